@@ -1,0 +1,295 @@
+"""torch.nn.attention.flex_attention: attention whose scores and mask are a program's own functions of the positions."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+import math
+import operator
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...dtypes import float32, promote_types
+from ...errors import ArgumentError, CallError, UnsupportedError
+from ...lazy import absent as _absent
+from ...ops.creation import arange, full, zeros
+from ...ops.elementwise import isneginf, where
+from ...ops.linalg import matmul
+from ...ops.movement import broadcast_to, pad
+from ...ops.reduction import amax
+from ...ops.softmax import logsumexp, softmax
+from ...state import composite
+from ...tensor import Tensor
+
+if TYPE_CHECKING:
+    from ...stand_ins import Device
+
+Mod = Callable[..., Tensor]
+
+
+class AuxRequest(NamedTuple):
+    """What `flex_attention` is to give besides its result."""
+
+    lse: bool = False
+    max_scores: bool = False
+
+
+class AuxOutput(NamedTuple):
+    """What it has given: (B, H, L) each, None where it wasn't asked for."""
+
+    lse: Tensor | None = None
+    max_scores: Tensor | None = None
+
+
+@composite
+def flex_attention(
+    query: Tensor, key: Tensor, value: Tensor, score_mod: Mod | None = None, block_mask: BlockMask | None = None,
+    scale: float | None = None, enable_gqa: bool = False, return_lse: bool = False, kernel_options: Any = None, *,
+    return_aux: AuxRequest | None = None,
+) -> Any:  # fmt: skip
+    """softmax(score_mod(query keyᵀ · scale, b, h, i, j)) value, -∞ where the mask is False; 0 where it is all False.
+
+    query is (B, H, L, E), key (B, H, S, E), value (B, H, S, Ev), with enable_gqa of fewer heads, each for several of
+    query's. `score_mod` is called once, not for each score: score is (B, H, L, S), and the positions are arrays that
+    broadcast with it, by which a program's own Tensors are indexed, `bias[h, i - j]`. Gradients go through all of it,
+    on the CPU, too. No block is left out: what a mask spares PyTorch it doesn't spare here.
+
+    Raises ValueError where shapes don't fit. Source: torch.nn.attention.flex_attention. Dong et al. (2024).
+
+    >>> from microgad.nn.attention.flex_attention import flex_attention
+    >>> x, value = torch.zeros(1, 1, 3, 2), torch.tensor([[[[1.0], [2.0], [6.0]]]])
+    >>> flex_attention(x, x, value, lambda score, b, h, i, j: torch.where(i >= j, score, -torch.inf)).flatten()
+    tensor([1.0000, 1.5000, 3.0000])
+    """
+    _check(query, key, value, block_mask, enable_gqa)
+    if return_lse and return_aux is not None:
+        raise ArgumentError("flex_attention: say return_aux=AuxRequest(lse=True), or return_lse, not both")
+    if enable_gqa:
+        key, value = (x.repeat_interleave(query.shape[1] // x.shape[1], 1) for x in (key, value))
+    wide = promote_types(query.dtype, float32)  # in which scores of float16 are not rounded
+    scores = matmul(query.to(wide), key.to(wide).transpose(-2, -1))
+    scores = scores * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)
+    at = _positions(*scores.shape, device=query.device)
+    if score_mod is not None:
+        scores = score_mod(scores, *at)
+    if block_mask is not None:
+        scores = where(block_mask.mask_mod(*at), scores, -math.inf)
+    top = amax(scores, -1, keepdim=True)
+    weights = where(isneginf(top), 0.0, softmax(where(isneginf(top), 0.0, scores), -1))
+    out = matmul(weights.to(value.dtype), value)
+    asked = AuxRequest(lse=return_lse) if return_aux is None else return_aux
+    lse = logsumexp(scores, -1) if asked.lse else None
+    if return_aux is None:
+        return (out, lse) if return_lse else out
+    return out, AuxOutput(lse, top.squeeze(-1) if asked.max_scores else None)
+
+
+def _check(query: Tensor, key: Tensor, value: Tensor, block_mask: BlockMask | None, enable_gqa: bool) -> None:
+    if not query.ndim == key.ndim == value.ndim == 4:
+        raise UnsupportedError("flex_attention: query, key and value must be 4D tensors")
+    sizes = [tuple(x.shape) for x in (query, key, value)]
+    said = f"flex_attention: query is {sizes[0]}, key {sizes[1]}, value {sizes[2]}"
+    (batch, heads, length, width), (others, fewer, count, _), _ = sizes
+    if width != sizes[1][3]:
+        raise ArgumentError(f"{said}: expect query and key/value to have the same embedding dimension")
+    if heads != fewer and not (enable_gqa and heads % fewer == 0):
+        raise ArgumentError(f"{said}: expect the same number of heads, or with enable_gqa=True a divisor of query's")
+    if batch != others and (others != 1 or block_mask is None or block_mask.shape[0] not in (1, batch)):
+        raise ArgumentError(f"{said}: expect the same batch size, or 1 in key and value and a block_mask of query's")
+    if block_mask is not None and block_mask.shape[2:] != (length, count):
+        raise ArgumentError(
+            f"{said}: block_mask was created for block_mask.shape={block_mask.shape} but got q_len={length} and "
+            f"kv_len={count}; create a new block mask with the correct length"
+        )
+
+
+def _positions(*shape: int, device: Any) -> list[Tensor]:
+    """Of each axis an index for each place along it, which broadcasts with the others."""
+    each = [arange(n, device=device) for n in shape]
+    return [index.reshape([-1 if i == axis else 1 for i in range(len(shape))]) for axis, index in enumerate(each)]
+
+
+def create_mask(mod_fn: Mod, B: int | None, H: int | None, Q_LEN: int, KV_LEN: int, device: Device = None) -> Tensor:
+    """(B, H, Q_LEN, KV_LEN), booleans: what mask_mod(b, h, i, j) says, or where score_mod(score, …) isn't -∞.
+
+    B and H are 1 where they are None. Source: torch.nn.attention.flex_attention.create_mask.
+
+    >>> from microgad.nn.attention.flex_attention import create_mask
+    >>> create_mask(lambda b, h, i, j: i >= j, None, None, 2, 2)
+    tensor([[[[ True, False],
+              [ True,  True]]]])
+    """
+    shape = (1 if B is None else B, 1 if H is None else H, Q_LEN, KV_LEN)
+    at = _positions(*shape, device=device)
+    if _arguments(mod_fn) == 5:
+        return ~isneginf(mod_fn(zeros(shape, device=device), *at))
+    return broadcast_to(mod_fn(*at), shape)
+
+
+def _arguments(mod: Mod) -> int:
+    """How many a function of the positions needs: 4, or 5 with the score. Raises AssertionError for others."""
+    if not callable(mod):
+        raise TypeError(f"{mod} is not a callable object")
+    found = sum(p.default is p.empty for p in inspect.signature(mod).parameters.values())
+    if found not in (4, 5):
+        raise CallError(f"Expected 4 or 5 positional args, got {found}")
+    return found
+
+
+def _combined(mods: tuple[Mod, ...], combine: Callable[[Any, Any], Any], start: bool) -> Mod:
+    if not all(map(callable, mods)):
+        raise ArgumentError(f"All inputs should be callable mask_mods: {mods}")
+
+    def combined(b: Tensor, h: Tensor, q_idx: Tensor, kv_idx: Tensor) -> Tensor:
+        said = (mod(b, h, q_idx, kv_idx) for mod in mods)
+        return functools.reduce(combine, said, full((), start, dtype=bool, device=b.device))
+
+    return combined
+
+
+def and_masks(*mask_mods: Mod) -> Mod:
+    """The mask that is True where all of them are. Source: torch.nn.attention.flex_attention.and_masks."""
+    return _combined(mask_mods, operator.and_, True)
+
+
+def or_masks(*mask_mods: Mod) -> Mod:
+    """The mask that is True where one of them is. Source: torch.nn.attention.flex_attention.or_masks."""
+    return _combined(mask_mods, operator.or_, False)
+
+
+def noop_mask(batch: Tensor, head: Tensor, token_q: Tensor, token_kv: Tensor) -> Tensor:
+    """The mask that is True everywhere. Source: torch.nn.attention.flex_attention.noop_mask."""
+    return full((), True, dtype=bool, device=batch.device)
+
+
+def _of_a_slice(*at: Tensor) -> Tensor:
+    raise ArgumentError(
+        "BlockMask: a slice has no mask_mod: its positions are others; set one, made of the whole one's mask_mod"
+    )
+
+
+class BlockMask:
+    """A mask by its function and by its blocks: `partial` and `full`, (B, H, rows, columns), say which are such.
+
+    `mask_mod` and `seq_lengths`, (L, S), may be assigned. An index chooses among batch, heads and rows of blocks.
+    Source: torch.nn.attention.flex_attention.BlockMask; made by `create_block_mask`.
+
+    >>> from microgad.nn.attention.flex_attention import create_block_mask
+    >>> mask = create_block_mask(lambda b, h, i, j: i >= j, None, None, 6, 6, BLOCK_SIZE=2)
+    >>> mask.shape, mask.kv_num_blocks, mask.full_kv_num_blocks
+    ((1, 1, 6, 6), tensor([[[1, 1, 1]]], dtype=torch.int32), tensor([[[0, 1, 2]]], dtype=torch.int32))
+    >>> print(mask)
+    BlockMask(shape=(1, 1, 6, 6), sparsity=33.33%,
+    (0, 0)
+    ██
+    ████
+    ██████
+    )
+    """
+
+    def __init__(
+        self, partial: Tensor, full: Tensor, seq_lengths: tuple[int, int], BLOCK_SIZE: tuple[int, int], mask_mod: Mod
+    ) -> None:
+        self.partial, self.full = partial, full
+        self.seq_lengths, self.BLOCK_SIZE, self.mask_mod = seq_lengths, BLOCK_SIZE, mask_mod
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(B, H, L, S)"""
+        return (*self.partial.shape[:2], *self.seq_lengths)
+
+    kv_num_blocks = property(lambda self: _number(self.partial))
+    kv_indices = property(lambda self: _first(self.partial))
+    full_kv_num_blocks = property(lambda self: _number(self.full))
+    full_kv_indices = property(lambda self: _first(self.full))
+    q_num_blocks = property(lambda self: _number(self.partial.mT))
+    q_indices = property(lambda self: _first(self.partial.mT))
+    full_q_num_blocks = property(lambda self: _number(self.full.mT))
+    full_q_indices = property(lambda self: _first(self.full.mT))
+
+    def __getitem__(self, index: Any) -> BlockMask:
+        given = index if isinstance(index, tuple) else (index,)
+        kept = tuple(slice(i, i + 1 or None) if isinstance(i, int) else i for i in given)
+        return BlockMask(self.partial[kept], self.full[kept], self.seq_lengths, self.BLOCK_SIZE, _of_a_slice)
+
+    def to(self, device: Device) -> BlockMask:
+        """The same on another device."""
+        return BlockMask(
+            self.partial.to(device), self.full.to(device), self.seq_lengths, self.BLOCK_SIZE, self.mask_mod
+        )
+
+    def to_dense(self) -> Tensor:
+        """1 for each block in which something is True, int32."""
+        return (self.partial | self.full).int()
+
+    def numel(self) -> int:
+        """How many places there are."""
+        return math.prod(self.shape)
+
+    def sparsity(self) -> float:
+        """How many of them are in blocks that are left out, in per cent."""
+        return 100 * (1 - int(self.to_dense().sum()) * math.prod(self.BLOCK_SIZE) / self.numel())
+
+    def to_string(self, grid_size: int | tuple[int, int] = (20, 20), limit: int = 4) -> str:
+        """The blocks of each batch and head, drawn; of more than grid_size several in one; -1 for all."""
+        blocks = self.to_dense().float()
+        grid = (grid_size, grid_size) if isinstance(grid_size, int) else grid_size
+        rows, columns = (1 if most < 0 else -(-n // most) for n, most in zip(blocks.shape[2:], grid, strict=True))
+        drawn: list[str] = []
+        for place in itertools.product(*map(range, blocks.shape[:2])):
+            if len(drawn) == limit:
+                drawn += ["...", "To print out more, set BlockMask.to_string(limit=N)"]
+                drawn += ["You can also index (BlockMask[batch, head]) to choose a specific batch or head"]
+                break
+            lines = [
+                "".join(_SHADES.get(part.mean().item(), "░") * 2 for part in row.split(columns, 1))
+                for row in blocks[place].split(rows)
+            ]
+            drawn.append("\n".join([str(place), *lines, ""]))
+        return "\n".join(drawn)
+
+    def __str__(self) -> str:
+        return f"BlockMask(shape={self.shape}, sparsity={self.sparsity():.2f}%, \n{self.to_string().strip()}\n)"
+
+    __repr__ = __str__
+
+
+_SHADES = {0.0: " ", 1.0: "█"}
+
+
+def _number(blocks: Tensor) -> Tensor:
+    """How many in each row are such."""
+    return blocks.sum(-1).int()
+
+
+def _first(blocks: Tensor) -> Tensor:
+    """The columns in each row, those first that are such."""
+    return blocks.int().argsort(-1, descending=True, stable=True).int()
+
+
+def create_block_mask(
+    mask_mod: Mod, B: int | None, H: int | None, Q_LEN: int, KV_LEN: int, device: Device = None,
+    BLOCK_SIZE: int | tuple[int, int] = 128, _compile: bool = False, separate_full_blocks: bool = True, **options: Any,
+) -> BlockMask:  # fmt: skip
+    """The mask mask_mod(b, h, i, j) of `flex_attention`, with its blocks of BLOCK_SIZE.
+
+    B and H are None where it is the same for all. Source: torch.nn.attention.flex_attention.create_block_mask.
+
+    >>> from microgad.nn.attention.flex_attention import create_block_mask
+    >>> create_block_mask(lambda b, h, i, j: i >= j, None, None, 256, 256).sparsity()
+    25.0
+    """
+    size = (BLOCK_SIZE, BLOCK_SIZE) if isinstance(BLOCK_SIZE, int) else BLOCK_SIZE
+    if _arguments(mask_mod) != 4:
+        raise CallError("create_block_mask: mask_mod must take 4 arguments, (b, h, q_idx, kv_idx)")
+    mask = create_mask(mask_mod, B, H, Q_LEN, KV_LEN, device)
+    mask = pad(mask, (0, -KV_LEN % size[1], 0, -Q_LEN % size[0]))
+    inside = mask.unflatten(-1, (-1, size[1])).unflatten(-3, (-1, size[0])).sum((-3, -1))
+    whole = (inside == math.prod(size)) & separate_full_blocks
+    return BlockMask((inside > 0) & ~whole, whole, (Q_LEN, KV_LEN), size, mask_mod)
+
+
+FlexKernelOptions = dict[str, Any]
+
+_absent(globals())
