@@ -11,6 +11,7 @@ import microgad.dtypes
 import microgad.formats
 import microgad.ops.creation
 import microgad.ops.linalg
+import microgad.ops.reduction
 import microgad.ops.shuffle
 import microgad.ops.window
 
@@ -467,6 +468,8 @@ from .ops.movement import view_as_real_copy as view_as_real_copy
 from .ops.movement import view_copy as view_copy
 from .ops.movement import vsplit as vsplit
 from .ops.movement import vstack as vstack
+from .ops.native import _convert_indices_from_coo_to_csr as _convert_indices_from_coo_to_csr
+from .ops.native import _convert_indices_from_csr_to_coo as _convert_indices_from_csr_to_coo
 from .ops.native import _log_softmax_backward_data as _log_softmax_backward_data
 from .ops.native import _softmax_backward_data as _softmax_backward_data
 from .ops.native import alpha_dropout as alpha_dropout
@@ -717,6 +720,7 @@ lu = microgad.ops.linalg.torch_lu
 lu_solve = microgad.ops.linalg.torch_lu_solve
 qr = microgad.ops.linalg.torch_qr
 svd = microgad.ops.linalg.torch_svd
+_segment_reduce = microgad.ops.reduction.segment_reduce
 native_channel_shuffle = microgad.ops.shuffle.channel_shuffle
 adaptive_max_pool1d = microgad.ops.window.adaptive_max_pool1d_with_indices
 affine_grid_generator = microgad.ops.window.affine_grid

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..dtypes import int32, int64
+from ..errors import KindError, ShapeError
 from ..state import composite
 from . import dropout as dropouts
 from . import embedding as lookup
@@ -16,8 +18,9 @@ from . import normalization as norms
 from . import softmax as exponentials
 from .creation import arange, ones_like
 from .elementwise import where
+from .movement import repeat_interleave, stack
 from .out import into
-from .reduction import bucketize
+from .reduction import bucketize, searchsorted
 from .spelling import numpy_spelling, tensors_only
 
 if TYPE_CHECKING:
@@ -274,3 +277,36 @@ def _log_softmax_backward_data(grad_output: Tensor, output: Tensor, dim: int, in
     tensor([ 0.5000, -0.5000])
     """
     return (grad_output - output.exp() * grad_output.sum(dim, keepdim=True)).to(input_dtype)
+
+
+def _convert_indices_from_coo_to_csr(input: Tensor, size: int, *, out_int32: bool = False) -> Tensor:
+    """Where each of `size` rows begins among sorted row numbers, and where the last ends; int64, or int32.
+
+    Source: torch._convert_indices_from_coo_to_csr.
+
+    >>> torch._convert_indices_from_coo_to_csr(torch.tensor([0, 0, 2]), 3)
+    tensor([0, 2, 2, 3])
+    """
+    if input.ndim != 1:
+        raise ShapeError(f"Input is supposed to be a vector, but got {input.ndim} dimensional tensor")
+    if input.array.dtype.kind not in "iu":
+        raise KindError(f"_convert_indices_from_coo_to_csr: input must be of integers, got {input.dtype}")
+    return searchsorted(input, arange(size + 1, dtype=input.dtype, device=input.device), out_int32=out_int32)
+
+
+def _convert_indices_from_csr_to_coo(
+    crow_indices: Tensor, col_indices: Tensor, *, out_int32: bool = False, transpose: bool = False
+) -> Tensor:
+    """The row of each column number, by where rows begin, over the column; with transpose below it; int64, or int32.
+
+    Source: torch._convert_indices_from_csr_to_coo.
+
+    >>> torch._convert_indices_from_csr_to_coo(torch.tensor([0, 2, 2, 3]), torch.tensor([1, 3, 0]))
+    tensor([[0, 0, 2],
+            [1, 3, 0]])
+    """
+    if crow_indices.ndim != 1 or col_indices.ndim != 1:
+        raise ShapeError(f"indices are vectors, but got {tuple(crow_indices.shape)} and {tuple(col_indices.shape)}")
+    rows = repeat_interleave(crow_indices[1:] - crow_indices[:-1])
+    pair = [col_indices, rows] if transpose else [rows, col_indices]
+    return stack(pair).to(int32 if out_int32 else int64)

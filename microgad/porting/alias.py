@@ -25,6 +25,7 @@ from .rooms.torch_version import TorchVersion
 ROOMS = {
     "torch": "microgad",
     "torch.autograd.function": "microgad.autograd.custom",
+    "torch.autograd.profiler_util": "microgad.autograd.events",
     "torch.utils.data._utils.collate": "microgad.utils.data.collate",
     "torch.utils.hooks": "microgad.hooks",
     "torch.utils.model_zoo": "microgad.porting.rooms.hub",

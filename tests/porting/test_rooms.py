@@ -272,3 +272,11 @@ def test_a_softmax_of_a_programs_own_as_debertas() -> None:
     grad = torch.randn(2, 3, dtype=torch.float64)
     expected = torch.autograd.grad(out, x, grad)[0]
     torch.testing.assert_close(torch._log_softmax_backward_data(grad, out.detach(), 1, out.dtype), expected)
+
+
+def test_compressed_indices_lie_where_rows_do(device: Any) -> None:
+    rows, columns = torch.tensor([0, 0, 2], device=device), torch.tensor([1, 3, 0], device=device)
+    starts = torch._convert_indices_from_coo_to_csr(rows, 3)
+    assert starts.device == rows.device
+    assert starts.tolist() == [0, 2, 2, 3]
+    assert torch._convert_indices_from_csr_to_coo(starts, columns).tolist() == [[0, 0, 2], [1, 3, 0]]

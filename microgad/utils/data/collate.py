@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, MutableMapping, MutableSequence, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,31 +27,78 @@ def default_collate(batch: Sequence[Any]) -> Any:
     """
     if isinstance(batch, Samples):
         return list(batch.columns)
-    first = batch[0]
-    if isinstance(first, Tensor):
-        return stack(batch)
-    if isinstance(first, np.ndarray) and first.dtype.kind not in "SUO":
-        return stack([as_tensor(array) for array in batch])
-    if isinstance(first, (np.number, np.bool_)):
-        return as_tensor(np.array(batch))
-    if isinstance(first, float):
-        return tensor(batch, dtype=np.float64)
-    if isinstance(first, int):
-        return tensor(batch)
-    if isinstance(first, (str, bytes)):
-        return batch
+    return collate(batch, collate_fn_map=default_collate_fn_map)
+
+
+def collate(batch: Sequence[Any], *, collate_fn_map: CollateFns | None = None) -> Any:
+    """A list of samples as one batch, each kind of thing by the function that collate_fn_map has for it.
+
+    `default_collate` goes by `default_collate_fn_map`, to which kinds of a program's own may be added.
+    Source: torch.utils.data._utils.collate.collate.
+
+    >>> class Graph: pass
+    >>> fns = {Graph: lambda batch, *, collate_fn_map: len(batch), str: collate_str_fn}
+    >>> collate([(Graph(), "a"), (Graph(), "b")], collate_fn_map=fns)
+    [2, ('a', 'b')]
+    """
+    first, known = batch[0], collate_fn_map or {}
+    join = known.get(type(first)) or next((fn for kind, fn in known.items() if isinstance(first, kind)), None)
+    if join is not None:
+        return join(batch, collate_fn_map=collate_fn_map)
     if isinstance(first, Mapping):
-        return _like(first, {key: default_collate([sample[key] for sample in batch]) for key in first})
+        return _like(first, {key: collate([x[key] for x in batch], collate_fn_map=collate_fn_map) for key in first})
     if isinstance(first, Sequence):
         if len({len(sample) for sample in batch}) != 1:
             raise RuntimeError(
                 f"each element in list of batch should be of equal size, but the sizes are {[len(s) for s in batch]}"
             )
-        return _like(first, [default_collate(field) for field in zip(*batch, strict=True)])
-    found = first.dtype if isinstance(first, np.ndarray) else type(first)
-    raise TypeError(
-        f"default_collate: batch must contain tensors, numpy arrays, numbers, strings, dicts or lists; found {found}"
+        return _like(first, [collate(field, collate_fn_map=collate_fn_map) for field in zip(*batch, strict=True)])
+    raise _unknown(type(first))
+
+
+def _unknown(kind: Any) -> TypeError:
+    return TypeError(
+        f"default_collate: batch must contain tensors, numpy arrays, numbers, strings, dicts or lists; found {kind}"
     )
+
+
+def collate_tensor_fn(batch: Any, *, collate_fn_map: CollateFns | None = None) -> Tensor:
+    """Tensors, stacked."""
+    return stack(batch)
+
+
+def collate_numpy_array_fn(batch: Any, *, collate_fn_map: CollateFns | None = None) -> Tensor:
+    """Arrays, stacked. Raises TypeError for those of strings and objects."""
+    if batch[0].dtype.kind in "SUO":
+        raise _unknown(batch[0].dtype)
+    return stack([as_tensor(array) for array in batch])
+
+
+def collate_numpy_scalar_fn(batch: Any, *, collate_fn_map: CollateFns | None = None) -> Tensor:
+    """NumPy's numbers, in their dtype."""
+    return as_tensor(np.array(batch))
+
+
+def collate_float_fn(batch: Any, *, collate_fn_map: CollateFns | None = None) -> Tensor:
+    """Numbers, in float64."""
+    return tensor(batch, dtype=np.float64)
+
+
+def collate_int_fn(batch: Any, *, collate_fn_map: CollateFns | None = None) -> Tensor:
+    """Whole numbers, in int64, or booleans."""
+    return tensor(batch)
+
+
+def collate_str_fn(batch: Any, *, collate_fn_map: CollateFns | None = None) -> Any:
+    """Strings, as they are."""
+    return batch
+
+
+CollateFns = dict[Any, Callable[..., Any]]  # by a type, or a tuple of types
+default_collate_fn_map: CollateFns = {
+    Tensor: collate_tensor_fn, np.ndarray: collate_numpy_array_fn, (np.number, np.bool_): collate_numpy_scalar_fn,
+    float: collate_float_fn, int: collate_int_fn, str: collate_str_fn, bytes: collate_str_fn,
+}  # fmt: skip
 
 
 def default_convert(data: Any) -> Any:

@@ -1,0 +1,79 @@
+"""What libraries reach for inside of PyTorch: graphs' compressed indices, and batches of a program's own kinds."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad
+
+torch = pytest.importorskip("torch")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda t: t._convert_indices_from_coo_to_csr(t.tensor([0, 0, 2, 2, 3]), 5),
+        lambda t: t._convert_indices_from_coo_to_csr(t.tensor([0, 1], dtype=t.int32), 3),
+        lambda t: t._convert_indices_from_coo_to_csr(t.tensor([], dtype=t.int64), 3, out_int32=True),
+        lambda t: t._convert_indices_from_csr_to_coo(t.tensor([0, 2, 2, 4]), t.tensor([1, 3, 0, 2])),
+        lambda t: t._convert_indices_from_csr_to_coo(t.tensor([0, 2, 2, 4]), t.tensor([1, 3, 0, 2]), transpose=True),
+        lambda t: t._convert_indices_from_csr_to_coo(t.tensor([0, 0]), t.tensor([], dtype=t.int64), out_int32=True),
+        lambda t: t._segment_reduce(t.tensor([1.0, 2.0, 3.0]), "sum", offsets=t.tensor([0, 2, 3])),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_compressed_indices(call):
+    assert str(call(microgad)) == str(call(torch))
+
+
+@pytest.mark.parametrize("rows", [[[0, 1]], [0.0, 1.0]])
+def test_indices_that_are_none(rows):
+    with pytest.raises(RuntimeError) as expected:
+        torch._convert_indices_from_coo_to_csr(torch.tensor(rows), 2)
+    with pytest.raises(expected.type):
+        microgad._convert_indices_from_coo_to_csr(microgad.tensor(rows), 2)
+
+
+class Own:
+    def __init__(self, x: int) -> None:
+        self.x = x
+
+
+class Derived(Own):
+    pass
+
+
+def joined(batch: Any, *, collate_fn_map: Any = None) -> Any:
+    return "own", [sample.x for sample in batch]
+
+
+def room(lib: Any) -> Any:
+    return importlib.import_module(f"{lib.__name__}.utils.data._utils").collate
+
+
+BATCHES = [
+    [Own(1), Own(2)], [Derived(1)], [{"a": Own(1), "b": 2.0}, {"a": Own(2), "b": 3.0}], [(Own(1), "x"), (Own(2), "y")],
+    [np.float32(1), np.float32(2)], [np.ones(2), np.ones(2)], [True, False], [b"x", b"y"], [np.array("x")], [None],
+    [[1], [2, 3]],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("batch", BATCHES, ids=map(str, range(len(BATCHES))))
+@pytest.mark.parametrize("alone", [True, False])
+def test_batches_of_a_programs_own_kinds(batch, alone, monkeypatch):
+    found = []
+    for lib in (torch, microgad):
+        collate = room(lib)
+        monkeypatch.setitem(collate.default_collate_fn_map, Own, joined)
+        try:
+            if alone:
+                found.append(str(collate.collate(batch, collate_fn_map={Own: joined, str: collate.collate_str_fn})))
+            else:
+                found.append(str(collate.default_collate(batch)))
+        except (TypeError, RuntimeError) as error:
+            found.append(type(error))
+    assert found[0] == found[1]
