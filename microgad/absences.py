@@ -77,6 +77,12 @@ REASONS = {
     "subclasses of Tensor and modes are asked by __torch_function__; operations are subclasses of Function": """
         overrides* *has_torch_function* *handle_torch_function
     """,
+    "FlopCounterMode counts by formulas of its own, one for each of microgad's Functions": "utils.flop_counter.*",
+    "an optimizer's step is a method of its class": """
+        optim._functional* optim.adadelta.adadelta optim.adagrad.adagrad optim.adam.adam optim.adamax.adamax
+        optim.adamw.adamw optim.asgd.asgd optim.nadam.nadam optim.radam.radam optim.rmsprop.rmsprop optim.rprop.rprop
+        optim.sgd.sgd
+    """,
     "inputs are drawn by testing.strategies; utils.benchmark has Timer, Measurement and Compare": """
         utils.benchmark.*
     """,

@@ -11,7 +11,7 @@ from importlib.machinery import ModuleSpec
 from types import FrameType, ModuleType, TracebackType
 from typing import Any, NoReturn
 
-from .. import lazy, operators, ops
+from .. import absences, lazy, operators, ops
 from ..devices import device
 from ..dtypes import dtype
 from ..errors import MicrogadError
@@ -26,6 +26,7 @@ ROOMS = {
     "torch": "microgad",
     "torch.autograd.function": "microgad.autograd.custom",
     "torch.autograd.profiler_util": "microgad.autograd.events",
+    "torch.profiler.profiler": "microgad.profiler",
     "torch.utils.data._utils.collate": "microgad.utils.data.collate",
     "torch.utils.hooks": "microgad.hooks",
     "torch.utils.model_zoo": "microgad.porting.rooms.hub",
@@ -188,7 +189,7 @@ class Nowhere(ModuleType):
             above = room_of(room)
             if hasattr(above, name):
                 return getattr(above, name)
-        said = f"{said_of(self)}.{name}"
+        said = _absent(f"{self.__name__}.{name}")
         if lazy.is_import(sys._getframe(1)):
             return Absent(said)
         raise AttributeError(f"{_place()}: {said}")
@@ -197,9 +198,16 @@ class Nowhere(ModuleType):
 def said_of(x: Any) -> str | None:
     """What there is to say of something absent; None of anything else."""
     if isinstance(x, Nowhere):
-        return f"microgad has no {x.__name__.removeprefix('torch.')}"
+        return _absent(x.__name__)
     said: str | None = object.__getattribute__(x, "said") if type(x) is Absent else None
     return said
+
+
+def _absent(name: str) -> str:
+    """That microgad hasn't PyTorch's torch.a.b, and why, where that is known."""
+    whole = name.removeprefix("torch.")
+    why = absences.reason(whole)
+    return f"microgad has no {whole}" + (f": {why}" if why else "")
 
 
 def _place() -> str:

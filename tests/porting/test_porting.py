@@ -10,6 +10,8 @@ import pytest
 
 from microgad.porting import check
 
+ALONE = "one process computes on one device; nn.DataParallel calls its module, DataLoader has workers"
+
 
 def run(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=folder)
@@ -76,7 +78,7 @@ class Net(Linar):
 """
     done = ported(program, tmp_path)
     assert done.stdout.splitlines() == [
-        "program.py:14: microgad has no distributed.rpc.init_rpc",
+        f"program.py:14: microgad has no distributed.rpc.init_rpc: {ALONE}",
         "program.py:15: microgad has no Absentee",
         "program.py:17: microgad has no nn.Linar; the nearest name is Linear",
         "program.py:18: microgad has no utils.mobile_optimizer.optimize_for_mobile",
@@ -211,7 +213,7 @@ nn.Module.absent
 """
     )
     assert [(absence.line, absence.said) for absence in check(file)] == [
-        (2, "microgad has no distributed.rpc"),
+        (2, f"microgad has no distributed.rpc: {ALONE}"),
         (4, "microgad has no nn.Linar"),
         (9, "microgad has no nn.functional.rellu; the nearest name is relu"),
         (
@@ -224,7 +226,7 @@ nn.Module.absent
     ]
     done = run("-m", "microgad", "check", str(file))
     assert done.returncode == 1
-    assert done.stdout.splitlines()[0] == f"{file}:2: microgad has no distributed.rpc"
+    assert done.stdout.splitlines()[0] == f"{file}:2: microgad has no distributed.rpc: {ALONE}"
     file.write_text("import torch\ntorch.ones(2)\nfrom torch.version import cuda, debug")
     assert run("-m", "microgad", "check", str(file)).returncode == 0
     file.write_text("from torch.absent import *")
