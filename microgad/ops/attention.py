@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import backend
 from ..errors import ArgumentError, DtypeError, KindError, ShapeError
 from ..function import Function
+from ..stand_ins import Tensor
 from ..state import current, observed
 from . import layouts
 from .creation import zeros
@@ -20,9 +21,6 @@ from .elementwise import where
 from .movement import broadcast_shapes
 from .softmax import Softmax, exponentials
 from .spelling import tensors_only
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 BLOCK = 1 << 16  # scores at a time: with what is made of them they stay in the cache
 ROWS = 32  # in a block at least: products of fewer are slow

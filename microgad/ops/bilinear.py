@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from ..errors import ShapeError
+from ..stand_ins import Tensor
 from ..state import composite
 from .linalg import matmul
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 @composite

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import backend, dtypes, state
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..function import Function
+from ..stand_ins import Tensor
 from ..state import composite
 from . import layouts
 from .elementwise import Clamp, clamp
@@ -19,9 +20,6 @@ from .linalg.arguments import quotient, same_dtype, values
 from .movement import broadcast_shapes, clone
 from .out import into
 from .spelling import numpy_spelling, tensors_only
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 @composite

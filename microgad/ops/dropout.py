@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,10 +12,8 @@ from .. import backend
 from .. import generator as draws
 from ..errors import ArgumentError, KindError, ShapeError
 from ..function import Function
+from ..stand_ins import Tensor
 from .spelling import tensors_only
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 ALPHA = 1.7580993408473766  # -ALPHA is what selu comes to far below zero
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,15 +12,13 @@ from ..errors import ArgumentError, CallError, DimError, DtypeError, ShapeError
 from ..function import Function
 from ..linear_map import LinearMap
 from ..notices import warn
+from ..stand_ins import Tensor
 from ..state import composite, observed
 from .elementwise import Select
 from .indexing import Gather, places
 from .indexing.index import kept
 from .indexing.rows import SMALL, at_rows, by_value
 from .spelling import numpy_spelling, tensors_only
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 TABLE = 1 << 18  # elements of several bags of which the largest are looked for at a time
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import dtypes, function
+from ..stand_ins import Tensor
 from .spelling import tensors_only
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def is_tensor(obj: Any) -> bool:

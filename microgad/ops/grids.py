@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +13,9 @@ from .. import dtypes
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..function import Function
 from ..notices import once
+from ..stand_ins import Tensor
 from ..state import composite
 from . import creation, movement
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 @composite

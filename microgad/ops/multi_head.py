@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import ArgumentError, CallError
+from ..stand_ins import Tensor
 from ..state import composite
 from .attention import attended, causal
 from .creation import zeros
 from .elementwise import where
 from .linalg import linear
 from .movement import cat, pad
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 @composite

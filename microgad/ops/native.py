@@ -6,10 +6,10 @@ Reductions are numbers there: 0 none, 1 mean, 2 sum. PyTorch's signatures say me
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ..dtypes import int32, int64
 from ..errors import KindError, ShapeError
+from ..stand_ins import Dtype, Tensor
 from ..state import composite
 from . import dropout as dropouts
 from . import embedding as lookup
@@ -22,10 +22,6 @@ from .movement import repeat_interleave, stack
 from .out import into
 from .reduction import bucketize, searchsorted
 from .spelling import numpy_spelling, tensors_only
-
-if TYPE_CHECKING:
-    from ..stand_ins import Dtype
-    from ..tensor import Tensor
 
 
 def batch_norm(

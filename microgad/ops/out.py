@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from .. import dtypes, errors
+from ..stand_ins import Tensor
 from ..state import current
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 R = TypeVar("R")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,10 +11,8 @@ from ..function import Function, Leaf, Output
 from ..linear_map import LinearMap
 from ..naming import called
 from ..placement import axes_of, overlaps, within
+from ..stand_ins import Tensor
 from . import layouts
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 class Detach(Function):

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..errors import ArgumentError, ShapeError
 from ..linear_map import LinearMap
+from ..stand_ins import Tensor
 from ..state import composite
 from . import layouts
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 class Shuffle(LinearMap):

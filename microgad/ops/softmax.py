@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from .. import generator as draws
 from ..errors import KindError
 from ..function import Function
 from ..notices import warn
+from ..stand_ins import Dtype, Tensor
 from ..state import composite
 from . import layouts
 from .blocks import BUFFER, dot_of_rows, in_runs
@@ -20,13 +21,8 @@ from .creation import zeros_like
 from .movement.dims import dim_of
 from .out import into
 from .reduction import axes, kept_shape
-from .reduction.axes import along
+from .reduction.axes import Dim, along
 from .spelling import numpy_spelling
-
-if TYPE_CHECKING:
-    from ..stand_ins import Dtype
-    from ..tensor import Tensor
-    from .reduction.axes import Dim
 
 TINY, HUGE = 1e-4, 1e15  # between them a sum of exponentials is of normal numbers, and leaves them so as a divisor
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Set
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,12 +13,9 @@ from ... import backend, dtypes, function, state
 from ...arguments import boolean
 from ...errors import ArgumentError, DtypeError, GraphError
 from ...notices import TO_SCALAR, once, warn
+from ...stand_ins import Device, Dtype, Tensor
 from ...storage import is_storage
 from .numbers import converted, plain
-
-if TYPE_CHECKING:
-    from ...stand_ins import Device, Dtype
-    from ...tensor import Tensor
 
 _PYTHONS = frozenset((float, int, bool, complex))
 COPIED = (

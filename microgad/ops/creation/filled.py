@@ -6,13 +6,14 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import backend, dtypes, formats, function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...size import Size
+from ...stand_ins import Device, Dtype, Tensor
 from ...storage import is_storage
 from ...unheld import unheld
 from .. import layouts
@@ -20,10 +21,6 @@ from ..out import into
 from ..spelling import tensors_only
 from .data import as_tensor, finished, refuse
 from .numbers import number, plain
-
-if TYPE_CHECKING:
-    from ...stand_ins import Device, Dtype
-    from ...tensor import Tensor
 
 
 def size_of(size: tuple[Any, ...]) -> tuple[int, ...]:

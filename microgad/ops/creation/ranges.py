@@ -5,20 +5,17 @@ from __future__ import annotations
 import math
 import operator
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import backend, dtypes
 from ...errors import ArgumentError, DtypeError, KindError
+from ...stand_ins import Device, Dtype, Tensor
 from ..spelling import tensors_only
 from .data import finished, refuse
 from .filled import dtype_beside, floating, made_beside
 from .numbers import factor, plain
-
-if TYPE_CHECKING:
-    from ...stand_ins import Device, Dtype
-    from ...tensor import Tensor
 
 
 @tensors_only

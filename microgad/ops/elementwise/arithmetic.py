@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from ...errors import ArgumentError, DtypeError, KindError
 from ...function import Function
 from ...naming import called
 from ...number_kinds import HALF
+from ...stand_ins import Operand, Tensor
 from ...state import composite
 from .. import layouts
 from ..blocks import by_blocks
@@ -20,9 +21,6 @@ from ..out import into
 from ..spelling import numbers_first, old_order, tensors_only
 from .operands import of_numbers, tensor, tensors
 from .selection import chosen
-
-if TYPE_CHECKING:
-    from ...tensor import Operand, Tensor
 
 
 class Add(Function):

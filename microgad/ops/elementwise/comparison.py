@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import dtypes
 from ...errors import ArgumentError, DeviceError, DtypeError
 from ...function import Function
+from ...stand_ins import Operand, Tensor
 from ..out import into
 from ..spelling import tensors_only
 from .operands import one_tensor, tensor, tensors
-
-if TYPE_CHECKING:
-    from ...tensor import Operand, Tensor
 
 
 def without_derivative(

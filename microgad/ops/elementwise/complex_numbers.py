@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import dtypes
 from ...errors import DtypeError, ShapeError
 from ...function import Function
+from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
 from ..out import into
 from ..spelling import tensors_only
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
-
 
 # Gradients pass from parts to the whole and back as PyTorch's, the imaginary one with its sign: `conjugates` is off.
 

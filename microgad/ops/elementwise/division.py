@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,13 +10,11 @@ from ... import backend, dtypes
 from ...errors import ArgumentError
 from ...function import Function
 from ...number_kinds import by_forward
+from ...stand_ins import Operand, Tensor
 from ..blocks import in_blocks
 from ..out import into
 from .comparison import without_derivative
 from .operands import of_numbers, one_tensor, tensor, tensors
-
-if TYPE_CHECKING:
-    from ...tensor import Operand, Tensor
 
 
 class Div(Function):

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import backend, dtypes
 from ...function import Function
 from ...number_kinds import by_forward
+from ...stand_ins import Operand, Tensor
 from ..blocks import by_blocks
 from ..out import into
 from .operands import one_tensor, tensors
 from .selection import Select, Where
-
-if TYPE_CHECKING:
-    from ...tensor import Operand, Tensor
 
 LOG_2, LOG_10 = math.log(2), math.log(10)
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from ... import dtypes
 from ...function import Function
+from ...stand_ins import Tensor
 from ..out import into
 from .complex_numbers import is_complex
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class Sinh(Function):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import dtypes
 from ...function import Function
+from ...stand_ins import Operand, Tensor
 from ..out import into
 from .comparison import without_derivative
 from .operands import one_tensor, tensors
-
-if TYPE_CHECKING:
-    from ...tensor import Operand, Tensor
 
 
 def _truths(arrays: list[Any]) -> list[Any]:

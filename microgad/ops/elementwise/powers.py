@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cmath
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,15 +12,13 @@ from ... import backend, dtypes, return_types
 from ...errors import ArgumentError, DtypeError, KindError
 from ...function import Function
 from ...number_kinds import by_forward
+from ...stand_ins import Operand, Tensor
 from ...state import composite
 from ..blocks import in_double
 from ..creation.numbers import number
 from ..out import into
 from .complex_numbers import is_complex
 from .operands import one_tensor, tensors
-
-if TYPE_CHECKING:
-    from ...tensor import Operand, Tensor
 
 
 class Pow(Function):

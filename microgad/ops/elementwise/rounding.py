@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import dtypes
 from ...errors import KindError
 from ...function import Function
+from ...stand_ins import Tensor
 from .. import layouts
 from ..blocks import in_blocks
 from ..out import into
 from ..spelling import tensors_only
 from .operands import tensors
 from .selection import Select
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 MANY = 1 << 12  # elements, from which on several passes take less than what NumPy computes number by number
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -12,15 +12,13 @@ from ...errors import ArgumentError, DtypeError
 from ...function import Function
 from ...naming import called
 from ...notices import once
+from ...stand_ins import Operand, Tensor
 from .. import layouts
 from ..blocks import piecewise
 from ..creation.numbers import number
 from ..out import into
 from ..spelling import tensors_only
 from .operands import tensor, tensors
-
-if TYPE_CHECKING:
-    from ...tensor import Operand, Tensor
 
 
 class Maximum(Function):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,14 +11,12 @@ from ...errors import DtypeError, KindError
 from ...function import Function
 from ...naming import called
 from ...number_kinds import by_forward
+from ...stand_ins import Operand, Tensor
 from ..out import into
 from ..spelling import tensors_only
 from .complex_numbers import conjugate, is_complex
 from .operands import tensor, tensors
 from .selection import Select
-
-if TYPE_CHECKING:
-    from ...tensor import Operand, Tensor
 
 
 class Abs(Function):

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import dtypes
 from ...errors import DtypeError
 from ...function import Function
+from ...stand_ins import Tensor
 from ...state import composite
 from ..out import into
 from .operands import tensors
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class Sin(Function):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...errors import ArgumentError, ShapeError
 from ...notices import once
+from ...stand_ins import Tensor
 from ...state import composite
 from ..creation import ones
 from ..elementwise import view_as_complex, view_as_real
@@ -13,9 +14,6 @@ from ..movement import pad, transpose
 from ..movement.strided import unfold
 from ..window import fold
 from .transforms import fft, ifft, irfft, rfft
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 @composite

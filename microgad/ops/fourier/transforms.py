@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import index
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from ... import dtypes
 from ...errors import ArgumentError, DimError, DtypeError
 from ...linear_map import LinearMap
 from ...naming import called
+from ...stand_ins import Device, Dtype, Tensor
 from ...state import composite
 from ..creation import made_beside
 from ..elementwise import conj
@@ -21,11 +22,7 @@ from ..out import into
 from ..spelling import numpy_spelling
 from .maps import TURNED, Fft, Ifft, Irfft, RealFft, Rfft
 
-if TYPE_CHECKING:
-    from ...stand_ins import Device, Dtype
-    from ...tensor import Tensor
-
-    Dims = int | Sequence[int] | None
+Dims = int | Sequence[int] | None
 
 NORMS = (None, "backward", "forward", "ortho")
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import dtypes
 from ...errors import ArgumentError
+from ...stand_ins import Device, Dtype, Tensor
 from ..creation import tensor
 from ..creation.data import refuse
 from ..spelling import tensors_only
-
-if TYPE_CHECKING:
-    from ...stand_ins import Device, Dtype
-    from ...tensor import Tensor
 
 
 def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, **options: Any) -> Tensor:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import backend, function
 from ...errors import DtypeError, GraphError, KindError, ShapeError
+from ...stand_ins import Tensor
 from ..elementwise import Select, conjugate
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 def swap(x: Any) -> Any:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from ...errors import ArgumentError, ShapeError
 from ...notices import once
+from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise import Where
 from ..movement import squeeze, unsqueeze
@@ -17,9 +17,6 @@ from ..spelling import tensors_only
 from .arguments import eye, floating, matrices, ndims, same_dtype
 from .products import matmul
 from .solving import inv
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 @composite

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,15 +13,13 @@ from ... import dtypes
 from ... import function as core
 from ...errors import ArgumentError, DimError, ShapeError
 from ...function import Function
+from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
 from ..movement import diagonal, permute, reshape
 from ..movement.dims import dims_of, is_one, listed
 from ..out import into
 from .arguments import numbers, same_dtype
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 Labels = tuple[Any, ...]
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

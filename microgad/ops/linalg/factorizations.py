@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,15 +13,13 @@ from ... import function as core
 from ...errors import ArgumentError, GraphError, LinAlgError
 from ...function import Function
 from ...notices import once
+from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise import Where
 from ..out import into
 from ..spelling import numpy_spelling
 from .arguments import adjoint, eye, floating_matrices, swap
 from .triangular import triangle_solved
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class Cholesky(Function):

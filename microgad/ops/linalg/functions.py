@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from ... import backend, dtypes
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
+from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise import Pow
 from ..movement import flip, unsqueeze
 from ..spelling import numpy_spelling, tensors_only
 from .arguments import eye, floating_matrices, swap
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 # The numerator of the Padé approximant of degree 13, from the constant on; it is used up to a norm of LARGEST
 # (Higham, The scaling and squaring method for the matrix exponential revisited, 2005).

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from ... import backend, return_types
 from ... import function as core
 from ...errors import ArgumentError, KindError, LinAlgError, ShapeError
 from ...function import Function
+from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise import where
 from ..indexing import gather
@@ -20,9 +21,6 @@ from .arguments import adjoint, fit, floating_matrices, sizes, swap
 from .lu_factors import rows_taken
 from .solving import Solve
 from .triangular import triangle_solved
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 GROWTH = (1 + math.sqrt(17)) / 8  # numbers grow as much by two pivots of one row as by one of two rows
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,15 +10,13 @@ from ... import backend, return_types
 from ... import function as core
 from ...errors import ArgumentError, DtypeError, LinAlgError, ShapeError
 from ...function import Function
+from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise import abs as magnitude
 from ..movement import squeeze, unsqueeze
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
 from .arguments import adjoint, are_vectors, floating_matrices, swap
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class Pinv(Function):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,15 +12,13 @@ from ... import function as core
 from ...errors import ArgumentError, LinAlgError, ShapeError
 from ...function import Function
 from ...notices import once
+from ...stand_ins import Tensor
 from ...state import composite
 from ..indexing import Gather
 from ..out import into
 from .arguments import adjoint as _adjoint
 from .arguments import eye, fit, floating_matrices, sizes, swap
 from .triangular import triangle_solved
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 PANEL = 32  # columns
 

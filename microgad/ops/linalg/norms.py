@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import dtypes
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
+from ...stand_ins import Dtype, Tensor
 from ...state import composite
 from .. import layouts
 from ..blocks import sum_of_squares
@@ -22,10 +23,6 @@ from ..spelling import numpy_spelling
 from .arguments import floating, floating_matrices, matrices, quotient, values
 from .solving import inv_ex
 from .spectra import svdvals
-
-if TYPE_CHECKING:
-    from ...stand_ins import Dtype
-    from ...tensor import Tensor
 
 
 class VectorNorm(Function):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from ...errors import ArgumentError, DimError, KindError, ShapeError
 from ...function import Function
 from ...naming import called
 from ...notices import once
+from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
 from ..creation.numbers import factor
@@ -21,10 +22,6 @@ from ..movement import Reshape, transpose, unsqueeze
 from ..out import into
 from ..spelling import numbers_first, numpy_spelling, tensors_only
 from .arguments import ndims, no_tensor, numbers, same_dtype
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
-
 
 WHOLE = 600  # elements of integer matrices that NumPy multiplies as fast by itself
 

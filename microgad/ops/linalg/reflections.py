@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from ... import function as core
 from ... import return_types
 from ...errors import GraphError, ShapeError
 from ...function import Function
+from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise import conjugate
 from ..movement import unsqueeze
@@ -17,9 +18,6 @@ from ..out import into
 from ..spelling import numpy_spelling, tensors_only
 from .arguments import adjoint, eye, floating_matrices, matrices, swap
 from .triangular import triangle_solved
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class Geqrf(Function):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import backend, return_types
 from ...errors import ArgumentError, LinAlgError, ShapeError
 from ...function import Function
+from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise import log, where
 from ..elementwise.complex_numbers import is_complex
@@ -19,9 +20,6 @@ from ..out import into
 from ..spelling import numpy_spelling
 from .arguments import adjoint, are_vectors, broadcast_solve, eye, fit, floating_matrices, swap, values
 from .lu_factors import factored
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class Inv(Function):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import return_types
 from ...errors import ArgumentError
 from ...function import Function
+from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise.complex_numbers import conjugate, is_complex
 from ..indexing.index import kept
@@ -20,9 +21,6 @@ from .arguments import adjoint, eye, floating_matrices, matrices, off_diagonal, 
 from .factorizations import cholesky, qr
 from .solving import Solve
 from .triangular import solve_triangular
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 # Derivatives of vectors are PyTorch's, written as they are, with adjoints: `conjugates` is off.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,14 +12,12 @@ from ... import backend, return_types
 from ...errors import LinAlgError
 from ...function import Function
 from ...notices import once
+from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
 from ..out import into
 from ..spelling import numpy_spelling
 from .arguments import adjoint, broadcast_solve, eye, fit, floating_matrices, swap
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 BLOCK = 32
 WIDE = 2  # times a block's rows: so many columns are faster by its inverse

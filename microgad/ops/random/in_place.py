@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy import ndarray
 
@@ -11,13 +11,11 @@ from ... import backend, function, state
 from ... import generator as draws
 from ...errors import ArgumentError, KindError
 from ...generator import Generator
+from ...stand_ins import Tensor
 from ..creation import refuse
 from ..creation.numbers import plain
 from ..indexing import SetItem
 from ..spelling import tensors_only
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 def _drawn(self: Tensor, draw: Callable[..., Any], generator: Generator | None, **parameters: Any) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,16 +11,13 @@ from ... import backend, dtypes, formats, function
 from ... import generator as draws
 from ...errors import ArgumentError
 from ...generator import Generator, fills
+from ...stand_ins import Device, Dtype, Tensor
 from ..creation import finished, in_format, made_beside, refuse, size_of
 from ..movement import broadcast_shapes
 from ..out import into
 from ..spelling import tensors_only
 from .in_place import normal_, random_, uniform_
 from .sampling import for_draw, without_gradient
-
-if TYPE_CHECKING:
-    from ...stand_ins import Device, Dtype
-    from ...tensor import Tensor
 
 
 def _empty(size: tuple[Any, ...], dtype: Any, out: Tensor | None = None, default: Any = None) -> Tensor:

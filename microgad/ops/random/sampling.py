@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,15 +11,13 @@ from ... import generator as draws
 from ...errors import DtypeError, ShapeError
 from ...generator import Generator
 from ...naming import called
+from ...stand_ins import Tensor
 from ..creation import finished
 from ..creation.numbers import plain
 from ..elementwise import Where
 from ..out import into
 from ..spelling import tensors_only
 from .in_place import bernoulli_
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 def for_draw(shape: tuple[int, ...], dtype: Any, out: Tensor | None, like: Tensor | None = None) -> Tensor:

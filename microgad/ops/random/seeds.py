@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ... import backend
 from ...generator import Generator, default_generator
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
+from ...stand_ins import Tensor
 
 
 def manual_seed(seed: Any) -> Generator:

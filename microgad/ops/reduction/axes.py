@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...errors import ArgumentError, DimError, KindError, ShapeError
+from ...function import Function
+from ...stand_ins import Tensor
 from ..movement.dims import dim_of
-
-if TYPE_CHECKING:
-    from ...function import Function
-    from ...tensor import Tensor
 
 Dim = int | Sequence[int] | None
 Axis = int | tuple[int, ...] | None

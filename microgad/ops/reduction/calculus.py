@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ... import function
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
+from ...stand_ins import Tensor
 from ...state import composite
 from ..indexing import GetItem
 from ..movement import cat
@@ -15,9 +16,6 @@ from ..spelling import numpy_spelling
 from .axes import Dim
 from .scans import cumsum
 from .sums import sum
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 def _sides(op: str, y: Tensor, x: Tensor | None, dx: Any, dim: int) -> tuple[Tensor, Any, int]:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from ... import backend, function
 from ...errors import ArgumentError, DimError, DtypeError, KindError, ShapeError
 from ...function import Function
+from ...stand_ins import Tensor
 from .. import layouts
 from ..movement.dims import dim_of
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
 from .axes import Dim, axes
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class Any_(Function):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
+from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise import Select
 from ..elementwise.operands import tensors
@@ -15,9 +14,6 @@ from ..linalg.norms import VectorNorm
 from ..out import into
 from ..spelling import numpy_spelling
 from .axes import axes
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class Shortening(Function):

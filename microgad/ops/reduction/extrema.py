@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 
 from ... import return_types
 from ...errors import DimError, DtypeError
 from ...function import Function
+from ...stand_ins import Tensor
 from ...state import observed
 from .. import layouts
 from ..elementwise import Select, maximum, minimum
@@ -18,9 +19,6 @@ from ..out import into
 from ..spelling import numpy_spelling
 from .axes import Axis, Dim, axes, count, kept_shape, line, not_empty, ordered
 from .picking import picked
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class Amax(Function):

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import backend, dtypes, function, return_types
 from ...errors import ArgumentError, KindError, ShapeError
+from ...stand_ins import Tensor
 from ..creation import as_tensor, linspace
 from ..indexing import Gather
 from ..out import into
 from ..spelling import tensors_only
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 @tensors_only

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 
 from ... import backend, return_types
 from ...errors import ArgumentError, DtypeError
 from ...limits import highest, lowest
+from ...stand_ins import Tensor
 from ...state import observed
 from ..indexing.gather import positions
 from ..movement.dims import dim_of
@@ -21,10 +22,6 @@ from .axes import line, not_empty, ordered
 from .extrema import Median
 from .picking import picked
 from .running import accumulated
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
-
 
 FEW = 32  # elements that are sorted whole, equal ones as they come
 FEWEST = 10  # elements that are found faster one after the other

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ... import function, return_types
 from ...linear_map import LinearMap
 from ...naming import called
+from ...stand_ins import Tensor
 from .. import layouts
 from ..indexing.gather import positions
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 R = TypeVar("R")
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import backend
 from ...function import Function
+from ...stand_ins import Dtype, Tensor
 from .. import layouts
 from ..movement.dims import dim_of
 from ..out import into
@@ -16,10 +17,6 @@ from ..spelling import numpy_spelling
 from .axes import along, kept_shape
 from .running import accumulated, running, widened
 from .sums import converted, whole_numbers
-
-if TYPE_CHECKING:
-    from ...stand_ins import Dtype
-    from ...tensor import Tensor
 
 
 class Prod(Function):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import function
 from ...errors import ArgumentError, DtypeError, ShapeError
+from ...stand_ins import Tensor
 from ...state import composite
 from ..creation import tensor
 from ..elementwise import lerp, where
@@ -17,9 +18,6 @@ from ..out import into
 from ..spelling import numpy_spelling
 from .axes import kept_shape
 from .order import sort
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 _ROUNDED: dict[str, Any] = {"lower": np.floor, "higher": np.ceil, "nearest": np.round}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cmath
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from ... import backend, return_types
 from ...errors import ArgumentError, ShapeError
 from ...function import Function
 from ...linear_map import LinearMap
+from ...stand_ins import Dtype, Tensor
 from ...state import composite
 from .. import layouts
 from ..indexing import Gather
@@ -22,10 +23,6 @@ from ..spelling import numpy_spelling
 from .axes import along, floating, line, ordered
 from .running import accumulated, running, widened
 from .sums import converted, whole_numbers
-
-if TYPE_CHECKING:
-    from ...stand_ins import Dtype
-    from ...tensor import Tensor
 
 
 class Cumsum(LinearMap):

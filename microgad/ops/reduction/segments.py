@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...errors import ArgumentError, ShapeError
+from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise import clamp
 from ..movement import stack
@@ -15,9 +16,6 @@ from ..movement.dims import dim_of
 from .extrema import amax, amin
 from .products import prod
 from .sums import sum
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 # How a segment is reduced, how it goes with the number to start from, and that number where there are no elements.
 _REDUCED: dict[str, tuple[Any, Any, float]] = {

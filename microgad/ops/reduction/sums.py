@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,16 +12,13 @@ from ... import backend
 from ...errors import DtypeError
 from ...linear_map import LinearMap
 from ...naming import called
+from ...stand_ins import Dtype, Tensor
 from ...state import composite
 from .. import layouts
 from ..elementwise import Select
 from ..out import into
 from ..spelling import numpy_spelling
 from .axes import Dim, axes, count, floating, kept_shape, ordered
-
-if TYPE_CHECKING:
-    from ...stand_ins import Dtype
-    from ...tensor import Tensor
 
 
 class Sum(LinearMap):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
 from ...notices import warn
+from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
 from ..elementwise import clamp, complex, conj, imag, real
@@ -19,9 +20,6 @@ from ..out import into
 from ..spelling import numpy_spelling
 from .axes import Dim, axes, count, kept_shape
 from .sums import Mean, total
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class Var(Function):

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ...stand_ins import Tensor
 from ..out import into
 from .bessel_waves import FINE_QUARTER_PI, phase_series
 from .numeric import mended, pieces, polynomial, product_rest, rational, sum_rest, without_derivative
 from .twofold import Twofold, normal, series, split
 from .zeros import near_zero, over_zeros
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 # Ai(x): over x less its first zero by x + 2, -3 <= x < -1, and less its second by x + 13/4, -4 <= x < -3; by x,
 # |x| <= 1; ζ (e^ζ ⁴√x Ai(x) - 1/2√π) by 1/ζ, ζ = 2/3 x√x, x > 1

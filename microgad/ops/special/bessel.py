@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ...stand_ins import Tensor
 from ..out import into
 from . import bessel_waves as waves
 from .numeric import pieces, polynomial, without_derivative
 from .zeros import over_zeros
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 # J₀(x) by x², x < 1, and J₁(x) / x by x², x < 2. Then, x <= 5, over x less a zero: J₀(x) by x - 17/8, x < 3.25, and
 # x - 4, and J₁(x) by x - 7/2

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...function import Function
+from ...stand_ins import Tensor
 from ..elementwise import XLogY
 from ..elementwise.operands import one_tensor
 from ..out import into
 from .numeric import promote
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class Entr(Function):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...function import Function
+from ...stand_ins import Tensor
 from ..out import into
 from .numeric import in_either, pieces, polynomial, promote, rational, square_and_rest
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 ROOT_PI = math.sqrt(math.pi)
 

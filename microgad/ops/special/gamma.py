@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...errors import ArgumentError
 from ...function import Function
+from ...stand_ins import Tensor
 from ..blocks import in_double
 from ..creation import arange
 from ..out import into
@@ -17,9 +18,6 @@ from .gamma_above import upper_digamma, upper_digamma_single, upper_lgamma, uppe
 from .gamma_below import lower_digamma, lower_lgamma, lower_trigamma
 from .numeric import pieces, promote
 from .zeta import zeta_of
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 def _lgamma(x: Any) -> Any:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import dtypes
 from ...errors import UnsupportedError
 from ...function import Function
+from ...stand_ins import Tensor
 from ..blocks import in_double
 from ..elementwise.operands import tensors
 from ..out import into
@@ -18,9 +19,6 @@ from .gamma import Lgamma
 from .gamma_above import binet
 from .numeric import pieces, polynomial, product_rest, rational, sum_rest
 from .twofold import Twofold, log
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 # (1 / Γ(1 + f) - 1) / f (1 - f) by f - 1/2, 0 <= f <= 1
 _RECIPROCAL = (

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...function import Function
+from ...stand_ins import Tensor
 from ..blocks import in_double
 from ..out import into
 from .numeric import pieces, polynomial, promote, rational, without_derivative
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 # I₀(x) and I₁(x) / x by x²/4, |x| < 8
 _I0 = (

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...function import Function
+from ...stand_ins import Tensor
 from ..blocks import in_double
 from ..elementwise import Select, Where
 from ..out import into
 from .error import Complement, Erfcx
 from .numeric import in_either, pieces, polynomial, promote
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 # log Φ(x) by x - 0.614, 0 <= x < 1.3
 _MIDDLE = (

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ...stand_ins import Tensor
 from ..elementwise.operands import one_tensor
 from ..out import into
 from .numeric import pieces, without_derivative
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
-
 
 LOW = 64  # the highest degree of Chebyshev's that goes by a recurrence
 FEW = 8  # elements of a high degree that go on one by one

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...function import Function
+from ...stand_ins import Tensor
 from ..blocks import in_double
 from ..out import into
 from .numeric import in_either, pieces, polynomial, promote, rational
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 # The normal quantile of p = 1/2 + q over q: by q², |q| < 0.25, and less 2.5 by 0.425² - q², |q| <= 0.425. Further out
 # r √2 less the quantile, r = √(-log p): by r - 1.6, and by r - 5. The divisions are Wichura's in AS 241 but for the

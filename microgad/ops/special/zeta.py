@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...errors import UnsupportedError
 from ...function import Function
+from ...stand_ins import Tensor
 from ..blocks import in_double
 from ..elementwise.operands import one_tensor
 from ..out import into
 from .numeric import mended, pieces, promote, sum_rest
 from .twofold import WEIGHTS
 from .zeta_below import near_a_half
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 _TERMS = 10  # summed one by one before Euler and Maclaurin's series takes over, of 12 terms
 
