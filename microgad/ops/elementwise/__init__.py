@@ -10,19 +10,19 @@ from .arithmetic import (
 from .comparison import (
     Equal, Greater, GreaterEqual, IsClose, IsFinite, IsIn, IsInf, IsNaN, IsNegInf, IsPosInf, IsReal, Less, LessEqual,
     NotEqual, allclose, eq, equal, ge, greater, greater_equal, gt, isclose, isfinite, isin, isinf, isnan, isneginf,
-    isposinf, isreal, le, less, less_equal, lt, ne, not_equal, without_derivative,
+    isposinf, isreal, le, less, less_equal, lt, ne, not_equal,
 )  # fmt: skip
 from .complex_numbers import (
     Angle, Complex, Conj, Imag, Real, ViewAsComplex, ViewAsReal, angle, complex, conj, conj_physical, conjugate, imag,
     is_conj, is_neg, polar, real, resolve_conj, resolve_neg, view_as_complex, view_as_real,
 )  # fmt: skip
 from .division import (
-    Div, FloorDiv, Fmod, Gcd, Lcm, Remainder, RoundedDiv, TruncDiv, div, divide, division, floor_divide, fmod, gcd, lcm,
-    remainder, true_divide,
+    Div, FloorDiv, Fmod, Gcd, Lcm, Remainder, TruncDiv, div, divide, division, floor_divide, fmod, gcd, lcm, remainder,
+    true_divide,
 )  # fmt: skip
 from .exponential import (
-    Exp, Exp2, Expm1, Log, Log1p, Log2, Log10, LogAddExp, LogAddExp2, Logit, Sigmoid, XLogY, exp, exp2, expit, expm1,
-    log, log1p, log2, log10, logaddexp, logaddexp2, logit, sigmoid, xlogy,
+    Exp, Exp2, Expm1, Log, Log1p, Log2, Log10, LogAddExp, LogAddExp2, Logit, Sigmoid, XLogY, exp, exp2, expm1, log,
+    log1p, log2, log10, logaddexp, logaddexp2, logit, sigmoid, xlogy,
 )  # fmt: skip
 from .hyperbolic import (
     Acosh, Asinh, Atanh, Cosh, Sinh, Tanh, acosh, arccosh, arcsinh, arctanh, asinh, atanh, cosh, sinh, tanh,
@@ -36,7 +36,7 @@ from .powers import (
     Cbrt, Frexp, Hypot, Ldexp, Pow, Reciprocal, Rsqrt, Sqrt, float_power, frexp, hypot, ldexp, pow, reciprocal, rsqrt,
     sqrt, square,
 )  # fmt: skip
-from .rounding import Ceil, Floor, Frac, NextAfter, Round, Steps, Trunc, ceil, fix, floor, frac, nextafter, round, trunc
+from .rounding import Ceil, Floor, Frac, NextAfter, Round, Trunc, ceil, fix, floor, frac, nextafter, round, trunc
 from .selection import (
     Clamp, Flat, Fmax, Fmin, Maximum, Minimum, NanToNum, Relu, Select, Where, clamp, clamp_max, clamp_min, clip, fmax,
     fmin, maximum, minimum, nan_to_num, relu, where,
@@ -55,20 +55,19 @@ __all__ = [
     "IsPosInf", "IsReal", "Lcm", "Ldexp", "LeftShift", "Lerp", "Less", "LessEqual", "Log", "Log1p", "Log2", "Log10",
     "LogAddExp", "LogAddExp2", "LogicalAnd", "LogicalNot", "LogicalOr", "LogicalXor", "Logit", "Maximum", "Minimum",
     "Mul", "NanToNum", "Neg", "NextAfter", "NotEqual", "Pow", "Real", "Reciprocal", "Relu", "Remainder", "RightShift",
-    "Round", "RoundedDiv", "Rsqrt", "Select", "Sgn", "Sigmoid", "Sign", "SignBit", "Sin", "Sinc", "Sinh", "Sqrt",
-    "Steps", "Sub", "Tan", "Tanh", "Trunc", "TruncDiv", "ViewAsComplex", "ViewAsReal", "Where", "XLogY", "abs",
-    "absolute", "acos", "acosh", "add", "addcdiv", "addcmul", "allclose", "angle", "arccos", "arccosh", "arcsin",
-    "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and",
-    "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "ceil", "clamp",
-    "clamp_max", "clamp_min", "clip", "complex", "conj", "conj_physical", "conjugate", "copysign", "cos", "cosh",
-    "deg2rad", "div", "divide", "division", "eq", "equal", "exp", "exp2", "expit", "expm1", "fix", "float_power",
-    "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "frexp", "gcd", "ge", "greater", "greater_equal", "gt",
-    "heaviside", "hypot", "imag", "is_conj", "is_neg", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf",
-    "isposinf", "isreal", "lcm", "ldexp", "le", "lerp", "less", "less_equal", "log", "log1p", "log2", "log10",
-    "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "lt", "maximum",
-    "minimum", "mul", "multiply", "nan_to_num", "ne", "neg", "negative", "nextafter", "not_equal", "polar", "positive",
-    "pow", "rad2deg", "real", "reciprocal", "relu", "remainder", "resolve_conj", "resolve_neg", "round", "rsqrt",
-    "rsub", "sgn", "sigmoid", "sign", "signbit", "sin", "sinc", "sinh", "sqrt", "square", "sub", "subtract", "tan",
-    "tanh", "times_alpha", "true_divide", "trunc", "view_as_complex", "view_as_real", "where", "without_derivative",
-    "xlogy",
+    "Round", "Rsqrt", "Select", "Sgn", "Sigmoid", "Sign", "SignBit", "Sin", "Sinc", "Sinh", "Sqrt", "Sub", "Tan",
+    "Tanh", "Trunc", "TruncDiv", "ViewAsComplex", "ViewAsReal", "Where", "XLogY", "abs", "absolute", "acos", "acosh",
+    "add", "addcdiv", "addcmul", "allclose", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
+    "arctanh", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_left_shift", "bitwise_not",
+    "bitwise_or", "bitwise_right_shift", "bitwise_xor", "ceil", "clamp", "clamp_max", "clamp_min", "clip", "complex",
+    "conj", "conj_physical", "conjugate", "copysign", "cos", "cosh", "deg2rad", "div", "divide", "division", "eq",
+    "equal", "exp", "exp2", "expm1", "fix", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac",
+    "frexp", "gcd", "ge", "greater", "greater_equal", "gt", "heaviside", "hypot", "imag", "is_conj", "is_neg",
+    "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "lcm", "ldexp", "le", "lerp",
+    "less", "less_equal", "log", "log1p", "log2", "log10", "logaddexp", "logaddexp2", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "logit", "lt", "maximum", "minimum", "mul", "multiply", "nan_to_num", "ne", "neg",
+    "negative", "nextafter", "not_equal", "polar", "positive", "pow", "rad2deg", "real", "reciprocal", "relu",
+    "remainder", "resolve_conj", "resolve_neg", "round", "rsqrt", "rsub", "sgn", "sigmoid", "sign", "signbit", "sin",
+    "sinc", "sinh", "sqrt", "square", "sub", "subtract", "tan", "tanh", "times_alpha", "true_divide", "trunc",
+    "view_as_complex", "view_as_real", "where", "xlogy",
 ]  # fmt: skip

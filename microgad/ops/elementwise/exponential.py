@@ -341,6 +341,3 @@ def logit(input: Tensor, eps: float | None = None, *, out: Tensor | None = None)
     tensor([0.0000, 2.0000])
     """
     return into(out, Logit.apply(input, eps=None if eps is None or eps < 0 else eps))
-
-
-expit = sigmoid
