@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend, errors, function, state
+from ..engine import Identity
 from ..function import Function, Leaf, Output
 from ..linear_map import LinearMap
 from ..naming import called
@@ -43,13 +44,8 @@ def stand_at(tensor: Tensor, node: Function) -> None:
         handle.hooks = node.hooks
 
 
-class LostView(Function):
+class LostView(Identity):
     """A view made under no_grad, or by hooks, of what was then written to with a gradient: how it shows isn't known."""
-
-    may_share = True
-
-    def forward(self, x):
-        return x
 
     def grad_x(self, grad):
         raise errors.GraphError(
@@ -61,13 +57,8 @@ class LostView(Function):
 _ENDS = (type(None), Leaf)
 
 
-class Watched(Function):
+class Watched(Identity):
     """A view of what was taken off the graph: it leads to where its values came from while these are still there."""
-
-    may_share = True
-
-    def forward(self, x):
-        return x
 
     def grad_x(self, grad, x):
         return grad
