@@ -16,6 +16,7 @@ from ..out import into
 from ..spelling import tensors_only
 from .complex_numbers import conjugate, is_complex
 from .operands import tensor, tensors
+from .rounding import Steps
 from .selection import Select
 
 
@@ -45,7 +46,7 @@ def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, Abs.apply(input))
 
 
-class Sign(Function):
+class Sign(Steps):
     """-1, 0 or 1, of real numbers; 0 of NaN, as PyTorch's. The derivative is 0, and reads nothing."""
 
     symbol, numpy, write = "sign", np.sign, by_forward
@@ -54,9 +55,6 @@ class Sign(Function):
         if x.dtype.kind == "f":
             return np.subtract((x > 0).view(np.int8), (x < 0).view(np.int8)).astype(x.dtype)
         return np.sign(x) if x.dtype.kind != "b" else x.copy()
-
-    def grad_x(self, grad):
-        return np.zeros_like(grad)
 
 
 class Sgn(Function):
@@ -144,7 +142,7 @@ def signbit(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, SignBit.apply(input), exact="signbit")
 
 
-class Heaviside(Function):
+class Heaviside(Steps):
     """0 where x < 0, 1 where x > 0, the value where x is 0."""
 
     symbol, numpy, write = "heaviside", np.heaviside, by_forward
@@ -158,9 +156,6 @@ class Heaviside(Function):
 
     def forward(self, x, values):
         return np.where(x == 0, values, x > 0).astype(x.dtype, copy=False)
-
-    def grad_x(self, grad):
-        return np.zeros_like(grad)
 
     def grad_values(self, grad, x):
         return Select.apply(x == 0, grad)
