@@ -295,11 +295,6 @@ _lower, _upper = _incomplete(False, _TERMS), _incomplete(True, _TERMS)
 _lower_single, _upper_single = _incomplete(False, _TERMS_SINGLE, 2.2), _incomplete(True, _TERMS_SINGLE)
 
 
-def _is_single(*inputs: Any) -> bool:
-    """Whether the result is float32."""
-    return any(getattr(x, "dtype", None) == np.float32 for x in inputs)
-
-
 def _density(a: Any, x: Any) -> Any:
     """The derivative of P(a, x) by x."""
     return np.exp((a - 1) * np.log(x) - x - Lgamma.apply(a))
@@ -311,10 +306,11 @@ class Igamma(Function):
     symbol, promote, elementwise = "P(a, x)", dtypes.only("f"), True
 
     def forward(self, a, x):
-        return in_double(_lower_single if _is_single(a, x) else _lower, a, x)
+        return in_double(_lower_single if np.result_type(a, x) == np.float32 else _lower, a, x)
 
     def grad_a(self, grad):
-        raise UnsupportedError("the derivative for 'igamma: input' is not implemented; detach it")
+        op = type(self).__name__.lower()
+        raise UnsupportedError(f"the derivative for '{op}: input' is not implemented; detach it")
 
     def grad_x(self, grad, a, x):
         return grad * _density(a, x)
@@ -333,16 +329,13 @@ def igamma(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
     return into(out, Igamma.apply(*tensors("igamma", input, other)))
 
 
-class Igammac(Function):
+class Igammac(Igamma):
     """Q(a, x) = 1 - P(a, x)."""
 
-    symbol, promote, elementwise = "Q(a, x)", dtypes.only("f"), True
+    symbol = "Q(a, x)"
 
     def forward(self, a, x):
-        return in_double(_upper_single if _is_single(a, x) else _upper, a, x)
-
-    def grad_a(self, grad):
-        raise UnsupportedError("the derivative for 'igammac: input' is not implemented; detach it")
+        return in_double(_upper_single if np.result_type(a, x) == np.float32 else _upper, a, x)
 
     def grad_x(self, grad, a, x):
         return -grad * _density(a, x)
