@@ -5,14 +5,13 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from ..ops.creation import empty
 from ..parameter import Parameter
 from ..tensor import Tensor
 from . import functional as F
 from . import init as initial
 from .attention import MultiheadAttention as MultiheadAttention
 from .module import Module
-from .settings import showing
+from .settings import learn, showing
 from .softmax import LogSoftmax as LogSoftmax
 from .softmax import Softmax as Softmax
 from .softmax import Softmax2d as Softmax2d
@@ -242,7 +241,7 @@ class PReLU(Module):
         super().__init__()
         self.num_parameters = num_parameters
         self.init = init
-        self.weight = Parameter(empty(num_parameters, device=device, dtype=dtype))
+        learn(self, device, dtype, weight=num_parameters)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -10,7 +10,7 @@ from ..tensor import Tensor
 from . import functional as F
 from .module import Module
 from .normalization import _Scaled
-from .settings import expect_dimensions, named
+from .settings import expect_dimensions, learn, named
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype
@@ -44,7 +44,8 @@ class _NormBase(_Scaled):
         self.momentum = momentum
         self.affine = affine
         self.track_running_stats = track_running_stats
-        self._register(("weight", "bias"), num_features, (affine, affine and bias), device, dtype)
+        shape = num_features if affine else None
+        learn(self, device, dtype, weight=shape, bias=shape if bias else None)
         track = track_running_stats
         self.register_buffer("running_mean", zeros(num_features, device=device, dtype=dtype) if track else None)
         self.register_buffer("running_var", ones(num_features, device=device, dtype=dtype) if track else None)
@@ -85,17 +86,12 @@ class _BatchNorm(_NormBase):
         counts = self.training and self.track_running_stats and self.num_batches_tracked is not None
         if counts and momentum is None:  # the mean of all batches seen
             momentum = 1 / (self.num_batches_tracked.item() + 1)  # type: ignore[union-attr]
-        keeps = not self.training or self.track_running_stats
-        out = F.batch_norm(
-            input,
-            self.running_mean if keeps else None,
-            self.running_var if keeps else None,
-            self.weight,
-            self.bias,
-            self.training or (self.running_mean is None and self.running_var is None),
-            0.0 if momentum is None else momentum,
-            self.eps,
-        )
+        mean, var = self.running_mean, self.running_var
+        of_batch = self.training or (mean is None and var is None)
+        if self.training and not self.track_running_stats:
+            mean = var = None
+        momentum = 0.0 if momentum is None else momentum
+        out = F.batch_norm(input, mean, var, self.weight, self.bias, of_batch, momentum, self.eps)
         if counts:  # last, so that a refused batch is not counted
             self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
         return out

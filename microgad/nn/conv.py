@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError
-from ..ops.creation import empty
 from ..parameter import Parameter
 from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module
-from .settings import Size, each, named
+from .settings import Size, each, learn, named
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype
@@ -55,8 +54,7 @@ class _ConvNd(Module):
         self.groups = groups
         self.padding_mode = padding_mode
         self._check_settings()
-        self.weight = Parameter(empty(self._weight_shape(), device=device, dtype=dtype))
-        self.register_parameter("bias", Parameter(empty(out_channels, device=device, dtype=dtype)) if bias else None)
+        learn(self, device, dtype, weight=self._weight_shape(), bias=out_channels if bias else None)
         self.reset_parameters()
 
     def _check_settings(self) -> None:

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 from ..generator import Generator
 from ..ops.activation import acon_a, acon_b, acon_c, bent_identity, swish, tanhexp
-from ..ops.creation import empty
-from ..parameter import Parameter
 from ..tensor import Tensor
 from . import init as initial
 from .module import Module
-from .settings import showing
+from .settings import learn, showing
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype
@@ -64,8 +62,7 @@ class _Acon(Module):
     def __init__(self, num_parameters: int = 1, device: Device = None, dtype: Dtype = None) -> None:
         super().__init__()
         self.num_parameters = num_parameters
-        for name in self._starts:
-            setattr(self, name, Parameter(empty(num_parameters, device=device, dtype=dtype)))
+        learn(self, device, dtype, **dict.fromkeys(self._starts, num_parameters))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

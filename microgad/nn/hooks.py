@@ -210,14 +210,11 @@ def run(module: Module, *args: Any, **kwargs: Any) -> Any:
 
 
 def _changed_arguments(hook: Hook, module: Module, args: Any, kwargs: Any) -> tuple[Any, Any]:
-    if not hook.with_kwargs:
-        changed = hook.function(module, args)
-        if changed is None:
-            return args, kwargs
-        return (changed if isinstance(changed, tuple) else (changed,)), kwargs
-    changed = hook.function(module, args, kwargs)
+    changed = hook.function(module, args, *((kwargs,) if hook.with_kwargs else ()))
     if changed is None:
         return args, kwargs
+    if not hook.with_kwargs:
+        return (changed if isinstance(changed, tuple) else (changed,)), kwargs
     if isinstance(changed, tuple) and len(changed) == 2:
         return changed
     raise RuntimeError(f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {changed}.")

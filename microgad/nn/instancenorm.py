@@ -42,16 +42,10 @@ class _InstanceNorm(_NormBase):
         return self._normalized(input.unsqueeze(0)).squeeze(0) if dim == 0 else self._normalized(input)
 
     def _normalized(self, input: Tensor) -> Tensor:
-        return F.instance_norm(
-            input,
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            self.bias,
-            self.training or not self.track_running_stats,
-            0.0 if self.momentum is None else self.momentum,
-            self.eps,
-        )
+        of_input = self.training or not self.track_running_stats
+        momentum = 0.0 if self.momentum is None else self.momentum
+        parameters = self.running_mean, self.running_var, self.weight, self.bias
+        return F.instance_norm(input, *parameters, of_input, momentum, self.eps)
 
 
 class InstanceNorm1d(_InstanceNorm):

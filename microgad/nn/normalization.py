@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import index
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import ShapeError
-from ..ops.creation import empty
 from ..ops.movement import cat
 from ..parameter import Parameter
 from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module
-from .settings import each, named, shown
+from .settings import each, learn, named, shown
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype
@@ -25,11 +24,6 @@ class _Scaled(Module):
 
     weight: Parameter  # or None, as the arguments say: PyTorch's too is a Parameter to type checkers
     bias: Parameter  # or None, as the arguments say: PyTorch's too is a Parameter to type checkers
-
-    def _register(self, names: Sequence[str], shape: Any, there: Sequence[bool], device: Any, dtype: Any) -> None:
-        for name, needed in zip(names, there, strict=True):
-            made = Parameter(empty(shape, device=device, dtype=dtype)) if needed else None
-            self.register_parameter(name, made)
 
     def reset_parameters(self) -> None:
         """Weight 1, bias 0."""
@@ -61,8 +55,8 @@ class LayerNorm(_Scaled):
         self.normalized_shape = _shape(normalized_shape)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
-        there = elementwise_affine, elementwise_affine and bias
-        self._register(("weight", "bias"), self.normalized_shape, there, device, dtype)
+        shape = self.normalized_shape if elementwise_affine else None
+        learn(self, device, dtype, weight=shape, bias=shape if bias else None)
         self.reset_parameters()
 
     def forward(self, input: Tensor) -> Tensor:
@@ -94,7 +88,7 @@ class RMSNorm(_Scaled):
         self.normalized_shape = _shape(normalized_shape)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
-        self._register(("weight",), self.normalized_shape, (elementwise_affine,), device, dtype)
+        learn(self, device, dtype, weight=self.normalized_shape if elementwise_affine else None)
         self.reset_parameters()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -131,7 +125,8 @@ class GroupNorm(_Scaled):
         self.num_channels = num_channels
         self.eps = eps
         self.affine = affine
-        self._register(("weight", "bias"), num_channels, (affine, affine and bias), device, dtype)
+        shape = num_channels if affine else None
+        learn(self, device, dtype, weight=shape, bias=shape if bias else None)
         self.reset_parameters()
 
     def forward(self, input: Tensor) -> Tensor:
@@ -142,7 +137,19 @@ class GroupNorm(_Scaled):
         return f"{said}, bias={self.bias is not None}"
 
 
-class LocalResponseNorm(Module):
+class _ResponseNorm(Module):
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__()
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, {shown(self, 'alpha beta k')}"
+
+
+class LocalResponseNorm(_ResponseNorm):
     """(N, C, ...): divided by (k + alpha · mean of squares of `size` channels around)^beta.
 
     Source: torch.nn.LocalResponseNorm; Krizhevsky et al. (2012).
@@ -151,21 +158,11 @@ class LocalResponseNorm(Module):
     tensor([-1.,  1.])
     """
 
-    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
-        super().__init__()
-        self.size = size
-        self.alpha = alpha
-        self.beta = beta
-        self.k = k
-
     def forward(self, input: Tensor) -> Tensor:
         return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
 
-    def extra_repr(self) -> str:
-        return f"{self.size}, {shown(self, 'alpha beta k')}"
 
-
-class CrossMapLRN2d(Module):
+class CrossMapLRN2d(_ResponseNorm):
     """(N, C, H, W): LocalResponseNorm as Torch7 had it, in PyTorch's form, whose windows never let go of channel 0.
 
     The gradient is this function's, which PyTorch's is not. Source: torch.nn.CrossMapLRN2d.
@@ -174,12 +171,8 @@ class CrossMapLRN2d(Module):
     tensor([-1.0000,  0.8000])
     """
 
-    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
-        super().__init__()
-        self.size = size
-        self.alpha = alpha
-        self.beta = beta
-        self.k = k
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:  # which is printed so
+        super().__init__(size, alpha, beta, k)
 
     def forward(self, input: Tensor) -> Tensor:
         if input.ndim != 4:
@@ -191,9 +184,6 @@ class CrossMapLRN2d(Module):
             window = squares[:, first : c + reach].sum(1, keepdim=True)
             sums.append(window + squares[:, :1] if first > 0 else window)
         return input * (cat(sums, 1) * (self.alpha / self.size) + self.k) ** -self.beta
-
-    def extra_repr(self) -> str:
-        return f"{self.size}, {shown(self, 'alpha beta k')}"
 
 
 def _shape(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:

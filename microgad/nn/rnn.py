@@ -8,11 +8,12 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from ..ops import recurrent
-from ..ops.creation import empty, zeros
+from ..ops.creation import zeros
 from ..parameter import Parameter
 from ..tensor import Tensor
 from . import init
 from .module import Module
+from .settings import learn
 from .utils.rnn import PackedSequence
 
 if TYPE_CHECKING:
@@ -71,8 +72,7 @@ class RNNBase(Module):
                     shapes["weight_hr"] = proj_size, hidden_size
                 named = {f"{name}_l{layer}{suffix}": shape for name, shape in shapes.items()}
                 self._all_weights.append(list(named))
-                for name, shape in named.items():
-                    setattr(self, name, Parameter(empty(shape, device=device, dtype=dtype)))
+                learn(self, device, dtype, **named)
         self.reset_parameters()
 
     def _check_settings(self) -> None:
@@ -278,12 +278,8 @@ class RNNCellBase(Module):
         self.hidden_size = hidden_size
         self.bias = bias
         rows = num_chunks * hidden_size
-        for name, shape in (
-            ("weight_ih", (rows, input_size)), ("weight_hh", (rows, hidden_size)), ("bias_ih", (rows,)),
-            ("bias_hh", (rows,)),
-        ):  # fmt: skip
-            there = bias or name.startswith("weight")
-            self.register_parameter(name, Parameter(empty(shape, device=device, dtype=dtype)) if there else None)
+        learn(self, device, dtype, weight_ih=(rows, input_size), weight_hh=(rows, hidden_size))
+        learn(self, device, dtype, bias_ih=rows if bias else None, bias_hh=rows if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -1,4 +1,4 @@
-"""What layers have in common: sizes in one number or in several, and how settings are printed."""
+"""What layers have in common: sizes in one number or in several, parameters, and how settings are printed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 from .. import state
 from ..errors import ShapeError, place
+from ..ops.creation import empty
+from ..parameter import Parameter
 
 Size = int | Sequence[int]
 
@@ -19,6 +21,20 @@ def each(size: Any, n: int) -> tuple[Any, ...]:
     ((3, 3), (1, 2))
     """
     return tuple(size) if isinstance(size, Iterable) else (size,) * n
+
+
+def learn(module: Any, device: Any, dtype: Any, **shapes: Any) -> None:
+    """Give a module Parameters of these names and shapes, not filled yet; None is one that there isn't.
+
+    >>> from microgad.nn.settings import learn
+    >>> layer = nn.Module()
+    >>> learn(layer, None, torch.float64, weight=(2, 3), bias=None)
+    >>> layer.weight.shape, layer.bias
+    (torch.Size([2, 3]), None)
+    """
+    for name, shape in shapes.items():
+        parameter = None if shape is None else Parameter(empty(shape, device=device, dtype=dtype))
+        module.register_parameter(name, parameter)
 
 
 def shown(module: Any, names: str) -> str:

@@ -101,15 +101,8 @@ class Embedding(_Table):
         self._set(num_embeddings, embedding_dim, padding_idx, _weight, _freeze, device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.embedding(
-            input,
-            self.weight,
-            self.padding_idx,
-            self.max_norm,
-            self.norm_type,
-            self.scale_grad_by_freq,
-            self.sparse,
-        )
+        settings = self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse
+        return F.embedding(input, self.weight, *settings)
 
     def extra_repr(self) -> str:
         said = f"{self.num_embeddings}, {self.embedding_dim}"
@@ -131,16 +124,9 @@ class Embedding(_Table):
         """A layer on the rows of a Tensor (num_embeddings, embedding_dim), which don't learn if `freeze`."""
         rows, columns = _matrix(embeddings)
         return cls(
-            rows,
-            columns,
-            padding_idx,
-            max_norm,
-            norm_type,
-            scale_grad_by_freq,
-            sparse,
-            _weight=embeddings,
+            rows, columns, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, _weight=embeddings,
             _freeze=freeze,
-        )
+        )  # fmt: skip
 
 
 class EmbeddingBag(_Table):
@@ -181,18 +167,9 @@ class EmbeddingBag(_Table):
 
     def forward(self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None) -> Tensor:
         return F.embedding_bag(
-            input,
-            self.weight,
-            offsets,
-            self.max_norm,
-            self.norm_type,
-            self.scale_grad_by_freq,
-            self.mode,
-            self.sparse,
-            per_sample_weights,
-            self.include_last_offset,
-            self.padding_idx,
-        )
+            input, self.weight, offsets, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.mode, self.sparse,
+            per_sample_weights, self.include_last_offset, self.padding_idx,
+        )  # fmt: skip
 
     def extra_repr(self) -> str:
         said = f"{self.num_embeddings}, {self.embedding_dim}{self._said_of_rows()}, mode={self.mode!r}"
@@ -214,17 +191,9 @@ class EmbeddingBag(_Table):
         """A layer on the rows of a Tensor (num_embeddings, embedding_dim), which don't learn if `freeze`."""
         rows, columns = _matrix(embeddings)
         made = cls(
-            rows,
-            columns,
-            max_norm,
-            norm_type,
-            scale_grad_by_freq,
-            mode,
-            sparse,
-            embeddings,
-            include_last_offset,
+            rows, columns, max_norm, norm_type, scale_grad_by_freq, mode, sparse, embeddings, include_last_offset,
             padding_idx,
-        )
+        )  # fmt: skip
         made.weight.requires_grad_(not freeze)
         return made
 

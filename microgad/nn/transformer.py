@@ -78,8 +78,10 @@ class _Layer(Module):
         out = self.dropout1(out)
         return out
 
-    def _network(self, x: Tensor) -> Tensor:
+    def _ff_block(self, x: Tensor) -> Tensor:
+        """The network, which comes last."""
         out: Tensor = self.linear2(self.dropout(self.activation(self.linear1(x))))
+        out = getattr(self, f"dropout{len(self._attentions) + 1}")(out)
         return out
 
 
@@ -108,11 +110,6 @@ class TransformerEncoderLayer(_Layer):
             return x + self._ff_block(self.norm2(x))
         x = self.norm1(src + self._sa_block(src, src_mask, src_key_padding_mask, is_causal=is_causal))
         out: Tensor = self.norm2(x + self._ff_block(x))
-        return out
-
-    def _ff_block(self, x: Tensor) -> Tensor:
-        """The network."""
-        out: Tensor = self.dropout2(self._network(x))
         return out
 
 
@@ -160,11 +157,6 @@ class TransformerDecoderLayer(_Layer):
             x, mem, mem, attn_mask=attn_mask, key_padding_mask=key_padding_mask, is_causal=is_causal, need_weights=False
         )[0]
         out = self.dropout2(out)
-        return out
-
-    def _ff_block(self, x: Tensor) -> Tensor:
-        """The network."""
-        out: Tensor = self.dropout3(self._network(x))
         return out
 
 

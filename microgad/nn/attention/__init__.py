@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ...lazy import absent as _absent
-from ...ops.creation import empty
 from ...parameter import Parameter
 from ...tensor import Tensor
 from .. import functional as F
 from .. import init
 from ..linear import NonDynamicallyQuantizableLinear
 from ..module import Module
+from ..settings import learn
 
 if TYPE_CHECKING:
     from ...stand_ins import Device, Dtype
@@ -95,21 +95,18 @@ class MultiheadAttention(Module):
         self.head_dim = embed_dim // num_heads
         if self.head_dim * num_heads != embed_dim:
             raise AssertionError("embed_dim must be divisible by num_heads")
-        shapes: dict[str, tuple[int, ...]] = {
-            "q_proj_weight": (embed_dim, embed_dim),
-            "k_proj_weight": (embed_dim, self.kdim),
-            "v_proj_weight": (embed_dim, self.vdim),
-            "in_proj_weight": (3 * embed_dim, embed_dim),
-            "in_proj_bias": (3 * embed_dim,),
-        }
-        for name, shape in shapes.items():
-            there = bias if name == "in_proj_bias" else self._qkv_same_embed_dim == (name == "in_proj_weight")
-            parameter = Parameter(empty(shape, device=device, dtype=dtype)) if there else None
-            self.register_parameter(name, parameter)
+        one = self._qkv_same_embed_dim  # one matrix makes all three
+        more = (1, 1, embed_dim) if add_bias_kv else None
+        learn(
+            self, device, dtype,
+            q_proj_weight=None if one else (embed_dim, embed_dim),
+            k_proj_weight=None if one else (embed_dim, self.kdim),
+            v_proj_weight=None if one else (embed_dim, self.vdim),
+            in_proj_weight=(3 * embed_dim, embed_dim) if one else None,
+            in_proj_bias=3 * embed_dim if bias else None,
+            bias_k=more, bias_v=more,
+        )  # fmt: skip
         self.out_proj = NonDynamicallyQuantizableLinear(embed_dim, embed_dim, bias, device, dtype)
-        for name in ("bias_k", "bias_v"):
-            more = Parameter(empty(1, 1, embed_dim, device=device, dtype=dtype)) if add_bias_kv else None
-            self.register_parameter(name, more)
         self.add_zero_attn = add_zero_attn
         self._reset_parameters()
 
