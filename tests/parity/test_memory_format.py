@@ -175,6 +175,11 @@ RESULTS = {
         f"pad, {mode}, channels_last": lambda t, F, mode=mode: F.pad(last(t, 2, 3, 4, 5), (1, 1, 2, 0), mode)
         for mode in ("constant", "reflect", "replicate", "circular")
     },
+    **{
+        f"pad and cut, {mode}, channels_last": lambda t, F, mode=mode: F.pad(last(t, 2, 3, 4, 5), (-1, 2, 1, 0), mode)
+        for mode in ("constant", "reflect", "replicate", "circular")
+    },
+    "pad of no channels": lambda t, F: F.pad(t.zeros(2, 0, 4), (1, 2), "circular"),
     "pad of channels, channels_last": lambda t, F: F.pad(last(t, 2, 3, 4, 5), (0, 0, 0, 0, 1, 1)),
     "max_unpool2d, channels_last": lambda t, F: F.max_unpool2d(
         *F.max_pool2d(last(t, 2, 3, 4, 4), 2, return_indices=True), 2

@@ -17,6 +17,8 @@ REFUSED = """
     T.igamma(v.clone().requires_grad_(),v).sum().backward()
     T.nn.InstanceNorm1d(2,eps=-1)(T.ones(1,2,1))
     T.nn.functional.interpolate(T.ones(1,1,2,2),scale_factor=1e20,mode="bilinear")
+    T.nn.functional.interpolate(A,(3,3),mode="bilinear")
+    T.nn.functional.interpolate(A,scale_factor=2)
     T.nn.MultiheadAttention(4,4)(T.ones(4,4),T.ones(4,4),T.ones(4,4),attn_mask=T.ones(5,4,4)>0)
     T.any(i,0,out=T.empty(0,dtype=T.int64))
     T.nonzero(v,out=T.empty(0))

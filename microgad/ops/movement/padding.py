@@ -125,7 +125,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: comple
                 f"pad: Padding size {len(pad)} is not supported for {input.ndim}D input tensor: {mode} padding goes "
                 "around the last 1, 2 or 3 dimensions behind 1 or 2 others"
             )
-        if 0 in input.array.shape[1:]:
+        if 0 in input.array.shape[1:] and mode != "circular":
             raise ShapeError(f"pad: expected non-zero dimensions behind the first, got input {tuple(input.shape)}")
     return padded(input, widths, MODES.get(mode, mode), value or 0)
 
@@ -166,7 +166,7 @@ def padded(input: Tensor, widths: Sequence[tuple[int, int]], mode: str, value: A
                 f"{axis} of input {tuple(input.shape)}"
             )
     out = Border.apply(input, widths=wide, mode=mode)
-    return _cut(out, cuts).contiguous() if cuts else out
+    return _cut(out, cuts).clone() if cuts else out
 
 
 def _cut(input: Tensor, cuts: Sequence[tuple[int, int]]) -> Tensor:

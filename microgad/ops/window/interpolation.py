@@ -45,8 +45,6 @@ def interpolate(
     tensor([[[1.0000, 1.5000, 2.5000, 3.0000]]])
     """
     op, dims = "interpolate", input.ndim - 2
-    if dims not in (1, 2, 3):
-        raise refusal(op, f"input must have 3 to 5 dimensions, got {input.ndim}", UnsupportedError)
     plain = mode in PLAIN
     if plain and align_corners is not None:
         raise refusal(op, f"align_corners can be set for the modes that interpolate, not for {mode}")
@@ -79,6 +77,8 @@ def _check(op: str, input: Tensor, mode: str, align_corners: bool | None, antial
     dims = input.ndim - 2
     if antialias and (mode not in KERNELS or dims != 2):
         raise refusal(op, f"antialias is for bilinear, bicubic and lanczos of 4-D input, got {mode} and {dims + 2}-D")
+    if dims not in (1, 2, 3):
+        raise refusal(op, f"input must have 3 to 5 dimensions, got {input.ndim}", UnsupportedError)
     wanted = {"linear": 1, "bilinear": 2, "bicubic": 2, "lanczos": 2, "trilinear": 3}.get(mode)
     if wanted is None and mode not in PLAIN:
         raise refusal(op, f"mode {mode!r} of {dims + 2}-D input is not supported", UnsupportedError)
@@ -153,7 +153,7 @@ def _sizes(op: str, input: Tensor, size: Any, scale_factor: Any, dims: int) -> t
         if any(isinstance(scale, function.Tensor) for scale in given):
             raise refusal(op, "scale_factor must be of numbers, not Tensors", DtypeError)
         scaled = [int(n * scale) for n, scale in zip(input.array.shape[2:], given, strict=True)]
-        if max(scaled) >= 2**63:
+        if max(scaled, default=0) >= 2**63:
             raise refusal(op, f"scale_factor {scale_factor} gives more places than int64 counts")
         return scaled, [*map(float, given)]
     try:
