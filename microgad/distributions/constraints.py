@@ -55,9 +55,10 @@ class _Dependent(Constraint):
         return self._event_dim
 
     def __call__(self, *, is_discrete: Any = NotImplemented, event_dim: Any = NotImplemented) -> _Dependent:
-        kept = (self._is_discrete, self._event_dim)
-        new = (old if x is NotImplemented else x for x, old in zip((is_discrete, event_dim), kept, strict=True))
-        return _Dependent(**dict(zip(("is_discrete", "event_dim"), new, strict=True)))
+        return _Dependent(
+            is_discrete=self._is_discrete if is_discrete is NotImplemented else is_discrete,
+            event_dim=self._event_dim if event_dim is NotImplemented else event_dim,
+        )
 
     def check(self, value: Tensor) -> Tensor:
         raise ValueError("Cannot determine validity of dependent constraint")

@@ -250,14 +250,18 @@ def _transformed(p: TransformedDistribution, q: TransformedDistribution) -> Tens
 # Of one kind of distribution against another, where q is positive all over p's support.
 
 
+def _as_gamma(p: Exponential) -> Gamma:
+    return Gamma(p.rate.new_ones(p.rate.shape), p.rate, validate_args=False)
+
+
 @register_kl(Exponential, Gamma)
 def _exponential_gamma(p: Exponential, q: Gamma) -> Tensor:
-    return _gamma(Gamma(p.rate.new_ones(p.rate.shape), p.rate, validate_args=False), q)
+    return _gamma(_as_gamma(p), q)
 
 
 @register_kl(Gamma, Exponential)
 def _gamma_exponential(p: Gamma, q: Exponential) -> Tensor:
-    return _gamma(p, Gamma(q.rate.new_ones(q.rate.shape), q.rate, validate_args=False))
+    return _gamma(p, _as_gamma(q))
 
 
 def _against_normal(p: Any, q: Normal) -> Tensor:

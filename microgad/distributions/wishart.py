@@ -129,7 +129,6 @@ class Wishart(Covariance, ExponentialFamily):
 
     def entropy(self) -> Tensor:
         size, half = self._event_shape[-1], self.df / 2
-        scale = (size + 1) * (size * math.log(2) / 2 + half_log_det(self._unbroadcasted_scale_tril)) + mvlgamma(
-            half, size
-        )
+        log_det = half_log_det(self._unbroadcasted_scale_tril)
+        scale = (size + 1) * (size * math.log(2) / 2 + log_det) + mvlgamma(half, size)
         return scale - (half - (size + 1) / 2) * self._mean_log() + half * size

@@ -27,34 +27,9 @@ from .smorms3 import SMORMS3
 from .sparse_adam import SparseAdam
 
 __all__ = [
-    "ASGD",
-    "LBFGS",
-    "SAM",
-    "SGD",
-    "SMORMS3",
-    "AMSBound",
-    "AMSGrad",
-    "AdaBelief",
-    "AdaBound",
-    "Adadelta",
-    "Adafactor",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "Eve",
-    "Muon",
-    "NAdam",
-    "Optimizer",
-    "RAdam",
-    "RMSprop",
-    "RMSpropGraves",
-    "Rprop",
-    "SantaE",
-    "SantaSSS",
-    "SparseAdam",
-    "lr_scheduler",
-    "swa_utils",
-]
+    "ASGD", "LBFGS", "SAM", "SGD", "SMORMS3", "AMSBound", "AMSGrad", "AdaBelief", "AdaBound", "Adadelta", "Adafactor",
+    "Adagrad", "Adam", "AdamW", "Adamax", "Eve", "Muon", "NAdam", "Optimizer", "RAdam", "RMSprop", "RMSpropGraves",
+    "Rprop", "SantaE", "SantaSSS", "SparseAdam", "lr_scheduler", "swa_utils",
+]  # fmt: skip
 
 _absent(globals())
