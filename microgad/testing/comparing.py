@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cmath
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -73,18 +73,13 @@ def assert_close(
         raise AssertionError(msg(said) if callable(msg) else msg or said)
 
 
-class _Rules:
-    def __init__(
-        self,
-        subclasses: bool,
-        tolerances: tuple[float, float] | None,
-        equal_nan: bool,
-        device: bool,
-        dtype: bool,
-        stride: bool,
-    ) -> None:
-        self.subclasses, self.tolerances, self.equal_nan = subclasses, tolerances, equal_nan
-        self.device, self.dtype, self.stride = device, dtype, stride
+class _Rules(NamedTuple):
+    subclasses: bool
+    tolerances: tuple[float, float] | None
+    equal_nan: bool
+    device: bool
+    dtype: bool
+    stride: bool
 
     def difference(self, actual: Any, expected: Any, place: str) -> str | None:
         """What to say of the first difference; None where there is none."""

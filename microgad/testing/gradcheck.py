@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -154,23 +154,17 @@ def gradgradcheck(
     return check.passes(raise_exception, nondet_tol, check_undefined_grad, check_grad_dtypes, fast_mode)
 
 
-class _Check:
+class _Check(NamedTuple):
     """One run. `recorded` gives outputs with a graph, `plain` the same values to take differences of."""
 
-    def __init__(
-        self,
-        recorded: Callable[[], list[Tensor]],
-        plain: Callable[[], list[Tensor]],
-        tensors: list[Tensor],
-        names: list[str],
-        kind: str,
-        eps: float,
-        atol: float,
-        rtol: float,
-    ) -> None:
-        self.recorded, self.plain = recorded, plain
-        self.tensors, self.names, self.kind = tensors, names, kind
-        self.eps, self.atol, self.rtol = eps, atol, rtol
+    recorded: Callable[[], list[Tensor]]
+    plain: Callable[[], list[Tensor]]
+    tensors: list[Tensor]
+    names: list[str]
+    kind: str
+    eps: float
+    atol: float
+    rtol: float
 
     def passes(self, raise_exception: bool, nondet_tol: float, undefined: bool, dtypes: bool, fast: bool) -> bool:
         before = [t.array.copy() for t in self.tensors]
