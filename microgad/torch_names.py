@@ -177,8 +177,7 @@ NAMES: dict[str, Any] = {  # a name, or a function of the node
 } | {f"{name}{n}d": "Convolution" for name in ("Conv", "ConvTranspose") for n in (1, 2, 3)}  # fmt: skip
 
 OPERATORS = {  # where PyTorch's name isn't that of the class with underscores
-    "AMax": "amax", "AMin": "amin", "ArgMax": "argmax", "ArgMin": "argmin", "Attention": "scaled_dot_product_attention",
-    "Cast": "to", "CrossEntropy": "cross_entropy_loss", "CumProd": "cumprod", "CumSum": "cumsum", "Deviation": "std",
+    "Attention": "scaled_dot_product_attention", "Cast": "to", "CrossEntropy": "cross_entropy_loss", "Deviation": "std",
     "FixedBatchNorm": "batch_norm", "GeluTanh": "gelu", "GetItem": "index", "Inv": "linalg_inv", "Less": "lt",
     "LogAddExp": "logaddexp", "LogSigmoid": "log_sigmoid", "LogSumExp": "logsumexp", "MatMul": "matmul",
     "Equal": "eq", "Greater": "gt", "GreaterEqual": "ge", "LessEqual": "le", "NotEqual": "ne", "PRelu": "prelu",

@@ -93,8 +93,9 @@ MOVES = frozenset(
     (
         "Reshape", "Permute", "Expand", "Clone", "Cast", "Transfer", "Cat", "Stack", "Flip", "Roll", "Rot90",
         "Windows", "BlockDiag", "RepeatInterleave", "AsStrided", "Diagonal", "DiagEmbed", "Tril", "Triu", "Split",
-        "Unbind", "Pad", "Border",
-        "GetItem", "SetItem", "Clear", "BoxMax", "Gather", "Rows", "Embedding", "Pick", "Unfold", "Fold", "ViewAsReal",
-        "ViewAsComplex", "Detach", "Flat", "Identity", "RegionWrite", "RegionClear", "Region",
+        "Unbind", "Pad", "Border", "Shuffle", "Cells", "Unpool",
+        "GetItem", "SetItem", "Clear", "BoxMax", "Gather", "IndexSelect", "Rows", "Embedding", "Pick", "Unfold", "Fold",
+        "ViewAsReal", "ViewAsComplex", "Real", "Imag", "Detach", "Flat", "Identity", "RegionWrite", "RegionClear",
+        "Region",
     )
 )  # fmt: skip

@@ -209,6 +209,11 @@ def floor_division(net, x):
     return net.head(net.stem(x) // 0.5)  # here FloorDiv flat stem.weight
 
 
+def truncated_division(net, x):
+    h = torch.div(net.stem(x), 0.5, rounding_mode="trunc")  # here TruncDiv flat stem.weight
+    return net.head(h)
+
+
 def zeroed(net, x):
     h = net.stem(x) * 1
     h.zero_()  # here SetItem flat stem.weight

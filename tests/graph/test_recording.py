@@ -13,7 +13,12 @@ import pytest
 import microgad as torch
 from microgad import nn
 from microgad.errors import MicrogadError
-from microgad.graph.flops import flops_of
+from microgad.graph.answers.gradient_path import FLAT
+from microgad.graph.flops import MOVES, RULES, flops_of
+from microgad.graph.formulas import function_names
+from microgad.graph.pictures.dot import _VIEWS
+from microgad.graph.pictures.sketch import _JOINS
+from microgad.torch_names import NAMES, OPERATORS
 
 
 def names(tape):
@@ -182,6 +187,21 @@ def test_flops():
         torch.ones(7).exp().reshape(7, 1)
     n = 2 * 8 * 4 * 4
     assert [op.flops for op in tape] == [2 * n * 27 + n, 2 * 4 * 5 * 6, 7, 0]
+
+
+def test_what_moves_values_costs_nothing():
+    x = torch.rand(1, 4, 2, 2, dtype=torch.complex64)
+    with torch.record() as tape:
+        x.index_select(1, torch.tensor([0, 2])).real.contiguous()
+        torch.nn.functional.pixel_shuffle(x.abs(), 2)
+    assert {op.name: op.flops for op in tape if op.flops} == {"Abs": 16}
+    assert {"IndexSelect", "Real", "Shuffle"} <= {op.name for op in tape}
+
+
+def test_tables_of_operations_name_those_that_there_are():
+    names = {*function_names()}
+    tables = (MOVES, RULES, FLAT, _VIEWS, _JOINS, NAMES, OPERATORS)
+    assert [name for table in tables for name in table if name not in names] == []
 
 
 def test_flops_of_what_a_node_did_not_keep():

@@ -17,7 +17,7 @@ Reason = Literal[
 ]  # fmt: skip
 
 # Functions whose derivative is 0 wherever there is one.
-FLAT = frozenset(("Sign", "Round", "Floor", "Ceil", "Trunc", "Heaviside", "FloorDiv"))
+FLAT = frozenset(("Sign", "Round", "Floor", "Ceil", "Trunc", "Heaviside", "FloorDiv", "TruncDiv"))
 
 
 @dataclass(frozen=True)
