@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from typing import Any, TextIO, TypeVar
 
-from .. import state
+from .. import backend, state
 from ..function import Function
 from ..tensor import Tensor
 
@@ -193,6 +193,13 @@ class Running:
         value = self.open[at][1]
         del self.open[at:]
         return value
+
+
+def new_bytes(inputs: tuple[Any, ...], out: Any) -> int:
+    """Bytes of an operation's results that aren't in the memory of its inputs."""
+    given = {id(backend.owner(x.array)) for x in inputs if isinstance(x, Tensor)}
+    outs = out if type(out) is tuple else (out,)
+    return sum(y.array.nbytes for y in outs if id(backend.owner(y.array)) not in given)
 
 
 def _kinds(x: Any) -> Any:

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator, contextmanager
 from typing import Any, NoReturn
 
-from .. import backend, state, torch_names
+from .. import state, torch_names
 from ..function import Function
 from ..lazy import absent as _absent
 from ..tensor import Tensor
 from .events import EventList as EventList
 from .events import FunctionEvent as FunctionEvent
 from .events import FunctionEventAvg as FunctionEventAvg
-from .function_hooks import FunctionHook, Running
+from .function_hooks import FunctionHook, Running, new_bytes
 
 
 class Recorder(FunctionHook):
@@ -50,9 +50,7 @@ class Recorder(FunctionHook):
             return
         event.sequence_nr = getattr(node, "number", -1)
         if self.memory:
-            given = {id(backend.owner(x.array)) for x in inputs if isinstance(x, Tensor)}
-            outs = out if type(out) is tuple else (out,)
-            event.self_cpu_memory_usage = sum(y.array.nbytes for y in outs if id(backend.owner(y.array)) not in given)
+            event.self_cpu_memory_usage = new_bytes(inputs, out)
         if self.flops is not None:
             event.flops = self.flops(node, inputs, out)
 

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from typing import Any
 
-from ..autograd.function_hooks import FunctionHook, PrintHook, TimeHook
+from ..autograd.function_hooks import FunctionHook, PrintHook, TimeHook, new_bytes
 from ..errors import ArgumentError
 from ..function import Function
 from .answers.tables import Table
@@ -15,7 +15,7 @@ from .text import size
 
 
 class CostHook(TimeHook):
-    """How often each operation is called, its seconds, and the bytes of its results.
+    """How often each operation is called, its seconds, and the bytes of its results, but for views.
 
     >>> with CostHook() as costs:
     ...     y = torch.ones(4) * 2 + 1
@@ -33,7 +33,7 @@ class CostHook(TimeHook):
         super().forward(node, inputs, out)
         name = type(node).__name__
         self.calls[name] += 1
-        self.bytes[name] += sum(x.array.nbytes for x in (out if type(out) is tuple else (out,)) if x.array.base is None)
+        self.bytes[name] += new_bytes(inputs, out)
 
     def table(self, width: int | None = None) -> Table:
         """What was added up, the slowest first."""

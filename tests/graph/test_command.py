@@ -10,6 +10,7 @@ import pytest
 
 import microgad as torch
 from microgad.graph import Tape
+from microgad.graph.debugging import CostHook
 from microgad.graph.making.first_backward import leading_to
 
 PROGRAM = """
@@ -159,6 +160,14 @@ def test_debug_prints_a_table_when_the_program_ends():
     assert {line.split()[0] for line in lines[1:-1]} == {"Mul", "Add", "Exp", "Sum"}
     assert lines[-1].startswith("4 operations, ")
     assert lines[-1].endswith("52 B of results")
+
+
+def test_the_bytes_of_results_are_those_that_were_not_there_before():
+    x = torch.ones(2, 3)
+    with CostHook() as costs:
+        torch.nn.functional.linear(x, torch.ones(4, 3))
+        x.exp().reshape(6).add_(1)
+    assert dict(costs.bytes) == {"Linear": 32, "Exp": 24, "Reshape": 0, "Add": 0}
 
 
 def test_debug_prints_each_operation():
