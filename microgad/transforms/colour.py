@@ -13,7 +13,7 @@ from ..ops.elementwise import where
 from ..ops.reduction import bincount
 from ..tensor import Tensor
 from .conversion import convert_image_dtype, max_value
-from .pictures import from_pixels, get_dimensions, pillow, require_pil, require_tensor
+from .pictures import from_pixels, get_dimensions, is_tensor_image, pillow, require_pil
 
 
 def _not_negative(op: str, name: str, value: float) -> None:
@@ -27,8 +27,7 @@ def blend(img: Tensor, other: Tensor, ratio: float) -> Tensor:
     return (ratio * img + (1.0 - ratio) * other).clamp(0, max_value(img.dtype)).to(img.dtype)
 
 
-def _enhanced(img: Any, op: str, how: str, factor: float) -> Any:
-    require_pil(img, op)
+def _enhanced(img: Any, how: str, factor: float) -> Any:
     return getattr(pillow("ImageEnhance"), how)(img).enhance(factor)
 
 
@@ -41,9 +40,8 @@ def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
     >>> torch.transforms.functional.rgb_to_grayscale(torch.ones(3, 1, 2)).shape
     torch.Size([1, 1, 2])
     """
-    if not isinstance(img, Tensor):
+    if not is_tensor_image(img, "rgb_to_grayscale", 3, channels=True):
         return to_grayscale(img, num_output_channels)
-    require_tensor(img, "rgb_to_grayscale", 3, channels=True)
     _one_or_three(num_output_channels)
     if img.shape[-3] == 3:
         r, g, b = img.unbind(-3)
@@ -81,10 +79,9 @@ def adjust_brightness(img: Any, brightness_factor: float) -> Any:
     >>> torch.transforms.functional.adjust_brightness(torch.tensor([[[0.25, 0.75]]]), 2).tolist()
     [[[0.5, 1.0]]]
     """
-    if not isinstance(img, Tensor):
-        return _enhanced(img, "adjust_brightness", "Brightness", brightness_factor)
+    if not is_tensor_image(img, "adjust_brightness", channels=True):
+        return _enhanced(img, "Brightness", brightness_factor)
     _not_negative("adjust_brightness", "brightness_factor", brightness_factor)
-    require_tensor(img, "adjust_brightness", channels=True)
     return blend(img, creation.zeros_like(img), brightness_factor)
 
 
@@ -96,10 +93,9 @@ def adjust_contrast(img: Any, contrast_factor: float) -> Any:
     >>> torch.transforms.functional.adjust_contrast(torch.tensor([[[0.25, 0.75]]]), 0).tolist()
     [[[0.5, 0.5]]]
     """
-    if not isinstance(img, Tensor):
-        return _enhanced(img, "adjust_contrast", "Contrast", contrast_factor)
+    if not is_tensor_image(img, "adjust_contrast", channels=True):
+        return _enhanced(img, "Contrast", contrast_factor)
     _not_negative("adjust_contrast", "contrast_factor", contrast_factor)
-    require_tensor(img, "adjust_contrast", channels=True)
     grey = rgb_to_grayscale(img) if get_dimensions(img)[0] == 3 else img
     grey = grey if grey.is_floating_point() else grey.to(float32)
     return blend(img, grey.mean(tuple(range(-min(3, img.ndim), 0)), keepdim=True), contrast_factor)
@@ -113,10 +109,9 @@ def adjust_saturation(img: Any, saturation_factor: float) -> Any:
     >>> torch.transforms.functional.adjust_saturation(torch.ones(3, 1, 1), 0).round(decimals=2).flatten().tolist()
     [1.0, 1.0, 1.0]
     """
-    if not isinstance(img, Tensor):
-        return _enhanced(img, "adjust_saturation", "Color", saturation_factor)
+    if not is_tensor_image(img, "adjust_saturation", channels=True):
+        return _enhanced(img, "Color", saturation_factor)
     _not_negative("adjust_saturation", "saturation_factor", saturation_factor)
-    require_tensor(img, "adjust_saturation", channels=True)
     return img if get_dimensions(img)[0] == 1 else blend(img, rgb_to_grayscale(img), saturation_factor)
 
 
@@ -130,14 +125,12 @@ def adjust_hue(img: Any, hue_factor: float) -> Any:
     """
     if not -0.5 <= hue_factor <= 0.5:
         raise ArgumentError(f"adjust_hue: hue_factor is {hue_factor}, expected -0.5 to 0.5")
-    if not isinstance(img, Tensor):
-        require_pil(img, "adjust_hue")
+    if not is_tensor_image(img, "adjust_hue", channels=True):
         if img.mode in ("L", "1", "I", "F"):
             return img
         hue, *rest = img.convert("HSV").split()
         shifted = np.array(hue, np.uint8) + np.int32(hue_factor * 255).astype(np.uint8)  # bytes go round
         return pillow().merge("HSV", (from_pixels(shifted, "L"), *rest)).convert(img.mode)
-    require_tensor(img, "adjust_hue", channels=True)
     if get_dimensions(img)[0] == 1:
         return img
     hue, saturation, value = _rgb_to_hsv(convert_image_dtype(img, float32))
@@ -175,11 +168,9 @@ def adjust_gamma(img: Any, gamma: float, gain: float = 1) -> Any:
     [[[0.25, 1.0]]]
     """
     _not_negative("adjust_gamma", "gamma", gamma)
-    if not isinstance(img, Tensor):
-        require_pil(img, "adjust_gamma")
+    if not is_tensor_image(img, "adjust_gamma", channels=True):
         table = [int((255 + 1 - 1e-3) * gain * pow(value / 255.0, gamma)) for value in range(256)] * 3
         return img.convert("RGB").point(table).convert(img.mode)
-    require_tensor(img, "adjust_gamma", channels=True)
     values = img if img.is_floating_point() else convert_image_dtype(img, float32)
     return convert_image_dtype((gain * values.pow(gamma)).clamp(0, 1), img.dtype)
 
@@ -190,10 +181,8 @@ def invert(img: Any) -> Any:
     >>> torch.transforms.functional.invert(torch.tensor([[[0.25, 1.0]]])).tolist()
     [[[0.75, 0.0]]]
     """
-    if not isinstance(img, Tensor):
-        require_pil(img, "invert")
+    if not is_tensor_image(img, "invert", 3, channels=True):
         return pillow("ImageOps").invert(img)
-    require_tensor(img, "invert", 3, channels=True)
     return max_value(img.dtype) - img
 
 
@@ -207,10 +196,8 @@ def posterize(img: Any, bits: int) -> Any:
     """
     if not 0 <= bits <= 8:
         raise ArgumentError(f"posterize: bits is {bits}, expected 0 to 8")
-    if not isinstance(img, Tensor):
-        require_pil(img, "posterize")
+    if not is_tensor_image(img, "posterize", 3, channels=True):
         return pillow("ImageOps").posterize(img, bits)
-    require_tensor(img, "posterize", 3, channels=True)
     _of_bytes(img, "posterize")
     return posterized(img, bits)
 
@@ -237,10 +224,8 @@ def solarize(img: Any, threshold: float) -> Any:
     >>> torch.transforms.functional.solarize(torch.tensor([[[0.25, 1.0]]]), 0.5).tolist()
     [[[0.25, 0.0]]]
     """
-    if not isinstance(img, Tensor):
-        require_pil(img, "solarize")
+    if not is_tensor_image(img, "solarize", 3, channels=True):
         return pillow("ImageOps").solarize(img, threshold)
-    require_tensor(img, "solarize", 3, channels=True)
     return solarized(img, threshold)
 
 
@@ -259,10 +244,8 @@ def autocontrast(img: Any) -> Any:
     >>> torch.transforms.functional.autocontrast(torch.tensor([[[0.25, 0.75]]])).tolist()
     [[[0.0, 1.0]]]
     """
-    if not isinstance(img, Tensor):
-        require_pil(img, "autocontrast")
+    if not is_tensor_image(img, "autocontrast", 3, channels=True):
         return pillow("ImageOps").autocontrast(img)
-    require_tensor(img, "autocontrast", 3, channels=True)
     dtype = img.dtype if img.is_floating_point() else float32
     low, high = (bound((-2, -1), keepdim=True).to(dtype) for bound in (img.amin, img.amax))
     flat = high == low
@@ -279,13 +262,11 @@ def equalize(img: Any) -> Any:
     >>> torch.transforms.functional.equalize(torch.tensor([[[3, 3, 4, 9]]], dtype=torch.uint8)).tolist()
     [[[3, 3, 4, 9]]]
     """
-    if not isinstance(img, Tensor):
-        require_pil(img, "equalize")
+    if not is_tensor_image(img, "equalize", channels=True):
         return pillow("ImageOps").equalize(img)
     if not 3 <= img.ndim <= 4:
         raise DtypeError(f"equalize: img has shape {tuple(img.shape)}, expected (C, H, W) or (N, C, H, W)")
     _of_bytes(img, "equalize")
-    require_tensor(img, "equalize", channels=True)
     return equalized(img)
 
 

@@ -12,7 +12,7 @@ from ..tensor import Tensor
 from .colour import _enhanced, blend
 from .conversion import pil_to_tensor, to_pil_image
 from .geometry import batched
-from .pictures import require_pil, require_tensor
+from .pictures import is_tensor_image
 
 
 def _filtered(img: Tensor, kernel: Tensor, padding: list[int]) -> Tensor:
@@ -56,11 +56,7 @@ def gaussian_blur(img: Any, kernel_size: Any, sigma: Any = None) -> Any:
     sigmas = [float(sigma)] * 2 if isinstance(sigma, (int, float)) else [*sigma] * (2 if len(sigma) == 1 else 1)
     if len(sigmas) != 2 or any(s <= 0.0 for s in sigmas):
         raise ArgumentError(f"gaussian_blur: sigma is {sigma}, expected two numbers > 0")
-    image = img
-    if not isinstance(img, Tensor):
-        require_pil(img, "gaussian_blur")
-        image = pil_to_tensor(img)
-    require_tensor(image, "gaussian_blur")
+    image = img if is_tensor_image(img, "gaussian_blur") else pil_to_tensor(img)
     across, down = (_bell(n, s, image) for n, s in zip(sizes, sigmas, strict=True))
     half = [n // 2 for n in sizes]
     blurred = _filtered(image, down[:, None] @ across[None], [half[0], half[0], half[1], half[1]])
@@ -75,11 +71,10 @@ def adjust_sharpness(img: Any, sharpness_factor: float) -> Any:
     >>> torch.transforms.functional.adjust_sharpness(torch.ones(1, 3, 3), 2).sum()
     tensor(9.)
     """
-    if not isinstance(img, Tensor):
-        return _enhanced(img, "adjust_sharpness", "Sharpness", sharpness_factor)
+    if not is_tensor_image(img, "adjust_sharpness", channels=True):
+        return _enhanced(img, "Sharpness", sharpness_factor)
     if sharpness_factor < 0:
         raise ArgumentError(f"adjust_sharpness: sharpness_factor is {sharpness_factor}, expected at least 0")
-    require_tensor(img, "adjust_sharpness", channels=True)
     if min(img.shape[-2:]) <= 2:
         return img
     kernel = creation.ones(3, 3, dtype=img.dtype if img.is_floating_point() else float32, device=img.device)

@@ -19,11 +19,10 @@ from .pictures import (
     InterpolationMode,
     get_dimensions,
     get_image_num_channels,
+    is_tensor_image,
     mode_of,
     pair,
     pillow,
-    require_pil,
-    require_tensor,
 )
 
 PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
@@ -49,10 +48,8 @@ def hflip(img: Any) -> Any:
     >>> torch.transforms.functional.hflip(torch.tensor([[1, 2, 3]])).tolist()
     [[3, 2, 1]]
     """
-    if isinstance(img, Tensor):
-        require_tensor(img, "hflip")
+    if is_tensor_image(img, "hflip"):
         return img.flip(-1)
-    require_pil(img, "hflip")
     return img.transpose(pillow().Transpose.FLIP_LEFT_RIGHT)
 
 
@@ -62,10 +59,8 @@ def vflip(img: Any) -> Any:
     >>> torch.transforms.functional.vflip(torch.tensor([[1], [2]])).tolist()
     [[2], [1]]
     """
-    if isinstance(img, Tensor):
-        require_tensor(img, "vflip")
+    if is_tensor_image(img, "vflip"):
         return img.flip(-2)
-    require_pil(img, "vflip")
     return img.transpose(pillow().Transpose.FLIP_TOP_BOTTOM)
 
 
@@ -96,10 +91,8 @@ def pad(img: Any, padding: Any, fill: Any = 0, padding_mode: str = "constant") -
         raise DtypeError(f"pad: fill is {type(fill).__name__}, expected a number or a tuple")
     if padding_mode not in PADDING_MODES:
         raise ArgumentError(f"pad: padding_mode is {padding_mode!r}, expected one of {', '.join(PADDING_MODES)}")
-    if not isinstance(img, Tensor):
-        require_pil(img, "pad")
+    if not is_tensor_image(img, "pad"):
         return _pad_pil(img, (left, top, right, bottom), fill, padding_mode)
-    require_tensor(img, "pad")
     if isinstance(fill, (tuple, list)):
         raise DtypeError("pad: fill is a sequence, expected a number for a Tensor")
     if padding_mode == "symmetric":
@@ -160,8 +153,7 @@ def crop(img: Any, top: int, left: int, height: int, width: int) -> Any:
     >>> torch.transforms.functional.crop(torch.arange(6).reshape(1, 2, 3), 1, 2, 1, 2).tolist()
     [[[5, 0]]]
     """
-    if not isinstance(img, Tensor):
-        require_pil(img, "crop")
+    if not is_tensor_image(img, "crop"):
         return img.crop((left, top, left + width, top + height))
     _, h, w = get_dimensions(img)
     right, bottom = left + width, top + height

@@ -86,6 +86,15 @@ def require_tensor(image: Tensor, op: str, ndim: int = 2, channels: bool = False
         raise DtypeError(f"{op}: img has {get_dimensions(image)[0]} channels, expected 1 or 3")
 
 
+def is_tensor_image(image: Any, op: str, ndim: int = 2, channels: bool = False) -> bool:
+    """Whether it is a Tensor, as `require_tensor` wants it. TypeError of what is neither that nor Pillow's image."""
+    if not isinstance(image, Tensor):
+        require_pil(image, op)
+        return False
+    require_tensor(image, op, ndim, channels)
+    return True
+
+
 def mode_of(interpolation: Any, op: str) -> InterpolationMode:
     """The mode itself, or the one of Pillow's number or of a name."""
     if isinstance(interpolation, InterpolationMode):
@@ -106,10 +115,8 @@ def get_dimensions(img: Any) -> list[int]:
     >>> torch.transforms.functional.get_dimensions(torch.zeros(3, 4, 5))
     [3, 4, 5]
     """
-    if isinstance(img, Tensor):
-        require_tensor(img, "get_dimensions")
+    if is_tensor_image(img, "get_dimensions"):
         return [1 if img.ndim == 2 else img.shape[-3], *img.shape[-2:]]
-    require_pil(img, "get_dimensions")
     return [len(img.getbands()), img.height, img.width]
 
 

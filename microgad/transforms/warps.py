@@ -15,14 +15,13 @@ from ..ops import creation, movement
 from ..tensor import Tensor
 from .conversion import pil_to_tensor, to_pil_image
 from .geometry import batched, fill_of
-from .pictures import OF_PILLOW, InterpolationMode, get_dimensions, mode_of, pillow, require_pil, require_tensor
+from .pictures import OF_PILLOW, InterpolationMode, get_dimensions, is_tensor_image, mode_of, pillow
 
 Fill = Any
 
 
 def _sampled(img: Tensor, grid: Any, mode: InterpolationMode, fill: Fill, op: str) -> Tensor:
     """The values of an image at (x, y) of a grid (1, H, W, 2), whose edges are -1 and 1; `fill` outside of it."""
-    require_tensor(img, op)
     if mode.value not in ("nearest", "bilinear", *(["bicubic"] if op == "elastic_transform" else [])):
         raise ArgumentError(f"{op}: Interpolation mode '{mode.value}' is unsupported with Tensor input")
     if isinstance(fill, (tuple, list)) and len(fill) not in (1, get_dimensions(img)[0]):
@@ -117,8 +116,7 @@ def rotate(
     """
     mode = mode_of(interpolation, "rotate")
     _checked("rotate", angle, center)
-    if not isinstance(img, Tensor):
-        require_pil(img, "rotate")
+    if not is_tensor_image(img, "rotate"):
         return img.rotate(angle, OF_PILLOW[mode], expand, center, fillcolor=fill_of(fill, img))
     matrix = _inverse_matrix(_from_middle(center, img), -angle, [0.0, 0.0], 1.0, [0.0, 0.0])
     _, height, width = get_dimensions(img)
@@ -158,8 +156,7 @@ def affine(
     shear = [shear, 0.0] if isinstance(shear, (int, float)) else [*shear] * (2 if len(shear) == 1 else 1)
     if len(shear) != 2:
         raise ArgumentError(f"affine: shear has {len(shear)} numbers, expected 2")
-    if not isinstance(img, Tensor):
-        require_pil(img, "affine")
+    if not is_tensor_image(img, "affine"):
         at = center or [img.width * 0.5, img.height * 0.5]
         matrix = _inverse_matrix(at, angle, translate, scale, shear)
         return _transformed(img, "AFFINE", matrix, mode, fill)
@@ -203,10 +200,8 @@ def perspective(
     [[[1.0, 1.0], [1.0, 1.0]]]
     """
     numbers, mode = perspective_coefficients(startpoints, endpoints), mode_of(interpolation, "perspective")
-    if not isinstance(img, Tensor):
-        require_pil(img, "perspective")
+    if not is_tensor_image(img, "perspective"):
         return _transformed(img, "PERSPECTIVE", numbers, mode, fill)
-    require_tensor(img, "perspective")
     height, width = img.shape[-2:]
     dtype = img.dtype if img.is_floating_point() else float32
     theta = creation.tensor([*numbers, 1.0], dtype=dtype, device=img.device).reshape(3, 3)
@@ -232,10 +227,7 @@ def elastic_transform(
     mode = mode_of(interpolation, "elastic_transform")
     if not isinstance(displacement, Tensor):
         raise DtypeError(f"elastic_transform: displacement is {type(displacement).__name__}, expected a Tensor")
-    image = img
-    if not isinstance(img, Tensor):
-        require_pil(img, "elastic_transform")
-        image = pil_to_tensor(img)
+    image = img if is_tensor_image(img, "elastic_transform") else pil_to_tensor(img)
     wanted = (1, *image.shape[-2:], 2)
     if tuple(displacement.shape) != wanted:
         raise ShapeError(f"elastic_transform: displacement has shape {tuple(displacement.shape)}, expected {wanted}")
