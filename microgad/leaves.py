@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import Any
 from weakref import WeakSet
 
+from .contexts import holding
 from .function import Function, Leaf
 from .hooks import RemovableHandle
 
@@ -85,12 +86,9 @@ class Finals:
         """Call all of it, and what that adds."""
         if not self.queue:
             return
-        token = _finals.set(self)
-        try:
+        with holding(_finals, self):
             for final in self.queue:
                 final()
-        finally:
-            _finals.reset(token)
 
 
 _finals: ContextVar[Finals | None] = ContextVar("finals", default=None)

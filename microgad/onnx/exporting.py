@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
 from onnx import checker, helper
 
+from ..contexts import holding
 from ..errors import ArgumentError, DeviceError, UnsupportedError
 from ..nests import rebuilt
 from ..nn import Module
@@ -75,7 +75,8 @@ def export(
     known = [*model.parameters(), *model.buffers()] if isinstance(model, Module) else []
     if any(x.is_cuda for x in (*tensors, *known)):
         raise DeviceError("onnx.export: the model and its arguments must be on the CPU: call .cpu() on them")
-    with _exporting(), in_mode(model, None if training == TrainingMode.PRESERVE else training == TrainingMode.TRAINING):
+    mode = None if training == TrainingMode.PRESERVE else training == TrainingMode.TRAINING
+    with holding(exporting, True), in_mode(model, mode):
         steps, recording, result, points = _recorded(model, given, named, tensors, axes)
     proto = _Export(opset, steps, recording, names, axes, points).written(result, output_names, dynamic_axes or {})
     if f is None:
@@ -87,15 +88,6 @@ def export(
         with open(f, "wb") as file:
             file.write(data)
     return None
-
-
-@contextmanager
-def _exporting() -> Iterator[None]:
-    token = exporting.set(True)
-    try:
-        yield
-    finally:
-        exporting.reset(token)
 
 
 def _input_names(

@@ -8,12 +8,13 @@ import importlib
 import itertools
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from ... import autograd
+from ...contexts import holding
 from ...errors import ArgumentError
 from ...function import Function
 from ...nn import Module
@@ -116,12 +117,8 @@ def _shown(total: int) -> Iterator[Progress]:
     from ..laws.run import seen
 
     progress = Progress(total, sys.stderr)
-    token = seen.set(progress.example)
-    try:
+    with closing(progress), holding(seen, progress.example):
         yield progress
-    finally:
-        seen.reset(token)
-        progress.close()
 
 
 def held(target: Target, examples: int, order: int) -> tuple[int, str]:
