@@ -30,6 +30,11 @@ def operator(*names: str, domain: str = "") -> Callable[[Kernel], Kernel]:
     return enter
 
 
+def plainly(function: Callable[..., Any]) -> Kernel:
+    """What runs an operator that goes by its inputs alone."""
+    return lambda node, *inputs: function(*inputs)
+
+
 PLAIN: dict[int, Callable[[Any], Any]] = {  # attributes that are read by themselves
     AttributeProto.FLOAT: lambda x: x.f,
     AttributeProto.INT: lambda x: x.i,

@@ -9,7 +9,7 @@ import numpy as np
 from ...ops import creation, movement
 from ...ops.indexing import getitem
 from ...tensor import Tensor
-from ..graphs import Node, operator
+from ..graphs import Node, operator, plainly
 from ..tensors import kind_of
 
 ENDLESS = np.iinfo(np.int64).max
@@ -66,20 +66,10 @@ def _scan_of_batch(node: Node, *inputs: Any) -> Any:
     return tuple(movement.stack(parts) for parts in zip(*found, strict=True))
 
 
-@operator("SequenceConstruct")
-def sequence_construct(node: Node, *inputs: Tensor) -> Any:
-    return list(inputs)
-
-
 @operator("SequenceEmpty")
 def sequence_empty(node: Node) -> Any:
     kind_of(node.get("dtype", 1), "a sequence")
     return []
-
-
-@operator("SequenceAt")
-def sequence_at(node: Node, x: list[Any], place: Tensor) -> Any:
-    return x[place.item()]
 
 
 @operator("SequenceInsert")
@@ -95,9 +85,11 @@ def sequence_erase(node: Node, x: list[Any], place: Tensor | None = None) -> Any
     return [*x[:at], *x[at + 1 :]]
 
 
-@operator("SequenceLength")
-def sequence_length(node: Node, x: list[Any]) -> Any:
-    return creation.as_tensor(np.array(len(x), np.int64))
+operator("SequenceConstruct")(plainly(lambda *inputs: list(inputs)))
+operator("SequenceAt")(plainly(lambda x, place: x[place.item()]))
+operator("SequenceLength")(plainly(lambda x: creation.as_tensor(np.array(len(x), np.int64))))
+operator("Optional", "OptionalGetElement")(plainly(lambda x=None: x))
+operator("OptionalHasElement")(plainly(lambda x=None: creation.as_tensor(np.array(x is not None))))
 
 
 @operator("SplitToSequence")
@@ -122,18 +114,3 @@ def sequence_map(node: Node, *inputs: Any) -> Any:
         given = [x[i] if isinstance(x, list) else x for x in inputs]
         found.append(body.run(dict(zip(body.inputs, given, strict=True)), node.scope))
     return tuple([row[i] for row in found] for i in range(len(body.outputs)))
-
-
-@operator("Optional")
-def optional(node: Node, x: Any = None) -> Any:
-    return x
-
-
-@operator("OptionalHasElement")
-def optional_has_element(node: Node, x: Any = None) -> Any:
-    return creation.as_tensor(np.array(x is not None))
-
-
-@operator("OptionalGetElement")
-def optional_get_element(node: Node, x: Any) -> Any:
-    return x

@@ -11,30 +11,26 @@ import numpy as np
 from ...ops import activation, creation, elementwise, fourier, random, special
 from ...ops.movement import tril, triu
 from ...tensor import Tensor
-from ..graphs import OPERATORS, Node, operator
+from ..graphs import OPERATORS, Node, operator, plainly
 from ..tensors import kind_of
 
 PLAIN: dict[str, Callable[..., Any]] = {
-    "Abs": elementwise.abs,
-    "Acos": elementwise.acos,
-    "Acosh": elementwise.acosh,
-    "Add": elementwise.add,
+    function.__name__.capitalize(): function
+    for function in (
+        elementwise.abs, elementwise.acos, elementwise.acosh, elementwise.add, elementwise.asin, elementwise.asinh,
+        elementwise.atan, elementwise.atanh, elementwise.ceil, elementwise.cos, elementwise.cosh, special.erf,
+        elementwise.exp, elementwise.floor, elementwise.log, activation.mish, elementwise.mul, elementwise.neg,
+        elementwise.reciprocal, elementwise.relu, elementwise.round, elementwise.sigmoid, elementwise.sign,
+        elementwise.sin, elementwise.sinh, activation.softplus, activation.softsign, elementwise.sqrt,
+        elementwise.sub, elementwise.tan, elementwise.tanh, elementwise.where,
+    )
+} | {
     "And": elementwise.logical_and,
-    "Asin": elementwise.asin,
-    "Asinh": elementwise.asinh,
-    "Atan": elementwise.atan,
-    "Atanh": elementwise.atanh,
     "BitwiseAnd": elementwise.bitwise_and,
     "BitwiseNot": elementwise.bitwise_not,
     "BitwiseOr": elementwise.bitwise_or,
     "BitwiseXor": elementwise.bitwise_xor,
-    "Ceil": elementwise.ceil,
-    "Cos": elementwise.cos,
-    "Cosh": elementwise.cosh,
     "Equal": elementwise.eq,
-    "Erf": special.erf,
-    "Exp": elementwise.exp,
-    "Floor": elementwise.floor,
     "Greater": elementwise.gt,
     "GreaterOrEqual": elementwise.ge,
     "HardSwish": activation.hardswish,
@@ -42,37 +38,14 @@ PLAIN: dict[str, Callable[..., Any]] = {
     "IsNaN": elementwise.isnan,
     "Less": elementwise.lt,
     "LessOrEqual": elementwise.le,
-    "Log": elementwise.log,
     "Max": lambda *inputs: functools.reduce(elementwise.maximum, inputs),
     "Mean": lambda *inputs: functools.reduce(elementwise.add, inputs) / len(inputs),
     "Min": lambda *inputs: functools.reduce(elementwise.minimum, inputs),
-    "Mish": activation.mish,
-    "Mul": elementwise.mul,
-    "Neg": elementwise.neg,
     "Not": elementwise.logical_not,
     "Or": elementwise.logical_or,
-    "Reciprocal": elementwise.reciprocal,
-    "Relu": elementwise.relu,
-    "Round": elementwise.round,
-    "Sigmoid": elementwise.sigmoid,
-    "Sign": elementwise.sign,
-    "Sin": elementwise.sin,
-    "Sinh": elementwise.sinh,
-    "Softplus": activation.softplus,
-    "Softsign": activation.softsign,
-    "Sqrt": elementwise.sqrt,
-    "Sub": elementwise.sub,
     "Sum": lambda *inputs: functools.reduce(elementwise.add, inputs),
-    "Tan": elementwise.tan,
-    "Tanh": elementwise.tanh,
-    "Where": elementwise.where,
     "Xor": elementwise.logical_xor,
-}
-
-
-def plainly(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that goes by its inputs alone."""
-    return lambda node, *inputs: function(*inputs)
+}  # fmt: skip
 
 
 OPERATORS.update({("", name): plainly(function) for name, function in PLAIN.items()})

@@ -11,7 +11,7 @@ import numpy as np
 from ... import fft
 from ...ops import creation, elementwise, linalg, movement, reduction, softmax
 from ...tensor import Tensor
-from ..graphs import Node, operator
+from ..graphs import Node, operator, plainly
 from .movement import axes_of, column
 
 
@@ -139,9 +139,8 @@ operator("LogSoftmax")(_normalizing(softmax.log_softmax))
 operator("Hardmax")(_normalizing(_hardmax))
 
 
-@operator("MatMul")
-def matmul(node: Node, a: Tensor, b: Tensor) -> Any:
-    return linalg.matmul(a, b)
+operator("MatMul")(plainly(linalg.matmul))
+operator("Det")(plainly(linalg.det))
 
 
 @operator("Gemm")
@@ -174,11 +173,6 @@ def matmul_integer(node: Node, a: Tensor, b: Tensor, a_zero: Tensor | None = Non
 @operator("Einsum")
 def einsum(node: Node, *inputs: Tensor) -> Any:
     return linalg.einsum(node.get("equation"), *inputs)
-
-
-@operator("Det")
-def det(node: Node, x: Tensor) -> Any:
-    return linalg.det(x)
 
 
 @operator("LpNormalization")
