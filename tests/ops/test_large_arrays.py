@@ -82,3 +82,23 @@ def test_gelu_of_huge_numbers_has_the_derivative_1_or_0():
     for dtype in (torch.float32, torch.float64):
         x = torch.tensor([-3e38, -1e10, 1e10, 3e38], dtype=dtype)
         np.testing.assert_allclose(gradient(F.gelu, x).array, [0, 0, 1, 1], atol=1e-12)
+
+
+@pytest.mark.parametrize("keepdim", [False, True])
+@pytest.mark.parametrize("order", ["C", "F", "neither"])
+def test_sums_over_any_axes(rng, order, keepdim):
+    x = rng.normal(size=(5, 7, 9, 1100)).astype(np.float32)
+    x = x[:, ::2] if order == "neither" else np.asarray(x, order=order)
+    for dim in (None, 0, 1, -1, (3, 2), (0, 2, 3), (0, 1), (1, 3), (0, 1, 2, 3), (0, 3)):
+        found = torch.tensor(x).sum(dim, keepdim).array
+        assert found.flags.c_contiguous
+        np.testing.assert_allclose(found, x.astype(np.float64).sum(dim, keepdims=keepdim), 1e-5, 1e-3)
+        assert found.shape == np.sum(x, dim, keepdims=keepdim).shape
+
+
+def test_norms_of_what_is_transposed(rng):
+    x = rng.normal(size=(300, 400))
+    for p in (1, 2):
+        for dim in (None, 0, 1):
+            found = torch.linalg.vector_norm(torch.tensor(x.T), p, dim).array
+            np.testing.assert_allclose(found, (abs(x.T) ** p).sum(dim) ** (1 / p), 1e-13)

@@ -29,7 +29,7 @@ def without_derivative(
 
     forward, formula = (one, f"{symbol}x.") if ufunc.nin == 1 else (two, f"a {symbol} b, broadcast.")
     body = {"forward": forward, "symbol": symbol, "numpy": ufunc, "promote": dtypes.only(kinds, promotion)}
-    return type(name, (Function,), {**body, "narrow": True, "__doc__": formula, "__module__": module})
+    return type(name, (Function,), {**body, "__doc__": formula, "__module__": module})
 
 
 Equal: type[Function] = without_derivative("Equal", "=", np.equal, "biufc")

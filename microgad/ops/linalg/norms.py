@@ -13,7 +13,7 @@ from ...function import Function
 from ...stand_ins import Dtype, Tensor
 from ...state import composite
 from .. import layouts
-from ..blocks import sum_of_squares
+from ..blocks import sum_of_squares, total
 from ..elementwise import Select, Sign, where
 from ..elementwise.complex_numbers import is_complex
 from ..movement import permute, reshape
@@ -40,12 +40,12 @@ class VectorNorm(Function):
         axis, keep = self.axis, self.keepdims
         if self.p == 2:
             if len(axis) == x.ndim and x.dtype.kind == "f" and x.itemsize > 2:
-                return np.sqrt(sum_of_squares(x.reshape(x.size))).reshape((1,) * (x.ndim * keep))
+                return np.sqrt(sum_of_squares(x.reshape(x.size, order="A"))).reshape((1,) * (x.ndim * keep))
             square = x * x if x.dtype.kind == "f" else x.real * x.real + x.imag * x.imag
-            return np.sqrt(square.sum(axis, keepdims=keep))
+            return np.sqrt(total(square, axis, keep))
         size = abs(x)
         if self.p == 1:
-            return size.sum(axis, keepdims=keep)
+            return total(size, axis, keep)
         if self.p == 0:
             return (x != 0).sum(axis, keepdims=keep).astype(size.dtype)
         if math.isinf(self.p):

@@ -10,6 +10,7 @@ import numpy as np
 from ... import return_types
 from ...errors import DimError, DtypeError
 from ...function import Function
+from ...number_kinds import wide
 from ...stand_ins import Tensor
 from ...state import observed
 from .. import layouts
@@ -218,5 +219,5 @@ def _extremum(input: Tensor, dim: Any, keepdim: bool, other: Tensor | None, out:
     x = line(input)
     not_empty(x, axis, op)
     ordered(input, op)
-    index = getattr(x.array, where)(axis, keepdims=True)
+    index = getattr(wide(x.array), where)(axis, keepdims=True)  # NumPy compares float16 so slowly
     return into(out, picked(input, axis, index, keepdim, result), exact=op)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
@@ -15,6 +14,7 @@ from ...naming import called
 from ...stand_ins import Dtype, Tensor
 from ...state import composite
 from .. import layouts
+from ..blocks import total
 from ..elementwise import Select
 from ..out import into
 from ..spelling import numpy_spelling
@@ -46,29 +46,6 @@ class Mean(LinearMap):
         out = np.empty_like(grad, shape=self.x_shape, order="C")  # unlike a sum's, as programs write to it in place
         out[...] = scaled.reshape(kept_shape(self.x_shape, self.axis))
         return out
-
-
-_BLOCK = 1024  # elements that a product with ones adds up at once: more would cost digits
-_ones = functools.lru_cache(maxsize=16)(np.ones)
-
-
-def total(x: Any, axis: Any, keepdims: bool) -> Any:
-    """The sum of an array; over all axes or the last one by products with ones, 3 × as fast as NumPy's sum."""
-    last = x.ndim - 1
-    if axis is not None and axis not in (last, -1):
-        return x.sum(axis, keepdims=keepdims)
-    if x.size < 20_000 or x.dtype.char not in "fd" or backend.is_gpu(x) or not x.flags.c_contiguous:
-        return x.sum(axis, keepdims=keepdims)
-    rows = x.reshape(-1, x.size if axis is None else x.shape[-1])
-    length = rows.shape[1]
-    size = length if length <= 2 * _BLOCK else _BLOCK
-    whole = length - length % size
-    sums = rows[:, :whole].reshape(-1, size) @ _ones(size, x.dtype)
-    if size < whole:
-        sums = sums.reshape(len(rows), -1).sum(1)
-    if whole < length:
-        sums += rows[:, whole:].sum(1)
-    return sums.reshape(kept_shape(x.shape, axis) if keepdims else () if axis is None else x.shape[:-1])
 
 
 @numpy_spelling
