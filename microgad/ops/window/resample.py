@@ -132,10 +132,17 @@ class Resample(LinearMap):
     taps: Taps
 
     def forward(self, input):
-        return layouts.laid_out_as(self.taps.times(input, self.axis), input)
+        return layouts.laid_out_as(_as_it_lies(self.taps, input, self.axis), input)
 
     def adjoint(self, grad):
-        return self.taps.transposed.times(grad, self.axis)
+        return _as_it_lies(self.taps.transposed, grad, self.axis)
+
+
+def _as_it_lies(taps: Taps, x: Any, axis: int) -> Any:
+    """The matrix times each line of x, which is taken in the order in which its axes lie."""
+    if axis < 2 or not layouts.channels_last(x):
+        return taps.times(x, axis)
+    return np.moveaxis(taps.times(np.moveaxis(x, 1, -1), axis - 1), -1, 1)
 
 
 def triangle(x: Any) -> Any:
