@@ -102,3 +102,23 @@ def test_norms_of_what_is_transposed(rng):
         for dim in (None, 0, 1):
             found = torch.linalg.vector_norm(torch.tensor(x.T), p, dim).array
             np.testing.assert_allclose(found, (abs(x.T) ** p).sum(dim) ** (1 / p), 1e-13)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "int32", "uint8", "bool", "complex64"])
+@pytest.mark.parametrize("shape", [(70_001, 2), (700, 3, 11), (2_000, 17), (10, 3_000, 32), (5, 4_000, 2, 1)])
+@pytest.mark.parametrize("keepdim", [False, True])
+def test_short_axes(rng, shape, dtype, keepdim):
+    """Numbers of which every sum and product is exact, whatever the order."""
+    x = (2.0 ** rng.integers(-1, 2, shape) if dtype[0] in "fc" else rng.integers(0, 2, shape)).astype(dtype)
+    if dtype[0] == "f":
+        x[3] = np.nan
+    settings = {"dim": -1 if len(shape) < 4 else 2, "keepdim": keepdim}
+    plain = {"axis": settings["dim"], "keepdims": keepdim}
+    ours = torch.tensor(x)
+    for name in ("sum", "prod", "any", "all") + ("amax", "amin") * (dtype[0] != "c"):
+        found, expected = getattr(ours, name)(**settings).array, getattr(np, name)(x, **plain)
+        kind = np.int64 if expected.dtype.kind in "iu" and name in ("sum", "prod") else expected.dtype
+        assert found.dtype == kind or (dtype, name) in [("uint8", "any"), ("uint8", "all")]
+        np.testing.assert_array_equal(found, expected)
+    if dtype[0] != "c":
+        np.testing.assert_array_equal(ours.cumsum(settings["dim"]).array, np.cumsum(x, plain["axis"]))

@@ -15,6 +15,7 @@ from ...linear_map import LinearMap
 from ...size import Size
 from ...state import composite
 from .. import layouts
+from ..blocks import total
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
 from .conversion import clone
@@ -183,7 +184,7 @@ class RepeatInterleave(LinearMap):
 
     def adjoint(self, grad):
         at = self.axis + 1
-        return grad.reshape((*self.x_shape[:at], self.repeats, *self.x_shape[at:])).sum(at)
+        return total(grad.reshape((*self.x_shape[:at], self.repeats, *self.x_shape[at:])), at, False)
 
 
 @numpy_spelling

@@ -15,6 +15,7 @@ from ...linear_map import LinearMap
 from ...stand_ins import Dtype, Tensor
 from ...state import composite
 from .. import layouts
+from ..blocks import SHORT
 from ..indexing import Gather
 from ..movement import cat
 from ..movement.dims import dim_of
@@ -38,8 +39,8 @@ class Cumsum(LinearMap):
 
 
 def running_sum(x: Any, axis: int) -> Any:
-    """NumPy's cumsum; along another axis than the last plane by plane."""
-    by_planes = axis != x.ndim - 1 and x.dtype.kind in "fc" and not backend.is_gpu(x)
+    """NumPy's cumsum; along another axis than the last, or a short one, plane by plane."""
+    by_planes = (axis != x.ndim - 1 or x.shape[axis] <= SHORT) and x.dtype.kind in "fc" and not backend.is_gpu(x)
     return accumulated(np.add, x, axis) if by_planes else np.cumsum(x, axis)
 
 
