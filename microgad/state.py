@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -42,18 +41,23 @@ current = variable.get
 
 def changed(**changes: Any) -> State:
     """The current state with the given fields replaced."""
-    now = current()
-    return State(**{name: changes.get(name, getattr(now, name)) for name in State.__slots__})
+    now, given = current(), changes.get
+    path, observer = given("path", now.path), given("observer", now.observer)
+    rest = given("deriving", now.deriving), given("holomorphic", now.holomorphic), given("fine", now.fine)
+    return State(given("grad_enabled", now.grad_enabled), path, observer, *rest)
 
 
-@contextmanager
-def scope(**changes: Any) -> Iterator[None]:
-    """Run a block under a changed state."""
-    token = variable.set(changed(**changes))
-    try:
-        yield
-    finally:
-        variable.reset(token)
+class scope:
+    """Run a block under a changed state: written out, since a generator's context takes three times as long."""
+
+    def __init__(self, **changes: Any) -> None:
+        self.changes = changes
+
+    def __enter__(self) -> None:
+        self.token = variable.set(changed(**self.changes))
+
+    def __exit__(self, *_: object) -> None:
+        variable.reset(self.token)
 
 
 def observers() -> Iterator[Observer]:
