@@ -273,6 +273,9 @@ class Tensor(Methods):
         array = self.numpy()
         return array if dtype is None and copy is None else np.array(array, dtype, copy=copy)
 
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Tensor:
+        return Tensor._made(np.asarray(array))
+
     def _stay_on_graph(self, what: str) -> None:
         """A derivative under create_graph must not take values off the graph: it would be silently wrong."""
         if self.node is not None and state.current().deriving:

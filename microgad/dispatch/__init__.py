@@ -1,6 +1,7 @@
 """NumPy's functions on Tensors: NumPy function -> operation, with NumPy's arguments and defaults, a table a family.
 
-What is in no table computes on the arrays, as with PyTorch's Tensors, where that loses no gradient; else it refuses.
+What is in no table computes on the arrays, as with PyTorch's Tensors, where that loses no gradient; else it refuses. In
+a program that runs as PyTorch's so does all else, since it goes on with arrays: `np.unique(x).astype(int)`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from . import composites, creation, elementwise, files, fourier, indexing, linal
 TABLES = (elementwise, reduction, linalg, fourier, movement, indexing, creation, composites, files)
 UFUNCS: dict[Any, Callable[..., Any]] = {**elementwise.UFUNCS, **linalg.UFUNCS}
 FUNCTIONS: dict[Any, Callable[..., Any]] = {name: op for table in TABLES for name, op in table.FUNCTIONS.items()}
+
+PASSED = (__name__, "microgad.tensor")  # what stands between a NumPy function and one that it calls
+of_torch = False  # whether programs run as PyTorch's: set by `as_torch`
 
 
 def ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -56,6 +60,11 @@ def answer(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, A
 
 def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What `__array_function__` answers."""
+    if of_torch and _free((args, kwargs)) and _by_program():
+        try:
+            return func._implementation(*args, **kwargs)
+        except (TypeError, ValueError, RuntimeError, AttributeError):  # PyTorch's methods go by other arguments
+            pass
     op = FUNCTIONS.get(func)
     if op is None:
         if _free((args, kwargs)) and "out" not in kwargs and len(args) <= _place_of_out(func):
@@ -89,6 +98,14 @@ def _free(x: Any) -> bool:
     """Whether no gradient can be lost where arrays stand for the Tensors: none requires one, and all are NumPy's."""
     tensors = (leaf for leaf in leaves(x) if isinstance(leaf, core.Tensor))
     return all(tensor.node is None and isinstance(tensor.array, np.ndarray) for tensor in tensors)
+
+
+def _by_program() -> bool:
+    """Whether a NumPy function was called outside of microgad, or by another that was."""
+    frame: Any = sys._getframe(3)
+    while (name := frame.f_globals.get("__name__", "")).startswith("numpy.") or name in PASSED:
+        frame = frame.f_back
+    return not name.startswith("microgad.")
 
 
 def _bare(x: Any) -> Any:

@@ -11,7 +11,7 @@ from importlib.machinery import ModuleSpec
 from types import FrameType, ModuleType, TracebackType
 from typing import Any, NoReturn
 
-from .. import absences, lazy, operators, ops
+from .. import absences, dispatch, lazy, operators, ops
 from ..devices import device
 from ..dtypes import dtype
 from ..errors import MicrogadError
@@ -89,11 +89,11 @@ class as_torch:
         self._finder = _Finder()
         sys.meta_path.insert(0, self._finder)
         self._root = sys.modules["microgad"]
-        self._placeholder = lazy.when_imported
+        self._placeholder, self._before_us = lazy.when_imported, dispatch.of_torch
         self._version = self._root.__version__
         self._root.__name__ = "torch"
         self._root.__version__ = TorchVersion(f"{LIKE}+microgad.{self._version.rpartition('+microgad.')[2]}")
-        lazy.when_imported = Absent
+        lazy.when_imported, dispatch.of_torch = Absent, True
         self._root.torch = self._root  # kornia's annotations say torch.torch.Tensor
         self._homes = {kind: kind.__module__ for kind in HOMES}
         _move(HOMES)
@@ -110,6 +110,7 @@ class as_torch:
         sys.meta_path.remove(self._finder)
         _move(self._homes)
         self._root.__version__, lazy.when_imported = self._version, self._placeholder
+        dispatch.of_torch = self._before_us
         if lazy.when_imported is None:
             self._root.__name__ = "microgad"
             del self._root.torch

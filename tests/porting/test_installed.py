@@ -364,3 +364,22 @@ def test_a_counter_of_operations_is_asked_without_being_entered() -> None:
     counter = flop_counter.FlopCounterMode(display=False)
     assert counter.get_total_flops() == 0
     assert counter.get_flop_counts() == {"Global": {}}
+
+
+def test_numpy_gives_arrays_to_programs_of_torch_alone() -> None:
+    """What requires a gradient is recorded all the same, as is what microgad itself does with NumPy's functions."""
+    code = """
+import numpy as np, microgad
+x, w = microgad.arange(3), microgad.ones(3, requires_grad=True)
+with microgad.as_torch():
+    import torch
+    print(type(np.unique(x)), type(np.vstack([x, x])), type(np.concatenate([w, w])), np.argmax(x))
+    cosine = torch.nn.functional.cosine_similarity(w, x.float(), dim=0)
+    print(torch.autograd.grad(torch.autograd.grad(cosine, w, create_graph=True)[0].sum(), w)[0].shape)
+print(type(np.unique(x)), type(np.vstack([x, x])))
+"""
+    expected = """<class 'numpy.ndarray'> <class 'numpy.ndarray'> <class 'torch.Tensor'> tensor(2)
+torch.Size([3])
+<class 'microgad.tensor.Tensor'> <class 'microgad.tensor.Tensor'>
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == expected
