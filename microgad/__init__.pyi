@@ -90,6 +90,8 @@ from .dtypes import uint8 as uint8
 from .dtypes import uint16 as uint16
 from .dtypes import uint32 as uint32
 from .dtypes import uint64 as uint64
+from .fake_quantize import fake_quantize_per_channel_affine as fake_quantize_per_channel_affine
+from .fake_quantize import fake_quantize_per_tensor_affine as fake_quantize_per_tensor_affine
 from .formats import channels_last as channels_last
 from .formats import channels_last_3d as channels_last_3d
 from .formats import contiguous_format as contiguous_format

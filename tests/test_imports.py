@@ -46,7 +46,7 @@ FLOORS = [
     ["cuda", "random"],
     ["fft", "linalg", "masked", "nn", "signal", "special"],
     ["optim", "distributions", "serialization", "utils"],
-    ["func", "graph", "transforms"],
+    ["fake_quantize", "func", "graph", "transforms"],
     ["datasets", "models", "onnx"],
     ["profiler"],
     ["testing"],  # draws graphs of wrong gradients

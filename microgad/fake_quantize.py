@@ -1,0 +1,122 @@
+"""Rounding to the steps of a quantized dtype, as a training that prepares for one does; the numbers stay floats.
+
+The gradient goes straight through, where it isn't cut off at an end of the range (Bengio et al. 2013).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .autograd.custom import Function
+from .dtypes import float16, float32
+from .errors import ArgumentError, DimError, DtypeError, KindError, ShapeError
+from .ops.creation import as_tensor
+from .ops.spelling import tensors_only
+from .tensor import Tensor
+
+POINTS = (np.dtype(np.int32), np.dtype(np.float32), np.dtype(np.float16))
+
+
+class FakeQuantizePerTensorAffineCachemask(Function):
+    """To the nearest step; the classes have the names that PyTorch gives their nodes."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, scale: Tensor, zero_point: Any, quant_min: int, quant_max: int) -> Tensor:
+        step = (x.float() if x.dtype == float16 else x) * (1 / scale)
+        if isinstance(zero_point, Tensor) and zero_point.is_floating_point():  # the zero may lie between two steps
+            step = (step + zero_point).round()
+        else:
+            step = step.round() + zero_point
+        ctx.save_for_backward((step >= quant_min) & (step <= quant_max))
+        step = step.nan_to_num(nan=quant_min).clamp(quant_min, quant_max)
+        step = step - zero_point
+        return ((step if scale.ndim > 1 else step.float()) * scale).to(x.dtype)  # channels' are rounded once
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        (inside,) = ctx.saved_tensors
+        return grad * inside, None, None, None, None
+
+
+class FakeQuantizePerTensorAffineCachemaskTensorQparams(FakeQuantizePerTensorAffineCachemask):
+    """With scale and zero as Tensors."""
+
+
+class FakeQuantizePerChannelAffineCachemask(FakeQuantizePerTensorAffineCachemask):
+    """With a scale and a zero for each channel."""
+
+
+def _check(op: str, x: Tensor, scale: Any, quant_min: int, quant_max: int) -> None:
+    if x.array.dtype.kind != "f":
+        raise KindError(f"{op}: not implemented for {x.dtype}")
+    if quant_min > quant_max:
+        raise ArgumentError(f"{op}: `quant_min` should be less than or equal to `quant_max`: {quant_min}, {quant_max}")
+    if isinstance(scale, Tensor) and scale.requires_grad:
+        raise ArgumentError(f"{op}: is not differentiable with respect to 'scale', which requires grad")
+
+
+def _check_range(op: str, zero_point: Tensor, quant_min: int, quant_max: int) -> None:
+    if not bool(((zero_point >= quant_min) & (zero_point <= quant_max)).all()):
+        raise ArgumentError(f"{op}: `zero_point` must be between `quant_min` and `quant_max`: {quant_min}, {quant_max}")
+
+
+@tensors_only
+def fake_quantize_per_tensor_affine(
+    input: Tensor, scale: float | Tensor, zero_point: int | Tensor, quant_min: int, quant_max: int
+) -> Tensor:
+    """The nearest of (q - zero_point) · scale with a whole q from quant_min to quant_max, in input's shape and dtype.
+
+    NaN becomes the least. The gradient is that of the result where input is in the range, else 0. Raises RuntimeError
+    for an empty range, for a number zero_point outside of it, and for a scale that requires grad. Source:
+    torch.fake_quantize_per_tensor_affine.
+
+    >>> torch.fake_quantize_per_tensor_affine(torch.tensor([0.0552, 0.973, -1.078]), 0.1, 0, 0, 255)
+    tensor([0.1000, 1.0000, 0.0000])
+    """
+    op = "fake_quantize_per_tensor_affine"
+    _check(op, input, scale, quant_min, quant_max)
+    node: type[Function] = FakeQuantizePerTensorAffineCachemaskTensorQparams
+    if isinstance(zero_point, Tensor):
+        zero_point = zero_point.long()
+    else:
+        node = FakeQuantizePerTensorAffineCachemask
+        _check_range(op, as_tensor(zero_point), quant_min, quant_max)
+    scale = as_tensor(scale, dtype=float32, device=input.device)
+    return node.apply(input, scale, zero_point, quant_min, quant_max)
+
+
+@tensors_only
+def fake_quantize_per_channel_affine(
+    input: Tensor, scale: Tensor, zero_point: Tensor, axis: int, quant_min: int, quant_max: int
+) -> Tensor:
+    """The same with a scale, (C,) of float32, and a zero_point, (C,), for each of the C channels along axis.
+
+    Raises RuntimeError where these don't fit input, IndexError for an axis that it hasn't. Source:
+    torch.fake_quantize_per_channel_affine.
+
+    >>> scale, zero_point = torch.tensor([0.5, 0.25]), torch.zeros(2, dtype=torch.int32)
+    >>> torch.fake_quantize_per_channel_affine(torch.full((2, 2), 0.3), scale, zero_point, 0, 0, 255)
+    tensor([[0.5000, 0.5000],
+            [0.2500, 0.2500]])
+    """
+    op = "fake_quantize_per_channel_affine"
+    if scale.dtype != float32:
+        raise DtypeError(f"{op}: scale must be Float, found {scale.dtype}")
+    if zero_point.array.dtype not in POINTS:
+        raise DtypeError(f"{op}: zero_point must be Int32, Float or Half, found {zero_point.dtype}")
+    if scale.shape != zero_point.shape or scale.ndim != 1:
+        raise ShapeError(
+            f"{op}: scale {tuple(scale.shape)} and zero_point {tuple(zero_point.shape)} must be alike, 1-D"
+        )
+    if not -input.ndim <= axis < input.ndim:
+        raise DimError(f"{op}: axis {axis} is out of range for input of {input.ndim} dimensions")
+    if axis < 0 or len(scale) != input.shape[axis]:
+        raise ShapeError(f"{op}: {len(scale)} scales don't fit axis {axis} of input {tuple(input.shape)}")
+    if zero_point.array.dtype.kind == "i":
+        _check_range(op, zero_point, quant_min, quant_max)
+    _check(op, input, scale, quant_min, quant_max)
+    shape = [-1 if i == axis else 1 for i in range(input.ndim)]
+    parts = scale.view(shape), zero_point.view(shape)
+    return FakeQuantizePerChannelAffineCachemask.apply(input, *parts, quant_min, quant_max)
