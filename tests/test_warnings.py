@@ -33,6 +33,8 @@ WARNED = [
         "sequential: the use_reentrant parameter",
     ),
     (lambda: torch.utils.data.DataLoader([1], num_workers=9999), UserWarning, "create 9999 worker processes in total"),
+    (lambda: torch.ones(2)[torch.ones(2, dtype=torch.uint8)], UserWarning, "indexing with dtype torch.uint8 is now"),
+    (lambda: torch.ones(2, 2)[[slice(1), 0]], UserWarning, "Using a non-tuple sequence"),
     (lambda: torch.nn.NLLLoss2d(), FutureWarning, "`NLLLoss2d` is deprecated"),
 ]
 WARNED_ONCE = [
@@ -43,7 +45,8 @@ WARNED_ONCE = [
     (lambda: torch.qr(torch.ones(1, 1)), "torch.qr is deprecated"),
     (lambda: torch.lu(torch.ones(1, 1)), "torch.lu is deprecated"),
     (lambda: torch.set_default_tensor_type("torch.FloatTensor"), "set_default_tensor_type.. is deprecated"),
-    (lambda: torch.ones(2)[torch.tensor([1, 0], dtype=torch.uint8)], "indexing with dtype torch.uint8 is now"),
+    (lambda: torch.ones(1).storage(), "TypedStorage is deprecated"),
+    (lambda: torch.ones(1).index_reduce_(0, torch.tensor([0]), torch.ones(1), "prod"), "index_reduce.. is in beta"),
     (lambda: torch.frombuffer(bytes(8), dtype=torch.float32), "The given buffer is not writable"),
     (lambda: torch.tensor([1 + 1j]).to(torch.float32), "Casting complex values to real discards the imaginary part"),
     (lambda: torch.ones(1).copy_(torch.tensor([1 + 1j])), "Casting complex values to real discards the imaginary part"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, overload
 
-from .. import backend, errors, formats
+from .. import backend, errors, formats, notices
 from .. import function as core
 from ..lazy import Room
 from ..placement import axes_of, strides
@@ -150,6 +150,7 @@ class Facts:
 
     def storage(self: Tensor) -> storage.TypedStorage:
         """The same, as elements of its dtype: see `TypedStorage`."""
+        notices.once("TypedStorage is deprecated: tensor.untyped_storage() is what will be left of it.")
         return storage.typed(self.array)
 
     def const_data_ptr(self: Tensor) -> int:

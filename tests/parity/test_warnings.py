@@ -31,6 +31,8 @@ CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "affine_grid": lambda t, F: F.affine_grid(t.ones(1, 2, 3), (1, 1, 3, 3)),
     "where": lambda t, F: t.where(t.ones(1, dtype=t.uint8), 1.0, 2.0),
     "index": lambda t, F: t.ones(2, 2)[[slice(1), 0]],
+    "mask": lambda t, F: t.ones(2)[t.ones(2, dtype=t.uint8)],
+    "index_reduce": lambda t, F: t.ones(2).index_reduce(0, t.tensor([0]), t.ones(1), "prod"),
     "scatter": lambda t, F: t.zeros(1).scatter(0, t.tensor([0]), t.ones(1), reduce="add"),
     "from_numpy": lambda t, F: t.from_numpy(np.broadcast_to(1.0, 3)),
     "embedding_bag": lambda t, F: F.embedding_bag(t.ones(2, 3), t.tensor([[0]])),
@@ -41,6 +43,8 @@ OTHERS: dict[str, Callable[[Any, Any], Any]] = {
     "checkpoint": lambda t, F: room(t, "utils.checkpoint").checkpoint(t.exp, t.ones(3, requires_grad=True)),
     "workers": lambda t, F: t.utils.data.DataLoader([1], num_workers=9999),
     "pin_memory": lambda t, F: next(iter(t.utils.data.DataLoader([1], pin_memory=True))),
+    "storage": lambda t, F: t.ones(1).storage(),
+    "sdp_kernel": lambda t, F: t.backends.cuda.sdp_kernel(),
     "NLLLoss2d": lambda t, F: t.nn.NLLLoss2d(),
     "step": lambda t, F: t.optim.lr_scheduler.StepLR(t.optim.SGD([t.ones(1)], 0.1), 1).step(),
 }
@@ -57,6 +61,18 @@ def test_it_is_the_program_s(name: str) -> None:
 def test_it_is_of_the_same_class(name: str) -> None:
     theirs, ours = (warned(OTHERS[name], t) for t in (torch, microgad))
     assert (ours.category, ours.filename) == (theirs.category, __file__)
+
+
+@pytest.mark.parametrize("name", ["index", "mask", "std", "grid_sample"])
+def test_it_is_told_as_often(name: str) -> None:
+    def count(t: Any) -> int:
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            for _ in range(3):
+                CALLS[name](t, t.nn.functional)
+        return len(found)
+
+    assert count(microgad) == count(torch)
 
 
 def warned(call: Callable[[Any, Any], Any], t: Any) -> warnings.WarningMessage:

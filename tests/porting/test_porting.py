@@ -220,7 +220,7 @@ nn.Module.absent
             9,
             (
                 "microgad has no quantize_per_tensor: arrays are not quantized; float16 takes half of the memory of "
-                "float32; the nearest name is native_layer_norm"
+                "float32; the nearest name is fake_quantize_per_tensor_affine"
             ),
         ),
     ]

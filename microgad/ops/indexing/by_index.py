@@ -10,6 +10,7 @@ from ... import function as core
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...linear_map import LinearMap
 from ...naming import called
+from ...notices import once
 from .. import layouts
 from ..creation.numbers import factor
 from ..movement.dims import dim_of
@@ -167,6 +168,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
 def index_reduce_call(
     input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
 ) -> Call:
+    once("index_reduce() is in beta in PyTorch, and the API may change.")
     where = _index("index_reduce", input, dim, index, DimError, source)
     source = _as_slices("index_reduce", input, dim, index, source, ShapeError)
     return reduction("index_reduce", input, source, where, reduce, include_self, ("prod", "mean", "amax", "amin"))

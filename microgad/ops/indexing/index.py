@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import backend, function, placement, state
 from ...errors import ArgumentError, DeviceError, DimError, DtypeError, GraphError
-from ...notices import once
+from ...notices import warn
 from ..out import into
 from .places import ALL, BASIC, is_mask
 
@@ -29,7 +29,7 @@ def normalized(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
     another shape than what they stand for.
     """
     if type(index) is list and any(isinstance(item, (*NESTED, function.Tensor)) for item in index):
-        once("Using a non-tuple sequence for multidimensional indexing is deprecated; use x[tuple(seq)]")
+        warn("Using a non-tuple sequence for multidimensional indexing is deprecated; use x[tuple(seq)]")
         index = tuple(index)
     items = [_item(item, x, keep) for item in (index if isinstance(index, tuple) else (index,))]
     if not BASIC.issuperset(map(type, items)) and any(map(backend.is_array, items)):
@@ -71,7 +71,7 @@ def _array(item: Any, x: Any, keep: bool, integers: tuple[type, ...] = ()) -> An
     if kind not in "iub":
         _refused_dtype(item)
     if item.dtype == np.uint8:
-        once("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.")
+        warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.")
         item = item.astype(bool)
     if item.ndim == 0 and item.dtype.kind != "b":
         return item.item()

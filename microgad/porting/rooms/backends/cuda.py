@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
 from ....lazy import absent as _absent
+from ....notices import warn
 
 matmul = SimpleNamespace(
     allow_tf32=False, allow_fp16_reduced_precision_reduction=True, allow_bf16_reduced_precision_reduction=True,
@@ -32,10 +32,10 @@ def enable_flash_sdp(enabled: bool) -> None:
 enable_mem_efficient_sdp = enable_math_sdp = enable_cudnn_sdp = enable_flash_sdp
 
 
-@contextlib.contextmanager
-def sdp_kernel(*args: Any, **options: Any) -> Iterator[None]:
-    """A block in which attention is computed as ever. Source: torch.backends.cuda.sdp_kernel."""
-    yield
+def sdp_kernel(*args: Any, **options: Any) -> AbstractContextManager[None]:
+    """A block in which attention is computed as ever; deprecated. Source: torch.backends.cuda.sdp_kernel."""
+    warn("torch.backends.cuda.sdp_kernel() is deprecated: torch.nn.attention.sdpa_kernel() is there", FutureWarning)
+    return nullcontext()
 
 
 def flash_sdp_enabled() -> bool:
