@@ -111,6 +111,8 @@ def test_writes_into_leaves_are_refused() -> None:
         RuntimeError, match="a view of a leaf Variable that requires grad is being used in an in-place operation"
     ):
         x[:1].add_(5)
+    with pytest.raises(RuntimeError, match="a view of a leaf Variable"):
+        torch.ones(2, 3).t().requires_grad_()[0].mul_(2)  # of a leaf that is itself a view of what wants no gradient
     with pytest.raises(RuntimeError, match="SetItem_: a leaf Variable"):
         x[0] = 5
     assert x.tolist() == [1.0, 1.0]

@@ -218,7 +218,7 @@ def check_history(tensor: Tensor, op: str, recorded: bool) -> None:
         return
     if type(tensor.node) is Leaf:
         raise _refusal(op, "a leaf Variable that requires grad is being used in an in-place operation")
-    if base is not None and type(base.node) is Leaf:
+    if base is not None and (type(base.node) is Leaf or (base.node is None and tensor.node is not None)):
         raise _refusal(op, "a view of a leaf Variable that requires grad is being used in an in-place operation")
     if base is not None and tensor.chain is None and (recorded or base.node is not None):
         raise _refusal(op, "a view was created in no_grad mode and is being modified inplace with grad mode enabled")
