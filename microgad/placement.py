@@ -43,6 +43,11 @@ def address(x: Any) -> int:
     return int(x.data.ptr if backend.is_gpu(x) else x.__array_interface__["data"][0])
 
 
+def to_write(x: Any) -> Any:
+    """x for a program, which may write to it: a copy where, as in a mean's gradient, one element stands for many."""
+    return x.copy() if 0 in x.strides and x.size > 1 else x
+
+
 def alone(x: Any) -> bool:
     """Whether x shows all of an array in another shape, and nothing else holds or shows that array."""
     if type(x) is not np.ndarray or type(x.base) is not np.ndarray or getrefcount(x.base) > 2:  # x's, and the call's

@@ -215,3 +215,14 @@ def test_a_kept_array_is_never_handed_out() -> None:
     Keep.apply(x, y).sum().backward()
     assert x.grad is not None
     assert x.grad.array is not y.array
+
+
+def test_gradients_in_which_one_element_stands_for_many_may_be_written_to() -> None:
+    x = torch.ones(2, 3, requires_grad=True)
+    (g,) = torch.autograd.grad(x.mean(1).sum(), x)
+    assert g.mul_(6).tolist() == [[2.0] * 3] * 2
+    y = x * 1
+    y.register_hook(lambda g: g.clamp_(max=0.25))
+    y.mean(0).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [[0.25] * 3] * 2
