@@ -226,3 +226,23 @@ def test_gradients_in_which_one_element_stands_for_many_may_be_written_to() -> N
     y.mean(0).sum().backward()
     assert x.grad is not None
     assert x.grad.tolist() == [[0.25] * 3] * 2
+
+    net = torch.nn.Identity()
+    net.register_full_backward_pre_hook(lambda module, grads: (grads[0].mul_(6),))
+    (g,) = torch.autograd.grad(net(x).mean(), x)
+    assert g.tolist() == [[1.0] * 3] * 2
+
+    class Doubled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+            return x * 2
+
+        @staticmethod
+        def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
+            return grad.mul_(2)
+
+    z = Doubled.apply(x)
+    assert z.grad_fn is not None
+    z.grad_fn.register_prehook(lambda grads: (grads[0].mul_(3),))
+    (g,) = torch.autograd.grad(z.mean(), x)
+    assert g.tolist() == [[1.0] * 3] * 2
