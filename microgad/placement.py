@@ -45,7 +45,7 @@ def address(x: Any) -> int:
 
 def to_write(x: Any) -> Any:
     """x for a program, which may write to it: a copy where, as in a mean's gradient, one element stands for many."""
-    return x.copy() if 0 in x.strides and x.size > 1 else x
+    return x if 0 not in x.strides and getattr(x.flags, "writeable", True) else x.copy()  # CuPy has no such flag
 
 
 def alone(x: Any) -> bool:

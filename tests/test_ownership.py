@@ -232,6 +232,9 @@ def test_gradients_in_which_one_element_stands_for_many_may_be_written_to() -> N
     (g,) = torch.autograd.grad(net(x).mean(), x)
     assert g.tolist() == [[1.0] * 3] * 2
 
+    one = torch.ones(1, 1, requires_grad=True)
+    assert torch.autograd.grad(one.sum(), one)[0].mul_(2).item() == 2
+
     class Doubled(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
