@@ -123,8 +123,11 @@ def _add(waiting: Pending, grad: Any, create_graph: bool) -> None:
 
 def _copy(grad: Any) -> Any:
     """A copy; of an array that shows one value at many places, of the values alone."""
-    index = tuple(slice(0, 1) if stride == 0 else slice(None) for stride in grad.strides)
-    return np.broadcast_to(grad[index].copy(), grad.shape) if 0 in grad.strides else grad.copy("K")
+    if 0 not in grad.strides:
+        return grad.copy("K")
+    once = grad[tuple([slice(0, 1) if step == 0 else slice(None) for step in grad.strides])].copy("K")
+    steps = tuple([0 if step == 0 else own for step, own in zip(grad.strides, once.strides, strict=True)])
+    return backend.as_strided(once, grad.shape, steps)  # what can be written to, unlike `np.broadcast_to`
 
 
 def _sum(a: Any, b: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,15 @@ def seen_as(x: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
     if type(x) is np.ndarray and x.flags.c_contiguous:
         return np.ndarray(shape, x.dtype, x, 0, strides)  # in a sixth of the time
     return backend.as_strided(x, shape, strides)
+
+
+def expanded(x: Any, shape: tuple[int, ...]) -> Any:
+    """x with axes of size 1, and new ones in front, repeated without a copy: it can be written, as torch's."""
+    if math.prod(shape) == x.size:
+        return x.reshape(shape)
+    lead = len(shape) - x.ndim
+    steps = (step if n == m else 0 for n, m, step in zip(x.shape, shape[lead:], x.strides, strict=True))
+    return seen_as(x, shape, (*(0,) * lead, *steps))
 
 
 def channels_last(x: Any) -> bool:

@@ -67,3 +67,16 @@ def a_gradient_by_the_root_itself_lies_as_it_was_given(t, nn):
     x = leaf(t, 3, 4).t()
     (g,) = t.autograd.grad(x, x, t.ones_like(x))
     return g.stride()
+
+
+@programs
+def gradients_of_sums_are_written_where_one_number_shows_at_many_places(t, nn):
+    x, found = leaf(t, 3, 4), []
+    seen = x * 1
+    seen.register_hook(lambda g: found.append(g))
+    seen.sum(0).backward(t.ones(4).double())
+    found += [t.autograd.grad(x.sum(1), x, t.ones(3).double())[0] for _ in range(2)]
+    found[0][0] = 3
+    found[1].zero_()
+    found[2][:, 0].mul_(2)
+    return found, [g.stride() for g in found]

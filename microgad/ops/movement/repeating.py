@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -32,12 +31,7 @@ class Expand(LinearMap):
     symbol, numpy, may_share = "expand", np.broadcast_to, True
 
     def forward(self, x):
-        if math.prod(self.size) == x.size:
-            return x.reshape(self.size)  # nothing repeated: it can be written
-        lead = len(self.size) - x.ndim
-        steps = (step if n == m else 0 for n, m, step in zip(x.shape, self.size[lead:], x.strides, strict=True))
-        strides = (*(0,) * lead, *steps)
-        return layouts.seen_as(x, self.size, strides)  # `np.broadcast_to` takes longer; its can't be written
+        return layouts.expanded(x, self.size)
 
     def adjoint(self, grad):
         lead = grad.ndim - len(self.x_shape)

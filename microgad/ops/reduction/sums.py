@@ -30,7 +30,7 @@ class Sum(LinearMap):
         return layouts.contiguous(total(x, self.axis, self.keepdims))
 
     def adjoint(self, grad):
-        return np.broadcast_to(grad.reshape(kept_shape(self.x_shape, self.axis)), self.x_shape)
+        return layouts.expanded(grad.reshape(kept_shape(self.x_shape, self.axis)), self.x_shape)
 
 
 class Mean(LinearMap):
