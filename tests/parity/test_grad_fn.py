@@ -207,6 +207,7 @@ CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "sgn": lambda t, x, y: x.sgn(),
     "zeta": lambda t, x, y: t.special.zeta(t.tensor(2.0), x),
     "kron": lambda t, x, y: t.kron(x, y),
+    "a module with a backward hook": lambda t, x, y: hooked(t.nn.ReLU())(x),
     "without a gradient, in place": lambda t, x, y: written_quietly(t, x),
     "repeat": lambda t, x, y: x.repeat(2, 2),
     "addcmul": lambda t, x, y: t.addcmul(x, x, y, value=0.5),
@@ -239,6 +240,11 @@ CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
 def written_quietly(t: Any, x: Any) -> Any:
     with t.no_grad():
         return x.masked_fill_(x > 1, 0).zero_()
+
+
+def hooked(module: Any) -> Any:
+    module.register_full_backward_hook(lambda module, grad_input, grad_output: None)
+    return module
 
 
 def written(x: Any, index: Any, value: Any = 0) -> Any:
