@@ -56,17 +56,17 @@ def _is_number(node: Any, i: int) -> bool:
 
 
 def _matmul(node: Any) -> str:
-    return ("Dot", "Mv", "Mm", "UnsafeView")[min(len(node.shape), 3)]
+    first, second = (len(_shape(node, i) or ()) for i in (0, 1))
+    n = len(node.shape)
+    if n == 1 and (first == 1 or second == 2):
+        return "SqueezeBackward4"  # a vector from the left is a matrix for a while
+    return "UnsafeView" if max(n, first, second) > 2 else ("Dot", "Mv", "Mm")[n]
 
 
 def _linear(node: Any) -> str:
-    biased = len(node.edges) > 2 and node.edges[2] is not None
-    n = len(node.shape)
-    if n > 2:
-        return "View" if biased else "UnsafeView"
-    if n == 2:
-        return "Addmm" if biased else "Mm"
-    return "View" if biased else "Mv"
+    if len(node.edges) < 3 or node.edges[2] is None:
+        return _matmul(node)
+    return "Addmm" if len(node.shape) == 2 else "View"
 
 
 def _cuts(index: Any, shape: tuple[int, ...]) -> list[Any]:
@@ -153,7 +153,7 @@ NAMES: dict[str, Any] = {  # a name, or a function of the node
     "CrossEntropy": _nll_loss, "Ctc": "CtcLoss",
     "Det": "LinalgDet", "Distances": "Cdist", "Dropout": "Mul", "Eig": "LinalgEig", "Eigh": "LinalgEigh",
     "Entr": "SpecialEntr", "Erfcx": "SpecialErfcx", "Fft": "FftC2C", "FixedBatchNorm": "NativeBatchNorm",
-    "FloorDiv": "DivBackward2", "Fmod": _of_two("Fmod"), "Fold": "Col2Im",
+    "Diff": "Sub", "FloorDiv": "DivBackward2", "Fmod": _of_two("Fmod"), "Fold": "Col2Im",
     "Gate": "BackwardHookFunctionBackward", "GeluTanh": "Gelu", "GetItem": _get_item,
     "GroupNorm": "NativeGroupNorm", "Gru": "Stack", "HardtanhWritten": "Hardtanh", "I0e": "SpecialI0E",
     "I1": "SpecialI1", "I1e": "SpecialI1E", "Ifft": "FftC2C", "Imag": "Select", "Inv": "LinalgInvEx",
@@ -192,23 +192,25 @@ COMPOSITES: dict[str, Any] = {  # of functions that are one operation in PyTorch
     "adaptive_avg_pool3d": _adaptive(3), "adaptive_max_pool1d": "SqueezeBackward1",
     "adaptive_max_pool2d": "AdaptiveMaxPool2D", "adaptive_max_pool3d": "AdaptiveMaxPool3D", "block_diag": "BlockDiag",
     "conv_tbc": "ConvTbc",
-    "channel_shuffle": "ChannelShuffle", "cholesky": "LinalgCholeskyEx", "cholesky_ex": "LinalgCholeskyEx",
+    "chain_matmul": "View", "channel_shuffle": "ChannelShuffle",
+    "cholesky": "LinalgCholeskyEx", "cholesky_ex": "LinalgCholeskyEx",
     "cholesky_inverse": "CholeskyInverse", "cholesky_solve": "CholeskySolve", "combinations": "Stack",
     "deg2rad": "Deg2Rad",
     "diag": lambda node: "DiagEmbed" if type(node).__name__ == "DiagEmbed" else "DiagonalBackward0_copy",
     "embedding_bag": "EmbeddingBag",
     "fractional_max_pool2d": "FractionalMaxPool2D", "fractional_max_pool3d": "FractionalMaxPool3D",
     "grid_sample": _dimensional("GridSampler"), "householder_product": "LinalgHouseholderProduct",
+    "inner": lambda node: "View" if len(node.shape) > 1 else "Dot",
     "kron": "UnsafeView",
     "linalg_vander": "Cat", "lstsq": "LinalgLstsq", "lu": "LinalgLu", "lu_solve": "LinalgLuSolve",
     "lu_unpack": "LuUnpack", "max_unpool1d": "SqueezeBackward1",
     "max_unpool2d": "MaxUnpool2D", "max_unpool3d": "MaxUnpool3D",
-    "nanquantile": "SqueezeBackward4",
+    "multi_dot": "View", "nanquantile": "SqueezeBackward4",
     "pairwise_distance": "NormBackward1", "pixel_shuffle": "PixelShuffle", "pixel_unshuffle": "PixelUnshuffle",
     "quantile": "SqueezeBackward4", "rad2deg": "Rad2Deg",
     "repeat_interleave": lambda node: "View" if type(node).__name__ == "RepeatInterleave" else "IndexSelect",
     "soft_margin_loss": "SoftMarginLoss", "solve": "LinalgSolveEx", "solve_ex": "LinalgSolveEx",
-    "tile": "Repeat", "triangular_solve": "TriangularSolve",
+    "tile": "Repeat", "trapezoid": "MulBackward1", "triangular_solve": "TriangularSolve",
 } | {name: name.capitalize() for name in (
     "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "baddbmm", "dist", "ldexp", "nansum", "ormqr",
     "polar", "renorm", "repeat", "std",

@@ -12,6 +12,7 @@ from .. import backend, dtypes, errors, formats, state
 from .. import function as core
 from ..arguments import boolean
 from ..lazy import Room
+from ..naming import called
 from ..type_names import TYPE_NAMES
 from .forms import spelled
 
@@ -97,7 +98,7 @@ class Conversion:
             result = movement.Cast.apply(result, to=to, source=result.array.dtype)
         if ignored.get("memory_format") not in (None, formats.preserve_format):
             result = result.contiguous(ignored["memory_format"])
-        return result.clone() if copy and result is self else result
+        return called("ToCopyBackward0", result.clone()) if copy and result is self else result
 
     def type(self: Tensor, dtype: Dtype = None, non_blocking: bool = False) -> Any:
         """In another dtype, also by a type of PyTorch's or its name, which say where, too; of nothing, its own name."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import DtypeError, KindError
 from ...function import Function
+from ...naming import called, called_in_place
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -24,7 +25,15 @@ def floating(arrays: list[Any]) -> list[Any]:
     return arrays
 
 
-def applied(cls: type[Function], input: Tensor, *others: Any, inplace: bool = False, **settings: Any) -> Tensor:
-    """A Function's result, written into input's memory if inplace."""
+def applied(
+    cls: type[Function], input: Tensor, *others: Any, inplace: bool = False, name: str = "", **settings: Any
+) -> Tensor:
+    """A Function's result, written into input's memory if inplace.
+
+    `name` is PyTorch's, of the node, where it is another than the Function's, or counts what is written as a second.
+    """
+    before = input.node
     result: Tensor = (cls.apply_ if inplace else cls.apply)(input, *others, **settings)
-    return result
+    if inplace:
+        return called_in_place(f"{name}Backward1", result, before) if name else result
+    return called(name, result) if name else result

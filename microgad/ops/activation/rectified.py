@@ -11,7 +11,6 @@ from ... import backend
 from ... import generator as draws
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
-from ...naming import called
 from .. import layouts
 from ..blocks import by_blocks
 from ..creation.numbers import number
@@ -69,7 +68,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     >>> F.leaky_relu(torch.tensor([-1.0, 2.0]), 0.5)
     tensor([-0.5000,  2.0000])
     """
-    return called("LeakyRelu", applied(PRelu, input, float(negative_slope), inplace=inplace))
+    return applied(PRelu, input, float(negative_slope), inplace=inplace, name="LeakyRelu")
 
 
 @tensors_only
@@ -125,7 +124,7 @@ def rrelu(
     low, high = float(x.dtype.type(lower)), float(x.dtype.type(upper))
     source = draws.stream_of(generator)
     noise[drawn] = backend.like(source.unit(int(drawn.sum()), np.dtype(np.float64)) * (high - low) + low, x, x.dtype)
-    return applied(RRelu, input, inplace=inplace, noise=noise)
+    return applied(RRelu, input, inplace=inplace, name="RreluWithNoise", noise=noise)
 
 
 class Hardtanh(Function):
@@ -266,7 +265,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
         raise KindError(f"threshold: is not implemented for {input.dtype}")
     if not input.dtype.is_floating_point:
         threshold, value = (number("threshold", int(x), input.array.dtype) for x in (threshold, value))
-    return applied(Threshold, input, inplace=inplace, bound=threshold, value=value)
+    return applied(Threshold, input, inplace=inplace, name="Threshold", bound=threshold, value=value)
 
 
 class Hardshrink(Function):

@@ -9,7 +9,6 @@ import numpy as np
 
 from ...errors import ArgumentError, KindError, ShapeError
 from ...function import Function
-from ...naming import called
 from ...number_kinds import HALF
 from ...state import composite
 from .. import layouts
@@ -77,7 +76,7 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     >>> F.elu(torch.tensor([-1.0, 2.0]))
     tensor([-0.6321,  2.0000])
     """
-    return applied(Elu, input, inplace=inplace, size=float(alpha))
+    return applied(Elu, input, inplace=inplace, name="Elu", size=float(alpha))
 
 
 @tensors_only
@@ -87,7 +86,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     >>> F.selu(torch.tensor([-1.0, 2.0]))
     tensor([-1.1113,  2.1014])
     """
-    return applied(Elu, input, inplace=inplace, size=SELU_SCALE * SELU_ALPHA, scale=SELU_SCALE)
+    return applied(Elu, input, inplace=inplace, name="Elu", size=SELU_SCALE * SELU_ALPHA, scale=SELU_SCALE)
 
 
 @tensors_only
@@ -101,7 +100,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """
     if alpha == 0:
         raise ArgumentError("celu: alpha must not be 0: ZeroDivisionError")
-    return called("Celu", applied(Elu, input, inplace=inplace, size=float(alpha), rate=1 / float(alpha)))
+    return applied(Elu, input, inplace=inplace, name="Celu", size=float(alpha), rate=1 / float(alpha))
 
 
 class Silu(Function):

@@ -11,6 +11,7 @@ from ... import backend, function, state
 from ... import generator as draws
 from ...errors import ArgumentError, KindError
 from ...generator import Generator
+from ...naming import called_in_place
 from ...stand_ins import Tensor
 from ..creation import refuse
 from ..creation.numbers import plain
@@ -30,7 +31,9 @@ def _drawn(self: Tensor, draw: Callable[..., Any], generator: Generator | None, 
         draw(host, *numbers, generator=generator)
         drawn = backend.to_device(host, self.device)
         if on_graph:
-            return SetItem.apply_(self, drawn, index=(Ellipsis,))
+            before = self.node
+            SetItem.apply_(self, drawn, index=(Ellipsis,))
+            return called_in_place(f"{name.title().replace('_', '')}Backward0", self, before)
         self.array[...] = drawn
     else:
         draw(self.array, *numbers, generator=generator)
