@@ -116,6 +116,8 @@ m.masked_scatter(torch.ones(2, 2, 3).bool(), torch.arange(12.0)); torch.unravel_
 m.index_select(0, T([])); m.take(T([])); m.index_fill(0, T([]), 1); m.index_put((0, I(1)), T(1.0))
 m.index_put((b.to(torch.uint8),), T(1.0)); m.index_put((b.to(torch.uint8),), T(1.0), accumulate=True)
 m.index_put((b.to(torch.uint8),), F(1, 2, 3)); m.index_put((T([0.0, 1.0]),), T(1.0))
+m.index_put((b,), T(7)); n.index_put((b,), F(1.5)); m.index_put((b,), I(7), accumulate=True); n.index_put((b,), T(1j))
+m.index_put((b[:, 0], I(0, 1)), T(7)); m.index_put((b[:1],), T(7)); m.index_put((b,), I(1, 2))
 m.scatter(1, T([]), m); torch.unravel_index(I(-1), (2, 3)); torch.unravel_index(T([3.0]), (2, 3))
 torch.unravel_index(I(3), (2, -3))
 torch.unravel_index(I(3), 6); torch.unravel_index(I(3), T([2, 3]))

@@ -224,16 +224,24 @@ def _settable(value: Any, input: Tensor, index: tuple[Any, ...]) -> Tensor:
         made: Tensor = creation.as_tensor(value, device=input.device).to(dtype=input.dtype)
         value = made
     elif value.array.dtype != input.array.dtype:
-        arrays = [item for item in index if backend.is_array(item)]
-        if arrays and not (len(arrays) == 1 and is_mask(arrays[0]) and value.numel() == 1):
-            raise _other_dtype("Index put", input, value)
-        if value.array.dtype.kind == "c":
-            value = filler("__setitem__", value.reshape(()), input) if arrays else value.to(dtype=input.dtype)
+        if not is_basic(index):
+            value = _fill("__setitem__", value, input, index)
+        elif value.array.dtype.kind == "c":
+            value = value.to(dtype=input.dtype)
     while value.array.ndim and value.array.shape[0] == 1:
         value = value[0]
     if type(value.array) is not type(input.array) and (value.array.ndim == 0 or is_basic(index)):
         value = value.to(device=input.device)  # from another device, as PyTorch copies it
     return value
+
+
+def _fill(op: str, value: Tensor, input: Tensor, index: tuple[Any, ...]) -> Tensor:
+    """A value of another dtype that is to go through an index with arrays: one, by one mask, as by `masked_fill`."""
+    arrays = [item for item in index if backend.is_array(item)]
+    if len(arrays) > 1 or not is_mask(arrays[0]) or value.array.size != 1:
+        raise _other_dtype("Index put", input, value)
+    one: Tensor = filler(op, value.reshape(()), input)
+    return one
 
 
 def filler(op: str, value: Any, input: Tensor) -> Any:
@@ -262,13 +270,15 @@ def index_put_call(input: Tensor, indices: Sequence[Tensor | None], values: Tens
     if not isinstance(values, function.Tensor):
         raise TypeError(f"index_put(): argument 'values' must be Tensor, not {type(values).__name__}")
     boolean("index_put_", accumulate=accumulate)
-    if values.array.dtype != input.array.dtype:
-        raise _other_dtype("Index put", input, values)
     for position, i in enumerate(indices):
         if i is not None and not isinstance(i, function.Tensor):
             raise TypeError(f"index_put(): expected Tensor as element {position} of 'indices', got {type(i).__name__}")
     given = tuple(slice(None) if i is None else i for i in indices)
     index = normalized(given, input.array, kept(input, values))
+    if values.array.dtype != input.array.dtype:
+        if accumulate:
+            raise _other_dtype("Index put", input, values)
+        values = _fill("index_put_", values, input, index)
     if not accumulate and values.array.size == 1:
         check_filled(given, index)
     cls = AddItem if accumulate else SetItem
