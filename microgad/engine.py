@@ -15,7 +15,7 @@ from . import backend, errors, function, leaves, state, versions
 from .function import Function, Leaf, Output, Packed
 from .hooks import LAST
 from .number_kinds import conjugate, conjugates, for_derivatives
-from .placement import SOLE, alone, copied_like, to_write
+from .placement import SOLE, alone, copied_like
 from .plan import argument
 from .state import State
 
@@ -287,7 +287,7 @@ def with_zeros(node: Function, grads: Sequence[Any]) -> tuple[Any, ...]:
 def _call_hooks(node: Function, grad: Any, start: float = 0, stop: float = inf) -> Any:
     Tensor = function.Tensor
     bare = not isinstance(grad, Tensor)
-    grad = Tensor._made(to_write(grad)) if bare else grad
+    grad = Tensor._made(grad) if bare else grad
     for i, hook in sorted(node.hooks.items()):  # type: ignore[union-attr]
         changed = hook(grad) if start <= i < stop else None
         if changed is not None:

@@ -11,7 +11,6 @@ import numpy as np
 
 from . import arguments, engine, errors, function, state
 from .function import Function, Leaf
-from .placement import to_write
 
 
 def backward(
@@ -100,7 +99,7 @@ def grad(
                 f"grad: inputs[{i}] of shape {target.shape} appears to not have been used in the graph. "
                 "Set allow_unused=True if its gradient may be None"
             )
-        results.append(g if g is None or isinstance(g, function.Tensor) else function.Tensor._made(to_write(g)))
+        results.append(g if g is None or isinstance(g, function.Tensor) else function.Tensor._made(g))
     return tuple(results)
 
 

@@ -43,11 +43,6 @@ def address(x: Any) -> int:
     return int(x.data.ptr if backend.is_gpu(x) else x.__array_interface__["data"][0])
 
 
-def to_write(x: Any) -> Any:
-    """x for a program, which may write to it: a copy where, as in a mean's gradient, one element stands for many."""
-    return x if 0 not in x.strides and getattr(x.flags, "writeable", True) else x.copy()  # CuPy has no such flag
-
-
 def alone(x: Any) -> bool:
     """Whether x shows all of an array in another shape, and nothing else holds or shows that array."""
     if type(x) is not np.ndarray or type(x.base) is not np.ndarray or getrefcount(x.base) > 2:  # x's, and the call's

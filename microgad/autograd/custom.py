@@ -13,7 +13,6 @@ from .. import errors, state
 from .. import function as core
 from ..gradients import grad
 from ..lazy import absent as _absent
-from ..placement import to_write
 from ..tensor import Tensor
 
 
@@ -245,7 +244,7 @@ class _Custom(core.Function):
 
     def grad_inputs(self, grad: Any) -> tuple[Any, ...]:
         grads = tuple(
-            g if g is None or isinstance(g, Tensor) else Tensor._made(to_write(g))
+            g if g is None or isinstance(g, Tensor) else Tensor._made(g)
             for g in (grad if type(grad) is tuple else (grad,))
         )
         given: list[Any] = [None] * self.ctx._count

@@ -12,7 +12,6 @@ from .. import arguments, engine, errors, function, leaves, state
 from ..function import Function, Leaf, Output
 from ..hooks import RemovableHandle
 from ..number_kinds import HALF, conjugate, conjugates
-from ..placement import to_write
 from ..plan import Plan
 
 
@@ -193,9 +192,7 @@ def _arrays(grads: Sequence[Any]) -> tuple[Any, ...]:
 
 def _tensors(grads: Sequence[Any]) -> tuple[Any, ...]:
     """Gradients as hooks see them."""
-    return tuple(
-        g if g is None or isinstance(g, function.Tensor) else function.Tensor._made(to_write(g)) for g in grads
-    )
+    return tuple(g if g is None or isinstance(g, function.Tensor) else function.Tensor._made(g) for g in grads)
 
 
 def _replaced(changed: Any, grads: tuple[Any, ...], what: str) -> tuple[Any, ...]:

@@ -14,7 +14,6 @@ from .. import state
 from ..errors import GraphError, ShapeError
 from ..function import Function
 from ..hooks import RemovableHandle
-from ..placement import to_write
 from ..tensor import Tensor
 
 if TYPE_CHECKING:
@@ -243,7 +242,7 @@ class Gate(Function):
         with state.scope(deriving=False):  # a hook may look at values
             if any(isinstance(g, Tensor) for g in grad):
                 return self.watch(grad)
-            changed = self.watch(tuple(None if g is None else Tensor._made(to_write(g)) for g in grad))
+            changed = self.watch(tuple(None if g is None else Tensor._made(g) for g in grad))
             return tuple(None if g is None else g.array[...] for g in changed)  # views: a hook may have kept the arrays
 
 
