@@ -91,8 +91,11 @@ def test_affine_grid(align, size):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("size", [(2, 1, 6, 11), (1, 1, 6, 11), (1, 1, 2, 3, 5), (1, 1, 6, 12)], ids=str)
 def test_places_are_pytorchs_to_the_last_bit(size, dtype):
-    """Of a small grid the product is PyTorch's own, which rounds after each step."""
+    """Of a small grid the product is PyTorch's own, which rounds after each step; of the last one it is a library's."""
     dims = len(size) - 2
+    a, b = (np.random.default_rng(0).standard_normal(shape).astype(dtype) for shape in ((72, 3), (3, 2)))
+    if size == (1, 1, 6, 12) and not np.array_equal(a @ b, torch.tensor(a) @ torch.tensor(b)):
+        pytest.skip("PyTorch's library rounds products in another way than NumPy's on this processor")
     for seed in range(5):
         theta = np.random.default_rng(seed).standard_normal((size[0], dims, dims + 1)).astype(dtype)
         mine, other = (
