@@ -41,7 +41,7 @@ class PRelu(Function):
         return out
 
     def grad_x(self, grad, x, slope):
-        if not _plain(slope) and _chosen(x, slope):
+        if _chosen(x, slope):
             return np.where(x > 0, grad, grad * slope)
         positive = np.astype(x > 0, x.dtype)
         return grad * (np.clip(positive, slope, 1) if _plain(slope) else positive + slope * (1 - positive))
