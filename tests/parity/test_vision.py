@@ -178,6 +178,22 @@ def test_programs(name):
     both(PROGRAMS[name], 2e-5 if name in ("conv", "squeeze", "mlp", "focal", "frozen", "align_more") else 2e-6)
 
 
+@pytest.mark.parametrize("pool", [False, True])
+def test_pyramids_of_features(pool):
+    def pyramid(lib, v):
+        extra = v.ops.feature_pyramid_network.LastLevelMaxPool() if pool else None
+        network = v.ops.FeaturePyramidNetwork([3, 5], 4, extra)
+        large, small = lib.tensor(BATCH, requires_grad=True), lib.ones(5, 5, 3, 4)
+        found = network({"large": large, "small": small})
+        sum(x.sigmoid().sum() for x in found.values()).backward()
+        names.append((list(found), list(network.state_dict())))
+        return lib.cat([x.reshape(-1) for x in (*found.values(), large.grad)])
+
+    names = []
+    both(pyramid, 2e-5)
+    assert names[0] == names[1]
+
+
 @pytest.mark.parametrize("a", ["xyxy", "xywh", "cxcywh"])
 @pytest.mark.parametrize("b", ["xyxy", "xywh", "cxcywh"])
 def test_formats_of_boxes(a, b):
@@ -223,6 +239,7 @@ REFUSED = [
         lib.tensor(BATCH), lib.tensor(MOVED), lib.tensor(KERNEL), mask=lib.tensor(MOVED[:, :5])
     ),
     lambda lib, v: v.ops.DeformConv2d(3, 4, 3, groups=2),
+    lambda lib, v: v.ops.FeaturePyramidNetwork([3, 0], 4),
     lambda lib, v: v.ops.drop_block2d(lib.tensor(X), 0.1, 3),
     lambda lib, v: v.ops.drop_block3d(lib.tensor(BATCH)[None], 1.1, 3),
     lambda lib, v: v.utils.make_grid(3),

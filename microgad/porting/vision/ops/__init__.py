@@ -10,6 +10,7 @@ from ....models.blocks import Permute as Permute
 from ....models.blocks import SqueezeExcitation as SqueezeExcitation
 from ....models.blocks import StochasticDepth as StochasticDepth
 from ....models.blocks import stochastic_depth as stochastic_depth
+from . import feature_pyramid_network as feature_pyramid_network
 from . import misc as misc
 from .boxes import batched_nms as batched_nms
 from .boxes import box_area as box_area
@@ -28,6 +29,7 @@ from .dropblock import DropBlock2d as DropBlock2d
 from .dropblock import DropBlock3d as DropBlock3d
 from .dropblock import drop_block2d as drop_block2d
 from .dropblock import drop_block3d as drop_block3d
+from .feature_pyramid_network import FeaturePyramidNetwork as FeaturePyramidNetwork
 from .losses import complete_box_iou_loss as complete_box_iou_loss
 from .losses import distance_box_iou_loss as distance_box_iou_loss
 from .losses import generalized_box_iou_loss as generalized_box_iou_loss
