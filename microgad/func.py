@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from . import errors, state
 from .autograd.functional import Pushing, along, by_columns, by_rows, captures, or_zeros, own, pulled
+from .contexts import holding
 from .generator import default_generator
 from .generator.lanes import Lanes, sharing
 from .lazy import absent as _absent
@@ -20,6 +21,7 @@ from .nn.stateless import replace_all_batch_norm_modules_ as replace_all_batch_n
 from .nn.stateless import stack_module_state as stack_module_state
 from .ops.creation import ones_like
 from .ops.movement import clone, stack
+from .ops.movement.strided import mapped as mapping
 from .tensor import Tensor
 
 Argnums = int | tuple[int, ...]
@@ -261,7 +263,9 @@ def vmap(
             if i % width == 0:
                 every = Lanes(min(width, (size or 1) - i))
             slices = [x if d is None else x.select(d, i) for x, d in zip(leaves, dims, strict=True)]
-            with every.at(i % width) if randomness == "different" else sharing(None):
+            pairs = [(x, s) for x, s, d in zip(leaves, slices, dims, strict=True) if d is not None]
+            drawing = every.at(i % width) if randomness == "different" else sharing(None)
+            with drawing, holding(mapping, (*mapping.get(), pairs)):
                 results.append(func(*rebuild(slices), **kwargs))
             if not i and randomness == "error" and (default_generator.snapshot() != draws).any():
                 default_generator.set_state(draws)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from ..contexts import holding
 from .fills import empty_like
 
 if TYPE_CHECKING:
@@ -19,14 +20,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 _variable: ContextVar[Lanes | None] = ContextVar("microgad lanes", default=None)
 
 
-@contextmanager
-def sharing(lanes: Lanes | None) -> Iterator[None]:
-    """Run a block whose draws are parts of those of these lanes, or, with None, its own."""
-    token = _variable.set(lanes)
-    try:
-        yield
-    finally:
-        _variable.reset(token)
+def sharing(lanes: Lanes | None) -> AbstractContextManager[None]:
+    """A block whose draws are parts of those of these lanes, or, with None, its own."""
+    return holding(_variable, lanes)
 
 
 class Lanes:

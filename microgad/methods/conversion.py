@@ -179,9 +179,9 @@ class Conversion:
             said = "set_: is not recorded, so neither Tensor may require grad: use detach() first, or no_grad()"
             raise errors.GraphError(said)
         if size is not None:
-            whole = movement.as_strided(source, (source.untyped_storage().nbytes() // source.element_size(),), (1,), 0)
+            whole = movement.in_memory(source, (source.untyped_storage().nbytes() // source.element_size(),), (1,), 0)
             strides = self.new_empty(size).stride() if stride is None else stride
-            source = movement.as_strided(whole, size, strides, storage_offset)
+            source = movement.in_memory(whole, size, strides, storage_offset)
         self.data = source
         return self
 

@@ -179,8 +179,8 @@ class Movement:
         return ops.clone(self, memory_format=memory_format)
 
     def storage_offset(self: Tensor) -> int:
-        """How many elements of its memory lie before the first that this Tensor shows."""
-        return memory.geometry(self.array)[2]
+        """How many elements of its memory lie before the first that this Tensor shows; see `as_strided`."""
+        return memory.geometry(self.array)[2] - ops.slice_start(self)
 
     def is_set_to(self: Tensor, tensor: Tensor) -> bool:
         """Whether both show the same memory in the same geometry."""

@@ -326,3 +326,17 @@ def the_gradient_of_a_complex_result(t, nn):
 def the_jacobian_of_complex_results(t, nn):
     jacobian, x = room(t, "autograd.functional").jacobian, t.tensor([1 + 2j, 3 - 1j])
     return jacobian(t.abs, x), jacobian(t.exp, x)
+
+
+@programs
+def vmap_counts_offsets_as_if_each_slice_lay_where_the_whole_begins(t, nn):
+    def shown(x):
+        at = x.storage_offset()
+        parts = x.as_strided((2,), (1,), 4), x[1:].as_strided((1,), (2,), 5), x.as_strided((1,), (1,), at)
+        return *parts, t.tensor(float(at))
+
+    x = leaf(t, 4, 3)
+    found = t.func.vmap(shown)(x[1:3])
+    inner = t.func.vmap(t.func.vmap(lambda x: x.as_strided((1,), (1,), 1)))(x.reshape(2, 2, 3))
+    sides = t.func.vmap(lambda x, y: x.as_strided((2,), (6,), 3) * y, in_dims=(1, None))(x, x[0, 0])
+    return found, inner, sides, t.autograd.grad(inner.sum() + sides.sum(), x)

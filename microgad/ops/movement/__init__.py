@@ -26,7 +26,7 @@ from .splitting import (
     Split, Unbind, chunk, dsplit, hsplit, narrow, select, slice, split, split_with_sizes, tensor_split, unbind,
     unsafe_chunk, unsafe_split, unsafe_split_with_sizes, vsplit,
 )  # fmt: skip
-from .strided import AsStrided, Windows, as_strided, fill_diagonal_, unfold
+from .strided import AsStrided, Windows, as_strided, fill_diagonal_, in_memory, slice_start, unfold
 from .views import (
     alias, alias_copy, as_strided_copy, as_strided_scatter, become, detach, detach_copy, diagonal_copy,
     diagonal_scatter, expand_copy, narrow_copy, permute_copy, resize_, resize_as_, select_copy, select_scatter,
@@ -41,13 +41,13 @@ __all__ = [
     "atleast_2d", "atleast_3d", "become", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "cat", "chunk",
     "clone", "column_stack", "concat", "concatenate", "constant_pad_nd", "detach", "detach_copy", "diag", "diag_embed",
     "diagflat", "diagonal", "diagonal_copy", "diagonal_scatter", "dsplit", "dstack", "expand", "expand_as",
-    "expand_copy", "fill_diagonal_", "flatten", "flip", "fliplr", "flipud", "hsplit", "hstack", "kron",
+    "expand_copy", "fill_diagonal_", "flatten", "flip", "fliplr", "flipud", "hsplit", "hstack", "in_memory", "kron",
     "linalg_diagonal", "matrix_transpose", "moveaxis", "movedim", "narrow", "narrow_copy", "pad", "padded", "permute",
     "permute_copy", "ravel", "repeat", "repeat_interleave", "reshape", "reshape_as", "resize_", "resize_as_", "roll",
-    "rot90", "row_stack", "select", "select_copy", "select_scatter", "slice", "slice_copy", "slice_scatter", "split",
-    "split_copy", "split_with_sizes", "split_with_sizes_copy", "squeeze", "squeeze_copy", "stack", "sum_to_size",
-    "swapaxes", "swapdims", "t", "t_copy", "tensor_split", "tile", "trace", "transpose", "transpose_copy", "tril",
-    "tril_", "triu", "triu_", "unbind", "unbind_copy", "unflatten", "unfold", "unfold_copy", "unsafe_chunk",
-    "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "unsqueeze_copy", "view", "view_as", "view_as_complex_copy",
-    "view_as_real_copy", "view_copy", "vsplit", "vstack",
+    "rot90", "row_stack", "select", "select_copy", "select_scatter", "slice", "slice_copy", "slice_scatter",
+    "slice_start", "split", "split_copy", "split_with_sizes", "split_with_sizes_copy", "squeeze", "squeeze_copy",
+    "stack", "sum_to_size", "swapaxes", "swapdims", "t", "t_copy", "tensor_split", "tile", "trace", "transpose",
+    "transpose_copy", "tril", "tril_", "triu", "triu_", "unbind", "unbind_copy", "unflatten", "unfold", "unfold_copy",
+    "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "unsqueeze_copy", "view", "view_as",
+    "view_as_complex_copy", "view_as_real_copy", "view_copy", "vsplit", "vstack",
 ]  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from ... import backend
 from ...errors import ArgumentError, ShapeError
 from ...linear_map import LinearMap
-from ...placement import Geometry, geometry, memory_of, overlaps
+from ...placement import Geometry, address, geometry, memory_of, overlaps
 from .. import layouts
 from ..indexing import places
 from ..spelling import tensors_only
@@ -21,6 +22,24 @@ from .shape import reshape
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
+
+
+# What `vmap` is mapping, a sequence for each that is inside another: wholes, each with the slice of it.
+mapped: ContextVar[tuple[Sequence[tuple[Tensor, Tensor]], ...]] = ContextVar("mapped", default=())
+
+
+def slice_start(input: Tensor) -> int:
+    """How far into the memory of input, in elements, the slices begin that are being mapped."""
+    levels = mapped.get()
+    if not levels:
+        return 0
+    memory, start = address(memory_of(input.array)), 0
+    for level in levels:
+        for whole, part in level:
+            if address(memory_of(part.array)) == memory:
+                start += geometry(part.array)[2] - geometry(whole.array)[2]
+                break
+    return start
 
 
 class Windows(LinearMap):
@@ -94,6 +113,7 @@ def _at(memory: Any, place: Geometry) -> Any:
 def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None) -> Tensor:
     """The memory behind input in another shape, with other strides: a view. Source: torch.as_strided.
 
+    In a function that `vmap` maps, storage_offset counts as if each slice lay where the whole begins, as in PyTorch.
     Raises RuntimeError where it would reach beyond that memory.
 
     >>> torch.as_strided(torch.arange(4), (3, 2), (1, 1))
@@ -101,10 +121,15 @@ def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storag
             [1, 2],
             [2, 3]])
     """
+    return in_memory(input, size, stride, None if storage_offset is None else int(storage_offset) + slice_start(input))
+
+
+def in_memory(input: Tensor, size: Sequence[int], stride: Sequence[int], offset: int | None) -> Tensor:
+    """The same with an offset from where the memory begins, whatever is mapped."""
     shape, strides = tuple(map(operator.index, size)), tuple(map(operator.index, stride))
     x = input.array
     held, extent = geometry(x), memory_of(x).size
-    offset = held[2] if storage_offset is None else int(storage_offset)
+    offset = held[2] if offset is None else offset
     if len(shape) != len(strides):
         raise ShapeError(f"as_strided: mismatch in length of strides and shape: {shape}, {strides}")
     if min((*shape, *strides, offset)) < 0:
@@ -140,7 +165,7 @@ def fill_diagonal_(input: Tensor, fill_value: complex, wrap: bool = False) -> Te
     as_strided(input, (min(input.shape),), (step,))[...] = fill_value
     if wrap and input.ndim == 2 and rows > columns + 1:
         below = -(-input.numel() // (columns + 1)) - columns
-        as_strided(input, (below,), (step,), start + input.stride(0) * (columns + 1))[...] = fill_value
+        in_memory(input, (below,), (step,), start + input.stride(0) * (columns + 1))[...] = fill_value
     return input
 
 

@@ -21,7 +21,7 @@ from .order import permute, t, transpose
 from .repeating import expand
 from .shape import reshape, squeeze, unsqueeze, view
 from .splitting import narrow, select, slice, split, split_with_sizes, unbind
-from .strided import as_strided, unfold
+from .strided import as_strided, in_memory, slice_start, unfold
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
@@ -149,13 +149,13 @@ def as_strided_scatter(
         input = Clone.apply(input, order="C")  # in which no two elements are one
     x = input.array
     shape, strides, offset = geometry(x)
-    at = offset if storage_offset is None else storage_offset
+    at = offset if storage_offset is None else storage_offset + slice_start(input)
     extent = memory_of(x).size
     if extent == x.size:
-        return _overwritten("as_strided_scatter", input, src, lambda x: as_strided(x, size, stride, at))
-    row = as_strided(input, (extent,), (1,), 0)  # what lies between input's elements stays between them
-    written = _overwritten("as_strided_scatter", row, src, lambda x: as_strided(x, size, stride, at))
-    return as_strided(written, shape, strides, offset)
+        return _overwritten("as_strided_scatter", input, src, lambda x: in_memory(x, size, stride, at))
+    row = in_memory(input, (extent,), (1,), 0)  # what lies between input's elements stays between them
+    written = _overwritten("as_strided_scatter", row, src, lambda x: in_memory(x, size, stride, at))
+    return in_memory(written, shape, strides, offset)
 
 
 def become(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options: Any) -> Tensor:
