@@ -15,7 +15,7 @@ from . import backend, errors, function, leaves, state, versions
 from .function import Function, Leaf, Output, Packed
 from .hooks import LAST
 from .number_kinds import conjugate, conjugates, for_derivatives
-from .placement import SOLE, alone, copied_like
+from .placement import SOLE, alone, copied, copied_like
 from .plan import argument
 from .state import State
 
@@ -66,7 +66,7 @@ def run(
             if node.hooks:
                 grad, owned = _call_hooks(node, grad, stop=LAST if kind is Leaf else inf), False
             if node.number in ends:
-                found[node.number] = grad if owned or create_graph else _copy(grad)
+                found[node.number] = grad if owned or create_graph else copied(grad)
             if kind is Leaf:
                 if ways is None:
                     accumulate(node, grad, owned, create_graph)
@@ -119,15 +119,6 @@ def _add(waiting: Pending, grad: Any, create_graph: bool) -> None:
         waiting[1] += grad
     else:
         waiting[1:] = _sum(waiting[1], grad), True
-
-
-def _copy(grad: Any) -> Any:
-    """A copy; of an array that shows one value at many places, of the values alone."""
-    if 0 not in grad.strides:
-        return grad.copy("K")
-    once = grad[tuple([slice(0, 1) if step == 0 else slice(None) for step in grad.strides])].copy("K")
-    steps = tuple([0 if step == 0 else own for step, own in zip(grad.strides, once.strides, strict=True)])
-    return backend.as_strided(once, grad.shape, steps)  # what can be written to, unlike `np.broadcast_to`
 
 
 def _sum(a: Any, b: Any) -> Any:

@@ -84,6 +84,15 @@ def geometry(x: Any) -> Geometry:
     return x.shape, steps, (address(x) - address(backend.owner(x))) // x.itemsize
 
 
+def copied(x: Any) -> Any:
+    """A copy; of an array that shows one value at many places, of the values alone."""
+    if 0 not in x.strides:
+        return x.copy("K")
+    once = x[tuple(slice(0, 1) if step == 0 else slice(None) for step in x.strides)].copy("K")
+    steps = tuple(0 if step == 0 else own for step, own in zip(x.strides, once.strides, strict=True))
+    return backend.as_strided(once, x.shape, steps)  # what can be written to, unlike `np.broadcast_to`
+
+
 def copied_like(x: Any, values: Any) -> Any:
     """A copy of `values` whose axes lie in memory in the order of those of x; row by row where x has gaps."""
     reach = sum((n - 1) * abs(stride) for n, stride in zip(x.shape, x.strides, strict=True))
