@@ -60,7 +60,7 @@ _ENDS = (type(None), Leaf)
 class Watched(Identity):
     """A view of what was taken off the graph: it leads to where its values came from while these are still there."""
 
-    def grad_x(self, grad, x):
+    def grad_x(self, grad, x):  # type: ignore[override]
         return grad
 
 
