@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...errors import DtypeError, KindError
 from ...function import Function
 from ...naming import called, called_in_place
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
+from ...stand_ins import Tensor
 
 
 def floating(arrays: list[Any]) -> list[Any]:

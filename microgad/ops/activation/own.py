@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise import clamp, exp, hypot, sigmoid, tanh
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 @composite

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from ... import backend
 from ... import generator as draws
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
+from ...stand_ins import Tensor
 from .. import layouts
 from ..blocks import by_blocks
 from ..creation.numbers import number
@@ -20,9 +21,6 @@ from ..elementwise.selection import chosen, selected
 from ..out import into
 from ..spelling import tensors_only
 from .forms import applied, floating
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class PRelu(Function):

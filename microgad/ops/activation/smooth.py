@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...errors import ArgumentError, KindError, ShapeError
 from ...function import Function
 from ...number_kinds import HALF
+from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
 from ..blocks import by_blocks
@@ -20,9 +21,6 @@ from ..out import into
 from ..special.error import Erfc
 from ..spelling import tensors_only
 from .forms import applied, floating
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # Klambauer et al. (2017)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...linear_map import LinearMap
 from ...naming import called
 from ...notices import once
+from ...stand_ins import Tensor
 from .. import layouts
 from ..creation.numbers import factor
 from ..movement.dims import dim_of
@@ -22,9 +23,6 @@ from .item import AddItem, Call, GetItem, SetItem, filler, one_step
 from .places import ALL, within
 from .reduced import reduction
 from .scatter import operands
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 def _vector(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,15 +14,13 @@ from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...linear_map import LinearMap
 from ...naming import called
 from ...size import Size
+from ...stand_ins import Tensor
 from .. import creation, layouts
 from ..movement.dims import dim_of
 from ..spelling import numpy_spelling, tensors_only
 from . import places
 from .index import INT64, index_array, into_same
 from .item import AddItem, Call, GetItem, SetItem, one_step
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class Gather(LinearMap):

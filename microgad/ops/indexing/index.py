@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import backend, function, placement, state
 from ...errors import ArgumentError, DeviceError, DimError, DtypeError, GraphError
 from ...notices import warn
+from ...stand_ins import Tensor
 from ..out import into
 from .places import ALL, BASIC, is_mask
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 INT64 = np.dtype(np.int64)
 BOUNDS = frozenset((int, type(None)))  # what most slices are made of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from ...function import Function
 from ...linear_map import LinearMap
 from ...naming import called, called_in_place
 from ...notices import warn
+from ...stand_ins import Tensor
 from .. import creation, layouts
 from ..creation.numbers import number
 from ..elementwise import Select
@@ -21,9 +22,6 @@ from ..spelling import tensors_only
 from . import places
 from .index import check_filled, kept, normalized, two_steps
 from .places import firsts, is_basic, is_mask
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 _last_writes = places.last_writes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,14 +12,12 @@ from ... import function
 from ...errors import DtypeError, ShapeError
 from ...function import Function
 from ...naming import called
+from ...stand_ins import Tensor
 from .. import layouts
 from ..spelling import tensors_only
 from . import places
 from .index import into_same, kept, normalized
 from .item import Call, Clear, GetItem, SetItem, Written, filler, index_put, one_step
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 def _mask(op: str, mask: Any, *kept_by: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,13 +10,11 @@ from ... import function
 from ...errors import ArgumentError, GraphError, KindError
 from ...function import Function
 from ...limits import highest, lowest
+from ...stand_ins import Tensor
 from .. import creation
 from ..elementwise import Div, FloorDiv, Select
 from . import places
 from .item import AddItem, Call, GetItem, SetItem, Written
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class MulItem(Written, Function):

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...notices import once
+from ...stand_ins import Tensor
 from ..creation.numbers import number
 from ..out import into
 from ..spelling import numpy_spelling
 from .gather import along, positions
 from .item import AddItem, Call, SetItem, one_step
 from .reduced import MulItem
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 _REDUCE: dict[str | None, Any] = {None: SetItem, "add": AddItem, "multiply": MulItem}
 

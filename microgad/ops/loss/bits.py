@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from ... import dtypes
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
+from ...stand_ins import Tensor
 from ..activation import LogSigmoid
 from ..elementwise import Sigmoid
 from ..elementwise.selection import at_least, at_most
 from ..spelling import tensors_only
 from .reduced import chosen, plainly
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class BinaryCrossEntropyWithLogits(Function):

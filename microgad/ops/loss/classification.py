@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from ... import backend, errors, state
 from ...errors import ArgumentError, DimError, DtypeError, KindError, ShapeError
 from ...function import Function
 from ...naming import called
+from ...stand_ins import Tensor
 from ...state import composite, observed
 from .. import layouts
 from ..blocks import in_runs
@@ -21,9 +22,6 @@ from ..linalg import linear
 from ..softmax import LogSoftmax, log_softmax
 from ..spelling import tensors_only
 from .reduced import chosen, plainly, reduced
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 KEPT = 1 << 22  # exponentials at most that are kept for backward: that is faster, but takes memory
 INDICES = (np.dtype(np.int64), np.dtype(np.uint8))  # the dtypes of class indices

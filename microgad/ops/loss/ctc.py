@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import backend
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
+from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise import where
 from ..softmax import LogSumExp
 from .reduced import chosen
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class Ctc(Function):

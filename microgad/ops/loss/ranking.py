@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import backend
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
+from ...stand_ins import Tensor
 from ...state import composite
 from ..activation import logsigmoid
 from ..distance import pairwise_distance
@@ -18,9 +19,6 @@ from ..elementwise import Relu, Select, clamp_min, minimum, ne, sqrt, where
 from ..indexing import places
 from ..spelling import tensors_only
 from .reduced import chosen, plainly, reduced
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 EPSILON = 1e-12  # added to the squares of lengths by cosine_embedding_loss
 

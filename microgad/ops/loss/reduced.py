@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...errors import ArgumentError
 from ...naming import called
+from ...stand_ins import Tensor
 from ..elementwise import Select
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 REDUCTIONS = ("none", "mean", "sum")  # by PyTorch's numbers, which functions on `torch` take
 

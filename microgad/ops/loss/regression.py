@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,15 +11,13 @@ from ... import dtypes
 from ...errors import ArgumentError, KindError, ShapeError
 from ...function import Function
 from ...notices import warn
+from ...stand_ins import Tensor
 from ...state import composite
 from ..blocks import sum_of_squares
 from ..creation import full_like
 from ..elementwise import clamp, exp, log, where, xlogy
 from ..spelling import tensors_only
 from .reduced import chosen, plainly, reduced
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class SquaredError(Function):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,10 +11,8 @@ from ...halves import convert
 from ...linear_map import LinearMap
 from ...notices import once
 from ...placement import order_by
+from ...stand_ins import Tensor
 from .. import layouts
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class Clone(LinearMap):

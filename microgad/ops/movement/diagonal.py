@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import backend
 from ...errors import ArgumentError, DimError, KindError, ShapeError
 from ...linear_map import LinearMap
+from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
 from ..out import into
@@ -17,9 +18,6 @@ from ..spelling import tensors_only
 from .conversion import clone
 from .dims import dim_of
 from .shape import flatten
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class Diagonal(LinearMap):

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import dtypes, function
 from ...errors import ArgumentError, DtypeError, GraphError, ShapeError
 from ...function import Function
+from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
 from ..out import into
 from ..spelling import numpy_spelling
 from .dims import dim_of
 from .shape import atleast_1d, atleast_2d, atleast_3d, reshape
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 def _promoted(arrays: list[Any]) -> list[Any]:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import operator
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...errors import ArgumentError, DimError, ShapeError
 from ...linear_map import LinearMap
 from ...naming import called
+from ...stand_ins import Tensor
 from .. import layouts
 from ..spelling import tensors_only
 from .dims import dim_of, dims_of, is_one, listed
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class Permute(LinearMap):

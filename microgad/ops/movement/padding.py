@@ -5,20 +5,18 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...errors import ArgumentError, ShapeError
 from ...function import Function
 from ...linear_map import LinearMap
+from ...stand_ins import Tensor
 from .. import layouts
 from ..creation.numbers import number
 from ..elementwise import Flat
 from ..spelling import tensors_only
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class Pad(Function):

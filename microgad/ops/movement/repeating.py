@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from ... import backend, formats, function
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...linear_map import LinearMap
 from ...size import Size
+from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
 from ..blocks import total
@@ -20,9 +21,6 @@ from ..spelling import numpy_spelling, tensors_only
 from .conversion import clone
 from .dims import dim_of
 from .shape import Reshape, flatten, reshape
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class Expand(LinearMap):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -13,12 +13,10 @@ from ... import dtypes, function
 from ...errors import ArgumentError, DtypeError, ShapeError, place
 from ...linear_map import LinearMap
 from ...naming import called
+from ...stand_ins import Tensor
 from ...state import current
 from ..spelling import numpy_spelling, tensors_only
 from .dims import dim_of, dims_of
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class Reshape(LinearMap):

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from multiprocessing.heap import Arena
 from multiprocessing.reduction import ForkingPickler
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import backend
 from ...errors import DeviceError
 from ...placement import address, elsewhere, memory_of
+from ...stand_ins import Tensor
 from ..region import live_views
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class _Memory:

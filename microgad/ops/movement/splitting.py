@@ -6,7 +6,7 @@ import builtins
 import operator
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,11 +14,9 @@ from ... import function
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...function import Function
 from ...naming import called
+from ...stand_ins import Tensor
 from ..spelling import numpy_spelling
 from .dims import dim_of, is_one, listed
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class _Parts:

@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,15 +14,12 @@ from ... import backend
 from ...errors import ArgumentError, ShapeError
 from ...linear_map import LinearMap
 from ...placement import Geometry, address, geometry, memory_of, overlaps
+from ...stand_ins import Tensor
 from .. import layouts
 from ..indexing import places
 from ..spelling import tensors_only
 from .dims import dim_of
 from .shape import reshape
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
-
 
 # What `vmap` is mapping, a sequence for each that is inside another: wholes, each with the slice of it.
 mapped: ContextVar[tuple[Sequence[tuple[Tensor, Tensor]], ...]] = ContextVar("mapped", default=())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ... import backend, errors, function, leaves, state
 from ...naming import called
 from ...placement import axes_of, geometry, memory_of
+from ...stand_ins import Tensor
 from .. import layouts, region
 from ..creation import in_format, size_of
 from ..elementwise import view_as_complex, view_as_real
@@ -22,9 +23,6 @@ from .repeating import expand
 from .shape import reshape, squeeze, unsqueeze, view
 from .splitting import narrow, select, slice, split, split_with_sizes, unbind
 from .strided import as_strided, in_memory, slice_start, unfold
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
 

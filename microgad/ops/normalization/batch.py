@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...errors import ArgumentError, ShapeError
 from ...function import Function
 from ...naming import called
+from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
 from ..blocks import blocks
 from ..spelling import tensors_only
 from .geometry import channel_size, check, column, each, flat, over_batch, size_rule, widens
 from .rows import GroupNorm, applied
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class BatchNorm(Function):

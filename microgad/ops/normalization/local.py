@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ...errors import ArgumentError, ShapeError
+from ...stand_ins import Tensor
 from ...state import composite
 from ..movement import narrow, pad
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 @composite

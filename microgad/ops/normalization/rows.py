@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import backend
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
+from ...stand_ins import Tensor
 from .. import layouts
 from ..blocks import dot_of_rows, in_runs
 from ..spelling import tensors_only
 from .geometry import column, each, widens
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 BLOCK = 1 << 18  # elements
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...errors import plural
+from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise import Flat
 from .boxes import checked, of_boxes
@@ -15,9 +16,6 @@ from .geometry import numbers, refusal
 from .pool import POOLS, with_indices
 from .resample import Resample, Taps, parts
 from .unpool import laid_out_as
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 Sizes = int | Sequence[int | None]
 

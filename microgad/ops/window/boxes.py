@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import backend
 from ...errors import DtypeError, KindError, ShapeError
 from ...function import Function
+from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise import Flat
 from ..indexing import Gather
@@ -18,9 +19,6 @@ from ..indexing.index import kept
 from ..random.new import rand
 from .geometry import Size, numbers, refusal
 from .pool import with_indices
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class Winners(Function):

@@ -8,21 +8,19 @@ derivatives are the other two. They are written for any number of dimensions, an
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...errors import DtypeError, KindError, ShapeError, plural
 from ...function import Function
 from ...linear_map import LinearMap
+from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
 from ..spelling import tensors_only
 from .correlation import correlate, correlate_taps, transpose
 from .geometry import Size, Window, numbers, refusal, same
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class Conv2d(Function):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,13 +14,11 @@ from ...errors import ArgumentError, KindError, ShapeError, UnsupportedError
 from ...function import Function
 from ...linear_map import LinearMap
 from ...notices import warn
+from ...stand_ins import Tensor
 from ...state import composite
 from ..creation import finished, linspace
 from .geometry import refusal
 from .resample import cubic, cubic_slope
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 MODES, PADDINGS = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")
 TAPS = {"nearest": [[0]], "bilinear": [[0], [1]], "bicubic": [[-1], [0], [1], [2]]}

@@ -5,20 +5,18 @@ from __future__ import annotations
 import operator
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ... import function
 from ...errors import DtypeError, KindError, ShapeError, UnsupportedError
 from ...naming import called
+from ...stand_ins import Tensor
 from ...state import composite
 from .adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from .geometry import refusal
 from .resample import KERNELS, Resample, Taps
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 Scale = float | Sequence[float] | None
 PLAIN = ("nearest", "nearest-exact", "area")  # modes that don't interpolate

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ...stand_ins import Tensor
 from ...state import composite
 from .geometry import Size, numbers
 from .pool import POOLS
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 @composite

@@ -6,7 +6,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, overload
+from typing import Any, Literal, ParamSpec, Protocol, overload
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from ...function import Function
 from ...linear_map import LinearMap
 from ...naming import called
 from ...number_kinds import wide
+from ...stand_ins import Tensor
 from .. import layouts
 from ..elementwise import Flat
 from ..indexing.index import kept
@@ -24,9 +25,6 @@ from ..spelling import tensors_only
 from .geometry import Size, Window, refusal
 from .largest import largest, positions, winning_cells
 from .unfold import padded, reach
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 P = ParamSpec("P")
 

@@ -9,19 +9,17 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...errors import ShapeError
 from ...linear_map import LinearMap
 from ...naming import called
+from ...stand_ins import Tensor
 from .. import layouts
 from ..spelling import tensors_only
 from .geometry import Size, Window, numbers
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class Unfold(LinearMap):

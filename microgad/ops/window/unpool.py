@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...errors import DtypeError, ShapeError
 from ...function import Function
+from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
 from ..indexing import Gather
@@ -18,9 +19,6 @@ from ..indexing.gather import positions
 from ..indexing.index import kept
 from ..movement.conversion import Clone
 from .geometry import Size, numbers, refusal, steps
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 
 class MaxUnpool(Function):
