@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import backend
+from ... import backend, dtypes
 from ...errors import DtypeError
 from ...linear_map import LinearMap
 from ...naming import called
@@ -92,16 +92,19 @@ def nansum(
     >>> torch.nansum(torch.tensor([1.0, torch.nan, 2.0]))
     tensor(3.)
     """
-    found = sum(input, dim, keepdim, dtype=dtype)
+    x = input
+    if dtype is not None and x.is_floating_point() and not dtypes.of(dtype).is_floating_point:
+        x = Select.apply(x == x, x)  # NaN can't be cast
+    found = sum(x, dim, keepdim, dtype=dtype)
     ordered(found, "nansum")
-    if input.array.dtype.kind == "f" and _may_be_nan(found.array):
-        found = sum(Select.apply(input == input, input), dim, keepdim, dtype=dtype)
+    if found.is_floating_point() and _may_be_nan(found.array):
+        found = sum(Select.apply(x == x, x), dim, keepdim, dtype=dtype)
     return into(out, found)
 
 
 def _may_be_nan(found: Any) -> bool:
-    """Whether some sum is NaN, or may hide it, so that there may be NaNs among what was added up."""
-    if found.dtype.kind != "f" or backend.is_gpu(found):  # a GPU is not waited for
+    """Whether some sum is NaN, so that there may be NaNs among what was added up; a GPU is not waited for."""
+    if backend.is_gpu(found):
         return True
     return math.isnan(found) if not found.ndim else bool(np.isnan(found).any())
 
