@@ -12,6 +12,7 @@ import numpy as np
 from .autograd.custom import Function
 from .dtypes import float16, float32
 from .errors import ArgumentError, DimError, DtypeError, KindError, ShapeError
+from .naming import called
 from .ops.creation import as_tensor
 from .ops.spelling import tensors_only
 from .tensor import Tensor
@@ -19,8 +20,8 @@ from .tensor import Tensor
 POINTS = (np.dtype(np.int32), np.dtype(np.float32), np.dtype(np.float16))
 
 
-class FakeQuantizePerTensorAffineCachemask(Function):
-    """To the nearest step; the classes have the names that PyTorch gives their nodes."""
+class FakeQuantize(Function):
+    """To the nearest step."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, scale: Tensor, zero_point: Any, quant_min: int, quant_max: int) -> Tensor:
@@ -38,14 +39,6 @@ class FakeQuantizePerTensorAffineCachemask(Function):
     def backward(ctx: Any, grad: Tensor) -> Any:
         (inside,) = ctx.saved_tensors
         return grad * inside, None, None, None, None
-
-
-class FakeQuantizePerTensorAffineCachemaskTensorQparams(FakeQuantizePerTensorAffineCachemask):
-    """With scale and zero as Tensors."""
-
-
-class FakeQuantizePerChannelAffineCachemask(FakeQuantizePerTensorAffineCachemask):
-    """With a scale and a zero for each channel."""
 
 
 def _check(op: str, x: Tensor, scale: Any, quant_min: int, quant_max: int) -> None:
@@ -77,14 +70,14 @@ def fake_quantize_per_tensor_affine(
     """
     op = "fake_quantize_per_tensor_affine"
     _check(op, input, scale, quant_min, quant_max)
-    node: type[Function] = FakeQuantizePerTensorAffineCachemaskTensorQparams
+    name = "FakeQuantizePerTensorAffineCachemask"
     if isinstance(zero_point, Tensor):
+        name += "TensorQparams"
         zero_point = zero_point.long()
     else:
-        node = FakeQuantizePerTensorAffineCachemask
         _check_range(op, as_tensor(zero_point), quant_min, quant_max)
     scale = as_tensor(scale, dtype=float32, device=input.device)
-    return node.apply(input, scale, zero_point, quant_min, quant_max)
+    return called(f"{name}Backward0", FakeQuantize.apply(input, scale, zero_point, quant_min, quant_max))
 
 
 @tensors_only
@@ -119,4 +112,5 @@ def fake_quantize_per_channel_affine(
     _check(op, input, scale, quant_min, quant_max)
     shape = [-1 if i == axis else 1 for i in range(input.ndim)]
     parts = scale.view(shape), zero_point.view(shape)
-    return FakeQuantizePerChannelAffineCachemask.apply(input, *parts, quant_min, quant_max)
+    found = FakeQuantize.apply(input, *parts, quant_min, quant_max)
+    return called("FakeQuantizePerChannelAffineCachemaskBackward0", found)

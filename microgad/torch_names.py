@@ -19,9 +19,11 @@ def backward_name(node: Any) -> str:
         return backward_name(node.edges[0])
     if cls.__name__ == "Leaf":
         return "AccumulateGrad"
-    if hasattr(cls, "function"):  # an autograd.Function, a user's mostly
-        return f"{cls.__name__}Backward{'0' * cls.__module__.startswith('microgad.')}"
-    found = of_composite(node.path) or getattr(node, "called", "") or NAMES.get(cls.__name__, cls.__name__)
+    if hasattr(cls, "function") and not hasattr(node, "called"):  # a user's autograd.Function
+        return f"{cls.__name__}Backward"
+    found = (
+        of_composite(getattr(node, "path", "")) or getattr(node, "called", "") or NAMES.get(cls.__name__, cls.__name__)
+    )
     name = found if isinstance(found, str) else found(node)
     return name if "Backward" in name or name == "CopySlices" else f"{name}Backward0"
 

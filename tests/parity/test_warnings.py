@@ -77,6 +77,7 @@ def test_it_is_told_as_often(name: str) -> None:
 
 def warned(call: Callable[[Any, Any], Any], t: Any) -> warnings.WarningMessage:
     torch.set_warn_always(True)  # also of what another test has led to
+    torch.storage._warn_typed_storage_removal.__dict__.pop("has_warned", None)
     notices.once.cache_clear()
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")

@@ -27,7 +27,9 @@ def test_switches_of_the_compiler_can_be_set() -> None:
     assert not hasattr(torch._C, "_CudaDeviceProperties")
     with pytest.raises(AssertionError, match="no"):
         torch._assert(False, "no")
-    with sdpa_kernel(SDPBackend.MATH), torch.backends.cuda.sdp_kernel(enable_flash=False):
+    with pytest.warns(FutureWarning, match="sdpa_kernel"):
+        older = torch.backends.cuda.sdp_kernel(enable_flash=False)
+    with sdpa_kernel(SDPBackend.MATH), older:
         pass
 
 

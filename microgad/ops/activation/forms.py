@@ -30,8 +30,9 @@ def applied(
 
     `name` is PyTorch's, of the node, where it is another than the Function's, or counts what is written as a second.
     """
+    if not inplace:
+        result: Tensor = cls.apply(input, *others, **settings)
+        return called(name, result) if name else result
     before = input.node
-    result: Tensor = (cls.apply_ if inplace else cls.apply)(input, *others, **settings)
-    if inplace:
-        return called_in_place(f"{name}Backward1", result, before) if name else result
-    return called(name, result) if name else result
+    result = cls.apply_(input, *others, **settings)
+    return called_in_place(f"{name}Backward1", result, before) if name else result

@@ -42,7 +42,7 @@ def adapt(target: Any, vjp: Callable[..., Any] | None = None) -> Callable[..., A
     >>> torch.autograd.grad(cubed(x).sum(), x)
     (tensor([ 3., 12.]),)
     """
-    if not callable(target):
+    if not callable(target) or isinstance(target, Function):
         raise DtypeError(f"expected a function, a Function or a Module to check, got {type(target).__name__}")
     _refuse_single_precision(target)
     if vjp is not None:
