@@ -204,12 +204,10 @@ def into_same(op: str, out: Tensor | None, result: Tensor, *inputs: Tensor) -> T
     """The result, or `out` with its values, which has to be of the same dtype and may share no memory with inputs."""
     if out is None:
         return result
-    if out.array.dtype != result.array.dtype:
-        raise DtypeError(f"{op}: Expected out tensor to have dtype {result.dtype}, but got {out.dtype} instead")
     if any(_overlap(out.array, result.array.nbytes, x.array) for x in inputs):
         raise GraphError(
             f"{op}: unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
             "single memory location. Please clone() the tensor before performing the operation."
         )
     out._check_writable(op, False)
-    return into(out, result)
+    return into(out, result, exact=op)
