@@ -45,8 +45,29 @@ def conv(stride: int = 1, padding: int = 0, groups: int = 1) -> Callable[..., An
     return lambda t, x, w: t.nn.functional.conv2d(x, w, stride=stride, padding=padding, groups=groups)
 
 
+def lstm(t: Any, x: Any, *weights: Any) -> Any:
+    state = t.zeros(1, x.shape[1], weights[1].shape[1])
+    return t.lstm(x, (state, state), weights, True, 1, 0.0, True, False, False)[0]
+
+
+def step(optimizer: str, **options: Any) -> Callable[..., Any]:
+    """One step with gradients that stay as they are."""
+    made: dict[Any, Any] = {}
+
+    def call(t: Any, *parameters: Any) -> Any:
+        if t not in made:
+            for p in parameters:
+                p.grad = t.rand_like(p)
+            made[t] = getattr(t.optim, optimizer)(parameters, **options)
+        made[t].step()
+        return parameters[0].detach()
+
+    return call
+
+
 IMAGES = (32, 64, 28, 28)
 MILLION = (1000, 1000)
+WEIGHTS = ((470, 470),) * 50
 WORKLOADS = [
     Workload("conv a", conv(padding=1), ((128, 1, 28, 28), (10, 1, 3, 3)), 0.6, 0.65, bare=bare.conv(1, 1)),
     Workload("conv b", conv(padding=1), ((32, 16, 28, 28), (32, 16, 3, 3)), 2.0, 2.4),
@@ -86,6 +107,11 @@ WORKLOADS = [
     Workload("QK^T", lambda t, q, k: q @ k.transpose(-1, -2), ((64, 8, 128, 64), (64, 8, 128, 64)), 0.4,
              bare=bare.scores),
     Workload("sum of the last axis", lambda t, x: x.sum(-1), (MILLION,), 1.1),
+    Workload("LSTM forward", lstm, ((50, 32, 256), (1024, 256), (1024, 256), (1024,), (1024,)), 1.7),
+    Workload("LSTM, both", lstm, ((50, 32, 256), (1024, 256), (1024, 256), (1024,), (1024,)), whole=1.6),
+    Workload("SGD", step("SGD", lr=0.1, momentum=0.9), WEIGHTS, 1.1),
+    Workload("Adam", step("Adam"), WEIGHTS, 1.1),
+    Workload("AdamW", step("AdamW"), WEIGHTS, 1.0),
 ]  # fmt: skip
 
 
