@@ -249,7 +249,7 @@ class Tensor(Methods):
         self._stay_on_graph("tolist()")
         return self.array.tolist()
 
-    def numpy(self, *, force: bool = False) -> Any:
+    def numpy(self, *, force: bool = False) -> np.ndarray[Any, Any]:
         """The values as a NumPy array on the same memory. Writes into it are not noticed by backward.
 
         Raises RuntimeError where the Tensor requires grad, except under no_grad, and TypeError where it is on a GPU,

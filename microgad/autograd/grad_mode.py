@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar, overload
 
 from .. import state
 from ..arguments import boolean
@@ -98,6 +98,10 @@ class no_grad(_GradMode):
 
     enabled = False
 
+    @overload
+    def __new__(cls, function: None = None) -> Self: ...
+    @overload
+    def __new__(cls, function: F) -> F: ...  # type: ignore[misc]  # of a decorator
     def __new__(cls, function: Any = None) -> Any:
         self = object.__new__(cls)
         if function is None:
@@ -130,6 +134,10 @@ class inference_mode(_GradMode):
     False
     """
 
+    @overload
+    def __new__(cls, mode: bool = True) -> Self: ...
+    @overload
+    def __new__(cls, mode: F) -> F: ...  # type: ignore[misc]  # of a decorator
     def __new__(cls, mode: Any = True) -> Any:
         self = object.__new__(cls)
         if not callable(mode):

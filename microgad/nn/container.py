@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from itertools import count
 from operator import index
-from typing import Any, Self
+from typing import Any, Self, overload
 
 from .module import Module
 from .parameters import ParameterDict as ParameterDict
@@ -30,6 +30,21 @@ class _Numbered(Module):
             raise IndexError(f"index {n} is out of range")
         return list(self._modules)[n]
 
+    @overload
+    def __getitem__(self, i: int) -> Module: ...
+    @overload
+    def __getitem__(self, i: slice) -> Self: ...
+    def __getitem__(self, i: int | slice) -> Module:
+        if not isinstance(i, slice):
+            return self._modules[self._key(i)]
+        part = type(self)()  # of modules that still stand where they did
+        part._modules.update(zip(self._names(i), list(self)[i], strict=False))
+        return part
+
+    def _names(self, part: slice) -> Iterable[str]:
+        """What the modules of a slice are called in it."""
+        return list(self._modules)[part]
+
     def __setitem__(self, i: int, module: Module) -> None:
         setattr(self, self._key(i), module)
 
@@ -37,12 +52,6 @@ class _Numbered(Module):
         for name in list(self._modules)[i] if isinstance(i, slice) else (self._key(i),):
             del self._modules[name]
         self._renumber(list(self))
-
-    def _part(self, names: Iterable[str], modules: Iterable[Module]) -> Self:
-        """A container of some of the modules, which still stand where they did: a slice."""
-        part = type(self)()
-        part._modules.update(zip(names, modules, strict=True))
-        return part
 
     def _renumber(self, modules: Iterable[Module], names: Iterable[str] | None = None) -> None:
         before, self._modules = self._modules, {}
@@ -80,7 +89,7 @@ class _Numbered(Module):
 
     def pop(self, key: int | slice) -> Any:
         """Take the module at place key out, and give it."""
-        module = self[key]  # type: ignore[index]
+        module = self[key]
         del self[key]
         return module
 
@@ -110,11 +119,6 @@ class Sequential(_Numbered):
         for module in self._modules.values():
             input = module(input)
         return input
-
-    def __getitem__(self, i: int | slice) -> Any:
-        if isinstance(i, slice):
-            return self._part(list(self._modules)[i], list(self)[i])
-        return self._modules[self._key(i)]
 
     def __add__(self, other: Sequential) -> Sequential:
         return Sequential(*self, *_sequential(other))
@@ -162,11 +166,8 @@ class ModuleList(_Numbered):
         if modules is not None:
             self.extend(modules)
 
-    def __getitem__(self, i: int | slice) -> Any:
-        if isinstance(i, slice):
-            part = list(self)[i]
-            return self._part(map(str, range(len(part))), part)
-        return self._modules[self._key(i)]
+    def _names(self, part: slice) -> Iterable[str]:
+        return map(str, count())
 
     def __add__(self, other: Iterable[Module]) -> ModuleList:
         return ModuleList([*self, *other])
@@ -202,7 +203,7 @@ class ModuleDict(Module):
         if modules is not None:
             self.update(modules)
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str) -> Module:
         return self._modules[key]
 
     def __setitem__(self, key: str, module: Module) -> None:

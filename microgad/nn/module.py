@@ -355,7 +355,9 @@ class Module(hooks.Hooked, Convertible):
 
     # State
 
-    def state_dict(self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False) -> Any:
+    def state_dict(
+        self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False
+    ) -> dict[str, Any]:
         """Names -> the parameters and persistent buffers, on the same memory, off the graph unless keep_vars.
 
         A subclass with `get_extra_state()` and `set_extra_state(state)` has what they give and take in it as well.

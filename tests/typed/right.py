@@ -137,6 +137,22 @@ def train(epochs: int = 1) -> Iterator[float]:
         schedule.step()
 
 
+@torch.no_grad()
+def undecorated(a: Tensor, n: int) -> Tensor:
+    return a * n
+
+
+def modules() -> None:
+    body = nn.Sequential(nn.Linear(2, 8), nn.ReLU())
+    assert_type(body[0], nn.Module)
+    assert_type(body[1:], nn.Sequential)
+    assert_type(nn.ModuleList([body])[-1], nn.Module)
+    assert_type(nn.ModuleDict({"body": body})["body"], nn.Module)
+    assert_type(body.state_dict(), dict[str, Any])
+    assert_type(undecorated(x, 2), Tensor)
+    assert_type(x.numpy(), np.ndarray[Any, Any])
+
+
 def weights() -> None:
     assert_type(torch.models.ResNet18_Weights.DEFAULT, torch.models.WeightsEnum)
     nn.init.zeros_(nn.Linear(2, 2).bias)
