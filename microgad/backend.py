@@ -13,6 +13,7 @@ from .devices import chosen as chosen
 from .devices import device as device
 from .errors import DeviceError
 from .memory import trim
+from .slices import Stand
 
 
 def _cupy() -> Any:
@@ -41,8 +42,8 @@ def is_gpu(x: Any) -> bool:
 
 
 def is_array(x: Any) -> bool:
-    """Whether `x` is a NumPy or CuPy array."""
-    return isinstance(x, np.ndarray) or is_gpu(x)
+    """Whether `x` is a NumPy or CuPy array, or stands for some."""
+    return isinstance(x, (np.ndarray, Stand)) or is_gpu(x)
 
 
 def as_array(x: Any) -> Any:
@@ -94,6 +95,8 @@ def from_dlpack(x: Any, on_cpu: bool) -> Any:
 
 def as_strided(x: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
     """A view of memory from the first element of `x` on, with strides in bytes. It can reach beyond x."""
+    if isinstance(x, Stand):
+        return x.as_strided(shape, strides)
     library = _cupy() if is_gpu(x) else np
     return library.lib.stride_tricks.as_strided(x, shape, strides)
 

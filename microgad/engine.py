@@ -17,6 +17,7 @@ from .hooks import LAST
 from .number_kinds import conjugate, conjugates, for_derivatives
 from .placement import SOLE, alone, copied, copied_like
 from .plan import argument
+from .slices import Apart, Stand
 from .state import State
 
 _FLOAT32 = np.dtype("float32")  # the most common one, known without asking for its kind
@@ -91,7 +92,10 @@ def run(
                 finally:
                     state.variable.reset(inner)
             else:
-                gradients = derive(node, grad, onward, create_graph)
+                try:
+                    gradients = derive(node, grad, onward, create_graph)
+                except Apart:
+                    gradients = Apart.derivatives(node, grad, onward)
             if observer is not None:
                 observer.backward(node, list(gradients))  # what it keeps of them isn't written to
             for i, g in enumerate(gradients):
@@ -208,11 +212,13 @@ def _fit(node: Function, i: int, g: Any, create_graph: bool) -> tuple[Any, bool]
             )
         g = sum_to(g, edge.shape)
     if create_graph:
+        if isinstance(g.array, Stand):
+            g = g.array.gradient_for(g, edge.number)
         if g.array.dtype.kind == "c" and edge.dtype.kind != "c":
             g = np.real(g)
         return (g if g.array.dtype == edge.dtype else np.astype(g, edge.dtype)), False
     if type(g) is not ndarray:
-        g = backend.as_array(g)
+        g = g.gradient_for(g, edge.number) if isinstance(g, Stand) else backend.as_array(g)
     if g.dtype is not edge.dtype and g.dtype != edge.dtype:
         g = (g.real if g.dtype.kind == "c" and edge.dtype.kind != "c" else g).astype(edge.dtype)
     # The gradient that came in, what was kept, settings, a user's constant and a sibling's gradient have other holders.

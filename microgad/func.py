@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from . import errors, state
 from .autograd.functional import Pushing, along, by_columns, by_rows, captures, or_zeros, own, pulled
+from .batching.mapping import all_at_once, left
 from .contexts import holding
 from .generator import default_generator
 from .generator.lanes import Lanes, sharing
@@ -22,6 +23,7 @@ from .nn.stateless import stack_module_state as stack_module_state
 from .ops.creation import ones_like
 from .ops.movement import clone, stack
 from .ops.movement.strided import mapped as mapping
+from .slices import Apart
 from .tensor import Tensor
 
 Argnums = int | tuple[int, ...]
@@ -161,6 +163,7 @@ def jacrev(
 ) -> Callable[..., Any]:
     """A function that gives the Jacobian, a backward pass for each element of the results: (*output, *input).
 
+    All of them at once, or `chunk_size`.
     Source: torch.func.jacrev.
 
     >>> torch.func.jacrev(lambda x: x * x)(torch.tensor([1.0, 2.0]))
@@ -170,7 +173,7 @@ def jacrev(
     if chunk_size is not None and chunk_size < 1:
         raise errors.ArgumentError("jacrev: `chunk_size` should be greater than 0.")
 
-    return _jacobian(func, lambda p, ys: by_rows(ys, p.wanted, p.pulled), "jacrev", argnums, has_aux)
+    return _jacobian(func, lambda p, ys: by_rows(ys, p.wanted, p.pulled, chunk_size), "jacrev", argnums, has_aux)
 
 
 def jacfwd(
@@ -225,7 +228,9 @@ def vmap(
 
     `in_dims` is a dimension, None for what isn't mapped over, or a structure of those like the arguments; `out_dims`
     says where the dimension goes, with None for what no slice has a part in; keyword arguments aren't mapped over. It
-    calls `func` once for each slice: whatever `func` does is allowed, and takes the time of a loop. `randomness` "same"
+    calls `func` once, for all slices. Where it then finds that they can't be computed together it calls `func` for each
+    of them, so that whatever `func` does is allowed: an `if` by a slice's values, their conversion to numbers, a write
+    into what all have in common, draws. `chunk_size` less than there are slices asks for that, too. `randomness` "same"
     gives every slice the same draws, "different" its own, which are drawn for all slices where the first one draws, as
     PyTorch does; "error" raises RuntimeError where one is made.
     Source: torch.func.vmap.
@@ -257,6 +262,14 @@ def vmap(
         if not size:  # of no slice, one of zeros tells what it would be
             leaves = [x if d is None else x.sum(d, True).to(x.dtype) for x, d in zip(leaves, dims, strict=True)]
         draws, results, width = default_generator.snapshot(), [], chunk_size or size or 1
+        if size > 1 and width >= size and state.current().observer is None:
+            try:
+                whole = _at_once(lambda slices: func(*rebuild(slices), **kwargs), leaves, dims, out_dims, size)
+                if randomness == "same" or not (default_generator.snapshot() != draws).any():
+                    return whole
+            except (Apart, Exception):  # which the loop raises, if it is the function's
+                pass
+            default_generator.set_state(draws)
         for i in range(size or 1):
             if i and randomness == "same":
                 default_generator.set_state(draws)
@@ -275,6 +288,17 @@ def vmap(
         return _joined(results, out_dims, size)
 
     return mapped
+
+
+def _at_once(
+    func: Callable[[Sequence[Any]], Any], leaves: Sequence[Any], dims: Sequence[int | None], out_dims: Any, size: int
+) -> Any:
+    """What a function of slices gives for all of them, called once. Raises Apart where that can't be told."""
+    result, level = all_at_once(func, leaves, dims, size)
+    if isinstance(result, Tensor) and isinstance(out_dims, tuple) and len(out_dims) == 1:
+        (out_dims,) = out_dims
+    parts, rebuild = flatten(result, tensors_only=False)
+    return rebuild([left(y, level, d) for y, d in zip(parts, _spread(out_dims, result, "out_dims"), strict=True)])
 
 
 def _joined(results: list[Any], out_dims: Any, size: int) -> Any:

@@ -12,10 +12,11 @@ import numpy as np
 from numpy import ndarray
 
 from . import errors
-from .backend import as_array, device_of, is_array, is_gpu, owner, to_device
+from .backend import as_array, is_array, is_gpu, owner
 from .number_kinds import HALF, casting, in_single, widened
-from .placement import as_operands
+from .placement import as_operands, together
 from .plan import Plan, parameters, read_signatures
+from .slices import Apart
 from .state import State, current
 
 _SCALARS = frozenset((float, int, bool, complex))
@@ -160,9 +161,11 @@ class Function:
                 out = in_single(self, arrays) if half else self.forward(*arrays)
                 settled = len(arrays) < 3
         except errors.FROM_FORWARD as error:
-            if near := cls._together(inputs):
+            if cls.promote is not None and (near := together(inputs)):
                 return cls.apply(*near, **settings)
             raise errors.in_forward(error, cls.__name__, state.path, cls.inputs, inputs, settings) from error
+        except Apart:
+            out, settled = Apart.forward(self, arrays), True
         if type(out) is not ndarray:
             if type(out) is tuple:
                 return self._several(inputs, arrays, edges, wanting, state, out)
@@ -229,7 +232,7 @@ class Function:
         try:
             self.write(target.array, *(arrays if cls.promote is None else cls.promote(arrays)))
         except errors.FROM_FORWARD as error:
-            if is_gpu(target.array) and (near := cls._together(given)):
+            if cls.promote is not None and is_gpu(target.array) and (near := together(given)):
                 return cls.apply_(*near, **settings)
             raise errors.in_forward(error, f"{cls.__name__}_", state.path, cls.inputs, given, settings) from error
         target._bump()
@@ -304,7 +307,7 @@ class Function:
     def _operand(cls, x: Any) -> Any:
         if isinstance(x, np.generic) and x.dtype.kind in "biufc":
             return x.item()  # a NumPy scalar is as weak as Python's: float32 stays float32
-        if x is None or isinstance(x, (float, int, complex, ndarray)) or hasattr(x, "__cuda_array_interface__"):
+        if x is None or isinstance(x, (float, int, complex)) or is_array(x):
             return x
         raise errors.DtypeError(f"{cls.__name__}: expected a Tensor, an array or a number, got {type(x).__name__}")
 
@@ -357,21 +360,6 @@ class Function:
                 edges.append(None)
             bit += bit
         return arrays, edges, wanting, bare
-
-    @classmethod
-    def _together(cls, inputs: tuple[Any, ...]) -> list[Any] | None:
-        """Operands with those of no dimension brought from the CPU to the GPU of the others, as PyTorch takes them.
-
-        None where there is nothing to bring, or something else.
-        """
-        arrays = [getattr(x, "array", x) for x in inputs]
-        where = next((device_of(a) for a in arrays if is_gpu(a)), None)
-        if cls.promote is None or where is None or {a.ndim for a in arrays if isinstance(a, ndarray)} != {0}:
-            return None
-        return [
-            x if not isinstance(a, ndarray) else to_device(a, where) if a is x else x.to(where)
-            for x, a in zip(inputs, arrays, strict=True)
-        ]
 
     @classmethod
     def _computed(cls, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:

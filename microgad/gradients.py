@@ -11,6 +11,10 @@ import numpy as np
 
 from . import arguments, engine, errors, function, state
 from .function import Function, Leaf
+from .lazy import Room
+from .slices import check_write
+
+mapping = Room("microgad.batching.mapping")
 
 
 def backward(
@@ -31,6 +35,7 @@ def backward(
     >>> x.grad
     tensor([2., 4.])
     """
+    check_write(None)  # each slice of a mapping adds its own
     tensors = _sequence(tensors)
     given = grad_tensors if grad_variables is None else arguments.old_gradients(grad_tensors, grad_variables)
     create_graph = index(create_graph) != 0
@@ -64,7 +69,7 @@ def grad(
 
     An input that the outputs don't depend on raises RuntimeError; with allow_unused its gradient is None, with
     materialize_grads zeros. With is_grads_batched each of `grad_outputs` has one more axis in front, and so have the
-    gradients: one backward pass for each place on it.
+    gradients: a backward pass for each place on it, all at once where that can be.
 
     >>> x = torch.tensor(3.0, requires_grad=True)
     >>> (first,) = torch.autograd.grad(x**3, x, create_graph=True)
@@ -76,14 +81,8 @@ def grad(
     if not only_inputs or not inputs or materialize_grads is not False or allow_unused is not None:
         arguments.check_grad(inputs, only_inputs, materialize_grads, allow_unused)
     if is_grads_batched:
-        if grad_outputs is None or any(g is None for g in _sequence(grad_outputs)):
-            raise errors.ArgumentError("grad: is_grads_batched needs a gradient for each of outputs")
-        if not (batch := list(zip(*_sequence(grad_outputs), strict=True))):
-            raise errors.DimError("grad: is_grads_batched needs at least one gradient in the batch")
-        retained = [True] * (len(batch) - 1) + [retain_graph]
-        settings: tuple[Any, ...] = create_graph, True, allow_unused, False, materialize_grads
-        passes = [grad(outputs, inputs, *each, *settings) for each in zip(batch, retained, strict=True)]
-        return tuple(None if parts[0] is None else np.stack(parts) for parts in zip(*passes, strict=True))
+        rest = create_graph, True, allow_unused, False, materialize_grads
+        return tuple(mapping.batch_of_gradients(grad, outputs, inputs, grad_outputs, retain_graph, rest))
     roots, seeds = _seeds(outputs, grad_outputs, create_graph)
     targets = [_node_of(x, "grad", i) for i, x in enumerate(inputs)]
     retain = create_graph if retain_graph is None else retain_graph

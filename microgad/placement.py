@@ -12,6 +12,7 @@ import numpy as np
 
 from . import backend
 from .errors import ShapeError
+from .slices import Stand
 
 Geometry = tuple[tuple[int, ...], tuple[int, ...], int]
 
@@ -86,7 +87,7 @@ def geometry(x: Any) -> Geometry:
 
 def copied(x: Any) -> Any:
     """A copy; of an array that shows one value at many places, of the values alone."""
-    if 0 not in x.strides:
+    if 0 not in x.strides or isinstance(x, Stand):
         return x.copy("K")
     once = x[tuple(slice(0, 1) if step == 0 else slice(None) for step in x.strides)].copy("K")
     steps = tuple(0 if step == 0 else own for step, own in zip(x.strides, once.strides, strict=True))
@@ -137,6 +138,21 @@ def lying(out: Any, order: Sequence[int]) -> Any:
     """out with its axes in this order, the outermost first, and no gaps; copied where it lies otherwise."""
     rows = out.transpose(order)
     return out if rows.flags.c_contiguous else rows.copy().transpose([order.index(i) for i in range(out.ndim)])
+
+
+def together(operands: Sequence[Any]) -> list[Any] | None:
+    """Operands with those of no dimension brought from the CPU to the GPU of the others, as PyTorch takes them.
+
+    None where there is nothing to bring, or something else.
+    """
+    arrays = [getattr(x, "array", x) for x in operands]
+    where = next((backend.device_of(a) for a in arrays if backend.is_gpu(a)), None)
+    if where is None or {a.ndim for a in arrays if isinstance(a, np.ndarray)} != {0}:
+        return None
+    return [
+        x if not isinstance(a, np.ndarray) else backend.to_device(a, where) if a is x else x.to(where)
+        for x, a in zip(operands, arrays, strict=True)
+    ]
 
 
 def overlaps(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:

@@ -13,6 +13,7 @@ from .function import Function, Leaf, Output
 from .lazy import Room
 from .methods import Methods
 from .size import Size
+from .slices import check_write
 
 if TYPE_CHECKING:
     from . import dispatch
@@ -181,6 +182,7 @@ class Tensor(Methods):
             raise errors.DtypeError(f"data: expected a Tensor, got {type(value).__name__}")
         if type(self.node) is Leaf and value.array.dtype.kind not in "fc":
             raise errors.DtypeError(f"data: a Tensor that requires grad can't take {value.dtype} values")
+        check_write(self.array)
         self.array = value.array
         self._bump()
         if type(self.node) is Leaf:

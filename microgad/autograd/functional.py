@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import errors, state
+from ..batching.mapping import in_turn
 from ..gradients import grad
 from ..lazy import absent as _absent
 from ..ops.creation import ones_like, zeros, zeros_like
-from ..ops.movement import clone, stack
+from ..ops.movement import cat, clone, movedim
 from ..tensor import Tensor
 
 
@@ -77,7 +78,7 @@ def jacobian(
     """The Jacobian of `func`: for each output and each input a Tensor of shape (*output, *input).
 
     A backward pass for each element of the outputs, or, with strategy "forward-mode", a derivative along each element
-    of the inputs. One output, or one input, stands for itself, several for tuples. `vectorize` has no effect.
+    of the inputs; all at once with `vectorize`. One output, or one input, stands for itself, several for tuples.
     Source: torch.autograd.functional.jacobian.
 
     >>> torch.autograd.functional.jacobian(lambda x: x * x, torch.tensor([1.0, 2.0]))
@@ -86,13 +87,13 @@ def jacobian(
     """
     if strategy not in ("reverse-mode", "forward-mode"):
         raise errors.ArgumentError(f"jacobian: strategy must be 'reverse-mode' or 'forward-mode', got '{strategy}'")
-    call = _Call("jacobian", func, inputs, create_graph, strict)
+    call, chunk = _Call("jacobian", func, inputs, create_graph, strict), None if vectorize else 1
     if strategy == "forward-mode":
-        rows = by_columns(call.outputs, call.inputs, create_graph)
+        rows = by_columns(call.outputs, call.inputs, create_graph, chunk)
     elif any(y.is_complex() for y in call.outputs):
         raise errors.GraphError("jacobian: expected real outputs, but one is complex: see torch.view_as_real")
     else:
-        rows = by_rows(call.outputs, call.inputs, lambda ys, seeds: call.pulled(ys, seeds, create_graph))
+        rows = by_rows(call.outputs, call.inputs, lambda ys, seeds: call.pulled(ys, seeds, create_graph), chunk)
     return call.as_outputs([call.like_inputs(row) for row in rows])
 
 
@@ -191,42 +192,55 @@ def captures(outputs: Sequence[Tensor], own: Sequence[Place]) -> bool:
 
 
 def by_rows(
-    outputs: Sequence[Tensor], inputs: Sequence[Tensor], pull: Callable[..., Sequence[Tensor]]
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], pull: Callable[..., Sequence[Tensor]], chunk: int | None = None
 ) -> list[list[Tensor]]:
-    """For each output its derivatives by each input, as (*output, *input): a backward pass an element of it."""
-    result = []
-    for y in outputs:
-        rows = [pull([y], (unit(y, i),)) for i in range(y.numel())]
-        result.append([_stacked([row[k] for row in rows], 0, y, x) for k, x in enumerate(inputs)])
-    return result
+    """For each output its derivatives by each input, as (*output, *input): a backward pass an element of it.
+
+    `chunk` of them at once; all without one.
+    """
+
+    def rows_of(y: Tensor) -> list[Tensor]:
+        rows = _of_units(lambda unit: pull([y], (unit,)), y, chunk) or (None,) * len(inputs)
+        return [_shaped(row, y, x) for row, x in zip(rows, inputs, strict=True)]
+
+    return [rows_of(y) for y in outputs]
 
 
-def by_columns(outputs: Sequence[Tensor], inputs: Sequence[Tensor], create_graph: bool) -> list[list[Tensor]]:
+def by_columns(
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], create_graph: bool, chunk: int | None = None
+) -> list[list[Tensor]]:
     """The same, a derivative along each element of each input."""
-    pushing, blocks = Pushing(outputs, inputs), list[list[Tensor]]()
-    for x in inputs:
-        columns = []
-        for i in range(x.numel()):
-            tangents = [unit(x, i) if other is x else zeros_like(other).detach() for other in inputs]
-            columns.append(or_zeros(pushing.along(tangents, create_graph), outputs))
-        blocks.append([_stacked([column[j] for column in columns], -1, y, x) for j, y in enumerate(outputs)])
-    return [list(row) for row in zip(*blocks, strict=True)]
+    pushing = Pushing(outputs, inputs)
+
+    def columns_of(x: Tensor) -> list[Tensor]:
+        def along_unit(unit: Tensor) -> list[Tensor]:
+            tangents = [unit if other is x else zeros_like(other).detach() for other in inputs]
+            return or_zeros(pushing.along(tangents, create_graph), outputs)
+
+        columns = _of_units(along_unit, x, chunk) or (None,) * len(outputs)
+        return [_shaped(c if c is None else movedim(c, 0, -1), y, x) for c, y in zip(columns, outputs, strict=True)]
+
+    return [list(row) for row in zip(*map(columns_of, inputs), strict=True)]
 
 
-def unit(x: Tensor, i: int) -> Tensor:
-    """1 at the i-th element of x, row by row however x lies in memory, and 0 elsewhere."""
-    flat = zeros(x.numel(), dtype=x.dtype, device=x.device)
-    flat[i] = 1
-    return flat.reshape(x.shape)
-
-
-def _stacked(parts: list[Tensor], axis: int, y: Tensor, x: Tensor) -> Tensor:
-    """Derivatives for each element of an output, or of an input, as (*output, *input)."""
-    shape, of = (*y.shape, *x.shape), y if axis else x
-    if not parts:
-        return zeros(shape, dtype=of.dtype, device=of.device)
+def _of_units(func: Callable[[Tensor], Sequence[Tensor]], x: Tensor, chunk: int | None) -> Sequence[Tensor | None]:
+    """What func gives of 1 at one element and 0 at the others, for each element of x, stacked; [] where it has none."""
+    count = x.numel()
+    size = chunk or count or 1
+    found = []
+    for first in range(0, count, size):
+        units = zeros(min(size, count - first), count, dtype=x.dtype, device=x.device)
+        units.array.reshape(-1)[first :: count + 1] = 1
+        found.append(in_turn(lambda given: func(given[0]), [units.reshape(-1, *x.shape)]))
     with state.scope(grad_enabled=True):
-        return stack(parts, axis).reshape(shape)
+        return [parts[0] if len(parts) == 1 else cat(parts) for parts in zip(*found, strict=True)]
+
+
+def _shaped(found: Tensor | None, y: Tensor, x: Tensor) -> Tensor:
+    """Derivatives of all elements, as (*output, *input)."""
+    shape = (*y.shape, *x.shape)
+    with state.scope(grad_enabled=True):
+        return zeros(shape, dtype=x.dtype, device=x.device) if found is None else found.reshape(shape)
 
 
 class _Call:

@@ -12,6 +12,7 @@ from ..function import Function, Leaf, Output
 from ..linear_map import LinearMap
 from ..naming import called
 from ..placement import axes_of, overlaps, within
+from ..slices import check_write
 from ..stand_ins import Tensor
 from . import layouts
 
@@ -187,6 +188,7 @@ def _through(chain: tuple[tuple[type[Function], dict[str, Any]], ...], x: Any, m
 def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
     """Refuse an in-place operation that could not be right."""
     x = tensor.array
+    check_write(x)
     if layouts.stretched(x):
         raise _refusal(
             op,

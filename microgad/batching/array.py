@@ -1,0 +1,122 @@
+"""An array of slices that are computed together: it looks like one of them, and what is done to it is done to each.
+
+Operations are written for arrays that take NumPy's functions. Given this one they compute for all slices at once, their
+derivatives too, and know nothing of it. What only a number can answer, such as an `if`, it answers where all slices
+agree. What NumPy's functions make of it is in functions.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .. import backend
+from ..errors import GraphError
+from ..slices import Apart, Stand, levels
+
+
+class Level:
+    """One mapping: how many slices it has, how many mappings it is in, and the number of the first node in it."""
+
+    def __init__(self, count: int, depth: int, since: int) -> None:
+        self.count, self.depth, self.since = count, depth, since
+        self.on_graphs: list[Batched] = []  # what has come in from there
+
+
+class Flags:
+    """How each slice lies in memory, and whether it may be written."""
+
+    def __init__(self, x: Batched) -> None:
+        flags = x.whole[0, ...].flags
+        self.c_contiguous, self.f_contiguous, self.forc = flags.c_contiguous, flags.f_contiguous, flags.forc
+        self.owndata, self._all = x.base is None, x.whole.flags
+
+    writeable = property(
+        lambda self: self._all.writeable, lambda self, allowed: setattr(self._all, "writeable", allowed)
+    )
+
+
+class Batched(Stand):
+    """(*shape) of each slice; `whole` is (slices, *shape), in nested mappings one of the outer mapping's arrays."""
+
+    __slots__ = ("__weakref__", "base", "level", "whole")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, whole: Any, level: Level, base: Batched | None = None) -> None:
+        if whole.dtype == np.float16:
+            raise Apart  # it is computed in float32, which is seen to where there are NumPy's arrays
+        self.whole, self.level = whole, level
+        self.base = base  # whose memory it shows, as of NumPy's arrays
+
+    def like(self, whole: Any) -> Batched:
+        """What NumPy made of this one's `whole`."""
+        shown = whole.base is not None and backend.owner(whole) is backend.owner(self.whole)
+        return Batched(whole, self.level, (self if self.base is None else self.base) if shown else None)
+
+    # How a slice looks
+
+    shape = property(lambda self: self.whole.shape[1:])
+    ndim = property(lambda self: self.whole.ndim - 1)
+    dtype = property(lambda self: self.whole.dtype)
+    itemsize = property(lambda self: self.whole.itemsize)
+    strides = property(lambda self: self.whole.strides[1:])
+    size = property(lambda self: self.whole.size // self.level.count)
+    nbytes = property(lambda self: self.whole.nbytes // self.level.count)
+
+    flags = property(lambda self: Flags(self))
+
+    def __len__(self) -> int:
+        return len(self.whole[0])
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))  # type: ignore[index]
+
+    # What only numbers can answer
+
+    def item(self, *index: int) -> Any:
+        """The one value, if it is the same of all slices. Raises Apart where it isn't."""
+        values = self[index].whole if index else self.whole  # type: ignore[index]
+        if isinstance(values, Batched):
+            values = np.asarray([value.item() for value in values])
+        values = values.reshape(self.level.count, -1)
+        same = (values == values[0]) | ((values != values) & (values[0] != values[0]))
+        return values[0].item() if same.all() else self.refuse()
+
+    __bool__ = lambda self: bool(self.item())  # noqa: E731
+    __int__ = lambda self: int(self.item())  # noqa: E731
+    __float__ = lambda self: float(self.item())  # noqa: E731
+    __complex__ = lambda self: complex(self.item())  # noqa: E731
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "biu":
+            raise TypeError("only integer arrays can be converted to an index")
+        return int(self.item())
+
+    def refuse(self, *_: Any, **__: Any) -> Any:
+        """Raise Apart, or RuntimeError where the mapping is over."""
+        if self.level in levels.get():
+            raise Apart
+        raise GraphError("vmap: a Tensor of its slices was kept beyond it, and has no values of its own")
+
+    __array__ = tolist = tobytes = __repr__ = refuse
+
+    # The same memory, or the same values, in another form
+
+    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Batched:
+        found = self.whole.astype(dtype, *args, **kwargs)
+        return self if found is self.whole else self.like(found)
+
+    def copy(self, order: str = "C") -> Batched:
+        return self.like(self.whole.copy(order))
+
+    def view(self, dtype: Any = None) -> Batched:
+        if dtype is not None and not self.ndim and np.dtype(dtype).itemsize != self.itemsize:
+            raise Apart
+        return self.like(self.whole.view() if dtype is None else self.whole.view(dtype))
+
+    def as_strided(self, shape: tuple[int, ...], strides: tuple[int, ...]) -> Batched:
+        """A view of each slice's memory, from its first element on."""
+        places = (self.level.count, *shape), (self.whole.strides[0], *strides)
+        return self.like(backend.as_strided(self.whole, *places))

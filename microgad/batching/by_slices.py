@@ -1,0 +1,90 @@
+"""Operations, and their derivatives, that can't be computed for all slices at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import engine
+from ..backend import is_array
+from ..function import Function
+from ..slices import Apart
+from .array import Batched, Level
+from .functions import deepest, is_of, joined, part
+from .rules import of_all
+
+
+def forward(node: Function, arrays: Sequence[Any]) -> Any:
+    """What an operation gives of slices."""
+    level = _level_of((*arrays, *vars(node).values()))
+
+    def one(i: int) -> Any:
+        each = _of_slice(node, level, i)
+        return each.forward(*part(list(arrays), level, i)), [vars(each)[name] for name in type(node).computed]
+
+    def each_its_own() -> Any:
+        return node.forward(*(own(x, level) for x in arrays))
+
+    def in_turn() -> Any:
+        results = [one(i) for i in range(level.count)]
+        for name, *values in zip(type(node).computed, *(computed for _, computed in results), strict=True):
+            setattr(node, name, joined(values, level))
+        return joined([out for out, _ in results], level, list(arrays))
+
+    return _either(each_its_own, in_turn)
+
+
+def derivatives(node: Function, grad: Any, onward: Sequence[Function | None]) -> list[Any]:
+    """The gradients of a node's inputs, those that lead onward."""
+    kept = node.kept
+    level = _level_of((grad, *kept, *vars(node).values()))
+
+    def each_its_own() -> Any:
+        node.kept = [own(x, level) for x in kept]
+        try:
+            return engine.derive(node, own(grad, level), onward, False)
+        finally:
+            node.kept = kept
+
+    def of(i: int) -> list[Any]:
+        one = _of_slice(node, level, i)
+        for name in ("plan", "edges", "shape", "dtype", "path", "number"):
+            setattr(one, name, getattr(node, name))
+        one.kept, one.seen = part(list(kept), level, i), ()
+        return engine.derive(one, part(grad, level, i), onward, False)
+
+    found: list[Any] = _either(each_its_own, lambda: joined([of(i) for i in range(level.count)], level))
+    return found
+
+
+def _either(at_once: Callable[[], Any], in_turn: Callable[[], Any]) -> Any:
+    """At once after all, now that no slice has an array in common with others; or one after another."""
+    try:
+        return at_once()
+    except Apart:
+        return in_turn()
+
+
+def _level_of(values: Any) -> Level:
+    level: Level | None = deepest(values)
+    if level is None:
+        raise Apart  # of a mapping outside
+    return level
+
+
+def own(x: Any, level: Level) -> Any:
+    """An array that slices have in common as each one's own, and each of several; anything else as it is."""
+    if type(x) is tuple:
+        return tuple(own(part, level) for part in x)
+    return x if not is_array(x) or is_of(x, level) else Batched(of_all(x, level), level)
+
+
+def _of_slice(node: Function, level: Level, i: int) -> Function:
+    """A node with the settings of one slice."""
+    one = type(node)()
+    vars(one).update(part(dict(vars(node)), level, i))
+    return one
+
+
+# Of a floor below, without these
+Apart.forward, Apart.derivatives = staticmethod(forward), staticmethod(derivatives)

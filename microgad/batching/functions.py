@@ -1,0 +1,249 @@
+"""NumPy's functions on arrays of slices: by a rule that sees one axis more than a slice has, or slice after slice."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy
+
+from ..backend import owner
+from ..slices import Apart
+from .array import Batched, Level
+
+np: Any = numpy  # whose stubs know no such arrays
+RULES: dict[Any, Callable[..., Any]] = {}  # see rules.py: (level, *args, **kwargs) of NumPy's functions
+# What writes into its first argument.
+WRITERS = frozenset((np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask, "at"))
+
+
+class NoRuleError(Exception):
+    """These arguments are none for a rule."""
+
+
+def of_ufunc(self: Batched, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    """What a ufunc gives."""
+    level = deepest((*inputs, *kwargs.get("out", ()), kwargs.get("where")))
+    if method != "__call__":
+        return _by_rule(method, getattr(ufunc, method), level, (ufunc, *inputs), kwargs)
+    if ufunc.signature is not None:
+        return _by_rule(ufunc, ufunc, level, inputs, kwargs)
+    return _elementwise(ufunc, level, inputs, **kwargs)
+
+
+def of_function(self: Batched, func: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What another function gives."""
+    return _by_rule(func, func, deepest((*args, *kwargs.values())), args, kwargs)
+
+
+def _by_rule(name: Any, func: Any, level: Level, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    own = args[1:] if isinstance(name, str) else args  # the rule for a method of ufuncs is told of which
+    out = kwargs.get("out")
+    if type(out) is tuple and len(out) == 1:
+        (out,) = out
+    target = own[0] if name in WRITERS else out
+    if target is not None and not is_of(target, level):
+        raise Apart  # what slices have in common can't hold what is each one's own
+    rule = RULES.get(name)
+    if rule is None or kwargs.get("where", True) is not True:
+        return by_slices(func, level, own, kwargs)
+    try:
+        found = rule(level, *args, **{name: x for name, x in kwargs.items() if name not in ("out", "where")})
+    except NoRuleError:
+        return by_slices(func, level, own, kwargs)
+    if out is None:
+        return found
+    out[...] = found
+    return out
+
+
+def _elementwise(ufunc: Any, level: Level, inputs: tuple[Any, ...], out: Any = (), **kwargs: Any) -> Any:
+    """A ufunc of each element."""
+    ndim = max(map(dims, (*inputs, *out)))
+    given = [aligned(x, level, ndim) for x in inputs]
+    if "where" in kwargs:
+        kwargs["where"] = aligned(kwargs["where"], level, ndim)
+    if not out:
+        return wrapped(ufunc(*given, **kwargs), level)
+    if not all(x is None or (is_of(x, level) and x.ndim == ndim) for x in out):
+        raise Apart
+    ufunc(*given, out=tuple(x if x is None else x.whole for x in out), **kwargs)
+    return out[0] if len(out) == 1 else out
+
+
+# What arguments are
+
+
+def deepest(values: Any) -> Any:
+    """The innermost mapping of those whose arrays are among values; None where there are none."""
+    found = None
+    for x in values:
+        level = x.level if type(x) is Batched else deepest(x) if type(x) in (tuple, list) else None
+        if level is not None and (found is None or level.depth > found.depth):
+            found = level
+    return found
+
+
+def is_of(x: Any, level: Level) -> bool:
+    """Whether x is an array of this mapping's slices."""
+    return type(x) is Batched and x.level is level
+
+
+def dims(x: Any) -> int:
+    """How many dimensions x has; a number none."""
+    n: int = getattr(x, "ndim", 0)
+    return n
+
+
+def aligned(x: Any, level: Level, ndim: int) -> Any:
+    """x for NumPy, beside others of up to `ndim` dimensions: with as many behind the slices, if it has slices."""
+    if not is_of(x, level):
+        return x
+    missing = ndim - x.ndim
+    return x.whole[(slice(None), *(None,) * missing)] if missing > 0 else x.whole
+
+
+def wrapped(found: Any, level: Level) -> Any:
+    """What NumPy gave for all slices, one array or several."""
+    if not isinstance(found, tuple):
+        return Batched(found, level)
+    parts = [Batched(x, level) for x in found]
+    return type(found)(*parts) if hasattr(found, "_fields") else tuple(parts)
+
+
+# One slice after another
+
+
+def by_slices(func: Any, level: Level, args: Any, kwargs: Any) -> Any:
+    """The function of each slice: what no rule knows."""
+    results = [func(*part(args, level, i), **part(kwargs, level, i)) for i in range(level.count)]
+    if (out := kwargs.get("out")) is not None:
+        return out[0] if type(out) is tuple and len(out) == 1 else out
+    return joined(results, level, args)
+
+
+def part(x: Any, level: Level, i: int) -> Any:
+    """What a slice has of arguments."""
+    if is_of(x, level):
+        return x.whole[i, ...]
+    if isinstance(x, dict):
+        return {name: part(value, level, i) for name, value in x.items()}
+    return type(x)(part(value, level, i) for value in x) if type(x) in (tuple, list) else x
+
+
+def joined(results: Sequence[Any], level: Level, args: Any = ()) -> Any:
+    """What a function gave of each slice, as of all; raises Apart where that isn't one thing, or shows an argument."""
+    first = results[0]
+    if isinstance(first, (tuple, list)):
+        parts = [joined(each, level, args) for each in zip(*results, strict=True)]
+        return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
+    if isinstance(first, (np.ndarray, np.generic, Batched)):
+        if any(x.shape != first.shape for x in results) or _shows(first, args):
+            raise Apart
+        return Batched(np.stack(results), level)
+    if any(x != first for x in results):
+        raise Apart
+    return first
+
+
+def _shows(result: Any, args: Any) -> bool:
+    """Whether a write into a result would be one into arguments."""
+    if type(args) in (tuple, list):
+        return any(_shows(result, x) for x in args)
+    return type(args) is Batched and dims(result) > 0 and owner(result) is owner(args.whole)
+
+
+# Indexing
+
+
+def read(x: Batched, index: Any) -> Any:
+    """x[index]."""
+    items = index if isinstance(index, tuple) else (index,)
+    if deepest(items) is None and not _scattered(items):
+        return x.like(x.whole[(slice(None), *items)])
+    if len(items) == 1 and is_of(index, x.level) and index.dtype.kind in "iu" and x.ndim:
+        return picked(x.whole, index)
+    return by_slices(operator.getitem, x.level, (x, index), {})
+
+
+def picked(rows: Any, index: Batched) -> Batched:
+    """Of each slice's own row, (slices, n, ...), what its index says."""
+    slices = np.arange(index.level.count).reshape(-1, *(1,) * index.ndim)
+    return Batched(rows[slices, index.whole], index.level)
+
+
+def written(x: Batched, index: Any, value: Any) -> None:
+    """x[index] = value."""
+    items = index if isinstance(index, tuple) else (index,)
+    level, inner = x.level, deepest((value, *items))
+    if inner is not None and inner.depth > level.depth:
+        raise Apart  # what the inner mapping's slices have in common
+    if deepest(items) is not None or _scattered(items):
+        by_slices(operator.setitem, level, (x, index, value), {})
+        return
+    place = (slice(None), *items)
+    x.whole[place] = aligned(value, level, x.whole[:1][place].ndim - 1) if is_of(value, level) else value
+
+
+def _scattered(items: tuple[Any, ...]) -> bool:
+    """Whether NumPy puts first what arrays select, or it isn't known to stay in its place."""
+    arrays = [isinstance(i, (np.ndarray, list)) for i in items]
+    if any(isinstance(i, (bool, np.bool_)) or (isinstance(i, np.ndarray) and not i.ndim) for i in items):
+        return True
+    places = [k for k, i in enumerate(items) if arrays[k] or isinstance(i, (int, np.integer))]
+    return any(arrays) and places != list(range(places[0], places[-1] + 1))
+
+
+# As methods and operators
+
+
+def _method(name: str) -> Callable[..., Any]:
+    function = getattr(np, name)
+    return lambda self, *args, **kwargs: function(self, *args, **kwargs)
+
+
+def _operator(ufunc: Any) -> Callable[..., Any]:
+    return lambda self, *others: ufunc(self, *others)
+
+
+def _sort(self: Batched, axis: int = -1, **options: Any) -> None:
+    written(self, ..., np.sort(self, axis, **options))
+
+
+for _name in (
+    "all", "any", "argmax", "argmin", "argpartition", "argsort", "conj", "cumprod", "cumsum", "diagonal", "dot",
+    "max", "mean", "min", "nonzero", "prod", "ravel", "repeat", "round", "squeeze", "std", "sum", "swapaxes", "take",
+    "trace", "var",
+):  # fmt: skip
+    setattr(Batched, _name, _method(_name))
+for _name, _ufunc in {
+    "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal, "ne": np.not_equal,
+    "neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert,
+}.items():  # fmt: skip
+    setattr(Batched, f"__{_name}__", _operator(_ufunc))
+for _name, _ufunc in {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide, "floordiv": np.floor_divide,
+    "mod": np.remainder, "pow": np.power, "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
+    "lshift": np.left_shift, "rshift": np.right_shift, "matmul": np.matmul,
+}.items():  # fmt: skip
+    setattr(Batched, f"__{_name}__", _operator(_ufunc))
+    setattr(Batched, f"__r{_name}__", lambda self, other, ufunc=_ufunc: ufunc(other, self))
+    setattr(Batched, f"__i{_name}__", lambda self, other, ufunc=_ufunc: ufunc(self, other, out=self))
+for _name, _value in {
+    "__array_ufunc__": of_ufunc,
+    "__array_function__": of_function,
+    "__getitem__": read,
+    "__setitem__": written,
+    "T": property(np.transpose),
+    "clip": lambda self, min=None, max=None, out=None: np.clip(self, min, max, out=out),
+    "mT": property(lambda self: np.swapaxes(self, -1, -2)),
+    "real": property(lambda self: self.like(self.whole.real), lambda self, x: written(self.real, ..., x)),
+    "imag": property(lambda self: self.like(self.whole.imag), lambda self, x: written(self.imag, ..., x)),
+    "fill": lambda self, value: written(self, ..., value),
+    "flatten": lambda self, order="C": np.reshape(self, -1, order=order).copy(),
+    "reshape": lambda self, *shape, order="C": np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order),
+    "sort": _sort,
+    "transpose": lambda self, *axes: np.transpose(self, (axes[0] if len(axes) == 1 else axes) if axes else None),
+}.items():
+    setattr(Batched, _name, _value)

@@ -1,0 +1,136 @@
+"""A function of slices called once, for all of them: how arrays come in, and results and gradients out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import function, state
+from ..backend import as_array
+from ..contexts import holding
+from ..errors import ArgumentError, DimError
+from ..function import Function
+from ..slices import Apart, levels
+from . import by_slices as by_slices
+from . import rules as rules
+from .array import Batched, Level
+from .functions import is_of
+
+F = Callable[[Sequence[Any]], Any]
+
+
+class Enter(Function):
+    """An array as one of slices along `dim`."""
+
+    symbol = "slices"
+
+    def forward(self, x: Any) -> Any:
+        return Batched(np.moveaxis(x, self.dim, 0), self.level)
+
+    def grad_x(self, grad: Any) -> Any:
+        return Leave.apply(grad, level=self.level, dim=self.dim)
+
+
+class Leave(Function):
+    """The slices as an array that has them along `dim`: copies, if they have it in common."""
+
+    symbol = "all slices"
+
+    def forward(self, x: Any) -> Any:
+        return np.moveaxis(rules.of_all(x, self.level), 0, self.dim).copy()
+
+    def grad_x(self, grad: Any) -> Any:
+        return Enter.apply(grad, level=self.level, dim=self.dim)
+
+
+class AddSlices(Function):
+    """The sum over the slices: the gradient of what they have in common."""
+
+    symbol = "Σ slices"
+
+    def forward(self, x: Any) -> Any:
+        return as_array(x.whole.sum(0))
+
+    def grad_x(self, grad: Any) -> Any:
+        return grad  # the same for each
+
+
+def all_at_once(func: F, tensors: Sequence[Any], dims: Sequence[int | None], count: int) -> tuple[Any, Level]:
+    """What func gives of Tensors, those that have a dim as all slices along it, and what they are slices of.
+
+    Raises Apart where that can't be done, or whatever func raises.
+    """
+    outer = levels.get()
+    level = Level(count, len(outer), next(function.numbers))
+    given = [x if d is None else entered(x, level, d) for x, d in zip(tensors, dims, strict=True)]
+    with holding(levels, (*outer, level)):
+        return func(given), level
+
+
+def entered(x: Any, level: Level, dim: int) -> Any:
+    """A Tensor as one of slices, in the same memory."""
+    slices = Enter.apply(x, level=level, dim=dim)
+    slices.version = x._counter()
+    if x.node is not None:
+        level.on_graphs.append(slices.array)
+    return slices
+
+
+def left(y: Any, level: Level, dim: int | None) -> Any:
+    """A result as of all slices; without a dim as it is, if no slice has a part in it."""
+    if not isinstance(y, function.Tensor) or (dim is None and is_of(y.array, level)):
+        raise Apart
+    return y if dim is None else Leave.apply(y, level=level, dim=dim)
+
+
+def in_turn(func: Callable[[Sequence[Any]], Sequence[Any]], tensors: Sequence[Any]) -> list[Any]:
+    """What func gives of each slice along the first axis of Tensors, several Tensors or None, stacked; [] of no slice.
+
+    At once, where that can be done: func is to write nothing that it hasn't made.
+    """
+    count = len(tensors[0])
+    if count > 1 and state.current().observer is None:
+        try:
+            found, level = all_at_once(func, tensors, [0] * len(tensors), count)
+            with state.scope(grad_enabled=True):  # what is on no graph stays off it
+                return [y if y is None else left(y, level, 0) for y in found]
+        except (Apart, Exception):  # which is raised again, if it is the function's
+            pass
+    every = [func([x[i] for x in tensors]) for i in range(count)]
+    with state.scope(grad_enabled=True):
+        return [parts[0] if parts[0] is None else np.stack(parts) for parts in zip(*every, strict=True)]
+
+
+def batch_of_gradients(
+    grad: Callable[..., Any], outputs: Any, inputs: Any, grads: Any, retain_graph: bool | None, rest: Any
+) -> tuple[Any, ...]:
+    """`autograd.grad` for each slice of gradients, stacked; the last one may let go of the graph."""
+    grads = (grads,) if isinstance(grads, function.Tensor) or grads is None else tuple(grads)
+    if any(g is None for g in grads) or len({len(g) for g in grads}) > 1:
+        raise ArgumentError("grad: is_grads_batched needs a gradient for each of outputs, and as many of each")
+    if not len(grads[0]):
+        raise DimError("grad: is_grads_batched needs at least one gradient in the batch")
+    last = len(grads[0]) - 1
+    found = in_turn(lambda slices: grad(outputs, inputs, slices, True, *rest), [g[:last] for g in grads])
+    ends = grad(outputs, inputs, [g[last] for g in grads], retain_graph, *rest)
+    with state.scope(grad_enabled=True):
+        return tuple(
+            end if end is None else np.concatenate([*found[i : i + 1], end[None]]) for i, end in enumerate(ends)
+        )
+
+
+def summed(self: Batched, g: Any, number: int) -> Any:
+    """A gradient, this array or the Tensor g of it, for the node of a number: if that was before, summed over slices.
+
+    While the mapping goes on each slice asks for gradients of its own, also of what all have in common.
+    """
+    array: Any = self
+    while isinstance(array, Batched) and number < array.level.since and array.level not in levels.get():
+        g = AddSlices.apply(g)
+        array = g.array if isinstance(g, function.Tensor) else g
+    return g
+
+
+Batched.gradient_for = summed

@@ -1,0 +1,37 @@
+"""What every operation may have to know of a mapping over slices, `torch.func.vmap`, that goes on: see batching/."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, ClassVar
+
+
+class Apart(BaseException):  # no error: programs that catch those mustn't see it
+    """Slices can't be computed together here: they go different ways, or something takes an array of NumPy's alone."""
+
+    # What the engine and operations go on with, one slice after another. They stand on a floor above, in batching/.
+    forward: ClassVar[Callable[..., Any]]
+    derivatives: ClassVar[Callable[..., Any]]
+
+
+class Stand:
+    """What is an array in all but its class, as NumPy's functions take it: batching/array.py has the one there is."""
+
+    __slots__ = ()
+    as_strided: Callable[..., Any]
+    gradient_for: Callable[..., Any]
+
+
+levels: ContextVar[tuple[Any, ...]] = ContextVar("microgad mappings", default=())  # that go on, the innermost last
+
+
+def check_write(array: Any) -> None:
+    """Raise Apart where something is about to be written that slices have in common: each would write it anew.
+
+    Or what is on a graph outside, where each write is a node.
+    """
+    if going_on := levels.get():
+        level = going_on[-1]
+        if getattr(array, "level", None) is not level or any(x is array or x is array.base for x in level.on_graphs):
+            raise Apart

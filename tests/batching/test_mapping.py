@@ -1,0 +1,217 @@
+"""A function of slices is called once; where that can't be, once for each, with nothing done twice."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import nn
+from microgad.func import functional_call, grad, hessian, jacfwd, jacrev, stack_module_state, vjp, vmap
+
+
+class Counted:
+    """A function, and how often it is called."""
+
+    def __init__(self, function):
+        self.function, self.calls = function, 0
+
+    def __call__(self, *args):
+        self.calls += 1
+        return self.function(*args)
+
+
+def numbers(*shape, seed=0):
+    return torch.from_numpy(np.random.default_rng(seed).normal(size=shape))
+
+
+def in_turn(function, *args, dims=0):
+    """What vmap is."""
+    dims = (dims,) * len(args) if not isinstance(dims, tuple) else dims
+    size = next(x.shape[d] for x, d in zip(args, dims, strict=True) if d is not None)
+    slices = [[x if d is None else x.select(d, i) for x, d in zip(args, dims, strict=True)] for i in range(size)]
+    return torch.stack([function(*each) for each in slices])
+
+
+def close(a, b):
+    np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-10, atol=1e-12)
+
+
+NET = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1)).double()
+X, W = numbers(5, 3), numbers(3, 3, seed=1)
+FUNCTIONS = {
+    "a network": lambda x: NET(x).squeeze(),
+    "its gradient": grad(lambda x: NET(x).squeeze()),
+    "its second derivatives": hessian(lambda x: NET(x).squeeze()),
+    "a matrix of all": lambda x: torch.softmax(W @ x, 0) * x[0],
+    "a choice of which all make one": lambda x: x.sin() if x.ndim == 1 and bool((x < 100).all()) else x.cos(),
+    "an index": lambda x: torch.gather(W, 1, (x > 0).long()[:, None])[:, 0],
+    "writes into its own": lambda x: x.clone().mul_(2).index_fill_(0, torch.tensor([0]), 1.0),
+    "convolution": lambda x: nn.functional.conv1d(x[None, None], W[None, :1, :2]).flatten(),
+    "a window's winner": lambda x: nn.functional.max_pool1d(x[None], 2).flatten(),
+    "cross entropy": lambda x: nn.functional.cross_entropy(x[None], torch.tensor([1])),
+    "a mapping in it": lambda x: vmap(lambda y: y * x.sum())(x),
+    "one of rows in it": lambda x: vmap(torch.dot, (None, 0))(x, W),
+    "a Jacobian in it": jacrev(lambda x: (W @ x).sin()),
+    "pulled by all of its own": lambda x: vmap(lambda v: vjp(torch.sin, x)[1](v)[0])(torch.eye(3).double()),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_it_is_called_once_and_gives_what_slices_give(name: str) -> None:
+    function = Counted(FUNCTIONS[name])
+    found = vmap(function)(X)
+    assert function.calls == 1
+    close(found, in_turn(FUNCTIONS[name], X))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_gradients_flow_to_what_slices_are_of_and_to_what_they_have_in_common(name: str) -> None:
+    weights = list(NET.parameters())
+    x = X.clone().requires_grad_()
+    grads = [
+        torch.autograd.grad(y.sin().sum(), [x, *weights], allow_unused=True, materialize_grads=True)
+        for y in (vmap(FUNCTIONS[name])(x), in_turn(FUNCTIONS[name], x))
+        if y.requires_grad
+    ]
+    for pair in zip(*grads, strict=True):
+        close(*pair)
+    assert grads or name == "an index"
+
+
+CALLED_FOR_EACH = {
+    "ways that slices go": lambda x: x.sin() if x[0] > 0 else x.cos(),
+    "values as numbers": lambda x: x * float(x[0]),
+    "what NumPy alone knows": lambda x: torch.from_numpy(np.sort(x.numpy())),
+    "numbers of its own": lambda x: x[x > 0].sum(),
+    "half precision": lambda x: x.half().double(),
+}
+
+
+@pytest.mark.parametrize("name", CALLED_FOR_EACH)
+def test_what_slices_dont_share_is_done_for_each(name: str) -> None:
+    close(vmap(CALLED_FOR_EACH[name])(X), in_turn(CALLED_FOR_EACH[name], X))
+
+
+def test_what_slices_have_in_common_is_written_once_for_each() -> None:
+    total, steps = torch.zeros(3).double(), torch.zeros(())
+
+    def function(x):
+        steps.add_(1)
+        total.add_(x)
+        return x
+
+    vmap(function)(X)
+    close(total, X.sum(0))
+    assert steps == len(X)
+
+
+def test_a_layer_that_counts_counts_each_slice() -> None:
+    layer, again = nn.BatchNorm1d(3).double(), nn.BatchNorm1d(3).double()
+    x = numbers(4, 6, 3)
+    close(vmap(layer)(x), in_turn(again, x))
+    assert layer.num_batches_tracked == 4
+    close(layer.running_mean, again.running_mean)
+
+
+def test_draws_are_those_of_a_loop_and_the_generator_is_where_it_was() -> None:
+    for randomness in ("same", "different"):
+        torch.manual_seed(0)
+        first = vmap(lambda x: x + torch.randn(3), randomness=randomness)(X)
+        state = torch.get_rng_state()
+        torch.manual_seed(0)
+        draws = torch.randn(3) if randomness == "same" else torch.randn(5, 3)
+        close(first, X + draws)
+        assert (torch.get_rng_state() == state).all()
+    before = torch.get_rng_state()
+    with pytest.raises(RuntimeError, match="randomness"):
+        vmap(lambda x: x + torch.randn(3))(X)
+    assert (torch.get_rng_state() == before).all()
+
+
+def test_a_write_through_a_slice_is_one_into_the_whole() -> None:
+    x = X.clone()
+    function = Counted(lambda row: row.mul_(2))
+    close(vmap(function)(x), X * 2)
+    close(x, X * 2)
+
+
+def test_a_write_through_a_slice_of_what_is_on_a_graph_is_on_it() -> None:
+    x = X.clone().requires_grad_()
+    y = x * 1
+    vmap(lambda row: row.mul_(row.detach() + 1))(y)
+    close(y, X * (X + 1))
+    y.sum().backward()
+    close(x.grad, X + 1)
+
+
+def test_a_write_is_noticed_by_what_has_kept_the_whole() -> None:
+    x, w = X.clone(), numbers(5, 3, seed=2).requires_grad_()
+    y = (x * w).sum()
+    vmap(lambda row: row.mul_(2))(x)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.backward()
+
+
+def test_what_is_kept_beyond_says_so() -> None:
+    kept = []
+    vmap(lambda x: kept.append(x) or x)(X)
+    with pytest.raises(RuntimeError, match="kept beyond"):
+        repr(kept[0])
+
+
+def test_an_error_is_the_function_s_own() -> None:
+    with pytest.raises(ZeroDivisionError):
+        vmap(lambda x: 1 / 0)(X)
+    with pytest.raises(RuntimeError, match="size"):
+        vmap(lambda x: x @ torch.ones(7).double())(X)
+
+
+def test_networks_side_by_side() -> None:
+    nets = [nn.Linear(3, 2).double() for _ in range(4)]
+    parameters, buffers = stack_module_state(nets)
+    parameters = {name: p.detach().requires_grad_() for name, p in parameters.items()}
+    call = Counted(lambda p, b, x: functional_call(nets[0], (p, b), (x,)))
+    found = vmap(call, (0, 0, None))(parameters, buffers, X)
+    assert call.calls == 1
+    close(found, torch.stack([net(X) for net in nets]))
+    found.sin().sum().backward()
+    for i, net in enumerate(nets):
+        net(X).sin().sum().backward()
+        for name, p in net.named_parameters():
+            close(parameters[name].grad[i], p.grad)
+
+
+def test_jacobians_are_one_pass_or_as_many_as_are_asked_for() -> None:
+    passes = []
+    x = numbers(6)
+
+    def function(x):
+        y = W.repeat(2, 2) @ x
+        y.register_hook(lambda g: passes.append(1))
+        return y.sin()
+
+    whole = jacrev(function)(x)
+    assert len(passes) == 1
+    close(jacrev(function, chunk_size=4)(x), whole)
+    assert len(passes) == 3
+    close(jacrev(function, chunk_size=1)(x), whole)
+    assert len(passes) == 9
+    close(jacfwd(function)(x), whole)
+    close(torch.autograd.functional.jacobian(function, x, vectorize=True), whole)
+    close(torch.autograd.functional.jacobian(function, x), whole)
+
+
+def test_a_batch_of_gradients_lets_go_of_the_graph_at_its_end() -> None:
+    x = numbers(3).requires_grad_()
+    y = x.sin() * x
+    (rows,) = torch.autograd.grad(y, x, torch.eye(3).double(), is_grads_batched=True)
+    close(rows, torch.diag(x.cos() * x + x.sin()))
+    with pytest.raises(RuntimeError, match="freed"):
+        torch.autograd.grad(y.sum(), x)
+
+
+def test_an_observer_sees_the_operations_of_each_slice() -> None:
+    with torch.record() as tape:
+        vmap(torch.sin)(X)
+    assert sum("sin" in repr(op).lower() for op in tape.ops) == len(X)

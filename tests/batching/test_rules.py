@@ -1,0 +1,267 @@
+"""Each rule gives what its function gives of one slice after another, and is one that NumPy keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from microgad.batching import by_slices as by_slices  # which brings the rules
+from microgad.batching import functions
+from microgad.batching.array import Batched, Level
+from microgad.batching.functions import RULES, part
+from microgad.contexts import holding
+from microgad.slices import Apart, levels
+
+SLICES = 3
+
+
+class Make:
+    """Arrays of slices, and arrays that slices have in common."""
+
+    def __init__(self) -> None:
+        self.level, self.rng = Level(SLICES, 0, 0), np.random.default_rng(0)
+
+    def own(self, *shape: int, axis: int = 0) -> Batched:
+        """Each slice has its own; in memory the slices may lie elsewhere than in front."""
+        whole = self.rng.normal(size=(*shape[:axis], SLICES, *shape[axis:]))
+        return Batched(np.moveaxis(whole, axis, 0), self.level)
+
+    def common(self, *shape: int) -> Any:
+        return self.rng.normal(size=shape)
+
+    def indices(self, n: int, *shape: int) -> Batched:
+        return Batched(self.rng.integers(0, n, (SLICES, *shape)), self.level)
+
+    def square(self, n: int) -> Batched:
+        """Symmetric and positive definite."""
+        x = self.rng.normal(size=(SLICES, n, n))
+        return Batched(x @ x.swapaxes(-1, -2) + n * np.eye(n), self.level)
+
+
+CALLS: list[tuple[Any, Callable[[Make], Any]]] = []  # a function, and its arguments: (args, kwargs)
+
+
+def calls(function: Any, *arguments: Callable[[Make], Any]) -> None:
+    CALLS.extend((function, each) for each in arguments)
+
+
+for _f in (np.sum, np.prod, np.mean, np.max, np.min, np.any, np.all, np.var, np.std, np.count_nonzero, np.nansum,
+           np.nanmax, np.nanmin, np.nanmean):  # fmt: skip
+    calls(_f, lambda m: ((m.own(4, 5),), {}), lambda m: ((m.own(4, 5, axis=1), -1), {}),
+          lambda m: ((m.own(4, 5, 2), (0, -1)), {"keepdims": True}))  # fmt: skip
+for _f in (np.argmax, np.argmin, np.cumsum, np.cumprod, np.median):
+    calls(
+        _f, lambda m: ((m.own(4, 5),), {}), lambda m: ((m.own(4, 5), 0), {}), lambda m: ((m.own(4, 5),), {"axis": -1})
+    )
+for _f in (np.sort, np.argsort):
+    calls(_f, lambda m: ((m.own(4, 5),), {}), lambda m: ((m.own(4, 5), None), {}), lambda m: ((m.own(4, 5), 0), {}))
+for _f in (np.partition, np.argpartition, np.repeat):
+    calls(_f, lambda m: ((m.own(4, 5), 2, 0), {}), lambda m: ((m.own(4, 5), 2), {"axis": 1}))
+calls(np.repeat, lambda m: ((m.own(4, 5), 2), {}), lambda m: ((m.own(4, 5), [1, 0, 2, 1]), {"axis": 0}))
+calls(np.diff, lambda m: ((m.own(4, 5),), {}), lambda m: ((m.own(4, 5), 2, 0), {}))
+calls(np.add.reduce, lambda m: ((m.own(4, 5),), {}), lambda m: ((m.own(4, 5), None), {}))
+calls(np.maximum.accumulate, lambda m: ((m.own(4, 5),), {}), lambda m: ((m.own(4, 5), 1), {}))
+calls(np.roll, lambda m: ((m.own(4, 5), 2), {}), lambda m: ((m.own(4, 5), 2, 1), {}))
+calls(np.reshape, lambda m: ((m.own(4, 5), (2, -1)), {}), lambda m: ((m.own(4, 5, axis=2), -1), {}))
+calls(np.ravel, lambda m: ((m.own(4, 5),), {}))
+for _f in (np.transpose, np.permute_dims):
+    calls(_f, lambda m: ((m.own(4, 5),), {}), lambda m: ((m.own(4, 5, 2), (1, -1, 0)), {}))
+calls(np.swapaxes, lambda m: ((m.own(4, 5, 2), 0, -1), {}))
+calls(np.moveaxis, lambda m: ((m.own(4, 5, 2), 0, -1), {}), lambda m: ((m.own(4, 5, 2), (0, 1), (-1, 0)), {}))
+calls(np.expand_dims, lambda m: ((m.own(4, 5), -1), {}), lambda m: ((m.own(4, 5), (0, 2)), {}))
+calls(np.squeeze, lambda m: ((m.own(1, 4, 1),), {}), lambda m: ((m.own(1, 4, 1), -1), {}))
+calls(np.broadcast_to, lambda m: ((m.own(5), (4, 5)), {}), lambda m: ((m.own(), (2,)), {}))
+calls(np.broadcast_arrays, lambda m: ((m.own(5), m.common(4, 1)), {}))
+calls(np.flip, lambda m: ((m.own(4, 5),), {}), lambda m: ((m.own(4, 5), 0), {}))
+calls(np.diagonal, lambda m: ((m.own(4, 5),), {}), lambda m: ((m.own(4, 5, 2), 1, -1, 0), {}))
+for _f in (np.split, np.array_split):
+    calls(_f, lambda m: ((m.own(4, 6), 2), {}), lambda m: ((m.own(4, 6), [1, 4], -1), {}))
+for _f in (np.real, np.imag, np.shape, np.ndim, np.size, np.copy, np.angle, np.i0, np.sinc, np.nan_to_num, np.round):
+    calls(_f, lambda m: ((m.own(4, 5),), {}))
+calls(np.size, lambda m: ((m.own(4, 5), 1), {}))
+calls(
+    np.concatenate,
+    lambda m: (([m.own(4, 5), m.common(2, 5)],), {}),
+    lambda m: (([m.common(4, 5), m.own(4, 2)], -1), {}),
+)
+calls(np.stack, lambda m: (([m.own(4, 5), m.common(4, 5)],), {}), lambda m: (([m.common(4), m.own(4)], -1), {}))
+calls(np.clip, lambda m: ((m.own(4, 5), -0.5, m.own(5)), {}), lambda m: ((m.common(4, 5), m.own(), None), {}))
+calls(
+    np.where,
+    lambda m: ((m.own(5) > 0, m.own(4, 5), m.common(4, 1)), {}),
+    lambda m: ((m.own(4, 5) > 0, 1.0, m.own()), {}),
+)
+calls(np.isclose, lambda m: ((m.own(4, 5), m.common(5)), {"rtol": 0.5}))
+calls(np.astype, lambda m: ((m.own(4, 5), np.float32), {}))
+calls(np.pad, lambda m: ((m.own(4, 5), 1), {}), lambda m: ((m.own(4, 5), ((1, 0), (2, 1)), "reflect"), {}))
+for _f in (np.tril, np.triu):
+    calls(_f, lambda m: ((m.own(4, 5),), {}), lambda m: ((m.own(2, 4, 5), 1), {}))
+for _f in (np.zeros_like, np.ones_like):
+    calls(_f, lambda m: ((m.own(4, 5),), {}), lambda m: ((m.own(4, 5), np.int64), {"shape": (2,)}))
+calls(np.full_like, lambda m: ((m.own(4, 5), 2.0), {}), lambda m: ((m.own(4, 5), m.own(5)), {"shape": (2, 5)}))
+calls(np.can_cast, lambda m: ((m.own(4), np.float32), {}))
+calls(np.result_type, lambda m: ((m.own(4), np.float32, 1), {}))
+calls(
+    np.take, lambda m: ((m.own(4, 5), np.array([[0, 3], [1, -1]]), 0), {}), lambda m: ((m.own(4, 5), np.array(7)), {})
+)
+calls(np.take, lambda m: ((m.own(4, 5), m.indices(4, 2, 2), 0), {}), lambda m: ((m.own(4, 5), m.indices(20, 3)), {}))
+calls(np.take_along_axis, lambda m: ((m.own(4, 5), m.indices(5, 4, 2), 1), {}),
+      lambda m: ((m.common(4, 5), m.indices(4, 2, 5), 0), {}))  # fmt: skip
+calls(np.searchsorted, lambda m: ((np.arange(4.0), m.own(4, 5)), {"side": "right"}))
+calls(np.matmul, lambda m: ((m.own(4, 5), m.own(5, 2)), {}), lambda m: ((m.own(5), m.own(5)), {}),
+      lambda m: ((m.own(2, 4, 5), m.common(5, 3)), {}), lambda m: ((m.own(4, 5), m.common(5)), {}),
+      lambda m: ((m.common(4, 5), m.own(5)), {}), lambda m: ((m.common(2, 4, 5), m.own(5, 3)), {}),
+      lambda m: ((m.own(5), m.common(2, 5, 3)), {}), lambda m: ((m.own(5, axis=1), m.common(5, 3)), {}))  # fmt: skip
+calls(np.dot, lambda m: ((m.own(5), m.common(5)), {}), lambda m: ((m.own(4, 5), m.own(5, 2)), {}))
+calls(np.vecdot, lambda m: ((m.own(4, 5), m.common(5)), {}))
+calls(np.einsum, lambda m: (("ij,kj->ki", m.own(4, 5), m.common(2, 5)), {}), lambda m: (("AZ->Z", m.own(4, 5)), {}))
+for _f in (np.linalg.cholesky, np.linalg.det, np.linalg.eigh, np.linalg.eigvalsh, np.linalg.inv, np.linalg.pinv,
+           np.linalg.qr, np.linalg.slogdet, np.linalg.svd, np.linalg.eig, np.linalg.eigvals):  # fmt: skip
+    calls(_f, lambda m: ((m.square(3),), {}))
+calls(np.linalg.solve, lambda m: ((m.square(3), m.own(3, 2)), {}), lambda m: ((m.square(3), m.common(3, 2)), {}))
+calls(
+    np.linalg.norm, lambda m: ((m.own(4, 5),), {}), lambda m: ((m.own(4, 5), 1, -1), {}), lambda m: ((m.own(4), 3), {})
+)
+for _f in (np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft, np.fft.hfft, np.fft.ihfft):
+    calls(_f, lambda m: ((m.own(4, 5),), {}), lambda m: ((m.own(4, 5), 6, 0), {"norm": "ortho"}))
+for _f in (np.fft.fftn, np.fft.ifftn, np.fft.rfftn, np.fft.irfftn):
+    calls(_f, lambda m: ((m.own(4, 5),), {}), lambda m: ((m.own(4, 5, 2), (3, 4), (0, -1)), {}))
+# What writes gives nothing, and is looked at in its first argument.
+calls(np.copyto, lambda m: ((m.own(4, 5), m.own(5)), {}), lambda m: ((m.own(4, 5), m.common(4, 1)), {}))
+calls(np.put_along_axis, lambda m: ((m.own(4, 5), m.indices(5, 4, 1), m.own(4, 1), 1), {}))
+
+
+def name(function: Any) -> Any:
+    return function.__name__ if isinstance(getattr(function, "__self__", None), np.ufunc) else function
+
+
+def test_each_rule_is_called() -> None:
+    without_values = {np.empty_like, np.may_share_memory, np.shares_memory}  # looked at below
+    assert set(RULES) - without_values == {name(function) for function, _ in CALLS}
+
+
+@pytest.mark.parametrize(("function", "arguments"), CALLS, ids=lambda x: getattr(x, "__name__", "") if x else "")
+def test_a_rule_gives_what_slices_give(function: Any, arguments: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (args, kwargs), (again, _) = arguments(Make()), arguments(Make())
+    level = next(x for x in flat(args) if isinstance(x, Batched)).level
+    slices = [function(*part(again, of(again), i), **part(kwargs, level, i)) for i in range(SLICES)]
+    if all(x is None for x in slices):
+        slices = [part(again[0], of(again), i) for i in range(SLICES)]
+
+    def no_loop(*_: Any) -> Any:
+        raise AssertionError("no rule was used")
+
+    monkeypatch.setattr(functions, "by_slices", no_loop)
+    with holding(levels, (level,)):
+        found = function(*args, **kwargs)
+    same(args[0] if found is None else found, slices)
+
+
+def of(args: Any) -> Level:
+    return next(x.level for x in flat(args) if isinstance(x, Batched))
+
+
+def flat(x: Any) -> list[Any]:
+    return [leaf for part in x for leaf in flat(part)] if isinstance(x, (tuple, list)) else [x]
+
+
+def same(found: Any, slices: list[Any]) -> None:
+    if isinstance(found, (tuple, list)) and not isinstance(slices[0], tuple | list):
+        raise AssertionError(f"several results where a slice has one: {slices[0]}")
+    if isinstance(slices[0], (tuple, list)):
+        assert type(found) is type(slices[0])
+        for k, one in enumerate(found):
+            same(one, [each[k] for each in slices])
+    elif isinstance(slices[0], (np.ndarray, np.generic)):
+        if not isinstance(found, Batched):  # what they have in common stays that
+            found = Batched(np.stack([found] * SLICES), Level(SLICES, 0, 0))
+        assert (found.shape, found.dtype) == (slices[0].shape, slices[0].dtype)
+        np.testing.assert_allclose(found.whole, np.stack(slices), rtol=1e-12, atol=1e-13)
+    else:
+        assert all(found == each for each in slices)
+
+
+@pytest.mark.parametrize("index", [
+    0, -1, slice(1, 3), (slice(None), 0), (..., None, 1), (slice(None, None, -1), slice(1, None, 2)), None, (),
+    [0, 2], (slice(None), [0, 2]), ([0, 1], [2, 0]), (0, slice(None), [1]), ([0, 1], slice(None), 0), np.array([0, 2]),
+    np.array([True, False, True, False]), (slice(None), np.array([[0], [1]])),
+], ids=str)  # fmt: skip
+def test_an_index_reads_and_writes_what_slices_have(index: Any) -> None:
+    x = Make().own(4, 3, 2)
+    before = x.whole.copy()
+    with holding(levels, (x.level,)):
+        found = x[index]
+        value = Make().own(*found.shape[-1:])
+        np.testing.assert_array_equal(found.whole, np.stack([part[index] for part in before]))
+        x[index] = Batched(value.whole, x.level)
+    for part_of_it, written, own in zip(before, x.whole, value.whole, strict=True):
+        part_of_it[index] = own
+        np.testing.assert_array_equal(written, part_of_it)
+
+
+def test_each_slice_has_an_index_of_its_own() -> None:
+    m = Make()
+    x, index = m.own(4, 3), m.indices(4, 2)
+    with holding(levels, (m.level,)):
+        np.testing.assert_array_equal(x[index].whole, np.stack([x.whole[i][index.whole[i]] for i in range(SLICES)]))
+        expected = x.whole.copy()
+        for i in range(SLICES):
+            expected[i][index.whole[i]] = 7
+        x[index] = 7
+    np.testing.assert_array_equal(x.whole, expected)
+
+
+def test_numbers_are_given_where_slices_agree() -> None:
+    m = Make()
+    agreed, apart = Batched(np.full(SLICES, 2.0), m.level), Batched(np.arange(3.0), m.level)
+    with holding(levels, (m.level,)):
+        assert (float(agreed), int(agreed), bool(agreed), agreed.item()) == (2.0, 2, True, 2.0)
+        assert [5, 6, 7][Batched(np.full(SLICES, 1), m.level)] == 6
+        assert np.isnan(Batched(np.full(SLICES, np.nan), m.level).item())
+        for ask in (float, int, bool, np.asarray, repr):
+            with pytest.raises(Apart):
+                ask(apart)
+    with pytest.raises(RuntimeError, match="kept beyond"):
+        apart.item()
+
+
+def test_what_slices_have_in_common_is_not_written() -> None:
+    m = Make()
+    with holding(levels, (m.level,)):
+        for write in (
+            lambda: np.add(m.common(4), m.own(4), out=np.zeros(4)),
+            lambda: np.copyto(np.zeros(4), m.own(4)),
+            lambda: np.matmul(m.own(4, 4), m.own(4), out=np.zeros(4)),
+            lambda: np.add.at(np.zeros(4), m.indices(4, 2), 1.0),
+        ):
+            with pytest.raises(Apart):
+                write()
+
+
+def test_views_show_the_memory_of_what_they_are_views_of() -> None:
+    m = Make()
+    x = m.own(4, 6)
+    for view in (x[1:], x.T, x.reshape(2, 12), x[:, 0], np.moveaxis(x, 0, 1), x.real, np.split(x, 2)[0], x[0][None]):
+        assert view.base is x
+        assert np.shares_memory(view, x)
+        assert np.may_share_memory(x, view)
+    for copy in (x + 0, x.copy(), np.empty_like(x), x.T.reshape(-1)):
+        assert copy.base is None
+        assert not np.shares_memory(copy, x)
+    assert x.flags.c_contiguous
+    assert not x.T.flags.c_contiguous
+    assert (x.strides, x.nbytes, len(x), x.size) == ((48, 8), 192, 4, 24)
+
+
+def test_a_ufunc_of_several_results_and_one_that_is_given_where() -> None:
+    m = Make()
+    x, out = m.own(4, 5), m.own(4, 5)
+    with holding(levels, (m.level,)):
+        whole, rest = np.divmod(x, 0.5)
+        assert np.add(x, m.common(5), out=out, where=x > 0) is out
+    np.testing.assert_array_equal(
+        (whole * 0.5 + rest).whole, np.divmod(x.whole, 0.5)[0] * 0.5 + np.divmod(x.whole, 0.5)[1]
+    )

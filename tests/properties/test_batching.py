@@ -1,0 +1,20 @@
+"""Slices of a Tensor that are computed together, beside what they have in common."""
+
+from hypothesis import strategies as st
+
+from microgad.batching.mapping import AddSlices, Enter, Leave, all_at_once, left
+from microgad.testing.strategies import shapes, tensors
+
+from .registry import checks
+
+
+@checks(Enter, Leave, AddSlices)
+def test_slices(draw):
+    x, common = draw(tensors(shapes(min_dims=1), requires_grad=True)), draw(tensors((), requires_grad=True))
+    dim, out = draw(st.integers(-x.ndim, x.ndim - 1)), draw(st.integers(0, x.ndim - 1))
+
+    def function(x, common):
+        product, level = all_at_once(lambda given: given[0].sin() * common, [x], [dim], x.shape[dim])
+        return left(product, level, out)
+
+    return function, x, common
