@@ -33,5 +33,6 @@ def check_write(array: Any) -> None:
     """
     if going_on := levels.get():
         level = going_on[-1]
-        if getattr(array, "level", None) is not level or any(x is array or x is array.base for x in level.on_graphs):
+        own = getattr(array, "level", None) is level
+        if not own or any(x is array or x is array.base for x in level.on_graphs):
             raise Apart
