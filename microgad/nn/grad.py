@@ -31,8 +31,7 @@ def _of_input(conv: Callable[..., Tensor]) -> Callable[..., Tensor]:
         dilation: Any = 1, groups: int = 1,
     ) -> Tensor:  # fmt: skip
         input = zeros(*input_size, dtype=weight.dtype, device=weight.device, requires_grad=True)
-        found: Tensor = _of(conv, input, weight, grad_output, 0, stride, padding, dilation, groups)
-        return found
+        return _of(conv, input, weight, grad_output, 0, stride, padding, dilation, groups)
 
     gradient.__name__ = gradient.__qualname__ = f"{conv.__name__}_input"
     gradient.__doc__ = f"The gradient of {conv.__name__} for its input. Source: torch.nn.grad.{conv.__name__}_input."
@@ -45,8 +44,7 @@ def _of_weight(conv: Callable[..., Tensor]) -> Callable[..., Tensor]:
         dilation: Any = 1, groups: int = 1,
     ) -> Tensor:  # fmt: skip
         weight = zeros(*weight_size, dtype=input.dtype, device=input.device, requires_grad=True)
-        found: Tensor = _of(conv, input, weight, grad_output, 1, stride, padding, dilation, groups)
-        return found
+        return _of(conv, input, weight, grad_output, 1, stride, padding, dilation, groups)
 
     gradient.__name__ = gradient.__qualname__ = f"{conv.__name__}_weight"
     gradient.__doc__ = f"The gradient of {conv.__name__} for its weight. Source: torch.nn.grad.{conv.__name__}_weight."

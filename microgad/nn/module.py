@@ -335,13 +335,11 @@ class Module(hooks.Hooked, Convertible):
 
     def get_parameter(self, target: str) -> Parameter:
         """The parameter at a path such as "features.0.weight". Raises AttributeError where there is none."""
-        found: Parameter = self._get_member(target, "_parameters", "an nn.Parameter")
-        return found
+        return self._get_member(target, "_parameters", "an nn.Parameter")
 
     def get_buffer(self, target: str) -> Tensor:
         """The buffer at a path such as "features.1.running_mean". Raises AttributeError where there is none."""
-        found: Tensor = self._get_member(target, "_buffers", "a buffer")
-        return found
+        return self._get_member(target, "_buffers", "a buffer")
 
     def _get_member(self, target: str, registry: str, kind: str) -> Any:
         path, _, name = target.rpartition(".")
@@ -468,7 +466,6 @@ def _not_registrable(value: Any, kind: str, name: str, expected: str) -> TypeErr
 def _typename(value: Any) -> str:
     """A value's type in PyTorch's words."""
     if isinstance(value, Tensor):
-        name: str = value.type()
-        return name
+        return value.type()
     cls = type(value)
     return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"

@@ -187,13 +187,14 @@ class RNNBase(Module):
         tail = (self.batch_first,) if batch_sizes is None else ()
         op = getattr(recurrent, self.mode.lower())
         hx = states[0] if len(states) == 1 else tuple(states)
-        found: tuple[Tensor, ...] = op(*lead, hx, self._flat_weights, *said, *tail)
-        return found
+        return op(*lead, hx, self._flat_weights, *said, *tail)
 
     def extra_repr(self) -> str:
-        defaults = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0}
+        defaults = {
+            "proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0, "bidirectional": False,
+        }  # fmt: skip
         said = f"{self.input_size}, {self.hidden_size}"
-        for name, default in {**defaults, "bidirectional": False}.items():
+        for name, default in defaults.items():
             if getattr(self, name) != default:
                 said += f", {name}={getattr(self, name)}"
         return said
@@ -331,8 +332,7 @@ class RNNCell(RNNCellBase):
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         if self.nonlinearity not in ("tanh", "relu"):
             raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
-        new: Tensor = self._step(f"rnn_{self.nonlinearity}_cell", input, hx)
-        return new
+        return self._step(f"rnn_{self.nonlinearity}_cell", input, hx)
 
 
 class LSTMCell(RNNCellBase):
@@ -349,8 +349,7 @@ class LSTMCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 4, device, dtype)
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
-        new: tuple[Tensor, Tensor] = self._step("lstm_cell", input, hx, 2)
-        return new
+        return self._step("lstm_cell", input, hx, 2)
 
 
 class GRUCell(RNNCellBase):
@@ -366,5 +365,4 @@ class GRUCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 3, device, dtype)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        new: Tensor = self._step("gru_cell", input, hx)
-        return new
+        return self._step("gru_cell", input, hx)

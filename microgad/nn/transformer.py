@@ -72,17 +72,15 @@ class _Layer(Module):
         self, x: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None, is_causal: bool = False
     ) -> Tensor:
         """Self-attention."""
-        out: Tensor = self.self_attn(
+        out = self.self_attn(
             x, x, x, attn_mask=attn_mask, key_padding_mask=key_padding_mask, is_causal=is_causal, need_weights=False
         )[0]
-        out = self.dropout1(out)
-        return out
+        return self.dropout1(out)
 
     def _ff_block(self, x: Tensor) -> Tensor:
         """The network, which comes last."""
-        out: Tensor = self.linear2(self.dropout(self.activation(self.linear1(x))))
-        out = getattr(self, f"dropout{len(self._attentions) + 1}")(out)
-        return out
+        out = self.linear2(self.dropout(self.activation(self.linear1(x))))
+        return getattr(self, f"dropout{len(self._attentions) + 1}")(out)
 
 
 class TransformerEncoderLayer(_Layer):
@@ -109,8 +107,7 @@ class TransformerEncoderLayer(_Layer):
             x = src + self._sa_block(self.norm1(src), src_mask, src_key_padding_mask, is_causal=is_causal)
             return x + self._ff_block(self.norm2(x))
         x = self.norm1(src + self._sa_block(src, src_mask, src_key_padding_mask, is_causal=is_causal))
-        out: Tensor = self.norm2(x + self._ff_block(x))
-        return out
+        return self.norm2(x + self._ff_block(x))
 
 
 class TransformerDecoderLayer(_Layer):
@@ -146,18 +143,16 @@ class TransformerDecoderLayer(_Layer):
             return x + self._ff_block(self.norm3(x))
         x = self.norm1(x + self._sa_block(x, *itself))
         x = self.norm2(x + self._mha_block(x, *other))
-        out: Tensor = self.norm3(x + self._ff_block(x))
-        return out
+        return self.norm3(x + self._ff_block(x))
 
     def _mha_block(
         self, x: Tensor, mem: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None, is_causal: bool = False
     ) -> Tensor:
         """Attention to what the encoder made."""
-        out: Tensor = self.multihead_attn(
+        out = self.multihead_attn(
             x, mem, mem, attn_mask=attn_mask, key_padding_mask=key_padding_mask, is_causal=is_causal, need_weights=False
         )[0]
-        out = self.dropout2(out)
-        return out
+        return self.dropout2(out)
 
 
 class TransformerEncoder(Module):
@@ -329,12 +324,11 @@ class Transformer(Module):
         if src.shape[-1] != self.d_model or tgt.shape[-1] != self.d_model:
             raise RuntimeError("the feature number of src and tgt must be equal to d_model")
         memory = self.encoder(src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal)
-        out: Tensor = self.decoder(
+        return self.decoder(
             tgt, memory, tgt_mask=tgt_mask, memory_mask=memory_mask, tgt_key_padding_mask=tgt_key_padding_mask,
             memory_key_padding_mask=memory_key_padding_mask, tgt_is_causal=tgt_is_causal,
             memory_is_causal=memory_is_causal,
         )  # fmt: skip
-        return out
 
     @staticmethod
     def generate_square_subsequent_mask(sz: int, device: Device = None, dtype: Dtype = None) -> Tensor:

@@ -180,8 +180,7 @@ class Reader:
         if key in self.ready:
             if self.ready[key] is None:
                 raise FileError(f"its function {key[1]!r} calls itself")
-            found: Kernel = self.ready[key]
-            return found
+            return self.ready[key]
         self.ready[key], proto = None, self.functions[key]
         opsets = {"" if x.domain in MAIN else x.domain: x.version for x in proto.opset_import}
         inner = Reader(self.folder, opsets or self.opsets, self.functions, self.missing, self.ready)

@@ -132,8 +132,7 @@ class LBFGS(Optimizer):
 
     @property
     def _params(self) -> list[Tensor]:
-        params: list[Tensor] = self.param_groups[0]["params"]
-        return params
+        return self.param_groups[0]["params"]
 
     def _gradient(self) -> Any:
         """All gradients as one real vector."""

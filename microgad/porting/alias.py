@@ -200,8 +200,7 @@ def said_of(x: Any) -> str | None:
     """What there is to say of something absent; None of anything else."""
     if isinstance(x, Nowhere):
         return _absent(x.__name__)
-    said: str | None = object.__getattribute__(x, "said") if type(x) is Absent else None
-    return said
+    return object.__getattribute__(x, "said") if type(x) is Absent else None
 
 
 def _absent(name: str) -> str:

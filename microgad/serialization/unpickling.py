@@ -240,8 +240,7 @@ class Unpickler:
         return found.decode()
 
     def _number(self, form: str) -> int:
-        number: int = struct.unpack(form, self._take(struct.calcsize(form)))[0]
-        return number
+        return struct.unpack(form, self._take(struct.calcsize(form)))[0]
 
     def _push(self, x: Any) -> None:
         self._stack.append(x)

@@ -50,8 +50,7 @@ def with_threads(count: int | None) -> AbstractContextManager[Any]:
         return nullcontext()
     from threadpoolctl import threadpool_limits
 
-    limits: AbstractContextManager[Any] = threadpool_limits(count, user_api="blas")
-    return limits
+    return threadpool_limits(count, user_api="blas")
 
 
 def set_threads(count: int) -> None:

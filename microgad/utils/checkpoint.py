@@ -178,8 +178,7 @@ class Recomputed(Packed):
 
     def unpack(self) -> list[Any]:
         """What was kept. Raises RuntimeError where the call can't be made again."""
-        kept: list[Any] = self.region.take(self.i)
-        return kept
+        return self.region.take(self.i)
 
 
 def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:

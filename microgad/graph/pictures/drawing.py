@@ -82,8 +82,7 @@ class Graph:
     @property
     def source(self) -> str:
         """The drawing in Graphviz's DOT language."""
-        source: str = self.dot.source
-        return source
+        return self.dot.source
 
     @property
     def mermaid(self) -> str:

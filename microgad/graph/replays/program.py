@@ -55,8 +55,7 @@ class Program:
         """What it computes: results and gradients by name."""
         scope: dict[str, Any] = {"__name__": __name__}  # dataclasses look for their module
         exec(compile(self.text, "<program>", "exec"), scope)
-        found: tuple[dict[str, Any], dict[str, Any]] = scope["run"](self.values)
-        return found
+        return scope["run"](self.values)
 
     def save(self, path: str | pathlib.Path) -> None:
         """Write it as a .py file, with its arrays in an .npz file beside it: `python net.py` runs it."""

@@ -325,8 +325,7 @@ def _edits(tape: Tape, edits: Mapping[Any, Any] | None) -> dict[int, Any]:
 def _edited(x: Tensor, change: Any) -> Tensor:
     """What a result becomes: still on the graph where a function makes it of the Tensor."""
     if callable(change) and not isinstance(change, Tensor):
-        changed: Tensor = change(x)
-        return changed
+        return change(x)
     y = change if isinstance(change, Tensor) else Tensor._made(_array(change, x.array))
     if y.array.shape not in ((), x.array.shape):
         raise ArgumentError(f"replay: a result of shape {x.array.shape} can't become one of shape {y.array.shape}")

@@ -41,8 +41,7 @@ class BasePruningMethod(ABC):
     def apply_mask(self, module: Module) -> Tensor:
         """The pruned weight."""
         mask, weight = (getattr(module, f"{self._tensor_name}_{part}") for part in ("mask", "orig"))
-        pruned: Tensor = mask.to(weight.dtype) * weight
-        return pruned
+        return mask.to(weight.dtype) * weight
 
     @classmethod
     def apply(

@@ -44,8 +44,7 @@ class SpectralNorm:
                     F.normalize(mv(matrix.T, u), dim=0, eps=self.eps, out=v)
                     F.normalize(mv(matrix, v), dim=0, eps=self.eps, out=u)
                 u, v = u.clone(), v.clone()  # the next call writes into them
-        out: Tensor = weight / dot(u, mv(matrix, v))
-        return out
+        return weight / dot(u, mv(matrix, v))
 
     def remove(self, module: Module) -> None:
         """Make the weight a parameter again, with its present value."""

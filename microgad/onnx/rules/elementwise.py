@@ -62,8 +62,7 @@ def common(step: Step) -> np.dtype[Any]:
     """The dtype in which an operation has computed."""
     arrays = [dtype for dtype in step.dtypes if dtype is not None]
     numbers = [x for x, dtype in zip(step.inputs, step.dtypes, strict=True) if dtype is None and x is not None]
-    found: np.dtype[Any] = np.result_type(*arrays, *[x for x in numbers if isinstance(x, (bool, int, float))])
-    return found
+    return np.result_type(*arrays, *[x for x in numbers if isinstance(x, (bool, int, float))])
 
 
 def only(w: Writer, step: Step) -> Symbol:
@@ -241,8 +240,7 @@ def round_(w: Writer, step: Step) -> Any:
 
 def below(w: Writer, rest: Symbol, b: Symbol) -> Symbol:
     """Where a remainder isn't of the divisor's sign: the quotient that goes with it is one too large."""
-    found: Symbol = w.op("And", w.op("Not", rest.same(0)), w.op("Xor", rest < 0, b < 0))
-    return found
+    return w.op("And", w.op("Not", rest.same(0)), w.op("Xor", rest < 0, b < 0))
 
 
 @rule(elementwise.FloorDiv)

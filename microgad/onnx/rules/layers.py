@@ -39,8 +39,7 @@ def attended(w: Writer, step: Step) -> Any:
 
 def column(w: Writer, x: Any, ndim: int, dtype: Any) -> Symbol:
     """(C) as (C, 1, ...), to go with (N, C, ...)."""
-    found: Symbol = w.op("Reshape", w.of(x, dtype), w.ints([-1] + [1] * (ndim - 2)))
-    return found
+    return w.op("Reshape", w.of(x, dtype), w.ints([-1] + [1] * (ndim - 2)))
 
 
 def scaled(w: Writer, x: Symbol, weight: Any, bias: Any, ndim: int) -> Symbol:

@@ -41,8 +41,7 @@ def of_smoothed_classes(w: Writer, step: Step) -> Any:
 
     def at_classes(values: Symbol, reduction: str) -> Symbol:
         given = [values, classes, *(w.of(part) for part in weight)]
-        found: Symbol = w.op("NegativeLogLikelihoodLoss", *given, reduction=reduction, ignore_index=ignored)
-        return found
+        return w.op("NegativeLogLikelihoodLoss", *given, reduction=reduction, ignore_index=ignored)
 
     counted = w.cast(w.op("Not", classes.same(ignored)), logs.dtype)
     others = summed(w, logs * column(w, weight[0], ndim, logs.dtype) if weight else logs, 1) * counted

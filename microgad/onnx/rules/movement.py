@@ -30,20 +30,17 @@ LAST = np.iinfo(np.int64).max
 def sliced(w: Writer, x: Symbol, starts: Any, stops: Any, axes: Any, steps: Any = None) -> Symbol:
     """x[start:stop:step] along some axes."""
     given = [w.ints(part) for part in (starts, stops, axes)]
-    found: Symbol = w.op("Slice", x, *given, None if steps is None else w.ints(steps))
-    return found
+    return w.op("Slice", x, *given, None if steps is None else w.ints(steps))
 
 
 def squeezed(w: Writer, x: Symbol, *axes: int) -> Symbol:
     """x without axes, whose size is 1."""
-    found: Symbol = w.op("Squeeze", x, w.ints(axes))
-    return found
+    return w.op("Squeeze", x, w.ints(axes))
 
 
 def unsqueezed(w: Writer, x: Symbol, *axes: int) -> Symbol:
     """x with new axes, of size 1."""
-    found: Symbol = w.op("Unsqueeze", x, w.ints(axes))
-    return found
+    return w.op("Unsqueeze", x, w.ints(axes))
 
 
 def flipped(w: Writer, x: Symbol, axes: Sequence[int]) -> Symbol:

@@ -39,10 +39,8 @@ def reduced(w: Writer, kind: str, x: Symbol, axes: list[int], keepdims: bool = T
     if not axes:
         return x
     if w.opset >= 18 or kind == "ReduceSum":
-        found: Symbol = w.op(kind, x, w.ints(axes), keepdims=int(keepdims))
-    else:
-        found = w.op(kind, x, axes=axes, keepdims=int(keepdims))
-    return found
+        return w.op(kind, x, w.ints(axes), keepdims=int(keepdims))
+    return w.op(kind, x, axes=axes, keepdims=int(keepdims))
 
 
 def _plainly(kind: str) -> Any:
@@ -175,8 +173,7 @@ def length(w: Writer, x: Symbol, axes: list[int], keep: bool, p: float) -> Symbo
     if p == 0:
         return reduced(w, "ReduceSum", w.cast(size > 0, x.dtype), axes, keep)
     total = reduced(w, "ReduceSum", w.op("Pow", size, w.constant(p, x.dtype)), axes, keep)
-    found: Symbol = w.op("Pow", total, w.constant(1 / p, x.dtype))
-    return found
+    return w.op("Pow", total, w.constant(1 / p, x.dtype))
 
 
 @rule(VectorNorm)

@@ -38,13 +38,12 @@ def _conv2d(draw: st.DrawFn) -> nn.Conv2d:
 @st.composite
 def _pool2d(draw: st.DrawFn, cls: Any) -> nn.Module:
     kernel = draw(sizes)
-    pool: nn.Module = cls(
+    return cls(
         kernel,
         stride=draw(st.none() | sizes),
         padding=draw(st.integers(0, kernel // 2)),
         ceil_mode=draw(st.booleans()),
     )
-    return pool
 
 
 def _norm(cls: type[nn.Module]) -> Strategy:

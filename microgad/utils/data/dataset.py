@@ -157,8 +157,7 @@ class ConcatDataset(Dataset[T_co]):
         part = bisect_right(self.cumulative_sizes, index)
         if part == len(self.datasets):
             raise IndexError(f"ConcatDataset: index {index} is out of range for length {len(self)}")
-        found: T_co = self.datasets[part][index - (self.cumulative_sizes[part - 1] if part else 0)]
-        return found
+        return self.datasets[part][index - (self.cumulative_sizes[part - 1] if part else 0)]
 
     def __len__(self) -> int:
         return self.cumulative_sizes[-1]
