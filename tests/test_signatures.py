@@ -50,7 +50,7 @@ def test_dir_shows_what_is_a_rooms_own(room: str) -> None:
 
 def test_a_type_checker_knows_every_enum_of_weights() -> None:
     tree = ast.parse((PACKAGE / "models" / "__init__.py").read_text())
-    said = {node.target.id for node in ast.walk(tree) if isinstance(node, ast.AnnAssign) and hasattr(node.target, "id")}
+    said = {name.id for node in ast.walk(tree) if isinstance(node, ast.Assign) for name in node.targets}
     assert said == set(torch.models.weights.enums())
 
 

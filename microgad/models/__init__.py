@@ -90,64 +90,24 @@ from .weights import get_model_weights as get_model_weights
 from .weights import get_weight as get_weight
 
 if TYPE_CHECKING:  # what `enums` makes: tests/test_signatures.py holds the names to it
-    AlexNet_Weights: type[WeightsEnum]
-    ConvNeXt_Base_Weights: type[WeightsEnum]
-    ConvNeXt_Large_Weights: type[WeightsEnum]
-    ConvNeXt_Small_Weights: type[WeightsEnum]
-    ConvNeXt_Tiny_Weights: type[WeightsEnum]
-    DenseNet121_Weights: type[WeightsEnum]
-    DenseNet161_Weights: type[WeightsEnum]
-    DenseNet169_Weights: type[WeightsEnum]
-    DenseNet201_Weights: type[WeightsEnum]
-    EfficientNet_B0_Weights: type[WeightsEnum]
-    EfficientNet_B1_Weights: type[WeightsEnum]
-    EfficientNet_B2_Weights: type[WeightsEnum]
-    EfficientNet_B3_Weights: type[WeightsEnum]
-    EfficientNet_B4_Weights: type[WeightsEnum]
-    EfficientNet_B5_Weights: type[WeightsEnum]
-    EfficientNet_B6_Weights: type[WeightsEnum]
-    EfficientNet_B7_Weights: type[WeightsEnum]
-    EfficientNet_V2_L_Weights: type[WeightsEnum]
-    EfficientNet_V2_M_Weights: type[WeightsEnum]
-    EfficientNet_V2_S_Weights: type[WeightsEnum]
-    GoogLeNet_Weights: type[WeightsEnum]
-    Inception_V3_Weights: type[WeightsEnum]
-    MNASNet0_5_Weights: type[WeightsEnum]
-    MNASNet0_75_Weights: type[WeightsEnum]
-    MNASNet1_0_Weights: type[WeightsEnum]
-    MNASNet1_3_Weights: type[WeightsEnum]
-    MobileNet_V2_Weights: type[WeightsEnum]
-    MobileNet_V3_Large_Weights: type[WeightsEnum]
-    MobileNet_V3_Small_Weights: type[WeightsEnum]
-    ResNeXt101_32X8D_Weights: type[WeightsEnum]
-    ResNeXt101_64X4D_Weights: type[WeightsEnum]
-    ResNeXt50_32X4D_Weights: type[WeightsEnum]
-    ResNet101_Weights: type[WeightsEnum]
-    ResNet152_Weights: type[WeightsEnum]
-    ResNet18_Weights: type[WeightsEnum]
-    ResNet34_Weights: type[WeightsEnum]
-    ResNet50_Weights: type[WeightsEnum]
-    ShuffleNet_V2_X0_5_Weights: type[WeightsEnum]
-    ShuffleNet_V2_X1_0_Weights: type[WeightsEnum]
-    ShuffleNet_V2_X1_5_Weights: type[WeightsEnum]
-    ShuffleNet_V2_X2_0_Weights: type[WeightsEnum]
-    SqueezeNet1_0_Weights: type[WeightsEnum]
-    SqueezeNet1_1_Weights: type[WeightsEnum]
-    VGG11_BN_Weights: type[WeightsEnum]
-    VGG11_Weights: type[WeightsEnum]
-    VGG13_BN_Weights: type[WeightsEnum]
-    VGG13_Weights: type[WeightsEnum]
-    VGG16_BN_Weights: type[WeightsEnum]
-    VGG16_Weights: type[WeightsEnum]
-    VGG19_BN_Weights: type[WeightsEnum]
-    VGG19_Weights: type[WeightsEnum]
-    ViT_B_16_Weights: type[WeightsEnum]
-    ViT_B_32_Weights: type[WeightsEnum]
-    ViT_H_14_Weights: type[WeightsEnum]
-    ViT_L_16_Weights: type[WeightsEnum]
-    ViT_L_32_Weights: type[WeightsEnum]
-    Wide_ResNet101_2_Weights: type[WeightsEnum]
-    Wide_ResNet50_2_Weights: type[WeightsEnum]
+    AlexNet_Weights = GoogLeNet_Weights = Inception_V3_Weights = WeightsEnum
+    ConvNeXt_Base_Weights = ConvNeXt_Large_Weights = ConvNeXt_Small_Weights = ConvNeXt_Tiny_Weights = WeightsEnum
+    DenseNet121_Weights = DenseNet161_Weights = DenseNet169_Weights = DenseNet201_Weights = WeightsEnum
+    EfficientNet_B0_Weights = EfficientNet_B1_Weights = EfficientNet_B2_Weights = WeightsEnum
+    EfficientNet_B3_Weights = EfficientNet_B4_Weights = EfficientNet_B5_Weights = WeightsEnum
+    EfficientNet_B6_Weights = EfficientNet_B7_Weights = WeightsEnum
+    EfficientNet_V2_L_Weights = EfficientNet_V2_M_Weights = EfficientNet_V2_S_Weights = WeightsEnum
+    MNASNet0_5_Weights = MNASNet0_75_Weights = MNASNet1_0_Weights = MNASNet1_3_Weights = WeightsEnum
+    MobileNet_V2_Weights = MobileNet_V3_Large_Weights = MobileNet_V3_Small_Weights = WeightsEnum
+    ResNeXt101_32X8D_Weights = ResNeXt101_64X4D_Weights = ResNeXt50_32X4D_Weights = WeightsEnum
+    ResNet101_Weights = ResNet152_Weights = ResNet18_Weights = ResNet34_Weights = ResNet50_Weights = WeightsEnum
+    ShuffleNet_V2_X0_5_Weights = ShuffleNet_V2_X1_0_Weights = ShuffleNet_V2_X1_5_Weights = WeightsEnum
+    ShuffleNet_V2_X2_0_Weights = WeightsEnum
+    SqueezeNet1_0_Weights = SqueezeNet1_1_Weights = WeightsEnum
+    VGG11_BN_Weights = VGG11_Weights = VGG13_BN_Weights = VGG13_Weights = VGG16_BN_Weights = WeightsEnum
+    VGG16_Weights = VGG19_BN_Weights = VGG19_Weights = WeightsEnum
+    ViT_B_16_Weights = ViT_B_32_Weights = ViT_H_14_Weights = ViT_L_16_Weights = ViT_L_32_Weights = WeightsEnum
+    Wide_ResNet101_2_Weights = Wide_ResNet50_2_Weights = WeightsEnum
 
 for _build in BUILDERS.values():  # programs take them from the rooms of models, too
     vars(sys.modules[_build.__module__]).update(enums())

@@ -114,11 +114,8 @@ class ConvNeXt(Module):
 def _convnext(name: str, channels: list[int], deep: int, dropped: float) -> Builder[ConvNeXt]:
     stages = zip(channels, [*channels[1:], None], (3, 3, deep, 3), strict=True)
     settings = [CNBlockConfig(*stage) for stage in stages]
-
-    def build(**options: Any) -> ConvNeXt:
-        return ConvNeXt(settings, **({"stochastic_depth_prob": dropped} | options))
-
-    return named(f"convnext_{name}", "A ConvNeXt", build)
+    usual = {"stochastic_depth_prob": dropped}
+    return named(f"convnext_{name}", "A ConvNeXt", lambda **options: ConvNeXt(settings, **(usual | options)))
 
 
 convnext_tiny = _convnext("tiny", [96, 192, 384, 768], 9, 0.1)

@@ -125,10 +125,8 @@ class DenseNet(Module):
 
 
 def _densenet(depth: int, growth_rate: int, block_config: tuple[int, ...], num_init_features: int) -> Builder[DenseNet]:
-    def build(**options: Any) -> DenseNet:
-        return DenseNet(growth_rate, block_config, num_init_features, **options)
-
-    return named(f"densenet{depth}", f"DenseNet with {depth} layers", build)
+    settings = growth_rate, block_config, num_init_features
+    return named(f"densenet{depth}", f"DenseNet with {depth} layers", lambda **options: DenseNet(*settings, **options))
 
 
 densenet121 = _densenet(121, 32, (6, 12, 24, 16), 64)

@@ -182,10 +182,7 @@ _SECOND = {
 
 
 def _efficientnet(name: str, stages: list[MBConvConfig], **usual: Any) -> Builder[EfficientNet]:
-    def build(**options: Any) -> EfficientNet:
-        return EfficientNet(stages, **(usual | options))
-
-    return named(f"efficientnet_{name}", "An EfficientNet", build)
+    return named(f"efficientnet_{name}", "An EfficientNet", lambda **options: EfficientNet(stages, **(usual | options)))
 
 
 def _first(name: str, width: float, depth: float, dropout: float, **usual: Any) -> Builder[EfficientNet]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from ..lazy import absent as _absent
 from ..nn import BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, ReLU, Sequential
@@ -93,10 +92,8 @@ class ShuffleNetV2(Module):
 
 
 def _shufflenet(width: str, channels: list[int]) -> Builder[ShuffleNetV2]:
-    def build(**options: Any) -> ShuffleNetV2:
-        return ShuffleNetV2([4, 8, 4], channels, **options)
-
-    return named(f"shufflenet_v2_{width}", "ShuffleNetV2 of a width", build)
+    name = f"shufflenet_v2_{width}"
+    return named(name, "ShuffleNetV2 of a width", lambda **options: ShuffleNetV2([4, 8, 4], channels, **options))
 
 
 shufflenet_v2_x0_5 = _shufflenet("x0_5", [24, 48, 96, 192, 1024])
