@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from ..lazy import absent as _absent
 from ..ops.creation import empty_like
 from ..ops.elementwise import where
 from ..ops.random import randperm
+from .renamed import deprecated
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -304,36 +304,16 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     return tensor
 
 
+uniform = deprecated(uniform_, "nn.init")
+normal = deprecated(normal_, "nn.init")
+constant = deprecated(constant_, "nn.init")
+eye = deprecated(eye_, "nn.init")
+dirac = deprecated(dirac_, "nn.init")
+xavier_uniform = deprecated(xavier_uniform_, "nn.init")
+xavier_normal = deprecated(xavier_normal_, "nn.init")
+kaiming_uniform = deprecated(kaiming_uniform_, "nn.init")
+kaiming_normal = deprecated(kaiming_normal_, "nn.init")
+orthogonal = deprecated(orthogonal_, "nn.init")
+sparse = deprecated(sparse_, "nn.init")
+
 _absent(globals())
-
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _deprecated(function: F) -> F:
-    """The same under the name that it had before it was given an underscore."""
-    new = function.__name__
-    old = new.removesuffix("_")
-
-    def renamed(*args: Any, **kwargs: Any) -> Tensor:
-        said = f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`."
-        warnings.warn(said, FutureWarning, stacklevel=2)
-        return function(*args, **kwargs)
-
-    renamed.__name__ = old
-    renamed.__doc__ = f"`{new}` under its old name."
-    renamed.__wrapped__ = function  # type: ignore[attr-defined]  # `inspect.signature` and `help` follow it
-    return renamed  # type: ignore[return-value]
-
-
-uniform = _deprecated(uniform_)
-normal = _deprecated(normal_)
-constant = _deprecated(constant_)
-eye = _deprecated(eye_)
-dirac = _deprecated(dirac_)
-xavier_uniform = _deprecated(xavier_uniform_)
-xavier_normal = _deprecated(xavier_normal_)
-kaiming_uniform = _deprecated(kaiming_uniform_)
-kaiming_normal = _deprecated(kaiming_normal_)
-orthogonal = _deprecated(orthogonal_)
-sparse = _deprecated(sparse_)

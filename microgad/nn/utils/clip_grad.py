@@ -14,6 +14,7 @@ from ...errors import ArgumentError
 from ...number_kinds import HALF, norm
 from ...ops.creation import finished, zeros
 from ...tensor import Tensor
+from ..renamed import deprecated
 
 
 def clip_grad_norm_(
@@ -94,20 +95,7 @@ def _scale(grads: list[Tensor], max_norm: float, total_norm: Tensor) -> None:
             grad.mul_(scale)
 
 
-def clip_grad_norm(
-    parameters: Tensor | Iterable[Tensor],
-    max_norm: float,
-    norm_type: float = 2.0,
-    error_if_nonfinite: bool = False,
-    foreach: bool | None = None,
-) -> Tensor:
-    """clip_grad_norm_ under its old name. Source: torch.nn.utils.clip_grad_norm."""
-    warnings.warn(
-        "`torch.nn.utils.clip_grad_norm` is now deprecated in favor of `torch.nn.utils.clip_grad_norm_`.",
-        FutureWarning,
-        stacklevel=2,
-    )
-    return clip_grad_norm_(parameters, max_norm, norm_type, error_if_nonfinite, foreach)
+clip_grad_norm = deprecated(clip_grad_norm_, "torch.nn.utils")
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
