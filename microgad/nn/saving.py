@@ -132,20 +132,12 @@ def load_own(
     own, assign, writes = _persistent(module), metadata.get("assign_to_params_buffers"), metadata.get("writes", [])
     for name, target in own.items():
         key = prefix + name
-        if key not in state_dict:
+        if key in state_dict:
+            ways, wrong = _taking(module, name, target, key, state_dict[key], assign)
+            writes += ways
+            errors += [wrong] if wrong else []
+        else:
             missing.append(key)
-        elif not (is_lazy(target) and is_lazy(state_dict[key])):
-            value, wrong = _fitting(key, state_dict[key], target)
-            if wrong:
-                errors.append(wrong)
-            elif assign and target.requires_grad and not (value.is_floating_point() or value.is_complex()):
-                errors.append(f"{key} is learned, but its value in the checkpoint is of {value.dtype}")
-            elif assign:
-                writes.append(partial(_assign, module, name, target, value))
-            else:
-                if is_lazy(target):
-                    writes.append(partial(target.materialize, value.shape))  # type: ignore[attr-defined]
-                writes.append(partial(target.copy_, value.detach().to(device=target.device, dtype=target.dtype)))
     extra = prefix + _EXTRA
     takes_extra = hasattr(type(module), "set_extra_state")
     sets_extra = takes_extra and extra in state_dict
@@ -168,6 +160,23 @@ def load_own(
 def _by_a_program(module: Module) -> bool:
     """Whether it loads in a way that a program's class has."""
     return not type(module)._load_from_state_dict.__module__.startswith(f"{__name__.partition('.')[0]}.")
+
+
+def _taking(
+    module: Module, name: str, target: Tensor, key: str, value: Any, assign: bool | None
+) -> tuple[list[Callable[[], Any]], str]:
+    """How a parameter or buffer takes a value; and what is wrong with that, if anything."""
+    if is_lazy(target) and is_lazy(value):
+        return [], ""
+    value, wrong = _fitting(key, value, target)
+    if wrong:
+        return [], wrong
+    if assign:
+        if target.requires_grad and not (value.is_floating_point() or value.is_complex()):
+            return [], f"{key} is learned, but its value in the checkpoint is of {value.dtype}"
+        return [partial(_assign, module, name, target, value)], ""
+    shaped = [partial(target.materialize, value.shape)] if is_lazy(target) else []  # type: ignore[attr-defined]
+    return [*shaped, partial(target.copy_, value.detach().to(device=target.device, dtype=target.dtype))], ""
 
 
 def _fitting(key: str, value: Any, target: Tensor) -> tuple[Any, str]:
