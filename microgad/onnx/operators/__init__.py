@@ -6,6 +6,7 @@ from . import indexing as indexing
 from . import layers as layers
 from . import losses as losses
 from . import movement as movement
+from . import quantized as quantized
 from . import recurrent as recurrent
 from . import reduction as reduction
 from . import window as window

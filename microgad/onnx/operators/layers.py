@@ -1,4 +1,4 @@
-"""Normalization, attention, and what quantizes."""
+"""Normalization and attention."""
 
 from __future__ import annotations
 
@@ -184,59 +184,3 @@ def rotary_embedding(node: Node, x: Tensor, cos: Tensor, sin: Tensor, places: Te
         made = movement.cat([cos * a - sin * b, sin * a + cos * b], -1)
     out = movement.cat([made, rest], -1)
     return movement.flatten(movement.transpose(out, 1, 2), 2) if flat else out
-
-
-# Quantization
-
-
-def _spread(x: Tensor, like: Tensor, node: Node) -> Tensor:
-    """A scale or a zero point in the shape of what it is for: one for all, one for each place of an axis, or blocks."""
-    if x.ndim == 0 or x.array.size == 1:
-        return movement.reshape(x, ())
-    axis = node.get("axis", 1) % like.ndim
-    if x.ndim == 1:
-        return column(x, like.ndim, axis)
-    block = node.get("block_size", 0) or -(-like.shape[axis] // x.shape[axis])
-    return movement.narrow(movement.repeat_interleave(x, block, axis), axis, 0, like.shape[axis])
-
-
-@operator("QuantizeLinear")
-def quantize_linear(node: Node, x: Tensor, scale: Tensor, zero: Tensor | None = None) -> Any:
-    kind = node.get("output_dtype")
-    dtype = zero.array.dtype if zero is not None else kind_of(kind, "the result") if kind else np.dtype(np.uint8)
-    info = np.iinfo(dtype)
-    scaled = elementwise.round(x / _spread(scale.to(x.dtype), x, node))
-    shift = 0 if zero is None else _spread(zero.to(np.int32), x, node)
-    return elementwise.clamp(scaled + shift, info.min, info.max).to(dtype)
-
-
-@operator("DequantizeLinear")
-def dequantize_linear(node: Node, x: Tensor, scale: Tensor, zero: Tensor | None = None) -> Any:
-    wide = x.to(np.int32)
-    centred = wide if zero is None else wide - _spread(zero.to(np.int32), x, node)
-    kind = node.get("output_dtype")
-    made = centred.to(scale.dtype) * _spread(scale, x, node)
-    return made.to(kind_of(kind, "the result")) if kind else made
-
-
-@operator("DynamicQuantizeLinear")
-def dynamic_quantize_linear(node: Node, x: Tensor) -> Any:
-    low, high = (np.minimum(x.array.min(), 0), np.maximum(x.array.max(), 0))
-    scale = np.float32((high - low) / 255)
-    zero = np.clip(np.rint(-low / scale), 0, 255).astype(np.uint8)
-    made = np.clip(np.rint(x.array / scale) + zero, 0, 255).astype(np.uint8)
-    return tuple(creation.as_tensor(np.asarray(part)) for part in (made, scale, zero))
-
-
-@operator("QLinearMatMul")
-def qlinear_matmul(node: Node, *inputs: Tensor) -> Any:
-    a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero = inputs
-
-    def real(x: Tensor, scale: Tensor, zero: Tensor, axis: int) -> Tensor:
-        wide = x.to(np.int32) - (movement.unsqueeze(zero.to(np.int32), axis) if zero.ndim == 1 else zero.to(np.int32))
-        return wide.double() * (movement.unsqueeze(scale, axis) if scale.ndim == 1 else scale).double()
-
-    product = linalg.matmul(real(a, a_scale, a_zero, -1), real(b, b_scale, b_zero, 0))
-    info = np.iinfo(y_zero.array.dtype)
-    made = elementwise.round(product / y_scale.double()) + y_zero.to(np.int32)
-    return elementwise.clamp(made, info.min, info.max).to(y_zero.dtype)

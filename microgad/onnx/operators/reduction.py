@@ -159,17 +159,6 @@ def gemm(node: Node, a: Tensor, b: Tensor, c: Tensor | None = None) -> Any:
     return made if c is None else made + (c if beta == 1 else c * beta)
 
 
-@operator("MatMulInteger")
-def matmul_integer(node: Node, a: Tensor, b: Tensor, a_zero: Tensor | None = None, b_zero: Tensor | None = None) -> Any:
-    a, b = a.to(np.int32), b.to(np.int32)
-    if a_zero is not None:
-        zero = a_zero.to(np.int32)
-        a = a - (movement.unsqueeze(zero, -1) if zero.ndim == 1 and zero.shape[0] > 1 else zero)
-    if b_zero is not None:
-        b = b - b_zero.to(np.int32)
-    return linalg.matmul(a, b)
-
-
 @operator("Einsum")
 def einsum(node: Node, *inputs: Tensor) -> Any:
     return linalg.einsum(node.get("equation"), *inputs)

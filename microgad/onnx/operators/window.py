@@ -44,28 +44,6 @@ def conv(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> A
     return CONV[dims - 1](x, weight, bias, strides, padding, dilations, node.get("group", 1))
 
 
-@operator("ConvInteger")
-def conv_integer(node: Node, x: Tensor, weight: Tensor, x_zero: Any = None, w_zero: Any = None) -> Any:
-    a, b = x.double(), weight.double()
-    a = a if x_zero is None else a - x_zero.double()
-    if w_zero is not None:
-        b = b - (column(w_zero, b.ndim, 0) if w_zero.ndim == 1 else w_zero).double()
-    return conv(node, a, b).to(np.int32)
-
-
-@operator("QLinearConv")
-def qlinear_conv(node: Node, *inputs: Any) -> Any:
-    x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero, *bias = inputs
-    scale, zero = (column(part, w.ndim, 0) if part.ndim == 1 else part for part in (w_scale, w_zero))
-    real = (x.double() - x_zero.double()) * x_scale.double(), (w.double() - zero.double()) * scale.double()
-    made = conv(node, *real)
-    if bias and bias[0] is not None:
-        made = made + column(bias[0].double() * x_scale.double() * w_scale.double(), made.ndim)
-    info = np.iinfo(y_zero.array.dtype)
-    out = elementwise.round(made / y_scale.double()) + y_zero.double()
-    return elementwise.clamp(out, info.min, info.max).to(y_zero.dtype)
-
-
 @operator("ConvTranspose")
 def conv_transpose(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
     dims, kernel = x.ndim - 2, list(weight.shape[2:])
