@@ -16,7 +16,8 @@ from .conversion import convert_image_dtype, max_value
 from .pictures import from_pixels, get_dimensions, is_tensor_image, pillow, require_pil
 
 
-def _not_negative(op: str, name: str, value: float) -> None:
+def not_negative(op: str, name: str, value: float) -> None:
+    """Raise ValueError of what is less than 0."""
     if value < 0:
         raise ArgumentError(f"{op}: {name} is {value}, expected at least 0")
 
@@ -81,7 +82,7 @@ def adjust_brightness(img: Any, brightness_factor: float) -> Any:
     """
     if not is_tensor_image(img, "adjust_brightness", channels=True):
         return _enhanced(img, "Brightness", brightness_factor)
-    _not_negative("adjust_brightness", "brightness_factor", brightness_factor)
+    not_negative("adjust_brightness", "brightness_factor", brightness_factor)
     return blend(img, creation.zeros_like(img), brightness_factor)
 
 
@@ -95,7 +96,7 @@ def adjust_contrast(img: Any, contrast_factor: float) -> Any:
     """
     if not is_tensor_image(img, "adjust_contrast", channels=True):
         return _enhanced(img, "Contrast", contrast_factor)
-    _not_negative("adjust_contrast", "contrast_factor", contrast_factor)
+    not_negative("adjust_contrast", "contrast_factor", contrast_factor)
     grey = rgb_to_grayscale(img) if get_dimensions(img)[0] == 3 else img
     grey = grey if grey.is_floating_point() else grey.to(float32)
     return blend(img, grey.mean(tuple(range(-min(3, img.ndim), 0)), keepdim=True), contrast_factor)
@@ -111,7 +112,7 @@ def adjust_saturation(img: Any, saturation_factor: float) -> Any:
     """
     if not is_tensor_image(img, "adjust_saturation", channels=True):
         return _enhanced(img, "Color", saturation_factor)
-    _not_negative("adjust_saturation", "saturation_factor", saturation_factor)
+    not_negative("adjust_saturation", "saturation_factor", saturation_factor)
     return img if get_dimensions(img)[0] == 1 else blend(img, rgb_to_grayscale(img), saturation_factor)
 
 
@@ -167,7 +168,7 @@ def adjust_gamma(img: Any, gamma: float, gain: float = 1) -> Any:
     >>> torch.transforms.functional.adjust_gamma(torch.tensor([[[0.5, 1.0]]]), 2).tolist()
     [[[0.25, 1.0]]]
     """
-    _not_negative("adjust_gamma", "gamma", gamma)
+    not_negative("adjust_gamma", "gamma", gamma)
     if not is_tensor_image(img, "adjust_gamma", channels=True):
         table = [int((255 + 1 - 1e-3) * gain * pow(value / 255.0, gamma)) for value in range(256)] * 3
         return img.convert("RGB").point(table).convert(img.mode)

@@ -9,7 +9,7 @@ from ..errors import ArgumentError, DtypeError
 from ..nn import functional as nn
 from ..ops import creation
 from ..tensor import Tensor
-from .colour import _enhanced, blend
+from .colour import _enhanced, blend, not_negative
 from .conversion import pil_to_tensor, to_pil_image
 from .geometry import batched
 from .pictures import is_tensor_image
@@ -73,8 +73,7 @@ def adjust_sharpness(img: Any, sharpness_factor: float) -> Any:
     """
     if not is_tensor_image(img, "adjust_sharpness", channels=True):
         return _enhanced(img, "Sharpness", sharpness_factor)
-    if sharpness_factor < 0:
-        raise ArgumentError(f"adjust_sharpness: sharpness_factor is {sharpness_factor}, expected at least 0")
+    not_negative("adjust_sharpness", "sharpness_factor", sharpness_factor)
     if min(img.shape[-2:]) <= 2:
         return img
     kernel = creation.ones(3, 3, dtype=img.dtype if img.is_floating_point() else float32, device=img.device)

@@ -138,12 +138,10 @@ class RandomAffine(Shown):
         return F.affine(img, *drawn, self.interpolation, fill, self.center)  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
-        usual = {"translate": None, "scale": None, "shear": None, "fill": 0, "center": None}
+        usual: dict[str, Any] = {"translate": None, "scale": None, "shear": None}
+        usual |= {"interpolation": InterpolationMode.NEAREST, "fill": 0, "center": None}
         said = {name: getattr(self, name) for name, default in usual.items() if getattr(self, name) != default}
-        if self.interpolation != InterpolationMode.NEAREST:
-            said["interpolation"] = self.interpolation.value
-        order = ["translate", "scale", "shear", "interpolation", "fill", "center"]
-        rest = "".join(f", {name}={said[name]}" for name in order if name in said)
+        rest = "".join(f", {name}={self._said(value)}" for name, value in said.items())
         return f"{type(self).__name__}(degrees={self.degrees}{rest})"
 
 

@@ -14,8 +14,12 @@ from .factors import attributes
 class _Cycle(Schedule):
     cycle_momentum: bool
 
-    def _take_momentum(self, optimizer: Optimizer, base: Any, most: Any, last_epoch: int) -> None:
-        """Have the groups hold the ends between which momentum, or Adam's first beta, is to go."""
+    def _take_momentum(
+        self, optimizer: Optimizer, base_momentum: Any, max_momentum: Any, last_epoch: int
+    ) -> tuple[list[Any], list[Any]]:
+        """The ends between which momentum, or Adam's first beta, is to go, one a group; the groups hold them."""
+        base = of_each_group("base_momentum", optimizer, base_momentum)
+        most = of_each_group("max_momentum", optimizer, max_momentum)
         if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
             raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` option enabled")
         self.use_beta1 = "betas" in optimizer.defaults
@@ -23,6 +27,7 @@ class _Cycle(Schedule):
             for group, low, high in zip(optimizer.param_groups, base, most, strict=True):
                 self._put_momentum(group, high)
                 group["max_momentum"], group["base_momentum"] = high, low
+        return base, most
 
     def _put_momentum(self, group: dict[str, Any], momentum: float) -> None:
         if self.use_beta1:
@@ -74,10 +79,8 @@ class CyclicLR(_Cycle):
         self.scale_mode = scale_mode if scale_fn else "iterations" if mode == "exp_range" else "cycle"
         self.cycle_momentum = cycle_momentum
         if cycle_momentum:
-            base = of_each_group("base_momentum", optimizer, base_momentum)
-            most = of_each_group("max_momentum", optimizer, max_momentum)
-            self._take_momentum(optimizer, base, most, last_epoch)
-            self.base_momentums, self.max_momentums = base, most
+            ends = self._take_momentum(optimizer, base_momentum, max_momentum, last_epoch)
+            self.base_momentums, self.max_momentums = ends
         super().__init__(optimizer, last_epoch)
         self.base_lrs = base_lrs
 
@@ -171,9 +174,7 @@ class OneCycleLR(_Cycle):
                 group["min_lr"] = group["initial_lr"] / final_div_factor
         self.cycle_momentum = cycle_momentum
         if cycle_momentum:
-            ends = {"base_momentum": base_momentum, "max_momentum": max_momentum}
-            base, most = (of_each_group(name, optimizer, value) for name, value in ends.items())
-            self._take_momentum(optimizer, base, most, last_epoch)
+            self._take_momentum(optimizer, base_momentum, max_momentum, last_epoch)
         super().__init__(optimizer, last_epoch)
 
     def rates(self) -> list[Any]:

@@ -11,7 +11,19 @@ from ...ops.random import multinomial, rand, randperm
 from .base import Transform
 
 
-class Compose(Transform):
+class _Several(Transform):
+    """The base of those that call `transforms`."""
+
+    def __init__(self, transforms: Any) -> None:
+        super().__init__()
+        if not isinstance(transforms, Sequence) and not hasattr(transforms, "append"):
+            raise DtypeError(f"{type(self).__name__}: transforms is {type(transforms).__name__}, expected a sequence")
+        if not len(transforms):
+            raise ArgumentError(f"{type(self).__name__}: Pass at least one transform")
+        self.transforms = transforms
+
+
+class Compose(_Several):
     """Call `transforms` one after the other. TypeError of what is no sequence, ValueError of none.
 
     Source: torchvision.transforms.v2.Compose.
@@ -20,24 +32,12 @@ class Compose(Transform):
     1
     """
 
-    def __init__(self, transforms: Any) -> None:
-        super().__init__()
-        _checked(self, transforms)
-        self.transforms = transforms
-
     def forward(self, *inputs: Any) -> Any:
         return _in_turn(self.transforms, inputs)
 
     def extra_repr(self) -> str:
         """A line for each."""
         return "\n".join(f"    {transform}" for transform in self.transforms)
-
-
-def _checked(self: Any, transforms: Any) -> None:
-    if not isinstance(transforms, Sequence) and not hasattr(transforms, "append"):
-        raise DtypeError(f"{type(self).__name__}: transforms is {type(transforms).__name__}, expected a sequence")
-    if not len(transforms):
-        raise ArgumentError(f"{type(self).__name__}: Pass at least one transform")
 
 
 def _in_turn(transforms: Any, inputs: tuple[Any, ...]) -> Any:
@@ -69,7 +69,7 @@ class RandomApply(Compose):
         return super().forward(*inputs)
 
 
-class RandomChoice(Transform):
+class RandomChoice(_Several):
     """Call one of `transforms`, of weights p. Raises TypeError, ValueError.
 
     Source: torchvision.transforms.v2.RandomChoice.
@@ -79,28 +79,22 @@ class RandomChoice(Transform):
     """
 
     def __init__(self, transforms: Any, p: Sequence[float] | None = None) -> None:
-        super().__init__()
-        _checked(self, transforms)
+        super().__init__(transforms)
         weights = [1] * len(transforms) if p is None else p
         if len(weights) != len(transforms):
             raise ArgumentError(f"RandomChoice: p has {len(weights)} weights for {len(transforms)} transforms")
-        self.transforms, self.p = transforms, [weight / sum(weights) for weight in weights]
+        self.p = [weight / sum(weights) for weight in weights]
 
     def forward(self, *inputs: Any) -> Any:
         return self.transforms[int(multinomial(creation.tensor(self.p), 1).item())](*inputs)
 
 
-class RandomOrder(Transform):
+class RandomOrder(_Several):
     """Call all `transforms` in an order that is drawn. Source: torchvision.transforms.v2.RandomOrder.
 
     >>> torch.transforms.v2.RandomOrder([abs, abs])(-1)
     1
     """
-
-    def __init__(self, transforms: Any) -> None:
-        super().__init__()
-        _checked(self, transforms)
-        self.transforms = transforms
 
     def forward(self, *inputs: Any) -> Any:
         return _in_turn([self.transforms[i] for i in randperm(len(self.transforms)).tolist()], inputs)

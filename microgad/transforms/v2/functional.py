@@ -52,8 +52,7 @@ def _grey(img: Tensor, num_output_channels: int = 1) -> Tensor:
 
 
 def _gamma(img: Tensor, gamma: float, gain: float = 1) -> Tensor:
-    if gamma < 0:
-        raise ArgumentError(f"adjust_gamma: gamma is {gamma}, expected at least 0")
+    colour.not_negative("adjust_gamma", "gamma", gamma)
     powers = convert_image_dtype(img, img.dtype if img.is_floating_point() else float32).pow(gamma)
     return convert_image_dtype(powers if gain == 1 else (gain * powers).clamp(0, 1), img.dtype)
 
@@ -218,8 +217,7 @@ def gaussian_noise(inpt: Tensor, mean: float = 0.0, sigma: float = 0.1, clip: bo
     >>> torch.transforms.v2.functional.gaussian_noise(torch.zeros(1, 1, 1), mean=2.0, sigma=0.0).item()
     1.0
     """
-    if sigma < 0:
-        raise ArgumentError(f"gaussian_noise: sigma is {sigma}, expected at least 0")
+    colour.not_negative("gaussian_noise", "sigma", sigma)
     if not isinstance(inpt, Tensor) or not (inpt.is_floating_point() or inpt.dtype == uint8):
         raise ArgumentError("gaussian_noise: inpt is expected to be a Tensor of floating point or of torch.uint8")
     if inpt.dtype == uint8:
