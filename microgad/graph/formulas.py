@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -51,12 +52,18 @@ def _all_functions() -> dict[str, type[Function]]:
 
 def _functions() -> dict[str, type[Function]]:
     found: dict[str, type[Function]] = {}
+    for cls in loaded():
+        found.setdefault(cls.__name__, cls)
+    return found
+
+
+def loaded() -> Iterator[type[Function]]:
+    """All Functions that there are by now; of siblings the newest comes first."""
     stack = list(Function.__subclasses__())
     while stack:
         cls = stack.pop()
-        found.setdefault(cls.__name__, cls)
+        yield cls
         stack += cls.__subclasses__()
-    return found
 
 
 def _read(cls: type[Function]) -> Formula | None:

@@ -18,7 +18,7 @@ from ..making.reading import folded, read
 from ..making.recording import record
 from ..tape import Op, Tape
 from ..text import settings, shape_of, size, title
-from .gradient_path import Cut
+from .gradient_path import Cut, no_gradient
 
 SMALL = 6  # elements of which all values are told
 
@@ -44,7 +44,7 @@ def why_no_grad(
         return tape.why_no_grad(tensor, _number(tape, loss))
     name = tensor.name or f"the {'parameter' if tensor.is_leaf else 'result'} of shape {tuple(tensor.shape)}"
     if tensor.is_leaf and not tensor.requires_grad:
-        return Cut("frozen", None, f"{name} gets no gradient: it doesn't require grad")
+        return no_gradient(name, "frozen", None, "it doesn't require grad")
     if callable(loss) and not isinstance(loss, Tensor):
         with record(source=True, params={name: tensor}) as tape:
             loss = loss()
@@ -68,7 +68,7 @@ def _by_nodes(tensor: Tensor, loss: Tensor, name: str) -> Cut:
     """What the nodes alone tell: the path is there, or what comes in without one."""
     advice = "Give why_no_grad the loss as a function, or a tape of microgad.record(source=True), to see where"
     if loss.node is None:
-        return Cut("unknown", None, f"{name} gets no gradient: the loss doesn't require grad. {advice}")
+        return no_gradient(name, "unknown", None, f"the loss doesn't require grad. {advice}")
     tape = read((loss,))
     node = folded(tensor.node)[0] if tensor.node is not None else None
     if node is not None and tape.find(node.number) is not None:
@@ -79,11 +79,11 @@ def _by_nodes(tensor: Tensor, loss: Tensor, name: str) -> Cut:
             "flows", None, f"a gradient flows through {name}, but only leaves keep theirs: call retain_grad() on it"
         )
     cut = [op for op in tape if any(not x.wanted and x.shape != () for x in op.inputs)]
-    said = f"{name} gets no gradient: no recorded path leads from it to the loss"
+    why = "no recorded path leads from it to the loss"
     if cut:
         places = ", ".join(dict.fromkeys(place(op.name, op.path) for op in cut[:5]))
-        said += f"; values without a graph come in at {places}"
-    return Cut("unknown", cut[0] if cut else None, f"{said}. {advice}")
+        why += f"; values without a graph come in at {places}"
+    return no_gradient(name, "unknown", cut[0] if cut else None, f"{why}. {advice}")
 
 
 def explain(tensor: Tensor, params: Any = None) -> str:

@@ -42,6 +42,11 @@ class Cut:
     __repr__ = __str__
 
 
+def no_gradient(called: str, reason: Reason, op: Op | Source | None, why: str, others: tuple[Op, ...] = ()) -> Cut:
+    """The answer for something, as it is called, that gets none."""
+    return Cut(reason, op, f"{called} gets no gradient: {why}", others)
+
+
 def why_no_grad(tape: Tape, of: str | int | Op | Source, loss: int | Op | None = None) -> Cut:
     """Where the path from `of` to the loss is cut: see `Tape.why_no_grad`."""
     starts = _starts(tape, of)
@@ -50,7 +55,7 @@ def why_no_grad(tape: Tape, of: str | int | Op | Source, loss: int | Op | None =
     if loss is not None and not isinstance(end, Op):
         raise ArgumentError(f"why_no_grad: loss must be an operation on the tape or its number, got {loss!r}")
     if not starts or not isinstance(end, Op):
-        return Cut("unused", None, f"{called} gets no gradient: no operation on the tape reads it")
+        return no_gradient(called, "unused", None, "no operation on the tape reads it")
     first = starts[0]
     frozen = isinstance(first, Source) and first.kind == "constant"
     return _Walk(tape, starts, end, called, frozen).verdict()
@@ -76,17 +81,17 @@ class _Walk:
         if self.frozen:
             op = next((op for op, _ in self.readers[self.starts[0].number]), None)
             where = f". It was read first by {place(op)}" if op is not None else ""
-            return Cut("frozen", self.starts[0], f"{self.called} gets no gradient: it doesn't require grad{where}")
+            return no_gradient(self.called, "frozen", self.starts[0], f"it doesn't require grad{where}")
         if self.end.number in reached:
             return self._weak()
         found = sorted((c for c in self.cuts.values() if self._leads(c[0])), key=lambda c: c[0].number)
         if found:
             op, reason, beside = found[0]
-            said = f"{self.called} gets no gradient: its path to the loss ends at {place(op)}: {_told(reason, beside)}"
+            why = f"its path to the loss ends at {place(op)}: {_told(reason, beside)}"
             others = tuple(c[0] for c in found[1:])
             if others:
-                said += f". It ends at {', '.join(map(place, others[:5]))} as well"
-            return Cut(reason, op, said, others)
+                why += f". It ends at {', '.join(map(place, others[:5]))} as well"
+            return no_gradient(self.called, reason, op, why, others)
         return self._lost()
 
     def _weak(self) -> Cut:
@@ -118,8 +123,8 @@ class _Walk:
             return None
         op, x = nothing[0]
         if x.got == "nothing":
-            said = f"{self.called} gets no gradient: the derivative of {place(op)} gave None for its input {x.name}"
-            return Cut("nothing", op, said)
+            why = f"the derivative of {place(op)} gave None for its input {x.name}"
+            return no_gradient(self.called, "nothing", op, why)
         said = f"{self.called} gets a gradient of zeros only: the derivative of {place(op)} is 0 at its inputs' values"
         return Cut("zeros", op, said)
 
@@ -197,8 +202,7 @@ class _Walk:
     def _lost(self) -> Cut:
         """No values lead from the start to the loss: they left the tape, or were never used."""
         if not any(self.readers[start.number] for start in self.starts):
-            start = self.starts[0]
-            return Cut("unused", start, f"{self.called} gets no gradient: no operation on the tape reads it")
+            return no_gradient(self.called, "unused", self.starts[0], "no operation on the tape reads it")
         ends = self.ends + [op for op, _, _ in self.cuts.values() if not self.readers[op.number]]
         ends += [op for op, _, _ in self.cuts.values() if op not in ends]
         first = min((op.number for op in ends), default=0)
@@ -209,28 +213,23 @@ class _Walk:
         before = [op for op in ends if any(self._read_at(source) > op.number for source in unknown)]
         last = max(before or ends, key=lambda op: op.number, default=None)
         if last is None:
-            return Cut(
-                "unknown", None, f"{self.called} gets no gradient: nothing on the tape leads from it to the loss"
-            )
+            return no_gradient(self.called, "unknown", None, "nothing on the tape leads from it to the loss")
         _, reason, beside = self.cuts.get(last.number, (last, None, last))
-        if reason in ("integer", "comparison"):  # indices and masks are settings, which the tape doesn't follow
-            told = f"{self.called} gets no gradient: its path ends at {place(last)}: {_told(reason, beside)}"
-            return Cut(reason, last, told)
-        said = f"{self.called} gets no gradient: nothing that reads the result of {place(last)} leads to the loss"
         number = any(math.prod(shape) == 1 for shape in last.shapes)
         after = [x for x in unknown if self._read_at(x) > last.number and (number or x.shape in last.shapes)]
-        if not after and reason == "detached":
-            told = f"{self.called} gets no gradient: its path ends at {place(last)}: {_told(reason, beside)}"
-            return Cut(reason, last, told)
+        # Indices and masks are settings, which the tape doesn't follow.
+        if reason in ("integer", "comparison") or (reason == "detached" and not after):
+            return no_gradient(self.called, reason, last, f"its path ends at {place(last)}: {_told(reason, beside)}")
+        why = f"nothing that reads the result of {place(last)} leads to the loss"
         if not after:
-            return Cut("unused", last, said)
+            return no_gradient(self.called, "unused", last, why)
         after.sort(key=lambda source: source.shape not in last.shapes)
         reader = self.readers[after[0].number][0][0]
-        said += (
+        why += (
             ". If it was taken off as a number, an array or indices (item(), tolist(), numpy(), torch.tensor(...), "
             f"argsort(), ...), it may have come back as {_called(after[0])}, of unknown origin, in {place(reader)}"
         )
-        return Cut("left", last, said)
+        return no_gradient(self.called, "left", last, why)
 
     def _read_at(self, source: Source) -> int:
         return min((op.number for op, _ in self.readers[source.number]), default=-1)

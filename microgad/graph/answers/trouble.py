@@ -79,12 +79,7 @@ class _Forward:
     def behind(self, backward: Bad) -> Bad | None:
         """What had made the infinity that a derivative read."""
         assert isinstance(backward.op, Op)
-        origins = [origin for x in backward.op.inputs if self._kind(x) and (origin := self._origin(x)) is not None]
-        if not origins:
-            return None
-        first = min(origins, key=lambda op: op.number)
-        said = f"{place(first)}: produced inf from finite inputs: {self._ranges(first)}. "
-        return Bad(first, "forward", "inf", said + f"The derivative of {place(backward.op)} gave {backward.kind}")
+        return self._origin(backward.op.inputs, f"The derivative of {place(backward.op)} gave {backward.kind}")
 
     def at(self, bad: Bad) -> int:
         """The number of the operation that made it, or read it first."""
@@ -101,19 +96,16 @@ class _Forward:
             return Bad(op, "forward", wanted, f"{place(op)}: produced {wanted} from finite inputs: {self._ranges(op)}")  # type: ignore[arg-type]
         if wanted == "inf":
             return None  # it goes on from where it was made
-        origins = [origin for origin in map(self._origin, sick) if origin is not None]
-        if origins:
-            first = min(origins, key=lambda op: op.number)
-            said = f"{place(first)}: produced inf from finite inputs: {self._ranges(first)}. "
-            return Bad(first, "forward", "inf", said + f"It became NaN in {place(op)}")
+        if (origin := self._origin(sick, f"It became NaN in {place(op)}")) is not None:
+            return origin
         x = sick[0]
         held = f"its input {x.name} held {self._kind(x)} before"
         return Bad(op, "forward", "NaN", f"{place(op)}: produced NaN, but {held}: {self._ranges(op)}")
 
-    def _origin(self, x: Input) -> Op | None:
-        """The operation that made an input's infinity out of finite values; None where somebody has put it in."""
+    def _origin(self, inputs: list[Input], then: str) -> Bad | None:
+        """The first operation that made infinity out of finite values for these; None where somebody has put it in."""
         seen: set[int] = set()
-        stack = [x]
+        stack = [*inputs]
         found: list[Op] = []
         while stack:
             x = stack.pop()
@@ -126,7 +118,11 @@ class _Forward:
             stack += sick
             if not sick and not _given(op):
                 found.append(op)
-        return min(found, key=lambda op: op.number, default=None)
+        if not found:
+            return None
+        first = min(found, key=lambda op: op.number)
+        said = f"{place(first)}: produced inf from finite inputs: {self._ranges(first)}. {then}"
+        return Bad(first, "forward", "inf", said)
 
     def _kind(self, x: Input) -> str:
         if x.source is None:

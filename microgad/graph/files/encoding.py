@@ -21,6 +21,7 @@ from ... import backend, dtypes
 from ...errors import ArgumentError
 from ...function import Function
 from ..copying import laid_out
+from ..formulas import loaded
 from ..passes import Pass, Point
 from ..patience import uncollected
 from ..recipe import Recipe
@@ -226,7 +227,8 @@ class _Reader:
         if ROOMS.fullmatch(module):
             _room(module)
         if (module, name) not in self.functions:
-            self.functions = {(cls.__module__, cls.__qualname__): cls for cls in _subclasses(Function)}
+            for cls in loaded():
+                self.functions.setdefault((cls.__module__, cls.__qualname__), cls)
         if (module, name) not in self.functions:
             raise ArgumentError(f"from_json: there is no Function {module}.{name}: define or import it before")
         return self.functions[module, name]
@@ -295,11 +297,3 @@ def _room(name: str) -> Any:
         return sys.modules.get(name) or import_module(name)
     except ImportError:
         raise ArgumentError(f"from_json: there is no {name}") from None
-
-
-def _subclasses(cls: type[Any]) -> Iterator[type[Any]]:
-    stack = [cls]
-    while stack:
-        for inner in stack.pop().__subclasses__():
-            yield inner
-            stack.append(inner)

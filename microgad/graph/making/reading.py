@@ -72,7 +72,7 @@ class Reader:
         results = []
         for tensor in tensors:
             (node, index), x = folded(tensor.node), tensor.array
-            results.append(Result(node.number, index, self.name(tensor), x.shape, self.dtype(x.dtype), _value(x)))
+            results.append(Result(node.number, index, self.name(tensor), x.shape, self.dtype(x.dtype), value_of(x)))
         return Tape(ops, [*self.sources.values(), *self.constants.values()], results)
 
     def name(self, tensor: Tensor) -> str:
@@ -90,7 +90,7 @@ class Reader:
             return Source(node.number, "leaf", "", node.shape, self.dtype(node.dtype))
         self.leaves[self.memory(tensor.array)] = node.number
         kind: Any = "parameter" if isinstance(tensor, Parameter) else "leaf"
-        return Source(node.number, kind, self.name(tensor), node.shape, self.dtype(node.dtype), _value(tensor.array))
+        return Source(node.number, kind, self.name(tensor), node.shape, self.dtype(node.dtype), value_of(tensor.array))
 
     def op(self, node: Function) -> Op:
         cls = type(node)
@@ -135,7 +135,7 @@ class Reader:
             source = Source(-1 - len(self.constants), "constant", "", None, None)
             if array is not None:
                 source.name = self.array_names.get(id(array), "")
-                source.shape, source.dtype, source.value = array.shape, self.dtype(array.dtype), _value(array)
+                source.shape, source.dtype, source.value = array.shape, self.dtype(array.dtype), value_of(array)
             self.constants[key] = source
         self.suggest(source, name, node.path)
         return Input(name, source.number, 0, source.shape, source.dtype)
@@ -208,7 +208,8 @@ def _reached(roots: list[Function]) -> dict[int, Function]:
     return dict(sorted(reached.items()))
 
 
-def _value(array: Any) -> Any:
+def value_of(array: Any) -> Any:
+    """The number that a 0-d array is; None of others."""
     return None if array.ndim else backend.to_numpy(array).item()
 
 

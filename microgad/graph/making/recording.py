@@ -31,7 +31,7 @@ from ..passes import Pass, Point
 from ..recipe import Recipe
 from ..statistics import quality, stats_of
 from ..tape import Input, Op, Result, Source, Tape
-from .reading import Reader, folded, names_of, plain
+from .reading import Reader, folded, names_of, plain, value_of
 
 
 @dataclass(frozen=True)
@@ -293,8 +293,7 @@ class Recorder(state.Observer):
     def source(self, kind: Any, array: Any, number: int | None = None, name: str = "") -> Source:
         if number is None:
             number = -1 - len(self.tape.sources)
-        value = None if array.ndim else backend.to_numpy(array).item()
-        source = Source(number, kind, name, array.shape, self.reader.dtype(array.dtype), value)
+        source = Source(number, kind, name, array.shape, self.reader.dtype(array.dtype), value_of(array))
         if self.level.replay:
             source.array = replica(array)
         if self.level.stats:

@@ -93,7 +93,7 @@ class LayerInfo:
         own = self.num_params if deepest or self.is_leaf_layer else self.leftover("num_params")
         inside = sum(x.macs for x in self.children if x.is_leaf_layer)
         macs = self.macs if self.is_leaf_layer else inside if deepest and self.macs else 0
-        params = percent = "--"
+        params = "--"
         if self.num_params and self.is_recursive:
             params = "(recursive)"
         elif own > 0:
@@ -192,18 +192,18 @@ def _with_containers(called: list[LayerInfo]) -> list[LayerInfo]:
     seen = {id(layer.module) for layer in called}
     open_: dict[int, Module] = {}
     for layer in called:
-        around, above = [], layer.parent_info
+        around, above = [layer], layer.parent_info
         while above is not None and above.depth:
             around.append(above)
             above = above.parent_info
-        for above in reversed(around):
-            if open_.get(above.depth) is not above.module:
-                above.is_recursive = id(above.module) in seen
-                seen.add(id(above.module))
-                rows.append(above)
-                open_ = {d: m for d, m in open_.items() if d < above.depth} | {above.depth: above.module}
-        rows.append(layer)
-        open_ = {d: m for d, m in open_.items() if d < layer.depth} | {layer.depth: layer.module}
+        for row in reversed(around):
+            if row is not layer:
+                if open_.get(row.depth) is row.module:
+                    continue
+                row.is_recursive = id(row.module) in seen
+                seen.add(id(row.module))
+            rows.append(row)
+            open_ = {d: m for d, m in open_.items() if d < row.depth} | {row.depth: row.module}
     return rows
 
 
