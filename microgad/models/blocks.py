@@ -8,6 +8,7 @@ from typing import Any
 from .. import nn
 from ..errors import ArgumentError
 from ..nn import Module
+from ..nn.settings import showing
 from ..ops import creation
 from ..tensor import Tensor
 
@@ -218,8 +219,7 @@ class StochasticDepth(Module):
     def forward(self, input: Tensor) -> Tensor:
         return stochastic_depth(input, self.p, self.mode, self.training)
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(p={self.p}, mode={self.mode})"
+    extra_repr = showing("p mode")
 
 
 class FrozenBatchNorm2d(Module):
@@ -254,5 +254,5 @@ class FrozenBatchNorm2d(Module):
         scale = weight * (var + self.eps).rsqrt()
         return x * scale + (bias - mean * scale)
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.weight.shape[0]}, eps={self.eps})"
+    def extra_repr(self) -> str:
+        return f"{self.weight.shape[0]}, eps={self.eps}"

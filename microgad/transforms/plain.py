@@ -18,7 +18,14 @@ from .pictures import NUMBERS, InterpolationMode, mode_of, pair
 _TWO = "Please provide only two dimensions (h, w) for size"
 
 
-class ToTensor:
+class _Bare:
+    """A transform that prints as its name alone."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class ToTensor(_Bare):
     """A PIL image, or an array (H, W) or (H, W, C), to a (C, H, W) Tensor. Source: torchvision.transforms.ToTensor.
 
     uint8 becomes float32 in [0, 1]; other dtypes keep dtype and range.
@@ -37,11 +44,8 @@ class ToTensor:
     def __call__(self, pic: Any) -> Tensor:
         return F.to_tensor(pic)
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
 
-
-class PILToTensor:
+class PILToTensor(_Bare):
     """A PIL image to a (C, H, W) Tensor of the same values. Source: torchvision.transforms.PILToTensor.
 
     Raises TypeError of anything else.
@@ -53,9 +57,6 @@ class PILToTensor:
 
     def __call__(self, pic: Any) -> Tensor:
         return F.pil_to_tensor(pic)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
 
 
 class ToPILImage:
@@ -126,7 +127,7 @@ class Normalize(Shown):
         return F.normalize(tensor, self.mean, self.std, self.inplace)
 
 
-class Lambda:
+class Lambda(_Bare):
     """Any function as a transform. Source: torchvision.transforms.Lambda.
 
     Raises:
@@ -145,9 +146,6 @@ class Lambda:
 
     def __call__(self, img: Any) -> Any:
         return self.lambd(img)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
 
 
 class Resize(Shown):

@@ -268,44 +268,43 @@ class Drawer:
             put(self.graph, f"{edge.tail.name} -> {head}", said, **more)
 
     def caption(self, beside: bool) -> str:
-        """A legend of what there is, and the summary."""
-        look, boxes = self.theme, self.sketch.boxes
-        kinds = {box.kind for box in (*boxes, *self.sketch.results)}
-        open_ops = [box.ops[0] for box in boxes if box.kind == "op"]
-        outside = [kind for kind in ("parameter", "buffer", "leaf", "constant") if kind in kinds]
-        cells = [self.swatch(*look.style(kind)[:4]) for kind in outside]
-        if any(box.kind == "parameter" and box.uses > 1 for box in boxes):
-            cells.append(self.words("double border: used several times"))
-        if open_ops:
-            cells.append(self.swatch("operation", look.operation, look.line))
-        if any(map(is_view, open_ops)):
-            cells.append(self.swatch("view, of the same memory", look.operation, look.line, "dashed"))
-        if self.show_saved and any(op.kept for op in open_ops):
-            cells.append(self.swatch("kept for backward", look.kept, look.line))
-        if kinds & {"module", "part"}:
-            cells.append(self.swatch("module" if "module" in kinds else "part", look.module, look.line, "rounded"))
-        if "chain" in kinds:
-            cells.append(self.swatch("operations in a row", look.module, look.line, "rounded"))
-        if self.marked:
-            cells.append(self.swatch("marked", look.operation, look.past))
-        if self.past:
-            cells.append(self.words("residual →", look.past))
-        if any(edge.again for edge in self.edges):
-            cells.append(self.words("to the next time ⇢", look.parameter[1]))
-        if "result" in kinds:
-            cells.append(self.swatch(*look.style("result")[:4]))
-        if beside:
-            cells += [self.swatch(*look.style("gradient")[:4]), self.words("reads what was kept ⇢", look.past)]
-        if self.scale is not None:
-            low, high = f"{self.scale.said}: 0", self.scale.shown(self.highest) if self.values else "not recorded"
-            cells.append(self.swatch(low, look.operation, look.line))
-            cells.append(self.swatch(high, look.hot, look.line))
+        """The legend, and the summary."""
+        cells = self.legend(beside)
         across = 4 if len(cells) > 5 else len(cells) or 1
         lines = "".join(f"<TR>{''.join(cells[i : i + across])}</TR>" for i in range(0, len(cells), across))
         legend = f'<TR><TD><TABLE BORDER="0" CELLBORDER="0" CELLSPACING="4" CELLPADDING="3">{lines}</TABLE></TD></TR>'
         legend = legend if lines else ""  # of an empty tape: Graphviz takes no table without rows
         said = f"<TR><TD>{escaped(text.summary(self.sketch.tape))}</TD></TR>"
         return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="2">{legend}{said}</TABLE>>'
+
+    def legend(self, beside: bool) -> list[str]:
+        """A cell for each thing that there is in the drawing."""
+        look, boxes = self.theme, self.sketch.boxes
+        kinds = {box.kind for box in (*boxes, *self.sketch.results)}
+        open_ops = [box.ops[0] for box in boxes if box.kind == "op"]
+        shared = any(box.kind == "parameter" and box.uses > 1 for box in boxes)
+        kept = self.show_saved and any(op.kept for op in open_ops)
+        module = "module" if "module" in kinds else "part"
+        outside = [kind for kind in ("parameter", "buffer", "leaf", "constant") if kind in kinds]
+        cells = [self.swatch(*look.style(kind)[:4]) for kind in outside]
+        cells += [cell for there, cell in (
+            (shared, self.words("double border: used several times")),
+            (open_ops, self.swatch("operation", look.operation, look.line)),
+            (any(map(is_view, open_ops)), self.swatch("view, of the same memory", look.operation, look.line, "dashed")),
+            (kept, self.swatch("kept for backward", look.kept, look.line)),
+            (module in kinds, self.swatch(module, look.module, look.line, "rounded")),
+            ("chain" in kinds, self.swatch("operations in a row", look.module, look.line, "rounded")),
+            (self.marked, self.swatch("marked", look.operation, look.past)),
+            (self.past, self.words("residual →", look.past)),
+            (any(edge.again for edge in self.edges), self.words("to the next time ⇢", look.parameter[1])),
+            ("result" in kinds, self.swatch(*look.style("result")[:4])),
+            (beside, self.swatch(*look.style("gradient")[:4])),
+            (beside, self.words("reads what was kept ⇢", look.past)),
+        ) if there]  # fmt: skip
+        if self.scale is not None:
+            low, high = f"{self.scale.said}: 0", self.scale.shown(self.highest) if self.values else "not recorded"
+            cells += [self.swatch(low, look.operation, look.line), self.swatch(high, look.hot, look.line)]
+        return cells
 
     def swatch(self, words: str, fill: str, line: str, style: str = "") -> str:
         style = ",".join(part for part in style.split(",") if part != "filled")

@@ -178,14 +178,12 @@ class Writer(Walking):
     def widened(self, cls: type[Function], brought: list[Any], arguments: list[str]) -> list[str]:
         """Arguments as float16 is computed: number_kinds.py."""
         found = widened(cls, brought)
-        return (
-            [
-                name if x is y else f"wide({name})" if backend.is_array(y) else self.setting_text("", x)
-                for name, x, y in zip(arguments, found, brought, strict=True)
-            ]
-            if found is not brought
-            else arguments
-        )
+        if found is brought:
+            return arguments
+        return [
+            name if x is y else f"wide({name})" if backend.is_array(y) else self.setting_text("", x)
+            for name, x, y in zip(arguments, found, brought, strict=True)
+        ]
 
     def arguments(self, op: Op, cls: type[Function]) -> tuple[list[str], list[Any], list[str]]:
         """What an operation's inputs are called; what they are in the dtypes in which it takes them, and how called."""

@@ -118,8 +118,8 @@ class DeformConv2d(Module):
         how = self.stride, self.padding, self.dilation
         return deform_conv2d(input, offset, self.weight, self.bias, *how, mask)
 
-    def __repr__(self) -> str:
+    def extra_repr(self) -> str:
         said = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
         for name, usual in (("padding", (0, 0)), ("dilation", (1, 1)), ("groups", 1)):
             said += f", {name}={getattr(self, name)}" if getattr(self, name) != usual else ""
-        return f"{type(self).__name__}({said}{', bias=False' if self.bias is None else ''})"
+        return said + ", bias=False" * (self.bias is None)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ....errors import CallError
 from ....nn import Module
+from ....nn.settings import showing
 from ....ops import creation, movement
 from ....ops.linalg import einsum
 from ....tensor import Tensor
@@ -121,9 +122,7 @@ class RoIAlign(Module):
         how = self.output_size, self.spatial_scale, self.sampling_ratio, self.aligned
         return roi_align(input, rois, *how)
 
-    def __repr__(self) -> str:
-        names = ("output_size", "spatial_scale", "sampling_ratio", "aligned")
-        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)}' for name in names)})"
+    extra_repr = showing("output_size spatial_scale sampling_ratio aligned")
 
 
 class RoIPool(Module):
@@ -140,5 +139,4 @@ class RoIPool(Module):
     def forward(self, input: Tensor, rois: Any) -> Tensor:
         return roi_pool(input, rois, self.output_size, self.spatial_scale)
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(output_size={self.output_size}, spatial_scale={self.spatial_scale})"
+    extra_repr = showing("output_size spatial_scale")
