@@ -19,7 +19,7 @@ from ..tensor import Tensor
 from . import TrainingMode
 from . import rules as rules
 from .recording import Constant, Recording, Step, Value, record, tensors_in
-from .sizes import Dim, Grown, Varying, merged, together
+from .sizes import Dim, Grown, Varying, held_in, merged, together
 from .state import exporting
 from .writer import RULES, WHOLE, Symbol, Writer
 
@@ -220,14 +220,9 @@ def _compare(steps: list[Step], recording: Recording, other: Recording) -> None:
             if isinstance(found, (Varying, Grown)):
                 step.inputs[i] = found
         for name in a.settings:
-            if _marked(found := merged([a.settings[name], b.settings[name]], [])):
+            found = merged([a.settings[name], b.settings[name]], [])
+            if any(isinstance(part, (Varying, Grown)) for part in held_in(found)):
                 step.settings[name] = found
-
-
-def _marked(x: Any) -> bool:
-    if isinstance(x, dict):
-        x = tuple(x.values())
-    return any(map(_marked, x)) if isinstance(x, tuple) else isinstance(x, (Varying, Grown))
 
 
 class _Export:
@@ -322,18 +317,12 @@ class _Export:
 
     def depends(self, step: Step) -> bool:
         """Whether a step reads an input, a parameter, or a size that isn't known."""
-        return any(map(self.open, (*step.inputs, *step.settings.values(), *step.shapes)))
+        return any(map(self.open, held_in((step.inputs, step.settings, step.shapes))))
 
     def open(self, x: Any) -> bool:
-        """Whether there is in an operand or a setting what isn't a constant."""
+        """Whether an operand, or a part of a setting, isn't a constant."""
         if isinstance(x, Value):
             return x.number not in self.fixed
-        if isinstance(x, dict):
-            x = tuple(x.values())
-        if isinstance(x, slice):
-            x = (x.start, x.stop, x.step)
-        if isinstance(x, (tuple, list)):
-            return any(map(self.open, x))
         return bool(x.name) if isinstance(x, Constant) else isinstance(x, (Dim, Grown, Varying))
 
     def used(self, results: list[Symbol]) -> list[Any]:

@@ -75,9 +75,7 @@ class Recording(Observer):
     _numbers: dict[int, tuple[int, Any]] = field(default_factory=dict)  # by id of the array, which is held
     arrays: list[Any] = field(default_factory=list)  # what each number stood for
     _memory: list[Any] = field(default_factory=list)  # where that was, which may have been written to since
-    _made: dict[int, tuple[Step, int]] = field(
-        default_factory=dict
-    )  # by id: the step that made the array, which result
+    _made: dict[int, tuple[Step, int]] = field(default_factory=dict)  # by id of an array: its step, which result
     _shown: dict[Any, int] = field(default_factory=dict)  # by memory: the id of the last array there
     _stale: dict[int, str] = field(default_factory=dict)
     _before: dict[int, Constant] = field(default_factory=dict)  # what constants were before they were written to

@@ -8,7 +8,7 @@ must agree.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnsupportedError
+from ..nests import leaves
 from .recording import Constant, Recording, Step, Value
 
 
@@ -50,6 +51,12 @@ class Varying:
     """What differs from run to run in a way that can't be written down. An error, where it is used."""
 
     shown: str
+
+
+def held_in(setting: Any) -> Iterator[Any]:
+    """What lies in a setting: in tuples, lists, dicts and slices."""
+    for x in leaves(setting):
+        yield from (x.start, x.stop, x.step) if isinstance(x, slice) else (x,)
 
 
 def fitted(numbers: Sequence[Any], points: Sequence[dict[str, int]]) -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from onnx import helper, numpy_helper
 
 from ..errors import UnsupportedError
 from .recording import Constant, Step, Value
-from .sizes import Dim, Grown, Varying
+from .sizes import Dim, Grown, Varying, held_in
 
 INT64 = np.dtype(np.int64)
 BOOL = np.dtype(bool)
@@ -157,10 +159,9 @@ class Writer:
         terms = [(self._size(name), factor) for name, factor in dim.terms]
         whole = math.lcm(dim.offset.denominator, *(factor.denominator for _, factor in terms))
         if dim.product:
-            found = _joined("Mul", [size for size, _ in terms], self)
-            found = self._scaled(found, dim.offset.numerator)
+            found = self._scaled(reduce(operator.mul, [size for size, _ in terms]), dim.offset.numerator)
             return found if dim.offset.denominator == 1 else found / dim.offset.denominator
-        found = _joined("Add", [self._scaled(size, int(factor * whole)) for size, factor in terms], self)
+        found = reduce(operator.add, [self._scaled(size, int(factor * whole)) for size, factor in terms])
         if dim.offset:
             found = found + int(dim.offset * whole)
         return found if whole == 1 else found / whole
@@ -176,7 +177,7 @@ class Writer:
 
     def static(self, x: Any) -> Any:
         """A setting that has to be known now."""
-        found = _unknown(x)
+        found = next((part for part in held_in(x) if isinstance(part, (Dim, Varying, Grown))), None)
         if found is not None:
             raise self.refused(
                 f"one of its settings depends on a dynamic axis, or on the values of the inputs, and can't be written: "
@@ -237,35 +238,12 @@ class Writer:
         return self.op("Expand", self.reshaped(line, column), self.ints(x.shape))
 
 
-def _unknown(x: Any) -> Any:
-    if isinstance(x, (Dim, Varying, Grown)):
-        return x
-    if isinstance(x, slice):
-        x = (x.start, x.stop, x.step)
-    if isinstance(x, dict):
-        x = tuple(x.values())
-    if isinstance(x, (tuple, list)):
-        return next((found for part in x if (found := _unknown(part)) is not None), None)
-    return None
-
-
-def _joined(op: str, parts: list[Symbol], writer: Writer) -> Symbol:
-    found = parts[0]
-    for part in parts[1:]:
-        found = writer.op(op, found, part)
-    return found
-
-
 Rule = Callable[[Writer, Step], Any]
 RULES: dict[Any, Rule] = {}  # by Function, or by the name of a public function
 WHOLE: dict[str, Callable[[dict[str, Any]], bool]] = {}  # for which arguments that has a rule
 
 
-def _always(said: dict[str, Any]) -> bool:
-    return True
-
-
-def rule(*functions: Any, when: Callable[[dict[str, Any]], bool] = _always) -> Callable[[Rule], Rule]:
+def rule(*functions: Any, when: Callable[[dict[str, Any]], bool] = lambda said: True) -> Callable[[Rule], Rule]:
     """Enter what writes one step of these Functions, and gives its Symbol, or several, in the table."""
 
     def enter(write: Rule) -> Rule:

@@ -184,6 +184,7 @@ class Named(nn.Module):
         (lambda x: x * 2 if x.sum() > 0 else x.exp(), "the model takes other steps"),
         (lambda x: F.dropout(x), r"Dropout \(part\): it drops values at random"),
         (lambda x: torch.complex(x, x).abs(), r"Complex \(part\)"),
+        (lambda x: x[: 1 if x.sum() < 0 else 2], r"GetItem \(part\): one of its settings depends on .* the values"),
         (lambda x: x[True] * 1, r"GetItem \(part\): ONNX has no index that is True or False"),
     ],
 )
