@@ -89,9 +89,7 @@ class Writer:
 
     # Nodes
 
-    def op(
-        self, kind: str, *inputs: Any, dtype: Any = None, outputs: int = 1, domain: str = "", **attributes: Any
-    ) -> Any:
+    def op(self, kind: str, *inputs: Any, dtype: Any = None, outputs: int = 1, **attributes: Any) -> Any:
         """A node; its result, or results, are of `dtype`, the first input's by default. None as input leaves it out."""
         node_name = self.named(f"{self.place}{kind}")
         names = [f"{node_name}_output_{i}" for i in range(outputs)]
@@ -99,7 +97,7 @@ class Writer:
         while given and not given[-1]:
             given.pop()
         kept = {name: x for name, x in attributes.items() if x is not None}
-        self.nodes.append(helper.make_node(kind, given, names, node_name, domain=domain, **kept))
+        self.nodes.append(helper.make_node(kind, given, names, node_name, **kept))
         first = next((x.dtype for x in inputs if x is not None), np.dtype(np.float32))
         kinds = dtype if isinstance(dtype, (tuple, list)) else [dtype] * outputs
         made = [Symbol(self, name, np.dtype(k or first)) for name, k in zip(names, kinds, strict=True)]
