@@ -19,13 +19,21 @@ from .sizes import Dim, Grown, Varying, held_in
 INT64 = np.dtype(np.int64)
 BOOL = np.dtype(bool)
 
+# Of operators whose results aren't of their first input's dtype: theirs, and which input's it is.
+DTYPES = {
+    **dict.fromkeys(("Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual"), BOOL),
+    **dict.fromkeys(("ArgMax", "ArgMin", "NonZero", "Shape"), INT64),
+}
+LIKE = {"Where": 1, "OneHot": 2}
+INDEXED = ("MaxPool", "TopK")  # whose second results are places
 
-def _operator(kind: str, *, swapped: bool = False, dtype: Any = None) -> Callable[[Symbol, Any], Symbol]:
-    """An operator of a Symbol and another, or a number; its result is of `dtype`, or the Symbol's."""
+
+def _operator(kind: str, *, swapped: bool = False) -> Callable[[Symbol, Any], Symbol]:
+    """An operator of a Symbol and another, or a number."""
 
     def apply(self: Symbol, other: Any) -> Symbol:
         pair = self, self.writer.like(other, self)
-        return self.writer.op(kind, *(pair[::-1] if swapped else pair), dtype=dtype or self.dtype)
+        return self.writer.op(kind, *(pair[::-1] if swapped else pair))
 
     return apply
 
@@ -42,8 +50,8 @@ class Symbol:
     __sub__, __rsub__ = _operator("Sub"), _operator("Sub", swapped=True)
     __mul__, __rmul__ = _operator("Mul"), _operator("Mul", swapped=True)
     __truediv__, __rtruediv__ = _operator("Div"), _operator("Div", swapped=True)
-    __gt__, __lt__ = _operator("Greater", dtype=BOOL), _operator("Less", dtype=BOOL)
-    same = _operator("Equal", dtype=BOOL)
+    __gt__, __lt__ = _operator("Greater"), _operator("Less")
+    same = _operator("Equal")
 
     def __neg__(self) -> Symbol:
         return self.writer.op("Neg", self)
@@ -89,8 +97,8 @@ class Writer:
 
     # Nodes
 
-    def op(self, kind: str, *inputs: Any, dtype: Any = None, outputs: int = 1, **attributes: Any) -> Any:
-        """A node; its result, or results, are of `dtype`, the first input's by default. None as input leaves it out."""
+    def op(self, kind: str, *inputs: Any, outputs: int = 1, **attributes: Any) -> Any:
+        """A node; gives its result, or results, which know their dtype. None as input, or attribute, leaves it out."""
         node_name = self.named(f"{self.place}{kind}")
         names = [f"{node_name}_output_{i}" for i in range(outputs)]
         given = ["" if x is None else x.name for x in inputs]
@@ -98,9 +106,8 @@ class Writer:
             given.pop()
         kept = {name: x for name, x in attributes.items() if x is not None}
         self.nodes.append(helper.make_node(kind, given, names, node_name, **kept))
-        first = next((x.dtype for x in inputs if x is not None), np.dtype(np.float32))
-        kinds = dtype if isinstance(dtype, (tuple, list)) else [dtype] * outputs
-        made = [Symbol(self, name, np.dtype(k or first)) for name, k in zip(names, kinds, strict=True)]
+        dtype = DTYPES[kind] if kind in DTYPES else inputs[LIKE.get(kind, 0)].dtype
+        made = [Symbol(self, name, INT64 if i and kind in INDEXED else dtype) for i, name in enumerate(names)]
         return made[0] if outputs == 1 else made
 
     def cast(self, x: Symbol, dtype: Any) -> Symbol:
@@ -108,7 +115,8 @@ class Writer:
         if x.dtype == dtype:
             return x
         to = np.dtype(dtype)
-        return self.op("Cast", x, dtype=to, to=helper.np_dtype_to_tensor_dtype(to))
+        made = self.op("Cast", x, to=helper.np_dtype_to_tensor_dtype(to))
+        return Symbol(self, made.name, to)
 
     # Constants
 
@@ -170,7 +178,7 @@ class Writer:
     def _size(self, name: str) -> Symbol:
         if name not in self._dims:
             x, axis = self.sizes[name]
-            self._dims[name] = self.op("Shape", x, dtype=INT64, start=axis, end=axis + 1)
+            self._dims[name] = self.op("Shape", x, start=axis, end=axis + 1)
         return self._dims[name]
 
     def static(self, x: Any) -> Any:
@@ -227,9 +235,7 @@ class Writer:
     def _grown(self, x: Grown) -> Symbol:
         if x.axis is None:
             return self.op("Expand", self.constant(x.value, x.dtype), self.ints(x.shape))
-        numbers = self.op(
-            "Range", self.number(0, INT64), self.number(x.shape[x.axis], INT64), self.number(1, INT64), dtype=INT64
-        )
+        numbers = self.op("Range", self.number(0, INT64), self.number(x.shape[x.axis], INT64), self.number(1, INT64))
         line = self.cast(numbers, x.dtype) * x.step + x.value
         column = [1] * len(x.shape)
         column[x.axis] = -1

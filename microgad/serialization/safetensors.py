@@ -95,13 +95,12 @@ class File:
         code, shape, (begins, ends) = self._of(name)
         if code not in CODES:
             raise FileError(f"holds {name!r} as {code}, of which NumPy has no arrays")
-        begins += self._begins
-        if mapped and ends > begins - self._begins:
-            data: Any = np.memmap(self._file, np.uint8, "c", begins, math.prod(shape) * CODES[code].itemsize)
-            data = data.view(np.ndarray)
+        place, nbytes = self._begins + begins, ends - begins
+        if mapped and nbytes:
+            data: Any = np.memmap(self._file, np.uint8, "c", place, nbytes).view(np.ndarray)
         else:
-            self._file.seek(begins)
-            data = read_array(self._file, ends + self._begins - begins, name)
+            self._file.seek(place)
+            data = read_array(self._file, nbytes, name)
         values = data.view(CODES[code].dtype.newbyteorder("<")).reshape(shape)
         return values.astype(CODES[code].dtype, copy=not values.flags.aligned)
 

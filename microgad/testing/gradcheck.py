@@ -27,7 +27,7 @@ from .calls import (
     tensors_in,
     warn_of_float32,
 )  # fmt: skip
-from .findings.finding import Finding
+from .findings.finding import Finding, worst_of
 from .findings.report import explain
 from .numerical.differences import Differences
 from .parts import InParts
@@ -206,7 +206,7 @@ class _Check(NamedTuple):
                     if found.excess().any():
                         wrong.append(found)
         if wrong:
-            worst = max(wrong, key=lambda found: float(found.excess().max()))
+            worst = worst_of(wrong)
             row, column = worst.worst_entry()
             start = slices(outputs)[worst.output].start
             below, above = (float(side[start + column]) for side in differences.one_sided(worst.input, row))

@@ -19,7 +19,7 @@ from .checkpoint import Checkpoint
 from .environment import with_threads
 from .evaluate import Loss, evaluate, streams_of
 from .history import SETS, History, Path, Row
-from .progress import Progress, Silent
+from .progress import Progress, chosen
 from .settings import settings
 from .step import Step, TrainingDiverged, explain_evaluation
 from .stopping import EarlyStopping
@@ -77,7 +77,7 @@ def fit(
             history, threads = kept.load(at_most=epochs)
         else:
             kept.remove()
-    shown = progress if isinstance(progress, Progress) else Progress() if progress else Silent()
+    shown = chosen(progress)
     if history:
         shown.say(f"{shown.label}   resumed after epoch {len(history)} of {epochs}".strip())
     with with_threads(threads), in_mode(model, None):

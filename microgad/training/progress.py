@@ -9,8 +9,6 @@ from typing import Any, TextIO
 from ..utils.bar import bar
 from .history import SETS, Row
 
-FORM = "{desc}{percentage:3.0f} %|{bar}| {elapsed}, {remaining} left{postfix}"
-
 
 class Progress:
     """Shows the runs that it is given to, one after the other. `label` comes before everything.
@@ -37,7 +35,7 @@ class Progress:
         self._started, self._first = time.perf_counter(), done
         if self.file.isatty():
             name, total = f"{self.label}  " if self.label else "", epochs * batches or None
-            self._bar = bar(total, self.file, FORM, initial=done * batches, desc=name)
+            self._bar = bar(total, self.file, initial=done * batches, desc=name)
 
     def batch(self, loss: float) -> None:
         """A batch is done; `loss` is the mean over the epoch so far."""
@@ -93,6 +91,11 @@ class Silent(Progress):
 
     def say(self, text: str) -> None:
         """Nothing."""
+
+
+def chosen(progress: Progress | bool) -> Progress:
+    """What shows a run: what was given, or by default one that does, or doesn't."""
+    return progress if isinstance(progress, Progress) else Progress() if progress else Silent()
 
 
 def clock(seconds: float) -> str:

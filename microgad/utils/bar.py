@@ -42,11 +42,14 @@ class _Unseen:
     set_postfix = set_description = set_postfix_str = close = write = update
 
 
-def bar(total: int | None, file: TextIO, form: str, **options: Any) -> Any:
-    """A bar of tqdm's in the format `form`; None where that isn't installed.
+FORM = "{desc}{percentage:3.0f} %|{bar}| {elapsed}, {remaining} left{postfix}"
+
+
+def bar(total: int | None, file: TextIO, **options: Any) -> Any:
+    """A bar of tqdm's, with the time left; None where that isn't installed.
 
     >>> import io
-    >>> shown = bar(2, io.StringIO(), "{n}/{total}")
+    >>> shown = bar(2, io.StringIO(), desc="net ")
     >>> shown is None or (shown.update(2), shown.close()) is not None
     True
     """
@@ -57,4 +60,4 @@ def bar(total: int | None, file: TextIO, form: str, **options: Any) -> Any:
     class Bar(kind):  # type: ignore[misc, valid-type]
         monitor_interval = 0  # no thread that watches over the bar: there are places without threads
 
-    return Bar(total=total, file=file, bar_format=form, dynamic_ncols=True, **options)
+    return Bar(total=total, file=file, bar_format=FORM, dynamic_ncols=True, **options)

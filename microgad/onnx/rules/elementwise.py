@@ -89,7 +89,7 @@ def unary(w: Writer, step: Step) -> Any:
 
 @rule(*BINARY)
 def binary(w: Writer, step: Step) -> Any:
-    return w.op(BINARY[step.function], *every(w, step), dtype=step.kinds[0])
+    return w.op(BINARY[step.function], *every(w, step))
 
 
 @rule(elementwise.Add, elementwise.Mul, elementwise.Maximum, elementwise.Minimum)
@@ -104,12 +104,12 @@ def of_booleans_too(w: Writer, step: Step) -> Any:
 def compared(w: Writer, step: Step) -> Any:
     kind = common(step)
     kind = np.dtype(np.int64) if kind == BOOL and step.function is not elementwise.Equal else kind
-    return w.op(COMPARED[step.function], *pair(w, step, kind), dtype=BOOL)
+    return w.op(COMPARED[step.function], *pair(w, step, kind))
 
 
 @rule(elementwise.NotEqual)
 def not_equal(w: Writer, step: Step) -> Any:
-    return w.op("Not", w.op("Equal", *pair(w, step), dtype=BOOL))
+    return w.op("Not", w.op("Equal", *pair(w, step)))
 
 
 @rule(*LOGICAL)
@@ -136,7 +136,7 @@ def bitwise_not(w: Writer, step: Step) -> Any:
 @rule(*SPECIAL)
 def special_number(w: Writer, step: Step) -> Any:
     x, (kind, which) = only(w, step), SPECIAL[step.function]
-    return w.op(kind, x, dtype=BOOL, **which) if x.dtype.kind == "f" else w.op("Not", x.same(x))
+    return w.op(kind, x, **which) if x.dtype.kind == "f" else w.op("Not", x.same(x))
 
 
 @rule(elementwise.IsFinite)
@@ -203,14 +203,14 @@ def logaddexp(w: Writer, step: Step) -> Any:
     a, b = pair(w, step)
     unit = 1.0 if step.function is elementwise.LogAddExp else math.log(2)
     apart = w.op("Max", a, b) + w.op("Softplus", w.op("Abs", a - b) * -unit) * (1 / unit)
-    return w.op("Where", a.same(b), a + math.log(2) / unit, apart, dtype=a.dtype)  # two infinities have no difference
+    return w.op("Where", a.same(b), a + math.log(2) / unit, apart)  # two infinities have no difference
 
 
 @rule(elementwise.XLogY)
 def xlogy(w: Writer, step: Step) -> Any:
     x, y = every(w, step)
     nothing = w.op("And", x.same(0), y.same(y))  # of NaN it is NaN
-    return w.op("Where", nothing, w.constant(0, x.dtype), x * w.op("Log", y), dtype=x.dtype)
+    return w.op("Where", nothing, w.constant(0, x.dtype), x * w.op("Log", y))
 
 
 @rule(elementwise.Lerp)
@@ -251,7 +251,7 @@ def floor_div(w: Writer, step: Step) -> Any:
         return quotient - w.cast(below(w, a - quotient * b, b), a.dtype)
     rest = w.op("Mod", a, b, fmod=1)  # exact, which a / b is not: 1 // 0.1 is 9
     quotient = w.op("Round", (a - rest) / b - w.cast(below(w, rest, b), a.dtype))
-    return w.op("Where", b.same(0), a / b, quotient, dtype=a.dtype)
+    return w.op("Where", b.same(0), a / b, quotient)
 
 
 @rule(elementwise.TruncDiv)
@@ -267,7 +267,7 @@ def remainder(w: Writer, step: Step) -> Any:
     if a.dtype.kind != "f":
         return w.op("Mod", a, b)
     rest = w.op("Mod", a, b, fmod=1)
-    return w.op("Where", below(w, rest, b), rest + b, rest, dtype=a.dtype)
+    return w.op("Where", below(w, rest, b), rest + b, rest)
 
 
 @rule(elementwise.Fmod)
@@ -291,23 +291,23 @@ def clamp(w: Writer, step: Step) -> Any:
 @rule(elementwise.Where)
 def where(w: Writer, step: Step) -> Any:
     condition, a, b = step.inputs
-    return w.op("Where", w.of(condition, BOOL), *(w.of(x, step.kinds[0]) for x in (a, b)), dtype=step.kinds[0])
+    return w.op("Where", w.of(condition, BOOL), *(w.of(x, step.kinds[0]) for x in (a, b)))
 
 
 @rule(elementwise.Select)
 def select(w: Writer, step: Step) -> Any:
     mask, x = step.inputs
     x = w.of(x, step.kinds[0])
-    return w.op("Where", w.of(mask, BOOL), x, w.constant(0, x.dtype), dtype=x.dtype)
+    return w.op("Where", w.of(mask, BOOL), x, w.constant(0, x.dtype))
 
 
 @rule(elementwise.NanToNum)
 def nan_to_num(w: Writer, step: Step) -> Any:
     x = only(w, step)
     nan, high, low = (step.settings[name] for name in ("nan", "posinf", "neginf"))
-    x = w.op("Where", w.op("IsNaN", x, dtype=BOOL), w.constant(nan, x.dtype), x, dtype=x.dtype)
-    x = w.op("Where", x.same(math.inf), w.constant(high, x.dtype), x, dtype=x.dtype)
-    return w.op("Where", x.same(-math.inf), w.constant(low, x.dtype), x, dtype=x.dtype)
+    x = w.op("Where", w.op("IsNaN", x), w.constant(nan, x.dtype), x)
+    x = w.op("Where", x.same(math.inf), w.constant(high, x.dtype), x)
+    return w.op("Where", x.same(-math.inf), w.constant(low, x.dtype), x)
 
 
 @rule(creation.Fill)
@@ -346,8 +346,8 @@ def hardshrink(w: Writer, step: Step) -> Any:
 @rule(activation.Threshold)
 def threshold(w: Writer, step: Step) -> Any:
     x, bound, value = only(w, step), step.settings["bound"], step.settings["value"]
-    low = w.op("LessOrEqual", x, w.constant(bound, x.dtype), dtype=BOOL)
-    return w.op("Where", low, w.constant(value, x.dtype), x, dtype=x.dtype)
+    low = w.op("LessOrEqual", x, w.constant(bound, x.dtype))
+    return w.op("Where", low, w.constant(value, x.dtype), x)
 
 
 @rule(activation.Elu)
@@ -364,4 +364,4 @@ def softplus(w: Writer, step: Step) -> Any:
     x, beta, threshold = only(w, step), step.settings["beta"], step.settings["threshold"]
     y = x if beta == 1 else x * beta
     out = w.op("Softplus", y) if beta == 1 else w.op("Softplus", y) / beta
-    return w.op("Where", y > threshold, x, out, dtype=x.dtype)
+    return w.op("Where", y > threshold, x, out)

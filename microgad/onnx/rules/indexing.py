@@ -85,7 +85,7 @@ def _taken(w: Writer, x: Symbol, arrays: list[Any], ndim: int) -> Any:
         total = total + part * 0  # broadcast
     parts = [part + total * 0 for part in parts]
     where = w.op("Concat", *(unsqueezed(w, part, dims) for part in parts), axis=dims)
-    taken = w.op("GatherND", w.op("Transpose", x, perm=axes + rest), where, dtype=x.dtype)
+    taken = w.op("GatherND", w.op("Transpose", x, perm=axes + rest), where)
     first = axes[0]
     if axes != list(range(first, first + len(axes))) or not first:
         return taken
@@ -98,7 +98,7 @@ def _masked(w: Writer, x: Symbol, index: tuple[Any, ...], mask: Any) -> Any:
         raise w.refused("a mask must come first, and alone, in an index")
     if not w.shape_of(mask):
         raise w.refused("ONNX has no index that is True or False")
-    where = w.op("Transpose", w.op("NonZero", w.of(mask), dtype=INT64), perm=[1, 0])
+    where = w.op("Transpose", w.op("NonZero", w.of(mask)), perm=[1, 0])
     return w.op("GatherND", x, where)
 
 
@@ -139,7 +139,7 @@ def _written(w: Writer, step: Step, index: Any) -> Any:
         if len(w.shape_of(value)):
             raise w.refused("through a mask only one number can be put")
         mask = unsqueezed(w, mask, *range(len(sizes) - missing, len(sizes))) if missing else mask
-        return w.op("Where", mask, w.of(value, x.dtype), x, dtype=x.dtype)
+        return w.op("Where", mask, w.of(value, x.dtype), x)
     known = all(isinstance(n, int) for n in sizes)
     plain = [item.array if isinstance(item, Constant) else item for item in index]
     if known and not any(isinstance(item, ARRAYS) for item in plain):
@@ -153,7 +153,7 @@ def _written(w: Writer, step: Step, index: Any) -> Any:
     start, stop = (item.start or 0, item.stop) if isinstance(item, slice) else (item, item + 1 or None)
     if isinstance(item, slice) and item.step not in (None, 1):
         raise w.refused("with dynamic axes, values can only be put at neighbours along an axis")
-    between = w.op("Shape", sliced(w, x, [start], [LAST if stop is None else stop], [axis]), dtype=INT64)
+    between = w.op("Shape", sliced(w, x, [start], [LAST if stop is None else stop], [axis]))
     put = w.of(value, x.dtype)
     if not isinstance(item, slice) and len(w.shape_of(value)) > len(sizes) - 1 - axis:
         put = unsqueezed(w, put, axis - len(sizes))
@@ -185,4 +185,4 @@ def one_hot(w: Writer, step: Step) -> Any:
     depth = step.settings["num_classes"]
     depth = w.static(step.shapes[0][-1]) if depth < 0 else depth
     ends = w.constant([0, 1], INT64)
-    return w.op("OneHot", w.of(step.inputs[0]), w.constant(depth, INT64), ends, axis=-1, dtype=INT64)
+    return w.op("OneHot", w.of(step.inputs[0]), w.constant(depth, INT64), ends, axis=-1)

@@ -31,8 +31,8 @@ def attended(w: Writer, step: Step) -> Any:
     scores = scores if mask is None else scores + mask
     weights = w.op("Softmax", scores, axis=-1)
     if step.settings["safe"] and mask is not None:  # 0 where no key counts
-        nothing = w.op("IsNaN", weights, dtype=bool)
-        weights = w.op("Where", nothing, w.constant(0, weights.dtype), weights, dtype=weights.dtype)
+        nothing = w.op("IsNaN", weights)
+        weights = w.op("Where", nothing, w.constant(0, weights.dtype), weights)
     out = w.op("MatMul", weights, value)
     return [out, weights] if step.settings["weighted"] else out
 
@@ -100,7 +100,7 @@ def group_norm(w: Writer, step: Step) -> Any:
     ones, zeros = (w.constant(np.full(groups, value), x.dtype) for value in (1, 0))
     apart = w.op("Reshape", x, w.ints([0, groups, -1]))
     out = w.op("InstanceNormalization", apart, ones, zeros, epsilon=step.settings["eps"])
-    out = w.op("Reshape", out, w.op("Shape", x, dtype=np.int64))
+    out = w.op("Reshape", out, w.op("Shape", x))
     return scaled(w, out, weight, bias, len(sizes))
 
 

@@ -48,7 +48,7 @@ def of_smoothed_classes(w: Writer, step: Step) -> Any:
     total = at_classes(logs, "none") * (1 - share) - others * (share / w.static(w.shape_of(x)[1]))
     if reduction != "mean":
         return gathered(w, total, reduction)
-    ones = w.op("Expand", w.constant(-1, logs.dtype), w.op("Shape", logs, dtype=INT64))
+    ones = w.op("Expand", w.constant(-1, logs.dtype), w.op("Shape", logs))
     return gathered(w, total, "sum") / at_classes(ones, "sum")
 
 
@@ -84,7 +84,7 @@ def binary_cross_entropy(w: Writer, step: Step) -> Any:
 
 def one_hot(w: Writer, classes: Symbol, count: Any, dtype: Any) -> Any:
     """(..., C): 1 at the class, 0 at the others."""
-    return w.op("OneHot", classes, w.ints([count]), w.constant([0, 1], dtype), dtype=dtype)
+    return w.op("OneHot", classes, w.ints([count]), w.constant([0, 1], dtype))
 
 
 def summed(w: Writer, x: Symbol, *axes: int) -> Any:

@@ -82,8 +82,8 @@ def arg_extremum(w: Writer, step: Step) -> Any:
     x, axis = only(w, step), step.settings["axis"]
     kind = "ArgMax" if step.function is Argmax else "ArgMin"
     if axis is not None:
-        return w.op(kind, x, dtype=INT64, axis=axis, keepdims=int(step.settings["keepdims"]))
-    flat = w.op(kind, w.op("Reshape", x, w.ints([-1])), dtype=INT64, axis=0, keepdims=0)
+        return w.op(kind, x, axis=axis, keepdims=int(step.settings["keepdims"]))
+    flat = w.op(kind, w.op("Reshape", x, w.ints([-1])), axis=0, keepdims=0)
     return w.op("Reshape", flat, w.ints([1] * len(step.shapes[0]))) if step.shapes[0] else flat
 
 
@@ -93,12 +93,12 @@ def extremum(w: Writer, step: Step) -> Any:
     largest = step.function.__name__ == "max"
     if len(step.inputs) > 1:
         both = every(w, step)
-        return w.op("Max" if largest else "Min", *both, dtype=step.kinds[0])
+        return w.op("Max" if largest else "Min", *both)
     if axis is None:
         return reduced(w, "ReduceMax" if largest else "ReduceMin", x, axes_of(w, step), False)
     kind = "ArgMax" if largest else "ArgMin"
     axis %= len(w.shape_of(step.inputs[0]))
-    where = w.op(kind, x, dtype=INT64, axis=axis, keepdims=1)
+    where = w.op(kind, x, axis=axis, keepdims=1)
     value = w.op("GatherElements", x, where, axis=axis)
     return [value, where] if keep else [squeezed(w, value, axis), squeezed(w, where, axis)]
 
@@ -110,7 +110,7 @@ def ordered(w: Writer, step: Step) -> Any:
         count, largest = w.ints([step.settings["k"]]), step.settings["largest"]
     else:
         count, largest = w.ints([w.shape_of(step.inputs[0])[dim]]), step.settings["descending"]
-    return w.op("TopK", x, count, dtype=[x.dtype, INT64], outputs=2, axis=dim, largest=int(largest))
+    return w.op("TopK", x, count, outputs=2, axis=dim, largest=int(largest))
 
 
 @rule("median", "kthvalue")
@@ -120,7 +120,7 @@ def at_place(w: Writer, step: Step) -> Any:
         x, sizes = w.op("Reshape", x, w.ints([-1])), (math.prod(w.static(sizes)),)
     axis = dim or 0
     place = step.settings.get("k") or (w.static(sizes[axis]) + 1) // 2  # the lower of two in the middle
-    found = w.op("TopK", x, w.ints([place]), dtype=[x.dtype, INT64], outputs=2, axis=axis, largest=0)
+    found = w.op("TopK", x, w.ints([place]), outputs=2, axis=axis, largest=0)
     parts = [sliced(w, part, [place - 1], [place], [axis]) for part in found]
     parts = parts if step.settings["keepdim"] else [squeezed(w, part, axis) for part in parts]
     return parts[0] if dim is None else parts
@@ -139,7 +139,7 @@ def var(w: Writer, step: Step) -> Any:
     correction = step.settings["correction"]
     if not correction:
         return reduced(w, "ReduceMean", squares, axes, keep)
-    count = w.op("ReduceProd", w.op("Gather", w.op("Shape", x, dtype=INT64), w.ints(axes)), keepdims=0)
+    count = w.op("ReduceProd", w.op("Gather", w.op("Shape", x), w.ints(axes)), keepdims=0)
     return reduced(w, "ReduceSum", squares, axes, keep) / (w.cast(count, x.dtype) - correction)
 
 
@@ -160,7 +160,7 @@ def shortening(w: Writer, step: Step) -> Any:
     x = only(w, step)
     most, one = w.constant(step.settings["most"], x.dtype), w.constant(1, x.dtype)
     factor = w.op("Div", most, w.op("Add", x, w.constant(1e-7, x.dtype)))
-    return w.op("Where", w.op("Greater", x, most, dtype=BOOL), factor, one, dtype=x.dtype)
+    return w.op("Where", w.op("Greater", x, most), factor, one)
 
 
 def length(w: Writer, x: Symbol, axes: list[int], keep: bool, p: float) -> Symbol:

@@ -67,7 +67,7 @@ def max_pool(w: Writer, step: Step) -> Any:
     x = only(w, step)
     if not step.settings["indices"]:
         return w.op("MaxPool", x, **sliding(w, step))
-    largest, where = w.op("MaxPool", x, dtype=[x.dtype, INT64], outputs=2, **sliding(w, step))
+    largest, where = w.op("MaxPool", x, outputs=2, **sliding(w, step))
     area = math.prod(w.static(step.settings["window"].size))
     return largest, w.op("Mod", where, w.constant(area, INT64))
 
@@ -188,7 +188,7 @@ def winners(w: Writer, step: Step) -> Any:
     lead = len(sizes) - dims
     x = w.op("Reshape", only(w, step), w.ints([0] * lead + [-1]))
     taken = w.op("Gather", x, w.constant(cells, INT64), axis=lead)
-    best = w.op("ArgMax", taken, dtype=INT64, axis=lead + 1, keepdims=0) + w.constant(np.arange(outs) * taps, INT64)
+    best = w.op("ArgMax", taken, axis=lead + 1, keepdims=0) + w.constant(np.arange(outs) * taps, INT64)
     places = w.op("Gather", w.constant(cells.reshape(-1), INT64), best, axis=0)
     return w.op("Reshape", places, w.ints([0] * lead + list(spread.shape[:dims])))
 

@@ -171,7 +171,7 @@ def draw_segmentation_masks(image: Tensor, masks: Tensor, alpha: float = 0.8, co
         return image
     drawn, most = image.clone(), 255 if image.is_floating_point() else 1
     for mask, colour in zip(masks, _colours(colors, len(masks)), strict=False):
-        values = creation.tensor([c / most if most > 1 else c for c in colour], dtype=image.dtype, device=image.device)
+        values = creation.tensor([c / most for c in colour], dtype=image.dtype, device=image.device)
         drawn[:, mask] = values[:, None]
     drawn[:, masks.sum(0) > 1] = 0
     return (image * (1 - alpha) + drawn * alpha).to(image.dtype)

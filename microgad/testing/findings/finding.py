@@ -50,6 +50,11 @@ class Finding:
         return index(row, self.input_shape), index(column, self.output_shape)
 
 
+def worst_of(findings: Sequence[Finding]) -> Finding:
+    """The one with the entry that is furthest outside of its tolerance."""
+    return max(findings, key=lambda finding: float(finding.excess().max()))
+
+
 def derivative_name(order: int) -> str:
     """Say "second derivative"."""
     return {1: "derivative", 2: "second derivative"}.get(order, f"derivative of order {order}")

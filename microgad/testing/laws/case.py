@@ -257,11 +257,13 @@ class Case:
     def gradient_tolerance(self, i: int, unit: float | None = None) -> float:
         return (ROUNDINGS * self.eps if unit is None else unit) * self.scales[1][i]
 
+    def place(self, i: int) -> int:
+        """Where a wanted input stands among the arguments."""
+        return next(j for j, y in enumerate(self.inputs) if y is self.wanted[i])
+
     def input_name(self, i: int) -> str:
         """Of a wanted input: where it stands among the arguments, and its shape."""
-        x = self.wanted[i]
-        place = next(j for j, y in enumerate(self.inputs) if y is x)
-        return f"input {place} {tuple(x.shape)}"
+        return f"input {self.place(i)} {tuple(self.wanted[i].shape)}"
 
 
 class Calls(state.Observer):

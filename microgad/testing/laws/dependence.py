@@ -68,9 +68,8 @@ def _no_leak(case: ModuleCase, inputs: Sequence[Tensor], axis: int, watched: Any
                     f"the gradient of {which} for {case.input_name(i)} should be 0 at {others}, but is {leak:.3g}"
                 )
     found = case.outputs(_changed(case, inputs, lambda a: np.where(_along(watched, a, axis), a, _otherwise(a, axis))))
-    masks = [_along(watched, y, axis) for y in (found[0].array, case.outs[0].array)]
-    kept = [np.where(mask, y, 0) for mask, y in zip(masks, (found[0].array, case.outs[0].array), strict=True)]
-    _same_output(case, kept[0], kept[1], f"with {others} changed, at {which}")
+    kept = (np.where(_along(watched, y.array, axis), y.array, 0) for y in (found[0], case.outs[0]))
+    _same_output(case, *kept, f"with {others} changed, at {which}")
 
 
 def _length(case: ModuleCase, inputs: Sequence[Any], axis: int) -> int:

@@ -35,9 +35,8 @@ class ModuleCase(Case):
 
     def input_name(self, i: int) -> str:
         """Of what is wanted: the parameter's name, or where the input stands; and its shape."""
-        x = self.wanted[i]
-        place = next(j for j, y in enumerate(self.inputs) if y is x) - len(self.given)
-        return super().input_name(i) if place < 0 else f"{self.function.names[place]} {tuple(x.shape)}"
+        place = self.place(i) - len(self.given)
+        return super().input_name(i) if place < 0 else f"{self.function.names[place]} {tuple(self.wanted[i].shape)}"
 
     @cached_property
     def batch_statistics(self) -> bool:

@@ -11,7 +11,7 @@ from ... import backend
 from ...autograd.custom import _Custom
 from ...tensor import Tensor
 from ..calls import GradcheckError, jacobians, nodes_behind, slices
-from ..findings.finding import Finding
+from ..findings.finding import Finding, worst_of
 from ..findings.report import describe, operations
 from .check import SCALES, Check
 from .elsewhere import away
@@ -28,7 +28,7 @@ def entries(check: Check, level: Level, outputs: list[Tensor], inputs: Sequence[
     """
     wrong, unknown = _wrong(check, level, outputs, range(len(level.tensors)) if inputs is None else inputs)
     if wrong:
-        worst = max(wrong, key=lambda finding: float(finding.excess().max()))
+        worst = worst_of(wrong)
         level.draws.again()
         own = check.outputs()
         names = dict.fromkeys((*operations(own), *worst.operations))
@@ -47,19 +47,28 @@ def _wrong(check: Check, level: Level, outputs: list[Tensor], inputs: Sequence[i
         rows = _rows(level, i, SCALES[0])
         unknown |= bool(rows.kinked.any())
         for k, at in enumerate(slices(outputs)):
-            if outputs[k].requires_grad or not some:
-                finding = _finding(check, level, outputs, k, i, _part(rows, at))
-                for scale in SCALES[1:]:
-                    if finding.excess().any():  # wrong is what is wrong in each of the tries
-                        again = _finding(check, level, outputs, k, i, _part(_rows(level, i, scale), at))
-                        right = (finding.excess() > 0) & (again.excess() == 0)
-                        finding = replace(finding, error=np.where(right, np.inf, finding.error))
-                if finding.excess().any():
-                    if out_of_reach(check, level, outputs, at, finding, rows.kinked[:, at]):
-                        unknown = True
-                    else:
-                        wrong.append(finding)
+            if some and not outputs[k].requires_grad:
+                continue
+            finding = _in_every_try(check, level, outputs, k, at, i, rows)
+            if finding.excess().any():
+                if out_of_reach(check, level, outputs, at, finding, rows.kinked[:, at]):
+                    unknown = True
+                else:
+                    wrong.append(finding)
     return wrong, unknown
+
+
+def _in_every_try(
+    check: Check, level: Level, outputs: list[Tensor], k: int, at: slice, i: int, rows: Estimate
+) -> Finding:
+    """Of output k and input i what is wrong in `rows`, and with steps of each other size as well."""
+    finding = _finding(check, level, outputs, k, i, _part(rows, at))
+    for scale in SCALES[1:]:
+        if finding.excess().any():
+            again = _finding(check, level, outputs, k, i, _part(_rows(level, i, scale), at))
+            right = (finding.excess() > 0) & (again.excess() == 0)
+            finding = replace(finding, error=np.where(right, np.inf, finding.error))
+    return finding
 
 
 def _elsewhere(check: Check, level: Level, finding: Finding) -> Finding | None:
@@ -75,7 +84,7 @@ def _elsewhere(check: Check, level: Level, finding: Finding) -> Finding | None:
             while there.order < level.order:
                 wrong, _ = _wrong(check, there, outputs, range(len(there.tensors)))
                 if wrong:
-                    return max(wrong, key=lambda finding: float(finding.excess().max()))
+                    return worst_of(wrong)
                 above = there.derivative(outputs, check.tensors, check.rng)
                 if above is None:
                     return None

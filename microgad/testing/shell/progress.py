@@ -6,8 +6,6 @@ from typing import Any, TextIO
 
 from ...utils.bar import bar
 
-FORM = "{percentage:3.0f} %|{bar}| {elapsed}, {remaining} left{postfix}"
-
 
 class Progress:
     """Goes through `total` examples. Shows nothing where `file` is no terminal.
@@ -20,7 +18,7 @@ class Progress:
 
     def __init__(self, total: int, file: TextIO) -> None:
         self.file = file
-        self._bar: Any = bar(total, file, FORM, leave=False) if file.isatty() else None
+        self._bar: Any = bar(total, file, leave=False) if file.isatty() else None
 
     def at(self, name: str, done: int) -> None:
         """The check of `name` begins, or was the last, when `done` examples are through or need not be."""

@@ -19,9 +19,7 @@ FORMATS = ("xyxy", "xywh", "cxcywh")
 
 def _wide(x: Tensor) -> Tensor:
     """In a dtype whose products don't overflow."""
-    if x.is_floating_point():
-        return x if x.element_size() >= 4 else x.to(float32)
-    return x if x.element_size() >= 4 else x.to(int64)
+    return x if x.element_size() >= 4 else x.to(float32 if x.is_floating_point() else int64)
 
 
 def box_convert(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:
