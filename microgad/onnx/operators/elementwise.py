@@ -63,8 +63,7 @@ def mod(node: Node, a: Tensor, b: Tensor) -> Any:
 
 @operator("Pow")
 def pow_(node: Node, a: Tensor, b: Tensor) -> Any:
-    made = elementwise.pow(a, b)
-    return made.to(a.dtype)
+    return elementwise.pow(a, b).to(a.dtype)
 
 
 @operator("BitShift")
@@ -133,8 +132,7 @@ def swish(node: Node, x: Tensor) -> Any:
 @operator("Shrink")
 def shrink(node: Node, x: Tensor) -> Any:
     by, bias = node.get("lambd", 0.5), node.get("bias", 0.0)
-    made = elementwise.where(x < -by, x + bias, elementwise.where(x > by, x - bias, 0 * x))
-    return made.to(x.dtype)
+    return elementwise.where(x < -by, x + bias, elementwise.where(x > by, x - bias, 0 * x)).to(x.dtype)
 
 
 # Made of nothing

@@ -10,7 +10,9 @@ import numpy as np
 from ...ops import creation, elementwise, indexing, movement, reduction
 from ...tensor import Tensor
 from ..graphs import Node, operator
-from .movement import column
+from .movement import column, taken
+
+REDUCED = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}  # what scatters do, and PyTorch's name for it
 
 
 def inside(index: Tensor, size: int) -> Any:
@@ -21,11 +23,7 @@ def inside(index: Tensor, size: int) -> Any:
 
 @operator("Gather")
 def gather(node: Node, x: Tensor, index: Tensor) -> Any:
-    axis = node.get("axis", 0) % x.ndim
-    places = index.array.astype(np.int64)
-    if places.ndim == 0:
-        return indexing.getitem(x, (*(slice(None),) * axis, places.item()))
-    return indexing.getitem(x, (*(slice(None),) * axis, places))
+    return taken(x, node.get("axis", 0), index.array.astype(np.int64) if index.ndim else int(index.item()))
 
 
 @operator("GatherElements")
@@ -52,8 +50,7 @@ def scatter_elements(node: Node, x: Tensor, index: Tensor, updates: Tensor) -> A
     places = creation.as_tensor(inside(index, x.shape[axis]))
     if how == "none":
         return indexing.scatter(x, axis, places, updates)
-    named = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}[how]
-    return indexing.scatter_reduce(x, axis, places, updates, named)
+    return indexing.scatter_reduce(x, axis, places, updates, REDUCED[how])
 
 
 @operator("ScatterND")
@@ -66,9 +63,8 @@ def scatter_nd(node: Node, x: Tensor, index: Tensor, updates: Tensor) -> Any:
     sizes, rest = x.shape[:k], math.prod(x.shape[k:])
     flat = np.ravel_multi_index(tuple(p % n for p, n in zip(places, sizes, strict=True)), sizes).reshape(-1)
     wide = creation.as_tensor(flat[:, None]).expand(flat.size, rest)
-    named = {"mul": "prod", "max": "amax", "min": "amin"}[how]
     lines = movement.reshape(x, (-1, rest)), movement.reshape(updates, (-1, rest))
-    return movement.reshape(indexing.scatter_reduce(lines[0], 0, wide, lines[1], named), tuple(x.shape))
+    return movement.reshape(indexing.scatter_reduce(lines[0], 0, wide, lines[1], REDUCED[how]), tuple(x.shape))
 
 
 @operator("TensorScatter")
@@ -106,7 +102,7 @@ def compress(node: Node, x: Tensor, condition: Tensor) -> Any:
     axis, places = node.get("axis"), np.flatnonzero(condition.array)
     if axis is None:
         return indexing.getitem(movement.reshape(x, (-1,)), places)
-    return indexing.getitem(x, (*(slice(None),) * (axis % x.ndim), places))
+    return taken(x, axis, places)
 
 
 @operator("Unique")

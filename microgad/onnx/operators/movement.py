@@ -23,6 +23,11 @@ def column(x: Any, ndim: int, axis: int = 1) -> Any:
     return x.reshape([-1 if i == axis else 1 for i in range(ndim)])
 
 
+def taken(x: Tensor, axis: int, places: Any) -> Any:
+    """x at places along an axis, which goes where `places` is a number."""
+    return getitem(x, (*(slice(None),) * (axis % x.ndim), places))
+
+
 @operator("Reshape")
 def reshape(node: Node, x: Tensor, shape: Tensor | None = None) -> Any:
     wanted = node.get("shape") if shape is None else shape.tolist()
@@ -40,8 +45,7 @@ def transpose(node: Node, x: Tensor) -> Any:
 @operator("Flatten")
 def flatten(node: Node, x: Tensor) -> Any:
     axis = node.get("axis", 1)
-    lead = math.prod(x.shape[: axis + x.ndim if axis < 0 else axis])
-    return movement.reshape(x, (lead, math.prod(x.shape[axis + x.ndim if axis < 0 else axis :])))
+    return movement.reshape(x, (math.prod(x.shape[:axis]), math.prod(x.shape[axis:])))
 
 
 @operator("Squeeze")
@@ -130,7 +134,7 @@ def pad(
         for axis, (low, high) in enumerate(wide):
             if low > 0 or high > 0:
                 places = np.arange(-max(low, 0), x.shape[axis] + max(high, 0)) % x.shape[axis]
-                x = getitem(x, (*(slice(None),) * axis, places))
+                x = taken(x, axis, places)
         return _cropped(x, wide)
     named = {"edge": "replicate", "reflect": "reflect"}[mode]
     for axis, (low, high) in enumerate(wide):  # one after the other, since of all PyTorch pads a few alone
@@ -156,18 +160,12 @@ def _cropped(x: Tensor, wide: list[tuple[int, int]]) -> Tensor:
 
 @operator("CenterCropPad")
 def center_crop_pad(node: Node, x: Tensor, shape: Tensor) -> Any:
-    sizes = shape.tolist()
-    for axis, size in zip(node.get("axes", range(x.ndim)), sizes, strict=True):
-        axis %= x.ndim
+    wide = [(0, 0)] * x.ndim
+    for axis, size in zip(node.get("axes", range(x.ndim)), shape.tolist(), strict=True):
         more = size - x.shape[axis]
-        wide = [(0, 0)] * x.ndim
-        if more > 0:
-            wide[axis] = more // 2, more - more // 2
-            x = padded(x, wide)
-        elif more < 0:
-            start = -more // 2
-            x = movement.narrow(x, axis, start, size)
-    return x
+        low = int(more / 2)  # of an odd number the smaller half, whether it is put there or cut off
+        wide[axis] = low, more - low
+    return padded(x, wide)
 
 
 @operator("Shape")
@@ -202,10 +200,11 @@ def space_to_depth(node: Node, x: Tensor) -> Any:
 
 @operator("ReverseSequence")
 def reverse_sequence(node: Node, x: Tensor, lengths: Tensor) -> Any:
-    time, batch = node.get("time_axis", 0), node.get("batch_axis", 1)
-    moved = movement.movedim(x, (batch, time), (0, 1))
-    n, steps = moved.shape[:2]
-    place, size = np.arange(steps), lengths.array[:, None]
-    turned = np.where(place < size, size - 1 - place, place)
-    made = getitem(moved, (np.arange(n)[:, None], turned))
-    return movement.movedim(made, (0, 1), (batch, time))
+    axes = node.get("time_axis", 0), node.get("batch_axis", 1)
+    return movement.movedim(turned(movement.movedim(x, axes, (0, 1)), lengths.array), (0, 1), axes)
+
+
+def turned(x: Tensor, lengths: Any) -> Tensor:
+    """Sequences side by side, (T, B, ...), each backwards as far as it goes; what is behind it stays."""
+    place = np.arange(x.shape[0])[:, None]
+    return getitem(x, (np.where(place < lengths, lengths - 1 - place, place), np.arange(x.shape[1])))

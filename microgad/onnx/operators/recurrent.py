@@ -12,6 +12,7 @@ from ...ops.indexing import getitem
 from ...ops.recurrent import Gru, Lstm, Rnn
 from ...tensor import Tensor
 from ..graphs import OPERATORS, Node, operator
+from .movement import turned
 
 Function = Callable[[Tensor], Tensor]
 OPERATORS_TOO = {
@@ -70,45 +71,33 @@ def both_ways(node: Node, x: Tensor, states: int, inputs: tuple[Any, ...], one: 
 
 def by_steps(x: Tensor, backwards: bool, lengths: Any, start: list[Tensor], step: Callable[..., Any]) -> Any:
     """Each step's new states, by step(x, *states); those of sequences that have ended stay as they are."""
-    count, states, rows = x.shape[0], start, []
-    size = np.full(x.shape[1], count) if lengths is None else lengths.array
-    for t in range(count):
-        if backwards:
-            at = np.maximum(size - 1 - t, 0)
-            now = getitem(x, (at, np.arange(x.shape[1]))) if lengths is not None else getitem(x, count - 1 - t)
+    states, rows = start, []
+    size = np.full(x.shape[1], x.shape[0]) if lengths is None else lengths.array
+    x = turned(x, size) if backwards else x
+    for t in range(x.shape[0]):
+        new = step(getitem(x, t), *states)
+        if lengths is None:
+            row, states = new[0], new
         else:
-            now = getitem(x, t)
-        new = step(now, *states)
-        running = creation.as_tensor((t < size)[:, None])
-        rows.append(new[0] if lengths is None else elementwise.where(running, new[0], 0 * new[0]))
-        states = new if lengths is None else [
-            elementwise.where(running, a, b) for a, b in zip(new, states, strict=True)
-        ]  # fmt: skip
+            running = creation.as_tensor((t < size)[:, None])
+            row = elementwise.where(running, new[0], 0 * new[0])
+            states = [elementwise.where(running, a, b) for a, b in zip(new, states, strict=True)]
+        rows.append(row)
     out = movement.stack(rows)
-    if backwards and lengths is None:
-        out = movement.flip(out, [0])
-    elif backwards:
-        place = np.arange(count)[:, None]
-        out = getitem(out, (np.where(place < size, size - 1 - place, place), np.arange(x.shape[1])))
-    return out, *states
+    return turned(out, size) if backwards else out, *states
 
 
-def usual(node: Node, lengths: Any) -> bool:
-    """Whether a layer is as microgad's fused one is, but for its activations."""
+def usual(node: Node, lengths: Any, activations: list[str]) -> bool:
+    """Whether a layer is as microgad's fused one is, which has these activations."""
     others = ("clip", "input_forget", "activation_alpha", "activation_beta")
-    return lengths is None and not any(map(node.get, others))
+    same = node.get("activations", activations) in (activations, activations * 2)
+    return lengths is None and same and not any(map(node.get, others))
 
 
-def _biases(b: Any, order: Callable[[Tensor], Tensor]) -> tuple[Any, Any]:
-    return (None, None) if b is None else (order(b[0]), order(b[1]))
-
-
-def _reordered(order: list[int]) -> Callable[[Tensor], Tensor]:
-    def change(x: Tensor) -> Tensor:
-        parts = movement.chunk(x, len(order))
-        return movement.cat([parts[i] for i in order])
-
-    return change
+def _reordered(order: list[int], w: Tensor, r: Tensor, b: Any) -> list[Any]:
+    """Weights and biases, of which there may be none, with the gates in another order."""
+    split = [None if x is None else movement.chunk(x, len(order)) for x in (w, r, *(b or (None, None)))]
+    return [None if parts is None else movement.cat([parts[i] for i in order]) for parts in split]
 
 
 def _linear(x: Tensor, h: Tensor, w: Tensor, r: Tensor, b: Any) -> Tensor:
@@ -124,15 +113,13 @@ def _clipped(node: Node) -> Function:
 @operator("LSTM")
 def lstm(node: Node, x: Tensor, *inputs: Any) -> Any:
     inputs = (*inputs, *(None,) * (7 - len(inputs)))
-    acts = functions(node, ["Sigmoid", "Tanh", "Tanh"], 2)
-    plain = node.get("activations") in (None, ["Sigmoid", "Tanh", "Tanh"], ["Sigmoid", "Tanh", "Tanh"] * 2)
-    clip, change = _clipped(node), _reordered([0, 2, 3, 1])
+    activations = ["Sigmoid", "Tanh", "Tanh"]
+    acts, clip = functions(node, activations, 2), _clipped(node)
 
     def one(d: int, backwards: bool, x: Any, w: Any, r: Any, b: Any, lengths: Any, start: Any, peep: Any = None) -> Any:
-        if plain and peep is None and usual(node, lengths):
-            sizes = (x.shape[1],) * x.shape[0]
-            weights = change(w), change(r), *_biases(b, change), None
-            return Lstm.apply(x, *start, *weights, batch_sizes=sizes, reverse=backwards)
+        if peep is None and usual(node, lengths, activations):
+            sizes, weights = (x.shape[1],) * x.shape[0], _reordered([0, 2, 3, 1], w, r, b)
+            return Lstm.apply(x, *start, *weights, None, batch_sizes=sizes, reverse=backwards)
         f, g, h_ = acts[3 * d : 3 * d + 3]
         pi, po, pf = (None,) * 3 if peep is None else movement.chunk(peep, 3)
 
@@ -151,14 +138,12 @@ def lstm(node: Node, x: Tensor, *inputs: Any) -> Any:
 
 @operator("GRU")
 def gru(node: Node, x: Tensor, *inputs: Any) -> Any:
-    acts = functions(node, ["Sigmoid", "Tanh"], 2)
-    plain = node.get("activations") in (None, ["Sigmoid", "Tanh"], ["Sigmoid", "Tanh"] * 2)
-    clip, change, after = _clipped(node), _reordered([1, 0, 2]), node.get("linear_before_reset")
+    activations = ["Sigmoid", "Tanh"]
+    acts, clip, after = functions(node, activations, 2), _clipped(node), node.get("linear_before_reset")
 
     def one(d: int, backwards: bool, x: Any, w: Any, r: Any, b: Any, lengths: Any, start: Any) -> Any:
-        if plain and after and usual(node, lengths):
-            sizes = (x.shape[1],) * x.shape[0]
-            weights = change(w), change(r), *_biases(b, change)
+        if after and usual(node, lengths, activations):
+            sizes, weights = (x.shape[1],) * x.shape[0], _reordered([1, 0, 2], w, r, b)
             return Gru.apply(x, *start, *weights, batch_sizes=sizes, reverse=backwards)
         f, g = acts[2 * d : 2 * d + 2]
         ws, rs = movement.chunk(w, 3), movement.chunk(r, 3)
@@ -186,7 +171,7 @@ def rnn(node: Node, x: Tensor, *inputs: Any) -> Any:
 
     def one(d: int, backwards: bool, x: Any, w: Any, r: Any, b: Any, lengths: Any, start: Any) -> Any:
         name = said[d] if d < len(said) else said[-1]
-        if usual(node, lengths) and set(said) <= {"Tanh", "Relu"}:
+        if usual(node, lengths, said) and set(said) <= {"Tanh", "Relu"}:
             sizes = (x.shape[1],) * x.shape[0]
             biases = (None, None) if b is None else b
             return Rnn.apply(x, *start, w, r, *biases, batch_sizes=sizes, reverse=backwards, relu=name == "Relu")

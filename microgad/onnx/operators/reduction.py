@@ -19,13 +19,8 @@ def _over(reduce: Callable[..., Any]) -> Callable[..., Any]:
     """A reduction over axes, all by default."""
 
     def run(node: Node, x: Tensor, axes: Tensor | None = None) -> Any:
-        dims, keep = axes_of(node, axes), bool(node.get("keepdims", 1))
-        if not dims:
-            if node.get("noop_with_empty_axes"):
-                dims = ()
-            else:
-                dims = tuple(range(x.ndim))
-        return reduce(x, tuple(dims), keep).to(x.dtype)
+        dims = axes_of(node, axes) or (() if node.get("noop_with_empty_axes") else range(x.ndim))
+        return reduce(x, tuple(dims), bool(node.get("keepdims", 1))).to(x.dtype)
 
     return run
 
