@@ -68,8 +68,8 @@ def _no_leak(case: ModuleCase, inputs: Sequence[Tensor], axis: int, watched: Any
                     f"the gradient of {which} for {case.input_name(i)} should be 0 at {others}, but is {leak:.3g}"
                 )
     found = case.outputs(_changed(case, inputs, lambda a: np.where(_along(watched, a, axis), a, _otherwise(a, axis))))
-    kept = (np.where(_along(watched, y.array, axis), y.array, 0) for y in (found[0], case.outs[0]))
-    _same_output(case, *kept, f"with {others} changed, at {which}")
+    there, here = (np.where(_along(watched, y.array, axis), y.array, 0) for y in (found[0], case.outs[0]))
+    _same_output(case, there, here, f"with {others} changed, at {which}")
 
 
 def _length(case: ModuleCase, inputs: Sequence[Any], axis: int) -> int:
