@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from types import MethodType
-from typing import Any, Literal, overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -17,21 +17,21 @@ from ...autograd.anomaly import callers_line
 from ...autograd.custom import _Custom
 from ...autograd.function_hooks import leave
 from ...errors import DtypeError
-from ...function import Function, Leaf, Output, numbers
+from ...function import Function, Leaf, numbers
 from ...generator import default_generator
 from ...methods.node_hooks import HookedPlan
-from ...nn.hooks import Gate
 from ...ops.movement import trace as trace_of_matrix
 from ...parameter import Parameter
 from ...plan import argument
 from ...tensor import Tensor
 from ..copying import replica
 from ..flops import flops_of
-from ..passes import Pass, Point
 from ..recipe import Recipe
 from ..statistics import quality, stats_of
 from ..tape import Input, Op, Result, Source, Tape
+from .meetings import Meetings
 from .reading import Reader, folded, names_of, plain, value_of
+from .slots import Slot, Slots
 
 
 @dataclass(frozen=True)
@@ -112,21 +112,6 @@ def trace(model: Any = None, *args: Any, **kwargs: Any) -> Any:
     return tape
 
 
-class Slot:
-    """Where the values of a Tensor come from, who had last written to its memory, and how many writes nobody saw."""
-
-    __slots__ = ("index", "leaf", "number", "strides", "tensor", "unseen", "writer")
-
-    def __init__(self, tensor: Tensor, number: int, index: int, unseen: int, writer: int | None) -> None:
-        self.tensor, self.strides, self.writer = weakref.ref(tensor), tensor.array.strides, writer
-        self.number, self.index, self.unseen, self.leaf = number, index, unseen, type(tensor.node) is Leaf
-
-    def holds(self, tensor: Tensor) -> bool:
-        """Whether this is still about the Tensor: not another of the same id, nor one that became a view or a leaf."""
-        same = self.tensor() is tensor and self.strides == tensor.array.strides
-        return same and self.leaf == (type(tensor.node) is Leaf)
-
-
 class LiveReader(Reader):
     """A reader of nodes whose arrays may die before the next one is read."""
 
@@ -150,17 +135,11 @@ class Recorder(state.Observer):
     def __init__(self, tape: Tape, level: Level, names: dict[str, Tensor], outer: state.Observer | None = None) -> None:
         self.tape, self.level, self.outer = tape, level, outer
         self.reader = LiveReader(names)
-        self.slots: dict[int, Slot] = {}  # by a Tensor's id
-        self.writes: dict[int, tuple[Any, int]] = {}  # by a version counter's id: it, and how many writes were seen
-        self.writers: dict[int, int] = {}  # by the same, the operation that wrote last
+        self.slots = Slots()
+        self.meetings = Meetings(tape, self.slots)
         self.turns: dict[str, int] = {}  # by a module's path: which call of it this is
         self.started = 0.0
         self.random: Any = None  # the default generator's state before an autograd.Function, which may draw
-        self.passed = 0  # how many backward passes have started
-        self.wanting: list[tuple[Any, Source]] = []  # weakly, Tensors from outside that want a gradient
-        self.looked = 0, 0  # in which pass, and among how many of these, for
-        self.nodes: dict[int, list[tuple[Any, Source]]] = {}  # those that have a node, by its id
-        self.hooked: dict[tuple[int, int], Function] = {}  # by an operation and which of its several results
 
     def inside(self, node: Function) -> state.Observer | None:
         """An autograd.Function is one operation: what it does inside isn't put on the tape."""
@@ -186,8 +165,7 @@ class Recorder(state.Observer):
         results = out if type(out) is tuple else (out,)
         written = [x for x in results if any(x is y for y in inputs)]  # of an autograd.Function any that is marked
         for x in written:
-            counter = x._counter()
-            self.writes[id(counter)] = counter, counter[0] - self.slots[id(x)].unseen
+            self.slots.see_write(x)
         op = self.entry(node, inputs, results)
         settings = {name: x for name, x in vars(node).items() if name not in cls.computed and name != "ctx"}
         op.settings = {name: plain(x) for name, x in settings.items()}
@@ -208,9 +186,9 @@ class Recorder(state.Observer):
                 op.recipe.random = self.random
         self.tape.add(op)
         for x in written:
-            self.writers[id(x._counter())] = op.number
+            self.slots.written_by(x, op.number)
         for i, x in enumerate(results):
-            self.place(x, op.number, i)
+            self.slots.place(x, op.number, i)
 
     def entry(self, node: Function, inputs: tuple[Any, ...], results: tuple[Any, ...]) -> Op:
         """An operation as every tape has it, but for its settings."""
@@ -233,7 +211,7 @@ class Recorder(state.Observer):
             source = self.tape.find(slot.number)
             if isinstance(source, Source):
                 self.reader.suggest(source, name, op.path)
-            writer = self.writers.get(id(x._counter()))
+            writer = self.slots.writer(x)
             return Input(
                 name, slot.number, slot.index, x.array.shape, self.reader.dtype(x.array.dtype),
                 written=None if writer == slot.writer else writer,
@@ -250,45 +228,29 @@ class Recorder(state.Observer):
         leaf = x.node.tensor() if type(x.node) is Leaf else None
         if leaf is not None and leaf is not x and leaf.array is x.array:
             return self.slot(leaf)  # a derivative reads a leaf by a Tensor of its own
-        slot = self.slots.get(id(x))
+        slot = self.slots.find(x)
         made_by = None
         if slot is not None and not slot.holds(x):
             made_by = slot.number if slot.tensor() is x and type(x.node) is Leaf else None
             slot = None
-        if slot is not None and slot.unseen == self.unseen(x):
+        if slot is not None and slot.unseen == self.slots.unseen(x):
             return slot
         node, index = folded(x.node) if x.node is not None else (None, 0)
         if slot is None and node is not None and isinstance(self.tape.find(node.number), Op):
             # transpose_() and its kin: a Tensor that has taken the place of an operation's result
-            return self.place(x, node.number, index)
-        if slot is None and node is not None and (shown := self.written(x)) is not None:
-            return self.slot(shown)
+            return self.slots.place(x, node.number, index)
+        if slot is None and node is not None and state.current().deriving:
+            shown = self.slots.shown_by(x)
+            if shown is not None:
+                return self.slot(shown)
         kind = "constant" if node is None else "parameter" if isinstance(x, Parameter) else "leaf"
         number = node.number if type(node) is Leaf and self.tape.find(node.number) is None else None
         source = self.source(kind, x.array, number, self.reader.name(x))
         source.made_by, source.computed = made_by, node is not None and type(node) is not Leaf
         if kind != "constant":
             self.reader.leaves[self.reader.memory(x.array)] = source.number
-            self.wanting.append((weakref.ref(x), source))
-        return self.place(x, source.number, 0)
-
-    def place(self, x: Tensor, number: int, index: int) -> Slot:
-        """A Tensor's values come from a result of an operation, or from a source."""
-        slot = self.slots[id(x)] = Slot(x, number, index, self.unseen(x), self.writers.get(id(x._counter())))
-        return slot
-
-    def unseen(self, x: Tensor) -> int:
-        """How many writes to its memory nobody saw."""
-        counter = x._counter()
-        return int(counter[0] - self.writes.get(id(counter), (None, 0))[1])
-
-    def written(self, x: Tensor) -> Tensor | None:
-        """The Tensor that a derivative reads by x, one of its own: with a node that a write in place gave it."""
-        for slot in self.slots.values() if state.current().deriving else ():
-            shown = slot.tensor()
-            if shown is not None and shown.node is x.node and shown.array is x.array and slot.holds(shown):
-                return shown
-        return None
+            self.meetings.wanting.append((weakref.ref(x), source))
+        return self.slots.place(x, source.number, 0)
 
     def source(self, kind: Any, array: Any, number: int | None = None, name: str = "") -> Source:
         if number is None:
@@ -311,99 +273,40 @@ class Recorder(state.Observer):
     def start_backward(self, roots: Sequence[Function], seeds: Sequence[Any], ends: Any = None) -> None:
         """A backward pass starts: keep what it starts with, and where it will end."""
         super().start_backward(roots, seeds, ends)
-        self.passed += 1
-        if not self.level.replay or any(isinstance(seed, Tensor) for seed in seeds):
-            return  # under create_graph derivatives are on the tape themselves
-        self.tape.passes.append(Pass(len(self.tape), ends is not None, []))
-        for root, seed in zip(roots, seeds, strict=True):
-            self.meet("start", root, replica(seed))
-            self.look_for_hooks(root)
-        for end in ends or ():
-            if self.op(folded(end)[0]) is not None:
-                self.meet("end", end)  # others are met when a gradient comes to them
-
-    def meet(self, role: Literal["start", "hook", "end"], edge: Function, gradient: Any = None) -> None:
-        """The backward pass meets the world outside of the tape at a node."""
-        points = self.tape.passes[-1].points
-        node, index = folded(edge)
-        if self.op(node) is not None:
-            points.append(Point(node.number, index, False, role, gradient))
-            return
-        found = [source for tensor, source in self.at_node(edge) if (x := tensor()) is not None and x.node is edge]
-        points += [Point(x.number, 0, False, role, gradient) for x in found]  # a leaf, before and after each step
-        if found:
-            return
-        for slot in self.slots.values():  # a node that a write in place gave the Tensor
-            x = slot.tensor()
-            if x is not None and x.node is edge:
-                points.append(Point(slot.number, slot.index, True, role, gradient))
-                break
-
-    def at_node(self, edge: Function) -> Sequence[tuple[Any, Source]]:
-        """Of Tensors from outside those that had this node when the pass began, and that may have it still."""
-        seen = self.passed, len(self.wanting)
-        if self.looked != seen:
-            self.looked, self.nodes = seen, {}
-            for tensor, source in self.wanting:
-                if (x := tensor()) is not None:
-                    self.nodes.setdefault(id(x.node), []).append((tensor, source))
-        return self.nodes.get(id(edge), ())
-
-    def look_for_hooks(self, edge: Function) -> None:
-        """Note which of several results has hooks: its node is not one of those whose derivatives are computed."""
-        if type(edge) is Output and edge.hooks:
-            self.hooked[folded(edge)[0].number, edge.index] = edge
-
-    def hold_hooked(self, node: Function, grad: Any) -> None:
-        """Keep what hooks have made of the gradients of a node's results."""
-        if type(grad) is not tuple:
-            if node.hooks:
-                self.meet("hook", node, replica(grad))
-            return
-        for i, g in enumerate(grad):
-            edge = self.hooked.pop((node.number, i), None)
-            if edge is not None and g is not None:
-                self.meet("hook", edge, replica(g))
+        self.meetings.passed += 1
+        recorded = any(isinstance(seed, Tensor) for seed in seeds)  # under create_graph derivatives are on the tape
+        if self.level.replay and not recorded:
+            self.meetings.start(roots, seeds, ends)
 
     def begin_backward(self, node: Function, grad: Any) -> None:
         """Derivatives begin."""
         super().begin_backward(node, grad)
         parts = grad if type(grad) is tuple else (grad,)
-        op = self.op(node)
+        op = self.meetings.op(node)
         if op is not None and self.level.stats:
             op.gradients = [None if g is None else stats_of(_bare(g)) for g in parts]
         if op is not None and op.recipe is not None and not any(isinstance(g, Tensor) for g in parts):
-            self.hold_hooked(node, grad)
+            self.meetings.begin(node, grad)
         self.started = time.perf_counter()
 
     def backward(self, node: Function, gradients: list[Any]) -> None:
         """A node's derivatives are computed."""
         seconds = time.perf_counter() - self.started
         super().backward(node, gradients)
-        op = self.op(node)
+        op = self.meetings.op(node)
         if op is None:
             return
         if self.level.time:
             op.backward_seconds = (op.backward_seconds or 0.0) + seconds
         op.passes += 1
-        op.passed = self.passed
+        op.passed = self.meetings.passed
         for given, g in zip(op.inputs, gradients, strict=False):
             if given.wanted:
                 given.got = "nothing" if g is None else quality(_bare(g)) if self.level.stats else ""
         if op.recipe is not None and not state.current().grad_enabled:
             op.recipe.hooked |= isinstance(node.plan, HookedPlan)
             op.recipe.gradients.append([None if g is None else digest(_bare(g)) for g in gradients])
-            for edge, g in zip(node.edges, gradients, strict=True):
-                self.look_for_hooks(edge)
-                if g is not None and self.tape.passes[-1].bounded and self.op(folded(edge)[0]) is None:
-                    self.meet("end", edge)
-            if type(node) is Gate:  # is replayed as if hooks of its results had given this
-                points = [(i, g) for i, g in enumerate(gradients) if g is not None]
-                self.tape.passes[-1].points += [Point(op.number, i, False, "hook", replica(g)) for i, g in points]
-
-    def op(self, node: Function) -> Op | None:
-        found = self.tape.find(node.number)
-        return found if isinstance(found, Op) else None
+            self.meetings.end(node, gradients)
 
     def close(self) -> None:
         """The block has ended: the results are of operations that nobody read.
@@ -416,7 +319,7 @@ class Recorder(state.Observer):
             for i, (shape, dtype) in enumerate(zip(op.shapes, op.dtypes, strict=True)):
                 self.tape.results.append(Result(op.number, i, "", shape, dtype))
         if self.level.stats:
-            for tensor, source in self.wanting:
+            for tensor, source in self.meetings.wanting:
                 x = tensor()
                 if x is not None and type(x.node) is Leaf and x.grad is not None:
                     source.gradient = stats_of(x.grad.array)

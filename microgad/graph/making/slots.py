@@ -1,0 +1,72 @@
+"""Slots: where the values of Tensors come from while a tape is recorded, and who wrote to their memory."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from ...function import Function, Leaf
+from ...tensor import Tensor
+
+
+class Slot:
+    """Where the values of a Tensor come from, who had last written to its memory, and how many writes nobody saw."""
+
+    __slots__ = ("index", "leaf", "number", "strides", "tensor", "unseen", "writer")
+
+    def __init__(self, tensor: Tensor, number: int, index: int, unseen: int, writer: int | None) -> None:
+        self.tensor, self.strides, self.writer = weakref.ref(tensor), tensor.array.strides, writer
+        self.number, self.index, self.unseen, self.leaf = number, index, unseen, type(tensor.node) is Leaf
+
+    def holds(self, tensor: Tensor) -> bool:
+        """Whether this is still about the Tensor: not another of the same id, nor one that became a view or a leaf."""
+        same = self.tensor() is tensor and self.strides == tensor.array.strides
+        return same and self.leaf == (type(tensor.node) is Leaf)
+
+
+class Slots:
+    """The Slot of each Tensor that was seen, by its id; and the writes to memory that were seen."""
+
+    def __init__(self) -> None:
+        self._slots: dict[int, Slot] = {}
+        self._writes: dict[int, tuple[Any, int]] = {}  # by a version counter's id: it, and how many writes were seen
+        self._writers: dict[int, int] = {}  # by the same, the operation that wrote last
+
+    def find(self, x: Tensor) -> Slot | None:
+        """The Slot that a Tensor, or one that had its id, was given."""
+        return self._slots.get(id(x))
+
+    def place(self, x: Tensor, number: int, index: int) -> Slot:
+        """A Tensor's values come from a result of an operation, or from a source."""
+        slot = self._slots[id(x)] = Slot(x, number, index, self.unseen(x), self.writer(x))
+        return slot
+
+    def unseen(self, x: Tensor) -> int:
+        """How many writes to its memory nobody saw."""
+        counter = x._counter()
+        return int(counter[0] - self._writes.get(id(counter), (None, 0))[1])
+
+    def see_write(self, x: Tensor) -> None:
+        """An operation has written to a Tensor that has a Slot: what was unseen before stays so, this was seen."""
+        counter = x._counter()
+        self._writes[id(counter)] = counter, counter[0] - self._slots[id(x)].unseen
+
+    def writer(self, x: Tensor) -> int | None:
+        """The operation that wrote last to its memory."""
+        return self._writers.get(id(x._counter()))
+
+    def written_by(self, x: Tensor, number: int) -> None:
+        """Note the operation that wrote last to its memory."""
+        self._writers[id(x._counter())] = number
+
+    def shown_by(self, x: Tensor) -> Tensor | None:
+        """The Tensor that a derivative reads by x, one of its own: with a node that a write in place gave it."""
+        for slot in self._slots.values():
+            shown = slot.tensor()
+            if shown is not None and shown.node is x.node and shown.array is x.array and slot.holds(shown):
+                return shown
+        return None
+
+    def at_node(self, node: Function) -> Slot | None:
+        """The Slot of a Tensor with this node, which a write in place gave it."""
+        return next((slot for slot in self._slots.values() if getattr(slot.tensor(), "node", None) is node), None)
