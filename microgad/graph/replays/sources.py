@@ -107,7 +107,7 @@ class Sources:
     def name(self, x: Any, called: str, scope: dict[str, Any], at_once: bool) -> str:
         """What the program calls what a module of that `scope` calls so: defined `at_once`, or later."""
         if isinstance(x, ModuleType):
-            return self.imported(f"import {x.__name__}" + f" as {called}" * (called != x.__name__), called)
+            return self.imported(f"import {x.__name__}", x, called)
         x = inspect.unwrap(x) if hasattr(x, "__wrapped__") else x
         known = isinstance(x, (type, FunctionType))
         elsewhere = isinstance(x, BuiltinFunctionType) or type(x).__module__.startswith("numpy")
@@ -117,18 +117,14 @@ class Sources:
         key = x if known else (called, scope["__name__"])
         if key in self.names and (key in self.begun or not at_once):
             return self.names[key]
-        if called in OURS and (home or scope["__name__"]) in HOMES:
-            return self.given(key, called, OURS[called])
         if home is not None and home.split(".")[0] in FOREIGN:
-            return self.imported(f"from {home} import {x.__name__}" + f" as {called}" * (called != x.__name__), called)
-        if isinstance(x, type) and issubclass(x, BaseException):
-            return self.given(key, called, "class {}(Exception):\n    pass")
-        if isinstance(x, type) and issubclass(x, Function) and isinstance(x.numpy, np.ufunc) and not _has_source(x):
-            return self.given(key, called, UFUNC.format("{}", x.numpy.__name__))
+            return self.imported(f"from {home} import {x.__name__}", x, called)
+        text = _stand_in(x, called, home or scope["__name__"])
+        if text is not None:
+            return self.given(key, called, text)
         if isinstance(x, type) and issubclass(x, LinearMap) and "forward" in vars(x) and not _has_source(x):
-            return (
-                self.name(x.transposed, x.transposed.__name__, vars(sys.modules[x.__module__]), at_once) + ".transposed"
-            )
+            forward = x.transposed
+            return f"{self.name(forward, forward.__name__, vars(sys.modules[x.__module__]), at_once)}.transposed"
         if known:
             called = x.__name__
         if key not in self.names:
@@ -139,8 +135,8 @@ class Sources:
             self.later.append((x, key, called, scope))
         return self.names[key]
 
-    def imported(self, line: str, called: str) -> str:
-        self.imports[line] = None
+    def imported(self, line: str, x: Any, called: str) -> str:
+        self.imports[line if called == x.__name__ else f"{line} as {called}"] = None
         self.taken.add(called)
         return called
 
@@ -301,6 +297,17 @@ class Rewriting:
         first = min([at.lineno, *(x.lineno for x in getattr(at, "decorator_list", ()))]) - 1
         for line in range(first, at.end_lineno):
             self.lines[line] += GONE.encode()
+
+
+def _stand_in(x: Any, called: str, home: str) -> str | None:
+    """The text in the place of what only microgad has, or of what has no source; None of what is written out."""
+    if called in OURS and home in HOMES:
+        return OURS[called]
+    if isinstance(x, type) and issubclass(x, BaseException):
+        return "class {}(Exception):\n    pass"
+    if isinstance(x, type) and issubclass(x, Function) and isinstance(x.numpy, np.ufunc) and not _has_source(x):
+        return UFUNC.format("{}", x.numpy.__name__)
+    return None
 
 
 def _said(node: ast.stmt) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,12 @@ from ..tensors import kind_of
 ENDLESS = np.iinfo(np.int64).max
 
 
+def _made(node: Node, given: list[Any]) -> Any:
+    """What a node's body makes of its inputs."""
+    body = node.get("body")
+    return body.run(dict(zip(body.inputs, given, strict=True)), node.scope)
+
+
 @operator("If")
 def if_(node: Node, condition: Tensor) -> Any:
     graph = node.get("then_branch" if condition.item() else "else_branch")
@@ -23,14 +30,13 @@ def if_(node: Node, condition: Tensor) -> Any:
 
 @operator("Loop")
 def loop(node: Node, most: Tensor | None = None, going: Tensor | None = None, *states: Any) -> Any:
-    body, scope = node.get("body"), node.scope
     limit, on = ENDLESS if most is None else most.item(), True if going is None else bool(going.item())
     carried = list(states)
-    rows: list[list[Any]] = [[] for _ in range(len(body.outputs) - 1 - len(states))]
+    rows: list[list[Any]] = [[] for _ in range(len(node.get("body").outputs) - 1 - len(states))]
     turn = 0
     while on and turn < limit:
         given = [creation.as_tensor(np.array(turn, np.int64)), creation.as_tensor(np.array(on)), *carried]
-        now, *made = body.run(dict(zip(body.inputs, given, strict=True)), scope)
+        now, *made = _made(node, given)
         carried, on, turn = made[: len(states)], bool(now.item()), turn + 1
         for row, x in zip(rows, made[len(states) :], strict=True):
             row.append(x)
@@ -39,11 +45,11 @@ def loop(node: Node, most: Tensor | None = None, going: Tensor | None = None, *s
 
 @operator("Scan")
 def scan(node: Node, *inputs: Any) -> Any:
-    body, count = node.get("body"), node.get("num_scan_inputs")
+    count = node.get("num_scan_inputs")
     if node.opset < 9:  # with a batch axis, and lengths before all else
         return _scan_of_batch(node, *inputs[1:])
     states, given = list(inputs[: len(inputs) - count]), inputs[len(inputs) - count :]
-    results = len(body.outputs) - len(states)
+    results = len(node.get("body").outputs) - len(states)
     ways = node.get("scan_input_directions", [0] * count), node.get("scan_output_directions", [0] * results)
     axes = node.get("scan_input_axes", [0] * count), node.get("scan_output_axes", [0] * results)
     lines = [movement.movedim(x, axis, 0) for x, axis in zip(given, axes[0], strict=True)]
@@ -51,7 +57,7 @@ def scan(node: Node, *inputs: Any) -> Any:
     rows: list[list[Any]] = [[] for _ in range(results)]
     for t in range(steps):
         now = [getitem(x, steps - 1 - t if back else t) for x, back in zip(lines, ways[0], strict=True)]
-        made = body.run(dict(zip(body.inputs, [*states, *now], strict=True)), node.scope)
+        made = _made(node, [*states, *now])
         states = made[: len(states)]
         for row, x in zip(rows, made[len(states) :], strict=True):
             row.append(x)
@@ -60,8 +66,7 @@ def scan(node: Node, *inputs: Any) -> Any:
 
 
 def _scan_of_batch(node: Node, *inputs: Any) -> Any:
-    said = {**node.attributes}
-    one = Node(node.kind, node.name, node.run, said, node.inputs, node.outputs, 9, [], node.scope)
+    one = replace(node, opset=9)
     found = [scan(one, *(getitem(x, i) for x in inputs)) for i in range(inputs[0].shape[0])]
     return tuple(movement.stack(parts) for parts in zip(*found, strict=True))
 
@@ -108,9 +113,6 @@ def concat_from_sequence(node: Node, x: list[Any]) -> Any:
 
 @operator("SequenceMap")
 def sequence_map(node: Node, *inputs: Any) -> Any:
-    body = node.get("body")
-    found = []
-    for i in range(len(inputs[0])):
-        given = [x[i] if isinstance(x, list) else x for x in inputs]
-        found.append(body.run(dict(zip(body.inputs, given, strict=True)), node.scope))
-    return tuple([row[i] for row in found] for i in range(len(body.outputs)))
+    turns = range(len(inputs[0]))
+    found = [_made(node, [x[i] if isinstance(x, list) else x for x in inputs]) for i in turns]
+    return tuple([row[i] for row in found] for i in range(len(node.get("body").outputs)))

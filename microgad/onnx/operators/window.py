@@ -28,10 +28,14 @@ def kernel_of(node: Node, size: Any, kernel: list[int]) -> tuple[list[int], list
         return strides, dilations, [(0, 0)] * dims
     edges = []
     for n, k, s, d in zip(size, kernel, strides, dilations, strict=True):
-        total = max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
-        small = total // 2
-        edges.append((small, total - small) if auto == "SAME_UPPER" else (total - small, small))
+        edges.append(_halves(max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0), auto))
     return strides, dilations, edges
+
+
+def _halves(total: int, auto: str) -> tuple[int, int]:
+    """What is put at both ends of an axis; of an odd number more at the upper end, or at the lower one."""
+    small = total // 2
+    return (small, total - small) if auto == "SAME_UPPER" else (total - small, small)
 
 
 @operator("Conv")
@@ -56,8 +60,7 @@ def conv_transpose(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None = 
         whole = (n - 1) * s + (k - 1) * d + 1 + more[i]
         low, high = pads[i], pads[i + dims]
         if wanted is not None or auto.startswith("SAME"):
-            total = whole - (wanted[-dims:][i] if wanted is not None else n * s)
-            low, high = (total // 2, total - total // 2) if auto == "SAME_UPPER" else (total - total // 2, total // 2)
+            low, high = _halves(whole - (wanted[-dims:][i] if wanted is not None else n * s), auto)
         edges.append((-low, more[i] - high))
     full = padded(full, edges)
     return full if bias is None else full + column(bias, full.ndim)
