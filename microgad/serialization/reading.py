@@ -8,17 +8,15 @@ import sys
 from collections.abc import Callable
 from typing import IO, Any
 
-import numpy as np
-
 from .. import backend
 from ..errors import DeviceError
 from . import objects
 from .archive import Reader
 from .errors import FileError, shown
-from .kinds import STORAGES
 from .npz import arrays_of, is_npz
 from .safetensors import File, is_safetensors
 from .storages import Storage, placed
+from .streams import read_stream
 from .tar import is_tar, read_tar
 from .unpickling import Name, Unpickler, of_storages
 
@@ -26,7 +24,6 @@ Path = str | os.PathLike[str]
 Location = Callable[[str], str]
 # What instructions that make no sense come to, wherever they are carried out.
 NONSENSE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, struct.error)
-_MAGIC = 0x1950A86A20F9469CFC6C  # what a file of before PyTorch 1.6 begins with, pickled
 
 
 def load(
@@ -124,7 +121,7 @@ def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
             return {name: placed(tensors.array(name, mapped), place("cpu")) for name in tensors.names()}
         if is_tar(start):
             return read_tar(file.read(), place)
-        return _read_stream(file.read(), place)
+        return read_stream(file.read(), place)
     except FileError as error:
         raise FileError(f"load: {name} {error}") from None
     except DeviceError as error:
@@ -149,7 +146,7 @@ def _read_archive(archive: Reader, place: Location, mapped: bool) -> Any:
     versions: dict[tuple[str, str], list[int]] = {}
 
     def storage(kind: Name, key: Any, location: Any, count: Any, *rest: Any) -> Storage:
-        record, device, dtype = f"data/{key}", _one(place(location)), _dtype_of(kind)
+        record, device, dtype = f"data/{key}", _one(place(location)), kind.dtype
         nbytes = archive.size(record)
         if type(count) is not int or count < 0 or count * (dtype.itemsize if dtype else 1) > nbytes:
             raise FileError(f"claims {shown(count)} elements of {record!r}, which has {nbytes} bytes")
@@ -167,68 +164,9 @@ def _read_archive(archive: Reader, place: Location, mapped: bool) -> Any:
     return Unpickler(archive.read("data.pkl"), of_storages(storage)).load()
 
 
-def _read_stream(data: bytes, place: Location) -> Any:
-    """The format of before 1.6: pickles one after the other, then the memory."""
-    if not data.startswith(b"\x80"):
-        raise FileError("is not a file that torch.save wrote, nor one of safetensors or npz")
-    memories: dict[str, Any] = {}
-    versions: dict[str, list[int]] = {}
-    claimed = 0
-
-    def storage(kind: Name, key: Any, location: Any, count: Any, view: Any = None) -> Storage:
-        nonlocal claimed
-        dtype, key = _dtype_of(kind), str(key)
-        each = dtype.itemsize if dtype else 1
-        if type(count) is not int or count < 0:
-            raise FileError(f"claims {shown(count)} elements of a storage")
-        if key not in memories:
-            claimed += count * each
-            if claimed > len(data):
-                raise FileError(f"is {len(data)} bytes long, but its storages claim {claimed}")
-            memories[key] = backend.to_device(np.zeros(count * each, np.uint8), place(location))
-        memory = memories[key]
-        if view is not None:
-            _, offset, size = view
-            if min(offset, size) < 0:
-                raise FileError("holds a view of a storage that begins before it")
-            memory = memory[offset * each : (offset + size) * each]
-        return Storage(lambda: memory, memory.size, dtype, versions.setdefault(key, [0]))
-
-    def unpickled(at: int) -> tuple[Any, int]:
-        machine = Unpickler(data, of_storages(storage), at)
-        return machine.load(), machine.at
-
-    magic, at = unpickled(0)
-    if magic != _MAGIC:
-        raise FileError("is a pickle, but not one of PyTorch's")
-    for _ in range(2):  # the protocol, and facts of the machine
-        _, at = unpickled(at)
-    obj, at = unpickled(at)
-    keys, at = unpickled(at)
-    keys = [str(key) for key in keys if type(key) in (str, int)] if type(keys) is list else []
-    if set(keys) != memories.keys():
-        raise FileError("holds other storages than those that its Tensors lie in")
-    _fill([memories[key] for key in keys], data, at)
-    return obj
-
-
-def _fill(memories: list[Any], data: bytes, at: int) -> None:
-    """Give pieces of memory their bytes, which lie one after the other, each after how many elements it has."""
-    for memory in memories:
-        count = int.from_bytes(data[at : at + 8], "little")
-        if memory.size < count or at + 8 + memory.size > len(data):
-            raise FileError("ends within its storages")
-        memory[...] = backend.like(np.frombuffer(data, np.uint8, memory.size, at + 8), memory)
-        at += 8 + memory.size
-
-
 def _one(name: str) -> str:
     """One name for the CPU, which goes by many: what lies there is read once."""
     return "cpu" if backend.device(name).type == "cpu" else name
-
-
-def _dtype_of(kind: Name) -> Any:
-    return STORAGES.get(kind.name.rpartition(" ")[2])
 
 
 def _swapped(data: Any, dtype: Any) -> Any:

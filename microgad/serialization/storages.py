@@ -24,6 +24,13 @@ def placed(array: Any, where: str = "cpu") -> Any:
     return Tensor._made(backend.to_device(array, where)) if array.dtype in dtypes._BY_NUMPY else array
 
 
+def part(memory: Any, offset: Any, size: Any, each: int) -> Any:
+    """So many elements of a storage, of `each` bytes, from one on."""
+    if type(offset) is not int or type(size) is not int or min(offset, size) < 0:
+        raise FileError("holds a view of a storage that begins before it")
+    return memory[offset * each : (offset + size) * each]
+
+
 def tensor(
     storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any = False, dtype: dtypes.dtype | None = None
 ) -> Tensor:

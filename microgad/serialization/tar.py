@@ -12,7 +12,8 @@ from .. import backend
 from ..tensor import Tensor
 from .errors import FileError
 from .kinds import STORAGES, TENSORS
-from .storages import Storage, tensor
+from .storages import Storage, part, tensor
+from .streams import Pickles
 from .unpickling import Name, Unpickler
 
 _BLOCK = 512
@@ -71,17 +72,11 @@ def _octal(field: bytes) -> int:
     return int(digits, 8)
 
 
-class _Stream:
-    """Pickles one after the other, and what lies between them."""
+class _Stream(Pickles):
+    """Pickles, and what lies between them."""
 
     def __init__(self, data: bytes) -> None:
-        self._data, self._at = data, 0
-
-    def object(self) -> Any:
-        machine = Unpickler(self._data, _none, self._at)
-        found = machine.load()
-        self._at = machine.at
-        return found
+        super().__init__(data, _none)
 
     def count(self) -> int:
         found = self.object()
@@ -93,10 +88,10 @@ class _Stream:
         return _tuple(self.object(), n)
 
     def take(self, nbytes: int) -> bytes:
-        found = self._data[self._at : self._at + nbytes]
+        found = self.data[self.at : self.at + nbytes]
         if nbytes < 0 or len(found) != nbytes:
             raise FileError("ends within its storages or Tensors")
-        self._at += nbytes
+        self.at += nbytes
         return found
 
     def numbers(self, n: int) -> tuple[int, ...]:
@@ -119,9 +114,7 @@ def _storages(stream: _Stream, place: Callable[[str], str]) -> dict[Any, Storage
         key, root, offset, count = _tuple(view, 4)
         whole = found[_of(root, int)]
         each = whole.dtype.itemsize if whole.dtype else 1
-        if type(offset) is not int or type(count) is not int or min(offset, count) < 0:
-            raise FileError("holds a view of a storage that begins before it")
-        memory = whole.memory()[offset * each : (offset + count) * each]
+        memory = part(whole.memory(), offset, count, each)
         found[_of(key, int)] = whole._replace(memory=_given(memory), nbytes=memory.size)
     return found
 

@@ -36,6 +36,11 @@ class Name:
     def __init__(self, name: str) -> None:
         self.name = name
 
+    @property
+    def dtype(self) -> Any:
+        """Of a storage's class, that of its elements; None of others."""
+        return STORAGES.get(self.name.rpartition(" ")[2])
+
 
 class _Known:
     """A class or function that the program has."""

@@ -1,4 +1,4 @@
-"""Normalization; and what only a model in training does."""
+"""Normalization and attention; and what only a model in training does."""
 
 from __future__ import annotations
 

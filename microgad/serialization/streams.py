@@ -1,0 +1,85 @@
+"""The files of PyTorch before 1.6: pickles one after the other, and then the memory that Tensors of theirs lie in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import backend
+from .errors import FileError, shown
+from .storages import Storage, part
+from .unpickling import Name, Unpickler, of_storages
+
+_MAGIC = 0x1950A86A20F9469CFC6C  # what such a file begins with, pickled
+
+
+class Pickles:
+    """Pickles one after the other; `referred` gives what their references stand for. The next one begins `at`."""
+
+    def __init__(self, data: bytes, referred: Callable[[Any], Any]) -> None:
+        self.data, self.at, self._referred = data, 0, referred
+
+    def object(self) -> Any:
+        """The next one's."""
+        machine = Unpickler(self.data, self._referred, self.at)
+        found = machine.load()
+        self.at = machine.at
+        return found
+
+
+class _Memories:
+    """The memory of a file's storages, by their keys. It is filled when all of them are known."""
+
+    def __init__(self, data: bytes, place: Callable[[str], str]) -> None:
+        self._data, self._place, self._claimed = data, place, 0
+        self._memories: dict[str, Any] = {}
+        self._versions: dict[str, list[int]] = {}
+
+    def storage(self, kind: Name, key: Any, location: Any, count: Any, view: Any = None) -> Storage:
+        """What a reference stands for: a storage, or a part of one."""
+        dtype, key = kind.dtype, str(key)
+        each = dtype.itemsize if dtype else 1
+        if type(count) is not int or count < 0:
+            raise FileError(f"claims {shown(count)} elements of a storage")
+        if key not in self._memories:
+            self._claimed += count * each
+            if self._claimed > len(self._data):
+                raise FileError(f"is {len(self._data)} bytes long, but its storages claim {self._claimed}")
+            self._memories[key] = backend.to_device(np.zeros(count * each, np.uint8), self._place(location))
+        memory = self._memories[key]
+        if view is not None:
+            _, offset, size = view
+            memory = part(memory, offset, size, each)
+        return Storage(lambda: memory, memory.size, dtype, self._versions.setdefault(key, [0]))
+
+    def fill(self, keys: Any, at: int) -> None:
+        """Give each its bytes, which lie one after the other in the order of the keys, after how many elements it has.
+
+        Raises FileError where the keys are others than those of the Tensors, or where the file ends before.
+        """
+        keys = [str(key) for key in keys if type(key) in (str, int)] if type(keys) is list else []
+        if set(keys) != self._memories.keys():
+            raise FileError("holds other storages than those that its Tensors lie in")
+        for memory in map(self._memories.__getitem__, keys):
+            count = int.from_bytes(self._data[at : at + 8], "little")
+            if memory.size < count or at + 8 + memory.size > len(self._data):
+                raise FileError("ends within its storages")
+            memory[...] = backend.like(np.frombuffer(self._data, np.uint8, memory.size, at + 8), memory)
+            at += 8 + memory.size
+
+
+def read_stream(data: bytes, place: Callable[[str], str]) -> Any:
+    """The object in a file. Raises FileError, which says what is wrong with it."""
+    if not data.startswith(b"\x80"):
+        raise FileError("is not a file that torch.save wrote, nor one of safetensors or npz")
+    memories = _Memories(data, place)
+    pickles = Pickles(data, of_storages(memories.storage))
+    if pickles.object() != _MAGIC:
+        raise FileError("is a pickle, but not one of PyTorch's")
+    for _ in range(2):  # the protocol, and facts of the machine
+        pickles.object()
+    obj, keys = pickles.object(), pickles.object()
+    memories.fill(keys, pickles.at)
+    return obj
