@@ -37,9 +37,8 @@ def getitem(w: Writer, step: Step) -> Any:
     if masks:
         return _masked(w, x, index, masks[0])
     items = spread(index, ndim)
-    starts: list[Any] = []
-    stops: list[Any] = []
-    axes, steps, gone, new, arrays = [], [], [], [], []
+    cuts: list[tuple[Any, ...]] = []  # start, stop, axis, step
+    gone, new, arrays = [], [], []
     axis = place = 0  # in x, and in the result of the basic index
     for item in items:
         if item is None:
@@ -50,19 +49,16 @@ def getitem(w: Writer, step: Step) -> Any:
             arrays.append((place, item))
         elif isinstance(item, slice):
             if item != ALL:
-                starts.append(0 if item.start is None else item.start)
-                stops.append(LAST if item.stop is None else item.stop)
-                axes.append(axis)
-                steps.append(1 if item.step is None else w.static(item.step))
+                start, stop = 0 if item.start is None else item.start, LAST if item.stop is None else item.stop
+                cuts.append((start, stop, axis, 1 if item.step is None else w.static(item.step)))
         else:
-            starts.append(item)
-            stops.append(LAST if item == -1 else item + 1 if isinstance(item, int) else w.static(item))
-            axes.append(axis)
-            steps.append(1)
+            stop = LAST if item == -1 else item + 1 if isinstance(item, int) else w.static(item)
+            cuts.append((item, stop, axis, 1))
             gone.append(axis)
             place -= 1
         axis, place = axis + 1, place + 1
-    if axes:
+    if cuts:
+        starts, stops, axes, steps = zip(*cuts, strict=True)
         x = sliced(w, x, starts, stops, axes, None if set(steps) == {1} else steps)
     if gone:
         x = squeezed(w, x, *gone)

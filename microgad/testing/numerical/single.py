@@ -17,7 +17,11 @@ RANGE = 0.65  # as a power: of float32 from 1e-25 to 1e25
 
 def in_few_digits(check: Check, draws: SameDraws) -> None:
     """The gradients of float32 and float16 inputs against those of the same call in float64."""
-    outputs = [y for y in check.outputs() if y.requires_grad]
+
+    def recorded() -> list[Tensor]:
+        return [y for y in check.outputs() if y.requires_grad]
+
+    outputs = recorded()
     draws.made()
     if draws.drew or not outputs:
         return  # other dtypes, other draws
@@ -31,11 +35,11 @@ def in_few_digits(check: Check, draws: SameDraws) -> None:
     coarsest = max((np.finfo(t.array.dtype) for t in check.tensors), key=lambda info: info.eps)
     eps, least, most = float(coarsest.eps), float(coarsest.smallest_normal) ** RANGE, float(coarsest.max) ** RANGE
     with in_float64(check.args):
-        double = pull([y for y in check.outputs() if y.requires_grad])
+        double = pull(recorded())
         spread = [0.0] * len(double)
         for _ in range(3):  # what the rounding of the inputs does to the gradients
             with away(check.tensors, check.rng, eps):
-                for i, g in enumerate(pull([y for y in check.outputs() if y.requires_grad])):
+                for i, g in enumerate(pull(recorded())):
                     if g is not None and g.size:
                         spread[i] = max(spread[i], float(np.abs(g - double[i]).max()))
     for name, a, b, s in zip(check.names, single, double, spread, strict=True):
