@@ -143,14 +143,22 @@ def test_polynomials_of_high_degrees_follow_their_recurrence(alone):
     np.testing.assert_array_equal(found, expected)
 
 
-AROUND = np.array([1, 2, 1.4616321, 3], np.float32).view(np.int32)[:, None] + np.arange(-40, 40, dtype=np.int32)
+ZEROS = [1, 2, 1.4616321, 3, -2.4570247, -2.7476826, -3.1435809, -4.0393619, -0.5040830, -1.5734985, -7.6871638]
+AROUND = np.array(ZEROS, np.float32).view(np.int32)[:, None] + np.arange(-40, 40, dtype=np.int32)
 LINE = np.concatenate([
-    np.exp(np.linspace(-100, 88, 500)), np.linspace(0, 25, 500), np.linspace(-9.9, 0, 99), [0, -0.0, np.inf, np.nan],
+    np.exp(np.linspace(-100, 88, 500)), np.linspace(0, 25, 500), np.linspace(-60.1, 0, 999),
+    [0, -0.0, -1, -1e30, np.inf, -np.inf, np.nan],
 ]).astype(np.float32)  # fmt: skip
 POSITIVE = np.concatenate([np.exp(np.linspace(-12, 7, 200)), np.linspace(0.02, 25, 100)]).astype(np.float32)
 
 
-@pytest.mark.parametrize("function", [torch.lgamma, torch.digamma, special.ndtri, torch.igamma, torch.igammac])
+def _trigamma(x):
+    return torch.polygamma(1, x)
+
+
+@pytest.mark.parametrize(
+    "function", [torch.lgamma, torch.digamma, _trigamma, special.ndtri, torch.igamma, torch.igammac]
+)
 def test_formulas_for_float32_lose_none_of_its_digits(function):
     """Beside those for float64."""
     inputs = [np.concatenate([LINE, AROUND.view(np.float32).reshape(-1), np.linspace(0, 1, 999, dtype=np.float32)])]

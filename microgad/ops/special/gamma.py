@@ -1,5 +1,6 @@
 """The logarithm of the gamma function and its derivatives."""
 
+# isort: skip_file
 from __future__ import annotations
 
 import math
@@ -14,9 +15,13 @@ from ..blocks import in_double
 from ..creation import arange
 from ..out import into
 from ..spelling import tensors_only
-from .gamma_above import upper_digamma, upper_digamma_single, upper_lgamma, upper_lgamma_single, upper_trigamma
-from .gamma_below import lower_digamma, lower_lgamma, lower_trigamma
-from .numeric import pieces, promote
+from .gamma_above import (
+    upper_digamma, upper_digamma_single, upper_lgamma, upper_lgamma_single, upper_trigamma, upper_trigamma_single,
+)  # fmt: skip
+from .gamma_below import (
+    lower_digamma, lower_digamma_single, lower_lgamma, lower_lgamma_single, lower_trigamma, lower_trigamma_single,
+)  # fmt: skip
+from .numeric import mended, pieces, promote
 from .zeta import zeta_of
 
 
@@ -25,7 +30,9 @@ def _lgamma(x: Any) -> Any:
 
 
 def _lgamma_single(x: Any) -> Any:
-    return pieces((x,), (x >= 0, upper_lgamma_single), (x < 0, _lgamma))
+    below = x < 0
+    out = upper_lgamma_single(abs(x) + below)
+    return mended(out, (x, out), (below, lower_lgamma_single))
 
 
 def _digamma(x: Any) -> Any:
@@ -33,11 +40,19 @@ def _digamma(x: Any) -> Any:
 
 
 def _digamma_single(x: Any) -> Any:
-    return pieces((x,), (x >= 0, upper_digamma_single), (x < 0, _digamma))
+    below = x < 0
+    out = upper_digamma_single(np.where(below, 1 - x, x))
+    return mended(out, (x, out), (below, lower_digamma_single))
 
 
 def _trigamma(x: Any) -> Any:
     return pieces((x,), (x >= -0.25, upper_trigamma), (x < -0.25, lower_trigamma))
+
+
+def _trigamma_single(x: Any) -> Any:
+    below = x < 0
+    out = upper_trigamma_single(abs(x) + below)
+    return mended(out, (x, out), (below, lower_trigamma_single))
 
 
 class Lgamma(Function):
@@ -89,7 +104,7 @@ class Polygamma(Function):
 
     def forward(self, x):
         if self.n == 1:
-            return in_double(_trigamma, x)
+            return in_double(_trigamma_single if x.dtype == np.float32 else _trigamma, x)
         order = self.n + 1
         power = int(math.lgamma(order) / (order * math.log(2)))  # n! = factor · 2^(power · order)
         factor = math.factorial(self.n) / 2 ** (power * order) if order < 1000 else math.inf

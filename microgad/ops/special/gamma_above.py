@@ -166,15 +166,20 @@ def upper_digamma(x: Any) -> Any:
 
 def upper_trigamma(x: Any) -> Any:
     """ψ'(x) of x >= -0.25."""
-
-    def large(x: Any) -> Any:
-        u = 1 / x
-        z = u * u
-        return u + z * (0.5 + u * rational(z, *_TRIGAMMA_LARGE))
-
     return pieces(
         (x,),
-        (x >= 2, large),
-        ((x >= 1) & (x < 2), lambda x: large(x + 1) + 1 / (x * x)),
+        (x >= 2, _large_trigamma),
+        ((x >= 1) & (x < 2), lambda x: _large_trigamma(x + 1) + 1 / (x * x)),
         (x < 1, lambda x: rational(x, *_TRIGAMMA) + 1 / (x * x)),
     )
+
+
+def upper_trigamma_single(x: Any) -> Any:
+    """ψ'(x) of float32 numbers >= 0, in float64."""
+    return _large_trigamma(x + 2) + (1 / (x * x) + 1 / (x + 1) ** 2)
+
+
+def _large_trigamma(x: Any) -> Any:
+    u = 1 / x
+    z = u * u
+    return u + z * (0.5 + u * rational(z, *_TRIGAMMA_LARGE))

@@ -175,6 +175,16 @@ def lower_lgamma(x: Any) -> Any:
     )
 
 
+def lower_lgamma_single(x: Any, above: Any) -> Any:
+    """The same of float32 numbers < 0, in float64, by log Γ(1 - x): but where so much cancels that it would show."""
+    _, e = _from_pole(np.maximum(x, -1e40))
+    square = e * e
+    out = square * polynomial(square, _REFLECTED)
+    out -= above
+    out -= np.log(abs(e))
+    return mended(out, (x,), (abs(out) < 1e-4, lower_lgamma))
+
+
 def _lgamma_reflected(n: Any, e: Any) -> Any:
     return (e * e * polynomial(e * e, _REFLECTED) - upper_lgamma(n + 1 - e)) - np.log(abs(e))
 
@@ -222,6 +232,15 @@ def lower_digamma(x: Any) -> Any:
     )
 
 
+def lower_digamma_single(x: Any, above: Any) -> Any:
+    """The same of float32 numbers < 0, in float64, by ψ(1 - x): but where so much cancels that it would show."""
+    _, e = _from_pole(x)
+    out = e * polynomial(e * e, _COTANGENT)
+    out += above
+    out -= 1 / e
+    return mended(out, (x,), ((abs(out) < 1e-4) | (e == 0), lower_digamma))
+
+
 def _digamma_at_zero(w: Any, e: Any, zero: Any, delta: Any) -> Any:
     """The difference from the value at the zero: of -1/e, of 1/e - π cot πe and of ψ(w)."""
     cotangents = polynomial(e * e, _COTANGENT) + zero * (e + zero) * _divided(e * e, zero * zero, _COTANGENT)
@@ -248,5 +267,10 @@ def _digamma_twofold(n: Any, e: Any) -> Any:
 def lower_trigamma(x: Any) -> Any:
     """ψ'(x) of x < -0.25: π² / sin² πe - ψ'(n + 1 - e)."""
     n, e = _from_pole(x)
-    square = e * e
-    return 1 / square + (polynomial(square, _SQUARED) - upper_trigamma(n + 1 - e))
+    return lower_trigamma_single(x, upper_trigamma(n + 1 - e))
+
+
+def lower_trigamma_single(x: Any, above: Any) -> Any:
+    """The same by ψ'(1 - x)."""
+    square = _from_pole(x)[1] ** 2
+    return 1 / square + (polynomial(square, _SQUARED) - above)
