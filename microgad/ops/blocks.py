@@ -171,5 +171,9 @@ def in_runs(x: Any, axis: int) -> AbstractContextManager[None]:
     """
     if type(x) is not np.ndarray or x.size < BUFFER:
         return _AS_IT_IS
-    run = math.prod(x.shape[axis:][1:] or x.shape[axis:])
-    return _Runs() if RUN <= run < BUFFER else _AS_IT_IS
+    return runs_of(math.prod(x.shape[axis:][1:] or x.shape[axis:]))
+
+
+def runs_of(length: int) -> AbstractContextManager[None]:
+    """The same for many runs of this length."""
+    return _Runs() if RUN <= length < BUFFER else _AS_IT_IS

@@ -20,6 +20,7 @@ EXACT = {
     "selu's gradient": lambda x, y: gradient(F.selu, x),
     "clamp from below": lambda x, y: torch.clamp(x, min=0), "clamp from above": lambda x, y: x.clamp(max=-0.0),
     "clamp to NaN": lambda x, y: x.clamp(max=float("nan")), "relu": lambda x, y: torch.relu(x),
+    "prelu": lambda x, y: F.prelu(x, torch.tensor([0.3])), "steep prelu": lambda x, y: F.prelu(x, torch.tensor([5.0])),
     "nan_to_num": lambda x, y: torch.nan_to_num(x), "clamp's gradient": lambda x, y: gradient(torch.clamp, x, -1, 1),
 }  # fmt: skip
 # And of what size their rounding errors are, beside that of the result.

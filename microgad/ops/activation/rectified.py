@@ -30,8 +30,9 @@ class PRelu(Function):
     exact = True
 
     def forward(self, x, slope):
-        if _plain(slope):
-            return np.maximum(x, x * slope)
+        if _plain(x, slope):
+            out = x * slope
+            return np.maximum(x, out, out=out)
         if _chosen(x, slope):
             return np.where(x > 0, x, x * slope)
         out = x.clip(-math.inf, 0) * slope  # a third of the time of minimum, a tenth of that of np.where
@@ -42,15 +43,19 @@ class PRelu(Function):
         if _chosen(x, slope):
             return np.where(x > 0, grad, grad * slope)
         positive = np.astype(x > 0, x.dtype)
-        return grad * (np.clip(positive, slope, 1) if _plain(slope) else positive + slope * (1 - positive))
+        if isinstance(slope, (int, float)) and _plain(x, slope):
+            return grad * np.clip(positive, slope, 1)
+        return grad * (positive + slope * (1 - positive))
 
     def grad_slope(self, grad, x):
         return Select.apply(np.logical_not(x > 0), grad * x)
 
 
-def _plain(slope: Any) -> bool:
-    """Whether the line below zero is nowhere above the identity."""
-    return isinstance(slope, (int, float)) and 0 < slope <= 1
+def _plain(x: Any, slope: Any) -> bool:
+    """Whether the line below zero is nowhere above the identity; of few numbers beside an array it isn't asked."""
+    if isinstance(slope, (int, float)):
+        return 0 < slope <= 1
+    return x.size >= 5000 and not backend.is_gpu(x) and bool(slope.min() > 0 and slope.max() <= 1)
 
 
 def _chosen(x: Any, slope: Any) -> bool:

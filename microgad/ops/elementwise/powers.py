@@ -86,6 +86,8 @@ def _power(x: Any, p: Any) -> Any:
             return 1 / np.sqrt(x)
         if p == -1:
             return 1 / x
+        if p == -2:
+            return 1 / (x * x)
     elif isinstance(p, np.ndarray) and p.dtype.kind == "i":
         # NumPy refuses negative ones; PyTorch truncates 1 / xⁿ
         whole = np.where(np.absolute(x) == 1, np.absolute(p), np.maximum(p, 0))

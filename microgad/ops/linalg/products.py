@@ -15,6 +15,7 @@ from ...notices import once
 from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
+from ..blocks import runs_of
 from ..creation.numbers import factor
 from ..elementwise import Mul, Where, conj, mul
 from ..elementwise.arithmetic import in_dtype
@@ -299,7 +300,9 @@ def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
             [6, 8]])
     """
     ndims("outer", input=(input, 1), vec2=(vec2, 1))
-    return into(out, Mul.apply(called("Unsqueeze", Reshape.apply(input, size=(input.array.size, 1))), vec2))
+    column = called("Unsqueeze", Reshape.apply(input, size=(input.array.size, 1)))
+    with runs_of(vec2.array.size):
+        return into(out, Mul.apply(column, vec2))
 
 
 def ger(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
