@@ -157,18 +157,14 @@ class Gelu(Function):
     symbol, promote = "gelu", staticmethod(floating)
 
     def forward(self, x):
-        def gelu(out: Any, x: Any) -> None:
-            _normal(out, x)
-            out *= x
-
-        return by_blocks(gelu, x)
+        return by_blocks(lambda out, x: _normal(out, x, x), x)
 
     def grad_x(self, grad, x):
         reach = 12.0 if x.dtype == np.float32 else 35.0  # beyond, nothing changes
 
         def slope(out: Any, grad: Any, x: Any) -> None:
             x = np.clip(x, -reach, reach)
-            _normal(out, x)
+            _normal(out, x, 1)
             density = x * x
             density *= -0.5
             density = np.exp(density)
@@ -189,24 +185,25 @@ _LOGIT = (
     3.687652995217586e-09, -2.703869135322912e-07, 7.996720605048627e-06, -0.0001109304533863154,
     -6.462534592703907e-05, 0.07266601066272332, 1.5957696977160927,
 )  # fmt: skip
+_LOGIT_2 = tuple(c / math.log(2) for c in _LOGIT)  # to the base 2, of which NumPy has powers in half the time
 
 
-def _normal(out: Any, x: Any) -> None:
-    """Φ(x)."""
+def _normal(out: Any, x: Any, times: Any) -> None:
+    """times · Φ(x)."""
     if x.dtype != np.float32:
-        out[...] = 0.5 * Erfc.apply(x * -math.sqrt(0.5))
+        np.multiply(0.5 * Erfc.apply(x * -math.sqrt(0.5)), times, out=out)
         return
     with np.errstate(over="ignore"):
         square = x * x
-        np.multiply(square, -_LOGIT[0], out=out)
-        for c in _LOGIT[1:-1]:
+        np.multiply(square, -_LOGIT_2[0], out=out)
+        for c in _LOGIT_2[1:-1]:
             out -= c
             out *= square
-        out -= _LOGIT[-1]
+        out -= _LOGIT_2[-1]
         out *= x
-        np.exp(out, out=out)
+        np.exp2(out, out=out)
         out += 1
-        np.divide(1, out, out=out)
+        np.divide(times, out, out=out)
 
 
 class GeluTanh(Function):
