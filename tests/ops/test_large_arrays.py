@@ -68,6 +68,13 @@ def test_two_operands(rng, name, kind):
         np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
 
 
+def test_clamp_between_tensors_is_clip():
+    x, low, high = (a.reshape(-1) for a in np.meshgrid(SPECIAL, SPECIAL, SPECIAL))
+    found, expected = torch.clamp(*map(torch.tensor, (x, low, high))).array, x.clip(low, high)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
+
+
 @pytest.mark.parametrize("f", [torch.sigmoid, F.silu, F.elu, F.selu, F.gelu, lambda x: F.gelu(x, "tanh"), F.hardswish])
 def test_blocks_are_computed_as_the_whole(rng, f):
     x = (4 * rng.standard_normal(BLOCK + 1_000)).astype(np.float32)

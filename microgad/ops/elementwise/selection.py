@@ -131,7 +131,11 @@ class Clamp(Function):
     def forward(self, x, low, high):
         if high is None:
             return at_least(low, x)
-        return at_most(high, x) if low is None else x.clip(low, high)
+        if low is None:
+            return at_most(high, x)
+        if isinstance(low, (int, float)) or isinstance(high, (int, float)):
+            return x.clip(low, high)
+        return np.minimum(np.maximum(x, low), high)  # in a third of the time
 
     def grad_x(self, grad, x, low, high):
         if low is None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ... import backend, dtypes
+from ... import dtypes
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
 from ...stand_ins import Tensor
 from ...state import composite
-from ..elementwise import Pow
-from ..movement import flip, unsqueeze
+from ..movement import cat, flip, unsqueeze
+from ..reduction.products import cumprod
 from ..spelling import numpy_spelling, tensors_only
 from .arguments import eye, floating_matrices, swap
 
@@ -104,4 +104,6 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
 
 def _powers(x: Tensor, count: int) -> Tensor:
     x = x.to(dtypes.int64) if x.array.dtype.kind == "b" else x
-    return Pow.apply(unsqueeze(x, -1), backend.like(np.arange(count), x.array))
+    x = unsqueeze(x, -1)
+    ones = x.new_ones((*x.shape[:-1], min(count, 1)))
+    return ones if count < 2 else cat((ones, cumprod(x.expand(*x.shape[:-1], count - 1), -1)), -1)
