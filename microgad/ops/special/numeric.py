@@ -24,12 +24,12 @@ def in_either(formula: Callable[..., Any], single: Callable[..., Any], x: Any) -
     return in_blocks(single, x) if x.dtype == np.float32 else in_double(formula, x)
 
 
-def without_derivative(name: str, formula: Callable[..., Any]) -> type[Function]:
-    """A Function of one or two inputs that PyTorch gives no derivative either."""
+def without_derivative(name: str, formula: Callable[..., Any], single: Any = None) -> type[Function]:
+    """A Function of one or two inputs that PyTorch gives no derivative either; of one float32 input by `single`."""
     count = formula.__code__.co_argcount
 
     def one(self: Function, x: Any) -> Any:
-        return in_double(formula, x)
+        return in_double(single if single and x.dtype == np.float32 else formula, x)
 
     def two(self: Function, x: Any, n: Any) -> Any:
         return in_double(formula, x, n)
