@@ -176,13 +176,13 @@ def lower_lgamma(x: Any) -> Any:
 
 
 def lower_lgamma_single(x: Any, above: Any) -> Any:
-    """The same of float32 numbers < 0, in float64, by log Γ(1 - x): but where so much cancels that it would show."""
+    """The same of float32 numbers < 0, in float64, by log Γ(1 - x): enough is left of what cancels next to zeros."""
     _, e = _from_pole(np.maximum(x, -1e40))
     square = e * e
     out = square * polynomial(square, _REFLECTED)
     out -= above
     out -= np.log(abs(e))
-    return mended(out, (x,), (abs(out) < 1e-4, lower_lgamma))
+    return out
 
 
 def _lgamma_reflected(n: Any, e: Any) -> Any:
@@ -233,12 +233,13 @@ def lower_digamma(x: Any) -> Any:
 
 
 def lower_digamma_single(x: Any, above: Any) -> Any:
-    """The same of float32 numbers < 0, in float64, by ψ(1 - x): but where so much cancels that it would show."""
+    """The same of float32 numbers < 0, in float64, by ψ(1 - x): enough is left of what cancels next to zeros."""
     _, e = _from_pole(x)
-    out = e * polynomial(e * e, _COTANGENT)
+    square = e * e
+    out = e * polynomial(square, _COTANGENT)
     out += above
-    out -= 1 / e
-    return mended(out, (x,), ((abs(out) < 1e-4) | (e == 0), lower_digamma))
+    out -= e / square  # at a pole NaN
+    return out
 
 
 def _digamma_at_zero(w: Any, e: Any, zero: Any, delta: Any) -> Any:
