@@ -144,7 +144,7 @@ def test_polynomials_of_high_degrees_follow_their_recurrence(alone):
 
 
 ZEROS = [1, 2, 1.4616321, 3, -2.4570247, -2.7476826, -3.1435809, -4.0393619, -0.5040830, -1.5734985, -7.6871638]
-ZEROS += [2.4048256, 5.5200781, 3.8317060, 0.8935770, 3.9576784, 2.1971413, 5.4296810]  # Bessel's
+ZEROS += [2.4048256, 5.5200781, 3.8317060, 0.8935770, 3.9576784, 2.1971413, 5.4296810, 3.1415927]  # Bessel's
 AROUND = np.array(ZEROS, np.float32).view(np.int32)[:, None] + np.arange(-40, 40, dtype=np.int32)
 LINE = np.concatenate([
     np.exp(np.linspace(-100, 88, 500)), np.linspace(0, 25, 500), np.linspace(-60.1, 0, 999),
@@ -161,7 +161,7 @@ def _trigamma(x):
     "function",
     [
         torch.lgamma, torch.digamma, _trigamma, special.ndtri, torch.igamma, torch.igammac, special.bessel_j0,
-        special.bessel_j1, special.bessel_y0, special.bessel_y1,
+        special.bessel_j1, special.bessel_y0, special.bessel_y1, special.spherical_bessel_j0, special.i1e,
     ],
 )  # fmt: skip
 def test_formulas_for_float32_lose_none_of_its_digits(function):

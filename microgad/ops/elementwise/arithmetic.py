@@ -257,11 +257,17 @@ class Lerp(Function):
                 raise DtypeError(f"expected dtype {arrays[0].dtype} for `{name}` but got dtype {x.dtype}")
         if arrays[0].dtype.kind not in "fc":
             raise KindError(f"not implemented for {arrays[0].dtype}")
-        return arrays if getattr(arrays[2], "dtype", None) == arrays[0].dtype else dtypes.promote(arrays)
+        weight = arrays[2]
+        same = type(weight) in (int, float) or getattr(weight, "dtype", None) == arrays[0].dtype
+        return arrays if same else dtypes.promote(arrays)
 
     def forward(self, a, b, weight):
         if isinstance(weight, (int, float, complex)):
-            return a + weight * (b - a) if abs(weight) < 0.5 else b - (b - a) * (1 - weight)
+            far = abs(weight) >= 0.5
+            out = b - a
+            out *= weight - far
+            out += b if far else a
+            return out
         if a.shape == b.shape == weight.shape:
             return by_blocks(_between, a, b, weight)
         shape = layouts.broadcast_shapes(a.shape, b.shape, weight.shape)

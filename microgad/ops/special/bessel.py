@@ -178,6 +178,13 @@ def _spherical_j0(x: Any) -> Any:
     return np.where(x == 0, 1.0, np.where(np.isinf(x), 0.0, np.sin(x) / x))
 
 
+def _spherical_j0_single(x: Any) -> Any:
+    """Of float32 numbers, in float64, by the tangent of half of x: NumPy has it much faster than the sine."""
+    t = np.tan(x / 2)
+    out = 2 * t / ((1 + t * t) * x)
+    return mended(out, (x,), (np.isnan(out), _spherical_j0))
+
+
 BesselJ0 = without_derivative("BesselJ0", _j0, _single(_j0_of_single, _j0))
 
 
@@ -226,7 +233,7 @@ def bessel_y1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, BesselY1.apply(input))
 
 
-SphericalBesselJ0 = without_derivative("SphericalBesselJ0", _spherical_j0)
+SphericalBesselJ0 = without_derivative("SphericalBesselJ0", _spherical_j0, _spherical_j0_single)
 
 
 def spherical_bessel_j0(x: Tensor, *, out: Tensor | None = None) -> Tensor:
