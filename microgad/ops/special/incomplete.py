@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from ... import dtypes
+from ... import backend, dtypes
 from ...errors import UnsupportedError
 from ...function import Function
 from ...stand_ins import Tensor
@@ -16,7 +17,7 @@ from ..elementwise.operands import tensors
 from ..out import into
 from .error import erfcx_of
 from .gamma import Lgamma
-from .gamma_above import binet
+from .gamma_above import binet, upper_lgamma_single
 from .numeric import pieces, polynomial, product_rest, rational, sum_rest
 from .twofold import Twofold, log
 
@@ -26,6 +27,7 @@ _RECIPROCAL = (
     1.3881269473509407e-05, -2.588862672911073e-05, -0.000148887308180788, 0.0011042580831499755, -0.002157953269256171,
     -0.006336833304923994, 0.04161568105120782, -0.05255106857397921, -0.1646981057811324, 0.5135166683820503,
 )  # fmt: skip
+_AT_ONCE = 1 << 17  # elements
 _EULER = 0.5772156649015329  # γ
 _FEW = 0.5614594835668851, 3.845711298868925e-17  # e^-γ
 # (log Γ(1 + a) / a + γ) / a, 0 <= a <= 1
@@ -161,43 +163,60 @@ def _factor(a: Any, x: Any, divided: bool) -> Any:
     return pieces((a, np.minimum(x, 1e8 + 4 * a)), (a < 4, small), (a >= 4, large))
 
 
-def _series(count: Any, upper: Any) -> Any:
+def _factor_single(a: Any, x: Any) -> Any:
+    """x^a e^-x / Γ(a + 1) to float32's digits."""
+    return np.exp(a * np.log(x) - x - upper_lgamma_single(a + 1))
+
+
+def _downwards(first: int, beyond: int, x: Any) -> Iterator[Any]:
+    """The numbers from the first to before the one beyond, in columns: of few x many at once, which saves calls."""
+    size = max(1, _AT_ONCE // x.size)
+    for k in range(first, beyond, -size):
+        yield backend.like(np.arange(k, max(k - size, beyond), -1.0)[:, None], x)
+
+
+def _series(count: Any, upper: Any, single: Any) -> Any:
     """P(a, x) of x < a or small x, or 1 less it: a power series with positive terms, of which so many count.
 
-    The last few steps have twice the digits: what the others are rounded by grows small until then.
+    But for float32 the last few steps have twice the digits: what the others are rounded by grows small until then.
     """
 
     def formula(a: Any, x: Any) -> Any:
         total = np.ones_like(a)
-        for k in range(count, 4, -1):
-            total *= x / (a + k)
-            total += 1
-        fine = Twofold(total)
-        for last in (4.0, 3.0, 2.0, 1.0):
-            fine = Twofold(1.0) + fine * (Twofold(x) / Twofold(a + last, sum_rest(a, last)))
-        factor = _factor(a, x, True)
-        lower = factor * fine.high + factor * fine.low
+        for ks in _downwards(count, 0 if single else 4, a):
+            for ratio in x / (a + ks):
+                total *= ratio
+                total += 1
+        if single:
+            lower = _factor_single(a, x) * total
+        else:
+            fine = Twofold(total)
+            for last in (4.0, 3.0, 2.0, 1.0):
+                fine = Twofold(1.0) + fine * (Twofold(x) / Twofold(a + last, sum_rest(a, last)))
+            factor = _factor(a, x, True)
+            lower = factor * fine.high + factor * fine.low
         return 1 - lower if upper else lower
 
     return formula
 
 
-def _fraction(count: Any, upper: Any) -> Any:
+def _fraction(count: Any, upper: Any, single: Any) -> Any:
     """Q(a, x) of x > a - 0.9, or 1 less it: a continued fraction, of which so many terms count."""
 
     def formula(a: Any, x: Any) -> Any:
         gap, total = x - a, x + (2 * count + 1 - a)
-        for k in range(count, 1, -1):
-            step = k - a
-            step *= k
-            step /= total
-            total = gap + (2 * k - 1)
-            total -= step
+        for ks in _downwards(count, 1, a):
+            for step, base in zip(ks * (ks - a), gap + (2 * ks - 1), strict=True):
+                step /= total
+                total = np.subtract(base, step, out=base)
         last = (a - 1) / total
-        rest = sum_rest(x, -a) + sum_rest(gap, np.ones_like(a)) + sum_rest(gap + 1, last)
         total = gap + 1 + last
-        value = _factor(a, x, False) / total
-        value -= value * (rest / total)
+        if single:
+            value = a * _factor_single(a, x) / total
+        else:
+            rest = sum_rest(x, -a) + sum_rest(gap, np.ones_like(a)) + sum_rest(gap + 1, last)
+            value = _factor(a, x, False) / total
+            value -= value * (rest / total)
         return value if upper else 1 - value
 
     return formula
@@ -254,7 +273,7 @@ def _small_upper(a: Any, x: Any) -> Any:
     return -(loss + (grown + (grown * loss + (lost + (1 + grown) * rest))))
 
 
-def _incomplete(upper: bool, counts: tuple[int, ...], reach: float = 0.8) -> Any:
+def _incomplete(upper: bool, counts: tuple[int, ...], reach: float = 0.8, single: bool = False) -> Any:
     """P or Q: each region by the formula that has it, or by 1 less the other where that isn't small.
 
     Of three series and four fractions so many terms count; below `reach` it is the series whatever a is.
@@ -273,13 +292,13 @@ def _incomplete(upper: bool, counts: tuple[int, ...], reach: float = 0.8) -> Any
         return pieces(
             (a, x),
             (special, _small_upper),
-            (series & (x < 1), _series(series_terms[0], upper)),
-            (series & (x >= 1) & (a < 20), _series(series_terms[1], upper)),
-            (series & (x >= 1) & (a >= 20), _series(series_terms[2], upper)),
-            (fraction & (x < 1.2), _fraction(fraction_terms[0], upper)),
-            (fraction & (x >= 1.2) & (x < 2.2), _fraction(fraction_terms[1], upper)),
-            (fraction & (x >= 2.2) & (x < 20), _fraction(fraction_terms[2], upper)),
-            (fraction & (x >= 20), _fraction(fraction_terms[3], upper)),
+            (series & (x < 1), _series(series_terms[0], upper, single)),
+            (series & (x >= 1) & (a < 20), _series(series_terms[1], upper, single)),
+            (series & (x >= 1) & (a >= 20), _series(series_terms[2], upper, single)),
+            (fraction & (x < 1.2), _fraction(fraction_terms[0], upper, single)),
+            (fraction & (x >= 1.2) & (x < 2.2), _fraction(fraction_terms[1], upper, single)),
+            (fraction & (x >= 2.2) & (x < 20), _fraction(fraction_terms[2], upper, single)),
+            (fraction & (x >= 20), _fraction(fraction_terms[3], upper, single)),
             (finite & near, _uniform(upper)),
             (proper & ~finite, lambda a, x: np.where(x == a, 0.5, np.where(x < a, zero, one))),
             ((x > 0) & ((a == 0) | (np.isinf(x) & ~(a < 0) & (a != np.inf))), lambda a, x: np.full_like(a, one)),
@@ -292,7 +311,7 @@ def _incomplete(upper: bool, counts: tuple[int, ...], reach: float = 0.8) -> Any
 _TERMS = 22, 52, 100, 142, 96, 56, 24
 _TERMS_SINGLE = 13, 38, 57, 54, 38, 24, 18  # for errors below 3e-10
 _lower, _upper = _incomplete(False, _TERMS), _incomplete(True, _TERMS)
-_lower_single, _upper_single = _incomplete(False, _TERMS_SINGLE, 2.2), _incomplete(True, _TERMS_SINGLE)
+_lower_single, _upper_single = _incomplete(False, _TERMS_SINGLE, 2.2, True), _incomplete(True, _TERMS_SINGLE, 0.8, True)
 
 
 def _density(a: Any, x: Any) -> Any:
