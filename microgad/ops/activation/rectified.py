@@ -13,7 +13,7 @@ from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
 from ...stand_ins import Tensor
 from .. import layouts
-from ..blocks import by_blocks
+from ..blocks import by_blocks, in_runs
 from ..creation.numbers import number
 from ..dropout import Dropout
 from ..elementwise import Flat, Select
@@ -31,7 +31,8 @@ class PRelu(Function):
 
     def forward(self, x, slope):
         if _plain(x, slope):
-            out = x * slope
+            with in_runs(x, 1):
+                out = x * slope
             return np.maximum(x, out, out=out)
         if _chosen(x, slope):
             return np.where(x > 0, x, x * slope)
