@@ -21,6 +21,7 @@ from .arguments import adjoint, broadcast_solve, eye, fit, floating_matrices, sw
 
 BLOCK = 32
 WIDE = 2  # times a block's rows: so many columns are faster by its inverse
+TINY = 8  # rows
 MANY, SMALL = 4, 512  # so many matrices for each of their rows, with results so small, take longer one by one
 
 
@@ -82,13 +83,18 @@ def _upper(n: int, k: int) -> Any:
 
 
 def _row_by_row(a: Any, b: Any) -> Any:
-    """Of an upper block, all matrices at once. What is divided by zeros on the diagonal is infinite, or NaN."""
-    out = np.broadcast_to(b, layouts.broadcast_shapes(a.shape[:-2], b.shape[:-2]) + b.shape[-2:]).copy()
+    """Of an upper block, all matrices at once. What is divided by zeros on the diagonal is infinite, or NaN.
+
+    Small matrices lie side by side meanwhile, so that NumPy goes along all of them: in half of the time.
+    """
+    order = "F" if a.shape[-1] <= TINY else "C"
+    out = np.broadcast_to(b, layouts.broadcast_shapes(a.shape[:-2], b.shape[:-2]) + b.shape[-2:]).copy(order)
+    a = a.copy(order) if order == "F" else a
     with np.errstate(all="ignore"):
         for i in range(a.shape[-1])[::-1]:
             out[..., i, :] /= a[..., i, i, None]
             out[..., :i, :] -= a[..., :i, i, None] * out[..., i, None, :]
-    return out
+    return layouts.contiguous(out)
 
 
 def triangle_solved(a: Any, b: Any, upper: bool, unit: bool = False, whole: bool = False) -> Any:
