@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend
+from ..limits import highest, lowest
 from . import layouts
 
 IN_PLACE = 1 << 16  # elements of a formula that writes where its result belongs: it reads and makes several arrays
@@ -19,6 +20,7 @@ BATCH = 1 << 19  # bytes of images
 BATCH_ON_GPU = 1 << 28
 BUFFER = 1 << 13  # elements: NumPy's own
 SHORT = 1 << 5  # elements of an axis that NumPy reduces as fast as it begins to
+BEGUN = 1 << 9  # runs that NumPy begins in as much time as another way to reduce takes
 RUN = 1 << 8  # and the least that makes up for the beginning of a run
 ADDED = 1 << 10  # elements that a product with ones adds up at once: more would cost digits
 LONG, PART = 1 << 17, 1 << 12  # elements of a row whose products aren't added up in one go, and those that are
@@ -90,25 +92,58 @@ def sum_of_squares(x: Any) -> Any:
 def reduced(method: str, ufunc: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     """x.method(axis, keepdims=keepdims), which is the ufunc's reduction.
 
-    Along a short axis blocks are turned round first: NumPy takes as long to begin a row as for some thirty numbers.
+    NumPy takes as long to begin a run of elements as for some thirty of them: many short runs are put together.
     """
-    plain = getattr(x, method)
-    if x.size < 20_000 or type(x) is not np.ndarray or not x.flags.c_contiguous:
-        return plain(axis, keepdims=keepdims)
     if isinstance(axis, tuple) and len(axis) == 1:
         (axis,) = axis
-    if type(axis) is not int:
-        return plain(axis, keepdims=keepdims)
+    if x.size < 4 * BEGUN or type(axis) is not int or type(x) is not np.ndarray or not x.flags.c_contiguous:
+        return getattr(x, method)(axis, keepdims=keepdims)
     before, n, after = x.shape[:axis], x.shape[axis], x.shape[axis:][1:]
-    width = math.prod(after)
-    if not 1 < n <= SHORT or width > 2 * SHORT:
-        return plain(axis, keepdims=keepdims)
-    lines = x.reshape(-1, n, width)
-    out = np.empty((len(lines), width), getattr(lines[0, :, 0], method)().dtype)
-    step = IN_PLACE // (n * width)
-    for i in range(0, len(lines), step):
-        ufunc.reduce(lines[i : i + step].swapaxes(0, 1).copy(), 0, out=out[i : i + step])
+    out = _of_lines(method, ufunc, x.reshape(-1, n, math.prod(after)))
     return out.reshape((*before, *(1,) * keepdims, *after))
+
+
+def _of_lines(method: str, ufunc: Any, lines: Any) -> Any:
+    """(m, n, width) -> (m, width)"""
+    m, n, width = lines.shape
+    if n == 1 or width > 2 * SHORT or (m if width == 1 else m * n) < BEGUN:
+        return getattr(lines, method)(1)
+    if width > 1 and n > SHORT:  # rows are put together
+        k = min(RUN // width, n // 4)
+        rest = n % k
+        found = getattr(lines[:, rest:].reshape(m, n // k, k * width), method)(1)
+        found = _of_lines(method, ufunc, found.reshape(m, k, width))
+        return ufunc(found, getattr(lines[:, :rest], method)(1)) if rest else found
+    kind, extremum = lines.dtype.kind, ufunc in (np.maximum, np.minimum)
+    if n > SHORT and extremum and kind != "b":  # a start that changes nothing, or NumPy copies the first ones
+        return getattr(lines, method)(1, initial=(lowest if ufunc is np.maximum else highest)(lines.dtype))
+    if n > SHORT and not (ufunc is np.multiply and kind in "fc"):
+        return getattr(lines, method)(1)
+    if width == 1 and extremum and lines.dtype.char == "f" and n > 8 and n % 4 == 0:
+        fours = _of_lines(method, ufunc, lines.reshape(m, n // 4, 4))
+        return _of_lines(method, ufunc, fours.reshape(m, 4, 1))
+    out = np.empty((m, width), getattr(lines[0, :, 0], method)().dtype)
+    whole = "D" if width * lines.itemsize == 16 else lines.dtype  # as what the elements that lie together are moved
+    step = max(1, IN_PLACE // (n * width))
+    for i in range(0, m, step):
+        block = lines[i : i + step]
+        if width > 1 or lines.itemsize == 1 or (extremum and kind == "f"):
+            turned = block.view(whole).swapaxes(0, 1).copy().view(lines.dtype)
+            ufunc.reduce(turned, 0, out=out[i : i + step])
+        else:
+            out[i : i + step, 0] = _by_pairs(ufunc, block[..., 0].astype(out.dtype, copy=False))
+    return out
+
+
+def _by_pairs(ufunc: Any, rows: Any) -> Any:
+    """(m, n) -> (m): neighbours first, all of which are one run."""
+    n = rows.shape[1]
+    while n > 1:
+        found = ufunc(rows[:, : n - 1 : 2], rows[:, 1::2])
+        if n % 2:
+            ufunc(found[:, 0], rows[:, -1], out=found[:, 0])
+        rows, n = found, n // 2
+    return rows[:, 0]
 
 
 _ones = functools.lru_cache(maxsize=16)(np.ones)

@@ -134,3 +134,18 @@ def test_short_axes(rng, shape, dtype, keepdim):
         np.testing.assert_array_equal(found, expected)
     if dtype[0] != "c":
         np.testing.assert_array_equal(ours.cumsum(settings["dim"]).array, np.cumsum(x, plain["axis"]))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "int32", "uint8", "bool", "complex64"])
+@pytest.mark.parametrize("shape", [(20_011, 2), (7, 4_000, 5), (40, 101, 4), (900, 64, 1), (3_000, 33), (2_001, 36)])
+def test_short_runs(rng, shape, dtype):
+    """Rows of few elements, as many as are put together, of numbers of which every sum and product is exact."""
+    x = rng.integers(0, 100, shape).astype(dtype)
+    signs = np.where(rng.random(shape) < 0.5, 1, -1).astype(dtype)
+    if dtype[0] == "f":
+        x[3] = np.nan
+    dim = 1 if shape[0] < 10_000 else 0
+    for name in ("sum", "prod", "any", "all") + ("amax", "amin") * (dtype[0] != "c"):
+        given = signs if name == "prod" else x
+        found, expected = getattr(torch.tensor(given), name)(dim).array, getattr(np, name)(given, dim)
+        np.testing.assert_array_equal(found, expected.view("i8") if expected.dtype == "u8" else expected)

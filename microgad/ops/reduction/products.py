@@ -11,7 +11,7 @@ from ... import backend
 from ...function import Function
 from ...stand_ins import Dtype, Tensor
 from .. import layouts
-from ..blocks import SHORT, reduced
+from ..blocks import reduced
 from ..movement.dims import dim_of
 from ..out import into
 from ..spelling import numpy_spelling
@@ -63,18 +63,20 @@ def _before(x: Any, axis: int) -> Any:
 
 
 def product(x: Any, axis: Any, keepdims: bool) -> Any:
-    """The product of an array; of many contiguous numbers column by column first, which NumPy does 10 × as fast."""
-    last = axis is None or (axis == x.ndim - 1 and x.shape[axis] > SHORT)
-    if not last or x.size < 20_000 or backend.is_gpu(x) or not x.flags.c_contiguous or x.dtype.kind not in "fc":
+    """The product of an array; of long contiguous rows column by column first, which NumPy does 10 × as fast."""
+    n = x.size if axis is None else x.shape[axis]
+    long = (axis is None or axis == x.ndim - 1) and n > 256 and x.size >= 20_000
+    if not long or backend.is_gpu(x) or not x.flags.c_contiguous or x.dtype.kind not in "fc":
         return reduced("prod", np.multiply, x, axis, keepdims)
-    rows = x.reshape(-1, x.size if axis is None else x.shape[-1])
+    rows = x.reshape(-1, n)
     rest = np.ones_like(rows, shape=len(rows))
-    while rows.shape[1] > 256:
-        groups = 32 if rows.shape[1] > 1 << 14 else 8  # few, so that few elements are left where products get tiny:
-        size = rows.shape[1] // groups  # with subnormal numbers a processor takes many times as long
-        rest = rest * np.prod(rows[:, groups * size :], 1)
-        rows = np.multiply.reduce(rows[:, : groups * size].reshape(len(rows), groups, size), 1)
-    out = np.prod(rows, 1) * rest
+    while n > 256:
+        groups = 32 if n > 1 << 14 else 8  # few, so that few elements are left where products get tiny:
+        n //= groups  # with subnormal numbers a processor takes many times as long
+        if n * groups < rows.shape[1]:
+            rest = rest * np.prod(rows[:, groups * n :], 1)
+        rows = np.multiply.reduce(rows[:, : groups * n].reshape(len(rows), groups, n), 1)
+    out = reduced("prod", np.multiply, rows, 1, False) * rest
     return out.reshape(kept_shape(x.shape, axis) if keepdims else () if axis is None else x.shape[:-1])
 
 
