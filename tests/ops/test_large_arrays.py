@@ -149,3 +149,23 @@ def test_short_runs(rng, shape, dtype):
         given = signs if name == "prod" else x
         found, expected = getattr(torch.tensor(given), name)(dim).array, getattr(np, name)(given, dim)
         np.testing.assert_array_equal(found, expected.view("i8") if expected.dtype == "u8" else expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "int64", "uint8", "bool"])
+@pytest.mark.parametrize(
+    ("shape", "dim"),
+    [((600, 70), 1), ((4_000, 3), 1), ((300, 5, 2), 1), ((3, 65, 200), 1), ((1_000, 8), 0), ((9, 7), 0)],
+)
+def test_running_results_of_many_lines(rng, shape, dim, dtype):
+    """Bit for bit those along one line, in the wider dtype."""
+    x = rng.uniform(-2, 2, shape).astype(dtype) if dtype[0] in "fc" else rng.integers(0, 9, shape).astype(dtype)
+    wider = {"float32": "float64", "complex64": "complex128"}.get(dtype, dtype if dtype[0] == "f" else "int64")
+    given = dtype if dtype[0] in "fc" else "int64"
+    for name, ufunc in (("cumsum", np.add), ("cumprod", np.multiply)):
+        found = getattr(torch.tensor(x), name)(dim)
+        expected = ufunc.accumulate(x.astype(wider), dim).astype(given)
+        np.testing.assert_array_equal(found.array, expected, strict=True)
+        if dtype[0] == "f":
+            x[..., 0, 1] = np.inf
+    if dtype[0] != "c":
+        np.testing.assert_array_equal(torch.tensor(x).cummax(dim).values.array, np.maximum.accumulate(x, dim))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from ..movement.dims import dim_of
 from ..out import into
 from ..spelling import numpy_spelling
 from .axes import along, kept_shape
-from .running import accumulated, running, widened
+from .running import running, totals, widened
 from .sums import converted, whole_numbers
 
 
@@ -101,10 +100,7 @@ class Cumprod(Function):
     symbol, numpy = "cumprod", np.cumprod
 
     def forward(self, x):
-        x = layouts.contiguous(x)
-        if x.dtype.kind not in "fc":
-            return np.cumprod(x, self.axis)
-        return widened(functools.partial(accumulated, np.multiply), x, self.axis)
+        return totals(np.multiply, layouts.contiguous(x), self.axis)
 
     def grad_x(self, grad, x, out):
         """Before the first zero Σ grad · out / x over what follows; at it the same without it; after it 0."""

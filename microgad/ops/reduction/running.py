@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ... import backend
-from .. import layouts
 
 
 def running(combine: Callable[[Any, Any], Any], x: Any, axis: int) -> Any:
@@ -25,6 +24,9 @@ def running(combine: Callable[[Any, Any], Any], x: Any, axis: int) -> Any:
 
 _WIDER = {"e": np.float32, "f": np.float64, "F": np.complex128}
 PIECE = 1 << 15  # elements of lines that are widened together: they stay in a core's cache
+LANES = 1 << 8  # lines that are gone along side by side,
+STEPS = 1 << 6  # so many of their elements
+ROOM = 1 << 17  # and so many of all of them at once, which stay in the cache as well
 
 
 def widened(scan: Callable[[Any, int], Any], x: Any, axis: int) -> Any:
@@ -40,16 +42,55 @@ def widened(scan: Callable[[Any, int], Any], x: Any, axis: int) -> Any:
     return out
 
 
+def totals(ufunc: Any, x: Any, axis: int) -> Any:
+    """Running sums or products, in the dtype that PyTorch computes in; of integers and booleans int64."""
+    plain = _sums if ufunc is np.add else np.cumprod
+    if _few_lines(x, axis):
+        return widened(plain, x, axis)
+    kind = x.dtype if x.dtype.kind in "fc" else np.dtype(np.int64)
+    computed = np.dtype(_WIDER.get(kind.char, kind))
+    longest = 4 if kind == np.int64 else STEPS if computed == kind else math.inf  # that isn't as fast by itself
+    if axis == x.ndim - 1 and x.shape[axis] > longest:
+        return widened(plain, x, axis)
+    return _side_by_side(ufunc, x, axis, computed, kind)
+
+
+def _sums(x: Any, axis: int) -> Any:
+    """np.cumsum, of two columns at once where there are more: as complex numbers."""
+    if x.dtype == np.float64 and axis < x.ndim - 1 and x.shape[-1] % 2 == 0 and type(x) is np.ndarray:
+        return np.cumsum(np.ascontiguousarray(x).view(np.complex128), axis).view(np.float64)
+    return np.cumsum(x, axis)
+
+
 def accumulated(ufunc: Any, x: Any, axis: int) -> Any:
     """`ufunc.accumulate` of an array, also on a GPU, where there is none."""
     if backend.is_gpu(x):
         return running(ufunc, x, axis) if x.shape[axis] > 1 else x.copy()
-    near = math.prod(x.shape[axis + 1 :]) >= 128  # whether planes, all but the axis, have runs that are long enough
-    if not x.size or not (near or x.size >= 512 * x.shape[axis]):
-        return ufunc.accumulate(x, axis)
-    planes = np.moveaxis(x, axis, 0) if near else np.moveaxis(x, axis, 0).copy(order="C")
-    found = np.empty_like(planes)
-    found[0] = planes[0]
-    for before, plane, target in zip(found, planes[1:], found[1:], strict=False):  # NumPy goes line by line
-        ufunc(before, plane, out=target)
-    return layouts.contiguous(np.moveaxis(found, 0, axis))
+    return ufunc.accumulate(x, axis) if _few_lines(x, axis) else _side_by_side(ufunc, x, axis, x.dtype, x.dtype)
+
+
+def _few_lines(x: Any, axis: int) -> bool:
+    return x.size < LANES * x.shape[axis] or x.shape[axis] < 2 or not x.size or backend.is_gpu(x)
+
+
+def _side_by_side(ufunc: Any, x: Any, axis: int, computed: Any, given: Any) -> Any:
+    """A running result, of all lines at once: along one line NumPy waits for each element before it begins the next."""
+    lines = x.reshape(math.prod(x.shape[:axis]), x.shape[axis], -1)
+    m, n, width = lines.shape
+    out = np.empty(lines.shape, given)
+    steps = min(n, STEPS)
+    rows = min(m, max(1, ROOM // (steps * width)) | 1)  # an odd number: elements below each other don't share a set
+    buffer = np.empty((steps, rows, width), computed)
+    for i in range(0, m, rows):
+        before = None
+        for j in range(0, n, steps):
+            part = lines[i : i + rows, j : j + steps].swapaxes(0, 1)
+            found = buffer[: part.shape[0], : part.shape[1]]
+            found[...] = part
+            for plane in found:
+                if before is not None:
+                    ufunc(before, plane, out=plane)
+                before = plane
+            out[i : i + rows, j : j + steps] = found.swapaxes(0, 1)
+            before = before.copy()
+    return out.reshape(x.shape)

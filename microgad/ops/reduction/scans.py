@@ -15,14 +15,13 @@ from ...linear_map import LinearMap
 from ...stand_ins import Dtype, Tensor
 from ...state import composite
 from .. import layouts
-from ..blocks import SHORT
 from ..indexing import Gather
 from ..movement import cat
 from ..movement.dims import dim_of
 from ..out import into
 from ..spelling import numpy_spelling
 from .axes import along, floating, line, ordered
-from .running import accumulated, running, widened
+from .running import accumulated, running, totals, widened
 from .sums import converted, whole_numbers
 
 
@@ -32,16 +31,10 @@ class Cumsum(LinearMap):
     symbol, numpy = "cumsum", np.cumsum
 
     def forward(self, x):
-        return widened(running_sum, layouts.contiguous(x), self.axis)
+        return totals(np.add, layouts.contiguous(x), self.axis)
 
     def adjoint(self, grad):
-        return np.flip(widened(running_sum, np.flip(grad, self.axis), self.axis), self.axis).copy()
-
-
-def running_sum(x: Any, axis: int) -> Any:
-    """NumPy's cumsum; along another axis than the last, or a short one, plane by plane."""
-    by_planes = (axis != x.ndim - 1 or x.shape[axis] <= SHORT) and x.dtype.kind in "fc" and not backend.is_gpu(x)
-    return accumulated(np.add, x, axis) if by_planes else np.cumsum(x, axis)
+        return np.flip(totals(np.add, np.flip(grad, self.axis), self.axis), self.axis).copy()
 
 
 @numpy_spelling
