@@ -169,3 +169,21 @@ def test_running_results_of_many_lines(rng, shape, dim, dtype):
             x[..., 0, 1] = np.inf
     if dtype[0] != "c":
         np.testing.assert_array_equal(torch.tensor(x).cummax(dim).values.array, np.maximum.accumulate(x, dim))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "int32", "int64"])
+def test_clamps_of_integers_to_one_side(rng, dtype):
+    limits = np.iinfo(dtype)
+    x = rng.integers(limits.min, limits.max, (60, 100), dtype, endpoint=True)
+    for bound in (limits.min, 3, limits.max):
+        np.testing.assert_array_equal(torch.tensor(x).clamp(min=bound).array, np.maximum(bound, x), strict=True)
+        np.testing.assert_array_equal(torch.tensor(x).clamp(max=bound).array, np.minimum(bound, x), strict=True)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int64", "bool"])
+@pytest.mark.parametrize("span", [(-5, 20), (-128, 127), (-(2**62), 2**62)])
+def test_unique_integers(rng, dtype, span):
+    x = rng.integers(*span, (30, 50)).astype(dtype)
+    found = torch.unique(torch.tensor(x), return_inverse=True, return_counts=True)
+    for ours, theirs in zip(found, np.unique(x, return_inverse=True, return_counts=True), strict=True):
+        np.testing.assert_array_equal(ours.array, theirs, strict=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, overload
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from ... import backend, dtypes, function
 from ...errors import ArgumentError, DtypeError
 from ...function import Function
+from ...limits import highest, lowest
 from ...naming import called
 from ...notices import once
 from ...stand_ins import Operand, Tensor
@@ -260,17 +260,19 @@ def nan_to_num(
 
 
 def at_least(low: Any, x: Any) -> Any:
-    """np.maximum(low, x), bare: of equal zeros x's own. Beside a number np.clip takes a third of the time."""
-    return x.clip(low, math.inf) if _many(x, low) else np.maximum(low, x)
+    """np.maximum(low, x), bare: of equal zeros x's own. Beside a number np.clip takes a third of the time and less."""
+    return x.clip(low, x.dtype.type(highest(x.dtype))) if _many(x, low) else np.maximum(low, x)
 
 
 def at_most(high: Any, x: Any) -> Any:
     """np.minimum(high, x) in the same way."""
-    return x.clip(-math.inf, high) if _many(x, high) else np.minimum(high, x)
+    return x.clip(x.dtype.type(lowest(x.dtype)), high) if _many(x, high) else np.minimum(high, x)
 
 
 def _many(x: Any, bound: Any) -> bool:
-    return x.size > 5000 and x.dtype.kind == "f" and isinstance(bound, (int, float))
+    if x.size < 5000:
+        return False
+    return isinstance(bound, (int, float)) if x.dtype.kind == "f" else type(bound) is int and x.dtype.kind in "iu"
 
 
 def chosen(condition: Any, a: Any, b: Any) -> Any:

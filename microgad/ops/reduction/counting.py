@@ -158,22 +158,41 @@ def unique(
     (tensor([1, 3]), tensor([2, 1]))
     """
     rows, shape = _rows(input, dim, "unique")
+    if _in_small_range(rows):
+        return _answer(input, dim, shape, *_by_counting(rows, return_inverse, return_counts))
     if rows.ndim == 1 and not return_inverse and input.node is None:
         rows = np.sort(rows)
-        _, starts, counts = _runs(rows)
-        return _answer(input, dim, shape, rows, starts, None, counts if return_counts else None)
+        new = _new(rows)
+        return _answer(input, dim, shape, rows, new, None, _lengths(new) if return_counts else None)
     if rows.ndim == 1:
         order = np.argsort(rows, kind="stable")
     elif rows.shape[1]:
         order = np.lexsort(np.flip(rows.T, 0))
     else:
         order = backend.like(np.arange(len(rows)), rows)
-    new, starts, counts = _runs(rows[order])
+    new = _new(rows[order])
     inverse = None
     if return_inverse:
         inverse = np.empty_like(order)
         inverse[order] = np.cumsum(new) - 1
-    return _answer(input, dim, shape, rows, order[starts], inverse, counts if return_counts else None)
+    return _answer(input, dim, shape, rows, order[new], inverse, _lengths(new) if return_counts else None)
+
+
+def _in_small_range(x: Any) -> bool:
+    """Whether these are many integers, in a range that is no wider than they are many."""
+    return (
+        x.ndim == 1 and x.dtype.kind in "iub" and x.size > 1000 and not backend.is_gpu(x)
+        and int(x.max()) - int(x.min()) <= x.size
+    )  # fmt: skip
+
+
+def _by_counting(x: Any, inverse: bool, counts: bool) -> tuple[Any, Any, Any, Any]:
+    low = int(x.min())
+    offsets = np.subtract(x, low, dtype=np.int64)
+    often = np.bincount(offsets)
+    found = np.flatnonzero(often)
+    place = (np.cumsum(often > 0) - 1)[offsets] if inverse else None
+    return (found + low).astype(x.dtype), ..., place, often[found] if counts else None
 
 
 @overload
@@ -195,9 +214,10 @@ def unique_consecutive(
     tensor([1, 2, 1])
     """
     rows, shape = _rows(input, dim, "unique_consecutive")
-    new, starts, counts = _runs(rows)
+    new = _new(rows)
     inverse = np.cumsum(new) - 1 if return_inverse else None
-    return _answer(input, dim, shape, rows, starts, inverse, counts if return_counts else None)
+    first = new if input.node is None else np.flatnonzero(new)
+    return _answer(input, dim, shape, rows, first, inverse, _lengths(new) if return_counts else None)
 
 
 def _rows(input: Tensor, dim: int | None, op: str) -> tuple[Any, Any]:
@@ -216,17 +236,22 @@ def _rows(input: Tensor, dim: int | None, op: str) -> tuple[Any, Any]:
     return np.moveaxis(x, axis, 0).reshape(n, x.size // n if n else 0), (n,)
 
 
-def _runs(rows: Any) -> tuple[Any, Any, Any]:
-    """Whether a row differs from the one before it, where each run of equal ones starts, and the runs' lengths."""
+def _new(rows: Any) -> Any:
+    """Whether a row differs from the one before it."""
     new = np.ones_like(rows, dtype=bool, shape=len(rows))
     differ = rows[1:] != rows[:-1]
     new[1:] = differ if rows.ndim == 1 else np.any(differ, 1)
+    return new
+
+
+def _lengths(new: Any) -> Any:
+    """How long the runs are that begin where something is new."""
     starts = np.flatnonzero(new)
     counts = np.empty_like(starts)
     counts[:-1] = starts[1:]
-    counts[-1:] = len(rows)
+    counts[-1:] = len(new)
     counts -= starts
-    return new, starts, counts
+    return counts
 
 
 def _answer(input: Tensor, dim: int | None, shape: Any, rows: Any, first: Any, inverse: Any, counts: Any) -> Any:
