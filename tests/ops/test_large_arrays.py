@@ -187,3 +187,13 @@ def test_unique_integers(rng, dtype, span):
     found = torch.unique(torch.tensor(x), return_inverse=True, return_counts=True)
     for ours, theirs in zip(found, np.unique(x, return_inverse=True, return_counts=True), strict=True):
         np.testing.assert_array_equal(ours.array, theirs, strict=True)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64, torch.complex64])
+def test_linspace_by_pieces(monkeypatch, dtype):
+    made = [torch.linspace(-3, 10, 70_001, dtype=dtype).array]
+    monkeypatch.setattr("microgad.ops.creation.ranges.PIECE", 1 << 20)
+    made.append(torch.linspace(-3, 10, 70_001, dtype=dtype).array)
+    np.testing.assert_array_equal(*made, strict=True)
+    if dtype != torch.int64:
+        np.testing.assert_allclose(made[0], np.linspace(-3, 10, 70_001), rtol=1e-6, atol=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 import operator
 import warnings
@@ -16,6 +17,8 @@ from ..spelling import tensors_only
 from .data import finished, refuse
 from .filled import dtype_beside, floating, made_beside
 from .numbers import factor, plain
+
+PIECE = 1 << 15  # numbers that are computed together: they stay in the cache
 
 
 @tensors_only
@@ -96,8 +99,10 @@ def _stepped(
         values = int(start) + int(step) * np.arange(count)
     else:
         values = np.arange(count, dtype=np.float64)
-        values *= step
-        values += start
+        if step != 1:
+            values *= step
+        if start or step < 0:
+            values += start
     return made_beside(out, values.astype(kind, copy=False), device, requires_grad)
 
 
@@ -134,13 +139,16 @@ def linspace(
         first, last = int(first), int(last)
     step = (last - first) / max(steps - 1, 1)
     wide = np.float64 if kind == np.float32 or kind.kind in "iu" else kind  # PyTorch rounds the product and sum once
-    count = np.arange(max(half, steps - half))  # of which there may be more than the dtype counts
-    forth, back = count[:half].astype(wide), count[: steps - half][::-1].astype(wide)
-    if kind == np.float64 and abs(step) < 2.0**960:  # whose parts don't overflow
-        values = np.concatenate((_fused(float(step), forth, float(first)), _fused(float(-step), back, float(last))))
-    else:
-        values = np.concatenate((first + step * forth, last - step * back))
-    return made_beside(out, values.astype(kind, copy=False), device, requires_grad)
+    exact = kind == np.float64 and abs(step) < 2.0**960  # whose parts don't overflow
+    values = np.empty(steps, kind)
+    for part, begin, sign in ((values[:half], first, 1), (values[half:][::-1], last, -1)):
+        for i in builtins.range(0, len(part), PIECE):
+            place = np.arange(i, min(i + PIECE, len(part))).astype(wide)  # there may be more than the dtype counts
+            if exact:
+                part[i : i + PIECE] = _fused(float(sign * step), place, float(begin))
+            else:
+                part[i : i + PIECE] = begin + step * place if sign > 0 else begin - step * place
+    return made_beside(out, values, device, requires_grad)
 
 
 def _fused(x: float, counts: Any, y: float) -> Any:
