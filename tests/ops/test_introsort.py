@@ -41,6 +41,10 @@ def test_equal_elements_move_as_in_one_line(rng, monkeypatch, kind, n):
     for turned in (False, True):
         order = beside_one_line(monkeypatch, selection.all_sorted, x, turned)
         assert (np.sort(order, 1) == np.arange(n)).all()
+        if not turned:
+            at = rng.integers(0, n, len(x))
+            found = beside_one_line(monkeypatch, selection.sorted_at, x, at)
+            np.testing.assert_array_equal(found, order[np.arange(len(x)), at])
         by_value = np.take_along_axis(x, order, 1)
         np.testing.assert_array_equal(by_value[:, ::-1] if turned else by_value, np.sort(x, 1))
         for k in {1, 2, n // 3 + 1, n - 1, n}:

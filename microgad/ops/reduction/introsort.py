@@ -37,13 +37,13 @@ def _item(value: Any, place: int) -> Any:
     return found
 
 
-def sort(line: list[Any]) -> list[Any]:
-    """std::sort."""
+def sort(line: list[Any], at: int | None = None) -> list[Any]:
+    """std::sort; with `at` of which only the element there is sure to be the right one."""
     line = line.copy()
     parts = [(0, len(line), depth_of(len(line)))]
     while parts:
         first, last, depth = parts.pop()
-        if last - first <= SHORT:
+        if last - first <= SHORT or (at is not None and not first <= at < last):
             continue
         if depth:
             cut = _partition(line, first, last)

@@ -211,7 +211,11 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out
 def _kth(x: Any, k: int, axis: int) -> tuple[Any, Any]:
     """The value at place k of the order, kept as an axis of length 1, and which elements equal it."""
     value = _cut(np.partition(x, k, axis), axis, k, k + 1)
-    return value, (x == value) | ((x != x) & (value != value))
+    return value, _equal(x, value)
+
+
+def _equal(x: Any, value: Any) -> Any:
+    return (x == value) | ((x != x) & (value != value))
 
 
 def _place(x: Any, k: int, axis: int) -> Any:
@@ -292,14 +296,19 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: Any = None
     """
     axis = dim_of(dim, input.array.ndim, "mode")
     ordered(input, "mode")
-    x = line(input)
-    not_empty(x, axis, "mode")
-    order = _as_sorted(x.array, axis)
-    values = np.take_along_axis(x.array, order, axis)
+    not_empty(line(input), axis, "mode")
+    x = line(input).array
+    values = np.sort(x, axis)
     n = x.shape[axis]
     place = backend.like(np.arange(n).reshape([n if i == axis else 1 for i in range(x.ndim)]), values)
     differ = _cut(values, axis, 1, n) != _cut(values, axis, 0, n - 1)
     new = np.concatenate([_cut(values != values, axis, 0, 1), differ], axis)
     run = place - accumulated(np.maximum, np.where(new, place, 0), axis)  # how many equal ones came before
     end = run.argmax(axis, keepdims=True)
-    return into(out, picked(input, axis, np.take_along_axis(order, end, axis), keepdim, return_types.mode))
+    if backend.is_gpu(x):
+        index = np.take_along_axis(ranking(x, axis), end, axis)
+    else:
+        equal = _equal(x, np.take_along_axis(values, end, axis))
+        index, tied, at = equal.argmax(axis, keepdims=True), _lines(equal, axis).sum(1) > 1, _lines(end, axis)[:, 0]
+        index = _decided(x, index, axis, tied, lambda lines: selection.sorted_at(lines, at[tied])[:, None])
+    return into(out, picked(input, axis, index, keepdim, return_types.mode))

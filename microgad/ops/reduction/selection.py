@@ -58,6 +58,23 @@ def all_sorted(lines: Any, descending: bool) -> Any:
     return pair[1].reshape(m, n)
 
 
+def sorted_at(lines: Any, at: Any) -> Any:
+    """The place (m,) of the element `at` (m,) in the order in which PyTorch's sort leaves each line (m, n)."""
+    m, n = lines.shape
+    if m * n <= FEW:
+        rising = _rising(lines, False)
+        return _places([introsort.sort(introsort.items(line), k)[k]] for line, k in zip(rising, at, strict=True))[:, 0]
+    pair = _pair(lines)
+    begin = np.arange(0, m * n, n)
+    values, places = (x.reshape(m, n) for x in pair)
+    in_order = np.sort(values, 1)
+    value = in_order[np.arange(m), at][:, None]
+    _part(pair, begin, n, in_order, begin + at)
+    before = at - np.count_nonzero(values < value, 1)  # so many of those that equal it
+    found = (np.cumsum(values == value, 1) > before[:, None]).argmax(1)
+    return places[np.arange(m), found]
+
+
 def kth(lines: Any, k: int) -> Any:
     """The place (m,) of the element at k in the order of each line (m, n), as PyTorch finds it. NaN is the greatest."""
     m, n = lines.shape
@@ -137,17 +154,26 @@ def _nth_element(pair: Pair, begin: Any, nth: int, n: int) -> None:
 
 
 def _sort(pair: Pair, begin: Any, count: int, n: int) -> None:
-    """std::sort of the first `count` of lines of n.
+    """std::sort of the first `count` of lines of n."""
+    if count:
+        lines, line_places = (x.reshape(-1, n)[:, :count] for x in pair)
+        ties = _part(pair, begin, n, np.sort(lines, 1))
+        order = np.argsort(lines, 1)  # insertion, which leaves equal ones as they are
+        order += (np.arange(count) - ties[:, :count]) * n
+        order.sort(1)
+        line_places[...] = np.take_along_axis(line_places, order % n, 1)
+
+
+def _part(pair: Pair, begin: Any, n: int, in_order: Any, wanted: Any = None) -> Any:
+    """std::sort of what in_order (m, count) has, up to insertion: of all parts, or of those with what is `wanted`.
 
     Which elements come into a part is known beforehand: parts without equal ones are left to the end, and of those
-    with nothing else the order hangs on the length alone.
+    with nothing else the order hangs on the length alone. Returned is how many of the elements in order, up to each,
+    equal the one before, (m, n).
     """
-    if not count:
-        return
-    places = pair[1]
-    lines, line_places = (x.reshape(-1, n)[:, :count] for x in pair)
-    ties = np.zeros((len(begin), n), np.int64)  # how many elements in order, up to each, equal the one before
-    np.cumsum(equal_neighbours(np.sort(lines, 1)), 1, out=ties[:, 1:count])
+    places, count = pair[1], in_order.shape[1]
+    ties = np.zeros((len(begin), n), np.int64)
+    np.cumsum(equal_neighbours(in_order), 1, out=ties[:, 1:count])
     first, last, depth = begin, begin + count, depth_of(count)
     while True:
         long = last - first > SHORT
@@ -159,19 +185,18 @@ def _sort(pair: Pair, begin: Any, count: int, n: int) -> None:
             places[at] = places[at[:, _equal_sorted(size)]]
         mixed = (tied > 0) & ~equal
         if not mixed.any():
-            break
+            return ties
         first, last = first[mixed], last[mixed]
         if not depth:
             for i, j in zip(first, last, strict=True):
                 _rearrange(pair, i, j, introsort.heap_sorted)
-            break
+            return ties
         depth -= 1
         cut, _ = _partition(pair, first, last)
         first, last = np.concatenate([first, cut]), np.concatenate([cut, last])
-    order = np.argsort(lines, 1)  # insertion, which leaves equal ones as they are
-    order += (np.arange(count) - ties[:, :count]) * n
-    order.sort(1)
-    line_places[...] = np.take_along_axis(line_places, order % n, 1)
+        if wanted is not None:
+            here = wanted[first // n]
+            first, last = first[(first <= here) & (here < last)], last[(first <= here) & (here < last)]
 
 
 @functools.lru_cache(maxsize=64)
