@@ -154,7 +154,7 @@ def test_short_runs(rng, shape, dtype):
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "int64", "uint8", "bool"])
 @pytest.mark.parametrize(
     ("shape", "dim"),
-    [((600, 70), 1), ((4_000, 3), 1), ((300, 5, 2), 1), ((3, 65, 200), 1), ((1_000, 8), 0), ((9, 7), 0)],
+    [((600, 200), 1), ((4_000, 3), 1), ((300, 5, 2), 1), ((3, 65, 200), 1), ((1_000, 8), 0), ((9, 7), 0)],
 )
 def test_running_results_of_many_lines(rng, shape, dim, dtype):
     """Bit for bit those along one line, in the wider dtype."""
