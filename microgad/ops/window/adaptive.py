@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -137,7 +138,8 @@ def output_sizes(op: str, input: Tensor, output_size: Sizes, dims: int) -> tuple
     return numbers(op, "output_size", output_size, dims, least=0)
 
 
-def whole_parts(size: tuple[int, ...], out: tuple[int, ...]) -> list[int]:
+@functools.lru_cache(maxsize=256)
+def whole_parts(size: tuple[int, ...], out: tuple[int, ...]) -> tuple[int, ...]:
     """How large equal parts are, empty where some have to be larger than others."""
     whole = all(m and n % m == 0 for n, m in zip(size, out, strict=True))
-    return [n // m for n, m in zip(size, out, strict=True)] if whole else []
+    return tuple(n // m for n, m in zip(size, out, strict=True)) if whole else ()

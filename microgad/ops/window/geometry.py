@@ -88,6 +88,15 @@ class Window(_Fields):
         return tuple((n - span) // s + 1 for n, span, s in zip(self.padded, self.span, self.stride, strict=True))
 
     @cached_property
+    def along(self) -> list[list[tuple[slice, ...]]]:
+        """For each axis of the padded plane (N, C, ...) the cells that each tap along it meets."""
+        lines = zip(self.kernel, self.stride, self.dilation, self.out, strict=True)
+        return [
+            [(slice(None),) * axis + (slice(i * d, i * d + (steps - 1) * s + 1, s),) for i in range(k)]
+            for axis, (k, s, d, steps) in enumerate(lines, 2)
+        ]
+
+    @cached_property
     def offsets(self) -> list[int]:
         """How far each tap is from the first on the flat plane, in row-major order."""
         found = [0]
@@ -146,17 +155,29 @@ class Window(_Fields):
             found.append((cells, taps, Window(*zip(*fields, strict=True))))
         return found
 
-    def check(self) -> None:
-        """Refuse a kernel that is empty or larger than the padded plane."""
+    @cached_property
+    def apart(self) -> bool:
+        """Whether no two places of the kernel have a cell in common."""
+        return all(span <= step for span, step in zip(self.span, self.stride, strict=True))
+
+    @cached_property
+    def flaw(self) -> str:
+        """What is wrong with a kernel that is empty or larger than the padded plane; nothing of others."""
         names = ("depth", "height", "width")[-len(self.kernel) :]
         for name, kernel, span, padded in zip(names, self.kernel, self.span, self.padded, strict=True):
             if kernel < 1:
-                raise ShapeError(f"the kernel's {name} must be at least 1, got {kernel}")
+                return f"the kernel's {name} must be at least 1, got {kernel}"
             if span > padded:
-                raise ShapeError(
+                return (
                     f"the kernel's {name} is {span} but the padded input's is {padded}: kernel_size {self.kernel}, "
                     f"dilation {self.dilation}, padding {self.padding}, input size {self.size}"
                 )
+        return ""
+
+    def check(self) -> None:
+        """Refuse a kernel that is empty or larger than the padded plane."""
+        if self.flaw:
+            raise ShapeError(self.flaw)
 
 
 @lru_cache(maxsize=256)

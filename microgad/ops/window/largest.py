@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -28,8 +29,8 @@ def largest(x: Any, window: Window) -> tuple[Any, Any]:
     gpu = backend.is_gpu(x)  # it isn't waited for, to see whether there is a NaN: all its values are compared
     tiles = taps >= MANY_TAPS and window.stride == window.kernel == window.span and window.bare and window.tiled
     if tiles or (not gpu and taps * len(x) * x.shape[1] * math.prod(window.out) <= FEW_CELLS):
-        out, place = largest_of_rows(x, window)
-        if gpu or (out > low).all():  # it may be a NaN's, or that of padding
+        out, place = largest_of_rows(rows_of(x, window, tiles), x, window)
+        if gpu or not len(x) or np.minimum.reduce(out, None) > low:  # it may be a NaN's, or that of padding
             return out, place
     plane, small = padded(x, window, low), np.min_scalar_type(window.offsets[-1])
     out = np.empty_like(x, shape=(*x.shape[:2], *window.out), order="C")
@@ -90,14 +91,34 @@ def copy(out: Any, x: Any) -> None:
     out[...] = x
 
 
-def largest_of_rows(x: Any, window: Window) -> tuple[Any, Any]:
-    """`largest`, of a copy that has each window as a row; but of several NaNs the first wins, on a GPU the last.
+def rows_of(x: Any, window: Window, tiles: bool) -> Any:
+    """(N, C, H, W) -> (N·C·OH·OW, KH·KW): each window a row, a copy unless one of `tiles` is all of the plane."""
+    plane, planes, taps = padded(x, window, lowest(x.dtype)), x.shape[0] * x.shape[1], len(window.offsets)
+    if tiles:
+        return _rows(windows(plane, window), planes * math.prod(window.out), taps)
+    cells = backend.like(tap_places(window), x)
+    return plane.reshape(planes, math.prod(window.padded)).take(cells, 1).reshape(-1, taps)
+
+
+@functools.lru_cache(maxsize=64)
+def tap_places(window: Window) -> Any:
+    """(OH·OW, KH·KW): the places on the flat padded plane of each window's taps. Of `FEW_CELLS` at most."""
+    plane = np.arange(math.prod(window.padded)).reshape(1, 1, *window.padded)
+    return _rows(windows(plane, window), math.prod(window.out), len(window.offsets))
+
+
+def _rows(cells: Any, count: int, taps: int) -> Any:
+    """(N, C, KH, KW, OH, OW) -> (N·C·OH·OW, KH·KW)"""
+    dims = cells.ndim // 2 - 1
+    return cells.transpose((0, 1, *range(2 + dims, 2 + 2 * dims), *range(2, 2 + dims))).reshape(count, taps)
+
+
+def largest_of_rows(rows: Any, x: Any, window: Window) -> tuple[Any, Any]:
+    """`largest`, of the windows of x as rows; but of several NaNs the first wins, on a GPU the last.
 
     What wins may be padding where all of a window is as low.
     """
-    cells, taps, dims = windows(padded(x, window, lowest(x.dtype)), window), len(window.offsets), len(window.kernel)
-    axes = (0, 1, *range(2 + dims, 2 + 2 * dims), *range(2, 2 + dims))
-    rows = cells.transpose(axes).reshape(x.shape[0] * x.shape[1] * math.prod(window.out), taps)
+    taps = len(window.offsets)
     tap = rows.argmax(-1)
     if backend.is_gpu(x):
         unknown = rows != rows
@@ -114,6 +135,7 @@ def positions(winner: Any, window: Window) -> Any:
     return backend.like(corners(window), winner, np.int64) + winner
 
 
+@functools.lru_cache(maxsize=8)
 def corners(window: Window) -> Any:
     """(OH, OW): the places on the flat plane, int64, of the windows' corners; outside of it, in the padding."""
     found: Any = 0

@@ -72,11 +72,10 @@ class Unpool(LinearMap):
 
     def forward(self, x):
         out = np.empty_like(x, shape=(*x.shape[:2], *self.window.size), order="C")
-        apart = all(span <= step for span, step in zip(self.window.span, self.window.stride, strict=True))
         for images, cells in winning_cells(x, self.winner, self.window):
             flat = out[images].reshape(-1)
             flat[...] = 0
-            if apart:
+            if self.window.apart:
                 flat[cells] = x[images].reshape(-1)
             else:
                 backend.add_at(flat, cells, x[images].reshape(-1))
@@ -337,7 +336,7 @@ def _avg_pool(op: type[AvgPool2d], dims: int, input: Any, settings: Any, count_i
         raise refusal(op.__name__, "divisor_override must not be 0")
     batched = input.ndim != dims + 1
     batch = input if batched else input.unsqueeze(0)
-    window = Window.pooling(op.__name__, dims, batch.shape[2:], *settings)
+    window = Window.pooling(op.__name__, dims, batch.array.shape[2:], *settings)
     if dims == 3 and any(n < k for n, k in zip(window.size, window.kernel, strict=False)):  # as PyTorch, of volumes
         raise refusal(
             op.__name__, f"input of size {window.size} is smaller than kernel_size {window.kernel}", ShapeError
@@ -358,10 +357,9 @@ def check(input: Any, window: Window, kinds: str, also: Any = None) -> None:
 
 def sums(plane: Any, window: Window) -> Any:
     """The sum of each window's taps on a padded plane, down the rows, then across: in KH + KW steps, not KH · KW."""
-    lines = zip(window.kernel, window.stride, window.dilation, window.out, strict=True)
-    for axis, (k, s, d, steps) in enumerate(lines, 2):
-        parts = [plane[(slice(None),) * axis + (slice(i * d, i * d + (steps - 1) * s + 1, s),)] for i in range(k)]
-        plane = parts[0] + parts[1] if k > 1 else parts[0]
+    for taps in window.along:
+        parts = [plane[cells] for cells in taps]
+        plane = parts[0] + parts[1] if len(parts) > 1 else parts[0]
         for part in parts[2:]:
             plane += part
     return plane
@@ -373,19 +371,18 @@ def divisor(node: Any, x: Any) -> Any:
         return node.divisor_override
     if node.window.bare:
         return math.prod(node.window.kernel)
-    counts = functools.reduce(np.multiply.outer, counted(node.window, node.count_include_pad))
-    return backend.like(counts, x, x.dtype)
+    return backend.like(counted(node.window, bool(node.count_include_pad), x.dtype), x)
 
 
-@functools.lru_cache(maxsize=256)
-def counted(window: Window, count_include_pad: bool) -> list[Any]:
-    """Along each axis, how many cells each window has."""
+@functools.lru_cache(maxsize=8)
+def counted(window: Window, count_include_pad: bool, dtype: np.dtype[Any]) -> Any:
+    """(OH, OW): how many cells each window has."""
     counts = []
     for size, k, s, (pad, _), steps in zip(*window[:4], window.out, strict=True):
         first = np.arange(steps) * s - pad
         low, high = (-pad, size + pad) if count_include_pad else (0, size)
         counts.append(np.minimum(first + k, high) - np.maximum(first, low))
-    return counts
+    return functools.reduce(np.multiply.outer, counts).astype(dtype)
 
 
 def divided(sums: Any, by: Any) -> Any:
