@@ -21,7 +21,7 @@ from .geometry import refusal
 from .resample import cubic, cubic_slope
 
 MODES, PADDINGS = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")
-TAPS = {"nearest": [[0]], "bilinear": [[0], [1]], "bicubic": [[-1], [0], [1], [2]]}
+TAPS = {mode: np.array(taps)[:, None] for mode, taps in zip(MODES, ([0, 1], [0], [-1, 0, 1, 2]), strict=True)}
 
 
 class GridPlaces(Function):
@@ -40,7 +40,7 @@ class GridPlaces(Function):
 
     def forward(self, grid):
         size, grid = self.size, grid.reshape(len(grid), math.prod(self.places), len(self.size))
-        grid = np.copy(np.swapaxes(grid, 1, 2), "C") + 1  # each axis by itself: long loops
+        grid = grid.swapaxes(1, 2).copy() + 1  # each axis by itself: long loops
         if self.align:
             at = grid * self.scale
         elif len(size) == 3:
@@ -49,11 +49,12 @@ class GridPlaces(Function):
             at = rounded_once(grid, self.scale)
         self.turn = None
         if self.padding != "zeros":
-            turn = np.ones_like(at, dtype=np.int8)
+            turn, last = None, size - 1
             if self.padding == "reflection":
                 at, turn = reflected(at, size, self.align)
-            self.turn = np.where((at > 0) & (at < size - 1), turn, 0)
-            at = np.fmin(np.fmax(at, 0), size - 1)  # 0 too for what is no number
+            inside = (at > 0) & (at < last)
+            self.turn = inside if turn is None else inside * turn
+            at = np.fmin(np.fmax(at, 0), last)  # 0 too for what is no number
         return at
 
     def grad_grid(self, grad, turn):
@@ -66,17 +67,18 @@ class GridSample(Function):
 
     symbol, constants = "grid sample", ("cells",)
     places: tuple[int, ...]  # the result's shape, behind N and C
+    size: Any  # of the axes, x first, (D, 1)
     taps: Any  # cells that it reads along an axis, from the one before a place: (taps, 1)
     mode: str
     padding: str
     align: bool
 
     def forward(self, input, at):
-        self.cells = _cells(at, input.shape[2:], self.taps, self.mode, self.padding, self.align)
+        self.cells = self.cells_at(at, input.shape[2:])
         out = np.empty_like(input, shape=(*input.shape[:2], at.shape[2]), order="C")
         weight = None if self.mode == "nearest" else _product(_weights(at, self.mode, self.taps))
         for i, lines in enumerate(_framed(input)):
-            values = np.take(lines, self.cells[i], 1)
+            values = lines.take(self.cells[i], 1)
             out[i] = values[:, 0] if weight is None else np.einsum("ckp,kp->cp", values, weight[i])
         return out.reshape(*input.shape[:2], *self.places)
 
@@ -89,7 +91,7 @@ class GridSample(Function):
         if self.needs[1] and self.mode != "nearest":
             grad_weight = np.empty_like(at, shape=cells.shape)
             for i, lines in enumerate(_framed(input)):
-                grad_weight[i] = np.einsum("ckp,cp->kp", np.take(lines, cells[i], 1), grad[i])
+                grad_weight[i] = np.einsum("ckp,cp->kp", lines.take(cells[i], 1), grad[i])
             slopes = _slopes(at, self.mode, self.taps)
             for axis in range(at.shape[1]):
                 turned = np.copy(weights)
@@ -102,6 +104,21 @@ class GridSample(Function):
         out = (values * _product(_weights(at, self.mode, self.taps))[:, None]).sum(2)
         return out.reshape((*out.shape[:2], *self.places))
 
+    def cells_at(self, at: Any, sizes: tuple[int, ...]) -> Any:
+        """What places (N, D, P) read, (N, K, P): cells of the flat plane in its frame, where all is that is outside."""
+        at, size = at[:, :, None], self.size[:, None]
+        places = np.rint(at) if self.mode == "nearest" else np.floor(at) + self.taps
+        if self.mode == "bicubic" and self.padding == "reflection":
+            places = np.rint(reflected(places, size, self.align)[0])
+        if self.mode == "bicubic" and self.padding != "zeros":
+            places = np.clip(places, 0, size - 1)
+        cells = np.fmax(np.fmin(places, size), -1).astype(np.int64) + 1  # what is no number is outside too
+        found = cells[:, -1]
+        for axis in range(len(sizes) - 2, -1, -1):
+            found = found[:, :, None] * (sizes[-1 - axis] + 2) + cells[:, axis, None]
+            found = found.reshape(len(at), math.prod(found.shape[1:3]), at.shape[-1])
+        return found
+
 
 class Cells(LinearMap):
     """(N, C, ...) -> (N, C, K, P): the cells (N, K, P) of each plane in a frame of zeros."""
@@ -112,7 +129,7 @@ class Cells(LinearMap):
     def forward(self, input):
         out = np.empty_like(input, shape=(*input.shape[:2], *self.cells.shape[1:]), order="C")
         for i, lines in enumerate(_framed(input)):
-            out[i] = np.take(lines, self.cells[i], 1)
+            out[i] = lines.take(self.cells[i], 1)
         return out
 
     def adjoint(self, grad):
@@ -188,16 +205,17 @@ def grid_sample(
     tensor([[[[2., 1.]]]])
     """
     op = "grid_sample"
-    for name, value, known in (("mode", mode, MODES), ("padding_mode", padding_mode, PADDINGS)):
-        if value not in known:
-            raise refusal(op, f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
+    if mode not in MODES or padding_mode not in PADDINGS:
+        name, value, known = ("padding_mode", padding_mode, PADDINGS) if mode in MODES else ("mode", mode, MODES)
+        raise refusal(op, f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
     size, align = _checked(op, input, grid, mode), _aligned(align_corners)
     axes = backend.like(size[::-1], grid.array, grid.array.dtype).reshape(-1, 1)
     within = "zeros" if mode == "bicubic" else padding_mode  # which is applied to each of its cells
     places, scale = grid.array.shape[1:-1], (axes - align) / 2
     at = GridPlaces.apply(grid, places=places, size=axes, scale=scale, align=align, padding=within)
     taps = backend.like(TAPS[mode], axes, axes.dtype)
-    return GridSample.apply(input, at, places=places, taps=taps, mode=mode, padding=padding_mode, align=align)
+    settings = {"mode": mode, "padding": padding_mode, "align": align}
+    return GridSample.apply(input, at, places=places, size=axes, taps=taps, **settings)
 
 
 def grid_sampler(
@@ -286,28 +304,12 @@ def _checked(op: str, input: Tensor, grid: Tensor, mode: str) -> tuple[int, ...]
     return size
 
 
-def _cells(at: Any, size: tuple[int, ...], taps: Any, mode: str, padding: str, align: bool) -> Any:
-    """What places (N, D, P) read, (N, K, P): cells of the flat plane in its frame, where all is that is outside."""
-    at, last = at[:, :, None], backend.like(size[::-1], at, at.dtype).reshape(-1, 1, 1) - 1
-    places = np.rint(at) if mode == "nearest" else np.floor(at) + taps
-    if mode == "bicubic" and padding == "reflection":
-        places = np.rint(reflected(places, last + 1, align)[0])
-    if mode == "bicubic" and padding != "zeros":
-        places = np.clip(places, 0, last)
-    cells = np.fmax(np.fmin(places, last + 1), -1).astype(np.int64)  # what is no number is outside too
-    found = cells[:, -1] + 1
-    for axis in range(len(size) - 2, -1, -1):
-        found = found[:, :, None] * (size[-1 - axis] + 2) + (cells[:, axis, None] + 1)
-        found = found.reshape(len(at), math.prod(found.shape[1:3]), at.shape[-1])
-    return found
-
-
 def _weights(at: Any, mode: str, taps: Any) -> Any:
     """Of places (N, D, P) the weights of the cells that they read along each axis, (N, D, taps, P)."""
     if mode == "nearest":
         return (np.where(np.isfinite(at), at, 0.0) * 0.0 + 1.0)[:, :, None]
     part = (at - np.floor(at))[:, :, None]
-    return part * (2 * taps - 1) + (1 - taps) if mode == "bilinear" else cubic(part - taps, -0.75)
+    return np.concatenate((1 - part, part), 2) if mode == "bilinear" else cubic(part - taps, -0.75)
 
 
 def _slopes(at: Any, mode: str, taps: Any) -> Any:
