@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -74,9 +75,16 @@ class iinfo:
 
 def lowest(dtype: np.dtype[Any]) -> Any:
     """What no number of a NumPy dtype is below."""
-    return -np.inf if dtype.kind == "f" else int(np.iinfo(dtype).min)
+    return -np.inf if dtype.kind == "f" else bounds(dtype)[0]
 
 
 def highest(dtype: np.dtype[Any]) -> Any:
     """What no number of a NumPy dtype is above."""
-    return np.inf if dtype.kind == "f" else int(np.iinfo(dtype).max)
+    return np.inf if dtype.kind == "f" else bounds(dtype)[1]
+
+
+@functools.lru_cache(maxsize=16)
+def bounds(dtype: np.dtype[Any]) -> tuple[int, int]:
+    """The least and the largest number of a NumPy dtype of integers: NumPy works them out anew each time."""
+    info = np.iinfo(dtype)
+    return int(info.min), int(info.max)

@@ -85,10 +85,10 @@ class Pdist(Function):
         if self.p == 2 and n:
             later, centred, lengths = _centred(x)
             squares = lengths - 2 * np.matmul(centred, centred.T)
-            near = first, second = np.nonzero(later & ~(squares > lengths / 4))
+            near = first, second = (later & ~(squares > lengths / 4)).nonzero()
             if len(first) <= n:
                 if len(first):
-                    ways = np.take(x, first, 0) - np.take(x, second, 0)
+                    ways = x.take(first, 0) - x.take(second, 0)
                     squares[near] = (ways * ways).sum(1)
                 return np.sqrt(squares[later])
         out = np.empty_like(x, shape=(n * (n - 1) // 2,))
@@ -105,14 +105,15 @@ class Pdist(Function):
             later, centred, lengths = _centred(x)
             weight, squares = np.zeros_like(x, shape=(2, n, n))
             weight[later], squares[later] = grad, out * out
-            near = first, second = np.nonzero(later & ~(squares > lengths / 4))
+            near = first, second = (later & ~(squares > lengths / 4)).nonzero()
             if len(first) <= n:
-                close = weight[near][:, None] * (np.take(x, first, 0) - np.take(x, second, 0))
+                close = weight[near][:, None] * (x.take(first, 0) - x.take(second, 0)) if len(first) else None
                 weight[near] = 0
                 weight += weight.T
                 result = weight.sum(1)[:, None] * centred - np.matmul(weight, centred)
-                backend.add_at(result, first, close)
-                backend.add_at(result, second, -close)
+                if close is not None:
+                    backend.add_at(result, first, close)
+                    backend.add_at(result, second, -close)
                 return result
         result = np.zeros_like(x.T, order="C")
         for ways, rows, pairs, upper in _row_blocks(x):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DtypeError
+from ...limits import bounds
 
 
 def plain(op: str, argument: str, value: Any) -> Any:
@@ -35,9 +36,9 @@ def number(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
     elif isinstance(value, complex) and dtype.kind != "c":
         fits, value = value.imag == 0, value.real if value.imag == 0 else value
     if fits and dtype.kind in "iu":
-        info = np.iinfo(dtype)
-        fits = (-info.max if dtype.kind == "u" and isinstance(value, int) else info.min) <= value <= info.max
-        value = int(value) % (info.max + 1) if fits and dtype.kind == "u" else value
+        least, most = bounds(dtype)
+        fits = (-most if dtype.kind == "u" and isinstance(value, int) else least) <= value <= most
+        value = int(value) % (most + 1) if fits and dtype.kind == "u" else value
     elif fits and dtype.kind in "fc":
         largest = _largest(dtype)
         fits = not (largest < abs(value.real) < math.inf or largest < abs(value.imag) < math.inf)

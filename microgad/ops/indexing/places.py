@@ -191,7 +191,8 @@ def at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
     if is_basic(index):
         ufunc(x[index], values, out=x[index])
     elif type(index) is tuple and (backend.is_gpu(x) or max(_count(index), np.size(values)) < FEW):
-        if x.ndim == 1 == np.ndim(values):  # which NumPy 2.4 doesn't broadcast along an index of more axes: it reads on
+        # NumPy 2.4 doesn't broadcast values along an index of more axes: it reads on.
+        if x.ndim == 1 == np.ndim(values) and values.shape != x[index].shape:
             values = np.broadcast_to(values, x[index].shape)
         _scatter(ufunc, x, index, values)
     elif not x.flags.c_contiguous:

@@ -214,7 +214,7 @@ class MultilabelMarginLoss(Function):
 
     def _hinges(self, x: Any, target: Any) -> tuple[Any, Any, Any]:
         """(L, C), bare, for L labels: max(0, 1 - own + x), 0 at labels; (L) twice: their rows and their classes."""
-        rows, nth = np.nonzero(_precede_the_end(target))
+        rows, nth = _precede_the_end(target).nonzero()
         own = rows, target[rows, nth]
         is_label = np.zeros_like(target, dtype=bool)
         is_label[own] = True
@@ -245,7 +245,7 @@ class MultilabelMarginLoss(Function):
 
 def _precede_the_end(target: Any) -> Any:
     """(N, C), bare: which numbers of a row are labels."""
-    return np.cumsum(target < 0, 1) == 0
+    return (target < 0).cumsum(1) == 0
 
 
 @tensors_only
@@ -267,9 +267,9 @@ def multilabel_margin_loss(
             f"multilabel_margin_loss: input and target are (N, C) or (C), but have {tuple(input.shape)} and "
             f"{tuple(target.shape)}: inconsistent size"
         )
-    rows = (-1, input.shape[-1] if input.ndim else 1)
-    x, labels = input.reshape(rows), target.detach().reshape(rows)
-    _classes("multilabel_margin_loss", labels._made(np.where(_precede_the_end(labels.array), labels.array, 0)), rows[1])
+    x, labels = (a if a.ndim == 2 else a.reshape(1, -1) for a in (input, target))
+    counted = labels.array * _precede_the_end(labels.array)
+    _classes("multilabel_margin_loss", labels._made(counted), x.array.shape[1])
     losses = MultilabelMarginLoss.apply(x, labels, reduction=reduction)
     return losses if input.ndim > 1 or reduction != "none" else losses.reshape(())
 
