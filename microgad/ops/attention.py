@@ -128,7 +128,8 @@ class Attention(Function):
         """Where a block is in the batch, where its queries are, and what is there of query, key, value, mask, noise."""
         batch, shape = lead[:-1], (*lead, key.shape[-2])
         q, k, v = [_broadcast(x, (*batch, *x.shape[-2:])) for x in (query, key, value)]
-        added, noise = [None if x is None else _broadcast(x, shape) for x in (mask, self.noise)]
+        added = None if mask is None else layouts.expanded(mask, shape)  # `check` has seen its shape
+        noise = None if self.noise is None else _broadcast(self.noise, shape)
         for every, rows in places(batch, lead[-1], key.shape[-2], math.inf if backend.is_gpu(query) else self.block):
             here = (*every, rows, slice(None))
             yield every, here, q[here], k[every], v[every], *(None if x is None else x[here] for x in (added, noise))
@@ -241,8 +242,14 @@ def attended(
 
 def causal(query: Tensor, key: Tensor) -> Any:
     """(L, S), to be added: -∞ for keys after the query."""
-    counts = backend.like(np.tri(query.shape[-2], key.shape[-2], dtype=bool), query.array)
-    return np.where(counts, np.zeros_like(query.array, shape=()), -math.inf)
+    queries, keys, dtype = query.array.shape[-2], key.array.shape[-2], query.array.dtype
+    made = _causal if queries * keys <= BLOCK else _causal.__wrapped__
+    return backend.like(made(queries, keys, dtype), query.array)
+
+
+@functools.lru_cache(maxsize=16)
+def _causal(queries: int, keys: int, dtype: np.dtype[Any]) -> Any:
+    return np.where(np.tri(queries, keys, dtype=bool), np.zeros((), dtype), -math.inf)
 
 
 def _check(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> None:
