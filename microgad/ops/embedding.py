@@ -151,19 +151,22 @@ def embedding_bag(
     index = backend.to_numpy(_checked("embedding_bag", flat, weight.shape[0], ArgumentError))
     if max_norm is not None:
         embedding_renorm_(weight.detach(), flat, max_norm, norm_type)
-    entries = np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
-    bag = np.repeat(np.arange(len(sizes)), sizes)
-    if padding_idx is not None:
-        kept = index[entries] != padding_idx % weight.shape[0]
-        entries, bag = entries[kept], bag[kept]
-    counts, chosen = np.bincount(bag, minlength=len(sizes)), backend.like(entries, weight.array)
-    rows = embedding(flat[chosen], weight, scale_grad_by_freq=scale_grad_by_freq)
+    bag, counts, factors = None, sizes, None if per_sample_weights is None else per_sample_weights.reshape(-1)
+    if input.ndim == 1 or padding_idx is not None:  # else all entries count, as they come
+        entries = np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
+        bag = np.repeat(np.arange(len(sizes)), sizes)
+        if padding_idx is not None:
+            kept = index[entries] != padding_idx % weight.shape[0]
+            entries, bag = entries[kept], bag[kept]
+        counts, chosen = np.bincount(bag, minlength=len(sizes)), backend.like(entries, weight.array)
+        flat, factors = flat[chosen], None if factors is None else factors[chosen]
+    rows = embedding(flat, weight, scale_grad_by_freq=scale_grad_by_freq)
     if mode == "max":
         return _largest(rows, counts)
-    if per_sample_weights is not None:
-        rows = rows * per_sample_weights.reshape(-1)[chosen].unsqueeze(1)
+    if factors is not None:
+        rows = rows * factors.unsqueeze(1)
     shape = (len(sizes), weight.shape[1])
-    if input.ndim == 2 and padding_idx is None:
+    if bag is None:
         out = rows.reshape(*input.shape, shape[1]).sum(1)
     else:
         out = Rows.transposed.apply(rows, index=backend.like(bag, weight.array), x_shape=shape)
@@ -233,11 +236,12 @@ def _largest(rows: Tensor, counts: Any) -> Tensor:
     order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
     while order.size:  # bags of about one size at a time: a table of all would be as wide as the largest
         width = int(counts[order[0]])
-        bags, order = np.split(order, [max(1, TABLE // (width * max(shape[1], 1)))])
+        step = max(1, TABLE // (width * max(shape[1], 1)))
+        bags, order = order[:step], order[step:]
         inside = np.arange(width) < counts[bags, None]
         table = backend.like(np.where(inside, starts[bags, None] + np.arange(width), 0), x)
         values = np.where(backend.like(inside, x)[:, :, None], x[table], -math.inf)
-        index[backend.like(bags, x)] = np.take_along_axis(table, np.argmax(values, 1), 1)
+        index[backend.like(bags, x)] = table[backend.like(np.arange(len(bags)), x)[:, None], values.argmax(1)]
     return Select.apply(backend.like(counts[:, None] > 0, x), Gather.apply(rows, index=index, axis=0))
 
 
