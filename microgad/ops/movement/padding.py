@@ -18,6 +18,8 @@ from ..creation.numbers import number
 from ..elementwise import Flat
 from ..spelling import tensors_only
 
+Widths = tuple[tuple[int, int], ...]  # before and after, for each axis
+
 
 class Pad(Function):
     """Widths of a constant value put around: `widths` has (before, after) for each axis."""
@@ -37,7 +39,8 @@ class Pad(Function):
         return out
 
     def grad_x(self, grad):
-        return grad[_middle(grad.shape, self.widths)]
+        middle = [slice(low, n - high) for n, (low, high) in zip(grad.shape, self.widths, strict=True)]
+        return grad[tuple(middle)]
 
 
 class Border(LinearMap):
@@ -47,10 +50,8 @@ class Border(LinearMap):
 
     def forward(self, x):
         out = _amid(layouts.contiguous(x) if self.mode == "wrap" else x, self.widths)
-        for axis, (low, high) in enumerate(self.widths):
-            lead = (slice(None),) * axis
-            for put, source in _edges(x.shape[axis], low, high, self.mode):
-                out[(*lead, put)] = out[(*lead, source)]
+        for put, source in _borders(x.shape, self.widths, self.mode):
+            out[put] = out[source]
         return out
 
     def adjoint(self, grad):
@@ -64,16 +65,29 @@ class Border(LinearMap):
         return grad
 
 
-def _middle(shape: tuple[int, ...], widths: Sequence[tuple[int, int]]) -> tuple[slice, ...]:
-    return tuple([slice(low, n - high) for n, (low, high) in zip(shape, widths, strict=True)])
-
-
-def _amid(x: Any, widths: Sequence[tuple[int, int]]) -> Any:
+def _amid(x: Any, widths: Widths) -> Any:
     """A larger array with x in it, and around it whatever its memory holds."""
-    shape = tuple([low + n + high for n, (low, high) in zip(x.shape, widths, strict=True)])
+    shape, middle = _around(x.shape, widths)
     out = layouts.empty_as(x, shape)
-    out[_middle(shape, widths)] = x
+    out[middle] = x
     return out
+
+
+@functools.lru_cache(maxsize=256)
+def _around(shape: tuple[int, ...], widths: Widths) -> tuple[tuple[int, ...], tuple[slice, ...]]:
+    """A shape with widths put around it, and where in that it lies."""
+    whole = tuple([low + n + high for n, (low, high) in zip(shape, widths, strict=True)])
+    return whole, tuple([slice(low, low + n) for n, (low, _) in zip(shape, widths, strict=True)])
+
+
+@functools.lru_cache(maxsize=256)
+def _borders(shape: tuple[int, ...], widths: Widths, mode: str) -> list[tuple[tuple[slice, ...], tuple[slice, ...]]]:
+    """Axis by axis the places around an array of a shape, and where the values lie that go there."""
+    found = []
+    for axis, (n, (low, high)) in enumerate(zip(shape, widths, strict=True)):
+        lead = (slice(None),) * axis
+        found += [((*lead, put), (*lead, source)) for put, source in _edges(n, low, high, mode)]
+    return found
 
 
 @functools.lru_cache(maxsize=256)
