@@ -16,7 +16,8 @@ from ...stand_ins import Tensor
 from ...state import composite, observed
 from .. import layouts
 from ..blocks import in_runs
-from ..elementwise import Flat, Select
+from ..elementwise import Flat
+from ..elementwise.selection import selected
 from ..indexing.places import all_within
 from ..linalg import linear
 from ..softmax import LogSoftmax, log_softmax
@@ -53,7 +54,7 @@ class CrossEntropy(Function):
         scale = grad / divisor if self.reduction == "mean" else grad
         if row_weights is not None:
             target = _without_ignored(target, self.ignore_index)
-            scale = Select.apply(row_weights != 0, row_weights * scale)
+            scale = selected(row_weights != 0, row_weights * scale)
         gradient = np.empty_like(input, order="C")
         x, out = _classes_first(input), gradient.swapaxes(0, 1)
         part = out if x.base is not None else np.empty_like(x)
@@ -141,7 +142,7 @@ class NllLoss(Function):
         scale = -grad / divisor if self.reduction == "mean" else -grad
         if row_weights is not None:
             target = _without_ignored(target, self.ignore_index)
-            scale = Select.apply(row_weights != 0, row_weights * scale)
+            scale = selected(row_weights != 0, row_weights * scale)
         out = np.zeros_like(grad, shape=self.sizes)
         out.swapaxes(0, 1)[_places(target)] = scale
         return out
@@ -242,7 +243,7 @@ def _rows(input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any,
         wrong = classes[(classes < 0) | (classes >= count)].reshape(-1)[0]
         raise DimError(f"Target {wrong} is out of bounds: input has the classes 0 to {count - 1}")
     row_weights = np.ones_like(input, shape=target.shape) if weight is None else weight[classes]
-    return classes, Select.apply(target != ignore_index, row_weights)
+    return classes, selected(target != ignore_index, row_weights)
 
 
 def _weight_rule(weight: Any, count: int) -> str:

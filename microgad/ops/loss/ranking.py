@@ -13,9 +13,11 @@ from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
 from ...stand_ins import Tensor
 from ...state import composite
+from .. import layouts
 from ..activation import logsigmoid
 from ..distance import pairwise_distance
 from ..elementwise import Relu, Select, clamp_min, minimum, ne, sqrt, where
+from ..elementwise.selection import selected
 from ..indexing import places
 from ..spelling import tensors_only
 from .reduced import chosen, plainly, reduced
@@ -126,8 +128,8 @@ class MultiMarginLoss(Function):
         scale = _of_rows(grad, len(input), self.reduction) / input.shape[1]
         if weight is not None:
             scale = scale * weight[target]
-        slope = np.broadcast_to(scale[:, None], hinge.shape)
-        out = 2 * hinge * slope if self.p == 2 else Select.apply(hinge != 0, slope)
+        slope = layouts.expanded(scale[:, None], hinge.shape)
+        out = 2 * hinge * slope if self.p == 2 else selected(hinge != 0, slope)
         out[backend.like(np.arange(len(input)), input), target] = -out.sum(1)
         return out
 
@@ -157,7 +159,7 @@ def _check_kind(input: Any) -> None:
 
 def _of_rows(grad: Any, rows: int, reduction: str) -> Any:
     """(N), bare: the gradient of each row's loss."""
-    return np.broadcast_to(grad / rows if reduction == "mean" else grad, (rows,))
+    return layouts.expanded(backend.as_array(grad / rows if reduction == "mean" else grad), (rows,))
 
 
 def _is_own(target: Any, count: int) -> Any:
@@ -227,7 +229,7 @@ class MultilabelMarginLoss(Function):
     def grad_input(self, grad, input, target):
         hinge, *own = self._hinges(input, target)
         scale = _of_rows(grad, len(input), self.reduction) / input.shape[1]
-        slope = Select.apply(hinge != 0, np.broadcast_to(scale[own[0]][:, None], hinge.shape))
+        slope = selected(hinge != 0, layouts.expanded(scale[own[0]][:, None], hinge.shape))
         out = np.zeros_like(input)
         places.add(out, (own[0],), slope)
         places.add(out, tuple(own), -slope.sum(1))
