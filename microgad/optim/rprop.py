@@ -54,6 +54,7 @@ class Rprop(Optimizer):
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Move `params` in place."""
         (shrink, grow), (least, most) = group["etas"], group["step_sizes"]
+        group = {**group, "weight_decay": 0}  # which it has none of, whatever a group says that other optimizers take
         for p in params:
             state = self.state[p]
             if not state:

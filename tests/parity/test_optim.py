@@ -403,6 +403,16 @@ def test_the_line_search_that_authors_of_optimizers_take(far: float) -> None:
     np.testing.assert_allclose(searched(microgad), searched(torch), rtol=1e-6)
 
 
+def test_rprop_has_no_weight_decay() -> None:
+    """Whatever a group says that other optimizers take."""
+    for lib in (torch, microgad):
+        p = lib.ones(2, requires_grad=True)
+        optimizer = lib.optim.Rprop([{"params": p, "weight_decay": 0.3}])
+        p.sum().backward()
+        optimizer.step()
+        assert optimizer.state[p]["prev"].tolist() == [1.0, 1.0]
+
+
 def test_lbfgs_moves_numbers_of_several_kinds() -> None:
     def moved(lib: Any) -> list[Any]:
         given = [([1 + 2j, 3 - 1j], lib.complex64), ([1.0, 2.0], lib.float64), (0.5, lib.float32), (2j, lib.complex128)]
