@@ -285,14 +285,14 @@ def _axes_in_memory(array: Array) -> list[int]:
     return [next(by_stride) if strides[axis] else axis for axis in range(array.ndim)]
 
 
-def empty_like(array: Array) -> Array:
-    """`torch.empty_like`: shape, dtype and order of axes in memory of the array, without its gaps.
+def empty_like(array: Array, dtype: Any = None) -> Array:
+    """`torch.empty_like`: shape, dtype (or another) and order of axes in memory of the array, without its gaps.
 
     >>> empty_like(np.empty((4, 6))[:, ::2].T).strides
     (8, 24)
     """
     axes = _axes_in_memory(array)
-    ordered = np.empty([array.shape[axis] for axis in axes], array.dtype)
+    ordered = np.empty([array.shape[axis] for axis in axes], array.dtype if dtype is None else dtype)
     return ordered.transpose(sorted(range(array.ndim), key=axes.__getitem__))
 
 

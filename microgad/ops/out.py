@@ -12,13 +12,13 @@ from ..state import current
 R = TypeVar("R")
 
 
-def into(out: Any, result: R, exact: str = "") -> R:
+def into(out: Any, result: R, exact: str = "", quiet: bool = False) -> R:
     """The result, or, where `out` is given, `out` with the result's values; of several results each into its own.
 
-    An `out` of another shape is given the result's, as PyTorch resizes it. Raises RuntimeError where the result's dtype
-    is of a higher kind than out's, or, where `exact` names an operation that takes no other, isn't out's, and where
-    something wants a gradient, which PyTorch refuses as well; TypeError for one Tensor in the place of several, and for
-    several in that of one.
+    An `out` of another shape is given the result's, as PyTorch resizes it, with a warning unless `quiet`. Raises
+    RuntimeError where the result's dtype is of a higher kind than out's, or, where `exact` names an operation that
+    takes no other, isn't out's, and where something wants a gradient, which PyTorch refuses as well; TypeError for one
+    Tensor in the place of several, and for several in that of one.
     """
     if out is None:
         return result
@@ -31,7 +31,7 @@ def into(out: Any, result: R, exact: str = "") -> R:
     for target, value in zip(outs, results, strict=True):
         _check(target, value, exact)  # all of them, before the first one is written to
     for target, value in zip(outs, results, strict=True):
-        _put(target, value)
+        _put(target, value, quiet)
     if several:
         out = type(result)(*out) if hasattr(result, "_fields") else tuple(out)
     same: R = out
@@ -54,11 +54,11 @@ def _check(out: Tensor, result: Any, exact: str) -> None:
         )
 
 
-def _put(out: Tensor, result: Any) -> None:
+def _put(out: Tensor, result: Any, quiet: bool) -> None:
     if tuple(out.shape) == tuple(result.shape):
         out[...] = result.detach()
     else:
-        if out.numel():
+        if out.numel() and not quiet:
             said = (
                 f"An output with one or more elements was resized since it had shape {list(out.shape)}, which does not "
                 f"match the required output shape {list(result.shape)}. This behavior is deprecated."

@@ -29,6 +29,8 @@ CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "softmax": lambda t, F: F.softmax(t.ones(3)),
     "grid_sample": lambda t, F: F.grid_sample(t.ones(1, 1, 2, 2), t.zeros(1, 2, 2, 2)),
     "affine_grid": lambda t, F: F.affine_grid(t.ones(1, 2, 3), (1, 1, 3, 3)),
+    "affine_grid of one row": lambda t, F: F.affine_grid(t.ones(1, 2, 3), (1, 1, 1, 3), True),
+    "arange": lambda t, F: t.arange(3.0, out=t.empty(2, 2)),
     "where": lambda t, F: t.where(t.ones(1, dtype=t.uint8), 1.0, 2.0),
     "index": lambda t, F: t.ones(2, 2)[[slice(1), 0]],
     "mask": lambda t, F: t.ones(2)[t.ones(2, dtype=t.uint8)],
@@ -73,6 +75,25 @@ def test_it_is_told_as_often(name: str) -> None:
         return len(found)
 
     assert count(microgad) == count(torch)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda t: t.zeros(3, out=t.empty(2, 2)),
+        lambda t: t.eye(3, out=t.empty(2, 2)),
+        lambda t: t.linspace(0, 1, 3, out=t.empty(2, 2)),
+        lambda t: t.rand(3, out=t.empty(2, 2)),
+        lambda t: t.randn_like(t.zeros(3, dtype=t.complex64), dtype=t.float64),
+    ],
+)
+def test_nothing_is_told(call: Callable[[Any], Any]) -> None:
+    torch.set_warn_always(True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        theirs, ours = (call(t) for t in (torch, microgad))
+    assert ours.shape == theirs.shape
+    torch.set_warn_always(False)
 
 
 def warned(call: Callable[[Any, Any], Any], t: Any) -> warnings.WarningMessage:

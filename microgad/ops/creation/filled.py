@@ -56,7 +56,7 @@ def made_beside(out: Tensor | None, array: Any, device: Any, requires_grad: bool
     if out is not None and array.ndim == 1 and array.size == out.array.size:
         array = array.reshape(out.array.shape)
     where = backend.chosen(device) if device is not None or out is None else out.device
-    return into(out, finished(array, where, requires_grad))
+    return into(out, finished(array, where, requires_grad), quiet=True)
 
 
 def _filled(

@@ -12,6 +12,7 @@ import numpy as np
 
 from ... import backend, dtypes
 from ...errors import ArgumentError, DtypeError, KindError
+from ...notices import warn
 from ...stand_ins import Device, Dtype, Tensor
 from ..spelling import tensors_only
 from .data import finished, refuse
@@ -103,6 +104,8 @@ def _stepped(
             values *= step
         if start or step < 0:
             values += start
+    if op == "arange" and out is not None and 0 < out.array.size != count:
+        warn(f"{op}: the out tensor has {out.array.size} elements, not {count}, and is resized to that")
     return made_beside(out, values.astype(kind, copy=False), device, requires_grad)
 
 

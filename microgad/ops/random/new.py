@@ -30,7 +30,7 @@ def _empty_like(input: Tensor, dtype: Any, memory_format: Any) -> Tensor:
     kind = input.array.dtype if dtype is None else dtypes.of(dtype).dtype
     if memory_format not in (None, formats.preserve_format):
         return finished(in_format("empty_like", lambda shape: np.empty(shape, kind), input.array.shape, memory_format))
-    return finished(fills.empty_like(input.array).astype(kind, copy=False))
+    return finished(fills.empty_like(input.array, kind))
 
 
 def _sizes(size: tuple[Any, ...], options: dict[str, Any], op: str) -> tuple[Any, ...]:
@@ -188,4 +188,4 @@ def normal(
         normal_(drawn, generator=generator).mul_(b)
     else:
         normal_(drawn, 0, std, generator=generator)
-    return into(out, without_gradient(drawn.add_(a), *tensors))
+    return into(out, without_gradient(drawn.add_(a), *tensors), quiet=True)

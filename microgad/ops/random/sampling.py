@@ -24,7 +24,9 @@ def for_draw(shape: tuple[int, ...], dtype: Any, out: Tensor | None, like: Tenso
     """What a draw is to fill: `out` in that shape, or a new Tensor on the device of `like`."""
     if out is None:
         return finished(np.empty(shape, dtype), None if like is None else like.device)
-    return out if out.array.shape == shape else into(out, finished(np.empty(shape, out.array.dtype), out.device))
+    if out.array.shape == shape:
+        return out
+    return into(out, finished(np.empty(shape, out.array.dtype), out.device), quiet=True)
 
 
 def without_gradient(drawn: Tensor, *inputs: Any) -> Tensor:
@@ -70,7 +72,7 @@ def multinomial(
     if out is not None and out.array.dtype != np.int64:
         raise DtypeError(f"multinomial expects Long tensor out, got: {out.dtype}")
     drawn = draws.multinomial(backend.to_numpy(input.array), num_samples, replacement, generator=generator)
-    return into(out, finished(drawn, input.device))
+    return into(out, finished(drawn, input.device), quiet=True)
 
 
 @tensors_only

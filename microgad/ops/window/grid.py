@@ -253,6 +253,8 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     if len(theta.array) != size[0]:
         raise refusal(op, f"theta must have {size[0]} maps for size {size}, got {len(theta.array)}")
     align, dtype = _aligned(align_corners), theta.array.dtype
+    if align and 1 in size[2:]:
+        warn("affine_grid: with align_corners=True the one cell of a size of 1 is at 0, in the middle, not at -1")
     base = np.ones((*size[2:], dims + 1), dtype)
     for axis, n in enumerate(size[2:]):
         base[..., dims - 1 - axis] = _middles(n, align, dtype).reshape(-1, *(1,) * (dims - 1 - axis))
