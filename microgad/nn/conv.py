@@ -85,9 +85,9 @@ class _ConvNd(Module):
         said = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
         if self.padding != (0,) * len(self.padding):
             said += f", padding={self.padding}"
-        if self.dilation != (1,) * self._n:
+        if self.dilation != (1,) * len(self.dilation):
             said += f", dilation={self.dilation}"
-        if self.output_padding != (0,) * self._n:
+        if self.output_padding != (0,) * len(self.output_padding):
             said += f", output_padding={self.output_padding}"
         if self.groups != 1:
             said += f", groups={self.groups}"

@@ -16,6 +16,12 @@ CALLS = """
     [T.jit.isinstance(x, k) for x in ([1], ["a"], [[1]]) for k in (list[int], list[list[int]], list[int|str], int)]
     [T.jit.isinstance(x, k) for x in ((1, "a"), (1,), {"a": [1]}) for k in (tuple[int, str], dict[str, list[int]])]
     [T.jit.isinstance(x, k) for x in (None, 1, "a", v) for k in (int|None, (int, str), T.Tensor)]
+    T.nn.functional.gaussian_nll_loss(i, i + 1, .5)
+    T.max(A, T.tensor(1), True)
+    A.min(T.tensor(0), keepdim=True)
+    [str(T.nn.Conv2d(1, 1, 3, dilation=(1,))), str(T.nn.ConvTranspose2d(1, 1, 3, output_padding=(0,)))]
+    T.nn.functional.mse_loss(A[:2].T, T.zeros(3, 2), reduction="none").stride()
+    T.nn.functional.conv3d(*2 * [T.ones(2,4,4,4,3).double().permute(0,4,1,2,3)], padding=1).stride()
     T.nn.InstanceNorm1d(2,eps=0)(T.tensor([[[1.,3.,2.],[4.,4.,4.]]]))
     (lambda x: T.autograd.grad(x.softmax(0),x,x.detach(),create_graph=True)[0].sum().backward())(v[:0].requires_grad_())
     T.all(v.byte(),0,out=T.empty(0,dtype=T.bool))

@@ -11,6 +11,7 @@ from .both import given  # noqa: E402
 
 # The names are those of test_arguments.py.
 REFUSED = """
+    T.segment_reduce(v0,"sum",lengths=i[:1])
     T.jit.isinstance([1],list)
     T.all(v,0,out=T.empty(0))
     T.addr(A,v,v,beta=True)

@@ -11,6 +11,7 @@ from ... import dtypes
 from ...errors import ArgumentError, KindError, ShapeError
 from ...function import Function
 from ...notices import warn
+from ...placement import as_operands
 from ...stand_ins import Tensor
 from ...state import composite
 from ..blocks import sum_of_squares
@@ -28,7 +29,7 @@ class SquaredError(Function):
     def forward(self, x, y):
         difference = x - y
         if self.reduction == "none":
-            return difference * difference
+            return as_operands(difference * difference, (x, y))
         return sum_of_squares(difference.reshape(-1)) / self._count(difference)
 
     def grad_x(self, grad, x, y):
@@ -208,7 +209,7 @@ def gaussian_nll_loss(
     >>> gaussian_nll_loss(torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([4.0]))
     tensor(1.1931)
     """
-    given = full_like(input, float(var)) if isinstance(var, (int, float)) else var
+    given = full_like(input, 1) * float(var) if isinstance(var, (int, float)) else var
     if (given < 0).any().item():
         raise ArgumentError("var has negative entry/entries")
     sizes, found = tuple(input.shape), tuple(given.shape)

@@ -207,7 +207,7 @@ def _extremum(input: Tensor, dim: Any, keepdim: bool, other: Tensor | None, out:
     """By the kind: the Function of all values, the method for indices, the function of two, and the named tuple."""
     whole, where, of_two, result = kind
     op = result.__name__
-    if hasattr(dim, "array"):
+    if hasattr(dim, "array") and not keepdim:
         dim, other = None, dim
     if other is not None:
         ordered(input, op)

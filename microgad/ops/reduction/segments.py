@@ -48,6 +48,8 @@ def segment_reduce(
     """
     if reduce not in _REDUCED:
         raise ArgumentError(f"segment_reduce: reduce is one of {', '.join(_REDUCED)}, got {reduce}")
+    if not data.ndim:
+        raise ShapeError("segment_reduce: data must have a dimension to reduce")
     at = dim_of(axis, data.ndim, "segment_reduce")
     if offsets is not None:
         bounds = offsets.array

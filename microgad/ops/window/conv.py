@@ -368,7 +368,12 @@ def _conv_transpose(dims: int, input: Any, weight: Any, bias: Any, settings: tup
 
 
 def laid_out(out: Any, input: Any, weight: Any) -> Any:
-    """With channels innermost where input or weight has them so; of lines PyTorch looks at the weight alone."""
+    """With channels innermost where input or weight has them so; of lines PyTorch looks at the weight alone.
+
+    Of volumes only in single precision, which PyTorch leaves to a library.
+    """
+    if out.ndim == 5 and out.dtype not in (np.float32, np.complex64):
+        return layouts.contiguous(out)
     return layouts.laid_out_as(out, input, layouts.as_planes(weight))
 
 
