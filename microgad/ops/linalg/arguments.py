@@ -32,6 +32,15 @@ def eye(x: Any, n: int, m: int | None = None) -> Any:
     return backend.like(np.eye(n, m), values(x), np.dtype(x.dtype))
 
 
+def singular(x: Any, full: bool) -> tuple[Any, Any, Any]:
+    """U, S, Vᴴ, and NaN of matrices with an infinity, as in PyTorch: on some of those LAPACK goes on for ever."""
+    if not backend.is_gpu(x) and np.isfinite(x).all():
+        return tuple(np.linalg.svd(x, full))
+    endless = np.isinf(x).any((-2, -1), keepdims=True)
+    u, s, vh = np.linalg.svd(np.where(endless, 0, x), full)
+    return np.where(endless, np.nan, u), np.where(endless[..., 0], np.nan, s), np.where(endless, np.nan, vh)
+
+
 def sizes(x: Any) -> Any:
     """|x|, of complex numbers |re| + |im|, by which LAPACK chooses pivots."""
     return abs(x.real) + abs(x.imag) if x.dtype.kind == "c" else abs(x)

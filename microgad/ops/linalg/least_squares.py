@@ -16,7 +16,7 @@ from ..elementwise import abs as magnitude
 from ..movement import squeeze, unsqueeze
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
-from .arguments import adjoint, are_vectors, floating_matrices, swap
+from .arguments import adjoint, are_vectors, floating_matrices, singular, swap
 
 
 class Pinv(Function):
@@ -81,7 +81,7 @@ def _is_full(x: Any, inverse: Any, rtol: float) -> bool:
 def _decomposed(x: Any, hermitian: bool) -> Any:
     """U, S, Vh; of Hermitian matrices by eigenvalues, which may be negative."""
     if not hermitian:
-        return np.linalg.svd(x, full_matrices=False)
+        return singular(x, full=False)
     w, v = np.linalg.eigh(x)
     return v, w, adjoint(v)
 

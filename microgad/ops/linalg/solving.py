@@ -18,7 +18,7 @@ from ..movement import permute, reshape, squeeze, unsqueeze
 from ..movement.dims import dims_of
 from ..out import into
 from ..spelling import numpy_spelling
-from .arguments import adjoint, are_vectors, broadcast_solve, eye, fit, floating_matrices, swap, values
+from .arguments import adjoint, are_vectors, broadcast_solve, eye, fit, floating_matrices, singular, swap, values
 from .lu_factors import factored
 
 
@@ -103,7 +103,7 @@ def _bordered(x: Any) -> Any:
     n, k = x.shape[-1], 2
     if n == 1:
         return np.ones_like(x)
-    u, s, vh = np.linalg.svd(values(x))
+    u, s, vh = singular(values(x), full=True)
     lower = (s <= n * np.finfo(s.dtype).eps * s[..., :1]).sum(-1)[..., None, None] > k
     x = np.where(lower, eye(x, n), x)
     u, vh = np.where(lower, eye(u, n), u), np.where(lower, eye(u, n), vh)

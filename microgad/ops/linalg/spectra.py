@@ -17,7 +17,7 @@ from ..movement import expand
 from ..out import into
 from ..random import randn
 from ..spelling import numpy_spelling, tensors_only
-from .arguments import adjoint, eye, floating_matrices, matrices, off_diagonal, phase_free
+from .arguments import adjoint, eye, floating_matrices, matrices, off_diagonal, phase_free, singular
 from .factorizations import cholesky, qr
 from .solving import Solve
 from .triangular import solve_triangular
@@ -90,7 +90,7 @@ class SVD(Function):
     symbol, numpy, conjugates, materializes = "UΣVᴴ", np.linalg.svd, False, False
 
     def forward(self, x):
-        return tuple(np.linalg.svd(x, self.full))
+        return singular(x, self.full)
 
     def backward(self, grad, out):
         k = out[1].shape[-1]
