@@ -60,9 +60,13 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out
         raise KindError(f"histc: is implemented for floating-point numbers only, got {input.dtype}")
     x = input.array.reshape(-1)
     bins = int(bins)
-    low, high = _range("histc", x, bins, (float(min), float(max)) if min != max else None, 1)
+    low, high = _range("histc", x, bins, (float(min), float(max)) if min != max else None, 0)
     x = x[(x >= low) & (x <= high)]
-    place = ((x - low) * bins / (high - low)).astype(np.int64)
+    if low == high:  # then it is the middle, however near the next number is
+        place = np.full_like(x, bins // 2, dtype=np.int64)
+    else:
+        x = x.astype(np.float64) if high - low > np.finfo(x.dtype).max else x
+        place = ((x - low) * bins / (high - low)).astype(np.int64)
     counts = np.bincount(np.minimum(place, bins - 1), minlength=bins)
     return into(out, function.Tensor._made(counts.astype(input.array.dtype)))
 
@@ -72,7 +76,7 @@ def _range(op: str, x: Any, bins: int, given: tuple[float, float] | None, margin
     if bins <= 0:
         raise ArgumentError(f"{op}: bins must be > 0, but got {bins}")
     low, high = given or ((float(x.min()), float(x.max())) if x.size else (0.0, 1.0))
-    if not (math.isfinite(low) and math.isfinite(high)):
+    if not math.isfinite(high - low):
         raise ArgumentError(f"{op}: range of [{low}, {high}] is not finite")
     if low > high:
         raise ArgumentError(f"{op}: max must be larger than min, got [{low}, {high}]")
