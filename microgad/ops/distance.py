@@ -35,6 +35,7 @@ def normalize(
     return into(out, input / clamp(input.norm(p, dim, keepdim=True), min=eps))
 
 
+@numpy_spelling
 @composite
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """The p-norm of x1 - x2 + eps over the last dimension; the two broadcast. Source: torch.pairwise_distance.

@@ -17,6 +17,8 @@ CALLS = """
     [T.jit.isinstance(x, k) for x in ((1, "a"), (1,), {"a": [1]}) for k in (tuple[int, str], dict[str, list[int]])]
     [T.jit.isinstance(x, k) for x in (None, 1, "a", v) for k in (int|None, (int, str), T.Tensor)]
     T.nn.functional.gaussian_nll_loss(i, i + 1, .5)
+    T.pairwise_distance(A, P, keepdims=True)
+    T.topk(v0, 0)
     [T.histc(T.tensor([x] * 2), bins) for x in (3.4e38, 1e10, -1e-40, 0.) for bins in (1, 4, 5)]
     T.max(A, T.tensor(1), True)
     A.min(T.tensor(0), keepdim=True)

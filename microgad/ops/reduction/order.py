@@ -112,6 +112,7 @@ def topk(
     n = x.shape[axis]
     if not 0 <= k <= n:
         raise ArgumentError(f"topk: selected index k out of range: k is {k}, dimension {dim} has size {n}")
+    k = k if input.array.ndim else 1  # of a number that, even where k is 0
     if not sorted and selection.MANY * k > n and not backend.is_gpu(x):
         nowhere, every = np.zeros((*x.shape[:axis], k, *x.shape[axis + 1 :]), np.int64), np.ones(x.size // n, bool)
         found = _decided(x, nowhere, axis, every, lambda lines: selection.best(lines, k, largest, False))
