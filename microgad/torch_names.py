@@ -124,7 +124,7 @@ def _reduced(name: str) -> Callable[[Any], str]:
 
 def _border(node: Any) -> str:
     kind = {"reflect": "Reflection", "edge": "Replication"}.get(node.mode)
-    padded = len(node.widths) - next((i for i, width in enumerate(node.widths) if any(width)), 0)
+    padded = max((len(node.widths) - i for i, width in enumerate(node.widths) if any(width)), default=0)
     return f"{kind}Pad{max(len(node.shape) - 2, padded)}D" if kind else "CopySlices"
 
 

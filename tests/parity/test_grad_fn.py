@@ -60,6 +60,7 @@ CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "all of it": lambda t, x, y: x[...],
     "all of each axis": lambda t, x, y: x[:, :],
     "a plane, mirrored": lambda t, x, y: t.nn.functional.pad(x.exp()[None], (1, 1, 1, 0), mode="reflect"),
+    "planes, mirrored by nothing": lambda t, x, y: t.nn.functional.pad(x.exp()[None, None], (0, 0, 0, 0), "reflect"),
     "a volume, continued": lambda t, x, y: t.nn.functional.pad(
         x.exp()[None, None], (1, 1, 1, 0, 1, 0), mode="replicate"
     ),
