@@ -32,7 +32,7 @@ def eye(x: Any, n: int, m: int | None = None) -> Any:
     return backend.like(np.eye(n, m), values(x), np.dtype(x.dtype))
 
 
-def singular(x: Any, full: bool) -> tuple[Any, Any, Any]:
+def singular(x: Any, full: bool) -> Any:
     """U, S, Vᴴ, and NaN of matrices with an infinity, as in PyTorch: on some of those LAPACK goes on for ever."""
     if not backend.is_gpu(x) and np.isfinite(x).all():
         return tuple(np.linalg.svd(x, full))
