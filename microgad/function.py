@@ -79,12 +79,13 @@ class Function:
     plans: ClassVar[dict[Any, Plan]] = {}  # by a bit for each input that wants a gradient
 
     __slots__ = (
-        "__dict__", "__weakref__", "called", "dtype", "edges", "hooks", "kept", "needs", "number", "path", "plan",
-        "results", "seen", "shape",
+        "__dict__", "__weakref__", "called", "dtype", "edges", "given", "hooks", "kept", "needs", "number", "path",
+        "plan", "results", "seen", "shape",
     )  # fmt: skip
     called: str  # PyTorch's name of it, where that follows from neither class nor settings: see naming.py
     number: int  # its place on the tape
     edges: list[Any]  # for each input the node that made it, None where no gradient is wanted
+    given: int  # a bit for each input that was a Tensor, where not all are known to have been
     kept: Any  # a list of what the plan keeps, () where that is nothing, None once freed
     seen: Any  # version counters of what is kept, each followed by the version that was kept
     shape: Any  # of the result; a list of them where there are several
@@ -129,15 +130,18 @@ class Function:
             a, b = arrays = [x.array, y.array]
             m, n = edges = [x.node, y.node]
             wanting = 3 if m is not None and n is not None else (m is not None) + 2 * (n is not None)
+            self = cls()
         elif len(inputs) == 1 and isinstance(inputs[0], Tensor):
             (x,) = inputs
             arrays, edges = [x.array], [x.node]
             wanting = 1 if x.node is not None else 0
+            self = cls()
         else:
-            arrays, edges, wanting, bare = cls._unwrap(inputs)
-            if bare:
+            arrays, edges, wanting, given = cls._unwrap(inputs)
+            if not given:
                 return cls._computed(inputs, settings)
-        self = cls()
+            self = cls()
+            self.given = given
         if settings:
             self._set(settings)
         state = current()
@@ -216,12 +220,13 @@ class Function:
         """The same operation, written into the memory of its first input; gives that Tensor."""
         given = (target, *others)
         inputs = list(given)
-        arrays, edges, wanting, _ = cls._unwrap(given)
+        arrays, edges, wanting, tensors = cls._unwrap(given)
         state = current()
         recorded = wanting and state.grad_enabled and target.array.dtype.kind in "fc"  # integers carry no gradient
         plan = cls._plan(wanting, len(inputs), target.array) if recorded else None
         target._check_writable(f"{cls.__name__}_", plan is not None)
         self = cls()
+        self.given = tensors
         self._set(settings)
         if plan is not None:
             for i in plan.inputs:
@@ -273,18 +278,6 @@ class Function:
 
     def __repr__(self) -> str:
         return f"<{Function.name(self).rpartition('::')[2]} object at {id(self):#x}>"
-
-    @property
-    def next_functions(self) -> tuple[tuple[Function | None, int], ...]:
-        """For each input the node that made it and which of its results it is; None where no gradient is wanted.
-
-        Source: torch.autograd.graph.Node.next_functions.
-
-        >>> x = torch.tensor(2.0, requires_grad=True)
-        >>> (x.exp() * 3).grad_fn.next_functions[0][0].name()
-        'ExpBackward0'
-        """
-        return tuple((e.edges[0], e.index) if type(e) is Output else (e, 0) for e in self.edges)
 
     def forward(self, *inputs: Any, **none: Any) -> Any:  # so a type checker takes any number in a subclass
         """The operation on bare arrays."""
@@ -344,12 +337,12 @@ class Function:
         return plan
 
     @classmethod
-    def _unwrap(cls, inputs: tuple[Any, ...]) -> tuple[list[Any], list[Any], int, bool]:
-        """Arrays, edges, a bit for each input that wants a gradient, and whether there is no Tensor at all."""
-        arrays, edges, wanting, bit, bare = [], [], 0, 1, True
+    def _unwrap(cls, inputs: tuple[Any, ...]) -> tuple[list[Any], list[Any], int, int]:
+        """Arrays, edges, a bit for each input that wants a gradient, and one for each that is a Tensor."""
+        arrays, edges, wanting, bit, given = [], [], 0, 1, 0
         for x in inputs:
             if isinstance(x, Tensor):
-                bare = False
+                given += bit
                 arrays.append(x.array)
                 node = x.node
                 edges.append(node)
@@ -359,7 +352,7 @@ class Function:
                 arrays.append(x if type(x) in _SCALARS else cls._operand(x))
                 edges.append(None)
             bit += bit
-        return arrays, edges, wanting, bare
+        return arrays, edges, wanting, given
 
     @classmethod
     def _computed(cls, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:

@@ -28,6 +28,17 @@ def backward_name(node: Any) -> str:
     return name if "Backward" in name or name == "CopySlices" else f"{name}Backward0"
 
 
+def inputs_of(node: Any) -> list[bool]:
+    """Which inputs of a node PyTorch's has: not numbers, nor what has no derivative; but for some a place of none."""
+    cls, given = type(node), getattr(node, "given", -1)
+    if hasattr(cls, "function"):
+        return node.ctx._given
+    if cls.__name__ in WITH_ALL and given & 1:
+        return [True] * len(node.edges)
+    known = cls.variadic or cls.joint is not None or not any(cls.derivatives)
+    return [bool(given >> i & 1) and (known or cls.derivatives[i] is not None) for i in range(len(node.edges))]
+
+
 def operator_name(cls: type) -> str:
     """What PyTorch's profiler calls an operation, "aten::relu"; a user's Function by its own name."""
     if not cls.__module__.startswith("microgad.ops."):
@@ -51,10 +62,8 @@ def _shape(node: Any, i: int) -> tuple[int, ...] | None:
 
 
 def _is_number(node: Any, i: int) -> bool:
-    """Whether input i was a number; where that isn't known any more, it was if no gradient flows to it, most likely."""
-    places = node.plan.inputs
-    known = i in places and bool(node.kept)
-    return node.edges[i] is None and not (known and hasattr(node.kept[places.index(i)], "dtype"))
+    """Whether input i was a number."""
+    return not getattr(node, "given", -1) >> i & 1
 
 
 def _matmul(node: Any) -> str:
@@ -113,8 +122,8 @@ def _set_item(node: Any) -> str:
 
 
 def _of_two(name: str) -> Callable[[Any], str]:
-    """Of two Tensors, or of one and a number: which is known where a gradient flows to the second."""
-    return lambda node: f"{name}Backward{int(_shape(node, 1) is not None)}"
+    """Of two Tensors, or of one and a number."""
+    return lambda node: f"{name}Backward{int(not _is_number(node, 1))}"
 
 
 def _reduced(name: str) -> Callable[[Any], str]:
@@ -134,8 +143,8 @@ def _dimensional(name: str) -> Callable[[Any], str]:
 
 
 def _clamp(node: Any) -> str:
-    """Between Tensors, or between numbers, as far as gradients flow to them."""
-    return f"ClampBackward{int(_shape(node, 1) is _shape(node, 2) is None)}"
+    """Between Tensors, or between numbers."""
+    return f"ClampBackward{int(_is_number(node, 1) and _is_number(node, 2))}"
 
 
 def _nll_loss(node: Any) -> str:
@@ -151,7 +160,8 @@ NAMES: dict[str, Any] = {  # a name, or a function of the node
     "AddItem": "IndexAdd", "AlphaDropout": "Add", "Attention": "ScaledDotProductFlashAttentionForCpu",
     "AvgPool1d": "SqueezeBackward1", "AvgPool2d": "AvgPool2D", "AvgPool3d": "AvgPool3D",
     "BatchNorm": "NativeBatchNorm", "Border": _border, "Cast": "ToCopy", "Cholesky": "LinalgCholeskyEx",
-    "Clamp": _clamp, "Contract": "View", "CopySign": "Copysign", "Cross": "LinalgCross",
+    "Clamp": _clamp, "Contract": "View",
+    "CopySign": lambda node: f"CopysignBackward{int(_is_number(node, 1))}", "Cross": "LinalgCross",
     "CrossEntropy": _nll_loss, "Ctc": "CtcLoss",
     "Det": "LinalgDet", "Distances": "Cdist", "Dropout": "Mul", "Eig": "LinalgEig", "Eigh": "LinalgEigh",
     "Entr": "SpecialEntr", "Erfcx": "SpecialErfcx", "Fft": "FftC2C", "FixedBatchNorm": "NativeBatchNorm",
@@ -176,8 +186,14 @@ NAMES: dict[str, Any] = {  # a name, or a function of the node
     "RRelu": "RreluWithNoise", "SetItem": _set_item, "SLogDet": "LinalgSlogdet", "Solve": "LinalgSolveEx",
     "SolveTriangular": "LinalgSolveTriangular", "SquaredError": "MseLoss", "Sum": _reduced("Sum"), "SVD": "LinalgSvd",
     "TruncDiv": "DivBackward2", "Unfold": "Im2Col", "VectorNorm": "LinalgVectorNorm", "Windows": "Unfold",
-    "XLog1PY": "SpecialXlog1Py", "XLogY": "Xlogy", "Zeta": "SpecialZeta",
+    "XLog1PY": "SpecialXlog1Py", "Zeta": "SpecialZeta",
+    "XLogY": lambda node: f"XlogyBackward{1 if _is_number(node, 0) else 2 * int(_is_number(node, 1))}",
 } | {f"{name}{n}d": "Convolution" for name in ("Conv", "ConvTranspose") for n in (1, 2, 3)}  # fmt: skip
+
+WITH_ALL = {  # which take numbers as Tensors, or have a place for what isn't given
+    "Add", "Sub", "Mul", "Div", "BatchNorm", "FixedBatchNorm", "LayerNorm", "GroupNorm",
+    *(f"{name}{n}d" for name in ("Conv", "ConvTranspose") for n in (1, 2, 3)),
+}  # fmt: skip
 
 OPERATORS = {  # where PyTorch's name isn't that of the class with underscores
     "Attention": "scaled_dot_product_attention", "Cast": "to", "CrossEntropy": "cross_entropy_loss", "Deviation": "std",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import itertools
 import weakref
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -224,11 +223,6 @@ class _Custom(core.Function):
 
     def __repr__(self) -> str:
         return f"<torch.autograd.function.{core.Function.name(self)} object at {id(self):#x}>"
-
-    @property
-    def next_functions(self) -> tuple[tuple[core.Function | None, int], ...]:
-        """Those of the arguments that are Tensors."""
-        return tuple(itertools.compress(super().next_functions, self.ctx._given))
 
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:

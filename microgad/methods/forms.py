@@ -13,6 +13,7 @@ from .. import function as core
 from ..function import Function
 from ..lazy import Room, of_later
 from ..naming import called, called_in_place
+from ..torch_names import OPERATORS
 
 if TYPE_CHECKING:
     from ..ops import elementwise, spelling
@@ -59,8 +60,10 @@ def in_place(cls: type[Function], like: Any = alone) -> Any:
         if named or len(others) != len(names):
             others = _in_order(method.__name__, names, others, named)
         if not cls.differentiable and any(map(_in_a_graph, (self, *others))):
-            self[...] = cls.apply(self, *others)  # values that come from nowhere: the gradient ends here
-            return self
+            node, self[...] = self.node, cls.apply(self, *others)  # values from nowhere: the gradient ends here
+            kind = sum(isinstance(other, core.Tensor) for other in others)
+            name = OPERATORS.get(cls.__name__)  # of comparisons, "eq"
+            return called_in_place(f"{name.title()}Backward{kind}", self, node) if name else self
         result: Tensor = cls.apply_(self, *others)
         return result
 

@@ -1,8 +1,9 @@
-"""What users do with a node of the graph: call it, hang hooks on it, which see the gradients, and say things of it."""
+"""What users do with a node of the graph: walk on, call it, hang hooks on it, say things of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import compress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -13,6 +14,20 @@ from ..function import Function, Leaf, Output
 from ..hooks import RemovableHandle
 from ..number_kinds import HALF, conjugate, conjugates
 from ..plan import Plan
+from ..torch_names import inputs_of
+
+
+def next_functions(node: Function) -> tuple[tuple[Function | None, int], ...]:
+    """For each input the node that made it and which of its results it is; None where no gradient is wanted.
+
+    Source: torch.autograd.graph.Node.next_functions.
+
+    >>> x = torch.tensor(2.0, requires_grad=True)
+    >>> (x.exp() * 3).grad_fn.next_functions[0][0].name()
+    'ExpBackward0'
+    """
+    edges = compress(node.edges, inputs_of(node))
+    return tuple((e.edges[0], e.index) if type(e) is Output else (e, 0) for e in edges)
 
 
 class HookedPlan(Plan):
@@ -49,8 +64,12 @@ def between_hooks(node: Function, grad: Any) -> tuple[Any, ...]:
         given = engine.with_zeros(node, given)
     onward = [edge if need else None for edge, need in zip(node.edges, node.needs, strict=True)]
     results = _derived(node, given, onward, recorded)
+    inputs = inputs_of(node)
+    seen = tuple(compress(results, inputs))
     for hook in list(plan.after.values()):
-        results = _replaced(hook(results, grads), results, "hook")
+        seen = _replaced(hook(seen, grads), seen, "hook")
+    left = iter(seen)
+    results = tuple(next(left) if known else None for known in inputs)
     results = _turned(node, results, [edge and edge.dtype for edge in node.edges])
     return results if recorded else _arrays(results)
 
@@ -61,7 +80,11 @@ def _derived(node: Function, given: Any, onward: Sequence[Function | None], reco
     node.plan = getattr(plan, "own", plan)
     try:
         found = engine.derive(node, given, onward, recorded)
-        return _tensors([g if g is None else engine._fit(node, i, g, recorded)[0] for i, g in enumerate(found)])
+        fit = [
+            None if g is None or edge is None else engine._fit(node, i, g, recorded)[0]
+            for i, (g, edge) in enumerate(zip(found, node.edges, strict=True))
+        ]
+        return _tensors(fit)
     finally:
         node.plan = plan
 
@@ -102,6 +125,7 @@ def call(node: Function, *grads: Any) -> Any:
         whole = engine.with_zeros(node, given) if several and node.materializes else tuple(given)
         with state.scope(deriving=recorded):
             results = _derived(node, whole if several else given[0], node.edges, recorded)
+    results = tuple(compress(results, inputs_of(node)))
     return results[0] if len(results) == 1 else results
 
 
@@ -201,10 +225,9 @@ def _replaced(changed: Any, grads: tuple[Any, ...], what: str) -> tuple[Any, ...
         return grads
     if not isinstance(changed, tuple):
         raise TypeError(f"expected tuple, but {what} returned '{type(changed).__name__}'")
-    rest = grads[len(changed) :]  # numbers, for which PyTorch has no inputs
-    if len(changed) > len(grads) or any(g is not None for g in rest):
+    if len(changed) != len(grads):
         raise errors.ArgumentError(f"{what}: returned {len(changed)} gradients in place of {len(grads)}")
-    for new, old in zip(changed, grads, strict=False):
+    for new, old in zip(changed, grads, strict=True):
         if new is None:
             continue
         if not isinstance(new, function.Tensor):
@@ -212,11 +235,12 @@ def _replaced(changed: Any, grads: tuple[Any, ...], what: str) -> tuple[Any, ...
         if old is None or (new.shape, new.dtype) != (old.shape, old.dtype):
             was = "None, of what wants no gradient" if old is None else f"{old.dtype} of shape {tuple(old.shape)}"
             raise errors.ArgumentError(f"{what}: can't replace a gradient, {was}, by {new!r:.60}")
-    return changed + rest
+    return changed
 
 
 # Of a floor below, without this one
 Function.register_hook, Function.register_prehook = register_hook, register_prehook
 Function.__call__ = call  # type: ignore[method-assign]
+Function.next_functions = property(next_functions)  # type: ignore[attr-defined]
 Function.metadata = property(metadata)  # type: ignore[attr-defined]
 Function._sequence_nr = lambda node: node.number  # type: ignore[attr-defined]

@@ -9,6 +9,8 @@ import pytest
 
 import microgad
 
+from .op_db.compare import same
+
 torch = pytest.importorskip("torch")
 
 CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
@@ -195,6 +197,22 @@ CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "zero": lambda t, x, y: x.zero_(),
     "cumsum, in place": lambda t, x, y: x.cumsum_(0),
     "clamp_min, in place": lambda t, x, y: x.clamp_min_(1),
+    "squeeze, in place": lambda t, x, y: x.squeeze_(),
+    "squeeze of one, in place": lambda t, x, y: x[None].clone().squeeze_(0),
+    "squeeze of two, in place": lambda t, x, y: x[None].clone().squeeze_((0, 1)),
+    "unsqueeze, in place": lambda t, x, y: x.unsqueeze_(0),
+    "t, in place": lambda t, x, y: x.t_(),
+    "transpose, in place": lambda t, x, y: x.transpose_(0, 1),
+    "swapaxes, in place": lambda t, x, y: x.swapaxes_(0, 1),
+    "as_strided, in place": lambda t, x, y: x.as_strided_((3, 2), (1, 3)),
+    "eq, in place": lambda t, x, y: x.eq_(y),
+    "lt by a number, in place": lambda t, x, y: x.lt_(1),
+    "fmod by a constant, in place": lambda t, x, y: x.fmod_(y.detach()),
+    "remainder by a constant": lambda t, x, y: x.remainder(y.detach()),
+    "clamp to a constant": lambda t, x, y: x.clamp(y.detach()),
+    "copysign of a number": lambda t, x, y: x.copysign(-1),
+    "xlogy of a number": lambda t, x, y: t.xlogy(x, 2),
+    "xlogy of a constant": lambda t, x, y: t.xlogy(x, y.detach()),
     "addmm, in place": lambda t, x, y: x.addmm_(x.detach()[:, :2].clone(), y),
     "all of it, written": lambda t, x, y: written(x, ...),
     "all of each axis, written": lambda t, x, y: written(x, (slice(0, 2), slice(None))),
@@ -285,6 +303,35 @@ def test_the_name_of_a_node(name: str) -> None:
     with microgad.autograd.graph.save_on_cpu():
         packed = CALLS[name](microgad, x + 0, y + 0)
     assert packed.grad_fn.name() == names[0]
+
+
+ONE_STEP = [
+    "square", "exponential", "remainder", "fmod", "number minus", "leaky_relu", "clamp", "clamp_min", "clamp_max",
+    "masked_fill", "index_fill", "scatter a number", "fill", "zero", "a matrix times a vector", "add",
+    "nll_loss", "divided", "inverse", "xlogy of a number", "masked_fill, in place", "conv", "layer_norm",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ONE_STEP)
+def test_inputs_and_gradients_of_a_node_are_pytorchs(name: str) -> None:
+    def told(library: Any) -> Any:
+        library.manual_seed(0)
+        x, y = (library.tensor(values, requires_grad=True) for values in ([[0.5, 1.0, 2.0], [1.5, 0.25, 3.0]],) * 2)
+        result, seen = CALLS[name](library, x * 1, y * 1), []
+        node = result.grad_fn
+        node.register_hook(lambda inputs, outputs: seen.append(inputs))
+        called = node(library.ones_like(result))
+        result.sum().backward()
+        return called, seen, [before is not None for before, _ in node.next_functions]
+
+    same(told(torch), told(microgad))
+
+
+def test_a_constant_among_many_inputs_has_no_gradient() -> None:
+    x = microgad.ones(2, requires_grad=True)
+    one, none = microgad.stack([x, microgad.zeros(2)]).grad_fn(microgad.ones(2, 2))
+    assert one.tolist() == [1.0, 1.0]
+    assert none is None
 
 
 def test_the_name_of_a_users_function() -> None:

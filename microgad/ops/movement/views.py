@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ... import backend, errors, function, leaves, state
-from ...naming import called
+from ...naming import called, called_as_in_place
 from ...placement import axes_of, geometry, memory_of
 from ...stand_ins import Tensor
 from .. import layouts, region
@@ -165,6 +165,8 @@ def become(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options: Any
         tensor.array, node = shown.array, shown.node
         if type(tensor.node) is function.Leaf:  # in no_grad: it stays one
             node = leaves.renewed(tensor)
+        elif node is not None:
+            called_as_in_place(node)
         if tensor.base is not None:
             region.stand_at(tensor, node)
             tensor.chain = shown.chain
