@@ -32,8 +32,8 @@ class DimError(MicrogadError, IndexError, ValueError):
     """A dimension or an index out of range."""
 
 
-class DeviceError(MicrogadError, RuntimeError):
-    """Arrays on different devices, or a device that is not there."""
+class DeviceError(MicrogadError, RuntimeError, AssertionError):
+    """Arrays on different devices, or a device that is not there, where PyTorch may not be built for one."""
 
 
 class GraphError(MicrogadError, RuntimeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from .. import backend
@@ -15,6 +16,16 @@ from ..ops.random import seed as _seed
 from ..ops.random import set_rng_state as _set_state
 from . import amp as amp
 from . import nvtx as nvtx
+from .streams import Event as Event
+from .streams import Stream as Stream
+from .streams import StreamContext as StreamContext
+from .streams import current_stream as current_stream
+from .streams import default_stream as default_stream
+from .streams import device as device
+from .streams import device_of as device_of
+from .streams import index_of as _index
+from .streams import set_stream as set_stream
+from .streams import stream as stream
 
 if TYPE_CHECKING:
     from ..stand_ins import Device
@@ -107,6 +118,20 @@ def get_device_capability(device: Device = None) -> tuple[int, int]:
     return int(properties["major"]), int(properties["minor"])
 
 
+def get_device_properties(device: Device = None) -> Any:
+    """Its name, major, minor, total_memory in bytes and multi_processor_count, by these names.
+
+    Raises RuntimeError where there is no GPU. Source: torch.cuda.get_device_properties.
+    """
+    found = dict(_runtime().getDeviceProperties(_index(device)))
+    found |= {"name": found["name"].decode(), "total_memory": found["totalGlobalMem"]}
+    return SimpleNamespace(**found, multi_processor_count=found["multiProcessorCount"])
+
+
+def ipc_collect() -> None:
+    """Nothing: no other process holds this one's arrays. Source: torch.cuda.ipc_collect."""
+
+
 def mem_get_info(device: Device = None) -> tuple[int, int]:
     """Bytes that are free, and all. Source: torch.cuda.mem_get_info."""
     free, total = _runtime().memGetInfo()
@@ -142,11 +167,6 @@ def _runtime() -> Any:
     return _cupy().cuda.runtime
 
 
-def _index(device: Any) -> int:
-    index = None if device is None else backend.device(device).index
-    return current_device() if index is None else index
-
-
 default_generators: tuple[Any, ...] = ()  # all draws are the default stream's, of the CPU
 
 
@@ -176,25 +196,12 @@ class CUDAGraph:
 
     def __init__(self, *args: Any, **options: Any) -> None:
         raise UnsupportedError(
-            f"torch.cuda.{type(self).__name__}: what is particular to a GPU is CuPy's own: cupy.cuda has streams, "
-            "events and graphs"
+            f"torch.cuda.{type(self).__name__}: CuPy has its own, of what a stream captures: cupy.cuda.Graph"
         )
-
-
-class Stream(CUDAGraph):
-    """A name in annotations: see CUDAGraph. Source: torch.cuda.Stream."""
-
-
-class StreamContext(CUDAGraph):
-    """A name in annotations: see CUDAGraph. Source: torch.cuda.StreamContext."""
 
 
 class graph(CUDAGraph):
     """A name that programs derive from: see CUDAGraph. Source: torch.cuda.graph."""
-
-
-class Event(CUDAGraph):
-    """A name in annotations: see CUDAGraph. Source: torch.cuda.Event."""
 
 
 BoolTensor, ByteTensor, CharTensor = _TYPES["BoolTensor"], _TYPES["ByteTensor"], _TYPES["CharTensor"]
