@@ -13,6 +13,7 @@ from .both import given  # noqa: E402
 
 # T is the library; v and i are vectors, A and P matrices, B a batch of them, v0 a number.
 CALLS = """
+    v0.topk(0)
     [T.jit.isinstance(x, k) for x in ([1], ["a"], [[1]]) for k in (list[int], list[list[int]], list[int|str], int)]
     [T.jit.isinstance(x, k) for x in ((1, "a"), (1,), {"a": [1]}) for k in (tuple[int, str], dict[str, list[int]])]
     [T.jit.isinstance(x, k) for x in (None, 1, "a", v) for k in (int|None, (int, str), T.Tensor)]

@@ -69,6 +69,7 @@ x[T([0, 5])]; x[:, T([True, False])]; x[[0, 1], [0, 1, 2]]; x[T([])]; x[0:1.5]; 
 x[{}]; x[::0]; x[T([0, 1]):]; x[0, "a"]; x[T(1.0)]; x[T([[True]])]; x[[1.0, 0.0]]; x[np.array([1.5, 0.0])]
 x[np.bool_(True)]; x[T([], dtype=torch.bool)]; x[T([], dtype=torch.uint8)]; x[0, T([True, False])]; x[T([1j])]
 x[None, T([True, False, True])]; x[:, None, T([True, False])]; x[T([[1, 0, 1]], dtype=torch.uint8)]
+x[..., ...]; x[0, ..., ...]; x[..., 0, ...]; x[..., None, ..., ...]; x[..., ..., 0]; x[0, ..., ..., 0]
 """
 CALLS = """
 m.gather(1, I(0, 1)); m.gather(1, T([[0, 3]])); m.gather(1, T([[0, -1]])); m.gather(2, T([[0, 1]]))

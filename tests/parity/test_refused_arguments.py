@@ -12,6 +12,12 @@ from .both import given  # noqa: E402
 # The names are those of test_arguments.py.
 REFUSED = """
     T.segment_reduce(v0,"sum",lengths=i[:1])
+    T.tensor(["a"])
+    T.as_tensor([["a"]],dtype=T.float32)
+    T.tensor([1,"a"])
+    T.nn.functional.kl_div(i,i)
+    T.nn.functional.kl_div(v,i)
+    T.nn.functional.binary_cross_entropy(i,i)
     T.jit.isinstance([1],list)
     T.all(v,0,out=T.empty(0))
     T.addr(A,v,v,beta=True)

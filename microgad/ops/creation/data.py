@@ -76,6 +76,8 @@ def tensor(
         raise
     if array.dtype == object:
         array = _of_objects(data, array, dtype)
+    if isinstance(first, str) and first is not data:
+        raise ArgumentError("tensor: too many dimensions 'str'")
     if dtype is not None:
         kind = dtypes.of(dtype).dtype
         if backend.is_array(data):

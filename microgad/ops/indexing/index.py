@@ -37,6 +37,8 @@ def normalized(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
         return spread
     if ... not in items:
         items.append(...)  # a view even where a single element is left
+    while items[-1] is ... and items.count(...) > 1:
+        items.pop()  # the first one stands for all that is left
     return tuple(items)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ... import dtypes
-from ...errors import ArgumentError, DtypeError, KindError, ShapeError
+from ...errors import ArgumentError, KindError, ShapeError
 from ...function import Function
 from ...stand_ins import Tensor
 from ..activation import LogSigmoid
@@ -100,7 +100,7 @@ def binary_cross_entropy(
     reduction = chosen(size_average, reduce, reduction)
     _check_same("binary_cross_entropy", input, target)
     if target.dtype != input.dtype or input.array.dtype.kind != "f":
-        raise DtypeError(
+        raise KindError(
             "binary_cross_entropy: input and target must have one floating-point dtype, got "
             f"{input.dtype} and {target.dtype}"
         )

@@ -233,7 +233,7 @@ def kl_div(
     """target · (log target - input), input being log-probabilities: the Kullback-Leibler divergence from input.
 
     With log_target, target has logarithms too. "batchmean" divides the sum by the size of the first dimension; "mean",
-    by the number of elements, warns. Source: torch.nn.functional.kl_div.
+    by the number of elements, warns. Raises RuntimeError of integers. Source: torch.nn.functional.kl_div.
 
     >>> kl_div(torch.tensor([[-0.7, -0.7]]), torch.tensor([[1.0, 0.0]]), reduction="batchmean")
     tensor(0.7000)
@@ -243,6 +243,8 @@ def kl_div(
             "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides "
             "only by the batch size, and aligns with the KL div math definition."
         )
+    if input.array.dtype.kind not in "fc" or target.array.dtype.kind not in "fc":
+        raise KindError(f"kl_div: Integral inputs not supported, got {input.dtype} and {target.dtype}")
     by_batch = reduction == "batchmean"
     reduction = chosen(size_average, reduce, "sum" if by_batch else reduction)
     losses = exp(target) * (target - input) if log_target else xlogy(target, target) - target * input

@@ -110,6 +110,8 @@ def topk(
     ordered(input, "topk", "iuf")
     x = line(input).array
     n = x.shape[axis]
+    if not input.array.ndim and k == 0:
+        k = 1  # as PyTorch does
     if not 0 <= k <= n:
         raise ArgumentError(f"topk: selected index k out of range: k is {k}, dimension {dim} has size {n}")
     k = k if input.array.ndim else 1  # of a number that, even where k is 0
