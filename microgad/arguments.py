@@ -24,6 +24,7 @@ _TAKEN = {
     "bool": frozenset([bool]),
     "int": frozenset([int]),
     "float": frozenset([float, int, bool]),
+    "complex": frozenset([complex, float, int, bool]),
     "str": frozenset([str]),
 }
 # What PyTorch reads in Python, for whether it is true, and requires_grad, which is checked where a Tensor is made.
@@ -72,9 +73,9 @@ def _fits(value: Any, kind: str) -> bool:
         return isinstance(value, str)
     if kind == "bool" or isinstance(value, (bool, np.bool_)):
         return False
-    if kind == "float" and hasattr(value, "array"):
+    if kind in ("float", "complex") and hasattr(value, "array"):
         return not value.array.ndim and value.node is None
-    if kind == "float" and isinstance(value, (float, np.floating)):
+    if isinstance(value, (float, np.floating) if kind == "float" else np.inexact if kind == "complex" else ()):
         return True
     try:
         operator.index(value)

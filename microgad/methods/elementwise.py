@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, DtypeError
 from ..lazy import Room
-from .forms import beside, by_copy, in_place, scaled, with_alpha
+from .forms import beside, by_copy, in_place, scaled, with_alpha, with_tensor
 
 if TYPE_CHECKING:
     from ..ops import elementwise as ops
@@ -45,7 +45,7 @@ class Elementwise:
     divide, true_divide = div, div
     floor_divide_, remainder_ = in_place(ops.FloorDiv, beside), in_place(ops.Remainder, beside)
     fmod_ = in_place(ops.Fmod, beside)
-    gcd_, lcm_ = in_place(ops.Gcd, beside), in_place(ops.Lcm, beside)
+    gcd_, lcm_ = in_place(ops.Gcd, with_tensor), in_place(ops.Lcm, with_tensor)
 
     def div_(self: Tensor, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
         """In place: divided by other: see `div`."""
@@ -57,7 +57,7 @@ class Elementwise:
     pow, float_power, square, sqrt, rsqrt = ops.pow, ops.float_power, ops.square, ops.sqrt, ops.rsqrt
     reciprocal, hypot, ldexp, frexp = ops.reciprocal, ops.hypot, ops.ldexp, ops.frexp
     pow_, sqrt_ = in_place(ops.Pow, _to_power), in_place(ops.Sqrt)
-    rsqrt_, reciprocal_, hypot_ = in_place(ops.Rsqrt), in_place(ops.Reciprocal), in_place(ops.Hypot, beside)
+    rsqrt_, reciprocal_, hypot_ = in_place(ops.Rsqrt), in_place(ops.Reciprocal), in_place(ops.Hypot, with_tensor)
     ldexp_, square_ = by_copy(ops.ldexp), by_copy(ops.square)
 
     def float_power_(self: Tensor, exponent: Operand) -> Tensor:
@@ -77,7 +77,7 @@ class Elementwise:
     sinc, deg2rad, rad2deg = ops.sinc, ops.deg2rad, ops.rad2deg
     arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2
     sin_, cos_, tan_, asin_ = in_place(ops.Sin), in_place(ops.Cos), in_place(ops.Tan), in_place(ops.Asin)
-    acos_, atan_, atan2_ = in_place(ops.Acos), in_place(ops.Atan), in_place(ops.Atan2, beside)
+    acos_, atan_, atan2_ = in_place(ops.Acos), in_place(ops.Atan), in_place(ops.Atan2, with_tensor)
     sinc_ = in_place(ops.Sinc)
     deg2rad_, rad2deg_ = by_copy(ops.deg2rad), by_copy(ops.rad2deg)
     arcsin_, arccos_, arctan_, arctan2_ = asin_, acos_, atan_, atan2_
@@ -91,7 +91,7 @@ class Elementwise:
     ceil, floor, trunc, round, frac, nextafter = ops.ceil, ops.floor, ops.trunc, ops.round, ops.frac, ops.nextafter
     fix = trunc
     ceil_, floor_, trunc_, round_ = in_place(ops.Ceil), in_place(ops.Floor), in_place(ops.Trunc), by_copy(ops.round)
-    frac_, nextafter_ = in_place(ops.Frac), in_place(ops.NextAfter, beside)
+    frac_, nextafter_ = in_place(ops.Frac), in_place(ops.NextAfter, with_tensor)
     fix_ = trunc_
 
     abs, sign, sgn, copysign, signbit = ops.abs, ops.sign, ops.sgn, ops.copysign, ops.signbit
@@ -115,8 +115,8 @@ class Elementwise:
     logical_not, bitwise_and, bitwise_or = ops.logical_not, ops.bitwise_and, ops.bitwise_or
     bitwise_xor, bitwise_not, bitwise_left_shift = ops.bitwise_xor, ops.bitwise_not, ops.bitwise_left_shift
     bitwise_right_shift = ops.bitwise_right_shift
-    logical_and_, logical_or_ = in_place(ops.LogicalAnd, beside), in_place(ops.LogicalOr, beside)
-    logical_xor_, logical_not_ = in_place(ops.LogicalXor, beside), in_place(ops.LogicalNot)
+    logical_and_, logical_or_ = in_place(ops.LogicalAnd, with_tensor), in_place(ops.LogicalOr, with_tensor)
+    logical_xor_, logical_not_ = in_place(ops.LogicalXor, with_tensor), in_place(ops.LogicalNot)
     bitwise_and_, bitwise_or_ = in_place(ops.BitwiseAnd, beside), in_place(ops.BitwiseOr, beside)
     bitwise_xor_, bitwise_not_ = in_place(ops.BitwiseXor, beside), in_place(ops.BitwiseNot)
     bitwise_left_shift_, bitwise_right_shift_ = in_place(ops.LeftShift, beside), in_place(ops.RightShift, beside)

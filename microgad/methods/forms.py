@@ -39,6 +39,11 @@ def beside(self: Tensor, other: Operand) -> Tensor:
     return self
 
 
+def with_tensor(self: Tensor, other: Tensor) -> Tensor:
+    """`x.op_(other)`, of which other is no number."""
+    return self
+
+
 def scaled(self: Tensor, other: Operand, *, alpha: complex = 1) -> Tensor:
     """`x.op_(other, alpha=2)`."""
     return self
@@ -55,10 +60,17 @@ def in_place(cls: type[Function], like: Any = alone) -> Any:
     `like` names the operands after the Tensor, by its signature.
     """
     names = like.__code__.co_varnames[1 : like.__code__.co_argcount]
+    tensors = [(i, name) for i, name in enumerate(names) if like.__annotations__[name] == "Tensor"]
 
     def method(self: Tensor, *others: Any, **named: Any) -> Tensor:
         if named or len(others) != len(names):
             others = _in_order(method.__name__, names, others, named)
+        for i, name in tensors:
+            if not isinstance(others[i], core.Tensor):
+                raise errors.DtypeError(
+                    f"{method.__name__}(): argument '{name}' (position {i + 1}) must be Tensor, not "
+                    f"{type(others[i]).__name__}"
+                )
         if not cls.differentiable and any(map(_in_a_graph, (self, *others))):
             node, self[...] = self.node, cls.apply(self, *others)  # values from nowhere: the gradient ends here
             kind = sum(isinstance(other, core.Tensor) for other in others)
@@ -192,6 +204,16 @@ def spelled(method: Any, name: str, doc: str, like: F) -> F:
 
 def _named(method: Any, cls: type[Function], like: F) -> F:
     return spelled(method, f"{cls.__name__.lower()}_", f"In place: {cls.__doc__}", like)
+
+
+@of_later
+def one_by_one(op: F) -> F:
+    """The method of an operation that takes dims, also one by one."""
+
+    def method(self: Tensor, *dims: Any, **options: Any) -> Any:
+        return op(self, *(dims if len(dims) < 2 else (dims,)), **options)
+
+    return spelled(method, op.__name__, op.__doc__ or "", op)
 
 
 def shape_of(sizes: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from .. import dtypes, errors, formats
 from ..lazy import Room, of_later
 from ..notices import once
-from .forms import shape_of, spelled
+from .forms import one_by_one, shape_of, spelled
 
 if TYPE_CHECKING:
     from .. import placement as memory
@@ -98,7 +98,7 @@ class Movement:
     broadcast_to = _of_sizes(ops.broadcast_to, _size)
     view_as, reshape_as, expand_as, resize_as_ = ops.view_as, ops.reshape_as, ops.expand_as, ops.resize_as_
 
-    squeeze, unsqueeze, unflatten, ravel = ops.squeeze, ops.unsqueeze, ops.unflatten, ops.ravel
+    squeeze, unsqueeze, unflatten, ravel = one_by_one(ops.squeeze), ops.unsqueeze, ops.unflatten, ops.ravel
     flatten, transpose, t = _unchecked(ops.flatten), _unchecked(ops.transpose), _unchecked(ops.t)
     swapaxes, swapdims, adjoint = ops.swapaxes, ops.transpose, ops.adjoint
     movedim, moveaxis, roll, rot90 = ops.movedim, ops.movedim, ops.roll, ops.rot90

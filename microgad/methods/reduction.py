@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..lazy import Room
-from .forms import by_copy
+from .forms import by_copy, one_by_one
 
 if TYPE_CHECKING:
     from ..ops import native, reduction
@@ -32,7 +32,7 @@ class Reduction:
     renorm, dist = reduction.renorm, reduction.dist
     cumsum, cumprod, cummax, cummin = reduction.cumsum, reduction.cumprod, reduction.cummax, reduction.cummin
     logcumsumexp, diff = reduction.logcumsumexp, reduction.diff
-    any, all, count_nonzero = reduction.any, reduction.all, reduction.count_nonzero
+    any, all, count_nonzero = reduction.any, reduction.all, one_by_one(reduction.count_nonzero)
     nonzero, nonzero_static, argwhere = reduction.nonzero, reduction.nonzero_static, reduction.argwhere
     unique, unique_consecutive = reduction.unique, reduction.unique_consecutive
     bincount, histc, histogram = reduction.bincount, reduction.histc, reduction.histogram

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..lazy import Room
-from .forms import beside, by_copy, in_place
+from .forms import by_copy, in_place, with_tensor
 
 if TYPE_CHECKING:
     from ..ops import special
@@ -24,7 +24,7 @@ class Special:
     igamma, igammac = special.igamma, special.igammac
     erf_, erfc_, erfinv_ = in_place(special.Erf), in_place(special.Erfc), in_place(special.Erfinv)
     i0_, lgamma_, digamma_ = in_place(special.I0), in_place(special.Lgamma), in_place(special.Digamma)
-    igamma_, igammac_ = in_place(special.Igamma, beside), in_place(special.Igammac, beside)
+    igamma_, igammac_ = in_place(special.Igamma, with_tensor), in_place(special.Igammac, with_tensor)
     mvlgamma_ = by_copy(special.mvlgamma)
 
     def polygamma(self: Tensor, n: int) -> Tensor:

@@ -80,8 +80,8 @@ def numbers_first(function: F) -> F:
 
 
 def old_order(op: str, alpha: Any, rest: tuple[Any, ...]) -> tuple[Any, Any]:
-    """other and alpha of `add(input, alpha, other)`. Raises TypeError where what comes third is no Tensor."""
-    if len(rest) > 1 or not isinstance(rest[0], core.Tensor):
+    """other and alpha of `add(input, alpha, other)`. Raises TypeError where what comes third is no operand."""
+    if len(rest) > 1 or not isinstance(rest[0], (core.Tensor, complex, float, int)):
         raise TypeError(f"{op}() takes 2 positional arguments but {2 + len(rest)} were given")
     once(_OLD_ORDER)
     return rest[0], alpha

@@ -13,6 +13,14 @@ from .both import given  # noqa: E402
 
 # T is the library; v and i are vectors, A and P matrices, B a batch of them, v0 a number.
 CALLS = """
+    T.ones(1,3,1).squeeze(0,2)
+    T.ones(1,3,1).squeeze_(0,2)
+    T.ones(1,3,1).squeeze(dim=0)
+    A.count_nonzero(0,1)
+    v.add(2,3)
+    v.sub_(2,3)
+    T.nn.functional.pad(v,(1,1),value=v0)
+    T.nn.functional.pad(v,(1,1),value=np.float32(2))
     v0.topk(0)
     [T.jit.isinstance(x, k) for x in ([1], ["a"], [[1]]) for k in (list[int], list[list[int]], list[int|str], int)]
     [T.jit.isinstance(x, k) for x in ((1, "a"), (1,), {"a": [1]}) for k in (tuple[int, str], dict[str, list[int]])]

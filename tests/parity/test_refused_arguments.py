@@ -12,6 +12,16 @@ from .both import given  # noqa: E402
 # The names are those of test_arguments.py.
 REFUSED = """
     T.segment_reduce(v0,"sum",lengths=i[:1])
+    T.nn.functional.pad(v,(1,1),value="a")
+    T.constant_pad_nd(v,(1,1),"a")
+    T.addcmul(v,v,v,value="a")
+    v.atan2_(1)
+    v.hypot_(1)
+    v.igamma_(1)
+    v.logical_or_(1)
+    v.heaviside_(1)
+    i.gcd_(2)
+    v.squeeze(0,0)
     T.tensor(["a"])
     T.as_tensor([["a"]],dtype=T.float32)
     T.tensor([1,"a"])
