@@ -50,6 +50,7 @@ GONE = {
 ROOTS = ("torch", "torchvision", "functorch", "safetensors", "torchinfo", "torchview", "torchviz")
 # Where libraries find whose array x is, by type(x).__module__, and what programs print of it.
 HOMES = {Tensor: "torch", Size: "torch", device: "torch", dtype: "torch", Parameter: "torch.nn.parameter"}
+ALONE = {"ChannelShuffle": "channelshuffle", "Flatten": "flatten", "Unflatten": "flatten"}  # layers' own rooms, there
 HOMONYMS = ("torch.autograd.gradcheck",)  # modules that go by the name of a function of the room above, where it is
 LIKE = "2.13.0"  # the version of PyTorch that programs are told of
 
@@ -95,8 +96,11 @@ class as_torch:
         self._root.__version__ = TorchVersion(f"{LIKE}+microgad.{self._version.rpartition('+microgad.')[2]}")
         lazy.when_imported, dispatch.of_torch = Absent, True
         self._root.torch = self._root  # kornia's annotations say torch.torch.Tensor
-        self._homes = {kind: kind.__module__ for kind in HOMES}
-        _move(HOMES)
+        homes = _homes()
+        self._homes = {kind: kind.__module__ for kind in homes}
+        _move(homes)
+        for home in {*homes.values()}:
+            importlib.import_module(home)  # where inspect looks for its source
         for name in HOMONYMS:
             sys.modules.setdefault(name, Nowhere(name))
         vars(ops).update(aten=operators.aten, load_library=operators.load_library)
@@ -120,6 +124,22 @@ class as_torch:
                 held = vars(sys.modules.get(above, gone))
                 if isinstance(gone, Nowhere) and held.get(name) is gone:
                     del held[name]
+
+
+def _homes() -> dict[type, str]:
+    """Classes, layers among them, and PyTorch's modules of them: of the same name as ours, or one that has them."""
+    from .. import nn
+    from ..nn import modules
+
+    rooms = {name: vars(room) for name, room in vars(modules).items() if isinstance(room, ModuleType)}
+    homes = dict(HOMES)
+    for kind in vars(nn).values():
+        if isinstance(kind, type) and issubclass(kind, nn.Module):
+            own = ALONE.get(kind.__name__, kind.__module__.rpartition(".")[2])
+            there = [room for room in (own, *rooms) if rooms.get(room, {}).get(kind.__name__) is kind]
+            if there:
+                homes[kind] = f"torch.nn.modules.{there[0]}"
+    return homes
 
 
 def _move(homes: dict[type, str]) -> None:

@@ -26,7 +26,8 @@ from ..tensor import Tensor
 from .errors import FileError
 
 _PLAIN = (argparse.Namespace, types.SimpleNamespace)
-_OWN = ("microgad.nn.", "microgad.ops.")  # rooms that a file may have loaded: of layers, and of what they call
+# Rooms that a file may have loaded, of layers, and of what they call; layers go by PyTorch's in its programs.
+_OWN = ("microgad.nn.", "microgad.ops.", "torch.nn.")
 _safe: list[Any] = []  # of all threads, as often as they were added
 _trusted: ContextVar[bool] = ContextVar("trusted", default=False)
 

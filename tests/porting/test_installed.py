@@ -45,13 +45,19 @@ print(hasattr(torch, "Absentee"), Absentee)
     assert run(program) == expected
     code = "import microgad\nwith microgad.as_torch(): pass\nprint(microgad.__name__)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "microgad\n"
+    code = "import microgad\nwith microgad.as_torch(): pass\nprint(microgad.nn.Linear)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+    assert found == "<class 'microgad.nn.linear.Linear'>\n"
 
 
 def test_types_are_at_home_in_torch() -> None:
     """Libraries see by its module whose array x is (opt_einsum, autoray, tensorly), and programs print types."""
     program = """
-import pickle, torch
+import inspect, pickle, torch
 from torch import nn
+for layer in (nn.Linear, nn.Flatten, nn.Softmax, nn.MSELoss, nn.MultiheadAttention, nn.ParameterList, nn.Module):
+    print(layer, pickle.loads(pickle.dumps(layer)) is layer)
+print(inspect.getsource(nn.Linear)[:12])
 p = nn.Parameter(torch.ones(1))
 for x in (torch.ones(1), p, p.shape, p.dtype, p.device):
     print(type(x), pickle.loads(pickle.dumps(type(x))) is type(x))
@@ -62,7 +68,15 @@ from torch import *
 from torch.nn.parameter import *
 print(Tensor is torch.Tensor, Parameter is nn.Parameter)
 """
-    expected = """<class 'torch.Tensor'> True
+    expected = """<class 'torch.nn.modules.linear.Linear'> True
+<class 'torch.nn.modules.flatten.Flatten'> True
+<class 'torch.nn.modules.activation.Softmax'> True
+<class 'torch.nn.modules.loss.MSELoss'> True
+<class 'torch.nn.modules.activation.MultiheadAttention'> True
+<class 'torch.nn.modules.container.ParameterList'> True
+<class 'torch.nn.modules.module.Module'> True
+class Linear
+<class 'torch.Tensor'> True
 <class 'torch.nn.parameter.Parameter'> True
 <class 'torch.Size'> True
 <class 'torch.dtype'> True
@@ -179,7 +193,7 @@ def test_names_to_compare_with_and_to_annotate_with() -> None:
     assert torch.distributed.ReduceOp.RedOpType.SUM is torch.distributed.ReduceOp.SUM
     assert not isinstance(x, (torch.fx.GraphModule, torch._dynamo.eval_frame.OptimizedModule, torch.Future))
     assert torch.utils.data.DataLoader[int].__origin__ is torch.utils.data.DataLoader
-    for refused in (torch.PyTorchFileReader, torch.cuda.CUDAGraph, torch.Stream, torch.distributed.DeviceMesh):
+    for refused in (torch.PyTorchFileReader, torch.cuda.CUDAGraph, torch.distributed.DeviceMesh):
         with pytest.raises(NotImplementedError, match=refused.__name__):
             refused()
     assert len(torch.cuda.get_rng_state_all()) == torch.cuda.device_count()
