@@ -26,9 +26,18 @@ WARNED = [
     (lambda: F.upsample_nearest(torch.ones(1, 1, 2), 4), UserWarning, "`nn.functional.upsample_nearest`"),
     (lambda: F.upsample_bilinear(torch.ones(1, 1, 2, 2), 4), UserWarning, "`nn.functional.upsample_bilinear`"),
     (lambda: torch.exp(torch.ones(2), out=torch.ones(3)), UserWarning, r"resized since it had shape \[3\]"),
-    (lambda: checkpoint(torch.exp, torch.ones(2)), UserWarning, "checkpoint: the use_reentrant parameter should be"),
     (
-        lambda: checkpoint_sequential([abs, abs], 2, torch.ones(2)),
+        lambda: checkpoint(torch.exp, torch.ones(2, requires_grad=True)),
+        UserWarning,
+        "checkpoint: the use_reentrant parameter should be",
+    ),
+    (
+        lambda: checkpoint(torch.exp, torch.ones(2), use_reentrant=True),
+        UserWarning,
+        "None of the inputs have requires_g",
+    ),
+    (
+        lambda: checkpoint_sequential([abs, abs], 2, torch.ones(2, requires_grad=True)),
         UserWarning,
         "sequential: the use_reentrant parameter",
     ),

@@ -47,7 +47,9 @@ class saved_tensors_hooks:
 
 
 class save_on_cpu(saved_tensors_hooks):
-    """In a block, what is kept for backward waits in the computer's memory. Source: torch.autograd.graph.save_on_cpu.
+    """In a block, what is kept for backward waits in the computer's memory; with pin_memory always in a copy.
+
+    Source: torch.autograd.graph.save_on_cpu.
 
     >>> x = torch.tensor(3.0, requires_grad=True)
     >>> with torch.autograd.graph.save_on_cpu():
@@ -57,7 +59,9 @@ class save_on_cpu(saved_tensors_hooks):
     """
 
     def __init__(self, pin_memory: bool = False, device_type: str = "cuda") -> None:
-        super().__init__(lambda t: (t.device, t.cpu()), lambda packed: packed[1].to(packed[0]))
+        super().__init__(
+            lambda t: (t.device, t.cpu().clone() if pin_memory else t.cpu()), lambda packed: packed[1].to(packed[0])
+        )
 
 
 @contextmanager

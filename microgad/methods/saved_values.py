@@ -30,7 +30,8 @@ PLACES = {
     "SquaredError": {"target": 1},
 }  # fmt: skip
 
-_APART = (type(None), int, float, complex, str, bytes, np.generic, PathLike)  # what shows nobody's memory
+# What shows nobody's memory.
+_APART = (type(None), int, float, complex, str, bytes, np.generic, PathLike, backend.device)
 
 
 def has(node: Function, name: str) -> bool:

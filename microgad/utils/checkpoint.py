@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from .. import errors, state
+from ..contexts import holding
 from ..function import Function, Packed
 from ..generator import default_generator
 from ..lazy import absent as _absent
@@ -29,8 +31,11 @@ def checkpoint(
 
     It takes the time of one more forward pass and saves the memory. The default generator is put back for the second
     call, so that dropout drops the same, unless `preserve_rng_state` is false. `context_fn` gives two contexts, for the
-    first call and for the second. Every kind of backward works, second derivatives too; `use_reentrant`, `debug` and
-    `early_stop` are accepted, and make no difference; without `use_reentrant` there is a UserWarning, as in PyTorch.
+    first call and for the second, which stops where all is there that is needed, unless `early_stop` is false.
+
+    Where `use_reentrant` is true, or isn't said, which warns, the arguments alone count, as in PyTorch: if none of them
+    requires grad, nothing inside has a gradient, of which a UserWarning tells; keyword arguments raise ValueError; the
+    second call is made whole. Every kind of backward works, second derivatives too.
 
     Backward raises RuntimeError where the second call doesn't begin with the operations of the first, of the same
     shapes and dtypes (unless `determinism_check` is "none"), and where an argument has been written to since. Source:
@@ -46,10 +51,21 @@ def checkpoint(
         raise ValueError(f"checkpoint: determinism_check must be 'default' or 'none', got {determinism_check!r}")
     if use_reentrant is None:
         _tell_to_choose("checkpoint")
-    if not state.current().grad_enabled:
-        return function(*args, **kwargs)
+    reentrant = use_reentrant is not False
+    if reentrant and kwargs:
+        raise ValueError(f"checkpoint: Unexpected keyword arguments: {', '.join(kwargs)}; give use_reentrant=False")
+    if reentrant and (context_fn or debug):
+        raise ValueError("checkpoint: Passing `context_fn` or `debug` is only supported when use_reentrant=False.")
+    seen = not reentrant or any(isinstance(x, Tensor) and x.requires_grad for x in args)
+    if not seen and any(isinstance(x, Tensor) for x in args):
+        warn("None of the inputs have requires_grad=True. Gradients will be None")
+    if not (seen and state.current().grad_enabled):
+        with state.scope(grad_enabled=False):
+            return function(*args, **kwargs)
     first, second = (context_fn or noop_context_fn)()
     region = Region(function, args, kwargs, preserve_rng_state, second, determinism_check != "none")
+    chosen = _early_stop.get()
+    region.stops = not reentrant and (early_stop if chosen is None else chosen)
     collector = Collector(state.current().observer)
     with state.scope(observer=collector), first:
         out = function(*args, **kwargs)
@@ -85,23 +101,27 @@ def checkpoint_sequential(
     end = 0
     for start in range(0, size * (segments - 1), size):
         end = start + size
-        part, reentrant = segment(start, end), bool(use_reentrant)
+        part, reentrant = segment(start, end), use_reentrant is not False
         input = checkpoint(part, input, use_reentrant=reentrant, preserve_rng_state=preserve_rng_state)
     return segment(end, len(functions))(input)
 
 
 def _tell_to_choose(op: str) -> None:
     warn(
-        f"torch.utils.checkpoint.{op}: the use_reentrant parameter should be passed explicitly; here it makes no "
-        "difference, and for PyTorch use_reentrant=False is the one to choose"
+        f"torch.utils.checkpoint.{op}: the use_reentrant parameter should be passed explicitly; use_reentrant=False is "
+        "the one to choose, for in its default, True, modules have no gradient where no argument requires one"
     )
 
 
-class Collector(state.Observer):
-    """An observer that collects the operations that are recorded."""
+class Enough(Exception):
+    """What leaves a call that is made again once all is there that is needed."""
 
-    def __init__(self, outer: Any) -> None:
-        self.outer, self.nodes = outer, list[Function]()
+
+class Collector(state.Observer):
+    """An observer that collects the operations that are recorded, as many as are needed."""
+
+    def __init__(self, outer: Any, needed: int | None = None) -> None:
+        self.outer, self.needed, self.nodes = outer, needed, list[Function]()
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
         """See an operation."""
@@ -109,9 +129,18 @@ class Collector(state.Observer):
         if hasattr(node, "kept"):
             self.nodes.append(node)
 
+    def begin(self, node: Function, inputs: tuple[Any, ...], target: Any = None) -> None:
+        """An operation is about to compute. Running statistics, which are in no graph, are still to be moved."""
+        if len(self.nodes) == self.needed and any(getattr(x, "node", None) is not None for x in inputs):
+            raise Enough
+        super().begin(node, inputs, target)
+
 
 class Region:
     """A call, and what its operations kept, as long as somebody has still to read it."""
+
+    stops = False  # whether it is made again no further than something is kept
+    needed: int | None = None  # how many operations that takes
 
     def __init__(
         self,
@@ -135,8 +164,9 @@ class Region:
         self.kinds = _kinds(nodes)
         self.versions = [(counter, counter[0]) for counter, _ in self.versions]
         for i, node in enumerate(nodes):
-            if node.kept:
+            if any(not isinstance(x, int | float | complex | None) for x in node.kept):
                 node.kept = Recomputed(self, i)
+                self.needed = i + 1 if self.stops else None
 
     def take(self, i: int) -> Any:
         """What operation i kept. The call is made again where nothing is left of the last one."""
@@ -147,17 +177,18 @@ class Region:
     def _again(self) -> list[Function]:
         if any(counter[0] != then for counter, then in self.versions):
             raise errors.GraphError("checkpoint: an argument has been modified by an inplace operation since the call")
-        collector, now = Collector(None), default_generator.snapshot()
+        collector, now = Collector(None, self.needed), default_generator.snapshot()
         if self.draws is not None:
             default_generator.set_state(self.draws)
         try:
-            with state.scope(path=self.path, observer=collector, grad_enabled=True, deriving=False), self.context:
+            scope = state.scope(path=self.path, observer=collector, grad_enabled=True, deriving=False)
+            with scope, self.context, contextlib.suppress(Enough):
                 self.function(*self.args, **self.kwargs)
         finally:
             if self.draws is not None:
                 default_generator.set_state(now)
-        fewer = len(collector.nodes) < len(self.kinds)
-        if fewer or (self.checks and _kinds(collector.nodes)[: len(self.kinds)] != self.kinds):
+        kinds = self.kinds[: self.needed]
+        if len(collector.nodes) < len(kinds) or (self.checks and _kinds(collector.nodes)[: len(kinds)] != kinds):
             raise CheckpointError(
                 f"checkpoint: the call was of {len(self.kinds)} operations, but called again it is of "
                 f"{len(collector.nodes)}, or of others"
@@ -199,10 +230,15 @@ def noop_context_fn() -> tuple[Any, Any]:
     return contextlib.nullcontext(), contextlib.nullcontext()
 
 
-@contextlib.contextmanager
-def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
-    """No effect: a region is recomputed whole. Source: torch.utils.checkpoint.set_checkpoint_early_stop."""
-    yield
+_early_stop: ContextVar[bool | None] = ContextVar("early stop", default=None)
+
+
+def set_checkpoint_early_stop(enable: bool) -> contextlib.AbstractContextManager[None]:
+    """In a block, whether calls that are made again stop early, whatever `checkpoint` is told.
+
+    Source: torch.utils.checkpoint.set_checkpoint_early_stop.
+    """
+    return holding(_early_stop, enable)
 
 
 @contextlib.contextmanager

@@ -425,7 +425,7 @@ def test_hooks_of_nodes_are_refused():
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     with torch.record(replay=True) as tape:
         y = x * 3
-        y.grad_fn.register_hook(lambda inputs, outputs: (inputs[0] * 10,))
+        y.grad_fn.register_hook(lambda inputs, outputs: (inputs[0] * 10, None))
         y.exp().sum().backward()
     for ask in (tape.verify, tape.program):
         with pytest.raises(RuntimeError, match="hooks of nodes"):

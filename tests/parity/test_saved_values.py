@@ -230,6 +230,17 @@ def hooks_for_a_block_are_asked_for_one_value(t, nn):
     return y.grad_fn._saved_self, seen
 
 
+@programs
+def pinned_memory_is_a_copy(t, nn):
+    x = leaf(t, 3)
+    with t.autograd.graph.save_on_cpu(pin_memory=True):
+        y = x * 1
+        z = y * y
+    y.zero_()
+    z.sum().backward()
+    return x.grad
+
+
 def refused(t, register):
     y = leaf(t, 3) * leaf(t, 3, seed=2)
     register(y.grad_fn._raw_saved_self, (leaf(t, 3) * 2).grad_fn._raw_saved_self)
