@@ -17,8 +17,8 @@ def backward_name(node: Any) -> str:
     cls = type(node)
     if cls.__name__ == "Output" and not hasattr(node, "called"):  # one of several results: what made it has the name
         return backward_name(node.edges[0])
-    if cls.__name__ == "Leaf":
-        return "AccumulateGrad"
+    if cls.__name__ == "AccumulateGrad":
+        return cls.__name__
     if hasattr(cls, "function") and not hasattr(node, "called"):  # a user's autograd.Function
         return f"{cls.__name__}Backward"
     found = (

@@ -243,4 +243,5 @@ Function.register_hook, Function.register_prehook = register_hook, register_preh
 Function.__call__ = call  # type: ignore[method-assign]
 Function.next_functions = property(next_functions)  # type: ignore[attr-defined]
 Function.metadata = property(metadata)  # type: ignore[attr-defined]
+Leaf.__name__ = Leaf.__qualname__ = "AccumulateGrad"  # by which programs that walk a graph know where it ends
 Function._sequence_nr = lambda node: node.number  # type: ignore[attr-defined]

@@ -327,6 +327,12 @@ def test_inputs_and_gradients_of_a_node_are_pytorchs(name: str) -> None:
     same(told(torch), told(microgad))
 
 
+def test_programs_see_where_a_graph_ends_by_the_class_s_name() -> None:
+    for library in (torch, microgad):
+        ((leaf, _),) = library.ones(2, requires_grad=True).exp().grad_fn.next_functions
+        assert type(leaf).__name__ == "AccumulateGrad"
+
+
 def test_a_constant_among_many_inputs_has_no_gradient() -> None:
     x = microgad.ones(2, requires_grad=True)
     one, none = microgad.stack([x, microgad.zeros(2)]).grad_fn(microgad.ones(2, 2))
