@@ -64,16 +64,18 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_without_a_gpu() -> None:
-    with torch.cuda.device(-1), torch.cuda.device("cpu"), torch.cuda.device_of(torch.ones(1)), torch.cuda.stream(None):
-        assert torch.ones(1).item() == 1
+    x = torch.ones(1, device="cpu")
+    with torch.cuda.device(-1), torch.cuda.device("cpu"), torch.cuda.device_of(x), torch.cuda.stream(None):
+        assert (x + 1).item() == 2
 
 
 def test_without_cupy_they_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.ones(1, device="cpu")
     monkeypatch.setitem(sys.modules, "cupy", None)
     for call in (
         torch.cuda.Stream, torch.cuda.Event, torch.cuda.current_stream, torch.cuda.default_stream,
         torch.cuda.device(0).__enter__, torch.cuda.get_device_properties, torch.cuda.current_device,
-        torch.ones(1).cuda,
+        x.cuda,
     ):  # fmt: skip
         for expected in (RuntimeError, AssertionError):  # PyTorch's, built for GPUs and not
             with pytest.raises(expected, match="needs CuPy"):
