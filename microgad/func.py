@@ -278,7 +278,8 @@ def vmap(
             slices = [x if d is None else x.select(d, i) for x, d in zip(leaves, dims, strict=True)]
             pairs = [(x, s) for x, s, d in zip(leaves, slices, dims, strict=True) if d is not None]
             drawing = every.at(i % width) if randomness == "different" else sharing(None)
-            with drawing, holding(mapping, (*mapping.get(), pairs)):
+            again = state.called_again.get() or ((i + 1) % width > 0 and i + 1 < size)
+            with drawing, holding(mapping, (*mapping.get(), pairs)), holding(state.called_again, again):
                 results.append(func(*rebuild(slices), **kwargs))
             if not i and randomness == "error" and (default_generator.snapshot() != draws).any():
                 default_generator.set_state(draws)

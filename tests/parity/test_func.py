@@ -340,3 +340,22 @@ def vmap_counts_offsets_as_if_each_slice_lay_where_the_whole_begins(t, nn):
     inner = t.func.vmap(t.func.vmap(lambda x: x.as_strided((1,), (1,), 1)))(x.reshape(2, 2, 3))
     sides = t.func.vmap(lambda x, y: x.as_strided((2,), (6,), 3) * y, in_dims=(1, None))(x, x[0, 0])
     return found, inner, sides, t.autograd.grad(inner.sum() + sides.sum(), x)
+
+
+@programs
+def one_backward_for_all_slices_frees_the_graph_once(t, nn):
+    """As the tutorial on Jacobians has it: the rows of one by vmap of a product with it."""
+
+    def rows(y, x, seeds, **options):
+        return t.vmap(lambda v: t.autograd.grad(y, x, v)[0], **options)(seeds)
+
+    x = leaf(t, 3)
+    y, z = x.exp().pow(2), x.exp().pow(3)
+    whole = rows(y, x, t.eye(3).double())
+    inner = t.vmap(t.vmap(lambda v: t.autograd.grad(z, x, v)[0]))(t.eye(3).double().expand(2, 3, 3))
+    over = []
+    for again in (lambda: y.sum().backward(), lambda: rows(x.exp(), x, t.eye(3).double(), chunk_size=2)):
+        with pytest.raises(RuntimeError, match="second time"):
+            again()
+        over.append(True)
+    return whole, inner, over
