@@ -59,11 +59,16 @@ class Covariance:
 
     def _factorized(self, given: str, matrix: Tensor) -> Tensor:
         """The factor for all of the batch, computed once of a matrix that they have in common."""
-        if given == "precision_matrix":  # the factor of the reversed inverse, reversed
-            matrix = inv(cholesky(matrix.flip(-2, -1)).flip(-2, -1).mT).tril()
+        if given == "precision_matrix":
+            matrix = _precision_to_scale_tril(matrix)
         elif given == "covariance_matrix":
             matrix = cholesky(matrix)
         return matrix.expand(*self._batch_shape, -1, -1)
+
+
+def _precision_to_scale_tril(P: Tensor) -> Tensor:
+    """The Cholesky factor of the inverse of P (*, K, K): that of P reversed, inverted and reversed."""
+    return inv(cholesky(P.flip(-2, -1)).flip(-2, -1).mT).tril()
 
 
 class NormalVectors(Distribution):

@@ -11,6 +11,7 @@ from ..ops.movement import broadcast_shapes
 from ..tensor import Tensor
 from . import constraints
 from .covariance import Covariance, NormalVectors, half_log_det, mahalanobis, one_of
+from .covariance import _precision_to_scale_tril as _precision_to_scale_tril
 from .utils import _standard_normal
 
 

@@ -182,8 +182,12 @@ class Absent:
     def _used(self, *args: Any, **options: Any) -> NoReturn:
         raise AttributeError(f"{_place()}: {said_of(self)}")
 
-    __call__ = __getattr__ = __setattr__ = __iter__ = __enter__ = __mro_entries__ = _used
+    __call__ = __getattr__ = __setattr__ = __iter__ = __enter__ = _used
     __instancecheck__ = __subclasscheck__ = _none_is
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type]:
+        """A library that nobody asks for its class may derive it: to make an object of it is to use what is absent."""
+        return (type("Absent", (), {"__new__": lambda cls, *args, **options: self._used()}),)
 
     def __getitem__(self, index: Any) -> Absent:
         """In annotations: what is absent of a type, or it or another, is absent as well."""

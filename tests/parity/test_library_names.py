@@ -77,3 +77,18 @@ def test_batches_of_a_programs_own_kinds(batch, alone, monkeypatch):
         except (TypeError, RuntimeError) as error:
             found.append(type(error))
     assert found[0] == found[1]
+
+
+def test_the_factor_of_an_inverse():
+    """As Laplace approximations ask for it."""
+
+    def found(library):
+        room = importlib.import_module(f"{library.__name__}.distributions.multivariate_normal")
+        matrix = library.tensor([[[2.0, 0.5], [0.5, 1.0]], [[3.0, -1.0], [-1.0, 4.0]]], dtype=library.float64)
+        return room._precision_to_scale_tril(matrix).numpy()
+
+    np.testing.assert_allclose(found(microgad), found(torch), rtol=1e-14)
+
+
+def test_nothing_is_traced():
+    assert microgad._C._is_tracing() is torch._C._is_tracing() is False

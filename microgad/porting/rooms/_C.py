@@ -28,6 +28,11 @@ def _get_tracing_state() -> None:
     """None: nothing is traced."""
 
 
+def _is_tracing() -> bool:
+    """False: nothing is traced."""
+    return False
+
+
 def _are_functorch_transforms_active() -> bool:
     """False: `vmap` calls a function slice by slice, with Tensors whose values can be looked at."""
     return False
