@@ -44,6 +44,7 @@ def test_nodes_lead_to_the_leaves() -> None:
     (leaf, _), (none, _) = mul.next_functions
     assert leaf.name() == "torch::autograd::AccumulateGrad"
     assert repr(leaf).startswith("<AccumulateGrad object at 0x")
+    assert type(leaf).__name__ == leaf.__class__.__qualname__ == "AccumulateGrad"
     assert leaf.variable is x
     assert none is None
     assert leaf.next_functions == ()
