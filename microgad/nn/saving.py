@@ -74,31 +74,27 @@ def load(module: Module, state_dict: Mapping[str, Any], strict: bool, assign: bo
     """What `Module.load_state_dict` does."""
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
-    found = _Load(getattr(state_dict, "_metadata", None) or {}, assign, _IncompatibleKeys([], []), [], [], [])
+    found = _Load(getattr(state_dict, "_metadata", None) or {}, assign, _IncompatibleKeys([], []), [], [])
+    restore = (
+        _restorer(module) if any("_load_state_dict_post_hooks" in vars(part) for part in module.modules()) else None
+    )
     found.visit(module, dict(state_dict), "")
-    keys, errors, hooks = found.keys, found.errors, found.hooks
-    if errors or (strict and any(keys) and not hooks):
-        raise _failed(module, keys if strict else None, errors)
-    restore = _restorer(module) if strict and hooks else None
+    if found.errors or (strict and any(found.keys)):
+        if restore is not None:
+            restore()
+        raise _failed(module, found.keys if strict else None, found.errors)
     _write(found.writes)
-    for call in hooks:
-        if call() is not None:
-            raise AssertionError("a hook after loading must return None: it changes incompatible_keys in place")
-    if restore is not None and any(keys):
-        restore()
-        raise _failed(module, keys, errors)
-    return keys
+    return found.keys
 
 
 class _Load(NamedTuple):
-    """What was found to be wrong, to be written and to be called then, as the modules were gone through."""
+    """What was found to be wrong, and to be written then, as the modules were gone through."""
 
     metadata: Mapping[str, Any]
     assign: bool
     keys: _IncompatibleKeys
     errors: list[str]
     writes: list[Callable[[], Any]]
-    hooks: list[Callable[[], Any]]
 
     def visit(self, module: Module, state_dict: dict[str, Any], prefix: str) -> None:
         """A module and all below."""
@@ -108,8 +104,10 @@ class _Load(NamedTuple):
             if child is not None:
                 below = f"{prefix}{name}."
                 self.visit(child, {key: value for key, value in state_dict.items() if key.startswith(below)}, below)
-        after = vars(module).get("_load_state_dict_post_hooks", {}).values()
-        self.hooks.extend(partial(hook, module, self.keys) for hook in after)
+        for hook in vars(module).get("_load_state_dict_post_hooks", {}).values():  # it sees what is loaded by now
+            _write(self.writes)
+            if hook(module, self.keys) is not None:
+                raise AssertionError("a hook after loading must return None: it changes incompatible_keys in place")
 
 
 def _write(writes: list[Callable[[], Any]]) -> None:
@@ -218,7 +216,7 @@ def _failed(module: Module, keys: _IncompatibleKeys | None, errors: list[str]) -
 
 
 def _restorer(module: Module) -> Callable[[], None]:
-    """A function that puts parameters and buffers back, for hooks that leave keys which must fail the load."""
+    """A function that puts parameters and buffers back, for hooks that saw a load which fails."""
     held = [(m, dict(m._parameters), dict(m._buffers)) for m in module.modules()]
     tensors = [t for _, parameters, buffers in held for t in (*parameters.values(), *buffers.values())]
     values = [(t, t.array.copy()) for t in tensors if not (t is None or is_lazy(t))]

@@ -202,6 +202,22 @@ def hooks_of_state(t, nn):
 
 
 @program
+def a_hook_after_loading_sees_what_is_missing_by_then(t, nn):
+    """And what it forgives is that alone."""
+    seen, m = [], nn.Sequential(nn.Linear(1, 2), nn.Sequential(nn.Linear(2, 2)), nn.Linear(2, 1))
+
+    def forgive(module, keys):
+        seen.append(([*keys.missing_keys], [*keys.unexpected_keys], module[0].weight.tolist()))
+        keys.missing_keys.clear()
+
+    m[1].register_load_state_dict_post_hook(forgive)
+    state = m.state_dict() | {"1.0.weight": t.ones(2, 2), "2.other": t.ones(1)}
+    for key in ("0.bias", "1.0.bias", "2.bias"):
+        del state[key]
+    return m.load_state_dict(state, strict=False), seen
+
+
+@program
 def hook_of_state_that_returns(t, nn):
     m = net(t, nn)
     m.register_state_dict_post_hook(lambda module, state, prefix, metadata: state)
