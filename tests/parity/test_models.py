@@ -294,3 +294,27 @@ def test_settings_that_are_refused():
             library.VisionTransformer(10, 4, 1, 1, 8, 8)
         with pytest.raises(AssertionError, match="Wrong image"):
             library.VisionTransformer(8, 4, 1, 1, 8, 8)((torch if library is theirs else microgad).zeros(1, 3, 9, 9))
+
+
+def test_layers_by_name():
+    from torchvision.models._utils import IntermediateLayerGetter, _make_divisible
+
+    from microgad.models import _utils as ours
+
+    def found(library, models, getter):
+        library.manual_seed(0)
+        net = getter(models.resnet18(num_classes=2).eval(), {"layer1": "a", "layer3": "b"})
+        x = library.tensor(np.linspace(-1, 1, 3 * 32 * 32, dtype=np.float32).reshape(1, 3, 32, 32))
+        return list(net.state_dict()), {name: y.detach().numpy() for name, y in net(x).items()}
+
+    (names, mine), (expected, others) = (
+        found(microgad, models, ours.IntermediateLayerGetter), found(torch, theirs, IntermediateLayerGetter)
+    )  # fmt: skip
+    assert names == expected
+    assert list(mine) == list(others)
+    for name, y in mine.items():
+        np.testing.assert_allclose(y, others[name], rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="return_layers are not present in model"):
+        ours.IntermediateLayerGetter(models.resnet18(), {"nowhere": "a"})
+    widths = [(v, *rest) for v in (3, 12, 17.6, 20, 31.9) for rest in ((8,), (8, 16), (4, None))]
+    assert [ours._make_divisible(*w) for w in widths] == [_make_divisible(*w) for w in widths]
