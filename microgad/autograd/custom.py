@@ -327,6 +327,13 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
     return once
 
 
+class InplaceFunction(Function):
+    """A Function that may write into its input, which it then marks as dirty.
+
+    Source: torch.autograd.function.InplaceFunction.
+    """
+
+
 class _Once(Function):
     """The same values, of which there is no second derivative."""
 

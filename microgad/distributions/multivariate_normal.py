@@ -12,6 +12,7 @@ from ..tensor import Tensor
 from . import constraints
 from .covariance import Covariance, NormalVectors, half_log_det, mahalanobis, one_of
 from .covariance import _precision_to_scale_tril as _precision_to_scale_tril
+from .covariance import mahalanobis as _batch_mahalanobis  # noqa: F401 - libraries import it from here
 from .utils import _standard_normal
 
 

@@ -51,7 +51,8 @@ ROOTS = ("torch", "torchvision", "functorch", "safetensors", "torchinfo", "torch
 # Where libraries find whose array x is, by type(x).__module__, and what programs print of it.
 HOMES = {Tensor: "torch", Size: "torch", device: "torch", dtype: "torch", Parameter: "torch.nn.parameter"}
 ALONE = {"ChannelShuffle": "channelshuffle", "Flatten": "flatten", "Unflatten": "flatten"}  # layers' own rooms, there
-HOMONYMS = ("torch.autograd.gradcheck",)  # modules that go by the name of a function of the room above, where it is
+# Modules that go by the name of a function of the room above, where it is.
+HOMONYMS = ("torch.autograd.gradcheck", "torch.multiprocessing.spawn", "torch.nn.parallel.data_parallel")
 LIKE = "2.13.0"  # the version of PyTorch that programs are told of
 
 

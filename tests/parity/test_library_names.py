@@ -79,15 +79,48 @@ def test_batches_of_a_programs_own_kinds(batch, alone, monkeypatch):
     assert found[0] == found[1]
 
 
-def test_the_factor_of_an_inverse():
-    """As Laplace approximations ask for it."""
+def test_the_factor_of_an_inverse_and_distances():
+    """As Laplace approximations and Gaussian processes ask for them."""
 
     def found(library):
         room = importlib.import_module(f"{library.__name__}.distributions.multivariate_normal")
         matrix = library.tensor([[[2.0, 0.5], [0.5, 1.0]], [[3.0, -1.0], [-1.0, 4.0]]], dtype=library.float64)
-        return room._precision_to_scale_tril(matrix).numpy()
+        factor, x = room._precision_to_scale_tril(matrix), library.arange(12.0, dtype=library.float64).reshape(3, 2, 2)
+        return [t.numpy() for t in (factor, room._batch_mahalanobis(factor, x), room._batch_mahalanobis(factor[0], x))]
 
-    np.testing.assert_allclose(found(microgad), found(torch), rtol=1e-14)
+    for mine, theirs in zip(found(microgad), found(torch), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-13)
+
+
+def test_paddings_for_each_side():
+    from torch.nn.modules.utils import _reverse_repeat_tuple as theirs
+
+    from microgad.nn.modules.utils import _reverse_repeat_tuple as ours
+
+    assert ours((1, 2, 3), 2) == theirs((1, 2, 3), 2)
+
+
+def test_a_function_that_writes_into_its_input():
+    """As quantized networks have it."""
+
+    def found(library):
+        class Signs(library.autograd.function.InplaceFunction):
+            @staticmethod
+            def forward(ctx, x, inplace=False):
+                if inplace:
+                    ctx.mark_dirty(x)
+                return (x if inplace else x.clone()).sign_()
+
+            @staticmethod
+            def backward(ctx, grad):
+                return grad * 2, None
+
+        x = library.tensor([-2.0, 3.0], requires_grad=True)
+        y = Signs.apply(x * 1, True) + Signs.apply(x)
+        y.sum().backward()
+        return y.tolist(), x.grad.tolist(), issubclass(Signs, library.autograd.Function)
+
+    assert found(microgad) == found(torch)
 
 
 def test_nothing_is_traced():

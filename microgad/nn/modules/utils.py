@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,16 @@ _single, _pair, _triple, _quadruple = (partial(each, n=n) for n in (1, 2, 3, 4))
 def _ntuple(n: int, name: str = "parse") -> partial[tuple[object, ...]]:
     """A function that makes n of one number."""
     return partial(each, n=n)
+
+
+def _reverse_repeat_tuple(t: Sequence[int], n: int) -> tuple[int, ...]:
+    """Each number n times, the last first: of a padding for each dimension, what `pad` takes.
+
+    >>> from microgad.nn.modules.utils import _reverse_repeat_tuple
+    >>> _reverse_repeat_tuple((1, 2), 2)
+    (2, 2, 1, 1)
+    """
+    return tuple(x for x in reversed(t) for _ in range(n))
 
 
 def consume_prefix_in_state_dict_if_present(state_dict: dict[str, Any], prefix: str) -> None:
