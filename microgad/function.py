@@ -460,6 +460,3 @@ class Leaf(Function):
     def variable(self) -> Any:
         """The Tensor; None where it is gone."""
         return self.tensor()
-
-
-Leaf.__name__ = Leaf.__qualname__ = "AccumulateGrad"  # PyTorch's: programs that walk a graph know its ends by it

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 import warnings
 from typing import Any
@@ -15,10 +14,15 @@ TO_SCALAR = (
 )
 
 
-@functools.cache
+heard: set[str] = set()  # what was said once
+always = False  # set_warn_always: it is said every time
+
+
 def once(said: str) -> None:
     """Warn of it, the first time only."""
-    warn(said)
+    if always or said not in heard:
+        warn(said)
+        heard.add(said)
 
 
 def warn(said: str, category: type[Warning] = UserWarning) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
+
+import numpy as np
 
 from . import backend, dtypes
 from .errors import DtypeError
@@ -12,15 +14,20 @@ from .placement import address, memory_of
 
 
 class UntypedStorage:
-    """The whole memory that a Tensor lies in, as bytes. Source: torch.UntypedStorage.
+    """The whole memory that a Tensor lies in, as bytes, or memory of its own. Source: torch.UntypedStorage.
 
     >>> x = torch.arange(6.0)
     >>> x[2:].untyped_storage().nbytes(), x[2:].untyped_storage().data_ptr() == x.data_ptr()
     (24, True)
+    >>> torch.UntypedStorage(8).nbytes(), torch.UntypedStorage([1, 2, 255]).tolist()
+    (8, [1, 2, 255])
     """
 
-    def __init__(self, row: Any) -> None:
-        self.row = row
+    def __init__(self, row: Any = 0) -> None:
+        """The memory itself, how many bytes of whatever value, or the bytes."""
+        if isinstance(row, int):
+            row = np.empty(row, np.uint8)
+        self.row = np.array(row, np.uint8) if isinstance(row, (list, tuple)) else row
 
     def nbytes(self) -> int:
         """How many bytes it has."""
@@ -31,6 +38,17 @@ class UntypedStorage:
         return int(self.row.size)
 
     size = __len__
+
+    def clone(self) -> Self:
+        """A copy."""
+        return type(self)(self.row.copy())
+
+    def __sizeof__(self) -> int:
+        return super().__sizeof__() + self.nbytes()
+
+    def resizable(self) -> bool:
+        """True, though only `Tensor.resize_` gives a Tensor more memory."""
+        return True
 
     def data_ptr(self) -> int:
         """Where in memory it begins."""

@@ -82,10 +82,26 @@ def test_each_time(call, kind, said):
 
 @pytest.mark.parametrize(("call", "said"), WARNED_ONCE)
 def test_once(call, said):
-    notices.once.cache_clear()
+    notices.heard.clear()
     with pytest.warns(UserWarning, match=said):
         call()
     call()
+
+
+def test_each_time_if_asked_for():
+    torch.set_warn_always(True)
+    try:
+        assert torch.is_warn_always_enabled()
+        for _ in range(2):
+            with pytest.warns(UserWarning, match="numbers before"):
+                torch.ones(1).sub_(2, torch.ones(1))
+    finally:
+        torch.set_warn_always(False)
+
+
+def test_a_class_is_not_what_no_grad_decorates():
+    with pytest.warns(FutureWarning, match="Decorating classes"):
+        torch.no_grad()(type("C", (), {}))
 
 
 def test_old_arguments_of_autograd():
@@ -112,7 +128,7 @@ def test_nothing_is_said_where_pytorch_says_nothing():
         assert y.grad.tolist() == [1, 1]
         assert torch.ones(2).grad is torch.ones(2, requires_grad=True).grad is None
         torch.tensor([torch.tensor(1.0), 2.0])
-        notices.once.cache_clear()
+        notices.heard.clear()
         loss = result().sum()
         assert (int(loss), bool(loss), loss.item(), f"{loss:.1f}", float(loss.detach())) == (4, True, 4.0, "4.0", 4.0)
         with torch.no_grad():
@@ -134,7 +150,7 @@ def test_memory_is_pinned_for_a_gpu():
 
 def test_a_write_of_complex_numbers_leaves_the_imaginary_part_out_of_the_gradient_too():
     z = torch.tensor([1 + 2j, 3 - 1j], requires_grad=True)
-    notices.once.cache_clear()
+    notices.heard.clear()
     with pytest.warns(UserWarning, match="Casting complex values"):
         x = torch.zeros(2).copy_(z)
     (x * torch.tensor([2.0, 5.0])).sum().backward()

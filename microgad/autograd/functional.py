@@ -79,7 +79,7 @@ def jacobian(
 
     A backward pass for each element of the outputs, or, with strategy "forward-mode", a derivative along each element
     of the inputs; all at once with `vectorize`. One output, or one input, stands for itself, several for tuples.
-    Source: torch.autograd.functional.jacobian.
+    Raises RuntimeError for `strict` beside `vectorize`. Source: torch.autograd.functional.jacobian.
 
     >>> torch.autograd.functional.jacobian(lambda x: x * x, torch.tensor([1.0, 2.0]))
     tensor([[2., 0.],
@@ -87,6 +87,8 @@ def jacobian(
     """
     if strategy not in ("reverse-mode", "forward-mode"):
         raise errors.ArgumentError(f"jacobian: strategy must be 'reverse-mode' or 'forward-mode', got '{strategy}'")
+    if strict and vectorize:
+        raise errors.ArgumentError("jacobian: strict=True and vectorize=True don't go together")
     call, chunk = _Call("jacobian", func, inputs, create_graph, strict), None if vectorize else 1
     if strategy == "forward-mode":
         rows = by_columns(call.outputs, call.inputs, create_graph, chunk)

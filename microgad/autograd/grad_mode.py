@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar, overload
 from .. import state
 from ..arguments import boolean
 from ..lazy import absent as _absent
+from ..notices import warn
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,6 +52,8 @@ class _GradMode:
             _return_to(before)
 
     def __call__(self, function: F) -> F:
+        if isinstance(function, type):
+            warn("Decorating classes is deprecated: what is decorated is the making of an object alone", FutureWarning)
         if inspect.isgeneratorfunction(function):  # its body runs at each step, not at the call
             return self._stepwise(function)
 

@@ -128,7 +128,9 @@ class Conversion:
     is_nonzero, is_same_size, is_signed = facts.is_nonzero, facts.is_same_size, facts.is_signed
 
     def as_subclass(self: Tensor, cls: Any) -> Any:
-        """The same memory as an instance of a subclass of Tensor: a view."""
+        """The same memory as an instance of a subclass of Tensor: a view. TypeError where cls is none."""
+        if not (isinstance(cls, type) and issubclass(cls, core.Tensor)):
+            raise TypeError(f"as_subclass: cls must be a subclass of Tensor, but is {cls!r}")
         return movement.alias(self)._of_class(cls)
 
     def _of_class(self: Tensor, cls: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
@@ -42,7 +43,10 @@ def _each(op: str, function: Callable[..., Any], self: Tensor, *others: Tensor) 
     if any(x.requires_grad for x in (self, *others)):
         raise errors.GraphError(f"Can't call {op}() on a Tensor that requires grad. Use detach().{op}() instead")
     rows = zip(*(x.expand(self.shape).reshape(-1).tolist() for x in (self, *others)), strict=True)
-    self.copy_(self.new_tensor([function(*row) for row in rows]).reshape(self.shape))
+    values = [function(*row) for row in rows]
+    if wrong := [x for x in values if not isinstance(x, numbers.Complex | core.Tensor)]:
+        raise TypeError(f"{op}: the function must return a number, but returned {wrong[0]!r:.60}")
+    self.copy_(self.new_tensor(values).reshape(self.shape))
     return self
 
 

@@ -444,6 +444,11 @@ CALLS = """
     T.nn.functional.adaptive_avg_pool1d(A,0)
     T.nn.functional.adaptive_max_pool2d(B,(2,0),return_indices=True)
     T.nn.functional.interpolate(B[None],scale_factor=.3,mode="area")
+    v.clone().resize_as_(A.t()[None,:2,None,:2].contiguous(memory_format=T.channels_last),memory_format=T.preserve_format).stride()
+    v.clone().resize_as_(A.T[:,:1],memory_format=T.preserve_format).stride()
+    (lambda s: (s.clone().tolist(), s.clone().data_ptr() == s.data_ptr(), s.resizable()))(i.untyped_storage())
+    T.UntypedStorage(4).nbytes(), T.UntypedStorage().nbytes(), T.UntypedStorage([1, 2, 255]).tolist()
+    T.ones(9).untyped_storage().__sizeof__() - v[:0].clone().untyped_storage().__sizeof__()
 """
 
 

@@ -248,6 +248,14 @@ REFUSED = """
     T.func.jacrev(T.exp,[0])(v)
     T.func.jacrev(T.mul,(1,0.))(v,v)
     T.func.functional_call(T.nn.ReLU(),3,v)
+    T.zeros(0,4,2**61)
+    T.ones(2).resize_([0,4,2**61])
+    i.apply_(lambda x: "a")
+    v.as_subclass(dict)
+    T.set_num_threads(2**65)
+    T._foreach_zero([v])
+    T._foreach_copy([v],[v])
+    T.autograd.functional.jacobian(T.exp,v,strict=True,vectorize=True)
     T.func.stack_module_state([T.nn.Linear(2,2),T.nn.Linear(2,2).requires_grad_(False)])
 """
 

@@ -99,7 +99,7 @@ def test_nothing_is_told(call: Callable[[Any], Any]) -> None:
 def warned(call: Callable[[Any, Any], Any], t: Any) -> warnings.WarningMessage:
     torch.set_warn_always(True)  # also of what another test has led to
     torch.storage._warn_typed_storage_removal.__dict__.pop("has_warned", None)
-    notices.once.cache_clear()
+    notices.heard.clear()
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         call(t, t.nn.functional)

@@ -20,9 +20,9 @@ from microgad.utils import bar, cache
 
 @pytest.fixture(autouse=True)
 def _unsaid():
-    notices.once.cache_clear()
+    notices.heard.clear()
     yield
-    notices.once.cache_clear()
+    notices.heard.clear()
 
 
 def test_nothing_is_compiled_and_that_is_said_once() -> None:

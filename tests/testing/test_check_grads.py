@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 import microgad as torch
 import microgad.nn.functional as F
-from microgad import Function
+from microgad import Function, notices
 from microgad.errors import ArgumentError
-from microgad.notices import once
 from microgad.testing import GradcheckError, check_grads
 
 from .without_conj import WithoutConj
@@ -208,7 +207,7 @@ def test_float16_is_held_against_float64():
 
 
 def test_the_complex_step_warns_of_nothing():
-    once.cache_clear()
+    notices.heard.clear()
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         check_grads(lambda x: x * x.long(), [leaf(1.5, 0.5)])

@@ -29,7 +29,7 @@ def size_of(size: tuple[Any, ...]) -> tuple[int, ...]:
     shape = tuple(map(operator.index, sizes))
     if any(n < 0 for n in shape):
         raise ArgumentError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
-    if math.prod(shape) >= 2**60:
+    if math.prod(n or 1 for n in shape) >= 2**60:  # as PyTorch and NumPy count, also where nothing is held
         raise ArgumentError(f"Storage size calculation overflowed with sizes={list(shape)}")
     return shape
 

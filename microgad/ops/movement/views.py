@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ... import backend, errors, function, leaves, state
+from ... import backend, errors, formats, function, leaves, state
 from ...naming import called, called_as_in_place
 from ...placement import axes_of, geometry, memory_of
 from ...stand_ins import Tensor
@@ -216,5 +216,8 @@ def resize_(input: Tensor, size: Sequence[int], *, memory_format: Any = None) ->
 
 @tensors_only
 def resize_as_(input: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
-    """`resize_` to the shape of another Tensor. Source: torch.resize_as_."""
+    """`resize_` to the shape of another Tensor, in its order with preserve_format. Source: torch.resize_as_."""
+    if memory_format is formats.preserve_format:
+        in_rows = the_template.is_contiguous()
+        memory_format = None if in_rows else next((f for f in formats.AXES if the_template.is_contiguous(f)), None)
     return resize_(input, the_template.shape, memory_format=memory_format)

@@ -16,10 +16,8 @@ _METHODS = {
     "tan", "tanh", "trunc",
 }  # fmt: skip
 _OTHERWISE: dict[str, Callable[..., Any]] = {
-    "copy": lambda x, src, non_blocking=False: src,
     "copy_": Tensor.copy_,
     "norm": lambda x, ord=2, dtype=None: vector_norm(x, ord, dtype=dtype),
-    "zero": lambda x: x.new_zeros(()),
     "zero_": Tensor.zero_,
 }
 for _name, _as in (("maximum", "clamp_min"), ("minimum", "clamp_max")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ... import cuda
+from ... import cuda, notices
 from ...arguments import boolean
 from ...devices import device as _device
 from ...devices import get_default_device
@@ -38,8 +38,8 @@ def set_num_threads(num_threads: int) -> None:
 def _positive(op: str, number: int) -> int:
     if type(number) is not int:
         raise RuntimeError(f"{op} expects an int, but got {type(number).__name__}")
-    if number < 1:
-        raise RuntimeError(f"{op} expects a positive integer")
+    if not 1 <= number < 2**31:
+        raise ArgumentError(f"{op} expects a positive integer, and one of 32 bits")
     return number
 
 
@@ -98,16 +98,21 @@ def get_device_module(device: Any = None) -> Any:
 
 
 def set_warn_always(b: bool) -> None:
-    """No effect: what is said once stays so. Source: torch.set_warn_always."""
+    """Whether what is said once is said every time. Source: torch.set_warn_always."""
     boolean("set_warn_always", b=b)
+    notices.always = b
 
 
 def is_warn_always_enabled() -> bool:
-    """False. Source: torch.is_warn_always_enabled."""
+    """What was asked for. Source: torch.is_warn_always_enabled."""
+    return notices.always
+
+
+def is_vulkan_available() -> bool:
+    """False. Source: torch.is_vulkan_available."""
     return False
 
 
-is_vulkan_available = is_warn_always_enabled
 has_mkl = has_openmp = False
 has_lapack = has_spectral = True
 
