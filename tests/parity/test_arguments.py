@@ -447,6 +447,7 @@ CALLS = """
     v.clone().resize_as_(A.t()[None,:2,None,:2].contiguous(memory_format=T.channels_last),memory_format=T.preserve_format).stride()
     v.clone().resize_as_(A.T[:,:1],memory_format=T.preserve_format).stride()
     (lambda s: (s.clone().tolist(), s.clone().data_ptr() == s.data_ptr(), s.resizable()))(i.untyped_storage())
+    T.abs(v.cfloat(), out=T.empty(3).double())
     T.UntypedStorage(4).nbytes(), T.UntypedStorage().nbytes(), T.UntypedStorage([1, 2, 255]).tolist()
     T.ones(9).untyped_storage().__sizeof__() - v[:0].clone().untyped_storage().__sizeof__()
 """

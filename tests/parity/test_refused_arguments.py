@@ -256,6 +256,17 @@ REFUSED = """
     T._foreach_zero([v])
     T._foreach_copy([v],[v])
     T.autograd.functional.jacobian(T.exp,v,strict=True,vectorize=True)
+    T.neg(v,out=T.empty(3).double())
+    T.floor(v,out=T.empty(3).double())
+    T.ceil(v,out=T.empty(3).double())
+    T.round(v,out=T.empty(3).double())
+    T.trunc(v,out=T.empty(3).double())
+    T.frac(v,out=T.empty(3).double())
+    T.abs(v,out=T.empty(3).double())
+    T.sign(v,out=T.empty(3).double())
+    T.sgn(v,out=T.empty(3).double())
+    T.conj_physical(v,out=T.empty(3).double())
+    T.bitwise_not(i,out=T.empty(3).int())
     T.func.stack_module_state([T.nn.Linear(2,2),T.nn.Linear(2,2).requires_grad_(False)])
 """
 

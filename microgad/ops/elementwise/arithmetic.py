@@ -186,7 +186,7 @@ def neg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.neg(torch.tensor([1, -2]))
     tensor([-1,  2])
     """
-    return into(out, Neg.apply(input))
+    return into(out, Neg.apply(input), exact="neg")
 
 
 @tensors_only

@@ -50,7 +50,7 @@ def conj_physical(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.conj_physical(torch.tensor([1 + 2j]))
     tensor([1.-2.j])
     """
-    return into(out, conj(input) if out is None or input.is_complex() else input.clone())
+    return into(out, conj(input) if out is None or input.is_complex() else input.clone(), exact="conj_physical")
 
 
 def is_complex(x: Any) -> bool:

@@ -100,7 +100,7 @@ def bitwise_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.bitwise_not(torch.tensor([True, False]))
     tensor([False,  True])
     """
-    return into(out, BitwiseNot.apply(input))
+    return into(out, BitwiseNot.apply(input), exact="bitwise_not")
 
 
 def bitwise_left_shift(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:

@@ -42,7 +42,7 @@ def ceil(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.ceil(torch.tensor([-1.5, 1.2]))
     tensor([-1.,  2.])
     """
-    return into(out, Ceil.apply(input))
+    return into(out, Ceil.apply(input), exact="ceil")
 
 
 class Floor(Steps):
@@ -60,7 +60,7 @@ def floor(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.floor(torch.tensor([-1.5, 1.2]))
     tensor([-2.,  1.])
     """
-    return into(out, Floor.apply(input))
+    return into(out, Floor.apply(input), exact="floor")
 
 
 class Trunc(Steps):
@@ -78,7 +78,7 @@ def trunc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.trunc(torch.tensor([-1.5, 1.2]))
     tensor([-1.,  1.])
     """
-    return into(out, Trunc.apply(input))
+    return into(out, Trunc.apply(input), exact="trunc")
 
 
 class Round(Steps):
@@ -101,7 +101,7 @@ def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Ten
     >>> torch.round(torch.tensor([1.2345]), decimals=2)
     tensor([1.2300])
     """
-    return into(out, Round.apply(input, decimals=decimals))
+    return into(out, Round.apply(input, decimals=decimals), exact="round")
 
 
 class Frac(Function):
@@ -123,7 +123,7 @@ def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.frac(torch.tensor([1.25, -1.25]))
     tensor([ 0.2500, -0.2500])
     """
-    return into(out, Frac.apply(input))
+    return into(out, Frac.apply(input), exact="frac")
 
 
 def _next(a: Any, b: Any) -> Any:

@@ -43,7 +43,7 @@ def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.abs(torch.tensor([-1.5, 2.0]))
     tensor([1.5000, 2.0000])
     """
-    return into(out, Abs.apply(input))
+    return into(out, Abs.apply(input), exact="" if input.is_complex() else "abs")
 
 
 class Sign(Steps):
@@ -87,7 +87,7 @@ def sign(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """
     if input.is_complex():
         raise KindError("sign: is not supported for complex tensors; use sgn")
-    return into(out, Sign.apply(input))
+    return into(out, Sign.apply(input), exact="sign")
 
 
 @tensors_only
@@ -97,7 +97,7 @@ def sgn(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.sgn(torch.tensor([3 + 4j, 0]))
     tensor([0.6000+0.8000j, 0.0000+0.0000j])
     """
-    return into(out, called("SgnBackward0", _direction(input)))
+    return into(out, called("SgnBackward0", _direction(input)), exact="sgn")
 
 
 class CopySign(Function):
