@@ -448,6 +448,9 @@ CALLS = """
     v.clone().resize_as_(A.T[:,:1],memory_format=T.preserve_format).stride()
     (lambda s: (s.clone().tolist(), s.clone().data_ptr() == s.data_ptr(), s.resizable()))(i.untyped_storage())
     T.abs(v.cfloat(), out=T.empty(3).double())
+    T.logcumsumexp(T.tensor([-T.inf+4j,1.2+2.1j,1e10+1e20j,T.inf,T.inf+1j,T.nan+2j]),0)
+    T.logcumsumexp(T.tensor([complex(-T.inf,T.inf),-T.inf+1j,1.2+2.1j,complex(2.4,T.inf)]),0)
+    T.asarray(T.utils.dlpack.to_dlpack(v))
     T.UntypedStorage(4).nbytes(), T.UntypedStorage().nbytes(), T.UntypedStorage([1, 2, 255]).tolist()
     T.ones(9).untyped_storage().__sizeof__() - v[:0].clone().untyped_storage().__sizeof__()
 """

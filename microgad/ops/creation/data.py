@@ -137,11 +137,13 @@ def _among_numbers(data: Any) -> bool:
     return hasattr(data, "dtype")
 
 
-def _depth(data: Any) -> int:
+def _depth(data: Any, level: int = 0) -> int:
     """How many dimensions nested sequences have. Raises TypeError where numbers stand beside sequences."""
     if not isinstance(data, (list, tuple)):
         return int(getattr(data, "ndim", 0))
-    depths = set(map(_depth, data))
+    if level > 128:
+        raise DtypeError("tensor: self-referential lists are incompatible")
+    depths = {_depth(x, level + 1) for x in data}
     if len(depths) > 1:
         raise DtypeError("tensor: expected numbers or nested sequences of equal lengths, got numbers beside sequences")
     return 1 + max(depths, default=0)
@@ -208,6 +210,8 @@ def asarray(
     """
     given = {"copy": copy, "requires_grad": requires_grad}
     boolean("asarray", **{name: value for name, value in given.items() if value is not None})
+    if type(obj).__name__ == "PyCapsule":
+        obj = from_dlpack(obj)
     if not hasattr(obj, "dtype") and _has_buffer(obj):
         obj = frombuffer(obj, dtype=dtype or dtypes.get_default_dtype())
     found = as_tensor(obj, dtype, device)

@@ -204,9 +204,12 @@ def _bounds(op: str, start: Any, end: Any, steps: int, dtype: Any) -> tuple[Any,
     if operator.index(steps) < 0:
         raise ArgumentError(f"{op}: number of steps must be non-negative, got {steps}")
     start, end = (plain(op, name, getattr(x, "array", x)) for name, x in (("start", start), ("end", end)))
-    if dtype is None and isinstance(start + end, complex):
+    of_complex = isinstance(start + end, complex)
+    if dtype is None and of_complex:
         return start, end, dtypes.default_for(3)
     kind = floating(dtype)
+    if of_complex and kind.kind != "c":
+        raise DtypeError(f"{op}: start or end is complex, which can't be safely cast to {dtype}")
     if kind.kind == "b":
         raise KindError(f"{op}: not implemented for bool")
     return (*(factor(op, x, kind) for x in (start, end)), kind)

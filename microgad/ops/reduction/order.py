@@ -70,7 +70,7 @@ def sort(
     x = line(input).array
     kept = stable or (x.ndim == 1 and len(x) >= RADIX and x.dtype.kind in "iu" and not descending)
     index = (ranking if kept else _as_sorted)(x, axis, descending)
-    return into(out, picked(input, axis, index, True, return_types.sort))
+    return into(out, picked(input, axis, index, True, return_types.sort), exact="sort")
 
 
 @numpy_spelling
@@ -118,19 +118,19 @@ def topk(
     if not sorted and selection.MANY * k > n and not backend.is_gpu(x):
         nowhere, every = np.zeros((*x.shape[:axis], k, *x.shape[axis + 1 :]), np.int64), np.ones(x.size // n, bool)
         found = _decided(x, nowhere, axis, every, lambda lines: selection.best(lines, k, largest, False))
-        return into(out, picked(input, axis, found, True, return_types.topk))
+        return into(out, picked(input, axis, found, True, return_types.topk), exact="topk")
     index = _one_by_one(x, k, axis, largest) if k <= FEWEST and x.size > 5000 else None
     if index is None and (n <= FEW or 4 * k > n or not k):
         order = ranking(x, axis, largest)
         index = _cut(order, axis, 0, k)
         if not backend.is_gpu(x) and index.size and not _ties(x, _cut(order, axis, 0, k + 1), axis):
-            return into(out, picked(input, axis, index, True, return_types.topk))
+            return into(out, picked(input, axis, index, True, return_types.topk), exact="topk")
     elif index is None:
         order = np.argpartition(x, n - k if largest else k, axis)
         index = np.sort(_cut(order, axis, n - k, n) if largest else _cut(order, axis, 0, k), axis)
         best = ranking(np.take_along_axis(x, index, axis), axis, largest)
         index = np.take_along_axis(index, best, axis)
-    return into(out, picked(input, axis, _as_torch(x, index, axis, largest), True, return_types.topk))
+    return into(out, picked(input, axis, _as_torch(x, index, axis, largest), True, return_types.topk), exact="topk")
 
 
 def _ties(x: Any, index: Any, axis: int) -> bool:
@@ -208,7 +208,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out
     if not backend.is_gpu(index):
         tied = _lines(equal, axis).sum(1) > 1
         index = _decided(x.array, index, axis, tied, lambda lines: selection.kth(lines, k - 1)[:, None])
-    return into(out, picked(input, axis, index, keepdim, return_types.kthvalue))
+    return into(out, picked(input, axis, index, keepdim, return_types.kthvalue), exact="kthvalue")
 
 
 def _kth(x: Any, k: int, axis: int) -> tuple[Any, Any]:
@@ -274,7 +274,7 @@ def _median(input: Tensor, dim: int | None, keepdim: bool, out: Any, skip: bool,
     axis = dim_of(dim, input.array.ndim, op)
     x = line(input)
     not_empty(x, axis, op)
-    return into(out, picked(input, axis, _middle(x.array, axis, skip), keepdim, result))
+    return into(out, picked(input, axis, _middle(x.array, axis, skip), keepdim, result), exact=result.__name__)
 
 
 def _middle(x: Any, axis: int, skip: bool) -> Any:
@@ -314,4 +314,4 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: Any = None
         equal = _equal(x, np.take_along_axis(values, end, axis))
         index, tied, at = equal.argmax(axis, keepdims=True), _lines(equal, axis).sum(1) > 1, _lines(end, axis)[:, 0]
         index = _decided(x, index, axis, tied, lambda lines: selection.sorted_at(lines, at[tied])[:, None])
-    return into(out, picked(input, axis, index, keepdim, return_types.mode))
+    return into(out, picked(input, axis, index, keepdim, return_types.mode), exact="mode")

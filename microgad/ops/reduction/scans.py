@@ -95,7 +95,7 @@ def _extremum(cls: type[Function], input: Tensor, dim: int, out: Any, result: An
     axis = dim_of(dim, input.array.ndim, op)
     ordered(input, op)
     found = cls.apply(line(input), axis=axis)
-    return into(out, result(*(found if input.array.ndim else (part.reshape(()) for part in found))))
+    return into(out, result(*(found if input.array.ndim else (part.reshape(()) for part in found))), exact=op)
 
 
 @numpy_spelling
@@ -150,6 +150,7 @@ def _running_log_sum(x: Any, axis: int) -> Any:
         return accumulated(_add_exponentials, x, axis)
     if x.dtype.kind != "c":
         return np.logaddexp.accumulate(x, axis)
+    x = np.where(x.real == -math.inf, -math.inf, x)  # whose power of e is 0, whatever the imaginary part
     return _ADD_COMPLEX.accumulate(x.astype(object), axis).astype(x.dtype)
 
 
@@ -164,7 +165,12 @@ def _add_exponentials(a: Any, b: Any) -> Any:
 def _add_complex(a: complex, b: complex) -> complex:
     """The same of Python's numbers, one after the other: which of its imaginary parts log gives hangs on the order."""
     large, small = (b, a) if a.real <= b.real else (a, b)
-    ratio = 0 if large.real == -math.inf else cmath.exp(small - large)
+    if small.real == math.inf:
+        return cmath.log(cmath.exp(small) + cmath.exp(large))
+    try:
+        ratio = 0 if large.real == -math.inf else cmath.exp(small - large)
+    except ValueError:  # an infinite imaginary part says nothing of a direction
+        return complex(math.nan, math.nan)
     return large + cmath.log(1 + ratio) if ratio != -1 else complex(-math.inf)
 
 
