@@ -451,6 +451,8 @@ CALLS = """
     T.logcumsumexp(T.tensor([-T.inf+4j,1.2+2.1j,1e10+1e20j,T.inf,T.inf+1j,T.nan+2j]),0)
     T.logcumsumexp(T.tensor([complex(-T.inf,T.inf),-T.inf+1j,1.2+2.1j,complex(2.4,T.inf)]),0)
     T.asarray(T.utils.dlpack.to_dlpack(v))
+    T.tensor((T.nan,0,-2**63,2**63-1,-2**63-1),dtype=T.bool), T.tensor([2**70],dtype=T.bool)
+    T.tensor([1,2**65,1j]), T.tensor([1,2**65],dtype=T.cdouble), T.tensor([2**65,1.5])
     T.UntypedStorage(4).nbytes(), T.UntypedStorage().nbytes(), T.UntypedStorage([1, 2, 255]).tolist()
     T.ones(9).untyped_storage().__sizeof__() - v[:0].clone().untyped_storage().__sizeof__()
 """

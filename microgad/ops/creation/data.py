@@ -117,14 +117,17 @@ def _check_kind(array: Any) -> None:
         raise ArgumentError(f"the bytes of a {array.dtype} array are in another order than this machine's") from None
 
 
+_WIDE = {"b": np.bool_, "f": np.float64, "c": np.complex128}
+
+
 def _of_objects(data: Any, array: Any, dtype: Any) -> Any:
-    """Numbers of a kind that NumPy has no dtype for, as fractions, as an array of floats, where that was asked for."""
+    """Numbers that NumPy has no dtype for, fractions and large integers, as of a kind that has them, if it's wanted."""
     if not backend.is_array(data):
-        floating = (
-            dtypes.of(dtype).is_floating_point if dtype is not None else any(type(x) is float for x in array.flat)
-        )
-        if floating and all(hasattr(x, "__float__") for x in array.flat):
-            return array.astype(np.float64)
+        held = set(map(type, array.flat))
+        beside = "c" if complex in held else "f" if float in held else ""
+        kind = dtypes.of(dtype).dtype.kind if dtype is not None else beside
+        if kind in _WIDE and all(hasattr(x, "__float__") or (type(x) is complex and kind != "f") for x in array.flat):
+            return array.astype(_WIDE[kind])
         if array.size and all(type(x) is int for x in array.flat):
             raise ArgumentError("tensor: Overflow: a number is too large for int64")
     raise DtypeError(f"tensor: expected numbers or nested sequences of equal lengths, got {type(data).__name__}")
