@@ -7,6 +7,7 @@ PyTorch goes on working.
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,9 @@ _REWORDED = (
 )
 
 
+_CAST = re.compile(r"^Cannot cast .* from dtype\('(\w+)'\) to dtype\('(\w+)'\)")  # NumPy's words
+
+
 def plural(count: int, noun: str) -> str:
     """Say `1 channel`, `3 channels`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
@@ -112,6 +116,8 @@ def in_forward(
     if apart:
         found = f"but found at least two devices, {' and '.join(devices)}!"
         kind, rule = DeviceError, f"Expected all tensors to be on the same device, {found}"
+    elif cast := _CAST.search(rule):
+        kind, rule = DtypeError, f"result type torch.{cast[1]} can't be cast to the desired output type torch.{cast[2]}"
     elif not isinstance(error, MicrogadError):
         kind = next(cls for base, cls in _REWORDED if isinstance(error, base))
     said = ", ".join(f"{name} {_describe(x, apart)}" for name, x in zip(names, inputs, strict=False) if x is not None)

@@ -195,13 +195,13 @@ def test_unfit_gradients_and_bounds(call: object, kind: type[Exception], said: s
 def test_of_several_outs_none_is_written_where_one_is_unfit() -> None:
     x = torch.tensor([2.0, 1.0])
     values, places = torch.zeros(2), torch.zeros(2, dtype=torch.int32).bool()
-    with pytest.raises(RuntimeError, match=r"can't be cast to the desired output type torch.bool"):
+    with pytest.raises(RuntimeError, match=r"sort: Expected out tensor to have dtype torch.int64"):
         torch.sort(x, out=(values, places))
     assert values.tolist() == [0, 0]
     assert values._version == 0
 
 
-@pytest.mark.parametrize("name", ["amax", "aminmax", "signbit", "frexp", "nonzero", "isposinf"])
+@pytest.mark.parametrize("name", ["amax", "aminmax", "signbit", "frexp", "nonzero", "isposinf", "neg", "sgn"])
 def test_an_out_of_another_dtype_is_refused_by_name_where_pytorch_takes_none(name: str) -> None:
     x = torch.tensor([1.0])
     result = getattr(torch, name)(x)
@@ -339,3 +339,12 @@ def test_a_temperature_may_want_a_gradient() -> None:
     tau = torch.tensor([0.5], requires_grad=True)
     nn.functional.gumbel_softmax(torch.tensor([1.0, 2.0]), tau)[0].backward()
     assert tau.grad is not None
+
+
+@pytest.mark.parametrize("op", ["add_", "div_", "pow_", "xlogy_", "remainder_"])
+def test_what_integers_cannot_hold_is_said_in_dtypes(op):
+    said = "result type torch.float32 can't be cast to the desired output type torch.int64"
+    with pytest.raises(errors.DtypeError, match=said):
+        getattr(torch.ones(2).long(), op)(0.5)
+    with pytest.raises(errors.DtypeError, match=said):
+        torch.ones(2).long().sqrt_()

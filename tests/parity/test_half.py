@@ -18,6 +18,12 @@ CALLS = """
     h // 0.3
     h % 0.3
     h.fmod(0.3)
+    h.div(0.3, rounding_mode="trunc")
+    h.div(p, rounding_mode="trunc")
+    h.clone().div_(p, rounding_mode="trunc")
+    (h[:, None] * 9) // p[:200]
+    (h[:, None] * p[:200]).floor_divide_(p[200:400])
+    (h[:, None] * 9).div(0.3, rounding_mode="floor")
     1.1 / h
     p ** 1.7
     h.clone().mul_(1.1)

@@ -9,7 +9,8 @@ import numpy as np
 from ... import backend, dtypes
 from ...errors import ArgumentError
 from ...function import Function
-from ...number_kinds import by_forward
+from ...halves import convert
+from ...number_kinds import by_forward, wide
 from ...stand_ins import Operand, Tensor
 from ..blocks import in_blocks
 from ..out import into
@@ -72,10 +73,19 @@ def _divisible(arrays: Any) -> Any:
 
 
 class RoundedDiv(Function):
-    """a / b rounded to whole numbers, broadcast: constant but for its jumps."""
+    """a / b rounded to whole numbers, broadcast: constant but for its jumps.
+
+    Between arrays of float16 each step is rounded to it, as in PyTorch; what one number divides is computed in float32.
+    """
 
     promote = staticmethod(_divisible)
-    exact = True
+    exact = narrow = True
+    write = by_forward
+
+    def forward(self, a, b):
+        if np.result_type(a, b) == np.float16 and np.size(b) == 1:
+            return convert(self.quotient(wide(a), wide(b)), np.dtype(np.float16))
+        return self.quotient(a, b)
 
     def grad_a(self, grad):
         return np.zeros_like(grad)
@@ -89,11 +99,23 @@ class FloorDiv(RoundedDiv):
 
     symbol, numpy = "⌊÷⌋", np.floor_divide
 
-    def forward(self, a, b):
+    def quotient(self, a, b):
         def whole(a: Any, b: Any, quotients: Any) -> Any:
             return np.floor(quotients, out=quotients)
 
+        if np.result_type(a, b) == np.float16:
+            return _floor_by_steps(a, b)
         return _by_quotients(np.floor_divide, a, b, f=whole, d=lambda *given: _floored(*given)[0])
+
+
+def _floor_by_steps(a: Any, b: Any) -> Any:
+    """What is left of a / b rounded down where each step is rounded: PyTorch's way from the rest."""
+    ratio, rest = a / b, np.fmod(a, b)
+    whole = (a - rest) / b
+    whole = whole - ((rest != 0) & ((b < 0) != (rest < 0)))
+    down = np.floor(whole)
+    down = down + (whole - down > 0.5)
+    return np.where(b == 0, ratio, np.where(whole == 0, ratio * 0, down))
 
 
 def _by_quotients(plain: Any, a: Any, b: Any, **formulas: Any) -> Any:
@@ -153,7 +175,7 @@ class TruncDiv(RoundedDiv):
 
     symbol, elementwise = "trunc(÷)", True
 
-    def forward(self, a, b):
+    def quotient(self, a, b):
         if np.result_type(a, b).kind == "f":
             return np.trunc(a / b)
         return (a - np.fmod(a, b)) // b
