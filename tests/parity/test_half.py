@@ -19,8 +19,8 @@ CALLS = """
     h % 0.3
     h.fmod(0.3)
     h.div(0.3, rounding_mode="trunc")
-    h.div(p, rounding_mode="trunc")
-    h.clone().div_(p, rounding_mode="trunc")
+    (h[:, None] * 9).div(p[:200], rounding_mode="trunc")
+    (h[:, None] * p[:200]).div_(p[200:400], rounding_mode="trunc")
     (h[:, None] * 9) // p[:200]
     (h[:, None] * p[:200]).floor_divide_(p[200:400])
     (h[:, None] * 9).div(0.3, rounding_mode="floor")
