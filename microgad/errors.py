@@ -73,9 +73,6 @@ _REWORDED = (
 )
 
 
-_CAST = re.compile(r"^Cannot cast .* from dtype\('(\w+)'\) to dtype\('(\w+)'\)")  # NumPy's words
-
-
 def plural(count: int, noun: str) -> str:
     """Say `1 channel`, `3 channels`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
@@ -112,11 +109,10 @@ def in_forward(
                 names, inputs = (*names, name), (*inputs, part)
     devices = list(dict.fromkeys(filter(None, map(_device, inputs))))
     kind, rule = type(error), no_memory(error) if isinstance(error, MemoryError) else str(error)
-    apart = len(devices) > 1
-    if apart:
+    if apart := len(devices) > 1:
         found = f"but found at least two devices, {' and '.join(devices)}!"
         kind, rule = DeviceError, f"Expected all tensors to be on the same device, {found}"
-    elif cast := _CAST.search(rule):
+    elif cast := re.match(r"Cannot cast .* from dtype\('(\w+)'\) to dtype\('(\w+)'\)", rule):  # NumPy's words
         kind, rule = DtypeError, f"result type torch.{cast[1]} can't be cast to the desired output type torch.{cast[2]}"
     elif not isinstance(error, MicrogadError):
         kind = next(cls for base, cls in _REWORDED if isinstance(error, base))
