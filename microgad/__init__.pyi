@@ -64,7 +64,6 @@ from .autograd.anomaly import is_anomaly_check_nan_enabled as is_anomaly_check_n
 from .autograd.anomaly import is_anomaly_enabled as is_anomaly_enabled
 from .autograd.anomaly import set_anomaly_enabled as set_anomaly_enabled
 from .autograd.grad_mode import is_inference_mode_enabled as is_inference_mode_enabled
-from .backend import empty_cache as empty_cache
 from .cuda import Event as Event
 from .cuda import OutOfMemoryError as OutOfMemoryError
 from .cuda import Stream as Stream
@@ -127,6 +126,7 @@ from .legacy import typename as typename
 from .limits import finfo as finfo
 from .limits import iinfo as iinfo
 from .linear_map import LinearMap as LinearMap
+from .memory import empty_cache as empty_cache
 from .ops.activation import celu as celu
 from .ops.activation import celu_ as celu_
 from .ops.activation import hardshrink as hardshrink

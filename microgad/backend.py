@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from . import memory as memory  # which keeps that of freed arrays
 from .devices import CPU as CPU
 from .devices import chosen as chosen
 from .devices import device as device
 from .errors import DeviceError
-from .memory import trim
 from .slices import Stand
 
 
@@ -115,10 +115,3 @@ def add_at(target: Any, index: Any, values: Any) -> None:
 def checked(x: Any) -> Any:
     """A context in which linear algebra on the device of `x` raises LinAlgError: CuPy's gives whatever comes out."""
     return sys.modules["cupyx"].errstate(linalg="raise") if is_gpu(x) else nullcontext()
-
-
-def empty_cache() -> None:
-    """Give memory of freed arrays back to the system, on the CPU and on every GPU in use."""
-    trim()
-    if hasattr(sys.modules.get("cupy"), "ndarray"):
-        sys.modules["cupy"].get_default_memory_pool().free_all_blocks()

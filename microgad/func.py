@@ -23,7 +23,7 @@ from .nn.stateless import stack_module_state as stack_module_state
 from .ops.creation import ones_like
 from .ops.movement import clone, stack
 from .ops.movement.strided import mapped as mapping
-from .slices import Apart
+from .slices import Apart, called_again
 from .tensor import Tensor
 
 Argnums = int | tuple[int, ...]
@@ -278,8 +278,8 @@ def vmap(
             slices = [x if d is None else x.select(d, i) for x, d in zip(leaves, dims, strict=True)]
             pairs = [(x, s) for x, s, d in zip(leaves, slices, dims, strict=True) if d is not None]
             drawing = every.at(i % width) if randomness == "different" else sharing(None)
-            again = state.called_again.get() or ((i + 1) % width > 0 and i + 1 < size)
-            with drawing, holding(mapping, (*mapping.get(), pairs)), holding(state.called_again, again):
+            again = called_again.get() or ((i + 1) % width > 0 and i + 1 < size)
+            with drawing, holding(mapping, (*mapping.get(), pairs)), holding(called_again, again):
                 results.append(func(*rebuild(slices), **kwargs))
             if not i and randomness == "error" and (default_generator.snapshot() != draws).any():
                 default_generator.set_state(draws)

@@ -12,7 +12,7 @@ import numpy as np
 from . import arguments, engine, errors, function, state
 from .function import Function, Leaf
 from .lazy import Room
-from .slices import check_write
+from .slices import called_again, check_write
 
 mapping = Room("microgad.batching.mapping")
 
@@ -86,7 +86,7 @@ def grad(
     roots, seeds = _seeds(outputs, grad_outputs, create_graph)
     targets = [_node_of(x, "grad", i) for i, x in enumerate(inputs)]
     retain = create_graph if retain_graph is None else retain_graph
-    found = engine.run(roots, seeds, targets, index(retain) != 0 or state.called_again.get(), create_graph)
+    found = engine.run(roots, seeds, targets, index(retain) != 0 or called_again.get(), create_graph)
     results: list[Any] = []
     for i, (x, target) in enumerate(zip(inputs, targets, strict=True)):
         g = found.get(target.number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 
@@ -31,11 +32,14 @@ def _glibc() -> Any:
         return None
 
 
-def trim() -> None:
-    """Give freed memory back to the system."""
+def empty_cache() -> None:
+    """Give memory of freed arrays back to the system, on the CPU and on every GPU in use."""
     libc = _glibc()
     if libc is not None:
         libc.malloc_trim(0)
+    cupy: Any = sys.modules.get("cupy")
+    if hasattr(cupy, "ndarray"):
+        cupy.get_default_memory_pool().free_all_blocks()
 
 
 _keep_freed()

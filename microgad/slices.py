@@ -25,6 +25,9 @@ class Stand:
 
 levels: ContextVar[tuple[Any, ...]] = ContextVar("microgad mappings", default=())  # that go on, the innermost last
 
+# Whether a function that is called slice by slice is called again: until then each backward keeps its graph.
+called_again: ContextVar[bool] = ContextVar("microgad called again", default=False)
+
 
 def check_write(array: Any) -> None:
     """Raise Apart where something is about to be written that slices have in common: each would write it anew.

@@ -38,9 +38,6 @@ class State:
 variable: ContextVar[State] = ContextVar("microgad", default=State())  # noqa: B039 - immutable
 current = variable.get
 
-# Whether a function that `vmap` calls slice by slice is called again: until then each backward keeps its graph.
-called_again: ContextVar[bool] = ContextVar("called_again", default=False)
-
 
 def changed(**changes: Any) -> State:
     """The current state with the given fields replaced."""

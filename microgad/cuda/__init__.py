@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from .. import backend
+from .. import backend, memory
 from ..errors import NoMemoryError, UnsupportedError
 from ..lazy import absent as _absent
 from ..legacy import ON_GPU as _TYPES
@@ -30,7 +30,7 @@ from .streams import stream as stream
 if TYPE_CHECKING:
     from ..stand_ins import Device
 
-empty_cache = backend.empty_cache
+empty_cache = memory.empty_cache
 OutOfMemoryError = NoMemoryError  # on a GPU or not
 
 

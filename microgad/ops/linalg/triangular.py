@@ -87,7 +87,7 @@ def _row_by_row(a: Any, b: Any) -> Any:
 
     Small matrices lie side by side meanwhile, so that NumPy goes along all of them: in half of the time.
     """
-    order = "F" if a.shape[-1] <= TINY else "C"
+    order: Any = "F" if a.shape[-1] <= TINY else "C"
     out = np.broadcast_to(b, layouts.broadcast_shapes(a.shape[:-2], b.shape[:-2]) + b.shape[-2:]).copy(order)
     a = a.copy(order) if order == "F" else a
     with np.errstate(all="ignore"):

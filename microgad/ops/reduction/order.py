@@ -17,7 +17,7 @@ from ..indexing.gather import positions
 from ..movement.dims import dim_of
 from ..out import into
 from ..spelling import numpy_spelling
-from . import selection
+from . import introsort, selection
 from .axes import line, not_empty, ordered
 from .extrema import Median
 from .picking import picked
@@ -44,7 +44,7 @@ def _as_sorted(x: Any, axis: int, descending: bool = False) -> Any:
     stay as they come.
     """
     index, n = ranking(x, axis, descending), x.shape[axis]
-    if n <= selection.SHORT or not x.size or backend.is_gpu(x):
+    if n <= introsort.SHORT or not x.size or backend.is_gpu(x):
         return index
     lines = _lines(np.take_along_axis(x, index, axis), axis)
     tied = selection.equal_neighbours(lines).sum(1) > n * n >> 24

@@ -82,7 +82,7 @@ def _side_by_side(ufunc: Any, x: Any, axis: int, computed: Any, given: Any) -> A
     rows = min(m, max(1, ROOM // (steps * width)) | 1)  # an odd number: elements below each other don't share a set
     buffer = np.empty((steps, rows, width), computed)
     for i in range(0, m, rows):
-        before = None
+        before: Any = None
         for j in range(0, n, steps):
             part = lines[i : i + rows, j : j + steps].swapaxes(0, 1)
             found = buffer[: part.shape[0], : part.shape[1]]
