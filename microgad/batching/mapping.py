@@ -65,8 +65,11 @@ def all_at_once(func: F, tensors: Sequence[Any], dims: Sequence[int | None], cou
     outer = levels.get()
     level = Level(count, len(outer), next(function.numbers))
     given = [x if d is None else entered(x, level, d) for x, d in zip(tensors, dims, strict=True)]
-    with holding(levels, (*outer, level)):
-        return func(given), level
+    try:
+        with holding(levels, (*outer, level)):
+            return func(given), level
+    finally:
+        level.on_graphs.clear()  # which are of this level
 
 
 def entered(x: Any, level: Level, dim: int) -> Any:

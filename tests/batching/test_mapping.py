@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -209,6 +212,22 @@ def test_a_batch_of_gradients_lets_go_of_the_graph_at_its_end() -> None:
     close(rows, torch.diag(x.cos() * x + x.sin()))
     with pytest.raises(RuntimeError, match="freed"):
         torch.autograd.grad(y.sum(), x)
+
+
+def test_nothing_is_held_when_it_is_over() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        x = X.clone().requires_grad_()
+        found = vmap(lambda row: torch.softmax(NET(row) * row, 0))(x)
+        apart = vmap(lambda row: row.sin() if row[0] > 0 else row.cos())(x)
+        vmap(hessian(lambda row: NET(row).squeeze()))(X)
+        held = [weakref.ref(each) for each in (x.array, found.array, found.node, apart.array)]
+        del x, found, apart
+        assert [ref() is None for ref in held] == [True] * len(held)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_an_observer_sees_the_operations_of_each_slice() -> None:

@@ -1,6 +1,5 @@
 """The logarithm of the gamma function and its derivatives."""
 
-# isort: skip_file
 from __future__ import annotations
 
 import math
@@ -16,10 +15,20 @@ from ..creation import arange
 from ..out import into
 from ..spelling import tensors_only
 from .gamma_above import (
-    upper_digamma, upper_digamma_single, upper_lgamma, upper_lgamma_single, upper_trigamma, upper_trigamma_single,
+    upper_digamma,
+    upper_digamma_single,
+    upper_lgamma,
+    upper_lgamma_single,
+    upper_trigamma,
+    upper_trigamma_single,
 )  # fmt: skip
 from .gamma_below import (
-    lower_digamma, lower_digamma_single, lower_lgamma, lower_lgamma_single, lower_trigamma, lower_trigamma_single,
+    lower_digamma,
+    lower_digamma_single,
+    lower_lgamma,
+    lower_lgamma_single,
+    lower_trigamma,
+    lower_trigamma_single,
 )  # fmt: skip
 from .numeric import mended, pieces, promote
 from .zeta import zeta_of
