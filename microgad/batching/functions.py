@@ -162,15 +162,19 @@ def read(x: Batched, index: Any) -> Any:
     items = index if isinstance(index, tuple) else (index,)
     if deepest(items) is None and not _scattered(items):
         return x.like(x.whole[(slice(None), *items)])
-    if len(items) == 1 and is_of(index, x.level) and index.dtype.kind in "iu" and x.ndim:
-        return picked(x.whole, index)
-    return by_slices(operator.getitem, x.level, (x, index), {})
+    place = _own_place(items, x)
+    if place is None:
+        return by_slices(operator.getitem, x.level, (x, index), {})
+    return Batched(x.whole[place], x.level)
 
 
-def picked(rows: Any, index: Batched) -> Batched:
-    """Of each slice's own row, (slices, n, ...), what its index says."""
-    slices = np.arange(index.level.count).reshape(-1, *(1,) * index.ndim)
-    return Batched(rows[slices, index.whole], index.level)
+def _own_place(items: tuple[Any, ...], x: Batched) -> Any:
+    """Where the whole has what each slice's own whole numbers select; None where other things do."""
+    if len(items) > x.ndim or any(getattr(i, "dtype", np.dtype(type(i))).kind not in "iu" for i in items):
+        return None
+    ndim = max(map(dims, items))
+    slices = np.arange(x.level.count).reshape(-1, *(1,) * ndim)
+    return (slices, *(aligned(i, x.level, ndim) for i in items))
 
 
 def written(x: Batched, index: Any, value: Any) -> None:
@@ -179,11 +183,16 @@ def written(x: Batched, index: Any, value: Any) -> None:
     level, inner = x.level, deepest((value, *items))
     if inner is not None and inner.depth > level.depth:
         raise Apart  # what the inner mapping's slices have in common
-    if deepest(items) is not None or _scattered(items):
+    if deepest(items) is not None:
+        place = _own_place(items, x)
+        ndim = x.ndim - len(items) + place[0].ndim - 1 if place else 0
+    else:
+        place = None if _scattered(items) else (slice(None), *items)
+        ndim = x.whole[:1][place].ndim - 1 if place else 0
+    if place is None:
         by_slices(operator.setitem, level, (x, index, value), {})
-        return
-    place = (slice(None), *items)
-    x.whole[place] = aligned(value, level, x.whole[:1][place].ndim - 1) if is_of(value, level) else value
+    else:
+        x.whole[place] = aligned(value, level, ndim)
 
 
 def _scattered(items: tuple[Any, ...]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy
 
 from .array import Batched, Level
-from .functions import RULES, NoRuleError, aligned, deepest, dims, is_of, picked, wrapped
+from .functions import RULES, NoRuleError, aligned, deepest, dims, is_of, wrapped
 
 np: Any = numpy  # whose stubs know no such arrays
 Rule = Callable[..., Any]
@@ -291,7 +291,7 @@ def _take(level: Level, a: Any, indices: Any, axis: Any = None, mode: str = "rai
         return Batched(np.take(values, indices, at, mode=mode), level)
     if mode != "raise" or at != 1:
         raise NoRuleError
-    return picked(values, indices)
+    return (a if axis is not None else np.ravel(a))[indices]
 
 
 @rule(np.take_along_axis)

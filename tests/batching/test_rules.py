@@ -202,15 +202,28 @@ def test_an_index_reads_and_writes_what_slices_have(index: Any) -> None:
         np.testing.assert_array_equal(written, part_of_it)
 
 
-def test_each_slice_has_an_index_of_its_own() -> None:
+OWN = {
+    "one": lambda m: m.indices(4, 2),
+    "two": lambda m: (m.indices(4, 2), m.indices(3, 2)),
+    "one beside a common one": lambda m: (np.array([[0], [2]]), m.indices(3, 2)),
+    "one beside a number": lambda m: (m.indices(4, 2), 1),
+    "one beside a slice": lambda m: (slice(1, 3), m.indices(3, 2)),
+    "a mask": lambda m: m.own(4, 3) < 10,
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_each_slice_has_an_index_of_its_own(name: str) -> None:
     m = Make()
-    x, index = m.own(4, 3), m.indices(4, 2)
+    x, index = m.own(4, 3), OWN[name](m)
     with holding(levels, (m.level,)):
-        np.testing.assert_array_equal(x[index].whole, np.stack([x.whole[i][index.whole[i]] for i in range(SLICES)]))
-        expected = x.whole.copy()
+        parts = [part(index, m.level, i) for i in range(SLICES)]
+        found = x[index]
+        np.testing.assert_array_equal(found.whole, np.stack([x.whole[i][parts[i]] for i in range(SLICES)]))
+        expected, values = x.whole.copy(), m.own(*found.shape)
         for i in range(SLICES):
-            expected[i][index.whole[i]] = 7
-        x[index] = 7
+            expected[i][parts[i]] = values.whole[i]
+        x[index] = values
     np.testing.assert_array_equal(x.whole, expected)
 
 
