@@ -262,7 +262,7 @@ def vmap(
         if not size:  # of no slice, one of zeros tells what it would be
             leaves = [x if d is None else x.sum(d, True).to(x.dtype) for x, d in zip(leaves, dims, strict=True)]
         draws, results, width = default_generator.snapshot(), [], chunk_size or size or 1
-        if size > 1 and width >= size and state.current().observer is None:
+        if size > 1 and width >= size and randomness != "different" and state.current().observer is None:
             try:
                 whole = _at_once(lambda slices: func(*rebuild(slices), **kwargs), leaves, dims, out_dims, size)
                 if randomness == "same" or not (default_generator.snapshot() != draws).any():

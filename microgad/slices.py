@@ -29,13 +29,14 @@ levels: ContextVar[tuple[Any, ...]] = ContextVar("microgad mappings", default=()
 called_again: ContextVar[bool] = ContextVar("microgad called again", default=False)
 
 
-def check_write(array: Any) -> None:
+def check_write(tensor: Any) -> None:
     """Raise Apart where something is about to be written that slices have in common: each would write it anew.
 
     Or what is on a graph outside, where each write is a node.
     """
     if going_on := levels.get():
-        level = going_on[-1]
+        level: Any = going_on[-1]
+        array: Any = getattr(tensor, "array", None)
         own = getattr(array, "level", None) is level
         if not own or any(x is array or x is array.base for x in level.on_graphs):
             raise Apart

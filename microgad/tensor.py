@@ -182,7 +182,7 @@ class Tensor(Methods):
             raise errors.DtypeError(f"data: expected a Tensor, got {type(value).__name__}")
         if type(self.node) is Leaf and value.array.dtype.kind not in "fc":
             raise errors.DtypeError(f"data: a Tensor that requires grad can't take {value.dtype} values")
-        check_write(self.array)
+        check_write(self)
         self.array = value.array
         self._bump()
         if type(self.node) is Leaf:

@@ -188,7 +188,7 @@ def _through(chain: tuple[tuple[type[Function], dict[str, Any]], ...], x: Any, m
 def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
     """Refuse an in-place operation that could not be right."""
     x = tensor.array
-    check_write(x)
+    check_write(tensor)
     if layouts.stretched(x):
         raise _refusal(
             op,

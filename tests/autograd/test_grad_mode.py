@@ -20,7 +20,7 @@ def test_leaving_a_block_changes_what_it_changed_alone() -> None:
     with torch.no_grad():
         torch.autograd.set_detect_anomaly(True)
     assert torch.is_anomaly_enabled()
-    torch.no_grad(torch.autograd.set_detect_anomaly)(False)
+    torch.no_grad(lambda: torch.autograd.set_detect_anomaly(False))()
     assert not torch.is_anomaly_enabled()
     profiler = torch.autograd.profiler.profile()
     with torch.inference_mode():

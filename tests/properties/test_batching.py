@@ -2,7 +2,8 @@
 
 from hypothesis import strategies as st
 
-from microgad.batching.mapping import AddSlices, Enter, Leave, all_at_once, left
+from microgad.batching.mapping import AddSlices, Enter, Leave
+from microgad.func import vmap
 from microgad.testing.strategies import shapes, tensors
 
 from .registry import checks
@@ -14,7 +15,6 @@ def test_slices(draw):
     dim, out = draw(st.integers(-x.ndim, x.ndim - 1)), draw(st.integers(0, x.ndim - 1))
 
     def function(x, common):
-        product, level = all_at_once(lambda given: given[0].sin() * common, [x], [dim], x.shape[dim])
-        return left(product, level, out)
+        return vmap(lambda part: part.sin() * common, dim, out)(x)
 
     return function, x, common

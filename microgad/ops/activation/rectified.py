@@ -33,7 +33,7 @@ class PRelu(Function):
         if _plain(x, slope):
             with in_runs(x, 1):
                 out = x * slope
-            return np.maximum(x, out, out=out)
+            return np.maximum(x, out, out=out if out.ndim else None)
         if _chosen(x, slope):
             return np.where(x > 0, x, x * slope)
         out = x.clip(-math.inf, 0) * slope  # a third of the time of minimum, a tenth of that of np.where

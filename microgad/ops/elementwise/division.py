@@ -73,19 +73,11 @@ def _divisible(arrays: Any) -> Any:
 
 
 class RoundedDiv(Function):
-    """a / b rounded to whole numbers, broadcast: constant but for its jumps.
-
-    Between arrays of float16 each step is rounded to it, as in PyTorch; what one number divides is computed in float32.
-    """
+    """a / b rounded to whole numbers, broadcast: constant but for its jumps."""
 
     promote = staticmethod(_divisible)
     exact = narrow = True
     write = by_forward
-
-    def forward(self, a, b):
-        if np.result_type(a, b) == np.float16 and np.size(b) == 1:
-            return convert(self.quotient(wide(a), wide(b)), np.dtype(np.float16))
-        return self.quotient(a, b)
 
     def grad_a(self, grad):
         return np.zeros_like(grad)
@@ -94,12 +86,24 @@ class RoundedDiv(Function):
         return np.zeros_like(grad)
 
 
+def _of_halves(quotient: Any) -> Any:
+    """Between arrays of float16 each step is rounded to it, as in PyTorch; what one divides is computed in float32."""
+
+    def forward(self, a, b):
+        if np.result_type(a, b) == np.float16 and np.size(b) == 1:
+            return convert(quotient(self, wide(a), wide(b)), np.dtype(np.float16))
+        return quotient(self, a, b)
+
+    return forward
+
+
 class FloorDiv(RoundedDiv):
     """a / b rounded down, broadcast."""
 
     symbol, numpy = "⌊÷⌋", np.floor_divide
 
-    def quotient(self, a, b):
+    @_of_halves
+    def forward(self, a, b):
         def whole(a: Any, b: Any, quotients: Any) -> Any:
             return np.floor(quotients, out=quotients)
 
@@ -175,7 +179,8 @@ class TruncDiv(RoundedDiv):
 
     symbol, elementwise = "trunc(÷)", True
 
-    def quotient(self, a, b):
+    @_of_halves
+    def forward(self, a, b):
         if np.result_type(a, b).kind == "f":
             return np.trunc(a / b)
         return (a - np.fmod(a, b)) // b
