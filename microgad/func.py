@@ -230,10 +230,9 @@ def vmap(
     says where the dimension goes, with None for what no slice has a part in; keyword arguments aren't mapped over. It
     calls `func` once, for all slices. Where it then finds that they can't be computed together it calls `func` for each
     of them, so that whatever `func` does is allowed: an `if` by a slice's values, their conversion to numbers, a write
-    into what all have in common, draws. `chunk_size` less than there are slices asks for that, too. `randomness` "same"
-    gives every slice the same draws, "different" its own, which are drawn for all slices where the first one draws, as
-    PyTorch does; "error" raises RuntimeError where one is made.
-    Source: torch.func.vmap.
+    into what all have in common. A `chunk_size` less than there are slices asks for that, and so does `randomness`
+    "different", which gives each slice draws of its own, drawn for all slices where the first one draws, as PyTorch
+    does; "same" gives all the same draws, "error" raises RuntimeError where one is made. Source: torch.func.vmap.
 
     >>> torch.func.vmap(torch.dot)(torch.ones(3, 2), torch.arange(6.0).reshape(3, 2))
     tensor([1., 5., 9.])
@@ -261,45 +260,67 @@ def vmap(
         (size,) = sizes
         if not size:  # of no slice, one of zeros tells what it would be
             leaves = [x if d is None else x.sum(d, True).to(x.dtype) for x, d in zip(leaves, dims, strict=True)]
-        draws, results, width = default_generator.snapshot(), [], chunk_size or size or 1
+        width = chunk_size or size or 1
+
+        def call(slices: Sequence[Any]) -> Any:
+            return func(*rebuild(slices), **kwargs)
+
         if size > 1 and width >= size and randomness != "different" and state.current().observer is None:
             try:
-                whole = _at_once(lambda slices: func(*rebuild(slices), **kwargs), leaves, dims, out_dims, size)
-                if randomness == "same" or not (default_generator.snapshot() != draws).any():
-                    return whole
-            except (Apart, Exception):  # which the loop raises, if it is the function's
+                return _at_once(call, leaves, dims, out_dims, size, randomness == "same")
+            except (Apart, Exception):  # which is raised again, if it is the function's
                 pass
-            default_generator.set_state(draws)
-        for i in range(size or 1):
-            if i and randomness == "same":
-                default_generator.set_state(draws)
-            if i % width == 0:
-                every = Lanes(min(width, (size or 1) - i))
-            slices = [x if d is None else x.select(d, i) for x, d in zip(leaves, dims, strict=True)]
-            pairs = [(x, s) for x, s, d in zip(leaves, slices, dims, strict=True) if d is not None]
-            drawing = every.at(i % width) if randomness == "different" else sharing(None)
-            again = called_again.get() or ((i + 1) % width > 0 and i + 1 < size)
-            with drawing, holding(mapping, (*mapping.get(), pairs)), holding(called_again, again):
-                results.append(func(*rebuild(slices), **kwargs))
-            if not i and randomness == "error" and (default_generator.snapshot() != draws).any():
-                default_generator.set_state(draws)
-                raise errors.GraphError(
-                    "vmap: called random operation while in randomness error mode: use randomness='same' or 'different'"
-                )
-        return _joined(results, out_dims, size)
+        return _joined(_in_turn(call, leaves, dims, size, width, randomness), out_dims, size)
 
     return mapped
 
 
 def _at_once(
-    func: Callable[[Sequence[Any]], Any], leaves: Sequence[Any], dims: Sequence[int | None], out_dims: Any, size: int
-) -> Any:
-    """What a function of slices gives for all of them, called once. Raises Apart where that can't be told."""
-    result, level = all_at_once(func, leaves, dims, size)
-    if isinstance(result, Tensor) and isinstance(out_dims, tuple) and len(out_dims) == 1:
-        (out_dims,) = out_dims
-    parts, rebuild = flatten(result, tensors_only=False)
-    return rebuild([left(y, level, d) for y, d in zip(parts, _spread(out_dims, result, "out_dims"), strict=True)])
+    func: Callable[[Sequence[Any]], Any], leaves: Sequence[Any], dims: Sequence[int | None], out_dims: Any, size: int,
+    draws: bool,
+) -> Any:  # fmt: skip
+    """What a function of slices gives for all of them, called once. Raises Apart where that can't be told.
+
+    What it draws is the same for all of them, if it may draw at all.
+    """
+    before = default_generator.snapshot()
+    try:
+        result, level = all_at_once(func, leaves, dims, size)
+        if isinstance(result, Tensor) and isinstance(out_dims, tuple) and len(out_dims) == 1:
+            (out_dims,) = out_dims
+        parts, rebuild = flatten(result, tensors_only=False)
+        places = _spread(out_dims, result, "out_dims")
+        if not draws and (default_generator.snapshot() != before).any():
+            raise Apart
+        return rebuild([left(y, level, d) for y, d in zip(parts, places, strict=True)])
+    except BaseException:
+        default_generator.set_state(before)
+        raise
+
+
+def _in_turn(
+    func: Callable[[Sequence[Any]], Any], leaves: Sequence[Any], dims: Sequence[int | None], size: int, width: int,
+    randomness: str,
+) -> list[Any]:  # fmt: skip
+    """What it gives of one slice after another, of which `width` draw together."""
+    draws, results = default_generator.snapshot(), []
+    for i in range(size or 1):
+        if i and randomness == "same":
+            default_generator.set_state(draws)
+        if i % width == 0:
+            every = Lanes(min(width, (size or 1) - i))
+        slices = [x if d is None else x.select(d, i) for x, d in zip(leaves, dims, strict=True)]
+        pairs = [(x, s) for x, s, d in zip(leaves, slices, dims, strict=True) if d is not None]
+        drawing = every.at(i % width) if randomness == "different" else sharing(None)
+        again = called_again.get() or ((i + 1) % width > 0 and i + 1 < size)
+        with drawing, holding(mapping, (*mapping.get(), pairs)), holding(called_again, again):
+            results.append(func(slices))
+        if not i and randomness == "error" and (default_generator.snapshot() != draws).any():
+            default_generator.set_state(draws)
+            raise errors.GraphError(
+                "vmap: called random operation while in randomness error mode: use randomness='same' or 'different'"
+            )
+    return results
 
 
 def _joined(results: list[Any], out_dims: Any, size: int) -> Any:
