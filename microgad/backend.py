@@ -35,10 +35,10 @@ def gpu_count() -> int:
 
 
 def is_gpu(x: Any) -> bool:
-    """Whether `x` is a CuPy array."""
+    """Whether `x` is a CuPy array, or stands for some."""
     if type(x) is np.ndarray or "cupy" not in sys.modules:
         return False
-    return isinstance(x, getattr(sys.modules["cupy"], "ndarray", ()))
+    return isinstance(getattr(x, "innermost", x), getattr(sys.modules["cupy"], "ndarray", ()))
 
 
 def is_array(x: Any) -> bool:

@@ -19,6 +19,7 @@ class Stand:
     """What is an array in all but its class, as NumPy's functions take it: batching/array.py has the one there is."""
 
     __slots__ = ()
+    innermost: Any  # NumPy's or CuPy's
     as_strided: Callable[..., Any]
     gradient_for: Callable[..., Any]
 

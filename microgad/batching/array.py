@@ -30,7 +30,8 @@ class Flags:
 
     def __init__(self, x: Batched) -> None:
         flags = x.whole[0, ...].flags
-        self.c_contiguous, self.f_contiguous, self.forc = flags.c_contiguous, flags.f_contiguous, flags.forc
+        self.c_contiguous, self.f_contiguous = flags.c_contiguous, flags.f_contiguous
+        self.forc = self.c_contiguous or self.f_contiguous
         self.owndata, self._all = x.base is None, x.whole.flags
 
     writeable = property(
@@ -41,13 +42,14 @@ class Flags:
 class Batched(Stand):
     """(*shape) of each slice; `whole` is (slices, *shape), in nested mappings one of the outer mapping's arrays."""
 
-    __slots__ = ("__weakref__", "base", "level", "whole")
+    __slots__ = ("__weakref__", "base", "innermost", "level", "whole")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, whole: Any, level: Level, base: Batched | None = None) -> None:
         if whole.dtype == np.float16:
             raise Apart  # it is computed in float32, which is seen to where there are NumPy's arrays
         self.whole, self.level = whole, level
+        self.innermost = getattr(whole, "innermost", whole)
         self.base = base  # whose memory it shows, as of NumPy's arrays
 
     def like(self, whole: Any) -> Batched:
@@ -66,6 +68,7 @@ class Batched(Stand):
     nbytes = property(lambda self: self.whole.nbytes // self.level.count)
 
     flags = property(lambda self: Flags(self))
+    device = property(lambda self: self.innermost.device)
 
     def __len__(self) -> int:
         return len(self.whole[0])
@@ -100,7 +103,7 @@ class Batched(Stand):
             raise Apart
         raise GraphError("vmap: a Tensor of its slices was kept beyond it, and has no values of its own")
 
-    __array__ = tolist = tobytes = __repr__ = refuse
+    __array__ = get = tolist = tobytes = __repr__ = refuse
 
     # The same memory, or the same values, in another form
 

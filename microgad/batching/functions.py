@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 
-from ..backend import owner
+from ..backend import like, owner
 from ..slices import Apart
 from .array import Batched, Level
 
@@ -173,7 +173,7 @@ def _own_place(items: tuple[Any, ...], x: Batched) -> Any:
     if len(items) > x.ndim or any(getattr(i, "dtype", np.dtype(type(i))).kind not in "iu" for i in items):
         return None
     ndim = max(map(dims, items))
-    slices = np.arange(x.level.count).reshape(-1, *(1,) * ndim)
+    slices = like(np.arange(x.level.count).reshape(-1, *(1,) * ndim), x.whole)
     return (slices, *(aligned(i, x.level, ndim) for i in items))
 
 

@@ -274,7 +274,7 @@ RULES[np.result_type] = lambda level, *args: np.result_type(*(x.dtype if type(x)
 
 
 def _memory(x: Any) -> Any:
-    return _memory(x.whole) if type(x) is Batched else x
+    return x.innermost if type(x) is Batched else x
 
 
 RULES[np.may_share_memory] = lambda level, a, b, *most: np.may_share_memory(_memory(a), _memory(b), *most)
@@ -288,7 +288,7 @@ RULES[np.shares_memory] = lambda level, a, b, *most: np.shares_memory(_memory(a)
 def _take(level: Level, a: Any, indices: Any, axis: Any = None, mode: str = "raise") -> Any:
     values, at = (rows(a), 1) if axis is None else (whole(a, level), shifted(axis, a.ndim))
     if not is_of(indices, level):
-        return Batched(np.take(values, indices, at, mode=mode), level)
+        return Batched(np.take(values, indices, at, **({} if mode == "raise" else {"mode": mode})), level)
     if mode != "raise" or at != 1:
         raise NoRuleError
     return (a if axis is not None else np.ravel(a))[indices]

@@ -25,7 +25,7 @@ class Counted:
 
 
 def numbers(*shape, seed=0):
-    return torch.from_numpy(np.random.default_rng(seed).normal(size=shape))
+    return torch.tensor(np.random.default_rng(seed).normal(size=shape))
 
 
 def in_turn(function, *args, dims=0):
@@ -37,7 +37,7 @@ def in_turn(function, *args, dims=0):
 
 
 def close(a, b):
-    np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(a.detach().cpu().numpy(), b.detach().cpu().numpy(), rtol=1e-10, atol=1e-12)
 
 
 NET = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1)).double()
@@ -85,7 +85,7 @@ def test_gradients_flow_to_what_slices_are_of_and_to_what_they_have_in_common(na
 CALLED_FOR_EACH = {
     "ways that slices go": lambda x: x.sin() if x[0] > 0 else x.cos(),
     "values as numbers": lambda x: x * float(x[0]),
-    "what NumPy alone knows": lambda x: torch.from_numpy(np.sort(x.numpy())),
+    "what NumPy alone knows": lambda x: torch.tensor(np.sort(x.cpu().numpy())),
     "numbers of its own": lambda x: x[x > 0].sum(),
     "half precision": lambda x: x.half().double(),
 }
