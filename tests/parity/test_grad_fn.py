@@ -9,9 +9,9 @@ import pytest
 
 import microgad
 
-from .op_db.compare import same
-
 torch = pytest.importorskip("torch")
+
+from .op_db.compare import same  # noqa: E402
 
 CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "add": lambda t, x, y: x + y,
