@@ -52,6 +52,8 @@ def _by_rule(name: Any, func: Any, level: Level, args: tuple[Any, ...], kwargs: 
         found = rule(level, *args, **{name: x for name, x in kwargs.items() if name not in ("out", "where")})
     except NoRuleError:
         return by_slices(func, level, own, kwargs)
+    except Exception:  # one slice's, of which an operation may make something: a matrix may be singular
+        raise Apart from None
     if out is None:
         return found
     out[...] = found

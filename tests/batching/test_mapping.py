@@ -163,6 +163,13 @@ def test_what_is_kept_beyond_says_so() -> None:
         repr(kept[0])
 
 
+def test_a_slice_that_fails_fails_alone() -> None:
+    matrices = torch.stack([torch.eye(2), -torch.eye(2), 4 * torch.eye(2)]).double()
+    factors, info = vmap(torch.linalg.cholesky_ex)(matrices)
+    assert info.tolist() == [0, 1, 0]
+    close(factors[[0, 2]], torch.stack([torch.eye(2), 2 * torch.eye(2)]).double())
+
+
 def test_an_error_is_the_function_s_own() -> None:
     with pytest.raises(ZeroDivisionError):
         vmap(lambda x: 1 / 0)(X)
