@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend
+from .. import backend, leaves
 from ..errors import GraphError
 from ..slices import Apart, Stand, levels
 
@@ -98,8 +98,8 @@ class Batched(Stand):
         return int(self.item())
 
     def refuse(self, *_: Any, **__: Any) -> Any:
-        """Raise Apart, or RuntimeError where the mapping is over."""
-        if self.level in levels.get():
+        """Raise Apart, or RuntimeError where the mapping is over and no backward pass goes through it."""
+        if self.level in levels.get() or leaves.finals() is not None:
             raise Apart
         raise GraphError("vmap: a Tensor of its slices was kept beyond it, and has no values of its own")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import engine
 from ..backend import is_array
-from ..function import Function
+from ..function import Function, Packed
 from ..slices import Apart
 from .array import Batched, Level
 from .functions import deepest, is_of, joined, part
@@ -36,7 +36,8 @@ def forward(node: Function, arrays: Sequence[Any]) -> Any:
 
 def derivatives(node: Function, grad: Any, onward: Sequence[Function | None]) -> list[Any]:
     """The gradients of a node's inputs, those that lead onward."""
-    kept = node.kept
+    before = node.kept
+    kept = before.unpack() if isinstance(before, Packed) else before
     level = _level_of((grad, *kept, *vars(node).values()))
 
     def each_its_own() -> Any:
@@ -44,7 +45,7 @@ def derivatives(node: Function, grad: Any, onward: Sequence[Function | None]) ->
         try:
             return engine.derive(node, own(grad, level), onward, False)
         finally:
-            node.kept = kept
+            node.kept = before
 
     def of(i: int) -> list[Any]:
         one = _of_slice(node, level, i)

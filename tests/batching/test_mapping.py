@@ -221,6 +221,19 @@ def test_a_batch_of_gradients_lets_go_of_the_graph_at_its_end() -> None:
         torch.autograd.grad(y.sum(), x)
 
 
+def test_a_derivative_by_which_slices_go_apart_when_the_mapping_is_over() -> None:
+    class Choosy(torch.Function):
+        def forward(self, x):
+            return x * x
+
+        def grad_x(self, grad, x):
+            return grad * (2 * x) if bool((x[:1] > 0).all()) else grad * (x + x)
+
+    x = X.clone().requires_grad_()
+    vmap(Choosy.apply)(x).sum().backward()
+    close(x.grad, 2 * X)
+
+
 def test_nothing_is_held_when_it_is_over() -> None:
     gc.collect()
     gc.disable()
