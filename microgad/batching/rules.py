@@ -123,7 +123,7 @@ def _roll(level: Level, a: Any, shift: Any, axis: Any = None) -> Any:
 def _reshape(level: Level, a: Any, shape: Any, order: str = "C") -> Any:
     shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     known = math.prod(n for n in shape if n != -1)
-    if order != "C" or not known:
+    if order != "C" or (not known and -1 in shape):
         raise NoRuleError
     return a.like(whole(a, level).reshape(level.count, *(a.size // known if n == -1 else n for n in shape)))
 

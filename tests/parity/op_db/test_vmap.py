@@ -69,6 +69,12 @@ def check(function: Any, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
             found = outcome(f, dims, tensors)
             patch.setattr("microgad.func.all_at_once", apart)
             same(outcome(f, dims, tensors), found)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        outside = gradients(number, dims, tensors)
+        monkeypatch.setattr("microgad.func.all_at_once", apart)
+        same(gradients(number, dims, tensors), outside)
+        monkeypatch.undo()
 
 
 def same(in_turn: Any, at_once: Any) -> None:
@@ -90,6 +96,17 @@ def outcome(f: Any, dims: Any, tensors: list[Tensor]) -> Any:
     microgad.manual_seed(0)
     try:
         return vmap(f, dims)(*[x.clone() for x in tensors])
+    except Exception as error:
+        return type(error).__name__
+
+
+def gradients(f: Any, dims: Any, tensors: list[Tensor]) -> Any:
+    """By a backward pass when the mapping is over."""
+    microgad.manual_seed(0)
+    own = [x.clone().requires_grad_(x.is_floating_point()) for x in tensors]
+    wanted = [x for x in own if x.requires_grad]
+    try:
+        return microgad.autograd.grad(vmap(f, dims)(*own).sum(), wanted, allow_unused=True)
     except Exception as error:
         return type(error).__name__
 
