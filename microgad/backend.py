@@ -104,7 +104,8 @@ def as_strided(x: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
 def at(ufunc: Any, target: Any, index: Any, values: Any) -> None:
     """target[index] = ufunc(target[index], values), where an index that comes more than once counts each time."""
     name = f"scatter_{ufunc.__name__[:3]}"  # add, max, min
-    (getattr(sys.modules["cupyx"], name) if is_gpu(target) else ufunc.at)(target, index, values)
+    scattered = getattr(sys.modules["cupyx"], name) if is_gpu(target) and not isinstance(target, Stand) else ufunc.at
+    scattered(target, index, values)
 
 
 def add_at(target: Any, index: Any, values: Any) -> None:

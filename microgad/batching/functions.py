@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy
 
-from ..backend import like, owner
+from ..backend import at, is_array, like, owner
 from ..slices import Apart
 from .array import Batched, Level
 
@@ -25,6 +26,8 @@ class NoRuleError(Exception):
 def of_ufunc(self: Batched, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """What a ufunc gives."""
     level = deepest((*inputs, *kwargs.get("out", ()), kwargs.get("where")))
+    if method == "at" and len(inputs) == 3 and is_of(inputs[0], level):
+        return written(*inputs, partial(at, ufunc))
     if method != "__call__":
         return _by_rule(method, getattr(ufunc, method), level, (ufunc, *inputs), kwargs)
     if ufunc.signature is not None:
@@ -140,7 +143,7 @@ def joined(results: Sequence[Any], level: Level, args: Any = ()) -> Any:
     if isinstance(first, (tuple, list)):
         parts = [joined(each, level, args) for each in zip(*results, strict=True)]
         return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
-    if isinstance(first, (np.ndarray, np.generic, Batched)):
+    if is_array(first) or isinstance(first, np.generic):
         if any(x.shape != first.shape for x in results) or _shows(first, args):
             raise Apart
         return Batched(np.stack(results), level)
@@ -179,8 +182,8 @@ def _own_place(items: tuple[Any, ...], x: Batched) -> Any:
     return (slices, *(aligned(i, x.level, ndim) for i in items))
 
 
-def written(x: Batched, index: Any, value: Any) -> None:
-    """x[index] = value."""
+def written(x: Batched, index: Any, value: Any, write: Callable[..., Any] = operator.setitem) -> None:
+    """x[index] = value, or what else is written there."""
     items = index if isinstance(index, tuple) else (index,)
     level, inner = x.level, deepest((value, *items))
     if inner is not None and inner.depth > level.depth:
@@ -192,15 +195,15 @@ def written(x: Batched, index: Any, value: Any) -> None:
         place = None if _scattered(items) else (slice(None), *items)
         ndim = x.whole[:1][place].ndim - 1 if place else 0
     if place is None:
-        by_slices(operator.setitem, level, (x, index, value), {})
+        by_slices(write, level, (x, index, value), {})
     else:
-        x.whole[place] = aligned(value, level, ndim)
+        write(x.whole, place, aligned(value, level, ndim))
 
 
 def _scattered(items: tuple[Any, ...]) -> bool:
     """Whether NumPy puts first what arrays select, or it isn't known to stay in its place."""
-    arrays = [isinstance(i, (np.ndarray, list)) for i in items]
-    if any(isinstance(i, (bool, np.bool_)) or (isinstance(i, np.ndarray) and not i.ndim) for i in items):
+    arrays = [is_array(i) or isinstance(i, list) for i in items]
+    if any(isinstance(i, (bool, np.bool_)) or (is_array(i) and not i.ndim) for i in items):
         return True
     places = [k for k, i in enumerate(items) if arrays[k] or isinstance(i, (int, np.integer))]
     return any(arrays) and places != list(range(places[0], places[-1] + 1))

@@ -41,7 +41,7 @@ def close(a, b):
 
 
 NET = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1)).double()
-X, W = numbers(5, 3), numbers(3, 3, seed=1)
+X, W, PLACES = numbers(5, 3), numbers(3, 3, seed=1), torch.tensor([2, 0])
 FUNCTIONS = {
     "a network": lambda x: NET(x).squeeze(),
     "its gradient": grad(lambda x: NET(x).squeeze()),
@@ -49,6 +49,7 @@ FUNCTIONS = {
     "a matrix of all": lambda x: torch.softmax(W @ x, 0) * x[0],
     "a choice of which all make one": lambda x: x.sin() if x.ndim == 1 and bool((x < 100).all()) else x.cos(),
     "an index": lambda x: torch.gather(W, 1, (x > 0).long()[:, None])[:, 0],
+    "indices with a slice between": lambda x: (x[:, None, None] * W)[PLACES, :, PLACES].sum(1),
     "writes into its own": lambda x: x.clone().mul_(2).index_fill_(0, torch.tensor([0]), 1.0),
     "convolution": lambda x: nn.functional.conv1d(x[None, None], W[None, :1, :2]).flatten(),
     "a window's winner": lambda x: nn.functional.max_pool1d(x[None], 2).flatten(),

@@ -197,8 +197,11 @@ def test_an_index_reads_and_writes_what_slices_have(index: Any) -> None:
         value = Make().own(*found.shape[-1:])
         np.testing.assert_array_equal(found.whole, np.stack([part[index] for part in before]))
         x[index] = Batched(value.whole, x.level)
-    for part_of_it, written, own in zip(before, x.whole, value.whole, strict=True):
+        more = Batched(Make().own(*found.shape).whole, x.level)
+        np.add.at(x, index, more)
+    for part_of_it, written, own, own_more in zip(before, x.whole, value.whole, more.whole, strict=True):
         part_of_it[index] = own
+        np.add.at(part_of_it, index, own_more)
         np.testing.assert_array_equal(written, part_of_it)
 
 
@@ -223,7 +226,9 @@ def test_each_slice_has_an_index_of_its_own(name: str) -> None:
         expected, values = x.whole.copy(), m.own(*found.shape)
         for i in range(SLICES):
             expected[i][parts[i]] = values.whole[i]
+            np.add.at(expected[i], parts[i], values.whole[i])
         x[index] = values
+        np.add.at(x, index, values)
     np.testing.assert_array_equal(x.whole, expected)
 
 
