@@ -54,17 +54,20 @@ def alone(x: Any) -> bool:
 def _sole() -> int:
     """How often an array is held that is nobody else's, in a function called with each of a list: the engine's `_fit`.
 
-    A debugger or a profiler holds what it looks at, too, and mustn't look now.
+    A debugger or a profiler holds what it looks at, too, and mustn't look now; but cProfile, which holds nothing, and
+    which nobody can put back.
     """
     held, looking = getrefcount, (sys.gettrace(), sys.getprofile())
     sys.settrace(None)
-    sys.setprofile(None)
+    if callable(looking[1]):
+        sys.setprofile(None)
     try:
         for _, x in enumerate([np.empty(0)]):
             count = (lambda x: held(x))(x)
     finally:
         sys.settrace(looking[0])
-        sys.setprofile(looking[1])
+        if callable(looking[1]):
+            sys.setprofile(looking[1])
     return count
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cProfile
+import math
 import sys
 from typing import Any
 
@@ -77,6 +79,13 @@ def test_who_looks_on_while_it_is_measured_who_holds_an_array_is_not_counted() -
         assert placement._sole() == placement.SOLE
     finally:
         sys.settrace(before)
+
+
+def test_a_profiler_written_in_c_goes_on() -> None:
+    with cProfile.Profile() as profile:
+        assert placement._sole() == placement.SOLE
+        math.hypot(3, 4)
+    assert any("hypot" in str(entry.code) for entry in profile.getstats())
 
 
 def test_gradients_on_a_graph_are_the_leaves_own_too() -> None:
