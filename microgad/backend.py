@@ -103,9 +103,8 @@ def as_strided(x: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
 
 def at(ufunc: Any, target: Any, index: Any, values: Any) -> None:
     """target[index] = ufunc(target[index], values), where an index that comes more than once counts each time."""
-    name = f"scatter_{ufunc.__name__[:3]}"  # add, max, min
-    scattered = getattr(sys.modules["cupyx"], name) if is_gpu(target) and not isinstance(target, Stand) else ufunc.at
-    scattered(target, index, values)
+    gpu = is_gpu(target) and not isinstance(target, Stand)  # CuPy's are called scatter_add, scatter_max, scatter_min
+    (getattr(sys.modules["cupyx"], f"scatter_{ufunc.__name__[:3]}") if gpu else ufunc.at)(target, index, values)
 
 
 def add_at(target: Any, index: Any, values: Any) -> None:
