@@ -32,26 +32,38 @@ class Room:
     def __getattr__(self, name: str) -> Any:
         module = sys.modules.get(self._room)
         if module is None or not hasattr(module, name):  # not loaded, or not yet whole
-            return Later(lambda: getattr(importlib.import_module(self._room), name))
+            return Later(_named, self._room, name)
         value = getattr(module, name)
         setattr(self, name, value)
         return value
 
 
+def _named(room: str, name: str) -> Any:
+    return getattr(importlib.import_module(room), name)
+
+
 class Later:
     """What a room has, before it is loaded. In the table of a class it becomes the attribute itself when first used."""
 
-    def __init__(self, load: Callable[[], Any]) -> None:
-        self.load = functools.cache(load)
-        self.places: list[tuple[type, str]] = []
+    __slots__ = ("args", "make", "value")  # and no more: there are some six hundred, whose memory a process begins with
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.places.append((owner, name))
+    def __init__(self, make: Callable[..., Any], *args: Any) -> None:
+        self.make: Callable[..., Any] | None = make
+        self.args = args
 
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+    def load(self) -> Any:
+        """What it stands for; what that is made of is loaded, too."""
+        make = self.make
+        if make is not None:
+            self.value = make(*(x.load() if type(x) is Later else x for x in self.args))
+            self.make = None
+        return self.value
+
+    def __get__(self, instance: Any, owner: type) -> Any:
         value = self.load()
-        for place, name in self.places:
-            setattr(place, name, value)
+        for place in owner.__mro__:
+            for name in [name for name, held in vars(place).items() if held is self]:
+                setattr(place, name, value)
         return value.__get__(instance, owner)
 
     def __call__(self, *args: Any, **options: Any) -> Any:
@@ -66,7 +78,7 @@ def of_later(make: F) -> F:
 
     @functools.wraps(make)
     def made(source: Any, *args: Any) -> Any:
-        return Later(lambda: make(source.load(), *args)) if isinstance(source, Later) else make(source, *args)
+        return Later(make, source, *args) if isinstance(source, Later) else make(source, *args)
 
     return made  # type: ignore[return-value]
 

@@ -169,6 +169,12 @@ assert "microgad.ops.special" in sys.modules and vars(microgad.methods.Special)[
     subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)
 
 
+def test_an_import_leaves_few_objects() -> None:
+    """A process looks through all of them when it ends, more than once."""
+    code = "import gc, numpy; n = len(gc.get_objects()); import microgad; assert len(gc.get_objects()) - n < 5000"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)
+
+
 def test_the_first_storage_of_a_program_has_its_tensors_elements() -> None:
     code = "import microgad; assert microgad.ones(2).storage().tolist() == [1, 1]"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)
