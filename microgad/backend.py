@@ -64,7 +64,7 @@ def to_device(x: Any, where: device | str | int | None) -> Any:
     if where.type == "meta":
         raise DeviceError("device 'meta': microgad has no tensors without values; leave the device out")
     with _cupy().cuda.Device(where.index):
-        return _cupy().asarray(x)
+        return x.made_of(_cupy().asarray) if isinstance(x, Stand) else _cupy().asarray(x)
 
 
 def like(values: Any, x: Any, dtype: Any = None) -> Any:

@@ -12,16 +12,17 @@ from typing import Any, TypeVar
 
 from . import errors, state
 from .autograd.functional import Pushing, along, by_columns, by_rows, captures, or_zeros, own, pulled
+from .batching.draws import Together
 from .batching.mapping import all_at_once, left
 from .contexts import holding
 from .generator import default_generator
-from .generator.lanes import Lanes, sharing
+from .generator.lanes import Lanes
 from .lazy import absent as _absent
 from .nn.stateless import functional_call as functional_call
 from .nn.stateless import replace_all_batch_norm_modules_ as replace_all_batch_norm_modules_
 from .nn.stateless import stack_module_state as stack_module_state
 from .ops.creation import ones_like
-from .ops.movement import clone, stack
+from .ops.movement import cat, clone, stack
 from .ops.movement.strided import mapped as mapping
 from .slices import Apart, called_again
 from .tensor import Tensor
@@ -228,11 +229,11 @@ def vmap(
 
     `in_dims` is a dimension, None for what isn't mapped over, or a structure of those like the arguments; `out_dims`
     says where the dimension goes, with None for what no slice has a part in; keyword arguments aren't mapped over. It
-    calls `func` once, for all slices. Where it then finds that they can't be computed together it calls `func` for each
-    of them, so that whatever `func` does is allowed: an `if` by a slice's values, their conversion to numbers, a write
-    into what all have in common. A `chunk_size` less than there are slices asks for that, and so does `randomness`
-    "different", which gives each slice draws of its own, drawn for all slices where the first one draws, as PyTorch
-    does; "same" gives all the same draws, "error" raises RuntimeError where one is made. Source: torch.func.vmap.
+    calls `func` once, for all slices or for `chunk_size` of them. Where it then finds that they can't be computed
+    together it calls `func` for each of them, so that whatever `func` does is allowed: an `if` by a slice's values,
+    their conversion to numbers, a write into what all have in common. With `randomness` "different" each slice has
+    draws of its own, PyTorch's, which makes one of all slices' shape; "same" gives all the same draws, "error" raises
+    RuntimeError where one is made. Source: torch.func.vmap.
 
     >>> torch.func.vmap(torch.dot)(torch.ones(3, 2), torch.arange(6.0).reshape(3, 2))
     tensor([1., 5., 9.])
@@ -265,84 +266,67 @@ def vmap(
         def call(slices: Sequence[Any]) -> Any:
             return func(*rebuild(slices), **kwargs)
 
-        if size > 1 and width >= size and randomness != "different" and state.current().observer is None:
-            try:
-                return _at_once(call, leaves, dims, out_dims, size, randomness == "same")
-            except (Apart, Exception):  # which is raised again, if it is the function's
-                pass
-        return _joined(_in_turn(call, leaves, dims, size, width, randomness), out_dims, size)
+        before, results = default_generator.snapshot() if 0 < width < size else None, []
+        for start in range(0, size or 1, width):
+            chunk, count = leaves, min(width, (size or 1) - start)
+            if before is not None:
+                chunk = [x if d is None else x.narrow(d, start, count) for x, d in zip(leaves, dims, strict=True)]
+                if randomness == "same":
+                    default_generator.set_state(before)
+            results.append(_of_slices(call, chunk, dims, out_dims, count, randomness))
+        found = results[0] if before is None else _joined(results, out_dims, cat)
+        return found if size else _joined([found], out_dims, lambda parts, at: parts[0].narrow(at, 0, 0))
 
     return mapped
 
 
-def _at_once(
+def _of_slices(
     func: Callable[[Sequence[Any]], Any], leaves: Sequence[Any], dims: Sequence[int | None], out_dims: Any, size: int,
-    draws: bool,
-) -> Any:  # fmt: skip
-    """What a function of slices gives for all of them, called once. Raises Apart where that can't be told.
-
-    What it draws is the same for all of them, if it may draw at all.
-    """
-    before = default_generator.snapshot()
-    try:
-        result, level = all_at_once(func, leaves, dims, size)
-        if isinstance(result, Tensor) and isinstance(out_dims, tuple) and len(out_dims) == 1:
-            (out_dims,) = out_dims
-        parts, rebuild = flatten(result, tensors_only=False)
-        places = _spread(out_dims, result, "out_dims")
-        if not draws and (default_generator.snapshot() != before).any():
-            raise Apart
-        return rebuild([left(y, level, d) for y, d in zip(parts, places, strict=True)])
-    except BaseException:
-        default_generator.set_state(before)
-        raise
-
-
-def _in_turn(
-    func: Callable[[Sequence[Any]], Any], leaves: Sequence[Any], dims: Sequence[int | None], size: int, width: int,
     randomness: str,
-) -> list[Any]:  # fmt: skip
-    """What it gives of one slice after another, of which `width` draw together."""
-    draws, results = default_generator.snapshot(), []
-    for i in range(size or 1):
-        if i and randomness == "same":
-            default_generator.set_state(draws)
-        if i % width == 0:
-            every = Lanes(min(width, (size or 1) - i))
+) -> Any:  # fmt: skip
+    """What a function gives of all slices: called once, if that can be, or for each."""
+    if size > 1 and state.current().observer is None:
+        draws = Together(randomness)
+        try:
+            result, level = all_at_once(func, leaves, dims, size, draws)
+            parts, rebuild = flatten(result, tensors_only=False)
+            return rebuild([left(y, level, d) for y, d in zip(parts, _places(out_dims, result), strict=True)])
+        except (Apart, Exception):  # which is raised again, if it is the function's
+            draws.undo()
+    every, results = Lanes(randomness, size), []
+    for i in range(size):
         slices = [x if d is None else x.select(d, i) for x, d in zip(leaves, dims, strict=True)]
         pairs = [(x, s) for x, s, d in zip(leaves, slices, dims, strict=True) if d is not None]
-        drawing = every.at(i % width) if randomness == "different" else sharing(None)
-        again = called_again.get() or ((i + 1) % width > 0 and i + 1 < size)
-        with drawing, holding(mapping, (*mapping.get(), pairs)), holding(called_again, again):
+        again = called_again.get() or i + 1 < size
+        with every.at(i), holding(mapping, (*mapping.get(), pairs)), holding(called_again, again):
             results.append(func(slices))
-        if not i and randomness == "error" and (default_generator.snapshot() != draws).any():
-            default_generator.set_state(draws)
-            raise errors.GraphError(
-                "vmap: called random operation while in randomness error mode: use randomness='same' or 'different'"
-            )
-    return results
+    return _joined(results, out_dims, stack)
 
 
-def _joined(results: list[Any], out_dims: Any, size: int) -> Any:
-    """What a function gave for each slice, stacked: each Tensor where `out_dims` has its new dimension."""
+def _joined(results: list[Any], out_dims: Any, join: Callable[[list[Any], int], Any]) -> Any:
+    """What a function gave for each slice, or some of them: Tensors joined where `out_dims` has their dimension."""
     every = [flatten(result, tensors_only=False)[0] for result in results]
-    if isinstance(results[0], Tensor) and isinstance(out_dims, tuple) and len(out_dims) == 1:
-        (out_dims,) = out_dims
     joined = []
-    for parts, at in zip(zip(*every, strict=True), _spread(out_dims, results[0], "out_dims"), strict=True):
+    for parts, at in zip(zip(*every, strict=True), _places(out_dims, results[0]), strict=True):
         if at is None:
             if any(part is not parts[0] and not _same(part, parts[0]) for part in parts):
                 raise errors.ArgumentError("vmap: out_dims has None for a result that isn't the same for each slice")
             joined.append(parts[0])
         elif isinstance(parts[0], Tensor):
-            whole = stack(list(parts), at)
-            joined.append(whole if size else whole.narrow(at, 0, 0))
+            joined.append(join(list(parts), at))
         else:
             raise errors.ArgumentError(
                 f"vmap: the function must only return Tensors, got {type(parts[0]).__name__}: did you mean to set "
                 "out_dims to None for it?"
             )
     return flatten(results[0], tensors_only=False)[1](joined)
+
+
+def _places(out_dims: Any, result: Any) -> list[Any]:
+    """For each leaf of a result where it has the slices' dimension."""
+    if isinstance(result, Tensor) and isinstance(out_dims, tuple) and len(out_dims) == 1:
+        (out_dims,) = out_dims
+    return _spread(out_dims, result, "out_dims")
 
 
 def _same(a: Any, b: Any) -> bool:

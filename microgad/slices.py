@@ -21,6 +21,7 @@ class Stand:
     __slots__ = ()
     innermost: Any  # NumPy's or CuPy's
     as_strided: Callable[..., Any]
+    made_of: Callable[..., Any]
     gradient_for: Callable[..., Any]
 
 

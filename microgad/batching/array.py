@@ -7,7 +7,7 @@ agree. What NumPy's functions make of it is in functions.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,11 @@ class Batched(Stand):
         self.whole, self.level = whole, level
         self.innermost = getattr(whole, "innermost", whole)
         self.base = base  # whose memory it shows, as of NumPy's arrays
+
+    def made_of(self, function: Callable[[Any], Any]) -> Batched:
+        """What a function gives of NumPy's or CuPy's array of all slices, as one of slices."""
+        found = self.whole.made_of(function) if isinstance(self.whole, Batched) else function(self.whole)
+        return self if found is self.whole else Batched(found, self.level)
 
     def like(self, whole: Any) -> Batched:
         """What NumPy made of this one's `whole`."""
@@ -103,13 +108,16 @@ class Batched(Stand):
             raise Apart
         raise GraphError("vmap: a Tensor of its slices was kept beyond it, and has no values of its own")
 
-    __array__ = get = tolist = tobytes = __repr__ = refuse
+    __array__ = tolist = tobytes = __repr__ = refuse
 
     # The same memory, or the same values, in another form
 
+    def get(self) -> Batched:
+        """The same in the computer's memory, as of CuPy's arrays."""
+        return self.made_of(backend.to_numpy)
+
     def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Batched:
-        found = self.whole.astype(dtype, *args, **kwargs)
-        return self if found is self.whole else self.like(found)
+        return self.made_of(lambda whole: whole.astype(dtype, *args, **kwargs))
 
     def copy(self, order: str = "C") -> Batched:
         return self.like(self.whole.copy(order))

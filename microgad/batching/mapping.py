@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..slices import Apart, levels
 from . import by_slices as by_slices
 from . import rules as rules
 from .array import Batched, Level
+from .draws import Together
 from .functions import is_of
 
 F = Callable[[Sequence[Any]], Any]
@@ -57,7 +59,9 @@ class AddSlices(Function):
         return grad  # the same for each
 
 
-def all_at_once(func: F, tensors: Sequence[Any], dims: Sequence[int | None], count: int) -> tuple[Any, Level]:
+def all_at_once(
+    func: F, tensors: Sequence[Any], dims: Sequence[int | None], count: int, draws: Together | None = None
+) -> tuple[Any, Level]:
     """What func gives of Tensors, those that have a dim as all slices along it, and what they are slices of.
 
     Raises Apart where that can't be done, or whatever func raises.
@@ -66,7 +70,7 @@ def all_at_once(func: F, tensors: Sequence[Any], dims: Sequence[int | None], cou
     level = Level(count, len(outer), next(function.numbers))
     given = [x if d is None else entered(x, level, d) for x, d in zip(tensors, dims, strict=True)]
     try:
-        with holding(levels, (*outer, level)):
+        with holding(levels, (*outer, level)), nullcontext() if draws is None else draws.of(level):
             return func(given), level
     finally:
         level.on_graphs.clear()  # which are of this level

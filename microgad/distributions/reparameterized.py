@@ -18,8 +18,7 @@ from .. import backend
 from ..autograd import Function
 from ..autograd.custom import once_differentiable
 from ..errors import KindError
-from ..generator import Generator
-from ..generator.gammas import dirichlet, gamma
+from ..generator import Generator, dirichlet, gamma
 from ..ops.creation import finished
 from ..ops.movement import broadcast_tensors
 from ..ops.special import igamma

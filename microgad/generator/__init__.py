@@ -9,9 +9,7 @@ many words a draw takes, in which order, and what it makes of them. Fills run in
 destination. Bad arguments and empty arrays draw nothing.
 """
 
-from . import choices, fills, transformed
-from .choices import multinomial
-from .counts import binomial, poisson
+from . import choices, counts, fills, gammas, transformed
 from .lanes import by_lanes
 from .stream import Generator, default_generator, stream_of
 
@@ -19,7 +17,10 @@ bernoulli_, dropout_noise = by_lanes(fills.bernoulli_), by_lanes(fills.dropout_n
 normal_, random_, uniform_ = by_lanes(fills.normal_), by_lanes(fills.random_), by_lanes(fills.uniform_)
 cauchy_, exponential_ = by_lanes(transformed.cauchy_), by_lanes(transformed.exponential_)
 geometric_, log_normal_ = by_lanes(transformed.geometric_), by_lanes(transformed.log_normal_)
-randperm = by_lanes(choices.randperm)
+randperm, multinomial = by_lanes(choices.randperm), by_lanes(choices.multinomial, reads=True)
+slopes = by_lanes(transformed.slopes, reads=True)
+dirichlet, gamma = by_lanes(gammas.dirichlet, reads=True), by_lanes(gammas.gamma, reads=True)
+binomial, poisson = by_lanes(counts.binomial, reads=True), by_lanes(counts.poisson, reads=True)
 
 __all__ = [
     "Generator",
@@ -27,8 +28,10 @@ __all__ = [
     "binomial",
     "cauchy_",
     "default_generator",
+    "dirichlet",
     "dropout_noise",
     "exponential_",
+    "gamma",
     "geometric_",
     "log_normal_",
     "multinomial",
@@ -36,6 +39,7 @@ __all__ = [
     "poisson",
     "random_",
     "randperm",
+    "slopes",
     "stream_of",
     "uniform_",
 ]

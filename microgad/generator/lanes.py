@@ -1,4 +1,4 @@
-"""Draws of many slices at once: `torch.vmap` draws for all slices in one, where a loop over them asks for one each."""
+"""Draws of slices: `torch.vmap` makes one for all of them, of which each has its part, or which they have in common."""
 
 from __future__ import annotations
 
@@ -6,71 +6,109 @@ import functools
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..contexts import holding
+from ..errors import GraphError
+from ..slices import Stand
 from .fills import empty_like
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from .stream import Generator, stream_of
 
 F = TypeVar("F", bound=Callable[..., Any])
-_variable: ContextVar[Lanes | None] = ContextVar("microgad lanes", default=None)
+_variable: ContextVar[Draws | None] = ContextVar("microgad draws of slices", default=None)
 
 
-def sharing(lanes: Lanes | None) -> AbstractContextManager[None]:
-    """A block whose draws are parts of those of these lanes, or, with None, its own."""
-    return holding(_variable, lanes)
+class Draws:
+    """Those of a mapping, whose slices draw "different" values or the "same" ones, or where to draw is an "error"."""
+
+    def __init__(self, randomness: str) -> None:
+        self.randomness, self.outer = randomness, _variable.get()  # of the mapping that this one is in
+        self.before: list[tuple[Generator, Any]] = []  # where the generators were that it drew from
+
+    def undo(self) -> None:
+        """Put the generators back where they were."""
+        for source, then in self.before:
+            source.set_state(then)
+
+    def going_on(self) -> AbstractContextManager[None]:
+        """A block whose draws they are."""
+        return holding(_variable, self)
+
+    def made(self, draw: Callable[..., Any], reads: bool, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """What draw(*given) is here. Those of the mapping outside are in force."""
+        raise NotImplementedError
 
 
-class Lanes:
-    """As many slices: the k-th draw that one of them makes is its part of a draw for all, made when the first asks."""
+class Lanes(Draws):
+    """As many slices, one after another: the k-th draw that one of them makes is made for all when the first asks."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, randomness: str, count: int) -> None:
+        super().__init__(randomness)
         self.count, self.lane, self.place = count, 0, 0
-        self.drawn: list[tuple[NDArray[Any], bool]] = []  # (count, *shape), and whether it was filled as a destination
-        self.outer = _variable.get()
+        self.drawn: list[tuple[Any, list[Any]]] = []  # (count, *shape), and the values by which it was drawn
 
     def at(self, lane: int) -> AbstractContextManager[None]:
         """For a block that is the slice of this number."""
         self.lane, self.place = lane, 0
-        return sharing(self)
+        return self.going_on()
 
-    def part(self, draw: Callable[..., Any], first: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        """What this slice gets of its next draw; one that isn't of the others' shape is its own."""
+    def made(self, draw: Callable[..., Any], reads: bool, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        first, fills = given[0], draw.__name__.endswith("_")
+        values = [x for x in (given if reads else given[1:]) if _is_array(x)]
+        if values and self.randomness == "different":  # which come in turn also where all are drawn at once
+            return draw(*given, **options)
         if self.place == len(self.drawn):
-            with sharing(self.outer):
-                self.drawn.append(self._whole(draw, first, args, options))
-        whole, filled = self.drawn[self.place]
+            self.drawn.append((self._of_all(draw, given, options), values))
+        whole, by = self.drawn[self.place]
         self.place += 1
-        if isinstance(first, np.ndarray) and (first.shape, first.dtype) != (whole.shape[1:], whole.dtype):
-            with sharing(self.outer):
-                return draw(first, *args, **options)
-        if not filled:
+        if fills and (first.shape, first.dtype) != (whole.shape[1:], whole.dtype):
+            return draw(*given, **options)
+        if not all(map(np.array_equal, values, by)):
+            raise no_same_draw()
+        if not fills:
             return whole[self.lane]
         first[...] = whole[self.lane]
         return first
 
-    def _whole(
-        self, draw: Callable[..., Any], first: Any, args: tuple[Any, ...], options: dict[str, Any]
-    ) -> tuple[NDArray[Any], bool]:
-        if not isinstance(first, np.ndarray):
-            return np.stack([draw(first, *args, **options) for _ in range(self.count)]), False
-        place = empty_like(np.broadcast_to(first, (self.count, *first.shape)))
-        whole = draw(place, *args, **options)
-        return whole, whole is place
+    def _of_all(self, draw: Callable[..., Any], given: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        first, *rest = given
+        if self.randomness == "same":
+            return np.stack([draw(*given, **options)] * self.count)
+        if not _is_array(first):
+            return np.stack([draw(*given, **options) for _ in range(self.count)])
+        return draw(empty_like(np.broadcast_to(first, (self.count, *first.shape))), *rest, **options)
 
 
-def by_lanes(draw: F) -> F:
-    """A draw whose values hang on no slice's own, as those by an array of probabilities do."""
+def _is_array(x: Any) -> bool:
+    return isinstance(x, (np.ndarray, Stand))
+
+
+def no_same_draw() -> GraphError:
+    """For values that differ from slice to slice."""
+    return GraphError(
+        "vmap: randomness='same' can't be had of a draw by values of which each slice has its own: Vmap does not "
+        "currently support same randomness with a batched tensor input"
+    )
+
+
+def by_lanes(draw: F, reads: bool = False) -> F:
+    """A draw whose result is the mapping's that goes on. What `reads` its first argument doesn't only fill its like."""
 
     @functools.wraps(draw)
-    def drawn(first: Any, *args: Any, **options: Any) -> Any:
-        lanes = _variable.get()
-        if lanes is None or any(isinstance(x, np.ndarray) for x in args):
-            return draw(first, *args, **options)
-        return lanes.part(drawn, first, args, options)
+    def drawn(*given: Any, **options: Any) -> Any:
+        draws = _variable.get()
+        if draws is None:
+            return draw(*given, **options)
+        if draws.randomness == "error":
+            raise GraphError(
+                "vmap: called random operation while in randomness error mode: use randomness='same' or 'different'"
+            )
+        source = stream_of(options.get("generator"))
+        if all(source is not known for known, _ in draws.before):
+            draws.before.append((source, source.snapshot()))
+        with holding(_variable, draws.outer):
+            return draws.made(drawn, reads, given, options)
 
     return drawn  # type: ignore[return-value]

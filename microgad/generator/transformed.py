@@ -95,3 +95,14 @@ def log_normal_(array: Array, mean: float = 1.0, std: float = 2.0, *, generator:
             part[...] = np.exp(fma(normal_pairs(source, part.size), std, mean)).astype(working_dtype(part))
 
     return fill("log_normal_", array, draw)
+
+
+def slopes(x: Array, low: float, high: float, *, generator: Generator | None = None) -> Array:
+    """A new array like x: uniform of [low, high) where x <= 0, in row-major order, else 1: the noise of `torch.rrelu`.
+
+    >>> slopes(np.array([1.0, -1.0]), 0.25, 0.5, generator=Generator().manual_seed(2024)).round(4)
+    array([1.    , 0.3134])
+    """
+    made, drawn = np.ones_like(x), x <= 0
+    made[drawn] = stream_of(generator).unit(int(drawn.sum()), FLOAT64) * (high - low) + low
+    return made

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
-from ..generator.gammas import dirichlet
+from ..generator import dirichlet
 from ..ops import creation
 from ..ops.random import rand, randint
 from ..tensor import Tensor

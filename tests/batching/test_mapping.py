@@ -118,19 +118,59 @@ def test_a_layer_that_counts_counts_each_slice() -> None:
     close(layer.running_mean, again.running_mean)
 
 
-def test_draws_are_those_of_a_loop_and_the_generator_is_where_it_was() -> None:
-    for randomness in ("same", "different"):
+def test_draws_are_one_for_all_and_the_generator_is_where_it_was() -> None:
+    for randomness, shape in (("same", (3,)), ("different", (5, 3))):
+        function = Counted(lambda x: x + torch.randn(3))
         torch.manual_seed(0)
-        first = vmap(lambda x: x + torch.randn(3), randomness=randomness)(X)
+        first = vmap(function, randomness=randomness)(X)
         state = torch.get_rng_state()
         torch.manual_seed(0)
-        draws = torch.randn(3) if randomness == "same" else torch.randn(5, 3)
-        close(first, X + draws)
+        close(first, X + torch.randn(*shape))
         assert (torch.get_rng_state() == state).all()
+        assert function.calls == 1
     before = torch.get_rng_state()
     with pytest.raises(RuntimeError, match="randomness"):
         vmap(lambda x: x + torch.randn(3))(X)
     assert (torch.get_rng_state() == before).all()
+
+
+@pytest.mark.parametrize("randomness", ["same", "different"])
+def test_slices_that_go_apart_draw_what_they_would_together(randomness: str) -> None:
+    def draws(x):
+        return x + torch.randn(3), torch.nn.functional.dropout(x), torch.rand_like(x) + torch.randperm(3)
+
+    def apart(x):
+        return (draws, draws)[int(x[0] > 0)](x)
+
+    found, sources = [], [torch.Generator().manual_seed(7) for _ in range(2)]
+    for function, source in zip((draws, apart), sources, strict=True):
+        torch.manual_seed(0)
+        drawn = vmap(lambda x, f=function, g=source: (torch.rand(2, generator=g), f(x)), randomness=randomness)(X)
+        found.append([drawn[0], *drawn[1], torch.rand(2), torch.rand(2, generator=source)])
+    for pair in zip(*found, strict=True):
+        close(*pair)
+
+
+def test_what_each_slice_has_its_own_chances_for_is_drawn_at_once() -> None:
+    def slopes(p):
+        return torch.rrelu(p - 0.5, training=True)
+
+    chances = torch.rand(5, 4)
+    for draw in (torch.bernoulli, torch.poisson, lambda p: torch.multinomial(p, 3), slopes):
+        function = Counted(lambda p, draw=draw: draw(p))
+        vmap(function, randomness="different")(chances)
+        assert function.calls == 1
+        with pytest.raises(RuntimeError, match="randomness"):
+            vmap(draw)(chances)
+
+
+def test_a_chunk_is_computed_at_once() -> None:
+    for randomness in ("error", "different"):
+        function = Counted(lambda x: x.sin())
+        close(vmap(function, chunk_size=2, randomness=randomness)(X), X.sin())
+        assert function.calls == 3
+    x = X.clone()
+    close(vmap(lambda x: x.mul_(2) if x[0] > 0 else x.mul_(3), 0, -1, chunk_size=3)(x).T, x)
 
 
 def test_a_write_through_a_slice_is_one_into_the_whole() -> None:

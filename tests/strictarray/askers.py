@@ -20,13 +20,14 @@ from .synchronizations import ALLOWED
 HERE, TESTS = str(Path(__file__).parent), str(Path(__file__).parents[1])
 LIBRARY = str(Path(microgad.__file__).parent) + "/"
 BETWEEN = (str(Path(np.__file__).parent), f"{HERE}/array.py", f"{HERE}/askers.py", contextlib.__file__)
+BETWEEN += (f"{LIBRARY}backend.py", f"{LIBRARY}batching/array.py")
 tests_look = False  # whether this is a second run of tests
 
 
 def asker() -> tuple[str, str]:
-    """File and function of the code that asks, on the far side of NumPy, of backend.py and of the stand-in."""
+    """File and function of the code that asks, on the far side of NumPy, of the stand-in, and of what is between."""
     frame = sys._getframe(1)
-    while frame.f_back and frame.f_code.co_filename.startswith((*BETWEEN, f"{LIBRARY}backend.py")):
+    while frame.f_back and frame.f_code.co_filename.startswith(BETWEEN):
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_code.co_qualname
 

@@ -124,10 +124,8 @@ def rrelu(
         return leaky_relu(input, (lower + upper) / 2, inplace)
     x = input.array
     floating([x])
-    noise, drawn = np.ones_like(x), x <= 0
     low, high = float(x.dtype.type(lower)), float(x.dtype.type(upper))
-    source = draws.stream_of(generator)
-    noise[drawn] = backend.like(source.unit(int(drawn.sum()), np.dtype(np.float64)) * (high - low) + low, x, x.dtype)
+    noise = backend.to_device(draws.slopes(backend.to_numpy(x), low, high, generator=generator), input.device)
     return applied(RRelu, input, inplace=inplace, name="RreluWithNoise", noise=noise)
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from numpy import ndarray
-
 from ... import backend, function, state
 from ... import generator as draws
 from ...errors import ArgumentError, KindError
@@ -22,7 +20,7 @@ from ..spelling import tensors_only
 def _drawn(self: Tensor, draw: Callable[..., Any], generator: Generator | None, **parameters: Any) -> Tensor:
     """Overwrite a Tensor by draw(array, *parameters), in the memory order of its values."""
     name = draw.__name__
-    numbers = [x if x is None or isinstance(x, ndarray) else plain(name, said, x) for said, x in parameters.items()]
+    numbers = [x if x is None or backend.is_array(x) else plain(name, said, x) for said, x in parameters.items()]
     self._check_writable(name, False)
     on_graph = self.node is not None or (self.base is not None and self.base.node is not None)
     on_graph = on_graph and state.current().grad_enabled
@@ -136,6 +134,12 @@ def random_(self: Tensor, *bounds: int | None, generator: Generator | None = Non
     return _drawn(self, draws.random_, generator, **{"from": low, "to": high})
 
 
+def check_real(x: Tensor) -> None:
+    """Raise NotImplementedError for complex numbers."""
+    if x.is_complex():
+        raise KindError(f"bernoulli_: is not implemented for {x.dtype}")
+
+
 def bernoulli_(self: Tensor, p: float | Tensor = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Fill with 1 where a draw with probability p succeeds, 0 elsewhere. Source: torch.Tensor.bernoulli_.
 
@@ -143,7 +147,6 @@ def bernoulli_(self: Tensor, p: float | Tensor = 0.5, *, generator: Generator | 
     >>> torch.empty(10).bernoulli_(0.3)
     tensor([1., 0., 0., 0., 0., 1., 0., 0., 0., 1.])
     """
-    if self.is_complex():
-        raise KindError(f"bernoulli_: is not implemented for {self.dtype}")
+    check_real(self)
     chance = backend.to_numpy(p.array) if isinstance(p, function.Tensor) else p
     return _drawn(self, draws.bernoulli_, generator, p=chance)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,24 +14,30 @@ from ...errors import ArgumentError
 from ...generator import Generator, fills
 from ...stand_ins import Device, Dtype, Tensor
 from ..creation import finished, in_format, made_beside, refuse, size_of
+from ..creation.numbers import plain
 from ..movement import broadcast_shapes
 from ..out import into
 from ..spelling import tensors_only
 from .in_place import normal_, random_, uniform_
-from .sampling import for_draw, without_gradient
+from .sampling import filled, without_gradient
 
 
-def _empty(size: tuple[Any, ...], dtype: Any, out: Tensor | None = None, default: Any = None) -> Tensor:
-    """`out` in that size, or a new Tensor in the computer's memory: what a draw is to fill."""
-    return for_draw(size_of(size), dtypes.of(dtype or default or dtypes.get_default_dtype()).dtype, out)
+def _new(
+    fill: Callable[..., Tensor], size: tuple[Any, ...], dtype: Any, out: Tensor | None, device: Device,
+    requires_grad: bool, *by: float, generator: Generator | None, default: Any = None,
+) -> Tensor:  # fmt: skip
+    """`out` in that size, or a new Tensor, filled in place by numbers."""
+    kind = dtypes.of(dtype or default or dtypes.get_default_dtype()).dtype
+    made = filled(fill, size_of(size), kind, out, backend.chosen(device), *by, generator=generator)
+    return made if out is not None else finished(made.array, None, requires_grad)
 
 
-def _empty_like(input: Tensor, dtype: Any, memory_format: Any) -> Tensor:
-    """The same in input's shape, laid out in memory as PyTorch would."""
+def _empty_like(input: Tensor, dtype: Any, memory_format: Any) -> Any:
+    """An array for a draw in input's shape, laid out in the computer's memory as PyTorch would."""
     kind = input.array.dtype if dtype is None else dtypes.of(dtype).dtype
     if memory_format not in (None, formats.preserve_format):
-        return finished(in_format("empty_like", lambda shape: np.empty(shape, kind), input.array.shape, memory_format))
-    return finished(fills.empty_like(input.array, kind))
+        return in_format("empty_like", lambda shape: np.empty(shape, kind), input.array.shape, memory_format)
+    return fills.empty_like(input.array, kind)
 
 
 def _sizes(size: tuple[Any, ...], options: dict[str, Any], op: str) -> tuple[Any, ...]:
@@ -50,10 +57,8 @@ def rand(
     >>> torch.rand(3)
     tensor([0.5317, 0.8313, 0.9718])
     """
-    filled = _empty(_sizes(size, sizes, "rand"), dtype, out)
-    if out is not None:
-        return uniform_(filled, generator=generator)
-    return finished(draws.uniform_(filled.array, generator=generator), backend.chosen(device), requires_grad)
+    size = _sizes(size, sizes, "rand")
+    return _new(uniform_, size, dtype, out, device, requires_grad, generator=generator)
 
 
 @tensors_only
@@ -67,10 +72,8 @@ def randn(
     >>> torch.randn(3)
     tensor([-0.0404,  1.7260, -0.8140])
     """
-    filled = _empty(_sizes(size, sizes, "randn"), dtype, out)
-    if out is not None:
-        return normal_(filled, generator=generator)
-    return finished(draws.normal_(filled.array, generator=generator), backend.chosen(device), requires_grad)
+    size = _sizes(size, sizes, "randn")
+    return _new(normal_, size, dtype, out, device, requires_grad, generator=generator)
 
 
 @tensors_only
@@ -83,8 +86,8 @@ def rand_like(
     >>> torch.rand_like(torch.zeros(2, 3)).shape
     torch.Size([2, 3])
     """
-    made = uniform_(_empty_like(input, dtype, memory_format), generator=generator)
-    return finished(made.array, input.device if device is None else device, requires_grad)
+    made = draws.uniform_(_empty_like(input, dtype, memory_format), generator=generator)
+    return finished(made, input.device if device is None else device, requires_grad)
 
 
 @tensors_only
@@ -97,8 +100,8 @@ def randn_like(
     >>> torch.randn_like(torch.zeros(2, 3)).shape
     torch.Size([2, 3])
     """
-    made = normal_(_empty_like(input, dtype, memory_format), generator=generator)
-    return finished(made.array, input.device if device is None else device, requires_grad)
+    made = draws.normal_(_empty_like(input, dtype, memory_format), generator=generator)
+    return finished(made, input.device if device is None else device, requires_grad)
 
 
 @tensors_only
@@ -116,8 +119,8 @@ def randint(
     if size is None:
         low, high, size = None, low, high
     low, high = _bounds(low, high)
-    made = random_(_empty((size,), dtype, out, dtypes.int64), low, high, generator=generator)
-    return made if out is not None else finished(made.array, backend.chosen(device), requires_grad)
+    rest = out, device, requires_grad, low, high
+    return _new(random_, (size,), dtype, *rest, generator=generator, default=dtypes.int64)
 
 
 @tensors_only
@@ -133,8 +136,8 @@ def randint_like(
     tensor([2., 0., 4.])
     """
     low, high = _bounds(low, high)
-    made = random_(_empty_like(input, dtype, memory_format), low, high, generator=generator)
-    return finished(made.array, input.device if device is None else device, requires_grad)
+    made = draws.random_(_empty_like(input, dtype, memory_format), low, high, generator=generator)
+    return finished(made, input.device if device is None else device, requires_grad)
 
 
 def _bounds(low: Any, high: Any) -> tuple[int, int]:
@@ -175,17 +178,17 @@ def normal(
     torch.Size([2, 3])
     """
     if size is not None:
-        made = normal_(_empty((size,), dtype, out), mean, std, generator=generator)
-        return made if out is not None else finished(made.array, backend.chosen(device), requires_grad)
+        a, b = plain("normal", "mean", mean), plain("normal", "std", std)
+        return _new(normal_, (size,), dtype, out, device, requires_grad, a, b, generator=generator)
     tensors = [x for x in (mean, std) if isinstance(x, function.Tensor)]
     if not tensors:
         raise ArgumentError("normal: with numbers for mean and std, size must be given")
     a, b = (x.detach() if isinstance(x, function.Tensor) else x for x in (mean, std))
     if not (b >= 0 if b is std else (b >= 0).all()):
         raise ArgumentError("normal expects all elements of std >= 0.0")
-    drawn = for_draw(broadcast_shapes(*(x.array.shape for x in tensors)), tensors[0].array.dtype, out, tensors[0])
-    if isinstance(std, function.Tensor):
-        normal_(drawn, generator=generator).mul_(b)
-    else:
-        normal_(drawn, 0, std, generator=generator)
+    shape, like = broadcast_shapes(*(x.array.shape for x in tensors)), tensors[0]
+    by = () if isinstance(std, function.Tensor) else (0, plain("normal", "std", std))
+    drawn = filled(normal_, shape, like.array.dtype, out, like.device, *by, generator=generator)
+    if not by:
+        drawn.mul_(b)
     return into(out, without_gradient(drawn.add_(a), *tensors), quiet=True)

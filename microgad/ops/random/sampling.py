@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,16 +18,21 @@ from ..creation.numbers import plain
 from ..elementwise import Where
 from ..out import into
 from ..spelling import tensors_only
-from .in_place import bernoulli_
+from .in_place import bernoulli_, check_real
 
 
-def for_draw(shape: tuple[int, ...], dtype: Any, out: Tensor | None, like: Tensor | None = None) -> Tensor:
-    """What a draw is to fill: `out` in that shape, or a new Tensor on the device of `like`."""
+def filled(
+    fill: Callable[..., Tensor], shape: tuple[int, ...], dtype: Any, out: Tensor | None, device: Any, *by: Any,
+    generator: Generator | None,
+) -> Tensor:  # fmt: skip
+    """`out` in that shape, or a new Tensor on a device, filled in place by numbers or Tensors."""
     if out is None:
-        return finished(np.empty(shape, dtype), None if like is None else like.device)
-    if out.array.shape == shape:
-        return out
-    return into(out, finished(np.empty(shape, out.array.dtype), out.device), quiet=True)
+        given = [backend.to_numpy(x.array) if isinstance(x, function.Tensor) else x for x in by]
+        draw = getattr(draws, fill.__name__)
+        return finished(draw(np.empty(shape, dtype), *given, generator=generator), device)
+    if out.array.shape != shape:
+        out = into(out, finished(np.empty(shape, out.array.dtype), out.device), quiet=True)
+    return fill(out, *by, generator=generator)
 
 
 def without_gradient(drawn: Tensor, *inputs: Any) -> Tensor:
@@ -49,8 +55,9 @@ def bernoulli(
     >>> torch.bernoulli(torch.full((10,), 0.3))
     tensor([0., 0., 0., 1., 1., 0., 1., 0., 0., 0.])
     """
-    drawn = for_draw(input.array.shape, input.array.dtype, out, input)
-    bernoulli_(drawn, input if p is None else plain("bernoulli", "p", p), generator=generator)
+    check_real(input if out is None else out)
+    x, chance = input.array, input if p is None else plain("bernoulli", "p", p)
+    drawn = filled(bernoulli_, x.shape, x.dtype, out, input.device, chance, generator=generator)
     return drawn if out is not None else called("BernoulliBackward0", without_gradient(drawn, input))
 
 

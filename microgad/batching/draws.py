@@ -1,0 +1,51 @@
+"""Draws of slices that are computed together: one for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+
+from ..backend import is_array
+from ..generator.fills import empty_like
+from ..generator.lanes import Draws, no_same_draw
+from .array import Batched, Level
+from .functions import aligned, is_of
+from .rules import of_all
+
+
+class Together(Draws):
+    """Those of a level's slices."""
+
+    level: Level
+
+    def of(self, level: Level) -> AbstractContextManager[None]:
+        """For a block that computes a level's slices."""
+        self.level = level
+        return self.going_on()
+
+    def made(self, draw: Callable[..., Any], reads: bool, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        first, *rest = given
+        level, fills = self.level, draw.__name__.endswith("_")
+        if self.randomness == "same":
+            if any(is_of(x, level) for x in (given if reads else rest)):
+                raise no_same_draw()
+            if not is_of(first, level):
+                return draw(*given, **options)
+            found = draw(empty_like(first.whole[0, ...]), *rest, **options)
+            if not fills:
+                return found
+            first[...] = found
+            return first
+        if not is_array(first):  # of whole numbers in random order: how many
+            return Batched(np.stack([draw(*given, **options) for _ in range(level.count)]), level)
+        if fills or reads:
+            whole = of_all(first, level)
+            whole = empty_like(whole) if fills and not is_of(first, level) else whole
+        else:  # dropout's noise, which lies in PyTorch's memory slice after slice
+            whole = np.empty((level.count, *first.shape), first.dtype)
+        by = (np.broadcast_to(aligned(x, level, first.ndim), whole.shape) if is_array(x) else x for x in rest)
+        found = draw(whole, *by, **options)
+        return first if fills and is_of(first, level) else Batched(found, level)

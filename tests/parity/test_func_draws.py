@@ -1,0 +1,129 @@
+"""What slices of torch.func.vmap draw: the same programs on both libraries, from the same seed."""
+
+from __future__ import annotations
+
+import pytest
+
+from .both import Programs, leaf, numbers
+
+programs = Programs()
+WAYS = {
+    "different": ("different", None),
+    "the same": ("same", None),
+    "in chunks": ("different", 2),
+    "the same in chunks": ("same", 3),
+}
+
+
+@pytest.mark.parametrize("name", programs)
+def test_it_gives_the_same_or_raises_the_same(name: str) -> None:
+    programs.check(name, in_words=False, warned_alike=False)
+
+
+def probabilities(t, *shape):
+    return t.linspace(0.05, 0.95, t.Size(shape).numel()).reshape(shape)
+
+
+DRAWS = {
+    "randn": lambda t, x: t.randn(3) + t.rand(()),
+    "randn_like": lambda t, x: t.randn_like(x),
+    "rand_like of a transpose": lambda t, x: t.rand_like(x.reshape(3, 5).T),
+    "complex": lambda t, x: t.randn(4, dtype=t.complex64),
+    "randint": lambda t, x: t.randint(0, 10, (5,)) + t.randint_like(x[:5], 9),
+    "randperm": lambda t, x: t.randperm(9),
+    "normal of numbers": lambda t, x: t.normal(1.0, 2.0, (6,)),
+    "dropout": lambda t, x: t.nn.functional.dropout(x, 0.3),
+    "dropout in place": lambda t, x: t.nn.functional.dropout(x.clone(), inplace=True),
+    "dropout of channels": lambda t, x: t.nn.functional.dropout1d(x.reshape(1, 5, 3)),
+    "alpha dropout": lambda t, x: t.nn.functional.alpha_dropout(x, 0.3, True),
+    "in place": lambda t, x: x.clone().normal_() + x.clone().uniform_(1, 2) + x.clone().exponential_(),
+    "in place, integers": lambda t, x: x.clone().random_(0, 9) + x.clone().geometric_(0.2) + x.clone().bernoulli_(0.3),
+    "by what all have in common": lambda t, x: t.bernoulli(probabilities(t, 9)),
+}
+OWN = {  # draws by values of which each slice has its own: PyTorch refuses the same
+    "bernoulli": lambda t, x: t.bernoulli(x),
+    "bernoulli by a number": lambda t, x: t.bernoulli(x, 0.3),
+    "bernoulli_": lambda t, x: x.clone().bernoulli_(x),
+    "poisson": lambda t, x: t.poisson(x * 9),
+    "binomial": lambda t, x: t.binomial(t.full((15,), 9.0), x),
+    "multinomial": lambda t, x: t.multinomial(x, 3),
+    "multinomial, put back": lambda t, x: t.multinomial(x, 3, True),
+    "normal": lambda t, x: t.normal(x, 2.0) + t.normal(1.0, x) + t.normal(x, x),
+    "gumbel_softmax": lambda t, x: t.nn.functional.gumbel_softmax(x),
+}
+
+
+def mapped(call, in_dim=0, shape=(5, 15), **options):
+    """A program that draws slice by slice, and then to see where the generator is."""
+    return lambda t, nn: (
+        t.vmap(lambda x: call(t, x), in_dim, in_dim, **options)(probabilities(t, *shape)), t.rand(2), t.randn(2)
+    )  # fmt: skip
+
+
+for draw, call in {**DRAWS, **OWN}.items():
+    for way, (randomness, chunk) in WAYS.items():
+        if draw in DRAWS or randomness == "different":
+            programs[f"{draw}, {way}"] = mapped(call, randomness=randomness, chunk_size=chunk)
+for draw in ("randn_like", "poisson", "bernoulli", "multinomial", "dropout"):
+    programs[f"{draw} of columns"] = mapped({**DRAWS, **OWN}[draw], 1, (9, 4), randomness="different")
+for draw in ("bernoulli", "multinomial", "poisson"):
+    programs[f"{draw}, by each one's own values the same"] = mapped(OWN[draw], randomness="same")
+
+
+def nested(inner, outer):
+    def program(t, nn):
+        def f(x):
+            return x + t.randn(3), nn.functional.dropout(x)
+
+        return t.vmap(t.vmap(f, randomness=inner), randomness=outer)(t.ones(4, 2, 3)), t.rand(2)
+
+    return program
+
+
+for outer in ("different", "same", "error"):
+    for inner in ("different", "same", "error"):
+        programs[f"one mapping in another, {inner} in {outer}"] = nested(inner, outer)
+
+
+@programs
+def draws_from_a_generator(t, nn):
+    g = t.Generator().manual_seed(3)
+    found = [t.vmap(lambda x: x + t.randn(3, generator=g), randomness=r)(t.ones(4, 3)) for r in ("different", "same")]
+    return found, t.randn(2), t.randn(2, generator=g)
+
+
+@programs
+def an_ensemble_with_dropout_and_its_gradients(t, nn):
+    nets = [nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 2)) for _ in range(3)]
+    parameters, buffers = t.func.stack_module_state(nets)
+    x = numbers(t, 5, 3).float()
+
+    def call(p, b):
+        return t.func.functional_call(nets[0], (p, b), (x,))
+
+    found = [t.vmap(call, randomness=r)(parameters, buffers) for r in ("different", "same")]
+    sum(y.pow(2).sum() for y in found).backward()
+    return found, [p.grad for p in parameters.values()]
+
+
+@programs
+def gradients_of_samples_with_dropout(t, nn):
+    net = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 1))
+    parameters = {name: p.detach() for name, p in net.named_parameters()}
+
+    def loss(p, x):
+        return t.func.functional_call(net, p, (x[None],)).pow(2).sum()
+
+    x = numbers(t, 6, 3).float()
+    return [
+        t.vmap(t.func.grad(loss), (None, 0), randomness=r, chunk_size=n)(parameters, x)
+        for r, n in (("different", None), ("same", None), ("different", 4))
+    ]
+
+
+@programs
+def gradients_through_draws(t, nn):
+    x = leaf(t, 4, 6)
+    y = t.vmap(lambda x: nn.functional.dropout(x).sin() * t.rand(6) * t.bernoulli(x.sigmoid()), randomness="different")
+    y(x).sum().backward()
+    return x.grad
