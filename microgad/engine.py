@@ -119,7 +119,7 @@ def run(
 
 
 def _add(waiting: Pending, grad: Any, create_graph: bool) -> None:
-    if waiting[2] and not create_graph:
+    if waiting[2] and not create_graph and not isinstance(grad, Stand):  # of slices, which may have it in common
         waiting[1] += grad
     else:
         waiting[1:] = _sum(waiting[1], grad), True
@@ -213,12 +213,12 @@ def _fit(node: Function, i: int, g: Any, create_graph: bool) -> tuple[Any, bool]
         g = sum_to(g, edge.shape)
     if create_graph:
         if isinstance(g.array, Stand):
-            g = g.array.gradient_for(g, edge.number)
+            g = g.array.gradient_for(g, edge)
         if g.array.dtype.kind == "c" and edge.dtype.kind != "c":
             g = np.real(g)
         return (g if g.array.dtype == edge.dtype else np.astype(g, edge.dtype)), False
     if type(g) is not ndarray:
-        g = g.gradient_for(g, edge.number) if isinstance(g, Stand) else backend.as_array(g)
+        g = g.gradient_for(g, edge) if isinstance(g, Stand) else backend.as_array(g)
     if g.dtype is not edge.dtype and g.dtype != edge.dtype:
         g = (g.real if g.dtype.kind == "c" and edge.dtype.kind != "c" else g).astype(edge.dtype)
     # The gradient that came in, what was kept, settings, a user's constant and a sibling's gradient have other holders.

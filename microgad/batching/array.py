@@ -18,11 +18,26 @@ from ..slices import Apart, Stand, levels
 
 
 class Level:
-    """One mapping: how many slices it has, how many mappings it is in, and the number of the first node in it."""
+    """One mapping: how many slices it has, and how many mappings it is in."""
 
-    def __init__(self, count: int, depth: int, since: int) -> None:
-        self.count, self.depth, self.since = count, depth, since
+    def __init__(self, count: int, depth: int) -> None:
+        self.count, self.depth = count, depth
         self.on_graphs: list[Batched] = []  # what has come in from there
+
+
+class Shape(tuple[int, ...]):
+    """The shape of a slice, and whose: a node, which has its result's, tells by that which gradients are each slice's.
+
+    `levels` are the mappings, the innermost first.
+    """
+
+    levels: tuple[Level, ...]
+
+    def __new__(cls, x: Batched) -> Shape:
+        whole = x.whole.shape
+        made = super().__new__(cls, whole[1:])
+        made.levels = (x.level, *getattr(whole, "levels", ()))
+        return made
 
 
 class Flags:
@@ -64,7 +79,7 @@ class Batched(Stand):
 
     # How a slice looks
 
-    shape = property(lambda self: self.whole.shape[1:])
+    shape = property(Shape)
     ndim = property(lambda self: self.whole.ndim - 1)
     dtype = property(lambda self: self.whole.dtype)
     itemsize = property(lambda self: self.whole.itemsize)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -21,6 +23,8 @@ from .draws import Together
 from .functions import is_of
 
 F = Callable[[Sequence[Any]], Any]
+# Mappings that are over lie in those that go on, and in those that ended later: a backward pass enters them from there.
+DEPTHS = itertools.count(sys.maxsize, -1)
 
 
 class Enter(Function):
@@ -48,12 +52,14 @@ class Leave(Function):
 
 
 class AddSlices(Function):
-    """The sum over the slices: the gradient of what they have in common."""
+    """The sum over the slices of a mapping: the gradient of what they have in common."""
 
     symbol = "Σ slices"
 
     def forward(self, x: Any) -> Any:
-        return as_array(x.whole.sum(0))
+        if x.level is self.level:
+            return as_array(x.whole.sum(0))
+        return Batched(self.forward(x.whole), x.level)  # of a mapping outside that one
 
     def grad_x(self, grad: Any) -> Any:
         return grad  # the same for each
@@ -67,13 +73,14 @@ def all_at_once(
     Raises Apart where that can't be done, or whatever func raises.
     """
     outer = levels.get()
-    level = Level(count, len(outer), next(function.numbers))
+    level = Level(count, len(outer))
     given = [x if d is None else entered(x, level, d) for x, d in zip(tensors, dims, strict=True)]
     try:
         with holding(levels, (*outer, level)), nullcontext() if draws is None else draws.of(level):
             return func(given), level
     finally:
         level.on_graphs.clear()  # which are of this level
+        level.depth = next(DEPTHS)
 
 
 def entered(x: Any, level: Level, dim: int) -> Any:
@@ -128,15 +135,15 @@ def batch_of_gradients(
         )
 
 
-def summed(self: Batched, g: Any, number: int) -> Any:
-    """A gradient, this array or the Tensor g of it, for the node of a number: if that was before, summed over slices.
+def summed(self: Batched, g: Any, node: Function) -> Any:
+    """A gradient, this array or the Tensor g of it, for a node: summed over the slices that its result doesn't have.
 
-    While the mapping goes on each slice asks for gradients of its own, also of what all have in common.
+    While a mapping goes on each slice asks for gradients of its own, also of what all have in common.
     """
-    array: Any = self
-    while isinstance(array, Batched) and number < array.level.since and array.level not in levels.get():
-        g = AddSlices.apply(g)
-        array = g.array if isinstance(g, function.Tensor) else g
+    stay = (*getattr(node.shape, "levels", ()), *levels.get())
+    for level in self.shape.levels:
+        if level not in stay:
+            g = AddSlices.apply(g, level=level)
     return g
 
 

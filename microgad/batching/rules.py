@@ -266,7 +266,7 @@ def _copyto(level: Level, dst: Any, src: Any, casting: Any = "same_kind") -> Non
 
 # Facts
 
-RULES[np.shape] = lambda level, a: a.shape
+RULES[np.shape] = lambda level, a: tuple(a.shape)
 RULES[np.ndim] = lambda level, a: a.ndim
 RULES[np.size] = lambda level, a, axis=None: a.size if axis is None else a.shape[axis]
 RULES[np.can_cast] = lambda level, from_, *args, **kwargs: np.can_cast(from_.dtype, *args, **kwargs)

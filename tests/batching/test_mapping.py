@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import weakref
 
 import numpy as np
@@ -273,6 +274,20 @@ def test_a_derivative_by_which_slices_go_apart_when_the_mapping_is_over() -> Non
     x = X.clone().requires_grad_()
     vmap(Choosy.apply)(x).sum().backward()
     close(x.grad, 2 * X)
+
+
+@pytest.mark.parametrize("transforms", [*itertools.product((jacrev, jacfwd), repeat=3)])
+def test_matrices_of_matrices(transforms) -> None:
+    """A backward pass through a mapping that is over, in one that goes on, and in one that is over by then as well."""
+    first, second, third = transforms
+    x = numbers(3)
+    fs = [lambda x: W @ (x * x * x), lambda x: W @ x * x * x]
+    one, other = (third(second(first(f)))(x) for f in fs)
+    eye = torch.eye(3).double()
+    close(one, 6 * torch.einsum("ij,jk,jl,jm->iklm", W, eye, eye, eye))
+    terms = [torch.einsum("ia,ib,ic->iabc", *each) for each in ((W, eye, eye), (eye, W, eye), (eye, eye, W))]
+    close(other, 2 * sum(terms))
+    close(second(first(fs[0]))(x), 6 * torch.einsum("ij,jk,jl,j->ikl", W, eye, eye, x))
 
 
 def test_nothing_is_held_when_it_is_over() -> None:

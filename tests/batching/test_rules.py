@@ -22,7 +22,7 @@ class Make:
     """Arrays of slices, and arrays that slices have in common."""
 
     def __init__(self) -> None:
-        self.level, self.rng = Level(SLICES, 0, 0), np.random.default_rng(0)
+        self.level, self.rng = Level(SLICES, 0), np.random.default_rng(0)
 
     def own(self, *shape: int, axis: int = 0) -> Batched:
         """Each slice has its own; in memory the slices may lie elsewhere than in front."""
@@ -177,7 +177,7 @@ def same(found: Any, slices: list[Any]) -> None:
             same(one, [each[k] for each in slices])
     elif isinstance(slices[0], (np.ndarray, np.generic)):
         if not isinstance(found, Batched):  # what they have in common stays that
-            found = Batched(np.stack([found] * SLICES), Level(SLICES, 0, 0))
+            found = Batched(np.stack([found] * SLICES), Level(SLICES, 0))
         assert (found.shape, found.dtype) == (slices[0].shape, slices[0].dtype)
         np.testing.assert_allclose(found.whole, np.stack(slices), rtol=1e-12, atol=1e-13)
     else:
