@@ -20,6 +20,7 @@ from .slices import Apart
 from .state import State, current
 
 _SCALARS = frozenset((float, int, bool, complex))
+_PLAIN = _SCALARS | {type(None), ndarray}  # inputs that stay what they are
 _FLOAT32 = np.dtype("float32")  # the most common one, known without asking for its kind
 numbers = count()  # nodes are numbered as the tape grows: the engine's order
 _new = object.__new__
@@ -108,8 +109,7 @@ class Function:
             return  # abstract
         read_signatures(cls)
         # Bound once, here, and not anew at each call.
-        apply = cls.apply if cls.decomposed is None else cls._apply_decomposed
-        cls.apply = MethodType(apply.__func__, cls)  # type: ignore[method-assign, attr-defined]
+        cls.apply = MethodType(cls.apply.__func__, cls)  # type: ignore[method-assign, attr-defined]
 
     @classmethod
     def reads(cls, method: Callable[..., Any]) -> tuple[str, ...]:
@@ -145,6 +145,8 @@ class Function:
         if settings:
             self._set(settings)
         state = current()
+        if state.fine is not None and cls.decomposed is not None:
+            return state.fine(cls, inputs, settings)
         observer = state.observer
         if observer is not None:
             observer.begin(self, inputs)
@@ -208,12 +210,6 @@ class Function:
         if observer is not None:
             observer.forward(self, inputs, result)
         return result
-
-    @classmethod
-    def _apply_decomposed(cls, *inputs: Any, **settings: Any) -> Any:
-        """`apply` of a class that has a decomposition: somebody may want that to be recorded in its place."""
-        fine = current().fine
-        return _apply(cls, *inputs, **settings) if fine is None else fine(cls, _apply, inputs, settings)
 
     @classmethod
     def apply_(cls, target: Any, *others: Any, **settings: Any) -> Any:
@@ -349,7 +345,7 @@ class Function:
                 if node is not None:
                     wanting += bit
             else:
-                arrays.append(x if type(x) in _SCALARS else cls._operand(x))
+                arrays.append(x if type(x) in _PLAIN else cls._operand(x))
                 edges.append(None)
             bit += bit
         return arrays, edges, wanting, given
@@ -399,7 +395,7 @@ class Function:
             for x in results if several else (results,):
                 counter = x.version or x._counter()
                 seen += counter, counter[0]
-        if plan.hides:
+        if plan.hidden:
             plan.hide(self)
 
     def _several(

@@ -74,15 +74,15 @@ def read_signatures(cls: type[Function]) -> None:
 class Plan:
     """What a Function does for one set of inputs that want a gradient: worked out once, at its first call."""
 
-    __slots__ = ("computed", "decomposition", "derivatives", "hides", "inputs", "joint", "keeps", "out", "whole")
+    __slots__ = ("computed", "decomposition", "derivatives", "hidden", "inputs", "joint", "keeps", "out", "whole")
     fills: ClassVar[bool] = True  # whether derivatives are given zeros, not None, for results that nobody used
 
     inputs: tuple[int, ...]  # positions of the inputs that are kept
     out: bool  # whether the result is kept
     keeps: bool  # whether anything is
     whole: bool  # whether that is just every input
-    hides: bool  # whether forward computes intermediates
     computed: tuple[str, ...]  # intermediates that are kept, after those two
+    hidden: tuple[tuple[str, bool, bool], ...]  # what forward computes; whether it is a constant, whether it is kept
     derivatives: tuple[tuple[int, Callable[..., Any], tuple[int, ...]], ...]  # input, grad_<input>, positions in `kept`
     joint: tuple[Callable[..., Any], tuple[int, ...]] | None  # `backward` or `grad_inputs` in their place
     decomposition: tuple[Callable[..., Any], tuple[int, ...]] | None
@@ -108,7 +108,7 @@ class Plan:
         order += ["out"] * self.out + list(self.computed)
         self.keeps = bool(order)
         self.whole = len(order) == len(self.inputs) == len(wanted)
-        self.hides = bool(cls.computed)
+        self.hidden = tuple((name, name in cls.constants, name in self.computed) for name in cls.computed)
 
         def positions(f: Callable[..., Any]) -> tuple[int, ...]:
             read = cls.reads(f)
@@ -122,12 +122,13 @@ class Plan:
 
     def hide(self, node: Function) -> None:
         """Take intermediates off a node: a derivative reads them by its signature or not at all."""
-        for name in type(node).computed:
-            value = vars(node).pop(name)
-            if name in node.constants and value is not None and value.dtype.kind not in "biu":
+        values, kept = node.__dict__, node.kept
+        for name, constant, read in self.hidden:
+            value = values.pop(name)
+            if constant and value is not None and value.dtype.kind not in "biu":
                 raise DtypeError(
                     f"{type(node).__name__}: {name} is {value.dtype}, but constants are boolean or integer; what "
                     "depends on the inputs' values needs a decomposition"
                 )
-            if name in self.computed:
-                node.kept.append(value)
+            if read:
+                kept.append(value)

@@ -26,16 +26,17 @@ def fine() -> AbstractContextManager[None]:
     return state.scope(fine=_in_steps)
 
 
-def _in_steps(cls: type[Function], whole: Any, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
-    """What the decomposition gives; `whole(cls, *inputs, **settings)` is the operation itself.
+def _in_steps(cls: type[Function], inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+    """What the decomposition gives.
 
-    That is done first, so that its errors are raised, and for what the decomposition reads.
+    The operation itself is done first, so that its errors are raised, and for what the decomposition reads.
     """
-    with state.scope(observer=None):
-        out = whole(cls, *inputs, **settings)
+    with state.scope(observer=None, fine=None):
+        out = cls.apply(*inputs, **settings)
     nodes = [x.node for x in (out if type(out) is tuple else (out,)) if isinstance(x, Tensor) and x.node]
     if not nodes:
-        return out if state.current().observer is None else whole(cls, *inputs, **settings)
+        with state.scope(fine=None):
+            return out if state.current().observer is None else cls.apply(*inputs, **settings)
     node: Any = folded(nodes[0])[0]
     decomposition, positions = node.plan.decomposition
     given = [inputs[i] for i in node.plan.inputs]
