@@ -19,6 +19,7 @@ from microgad.ops.window import (
     unfold,
 )
 from microgad.ops.window.geometry import Window
+from microgad.ops.window.resample import Taps
 from microgad.ops.window.unfold import im2col, padded, windows
 
 from .patches import leaf, pair, patches, random
@@ -326,3 +327,18 @@ def test_an_empty_batch(name):
     assert out.shape[1:] == OPS[name](torch.zeros(1, 3, 7, 6, dtype=torch.float64)).shape[1:]
     out.sum().backward()
     assert x.grad.shape == x.shape
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+@pytest.mark.parametrize("taps", [Taps.parts(23, 3), Taps.resizing("bilinear", 23, 2, False, None, True, "float64")])
+def test_rows_that_are_spans_are_the_matrix(taps, axis):
+    """Few rows with many taps side by side are taken one by one: as the matrix itself, and as its transpose."""
+    assert len(taps.spans) == taps.cells.shape[1]
+    matrix = np.zeros((taps.cells.shape[1], taps.size + 1))
+    for cells, weights in zip(taps.cells, taps.weights, strict=True):
+        matrix[np.arange(len(matrix)), cells] += weights
+    matrix = matrix[:, : taps.size]
+    x, grad = (np.moveaxis(random(2, 4, n), 2, axis) for n in matrix.shape[::-1])
+    for given, by, found in ((x, matrix, taps.times(x, axis)), (grad, matrix.T, taps.transposed_times(grad, axis))):
+        expected = np.moveaxis(np.moveaxis(given, axis, -1) @ by.T, -1, axis)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,13 +89,27 @@ class Taps:
             self.size, self.cells, np.floor(np.abs(self.weights) * 2**bits + 0.5) * np.sign(self.weights) / 2**bits
         )
 
+    @functools.cached_property
+    def spans(self) -> list[tuple[int, int]]:
+        """Of few rows with many taps, all side by side, where each begins and ends; of others nothing."""
+        taps, steps = self.cells.shape
+        side_by_side = (self.cells == self.cells[0] + np.arange(taps)[:, None]) | (self.cells == self.size)
+        if 2 * steps >= taps or not side_by_side.all():
+            return []
+        count = np.count_nonzero(self.cells < self.size, 0)
+        return list(zip(self.cells[0].tolist(), (self.cells[0] + count).tolist(), strict=True))
+
     def times(self, x: Any, axis: int) -> Any:
         """The matrix times each line of x along an axis."""
+        if self.spans:
+            lines = x.reshape(*x.shape[: axis + 1], math.prod(x.shape[axis + 1 :]))
+            parts = [(row, lines[..., span, :]) for span, row in self._rows(x)]
+            single = lines.shape[-1] == 1
+            sums = [np.matmul(part[..., 0], row)[..., None] if single else np.matmul(row, part) for row, part in parts]
+            return np.stack(sums, axis).reshape(*x.shape[:axis], len(sums), *x.shape[axis + 1 :])
         if self.ragged:
             zero = np.zeros_like(x, shape=(*x.shape[:axis], 1, *x.shape[axis + 1 :]))
             x = np.concatenate((x, zero), axis)
-        if 0 < 2 * self.cells.shape[1] < len(self.cells):
-            return self.row_by_row(x, axis)
         cells, weights, out = backend.like(self.cells, x), None, None
         if self.weights is not None:
             weights = backend.like(self.weights, x, x.dtype).reshape(*cells.shape, *(1,) * (x.ndim - axis - 1))
@@ -106,15 +120,20 @@ class Taps:
             out = part if out is None else np.add(out, part, out=out)
         return out
 
-    def row_by_row(self, x: Any, axis: int) -> Any:
-        """`times` of few rows with many taps."""
-        lines = x.reshape(*x.shape[: axis + 1], math.prod(x.shape[axis + 1 :]))
-        weights = np.ones_like(x, shape=self.cells.shape) if self.weights is None else self.weights
-        rows = []
-        for cells, row in zip(self.cells.T, backend.like(weights, x, x.dtype).T, strict=True):
-            part = lines.take(backend.like(cells, x), axis)
-            rows.append(np.matmul(row, part) if part.shape[-1] != 1 else np.matmul(part[..., 0], row)[..., None])
-        return np.stack(rows, axis).reshape(*x.shape[:axis], len(rows), *x.shape[axis + 1 :])
+    def transposed_times(self, x: Any, axis: int) -> Any:
+        """The transposed matrix times each line of x along an axis."""
+        if not self.spans:
+            return self.transposed.times(x, axis)
+        out, lead = np.zeros_like(x, shape=(*x.shape[:axis], self.size, *x.shape[axis + 1 :])), (slice(None),) * axis
+        for i, (span, row) in enumerate(self._rows(x)):
+            out[(*lead, span)] += x[(*lead, slice(i, i + 1))] * row.reshape(-1, *(1,) * (x.ndim - axis - 1))
+        return out
+
+    def _rows(self, x: Any) -> Iterator[tuple[slice, Any]]:
+        """The cells and the weights of each row, if the rows are spans."""
+        weights = backend.like(np.ones(self.cells.shape) if self.weights is None else self.weights, x, x.dtype)
+        for (start, stop), row in zip(self.spans, weights.T.copy(), strict=True):
+            yield slice(start, stop), row[: stop - start]
 
 
 def parts(size: int, steps: int) -> tuple[Any, Any]:
@@ -132,17 +151,17 @@ class Resample(LinearMap):
     taps: Taps
 
     def forward(self, input):
-        return layouts.laid_out_as(_as_it_lies(self.taps, input, self.axis), input)
+        return layouts.laid_out_as(_as_it_lies(self.taps.times, input, self.axis), input)
 
     def adjoint(self, grad):
-        return _as_it_lies(self.taps.transposed, grad, self.axis)
+        return _as_it_lies(self.taps.transposed_times, grad, self.axis)
 
 
-def _as_it_lies(taps: Taps, x: Any, axis: int) -> Any:
-    """The matrix times each line of x, which is taken in the order in which its axes lie."""
+def _as_it_lies(times: Callable[[Any, int], Any], x: Any, axis: int) -> Any:
+    """A matrix times each line of x, which is taken in the order in which its axes lie."""
     if axis < 2 or not layouts.channels_last(x):
-        return taps.times(x, axis)
-    return np.moveaxis(taps.times(np.moveaxis(x, 1, -1), axis - 1), -1, 1)
+        return times(x, axis)
+    return np.moveaxis(times(np.moveaxis(x, 1, -1), axis - 1), -1, 1)
 
 
 def triangle(x: Any) -> Any:
