@@ -13,11 +13,3 @@ from .smooth import (
     selu, selu_, silu, softplus, softsign, tanhshrink,
 )  # fmt: skip
 from .own import acon_a, acon_b, acon_c, bent_identity, swish, tanhexp
-
-__all__ = [
-    "Elu", "Gelu", "GeluTanh", "Glu", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LogSigmoid", "Mish",
-    "PRelu", "RRelu", "Silu", "Softplus", "Softshrink", "Threshold", "acon_a", "acon_b", "acon_c", "bent_identity",
-    "celu", "celu_", "elu", "elu_", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_",
-    "leaky_relu", "leaky_relu_", "logsigmoid", "mish", "prelu", "relu6", "rrelu", "rrelu_", "selu", "selu_", "silu",
-    "softplus", "softshrink", "softsign", "swish", "tanhexp", "tanhshrink", "threshold", "threshold_",
-]  # fmt: skip

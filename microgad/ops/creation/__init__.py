@@ -11,10 +11,3 @@ from .filled import (
     ones, ones_like, size_of, zeros, zeros_like,
 )  # fmt: skip
 from .ranges import arange, linspace, logspace, range, tril_indices, triu_indices
-
-__all__ = [
-    "Fill", "arange", "as_tensor", "asarray", "empty", "empty_like", "empty_permuted", "empty_strided", "eye", "fill",
-    "finished", "from_dlpack", "from_file", "from_numpy", "frombuffer", "full", "full_like", "in_format", "linspace",
-    "logspace", "made_beside", "of_old", "ones", "ones_like", "range", "refuse", "scalar_tensor", "size_of", "tensor",
-    "tril_indices", "triu_indices", "zeros", "zeros_like",
-]  # fmt: skip

@@ -46,28 +46,3 @@ from .trigonometric import (
     Acos, Asin, Atan, Atan2, Cos, Sin, Sinc, Tan, acos, arccos, arcsin, arctan, arctan2, asin, atan, atan2, cos,
     deg2rad, rad2deg, sin, sinc, tan,
 )  # fmt: skip
-
-__all__ = [
-    "Abs", "Acos", "Acosh", "Add", "Angle", "Asin", "Asinh", "Atan", "Atan2", "Atanh", "BitwiseAnd", "BitwiseNot",
-    "BitwiseOr", "BitwiseXor", "Cbrt", "Ceil", "Clamp", "Complex", "Conj", "CopySign", "Cos", "Cosh", "Div", "Equal",
-    "Exp", "Exp2", "Expm1", "Flat", "Floor", "FloorDiv", "Fmax", "Fmin", "Fmod", "Frac", "Frexp", "Gcd", "Greater",
-    "GreaterEqual", "Heaviside", "Hypot", "Imag", "IsClose", "IsFinite", "IsIn", "IsInf", "IsNaN", "IsNegInf",
-    "IsPosInf", "IsReal", "Lcm", "Ldexp", "LeftShift", "Lerp", "Less", "LessEqual", "Log", "Log1p", "Log2", "Log10",
-    "LogAddExp", "LogAddExp2", "LogicalAnd", "LogicalNot", "LogicalOr", "LogicalXor", "Logit", "Maximum", "Minimum",
-    "Mul", "NanToNum", "Neg", "NextAfter", "NotEqual", "Pow", "Real", "Reciprocal", "Relu", "Remainder", "RightShift",
-    "Round", "Rsqrt", "Select", "Sgn", "Sigmoid", "Sign", "SignBit", "Sin", "Sinc", "Sinh", "Sqrt", "Sub", "Tan",
-    "Tanh", "Trunc", "TruncDiv", "ViewAsComplex", "ViewAsReal", "Where", "XLogY", "abs", "absolute", "acos", "acosh",
-    "add", "addcdiv", "addcmul", "allclose", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
-    "arctanh", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_left_shift", "bitwise_not",
-    "bitwise_or", "bitwise_right_shift", "bitwise_xor", "ceil", "clamp", "clamp_max", "clamp_min", "clip", "complex",
-    "conj", "conj_physical", "conjugate", "copysign", "cos", "cosh", "deg2rad", "div", "divide", "division", "eq",
-    "equal", "exp", "exp2", "expm1", "fix", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac",
-    "frexp", "gcd", "ge", "greater", "greater_equal", "gt", "heaviside", "hypot", "imag", "is_conj", "is_neg",
-    "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "lcm", "ldexp", "le", "lerp",
-    "less", "less_equal", "log", "log1p", "log2", "log10", "logaddexp", "logaddexp2", "logical_and", "logical_not",
-    "logical_or", "logical_xor", "logit", "lt", "maximum", "minimum", "mul", "multiply", "nan_to_num", "ne", "neg",
-    "negative", "nextafter", "not_equal", "polar", "positive", "pow", "rad2deg", "real", "reciprocal", "relu",
-    "remainder", "resolve_conj", "resolve_neg", "round", "rsqrt", "rsub", "sgn", "sigmoid", "sign", "signbit", "sin",
-    "sinc", "sinh", "sqrt", "square", "sub", "subtract", "tan", "tanh", "times_alpha", "true_divide", "trunc",
-    "view_as_complex", "view_as_real", "where", "xlogy",
-]  # fmt: skip

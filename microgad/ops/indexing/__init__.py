@@ -15,13 +15,3 @@ from .masked import (
 from .places import firsts, is_basic
 from .reduced import ExtremeItem, MulItem
 from .scatter import scatter, scatter_add, scatter_add_call, scatter_call
-
-__all__ = [
-    "AddItem", "Clear", "ExtremeItem", "Gather", "GetItem", "IndexSelect", "MaskedScatter", "MulItem", "SetItem",
-    "_last_writes", "_unsafe_masked_index", "_unsafe_masked_index_put_accumulate", "filler", "firsts", "gather",
-    "getitem", "index_add", "index_add_call", "index_copy", "index_copy_call", "index_fill", "index_fill_call",
-    "index_put", "index_put_call", "index_reduce", "index_reduce_call", "index_select", "is_basic", "masked_fill",
-    "masked_fill_call", "masked_scatter", "masked_scatter_call", "masked_select", "normalized", "put", "put_call",
-    "scatter", "scatter_add", "scatter_add_call", "scatter_call", "scatter_reduce", "scatter_reduce_call", "setitem",
-    "take", "take_along_dim", "unravel_index",
-]  # fmt: skip

@@ -26,18 +26,3 @@ from .spectra import (
     svd_lowrank, svdvals, torch_svd,
 )  # fmt: skip
 from .triangular import SolveTriangular, cholesky_inverse, cholesky_solve, solve_triangular, triangular_solve
-
-__all__ = [
-    "QR", "SVD", "Cholesky", "Contract", "Cross", "Det", "Dot", "Eig", "Eigenvalues", "EigenvaluesH", "Eigh", "Geqrf",
-    "Inv", "LDLFactor", "LUFactor", "Linear", "MatMul", "MatrixExp", "Pinv", "Rank", "SLogDet", "SingularValues",
-    "Solve", "SolveTriangular", "VectorNorm", "addbmm", "addmm", "addmv", "addr", "baddbmm", "bmm", "chain_matmul",
-    "cholesky", "cholesky_ex", "cholesky_inverse", "cholesky_solve", "cond", "cross", "det", "dot", "eig", "eigh",
-    "eigvals", "eigvalsh", "einsum", "frobenius_norm", "geqrf", "ger", "householder_product", "inner", "inv", "inv_ex",
-    "inverse", "ldl_factor", "ldl_factor_ex", "ldl_solve", "linalg_cross", "linalg_norm", "linalg_slogdet",
-    "linalg_vander", "linear", "lobpcg", "logdet", "lstsq", "lu", "lu_factor", "lu_factor_ex", "lu_solve", "lu_unpack",
-    "matmul", "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "mm", "multi_dot", "mv", "norm",
-    "norm_except_dim", "nuclear_norm", "ormqr", "outer", "pca_lowrank", "pinv", "pinverse", "product", "qr", "slogdet",
-    "solve", "solve_ex", "solve_triangular", "svd", "svd_lowrank", "svdvals", "tensor_norm", "tensordot", "tensorinv",
-    "tensorsolve", "torch_cholesky", "torch_lu", "torch_lu_solve", "torch_qr", "torch_svd", "triangular_solve",
-    "vander", "vdot", "vecdot", "vector_norm",
-]  # fmt: skip

@@ -17,13 +17,3 @@ from .ranking import (
 from .regression import (
     Huber, SquaredError, gaussian_nll_loss, huber_loss, kl_div, l1_loss, mse_loss, poisson_nll_loss, smooth_l1_loss,
 )  # fmt: skip
-
-__all__ = [
-    "BinaryCrossEntropy", "BinaryCrossEntropyWithLogits", "CrossEntropy", "Ctc", "Huber", "LogSigmoid",
-    "MultiMarginLoss", "MultilabelMarginLoss", "NllLoss", "SquaredError", "binary_cross_entropy",
-    "binary_cross_entropy_with_logits", "cosine_embedding_loss", "cross_entropy", "ctc_loss", "gaussian_nll_loss",
-    "hinge_embedding_loss", "huber_loss", "kl_div", "l1_loss", "linear_cross_entropy", "logsigmoid",
-    "margin_ranking_loss", "mse_loss", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss",
-    "nll_loss", "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss", "triplet_margin_loss",
-    "triplet_margin_with_distance_loss",
-]  # fmt: skip

@@ -33,21 +33,3 @@ from .views import (
     slice_copy, slice_scatter, split_copy, split_with_sizes_copy, squeeze_copy, t_copy, transpose_copy, unbind_copy,
     unfold_copy, unsqueeze_copy, view_as_complex_copy, view_as_real_copy, view_copy,
 )  # fmt: skip
-
-__all__ = [
-    "AsStrided", "Border", "Cast", "Cat", "Clone", "DiagEmbed", "Diagonal", "Expand", "Flip", "Pad", "Permute",
-    "RepeatInterleave", "Reshape", "Roll", "Rot90", "Split", "Stack", "Trace", "Transfer", "Tril", "Triu", "Unbind",
-    "Windows", "adjoint", "alias", "alias_copy", "as_strided", "as_strided_copy", "as_strided_scatter", "atleast_1d",
-    "atleast_2d", "atleast_3d", "become", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "cat", "chunk",
-    "clone", "column_stack", "concat", "concatenate", "constant_pad_nd", "detach", "detach_copy", "diag", "diag_embed",
-    "diagflat", "diagonal", "diagonal_copy", "diagonal_scatter", "dsplit", "dstack", "expand", "expand_as",
-    "expand_copy", "fill_diagonal_", "flatten", "flip", "fliplr", "flipud", "hsplit", "hstack", "in_memory", "kron",
-    "linalg_diagonal", "matrix_transpose", "moveaxis", "movedim", "narrow", "narrow_copy", "pad", "padded", "permute",
-    "permute_copy", "ravel", "repeat", "repeat_interleave", "reshape", "reshape_as", "resize_", "resize_as_", "roll",
-    "rot90", "row_stack", "select", "select_copy", "select_scatter", "slice", "slice_copy", "slice_scatter",
-    "slice_start", "split", "split_copy", "split_with_sizes", "split_with_sizes_copy", "squeeze", "squeeze_copy",
-    "stack", "sum_to_size", "swapaxes", "swapdims", "t", "t_copy", "tensor_split", "tile", "trace", "transpose",
-    "transpose_copy", "tril", "tril_", "triu", "triu_", "unbind", "unbind_copy", "unflatten", "unfold", "unfold_copy",
-    "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "unsqueeze_copy", "view", "view_as",
-    "view_as_complex_copy", "view_as_real_copy", "view_copy", "vsplit", "vstack",
-]  # fmt: skip

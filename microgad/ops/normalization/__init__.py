@@ -6,8 +6,3 @@ from __future__ import annotations
 from .batch import BatchNorm, FixedBatchNorm, batch_norm, instance_norm
 from .local import local_response_norm
 from .rows import GroupNorm, LayerNorm, RmsNorm, group_norm, layer_norm, rms_norm
-
-__all__ = [
-    "BatchNorm", "FixedBatchNorm", "GroupNorm", "LayerNorm", "RmsNorm", "batch_norm", "group_norm", "instance_norm",
-    "layer_norm", "local_response_norm", "rms_norm",
-]  # fmt: skip

@@ -4,9 +4,3 @@ from .in_place import bernoulli_, cauchy_, exponential_, geometric_, log_normal_
 from .new import normal, rand, rand_like, randint, randint_like, randn, randn_like, randperm
 from .sampling import bernoulli, binomial, multinomial, poisson
 from .seeds import fork_rng, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
-
-__all__ = [
-    "bernoulli", "bernoulli_", "binomial", "cauchy_", "exponential_", "fork_rng", "geometric_", "get_rng_state",
-    "initial_seed", "log_normal_", "manual_seed", "multinomial", "normal", "normal_", "poisson", "rand", "rand_like",
-    "randint", "randint_like", "randn", "randn_like", "random_", "randperm", "seed", "set_rng_state", "uniform_",
-]  # fmt: skip

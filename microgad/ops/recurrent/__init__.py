@@ -8,8 +8,3 @@ from .gru import Gru
 from .lstm import Lstm
 from .rnn import Rnn
 from .layers import gru, lstm, rnn_relu, rnn_tanh  # after the modules of these names: a type checker takes the last
-
-__all__ = [
-    "Gru", "Lstm", "Rnn", "gru", "gru_cell", "lstm", "lstm_cell", "rnn_relu", "rnn_relu_cell", "rnn_tanh",
-    "rnn_tanh_cell",
-]  # fmt: skip

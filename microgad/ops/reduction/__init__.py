@@ -17,14 +17,3 @@ from .scans import Cummax, Cummin, Cumsum, Diff, LogCumSumExp, cummax, cummin, c
 from .segments import segment_reduce
 from .sums import Mean, Sum, mean, nanmean, nansum, sum
 from .variance import Deviation, StdMean, Var, VarMean, corrcoef, cov, std, std_mean, var, var_mean
-
-__all__ = [
-    "All", "Amax", "Amin", "Any_", "Argmax", "Argmin", "CountNonzero", "Cummax", "Cummin", "Cumprod", "Cumsum",
-    "Deviation", "Diff", "LogCumSumExp", "Max", "Mean", "Median", "Min", "Pick", "Prod", "StdMean", "Sum", "Var",
-    "VarMean", "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "argsort", "argwhere", "axes", "bincount",
-    "bucketize", "corrcoef", "count", "count_nonzero", "cov", "cummax", "cummin", "cumprod", "cumsum",
-    "cumulative_trapezoid", "diff", "dist", "gradient", "histc", "histogram", "histogramdd", "kept_shape", "kthvalue",
-    "logcumsumexp", "max", "mean", "median", "min", "mode", "msort", "nanmean", "nanmedian", "nanquantile", "nansum",
-    "nonzero", "nonzero_static", "prod", "quantile", "renorm", "searchsorted", "segment_reduce", "sort", "std",
-    "std_mean", "sum", "topk", "trapezoid", "trapz", "unique", "unique_consecutive", "var", "var_mean",
-]  # fmt: skip

@@ -27,18 +27,3 @@ from .polynomials import (
 )  # fmt: skip
 from .quantile import Erfinv, Ndtri, erfinv, ndtri
 from .zeta import Zeta, zeta
-
-__all__ = [
-    "I0", "I1", "AiryAi", "BesselJ0", "BesselJ1", "BesselRatio", "BesselY0", "BesselY1", "ChebyshevT", "ChebyshevU",
-    "ChebyshevV", "ChebyshevW", "Digamma", "Entr", "Erf", "Erfc", "Erfcx", "Erfinv", "HermiteH", "HermiteHe", "I0e",
-    "I1e", "Igamma", "Igammac", "LaguerreL", "LegendreP", "Lgamma", "LogNdtr", "ModifiedI0", "ModifiedI1", "ModifiedK0",
-    "ModifiedK1", "Ndtr", "Ndtri", "Polygamma", "ScaledK0", "ScaledK1", "ShiftedChebyshevT", "ShiftedChebyshevU",
-    "ShiftedChebyshevV", "ShiftedChebyshevW", "SphericalBesselJ0", "XLog1PY", "Zeta", "airy_ai", "bessel_j0",
-    "bessel_j1", "bessel_y0", "bessel_y1", "chebyshev_polynomial_t", "chebyshev_polynomial_u", "chebyshev_polynomial_v",
-    "chebyshev_polynomial_w", "digamma", "entr", "erf", "erfc", "erfcx", "erfinv", "hermite_polynomial_h",
-    "hermite_polynomial_he", "i0", "i0e", "i1", "i1e", "igamma", "igammac", "laguerre_polynomial_l",
-    "legendre_polynomial_p", "lgamma", "log_ndtr", "modified_bessel_i0", "modified_bessel_i1", "modified_bessel_k0",
-    "modified_bessel_k1", "mvlgamma", "ndtr", "ndtri", "polygamma", "scaled_modified_bessel_k0",
-    "scaled_modified_bessel_k1", "shifted_chebyshev_polynomial_t", "shifted_chebyshev_polynomial_u",
-    "shifted_chebyshev_polynomial_v", "shifted_chebyshev_polynomial_w", "spherical_bessel_j0", "xlog1py", "zeta",
-]  # fmt: skip
