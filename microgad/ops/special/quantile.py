@@ -51,12 +51,6 @@ _FAR_SINGLE = (
     9.92930998e-05, -0.000292869077, -3.27008582e-05, 0.00146339665, -0.00361025968, 0.00569563215, -0.00763445644,
     0.00944422921, 1.00167478, 2.83297682,
 )  # fmt: skip
-# the normal quantile over q, to 7e-11: by w - 5/2, w = -log(4p (1 - p)) < 5
-_CENTRAL_SINGLE = (
-    -5.99727387601594e-11, 3.479782488431568e-10, 2.3552314989987347e-09, -3.070087116092524e-08,
-    3.872539870774366e-08, 1.3538120042827082e-06, -9.665061412679378e-06, -1.4130486601689246e-05,
-    0.0006173060567562894, -0.0035431935231060776, -0.01181523900288543, 0.6976040489143593, 4.24662693402934,
-)  # fmt: skip
 
 
 class Quantile:
@@ -112,16 +106,6 @@ def _ndtri(p: Any) -> Any:
     return _NDTRI(p - 0.5, np.minimum(p, 1 - p))
 
 
-def _ndtri_single(p: Any) -> Any:
-    """Of float32 numbers, in float64: most of them by one formula."""
-    w = -np.log(4 * p * (1 - p))
-    return pieces(
-        (p, w),
-        (w < 5, lambda p, w: (p - 0.5) * polynomial(w - 2.5, _CENTRAL_SINGLE)),
-        (w >= 5, lambda p, w: _ndtri(p)),
-    )
-
-
 class Erfinv(Function):
     """The inverse of erf, on (-1, 1)."""
 
@@ -149,7 +133,7 @@ class Ndtri(Function):
     symbol, promote = "Φ⁻¹", promote
 
     def forward(self, x):
-        return in_double(_ndtri_single if x.dtype == np.float32 else _ndtri, x)
+        return in_double(_ndtri, x)
 
     def grad_x(self, grad, out):
         return grad * (math.sqrt(2 * math.pi) * np.exp(out * out / 2))
