@@ -29,7 +29,7 @@ class Rows(LinearMap):
     symbol, narrow = "rows", True
 
     def forward(self, x):
-        return x[self.index]
+        return x.take(self.index, 0)  # in half the time of x[index]
 
     def adjoint(self, grad):
         out = np.zeros_like(grad, shape=self.x_shape, order="C")
@@ -50,7 +50,7 @@ class Embedding(Function):
     symbol, narrow = "embedding", True
 
     def forward(self, weight):
-        return weight[self.index]
+        return weight.take(self.index, 0)
 
     def grad_weight(self, grad):
         if self.share is not None:
