@@ -16,10 +16,11 @@ from ..notices import warn
 from ..stand_ins import Dtype, Tensor
 from ..state import composite
 from . import layouts
-from .blocks import BUFFER, dot_of_rows, in_runs
+from .blocks import BUFFER, in_runs
 from .creation import zeros_like
 from .movement.dims import dim_of
 from .out import into
+from .reducing import dot_of_rows, reduced
 from .reduction import axes, kept_shape
 from .reduction.axes import Dim, along
 from .spelling import numpy_spelling
@@ -194,9 +195,7 @@ def maximum_along(x: Any, axis: Any) -> Any:
     if type(x) is np.ndarray and axis in (-1, x.ndim - 1) and 0 < 20 * x.shape[-1] < min(x.size, 20 * 32):
         columns = np.ascontiguousarray(x.reshape((-1, x.shape[-1])).T)  # NumPy is slow on many short rows
         return np.maximum.reduce(columns, 0).reshape((*x.shape[:-1], 1))
-    if type(x) is np.ndarray and x.size:
-        return np.maximum.reduce(x, axis, keepdims=True)  # x.max() in a third of its overhead
-    return x.max(axis, keepdims=True) if x.size else x.sum(axis, keepdims=True)
+    return reduced(np.maximum, x, axis, True) if x.size else x.sum(axis, keepdims=True)
 
 
 def sum_along(x: Any, axis: Any) -> Any:
@@ -205,7 +204,7 @@ def sum_along(x: Any, axis: Any) -> Any:
         return np.add.reduce(x, axis, keepdims=True)
     if axis in (-1, x.ndim - 1):
         return np.matmul(x, np.ones_like(x, shape=x.shape[-1]))[..., None]
-    return np.sum(x, axis, keepdims=True)
+    return reduced(np.add, x, axis, True)
 
 
 def _dot_along(a: Any, b: Any, axis: int) -> Any:

@@ -13,12 +13,12 @@ from ...function import Function
 from ...stand_ins import Dtype, Tensor
 from ...state import composite
 from .. import layouts
-from ..blocks import sum_of_squares, total
 from ..elementwise import Select, Sign, where
 from ..elementwise.complex_numbers import is_complex
 from ..movement import permute, reshape
 from ..movement.dims import dim_of, listed
 from ..out import into
+from ..reducing import sum_of_squares, total
 from ..spelling import numpy_spelling
 from .arguments import floating, floating_matrices, matrices, quotient, values
 from .solving import inv_ex

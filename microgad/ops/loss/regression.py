@@ -14,9 +14,9 @@ from ...notices import warn
 from ...placement import as_operands
 from ...stand_ins import Tensor
 from ...state import composite
-from ..blocks import sum_of_squares
 from ..creation import full_like
 from ..elementwise import clamp, exp, log, where, xlogy
+from ..reducing import sum_of_squares
 from ..spelling import tensors_only
 from .reduced import chosen, plainly, reduced
 

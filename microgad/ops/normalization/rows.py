@@ -13,7 +13,8 @@ from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
 from ...stand_ins import Tensor
 from .. import layouts
-from ..blocks import dot_of_rows, in_runs
+from ..blocks import in_runs
+from ..reducing import dot_of_rows
 from ..spelling import tensors_only
 from .geometry import column, each, widens
 

@@ -11,9 +11,9 @@ from ...errors import ArgumentError, DimError, DtypeError, KindError, ShapeError
 from ...function import Function
 from ...stand_ins import Tensor
 from .. import layouts
-from ..blocks import reduced
 from ..movement.dims import dim_of
 from ..out import into
+from ..reducing import reduced
 from ..spelling import numpy_spelling, tensors_only
 from .axes import Dim, axes
 
@@ -24,7 +24,7 @@ class Any_(Function):
     symbol, numpy = "any", np.any
 
     def forward(self, x):
-        return layouts.contiguous(backend.as_array(reduced("any", np.logical_or, x, self.axis, self.keepdims)))
+        return layouts.contiguous(backend.as_array(reduced(np.logical_or, x, self.axis, self.keepdims)))
 
 
 class All(Function):
@@ -33,7 +33,7 @@ class All(Function):
     symbol, numpy = "all", np.all
 
     def forward(self, x):
-        return layouts.contiguous(backend.as_array(reduced("all", np.logical_and, x, self.axis, self.keepdims)))
+        return layouts.contiguous(backend.as_array(reduced(np.logical_and, x, self.axis, self.keepdims)))
 
 
 class CountNonzero(Function):

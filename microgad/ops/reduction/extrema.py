@@ -14,10 +14,10 @@ from ...number_kinds import wide
 from ...stand_ins import Tensor
 from ...state import observed
 from .. import layouts
-from ..blocks import reduced
 from ..elementwise import Select, maximum, minimum
 from ..movement.dims import dim_of
 from ..out import into
+from ..reducing import reduced
 from ..spelling import numpy_spelling
 from .axes import Axis, Dim, axes, count, kept_shape, line, not_empty, ordered
 from .picking import picked
@@ -29,7 +29,7 @@ class Amax(Function):
     symbol, numpy = "max", np.max
 
     def forward(self, x):
-        return layouts.contiguous(reduced("max", np.maximum, x, self.axis, self.keepdims))
+        return layouts.contiguous(reduced(np.maximum, x, self.axis, self.keepdims))
 
     def grad_x(self, grad, x, out):
         shape = kept_shape(x.shape, self.axis)
@@ -44,7 +44,7 @@ class Amin(Amax):
     symbol, numpy = "min", np.min
 
     def forward(self, x):
-        return layouts.contiguous(reduced("min", np.minimum, x, self.axis, self.keepdims))
+        return layouts.contiguous(reduced(np.minimum, x, self.axis, self.keepdims))
 
 
 class Max(Amax):

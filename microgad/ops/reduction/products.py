@@ -10,9 +10,9 @@ from ... import backend
 from ...function import Function
 from ...stand_ins import Dtype, Tensor
 from .. import layouts
-from ..blocks import reduced
 from ..movement.dims import dim_of
 from ..out import into
+from ..reducing import reduced
 from ..spelling import numpy_spelling
 from .axes import along, kept_shape
 from .running import running, totals, widened
@@ -66,7 +66,7 @@ def product(x: Any, axis: Any, keepdims: bool) -> Any:
     n = x.size if axis is None else x.shape[axis]
     long = (axis is None or axis == x.ndim - 1) and n > 256 and x.size >= 20_000
     if not long or backend.is_gpu(x) or not x.flags.c_contiguous or x.dtype.kind not in "fc":
-        return reduced("prod", np.multiply, x, axis, keepdims)
+        return reduced(np.multiply, x, axis, keepdims)
     rows = x.reshape(-1, n)
     rest = np.ones_like(rows, shape=len(rows))
     while n > 256:
@@ -75,7 +75,7 @@ def product(x: Any, axis: Any, keepdims: bool) -> Any:
         if n * groups < rows.shape[1]:
             rest = rest * np.prod(rows[:, groups * n :], 1)
         rows = np.multiply.reduce(rows[:, : groups * n].reshape(len(rows), groups, n), 1)
-    out = reduced("prod", np.multiply, rows, 1, False) * rest
+    out = reduced(np.multiply, rows, 1, False) * rest
     return out.reshape(kept_shape(x.shape, axis) if keepdims else () if axis is None else x.shape[:-1])
 
 

@@ -14,9 +14,9 @@ from ...naming import called
 from ...stand_ins import Dtype, Tensor
 from ...state import composite
 from .. import layouts
-from ..blocks import total
 from ..elementwise import Select
 from ..out import into
+from ..reducing import total
 from ..spelling import numpy_spelling
 from .axes import Dim, axes, count, floating, kept_shape, ordered
 

@@ -13,11 +13,11 @@ from ...notices import warn
 from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
-from ..blocks import total
 from ..elementwise import clamp, complex, conj, imag, real
 from ..linalg.arguments import quotient
 from ..linalg.products import matmul
 from ..out import into
+from ..reducing import total
 from ..spelling import numpy_spelling
 from .axes import Dim, axes, count, kept_shape
 from .sums import Mean
