@@ -19,7 +19,7 @@ from .operands import one_tensor, tensor, tensors
 def without_derivative(
     name: str, symbol: str, ufunc: np.ufunc, kinds: str, module: str = __name__, promotion: Any = dtypes.promote
 ) -> type[Function]:
-    """An operation of one or two operands, of these kinds of dtype, whose result has no derivative."""
+    """An operation of one or two operands, of these kinds of dtype (none for all), whose result has no derivative."""
 
     def one(self: Function, x: Any) -> Any:
         return ufunc(x)
@@ -27,9 +27,9 @@ def without_derivative(
     def two(self: Function, a: Any, b: Any) -> Any:
         return ufunc(a, b)
 
-    forward, formula = (one, f"{symbol}x.") if ufunc.nin == 1 else (two, f"a {symbol} b, broadcast.")
-    body = {"forward": forward, "symbol": symbol, "numpy": ufunc, "promote": dtypes.only(kinds, promotion)}
-    return type(name, (Function,), {**body, "__doc__": formula, "__module__": module})
+    forward, formula = (one, f"{symbol} x.") if ufunc.nin == 1 else (two, f"a {symbol} b, broadcast.")
+    body = {"forward": forward, "symbol": symbol, "numpy": ufunc, "__doc__": formula, "__module__": module}
+    return type(name, (Function,), {**body, "promote": dtypes.only(kinds, promotion)} if kinds else body)
 
 
 Equal: type[Function] = without_derivative("Equal", "=", np.equal, "biufc")
@@ -38,6 +38,9 @@ Less: type[Function] = without_derivative("Less", "<", np.less, "biuf")
 LessEqual: type[Function] = without_derivative("LessEqual", "≤", np.less_equal, "biuf")
 Greater: type[Function] = without_derivative("Greater", ">", np.greater, "biuf")
 GreaterEqual: type[Function] = without_derivative("GreaterEqual", "≥", np.greater_equal, "biuf")
+IsNaN: type[Function] = without_derivative("IsNaN", "isnan", np.isnan, "")
+IsInf: type[Function] = without_derivative("IsInf", "isinf", np.isinf, "")
+IsFinite: type[Function] = without_derivative("IsFinite", "isfinite", np.isfinite, "")
 
 
 def eq(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -94,15 +97,6 @@ def ge(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
     return into(out, GreaterEqual.apply(tensor("ge", input), other))
 
 
-class IsNaN(Function):
-    """Whether values are NaN."""
-
-    symbol, numpy = "isnan", np.isnan
-
-    def forward(self, x):
-        return np.isnan(x)
-
-
 def isnan(input: Tensor) -> Tensor:
     """Whether values are NaN, elementwise. Source: torch.isnan.
 
@@ -112,15 +106,6 @@ def isnan(input: Tensor) -> Tensor:
     return IsNaN.apply(input)
 
 
-class IsInf(Function):
-    """Whether values are infinite."""
-
-    symbol, numpy = "isinf", np.isinf
-
-    def forward(self, x):
-        return np.isinf(x)
-
-
 def isinf(input: Tensor) -> Tensor:
     """Whether values are infinite, elementwise. Source: torch.isinf.
 
@@ -128,15 +113,6 @@ def isinf(input: Tensor) -> Tensor:
     tensor([ True, False, False])
     """
     return IsInf.apply(input)
-
-
-class IsFinite(Function):
-    """Whether values are neither infinite nor NaN."""
-
-    symbol, numpy = "isfinite", np.isfinite
-
-    def forward(self, x):
-        return np.isfinite(x)
 
 
 def isfinite(input: Tensor) -> Tensor:
