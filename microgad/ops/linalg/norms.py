@@ -16,7 +16,7 @@ from .. import layouts
 from ..elementwise import Select, Sign, where
 from ..elementwise.complex_numbers import is_complex
 from ..movement import permute, reshape
-from ..movement.dims import dim_of, listed
+from ..movement.dims import dim_of, dims_of, listed
 from ..out import into
 from ..reducing import sum_of_squares, total
 from ..spelling import numpy_spelling
@@ -102,10 +102,8 @@ def _cast(op: str, x: Tensor, dtype: Any) -> Tensor:
 
 def _dims(op: str, dim: Any, x: Tensor) -> tuple[int, ...]:
     """Dimensions counted from the front; all of them for None and for none."""
-    found = tuple(dim_of(d, x.ndim, op) for d in (range(x.ndim) if dim is None else listed(dim) or range(x.ndim)))
-    if len(set(found)) < len(found):
-        raise ArgumentError(f"{op}: a dim appears multiple times in the list of dims {dim}")
-    return found if x.ndim else ()
+    found = dims_of(() if dim is None else dim, x.ndim, op)
+    return found or tuple(range(x.ndim)) if x.ndim else ()
 
 
 @numpy_spelling

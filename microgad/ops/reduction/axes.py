@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ...errors import ArgumentError, DimError, KindError, ShapeError
+from ...errors import DimError, KindError, ShapeError
 from ...function import Function
 from ...stand_ins import Tensor
-from ..movement.dims import dim_of
+from ..movement.dims import dim_of, dims_of
 
 Dim = int | Sequence[int] | None
 Axis = int | tuple[int, ...] | None
@@ -20,9 +20,7 @@ def axes(dim: Dim, ndim: int, op: str) -> Axis:
     if dim is None:
         return None
     if isinstance(dim, (tuple, list)):
-        found = tuple(dim_of(d, ndim, op) for d in dim)
-        if len(set(found)) < len(found):
-            raise ArgumentError(f"{op}: a dim appears multiple times in the list of dims {tuple(dim)}")
+        found = dims_of(dim, ndim, op)
         return found if found and ndim else None
     one = dim_of(dim, ndim, op)  # type: ignore[arg-type]
     return one if ndim else None
