@@ -6,7 +6,7 @@ import functools
 import importlib
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from opcode import opmap
 from types import FrameType, ModuleType
 from typing import Any, TypeVar
@@ -83,18 +83,36 @@ def of_later(make: F) -> F:
     return made  # type: ignore[return-value]
 
 
-def absent(module: dict[str, Any], later: Iterable[str] = ()) -> None:
+def absent(
+    module: dict[str, Any], later: Mapping[str, str] | None = None, needs: Mapping[str, str] | None = None
+) -> None:
     """Let a room say of a name it doesn't have which is the nearest, and `dir` what is its own, not what it imports.
 
-    Call with its globals(), where it ends; `later` are names that it loads when they are first asked for.
+    Call with its globals(), where it ends. `later` are names that are loaded when they are first asked for, and where
+    each is from: ".laws", or, of a room inside of this one, itself. `needs` are packages without which that fails, by
+    the extras that bring them: then ImportError says so.
     """
+    homes, extras = later or {}, needs or {}
 
     def __getattr__(name: str) -> Any:
-        return public(module) if name == "__all__" else refuse(module["__name__"], name)
+        if name == "__all__" and not homes:
+            return public(module)
+        if name not in homes:
+            return refuse(module["__name__"], name)
+        try:
+            home = importlib.import_module(homes[name], module["__name__"])
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package not in extras:
+                raise
+            said = f"{module['__name__']}.{name} needs {package}: pip install 'microgad[{extras[package]}]'"
+            raise ImportError(said) from error
+        module[name] = value = home if homes[name] == f".{name}" else getattr(home, name)
+        return value
 
     def __dir__() -> list[str]:
         own = {name for name, value in module.items() if name.startswith("__") or not _borrowed(value)}
-        return sorted({*own, *later} - {"TYPE_CHECKING"})
+        return sorted({*own, *homes} - {"TYPE_CHECKING"})
 
     module.setdefault("__getattr__", __getattr__)
     module.setdefault("__dir__", __dir__)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..gradients import backward as backward
 from ..gradients import grad as grad
 from ..lazy import absent as _absent
-from ..lazy import refuse as _refuse
 from . import custom
 from .custom import Function as Function
 from .grad_mode import enable_grad as enable_grad
@@ -30,27 +28,11 @@ if TYPE_CHECKING:
     from .anomaly import detect_anomaly as detect_anomaly
     from .anomaly import set_detect_anomaly as set_detect_anomaly
 
-# Loaded when first asked for (PEP 562).
-_ELSEWHERE = {
-    "detect_anomaly": "microgad.autograd.anomaly",
-    "set_detect_anomaly": "microgad.autograd.anomaly",
-    "gradcheck": "microgad.testing",
-    "gradgradcheck": "microgad.testing",
-}
-
-
 function = custom  # PyTorch's name of the room of `FunctionCtx`
-_ROOMS = ("forward_ad", "function_hooks", "functional", "graph", "profiler")
 
+# Loaded when first asked for (PEP 562).
+_LATER = {name: f".{name}" for name in ("forward_ad", "function_hooks", "functional", "graph", "profiler")}
+_LATER |= dict.fromkeys(("detect_anomaly", "set_detect_anomaly"), ".anomaly")
+_LATER |= dict.fromkeys(("gradcheck", "gradgradcheck"), "microgad.testing")
 
-if not TYPE_CHECKING:  # to a type checker every name would be there
-
-    def __getattr__(name: str) -> Any:
-        if name in _ROOMS:
-            return importlib.import_module(f"{__name__}.{name}")
-        if name in _ELSEWHERE:
-            return getattr(importlib.import_module(_ELSEWHERE[name]), name)
-        return _refuse(__name__, name)
-
-
-_absent(globals(), (*_ROOMS, *_ELSEWHERE))
+_absent(globals(), _LATER)

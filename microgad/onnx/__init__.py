@@ -6,12 +6,10 @@ Names are loaded when they are first used, with the `onnx` package: `pip install
 from __future__ import annotations
 
 import enum
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import UnsupportedError as UnsupportedError
 from ..lazy import absent as _absent
-from ..lazy import refuse
 from ..serialization.errors import FileError as FileError
 
 if TYPE_CHECKING:
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from .loading import load as load
     from .state import is_in_onnx_export as is_in_onnx_export
 
-_HOMES = {"export": "exporting", "is_in_onnx_export": "state", "OnnxModule": "loading", "load": "loading"}
+_HOMES = {"export": ".exporting", "is_in_onnx_export": ".state", "OnnxModule": ".loading", "load": ".loading"}
 
 __all__ = [*_HOMES, "FileError", "TrainingMode", "UnsupportedError"]
 
@@ -33,19 +31,4 @@ class TrainingMode(enum.IntEnum):
     TRAINING = 2
 
 
-if not TYPE_CHECKING:  # to a type checker every name would be there
-
-    def __getattr__(name: str) -> Any:
-        if name not in _HOMES:
-            return refuse(__name__, name)
-        try:
-            value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-        except ImportError as error:
-            if error.name and error.name.partition(".")[0] in ("onnx", "google"):
-                raise ImportError(f"microgad.onnx.{name} needs the onnx package: pip install microgad[onnx]") from error
-            raise
-        globals()[name] = value
-        return value
-
-
-_absent(globals(), _HOMES)
+_absent(globals(), _HOMES, needs={"onnx": "onnx", "google": "onnx"})

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..lazy import absent as _absent
-from ..lazy import refuse as _refuse
 from .adapters import torch_function
 from .calls import GradcheckError
 from .check_grads import check_grads
@@ -44,19 +42,4 @@ _LATER = {  # what needs hypothesis, or is for programs, is loaded when it is fi
     "strategies": ".strategies",
 }
 
-
-if not TYPE_CHECKING:  # to a type checker every name would be there
-
-    def __getattr__(name: str) -> Any:
-        if name not in _LATER:
-            return _refuse(__name__, name)
-        try:
-            module = importlib.import_module(_LATER[name], __name__)
-        except ModuleNotFoundError as error:
-            if error.name != "hypothesis":
-                raise
-            raise ImportError(f"microgad.testing.{name} needs hypothesis: pip install 'microgad[test]'") from None
-        return module if name == "strategies" else getattr(module, name)
-
-
-_absent(globals(), __all__)
+_absent(globals(), _LATER, needs={"hypothesis": "test"})

@@ -6,11 +6,9 @@ Source: torchvision.transforms.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..lazy import absent as _absent
-from ..lazy import refuse as _refuse
 from . import functional as functional
 from .autoaugment import AugMix as AugMix
 from .autoaugment import AutoAugment as AutoAugment
@@ -57,10 +55,4 @@ from .turned import RandomVerticalFlip as RandomVerticalFlip
 if TYPE_CHECKING:
     from . import v2 as v2
 
-if not TYPE_CHECKING:  # to a type checker every name would be there
-
-    def __getattr__(name: str) -> Any:
-        return importlib.import_module(".v2", __name__) if name == "v2" else _refuse(__name__, name)
-
-
-_absent(globals(), ("v2",))
+_absent(globals(), {"v2": ".v2"})

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import MicrogadError
-from ..lazy import refuse as _refuse
+from ..lazy import absent as _absent
 from ..nests import rebuilt
 from ..notices import once
 from ..tensor import Tensor
@@ -66,7 +66,4 @@ class SummaryWriter(metaclass=_Later):
     """
 
 
-if not TYPE_CHECKING:  # to a type checker every name would be there
-
-    def __getattr__(name: str) -> Any:
-        return _refuse(__name__, name)
+_absent(globals())

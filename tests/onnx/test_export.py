@@ -280,7 +280,7 @@ except ImportError as error:
     print(error)
 """
     said = subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, capture_output=True, text=True).stdout
-    assert said == "microgad.onnx.export needs the onnx package: pip install microgad[onnx]\n"
+    assert said == "microgad.onnx.export needs onnx: pip install 'microgad[onnx]'\n"
 
 
 def test_regions_that_are_written_to() -> None:
