@@ -174,6 +174,11 @@ class Named(nn.Module):
         return self.part(x)
 
 
+def _cleared(x: torch.Tensor) -> torch.Tensor:
+    x[x[:, 0] > 0, 1] = 0.0
+    return x
+
+
 @pytest.mark.parametrize(
     ("function", "match"),
     [
@@ -186,6 +191,7 @@ class Named(nn.Module):
         (lambda x: torch.complex(x, x).abs(), r"Complex \(part\)"),
         (lambda x: x[: 1 if x.sum() < 0 else 2], r"GetItem \(part\): one of its settings depends on .* the values"),
         (lambda x: x[True] * 1, r"GetItem \(part\): ONNX has no index that is True or False"),
+        (lambda x: _cleared(x + 0), r"SetItem \(part\): a mask must come first, and alone"),
     ],
 )
 def test_what_can_not_be_written(function: Any, match: str) -> None:

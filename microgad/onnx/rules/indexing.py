@@ -33,30 +33,28 @@ def getitem(w: Writer, step: Step) -> Any:
     x, ndim = only(w, step), len(w.shape_of(step.inputs[0]))
     index = step.settings["index"]
     index = index if isinstance(index, tuple) else (index,)
-    masks = [x for x in index if isinstance(x, ARRAYS) and w.of(x).dtype == BOOL]
-    if masks:
-        return _masked(w, x, index, masks[0])
-    items = spread(index, ndim)
+    if _has_mask(w, index):
+        return _masked(w, x, index)
     cuts: list[tuple[Any, ...]] = []  # start, stop, axis, step
-    gone, new, arrays = [], [], []
-    axis = place = 0  # in x, and in the result of the basic index
-    for item in items:
+    gone: list[int] = []
+    new: list[int] = []
+    arrays: list[tuple[int, Any]] = []
+    axis = 0
+    for item in spread(index, ndim):
+        place = axis - len(gone) + len(new)  # in the result, where an axis stays
         if item is None:
             new.append(place)
-            place += 1
             continue
         if isinstance(item, ARRAYS):
             arrays.append((place, item))
-        elif isinstance(item, slice):
-            if item != ALL:
-                start, stop = 0 if item.start is None else item.start, LAST if item.stop is None else item.stop
-                cuts.append((start, stop, axis, 1 if item.step is None else w.static(item.step)))
-        else:
+        elif not isinstance(item, slice):
             stop = LAST if item == -1 else item + 1 if isinstance(item, int) else w.static(item)
             cuts.append((item, stop, axis, 1))
             gone.append(axis)
-            place -= 1
-        axis, place = axis + 1, place + 1
+        elif item != ALL:
+            start, stop = 0 if item.start is None else item.start, LAST if item.stop is None else item.stop
+            cuts.append((start, stop, axis, 1 if item.step is None else w.static(item.step)))
+        axis += 1
     if cuts:
         starts, stops, axes, steps = zip(*cuts, strict=True)
         x = sliced(w, x, starts, stops, axes, None if set(steps) == {1} else steps)
@@ -89,12 +87,21 @@ def _taken(w: Writer, x: Symbol, arrays: list[Any], ndim: int) -> Any:
     return w.op("Transpose", taken, perm=[*before, *range(dims), *after])
 
 
-def _masked(w: Writer, x: Symbol, index: tuple[Any, ...], mask: Any) -> Any:
-    if index[0] is not mask or any(item is not ... and item != ALL for item in index[1:]):
+def _has_mask(w: Writer, index: tuple[Any, ...]) -> bool:
+    return any(isinstance(item, ARRAYS) and w.of(item).dtype == BOOL for item in index)
+
+
+def _one_mask(w: Writer, index: tuple[Any, ...]) -> None:
+    first, *rest = index
+    if not isinstance(first, ARRAYS) or any(item is not ... and item != ALL for item in rest):
         raise w.refused("a mask must come first, and alone, in an index")
-    if not w.shape_of(mask):
+
+
+def _masked(w: Writer, x: Symbol, index: tuple[Any, ...]) -> Any:
+    _one_mask(w, index)
+    if not w.shape_of(index[0]):
         raise w.refused("ONNX has no index that is True or False")
-    where = w.op("Transpose", w.op("NonZero", w.of(mask)), perm=[1, 0])
+    where = w.op("Transpose", w.op("NonZero", w.of(index[0])), perm=[1, 0])
     return w.op("GatherND", x, where)
 
 
@@ -126,39 +133,47 @@ def region_write(w: Writer, step: Step) -> Any:
 
 
 def _written(w: Writer, step: Step, index: Any) -> Any:
+    """The first input with the second put at an index: at a mask, at known places, or along one axis."""
     base, value = step.inputs
     x, sizes = w.of(base, step.kinds[0]), w.shape_of(base)
     index = index if isinstance(index, tuple) else (index,)
-    if len(index) >= 1 and isinstance(index[0], ARRAYS) and w.of(index[0]).dtype == BOOL:
-        mask = w.of(index[0])
-        missing = len(sizes) - len(w.shape_of(index[0]))
-        if len(w.shape_of(value)):
-            raise w.refused("through a mask only one number can be put")
-        mask = unsqueezed(w, mask, *range(len(sizes) - missing, len(sizes))) if missing else mask
-        return w.op("Where", mask, w.of(value, x.dtype), x)
-    known = all(isinstance(n, int) for n in sizes)
-    plain = [item.array if isinstance(item, Constant) else item for item in index]
-    if known and not any(isinstance(item, ARRAYS) for item in plain):
-        places = np.arange(math.prod(sizes)).reshape(sizes)[tuple(w.static(tuple(plain)))]
-        return _put(w, x, sizes, value, places)
-    items = spread(tuple(plain), len(sizes))
+    if _has_mask(w, index):
+        return _put_where(w, x, sizes, value, index)
+    index = tuple(item.array if isinstance(item, Constant) else item for item in index)
+    if all(isinstance(n, int) for n in sizes) and not any(isinstance(item, ARRAYS) for item in index):
+        return _put(w, x, sizes, value, np.arange(math.prod(sizes)).reshape(sizes)[w.static(index)])
+    items = spread(index, len(sizes))
     cut = [i for i, item in enumerate(items) if item != ALL]
     if len(cut) != 1 or None in items or isinstance(items[cut[0]], ARRAYS):
         raise w.refused("with dynamic axes, values can only be put at a number or a stretch of one axis")
-    axis, item = cut[0], items[cut[0]]
-    start, stop = (item.start or 0, item.stop) if isinstance(item, slice) else (item, item + 1 or None)
-    if isinstance(item, slice) and item.step not in (None, 1):
-        raise w.refused("with dynamic axes, values can only be put at neighbours along an axis")
-    between = w.op("Shape", sliced(w, x, [start], [LAST if stop is None else stop], [axis]))
+    return _put_along(w, x, len(sizes), value, cut[0], items[cut[0]])
+
+
+def _put_where(w: Writer, x: Symbol, sizes: Any, value: Any, index: tuple[Any, ...]) -> Any:
+    """x with one number where a mask, which may lack x's last axes, says."""
+    _one_mask(w, index)
+    if len(w.shape_of(value)):
+        raise w.refused("through a mask only one number can be put")
+    last = range(len(w.shape_of(index[0])), len(sizes))
+    mask = unsqueezed(w, w.of(index[0]), *last) if last else w.of(index[0])
+    return w.op("Where", mask, w.of(value, x.dtype), x)
+
+
+def _put_along(w: Writer, x: Symbol, ndim: int, value: Any, axis: int, item: Any) -> Any:
+    """x with values at a number or a stretch of an axis, between what is before and after it, of any sizes."""
     put = w.of(value, x.dtype)
-    if not isinstance(item, slice) and len(w.shape_of(value)) > len(sizes) - 1 - axis:
-        put = unsqueezed(w, put, axis - len(sizes))
-    parts = [w.op("Expand", put, between)]
-    if start:
-        parts.insert(0, sliced(w, x, [0], [start], [axis]))
-    if stop is not None:
-        parts.append(sliced(w, x, [stop], [LAST], [axis]))
-    return w.op("Concat", *parts, axis=axis)
+    if isinstance(item, slice):
+        if item.step not in (None, 1):
+            raise w.refused("with dynamic axes, values can only be put at neighbours along an axis")
+        start, stop = item.start or 0, item.stop
+    else:
+        start, stop = item, item + 1 or None
+        if len(w.shape_of(value)) >= ndim - axis:  # it has an axis before this one, which it lacks
+            put = unsqueezed(w, put, axis - ndim)
+    stretch = sliced(w, x, [start], [LAST if stop is None else stop], [axis])
+    before = [sliced(w, x, [0], [start], [axis])] if start else []
+    after = [] if stop is None else [sliced(w, x, [stop], [LAST], [axis])]
+    return w.op("Concat", *before, w.op("Expand", put, w.op("Shape", stretch)), *after, axis=axis)
 
 
 @rule(indexing.Gather, BoxMax)
