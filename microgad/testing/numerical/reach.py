@@ -33,28 +33,43 @@ def out_of_reach(check: Check, level: Level, outputs: list[Tensor], at: slice, f
     weights = check.weights(x.size).reshape(x.shape) * rows
     u = np.zeros(level.here.size)
     u[at] = check.weights(finding.analytical.shape[1]) * wrong.any(0)
+    if _smaller_steps_agree(check, level, outputs, i, u, weights):
+        return True
+    sizes = np.abs(backend.to_numpy(x))
+    tied = np.isin(sizes, sizes[rows])
+    if tied.sum() > rows.sum() and _ties_move_otherwise(check, level, i, u, at, tied, finding):
+        return True
+    products = _nearby(check, level, u, {i: unit(x) * backend.like(weights, x)})
+    return bool(np.ptp(products, axis=0).sum() > 0.5 * np.abs(products).max(0).sum())
+
+
+def _smaller_steps_agree(check: Check, level: Level, outputs: list[Tensor], i: int, u: Any, weights: Any) -> bool:
+    """Whether a step down input i along weights, or a much smaller one, shows the derivative that is written.
+
+    Smaller ones, by the square of the largest input, are tried where that is above 1.
+    """
+    tensor = level.tensors[i]
     scale = max(largest(t.array) for t in level.tensors)
-    smaller = range(0, 1 + int(2 * math.log10(scale)), 3) if 1 < scale < math.inf else (0,)
-    for power in smaller:
-        direction = backend.like(weights / 10.0**power, x)
+    for power in range(0, 1 + int(2 * math.log10(scale)), 3) if 1 < scale < math.inf else (0,):
+        direction = backend.like(weights / 10.0**power, tensor.array)
         found = level.along(level.only(i, direction))
         if not (found.kinked | ~np.isfinite(found.error))[u != 0].any():
-            seen = project(u, found, [direction], check.pulled(outputs, [level.tensors[i]], u), True)
+            seen = project(u, found, [direction], check.pulled(outputs, [tensor], u), True)
             off, all_of_it = abs(seen.numerical - seen.analytical), abs(seen.analytical)
             if off <= 1e-10 * all_of_it > 0 or (seen.agrees and seen.tolerance <= 1e-2 * all_of_it):
                 return True
-    sizes = np.abs(backend.to_numpy(x))
-    tied = np.isin(sizes, sizes[rows])
-    if tied.sum() > rows.sum():
-        moves = check.direction(level.tensors[i]) * backend.like(tied, x)
-        found = level.along(level.only(i, moves))
-        one_by_one = np.zeros(u.size)  # moved together they do something else: the middle one of three equal values
-        one_by_one[at] = backend.to_numpy(moves).reshape(-1) @ finding.numerical
-        off = np.abs(found.value - one_by_one) > 1e-3 * (np.abs(found.value) + np.abs(one_by_one))
-        if (found.kinked | ~np.isfinite(found.error) | off)[u != 0].all():
-            return True
-    products = _nearby(check, level, u, {i: unit(x) * backend.like(weights, x)})
-    return bool(np.ptp(products, axis=0).sum() > 0.5 * np.abs(products).max(0).sum())
+    return False
+
+
+def _ties_move_otherwise(check: Check, level: Level, i: int, u: Any, at: slice, tied: Any, finding: Finding) -> bool:
+    """Whether tied values do something else moved together than one by one: the middle one of three equal values."""
+    tensor = level.tensors[i]
+    moves = check.direction(tensor) * backend.like(tied, tensor.array)
+    found = level.along(level.only(i, moves))
+    one_by_one = np.zeros(u.size)
+    one_by_one[at] = backend.to_numpy(moves).reshape(-1) @ finding.numerical
+    off = np.abs(found.value - one_by_one) > 1e-3 * (np.abs(found.value) + np.abs(one_by_one))
+    return bool((found.kinked | ~np.isfinite(found.error) | off)[u != 0].all())
 
 
 def are_waves(check: Check, level: Level, u: Any, directions: dict[int, Any]) -> bool:
