@@ -54,19 +54,14 @@ class Stats:
 
 def stats_of(array: Any) -> Stats:
     """The statistics of an array of any real dtype; a complex one's are of its magnitudes."""
-    x = backend.to_numpy(array).reshape(-1)
-    if x.dtype.kind == "c":
-        x = np.abs(x)
-    if x.dtype.kind not in "fiu" or x.dtype == HALF:  # whose squares would be too large for float16
-        x = x.astype(np.float32)
-    nans = infs = 0
-    size = x.size
-    low, high = (float(x.min()), float(x.max())) if size else (0.0, 0.0)
-    if not (np.isfinite(low) and np.isfinite(high)):
+    x = _real(backend.to_numpy(array).reshape(-1))
+    size, nans, infs = x.size, 0, 0
+    low, high = _range(x)
+    if not (math.isfinite(low) and math.isfinite(high)):
         nans = int(np.isnan(x).sum())
         x = x[np.isfinite(x)]
         infs = size - nans - x.size
-        low, high = (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
+        low, high = _range(x)
     if not x.size:
         return Stats(size, low, high, 0.0, 0.0, 0.0, nans, infs)
     zeros = 1 - np.count_nonzero(x) / x.size if low <= 0 <= high else 0.0
@@ -75,18 +70,29 @@ def stats_of(array: Any) -> Stats:
         unit, x = largest, x / np.float64(largest)
     mean = float(x.mean(dtype=np.float64 if x.dtype.kind != "f" or x.size < SAMPLE else None))
     away = x - x.dtype.type(mean) if x.dtype.kind == "f" else x - mean
-    std = unit * float(np.vdot(away, away) / x.size) ** 0.5 if high > low else 0.0
-    mean *= unit
-    sample, least = x[:: -(-x.size // SAMPLE)], low / unit
-    if sample.dtype != np.float32:
-        sample = sample.astype(np.float64)
-    scale = BINS / (high / unit - least) if high > low else 0.0
+    std = float(np.vdot(away, away) / x.size) ** 0.5 if high > low else 0.0
+    counts = _histogram(x[:: -(-x.size // SAMPLE)], low / unit, high / unit)
+    return Stats(size, low, high, unit * mean, unit * std, float(zeros), nans, infs, counts)
+
+
+def _real(x: Any) -> Any:
+    """Magnitudes of complex values, and float32 for dtypes whose squares float16 wouldn't hold."""
+    x = np.abs(x) if x.dtype.kind == "c" else x
+    return x.astype(np.float32) if x.dtype.kind not in "fiu" or x.dtype == HALF else x
+
+
+def _range(x: Any) -> tuple[float, float]:
+    return (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
+
+
+def _histogram(x: Any, low: float, high: float) -> tuple[int, ...]:
+    """How many are in each of BINS equal parts of a range; where it has no such parts, how many there are."""
+    x = x if x.dtype == np.float32 else x.astype(np.float64)
+    scale = BINS / (high - low) if high > low else 0.0
     if not 0 < scale < 1e30:
-        return Stats(size, low, high, mean, std, float(zeros), nans, infs, (sample.size,))
-    counts = np.bincount(((sample - least) * scale).astype(np.uint8), minlength=BINS + 1)  # np.histogram is slower
-    counts[BINS - 1] += counts[BINS]  # the largest belongs to the last
-    counts = counts[:BINS]
-    return Stats(size, low, high, mean, std, float(zeros), nans, infs, tuple(counts.tolist()))
+        return (x.size,)
+    counts = np.bincount(((x - low) * scale).astype(np.uint8), minlength=BINS + 1).tolist()  # np.histogram is slower
+    return (*counts[: BINS - 1], counts[BINS - 1] + counts[BINS])  # the largest belongs to the last
 
 
 def quality(array: Any) -> str:
