@@ -229,20 +229,22 @@ class Recorder(state.Observer):
         if leaf is not None and leaf is not x and leaf.array is x.array:
             return self.slot(leaf)  # a derivative reads a leaf by a Tensor of its own
         slot = self.slots.find(x)
-        made_by = None
-        if slot is not None and not slot.holds(x):
-            made_by = slot.number if slot.tensor() is x and type(x.node) is Leaf else None
-            slot = None
-        if slot is not None and slot.unseen == self.slots.unseen(x):
-            return slot
+        held = slot if slot is not None and slot.holds(x) else None
+        if held is not None and held.unseen == self.slots.unseen(x):
+            return held
         node, index = folded(x.node) if x.node is not None else (None, 0)
-        if slot is None and node is not None and isinstance(self.tape.find(node.number), Op):
-            # transpose_() and its kin: a Tensor that has taken the place of an operation's result
-            return self.slots.place(x, node.number, index)
-        if slot is None and node is not None and state.current().deriving:
-            shown = self.slots.shown_by(x)
-            if shown is not None:
+        if held is None and node is not None:
+            if isinstance(self.tape.find(node.number), Op):
+                # transpose_() and its kin: a Tensor that has taken the place of an operation's result
+                return self.slots.place(x, node.number, index)
+            if state.current().deriving and (shown := self.slots.shown_by(x)) is not None:
                 return self.slot(shown)
+        replaced = slot if held is None and type(x.node) is Leaf else None  # a leaf that was given other values
+        made_by = replaced.number if replaced is not None and replaced.tensor() is x else None
+        return self._from_outside(x, node, made_by)
+
+    def _from_outside(self, x: Tensor, node: Function | None, made_by: int | None) -> Slot:
+        """A new source, for values that nothing on the tape made, or that were written where it didn't see it."""
         kind = "constant" if node is None else "parameter" if isinstance(x, Parameter) else "leaf"
         number = node.number if type(node) is Leaf and self.tape.find(node.number) is None else None
         source = self.source(kind, x.array, number, self.reader.name(x))
