@@ -14,7 +14,6 @@ from ..tensor import Tensor
 from . import functional as F
 from .base import Shown, scale_and_ratio, uniform
 from .pictures import InterpolationMode, mode_of, pair
-from .plain import _TWO
 
 
 def draw(low: int, high: int) -> int:
@@ -51,7 +50,7 @@ class RandomCrop(Shown):
         padding_mode: str = "constant",
     ) -> None:
         super().__init__()
-        self.size = tuple(pair(size, _TWO))
+        self.size = tuple(pair(size))
         self.padding, self.pad_if_needed, self.fill, self.padding_mode = padding, pad_if_needed, fill, padding_mode
 
     @staticmethod
@@ -96,7 +95,7 @@ class RandomResizedCrop(Shown):
         antialias: bool | None = True,
     ) -> None:
         super().__init__()
-        self.size = pair(size, _TWO)
+        self.size = pair(size)
         scale_and_ratio(scale, ratio)
         self.interpolation = mode_of(interpolation, "RandomResizedCrop")
         self.antialias, self.scale, self.ratio = antialias, scale, ratio

@@ -146,7 +146,7 @@ def from_pixels(pixels: Any, mode: str) -> Any:
     return pillow().frombuffer(mode, size, pixels.tobytes(), "raw", mode, 0, 1)
 
 
-def pair(size: Any, said: str) -> Any:
+def pair(size: Any, said: str = "Please provide only two dimensions (h, w) for size") -> Any:
     """(h, w) of a number, of one in a sequence, or of two. ValueError else."""
     if isinstance(size, NUMBERS):
         return int(size), int(size)

@@ -15,8 +15,6 @@ from .base import Shown
 from .geometry import PADDING_MODES, sides
 from .pictures import NUMBERS, InterpolationMode, mode_of, pair
 
-_TWO = "Please provide only two dimensions (h, w) for size"
-
 
 class _Bare:
     """A transform that prints as its name alone."""
@@ -178,7 +176,15 @@ class Resize(Shown):
         return F.resize(img, self.size, self.interpolation, self.max_size, self.antialias)
 
 
-class CenterCrop(Shown):
+class _Crop(Shown):
+    shown = "size"
+
+    def __init__(self, size: Any) -> None:
+        super().__init__()
+        self.size = pair(size)
+
+
+class CenterCrop(_Crop):
     """The middle of an image, an int for both edges, or (h, w). Source: torchvision.transforms.CenterCrop.
 
     Raises ValueError of more numbers.
@@ -186,12 +192,6 @@ class CenterCrop(Shown):
     >>> torch.transforms.CenterCrop(2)(torch.arange(16).reshape(1, 4, 4)).tolist()
     [[[5, 6], [9, 10]]]
     """
-
-    shown = "size"
-
-    def __init__(self, size: Any) -> None:
-        super().__init__()
-        self.size = pair(size, _TWO)
 
     def forward(self, img: Any) -> Any:
         return F.center_crop(img, self.size)
@@ -221,7 +221,7 @@ class Pad(Shown):
         return F.pad(img, self.padding, self.fill, self.padding_mode)
 
 
-class FiveCrop(Shown):
+class FiveCrop(_Crop):
     """The corners and the middle of an image, as a tuple. Source: torchvision.transforms.FiveCrop.
 
     Raises ValueError of a size larger than the image.
@@ -230,17 +230,11 @@ class FiveCrop(Shown):
     5
     """
 
-    shown = "size"
-
-    def __init__(self, size: Any) -> None:
-        super().__init__()
-        self.size = pair(size, _TWO)
-
     def forward(self, img: Any) -> tuple[Any, ...]:
         return F.five_crop(img, self.size)
 
 
-class TenCrop(Shown):
+class TenCrop(_Crop):
     """FiveCrop of an image and of its mirror image, as a tuple. Source: torchvision.transforms.TenCrop.
 
     Raises ValueError of a size larger than the image.
@@ -252,8 +246,8 @@ class TenCrop(Shown):
     shown = "size vertical_flip"
 
     def __init__(self, size: Any, vertical_flip: bool = False) -> None:
-        super().__init__()
-        self.size, self.vertical_flip = pair(size, _TWO), vertical_flip
+        super().__init__(size)
+        self.vertical_flip = vertical_flip
 
     def forward(self, img: Any) -> tuple[Any, ...]:
         return F.ten_crop(img, self.size, self.vertical_flip)

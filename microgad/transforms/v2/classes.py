@@ -393,7 +393,7 @@ class RandomCrop(Transform):
         padding_mode: str = "constant",
     ) -> None:
         super().__init__()
-        self.size = pair(size, plain._TWO)
+        self.size = pair(size)
         self.padding = None
         if padding:
             left, top, right, bottom = sides(padding, "RandomCrop")
