@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -47,31 +48,31 @@ def runs(numbers: Sequence[int], calls: Sequence[bool]) -> Iterator[tuple[int, i
     places: dict[int, list[int]] = {}
     for i, number in enumerate(numbers):
         places.setdefault(number, []).append(i)
-    passed = dict.fromkeys(places, 0)
-    i, n = 0, len(numbers)
-    while i < n:
-        best = (0, 1, 1, 0)
-        later = places[numbers[i]]
-        k = passed[numbers[i]]
-        while k < len(later) and later[k] <= i:
-            k += 1
-        passed[numbers[i]] = k
-        for j in later[k : k + TRIES]:
-            period = j - i
-            if period > LONGEST or i + 2 * period > n:
-                break
-            end = j
-            while end < n and numbers[end] == numbers[end - period]:
-                end += 1
-            times = (end - i) // period
-            if times >= (2 if period == 1 and calls[i] else 3) and (times - 1) * period > best[0]:
-                rest = (end - i) % period
-                best = ((times - 1) * period, period, times, rest if 2 * rest >= period else 0)
-            if end == n or (best[0] and best[1] == period and end - i > 4 * period):
-                break  # a longer period of the same row covers no more
-        _, period, times, rest = best
-        yield i, period, times, rest
-        i += period * times + rest
+    i = 0
+    while i < len(numbers):
+        same = places[numbers[i]]
+        k = bisect_right(same, i)
+        length, times, rest = _repeated(numbers, i, same[k : k + TRIES], 2 if calls[i] else 3)
+        yield i, length, times, rest
+        i += length * times + rest
+
+
+def _repeated(numbers: Sequence[int], i: int, places: Sequence[int], alone: int) -> tuple[int, int, int]:
+    """(length, times, rest) of what starts at i and comes again at one of some places; what is `alone` so often."""
+    n, covered, best = len(numbers), 0, (1, 1, 0)
+    for end in places:
+        length = end - i
+        if length > LONGEST or i + 2 * length > n:
+            break
+        while end < n and numbers[end] == numbers[end - length]:
+            end += 1
+        times, rest = divmod(end - i, length)
+        longer = (times - 1) * length > covered and times >= (alone if length == 1 else 3)
+        if longer:
+            covered, best = (times - 1) * length, (length, times, rest if 2 * rest >= length else 0)
+        if end == n or (longer and end - i > 4 * length):
+            break  # a longer period of the same row covers no more
+    return best
 
 
 def flat(members: Sequence[Op | Call]) -> Iterator[Op]:
