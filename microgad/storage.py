@@ -37,6 +37,11 @@ class UntypedStorage:
     def __len__(self) -> int:
         return int(self.row.size)
 
+    def __repr__(self) -> str:
+        kind = f"TypedStorage(dtype={self.dtype}, " if isinstance(self, TypedStorage) else "UntypedStorage("
+        elements = "".join(f" {x}\n" for x in self.tolist())
+        return f"{elements}[torch.storage.{kind}device={self.device}) of size {len(self)}]"
+
     size = __len__
 
     def clone(self) -> Self:

@@ -6,7 +6,7 @@ import os
 import pickle
 import sys
 import zipfile
-from collections import OrderedDict, namedtuple
+from collections import OrderedDict, defaultdict, namedtuple
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -135,7 +135,7 @@ def test_shapes_and_text_of_every_kind() -> None:
     "x",
     [
         Path("/a/b"), PurePosixPath("c"), PureWindowsPath("c:\\x"), range(1, 9, 2), frozenset({1, "a"}), np.dtype("f4"),
-        np.dtype(">i2"),
+        np.dtype(">i2"), ...,
     ],
 )  # fmt: skip
 def test_what_settings_hold(x: Any) -> None:
@@ -341,7 +341,8 @@ Point = namedtuple("Point", "x y")
     ("obj", "said"),
     [
         ({"net": Module()}, r"obj\['net'\] is a .*Module; only dicts.*save its state_dict\(\)"),
-        ([1, (2, {3: slice(4)})], r"obj\[1\]\[1\]\[3\] is a builtins\.slice"),
+        ([1, (2, {3: len})], r"obj\[1\]\[1\]\[3\] is a builtins\.builtin_function"),
+        ([defaultdict(lambda: 0)], r"obj\[0\] makes what it lacks by <function .*; only Python's own types"),
         (Point(1, 2), "obj is a .*Point"),
         ({Point(1, 2): 1}, "a key of obj is a .*Point"),
         ({"w": np.array([object()])}, r"obj\['w'\] is an array of Python objects"),

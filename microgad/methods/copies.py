@@ -22,7 +22,11 @@ class Copies:
     __slots__ = ()
 
     def __reduce_ex__(self: Tensor, protocol: Any) -> tuple[Any, ...]:
-        return rebuilt, (type(self), self.array, self.requires_grad, _own(self))
+        array, shape, strides = self.array, None, None
+        if not array.flags.c_contiguous and min(array.strides) >= 0:
+            shape, strides = array.shape, array.strides
+            array = _stretch(array)
+        return rebuilt, (type(self), array, self.requires_grad, _own(self), shape, strides)
 
     def __copy__(self: Tensor) -> Tensor:
         copied: Tensor = rebuilt(type(self), self.array, self.requires_grad, _own(self))
@@ -60,12 +64,20 @@ def _elsewhere(x: Any, memo: dict[Any, Any]) -> tuple[Any, list[int]]:
     return elsewhere(x, whole, memory_of(memory).view(np.uint8)), version
 
 
+def _stretch(x: Any) -> Any:
+    """The memory from the first element of an array to its last, as a row of elements."""
+    reach = sum((n - 1) * step for n, step in zip(x.shape, x.strides, strict=True))
+    return backend.as_strided(x, (reach // x.itemsize + 1,), (x.itemsize,))
+
+
 def _own(tensor: Tensor) -> dict[str, Any]:
     return {name: value for name, value in vars(tensor).items() if name not in PLACE}
 
 
-def rebuilt(cls: type[Tensor], array: Any, requires_grad: bool, own: dict[str, Any]) -> Any:
-    """A Tensor out of what was copied of one."""
-    tensor = cls._made(array)
+def rebuilt(
+    cls: type[Tensor], array: Any, requires_grad: bool, own: dict[str, Any], shape: Any = None, strides: Any = None
+) -> Any:
+    """A Tensor out of what was copied of one: an array, or the row that it lies in, with strides in bytes."""
+    tensor = cls._made(array if shape is None else backend.as_strided(array, shape, strides))
     vars(tensor).update(own)
     return tensor.requires_grad_(requires_grad)

@@ -12,3 +12,5 @@ STORAGES = {name: dtype for dtype, name in CLASS_OF.items()}
 TENSORS = {name.replace("Storage", "Tensor"): dtype for name, dtype in STORAGES.items()}  # of PyTorch 0.1
 UNTYPED = "torch.storage UntypedStorage"
 DTYPES = {dtype.name: dtype for dtype in TYPE_NAMES}
+# What a defaultdict may make where it has nothing.
+FACTORIES = {f"__builtin__ {kind.__name__}": kind for kind in (list, dict, set, int, float, str, bool, tuple)}

@@ -152,6 +152,25 @@ def _whole(kind: type) -> bool:
     return issubclass(kind, _modules()) or kind in _PLAIN or kind.__module__ == "__main__"
 
 
+def is_allowed(kind: type) -> bool:
+    """Whether objects of a class may be saved."""
+    return _own(kind) or _whole(kind) or kind in dict(map(_by_name, _safe)).values()
+
+
+def is_named_tuple(kind: Any) -> bool:
+    """Whether it is a class of tuples whose parts have names, which are all that there is to them."""
+    return (
+        isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields") and not hasattr(kind, "__del__")
+    )
+
+
+def named_tuple(kind: Any, parts: tuple[Any, ...]) -> Any:
+    """One of its parts, of which there is one for each name."""
+    if len(parts) != len(kind._fields):
+        raise FileError(f"makes a {kind.__qualname__} of {len(parts)} parts, not {len(kind._fields)}")
+    return tuple.__new__(kind, parts)
+
+
 def empty(kind: Any) -> Any:
     """An object without attributes."""
     if not isinstance(kind, type):
@@ -208,7 +227,7 @@ def named(x: Any, place: str) -> str | None:
 def attributes(x: Any, place: str) -> dict[str, Any] | None:
     """What an object is but for its class; None where it can't be saved as that."""
     kind = type(x)
-    if _unfit(kind) or not (_own(kind) or _whole(kind) or kind in dict(map(_by_name, _safe)).values()):
+    if _unfit(kind) or not is_allowed(kind):
         return None
     made, *rest = x.__reduce_ex__(2)
     state = rest[1] if len(rest) > 1 else None

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import struct
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Mapping
 from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
 from typing import Any
 
 import numpy as np
 
-from .. import backend, dtypes, formats
+from .. import backend, dtypes, formats, return_types
 from ..errors import ArgumentError, DtypeError
 from ..parameter import Parameter
 from ..placement import geometry, memory_of, strides
 from ..size import Size
+from ..storage import TypedStorage, UntypedStorage
 from ..tensor import Tensor
 from . import objects
-from .kinds import CLASS_OF, UNTYPED
+from .kinds import CLASS_OF, FACTORIES, UNTYPED
 
 PATHS = (PosixPath, WindowsPath, PurePosixPath, PureWindowsPath)
 
@@ -48,15 +49,21 @@ class Pickler:
             set: lambda x, place: self._call("__builtin__ set", (list(x),), place, x),
             frozenset: lambda x, place: self._call("__builtin__ frozenset", (list(x),), place, x),
             range: lambda x, place: self._call("__builtin__ xrange", (x.start, x.stop, x.step), place, x),
+            slice: lambda x, place: self._call("__builtin__ slice", (x.start, x.stop, x.step), place),
+            type(...): lambda x, place: self._global("__builtin__ Ellipsis"),
+            deque: self._deque,
             **dict.fromkeys(PATHS, lambda x, place: self._call(f"pathlib {type(x).__name__}", x.parts, place, x)),
             Counter: lambda x, place: self._call("collections Counter", (dict(x),), place, x),
             dict: lambda x, place: self._pairs(x, place, b"}"),
             OrderedDict: self._ordered,
+            defaultdict: self._defaultdict,
             Size: lambda x, place: self._call("torch Size", (tuple(x),), place),
             backend.device: lambda x, place: self._call("torch device", (str(x),), place),
             dtypes.dtype: lambda x, place: self._global(f"torch {x.name}"),
             formats.layout: lambda x, place: self._call("torch.serialization _get_layout", (repr(x),), place),
             np.ndarray: self._array,
+            UntypedStorage: lambda x, place: self._storage(x, None, place),
+            TypedStorage: lambda x, place: self._storage(x, x.dtype, place),
         }
 
     def pickle(self, obj: Any) -> bytes:
@@ -88,6 +95,10 @@ class Pickler:
             self._call("numpy.core.multiarray scalar", (x.dtype, x.tobytes()), place)
         elif (name := objects.named(x, place)) is not None:
             self._global(name)
+        elif type(x).__module__ == return_types.__name__:
+            self._call(f"torch.return_types {type(x).__name__}", (tuple(x), {}), place, x)
+        elif objects.is_named_tuple(type(x)) and objects.is_allowed(type(x)):
+            self._named_tuple(x, place)
         elif (own := objects.attributes(x, place)) is not None:
             self._object(x, own, place)
         else:
@@ -154,6 +165,14 @@ class Pickler:
 
     def _list(self, x: list[Any], place: str) -> None:
         self._write(b"]")
+        self._items(x, place)
+
+    def _deque(self, x: deque[Any], place: str) -> None:
+        self._call("collections deque", ((), x.maxlen), place)
+        self._items(x, place)
+
+    def _items(self, x: list[Any] | deque[Any], place: str) -> None:
+        """Put into the empty list that was made."""
         self._put(x)
         if x:
             self._write(b"(")
@@ -179,6 +198,18 @@ class Pickler:
             self._pairs({"_metadata": x._metadata}, place, b"}")
             self._write(b"b")
 
+    def _defaultdict(self, x: defaultdict[Any, Any], place: str) -> None:
+        made = [name for name, factory in FACTORIES.items() if factory is x.default_factory]
+        if not made and x.default_factory is not None:
+            raise DtypeError(
+                f"save: {place} makes what it lacks by {x.default_factory!r}; only Python's own types can be saved"
+            )
+        self._global("collections defaultdict")
+        if made:
+            self._global(made[0])
+        self._write(b"\x85R" if made else b")R")
+        self._pairs(x, place)
+
     def _object(self, x: Any, own: dict[str, Any], place: str) -> None:
         """An object of a class, empty, and then its attributes."""
         self._global(f"{type(x).__module__} {type(x).__qualname__}")
@@ -186,6 +217,13 @@ class Pickler:
         self._put(x)
         self._pairs(own, place, b"}")
         self._write(b"b")
+
+    def _named_tuple(self, x: Any, place: str) -> None:
+        """A tuple with names for its parts; of the library's by PyTorch's name."""
+        self._global(f"{type(x).__module__.replace('microgad.', 'torch.', 1)} {type(x).__qualname__}")
+        self._tuple(x, place)
+        self._write(b"\x81")
+        self._put(x)
 
     def _tensor(self, x: Tensor, place: str) -> None:
         """A piece of memory, where in it the Tensor lies, and what was set on it as attributes."""
@@ -201,13 +239,8 @@ class Pickler:
         self._global(f"torch._utils _rebuild_tensor_{'v2' if typed else 'v3'}")
         if own:
             self._global("torch Tensor")
-        self._write(b"((")
-        self._save("storage", place)
-        self._global(f"torch {CLASS_OF[x.dtype]}" if typed else UNTYPED)
-        self._save(self._storage(backend.owner(array), storage), place)
-        self._save(str(x.device), place)
-        self._integer(storage.size if typed else storage.nbytes)
-        self._write(b"tQ")
+        self._write(b"(")
+        self._refer(storage, x.dtype, place)
         self._integer(offset)
         self._tuple(shape, place)
         self._tuple(strides(array), place)
@@ -222,13 +255,24 @@ class Pickler:
         self._write(b"R")
         self._put(x)
 
-    def _storage(self, owner: Any, memory: Any) -> str:
-        """The number that a piece of memory has, or gets."""
+    def _storage(self, x: UntypedStorage, dtype: dtypes.dtype | None, place: str) -> None:
+        whole = backend.owner(x.row).nbytes == x.nbytes()
+        self._refer(x.row if whole else x.row.copy(), dtype, place)
+
+    def _refer(self, memory: Any, dtype: dtypes.dtype | None, place: str) -> None:
+        """A piece of memory, as elements of a dtype or as bytes, by the number that it has, or gets."""
+        owner, typed = backend.owner(memory), dtype in CLASS_OF
         if id(owner) not in self._numbers:
             self._numbers[id(owner)] = len(self.storages)
             self._kept.append(owner)
             self.storages.append(backend.to_numpy(memory))
-        return str(self._numbers[id(owner)])
+        self._write(b"(")
+        self._save("storage", place)
+        self._global(f"torch {CLASS_OF[dtype]}" if typed else UNTYPED)  # type: ignore[index]
+        self._save(str(self._numbers[id(owner)]), place)
+        self._save(str(backend.device_of(memory)), place)
+        self._integer(memory.size if typed else memory.nbytes)
+        self._write(b"tQ")
 
     def _dtype(self, x: Any, place: str) -> None:
         """A NumPy dtype, as NumPy pickles it."""

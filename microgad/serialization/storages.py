@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .. import backend, dtypes
+from ..storage import TypedStorage
 from ..tensor import Tensor
 from .errors import FileError, shown
 
@@ -17,6 +18,15 @@ class Storage(NamedTuple):
     nbytes: int
     dtype: dtypes.dtype | None
     version: list[int]  # the counter of writes, which all Tensors on it share
+
+    def row(self, kind: dtypes.dtype) -> Any:
+        """As elements of a dtype."""
+        memory = self.memory()
+        return memory[: memory.size // kind.itemsize * kind.itemsize].view(kind.dtype)
+
+    def whole(self) -> TypedStorage:
+        """As an object of its own."""
+        return TypedStorage(self.row(self.dtype or dtypes.uint8))
 
 
 def placed(array: Any, where: str = "cpu") -> Any:
@@ -48,8 +58,7 @@ def tensor(
             f"holds a Tensor of sizes {size}, strides {stride} and offset {offset}, which reaches beyond its storage "
             f"of {storage.nbytes // kind.itemsize} elements"
         )
-    memory = storage.memory()
-    row = memory[: memory.size // kind.itemsize * kind.itemsize].view(kind.dtype)
+    row = storage.row(kind)
     view = backend.as_strided(row[offset if needed else 0 :], size, tuple(step * kind.itemsize for step in stride))
     made: Tensor = Tensor._made(view)
     made.version = storage.version

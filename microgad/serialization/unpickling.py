@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import re
 import struct
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
 
-from .. import backend, formats
+from .. import backend, formats, return_types
+from ..lazy import public
 from ..parameter import Parameter
 from ..size import Size
 from ..tensor import Tensor
 from . import objects
 from .errors import FileError, shown
-from .kinds import DTYPES, STORAGES, TENSORS, UNTYPED
+from .kinds import DTYPES, FACTORIES, STORAGES, TENSORS, UNTYPED
 from .storages import Storage, tensor
 
 _MARK = object()
@@ -110,6 +111,21 @@ def _counter(counts: Any = None) -> Any:
     return Counter(counts)
 
 
+def _defaultdict(factory: Any = None) -> Any:
+    if factory is not None and (type(factory) is not Name or factory.name not in FACTORIES):
+        raise FileError("makes a defaultdict of something else than Python's own types")
+    found: Any = factory and FACTORIES[factory.name]
+    return defaultdict(found)
+
+
+def _deque(items: Any = (), longest: Any = None) -> Any:
+    return deque(_listed(items), longest)
+
+
+def _results(kind: Callable[[Any], Any]) -> Callable[..., Any]:
+    return lambda values, more=None: kind(_listed(values))
+
+
 def _path(kind: type[PurePath]) -> Callable[..., PurePath]:
     return lambda *parts: kind(*map(_text, parts))
 
@@ -151,6 +167,8 @@ def _of_type(value: Callable[..., Any], kind: Any, arguments: Any, state: Any = 
 CALLS: dict[str, Callable[..., Any]] = {
     "collections OrderedDict": _ordered,
     "collections Counter": _counter,
+    "collections defaultdict": _defaultdict,
+    "collections deque": _deque,
     "torch._utils _rebuild_tensor": lambda storage, offset, size, stride: tensor(storage, offset, size, stride),
     "torch._utils _rebuild_tensor_v2": lambda storage, offset, size, stride, grad=False, hooks=None, metadata=None: (
         tensor(storage, offset, size, stride, grad)
@@ -177,6 +195,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     ),
     "__builtin__ frozenset": lambda items: frozenset(map(_key, _listed(items))),
     "__builtin__ xrange": lambda *bounds: range(*bounds),
+    "__builtin__ slice": lambda *bounds: slice(*bounds),
     "pathlib PosixPath": _path(Path),  # one of the system that reads it: the other's can't be made
     "pathlib WindowsPath": _path(Path),
     "pathlib PurePosixPath": _path(PurePosixPath),
@@ -186,10 +205,11 @@ CALLS: dict[str, Callable[..., Any]] = {
     "numpy dtype": _dtype,
     "numpy.core.multiarray scalar": _scalar,
     "numpy.core.multiarray _reconstruct": lambda kind, shape, data: _Array(),
+    **{f"torch.return_types {name}": _results(getattr(return_types, name)) for name in public(vars(return_types))},
 }
-_VALUES = {f"torch {name}": dtype for name, dtype in DTYPES.items()}
+_VALUES = {f"torch {name}": dtype for name, dtype in DTYPES.items()} | {"__builtin__ Ellipsis": ...}
 _CLASSES = [f"{room} {name}" for room in ("torch", "torch.cuda") for name in (*STORAGES, *TENSORS)]
-_KNOWN = {*CALLS, *_VALUES, *_CLASSES, UNTYPED, "numpy ndarray"} | {
+_KNOWN = {*CALLS, *_VALUES, *_CLASSES, *FACTORIES, UNTYPED, "numpy ndarray"} | {
     "torch Tensor", "torch._tensor Tensor", "torch.storage TypedStorage",
 }  # fmt: skip
 _MOVED = {"builtins": "__builtin__", "pathlib._local": "pathlib", "numpy._core.multiarray": "numpy.core.multiarray"}
@@ -264,7 +284,7 @@ class Unpickler:
             raise FileError("takes more than there is")
         items = self._stack[len(self._stack) - n :]
         del self._stack[len(self._stack) - n :]
-        self._push(tuple(map(_finished, items)))
+        self._push(tuple(map(_part, items)))
 
     def _name(self, module: str, what: str) -> None:
         name = f"{_MOVED.get(module, module)} {what}".replace("__builtin__ range", "__builtin__ xrange")
@@ -285,7 +305,7 @@ class Unpickler:
         if type(function) is not Name or function.name not in CALLS or type(arguments) is not tuple:
             raise FileError("calls what is no function")
         self._copied(*arguments)
-        self._push(CALLS[function.name](*map(_finished, arguments)))
+        self._push(CALLS[function.name](*arguments))
 
     def _copied(self, *parts: Any) -> None:
         """Count what is copied: a part can be said once and copied often."""
@@ -295,8 +315,14 @@ class Unpickler:
 
     def _object(self) -> None:
         arguments, known = self._stack.pop(), self._stack.pop()
-        if type(known) is not _Known or arguments != ():
-            raise FileError("makes an object of what is no class, or with arguments")
+        if type(known) is not _Known or type(arguments) is not tuple:
+            raise FileError("makes an object of what is no class")
+        if objects.is_named_tuple(known.value):
+            self._copied(arguments)
+            self._push(objects.named_tuple(known.value, arguments))
+            return
+        if arguments:
+            raise FileError("makes an object with arguments")
         made = objects.empty(known.value)
         self._empty[id(made)] = made
         self._push(made)
@@ -322,13 +348,13 @@ class Unpickler:
             raise FileError(f"gives a state to a {type(x).__name__}")
 
     def _append(self, items: list[Any]) -> None:
-        if type(self._stack[-1]) not in (list, set):
+        if type(self._stack[-1]) not in (list, deque, set):
             raise FileError(f"appends to a {type(self._stack[-1]).__name__}")
         items = list(map(_finished, items))
-        self._stack[-1].extend(items) if type(self._stack[-1]) is list else self._stack[-1].update(map(_key, items))
+        self._stack[-1].update(map(_key, items)) if type(self._stack[-1]) is set else self._stack[-1].extend(items)
 
     def _set_items(self, items: list[Any]) -> None:
-        if type(self._stack[-1]) not in (dict, OrderedDict) or len(items) % 2:
+        if type(self._stack[-1]) not in (dict, OrderedDict, defaultdict) or len(items) % 2:
             raise FileError(f"puts items into a {type(self._stack[-1]).__name__}")
         for key, value in zip(items[::2], items[1::2], strict=True):
             self._stack[-1][_key(_finished(key))] = _finished(value)
@@ -377,7 +403,12 @@ def _finished(x: Any) -> Any:
         return x.value
     if x is _MARK:
         raise FileError("leaves something open")
-    return x
+    return x.whole() if type(x) is Storage else x
+
+
+def _part(x: Any) -> Any:
+    """The same of a part of a tuple, which may say what a Tensor is made of: a storage waits for that."""
+    return x if type(x) is Storage else _finished(x)
 
 
 def _text(x: Any) -> str:
@@ -415,7 +446,7 @@ _STEPS: dict[bytes, Callable[[Unpickler], Any]] = {
     b"}": lambda self: self._push({}),
     b")": lambda self: self._push(()),
     b"\x8f": lambda self: self._push(set()),
-    b"t": lambda self: self._push(tuple(map(_finished, self._marked()))),
+    b"t": lambda self: self._push(tuple(map(_part, self._marked()))),
     b"\x85": lambda self: self._tuple(1),
     b"\x86": lambda self: self._tuple(2),
     b"\x87": lambda self: self._tuple(3),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections import Counter, OrderedDict
+import pickle
+from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from pathlib import Path, PureWindowsPath
 
 import numpy as np
@@ -97,6 +98,77 @@ def test_settings(writer, reader):
     assert list(map(type, found)) == list(map(type, given))
     lazy = reader.load(written(writer, writer.nn.LazyLinear(2).state_dict()), weights_only=False)
     assert isinstance(lazy["weight"], reader.nn.UninitializedParameter)
+
+
+Step = namedtuple("Step", "state reward")
+PAIRS = [(microgad, torch), (torch, microgad), (microgad, microgad)]
+
+
+@pytest.mark.parametrize(("writer", "reader"), PAIRS)
+@pytest.mark.parametrize("zipped", [True, False])
+def test_parts_that_have_names(writer, reader, zipped):
+    x = writer.arange(6.0).reshape(2, 3)
+    packed = writer.nn.utils.rnn.pack_sequence([x[0], x[1, :2]])
+    given = [x.max(0), x.topk(2), writer.linalg.qr(x), packed, Step(x, 1)]
+    options = {"_use_new_zipfile_serialization": zipped} if writer is torch else {}
+    with writer.serialization.safe_globals([Step]), reader.serialization.safe_globals([Step]):
+        *found, again = reader.load(written(writer, [*given, given[0]], **options), weights_only=False)
+    assert again is found[0]
+    assert repr(found) == repr(given)
+    assert [type(x).__name__ for x in found] == [type(x).__name__ for x in given]
+    with pytest.raises((RuntimeError, pickle.UnpicklingError), match="PackedSequence"):
+        reader.load(written(writer, packed), weights_only=True)
+
+
+@pytest.mark.parametrize(("writer", "reader"), PAIRS)
+def test_lists_and_dicts_of_other_kinds(writer, reader):
+    log, empty = defaultdict(list, loss=[writer.ones(1)]), defaultdict(None, a=defaultdict(set))
+    given = [log, log, empty, deque([1, [2]], 5), deque(), slice(1, None, 2), (..., slice(None))]
+    found = reader.load(written(writer, given), weights_only=False)
+    assert repr(found) == repr(given)
+    assert found[0] is found[1]
+    found[0]["more"].append(1)
+    assert found[3].maxlen == 5
+
+
+@pytest.mark.parametrize(("writer", "reader"), PAIRS)
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
+def test_storages(writer, reader):
+    x = writer.arange(6.0)
+    given = {
+        "x": x[2:4],
+        "typed": x.storage(),
+        "bytes": x.clone().untyped_storage(),
+        "list": [x.to(writer.int16).storage()],
+    }
+    found = reader.load(written(writer, given), weights_only=True)
+    assert repr(found["typed"]) == repr(given["typed"])
+    assert repr(found["list"]) == repr(given["list"])
+    assert found["bytes"].tolist() == given["bytes"].tolist()
+    found["typed"][2] = 50.0
+    assert found["x"].tolist() == [50, 3]
+
+
+def test_a_part_of_a_storage():
+    x = microgad.arange(6.0).storage()[2:4]
+    assert microgad.load(written(microgad, [x]))[0].tolist() == [2, 3]
+
+
+@pytest.mark.parametrize("lib", [torch, microgad])
+def test_pickles_keep_strides(lib):
+    x = lib.arange(24.0).reshape(2, 3, 4)
+    for view in (
+        x.permute(2, 0, 1),
+        x[:, ::2, 1:3],
+        x[1, 0].expand(3, 4),
+        x[:0].mT,
+        x.to(lib.complex64).imag[0].t(),
+        x[0, 0, 0],
+    ):
+        found = pickle.loads(pickle.dumps(view))
+        assert found.stride() == view.stride()
+        assert lib.equal(found, view)
+    assert len(pickle.dumps(lib.zeros(1000, 1000)[500].expand(9, 1000))) < 10**5 or lib is torch
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
