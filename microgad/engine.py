@@ -258,8 +258,8 @@ def accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
         new.array += grad
         new._bump()
     tensor.__dict__["grad"] = new
-    if tensor.accumulation_hooks:
-        for _, hook in sorted(tensor.accumulation_hooks.items()):
+    if tensor._post_accumulate_grad_hooks:
+        for _, hook in sorted(tensor._post_accumulate_grad_hooks.items()):
             if (result := hook(tensor)) is not None and result is not tensor:
                 raise errors.GraphError("Tensor post accumulate grad hooks should return None.")
 

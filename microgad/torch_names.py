@@ -34,7 +34,7 @@ def inputs_of(node: Any) -> list[bool]:
     if hasattr(cls, "function"):
         return node.ctx._given
     if cls.__name__ in WITH_ALL and given & 1:
-        return [True] * len(node.edges)
+        given = -1
     known = cls.variadic or cls.joint is not None or not any(cls.derivatives)
     return [bool(given >> i & 1) and (known or cls.derivatives[i] is not None) for i in range(len(node.edges))]
 
@@ -191,7 +191,7 @@ NAMES: dict[str, Any] = {  # a name, or a function of the node
 } | {f"{name}{n}d": "Convolution" for name in ("Conv", "ConvTranspose") for n in (1, 2, 3)}  # fmt: skip
 
 WITH_ALL = {  # which take numbers as Tensors, or have a place for what isn't given
-    "Add", "Sub", "Mul", "Div", "BatchNorm", "FixedBatchNorm", "LayerNorm", "GroupNorm",
+    "Add", "Sub", "Mul", "Div", "Where", "BatchNorm", "FixedBatchNorm", "LayerNorm", "GroupNorm",
     *(f"{name}{n}d" for name in ("Conv", "ConvTranspose") for n in (1, 2, 3)),
 }  # fmt: skip
 

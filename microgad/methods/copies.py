@@ -13,7 +13,7 @@ from ..placement import elsewhere, memory_of
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
-PLACE = ("grad", "base", "chain", "views", "accumulation_hooks", "rested", "retainer")
+PLACE = ("grad", "base", "chain", "views", "_post_accumulate_grad_hooks", "rested", "retainer")
 
 
 class Copies:

@@ -19,9 +19,14 @@ class Hooks:
 
     __slots__ = ()
 
-    accumulation_hooks: dict[int, Any] | None = None
+    _post_accumulate_grad_hooks: dict[int, Any] | None = None
     retainer: RemovableHandle | None = None  # of the hook that retain_grad made
     rested: Leaf | None = None  # of a leaf that wants no gradient for now: its node
+
+    @property
+    def _backward_hooks(self: Tensor) -> dict[int, Any] | None:
+        """Those of `register_hook`, by their handles' ids; None where there never was one."""
+        return self.node and self.node.hooks
 
     def retain_grad(self: Tensor) -> None:
         """Store the gradient in `.grad` although this is no leaf."""
@@ -65,6 +70,6 @@ class Hooks:
 
     def _accumulation_hooks(self: Tensor) -> dict[int, Any]:
         leaves.hooked.add(self.node)
-        if self.accumulation_hooks is None:
-            self.accumulation_hooks = {}
-        return self.accumulation_hooks
+        if self._post_accumulate_grad_hooks is None:
+            self._post_accumulate_grad_hooks = {}
+        return self._post_accumulate_grad_hooks

@@ -135,7 +135,7 @@ def test_it_leaves_nothing_behind():
     live.close()
     live.close()
     assert (state.current().observer, set(threading.enumerate())) == before
-    assert not any(p.accumulation_hooks for p in model.parameters())
+    assert not any(p._post_accumulate_grad_hooks for p in model.parameters())
     with pytest.raises(urllib.error.URLError):
         get(live.url)
     model(x).mean().backward()
@@ -183,7 +183,7 @@ def test_what_can_not_be_watched_is_refused():
     model, _ = model_and_data()
     with watch(model) as live, pytest.raises(OSError, match="in use"):
         watch(model, port=int(urlsplit(live.url).port))
-    assert not any(p.accumulation_hooks for p in model.parameters())
+    assert not any(p._post_accumulate_grad_hooks for p in model.parameters())
 
 
 def test_nothing_of_it_is_loaded_before_it_is_asked_for():

@@ -193,7 +193,7 @@ def test_what_was_set_on_a_tensor_comes_with_it(writer, reader):
 
 def test_a_file_sets_nothing_that_a_tensor_has_itself():
     x = torch.ones(2)
-    x.__dict__.update(base=1, views=[2], accumulation_hooks=[3], array=4, add=5, _is_param=True, kept=6)
+    x.__dict__.update(base=1, views=[2], _post_accumulate_grad_hooks=[3], array=4, add=5, _is_param=True, kept=6)
     again = microgad.load(written(torch, x))
     assert vars(again) == {"kept": 6}
     assert (again + 1).tolist() == [2, 2]

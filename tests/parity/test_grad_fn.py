@@ -148,6 +148,9 @@ CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "take": lambda t, x, y: x.take(t.tensor([0])),
     "masked_select": lambda t, x, y: x.masked_select(x > 1),
     "masked_fill": lambda t, x, y: x.masked_fill(x > 1, 0),
+    "where": lambda t, x, y: t.where(x > 1, x, y),
+    "where, a number": lambda t, x, y: t.where(x > 1, x, 0.5),
+    "where, a number first": lambda t, x, y: t.where(x > 1, 0.5, x),
     "masked_fill by a tensor": lambda t, x, y: x.masked_fill(x > 1, y[0, 0]),
     "index_fill": lambda t, x, y: x.index_fill(0, t.tensor([0]), 1),
     "scatter": lambda t, x, y: x.scatter(0, t.tensor([[0]]), y),
@@ -307,7 +310,8 @@ def test_the_name_of_a_node(name: str) -> None:
 
 ONE_STEP = [
     "square", "exponential", "remainder", "fmod", "number minus", "leaky_relu", "clamp", "clamp_min", "clamp_max",
-    "masked_fill", "index_fill", "scatter a number", "fill", "zero", "a matrix times a vector", "add",
+    "masked_fill", "where", "where, a number", "where, a number first", "index_fill", "scatter a number", "fill",
+    "zero", "a matrix times a vector", "add",
     "nll_loss", "divided", "inverse", "xlogy of a number", "masked_fill, in place", "conv", "layer_norm",
 ]  # fmt: skip
 

@@ -21,6 +21,19 @@ def test_it_gives_the_same_or_raises_the_same(name: str) -> None:
 
 
 @programs
+def hooks_are_seen_on_a_tensor(t, nn):
+    x = leaf(t, 3)
+    y = x * 2
+    seen = [x._backward_hooks, y._backward_hooks, x._post_accumulate_grad_hooks, t.ones(1)._backward_hooks]
+    first, second = x.register_hook(lambda g: g * 2), x.register_post_accumulate_grad_hook(lambda p: None)
+    seen += [list(x._backward_hooks) == [first.id], list(x._post_accumulate_grad_hooks) == [second.id]]
+    x._backward_hooks.clear()
+    y.sum().backward()
+    second.remove()
+    return seen, x.grad, list(x._backward_hooks), list(x._post_accumulate_grad_hooks)
+
+
+@programs
 def what_wants_no_gradient_any_more_gets_none(t, nn):
     x, y, z = (leaf(t, 3, seed=i) for i in range(3))
     loss = (x * y * z).sum()
