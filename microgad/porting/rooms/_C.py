@@ -3,6 +3,7 @@
 from typing import Any
 
 from ... import overriding as _overriding
+from ...autograd import no_grad
 from ...devices import device
 from ...errors import UnsupportedError
 from ...lazy import absent as _absent
@@ -51,6 +52,7 @@ class _nn:
 
 _disabled_torch_function_impl = _overriding.disabled
 DisableTorchFunctionSubclass, DisableTorchFunction = _overriding.without_subclasses, _overriding.without_any
+_AutoDispatchBelowAutograd = no_grad  # around what a kernel of a program's own operation calls
 
 
 class PyTorchFileReader:

@@ -2,61 +2,238 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import SimpleNamespace
+import inspect
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from ... import ops
+from ... import backend, ops, state
 from ...autograd import Function
+from ...autograd.graph import increment_version
+from ...errors import ArgumentError, GraphError
 from ...lazy import absent as _absent
+from ...nests import leaves, rebuilt
+from ...tensor import Tensor
+from .schemas import Schema
+from .schemas import infer_schema as infer_schema
 
-_known: dict[str, CustomOpDef] = {}
+PLACES = {"cpu": "CPU", "cuda": "CUDA", "default": "CompositeExplicitAutograd"}
+COMPOSITE = ("CompositeExplicitAutograd", "CompositeImplicitAutograd")  # of any device
+RECORDED = ("Autograd", "AutogradCPU", "AutogradCUDA")
+_known: dict[str, OpOverload] = {}
+_defining: set[str] = set()  # namespaces
+
+
+class OpOverload:
+    """An operation of one signature, and what computes it on each device. Source: torch._ops.OpOverload."""
+
+    namespace: str
+    _opname: str
+
+    def __init__(self, schema: Schema) -> None:
+        if schema.name in _known:
+            raise ArgumentError(f"Tried to register an operator ({schema}) with the same name multiple times")
+        self._schema = schema
+        name, _, overload = schema.name.partition(".")
+        self.namespace, _, self._opname = name.partition("::")
+        self._overloadname = overload or "default"
+        self.kernels: dict[str, Callable[..., Any]] = {}
+        self.node: type[_Recorded] | None = None
+        self.backward: Callable[..., Any] = self._none
+        self.prepare: Callable[..., Any] | None = None
+        _known[schema.name] = self
+        if not hasattr(ops, self.namespace):
+            setattr(ops, self.namespace, _OpNamespace(self.namespace))
+        there = vars(getattr(ops, self.namespace))
+        packet = there.setdefault(self._opname, OpOverloadPacket(f"{self.namespace}.{self._opname}"))
+        setattr(packet, self._overloadname, self)
+
+    def name(self) -> str:
+        """As it was defined."""
+        return self._schema.name
+
+    def __str__(self) -> str:
+        return f"{self.namespace}.{self._opname}.{self._overloadname}"
+
+    def __repr__(self) -> str:
+        return f"<OpOverload(op='{self.namespace}.{self._opname}', overload='{self._overloadname}')>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        given = self._schema.bind(args, kwargs)
+        tensors = _tensors(given.args, given.kwargs)
+        if state.current().grad_enabled and any(x.requires_grad for x in tensors):
+            recorded = [self.kernels[key] for key in RECORDED if key in self.kernels]
+            if recorded:  # records a node, in which it calls this again, where nothing is recorded
+                return recorded[-1](*given.args, **given.kwargs)
+        if self.node is None:
+            return self.compute(given)
+        call = _Call(self, given)
+        found = self.node.apply(call, *tensors)
+        results = iter(found if isinstance(found, tuple) else (found,))
+        return rebuilt(call.out, lambda _: next(results))
+
+    def compute(self, given: inspect.BoundArguments) -> Any:
+        """The results, by the kernel for the device of the first Tensor."""
+        first, *_ = (*_tensors(given.args, given.kwargs), None)
+        key = PLACES["cpu" if first is None else first.device.type]
+        kernel = next((self.kernels[each] for each in (key, *COMPOSITE) if each in self.kernels), None)
+        if kernel is None:
+            raise NotImplementedError(f"Could not run '{self.name()}' with arguments from the '{key}' backend")
+        out = kernel(*given.args, **given.kwargs)
+        increment_version(_tensors(*self._schema.written(given)))
+        return out
+
+    def differentiate(self, backward: Callable[..., Any] | None, prepare: Callable[..., Any] | None) -> None:
+        """Record it as one node from now on; without a backward as one that can't be passed."""
+        name = f"GeneratedBackwardFor_{str(self).replace('.', '_')}"
+        self.node = type(name, (_Recorded,), {})
+        self.backward, self.prepare = backward or self._none, prepare
+
+    def _none(self, ctx: Any, *grads: Any) -> Any:
+        raise GraphError(
+            f"Trying to backward through {self} but no autograd formula was registered. "
+            "Please use register_autograd to add one."
+        )
+
+
+class OpOverloadPacket:
+    """An operation, its overloads as attributes. Source: torch._ops.OpOverloadPacket."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __str__(self) -> str:
+        return self._name
+
+    def __repr__(self) -> str:
+        return f"<OpOverloadPacket(op='{self._name}')>"
+
+    def overloads(self) -> list[str]:
+        """Their names."""
+        return [name for name in vars(self) if name != "_name"]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """By the first overload that takes the arguments."""
+        *others, last = (getattr(self, name) for name in self.overloads())
+        for overload in others:
+            try:
+                overload._schema.bind(args, kwargs)
+            except ArgumentError:
+                continue
+            return overload(*args, **kwargs)
+        return last(*args, **kwargs)
+
+
+class _OpNamespace:
+    """The operations of a namespace, as attributes."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"'_OpNamespace' '{self._name}' object has no attribute '{name}'")
+
+
+class _Call:
+    """A call of an operation: what it is given, and then gives."""
+
+    out: Any
+
+    def __init__(self, op: OpOverload, given: inspect.BoundArguments) -> None:
+        self.op, self.given = op, given
+
+
+class _Recorded(Function):
+    """A call as one node of all the Tensors in its arguments."""
+
+    @staticmethod
+    def forward(ctx: Any, call: _Call, *tensors: Tensor) -> Any:
+        op, given = call.op, call.given
+        out = call.out = op.compute(given)
+        if op.prepare is not None:
+            alone = [given.kwargs] if any(argument.kwarg_only for argument in op._schema.arguments) else []
+            op.prepare(ctx, given.args, *alone, out)
+        inputs = rebuilt([*given.args], lambda x: isinstance(x, Tensor))
+        ctx._call = op, inputs, rebuilt(out, lambda x: None), ctx.needs_input_grad[1:]
+        found = tuple(leaves(out))
+        return found if len(found) > 1 else found[0]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        op, inputs, outputs, needs = ctx._call
+        given, needed = iter(grads), iter(needs)
+        ctx.needs_input_grad = tuple(rebuilt(inputs, lambda is_tensor: is_tensor and next(needed)))
+        arranged = rebuilt(outputs, lambda _: next(given))
+        found = op.backward(ctx, *(arranged if isinstance(arranged, tuple) else (arranged,)))
+        found = found if isinstance(found, tuple) else (found,)
+        if len(found) != len(inputs):
+            raise GraphError(f"{op}: backward gives {len(found)} gradients, but there are {len(inputs)} arguments")
+        flat: list[Any] = [None]  # of the call
+        for is_tensor, grad in zip(inputs, found, strict=True):
+            several = isinstance(is_tensor, (list, tuple))
+            flags = is_tensor if several else [is_tensor]
+            each = grad if several and grad is not None else [grad] * len(flags)
+            flat += [g for g, flag in zip(each, flags, strict=True) if flag]
+        return (*flat, *[None] * (len(needs) + 1 - len(flat)))  # what has to be named has none
 
 
 class CustomOpDef:
-    """A function under a name, with a derivative of its own if one is registered. Source: torch.library.CustomOpDef."""
+    """A function as an operation, with a derivative of its own if one is registered. Source: torch.library.CustomOpDef.
 
-    def __init__(self, name: str, fn: Callable[..., Any]) -> None:
-        self._name, self._fn, self._run = name, fn, fn
+    What it gives may lie in no argument's memory: RuntimeError.
+    """
+
+    def __init__(self, name: str, schema: str, fn: Callable[..., Any], device_types: Any) -> None:
+        _known.pop(name, None)  # it may be made anew
+        self._opoverload = OpOverload(Schema(f"{name}{schema}"))
+        self._opoverload.differentiate(None, None)
+        self.register_kernel(device_types or "default", fn)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._run(*args, **kwargs)
+        return self._opoverload(*args, **kwargs)
 
-    @property
-    def default(self) -> CustomOpDef:
-        """The one overload."""
-        return self
+    def __repr__(self) -> str:
+        return f"<CustomOpDef({self._opoverload.name()})>"
 
     def register_autograd(self, backward: Callable[..., Any], /, *, setup_context: Any = None) -> None:
         """Give the operation a derivative: backward(ctx, *grads), and what keeps values for it on ctx."""
-        prepare = setup_context
+        self._opoverload.differentiate(backward, setup_context)
 
-        class Made(Function):
-            forward = staticmethod(self._fn)  # by whose signature it is called
+    def register_kernel(self, device_types: str | Iterable[str] | None, fn: Any = None, /) -> Any:
+        """Let a function compute it on these devices; also as a decorator."""
+        if fn is None:
+            return lambda fn: self.register_kernel(device_types, fn)
+        impl(self, device_types or "default", self._apart(fn))
+        return fn
 
-            @staticmethod
-            def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-                if prepare is not None:
-                    prepare(ctx, inputs, output)
+    def _apart(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            out = fn(*args, **kwargs)
+            given, made = ({id(backend.owner(x.array)) for x in _tensors(nest)} for nest in ([args, kwargs], out))
+            if given & made:
+                raise ArgumentError(
+                    f"{self._opoverload.name()}: The output of this custom operator must not also be an input to it, "
+                    "nor a view of one: return a clone, x.clone()"
+                )
+            return out
 
-        Made.backward = staticmethod(backward)  # type: ignore[method-assign]
-        Made.__name__ = Made.node_class.__name__ = self._name.partition("::")[2]
-        self._run = Made.apply
+        return run
 
     def register_fake(self, fn: Callable[..., Any], /) -> Callable[..., Any]:
         """Give the function as it is: nothing is computed without values."""
         return fn
 
-    def register_kernel(self, device_types: Any, fn: Any = None, /) -> Any:
-        """Give the function as it is: the operation's own is run on every device."""
-        return fn if fn is not None else self.register_fake
+    def register_vmap(self, func: Any = None, /) -> Any:
+        """Give the function as it is: `vmap` maps over what the operation does."""
+        return func or self.register_vmap
 
 
 def custom_op(
-    name: str, fn: Callable[..., Any] | None = None, /, *, mutates_args: Any = (), device_types: Any = None,
+    name: str, fn: Callable[..., Any] | None = None, /, *, mutates_args: str | Iterable[str], device_types: Any = None,
     schema: str | None = None, tags: Any = None,
 ) -> Any:  # fmt: skip
     """An operation of the function, named "namespace::name"; also as a decorator. Source: torch.library.custom_op.
+
+    Its arguments are what its annotations say, or the schema. Raises ValueError where these say nothing.
 
     >>> @torch.library.custom_op("mine::twice", mutates_args=())
     ... def twice(x: torch.Tensor) -> torch.Tensor:
@@ -65,20 +242,86 @@ def custom_op(
     tensor([2., 2.])
     """
     if fn is None:
-        return lambda fn: custom_op(name, fn)
-    made = _known[name] = CustomOpDef(name, fn)
-    namespace, _, own = name.partition("::")
-    if not hasattr(ops, namespace):
-        setattr(ops, namespace, SimpleNamespace())
-    setattr(getattr(ops, namespace), own, made)
-    return made
+        return lambda fn: custom_op(name, fn, mutates_args=mutates_args, device_types=device_types, schema=schema)
+    said = infer_schema(fn, mutates_args=mutates_args) if schema is None else schema
+    return CustomOpDef(_qualified(name), said, fn, device_types)
 
 
-def register_autograd(
-    op: str | CustomOpDef, backward: Callable[..., Any], /, *, setup_context: Any = None, lib: Any = None
-) -> None:
-    """Give an operation a derivative. Source: torch.library.register_autograd."""
-    (_known[op] if isinstance(op, str) else op).register_autograd(backward, setup_context=setup_context)
+class Library:
+    """The operations of a namespace, of which one library is the "DEF"; others are "FRAGMENT", or "IMPL" of kernels.
+
+    Source: torch.library.Library.
+
+    >>> library = torch.library.Library("ours", "DEF")
+    >>> library.define("scale(Tensor x, float by=2.0) -> Tensor")
+    'scale'
+    >>> library.impl("scale", lambda x, by: x * by, "CPU")
+    >>> torch.ops.ours.scale(torch.ones(2))
+    tensor([2., 2.])
+    """
+
+    def __init__(self, ns: str, kind: str, dispatch_key: str = "") -> None:
+        if kind not in ("DEF", "IMPL", "FRAGMENT"):
+            raise ValueError(f"Unsupported kind: {kind}")
+        if kind == "DEF":
+            if ns in _defining:
+                raise ArgumentError(f"Only a single Library may define the namespace {ns}: others are its FRAGMENTs")
+            _defining.add(ns)
+        self.ns, self.kind, self.dispatch_key = ns, kind, dispatch_key
+
+    def __repr__(self) -> str:
+        return f"Library(kind={self.kind}, ns={self.ns}, dispatch_key={self.dispatch_key})>"
+
+    def define(self, schema: str, alias_analysis: str = "", *, tags: Any = ()) -> str:
+        """Name an operation, which has no kernel yet; gives its name. RuntimeError where there is one already."""
+        return OpOverload(Schema(f"{self.ns}::{schema.strip()}"))._opname
+
+    def impl(
+        self, op_name: Any, fn: Callable[..., Any], dispatch_key: str = "", *, with_keyset: bool = False,
+        allow_override: bool = False,
+    ) -> None:  # fmt: skip
+        """Let a function compute it: of "CPU", "CUDA", or of any device, "CompositeExplicitAutograd", and its kin."""
+        key = dispatch_key or self.dispatch_key or "CompositeImplicitAutograd"
+        if key not in (*PLACES.values(), *COMPOSITE, *RECORDED, "Meta"):
+            raise ArgumentError(f"could not parse dispatch key: {key}")
+        name = f"{self.ns}::{op_name}" if isinstance(op_name, str) and "::" not in op_name else op_name
+        _found(name).kernels[key] = fn
+
+
+def define(qualname: str, schema: str, *, lib: Any = None, tags: Any = ()) -> None:
+    """Name an operation, "namespace::name", of a schema, "(Tensor x) -> Tensor". Source: torch.library.define."""
+    OpOverload(Schema(f"{_qualified(qualname)}{schema}"))
+
+
+def impl(qualname: Any, types: str | Iterable[str], func: Any = None, *, lib: Any = None) -> Any:
+    """Let a function compute an operation on devices, "cpu", "cuda" or "default"; also as a decorator.
+
+    Of a Library, impl(library, name, dispatch_key) is its `impl` as a decorator. Source: torch.library.impl.
+    """
+    if func is None or isinstance(qualname, Library):
+        key = func or ""
+
+        def decorate(func: Any) -> Any:
+            if isinstance(qualname, Library):
+                qualname.impl(types, func, key)
+            else:
+                impl(qualname, types, func)
+            return func
+
+        return decorate
+    for kind in (types,) if isinstance(types, str) else types:
+        if kind not in PLACES:
+            raise ArgumentError(f"the device is 'cpu', 'cuda' or 'default', got {kind!r}")
+        _found(qualname).kernels[PLACES[kind]] = func
+    return None
+
+
+def register_autograd(op: Any, backward: Callable[..., Any], /, *, setup_context: Any = None, lib: Any = None) -> None:
+    """Give an operation a derivative: backward(ctx, *grads) gives one for each argument, and what keeps values on ctx.
+
+    Source: torch.library.register_autograd.
+    """
+    _found(op).differentiate(backward, setup_context)
 
 
 def register_fake(op: Any, func: Any = None, /, *, lib: Any = None, **options: Any) -> Any:
@@ -86,9 +329,35 @@ def register_fake(op: Any, func: Any = None, /, *, lib: Any = None, **options: A
     return (lambda func: func) if func is None else func
 
 
+impl_abstract = register_vmap = register_fake
+
+
 def register_kernel(op: Any, device_types: Any, func: Any = None, /, *, lib: Any = None) -> Any:
-    """Give the function as it is; also as a decorator. Source: torch.library.register_kernel."""
-    return register_fake(op, func)
+    """Let a function compute an operation on devices; also as a decorator. Source: torch.library.register_kernel."""
+    if func is None:
+        return lambda func: register_kernel(op, device_types, func)
+    impl(op, device_types or "default", func)
+    return func
+
+
+def _found(op: Any) -> OpOverload:
+    """The operation of a name, or of what stands for it."""
+    if isinstance(op, str):
+        if op not in _known:
+            raise ArgumentError(f"there is no operation {_qualified(op)}: Library.define or custom_op make one")
+        return _known[op]
+    found: OpOverload = getattr(op, "_opoverload", op)
+    return found
+
+
+def _qualified(name: str) -> str:
+    if name.count("::") != 1:
+        raise ValueError(f"expected an operation's name to be of the form 'namespace::name', but got {name}")
+    return name
+
+
+def _tensors(*nests: Any) -> list[Tensor]:
+    return [x for x in leaves(nests) if isinstance(x, Tensor)]
 
 
 _absent(globals())
