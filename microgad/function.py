@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy import ndarray
 
-from . import errors
+from . import errors, inference
 from .backend import as_array, is_array, is_gpu, owner
 from .number_kinds import HALF, casting, in_single, widened
 from .placement import as_operands, together
@@ -187,6 +187,8 @@ class Function:
             plan = cls.plans.get(wanting) or cls._plan(wanting, len(inputs), out, arrays)
         if plan is None:
             result.node = None
+            if inference.inferences:
+                result.version = inference.fresh()
         else:
             result.node = self
             self.plan = plan

@@ -13,6 +13,7 @@ from weakref import WeakSet
 from .contexts import holding
 from .function import Function, Leaf
 from .hooks import RemovableHandle
+from .inference import check_inference
 
 hooked: WeakSet[Leaf] = WeakSet()  # that have, or had, a hook
 
@@ -43,6 +44,7 @@ def wanting(tensor: Any, wanted: bool) -> Leaf | None:
         if type(tensor.node) is Leaf:
             tensor.rested = tensor.node
         return None
+    check_inference(tensor.version, "Setting requires_grad=True on inference tensor")
     tensor.node = vars(tensor).pop("rested", None) or Leaf(tensor)
     return renewed(tensor)
 

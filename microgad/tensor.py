@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from . import arguments, backend, dtypes, errors, function, gradients, leaves, printing, state, versions
+from . import arguments, backend, dtypes, errors, function, gradients, inference, leaves, printing, state, versions
 from .function import Function, Leaf, Output
 from .lazy import Room
 from .methods import Methods
@@ -60,7 +60,7 @@ class Tensor(Methods):
         self = _new(cls)
         self.array = array
         self.node = node
-        self.version = None
+        self.version = inference.fresh() if inference.inferences else None
         return self
 
     # Facts
@@ -108,10 +108,6 @@ class Tensor(Methods):
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
         self.requires_grad_(wanted)
-
-    @property
-    def _version(self) -> int:
-        return self.version[0] if self.version is not None else 0
 
     # Gradients
 
@@ -206,8 +202,7 @@ class Tensor(Methods):
         return self.version
 
     def _bump(self) -> None:
-        counter = self._counter()
-        counter[0] += 1
+        counter = inference.bumped(self._counter())
         if (self if self.base is None else self.base).aside:
             versions.note(counter, self.array)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from . import errors
 from .backend import is_array
+from .inference import count
 from .placement import address
 
 NOTED = 64  # writes of which it is known where they went: the last ones
@@ -24,7 +25,7 @@ class _Place:
 
 def note(counter: list[Any], array: Any) -> None:
     """Remember where the last write went."""
-    counter.append((counter[0], _Place(array)))
+    counter.append((count(counter), _Place(array)))
     del counter[1:-NOTED]
 
 

@@ -6,18 +6,15 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any, Self, TypeVar, overload
 
 from .. import state
 from ..arguments import boolean
+from ..inference import inferences, inferring
 from ..lazy import absent as _absent
 from ..notices import warn
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-_inferring: ContextVar[bool] = ContextVar("microgad.inference_mode", default=False)
 
 
 def _return_to(before: state.State) -> None:
@@ -132,9 +129,13 @@ class enable_grad(no_grad):
 class inference_mode(_GradMode):
     """As `no_grad`; with mode False as `enable_grad`. Source: torch.inference_mode.
 
+    What is made in it is an inference tensor for good: outside, it is not written to in place, and kept for no backward
+    (RuntimeError); a clone is.
+
     >>> with torch.inference_mode():
-    ...     torch.is_grad_enabled()
-    False
+    ...     x = torch.ones(2)
+    >>> x.is_inference(), x.clone().is_inference()
+    (True, False)
     """
 
     @overload
@@ -156,10 +157,12 @@ class inference_mode(_GradMode):
 
     def __enter__(self) -> None:
         super().__enter__()
-        self._tokens.append(_inferring.set(not self.enabled))
+        self._tokens.append(inferring.set(not self.enabled))
+        inferences.append(None)
 
     def __exit__(self, *raised: object) -> None:
-        _inferring.reset(self._tokens.pop())
+        inferences.pop()
+        inferring.reset(self._tokens.pop())
         super().__exit__(*raised)
 
     @contextmanager
@@ -209,7 +212,7 @@ def is_inference_mode_enabled() -> bool:
     ...     torch.is_inference_mode_enabled()
     True
     """
-    return _inferring.get()
+    return inferring.get()
 
 
 class set_multithreading_enabled:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, overload
 
-from .. import backend, errors, formats, notices
+from .. import backend, errors, formats, inference, notices
 from .. import function as core
 from ..lazy import Room
 from ..placement import axes_of, strides
@@ -177,8 +177,15 @@ class Facts:
         return self.dtype
 
     def is_inference(self: Tensor) -> bool:
-        """False: what `inference_mode` gives is as any other Tensor."""
-        return False
+        """Whether it, or what it is a view of, was made in `inference_mode`."""
+        return type(self.version) is inference.Untracked
+
+    @property
+    def _version(self: Tensor) -> int:
+        """How often its memory was written to. Raises RuntimeError of an inference tensor."""
+        if self.is_inference():
+            raise errors.GraphError("Inference tensors do not track version counter.")
+        return 0 if self.version is None else self.version[0]
 
     def is_distributed(self: Tensor) -> bool:
         """False: it is on one device."""

@@ -85,8 +85,12 @@ def is_same_size(input: Tensor, other: Tensor) -> bool:
 
 
 def is_inference(input: Tensor) -> bool:
-    """False: what `inference_mode` gives is as any other Tensor. Source: torch.is_inference."""
-    return False
+    """Whether it, or what it is a view of, was made in `inference_mode`. Source: torch.is_inference.
+
+    >>> torch.is_inference(torch.ones(1))
+    False
+    """
+    return input.is_inference()
 
 
 def is_distributed(input: Tensor) -> bool:

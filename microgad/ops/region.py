@@ -9,6 +9,7 @@ import numpy as np
 from .. import backend, errors, function, state
 from ..engine import Identity
 from ..function import Function, Leaf, Output
+from ..inference import check_inference
 from ..linear_map import LinearMap
 from ..naming import called
 from ..placement import axes_of, overlaps, within
@@ -189,6 +190,7 @@ def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
     """Refuse an in-place operation that could not be right."""
     x = tensor.array
     check_write(tensor)
+    check_inference(tensor.version, "Inplace update to inference tensor")
     if layouts.stretched(x):
         raise _refusal(
             op,

@@ -6,6 +6,7 @@ import weakref
 from typing import Any
 
 from ...function import Function, Leaf
+from ...inference import count
 from ...tensor import Tensor
 
 
@@ -44,12 +45,12 @@ class Slots:
     def unseen(self, x: Tensor) -> int:
         """How many writes to its memory nobody saw."""
         counter = x._counter()
-        return int(counter[0] - self._writes.get(id(counter), (None, 0))[1])
+        return int(count(counter) - self._writes.get(id(counter), (None, 0))[1])
 
     def see_write(self, x: Tensor) -> None:
         """An operation has written to a Tensor that has a Slot: what was unseen before stays so, this was seen."""
         counter = x._counter()
-        self._writes[id(counter)] = counter, counter[0] - self._slots[id(x)].unseen
+        self._writes[id(counter)] = counter, count(counter) - self._slots[id(x)].unseen
 
     def writer(self, x: Tensor) -> int | None:
         """The operation that wrote last to its memory."""
