@@ -39,6 +39,11 @@ def test_interpolate(dims, dtype, data, seed):
     check(*alike("interpolate", mode=mode, **settings), (shape,), dtype, seed)
 
 
+@pytest.mark.parametrize("scale", [1.3, 2.2])
+def test_planes_whose_sides_stay_or_double_whatever_the_scale(scale):
+    check(*alike("interpolate", scale_factor=scale), ((1, 2, 3, 4),), "float32", 0)
+
+
 @pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
 @pytest.mark.parametrize("antialias", [False, True])
 def test_resizing_bytes(mode, antialias):

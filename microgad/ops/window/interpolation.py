@@ -53,6 +53,8 @@ def interpolate(
         scales = [None] * dims
     _check(op, input, mode, align_corners, antialias, out)
     dtype, sizes = input.array.dtype, input.array.shape[2:]
+    if mode == "nearest" and dims == 2:  # sides that stay or double do so whatever scale led there
+        scales = [None if steps in (n, 2 * n) else scale for n, steps, scale in zip(sizes, out, scales, strict=True)]
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[dims - 1](input, out)
     changed = [i for i in range(dims) if not _stays(mode, antialias, sizes[i], out[i], scales[i])] or [0]
