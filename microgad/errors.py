@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from .wording import in_torchs_words
+
 
 class MicrogadError(Exception):
     """Base class of every exception that microgad raises on purpose."""
@@ -73,11 +75,6 @@ _REWORDED = (
 )
 
 
-def plural(count: int, noun: str) -> str:
-    """Say `1 channel`, `3 channels`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def place(op: str, path: str) -> str:
     """Say `Conv2d (features.0)`: an operation and the module that it was called in."""
     return f"{op} ({path})" if path else op
@@ -115,7 +112,7 @@ def in_forward(
     elif cast := re.match(r"Cannot cast .* from dtype\('(\w+)'\) to dtype\('(\w+)'\)", rule):  # NumPy's words
         kind, rule = DtypeError, f"result type torch.{cast[1]} can't be cast to the desired output type torch.{cast[2]}"
     elif not isinstance(error, MicrogadError):
-        kind = next(cls for base, cls in _REWORDED if isinstance(error, base))
+        kind, rule = next(cls for base, cls in _REWORDED if isinstance(error, base)), in_torchs_words(rule)
     said = ", ".join(f"{name} {_describe(x, apart)}" for name, x in zip(names, inputs, strict=False) if x is not None)
     return kind(f"{place(op, path)}: {rule} ({said})")
 

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from . import errors, state
+from . import errors, state, wording
 from .autograd.functional import Pushing, along, by_columns, by_rows, captures, or_zeros, own, pulled
 from .batching.draws import Together
 from .batching.mapping import all_at_once, left
@@ -378,7 +378,7 @@ class _Place:
             if not isinstance(n, int):
                 raise errors.DtypeError(f"{op}: argnums must be an int or a tuple of them, got {argnums!r}")
             if not -len(args) <= n < len(args):
-                there = errors.plural(len(args), "positional argument")
+                there = wording.plural(len(args), "positional argument")
                 raise errors.ArgumentError(f"{op}: argnums has {n}, but the call has {there}")
         if (args and argnums == ()) or len({n % len(args) for n in numbers}) != len(numbers):
             raise errors.ArgumentError(f"{op}: argnums must be non-empty, and each only once, got {argnums}")

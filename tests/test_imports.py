@@ -16,6 +16,7 @@ PACKAGE = Path(microgad.__file__).parent
 
 # From the ground up. A file may import what stands on a lower floor, or its own room.
 FLOORS = [
+    ["wording"],
     ["errors", "absences", "observer", "operators"],
     ["arguments"],
     [

@@ -199,7 +199,9 @@ def test_a_write_of_another_shape_or_kind_changes_nothing() -> None:
 def test_view_refuses_what_it_can_t_share() -> None:
     x = torch.zeros(2, 3)
     assert x.view(3, 2).base is x
-    with pytest.raises(RuntimeError, match=r"view: size \(6,\) is not compatible.*Use \.reshape"):
+    with pytest.raises(
+        RuntimeError, match=r"view size is not compatible .* Use \.reshape\(\.\.\.\) instead\. Size \(6,\)"
+    ):
         x.t().view(6)
     with pytest.raises(RuntimeError, match=r"shape '\[4, 2\]' is invalid for input of size 6"):
         x.view(4, 2)

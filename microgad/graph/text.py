@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from typing import Any
 
-from .. import errors
+from .. import errors, wording
 from .tape import Op, Shape, Source, Tape
 
 # Settings that say nothing where they have these values, and those that are one number for each direction.
@@ -54,7 +54,7 @@ def summary(tape: Tape) -> str:
     parts = [f"{len(tape):,} {'operation' if len(tape) == 1 else 'operations'}"]
     if count["parameter"]:
         numbers = sum(elements(source) for source in tape.sources if source.kind == "parameter")
-        arrays = errors.plural(count["parameter"], "array")
+        arrays = wording.plural(count["parameter"], "array")
         parts.append(f"{numbers:,} {'parameter' if numbers == 1 else 'parameters'} in {arrays}")
     if count["leaf"]:
         parts.append("1 leaf" if count["leaf"] == 1 else f"{count['leaf']} leaves")

@@ -18,7 +18,9 @@ class Numbers:
 
     def __bool__(self: Tensor) -> bool:
         if self.array.size != 1:
-            raise errors.ShapeError(f"Boolean value of Tensor with {self.array.size} values is ambiguous")
+            raise errors.ShapeError(
+                f"Boolean value of Tensor with {'more than one value' if self.array.size else 'no values'} is ambiguous"
+            )
         return bool(self.array)
 
     def __float__(self: Tensor) -> float:

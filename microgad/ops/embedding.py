@@ -264,7 +264,8 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     low, high = (int(x.min()), int(x.max())) if x.size else (0, -1)
     count = high + 1 if num_classes == -1 else num_classes
     if low < 0 or high >= count:
-        raise ArgumentError(f"one_hot: classes must be in [0, {count}), got {low} to {high}")
+        rule = "non-negative" if low < 0 else "smaller than num_classes"
+        raise ArgumentError(f"one_hot: Class values must be {rule}: there are {low} to {high} for {count} classes")
     out = np.zeros_like(x, shape=(x.size, count), order="C")
     out[backend.like(np.arange(x.size), x), x.reshape(-1)] = 1
     return tensor._made(out.reshape((*x.shape, count)))

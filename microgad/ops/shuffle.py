@@ -40,7 +40,8 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     *lead, channels, height, width = input.array.shape
     if channels % (r * r):
         raise ShapeError(
-            f"pixel_shuffle expects its input's 'channel' dimension to be divisible by {r * r}, but it is {channels}"
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, "
+            f"but input.size(-3)={channels} is not divisible by {r * r}"
         )
     n, c = len(lead), channels // (r * r)
     order, size = (*range(n + 1), n + 3, n + 1, n + 4, n + 2), (*lead, c, height * r, width * r)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import backend, errors
+from .. import backend, errors, wording
 from .. import state as execution
 from ..parameter import zero_grad
 from ..tensor import Tensor
@@ -244,7 +244,7 @@ class Optimizer(Hooked):
         if len(ours["params"]) != len(theirs["params"]):
             raise ValueError(
                 "loaded state dict contains a parameter group that doesn't match the size of optimizer's group: "
-                f"group {i} has {errors.plural(len(theirs['params']), 'parameter')}, but here {len(ours['params'])}"
+                f"group {i} has {wording.plural(len(theirs['params']), 'parameter')}, but here {len(ours['params'])}"
             )
         switches = {k for k, v in self.defaults.items() if v is None or isinstance(v, bool)}
         if missing := sorted(self.defaults.keys() - theirs.keys() - switches):

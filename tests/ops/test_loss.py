@@ -83,7 +83,7 @@ def test_the_mean_over_nothing_is_nan(loss):
     (IndexError, "Target 10 is out of bounds: input has the classes 0 to 2", [0, 10], {}),
     (IndexError, "Target -1 is out of bounds", [-1, 0], {}),
     (IndexError, "Target -100 is out of bounds", [-100, 0], {"ignore_index": -1}),
-    (ValueError, r"target has shape \(3,\), but input \(2, 3\) needs class indices of shape \(2,\)", [0, 1, 1], {}),
+    (ValueError, r"Expected input batch_size \(2\) to match target batch_size \(3\)", [0, 1, 1], {}),
     (RuntimeError, r"target has shape \(2, 3\), but", [[0, 1, 1], [0, 1, 1]], {}),
     (RuntimeError, r"target must be int64 or uint8, but are float32: use target.long\(\)", [0.0, 1.0], {}),
     (RuntimeError, r"weight must have shape \(3,\), .* but has shape \(2,\)", [0, 1], {"weight": torch.ones(2)}),
@@ -172,7 +172,9 @@ def test_errors_refuse(loss):
     x = torch.ones(2)
     with pytest.raises(ValueError, match="Weights and input must have the same size"):
         loss(x, x, weight=torch.ones(3))
-    with pytest.raises(RuntimeError, match=r"mse_loss: input or target must be floating-point|mean: input must be"):
+    with pytest.raises(
+        RuntimeError, match=r"mse_loss: input or target must be floating-point|mean: could not infer output dtype"
+    ):
         loss(x.long(), x.long())
     with pytest.warns(UserWarning, match="Using a target size"), pytest.raises(RuntimeError):
         loss(x, torch.ones(3))

@@ -13,14 +13,14 @@ REFUSED = {
         lambda: conv2d(x, w),
         RuntimeError,
         (
-            "Conv2d (features.0): input has 1 channel, but weight has in_channels/groups = 3 "
-            "(input (8, 1, 28, 28), weight (10, 3, 3, 3))"
+            "Conv2d (features.0): Given groups=1, weight of size [10, 3, 3, 3], expected input[8, 1, 28, 28] to have 3 "
+            "channels, but got 1 channels instead (input (8, 1, 28, 28), weight (10, 3, 3, 3))"
         ),
     ),
     "channels, groups": (
         lambda: conv2d(x, w, groups=5),
         RuntimeError,
-        "weight has in_channels/groups = 3 and groups = 5",
+        "Given groups=5, weight of size [10, 3, 3, 3], expected input[8, 1, 28, 28] to have 15 channels, but got 1",
     ),
     "filters, groups": (
         lambda: conv2d(torch.zeros(1, 9, 5, 5), w, groups=3),
@@ -52,8 +52,8 @@ REFUSED = {
         "bias must have shape (10,), one for each output channel, got (3,)",
     ),
     "bool": (lambda: conv2d(x > 0, w[:, :1] > 0), RuntimeError, "input must be of numbers, got bool"),
-    "dimensions of input": (lambda: conv2d(torch.zeros(5, 5), w), RuntimeError, "got 2 and 4"),
-    "dimensions of weight": (lambda: conv2d(x, w[0], padding="same"), RuntimeError, "got 4 and 3"),
+    "dimensions of input": (lambda: conv2d(torch.zeros(5, 5), w), RuntimeError, "input of size: [5, 5] and weight"),
+    "dimensions of weight": (lambda: conv2d(x, w[0], padding="same"), RuntimeError, "and weight of size: [3, 3, 3]"),
     "kernel": (
         lambda: conv2d(x[:, :, :3], w[:, :1], dilation=(3, 1), padding=(1, 0)),
         RuntimeError,
@@ -89,7 +89,7 @@ REFUSED = {
     "transposed, channels": (
         lambda: conv_transpose2d(x, w),
         RuntimeError,
-        "ConvTranspose2d (features.0): input has 1 channel, but weight has in_channels = 10",
+        "ConvTranspose2d (features.0): Given transposed=1, weight of size [10, 3, 3, 3], expected input[8, 1, 28, 28]",
     ),
     "transposed, groups": (
         lambda: conv_transpose2d(torch.zeros(1, 10, 5, 5), w, groups=3),
@@ -154,8 +154,16 @@ REFUSED = {
     "pool, bool": (lambda: max_pool2d(x > 0, 2), RuntimeError, "input must be of real numbers, got bool"),
     "mean of integers": (lambda: avg_pool2d(x.int(), 2), RuntimeError, "input must be floating-point, got int32"),
     "divisor": (lambda: avg_pool2d(x, 2, divisor_override=0), RuntimeError, "divisor_override must not be 0"),
-    "lines, dimensions": (lambda: F.conv1d(x, w), RuntimeError, "Conv1d (features.0): input must be (N, C, L)"),
-    "volumes, dimensions": (lambda: F.conv3d(x, w), RuntimeError, "weight have 5 dimensions, got 5 and 4"),
+    "lines, dimensions": (
+        lambda: F.conv1d(x, w),
+        RuntimeError,
+        "Conv1d (features.0): Expected 2D (unbatched) or 3D (batched) input",
+    ),
+    "volumes, dimensions": (
+        lambda: F.conv3d(x, w),
+        RuntimeError,
+        "weight of 5 dimensions, but got input of size: [1, 8, 1, 28, 28] and weight of size: [10, 3",
+    ),
     "stride of a volume": (
         lambda: F.conv3d(x[None], w[None], stride=(1, 2)),
         RuntimeError,

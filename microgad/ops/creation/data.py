@@ -73,6 +73,7 @@ def tensor(
         array = np.array(_plain(data, found))
     except ValueError:
         _depth(data)
+        _even(data, data)
         raise
     if array.dtype == object:
         array = _of_objects(data, array, dtype)
@@ -150,6 +151,15 @@ def _depth(data: Any, level: int = 0) -> int:
     if len(depths) > 1:
         raise DtypeError("tensor: expected numbers or nested sequences of equal lengths, got numbers beside sequences")
     return 1 + max(depths, default=0)
+
+
+def _even(data: Any, first: Any, level: int = 0) -> None:
+    """Raise ValueError where a nested sequence has another length than the first one at its depth."""
+    if isinstance(data, (list, tuple)) and isinstance(first, (list, tuple)):
+        if len(data) != len(first):
+            raise ValueError(f"expected sequence of length {len(first)} at dim {level} (got {len(data)})")
+        for x in data:
+            _even(x, first[0], level + 1)
 
 
 def _overflows(data: Any) -> bool:

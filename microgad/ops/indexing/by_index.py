@@ -45,7 +45,7 @@ def _vector(
         array = array.reshape(-1)
     if error is None:
         error = ArgumentError if axis == 1 else DimError  # PyTorch has two ways to select
-    return axis, within(array, shape[axis] if shape else 1, op, error, negative)
+    return axis, within(array, shape[axis] if shape else 1, op, error, negative, axis)
 
 
 def _index(op: str, input: Tensor, dim: int, index: Tensor, error: type[Exception], *others: Any, **rules: Any) -> Any:

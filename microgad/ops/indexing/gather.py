@@ -15,6 +15,7 @@ from ...linear_map import LinearMap
 from ...naming import called
 from ...size import Size
 from ...stand_ins import Tensor
+from ...wording import in_torchs_words
 from .. import creation, layouts
 from ..movement.dims import dim_of
 from ..spelling import numpy_spelling, tensors_only
@@ -81,7 +82,7 @@ def along(op: str, input: Tensor, dim: int, index: Tensor, *others: Any) -> tupl
             f"{op}: Size does not match: expected index {array.shape} to be no larger than self {tuple(input.shape)} "
             f"apart from dimension {axis}"
         )
-    return axis, places.within(array, shape[axis] if shape else 1, op, ArgumentError, negative=False)
+    return axis, places.within(array, shape[axis] if shape else 1, op, ArgumentError, False, axis)
 
 
 @numpy_spelling
@@ -104,17 +105,17 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, out: Tensor | None = None) -> Tensor:
     """Values of input at indices along dim, the two broadcast elsewhere; without dim both are flat.
 
-    Negative indices count from the end. Source: torch.take_along_dim.
+    Negative indices count from the end of dim. Source: torch.take_along_dim.
 
     >>> x = torch.tensor([[10, 30, 20], [60, 40, 50]])
     >>> torch.take_along_dim(x, torch.tensor([[2], [0]]), dim=1)
     tensor([[20],
             [60]])
     """
+    if dim is None:
+        return gather(input.reshape(-1), 0, indices.reshape(-1), out=out)
     if indices.array.dtype != np.int64:
         raise DtypeError(f"take_along_dim(): dtype of indices should be Long but got {indices.dtype}")
-    if dim is None:
-        return take(input, indices.reshape(-1), out=out)
     axis = dim_of(dim, input.ndim, "take_along_dim")
     if input.ndim != indices.ndim:
         raise ShapeError(
@@ -127,12 +128,12 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
         a[axis] = b[axis] = 1
     try:
         shape = [*layouts.broadcast_shapes(tuple(a), tuple(b))]
-    except ValueError:
-        raise ShapeError(f"take_along_dim: sizes {tuple(a)} and {tuple(b)} must match at non-singleton dims") from None
+    except ValueError as error:
+        raise ShapeError(f"take_along_dim: {in_torchs_words(str(error))}") from None
     wide, narrow = shape.copy(), shape.copy()
     if input.ndim:
         wide[axis], narrow[axis] = length, indices.array.shape[axis]
-    array = places.within(indices.array, length, "take_along_dim", DimError)
+    array = places.within(indices.array, length, "take_along_dim", DimError, axis=axis)
     index: Tensor = creation.finished(np.broadcast_to(array, narrow))
     return gather(input.expand(wide) if input.array.shape != tuple(wide) else input, axis, index, out=out)
 

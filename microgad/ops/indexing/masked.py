@@ -13,6 +13,7 @@ from ...errors import DtypeError, ShapeError
 from ...function import Function
 from ...naming import called
 from ...stand_ins import Tensor
+from ...wording import in_torchs_words
 from .. import layouts
 from ..spelling import tensors_only
 from . import places
@@ -34,11 +35,8 @@ def _broadcast(op: str, input: Tensor, mask: Any, in_place: bool = False) -> tup
         return input, (mask,)
     try:
         shape = layouts.broadcast_shapes(mask.shape, input.array.shape)
-    except ValueError:
-        raise ShapeError(
-            f"{op}: The size of tensor a {tuple(input.shape)} must match the size of tensor b {mask.shape} at "
-            "non-singleton dimensions"
-        ) from None
+    except ValueError as error:
+        raise ShapeError(f"{op}: {in_torchs_words(str(error))}") from None
     if shape != input.array.shape and in_place:
         raise ShapeError(f"{op}: output with shape {tuple(input.shape)} doesn't match the broadcast shape {shape}")
     return input if shape == input.array.shape else input.expand(shape), (np.broadcast_to(mask, shape),)

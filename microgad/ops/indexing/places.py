@@ -101,19 +101,21 @@ def run_of(index: Any, shape: tuple[int, ...]) -> Run | None:
         return Run(shape[:start], arrays[0].size, shape[stop:], where, True)
     if any(map(is_mask, arrays)):
         return None
-    where = _joined(arrays, shape[start:stop])
+    where = _joined(arrays, shape[start:stop], start)
     return Run(shape[:start], math.prod(shape[start:stop]), shape[stop:], where, False)
 
 
-def _joined(arrays: list[Any], sizes: tuple[int, ...]) -> Any:
-    """Indices along several axes as indices along one."""
-    where = within(arrays[0], sizes[0])
-    for item, size in zip(arrays[1:], sizes[1:], strict=True):
-        where = where * size + within(item, size)
+def _joined(arrays: list[Any], sizes: tuple[int, ...], start: int) -> Any:
+    """Indices along the axes from start on as indices along one."""
+    where = within(arrays[0], sizes[0], axis=start)
+    for axis, (item, size) in enumerate(zip(arrays[1:], sizes[1:], strict=True), start + 1):
+        where = where * size + within(item, size, axis=axis)
     return where
 
 
-def within(where: Any, size: int, op: str = "", error: type[Exception] = IndexError, negative: bool = True) -> Any:
+def within(
+    where: Any, size: int, op: str = "", error: type[Exception] = IndexError, negative: bool = True, axis: int = 0
+) -> Any:
     """Indices along an axis, int64, negative ones counted from its end; `error` where one is outside (not on a GPU)."""
     if backend.is_gpu(where):
         return where % max(size, 1) if negative else where
@@ -123,7 +125,7 @@ def within(where: Any, size: int, op: str = "", error: type[Exception] = IndexEr
     low, high, least = int(where.min()), int(where.max()), -size if negative else 0
     if low < least or high >= size:
         wrong = f"{op}: index" if op else "index"
-        raise error(f"{wrong} {low if low < least else high} is out of bounds for a dimension of size {size}")
+        raise error(f"{wrong} {low if low < least else high} is out of bounds for dimension {axis} with size {size}")
     return np.where(where < 0, where + size, where)
 
 

@@ -141,4 +141,4 @@ def ndims(op: str, **wanted: tuple[Tensor, int]) -> None:
         raise no_tensor(op, **{name: x for name, (x, _) in wanted.items()})
     for name, (x, n) in wanted.items():
         if x.ndim != n:
-            raise ShapeError(f"{op}: {name} must be a {n}-D tensor, got {x.ndim}-D {tuple(x.shape)}")
+            raise ShapeError(f"{op}: {name} must be a {n}D tensor, got {x.ndim}D {tuple(x.shape)}")

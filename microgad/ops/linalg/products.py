@@ -35,7 +35,7 @@ class MatMul(Function):
     def forward(self, a, b):
         if a.shape[-1] != b.shape[-2]:
             raise ShapeError(
-                f"mat1 and mat2 shapes cannot be multiplied: a has {a.shape[-1]} columns, but b has {b.shape[-2]} rows"
+                f"mat1 and mat2 shapes cannot be multiplied ({_matrix(a.shape[-2:])} and {_matrix(b.shape[-2:])})"
             )
         if a.dtype.kind in "iu" and a.size > WHOLE and b.size > WHOLE and not backend.is_gpu(a):
             return _whole_product(a, b)
@@ -67,7 +67,8 @@ class Linear(Function):
     def forward(self, x, weight, bias):
         if x.ndim == 0 or weight.ndim not in (1, 2) or x.shape[-1] != weight.shape[-1]:
             raise ShapeError(
-                "mat1 and mat2 shapes cannot be multiplied: the last size of x must be that of weight, in_features"
+                f"mat1 and mat2 shapes cannot be multiplied ({_matrix(x.shape)} and "
+                f"{_matrix((*weight.shape[::-1], 1)[:2])}): the last size of x must be that of weight, in_features"
             )
         if bias is not None and bias.shape != weight.shape[:-1]:
             raise ShapeError(f"bias has shape {bias.shape}, but weight has {weight.shape[0]} rows")
@@ -94,6 +95,11 @@ class Linear(Function):
 def _rows(x: Any) -> Any:
     """(..., n) -> (rows, n)"""
     return x if x.ndim == 2 else x.reshape((math.prod(x.shape[:-1]), x.shape[-1]))
+
+
+def _matrix(shape: tuple[int, ...]) -> str:
+    """Say 6x4 of (2, 3, 4)."""
+    return "x".join(map(str, (math.prod(shape[:-1]), *shape[-1:])))
 
 
 class Dot(Function):

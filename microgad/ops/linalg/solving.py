@@ -28,8 +28,11 @@ class Inv(Function):
     symbol, numpy = "A⁻¹", np.linalg.inv
 
     def forward(self, x):
-        with backend.checked(x):
-            return np.linalg.inv(x)
+        try:
+            with backend.checked(x):
+                return np.linalg.inv(x)
+        except np.linalg.LinAlgError:
+            raise _singular("linalg.inv", _zero_pivots(x)) from None
 
     def grad_x(self, grad, out):
         t = swap(out)
@@ -42,7 +45,10 @@ class Solve(Function):
     symbol, broadcasts = "A⁻¹B", True
 
     def forward(self, a, b):
-        return broadcast_solve(a, b)
+        try:
+            return broadcast_solve(a, b)
+        except np.linalg.LinAlgError:
+            raise _singular("linalg.solve", _zero_pivots(a)) from None
 
     def backward(self, grad, a, out):
         solved = Solve.apply(swap(a), grad)
@@ -157,15 +163,35 @@ def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> return_
 
 def _checked(op: str, a: Tensor, check_errors: bool) -> tuple[Tensor, Tensor]:
     """Which pivot of each matrix is zero, counted from 1, 0 if none is; and the matrices, the identity for singular."""
-    info = np.where(np.linalg.slogdet(a.array)[0] == 0, a.shape[-1], 0).astype(np.int32)
+    info = _zero_pivots(a.array)
     if info.any():
-        found = factored(a.array)[3]
-        info = np.where((info > 0) & (found > 0), found, info)
         if check_errors:
-            raise LinAlgError(f"{op}: The diagonal element {int(info.max())} is zero, the input matrix is singular")
+            raise _singular(op, info)
         bad = info.reshape((*info.shape, 1, 1)) > 0
         a = where(type(a)._made(bad), type(a)._made(eye(a, a.shape[-1])), a)
     return type(a)._made(info), a
+
+
+def _zero_pivots(a: Any) -> Any:
+    """Of bare arrays: which pivot of each matrix is zero, counted from 1, 0 if none is."""
+    info = np.where(np.linalg.slogdet(a)[0] == 0, a.shape[-1], 0).astype(np.int32)
+    if info.any():
+        found = factored(a)[3]
+        info = np.where((info > 0) & (found > 0), found, info)
+    return info
+
+
+def _singular(op: str, info: Any) -> LinAlgError:
+    """The error to raise where the first matrix is singular, in PyTorch's words."""
+    flat = info.reshape(-1)
+    first = int(np.argmax(flat > 0))
+    which = f"(Batch element {first}): " if info.ndim else ""
+    if "solve" in op:
+        return LinAlgError(f"{op}: {which}The solver failed because the input matrix is singular.")
+    return LinAlgError(
+        f"{op}: {which}The diagonal element {int(flat[first])} is zero, the inversion could not be completed because "
+        "the input matrix is singular."
+    )
 
 
 def _infinite(x: Tensor, info: Tensor, dims: int) -> Tensor:

@@ -226,8 +226,10 @@ def _rows(input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any,
         raise ShapeError("input needs the classes as a dimension: (C), (N, C) or (N, C, d1, ...), but has 0 dimensions")
     count = input.shape[1]
     if target.shape != input.shape[:1] + input.shape[2:]:
+        if target.ndim and len(target) != len(input):
+            raise ShapeError(f"Expected input batch_size ({len(input)}) to match target batch_size ({len(target)}).")
         raise ShapeError(
-            f"target has shape {target.shape}, but input {input.shape} needs class indices of shape "
+            f"size mismatch: target has shape {target.shape}, but input {input.shape} needs class indices of shape "
             f"{input.shape[:1] + input.shape[2:]}, or floating-point class probabilities of its own shape"
         )
     if target.dtype not in INDICES:

@@ -94,9 +94,10 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
         elif len(shape) != ndim:
             raise ShapeError(f"cat: Tensors must have same number of dimensions: got {ndim} and {len(shape)}")
         elif shape[:axis] != before or shape[axis + 1 :] != after:
+            n, m = next((n, m) for d, (n, m) in enumerate(zip(whole, shape, strict=True)) if n != m and d != axis)
             raise ShapeError(
-                f"cat: Sizes of tensors must match except in dimension {axis}, but tensors[{i}] has shape {shape}, and "
-                f"another {whole}"
+                f"cat: Sizes of tensors must match except in dimension {axis}. Expected size {n} but got size {m} for "
+                f"tensor number {i} in the list."
             )
     return into(out, Cat.apply(*tensors, axis=axis, sizes=tuple([shape[axis] for shape in shapes])))
 

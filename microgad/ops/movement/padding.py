@@ -105,6 +105,11 @@ def _edges(n: int, low: int, high: int, mode: str) -> list[tuple[slice, slice]]:
 
 
 MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+TOO_WIDE = {
+    "reflect": "Padding size should be less than the corresponding input dimension",
+    "edge": "Padding size should be 0 where there is nothing to repeat",
+    "wrap": "Padding value causes wrapping around more than once",
+}
 
 
 @tensors_only
@@ -174,8 +179,8 @@ def padded(input: Tensor, widths: Sequence[tuple[int, int]], mode: str, value: A
         limit = most if mode == "edge" and n else n - (mode == "reflect")
         if most > max(limit, 0):
             raise ShapeError(
-                f"pad: Padding size should be at most {limit} in mode {mode}, but got ({low}, {high}) for dimension "
-                f"{axis} of input {tuple(input.shape)}"
+                f"pad: {TOO_WIDE[mode]}, but got: padding ({low}, {high}) at dimension {axis} of input "
+                f"{list(input.shape)}"
             )
     out = Border.apply(input, widths=wide, mode=mode)
     return _cut(out, cuts).clone() if cuts else out

@@ -14,6 +14,7 @@ from ...linear_map import LinearMap
 from ...size import Size
 from ...stand_ins import Tensor
 from ...state import composite
+from ...wording import in_torchs_words
 from .. import layouts
 from ..out import into
 from ..reducing import total
@@ -107,8 +108,8 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
         raise ArgumentError(f"broadcast_shapes: a dimension can't be of negative length, got {sizes}")
     try:
         return Size(layouts.broadcast_shapes(*sizes))
-    except ValueError:
-        raise ShapeError(f"broadcast_shapes: shapes {sizes} can't be stretched to one") from None
+    except ValueError as error:
+        raise ShapeError(f"broadcast_shapes: {in_torchs_words(str(error))}") from None
 
 
 @tensors_only

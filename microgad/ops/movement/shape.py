@@ -92,8 +92,9 @@ def view(input: Tensor, size: Any) -> Tensor:
     result: Tensor = Reshape.apply(input, size=shape)
     if result.base is None and result.array.size:
         raise ShapeError(
-            f"view: size {shape} is not compatible with input tensor's size {tuple(input.shape)} "
-            f"and stride {input.stride()}. Use .reshape(...) instead"
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+            f"contiguous subspaces). Use .reshape(...) instead. Size {shape}, input {tuple(input.shape)} with stride "
+            f"{input.stride()}"
         )
     return result
 

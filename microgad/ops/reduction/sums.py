@@ -121,7 +121,10 @@ def mean(
     """
     x = converted(input, dtype, out)
     if x.array.dtype.kind not in "fc":
-        raise DtypeError(f"mean: input must be floating-point or complex, got {x.dtype}; convert it or give dtype=")
+        raise DtypeError(
+            "mean: could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: "
+            f"{x.dtype}; convert it or give dtype="
+        )
     return into(out, Mean.apply(x, axis=axes(dim, x.array.ndim, "mean"), keepdims=keepdim))
 
 

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import DtypeError, KindError, ShapeError, plural
+from ...errors import DtypeError, KindError, ShapeError
 from ...function import Function
 from ...linear_map import LinearMap
 from ...stand_ins import Tensor
 from ...state import composite
+from ...wording import plural
 from .. import layouts
 from ..spelling import tensors_only
 from .correlation import correlate, correlate_taps, transpose
@@ -34,9 +35,7 @@ class Conv2d(Function):
         check(input, weight, bias, self.window, len(weight))
         per_group = weight.shape[1]
         if input.shape[1] != per_group * self.groups:
-            groups = f" and groups = {self.groups}" if self.groups > 1 else ""
-            channels = plural(input.shape[1], "channel")
-            raise ShapeError(f"input has {channels}, but weight has in_channels/groups = {per_group}{groups}")
+            raise other_channels(f"groups={self.groups}", input, weight, per_group * self.groups)
         if len(weight) % self.groups:
             raise ShapeError(
                 f"weight has {plural(len(weight), 'filter')}, which groups = {self.groups} does not divide"
@@ -65,9 +64,7 @@ class ConvTranspose2d(Function):
     def forward(self, input, weight, bias):
         check(input, weight, bias, self.window, weight.shape[1] * self.groups if weight.ndim > 1 else 0)
         if input.shape[1] != len(weight):
-            raise ShapeError(
-                f"input has {plural(input.shape[1], 'channel')}, but weight has in_channels = {len(weight)}"
-            )
+            raise other_channels("transposed=1", input, weight, len(weight))
         if len(weight) % self.groups:
             raise ShapeError(f"in_channels = {len(weight)} is not divisible by groups = {self.groups}")
         if min(self.window.kernel) < 1:
@@ -381,10 +378,9 @@ def check(input: Any, weight: Any, bias: Any, window: Window, out_channels: int)
     """What a convolution and its transpose ask of their arguments alike."""
     dims = len(window.stride)
     if input.ndim != dims + 2 or weight.ndim != dims + 2:
-        names = ("L", "H, W", "D, H, W")[dims - 1]
         raise ShapeError(
-            f"input must be (N, C, {names}) or (C, {names}) and weight have {dims + 2} dimensions, got {input.ndim} "
-            f"and {weight.ndim}"
+            f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input, and weight of {dims + 2} dimensions, "
+            f"but got input of size: {list(input.shape)} and weight of size: {list(weight.shape)}"
         )
     if 0 in input.shape[2:]:
         raise ShapeError(f"input may be empty in its batch or its channels alone, got {input.shape}")
@@ -397,6 +393,14 @@ def check(input: Any, weight: Any, bias: Any, window: Window, out_channels: int)
             raise DtypeError(f"input and {name} must have one dtype, got {input.dtype} and {x.dtype}")
     if bias is not None and bias.shape != (out_channels,):
         raise ShapeError(f"bias must have shape ({out_channels},), one for each output channel, got {bias.shape}")
+
+
+def other_channels(given: str, input: Any, weight: Any, expected: int) -> Exception:
+    """The error to raise where input has other channels than weight asks for, in PyTorch's words."""
+    return ShapeError(
+        f"Given {given}, weight of size {list(weight.shape)}, expected input{list(input.shape)} to have {expected} "
+        f"channels, but got {input.shape[1]} channels instead"
+    )
 
 
 def positive(op: str, groups: int) -> int:

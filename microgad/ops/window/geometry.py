@@ -169,8 +169,9 @@ class Window(_Fields):
                 return f"the kernel's {name} must be at least 1, got {kernel}"
             if span > padded:
                 return (
-                    f"the kernel's {name} is {span} but the padded input's is {padded}: kernel_size {self.kernel}, "
-                    f"dilation {self.dilation}, padding {self.padding}, input size {self.size}"
+                    f"Kernel size can't be greater than actual input size: the kernel's {name} is {span} but the "
+                    f"padded input's is {padded}: kernel_size {self.kernel}, dilation {self.dilation}, padding "
+                    f"{self.padding}, input size {self.size}"
                 )
         return ""
 

@@ -1,0 +1,70 @@
+"""How errors are worded: what NumPy and CuPy say is wrong in PyTorch's words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+# How theirs begin -> PyTorch's, which programs and people know.
+_WORDS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
+    (
+        r"(?:operands could not be broadcast together|shape mismatch: objects cannot be broadcast)(.*)",
+        lambda m: _apart(m[1]),
+    ),
+    (
+        r"shape mismatch: indexing arrays could not be broadcast together with shapes (.*)",
+        lambda m: (
+            "shape mismatch: indexing tensors could not be broadcast together with shapes "
+            + ", ".join(f"[{_listed(sizes)}]" for sizes in re.findall(r"\((.*?)\)", m[1]))
+        ),
+    ),
+    (
+        r"shape mismatch: value array of shape \((.*?)\) could not be broadcast to indexing result of shape \((.*?)\)",
+        lambda m: (
+            f"shape mismatch: value tensor of shape [{_listed(m[1])}] cannot be broadcast to indexing result of "
+            f"shape [{_listed(m[2])}]"
+        ),
+    ),
+    (
+        r"non-broadcastable output operand with shape \((.*?),?\) doesn't match the broadcast shape \((.*?),?\)",
+        lambda m: f"output with shape [{_listed(m[1])}] doesn't match the broadcast shape [{_listed(m[2])}]",
+    ),
+    (
+        r"index (-?\d+) is out of bounds for axis (\d+) with size (\d+)",
+        lambda m: f"index {m[1]} is out of bounds for dimension {m[2]} with size {m[3]}",
+    ),
+    (r"too many indices for array: array is (\d+)-dim", lambda m: f"too many indices for tensor of dimension {m[1]}"),
+)
+
+
+def in_torchs_words(rule: str) -> str:
+    """What is wrong in PyTorch's words, where NumPy has others and they are known."""
+    return next((words(match) for pattern, words in _WORDS if (match := re.match(pattern, rule))), rule)
+
+
+def _listed(sizes: str) -> str:
+    return ", ".join(re.findall(r"\d+", sizes))
+
+
+def _apart(said: str) -> str:
+    """Of "(3,4) (2,)", or what broadcasting makes of matrices: "(2,3,4)->(2,newaxis) (5,4,1)->(5,newaxis)"."""
+    shapes = [[*map(int, re.findall(r"\d+", part))] for part in re.findall(r"\(([^()]*)\)(?!->)", said)]
+    both = shapes[0]
+    for shape in shapes[1:]:
+        ndim = max(len(both), len(shape))
+        a, b = ([1] * (ndim - len(sizes)) + sizes for sizes in (both, shape))
+        for dim in reversed(range(ndim)):
+            if a[dim] != b[dim] and 1 not in (a[dim], b[dim]):
+                return mismatch(a[dim], b[dim], dim)
+        both = [m if n == 1 else n for n, m in zip(a, b, strict=True)]
+    return f"sizes of tensors must match at non-singleton dimensions, got{said}"
+
+
+def mismatch(a: int, b: int, dim: int) -> str:
+    """Say which sizes don't broadcast."""
+    return f"The size of tensor a ({a}) must match the size of tensor b ({b}) at non-singleton dimension {dim}"
+
+
+def plural(count: int, noun: str) -> str:
+    """Say `1 channel`, `3 channels`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

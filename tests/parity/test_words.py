@@ -1,0 +1,40 @@
+"""What is most often wrong is told in PyTorch's words, with the operation's name and its arguments around them."""
+
+import re
+
+import pytest
+
+import microgad
+
+torch = pytest.importorskip("torch")
+
+CALLS = """
+T.ones(3) + T.ones(2); T.ones(3, 4) * T.ones(2, 3, 5); T.where(T.ones(3, 4) > 0, T.ones(3, 1), T.ones(2))
+T.ones(2).add_(T.ones(3, 2)); T.lerp(T.ones(3, 4), T.ones(3, 4), T.ones(2)); T.complex(T.ones(3, 4), T.ones(2))
+T.ones(3, 4).masked_fill(T.ones(2) > 0, 1); T.masked_select(T.ones(3, 4), T.ones(2) > 0); T.dist(T.ones(3), T.ones(2))
+T.ones(2, 3, 4, 1) @ T.ones(5, 3, 1, 1); T.ones(2, 3) @ T.ones(2, 3); F.linear(T.ones(2, 5, 4), T.ones(2, 3))
+T.bmm(T.ones(2, 3), T.ones(2, 3)); T.cat([T.ones(2, 3), T.ones(3, 2)]); T.cat([T.ones(2, 3), T.ones(2, 4)])
+T.broadcast_tensors(T.ones(3, 4), T.ones(2)); F.cosine_similarity(T.ones(3, 4), T.ones(3, 2))
+T.ones(3, 4)[5]; T.ones(3)[0, 0]; T.ones(3, 4)[[0, 1], [0, 1, 2]]
+T.ones(3, 4).gather(1, T.tensor([[5]])); T.ones(3, 4).index_fill(1, T.tensor([5]), 1)
+T.ones(3, 4).index_put((T.tensor([0]), T.tensor([5])), T.tensor(1.0)); T.ones(3, 4).scatter(1, T.tensor([[4]]), 1.0)
+T.ones(3, 4).__setitem__((T.tensor([0, 1]),), T.ones(3)); T.ones(2, 3).T.view(6); bool(T.ones(2)); bool(T.ones(0))
+T.linalg.inv(T.zeros(2, 2)); T.linalg.inv(T.tensor([[[1.0, 0], [0, 1]], [[1, 2], [2, 4]]])); T.inverse(T.zeros(1, 1))
+T.linalg.solve(T.zeros(2, 2), T.ones(2)); T.linalg.solve(T.zeros(2, 2, 2), T.ones(2, 2, 1))
+F.conv2d(T.ones(1, 2, 5, 5), T.ones(2, 3, 3, 3)); F.conv2d(T.ones(1, 2, 5, 5), T.ones(2, 3, 3, 3), groups=2)
+F.conv_transpose1d(T.ones(1, 2, 5), T.ones(3, 1, 3)); F.cross_entropy(T.ones(4, 3), T.tensor([0, 1]))
+F.nll_loss(T.ones(4, 3), T.tensor([0, 1])); F.one_hot(T.tensor([5]), 3); F.one_hot(T.tensor([-1]))
+F.pixel_shuffle(T.ones(1, 3, 2, 2), 2); T.tensor([[1, 2], [3]])
+T.tensor([[[1, 2]], [[1]]])
+"""
+
+
+def refusal(lib, call):
+    with pytest.raises((RuntimeError, ValueError, IndexError)) as caught:
+        eval(call, {"T": lib, "F": lib.nn.functional})
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("call", [call.strip() for call in re.split(r";|\n(?=\S)", CALLS.strip())])
+def test_words(call):
+    assert refusal(torch, call).removeprefix("torch.").rstrip(".") in refusal(microgad, call)
