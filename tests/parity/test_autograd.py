@@ -175,6 +175,8 @@ FLAT: dict[str, Callable[[Any, Any], Any]] = {
     "nll_loss": lambda F, x: F.nll_loss(x, x.detach().argmax(1)),
     "nll_loss of rows": lambda F, x: F.nll_loss(x, x.detach().argmax(1), reduction="none"),
     "nll_loss weighted": lambda F, x: F.nll_loss(x, x.detach().argmax(1), x.detach()[0].abs(), ignore_index=2),
+    "prod of one": lambda F, x: x[:, :1].prod(1),
+    "logcumsumexp of one": lambda F, x: x[:, :1].logcumsumexp(1),
     "nll_loss of planes": lambda F, x: F.nll_loss(x[None], x.detach()[None].argmax(1), reduction="sum"),
 }
 

@@ -10,6 +10,7 @@ from ... import backend
 from ...function import Function
 from ...stand_ins import Dtype, Tensor
 from .. import layouts
+from ..elementwise import Flat
 from ..movement.dims import dim_of
 from ..out import into
 from ..reducing import reduced
@@ -22,7 +23,7 @@ from .sums import converted, whole_numbers
 class Prod(Function):
     """The product over an axis, or of all elements."""
 
-    symbol, numpy = "Π", np.prod
+    symbol, numpy, flat = "Π", np.prod, Flat
 
     def forward(self, x):
         return layouts.contiguous(product(x, self.axis, self.keepdims))

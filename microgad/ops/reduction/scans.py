@@ -15,6 +15,7 @@ from ...linear_map import LinearMap
 from ...stand_ins import Dtype, Tensor
 from ...state import composite
 from .. import layouts
+from ..elementwise import Flat
 from ..indexing import Gather
 from ..movement import cat
 from ..movement.dims import dim_of
@@ -121,7 +122,7 @@ def cummin(input: Tensor, dim: int, *, out: Any = None) -> return_types.cummin:
 class LogCumSumExp(Function):
     """log Σ eˣ over an element and all before it along an axis."""
 
-    symbol = "log Σ exp so far"
+    symbol, flat = "log Σ exp so far", Flat
 
     def forward(self, x):
         return widened(_running_log_sum, layouts.contiguous(x), self.axis)
@@ -186,7 +187,7 @@ def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tenso
     """
     axis = dim_of(dim, input.array.ndim, "logcumsumexp")
     floating(input, "logcumsumexp")
-    return into(out, along(LogCumSumExp, input, axis))
+    return into(out, along(LogCumSumExp, input, axis), exact="logcumsumexp")
 
 
 class Diff(LinearMap):
