@@ -26,6 +26,7 @@ _TAKEN = {
     "float": frozenset([float, int, bool]),
     "complex": frozenset([complex, float, int, bool]),
     "str": frozenset([str]),
+    "Dtype": frozenset([type(None)]),
 }
 # What PyTorch reads in Python, for whether it is true, and requires_grad, which is checked where a Tensor is made.
 _ANY = frozenset(
@@ -68,9 +69,12 @@ def kinds(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[str, 
 
 
 def _fits(value: Any, kind: str) -> bool:
-    """Whether PyTorch takes it for one of that kind: NumPy's numbers, and Tensors without dimensions or gradient."""
+    """Whether it is taken for one of that kind: NumPy's numbers, and Tensors without dimensions or gradient."""
     if kind == "str":
         return isinstance(value, str)
+    if kind == "Dtype":
+        kind_of = getattr(value, "dtype", value)  # of a dtype here NumPy's, and of a Tensor one of those
+        return isinstance(value, type) or isinstance(kind_of, np.dtype)
     if kind == "bool" or isinstance(value, (bool, np.bool_)):
         return False
     if kind in ("float", "complex") and hasattr(value, "array"):
@@ -85,6 +89,7 @@ def _fits(value: Any, kind: str) -> bool:
 
 
 def _mistyped(function: Callable[..., Any], where: str, kind: str, value: Any) -> Exception:
+    kind = kind.replace("Dtype", "torch.dtype")
     return DtypeError(f"{function.__name__}(): argument {where} must be {kind}, not {type(value).__name__}")
 
 

@@ -107,7 +107,7 @@ def _apply(cls: type[Function], name: str, input: Tensor, dim: int | None, stack
             f"Change the call to include dim={dim} as an argument.",
             stacklevel=stacklevel,
         )
-    x = input if dtype is None else input.to(dtype)
+    x = input if dtype is None else input.to(dtype=dtype)
     if x.array.dtype.kind != "f":
         raise KindError(f"{name}: input must be floating-point, got {x.dtype}; convert it or give dtype=")
     return along(cls, x, dim_of(dim, x.ndim, name))
