@@ -233,7 +233,7 @@ def native_batch_norm(
     axes = (0, *range(2, x.ndim))
     mean, inv_std = _statistics(x, axes, eps, False) if training else (x.new_zeros(0), x.new_zeros(0))
     result = norms.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
-    return into(out, (result, mean, inv_std))
+    return into(out, (result, mean, inv_std), exact="native_batch_norm")
 
 
 def _statistics(x: Tensor, axes: int | tuple[int, ...], eps: float, keepdim: bool) -> tuple[Tensor, Tensor]:
@@ -243,13 +243,13 @@ def _statistics(x: Tensor, axes: int | tuple[int, ...], eps: float, keepdim: boo
 @numpy_spelling
 def softmax(input: Tensor, dim: int, dtype: Dtype = None, *, out: Tensor | None = None) -> Tensor:
     """`nn.functional.softmax`. Source: torch.softmax."""
-    return into(out, exponentials.softmax(input, dim, dtype=dtype))
+    return into(out, exponentials.softmax(input, dim, dtype=dtype), exact="softmax")
 
 
 @numpy_spelling
 def log_softmax(input: Tensor, dim: int, dtype: Dtype = None, *, out: Tensor | None = None) -> Tensor:
     """`nn.functional.log_softmax`. Source: torch.log_softmax."""
-    return into(out, exponentials.log_softmax(input, dim, dtype=dtype))
+    return into(out, exponentials.log_softmax(input, dim, dtype=dtype), exact="log_softmax")
 
 
 @composite

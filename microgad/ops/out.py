@@ -29,6 +29,8 @@ def into(out: Any, result: R, exact: str = "", quiet: bool = False) -> R:
     if len(outs) != len(results):
         raise TypeError(f"out= takes {len(results)} Tensors, got {len(outs)}")
     for target, value in zip(outs, results, strict=True):
+        if not hasattr(target, "array"):
+            raise errors.DtypeError(f"argument 'out' must be Tensor, not {type(target).__name__}")
         _check(target, value, exact)  # all of them, before the first one is written to
     for target, value in zip(outs, results, strict=True):
         _put(target, value, quiet)

@@ -290,7 +290,7 @@ def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) 
     >>> F.hardshrink(torch.tensor([-2.0, 0.25]))
     tensor([-2.,  0.])
     """
-    return into(out, Hardshrink.apply(input, bound=lambd))
+    return into(out, Hardshrink.apply(input, bound=lambd), exact="hardshrink")
 
 
 class Softshrink(Function):
@@ -326,7 +326,7 @@ def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) 
     """
     if not lambd >= 0:
         raise ArgumentError(f"softshrink: lambda must be greater or equal to 0, but found to be {lambd}")
-    return into(out, Softshrink.apply(input, by=lambd))
+    return into(out, Softshrink.apply(input, by=lambd), exact="softshrink")
 
 
 @tensors_only

@@ -270,8 +270,8 @@ def gelu(input: Tensor, approximate: str = "none", *, out: Tensor | None = None)
         raise ArgumentError(f"gelu: approximate argument must be either none or tanh, got '{approximate}'")
     cls = Gelu if approximate == "none" else GeluTanh
     if input.array.dtype == HALF:
-        return into(out, cls.apply(input.float()).to(input.dtype))
-    return into(out, cls.apply(input))
+        return into(out, cls.apply(input.float()).to(input.dtype), exact="gelu")
+    return into(out, cls.apply(input), exact="gelu")
 
 
 class Mish(Function):
@@ -340,7 +340,7 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0, *, out: 
     >>> F.softplus(torch.tensor([-1000.0, 0.0, 30.0]))
     tensor([ 0.0000,  0.6931, 30.0000])
     """
-    return into(out, Softplus.apply(input, beta=float(beta), threshold=float(threshold)))
+    return into(out, Softplus.apply(input, beta=float(beta), threshold=float(threshold)), exact="softplus")
 
 
 class LogSigmoid(Function):
@@ -361,7 +361,7 @@ def logsigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> logsigmoid(torch.tensor([-1000.0, 0.0]))
     tensor([-1.0000e+03, -6.9315e-01])
     """
-    return into(out, LogSigmoid.apply(input))
+    return into(out, LogSigmoid.apply(input), exact="logsigmoid")
 
 
 @composite

@@ -261,7 +261,9 @@ def isin(
     tensor([ True, False,  True])
     """
     return into(
-        out, IsIn.apply(*one_tensor("isin", elements, test_elements), assume_unique=assume_unique, invert=invert)
+        out,
+        IsIn.apply(*one_tensor("isin", elements, test_elements), assume_unique=assume_unique, invert=invert),
+        exact="isin",
     )
 
 

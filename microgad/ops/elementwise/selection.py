@@ -256,7 +256,9 @@ def nan_to_num(
         info = np.finfo(input.array.dtype)
         posinf = float(info.max) if posinf is None else posinf
         neginf = float(info.min) if neginf is None else neginf
-    return into(out, NanToNum.apply(input, nan=0.0 if nan is None else nan, posinf=posinf, neginf=neginf))
+    return into(
+        out, NanToNum.apply(input, nan=0.0 if nan is None else nan, posinf=posinf, neginf=neginf), exact="nan_to_num"
+    )
 
 
 def at_least(low: Any, x: Any) -> Any:
@@ -358,7 +360,7 @@ def where(
         return tuple(function.Tensor._made(layouts.contiguous(i)) for i in np.nonzero(np.atleast_1d(condition.array)))
     if isinstance(condition, function.Tensor) and condition.array.dtype == np.uint8:
         once("where received a uint8 condition tensor, which is deprecated: use a boolean condition instead")
-    return into(out, Where.apply(condition, input, other))
+    return into(out, Where.apply(condition, input, other), exact="where")
 
 
 class Select(Function):

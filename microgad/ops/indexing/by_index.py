@@ -126,7 +126,7 @@ def index_add(
     >>> torch.index_add(torch.zeros(3), 0, torch.tensor([0, 0, 2]), torch.ones(3), alpha=2)
     tensor([4., 0., 2.])
     """
-    return into(out, index_add_call(input, dim, index, source, alpha=alpha).on(input))
+    return into(out, index_add_call(input, dim, index, source, alpha=alpha).on(input), exact="index_add")
 
 
 def index_copy_call(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Call:
@@ -142,7 +142,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: T
     >>> torch.index_copy(torch.zeros(3), 0, torch.tensor([2, 0]), torch.tensor([1.0, 2.0]))
     tensor([2., 0., 1.])
     """
-    return into(out, index_copy_call(input, dim, index, source).on(input))
+    return into(out, index_copy_call(input, dim, index, source).on(input), exact="index_copy")
 
 
 def index_fill_call(input: Tensor, dim: int, index: Tensor, value: Any) -> Call:
@@ -190,7 +190,11 @@ def index_reduce(
     >>> torch.index_reduce(torch.ones(2), 0, torch.tensor([1, 1]), torch.tensor([2.0, 3.0]), "prod")
     tensor([1., 6.])
     """
-    return into(out, index_reduce_call(input, dim, index, source, reduce, include_self=include_self).on(input))
+    return into(
+        out,
+        index_reduce_call(input, dim, index, source, reduce, include_self=include_self).on(input),
+        exact="index_reduce",
+    )
 
 
 def scatter_reduce_call(
@@ -219,4 +223,8 @@ def scatter_reduce(
     >>> torch.scatter_reduce(torch.ones(2), 0, torch.tensor([0, 0, 1]), torch.tensor([2.0, 6.0, 5.0]), "mean")
     tensor([3., 3.])
     """
-    return into(out, scatter_reduce_call(input, dim, index, src, reduce, include_self=include_self).on(input))
+    return into(
+        out,
+        scatter_reduce_call(input, dim, index, src, reduce, include_self=include_self).on(input),
+        exact="scatter_reduce",
+    )

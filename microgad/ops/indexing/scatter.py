@@ -86,7 +86,7 @@ def scatter(
     tensor([[0., 0., 1.],
             [2., 0., 0.]])
     """
-    return into(out, scatter_call(input, dim, index, src, value=value, reduce=reduce).on(input))
+    return into(out, scatter_call(input, dim, index, src, value=value, reduce=reduce).on(input), exact="scatter")
 
 
 def scatter_add_call(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Call:
@@ -101,4 +101,4 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Ten
     >>> torch.scatter_add(torch.zeros(3), 0, torch.tensor([0, 0, 2]), torch.ones(3))
     tensor([2., 0., 1.])
     """
-    return into(out, scatter_add_call(input, dim, index, src).on(input))
+    return into(out, scatter_add_call(input, dim, index, src).on(input), exact="scatter_add")

@@ -45,7 +45,7 @@ def multi_dot(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor
             )
     result = _in_best_order(chain)
     ends = ([0] if first.ndim == 1 else []) + ([1] if last.ndim == 1 else [])
-    return into(out, squeeze(result, ends) if ends else result)
+    return into(out, squeeze(result, ends) if ends else result, exact="multi_dot")
 
 
 def _in_best_order(chain: list[Tensor]) -> Tensor:

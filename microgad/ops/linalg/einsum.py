@@ -287,4 +287,5 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     summed = {labels[i] for i in of_a}
     result = tuple(label for label in labels + others if label not in summed)
     found = _contracted([(a, labels), (b, others)], result)
-    return into(out, found if found.dtype == a.dtype else found.to(a.dtype))  # a sum over size 1 alone made int64
+    found = found if found.dtype == a.dtype else found.to(a.dtype)  # a sum over size 1 alone made int64
+    return into(out, found, exact="tensordot")

@@ -52,7 +52,7 @@ def cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Te
     factor = _cholesky("linalg.cholesky", A, upper)
     if factor is None:
         raise _not_definite("linalg.cholesky", _first_bad_minor(A, upper))
-    return into(out, factor)
+    return into(out, factor, exact="linalg.cholesky")
 
 
 def torch_cholesky(input: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
@@ -112,7 +112,7 @@ def cholesky_ex(
         bad = info.reshape((*info.shape, 1, 1)) > 0
         factor = _cholesky("linalg.cholesky_ex", Where.apply(bad, eye(A, A.shape[-1]), A), upper)
         factor = Where.apply(bad, math.nan, factor)
-    return into(out, return_types.linalg_cholesky_ex(factor, core.Tensor._made(info)))
+    return into(out, return_types.linalg_cholesky_ex(factor, core.Tensor._made(info)), exact="linalg.cholesky_ex")
 
 
 def _first_bad_minor(A: Tensor, upper: bool) -> Any:
@@ -182,7 +182,7 @@ def qr(A: Tensor, mode: str = "reduced", *, out: Any = None) -> return_types.lin
         raise ArgumentError(
             f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
         )
-    return into(out, return_types.linalg_qr(*QR.apply(A, mode=mode)))
+    return into(out, return_types.linalg_qr(*QR.apply(A, mode=mode)), exact="linalg.qr")
 
 
 def torch_qr(input: Tensor, some: bool = True, *, out: Any = None) -> return_types.qr:

@@ -99,7 +99,7 @@ def ldl_factor(A: Tensor, *, hermitian: bool = False, out: Any = None) -> return
     pivots=tensor([-2, -2], dtype=torch.int32))
     """
     factors, pivots, _ = _factored("linalg.ldl_factor", A, hermitian, check_errors=True)
-    return into(out, return_types.linalg_ldl_factor(factors, pivots))
+    return into(out, return_types.linalg_ldl_factor(factors, pivots), exact="linalg.ldl_factor")
 
 
 @composite
@@ -111,7 +111,11 @@ def ldl_factor_ex(
     >>> torch.linalg.ldl_factor_ex(torch.zeros(1, 1)).info
     tensor(1, dtype=torch.int32)
     """
-    return into(out, return_types.linalg_ldl_factor_ex(*_factored("linalg.ldl_factor_ex", A, hermitian, check_errors)))
+    return into(
+        out,
+        return_types.linalg_ldl_factor_ex(*_factored("linalg.ldl_factor_ex", A, hermitian, check_errors)),
+        exact="linalg.ldl_factor_ex",
+    )
 
 
 def _factored(op: str, A: Tensor, hermitian: bool, check_errors: bool) -> Any:
@@ -146,7 +150,7 @@ def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False,
     L = gather(tril(LD, -1) - beside, -2, places)
     x = Solve.apply(D, triangle_solved(L, rows_taken(B, order), upper=False, unit=True))
     x = triangle_solved(star(L), x, upper=True, unit=True)
-    return into(out, rows_taken(x, np.argsort(order, -1)))
+    return into(out, rows_taken(x, np.argsort(order, -1)), exact="linalg.ldl_solve")
 
 
 def _exchanges(pivots: Any) -> tuple[Any, Tensor, Tensor]:

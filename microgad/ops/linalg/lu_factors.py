@@ -165,7 +165,7 @@ def lu_factor(A: Tensor, *, pivot: bool = True, out: Any = None) -> return_types
     """
     lu, pivots, info, _ = _factor("linalg.lu_factor", A, pivot)
     _all_regular("linalg.lu_factor", info)
-    return into(out, return_types.linalg_lu_factor(lu, pivots))
+    return into(out, return_types.linalg_lu_factor(lu, pivots), exact="linalg.lu_factor")
 
 
 def _all_regular(op: str, info: Tensor) -> None:
@@ -189,7 +189,7 @@ def lu_factor_ex(
     factors = _factor("linalg.lu_factor_ex", A, pivot)
     if check_errors:
         _all_regular("linalg.lu_factor_ex", factors[2])
-    return into(out, return_types.linalg_lu_factor_ex(*factors[:3]))
+    return into(out, return_types.linalg_lu_factor_ex(*factors[:3]), exact="linalg.lu_factor_ex")
 
 
 def torch_lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) -> Any:
@@ -220,7 +220,7 @@ def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> return_types.linalg
     """
     factors, _, _, order = _factor("linalg.lu", A, pivot)
     P = core.Tensor._made(_permutation(order.array, factors.array))
-    return into(out, return_types.linalg_lu(P, *_triangles(factors)))
+    return into(out, return_types.linalg_lu(P, *_triangles(factors)), exact="linalg.lu")
 
 
 def _permutation(order: Any, like: Any) -> Any:
@@ -253,7 +253,7 @@ def lu_unpack(
         P = made(_permutation(exchanged(LU_pivots.array, LU_data.shape[-2]), LU_data.array))
     if unpack_data:
         L, U = _triangles(LU_data)
-    return into(out, return_types.lu_unpack(P, L, U))
+    return into(out, return_types.lu_unpack(P, L, U), exact="lu_unpack")
 
 
 @composite
@@ -276,9 +276,9 @@ def lu_solve(
     fit(op, LU, B, left)
     order = exchanged(pivots.array, LU.shape[-1])
     if left:
-        return into(out, _lu_solved(LU, order, B, adjoint))
+        return into(out, _lu_solved(LU, order, B, adjoint), exact="linalg.lu_solve")
     # X A = B  <=>  Aᴴ Xᴴ = Bᴴ
-    return into(out, _adjoint(_lu_solved(LU, order, _adjoint(B), not adjoint)))
+    return into(out, _adjoint(_lu_solved(LU, order, _adjoint(B), not adjoint)), exact="linalg.lu_solve")
 
 
 def _lu_solved(factors: Tensor, order: Any, b: Tensor, adjoint: bool) -> Tensor:

@@ -125,7 +125,7 @@ def vector_norm(
             f"linalg.vector_norm cannot compute the {ord} norm on an empty tensor because the operation does not have "
             "an identity"
         )
-    return into(out, VectorNorm.apply(x, p=p, axis=axis, keepdims=keepdim))
+    return into(out, VectorNorm.apply(x, p=p, axis=axis, keepdims=keepdim), exact="linalg.vector_norm")
 
 
 @numpy_spelling
@@ -149,7 +149,7 @@ def matrix_norm(
         raise ShapeError(f"{op}: dim must be a 2-tuple, got {dim}")
     axis = _dims(op, dims, x)
     if ord == "fro":
-        return into(out, VectorNorm.apply(x, p=2.0, axis=axis, keepdims=keepdim))
+        return into(out, VectorNorm.apply(x, p=2.0, axis=axis, keepdims=keepdim), exact="linalg.matrix_norm")
     if ord not in ("nuc", 2, -2, 1, -1, math.inf, -math.inf):
         raise ArgumentError(f"{op}: Order {ord} not supported.")
     if ord in ("nuc", 2, -2):
@@ -163,7 +163,7 @@ def matrix_norm(
         result = _extreme(sums, last - (last > first), ord)
     if keepdim:
         result = reshape(result, [1 if i in axis else n for i, n in enumerate(x.shape)])
-    return into(out, result)
+    return into(out, result, exact="linalg.matrix_norm")
 
 
 def _extreme(x: Tensor, dim: int, ord: float) -> Tensor:

@@ -154,7 +154,7 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
     if mixed:
         same_dtype("matmul", input, other)
     result = product(input, other)
-    return result if out is None else into(out, result)
+    return result if out is None else into(out, result, exact="matmul")
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
@@ -189,7 +189,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Te
     if bias is not None and bias.array.shape != weight.array.shape[:1] and (bias.ndim != 1 or bias.numel() == 1):
         return _added("linear", bias, Linear.apply(input, weight, None), 1, 1, out)
     result = Linear.apply(input, weight, bias)
-    return result if out is None else into(out, result)
+    return result if out is None else into(out, result, exact="linear")
 
 
 def mm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -237,7 +237,7 @@ def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor(7)
     """
     same_dtype("dot", input, tensor)
-    return into(out, _dot("dot", input, tensor))
+    return into(out, _dot("dot", input, tensor), exact="dot")
 
 
 @tensors_only
@@ -248,7 +248,7 @@ def vdot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor(5.-5.j)
     """
     same_dtype("vdot", input, other)
-    return into(out, _dot("vdot", conj(input), other))
+    return into(out, _dot("vdot", conj(input), other), exact="vdot")
 
 
 def _dot(op: str, a: Tensor, b: Tensor) -> Tensor:
@@ -273,7 +273,7 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Tensor | None = None) ->
     same_dtype("linalg.vecdot", x, y)
     if x.array.dtype.kind not in "fc":
         raise KindError(f"linalg.vecdot: Expected a floating point or complex tensor as input. Got {x.dtype}")
-    return into(out, mul(conj(x), y).sum(dim))
+    return into(out, mul(conj(x), y).sum(dim), exact="linalg.vecdot")
 
 
 @composite
@@ -284,7 +284,7 @@ def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor([3., 7.])
     """
     if input.ndim == 0 or other.ndim == 0:
-        return into(out, mul(input, other))
+        return into(out, mul(input, other), exact="inner")
     same_dtype("inner", input, other)
     if input.shape[-1] != other.shape[-1]:
         raise ShapeError(
@@ -294,7 +294,7 @@ def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     k = other.shape[-1]
     rows = other if other.ndim <= 2 else other.reshape(math.prod(other.shape[:-1]), k)
     result = Linear.apply(input, rows, None)
-    return into(out, result if other.ndim <= 2 else result.reshape(*input.shape[:-1], *other.shape[:-1]))
+    return into(out, result if other.ndim <= 2 else result.reshape(*input.shape[:-1], *other.shape[:-1]), exact="inner")
 
 
 @composite
@@ -335,7 +335,7 @@ def _added(op: str, input: Tensor, product: Tensor, beta: Any, alpha: Any, out: 
         result = result + (input if beta == 1 else input * beta)
     elif input.requires_grad:  # of which the gradient is 0
         result = result + Where.apply(backend.like(False, input.array), input, 0)
-    return into(out, result)
+    return into(out, result, exact=op)
 
 
 @numbers_first
@@ -416,7 +416,7 @@ def addr(
             )
         if isinstance(value, bool) and dtype.kind != "b":
             raise ArgumentError(f"addr: Boolean {name} only supported for Boolean results")
-    return _added("addr", input, outer(*in_dtype(dtype, vec1, vec2)), beta, alpha, out)
+    return into(out, _added("addr", input, outer(*in_dtype(dtype, vec1, vec2)), beta, alpha, None))
 
 
 @numpy_spelling
@@ -454,4 +454,4 @@ def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Tensor | N
     if input.array.dtype == bool:
         raise KindError("linalg.cross: is not implemented for torch.bool")
     same_dtype("linalg.cross", input, other)
-    return into(out, Cross.apply(input, other, axis=dim % ndim))
+    return into(out, Cross.apply(input, other, axis=dim % ndim), exact="linalg.cross")

@@ -118,4 +118,4 @@ def ormqr(
     else:
         inner = triangle_solved(a, d * np.matmul(adjoint(v), x), upper=True, unit=True)
     result = x - np.matmul(v, inner)
-    return into(out, result if left else adjoint(result))
+    return into(out, result if left else adjoint(result), exact="ormqr")

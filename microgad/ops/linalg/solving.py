@@ -135,7 +135,7 @@ def inv(A: Tensor, *, out: Tensor | None = None) -> Tensor:
             [0.0000, 0.2500]])
     """
     floating_matrices("linalg.inv", A, square=True)
-    return into(out, Inv.apply(A))
+    return into(out, Inv.apply(A), exact="linalg.inv")
 
 
 def inverse(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -158,7 +158,7 @@ def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> return_
     """
     floating_matrices("linalg.inv_ex", A, square=True)
     info, regular = _checked("linalg.inv_ex", A, check_errors)
-    return into(out, return_types.linalg_inv_ex(_infinite(Inv.apply(regular), info, 2), info))
+    return into(out, return_types.linalg_inv_ex(_infinite(Inv.apply(regular), info, 2), info), exact="linalg.inv_ex")
 
 
 def _checked(op: str, a: Tensor, check_errors: bool) -> tuple[Tensor, Tensor]:
@@ -208,7 +208,7 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True, out: Tensor | None = None)
     >>> torch.linalg.solve(torch.tensor([[2.0, 0.0], [0.0, 4.0]]), torch.tensor([1.0, 1.0]))
     tensor([0.5000, 0.2500])
     """
-    return into(out, _solved("linalg.solve", A, B, left))
+    return into(out, _solved("linalg.solve", A, B, left), exact="linalg.solve")
 
 
 @composite
@@ -223,7 +223,11 @@ def solve_ex(
     floating_matrices("linalg.solve_ex", A, B, square=True)
     info, regular = _checked("linalg.solve_ex", A, check_errors)
     result = _solved("linalg.solve_ex", regular, B, left)
-    return into(out, return_types.linalg_solve_ex(_infinite(result, info, 1 if are_vectors(A, B) else 2), info))
+    return into(
+        out,
+        return_types.linalg_solve_ex(_infinite(result, info, 1 if are_vectors(A, B) else 2), info),
+        exact="linalg.solve_ex",
+    )
 
 
 def _solved(op: str, a: Tensor, b: Tensor, left: bool) -> Tensor:
@@ -246,7 +250,7 @@ def det(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor(8.)
     """
     floating_matrices("linalg.det", A, square=True)
-    return into(out, Det.apply(A))
+    return into(out, Det.apply(A), exact="linalg.det")
 
 
 @composite
@@ -259,7 +263,7 @@ def linalg_slogdet(A: Tensor, *, out: Any = None) -> return_types.linalg_slogdet
     logabsdet=tensor(0.))
     """
     floating_matrices("linalg.slogdet", A, square=True)
-    return into(out, return_types.linalg_slogdet(*SLogDet.apply(A)))
+    return into(out, return_types.linalg_slogdet(*SLogDet.apply(A)), exact="linalg.slogdet")
 
 
 def slogdet(input: Tensor, *, out: Any = None) -> return_types.slogdet:

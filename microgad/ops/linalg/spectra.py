@@ -139,7 +139,7 @@ def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> return_types.linalg_
     tensor([-2.,  1.])
     """
     floating_matrices("linalg.eigh", A, square=True)
-    return into(out, return_types.linalg_eigh(*Eigh.apply(A, triangle=_triangle("eigh", UPLO))))
+    return into(out, return_types.linalg_eigh(*Eigh.apply(A, triangle=_triangle("eigh", UPLO))), exact="linalg.eigh")
 
 
 @numpy_spelling
@@ -151,7 +151,9 @@ def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor
     """
     floating_matrices("linalg.eigvalsh", A, square=True)
     setting = {"triangle": _triangle("eigvalsh", UPLO)}
-    return into(out, Eigh.apply(A, **setting)[0] if kept(A) else EigenvaluesH.apply(A, **setting))
+    return into(
+        out, Eigh.apply(A, **setting)[0] if kept(A) else EigenvaluesH.apply(A, **setting), exact="linalg.eigvalsh"
+    )
 
 
 def _triangle(op: str, name: str) -> str:
@@ -197,7 +199,7 @@ def svd(
     tensor([4., 3.])
     """
     floating_matrices("linalg.svd", A)
-    return into(out, return_types.linalg_svd(*SVD.apply(A, full=full_matrices)))
+    return into(out, return_types.linalg_svd(*SVD.apply(A, full=full_matrices)), exact="linalg.svd")
 
 
 @tensors_only
@@ -208,7 +210,7 @@ def svdvals(A: Tensor, *, driver: str | None = None, out: Tensor | None = None) 
     tensor([4., 3.])
     """
     floating_matrices("linalg.svdvals", A)
-    return into(out, SVD.apply(A, full=False)[1] if kept(A) else SingularValues.apply(A))
+    return into(out, SVD.apply(A, full=False)[1] if kept(A) else SingularValues.apply(A), exact="linalg.svdvals")
 
 
 @tensors_only
@@ -220,10 +222,10 @@ def torch_svd(input: Tensor, some: bool = True, compute_uv: bool = True, *, out:
     """
     if compute_uv:
         u, s, vh = svd(input, not some)
-        return into(out, return_types.svd(u, s, adjoint(vh)))
+        return into(out, return_types.svd(u, s, adjoint(vh)), exact="svd")
     s = svdvals(input)
     zeros = (type(input)._made(np.zeros_like(input.array, shape=(*input.shape[:-2], n, n))) for n in input.shape[-2:])
-    return into(out, return_types.svd(next(zeros), s, next(zeros)))
+    return into(out, return_types.svd(next(zeros), s, next(zeros)), exact="svd")
 
 
 @composite

@@ -119,8 +119,8 @@ def solve_triangular(
     floating_matrices(op, A, B, square=True)
     fit(op, A, B, left)
     if left:
-        return into(out, triangle_solved(A, B, upper, unitriangular))
-    return into(out, swap(triangle_solved(swap(A), swap(B), not upper, unitriangular)))
+        return into(out, triangle_solved(A, B, upper, unitriangular), exact="linalg.solve_triangular")
+    return into(out, swap(triangle_solved(swap(A), swap(B), not upper, unitriangular)), exact="linalg.solve_triangular")
 
 
 @numpy_spelling
@@ -142,7 +142,11 @@ def triangular_solve(
     fit("triangular_solve", A, b, left=True)
     a = swap(A) if transpose else A
     solution = triangle_solved(a, b, upper != transpose, unitriangular)
-    return into(out, return_types.triangular_solve(solution, A.expand(*solution.shape[:-2], *A.shape[-2:]).clone()))
+    return into(
+        out,
+        return_types.triangular_solve(solution, A.expand(*solution.shape[:-2], *A.shape[-2:]).clone()),
+        exact="triangular_solve",
+    )
 
 
 @numpy_spelling

@@ -157,8 +157,8 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
     if input.ndim not in (1, 2):
         raise ShapeError(f"diag: Supports 1D or 2D tensors. Got {input.ndim}D")
     if input.ndim == 1:
-        return into(out, diag_embed(input, diagonal))
-    return into(out, clone(Diagonal.apply(input, offset=int(diagonal), axes=(0, 1))))
+        return into(out, diag_embed(input, diagonal), exact="diag")
+    return into(out, clone(Diagonal.apply(input, offset=int(diagonal), axes=(0, 1))), exact="diag")
 
 
 @composite
@@ -200,7 +200,7 @@ def tril(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
     tensor([[1, 0],
             [3, 4]])
     """
-    return into(out, Tril.apply(_matrix(input, "tril"), k=int(diagonal)))
+    return into(out, Tril.apply(_matrix(input, "tril"), k=int(diagonal)), exact="tril")
 
 
 @tensors_only
@@ -211,7 +211,7 @@ def triu(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
     tensor([[1, 2],
             [0, 4]])
     """
-    return into(out, Triu.apply(_matrix(input, "triu"), k=int(diagonal)))
+    return into(out, Triu.apply(_matrix(input, "triu"), k=int(diagonal)), exact="triu")
 
 
 @tensors_only

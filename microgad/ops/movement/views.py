@@ -45,8 +45,8 @@ def _copied(op: F) -> F:
     def copy(*args: Any, out: Any = None, **options: Any) -> Any:
         shown = op(*args, **options)
         if isinstance(shown, tuple):
-            return into(out, tuple(Clone.apply(x, order="C") for x in shown))
-        return into(out, Clone.apply(shown, order="C"))
+            return into(out, tuple(Clone.apply(x, order="C") for x in shown), exact=name)
+        return into(out, Clone.apply(shown, order="C"), exact=name)
 
     copy.__name__ = copy.__qualname__ = name
     copy.__doc__ = f"`{op.__name__}`, copied. Source: torch.{name}."
@@ -130,7 +130,9 @@ def slice_scatter(
     >>> torch.slice_scatter(torch.zeros(3), torch.ones(2), 0, 0, None, 2)
     tensor([1., 0., 1.])
     """
-    return into(out, _overwritten("slice_scatter", input, src, lambda x: slice(x, dim, start, end, step)))
+    return into(
+        out, _overwritten("slice_scatter", input, src, lambda x: slice(x, dim, start, end, step)), exact="slice_scatter"
+    )
 
 
 @tensors_only

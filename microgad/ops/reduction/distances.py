@@ -46,7 +46,7 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | N
         raise DtypeError(f"renorm: Expected a floating point or complex tensor as input. Got {input.dtype}")
     others = tuple([i for i in range(input.ndim) if i != axis])
     size = VectorNorm.apply(input, p=float(p), axis=others, keepdims=True)
-    return into(out, input.contiguous() * Shortening.apply(size, most=maxnorm))
+    return into(out, input.contiguous() * Shortening.apply(size, most=maxnorm), exact="renorm")
 
 
 @composite

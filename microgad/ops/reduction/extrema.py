@@ -156,7 +156,7 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out:
     >>> torch.argmax(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
     tensor([1, 0])
     """
-    return into(out, _where(Argmax, input, dim, keepdim, "argmax"))
+    return into(out, _where(Argmax, input, dim, keepdim, "argmax"), exact="argmax")
 
 
 @numpy_spelling
@@ -166,7 +166,7 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out:
     >>> torch.argmin(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
     tensor([0, 1])
     """
-    return into(out, _where(Argmin, input, dim, keepdim, "argmin"))
+    return into(out, _where(Argmin, input, dim, keepdim, "argmin"), exact="argmin")
 
 
 @overload

@@ -68,7 +68,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out
         x = x.astype(np.float64) if high - low > np.finfo(x.dtype).max else x
         place = ((x - low) * bins / (high - low)).astype(np.int64)
     counts = np.bincount(np.minimum(place, bins - 1), minlength=bins)
-    return into(out, function.Tensor._made(counts.astype(input.array.dtype)))
+    return into(out, function.Tensor._made(counts.astype(input.array.dtype)), exact="histc")
 
 
 def _range(op: str, x: Any, bins: int, given: tuple[float, float] | None, margin: float) -> tuple[float, float]:
@@ -232,7 +232,8 @@ def searchsorted(
             raise ArgumentError("searchsorted: sorter index out of range")
         lines = np.take_along_axis(lines, sorter.array, -1)
     found = _searched(lines, values, right or side == "right")
-    return into(out, function.Tensor._made(backend.as_array(found).astype(np.int32 if out_int32 else np.int64, "C")))
+    places = backend.as_array(found).astype(np.int32 if out_int32 else np.int64, "C")
+    return into(out, function.Tensor._made(places), exact="searchsorted")
 
 
 def _searched(lines: Any, values: Any, right: bool) -> Any:

@@ -91,7 +91,7 @@ def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.msort(torch.tensor([3.0, 1.0, 2.0]))
     tensor([1., 2., 3.])
     """
-    return into(out, sort(input, 0).values)
+    return into(out, sort(input, 0).values, exact="msort")
 
 
 @numpy_spelling

@@ -40,7 +40,7 @@ def quantile(
     >>> torch.quantile(torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0.5, 0.75]))
     tensor([2., 3.])
     """
-    return into(out, _quantile("quantile", input, q, dim, keepdim, interpolation))
+    return into(out, _quantile("quantile", input, q, dim, keepdim, interpolation), exact="quantile")
 
 
 @numpy_spelling
@@ -59,7 +59,7 @@ def nanquantile(
     >>> torch.nanquantile(torch.tensor([1.0, torch.nan, 4.0]), 0.5)
     tensor(2.5000)
     """
-    return into(out, _quantile("nanquantile", input, q, dim, keepdim, interpolation))
+    return into(out, _quantile("nanquantile", input, q, dim, keepdim, interpolation), exact="nanquantile")
 
 
 def _quantile(op: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str) -> Tensor:

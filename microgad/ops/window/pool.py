@@ -298,7 +298,7 @@ def avg_pool2d(
               [10.5000, 12.5000]]]])
     """
     settings = kernel_size, stride, padding, 1, ceil_mode
-    return into(out, _avg_pool(AvgPool2d, 2, input, settings, count_include_pad, divisor_override))
+    return into(out, _avg_pool(AvgPool2d, 2, input, settings, count_include_pad, divisor_override), exact="avg_pool2d")
 
 
 @tensors_only
@@ -321,7 +321,7 @@ def avg_pool3d(
     tensor([[[[3.5000]]]])
     """
     settings = kernel_size, stride, padding, 1, ceil_mode
-    return into(out, _avg_pool(AvgPool3d, 3, input, settings, count_include_pad, divisor_override))
+    return into(out, _avg_pool(AvgPool3d, 3, input, settings, count_include_pad, divisor_override), exact="avg_pool3d")
 
 
 POOLS: dict[int, tuple[Any, Any]] = {
