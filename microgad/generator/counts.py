@@ -1,7 +1,6 @@
 """poisson and binomial: draws that take as many uniform numbers as luck will have it (ATen's Distributions).
 
-One after the other, since each begins where the one before it ended. The numbers come in blocks, and the stream goes
-back to where the last draw ended.
+One after the other, since each begins where the one before it ended.
 """
 
 from __future__ import annotations
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .fills import FLOAT64, check_floating
+from .fills import check_floating
 from .stream import Generator, stream_of
+from .units import Units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,30 +22,10 @@ if TYPE_CHECKING:
 
 Unit = Callable[[], float]
 
-BLOCK = 1024
-
-
-class _Units:
-    """The next uniform number at each call; `rewind` gives back those that were drawn ahead."""
-
-    def __init__(self, source: Generator) -> None:
-        self.source, self.start, self.used = source, source.snapshot(), 0
-        self.ahead: list[float] = []
-
-    def __call__(self) -> float:
-        if not self.ahead:
-            self.ahead = self.source.unit(BLOCK, FLOAT64).tolist()[::-1]
-        self.used += 1
-        return self.ahead.pop()
-
-    def rewind(self) -> None:
-        self.source.set_state(self.start)
-        self.source.random64(self.used)
-
 
 def _drawn(draw: Callable[..., float], generator: Generator | None, *parameters: Array) -> Array:
     """A draw for each element, in row-major order."""
-    units = _Units(stream_of(generator))
+    units = Units(stream_of(generator), parameters[0].size)
     values = [draw(units, *each) for each in zip(*(p.reshape(-1).tolist() for p in parameters), strict=True)]
     units.rewind()
     return np.array(values, np.float64).astype(parameters[0].dtype).reshape(parameters[0].shape)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .fills import FLOAT64, normal_pairs
 from .stream import Generator, stream_of
+from .units import Units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,33 +27,30 @@ def gamma(shapes: Array, *, generator: Generator | None = None) -> Array:
     >>> gamma(np.array([0.5, 3.0]), generator=Generator().manual_seed(2024)).round(4)
     array([0.7375, 1.4583])
     """
-    source = stream_of(generator)
+    units = Units(stream_of(generator), shapes.size)
     kind = shapes.dtype.type
-    values = [_gamma(source, a, kind) for a in shapes.reshape(-1)]
+    values = [_gamma(units, a, kind) for a in shapes.reshape(-1)]
+    units.rewind()
     return np.maximum(np.array(values, shapes.dtype), np.finfo(kind).tiny).reshape(shapes.shape)
 
 
-def _gamma(source: Generator, a: Any, kind: Any) -> float:
+def _gamma(unit: Units, a: Any, kind: Any) -> float:
     if a == 0:
         return 0.0
     scale = 1.0
     if a < 1:  # of a + 1, times a uniform number's power
-        scale = (1 - _unit(source)) ** float(kind(1) / a)
+        scale = (1 - unit()) ** float(kind(1) / a)
         a = a + kind(1)
     d = float(a - kind(_THIRD))
     c = 1 / math.sqrt(9 * d)
     while True:
-        x = float(normal_pairs(source, 1)[0])
+        x = unit.normal()
         v = (1 + c * x) ** 3
         if v <= 0:
             continue
-        u, square = 1 - _unit(source), x * x
+        u, square = 1 - unit(), x * x
         if u < 1 - _SQUEEZE * square * square or math.log(u) < 0.5 * square + d * (1 - v + math.log(v)):
             return scale * d * v
-
-
-def _unit(source: Generator) -> float:
-    return float(source.unit(1, FLOAT64)[0])
 
 
 def dirichlet(concentrations: Array, *, generator: Generator | None = None) -> Array:

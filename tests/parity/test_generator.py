@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from microgad import generator as ours
 from microgad.generator.fills import CHUNK
+from microgad.generator.gammas import gamma
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.filterwarnings("ignore:.*Due to precision limitations")
@@ -157,6 +158,21 @@ def complex_numbers(draw):
 
 
 @st.composite
+def gammas(draw):
+    n, dtype = draw(st.sampled_from([0, 1, 31, 32, 400])), draw(st.sampled_from(FLOATS[1:]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    concentrations = np.where(rng.random(n) < 0.1, 0, rng.choice([0.1, 1, 20], n) * rng.uniform(0.5, 1, n)).astype(
+        dtype
+    )
+
+    def step(both):
+        drawn = torch._standard_gamma(torch.from_numpy(concentrations), generator=both.theirs)
+        np.testing.assert_array_max_ulp(drawn.numpy(), gamma(concentrations, generator=both.ours), 4)
+
+    return step
+
+
+@st.composite
 def counts(draw):
     n, dtype = draw(st.integers(0, 40)), draw(st.sampled_from(FLOATS[1:]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
@@ -289,7 +305,7 @@ def multinomial(draw):
 
 steps = st.one_of(
     uniform(), normal(), normal(), exponential(), bernoulli(), bernoulli_by_array(), dropout(), random(),
-    permutation(), multinomial(), transformed(), complex_numbers(), counts(),
+    permutation(), multinomial(), transformed(), complex_numbers(), counts(), gammas(),
 )  # fmt: skip
 seeds = st.integers(-(2**63), 2**64 - 1)
 
