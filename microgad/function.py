@@ -64,6 +64,7 @@ class Function:
     flat: ClassVar[type[Function] | None] = None  # joins a derivative to the input, by which it changes not at all
     conjugates: ClassVar[bool] = True  # whether the engine makes PyTorch's complex gradients of its derivatives
     has_settings: ClassVar[bool] = False  # whether a node of it has been given any
+    shaped: ClassVar[bool] = False  # whether the input's shape is one of them: `x_shape`
     exact: ClassVar[bool] = False  # whether a number beside float16 is not rounded to it first
     elementwise: ClassVar[bool] = False  # whether the result lies in memory as PyTorch's of several operands does
     narrow: ClassVar[bool] = False  # whether float16 is computed as such, and not in float32
@@ -142,6 +143,8 @@ class Function:
                 return cls._computed(inputs, settings)
             self = cls()
             self.given = given
+        if cls.shaped and "x_shape" not in settings:
+            settings["x_shape"] = arrays[0].shape
         if settings:
             self._set(settings)
         state = current()
@@ -359,6 +362,8 @@ class Function:
             name, kind = cls.inputs[0], type(inputs[0]).__name__
             raise errors.DtypeError(f"{cls.__name__}: argument '{name}' must be Tensor, not {kind}")
         self = cls()
+        if cls.shaped and "x_shape" not in settings:
+            settings["x_shape"] = np.shape(inputs[0])
         self._set(settings)
         return self.forward(*[as_array(x) if isinstance(x, np.generic) else x for x in inputs])
 
@@ -422,9 +427,6 @@ class Function:
         if state.observer is not None:
             state.observer.forward(self, tuple(inputs), results)
         return results
-
-
-_apply: Any = Function.apply.__func__  # type: ignore[attr-defined]  # of the class that it is given
 
 
 class Packed(list[Any]):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
-
 from . import function
 from .function import Function
 
@@ -15,7 +13,7 @@ class LinearMap(Function):
 
     Each is recorded as the other's derivative, to every order. `self.x_shape` is the shape of x in both.
 
-    >>> import microgad, numpy as np
+    >>> import microgad
     >>> class Double(microgad.LinearMap):
     ...     def forward(self, x): return x + x
     ...     def adjoint(self, grad): return grad + grad
@@ -24,6 +22,7 @@ class LinearMap(Function):
     (tensor([2., 2.]),)
     """
 
+    shaped = True
     transposed: ClassVar[type[LinearMap]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -42,13 +41,6 @@ class LinearMap(Function):
             cls.transposed = type(f"{cls.__name__}Adjoint", (cls,), body)
         cls.derivatives = (LinearMap.grad_x,)
         cls.differentiable = True
-
-    @classmethod
-    def apply(cls, x: Any, **settings: Any) -> Any:
-        """Compute and record, as `Function.apply`."""
-        if "x_shape" not in settings:
-            settings["x_shape"] = x.array.shape if isinstance(x, function.Tensor) else np.shape(x)
-        return function._apply(cls, x, **settings)
 
     def adjoint(self, grad: Any) -> Any:
         """The transpose of `forward`, on bare arrays."""
