@@ -88,7 +88,16 @@ def _by_pairs(ufunc: Any, lines: Any, out: Any) -> None:
     out[...] = rows
 
 
-_ones = functools.lru_cache(maxsize=16)(np.ones)
+@functools.lru_cache(maxsize=64)
+def _ones(n: int, dtype: Any) -> Any:
+    made = np.ones(n, dtype)
+    made.flags.writeable = False
+    return made
+
+
+def ones(n: int, like: Any) -> Any:
+    """(n): ones to add up by, of the dtype and on the device of `like`. Making a few takes longer than the product."""
+    return _ones(n, like.dtype) if n <= 2 * ADDED and type(like) is np.ndarray else np.ones_like(like, shape=n)
 
 
 def total(x: Any, axis: Any, keepdims: bool) -> Any:
@@ -106,7 +115,7 @@ def total(x: Any, axis: Any, keepdims: bool) -> Any:
     length = math.prod(x.shape[lead:])
     rows, size = x.reshape(-1, length), length if length <= 2 * ADDED else ADDED
     whole = length - length % size
-    sums = rows[:, :whole].reshape(-1, size) @ _ones(size, x.dtype)
+    sums = rows[:, :whole].reshape(-1, size) @ ones(size, x)
     if size < whole:
         sums = sums.reshape(len(rows), -1).sum(1)
     if whole < length:

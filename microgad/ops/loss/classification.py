@@ -20,6 +20,7 @@ from ..elementwise import Flat
 from ..elementwise.selection import selected
 from ..indexing.places import all_within
 from ..linalg import linear
+from ..reducing import ones
 from ..softmax import LogSoftmax, log_softmax
 from ..spelling import tensors_only
 from .reduced import chosen, plainly, reduced
@@ -273,7 +274,7 @@ def _classes_first(x: Any) -> Any:
 
 def _sum_of_first(x: Any) -> Any:
     """(C, N, ...) -> (N, ...), bare: the sum. Along long rows a matrix product is the fastest way."""
-    return x.sum(0) if x.ndim > 2 or x.flags.c_contiguous else np.ones_like(x, shape=x.shape[0]) @ x
+    return x.sum(0) if x.ndim > 2 or x.flags.c_contiguous else ones(len(x), x) @ x
 
 
 def _places(classes: Any) -> tuple[Any, ...]:

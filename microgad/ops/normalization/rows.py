@@ -14,7 +14,7 @@ from ...function import Function
 from ...stand_ins import Tensor
 from .. import layouts
 from ..blocks import in_runs
-from ..reducing import dot_of_rows
+from ..reducing import dot_of_rows, ones
 from ..spelling import tensors_only
 from .geometry import column, each, widens
 
@@ -32,12 +32,11 @@ class GroupNorm(Function):
         result = np.empty_like(input, order="C")
         x, out, viewed = self._rows(input), self._rows(result), result.reshape(self.view)
         weight, bias = (None if a is None else each(a.reshape(-1), viewed) for a in (weight, bias))
-        self.mean, self.inv_std = np.zeros_like(x, shape=(self.rows, 1)), np.empty_like(x, shape=(self.rows, 1))
+        self.mean, self.inv_std = (np.empty_like(x, shape=(self.rows, 1)) for _ in range(2))
         with in_runs(x, 1):
             for rows, whole in self._parts(x):
                 part, mean = out[rows], self.mean[rows]
-                if self.centred:
-                    mean += _mean(x[rows])
+                mean[...] = _mean(x[rows]) if self.centred else 0
                 np.subtract(x[rows], mean, out=part)
                 var = dot_of_rows(part, part) / (x.shape[1] or 1)
                 if self.centred and (backend.is_gpu(x) or (mean * mean > 16 * var).any()):
@@ -124,14 +123,14 @@ class RmsNorm(GroupNorm):
 
 def _mean(x: Any) -> Any:
     """(R, n) -> (R, 1), bare."""
-    return (x @ np.ones_like(x, shape=x.shape[1]))[:, None] / (x.shape[1] or 1)
+    return (x @ ones(x.shape[1], x))[:, None] / (x.shape[1] or 1)
 
 
 def _by_channel(a: Any, b: Any = None) -> Any:
     """(N, C) or (N, C, P) -> (C), bare: the sum of a, or of a · b."""
     if a.ndim == 2:
-        return np.ones_like(a, shape=len(a)) @ a if b is None else np.einsum("nc,nc->c", a, b)
-    return (a @ np.ones_like(a, shape=a.shape[2]) if b is None else dot_of_rows(a, b)[..., 0]).sum(0)
+        return ones(len(a), a) @ a if b is None else np.einsum("nc,nc->c", a, b)
+    return (a @ ones(a.shape[2], a) if b is None else dot_of_rows(a, b)[..., 0]).sum(0)
 
 
 @tensors_only
