@@ -22,7 +22,7 @@ from .introsort import SHORT, depth_of
 
 Pair = tuple[Any, Any]
 
-FEW = 1000  # elements that are moved one by one
+FEW = 2500  # elements that are moved one by one
 MANY = 64  # so many times k elements are put through a heap
 
 
@@ -34,7 +34,7 @@ def best(lines: Any, k: int, largest: bool, sorted: bool = True) -> Any:
     if MANY * k <= n:
         return _places(introsort.greatest(line, k) for line in _rising(lines, not largest))
     if m * n <= FEW:
-        return _places(_best(introsort.items(line), k, sorted) for line in _rising(lines, largest))
+        return _places(_best(introsort.of(line), k, sorted) for line in _rising(lines, largest))
     pair = _pair(lines, largest)
     first = np.arange(0, m * n, n)
     _nth_element(pair, first, k - 1, n)
@@ -43,16 +43,17 @@ def best(lines: Any, k: int, largest: bool, sorted: bool = True) -> Any:
     return pair[1].reshape(m, n)[:, :k]
 
 
-def _best(line: list[Any], k: int, sorted: bool) -> list[Any]:
-    line = introsort.nth_element(line, k - 1)
-    return (introsort.sort(line[: k - 1]) if sorted else line[: k - 1]) + line[k - 1 : k]
+def _best(line: introsort.Line, k: int, sorted: bool) -> list[int]:
+    introsort.nth_element(line, k - 1)
+    values, places = (x[: k - 1] for x in line)
+    return (introsort.sort((values, places)) if sorted else places) + line[1][k - 1 : k]
 
 
 def all_sorted(lines: Any, descending: bool) -> Any:
     """The places (m, n) of all elements of each line (m, n), in the order in which PyTorch's sort leaves them."""
     m, n = lines.shape
     if m * n <= FEW:
-        return _places(introsort.sort(introsort.items(line)) for line in _rising(lines, descending))
+        return _places(introsort.sort(introsort.of(line)) for line in _rising(lines, descending))
     pair = _pair(lines, descending)
     _sort(pair, np.arange(0, m * n, n), n, n)
     return pair[1].reshape(m, n)
@@ -63,7 +64,7 @@ def sorted_at(lines: Any, at: Any) -> Any:
     m, n = lines.shape
     if m * n <= FEW:
         rising = _rising(lines, False)
-        return _places([introsort.sort(introsort.items(line), k)[k]] for line, k in zip(rising, at, strict=True))[:, 0]
+        return _places(introsort.sort(introsort.of(line), k)[k] for line, k in zip(rising, at, strict=True))
     pair = _pair(lines)
     begin = np.arange(0, m * n, n)
     values, places = (x.reshape(m, n) for x in pair)
@@ -79,7 +80,7 @@ def kth(lines: Any, k: int) -> Any:
     """The place (m,) of the element at k in the order of each line (m, n), as PyTorch finds it. NaN is the greatest."""
     m, n = lines.shape
     if m * n <= FEW:
-        return _places([introsort.kth(introsort.items(line), k)] for line in _rising(lines, False))[:, 0]
+        return _places(introsort.kth(introsort.of(line), k) for line in _rising(lines, False))
     pair = _pair(lines)
     wanted = np.arange(k, m * n, n)
     first, last = wanted - k, wanted - k + n - 1
@@ -98,8 +99,8 @@ def kth(lines: Any, k: int) -> Any:
     return pair[1][wanted]
 
 
-def _places(lines: Iterable[list[Any]]) -> Any:
-    return np.array([[item.place for item in line] for line in lines], np.int64)
+def _places(found: Iterable[int | list[int]]) -> Any:
+    return np.array(list(found), np.int64)
 
 
 def tied(x: Any, found: Any, largest: bool) -> Any:
@@ -260,6 +261,6 @@ def _median_to_first(values: Any, pair: Pair, first: Any, three: tuple[Any, Any,
 
 def _rearrange(pair: Pair, first: int, last: int, moved: Callable[[list[Any]], list[Any]]) -> None:
     """Move a part as the same in plain Python does."""
-    order = [item.place for item in moved(introsort.items(pair[0][first:last]))]
+    order = [item.place for item in moved(introsort.items(introsort.of(pair[0][first:last])))]
     for x in pair:
         x[first:last] = x[first:last][order]
