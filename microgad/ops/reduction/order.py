@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from ...errors import ArgumentError, DtypeError
 from ...limits import highest, lowest
 from ...stand_ins import Tensor
 from ...state import observed
+from .. import layouts
 from ..indexing.gather import positions
 from ..movement.dims import dim_of
 from ..out import into
@@ -23,34 +24,63 @@ from .extrema import Median
 from .picking import picked
 from .running import accumulated
 
+R = TypeVar("R")
 FEW = 32  # elements that are sorted whole, equal ones as they come
 FEWEST = 10  # elements that are found faster one after the other
 MOST = 1 << 17  # elements among which PyTorch's order of equal ones is looked for
 RADIX = 1 << 15  # so many integers PyTorch sorts by their digits, which leaves equal ones as they are
 
 
-def ranking(x: Any, axis: int, descending: bool = False) -> Any:
-    """The indices that put an array in order, equal elements as they come; NaN counts as the greatest."""
+def _turned(x: Any, axis: int) -> Any:
+    """x with an axis in the place of the last one, and that in its place."""
+    return x if axis == x.ndim - 1 else x.swapaxes(axis, -1)
+
+
+def _lines(x: Any, axis: int) -> Any:
+    """(..., n, ...) -> (m, n): what lies along an axis."""
+    *lead, n = (turned := _turned(x, axis)).shape
+    return turned.reshape(math.prod(lead), n)
+
+
+def _at(input: Tensor, axis: int, index: Any, keepdim: bool, result: Callable[..., R], out: Any) -> R:
+    """(values, indices) of input at (m, k) indices along its `_lines`."""
+    *lead, _ = _turned(line(input).array, axis).shape
+    index = layouts.contiguous(_turned(index.reshape(*lead, index.shape[1]), axis))
+    return into(out, picked(input, axis, index, keepdim, result), exact=result.__name__)
+
+
+def _taken(lines: Any, index: Any) -> Any:
+    """The elements of lines at (m, k) indices."""
+    return lines.take(positions(1, index, lines.shape))
+
+
+def _ranking(lines: Any, descending: bool = False) -> Any:
+    """The indices that put lines in order, equal elements as they come; NaN counts as the greatest."""
     if not descending:
-        return np.argsort(x, axis, kind="stable")
-    turned = (*(slice(None),) * axis, slice(None, None, -1))  # np.flip, in a tenth of its overhead
-    return x.shape[axis] - 1 - np.argsort(x[turned], axis, kind="stable")[turned]
+        return np.argsort(lines, 1, kind="stable")
+    return lines.shape[1] - 1 - np.argsort(lines[:, ::-1], 1, kind="stable")[:, ::-1]
 
 
-def _as_sorted(x: Any, axis: int, descending: bool = False) -> Any:
+def _as_sorted(lines: Any, descending: bool) -> Any:
     """The same, but equal elements as PyTorch's sort leaves them on the CPU.
 
     Of so many elements that float32 numbers are equal by chance, it takes more than a chance; of more than MOST, they
     stay as they come.
     """
-    index, n = ranking(x, axis, descending), x.shape[axis]
-    if n <= introsort.SHORT or not x.size or backend.is_gpu(x):
+    index, n = _ranking(lines, descending), lines.shape[1]
+    if n <= introsort.SHORT or not lines.size or backend.is_gpu(lines):
         return index
-    lines = _lines(np.take_along_axis(x, index, axis), axis)
-    tied = selection.equal_neighbours(lines).sum(1) > n * n >> 24
+    tied = selection.equal_neighbours(_taken(lines, index)).sum(1) > n * n >> 24
     if np.count_nonzero(tied) * n > MOST:
         return index
-    return _decided(x, index, axis, tied, lambda lines: selection.all_sorted(lines, descending))
+    return _decided(lines, index, tied, lambda lines: selection.all_sorted(lines, descending))
+
+
+def _decided(lines: Any, index: Any, tied: Any, choose: Callable[[Any], Any]) -> Any:
+    """Indices (m, k), in those lines that are `tied` (m) as chosen of the line."""
+    if tied.any():
+        index[tied] = choose(lines[tied])
+    return index
 
 
 @numpy_spelling
@@ -67,10 +97,10 @@ def sort(
     """
     axis = dim_of(dim, input.array.ndim, "sort")
     ordered(input, "sort")
-    x = line(input).array
-    kept = stable or (x.ndim == 1 and len(x) >= RADIX and x.dtype.kind in "iu" and not descending)
-    index = (ranking if kept else _as_sorted)(x, axis, descending)
-    return into(out, picked(input, axis, index, True, return_types.sort), exact="sort")
+    lines = _lines(line(input).array, axis)
+    by_digits = input.array.ndim == 1 and lines.shape[1] >= RADIX and lines.dtype.kind in "iu" and not descending
+    index = (_ranking if stable or by_digits else _as_sorted)(lines, descending)
+    return _at(input, axis, index, True, return_types.sort, out)
 
 
 @numpy_spelling
@@ -108,69 +138,43 @@ def topk(
     """
     axis = dim_of(dim, input.array.ndim, "topk")
     ordered(input, "topk", "iuf")
-    x = line(input).array
-    n = x.shape[axis]
-    if not input.array.ndim and k == 0:
-        k = 1  # as PyTorch does
+    lines = _lines(line(input).array, axis)
+    n = lines.shape[1]
     if not 0 <= k <= n:
         raise ArgumentError(f"topk: selected index k out of range: k is {k}, dimension {dim} has size {n}")
-    k = k if input.array.ndim else 1  # of a number that, even where k is 0
-    if not sorted and selection.MANY * k > n and not backend.is_gpu(x):
-        nowhere, every = np.zeros((*x.shape[:axis], k, *x.shape[axis + 1 :]), np.int64), np.ones(x.size // n, bool)
-        found = _decided(x, nowhere, axis, every, lambda lines: selection.best(lines, k, largest, False))
-        return into(out, picked(input, axis, found, True, return_types.topk), exact="topk")
-    index = _one_by_one(x, k, axis, largest) if k <= FEWEST and x.size > 5000 else None
+    k = k if input.array.ndim else 1  # of a number that, even where k is 0, as PyTorch does
+    if not sorted and selection.MANY * k > n and lines.size and not backend.is_gpu(lines):
+        index = selection.best(lines, k, largest, False)
+    else:
+        index = _best(lines, k, largest)
+    return _at(input, axis, index, True, return_types.topk, out)
+
+
+def _best(lines: Any, k: int, largest: bool) -> Any:
+    """(m, n) -> (m, k): the indices of the best elements in order, of equal ones those that PyTorch takes."""
+    n, gpu = lines.shape[1], backend.is_gpu(lines)
+    index = _one_by_one(lines, k, largest) if k <= FEWEST and lines.size > 5000 and not gpu else None
     if index is None and (n <= FEW or 4 * k > n or not k):
-        order = ranking(x, axis, largest)
-        index = _cut(order, axis, 0, k)
-        if not backend.is_gpu(x) and index.size and not _ties(x, _cut(order, axis, 0, k + 1), axis):
-            return into(out, picked(input, axis, index, True, return_types.topk), exact="topk")
+        order = _ranking(lines, largest)
+        index, beyond = order[:, :k], order[:, : k + 1]
+        if not gpu and not selection.equal_neighbours(_taken(lines, beyond)).any():
+            return index
     elif index is None:
-        order = np.argpartition(x, n - k if largest else k, axis)
-        index = np.sort(_cut(order, axis, n - k, n) if largest else _cut(order, axis, 0, k), axis)
-        best = ranking(np.take_along_axis(x, index, axis), axis, largest)
-        index = np.take_along_axis(index, best, axis)
-    return into(out, picked(input, axis, _as_torch(x, index, axis, largest), True, return_types.topk), exact="topk")
-
-
-def _ties(x: Any, index: Any, axis: int) -> bool:
-    """Whether some of the elements at indices along an axis, which are in order, are equal."""
-    found = x.take(positions(axis, index, x.shape))
-    before, after = _cut(found, axis, 0, index.shape[axis] - 1), _cut(found, axis, 1, index.shape[axis])
-    return not (before != after).all() or bool((after != after).any())
-
-
-def _as_torch(x: Any, index: Any, axis: int, largest: bool) -> Any:
-    """The indices of the best elements, where some are equal those that PyTorch takes on the CPU."""
-    k = index.shape[axis]
-    if not index.size or backend.is_gpu(x):
+        order = np.argpartition(lines, n - k if largest else k, 1)
+        index = np.sort(order[:, n - k :] if largest else order[:, :k], 1)
+        index = _taken(index, _ranking(_taken(lines, index), largest))
+    if not index.size or gpu:
         return index
-    lines, places = (_lines(t, axis) for t in (x, index))
-    tied = selection.tied(lines, lines[np.arange(len(lines))[:, None], places], largest)
-    return _decided(x, index, axis, tied, lambda lines: selection.best(lines, k, largest))
+    tied = selection.tied(lines, _taken(lines, index), largest)
+    return _decided(lines, index, tied, lambda lines: selection.best(lines, k, largest))
 
 
-def _decided(x: Any, index: Any, axis: int, tied: Any, choose: Callable[[Any], Any]) -> Any:
-    """Indices along an axis, in those lines that are `tied` as chosen of the line."""
-    if not tied.any():
-        return index
-    lines, places = _lines(x, axis), _lines(index, axis).copy()
-    places[tied] = choose(lines[tied])
-    shape = np.swapaxes(index, axis, -1).shape
-    return np.swapaxes(places.reshape(shape), -1, axis)
-
-
-def _lines(x: Any, axis: int) -> Any:
-    return x.swapaxes(axis, -1).reshape(-1, x.shape[axis])
-
-
-def _one_by_one(x: Any, k: int, axis: int, largest: bool) -> Any:
+def _one_by_one(lines: Any, k: int, largest: bool) -> Any:
     """The indices of the k best elements, each found when those before are struck out; None where that goes wrong."""
-    if x.dtype.kind not in "if" or not x.size or backend.is_gpu(x):
+    if lines.dtype.kind not in "if":
         return None
-    moved = np.moveaxis(x, axis, -1)
-    lines = np.array(moved, order="C").reshape(-1, moved.shape[-1])
-    rows, worst = np.arange(len(lines)), (lowest if largest else highest)(x.dtype)
+    lines = lines.copy()
+    rows, worst = np.arange(len(lines)), (lowest if largest else highest)(lines.dtype)
     index = np.empty((len(lines), k), np.int64)
     for i in range(k):
         place = index[:, i] = lines.argmax(1) if largest else lines.argmin(1)
@@ -178,11 +182,7 @@ def _one_by_one(x: Any, k: int, axis: int, largest: bool) -> Any:
         if (found == worst).any() or not (largest or (found == found).all()):
             return None  # one may be found twice; and to argmin NaN is the least
         lines[rows, place] = worst
-    return np.moveaxis(index.reshape(*moved.shape[:-1], k), -1, axis)
-
-
-def _cut(x: Any, axis: int, start: int, stop: int) -> Any:
-    return x[(*(slice(None),) * axis, slice(start, stop))]
+    return index
 
 
 @numpy_spelling
@@ -203,33 +203,33 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out
         )
     if out is not None and np.may_share_memory(out[0].array, input.array):
         raise ArgumentError("kthvalue: input and out share memory; clone() the input first")
-    equal = _kth(x.array, k - 1, axis)[1]
-    index = equal.argmax(axis, keepdims=True)
+    lines = _lines(x.array, axis)
+    equal = _kth(lines, k - 1)[1]
+    index = equal.argmax(1, keepdims=True)
     if not backend.is_gpu(index):
-        tied = _lines(equal, axis).sum(1) > 1
-        index = _decided(x.array, index, axis, tied, lambda lines: selection.kth(lines, k - 1)[:, None])
-    return into(out, picked(input, axis, index, keepdim, return_types.kthvalue), exact="kthvalue")
+        index = _decided(lines, index, equal.sum(1) > 1, lambda lines: selection.kth(lines, k - 1)[:, None])
+    return _at(input, axis, index, keepdim, return_types.kthvalue, out)
 
 
-def _kth(x: Any, k: int, axis: int) -> tuple[Any, Any]:
-    """The value at place k of the order, kept as an axis of length 1, and which elements equal it."""
-    value = _cut(np.partition(x, k, axis), axis, k, k + 1)
-    return value, _equal(x, value)
+def _kth(lines: Any, k: int) -> tuple[Any, Any]:
+    """The value at place k of each line's order, (m, 1), and which elements equal it, (m, n)."""
+    value = np.partition(lines, k, 1)[:, k : k + 1]
+    return value, _equal(lines, value)
 
 
 def _equal(x: Any, value: Any) -> Any:
     return (x == value) | ((x != x) & (value != value))
 
 
-def _place(x: Any, k: int, axis: int) -> Any:
-    """The index of the element at place k of the order, equal ones as they come, kept as an axis of length 1."""
-    if x.shape[axis] < FEW:
-        return _cut(ranking(x, axis), axis, k, k + 1)
-    value, equal = _kth(x, k, axis)
-    if not backend.is_gpu(x) and np.count_nonzero(equal) == value.size:
-        return equal.argmax(axis, keepdims=True)
-    before = k - (x < value).sum(axis, keepdims=True)
-    return (equal.cumsum(axis) > before).argmax(axis, keepdims=True)
+def _place(lines: Any, k: int) -> Any:
+    """(m, n) -> (m, 1): the index of the element at place k of the order, equal ones as they come."""
+    if lines.shape[1] < FEW:
+        return _ranking(lines)[:, k : k + 1]
+    value, equal = _kth(lines, k)
+    if not backend.is_gpu(lines) and np.count_nonzero(equal) == value.size:
+        return equal.argmax(1, keepdims=True)
+    before = k - (lines < value).sum(1, keepdims=True)
+    return (equal.cumsum(1) > before).argmax(1, keepdims=True)
 
 
 @overload
@@ -274,20 +274,20 @@ def _median(input: Tensor, dim: int | None, keepdim: bool, out: Any, skip: bool,
     axis = dim_of(dim, input.array.ndim, op)
     x = line(input)
     not_empty(x, axis, op)
-    return into(out, picked(input, axis, _middle(x.array, axis, skip), keepdim, result), exact=result.__name__)
+    return _at(input, axis, _middle(_lines(x.array, axis), skip), keepdim, result, out)
 
 
-def _middle(x: Any, axis: int, skip: bool) -> Any:
-    """Where the lower median of each line is; where there is a NaN, unless it is skipped, the first NaN."""
-    n = x.shape[axis]
-    nan = x != x
-    if not backend.is_gpu(x) and not nan.any():
-        return _place(x, (n - 1) // 2, axis)
+def _middle(lines: Any, skip: bool) -> Any:
+    """(m, n) -> (m, 1): where the lower median of each line is, or its first NaN unless these are skipped."""
+    n = lines.shape[1]
+    nan = lines != lines
+    if not backend.is_gpu(lines) and not nan.any():
+        return _place(lines, (n - 1) // 2)
     if not skip:
-        first = nan.argmax(axis, keepdims=True)
-        return np.where(nan.any(axis, keepdims=True), first, _place(x, (n - 1) // 2, axis))
-    numbers = n - nan.sum(axis, keepdims=True)
-    return np.take_along_axis(ranking(x, axis), np.maximum(numbers - 1, 0) // 2, axis)
+        first = nan.argmax(1, keepdims=True)
+        return np.where(nan.any(1, keepdims=True), first, _place(lines, (n - 1) // 2))
+    numbers = n - nan.sum(1, keepdims=True)
+    return _taken(_ranking(lines), np.maximum(numbers - 1, 0) // 2)
 
 
 @numpy_spelling
@@ -300,18 +300,15 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: Any = None
     axis = dim_of(dim, input.array.ndim, "mode")
     ordered(input, "mode")
     not_empty(line(input), axis, "mode")
-    x = line(input).array
-    values = np.sort(x, axis)
-    n = x.shape[axis]
-    place = backend.like(np.arange(n).reshape([n if i == axis else 1 for i in range(x.ndim)]), values)
-    differ = _cut(values, axis, 1, n) != _cut(values, axis, 0, n - 1)
-    new = np.concatenate([_cut(values != values, axis, 0, 1), differ], axis)
-    run = place - accumulated(np.maximum, np.where(new, place, 0), axis)  # how many equal ones came before
-    end = run.argmax(axis, keepdims=True)
-    if backend.is_gpu(x):
-        index = np.take_along_axis(ranking(x, axis), end, axis)
+    lines = _lines(line(input).array, axis)
+    values, place = np.sort(lines, 1), backend.like(np.arange(lines.shape[1]), lines)
+    new = np.concatenate([values[:, :1] != values[:, :1], values[:, 1:] != values[:, :-1]], 1)
+    run = place - accumulated(np.maximum, np.where(new, place, 0), 1)  # how many equal ones came before
+    end = run.argmax(1, keepdims=True)
+    if backend.is_gpu(lines):
+        index = _taken(_ranking(lines), end)
     else:
-        equal = _equal(x, np.take_along_axis(values, end, axis))
-        index, tied, at = equal.argmax(axis, keepdims=True), _lines(equal, axis).sum(1) > 1, _lines(end, axis)[:, 0]
-        index = _decided(x, index, axis, tied, lambda lines: selection.sorted_at(lines, at[tied])[:, None])
-    return into(out, picked(input, axis, index, keepdim, return_types.mode), exact="mode")
+        equal = _equal(lines, _taken(values, end))
+        index, tied = equal.argmax(1, keepdims=True), equal.sum(1) > 1
+        index = _decided(lines, index, tied, lambda lines: selection.sorted_at(lines, end[tied, 0])[:, None])
+    return _at(input, axis, index, keepdim, return_types.mode, out)
