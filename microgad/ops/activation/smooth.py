@@ -16,7 +16,7 @@ from .. import layouts
 from ..blocks import by_blocks
 from ..elementwise import Sigmoid
 from ..elementwise.selection import at_least, at_most
-from ..movement.dims import dim_of
+from ..movement.dims import dim_of, stretch
 from ..out import into
 from ..special.error import Erfc
 from ..spelling import tensors_only
@@ -410,8 +410,8 @@ class Glu(Function):
         return first * Sigmoid.apply(second)
 
     def _halves(self, x: Any) -> tuple[Any, Any]:
-        lead, half = (slice(None),) * self.axis, x.shape[self.axis] // 2
-        return x[(*lead, slice(0, half))], x[(*lead, slice(half, 2 * half))]
+        half = x.shape[self.axis] // 2
+        return x[stretch(self.axis, 0, half)], x[stretch(self.axis, half, 2 * half)]
 
 
 @tensors_only

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...linear_map import LinearMap
 from ..layouts import contiguous
+from ..movement.dims import stretch
 
 # by which norm an inverse has the factor that the transform has by this one
 TURNED: dict[Any, Any] = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}
@@ -47,14 +48,14 @@ class RealFft(LinearMap):
     def _whole(self, x, axes):
         *others, last = axes
         half = _half(x, axes, self.norm)
-        rest = half[(*(slice(None),) * last, slice(x.shape[last] - half.shape[last], 0, -1))]
+        rest = half[stretch(last, x.shape[last] - half.shape[last], 0, -1)]
         return np.concatenate((half, np.conj(_opposite(rest, others))), last)
 
     def adjoint(self, grad):
         """The real part of the transform, which is that of as much of the gradient as has its conjugate opposite."""
         *others, last = self.axes
         n, norm = grad.shape[last], TURNED[self.norm]
-        front = (*(slice(None),) * last, slice(n // 2 + 1))
+        front = stretch(last, 0, n // 2 + 1)
         half = (np.conj(grad[front]) + _opposite(grad, self.axes)[front]) / 2
         return np.fft.irfft(np.fft.ifftn(half, axes=others, norm=norm) if others else half, n, last, norm)
 
@@ -101,7 +102,7 @@ class Rfft(LinearMap):
         *others, last = self.axes
         n, norm = self.x_shape[last], TURNED[self.norm]
         half = np.conj(np.fft.fftn(grad, axes=others, norm=self.norm) if others else grad)
-        half[(*(slice(None),) * last, slice(1, (n + 1) // 2))] /= 2  # the inverse puts their conjugates opposite
+        half[stretch(last, 1, (n + 1) // 2)] /= 2  # the inverse puts their conjugates opposite
         return np.fft.irfft(half, n, last, norm)
 
 
@@ -115,7 +116,5 @@ class Irfft(LinearMap):
 
     def adjoint(self, grad):
         found = np.conj(np.fft.rfft(grad, axis=self.axis, norm=TURNED[self.norm]))
-        found[(*(slice(None),) * self.axis, slice(1, (self.n + 1) // 2))] *= (
-            2  # they stand for their conjugates as well
-        )
+        found[stretch(self.axis, 1, (self.n + 1) // 2)] *= 2  # they stand for their conjugates as well
         return found

@@ -30,6 +30,11 @@ def dims_of(dims: int | Sequence[int], ndim: int, op: str) -> tuple[int, ...]:
     return found
 
 
+def stretch(axis: int, start: int | None, stop: int | None, step: int | None = None) -> tuple[slice, ...]:
+    """The index of a stretch of an axis: x[stretch(1, 0, 3)] is x[:, 0:3]."""
+    return (*(slice(None),) * axis, slice(start, stop, step))
+
+
 def listed(numbers: Any) -> tuple[Any, ...]:
     """Numbers as a tuple, where one may stand for a sequence of one: Python's, NumPy's or a Tensor without dims."""
     return (numbers,) if is_one(numbers) else tuple(numbers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from ...state import composite
 from .. import layouts
 from ..out import into
 from ..spelling import numpy_spelling
-from .dims import dim_of
+from .dims import dim_of, stretch
 from .shape import atleast_1d, atleast_2d, atleast_3d, reshape
 
 
@@ -43,11 +44,8 @@ class Cat(Function):
         return _joined(inputs, self.axis) if _last(inputs) else layouts.contiguous(np.concatenate(inputs, self.axis))
 
     def grad_inputs(self, grad):
-        lead, start, parts = (slice(None),) * self.axis, 0, []
-        for size in self.sizes:
-            parts.append(grad[(*lead, slice(start, start + size))])
-            start += size
-        return tuple(parts)
+        bounds = pairwise([0, *accumulate(self.sizes)])
+        return tuple([grad[stretch(self.axis, start, stop)] for start, stop in bounds])
 
 
 class Stack(Function):

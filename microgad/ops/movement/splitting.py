@@ -16,7 +16,7 @@ from ...function import Function
 from ...naming import called
 from ...stand_ins import Tensor
 from ..spelling import numpy_spelling
-from .dims import dim_of, is_one, listed
+from .dims import dim_of, is_one, listed, stretch
 
 
 class _Parts:
@@ -238,7 +238,7 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     first = start + n if start < 0 else start
     if first + length > n:
         raise ShapeError(f"narrow: start ({start}) + length ({length}) exceeds dimension size ({n}) of dim {dim}")
-    return input[(*(builtins.slice(None),) * axis, builtins.slice(first, first + length))]
+    return input[stretch(axis, first, first + length)]
 
 
 @numpy_spelling
@@ -269,4 +269,4 @@ def slice(input: Tensor, dim: int = 0, start: int | None = None, end: int | None
     if step <= 0:
         raise ArgumentError(f"slice: step must be positive, got {step}")
     axis = dim_of(dim, input.ndim, "slice")
-    return input[(*(builtins.slice(None),) * axis, builtins.slice(start, end, step))]
+    return input[stretch(axis, start, end, step)]

@@ -18,7 +18,7 @@ from ...stand_ins import Tensor
 from .. import layouts
 from ..indexing import places
 from ..spelling import tensors_only
-from .dims import dim_of
+from .dims import dim_of, stretch
 from .shape import reshape
 
 # What `vmap` is mapping, a sequence for each that is inside another: wholes, each with the slice of it.
@@ -51,9 +51,9 @@ class Windows(LinearMap):
 
     def adjoint(self, grad):
         out = np.zeros_like(grad, shape=self.x_shape)
-        lead, count = (slice(None),) * self.axis, grad.shape[self.axis]
+        reach = self.step * (grad.shape[self.axis] - 1) + 1
         for i in range(self.size):
-            out[(*lead, slice(i, i + self.step * (count - 1) + 1, self.step))] += grad[..., i]
+            out[stretch(self.axis, i, i + reach, self.step)] += grad[..., i]
         return out
 
 

@@ -11,7 +11,7 @@ from ...function import Function
 from ...stand_ins import Dtype, Tensor
 from .. import layouts
 from ..elementwise import Flat
-from ..movement.dims import dim_of
+from ..movement.dims import dim_of, stretch
 from ..out import into
 from ..reducing import reduced
 from ..spelling import numpy_spelling
@@ -44,12 +44,11 @@ class Prod(Function):
         """Products of pairs, of pairs of pairs, ..."""
         kept = kept_shape(x.shape, self.axis)
         x, axis = (x.reshape(-1), 0) if self.axis is None else (x, self.axis)
-        lead = (slice(None),) * axis
         n = x.shape[axis]
         while n > 1:
             half = n // 2
-            pairs = x[(*lead, slice(0, half))] * x[(*lead, slice(half, 2 * half))]
-            x = np.concatenate([pairs, x[(*lead, slice(2 * half, n))]], axis) if n % 2 else pairs
+            pairs = x[stretch(axis, 0, half)] * x[stretch(axis, half, 2 * half)]
+            x = np.concatenate([pairs, x[stretch(axis, 2 * half, n)]], axis) if n % 2 else pairs
             n = n - half
         out = x.sum(axis) if n else 1 + x.sum(axis)  # the one that is left
         return out.reshape(kept) if self.keepdims else out
@@ -57,8 +56,8 @@ class Prod(Function):
 
 def _before(x: Any, axis: int) -> Any:
     """For each element the product of all before it."""
-    out, lead = np.ones_like(x), (slice(None),) * axis
-    out[(*lead, slice(1, None))] = np.cumprod(x[(*lead, slice(0, -1))], axis)
+    out = np.ones_like(x)
+    out[stretch(axis, 1, None)] = np.cumprod(x[stretch(axis, 0, -1)], axis)
     return out
 
 

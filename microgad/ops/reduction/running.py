@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from ... import backend
+from ..movement.dims import stretch
 
 
 def running(combine: Callable[[Any, Any], Any], x: Any, axis: int) -> Any:
     """combine(x0, combine(x1, ...)) up to each element along an axis: by 1, 2, 4, ... elements at once."""
-    lead = (slice(None),) * axis
     step, n = 1, x.shape[axis]
     while step < n:
-        later = combine(x[(*lead, slice(0, n - step))], x[(*lead, slice(step, n))])
-        x = np.concatenate([x[(*lead, slice(0, step))], later], axis)
+        later = combine(x[stretch(axis, 0, n - step)], x[stretch(axis, step, n)])
+        x = np.concatenate([x[stretch(axis, 0, step)], later], axis)
         step *= 2
     return x
 

@@ -18,7 +18,7 @@ from .. import layouts
 from ..elementwise import Flat
 from ..indexing import Gather
 from ..movement import cat
-from ..movement.dims import dim_of
+from ..movement.dims import dim_of, stretch
 from ..out import into
 from ..spelling import numpy_spelling
 from .axes import along, floating, line, ordered
@@ -129,16 +129,15 @@ class LogCumSumExp(Function):
 
     def grad_x(self, grad, x, out):
         """eˣ times Σ grad / e^out over what follows, added up so that no power of e is more than 1."""
-        lead, n = (slice(None),) * self.axis, x.shape[self.axis]
+        axis, n = self.axis, x.shape[self.axis]
         low = np.where(out.real == -math.inf, 0, out)
-        total, decay = grad, np.exp(low[(*lead, slice(0, n - 1))] - low[(*lead, slice(1, n))])
-        decay = np.concatenate([decay, np.zeros_like(out[(*lead, slice(0, 1))])], self.axis)
+        total, decay = grad, np.exp(low[stretch(axis, 0, n - 1)] - low[stretch(axis, 1, n)])
+        decay = np.concatenate([decay, np.zeros_like(out[stretch(axis, 0, 1)])], axis)
         step = 1
         while step < n:
-            nothing = np.zeros_like(total[(*lead, slice(0, step))])
-            later = slice(step, n)
-            total = total + decay * np.concatenate([total[(*lead, later)], nothing], self.axis)
-            decay = decay * np.concatenate([decay[(*lead, later)], nothing], self.axis)
+            nothing, later = np.zeros_like(total[stretch(axis, 0, step)]), stretch(axis, step, n)
+            total = total + decay * np.concatenate([total[later], nothing], axis)
+            decay = decay * np.concatenate([decay[later], nothing], axis)
             step *= 2
         return np.exp(x - low) * total
 
@@ -233,8 +232,7 @@ def diff(
             f"{', '.join(str(tuple(x.shape)) for x in parts if x is not input)}"
         )
     x = cat(parts, axis) if len(parts) > 1 and n else input
-    lead = (slice(None),) * axis
-    later, earlier = (*lead, slice(1, None)), (*lead, slice(0, -1))
+    later, earlier = stretch(axis, 1, None), stretch(axis, 0, -1)
     for _ in range(min(n, x.shape[axis])):
         if x.array.dtype.kind == "b":
             x = x[later] != x[earlier]
