@@ -109,27 +109,25 @@ def _check_masks(items: tuple[Any, ...], shape: tuple[int, ...]) -> None:
     """Raise IndexError where a mask isn't of the shape of the dimensions that it stands for."""
     if len(items) == 1 and items[0].shape == shape[: items[0].ndim]:
         return
-    left = list(shape)  # of x when numbers, slices and None have been there
-    at = 0
+    left, at, masks = list(shape), 0, []  # of x when numbers, slices and None have been there; where masks are in it
     for item in items:
-        if item is None:
-            left.insert(at, 1)
-        elif isinstance(item, int) and at < len(left):
-            del left[at]
+        if isinstance(item, int):
+            del left[at : at + 1]
             continue
+        if is_mask(item):
+            masks.append((at, item.shape))
+        elif item is None:
+            left.insert(at, 1)
         elif isinstance(item, slice) and at < len(left):
             left[at] = len(range(*item.indices(left[at])))
         at += item.ndim if is_mask(item) else 1
-    at = 0
-    for item in items:
-        if is_mask(item):
-            for j, n in enumerate(item.shape, at):
-                if left[j : j + 1] != [n]:
-                    raise DimError(
-                        f"The shape of the mask {list(item.shape)} at index {j - at} does not match the shape of the "
-                        f"indexed tensor {left} at index {j}"
-                    )
-        at += item.ndim if is_mask(item) else not isinstance(item, int)
+    for at, sizes in masks:
+        for i, n in enumerate(sizes):
+            if left[at + i : at + i + 1] != [n]:
+                raise DimError(
+                    f"The shape of the mask {list(sizes)} at index {i} does not match the shape of the indexed tensor "
+                    f"{left} at index {at + i}"
+                )
 
 
 def check_filled(index: Any, items: tuple[Any, ...]) -> None:
