@@ -181,17 +181,7 @@ def _diagonals(x: Tensor, term: Labels, operand: int) -> tuple[Tensor, list[Any]
 
 def _contracted(parts: list[tuple[Tensor, list[Any]]], result: Labels) -> Tensor:
     """The sum of products of Tensors, each with its axes' labels; of one that it leaves as it is, a view."""
-    whole = parts[0][0]
-    size: dict[Any, int] = {}
-    for i, (x, labels) in enumerate(parts):
-        for label, n in zip(labels, x.shape, strict=True):
-            if size.setdefault(label, n) != n and n != 1:
-                if size[label] != 1:
-                    raise ShapeError(
-                        f"einsum(): subscript {label} has size {n} for operand {i} which does not broadcast with "
-                        f"previously seen size {size[label]}"
-                    )
-                size[label] = n
+    whole, size = parts[0][0], _sizes(parts)
     parts = [_without(x, labels, size) for x, labels in parts]
     for group in _path(parts, result):
         chosen = [parts.pop(i) for i in sorted(group, reverse=True)][::-1]
@@ -206,6 +196,21 @@ def _contracted(parts: list[tuple[Tensor, list[Any]]], result: Labels) -> Tensor
     if tuple(labels) == result and x is not whole:
         return x
     return permute(x, [labels.index(label) for label in result])
+
+
+def _sizes(parts: list[tuple[Tensor, list[Any]]]) -> dict[Any, int]:
+    """The size of each label, to which those of size 1 broadcast."""
+    size: dict[Any, int] = {}
+    for i, (x, labels) in enumerate(parts):
+        for label, n in zip(labels, x.shape, strict=True):
+            known = size.setdefault(label, n)
+            if n not in (1, known) and known != 1:
+                raise ShapeError(
+                    f"einsum(): subscript {label} has size {n} for operand {i} which does not broadcast with "
+                    f"previously seen size {known}"
+                )
+            size[label] = known if n == 1 else n
+    return size
 
 
 def _without(x: Tensor, labels: list[Any], size: dict[Any, int]) -> tuple[Tensor, list[Any]]:
