@@ -278,31 +278,36 @@ def _incomplete(upper: bool, counts: tuple[int, ...], reach: float = 0.8, single
 
     Of three series and four fractions so many terms count; below `reach` it is the series whatever a is.
     """
-    series_terms, fraction_terms = counts[:3], counts[3:]
+    series = [_series(count, upper, single) for count in counts[:3]]
+    fractions = [_fraction(count, upper, single) for count in counts[3:]]
+    one, zero = (0.0, 1.0) if upper else (1.0, 0.0)
+
+    def by_series(a: Any, x: Any) -> Any:
+        cases = x < 1, (x >= 1) & (a < 20), (x >= 1) & (a >= 20)
+        return pieces((a, x), *zip(cases, series, strict=True))
+
+    def by_fraction(a: Any, x: Any) -> Any:
+        cases = x < 1.2, (x >= 1.2) & (x < 2.2), (x >= 2.2) & (x < 20), x >= 20
+        return pieces((a, x), *zip(cases, fractions, strict=True))
 
     def formula(a: Any, x: Any) -> Any:
         proper = (a > 0) & (x > 0) & np.isfinite(a) & np.isfinite(x)
         finite = proper & (a < 1e37)
-        near = (a >= 20) & (x > 0.68 * a) & (x <= 1.35 * a)
+        near = finite & (a >= 20) & (x > 0.68 * a) & (x <= 1.35 * a)
         rest = finite & ~near
         low = x < np.maximum(a - 0.9 if upper else a, reach)  # where 1 - P has P's digits, and x - a + 1 is positive
-        special = rest & (x <= 0.8) & (np.where(x <= 0.5, -0.4 / np.log(x), 1.1 * x) >= a) & upper
-        series, fraction = rest & low & ~special, rest & ~low
-        one, zero = (0.0, 1.0) if upper else (1.0, 0.0)
+        small = rest & (x <= 0.8) & (np.where(x <= 0.5, -0.4 / np.log(x), 1.1 * x) >= a) & upper
+        far = (x > 0) & ((a == 0) | (np.isinf(x) & ~(a < 0) & (a != np.inf)))  # where P is 1
+        nothing = ((x == 0) & ~(a <= 0)) | ((a == np.inf) & ~(x < 0) & (x != np.inf))  # and where it is 0
         return pieces(
             (a, x),
-            (special, _small_upper),
-            (series & (x < 1), _series(series_terms[0], upper, single)),
-            (series & (x >= 1) & (a < 20), _series(series_terms[1], upper, single)),
-            (series & (x >= 1) & (a >= 20), _series(series_terms[2], upper, single)),
-            (fraction & (x < 1.2), _fraction(fraction_terms[0], upper, single)),
-            (fraction & (x >= 1.2) & (x < 2.2), _fraction(fraction_terms[1], upper, single)),
-            (fraction & (x >= 2.2) & (x < 20), _fraction(fraction_terms[2], upper, single)),
-            (fraction & (x >= 20), _fraction(fraction_terms[3], upper, single)),
-            (finite & near, _uniform(upper)),
+            (small, _small_upper),
+            (rest & low & ~small, by_series),
+            (rest & ~low, by_fraction),
+            (near, _uniform(upper)),
             (proper & ~finite, lambda a, x: np.where(x == a, 0.5, np.where(x < a, zero, one))),
-            ((x > 0) & ((a == 0) | (np.isinf(x) & ~(a < 0) & (a != np.inf))), lambda a, x: np.full_like(a, one)),
-            (((x == 0) & ~(a <= 0)) | ((a == np.inf) & ~(x < 0) & (x != np.inf)), lambda a, x: np.full_like(a, zero)),
+            (far, lambda a, x: np.full_like(a, one)),
+            (nothing, lambda a, x: np.full_like(a, zero)),
         )
 
     return formula
