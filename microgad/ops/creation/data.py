@@ -58,45 +58,55 @@ def tensor(
     if isinstance(data, function.Tensor):
         warn(COPIED)
         data = data.array
+    elif is_storage(data):  # whose memory it is, as in PyTorch, although all else is copied
+        return finished(_lent(data, dtype), device, requires_grad)
     else:
-        shared, data = is_storage(data), _lent(data, dtype)
-        if shared:  # as in PyTorch, although all else is copied
-            return finished(data, device, requires_grad)
+        data = _lent(data, dtype)
     if backend.is_gpu(data):
         array = data.copy() if dtype is None else data.astype(dtypes.of(dtype).dtype)
         return finished(array, device, requires_grad)
+    array = _array_of(data, dtype)
+    _check_kind(array)
+    return finished(array, backend.chosen(device), requires_grad)
+
+
+def _array_of(data: Any, dtype: Dtype) -> Any:
+    """A new array of data in a dtype, or in that which PyTorch finds for it: of arrays and Tensors their own."""
     found: list[Any] = []
     first = _first(data)
-    try:
-        array = np.array(_plain(data, found) if isinstance(first, function.Tensor) else data)
-    except (TypeError, GraphError):  # further on there is a Tensor of a GPU, or one that requires grad
-        array = np.array(_plain(data, found))
-    except ValueError:
-        _depth(data)
-        _even(data, data)
-        raise
+    array = _joined(data, first, found)
     if array.dtype == object:
         array = _of_objects(data, array, dtype)
     if isinstance(first, str) and first is not data:
         raise ArgumentError("tensor: too many dimensions 'str'")
+    if dtype is not None and backend.is_array(data):
+        _check_kind(data)
+        return array.astype(dtypes.of(dtype).dtype, copy=False)
     if dtype is not None:
-        kind = dtypes.of(dtype).dtype
-        if backend.is_array(data):
-            _check_kind(data)
-            array = array.astype(kind, copy=False)
-        else:
-            array = converted("tensor", array, kind)
-    elif found or (
-        first is not data and array.dtype not in (np.int64, np.bool_) and _among_numbers(data) and _plain(data, found)
-    ):
-        array = array.astype(functools.reduce(dtypes.promote_types, found).dtype)
-    elif not hasattr(first, "dtype"):
-        if array.dtype == np.uint64 or (type(first) is int and array.dtype.kind == "f" and _overflows(data)):
-            raise ArgumentError("tensor: Overflow: a number is too large for int64; give dtype=torch.uint64")
-        if array.dtype.kind in "biufc":  # of what has a buffer, such as a bytearray, the numbers alone count
-            array = array.astype(dtypes.default_for("bifc".index(array.dtype.kind.replace("u", "i"))), copy=False)
-    _check_kind(array)
-    return finished(array, backend.chosen(device), requires_grad)
+        return converted("tensor", array, dtypes.of(dtype).dtype)
+    if not found and first is not data and array.dtype not in (np.int64, np.bool_) and _among_numbers(data):
+        _plain(data, found)
+    if found:
+        return array.astype(functools.reduce(dtypes.promote_types, found).dtype)
+    if hasattr(first, "dtype"):
+        return array
+    if array.dtype == np.uint64 or (type(first) is int and array.dtype.kind == "f" and _overflows(data)):
+        raise ArgumentError("tensor: Overflow: a number is too large for int64; give dtype=torch.uint64")
+    if array.dtype.kind in "biufc":  # of what has a buffer, such as a bytearray, the numbers alone count
+        array = array.astype(dtypes.default_for("bifc".index(array.dtype.kind.replace("u", "i"))), copy=False)
+    return array
+
+
+def _joined(data: Any, first: Any, found: list[Any]) -> Any:
+    """data as an array by NumPy, with numbers for Tensors: where there are such, `found` gets the dtypes of all."""
+    try:
+        return np.array(_plain(data, found) if isinstance(first, function.Tensor) else data)
+    except (TypeError, GraphError):  # further on there is a Tensor of a GPU, or one that requires grad
+        return np.array(_plain(data, found))
+    except ValueError:
+        _depth(data)
+        _even(data, data)
+        raise
 
 
 def _lent(data: Any, dtype: Dtype) -> Any:
