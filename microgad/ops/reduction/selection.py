@@ -181,9 +181,7 @@ def _part(pair: Pair, begin: Any, n: int, in_order: Any, wanted: Any = None) -> 
         first, last = first[long], last[long]
         length, tied = last - first, ties.reshape(-1)[last - 1] - ties.reshape(-1)[first]
         equal = (tied == length - 1) & (length <= SHORT << depth)
-        for size in set(length[equal].tolist()):
-            at = first[equal & (length == size)][:, None] + np.arange(size)
-            places[at] = places[at[:, _equal_sorted(size)]]
+        _sort_equal(places, first[equal], length[equal])
         mixed = (tied > 0) & ~equal
         if not mixed.any():
             return ties
@@ -196,8 +194,15 @@ def _part(pair: Pair, begin: Any, n: int, in_order: Any, wanted: Any = None) -> 
         cut, _ = _partition(pair, first, last)
         first, last = np.concatenate([first, cut]), np.concatenate([cut, last])
         if wanted is not None:
-            here = wanted[first // n]
-            first, last = first[(first <= here) & (here < last)], last[(first <= here) & (here < last)]
+            here = (first <= wanted[first // n]) & (wanted[first // n] < last)
+            first, last = first[here], last[here]
+
+
+def _sort_equal(places: Any, first: Any, length: Any) -> None:
+    """std::sort of parts of equal elements, those of one length at once."""
+    for size in set(length.tolist()):
+        at = first[length == size][:, None] + np.arange(size)
+        places[at] = places[at[:, _equal_sorted(size)]]
 
 
 @functools.lru_cache(maxsize=64)
@@ -223,21 +228,21 @@ def _partition(pair: Pair, first: Any, last: Any, inner: bool = False) -> tuple[
     length = last - first - 1
     end = np.cumsum(length)
     start = end - length
-    at = np.arange(end[-1]) + np.repeat(first + 1 - start, length)
+    at = np.arange(end[-1]) + np.repeat(first + 1 - start, length)  # the elements but the pivots, part behind part
     values, pivot = pair[0][at], np.repeat(pair[0][first], length)
-    left, right = values >= pivot, values <= pivot
+    left, right = values >= pivot, values <= pivot  # what stops a scan from that side
     if inner:  # whose scans begin behind what stops them
         left[start] = right[end - 1] = False
     left, right = (np.concatenate([[-1], np.flatnonzero(x), [len(at)]]) for x in (left, right))
     i, j = np.searchsorted(left, start), np.searchsorted(right, end) - 1  # the outermost of each part
-    count = np.minimum(np.searchsorted(left, end) - i, j + 1 - np.searchsorted(right, start))
+    count = np.minimum(np.searchsorted(left, end) - i, j + 1 - np.searchsorted(right, start))  # pairs in each part
     before = np.cumsum(count) - count
-    k = np.arange(before[-1] + count[-1]) - np.repeat(before, count)
+    k = np.arange(before[-1] + count[-1]) - np.repeat(before, count)  # the number of a pair in its part
     here, there = left[np.repeat(i, count) + k], right[np.repeat(j, count) - k]
     swapped = here < there
     _swap(pair, at[here[swapped]], at[there[swapped]])
     done = np.add.reduceat(swapped, before, dtype=np.int64)
-    i, j = i + done, j - done
+    i, j = i + done, j - done  # the first stops that aren't swapped
     met = (left[i] == right[j]) & inner  # at an element that goes with itself
     return at[np.minimum(left[i + met], right[j + 1])], at[np.maximum(right[j - met], left[i - 1])]
 
