@@ -248,17 +248,7 @@ def vmap(
     def mapped(*args: Any, **kwargs: Any) -> Any:
         leaves, rebuild = flatten(args, tensors_only=False)
         dims = _spread(in_dims, args, "in_dims")
-        for x, d in zip(leaves, dims, strict=True):
-            if d is not None and not (isinstance(x, Tensor) and -x.ndim <= d < x.ndim):
-                what = f"a Tensor of {x.ndim} dimensions" if isinstance(x, Tensor) else type(x).__name__
-                raise errors.ArgumentError(f"vmap: in_dims has {d!r} for an argument that is {what}")
-        sizes = {x.shape[d] for x, d in zip(leaves, dims, strict=True) if d is not None}
-        if len(sizes) != 1:
-            raise errors.ShapeError(
-                f"vmap: the mapped dimensions must be of one size, got {sorted(sizes)}" if sizes
-                else "vmap: at least one argument must be mapped over, but every in_dim is None"
-            )  # fmt: skip
-        (size,) = sizes
+        size = _size_mapped(leaves, dims)
         if not size:  # of no slice, one of zeros tells what it would be
             leaves = [x if d is None else x.sum(d, True).to(x.dtype) for x, d in zip(leaves, dims, strict=True)]
         width = chunk_size or size or 1
@@ -278,6 +268,21 @@ def vmap(
         return found if size else _joined([found], out_dims, lambda parts, at: parts[0].narrow(at, 0, 0))
 
     return mapped
+
+
+def _size_mapped(leaves: Sequence[Any], dims: Sequence[int | None]) -> int:
+    """How many slices there are: the one size of the dimensions that are mapped over."""
+    for x, d in zip(leaves, dims, strict=True):
+        if d is not None and not (isinstance(x, Tensor) and -x.ndim <= d < x.ndim):
+            what = f"a Tensor of {x.ndim} dimensions" if isinstance(x, Tensor) else type(x).__name__
+            raise errors.ArgumentError(f"vmap: in_dims has {d!r} for an argument that is {what}")
+    sizes = {x.shape[d] for x, d in zip(leaves, dims, strict=True) if d is not None}
+    if len(sizes) != 1:
+        raise errors.ShapeError(
+            f"vmap: the mapped dimensions must be of one size, got {sorted(sizes)}" if sizes
+            else "vmap: at least one argument must be mapped over, but every in_dim is None"
+        )  # fmt: skip
+    return sizes.pop()
 
 
 def _of_slices(

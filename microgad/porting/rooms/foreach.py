@@ -48,16 +48,7 @@ def of(name: str) -> Callable[..., Any] | None:
         args = (*args, *(options.pop(name) for name in _NAMES if name in options))
         if name == "pow" and not isinstance(args[0], (list, tuple)):  # a number to the power of each
             return (args[0] ** x for x in _checked(name, args[1]))
-        columns = [_checked(name, args[0])]
-        for x in args[1:]:
-            if isinstance(x, Tensor) and name.startswith("addc"):  # a value for each
-                x = x.tolist()
-            elif isinstance(x, Tensor) and x.ndim:
-                raise ArgumentError(f"_foreach_{name}: a tensor for all must be of 0 dimensions, but has {x.ndim}")
-            columns.append(x if isinstance(x, (list, tuple)) else [x] * len(columns[0]))
-        count = len(columns[0])
-        if wrong := [len(x) for x in columns if len(x) != count]:
-            raise ShapeError(f"_foreach_{name}: lists must be of one length, but are of {count} and {wrong[0]}")
+        columns = _columns(name, args)
         if name.startswith("addc") and len(columns) == 4:
             return (one(*row, value=value) for *row, value in zip(*columns, strict=True))
         return (one(*row, **options) for row in zip(*columns, strict=True))
@@ -73,6 +64,21 @@ def of(name: str) -> Callable[..., Any] | None:
     made = foreach_ if name.endswith("_") else foreach
     made.__name__ = made.__qualname__ = f"_foreach_{name}"
     return made
+
+
+def _columns(name: str, args: Sequence[Any]) -> list[Any]:
+    """A list for each argument, of one length: what is the same for all is repeated."""
+    columns = [_checked(name, args[0])]
+    for x in args[1:]:
+        if isinstance(x, Tensor) and name.startswith("addc"):  # a value for each
+            x = x.tolist()
+        elif isinstance(x, Tensor) and x.ndim:
+            raise ArgumentError(f"_foreach_{name}: a tensor for all must be of 0 dimensions, but has {x.ndim}")
+        columns.append(x if isinstance(x, (list, tuple)) else [x] * len(columns[0]))
+    count = len(columns[0])
+    if wrong := [len(x) for x in columns if len(x) != count]:
+        raise ShapeError(f"_foreach_{name}: lists must be of one length, but are of {count} and {wrong[0]}")
+    return columns
 
 
 def _checked(name: str, tensors: Any) -> Sequence[Tensor]:

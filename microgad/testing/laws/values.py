@@ -104,7 +104,7 @@ def float32(case: Case) -> None:
     if not case.one_in(2, 1) or not all(x.array.dtype in NARROW for x in case.inputs if _is_floating(x)):
         return
     _unrounded(case)
-    single = case.mapped(lambda a: a.astype(NARROW.get(a.dtype, a.dtype)))
+    single = case.mapped(_narrowed)
     calls = Calls()
     with state.scope(observer=calls):
         try:
@@ -115,6 +115,23 @@ def float32(case: Case) -> None:
             raise
     if any(map(calls.constants, NARROW)):
         return
+    _narrow_all_the_way(case, outs)
+    if case.order > 1:
+        _ = case.at(single).classes  # which takes second derivatives: there another dtype may be refused
+    gradients = pull(outs, wanted(single), [s.astype(z.array.dtype) for s, z in zip(case.seeds, outs, strict=True)])
+    if not case.draws and all(map(_is_ordinary, case.inputs)):  # another dtype, other draws
+        eps = float(np.finfo(np.float32).eps)
+        rounded = case.mapped(lambda a: _narrowed(a).astype(a.dtype))
+        same = case if all(map(_same_values, rounded, case.inputs)) else case.at(rounded)
+        same.seeds = case.seeds
+        same.agrees(Evaluation([z.array for z in outs], gradients), "in float32", eps)
+
+
+def _narrowed(array: Any) -> Any:
+    return array.astype(NARROW.get(array.dtype, array.dtype))
+
+
+def _narrow_all_the_way(case: Case, outs: list[Tensor]) -> None:
     for k, (y, z) in enumerate(zip(case.outs, outs, strict=True)):
         if z.array.dtype != NARROW.get(y.array.dtype, z.array.dtype):
             raise AssertionError(f"of float32 inputs output {k} is {z.array.dtype}")
@@ -122,15 +139,6 @@ def float32(case: Case) -> None:
         for dtype in node.dtype if isinstance(node.dtype, list) else [node.dtype]:
             if dtype in NARROW:
                 raise AssertionError(f"of float32 inputs {type(node).__name__}, on the way, gives {dtype}")
-    if case.order > 1:
-        _ = case.at(single).classes  # which takes second derivatives: there another dtype may be refused
-    gradients = pull(outs, wanted(single), [s.astype(z.array.dtype) for s, z in zip(case.seeds, outs, strict=True)])
-    if not case.draws and all(map(_is_ordinary, case.inputs)):  # another dtype, other draws
-        eps = float(np.finfo(np.float32).eps)
-        rounded = case.mapped(lambda a: a.astype(NARROW.get(a.dtype, a.dtype)).astype(a.dtype))
-        same = case if all(map(_same_values, rounded, case.inputs)) else case.at(rounded)
-        same.seeds = case.seeds
-        same.agrees(Evaluation([z.array for z in outs], gradients), "in float32", eps)
 
 
 def _unrounded(case: Case) -> None:
