@@ -47,29 +47,20 @@ def as_code(finding: Finding) -> str:
         imports.append(f"from {module} import {op}")
     else:
         op = "f"
-        lines.append(f"f = ...  # PLACEHOLDER: put what was checked here: {_in_a_line(finding.op)}")
+        lines.append(_missing(op, f"put what was checked here: {_in_a_line(finding.op)}"))
     inputs = dict(zip(places(finding.names), finding.names, strict=True))
     arguments: list[str] = []
     for i, value in enumerate(finding.arguments):
-        given, written = inputs.get(i, ""), _written(value)
+        given = inputs.get(i, "")
         name = given if given.isidentifier() and given not in TAKEN | {op, *arguments} else f"x{i}"
-        if backend.is_array(value) and written:
-            lines.append(f"{name} = {_tensor(written, i in inputs)}")
-        elif written is None:
-            lines.append(f"{name} = ...  # PLACEHOLDER: {_in_a_line(repr(value))}")
-        else:
-            name = written
-        arguments.append(name)
+        arguments.append(_written_or_named(lines, name, value, i in inputs))
     bound: list[str] = []
     for i, (name, value) in enumerate([*(("", x) for x in finding.bound[0]), *finding.bound[1].items()]):
-        written = _written(value)
-        if written is None:
-            written = f"bound{i}"
-            lines.append(f"{written} = ...  # PLACEHOLDER: {_in_a_line(repr(value))}")
+        written = _written_or_named(lines, f"bound{i}", value)
         bound.append(f"{name}={written}" if name else written)
     called, options = _bound(op, bound), f"order={finding.order}"
     if finding.form == "vjp":
-        lines.append("vjp = ...  # PLACEHOLDER: its derivative, as it was checked")
+        lines.append(_missing("vjp", "its derivative, as it was checked"))
         options += f", vjp={_bound('vjp', bound)}"
     called = f"torch_function({called})" if finding.form == "torch" else called
     lines.append(f"check_grads({called}, {_tuple(arguments)}, {options})")
@@ -78,6 +69,22 @@ def as_code(finding: Finding) -> str:
     if any("base64." in line for line in lines):
         imports.insert(0, "import base64")
     return "\n".join([*imports, "", *lines])
+
+
+def _written_or_named(lines: list[str], name: str, value: Any, requires_grad: bool | None = None) -> str:
+    """What stands for a value in a call: itself, or a name for a PLACEHOLDER, or for a Tensor if that is said of it."""
+    written = _written(value)
+    if written is None:
+        lines.append(_missing(name, _in_a_line(repr(value))))
+    elif requires_grad is not None and backend.is_array(value):
+        lines.append(f"{name} = {_tensor(written, requires_grad)}")
+    else:
+        return written
+    return name
+
+
+def _missing(name: str, said: str) -> str:
+    return f"{name} = ...  # PLACEHOLDER: {said}"
 
 
 def _bound(name: str, arguments: list[str]) -> str:
