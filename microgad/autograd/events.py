@@ -165,13 +165,26 @@ class EventList(list[Any]):
         if top_level_events_only:
             events = [event for event in events if getattr(event, "cpu_parent", None) is None]
         events = events[: len(events) if row_limit < 0 else row_limit]
+        widest = max_name_column_width, max_shapes_column_width, max_src_column_width
+        columns = self._columns(events, time_unit, *widest)
+        widths = [max(12, *map(len, [name, *cells])) for name, cells in columns.items()]
+        rule = "  ".join("-" * width for width in widths) + "  "
+        rows = [columns, *zip(*columns.values(), strict=True)]
+        lines = ["  ".join(f"{cell:>{n}}" for cell, n in zip(row, widths, strict=True)) + "  " for row in rows]
+        top = ["=" * len(rule), header] if header is not None else []
+        last = f"Self CPU time total: {as_time(self.self_cpu_time_total, time_unit)}"
+        return "\n".join([*top, rule, lines[0], rule, *lines[1:], rule, last, ""])
+
+    def _columns(
+        self, events: list[Any], time_unit: str | None, name_width: int, shapes_width: int, source_width: int
+    ) -> dict[str, list[str]]:
         total = self.self_cpu_time_total
 
         def part(us: float) -> str:
             return f"{100 * us / total if total else 0:.2f}%"
 
         columns: dict[str, list[str]] = {
-            "Name": [_cut(event.key, max_name_column_width) for event in events],
+            "Name": [_cut(event.key, name_width) for event in events],
             "Self CPU %": [part(event.self_cpu_time_total) for event in events],
             "Self CPU": [as_time(event.self_cpu_time_total, time_unit) for event in events],
             "CPU total %": [part(event.cpu_time_total) for event in events],
@@ -183,20 +196,12 @@ class EventList(list[Any]):
             columns["Self CPU Mem"] = [as_bytes(event.self_cpu_memory_usage) for event in events]
         columns["# of Calls"] = [str(event.count) for event in events]
         if self._shapes and any(event.input_shapes for event in events):
-            columns["Input Shapes"] = [_cut(str(event.input_shapes), max_shapes_column_width) for event in events]
+            columns["Input Shapes"] = [_cut(str(event.input_shapes), shapes_width) for event in events]
         if any(event.stack for event in events):
-            columns["Source Location"] = [
-                _cut(event.stack[0] if event.stack else "", max_src_column_width) for event in events
-            ]
+            columns["Source Location"] = [_cut(event.stack[0] if event.stack else "", source_width) for event in events]
         if self._flops:
             columns["Total FLOPs"] = [str(event.flops or "--") for event in events]
-        widths = [max(12, *map(len, [name, *cells])) for name, cells in columns.items()]
-        rule = "  ".join("-" * width for width in widths) + "  "
-        rows = [columns, *zip(*columns.values(), strict=True)]
-        lines = ["  ".join(f"{cell:>{n}}" for cell, n in zip(row, widths, strict=True)) + "  " for row in rows]
-        top = ["=" * len(rule), header] if header is not None else []
-        last = f"Self CPU time total: {as_time(total, time_unit)}"
-        return "\n".join([*top, rule, lines[0], rule, *lines[1:], rule, last, ""])
+        return columns
 
     def export_chrome_trace(self, path: str, metadata: dict[str, Any] | None = None) -> None:
         """Write what chrome://tracing and Perfetto show; compressed where the path ends in .gz."""
