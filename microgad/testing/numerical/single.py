@@ -39,17 +39,21 @@ def in_few_digits(check: Check, draws: SameDraws) -> None:
         spread = [0.0] * len(double)
         for _ in range(3):  # what the rounding of the inputs does to the gradients
             with away(check.tensors, check.rng, eps):
-                for i, g in enumerate(pull(recorded())):
-                    if g is not None and g.size:
-                        spread[i] = max(spread[i], float(np.abs(g - double[i]).max()))
+                moved = pull(recorded())
+            apart = [0.0 if g is None or not g.size else _apart(g, d) for g, d in zip(moved, double, strict=True)]
+            spread = list(map(max, spread, apart))
     for name, a, b, s in zip(check.names, single, double, spread, strict=True):
         if a is None or b is None or not a.size:
             continue
         largest = float(np.abs(b).max())
         if not least < largest < most:
             continue  # it may overflow on the way
-        if not float(np.abs(a - b).max()) <= 16 * s + max(1e-4, 32 * eps) * largest:
+        if not _apart(a, b) <= 16 * s + max(1e-4, 32 * eps) * largest:
             raise GradcheckError(
-                f"{check.name}: the gradient of {name} differs by {float(np.abs(a - b).max()):.3g} between "
+                f"{check.name}: the gradient of {name} differs by {_apart(a, b):.3g} between "
                 f"{coarsest.dtype} and float64, where the largest entry is {largest:.3g}"
             )
+
+
+def _apart(a: Any, b: Any) -> float:
+    return float(np.abs(a - b).max())
