@@ -90,9 +90,7 @@ class VisionDataset(Dataset[Any]):
         return ""
 
     def _transformed(self, image: Any, target: Any) -> tuple[Any, Any]:
-        if self.transform is not None:
-            image = self.transform(image)
-        return image, target if self.target_transform is None else self.target_transform(target)
+        return StandardTransform(self.transform, self.target_transform)(image, target)
 
     def _picture(self, pixels: Any, mode: str) -> Any:
         """An image of Pillow's; where it isn't installed the array for a transform, else a Tensor."""
