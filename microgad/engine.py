@@ -205,7 +205,7 @@ def _fit(node: Function, i: int, g: Any, create_graph: bool) -> tuple[Any, bool]
     """A gradient in its input's shape and dtype, and whether the array is nobody else's."""
     edge = node.edges[i]
     if g.shape != edge.shape:
-        if not _stretches(edge.shape, g.shape) or (g.shape != node.shape and not node.broadcasts):
+        if not stretches(edge.shape, g.shape) or (g.shape != node.shape and not node.broadcasts):
             raise errors.ShapeError(
                 f"{_name(node)}: its derivative for {argument(node, i)} has shape {tuple(g.shape)}, but the "
                 f"input's shape is {edge.shape}"
@@ -226,7 +226,7 @@ def _fit(node: Function, i: int, g: Any, create_graph: bool) -> tuple[Any, bool]
     return g, owned
 
 
-def _stretches(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+def stretches(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
     """Whether arrays of a shape broadcast to another."""
     return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape[::-1], to[::-1], strict=False))
 

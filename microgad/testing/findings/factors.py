@@ -8,7 +8,8 @@ from itertools import chain, combinations
 
 import numpy as np
 
-from .fitting import Case, broadcasts, simple, small, spread, text
+from ...engine import stretches
+from .fitting import Case, simple, small, spread, text
 
 
 def times(k: float) -> str:
@@ -58,7 +59,7 @@ def ties(case: Case) -> str | None:
     _, which, counts = np.unique(case.x, return_inverse=True, return_counts=True)
     where = {"is 0": case.x == 0, "has equal values": counts[which] > 1}
     for i, name, value in case.values():
-        if i != case.at and broadcasts(value.shape, case.x_shape):
+        if i != case.at and stretches(value.shape, case.x_shape):
             where[f"is equal to {name}" if value.ndim else f"is {value:g}"] = case.x == spread(value, case.x_shape)
     for said, at in where.items():
         if at[rows].all() and not case.dead[~at].all():  # and it is right somewhere else

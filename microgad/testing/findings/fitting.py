@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend
+from ...engine import stretches
 from .finding import Finding
 
 Matrix = Any  # (x.size, y.size): row i is the derivative of all of the output by element i of the input
@@ -145,7 +146,7 @@ class Case:
 
     def shared(self, axes: Sequence[int]) -> str:
         """Say `axis 0 of the output, where b is broadcast`."""
-        how = "broadcast" if broadcasts(self.x_shape, self.y_shape) else "used again"
+        how = "broadcast" if stretches(self.x_shape, self.y_shape) else "used again"
         return f"{self.axes(axes)}, where {self.name} is {how}"
 
 
@@ -169,11 +170,6 @@ def places(names: tuple[str, ...]) -> list[int]:
 def off_diagonal(where: Matrix) -> Matrix:
     """A matrix of truth values, without those on the diagonal."""
     return where & (np.arange(where.shape[0])[:, None] != np.arange(where.shape[1]))
-
-
-def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
-    """Whether a shape can be stretched to another."""
-    return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape[::-1], to[::-1], strict=False))
 
 
 def spread(value: Any, shape: tuple[int, ...]) -> Any:

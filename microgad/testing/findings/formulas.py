@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .fitting import Case, broadcasts, spread
+from ...engine import stretches
+from .fitting import Case, spread
 
 Map = Callable[[Any], Any]
 
@@ -73,7 +74,7 @@ def value_factor(case: Case) -> str | None:
         (name, spread(value, shape).reshape(column))  # for the elements of the input, or for those of the output
         for _, name, value in case.values()
         for shape, column in ((case.x_shape, (-1, 1)), (case.y_shape, (1, -1)))
-        if value.ndim and broadcasts(value.shape, shape)
+        if value.ndim and stretches(value.shape, shape)
     ]
     for (name, value), (form, function) in product(factors, FORMS.items()):
         for said, by in (("is too much", function(value)), ("is missing", 1 / function(value))):
