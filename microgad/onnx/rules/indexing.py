@@ -192,8 +192,11 @@ def rows(w: Writer, step: Step) -> Any:
 
 
 @rule("one_hot")
-def one_hot(w: Writer, step: Step) -> Any:
+def at_classes(w: Writer, step: Step) -> Any:
     depth = step.settings["num_classes"]
-    depth = w.static(step.shapes[0][-1]) if depth < 0 else depth
-    ends = w.constant([0, 1], INT64)
-    return w.op("OneHot", w.of(step.inputs[0]), w.constant(depth, INT64), ends, axis=-1)
+    return one_hot(w, w.of(step.inputs[0]), w.static(step.shapes[0][-1]) if depth < 0 else depth, INT64)
+
+
+def one_hot(w: Writer, classes: Symbol, count: Any, dtype: Any) -> Any:
+    """(..., C): 1 at the class, 0 at the others."""
+    return w.op("OneHot", classes, w.ints([count]), w.constant([0, 1], dtype))

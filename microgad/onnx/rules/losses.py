@@ -9,6 +9,7 @@ from ...ops.loss.reduced import chosen
 from ..recording import Step
 from ..writer import INT64, Symbol, Writer, rule
 from .elementwise import clip, every
+from .indexing import one_hot
 from .layers import column
 from .movement import unsqueezed
 
@@ -80,11 +81,6 @@ def binary_cross_entropy(w: Writer, step: Step) -> Any:
     least = w.constant(-100, x.dtype)
     own, other = (w.op("Max", w.op("Log", part), least) for part in (x, 1 - x))
     return -(t * own + (1 - t) * other)
-
-
-def one_hot(w: Writer, classes: Symbol, count: Any, dtype: Any) -> Any:
-    """(..., C): 1 at the class, 0 at the others."""
-    return w.op("OneHot", classes, w.ints([count]), w.constant([0, 1], dtype))
 
 
 def summed(w: Writer, x: Symbol, *axes: int) -> Any:
