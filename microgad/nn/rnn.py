@@ -125,30 +125,36 @@ class RNNBase(Module):
         Gives the last layer's state of each step, of both directions side by side, and all layers' states at the end.
         """
         states = None if hx is None else [hx] if isinstance(hx, Tensor) else list(hx)
-        x: Any
-        x, batch_sizes, order, back = input if isinstance(input, PackedSequence) else (input, None, None, None)
+        out: Any
+        if isinstance(input, PackedSequence):
+            data, batch_sizes, order, back = input
+            if states is not None and order is not None:
+                states = [s.index_select(1, order) for s in states]
+            data, states = self._batched(data, batch_sizes, states)
+            out = PackedSequence(data, batch_sizes, order, back)
+            if back is not None:
+                states = [s.index_select(1, back) for s in states]
+        else:
+            self._check_dimensions(input, states)
+            if input.ndim == 2:
+                axis = 0 if self.batch_first else 1
+                states = None if states is None else [s.unsqueeze(1) for s in states]
+                out, states = self._batched(input.unsqueeze(axis), None, states)
+                out, states = out.squeeze(axis), [s.squeeze(1) for s in states]
+            else:
+                out, states = self._batched(input, None, states)
+        return out, tuple(states) if len(states) > 1 else states[0]
+
+    def _batched(self, x: Tensor, batch_sizes: Any, states: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
         packed = batch_sizes is not None
-        one = not packed and x.ndim == 2
-        if not packed:
-            self._check_dimensions(x, states)
-        if one:
-            x = x.unsqueeze(0 if self.batch_first else 1)
-            states = None if states is None else [s.unsqueeze(1) for s in states]
-        batch = x.shape[0 if self.batch_first else 1] if batch_sizes is None else int(batch_sizes[0])
+        batch = int(batch_sizes[0]) if packed else x.shape[0 if self.batch_first else 1]
         leading = self.num_layers * (1 + self.bidirectional), batch
         shapes: list[tuple[int, ...]] = [(*leading, size) for size in self._state_sizes()]
         if states is None:
             states = [zeros(shape, dtype=x.dtype, device=x.device) for shape in shapes]
-        elif order is not None:
-            states = [s.index_select(1, order) for s in states]
         self._check(x, states, shapes, 2 if packed else 3)
         out, *states = self._run(x, batch_sizes, states)
-        if one:
-            out, states = out.squeeze(0 if self.batch_first else 1), [s.squeeze(1) for s in states]
-        if back is not None:
-            states = [s.index_select(1, back) for s in states]
-        last = tuple(states) if len(states) > 1 else states[0]
-        return PackedSequence(out, batch_sizes, order, back) if packed else out, last
+        return out, states
 
     def _check_dimensions(self, x: Tensor, states: list[Tensor] | None) -> None:
         if x.ndim not in (2, 3):
