@@ -124,19 +124,23 @@ def _array(values: Sequence[Constant], points: Sequence[dict[str, int]]) -> Any:
         return fitted([x.item() for x in arrays], points)
     shape = tuple(merged([x.shape for x in arrays], points))
     filled = [x for x in arrays if x.size]
-    if any(isinstance(n, Varying) for n in shape) or not filled:
-        return Varying(f"an array {first.shape}")
-    corner = filled[0].flat[0]
-    if all((x == corner).all() or (corner != corner and (x != x).all()) for x in filled):
-        return Grown(shape, first.dtype, corner)
-    for axis in range(first.ndim if first.dtype != bool else 0):
-        lines = [np.moveaxis(x, axis, -1) for x in filled]
+    known = filled and not any(isinstance(n, Varying) for n in shape)
+    return (_grown(filled, shape) if known else None) or Varying(f"an array {first.shape}")
+
+
+def _grown(arrays: Sequence[Any], shape: tuple[Any, ...]) -> Grown | None:
+    """What fills arrays of any size alike: one value, or numbers with equal steps along an axis."""
+    dtype, corner = arrays[0].dtype, arrays[0].flat[0]
+    if all((x == corner).all() or (corner != corner and (x != x).all()) for x in arrays):
+        return Grown(shape, dtype, corner)
+    for axis in range(len(shape) if dtype.kind != "b" else 0):
+        lines = [np.moveaxis(x, axis, -1) for x in arrays]
         step = next((line.flat[1] - line.flat[0] for line in lines if line.shape[-1] > 1), None)
         if step is not None and all(
-            (line == (corner + step * np.arange(line.shape[-1])).astype(first.dtype)).all() for line in lines
+            (line == (corner + step * np.arange(line.shape[-1])).astype(dtype)).all() for line in lines
         ):
-            return Grown(shape, first.dtype, corner, axis, step)
-    return Varying(f"an array {first.shape}")
+            return Grown(shape, dtype, corner, axis, step)
+    return None
 
 
 def together(recordings: Sequence[Recording], points: Sequence[dict[str, int]]) -> list[Step]:
