@@ -205,15 +205,11 @@ class _Walk:
             return no_gradient(self.called, "unused", self.starts[0], "no operation on the tape reads it")
         ends = self.ends + [op for op, _, _ in self.cuts.values() if not self.readers[op.number]]
         ends += [op for op, _, _ in self.cuts.values() if op not in ends]
-        first = min((op.number for op in ends), default=0)
-        unknown = [
-            source for source in self.tape.sources
-            if source.number in self.leading and source.shape is not None and not 0 <= source.number < first
-        ]  # fmt: skip
-        before = [op for op in ends if any(self._read_at(source) > op.number for source in unknown)]
-        last = max(before or ends, key=lambda op: op.number, default=None)
-        if last is None:
+        if not ends:
             return no_gradient(self.called, "unknown", None, "nothing on the tape leads from it to the loss")
+        unknown = self._appearing_after(min(op.number for op in ends))
+        before = [op for op in ends if any(self._read_at(source) > op.number for source in unknown)]
+        last = max(before or ends, key=lambda op: op.number)
         _, reason, beside = self.cuts.get(last.number, (last, None, last))
         number = any(math.prod(shape) == 1 for shape in last.shapes)
         after = [x for x in unknown if self._read_at(x) > last.number and (number or x.shape in last.shapes)]
@@ -223,13 +219,18 @@ class _Walk:
         why = f"nothing that reads the result of {place(last)} leads to the loss"
         if not after:
             return no_gradient(self.called, "unused", last, why)
-        after.sort(key=lambda source: source.shape not in last.shapes)
-        reader = self.readers[after[0].number][0][0]
+        back = min(after, key=lambda source: source.shape not in last.shapes)
+        reader = self.readers[back.number][0][0]
         why += (
             ". If it was taken off as a number, an array or indices (item(), tolist(), numpy(), torch.tensor(...), "
-            f"argsort(), ...), it may have come back as {_called(after[0])}, of unknown origin, in {place(reader)}"
+            f"argsort(), ...), it may have come back as {_called(back)}, of unknown origin, in {place(reader)}"
         )
         return no_gradient(self.called, "left", last, why)
+
+    def _appearing_after(self, number: int) -> list[Source]:
+        """Sources on the way to the loss whose values may come from an operation, or from one after it."""
+        on_the_way = [x for x in self.tape.sources if x.number in self.leading and x.shape is not None]
+        return [x for x in on_the_way if not 0 <= x.number < number]
 
     def _read_at(self, source: Source) -> int:
         return min((op.number for op, _ in self.readers[source.number]), default=-1)
