@@ -94,19 +94,21 @@ def table(
     whole = _COSTS["time"](tape.ops)
     lines = []
     for key, ops in items[:rows]:
-        line = _words(ops[0], key, by) + ([f"{len(ops):,}"] if by else [])
-        line += [size(total(ops)), count(flops(ops))]
-        if timed:
-            line += [
-                f"{1e3 * sum(getattr(op, name) or 0 for op in ops):.3f}" for name in ("seconds", "backward_seconds")
-            ]
-            line.append(f"{100 * _COSTS['time'](ops) / whole if whole else 0:.1f} %")
-        lines.append(line)
+        calls = [f"{len(ops):,}"] if by else []
+        times = _times(ops, whole) if timed else []
+        lines.append([*_words(ops[0], key, by), *calls, size(total(ops)), count(flops(ops)), *times])
     more = f"... {len(items) - rows:,} more ...\n" if len(items) > rows else ""
     footer = f"{more}{summary(tape)}, {count(flops(tape.ops))} flops"
     if timed:
         footer += f", {1e3 * whole:.3f} ms"
     return Table(columns, lines, len(heads), footer, width)
+
+
+def _times(ops: list[Op], whole: float) -> list[str]:
+    """The cells of what operations took forward and backward, and of their share in the whole."""
+    forward, backward = sum(op.seconds or 0 for op in ops), sum(op.backward_seconds or 0 for op in ops)
+    share = 100 * (forward + backward) / whole if whole else 0
+    return [f"{1e3 * forward:.3f}", f"{1e3 * backward:.3f}", f"{share:.1f} %"]
 
 
 def module_of(op: Op, depth: int | None = None) -> str:
