@@ -402,6 +402,11 @@ def sketched(tape: Tape, options: Options, limit: int | None, free: Sequence[str
             rolled = Sketch(tape, replace(options, roll=True), modules) if busy and "roll" in free else sketch
             return rolled if rolled.rolls else sketch
     assert limit is not None
+    return _cut_down(tape, options, limit, free, modules)
+
+
+def _cut_down(tape: Tape, options: Options, limit: int, free: Sequence[str], modules: Modules) -> Sketch:
+    """Rolled and folded, and with modules closed from the deepest on, until it fits; else in parts of its size."""
     options = replace(options, roll=options.roll or "roll" in free, fold=options.fold or "fold" in free)
     tries = [options]
     if "depth" in free:
