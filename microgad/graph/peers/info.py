@@ -160,7 +160,7 @@ def summary(
     default = ("output_size", "num_params") if runs else ("num_params",)
     columns = tuple(ColumnSettings(name).value for name in (default if col_names is None else col_names))
     rows = {RowSettings(name).value for name in (("depth",) if row_settings is None else row_settings)}
-    chosen = Mode("eval" if mode is None else mode)
+    training = Mode("eval" if mode is None else mode) is Mode.TRAIN
     if verbose is None:
         verbose = 0 if getattr(sys, "ps1", "") else 1
     if verbose not in (0, 1, 2):
@@ -173,15 +173,12 @@ def summary(
         raise ArgumentError(
             f"summary: the columns {', '.join(sorted(_OF_A_RUN & set(columns)))} need input_size or input_data"
         )
-    args: Any = input_data
+    args: Any = [input_data] if isinstance(input_data, (Tensor, np.ndarray)) else input_data
     if input_size is not None:
         sizes = _sizes(input_size)
         args = [_random(size, dtype, batch_dim) for size, dtype in zip(sizes, dtypes or [None] * len(sizes))]  # noqa: B905
-    args = [args] if isinstance(args, (Tensor, np.ndarray)) else args
-    args = _moved(args, device)
-    layers = called(
-        model, args, {k: _moved(x, device) for k, x in kwargs.items()}, batch_dim, chosen is Mode.TRAIN, device
-    )
+    args, kwargs = _moved(args, device), {name: _moved(x, device) for name, x in kwargs.items()}
+    layers = called(model, args, kwargs, batch_dim, training, device)
     shapes = rebuilt(args, lambda x: tuple(x.shape) if _is_array(x) else x) if runs else None
     total = sum(x.nbytes for x in leaves(args) if _is_array(x))
     found = ModelStatistics(layers, shapes, total, columns, rows, col_width, depth, verbose)
