@@ -13,9 +13,9 @@ from ..tape import Op, Tape, differentiable, total
 from ..text import size, title
 from .tables import count, flops, module_of
 
-_WIDTHS = {
-    "bool": 1, "uint8": 1, "int8": 1, "float16": 2, "bfloat16": 2, "int16": 2, "float64": 8, "complex64": 8, "int64": 8,
-    "complex128": 16,
+_WIDTHS = {  # in bytes, of dtypes that haven't 4
+    "bool": 1, "uint8": 1, "int8": 1, "float16": 2, "bfloat16": 2, "int16": 2, "uint16": 2, "float64": 8,
+    "complex64": 8, "int64": 8, "uint64": 8, "complex128": 16,
 }  # fmt: skip
 
 
