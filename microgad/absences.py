@@ -33,7 +33,7 @@ REASONS = {
         Tensor.reinforce Tensor.volatile Tensor.resize Tensor.resize_as Tensor.storage_type nn.Container
         nn.modules.Container *DataPipe *DataChunk *datapipe* utils.data.*validation* utils.data.non_deterministic
         nn.utils.rnn.PackedSequence_ nn.utils.rnn.bind *NestedIOFunction *.InplaceFunction *.BackwardCFunction
-        *.FunctionMeta testing.assert_allclose *.enforce_grad_layout_policy
+        *.FunctionMeta *.enforce_grad_layout_policy
         nn.parameter.UninitializedTensorMixin *Storage Storage* autocast_*crement_nesting Tensor.index *slice_inverse
         types.Storage nn.functional.Broadcasting* nn.functional.DType nn.functional.GRID_SAMPLE*
         nn.functional.assert_* nn.functional.boolean_dispatch *_notes serialization.SourceChangeWarning
@@ -53,7 +53,7 @@ REASONS = {
         unify_type_list wait compiled_with_cxx11_abi get_file_path testing.FileCheck utils.backcompat
         utils.backend_registration utils.cmake_prefix_path utils.collect_env utils.cpp_* utils.get_cpp_backtrace
         utils.file_baton utils.model_zoo utils.generate_methods* utils.rename_privateuse1_backend utils.*hroughput*
-        utils.serialization utils.weak
+        utils.serialization
         classproperty TYPE_CHECKING torch windows functional nn.factory_kwargs types.*
         utils.deterministic nn.utils.prune.torch nn.functional.torch utils.torch ops ops.* return_types.*_out
         return_types.pytree* return_types.all_return_types optim.swap_in* thread_safe_generator

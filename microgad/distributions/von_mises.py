@@ -63,6 +63,12 @@ class VonMises(Distribution):
         return kappa * ((value - self.loc).cos() - 1) - i0e(kappa).log() - math.log(2 * math.pi)
 
 
+def _log_modified_bessel_fn(x: Tensor, order: int = 0) -> Tensor:
+    """log I₀(x), or of order 1 log I₁(x)."""
+    scaled = i1e(x) if order else i0e(x)
+    return scaled.log() + x.abs()
+
+
 def _proposal(kappa: Tensor) -> Tensor:
     """The wrapped Cauchy distribution that is nearest, by 1/2 (ρ + 1/ρ)."""
     tau = 1 + (1 + 4 * kappa.square()).sqrt()

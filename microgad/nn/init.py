@@ -316,4 +316,7 @@ kaiming_normal = deprecated(kaiming_normal_, "nn.init")
 orthogonal = deprecated(orthogonal_, "nn.init")
 sparse = deprecated(sparse_, "nn.init")
 
+_no_grad_uniform_, _no_grad_normal_, _no_grad_trunc_normal_ = uniform_, normal_, trunc_normal_  # as libraries know them
+_no_grad_fill_, _no_grad_zero_ = constant_, zeros_
+
 _absent(globals())

@@ -448,11 +448,17 @@ class Module(hooks.Hooked, Convertible):
     def __repr__(self) -> str:
         extra = self.extra_repr()
         settings = extra.split("\n") if extra else []
-        children = [f"({name}): {module!r}".replace("\n", "\n  ") for name, module in self._modules.items()]
+        children = [_addindent(f"({name}): {module!r}", 2) for name, module in self._modules.items()]
         if len(settings) == 1 and not children:
             return f"{self._get_name()}({extra})"
         lines = "".join(f"\n  {line}" for line in settings + children)
         return f"{self._get_name()}({lines}\n)" if lines else f"{self._get_name()}()"
+
+
+def _addindent(s_: str, numSpaces: int) -> str:
+    """A text whose lines after the first, but for empty ones, are moved in."""
+    first, *others = s_.split("\n")
+    return "\n".join([first, *(numSpaces * " " + line if line.strip() else "" for line in others)])
 
 
 def _not_assignable(value: Any, kind: str, name: str, expected: str) -> TypeError:

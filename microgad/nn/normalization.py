@@ -18,6 +18,8 @@ from .settings import each, learn, named, shown
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype
 
+_shape_t = int | Sequence[int]  # in annotations of layers that are derived from these
+
 
 class _Scaled(Module):
     """A normalization with a learned weight and bias, or without."""

@@ -27,7 +27,7 @@ class _Pad(Module):
         return f"{self.padding}"
 
 
-class _ConstantPad(_Pad):
+class _ConstantPadNd(_Pad):
     def __init__(self, padding: Size, value: float) -> None:
         super().__init__(padding)
         self.value = value
@@ -38,7 +38,7 @@ class _ConstantPad(_Pad):
     extra_repr = showing("padding value")
 
 
-class ConstantPad1d(_ConstantPad):
+class ConstantPad1d(_ConstantPadNd):
     """(..., L): `value` on both sides; padding is (left, right) or one width. Source: torch.nn.ConstantPad1d.
 
     >>> nn.ConstantPad1d((1, 2), 9.0)(torch.zeros(2))
@@ -48,7 +48,7 @@ class ConstantPad1d(_ConstantPad):
     _sides = 2
 
 
-class ConstantPad2d(_ConstantPad):
+class ConstantPad2d(_ConstantPadNd):
     """(..., H, W): `value` on all sides, (left, right, top, bottom) or one width. Source: torch.nn.ConstantPad2d.
 
     >>> nn.ConstantPad2d(1, 9.0)(torch.zeros(1, 1))
@@ -60,7 +60,7 @@ class ConstantPad2d(_ConstantPad):
     _sides = 4
 
 
-class ConstantPad3d(_ConstantPad):
+class ConstantPad3d(_ConstantPadNd):
     """(..., D, H, W): `value` on all sides: see ConstantPad2d. Source: torch.nn.ConstantPad3d.
 
     >>> nn.ConstantPad3d(1, 9.0)(torch.zeros(2, 2, 2)).shape
@@ -70,7 +70,7 @@ class ConstantPad3d(_ConstantPad):
     _sides = 6
 
 
-class _ZeroPad(_ConstantPad):
+class _ZeroPad(_ConstantPadNd):
     def __init__(self, padding: Size) -> None:
         super().__init__(padding, 0.0)
 
@@ -102,11 +102,11 @@ class ZeroPad3d(_ZeroPad, ConstantPad3d):
     """
 
 
-class _Reflection(_Pad):
+class _ReflectionPadNd(_Pad):
     _mode = "reflect"
 
 
-class ReflectionPad1d(_Reflection):
+class ReflectionPad1d(_ReflectionPadNd):
     """(..., C, L): mirrored at the first and last value. Source: torch.nn.ReflectionPad1d.
 
     >>> nn.ReflectionPad1d(2)(torch.tensor([[0.0, 1.0, 2.0]]))
@@ -116,7 +116,7 @@ class ReflectionPad1d(_Reflection):
     _sides = 2
 
 
-class ReflectionPad2d(_Reflection):
+class ReflectionPad2d(_ReflectionPadNd):
     """(..., C, H, W): mirrored at the borders. Source: torch.nn.ReflectionPad2d.
 
     >>> nn.ReflectionPad2d(1)(torch.arange(4.0).reshape(1, 2, 2))[0, 0]
@@ -126,7 +126,7 @@ class ReflectionPad2d(_Reflection):
     _sides = 4
 
 
-class ReflectionPad3d(_Reflection):
+class ReflectionPad3d(_ReflectionPadNd):
     """(..., C, D, H, W): mirrored at the borders. Source: torch.nn.ReflectionPad3d.
 
     >>> nn.ReflectionPad3d(1)(torch.zeros(1, 2, 2, 2)).shape
@@ -136,11 +136,11 @@ class ReflectionPad3d(_Reflection):
     _sides = 6
 
 
-class _Replication(_Pad):
+class _ReplicationPadNd(_Pad):
     _mode = "replicate"
 
 
-class ReplicationPad1d(_Replication):
+class ReplicationPad1d(_ReplicationPadNd):
     """(..., C, L): the first and last value, repeated. Source: torch.nn.ReplicationPad1d.
 
     >>> nn.ReplicationPad1d(2)(torch.tensor([[0.0, 1.0]]))
@@ -150,7 +150,7 @@ class ReplicationPad1d(_Replication):
     _sides = 2
 
 
-class ReplicationPad2d(_Replication):
+class ReplicationPad2d(_ReplicationPadNd):
     """(..., C, H, W): the values at the borders, repeated. Source: torch.nn.ReplicationPad2d.
 
     >>> nn.ReplicationPad2d(1)(torch.arange(4.0).reshape(1, 2, 2))[0, 0]
@@ -160,7 +160,7 @@ class ReplicationPad2d(_Replication):
     _sides = 4
 
 
-class ReplicationPad3d(_Replication):
+class ReplicationPad3d(_ReplicationPadNd):
     """(..., C, D, H, W): the values at the borders, repeated. Source: torch.nn.ReplicationPad3d.
 
     >>> nn.ReplicationPad3d(1)(torch.zeros(1, 2, 2, 2)).shape
@@ -170,7 +170,7 @@ class ReplicationPad3d(_Replication):
     _sides = 6
 
 
-class _Circular(_Pad):
+class _CircularPadNd(_Pad):
     _mode = "circular"
 
     def forward(self, input: Tensor) -> Any:
@@ -178,7 +178,7 @@ class _Circular(_Pad):
         return super().forward(input)
 
 
-class CircularPad1d(_Circular):
+class CircularPad1d(_CircularPadNd):
     """(..., C, L): each side goes on with the other. Source: torch.nn.CircularPad1d.
 
     >>> nn.CircularPad1d(2)(torch.tensor([[0.0, 1.0, 2.0]]))
@@ -188,7 +188,7 @@ class CircularPad1d(_Circular):
     _sides = 2
 
 
-class CircularPad2d(_Circular):
+class CircularPad2d(_CircularPadNd):
     """(..., C, H, W): each side goes on with the opposite one. Source: torch.nn.CircularPad2d.
 
     >>> nn.CircularPad2d(1)(torch.arange(4.0).reshape(1, 2, 2))[0, 0]
@@ -198,7 +198,7 @@ class CircularPad2d(_Circular):
     _sides = 4
 
 
-class CircularPad3d(_Circular):
+class CircularPad3d(_CircularPadNd):
     """(..., C, D, H, W): each side goes on with the opposite one. Source: torch.nn.CircularPad3d.
 
     >>> nn.CircularPad3d(1)(torch.zeros(1, 2, 2, 2)).shape

@@ -14,7 +14,7 @@ from .settings import Size, each, showing
 Pool = Callable[..., Any]
 
 
-class _MaxPool(Module):
+class _MaxPoolNd(Module):
     """stride is kernel_size unless given."""
 
     _pool: Pool
@@ -44,7 +44,7 @@ class _MaxPool(Module):
     extra_repr = showing("kernel_size stride padding dilation ceil_mode")
 
 
-class MaxPool1d(_MaxPool):
+class MaxPool1d(_MaxPoolNd):
     """(N, C, L) or (C, L) -> (..., OL): the largest value of each window. Source: torch.nn.MaxPool1d.
 
     >>> nn.MaxPool1d(2)(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
@@ -54,7 +54,7 @@ class MaxPool1d(_MaxPool):
     _pool = staticmethod(F.max_pool1d)
 
 
-class MaxPool2d(_MaxPool):
+class MaxPool2d(_MaxPoolNd):
     """(N, C, H, W) -> (N, C, OH, OW): the largest value of each window; stride is kernel_size unless given.
 
     With return_indices a pair: the values, and where on the flat plane they are. Source: torch.nn.MaxPool2d.
@@ -67,7 +67,7 @@ class MaxPool2d(_MaxPool):
     _pool = staticmethod(F.max_pool2d)
 
 
-class MaxPool3d(_MaxPool):
+class MaxPool3d(_MaxPoolNd):
     """(N, C, D, H, W) -> (N, C, OD, OH, OW): the largest value of each window. Source: torch.nn.MaxPool3d.
 
     >>> nn.MaxPool3d(2)(torch.arange(8.0).reshape(1, 1, 2, 2, 2)).flatten()
@@ -77,7 +77,7 @@ class MaxPool3d(_MaxPool):
     _pool = staticmethod(F.max_pool3d)
 
 
-class _MaxUnpool(Module):
+class _MaxUnpoolNd(Module):
     _pool: Callable[..., Tensor]
     _n: int
 
@@ -93,7 +93,7 @@ class _MaxUnpool(Module):
     extra_repr = showing("kernel_size stride padding")
 
 
-class MaxUnpool1d(_MaxUnpool):
+class MaxUnpool1d(_MaxUnpoolNd):
     """MaxPool1d's values and indices -> a line of zeros with the values in place. Source: torch.nn.MaxUnpool1d.
 
     >>> values, indices = nn.MaxPool1d(2, return_indices=True)(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
@@ -104,7 +104,7 @@ class MaxUnpool1d(_MaxUnpool):
     _pool, _n = staticmethod(F.max_unpool1d), 1
 
 
-class MaxUnpool2d(_MaxUnpool):
+class MaxUnpool2d(_MaxUnpoolNd):
     """MaxPool2d's values and indices -> a plane of zeros with the values in place; output_size where that is open.
 
     Source: torch.nn.MaxUnpool2d.
@@ -118,7 +118,7 @@ class MaxUnpool2d(_MaxUnpool):
     _pool, _n = staticmethod(F.max_unpool2d), 2
 
 
-class MaxUnpool3d(_MaxUnpool):
+class MaxUnpool3d(_MaxUnpoolNd):
     """MaxPool3d's values and indices -> a box of zeros with the values in place. Source: torch.nn.MaxUnpool3d.
 
     >>> values, indices = nn.MaxPool3d(2, return_indices=True)(torch.arange(8.0).reshape(1, 2, 2, 2))
@@ -159,7 +159,7 @@ class AvgPool1d(Module):
     extra_repr = showing("kernel_size stride padding")
 
 
-class _AvgPool(Module):
+class _AvgPoolNd(Module):
     _pool: Callable[..., Tensor]
 
     def __init__(
@@ -186,7 +186,7 @@ class _AvgPool(Module):
     extra_repr = showing("kernel_size stride padding")
 
 
-class AvgPool2d(_AvgPool):
+class AvgPool2d(_AvgPoolNd):
     """(N, C, H, W) -> (N, C, OH, OW): the mean of each window; stride is kernel_size unless given.
 
     Source: torch.nn.AvgPool2d.
@@ -199,7 +199,7 @@ class AvgPool2d(_AvgPool):
     _pool = staticmethod(F.avg_pool2d)
 
 
-class AvgPool3d(_AvgPool):
+class AvgPool3d(_AvgPoolNd):
     """(N, C, D, H, W) -> (N, C, OD, OH, OW): the mean of each window. Source: torch.nn.AvgPool3d.
 
     >>> nn.AvgPool3d(2)(torch.arange(8.0).reshape(1, 1, 2, 2, 2)).flatten()
@@ -209,7 +209,7 @@ class AvgPool3d(_AvgPool):
     _pool = staticmethod(F.avg_pool3d)
 
 
-class _LPPool(Module):
+class _LPPoolNd(Module):
     _pool: Callable[..., Tensor]
 
     def __init__(
@@ -227,7 +227,7 @@ class _LPPool(Module):
     extra_repr = showing("norm_type kernel_size stride ceil_mode")
 
 
-class LPPool1d(_LPPool):
+class LPPool1d(_LPPoolNd):
     """(N, C, L) or (C, L) -> (..., OL): (Σ xᵖ)^(1/p) of each window, p the norm_type. Source: torch.nn.LPPool1d.
 
     >>> nn.LPPool1d(2, 2)(torch.tensor([[3.0, 4.0]]))
@@ -237,7 +237,7 @@ class LPPool1d(_LPPool):
     _pool = staticmethod(F.lp_pool1d)
 
 
-class LPPool2d(_LPPool):
+class LPPool2d(_LPPoolNd):
     """(N, C, H, W) -> (N, C, OH, OW): (Σ xᵖ)^(1/p) of each window, p the norm_type. Source: torch.nn.LPPool2d.
 
     >>> nn.LPPool2d(1, 2)(torch.ones(1, 2, 2))
@@ -247,7 +247,7 @@ class LPPool2d(_LPPool):
     _pool = staticmethod(F.lp_pool2d)
 
 
-class LPPool3d(_LPPool):
+class LPPool3d(_LPPoolNd):
     """(N, C, D, H, W) -> (N, C, OD, OH, OW): (Σ xᵖ)^(1/p) of each window. Source: torch.nn.LPPool3d.
 
     >>> nn.LPPool3d(1, 2)(torch.ones(1, 2, 2, 2))
@@ -310,7 +310,7 @@ class FractionalMaxPool3d(_FractionalMaxPool):
     _pool, _n = staticmethod(F.fractional_max_pool3d), 3
 
 
-class _AdaptiveAvgPool(Module):
+class _AdaptiveAvgPoolNd(Module):
     _pool: Callable[..., Tensor]
 
     def __init__(self, output_size: Any) -> None:
@@ -323,7 +323,7 @@ class _AdaptiveAvgPool(Module):
     extra_repr = showing("output_size")
 
 
-class AdaptiveAvgPool1d(_AdaptiveAvgPool):
+class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
     """(..., L) -> (..., output_size): means of as many windows. Source: torch.nn.AdaptiveAvgPool1d.
 
     >>> nn.AdaptiveAvgPool1d(2)(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
@@ -333,7 +333,7 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPool):
     _pool = staticmethod(F.adaptive_avg_pool1d)
 
 
-class AdaptiveAvgPool2d(_AdaptiveAvgPool):
+class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
     """(..., H, W) -> (..., *output_size): means of as many windows; None keeps a size, one number is meant for both.
 
     Source: torch.nn.AdaptiveAvgPool2d.
@@ -345,7 +345,7 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
     _pool = staticmethod(F.adaptive_avg_pool2d)
 
 
-class AdaptiveAvgPool3d(_AdaptiveAvgPool):
+class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
     """(..., D, H, W) -> (..., *output_size): see AdaptiveAvgPool2d. Source: torch.nn.AdaptiveAvgPool3d.
 
     >>> nn.AdaptiveAvgPool3d((1, None, 2))(torch.zeros(1, 4, 4, 4)).shape
@@ -355,7 +355,7 @@ class AdaptiveAvgPool3d(_AdaptiveAvgPool):
     _pool = staticmethod(F.adaptive_avg_pool3d)
 
 
-class _AdaptiveMaxPool(Module):
+class _AdaptiveMaxPoolNd(Module):
     _pool: Pool
 
     def __init__(self, output_size: Any, return_indices: bool = False) -> None:
@@ -369,7 +369,7 @@ class _AdaptiveMaxPool(Module):
     extra_repr = showing("output_size")
 
 
-class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
     """(..., L) -> (..., output_size): the largest value of as many windows. Source: torch.nn.AdaptiveMaxPool1d.
 
     >>> nn.AdaptiveMaxPool1d(2)(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
@@ -379,7 +379,7 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPool):
     _pool = staticmethod(F.adaptive_max_pool1d)
 
 
-class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
     """(..., H, W) -> (..., *output_size): the largest value of as many windows; with return_indices their places, too.
 
     Source: torch.nn.AdaptiveMaxPool2d.
@@ -391,7 +391,7 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool):
     _pool = staticmethod(F.adaptive_max_pool2d)
 
 
-class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
     """(..., D, H, W) -> (..., *output_size): see AdaptiveMaxPool2d. Source: torch.nn.AdaptiveMaxPool3d.
 
     >>> nn.AdaptiveMaxPool3d(2)(torch.zeros(1, 4, 4, 4)).shape

@@ -55,7 +55,13 @@ def multi_head_attention_forward(
     mask = None if hint else _attention_mask(attn_mask, (length, key.shape[0]), heads, query)
     padding = _padding_mask(key_padding_mask, (count, key.shape[0]), attn_mask, query)
     separate = q_proj_weight, k_proj_weight, v_proj_weight
-    q, k, v = _projected((query, key, value), in_proj_weight, separate, use_separate_proj_weight, in_proj_bias)
+    weights = separate if use_separate_proj_weight else (in_proj_weight,)
+    if any(weight is None for weight in weights):
+        raise CallError(f"use_separate_proj_weight is {use_separate_proj_weight}, but a weight for that is None")
+    if use_separate_proj_weight:
+        q, k, v = _in_projection(query, key, value, *separate, *_thirds(in_proj_bias))
+    else:
+        q, k, v = _in_projection_packed(query, key, value, in_proj_weight, in_proj_bias)
 
     more = 0  # keys that the masks don't know
     if (bias_k is None) != (bias_v is None):
@@ -137,13 +143,20 @@ def _as_one(mask: Tensor | None, padding: Tensor | None, more: int, num_heads: i
     return each if mask is None else mask + each
 
 
-def _projected(inputs: Any, packed: Tensor | None, separate: Any, is_separate: bool, bias: Tensor | None) -> Any:
-    """Query, key and value, each times its own weight, plus its part of the bias."""
-    weights = separate if is_separate else None if packed is None else packed.chunk(3)
-    biases: Any = [None] * 3 if bias is None else bias.chunk(3)
-    if weights is None or any(w is None for w in weights):
-        raise CallError(f"use_separate_proj_weight is {is_separate}, but a weight for that is None")
-    return [linear(x, w, b) for x, w, b in zip(inputs, weights, biases, strict=True)]
+def _thirds(bias: Tensor | None) -> Any:
+    return [None] * 3 if bias is None else bias.chunk(3)
+
+
+def _in_projection_packed(q: Tensor, k: Tensor, v: Tensor, w: Any, b: Tensor | None = None) -> list[Tensor]:
+    """Query, key and value, each times its third of the weight (3 E, E), plus its third of the bias."""
+    return _in_projection(q, k, v, *w.chunk(3), *_thirds(b))
+
+
+def _in_projection(
+    q: Tensor, k: Tensor, v: Tensor, w_q: Any, w_k: Any, w_v: Any, b_q: Any = None, b_k: Any = None, b_v: Any = None
+) -> list[Tensor]:
+    """Query, key and value, each times its own weight, plus its own bias."""
+    return [linear(q, w_q, b_q), linear(k, w_k, b_k), linear(v, w_v, b_v)]
 
 
 def _added(name: str, mask: Tensor, query: Tensor) -> Any:

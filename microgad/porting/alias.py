@@ -24,10 +24,12 @@ from .rooms.torch_version import TorchVersion
 # Where a room of PyTorch's is another's of microgad; any other `torch.a.b` is `microgad.a.b`.
 ROOMS = {
     "torch": "microgad",
+    "torch._ops": "microgad.porting.rooms.library",
     "torch.autograd.function": "microgad.autograd.custom",
     "torch.autograd.profiler_util": "microgad.autograd.events",
     "torch.profiler.profiler": "microgad.profiler",
     "torch.utils.data._utils.collate": "microgad.utils.data.collate",
+    "torch.utils.data._utils.worker": "microgad.utils.data.workers",
     "torch.utils.hooks": "microgad.hooks",
     "torch.utils.model_zoo": "microgad.porting.rooms.hub",
     "torchvision": "microgad.porting.vision",

@@ -12,7 +12,7 @@ from .gradcheck import gradcheck, gradgradcheck
 
 if TYPE_CHECKING:
     from . import strategies
-    from .comparing import assert_close
+    from .comparing import assert_allclose, assert_close
     from .laws import check_module, check_op
     from .making import make_tensor
     from .programs.machine import GradMachine, check_engine
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GradMachine",
     "GradcheckError",
+    "assert_allclose",
     "assert_close",
     "check_engine",
     "check_grads",
@@ -34,6 +35,7 @@ __all__ = [
 
 _LATER = {  # what needs hypothesis, or is for programs, is loaded when it is first asked for
     "GradMachine": ".programs.machine",
+    "assert_allclose": ".comparing",
     "assert_close": ".comparing",
     "check_engine": ".programs.machine",
     "check_module": ".laws",

@@ -10,7 +10,8 @@ import numpy as np
 
 from .. import backend
 from ..dtypes import complex64, complex128, dtype, float16, float32, float64, promote_types
-from ..ops.creation import as_tensor
+from ..notices import warn
+from ..ops.creation import as_tensor, tensor
 from ..ops.elementwise import isclose
 from ..tensor import Tensor
 
@@ -22,6 +23,7 @@ _TOLERANCES: dict[dtype, tuple[float, float]] = {
     complex64: (1.3e-6, 1e-5),
     complex128: (1e-7, 1e-7),
 }
+_OLD_TOLERANCES = {float16: (1e-3, 1e-3), float32: (1e-4, 1e-5), float64: (1e-5, 1e-8)}
 _NUMBERS = (int, float, complex, np.number)
 _BOOLEANS = (bool, np.bool_)
 
@@ -71,6 +73,25 @@ def assert_close(
     said = rules.difference(actual, expected, "")
     if said is not None:
         raise AssertionError(msg(said) if callable(msg) else msg or said)
+
+
+def assert_allclose(
+    actual: Any, expected: Any, rtol: float | None = None, atol: float | None = None, equal_nan: bool = True,
+    msg: str = "",
+) -> None:  # fmt: skip
+    """`assert_close` of older programs: of any dtypes, also of what Tensors can be made of; tolerances are wider.
+
+    Source: torch.testing.assert_allclose.
+
+    >>> torch.testing.assert_allclose(torch.tensor([1.0]), [1.00005])
+    """
+    warn("torch.testing.assert_allclose is deprecated: torch.testing.assert_close takes its place", FutureWarning)
+    actual = actual if isinstance(actual, Tensor) else tensor(actual)
+    expected = expected if isinstance(expected, Tensor) else tensor(expected, dtype=actual.dtype)
+    if rtol is None and atol is None:
+        known = [_OLD_TOLERANCES.get(x.dtype, (0.0, 0.0)) for x in (actual, expected)]
+        rtol, atol = (max(each) for each in zip(*known, strict=True))
+    assert_close(actual, expected, rtol=rtol, atol=atol, equal_nan=equal_nan, check_dtype=False, msg=msg or None)
 
 
 class _Rules(NamedTuple):

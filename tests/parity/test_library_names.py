@@ -10,7 +10,91 @@ import pytest
 
 import microgad
 
+from .both import Programs, numbers
+from .both import room as module
+
 torch = pytest.importorskip("torch")
+programs = Programs()
+
+
+@pytest.mark.parametrize("name", programs)
+def test_it_gives_the_same_or_raises_the_same(name):
+    programs.check(name, in_words=False)
+
+
+@programs
+def bases_of_layers(t, nn):
+    pooling, padding = module(t, "nn.modules.pooling"), module(t, "nn.modules.padding")
+    kinds = {
+        pooling: "MaxPool MaxUnpool LPPool AdaptiveAvgPool AdaptiveMaxPool",
+        padding: "ConstantPad ReflectionPad ReplicationPad CircularPad",
+    }
+    return [
+        issubclass(getattr(where, f"{name}2d"), getattr(where, f"_{name}Nd"))
+        for where, names in kinds.items()
+        for name in names.split()
+    ]
+
+
+@programs
+def what_layers_are_made_with(t, nn):
+    x = t.zeros(3, 4)
+    nn.init._no_grad_trunc_normal_(x, 0.0, 1.0, -2.0, 2.0)
+    nn.init._no_grad_normal_(x[0], 0.0, 1.0)
+    nn.init._no_grad_uniform_(x[1], 0.0, 1.0)
+    nn.init._no_grad_fill_(x[2], 3.0)
+    utils = module(t, "nn.modules.utils")
+    sizes = [utils._list_with_default(size, [3, 5, 7]) for size in ((None, 2), [4, None], 6)]
+    return x, sizes, module(t, "nn.modules.module")._addindent("a\nb\n\nc", 3)
+
+
+@programs
+def sizes_without_a_default(t, nn):
+    module(t, "nn.modules.utils")._list_with_default((None, 2), [3, 5])
+
+
+@programs
+def projections(t, nn):
+    x, w, b = numbers(t, 5, 2, 4), numbers(t, 12, 4, seed=2), numbers(t, 12, seed=3)
+    packed = nn.functional._in_projection_packed(x, x, x, w, b), nn.functional._in_projection_packed(x, x + 1, x + 1, w)
+    apart = nn.functional._in_projection(x, x, x, *w.chunk(3), *b.chunk(3))
+    return list(packed[0]), list(packed[1]), list(apart)
+
+
+@programs
+def bessel_functions(t, nn):
+    log = module(t, "distributions.von_mises")._log_modified_bessel_fn
+    x = t.linspace(0.1, 30, 9, dtype=t.float64)
+    return [log(x, order).round(decimals=5) for order in (0, 1)]
+
+
+@programs
+def tensors_as_keys(t, nn):
+    names = module(t, "utils.weak").WeakTensorKeyDictionary()
+    x, y = t.ones(2), t.ones(2)
+    names[x] = 1
+    names[y] = 2
+    seen = [len(names), names[x], y in names, t.ones(2) in names, [key is x for key in names], sorted(names.values())]
+    del names[y], x
+    return seen, len(names), names.get(y, 5)
+
+
+@programs
+def tensors_that_are_no_keys(t, nn):
+    return module(t, "utils.weak").WeakTensorKeyDictionary()[t.ones(1)]
+
+
+CLOSE = {
+    "close": lambda t: (t.ones(1), [1.00005]),
+    "of two dtypes": lambda t: (t.ones(1), t.ones(1, dtype=t.float64) + 5e-5),
+    "numbers": lambda t: (1.0, 1.00005),
+    "integers": lambda t: (t.tensor([1]), t.tensor([2])),
+    "far": lambda t: (t.ones(1), t.tensor([1.0002])),
+    "of two shapes": lambda t: (t.ones(2), t.ones(1, 2)),
+    "NaN": lambda t: (t.tensor(float("nan")), float("nan")),
+}
+for name, pair in CLOSE.items():
+    programs[f"assert_allclose: {name}"] = lambda t, nn, pair=pair: module(t, "testing").assert_allclose(*pair(t))
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,20 @@ def _reverse_repeat_tuple(t: Sequence[int], n: int) -> tuple[int, ...]:
     return tuple(x for x in reversed(t) for _ in range(n))
 
 
+def _list_with_default(out_size: Any, defaults: Sequence[int]) -> Any:
+    """Sizes with a default, one of the last ones, where there is None; a single size as it is.
+
+    >>> from microgad.nn.modules.utils import _list_with_default
+    >>> _list_with_default((None, 3), (1, 5, 7))
+    [5, 3]
+    """
+    if isinstance(out_size, int):
+        return out_size
+    if len(defaults) <= len(out_size):
+        raise ValueError(f"Input dimension should be at least {len(out_size) + 1}")
+    return [d if n is None else n for n, d in zip(out_size, defaults[-len(out_size) :], strict=True)]
+
+
 def consume_prefix_in_state_dict_if_present(state_dict: dict[str, Any], prefix: str) -> None:
     """Take a prefix off the names in a state dict, in place: "module." of what DataParallel wrote.
 

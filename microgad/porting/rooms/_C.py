@@ -5,9 +5,13 @@ from typing import Any
 from ... import overriding as _overriding
 from ...autograd import no_grad
 from ...devices import device
+from ...dtypes import dtype as dtype
 from ...errors import UnsupportedError
+from ...generator import Generator as Generator
 from ...lazy import absent as _absent
 from ...methods.conversion import destination
+from ...size import Size as Size
+from ...tensor import Tensor
 
 
 def _jit_set_profiling_mode(profiling_flag: bool) -> bool:
@@ -52,6 +56,7 @@ class _nn:
 
 _disabled_torch_function_impl = _overriding.disabled
 DisableTorchFunctionSubclass, DisableTorchFunction = _overriding.without_subclasses, _overriding.without_any
+TensorBase = _TensorBase = Tensor
 _AutoDispatchBelowAutograd = no_grad  # around what a kernel of a program's own operation calls
 
 

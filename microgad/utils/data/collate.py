@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
 from typing import Any
 
@@ -56,10 +57,14 @@ def collate(batch: Sequence[Any], *, collate_fn_map: CollateFns | None = None) -
     raise _unknown(type(first))
 
 
+default_collate_err_msg_format = (
+    "default_collate: batch must contain tensors, numpy arrays, numbers, strings, dicts or lists; found {}"
+)
+np_str_obj_array_pattern = re.compile("[SaUO]")  # of the dtypes of arrays that can't be put together
+
+
 def _unknown(kind: Any) -> TypeError:
-    return TypeError(
-        f"default_collate: batch must contain tensors, numpy arrays, numbers, strings, dicts or lists; found {kind}"
-    )
+    return TypeError(default_collate_err_msg_format.format(kind))
 
 
 def collate_tensor_fn(batch: Any, *, collate_fn_map: CollateFns | None = None) -> Tensor:
