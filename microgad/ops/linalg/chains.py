@@ -75,7 +75,7 @@ def chain_matmul(*matrices: Tensor, out: Tensor | None = None) -> Tensor:
     once("torch.chain_matmul is deprecated. Use torch.linalg.multi_dot instead, which takes a list of matrices.")
     ndims("chain_matmul", **{f"matrices[{i}]": (x, 2) for i, x in enumerate(matrices)})
     if len(matrices) == 1:
-        return matrices[0] if out is None else into(out, matrices[0].clone())
+        return matrices[0] if out is None else into(out, matrices[0].clone(), exact="chain_matmul")
     return multi_dot(matrices, out=out)
 
 
@@ -102,4 +102,4 @@ def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
         if not n:
             break
         input = matmul(input, input)
-    return into(out, reduce(matmul, factors) if len(factors) > 1 else factors[0].clone())
+    return into(out, reduce(matmul, factors) if len(factors) > 1 else factors[0].clone(), exact="matrix_power")
