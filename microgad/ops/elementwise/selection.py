@@ -163,8 +163,8 @@ def clamp(
     input = tensor("clamp", input)
     if min is None and max is None:
         raise ArgumentError("clamp: at least one of min and max must not be None")
-    numbers = not hasattr(min, "array") and not hasattr(max, "array")
-    return into(out, Clamp.apply(input, min, max), exact="clamp" if numbers else "")
+    between_tensors = isinstance(min, function.Tensor) or isinstance(max, function.Tensor)
+    return into(out, Clamp.apply(input, min, max), exact="" if between_tensors else "clamp")
 
 
 def clamp_min(input: Tensor, min: Operand, *, out: Tensor | None = None) -> Tensor:

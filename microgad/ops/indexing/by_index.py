@@ -109,7 +109,8 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
 
 
 def index_add_call(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Call:
-    error = ArgumentError if input.array.ndim > 1 else DimError  # PyTorch has two ways to add
+    ndim = input.array.ndim  # PyTorch has two ways to add
+    error = ArgumentError if ndim > 1 and index.dtype == INT64 and dim % ndim in (0, ndim - 1) else DimError
     where = _index("index_add", input, dim, index, error, source)
     source = _as_slices("index_add", input, dim, index, source, ShapeError)
     if alpha != 1:

@@ -91,6 +91,8 @@ def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
     if n == 0:
         never = eye(input, input.shape[-1]) != eye(input, input.shape[-1])
         return into(out, Where.apply(never, input, eye(input, input.shape[-1])))
+    if n == 1:
+        return into(out, input.clone())
     if n < 0:
         floating("linalg.matrix_power", input)
         input, n = inv(input), -n
@@ -102,4 +104,4 @@ def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
         if not n:
             break
         input = matmul(input, input)
-    return into(out, reduce(matmul, factors) if len(factors) > 1 else factors[0].clone(), exact="matrix_power")
+    return into(out, reduce(matmul, factors), exact="linalg.matrix_power")

@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import backend, return_types
 from ... import function as core
-from ...errors import ArgumentError, KindError, LinAlgError, ShapeError
+from ...errors import ArgumentError, GraphError, KindError, LinAlgError, ShapeError
 from ...function import Function
 from ...stand_ins import Tensor
 from ...state import composite
@@ -42,6 +42,9 @@ class LDLFactor(Function):
         info = np.array([_factor_in_place(a, row, self.hermitian) for a, row in each], np.int32)
         results = factors.reshape(x.shape), pivots.reshape(*lead, n), info.reshape(lead)
         return tuple(backend.like(result, x) for result in results)
+
+    def backward(self, grad):
+        raise GraphError("the derivative for 'ldl_factor' is not implemented; use linalg.solve")
 
 
 def _factor_in_place(a: Any, pivots: Any, hermitian: bool) -> int:

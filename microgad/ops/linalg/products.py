@@ -284,7 +284,7 @@ def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor([3., 7.])
     """
     if input.ndim == 0 or other.ndim == 0:
-        return into(out, mul(input, other), exact="inner")
+        return into(out, mul(input, other))
     same_dtype("inner", input, other)
     if input.shape[-1] != other.shape[-1]:
         raise ShapeError(
