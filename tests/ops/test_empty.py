@@ -24,6 +24,10 @@ def zeros(*shape):
         (F.conv2d, [(1, 0, 2, 3), (1, 0, 1, 1)], (1, 1, 2, 3)),
         (F.conv_transpose2d, [(0, 1, 2, 3), (1, 1, 3, 3)], (0, 1, 4, 5)),
         (lambda x, y: x.clone().mul_(y).mul_(y), [(0,), (0,)], (0,)),
+        (partial(F.adaptive_avg_pool2d, output_size=7), [(1, 0, 2, 6)], (1, 0, 7, 7)),
+        (partial(F.adaptive_avg_pool1d, output_size=2), [(0, 5)], (0, 2)),
+        (partial(F.adaptive_max_pool3d, output_size=1), [(0, 2, 2, 2)], (0, 1, 1, 1)),
+        (partial(F.affine_grid, size=(0, 1, 4, 5), align_corners=True), [(0, 2, 3)], (0, 4, 5, 2)),
         (partial(F.grid_sample, align_corners=True), [(0, 1, 2, 3), (0, 4, 5, 2)], (0, 1, 4, 5)),
         (partial(F.grid_sample, align_corners=True), [(1, 0, 2, 3), (1, 4, 5, 2)], (1, 0, 4, 5)),
         (partial(F.grid_sample, align_corners=True), [(1, 1, 2, 3), (1, 0, 5, 2)], (1, 1, 0, 5)),
@@ -69,3 +73,12 @@ def test_attention_of_nothing_or_to_nothing(sizes, average_attn_weights):
     (out.sum() + weights.sum()).backward()
     assert not query.grad.any()
     assert tuple(key.grad.shape) == (keys, count, 4)
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 0, 4), (2, 0, 0, 0)])
+def test_the_average_of_a_plane_of_nothing_is_nan(shape):
+    y = F.adaptive_avg_pool2d(torch.zeros(shape), 1)
+    assert tuple(y.shape) == (*shape[:2], 1, 1)
+    assert y.isnan().all()
+    with pytest.raises(RuntimeError, match="must not be empty"):
+        F.adaptive_avg_pool2d(torch.zeros(shape), 2)

@@ -37,14 +37,14 @@ REFUSED = {
         lambda: conv2d(x, w.double()[:, :1]),
         RuntimeError,
         (
-            "input and weight must have one dtype, got float32 and float64 "
+            "Input type (float32) and weight type (float64) should be the same "
             "(input (8, 1, 28, 28), weight (10, 1, 3, 3) float64)"
         ),
     ),
     "bias dtype": (
         lambda: conv2d(x, w[:, :1], torch.zeros(10).double()),
         RuntimeError,
-        "input and bias must have one dtype",
+        "Input type (float32) and bias type (float64) should be the same",
     ),
     "bias shape": (
         lambda: conv2d(x, w[:, :1], torch.zeros(3)),
@@ -189,7 +189,7 @@ REFUSED = {
         "output_size must be an int or 2 ints, got (1, 2, 3)",
     ),
     "adaptive, negative": (lambda: F.adaptive_avg_pool2d(x, -1), RuntimeError, "output_size must be at least 0"),
-    "adaptive, empty": (lambda: F.adaptive_avg_pool2d(x[:, :0], 1), RuntimeError, "must not be empty but in its batch"),
+    "adaptive, empty": (lambda: F.adaptive_max_pool2d(x[:, :0], 1), RuntimeError, "must not be empty but in its batch"),
     "adaptive, integers": (lambda: F.adaptive_max_pool2d(x.long(), 1), RuntimeError, "must be floating-point"),
     "fractional, no size": (lambda: F.fractional_max_pool2d(x, 2), ValueError, "output_size or output_ratio must be"),
     "fractional, ratios": (
@@ -302,7 +302,7 @@ REFUSED = {
     "affine, size": (
         lambda: F.affine_grid(torch.zeros(1, 2, 3), (1, 1, 0, 2)),
         ValueError,
-        "size must be positive, got (1, 1, 0, 2)",
+        "size must be positive behind the batch, got (1, 1, 0, 2)",
     ),
     "affine, batch": (
         lambda: F.affine_grid(torch.zeros(1, 2, 3), (3, 1, 2, 2)),

@@ -229,6 +229,7 @@ def test_ctc_refuses():
             x,
             targets,
         )
+    refuse(RuntimeError, lambda lib, F, x, t: F.ctc_loss(x, t.reshape(-1), (7, 5, 2), (3, 2, 3)), x, targets)
 
 
 def test_normalizations():

@@ -86,3 +86,13 @@ def test_fifty_steps_leave_the_same_statistics():
         statistics.append((mean, var))
     for a, b in zip(*statistics, strict=True):
         close(a, b, 1e-6)
+
+
+def test_an_infinity_stays_one_in_the_running_mean():
+    x = np.array([[1.0, -np.inf], [np.inf, 2.0], [3.0, 4.0]])
+    found = []
+    for library, function in ((microgad, batch_norm), (torch, torch.nn.functional.batch_norm)):
+        mean, var = library.zeros(2).double(), library.ones(2).double()
+        function(library.tensor(x), mean, var, training=True)
+        found.append((mean.tolist(), var.isnan().tolist()))
+    assert found[0] == found[1] == ([np.inf, -np.inf], [True, True])

@@ -190,11 +190,11 @@ def _padded(targets: Any, sizes: Any, blank: int) -> Any:
     out = np.full(inside.shape, blank)
     if targets.ndim == 2 and targets.shape[0] == len(sizes) and targets.shape[1] >= width:
         out[inside] = targets[:, :width][inside]
-    elif targets.ndim == 1 and targets.size >= sizes.sum():
-        out[inside] = targets[: sizes.sum()]
+    elif targets.ndim == 1 and targets.size == sizes.sum():
+        out[inside] = targets
     else:
         raise ShapeError(
             f"ctc_loss: Expected targets to have size at least {width} for each of {len(sizes)} sequences, or "
-            f"{sizes.sum()} together, but they have shape {targets.shape}"
+            f"exactly {sizes.sum()} together, but they have shape {targets.shape}"
         )
     return out

@@ -38,7 +38,8 @@ class BatchNorm(Function):
         rest = np.einsum("ncp->c", centred) / count
         var = np.einsum("ncp,ncp->c", centred, centred) / count - rest * rest
         std = np.sqrt(var + self.eps)
-        self.mean, self.inv_std = mean + rest, np.where(std == 0, 0, 1 / std)  # equal values give 0 without eps, too
+        self.mean = np.where(np.isinf(mean), mean, mean + rest)
+        self.inv_std = np.where(std == 0, 0, 1 / std)  # equal values give 0 without eps, too
         scale = self.inv_std if weight is None else self.inv_std * weight
         centred *= each(scale, x)
         centred += each(-rest * scale if bias is None else bias - rest * scale, x)

@@ -106,7 +106,7 @@ def _adaptive_max(dims: int, input: Tensor, output_size: Sizes, return_indices: 
     op = f"adaptive_max_pool{dims}d"
     size, out = checked(op, input, dims), output_sizes(op, input, output_size, dims)
     input = input.contiguous() if dims == 3 else input  # of volumes PyTorch's result lies in the order of its axes
-    kernel = whole_parts(size, out)
+    kernel = whole_parts(size, out) if input.array.size else ()
     if kernel:
         found = POOLS[dims][1](input, kernel, return_indices=return_indices)
     else:
@@ -117,10 +117,12 @@ def _adaptive_max(dims: int, input: Tensor, output_size: Sizes, return_indices: 
 
 def _adaptive_avg(dims: int, input: Tensor, output_size: Sizes) -> Tensor:
     op = f"adaptive_avg_pool{dims}d"
-    size, out = checked(op, input, dims), output_sizes(op, input, output_size, dims)
-    if set(out) == {1}:
+    size, out = checked(op, input, dims, empty=True), output_sizes(op, input, output_size, dims)
+    if set(out) == {1}:  # the mean of nothing is NaN
         return laid_out_as(input.mean(tuple(range(-dims, 0)), keepdim=True), input, dims)
-    found, kernel = input.contiguous() if dims == 3 else input, whole_parts(size, out)
+    if 0 in (input.array.shape[1:] if dims == 3 else size):
+        checked(op, input, dims)
+    found, kernel = input.contiguous() if dims == 3 else input, whole_parts(size, out) if input.array.size else ()
     if kernel:
         found = POOLS[dims][0](found, kernel)
     else:

@@ -124,12 +124,12 @@ def _fractional(
     return of_boxes(input, tables, return_indices)
 
 
-def checked(op: str, input: Tensor, dims: int) -> tuple[int, ...]:
-    """The sizes of an input's last dimensions, of which none may be empty."""
+def checked(op: str, input: Tensor, dims: int, empty: bool = False) -> tuple[int, ...]:
+    """The sizes of an input's last dimensions, of which none may be 0 unless they may be `empty`."""
     shape: tuple[int, ...] = input.array.shape
     if len(shape) not in (dims + 1, dims + 2):
         raise refusal(op, f"input must have {dims + 1} or {dims + 2} dimensions, got {len(shape)}", ShapeError)
-    if 0 in shape[1:]:
+    if 0 in shape[1:] and not empty:
         raise refusal(op, f"input must not be empty but in its batch, got {tuple(input.shape)}", ShapeError)
     if input.array.dtype.kind != "f":
         raise refusal(op, f"input must be floating-point, got {input.dtype}", KindError)

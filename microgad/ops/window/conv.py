@@ -390,7 +390,7 @@ def check(input: Any, weight: Any, bias: Any, window: Window, out_channels: int)
         raise KindError(f"input must be of numbers, got {input.dtype}")
     for name, x in (("weight", weight), ("bias", bias)):
         if x is not None and x.dtype != input.dtype:
-            raise DtypeError(f"input and {name} must have one dtype, got {input.dtype} and {x.dtype}")
+            raise DtypeError(f"Input type ({input.dtype}) and {name} type ({x.dtype}) should be the same")
     if bias is not None and bias.shape != (out_channels,):
         raise ShapeError(f"bias must have shape ({out_channels},), one for each output channel, got {bias.shape}")
 

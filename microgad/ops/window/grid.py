@@ -248,8 +248,8 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
         raise refusal(op, f"size must be of 4 or 5 dimensions, got {size}", UnsupportedError)
     if theta.ndim != 3 or tuple(theta.shape[1:]) != (dims, dims + 1):
         raise refusal(op, f"theta must be (N, {dims}, {dims + 1}) for size {size}, got {tuple(theta.shape)}")
-    if min(size) <= 0:
-        raise refusal(op, f"size must be positive, got {size}")
+    if min(size[1:]) <= 0:
+        raise refusal(op, f"size must be positive behind the batch, got {size}")
     if len(theta.array) != size[0]:
         raise refusal(op, f"theta must have {size[0]} maps for size {size}, got {len(theta.array)}")
     align, dtype = _aligned(align_corners), theta.array.dtype
