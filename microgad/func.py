@@ -231,9 +231,9 @@ def vmap(
     says where the dimension goes, with None for what no slice has a part in; keyword arguments aren't mapped over. It
     calls `func` once, for all slices or for `chunk_size` of them. Where it then finds that they can't be computed
     together it calls `func` for each of them, so that whatever `func` does is allowed: an `if` by a slice's values,
-    their conversion to numbers, a write into what all have in common. With `randomness` "different" each slice has
-    draws of its own, PyTorch's, which makes one of all slices' shape; "same" gives all the same draws, "error" raises
-    RuntimeError where one is made. Source: torch.func.vmap.
+    their conversion to numbers, a write of these into what all have in common. With `randomness` "different" each slice
+    has draws of its own, PyTorch's, which makes one of all slices' shape; "same" gives all the same draws, "error"
+    raises RuntimeError where one is made. Source: torch.func.vmap.
 
     >>> torch.func.vmap(torch.dot)(torch.ones(3, 2), torch.arange(6.0).reshape(3, 2))
     tensor([1., 5., 9.])
@@ -290,14 +290,17 @@ def _of_slices(
     randomness: str,
 ) -> Any:  # fmt: skip
     """What a function gives of all slices: called once, if that can be, or for each."""
+
+    def outside(slices: Sequence[Any]) -> Any:
+        result = func(slices)
+        parts, rebuild = flatten(result, tensors_only=False)
+        return rebuild([left(y, d) for y, d in zip(parts, _places(out_dims, result), strict=True)])
+
     if size > 1 and state.current().observer is None:
-        draws = Together(randomness)
         try:
-            result, level = all_at_once(func, leaves, dims, size, draws)
-            parts, rebuild = flatten(result, tensors_only=False)
-            return rebuild([left(y, level, d) for y, d in zip(parts, _places(out_dims, result), strict=True)])
+            return all_at_once(outside, leaves, dims, size, Together(randomness))
         except (Apart, Exception):  # which is raised again, if it is the function's
-            draws.undo()
+            pass
     every, results = Lanes(randomness, size), []
     for i in range(size):
         slices = [x if d is None else x.select(d, i) for x, d in zip(leaves, dims, strict=True)]

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, ClassVar
 
+from .state import current
+
 
 class Apart(BaseException):  # no error: programs that catch those mustn't see it
     """Slices can't be computed together here: they go different ways, or something takes an array of NumPy's alone."""
@@ -32,13 +34,20 @@ called_again: ContextVar[bool] = ContextVar("microgad called again", default=Fal
 
 
 def check_write(tensor: Any) -> None:
-    """Raise Apart where something is about to be written that slices have in common: each would write it anew.
+    """Raise Apart where something is about to be written that is on a graph outside, where each write is a node.
 
-    Or what is on a graph outside, where each write is a node.
+    What slices have in common is written once, if what is written is the same for all: should that turn out not to be
+    so, each mapping that goes on knows what was there before.
     """
     if going_on := levels.get():
-        level: Any = going_on[-1]
         array: Any = getattr(tensor, "array", None)
-        own = getattr(array, "level", None) is level
-        if not own or any(x is array or x is array.base for x in level.on_graphs):
+        own: Any = getattr(array, "level", None)
+        if array is None or (own and any(x is array.base for x in own.on_graphs)):
             raise Apart
+        if own is going_on[-1]:
+            return
+        if current().grad_enabled and any(x is not None and x.node is not None for x in (tensor, tensor.base)):
+            raise Apart
+        for level in going_on[going_on.index(own) + 1 if own in going_on else 0 :]:
+            if all(array is not known for known, _ in level.written):
+                level.written.append((array, array.copy()))

@@ -32,9 +32,8 @@ FLOORS = [
         "lazy",
         "nests",
         "notices",
-        "slices",
     ],
-    ["devices", "return_types"],
+    ["devices", "return_types", "slices"],
     ["backend", "dtypes", "printing"],
     [
         "plan",

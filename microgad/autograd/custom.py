@@ -10,8 +10,10 @@ from typing import Any, ClassVar
 
 from .. import errors, state
 from .. import function as core
+from ..batching.own_rules import by_own_rule
 from ..gradients import grad
 from ..lazy import absent as _absent
+from ..slices import levels
 from ..tensor import Tensor
 
 
@@ -72,7 +74,8 @@ class Function:
 
     `backward` receives Tensors and gives one gradient for each argument of forward, None where there is none. What it
     does is recorded under create_graph. Also the form with `setup_context(ctx, inputs, output)` and a forward without
-    ctx. Source: torch.autograd.Function.
+    ctx. In `vmap` a static `vmap(info, in_dims, *args)` is called for all slices at once, if there is one; it gives the
+    results and where they have the slices. Source: torch.autograd.Function.
 
     >>> class Double(torch.autograd.Function):
     ...     @staticmethod
@@ -110,6 +113,9 @@ class Function:
         """The derivatives of forward's results along those of its arguments; where there is no backward, for it too."""
         raise NotImplementedError("an autograd.Function needs a static jvp for forward mode")
 
+    vmap: ClassVar[Callable[..., Any] | None] = None
+    generate_vmap_rule: ClassVar[bool] = False  # without `vmap` there is one in any case
+
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward, and record it where a gradient is wanted."""
@@ -117,6 +123,10 @@ class Function:
             bound = _signature(cls.forward).bind(*args, **kwargs)
             bound.apply_defaults()
             args, kwargs = bound.args, bound.kwargs
+        if cls.vmap is not None and levels.get():
+            found = by_own_rule(cls.vmap, args)
+            if found is not NotImplemented:
+                return found
         inputs = (*args, *kwargs.values())
         ctx = Context()
         edges = [x.node if isinstance(x, Tensor) else None for x in inputs]

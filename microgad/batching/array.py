@@ -22,7 +22,13 @@ class Level:
 
     def __init__(self, count: int, depth: int) -> None:
         self.count, self.depth = count, depth
-        self.on_graphs: list[Batched] = []  # what has come in from there
+        self.on_graphs: list[Batched] = []  # bases of what has come in from there
+        self.written: list[tuple[Any, Any]] = []  # what its slices have in common and wrote to, and what was there
+
+    def undo(self) -> None:
+        """Put what its slices have in common back to where it was."""
+        for array, before in reversed(self.written):
+            array[...] = before
 
 
 class Shape(tuple[int, ...]):
@@ -146,3 +152,8 @@ class Batched(Stand):
         """A view of each slice's memory, from its first element on."""
         places = (self.level.count, *shape), (self.whole.strides[0], *strides)
         return self.like(backend.as_strided(self.whole, *places))
+
+
+def shown(whole: Any, level: Level) -> Batched:
+    """Slices in memory that isn't theirs."""
+    return Batched(whole, level, Batched(whole, level))

@@ -9,7 +9,7 @@ from .. import engine
 from ..backend import is_array
 from ..function import Function, Packed
 from ..slices import Apart
-from .array import Batched, Level
+from .array import Level, shown
 from .functions import deepest, is_of, joined, part
 from .rules import of_all
 
@@ -77,7 +77,7 @@ def own(x: Any, level: Level) -> Any:
     """An array that slices have in common as each one's own, and each of several; anything else as it is."""
     if type(x) is tuple:
         return tuple(own(part, level) for part in x)
-    return x if not is_array(x) or is_of(x, level) else Batched(of_all(x, level), level)
+    return x if not is_array(x) or is_of(x, level) else shown(of_all(x, level), level)
 
 
 def _of_slice(node: Function, level: Level, i: int) -> Function:

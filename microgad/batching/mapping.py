@@ -18,7 +18,7 @@ from ..function import Function
 from ..slices import Apart, levels
 from . import by_slices as by_slices
 from . import rules as rules
-from .array import Batched, Level
+from .array import Batched, Level, shown
 from .draws import Together
 from .functions import is_of
 
@@ -33,7 +33,7 @@ class Enter(Function):
     symbol = "slices"
 
     def forward(self, x: Any) -> Any:
-        return Batched(np.moveaxis(x, self.dim, 0), self.level)
+        return shown(np.moveaxis(x, self.dim, 0), self.level)
 
     def grad_x(self, grad: Any) -> Any:
         return Leave.apply(grad, level=self.level, dim=self.dim)
@@ -67,19 +67,25 @@ class AddSlices(Function):
 
 def all_at_once(
     func: F, tensors: Sequence[Any], dims: Sequence[int | None], count: int, draws: Together | None = None
-) -> tuple[Any, Level]:
-    """What func gives of Tensors, those that have a dim as all slices along it, and what they are slices of.
+) -> Any:
+    """What func gives of Tensors, those that have a dim as all slices along it. It takes what it gives out by `left`.
 
-    Raises Apart where that can't be done, or whatever func raises.
+    Raises Apart where that can't be done, or whatever func raises: then it has drawn nothing, and written to nothing.
     """
     outer = levels.get()
     level = Level(count, len(outer))
     given = [x if d is None else entered(x, level, d) for x, d in zip(tensors, dims, strict=True)]
     try:
         with holding(levels, (*outer, level)), nullcontext() if draws is None else draws.of(level):
-            return func(given), level
+            return func(given)
+    except BaseException:
+        level.undo()
+        if draws is not None:
+            draws.undo()
+        raise
     finally:
         level.on_graphs.clear()  # which are of this level
+        level.written.clear()
         level.depth = next(DEPTHS)
 
 
@@ -88,12 +94,13 @@ def entered(x: Any, level: Level, dim: int) -> Any:
     slices = Enter.apply(x, level=level, dim=dim)
     slices.version = x._counter()
     if x.node is not None:
-        level.on_graphs.append(slices.array)
+        level.on_graphs.append(slices.array.base)
     return slices
 
 
-def left(y: Any, level: Level, dim: int | None) -> Any:
+def left(y: Any, dim: int | None) -> Any:
     """A result as of all slices; without a dim as it is, if no slice has a part in it."""
+    level = levels.get()[-1]
     if not isinstance(y, function.Tensor) or (dim is None and is_of(y.array, level)):
         raise Apart
     return y if dim is None else Leave.apply(y, level=level, dim=dim)
@@ -106,10 +113,15 @@ def in_turn(func: Callable[[Sequence[Any]], Sequence[Any]], tensors: Sequence[An
     """
     count = len(tensors[0])
     if count > 1 and state.current().observer is None:
-        try:
-            found, level = all_at_once(func, tensors, [0] * len(tensors), count)
+
+        def outside(slices: Sequence[Any]) -> list[Any]:
+            found = func(slices)
             with state.scope(grad_enabled=True):  # what is on no graph stays off it
-                return [y if y is None else left(y, level, 0) for y in found]
+                return [y if y is None else left(y, 0) for y in found]
+
+        try:
+            found: list[Any] = all_at_once(outside, tensors, [0] * len(tensors), count)
+            return found
         except (Apart, Exception):  # which is raised again, if it is the function's
             pass
     every = [func([x[i] for x in tensors]) for i in range(count)]

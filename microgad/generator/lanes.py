@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -18,6 +18,38 @@ from .stream import Generator, stream_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 _variable: ContextVar[Draws | None] = ContextVar("microgad draws of slices", default=None)
+
+
+def randomness() -> str:
+    """What slices draw in the mapping that goes on."""
+    draws = _variable.get()
+    return "error" if draws is None else draws.randomness
+
+
+def resuming() -> Callable[[], AbstractContextManager[None]]:
+    """For what is computed again, a block in which slices draw as they would here and now."""
+    draws = _variable.get()
+    marks = [(lanes, lanes.lane, lanes.place) for lanes in _outwards(draws) if isinstance(lanes, Lanes)]
+
+    @contextmanager
+    def block() -> Iterator[None]:
+        since = [(lanes, lanes.lane, lanes.place) for lanes, *_ in marks]
+        try:
+            for lanes, *place in marks:
+                lanes.lane, lanes.place = place
+            with holding(_variable, draws):
+                yield
+        finally:
+            for lanes, *place in since:
+                lanes.lane, lanes.place = place
+
+    return block
+
+
+def _outwards(draws: Draws | None) -> Iterator[Draws]:
+    while draws is not None:
+        yield draws
+        draws = draws.outer
 
 
 class Draws:

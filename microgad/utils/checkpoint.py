@@ -11,6 +11,7 @@ from .. import errors, state
 from ..contexts import holding
 from ..function import Function, Packed
 from ..generator import default_generator
+from ..generator.lanes import resuming
 from ..lazy import absent as _absent
 from ..notices import warn
 from ..tensor import Tensor
@@ -153,7 +154,7 @@ class Region:
     ) -> None:
         self.function, self.args, self.kwargs, self.context, self.checks = function, args, kwargs, context, checks
         self.path = state.current().path
-        self.draws = default_generator.snapshot() if preserve else None
+        self.draws, self.resumed = default_generator.snapshot() if preserve else None, resuming()
         tensors = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
         self.versions = [(counter, counter[0]) for counter in (x._counter() for x in tensors)]
         self.kinds: list[Any] = []
@@ -182,7 +183,7 @@ class Region:
             default_generator.set_state(self.draws)
         try:
             scope = state.scope(path=self.path, observer=collector, grad_enabled=True, deriving=False)
-            with scope, self.context, contextlib.suppress(Enough):
+            with scope, self.context, self.resumed(), contextlib.suppress(Enough):
                 self.function(*self.args, **self.kwargs)
         finally:
             if self.draws is not None:

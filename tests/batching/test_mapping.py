@@ -111,6 +111,36 @@ def test_what_slices_have_in_common_is_written_once_for_each() -> None:
     assert steps == len(X)
 
 
+def test_what_is_the_same_for_all_is_written_once_and_one_of_two_mappings_may_go_apart() -> None:
+    steps, rows = torch.zeros(2), torch.zeros(2, 3).double()
+
+    def function(x, apart):
+        steps[1] += 1
+        rows.mul_(2)
+        rows[0] += 1
+        new = torch.zeros(3).double()
+        new[0] = 5
+        return x * (float(x.sum()) if apart else 1) + new + steps[1]
+
+    call = Counted(function)
+    close(vmap(call, (0, None))(X, False), X + torch.tensor([6.0, 1, 1]))
+    assert (call.calls, steps.tolist(), rows.tolist()) == (1, [0, 1], [[1] * 3, [0] * 3])
+    vmap(function, (0, None))(X, True)
+    assert (steps.tolist(), rows[0].tolist()) == ([0, 1 + len(X)], [2 ** (len(X) + 1) - 1] * 3)
+    vmap(vmap(function, (0, None)), (0, None))(X[None].expand(2, 5, 3), False)
+    assert steps[1] == 2 + len(X)
+
+
+def test_what_a_generator_fills_is_filled_for_each_where_slices_draw_different_values() -> None:
+    held = torch.zeros(3)
+    torch.manual_seed(0)
+    found = vmap(lambda x: x + held.uniform_(), randomness="different")(X)
+    torch.manual_seed(0)
+    close(found, X + torch.rand(5, 3))
+    torch.manual_seed(0)
+    close(vmap(lambda x: x + held.uniform_(), randomness="same")(X), X + held)
+
+
 def test_a_layer_that_counts_counts_each_slice() -> None:
     layer, again = nn.BatchNorm1d(3).double(), nn.BatchNorm1d(3).double()
     x = numbers(4, 6, 3)
@@ -288,6 +318,56 @@ def test_matrices_of_matrices(transforms) -> None:
     terms = [torch.einsum("ia,ib,ic->iabc", *each) for each in ((W, eye, eye), (eye, W, eye), (eye, eye, W))]
     close(other, 2 * sum(terms))
     close(second(first(fs[0]))(x), 6 * torch.einsum("ij,jk,jl,j->ikl", W, eye, eye, x))
+
+
+def test_kept_values_that_are_packed_are_unpacked_where_slices_go_apart_in_a_derivative() -> None:
+    class Choosy(torch.Function):
+        def forward(self, x):
+            return x * x
+
+        def grad_x(self, grad, x):
+            return grad * (2 * x) if bool((x[:1] > 0).all()) else grad * (x + x)
+
+    x, function = X.clone().requires_grad_(), Counted(Choosy.apply)
+    y = vmap(lambda x: torch.utils.checkpoint.checkpoint(function, x, use_reentrant=False))(x)
+    assert function.calls == 1
+    y.sum().backward()
+    close(x.grad, 2 * X)
+
+
+def test_gradients_of_what_slices_have_in_common_count_once_where_it_leaves_once() -> None:
+    def function(x):
+        common = W[0].clone().requires_grad_() * w
+        return x * common, common, common
+
+    for chunks in (None, 1):
+        w = numbers(3).requires_grad_()
+        each, every, once = vmap(function, out_dims=(0, 0, None), chunk_size=chunks)(X)
+        (each.sum() + every.sum() + once.sum()).backward(create_graph=True)
+        close(w.grad, W[0] * (X.sum(0) + 5 + 1))
+        w.grad = None
+        each, every = vmap(lambda x: function(x)[:2], chunk_size=chunks)(X)  # a gradient that shows one number
+        (each.sum() + every.sum()).backward()
+        close(w.grad, W[0] * (X.sum(0) + 5))
+
+
+@pytest.mark.parametrize("randomness", ["same", "different"])
+@pytest.mark.parametrize("apart", [False, True])
+def test_what_is_computed_again_draws_the_same_again(randomness: str, apart: bool) -> None:
+    def function(x):
+        return torch.nn.functional.dropout(x.sin()) * x * torch.randn(3) * (x.detach().sum().item() if apart else 1)
+
+    def again(x):
+        return torch.utils.checkpoint.checkpoint(function, x, use_reentrant=False)
+
+    grads = []
+    for f in (function, again):
+        torch.manual_seed(0)
+        x = X.clone().requires_grad_()
+        vmap(lambda x, f=f: torch.rand(2).sum() * f(x), randomness=randomness)(x).sum().backward()
+        grads.append((x.grad, torch.rand(2)))
+    for pair in zip(*grads, strict=True):
+        close(*pair)
 
 
 def test_nothing_is_held_when_it_is_over() -> None:

@@ -72,6 +72,59 @@ def vmap_draws_for_all_slices_at_once(t, nn):
 
 
 @programs
+def vmap_writes_once_what_is_the_same_for_all(t, nn):
+    class Counting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("calls", t.zeros(()))
+
+        def forward(self, x):
+            self.calls += 1
+            made = t.zeros(2)
+            made[1] = 3
+            return x * self.calls + made
+
+    found = []
+    for wrap, options in ((lambda f: f, {}), (lambda f: f, {"chunk_size": 2}), (t.vmap, {})):
+        net = Counting()
+        found.append((t.vmap(wrap(net), **options)(t.ones(3, 2, 2)), net.calls))
+    return found
+
+
+@programs
+def vmap_of_a_function_with_a_rule_of_its_own(t, nn):
+    """The rule is given all slices, and wherever it says they are in what it gives; one mapping in another."""
+    seen = []
+
+    class Own(t.autograd.Function):
+        @staticmethod
+        def forward(x, others, k):
+            return x.sin() * others[0] * k, x + 1
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(inputs[0], inputs[1][0])
+            ctx.k = inputs[2]
+
+        @staticmethod
+        def backward(ctx, grad, plain):
+            x, other = ctx.saved_tensors
+            return grad * x.cos() * other * ctx.k + plain, None, None
+
+        @staticmethod
+        def vmap(info, in_dims, x, others, k):
+            seen.append((info.batch_size, info.randomness, in_dims[1:]))
+            y, plain = Own.apply(x.movedim(in_dims[0], 0), others, k)
+            return (y.movedim(0, -1) * 10, plain.sum(0)), (-1, None)
+
+    x, w = leaf(t, 3, 2, 2), numbers(t, 2)
+    y, plain = t.vmap(lambda x: Own.apply(x, [w], 2), 1, randomness="same")(x)
+    (y.sum() + plain.sin().sum()).backward()
+    deep = t.vmap(t.vmap(lambda x: Own.apply(x, [w[0]], 2)[0]))(numbers(t, 3, 2, 2))
+    return y, plain, x.grad, deep, seen
+
+
+@programs
 def vmap_of_dropout_raises(t, nn):
     return t.func.vmap(lambda x: nn.functional.dropout(x, 0.5))(numbers(t, 3, 2))
 

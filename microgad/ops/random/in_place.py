@@ -10,6 +10,7 @@ from ... import generator as draws
 from ...errors import ArgumentError, KindError
 from ...generator import Generator
 from ...naming import called_in_place
+from ...slices import Apart
 from ...stand_ins import Tensor
 from ..creation import refuse
 from ..creation.numbers import plain
@@ -24,17 +25,17 @@ def _drawn(self: Tensor, draw: Callable[..., Any], generator: Generator | None, 
     self._check_writable(name, False)
     on_graph = self.node is not None or (self.base is not None and self.base.node is not None)
     on_graph = on_graph and state.current().grad_enabled
-    if on_graph or backend.is_gpu(self.array):
-        host = draws.fills.empty_like(self.array)  # the values there are not read
-        draw(host, *numbers, generator=generator)
+    apart = on_graph or backend.is_gpu(self.array)
+    host = draws.fills.empty_like(self.array) if apart else self.array  # the values there are not read
+    if draw(host, *numbers, generator=generator) is not host:
+        raise Apart  # of each slice its own, into what they have in common
+    if apart:
         drawn = backend.to_device(host, self.device)
         if on_graph:
             before = self.node
             SetItem.apply_(self, drawn, index=(Ellipsis,))
             return called_in_place(f"{name.title().replace('_', '')}Backward0", self, before)
         self.array[...] = drawn
-    else:
-        draw(self.array, *numbers, generator=generator)
     self._bump()
     return self
 

@@ -1,0 +1,61 @@
+"""What an autograd.Function makes of slices by a rule of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..contexts import holding
+from ..generator.lanes import randomness
+from ..slices import levels
+from .array import Level
+from .functions import deepest, is_of
+from .mapping import Leave, entered
+
+
+class VmapInfo(NamedTuple):
+    """How many slices there are, and whether they draw "different" values, the "same", or raise an "error"."""
+
+    batch_size: int
+    randomness: str
+
+
+def by_own_rule(rule: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    """rule(info, in_dims, *args) of all slices, as of one; NotImplemented where no argument has slices.
+
+    The rule gives its results and where these have the slices' dimension, None for what they have in common.
+    """
+    arrays: list[Any] = []
+    _each(lambda x: arrays.append(getattr(x, "array", None)), args)
+    level, going_on = deepest(arrays), levels.get()
+    if level not in going_on:
+        return NotImplemented
+
+    def outside(x: Any) -> Any:
+        if not hasattr(x, "array"):
+            return x
+        return Leave.apply(x, level=level, dim=0) if is_of(x.array, level) else x
+
+    dims = _each(lambda x: 0 if is_of(getattr(x, "array", None), level) else None, args)
+    given = _each(outside, args)
+    with holding(levels, going_on[: going_on.index(level)]):
+        results, places = rule(VmapInfo(level.count, randomness()), dims, *given)
+    return _entered(results, places, level)
+
+
+def _each(function: Callable[[Any], Any], x: Any) -> Any:
+    """The same structure of what a function gives of each leaf."""
+    if isinstance(x, dict):
+        return {name: _each(function, part) for name, part in x.items()}
+    return type(x)([_each(function, part) for part in x]) if type(x) in (tuple, list) else function(x)
+
+
+def _entered(x: Any, dims: Any, level: Level) -> Any:
+    if isinstance(x, (tuple, list)):
+        several = dims if isinstance(dims, (tuple, list)) else [dims] * len(x)
+        return type(x)([_entered(part, d, level) for part, d in zip(x, several, strict=True)])
+    if dims is None and getattr(x, "node", None) is not None:  # each slice has a part in its gradient
+        x, dims = np.broadcast_to(x, (level.count, *x.shape)), 0
+    return x if dims is None else entered(x, level, dims)
