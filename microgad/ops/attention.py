@@ -206,6 +206,8 @@ def scaled_dot_product_attention(
     mask: Any = attn_mask
     if attn_mask is not None and attn_mask.array.dtype == bool:
         mask = where(attn_mask, zeros(1, dtype=query.dtype, device=query.device), -math.inf)
+    elif attn_mask is not None:
+        mask = attn_mask.to(query.dtype)
     if is_causal:
         mask = causal(query, key) if mask is None else causal(query, key) + mask.array
     scale = 1 / math.sqrt(query.shape[-1] or 1) if scale is None else scale
@@ -263,10 +265,10 @@ def _check(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) 
             "scaled_dot_product_attention: Expected query, key, and value to have the same floating-point dtype, but "
             f"got {query.dtype}, {key.dtype} and {value.dtype}"
         )
-    if attn_mask is not None and attn_mask.dtype != query.dtype and attn_mask.array.dtype != bool:
+    if attn_mask is not None and attn_mask.array.dtype not in (bool, np.float32, query.array.dtype):
         raise DtypeError(
-            "scaled_dot_product_attention: Expected attn_mask dtype to be bool or to match query dtype, but got "
-            f"{attn_mask.dtype} and query {query.dtype}"
+            "scaled_dot_product_attention: Expected attn_mask dtype to be bool or float or to match query dtype, but "
+            f"got {attn_mask.dtype} and query {query.dtype}"
         )
 
 

@@ -129,15 +129,22 @@ def test_refusals_change_nothing():
     assert mean._version == var._version == 0
 
 
-@pytest.mark.parametrize("norm", [
+NORMS = [
     lambda x, mean, var, w, b: batch_norm(x, mean, var, w, b, True),
     lambda x, mean, var, w, b: batch_norm(x, mean, var, w, b),
     lambda x, mean, var, w, b: F.instance_norm(x, None, None, w, b),
     lambda x, mean, var, w, b: F.instance_norm(x, mean, var, w, b),
     lambda x, mean, var, w, b: F.group_norm(x, 2, w, b),
     lambda x, mean, var, w, b: F.layer_norm(x, (4, 5), w[:, None].expand(4, 5), b[:, None].expand(4, 5)),
-    lambda x, mean, var, w, b: F.rms_norm(x, (4, 5), w[:, None].expand(4, 5)),
-])  # fmt: skip
+]
+
+
+def rms(x, mean, var, w, b):
+    return F.rms_norm(x, (4, 5), w[:, None].expand(4, 5))
+
+
+@pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")
+@pytest.mark.parametrize("norm", [*NORMS, rms])
 def test_float16_with_parameters_of_float32_is_computed_in_float32(norm):
     def results(x):
         x = x.detach().requires_grad_()
@@ -152,10 +159,14 @@ def test_float16_with_parameters_of_float32_is_computed_in_float32(norm):
         assert found.dtype == expected.dtype
         off = 1e-3 if found.dtype == torch.half else 1e-6  # sums are off by where they lie in memory
         np.testing.assert_allclose(found.detach().array, expected.detach().array, off, off)
-    with pytest.raises(RuntimeError, match="convert one of them"):
-        norm(x, *running(4), torch.ones(4).double(), torch.ones(4).double())
     with pytest.raises(RuntimeError, match="floating-point"):
         norm(x.short(), *running(4), torch.ones(4), torch.ones(4))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_parameters_of_another_dtype_are_refused(norm):
+    with pytest.raises(RuntimeError, match="convert one of them"):
+        norm(torch.randn(3, 4, 5), *running(4), torch.ones(4).double(), torch.ones(4).double())
 
 
 def test_what_rms_norm_adds_to_float16_is_what_it_adds_to_float32():

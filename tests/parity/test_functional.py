@@ -232,6 +232,15 @@ def test_ctc_refuses():
     refuse(RuntimeError, lambda lib, F, x, t: F.ctc_loss(x, t.reshape(-1), (7, 5, 2), (3, 2, 3)), x, targets)
 
 
+@pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")
+def test_masks_and_weights_of_float32_beside_float64():
+    agree(
+        lambda lib, F, x: F.scaled_dot_product_attention(x, x, x, attn_mask=lib.arange(9.0).reshape(3, 3)),
+        normal(2, 3, 4),
+    )
+    agree(lambda lib, F, x: F.rms_norm(x, (4,), lib.arange(4.0)), normal(3, 4))
+
+
 def test_normalizations():
     x, weight, bias = normal(2, 4, 3, 3), normal(4), normal(4)
     for groups in (1, 2, 4):

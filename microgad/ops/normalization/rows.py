@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ... import backend
+from ... import backend, dtypes
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
+from ...notices import once
 from ...stand_ins import Tensor
 from .. import layouts
 from ..blocks import in_runs
@@ -154,7 +155,8 @@ def rms_norm(
 ) -> Tensor:
     """The last dimensions divided by their root mean square, then times weight. Source: torch.rms_norm.
 
-    eps is the dtype's by default, of float16 float32's; shapes are as in layer_norm. Zhang and Sennrich (2019).
+    eps is the dtype's by default, of float16 float32's; shapes are as in layer_norm. The result has input's dtype, also
+    where weight has another. Zhang and Sennrich (2019).
 
     >>> F.rms_norm(torch.tensor([[1.0, 7.0]]), (2,))
     tensor([[0.2000, 1.4000]])
@@ -166,6 +168,11 @@ def rms_norm(
         last = tuple(range(-len(normalized_shape), 0))
         out = input / ((input * input).mean(last, True) + least).sqrt()
         return out if weight is None else out * weight
+    if weight is not None and weight.dtype != input.dtype and input.is_floating_point():
+        once(f"Mismatch dtype between input and weight: input dtype = {input.dtype}, weight dtype = {weight.dtype}")
+        if not widens(input, weight):
+            wide = dtypes.promote_types(input.dtype, weight.dtype)
+            return rms_norm(input.to(wide), normalized_shape, weight.to(wide), least).to(input.dtype)
     return _by_rows("rms_norm", RmsNorm, input, normalized_shape, weight, None, least)
 
 
