@@ -62,7 +62,7 @@ def torch_cholesky(input: Tensor, upper: bool = False, *, out: Tensor | None = N
     tensor([[2.]])
     """
     once("torch.cholesky is deprecated in favor of torch.linalg.cholesky.")
-    return cholesky(input, upper=upper, out=out)
+    return into(out, cholesky(input, upper=upper))
 
 
 def _cholesky(op: str, x: Tensor, upper: bool) -> Tensor | None:
