@@ -111,6 +111,23 @@ def test_bicubic_sampling_has_a_second_derivative_on_the_middle_of_a_cell():
     assert slope(0.0) == pytest.approx(slope(1e-9), rel=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_derivatives_of_erfcx_and_log_ndtr_far_out(dtype):
+    x = torch.tensor([8.0, 30.0, 1000.0, 2.0**20], dtype=dtype, requires_grad=True)
+    (slope,) = torch.autograd.grad(torch.special.erfcx(x).sum(), x)
+    (first,) = torch.autograd.grad(torch.special.log_ndtr(-x).sum(), x, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), x)
+    eps = torch.finfo(dtype).eps
+    np.testing.assert_allclose(
+        slope.array,
+        [-0.0086165078814177303, -0.00062583541050748407, -5.6418873726549667e-7, -5.1312743703145915e-13],
+        2 * eps,
+    )
+    np.testing.assert_allclose(
+        second.array, [-0.98567511655665909, -0.99889622848810991, -0.99999900000599995, -0.99999999999909051], 4 * eps
+    )
+
+
 def test_the_second_derivative_of_log_ndtr_where_erfcx_overflows():
     x = leaf(-40.0, -1.0, 1.0, 30.0, 37.0, 40.0, 1e200)
     (first,) = torch.autograd.grad(torch.special.log_ndtr(x).sum(), x, create_graph=True)

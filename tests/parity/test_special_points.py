@@ -79,7 +79,8 @@ def named(name):
 
 @pytest.mark.parametrize("name", UNARY.split())
 def test_unary(name):
-    compare(named(name), POINTS)
+    apart = {"special.erfcx": np.isposinf}  # NaN, of a slope that goes to 0
+    compare(named(name), POINTS, apart=apart.get(name))
 
 
 @pytest.mark.parametrize("name", BINARY.split())

@@ -41,6 +41,11 @@ def test_erfcx(draw):
     return example(draw, real, special.erfcx)
 
 
+@checks(ops.ErfcxSlope)
+def test_slope_of_erfcx(draw):
+    return example(draw, real, ops.ErfcxSlope.apply)
+
+
 @checks(ops.Erfinv)
 def test_erfinv(draw):
     return example(draw, probability.map(lambda p: 2 * p - 1), torch.erfinv, torch.Tensor.erfinv_)

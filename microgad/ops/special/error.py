@@ -9,6 +9,7 @@ import numpy as np
 
 from ...function import Function
 from ...stand_ins import Tensor
+from ..blocks import in_double
 from ..out import into
 from .numeric import in_either, pieces, polynomial, promote, rational, square_and_rest
 
@@ -233,8 +234,30 @@ class Erfcx(Function):
     def forward(self, x):
         return in_either(erfcx_of, _erfcx_single, x)
 
+    def grad_x(self, grad, x):
+        return grad * ErfcxSlope.apply(x)
+
+
+def _erfcx_slope(x: Any) -> Any:
+    """2 x erfcx(x) - 2/√π, which of a large x are nearly equal."""
+
+    def far(x: Any) -> Any:
+        z = 1 / (x * x)
+        return 2 / ROOT_PI * z * rational(z, *_TAIL)
+
+    return pieces((x,), (x < 5, lambda x: 2 * (x * erfcx_of(x)) - 2 / ROOT_PI), (x >= 5, far))
+
+
+class ErfcxSlope(Function):
+    """The derivative of erfcx, with all its digits where x is large."""
+
+    symbol, promote = "erfcx′", promote
+
+    def forward(self, x):
+        return in_double(_erfcx_slope, x)
+
     def grad_x(self, grad, x, out):
-        return grad * (2 * (x * out) - 2 / ROOT_PI)
+        return grad * (2 * (x * out + Erfcx.apply(x)))
 
 
 def erfcx(input: Tensor, *, out: Tensor | None = None) -> Tensor:
