@@ -118,6 +118,8 @@ class Conversion:
 
     def type_as(self: Tensor, other: Tensor) -> Tensor:
         """In the dtype of other, and where that is."""
+        if not isinstance(other, core.Tensor):
+            raise errors.DtypeError(f"type_as(): argument 'other' must be Tensor, not {builtins.type(other).__name__}")
         return self.to(other.device, other.dtype)
 
     half, float = _as(dtypes.float16, _converted), _as(dtypes.float32, _converted)

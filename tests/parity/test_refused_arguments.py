@@ -336,6 +336,7 @@ REFUSED = """
     T.sum(v,0,out=[1.])
     T.sort(v,out=(1,2))
     v.sum(dtype=1)
+    v.type_as(2)
     v.sum(dtype=True)
     v.cumsum(0,dtype='float32')
     v.softmax(0,1)

@@ -242,6 +242,8 @@ def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensors("ldexp", input, other)
     if input.is_floating_point() and other.array.dtype.kind in "biu":
         return into(out, Ldexp.apply(input, other))
+    if input.is_floating_point() and other.is_floating_point():
+        other = other.to(dtypes.of(dtypes.result_dtype([input.array, other.array])))  # the power is the result's
     return into(out, input * Pow.apply(2.0, other))
 
 
