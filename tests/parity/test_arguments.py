@@ -18,6 +18,7 @@ CALLS = """
     T.ones(1,3,1).squeeze(dim=0)
     A.count_nonzero(0,1)
     v.add(2,3)
+    [(T.complex(v0,x).stride(),T.complex(x,v0).stride()) for x in (A.t(),B.permute(2,0,1))]
     T.ldexp(v.double(),T.tensor(-2.5))
     T.ldexp(v0,v.double())
     T.ldexp(v0.double(),v)

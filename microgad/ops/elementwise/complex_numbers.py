@@ -200,7 +200,8 @@ class Complex(Function):
 
 def _joined(a: Any, b: Any) -> Any:
     """What a + 1j · b would be, were 1j · ∞ not NaN + ∞i."""
-    z = np.empty_like(a, shape=layouts.broadcast_shapes(a.shape, b.shape), dtype=np.result_type(a, np.complex64))
+    like = a if a.ndim >= b.ndim else b  # it lies in memory as this does
+    z = np.empty_like(like, shape=layouts.broadcast_shapes(a.shape, b.shape), dtype=np.result_type(a, np.complex64))
     z.real, z.imag = a, b
     return z
 
