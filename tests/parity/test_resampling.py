@@ -128,3 +128,17 @@ def test_a_map_that_moves_nothing(size, align, dtype):
     same(found[0][0], found[1][0])
     for mine, other in zip(found[0][1:], found[1][1:], strict=True):
         same(mine, other, 10 * TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("align", [False, True])
+@pytest.mark.parametrize("mode", ["bilinear", "nearest"])
+def test_nothing_is_read_of_a_volume_where_a_place_is_no_number(mode, align):
+    x, grid = np.random.default_rng(0).standard_normal((1, 2, 3, 3, 3)), np.zeros((1, 1, 2, 2, 3))
+    grid.reshape(-1)[[0, 4, 8]] = np.nan, np.inf, -np.inf
+    found = []
+    for library, functions in ((microgad, ours), (torch, theirs)):
+        a, g = (library.tensor(y, requires_grad=True) for y in (x, grid))
+        out = functions.grid_sample(a, g, mode=mode, align_corners=align)
+        found.append([y.detach().numpy() for y in (out, *library.autograd.grad(out.sum(), (a, g)))])
+    for mine, other in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-12, atol=1e-12)

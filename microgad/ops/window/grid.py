@@ -55,6 +55,8 @@ class GridPlaces(Function):
             inside = (at > 0) & (at < last)
             self.turn = inside if turn is None else inside * turn
             at = np.fmin(np.fmax(at, 0), last)  # 0 too for what is no number
+        elif len(size) == 3:  # of volumes PyTorch reads nothing there, of planes it multiplies with it
+            at = np.where(np.isfinite(at), at, -2)
         return at
 
     def grad_grid(self, grad, turn):
