@@ -14,6 +14,7 @@ from . import checkpoint as checkpoint
 from . import data as data
 from . import dlpack as dlpack
 from . import hooks as hooks
+from . import weak as weak
 
 
 def swap_tensors(t1: _Tensor, t2: _Tensor) -> None:
