@@ -26,9 +26,6 @@ REASONS = {
     "PyTorch has removed it; torch.linalg has eig, eigh, lstsq, matrix_rank and solve": """
         eig lstsq matrix_rank solve symeig Tensor.eig Tensor.lstsq Tensor.solve Tensor.symeig
     """,
-    "its directions are a table of 21,201 polynomials, too large to come along; scipy.stats.qmc.Sobol has one": """
-        quasirandom* *SobolEngine _sobol_engine_*
-    """,
     "PyTorch keeps it for programs of long ago": """
         Tensor.reinforce Tensor.volatile Tensor.resize Tensor.resize_as Tensor.storage_type nn.Container
         nn.modules.Container *DataPipe *DataChunk *datapipe* utils.data.*validation* utils.data.non_deterministic

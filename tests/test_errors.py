@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -310,9 +311,10 @@ def test_functions_without_numbers_and_truth_values_have_no_check_of_them() -> N
         check((), {"dim": "a"})
 
 
-def test_the_table_of_sobol_sequences_is_missed_with_its_reason() -> None:
-    with pytest.raises(AttributeError, match=r"table of 21,201 polynomials.*scipy\.stats\.qmc\.Sobol"):
-        torch.quasirandom  # type: ignore[attr-defined]  # noqa: B018
+def test_sobol_sequences_need_scipy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    with pytest.raises(ImportError, match=r"SobolEngine needs SciPy.*pip install scipy"):
+        torch.quasirandom.SobolEngine(2)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ FLOORS = [
     ["parameter"],
     ["autograd"],
     ["amp", "legacy"],
-    ["cuda", "random"],
+    ["cuda", "quasirandom", "random"],
     ["fft", "linalg", "masked", "nn", "signal", "special"],
     ["optim", "distributions", "serialization", "utils"],
     ["fake_quantize", "func", "graph", "transforms"],

@@ -1,0 +1,107 @@
+"""torch.quasirandom: points that fill a cube more evenly than random ones. Their directions are SciPy's."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from operator import index
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from . import dtypes
+from .errors import ArgumentError, KindError
+from .generator import Generator
+from .lazy import absent as _absent
+from .ops.random import randint
+from .tensor import Tensor
+
+
+class SobolEngine:
+    """Points of Sobol's sequence in [0, 1)ᵈ, by Joe and Kuo (2008); scrambled, each seed has its own (Owen, Matoušek).
+
+    It takes SciPy, whose table of directions is too large to come along: ImportError where it isn't there, ValueError
+    where dimension isn't 1 to 21201. Source: torch.quasirandom.SobolEngine.
+
+    >>> torch.quasirandom.SobolEngine(dimension=2).draw(3)
+    tensor([[0.0000, 0.0000],
+            [0.5000, 0.5000],
+            [0.7500, 0.2500]])
+    >>> torch.quasirandom.SobolEngine(2, scramble=True, seed=4).draw(2)
+    tensor([[0.8127, 0.4157],
+            [0.1737, 0.8745]])
+    """
+
+    MAXBIT: ClassVar[int] = 30
+    MAXDIM: ClassVar[int] = 21201
+
+    def __init__(self, dimension: int, scramble: bool = False, seed: int | None = None) -> None:
+        if not 1 <= dimension <= self.MAXDIM:
+            raise ValueError(f"Supported range of dimensionality for SobolEngine is [1, {self.MAXDIM}]")
+        try:
+            self._sequence = importlib.import_module("scipy.stats").qmc.Sobol(dimension, scramble=False)
+        except ModuleNotFoundError:
+            raise ImportError("SobolEngine needs SciPy, which has the directions: pip install scipy") from None
+        self.dimension, self.scramble, self.seed, self.num_generated = dimension, scramble, seed, 0
+        powers = 1 << np.arange(self.MAXBIT)
+        self._columns, shift = powers[::-1] * np.ones((dimension, 1), int), np.zeros(dimension, int)
+        if scramble:
+            generator = None if seed is None else Generator().manual_seed(seed)
+            bits = (dimension, self.MAXBIT)
+            shift = randint(2, bits, generator=generator, device="cpu").array @ powers
+            lower = np.tril(randint(2, (*bits, self.MAXBIT), generator=generator, device="cpu").array, -1)
+            self._columns = self._columns + (lower * powers[::-1, None]).sum(1)  # of a matrix of bits with ones across
+        self.shift = Tensor._made(shift)
+
+    def draw(self, n: int = 1, out: Tensor | None = None, dtype: Any = None) -> Tensor:
+        """The next n points: (n, dimension), of the default dtype unless given; written into `out` where that is given.
+
+        Raises RuntimeError for an n below 1, NotImplementedError for a dtype that isn't floating.
+        """
+        kind = np.dtype(dtypes.get_default_dtype() if dtype is None else dtype)
+        if index(n) < 1:
+            raise ArgumentError(f"SobolEngine.draw: n must be at least 1, got {n}")
+        if kind.kind != "f":
+            raise KindError(f"SobolEngine.draw: dtype must be a floating-point one, got {dtype}")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of an n that is no power of 2
+            plain = np.ldexp(self._sequence.random(n), self.MAXBIT).astype(np.int64)
+        points = np.broadcast_to(self.shift.array, plain.shape)
+        for i in range(self.MAXBIT):
+            points = points ^ (plain >> self.MAXBIT - 1 - i & 1) * self._columns[:, i]
+        drawn = np.ldexp(points.astype(kind), -self.MAXBIT)
+        if self.num_generated == 0:  # PyTorch's first one comes by way of the default dtype
+            drawn[0] = np.ldexp(points[0].astype(dtypes.get_default_dtype()), -self.MAXBIT)
+        self.num_generated += n
+        result = Tensor._made(drawn)
+        return result if out is None else out.resize_(result.shape).copy_(result)
+
+    def draw_base2(self, m: int, out: Tensor | None = None, dtype: Any = None) -> Tensor:
+        """The next 2ᵐ points. Raises ValueError where all of them together are then not a power of 2."""
+        total = self.num_generated + 2**m
+        if total & (total - 1):
+            raise ValueError(
+                "The balance properties of Sobol' points require n to be a power of 2, but after "
+                f"{self.num_generated} points 2**{m} more make {total}; SobolEngine.draw() gives any number"
+            )
+        return self.draw(2**m, out, dtype)
+
+    def fast_forward(self, n: int) -> Self:
+        """Leave n points out."""
+        if n:
+            self._sequence.fast_forward(n)
+        self.num_generated += n
+        return self
+
+    def reset(self) -> Self:
+        """Begin again."""
+        self._sequence.reset()
+        self.num_generated = 0
+        return self
+
+    def __repr__(self) -> str:
+        said = [f"dimension={self.dimension}"] + ["scramble=True"] * self.scramble
+        return f"SobolEngine({', '.join(said + [f'seed={self.seed}'] * (self.seed is not None))})"
+
+
+_absent(globals())
