@@ -86,7 +86,7 @@ class Pdist(Function):
         if self.p == 2 and n:
             later, centred, lengths = _centred(x)
             squares = lengths - 2 * np.matmul(centred, centred.T)
-            near = first, second = (later & ~(squares > lengths / 4)).nonzero()
+            near = first, second = layouts.nonzero(later & ~(squares > lengths / 4))
             if len(first) <= n:
                 if len(first):
                     ways = x.take(first, 0) - x.take(second, 0)
@@ -106,7 +106,7 @@ class Pdist(Function):
             later, centred, lengths = _centred(x)
             weight, squares = np.zeros_like(x, shape=(2, n, n))
             weight[later], squares[later] = grad, out * out
-            near = first, second = (later & ~(squares > lengths / 4)).nonzero()
+            near = first, second = layouts.nonzero(later & ~(squares > lengths / 4))
             if len(first) <= n:
                 close = weight[near][:, None] * (x.take(first, 0) - x.take(second, 0)) if len(first) else None
                 weight[near] = 0

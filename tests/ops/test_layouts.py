@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 import microgad as torch
 from microgad import Tensor
+from microgad.ops import layouts
 
 PERMUTED = torch.arange(120.0).reshape(2, 5, 3, 4).transpose(0, 2)
 INDEX = torch.tensor([1, 0])
@@ -116,3 +118,16 @@ def test_channels_last_is_kept(operation: Callable[[Tensor], Tensor], gaps: bool
     assert result.is_contiguous(memory_format=torch.channels_last)
     assert same.is_contiguous()
     torch.testing.assert_close(result, same, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "float16", "float32", "complex64"])
+@pytest.mark.parametrize("shape", [(7,), (0,), (3, 4), (4, 1, 5), (2, 0, 3), (0, 4)])
+def test_places_of_what_is_not_zero_are_numpys(rng, dtype, shape):
+    x = (rng.integers(-1, 2, shape) * (1j if dtype == "complex64" else 1)).astype(dtype)
+    if x.size and dtype.startswith("float"):
+        x.reshape(-1)[:2] = np.nan, -0.0
+    for each in (x, x.T):
+        found = layouts.nonzero(each)
+        assert len(found) == each.ndim
+        for ours, theirs in zip(found, each.nonzero(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)

@@ -358,7 +358,8 @@ def where(
         if input is not other:
             missing = "input" if input is None else "other"
             raise TypeError(f"where(): argument '{missing}' must be Tensor or Number, not NoneType")
-        return tuple(function.Tensor._made(layouts.contiguous(i)) for i in np.nonzero(np.atleast_1d(condition.array)))
+        places = layouts.nonzero(np.atleast_1d(condition.array))
+        return tuple(function.Tensor._made(layouts.contiguous(i)) for i in places)
     if isinstance(condition, function.Tensor) and condition.array.dtype == np.uint8:
         once("where received a uint8 condition tensor, which is deprecated: use a boolean condition instead")
     return into(out, Where.apply(condition, input, other), exact="where")

@@ -216,7 +216,7 @@ class MultilabelMarginLoss(Function):
 
     def _hinges(self, x: Any, target: Any) -> tuple[Any, Any, Any]:
         """(L, C), bare, for L labels: max(0, 1 - own + x), 0 at labels; (L) twice: their rows and their classes."""
-        rows, nth = _precede_the_end(target).nonzero()
+        rows, nth = layouts.nonzero(_precede_the_end(target))
         own = rows, target[rows, nth]
         is_label = np.zeros_like(target, dtype=bool)
         is_label[own] = True

@@ -97,7 +97,7 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
             [1, 1]])
     """
     x = input.array
-    places = np.nonzero(x.reshape(x.shape or (1,)))
+    places = layouts.nonzero(x.reshape(x.shape or (1,)))
     if as_tuple:
         if out is not None:
             raise DtypeError("nonzero: as_tuple=True takes no out=")
