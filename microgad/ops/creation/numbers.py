@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import DtypeError
+from ...errors import ArgumentError, DtypeError
 from ...limits import bounds
 
 
@@ -56,6 +56,17 @@ def factor(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
     """A Python number by which values of a dtype are multiplied; among integers only its whole part."""
     value = number(op, value, dtype)
     return bool(value) if dtype.kind == "b" else int(value) if dtype.kind in "iu" else value
+
+
+def check_factor(op: str, argument: str, value: Any, dtype: np.dtype[Any]) -> None:
+    """Raise RuntimeError for a Python number of a kind by which PyTorch doesn't multiply values of a dtype."""
+    if isinstance(value, bool) and dtype.kind != "b":
+        raise ArgumentError(f"{op}: Boolean {argument} only supported for Boolean results")
+    wrong = f"argument {argument} must not be a {{}} number, got {value}"
+    if not isinstance(value, int) and dtype.kind in "biu":
+        raise ArgumentError(f"{op}: for integral input tensors, {wrong.format('floating point')}")
+    if isinstance(value, complex) and dtype.kind != "c":
+        raise ArgumentError(f"{op}: for non-complex input tensors, {wrong.format('complex')}")
 
 
 def converted(op: str, numbers: Any, dtype: np.dtype[Any]) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
-from ...errors import ArgumentError, DtypeError, KindError
+from ...errors import DtypeError, KindError
 from ...function import Function
 from ...naming import called
 from ...number_kinds import HALF
@@ -16,7 +16,7 @@ from ...stand_ins import Operand, Tensor
 from ...state import composite
 from .. import layouts
 from ..blocks import by_blocks
-from ..creation.numbers import factor, number, plain
+from ..creation.numbers import check_factor, factor, number, plain
 from ..out import into
 from ..spelling import numbers_first, old_order, tensors_only
 from .operands import of_numbers, tensor, tensors
@@ -55,16 +55,7 @@ def times_alpha(op: str, input: Any, other: Any, alpha: Any) -> Any:
     """alpha · other, for `add` and `sub`."""
     alpha = plain(op, "alpha", alpha)
     kind = dtypes.result_dtype([getattr(x, "array", x) for x in (input, other)])
-    if isinstance(alpha, bool) and kind.kind != "b":
-        raise ArgumentError(f"{op}: Boolean alpha only supported for Boolean results")
-    if not isinstance(alpha, (bool, int)) and kind.kind in "biu":
-        raise ArgumentError(
-            f"{op}: for integral input tensors, argument alpha must not be a floating point number, got {alpha}"
-        )
-    if isinstance(alpha, complex) and kind.kind != "c":
-        raise ArgumentError(
-            f"{op}: for non-complex input tensors, argument alpha must not be a complex number, got {alpha}"
-        )
+    check_factor(op, "alpha", alpha, kind)
     if kind.kind == "b":
         return other and bool(alpha) if isinstance(other, bool) else other * bool(alpha)
     if alpha == 1:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend, dtypes
-from ...errors import ArgumentError, DimError, KindError, ShapeError
+from ...errors import DimError, KindError, ShapeError
 from ...function import Function
 from ...naming import called
 from ...notices import once
@@ -16,7 +16,7 @@ from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
 from ..blocks import runs_of
-from ..creation.numbers import factor
+from ..creation.numbers import check_factor, factor, plain
 from ..elementwise import Mul, Where, conj, mul
 from ..elementwise.arithmetic import in_dtype
 from ..movement import Reshape, transpose, unsqueeze
@@ -408,14 +408,8 @@ def addr(
             [6., 8.]])
     """
     dtype = dtypes.result_dtype([x.array for x in (input, vec1, vec2)])
-    kind = dtypes.of(dtype)
     for name, value in (("beta", beta), ("alpha", alpha)):
-        if isinstance(value, (float, complex)) and not (kind.is_floating_point or kind.is_complex):
-            raise ArgumentError(
-                f"addr: for integral input tensors, argument {name} must not be a floating point number, got {value}"
-            )
-        if isinstance(value, bool) and dtype.kind != "b":
-            raise ArgumentError(f"addr: Boolean {name} only supported for Boolean results")
+        check_factor("addr", name, plain("addr", name, value), dtype)
     return into(out, _added("addr", input, outer(*in_dtype(dtype, vec1, vec2)), beta, alpha, None))
 
 
