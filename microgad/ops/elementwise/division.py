@@ -122,14 +122,14 @@ def _floor_by_steps(a: Any, b: Any) -> Any:
     return np.where(b == 0, ratio, np.where(whole == 0, ratio * 0, down))
 
 
-def _by_quotients(plain: Any, a: Any, b: Any, **formulas: Any) -> Any:
+def _by_quotients(plain: Any, a: Any, b: Any, many: int = 5000, **formulas: Any) -> Any:
     """plain(a, b); of many numbers of float32 ("f") or float64 ("d") formula(a, b, a / b) in float64.
 
     NumPy's own functions take 5 to 10 times as long: they find the rest first, number by number. Of that PyTorch makes
     the quotient, in float32, so that from 2²² on it isn't always the whole part of a / b.
     """
     kind = np.result_type(a, b).char
-    if kind not in formulas or max(np.size(a), np.size(b)) < 5000 or backend.is_gpu(a):
+    if kind not in formulas or max(np.size(a), np.size(b)) < many or backend.is_gpu(a):
         return plain(a, b)
 
     def block(a: Any, b: Any) -> Any:
@@ -236,7 +236,7 @@ class Fmod(Function):
         def rest(a: Any, b: Any, quotients: Any) -> Any:
             return _signed(a - b * np.trunc(quotients, out=quotients), a)
 
-        return _by_quotients(np.fmod, a, b, f=rest)
+        return _by_quotients(np.fmod, a, b, 1 << 15, f=rest)
 
     def grad_a(self, grad):
         return grad

@@ -17,7 +17,7 @@ from ..spelling import tensors_only
 from .operands import tensors
 from .selection import Select
 
-MANY = 1 << 12  # elements, from which on several passes take less than what NumPy computes number by number
+MANY = 1 << 13  # elements, from which on several passes take less than what NumPy computes number by number
 
 
 class Steps(Function):
