@@ -231,7 +231,7 @@ class Function:
         self._set(settings)
         if plan is not None:
             for i in plan.inputs:
-                if arrays[i] is target.array or np.may_share_memory(arrays[i], target.array):
+                if arrays[i] is target.array or (is_array(arrays[i]) and np.may_share_memory(arrays[i], target.array)):
                     arrays[i] = inputs[i] = arrays[i].copy()  # what is kept for backward is the value before
         if state.observer is not None:
             state.observer.begin(self, given, target)

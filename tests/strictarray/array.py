@@ -36,6 +36,8 @@ METHODS = {
 # Of which dtypes CUDA has atomic operations.
 ATOMIC = {"add": "ilqILQefd", "subtract": "iI", "maximum": "ilqILQfd", "minimum": "ilqILQfd"}
 WRAPPING = {np.take: "a", np.take_along_axis: "arr", np.put_along_axis: "arr"}  # indices out of range
+# How many arguments, the first ones, have to be arrays, where NumPy takes numbers or tuples as well.
+ARRAYS_ALONE = {np.may_share_memory: 2, np.shares_memory: 2, np.isin: 2, np.where: 1, np.lexsort: 1}
 SCALARS = (bool, int, float, complex, np.generic)
 transfers: Counter[str] = Counter()  # how often values came to the host, and how
 _CONVERSION = "Implicit conversion to a NumPy array is not allowed. Please use `.get()`"
@@ -65,10 +67,10 @@ class ndarray:
         transfers["get"] += 1
         return self._a.copy()
 
-    def item(self, *args: Any) -> Any:
-        """One value, on the host."""
+    def item(self) -> Any:
+        """The one value, on the host."""
         transfers["item"] += 1
-        return self._a.item(*args)
+        return self._a.item()
 
     def tolist(self) -> Any:
         """The values as lists, on the host."""
@@ -202,9 +204,12 @@ class ndarray:
     # Indexing
 
     def __getitem__(self, index: Any) -> ndarray:
+        items = index if isinstance(index, tuple) else (index,)
         found = self._a[prepared(index, self._a.shape)]
-        if any(isinstance(i, ndarray) for i in (index if isinstance(index, tuple) else (index,))):
+        if any(isinstance(i, ndarray) for i in items):
             found = np.array(found)  # also where NumPy takes an array of no dimension for an integer
+        elif isinstance(found, np.generic):
+            found = self._a[(*items, ...)]  # one element is a view as well
         return wrapped(found)
 
     def __setitem__(self, index: Any, value: Any) -> None:
@@ -313,6 +318,8 @@ def check_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: Any) -> bool:
             return False
     if unknown := kwargs.keys() - {"out", "dtype", "casting", "axis", "keepdims"}:
         raise TypeError(f"Wrong arguments {sorted(unknown)}")
+    if len(kwargs.get("out", ())) > 1:
+        raise ValueError("The 'out' parameter must have exactly one array value")
     if method == "__call__" and name in UFUNCS:
         check_dtypes(name, inputs, UFUNCS[name])
     return True
@@ -340,6 +347,8 @@ def check_function(func: Any, args: Any, kwargs: Any) -> None:
         if theirs != name and (theirs is None or theirs in names or name in parameters):
             raise TypeError(f"{func.__name__}()'s argument {i} is {name} in NumPy, {theirs} in CuPy")
     refuse_host_arrays((args, kwargs))
+    if not all(isinstance(x, ndarray) for x in args[: ARRAYS_ALONE.get(func, 0)]):
+        raise TypeError(f"{func.__name__}(): an argument is no array")
     if func is np.linalg.solve:
         check_solve(*args)
 

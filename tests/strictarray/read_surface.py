@@ -1,6 +1,6 @@
 """Reads off an installed CuPy, which imports without a GPU, what the stand-in may offer: surface.json.
 
-python tests/strictarray/read_surface.py
+python -P tests/strictarray/read_surface.py
 """
 
 from __future__ import annotations

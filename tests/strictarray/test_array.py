@@ -85,13 +85,15 @@ NOT_THERE: list[Callable[[Any], Any]] = [
     lambda x: np.vecdot(x, x), lambda x: np.unstack(x), lambda x: np.insert(x, 0, 1.0), lambda x: np.block([x, x]),
     lambda x: np.linalg.vector_norm(x), lambda x: np.linalg.multi_dot([x, x]), lambda x: np.spacing(x),
     lambda x: np.sort(x, stable=True), lambda x: np.sum(x, None, None, None, False, 0.0), lambda x: x.setflags(),
+    lambda x: np.may_share_memory(x, 2), lambda x: np.isin(x, 2.0), lambda x: np.where(True, x, 0.0),
+    lambda x: np.lexsort((x, x)), lambda x: np.divmod(x, x, out=(x, x)), lambda x: x.item(0),
     lambda x: x.flags.writeable, lambda x: x.ctypes, lambda x: x.__array_interface__, lambda x: x.dumped,
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("call", NOT_THERE)
 def test_what_cupy_lacks(x: Any, call: Callable[[Any], Any]) -> None:
-    with pytest.raises((TypeError, NotImplementedError, AttributeError)):
+    with pytest.raises((TypeError, ValueError, NotImplementedError, AttributeError)):
         call(x)
 
 
@@ -158,6 +160,8 @@ def test_views_know_whose_memory_it_is(x: Any) -> None:
     assert x[1:].base is x[::-1].reshape(3)[:2].base is x
     assert backend.owner(x[1:][1:]) is x
     assert x.copy().base is x[asarray(np.array(1))].base is None
+    x[0][...] = 7.0
+    assert (x[0].base, x.tolist()) == (x, [7.0, *HOST.tolist()[1:]])
     assert x.data.ptr + x.itemsize == x[1:].data.ptr
     np.diagonal(square := asarray(np.ones((2, 2))))[...] = 5.0
     assert square.tolist() == [[5.0, 1.0], [1.0, 5.0]]
