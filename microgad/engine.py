@@ -286,7 +286,7 @@ def _call_hooks(node: Function, grad: Any, start: float = 0, stop: float = inf) 
     bare = not isinstance(grad, Tensor)
     grad = Tensor._made(grad) if bare else grad
     for i, hook in sorted(node.hooks.items()):  # type: ignore[union-attr]
-        changed = hook(grad) if start <= i < stop else None
+        changed = leaves.called(hook, grad) if start <= i < stop else None
         if changed is not None:
             facts = grad.array.shape, grad.array.dtype
             if not isinstance(changed, Tensor) or (changed.array.shape, changed.array.dtype) != facts:

@@ -14,6 +14,7 @@ from .contexts import holding
 from .function import Function, Leaf
 from .hooks import RemovableHandle
 from .inference import check_inference
+from .slices import Apart
 
 hooked: WeakSet[Leaf] = WeakSet()  # that have, or had, a hook
 
@@ -111,3 +112,11 @@ def places(roots: Sequence[Function], oldest: float) -> dict[int, float]:
                 place = number - 0.5 - before / (2 * len(node.edges) + 2)
                 found[edge.number] = min(found.get(edge.number, place), place)
     return found
+
+
+def called(hook: Callable[[Any], Any], grad: Any) -> Any:
+    """What a hook makes of a gradient: of slices that it tells apart, of one after another."""
+    try:
+        return hook(grad)
+    except Apart:
+        return Apart.hooked(hook, grad)

@@ -15,6 +15,7 @@ class Apart(BaseException):  # no error: programs that catch those mustn't see i
     # What the engine and operations go on with, one slice after another. They stand on a floor above, in batching/.
     forward: ClassVar[Callable[..., Any]]
     derivatives: ClassVar[Callable[..., Any]]
+    hooked: ClassVar[Callable[..., Any]]
 
 
 class Stand:

@@ -159,4 +159,17 @@ def summed(self: Batched, g: Any, node: Function) -> Any:
     return g
 
 
-Batched.gradient_for = summed
+def hooked(hook: Callable[[Any], Any], grad: Any) -> Any:
+    """What a hook makes of a gradient slice by slice, when the mapping is over; None if it changes none."""
+    level = getattr(grad.array, "level", None)
+    if level is None or level in levels.get():
+        raise Apart
+    every = Leave.apply(grad, level=level, dim=0)
+    found = [(hook(part), part) for part in every]
+    if all(changed is None for changed, _ in found):
+        return None
+    parts = [part if changed is None else changed for changed, part in found]
+    return Enter.apply(np.stack(parts), level=level, dim=0)
+
+
+Batched.gradient_for, Apart.hooked = summed, staticmethod(hooked)

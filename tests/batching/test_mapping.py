@@ -370,6 +370,33 @@ def test_what_is_computed_again_draws_the_same_again(randomness: str, apart: boo
         close(*pair)
 
 
+def test_a_hook_that_tells_slices_apart_is_called_for_each() -> None:
+    seen = []
+
+    def scaled(grad):
+        seen.append(grad.sum().item())
+        return grad * grad if seen[-1] > 0 else None
+
+    def function(x, hook=scaled):
+        y = x * W[0]
+        y.register_hook(hook)
+        return (y.sin() * y).sum()
+
+    x, again = X.clone().requires_grad_(), X.clone().requires_grad_()
+    (found,) = torch.autograd.grad(vmap(function)(x).sum(), x, create_graph=True)
+    assert len(seen) == len(X)
+    (expected,) = torch.autograd.grad(in_turn(function, again).sum(), again, create_graph=True)
+    close(found, expected)
+    close(vmap(grad(function))(X), expected)
+    for g, leaf in ((found, x), (expected, again)):
+        g.sum().backward()
+        assert leaf.grad is not None
+    close(x.grad, again.grad)
+    shapes = []
+    vmap(lambda x: function(x, lambda g: shapes.append(g.shape)))(x).sum().backward()
+    assert shapes == [(3,)]  # it was called once
+
+
 def test_nothing_is_held_when_it_is_over() -> None:
     gc.collect()
     gc.disable()
