@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from . import errors, state, wording
@@ -16,7 +17,7 @@ from .batching.draws import Together
 from .batching.mapping import all_at_once, left
 from .contexts import holding
 from .generator import default_generator
-from .generator.lanes import Lanes
+from .generator.lanes import Draws, Lanes
 from .lazy import absent as _absent
 from .nn.stateless import functional_call as functional_call
 from .nn.stateless import replace_all_batch_norm_modules_ as replace_all_batch_norm_modules_
@@ -180,13 +181,23 @@ def jacrev(
 def jacfwd(
     func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, *, randomness: str = "error"
 ) -> Callable[..., Any]:
-    """The same, a derivative along each element of the arguments. Source: torch.func.jacfwd.
+    """The same, a derivative along each element of the arguments, for all of which `func` is called once.
+
+    Where it draws raises RuntimeError, unless `randomness` is "same" or "different". Source: torch.func.jacfwd.
 
     >>> torch.func.jacfwd(lambda x: x * x)(torch.tensor([1.0, 2.0]))
     tensor([[2., 0.],
             [0., 4.]])
     """
-    return _jacobian(func, lambda p, ys: by_columns(ys, p.wanted, p.nested), "jacfwd", argnums, has_aux, written=True)
+
+    @functools.wraps(func)
+    def drawing(*args: Any, **kwargs: Any) -> Any:
+        with Draws(randomness).going_on() if randomness == "error" else nullcontext():
+            return func(*args, **kwargs)
+
+    return _jacobian(
+        drawing, lambda p, ys: by_columns(ys, p.wanted, p.nested), "jacfwd", argnums, has_aux, written=True
+    )
 
 
 def _jacobian(

@@ -127,3 +127,12 @@ def gradients_through_draws(t, nn):
     y = t.vmap(lambda x: nn.functional.dropout(x).sin() * t.rand(6) * t.bernoulli(x.sigmoid()), randomness="different")
     y(x).sum().backward()
     return x.grad
+
+
+for name in ("error", "same"):
+    programs[f"jacfwd, {name}"] = lambda t, nn, name=name: (
+        t.func.jacfwd(lambda x: nn.functional.dropout(x) * x, randomness=name)(probabilities(t, 7)), t.rand(2)
+    )  # fmt: skip
+programs["hessian of what draws"] = lambda t, nn: t.func.hessian(lambda x: nn.functional.dropout(x).pow(2).sum())(
+    probabilities(t, 7)
+)
