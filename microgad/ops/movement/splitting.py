@@ -235,7 +235,7 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
         raise ArgumentError(f"narrow: length must be non-negative, got {length}")
     if not -n <= start <= n:
         raise DimError(f"narrow: start out of range (expected to be in range of [{-n}, {n}], but got {start})")
-    first = start + n if start < 0 else start
+    first = int(start + n if start < 0 else start)
     if first + length > n:
         raise ShapeError(f"narrow: start ({start}) + length ({length}) exceeds dimension size ({n}) of dim {dim}")
     return input[stretch(axis, first, first + length)]
