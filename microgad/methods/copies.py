@@ -22,11 +22,10 @@ class Copies:
     __slots__ = ()
 
     def __reduce_ex__(self: Tensor, protocol: Any) -> tuple[Any, ...]:
-        array, shape, strides = self.array, None, None
-        if not array.flags.c_contiguous and min(array.strides) >= 0:
-            shape, strides = array.shape, array.strides
-            array = _stretch(array)
-        return rebuilt, (type(self), array, self.requires_grad, _own(self), shape, strides)
+        array, own = self.array, _own(self)
+        if array.flags.c_contiguous or min(array.strides) < 0 or (row := _stretch(array)).size > array.size:
+            return rebuilt, (type(self), array, self.requires_grad, own)  # of memory with gaps the values alone
+        return rebuilt, (type(self), row, self.requires_grad, own, array.shape, array.strides)
 
     def __copy__(self: Tensor) -> Tensor:
         copied: Tensor = rebuilt(type(self), self.array, self.requires_grad, _own(self))
