@@ -17,6 +17,7 @@ from microgad.overriding import doors
 
 # Without the package that they need.
 collect_ignore_glob = [] if importlib.util.find_spec("onnx") else ["microgad/onnx/*", "tests/fuzz/graphs.py"]
+collect_ignore_glob += [] if importlib.util.find_spec("scipy") else ["microgad/quasirandom.py"]
 
 
 @pytest.fixture(autouse=True)

@@ -73,8 +73,7 @@ def _fits(value: Any, kind: str) -> bool:
     if kind == "str":
         return isinstance(value, str)
     if kind == "Dtype":
-        kind_of = getattr(value, "dtype", value)  # of a dtype here NumPy's, and of a Tensor one of those
-        return isinstance(value, type) or isinstance(kind_of, np.dtype)
+        return isinstance(value, (type, np.dtype)) or hasattr(type(value), "to_complex")  # a dtype here, held or not
     if kind == "bool" or isinstance(value, (bool, np.bool_)):
         return False
     if kind in ("float", "complex") and hasattr(value, "array"):

@@ -107,6 +107,7 @@ def _edges(n: int, low: int, high: int, mode: str) -> list[tuple[slice, slice]]:
 MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 TOO_WIDE = {
     "reflect": "Padding size should be less than the corresponding input dimension",
+    "symmetric": "Padding size should be at most the corresponding input dimension",
     "edge": "Padding size should be 0 where there is nothing to repeat",
     "wrap": "Padding value causes wrapping around more than once",
 }
