@@ -41,9 +41,10 @@ def test_svd_multiplies_back(dtype, full, shape):
 def test_svd_of_infinities_ends(dtype):
     """On [[∞, 1, 2], [1, 2, 3], [1, 1, 1]] LAPACK's would go on for ever."""
     A = torch.stack([torch.full((3, 3), np.inf), torch.eye(3)]).to(getattr(torch, dtype))
-    parts = *torch.linalg.svd(A), torch.linalg.pinv(A), torch.linalg.lstsq(A, A).solution
+    parts = *torch.linalg.svd(A), torch.linalg.pinv(A), torch.linalg.lstsq(A, A).solution, torch.linalg.svdvals(A)
     assert all(x[0].isnan().all() and x[1].isfinite().all() for x in parts)
     assert (parts[0].dtype, parts[1].dtype) == (A.dtype, torch.float64)
+    assert torch.linalg.matrix_rank(A).tolist() == [0, 3]
     A[0] = torch.tensor([[np.inf, 1, 2], [1, 2, 3], [1, 1, 1]])
     assert torch.linalg.svd(A, full_matrices=False).S.isnan().tolist() == [[True] * 3, [False] * 3]
     with pytest.raises(torch.linalg.LinAlgError):

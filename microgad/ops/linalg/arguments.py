@@ -41,6 +41,14 @@ def singular(x: Any, full: bool) -> Any:
     return np.where(endless, np.nan, u), np.where(endless[..., 0], np.nan, s), np.where(endless, np.nan, vh)
 
 
+def singular_values(x: Any) -> Any:
+    """S alone."""
+    if not backend.is_gpu(x) and np.isfinite(x).all():
+        return np.linalg.svd(x, compute_uv=False)
+    endless = np.isinf(x).any((-2, -1), keepdims=True)
+    return np.where(endless[..., 0], np.nan, np.linalg.svd(np.where(endless, 0, x), compute_uv=False))
+
+
 def sizes(x: Any) -> Any:
     """|x|, of complex numbers |re| + |im|, by which LAPACK chooses pivots."""
     return abs(x.real) + abs(x.imag) if x.dtype.kind == "c" else abs(x)

@@ -16,7 +16,7 @@ from ..elementwise import abs as magnitude
 from ..movement import squeeze, unsqueeze
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
-from .arguments import adjoint, are_vectors, floating_matrices, singular, swap
+from .arguments import adjoint, are_vectors, floating_matrices, singular, singular_values, swap
 
 
 class Pinv(Function):
@@ -150,7 +150,7 @@ class Rank(Function):
     symbol, numpy = "rank", np.linalg.matrix_rank
 
     def forward(self, x):
-        s = abs(np.linalg.eigvalsh(x)) if self.hermitian else np.linalg.svd(x, compute_uv=False)
+        s = abs(np.linalg.eigvalsh(x)) if self.hermitian else singular_values(x)
         return (s > _threshold(x, s, self.atol, self.rtol)).sum(-1)
 
 
@@ -208,7 +208,7 @@ def lstsq(
     nothing, made = np.zeros_like(x.array, shape=(0,)).real, core.Tensor._made
     s, spectral = nothing, driver in ("gelsd", "gelss")
     if spectral or not _is_full(A.array, inverse.array, tolerance):
-        s = np.linalg.svd(A.array, compute_uv=False)
+        s = singular_values(A.array)
         rank = (s > _threshold(A.array, s, None, tolerance)).sum(-1)
     else:
         rank = np.zeros_like(A.array, shape=A.shape[:-2], dtype=np.int64) + min(rows, columns)
