@@ -147,7 +147,10 @@ def _homes() -> dict[type, str]:
 
 def _move(homes: dict[type, str]) -> None:
     for kind, home in homes.items():
+        lines = {name: line for name, line in vars(kind).items() if name == "__firstlineno__"}
         kind.__module__ = home
+        for name, line in lines.items():  # with the module Python 3.13 takes away where inspect finds the source
+            setattr(kind, name, line)
 
 
 def _is_of_microgad(module: ModuleType) -> bool:
