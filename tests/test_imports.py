@@ -160,7 +160,8 @@ def test_names_are_those_of_the_stub() -> None:
 def test_operations_are_loaded_when_they_are_called() -> None:
     code = """
 import sys, microgad
-assert not [name for name in sys.modules if name.startswith("microgad.ops")]
+later = tuple(f"microgad.{room}" for room in ("ops", "batching", "generator"))
+assert not [name for name in sys.modules if name.startswith(later)]
 x = microgad.ones(2)
 assert (x + x).tolist() == [2, 2] and (x @ x).item() == 2 and x.reshape(1, 2).sum().item() == 2
 assert "microgad.ops.special" not in sys.modules and microgad.Tensor.erf is not None
@@ -173,7 +174,7 @@ def test_an_import_leaves_few_objects() -> None:
     """A process looks through all of them when it ends, more than once."""
     code = (
         "import gc, inspect, numpy.fft; n = len(gc.get_objects())\n"
-        "import microgad; assert len(gc.get_objects()) - n < 5000"
+        "import microgad; assert len(gc.get_objects()) - n < 4000"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)
 

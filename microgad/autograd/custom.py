@@ -10,11 +10,13 @@ from typing import Any, ClassVar
 
 from .. import errors, state
 from .. import function as core
-from ..batching.own_rules import by_own_rule
 from ..gradients import grad
+from ..lazy import Room
 from ..lazy import absent as _absent
 from ..slices import levels
 from ..tensor import Tensor
+
+own_rules = Room("microgad.batching.own_rules")
 
 
 class Context:
@@ -124,7 +126,7 @@ class Function:
             bound.apply_defaults()
             args, kwargs = bound.args, bound.kwargs
         if cls.vmap is not None and levels.get():
-            found = by_own_rule(cls.vmap, args)
+            found = own_rules.by_own_rule(cls.vmap, args)
             if found is not NotImplemented:
                 return found
         inputs = (*args, *kwargs.values())
