@@ -270,7 +270,6 @@ REFUSED = """
     T.nan_to_num(v,out=T.empty(0).double())
     T.where(v>0,v,v,out=T.empty(0).double())
     T.clamp(v,0,1,out=T.empty(0).double())
-    T.linalg.matrix_power(A,2,out=T.empty(0).double())
     T.logcumsumexp(v,0,out=T.empty(0).double())
     T.msort(v,out=T.empty(0).double())
     T.quantile(v,.5,out=T.empty(0).double())

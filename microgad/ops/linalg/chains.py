@@ -104,4 +104,4 @@ def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
         if not n:
             break
         input = matmul(input, input)
-    return into(out, reduce(matmul, factors), exact="linalg.matrix_power")
+    return into(out, reduce(matmul, factors))
