@@ -108,8 +108,8 @@ class Movement:
 
     narrow, select, unbind, chunk, split = ops.narrow, ops.select, ops.unbind, ops.chunk, ops.split
     split_with_sizes, tensor_split, hsplit = ops.split_with_sizes, ops.tensor_split, ops.hsplit
-    vsplit, dsplit, unsafe_split, unsafe_chunk = ops.vsplit, ops.dsplit, ops.unsafe_split, ops.unsafe_chunk
-    unsafe_split_with_sizes, unfold, as_strided = ops.unsafe_split_with_sizes, ops.unfold, ops.as_strided
+    unsafe_split, unsafe_chunk, unsafe_split_with_sizes = split, chunk, split_with_sizes
+    vsplit, dsplit, unfold, as_strided = ops.vsplit, ops.dsplit, ops.unfold, ops.as_strided
     slice_scatter, select_scatter = ops.slice_scatter, ops.select_scatter
     diagonal_scatter, as_strided_scatter = ops.diagonal_scatter, ops.as_strided_scatter
 
