@@ -293,14 +293,17 @@ def test_a_batch_of_gradients_lets_go_of_the_graph_at_its_end() -> None:
         torch.autograd.grad(y.sum(), x)
 
 
+class Choosy(torch.Function):
+    """x², whose derivative chooses by x between two ways to say the same."""
+
+    def forward(self, x):
+        return x * x
+
+    def grad_x(self, grad, x):
+        return grad * (2 * x) if bool((x[:1] > 0).all()) else grad * (x + x)
+
+
 def test_a_derivative_by_which_slices_go_apart_when_the_mapping_is_over() -> None:
-    class Choosy(torch.Function):
-        def forward(self, x):
-            return x * x
-
-        def grad_x(self, grad, x):
-            return grad * (2 * x) if bool((x[:1] > 0).all()) else grad * (x + x)
-
     x = X.clone().requires_grad_()
     vmap(Choosy.apply)(x).sum().backward()
     close(x.grad, 2 * X)
@@ -321,13 +324,6 @@ def test_matrices_of_matrices(transforms) -> None:
 
 
 def test_kept_values_that_are_packed_are_unpacked_where_slices_go_apart_in_a_derivative() -> None:
-    class Choosy(torch.Function):
-        def forward(self, x):
-            return x * x
-
-        def grad_x(self, grad, x):
-            return grad * (2 * x) if bool((x[:1] > 0).all()) else grad * (x + x)
-
     x, function = X.clone().requires_grad_(), Counted(Choosy.apply)
     y = vmap(lambda x: torch.utils.checkpoint.checkpoint(function, x, use_reentrant=False))(x)
     assert function.calls == 1
