@@ -6,6 +6,7 @@ import functools
 import inspect
 import weakref
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, ClassVar
 
 from .. import errors, state
@@ -35,7 +36,8 @@ class Context:
         self._count = 1  # of outputs
         self._slots: list[int] = [0]  # which of them are Tensors
         self._given: list[bool] = []  # which arguments are Tensors
-        self._likes: list[Tensor | None] = []  # where there is a jvp alone: what the tangents are like
+        self._for_backward = 0  # how many of the saved Tensors are backward's; the others are the jvp's
+        self._likes: list[Any] = []  # where there is a jvp: what the tangents of its arguments are like
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep inputs, outputs or intermediates for backward, where they are `saved_tensors`."""
@@ -45,7 +47,7 @@ class Context:
         self.to_save = tensors
 
     def save_for_forward(self, *tensors: Tensor | None) -> None:
-        """Keep them for a static `jvp`, which is called where there is no backward: else that finds tangents too."""
+        """Keep them for a static `jvp`, where they are `saved_tensors`; without this it is given those of backward."""
         self.saved_for_forward = tensors
 
     def mark_non_differentiable(self, *tensors: Tensor) -> None:
@@ -112,7 +114,10 @@ class Function:
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:
-        """The derivatives of forward's results along those of its arguments; where there is no backward, for it too."""
+        """The derivatives of forward's results along those of its arguments: in forward mode, where there is one.
+
+        Without it forward mode finds them by backward, and without a backward that finds its gradients by this.
+        """
         raise NotImplementedError("an autograd.Function needs a static jvp for forward mode")
 
     vmap: ClassVar[Callable[..., Any] | None] = None
@@ -197,18 +202,21 @@ def _apart(cls: type[Function], ctx: Context, inputs: tuple[Any, ...], outs: lis
 
 
 def _keep(cls: type[Function], ctx: Context, node: core.Function, inputs: tuple[Any, ...], outs: list[Tensor]) -> None:
-    """Let a node keep what its derivatives need: by a jvp, where there is no backward."""
+    """Let a node keep what its backward needs, and its jvp."""
     ctx._given = [isinstance(x, Tensor) for x in inputs]
-    if cls.jvp is not Function.jvp and cls.backward is Function.backward:
-        ctx.to_save = ctx.saved_for_forward or ctx.to_save
+    saved, ctx._for_backward = ctx.to_save, len(ctx.to_save)
+    if cls.jvp is not Function.jvp:
+        saved += ctx.saved_for_forward
         floating = [isinstance(x, Tensor) and x.array.dtype.kind in "fc" for x in inputs]
-        ctx._likes = [x.detach() if found else None for x, found in zip(inputs, floating, strict=True)]
-    ctx._places = tuple(_place_of(t, outs) for t in ctx.to_save)
-    node.kept = [None if t is None else t.array for t in ctx.to_save]
-    node.seen = [x for t in ctx.to_save if t is not None for x in (t._counter(), t._counter()[0])]
-    ctx.to_save = ()
+        ctx._likes = [(x.shape, x.dtype) if found else None for x, found in zip(inputs, floating, strict=True)]
+    ctx._places = tuple(_place_of(t, outs) for t in saved)
+    node.kept = [None if t is None else t.array for t in saved]
+    node.seen = [x for t in saved if t is not None for x in (t._counter(), t._counter()[0])]
+    ctx.to_save = ctx.saved_for_forward = ()
 
 
+# Whether derivatives are asked for along tangents, for which a Function may have a rule of its own, its jvp.
+pushing: ContextVar[bool] = ContextVar("pushing", default=False)
 _signature = functools.lru_cache(inspect.signature)
 
 
@@ -238,7 +246,10 @@ class _Custom(core.Function):
 
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
-        """What is saved. Raises RuntimeError where backward has freed it."""
+        """What is saved for backward. Raises RuntimeError where that has freed it."""
+        return self._saved()[: self.ctx._for_backward]
+
+    def _saved(self) -> tuple[Tensor | None, ...]:
         kept = self.kept.unpack() if isinstance(self.kept, core.Packed) else self.kept
         if kept is None:
             raise errors.GraphError(f"{self.function.__name__}: saved tensors have already been freed by backward")
@@ -257,10 +268,12 @@ class _Custom(core.Function):
         for i, g in zip(self.ctx._slots, grads, strict=True):
             given[i] = g
         recording = state.current().grad_enabled
-        self.ctx.saved_tensors = self.saved_tensors
+        saved, count = self._saved(), self.ctx._for_backward
+        by_jvp = self.ctx._likes and (pushing.get() or self.function.backward is Function.backward)
+        self.ctx.saved_tensors = saved[count:] or saved if by_jvp else saved[:count]
         try:
             with state.scope(deriving=False):
-                if self.ctx._likes:
+                if by_jvp:
                     result = self._transposed(given, recording)
                 else:
                     result = self.function.backward(self.ctx, *given)
@@ -279,9 +292,10 @@ class _Custom(core.Function):
         return tuple(g if g is None or recording else g.array for g in results[: len(self.edges)])
 
     def _transposed(self, grads: list[Any], create_graph: bool) -> tuple[Any, ...]:
-        """The gradients where there is a jvp alone: it is linear in the tangents, so they are its own by these."""
+        """The gradients by a jvp: it is linear in the tangents, so they are its own by these."""
+        given: Tensor = next(g for g in grads if g is not None)
         with state.scope(grad_enabled=True):
-            tangents = [x if x is None else x.new_zeros(x.shape).requires_grad_() for x in self.ctx._likes]
+            tangents = [like and given.new_zeros(like[0], dtype=like[1]).requires_grad_() for like in self.ctx._likes]
             pushed = self.function.jvp(self.ctx, *tangents)
             outs = pushed if isinstance(pushed, tuple) else (pushed,)
             used = [(y, g) for y, g in zip(outs, grads, strict=True) if y is not None and g is not None]

@@ -8,11 +8,13 @@ from typing import Any
 
 from .. import errors, state
 from ..batching.mapping import in_turn
+from ..contexts import holding
 from ..gradients import grad
 from ..lazy import absent as _absent
 from ..ops.creation import ones_like, zeros, zeros_like
 from ..ops.movement import cat, clone, movedim
 from ..tensor import Tensor
+from .custom import pushing
 
 
 def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
@@ -139,7 +141,8 @@ class Pushing:
         self.recorded = [y for y in outputs if y.node is not None]
         with state.scope(grad_enabled=True):
             self.seeds = [zeros_like(y).requires_grad_() for y in self.recorded]
-        self.grads = pulled(self.recorded, inputs, self.seeds, True)
+        with holding(pushing, True):
+            self.grads = pulled(self.recorded, inputs, self.seeds, True)
 
     def along(self, tangents: Sequence[Tensor], create_graph: bool) -> list[Tensor | None]:
         """One for each output, None where there is none."""

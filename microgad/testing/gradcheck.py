@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import backend
-from ..errors import ArgumentError
+from ..errors import ArgumentError, CallError
 from ..gradients import grad
 from ..ops.elementwise import view_as_real
 from ..tensor import Tensor
@@ -19,7 +19,6 @@ from .calls import (
     flat,
     floating,
     gradients,
-    jacobians,
     numbered,
     sequence,
     slices,
@@ -29,6 +28,7 @@ from .calls import (
 )  # fmt: skip
 from .findings.finding import Finding, worst_of
 from .findings.report import explain
+from .modes import Backward, Forward, check_batches
 from .numerical.differences import Differences
 from .parts import InParts
 
@@ -64,11 +64,13 @@ def gradcheck(
 
     Also checked: `func` gives the same values each time and leaves its inputs as they were; backward gives the same
     gradients again, up to `nondet_tol`; the gradient of one output is the same whether the others have a gradient of
-    zero or none (`check_undefined_grad`); gradients have their input's dtype (`check_grad_dtypes`).
+    zero or none (`check_undefined_grad`); gradients have their input's dtype (`check_grad_dtypes`). If asked for, what
+    forward mode gives, which is a Function's jvp where it has one (`check_forward_ad`), and several gradients, or
+    tangents, at once by vmap (`check_batched_grad`, `check_batched_forward_grad`). `masked` is about sparse layouts.
 
-    Raises GradcheckError, a RuntimeError, which shows the worst entry (gives False if not `raise_exception`), and
-    ValueError where no input requires grad, where `func` returns no Tensor, and for forward mode, batched and masked
-    gradients, which are not checked. Warns of float32 inputs: they are too coarse.
+    Raises GradcheckError, a RuntimeError, which shows the worst entry (gives False if not `raise_exception`),
+    ValueError where no input requires grad and where `func` returns no Tensor, and AssertionError where nothing is to
+    be checked. Warns of float32 inputs: they are too coarse.
 
     >>> x = torch.tensor([0.5, -1.0], dtype=torch.float64, requires_grad=True)
     >>> gradcheck(lambda x: torch.exp(x) * x, x)
@@ -81,8 +83,9 @@ def gradcheck(
         difference  1, tolerance 0.00201 = atol + rtol · |numerical|
     Everywhere the analytical derivative is 0.5 × the numerical one. Look at the derivatives of Mul
     """  # noqa: E501
-    _refuse(check_batched_grad=check_batched_grad, check_batched_forward_grad=check_batched_forward_grad)
-    _refuse(check_forward_ad=check_forward_ad, check_backward_ad=not check_backward_ad, masked=bool(masked))
+    _need(check_forward_ad or check_backward_ad, "at least one of check_forward_ad or check_backward_ad")
+    _need(check_backward_ad or not check_batched_grad, "check_backward_ad, as check_batched_grad is set,")
+    _need(check_forward_ad or not check_batched_forward_grad, "check_forward_ad, as check_batched_forward_grad is set,")
     call = InParts(func, sequence(inputs))
     tensors = some_wanted("gradcheck", call.args)
     warn_of_float32("gradcheck", call.whole(call.args))
@@ -90,7 +93,9 @@ def gradcheck(
     def outputs() -> list[Tensor]:
         return _outputs(call)
 
-    check = _Check(outputs, outputs, tensors, numbered(call.args, tensors), "output", eps, atol, rtol)
+    asked = (Backward, check_backward_ad, check_batched_grad), (Forward, check_forward_ad, check_batched_forward_grad)
+    modes = [(mode, batched) for mode, wanted, batched in asked if wanted]
+    check = _Check(outputs, outputs, tensors, numbered(call.args, tensors), "output", eps, atol, rtol, modes)
     return check.passes(raise_exception, nondet_tol, check_undefined_grad, check_grad_dtypes, fast_mode)
 
 
@@ -117,14 +122,16 @@ def gradgradcheck(
 
     What is checked, as by `gradcheck`, is the function from `inputs` and `grad_outputs` (random ones by default) to the
     gradients of the inputs. Its numerical derivative is that of the plain backward pass, its analytical one that of the
-    recorded pass, which may go another way. Errors are those of `gradcheck`.
+    recorded pass, which may go another way: backward again (`check_rev_over_rev`), or forward (`check_fwd_over_rev`).
+    Errors are those of `gradcheck`.
 
     >>> x = torch.tensor([0.5, -1.0], dtype=torch.float64, requires_grad=True)
     >>> gradgradcheck(torch.tanh, x)
     True
     """
-    _refuse(check_batched_grad=check_batched_grad, masked=masked)
-    _refuse(check_fwd_over_rev=check_fwd_over_rev, check_rev_over_rev=not check_rev_over_rev)
+    _need(check_fwd_over_rev or check_rev_over_rev, "at least one of check_fwd_over_rev or check_rev_over_rev")
+    _need(check_rev_over_rev or not check_undefined_grad, "check_rev_over_rev, as check_undefined_grad is set,")
+    _need(check_rev_over_rev or not check_batched_grad, "check_rev_over_rev, as check_batched_grad is set,")
     call = InParts(func, sequence(inputs))
     tensors = some_wanted("gradgradcheck", call.args)
     warn_of_float32("gradgradcheck", call.whole(call.args))
@@ -141,6 +148,8 @@ def gradgradcheck(
         found = grad(outputs(), tensors, grads, create_graph=create_graph, allow_unused=True)
         return [g for g in found if g is not None]
 
+    asked = (Backward, check_rev_over_rev, check_batched_grad), (Forward, check_fwd_over_rev, False)
+    modes = [(mode, batched) for mode, wanted, batched in asked if wanted]
     check = _Check(
         lambda: of_inputs(True),
         lambda: of_inputs(False),
@@ -150,6 +159,7 @@ def gradgradcheck(
         eps,
         atol,
         rtol,
+        modes,
     )
     return check.passes(raise_exception, nondet_tol, check_undefined_grad, check_grad_dtypes, fast_mode)
 
@@ -165,6 +175,7 @@ class _Check(NamedTuple):
     eps: float
     atol: float
     rtol: float
+    modes: list[tuple[type[Backward | Forward], bool]]  # and whether several at once are checked
 
     def passes(self, raise_exception: bool, nondet_tol: float, undefined: bool, dtypes: bool, fast: bool) -> bool:
         before = [t.array.copy() for t in self.tensors]
@@ -174,8 +185,13 @@ class _Check(NamedTuple):
                 draws.made()
                 differences = Differences(lambda: self._values(draws), self.tensors, self.eps)
                 self._check_values(outputs, draws)
-                (self._check_projections if fast else self._check_entries)(outputs, differences)
-                self._check_backward([y for y in outputs if y.requires_grad], nondet_tol, undefined, dtypes)
+                for mode, batched in self.modes:
+                    found = mode(outputs, self.tensors)
+                    (self._check_projections if fast else self._check_entries)(found, differences)
+                    if batched:
+                        check_batches(found)
+                if self.modes[0][0] is Backward:
+                    self._check_backward([y for y in outputs if y.requires_grad], nondet_tol, undefined, dtypes)
                 check_unchanged(self.tensors, before, self.names, "func")
         except GradcheckError:
             if raise_exception:
@@ -194,15 +210,16 @@ class _Check(NamedTuple):
                 "default generator, which is put back before each call, or make the draw an input"
             )
 
-    def _check_entries(self, outputs: list[Tensor], differences: Differences) -> None:
+    def _check_entries(self, mode: Backward | Forward, differences: Differences) -> None:
         """Every entry of every Jacobian. Outputs off the graph are left out, as in PyTorch, unless all of them are."""
+        outputs, analytical = mode.outputs, mode.jacobians()
         numerical = [differences.jacobian(i) for i in range(len(self.tensors))]
         some = any(y.requires_grad for y in outputs)
         wrong = []
         for k, (y, at) in enumerate(zip(outputs, slices(outputs), strict=True)):
             if y.requires_grad or not some:
-                for i, analytical in enumerate(jacobians(y, self.tensors)):
-                    found = self._finding(k, y, i, numerical[i][:, at], analytical)
+                for i, jacobian in enumerate(analytical[k]):
+                    found = self._finding(k, y, i, numerical[i][:, at], jacobian)
                     if found.excess().any():
                         wrong.append(found)
         if wrong:
@@ -210,8 +227,8 @@ class _Check(NamedTuple):
             row, column = worst.worst_entry()
             start = slices(outputs)[worst.output].start
             below, above = (float(side[start + column]) for side in differences.one_sided(worst.input, row))
-            y = outputs[worst.output]
-            raise GradcheckError(explain(worst, self.kind, y, below, above, self.eps, self.atol, self.rtol))
+            said = explain(worst, self.kind, outputs[worst.output], below, above, self.eps, self.atol, self.rtol)
+            raise GradcheckError(f"{mode.said}{said}")
 
     def _finding(self, k: int, y: Tensor, i: int, numerical: Any, analytical: Any) -> Finding:
         shapes = tuple(self.tensors[i].shape), tuple(y.shape)
@@ -219,28 +236,28 @@ class _Check(NamedTuple):
         error = self.atol + self.rtol * known
         return Finding("func", 1, k, i, tuple(self.names), *shapes, numerical, analytical, error, ())
 
-    def _check_projections(self, outputs: list[Tensor], differences: Differences) -> None:
-        """For random u and v, v · (J u) by differences against (Jᵀ v) · u by a backward pass."""
+    def _check_projections(self, mode: Backward | Forward, differences: Differences) -> None:
+        """For random u and v, v · (J u) by differences against what a mode makes of them."""
+        outputs = mode.outputs
         units = _random_units([*self.tensors, *outputs])  # no two alike: u · J u is the same of J and of its transpose
         us, vs = units[: len(self.tensors)], units[len(self.tensors) :]
         alone = [[u if i == j else None for j in range(len(us))] for i, u in enumerate(us)]
         along = [differences.along(directions) for directions in alone]
-        for k, (y, v, at) in enumerate(zip(outputs, vs, slices(outputs), strict=True)):
-            if not y.requires_grad:
+        for k, (of_output, v, at) in enumerate(zip(mode.projections(us, vs), vs, slices(outputs), strict=True)):
+            if not outputs[k].requires_grad:
                 continue
-            for i, (u, g) in enumerate(zip(us, gradients([y], self.tensors, [v]), strict=True)):
+            for i, (u, analytical) in enumerate(zip(us, of_output, strict=True)):
                 numerical = float(along[i][at] @ backend.to_numpy(v).reshape(-1))
-                analytical = 0.0 if g is None else float((g * u).sum())
                 share = float(np.abs(u).sum() * np.abs(v).sum())  # what an error of atol in every entry adds up to
                 if not abs(analytical - numerical) <= self.atol * share + self.rtol * abs(numerical):
-                    self._check_entries(outputs, differences)  # says more
+                    self._check_entries(mode, differences)  # says more
                     raise GradcheckError(
-                        f"a random projection of the derivative of {self.kind} {k} with respect to {self.names[i]} is "
-                        f"numerically {numerical:.8g}, analytically {analytical:.8g}, although no entry by itself is "
-                        "outside of its tolerance"
+                        f"{mode.said}a random projection of the derivative of {self.kind} {k} with respect to "
+                        f"{self.names[i]} is numerically {numerical:.8g}, analytically {analytical:.8g}, although no "
+                        "entry by itself is outside of its tolerance"
                     )
         if not any(y.requires_grad for y in outputs):
-            self._check_entries(outputs, differences)
+            self._check_entries(mode, differences)
 
     def _check_backward(self, outputs: list[Tensor], nondet_tol: float, undefined: bool, dtypes: bool) -> None:
         if not outputs:
@@ -268,10 +285,9 @@ class _Check(NamedTuple):
                     )
 
 
-def _refuse(**asked: bool) -> None:
-    for name, value in asked.items():
-        if value:
-            raise ArgumentError(f"gradcheck: {name} must stay as it is by default: what is checked is backward alone")
+def _need(found: bool, what: str) -> None:
+    if not found:
+        raise CallError(f"Expected {what} to be True")
 
 
 def _outputs(call: InParts) -> list[Tensor]:

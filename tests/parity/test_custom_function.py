@@ -133,6 +133,28 @@ def a_jvp_of_two_inputs_reads_what_is_saved_for_it(t, nn):
 
 
 @programs
+def forward_mode_asks_the_jvp_where_there_is_a_backward_too(t, nn):
+    def save(ctx, inputs, output):
+        ctx.save_for_backward(output)
+        ctx.save_for_forward(*inputs)
+
+    def backward(ctx, grad):
+        return grad * ctx.saved_tensors[0], None
+
+    def jvp(ctx, tangent, k):
+        (x, y) = ctx.saved_tensors
+        return 10 * tangent * y * x.exp()
+
+    doubled = function(t, forward=lambda x, y: x.exp() * y, setup_context=save, backward=backward, jvp=jvp)
+    forward_ad, x, y = forward_mode(t), leaf(t, 3), numbers(t, 3, seed=2)
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(x, numbers(t, 3, seed=1))
+        tangent = forward_ad.unpack_dual(doubled.apply(dual, y)).tangent
+    doubled.apply(x, y).sum().backward()
+    return [tangent, x.grad, *t.func.jvp(lambda x: doubled.apply(x, y).sin(), (x.detach(),), (y,))]
+
+
+@programs
 def a_jvp_is_taken_back_by_that_of_the_base(t, nn):
     x = leaf(t, 3)
     double = function(t, forward=twice, backward=lambda ctx, grad: grad * 2, jvp=t.autograd.Function.jvp)

@@ -273,9 +273,8 @@ def test_given_grad_outputs():
     ("inputs", "options", "message"),
     [
         ((torch.ones(2),), {}, "at least one input Tensor must require grad"),
-        ((torch.ones(2, requires_grad=True),), {"check_forward_ad": True}, "check_forward_ad"),
-        ((torch.ones(2, requires_grad=True),), {"check_batched_grad": True}, "check_batched_grad"),
-        ((torch.ones(2, requires_grad=True),), {"check_backward_ad": False}, "check_backward_ad"),
+        ((leaf(2),), {"check_backward_ad": False}, "Expected at least one of check_forward_ad or check_backward_ad"),
+        ((leaf(2),), {"check_batched_forward_grad": True}, "Expected check_forward_ad, as check_batched_forward_grad"),
     ],
 )
 def test_what_is_refused(inputs, options, message):

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ...autograd.custom import _Custom
+from ...autograd.functional import Pushing
 from ...gradients import grad
 from ...tensor import Tensor
 from ..calls import bare
@@ -48,11 +50,14 @@ def _asymmetry(case: Case) -> str:
 
 
 def forward_mode(case: Case) -> None:
-    """The derivative along a direction, by a backward pass through the backward pass, is that of the backward pass."""
+    """The derivative along a direction is that of the backward pass: by a pass through that pass, or by a jvp."""
     if case.order < 2:
         return
     us = _directions(case)
     along = _pushed(case, us)[1]
+    if _Custom in case.classes:
+        outs = [y for y in case.outputs(case.inputs) if y.requires_grad]
+        along = bare(Pushing(outs, case.wanted).along([Tensor._made(u) for u in us], False))
     said = "forward mode gives {:.10g} along a random direction, reverse mode {:.10g} (tolerance {:.3g})"
     said = _apart(case, (bare(case.recorded[0]), along), (us, case.gradients), said)
     if said:

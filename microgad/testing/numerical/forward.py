@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ...autograd.custom import pushing
+from ...contexts import holding
 from ...gradients import grad
 from ...tensor import Tensor
 from ..calls import GradcheckError, flat
@@ -21,7 +23,8 @@ def forward(check: Check, level: Level, outputs: list[Tensor]) -> None:
     outputs = [y for y in outputs if y.requires_grad]
     for i, t in enumerate(level.tensors):
         seeds = [Tensor._made(np.ones_like(y.array)).requires_grad_() for y in outputs]
-        (pulled,) = grad(outputs, [t], seeds, create_graph=True, allow_unused=True, retain_graph=True)
+        with holding(pushing, True):
+            (pulled,) = grad(outputs, [t], seeds, create_graph=True, allow_unused=True, retain_graph=True)
         if pulled is None or not pulled.requires_grad:
             continue
         for scale in SCALES:

@@ -1,0 +1,102 @@
+"""The two ways to the same derivatives: backward, from a gradient, and forward, along a tangent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import backend
+from ..autograd.functional import Pushing
+from ..batching.mapping import in_turn
+from ..gradients import grad
+from ..tensor import Tensor
+from .calls import GradcheckError, bare, jacobians
+
+Linear = Callable[[Tensor], Sequence[Tensor | None]]  # None is zero
+
+
+class Backward:
+    """For each output a backward pass, from its gradient to those of Tensors."""
+
+    said = ""  # how a message begins
+
+    def __init__(self, outputs: list[Tensor], tensors: list[Tensor]) -> None:
+        self.outputs, self.tensors = outputs, tensors
+
+    def jacobians(self) -> list[list[Any]]:
+        """For each output, for each Tensor: (x.size, y.size)."""
+        return [jacobians(y, self.tensors) for y in self.outputs]
+
+    def projections(self, us: Sequence[Any], vs: Sequence[Any]) -> list[list[float]]:
+        """For each output, for each Tensor: v · (J u)."""
+        pulled = [self._pulled(y, Tensor._made(v)) for y, v in zip(self.outputs, vs, strict=True)]
+        return [[_dot(g, u) for g, u in zip(grads, us, strict=True)] for grads in pulled]
+
+    def maps(self) -> Iterator[tuple[Linear, Tensor]]:
+        """What is linear in a gradient, and what that is like."""
+        for y in self.outputs:
+            yield lambda v, y=y: self._pulled(y, v), y  # type: ignore[misc]
+
+    def _pulled(self, y: Tensor, v: Tensor) -> Sequence[Tensor | None]:
+        if not y.requires_grad:
+            return [None] * len(self.tensors)
+        return grad([y], self.tensors, [v], retain_graph=True, allow_unused=True)
+
+
+class Forward:
+    """For each Tensor its tangent pushed on to the outputs: by a Function's jvp, where it has one."""
+
+    said = "in forward mode "
+
+    def __init__(self, outputs: list[Tensor], tensors: list[Tensor]) -> None:
+        self.outputs, self.tensors = outputs, tensors
+        self.pushing = Pushing(outputs, tensors)
+
+    def jacobians(self) -> list[list[Any]]:
+        """For each output, for each Tensor: (x.size, y.size)."""
+        found = [[np.zeros((t.numel(), y.numel())) for t in self.tensors] for y in self.outputs]
+        for i, t in enumerate(self.tensors):
+            for j in range(t.numel()):
+                unit = np.zeros_like(t.array, order="C")
+                unit.reshape(-1)[j] = 1
+                for rows, tangent in zip(found, bare(self._pushed(i, Tensor._made(unit))), strict=True):
+                    if tangent is not None:
+                        rows[i][j] = backend.to_numpy(tangent).reshape(-1)
+        return found
+
+    def projections(self, us: Sequence[Any], vs: Sequence[Any]) -> list[list[float]]:
+        """For each output, for each Tensor: v · (J u)."""
+        pushed = [self._pushed(i, Tensor._made(u)) for i, u in enumerate(us)]
+        return [[_dot(tangents[k], v) for tangents in pushed] for k, v in enumerate(vs)]
+
+    def maps(self) -> Iterator[tuple[Linear, Tensor]]:
+        """What is linear in a tangent, and what that is like."""
+        for i, t in enumerate(self.tensors):
+            yield lambda u, i=i: self._pushed(i, u), t  # type: ignore[misc]
+
+    def _pushed(self, i: int, u: Tensor) -> Sequence[Tensor | None]:
+        others = [np.zeros_like(t.array) for t in self.tensors]
+        return self.pushing.along([u if j == i else Tensor._made(zero) for j, zero in enumerate(others)], False)
+
+
+def check_batches(mode: Backward | Forward) -> None:
+    """Raise GradcheckError where several gradients at once, or tangents, give others than one after the other."""
+    rng = np.random.default_rng(0)
+    for linear, like in mode.maps():
+        given = Tensor._made(backend.like(rng.standard_normal((2, *like.shape)), like.array, like.array.dtype))
+        batch = bare(in_turn(lambda given, linear=linear: linear(given[0]), [given]))  # type: ignore[misc]
+        each = zip(*(bare(linear(x)) for x in given), strict=True)
+        for one_by_one, at_once in zip(each, batch, strict=True):
+            if at_once is None:
+                continue
+            expected = np.stack([at_once[0] * 0 if g is None else g for g in one_by_one])
+            if not np.allclose(backend.to_numpy(at_once), backend.to_numpy(expected), equal_nan=True):
+                raise GradcheckError(
+                    f"{mode.said}several at once, by vmap, give\n{at_once}\nbut one after the other\n{expected}"
+                )
+
+
+def _dot(a: Tensor | None, b: Any) -> float:
+    return 0.0 if a is None else float((a.array * b).sum())

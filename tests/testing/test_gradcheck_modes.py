@@ -1,0 +1,154 @@
+"""gradcheck of forward mode, and of several derivatives at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad.testing import GradcheckError, check_op, gradcheck, gradgradcheck
+
+F = torch.nn.functional
+
+
+def leaf(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.tensor(np.random.default_rng(seed).uniform(0.5, 2, shape), requires_grad=True)
+
+
+class Product(torch.autograd.Function):
+    """x · y with a rule of its own for each mode."""
+
+    of_tangents = 1
+
+    @staticmethod
+    def forward(x, y):
+        return x * y
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, y = ctx.saved_tensors
+        return grad * y, grad * x
+
+    @classmethod
+    def jvp(cls, ctx, along_x, along_y):
+        x, y = ctx.saved_tensors
+        return cls.of_tangents * (along_x * y + along_y * x)
+
+
+class Tripled(Product):
+    """Right backward, three times the tangent."""
+
+    of_tangents = 3
+
+
+class ForwardAlone(Product):
+    """A backward that is wrong, a jvp that is right."""
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad, grad
+
+
+@pytest.mark.parametrize("fast_mode", [False, True])
+def test_every_mode_of_what_is_right_passes(fast_mode):
+    x, y = leaf(2, 3), leaf(3, seed=1)
+    every = {"check_forward_ad": True, "check_batched_grad": True, "check_batched_forward_grad": True}
+    functions = [
+        Product.apply,
+        lambda x, y: (x.sin() @ y, (x * 2).detach(), y.exp()),
+        lambda x, y: F.dropout(x, 0.5) * y,
+        lambda x, y: torch.complex(x, y + x).prod(),
+    ]
+    for function in functions:
+        assert gradcheck(function, (x, y), fast_mode=fast_mode, **every)
+        assert gradgradcheck(function, (x, y), fast_mode=fast_mode, check_fwd_over_rev=True, check_batched_grad=True)
+    z = torch.tensor([1 + 2j, 0.5 - 1j], dtype=torch.complex128, requires_grad=True)
+    assert gradcheck(lambda z: (z * z.conj(), z**3), z, fast_mode=fast_mode, **every)
+
+
+@pytest.mark.parametrize("fast_mode", [False, True])
+def test_a_wrong_jvp_is_found_in_forward_mode(fast_mode):
+    given = leaf(2, 3), leaf(3, seed=1)
+    assert gradcheck(Tripled.apply, given, fast_mode=fast_mode)
+    with pytest.raises(GradcheckError, match=r"^in forward mode the derivative of output 0 \(2, 3\) with respect to i"):
+        gradcheck(Tripled.apply, given, check_forward_ad=True, fast_mode=fast_mode)
+    assert not gradcheck(Tripled.apply, given, check_forward_ad=True, raise_exception=False, fast_mode=fast_mode)
+
+
+def test_backward_is_left_out_where_it_is_not_to_be_checked():
+    given = leaf(3), leaf(3, seed=1)
+    with pytest.raises(GradcheckError, match=r"^the derivative of output 0"):
+        gradcheck(ForwardAlone.apply, given)
+    assert gradcheck(ForwardAlone.apply, given, check_forward_ad=True, check_backward_ad=False)
+
+
+def test_check_op_asks_a_jvp_too():
+    assert check_op(Product, examples=5)
+    with pytest.raises(AssertionError, match=r"forward mode gives .* along a random direction, reverse mode"):
+        check_op(Tripled, examples=5)
+
+
+def test_several_at_once_that_are_others_are_found():
+    class Own(torch.autograd.Function):
+        """Doubles; in a mapping it triples."""
+
+        @staticmethod
+        def forward(x):
+            return x * 2
+
+        setup_context = staticmethod(lambda ctx, inputs, output: None)
+
+        @staticmethod
+        def backward(ctx, grad):
+            return Own.apply(grad)
+
+        @staticmethod
+        def vmap(info, in_dims, x):
+            return x * 3, in_dims[0]
+
+    assert gradcheck(Own.apply, leaf(3))
+    with pytest.raises(GradcheckError, match=r"^several at once, by vmap, give"):
+        gradcheck(Own.apply, leaf(3), check_batched_grad=True)
+    with pytest.raises(GradcheckError, match=r"^in forward mode several at once, by vmap, give"):
+        gradcheck(Own.apply, leaf(3), check_forward_ad=True, check_batched_forward_grad=True)
+
+
+OVER_REVERSE = {"check_rev_over_rev": False, "check_fwd_over_rev": True, "check_undefined_grad": False}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"check_rev_over_rev": False},
+        {"check_rev_over_rev": False, "check_fwd_over_rev": True},
+        {
+            "check_rev_over_rev": False,
+            "check_fwd_over_rev": True,
+            "check_undefined_grad": False,
+            "check_batched_grad": True,
+        },
+    ],
+)
+def test_what_contradicts_itself_is_refused(options):
+    with pytest.raises(AssertionError, match="Expected"):
+        gradgradcheck(torch.sin, leaf(2), **options)
+    assert gradgradcheck(
+        torch.sin, leaf(2), check_rev_over_rev=False, check_fwd_over_rev=True, check_undefined_grad=False
+    )
+
+
+def test_forward_mode_asks_a_jvp():
+    with torch.autograd.forward_ad.dual_level():
+        x = torch.autograd.forward_ad.make_dual(torch.tensor([1.0, 2.0]), torch.ones(2))
+        tangent = torch.autograd.forward_ad.unpack_dual(Tripled.apply(x, torch.tensor([3.0, 4.0]))).tangent
+    assert tangent.tolist() == [9.0, 12.0]
+    _, tangent = torch.func.jvp(lambda x: Tripled.apply(x, x), (torch.tensor(2.0),), (torch.tensor(1.0),))
+    assert tangent.item() == 12
+    x = torch.tensor(2.0, requires_grad=True)
+    Tripled.apply(x, torch.tensor(5.0)).backward()
+    assert x.grad.item() == 5
