@@ -65,7 +65,7 @@ def run(
             node, grad, owned = pending.pop(-heappop(heap))
             kind = type(node)
             if node.hooks:
-                grad, owned = _call_hooks(node, grad, stop=LAST if kind is Leaf else inf), False
+                grad, owned = leaves.seen(node, grad, stop=LAST if kind is Leaf else inf), False
             if node.number in ends:
                 found[node.number] = grad if owned or create_graph else copied(grad)
             if kind is Leaf:
@@ -243,7 +243,7 @@ def accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
     if tensor is None or tensor.node is None:  # gone, or wanting no gradient any more
         return
     if leaf.hooks:
-        grad, owned = _call_hooks(leaf, grad, start=LAST), False
+        grad, owned = leaves.seen(leaf, grad, start=LAST), False
     held = tensor.__dict__.get("grad")  # `.grad` itself checks what is assigned
     made = function.Tensor._made
     if create_graph:  # the leaf's own as well: to clip one gradient must not clip those that are the same
@@ -279,22 +279,6 @@ def with_zeros(node: Function, grads: Sequence[Any]) -> tuple[Any, ...]:
     known = next(g for g in grads if g is not None)
     facts = zip(grads, node.shape, node.dtype, strict=True)
     return tuple(np.zeros_like(known, shape=shape, dtype=dtype) if g is None else g for g, shape, dtype in facts)
-
-
-def _call_hooks(node: Function, grad: Any, start: float = 0, stop: float = inf) -> Any:
-    Tensor = function.Tensor
-    bare = not isinstance(grad, Tensor)
-    grad = Tensor._made(grad) if bare else grad
-    for i, hook in sorted(node.hooks.items()):  # type: ignore[union-attr]
-        changed = leaves.called(hook, grad) if start <= i < stop else None
-        if changed is not None:
-            facts = grad.array.shape, grad.array.dtype
-            if not isinstance(changed, Tensor) or (changed.array.shape, changed.array.dtype) != facts:
-                raise errors.DtypeError(
-                    f"{_name(node)}: a hook changed the gradient, of shape and dtype {facts}, to {changed!r:.60}"
-                )
-            grad = changed
-    return grad.array if bare else grad
 
 
 def _ways(roots: Sequence[Function], ends: frozenset[int], oldest: float) -> dict[int, Sequence[Function | None]]:

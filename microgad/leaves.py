@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import ContextVar
+from math import inf
 from typing import Any
 from weakref import WeakSet
 
+from . import errors, function
 from .contexts import holding
 from .function import Function, Leaf
 from .hooks import RemovableHandle
@@ -120,3 +122,21 @@ def called(hook: Callable[[Any], Any], grad: Any) -> Any:
         return hook(grad)
     except Apart:
         return Apart.hooked(hook, grad)
+
+
+def seen(node: Function, grad: Any, start: float = 0, stop: float = inf) -> Any:
+    """A node's gradient after its hooks from `start` to `stop` have seen it, and may have changed it."""
+    Tensor = function.Tensor
+    bare = not isinstance(grad, Tensor)
+    grad = Tensor._made(grad) if bare else grad
+    for i, hook in sorted(node.hooks.items()):  # type: ignore[union-attr]
+        changed = called(hook, grad) if start <= i < stop else None
+        if changed is not None:
+            facts = grad.array.shape, grad.array.dtype
+            if not isinstance(changed, Tensor) or (changed.array.shape, changed.array.dtype) != facts:
+                place = errors.place(type(node).__name__, node.path)
+                raise errors.DtypeError(
+                    f"{place}: a hook changed the gradient, of shape and dtype {facts}, to {changed!r:.60}"
+                )
+            grad = changed
+    return grad.array if bare else grad

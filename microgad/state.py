@@ -16,7 +16,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class State:
     """Immutable: a change is a new State, so that threads, tasks and nested scopes never see each other's."""
 
-    __slots__ = ("deriving", "fine", "grad_enabled", "holomorphic", "observer", "path")
+    __slots__ = ("deriving", "fine", "grad_enabled", "holomorphic", "inner", "observer", "path")
 
     def __init__(
         self,
@@ -33,6 +33,17 @@ class State:
         self.deriving = deriving  # inside a derivative under create_graph
         self.holomorphic = holomorphic  # gradients are grad · f' of complex numbers too, and so have derivatives again
         self.fine = fine  # applies Functions that have a decomposition, see `graph.fine`
+        self.inner: dict[str | bool, State] = {}  # what is called here runs in, by its name, or its grad mode
+
+    def at(self, path: str, grad_enabled: bool) -> State:
+        """The same at another path, or in another grad mode."""
+        return State(grad_enabled, path, self.observer, self.deriving, self.holomorphic, self.fine)
+
+    def recording(self, enabled: bool) -> State:
+        """The same in a grad mode, for a block: the same one each time, so that what is called there is known."""
+        if self.grad_enabled is enabled:
+            return self
+        return self.inner.get(enabled) or self.inner.setdefault(enabled, self.at(self.path, enabled))
 
 
 variable: ContextVar[State] = ContextVar("microgad", default=State())  # noqa: B039 - immutable
@@ -75,15 +86,15 @@ def inside(name: str) -> str:
 
 def composite(function: F) -> F:
     """For a public function made of several operations: its name goes on their path, so that pictures fold them."""
-    check = kinds(function)
+    check, name = kinds(function), f"{function.__name__}()"
 
     @functools.wraps(function)
     def named(*args: Any, **kwargs: Any) -> Any:
         if check is not None:
             check(args, kwargs)
         now = current()
-        path = inside(f"{function.__name__}()")
-        token = variable.set(State(now.grad_enabled, path, now.observer, now.deriving, now.holomorphic, now.fine))
+        inner = now.inner.get(name) or now.inner.setdefault(name, now.at(inside(name), now.grad_enabled))
+        token = variable.set(inner)
         try:
             return function(*args, **kwargs) if now.observer is None else now.observer.call(function, args, kwargs)
         except UNFIT as error:

@@ -32,8 +32,9 @@ class _GradMode:
         self._before: list[state.State] = []  # a stack, so that one object can be entered again inside itself
 
     def __enter__(self) -> None:
-        self._before.append(state.current())
-        state.variable.set(state.changed(grad_enabled=self.enabled))
+        before = state.current()
+        self._before.append(before)
+        state.variable.set(before.recording(self.enabled))
 
     def __exit__(self, *_: object) -> None:
         _return_to(self._before.pop())
@@ -42,7 +43,7 @@ class _GradMode:
     def _scope(self) -> Iterator[None]:
         """The mode for a block, without this object's stack: for calls in any thread."""
         before = state.current()
-        state.variable.set(state.changed(grad_enabled=self.enabled))
+        state.variable.set(before.recording(self.enabled))
         try:
             yield
         finally:

@@ -26,7 +26,6 @@ from .registration import register_module_parameter_registration_hook as registe
 from .saving import _IncompatibleKeys as _IncompatibleKeys
 
 _REGISTRIES = ("_parameters", "_buffers", "_modules")
-_new = object.__new__
 
 
 class Module(hooks.Hooked, Convertible):
@@ -93,15 +92,14 @@ class Module(hooks.Hooked, Convertible):
         if not path:
             return forward(*args, **kwargs)
         now = state.current()
-        caller = now.path
-        if caller and not path.startswith(f"{caller}."):
-            path = f"{caller}.{path.rpartition('.')[2]}"
-        inner = _new(state.State)  # State(...) would be half of what a call costs
-        inner.path = path
-        inner.grad_enabled, inner.observer = now.grad_enabled, now.observer
-        inner.deriving, inner.holomorphic, inner.fine = now.deriving, now.holomorphic, now.fine
+        inner = now.inner.get(path)
+        if inner is None:
+            caller = now.path
+            apart = caller and not path.startswith(f"{caller}.")
+            place = f"{caller}.{path.rpartition('.')[2]}" if apart else path
+            inner = now.inner[path] = now.at(place, now.grad_enabled)
         if now.observer is not None:
-            now.observer.enter(self, path)
+            now.observer.enter(self, inner.path)
         token = state.variable.set(inner)
         try:
             return forward(*args, **kwargs)
