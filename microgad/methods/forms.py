@@ -13,15 +13,16 @@ from .. import function as core
 from ..function import Function
 from ..lazy import Room, of_later
 from ..naming import called, called_in_place
-from ..torch_names import OPERATORS
 
 if TYPE_CHECKING:
+    from .. import torch_names
     from ..ops import elementwise, spelling
     from ..overriding.doors import first_asked
     from ..tensor import Operand, Tensor
 else:
     elementwise, spelling = Room("microgad.ops.elementwise"), Room("microgad.ops.spelling")
     first_asked = Room("microgad.overriding.doors").first_asked
+    torch_names = Room("microgad.torch_names")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -74,7 +75,7 @@ def in_place(cls: type[Function], like: Any = alone) -> Any:
         if not cls.differentiable and any(map(_in_a_graph, (self, *others))):
             node, self[...] = self.node, cls.apply(self, *others)  # values from nowhere: the gradient ends here
             kind = sum(isinstance(other, core.Tensor) for other in others)
-            name = OPERATORS.get(cls.__name__)  # of comparisons, "eq"
+            name = torch_names.OPERATORS.get(cls.__name__)  # of comparisons, "eq"
             return called_in_place(f"{name.title()}Backward{kind}", self, node) if name else self
         result: Tensor = cls.apply_(self, *others)
         return result

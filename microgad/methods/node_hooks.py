@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import compress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -12,9 +12,14 @@ import numpy as np
 from .. import arguments, engine, errors, function, leaves, state
 from ..function import Function, Leaf, Output
 from ..hooks import RemovableHandle
+from ..lazy import Room
 from ..number_kinds import HALF, conjugate, conjugates
 from ..plan import Plan
-from ..torch_names import inputs_of
+
+if TYPE_CHECKING:
+    from .. import torch_names
+else:
+    torch_names = Room("microgad.torch_names")
 
 
 def next_functions(node: Function) -> tuple[tuple[Function | None, int], ...]:
@@ -26,7 +31,7 @@ def next_functions(node: Function) -> tuple[tuple[Function | None, int], ...]:
     >>> (x.exp() * 3).grad_fn.next_functions[0][0].name()
     'ExpBackward0'
     """
-    edges = compress(node.edges, inputs_of(node))
+    edges = compress(node.edges, torch_names.inputs_of(node))
     return tuple((e.edges[0], e.index) if type(e) is Output else (e, 0) for e in edges)
 
 
@@ -64,7 +69,7 @@ def between_hooks(node: Function, grad: Any) -> tuple[Any, ...]:
         given = engine.with_zeros(node, given)
     onward = [edge if need else None for edge, need in zip(node.edges, node.needs, strict=True)]
     results = _derived(node, given, onward, recorded)
-    inputs = inputs_of(node)
+    inputs = torch_names.inputs_of(node)
     seen = tuple(compress(results, inputs))
     for hook in list(plan.after.values()):
         seen = _replaced(hook(seen, grads), seen, "hook")
@@ -125,7 +130,7 @@ def call(node: Function, *grads: Any) -> Any:
         whole = engine.with_zeros(node, given) if several and node.materializes else tuple(given)
         with state.scope(deriving=recorded):
             results = _derived(node, whole if several else given[0], node.edges, recorded)
-    results = tuple(compress(results, inputs_of(node)))
+    results = tuple(compress(results, torch_names.inputs_of(node)))
     return results[0] if len(results) == 1 else results
 
 
