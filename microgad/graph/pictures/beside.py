@@ -34,8 +34,8 @@ def backward(drawer: Drawer) -> None:
             )  # fmt: skip
     for edge, times in drawer.edges.items():
         if edge.tail in needed and edge.head in needed and not edge.again:
-            said = drawer.sketch.carried(edge) + (f" ×{times}" if times > 1 else "")
-            drawer.graph.edge(f"back_{edge.tail.name}", f"back_{edge.head.name}", f" {said} ", dir="back")
+            said = f" {drawer.sketch.carried(edge, times)} "
+            drawer.graph.edge(f"back_{edge.tail.name}", f"back_{edge.head.name}", said, dir="back")
     for box in needed:
         with drawer.graph.subgraph() as row:
             row.attr(rank="same")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .. import text
 from ..tape import Input, Kept, Op, Result, Source, total
-from .sketch import Box, Frame
+from .sketch import Box, Edge, Frame
 from .styles import SCALES, THEMES, between
 
 if TYPE_CHECKING:
@@ -242,30 +242,35 @@ class Drawer:
 
     def connect(self) -> None:
         """An edge for each input, with its shape; those alike are one."""
-        beside = "e" if self.rankdir in ("TB", "BT") else "s"
-        side = {"TB": "n", "BT": "s", "LR": "w", "RL": "e"}[self.rankdir]
         led: set[Box] = set()  # on to the next time: one arrow says it
         for edge, times in self.edges.items():
-            if edge.again and edge.tail in led:
-                continue
-            op = edge.head.ops[0] if edge.argument is not None else None
-            ports = op and (len(op.inputs) > 1 or (self.show_saved and any(k.role == "input" for k in op.kept)))
-            head = f"{edge.head.name}:{edge.argument}:{side}" if ports else edge.head.name
-            label = self.sketch.carried(edge)
-            said = f" {label} ×{times} " if times > 1 else f" {label} "
-            more = {"weight": "4"} if edge.tail.ops else {}
-            if edge.wrote or edge.tail.kind in ("constant", "buffer"):
-                more["style"] = "dashed"
-            if edge.again:
+            if not edge.again:
+                self.lead(edge, times)
+            elif edge.tail not in led:
                 led.add(edge.tail)
-                more = {"constraint": "false", "color": self.theme.parameter[1], "style": "bold,dashed"}
-                said, head = "", f"{edge.head.name}:{beside}"  # beside what it goes past
-            elif edge.tail.ops and isinstance(source := self.sketch.tape.find(edge.what.origin), Source):
-                more |= {"color": self.theme.parameter[1], "fontcolor": self.theme.parameter[1]}  # shared by modules
-                said = f" {escaped(source.name)}{said}"
-            elif edge in self.past:
-                more |= {"color": self.theme.past, "penwidth": "1.8"}
-            put(self.graph, f"{edge.tail.name} -> {head}", said, **more)
+                self.lead_on(edge)
+
+    def lead(self, edge: Edge, times: int) -> None:
+        """An edge to a box, or to the argument in it that reads the value."""
+        look, head, said = self.theme, edge.head.name, f" {self.sketch.carried(edge, times)} "
+        op = edge.head.ops[0] if edge.argument is not None else None
+        if op and (len(op.inputs) > 1 or (self.show_saved and any(k.role == "input" for k in op.kept))):
+            head += f":{edge.argument}:" + {"TB": "n", "BT": "s", "LR": "w", "RL": "e"}[self.rankdir]
+        more = {"weight": "4"} if edge.tail.ops else {}
+        if edge.dashed:
+            more["style"] = "dashed"
+        if edge.tail.ops and isinstance(source := self.sketch.tape.find(edge.what.origin), Source):
+            more |= {"color": look.parameter[1], "fontcolor": look.parameter[1]}  # shared by modules
+            said = f" {escaped(source.name)}{said}"
+        elif edge in self.past:
+            more |= {"color": look.past, "penwidth": "1.8"}
+        put(self.graph, f"{edge.tail.name} -> {head}", said, **more)
+
+    def lead_on(self, edge: Edge) -> None:
+        """An edge to the next time of what is drawn once, beside the boxes that it goes past."""
+        beside = "e" if self.rankdir in ("TB", "BT") else "s"
+        more = {"constraint": "false", "color": self.theme.parameter[1], "style": "bold,dashed"}
+        put(self.graph, f"{edge.tail.name} -> {edge.head.name}:{beside}", "", **more)
 
     def caption(self, beside: bool) -> str:
         """The legend, and the summary."""

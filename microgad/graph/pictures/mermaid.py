@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+
 from .. import text
 from ..tape import total
-from .sketch import Box, Frame, Sketch
+from .sketch import Box, Edge, Frame, Sketch
 from .styles import LIGHT
 
 _SHAPES = {"parameter": '("{}")', "buffer": '("{}")', "leaf": '("{}")', "constant": '("{}")', "module": '[["{}"]]'}
@@ -13,38 +16,45 @@ _SHAPES |= {"part": '[["{}"]]', "result": '(["{}"])'}
 
 def mermaid(sketch: Sketch, rankdir: str = "TB") -> str:
     """A sketch as a Mermaid flowchart: boxes, modules as subgraphs, and edges with their shapes."""
-    lines = [f"flowchart {rankdir}"]
+    edges = sketch.edges()
+    lines = [f"flowchart {rankdir}", *_boxes(sketch), *_arrows(sketch, edges), *_colours(sketch)]
+    past = sketch.past(edges)
+    if past:
+        numbers = ",".join(str(i) for i, edge in enumerate(edges) if edge in past)
+        lines.append(f"  linkStyle {numbers} stroke:{LIGHT.past},stroke-width:2px")
+    return "\n".join(lines) + "\n"
+
+
+def _boxes(sketch: Sketch) -> Iterator[str]:
+    """A line for each box, those in a frame indented, between the two lines of the frame."""
     stack: list[tuple[Box | Frame | None, int]] = [(item, 1) for item in reversed([*sketch.items, *sketch.results])]
     while stack:
         item, level = stack.pop()
         beside = "  " * level
         if item is None:
-            lines.append(f"{beside}end")
+            yield f"{beside}end"
         elif isinstance(item, Frame):
-            lines.append(f'{beside}subgraph {item.name}["{_words(item.title, item.times) or " "}"]')
+            yield f'{beside}subgraph {item.name}["{_words(item.title, item.times) or " "}"]'
             stack.append((None, level))
             stack += [(inner, level + 1) for inner in reversed(item.items)]
         else:
             shape = _SHAPES.get(item.kind, '["{}"]')
-            lines.append(f"{beside}{item.name}{shape.format(_label(item))}")
-    edges = sketch.edges()
-    past = sketch.past(edges)
-    drawn = []
-    for i, (edge, times) in enumerate(edges.items()):
-        label = sketch.carried(edge) + (f" ×{times}" if times > 1 else "")
-        arrow = "-.->" if edge.again or edge.wrote or edge.tail.kind in ("constant", "buffer") else "-->"
-        said = f'|"{_words("next" if edge.again else label)}"|' if label or edge.again else ""
-        lines.append(f"  {edge.tail.name} {arrow}{said} {edge.head.name}")
-        if edge in past:
-            drawn.append(str(i))
+            yield f"{beside}{item.name}{shape.format(_label(item))}"
+
+
+def _arrows(sketch: Sketch, edges: Counter[Edge]) -> Iterator[str]:
+    for edge, times in edges.items():
+        said = "next" if edge.again else sketch.carried(edge, times)
+        label = f'|"{_words(said)}"|' if said else ""
+        yield f"  {edge.tail.name} {'-.->' if edge.again or edge.dashed else '-->'}{label} {edge.head.name}"
+
+
+def _colours(sketch: Sketch) -> Iterator[str]:
     for kind, style in (("parameter", LIGHT.parameter), ("buffer", LIGHT.buffer), ("result", LIGHT.result)):
         names = [box.name for box in (*sketch.boxes, *sketch.results) if box.kind == kind]
         if names:
-            lines.append(f"  classDef {kind} fill:{style[0]},stroke:{style[1]},color:{LIGHT.ink}")
-            lines.append(f"  class {','.join(names)} {kind}")
-    if drawn:
-        lines.append(f"  linkStyle {','.join(drawn)} stroke:{LIGHT.past},stroke-width:2px")
-    return "\n".join(lines) + "\n"
+            yield f"  classDef {kind} fill:{style[0]},stroke:{style[1]},color:{LIGHT.ink}"
+            yield f"  class {','.join(names)} {kind}"
 
 
 def _label(box: Box) -> str:

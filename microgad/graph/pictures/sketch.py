@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -56,6 +56,11 @@ class Edge:
     what: Input | Result
     again: bool  # to the next time of something that is drawn once
     wrote: bool = False  # not the values themselves, but what has been written to their memory since
+
+    @property
+    def dashed(self) -> bool:
+        """Whether nothing is learned by it: it comes from a constant, or says but that something was written."""
+        return self.wrote or self.tail.kind in ("constant", "buffer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +153,24 @@ class Sketch:
     def repeated(self, turns: list[Sequence[Op | Call]], level: int) -> Box | Frame:
         """What is done several times in a row, drawn once."""
         self.rolls += 1
-        ops = [list(flat(turn)) for turn in turns]
-        homes = [list(sources_in(turn)) for turn in turns]
+        self.draw_as_the_first(turns)
+        (first, *others), last = turns[0], turns[-1][0]
+        around = self.inside
+        if isinstance(first, Call) and not others and first is not last:
+            self.inside = f"{first.path}."
+        inside = self.row(turns[0], level) if others else self.singles([first], level)
+        self.inside = around
+        (item, *more) = inside
+        if more or (isinstance(item, Box) and item.kind != "op" and not isinstance(first, Call)):
+            item = Frame(f"roll{self.rolls}", "", level + 1, inside)
+        elif isinstance(first, Call) and isinstance(last, Call) and first.path != last.path:
+            item.title = f"{self.said(first.path)} … {_short(first.parts, last.parts)}"
+        item.times *= len(turns)
+        return item
+
+    def draw_as_the_first(self, turns: list[Sequence[Op | Call]]) -> None:
+        """Have what later times do, and what comes in there, stand where the first time's stands."""
+        ops, homes = [list(flat(turn)) for turn in turns], [list(sources_in(turn)) for turn in turns]
         for k, (mine, at_home) in enumerate(zip(ops, homes, strict=True)):
             for a, b in zip(ops[0], mine, strict=False):  # the last time may be cut short
                 self.turns[b.number] = (*self.turns.get(b.number, ()), (self.rolls, k))
@@ -158,19 +179,6 @@ class Sketch:
                     self.same_inputs(a, b)
             if k:
                 self.first.update((b.number, a.number) for a, b in zip(homes[0], at_home, strict=False) if a is not b)
-        (first, last) = turns[0], turns[-1]
-        around = self.inside
-        if len(first) == 1 and isinstance(first[0], Call) and first[0] is not last[0]:
-            self.inside = f"{first[0].path}."
-        inside = self.singles(first, level) if len(first) == 1 else self.row(first, level)
-        self.inside = around
-        (item, *more) = inside
-        if more or (isinstance(item, Box) and item.kind != "op" and not isinstance(first[0], Call)):
-            item = Frame(f"roll{self.rolls}", "", level + 1, inside)
-        elif isinstance(first[0], Call) and isinstance(last[0], Call) and first[0].path != last[0].path:
-            item.title = f"{self.said(first[0].path)} … {_short(first[0].parts, last[0].parts)}"
-        item.times *= len(turns)
-        return item
 
     def same_inputs(self, a: Op, b: Op) -> None:
         """What comes in anew each time is one box too: the step's own input."""
@@ -283,43 +291,51 @@ class Sketch:
 
     # Edges
 
-    def carried(self, edge: Edge) -> str:
-        """What an edge says: the shape, and which one it is of several results."""
-        x = edge.what
+    def carried(self, edge: Edge, times: int = 1) -> str:
+        """What an edge says: the shape, which one it is of several results, and for how many it stands."""
+        x, often = edge.what, f" ×{times}" if times > 1 else ""
         if edge.wrote:
-            return "has written"
+            return f"has written{often}"
         which = f"[{x.index}] " if len(self.read.get(x.origin, ())) > 1 or x.index else ""
-        return which + shape_of(x.shape, x.dtype)
+        return which + shape_of(x.shape, x.dtype) + often
 
     def edges(self) -> Counter[Edge]:
         """The edges, and how many each of them stands for."""
         found: Counter[Edge] = Counter()
-        seen: dict[Any, Edge] = {}
+        alike: dict[Any, Edge] = {}
         counted: set[Any] = set()
         for op in self.tape:
-            head = self.box(op.number)
-            assert head is not None
-            reads = [(i, x, number) for i, x in enumerate(op.inputs) for number in (x.source, x.written)]
-            for i, x, number in reads:
-                tail = self.box(number)
-                if number is None or tail is None:
-                    continue
-                again, counts = self.between(number, op.number)
-                if tail is head and not (again and head.kind == "op"):  # a step that reads what it gave the time before
-                    continue
-                argument, wrote = i if head.kind == "op" else None, number == x.written
-                source = None if number in self.modules.at else self.drawn_as(number)
-                key = tail, head, argument, source, x.shape, x.dtype, x.index if len(tail.ops) == 1 else 0, again, wrote
-                edge = seen.setdefault(key, Edge(tail, head, argument, x, again, wrote))
-                use = edge, number, x.index, self.turns.get(op.number)
-                found[edge] += edge not in found or (counts and use not in counted)
-                counted.add(use)
+            for i, x in enumerate(op.inputs):
+                for number in (x.source, x.written):
+                    if number is None or (edge := self.edge(op, i, number)) is None:
+                        continue
+                    edge = alike.setdefault(self.look(edge, number), edge)
+                    _, counts = self.between(number, op.number)
+                    use = edge, number, x.index, self.turns.get(op.number)
+                    found[edge] += edge not in found or (counts and use not in counted)
+                    counted.add(use)
         for box in self.results:
             assert box.result is not None
             tail = self.box(box.result.source)
             if tail is not None:
                 found[Edge(tail, box, None, box.result, False)] += 1
         return found
+
+    def edge(self, op: Op, i: int, number: int) -> Edge | None:
+        """From the box of what made, or wrote to, the input i of an operation; None where nothing is to be drawn."""
+        tail, head = self.box(number), self.box(op.number)
+        again, _ = self.between(number, op.number)
+        reads_itself = again and head is not None and head.kind == "op"  # a step, what it gave the time before
+        if tail is None or head is None or (tail is head and not reads_itself):
+            return None
+        argument, x = i if head.kind == "op" else None, op.inputs[i]
+        return Edge(tail, head, argument, x, again, number == x.written)
+
+    def look(self, edge: Edge, number: int) -> tuple[Any, ...]:
+        """By what edges are alike: operations of one box are, sources of one box are told apart."""
+        source = None if number in self.modules.at else self.drawn_as(number)
+        x, index = edge.what, edge.what.index if len(edge.tail.ops) == 1 else 0
+        return edge.tail, edge.head, edge.argument, source, x.shape, x.dtype, index, edge.again, edge.wrote
 
     def between(self, tail: int, head: int) -> tuple[bool, bool]:
         """Whether an edge goes to a later time of a repetition, and whether it counts for one of its own."""
@@ -348,26 +364,30 @@ class Sketch:
 
     def past(self, edges: Counter[Edge]) -> set[Edge]:
         """The edges that go past other boxes to where both ways meet: residual connections."""
-        before: dict[Box, list[Edge]] = {}
+        into: dict[Box, dict[Box, Edge]] = {}  # a box -> those before it
         for edge in edges:
             if edge.tail.ops and edge.head.ops and not edge.again and edge.what.origin in self.modules.at:
-                before.setdefault(edge.head, []).append(edge)
-        found: set[Edge] = set()
-        for head, into in before.items():
-            if len({edge.tail for edge in into}) < 2 or not (
-                head.kind in ("module", "part") or head.ops[0].name in _JOINS
-            ):
-                continue
-            tails = {edge.tail: edge for edge in into}
-            stack, reached = list(tails), set(tails)
-            while stack and len(reached) < 2000:
-                for edge in before.get(stack.pop(), ()):
-                    if edge.tail in tails:
-                        found.add(tails[edge.tail])
-                    if edge.tail not in reached:
-                        reached.add(edge.tail)
-                        stack.append(edge.tail)
-        return found
+                into.setdefault(edge.head, {})[edge.tail] = edge
+        return {
+            before[tail]
+            for head, before in into.items()
+            if len(before) > 1 and (head.kind in ("module", "part") or head.ops[0].name in _JOINS)
+            for tail in _behind_others(before, into)
+        }
+
+
+def _behind_others(boxes: Mapping[Box, Any], into: Mapping[Box, Mapping[Box, Any]]) -> set[Box]:
+    """Those of some boxes from which a way leads to others of them, looked for in the nearest 2,000."""
+    found: set[Box] = set()
+    stack, reached = list(boxes), set(boxes)
+    while stack and len(reached) < 2000:
+        for tail in into.get(stack.pop(), ()):
+            if tail in boxes:
+                found.add(tail)
+            if tail not in reached:
+                reached.add(tail)
+                stack.append(tail)
+    return found
 
 
 def _goes_on(turns: Sequence[Sequence[Op | Call]]) -> bool:
