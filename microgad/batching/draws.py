@@ -27,20 +27,26 @@ class Together(Draws):
         return self.going_on()
 
     def made(self, draw: Callable[..., Any], reads: bool, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        first, *rest = given
-        level, fills = self.level, draw.__name__.endswith("_")
-        if self.randomness == "same":
-            if any(is_of(x, level) for x in (given if reads else rest)):
-                raise no_same_draw()
-            if not is_of(first, level):
-                return draw(*given, **options)
-            found = draw(empty_like(first.whole[0, ...]), *rest, **options)
-            if not fills:
-                return found
-            first[...] = found
-            return first
+        make = self._one_for_all if self.randomness == "same" else self._one_each
+        return make(draw, reads, *given, **options)
+
+    def _one_for_all(self, draw: Callable[..., Any], reads: bool, first: Any, *rest: Any, **options: Any) -> Any:
+        """A slice's draw, which all have. What differs from slice to slice can't be read by it, only filled."""
+        if any(is_of(x, self.level) for x in ((first, *rest) if reads else rest)):
+            raise no_same_draw()
+        if not is_of(first, self.level):
+            return draw(first, *rest, **options)
+        found = draw(empty_like(first.whole[0, ...]), *rest, **options)
+        if not _fills(draw):
+            return found
+        first[...] = found
+        return first
+
+    def _one_each(self, draw: Callable[..., Any], reads: bool, first: Any, *rest: Any, **options: Any) -> Any:
+        """One draw of all slices' shape."""
+        level, fills = self.level, _fills(draw)
         if not is_array(first):  # of whole numbers in random order: how many
-            return Batched(np.stack([draw(*given, **options) for _ in range(level.count)]), level)
+            return Batched(np.stack([draw(first, *rest, **options) for _ in range(level.count)]), level)
         if fills or reads:
             whole = of_all(first, level)
             whole = empty_like(whole) if fills and not is_of(first, level) else whole
@@ -49,3 +55,8 @@ class Together(Draws):
         by = (np.broadcast_to(aligned(x, level, first.ndim), whole.shape) if is_array(x) else x for x in rest)
         found = draw(whole, *by, **options)
         return first if fills and is_of(first, level) else Batched(found, level)
+
+
+def _fills(draw: Callable[..., Any]) -> bool:
+    """Whether it writes into its first argument: `normal_`."""
+    return draw.__name__.endswith("_")

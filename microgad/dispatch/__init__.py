@@ -65,33 +65,40 @@ def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             return func._implementation(*args, **kwargs)
         except (TypeError, ValueError, RuntimeError, AttributeError):  # PyTorch's methods go by other arguments
             pass
+    args, kwargs, out = _without_out(func, args, kwargs)
     op = FUNCTIONS.get(func)
     if op is None:
-        if _free((args, kwargs)) and "out" not in kwargs and len(args) <= _place_of_out(func):
+        if out is None and _free((args, kwargs)):
             return func(*_bare(args), **_bare(kwargs))
         name = f"{func.__module__}.{func.__name__}"
         raise DtypeError(f"{name} is not recorded on Tensors; use microgad's own operation, or tensor.detach().numpy()")
     if isinstance(kwargs.get("dtype"), str):  # NumPy takes names
         kwargs = {**kwargs, "dtype": np.dtype(kwargs["dtype"])}
-    out, place = kwargs.get("out"), _place_of_out(func)
-    if len(args) > place:
-        out, args = args[place], (*args[:place], None, *args[place + 1 :])
     if out is not None:
         _check_out(func, (out,))
-        kwargs = {name: value for name, value in kwargs.items() if name != "out"}
     try:
         result = op(*args, **kwargs)
     except (TypeError, AttributeError) as error:
         if out is None and _free((args, kwargs)):
             return func(*_bare(args), **_bare(kwargs))
         if isinstance(error, AttributeError):  # an array where there can be a Tensor alone
-            raise DtypeError(
-                f"numpy.{func.__name__}: is recorded of Tensors, not of lists or of arrays: {error}"
-            ) from error
-        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
-            raise
-        raise DtypeError(f"numpy.{func.__name__}: is not recorded on Tensors as it was called: {error}") from error
+            rule = "is recorded of Tensors, not of lists or of arrays"
+        elif error.__traceback__ is None or error.__traceback__.tb_next is not None:
+            raise  # by what the operation does: only a call that doesn't fit its arguments raises it here
+        else:
+            rule = "is not recorded on Tensors as it was called"
+        raise DtypeError(f"numpy.{func.__name__}: {rule}: {error}") from error
     return result if out is None else _written(func, out, result)
+
+
+def _without_out(
+    func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any], Any]:
+    """A call's arguments without `out`, by place or by name, and that; None where there is none."""
+    out, place = kwargs.get("out"), _place_of_out(func)
+    if len(args) > place:
+        out, args = args[place], (*args[:place], None, *args[place + 1 :])
+    return args, {name: value for name, value in kwargs.items() if name != "out"}, out
 
 
 def _free(x: Any) -> bool:
