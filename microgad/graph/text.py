@@ -109,26 +109,28 @@ def size(count: int) -> str:
 
 def settings(op: Op) -> list[str]:
     """The settings of an operation that its shapes don't say, and if it wrote in place: "kernel 3", "axis (0, 2)"."""
-    words: list[str] = ["in place"] if op.in_place else []
-    kept = {kept.name for kept in op.kept}
+    silent = _IN_SHAPES | {kept.name for kept in op.kept}
     flat: dict[str, Any] = {}
     for name, value in op.settings.items():
         flat |= value if isinstance(value, dict) else {name: value}
-    for name, value in flat.items():
-        if name in _IN_SHAPES or name in kept or value is None or value is False:
-            continue
-        if name == "index" and isinstance(value, tuple):
-            items = value[:-1] if len(value) > 1 and value[-1] == "..." else value
-            words.append(_short(f"[{', '.join(map(str, items))}]"))
-            continue
-        if name == "chain":
-            words.append(_short(", then ".join(step for step, _ in value)))
-            continue
-        if name in _DIRECTIONS:
-            value = _one(value)
-        if name not in _NEUTRAL or value != _NEUTRAL[name]:
-            words.append(_short(name if value is True else f"{name} {_shown(value)}"))
-    return words
+    said = (_setting(name, value) for name, value in flat.items() if name not in silent)
+    return ["in place"] * op.in_place + [_short(words) for words in said if words]
+
+
+def _setting(name: str, value: Any) -> str:
+    """What is said of a setting, nothing where it is as usual."""
+    if value is None or value is False:
+        return ""
+    if name == "index" and isinstance(value, tuple):
+        items = value[:-1] if len(value) > 1 and value[-1] == "..." else value
+        return f"[{', '.join(map(str, items))}]"
+    if name == "chain":
+        return ", then ".join(step for step, _ in value)
+    if name in _DIRECTIONS:
+        value = _one(value)
+    if name in _NEUTRAL and value == _NEUTRAL[name]:
+        return ""
+    return name if value is True else f"{name} {_shown(value)}"
 
 
 def number(value: Any) -> str:

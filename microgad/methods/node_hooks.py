@@ -107,17 +107,7 @@ def call(node: Function, *grads: Any) -> Any:
     """
     node = node.edges[0] if isinstance(node, Output) else node
     several = type(node.shape) is list
-    shapes, dtypes = (node.shape, node.dtype) if several else ([node.shape], [node.dtype])
-    places = [i for i, dtype in enumerate(dtypes) if dtype.kind in "fc"]
-    if len(grads) != len(places):
-        raise TypeError(f"{node.name()}: expected {len(places)} arguments, got {len(grads)} instead")
-    given: list[Any] = [None] * len(dtypes)
-    for i, g in zip(places, grads, strict=True):
-        if g is not None and not isinstance(g, function.Tensor):
-            raise TypeError(f"{node.name()}: expected a Tensor, but got {type(g).__name__}")
-        if g is not None and (g.shape, g.array.dtype) != (shapes[i], dtypes[i]):
-            raise arguments.unfit_gradient(i, g, shapes[i], dtypes[i])
-        given[i] = g
+    given = _by_results(node, grads)
     recorded = state.current().grad_enabled
     if not recorded:
         given = [g if g is None else g.array for g in given]
@@ -132,6 +122,22 @@ def call(node: Function, *grads: Any) -> Any:
             results = _derived(node, whole if several else given[0], node.edges, recorded)
     results = tuple(compress(results, torch_names.inputs_of(node)))
     return results[0] if len(results) == 1 else results
+
+
+def _by_results(node: Function, grads: tuple[Any, ...]) -> list[Any]:
+    """A gradient for each result, None for those of integers, which have none. TypeError where they don't fit."""
+    shapes, dtypes = (node.shape, node.dtype) if type(node.shape) is list else ([node.shape], [node.dtype])
+    places = [i for i, dtype in enumerate(dtypes) if dtype.kind in "fc"]
+    if len(grads) != len(places):
+        raise TypeError(f"{node.name()}: expected {len(places)} arguments, got {len(grads)} instead")
+    given: list[Any] = [None] * len(dtypes)
+    for i, g in zip(places, grads, strict=True):
+        if g is not None and not isinstance(g, function.Tensor):
+            raise TypeError(f"{node.name()}: expected a Tensor, but got {type(g).__name__}")
+        if g is not None and (g.shape, g.array.dtype) != (shapes[i], dtypes[i]):
+            raise arguments.unfit_gradient(i, g, shapes[i], dtypes[i])
+        given[i] = g
+    return given
 
 
 class LeafHandle(RemovableHandle):

@@ -145,11 +145,11 @@ def load_own(
         _write(writes)
         if sets_extra:  # it may make the children that are looked at next
             module.set_extra_state(state_dict[extra])
+    names = own.keys() | ({_EXTRA} if takes_extra else set())
     for key in state_dict:
         if key.startswith(prefix):
-            name, dot, _ = key.removeprefix(prefix).partition(".")
-            known = name in module._modules if dot else name in own or (takes_extra and key == extra)
-            if not known:
+            name, below, _ = key.removeprefix(prefix).partition(".")
+            if name not in (module._modules if below else names):
                 unexpected.append(key)
     if "writes" not in metadata:  # a program's own loop over modules
         _write(writes)

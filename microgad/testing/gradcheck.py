@@ -260,9 +260,14 @@ class _Check(NamedTuple):
             self._check_entries(mode, differences)
 
     def _check_backward(self, outputs: list[Tensor], nondet_tol: float, undefined: bool, dtypes: bool) -> None:
-        if not outputs:
-            return
         seeds = _random_units(outputs)
+        if outputs:
+            self._check_repeated(outputs, seeds, nondet_tol, dtypes)
+        if undefined and len(outputs) > 1:
+            self._check_unused(outputs, seeds)
+
+    def _check_repeated(self, outputs: list[Tensor], seeds: list[Any], nondet_tol: float, dtypes: bool) -> None:
+        """A second backward on the same graph gives the same gradients; which, with `dtypes`, have the inputs'."""
         once, again = gradients(outputs, self.tensors, seeds), gradients(outputs, self.tensors, seeds)
         for name, t, a, b in zip(self.names, self.tensors, once, again, strict=True):
             gap = float(np.abs(a - b).max()) if a is not None and a.size else 0.0
@@ -273,9 +278,12 @@ class _Check(NamedTuple):
                 )
             if dtypes and a is not None and a.dtype != t.array.dtype:
                 raise GradcheckError(f"the gradient of {name} has dtype {a.dtype}, but {name} has {t.array.dtype}")
-        for k in range(len(outputs)) if undefined and len(outputs) > 1 else ():
-            zeros = [seed if j == k else np.zeros_like(seed) for j, seed in enumerate(seeds)]
-            alone = gradients(outputs[k : k + 1], self.tensors, seeds[k : k + 1])
+
+    def _check_unused(self, outputs: list[Tensor], seeds: list[Any]) -> None:
+        """An output has the same gradients whether nobody used the others or theirs are zeros."""
+        for k, seed in enumerate(seeds):
+            alone = gradients(outputs[k : k + 1], self.tensors, [seed])
+            zeros = [seed if j == k else np.zeros_like(other) for j, other in enumerate(seeds)]
             for name, a, b in zip(self.names, alone, gradients(outputs, self.tensors, zeros), strict=True):
                 a, b = (0 if g is None else backend.to_numpy(g) for g in (a, b))
                 if not np.allclose(a, b, equal_nan=True):

@@ -28,6 +28,14 @@ def spread(index: Any, ndim: int) -> list[Any]:
     return [*rest[:where], *[ALL] * (ndim - used), *rest[where:]]
 
 
+def _cut(w: Writer, item: Any, axis: int) -> tuple[Any, ...]:
+    """Start, stop, axis and step of what a number or a slice takes."""
+    if isinstance(item, slice):
+        start, stop = 0 if item.start is None else item.start, LAST if item.stop is None else item.stop
+        return start, stop, axis, 1 if item.step is None else w.static(item.step)
+    return item, LAST if item == -1 else item + 1 if isinstance(item, int) else w.static(item), axis, 1
+
+
 @rule(indexing.GetItem)
 def getitem(w: Writer, step: Step) -> Any:
     x, ndim = only(w, step), len(w.shape_of(step.inputs[0]))
@@ -47,13 +55,9 @@ def getitem(w: Writer, step: Step) -> Any:
             continue
         if isinstance(item, ARRAYS):
             arrays.append((place, item))
-        elif not isinstance(item, slice):
-            stop = LAST if item == -1 else item + 1 if isinstance(item, int) else w.static(item)
-            cuts.append((item, stop, axis, 1))
-            gone.append(axis)
         elif item != ALL:
-            start, stop = 0 if item.start is None else item.start, LAST if item.stop is None else item.stop
-            cuts.append((start, stop, axis, 1 if item.step is None else w.static(item.step)))
+            cuts.append(_cut(w, item, axis))
+            gone += [] if isinstance(item, slice) else [axis]
         axis += 1
     if cuts:
         starts, stops, axes, steps = zip(*cuts, strict=True)
