@@ -262,20 +262,21 @@ def vmap(
         size = _size_mapped(leaves, dims)
         if not size:  # of no slice, one of zeros tells what it would be
             leaves = [x if d is None else x.sum(d, True).to(x.dtype) for x, d in zip(leaves, dims, strict=True)]
-        width = chunk_size or size or 1
 
         def call(slices: Sequence[Any]) -> Any:
             return func(*rebuild(slices), **kwargs)
 
-        before, results = default_generator.snapshot() if 0 < width < size else None, []
-        for start in range(0, size or 1, width):
-            chunk, count = leaves, min(width, (size or 1) - start)
-            if before is not None:
-                chunk = [x if d is None else x.narrow(d, start, count) for x, d in zip(leaves, dims, strict=True)]
+        if chunk_size is None or chunk_size >= size:
+            found = _of_slices(call, leaves, dims, out_dims, size or 1, randomness)
+        else:
+            before, results = default_generator.snapshot(), []
+            for start in range(0, size, chunk_size):
                 if randomness == "same":
                     default_generator.set_state(before)
-            results.append(_of_slices(call, chunk, dims, out_dims, count, randomness))
-        found = results[0] if before is None else _joined(results, out_dims, cat)
+                count = min(chunk_size, size - start)
+                chunk = [x if d is None else x.narrow(d, start, count) for x, d in zip(leaves, dims, strict=True)]
+                results.append(_of_slices(call, chunk, dims, out_dims, count, randomness))
+            found = _joined(results, out_dims, cat)
         return found if size else _joined([found], out_dims, lambda parts, at: parts[0].narrow(at, 0, 0))
 
     return mapped

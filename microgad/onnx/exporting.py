@@ -146,34 +146,23 @@ def _recorded(
         for name, x in [*model.named_parameters(), *model.named_buffers()]:
             known[id(x.array)] = name
 
-    def run(arrays: list[Any]) -> tuple[Recording, Any]:
-        others = map(Tensor._made, arrays)
+    def run(sizes: dict[str, int], change: Callable[[Any], Any] = np.ndarray.copy) -> tuple[Recording, Any]:
+        """The model on arguments of these sizes, whose values are changed."""
+        others = (Tensor._made(np.asarray(change(x))) for x in _sized(tensors, axes, sizes))  # not NumPy's scalars
         given, named = rebuilt((args, kwargs), lambda x: next(others) if isinstance(x, Tensor) else x)
         return record(model, given, named, known, WHOLE)
 
     first: dict[str, int] = {}
     for (i, axis), name in axes.items():
         first.setdefault(name, max(tensors[i].shape[axis], 2))  # of size 1 an axis broadcasts, and shows nothing
-
-    def sized(sizes: dict[str, int]) -> list[Any]:
-        arrays = [x.array for x in tensors]
-        for (i, axis), name in axes.items():
-            n = arrays[i].shape[axis]
-            if not n:
-                raise ArgumentError(f"onnx.export: the dynamic axis {name!r} is empty: give it at least one element")
-            arrays[i] = np.take(arrays[i], np.arange(sizes[name]) % n, axis)
-        return [x.copy() for x in arrays]
-
-    recording, result = run(sized(first))
-    points, runs = [first], [recording]
-    if axes:
-        points, runs = _at_other_sizes(run, sized, first, recording)
+    recording, result = run(first)
+    points, runs = _at_other_sizes(run, first, recording) if axes else ([first], [recording])
     steps = together(runs, points)
     shapes = [merged([r.arguments[i].shape for r in runs], points) for i in range(len(tensors))]
     recording.results = merged([r.results for r in runs], points)
     for change in (_mixed, _negated):
         try:
-            other = run([np.asarray(change(x)) for x in sized(first)])[0]  # not NumPy's scalars
+            other, _ = run(first, change)
         except Exception:  # such values may be none that the model takes
             continue
         _compare(steps, recording, other)
@@ -181,7 +170,18 @@ def _recorded(
     return steps, recording, result, points
 
 
-def _at_other_sizes(run: Any, sized: Any, first: dict[str, int], recording: Recording) -> Any:
+def _sized(tensors: list[Tensor], axes: dict[tuple[int, int], str], sizes: dict[str, int]) -> list[Any]:
+    """The arrays of the arguments, along dynamic axes repeated, or cut off, to these sizes."""
+    arrays = [x.array for x in tensors]
+    for (i, axis), name in axes.items():
+        n = arrays[i].shape[axis]
+        if not n:
+            raise ArgumentError(f"onnx.export: the dynamic axis {name!r} is empty: give it at least one element")
+        arrays[i] = np.take(arrays[i], np.arange(sizes[name]) % n, axis)
+    return arrays
+
+
+def _at_other_sizes(run: Any, first: dict[str, int], recording: Recording) -> Any:
     """Runs with each dynamic axis changed, and with all: longer by a few; or, where a model can't, by whole times."""
     plans: Any = (
         (lambda n, i: n + 1 + i, lambda n, i: n + 2 * (1 + i)),
@@ -192,7 +192,7 @@ def _at_other_sizes(run: Any, sized: Any, first: dict[str, int], recording: Reco
         points += [{**first, name: one(n, i)} for i, (name, n) in enumerate(first.items())]
         points.append({name: all_(n, i) for i, (name, n) in enumerate(first.items())})
         try:
-            runs = [recording, *(run(sized(point))[0] for point in points[1:])]
+            runs = [recording, *(run(point)[0] for point in points[1:])]
             together(runs, points)
         except Exception:
             if last:
