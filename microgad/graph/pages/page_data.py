@@ -189,15 +189,18 @@ class Tree:
         while call not in self.known:  # of a module that is one operation
             assert call.parent is not None
             call = call.parent
-        home, inner = self.known[call], True
-        while users and inner:
-            inner = False
-            for item in self.groups[home]["items"]:
-                part = self.groups[-1 - item] if item < 0 else None
-                if part is not None and part.get("part") and part["low"] <= users[0] and users[-1] < part["high"]:
-                    home, inner = -1 - item, True
-                    break
+        home = self.known[call]
+        while users and (part := self.part_around(home, users)) is not None:
+            home = part
         return home
+
+    def part_around(self, home: int, users: list[int]) -> int | None:
+        """The part in a group that has all of some operations, whose numbers are sorted."""
+        for item in self.groups[home]["items"]:
+            part = self.groups[-1 - item] if item < 0 else None
+            if part is not None and part.get("part") and part["low"] <= users[0] and users[-1] < part["high"]:
+                return -1 - item
+        return None
 
 
 def _single(call: Call, parent: Call) -> tuple[Call | Op, str]:
