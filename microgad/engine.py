@@ -239,6 +239,7 @@ def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
 
 
 def accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
+    """Add to a leaf's `.grad`. The first gradient becomes it without a copy, if `owned` and laid out like the leaf."""
     tensor = leaf.tensor()
     if tensor is None or tensor.node is None:  # gone, or wanting no gradient any more
         return

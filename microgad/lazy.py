@@ -43,7 +43,7 @@ def _named(room: str, name: str) -> Any:
 
 
 class Later:
-    """What a room has, before it is loaded. In the table of a class it becomes the attribute itself when first used."""
+    """Stands for something of a module that isn't loaded yet. A class's attribute replaces itself when first used."""
 
     __slots__ = ("args", "make", "value")  # and no more: there are some six hundred, whose memory a process begins with
 
@@ -74,7 +74,7 @@ class Later:
 
 
 def of_later(make: F) -> F:
-    """Let a function that makes one thing of another take it before it is loaded: it makes what it makes later, too."""
+    """Decorate a function that makes one thing from another: from a `Later` it makes a `Later`, loaded when that is."""
 
     @functools.wraps(make)
     def made(source: Any, *args: Any) -> Any:

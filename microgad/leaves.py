@@ -42,7 +42,7 @@ def renewed(tensor: Any) -> Leaf:
 
 
 def wanting(tensor: Any, wanted: bool) -> Leaf | None:
-    """The node of a leaf that is to want a gradient, or not to; it comes back as it was, to graphs that lead to it."""
+    """The node of a leaf after requires_grad_(wanted): None, or the one it had before, which older graphs lead to."""
     if not wanted:
         if type(tensor.node) is Leaf:
             tensor.rested = tensor.node
@@ -103,8 +103,9 @@ finals = _finals.get  # those of the innermost pass that is going on
 def places(roots: Sequence[Function], oldest: float) -> dict[int, float]:
     """For hooked leaves, by number, where in the walk from `roots` they come: right after the last node that uses them.
 
-    Of one node's, in the order of its inputs, or from the last to the first; other leaves come when all nodes are done,
-    which nobody sees. Nodes before the `oldest` one that is asked for are nowhere in the walk.
+    A place is a node's number less a fraction, so that the engine's heap has the leaf after that node and before the
+    next: those of one node in the order of its inputs, or from the last to the first. Other leaves come when all nodes
+    are done, which nobody sees. Nodes before the `oldest` one that is asked for are nowhere in the walk.
     """
     found: dict[int, float] = {}
     for number, node in reached(roots, oldest).items():
@@ -117,7 +118,7 @@ def places(roots: Sequence[Function], oldest: float) -> dict[int, float]:
 
 
 def called(hook: Callable[[Any], Any], grad: Any) -> Any:
-    """What a hook makes of a gradient: of slices that it tells apart, of one after another."""
+    """Call a hook with a gradient; slice after slice, where it looks at the values of a mapping's slices."""
     try:
         return hook(grad)
     except Apart:
@@ -125,7 +126,7 @@ def called(hook: Callable[[Any], Any], grad: Any) -> Any:
 
 
 def seen(node: Function, grad: Any, start: float = 0, stop: float = inf) -> Any:
-    """A node's gradient after its hooks from `start` to `stop` have seen it, and may have changed it."""
+    """The gradient after the node's hooks with numbers from start to stop: a leaf's last ones wait for its sum."""
     Tensor = function.Tensor
     bare = not isinstance(grad, Tensor)
     grad = Tensor._made(grad) if bare else grad

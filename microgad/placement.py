@@ -52,10 +52,11 @@ def alone(x: Any) -> bool:
 
 
 def _sole() -> int:
-    """How often an array is held that is nobody else's, in a function called with each of a list: the engine's `_fit`.
+    """The reference count, as the engine's `_fit` sees it, of a gradient that nobody holds but the engine's own list.
 
-    A debugger or a profiler holds what it looks at, too, and mustn't look now; but cProfile, which holds nothing, and
-    which nobody can put back.
+    How many references a loop and a call hold differs between Python's versions, so it is measured on a call like that
+    one. A debugger or profiler holds what it looks at, and is switched off meanwhile; but not cProfile: it holds
+    nothing, and couldn't be switched on again.
     """
     held, looking = getrefcount, (sys.gettrace(), sys.getprofile())
     sys.settrace(None)

@@ -35,10 +35,10 @@ called_again: ContextVar[bool] = ContextVar("microgad called again", default=Fal
 
 
 def check_write(tensor: Any) -> None:
-    """Raise Apart where something is about to be written that is on a graph outside, where each write is a node.
+    """Raise Apart where a write in a mapping can't be made for all slices at once: into what is on a graph outside.
 
-    What slices have in common is written once, if what is written is the same for all: should that turn out not to be
-    so, each mapping that goes on knows what was there before.
+    An array that all slices share is written once, as if each wrote the same. It may turn out later that they don't,
+    so each mapping that goes on notes what was there before, and can put it back.
     """
     if going_on := levels.get():
         array: Any = getattr(tensor, "array", None)

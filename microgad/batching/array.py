@@ -18,7 +18,7 @@ from ..slices import Apart, Stand, levels
 
 
 class Level:
-    """One mapping: how many slices it has, and how many mappings it is in."""
+    """One call of a mapped function: how many slices it has, and in how many other mappings it was called."""
 
     def __init__(self, count: int, depth: int) -> None:
         self.count, self.depth = count, depth
@@ -26,15 +26,15 @@ class Level:
         self.written: list[tuple[Any, Any]] = []  # what its slices have in common and wrote to, and what was there
 
     def undo(self) -> None:
-        """Put what its slices have in common back to where it was."""
+        """Give arrays that all slices share, and that were written to, the values from before the mapping."""
         for array, before in reversed(self.written):
             array[...] = before
 
 
 class Shape(tuple[int, ...]):
-    """The shape of a slice, and whose: a node, which has its result's, tells by that which gradients are each slice's.
+    """The shape of one slice, which also knows the mappings that the array belongs to: `levels`, the innermost first.
 
-    `levels` are the mappings, the innermost first.
+    A node keeps its result's shape, and so knows by it which gradients are a slice's own.
     """
 
     levels: tuple[Level, ...]
@@ -61,7 +61,7 @@ class Flags:
 
 
 class Batched(Stand):
-    """(*shape) of each slice; `whole` is (slices, *shape), in nested mappings one of the outer mapping's arrays."""
+    """Looks like one slice's array, (*shape); `whole`, (slices, *shape), has all: Batched, too, in nested mappings."""
 
     __slots__ = ("__weakref__", "base", "innermost", "level", "whole")
     __hash__ = None  # type: ignore[assignment]
@@ -74,12 +74,12 @@ class Batched(Stand):
         self.base = base  # whose memory it shows, as of NumPy's arrays
 
     def made_of(self, function: Callable[[Any], Any]) -> Batched:
-        """What a function gives of NumPy's or CuPy's array of all slices, as one of slices."""
+        """Apply a function to the NumPy or CuPy array behind all mappings, and wrap its result like this one."""
         found = self.whole.made_of(function) if isinstance(self.whole, Batched) else function(self.whole)
         return self if found is self.whole else Batched(found, self.level)
 
     def like(self, whole: Any) -> Batched:
-        """What NumPy made of this one's `whole`."""
+        """Wrap what NumPy made from `whole`: where it is a view, `base` says of what, as an array's does."""
         shown = whole.base is not None and backend.owner(whole) is backend.owner(self.whole)
         return Batched(whole, self.level, (self if self.base is None else self.base) if shown else None)
 
@@ -155,5 +155,5 @@ class Batched(Stand):
 
 
 def shown(whole: Any, level: Level) -> Batched:
-    """Slices in memory that isn't theirs."""
+    """Slices that are a view of an array which others hold: a write into them is a write into that."""
     return Batched(whole, level, Batched(whole, level))

@@ -15,7 +15,7 @@ from .rules import of_all
 
 
 def forward(node: Function, arrays: Sequence[Any]) -> Any:
-    """What an operation gives of slices."""
+    """The result of an operation that raised Apart: each slice given its own copy of shared arrays, or one by one."""
     level = _level_of((*arrays, *vars(node).values()))
 
     def one(i: int) -> Any:
@@ -35,7 +35,7 @@ def forward(node: Function, arrays: Sequence[Any]) -> Any:
 
 
 def derivatives(node: Function, grad: Any, onward: Sequence[Function | None]) -> list[Any]:
-    """The gradients of a node's inputs, those that lead onward."""
+    """The gradients of a node's inputs, as `engine.derive` gives them, where that raised Apart: as in `forward`."""
     before = node.kept
     kept = before.unpack() if isinstance(before, Packed) else before
     level = _level_of((grad, *kept, *vars(node).values()))
@@ -59,7 +59,7 @@ def derivatives(node: Function, grad: Any, onward: Sequence[Function | None]) ->
 
 
 def _either(at_once: Callable[[], Any], in_turn: Callable[[], Any]) -> Any:
-    """At once after all, now that no slice has an array in common with others; or one after another."""
+    """Try at once, which may go now that slices share no array; else in turn."""
     try:
         return at_once()
     except Apart:
@@ -74,7 +74,7 @@ def _level_of(values: Any) -> Level:
 
 
 def own(x: Any, level: Level) -> Any:
-    """An array that slices have in common as each one's own, and each of several; anything else as it is."""
+    """A shared array as one that each slice has for itself, also in tuples; anything else as it is."""
     if type(x) is tuple:
         return tuple(own(part, level) for part in x)
     return x if not is_array(x) or is_of(x, level) else shown(of_all(x, level), level)

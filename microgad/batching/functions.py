@@ -20,11 +20,11 @@ WRITERS = frozenset((np.copyto, np.fill_diagonal, np.place, np.put, np.put_along
 
 
 class NoRuleError(Exception):
-    """These arguments are none for a rule."""
+    """A rule doesn't cover these arguments: the function is to be called slice by slice."""
 
 
 def of_ufunc(self: Batched, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    """What a ufunc gives."""
+    """`__array_ufunc__` of arrays of slices."""
     level = deepest((*inputs, *kwargs.get("out", ()), kwargs.get("where")))
     if method == "at" and len(inputs) == 3 and is_of(inputs[0], level):
         return written(*inputs, partial(at, ufunc))
@@ -36,7 +36,7 @@ def of_ufunc(self: Batched, ufunc: Any, method: str, *inputs: Any, **kwargs: Any
 
 
 def of_function(self: Batched, func: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What another function gives."""
+    """`__array_function__` of arrays of slices."""
     return _by_rule(func, func, deepest((*args, *kwargs.values())), args, kwargs)
 
 
@@ -81,7 +81,7 @@ def _elementwise(ufunc: Any, level: Level, inputs: tuple[Any, ...], out: Any = (
 
 
 def deepest(values: Any) -> Any:
-    """The innermost mapping of those whose arrays are among values; None where there are none."""
+    """The innermost mapping that one of the values, also in tuples and lists, is an array of; None without any."""
     found = None
     for x in values:
         level = x.level if type(x) is Batched else deepest(x) if type(x) in (tuple, list) else None
@@ -102,7 +102,7 @@ def dims(x: Any) -> int:
 
 
 def aligned(x: Any, level: Level, ndim: int) -> Any:
-    """x for NumPy, beside others of up to `ndim` dimensions: with as many behind the slices, if it has slices."""
+    """x as NumPy broadcasts it with all slices of others: axes of length 1 fill a slice up to `ndim` dimensions."""
     if not is_of(x, level):
         return x
     missing = ndim - x.ndim
@@ -110,7 +110,7 @@ def aligned(x: Any, level: Level, ndim: int) -> Any:
 
 
 def wrapped(found: Any, level: Level) -> Any:
-    """What NumPy gave for all slices, one array or several."""
+    """Wrap what NumPy gave for all slices at once, one array or several."""
     if not isinstance(found, tuple):
         return Batched(found, level)
     parts = [Batched(x, level) for x in found]
@@ -121,7 +121,7 @@ def wrapped(found: Any, level: Level) -> Any:
 
 
 def by_slices(func: Any, level: Level, args: Any, kwargs: Any) -> Any:
-    """The function of each slice: what no rule knows."""
+    """Call a function that has no rule once for each slice, and put the results together."""
     results = [func(*part(args, level, i), **part(kwargs, level, i)) for i in range(level.count)]
     if (out := kwargs.get("out")) is not None:
         return out[0] if type(out) is tuple and len(out) == 1 else out
@@ -129,7 +129,7 @@ def by_slices(func: Any, level: Level, args: Any, kwargs: Any) -> Any:
 
 
 def part(x: Any, level: Level, i: int) -> Any:
-    """What a slice has of arguments."""
+    """The arguments as slice i has them: its own part of arrays of slices, anything else as it is."""
     if is_of(x, level):
         return x.whole[i, ...]
     if isinstance(x, dict):
@@ -138,7 +138,7 @@ def part(x: Any, level: Level, i: int) -> Any:
 
 
 def joined(results: Sequence[Any], level: Level, args: Any = ()) -> Any:
-    """What a function gave of each slice, as of all; raises Apart where that isn't one thing, or shows an argument."""
+    """The slices' results as one. Raises Apart where they can't be: of different shapes, or views of an argument."""
     first = results[0]
     if isinstance(first, (tuple, list)):
         parts = [joined(each, level, args) for each in zip(*results, strict=True)]
@@ -174,7 +174,7 @@ def read(x: Batched, index: Any) -> Any:
 
 
 def _own_place(items: tuple[Any, ...], x: Batched) -> Any:
-    """Where the whole has what each slice's own whole numbers select; None where other things do."""
+    """An index into `whole` for one whose items are integers, own ones of each slice; None for any other index."""
     if len(items) > x.ndim or any(getattr(i, "dtype", np.dtype(type(i))).kind not in "iu" for i in items):
         return None
     ndim = max(map(dims, items))
@@ -183,7 +183,7 @@ def _own_place(items: tuple[Any, ...], x: Batched) -> Any:
 
 
 def written(x: Batched, index: Any, value: Any, write: Callable[..., Any] = operator.setitem) -> None:
-    """x[index] = value, or what else is written there."""
+    """x[index] = value, or `write(x, index, value)`, for all slices at once where that can be."""
     items = index if isinstance(index, tuple) else (index,)
     level, inner = x.level, deepest((value, *items))
     if inner is not None and inner.depth > level.depth:
@@ -201,7 +201,7 @@ def written(x: Batched, index: Any, value: Any, write: Callable[..., Any] = oper
 
 
 def _scattered(items: tuple[Any, ...]) -> bool:
-    """Whether NumPy puts first what arrays select, or it isn't known to stay in its place."""
+    """Whether NumPy may put the axes that arrays select in front of all others, the slices' among them."""
     arrays = [is_array(i) or isinstance(i, list) for i in items]
     if any(isinstance(i, (bool, np.bool_)) or (is_array(i) and not i.ndim) for i in items):
         return True

@@ -90,7 +90,7 @@ def all_at_once(
 
 
 def entered(x: Any, level: Level, dim: int) -> Any:
-    """A Tensor as one of slices, in the same memory."""
+    """A Tensor on its way into the mapping, on the same memory: what lies along `dim` are its slices."""
     slices = Enter.apply(x, level=level, dim=dim)
     slices.version = x._counter()
     if x.node is not None:
@@ -99,7 +99,7 @@ def entered(x: Any, level: Level, dim: int) -> Any:
 
 
 def left(y: Any, dim: int | None) -> Any:
-    """A result as of all slices; without a dim as it is, if no slice has a part in it."""
+    """A result on its way out of the mapping: all slices along `dim`. With None as it is; Apart if it has slices."""
     level = levels.get()[-1]
     if not isinstance(y, function.Tensor) or (dim is None and is_of(y.array, level)):
         raise Apart
@@ -160,7 +160,7 @@ def summed(self: Batched, g: Any, node: Function) -> Any:
 
 
 def hooked(hook: Callable[[Any], Any], grad: Any) -> Any:
-    """What a hook makes of a gradient slice by slice, when the mapping is over; None if it changes none."""
+    """Call a hook with the gradient of each slice, once the mapping is over; None if it changes none of them."""
     level = getattr(grad.array, "level", None)
     if level is None or level in levels.get():
         raise Apart

@@ -21,13 +21,13 @@ _variable: ContextVar[Draws | None] = ContextVar("microgad draws of slices", def
 
 
 def randomness() -> str:
-    """What slices draw in the mapping that goes on."""
+    """The innermost mapping's `randomness`; "error" outside of any."""
     draws = _variable.get()
     return "error" if draws is None else draws.randomness
 
 
 def resuming() -> Callable[[], AbstractContextManager[None]]:
-    """For what is computed again, a block in which slices draw as they would here and now."""
+    """Note where draws stand: gives a block in which they go on from here, for a checkpoint that computes again."""
     draws = _variable.get()
     marks = [(lanes, lanes.lane, lanes.place) for lanes in _outwards(draws) if isinstance(lanes, Lanes)]
 
@@ -53,28 +53,28 @@ def _outwards(draws: Draws | None) -> Iterator[Draws]:
 
 
 class Draws:
-    """Those of a mapping, whose slices draw "different" values or the "same" ones, or where to draw is an "error"."""
+    """How draws are made inside of a mapping, by its `randomness`: "different", "same" or "error"."""
 
     def __init__(self, randomness: str) -> None:
         self.randomness, self.outer = randomness, _variable.get()  # of the mapping that this one is in
         self.before: list[tuple[Generator, Any]] = []  # where the generators were that it drew from
 
     def undo(self) -> None:
-        """Put the generators back where they were."""
+        """Put the generators that were drawn from back to where they stood."""
         for source, then in self.before:
             source.set_state(then)
 
     def going_on(self) -> AbstractContextManager[None]:
-        """A block whose draws they are."""
+        """A block in which draws are made this way."""
         return holding(_variable, self)
 
     def made(self, draw: Callable[..., Any], reads: bool, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        """What draw(*given) is here. Those of the mapping outside are in force."""
+        """The result of draw(*given) in this mapping; called with the draws of the mapping outside in force."""
         raise NotImplementedError
 
 
 class Lanes(Draws):
-    """As many slices, one after another: the k-th draw that one of them makes is made for all when the first asks."""
+    """Draws of slices that are computed one after another: each is made for all of them when the first slice asks."""
 
     def __init__(self, randomness: str, count: int) -> None:
         super().__init__(randomness)
@@ -118,7 +118,7 @@ def _is_array(x: Any) -> bool:
 
 
 def no_same_draw() -> GraphError:
-    """For values that differ from slice to slice."""
+    """The error for a draw with randomness="same" that reads values which differ from slice to slice."""
     return GraphError(
         "vmap: randomness='same' can't be had of a draw by values of which each slice has its own: Vmap does not "
         "currently support same randomness with a batched tensor input"
@@ -126,7 +126,7 @@ def no_same_draw() -> GraphError:
 
 
 def by_lanes(draw: F, reads: bool = False) -> F:
-    """A draw whose result is the mapping's that goes on. What `reads` its first argument doesn't only fill its like."""
+    """Decorate a draw so that in a mapping `Draws.made` makes it. `reads`: its first argument's values matter, too."""
 
     @functools.wraps(draw)
     def drawn(*given: Any, **options: Any) -> Any:

@@ -74,7 +74,7 @@ def overloaded(arguments: Iterable[Any]) -> list[Any]:
 
 
 def is_asked(arguments: Iterable[Any]) -> bool:
-    """Whether anybody is asked before a function computes."""
+    """Whether a mode is entered, or an argument is of a class that is asked."""
     return bool(_state.get().modes or overloaded(arguments))
 
 

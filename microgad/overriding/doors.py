@@ -1,4 +1,4 @@
-"""A door before each public function and each method of Tensor, behind which those are asked first who want to be.
+"""Doors: wrappers around each public function and method of Tensor that ask the __torch_function__ of arguments first.
 
 Most programs have none, and pay for none: the doors are put in place when the first subclass of Tensor is made, the
 first mode entered, or another class with a __torch_function__ met.
@@ -39,7 +39,7 @@ OUTSIDE = """
 
 
 def _door(f: Any, name: str, called: str, to: Any = None) -> Any:
-    """f, but that those are asked first who want to be. They are told of `to`, of f itself where that is None."""
+    """f behind a door: modes' and arguments' __torch_function__ answers first. It is told of `to`, or of the door."""
 
     @functools.wraps(f)
     def door(*args: Any, **kwargs: Any) -> Any:

@@ -11,7 +11,10 @@ from ...tensor import Tensor
 
 
 class Slot:
-    """Where the values of a Tensor come from, who had last written to its memory, and how many writes nobody saw."""
+    """Where the values of a Tensor come from, as noted: from result `index` of the operation, or source, `number`.
+
+    And the state of its memory then: `writer`, the last operation that wrote to it, and how many writes were `unseen`.
+    """
 
     __slots__ = ("index", "leaf", "number", "strides", "tensor", "unseen", "writer")
 
@@ -38,17 +41,17 @@ class Slots:
         return self._slots.get(id(x))
 
     def place(self, x: Tensor, number: int, index: int) -> Slot:
-        """A Tensor's values come from a result of an operation, or from a source."""
+        """Note that a Tensor's values come from a result of an operation, or from a source."""
         slot = self._slots[id(x)] = Slot(x, number, index, self.unseen(x), self.writer(x))
         return slot
 
     def unseen(self, x: Tensor) -> int:
-        """How many writes to its memory nobody saw."""
+        """How many writes to its memory were made by no operation on the tape."""
         counter = x._counter()
         return int(count(counter) - self._writes.get(id(counter), (None, 0))[1])
 
     def see_write(self, x: Tensor) -> None:
-        """An operation has written to a Tensor that has a Slot: what was unseen before stays so, this was seen."""
+        """Count a write by an operation on the tape, into a Tensor that has a Slot, as seen."""
         counter = x._counter()
         self._writes[id(counter)] = counter, count(counter) - self._slots[id(x)].unseen
 
@@ -61,7 +64,7 @@ class Slots:
         self._writers[id(x._counter())] = number
 
     def shown_by(self, x: Tensor) -> Tensor | None:
-        """The Tensor that a derivative reads by x, one of its own: with a node that a write in place gave it."""
+        """The Tensor that a derivative has as a Tensor of its own, x: of the same array, and the node of a write."""
         for slot in self._slots.values():
             shown = slot.tensor()
             if shown is not None and shown.node is x.node and shown.array is x.array and slot.holds(shown):
