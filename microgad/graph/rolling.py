@@ -14,7 +14,7 @@ _PLACES = {"index", "start", "x_shape"}  # settings that tell one step from the 
 
 
 class Alike:
-    """Numbers for members of calls: the same for those that do the same to the same shapes."""
+    """Gives operations and calls numbers: equal ones to those that do the same to the same shapes."""
 
     def __init__(self) -> None:
         self._numbers: dict[Any, int] = {}
@@ -86,7 +86,7 @@ def sources_in(members: Sequence[Op | Call]) -> Iterator[Source]:
 
 
 def _all(members: Sequence[Op | Call]) -> Iterator[Op | Call]:
-    """Members, and those of the calls among them, each call before what is in it."""
+    """All members, also those of calls inside; each call comes before what is in it."""
     stack = list(reversed(members))
     while stack:
         member = stack.pop()

@@ -124,7 +124,7 @@ def _key(op: Op) -> tuple[str, str]:
 
 
 class _Inputs:
-    """What comes in: from operations that correspond, from sources that do, or as the same number."""
+    """Compares inputs: the same are those from operations or sources that correspond, and equal numbers."""
 
     def __init__(self, mine: Tape, theirs: Tape, pairs: list[tuple[Op, Op]], rtol: float) -> None:
         self.mine, self.theirs, self.rtol = mine, theirs, rtol
@@ -212,7 +212,7 @@ def _values(a: Op, b: Op, rtol: float) -> Difference | None:
 
 
 def _apart(a: Any, b: Any, what: str, x: Any, y: Any, rtol: float) -> Difference | None:
-    """How far two arrays are from each other, if they are."""
+    """The Difference of two values of `what` a and b have, x and y; None where they are equal, or within rtol."""
     x, y = (backend.to_numpy(z) if backend.is_array(z) else np.asarray(z) for z in (x, y))
     if x.shape != y.shape or np.array_equal(x, y, equal_nan=x.dtype.kind in "fc"):
         return None

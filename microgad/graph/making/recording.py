@@ -36,7 +36,7 @@ from .slots import Slot, Slots
 
 @dataclass(frozen=True)
 class Level:
-    """What is noted of each operation, besides what the tape always has."""
+    """What `record` was asked to note of each operation, besides what every tape has."""
 
     values: bool = False
     stats: bool = False
@@ -338,7 +338,7 @@ def _bare(x: Any) -> Any:
 
 
 def _held(value: Any) -> Any:
-    """A setting that stays as it is now."""
+    """A setting as it is now, arrays copied: the program may write to them later."""
     if backend.is_array(value):
         return replica(value)
     return tuple(map(_held, value)) if type(value) is tuple else value

@@ -186,7 +186,7 @@ class Writer(Walking):
         ]
 
     def arguments(self, op: Op, cls: type[Function]) -> tuple[list[str], list[Any], list[str]]:
-        """What an operation's inputs are called; what they are in the dtypes in which it takes them, and how called."""
+        """An operation's inputs: their variables, values in the dtypes in which it takes them, and expressions."""
         given, operands = [], []
         for x in op.inputs:
             at = (x.source, x.index) if x.source is not None else None
@@ -241,7 +241,7 @@ class Writer(Walking):
 
 
 def _named(name: str, maker: str, node: Function) -> tuple[str, str]:
-    """What derivatives call an operation, and how the program makes it: by a name, if it holds anything."""
+    """What derivatives call an operation's object, and the expression that makes it: a name, if it holds anything."""
     if type(node).joint is not None:
         needs = f"needs={tuple(edge is not None for edge in node.edges)}"
         maker = f"{maker[:-1]}{'' if maker.endswith('()') else ', '}{needs})"
@@ -251,7 +251,7 @@ def _named(name: str, maker: str, node: Function) -> tuple[str, str]:
 
 
 def _brought(name: str, x: Any, y: Any) -> str:
-    """An operand in the dtype that the operation takes it in."""
+    """The expression of an operand, cast to the dtype in which the operation takes it."""
     if x is y or not backend.is_array(y):
         return name
     if not backend.is_array(x):

@@ -98,10 +98,10 @@ class Replaying:
         return replayed
 
     def reach(self, place: int) -> None:
-        """So many operations are done."""
+        """Called when so many operations are done."""
 
     def see(self, op: Op, results: list[Tensor]) -> None:
-        """What an operation gave, before anything writes to it."""
+        """Called with an operation's result, before anything writes to it."""
 
     def start(self, source: Source, given: Any) -> Tensor:
         """A fresh leaf or constant."""
@@ -203,7 +203,7 @@ class Walking(Replaying):
             engine.run(roots, seeds, ends, retain_graph=True)
 
     def node(self, point: Point) -> Function | None:
-        """Where the pass was."""
+        """The node of this replay at which the recorded pass met the world outside of the tape."""
         at = point.source, point.index
         return self.made[at].node if point.written else self.nodes.get(at)
 
@@ -214,7 +214,7 @@ class Walking(Replaying):
 
 
 class _Last(state.Observer):
-    """Sees which node an operation has become, and whether that has several results."""
+    """Notes the node of the operation that was done last, and whether it has several results."""
 
     node: Any = None
     several = False
@@ -225,7 +225,7 @@ class _Last(state.Observer):
 
 @contextmanager
 def _hooked(given: list[tuple[Function, Any]]) -> Iterator[None]:
-    """Give nodes the gradients that hooks have made."""
+    """Hang hooks on nodes that give them the gradients which hooks made when the tape was recorded."""
     for node, gradient in given:
         node.hooks = {0: lambda _, gradient=gradient: Tensor._made(gradient)}  # type: ignore[misc]
     try:
@@ -259,7 +259,7 @@ def gradient(
 
 
 def _one(tape: Tape, key: Any) -> Op | Source:
-    """What is asked for, of several operations the last."""
+    """The entry of the tape that a name or number stands for: of several operations the last."""
     found: Any = tape[key]
     return found[-1] if isinstance(found, list) else found
 
@@ -285,7 +285,7 @@ class _Wanting(Replaying):
         return results
 
     def want(self, x: Tensor) -> Tensor:
-        """What stands for it from now on: later writes may give the Tensor another node."""
+        """Note what to differentiate by, as later writes may give x another node; gives the Tensor to go on with."""
         if x.node is not None:
             self.wanted = Tensor._made(x.array, x.node)
             return x

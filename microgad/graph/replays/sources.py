@@ -105,7 +105,7 @@ class Sources:
         return name
 
     def name(self, x: Any, called: str, scope: dict[str, Any], at_once: bool) -> str:
-        """What the program calls what a module of that `scope` calls so: defined `at_once`, or later."""
+        """What the program calls x, known as `called` in a module with that `scope`: defined `at_once`, or later."""
         if isinstance(x, ModuleType):
             return self.imported(f"import {x.__name__}", x, called)
         x = inspect.unwrap(x) if hasattr(x, "__wrapped__") else x
@@ -176,7 +176,7 @@ class Sources:
 
 
 class Rewriting:
-    """One definition: names of other modules become the program's own, and what only microgad asks for goes."""
+    """One definition, rewritten: other modules' names become the program's own, what only microgad reads goes."""
 
     def __init__(self, sources: Sources, text: str, scope: dict[str, Any]) -> None:
         self.sources, self.scope, self.calls = sources, scope, False
@@ -185,7 +185,7 @@ class Rewriting:
         self.changes: list[tuple[int, int, int, int, str]] = []  # from line and column to line and column
 
     def of(self, tree: ast.stmt, name: str) -> str:
-        """Its text."""
+        """The definition's new text, under this name."""
         if isinstance(tree, ast.ClassDef):
             self.klass(tree, name)
         elif isinstance(tree, ast.FunctionDef):

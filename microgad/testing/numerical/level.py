@@ -70,7 +70,7 @@ class Level:
 
     @property
     def derivative_name(self) -> str:
-        """Of the derivative that is checked."""
+        """What messages call the derivative that is checked."""
         return derivative_name(self.order)
 
     def derivative(self, outputs: list[Tensor], inputs: list[Tensor], rng: np.random.Generator) -> Level | None:
