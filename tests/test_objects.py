@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import enum
 import io
 import pickle
 import sys
@@ -47,6 +48,32 @@ class Sets(nn.Module):
 class Goes(nn.Module):
     def __del__(self) -> None:
         pass
+
+
+class Color(enum.Enum):
+    RED = 1
+    MIXED = (2, [3])
+
+    @classmethod
+    def _missing_(cls, value: object) -> Any:
+        raise AssertionError("no _missing_ runs")
+
+
+class Kind(enum.StrEnum):
+    A = "a"
+
+
+class Flags(enum.Flag):
+    X, Y, Z = 1, 2, 4
+
+
+class Options(types.SimpleNamespace):
+    pass
+
+
+class Counts(types.SimpleNamespace):
+    def __init__(self, **given: Any) -> None:
+        super().__init__(count=len(given), **given)
 
 
 def through(obj: Any, **options: Any) -> Any:
@@ -223,3 +250,57 @@ def test_the_program_s_own_classes_need_no_naming(monkeypatch: pytest.MonkeyPatc
     config.lr = 0.5
     assert through(config, weights_only=False).lr == 0.5
     assert objects.known("__main__", "Config") is None
+
+
+@pytest.mark.parametrize("x", [Color.RED, Color.MIXED, Kind.A, Flags.X | Flags.Z, [Kind.A, {Color.RED: Kind.A}]])
+def test_members_of_enums_are_themselves_again(x: Any) -> None:
+    again = through({"x": x}, weights_only=False)["x"]
+    assert again is x or again == x
+    with pytest.raises(FileError, match="may not be loaded"):
+        through(x)
+    with torch.serialization.safe_globals([Color, Kind, Flags]):
+        assert through(x) == x
+
+
+def test_namespaces_come_back_with_what_they_hold() -> None:
+    x = types.SimpleNamespace(lr=0.5, more=types.SimpleNamespace(sizes=[1, 2]))
+    assert through(x, weights_only=False) == x
+    with torch.serialization.safe_globals([Options, types.SimpleNamespace]):
+        again = through(Options(a=x))
+    assert type(again) is Options
+    assert again.a == x
+    with torch.serialization.safe_globals([Counts]), pytest.raises(TypeError, match="Counts"):
+        through(Counts(a=1))
+
+
+@pytest.mark.parametrize(
+    ("pickled", "said"),
+    [
+        (b"Color\nK\x02\x85R.", "holds 2 as a Color, which has no such member"),
+        (b"Color\nX\x03\0\0\0RED\x85R.", "holds 'RED' as a Color"),
+        (b"Color\n\x88\x85R.", "holds True as a Color"),
+        (b"Flags\nK\x08\x85R.", "holds 8 as a Flags"),
+        (b"Color\n)R.", "calls what is no function"),
+        (b"Color\nK\x01K\x02\x86R.", "calls what is no function"),
+        (b"Color\n)\x81.", "is made by code of its own"),
+        (b"Color\nK\x01\x85R}X\x05\0\0\0valueK\x02sb.", "gives a state to a Color"),
+        (b"Counts\n)R.", "calls what is no function"),
+        (b"Plain\n)R.", "calls what is no function"),
+        (b"Options\n)R](K\x01eb.", "something else than attributes"),
+    ],
+)
+def test_what_a_file_may_not_make_of_enums_and_namespaces(pickled: bytes, said: str) -> None:
+    file = forged(b"\x80\x02c" + f"{__name__}\n".encode() + pickled)
+    with torch.serialization.safe_globals([Color, Flags, Plain, Options, Counts]), pytest.raises(FileError, match=said):
+        torch.load(file)
+    assert (Color.RED.value, list(Flags)) == (1, [Flags.X, Flags.Y, Flags.Z])
+
+
+def test_pytorch_and_microgad_read_each_other_s_enums_and_namespaces() -> None:
+    theirs = pytest.importorskip("torch")
+    x = {"color": Color.MIXED, "flags": Flags.X | Flags.Y, "kind": Kind.A, "options": types.SimpleNamespace(n=[Kind.A])}
+    for write, read in ((torch, theirs), (theirs, torch)):
+        file = io.BytesIO()
+        write.save(x, file)
+        file.seek(0)
+        assert read.load(file, weights_only=False) == x

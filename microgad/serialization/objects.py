@@ -3,7 +3,8 @@
 A file names the class and holds the attributes. The class has to be there already: it is looked up among the modules
 that the program has imported, and none is imported for a file. An object of it is made empty, and its attributes are
 put into its `__dict__`: no `__init__`, no `__setstate__`, no property of it runs. Classes for which that is not the
-whole story, and those whose objects do something when they go (`__del__`), are refused.
+whole story, and those whose objects do something when they go (`__del__`), are refused. A member of an Enum is looked
+up by its value.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import abc
 import argparse
 import copyreg
+import enum
 import importlib
 import sys
 import types
@@ -23,9 +25,10 @@ from ..contexts import holding
 from ..errors import DtypeError
 from ..methods.copies import PLACE
 from ..tensor import Tensor
-from .errors import FileError
+from .errors import FileError, shown
 
 _PLAIN = (argparse.Namespace, types.SimpleNamespace)
+_MAKERS = (object.__new__, types.SimpleNamespace.__new__)  # which make an object without attributes
 # Rooms that a file may have loaded, of layers, and of what they call; layers go by PyTorch's in its programs.
 _OWN = ("microgad.nn.", "microgad.ops.", "torch.nn.")
 _safe: list[Any] = []  # of all threads, as often as they were added
@@ -99,7 +102,7 @@ def is_uninitialized(x: Any) -> bool:
 
 def _unfit(kind: type) -> str | None:
     """Why no object of a class can be made from its attributes alone."""
-    if type(kind) not in (type, abc.ABCMeta) or kind.__new__ is not object.__new__:  # type: ignore[comparison-overlap]
+    if type(kind) not in (type, abc.ABCMeta) or kind.__new__ not in _MAKERS:  # type: ignore[comparison-overlap]
         return "is made by code of its own"
     if hasattr(kind, "__del__") or any(vars(base).get("__slots__") for base in kind.__mro__):
         return "is more than its attributes"
@@ -149,7 +152,7 @@ def _own(x: Any) -> bool:
 
 def _whole(kind: type) -> bool:
     """Whether objects of a class of the program's may be saved, and made again, as they are."""
-    return issubclass(kind, _modules()) or kind in _PLAIN or kind.__module__ == "__main__"
+    return issubclass(kind, (enum.Enum, *_modules())) or kind in _PLAIN or kind.__module__ == "__main__"
 
 
 def is_allowed(kind: type) -> bool:
@@ -178,7 +181,23 @@ def empty(kind: Any) -> Any:
     why = _unfit(kind)
     if why:
         raise FileError(f"holds a {kind.__module__}.{kind.__qualname__}, which {why}: no code is run")
-    return object.__new__(kind)
+    return kind.__new__(kind)  # type: ignore[call-overload]
+
+
+def is_called(kind: Any) -> bool:
+    """Whether an empty object of a class is made by a call of it, which does nothing else."""
+    return isinstance(kind, type) and kind.__init__ is types.SimpleNamespace.__init__  # type: ignore[misc]
+
+
+def member(kind: Any, value: Any) -> Any:
+    """The member of an Enum that has a value; of flags also several in one."""
+    for found in kind._member_map_.values():
+        if type(found._value_) is type(value) and found._value_ == value:
+            return found
+    own = type(kind) is enum.EnumMeta and kind._missing_.__func__ is enum.Flag._missing_.__func__  # type: ignore[attr-defined]
+    if own and type(value) is int and not value & ~kind._flag_mask_:
+        return kind(value)
+    raise FileError(f"holds {shown(value)} as a {kind.__qualname__}, which has no such member")
 
 
 def fill(x: Any, state: Any) -> None:
@@ -229,8 +248,9 @@ def attributes(x: Any, place: str) -> dict[str, Any] | None:
     kind = type(x)
     if _unfit(kind) or not is_allowed(kind):
         return None
-    made, *rest = x.__reduce_ex__(2)
-    state = rest[1] if len(rest) > 1 else None
-    if made is not copyreg.__newobj__ or rest[0] != (kind,) or not isinstance(state, dict | None) or any(rest[2:]):  # type: ignore[attr-defined]
+    made, given, *rest = x.__reduce_ex__(2)
+    state = rest[0] if rest else None
+    empty = (kind, ()) if is_called(kind) else (copyreg.__newobj__, (kind,))  # type: ignore[attr-defined]
+    if (made, given) != empty or not isinstance(state, dict | None) or any(rest[1:]):
         return None
     return state or {}

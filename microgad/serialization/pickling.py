@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import struct
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Mapping
@@ -89,6 +90,8 @@ class Pickler:
                 self._call("torch._utils _rebuild_parameter", facts, place, x)
         elif isinstance(x, Tensor):
             self._tensor(x, place)
+        elif isinstance(x, enum.Enum) and x.__reduce_ex__(2) == (type(x), (x.value,)):
+            self._call(str(objects.named(type(x), place)), (x.value,), place, x)
         elif isinstance(x, np.dtype):
             self._dtype(x, place)
         elif isinstance(x, np.generic):
@@ -213,7 +216,7 @@ class Pickler:
     def _object(self, x: Any, own: dict[str, Any], place: str) -> None:
         """An object of a class, empty, and then its attributes."""
         self._global(f"{type(x).__module__} {type(x).__qualname__}")
-        self._write(b")\x81")
+        self._write(b")R" if objects.is_called(type(x)) else b")\x81")
         self._put(x)
         self._pairs(own, place, b"}")
         self._write(b"b")

@@ -7,6 +7,7 @@ file is ever run, and nothing is allocated that isn't in the file.
 
 from __future__ import annotations
 
+import enum
 import re
 import struct
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -302,6 +303,9 @@ class Unpickler:
 
     def _call(self) -> None:
         arguments, function = self._stack.pop(), self._stack.pop()
+        if type(function) is _Known and isinstance(arguments, tuple):
+            self._made(function.value, arguments)
+            return
         if type(function) is not Name or function.name not in CALLS or type(arguments) is not tuple:
             raise FileError("calls what is no function")
         self._copied(*arguments)
@@ -323,7 +327,19 @@ class Unpickler:
             return
         if arguments:
             raise FileError("makes an object with arguments")
-        made = objects.empty(known.value)
+        self._waits(objects.empty(known.value))
+
+    def _made(self, kind: Any, arguments: tuple[Any, ...]) -> None:
+        """What a class makes of arguments where none of its code is run."""
+        if isinstance(kind, enum.EnumMeta) and len(arguments) == 1:
+            self._push(objects.member(kind, *arguments))
+        elif objects.is_called(kind) and not arguments:
+            self._waits(objects.empty(kind))
+        else:
+            raise FileError("calls what is no function")
+
+    def _waits(self, made: Any) -> None:
+        """An object that was made, and has no attributes yet."""
         self._empty[id(made)] = made
         self._push(made)
 
