@@ -19,10 +19,11 @@ from .contexts import holding
 from .generator import default_generator
 from .generator.lanes import Draws, Lanes
 from .lazy import absent as _absent
+from .nests import rebuilt, taken
 from .nn.stateless import functional_call as functional_call
 from .nn.stateless import replace_all_batch_norm_modules_ as replace_all_batch_norm_modules_
 from .nn.stateless import stack_module_state as stack_module_state
-from .ops.creation import ones_like
+from .ops.creation import eye, ones_like
 from .ops.movement import cat, clone, stack
 from .ops.movement.strided import mapped as mapping
 from .slices import Apart, called_again
@@ -183,12 +184,16 @@ def jacfwd(
 ) -> Callable[..., Any]:
     """The same, a derivative along each element of the arguments, for all of which `func` is called once.
 
-    Where it draws raises RuntimeError, unless `randomness` is "same" or "different". Source: torch.func.jacfwd.
+    Where it draws raises RuntimeError, unless `randomness` is "same", or "different": then each derivative is of draws
+    of its own. Source: torch.func.jacfwd.
 
     >>> torch.func.jacfwd(lambda x: x * x)(torch.tensor([1.0, 2.0]))
     tensor([[2., 0.],
             [0., 4.]])
     """
+
+    if randomness == "different":
+        return functools.wraps(func)(lambda *args, **kwargs: _columns_apart(func, args, kwargs, argnums, has_aux))
 
     @functools.wraps(func)
     def drawing(*args: Any, **kwargs: Any) -> Any:
@@ -198,6 +203,24 @@ def jacfwd(
     return _jacobian(
         drawing, lambda p, ys: by_columns(ys, p.wanted, p.nested), "jacfwd", argnums, has_aux, written=True
     )
+
+
+def _columns_apart(func: Callable[..., Any], args: Any, kwargs: Any, argnums: Argnums, has_aux: bool) -> Any:
+    """`jacfwd` where each derivative is of a call of its own: the mapped function's, along all elements at once."""
+    place = _Place("jacfwd", args, argnums)
+    leaves, sizes = place.leaves, [x.numel() for x in place.leaves]
+    units = eye(sum(sizes), device=leaves[0].device).split(sizes, 1)
+    tangents = [unit.reshape((-1, *x.shape)).to(x.dtype) for x, unit in zip(leaves, units, strict=True)]
+    points = [x.expand(sum(sizes), *x.shape) for x in leaves]
+    mapped = vmap(lambda *slices: func(*place.filled(slices), **kwargs), randomness="different")
+    _, columns, *aux = jvp(mapped, tuple(points), tuple(tangents), has_aux=has_aux)
+
+    def by_argument(column: Tensor) -> Any:
+        parts = zip(leaves, column.movedim(0, -1).split(sizes, -1), strict=True)
+        return place.rebuilt([part.reshape((*column.shape[1:], *x.shape)) for x, part in parts])
+
+    found = rebuilt(columns, by_argument)
+    return (found, rebuilt(aux[0], lambda x: x[0])) if has_aux else found
 
 
 def _jacobian(
@@ -363,24 +386,7 @@ def flatten(tree: Any, tensors_only: bool = True) -> tuple[list[Any], Callable[[
     With `tensors_only`, whatever isn't a Tensor stays what it is.
     """
     leaves: list[Any] = []
-    return leaves, _take(tree, leaves, tensors_only)
-
-
-def _take(x: Any, leaves: list[Any], tensors_only: bool) -> Callable[[Sequence[Any]], Any]:
-    """What builds the same as x; its leaves go to a list. No closure: one that calls itself would hold the leaves."""
-    if isinstance(x, dict):
-        parts = {name: _take(part, leaves, tensors_only) for name, part in x.items()}
-        return lambda found: type(x)((name, build(found)) for name, build in parts.items())
-    if isinstance(x, (tuple, list)):
-        builds = [_take(part, leaves, tensors_only) for part in x]
-        if hasattr(x, "_fields"):
-            return lambda found: type(x)(*(build(found) for build in builds))
-        return lambda found: type(x)(build(found) for build in builds)
-    if tensors_only and not isinstance(x, Tensor):
-        return lambda found: x
-    place = len(leaves)
-    leaves.append(x)
-    return lambda found: found[place]
+    return leaves, taken(tree, leaves, Tensor if tensors_only else object)
 
 
 class _Place:
@@ -402,17 +408,21 @@ class _Place:
                 raise errors.ArgumentError(f"{op}: argnums has {n}, but the call has {there}")
         if (args and argnums == ()) or len({n % len(args) for n in numbers}) != len(numbers):
             raise errors.ArgumentError(f"{op}: argnums must be non-empty, and each only once, got {argnums}")
-        chosen = [args[n] for n in numbers]
-        leaves, self._rebuild = flatten(chosen)
+        self._args, self._numbers = args, numbers
+        self.leaves, self._rebuild = flatten([args[n] for n in numbers])
         # whether somebody outside wants a gradient: then results stay on the graph
         self.recording = state.current().grad_enabled
         self.nested = self.recording and any(x.node is not None for x in flatten((args,))[0])
         with state.scope(grad_enabled=True):
-            self.wanted = [own(x) for x in leaves]
-            given = self._rebuild([clone(x) for x in self.wanted] if written else self.wanted)
-        self.args = list(args)
-        for n, x in zip(numbers, given, strict=True):
-            self.args[n] = x
+            self.wanted = [own(x) for x in self.leaves]
+            self.args = self.filled([clone(x) for x in self.wanted] if written else self.wanted)
+
+    def filled(self, leaves: Sequence[Any]) -> list[Any]:
+        """The call's arguments, with other Tensors for its own."""
+        found = list(self._args)
+        for n, x in zip(self._numbers, self._rebuild(leaves), strict=True):
+            found[n] = x
+        return found
 
     def call(self, func: Callable[..., Any], kwargs: dict[str, Any], has_aux: bool) -> tuple[Any, Any]:
         """What the function gives, and what it gives beside it."""

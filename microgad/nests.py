@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 
@@ -35,3 +35,29 @@ def rebuilt(nest: Any, change: Callable[[Any], Any]) -> Any:
         parts = [rebuilt(part, change) for part in nest]
         return type(nest)(*parts) if hasattr(nest, "_fields") else type(nest)(parts)
     return change(nest)
+
+
+def taken(x: Any, leaves: list[Any], kind: type = object) -> Callable[[Sequence[Any]], Any]:
+    """What builds the same nest of other leaves; its own of a kind, in place of which those come, go to a list.
+
+    No closure: one that calls itself would hold the leaves.
+
+    >>> from microgad.nests import taken
+    >>> leaves = []
+    >>> build = taken({"a": (1, None)}, leaves, int)
+    >>> leaves, build([2])
+    ([1], {'a': (2, None)})
+    """
+    if isinstance(x, dict):
+        parts = {name: taken(part, leaves, kind) for name, part in x.items()}
+        return lambda found: type(x)((name, build(found)) for name, build in parts.items())
+    if isinstance(x, (tuple, list)):
+        builds = [taken(part, leaves, kind) for part in x]
+        if hasattr(x, "_fields"):
+            return lambda found: type(x)(*(build(found) for build in builds))
+        return lambda found: type(x)(build(found) for build in builds)
+    if not isinstance(x, kind):
+        return lambda found: x
+    place = len(leaves)
+    leaves.append(x)
+    return lambda found: found[place]

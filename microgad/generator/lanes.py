@@ -135,7 +135,8 @@ def by_lanes(draw: F, reads: bool = False) -> F:
             return draw(*given, **options)
         if draws.randomness == "error":
             raise GraphError(
-                "vmap: called random operation while in randomness error mode: use randomness='same' or 'different'"
+                "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
+                "'different' randomness flags on vmap or perform the randomness operation out of vmap"
             )
         source = stream_of(options.get("generator"))
         if all(source is not known for known, _ in draws.before):

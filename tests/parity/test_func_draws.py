@@ -133,6 +133,18 @@ for name in ("error", "same"):
     programs[f"jacfwd, {name}"] = lambda t, nn, name=name: (
         t.func.jacfwd(lambda x: nn.functional.dropout(x) * x, randomness=name)(probabilities(t, 7)), t.rand(2)
     )  # fmt: skip
+
+
+@programs
+def jacfwd_of_columns_that_draw_for_themselves(t, nn):
+    def f(x, by):
+        return {"y": nn.functional.dropout(x["a"].sin() * t.rand(3)) * by, "z": t.randn(()) * x["b"].sum()}, t.rand(2)
+
+    given = {"a": probabilities(t, 3), "b": probabilities(t, 2, 2)}, t.tensor(2.0)
+    outer = t.func.jacfwd(lambda x: t.func.jacrev(lambda y: (y * t.rand(3)).sin())(x), randomness="different")
+    return t.func.jacfwd(f, (0, 1), True, randomness="different")(*given), outer(probabilities(t, 3)), t.rand(2)
+
+
 programs["hessian of what draws"] = lambda t, nn: t.func.hessian(lambda x: nn.functional.dropout(x).pow(2).sum())(
     probabilities(t, 7)
 )
