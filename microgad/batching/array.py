@@ -14,14 +14,14 @@ import numpy as np
 
 from .. import backend, leaves
 from ..errors import GraphError
-from ..slices import Apart, Stand, levels
+from ..slices import Apart, Stand
 
 
 class Level:
     """One call of a mapped function: how many slices it has, and in how many other mappings it was called."""
 
     def __init__(self, count: int, depth: int) -> None:
-        self.count, self.depth = count, depth
+        self.count, self.depth, self.over = count, depth, False
         self.on_graphs: list[Batched] = []  # bases of what has come in from there
         self.written: list[tuple[Any, Any]] = []  # what its slices have in common and wrote to, and what was there
 
@@ -29,6 +29,14 @@ class Level:
         """Give arrays that all slices share, and that were written to, the values from before the mapping."""
         for array, before in reversed(self.written):
             array[...] = before
+
+    def check(self) -> None:
+        """Raise RuntimeError where the mapping is over, and no backward pass goes through it."""
+        if self.over and leaves.finals() is None:
+            raise GraphError(
+                "vmap: your tensor may have escaped from inside a function being vmapped: it was kept beyond it, where "
+                "there are no slices any more. Return what is to be used there"
+            )
 
 
 class Shape(tuple[int, ...]):
@@ -48,6 +56,8 @@ class Shape(tuple[int, ...]):
 
 class Flags:
     """How each slice lies in memory, and whether it may be written."""
+
+    aligned = True  # what isn't goes to a file as a copy, and slices don't go there
 
     def __init__(self, x: Batched) -> None:
         flags = x.whole[0, ...].flags
@@ -69,6 +79,7 @@ class Batched(Stand):
     def __init__(self, whole: Any, level: Level, base: Batched | None = None) -> None:
         if whole.dtype == np.float16:
             raise Apart  # it is computed in float32, which is seen to where there are NumPy's arrays
+        level.check()
         self.whole, self.level = whole, level
         self.innermost = getattr(whole, "innermost", whole)
         self.base = base  # whose memory it shows, as of NumPy's arrays
@@ -124,12 +135,12 @@ class Batched(Stand):
         return int(self.item())
 
     def refuse(self, *_: Any, **__: Any) -> Any:
-        """Raise Apart, or RuntimeError where the mapping is over and no backward pass goes through it."""
-        if self.level in levels.get() or leaves.finals() is not None:
-            raise Apart
-        raise GraphError("vmap: a Tensor of its slices was kept beyond it, and has no values of its own")
+        """Raise Apart; where there are no slices any more, RuntimeError."""
+        self.level.check()
+        raise Apart
 
-    __array__ = tolist = tobytes = __repr__ = refuse
+    __array__ = tolist = tobytes = __repr__ = __reduce_ex__ = refuse
+    data = __array_interface__ = property(refuse)
 
     # The same memory, or the same values, in another form
 

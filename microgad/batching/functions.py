@@ -85,6 +85,8 @@ def deepest(values: Any) -> Any:
     found = None
     for x in values:
         level = x.level if type(x) is Batched else deepest(x) if type(x) in (tuple, list) else None
+        if level is not None:
+            level.check()
         if level is not None and (found is None or level.depth > found.depth):
             found = level
     return found

@@ -86,7 +86,7 @@ def all_at_once(
     finally:
         level.on_graphs.clear()  # which are of this level
         level.written.clear()
-        level.depth = next(DEPTHS)
+        level.depth, level.over = next(DEPTHS), True
 
 
 def entered(x: Any, level: Level, dim: int) -> Any:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import io
 import itertools
+import pickle
 import weakref
 
 import numpy as np
@@ -228,11 +231,21 @@ def test_a_write_is_noticed_by_what_has_kept_the_whole() -> None:
         y.backward()
 
 
-def test_what_is_kept_beyond_says_so() -> None:
-    kept = []
-    vmap(lambda x: kept.append(x) or x)(X)
+@pytest.mark.parametrize(
+    "use",
+    [
+        repr, torch.sin, list, pickle.dumps, torch.Tensor.tolist, torch.Tensor.data_ptr, lambda x: x + 1,
+        lambda x: x.detach().cpu().numpy(), lambda x: copy.deepcopy(x.detach()), lambda x: x @ x, lambda x: x.float(),
+        lambda x: x[0], lambda x: x.add_(1), lambda x: torch.zeros(2).add_(x),
+        lambda x: torch.equal(x, x), lambda x: torch.cat([x, x]), lambda x: torch.save(x, io.BytesIO()),
+        lambda x: x.sum().backward(),
+    ],
+)  # fmt: skip
+def test_what_is_kept_beyond_says_so(use) -> None:
+    kept, w = [], torch.ones(2, requires_grad=True)
+    vmap(lambda x: (kept.append(x * w), x)[1])(X[:, :2])
     with pytest.raises(RuntimeError, match="kept beyond"):
-        repr(kept[0])
+        use(kept[0])
 
 
 def test_a_slice_that_fails_fails_alone() -> None:
