@@ -38,8 +38,9 @@ def checkpoint(
     requires grad, nothing inside has a gradient, of which a UserWarning tells; keyword arguments raise ValueError; the
     second call is made whole. Every kind of backward works, second derivatives too.
 
-    Backward raises RuntimeError where the second call doesn't begin with the operations of the first, of the same
-    shapes and dtypes (unless `determinism_check` is "none"), and where an argument has been written to since. Source:
+    Backward raises RuntimeError where the second call doesn't begin with the operations of the first that keep
+    something, of the same shapes and dtypes (unless `determinism_check` is "none"), and where an argument has been
+    written to since. Source:
     torch.utils.checkpoint.checkpoint.
 
     >>> from microgad.utils.checkpoint import checkpoint
@@ -70,7 +71,7 @@ def checkpoint(
     collector = Collector(state.current().observer)
     with state.scope(observer=collector), first:
         out = function(*args, **kwargs)
-    region.close(collector.nodes)
+    region.close(collector.nodes, {id(counter) for counter in collector.made})
     return out
 
 
@@ -119,15 +120,18 @@ class Enough(Exception):
 
 
 class Collector(state.Observer):
-    """An observer that collects the operations that are recorded, as many as are needed."""
+    """An observer that collects the recorded operations that keep something, as many as are needed."""
 
     def __init__(self, outer: Any, needed: int | None = None) -> None:
         self.outer, self.needed, self.nodes = outer, needed, list[Function]()
+        self.made: list[Any] = []  # version counters of memory that came into being
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
         """See an operation."""
         super().forward(node, inputs, out)
-        if hasattr(node, "kept"):
+        results = out if isinstance(out, tuple) else (out,)
+        self.made += [y._counter() for y in results if y.base is None and all(y is not x for x in inputs)]
+        if any(not isinstance(x, int | float | complex | None) for x in getattr(node, "kept", ())):
             self.nodes.append(node)
 
     def begin(self, node: Function, inputs: tuple[Any, ...], target: Any = None) -> None:
@@ -160,13 +164,15 @@ class Region:
         self.kinds: list[Any] = []
         self.kept: dict[int, Any] = {}
 
-    def close(self, nodes: list[Function]) -> None:
-        """Let go of what the operations of the first call keep."""
+    def close(self, nodes: list[Function], made: set[int]) -> None:
+        """Let go of what the operations of the first call keep. What was made in it may be written to from now on."""
         self.kinds = _kinds(nodes)
         self.versions = [(counter, counter[0]) for counter, _ in self.versions]
         for i, node in enumerate(nodes):
-            if any(not isinstance(x, int | float | complex | None) for x in node.kept):
+            if node.kept:  # what is packed, as of a checkpoint in this one, is nowhere in sight
                 node.kept = Recomputed(self, i)
+                seen = [(c, then) for c, then in zip(node.seen[::2], node.seen[1::2], strict=True)]
+                node.seen = [x for c, then in seen if id(c) not in made or c[0] != then for x in (c, then)]
                 self.needed = i + 1 if self.stops else None
 
     def take(self, i: int) -> Any:
@@ -188,11 +194,13 @@ class Region:
         finally:
             if self.draws is not None:
                 default_generator.set_state(now)
-        kinds = self.kinds[: self.needed]
-        if len(collector.nodes) < len(kinds) or (self.checks and _kinds(collector.nodes)[: len(kinds)] != kinds):
+        kinds, found = self.kinds[: self.needed], _kinds(collector.nodes)[: self.needed]
+        if not self.checks:
+            kinds, found = [kind[:1] for kind in kinds], [kind[:1] for kind in found]
+        if found[: len(kinds)] != kinds:
             raise CheckpointError(
-                f"checkpoint: the call was of {len(self.kinds)} operations, but called again it is of "
-                f"{len(collector.nodes)}, or of others"
+                f"checkpoint: the call was of {len(self.kinds)} operations that keep something, but called again it is "
+                f"of {len(collector.nodes)}, or of others"
             )
         return collector.nodes
 

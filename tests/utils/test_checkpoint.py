@@ -68,8 +68,44 @@ def test_another_call_is_said():
         return x.exp() * x if len(turn) == 1 else x.exp().tanh()
 
     x = torch.rand(3, requires_grad=True)
-    with pytest.raises(errors.GraphError, match="the call was of 2 operations, but called again"):
+    with pytest.raises(errors.GraphError, match="the call was of 2 operations that keep something, but called again"):
         checkpoint(fickle, x).sum().backward()
+
+
+@pytest.mark.parametrize("check", ["default", "none"])
+def test_what_keeps_nothing_may_be_there_once_and_what_keeps_something_may_not(check):
+    turn = []
+
+    def fickle(x, more):
+        turn.append(1)
+        return (more(x) if len(turn) % 2 else x).exp()
+
+    x = torch.rand(3, requires_grad=True)
+    y = checkpoint(fickle, x, lambda x: x + 0, use_reentrant=False, determinism_check=check)
+    (grad,) = torch.autograd.grad(y.sum(), x)
+    assert torch.allclose(grad, x.exp())
+    y = checkpoint(fickle, x, torch.sin, use_reentrant=False, determinism_check=check)
+    with pytest.raises(errors.GraphError, match="the call was of 2 operations"):
+        y.sum().backward()
+
+
+def test_a_result_may_be_written_to():
+    """What the last operation kept of it is computed again. Within the call, and what it reads, it may not."""
+    x, weight = torch.rand(2, 3, requires_grad=True), torch.rand(3)
+    y = checkpoint(lambda x: (x * weight).tanh(), x, use_reentrant=False)
+    before = y.detach().clone()
+    y += x
+    y[0] = 0
+    y.sum().backward()
+    expected = ((1 - before**2) * weight + 1) * torch.tensor([[0.0], [1.0]])
+    assert torch.allclose(x.grad, expected)
+    y = checkpoint(lambda x: x.tanh().mul_(2), x, use_reentrant=False)
+    with pytest.raises(errors.GraphError, match="modified by an inplace"):
+        y.sum().backward()
+    y = checkpoint(lambda x: x * weight, x, use_reentrant=False)
+    weight.add_(1)
+    with pytest.raises(errors.GraphError, match="modified by an inplace"):
+        y.sum().backward()
 
 
 def test_an_argument_that_was_written_to_is_said():
