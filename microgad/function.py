@@ -410,20 +410,20 @@ class Function:
         out: tuple[Any, ...],
     ) -> tuple[Any, ...]:  # fmt: skip
         """Results of a forward that gives a tuple: each Tensor's node is an Output, which points at this one."""
-        results = tuple(Tensor._made(x if type(x) is ndarray else as_array(x)) for x in out)
+        results = tuple([Tensor._made(x if type(x) is ndarray else as_array(x)) for x in out])
         plan = self._plan(wanting, len(inputs), results[0].array) if wanting and state.grad_enabled else None
         if self.may_share:
-            for result, step in zip(results, self.parts(arrays[0]), strict=True):
-                if result.array.base is not None:
-                    result._view_of(inputs[0], self, step)
+            (first, step), *others = zip(results, self.parts(arrays[0]), strict=True)
+            first._view_of(inputs[0], self, step, others)
         if plan is not None:
             self.shape = [x.array.shape for x in results]
             self.dtype = [x.array.dtype for x in results]
             self.results = {}
             self._record(plan, inputs, arrays, edges, state.path, results)
             for i, result in enumerate(results):
-                if result.array.dtype.kind in "fc":
-                    result.node = self.result(i)
+                if self.dtype[i].kind in "fc":
+                    result.node = node = Output(self, i)
+                    self.results[i] = weakref.ref(node)
         if state.observer is not None:
             state.observer.forward(self, tuple(inputs), results)
         return results

@@ -206,8 +206,11 @@ class Tensor(Methods):
         if (self if self.base is None else self.base).aside:
             versions.note(counter, self.array)
 
-    def _view_of(self, source: Tensor, node: Function, step: Any = None) -> None:
-        """Remember what this is a view of, if the operation did give a view; `step` shows one of several alone."""
+    def _view_of(self, source: Tensor, node: Function, step: Any = None, others: Any = ()) -> None:
+        """Remember what this is a view of, if the operation did give a view; `step` shows one of several alone.
+
+        `others` are those of several, each with its step.
+        """
         memory, root = source.array, self.array.base
         known = root is memory or (root is not None and root is memory.base)  # most often, by far
         if not known and backend.owner(self.array) is not backend.owner(memory):
@@ -220,9 +223,14 @@ class Tensor(Methods):
         views = base.views
         if views is None:
             views = base.views = []
-        elif len(views) > 7 and len(views) & (len(views) - 1) == 0:  # at 8, 16, ...: the dead ones go, in linear time
-            views[:] = [ref for ref in views if ref() is not None]
+        elif len(views) > 6 and len(views) ^ (len(views) + 1 + len(others)) > len(views):  # past 8, 16, ...
+            views[:] = [ref for ref in views if ref() is not None]  # the dead ones go, in linear time
         views.append(weakref.ref(self))
+        for view, step in others:
+            view.version, view.base = self.version, base
+            if self.chain is not None:
+                view.chain = (*self.chain[:-1], step)
+            views.append(weakref.ref(view))
 
     _check_writable, _check_history = region.check_writable, region.check_history
 

@@ -32,7 +32,8 @@ class _Parts:
         """The operations that show each alone: what a write into x makes of them."""
         from ..indexing import GetItem  # here: indexing leans on movement
 
-        return [(GetItem, {"index": index, "x_shape": x.shape}) for index in self.indices]
+        shape = x.shape
+        return [(GetItem, {"index": index, "x_shape": shape}) for index in self.indices]
 
 
 class Split(_Parts, Function):
