@@ -42,7 +42,7 @@ from microgad.ops.normalization.geometry import column as _column
 from microgad.ops.reduction import Amax, Mean, Sum, count, kept_shape
 from microgad.ops.region import Region, RegionWrite
 from microgad.ops.softmax import LogSoftmax, LogSumExp, Softmax, sum_along
-from microgad.ops.window.conv import ChannelSum, Conv2d, Conv2dWeight, ConvTranspose2d
+from microgad.ops.window.conv import Conv2d, Conv2dWeight, ConvTranspose2d
 from microgad.ops.window.pool import AvgPool2d, MaxPool2d, Unpool
 from microgad.ops.window.unfold import Fold, Unfold, im2col
 
@@ -167,8 +167,6 @@ NAMED: list[tuple[Any, str, str, Any, str]] = [
         lambda self, grad: rows_of(grad).sum(0) / max(1, rows_of(grad).shape[0]),
         "a missing sum|1/N",
     ),
-    (ChannelSum, "forward", "the first image only", lambda self, x: x[:1].sum((0, 2, 3)), ""),
-    (ChannelSum, "forward", "the first row only", lambda self, x: x[:, :, :1].sum((0, 2, 3)), ""),
     (LayerNorm, "grad_bias", "the first row only", lambda self, grad: grad[:1].sum(0), "a missing sum"),
     (
         LayerNorm,
@@ -454,6 +452,6 @@ def by_hand() -> Iterator[Fault]:
         elif target in OWN:
             entries = (OWN[target],)
         else:
-            entries = entries_of({Unpool: MaxPool2d, ChannelSum: Conv2d}.get(target, target))
+            entries = entries_of({Unpool: MaxPool2d}.get(target, target))
         place = f"{target.__name__.rpartition('.')[2]}.{name}"
         yield Fault("by hand", place, what, replaced(target, **{name: body}), entries, says=says)

@@ -12,8 +12,8 @@ from microgad.nn.functional import (
     conv_transpose2d,
     conv_transpose3d,
 )
+from microgad.ops.reduction import Sum
 from microgad.ops.window.conv import (
-    ChannelSum,
     Conv1d,
     Conv1dWeight,
     Conv2d,
@@ -60,7 +60,7 @@ def test_conv2d_same_and_without_a_batch(draw):
     return lambda x, weight: conv2d(x, weight, padding=padding), x, weight
 
 
-@checks(ConvTranspose2d, ChannelSum)
+@checks(ConvTranspose2d, Sum)
 def test_conv_transpose2d(draw):
     _, kernel, options = geometry(draw)
     options["padding"] = 0

@@ -7,18 +7,17 @@ derivatives are the other two. They are written for any number of dimensions, an
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from ...errors import DtypeError, KindError, ShapeError
 from ...function import Function
-from ...linear_map import LinearMap
 from ...stand_ins import Tensor
 from ...state import composite
 from ...wording import plural
 from .. import layouts
+from ..reduction import Sum
 from ..spelling import tensors_only
 from .correlation import correlate, correlate_taps, transpose
 from .geometry import Size, Window, numbers, refusal, same
@@ -51,7 +50,7 @@ class Conv2d(Function):
         if to_weight and to_bias:
             return grad_input, *by_weight.apply(grad, input, affine=True, **settings)
         grad_weight = by_weight.apply(grad, input, affine=False, **settings) if to_weight else None
-        return grad_input, grad_weight, ChannelSum.apply(grad) if to_bias else None
+        return grad_input, grad_weight, channel_sums(grad) if to_bias else None
 
 
 class ConvTranspose2d(Function):
@@ -81,7 +80,7 @@ class ConvTranspose2d(Function):
         return by_weight.apply(input, grad, affine=False, window=self.window, groups=self.groups)
 
     def grad_bias(self, grad):
-        return ChannelSum.apply(grad)
+        return channel_sums(grad)
 
 
 class Conv2dWeight(Function):
@@ -150,17 +149,9 @@ FORMS: dict[int, tuple[type[Conv2d], type[ConvTranspose2d], type[Conv2dWeight]]]
 }
 
 
-class ChannelSum(LinearMap):
-    """(N, C, ...) -> (C,): the sum for each channel, by a matrix product, which is three times as fast as np.sum."""
-
-    symbol = "Σ"
-
-    def forward(self, x):
-        n, c, area = len(x), x.shape[1], math.prod(x.shape[2:])
-        return (x.reshape(n * c, area) @ np.ones_like(x, shape=area)).reshape(n, c).sum(0)
-
-    def adjoint(self, grad):
-        return np.broadcast_to(grad.reshape(-1, *(1 for _ in self.x_shape[2:])), self.x_shape)
+def channel_sums(x: Any) -> Any:
+    """(N, C, ...) -> (C,)"""
+    return Sum.apply(x, axis=(0, *range(2, x.ndim)), keepdims=False)
 
 
 @tensors_only
