@@ -13,7 +13,7 @@ from ...notices import warn
 from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
-from ..elementwise import clamp, complex, conj, imag, real
+from ..elementwise import clamp, complex, conj, conjugate, imag, real
 from ..linalg.arguments import quotient
 from ..linalg.products import matmul
 from ..out import into
@@ -32,27 +32,25 @@ class Var(Function):
         return _variance_and_mean(self, x)[0]
 
     def grad_x(self, grad, x):
-        return _of_variance(self, grad, x, self.complex)
+        return _of_variance(self, grad, x)
 
 
 class VarMean(Function):
     """A variance, and the mean over the same axes."""
 
-    symbol, conjugates, materializes = "var, mean", False, False
+    symbol, materializes = "var, mean", False
 
     def forward(self, x):
-        variance, mean = _variance_and_mean(self, x)
-        return variance, mean
+        return _variance_and_mean(self, x)
 
     def grad_x(self, grad, x):
-        variance, mean = grad
-        return _of_both(self, variance, mean, x)
+        return _of_both(self, *grad, x)
 
 
 class StdMean(Function):
     """The root of a variance, and the mean over the same axes."""
 
-    symbol, conjugates, materializes = "√, mean", False, False
+    symbol, materializes = "√, mean", False
 
     def forward(self, x):
         variance, mean = _variance_and_mean(self, x)
@@ -78,18 +76,18 @@ def _variance_and_mean(at: Any, x: Any) -> tuple[Any, Any]:
     return variance, layouts.contiguous(mean.reshape(np.shape(variance)))
 
 
-def _of_variance(at: Any, grad: Any, x: Any, conjugated: bool = False) -> Any:
+def _of_variance(at: Any, grad: Any, x: Any) -> Any:
     """x's gradient from that of the variance."""
     n = count(x.shape, at.axis) - at.correction
     centred = x - Mean.apply(x, axis=at.axis, keepdims=True)
     grad = grad.reshape(kept_shape(x.shape, at.axis))
     if n <= 0 and at.axis is None:  # PyTorch's, here and there
         return grad * np.where(centred == 0, math.nan, math.inf)
-    return grad * (np.conjugate(centred) if conjugated else centred) * (2 / n if n else math.inf)
+    return grad * conjugate(centred) * (2 / n if n else math.inf)
 
 
 def _of_both(at: Any, variance: Any, mean: Any, x: Any) -> Any:
-    """x's gradient from those of the variance and the mean, None where nobody used it; as PyTorch's of complex x."""
+    """x's gradient from those of the variance and the mean, None where nobody used it."""
     found = None if variance is None else _of_variance(at, variance, x)
     if mean is None:
         return found
@@ -118,8 +116,7 @@ def _var(
         dim, unbiased = None, dim
     if correction is None:
         correction = 0 if unbiased is False else 1
-    kind = input.array.dtype.kind
-    if kind not in "fc":
+    if input.array.dtype.kind not in "fc":
         raise DtypeError(f"{op}: std and var only support floating point and complex dtypes, got {input.dtype}")
     axis = axes(dim, input.array.ndim, op)
     if count(input.array.shape, axis) <= correction:
@@ -127,8 +124,7 @@ def _var(
             f"{op}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input "
             "numel divided by output numel)."
         )
-    settings = {"complex": kind == "c"} if cls is Var else {}
-    return cls.apply(input, axis=axis, keepdims=keepdim, correction=correction, **settings)
+    return cls.apply(input, axis=axis, keepdims=keepdim, correction=correction)
 
 
 @numpy_spelling
