@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 import microgad as torch
 from microgad.ops.distance import Cdist, Distances, Pdist
+from microgad.ops.elementwise import Where
+from microgad.ops.linalg import VectorNorm
 from microgad.ops.reduction import (
     All,
     Amax,
@@ -28,7 +30,6 @@ from microgad.ops.reduction import (
     Var,
     VarMean,
 )
-from microgad.ops.reduction.distances import Shortening
 from microgad.testing.strategies import axes, numbers, shapes, tensors
 
 from .registry import checks, computes
@@ -141,7 +142,7 @@ def test_pdist(draw):
     return lambda x: torch.pdist(x, p), x
 
 
-@checks(Shortening)
+@checks(VectorNorm, Where)
 def test_renorm(draw):
     p = draw(st.sampled_from([2.0, 1.0, 3.0]))
     x = draw(tensors(shapes(min_dims=2, max_dims=3), elements=numbers(away_from=[0]), requires_grad=True))

@@ -13,7 +13,6 @@ from ...ops.linalg.einsum import Contract
 from ...ops.linalg.norms import VectorNorm
 from ...ops.linalg.products import Dot, Linear, MatMul
 from ...ops.reduction.counting import All, Any_, CountNonzero
-from ...ops.reduction.distances import Shortening
 from ...ops.reduction.extrema import Amax, Amin, Argmax, Argmin, Max, Min
 from ...ops.reduction.scans import Cumsum
 from ...ops.reduction.sums import Mean, Sum
@@ -153,14 +152,6 @@ def with_mean(w: Writer, step: Step) -> Any:
 @rule(Deviation)
 def deviation(w: Writer, step: Step) -> Any:
     return w.op("Sqrt", only(w, step))
-
-
-@rule(Shortening)
-def shortening(w: Writer, step: Step) -> Any:
-    x = only(w, step)
-    most, one = w.constant(step.settings["most"], x.dtype), w.constant(1, x.dtype)
-    factor = w.op("Div", most, w.op("Add", x, w.constant(1e-7, x.dtype)))
-    return w.op("Where", w.op("Greater", x, most), factor, one)
 
 
 def length(w: Writer, x: Symbol, axes: list[int], keep: bool, p: float) -> Symbol:

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ...errors import ArgumentError, DtypeError, ShapeError
-from ...function import Function
 from ...stand_ins import Tensor
 from ...state import composite
-from ..elementwise import Select
+from ..elementwise import where
 from ..elementwise.operands import tensors
 from ..linalg.norms import VectorNorm
 from ..out import into
 from ..spelling import numpy_spelling
 from .axes import axes
-
-
-class Shortening(Function):
-    """What brings lengths down to `most`: a factor for each, 1 where it is no more than that."""
-
-    symbol = "most / ‖x‖"
-
-    def forward(self, x):
-        return np.where(x > self.most, self.most / (x + 1e-7), 1)
-
-    def grad_x(self, grad, x):
-        return Select.apply(x > self.most, grad * (-self.most / (x + 1e-7) ** 2))
 
 
 @numpy_spelling
@@ -46,7 +31,8 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | N
         raise DtypeError(f"renorm: Expected a floating point or complex tensor as input. Got {input.dtype}")
     others = tuple([i for i in range(input.ndim) if i != axis])
     size = VectorNorm.apply(input, p=float(p), axis=others, keepdims=True)
-    return into(out, input.contiguous() * Shortening.apply(size, most=maxnorm), exact="renorm")
+    factor = where(size > maxnorm, maxnorm / (size + 1e-7), 1.0)
+    return into(out, input.contiguous() * factor, exact="renorm")
 
 
 @composite
