@@ -18,6 +18,7 @@ from ..state import composite
 from . import layouts
 from .blocks import BUFFER, in_runs
 from .creation import zeros_like
+from .elementwise.complex_numbers import is_complex
 from .movement.dims import dim_of
 from .out import into
 from .reducing import dot_of_rows, reduced
@@ -152,7 +153,7 @@ class LogSumExp(Function):
     def grad_x(self, grad, x, out):
         shape = kept_shape(x.shape, self.axis)
         share = np.exp(x - np.where(np.isinf(out), 0.0, out).reshape(shape))
-        if self.complex:
+        if is_complex(x):
             return grad.reshape(shape) * share
         total = sum_along(share, self.axis)  # 1, but for the rounding of a large out
         return grad.reshape(shape) * (share / np.where(total == 0, 1.0, total))
@@ -165,10 +166,7 @@ def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False, *, out: Tensor | N
     >>> logsumexp(torch.tensor([[1000.0, 1000.0], [0.0, -torch.inf]]), dim=1)
     tensor([1000.6932,    0.0000])
     """
-    return into(
-        out,
-        LogSumExp.apply(input, axis=axes(dim, input.ndim, "logsumexp"), keepdims=keepdim, complex=input.is_complex()),
-    )
+    return into(out, LogSumExp.apply(input, axis=axes(dim, input.ndim, "logsumexp"), keepdims=keepdim))
 
 
 def exponentials(x: Any, axis: int, out: Any = None, safe: bool = False) -> tuple[Any, Any, Any]:

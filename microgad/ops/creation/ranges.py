@@ -6,6 +6,7 @@ import builtins
 import math
 import operator
 import warnings
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -88,10 +89,8 @@ def _stepped(
         raise KindError(f"{op}: not implemented for {kind}")
     if kind == np.int64 and int(step):
         start, end, step, whole = int(start), int(end), int(step), True
-    if whole:
-        count = -((start - end) // step) if not more else (end - start) // step + 1
-    else:
-        count = math.ceil((end - start) / step) if not more else math.floor((end - start) / step) + 1
+    steps = Fraction(end - start, step) if whole else (end - start) / step
+    count = math.floor(steps) + 1 if more else math.ceil(steps)
     if count >= 2**60:
         raise ArgumentError(f"{op}: invalid size, possible overflow? {start} -> {end} by {step}")
     if kind.kind in "iu":

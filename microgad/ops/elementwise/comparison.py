@@ -260,11 +260,8 @@ def isin(
     >>> torch.isin(torch.tensor([1, 2, 3]), torch.tensor([3, 1]))
     tensor([ True, False,  True])
     """
-    return into(
-        out,
-        IsIn.apply(*one_tensor("isin", elements, test_elements), assume_unique=assume_unique, invert=invert),
-        exact="isin",
-    )
+    operands = one_tensor("isin", elements, test_elements)
+    return into(out, IsIn.apply(*operands, assume_unique=assume_unique, invert=invert), exact="isin")
 
 
 greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne

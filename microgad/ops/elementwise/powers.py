@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cmath
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -71,23 +72,17 @@ def pow(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tens
     return into(out, Pow.apply(*one_tensor("pow", input, exponent)))
 
 
+_SMALL: dict[float, Callable[[Any], Any]] = {
+    1: lambda x: x * 1, 2: lambda x: x * x, 3: lambda x: x * x * x, 0.5: np.sqrt,
+    -1: lambda x: 1 / x, -2: lambda x: 1 / (x * x), -0.5: lambda x: 1 / np.sqrt(x),
+}  # fmt: skip
+
+
 def _power(x: Any, p: Any) -> Any:
     # A Tensor is recorded as a power: the derivative of x¹ depends on x, though it is 0.
     if isinstance(p, (int, float)) and backend.is_array(x):
-        if p == 1:
-            return x * 1
-        if p == 2:
-            return x * x
-        if p == 3:
-            return x * x * x
-        if p == 0.5:
-            return np.sqrt(x)
-        if p == -0.5:
-            return 1 / np.sqrt(x)
-        if p == -1:
-            return 1 / x
-        if p == -2:
-            return 1 / (x * x)
+        if (small := _SMALL.get(p)) is not None:
+            return small(x)
     elif isinstance(p, np.ndarray) and p.dtype.kind == "i":
         # NumPy refuses negative ones; PyTorch truncates 1 / xⁿ
         whole = np.where(np.absolute(x) == 1, np.absolute(p), np.maximum(p, 0))

@@ -173,9 +173,8 @@ def clamp_min(input: Tensor, min: Operand, *, out: Tensor | None = None) -> Tens
     >>> torch.clamp_min(torch.tensor([-2.0, 0.5]), 0)
     tensor([0.0000, 0.5000])
     """
-    return into(
-        out, called(f"ClampMinBackward{int(hasattr(min, 'array'))}", Clamp.apply(tensor("clamp_min", input), min, None))
-    )
+    result = Clamp.apply(tensor("clamp_min", input), min, None)
+    return into(out, called(f"ClampMinBackward{int(hasattr(min, 'array'))}", result))
 
 
 def clamp_max(input: Tensor, max: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -184,9 +183,8 @@ def clamp_max(input: Tensor, max: Operand, *, out: Tensor | None = None) -> Tens
     >>> torch.clamp_max(torch.tensor([0.5, 3.0]), 1)
     tensor([0.5000, 1.0000])
     """
-    return into(
-        out, called(f"ClampMaxBackward{int(hasattr(max, 'array'))}", Clamp.apply(tensor("clamp_max", input), None, max))
-    )
+    result = Clamp.apply(tensor("clamp_max", input), None, max)
+    return into(out, called(f"ClampMaxBackward{int(hasattr(max, 'array'))}", result))
 
 
 class Flat(Function):
@@ -257,9 +255,8 @@ def nan_to_num(
         info = np.finfo(input.array.dtype)
         posinf = float(info.max) if posinf is None else posinf
         neginf = float(info.min) if neginf is None else neginf
-    return into(
-        out, NanToNum.apply(input, nan=0.0 if nan is None else nan, posinf=posinf, neginf=neginf), exact="nan_to_num"
-    )
+    result = NanToNum.apply(input, nan=0.0 if nan is None else nan, posinf=posinf, neginf=neginf)
+    return into(out, result, exact="nan_to_num")
 
 
 def at_least(low: Any, x: Any) -> Any:

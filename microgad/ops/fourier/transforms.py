@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
-from ...errors import ArgumentError, DimError, DtypeError
+from ...errors import ArgumentError, DtypeError
 from ...linear_map import LinearMap
 from ...naming import called
 from ...stand_ins import Device, Dtype, Tensor
@@ -404,9 +404,7 @@ def _several(op: str, x: Tensor, s: Any, dim: Any) -> tuple[list[Any], list[int]
 def _dims(op: str, x: Tensor, dim: Any, least: int = 0) -> list[int]:
     """Dimensions counted from the front, each once, and so many at least."""
     given = range(x.ndim) if dim is None else listed(dim)
-    dims = [dim_of(d, x.ndim, op) for d in given]
-    if dims and not x.ndim:
-        raise DimError(f"{op}: Dimension specified as {dims[0]} but tensor has no dimensions")
+    dims = [dim_of(d, x.ndim, op, of_scalars=False) for d in given]
     if len(set(dims)) < len(dims):
         raise ArgumentError(f"{op}: FFT dims must be unique, got {tuple(given)}")
     if len(dims) < least:

@@ -191,11 +191,8 @@ def index_reduce(
     >>> torch.index_reduce(torch.ones(2), 0, torch.tensor([1, 1]), torch.tensor([2.0, 3.0]), "prod")
     tensor([1., 6.])
     """
-    return into(
-        out,
-        index_reduce_call(input, dim, index, source, reduce, include_self=include_self).on(input),
-        exact="index_reduce",
-    )
+    call = index_reduce_call(input, dim, index, source, reduce, include_self=include_self)
+    return into(out, call.on(input), exact="index_reduce")
 
 
 def scatter_reduce_call(
@@ -224,8 +221,5 @@ def scatter_reduce(
     >>> torch.scatter_reduce(torch.ones(2), 0, torch.tensor([0, 0, 1]), torch.tensor([2.0, 6.0, 5.0]), "mean")
     tensor([3., 3.])
     """
-    return into(
-        out,
-        scatter_reduce_call(input, dim, index, src, reduce, include_self=include_self).on(input),
-        exact="scatter_reduce",
-    )
+    call = scatter_reduce_call(input, dim, index, src, reduce, include_self=include_self)
+    return into(out, call.on(input), exact="scatter_reduce")

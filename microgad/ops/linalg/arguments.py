@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,21 +33,23 @@ def eye(x: Any, n: int, m: int | None = None) -> Any:
     return backend.like(np.eye(n, m), values(x), np.dtype(x.dtype))
 
 
-def singular(x: Any, full: bool) -> Any:
+def singular(x: Any, full: bool) -> tuple[Any, ...]:
     """U, S, Vᴴ, and NaN of matrices with an infinity, as in PyTorch: on some of those LAPACK goes on for ever."""
-    if not backend.is_gpu(x) and np.isfinite(x).all():
-        return tuple(np.linalg.svd(x, full))
-    endless = np.isinf(x).any((-2, -1), keepdims=True)
-    u, s, vh = np.linalg.svd(np.where(endless, 0, x), full)
-    return np.where(endless, np.nan, u), np.where(endless[..., 0], np.nan, s), np.where(endless, np.nan, vh)
+    return _of_finite(lambda x: np.linalg.svd(x, full), x)
 
 
 def singular_values(x: Any) -> Any:
-    """S alone."""
+    """S alone, in the same way."""
+    return _of_finite(lambda x: [np.linalg.svd(x, compute_uv=False)], x)[0]
+
+
+def _of_finite(svd: Callable[[Any], Sequence[Any]], x: Any) -> tuple[Any, ...]:
     if not backend.is_gpu(x) and np.isfinite(x).all():
-        return np.linalg.svd(x, compute_uv=False)
+        return tuple(svd(x))
     endless = np.isinf(x).any((-2, -1), keepdims=True)
-    return np.where(endless[..., 0], np.nan, np.linalg.svd(np.where(endless, 0, x), compute_uv=False))
+    return tuple(
+        np.where(endless if y.ndim == x.ndim else endless[..., 0], np.nan, y) for y in svd(np.where(endless, 0, x))
+    )
 
 
 def sizes(x: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ... import dtypes
 from ... import function as core
-from ...errors import ArgumentError, DimError, ShapeError
+from ...errors import ArgumentError, ShapeError
 from ...function import Function
 from ...stand_ins import Tensor
 from ...state import composite
@@ -276,10 +276,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     of_a, of_b = (listed(d) for d in dims)
     if len(of_a) != len(of_b):
         raise ArgumentError(f"both dimension lists should have same length, got {of_a} and {of_b}")
-    for x, over in ((a, of_a), (b, of_b)):
-        if over and not x.ndim:
-            raise DimError(f"tensordot: Dimension specified as {over[0]} but tensor has no dimensions")
-    of_a, of_b = dims_of(of_a, a.ndim, "tensordot"), dims_of(of_b, b.ndim, "tensordot")
+    of_a, of_b = (dims_of(dims, x.ndim, "tensordot", of_scalars=False) for dims, x in ((of_a, a), (of_b, b)))
     same_dtype("tensordot", a, b)
     labels, others = [f"a{i}" for i in range(a.ndim)], [f"b{i}" for i in range(b.ndim)]
     for i, j in zip(of_a, of_b, strict=True):

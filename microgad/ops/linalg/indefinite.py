@@ -114,11 +114,8 @@ def ldl_factor_ex(
     >>> torch.linalg.ldl_factor_ex(torch.zeros(1, 1)).info
     tensor(1, dtype=torch.int32)
     """
-    return into(
-        out,
-        return_types.linalg_ldl_factor_ex(*_factored("linalg.ldl_factor_ex", A, hermitian, check_errors)),
-        exact="linalg.ldl_factor_ex",
-    )
+    factors = _factored("linalg.ldl_factor_ex", A, hermitian, check_errors)
+    return into(out, return_types.linalg_ldl_factor_ex(*factors), exact="linalg.ldl_factor_ex")
 
 
 def _factored(op: str, A: Tensor, hermitian: bool, check_errors: bool) -> Any:

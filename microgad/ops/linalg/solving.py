@@ -222,12 +222,8 @@ def solve_ex(
     """
     floating_matrices("linalg.solve_ex", A, B, square=True)
     info, regular = _checked("linalg.solve_ex", A, check_errors)
-    result = _solved("linalg.solve_ex", regular, B, left)
-    return into(
-        out,
-        return_types.linalg_solve_ex(_infinite(result, info, 1 if are_vectors(A, B) else 2), info),
-        exact="linalg.solve_ex",
-    )
+    x = _infinite(_solved("linalg.solve_ex", regular, B, left), info, 1 if are_vectors(A, B) else 2)
+    return into(out, return_types.linalg_solve_ex(x, info), exact="linalg.solve_ex")
 
 
 def _solved(op: str, a: Tensor, b: Tensor, left: bool) -> Tensor:

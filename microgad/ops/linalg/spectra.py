@@ -150,10 +150,9 @@ def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor
     tensor([-2.,  1.])
     """
     floating_matrices("linalg.eigvalsh", A, square=True)
-    setting = {"triangle": _triangle("eigvalsh", UPLO)}
-    return into(
-        out, Eigh.apply(A, **setting)[0] if kept(A) else EigenvaluesH.apply(A, **setting), exact="linalg.eigvalsh"
-    )
+    triangle = _triangle("eigvalsh", UPLO)
+    found = Eigh.apply(A, triangle=triangle)[0] if kept(A) else EigenvaluesH.apply(A, triangle=triangle)
+    return into(out, found, exact="linalg.eigvalsh")
 
 
 def _triangle(op: str, name: str) -> str:

@@ -142,11 +142,8 @@ def triangular_solve(
     fit("triangular_solve", A, b, left=True)
     a = swap(A) if transpose else A
     solution = triangle_solved(a, b, upper != transpose, unitriangular)
-    return into(
-        out,
-        return_types.triangular_solve(solution, A.expand(*solution.shape[:-2], *A.shape[-2:]).clone()),
-        exact="triangular_solve",
-    )
+    coefficients = A.expand(*solution.shape[:-2], *A.shape[-2:]).clone()
+    return into(out, return_types.triangular_solve(solution, coefficients), exact="triangular_solve")
 
 
 @numpy_spelling

@@ -69,9 +69,9 @@ class Ctc(Function):
             one = np.concatenate([nowhere[:1], alpha[:-1]])
             two = np.concatenate([nowhere[:1], one[:-1]])
             ways = np.stack([alpha, one, np.where(self.skips, two, nowhere)])
-            alpha = LogSumExp.apply(ways, axis=0, keepdims=False, complex=False) + emitted[t]
+            alpha = LogSumExp.apply(ways, axis=0, keepdims=False) + emitted[t]
             last = np.where(self.lengths > t, alpha, last)
-        loss = -LogSumExp.apply(np.where(self.ends, last, nowhere), axis=0, keepdims=False, complex=False)
+        loss = -LogSumExp.apply(np.where(self.ends, last, nowhere), axis=0, keepdims=False)
         return loss + (np.where(self._running(log_probs), np.exp(log_probs), 0.0).sum((0, 2)) - total)
 
     def _emitted(self, log_probs: Any) -> Any:

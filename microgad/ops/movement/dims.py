@@ -9,21 +9,23 @@ from typing import Any, TypeGuard
 from ...errors import DimError, ShapeError
 
 
-def dim_of(dim: int, ndim: int, op: str) -> int:
-    """A dimension counted from the front; a Tensor without dimensions has one to speak of."""
+def dim_of(dim: int, ndim: int, op: str, of_scalars: bool = True) -> int:
+    """A dimension counted from the front; a Tensor without dimensions has one to speak of, if `of_scalars`."""
     if type(dim) is not int:
         dim = _whole(dim, op)
+    if not (ndim or of_scalars):
+        raise DimError(f"{op}: Dimension specified as {dim} but tensor has no dimensions")
     n = max(ndim, 1)
     if not -n <= dim < n:
         raise DimError(f"{op}: Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
     return dim % n
 
 
-def dims_of(dims: int | Sequence[int], ndim: int, op: str) -> tuple[int, ...]:
+def dims_of(dims: int | Sequence[int], ndim: int, op: str, of_scalars: bool = True) -> tuple[int, ...]:
     """Dimensions counted from the front, none of them twice."""
     if type(dims) is int:
-        return (dim_of(dims, ndim, op),)
-    found = tuple(dim_of(d, ndim, op) for d in listed(dims))
+        return (dim_of(dims, ndim, op, of_scalars),)
+    found = tuple(dim_of(d, ndim, op, of_scalars) for d in listed(dims))
     for d in found:
         if found.count(d) > 1:
             raise ShapeError(f"{op}: dim {d} appears multiple times in the list of dims {dims}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ArgumentError, DimError, ShapeError
+from ...errors import ArgumentError, ShapeError
 from ...linear_map import LinearMap
 from ...naming import called
 from ...stand_ins import Tensor
@@ -216,9 +216,7 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] |
         raise ShapeError("roll: `shifts` required")
     if len(axes) != len(steps) and not (len(steps) == 1 and not axes):
         raise ShapeError(f"roll: shifts and dimensions must align. shifts: {len(steps)}, dims: {len(axes)}")
-    if axes and input.ndim == 0:
-        raise DimError(f"roll: dim {axes[0]} was given, but input has no dimensions")
-    axes = tuple(dim_of(d, input.ndim, "roll") for d in axes)
+    axes = tuple(dim_of(d, input.ndim, "roll", of_scalars=False) for d in axes)
     return Roll.apply(input, shifts=steps, axis=axes or None)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend, formats, function
-from ...errors import ArgumentError, DimError, DtypeError, ShapeError
+from ...errors import ArgumentError, DtypeError, ShapeError
 from ...linear_map import LinearMap
 from ...size import Size
 from ...stand_ins import Tensor
@@ -201,9 +201,7 @@ def repeat_interleave(
         return function.Tensor._made(backend.like(index, input.array))
     if dim is None:
         input, dim = flatten(input), 0
-    elif input.ndim == 0:
-        raise DimError(f"repeat_interleave: dim {dim} was given, but input has no dimensions")
-    axis = dim_of(dim, input.ndim, "repeat_interleave")
+    axis = dim_of(dim, input.ndim, "repeat_interleave", of_scalars=False)
     n = input.shape[axis]
     counts = _counts(repeats).tolist()
     if len(counts) not in (1, n):

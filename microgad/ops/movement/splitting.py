@@ -209,9 +209,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     >>> torch.unbind(torch.tensor([[1, 2], [3, 4]]))
     (tensor([1, 2]), tensor([3, 4]))
     """
-    if input.ndim == 0:
-        raise DimError(f"unbind: Dimension specified as {dim} but tensor has no dimensions")
-    axis = dim_of(dim, input.ndim, "unbind")
+    axis = dim_of(dim, input.ndim, "unbind", of_scalars=False)
     lead = (builtins.slice(None),) * axis
     indices = tuple([(*lead, i, ...) for i in range(input.array.shape[axis])])
     return Unbind.apply(input, indices=indices, axis=axis) if indices else ()

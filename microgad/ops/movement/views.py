@@ -130,9 +130,8 @@ def slice_scatter(
     >>> torch.slice_scatter(torch.zeros(3), torch.ones(2), 0, 0, None, 2)
     tensor([1., 0., 1.])
     """
-    return into(
-        out, _overwritten("slice_scatter", input, src, lambda x: slice(x, dim, start, end, step)), exact="slice_scatter"
-    )
+    written = _overwritten("slice_scatter", input, src, lambda x: slice(x, dim, start, end, step))
+    return into(out, written, exact="slice_scatter")
 
 
 @tensors_only

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ... import function
-from ...errors import ArgumentError, DimError, DtypeError, ShapeError
+from ...errors import ArgumentError, DtypeError, ShapeError
 from ...stand_ins import Tensor
 from ...state import composite
 from ..indexing import GetItem
@@ -94,9 +94,7 @@ def gradient(input: Tensor, *, spacing: Any = 1, dim: Dim = None, edge_order: in
     """
     if input.array.dtype.kind == "u":
         raise DtypeError(f"gradient: does not support {input.dtype} input")
-    over = tuple(range(input.ndim)) if dim is None else dims_of(dim, input.ndim, "gradient")
-    if over and not input.ndim:
-        raise DimError(f"gradient: Dimension specified as {dim} but tensor has no dimensions")
+    over = tuple(range(input.ndim)) if dim is None else dims_of(dim, input.ndim, "gradient", of_scalars=False)
     several = isinstance(spacing, Sequence)
     if several and len(spacing) != len(over):
         raise ArgumentError(f"gradient: expected spacing for {len(over)} dims, got {len(spacing)}")

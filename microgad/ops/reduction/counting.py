@@ -7,7 +7,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from ... import backend, function
-from ...errors import ArgumentError, DimError, DtypeError, KindError, ShapeError
+from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
 from ...stand_ins import Tensor
 from .. import layouts
@@ -225,9 +225,7 @@ def _rows(input: Tensor, dim: int | None, op: str) -> tuple[Any, Any]:
     x = input.array
     if x.dtype.kind == "c":
         raise KindError(f"{op}: is not implemented for complex numbers, got {input.dtype}")
-    if dim is not None and not x.ndim:
-        raise DimError(f"{op}: Dimension specified as {dim} but tensor has no dimensions")
-    axis = None if dim is None else dim_of(dim, x.ndim, op)
+    axis = None if dim is None else dim_of(dim, x.ndim, op, of_scalars=False)
     if axis is None or x.ndim == 1:
         return x.reshape(-1), x.shape
     n = x.shape[axis]

@@ -170,8 +170,7 @@ def max_pool1d(
     """
     if not return_indices and not kept(input):  # PyTorch has a kernel for it that knows the order of the axes alone
         input = input.contiguous()
-    settings = kernel_size, stride, padding, dilation, ceil_mode
-    return _max_pool(MaxPool1d, 1, input, settings, return_indices)
+    return _max_pool(MaxPool1d, 1, input, (kernel_size, stride, padding, dilation, ceil_mode), return_indices)
 
 
 @_max_pooling
@@ -195,8 +194,7 @@ def max_pool2d(
     tensor([[[[ 5.,  7.],
               [13., 15.]]]])
     """
-    settings = kernel_size, stride, padding, dilation, ceil_mode
-    return _max_pool(MaxPool2d, 2, input, settings, return_indices)
+    return _max_pool(MaxPool2d, 2, input, (kernel_size, stride, padding, dilation, ceil_mode), return_indices)
 
 
 @_max_pooling
@@ -216,8 +214,7 @@ def max_pool3d(
     >>> F.max_pool3d(torch.arange(8.0).reshape(1, 2, 2, 2), 2)
     tensor([[[[7.]]]])
     """
-    settings = kernel_size, stride, padding, dilation, ceil_mode
-    return _max_pool(MaxPool3d, 3, input, settings, return_indices)
+    return _max_pool(MaxPool3d, 3, input, (kernel_size, stride, padding, dilation, ceil_mode), return_indices)
 
 
 def _max_pool(op: type[MaxPool2d], dims: int, input: Any, settings: Any, return_indices: bool) -> Any:
