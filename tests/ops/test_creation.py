@@ -199,3 +199,27 @@ def test_promotion_by_name():
 def test_a_storage_is_of_its_own_dtype():
     with pytest.raises(RuntimeError, match=r"expected a storage of torch\.float32 or an UntypedStorage"):
         torch.tensor(torch.ones(2, dtype=torch.int64).storage())
+
+
+UNEVEN, MIXED = "expected sequence of length 1", "numbers beside sequences"
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "said"),
+    [
+        ([[1], [2, 3], 4], ValueError, UNEVEN),
+        ([[1], [2], 4], TypeError, MIXED),
+        ([1, [2]], TypeError, MIXED),
+        ([[1, 2], [3, [4]]], TypeError, MIXED),
+    ],
+)
+def test_the_first_item_that_is_unlike_the_first_of_its_level_is_refused(data, error, said):
+    with pytest.raises(error, match=said):
+        torch.tensor(data)
+
+
+def test_a_list_that_begins_with_itself_is_refused():
+    data = []
+    data.append(data)
+    with pytest.raises(ValueError, match="too many dimensions 'list'"):
+        torch.tensor(data)

@@ -104,8 +104,7 @@ def _joined(data: Any, first: Any, found: list[Any]) -> Any:
     except (TypeError, GraphError):  # further on there is a Tensor of a GPU, or one that requires grad
         return np.array(_plain(data, found))
     except ValueError:
-        _depth(data)
-        _even(data, data)
+        _check_even(data, data)
         raise
 
 
@@ -151,25 +150,15 @@ def _among_numbers(data: Any) -> bool:
     return hasattr(data, "dtype")
 
 
-def _depth(data: Any, level: int = 0) -> int:
-    """How many dimensions nested sequences have. Raises TypeError where numbers stand beside sequences."""
-    if not isinstance(data, (list, tuple)):
-        return int(getattr(data, "ndim", 0))
-    if level > 128:
-        raise DtypeError("tensor: self-referential lists are incompatible")
-    depths = {_depth(x, level + 1) for x in data}
-    if len(depths) > 1:
+def _check_even(data: Any, like: Any, level: int = 0) -> None:
+    """Raise where nested sequences differ in depth or in length from `like`, the first one at their level."""
+    nested, wanted = (isinstance(x, (list, tuple)) or getattr(x, "ndim", 0) > 0 for x in (data, like))
+    if nested is not wanted:
         raise DtypeError("tensor: expected numbers or nested sequences of equal lengths, got numbers beside sequences")
-    return 1 + max(depths, default=0)
-
-
-def _even(data: Any, first: Any, level: int = 0) -> None:
-    """Raise ValueError where a nested sequence has another length than the first one at its depth."""
-    if isinstance(data, (list, tuple)) and isinstance(first, (list, tuple)):
-        if len(data) != len(first):
-            raise ValueError(f"expected sequence of length {len(first)} at dim {level} (got {len(data)})")
-        for x in data:
-            _even(x, first[0], level + 1)
+    if nested and len(data) != len(like):
+        raise ValueError(f"expected sequence of length {len(like)} at dim {level} (got {len(data)})")
+    for x in data if nested else ():
+        _check_even(x, like[0], level + 1)
 
 
 def _overflows(data: Any) -> bool:
@@ -196,9 +185,12 @@ def _plain(data: Any, found: list[Any]) -> Any:
 
 
 def _first(data: Any) -> Any:
-    while isinstance(data, (list, tuple)) and data:
+    """The first number, or array, of nested sequences; what they end in where they are empty."""
+    for _ in range(128):
+        if not (isinstance(data, (list, tuple)) and data):
+            return data
         data = data[0]
-    return data
+    raise ArgumentError(f"tensor: too many dimensions '{type(data).__name__}'")
 
 
 def as_tensor(data: Any, dtype: Dtype = None, device: Device = None) -> Tensor:
