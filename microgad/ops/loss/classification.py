@@ -52,10 +52,7 @@ class CrossEntropy(Function):
         return reduced(np.log(self.total) - own, self.row_weights, self.divisor, self.reduction)
 
     def grad_input(self, grad, input, target, row_weights, divisor, peak, total, exps):
-        scale = grad / divisor if self.reduction == "mean" else grad
-        if row_weights is not None:
-            target = _without_ignored(target, self.ignore_index)
-            scale = selected(row_weights != 0, row_weights * scale)
+        target, scale = _scaled(grad, target, row_weights, divisor, self)
         gradient = np.empty_like(input, order="C")
         x, out = _classes_first(input), gradient.swapaxes(0, 1)
         part = out if x.base is not None else np.empty_like(x)
@@ -69,10 +66,7 @@ class CrossEntropy(Function):
         return gradient
 
     def decomposition(self, input, target, row_weights, divisor):
-        if row_weights is not None:
-            target = _without_ignored(target, self.ignore_index)
-        log_probabilities = np.swapaxes(LogSoftmax.apply(input, axis=1), 0, 1)
-        return reduced(-log_probabilities[_places(target)], row_weights, divisor, self.reduction)
+        return _picked(LogSoftmax.apply(input, axis=1), target, row_weights, divisor, self)
 
 
 @tensors_only
@@ -140,18 +134,20 @@ class NllLoss(Function):
         return reduced(-input.swapaxes(0, 1)[_places(classes)], self.row_weights, self.divisor, self.reduction)
 
     def grad_input(self, grad, target, row_weights, divisor):
-        scale = -grad / divisor if self.reduction == "mean" else -grad
-        if row_weights is not None:
-            target = _without_ignored(target, self.ignore_index)
-            scale = selected(row_weights != 0, row_weights * scale)
+        target, scale = _scaled(-grad, target, row_weights, divisor, self)
         out = np.zeros_like(grad, shape=self.sizes)
         out.swapaxes(0, 1)[_places(target)] = scale
         return out
 
     def decomposition(self, input, target, row_weights, divisor):
-        if row_weights is not None:
-            target = _without_ignored(target, self.ignore_index)
-        return reduced(-np.swapaxes(input, 0, 1)[_places(target)], row_weights, divisor, self.reduction)
+        return _picked(input, target, row_weights, divisor, self)
+
+
+def _picked(x: Any, target: Any, row_weights: Any, divisor: Any, node: Any) -> Any:
+    """(N, C, ...), int (N, ...) -> (N, ...), or their sum or mean: -x[target], in plain calls."""
+    if row_weights is not None:
+        target = _without_ignored(target, node.ignore_index)
+    return reduced(-np.swapaxes(x, 0, 1)[_places(target)], row_weights, divisor, node.reduction)
 
 
 @tensors_only
@@ -247,6 +243,14 @@ def _rows(input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any,
         raise DimError(f"Target {wrong} is out of bounds: input has the classes 0 to {count - 1}")
     row_weights = np.ones_like(input, shape=target.shape) if weight is None else weight[classes]
     return classes, selected(target != ignore_index, row_weights)
+
+
+def _scaled(grad: Any, target: Any, row_weights: Any, divisor: Any, node: Any) -> tuple[Any, Any]:
+    """The classes of rows, 0 where they are ignored, and the gradient of each row's unweighted loss, 0 there. Bare."""
+    scale = grad / divisor if node.reduction == "mean" else grad
+    if row_weights is None:
+        return target, scale
+    return _without_ignored(target, node.ignore_index), selected(row_weights != 0, row_weights * scale)
 
 
 def _weight_rule(weight: Any, count: int) -> str:
