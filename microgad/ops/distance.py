@@ -126,12 +126,8 @@ class Pdist(Function):
         return np.copy(result.T, "C")
 
     def decomposition(self, x):
-        return _pair_by_pair(x, self.p)
-
-
-def _pair_by_pair(x: Any, p: float) -> Any:
-    first, second = (backend.like(i, values(x)) for i in np.triu_indices(x.shape[0], 1))
-    return _norms(x[first] - x[second], p)
+        first, second = (backend.like(i, values(x)) for i in np.triu_indices(x.shape[0], 1))
+        return _norms(x[first] - x[second], self.p)
 
 
 def _norms(x: Any, p: float) -> Any:
