@@ -121,15 +121,9 @@ def ones(
 
 @tensors_only
 def full(
-    size: Any,
-    fill_value: Any,
-    *,
-    out: Any = None,
-    dtype: Dtype = None,
-    device: Device = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+    size: Any, fill_value: Any, *, out: Any = None, dtype: Dtype = None, device: Device = None,
+    requires_grad: bool = False, **options: Any,
+) -> Tensor:  # fmt: skip
     """A shape filled with one value, whose type gives the dtype. Source: torch.full.
 
     >>> torch.full((2,), 7)
@@ -144,15 +138,9 @@ def full(
 
 @tensors_only
 def eye(
-    n: int,
-    m: int | None = None,
-    *,
-    out: Any = None,
-    dtype: Dtype = None,
-    device: Device = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+    n: int, m: int | None = None, *, out: Any = None, dtype: Dtype = None, device: Device = None,
+    requires_grad: bool = False, **options: Any,
+) -> Tensor:  # fmt: skip
     """Ones on the diagonal of an (n, m) matrix of zeros. Source: torch.eye.
 
     >>> torch.eye(2)
@@ -264,14 +252,9 @@ def ones_like(
 
 @tensors_only
 def full_like(
-    input: Tensor,
-    fill_value: Any,
-    *,
-    dtype: Dtype = None,
-    device: Device = None,
-    requires_grad: bool = False,
+    input: Tensor, fill_value: Any, *, dtype: Dtype = None, device: Device = None, requires_grad: bool = False,
     **options: Any,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """One value in input's shape, dtype and device. Source: torch.full_like.
 
     >>> torch.full_like(torch.zeros(2), 3)

@@ -25,16 +25,9 @@ PIECE = 1 << 15  # numbers that are computed together: they stay in the cache
 
 @tensors_only
 def arange(
-    start: Any = 0,
-    end: Any = None,
-    step: Any = 1,
-    *,
-    out: Any = None,
-    dtype: Dtype = None,
-    device: Device = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+    start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, dtype: Dtype = None, device: Device = None,
+    requires_grad: bool = False, **options: Any,
+) -> Tensor:  # fmt: skip
     """Values from start (0 if one bound is given) up to, not including, end. Source: torch.arange.
 
     >>> torch.arange(1, 2.5, 0.5)
@@ -46,16 +39,9 @@ def arange(
 
 @tensors_only
 def range(
-    start: Any = 0,
-    end: Any = None,
-    step: Any = 1,
-    *,
-    out: Any = None,
-    dtype: Dtype = None,
-    device: Device = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+    start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, dtype: Dtype = None, device: Device = None,
+    requires_grad: bool = False, **options: Any,
+) -> Tensor:  # fmt: skip
     """Values from start up to end, which belongs to them, in the default floating dtype. Source: torch.range.
 
     >>> torch.range(1, 3)
@@ -117,16 +103,9 @@ def _number(op: str, x: Any) -> Any:
 
 @tensors_only
 def linspace(
-    start: Any,
-    end: Any,
-    steps: int,
-    *,
-    out: Any = None,
-    dtype: Dtype = None,
-    device: Device = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+    start: Any, end: Any, steps: int, *, out: Any = None, dtype: Dtype = None, device: Device = None,
+    requires_grad: bool = False, **options: Any,
+) -> Tensor:  # fmt: skip
     """`steps` evenly spaced values from start to end, both included. Source: torch.linspace.
 
     >>> torch.linspace(0, 1, 5)
@@ -168,17 +147,9 @@ def _fused(x: float, counts: Any, y: float) -> Any:
 
 @tensors_only
 def logspace(
-    start: Any,
-    end: Any,
-    steps: int,
-    base: float = 10.0,
-    *,
-    out: Any = None,
-    dtype: Dtype = None,
-    device: Device = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+    start: Any, end: Any, steps: int, base: float = 10.0, *, out: Any = None, dtype: Dtype = None,
+    device: Device = None, requires_grad: bool = False, **options: Any,
+) -> Tensor:  # fmt: skip
     """base to the powers of `steps` evenly spaced values from start to end. Source: torch.logspace.
 
     >>> torch.logspace(0, 2, 3)

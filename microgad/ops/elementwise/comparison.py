@@ -248,13 +248,9 @@ class IsIn(Function):
 
 
 def isin(
-    elements: Operand,
-    test_elements: Operand,
-    *,
-    assume_unique: bool = False,
-    invert: bool = False,
+    elements: Operand, test_elements: Operand, *, assume_unique: bool = False, invert: bool = False,
     out: Tensor | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Which elements are among test_elements; with `invert`, which aren't. Source: torch.isin.
 
     >>> torch.isin(torch.tensor([1, 2, 3]), torch.tensor([3, 1]))

@@ -239,13 +239,9 @@ class NanToNum(Function):
 
 @tensors_only
 def nan_to_num(
-    input: Tensor,
-    nan: float | None = 0.0,
-    posinf: float | None = None,
-    neginf: float | None = None,
-    *,
+    input: Tensor, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None, *,
     out: Tensor | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Numbers in place of NaN, ∞ and -∞; the dtype's largest and smallest where None. Source: torch.nan_to_num.
 
     >>> torch.nan_to_num(torch.tensor([float("nan"), float("inf"), 1.0]), posinf=9)

@@ -26,15 +26,9 @@ from .scatter import operands
 
 
 def _vector(
-    op: str,
-    input: Tensor,
-    dim: int,
-    index: Tensor,
-    error: type[Exception] | None,
-    *others: Any,
-    dtypes: tuple[np.dtype[Any], ...] = INTEGERS,
-    negative: bool = False,
-) -> tuple[int, Any]:
+    op: str, input: Tensor, dim: int, index: Tensor, error: type[Exception] | None, *others: Any,
+    dtypes: tuple[np.dtype[Any], ...] = INTEGERS, negative: bool = False,
+) -> tuple[int, Any]:  # fmt: skip
     """The axis, and a vector of indices along it; of a 0-d input indices of the flat one."""
     shape = input.array.shape
     axis = dim_of(dim, len(shape), op)
@@ -175,15 +169,9 @@ def index_reduce_call(
 
 @numpy_spelling
 def index_reduce(
-    input: Tensor,
-    dim: int,
-    index: Tensor,
-    source: Tensor,
-    reduce: str,
-    *,
-    include_self: bool = True,
+    input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True,
     out: Tensor | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """input with the slices of source reduced ("prod", "mean", "amax", "amin") into those at index along dim.
 
     Without `include_self` the values that were there don't count. Source: torch.index_reduce.
@@ -205,15 +193,9 @@ def scatter_reduce_call(
 
 @numpy_spelling
 def scatter_reduce(
-    input: Tensor,
-    dim: int,
-    index: Tensor,
-    src: Tensor,
-    reduce: str,
-    *,
-    include_self: bool = True,
+    input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True,
     out: Tensor | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """input with the values of src reduced ("sum", "prod", "mean", "amax", "amin") into those at index along dim.
 
     Without `include_self` the values that were there don't count. Source: torch.scatter_reduce.

@@ -68,15 +68,9 @@ def scatter_call(
 
 @numpy_spelling
 def scatter(
-    input: Tensor,
-    dim: int,
-    index: Tensor,
-    src: Any = None,
-    *,
-    value: Any = None,
-    reduce: str | None = None,
+    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None,
     out: Tensor | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """input with values of src, a Tensor or one number, at index along dim. Source: torch.scatter.
 
     Of a place that comes more than once the last value stays; only that one has a gradient. `reduce` is "add" or

@@ -113,14 +113,9 @@ def _bare(op: str, **tolerances: Any) -> dict[str, Any]:
 @numpy_spelling
 @composite
 def pinv(
-    A: Tensor,
-    rcond: Any = None,
-    hermitian: bool = False,
-    *,
-    atol: Any = None,
-    rtol: Any = None,
+    A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None,
     out: Tensor | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """The pseudo-inverse of each matrix; singular values up to max(atol, rtol · the largest) count as zero.
 
     rtol (rcond) is by default max(m, n) · eps, or 0 where atol is given. Source: torch.linalg.pinv.
@@ -157,14 +152,9 @@ class Rank(Function):
 @numpy_spelling
 @composite
 def matrix_rank(
-    A: Tensor,
-    tol: Any = None,
-    hermitian: bool = False,
-    *,
-    atol: Any = None,
-    rtol: Any = None,
+    A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None,
     out: Tensor | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """The rank of each matrix (int64): its singular values above max(atol, rtol · the largest).
 
     atol (tol) and rtol default as in `linalg.pinv`. Source: torch.linalg.matrix_rank.

@@ -176,14 +176,9 @@ def _extreme(x: Tensor, dim: int, ord: float) -> Tensor:
 @numpy_spelling
 @composite
 def linalg_norm(
-    A: Tensor,
-    ord: Any = None,
-    dim: Any = None,
-    keepdim: bool = False,
-    *,
-    dtype: Dtype = None,
+    A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Dtype = None,
     out: Tensor | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """`vector_norm` over one dim, `matrix_norm` over two; without ord the 2-norm of all elements.
 
     With ord and without dim, of one or two dimensions. Source: torch.linalg.norm.
@@ -206,13 +201,9 @@ def linalg_norm(
 
 
 def norm(
-    input: Tensor,
-    p: Any = "fro",
-    dim: Any = None,
-    keepdim: bool = False,
-    out: Tensor | None = None,
+    input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Tensor | None = None,
     dtype: Dtype = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """The p-norm of all elements, over whatever dimensions; "nuc" is a matrix's. Source: torch.norm.
 
     >>> torch.norm(torch.tensor([[3.0, 0.0], [0.0, 4.0]]), p=1)

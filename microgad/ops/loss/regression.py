@@ -194,13 +194,9 @@ def poisson_nll_loss(
 
 @composite
 def gaussian_nll_loss(
-    input: Tensor,
-    target: Tensor,
-    var: Tensor | float,
-    full: bool = False,
-    eps: float = 1e-6,
+    input: Tensor, target: Tensor, var: Tensor | float, full: bool = False, eps: float = 1e-6,
     reduction: str | int = "mean",
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """½ (log var + (input - target)² / var), var being at least eps; full adds ½ log 2π. Source: torch.nn.functional.
 
     var is a number or has input's shape, or that without its last dimension, or with one dimension of size 1. Raises

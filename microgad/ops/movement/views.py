@@ -116,15 +116,9 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
 
 @numpy_spelling
 def slice_scatter(
-    input: Tensor,
-    src: Tensor,
-    dim: int = 0,
-    start: int | None = None,
-    end: int | None = None,
-    step: int = 1,
-    *,
+    input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1, *,
     out: Tensor | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """A copy of input with src as every step-th of its slices along dim. Source: torch.slice_scatter.
 
     >>> torch.slice_scatter(torch.zeros(3), torch.ones(2), 0, 0, None, 2)

@@ -63,13 +63,9 @@ def bernoulli(
 
 @tensors_only
 def multinomial(
-    input: Tensor,
-    num_samples: int,
-    replacement: bool = False,
-    *,
-    generator: Generator | None = None,
+    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None,
     out: Tensor | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Indices (int64) drawn with the weights in each row of input. Source: torch.multinomial.
 
     >>> _ = torch.manual_seed(2024)

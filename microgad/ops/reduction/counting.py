@@ -143,12 +143,9 @@ def unique(
 ) -> Any: ...  # fmt: skip
 @tensors_only
 def unique(
-    input: Tensor,
-    sorted: bool = True,
-    return_inverse: bool = False,
-    return_counts: bool = False,
+    input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False,
     dim: int | None = None,
-) -> Any:
+) -> Any:  # fmt: skip
     """The values that occur, in order, each once; with a dim the slices. Source: torch.unique.
 
     Then, where asked for, at which of them each element of input is, and how often each occurs. NaNs all differ. The

@@ -85,14 +85,9 @@ def _range(op: str, x: Any, bins: int, given: tuple[float, float] | None, margin
 
 @tensors_only
 def histogram(
-    input: Tensor,
-    bins: int | Tensor = 100,
-    *,
-    range: tuple[float, float] | None = None,
-    weight: Tensor | None = None,
-    density: bool = False,
-    out: Any = None,
-) -> return_types.histogram:
+    input: Tensor, bins: int | Tensor = 100, *, range: tuple[float, float] | None = None, weight: Tensor | None = None,
+    density: bool = False, out: Any = None,
+) -> return_types.histogram:  # fmt: skip
     """(hist, bin_edges): how many elements, or what weight of them, is in each bin. Source: torch.histogram.
 
     Bins are the edges, or how many equal ones there are in a range. The last includes its right edge.
@@ -107,13 +102,9 @@ def histogram(
 
 @tensors_only
 def histogramdd(
-    input: Tensor,
-    bins: int | Sequence[int] | Sequence[Tensor],
-    *,
-    range: Sequence[float] | None = None,
-    weight: Tensor | None = None,
-    density: bool = False,
-) -> return_types.histogramdd:
+    input: Tensor, bins: int | Sequence[int] | Sequence[Tensor], *, range: Sequence[float] | None = None,
+    weight: Tensor | None = None, density: bool = False,
+) -> return_types.histogramdd:  # fmt: skip
     """(hist, bin_edges) of points (..., D): how many are in each cell. Source: torch.histogramdd.
 
     >>> torch.histogramdd(torch.tensor([[0.0, 1.0], [1.0, 0.0]]), bins=[2, 2]).hist
@@ -193,15 +184,9 @@ def _equal_bins(x: Any, edges: Any) -> Any:
 
 @tensors_only
 def searchsorted(
-    sorted_sequence: Tensor,
-    input: Tensor | float,
-    *,
-    out_int32: bool = False,
-    right: bool = False,
-    side: str | None = None,
-    sorter: Tensor | None = None,
-    out: Tensor | None = None,
-) -> Tensor:
+    sorted_sequence: Tensor, input: Tensor | float, *, out_int32: bool = False, right: bool = False,
+    side: str | None = None, sorter: Tensor | None = None, out: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """Where input's elements would go into lines in order, (..., N) and (..., M) -> (..., M).
 
     Before equal elements, or behind them (right=True). A line alone serves any input. Source: torch.searchsorted.
@@ -258,13 +243,9 @@ def _stepwise(lines: Any, values: Any, right: bool) -> Any:
 
 @tensors_only
 def bucketize(
-    input: Tensor | float,
-    boundaries: Tensor,
-    *,
-    out_int32: bool = False,
-    right: bool = False,
+    input: Tensor | float, boundaries: Tensor, *, out_int32: bool = False, right: bool = False,
     out: Tensor | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """In which bucket between boundaries each element is: `searchsorted`. Source: torch.bucketize.
 
     >>> torch.bucketize(torch.tensor([3, 6, 9]), torch.tensor([1, 3, 5, 7, 9]))

@@ -25,14 +25,9 @@ _ROUNDED: dict[str, Any] = {"lower": np.floor, "higher": np.ceil, "nearest": np.
 @numpy_spelling
 @composite
 def quantile(
-    input: Tensor,
-    q: Tensor | float,
-    dim: int | None = None,
-    keepdim: bool = False,
-    *,
-    interpolation: str = "linear",
+    input: Tensor, q: Tensor | float, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear",
     out: Tensor | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """The q-quantiles along dim (of all elements by default), q in [0, 1]; several q come first.
 
     Between two elements it is linear, lower, higher, midpoint or nearest. NaN gives NaN. Source: torch.quantile.
@@ -46,14 +41,9 @@ def quantile(
 @numpy_spelling
 @composite
 def nanquantile(
-    input: Tensor,
-    q: Tensor | float,
-    dim: int | None = None,
-    keepdim: bool = False,
-    *,
-    interpolation: str = "linear",
+    input: Tensor, q: Tensor | float, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear",
     out: Tensor | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """`quantile` of what is not NaN. Source: torch.nanquantile.
 
     >>> torch.nanquantile(torch.tensor([1.0, torch.nan, 4.0]), 0.5)

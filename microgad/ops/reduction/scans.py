@@ -207,14 +207,9 @@ class Diff(LinearMap):
 @numpy_spelling
 @composite
 def diff(
-    input: Tensor,
-    n: int = 1,
-    dim: int = -1,
-    prepend: Tensor | None = None,
-    append: Tensor | None = None,
-    *,
+    input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None, *,
     out: Tensor | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """The differences of neighbours along dim, taken n times; of booleans whether they differ. Source: torch.diff.
 
     >>> torch.diff(torch.tensor([1, 4, 9, 16]), n=2)

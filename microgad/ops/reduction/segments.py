@@ -29,16 +29,9 @@ _REDUCED: dict[str, tuple[Any, Any, float]] = {
 
 @composite
 def segment_reduce(
-    data: Tensor,
-    reduce: str,
-    *,
-    lengths: Tensor | None = None,
-    indices: Tensor | None = None,
-    offsets: Tensor | None = None,
-    axis: int = 0,
-    unsafe: bool = False,
-    initial: float | None = None,
-) -> Tensor:
+    data: Tensor, reduce: str, *, lengths: Tensor | None = None, indices: Tensor | None = None,
+    offsets: Tensor | None = None, axis: int = 0, unsafe: bool = False, initial: float | None = None,
+) -> Tensor:  # fmt: skip
     """The sum, mean, max, min or prod of segments along axis, given by lengths or offsets.
 
     Raises RuntimeError for lengths that don't add up to data's, unless `unsafe`. Source: torch.segment_reduce.

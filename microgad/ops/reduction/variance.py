@@ -129,14 +129,9 @@ def _var(
 
 @numpy_spelling
 def var(
-    input: Tensor,
-    dim: Dim = None,
-    unbiased: bool | None = None,
-    keepdim: bool = False,
-    *,
-    correction: float | None = None,
-    out: Tensor | None = None,
-) -> Tensor:
+    input: Tensor, dim: Dim = None, unbiased: bool | None = None, keepdim: bool = False, *,
+    correction: float | None = None, out: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """The variance over dim, of the sum of squares over n - correction, which is 1 by default. Source: torch.var.
 
     >>> torch.var(torch.tensor([1.0, 2.0, 4.0]))
@@ -147,14 +142,9 @@ def var(
 
 @numpy_spelling
 def var_mean(
-    input: Tensor,
-    dim: Dim = None,
-    unbiased: bool | None = None,
-    keepdim: bool = False,
-    *,
-    correction: float | None = None,
-    out: Any = None,
-) -> tuple[Tensor, Tensor]:
+    input: Tensor, dim: Dim = None, unbiased: bool | None = None, keepdim: bool = False, *,
+    correction: float | None = None, out: Any = None,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """The variance and the mean over dim. Source: torch.var_mean.
 
     >>> torch.var_mean(torch.tensor([1.0, 3.0]))
@@ -166,14 +156,9 @@ def var_mean(
 @numpy_spelling
 @composite
 def std(
-    input: Tensor,
-    dim: Dim = None,
-    unbiased: bool | None = None,
-    keepdim: bool = False,
-    *,
-    correction: float | None = None,
-    out: Tensor | None = None,
-) -> Tensor:
+    input: Tensor, dim: Dim = None, unbiased: bool | None = None, keepdim: bool = False, *,
+    correction: float | None = None, out: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """The standard deviation over dim: the root of `var`. Where it is 0 its derivative is 0. Source: torch.std.
 
     >>> torch.std(torch.tensor([1.0, 2.0, 4.0]))
@@ -184,14 +169,9 @@ def std(
 
 @numpy_spelling
 def std_mean(
-    input: Tensor,
-    dim: Dim = None,
-    unbiased: bool | None = None,
-    keepdim: bool = False,
-    *,
-    correction: float | None = None,
-    out: Any = None,
-) -> tuple[Tensor, Tensor]:
+    input: Tensor, dim: Dim = None, unbiased: bool | None = None, keepdim: bool = False, *,
+    correction: float | None = None, out: Any = None,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """The standard deviation and the mean over dim. Source: torch.std_mean.
 
     >>> torch.std_mean(torch.tensor([1.0, 3.0]))

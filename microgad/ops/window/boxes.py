@@ -48,13 +48,10 @@ class BoxMax(Gather):
 
 @composite
 def fractional_max_pool2d(
-    input: Tensor,
-    kernel_size: Size,
-    output_size: Size | None = None,
-    output_ratio: float | Sequence[float] | None = None,
-    return_indices: bool = False,
+    input: Tensor, kernel_size: Size, output_size: Size | None = None,
+    output_ratio: float | Sequence[float] | None = None, return_indices: bool = False,
     _random_samples: Tensor | None = None,
-) -> Any:
+) -> Any:  # fmt: skip
     """The largest value of OH · OW windows at places drawn for each channel, (N, C, H, W) -> (N, C, OH, OW).
 
     The size is output_size, or output_ratio times the input's. Source: torch.nn.functional.fractional_max_pool2d.
@@ -68,13 +65,10 @@ def fractional_max_pool2d(
 
 @composite
 def fractional_max_pool3d(
-    input: Tensor,
-    kernel_size: Size,
-    output_size: Size | None = None,
-    output_ratio: float | Sequence[float] | None = None,
-    return_indices: bool = False,
+    input: Tensor, kernel_size: Size, output_size: Size | None = None,
+    output_ratio: float | Sequence[float] | None = None, return_indices: bool = False,
     _random_samples: Tensor | None = None,
-) -> Any:
+) -> Any:  # fmt: skip
     """The same of a volume, (N, C, D, H, W) -> (N, C, OD, OH, OW). Source: torch.nn.functional.fractional_max_pool3d.
 
     >>> F.fractional_max_pool3d(torch.arange(8.0).reshape(1, 2, 2, 2), 1, output_size=1)
@@ -88,14 +82,9 @@ fractional_max_pool3d_with_indices = with_indices(fractional_max_pool3d)
 
 
 def _fractional(
-    dims: int,
-    input: Tensor,
-    kernel_size: Size,
-    output_size: Size | None,
-    output_ratio: float | Sequence[float] | None,
-    return_indices: bool,
-    samples: Tensor | None,
-) -> Any:
+    dims: int, input: Tensor, kernel_size: Size, output_size: Size | None, output_ratio: float | Sequence[float] | None,
+    return_indices: bool, samples: Tensor | None,
+) -> Any:  # fmt: skip
     op = f"fractional_max_pool{dims}d"
     if output_size is None and output_ratio is None:
         raise refusal(op, "output_size or output_ratio must be given")

@@ -156,14 +156,9 @@ def channel_sums(x: Any) -> Any:
 
 @tensors_only
 def conv1d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Size = 1,
-    padding: Size | str = 0,
-    dilation: Size = 1,
-    groups: int = 1,
-) -> Tensor:
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1, padding: Size | str = 0,
+    dilation: Size = 1, groups: int = 1,
+) -> Tensor:  # fmt: skip
     """Cross-correlate (N, C, L) with O filters (O, C/groups, K): (N, O, OL). Otherwise as conv2d.
 
     Source: torch.nn.functional.conv1d.
@@ -176,14 +171,9 @@ def conv1d(
 
 @tensors_only
 def conv2d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Size = 1,
-    padding: Size | str = 0,
-    dilation: Size = 1,
-    groups: int = 1,
-) -> Tensor:
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1, padding: Size | str = 0,
+    dilation: Size = 1, groups: int = 1,
+) -> Tensor:  # fmt: skip
     """Cross-correlate (N, C, H, W) with O filters (O, C/groups, KH, KW): (N, O, OH, OW).
 
     `padding` is of zeros: ints, "valid" (none) or "same" (the output has the input's size; stride 1 only). Without a
@@ -200,14 +190,9 @@ def conv2d(
 
 @tensors_only
 def conv3d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Size = 1,
-    padding: Size | str = 0,
-    dilation: Size = 1,
-    groups: int = 1,
-) -> Tensor:
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1, padding: Size | str = 0,
+    dilation: Size = 1, groups: int = 1,
+) -> Tensor:  # fmt: skip
     """Cross-correlate (N, C, D, H, W) with O filters (O, C/groups, KD, KH, KW): (N, O, OD, OH, OW). As conv2d.
 
     Source: torch.nn.functional.conv3d.
@@ -221,15 +206,9 @@ def conv3d(
 
 @tensors_only
 def conv_transpose1d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Size = 1,
-    padding: Size = 0,
-    output_padding: Size = 0,
-    groups: int = 1,
-    dilation: Size = 1,
-) -> Tensor:
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1, padding: Size = 0,
+    output_padding: Size = 0, groups: int = 1, dilation: Size = 1,
+) -> Tensor:  # fmt: skip
     """The adjoint of conv1d in its input, (N, C, L), (C, O/groups, K) -> (N, O, OL). Otherwise as conv_transpose2d.
 
     Source: torch.nn.functional.conv_transpose1d.
@@ -242,15 +221,9 @@ def conv_transpose1d(
 
 @tensors_only
 def conv_transpose2d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Size = 1,
-    padding: Size = 0,
-    output_padding: Size = 0,
-    groups: int = 1,
-    dilation: Size = 1,
-) -> Tensor:
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1, padding: Size = 0,
+    output_padding: Size = 0, groups: int = 1, dilation: Size = 1,
+) -> Tensor:  # fmt: skip
     """The adjoint of conv2d in its input, (N, C, H, W), (C, O/groups, KH, KW) -> (N, O, OH, OW).
 
     OH = (H - 1) · stride - 2 · padding + dilation · (KH - 1) + output_padding + 1. Source:
@@ -265,15 +238,9 @@ def conv_transpose2d(
 
 @tensors_only
 def conv_transpose3d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Size = 1,
-    padding: Size = 0,
-    output_padding: Size = 0,
-    groups: int = 1,
-    dilation: Size = 1,
-) -> Tensor:
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1, padding: Size = 0,
+    output_padding: Size = 0, groups: int = 1, dilation: Size = 1,
+) -> Tensor:  # fmt: skip
     """The adjoint of conv3d in its input, (N, C, D, H, W), (C, O/groups, KD, KH, KW) -> (N, O, OD, OH, OW).
 
     Otherwise as conv_transpose2d. Source: torch.nn.functional.conv_transpose3d.
@@ -285,16 +252,9 @@ def conv_transpose3d(
 
 
 def convolution(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: Size,
-    padding: Size,
-    dilation: Size,
-    transposed: bool,
-    output_padding: Size,
-    groups: int,
-) -> Tensor:
+    input: Tensor, weight: Tensor, bias: Tensor | None, stride: Size, padding: Size, dilation: Size, transposed: bool,
+    output_padding: Size, groups: int,
+) -> Tensor:  # fmt: skip
     """Any of conv1d to conv_transpose3d, by weight's dimensions and `transposed`. Source: torch.convolution.
 
     >>> torch.convolution(torch.ones(1, 1, 3), torch.ones(1, 1, 2), None, [1], [0], [1], False, [0], 1)

@@ -43,16 +43,9 @@ class Window(_Fields):
 
     @classmethod
     def pooling(
-        cls,
-        op: str,
-        dims: int,
-        size: Any,
-        kernel: Size,
-        stride: Size | None,
-        padding: Size,
-        dilation: Size,
+        cls, op: str, dims: int, size: Any, kernel: Size, stride: Size | None, padding: Size, dilation: Size,
         ceil_mode: bool,
-    ) -> Window:
+    ) -> Window:  # fmt: skip
         """The window of a pooling."""
         kernel = numbers(op, "kernel_size", kernel, dims)
         stride = steps(op, stride, kernel)

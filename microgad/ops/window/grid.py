@@ -190,12 +190,8 @@ def reflected(at: Any, size: Any, align: bool) -> tuple[Any, Any]:
 
 @composite
 def grid_sample(
-    input: Tensor,
-    grid: Tensor,
-    mode: str = "bilinear",
-    padding_mode: str = "zeros",
-    align_corners: bool | None = None,
-) -> Tensor:
+    input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None,
+) -> Tensor:  # fmt: skip
     """Values of (N, C, H, W) at places (N, OH, OW, 2), x and y in [-1, 1]: (N, C, OH, OW). Volumes have x, y and z.
 
     Modes: "bilinear", "nearest", "bicubic" (of planes). Outside are zeros, the border's values, or reflections. With

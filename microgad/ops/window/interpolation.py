@@ -24,14 +24,9 @@ PLAIN = ("nearest", "nearest-exact", "area")  # modes that don't interpolate
 
 @composite
 def interpolate(
-    input: Tensor,
-    size: int | Sequence[int] | None = None,
-    scale_factor: Scale = None,
-    mode: str = "nearest",
-    align_corners: bool | None = None,
-    recompute_scale_factor: bool | None = None,
-    antialias: bool = False,
-) -> Tensor:
+    input: Tensor, size: int | Sequence[int] | None = None, scale_factor: Scale = None, mode: str = "nearest",
+    align_corners: bool | None = None, recompute_scale_factor: bool | None = None, antialias: bool = False,
+) -> Tensor:  # fmt: skip
     """Resize the last dimensions of (N, C, L), (N, C, H, W) or (N, C, D, H, W) to `size`, or `scale_factor` times.
 
     Modes: "nearest", "nearest-exact", "area"; "linear" of lines, "bilinear" and "bicubic" of planes, "trilinear" of
@@ -96,12 +91,9 @@ def _check(op: str, input: Tensor, mode: str, align_corners: bool | None, antial
 
 
 def upsample(
-    input: Tensor,
-    size: int | Sequence[int] | None = None,
-    scale_factor: Scale = None,
-    mode: str = "nearest",
+    input: Tensor, size: int | Sequence[int] | None = None, scale_factor: Scale = None, mode: str = "nearest",
     align_corners: bool | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """`interpolate`, under its old name. Source: torch.nn.functional.upsample.
 
     >>> F.upsample(torch.tensor([[[1.0, 3.0]]]), 4)

@@ -153,14 +153,9 @@ def _max_pooling(pool: Callable[..., Any]) -> _MaxPool:
 
 @_max_pooling
 def max_pool1d(
-    input: Tensor,
-    kernel_size: Size,
-    stride: Size | None = None,
-    padding: Size = 0,
-    dilation: Size = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
+    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
+    ceil_mode: bool = False, return_indices: bool = False,
+) -> Any:  # fmt: skip
     """The largest value of each window, (N, C, L) -> (N, C, OL). Otherwise as max_pool2d.
 
     Source: torch.nn.functional.max_pool1d.
@@ -175,14 +170,9 @@ def max_pool1d(
 
 @_max_pooling
 def max_pool2d(
-    input: Tensor,
-    kernel_size: Size,
-    stride: Size | None = None,
-    padding: Size = 0,
-    dilation: Size = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
+    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
+    ceil_mode: bool = False, return_indices: bool = False,
+) -> Any:  # fmt: skip
     """The largest value of each window, (N, C, H, W) -> (N, C, OH, OW). Source: torch.nn.functional.max_pool2d.
 
     The stride is the kernel's size by default; the padding is of -inf. At a tie the first one has the gradient. With
@@ -199,14 +189,9 @@ def max_pool2d(
 
 @_max_pooling
 def max_pool3d(
-    input: Tensor,
-    kernel_size: Size,
-    stride: Size | None = None,
-    padding: Size = 0,
-    dilation: Size = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
+    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
+    ceil_mode: bool = False, return_indices: bool = False,
+) -> Any:  # fmt: skip
     """The largest value of each window, (N, C, D, H, W) -> (N, C, OD, OH, OW). Otherwise as max_pool2d.
 
     Source: torch.nn.functional.max_pool3d.
@@ -255,13 +240,9 @@ max_pool3d_with_indices = with_indices(max_pool3d)
 
 @tensors_only
 def avg_pool1d(
-    input: Tensor,
-    kernel_size: Size,
-    stride: Size | None = None,
-    padding: Size = 0,
-    ceil_mode: bool = False,
+    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False,
     count_include_pad: bool = True,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """The mean of each window, (N, C, L) -> (N, C, OL). Otherwise as avg_pool2d. Source: torch.avg_pool1d.
 
     >>> F.avg_pool1d(torch.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
@@ -273,16 +254,9 @@ def avg_pool1d(
 
 @tensors_only
 def avg_pool2d(
-    input: Tensor,
-    kernel_size: Size,
-    stride: Size | None = None,
-    padding: Size = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-    *,
-    out: Tensor | None = None,
-) -> Tensor:
+    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor_override: int | None = None, *, out: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """The mean of each window, (N, C, H, W) -> (N, C, OH, OW). Source: torch.nn.functional.avg_pool2d.
 
     The stride is the kernel's size by default; the padding, of zeros, counts unless count_include_pad is false;
@@ -300,16 +274,9 @@ def avg_pool2d(
 
 @tensors_only
 def avg_pool3d(
-    input: Tensor,
-    kernel_size: Size,
-    stride: Size | None = None,
-    padding: Size = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-    *,
-    out: Tensor | None = None,
-) -> Tensor:
+    input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor_override: int | None = None, *, out: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """The mean of each window, (N, C, D, H, W) -> (N, C, OD, OH, OW). Otherwise as avg_pool2d.
 
     Source: torch.nn.functional.avg_pool3d.

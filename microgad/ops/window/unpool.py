@@ -39,13 +39,9 @@ class MaxUnpool(Function):
 
 @composite
 def max_unpool1d(
-    input: Tensor,
-    indices: Tensor,
-    kernel_size: Size,
-    stride: Size | None = None,
-    padding: Size = 0,
+    input: Tensor, indices: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
     output_size: Sequence[int] | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Values put back where max_pool1d found them, among zeros, (N, C, L) -> (N, C, OL). As max_unpool2d.
 
     Source: torch.nn.functional.max_unpool1d.
@@ -58,13 +54,9 @@ def max_unpool1d(
 
 @composite
 def max_unpool2d(
-    input: Tensor,
-    indices: Tensor,
-    kernel_size: Size,
-    stride: Size | None = None,
-    padding: Size = 0,
+    input: Tensor, indices: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
     output_size: Sequence[int] | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Values put back where max_pool2d found them, among zeros, (N, C, H, W) -> (N, C, OH, OW).
 
     output_size, with or without N and C, chooses among the sizes that pool to input's. Raises ValueError for any other
@@ -79,13 +71,9 @@ def max_unpool2d(
 
 @composite
 def max_unpool3d(
-    input: Tensor,
-    indices: Tensor,
-    kernel_size: Size,
-    stride: Size | None = None,
-    padding: Size = 0,
+    input: Tensor, indices: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
     output_size: Sequence[int] | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """The same of a volume, (N, C, D, H, W) -> (N, C, OD, OH, OW). Source: torch.nn.functional.max_unpool3d.
 
     >>> F.max_unpool3d(torch.tensor([[[[5.0]]]]), torch.tensor([[[[1]]]]), (1, 1, 2))
