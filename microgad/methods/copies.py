@@ -29,7 +29,8 @@ class Copies:
 
     def __copy__(self: Tensor) -> Tensor:
         copied: Tensor = rebuilt(type(self), self.array, self.requires_grad, _own(self))
-        copied.version = self._counter()  # the memory is the same
+        if not self.is_inference():
+            copied.version = self._counter()  # the memory is the same
         return copied
 
     def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 import microgad
@@ -107,6 +109,16 @@ def a_model_made_there_is_not_trained(t, nn):
         layer = nn.Linear(3, 1)
     assert layer.weight.requires_grad
     layer(leaf(t, 3).float())
+
+
+@programs
+def a_copy_of_the_same_memory_made_outside_is_normal(t, nn):
+    with t.inference_mode():
+        x = t.ones(2)
+        inside = copy.copy(x)
+    outside = copy.copy(x)
+    outside.add_(1)
+    return x, inside.is_inference(), outside.is_inference()
 
 
 def test_writes_are_counted_where_a_tape_is_recorded():

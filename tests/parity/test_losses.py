@@ -79,6 +79,21 @@ def test_classes(name, shape, data, dtype, seed):
     )
 
 
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("ignored", [-100, 0, 1])
+@pytest.mark.parametrize("weights", [(0, 0, 1), (0, 1, 0), (np.inf, 1, 0), (np.nan, 1, 0), (1, -1, 0)])
+@pytest.mark.parametrize("first", [1, np.inf, np.nan])
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
+def test_weights_that_add_up_to_nothing(name, first, weights, ignored, reduction):
+    """What isn't counted has a gradient of 0 whatever there is; what counts with a weight of 0 has that of 0 / 0."""
+    arrays = [np.array([[first, 0.5, 2], [1, 2, 3]]), np.array([0, 1]), np.array(weights, float)]
+    check(
+        lambda x, target, weight: getattr(loss, name)(x, target, weight, ignore_index=ignored, reduction=reduction),
+        lambda x, target, weight: getattr(theirs, name)(x, target, weight, ignore_index=ignored, reduction=reduction),
+        arrays,
+    )
+
+
 @given(batches.filter(lambda shape: shape[0]), st.data(), dtypes, seeds)
 def test_probabilities(shape, data, dtype, seed):
     """Derivatives of input, target and weight."""

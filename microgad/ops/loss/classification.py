@@ -39,7 +39,7 @@ class CrossEntropy(Function):
     symbol = "cross entropy"
 
     def forward(self, input, target, weight):
-        classes, self.row_weights = _rows(input, target, weight, self.ignore_index)
+        classes, self.counted, self.row_weights = _rows(input, target, weight, self.ignore_index)
         self.divisor = _divisor(classes, self.row_weights)
         x = _classes_first(input)
         self.peak = x.max(0) if x.size else x.sum(0)
@@ -49,10 +49,10 @@ class CrossEntropy(Function):
         exps = np.exp(shifted, out=shifted)
         self.exps = exps if exps.size <= KEPT else None
         self.total = _sum_of_first(exps)
-        return reduced(np.log(self.total) - own, self.row_weights, self.divisor, self.reduction)
+        return reduced(np.log(self.total) - own, self.counted, self.row_weights, self.divisor, self.reduction)
 
-    def grad_input(self, grad, input, target, row_weights, divisor, peak, total, exps):
-        target, scale = _scaled(grad, target, row_weights, divisor, self)
+    def grad_input(self, grad, input, target, counted, row_weights, divisor, peak, total, exps):
+        target, scale = _scaled(grad, target, counted, row_weights, divisor, self)
         gradient = np.empty_like(input, order="C")
         x, out = _classes_first(input), gradient.swapaxes(0, 1)
         part = out if x.base is not None else np.empty_like(x)
@@ -65,8 +65,8 @@ class CrossEntropy(Function):
             out[...] = part
         return gradient
 
-    def decomposition(self, input, target, row_weights, divisor):
-        return _picked(LogSoftmax.apply(input, axis=1), target, row_weights, divisor, self)
+    def decomposition(self, input, target, counted, row_weights, divisor):
+        return _picked(LogSoftmax.apply(input, axis=1), target, counted, row_weights, divisor, self)
 
 
 @tensors_only
@@ -105,12 +105,11 @@ def cross_entropy(
         return plainly(losses, reduction, "DivBackward1" if reduction == "mean" else "Neg")
     if label_smoothing == 0:
         return CrossEntropy.apply(input, target, weight, ignore_index=ignore_index, reduction=reduction)
-    classes, row_weights = _checked_rows("cross_entropy", input, target, weight, ignore_index)
+    classes, counted, row_weights = _checked_rows("cross_entropy", input, target, weight, ignore_index)
     smooth = np.full_like(input.array, label_smoothing / max(input.shape[1], 1))
     np.swapaxes(smooth, 0, 1)[_places(classes)] += 1 - label_smoothing
-    counted = None if row_weights is None else target.array != ignore_index
     losses = _of_probabilities(input, smooth, weight)
-    return called("Add", reduced(losses, counted, _divisor(classes, row_weights), reduction))
+    return called("Add", reduced(losses, counted, None, _divisor(classes, row_weights), reduction))
 
 
 def _of_probabilities(input: Tensor, target: Any, weight: Tensor | None) -> Tensor:
@@ -129,25 +128,26 @@ class NllLoss(Function):
     symbol, flat = "nll", Flat
 
     def forward(self, input, target, weight):
-        classes, self.row_weights = _rows(input, target, weight, self.ignore_index)
+        classes, self.counted, self.row_weights = _rows(input, target, weight, self.ignore_index)
         self.divisor = _divisor(classes, self.row_weights)
-        return reduced(-input.swapaxes(0, 1)[_places(classes)], self.row_weights, self.divisor, self.reduction)
+        losses = -input.swapaxes(0, 1)[_places(classes)]
+        return reduced(losses, self.counted, self.row_weights, self.divisor, self.reduction)
 
-    def grad_input(self, grad, target, row_weights, divisor):
-        target, scale = _scaled(-grad, target, row_weights, divisor, self)
+    def grad_input(self, grad, target, counted, row_weights, divisor):
+        target, scale = _scaled(-grad, target, counted, row_weights, divisor, self)
         out = np.zeros_like(grad, shape=self.sizes)
         out.swapaxes(0, 1)[_places(target)] = scale
         return out
 
-    def decomposition(self, input, target, row_weights, divisor):
-        return _picked(input, target, row_weights, divisor, self)
+    def decomposition(self, input, target, counted, row_weights, divisor):
+        return _picked(input, target, counted, row_weights, divisor, self)
 
 
-def _picked(x: Any, target: Any, row_weights: Any, divisor: Any, node: Any) -> Any:
+def _picked(x: Any, target: Any, counted: Any, row_weights: Any, divisor: Any, node: Any) -> Any:
     """(N, C, ...), int (N, ...) -> (N, ...), or their sum or mean: -x[target], in plain calls."""
-    if row_weights is not None:
-        target = _without_ignored(target, node.ignore_index)
-    return reduced(-np.swapaxes(x, 0, 1)[_places(target)], row_weights, divisor, node.reduction)
+    if counted is not None:
+        target = np.where(counted, target, 0)
+    return reduced(-np.swapaxes(x, 0, 1)[_places(target)], counted, row_weights, divisor, node.reduction)
 
 
 @tensors_only
@@ -215,8 +215,8 @@ def _unbatched(loss: Callable[..., Tensor], input: Tensor, target: Tensor, reduc
     return out.squeeze(0) if out.ndim else out
 
 
-def _rows(input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any]:
-    """The rows' classes, 0 where they are ignored, and the rows' weights, 0 there; None if all weigh 1. Bare arrays."""
+def _rows(input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any, Any]:
+    """The rows' classes, 0 where ignored; which ones count, None if all; their weights, None if all are 1. Bare."""
     if input.dtype.kind != "f":
         raise KindError(f"input must be floating-point, but is {input.dtype}")
     if input.ndim == 0:
@@ -236,38 +236,37 @@ def _rows(input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any,
     if weight is not None and weight.dtype != input.dtype:
         raise DtypeError(f"weight is {weight.dtype}, but input is {input.dtype}; convert weight")
     if all_within(target, count) and not 0 <= ignore_index < count:
-        return target, None if weight is None else weight[target]
-    classes = _without_ignored(target, ignore_index)
+        return target, None, None if weight is None else weight[target]
+    counted = target != ignore_index
+    classes = np.where(counted, target, 0)
     if not all_within(classes, count):
         wrong = classes[(classes < 0) | (classes >= count)].reshape(-1)[0]
         raise DimError(f"Target {wrong} is out of bounds: input has the classes 0 to {count - 1}")
     row_weights = np.ones_like(input, shape=target.shape) if weight is None else weight[classes]
-    return classes, selected(target != ignore_index, row_weights)
+    return classes, counted, selected(counted, row_weights)
 
 
-def _scaled(grad: Any, target: Any, row_weights: Any, divisor: Any, node: Any) -> tuple[Any, Any]:
+def _scaled(grad: Any, target: Any, counted: Any, row_weights: Any, divisor: Any, node: Any) -> tuple[Any, Any]:
     """The classes of rows, 0 where they are ignored, and the gradient of each row's unweighted loss, 0 there. Bare."""
     scale = grad / divisor if node.reduction == "mean" else grad
-    if row_weights is None:
+    if row_weights is not None:
+        scale = row_weights * scale
+    if counted is None:
         return target, scale
-    return _without_ignored(target, node.ignore_index), selected(row_weights != 0, row_weights * scale)
+    return np.where(counted, target, 0), selected(counted, scale)
 
 
 def _weight_rule(weight: Any, count: int) -> str:
     return f"weight must have shape ({count},), a weight for each class of input, but has shape {weight.shape}"
 
 
-def _checked_rows(op: str, input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> tuple[Any, Any]:
+def _checked_rows(op: str, input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> tuple[Any, ...]:
     """`_rows` of Tensors, for composites."""
     try:
         return _rows(input.array, target.array, None if weight is None else weight.array, ignore_index)
     except errors.FROM_FORWARD as error:
         names = ("input", "target", "weight")
         raise errors.in_forward(error, op, state.current().path, names, (input, target, weight)) from None
-
-
-def _without_ignored(target: Any, ignore_index: int) -> Any:
-    return np.where(target == ignore_index, 0, target)
 
 
 def _classes_first(x: Any) -> Any:

@@ -113,7 +113,7 @@ class MultiMarginLoss(Function):
             hinge *= hinge
         if weight is not None:
             hinge = hinge * weight[target][:, None]
-        return reduced(hinge.sum(1) / input.shape[1], None, len(input) or math.nan, self.reduction)
+        return reduced(hinge.sum(1) / input.shape[1], None, None, len(input) or math.nan, self.reduction)
 
     def _hinge(self, x: Any, target: Any) -> Any:
         """(N, C), bare: max(0, margin - own + x), 0 at the target."""
@@ -149,7 +149,7 @@ class MultiMarginLoss(Function):
             hinge = hinge * hinge
         if weight is not None:
             hinge = hinge * weight[target].reshape((-1, 1))
-        return reduced(hinge.sum(1) / input.shape[1], None, len(target) or math.nan, self.reduction)
+        return reduced(hinge.sum(1) / input.shape[1], None, None, len(target) or math.nan, self.reduction)
 
 
 def _check_kind(input: Any) -> None:
@@ -212,7 +212,7 @@ class MultilabelMarginLoss(Function):
         hinge, rows, _ = self._hinges(input, target)
         losses = np.zeros_like(input, shape=len(input))
         places.add(losses, (rows,), hinge.sum(1))
-        return reduced(losses / input.shape[1], None, len(input) or math.nan, self.reduction)
+        return reduced(losses / input.shape[1], None, None, len(input) or math.nan, self.reduction)
 
     def _hinges(self, x: Any, target: Any) -> tuple[Any, Any, Any]:
         """(L, C), bare, for L labels: max(0, 1 - own + x), 0 at labels; (L) twice: their rows and their classes."""
@@ -242,7 +242,7 @@ class MultilabelMarginLoss(Function):
         is_label = (_is_own(labels, n) & counts).any(1)
         own = np.take_along_axis(input, labels, 1).reshape((-1, n, 1))
         hinge = Select.apply(counts & ~is_label[:, None, :], Relu.apply(1 - own + input.reshape((-1, 1, n))))
-        return reduced(hinge.sum((1, 2)) / n, None, len(target) or math.nan, self.reduction)
+        return reduced(hinge.sum((1, 2)) / n, None, None, len(target) or math.nan, self.reduction)
 
 
 def _precede_the_end(target: Any) -> Any:

@@ -13,10 +13,12 @@ from ..elementwise import Select
 REDUCTIONS = ("none", "mean", "sum")  # by PyTorch's numbers, which functions on `torch` take
 
 
-def reduced(losses: Any, row_weights: Any, divisor: Any, reduction: str) -> Any:
-    """Weighted losses as they are, or their sum or mean."""
+def reduced(losses: Any, counted: Any, row_weights: Any, divisor: Any, reduction: str) -> Any:
+    """Weighted losses, 0 where they aren't counted, as they are, or their sum or mean."""
+    if counted is not None:
+        losses = Select.apply(counted, losses)
     if row_weights is not None:
-        losses = Select.apply(row_weights != 0, losses) * row_weights
+        losses = losses * row_weights
     if reduction == "none":
         return losses
     return losses.sum() / divisor if reduction == "mean" else losses.sum()

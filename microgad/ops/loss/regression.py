@@ -62,7 +62,7 @@ def mse_loss(
     if weight is None:
         return SquaredError.apply(input, target, reduction=reduction)
     losses = _weighted(SquaredError.apply(input, target, reduction="none"), input, weight)
-    return reduced(losses, None, weight.sum(), reduction)
+    return reduced(losses, None, None, weight.sum(), reduction)
 
 
 @tensors_only
@@ -82,7 +82,7 @@ def l1_loss(
     losses = (input - target).abs()
     if weight is None:
         return plainly(losses, reduction)
-    return reduced(_weighted(losses, input, weight), None, weight.sum(), reduction)
+    return reduced(_weighted(losses, input, weight), None, None, weight.sum(), reduction)
 
 
 def _check_operands(op: str, input: Tensor, target: Tensor) -> None:
