@@ -83,11 +83,15 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     A letter that comes twice in an operand means its diagonal; without `->` the result has the letters that come once.
     Operands and lists of axes may alternate instead, with a list for the result at the end. Source: torch.einsum.
 
-    Raises RuntimeError where the equation doesn't fit the operands.
+    Raises RuntimeError where the equation doesn't fit the operands, and where operands of two dtypes are summed over a
+    letter that both have: a product of theirs alone has the dtype of both together.
 
     >>> torch.einsum("ij,jk->ik", torch.ones(2, 3), torch.ones(3, 1))
     tensor([[3.],
             [3.]])
+    >>> torch.einsum("i,j->ij", torch.arange(2), torch.tensor([0.5, 1.0]))
+    tensor([[0.0000, 0.0000],
+            [0.5000, 1.0000]])
     """
     if isinstance(equation, core.Tensor):
         equation, operands = _spelled([equation, *operands])
@@ -95,7 +99,6 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
         operands = tuple(operands[0])
     if not operands:
         raise ArgumentError("einsum(): must provide at least one operand")
-    same_dtype("einsum()", *operands)
     terms, result = parsed(equation, tuple(x.ndim for x in operands))
     return _contracted(
         [_diagonals(x, term, i) for i, (x, term) in enumerate(zip(operands, terms, strict=True))], result
@@ -222,8 +225,8 @@ def _without(x: Tensor, labels: list[Any], size: dict[Any, int]) -> tuple[Tensor
 
 
 def _path(parts: list[tuple[Tensor, list[Any]]], result: Labels) -> list[tuple[int, ...]]:
-    """Which operands to contract, step by step: the cheapest order."""
-    if len(parts) <= 2:
+    """Which operands to contract, step by step: the cheapest order; of several dtypes PyTorch's, from left to right."""
+    if len(parts) <= 2 or len({x.array.dtype for x, _ in parts}) > 1:
         return [tuple(range(len(parts)))]
     return _cheapest(tuple((tuple(labels), tuple(x.shape)) for x, labels in parts), result)
 
@@ -253,6 +256,8 @@ def _pair(a: Any, b: Any, needed: set[Any], result: Labels | None) -> tuple[Tens
         batch = [label for label in of_x if label in of_y and label in needed]
         only = [[label for label in p if label not in q] for p, q in ((of_x, of_y), (of_y, of_x))]
         result = (*batch, *only[0], *only[1])
+    if not set(of_x).intersection(of_y) <= set(result):
+        same_dtype("einsum()", x, y)
     return Contract.apply(x, y, labels=(tuple(of_x), tuple(of_y), tuple(result))), list(result)
 
 

@@ -1,0 +1,40 @@
+"""Operands of several dtypes: what dtype comes out, and which gradients go back."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from .both import Programs  # noqa: E402
+
+programs = Programs()
+EQUATIONS = (
+    "i,j->ij", "i,j->", "i,j->j", "i,i->i", "i,i->", "i,j,k->ijk", "i,j,j->i", "i,j,i->j", "ij,j->i", "ij,i->ij",
+)  # fmt: skip
+KINDS = {"number": [1.5, -0.5, 2.0], "complex": [1.0 + 2j, -1j, 0.5], "count": [1, 2, 3], "mask": [True, False, True]}
+
+
+@programs
+def products_by_letters(T, nn):
+    def product(equation, kinds):
+        terms = equation.split("->")[0].split(",")
+        operands = [T.tensor(KINDS[kind]) for kind in kinds]
+        operands = [x.expand(3, 3) if len(term) == 2 else x for term, x in zip(terms, operands, strict=False)]
+        leaves = [x.clone().requires_grad_() if x.is_floating_point() or x.is_complex() else x for x in operands]
+        try:
+            result = T.einsum(equation, *leaves)
+        except RuntimeError:
+            return "refused"
+        if not result.requires_grad:
+            return (result,)
+        wanted = [x for x in leaves if x.requires_grad]
+        return (result, *T.autograd.grad((result * result.conj()).real.sum(), wanted))
+
+    kinds = list(KINDS)
+    return [product(equation, (a, b, a)) for equation in EQUATIONS for a in kinds for b in kinds if a != b]
+
+
+@pytest.mark.parametrize("name", list(programs))
+def test_as_in_torch(name):
+    programs.check(name)
