@@ -296,7 +296,7 @@ def test_safetensors_cut_anywhere() -> None:
 PROGRAM = """
 import torch, safetensors
 from safetensors import safe_open, SafetensorError
-from safetensors.torch import save_file, load_file, save_model, load_model, save, load
+from safetensors.torch import save_file, load_file, save_model, load_model, save, load, storage_ptr, storage_size
 torch.manual_seed(0)
 net = torch.nn.Linear(2, 3)
 with torch.no_grad():
@@ -311,6 +311,7 @@ with safe_open("w.safetensors", framework="pt", device="cpu") as f:
 save_model(net, "m.safetensors")
 print(load_model(net, "m.safetensors"))
 print(sorted(load(save(net.state_dict()))), safetensors.torch.load_file is load_file)
+print(storage_ptr(net.weight[1:]) == storage_ptr(net.weight), storage_size(net.weight[1:]))
 from safetensors.numpy import load_file as arrays
 print(arrays("w.safetensors")["bias"].shape)
 try:

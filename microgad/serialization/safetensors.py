@@ -327,6 +327,27 @@ def _sharing(tensors: Mapping[str, Tensor]) -> list[set[str]]:
     return groups
 
 
+def storage_ptr(tensor: Tensor) -> int:
+    """Where the memory that a Tensor lies in begins. Source: safetensors.torch.storage_ptr.
+
+    >>> from microgad.serialization.safetensors import storage_ptr
+    >>> x = torch.ones(4)
+    >>> storage_ptr(x[2:]) == storage_ptr(x)
+    True
+    """
+    return tensor.untyped_storage().data_ptr()
+
+
+def storage_size(tensor: Tensor) -> int:
+    """How many bytes that memory has. Source: safetensors.torch.storage_size.
+
+    >>> from microgad.serialization.safetensors import storage_size
+    >>> storage_size(torch.ones(4)[2:])
+    16
+    """
+    return tensor.untyped_storage().nbytes()
+
+
 def save_model(
     model: Any, filename: Path, metadata: Mapping[str, str] | None = None, force_contiguous: bool = True
 ) -> None:

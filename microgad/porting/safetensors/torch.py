@@ -1,8 +1,20 @@
 """safetensors.torch: Tensors in files, and modules' state dicts."""
 
 from ...lazy import absent as _absent
-from ...serialization.safetensors import load, load_file, load_model, safe_open, save, save_file, save_model
+from ...serialization.safetensors import (
+    load,
+    load_file,
+    load_model,
+    safe_open,
+    save,
+    save_file,
+    save_model,
+    storage_ptr,
+    storage_size,
+)  # fmt: skip
 
-__all__ = ["load", "load_file", "load_model", "safe_open", "save", "save_file", "save_model"]
+__all__ = [
+    "load", "load_file", "load_model", "safe_open", "save", "save_file", "save_model", "storage_ptr", "storage_size",
+]  # fmt: skip
 
 _absent(globals())
