@@ -13,6 +13,7 @@ from .devices import CPU as CPU
 from .devices import chosen as chosen
 from .devices import device as device
 from .errors import DeviceError
+from .hollow import META, NO_DATA, Hollow, NoValuesError
 from .slices import Stand
 
 
@@ -53,16 +54,20 @@ def as_array(x: Any) -> Any:
 
 def device_of(x: Any) -> device:
     """The device of an array."""
-    return device("cuda", x.device.id) if is_gpu(x) else CPU
+    return device("cuda", x.device.id) if is_gpu(x) else META if isinstance(x, Hollow) else CPU
 
 
 def to_device(x: Any, where: device | str | int | None) -> Any:
     """The array on a device: itself if it is there already."""
     where = device(where) if where is not None else CPU
+    if where.type == "meta":
+        return x if isinstance(x, Hollow) else Hollow(x)
+    if isinstance(x, Hollow):
+        raise NoValuesError(NO_DATA)
     if where.type == "cpu":
         return x.get() if is_gpu(x) else x
-    if where.type == "meta":
-        raise DeviceError("device 'meta': microgad has no tensors without values; leave the device out")
+    if where.type != "cuda":
+        raise DeviceError(f"device '{where}': microgad has no tensors there; 'cpu', 'cuda' (CuPy) and 'meta' are there")
     with _cupy().cuda.Device(where.index):
         return x.made_of(_cupy().asarray) if isinstance(x, Stand) else _cupy().asarray(x)
 

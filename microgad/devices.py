@@ -7,6 +7,9 @@ from typing import Any
 
 from .errors import DeviceError
 
+# The last are PyTorch's: names to compare with, since nothing is made there.
+KNOWN = ("cpu", "cuda", "meta", "mps", "xpu", "xla", "hpu", "mtia", "ipu", "vulkan", "hip", "maia", "privateuseone")
+
 
 class device:
     """Where an array lives: `device("cpu")`, `device("cuda")`, `device("cuda:1")`, `device("cuda", 1)`.
@@ -31,8 +34,8 @@ class device:
             raise DeviceError(f"invalid device: '{type}'{'' if index is None else f' with index {index}'}")
         if index is not None and index < 0:
             raise DeviceError(f"device index must not be negative, got {index}")
-        if kind not in ("cpu", "cuda", "meta"):  # meta is a name to compare with: nothing is made there
-            raise DeviceError(f"the device is 'cpu' or 'cuda' (CuPy), got '{type}'")
+        if kind not in KNOWN:
+            raise DeviceError(f"the device is 'cpu', 'cuda' (CuPy) or 'meta', got '{type}'")
         self.type = kind
         self.index = int(number) if number else index
 

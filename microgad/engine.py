@@ -94,8 +94,8 @@ def run(
             else:
                 try:
                     gradients = derive(node, grad, onward, create_graph)
-                except Apart:
-                    gradients = Apart.derivatives(node, grad, onward)
+                except Apart as apart:
+                    gradients = apart.derivatives(node, grad, onward, derive)
             if observer is not None:
                 observer.backward(node, list(gradients))  # what it keeps of them isn't written to
             for i, g in enumerate(gradients):

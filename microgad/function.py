@@ -169,12 +169,12 @@ class Function:
                     half |= type(each) is ndarray and each.dtype is not _FLOAT32 and each.dtype == HALF
                 out = in_single(self, arrays) if half else self.forward(*arrays)
                 settled = len(arrays) < 3
+        except Apart as apart:
+            out, settled = apart.forward(self, arrays), True
         except errors.FROM_FORWARD as error:
             if cls.promote is not None and (near := together(inputs)):
                 return cls.apply(*near, **settings)
             raise errors.in_forward(error, cls.__name__, state.path, cls.inputs, inputs, settings) from error
-        except Apart:
-            out, settled = Apart.forward(self, arrays), True
         if type(out) is not ndarray:
             if type(out) is tuple:
                 return self._several(inputs, arrays, edges, wanting, state, out)

@@ -12,6 +12,7 @@ import numpy as np
 
 from . import backend
 from .errors import ShapeError
+from .hollow import filled
 from .slices import Stand
 
 Geometry = tuple[tuple[int, ...], tuple[int, ...], int]
@@ -41,7 +42,7 @@ def elsewhere(x: Any, memory: Any, row: Any) -> Any:
 
 def address(x: Any) -> int:
     """Where in memory the first element is."""
-    return int(x.data.ptr if backend.is_gpu(x) else x.__array_interface__["data"][0])
+    return int(x.data.ptr if backend.is_gpu(x) else filled(x).__array_interface__["data"][0])
 
 
 def alone(x: Any) -> bool:

@@ -104,14 +104,15 @@ def format_tensor(
     """
     dtype = f"torch.{array.dtype.names[0] if array.dtype.names else array.dtype}"  # of what unheld.py has: its field's
     understood = {default_dtype}
-    if array.size:
+    valueless = device == "meta"
+    if array.size and not valueless:
         default_complex = "torch.complex128" if default_dtype == "torch.float64" else "torch.complex64"
         understood |= {default_complex, "torch.int64", "torch.bool"}
 
     suffixes = []
     if device is not None:
         suffixes.append(f"device='{device}'")
-    if array.ndim != 1 if array.size == 0 else _options.edgeitems == 0:  # the entries do not tell it
+    if valueless or (array.ndim != 1 if array.size == 0 else _options.edgeitems == 0):  # the entries do not tell it
         suffixes.append(f"size={tuple(array.shape)}")
     if dtype not in understood:
         suffixes.append(f"dtype={dtype}")
@@ -123,7 +124,7 @@ def format_tensor(
     own = kind.__module__.partition(".")[0] not in ("microgad", "torch", "builtins")
     prefix = f"{kind.__name__}(" if own else "tensor("
     indent = len(prefix)
-    text = prefix + format_array(array, indent)
+    text = prefix + ("..." if valueless else format_array(array, indent))
     column = len(text) - (text.rfind("\n") + 1) + len(", ")  # PyTorch counts the first comma twice
     for suffix in suffixes:
         if column + len(", ") + len(suffix) > _options.linewidth:

@@ -268,7 +268,7 @@ class Tensor(Methods):
             raise errors.GraphError(
                 "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead"
             )
-        if self.is_cuda:
+        if not self.is_cpu:
             raise TypeError(
                 f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy it first"
             )
@@ -293,7 +293,7 @@ class Tensor(Methods):
             self.array,
             kind=type(self),
             default_dtype=repr(dtypes.get_default_dtype()),
-            device=str(self.device) if self.is_cuda else None,
+            device=None if self.is_cpu else str(self.device),
             requires_grad=self.requires_grad,
             grad_fn=None if self.is_leaf else Function.name(self.node).rpartition("::")[2],
         )

@@ -34,6 +34,7 @@ FLOORS = [
         "notices",
     ],
     ["devices", "return_types", "slices"],
+    ["hollow"],
     ["backend", "dtypes", "printing"],
     [
         "plan",

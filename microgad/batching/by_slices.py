@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .. import engine
 from ..backend import is_array
 from ..function import Function, Packed
 from ..slices import Apart
@@ -34,7 +33,9 @@ def forward(node: Function, arrays: Sequence[Any]) -> Any:
     return _either(each_its_own, in_turn)
 
 
-def derivatives(node: Function, grad: Any, onward: Sequence[Function | None]) -> list[Any]:
+def derivatives(
+    node: Function, grad: Any, onward: Sequence[Function | None], derive: Callable[..., list[Any]]
+) -> list[Any]:
     """The gradients of a node's inputs, as `engine.derive` gives them, where that raised Apart: as in `forward`."""
     before = node.kept
     kept = before.unpack() if isinstance(before, Packed) else before
@@ -43,7 +44,7 @@ def derivatives(node: Function, grad: Any, onward: Sequence[Function | None]) ->
     def each_its_own() -> Any:
         node.kept = [own(x, level) for x in kept]
         try:
-            return engine.derive(node, own(grad, level), onward, False)
+            return derive(node, own(grad, level), onward, False)
         finally:
             node.kept = before
 
@@ -52,7 +53,7 @@ def derivatives(node: Function, grad: Any, onward: Sequence[Function | None]) ->
         for name in ("plan", "edges", "shape", "dtype", "path", "number"):
             setattr(one, name, getattr(node, name))
         one.kept, one.seen = part(list(kept), level, i), ()
-        return engine.derive(one, part(grad, level, i), onward, False)
+        return derive(one, part(grad, level, i), onward, False)
 
     found: list[Any] = _either(each_its_own, lambda: joined([of(i) for i in range(level.count)], level))
     return found

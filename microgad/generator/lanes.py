@@ -12,6 +12,7 @@ import numpy as np
 
 from ..contexts import holding
 from ..errors import GraphError
+from ..hollow import Hollow, emptied, filled
 from ..slices import Stand
 from .fills import empty_like
 from .stream import Generator, stream_of
@@ -125,11 +126,20 @@ def no_same_draw() -> GraphError:
     )
 
 
+def _not_drawn(draw: Callable[..., Any], reads: bool, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """What would have been drawn where there are no values: no number is taken from the stream."""
+    if not reads:
+        return given[0]
+    return emptied(draw(*filled(given), **{**options, "generator": Generator()}), ())
+
+
 def by_lanes(draw: F, reads: bool = False) -> F:
     """Decorate a draw so that in a mapping `Draws.made` makes it. `reads`: its first argument's values matter, too."""
 
     @functools.wraps(draw)
     def drawn(*given: Any, **options: Any) -> Any:
+        if given and isinstance(given[0], Hollow):
+            return _not_drawn(draw, reads, given, options)
         draws = _variable.get()
         if draws is None:
             return draw(*given, **options)

@@ -137,7 +137,12 @@ class Facts:
     @property
     def is_cpu(self: Tensor) -> bool:
         """Whether the array is NumPy's."""
-        return not self.is_cuda
+        return self.device.type == "cpu"
+
+    @property
+    def is_meta(self: Tensor) -> bool:
+        """Whether it has no values."""
+        return self.device.type == "meta"
 
     def get_device(self: Tensor) -> int:
         """The number of its GPU, -1 on the CPU."""
@@ -201,7 +206,7 @@ class Facts:
         return formats.strided
 
     # What a Tensor is not: other layouts, numbers and devices of PyTorch's.
-    is_sparse = is_sparse_csr = is_quantized = is_nested = is_meta = is_mkldnn = False
+    is_sparse = is_sparse_csr = is_quantized = is_nested = is_mkldnn = False
     is_mps = is_xpu = is_xla = is_ipu = is_maia = is_mtia = is_vulkan = False
 
     def to_dense(self: Tensor, dtype: Dtype = None, *, masked_grad: bool = True) -> Tensor:

@@ -189,4 +189,4 @@ class Movement:
 
     def data_ptr(self: Tensor) -> int:
         """The address of the first element, 0 where there is none."""
-        return memory.address(self.array) if self.array.size else 0
+        return memory.address(self.array) if self.array.size and not self.is_meta else 0

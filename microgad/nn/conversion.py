@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
@@ -65,8 +64,7 @@ class Convertible:
     ) -> Self:
         """To a device, a floating-point dtype (which integers ignore), or both: `to(device)`, `to(dtype)`, `to(like)`.
 
-        memory_format is of parameters and buffers that have four or five dimensions. "meta" leaves their shapes alone:
-        the values are NaN (0 of integers), take no memory, and wait for `functional_call` to put others in their place.
+        memory_format is of parameters and buffers that have four or five dimensions.
 
         >>> nn.Linear(2, 1).to(torch.float64).weight.dtype
         torch.float64
@@ -80,12 +78,9 @@ class Convertible:
 
         if device is not None:
             device = backend.device(device)  # which refuses what is none, where nothing is there to move as well
-        shapes_alone = device is not None and device.type == "meta"
 
         def convert(t: Tensor) -> Tensor:
             floating = t.array.dtype.kind in "fc"
-            if shapes_alone:
-                return t.new_full((), math.nan if floating else 0, dtype=kind if floating else None).expand(t.shape)
             there = t.to(device=device, dtype=kind if floating else None)
             return there.to(memory_format=memory_format) if t.ndim in (4, 5) else there
 

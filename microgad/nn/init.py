@@ -76,6 +76,8 @@ def trunc_normal_(
     >>> nn.init.trunc_normal_(torch.empty(100), std=5.0).abs().max() <= 2
     tensor(True)
     """
+    if tensor.is_meta:
+        return tensor
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn("trunc_normal_: mean is more than 2 std from [a, b]; the distribution may be off", stacklevel=2)
     with state.scope(grad_enabled=False):
@@ -277,6 +279,8 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     if tensor.numel() == 0:
         return tensor
     rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
+    if tensor.is_meta:
+        return tensor
     drawn = tensor.new_zeros(rows, columns).normal_(generator=generator).array
     q, r = np.linalg.qr(drawn.T if rows < columns else drawn)
     q = q * np.sign(np.diagonal(r))  # unique, and so uniform over all orthogonal matrices: Mezzadri (2007)

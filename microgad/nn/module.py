@@ -23,6 +23,7 @@ from .registration import offered
 from .registration import register_module_buffer_registration_hook as register_module_buffer_registration_hook
 from .registration import register_module_module_registration_hook as register_module_module_registration_hook
 from .registration import register_module_parameter_registration_hook as register_module_parameter_registration_hook
+from .saving import _EXTRA_STATE_KEY_SUFFIX as _EXTRA_STATE_KEY_SUFFIX
 from .saving import _IncompatibleKeys as _IncompatibleKeys
 
 _REGISTRIES = ("_parameters", "_buffers", "_modules")

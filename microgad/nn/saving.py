@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -15,7 +16,7 @@ from .parameter import is_lazy
 if TYPE_CHECKING:
     from .module import Module
 
-_EXTRA = "_extra_state"
+_EXTRA_STATE_KEY_SUFFIX = "_extra_state"
 
 
 class _Keys(NamedTuple):
@@ -61,7 +62,7 @@ def save_own(module: Module, destination: Any, prefix: str, keep_vars: bool) -> 
     for name, tensor in _persistent(module).items():
         destination[prefix + name] = tensor if keep_vars else tensor.detach()
     if hasattr(type(module), "get_extra_state"):
-        destination[prefix + _EXTRA] = module.get_extra_state()
+        destination[prefix + _EXTRA_STATE_KEY_SUFFIX] = module.get_extra_state()
 
 
 def _persistent(module: Module) -> dict[str, Tensor]:
@@ -136,7 +137,7 @@ def load_own(
             errors += [wrong] if wrong else []
         else:
             missing.append(key)
-    extra = prefix + _EXTRA
+    extra = prefix + _EXTRA_STATE_KEY_SUFFIX
     takes_extra = hasattr(type(module), "set_extra_state")
     sets_extra = takes_extra and extra in state_dict
     if takes_extra and not sets_extra:
@@ -173,6 +174,12 @@ def _taking(
         if target.requires_grad and not (value.is_floating_point() or value.is_complex()):
             return [], f"{key} is learned, but its value in the checkpoint is of {value.dtype}"
         return [partial(_assign, module, name, target, value)], ""
+    if not is_lazy(target) and target.is_meta and not value.is_meta:
+        warnings.warn(
+            f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in the current model, "
+            "which is a no-op. (Did you mean to pass `assign=True`?)",
+            stacklevel=2,
+        )
     shaped = [partial(target.materialize, value.shape)] if is_lazy(target) else []  # type: ignore[attr-defined]
     return [*shaped, partial(target.copy_, value.detach().to(device=target.device, dtype=target.dtype))], ""
 

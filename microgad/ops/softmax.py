@@ -12,6 +12,7 @@ from .. import backend, dtypes
 from .. import generator as draws
 from ..errors import KindError
 from ..function import Function
+from ..hollow import drawn_on
 from ..notices import warn
 from ..stand_ins import Dtype, Tensor
 from ..state import composite
@@ -128,7 +129,7 @@ def gumbel_softmax(
     """
     if eps != 1e-10:
         warn("`eps` parameter is deprecated and has no effect.")
-    drawn = draws.exponential_(np.empty(logits.array.shape, logits.array.dtype))
+    drawn = draws.exponential_(drawn_on(np.empty(logits.array.shape, logits.array.dtype), logits.device))
     noise = backend.to_device(-np.log(drawn), logits.device)
     soft = softmax((logits + noise) / tau, dim)
     if not hard:

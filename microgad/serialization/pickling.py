@@ -268,7 +268,7 @@ class Pickler:
         if id(owner) not in self._numbers:
             self._numbers[id(owner)] = len(self.storages)
             self._kept.append(owner)
-            self.storages.append(backend.to_numpy(memory))
+            self.storages.append(backend.to_device(memory, "cpu"))
         self._write(b"(")
         self._save("storage", place)
         self._global(f"torch {CLASS_OF[dtype]}" if typed else UNTYPED)  # type: ignore[index]

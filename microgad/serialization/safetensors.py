@@ -304,7 +304,7 @@ def _laid(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None) -> 
         place = [at, at := at + x.nbytes]
         header[name] = {"dtype": list(CODES)[rank], "shape": list(x.shape), "data_offsets": place}
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    return text + b" " * (-len(text) % 8), [backend.to_numpy(x.detach().array) for _, _, x in rows]
+    return text + b" " * (-len(text) % 8), [backend.to_device(x.detach().array, "cpu") for _, _, x in rows]
 
 
 def _write(file: Any, header: bytes, arrays: list[Any]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ... import backend, dtypes, formats, function
 from ...errors import ArgumentError, DtypeError, ShapeError
+from ...hollow import filled
 from ...size import Size
 from ...stand_ins import Device, Dtype, Tensor
 from ...storage import is_storage
@@ -223,7 +224,7 @@ def empty_like(
     >>> torch.empty_like(torch.zeros(2)).shape
     torch.Size([2])
     """
-    return finished(_like("empty_like", np.empty_like, input, dtype, options), device, requires_grad)
+    return _like("empty_like", np.empty_like, input, dtype, device, requires_grad, options)
 
 
 @tensors_only
@@ -235,7 +236,7 @@ def zeros_like(
     >>> torch.zeros_like(torch.tensor([1, 2]))
     tensor([0, 0])
     """
-    return finished(_like("zeros_like", np.zeros_like, input, dtype, options), device, requires_grad)
+    return _like("zeros_like", np.zeros_like, input, dtype, device, requires_grad, options)
 
 
 @tensors_only
@@ -247,7 +248,7 @@ def ones_like(
     >>> torch.ones_like(torch.tensor([1.5, 2.5]))
     tensor([1., 1.])
     """
-    return finished(_like("ones_like", np.ones_like, input, dtype, options), device, requires_grad)
+    return _like("ones_like", np.ones_like, input, dtype, device, requires_grad, options)
 
 
 @tensors_only
@@ -262,24 +263,28 @@ def full_like(
     """
     value = number("full_like", plain("full_like", "fill_value", fill_value), _kind(input, dtype))
     make = partial(np.full_like, fill_value=value)
-    return finished(_like("full_like", make, input, dtype, options), device, requires_grad)
+    return _like("full_like", make, input, dtype, device, requires_grad, options)
 
 
 def _kind(input: Tensor, dtype: Any) -> Any:
     return input.array.dtype if dtype is None else dtypes.of(dtype).dtype
 
 
-def _like(op: str, make: Callable[..., Any], input: Tensor, dtype: Any, options: dict[str, Any]) -> Any:
-    """An array in input's shape and order, or in that of a memory_format.
+def _like(
+    op: str, make: Callable[..., Any], input: Tensor, dtype: Any, device: Any, requires_grad: bool, options: Any
+) -> Tensor:
+    """A Tensor in input's shape and order, or in that of a memory_format.
 
     What is expanded has no place for other values: it is laid out anew.
     """
     refuse(op, options)
-    x, kind = input.array, _kind(input, dtype)
+    x, kind = input.array if device is None else filled(input.array), _kind(input, dtype)
     memory_format = options.get("memory_format")
     if memory_format not in (None, formats.preserve_format):
-        return in_format(op, lambda shape: make(x, dtype=kind, order="C", shape=shape), x.shape, memory_format)
-    return make(x, dtype=kind, order=layouts.order_of(x))
+        made = in_format(op, lambda shape: make(x, dtype=kind, order="C", shape=shape), x.shape, memory_format)
+    else:
+        made = make(x, dtype=kind, order=layouts.order_of(x))
+    return finished(made, device, requires_grad)
 
 
 class Fill(function.Function):

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import backend
+from ...hollow import filled
 from ...placement import lying, order_by
 from .. import layouts
 from .rows import SMALL, at_rows, by_value
@@ -26,6 +27,7 @@ BASIC = frozenset((int, slice, type(None), type(...)))
 
 def all_within(indices: Any, count: int) -> bool:
     """Whether all are from 0 to count - 1. It is one number, for which a GPU is waited for: its own indexing wraps."""
+    indices = filled(indices)
     if not indices.size:
         return True
     # as unsigned numbers negative ones are huge: one comparison for both ends

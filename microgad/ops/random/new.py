@@ -12,6 +12,7 @@ from ... import backend, dtypes, formats, function
 from ... import generator as draws
 from ...errors import ArgumentError
 from ...generator import Generator, fills
+from ...hollow import filled as with_values
 from ...stand_ins import Device, Dtype, Tensor
 from ..creation import finished, in_format, made_beside, refuse, size_of
 from ..creation.numbers import plain
@@ -32,12 +33,13 @@ def _new(
     return made if out is not None else finished(made.array, None, requires_grad)
 
 
-def _empty_like(input: Tensor, dtype: Any, memory_format: Any) -> Any:
+def _empty_like(input: Tensor, dtype: Any, memory_format: Any, device: Any) -> Any:
     """An array for a draw in input's shape, laid out in the computer's memory as PyTorch would."""
-    kind = input.array.dtype if dtype is None else dtypes.of(dtype).dtype
+    x = input.array if device is None else with_values(input.array)
+    kind = x.dtype if dtype is None else dtypes.of(dtype).dtype
     if memory_format not in (None, formats.preserve_format):
-        return in_format("empty_like", lambda shape: np.empty(shape, kind), input.array.shape, memory_format)
-    return fills.empty_like(input.array, kind)
+        return in_format("empty_like", lambda shape: np.empty(shape, kind), x.shape, memory_format)
+    return fills.empty_like(x, kind)
 
 
 def _sizes(size: tuple[Any, ...], options: dict[str, Any], op: str) -> tuple[Any, ...]:
@@ -86,7 +88,7 @@ def rand_like(
     >>> torch.rand_like(torch.zeros(2, 3)).shape
     torch.Size([2, 3])
     """
-    made = draws.uniform_(_empty_like(input, dtype, memory_format), generator=generator)
+    made = draws.uniform_(_empty_like(input, dtype, memory_format, device), generator=generator)
     return finished(made, input.device if device is None else device, requires_grad)
 
 
@@ -100,7 +102,7 @@ def randn_like(
     >>> torch.randn_like(torch.zeros(2, 3)).shape
     torch.Size([2, 3])
     """
-    made = draws.normal_(_empty_like(input, dtype, memory_format), generator=generator)
+    made = draws.normal_(_empty_like(input, dtype, memory_format, device), generator=generator)
     return finished(made, input.device if device is None else device, requires_grad)
 
 
@@ -136,7 +138,7 @@ def randint_like(
     tensor([2., 0., 4.])
     """
     low, high = _bounds(low, high)
-    made = draws.random_(_empty_like(input, dtype, memory_format), low, high, generator=generator)
+    made = draws.random_(_empty_like(input, dtype, memory_format, device), low, high, generator=generator)
     return finished(made, input.device if device is None else device, requires_grad)
 
 

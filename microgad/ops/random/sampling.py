@@ -11,6 +11,7 @@ from ... import backend, function
 from ... import generator as draws
 from ...errors import DtypeError, ShapeError
 from ...generator import Generator
+from ...hollow import drawn_on
 from ...naming import called
 from ...stand_ins import Tensor
 from ..creation import finished
@@ -29,7 +30,7 @@ def filled(
     if out is None:
         given = [backend.to_numpy(x.array) if isinstance(x, function.Tensor) else x for x in by]
         draw = getattr(draws, fill.__name__)
-        return finished(draw(np.empty(shape, dtype), *given, generator=generator), device)
+        return finished(draw(drawn_on(np.empty(shape, dtype), device), *given, generator=generator), device)
     if out.array.shape != shape:
         out = into(out, finished(np.empty(shape, out.array.dtype), out.device), quiet=True)
     return fill(out, *by, generator=generator)

@@ -1,0 +1,124 @@
+"""Tensors without values: the device "meta", on which libraries make models that get their values from a file."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgad as torch
+from microgad import nn
+
+F = nn.functional
+
+
+def on_meta(*shape: int, **options: Any) -> torch.Tensor:
+    return torch.empty(*shape, device="meta", **options)
+
+
+def test_what_is_known_of_it() -> None:
+    x = on_meta(2, 3)
+    assert (x.device, x.is_meta, x.is_cpu, x.is_cuda) == (torch.device("meta"), True, False, False)
+    assert (x.shape, x.stride(), x.t().is_contiguous(), x.data_ptr(), x.nbytes) == ((2, 3), (3, 1), False, 0, 24)
+    assert repr(x) == "tensor(..., device='meta', size=(2, 3))"
+    assert repr(on_meta(2, dtype=torch.int64)) == "tensor(..., device='meta', size=(2,), dtype=torch.int64)"
+    assert repr(nn.Linear(2, 3, device="meta").weight).endswith("device='meta', size=(3, 2), requires_grad=True)")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda x: x.item(), lambda x: bool(x), lambda x: float(x), lambda x: x.tolist(), lambda x: x.cpu(),
+        lambda x: torch.ones(1).copy_(x), lambda x: x.nonzero(), lambda x: x[x > 0], lambda x: torch.equal(x, x),
+        lambda x: np.asarray(x.array), lambda x: torch.unique(x),
+    ],
+)  # fmt: skip
+def test_who_asks_for_a_value_is_refused(asked: Any) -> None:
+    with pytest.raises(NotImplementedError):
+        asked(on_meta(1))
+    with pytest.raises(TypeError, match="meta"):
+        on_meta(1).numpy()
+
+
+def test_it_takes_no_memory() -> None:
+    resource = pytest.importorskip("resource")
+    unit = 1 if sys.platform == "darwin" else 1024
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    layer = nn.Linear(20_000, 20_000, device="meta")
+    nn.init.zeros_(layer.weight)
+    layer.weight.data.mul_(2)[0].fill_(1)
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit < 200e6 < layer.weight.nbytes
+
+
+def test_operations_and_derivatives() -> None:
+    x, w = on_meta(7, 4), on_meta(4, 5, requires_grad=True)
+    y = F.layer_norm(torch.softmax(x @ w + torch.tensor(1.0), 1).exp(), (5,)).cumsum(0)
+    assert (y.shape, y.device.type, y.grad_fn is not None) == ((7, 5), "meta", True)
+    y[:, ::2].sum().backward()
+    assert w.grad is not None
+    assert (w.grad.shape, w.grad.device.type) == ((4, 5), "meta")
+    (second,) = torch.autograd.grad((w**3).sum(), w, create_graph=True)
+    assert (second.is_meta, second.requires_grad) == (True, True)
+    loss = F.cross_entropy(F.embedding(on_meta(6, dtype=torch.int64), on_meta(9, 3)), on_meta(6, dtype=torch.int64))
+    assert (loss.shape, loss.is_meta) == ((), True)
+    values, places = on_meta(3, 4).max(1)
+    assert (values.shape, places.shape, places.dtype, places.is_meta) == ((3,), (3,), torch.int64, True)
+    for layer, shape in [
+        (nn.LSTM(4, 3, batch_first=True), (2, 5, 4)), (nn.TransformerEncoderLayer(4, 2, 8), (5, 2, 4)),
+        (nn.BatchNorm2d(3), (2, 3, 4, 4)),
+        (nn.Sequential(nn.Conv2d(3, 2, 3), nn.MaxPool2d(2), nn.GELU()), (2, 3, 8, 8)),
+    ]:  # fmt: skip
+        real, made = layer(torch.ones(shape)), layer.to("meta")(on_meta(*shape))
+        real, made = (x[0] if isinstance(x, tuple) else x for x in (real, made))
+        assert (made.shape, made.stride(), made.is_meta) == (real.shape, real.stride(), True)
+        made.sum().backward()
+        assert all(p.grad.is_meta and p.grad.shape == p.shape for p in layer.parameters())
+
+
+def test_shapes_that_do_not_fit_are_refused() -> None:
+    for wrong in (lambda x: x @ x, lambda x: x + on_meta(2), lambda x: x.copy_(torch.ones(4)), lambda x: x.view(5)):
+        with pytest.raises(RuntimeError):
+            wrong(on_meta(2, 3))
+
+
+def test_views_share_memory_and_writes_have_no_effect() -> None:
+    x = on_meta(2, 3)
+    y = x.t()[1:]
+    assert y._base is x
+    y.add_(1)
+    assert x._version == 1
+    x[0] = torch.ones(3)
+    assert x.copy_(torch.ones(3)).is_meta
+
+
+def test_nothing_is_drawn() -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    with torch.device("meta"):
+        made = [
+            nn.Sequential(nn.Linear(3, 3), nn.Conv1d(2, 2, 2), nn.Embedding(3, 2), nn.LSTM(2, 2)), torch.randn(3),
+            torch.randint(0, 3, (2,)), F.gumbel_softmax(torch.ones(3)),
+            torch.rand_like(torch.ones(2)), torch.bernoulli(torch.ones(2)),
+            nn.init.orthogonal_(torch.empty(3, 3)), nn.init.trunc_normal_(torch.empty(3)), torch.arange(3),
+            torch.tensor([1.0]), torch.poisson(torch.ones(2)), torch.complex(torch.ones(2), torch.ones(2)),
+        ]  # fmt: skip
+    assert all(x.is_meta for part in made for x in (part.parameters() if isinstance(part, nn.Module) else [part]))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_model_made_there_gets_its_values_from_a_state_dict() -> None:
+    source = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5)).eval()
+    with torch.device("meta"):
+        net = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5)).eval()
+    with pytest.warns(UserWarning, match="no-op"):
+        net.load_state_dict(source.state_dict())
+    assert all(p.is_meta for p in net.parameters())
+    net.load_state_dict(source.state_dict(), assign=True)
+    assert torch.equal(net(torch.ones(2, 4)), source(torch.ones(2, 4)))
+    assert all(p.requires_grad for p in net.parameters())
+    empty = source.to("meta").to_empty(device="cpu")
+    assert {x.device.type for x in empty.state_dict().values()} == {"cpu"}
+    assert [torch.zeros_like(on_meta(2), device="cpu").tolist(), torch.empty_like(on_meta(2)).is_meta] == [[0, 0], True]
