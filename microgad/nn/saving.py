@@ -146,7 +146,7 @@ def load_own(
         _write(writes)
         if sets_extra:  # it may make the children that are looked at next
             module.set_extra_state(state_dict[extra])
-    names = own.keys() | ({_EXTRA} if takes_extra else set())
+    names = own.keys() | ({_EXTRA_STATE_KEY_SUFFIX} if takes_extra else set())
     for key in state_dict:
         if key.startswith(prefix):
             name, below, _ = key.removeprefix(prefix).partition(".")
