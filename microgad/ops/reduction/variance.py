@@ -44,7 +44,8 @@ class VarMean(Function):
         return _variance_and_mean(self, x)
 
     def grad_x(self, grad, x):
-        return _of_both(self, *grad, x)
+        variance, mean = grad
+        return _of_both(self, variance, mean, x)
 
 
 class StdMean(Function):
