@@ -133,15 +133,16 @@ Place = Any  # a Tensor, or where in the graph one was, as `grad` takes both
 class Pushing:
     """Derivatives of outputs along tangents of inputs, each in one backward pass.
 
-    Gradients are linear in what comes in, so their derivative by it, in the direction of the tangents, is J v.
+    Gradients are linear in what comes in, so their derivative by it, in the direction of the tangents, is J v. Custom
+    Functions that have a jvp give it by that, if `by_jvp`.
     """
 
-    def __init__(self, outputs: Sequence[Tensor], inputs: Sequence[Place]) -> None:
+    def __init__(self, outputs: Sequence[Tensor], inputs: Sequence[Place], by_jvp: bool = True) -> None:
         self.outputs = outputs
         self.recorded = [y for y in outputs if y.node is not None]
         with state.scope(grad_enabled=True):
             self.seeds = [zeros_like(y).requires_grad_() for y in self.recorded]
-        with holding(pushing, True):
+        with holding(pushing, by_jvp):
             self.grads = pulled(self.recorded, inputs, self.seeds, True)
 
     def along(self, tangents: Sequence[Tensor], create_graph: bool) -> list[Tensor | None]:
@@ -303,13 +304,13 @@ class _Call:
 
     def pushed(self, outputs: Sequence[Tensor], tangents: Sequence[Tensor]) -> list[Tensor]:
         """The derivatives of outputs along tangents of the inputs, zeros where there are none."""
-        pushing = Pushing(outputs, self.inputs)
-        found = pushing.along(tangents, self.create_graph)
+        twice = Pushing(outputs, self.inputs, by_jvp=False)
+        found = twice.along(tangents, self.create_graph)
         if self.strict:
             for i, t in enumerate(found):
                 if t is None or (self.create_graph and t.node is None):
                     raise self.refused(i)
-            if any(g is None for g in pushing.grads):
+            if any(g is None for g in twice.grads):
                 raise self.refused(0)
         return or_zeros(found, outputs)
 

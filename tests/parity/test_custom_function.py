@@ -151,7 +151,8 @@ def forward_mode_asks_the_jvp_where_there_is_a_backward_too(t, nn):
         dual = forward_ad.make_dual(x, numbers(t, 3, seed=1))
         tangent = forward_ad.unpack_dual(doubled.apply(dual, y)).tangent
     doubled.apply(x, y).sum().backward()
-    return [tangent, x.grad, *t.func.jvp(lambda x: doubled.apply(x, y).sin(), (x.detach(),), (y,))]
+    pushed = t.func.jvp(lambda x: doubled.apply(x, y).sin(), (x.detach(),), (y,))
+    return [tangent, x.grad, *pushed, *t.autograd.functional.jvp(lambda x: doubled.apply(x, y), x.detach(), y)]
 
 
 @programs
