@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from .. import errors, state
 from .. import function as core
+from ..contexts import holding
 from ..gradients import grad
 from ..lazy import Room
 from ..lazy import absent as _absent
@@ -296,12 +297,15 @@ class _Custom(core.Function):
         given: Tensor = next(g for g in grads if g is not None)
         with state.scope(grad_enabled=True):
             tangents = [like and given.new_zeros(like[0], dtype=like[1]).requires_grad_() for like in self.ctx._likes]
-            pushed = self.function.jvp(self.ctx, *tangents)
+            pushed = self.function.jvp(
+                self.ctx, *(x if x is None else x.clone() for x in tangents)
+            )  # to which it may write
             outs = pushed if isinstance(pushed, tuple) else (pushed,)
             used = [(y, g) for y, g in zip(outs, grads, strict=True) if y is not None and g is not None]
             roots, seeds = zip(*used, strict=True)
             by = [x for x in tangents if x is not None]
-            found = iter(grad(roots, by, seeds, create_graph=create_graph, allow_unused=True))
+            with holding(pushing, False):  # the jvp may call this very Function
+                found = iter(grad(roots, by, seeds, create_graph=create_graph, allow_unused=True))
         return tuple(x if x is None else next(found) for x in tangents)
 
     def _unpacked(self, array: Any, place: Any) -> Any:

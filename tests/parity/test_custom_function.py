@@ -156,6 +156,31 @@ def forward_mode_asks_the_jvp_where_there_is_a_backward_too(t, nn):
 
 
 @programs
+def a_jvp_calls_its_function_and_writes_to_tangents(t, nn):
+    class Flipped(t.autograd.Function):
+        @staticmethod
+        def forward(x):
+            return x.flip(0)
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+        @staticmethod
+        def backward(ctx, grad):
+            return Flipped.apply(grad)
+
+        @staticmethod
+        def jvp(ctx, tangent):
+            return Flipped.apply(tangent.mul_(2))
+
+    forward_ad = forward_mode(t)
+    with forward_ad.dual_level():
+        x = forward_ad.make_dual(numbers(t, 3), numbers(t, 3, seed=1))
+        return forward_ad.unpack_dual(Flipped.apply(x)).tangent
+
+
+@programs
 def a_jvp_is_taken_back_by_that_of_the_base(t, nn):
     x = leaf(t, 3)
     double = function(t, forward=twice, backward=lambda ctx, grad: grad * 2, jvp=t.autograd.Function.jvp)
