@@ -169,6 +169,37 @@ def test_a_training_step_leaves_nothing_for_the_garbage_collector() -> None:
         gc.enable()
 
 
+def test_results_that_a_context_was_told_of_leave_nothing_for_the_garbage_collector() -> None:
+    class Written(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.mark_dirty(x.mul_(2))
+            out, more = x * 2, x + 1
+            ctx.mark_non_differentiable(out)
+            ctx.save_for_backward(out, more)
+            ctx.save_for_forward(x, more)
+            return x, out, more
+
+        @staticmethod
+        def backward(ctx: Any, *grads: Any) -> Any:
+            return 2 * grads[0] + 2 * grads[2]
+
+        @staticmethod
+        def jvp(ctx: Any, tangent: Any) -> Any:
+            return tangent, None, tangent
+
+    x = torch.ones(3, requires_grad=True)
+    gc.collect()
+    gc.disable()
+    try:
+        results = Written.apply(x * 1)
+        weak = [weakref.ref(y) for y in results]
+        del results
+        assert [ref() for ref in weak] == [None] * 3
+    finally:
+        gc.enable()
+
+
 def test_double_backward_leaves_nothing_for_the_garbage_collector() -> None:
     gc.collect()
     gc.disable()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, ClassVar
 
@@ -19,6 +19,10 @@ from ..slices import levels
 from ..tensor import Tensor
 
 own_rules = Room("microgad.batching.own_rules")
+pushing: ContextVar[bool] = ContextVar("pushing", default=False)  # backward passes whose derivative is a tangent
+
+
+_OF_THE_NODE = ("metadata", "name", "next_functions", "register_hook", "register_prehook")
 
 
 class Context:
@@ -26,6 +30,7 @@ class Context:
 
     needs_input_grad: tuple[bool, ...] = ()
     saved_tensors: tuple[Tensor | None, ...] = ()  # there while backward runs
+    _node: Callable[[], Any] = staticmethod(lambda: None)
 
     def __init__(self) -> None:
         self.to_save: tuple[Tensor | None, ...] = ()
@@ -37,8 +42,16 @@ class Context:
         self._count = 1  # of outputs
         self._slots: list[int] = [0]  # which of them are Tensors
         self._given: list[bool] = []  # which arguments are Tensors
-        self._for_backward = 0  # how many of the saved Tensors are backward's; the others are the jvp's
-        self._likes: list[Any] = []  # where there is a jvp: what the tangents of its arguments are like
+        self._likes: list[Tensor | None] = []  # where there is a jvp: zero tangents
+        self._writes = False  # whether forward has written to arguments, and jvp to tangents
+        self._saved, self._for_jvp = 0, tuple[int, ...]()  # of what is kept, how many are for backward, which for jvp
+
+    def __getattr__(self, name: str) -> Any:
+        """What the node knows, which to PyTorch's users is this."""
+        node = self._node() if name in _OF_THE_NODE else None
+        if node is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(node, name)
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep inputs, outputs or intermediates for backward, where they are `saved_tensors`."""
@@ -48,7 +61,7 @@ class Context:
         self.to_save = tensors
 
     def save_for_forward(self, *tensors: Tensor | None) -> None:
-        """Keep them for a static `jvp`, where they are `saved_tensors`; without this it is given those of backward."""
+        """Keep them for a static `jvp`, where they are `saved_tensors`."""
         self.saved_for_forward = tensors
 
     def mark_non_differentiable(self, *tensors: Tensor) -> None:
@@ -115,9 +128,9 @@ class Function:
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:
-        """The derivatives of forward's results along those of its arguments: in forward mode, where there is one.
+        """The derivatives of forward's results along those of its arguments; where there is no backward, for it too.
 
-        Without it forward mode finds them by backward, and without a backward that finds its gradients by this.
+        Without one forward mode takes the derivative of what backward gives by what it is given.
         """
         raise NotImplementedError("an autograd.Function needs a static jvp for forward mode")
 
@@ -166,6 +179,7 @@ def _recorded(
     ctx._count, ctx._slots = len(every), [i for i, x in enumerate(every) if isinstance(x, Tensor)]
     outs = [every[i] for i in ctx._slots]
     node = cls.node_class.noted(edges, outs[0].array, ctx=ctx)
+    ctx._node = weakref.ref(node)
     _keep(cls, ctx, node, inputs, outs)
     if several:
         node.shape, node.dtype = [x.array.shape for x in outs], [x.array.dtype for x in outs]
@@ -178,6 +192,7 @@ def _recorded(
                 x._rebind(at)
             else:
                 x.node = at
+    ctx.to_save = ctx.saved_for_forward = ctx.dirty = ()  # results among them would hold themselves
     return node
 
 
@@ -203,21 +218,21 @@ def _apart(cls: type[Function], ctx: Context, inputs: tuple[Any, ...], outs: lis
 
 
 def _keep(cls: type[Function], ctx: Context, node: core.Function, inputs: tuple[Any, ...], outs: list[Tensor]) -> None:
-    """Let a node keep what its backward needs, and its jvp."""
+    """Let a node keep what its derivatives need."""
     ctx._given = [isinstance(x, Tensor) for x in inputs]
-    saved, ctx._for_backward = ctx.to_save, len(ctx.to_save)
+    saved, for_jvp = ctx.to_save, ctx.saved_for_forward or ctx.to_save
     if cls.jvp is not Function.jvp:
-        saved += ctx.saved_for_forward
         floating = [isinstance(x, Tensor) and x.array.dtype.kind in "fc" for x in inputs]
-        ctx._likes = [(x.shape, x.dtype) if found else None for x, found in zip(inputs, floating, strict=True)]
+        ctx._likes = [x.new_zeros(()).expand(x.shape) if has else None for x, has in zip(inputs, floating, strict=True)]
+        saved += tuple(x for x in for_jvp if all(x is not y for y in saved))
+        ctx._for_jvp = tuple(next(i for i, y in enumerate(saved) if x is y) for x in for_jvp)
+    ctx._saved = len(ctx.to_save)
     ctx._places = tuple(_place_of(t, outs) for t in saved)
     node.kept = [None if t is None else t.array for t in saved]
     node.seen = [x for t in saved if t is not None for x in (t._counter(), t._counter()[0])]
-    ctx.to_save = ctx.saved_for_forward = ()
+    ctx._writes = bool(ctx.dirty)
 
 
-# Whether derivatives are asked for along tangents, for which a Function may have a rule of its own, its jvp.
-pushing: ContextVar[bool] = ContextVar("pushing", default=False)
 _signature = functools.lru_cache(inspect.signature)
 
 
@@ -248,9 +263,10 @@ class _Custom(core.Function):
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
         """What is saved for backward. Raises RuntimeError where that has freed it."""
-        return self._saved()[: self.ctx._for_backward]
+        return self._all_saved()[: self.ctx._saved]
 
-    def _saved(self) -> tuple[Tensor | None, ...]:
+    def _all_saved(self) -> tuple[Tensor | None, ...]:
+        """And for jvp."""
         kept = self.kept.unpack() if isinstance(self.kept, core.Packed) else self.kept
         if kept is None:
             raise errors.GraphError(f"{self.function.__name__}: saved tensors have already been freed by backward")
@@ -269,43 +285,74 @@ class _Custom(core.Function):
         for i, g in zip(self.ctx._slots, grads, strict=True):
             given[i] = g
         recording = state.current().grad_enabled
-        saved, count = self._saved(), self.ctx._for_backward
-        by_jvp = self.ctx._likes and (pushing.get() or self.function.backward is Function.backward)
-        self.ctx.saved_tensors = saved[count:] or saved if by_jvp else saved[:count]
-        try:
-            with state.scope(deriving=False):
-                if by_jvp:
-                    result = self._transposed(given, recording)
-                else:
-                    result = self.function.backward(self.ctx, *given)
-        finally:
-            del self.ctx.saved_tensors
-        results = result if isinstance(result, tuple) else (result,)
+        if recording and pushing.get():
+            results = _Pushed.apply(self, *given) if self.ctx._likes else self._linear(given)
+        else:
+            results = self._pulled(given)
+        name = f"{self.function.__name__}Backward"
         if len(results) < len(self.edges) or any(g is not None for g in results[len(self.edges) :]):
             raise errors.ShapeError(
-                f"{self.function.__name__}: backward gave {len(results)} gradients for {len(self.edges)} arguments"
+                f"function {name} returned an incorrect number of gradients (expected {len(self.edges)}, got "
+                f"{len(results)})"
             )
-        for g in results:
+        for i, g in enumerate(results[: len(self.edges)]):
             if not (g is None or isinstance(g, Tensor)):
-                raise errors.DtypeError(
-                    f"{self.function.__name__}: backward gave a {type(g).__name__}, which is neither a Tensor nor None"
+                raise errors.DtypeError(f"{name}: expected Variable or None (got {type(g).__name__})")
+            if g is not None and not self.ctx._given[i]:
+                raise errors.GraphError(
+                    f"function {name} returned a gradient different than None at position {i + 1}, but the "
+                    "corresponding forward input was not a Variable"
                 )
         return tuple(g if g is None or recording else g.array for g in results[: len(self.edges)])
 
-    def _transposed(self, grads: list[Any], create_graph: bool) -> tuple[Any, ...]:
-        """The gradients by a jvp: it is linear in the tangents, so they are its own by these."""
-        given: Tensor = next(g for g in grads if g is not None)
+    def _linear(self, grads: list[Any]) -> tuple[Any, ...]:
+        """What backward gives, in forward mode, which takes the derivative of it."""
+        with holding(pushing, False):
+            results = self._pulled(grads)
+        pairs = zip(results, self.edges, strict=False)
+        lost = any(isinstance(g, Tensor) and edge is not None and g.node is None for g, edge in pairs)
+        if lost and any(g is not None and g.node is not None for g in grads):
+            raise NotImplementedError(
+                f"{self.function.__name__}: what its backward gives is off the graph. You must implement the jvp "
+                "function for custom autograd.Function to use it with forward mode AD."
+            )
+        return results
+
+    def _pulled(self, grads: list[Any]) -> tuple[Any, ...]:
+        """What backward gives; where there is a jvp alone, that transposed."""
+        backward = self.function.backward
+        if self.ctx._likes and backward is Function.backward:
+            return self._transposed(grads)
+        result = self._called(backward, self.saved_tensors, grads)
+        return result if isinstance(result, tuple) else (result,)
+
+    def pushed(self, tangents: Sequence[Any]) -> tuple[Any, ...]:
+        """What jvp gives: a tangent for each output, None where there is none."""
+        if self.ctx.materialize_grads:
+            tangents = [like if x is None else x for x, like in zip(tangents, self.ctx._likes, strict=True)]
+        if self.ctx._writes:
+            tangents = [x if x is None else x.clone() for x in tangents]
+        kept = self._all_saved()
+        result = self._called(self.function.jvp, tuple(kept[i] for i in self.ctx._for_jvp), tangents)
+        return result if isinstance(result, tuple) else (result,)
+
+    def _called(self, derivative: Callable[..., Any], saved: tuple[Any, ...], given: Sequence[Any]) -> Any:
+        self.ctx.saved_tensors = saved
+        try:
+            with state.scope(deriving=False):
+                return derivative(self.ctx, *given)
+        finally:
+            del self.ctx.saved_tensors
+
+    def _transposed(self, grads: list[Any]) -> tuple[Any, ...]:
+        """The gradients where there is a jvp alone: it is linear in the tangents, so they are its own by these."""
+        create_graph = state.current().grad_enabled
         with state.scope(grad_enabled=True):
-            tangents = [like and given.new_zeros(like[0], dtype=like[1]).requires_grad_() for like in self.ctx._likes]
-            pushed = self.function.jvp(
-                self.ctx, *(x if x is None else x.clone() for x in tangents)
-            )  # to which it may write
-            outs = pushed if isinstance(pushed, tuple) else (pushed,)
-            used = [(y, g) for y, g in zip(outs, grads, strict=True) if y is not None and g is not None]
-            roots, seeds = zip(*used, strict=True)
+            tangents = [x if x is None else x.new_zeros(x.shape).requires_grad_() for x in self.ctx._likes]
+            pairs = zip(self.pushed(tangents), grads, strict=True)
+            roots, seeds = zip(*((y, g) for y, g in pairs if y is not None and g is not None), strict=True)
             by = [x for x in tangents if x is not None]
-            with holding(pushing, False):  # the jvp may call this very Function
-                found = iter(grad(roots, by, seeds, create_graph=create_graph, allow_unused=True))
+            found = iter(grad(roots, by, seeds, create_graph=create_graph, allow_unused=True))
         return tuple(x if x is None else next(found) for x in tangents)
 
     def _unpacked(self, array: Any, place: Any) -> Any:
@@ -355,6 +402,23 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         return tuple(made) if several else made[0]
 
     return once
+
+
+class _Pushed(Function):
+    """What a backward gives in forward mode, which takes the derivative of that by what it is given: the static jvp.
+
+    It is given zeros, so it gives zeros: none is called.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, node: _Custom, *grads: Any) -> Any:
+        ctx.node = node
+        ctx.set_materialize_grads(False)
+        return tuple(like if like is None else like.detach() for like in node.ctx._likes)
+
+    @staticmethod
+    def backward(ctx: Any, *tangents: Any) -> Any:
+        return (None, *ctx.node.pushed(tangents))
 
 
 class InplaceFunction(Function):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
 import pytest
 
 from .both import Programs, leaf, numbers, room
@@ -132,6 +133,103 @@ def a_jvp_of_two_inputs_reads_what_is_saved_for_it(t, nn):
         return [forward_ad.unpack_dual(z).tangent for z in (product, total, product.sin() + total)]
 
 
+def of_numpy(t, **methods):
+    """exp, forward and backward computed by NumPy."""
+
+    def forward(ctx, x):
+        out = t.from_numpy(np.exp(x.detach().numpy()))
+        ctx.save_for_backward(out)
+        ctx.save_for_forward(x.detach(), out)
+        return out
+
+    def backward(ctx, grad):
+        return t.from_numpy(grad.detach().numpy() * ctx.saved_tensors[0].detach().numpy())
+
+    return function(t, forward=forward, backward=backward, **methods)
+
+
+@programs
+def a_jvp_is_what_forward_mode_takes(t, nn):
+    """Also where backward can't be differentiated, is marked so, or is another derivative on purpose."""
+    exp = of_numpy(t, jvp=lambda ctx, tangent: tangent * ctx.saved_tensors[1])
+    once = t.autograd.function.once_differentiable(lambda ctx, grad: grad)
+    sign = function(t, forward=lambda ctx, x: x.sign(), backward=once, jvp=lambda ctx, tangent: tangent * 0)
+    forward_ad, x = forward_mode(t), leaf(t, 3)
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(x.detach(), numbers(t, 3, seed=2))
+        found = [forward_ad.unpack_dual(f(dual)).tangent for f in (lambda x: exp.apply(x).sin() * x, sign.apply)]
+    (exp.apply(x) + sign.apply(x)).sum().backward()
+    return found, x.grad
+
+
+@programs
+def a_jvp_s_result_has_derivatives(t, nn):
+    def forward(ctx, x, y):
+        ctx.save_for_backward(x, y)
+        ctx.save_for_forward(y, x)
+        return x * y, x**3, x > 0
+
+    def backward(ctx, grad_product, grad_cube, _):
+        x, y = ctx.saved_tensors
+        return grad_product * y + grad_cube * 3 * x**2, grad_product * x
+
+    def jvp(ctx, along_x, along_y):
+        y, x = ctx.saved_tensors
+        return along_x * y + along_y * x, along_x * 3 * x**2, None
+
+    f, forward_ad = function(t, forward=forward, backward=backward, jvp=jvp), forward_mode(t)
+    x, y = leaf(t, 3), leaf(t, 3, seed=2)
+    with forward_ad.dual_level():
+        results = f.apply(forward_ad.make_dual(x, numbers(t, 3, seed=3)), y)
+        tangents = [forward_ad.unpack_dual(z).tangent for z in (results[0], results[0] * results[1].sin())]
+        gradients = t.autograd.grad(sum(tangents).sum(), (x, y))
+    return tangents, gradients, forward_ad.unpack_dual(results[2]).tangent
+
+
+@programs
+def tangents_of_arguments_that_have_none(t, nn):
+    given = []
+
+    def tangents(materialize):
+        def forward(ctx, x, y, k):
+            ctx.set_materialize_grads(materialize)
+            return x * 2
+
+        def jvp(ctx, *along):
+            given.append(along)
+            return along[0] * 2
+
+        return function(t, forward=forward, backward=lambda ctx, grad: (grad * 2, None, None), jvp=jvp)
+
+    forward_ad = forward_mode(t)
+    with forward_ad.dual_level():
+        x = forward_ad.make_dual(numbers(t, 3), numbers(t, 3, seed=2))
+        found = [forward_ad.unpack_dual(tangents(m).apply(x, numbers(t, 2), 3)).tangent for m in (True, False)]
+    return found, given
+
+
+@programs
+def a_jvp_writes_where_forward_has_written(t, nn):
+    def forward(ctx, x):
+        ctx.mark_dirty(x)
+        return x.mul_(2)
+
+    f = function(t, forward=forward, backward=lambda ctx, g: g * 2, jvp=lambda ctx, tangent: tangent.mul_(2))
+    forward_ad = forward_mode(t)
+    with forward_ad.dual_level():
+        x = f.apply(forward_ad.make_dual(numbers(t, 3), numbers(t, 3, seed=2)) * 1)
+        return [forward_ad.unpack_dual(x) for _ in range(2)]
+
+
+@programs
+def forward_mode_through_a_backward_of_numpy(t, nn):
+    """It would find 0 where there is no jvp."""
+    forward_ad = forward_mode(t)
+    with forward_ad.dual_level():
+        x = forward_ad.make_dual(numbers(t, 3), numbers(t, 3, seed=2))
+        return forward_ad.unpack_dual(of_numpy(t).apply(x)).tangent
+
+
 @programs
 def forward_mode_asks_the_jvp_where_there_is_a_backward_too(t, nn):
     def save(ctx, inputs, output):
@@ -245,6 +343,24 @@ for case, gradients in {
         return x.grad
 
     programs[case] = programs.pop("given")
+
+
+@programs
+def a_gradient_for_what_is_no_tensor(t, nn):
+    f = function(t, forward=lambda ctx, x, k: x * k, backward=lambda ctx, grad: (grad, grad))
+    f.apply(leaf(t, 3), 2).sum().backward()
+
+
+@programs
+def the_context_is_the_node(t, nn):
+    seen = []
+
+    def backward(ctx, grad):
+        seen.append((ctx.name(), ctx.metadata, [i for _, i in ctx.next_functions], hasattr(ctx, "others")))
+        return grad * 2
+
+    function(t, forward=twice, backward=backward).apply(leaf(t, 3)).sum().backward()
+    return seen
 
 
 @programs
