@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextvars import ContextVar
 from operator import index
 from typing import Any
 
@@ -15,6 +16,8 @@ from .lazy import Room
 from .slices import called_again, check_write
 
 mapping = Room("microgad.batching.mapping")
+# In forward mode the level: gradients of what carries a tangent are recorded, so that they carry one.
+level: ContextVar[Any] = ContextVar("level", default=None)
 
 
 def backward(
@@ -80,6 +83,9 @@ def grad(
     create_graph = index(create_graph) != 0
     if not only_inputs or not inputs or materialize_grads is not False or allow_unused is not None:
         arguments.check_grad(inputs, only_inputs, materialize_grads, allow_unused)
+    if not create_graph and (forward := level.get()) is not None and any(map(forward.duals_of, outputs)):
+        rest = True, True, only_inputs, allow_unused, is_grads_batched, materialize_grads
+        return tuple(map(forward.constant, grad(outputs, inputs, grad_outputs, *rest)))
     if is_grads_batched:
         rest = create_graph, True, allow_unused, False, materialize_grads
         return tuple(mapping.batch_of_gradients(grad, outputs, inputs, grad_outputs, retain_graph, rest))

@@ -10,15 +10,15 @@ import math
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
-from .. import errors, state
+from .. import errors, gradients, state
 from ..contexts import holding
-from ..function import Function
+from ..function import Function, Leaf
 from ..lazy import absent as _absent
 from ..ops.elementwise import Flat
 from ..ops.movement import clone
 from ..tensor import Tensor
 from .custom import Function as CustomFunction
-from .functional import along, captures
+from .functional import along
 from .grad_mode import enable_grad
 
 
@@ -44,7 +44,8 @@ class _Dual(NamedTuple):
 class dual_level:
     """In a block Tensors may carry tangents. One level at a time, as in PyTorch.
 
-    Operations are recorded in it, so that tangents can be found: in a `no_grad` block inside there are none.
+    Operations are recorded in it, so that tangents can be found, and so is what `grad` does of what carries some: in a
+    `no_grad` block inside there are none.
 
     >>> from microgad.autograd import forward_ad
     >>> with forward_ad.dual_level():
@@ -54,20 +55,54 @@ class dual_level:
     """
 
     def __enter__(self) -> int:
-        if _level.get() is not None:
+        if gradients.level.get() is not None:
             raise errors.GraphError("Nested forward mode AD is not supported at the moment")
         self.duals: list[_Dual] = []
         self._mode = enable_grad()
         self._mode.__enter__()
-        _level.set(self)
+        gradients.level.set(self)
         return 0
 
     def __exit__(self, *_: object) -> None:
-        _level.set(None)
+        gradients.level.set(None)
         self._mode.__exit__()
 
+    def duals_of(self, tensor: Tensor) -> list[_Dual]:
+        """What has been given tangents, if the Tensor depends on any of it."""
+        numbers, seen, stack = {dual.node.number for dual in self.duals}, set(), [tensor.node]
+        oldest = min(numbers, default=math.inf)
+        while stack:
+            node = stack.pop()
+            if node is None or node.number < oldest or node.number in seen or isinstance(node, _Apart.node_class):
+                continue
+            if node.number in numbers:
+                return self.duals
+            seen.add(node.number)
+            stack += node.edges
+        return []
 
-_level: ContextVar[dual_level | None] = ContextVar("level", default=None)
+    def wanted(self, tensor: Tensor) -> bool:
+        """Whether a Tensor with a tangent depends on what requires grad, as that tangent does then."""
+        of_graphs = {dual.node.number: dual.on_graph or dual.tangent.node is not None for dual in self.duals}
+        oldest, seen, stack = min(of_graphs), set(), [tensor.node]
+        while stack:
+            node = stack.pop()
+            if node is None or node.number in seen or isinstance(node, _Constant.node_class):
+                continue
+            seen.add(node.number)
+            if node.number in of_graphs:
+                if of_graphs[node.number]:
+                    return True
+            elif node.number < oldest or type(node) is Leaf:
+                return True
+            else:
+                stack += node.edges
+        return False
+
+    @staticmethod
+    def constant(gradient: Tensor | None) -> Tensor | None:
+        """A gradient that has a tangent, and no derivative."""
+        return gradient if gradient is None or gradient.node is None else _Constant.apply(gradient)
 
 
 def enter_dual_level() -> int:
@@ -77,7 +112,7 @@ def enter_dual_level() -> int:
 
 def exit_dual_level(*, level: int | None = None) -> None:
     """End it. Raises RuntimeError outside of a level."""
-    if (now := _level.get()) is None:
+    if (now := gradients.level.get()) is None:
         raise errors.GraphError("Trying to exit a forward AD level that was not entered")
     now.__exit__()
 
@@ -88,7 +123,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
     Raises RuntimeError outside of a level and where either has a tangent already, ValueError where the two differ in
     shape or aren't floating-point.
     """
-    now = _level.get()
+    now = gradients.level.get()
     if now is None:
         raise errors.GraphError("Trying to create a dual Tensor for forward AD but no level exists: use dual_level()")
     for name, x in (("primal", tensor), ("tangent", tangent)):
@@ -119,11 +154,9 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
     for dual in duals:
         if dual.node is tensor.node:
             return UnpackedDualTensor(_Apart.apply(tensor) if dual.on_graph else tensor.detach(), dual.tangent)
-    tangents = [dual.tangent for dual in duals]
-    on_graph = any(dual.on_graph or dual.tangent.node is not None for dual in duals)
-    with holding(_pushing, True):
-        wanted = on_graph or captures([tensor], duals)
-        (tangent,) = along([tensor], duals, tangents, wanted)
+    wanted = gradients.level.get().wanted(tensor)
+    with holding(_pushing, True), holding(gradients.level, None):
+        (tangent,) = along([tensor], duals, [dual.tangent for dual in duals], wanted)
     if not wanted:
         return UnpackedDualTensor(tensor.detach(), tangent)
     if tangent.node is None:
@@ -143,24 +176,25 @@ class _Apart(CustomFunction):
         return None if _pushing.get() else grad
 
 
+class _Constant(CustomFunction):
+    """A value on the graph that has a tangent alone."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor | None:
+        return grad if _pushing.get() else None
+
+
 _pushing: ContextVar[bool] = ContextVar("pushing", default=False)
 
 
 def _duals_of(tensor: Tensor) -> list[_Dual]:
     """What has been given tangents at this level, if the Tensor depends on any of it."""
-    now = _level.get()
-    duals = now.duals if now is not None else []
-    numbers, seen, stack = {dual.node.number for dual in duals}, set(), [tensor.node]
-    oldest = min(numbers, default=math.inf)
-    while stack:
-        node = stack.pop()
-        if node is None or node.number < oldest or node.number in seen or isinstance(node, _Apart.node_class):
-            continue
-        if node.number in numbers:
-            return duals
-        seen.add(node.number)
-        stack += node.edges
-    return []
+    now = gradients.level.get()
+    return [] if now is None else now.duals_of(tensor)
 
 
 _absent(globals())

@@ -81,3 +81,24 @@ def a_primal_that_has_a_tangent(t, nn):
 @programs
 def a_tangent_that_has_a_tangent(t, nn):
     given_once_more(t, lambda x: (numbers(t, 3), x))
+
+
+@programs
+def gradients_in_a_level_have_tangents(t, nn):
+    """A product with the Hessian, by forward mode over one backward pass; a leaf inside wants its gradient."""
+    fw = room(t, "autograd.forward_ad")
+    net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)).double()
+    x, one, found = numbers(t, 5, 3), numbers(t, 3), []
+    for on_graph in (False, True):
+        given = {n: p if on_graph else p.detach() for n, p in net.named_parameters()}
+        with fw.dual_level():
+            duals = {n: fw.make_dual(p, t.ones_like(p)) for n, p in given.items()}
+            if not on_graph:
+                duals = {n: p.requires_grad_() for n, p in duals.items()}
+            loss = t.func.functional_call(net, duals, (x,)).pow(2).sum()
+            gradients = t.autograd.grad(loss, list(duals.values()), retain_graph=True)
+            found += [fw.unpack_dual(g) for g in gradients] + [fw.unpack_dual(gradients[0].sin() * 2)]
+            w = leaf(t, 3)
+            found.append(fw.unpack_dual(fw.make_dual(one, one * 2) * w))
+            found.append(fw.unpack_dual(t.autograd.grad(loss * 2, duals["0.bias"])[0] * t.ones(4, dtype=t.double)))
+    return [(u.primal, u.tangent, u.tangent.requires_grad) for u in found]
