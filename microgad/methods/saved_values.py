@@ -220,12 +220,12 @@ def _checked(unpack: Callable[[Any], Any], value: Any, fact: Any) -> Any:
     tensor = unpack(value)
     if not isinstance(tensor, core.Tensor):
         raise TypeError(f"unpack_hook: expected to give a Tensor, got {type(tensor).__name__}")
-    array = tensor.array
-    if (array.shape, array.dtype) != fact:
+    array, (shape, dtype) = tensor.array, fact
+    if array.shape != shape or array.dtype.kind != dtype.kind:
         raise errors.GraphError(
-            f"unpack_hook: expected shape {fact[0]} and dtype {fact[1]}, got {array.shape} and {array.dtype}"
+            f"unpack_hook: expected shape {shape} and dtype {dtype}, got {array.shape} and {array.dtype}"
         )
-    return array
+    return array if array.dtype == dtype else array.astype(dtype)  # what was packed in fewer bits
 
 
 def _of_each(x: Any, change: Callable[[Any], Any]) -> Any:

@@ -90,6 +90,19 @@ def test_it_holds_for_the_block_alone():
         y.backward()
 
 
+def test_what_comes_in_fewer_bits_is_taken():
+    x = torch.tensor([0.1, 2.0], requires_grad=True)
+    with saved_tensors_hooks(lambda t: t.half(), lambda packed: packed):
+        y = (x.exp() * x).sum()
+    (g,) = torch.autograd.grad(y, x)
+    assert g.dtype is torch.float32
+    assert torch.allclose(g, x.exp() * (1 + x), rtol=1e-3)
+    with saved_tensors_hooks(lambda t: t, lambda packed: packed.long()):
+        y = x.exp().sum()
+    with pytest.raises(errors.GraphError, match=r"expected shape \(2,\) and dtype float32, got \(2,\) and int64"):
+        y.backward()
+
+
 def test_none_where_they_are_refused():
     with disable_saved_tensors_hooks("no hooks"), pytest.raises(RuntimeError, match="no hooks"), save_on_cpu():
         pass
