@@ -326,6 +326,11 @@ class _Custom(core.Function):
         result = self._called(backward, self.saved_tensors, grads)
         return result if isinstance(result, tuple) else (result,)
 
+    def zeros(self, grads: Sequence[Any]) -> list[Tensor | None]:
+        """Tangents of the arguments, of each slice in a mapping if one of the gradients is."""
+        below = [(g != g).sum() < 0 for g in grads if g is not None]
+        return [like if like is None else like + sum(below).to(like.dtype) for like in self.ctx._likes]
+
     def pushed(self, tangents: Sequence[Any]) -> tuple[Any, ...]:
         """What jvp gives: a tangent for each output, None where there is none."""
         if self.ctx.materialize_grads:
@@ -348,7 +353,7 @@ class _Custom(core.Function):
         """The gradients where there is a jvp alone: it is linear in the tangents, so they are its own by these."""
         create_graph = state.current().grad_enabled
         with state.scope(grad_enabled=True):
-            tangents = [x if x is None else x.new_zeros(x.shape).requires_grad_() for x in self.ctx._likes]
+            tangents = [x if x is None else x.detach().requires_grad_() for x in self.zeros(grads)]
             pairs = zip(self.pushed(tangents), grads, strict=True)
             roots, seeds = zip(*((y, g) for y, g in pairs if y is not None and g is not None), strict=True)
             by = [x for x in tangents if x is not None]
@@ -407,14 +412,14 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
 class _Pushed(Function):
     """What a backward gives in forward mode, which takes the derivative of that by what it is given: the static jvp.
 
-    It is given zeros, so it gives zeros: none is called.
+    It is given zeros, so it gives zeros, of each slice in a mapping: none is called.
     """
 
     @staticmethod
     def forward(ctx: Any, node: _Custom, *grads: Any) -> Any:
         ctx.node = node
         ctx.set_materialize_grads(False)
-        return tuple(like if like is None else like.detach() for like in node.ctx._likes)
+        return tuple(node.zeros(grads))
 
     @staticmethod
     def backward(ctx: Any, *tangents: Any) -> Any:

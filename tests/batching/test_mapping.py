@@ -248,6 +248,22 @@ def test_what_is_kept_beyond_says_so(use) -> None:
         use(kept[0])
 
 
+def test_a_jvp_alone_is_each_slice_s() -> None:
+    class Wave(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_forward(x)
+            return x.sin()
+
+        @staticmethod
+        def jvp(ctx, tangent):
+            return tangent * ctx.saved_tensors[0].cos()
+
+    x = X.clone().requires_grad_()
+    vmap(Wave.apply)(x).sum().backward()
+    close(x.grad, X.cos())
+
+
 def test_a_slice_that_fails_fails_alone() -> None:
     matrices = torch.stack([torch.eye(2), -torch.eye(2), 4 * torch.eye(2)]).double()
     factors, info = vmap(torch.linalg.cholesky_ex)(matrices)

@@ -308,6 +308,44 @@ def an_autograd_function_that_saves_for_forward(t, nn):
 
 
 @programs
+def a_function_with_a_jvp_in_mappings(t, nn):
+    class Wave(t.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(x, k):
+            return x.sin() * k
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            x, ctx.k = inputs
+            ctx.save_for_backward(x)
+            ctx.save_for_forward(x)
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * ctx.saved_tensors[0].cos() * ctx.k, None
+
+        @staticmethod
+        def jvp(ctx, tangent, _):
+            return tangent * ctx.saved_tensors[0].cos() * ctx.k
+
+    x, f = numbers(t, 3, 2), t.func
+
+    def wave(x):
+        return Wave.apply(x, 2.0)
+
+    def along(x):
+        return f.jvp(lambda x: wave(x).sum(), (x,), (x,))[1]
+
+    return [
+        f.vmap(f.jacfwd(wave))(x), f.jacfwd(f.vmap(wave))(x), f.vmap(f.jacrev(wave))(x), f.vmap(f.grad(along))(x),
+        f.vmap(lambda x: f.jvp(wave, (x,), (x,)))(x), f.jvp(f.grad(lambda x: wave(x).sum()), (x,), (x,)),
+        f.hessian(lambda x: wave(x).pow(2).sum())(x), f.linearize(wave, x)[1](x), f.jvp(f.vmap(wave), (x,), (x,)),
+    ]  # fmt: skip
+
+
+@programs
 def kernels_of_tangents(t, nn):
     """The neural tangent kernel, by matrices and by vmap of jvp of vjp."""
     net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
