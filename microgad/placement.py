@@ -112,10 +112,12 @@ def copied_like(x: Any, values: Any) -> Any:
 def as_operands(out: Any, operands: Sequence[Any]) -> Any:
     """The result of an elementwise operation as PyTorch lays it out: copied, where NumPy laid it out in another way."""
     first = operands[0]
-    if (first.shape, first.strides, first.itemsize) == (out.shape, out.strides, out.itemsize):
-        return out
-    if first.shape == out.shape and 0 not in first.strides:
-        return lying(out, sorted(range(out.ndim), key=first.strides.__getitem__, reverse=True))
+    if first.shape == out.shape:
+        alike = (first.strides, first.itemsize) == (out.strides, out.itemsize)
+        if alike or (first.flags.c_contiguous and out.flags.c_contiguous):
+            return out
+        if 0 not in first.strides:
+            return lying(out, sorted(range(out.ndim), key=first.strides.__getitem__, reverse=True))
     return lying(out, order_by(*[np.broadcast_to(x, out.shape).strides for x in operands if getattr(x, "ndim", 0)]))
 
 

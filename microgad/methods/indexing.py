@@ -95,10 +95,11 @@ class Indexing:
     def fill_(self: Tensor, value: Operand) -> Tensor:
         """Set every element to value, a number that the dtype can hold, or a Tensor without dimensions."""
         before, value = self.node, indexing.filler("fill_", value, self)
-        self[... if hasattr(value, "array") else indexing.firsts(self.array)] = value
-        return called_in_place(f"FillBackward{2 + hasattr(value, 'array')}", self, before)
+        if not hasattr(value, "array"):
+            return indexing.filled("FillBackward2", self, value)
+        self[...] = value
+        return called_in_place("FillBackward3", self, before)
 
     def zero_(self: Tensor) -> Tensor:
         """Set every element to 0."""
-        before = self.node
-        return called_in_place("ZeroBackward0", self.fill_(0), before)
+        return indexing.filled("ZeroBackward0", self, 0)

@@ -7,11 +7,13 @@ from .by_index import (
 )  # fmt: skip
 from .gather import Gather, gather, put, put_call, take, take_along_dim, unravel_index
 from .index import normalized
-from .item import AddItem, Clear, GetItem, SetItem, _last_writes, filler, getitem, index_put, index_put_call, setitem
+from .item import (
+    AddItem, Clear, GetItem, SetItem, _last_writes, filled, filler, getitem, index_put, index_put_call, setitem,
+)  # fmt: skip
 from .masked import (
     MaskedScatter, _unsafe_masked_index, _unsafe_masked_index_put_accumulate, masked_fill, masked_fill_call,
     masked_scatter, masked_scatter_call, masked_select,
 )  # fmt: skip
-from .places import firsts, is_basic
+from .places import is_basic
 from .reduced import ExtremeItem, MulItem
 from .scatter import scatter, scatter_add, scatter_add_call, scatter_call

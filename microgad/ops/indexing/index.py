@@ -14,7 +14,7 @@ from ...stand_ins import Tensor
 from ..out import into
 from .places import ALL, BASIC, is_mask
 
-INT64 = np.dtype(np.int64)
+INT64, UINT8 = np.dtype(np.int64), np.dtype(np.uint8)
 BOUNDS = frozenset((int, type(None)))  # what most slices are made of
 INTEGERS = (INT64, np.dtype(np.int32))
 NESTED = (list, tuple, range, slice, np.ndarray, type(None), type(...))  # a list that holds these counts as a tuple
@@ -26,12 +26,14 @@ def normalized(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
     uint8 counts as a mask, as in PyTorch. Raises IndexError for what is no index, for negative steps, and for masks of
     another shape than what they stand for.
     """
+    if type(index) is int or index is ...:
+        return (index, ...) if index is not ... else (...,)
     if type(index) is list and any(isinstance(item, (*NESTED, function.Tensor)) for item in index):
         warn("Using a non-tuple sequence for multidimensional indexing is deprecated; use x[tuple(seq)]")
         index = tuple(index)
     items = [_item(item, x, keep) for item in (index if isinstance(index, tuple) else (index,))]
     if not BASIC.issuperset(map(type, items)) and any(map(backend.is_array, items)):
-        spread = _spread(items, x.ndim)
+        spread = _spread(items, x.ndim) if len(items) > 1 else tuple(items)
         if any(map(is_mask, spread)):
             _check_masks(spread, x.shape)
         return spread
@@ -54,7 +56,7 @@ def _item(item: Any, x: Any, keep: bool) -> Any:
             raise DimError(f"index: step must be greater than zero, got {item.step}")
         return slice(*(None if i is None else operator.index(i) for i in (item.start, item.stop, item.step)))
     if isinstance(item, function.Tensor):
-        return _array(item.array, x, keep, (np.int64, np.int32))
+        return _array(item.array, x, keep, INTEGERS)
     if isinstance(item, np.generic):
         return item.item() if item.dtype.kind in "iu" else _refused(item)
     if isinstance(item, (str, list, tuple, range)) or backend.is_array(item):
@@ -64,13 +66,13 @@ def _item(item: Any, x: Any, keep: bool) -> Any:
     return operator.index(item) if hasattr(item, "__index__") else _refused(item)
 
 
-def _array(item: Any, x: Any, keep: bool, integers: tuple[type, ...] = ()) -> Any:
+def _array(item: Any, x: Any, keep: bool, integers: tuple[np.dtype[Any], ...] = ()) -> Any:
     kind = item.dtype.kind
     if kind in "UO":
         raise DtypeError(f"index: expected numbers, got {item.tolist()!r}")
     if kind not in "iub":
         _refused_dtype(item)
-    if item.dtype == np.uint8:
+    if item.dtype == UINT8:
         warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.")
         item = item.astype(bool)
     if item.ndim == 0 and item.dtype.kind != "b":
@@ -135,7 +137,8 @@ def check_filled(index: Any, items: tuple[Any, ...]) -> None:
     arrays = [item for item in items if backend.is_array(item)]
     if len(arrays) != 1 or not is_mask(arrays[0]) or not arrays[0].ndim:
         return
-    if any(getattr(item, "dtype", None) == np.uint8 for item in (index if isinstance(index, tuple) else (index,))):
+    given = [getattr(item, "array", item) for item in (index if isinstance(index, tuple) else (index,))]
+    if UINT8 in [getattr(item, "dtype", None) for item in given]:
         raise ArgumentError("masked_fill_ only supports boolean masks, but got mask with dtype unsigned char")
 
 

@@ -203,17 +203,25 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         raise DtypeError(f"__setitem__: can't assign a {type(value).__name__} to a Tensor")
     else:
         value = _settable(value, input, index)
-    if not is_basic(index) and (not isinstance(value, function.Tensor) or value.array.size == 1):
-        check_filled(given, index)
-    steps = two_steps(index)
-    if steps is not None:
-        input, index = GetItem.apply(input, index=steps[0]), steps[1]
-    elif is_basic(index) and layouts.stretched(input.array):  # of what is expanded, a part may be single places
-        input, index = GetItem.apply(input, index=index), (Ellipsis,)
     if is_basic(index):
+        if layouts.stretched(input.array):  # of what is expanded, a part may be single places
+            input, index = GetItem.apply(input, index=index), (Ellipsis,)
         SetItem.apply_(input, value, index=index)
-    else:
-        one_step("", SetItem, value, index).into(input)
+        return
+    if not isinstance(value, function.Tensor) or value.array.size == 1:
+        check_filled(given, index)
+    if (steps := two_steps(index)) is not None:
+        input, index = GetItem.apply(input, index=steps[0]), steps[1]
+    one_step("", SetItem, value, index).into(input)
+
+
+def filled(name: str, input: Tensor, value: Any) -> Tensor:
+    """input with one number, which its dtype can hold, at every place of its memory."""
+    before, shown = input.node, input
+    if layouts.stretched(input.array):
+        shown = GetItem.apply(input, index=firsts(input.array))
+    SetItem.apply_(shown, value, index=(...,))
+    return called_in_place(name, input, before)
 
 
 def _settable(value: Any, input: Tensor, index: tuple[Any, ...]) -> Tensor:
