@@ -21,7 +21,11 @@ from .shape import atleast_1d, atleast_2d, atleast_3d, reshape
 
 
 def _promoted(arrays: list[Any]) -> list[Any]:
-    return arrays if len({x.dtype for x in arrays}) == 1 else dtypes.promote(arrays)
+    return arrays if _alike([x.dtype for x in arrays]) else dtypes.promote(arrays)
+
+
+def _alike(facts: list[Any]) -> bool:
+    return facts.count(facts[0]) == len(facts)
 
 
 def _last(arrays: tuple[Any, ...]) -> bool:
@@ -54,12 +58,17 @@ class Stack(Function):
     symbol, numpy, narrow, promote = "stack", np.stack, True, staticmethod(_promoted)
 
     def forward(self, *inputs):
-        shape = (*inputs[0].shape[: self.axis], len(inputs), *inputs[0].shape[self.axis :])
-        if self.axis < inputs[0].ndim and _last(inputs):
-            return _joined(inputs, self.axis).reshape(shape)  # as `cat` has it, with the axis split
-        out = np.empty_like(inputs[0], shape=shape, order="C")  # row-major whatever else the inputs' layout
-        lead = (slice(None),) * self.axis
-        return np.concatenate([x[(*lead, None)] for x in inputs], self.axis, out=out)
+        before, after = inputs[0].shape[: self.axis], inputs[0].shape[self.axis :]
+        shape = (*before, len(inputs), *after)
+        if not after:
+            return np.concatenate(
+                [x[..., None] for x in inputs], self.axis, out=np.empty_like(inputs[0], shape=shape, order="C")
+            )
+        # As `cat` has it, with the axis split: by rows whatever else the inputs' layout.
+        if _last(inputs):
+            return _joined(inputs, self.axis).reshape(shape)
+        out = np.empty_like(inputs[0], shape=(*before, len(inputs) * after[0], *after[1:]), order="C")
+        return np.concatenate(inputs, self.axis, out=out).reshape(shape)
 
     def grad_inputs(self, grad):
         lead = (slice(None),) * self.axis
@@ -85,7 +94,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
     ndim = len(whole)
     axis = 0 if whole == (0,) else dim_of(dim, ndim, "cat")  # PyTorch's old empty tensor is so along any dim
     before, after = whole[:axis], whole[axis + 1 :]
-    for i, shape in enumerate(shapes):
+    for i, shape in enumerate(() if _alike(shapes) else shapes):
         if shape == (0,) and ndim > 1:  # and joins anything
             shapes[i] = (*before, 0, *after)
             tensors[i] = reshape(tensors[i], shapes[i])
@@ -125,12 +134,13 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
             [2, 4]])
     """
     tensors = _given(tensors, "stack")
-    for i, t in enumerate(tensors):
-        if t.array.shape != tensors[0].array.shape:
-            raise ShapeError(
-                f"stack expects each tensor to be equal size, but got {list(tensors[0].shape)} at entry 0 and "
-                f"{list(t.shape)} at entry {i}"
-            )
+    shapes = [t.array.shape for t in tensors]
+    if not _alike(shapes):
+        i, other = next((i, shape) for i, shape in enumerate(shapes) if shape != shapes[0])
+        raise ShapeError(
+            f"stack expects each tensor to be equal size, but got {list(shapes[0])} at entry 0 and {list(other)} at "
+            f"entry {i}"
+        )
     return into(out, Stack.apply(*tensors, axis=dim_of(dim, tensors[0].ndim + 1, "stack")))
 
 
