@@ -10,7 +10,7 @@ from ... import backend, dtypes
 from ...errors import ArgumentError
 from ...function import Function
 from ...halves import convert
-from ...number_kinds import by_forward, wide
+from ...number_kinds import HALF, by_forward, wide
 from ...stand_ins import Operand, Tensor
 from ..blocks import in_blocks
 from ..out import into
@@ -90,8 +90,8 @@ def _of_halves(quotient: Any) -> Any:
     """Between arrays of float16 each step is rounded to it, as in PyTorch; what one divides is computed in float32."""
 
     def forward(self, a, b):
-        if np.result_type(a, b) == np.float16 and np.size(b) == 1:
-            return convert(quotient(self, wide(a), wide(b)), np.dtype(np.float16))
+        if np.result_type(a, b) == HALF and np.size(b) == 1:
+            return convert(quotient(self, wide(a), wide(b)), HALF)
         return quotient(self, a, b)
 
     return forward
@@ -107,19 +107,25 @@ class FloorDiv(RoundedDiv):
         def whole(a: Any, b: Any, quotients: Any) -> Any:
             return np.floor(quotients, out=quotients)
 
-        if np.result_type(a, b) == np.float16:
+        if np.result_type(a, b) == HALF:
             return _floor_by_steps(a, b)
         return _by_quotients(np.floor_divide, a, b, f=whole, d=lambda *given: _floored(*given)[0])
 
 
+def _rounded(x: Any) -> Any:
+    """Numbers rounded to float16, as float32: NumPy's own steps in float16 take thrice as long."""
+    return wide(convert(x, HALF)) if hasattr(x, "dtype") else float(HALF.type(x))
+
+
 def _floor_by_steps(a: Any, b: Any) -> Any:
-    """What is left of a / b rounded down where each step is rounded: PyTorch's way from the rest."""
-    ratio, rest = a / b, np.fmod(a, b)
-    whole = (a - rest) / b
-    whole = whole - ((rest != 0) & ((b < 0) != (rest < 0)))
+    """What is left of a / b rounded down where each step is rounded to float16: PyTorch's way from the rest."""
+    a, b = _rounded(a), _rounded(b)
+    ratio, rest = _rounded(a / b), np.fmod(a, b)
+    whole = _rounded(_rounded(a - rest) / b)
+    whole = _rounded(whole - ((rest != 0) & ((b < 0) != (rest < 0))))
     down = np.floor(whole)
-    down = down + (whole - down > 0.5)
-    return np.where(b == 0, ratio, np.where(whole == 0, ratio * 0, down))
+    down = down + (_rounded(whole - down) > 0.5)
+    return convert(np.where(b == 0, ratio, np.where(whole == 0, ratio * 0, down)), HALF)
 
 
 def _by_quotients(plain: Any, a: Any, b: Any, many: int = 5000, **formulas: Any) -> Any:
