@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -335,3 +337,22 @@ def test_numpys_functions(function):
         assert ours.requires_grad
         np.testing.assert_array_equal(ours.detach().cpu().numpy(), theirs)
         assert ours.dtype == theirs.dtype
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.bool_])
+@pytest.mark.parametrize("shape", [(3, 64, 64), (5, 1001), (1, 8192), (2, 8, 4096)])
+def test_bytes_are_turned_as_other_numbers_are(dtype, shape):
+    """Rows of a multiple of 8 bytes go eight at a time, also where they begin between two words."""
+    memory = np.random.default_rng(0).integers(0, 256, math.prod(shape) + 3).astype(np.uint8)
+    for x in (memory[:-3], memory[3:]):
+        x = (x % 2 if dtype is np.bool_ else x).astype(dtype, copy=False).reshape(shape)
+        for axes in ((-1,), (0, -1), (0,)):
+            np.testing.assert_array_equal(torch.from_numpy(x).flip(axes).numpy(), np.flip(x, axes), strict=True)
+
+
+@pytest.mark.parametrize("n", [1, 3, 8, 32])
+def test_a_base_forgets_views_that_are_gone(n):
+    x = torch.zeros(n, 2)
+    for _ in range(300):
+        held = *x.unbind(), x[0]
+    assert len(x.views) <= 8 * len(held)

