@@ -87,7 +87,7 @@ def show_again(base: Tensor, changed: Tensor) -> None:
     """
     if not base.views:
         return
-    with state.scope(observer=None):  # nothing is computed
+    with state.scope(observer=None):  # views are only shown anew: nothing is computed that an observer should see
         for view in live_views(base):
             if type(view.node) not in _ENDS and not np.may_share_memory(view.array, changed.array):
                 continue
@@ -98,10 +98,9 @@ def show_again(base: Tensor, changed: Tensor) -> None:
             shown = function.Tensor._made(base.array, base.node)
             for cls, settings in view.chain:
                 shown = cls.apply(shown, **settings)
-            stand_at(view, called("AsStrided", shown).node)  # by which PyTorch shows it from then on
+            stand_at(view, called("AsStrided", shown).node)  # the name that PyTorch gives it from then on
 
 
-# A copy of a base has its axes in the same order in memory: there, the same chain gives views.
 # Real numbers may show parts of complex ones, and the other way around: gradients pass as PyTorch's, parts by parts, so
 # `conjugates` is off.
 
@@ -112,10 +111,7 @@ class RegionWrite(Function):
     symbol, conjugates = "view[ ]=", False
 
     def forward(self, base, value):
-        out = _laid_out(base, base.shape, self.order)
-        out[...] = base
-        _through(self.chain, out)[...] = value
-        return out
+        return _overwritten(self, base, value, base, base.shape)
 
     def grad_base(self, grad):
         return RegionClear.apply(grad, chain=self.chain, order=self.order)
@@ -130,10 +126,7 @@ class RegionClear(LinearMap):
     symbol, conjugates = "view[ ]=0", False
 
     def forward(self, x):
-        out = _laid_out(x, x.shape, self.order)
-        out[...] = x
-        _through(self.chain, out)[...] = 0
-        return out
+        return _overwritten(self, x, 0, x, x.shape)
 
     adjoint = forward
 
@@ -147,10 +140,7 @@ class Region(LinearMap):
         return _through(self.chain, x, must_share=False).copy()
 
     def adjoint(self, grad):
-        out = _laid_out(grad, self.x_shape, self.order, self.kind)
-        out[...] = 0
-        _through(self.chain, out)[...] = grad
-        return out
+        return _overwritten(self, 0, grad, grad, self.x_shape, self.kind)
 
 
 def written(view: Tensor, node: Function) -> Function:
@@ -169,10 +159,17 @@ def written(view: Tensor, node: Function) -> Function:
     return RegionWrite.noted([base.node, node], base.array, chain=view.chain, order=order)
 
 
-def _laid_out(x: Any, shape: tuple[int, ...], order: tuple[int, ...], kind: Any = None) -> Any:
-    """A new array of a shape, of the dtype of x if no other is given, whose axes lie in memory in an order."""
-    out = np.empty_like(x, kind, shape=tuple(shape[axis] for axis in order), order="C")
-    return np.transpose(out, [order.index(axis) for axis in range(len(order))])
+def _overwritten(node: Any, base: Any, value: Any, like: Any, shape: tuple[int, ...], kind: Any = None) -> Any:
+    """The base with value in a node's region: a new array, of the dtype of `like` if no other is given.
+
+    Its axes lie in memory as the base's own do: there, the same chain gives views.
+    """
+    order = node.order
+    out = np.empty_like(like, kind, shape=tuple(shape[axis] for axis in order), order="C")
+    out = np.transpose(out, [order.index(axis) for axis in range(len(order))])
+    out[...] = base
+    _through(node.chain, out)[...] = value
+    return out
 
 
 def _through(chain: tuple[tuple[type[Function], dict[str, Any]], ...], x: Any, must_share: bool = True) -> Any:

@@ -82,7 +82,7 @@ def _of_variance(at: Any, grad: Any, x: Any) -> Any:
     n = count(x.shape, at.axis) - at.correction
     centred = x - Mean.apply(x, axis=at.axis, keepdims=True)
     grad = grad.reshape(kept_shape(x.shape, at.axis))
-    if n <= 0 and at.axis is None:  # PyTorch's, here and there
+    if n <= 0 and at.axis is None:  # what PyTorch gives where nothing is left to divide by
         return grad * np.where(centred == 0, math.nan, math.inf)
     return grad * conjugate(centred) * (2 / n if n else math.inf)
 
