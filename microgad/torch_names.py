@@ -157,7 +157,7 @@ def _adaptive(dims: int) -> Callable[[Any], str]:
 
 
 NAMES: dict[str, Any] = {  # a name, or a function of the node
-    "AddItem": "IndexAdd", "AlphaDropout": "Add", "Attention": "ScaledDotProductFlashAttentionForCpu",
+    "AddItem": "IndexAdd", "Attention": "ScaledDotProductFlashAttentionForCpu",
     "AvgPool1d": "SqueezeBackward1", "AvgPool2d": "AvgPool2D", "AvgPool3d": "AvgPool3D",
     "BatchNorm": "NativeBatchNorm", "Border": _border, "Cast": "ToCopy", "Cholesky": "LinalgCholeskyEx",
     "Clamp": _clamp, "Contract": "View",

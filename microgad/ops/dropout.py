@@ -13,6 +13,7 @@ from .. import generator as draws
 from ..errors import ArgumentError, KindError, ShapeError
 from ..function import Function
 from ..stand_ins import Tensor
+from ..state import composite
 from .spelling import tensors_only
 
 ALPHA = 1.7580993408473766  # -ALPHA is what selu comes to far below zero
@@ -28,19 +29,6 @@ class Dropout(Function):
 
     def grad_x(self, grad):
         return Dropout.apply(grad, noise=self.noise)
-
-
-class AlphaDropout(Function):
-    """-ALPHA where the mask is 0, x where it is 1; then scaled and shifted so that mean 0 and variance 1 are kept."""
-
-    symbol = "alpha dropout"
-
-    def forward(self, x):
-        shift = ALPHA * self.scale
-        return x * (self.mask * self.scale) + ((self.mask + -1) * shift + shift * self.p)
-
-    def grad_x(self, grad):
-        return Dropout.apply(grad, noise=self.mask * self.scale)
 
 
 @tensors_only
@@ -70,14 +58,14 @@ def _dropped(
         raise ShapeError(f"{op}: Feature dropout requires at least 2 dimensions in the input, got {x.ndim}")
     if inplace:
         input._check_writable(f"{op}_", True)
-    cls: type[Function] = Dropout
-    if alpha and p < 1:
-        cls = AlphaDropout
-        scale = 1 / math.sqrt((ALPHA * ALPHA * p + 1) * (1 - p))
-        settings: dict[str, Any] = {"mask": noise_like(x, p, input.device, by_channel, 1.0), "scale": scale, "p": p}
-    else:
-        settings = {"noise": noise_like(x, p, input.device, by_channel)}
-    return cls.apply_(input, **settings) if inplace else cls.apply(input, **settings)
+    drop = Dropout.apply_ if inplace else Dropout.apply
+    if not alpha or p == 1:
+        return drop(input, noise=noise_like(x, p, input.device, by_channel))
+    # -ALPHA where the mask is 0, x where it is 1; then scaled and shifted so that mean 0 and variance 1 are kept.
+    mask, scale = noise_like(x, p, input.device, by_channel, 1.0), 1 / math.sqrt((ALPHA * ALPHA * p + 1) * (1 - p))
+    shift = ALPHA * scale
+    scaled, added = drop(input, noise=mask * scale), input._made((mask + -1) * shift + shift * p)
+    return scaled.add_(added) if inplace else scaled + added
 
 
 def noise_like(x: Any, p: float, where: Any, by_channel: bool = False, scale: float | None = None) -> Any:
@@ -169,6 +157,7 @@ def feature_dropout(input: Tensor, p: float, train: bool, inplace: bool = False)
 
 
 @tensors_only
+@composite
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """-1.7581 with probability p; then scaled and shifted, to keep mean 0 and variance 1. Source: torch.alpha_dropout.
 
@@ -182,6 +171,7 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
 
 
 @tensors_only
+@composite
 def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """As alpha_dropout, of whole channels of (N, C, ...). Source: torch.feature_alpha_dropout.
 

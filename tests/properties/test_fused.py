@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import microgad as torch
-from microgad.ops.dropout import AlphaDropout, Dropout, alpha_dropout, dropout, dropout1d, feature_alpha_dropout
+from microgad.ops.dropout import Dropout, alpha_dropout, dropout, dropout1d, feature_alpha_dropout
 from microgad.ops.loss import (
     BinaryCrossEntropy,
     BinaryCrossEntropyWithLogits,
@@ -220,7 +220,7 @@ def test_dropout_of_channels(draw):
     return lambda x: dropout1d(x.clone() if in_place else x, p, inplace=in_place), x
 
 
-@checks(AlphaDropout)
+@checks(Dropout)
 def test_alpha_dropout(draw):
     p, function = draw(st.sampled_from([0.1, 0.5])), draw(st.sampled_from([alpha_dropout, feature_alpha_dropout]))
     x = draw(tensors(draw(st.sampled_from([(2, 3), (3, 2, 2)])), requires_grad=True, layout="contiguous"))

@@ -15,7 +15,7 @@ from .elementwise import every, only
 from .reduction import reduced
 
 
-@rule(dropout.Dropout, dropout.AlphaDropout)
+@rule(dropout.Dropout)
 def drawn(w: Writer, step: Step) -> Any:
     raise w.refused("it drops values at random: export a model in evaluation mode, where it vanishes")
 
