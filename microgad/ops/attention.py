@@ -22,8 +22,8 @@ from .movement import broadcast_shapes
 from .softmax import Softmax, exponentials
 from .spelling import tensors_only
 
-BLOCK = 1 << 16  # scores at a time: with what is made of them they stay in the cache
-ROWS = 32  # in a block at least: products of fewer are slow
+BLOCK = 1 << 16  # so many scores are computed at a time: they and what is made of them stay in the cache
+ROWS = 32  # a block has so many rows at least: products of fewer are slow
 KEPT = 1 << 22  # scores at most that are kept for backward: that is faster, but takes memory
 
 
@@ -52,7 +52,7 @@ class Attention(Function):
         for _, here, q, k, v, added, noise in self.blocks(lead, query, key, value, mask):
             kept = None if self.exps is None else self.exps[here]
             exps, total, self.top[here] = exponentials(self.scores(q, k, added), -1, kept, self.safe)
-            total += total == 0  # of no keys, or where safe
+            total += total == 0  # 1 where there is no key, or only masked ones: then exps are 0
             self.total[here] = total
             dropped = exps if noise is None else exps * noise
             if weights is not None:
@@ -76,7 +76,7 @@ class Attention(Function):
                 np.exp(e, out=e)
             else:
                 e = exps[here]
-            divisor = total[here]  # of e: then it is the softmax
+            divisor = total[here]  # e / divisor is the softmax
             g = grad_out[here] / divisor
             if needs[2]:
                 dropped = e if noise is None else e * noise

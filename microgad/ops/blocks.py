@@ -12,12 +12,12 @@ import numpy as np
 from .. import backend
 from . import layouts
 
-IN_PLACE = 1 << 16  # elements of a formula that writes where its result belongs: it reads and makes several arrays
-IN_DOUBLE = 1 << 16  # elements of one that makes many arrays of float64
-BATCH = 1 << 19  # bytes of images
+IN_PLACE = 1 << 16  # elements a block, for a formula that writes into `out` and makes few arrays
+IN_DOUBLE = 1 << 16  # elements a block, for one that makes many arrays of float64
+BATCH = 1 << 19  # bytes a block, for what is done to images
 BATCH_ON_GPU = 1 << 28
-BUFFER = 1 << 13  # elements: NumPy's own
-RUN = 1 << 8  # elements, the least that makes up for the beginning of a run
+BUFFER = 1 << 13  # elements: the size of NumPy's own buffer
+RUN = 1 << 8  # elements: in shorter runs NumPy spends most of the time on beginning them
 
 
 def by_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:

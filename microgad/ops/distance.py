@@ -71,8 +71,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     return (a * b).sum(dim)
 
 
-ROOM = 1 << 15  # numbers that are at hand quickly
-FEW = 1 << 7  # rows
+ROOM = 1 << 15  # numbers that stay in the cache
+FEW = 1 << 7  # rows, of which the mask of pairs is kept
 
 
 class Pdist(Function):
@@ -132,7 +132,7 @@ class Pdist(Function):
 
 def _norms(x: Any, p: float) -> Any:
     """The p-norms along the last axis."""
-    return np.linalg.norm(x, p if x.shape[-1] else 1, -1)  # there is no maximum of nothing
+    return np.linalg.norm(x, p if x.shape[-1] else 1, -1)  # the norm inf takes a maximum, which nothing has
 
 
 def _centred(x: Any) -> tuple[Any, Any, Any]:

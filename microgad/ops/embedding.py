@@ -20,7 +20,7 @@ from .indexing.index import kept
 from .indexing.rows import SMALL, at_rows, by_value
 from .spelling import numpy_spelling, tensors_only
 
-TABLE = 1 << 18  # elements of several bags of which the largest are looked for at a time
+TABLE = 1 << 18  # elements of all bags whose largest rows are looked for together
 
 
 class Rows(LinearMap):
@@ -92,7 +92,7 @@ def embedding(
         share = (1 / np.maximum(often, 1)).astype(weight.array.dtype)[..., None]
     if padding_idx is not None:
         counts = (index != padding_idx % max(count, 1))[..., None]
-    index = index.copy() if kept(weight) else index  # what is written into input later is none of backward's
+    index = index.copy() if kept(weight) else index  # a copy: input may be written to before backward reads it
     return Embedding.apply(weight, index=index, share=share, counts=counts, shape_of_weight=tuple(weight.shape))
 
 
@@ -152,7 +152,7 @@ def embedding_bag(
     if max_norm is not None:
         embedding_renorm_(weight.detach(), flat, max_norm, norm_type)
     bag, counts, factors = None, sizes, None if per_sample_weights is None else per_sample_weights.reshape(-1)
-    if input.ndim == 1 or padding_idx is not None:  # else all entries count, as they come
+    if input.ndim == 1 or padding_idx is not None:  # otherwise each entry counts once, in the order given
         entries = np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
         bag = np.repeat(np.arange(len(sizes)), sizes)
         if padding_idx is not None:

@@ -128,5 +128,8 @@ def settled(x: Any) -> Any:
 
 
 def _innermost(inner: Any) -> Any:
-    """(N, ..., C), in the order of its axes, as (N, C, ...), whose axes of one element have that order's strides."""
+    """(N, ..., C), in the order of its axes, as (N, C, ...).
+
+    By way of a row axes of one element, whose strides NumPy leaves as they were, get those of that order.
+    """
     return np.moveaxis(inner.reshape(-1).reshape(inner.shape), -1, 1)

@@ -40,14 +40,18 @@ def reduced(ufunc: Any, x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 def _of_lines(ufunc: Any, lines: Any) -> Any:
-    """(m, n, width) -> (m, width): by NumPy, which begins m runs, or m · n of them where width > 1, or by fewer."""
+    """(m, n, width) -> (m, width): n rows of `width` elements reduced to one, in each of m lines.
+
+    NumPy takes a line as one run of n elements where width is 1, else as n runs of `width`. Where these are many and
+    short, there are fewer and longer ones to be had: by rows put together, by lines side by side, or by pairs.
+    """
     m, n, width = lines.shape
     kind, extremum = lines.dtype.kind, ufunc in (np.maximum, np.minimum)
     if n == 1 or width > 2 * SHORT or (m if width == 1 else m * n) < BEGUN:
         return ufunc.reduce(lines, 1)
     if n > SHORT and width > 1:
         return _by_wide_rows(ufunc, lines)
-    if n > SHORT and extremum and kind != "b":  # with a start that changes nothing, or NumPy copies the first ones
+    if n > SHORT and extremum and kind != "b":  # with a start that changes nothing NumPy copies no first ones
         return ufunc.reduce(lines, 1, initial=(lowest if ufunc is np.maximum else highest)(lines.dtype))
     if n > SHORT and not (ufunc is np.multiply and kind in "fc"):
         return ufunc.reduce(lines, 1)
@@ -62,7 +66,7 @@ def _of_lines(ufunc: Any, lines: Any) -> Any:
 
 
 def _by_wide_rows(ufunc: Any, lines: Any) -> Any:
-    """(m, n, width) -> (m, width): k rows at a time as one, and in the end the k parts of that."""
+    """(m, n, width) -> (m, width): k rows count as one, k times as wide; what comes out is k rows again."""
     m, n, width = lines.shape
     k = min(RUN // width, n // 4)
     rest = n % k

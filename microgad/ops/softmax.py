@@ -27,7 +27,7 @@ from .reduction import axes, kept_shape
 from .reduction.axes import Dim, along
 from .spelling import numpy_spelling
 
-TINY, HUGE = 1e-4, 1e15  # between them a sum of exponentials is of normal numbers, and leaves them so as a divisor
+TINY, HUGE = 1e-4, 1e15  # between them a sum of exponentials has neither overflowed nor lost digits
 
 
 class Softmax(Function):
@@ -145,7 +145,7 @@ class LogSumExp(Function):
 
     def forward(self, x):
         peak = maximum_along(x.real, self.axis)
-        peak = np.where(np.isinf(peak), 0, peak)  # ∞ - ∞ is no number
+        peak = np.where(np.isinf(peak), 0, peak)  # ∞ - ∞ would be NaN
         total = sum_along(np.exp(x - peak), self.axis)
         with np.errstate(divide="ignore"):
             out = np.log(total) + peak
@@ -156,7 +156,7 @@ class LogSumExp(Function):
         share = np.exp(x - np.where(np.isinf(out), 0.0, out).reshape(shape))
         if is_complex(x):
             return grad.reshape(shape) * share
-        total = sum_along(share, self.axis)  # 1, but for the rounding of a large out
+        total = sum_along(share, self.axis)  # it would be 1, were a large out not rounded
         return grad.reshape(shape) * (share / np.where(total == 0, 1.0, total))
 
 

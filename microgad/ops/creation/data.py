@@ -58,7 +58,7 @@ def tensor(
     if isinstance(data, function.Tensor):
         warn(COPIED)
         data = data.array
-    elif is_storage(data):  # whose memory it is, as in PyTorch, although all else is copied
+    elif is_storage(data):  # the Tensor lies on its memory, as in PyTorch, while everything else is copied
         return finished(_lent(data, dtype), device, requires_grad)
     else:
         data = _lent(data, dtype)
@@ -306,7 +306,7 @@ class _Writable:
     """The memory of an array that may only be read, as NumPy's array interface tells of it, but for that."""
 
     def __init__(self, array: Any) -> None:
-        self.array = array  # which holds the memory
+        self.array = array  # kept, since it holds the memory
         said = array.__array_interface__
         self.__array_interface__ = {**said, "data": (said["data"][0], False)}
 

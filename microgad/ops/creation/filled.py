@@ -173,7 +173,7 @@ def empty_strided(
     if min(stride, default=0) < 0:
         raise ArgumentError(f"empty_strided: strides can't be negative, got {list(stride)}")
     span = 0 if 0 in shape else 1 + sum((n - 1) * s for n, s in zip(shape, stride, strict=True))
-    size_of((span,))  # which refuses what no memory has
+    size_of((span,))  # raises where no memory is that large
     memory = finished(np.empty(span, kind), backend.chosen(device)).array
     strides = tuple(s * kind.itemsize for s in stride)
     return finished(backend.as_strided(memory, shape, strides), None, requires_grad)

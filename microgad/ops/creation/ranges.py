@@ -80,7 +80,7 @@ def _stepped(
     if count >= 2**60:
         raise ArgumentError(f"{op}: invalid size, possible overflow? {start} -> {end} by {step}")
     if kind.kind in "iu":
-        if int(step) == 0 and (more or kind == np.int64):  # in smaller dtypes PyTorch gives start as often
+        if int(step) == 0 and (more or kind == np.int64):  # in smaller dtypes PyTorch repeats start instead
             raise ArgumentError(f"{op}: step must be nonzero, but {step} is 0 in {kind}")
         values = int(start) + int(step) * np.arange(count)
     else:
@@ -116,15 +116,15 @@ def linspace(
     start, end, kind = _bounds("linspace", start, end, steps, dtype_beside("linspace", dtype, out))
     # counted from both ends, as PyTorch does, so that the last value is exactly end
     first, last, half = kind.type(start), kind.type(end), max(steps // 2, min(steps, 1))
-    if kind.kind in "iu":  # of which the difference may have no place in the dtype
+    if kind.kind in "iu":  # as Python numbers: their difference may be too large for the dtype
         first, last = int(first), int(last)
     step = (last - first) / max(steps - 1, 1)
     wide = np.float64 if kind == np.float32 or kind.kind in "iu" else kind  # PyTorch rounds the product and sum once
-    exact = kind == np.float64 and abs(step) < 2.0**960  # whose parts don't overflow
+    exact = kind == np.float64 and abs(step) < 2.0**960  # then the parts in `_fused` don't overflow
     values = np.empty(steps, kind)
     for part, begin, sign in ((values[:half], first, 1), (values[half:][::-1], last, -1)):
         for i in builtins.range(0, len(part), PIECE):
-            place = np.arange(i, min(i + PIECE, len(part))).astype(wide)  # there may be more than the dtype counts
+            place = np.arange(i, min(i + PIECE, len(part))).astype(wide)  # a small dtype counts less far
             if exact:
                 part[i : i + PIECE] = _fused(float(sign * step), place, float(begin))
             else:
@@ -159,7 +159,7 @@ def logspace(
     start, end, kind = _bounds("logspace", start, end, steps, dtype_beside("logspace", dtype, out))
     exact = np.result_type(kind, np.float64)
     exponents = linspace(start, end, steps, dtype=exact, device="cpu").array
-    with np.errstate(invalid="ignore"):  # of a negative base
+    with np.errstate(invalid="ignore"):  # a negative base has no such powers
         values = np.power(exact.type(base), exponents)
     return made_beside(out, values.astype(kind), device, requires_grad)
 

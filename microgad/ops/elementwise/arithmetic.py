@@ -110,7 +110,7 @@ def sub(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tenso
         other, alpha = old_order("sub", other, rest)
     scaled = other
     if type(alpha) is not int or alpha != 1:
-        refuse_booleans((input, other))  # which the multiples are no more
+        refuse_booleans((input, other))  # before they are multiplied: a multiple of a boolean is a number
         scaled = times_alpha("sub", input, other, alpha)
     result: Tensor = Sub.apply(*of_numbers(input, scaled))
     return result if out is None else into(out, result)

@@ -207,7 +207,7 @@ def _log_add(plain: Any, power: Any, a: Any, b: Any, scale: float) -> Any:
     if scale != 1:
         out *= scale
     out += np.maximum(a, b)
-    return plain(a, b) if np.isnan(out).any() else out  # infinities of one sign
+    return plain(a, b) if np.isnan(out).any() else out  # NaN may come from two infinities of one sign
 
 
 def logaddexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -261,7 +261,7 @@ class XLogY(Function):
         return (x + 0.0) * np.log(np.where((x == 0) & (y == y), 1.0, y))  # 0 · log(0) would be NaN; -0 counts as 0
 
     def grad_x(self, grad, x, y):
-        return XLogY.apply(grad, np.where((x == 0) & (y <= 0), 1.0, y))  # 0 of a gradient of 0 where log(y) is infinite
+        return XLogY.apply(grad, np.where((x == 0) & (y <= 0), 1.0, y))  # 0 · ∞ of a gradient of 0 is 0
 
     def grad_y(self, grad, x, y):
         return grad * (x / y)
@@ -318,7 +318,7 @@ class Logit(Function):
         if self.eps is not None:
             x = x.clip(self.eps, 1 - self.eps)
         out = np.log(x / (1 - x))
-        if x.dtype == np.float64:  # near 1/2, the zero, without the rounding of the quotient
+        if x.dtype == np.float64:  # near 1/2, where it is 0, the rounding of the quotient would count
             out = np.where(abs(x - 0.5) < 0.25, np.log1p((2 * x - 1) / (1 - x)), out)
         return out
 

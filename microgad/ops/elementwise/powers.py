@@ -197,7 +197,7 @@ class Hypot(Function):
         if np.size(a) < 5000 or np.shape(a) != np.shape(b) or a.dtype != np.float32:
             return np.hypot(a, b)
         out = in_double(lambda a, b: np.sqrt(a * a + b * b), a, b)  # half the time of np.hypot
-        return np.hypot(a, b) if (out != out).any() else out  # of ∞ beside NaN it is ∞
+        return np.hypot(a, b) if (out != out).any() else out  # NaN, also where it should be ∞: of ∞ and NaN
 
     def grad_a(self, grad, a, out):
         return grad * (a / out)

@@ -211,7 +211,7 @@ class Relu(Function):
         return at_least(0, x)
 
     def grad_x(self, grad, out):
-        return Select.apply(out != 0, grad)  # of NaN the gradient passes, as PyTorch's
+        return Select.apply(out != 0, grad)  # where x is NaN the gradient passes, as in PyTorch
 
 
 def relu(input: Tensor) -> Tensor:
@@ -247,7 +247,7 @@ def nan_to_num(
     >>> torch.nan_to_num(torch.tensor([float("nan"), float("inf"), 1.0]), posinf=9)
     tensor([0., 9., 1.])
     """
-    if input.array.dtype.kind in "fc":  # whose largest numbers these are: float16 is computed in float32
+    if input.array.dtype.kind in "fc":  # the input's own largest numbers: float16 is computed in float32
         info = np.finfo(input.array.dtype)
         posinf = float(info.max) if posinf is None else posinf
         neginf = float(info.min) if neginf is None else neginf

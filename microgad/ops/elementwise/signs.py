@@ -34,7 +34,7 @@ class Abs(Function):
         np.absolute(x, out=out)
 
     def grad_x(self, grad, x):
-        return grad * conjugate(_direction(x))  # of NaN it is 0, which np.sign's isn't
+        return grad * conjugate(_direction(x))  # the sign of NaN is 0 here, while np.sign's is NaN
 
 
 def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:

@@ -38,7 +38,7 @@ def _vector(
             raise DimError(f"{op}(): Index is supposed to be a vector, but got {array.shape}")
         array = array.reshape(-1)
     if error is None:
-        error = ArgumentError if axis == 1 else DimError  # PyTorch has two ways to select
+        error = ArgumentError if axis == 1 else DimError  # PyTorch has two kernels, which raise different errors
     return axis, within(array, shape[axis] if shape else 1, op, error, negative, axis)
 
 
@@ -103,7 +103,7 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
 
 
 def index_add_call(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Call:
-    ndim = input.array.ndim  # PyTorch has two ways to add
+    ndim = input.array.ndim  # PyTorch has two kernels, which raise different errors
     error = ArgumentError if ndim > 1 and index.dtype == INT64 and dim % ndim in (0, ndim - 1) else DimError
     where = _index("index_add", input, dim, index, error, source)
     source = _as_slices("index_add", input, dim, index, source, ShapeError)

@@ -44,7 +44,7 @@ def _line(count: int, step: int, behind: int) -> Any:
 
 
 FEW = 1024
-_few = functools.lru_cache(maxsize=64)(_line)  # which would take as long to make as to add
+_few = functools.lru_cache(maxsize=64)(_line)  # kept, as making a short line takes as long as adding it
 
 
 def positions(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
@@ -75,9 +75,8 @@ def along(op: str, input: Tensor, dim: int, index: Tensor, *others: Any) -> tupl
             f"{tuple(input.shape)}"
         )
     shape = input.array.shape
-    if array.shape != shape and any(
-        n > m for i, (n, m) in enumerate(zip(array.shape, shape, strict=False)) if i != axis
-    ):
+    pairs = enumerate(zip(array.shape, shape, strict=False))
+    if array.shape != shape and any(n > m for i, (n, m) in pairs if i != axis):
         raise ShapeError(
             f"{op}: Size does not match: expected index {array.shape} to be no larger than self {tuple(input.shape)} "
             f"apart from dimension {axis}"

@@ -61,7 +61,7 @@ def _item(item: Any, x: Any, keep: bool) -> Any:
         return item.item() if item.dtype.kind in "iu" else _refused(item)
     if isinstance(item, (str, list, tuple, range)) or backend.is_array(item):
         array = item if backend.is_array(item) else np.asarray(item)
-        array = array.astype(np.int64) if array.dtype.kind == "f" else array  # as PyTorch makes Tensors of them
+        array = array.astype(np.int64) if array.dtype.kind == "f" else array  # as PyTorch converts them
         return _array(array, x, keep and array is item)
     return operator.index(item) if hasattr(item, "__index__") else _refused(item)
 
@@ -111,7 +111,7 @@ def _check_masks(items: tuple[Any, ...], shape: tuple[int, ...]) -> None:
     """Raise IndexError where a mask isn't of the shape of the dimensions that it stands for."""
     if len(items) == 1 and items[0].shape == shape[: items[0].ndim]:
         return
-    left, at, masks = list(shape), 0, []  # of x when numbers, slices and None have been there; where masks are in it
+    left, at, masks = list(shape), 0, []  # x's shape after the items so far, its next axis, and where masks stand
     for item in items:
         if isinstance(item, int):
             del left[at : at + 1]

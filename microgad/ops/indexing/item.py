@@ -128,7 +128,7 @@ class AddItem(Written, Function):
 class Call(NamedTuple):
     """What an operation comes to: Functions, applied to a Tensor one after the other, out of place or in place."""
 
-    name: str  # PyTorch's, of its node; none where that tells by itself
+    name: str  # PyTorch's name of the node; empty where the Function tells it by itself
     steps: tuple[tuple[type[Function], Any, dict[str, Any]], ...]  # each with its second operand and its settings
 
     def on(self, input: Tensor) -> Tensor:
@@ -197,14 +197,14 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, (int, float, complex)):
-        if input.array.dtype != np.float16 or isinstance(value, complex):  # it alone takes what is too large: infinity
+        if input.array.dtype != np.float16 or isinstance(value, complex):  # float16 takes too large ones as ∞
             value = number("__setitem__", value, input.array.dtype)
     elif value is None or isinstance(value, str):
         raise DtypeError(f"__setitem__: can't assign a {type(value).__name__} to a Tensor")
     else:
         value = _settable(value, input, index)
     if is_basic(index):
-        if layouts.stretched(input.array):  # of what is expanded, a part may be single places
+        if layouts.stretched(input.array):  # a part may have each element once
             input, index = GetItem.apply(input, index=index), (Ellipsis,)
         SetItem.apply_(input, value, index=index)
         return

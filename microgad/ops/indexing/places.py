@@ -16,9 +16,9 @@ from ...placement import lying, order_by
 from .. import layouts
 from .rows import SMALL, at_rows, by_value
 
-FEW = 500  # values for which NumPy's own ways are as fast
-FEW_OF_MASK = 4096  # a mask's values for which they are
-WIDE = 32  # values that make a row worth moving as a whole
+FEW = 500  # up to so many values NumPy's own indexing is as fast
+FEW_OF_MASK = 4096  # the same for the elements of a mask
+WIDE = 32  # a row of so many values is worth moving as a whole
 OFTEN = 8  # rows for each place, from which on they have to be four times as wide
 ATOMIC = {np.add: "ilqILQefd", np.maximum: "ilqILQfd", np.minimum: "ilqILQfd"}  # dtypes that CUDA's operations take
 ALL = slice(None)
@@ -79,7 +79,10 @@ def _few(index: Any) -> bool:
 
 
 def run_of(index: Any, shape: tuple[int, ...]) -> Run | None:
-    """The index as a Run, where it is one: a mask or arrays of integers side by side, and else whole slices."""
+    """The index as a Run, where it is one: a mask or arrays of integers side by side, and else whole slices.
+
+    Of x[:, i, j] with x of shape (A, N, M, B) that is x.reshape(A, N · M, B) at i · M + j along the middle.
+    """
     if type(index) is not tuple:
         return Run((), math.prod(shape), (), within(index, math.prod(shape)), False)
     arrays: list[Any] = []

@@ -30,16 +30,17 @@ def at_rows(ufunc: Any, target: Any, where: Any, values: Any, blank: bool = Fals
     One row of each place first, then a second, ... Where few places have many rows more, these are reduced place by
     place. A target that is `blank` has in it what changes nothing: its first rows are written.
     """
-    turns = np.arange(len(where))
-    last = np.empty(target.shape[1], turns.dtype)
-    last[where] = turns
+    rows = np.arange(len(where))
+    last = np.empty(target.shape[1], rows.dtype)
+    last[where] = rows  # of each place: the last row that goes there
+    is_last = last[where] == rows
     if blank:
-        target[:, where] = values
+        target[:, where] = values  # of several rows for a place NumPy leaves the last
     else:
-        _once(ufunc, target, where, values, np.flatnonzero(last[where] == turns))
-    order = np.flatnonzero(last[where] != turns)
-    order = order[np.argsort(where[order], kind="stable")]
-    starts = np.flatnonzero(np.diff(where[order], prepend=-1))
+        _once(ufunc, target, where, values, np.flatnonzero(is_last))
+    order = np.flatnonzero(~is_last)
+    order = order[np.argsort(where[order], kind="stable")]  # the other rows, place after place
+    starts = np.flatnonzero(np.diff(where[order], prepend=-1))  # in `order`, of the rows of each place
     counts = np.diff(starts, append=len(order))
     turn = 0
     while len(starts) and (turn < FEW or (counts.max() - turn) * ROUND < len(starts)):

@@ -156,7 +156,7 @@ def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False,
 def _exchanges(pivots: Any) -> tuple[Any, Tensor, Tensor]:
     """(..., n) -> (..., n), (..., n, n), (..., n - 1): the order of rows, L's in each column, where D has pairs.
 
-    A column of L was made before the exchanges that follow, and LAPACK leaves it so.
+    LAPACK leaves the columns of L that it has made as they are when it exchanges rows later on: here these move, too.
     """
     *lead, n = pivots.shape
     host = backend.to_numpy(pivots).reshape(math.prod(lead), n)

@@ -166,8 +166,10 @@ def become(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options: Any
             region.stand_at(tensor, node)
             tensor.chain = shown.chain
         else:
+            # The tensor was the base: its views see it through the operation's inverse, which of what only moves
+            # values is the transpose, and then as before.
             step, settings = (shown.chain or ())[-1]
-            back: Any = step.transposed  # type: ignore[attr-defined]  # of what moves values, the way back
+            back: Any = step.transposed  # type: ignore[attr-defined]
             del shown  # or it would be among the views
             for seen in region.live_views(tensor):
                 if seen.chain is not None:

@@ -25,8 +25,8 @@ from .picking import picked
 from .running import accumulated
 
 R = TypeVar("R")
-FEW = 32  # elements that are sorted whole, equal ones as they come
-FEWEST = 10  # elements that are found faster one after the other
+FEW = 32  # lines of so few elements are sorted whole
+FEWEST = 10  # so few are found faster one after the other
 MOST = 1 << 17  # elements among which PyTorch's order of equal ones is looked for
 RADIX = 1 << 15  # so many integers PyTorch sorts by their digits, which leaves equal ones as they are
 
@@ -142,7 +142,7 @@ def topk(
     n = lines.shape[1]
     if not 0 <= k <= n:
         raise ArgumentError(f"topk: selected index k out of range: k is {k}, dimension {dim} has size {n}")
-    k = k if input.array.ndim else 1  # of a number that, even where k is 0, as PyTorch does
+    k = k if input.array.ndim else 1  # a single number is given even where k is 0, as in PyTorch
     if not sorted and selection.MANY * k > n and lines.size and not backend.is_gpu(lines):
         index = selection.best(lines, k, largest, False)
     else:
@@ -180,7 +180,7 @@ def _one_by_one(lines: Any, k: int, largest: bool) -> Any:
         place = index[:, i] = lines.argmax(1) if largest else lines.argmin(1)
         found = lines[rows, place]
         if (found == worst).any() or not (largest or (found == found).all()):
-            return None  # one may be found twice; and to argmin NaN is the least
+            return None  # an element may be found twice; and argmin takes NaN for the least
         lines[rows, place] = worst
     return index
 

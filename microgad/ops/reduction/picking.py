@@ -47,5 +47,5 @@ def picked(input: Tensor, axis: int, index: Any, keepdim: bool, result: Callable
         called(f"{result.__name__.capitalize()}Backward{int('median' in result.__name__)}", values)
     found = index.reshape(shape)
     if places is index:
-        found = found.copy()  # what is written to the result must not move the gradient
+        found = found.copy()  # a copy: writing to the result must not change where gradients go
     return result(values, function.Tensor._made(laid_out(found)))

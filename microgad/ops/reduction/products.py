@@ -50,7 +50,7 @@ class Prod(Function):
             pairs = x[stretch(axis, 0, half)] * x[stretch(axis, half, 2 * half)]
             x = np.concatenate([pairs, x[stretch(axis, 2 * half, n)]], axis) if n % 2 else pairs
             n = n - half
-        out = x.sum(axis) if n else 1 + x.sum(axis)  # the one that is left
+        out = x.sum(axis) if n else 1 + x.sum(axis)  # one element is left along the axis
         return out.reshape(kept) if self.keepdims else out
 
 

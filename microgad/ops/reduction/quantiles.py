@@ -63,7 +63,7 @@ def _quantile(op: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, in
     highest = np.maximum(last - nans, 0) if op == "nanquantile" else last + 0 * nans
     rank = q.reshape(-1) * function.Tensor._made(highest.astype(values.array.dtype))
     if op == "quantile" and np.any(nans):
-        rank = where(function.Tensor._made(nans > 0), float(last), rank)  # where the last in order is NaN
+        rank = where(function.Tensor._made(nans > 0), float(last), rank)  # NaN is sorted last
     found = _between(values, rank, interpolation)
     found = found.permute((found.ndim - 1, *range(found.ndim - 1)))
     if keepdim:

@@ -23,10 +23,10 @@ def running(combine: Callable[[Any, Any], Any], x: Any, axis: int) -> Any:
 
 
 _WIDER = {"e": np.float32, "f": np.float64, "F": np.complex128}
-PIECE = 1 << 15  # elements of lines that are widened together: they stay in a core's cache
-LANES = 1 << 8  # lines that are gone along side by side,
-STEPS = 1 << 6  # so many of their elements
-ROOM = 1 << 17  # and so many of all of them at once, which stay in the cache as well
+PIECE = 1 << 15  # so many elements are widened together: they stay in a core's cache
+LANES = 1 << 8  # from so many lines on they are computed side by side,
+STEPS = 1 << 6  # in steps of so many elements,
+ROOM = 1 << 17  # and so many elements of all lines together, which stay in the cache
 
 
 def widened(scan: Callable[[Any, int], Any], x: Any, axis: int) -> Any:
@@ -49,7 +49,7 @@ def totals(ufunc: Any, x: Any, axis: int) -> Any:
         return widened(plain, x, axis)
     kind = x.dtype if x.dtype.kind in "fc" else np.dtype(np.int64)
     computed = np.dtype(_WIDER.get(kind.char, kind))
-    longest = 4 if kind == np.int64 else STEPS if computed == kind else math.inf  # that isn't as fast by itself
+    longest = 4 if kind == np.int64 else STEPS if computed == kind else math.inf  # of longer lines NumPy is as fast
     if axis == x.ndim - 1 and x.shape[axis] > longest:
         return widened(plain, x, axis)
     return _side_by_side(ufunc, x, axis, computed, kind)
@@ -74,15 +74,18 @@ def _few_lines(x: Any, axis: int) -> bool:
 
 
 def _side_by_side(ufunc: Any, x: Any, axis: int, computed: Any, given: Any) -> Any:
-    """A running result, of all lines at once: along one line NumPy waits for each element before it begins the next."""
+    """A running result of many lines, step by step for all of them: along one line each element waits for the last.
+
+    A block of lines, so many steps of it, is turned in a buffer (steps, rows, width), where a step is one long run.
+    """
     lines = x.reshape(math.prod(x.shape[:axis]), x.shape[axis], -1)
     m, n, width = lines.shape
     out = np.empty(lines.shape, given)
     steps = min(n, STEPS)
-    rows = min(m, max(1, ROOM // (steps * width)) | 1)  # an odd number: elements below each other don't share a set
+    rows = min(m, max(1, ROOM // (steps * width)) | 1)  # odd: then elements below each other share no cache set
     buffer = np.empty((steps, rows, width), computed)
     for i in range(0, m, rows):
-        before: Any = None
+        before: Any = None  # (rows, width): the result at the step before
         for j in range(0, n, steps):
             part = lines[i : i + rows, j : j + steps].swapaxes(0, 1)
             found = buffer[: part.shape[0], : part.shape[1]]

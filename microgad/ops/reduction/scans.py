@@ -65,7 +65,7 @@ class Cummax(Function):
         else:
             place = backend.like(np.arange(n).reshape((n,) + (1,) * (x.ndim - 1 - self.axis)), x)
             self.index = accumulated(np.maximum, reached * place, self.axis)
-        return best, self.index.copy()  # what is written to the result must not move the gradient
+        return best, self.index.copy()  # a copy: writing to the result must not change where gradients go
 
     def grad_x(self, grad, index):
         if 0 in index.shape:
@@ -150,7 +150,7 @@ def _running_log_sum(x: Any, axis: int) -> Any:
         return accumulated(_add_exponentials, x, axis)
     if x.dtype.kind != "c":
         return np.logaddexp.accumulate(x, axis)
-    x = np.where(x.real == -math.inf, -math.inf, x)  # whose power of e is 0, whatever the imaginary part
+    x = np.where(x.real == -math.inf, -math.inf, x)  # eˣ is 0 there, whatever the imaginary part
     return _ADD_COMPLEX.accumulate(x.astype(object), axis).astype(x.dtype)
 
 

@@ -131,7 +131,7 @@ def of_boxes(input: Tensor, tables: Sequence[Any], return_indices: bool) -> Any:
     place = Winners.apply(input, tables=tables)
     lead, area = input.array.shape[: -len(tables)], math.prod(input.array.shape[-len(tables) :])
     flat = place.array.reshape(*lead, math.prod(place.shape[-len(tables) :]))
-    flat = flat.copy() if return_indices and kept(input) else flat  # what is written into them is none of backward's
+    flat = flat.copy() if return_indices and kept(input) else flat  # they may be written to before backward
     out = BoxMax.apply(input.reshape(*lead, area), index=flat, axis=len(lead)).reshape(place.shape)
     return (out, place) if return_indices else out
 

@@ -16,7 +16,7 @@ from ..blocks import blocks
 from .geometry import Window
 from .unfold import im2col, tap_cells
 
-PLACES = 512  # that a product with a deep kernel has at least, where the batch has as many
+PLACES = 512  # columns that a product with a deep kernel has at least, if the batch has so many
 LINES = 1 << 24  # bytes of one image's columns over KW
 
 

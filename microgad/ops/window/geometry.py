@@ -128,13 +128,16 @@ class Window(_Fields):
 
     @cached_property
     def phases(self) -> list[tuple[tuple[Any, ...], tuple[Any, ...], Window]]:
-        """Of stride or dilation 1: cells a stride apart, which taps of the reversed kernel write to them, and the
-        window of stride 1 over the output by which a kernel of these taps reads what they write.
+        """A transposed convolution of stride or dilation 1 as convolutions of stride 1 over the output: its phases.
+
+        Tap t at place i writes to cell i · s + t · d - before. With dilation 1 a cell gets something from every s-th
+        tap only, the same ones for cells a stride apart. A phase has such cells, their taps in the reversed kernel, and
+        the window by which a kernel of these taps reads from the output what belongs into the cells.
         """
         lines = []
         for size, k, s, (before, _), d, steps in zip(*self, self.out, strict=True):
             line = []
-            for a in range(min(s, k)):
+            for a in range(min(s, k)):  # taps a, a + s, ... write to cells first · s + a - before, ...
                 first, taps = -((a - before) // s), len(range(a, k, s))
                 start, span = s * first + a - before, (taps - 1) * d + 1
                 count = len(range(start, size, s))

@@ -54,7 +54,7 @@ class GridPlaces(Function):
                 at, turn = reflected(at, size, self.align)
             inside = (at > 0) & (at < last)
             self.turn = inside if turn is None else inside * turn
-            at = np.fmin(np.fmax(at, 0), last)  # 0 too for what is no number
+            at = np.fmin(np.fmax(at, 0), last)  # NaN becomes 0, too
         elif len(size) == 3:  # of volumes PyTorch reads nothing there, of planes it multiplies with it
             at = np.where(np.isfinite(at), at, -2)
         return at
@@ -114,7 +114,7 @@ class GridSample(Function):
             places = np.rint(reflected(places, size, self.align)[0])
         if self.mode == "bicubic" and self.padding != "zeros":
             places = np.clip(places, 0, size - 1)
-        cells = np.fmax(np.fmin(places, size), -1).astype(np.int64) + 1  # what is no number is outside too
+        cells = np.fmax(np.fmin(places, size), -1).astype(np.int64) + 1  # NaN counts as outside
         found = cells[:, -1]
         for axis in range(len(sizes) - 2, -1, -1):
             found = found[:, :, None] * (sizes[-1 - axis] + 2) + cells[:, axis, None]
@@ -259,7 +259,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     base = base.reshape(1, -1, dims + 1)
     cells = finished(backend.like(base, theta.array))
     grid: Tensor
-    if cells.numel() * dims < 400:  # where PyTorch leaves a product to no library: the same last bits
+    if cells.numel() * dims < 400:  # up to here PyTorch multiplies without a library: this gives the same last bits
         grid = (cells.unsqueeze(-1) * theta.transpose(1, 2).unsqueeze(1)).sum(2)
     else:
         grid = cells @ theta.transpose(1, 2)

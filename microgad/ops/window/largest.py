@@ -15,8 +15,8 @@ from ..blocks import blocks
 from .geometry import Window
 from .unfold import padded, windows
 
-MANY_TAPS = 64  # of windows that do not overlap: then one call for all taps is faster than a step for each
-FEW_CELLS = 1 << 13  # of all windows together: then it is so too
+MANY_TAPS = 64  # taps of windows side by side, from which on one call for all is faster than a step for each
+FEW_CELLS = 1 << 13  # cells of all windows together, up to which it is so too
 
 
 def largest(x: Any, window: Window) -> tuple[Any, Any]:
@@ -30,7 +30,7 @@ def largest(x: Any, window: Window) -> tuple[Any, Any]:
     tiles = taps >= MANY_TAPS and window.stride == window.kernel == window.span and window.bare and window.tiled
     if tiles or (not gpu and taps * len(x) * x.shape[1] * math.prod(window.out) <= FEW_CELLS):
         out, place = largest_of_rows(rows_of(x, window, tiles), x, window)
-        if gpu or not len(x) or np.minimum.reduce(out, None) > low:  # it may be a NaN's, or that of padding
+        if gpu or not len(x) or np.minimum.reduce(out, None) > low:  # else a winner may be padding, or be NaN
             return out, place
     plane, small = padded(x, window, low), np.min_scalar_type(window.offsets[-1])
     out = np.empty_like(x, shape=(*x.shape[:2], *window.out), order="C")

@@ -67,7 +67,7 @@ class Taps:
         order = np.argsort(cells, kind="stable")
         order = order[cells[order] < self.size]
         cells = cells[order]
-        rank = np.arange(len(cells)) - np.searchsorted(cells, cells)  # which of its cell's taps each is
+        rank = np.arange(len(cells)) - np.searchsorted(cells, cells)  # the number of each tap among those of its cell
         turned = np.full((rank.max(initial=0) + 1, self.size), steps)
         turned[rank, cells] = order % steps
         if self.weights is None:

@@ -173,7 +173,7 @@ def tap_cells(x: Any, window: Window) -> tuple[Any, list[tuple[Any, ...]]]:
     if level is None:
         return windows(padded(x, window), window), []
     plane, dims = padded(x, level), len(window.kernel)
-    first = plane.reshape(-1)[window.size[-1] - window.padding[-1][0] :]  # a row further down, which level has more
+    first = plane.reshape(-1)[window.size[-1] - window.padding[-1][0] :]  # a row down: `level` has one more above
     rest = (slice(None),) * (dims - 1)
     return _windows(first, plane, window), [(..., tap, *rest, places) for tap, places in window.overhang]
 

@@ -107,7 +107,7 @@ def _max_unpool(
     if cells.size and (cells.min() < 0 or cells.max() >= area):
         raise refusal(op, f"found an invalid max index: output volumes are of size {tuple(size)}, indices reach "
                       f"from {cells.min()} to {cells.max()}")  # fmt: skip
-    cells = cells.copy() if kept(input) else cells  # what is written into indices later is none of backward's
+    cells = cells.copy() if kept(input) else cells  # a copy: indices may be written to before backward
     flat = input.reshape(cells.shape)
     out = MaxUnpool.apply(flat, cells=cells, size=area).reshape((*lead, *size))
     return laid_out_as(out, input, dims) if dims == 2 else out
