@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ... import dtypes
@@ -16,10 +18,7 @@ from .arguments import eye, floating_matrices, swap
 
 # The numerator of the Padé approximant of degree 13, from the constant on; it is used up to a norm of LARGEST
 # (Higham, The scaling and squaring method for the matrix exponential revisited, 2005).
-PADE = (
-    64764752532480000, 32382376266240000, 7771770303897600, 1187353796428800, 129060195264000, 10559470521600,
-    670442572800, 33522128640, 1323241920, 40840800, 960960, 16380, 182, 1,
-)  # fmt: skip
+PADE = [math.factorial(26 - k) // (math.factorial(13 - k) * math.factorial(k)) for k in range(14)]
 LARGEST = 5.371920351148152
 
 
