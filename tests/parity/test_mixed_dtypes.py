@@ -35,6 +35,18 @@ def products_by_letters(T, nn):
     return [product(equation, (a, b, a)) for equation in EQUATIONS for a in kinds for b in kinds if a != b]
 
 
+@programs
+def a_number_among_losses(T, nn):
+    def losses(x, y):
+        names = ("mse_loss", "l1_loss", "smooth_l1_loss")
+        return [
+            (loss, *T.autograd.grad(loss, (x, y))) for loss in [getattr(nn.functional, name)(x, y) for name in names]
+        ]
+
+    lines, number = T.tensor([1.0, 2.0, 4.0]).requires_grad_(), T.tensor(2.5, dtype=T.float64).requires_grad_()
+    return losses(lines, number), losses(number, lines)
+
+
 @pytest.mark.parametrize("name", list(programs))
 def test_as_in_torch(name):
     programs.check(name)

@@ -16,6 +16,7 @@ from ...stand_ins import Tensor
 from ...state import composite
 from ..creation import full_like
 from ..elementwise import clamp, exp, log, where, xlogy
+from ..movement import broadcast_tensors
 from ..reducing import sum_of_squares
 from ..spelling import tensors_only
 from .reduced import chosen, plainly, reduced
@@ -58,7 +59,7 @@ def mse_loss(
     tensor(2.)
     """
     reduction = chosen(size_average, reduce, reduction)
-    _check_operands("mse_loss", input, target)
+    input, target = _operands("mse_loss", input, target)
     if weight is None:
         return SquaredError.apply(input, target, reduction=reduction)
     losses = _weighted(SquaredError.apply(input, target, reduction="none"), input, weight)
@@ -78,29 +79,36 @@ def l1_loss(
     tensor(1.)
     """
     reduction = chosen(size_average, reduce, reduction)
-    _check_sizes(input, target)
+    input, target = _alike(input, target)
     losses = (input - target).abs()
     if weight is None:
         return plainly(losses, reduction)
     return reduced(_weighted(losses, input, weight), None, None, weight.sum(), reduction)
 
 
-def _check_operands(op: str, input: Tensor, target: Tensor) -> None:
-    _check_sizes(input, target)
+def _operands(op: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    input, target = _alike(input, target)
     kinds = input.array.dtype.kind + target.array.dtype.kind
     if "f" not in kinds or "c" in kinds:
         raise KindError(
             f"{op}: input or target must be floating-point, and none complex, but they are {input.dtype} and "
             f"{target.dtype}"
         )
+    return input, target
 
 
-def _check_sizes(input: Tensor, target: Tensor) -> None:
-    if target.array.shape != input.array.shape:
-        warn(
-            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). "
-            "This will likely lead to incorrect results due to broadcasting. Please ensure they have the same size."
-        )
+def _alike(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """The two, of which a number is given the other's shape, and so has a dtype that counts; warns of other shapes."""
+    if target.array.shape == input.array.shape:
+        return input, target
+    warn(
+        f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). "
+        "This will likely lead to incorrect results due to broadcasting. Please ensure they have the same size."
+    )
+    if input.array.ndim and target.array.ndim:
+        return input, target
+    input, target = broadcast_tensors(input, target)
+    return input, target
 
 
 def _weighted(losses: Tensor, input: Tensor, weight: Tensor) -> Tensor:
@@ -141,7 +149,7 @@ def huber_loss(
     tensor([0.5000, 6.0000])
     """
     reduction = chosen(None, None, reduction)
-    _check_operands("huber_loss", input, target)
+    input, target = _operands("huber_loss", input, target)
     if not delta > 0:
         raise ArgumentError(f"huber_loss: does not support non-positive values for delta, got {delta}")
     losses = Huber.apply(input, target, delta=float(delta))
@@ -162,7 +170,7 @@ def smooth_l1_loss(
     tensor([0.1250, 3.5000])
     """
     reduction = chosen(size_average, reduce, reduction)
-    _check_operands("smooth_l1_loss", input, target)
+    input, target = _operands("smooth_l1_loss", input, target)
     if beta < 0:
         raise ArgumentError(f"smooth_l1_loss: does not support negative values for beta, got {beta}")
     if beta == 0:
