@@ -88,13 +88,14 @@ def format_tensor(
     device: str | None = None,
     requires_grad: bool = False,
     grad_fn: str | None = None,
+    tangent: Any = None,
 ) -> str:
     """The repr of a Tensor over `array`, a NumPy or CuPy array of any shape and of one of PyTorch's dtypes.
 
     The dtype is named unless it follows from what is printed: `default_dtype`, the complex type that goes with it,
     int64 and bool do. `device` is the device to name, "cuda:0", or None to name none. `grad_fn` is the name of the
-    node that made the tensor, "MulBackward0"; with one, `requires_grad` goes without saying. `kind` is the Tensor's
-    class: a program's own goes by its name, and says so if it is a Parameter's.
+    node that made the tensor, "MulBackward0"; with one, `requires_grad` goes without saying. `tangent` is what a dual
+    Tensor carries. `kind` is the Tensor's class: a program's own goes by its name, and says so if it is a Parameter's.
 
     >>> print(format_tensor(np.float32([[1, 2], [3, -4.5]]), grad_fn="MulBackward0"))
     tensor([[ 1.0000,  2.0000],
@@ -120,6 +121,8 @@ def format_tensor(
         suffixes.append(f"grad_fn=<{grad_fn}>")
     elif requires_grad:
         suffixes.append("requires_grad=True")
+    if tangent is not None:
+        suffixes.append(f"tangent={tangent}")
 
     own = kind.__module__.partition(".")[0] not in ("microgad", "torch", "builtins")
     prefix = f"{kind.__name__}(" if own else "tensor("

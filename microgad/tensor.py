@@ -289,13 +289,16 @@ class Tensor(Methods):
             )
 
     def __repr__(self) -> str:
+        level = gradients.level.get()
+        on_graph, tangent = (self.requires_grad, None) if level is None else level.as_printed(self)
         text = printing.format_tensor(
             self.array,
             kind=type(self),
             default_dtype=repr(dtypes.get_default_dtype()),
             device=None if self.is_cpu else str(self.device),
-            requires_grad=self.requires_grad,
-            grad_fn=None if self.is_leaf else Function.name(self.node).rpartition("::")[2],
+            requires_grad=on_graph,
+            grad_fn=Function.name(self.node).rpartition("::")[2] if on_graph and not self.is_leaf else None,
+            tangent=tangent,
         )
         return f"Parameter({text})" if "_is_param" in vars(self) else text
 

@@ -68,18 +68,16 @@ class dual_level:
         self._mode.__exit__()
 
     def duals_of(self, tensor: Tensor) -> list[_Dual]:
-        """What has been given tangents, if the Tensor depends on any of it."""
-        numbers, seen, stack = {dual.node.number for dual in self.duals}, set(), [tensor.node]
-        oldest = min(numbers, default=math.inf)
+        """What has been given tangents and goes into the Tensor."""
+        duals = {dual.node.number: dual for dual in self.duals}
+        oldest, seen, stack = min(duals, default=math.inf), set(), [tensor.node]
         while stack:
             node = stack.pop()
             if node is None or node.number < oldest or node.number in seen or isinstance(node, _Apart.node_class):
                 continue
-            if node.number in numbers:
-                return self.duals
             seen.add(node.number)
             stack += node.edges
-        return []
+        return [dual for number, dual in duals.items() if number in seen]
 
     def wanted(self, tensor: Tensor) -> bool:
         """Whether a Tensor with a tangent depends on what requires grad, as that tangent does then."""
@@ -98,6 +96,13 @@ class dual_level:
             else:
                 stack += node.edges
         return False
+
+    @staticmethod
+    def as_printed(tensor: Tensor) -> tuple[bool, Tensor | None]:
+        """Whether a Tensor requires grad, a dual one for itself and not for its tangent's sake, and its tangent."""
+        with state.scope(observer=None):
+            primal, tangent = unpack_dual(tensor)
+        return primal.requires_grad, tangent
 
     @staticmethod
     def constant(gradient: Tensor | None) -> Tensor | None:

@@ -102,3 +102,20 @@ def gradients_in_a_level_have_tangents(t, nn):
             found.append(fw.unpack_dual(fw.make_dual(one, one * 2) * w))
             found.append(fw.unpack_dual(t.autograd.grad(loss * 2, duals["0.bias"])[0] * t.ones(4, dtype=t.double)))
     return [(u.primal, u.tangent, u.tangent.requires_grad) for u in found]
+
+
+@programs
+def what_a_dual_prints(t, nn):
+    fw = room(t, "autograd.forward_ad")
+    with fw.dual_level():
+        x, p = fw.make_dual(t.tensor([1.0, 2.0]), t.tensor([3.0, 4.0])), t.ones(2, requires_grad=True)
+        wide = fw.make_dual(t.ones(2, 2, dtype=t.float64), t.ones(2, 2, dtype=t.float64)) ** 2
+        return [repr(each) for each in (x, x.sum(), x * 2, x > 1, wide, x.detach(), p, p * 2)]
+
+
+@programs
+def one_tangent_on_a_graph_beside_another(t, nn):
+    fw = room(t, "autograd.forward_ad")
+    with fw.dual_level():
+        x, y = fw.make_dual(numbers(t, 3), numbers(t, 3, seed=2)), fw.make_dual(leaf(t, 3), numbers(t, 3, seed=2))
+        return wanting([*fw.unpack_dual(x * 2), *fw.unpack_dual(x * y)])
