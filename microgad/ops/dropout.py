@@ -14,6 +14,7 @@ from ..errors import ArgumentError, KindError, ShapeError
 from ..function import Function
 from ..stand_ins import Tensor
 from ..state import composite
+from . import layouts
 from .spelling import tensors_only
 
 ALPHA = 1.7580993408473766  # -ALPHA is what selu comes to far below zero
@@ -80,11 +81,12 @@ def noise_like(x: Any, p: float, where: Any, by_channel: bool = False, scale: fl
         if p == 1:
             return backend.to_device(np.zeros_like(x), where)
         scale = 1 / (1 - p) if x.dtype == np.float64 else float(np.float32(1) / np.float32(1 - p))
-    if by_channel:
+    if by_channel:  # drawn in the order of the axes, but lying as x, so that what is dropped does so, too
         layout = np.empty((*x.shape[:2], *(1,) * (x.ndim - 2)), x.dtype)
+        noise = layouts.lying_as(draws.dropout_noise(layout, 1 - p, scale), x)
     else:
-        layout = draws.fills.empty_like(x) if backend.is_gpu(x) else x
-    return backend.to_device(draws.dropout_noise(layout, 1 - p, scale), where)
+        noise = draws.dropout_noise(draws.fills.empty_like(x) if backend.is_gpu(x) else x, 1 - p, scale)
+    return backend.to_device(noise, where)
 
 
 def _check_probability(p: float) -> None:

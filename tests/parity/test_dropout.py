@@ -51,6 +51,20 @@ def test_the_scale_is_a_float32(p):
     np.testing.assert_array_equal(mine.array, torch.nn.functional.dropout(torch.tensor(array), p).numpy())
 
 
+@pytest.mark.parametrize("name", ["dropout", "dropout1d", "alpha_dropout", "feature_alpha_dropout"])
+@given(st.permutations(range(3)))
+def test_what_is_dropped_out_lies_as_it_did(name, order):
+    array, results = np.ones((2, 3, 4), np.float32), []
+    seeded(0)
+    for library in (microgad, torch):
+        x = library.tensor(array).permute(*order).requires_grad_()
+        y = getattr(library.nn.functional, name)(x, training=True)
+        (g,) = library.autograd.grad(y.square().sum(), x)
+        results.append((y.stride(), g.stride(), y.tolist()))
+    assert results[0][:2] == results[1][:2]
+    np.testing.assert_allclose(results[0][2], results[1][2], rtol=1e-6)
+
+
 @given(st.permutations(range(3)), seeds)
 def test_a_permuted_input_is_drawn_for_in_the_order_of_its_memory(order, seed):
     array = np.ones((2, 3, 4), np.float32)
