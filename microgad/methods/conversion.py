@@ -96,8 +96,9 @@ class Conversion:
             if to.kind not in "fc":
                 result = result.detach()  # integers carry no gradient
             result = movement.Cast.apply(result, to=to, source=result.array.dtype)
-        if ignored.get("memory_format") not in (None, formats.preserve_format):
-            result = result.contiguous(ignored["memory_format"])
+        memory_format = ignored.get("memory_format")
+        if memory_format not in (None, formats.preserve_format, movement.format_of(result.array)):
+            result = called("ToCopyBackward0", movement.clone(result, memory_format=memory_format))
         return called("ToCopyBackward0", result.clone()) if copy and result is self else result
 
     def type(self: Tensor, dtype: Dtype = None, non_blocking: bool = False) -> Any:

@@ -127,6 +127,11 @@ def settled(x: Any) -> Any:
     return _innermost(inner) if inner.flags.c_contiguous else x
 
 
+def marked(out: Any, x: Any) -> Any:
+    """out, a copy of x that lies as x does, with its strides also over axes of one element, which NumPy makes anew."""
+    return _innermost(np.moveaxis(out, 1, -1)) if channels_last(x) else out
+
+
 def _innermost(inner: Any) -> Any:
     """(N, ..., C), in the order of its axes, as (N, C, ...).
 

@@ -30,5 +30,5 @@ def convert_conv3d_weight_memory_format(module: M, memory_format: Any) -> M:
 def _laid_out(module: M, memory_format: Any, ndim: int) -> M:
     for layer in module.modules():
         if isinstance(layer, _ConvNd) and layer.weight.ndim == ndim:
-            layer.weight.data = layer.weight.detach().to(memory_format=memory_format)
+            layer.weight.data = layer.weight.detach().clone(memory_format=memory_format)
     return module

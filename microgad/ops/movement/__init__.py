@@ -3,7 +3,7 @@
 # isort: skip_file
 from __future__ import annotations
 
-from .conversion import Cast, Clone, Transfer, clone
+from .conversion import Cast, Clone, Transfer, clone, format_of
 from .diagonal import (
     DiagEmbed, Diagonal, Trace, Tril, Triu, diag, diag_embed, diagflat, diagonal, linalg_diagonal, trace, tril, tril_,
     triu, triu_,

@@ -23,7 +23,7 @@ class Clone(LinearMap):
     def forward(self, x):
         order = order_by(x.strides) if self.order == "K" and 0 in x.strides else self.order
         if type(order) is str:
-            return x.copy(order)
+            return layouts.marked(x.copy(order), x) if order == "K" else x.copy(order)
         return x.transpose(order).copy("C").transpose(np.argsort(order).tolist())
 
     def adjoint(self, grad):
@@ -47,7 +47,7 @@ class Cast(LinearMap):
 def _cast(x: Any, to: Any) -> Any:
     """An array in another dtype; of complex numbers the real parts, where that isn't complex, nor bool: not 0."""
     x = x.real if x.dtype.kind == "c" and to.kind not in "cb" else x
-    return convert(x, to, layouts.order_of(x))
+    return layouts.marked(convert(x, to, layouts.order_of(x)), x)
 
 
 class Transfer(LinearMap):
@@ -60,6 +60,16 @@ class Transfer(LinearMap):
 
     def adjoint(self, grad):
         return backend.to_device(grad, self.source)
+
+
+def format_of(x: Any) -> Any:
+    """The memory_format of an array, of the two that its strides may allow that which results of it take, too.
+
+    (N, 1, H, W) lies in both; which of them is its own its stride over the channels says, that is never gone over.
+    """
+    if not layouts.channels_last(x):
+        return formats.contiguous_format
+    return formats.channels_last if x.ndim == 4 else formats.channels_last_3d
 
 
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
