@@ -1,5 +1,6 @@
 """save and load: everything comes back, no code runs, and errors say which file is wrong and how."""
 
+import enum
 import io
 import math
 import os
@@ -354,6 +355,48 @@ def test_what_cannot_be_saved(obj: Any, said: str) -> None:
     with pytest.raises(TypeError, match=f"save: {said}"):
         save(obj, file)
     assert file.getvalue() == b""
+
+
+class Mode(enum.StrEnum):
+    FAST = "fast"
+
+
+class Names(list[str]):
+    pass
+
+
+class Settings:
+    __slots__ = ("mode", "names", "tables")
+
+    def __init__(self) -> None:
+        self.mode, self.names, self.tables = Mode.FAST, Names("ab"), {"w": microgad.ones(2), "f": len}
+
+
+class _Theirs(pickle.Unpickler):
+    """Python's own, for which Tensors are what they are made of."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        return super().find_class(module, name) if module in ("builtins", __name__) else lambda *parts: parts
+
+    def persistent_load(self, key: Any) -> Any:
+        return key[0]
+
+
+def test_a_program_that_runs_as_pytorchs_saves_any_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As PyTorch does, for PyTorch to read: a trainer puts its settings beside the state."""
+    monkeypatch.setattr(microgad.dispatch, "of_torch", True)
+    file = io.BytesIO()
+    save([Settings()] * 2, file)
+    with zipfile.ZipFile(file) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith("data.pkl")]
+        first, second = _Theirs(archive.open(name)).load()
+    assert first is second
+    assert (first.mode, first.names, type(first.names)) == (Mode.FAST, ["a", "b"], Names)
+    assert first.tables["w"][0] == "storage"
+    assert first.tables["f"] is len
+    file.seek(0)
+    with pytest.raises(FileError, match="Settings"):
+        load(file, weights_only=False)
 
 
 def test_an_object_that_contains_itself() -> None:

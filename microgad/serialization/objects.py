@@ -240,7 +240,7 @@ def named(x: Any, place: str) -> str | None:
     found = _loaded(x.__module__ or "", x.__qualname__)
     if x is not found and x is not getattr(found, "__wrapped__", None):
         raise DtypeError(f"save: {place} is {x.__module__}.{x.__qualname__}, which can't be found under that name")
-    return f"{x.__module__} {x.__qualname__}"
+    return f"{x.__module__.replace('microgad.', 'torch.', 1)} {x.__qualname__}"
 
 
 def attributes(x: Any, place: str) -> dict[str, Any] | None:

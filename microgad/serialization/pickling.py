@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import enum
 import struct
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend, dtypes, formats, return_types
+from .. import backend, dispatch, dtypes, formats, return_types
 from ..errors import ArgumentError, DtypeError
 from ..parameter import Parameter
 from ..placement import geometry, memory_of, strides
@@ -104,6 +105,8 @@ class Pickler:
             self._named_tuple(x, place)
         elif (own := objects.attributes(x, place)) is not None:
             self._object(x, own, place)
+        elif dispatch.of_torch:
+            self._reduced(x, place)
         else:
             raise DtypeError(
                 f"save: {place} is a {type(x).__module__}.{type(x).__qualname__}; only dicts, lists, tuples, sets, "
@@ -220,6 +223,28 @@ class Pickler:
         self._put(x)
         self._pairs(own, place, b"}")
         self._write(b"b")
+
+    def _reduced(self, x: Any, place: str) -> None:
+        """Any other object as Python pickles it: PyTorch reads it, where it is trusted; `load` names its class."""
+        made = x.__reduce_ex__(2)
+        if isinstance(made, str):
+            return self._global(f"{x.__module__} {made}")
+        function, arguments, own, items, pairs = (*made, None, None, None)[:5]
+        new = function is copyreg.__newobj__  # type: ignore[attr-defined]
+        self._save(arguments[0] if new else function, place)
+        self._tuple(arguments[1:] if new else arguments, place)
+        self._write(b"\x81" if new else b"R")
+        self._put(x)
+        for each in items or ():
+            self._save(each, place)
+            self._write(b"a")
+        for key, value in pairs or ():
+            self._save(key, f"a key of {place}")
+            self._save(value, f"{place}[{key!r}]")
+            self._write(b"s")
+        if own is not None:
+            self._save(own, place)
+            self._write(b"b")
 
     def _named_tuple(self, x: Any, place: str) -> None:
         """A tuple with names for its parts; of the library's by PyTorch's name."""

@@ -32,8 +32,9 @@ def save(
     where the class is. Gradients and graphs are not saved. The file is written under another name and takes its place
     at the end, so an interrupted `save`, or a full disk, leaves an older one whole. The other arguments have no effect.
 
-    Raises TypeError, which names the place, for anything else; AttributeError where `f` is neither path nor file;
-    RuntimeError where the folder doesn't exist; OSError where the file can't be written.
+    Raises TypeError, which names the place, for anything else, but in a program that runs as PyTorch's: there an object
+    of any other class is written as Python pickles it, for PyTorch to read; AttributeError where `f` is neither path
+    nor file; RuntimeError where the folder doesn't exist; OSError where the file can't be written.
 
     >>> import io
     >>> file = io.BytesIO()
