@@ -627,6 +627,7 @@ from .porting.rooms import backends as backends
 from .porting.rooms import compiler as compiler
 from .porting.rooms import cpu as cpu
 from .porting.rooms import distributed as distributed
+from .porting.rooms import functional as functional
 from .porting.rooms import futures as futures
 from .porting.rooms import fx as fx
 from .porting.rooms import hub as hub

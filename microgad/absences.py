@@ -51,7 +51,7 @@ REASONS = {
         utils.backend_registration utils.cmake_prefix_path utils.collect_env utils.cpp_* utils.get_cpp_backtrace
         utils.file_baton utils.model_zoo utils.generate_methods* utils.rename_privateuse1_backend utils.*hroughput*
         utils.serialization
-        classproperty TYPE_CHECKING torch windows functional nn.factory_kwargs types.*
+        classproperty TYPE_CHECKING torch windows nn.factory_kwargs types.*
         utils.deterministic nn.utils.prune.torch nn.functional.torch utils.torch ops ops.* return_types.*_out
         return_types.pytree* return_types.all_return_types optim.swap_in* thread_safe_generator
         random.thread_safe_generator utils.checkpoint.GraphExecGroup utils.checkpoint.SAC* utils.checkpoint.Selective*

@@ -189,6 +189,10 @@ def test_names_to_compare_with_and_to_annotate_with() -> None:
     assert torch.nn.Linear(2, 2).weight.device == x.device
     assert torch.Generator().device == torch.device("cpu")
     assert torch.distributed.ReduceOp.RedOpType.SUM is torch.distributed.ReduceOp.SUM
+    assert torch.functional.einsum is torch.einsum
+    assert not isinstance(x, (torch._C.Graph, torch._C.Node, torch._C.Value, torch.fx.Graph))
+    with pytest.raises(RuntimeError, match="programs run as they are"):
+        torch.fx.Graph()
     assert not isinstance(x, (torch.fx.GraphModule, torch._dynamo.eval_frame.OptimizedModule, torch.Future))
     assert torch.utils.data.DataLoader[int].__origin__ is torch.utils.data.DataLoader
     for refused in (torch.PyTorchFileReader, torch.cuda.CUDAGraph, torch.distributed.DeviceMesh):

@@ -60,6 +60,13 @@ TensorBase = _TensorBase = Tensor
 _AutoDispatchBelowAutograd = no_grad  # around what a kernel of a program's own operation calls
 
 
+class Graph:
+    """A program that PyTorch has compiled: there is none, but libraries' annotations name it, and its parts."""
+
+
+Block = Node = Value = Graph
+
+
 class PyTorchFileReader:
     """PyTorch's reader of its files: a name in annotations. Source: torch.PyTorchFileReader."""
 

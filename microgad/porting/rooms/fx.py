@@ -18,6 +18,13 @@ class Node:
     """A step of a traced program: there is none. Source: torch.fx.Node."""
 
 
+class Graph:
+    """A traced program's steps: there are none, but annotations name them. Source: torch.fx.Graph."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        raise UnsupportedError("torch.fx.Graph: programs run as they are; microgad.graph shows what was recorded")
+
+
 class GraphModule(Module):
     """A traced program: there is none, but programs ask for it, and derive from it. Source: torch.fx.GraphModule."""
 
