@@ -177,6 +177,36 @@ class TestKinks:
             check_grads(lambda x: torch.cat([torch.relu(x[:1]), 2 * x[1:].detach()]), [leaf(0.0, 1.0)], full=full)
 
 
+class TestAlone:
+    """What is wrong at one place alone, where the function is smooth and its derivative small all around."""
+
+    @both
+    @pytest.mark.parametrize("values", [(0.0,), (0.0, 0.125), (0.0, 0.0), (1.0, 0.0, -2.0)])
+    @pytest.mark.parametrize("there", [1.0, np.nan])
+    def test_at_zero(self, there, values, full):
+        class Square(Function):
+            def forward(self, x):
+                return x * x
+
+            def grad_x(self, grad, x):
+                return grad * np.where(x == 0, there, 2 * x)
+
+        with pytest.raises(GradcheckError, match="wrong in"):
+            check_grads(Square, [leaf(*values)], full=full)
+
+    @both
+    def test_where_two_inputs_are_equal(self, full):
+        class Distance(Function):
+            def forward(self, a, b):
+                return (a - b) * (a - b)
+
+            def grad_a(self, grad, a, b):
+                return grad * np.where(a == b, 1.0, 2 * (a - b))
+
+        with pytest.raises(GradcheckError, match="wrong in"):
+            check_grads(Distance, [leaf(1.0, 2.0), torch.tensor([1.0, 3.0], dtype=torch.float64)], full=full)
+
+
 def test_float32_is_held_against_float64():
     check_grads(lambda x: torch.tanh(x) * x, [leaf(0.5, -1.0, 3.0, dtype=torch.float32)], order=2)
 

@@ -16,6 +16,8 @@ from .estimates import largest, unit
 from .level import Level
 from .projection import project
 
+ALONE = 1e-3  # where the written derivative is less than this nearby of what it is here, that is no wave: it is wrong
+
 
 def out_of_reach(check: Check, level: Level, outputs: list[Tensor], at: slice, finding: Finding, kinked: Any) -> bool:
     """Whether differences can't show what a finding says: its input has not the size at which the results change.
@@ -39,8 +41,11 @@ def out_of_reach(check: Check, level: Level, outputs: list[Tensor], at: slice, f
     tied = np.isin(sizes, sizes[rows])
     if tied.sum() > rows.sum() and _ties_move_otherwise(check, level, i, u, at, tied, finding):
         return True
-    products = _nearby(check, level, u, {i: unit(x) * backend.like(weights, x)})
-    return bool(np.ptp(products, axis=0).sum() > 0.5 * np.abs(products).max(0).sum())
+    direction = unit(x) * backend.like(weights, x)
+    products = _nearby(check, level, u, {i: direction})
+    here = np.abs(backend.to_numpy(direction).reshape(-1) * (finding.analytical @ u[at])).sum()
+    there = np.abs(products).max(0).sum()
+    return bool(np.ptp(products, axis=0).sum() > 0.5 * there > ALONE * here)
 
 
 def _smaller_steps_agree(check: Check, level: Level, outputs: list[Tensor], i: int, u: Any, weights: Any) -> bool:
