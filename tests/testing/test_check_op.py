@@ -16,7 +16,7 @@ from microgad.ops.softmax import Softmax
 from microgad.testing import GradcheckError, check_op
 from microgad.testing.laws.case import Case
 from microgad.testing.laws.run import hold_for_all
-from microgad.testing.strategies import broadcastable_tensors, conv_problems, tensors
+from microgad.testing.strategies import broadcastable_tensors, conv_problems, shapes, tensors
 
 from .operations import Product, Square, bare
 from .without_conj import WithoutConj
@@ -177,6 +177,43 @@ def test_a_function_with_float64_constants():
 
 
 # Inputs and settings
+
+
+class SoftmaxOfVectors(Function):
+    """Of vectors its derivative is right; of matrices the sum lacks keepdims."""
+
+    def forward(self, x):
+        e = np.exp(x - np.max(x, axis=-1, keepdims=True))
+        return e / np.sum(e, axis=-1, keepdims=True)
+
+    def grad_x(self, grad, out):
+        return out * (grad - np.sum(grad * out, axis=-1))
+
+
+def test_a_derivative_that_fails_where_there_are_more_axes_is_to_blame_and_not_the_inputs_that_were_guessed():
+    with pytest.raises((AssertionError, GradcheckError), match="breaks the law") as error:
+        check_op(SoftmaxOfVectors, examples=EXAMPLES)
+    assert any("Its inputs were guessed" in note for note in error.value.__notes__)
+    check_op(SoftmaxOfVectors, tensors(shapes(min_dims=1, max_dims=1)), examples=EXAMPLES)
+
+
+def test_what_is_refused_on_a_graph_alone_is_told():
+    class Same(Function):
+        def forward(self, x):
+            return x
+
+        def grad_x(self, grad):
+            return grad
+
+    with pytest.raises(ArgumentError, match="GraphError: Same: forward returned memory of an input"):
+        check_op(Same, examples=EXAMPLES)
+
+
+def test_what_takes_derivatives_itself_is_given_inputs_that_have_some():
+    def slope(x):
+        return torch.autograd.grad((x * x * x).sum(), x, create_graph=True)[0]
+
+    assert check_op(slope, order=1, examples=EXAMPLES).examples == EXAMPLES
 
 
 def test_inputs_are_strategies_arrays_or_values():

@@ -140,7 +140,7 @@ def test_what_cannot_be_checked_gives_code_2_and_a_fault_goes_before(check, modu
     name = module(BAD)
     code, out, err = check(f"{name}:Seven", f"{name}:Sized", "--examples", "5")
     assert code == 2
-    assert f"{name}:Seven can't be checked from here: Seven accepts no 1 float64 Tensors" in err
+    assert f"{name}:Seven can't be checked from here: Seven refuses 1 float64 Tensor" in err
     assert f"{name}:Sized can't be checked from here: check_module: Sized takes arguments: hand in" in err
     assert out == "2 checked: 2 not checked\n"
     code, out, _ = check(name, "--examples", "5")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from ...errors import FROM_FORWARD, ArgumentError
 from ...function import Function
 from ...tensor import Tensor
-from ..calls import floating, tensors_in
+from ...wording import plural
+from ..calls import differentiated, floating, tensors_in, wanted
 from ..strategies import numbers, tensors
 from .case import Case, pull
 from .kinds import Kind, Shapes, groups, together
@@ -73,8 +74,9 @@ class Guess:
     def _found(self, function: Callable[..., Any]) -> st.SearchStrategy[Any]:
         """Of the first group of which anything is accepted, the kinds that have a derivative, right or wrong.
 
-        If none has, the derivative is to blame, and not the kind; unless the result is one number, as a loss is, which
-        may be meant for inputs of one shape.
+        If none has, the derivative is to blame, and not the kind; so it is if it has one of fewer axes alone, as a sum
+        without keepdims is right for vectors. Unless the result is one number, as a loss is, which may be meant for
+        inputs of one shape.
         """
         n, losses = self.count(), []
         for group in groups(n):
@@ -89,14 +91,17 @@ class Guess:
                     for kind, domains in accepted
                     if all(self.accepts(function, sizes, domains, 0, backward=True) for sizes in kind.some)
                 ]
+                number = self._is_a_number(function, *accepted[0])
+                if not (group.several or number):
+                    there = [(kind, domains) for kind, domains in there if kind.axes == accepted[0][0].axes]
                 chosen = there if group.several and there else (there or accepted)[:1]
                 found = st.one_of([_drawn(kind.more, domains) for kind, domains in chosen])
-                if there or not _is_a_number(function, *chosen[0]):
+                if there or not number:
                     return found
                 losses.append(found)
         if losses:
             return losses[0]
-        takes = f"accepts no {n} float64 Tensors that broadcast, no matrices and no images" if n else "takes no Tensors"
+        takes = f"refuses {plural(n, 'float64 Tensor')} of every shape that was tried" if n else "takes no Tensors"
         raise ArgumentError(f"{self.name} {takes}: give its inputs{self.refused}")
 
     def of_any_shapes(self, function: Callable[..., Any]) -> list[Domain] | None:
@@ -140,10 +145,8 @@ class Guess:
         Of Tensors without axes it has to make some without axes. If `backward`, that has to run as well.
         """
         rng = np.random.default_rng(seed)
-        inputs = [
-            Tensor._made(_resized(rng.permutation(domain.values()), size))
-            for domain, size in zip(domains, sizes, strict=True)
-        ]
+        arrays = [_resized(rng.permutation(domain.values()), size) for domain, size in zip(domains, sizes, strict=True)]
+        inputs = for_gradients(self.op, arrays)
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             try:
@@ -159,6 +162,14 @@ class Guess:
                 return False
             return all(np.isfinite(y.array).all() for y in results) and not (backward and _fails(function, inputs))
 
+    def _is_a_number(self, function: Callable[..., Any], kind: Kind, domains: Sequence[Domain]) -> bool:
+        """Whether of inputs with axes the result has none."""
+        sizes = kind.some[-1]
+        with np.errstate(all="ignore"):
+            arrays = [_resized(d.values(), size) for d, size in zip(domains, sizes, strict=True)]
+            out = function(*for_gradients(self.op, arrays))
+        return any(sizes) and not any(y.ndim for y in tensors_in(out))
+
 
 @st.composite
 def _drawn(draw: st.DrawFn, sizes: st.SearchStrategy[Shapes], domains: Sequence[Domain]) -> list[Tensor]:
@@ -167,6 +178,12 @@ def _drawn(draw: st.DrawFn, sizes: st.SearchStrategy[Shapes], domains: Sequence[
         draw(tensors(size, elements=domain.elements(), scale=scale if domain.scaled else None))
         for size, domain in zip(draw(sizes), domains, strict=True)
     ]
+
+
+def for_gradients(op: Any, inputs: Sequence[Any]) -> list[Any]:
+    """Fresh inputs, of which those are differentiated that ask for it; if none does, all that have a derivative."""
+    is_function = isinstance(op, type) and issubclass(op, Function)
+    return differentiated(inputs, lambda i: not is_function or op.joint is not None or op.derivatives[i] is not None)
 
 
 def refuse_to_guess(case: Case) -> None:
@@ -178,19 +195,11 @@ def refuse_to_guess(case: Case) -> None:
         reject()
 
 
-def _is_a_number(function: Callable[..., Any], kind: Kind, domains: Sequence[Domain]) -> bool:
-    """Whether of inputs with axes the result has none."""
-    sizes = kind.some[-1]
-    with np.errstate(all="ignore"):
-        out = function(*[Tensor._made(_resized(d.values(), size)) for d, size in zip(domains, sizes, strict=True)])
-    return any(sizes) and not any(y.ndim for y in tensors_in(out))
-
-
 def _fails(function: Callable[..., Any], inputs: Sequence[Tensor]) -> bool:
     """Whether backward, of outputs that have a derivative, raises an error."""
     try:
-        outs = floating(function(*(x.requires_grad_() for x in inputs)))
-        pull(outs, inputs, [np.ones_like(y.array) for y in outs])
+        outs = floating(function(*inputs))
+        pull(outs, wanted(inputs), [np.ones_like(y.array) for y in outs])
     except Exception:  # whatever it raises
         return True
     return False

@@ -32,6 +32,11 @@ class Kind(NamedTuple):
     some: Sequence[Shapes]
     more: st.SearchStrategy[Shapes]
 
+    @property
+    def axes(self) -> int:
+        """How many an input has at the most."""
+        return max(len(size) for sizes in self.some for size in sizes)
+
 
 class Group(NamedTuple):
     """Kinds of which an operation that accepts one may have been written for some alone: for one, or for several."""
