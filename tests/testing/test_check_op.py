@@ -302,6 +302,31 @@ def test_the_first_example_and_all_others_after_a_failure_are_looked_at_in_every
     assert {(seed == failed, thorough) for seed, thorough, _ in seen[4:]} == {(True, False), (False, True)}
 
 
+def test_what_holds_when_it_is_looked_at_again_is_told_so():
+    failed = []
+
+    def once(case):
+        if not failed:
+            failed.append(case)
+            raise AssertionError("7 in place of 8")
+
+    with pytest.raises(AssertionError, match="7 in place of 8\nThe same example held when it was looked at again"):
+        hold_for_all("Square", squares, [once], 5)
+
+
+def test_what_a_law_draws_is_the_same_whatever_laws_were_held_before():
+    """An example that failed is looked at again by the law that it broke alone."""
+    x = torch.tensor([1.0, -2.0], dtype=torch.float64, requires_grad=True)
+    drawn = []
+    for before in (["shapes"], []):
+        case = Case("Square", Square.apply, [x])
+        for law in [*before, "symmetry"]:
+            case.begin(law)
+            _ = case.gradients, case.scales
+        drawn.append([*case.seeds[0], *case.scales[0], *case.scales[1], *case.random_like(x.array)])
+    assert drawn[0] == drawn[1]
+
+
 class Affine(Function):
     """x wᵀ + b, whose derivative for b is the mean over the rows, which of none is no number."""
 

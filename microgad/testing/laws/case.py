@@ -70,8 +70,12 @@ class Case:
 
     def begin(self, law: str) -> None:
         """Whatever laws were held before, this one has the same random numbers."""
-        self.stream = (self.seed, zlib.crc32(law.encode()))
+        self.stream = self._stream(law)
         vars(self).pop("rng", None)
+
+    def _stream(self, what: str) -> tuple[int, int]:
+        """Where random numbers begin that this example has of its own for a law, or for what several laws share."""
+        return self.seed, zlib.crc32(what.encode())
 
     # Evaluations
 
@@ -147,7 +151,8 @@ class Case:
     @cached_property
     def seeds(self) -> list[Any]:
         """A random incoming gradient for each output."""
-        seeds = [self.random_like(y.array) for y in self.outs]
+        rng = np.random.default_rng(self._stream("seeds"))
+        seeds = [self.random_like(y.array, rng) for y in self.outs]
         self.seeds_before = [s.copy() for s in seeds]
         return seeds
 
@@ -184,9 +189,9 @@ class Case:
                 tensors += [*once, *(g for g in twice if g is not None)]
         return classes_behind(tensors)
 
-    def random_like(self, x: Any) -> Any:
+    def random_like(self, x: Any, rng: np.random.Generator | None = None) -> Any:
         """Numbers of either sign, neither small nor large."""
-        return backend.like(signed(self.rng, x.shape), x, x.dtype)
+        return backend.like(signed(rng or self.rng, x.shape), x, x.dtype)
 
     # Comparisons
 
@@ -205,7 +210,8 @@ class Case:
         1 + tanh(x) does, up to 1.
         """
         step = max(NEARBY, 16 * self.eps)
-        moved = self.evaluate(self.mapped(lambda a: self._nearby(a, step) if a.dtype.kind in "fc" else a))
+        rng = np.random.default_rng(self._stream("scales"))
+        moved = self.evaluate(self.mapped(lambda a: _nearby(a, step, rng) if a.dtype.kind in "fc" else a))
         least = min(1.0, self.largest)
         outs = [least + size(y.array) + size(z - y.array) / step for y, z in zip(self.outs, moved.outs, strict=True)]
         incoming = max(map(size, self.seeds), default=0.0)
@@ -222,11 +228,6 @@ class Case:
     def largest(self) -> float:
         """The largest magnitude in a floating-point input."""
         return max((size(x) for x in self.before if backend.is_array(x) and x.dtype.kind in "fc"), default=0.0)
-
-    def _nearby(self, a: Any, step: float) -> Any:
-        """Each element moved by a share of itself. The axes keep their order in memory, which random draws follow."""
-        factors = backend.like(1 + step * signed(self.rng, a.shape), a)
-        return np.multiply(a, factors, out=np.empty_like(a), casting="same_kind")
 
     def agrees(self, found: Evaluation, how: str, eps: float | None = None) -> None:
         """Raise AssertionError unless an evaluation is that of this case, up to rounding."""
@@ -283,6 +284,12 @@ class Calls(state.Observer):
             for _, inputs, _ in self.seen
             for x in inputs
         )
+
+
+def _nearby(a: Any, step: float, rng: np.random.Generator) -> Any:
+    """Each element moved by a share of itself. The axes keep their order in memory, which random draws follow."""
+    factors = backend.like(1 + step * signed(rng, a.shape), a)
+    return np.multiply(a, factors, out=np.empty_like(a), casting="same_kind")
 
 
 def pull(outs: Sequence[Tensor], inputs: Sequence[Tensor], seeds: Sequence[Any]) -> list[Any]:

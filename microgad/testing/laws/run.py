@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from hypothesis import HealthCheck, Phase, core, given, seed, settings
 from hypothesis import strategies as st
-from hypothesis.errors import HypothesisException
+from hypothesis.errors import Flaky, HypothesisException
 
 from ...errors import ArgumentError
 from ...ops.random import fork_rng
@@ -23,6 +23,10 @@ from .report import Report
 seen: ContextVar[Callable[[], None]] = ContextVar("seen", default=lambda: None)  # is called after each example
 
 ROUND = 10  # examples that hypothesis makes afresh, before it begins to change those that it has
+HELD_AGAIN = (
+    "The same example held when it was looked at again: what was checked keeps something from one call to the next, or "
+    "draws from elsewhere than the default generator"
+)
 
 C = TypeVar("C", bound=Case)
 Law = Callable[[C], None]
@@ -132,5 +136,9 @@ def hold_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]],
     # A case is one value: to explain it, hypothesis would run it a hundred times to say that others fail as well.
     options["phases"] = [phase for phase in settings().phases if phase is not Phase.explain]
     with fork_rng():
-        for_all(name, cases, every_example_obeys, **options)
+        try:
+            for_all(name, cases, every_example_obeys, **options)
+        except Flaky as error:
+            said = f"{getattr(error, 'exceptions', (error,))[0]}\n{HELD_AGAIN}"
+            raise AssertionError(said) from error
     return Report(name, count, tuple(law.__name__ for law in laws), tuple(sorted(classes)))
