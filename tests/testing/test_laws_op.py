@@ -50,6 +50,19 @@ class Counted(Square):
         return x * x + self.calls[0]
 
 
+class LastMask(Function):
+    """Its derivative reads which values the last forward has let through, whosever that was."""
+
+    mask = [None]
+
+    def forward(self, x):
+        self.mask[0] = x > 0
+        return x * self.mask[0]
+
+    def grad_x(self, grad):
+        return grad * self.mask[0]
+
+
 class Cached(Square):
     nodes = []
 
@@ -81,6 +94,7 @@ PLANTED = {
     "shapes": broken(grad_x=lambda self, grad, x: np.zeros((7, 7))),
     "unchanged": broken(forward=turned),
     "deterministic": Counted,
+    "interleaved": LastMask,
     "layout": broken(forward=lambda self, x: x * x if x.flags.c_contiguous else x * x + 1),
     "float32": broken(forward=lambda self, x: x * x * np.ones((), np.float64)),
     "each_alone": type("Broken", (Function,), {"forward": Product.forward, "backward": only_together}),
@@ -116,7 +130,7 @@ def test_a_fault_is_found_without_naming_the_law(law):
 
 
 # What one law alone sees.
-SEEN_BY_ONE = ["layout", "chain_rule", "each_alone", "results_alone", "kept", "graph_freed", "float32"]
+SEEN_BY_ONE = ["layout", "interleaved", "chain_rule", "each_alone", "results_alone", "kept", "graph_freed", "float32"]
 
 
 @pytest.mark.parametrize("law", SEEN_BY_ONE)

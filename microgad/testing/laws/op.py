@@ -31,6 +31,7 @@ LAWS = (
     values.unchanged,
     values.reference,
     values.deterministic,
+    values.interleaved,
     values.layout,
     values.float32,
     values.devices,
@@ -70,8 +71,8 @@ def check_op(
     `vjp(grad, *arrays)`: see `adapt`. `inputs` are one hypothesis strategy of tuples, or for each argument a strategy,
     an array, a Tensor or a value; without any, as many float64 Tensors as it takes, of the first family that it
     accepts: any shapes that broadcast, matrices, images with their filters. Tensors that require grad are
-    differentiated; if none does, every floating-point one. `settings` are keyword arguments, values or strategies;
-    those that a Function annotates and that aren't given are drawn where their type says what they can be.
+    differentiated; if none does, every floating-point or complex one. `settings` are keyword arguments, values or
+    strategies; those that a Function annotates and that aren't given are drawn where their type says what they can be.
 
     The laws are the functions of the table `LAWS`; `laws` names some of them. `reference` is the same operation on
     NumPy arrays. With order 1 there is nothing about second derivatives. `linear` says that the operation is jointly

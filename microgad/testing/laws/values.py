@@ -73,6 +73,23 @@ def deterministic(case: Case) -> None:
     case.agrees(case.evaluate(case.inputs), "called again with the same seed")
 
 
+def interleaved(case: Case) -> None:
+    """Another call between forward and backward changes nothing: a backward reads what its own forward kept.
+
+    The other call is of the same values in reverse, which the function may refuse. Every second example is looked at.
+    """
+    if not case.one_in(2):
+        return
+    expected = case.gradients
+    outs = case.outputs(case.inputs)
+    try:
+        case.call(case.mapped(lambda a: np.flip(a).copy() if a.dtype.kind in "fc" else a))
+    except FROM_FORWARD:
+        return
+    found = pull(outs, case.wanted, case.seeds)
+    case.same_gradients(found, expected, "with a call of other values before its backward, the gradient of")
+
+
 def layout(case: Case) -> None:
     """How inputs and incoming gradients lie in memory does not matter: Fortran, gaps, reversed, stride 0, read-only.
 
