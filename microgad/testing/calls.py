@@ -88,9 +88,9 @@ def wanted(inputs: Sequence[Any]) -> list[Tensor]:
 def differentiated(inputs: Sequence[Any], can_be: Callable[[int], bool] = lambda place: True) -> list[Any]:
     """Fresh Tensors for arrays and Tensors, so that the caller's stay as they are; one Tensor for one Tensor.
 
-    Those that require grad still do; where none does, all floating-point ones do for which `can_be(place)`.
+    Those that require grad still do; where none does, all floating-point and complex ones for which `can_be(place)`.
 
-    >>> [x.requires_grad for x in differentiated([np.ones(2), torch.ones(2), torch.arange(2)])]
+    >>> [x.requires_grad for x in differentiated([np.ones(2), torch.ones(2) + 1j, torch.arange(2)])]
     [True, True, False]
     >>> [x.requires_grad for x in differentiated([np.ones(2), torch.ones(2, requires_grad=True)])]
     [False, True]
@@ -99,7 +99,7 @@ def differentiated(inputs: Sequence[Any], can_be: Callable[[int], bool] = lambda
     for i, x in enumerate(inputs):
         if isinstance(x, Tensor) or backend.is_array(x):
             array = x.array if isinstance(x, Tensor) else x
-            wants = isinstance(x, Tensor) and x.requires_grad if some else can_be(i) and array.dtype.kind == "f"
+            wants = isinstance(x, Tensor) and x.requires_grad if some else can_be(i) and array.dtype.kind in "fc"
             fresh = made.setdefault(id(x), Tensor._made(array))
             if wants:
                 fresh.requires_grad_()

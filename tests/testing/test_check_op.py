@@ -261,6 +261,8 @@ def test_complex_inputs():
         check_op(lambda z: z * torch.tensor(1j).to(torch.complex128).reshape(1), z, examples=1, laws=["float32"])
     with pytest.raises(GradcheckError, match="`derivatives`"):
         check_op(WithoutConj, z, examples=1)
+    with pytest.raises((AssertionError, GradcheckError), match="breaks the law"):  # none of them asks for gradients
+        check_op(WithoutConj, tensors((2,), torch.complex128), examples=EXAMPLES)
 
 
 def test_something_has_to_come_out():

@@ -29,7 +29,8 @@ def tensors(
     unique: bool = False,
     scale: float | st.SearchStrategy[float] | None = None,
 ) -> Tensor:
-    """Tensors of a shape (any of `shapes()` by default), a dtype, and elements (`numbers()`, or what the dtype holds).
+    """Tensors of a shape (any of `shapes()` by default), a dtype, and elements: `numbers()`, in both parts of complex
+    ones, or what the dtype holds.
 
     `layout` is one of `layouts()`, any of them by default; `unique` makes all values differ, which leaves out
     "broadcast" (ties are then the caller's to make). `scale` multiplies all elements, which are then by default up to
@@ -51,7 +52,8 @@ def tensors(
         raise ArgumentError(f"tensors: a scale needs a floating-point dtype, got {dtypes.of(dtype)!r}")
     if elements is None:
         readable = numbers() if scale is None else numbers(-125, 125)
-        elements = readable if kind.kind == "f" else arrays_of.from_dtype(kind)
+        elements = {"f": readable, "c": st.builds(complex, readable, readable)}.get(kind.kind)
+        elements = arrays_of.from_dtype(kind) if elements is None else elements
     array = draw(_arrays(kind, size, elements, unique))
     if scale is not None:
         array *= draw(scale) if isinstance(scale, st.SearchStrategy) else scale
