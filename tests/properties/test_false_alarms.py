@@ -45,15 +45,15 @@ PLACES = {
 # derivative is 1, as PyTorch's: among zeros of other scales no move shows that it is a kink. The derivatives of erfcx,
 # of which log_ndtr's is made, and of a complex logaddexp are differences and quotients of what is too large for them,
 # as PyTorch's are. A number that is large enough is whole, and rounding it is the identity; lgamma of a large negative
-# one has no digits, nor has mvlgamma outside of its domain. Beside values of 1e20 softshrink is 0 nearer to 0 than any
-# step, and the gates of a zero in a recurrent layer change, as do the scores of attention, whose products of two such
-# scales have no digits where they tie. Of sums of them, as CTC and logcumsumexp have, the exponentials have no digits,
-# as PyTorch's.
+# one has no digits, nor has mvlgamma outside of its domain. Beside values of 1e20 softshrink and hardshrink are 0
+# nearer to 0 than any step, and the gates of a zero in a recurrent layer change, as do the scores of attention, whose
+# products of two such scales have no digits where they tie. Of sums of them, as CTC and logcumsumexp have, the
+# exponentials have no digits, as PyTorch's.
 NOT_SCALED = {
     "test_in_place", "test_batch_norm_where_inputs_depend_on_each_other", "test_binary_cross_entropy",
     "test_clamp_by_tensors", "Ceil", "Floor", "Round", "Trunc", "Frac", "test_floor_division",
     "test_division_towards_zero", "test_fmod", "test_remainder", "test_lgamma", "test_mvlgamma", "test_erfcx",
-    "test_log_ndtr", "complex_logaddexp", "test_grid_sample", "test_softshrink", "test_ctc",
+    "test_log_ndtr", "complex_logaddexp", "test_grid_sample", "test_softshrink", "test_hardshrink", "test_ctc",
     "test_logcumsumexp", "test_rnn", "test_lstm", "test_lstm_with_projection", "test_gru",
     "test_gru_where_inputs_depend_on_each_other", "test_layer_norm_where_inputs_depend_on_each_other",
     "test_attention", "test_scaled_dot_product_attention", "test_attention_where_inputs_depend_on_each_other",
