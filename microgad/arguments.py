@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError, DtypeError, MicrogadError, NoMemoryError, ShapeError, no_memory
+from .errors import ArgumentError, DtypeError, GraphError, MicrogadError, NoMemoryError, ShapeError, no_memory
 
 
 class NoTensorError(MicrogadError, TypeError, AttributeError):
@@ -191,6 +191,22 @@ def _named(
         yield own[i] if i < count else rest, f" (position {i + 1})", value
     for name, value in kwargs.items():
         yield name, "", value
+
+
+def unused(i: int, shape: tuple[int, ...]) -> GraphError:
+    """What to say of an input of `grad` that the outputs don't depend on."""
+    return GraphError(
+        f"grad: inputs[{i}] of shape {shape} appears to not have been used in the graph. "
+        "Set allow_unused=True if its gradient may be None"
+    )
+
+
+def no_gradient(i: int, shape: tuple[int, ...], dtype: Any) -> GraphError:
+    """What to say of an output that isn't a scalar, and for which no gradient is given."""
+    return GraphError(
+        f"grad can be implicitly created only for {'real ' * (dtype.kind == 'c')}scalar outputs, but "
+        f"element {i} has shape {shape} and dtype {dtype}: reduce it, or give its gradient"
+    )
 
 
 def unfit_gradient(i: int, grad: Any, shape: tuple[int, ...], dtype: Any) -> Exception:

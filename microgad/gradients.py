@@ -84,8 +84,8 @@ def grad(
     if not only_inputs or not inputs or materialize_grads is not False or allow_unused is not None:
         arguments.check_grad(inputs, only_inputs, materialize_grads, allow_unused)
     if not create_graph and (forward := level.get()) is not None and any(map(forward.duals_of, outputs)):
-        rest = True, True, only_inputs, allow_unused, is_grads_batched, materialize_grads
-        return tuple(map(forward.constant, grad(outputs, inputs, grad_outputs, *rest)))
+        recorded = True, True, only_inputs, allow_unused, is_grads_batched, materialize_grads
+        return tuple(map(forward.constant, grad(outputs, inputs, grad_outputs, *recorded)))
     if is_grads_batched:
         rest = create_graph, True, allow_unused, False, materialize_grads
         return tuple(mapping.batch_of_gradients(grad, outputs, inputs, grad_outputs, retain_graph, rest))
@@ -100,10 +100,7 @@ def grad(
             zeros = np.zeros_like(x.array, shape=target.shape, dtype=target.dtype)
             g = function.Tensor._made(zeros).requires_grad_(create_graph)
         elif g is None and not allow_unused:
-            raise errors.GraphError(
-                f"grad: inputs[{i}] of shape {target.shape} appears to not have been used in the graph. "
-                "Set allow_unused=True if its gradient may be None"
-            )
+            raise arguments.unused(i, target.shape)
         results.append(g if g is None or isinstance(g, function.Tensor) else function.Tensor._made(g))
     return tuple(results)
 
@@ -135,10 +132,7 @@ def _seeds(tensors: Sequence[Any], grads: Any, create_graph: bool) -> tuple[list
         shape, dtype = node.shape, node.dtype
         if g is None:
             if math.prod(shape) != 1 or (dtype.kind == "c" and not state.current().holomorphic):
-                raise errors.GraphError(
-                    f"grad can be implicitly created only for {'real ' * (dtype.kind == 'c')}scalar outputs, but "
-                    f"element {i} has shape {shape} and dtype {dtype}: reduce it, or give its gradient"
-                )
+                raise arguments.no_gradient(i, shape, dtype)
             g = function.Tensor._made(np.ones_like(tensor.array, shape=shape, dtype=dtype))
         elif not isinstance(g, function.Tensor) or g.array.shape != shape:
             raise arguments.unfit_gradient(i, g, shape, dtype)
