@@ -12,7 +12,7 @@ from __future__ import annotations
 from os import environ as _environ
 
 from . import autograd as autograd
-from . import notices
+from .errors import notices
 from .lazy import names as _names
 from .lazy import refuse as _refuse
 from .overriding import doors as _doors

@@ -7,8 +7,8 @@ from math import pi as pi
 
 from numpy import newaxis as newaxis
 
+import microgad.backend.formats
 import microgad.dtypes
-import microgad.formats
 import microgad.ops.creation
 import microgad.ops.linalg
 import microgad.ops.reduction
@@ -65,12 +65,25 @@ from .autograd.anomaly import is_anomaly_check_nan_enabled as is_anomaly_check_n
 from .autograd.anomaly import is_anomaly_enabled as is_anomaly_enabled
 from .autograd.anomaly import set_anomaly_enabled as set_anomaly_enabled
 from .autograd.grad_mode import is_inference_mode_enabled as is_inference_mode_enabled
+from .backend.devices import device as device
+from .backend.devices import get_default_device as get_default_device
+from .backend.devices import set_default_device as set_default_device
+from .backend.formats import channels_last as channels_last
+from .backend.formats import channels_last_3d as channels_last_3d
+from .backend.formats import contiguous_format as contiguous_format
+from .backend.formats import layout as layout
+from .backend.formats import memory_format as memory_format
+from .backend.formats import preserve_format as preserve_format
+from .backend.formats import sparse_bsc as sparse_bsc
+from .backend.formats import sparse_bsr as sparse_bsr
+from .backend.formats import sparse_coo as sparse_coo
+from .backend.formats import sparse_csc as sparse_csc
+from .backend.formats import sparse_csr as sparse_csr
+from .backend.formats import strided as strided
+from .backend.memory import empty_cache as empty_cache
 from .cuda import Event as Event
 from .cuda import OutOfMemoryError as OutOfMemoryError
 from .cuda import Stream as Stream
-from .devices import device as device
-from .devices import get_default_device as get_default_device
-from .devices import set_default_device as set_default_device
 from .distributions.reparameterized import _standard_gamma as _standard_gamma
 from .dtypes import can_cast as can_cast
 from .dtypes import complex64 as complex64
@@ -90,22 +103,17 @@ from .dtypes import uint8 as uint8
 from .dtypes import uint16 as uint16
 from .dtypes import uint32 as uint32
 from .dtypes import uint64 as uint64
+from .dtypes.limits import finfo as finfo
+from .dtypes.limits import iinfo as iinfo
+from .dtypes.unheld import bfloat16 as bfloat16
+from .dtypes.unheld import complex32 as complex32
+from .dtypes.unheld import float8_e4m3fn as float8_e4m3fn
+from .dtypes.unheld import float8_e5m2 as float8_e5m2
 from .fake_quantize import fake_quantize_per_channel_affine as fake_quantize_per_channel_affine
 from .fake_quantize import fake_quantize_per_tensor_affine as fake_quantize_per_tensor_affine
-from .formats import channels_last as channels_last
-from .formats import channels_last_3d as channels_last_3d
-from .formats import contiguous_format as contiguous_format
-from .formats import layout as layout
-from .formats import memory_format as memory_format
-from .formats import preserve_format as preserve_format
-from .formats import sparse_bsc as sparse_bsc
-from .formats import sparse_bsr as sparse_bsr
-from .formats import sparse_coo as sparse_coo
-from .formats import sparse_csc as sparse_csc
-from .formats import sparse_csr as sparse_csr
-from .formats import strided as strided
 from .func import vmap as vmap
 from .function import Function as Function
+from .function.linear_map import LinearMap as LinearMap
 from .generator import Generator as Generator
 from .generator import default_generator as default_generator
 from .graph.making.recording import record as record
@@ -124,10 +132,8 @@ from .legacy import _cast_Long as _cast_Long
 from .legacy import _has_compatible_shallow_copy_type as _has_compatible_shallow_copy_type
 from .legacy import set_default_tensor_type as set_default_tensor_type
 from .legacy import typename as typename
-from .limits import finfo as finfo
-from .limits import iinfo as iinfo
-from .linear_map import LinearMap as LinearMap
-from .memory import empty_cache as empty_cache
+from .methods.printing import get_printoptions as get_printoptions
+from .methods.printing import set_printoptions as set_printoptions
 from .ops.activation import celu as celu
 from .ops.activation import celu_ as celu_
 from .ops.activation import hardshrink as hardshrink
@@ -691,8 +697,6 @@ from .porting.rooms.settings import set_num_threads as set_num_threads
 from .porting.rooms.settings import set_warn_always as set_warn_always
 from .porting.rooms.settings import use_deterministic_algorithms as use_deterministic_algorithms
 from .porting.rooms.sparse import sparse_coo_tensor as sparse_coo_tensor
-from .printing import get_printoptions as get_printoptions
-from .printing import set_printoptions as set_printoptions
 from .serialization import load as load
 from .serialization import save as save
 from .size import Size as Size
@@ -700,10 +704,6 @@ from .storage import TypedStorage as TypedStorage
 from .storage import UntypedStorage as UntypedStorage
 from .storage import is_storage as is_storage
 from .tensor import Tensor as Tensor
-from .unheld import bfloat16 as bfloat16
-from .unheld import complex32 as complex32
-from .unheld import float8_e4m3fn as float8_e4m3fn
-from .unheld import float8_e5m2 as float8_e5m2
 from .utils.dlpack import to_dlpack as to_dlpack
 
 # Under another name than its own (an import that renames gives none, by PEP 484).
@@ -716,7 +716,7 @@ double = microgad.dtypes.float64
 short = microgad.dtypes.int16
 int = microgad.dtypes.int32
 long = microgad.dtypes.int64
-legacy_contiguous_format = microgad.formats.contiguous_format
+legacy_contiguous_format = microgad.backend.formats.contiguous_format
 orgqr = microgad.ops.linalg.householder_product
 spmm = microgad.ops.linalg.mm
 cholesky = microgad.ops.linalg.torch_cholesky

@@ -12,7 +12,7 @@ import numpy as np
 from .autograd.custom import Function
 from .dtypes import float16, float32
 from .errors import ArgumentError, DimError, DtypeError, KindError, ShapeError
-from .naming import called
+from .function.naming import called
 from .ops.creation import as_tensor
 from .ops.spelling import tensors_only
 from .tensor import Tensor

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any, TypeVar
 
-from . import errors, state, wording
+from . import errors, state
 from .autograd.functional import Pushing, along, by_columns, by_rows, captures, or_zeros, own, pulled
 from .batching.draws import Together
 from .batching.mapping import all_at_once, left
-from .contexts import holding
+from .errors import wording
 from .generator import default_generator
 from .generator.lanes import Draws, Lanes
 from .lazy import absent as _absent
@@ -27,6 +27,7 @@ from .ops.creation import eye, ones_like
 from .ops.movement import cat, clone, stack
 from .ops.movement.strided import mapped as mapping
 from .slices import Apart, called_again
+from .state.contexts import holding
 from .tensor import Tensor
 
 Argnums = int | tuple[int, ...]

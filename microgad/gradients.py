@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from . import arguments, engine, errors, function, state
+from . import engine, errors, function, state
+from .errors import arguments
 from .function import Function, Leaf
 from .lazy import Room
 from .slices import called_again, check_write

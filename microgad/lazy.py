@@ -265,7 +265,7 @@ class Missing:
             return f"{self.whole} does not exist"
         import difflib
 
-        from .absences import reason
+        from .errors.absences import reason
 
         why, near = reason(self.whole), difflib.get_close_matches(self.name, self.candidates(), 1)
         said = f"microgad has no {self.whole}" + (f": {why}" if why else "")

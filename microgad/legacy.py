@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from . import backend, dtypes
-from .devices import set_default_device
+from .backend.devices import set_default_device
 from .errors import DeviceError, DtypeError
-from .notices import once
+from .errors.notices import once
 from .ops.creation import of_old
 from .tensor import Tensor
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from . import dtypes, limits
+from . import dtypes
+from .dtypes import limits
 from .errors import ArgumentError, CallError, DimError, KindError, UnsupportedError
 from .lazy import absent as _absent
 from .ops import reduction

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes, overriding
-from .devices import device
+from .backend.devices import device
 from .from_type import know
 from .tensor import Tensor
 

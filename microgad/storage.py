@@ -8,9 +8,9 @@ from typing import Any, Self
 import numpy as np
 
 from . import backend, dtypes
+from .backend.placement import address, memory_of
 from .errors import DtypeError
 from .lazy import absent as _absent
-from .placement import address, memory_of
 
 
 class UntypedStorage:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from . import arguments, backend, dtypes, errors, function, gradients, inference, leaves, printing, state, versions
+from . import backend, dtypes, errors, function, gradients, state
+from .engine import leaves, versions
+from .errors import arguments
 from .function import Function, Leaf, Output
 from .lazy import Room
-from .methods import Methods
+from .methods import Methods, printing
 from .size import Size
 from .slices import check_write
+from .state import inference
 
 if TYPE_CHECKING:
     from . import dispatch

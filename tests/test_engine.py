@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import microgad as torch
-from microgad import Function, backend, errors, leaves, nn
+from microgad import Function, backend, errors, nn
+from microgad.engine import leaves
 
 
 def test_gradients_accumulate_in_place_over_calls() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import microgad as torch
 from microgad import errors, nn
-from microgad.arguments import kinds
+from microgad.errors.arguments import kinds
 from microgad.state import composite
 
 

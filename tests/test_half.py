@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import microgad as torch
-from microgad import nn, number_kinds
-from microgad.halves import convert
+from microgad import nn
+from microgad.dtypes import number_kinds
+from microgad.dtypes.halves import convert
 from microgad.nn import functional as F
 
 

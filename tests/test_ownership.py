@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import microgad as torch
-from microgad import Function, placement
+from microgad import Function
 from microgad.autograd.function_hooks import FunctionHook
+from microgad.backend import placement
 
 
 def test_gradients_asked_for_don_t_share_either() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from microgad.printing import format_array, format_tensor, get_printoptions, set_printoptions
+from microgad.methods.printing import format_array, format_tensor, get_printoptions, set_printoptions
 
 
 @pytest.fixture(autouse=True)

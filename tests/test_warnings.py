@@ -8,7 +8,7 @@ from operator import setitem
 import pytest
 
 import microgad as torch
-from microgad import notices
+from microgad.errors import notices
 from microgad.nn import functional as F
 from microgad.utils.checkpoint import checkpoint, checkpoint_sequential
 

@@ -6,9 +6,10 @@ import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .. import dtypes, unheld
+from .. import dtypes
+from ..dtypes import unheld
 from ..errors import ArgumentError
-from ..notices import once as _once
+from ..errors.notices import once as _once
 
 if TYPE_CHECKING:
     from ..stand_ins import Dtype

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import errors, state
-from ..arguments import boolean
+from ..errors.arguments import boolean
 from ..function import Output
-from ..plan import argument
+from ..function.plan import argument
 from ..tensor import Tensor
 from .function_hooks import leave
 

@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 
 from .. import errors, state
 from .. import function as core
-from ..contexts import holding
 from ..gradients import grad
 from ..lazy import Room
 from ..lazy import absent as _absent
 from ..slices import levels
+from ..state.contexts import holding
 from ..tensor import Tensor
 
 own_rules = Room("microgad.batching.own_rules")

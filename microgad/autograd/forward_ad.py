@@ -11,11 +11,11 @@ from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from .. import errors, gradients, state
-from ..contexts import holding
 from ..function import Function, Leaf
 from ..lazy import absent as _absent
 from ..ops.elementwise import Flat
 from ..ops.movement import clone
+from ..state.contexts import holding
 from ..tensor import Tensor
 from .custom import Function as CustomFunction
 from .functional import along

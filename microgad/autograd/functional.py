@@ -8,11 +8,11 @@ from typing import Any
 
 from .. import errors, state
 from ..batching.mapping import in_turn
-from ..contexts import holding
 from ..gradients import grad
 from ..lazy import absent as _absent
 from ..ops.creation import ones_like, zeros, zeros_like
 from ..ops.movement import cat, clone, movedim
+from ..state.contexts import holding
 from ..tensor import Tensor
 from .custom import pushing
 

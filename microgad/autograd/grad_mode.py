@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from typing import Any, Self, TypeVar, overload
 
 from .. import state
-from ..arguments import boolean
-from ..inference import inferences, inferring
+from ..errors.arguments import boolean
+from ..errors.notices import warn
 from ..lazy import absent as _absent
-from ..notices import warn
+from ..state.inference import inferences, inferring
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import errors, leaves
-from ..contexts import holding
+from .. import errors
+from ..engine import leaves
+from ..engine.hooks import RemovableHandle
 from ..function import Function as Node
-from ..hooks import RemovableHandle
 from ..lazy import absent as _absent
+from ..state.contexts import holding
 from ..tensor import Tensor
 from .saved import allow_mutation_on_saved_tensors, innermost, refused, save_on_cpu, saved_tensors_hooks
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator, contextmanager
 from typing import Any, NoReturn
 
-from .. import state, torch_names
-from ..function import Function
+from .. import state
+from ..function import Function, torch_names
 from ..lazy import absent as _absent
 from ..tensor import Tensor
 from .events import EventList as EventList

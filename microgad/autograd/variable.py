@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from .. import leaves
+from ..engine import leaves
 from ..errors import DtypeError, GraphError
 from ..tensor import Tensor
 

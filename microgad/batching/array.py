@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend, leaves
+from .. import backend
+from ..engine import leaves
 from ..errors import GraphError
 from ..slices import Apart, Stand
 

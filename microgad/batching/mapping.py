@@ -12,10 +12,10 @@ import numpy as np
 
 from .. import function, state
 from ..backend import as_array
-from ..contexts import holding
 from ..errors import ArgumentError, DimError
 from ..function import Function
 from ..slices import Apart, levels
+from ..state.contexts import holding
 from . import by_slices as by_slices
 from . import rules as rules
 from .array import Batched, Level, shown

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..contexts import holding
 from ..generator.lanes import randomness
 from ..slices import levels
+from ..state.contexts import holding
 from .array import Level
 from .functions import deepest, is_of
 from .mapping import Leave, entered

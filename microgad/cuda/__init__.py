@@ -5,7 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from .. import backend, memory
+from .. import backend
+from ..backend import memory
 from ..errors import NoMemoryError, UnsupportedError
 from ..lazy import absent as _absent
 from ..legacy import ON_GPU as _TYPES

@@ -7,8 +7,8 @@ from typing import Any
 from .. import amp, backend
 from ..amp import custom_bwd as custom_bwd
 from ..amp import custom_fwd as custom_fwd
+from ..errors.notices import warn as _warn
 from ..lazy import absent as _absent
-from ..notices import warn as _warn
 
 
 def _moved(name: str) -> None:

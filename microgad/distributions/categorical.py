@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..dtypes.limits import finfo
 from ..errors import ArgumentError
-from ..limits import finfo
 from ..ops.creation import arange
 from ..ops.movement import broadcast_tensors
 from ..ops.random import multinomial

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..limits import finfo
+from ..dtypes.limits import finfo
 from ..linalg import cholesky_ex
 from ..ops.elementwise import isclose
 from ..ops.movement import cat as _cat

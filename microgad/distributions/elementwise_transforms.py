@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..limits import finfo
+from ..dtypes.limits import finfo
 from ..nn.functional import softplus
 from ..ops.creation import full_like
 from ..ops.movement import broadcast_shapes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..limits import finfo
+from ..dtypes.limits import finfo
 from ..ops.creation import as_tensor
 from ..tensor import Tensor
 from . import constraints

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..dtypes.limits import finfo
 from ..errors import ArgumentError
-from ..limits import finfo
 from ..nn.functional import binary_cross_entropy_with_logits
 from ..ops.creation import zeros_like
 from ..ops.elementwise import where

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..limits import finfo
+from ..dtypes.limits import finfo
 from ..ops.creation import full_like, ones_like
 from ..tensor import Tensor
 from . import constraints

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..limits import finfo
+from ..dtypes.limits import finfo
 from ..tensor import Tensor
 from .loc_scale import LocScale
 from .utils import alias

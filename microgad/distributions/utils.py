@@ -9,8 +9,8 @@ from typing import Any
 
 from .. import state
 from ..dtypes import get_default_dtype
+from ..dtypes.limits import finfo
 from ..errors import ArgumentError
-from ..limits import finfo
 from ..ops.creation import arange, empty, tensor
 from ..ops.movement import broadcast_tensors
 from ..ops.softmax import softmax

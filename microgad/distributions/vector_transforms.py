@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..dtypes.limits import finfo
 from ..errors import ArgumentError
-from ..limits import finfo
 from ..nn.functional import logsigmoid, pad, softplus
 from ..size import Size
 from ..tensor import Tensor

@@ -6,8 +6,8 @@ import math
 import warnings
 from typing import Any
 
+from ..dtypes.limits import finfo
 from ..errors import ArgumentError
-from ..limits import finfo
 from ..linalg import slogdet
 from ..ops.creation import arange, as_tensor
 from ..ops.linalg import cholesky_solve

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..contexts import holding
+from ..backend.hollow import Hollow, emptied, filled
 from ..errors import GraphError
-from ..hollow import Hollow, emptied, filled
 from ..slices import Stand
+from ..state.contexts import holding
 from .fills import empty_like
 from .stream import Generator, stream_of
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import function
-from ..devices import CPU
+from ..backend.devices import CPU
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

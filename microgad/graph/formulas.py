@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from ..function import Function
-from ..linear_map import LinearMap
+from ..function.linear_map import LinearMap
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend
-from ..number_kinds import HALF
+from ..dtypes.number_kinds import HALF
 
 SAMPLE = 65_536  # elements that a histogram looks at, spread evenly
 BINS = 32

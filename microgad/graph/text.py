@@ -6,7 +6,8 @@ import math
 from collections import Counter
 from typing import Any
 
-from .. import errors, wording
+from .. import errors
+from ..errors import wording
 from .tape import Op, Shape, Source, Tape
 
 # Settings that say nothing where they have these values, and those that are one number for each direction.

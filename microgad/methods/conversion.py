@@ -8,12 +8,13 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from .. import backend, dtypes, errors, formats, state
+from .. import backend, dtypes, errors, state
 from .. import function as core
-from ..arguments import boolean
+from ..backend import formats
+from ..dtypes.type_names import TYPE_NAMES
+from ..errors.arguments import boolean
+from ..function.naming import called
 from ..lazy import Room
-from ..naming import called
-from ..type_names import TYPE_NAMES
 from .forms import spelled
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import backend, errors
-from ..placement import elsewhere, memory_of
+from ..backend.placement import elsewhere, memory_of
 
 if TYPE_CHECKING:
     from ..tensor import Tensor

@@ -5,10 +5,13 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, overload
 
-from .. import backend, errors, formats, inference, notices
+from .. import backend, errors
 from .. import function as core
+from ..backend import formats
+from ..backend.placement import axes_of, strides
+from ..errors import notices
 from ..lazy import Room
-from ..placement import axes_of, strides
+from ..state import inference
 
 if TYPE_CHECKING:
     from .. import dtypes, storage

@@ -11,18 +11,18 @@ import numpy as np
 from .. import backend, dtypes, errors
 from .. import function as core
 from ..function import Function
+from ..function.naming import called, called_in_place
 from ..lazy import Room, of_later
-from ..naming import called, called_in_place
 
 if TYPE_CHECKING:
-    from .. import torch_names
+    from ..function import torch_names
     from ..ops import elementwise, spelling
     from ..overriding.doors import first_asked
     from ..tensor import Operand, Tensor
 else:
     elementwise, spelling = Room("microgad.ops.elementwise"), Room("microgad.ops.spelling")
     first_asked = Room("microgad.overriding.doors").first_asked
-    torch_names = Room("microgad.torch_names")
+    torch_names = Room("microgad.function.torch_names")
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -6,9 +6,10 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .. import errors, leaves
+from .. import errors
+from ..engine import leaves
+from ..engine.hooks import RemovableHandle
 from ..function import Leaf
-from ..hooks import RemovableHandle
 
 if TYPE_CHECKING:
     from ..tensor import Tensor

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from .. import errors
 from .. import function as core
-from ..arguments import boolean, no_tensor
+from ..errors.arguments import boolean, no_tensor
+from ..function.naming import called_in_place
 from ..lazy import Room, of_later
-from ..naming import called_in_place
 from .forms import spelled
 
 if TYPE_CHECKING:

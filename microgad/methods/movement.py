@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from .. import dtypes, errors, formats
+from .. import dtypes, errors
+from ..backend import formats
+from ..errors.notices import once
 from ..lazy import Room, of_later
-from ..notices import once
 from .forms import one_by_one, shape_of, spelled
 
 if TYPE_CHECKING:
-    from .. import placement as memory
+    from ..backend import placement as memory
     from ..ops import movement as ops
     from ..tensor import Tensor
 else:
     ops = Room("microgad.ops.movement")
-    memory = Room("microgad.placement")
+    memory = Room("microgad.backend.placement")
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -9,17 +9,19 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from .. import arguments, engine, errors, function, leaves, state
+from .. import engine, errors, function, state
+from ..dtypes.number_kinds import HALF, conjugate, conjugates
+from ..engine import leaves
+from ..engine.hooks import RemovableHandle
+from ..errors import arguments
 from ..function import Function, Leaf, Output
-from ..hooks import RemovableHandle
+from ..function.plan import Plan
 from ..lazy import Room
-from ..number_kinds import HALF, conjugate, conjugates
-from ..plan import Plan
 
 if TYPE_CHECKING:
-    from .. import torch_names
+    from ..function import torch_names
 else:
-    torch_names = Room("microgad.torch_names")
+    torch_names = Room("microgad.function.torch_names")
 
 
 def next_functions(node: Function) -> tuple[tuple[Function | None, int], ...]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .. import errors, notices, state
+from .. import errors, state
 from .. import function as core
+from ..errors import notices
 
 if TYPE_CHECKING:
     from ..tensor import Tensor

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .. import torch_names
-from ..function import Function, Output
+from ..function import Function, Output, torch_names
 
 Settings = Mapping[str, str | Callable[[Any], Any]]  # of each name an attribute of the node, or what gives it
 REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend, errors, state, torch_names, versions
+from .. import backend, errors, state
 from .. import function as core
-from ..function import Function, Leaf, Output, Packed
+from ..engine import versions
+from ..function import Function, Leaf, Output, Packed, torch_names
 from ..nests import leaves
 
 RESULT = -1

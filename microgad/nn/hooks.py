@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import state
+from ..engine.hooks import RemovableHandle
 from ..errors import GraphError, ShapeError
 from ..function import Function
-from ..hooks import RemovableHandle
 from ..tensor import Tensor
 
 if TYPE_CHECKING:

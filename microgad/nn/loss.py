@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, ShapeError
-from ..notices import warn
+from ..errors.notices import warn
 from ..tensor import Tensor
 from . import functional as F
 from .linear import Linear

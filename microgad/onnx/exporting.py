@@ -10,11 +10,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from onnx import checker, helper
 
-from ..contexts import holding
 from ..errors import ArgumentError, DeviceError, UnsupportedError
 from ..nests import rebuilt
 from ..nn import Module
 from ..nn.mode import in_mode
+from ..state.contexts import holding
 from ..tensor import Tensor
 from . import TrainingMode
 from . import rules as rules

@@ -9,9 +9,9 @@ import numpy as np
 
 from .. import backend
 from ..errors import ArgumentError, CallError, DimError, DtypeError, ShapeError
+from ..errors.notices import warn
 from ..function import Function
-from ..linear_map import LinearMap
-from ..notices import warn
+from ..function.linear_map import LinearMap
 from ..stand_ins import Tensor
 from ..state import composite, observed
 from .elementwise import Select

@@ -11,8 +11,8 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import ArgumentError, DtypeError, ShapeError
+from ..errors.notices import once
 from ..function import Function
-from ..notices import once
 from ..stand_ins import Tensor
 from ..state import composite
 from . import creation, movement

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend
-from ..limits import highest, lowest
+from ..dtypes.limits import highest, lowest
 from .blocks import IN_PLACE, RUN
 
 SHORT = 1 << 5  # elements of an axis that NumPy reduces as fast as it begins to

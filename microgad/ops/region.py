@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from .. import backend, errors, function, state
+from ..backend.placement import axes_of, overlaps, within
 from ..engine import Identity
 from ..function import Function, Leaf, Output
-from ..inference import check_inference
-from ..linear_map import LinearMap
-from ..naming import called
-from ..placement import axes_of, overlaps, within
+from ..function.linear_map import LinearMap
+from ..function.naming import called
 from ..slices import check_write
 from ..stand_ins import Tensor
+from ..state.inference import check_inference
 from . import layouts
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import ArgumentError, ShapeError
-from ..linear_map import LinearMap
+from ..function.linear_map import LinearMap
 from ..stand_ins import Tensor
 from ..state import composite
 from . import layouts

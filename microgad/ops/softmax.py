@@ -10,10 +10,10 @@ import numpy as np
 
 from .. import backend, dtypes
 from .. import generator as draws
+from ..backend.hollow import drawn_on
 from ..errors import KindError
+from ..errors.notices import warn
 from ..function import Function
-from ..hollow import drawn_on
-from ..notices import warn
 from ..stand_ins import Dtype, Tensor
 from ..state import composite
 from . import layouts

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from .. import function as core
-from ..arguments import UNFIT, kinds, refuse
-from ..notices import once
+from ..errors.arguments import UNFIT, kinds, refuse
+from ..errors.notices import once
 
 F = TypeVar("F", bound=Callable[..., Any])
 

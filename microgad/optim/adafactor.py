@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..number_kinds import norm
+from ..dtypes.number_kinds import norm
 from ..tensor import Tensor
 from .chunks import begun, counted, descent, mix, scalar
 from .optimizer import Group, Optimizer, Params, require_positive

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import errors
-from ..hooks import RemovableHandle
+from ..engine.hooks import RemovableHandle
 
 Hooks = OrderedDict[int, Callable[..., Any]]
 

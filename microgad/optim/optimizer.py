@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import backend, errors, wording
+from .. import backend, errors
 from .. import state as execution
+from ..errors import wording
 from ..parameter import zero_grad
 from ..tensor import Tensor
 from . import differentiable

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from .. import function
-from ..contexts import holding
+from ..state.contexts import holding
 
 
 class _State(NamedTuple):

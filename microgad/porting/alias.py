@@ -11,10 +11,10 @@ from importlib.machinery import ModuleSpec
 from types import FrameType, ModuleType, TracebackType
 from typing import Any, NoReturn
 
-from .. import absences, dispatch, lazy, operators, ops
-from ..devices import device
+from .. import dispatch, lazy, operators, ops
+from ..backend.devices import device
 from ..dtypes import dtype
-from ..errors import MicrogadError
+from ..errors import MicrogadError, absences
 from ..overriding import doors
 from ..parameter import Parameter
 from ..size import Size
@@ -30,7 +30,7 @@ ROOMS = {
     "torch.profiler.profiler": "microgad.profiler",
     "torch.utils.data._utils.collate": "microgad.utils.data.collate",
     "torch.utils.data._utils.worker": "microgad.utils.data.workers",
-    "torch.utils.hooks": "microgad.hooks",
+    "torch.utils.hooks": "microgad.engine.hooks",
     "torch.utils.model_zoo": "microgad.porting.rooms.hub",
     "torchvision": "microgad.porting.vision",
     "torchvision.datasets": "microgad.datasets",

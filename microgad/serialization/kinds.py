@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import dtypes
-from ..type_names import TYPE_NAMES
+from ..dtypes.type_names import TYPE_NAMES
 
 # A storage's class says the dtype of its elements. The dtypes that have none lie in an untyped one.
 _WITHOUT = (dtypes.uint16, dtypes.uint32, dtypes.uint64)

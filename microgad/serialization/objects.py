@@ -21,9 +21,9 @@ from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
 from typing import Any
 
-from ..contexts import holding
 from ..errors import DtypeError
 from ..methods.copies import PLACE
+from ..state.contexts import holding
 from ..tensor import Tensor
 from .errors import FileError, shown
 

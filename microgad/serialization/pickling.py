@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend, dispatch, dtypes, formats, return_types
+from .. import backend, dispatch, dtypes, return_types
+from ..backend import formats
+from ..backend.placement import geometry, memory_of, strides
 from ..errors import ArgumentError, DtypeError
 from ..parameter import Parameter
-from ..placement import geometry, memory_of, strides
 from ..size import Size
 from ..storage import TypedStorage, UntypedStorage
 from ..tensor import Tensor

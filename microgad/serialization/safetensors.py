@@ -16,8 +16,8 @@ from typing import IO, Any
 import numpy as np
 
 from .. import backend, dtypes
+from ..backend.placement import address
 from ..errors import ArgumentError, DtypeError
-from ..placement import address
 from ..tensor import Tensor
 from .archive import read_array
 from .errors import FileError

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend, formats, return_types
+from .. import backend, return_types
+from ..backend import formats
 from ..lazy import public
 from ..parameter import Parameter
 from ..size import Size

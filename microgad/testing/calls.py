@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend, notices, state
+from .. import backend, state
 from ..dtypes import complex128, float64
-from ..errors import ArgumentError, MicrogadError
+from ..engine.leaves import reached
+from ..errors import ArgumentError, MicrogadError, notices
 from ..function import Function, Leaf
 from ..generator import default_generator
 from ..gradients import grad
-from ..leaves import reached
 from ..nests import leaves
 from ..ops.elementwise import view_as_real
 from ..tensor import Tensor

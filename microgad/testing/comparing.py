@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import backend
 from ..dtypes import complex64, complex128, dtype, float16, float32, float64, promote_types
-from ..notices import warn
+from ..errors.notices import warn
 from ..ops.creation import as_tensor, tensor
 from ..ops.elementwise import isclose
 from ..tensor import Tensor

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import dtypes
-from ..limits import finfo, iinfo
+from ..dtypes.limits import finfo, iinfo
 from ..ops.creation import empty
 from ..ops.elementwise import view_as_real
 from ..ops.random import randint

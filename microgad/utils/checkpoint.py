@@ -8,12 +8,12 @@ from contextvars import ContextVar
 from typing import Any
 
 from .. import errors, state
-from ..contexts import holding
+from ..errors.notices import warn
 from ..function import Function, Packed
 from ..generator import default_generator
 from ..generator.lanes import resuming
 from ..lazy import absent as _absent
-from ..notices import warn
+from ..state.contexts import holding
 from ..tensor import Tensor
 
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from .. import operators, state
 from ..autograd.function_hooks import FunctionHook
 from ..errors import UnsupportedError
+from ..errors.notices import warn
 from ..function import Function
 from ..lazy import absent as _absent
-from ..notices import warn
 from ..ops.attention import Attention
 from ..ops.linalg.einsum import Contract
 from ..ops.linalg.products import Linear, MatMul

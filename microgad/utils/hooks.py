@@ -1,6 +1,6 @@
 """Handles of hooks, where PyTorch has them."""
 
-from ..hooks import RemovableHandle as RemovableHandle
+from ..engine.hooks import RemovableHandle as RemovableHandle
 from ..lazy import absent as _absent
 
 _absent(globals())

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from .. import leaves
 from ..autograd.graph import register_multi_grad_hook
 from ..autograd.variable import Variable
-from ..hooks import RemovableHandle
+from ..engine import leaves
+from ..engine.hooks import RemovableHandle
 from ..lazy import absent as _absent
 from ..nn.module import Module, register_module_forward_hook, register_module_forward_pre_hook
 from ..tensor import Tensor

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import MicrogadError
+from ..errors.notices import once
 from ..lazy import absent as _absent
 from ..nests import rebuilt
-from ..notices import once
 from ..tensor import Tensor
 
 

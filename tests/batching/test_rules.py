@@ -12,8 +12,8 @@ from microgad.batching import by_slices as by_slices  # which brings the rules
 from microgad.batching import functions
 from microgad.batching.array import Batched, Level
 from microgad.batching.functions import RULES, part
-from microgad.contexts import holding
 from microgad.slices import Apart, levels
+from microgad.state.contexts import holding
 
 SLICES = 3
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from microgad.errors import ShapeError
 from microgad.function import Function
-from microgad.linear_map import LinearMap
+from microgad.function.linear_map import LinearMap
 from microgad.testing.laws import op
 from microgad.testing.laws.case import Case
 from microgad.testing.laws.run import hold

@@ -14,7 +14,7 @@ import microgad
 from microgad import engine
 from microgad.autograd.custom import _Custom
 from microgad.function import Function
-from microgad.linear_map import LinearMap
+from microgad.function.linear_map import LinearMap
 from microgad.ops.elementwise import Add, Div, Mul
 from microgad.ops.linalg import MatMul
 from microgad.ops.normalization import BatchNorm

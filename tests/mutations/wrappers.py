@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from microgad.function import Function, Tensor
-from microgad.linear_map import LinearMap
+from microgad.function.linear_map import LinearMap
 from microgad.ops.elementwise import Exp, Sign
 
 from .fault import Fault

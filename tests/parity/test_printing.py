@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import microgad
-from microgad.printing import format_tensor, get_printoptions, set_printoptions
+from microgad.methods.printing import format_tensor, get_printoptions, set_printoptions
 
 torch = pytest.importorskip("torch")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import microgad
-from microgad import notices
+from microgad.errors import notices
 
 torch = pytest.importorskip("torch")
 from .both import room  # noqa: E402

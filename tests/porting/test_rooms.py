@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import microgad as torch
-from microgad import notices
+from microgad.errors import notices
 from microgad.utils import bar, cache
 
 

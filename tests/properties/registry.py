@@ -29,7 +29,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from microgad.function import Function
-from microgad.linear_map import LinearMap
+from microgad.function.linear_map import LinearMap
 from microgad.testing.laws import gradients, op, values
 from microgad.testing.laws.case import Case
 from microgad.testing.laws.run import Law, Turns, for_all, hold

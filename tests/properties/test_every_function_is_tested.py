@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import microgad
 from microgad.autograd.custom import _Custom
 from microgad.function import Function, Leaf, Output
-from microgad.linear_map import LinearMap
+from microgad.function.linear_map import LinearMap
 from microgad.ops.elementwise import Mul, Sub
 from microgad.ops.region import Detach, LostView, Watched
 from microgad.testing.laws.case import Case

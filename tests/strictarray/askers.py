@@ -20,7 +20,7 @@ from .synchronizations import ALLOWED
 HERE, TESTS = str(Path(__file__).parent), str(Path(__file__).parents[1])
 LIBRARY = str(Path(microgad.__file__).parent) + "/"
 BETWEEN = (str(Path(np.__file__).parent), f"{HERE}/array.py", f"{HERE}/askers.py", contextlib.__file__)
-BETWEEN += (f"{LIBRARY}backend.py", f"{LIBRARY}batching/array.py")
+BETWEEN += (f"{LIBRARY}backend/__init__.py", f"{LIBRARY}batching/array.py")
 tests_look = False  # whether this is a second run of tests
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import microgad as torch
 import microgad.nn.functional as F
-from microgad import Function, notices
-from microgad.errors import ArgumentError
+from microgad import Function
+from microgad.errors import ArgumentError, notices
 from microgad.testing import GradcheckError, check_grads
 
 from .without_conj import WithoutConj

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 import microgad as torch
 from microgad import engine
 from microgad.function import Function, Tensor
-from microgad.linear_map import LinearMap
+from microgad.function.linear_map import LinearMap
 from microgad.ops.elementwise import Add
 from microgad.ops.softmax import Softmax
 from microgad.testing import GradcheckError, check_op

@@ -54,7 +54,7 @@ def test_a_graph_is_left_out_with_a_notice(tmp_path):
         warnings.simplefilter("ignore")
         pytest.importorskip("tensorboardX")
         writer = tensorboard.SummaryWriter(str(tmp_path))
-    microgad.notices.heard.clear()
+    microgad.errors.notices.heard.clear()
     with pytest.warns(UserWarning, match="add_graph: left out"):
         writer.add_graph(microgad.nn.Linear(2, 2), microgad.rand(1, 2))
     writer.close()

@@ -10,8 +10,8 @@ import numpy as np
 from ... import backend, engine, state
 from ...errors import DtypeError, place
 from ...function import Function, Leaf
+from ...function.plan import argument
 from ...methods.node_hooks import HookedPlan
-from ...plan import argument
 from ...tensor import Tensor
 from ..formulas import formula
 from ..making.reading import folded, read

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ... import leaves, state
+from ... import state
 from ...autograd.function_hooks import leave
+from ...engine import leaves
 from ...function import Function
 from ..tape import Input, Op, Result, Source, Tape
 from .reading import folded

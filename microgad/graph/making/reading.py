@@ -9,8 +9,8 @@ from ... import backend
 from ...autograd import custom
 from ...errors import DtypeError, GraphError
 from ...function import Function, Leaf, Output
+from ...function.plan import argument
 from ...parameter import Parameter
-from ...plan import argument
 from ...tensor import Tensor
 from ..patience import uncollected
 from ..tape import ANOTHER, Input, Kept, Op, Result, Source, Tape

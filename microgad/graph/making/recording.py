@@ -18,11 +18,11 @@ from ...autograd.custom import _Custom
 from ...autograd.function_hooks import leave
 from ...errors import DtypeError
 from ...function import Function, Leaf, numbers
+from ...function.plan import argument
 from ...generator import default_generator
 from ...methods.node_hooks import HookedPlan
 from ...ops.movement import trace as trace_of_matrix
 from ...parameter import Parameter
-from ...plan import argument
 from ...tensor import Tensor
 from ..copying import replica
 from ..flops import flops_of

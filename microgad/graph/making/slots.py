@@ -6,7 +6,7 @@ import weakref
 from typing import Any
 
 from ...function import Function, Leaf
-from ...inference import count
+from ...state.inference import count
 from ...tensor import Tensor
 
 

@@ -7,11 +7,12 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ... import backend, leaves, state
+from ... import backend, state
 from ...autograd.function_hooks import leave
+from ...dtypes.number_kinds import norm
+from ...engine import leaves
 from ...errors import ArgumentError
 from ...function import Function
-from ...number_kinds import norm
 from ...tensor import Tensor
 from ..making.reading import names_of
 from ..tape import Tape

@@ -12,10 +12,10 @@ import numpy as np
 
 from ... import backend, state
 from ...autograd import custom
+from ...dtypes.number_kinds import HALF, shares, widened
 from ...errors import GraphError
 from ...function import Function
 from ...nn.hooks import Gate
-from ...number_kinds import HALF, shares, widened
 from ...tensor import Tensor
 from ..passes import Pass
 from ..tape import Op, Source, Tape

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...errors import GraphError
 from ...function import Function
-from ...linear_map import LinearMap
+from ...function.linear_map import LinearMap
 
 # What stands in a program for what microgad has of its own: arrays are NumPy's, and nothing else is asked.
 OURS = {

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ... import backend
+from ...dtypes.number_kinds import HALF, conjugates, wide
 from ...errors import GraphError
 from ...function import Function
-from ...number_kinds import HALF, conjugates, wide
-from ...observer import Observer
+from ...state.observer import Observer
 from ..making.reading import folded
 from ..passes import Point
 

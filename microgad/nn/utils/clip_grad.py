@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ... import backend, state
+from ...dtypes.number_kinds import HALF, norm
 from ...errors import ArgumentError
-from ...number_kinds import HALF, norm
 from ...ops.creation import finished, zeros
 from ...tensor import Tensor
 from ..renamed import deprecated

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from ... import state
+from ...dtypes.limits import finfo
 from ...errors import DimError
 from ...lazy import absent as _absent
-from ...limits import finfo
 from ...ops.creation import eye, zeros_like
 from ...ops.elementwise import allclose
 from ...ops.linalg import geqrf, householder_product, matrix_exp, mv, norm_except_dim, solve, vdot

@@ -9,10 +9,10 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from ... import state
-from ...contexts import holding
 from ...errors import GraphError
 from ...lazy import absent as _absent
 from ...parameter import Parameter
+from ...state.contexts import holding
 from ...tensor import Tensor
 from ..container import ModuleDict, ModuleList
 from ..module import Module

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...errors import DtypeError, KindError
 from ...function import Function
-from ...naming import called, called_in_place
+from ...function.naming import called, called_in_place
 from ...stand_ins import Tensor
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ...dtypes.number_kinds import HALF
 from ...errors import ArgumentError, KindError, ShapeError
 from ...function import Function
-from ...number_kinds import HALF
 from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ... import backend, dtypes, function, state
-from ...arguments import boolean
 from ...errors import ArgumentError, DtypeError, GraphError
-from ...notices import TO_SCALAR, once, warn
+from ...errors.arguments import boolean
+from ...errors.notices import TO_SCALAR, once, warn
 from ...stand_ins import Device, Dtype, Tensor
 from ...storage import is_storage
 from .numbers import converted, plain

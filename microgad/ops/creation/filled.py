@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from ... import backend, dtypes, formats, function
+from ... import backend, dtypes, function
+from ...backend import formats
+from ...backend.hollow import filled
+from ...dtypes.unheld import unheld
 from ...errors import ArgumentError, DtypeError, ShapeError
-from ...hollow import filled
 from ...size import Size
 from ...stand_ins import Device, Dtype, Tensor
 from ...storage import is_storage
-from ...unheld import unheld
 from .. import layouts
 from ..out import into
 from ..spelling import tensors_only

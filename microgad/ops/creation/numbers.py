@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ...dtypes.limits import bounds
 from ...errors import ArgumentError, DtypeError
-from ...limits import bounds
 
 
 def plain(op: str, argument: str, value: Any) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ... import backend, dtypes
 from ...errors import ArgumentError, DtypeError, KindError
-from ...notices import warn
+from ...errors.notices import warn
 from ...stand_ins import Device, Dtype, Tensor
 from ..spelling import tensors_only
 from .data import finished, refuse

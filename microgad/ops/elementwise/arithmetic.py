@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
+from ...dtypes.number_kinds import HALF
 from ...errors import DtypeError, KindError
 from ...function import Function
-from ...naming import called
-from ...number_kinds import HALF
+from ...function.naming import called
 from ...stand_ins import Operand, Tensor
 from ...state import composite
 from .. import layouts

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ... import backend, dtypes
+from ...dtypes.halves import convert
+from ...dtypes.number_kinds import HALF, by_forward, wide
 from ...errors import ArgumentError
 from ...function import Function
-from ...halves import convert
-from ...number_kinds import HALF, by_forward, wide
 from ...stand_ins import Operand, Tensor
 from ..blocks import in_blocks
 from ..out import into

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ... import backend, dtypes, return_types
+from ...dtypes.number_kinds import by_forward
 from ...errors import ArgumentError, DtypeError, KindError
 from ...function import Function
-from ...number_kinds import by_forward
 from ...stand_ins import Operand, Tensor
 from ...state import composite
 from ..blocks import in_double

@@ -7,11 +7,11 @@ from typing import Any, overload
 import numpy as np
 
 from ... import backend, dtypes, function
+from ...dtypes.limits import highest, lowest
 from ...errors import ArgumentError, DtypeError
+from ...errors.notices import once
 from ...function import Function
-from ...limits import highest, lowest
-from ...naming import called
-from ...notices import once
+from ...function.naming import called
 from ...stand_ins import Operand, Tensor
 from .. import layouts
 from ..blocks import piecewise

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
+from ...dtypes.number_kinds import by_forward
 from ...errors import DtypeError, KindError
 from ...function import Function
-from ...naming import called
-from ...number_kinds import by_forward
+from ...function.naming import called
 from ...stand_ins import Operand, Tensor
 from ..out import into
 from ..spelling import tensors_only

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...linear_map import LinearMap
+from ...function.linear_map import LinearMap
 from ..layouts import contiguous
 from ..movement.dims import stretch
 

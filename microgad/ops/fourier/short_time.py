@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...errors import ArgumentError, ShapeError
-from ...notices import once
+from ...errors.notices import once
 from ...stand_ins import Tensor
 from ...state import composite
 from ..creation import ones

@@ -10,8 +10,8 @@ import numpy as np
 
 from ... import dtypes
 from ...errors import ArgumentError, DtypeError
-from ...linear_map import LinearMap
-from ...naming import called
+from ...function.linear_map import LinearMap
+from ...function.naming import called
 from ...stand_ins import Device, Dtype, Tensor
 from ...state import composite
 from ..creation import made_beside

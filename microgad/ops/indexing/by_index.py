@@ -8,9 +8,9 @@ import numpy as np
 
 from ... import function as core
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
-from ...linear_map import LinearMap
-from ...naming import called
-from ...notices import once
+from ...errors.notices import once
+from ...function.linear_map import LinearMap
+from ...function.naming import called
 from ...stand_ins import Tensor
 from .. import layouts
 from ..creation.numbers import factor

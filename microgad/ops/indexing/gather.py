@@ -11,11 +11,11 @@ import numpy as np
 
 from ... import backend, function
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
-from ...linear_map import LinearMap
-from ...naming import called
+from ...errors.wording import in_torchs_words
+from ...function.linear_map import LinearMap
+from ...function.naming import called
 from ...size import Size
 from ...stand_ins import Tensor
-from ...wording import in_torchs_words
 from .. import creation, layouts
 from ..movement.dims import dim_of
 from ..spelling import numpy_spelling, tensors_only

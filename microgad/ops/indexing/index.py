@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ... import backend, function, placement, state
+from ... import backend, function, state
+from ...backend import placement
 from ...errors import ArgumentError, DeviceError, DimError, DtypeError, GraphError
-from ...notices import warn
+from ...errors.notices import warn
 from ...stand_ins import Tensor
 from ..out import into
 from .places import ALL, BASIC, is_mask

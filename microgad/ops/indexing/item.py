@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import backend, function
-from ...arguments import boolean
 from ...errors import DtypeError, ShapeError
+from ...errors.arguments import boolean
+from ...errors.notices import warn
 from ...function import Function
-from ...linear_map import LinearMap
-from ...naming import called, called_in_place
-from ...notices import warn
+from ...function.linear_map import LinearMap
+from ...function.naming import called, called_in_place
 from ...stand_ins import Tensor
 from .. import creation, layouts
 from ..creation.numbers import number

@@ -10,10 +10,10 @@ import numpy as np
 
 from ... import function
 from ...errors import DtypeError, ShapeError
+from ...errors.wording import in_torchs_words
 from ...function import Function
-from ...naming import called
+from ...function.naming import called
 from ...stand_ins import Tensor
-from ...wording import in_torchs_words
 from .. import layouts
 from ..spelling import tensors_only
 from . import places

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import backend
-from ...hollow import filled
-from ...placement import lying, order_by
+from ...backend.hollow import filled
+from ...backend.placement import lying, order_by
 from .. import layouts
 from .rows import SMALL, at_rows, by_value
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ... import function
+from ...dtypes.limits import highest, lowest
 from ...errors import ArgumentError, GraphError, KindError
 from ...function import Function
-from ...limits import highest, lowest
 from ...stand_ins import Tensor
 from .. import creation
 from ..elementwise import Div, FloorDiv, Select

@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import function
 from ...errors import ArgumentError, DtypeError, ShapeError
-from ...notices import once
+from ...errors.notices import once
 from ...stand_ins import Tensor
 from ..creation.numbers import number
 from ..out import into

@@ -7,7 +7,7 @@ from functools import reduce
 from itertools import pairwise
 
 from ...errors import ArgumentError, ShapeError
-from ...notices import once
+from ...errors.notices import once
 from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise import Where

@@ -10,8 +10,8 @@ import numpy as np
 from ... import backend, return_types
 from ... import function as core
 from ...errors import ArgumentError, LinAlgError, ShapeError
+from ...errors.notices import once
 from ...function import Function
-from ...notices import once
 from ...stand_ins import Tensor
 from ...state import composite
 from ..indexing import Gather

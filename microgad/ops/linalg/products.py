@@ -9,9 +9,9 @@ import numpy as np
 
 from ... import backend, dtypes
 from ...errors import DimError, KindError, ShapeError
+from ...errors.notices import once
 from ...function import Function
-from ...naming import called
-from ...notices import once
+from ...function.naming import called
 from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts

@@ -11,7 +11,7 @@ import numpy as np
 from ... import backend, errors, state
 from ...errors import ArgumentError, DimError, DtypeError, KindError, ShapeError
 from ...function import Function
-from ...naming import called
+from ...function.naming import called
 from ...stand_ins import Tensor
 from ...state import composite, observed
 from .. import layouts

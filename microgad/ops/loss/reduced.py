@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 from ...errors import ArgumentError
-from ...naming import called
+from ...function.naming import called
 from ...stand_ins import Tensor
 from ..elementwise import Select
 

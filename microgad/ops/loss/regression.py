@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
+from ...backend.placement import as_operands
 from ...errors import ArgumentError, KindError, ShapeError
+from ...errors.notices import warn
 from ...function import Function
-from ...notices import warn
-from ...placement import as_operands
 from ...stand_ins import Tensor
 from ...state import composite
 from ..creation import full_like

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ... import backend, formats
-from ...halves import convert
-from ...linear_map import LinearMap
-from ...notices import once
-from ...placement import order_by
+from ... import backend
+from ...backend import formats
+from ...backend.placement import order_by
+from ...dtypes.halves import convert
+from ...errors.notices import once
+from ...function.linear_map import LinearMap
 from ...stand_ins import Tensor
 from .. import layouts
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import backend
 from ...errors import ArgumentError, DimError, KindError, ShapeError
-from ...linear_map import LinearMap
+from ...function.linear_map import LinearMap
 from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError, ShapeError
-from ...linear_map import LinearMap
-from ...naming import called
+from ...function.linear_map import LinearMap
+from ...function.naming import called
 from ...stand_ins import Tensor
 from .. import layouts
 from ..spelling import tensors_only

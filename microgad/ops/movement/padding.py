@@ -11,7 +11,7 @@ import numpy as np
 
 from ...errors import ArgumentError, ShapeError
 from ...function import Function
-from ...linear_map import LinearMap
+from ...function.linear_map import LinearMap
 from ...stand_ins import Tensor
 from .. import layouts
 from ..creation.numbers import number

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ... import backend, formats, function
+from ... import backend, function
+from ...backend import formats
 from ...errors import ArgumentError, DtypeError, ShapeError
-from ...linear_map import LinearMap
+from ...errors.wording import in_torchs_words
+from ...function.linear_map import LinearMap
 from ...size import Size
 from ...stand_ins import Tensor
 from ...state import composite
-from ...wording import in_torchs_words
 from .. import layouts
 from ..out import into
 from ..reducing import total

@@ -11,8 +11,8 @@ import numpy as np
 
 from ... import dtypes, function
 from ...errors import ArgumentError, DtypeError, ShapeError, place
-from ...linear_map import LinearMap
-from ...naming import called
+from ...function.linear_map import LinearMap
+from ...function.naming import called
 from ...stand_ins import Tensor
 from ...state import current
 from ..spelling import numpy_spelling, tensors_only

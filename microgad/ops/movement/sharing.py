@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ... import backend
+from ...backend.placement import address, elsewhere, memory_of
 from ...errors import DeviceError
-from ...placement import address, elsewhere, memory_of
 from ...stand_ins import Tensor
 from ..region import live_views
 

@@ -13,7 +13,7 @@ import numpy as np
 from ... import function
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...function import Function
-from ...naming import called
+from ...function.naming import called
 from ...stand_ins import Tensor
 from ..spelling import numpy_spelling
 from .dims import dim_of, is_one, listed, stretch

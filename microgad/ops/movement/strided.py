@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from ... import backend
+from ...backend.placement import Geometry, address, geometry, memory_of, overlaps
 from ...errors import ArgumentError, ShapeError
-from ...linear_map import LinearMap
-from ...placement import Geometry, address, geometry, memory_of, overlaps
+from ...function.linear_map import LinearMap
 from ...stand_ins import Tensor
 from .. import layouts
 from ..indexing import places

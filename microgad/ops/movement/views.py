@@ -7,9 +7,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ... import backend, errors, formats, function, leaves, state
-from ...naming import called, called_as_in_place
-from ...placement import axes_of, geometry, memory_of
+from ... import backend, errors, function, state
+from ...backend import formats
+from ...backend.placement import axes_of, geometry, memory_of
+from ...engine import leaves
+from ...function.naming import called, called_as_in_place
 from ...stand_ins import Tensor
 from .. import layouts, region
 from ..creation import in_format, size_of

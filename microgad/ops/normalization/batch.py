@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import ArgumentError, ShapeError
 from ...function import Function
-from ...naming import called
+from ...function.naming import called
 from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts

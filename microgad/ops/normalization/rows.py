@@ -10,8 +10,8 @@ import numpy as np
 
 from ... import backend, dtypes
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
+from ...errors.notices import once
 from ...function import Function
-from ...notices import once
 from ...stand_ins import Tensor
 from .. import layouts
 from ..blocks import in_runs

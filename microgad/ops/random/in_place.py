@@ -8,8 +8,8 @@ from typing import Any
 from ... import backend, function, state
 from ... import generator as draws
 from ...errors import ArgumentError, KindError
+from ...function.naming import called_in_place
 from ...generator import Generator
-from ...naming import called_in_place
 from ...slices import Apart
 from ...stand_ins import Tensor
 from ..creation import refuse

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ... import backend, dtypes, formats, function
+from ... import backend, dtypes, function
 from ... import generator as draws
+from ...backend import formats
+from ...backend.hollow import filled as with_values
 from ...errors import ArgumentError
 from ...generator import Generator, fills
-from ...hollow import filled as with_values
 from ...stand_ins import Device, Dtype, Tensor
 from ..creation import finished, in_format, made_beside, refuse, size_of
 from ..creation.numbers import plain

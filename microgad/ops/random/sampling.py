@@ -9,10 +9,10 @@ import numpy as np
 
 from ... import backend, function
 from ... import generator as draws
+from ...backend.hollow import drawn_on
 from ...errors import DtypeError, ShapeError
+from ...function.naming import called
 from ...generator import Generator
-from ...hollow import drawn_on
-from ...naming import called
 from ...stand_ins import Tensor
 from ..creation import finished
 from ..creation.numbers import plain

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ... import function
 from ...errors import DtypeError, ShapeError
-from ...naming import called
+from ...function.naming import called
 from .gru import Gru
 from .lstm import Lstm
 from .rnn import Rnn

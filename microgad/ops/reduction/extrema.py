@@ -8,9 +8,9 @@ from typing import Any, overload
 import numpy as np
 
 from ... import return_types
+from ...dtypes.number_kinds import wide
 from ...errors import DimError, DtypeError
 from ...function import Function
-from ...number_kinds import wide
 from ...stand_ins import Tensor
 from ...state import observed
 from .. import layouts

@@ -9,8 +9,8 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from ... import backend, return_types
+from ...dtypes.limits import highest, lowest
 from ...errors import ArgumentError, DtypeError
-from ...limits import highest, lowest
 from ...stand_ins import Tensor
 from ...state import observed
 from .. import layouts

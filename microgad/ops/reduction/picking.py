@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ... import function, return_types
-from ...linear_map import LinearMap
-from ...naming import called
+from ...function.linear_map import LinearMap
+from ...function.naming import called
 from ...stand_ins import Tensor
 from .. import layouts
 from ..indexing.gather import positions

@@ -11,7 +11,7 @@ import numpy as np
 from ... import backend, return_types
 from ...errors import ArgumentError, ShapeError
 from ...function import Function
-from ...linear_map import LinearMap
+from ...function.linear_map import LinearMap
 from ...stand_ins import Dtype, Tensor
 from ...state import composite
 from .. import layouts

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ...number_kinds import wide
+from ...dtypes.number_kinds import wide
 from . import introsort
 from .introsort import SHORT, depth_of
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from ... import backend, dtypes
 from ...errors import DtypeError
-from ...linear_map import LinearMap
-from ...naming import called
+from ...function.linear_map import LinearMap
+from ...function.naming import called
 from ...stand_ins import Dtype, Tensor
 from ...state import composite
 from .. import layouts

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError, DtypeError, ShapeError
+from ...errors.notices import warn
 from ...function import Function
-from ...notices import warn
 from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts

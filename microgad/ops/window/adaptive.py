@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ...errors.wording import plural
 from ...stand_ins import Tensor
 from ...state import composite
-from ...wording import plural
 from ..elementwise import Flat
 from .boxes import checked, of_boxes
 from .geometry import numbers, refusal

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import DtypeError, KindError, ShapeError
+from ...errors.wording import plural
 from ...function import Function
 from ...stand_ins import Tensor
 from ...state import composite
-from ...wording import plural
 from .. import layouts
 from ..reduction import Sum
 from ..spelling import tensors_only

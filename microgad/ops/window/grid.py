@@ -11,9 +11,9 @@ import numpy as np
 
 from ... import backend
 from ...errors import ArgumentError, KindError, ShapeError, UnsupportedError
+from ...errors.notices import warn
 from ...function import Function
-from ...linear_map import LinearMap
-from ...notices import warn
+from ...function.linear_map import LinearMap
 from ...stand_ins import Tensor
 from ...state import composite
 from ..creation import finished, linspace

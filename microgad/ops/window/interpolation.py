@@ -11,7 +11,7 @@ import numpy as np
 
 from ... import function
 from ...errors import DtypeError, KindError, ShapeError, UnsupportedError
-from ...naming import called
+from ...function.naming import called
 from ...stand_ins import Tensor
 from ...state import composite
 from .adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d

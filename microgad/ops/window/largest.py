@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend
-from ...limits import lowest
+from ...dtypes.limits import lowest
 from ..blocks import blocks
 from .geometry import Window
 from .unfold import padded, windows

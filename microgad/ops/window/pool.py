@@ -11,11 +11,11 @@ from typing import Any, Literal, ParamSpec, Protocol, overload
 import numpy as np
 
 from ... import backend
+from ...dtypes.number_kinds import wide
 from ...errors import KindError, ShapeError
 from ...function import Function
-from ...linear_map import LinearMap
-from ...naming import called
-from ...number_kinds import wide
+from ...function.linear_map import LinearMap
+from ...function.naming import called
 from ...stand_ins import Tensor
 from .. import layouts
 from ..elementwise import Flat

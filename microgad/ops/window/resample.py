@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend
-from ...linear_map import LinearMap
+from ...function.linear_map import LinearMap
 from .. import layouts
 
 

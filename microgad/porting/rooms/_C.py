@@ -4,7 +4,7 @@ from typing import Any
 
 from ... import overriding as _overriding
 from ...autograd import no_grad
-from ...devices import device
+from ...backend.devices import device
 from ...dtypes import dtype as dtype
 from ...errors import UnsupportedError
 from ...generator import Generator as Generator

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ContextDecorator
 from typing import Any, TypeVar, overload
 
+from ...errors.notices import once as _once
 from ...lazy import absent as _absent
 from ...nn import Module as _Module
-from ...notices import once as _once
 from .compiled import OptimizedModule as _OptimizedModule
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from types import NoneType, UnionType
 from typing import Any, NamedTuple
 
-from ...devices import device
+from ...backend.devices import device
 from ...dtypes import dtype
 from ...errors import ArgumentError
 from ...tensor import Tensor

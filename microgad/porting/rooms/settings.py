@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ... import cuda, notices
-from ...arguments import boolean
-from ...devices import device as _device
-from ...devices import get_default_device
-from ...errors import ArgumentError
+from ... import cuda
+from ...backend.devices import device as _device
+from ...backend.devices import get_default_device
+from ...errors import ArgumentError, notices
+from ...errors.arguments import boolean
 from ...training.environment import environment, set_threads
 from . import cpu
 

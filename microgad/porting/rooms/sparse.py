@@ -6,8 +6,8 @@ from typing import Any
 
 from ... import dtypes
 from ...errors import DimError
+from ...errors.notices import once as _once
 from ...lazy import absent as _absent
-from ...notices import once as _once
 from ...ops.creation import as_tensor, zeros
 from ...ops.linalg import addmm as addmm
 from ...ops.linalg import mm as mm

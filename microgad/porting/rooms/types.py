@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import IO, TypeAlias
 
-from ...devices import device as _device_class
+from ...backend.devices import device as _device_class
 from ...dtypes import dtype as _dtype_class
 from ...lazy import absent as _absent
 from ...size import Size as Size

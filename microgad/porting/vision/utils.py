@@ -9,9 +9,9 @@ from typing import IO, Any
 
 from ...autograd.grad_mode import no_grad
 from ...dtypes import bool_, float32, int64, uint8
+from ...dtypes.limits import finfo
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...lazy import absent as _absent
-from ...limits import finfo
 from ...ops import creation, movement
 from ...tensor import Tensor
 from ...transforms.functional import convert_image_dtype, pil_to_tensor, to_pil_image

@@ -9,9 +9,9 @@ import numpy as np
 
 from ... import backend
 from ...errors import DtypeError, GraphError, ShapeError, place
+from ...errors.wording import plural
 from ...nests import leaves
 from ...tensor import Tensor
-from ...wording import plural
 from .foreign import Arguments, arrays_of, is_array, named_after, node_class, packed, several, unpacked
 
 

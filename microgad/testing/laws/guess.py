@@ -11,9 +11,9 @@ from hypothesis import reject
 from hypothesis import strategies as st
 
 from ...errors import FROM_FORWARD, ArgumentError
+from ...errors.wording import plural
 from ...function import Function
 from ...tensor import Tensor
-from ...wording import plural
 from ..calls import differentiated, floating, tensors_in, wanted
 from ..strategies import numbers, tensors
 from .case import Case, pull

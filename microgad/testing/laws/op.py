@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 
 from ...errors import ArgumentError
-from ...linear_map import LinearMap
+from ...function.linear_map import LinearMap
 from ..adapters import adapt, name_of
 from ..calls import GradcheckError
 from . import gradients, memory, second, values

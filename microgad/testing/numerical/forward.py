@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...autograd.custom import pushing
-from ...contexts import holding
 from ...gradients import grad
+from ...state.contexts import holding
 from ...tensor import Tensor
 from ..calls import GradcheckError, flat
 from .check import SCALES, Check

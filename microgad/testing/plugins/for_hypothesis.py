@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from ... import dtypes, nn
-from ...devices import device
+from ...backend.devices import device
 from ...parameter import Parameter
 from ...tensor import Tensor
 from ..strategies import devices, modules, tensors

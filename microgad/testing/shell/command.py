@@ -14,10 +14,10 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from ... import autograd
-from ...contexts import holding
 from ...errors import ArgumentError
 from ...function import Function
 from ...nn import Module
+from ...state.contexts import holding
 from ..calls import GradcheckError
 from .progress import Progress
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from ... import backend
 from ...errors import CallError
+from ...errors.notices import warn
 from ...generator import Generator
-from ...notices import warn
 from .collate import default_collate, default_convert
 from .dataset import IterableDataset
 from .sampler import BatchSampler, RandomSampler, SequentialSampler, draw_seed

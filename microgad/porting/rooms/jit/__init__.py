@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any, NoReturn, get_args, get_origin
 from typing import Final as Final
 
+from ....errors.notices import once as _once
 from ....lazy import absent as _absent
 from ....nn import Module
-from ....notices import once as _once
 from . import annotations as annotations  # not __future__'s, of which the name would be
 from .annotations import Dict as Dict
 from .annotations import List as List

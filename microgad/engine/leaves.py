@@ -11,12 +11,12 @@ from math import inf
 from typing import Any
 from weakref import WeakSet
 
-from . import errors, function
-from .contexts import holding
-from .function import Function, Leaf
+from .. import errors, function
+from ..function import Function, Leaf
+from ..slices import Apart
+from ..state.contexts import holding
+from ..state.inference import check_inference
 from .hooks import RemovableHandle
-from .inference import check_inference
-from .slices import Apart
 
 hooked: WeakSet[Leaf] = WeakSet()  # that have, or had, a hook
 

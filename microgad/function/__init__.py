@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy import ndarray
 
-from . import errors, inference
-from .backend import as_array, is_array, is_gpu, owner
-from .number_kinds import HALF, casting, in_single, widened
-from .placement import as_operands, together
+from .. import errors
+from ..backend import as_array, is_array, is_gpu, owner
+from ..backend.placement import as_operands, together
+from ..dtypes.number_kinds import HALF, casting, in_single, widened
+from ..slices import Apart
+from ..state import State, current, inference
 from .plan import Plan, parameters, read_signatures
-from .slices import Apart
-from .state import State, current
 
 _SCALARS = frozenset((float, int, bool, complex))
 _PLAIN = _SCALARS | {type(None), ndarray}  # inputs that stay what they are

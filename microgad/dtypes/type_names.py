@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import dtypes
+from .. import dtypes
 
 TYPE_NAMES = {
     dtypes.float16: "Half", dtypes.float32: "Float", dtypes.float64: "Double", dtypes.complex64: "ComplexFloat",

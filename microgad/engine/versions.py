@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from . import errors
-from .backend import is_array
-from .inference import count
-from .placement import address
+from .. import errors
+from ..backend import is_array
+from ..backend.placement import address
+from ..state.inference import count
 
 NOTED = 64  # writes of which it is known where they went: the last ones
 WORK = 10_000  # steps that NumPy may take to find whether strided arrays share an element

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Any, NoReturn
 
-from . import errors
+from .. import errors
 
 inferring: ContextVar[bool] = ContextVar("microgad.inference_mode", default=False)
 inferences: list[None] = []  # an item for each inference_mode that some thread is in: where it is empty, none need ask

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from . import backend, errors, function, leaves, state, versions
-from .function import Function, Leaf, Output, Packed
+from .. import backend, errors, function, state
+from ..backend.placement import SOLE, alone, copied, copied_like
+from ..dtypes.number_kinds import conjugate, conjugates, for_derivatives
+from ..function import Function, Leaf, Output, Packed
+from ..function.plan import argument
+from ..slices import Apart, Stand
+from ..state import State
+from . import leaves, versions
 from .hooks import LAST
-from .number_kinds import conjugate, conjugates, for_derivatives
-from .placement import SOLE, alone, copied, copied_like
-from .plan import argument
-from .slices import Apart, Stand
-from .state import State
 
 _FLOAT32 = np.dtype("float32")  # the most common one, known without asking for its kind
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes
-from .dtypes import dtype
-from .errors import DtypeError
+from .. import dtypes
+from ..errors import DtypeError
+from . import dtype
 
 
 class unheld(dtype):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from . import backend, dtypes, state
+from .. import backend, dtypes, state
 from .halves import convert
 
 HALF, _SINGLE = np.dtype("float16"), np.dtype("float32")

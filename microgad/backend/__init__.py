@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import DeviceError
+from ..slices import Stand
 from . import memory as memory  # which keeps that of freed arrays
 from .devices import CPU as CPU
 from .devices import chosen as chosen
 from .devices import device as device
-from .errors import DeviceError
 from .hollow import META, NO_DATA, Hollow, NoValuesError
-from .slices import Stand
 
 
 def _cupy() -> Any:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from ..errors import MicrogadError
+from ..slices import Apart, Stand
 from .devices import device
-from .errors import MicrogadError
-from .slices import Apart, Stand
 
 np: Any = numpy  # whose stubs know no such arrays
 META = device("meta")

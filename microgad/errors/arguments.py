@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError, DtypeError, GraphError, MicrogadError, NoMemoryError, ShapeError, no_memory
+from . import ArgumentError, DtypeError, GraphError, MicrogadError, NoMemoryError, ShapeError, no_memory
 
 
 class NoTensorError(MicrogadError, TypeError, AttributeError):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from .arguments import UNFIT, kinds, refuse
+from ..errors.arguments import UNFIT, kinds, refuse
 from .observer import Observer as Observer
 
 F = TypeVar("F", bound=Callable[..., Any])

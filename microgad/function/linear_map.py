@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from . import function
-from .function import Function
+from .. import function
+from . import Function
 
 
 class LinearMap(Function):

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from . import backend
-from .errors import ShapeError
-from .hollow import filled
-from .slices import Stand
+from .. import backend
+from ..backend.hollow import filled
+from ..errors import ShapeError
+from ..slices import Stand
 
 Geometry = tuple[tuple[int, ...], tuple[int, ...], int]
 

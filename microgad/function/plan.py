@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .errors import DtypeError, UnsupportedError
+from ..errors import DtypeError, UnsupportedError
 
 if TYPE_CHECKING:
-    from .function import Function
+    from . import Function
 
 VARARGS = 0x04  # a code object's flag for *inputs
 _STORE_ATTR = dis.opmap["STORE_ATTR"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import DtypeError, KindError
+from ..errors import DtypeError, KindError
 from .halves import convert
 
 # Categories order PyTorch's promotion: a tensor's dtype gives way only to a higher category of fewer dimensions.

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes
-from .errors import DtypeError
+from .. import dtypes
+from ..errors import DtypeError
 
 
 class finfo:

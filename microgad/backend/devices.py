@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Any
 
-from .errors import DeviceError
+from ..errors import DeviceError
 
 # The last are PyTorch's: names to compare with, since nothing is made there.
 KNOWN = ("cpu", "cuda", "meta", "mps", "xpu", "xla", "hpu", "mtia", "ipu", "vulkan", "hip", "maia", "privateuseone")
