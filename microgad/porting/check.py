@@ -44,26 +44,31 @@ def check(file: str | Path) -> list[Absence]:
 def _of_imports(tree: ast.AST, known: dict[str, Any]) -> Iterator[tuple[int, str]]:
     """What imports don't find; what they bind goes to `known`, under the program's name for it."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                root = alias.name.partition(".")[0]
-                if root in ROOTS:
-                    found = _module(alias.name)
-                    known[alias.asname or root] = found if alias.asname else _module(root)
-                    yield from _if_absent(node, found)
-        elif isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").partition(".")[0] in ROOTS:
-            module = _module(node.module or "")
-            for alias in node.names:
-                if alias.name == "*":
-                    yield from _if_absent(node, module)
-                    known.update((name, getattr(module, name)) for name in getattr(module, "__all__", dir(module)))
-                    continue
-                try:
-                    found = getattr(module, alias.name)
-                except AttributeError:
-                    found = _module(f"{node.module}.{alias.name}")
-                known[alias.asname or alias.name] = found
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            for found, bound in _imported(node):
+                known.update(bound)
                 yield from _if_absent(node, found)
+
+
+def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """For each of PyTorch's names that an import asks for: what that is here, and what it binds."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            root = alias.name.partition(".")[0]
+            if root in ROOTS:
+                found = _module(alias.name)
+                yield found, {alias.asname: found} if alias.asname else {root: _module(root)}
+    elif not node.level and (node.module or "").partition(".")[0] in ROOTS:
+        module = _module(node.module or "")
+        for alias in node.names:
+            if alias.name == "*":
+                yield module, {name: getattr(module, name) for name in getattr(module, "__all__", dir(module))}
+                continue
+            try:
+                found = getattr(module, alias.name)
+            except AttributeError:
+                found = _module(f"{node.module}.{alias.name}")
+            yield found, {alias.asname or alias.name: found}
 
 
 def _module(name: str) -> ModuleType:
