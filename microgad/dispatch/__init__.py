@@ -98,7 +98,9 @@ def _without_out(
     out, place = kwargs.get("out"), _place_of_out(func)
     if len(args) > place:
         out, args = args[place], (*args[:place], None, *args[place + 1 :])
-    return args, {name: value for name, value in kwargs.items() if name != "out"}, out
+    if "out" in kwargs:
+        kwargs = {name: value for name, value in kwargs.items() if name != "out"}
+    return args, kwargs, out
 
 
 def _free(x: Any) -> bool:
