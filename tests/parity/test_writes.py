@@ -23,6 +23,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "hardsigmoid": lambda t, x, i: t.nn.functional.hardsigmoid(x),
     "logsigmoid": lambda t, x, i: t.nn.functional.logsigmoid(x),
     "hardsigmoid, in place": lambda t, x, i: t.nn.functional.hardsigmoid(x, inplace=True),
+    "erfinv": lambda t, x, i: t.erfinv(x),
+    "erfinv, in place": lambda t, x, i: x.erfinv_(),
     "a number over x": lambda t, x, i: 3 / x,
     "one over x": lambda t, x, i: 1 / x,
     "x over a number": lambda t, x, i: x / 3,
