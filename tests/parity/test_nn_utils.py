@@ -402,6 +402,9 @@ for label, call in {
     "dim": lambda t, nn: nn.utils.prune.random_structured(nn.Linear(3, 2), "weight", 1, 2),
     "not_pruned": lambda t, nn: nn.utils.prune.remove(nn.Linear(3, 2), "weight"),
     "name": lambda t, nn: nn.utils.prune.identity(nn.Linear(3, 2), "nope"),
+    "parametrized": lambda t, nn: nn.utils.prune.l1_unstructured(
+        nn.utils.parametrizations.weight_norm(nn.Linear(3, 2)), "weight", 1
+    ),
     "importance": lambda t, nn: nn.utils.prune.l1_unstructured(nn.Linear(3, 2), "weight", 1, t.ones(2)),
     "structured_together": lambda t, nn: nn.utils.prune.global_unstructured(
         [(nn.Linear(3, 2), "weight")], nn.utils.prune.LnStructured, amount=1, n=2

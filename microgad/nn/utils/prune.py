@@ -74,8 +74,8 @@ class BasePruningMethod(ABC):
         for i, _ in before:
             del registered[i]
         if first:
+            module.register_parameter(f"{name}_orig", weight)  # refuses what no parameter is, as with a parametrization
             del module._parameters[name]
-            module.register_parameter(f"{name}_orig", weight)
         module.register_buffer(f"{name}_mask", mask)
         method(module, None)
         module.register_forward_pre_hook(method)
