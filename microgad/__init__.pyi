@@ -626,6 +626,7 @@ from .porting.rooms import __future__ as __future__
 from .porting.rooms import _dynamo as _dynamo
 from .porting.rooms import _inductor as _inductor
 from .porting.rooms import _jit_internal as _jit_internal
+from .porting.rooms import _subclasses as _subclasses
 from .porting.rooms import _utils as _utils
 from .porting.rooms import _vmap_internals as _vmap_internals
 from .porting.rooms import accelerator as accelerator
@@ -647,6 +648,7 @@ from .porting.rooms import torch_version as torch_version
 from .porting.rooms import types as types
 from .porting.rooms import version as version
 from .porting.rooms import xpu as xpu
+from .porting.rooms._C import DeviceObjType as DeviceObjType
 from .porting.rooms._C import PyTorchFileReader as PyTorchFileReader
 from .porting.rooms.checks import _check as _check
 from .porting.rooms.checks import _check_index as _check_index

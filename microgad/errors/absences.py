@@ -39,7 +39,7 @@ REASONS = {
     "programs run as they are, without PyTorch's compiler and C++ interior; graph shows what was recorded": """
         export* fx* package* library* monitor* compiler.* jit.* _dynamo* _inductor* AVG SUM AggregationType AliasDb
         AnyType Argument ArgumentSpec AwaitType Benchmark* Block BoolType BufferDict CallStack Capsule ClassType Code
-        CompilationUnit CompleteArgumentSpec ComplexType Concrete* DeepCopyMemoTable Deserialization* DeviceObjType
+        CompilationUnit CompleteArgumentSpec ComplexType Concrete* DeepCopyMemoTable Deserialization*
         DictType Disable* DispatchKey* EnumType ErrorReport ExcludeDispatch* ExecutionPlan FatalError FileCheck
         FloatType FunctionSchema Future* Gradient Graph GraphExecutorState IODescriptor InferredType IntType
         InterfaceType JITException ListType LiteScriptModule LockingLogger LoggerBase ModuleDict Node NoneType

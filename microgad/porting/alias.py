@@ -25,6 +25,7 @@ from .rooms.torch_version import TorchVersion
 ROOMS = {
     "torch": "microgad",
     "torch._ops": "microgad.porting.rooms.library",
+    "torch._subclasses.fake_tensor": "microgad.porting.rooms._subclasses",
     "torch.autograd.function": "microgad.autograd.custom",
     "torch.autograd.profiler_util": "microgad.autograd.events",
     "torch.profiler.profiler": "microgad.profiler",

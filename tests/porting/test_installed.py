@@ -190,6 +190,9 @@ def test_names_to_compare_with_and_to_annotate_with() -> None:
     assert torch.Generator().device == torch.device("cpu")
     assert torch.distributed.ReduceOp.RedOpType.SUM is torch.distributed.ReduceOp.SUM
     assert torch.functional.einsum is torch.einsum
+    assert not isinstance(x, (torch._subclasses.FakeTensor, torch.DeviceObjType))
+    with pytest.raises(RuntimeError, match="programs run as they are"):
+        torch._subclasses.FakeTensorMode()
     assert not isinstance(x, (torch._C.Graph, torch._C.Node, torch._C.Value, torch.fx.Graph))
     with pytest.raises(RuntimeError, match="programs run as they are"):
         torch.fx.Graph()

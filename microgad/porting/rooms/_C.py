@@ -64,6 +64,10 @@ class Graph:
     """A program that PyTorch has compiled: there is none, but libraries' annotations name it, and its parts."""
 
 
+class DeviceObjType:
+    """A device's type in such a program: a name in annotations. Source: torch.DeviceObjType."""
+
+
 Block = Node = Value = Graph
 
 
