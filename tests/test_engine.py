@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import gc
+import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -111,6 +113,23 @@ def test_backward_into_chosen_inputs() -> None:
     (x * y).sum().backward(inputs=[x])
     assert x.grad is not None
     assert y.grad is None
+
+
+@pytest.mark.host("an array of its own class")
+def test_threads_that_end_at_one_leaf_lose_nothing() -> None:
+    class Slow(np.ndarray):
+        def __iadd__(self, other: Any) -> Any:
+            total = np.asarray(self) + other
+            time.sleep(0.02)
+            self[...] = total
+            return self
+
+    x = torch.zeros(2, requires_grad=True)
+    x.grad = torch.zeros(2)
+    x.grad.array = np.zeros(2, np.float32).view(Slow)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: (x * 1).sum().backward(), range(8)))
+    assert x.grad.tolist() == [8.0, 8.0]
 
 
 @pytest.mark.host("as many nodes, whatever their arrays are")

@@ -246,20 +246,20 @@ def accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
         return
     if leaf.hooks:
         grad, owned = leaves.seen(leaf, grad, start=LAST), False
-    held = tensor.__dict__.get("grad")  # `.grad` itself checks what is assigned
-    made = function.Tensor._made
     if create_graph:  # the leaf's own as well: to clip one gradient must not clip those that are the same
-        new = np.copy(grad) if held is None else held + grad
-    elif held is None:
-        fits = owned and grad.strides == tensor.array.strides
-        new = made(grad if fits else copied_like(tensor.array, grad))
-    elif held.node is not None:  # a constant is added: its derivatives stay
-        new = made(_sum(held.array, grad), held.node)
+        held = tensor.__dict__.get("grad")  # `.grad` itself checks what is assigned
+        tensor.__dict__["grad"] = np.copy(grad) if held is None else held + grad
     else:
-        new = held
-        new.array += grad
-        new._bump()
-    tensor.__dict__["grad"] = new
+        with leaves.adding:
+            held = tensor.__dict__.get("grad")
+            if held is None:
+                fits = owned and grad.strides == tensor.array.strides
+                tensor.__dict__["grad"] = function.Tensor._made(grad if fits else copied_like(tensor.array, grad))
+            elif held.node is not None:  # a constant is added: its derivatives stay
+                tensor.__dict__["grad"] = function.Tensor._made(_sum(held.array, grad), held.node)
+            else:
+                held.array += grad
+                held._bump()
     if tensor._post_accumulate_grad_hooks:
         for _, hook in sorted(tensor._post_accumulate_grad_hooks.items()):
             if (result := hook(tensor)) is not None and result is not tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import ContextVar
 from math import inf
+from threading import RLock
 from typing import Any
 from weakref import WeakSet
 
@@ -19,6 +20,7 @@ from ..state.inference import check_inference
 from .hooks import RemovableHandle
 
 hooked: WeakSet[Leaf] = WeakSet()  # that have, or had, a hook
+adding = RLock()  # of threads whose passes end at one leaf: each one's gradient counts
 
 
 def hook(node: Function, fn: Callable[[Any], Any], last: int = 0) -> RemovableHandle:
