@@ -5,6 +5,8 @@ import io
 import pickle
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -449,3 +451,17 @@ def test_slices_of_vmap_draw_together():
     widths = iter((2, 3, 2))
     uneven = torch.func.vmap(lambda x: torch.rand(next(widths)).sum(), randomness="different")(torch.zeros(3))
     assert len(set(uneven.tolist())) == 3
+
+
+def test_threads_that_are_the_first_to_draw_draw_from_one_stream(monkeypatch):
+    made, expected = Generator().manual_seed(3), np.sort(Generator().manual_seed(3).random32(80))
+    slow = np.random.RandomState
+
+    def engine(bits):
+        time.sleep(0.05)
+        return slow(bits)
+
+    monkeypatch.setattr(np.random, "RandomState", engine)
+    with ThreadPoolExecutor(4) as pool:
+        drawn = list(pool.map(lambda _: made.random32(20), range(4)))
+    assert np.sort(np.concatenate(drawn)).tolist() == expected.tolist()

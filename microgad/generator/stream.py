@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from operator import index
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,7 @@ STATE = np.dtype(
         "itemsize": 5056,
     }
 )
+_starting = Lock()  # of threads that are the first to draw
 WORDS_END = 24 + 8 * 624  # in bytes; behind them is the waiting normal
 
 
@@ -72,7 +74,7 @@ class Generator:
         self._seeded = True  # and not put into another state since
         self._known = self._begun[1] if self._begun[1].size and self._begun[0] == self._seed else None
         if self._engine is not None:
-            self._reseed()
+            self._reseed(self._engine)
         return self
 
     def seed(self) -> int:
@@ -226,13 +228,16 @@ class Generator:
     def _started(self) -> Any:
         """(MT19937, RandomState, numpy's Generator) on one stream: single words and state; PyTorch's seeding; bulk."""
         if self._engine is None:
-            bits = np.random.MT19937(0)
-            self._engine = bits, np.random.RandomState(bits), np.random.Generator(bits)
-            self._reseed()
+            with _starting:
+                if self._engine is None:
+                    bits = np.random.MT19937(0)
+                    engine = bits, np.random.RandomState(bits), np.random.Generator(bits)
+                    self._reseed(engine)
+                    self._engine = engine
         return self._engine
 
-    def _reseed(self) -> None:
-        self._engine[1].seed(self._seed & 0xFFFFFFFF)  # as in PyTorch, only the low word counts
+    def _reseed(self, engine: Any) -> None:
+        engine[1].seed(self._seed & 0xFFFFFFFF)  # as in PyTorch, only the low word counts
 
 
 def _same_words(state: NDArray[np.uint8], other: NDArray[np.uint8] | None) -> bool:
