@@ -31,7 +31,7 @@ from microgad.generator import (
     uniform_,
 )
 from microgad.generator.choices import _shuffle_by_loop, _shuffle_by_sort
-from microgad.generator.fills import CHUNK
+from microgad.generator.fills import CHUNK, _add_to_odd, fma
 
 
 def seeded() -> Generator:
@@ -113,6 +113,22 @@ def test_chunks_join_without_a_seam():
     for start in range(0, size, 1000):
         uniform_(parts[start : start + 1000], generator=source)
     np.testing.assert_array_equal(whole, parts)
+
+
+def test_a_sum_halfway_between_two_numbers_is_rounded_once():
+    """The product is ±(2⁻²⁴ - 2⁻⁶⁰): added to 1 + 2⁻²³ it is halfway in float64, where that is even, but not quite."""
+    x = np.array([1, -1], np.float32) * np.float32(2**-24 * (1 - 2**-18))
+    np.testing.assert_array_equal(fma(x, 1 + 2**-18, 1 + 2**-23), np.full(2, 1 + 2**-23, np.float32))
+
+
+@pytest.mark.parametrize("scale", [2.0, -0.125, 0.6, 1 / 3])
+@pytest.mark.parametrize("shift", [1.0, -0.3, 1 + 2.0**-23, 1e-3])
+def test_scaled_and_shifted_is_rounded_once(scale, shift):
+    scale, shift = float(np.float32(scale)), float(np.float32(shift))
+    for x in (np.random.default_rng(0).normal(size=5000), np.arange(5000) * 2.0**-24):
+        x = x.astype(np.float32)
+        once = _add_to_odd(x.astype(np.float64) * scale, shift).astype(np.float32)
+        np.testing.assert_array_equal(fma(x, scale, shift), once, strict=True)
 
 
 @pytest.mark.parametrize("shape", [(0,), (3, 0, 2)])

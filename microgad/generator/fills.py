@@ -47,13 +47,12 @@ def uniform_(array: Array, low: float = 0.0, high: float = 1.0, *, generator: Ge
         raise RuntimeError(f"uniform_: high - low must be in [0, {limit:g}], but got low = {low}, high = {high}")
     source, working = stream_of(generator), working_dtype(array)
     start, width = float(working.type(low)), float(working.type(high) - working.type(low))
-    end = array.dtype.type(high)
+    end, rounds = array.dtype.type(high), (start, width) != (0, 1) or working != array.dtype
 
     def draw(part: Array) -> None:
         unit = source.unit(part.size, working)
         part[...] = fma(unit, width, start)
-        rounded_up = part == end
-        if rounded_up.any():
+        if rounds and (rounded_up := part == end).any():
             part[rounded_up] = start  # the end is excluded
 
     return fill("uniform_", array, draw)
@@ -336,8 +335,16 @@ def fma(x: Array, scale: float, shift: float) -> Array:
     """x·scale + shift, rounded once (where nothing underflows); x is float32 or float64."""
     if shift == 0 or not math.isfinite(scale + shift):
         return x if scale == 1 and not shift else x * scale + shift
-    if x.dtype == np.float32:  # in float64 the product is exact
-        return _add_to_odd(x.astype(np.float64) * scale, shift).astype(np.float32)
+    if abs(math.frexp(scale)[0]) == 0.5 and x.dtype.type(shift) == shift:  # by a power of 2 the product is exact
+        return x * scale + shift
+    if x.dtype == np.float32:  # in float64 it is
+        product = x.astype(np.float64)
+        product *= scale
+        total = product + shift
+        halfway = (total.view(np.int64) & (2**29 - 1)) == 2**28  # between two numbers of float32
+        if halfway.any():  # how the sum was rounded decides to which of them
+            total[halfway] = _add_to_odd(product[halfway], shift)
+        return total.astype(np.float32)
     # Dekker (1971): halves of at most 27 bits multiply exactly, so that the product's error is known
     mantissa, exponent = math.frexp(scale)
     scale_high = math.ldexp(math.trunc(mantissa * 2**27), exponent - 27)
