@@ -175,10 +175,7 @@ def _exchanges(pivots: Any) -> tuple[Any, Tensor, Tensor]:
                 column[exchanged, done] = column[exchanged[::-1], done]
             pairs[k : k + rows - 1] = True
             k += rows
-    made = core.Tensor._made
-    order, places = places[..., n].reshape(pivots.shape), places[..., :n].reshape(*lead, n, n)
-    return (
-        backend.like(order, pivots),
-        made(backend.like(places, pivots)),
-        made(backend.like(paired.reshape(*lead, max(n - 1, 0)), pivots)),
-    )
+    shapes = (pivots.shape, (*lead, n, n), (*lead, max(n - 1, 0)))
+    found = zip((places[..., n], places[..., :n], paired), shapes, strict=True)
+    order, places, paired = (backend.like(x.reshape(shape), pivots) for x, shape in found)
+    return order, core.Tensor._made(places), core.Tensor._made(paired)

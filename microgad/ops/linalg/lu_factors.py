@@ -85,12 +85,8 @@ def factored(x: Any) -> tuple[Any, Any, Any, Any]:
             lu[:, stop:, stop:] -= np.matmul(lu[:, stop:, start:stop], lu[:, start:stop, stop:])
     zero = np.diagonal(lu, 0, -2, -1) == 0
     info = np.where(zero.any(-1), np.argmax(zero, -1) + 1, 0) if k else np.zeros_like(order, shape=len(lu))
-    return (
-        lu.reshape(x.shape),
-        pivots.reshape(*lead, k),
-        order.reshape(*lead, rows),
-        info.astype(np.int32).reshape(lead),
-    )
+    info = info.astype(np.int32).reshape(lead)
+    return lu.reshape(x.shape), pivots.reshape(*lead, k), order.reshape(*lead, rows), info
 
 
 def _factor_in_place(lu: Any, pivots: Any, order: Any) -> None:
