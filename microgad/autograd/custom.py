@@ -115,6 +115,7 @@ class Function:
         cls.node_class = type(
             cls.__name__, (_Custom,), {"function": cls, "__doc__": cls.__doc__, "__module__": cls.__module__}
         )
+        cls.node_class.inputs = _arguments(cls)
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
@@ -170,6 +171,16 @@ class Function:
         if observer is not None and results:
             observer.forward(node, inputs, tuple(results) if several else results[0])
         return tuple(every) if several else every[0]
+
+
+def _arguments(cls: type[Function]) -> tuple[str, ...]:
+    """What errors and pictures call a node's inputs: forward's arguments after the context, and "args" for others."""
+    code = getattr(inspect.unwrap(cls.forward), "__code__", None)
+    if code is None:
+        return ("args",)
+    named = code.co_argcount + code.co_kwonlyargcount
+    rest = code.co_varnames[named] if code.co_flags & inspect.CO_VARARGS else "args"
+    return (*code.co_varnames[not hasattr(cls, "setup_context") : code.co_argcount], rest)
 
 
 def _recorded(
@@ -248,7 +259,6 @@ class _Custom(core.Function):
     broadcasts = True  # a gradient of the result's shape is summed to the argument's
     conjugates = False  # its users write PyTorch's gradients
     function: ClassVar[type[Function]]
-    variadic, inputs = True, ("args",)
     ctx: Context
 
     def __getattr__(self, name: str) -> Any:

@@ -25,7 +25,8 @@ def parameters(method: Callable[..., Any]) -> tuple[str, ...]:
 
 def argument(op: Any, i: int) -> str:
     """What a Function, or a node of it, calls its input i: "weight", "inputs[1]"."""
-    name: str = f"{op.inputs[0]}[{i}]" if op.variadic else op.inputs[i]
+    further = i - len(op.inputs) + op.variadic  # among the inputs that have the last name together
+    name: str = op.inputs[i] if further < 0 else f"{op.inputs[-1]}[{further}]"
     return name
 
 

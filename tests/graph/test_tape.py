@@ -139,11 +139,32 @@ def test_an_autograd_function_has_its_name_and_what_it_saved():
             return grad, None
 
     (op,) = tape(Scaled.apply(leaf(3), 2.0))
-    assert (op.name, op.settings, [i.name for i in op.inputs]) == ("Scaled", {}, ["inputs[0]", "inputs[1]"])
+    assert (op.name, op.settings, [i.name for i in op.inputs]) == ("Scaled", {}, ["x", "k"])
     assert [(k.name, k.role, k.bytes) for k in op.kept] == [
         ("saved[0]", "intermediate", 12),
         ("saved[2]", "output", 12),
     ]
+
+
+def test_an_autograd_function_s_inputs_are_called_as_its_forward_calls_them():
+    class Sum(torch.autograd.Function):
+        @staticmethod
+        def forward(first, *others):
+            return first + sum(others)
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad, grad.new_zeros(7), grad
+
+    y = Sum.apply(leaf(3), leaf(3), leaf(3))
+    (op,) = tape(y)
+    assert [i.name for i in op.inputs] == ["first", "others[0]", "others[1]"]
+    with pytest.raises(RuntimeError, match=r"Sum: its derivative for others\[0\] has shape \(7,\)"):
+        y.sum().backward()
 
 
 def test_names_by_params_by_the_tensor_and_by_the_argument():
