@@ -13,7 +13,7 @@ from .engine import leaves, versions
 from .errors import arguments
 from .function import Function, Leaf, Output
 from .lazy import Room
-from .methods import Methods, printing
+from .methods import Methods
 from .size import Size
 from .slices import check_write
 from .state import inference
@@ -290,20 +290,6 @@ class Tensor(Methods):
             raise errors.GraphError(
                 f"a derivative called {what} on a recorded Tensor: its own derivative would be lost"
             )
-
-    def __repr__(self) -> str:
-        level = gradients.level.get()
-        on_graph, tangent = (self.requires_grad, None) if level is None else level.as_printed(self)
-        text = printing.format_tensor(
-            self.array,
-            kind=type(self),
-            default_dtype=repr(dtypes.get_default_dtype()),
-            device=None if self.is_cpu else str(self.device),
-            requires_grad=on_graph,
-            grad_fn=Function.name(self.node).rpartition("::")[2] if on_graph and not self.is_leaf else None,
-            tangent=tangent,
-        )
-        return f"Parameter({text})" if "_is_param" in vars(self) else text
 
     def __hash__(self) -> int:
         return id(self)

@@ -261,9 +261,7 @@ def accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
                 held.array += grad
                 held._bump()
     if tensor._post_accumulate_grad_hooks:
-        for _, hook in sorted(tensor._post_accumulate_grad_hooks.items()):
-            if (result := hook(tensor)) is not None and result is not tensor:
-                raise errors.GraphError("Tensor post accumulate grad hooks should return None.")
+        leaves.accumulated(tensor)
 
 
 def _gather(heap: list[float], pending: dict[float, Pending], parent: Function, index: int, grad: Any) -> None:

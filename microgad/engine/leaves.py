@@ -143,3 +143,10 @@ def seen(node: Function, grad: Any, start: float = 0, stop: float = inf) -> Any:
                 )
             grad = changed
     return grad.array if bare else grad
+
+
+def accumulated(tensor: Any) -> None:
+    """Call the hooks that a leaf has for when its gradient is complete."""
+    for _, hook in sorted(tensor._post_accumulate_grad_hooks.items()):
+        if (result := hook(tensor)) is not None and result is not tensor:
+            raise errors.GraphError("Tensor post accumulate grad hooks should return None.")

@@ -18,6 +18,7 @@ _NEUTRAL = {
 _DIRECTIONS = {"kernel", "stride", "dilation", "padding", "output_padding"}
 # What the shapes around the operation say already.
 _IN_SHAPES = {"x_shape", "size", "indices", "shape_of_weight", "rows", "view", "affine"}
+_INSIDE = {"block", "keep", "safe"}  # how attention is computed, which says nothing about what
 _LONGEST = 40  # characters of a setting
 
 
@@ -110,7 +111,7 @@ def size(count: int) -> str:
 
 def settings(op: Op) -> list[str]:
     """The settings of an operation that its shapes don't say, and if it wrote in place: "kernel 3", "axis (0, 2)"."""
-    silent = _IN_SHAPES | {kept.name for kept in op.kept}
+    silent = _IN_SHAPES | _INSIDE | {kept.name for kept in op.kept}
     flat: dict[str, Any] = {}
     for name, value in op.settings.items():
         flat |= value if isinstance(value, dict) else {name: value}

@@ -5,16 +5,17 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, overload
 
-from .. import backend, errors
+from .. import backend, dtypes, errors, gradients
 from .. import function as core
 from ..backend import formats
 from ..backend.placement import axes_of, strides
 from ..errors import notices
 from ..lazy import Room
 from ..state import inference
+from . import printing
 
 if TYPE_CHECKING:
-    from .. import dtypes, storage
+    from .. import storage
     from ..ops.movement import sharing
     from ..size import Size
     from ..stand_ins import Device, Dtype
@@ -56,6 +57,20 @@ class Facts:
     """Sizes, kinds, places: nothing of them is computed."""
 
     __slots__ = ()
+
+    def __repr__(self: Tensor) -> str:
+        level = gradients.level.get()
+        on_graph, tangent = (self.requires_grad, None) if level is None else level.as_printed(self)
+        text = printing.format_tensor(
+            self.array,
+            kind=type(self),
+            default_dtype=repr(dtypes.get_default_dtype()),
+            device=None if self.is_cpu else str(self.device),
+            requires_grad=on_graph,
+            grad_fn=core.Function.name(self.node).rpartition("::")[2] if on_graph and not self.is_leaf else None,
+            tangent=tangent,
+        )
+        return f"Parameter({text})" if "_is_param" in vars(self) else text
 
     @overload
     def size(self: Tensor, dim: None = None) -> Size: ...

@@ -73,6 +73,8 @@ def test_settings_that_say_something_are_said():
     assert text.settings(last(strided)) == ["kernel 3", "stride (1, 2)", "padding 1", "dilation 2"]
     assert text.settings(last(pool.max_pool2d(x, 2))) == ["kernel 2", "stride 2"]
     assert text.settings(last(x.sum((0, 2), keepdim=True))) == ["axis (0, 2)", "keepdims"]
+    attended = torch.nn.functional.scaled_dot_product_attention(x, x, x)
+    assert text.settings(last(attended)) == ["scale 0.3536"]
     assert text.settings(last(x.sum())) == []
     assert text.settings(last(x[0, :, 1:3])) == ["[0, :, 1:3]"]
     assert text.settings(last(x[..., None])) == ["[..., None]"]
