@@ -119,3 +119,14 @@ def test_assignments_leave_what_they_do_not_know_to_the_other_operand():
     x = torch.ones(2)
     with pytest.raises(TypeError, match=r"\*="):
         x *= Other()
+
+
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+def test_a_complex_number_is_negated_part_by_part_signs_of_zeros_included(dtype):
+    parts = np.array([0.0, -0.0, 1, -2, np.inf, -np.inf, np.nan])
+    x = np.empty((7, 7), dtype)
+    x.real, x.imag = parts[:, None], parts
+    for part, negated in zip((x.real, x.imag), torch.view_as_real(-torch.from_numpy(x)).numpy().T, strict=True):
+        np.testing.assert_array_equal(negated.T, -part)
+        known = part == part
+        np.testing.assert_array_equal(np.signbit(negated.T)[known], ~np.signbit(part)[known])

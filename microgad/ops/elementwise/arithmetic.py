@@ -151,13 +151,16 @@ def mul(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
     return result if out is None else into(out, result)
 
 
+NOTHING = complex(-0.0, -0.0)  # less x is -x, signs of zeros included: NumPy negates complex numbers one by one
+
+
 class Neg(Function):
     """-x."""
 
     symbol, numpy, promote, narrow = "−", np.negative, dtypes.only("iufc"), True
 
     def forward(self, x):
-        return -x
+        return NOTHING - x if x.dtype.kind == "c" else -x
 
     def write(self, out, x):
         if out.flags.c_contiguous:
