@@ -57,6 +57,12 @@ def in_place_functions_by_name(t, nn):
 
 
 @programs
+def memory_read_as_a_type_of_python(t, nn):
+    x = t.tensor([1.0, -2.0], dtype=t.float64)
+    return x.view(int), x.view(float), x.view(dtype=complex), t.view_copy(x, float), x.view(t.float32).view(int)
+
+
+@programs
 def result_type_by_name(t, nn):
     x = t.ones(2, dtype=t.int8)
     found = t.result_type(tensor=x, other=1.5), t.result_type(scalar=2, tensor=x), t.result_type(scalar1=1, scalar2=2.0)

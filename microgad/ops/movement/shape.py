@@ -78,7 +78,7 @@ def _size(n: int, shape: Sequence[int], op: str) -> tuple[int, ...]:
 
 
 def view(input: Tensor, size: Any) -> Tensor:
-    """The same memory in another shape; or read as another dtype, through which no gradient goes.
+    """The same memory in another shape; or read as another dtype, Python's `float` too, through which no gradient goes.
 
     Raises RuntimeError where the layout doesn't allow it: `reshape` copies. Source: torch.Tensor.view.
 
@@ -86,8 +86,8 @@ def view(input: Tensor, size: Any) -> Tensor:
     tensor([[0, 1],
             [2, 3]])
     """
-    if isinstance(size, dtypes.dtype):
-        return _view_as_dtype(input, size)
+    if isinstance(size, (dtypes.dtype, type)):
+        return _view_as_dtype(input, dtypes.of(size))
     shape = _size(input.array.size, size, "view")
     result: Tensor = Reshape.apply(input, size=shape)
     if result.base is None and result.array.size:
