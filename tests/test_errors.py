@@ -61,7 +61,7 @@ def test_a_linear_layer_of_the_wrong_size_names_its_module() -> None:
         (lambda: torch.cat([torch.zeros(2, 2), torch.zeros(3)]), RuntimeError, "cat: Tensors must have same"),
         (lambda: torch.zeros(2).item(), RuntimeError, "2 elements cannot be converted to Scalar"),
         (lambda: bool(torch.zeros(2)), RuntimeError, "ambiguous"),
-        (lambda: torch.device("tpu"), RuntimeError, "the device is 'cpu', 'cuda'"),
+        (lambda: torch.device("tpu"), RuntimeError, "Expected one of cpu, cuda device type"),
         (lambda: torch.tensor("text"), TypeError, "<U4|expected numbers"),
         (lambda: torch.mul(torch.zeros(2), "2"), TypeError, "Mul: expected a Tensor, an array or a number, got str"),
         (lambda: torch.clamp(torch.zeros(2)), ValueError, "at least one of min and max"),
@@ -218,7 +218,7 @@ def test_an_out_of_another_dtype_is_refused_by_name_where_pytorch_takes_none(nam
     [
         (lambda: torch.utils.data.random_split(range(4), [-1, 5]), ValueError, "Sum of input lengths"),
         (lambda: torch.device("cuda", -1), RuntimeError, "must not be negative, got -1"),
-        (lambda: nn.ReLU().to("tpu"), RuntimeError, "'cpu', 'cuda'"),
+        (lambda: nn.ReLU().to("tpu"), RuntimeError, "Expected one of cpu, cuda device type"),
         (lambda: torch.norm_except_dim(torch.ones(2, 2), dim=7), IndexError, "norm_except_dim: Dimension out of range"),
         (lambda: nn.LSTM(2, 3)(torch.ones(1, 1, 2), (torch.ones(1, 1, 3),)), ValueError, r"LSTM: hx must be 2 states"),
         (lambda: torch.randint(1.5, (2,)), TypeError, "'float' object cannot be interpreted as an integer"),

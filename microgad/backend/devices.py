@@ -35,7 +35,7 @@ class device:
         if index is not None and index < 0:
             raise DeviceError(f"device index must not be negative, got {index}")
         if kind not in KNOWN:
-            raise DeviceError(f"the device is 'cpu', 'cuda' (CuPy) or 'meta', got '{type}'")
+            raise DeviceError(f"Expected one of cpu, cuda device type at start of device string: {type}")
         self.type = kind
         self.index = int(number) if number else index
 
