@@ -65,6 +65,9 @@ def test_operations_and_derivatives() -> None:
     assert (loss.shape, loss.is_meta) == ((), True)
     values, places = on_meta(3, 4).max(1)
     assert (values.shape, places.shape, places.dtype, places.is_meta) == ((3,), (3,), torch.int64, True)
+    for order in (torch.sort, torch.median, torch.mode, lambda x, dim: x.topk(2, dim), lambda x, dim: x.kthvalue(2)):
+        real, made = order(torch.ones(3, 4), dim=1), order(on_meta(3, 4), dim=1)
+        assert [(x.shape, x.dtype, x.device.type) for x in made] == [(x.shape, x.dtype, "meta") for x in real]
     for layer, shape in [
         (nn.LSTM(4, 3, batch_first=True), (2, 5, 4)), (nn.TransformerEncoderLayer(4, 2, 8), (5, 2, 4)),
         (nn.BatchNorm2d(3), (2, 3, 4, 4)),

@@ -138,8 +138,8 @@ class Hollow(Stand, NDArrayOperatorsMixin):
         return found if out is None else out
 
 
-def drawn_on(x: Any, where: Any) -> Any:
-    """An array for a draw that goes to a device: x itself, but for "meta", where nothing is drawn."""
+def made_for(x: Any, where: Any) -> Any:
+    """An array of the computer's memory for a device: x itself, but for "meta" its shape alone."""
     return Hollow(x) if where is not None and device(where) == META else x
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from ... import backend, return_types
+from ...backend.hollow import filled, made_for
 from ...dtypes.limits import highest, lowest
 from ...errors import ArgumentError, DtypeError
 from ...stand_ins import Tensor
@@ -38,14 +39,14 @@ def _turned(x: Any, axis: int) -> Any:
 
 def _lines(x: Any, axis: int) -> Any:
     """(..., n, ...) -> (m, n): what lies along an axis."""
-    *lead, n = (turned := _turned(x, axis)).shape
+    *lead, n = (turned := _turned(filled(x), axis)).shape
     return turned.reshape(math.prod(lead), n)
 
 
 def _at(input: Tensor, axis: int, index: Any, keepdim: bool, result: Callable[..., R], out: Any) -> R:
     """(values, indices) of input at (m, k) indices along its `_lines`."""
     *lead, _ = _turned(line(input).array, axis).shape
-    index = layouts.contiguous(_turned(index.reshape(*lead, index.shape[1]), axis))
+    index = made_for(layouts.contiguous(_turned(index.reshape(*lead, index.shape[1]), axis)), input.device)
     return into(out, picked(input, axis, index, keepdim, result), exact=result.__name__)
 
 
