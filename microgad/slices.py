@@ -37,18 +37,20 @@ called_again: ContextVar[bool] = ContextVar("microgad called again", default=Fal
 def check_write(tensor: Any) -> None:
     """Raise Apart where a write in a mapping can't be made for all slices at once: into what is on a graph outside.
 
-    An array that all slices share is written once, as if each wrote the same. It may turn out later that they don't,
-    so each mapping that goes on notes what was there before, and can put it back.
+    An array that all slices share is written once, as if each wrote the same, and so is what has come into a mapping
+    for all at once. It may turn out later that slices go apart, so each mapping that goes on notes what was there
+    before, and can put it back.
     """
     if going_on := levels.get():
         array: Any = getattr(tensor, "array", None)
         own: Any = getattr(array, "level", None)
         if array is None or (own and any(x is array.base for x in own.on_graphs)):
             raise Apart
+        if own in going_on:
+            array.note_write()
         if own is going_on[-1]:
             return
         if current().grad_enabled and any(x is not None and x.node is not None for x in (tensor, tensor.base)):
             raise Apart
         for level in going_on[going_on.index(own) + 1 if own in going_on else 0 :]:
-            if all(array is not known for known, _ in level.written):
-                level.written.append((array, array.copy()))
+            level.note(array)

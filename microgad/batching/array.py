@@ -23,11 +23,17 @@ class Level:
 
     def __init__(self, count: int, depth: int) -> None:
         self.count, self.depth, self.over = count, depth, False
-        self.on_graphs: list[Batched] = []  # bases of what has come in from there
-        self.written: list[tuple[Any, Any]] = []  # what its slices have in common and wrote to, and what was there
+        self.came_in: list[Batched] = []  # bases of what has come in, and of that what is on a graph there
+        self.on_graphs: list[Batched] = []
+        self.written: list[tuple[Any, Any]] = []  # what isn't its slices' and they wrote to, and what was there
+
+    def note(self, array: Any) -> None:
+        """Something is about to be written."""
+        if all(array is not known for known, _ in self.written):
+            self.written.append((array, array.copy()))
 
     def undo(self) -> None:
-        """Give arrays that all slices share, and that were written to, the values from before the mapping."""
+        """Put what was there before back to where it was."""
         for array, before in reversed(self.written):
             array[...] = before
 
@@ -94,6 +100,14 @@ class Batched(Stand):
         """Wrap what NumPy made from `whole`: where it is a view, `base` says of what, as an array's does."""
         shown = whole.base is not None and backend.owner(whole) is backend.owner(self.whole)
         return Batched(whole, self.level, (self if self.base is None else self.base) if shown else None)
+
+    def note_write(self) -> None:
+        """Tell the mappings into which its memory has come that it is about to be written."""
+        for base in self.level.came_in:
+            if base is self.base:
+                self.level.note(base.whole)
+                if isinstance(base.whole, Batched):
+                    base.whole.note_write()
 
     # How a slice looks
 

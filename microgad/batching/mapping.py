@@ -84,7 +84,8 @@ def all_at_once(
             draws.undo()
         raise
     finally:
-        level.on_graphs.clear()  # which are of this level
+        level.came_in.clear()  # which are of this level
+        level.on_graphs.clear()
         level.written.clear()
         level.depth, level.over = next(DEPTHS), True
 
@@ -93,6 +94,7 @@ def entered(x: Any, level: Level, dim: int) -> Any:
     """A Tensor on its way into the mapping, on the same memory: what lies along `dim` are its slices."""
     slices = Enter.apply(x, level=level, dim=dim)
     slices.version = x._counter()
+    level.came_in.append(slices.array.base)
     if x.node is not None:
         level.on_graphs.append(slices.array.base)
     return slices

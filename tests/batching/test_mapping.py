@@ -248,6 +248,36 @@ def test_what_is_kept_beyond_says_so(use) -> None:
         use(kept[0])
 
 
+def apart(x):
+    x.mul_(2)
+    x[0] = 7
+    return x * 3 if x.sum().item() > 30 else x
+
+
+def within(x):
+    """What all of the inner mapping's slices have in common is one of the outer's."""
+    before = x.sum()
+    vmap(lambda _: x.mul_(2))(X)
+    return x * 3 if before.item() > 9 else x
+
+
+@pytest.mark.parametrize("dim", [0, 1])
+@pytest.mark.parametrize("function", [apart, lambda rows: vmap(apart)(rows), within])
+def test_what_was_written_before_slices_went_apart_is_written_once(function, dim) -> None:
+    x = torch.arange(18.0).reshape(3, 2, 3) if function is not within else torch.arange(9.0).reshape(3, 3)
+    mine, expected = x.clone(), x.clone()
+    found = vmap(function, dim)(mine)
+    close(found, in_turn(lambda x: function(x), expected, dims=dim))
+    close(mine, expected)
+
+
+def test_what_a_function_that_fails_has_written_is_written_once() -> None:
+    x = torch.ones(3, 2)
+    with pytest.raises(KeyError):
+        vmap(lambda row: {}[row.mul_(2)])(x)
+    assert x.amax().item() == 2
+
+
 def test_a_jvp_alone_is_each_slice_s() -> None:
     class Wave(torch.autograd.Function):
         @staticmethod
