@@ -59,9 +59,9 @@ NOT_SCALED = {
     "test_attention", "test_scaled_dot_product_attention", "test_attention_where_inputs_depend_on_each_other",
 }  # fmt: skip
 # At these points PyTorch's derivatives, and ours, aren't the function's: nextafter's is 0 where both numbers are equal,
-# and softshrink's at 0, even of lambda 0, which is the identity. A norm of order -inf takes |0| for a kink of x², and
-# lp_pool of order 1 a sum of 0 for one of the identity.
-NOT_AT_ZEROS = {"test_nextafter", "test_softshrink", "test_vector_norm", "test_lp_pool"}
+# and softshrink's and hardshrink's at 0, even of lambda 0, which is the identity. A norm of order -inf takes |0| for a
+# kink of x², and lp_pool of order 1 a sum of 0 for one of the identity.
+NOT_AT_ZEROS = {"test_nextafter", "test_softshrink", "test_hardshrink", "test_vector_norm", "test_lp_pool"}
 LEFT_OUT = [(NOT_SCALED, ("scaled", "within a thousand")), (NOT_AT_ZEROS, ("whole numbers", "zeros"))]
 
 
