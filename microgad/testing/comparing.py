@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import backend
-from ..dtypes import complex64, complex128, dtype, float16, float32, float64, promote_types
+from ..dtypes import complex64, complex128, dtype, float16, float32, float64, int64, promote_types, uint64
 from ..errors.notices import warn
 from ..ops.creation import as_tensor, tensor
 from ..ops.elementwise import isclose
@@ -171,7 +171,8 @@ class _Rules(NamedTuple):
             if checked and mine != other:
                 raise _Different(f"The values for attribute '{name}' do not match: {mine} != {other}.")
         rtol, atol = self.tolerances or tuple(map(max, *(_TOLERANCES.get(x.dtype, (0, 0)) for x in (a, b))))
-        common = promote_types(a.dtype, b.dtype)
+        # uint64 counts as int64 here, as in PyTorch: beside what has a sign there is no wider type for it.
+        common = promote_types(*(int64 if x.dtype == uint64 else x.dtype for x in (a, b)))
         a, b = (as_tensor(backend.to_numpy(x.array)).to(common) for x in (a, b))
         matches = isclose(a, b, rtol=rtol, atol=atol, equal_nan=self.equal_nan)
         if not matches.all():

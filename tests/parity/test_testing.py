@@ -46,6 +46,8 @@ PAIRS = [
     (lambda t, lib: (t([]), t([])), {}),
     (lambda t, lib: (t([1.0]), t([1.0], dtype=lib.float64)), {}),
     (lambda t, lib: (t([1.0, 2]), t([1.0, 3], dtype=lib.float64)), {"check_dtype": False}),
+    (lambda t, lib: (t([1, 2], dtype=lib.uint64), t([1, 2])), {"check_dtype": False}),
+    (lambda t, lib: (t([1, 2]), t([1, 3], dtype=lib.uint64)), {"check_dtype": False}),
     (lambda t, lib: (t([1.0]), t([1.0, 2.0])), {}),
     (lambda t, lib: (t([[1.0, 2], [3, 4]]).T, t([[1.0, 3], [2, 4]])), {"check_stride": True}),
     (lambda t, lib: (t([[1.0, 2], [3, 4]]).T, t([[1.0, 3], [2, 4]])), {}),
