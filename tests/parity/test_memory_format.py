@@ -253,6 +253,7 @@ RESULTS = {
             "layer_norm": lambda x, t: t.nn.functional.layer_norm(x, x.shape[-1:]),
             "logsigmoid": lambda x, t: t.nn.functional.logsigmoid(x),
             "rrelu": lambda x, t: t.nn.functional.rrelu(x, training=True),
+            "rrelu in evaluation": lambda x, t: t.nn.functional.rrelu(x),
             "threshold": lambda x, t: t.nn.functional.threshold(x, 0.5, 0.25),
             "relu's gradient": lambda x, t: t.autograd.grad(x.requires_grad_().relu(), x, x.detach() * 2)[0],
         }.items()

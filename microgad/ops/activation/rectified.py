@@ -11,6 +11,7 @@ from ... import backend
 from ... import generator as draws
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
+from ...naming import called
 from ...stand_ins import Tensor
 from .. import layouts
 from ..blocks import by_blocks, in_runs
@@ -121,7 +122,8 @@ def rrelu(
     if not lower <= upper:
         raise ArgumentError(f"rrelu: lower must be at most upper, but they are {lower} and {upper}")
     if not training:
-        return leaky_relu(input, (lower + upper) / 2, inplace)
+        out = leaky_relu(input if inplace else input.contiguous(), (lower + upper) / 2, inplace)
+        return called("RreluWithNoiseBackward1" if inplace else "RreluWithNoise", out)
     x = input.array
     floating([x])
     low, high = float(x.dtype.type(lower)), float(x.dtype.type(upper))
