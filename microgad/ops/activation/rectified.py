@@ -11,7 +11,7 @@ from ... import backend
 from ... import generator as draws
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
-from ...naming import called
+from ...function.naming import called
 from ...stand_ins import Tensor
 from .. import layouts
 from ..blocks import by_blocks, in_runs
