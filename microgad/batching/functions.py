@@ -37,6 +37,8 @@ def of_ufunc(self: Batched, ufunc: Any, method: str, *inputs: Any, **kwargs: Any
 
 def of_function(self: Batched, func: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """`__array_function__` of arrays of slices."""
+    if func in (np.may_share_memory, np.shares_memory):  # which may be asked when the mapping is over
+        return RULES[func](None, *args, **kwargs)
     return _by_rule(func, func, deepest((*args, *kwargs.values())), args, kwargs)
 
 

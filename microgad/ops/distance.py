@@ -126,8 +126,13 @@ class Pdist(Function):
         return np.copy(result.T, "C")
 
     def decomposition(self, x):
-        first, second = (backend.like(i, values(x)) for i in np.triu_indices(x.shape[0], 1))
-        return _norms(x[first] - x[second], self.p)
+        return _pair_by_pair(x, self.p)
+
+
+def _pair_by_pair(x: Any, p: float) -> Any:
+    """(N, M) -> (N·(N - 1)/2,): the p-norms of the differences of any two rows."""
+    first, second = (backend.like(i, values(x)) for i in np.triu_indices(x.shape[0], 1))
+    return _norms(x[first] - x[second], p)
 
 
 def _norms(x: Any, p: float) -> Any:

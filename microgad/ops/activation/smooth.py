@@ -351,8 +351,8 @@ class LogSigmoid(Function):
     def forward(self, x):
         return layouts.contiguous(at_most(0, x) - np.log1p(np.exp(-np.abs(x))))
 
-    def grad_x(self, grad, x):  # not the result, which may be written over
-        return grad * Sigmoid.apply(-x)  # 1 - σ(x), with all digits
+    def grad_x(self, grad, out):
+        return -grad * np.expm1(out)  # 1 - σ(x), with all digits
 
 
 def logsigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:

@@ -71,20 +71,18 @@ class SLogDet(Function):
     """The sign of each matrix's determinant, and the logarithm of its magnitude."""
 
     symbol, numpy, conjugates, materializes = "log|det|", np.linalg.slogdet, False, False
-    constants = ("singular",)
 
     def forward(self, x):
-        sign, log = np.linalg.slogdet(x)
-        self.singular = log == -math.inf
-        return sign, log
+        return tuple(np.linalg.slogdet(x))
 
-    def backward(self, grad, x, singular):  # and no result, which may be written over
+    def backward(self, grad, x, out):
         of_sign, of_log = grad
         if of_sign is not None and is_complex(x):
-            turned = 1j * np.imag(np.conjugate(of_sign) * np.linalg.slogdet(x)[0])
-            of_log = -turned if of_log is None else of_log - turned
+            of_log = np.zeros_like(out[1]) if of_log is None else of_log
+            of_log = of_log - 1j * np.imag(np.conjugate(of_sign) * out[0])
         if of_log is None:  # a real sign is constant
             return (np.zeros_like(x),)
+        singular = values(out[1]) == -math.inf
         if singular.any():  # they have no inverse, and no gradient
             x = np.where(singular.reshape((*singular.shape, 1, 1)), math.nan, x)
         return of_log.reshape((*of_log.shape, 1, 1)) * adjoint(Inv.apply(x))
