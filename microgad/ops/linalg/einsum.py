@@ -242,16 +242,16 @@ def _cheapest(terms: tuple[tuple[Labels, tuple[int, ...]], ...], result: Labels)
     return path[1:]
 
 
-def _summed(x: Tensor, labels: list[Any], needed: set[Any], dtype: Any = None) -> tuple[Tensor, list[Any]]:
+def _summed(x: Tensor, labels: list[Any], needed: set[Any]) -> tuple[Tensor, list[Any]]:
     """Summed over the axes that nothing else has."""
     gone = tuple(i for i, label in enumerate(labels) if label not in needed)
-    return (x.sum(gone, dtype=dtype), [label for label in labels if label in needed]) if gone else (x, labels)
+    return (x.sum(gone), [label for label in labels if label in needed]) if gone else (x, labels)
 
 
 def _pair(a: Any, b: Any, needed: set[Any], result: Labels | None) -> tuple[Tensor, list[Any]]:
     (x, of_x), (y, of_y) = a, b
-    x, of_x = _summed(x, of_x, needed | set(of_y), x.dtype)
-    y, of_y = _summed(y, of_y, needed | set(of_x), y.dtype)
+    x, of_x = _summed(x, of_x, needed | set(of_y))
+    y, of_y = _summed(y, of_y, needed | set(of_x))
     if result is None:
         batch = [label for label in of_x if label in of_y and label in needed]
         only = [[label for label in p if label not in q] for p, q in ((of_x, of_y), (of_y, of_x))]
@@ -290,9 +290,11 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
                 f"contracted dimensions need to match, but first has size {a.shape[i]} in dim {i} and second has size "
                 f"{b.shape[j]} in dim {j}"
             )
+        if a.shape[i] == 1 != b.shape[j]:  # it broadcasts: the sum of the other's elements, in their dtype
+            b = b.sum(j, keepdim=True, dtype=b.dtype)
+        elif b.shape[j] == 1 != a.shape[i]:
+            a = a.sum(i, keepdim=True, dtype=a.dtype)
         others[j] = labels[i]
     summed = {labels[i] for i in of_a}
     result = tuple(label for label in labels + others if label not in summed)
-    found = _contracted([(a, labels), (b, others)], result)
-    found = found if found.dtype == a.dtype else found.to(a.dtype)  # a sum over size 1 alone made int64
-    return into(out, found, exact="tensordot")
+    return into(out, _contracted([(a, labels), (b, others)], result), exact="tensordot")
