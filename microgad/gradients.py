@@ -1,4 +1,4 @@
-"""backward and grad: what a walk over the tape is asked for, and gives, in Tensors."""
+"""`backward` and `grad`: they check the arguments, run the engine, and return Tensors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .lazy import Room
 from .slices import called_again, check_write
 
 mapping = Room("microgad.batching.mapping")
-# In forward mode the level: gradients of what carries a tangent are recorded, so that they carry one.
+# The level of forward mode, if it is on: gradients of Tensors with tangents are then recorded, and so have tangents.
 level: ContextVar[Any] = ContextVar("level", default=None)
 
 
@@ -31,15 +31,15 @@ def backward(
 ) -> None:
     """Add the gradients of `tensors` to `.grad` of the leaves that they depend on. Source: torch.autograd.backward.
 
-    With `inputs` to theirs alone, which needn't be leaves. Raises RuntimeError where a tensor isn't a scalar and no
-    gradient is given for it, where nothing wants one, and where the graph's kept values are freed or overwritten.
+    With `inputs`, only to `.grad` of those, which needn't be leaves. Raises RuntimeError for a tensor that isn't a
+    scalar and has no gradient given, for one that doesn't require grad, and if kept values were freed or overwritten.
 
     >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> torch.autograd.backward((x * x).sum())
     >>> x.grad
     tensor([2., 4.])
     """
-    check_write(None)  # each slice of a mapping adds its own
+    check_write(None)  # under vmap each slice must add its own gradient
     tensors = _sequence(tensors)
     given = grad_tensors if grad_variables is None else arguments.old_gradients(grad_tensors, grad_variables)
     create_graph = index(create_graph) != 0
@@ -51,11 +51,11 @@ def backward(
         raise errors.ArgumentError("`inputs` argument to `backward()` cannot be empty.")
     for x in wanted:
         if isinstance(x, function.Tensor):
-            x.retain_grad()  # of what is no leaf
+            x.retain_grad()  # so that non-leaves get `.grad`, too
     found = engine.run(roots, seeds, None if inputs is None else list(targets), index(retain) != 0, create_graph)
     for target in targets:
         if isinstance(target, Leaf) and (g := found.get(target.number)) is not None:
-            engine.accumulate(target, g, not create_graph and 0 not in g.strides, create_graph)  # it may be one value
+            engine.accumulate(target, g, not create_graph and 0 not in g.strides, create_graph)  # stride 0: expanded
 
 
 def grad(
@@ -71,9 +71,9 @@ def grad(
 ) -> tuple[Any, ...]:
     """The gradients of the sum of `outputs` with respect to `inputs`; nothing is stored. Source: torch.autograd.grad.
 
-    An input that the outputs don't depend on raises RuntimeError; with allow_unused its gradient is None, with
-    materialize_grads zeros. With is_grads_batched each of `grad_outputs` has one more axis in front, and so have the
-    gradients: a backward pass for each place on it, all at once where that can be.
+    If the outputs don't depend on an input, RuntimeError is raised; with allow_unused its gradient is None, with
+    materialize_grads it is zeros. With is_grads_batched, `grad_outputs` and the gradients have one more axis in front,
+    with a backward pass for each index of it: all at once by vmap where that is possible.
 
     >>> x = torch.tensor(3.0, requires_grad=True)
     >>> (first,) = torch.autograd.grad(x**3, x, create_graph=True)

@@ -1,4 +1,7 @@
-"""What every operation may have to know of a mapping over slices, `torch.func.vmap`, that goes on: see batching/."""
+"""Duck arrays: what passes for an array in operations. `torch.func.vmap` and the device "meta" have one each.
+
+This is all that the core knows of them. vmap's is in batching/, that of "meta" in backend/.
+"""
 
 from __future__ import annotations
 
@@ -10,36 +13,40 @@ from .state import current
 
 
 class Apart(BaseException):  # no error: programs that catch those mustn't see it
-    """Slices can't be computed together here: they go different ways, or something takes an array of NumPy's alone."""
+    """Raised where a duck array can't do what is asked: under vmap, what can't be computed for all slices at once.
 
-    # What the engine and operations go on with, one slice after another. They stand on a floor above, in batching/.
+    Who catches it, `Function.apply` or the engine, goes on by the exception's own functions.
+    """
+
+    # Compute an operation, a node's derivatives, or call a hook, in another way: batching/ sets those of vmap, which
+    # take one slice after another.
     forward: ClassVar[Callable[..., Any]]
     derivatives: ClassVar[Callable[..., Any]]
     hooked: ClassVar[Callable[..., Any]]
 
 
 class Stand:
-    """What is an array in all but its class, as NumPy's functions take it: batching/array.py has the one there is."""
+    """The base class of duck arrays: they implement NumPy's protocols, so that NumPy's functions take them."""
 
     __slots__ = ()
-    innermost: Any  # NumPy's or CuPy's
+    innermost: Any  # the NumPy or CuPy array behind it
     as_strided: Callable[..., Any]
     made_of: Callable[..., Any]
     gradient_for: Callable[..., Any]
 
 
-levels: ContextVar[tuple[Any, ...]] = ContextVar("microgad mappings", default=())  # that go on, the innermost last
+levels: ContextVar[tuple[Any, ...]] = ContextVar("microgad vmap levels", default=())  # running vmaps, innermost last
 
-# Whether a function that is called slice by slice is called again: until then each backward keeps its graph.
+# Whether a function that vmap calls slice by slice will be called for a further slice: backward passes then retain the
+# graph, which the slices may have in common.
 called_again: ContextVar[bool] = ContextVar("microgad called again", default=False)
 
 
 def check_write(tensor: Any) -> None:
-    """Raise Apart where a write in a mapping can't be made for all slices at once: into what is on a graph outside.
+    """Raise Apart if a write under vmap can't be made for all slices at once: into what is on a graph outside of it.
 
-    An array that all slices share is written once, as if each wrote the same, and so is what has come into a mapping
-    for all at once. It may turn out later that slices go apart, so each mapping that goes on notes what was there
-    before, and can put it back.
+    An array that all slices share is written once, as if each slice wrote the same. vmap may have to fall back to one
+    slice after another later, so each running vmap saves what it overwrites, and can restore it.
     """
     if going_on := levels.get():
         array: Any = getattr(tensor, "array", None)

@@ -1,4 +1,4 @@
-"""Tensor: an array, the node that made it, its gradient; views and versions."""
+"""Tensor: an array, the node that made it, its gradient, its views and its version counter."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _new = object.__new__
 class Tensor(Methods):
     """An array that remembers how it was computed. Source: torch.Tensor.
 
-    `array` is NumPy's or CuPy's; `node` is the operation that made it, a Leaf where gradients end, None where none is
-    wanted. Everything else follows PyTorch. `Tensor(2, 3)` is uninitialised, as there; use `tensor(data)`.
+    `array` is a NumPy or CuPy array. `node` is the operation that made it, a Leaf for a leaf that requires grad, None
+    where no gradient is wanted. Everything else follows PyTorch. `Tensor(2, 3)` is uninitialised; use `tensor(data)`.
 
     >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> (x * x).sum().backward()
@@ -46,14 +46,14 @@ class Tensor(Methods):
     __slots__ = ("__dict__", "__weakref__", "array", "node", "version")
     array: Any
     node: Any
-    version: list[Any] | None  # the counter of writes, shared by all views of one memory; None until someone looks
+    version: list[Any] | None  # the version counter, shared by all views of one memory; None until it is needed
 
-    # Seldom set, so they cost a Tensor nothing until they are:
+    # Class attributes that few Tensors override, so that they cost the others nothing:
     base: Tensor | None = None  # the Tensor that this one is a view of
-    chain: tuple[tuple[type[Function], dict[str, Any]], ...] | None = None  # the operations that lead from base to here
-    views: list[weakref.ref[Tensor]] | None = None  # of a base: its live views
+    chain: tuple[tuple[type[Function], dict[str, Any]], ...] | None = None  # the view operations from the base to this
+    views: list[weakref.ref[Tensor]] | None = None  # the live views of a base
     name: str | None = None
-    aside: bool = False  # whether it is some Tensor's `.data`: where writes through it go is remembered
+    aside: bool = False  # whether it was made by `.data`: then the regions of its writes are remembered
 
     def __new__(cls, *sizes: Any, device: Any = None) -> Any:
         return creation.of_old(*sizes, device=device)._of_class(cls)
@@ -71,7 +71,7 @@ class Tensor(Methods):
     @property
     def shape(self) -> Size:
         """The sizes of the dimensions."""
-        return tuple.__new__(Size, self.array.shape)  # whose numbers are whole ones
+        return tuple.__new__(Size, self.array.shape)  # Size's constructor would check the numbers
 
     @property
     def dtype(self) -> dtypes.dtype:
@@ -90,12 +90,12 @@ class Tensor(Methods):
 
     @property
     def is_leaf(self) -> bool:
-        """Whether no recorded operation made it."""
+        """Whether no recorded operation made this Tensor."""
         return self.node is None or type(self.node) is Leaf
 
     @property
     def grad_fn(self) -> Function | None:
-        """The node of the operation that made it, alone or with others; None for leaves."""
+        """The node of the operation that made this Tensor; None for leaves."""
         if self.is_leaf:
             return None
         shared = type(self.node) is Output and not hasattr(self.node, "called")
@@ -103,7 +103,7 @@ class Tensor(Methods):
 
     @property
     def requires_grad(self) -> bool:
-        """Whether gradients flow to it; as in PyTorch also where they flow to its base. Can be set on leaves."""
+        """Whether gradients flow to this Tensor, or to the base of a view, as in PyTorch. It can be set on leaves."""
         if self.node is None and self.base is not None:  # a view made under no_grad
             return self.base.node is not None and self.array.dtype.kind in "fc"
         return self.node is not None
@@ -129,9 +129,9 @@ class Tensor(Methods):
         gradients.backward(self, given, retain_graph, create_graph, inputs=inputs)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Say whether gradients are to flow to this leaf.
+        """Set whether gradients flow to this leaf.
 
-        Raises RuntimeError for a Tensor that an operation made, and for integers, TypeError for anything but a bool.
+        Raises RuntimeError for a Tensor that an operation made and for an integer one, TypeError unless given a bool.
         """
         arguments.boolean("requires_grad_", requires_grad=requires_grad)
         if requires_grad == (self.node is not None):
@@ -146,7 +146,7 @@ class Tensor(Methods):
         return self
 
     def detach(self) -> Tensor:
-        """The same memory, off the graph; writes into either are seen by both.
+        """A Tensor on the same memory that is not on the graph. Writes into either are seen by both.
 
         >>> x = torch.tensor([1.0], requires_grad=True)
         >>> x.detach().requires_grad
@@ -158,7 +158,7 @@ class Tensor(Methods):
         return result
 
     def detach_(self) -> Tensor:
-        """Take this Tensor itself off the graph. Views raise RuntimeError."""
+        """Take this Tensor itself off the graph. Raises RuntimeError for a view."""
         if self.base is not None:
             raise errors.GraphError("can't detach views in-place: use detach()")
         region.watch_views(self)
@@ -167,9 +167,9 @@ class Tensor(Methods):
 
     @property
     def data(self) -> Tensor:
-        """The same memory, off the graph. What is assigned takes this Tensor's place, and backward notices.
+        """A Tensor on the same memory that is not on the graph. Assigning to it replaces this Tensor's array.
 
-        Writes through it are noticed where they overwrite what was kept for backward; PyTorch notices none of them.
+        Writes through it that overwrite what was kept for backward make backward raise; PyTorch doesn't notice them.
         """
         result = self.detach()
         result.aside = True
@@ -188,14 +188,14 @@ class Tensor(Methods):
             self.node = leaves.renewed(self)
 
     def graph(self, **options: Any) -> Graph:
-        """How this Tensor was computed, to look at and to draw: see `microgad.graph.graph` for the options.
+        """The graph of how this Tensor was computed, to inspect and draw: see `microgad.graph.graph` for the options.
 
         >>> x = torch.tensor(2.0, requires_grad=True)
         >>> drawing = (x * x).graph()
         >>> "Mul" in drawing.source
         True
         """
-        return importlib.import_module("microgad.graph").graph(self, **options)  # a room above, loaded here
+        return importlib.import_module("microgad.graph").graph(self, **options)  # of a higher layer: imported here
 
     # Views and versions
 
@@ -210,12 +210,13 @@ class Tensor(Methods):
             versions.note(counter, self.array)
 
     def _view_of(self, source: Tensor, node: Function, step: Any = None, others: Any = ()) -> None:
-        """Remember what this is a view of, if the operation did give a view; `step` shows one of several alone.
+        """Register this as a view of `source`, if the operation `node` did return a view.
 
-        `others` are those of several, each with its step.
+        Of an operation with several results, `step` is the operation that gives this one alone, and `others` are the
+        other results, each with its step.
         """
         memory, root = source.array, self.array.base
-        known = root is memory or (root is not None and root is memory.base)  # most often, by far
+        known = root is memory or (root is not None and root is memory.base)  # the usual case, checked first for speed
         if not known and backend.owner(self.array) is not backend.owner(memory):
             return
         base = source if source.base is None else source.base
@@ -226,8 +227,8 @@ class Tensor(Methods):
         views = base.views
         if views is None:
             views = base.views = []
-        elif len(views) > 6 and len(views) ^ (len(views) + 1 + len(others)) > len(views):  # past 8, 16, ...
-            views[:] = [ref for ref in views if ref() is not None]  # the dead ones go, in linear time
+        elif len(views) > 6 and len(views) ^ (len(views) + 1 + len(others)) > len(views):  # whenever it passes 8, 16, …
+            views[:] = [ref for ref in views if ref() is not None]  # drop the dead ones: amortized linear time
         views.append(weakref.ref(self))
         for view, step in others:
             view.version, view.base = self.version, base
@@ -238,7 +239,7 @@ class Tensor(Methods):
     _check_writable, _check_history = region.check_writable, region.check_history
 
     def _rebind(self, node: Function) -> None:
-        """After a write: the base, and its live views that it may have changed, get new nodes at once."""
+        """After a write, give the base, and those of its live views that the write may have changed, new nodes."""
         base = self if self.base is None else self.base
         region.stand_at(base, node if base is self else region.written(self, node))
         region.show_again(base, self)
@@ -246,7 +247,7 @@ class Tensor(Methods):
     # Values
 
     def item(self) -> Any:
-        """The one value, as a Python number. Raises RuntimeError where there are more, or none."""
+        """The value of a one-element Tensor as a Python number. Raises RuntimeError for any other size."""
         self._stay_on_graph("item()")
         if self.array.size != 1:
             raise errors.ShapeError(f"a Tensor with {self.array.size} elements cannot be converted to Scalar")
@@ -258,10 +259,10 @@ class Tensor(Methods):
         return self.array.tolist()
 
     def numpy(self, *, force: bool = False) -> np.ndarray[Any, Any]:
-        """The values as a NumPy array on the same memory. Writes into it are not noticed by backward.
+        """The values as a NumPy array on the same memory. Backward doesn't notice writes into it.
 
-        Raises RuntimeError where the Tensor requires grad, except under no_grad, and TypeError where it is on a GPU,
-        unless `force`.
+        Unless `force` is set, it raises RuntimeError for a Tensor that requires grad (except under no_grad), and
+        TypeError for one on a GPU.
         """
         if force is not False:
             arguments.boolean("numpy", force=force)
@@ -275,7 +276,7 @@ class Tensor(Methods):
             raise TypeError(
                 f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy it first"
             )
-        return self.array.view()  # whose shape may be set
+        return self.array.view()  # so that a program that sets its shape doesn't change this Tensor's
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         array = self.numpy()
@@ -285,7 +286,7 @@ class Tensor(Methods):
         return Tensor._made(np.asarray(array))
 
     def _stay_on_graph(self, what: str) -> None:
-        """A derivative under create_graph must not take values off the graph: it would be silently wrong."""
+        """Raise RuntimeError if a derivative under create_graph takes values off the graph: it would be wrong."""
         if self.node is not None and state.current().deriving:
             raise errors.GraphError(
                 f"a derivative called {what} on a recorded Tensor: its own derivative would be lost"

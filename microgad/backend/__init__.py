@@ -1,4 +1,4 @@
-"""NumPy or CuPy: arrays made from nothing, scatter-add, memory. The only import of cupy."""
+"""What differs between NumPy and CuPy: devices, transfers, scatter-add, memory. The only import of cupy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import DeviceError
 from ..slices import Stand
-from . import memory as memory  # which keeps that of freed arrays
+from . import memory as memory  # importing it configures malloc
 from .devices import CPU as CPU
 from .devices import chosen as chosen
 from .devices import device as device
@@ -22,7 +22,7 @@ def _cupy() -> Any:
         import cupy
     except ImportError:
         cupy = None
-    if not hasattr(cupy, "ndarray"):  # a stray folder of that name is a module too
+    if not hasattr(cupy, "ndarray"):  # a folder of that name on the path would be imported as a namespace package
         raise DeviceError("device 'cuda' needs CuPy: pip install 'microgad[cuda]'")
     return cupy
 
@@ -36,19 +36,19 @@ def gpu_count() -> int:
 
 
 def is_gpu(x: Any) -> bool:
-    """Whether `x` is a CuPy array, or stands for some."""
+    """Whether `x` is a CuPy array, or a duck array around one."""
     if type(x) is np.ndarray or "cupy" not in sys.modules:
         return False
     return isinstance(getattr(x, "innermost", x), getattr(sys.modules["cupy"], "ndarray", ()))
 
 
 def is_array(x: Any) -> bool:
-    """Whether `x` is a NumPy or CuPy array, or stands for some."""
+    """Whether `x` is a NumPy, CuPy or duck array."""
     return isinstance(x, (np.ndarray, Stand)) or is_gpu(x)
 
 
 def as_array(x: Any) -> Any:
-    """NumPy's scalars, which reductions give, as 0-d arrays; arrays as they are."""
+    """Convert NumPy scalars, which reductions return, to 0-d arrays, and return arrays as they are."""
     return np.asarray(x) if isinstance(x, np.generic) or not is_array(x) else x
 
 
@@ -58,7 +58,7 @@ def device_of(x: Any) -> device:
 
 
 def to_device(x: Any, where: device | str | int | None) -> Any:
-    """The array on a device: itself if it is there already."""
+    """The array on a device: itself if it is there already, else a copy."""
     where = device(where) if where is not None else CPU
     if where.type == "meta":
         return x if isinstance(x, Hollow) else Hollow(x)
@@ -78,7 +78,7 @@ def like(values: Any, x: Any, dtype: Any = None) -> Any:
 
 
 def to_numpy(x: Any) -> Any:
-    """The array in the computer's memory."""
+    """The array as a NumPy array: a CuPy array is copied to the host."""
     return x.get() if is_gpu(x) else x
 
 
@@ -86,7 +86,7 @@ def owner(x: Any) -> Any:
     """The array that owns the memory of `x`."""
     while (base := x.base) is not None:
         if not is_array(base):
-            base = getattr(base, "base", None)  # NumPy's as_strided puts an object between
+            base = getattr(base, "base", None)  # NumPy's as_strided puts an object in between
             if not is_array(base):
                 break
         x = base
@@ -94,12 +94,12 @@ def owner(x: Any) -> Any:
 
 
 def from_dlpack(x: Any, on_cpu: bool) -> Any:
-    """Another library's array as one on the same memory."""
+    """An array on the memory of another library's array."""
     return np.from_dlpack(x) if on_cpu else _cupy().from_dlpack(x)
 
 
 def as_strided(x: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
-    """A view of memory from the first element of `x` on, with strides in bytes. It can reach beyond x."""
+    """A view that starts at the first element of `x`, with strides in bytes. It may reach beyond `x`."""
     if isinstance(x, Stand):
         return x.as_strided(shape, strides)
     library = _cupy() if is_gpu(x) else np
@@ -107,16 +107,16 @@ def as_strided(x: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
 
 
 def at(ufunc: Any, target: Any, index: Any, values: Any) -> None:
-    """target[index] = ufunc(target[index], values), where an index that comes more than once counts each time."""
-    gpu = is_gpu(target) and not isinstance(target, Stand)  # CuPy's are called scatter_add, scatter_max, scatter_min
+    """target[index] = ufunc(target[index], values), where an index that is repeated counts each time."""
+    gpu = is_gpu(target) and not isinstance(target, Stand)  # CuPy has scatter_add, scatter_max, scatter_min
     (getattr(sys.modules["cupyx"], f"scatter_{ufunc.__name__[:3]}") if gpu else ufunc.at)(target, index, values)
 
 
 def add_at(target: Any, index: Any, values: Any) -> None:
-    """target[index] += values, where an index that comes more than once counts each time."""
+    """target[index] += values, where an index that is repeated counts each time."""
     at(np.add, target, index, values)
 
 
 def checked(x: Any) -> Any:
-    """A context in which linear algebra on the device of `x` raises LinAlgError: CuPy's gives whatever comes out."""
+    """A context in which linear algebra on the device of `x` raises LinAlgError, which CuPy does only on request."""
     return sys.modules["cupyx"].errstate(linalg="raise") if is_gpu(x) else nullcontext()

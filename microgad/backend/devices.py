@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import DeviceError
 
-# The last are PyTorch's: names to compare with, since nothing is made there.
+# All but the first three are accepted as names, for comparisons in programs: no Tensor can be there.
 KNOWN = ("cpu", "cuda", "meta", "mps", "xpu", "xla", "hpu", "mtia", "ipu", "vulkan", "hip", "maia", "privateuseone")
 
 
@@ -64,12 +64,12 @@ class device:
 
 
 CPU = device("cpu")
-# A thread's default, after those outside of each `with device(...)` that it is in; None: the CPU, with nothing to ask.
+# A stack of default devices: each `with device(...)` pushes one, set_default_device replaces the last. None is the CPU.
 _defaults: ContextVar[tuple[device | None, ...]] = ContextVar("defaults", default=(None,))
 
 
 def set_default_device(device: Any) -> None:
-    """Where new Tensors are made that are given no device; None for the CPU. Source: torch.set_default_device.
+    """Set the device of new Tensors that are given none; None is the CPU. Source: torch.set_default_device.
 
     `with torch.device("cuda"):` does the same for a block.
 
@@ -82,7 +82,7 @@ def set_default_device(device: Any) -> None:
 
 
 def get_default_device() -> device:
-    """Where new Tensors are made that are given no device. Source: torch.get_default_device.
+    """The device of new Tensors that are given none. Source: torch.get_default_device.
 
     >>> torch.get_default_device()
     device(type='cpu')
@@ -92,5 +92,5 @@ def get_default_device() -> device:
 
 
 def chosen(where: Any) -> Any:
-    """Where a new Tensor is made: the device that it was given, else the default one; None for the CPU."""
+    """The device for a new Tensor: `where`, or the default device if that is None. None is the CPU."""
     return _defaults.get()[-1] if where is None else where

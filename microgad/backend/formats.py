@@ -1,4 +1,4 @@
-"""PyTorch's names for how a tensor lies in memory."""
+"""PyTorch's memory formats and layouts."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class _Format:
 
 
 class memory_format(_Format):
-    """The order of the axes in memory. Operations take it where PyTorch's do, and go by their own rules."""
+    """The order of the axes in memory: `contiguous_format`, `channels_last`, … Source: torch.memory_format."""
 
     __slots__ = ()
 
 
 class layout(_Format):
-    """How elements are addressed: by strides. The others are names that programs compare with, no Tensor has them."""
+    """How elements are addressed. All Tensors are `strided`; the other names exist for comparisons in programs."""
 
     __slots__ = ()
 
@@ -38,12 +38,12 @@ strided, sparse_coo = layout("strided"), layout("sparse_coo")
 sparse_csr, sparse_csc = layout("sparse_csr"), layout("sparse_csc")
 sparse_bsr, sparse_bsc = layout("sparse_bsr"), layout("sparse_bsc")
 
-# The axes from the outermost in memory to the innermost, where that isn't row-major order.
+# The axes from the outermost in memory to the innermost, of the formats that aren't row-major.
 AXES = {channels_last: (0, 2, 3, 1), channels_last_3d: (0, 2, 3, 4, 1)}
 
 
 def axes_of(op: str, memory_format: memory_format, ndim: int) -> tuple[int, ...]:
-    """The axes from the outermost in memory to the innermost. Raises RuntimeError where there are more, or fewer."""
+    """The axes from the outermost in memory to the innermost. Raises RuntimeError if the format needs another ndim."""
     axes = AXES.get(memory_format, tuple(range(ndim)))
     if len(axes) != ndim:
         raise ShapeError(

@@ -1,7 +1,8 @@
 """The device "meta": arrays that have a shape, a dtype and strides, but no values.
 
-A model made there takes no memory, and gets its values from a file. What is computed of such arrays is computed of
-zeros, which nobody sees, and thrown away but for its shape: whatever NumPy can do, and every operation, works on them.
+A model made on it takes no memory, and can get its values from a file later. Whatever is computed with such arrays is
+computed with zeros in their place, and of the result only shape, dtype and strides are kept. So every operation, and
+all of NumPy, works on them.
 """
 
 from __future__ import annotations
@@ -16,25 +17,25 @@ from ..errors import MicrogadError
 from ..slices import Apart, Stand
 from .devices import device
 
-np: Any = numpy  # whose stubs know no such arrays
+np: Any = numpy  # untyped, since NumPy's stubs don't accept duck arrays
 META = device("meta")
-PAGES = 65536  # bytes from which on an array is given pages of its own, as malloc may have used ones
+PAGES = 65536  # bytes: larger arrays get untouched pages of their own, since malloc may return used ones
 NO_DATA = "Cannot copy out of meta tensor; no data!"
-# What writes into its first argument.
+# NumPy functions that write into their first argument.
 _WRITERS = frozenset((np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask))
 _NEEDING_VALUES = frozenset((np.nonzero, np.argwhere, np.flatnonzero, np.unique, np.extract))
 
 
 class NoValuesError(MicrogadError, NotImplementedError):
-    """Something can't be had without values."""
+    """Raised for what can't be computed without values."""
 
 
 class ValuesAskedError(Apart, NoValuesError):
-    """Something asks for values where there are none. An operation that does is given zeros."""
+    """Raised when an operation asks for a value. It is then computed again, with zeros."""
 
     @staticmethod
     def forward(node: Any, arrays: Sequence[Any]) -> Any:
-        """What an operation gives of zeros."""
+        """Compute an operation on zeros, and drop the values of the result."""
         one = type(node)()
         vars(one).update(filled(vars(node)))
         found = one.forward(*filled(list(arrays)))
@@ -43,7 +44,7 @@ class ValuesAskedError(Apart, NoValuesError):
 
     @staticmethod
     def derivatives(node: Any, grad: Any, onward: Sequence[Any], derive: Callable[..., Any]) -> Any:
-        """The gradients of a node's inputs, those that lead onward."""
+        """Compute a node's derivatives on zeros: see `engine.derive`, which is passed in."""
         before, settings = node.kept, dict(vars(node))
         node.kept = filled(before.unpack() if hasattr(before, "unpack") else before)
         vars(node).update(filled(settings))
@@ -55,37 +56,37 @@ class ValuesAskedError(Apart, NoValuesError):
 
 
 class Hollow(Stand, NDArrayOperatorsMixin):
-    """An array without values. `zeros` lies in memory as it would; `base` is the one whose memory it shows."""
+    """An array without values. `zeros` has its shape, dtype and strides; `base` is the array that it is a view of."""
 
     __slots__ = ("__weakref__", "base", "zeros")
     __hash__ = None  # type: ignore[assignment]
     device = META
 
     def __init__(self, like: Any, base: Hollow | None = None) -> None:
-        """One that lies as an array does; a view of `base` has its own zeros."""
+        """An array laid out like `like`. For a view of `base`, `like` is its `zeros` itself."""
         self.zeros, self.base = like if base is not None else _zeros_like(like), base
 
     def made_of(self, function: Callable[[Any], Any]) -> Any:
-        """What a function gives of zeros."""
+        """Apply a function to the zeros, and wrap its result."""
         return emptied(function(self.zeros), (self,))
 
     @staticmethod
     def gradient_for(gradient: Any, edge: Any) -> Any:
-        """A gradient as it is."""
+        """The gradient, unchanged."""
         return gradient
 
     def as_strided(self, shape: tuple[int, ...], strides: tuple[int, ...]) -> Hollow:
-        """A view of the memory, from its first element on."""
+        """A view that starts at the first element, with strides in bytes."""
         return emptied(np.lib.stride_tricks.as_strided(self.zeros, shape, strides), (self,))
 
     def item(self, *_: Any, **__: Any) -> Any:
-        """Raise: there are no values."""
+        """Raise NotImplementedError: there are no values."""
         raise ValuesAskedError("Tensor.item() cannot be called on meta tensors: they have no values")
 
     __bool__ = __int__ = __float__ = __complex__ = __index__ = item
 
     def tolist(self, *_: Any, **__: Any) -> Any:
-        """Raise: there are no values."""
+        """Raise NotImplementedError: there are no values."""
         raise ValuesAskedError(NO_DATA)
 
     __array__ = tobytes = get = tolist
@@ -97,7 +98,7 @@ class Hollow(Stand, NDArrayOperatorsMixin):
         return len(self.zeros)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # by which NumPy would find the memory
+        if name.startswith("__"):  # such as __array_interface__, by which NumPy would read the zeros
             raise AttributeError(name)
         found = getattr(self.zeros, name)
         if not callable(found):
@@ -106,14 +107,14 @@ class Hollow(Stand, NDArrayOperatorsMixin):
 
     def __getitem__(self, index: Any) -> Any:
         if any(isinstance(x, Hollow) and x.dtype == bool for x in (index if isinstance(index, tuple) else (index,))):
-            raise NoValuesError("a mask without values selects nobody knows how many elements")
+            raise NoValuesError("a mask without values selects an unknown number of elements")
         return emptied(self.zeros[filled(index)], (self,))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        np.broadcast_to(filled(value), self.zeros[filled(index)].shape)  # for its error; nothing is written
+        np.broadcast_to(filled(value), self.zeros[filled(index)].shape)  # raises for a wrong shape; nothing is written
 
     def fill(self, value: Any) -> None:
-        """Nothing is written."""
+        """Do nothing: there are no values to write."""
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = (), **kwargs: Any) -> Any:
         if method == "at" or any(x is not None and not isinstance(x, Hollow) for x in out):
@@ -129,7 +130,7 @@ class Hollow(Stand, NDArrayOperatorsMixin):
         if func in _WRITERS:
             out = args[0]
         if func in _NEEDING_VALUES:
-            raise NoValuesError(f"{func.__name__}: how many elements it gives depends on values, and there are none")
+            raise NoValuesError(f"{func.__name__}: the number of elements depends on values, and there are none")
         if out is not None and not isinstance(out, Hollow):
             raise ValuesAskedError(NO_DATA)
         if func in _WRITERS:
@@ -139,12 +140,12 @@ class Hollow(Stand, NDArrayOperatorsMixin):
 
 
 def made_for(x: Any, where: Any) -> Any:
-    """An array of the computer's memory for a device: x itself, but for "meta" its shape alone."""
+    """The NumPy array `x` for a device: without its values if that is "meta", else unchanged."""
     return Hollow(x) if where is not None and device(where) == META else x
 
 
 def filled(x: Any) -> Any:
-    """x, or what it holds, with zeros where there are no values."""
+    """Replace arrays without values by zeros: `x` itself, or those inside of tuples, lists and dicts."""
     if isinstance(x, Hollow):
         return x.zeros
     if isinstance(x, dict):
@@ -153,10 +154,10 @@ def filled(x: Any) -> Any:
 
 
 def emptied(found: Any, given: Any) -> Any:
-    """What was made of zeros, without its values: views of what was given, and arrays of their own."""
+    """Wrap what was computed from zeros, without its values. Views of the arrays in `given` become views of those."""
     if isinstance(found, (tuple, list)):
         if type(found) in (tuple, list) and not any(isinstance(x, (np.ndarray, tuple, list)) for x in found):
-            return found  # a shape
+            return found  # a tuple of numbers, such as a shape
         parts = [emptied(x, given) for x in found]
         return type(found)(*parts) if hasattr(found, "_fields") else type(found)(parts)
     if isinstance(found, np.generic):
@@ -180,12 +181,12 @@ def _owner(x: Any) -> Any:
 
 
 def _zeros_like(x: Any) -> Any:
-    """Zeros that lie as x does, where that has no gaps: in pages that nobody has touched, which take no memory."""
+    """Zeros laid out like `x`, without its gaps. They are in untouched pages, which take no memory."""
     axes = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
     if x.nbytes < PAGES:
         zeros = np.zeros(x.size, x.dtype)
     else:
-        import mmap  # which some systems don't have
+        import mmap  # missing on some systems
 
         zeros = np.frombuffer(mmap.mmap(-1, x.nbytes), x.dtype)
     return zeros.reshape([x.shape[axis] for axis in axes]).transpose([axes.index(axis) for axis in range(x.ndim)])

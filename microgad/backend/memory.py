@@ -1,4 +1,4 @@
-"""The memory of freed arrays, which is kept for the next ones."""
+"""malloc's settings: the memory of freed arrays is kept for the next ones."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _glibc() -> Any:
 
 
 def empty_cache() -> None:
-    """Give memory of freed arrays back to the system, on the CPU and on every GPU in use."""
+    """Return the memory of freed arrays to the system, on the CPU and on every GPU in use."""
     libc = _glibc()
     if libc is not None:
         libc.malloc_trim(0)

@@ -1,4 +1,4 @@
-"""Where arrays lie: the memory behind them, and whether their elements share places."""
+"""How arrays lie in memory: strides and axis order, overlap, copies that keep the layout."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..backend.hollow import filled
 from ..errors import ShapeError
 from ..slices import Stand
 
-Geometry = tuple[tuple[int, ...], tuple[int, ...], int]
+Geometry = tuple[tuple[int, ...], tuple[int, ...], int]  # shape, strides in elements, offset in elements
 
 
 def memory_of(x: Any) -> Any:
-    """All the memory that `x` lies in, as a row of elements of its dtype."""
+    """All the memory of the array that owns the elements of `x`, as a 1-D array of x's dtype."""
     whole = backend.owner(x)
     flat = np.transpose(whole, axes_of(whole)).reshape(-1)
     if whole.size and backend.owner(flat) is not whole:
@@ -28,36 +28,35 @@ def memory_of(x: Any) -> Any:
 
 
 def axes_of(x: Any) -> tuple[int, ...]:
-    """The axes from the widest stride to the narrowest, those of equal strides in their order."""
+    """The axes sorted from the widest stride to the narrowest; axes of equal strides keep their order."""
     steps = strides(x)
     return tuple(sorted(range(x.ndim), key=lambda axis: -abs(steps[axis])))
 
 
 def elsewhere(x: Any, memory: Any, row: Any) -> Any:
-    """x as it lies in a copy of its memory, whose bytes are in a row."""
+    """The view of a copy of the memory that corresponds to `x`. `row` holds the copy's bytes."""
     row = row[address(x) - address(memory) :]
     row = row[: row.size // x.itemsize * x.itemsize].view(x.dtype)
     return backend.as_strided(row, x.shape, x.strides)
 
 
 def address(x: Any) -> int:
-    """Where in memory the first element is."""
+    """The address of the first element."""
     return int(x.data.ptr if backend.is_gpu(x) else filled(x).__array_interface__["data"][0])
 
 
 def alone(x: Any) -> bool:
-    """Whether x shows all of an array in another shape, and nothing else holds or shows that array."""
-    if type(x) is not np.ndarray or type(x.base) is not np.ndarray or getrefcount(x.base) > 2:  # x's, and the call's
+    """Whether `x` is a reshaped view of a whole array to which nothing else refers."""
+    if type(x) is not np.ndarray or type(x.base) is not np.ndarray or getrefcount(x.base) > 2:  # of x, and of the call
         return False
     return x.flags.forc and x.flags.writeable and x.nbytes == x.base.nbytes and x.base.base is None
 
 
 def _sole() -> int:
-    """The reference count, as the engine's `_fit` sees it, of a gradient that nobody holds but the engine's own list.
+    """The reference count that the engine's `_fit` sees for a gradient to which only the engine's own list refers.
 
-    How many references a loop and a call hold differs between Python's versions, so it is measured on a call like that
-    one. A debugger or profiler holds what it looks at, and is switched off meanwhile; but not cProfile: it holds
-    nothing, and couldn't be switched on again.
+    It depends on Python's version, so it is measured, in a loop and a call like the engine's. Debuggers and profilers
+    add references, so they are switched off meanwhile. cProfile adds none, and couldn't be switched on again.
     """
     held, looking = getrefcount, (sys.gettrace(), sys.getprofile())
     sys.settrace(None)
@@ -77,7 +76,7 @@ SOLE = _sole()
 
 
 def strides(x: Any) -> tuple[int, ...]:
-    """How many elements lie between neighbours; of an empty array, for which NumPy has none, as PyTorch has them."""
+    """The strides in elements; those of empty arrays, which NumPy leaves open, as PyTorch defines them."""
     if x.size:
         return tuple(s // x.itemsize for s in x.strides)
     sizes = [max(n, 1) for n in x.shape]
@@ -85,22 +84,22 @@ def strides(x: Any) -> tuple[int, ...]:
 
 
 def geometry(x: Any) -> Geometry:
-    """The shape of an array, its strides, 0 where an axis has but one element, and where its memory it begins."""
+    """An array's shape, strides in elements (0 for axes of length 1), and offset in the memory of its owner."""
     steps = tuple(0 if n == 1 else s // x.itemsize for n, s in zip(x.shape, x.strides, strict=True))
     return x.shape, steps, (address(x) - address(backend.owner(x))) // x.itemsize
 
 
 def copied(x: Any) -> Any:
-    """A copy; of an array that shows one value at many places, of the values alone."""
+    """A copy in the same axis order. Expanded axes (stride 0) are copied once, and stay expanded."""
     if 0 not in x.strides or isinstance(x, Stand):
         return x.copy("K")
     once = x[tuple(slice(0, 1) if step == 0 else slice(None) for step in x.strides)].copy("K")
     steps = tuple(0 if step == 0 else own for step, own in zip(x.strides, once.strides, strict=True))
-    return backend.as_strided(once, x.shape, steps)  # what can be written to, unlike `np.broadcast_to`
+    return backend.as_strided(once, x.shape, steps)  # np.broadcast_to's result would be read-only
 
 
 def copied_like(x: Any, values: Any) -> Any:
-    """A copy of `values` whose axes lie in memory in the order of those of x; row by row where x has gaps."""
+    """A copy of `values` with the axis order of `x`, or row-major if `x` has gaps."""
     reach = sum((n - 1) * abs(stride) for n, stride in zip(x.shape, x.strides, strict=True))
     if x.flags.c_contiguous or reach + x.itemsize != x.nbytes:
         return values.copy()
@@ -110,7 +109,7 @@ def copied_like(x: Any, values: Any) -> Any:
 
 
 def as_operands(out: Any, operands: Sequence[Any]) -> Any:
-    """The result of an elementwise operation as PyTorch lays it out: copied, where NumPy laid it out in another way."""
+    """The result of an elementwise operation in PyTorch's layout: copied if NumPy chose another one."""
     first = operands[0]
     if first.shape == out.shape:
         alike = (first.strides, first.itemsize) == (out.strides, out.itemsize)
@@ -122,12 +121,12 @@ def as_operands(out: Any, operands: Sequence[Any]) -> Any:
 
 
 def order_by(*steps: tuple[int, ...]) -> list[int]:
-    """The axes from the outermost to the innermost, by the strides of one operand or more, 0 where one is expanded.
+    """The axes from the outermost to the innermost that PyTorch's iterator chooses, given each operand's strides.
 
-    Of two axes that one lies outside that has the wider stride in the first operand that tells them apart, as in
-    PyTorch's iterator. NumPy does the same, but where operands disagree, for which it takes the axes' own order.
+    Of two axes, the outer one has the wider stride in the first operand in which their strides differ and none is
+    expanded (stride 0). NumPy does the same, except that it keeps the axes' own order where operands disagree.
     """
-    order = list(range(len(steps[0])))[::-1]  # from the innermost out
+    order = list(range(len(steps[0])))[::-1]  # from the innermost outwards
     for start in range(1, len(order)):
         at = start
         for j in reversed(range(start)):
@@ -142,15 +141,15 @@ def order_by(*steps: tuple[int, ...]) -> list[int]:
 
 
 def lying(out: Any, order: Sequence[int]) -> Any:
-    """out with its axes in this order, the outermost first, and no gaps; copied where it lies otherwise."""
+    """`out` without gaps and with its axes in this order in memory, the outermost first: copied if it isn't so."""
     rows = out.transpose(order)
     return out if rows.flags.c_contiguous else rows.copy().transpose([order.index(i) for i in range(out.ndim)])
 
 
 def together(operands: Sequence[Any]) -> list[Any] | None:
-    """Operands with those of no dimension brought from the CPU to the GPU of the others, as PyTorch takes them.
+    """Move 0-d operands from the CPU to the GPU of the others, as PyTorch allows.
 
-    None where there is nothing to bring, or something else.
+    Returns None where there are none to move, or where operands with dimensions are on the CPU.
     """
     arrays = [getattr(x, "array", x) for x in operands]
     where = next((backend.device_of(a) for a in arrays if backend.is_gpu(a)), None)
@@ -163,8 +162,8 @@ def together(operands: Sequence[Any]) -> list[Any] | None:
 
 
 def overlaps(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
-    """Whether two elements of an array may lie at one place."""
-    reach = 0  # of the narrower axes together
+    """Whether two elements of an array may have the same address."""
+    reach = 0  # the largest offset within the axes of narrower strides
     for stride, n in sorted((abs(stride), n) for stride, n in zip(strides, shape, strict=True) if n > 1):
         if stride <= reach:
             return True
@@ -173,7 +172,7 @@ def overlaps(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
 
 
 def within(place: Geometry, other: Geometry) -> bool:
-    """Whether all elements of one geometry are elements of another one of the same memory."""
+    """Whether all elements of the geometry `place` are elements of `other`, in the same memory."""
     mine, others = (
         offset + np.tensordot(np.array(steps, np.int64), np.indices(shape), 1)
         for shape, steps, offset in (place, other)

@@ -94,7 +94,7 @@ _default = float32
 
 
 def of(numpy_dtype: Any) -> dtype:
-    """The microgad dtype of a NumPy dtype, or of a Python type; a name is none, as in PyTorch."""
+    """The microgad dtype of a NumPy dtype or a Python type. Strings raise TypeError, as in PyTorch."""
     if isinstance(numpy_dtype, dtype):
         return numpy_dtype
     found = None if isinstance(numpy_dtype, str) else _BY_NUMPY.get(np.dtype(numpy_dtype))
@@ -104,7 +104,7 @@ def of(numpy_dtype: Any) -> dtype:
 
 
 def learn(numpy_dtype: np.dtype[Any], called: dtype) -> None:
-    """Let arrays of a dtype of NumPy's that none here equals be of `called`."""
+    """Let arrays of `numpy_dtype` have the microgad dtype `called`."""
     _BY_NUMPY[numpy_dtype] = called
 
 
@@ -114,15 +114,15 @@ def get_default_dtype() -> dtype:
 
 
 def set_default_dtype(d: dtype) -> None:
-    """Make `d`, a floating-point dtype, the one of new floating-point tensors."""
+    """Set the dtype of new floating-point tensors. `d` must be a floating-point dtype."""
     global _default
-    if d is None or of(d).dtype.kind != "f":  # of None NumPy makes float64
+    if d is None or of(d).dtype.kind != "f":  # NumPy takes None for float64
         raise DtypeError(f"only floating-point types are supported as the default type, got {d!r}")
     _default = of(d)
 
 
 def default_for(category: Any) -> np.dtype[Any]:
-    """The NumPy dtype that a Python scalar brings in by itself."""
+    """The NumPy dtype of a Python scalar of a category, where no Tensor decides."""
     if category == _COMPLEX:
         return np.dtype(np.complex128 if _default is float64 else np.complex64)
     return (bool_, int64, _default)[category].dtype
@@ -159,12 +159,12 @@ def result_dtype(arrays: list[Any]) -> np.dtype[Any]:
 
 
 def _join(dtypes: list[np.dtype[Any]]) -> np.dtype[Any]:
-    """NumPy's promotion but for integers meeting floats: there PyTorch keeps the float's size."""
+    """NumPy's promotion, except that integers don't widen floats, as in PyTorch: int64 and float16 give float16."""
     top = max(_CATEGORY[d.kind] for d in dtypes)
     if top >= _FLOATING:
         dtypes = [d for d in dtypes if _CATEGORY[d.kind] >= _FLOATING]
     joined = np.result_type(*dtypes)
-    if top == _INTEGER and joined.kind == "f":  # of uint64 and what has a sign
+    if top == _INTEGER and joined.kind == "f":  # uint64 beside a signed dtype
         raise DtypeError(f"there is no integer dtype to which {' and '.join(map(str, dtypes))} could be promoted")
     return joined
 
@@ -191,7 +191,7 @@ def promote(arrays: list[Any]) -> list[Any]:
 
 
 def wrapped(number: int, to: np.dtype[Any]) -> int:
-    """A whole number as an integer dtype holds it: modulo its range, as PyTorch has it, where NumPy raises."""
+    """Wrap a number around to the range of an integer dtype, as PyTorch does where NumPy raises."""
     if not -(2**63) <= number < 2**64:
         raise OverflowError(f"int too big to convert: {number}")
     bits = 8 * to.itemsize
@@ -200,18 +200,18 @@ def wrapped(number: int, to: np.dtype[Any]) -> int:
 
 
 def promote_floating(arrays: list[Any]) -> list[Any]:
-    """As `promote`, then integers and booleans to the default floating dtype: for division, exp and their like."""
+    """As `promote`, and then integers and booleans become the default floating dtype: for division, exp and so on."""
     if len(arrays) == 1 and type(arrays[0]) is np.ndarray and arrays[0].dtype.kind == "f":
         return arrays
     promoted = promote(arrays)
     for x in promoted:
         if hasattr(x, "dtype") and x.dtype.kind not in "fc":
-            return cast(arrays, _default.dtype)  # not by way of an integer dtype, in which a negative number may wrap
+            return cast(arrays, _default.dtype)  # not `promoted`: there a number may have wrapped
     return promoted
 
 
 def only(kinds: str, promotion: Callable[[list[Any]], list[Any]] = promote) -> staticmethod[[list[Any]], list[Any]]:
-    """A promotion that refuses a common dtype but of these kinds: b(ool), i(nt), u(int), f(loat), c(omplex)."""
+    """A promotion that accepts only common dtypes of these NumPy kinds: b(ool), i(nt), u(int), f(loat), c(omplex)."""
 
     def checked(arrays: list[Any]) -> list[Any]:
         promoted = promotion(arrays)
@@ -226,7 +226,7 @@ def only(kinds: str, promotion: Callable[[list[Any]], list[Any]] = promote) -> s
 
 
 def cast(arrays: list[Any], to: np.dtype[Any]) -> list[Any]:
-    """Arrays of another dtype than `to` converted, expanded ones in the order of their axes; others stay."""
+    """Convert the arrays of another dtype to `to`, keeping their layout; expanded ones become row-major."""
     others = [hasattr(x, "dtype") and x.dtype != to for x in arrays]
     return [convert(x, to, "C" if 0 in x.strides else "K") if o else x for x, o in zip(arrays, others, strict=True)]
 
@@ -241,7 +241,9 @@ def promote_types(type1: Any, type2: Any) -> dtype:
 
 
 def can_cast(from_: Any, to: Any) -> bool:
-    """Whether a result may be written into a Tensor of a dtype: not of a lower category. Source: torch.can_cast.
+    """Whether PyTorch's promotion allows a cast: not to a lower category (complex, float, int, bool).
+
+    Source: torch.can_cast.
 
     >>> torch.can_cast(torch.double, torch.float), torch.can_cast(torch.float, torch.int)
     (True, False)

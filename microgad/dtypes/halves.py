@@ -1,4 +1,4 @@
-"""float32 to float16 and back, in integer arithmetic on their bits: NumPy converts a number at a time."""
+"""Fast conversion of float32 to float16 and back, by integer arithmetic on the bits; NumPy isn't vectorized here."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 _HALF, _SINGLE = np.dtype("float16"), np.dtype("float32")
-_FEW = 1 << 13  # elements, which NumPy converts as fast
-_PIECE = 1 << 16  # what stays in the cache, and what one inf or NaN leaves to NumPy
+_FEW = 1 << 13  # elements up to which NumPy is as fast
+_PIECE = 1 << 16  # elements of a block, which stays in the cache; a block with an inf or NaN is left to NumPy
 
 
 def convert(x: Any, to: Any, order: Any = "K") -> Any:
@@ -31,10 +31,11 @@ def convert(x: Any, to: Any, order: Any = "K") -> Any:
 
 
 def _to_half(x: Any, out: Any) -> None:
-    """To |x|, at least 2ᵉ, is added 2ᵉ⁺¹³, so that it is rounded, half to even, to a multiple of 2ᵉ⁻¹⁰.
+    """Round x to float16 by adding 2ᵉ⁺¹³ to |x|, where 2ᵉ ≤ |x| < 2ᵉ⁺¹.
 
-    How many of these there are stands in the sum's last bits, to which is added (e + 14)·2¹⁰, float16's exponent. Below
-    2⁻¹⁴ float16 has equal steps: there e is -14.
+    float32's own rounding, half to even, then leaves a multiple of 2ᵉ⁻¹⁰, which is float16's precision. The sum's last
+    bits hold which multiple it is, and float16's exponent, (e + 14)·2¹⁰, is added to them. Below 2⁻¹⁴, where float16 is
+    subnormal, e is -14.
     """
     size = np.abs(x)
     if not size.max() < 65520:  # inf, what becomes inf, or NaN
@@ -52,7 +53,7 @@ def _to_half(x: Any, out: Any) -> None:
 
 
 def _to_single(x: Any, out: Any) -> None:
-    """float16's bits, moved to where float32 has them, are the number by 2⁻¹¹²: exponents count from -15 and -127."""
+    """Move float16's bits to float32's places. The exponents' biases, 15 and 127, differ by 112: hence 2¹¹²."""
     bits = out.view(np.int32)
     np.copyto(bits, x.view(np.int16))
     bits <<= 13

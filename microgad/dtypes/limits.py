@@ -1,4 +1,4 @@
-"""What a dtype can hold: `finfo` and `iinfo`."""
+"""The numerical limits of dtypes: `finfo` and `iinfo`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class finfo:
         found = dtypes.get_default_dtype() if type is None else dtypes.of(type)
         found = found.to_real()
         limits = getattr(found, "limits", None)
-        if limits is not None:  # of what NumPy has no arrays of
+        if limits is not None:  # a dtype that NumPy doesn't have, see unheld.py
             self.dtype, self.bits = found.name, 8 * found.itemsize
             self.max, self.eps, self.tiny, self.resolution = limits
             self.min, self.smallest_normal = -self.max, self.tiny
@@ -74,17 +74,17 @@ class iinfo:
 
 
 def lowest(dtype: np.dtype[Any]) -> Any:
-    """What no number of a NumPy dtype is below."""
+    """The lowest value of a NumPy dtype: -inf of floats."""
     return -np.inf if dtype.kind == "f" else bounds(dtype)[0]
 
 
 def highest(dtype: np.dtype[Any]) -> Any:
-    """What no number of a NumPy dtype is above."""
+    """The highest value of a NumPy dtype: inf of floats."""
     return np.inf if dtype.kind == "f" else bounds(dtype)[1]
 
 
 @functools.lru_cache(maxsize=16)
 def bounds(dtype: np.dtype[Any]) -> tuple[int, int]:
-    """The least and the largest number of a NumPy dtype of integers: NumPy works them out anew each time."""
+    """The lowest and highest value of an integer NumPy dtype, cached: np.iinfo computes them at each call."""
     info = np.iinfo(dtype)
     return int(info.min), int(info.max)

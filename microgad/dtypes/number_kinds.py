@@ -1,4 +1,4 @@
-"""What is special about float16 and complex numbers: how they are computed, written and differentiated.
+"""How float16 and complex numbers are computed, written and differentiated.
 
 float16 on the CPU is computed in float32 and rounded once, as in PyTorch. NumPy rounds after every step and adds up in
 float16, where 2048 + 1 is 2048: means and gradients of biases came out far too small. CuPy adds up in float32 by
@@ -20,7 +20,7 @@ HALF, _SINGLE = np.dtype("float16"), np.dtype("float32")
 
 
 def wide(x: Any) -> Any:
-    """An array of float16, or each of a tuple, as float32; anything else as it is.
+    """Convert float16 arrays, also those in a tuple, to float32. Anything else is returned as it is.
 
     >>> wide(np.ones(2, HALF)).dtype, wide(1.5)
     (dtype('float32'), 1.5)
@@ -33,7 +33,7 @@ def wide(x: Any) -> Any:
 
 
 def norm(x: Any, order: float = 2.0) -> Any:
-    """The norm of all elements as of one vector, a scalar; of float16 as float32, whose squares have room.
+    """The vector norm of all elements, a scalar. float16 is computed in float32, in which squares don't overflow.
 
     >>> norm(np.full((2, 2), 300, HALF))
     np.float32(600.0)
@@ -42,9 +42,9 @@ def norm(x: Any, order: float = 2.0) -> Any:
 
 
 def widened(node: Any, arrays: Sequence[Any]) -> Sequence[Any]:
-    """A node's inputs, those of float16 as float32; the same ones where there are none.
+    """Convert a node's float16 inputs to float32. Without such inputs, `arrays` itself is returned.
 
-    A number beside them is rounded to float16, as in PyTorch, unless the operation takes it `exact`.
+    Python numbers beside them are rounded to float16, as in PyTorch, unless the operation sets `exact`.
     """
     if node.narrow:
         return arrays
@@ -57,7 +57,7 @@ def widened(node: Any, arrays: Sequence[Any]) -> Sequence[Any]:
 
 
 def in_single(node: Any, arrays: Sequence[Any]) -> Any:
-    """What a node makes of inputs some of which are of float16: computed in float32 and rounded once.
+    """Compute a node's forward on float16 inputs: in float32, with one rounding at the end.
 
     >>> x = torch.ones(5000, 2, dtype=torch.half)
     >>> x.sum(0), x.array.sum(0).tolist()
@@ -65,7 +65,7 @@ def in_single(node: Any, arrays: Sequence[Any]) -> Any:
     """
     if node.may_share and not node.narrow:
         out = node.forward(*arrays)
-        if shares(out, arrays):  # a view, of which nothing is to be rounded
+        if shares(out, arrays):  # a view needs no rounding
             return out
     given = widened(node, arrays)
     out = node.forward(*given)
@@ -75,13 +75,13 @@ def in_single(node: Any, arrays: Sequence[Any]) -> Any:
 
 
 def shares(out: Any, arrays: Sequence[Any]) -> bool:
-    """Whether a result, or the first of several, is a view of an input: then there is nothing to round."""
+    """Whether a result, or the first of several, is a view of an input."""
     memory = backend.owner(out[0] if type(out) is tuple else out)
     return any(backend.is_array(x) and backend.owner(x) is memory for x in arrays)
 
 
 def by_forward(node: Any, out: Any, *arrays: Any) -> None:
-    """The `write` of an operation some of whose values are not those of the NumPy function that it answers for."""
+    """A `write` for operations whose forward differs from their NumPy function: compute forward, then copy."""
     result = node.forward(*(widened(node, arrays) if out.dtype == HALF else arrays))
     np.copyto(out, result, casting=casting(out, result))
 
@@ -91,13 +91,13 @@ def _rounded(x: Any) -> Any:
 
 
 def casting(out: Any, *arrays: Any) -> Any:
-    """NumPy's rule that is PyTorch's here, to whom integers with and without a sign are of one kind."""
+    """The casting rule of NumPy that PyTorch's corresponds to: PyTorch casts freely between signed and unsigned."""
     whole = out.dtype.kind == "u" and all(np.result_type(x).kind in "biu" for x in arrays)
     return "unsafe" if whole else "same_kind"
 
 
 def for_derivatives(node: Any, grad: Any, kept: Any) -> tuple[Any, Any]:
-    """A gradient and what was kept, as derivatives take them: complex gradients conjugate, float16 as float32."""
+    """Prepare a gradient and kept values for a derivative: conjugate complex gradients, convert float16 to float32."""
     kinds = node.dtype if type(node.dtype) is list else [node.dtype]
     if any(d.kind == "c" for d in kinds) and conjugates(node):
         grad = tuple(map(conjugate, grad)) if type(grad) is tuple else conjugate(grad)
@@ -107,11 +107,11 @@ def for_derivatives(node: Any, grad: Any, kept: Any) -> tuple[Any, Any]:
 
 
 def conjugates(node: Any) -> bool:
-    """Whether gradients of complex numbers have to be made PyTorch's: not its users' own, nor in a complex step."""
+    """Whether the engine conjugates a node's complex gradients: not of user-defined ones, nor in a complex step."""
     return node.conjugates and not state.current().holomorphic
 
 
 def conjugate(x: Any) -> Any:
-    """The conjugate, of a 0-d array an array; None is none."""
+    """The complex conjugate; None for None."""
     found = x if x is None else np.conjugate(x)
     return backend.as_array(found) if isinstance(found, np.generic) else found

@@ -1,4 +1,4 @@
-"""What PyTorch has called Tensors, and storages, of a dtype: FloatTensor, FloatStorage."""
+"""The dtypes' names in PyTorch's legacy classes: FloatTensor, FloatStorage, …"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""dtypes of PyTorch's that programs name, and NumPy has no arrays of."""
+"""PyTorch's dtypes that NumPy doesn't have: they exist as names, for comparisons in programs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from . import dtype
 
 
 class unheld(dtype):
-    """A dtype of PyTorch's that programs name and NumPy has no arrays of: it is refused where one is to be made.
+    """A dtype of PyTorch's that NumPy doesn't have. Making a Tensor of it raises TypeError.
 
-    Only a Tensor without elements can be made of it, which libraries do to ask for its element's size.
+    The exception is a Tensor without elements, which libraries make to ask for the size of an element.
 
     >>> torch.bfloat16, torch.bfloat16 == torch.float32, torch.bfloat16.is_floating_point
     (torch.bfloat16, False, True)
@@ -32,7 +32,7 @@ class unheld(dtype):
     ) -> None:
         self.name, self.itemsize = name, itemsize  # type: ignore[misc]
         self.limits = largest, 2.0**-digits, smallest, resolution  # for finfo
-        self.without_values = np.dtype([(name, f"V{itemsize}")])  # what an empty array is of: nothing computes on it
+        self.without_values = np.dtype([(name, f"V{itemsize}")])  # of empty arrays: NumPy can't compute with it
         dtypes.learn(self.without_values, self)
 
     is_floating_point, is_complex, is_signed = True, False, True
@@ -55,7 +55,7 @@ class unheld(dtype):
 
 
 class unheld_complex(unheld):
-    """Two float16 a number: named, and not held.
+    """complex32, two float16 a number, which NumPy doesn't have.
 
     >>> torch.complex32.is_complex, torch.complex32.itemsize, torch.complex32.to_real()
     (True, 4, torch.float16)

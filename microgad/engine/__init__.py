@@ -1,4 +1,4 @@
-"""The walk over the tape from the newest node to the oldest. It knows nodes, and no operation."""
+"""The backward pass: a walk over the tape from the newest node to the oldest. It knows no particular operation."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ from ..state import State
 from . import leaves, versions
 from .hooks import LAST
 
-_FLOAT32 = np.dtype("float32")  # the most common one, known without asking for its kind
+_FLOAT32 = np.dtype("float32")  # the most common dtype: `is` is faster than asking for the kind
 
-
-# A node, the gradient that it has gathered so far, and whether that is a fresh array that nobody else reads or writes.
+# [node, its gradient so far, whether the engine owns that array, so that it may add to it in position]
 Pending = list[Any]
 
 
@@ -35,25 +34,25 @@ def run(
     retain_graph: bool = False,
     create_graph: bool = False,
 ) -> dict[int, Any]:
-    """Walk back from `roots` with the gradients `seeds` (Tensors under create_graph, else arrays).
+    """Run a backward pass from the nodes `roots` with the gradients `seeds`: Tensors under create_graph, else arrays.
 
-    Without targets, gradients end in the leaves' `.grad`. With targets nothing is stored: their gradients are given by
-    node number, and only nodes on a path to them are visited.
+    Without targets, the gradients are accumulated in the leaves' `.grad`. With targets, nothing is stored: only the
+    nodes on a path to a target are visited, and the targets' gradients are returned by node number.
     """
-    heap: list[float] = []  # negated numbers: the newest first; of leaves with hooks, their places
+    heap: list[float] = []  # negated positions, so that the newest node comes first
     pending: dict[float, Pending] = {}
     found: dict[int, Any] = {}
     ends = frozenset(node.number for node in targets or ())
     oldest = min(ends, default=0)
     ways = None if targets is None else _ways(roots, ends, oldest)
-    places = leaves.places(roots, oldest) if leaves.hooked else {}
+    positions = leaves.places(roots, oldest) if leaves.hooked else {}
     for node, seed in zip(roots, seeds, strict=True):
         if ways is None or node.number in ways:
-            if (place := places.get(node.number, node.number)) in pending:
-                _add(pending[place], seed, create_graph)
+            if (position := positions.get(node.number, node.number)) in pending:
+                _add(pending[position], seed, create_graph)
             else:
-                heappush(heap, -place)
-                pending[place] = [node, seed, False]
+                heappush(heap, -position)
+                pending[position] = [node, seed, False]
 
     outer = state.current()
     observer = outer.observer
@@ -79,7 +78,7 @@ def run(
                 if ways is None or parent.number in ways:
                     _gather(heap, pending, parent, node.index, grad)
                 continue
-            if type(grad) is list:  # a node of several results: those that nobody used have gradient zero
+            if type(grad) is list:  # a node with several results, of which some may be unused
                 grad = with_zeros(node, grad) if node.materializes and node.plan.fills else tuple(grad)
             onward = edges if ways is None else ways[node.number]
             if not onward:
@@ -98,16 +97,16 @@ def run(
                 except Apart as apart:
                     gradients = apart.derivatives(node, grad, onward, derive)
             if observer is not None:
-                observer.backward(node, list(gradients))  # what it keeps of them isn't written to
+                observer.backward(node, list(gradients))  # it may keep them: its references prevent writes in place
             for i, g in enumerate(gradients):
                 edge = onward[i]
                 if g is not None and edge is not None:
                     g, owned = _fit(node, i, g, create_graph)
-                    if (place := places.get(edge.number, edge.number) if places else edge.number) in pending:
-                        _add(pending[place], g, create_graph)
+                    if (position := positions.get(edge.number, edge.number) if positions else edge.number) in pending:
+                        _add(pending[position], g, create_graph)
                     else:
-                        heappush(heap, -place)
-                        pending[place] = [edge, g, owned]
+                        heappush(heap, -position)
+                        pending[position] = [edge, g, owned]
             if not retain_graph:
                 free(node)
     except MemoryError as error:
@@ -120,7 +119,7 @@ def run(
 
 
 def _add(waiting: Pending, grad: Any, create_graph: bool) -> None:
-    if waiting[2] and not create_graph and not isinstance(grad, Stand):  # of slices, which may have it in common
+    if waiting[2] and not create_graph and not isinstance(grad, Stand):  # vmap's slices may share the array
         waiting[1] += grad
     else:
         waiting[1:] = _sum(waiting[1], grad), True
@@ -128,14 +127,14 @@ def _add(waiting: Pending, grad: Any, create_graph: bool) -> None:
 
 def _sum(a: Any, b: Any) -> Any:
     total = a + b
-    return backend.as_array(total) if isinstance(total, np.generic) else total  # of 0-d arrays
+    return backend.as_array(total) if isinstance(total, np.generic) else total  # NumPy adds 0-d arrays to a scalar
 
 
 def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_graph: bool) -> list[Any]:
-    """The gradients of a node's inputs, None for those whose edge isn't among those that lead onward.
+    """Compute the gradients of a node's inputs; None for each input whose entry in `onward` is None.
 
-    Derivatives are written as of real numbers, or holomorphic functions: grad · f'. PyTorch's gradient of a complex
-    number points uphill, grad · conj(f'), which is conj(conj(grad) · f').
+    Derivatives are written for real numbers and holomorphic functions: grad · f'. PyTorch's convention for complex
+    numbers, the direction of steepest ascent, is grad · conj(f') = conj(conj(grad) · f').
     """
     kept = node.kept
     if kept is None:
@@ -167,7 +166,7 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
     else:
         for i, derivative, positions in plan.derivatives:
             if onward[i] is not None:
-                # Where one value or none is read, by position: f(*values) takes as long as a small product.
+                # f(*values) costs as much as the product of two small arrays, so the common cases avoid it.
                 if not positions:
                     gradients[i] = derivative(node, grad)
                 elif len(positions) == 1:
@@ -192,7 +191,7 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
 
 
 def free(node: Function) -> None:
-    """Let go of what a node kept, and of the arrays among its settings; its edges and its facts stay, to be drawn."""
+    """Release a node's kept values and the arrays among its settings. Edges and shapes stay, for drawing the graph."""
     if node.kept or isinstance(node.kept, Packed):
         node.kept, node.seen = None, ()
     if node.has_settings:
@@ -203,7 +202,7 @@ def free(node: Function) -> None:
 
 
 def _fit(node: Function, i: int, g: Any, create_graph: bool) -> tuple[Any, bool]:
-    """A gradient in its input's shape and dtype, and whether the array is nobody else's."""
+    """Convert a gradient to its input's shape and dtype; also tell whether the engine alone refers to the array."""
     edge = node.edges[i]
     if g.shape != edge.shape:
         if not stretches(edge.shape, g.shape) or (g.shape != node.shape and not node.broadcasts):
@@ -222,32 +221,32 @@ def _fit(node: Function, i: int, g: Any, create_graph: bool) -> tuple[Any, bool]
         g = g.gradient_for(g, edge) if isinstance(g, Stand) else backend.as_array(g)
     if g.dtype is not edge.dtype and g.dtype != edge.dtype:
         g = (g.real if g.dtype.kind == "c" and edge.dtype.kind != "c" else g).astype(edge.dtype)
-    # The gradient that came in, what was kept, settings, a user's constant and a sibling's gradient have other holders.
+    # The incoming gradient, kept values, settings, user's constants and other inputs' gradients have more references.
     owned = getrefcount(g) <= SOLE and (g.base is None or alone(g))
     return g, owned
 
 
 def stretches(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
-    """Whether arrays of a shape broadcast to another."""
+    """Whether an array of shape `shape` broadcasts to the shape `to`."""
     return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape[::-1], to[::-1], strict=False))
 
 
 def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
-    """Undo broadcasting: sum over the axes along which `shape` was stretched."""
+    """Undo broadcasting: sum `g` over the axes that broadcasting added to `shape` or stretched."""
     lead = g.ndim - len(shape)
     axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1 and g.shape[i + lead] != 1)
     return (g.sum(axes) if axes else g).reshape(shape)
 
 
 def accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
-    """Add to a leaf's `.grad`. The first gradient becomes it without a copy, if `owned` and laid out like the leaf."""
+    """Add to a leaf's `.grad`. The first gradient isn't copied if it is `owned` and has the leaf's strides."""
     tensor = leaf.tensor()
-    if tensor is None or tensor.node is None:  # gone, or wanting no gradient any more
+    if tensor is None or tensor.node is None:  # it was deleted, or no longer requires grad
         return
     if leaf.hooks:
         grad, owned = leaves.seen(leaf, grad, start=LAST), False
-    if create_graph:  # the leaf's own as well: to clip one gradient must not clip those that are the same
-        held = tensor.__dict__.get("grad")  # `.grad` itself checks what is assigned
+    if create_graph:  # copied, since other leaves may have the same gradient, and clipping one must not clip the others
+        held = tensor.__dict__.get("grad")  # the property `.grad` would check what is assigned
         tensor.__dict__["grad"] = np.copy(grad) if held is None else held + grad
     else:
         with leaves.adding:
@@ -255,7 +254,7 @@ def accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
             if held is None:
                 fits = owned and grad.strides == tensor.array.strides
                 tensor.__dict__["grad"] = function.Tensor._made(grad if fits else copied_like(tensor.array, grad))
-            elif held.node is not None:  # a constant is added: its derivatives stay
+            elif held.node is not None:  # from an earlier create_graph pass: adding a constant keeps its derivatives
                 tensor.__dict__["grad"] = function.Tensor._made(_sum(held.array, grad), held.node)
             else:
                 held.array += grad
@@ -265,24 +264,27 @@ def accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
 
 
 def _gather(heap: list[float], pending: dict[float, Pending], parent: Function, index: int, grad: Any) -> None:
-    """Put the gradient of one of several results at its place."""
+    """Store the gradient of result `index` of a node with several results."""
     waiting = pending.get(parent.number)
     if waiting is None:
         heappush(heap, -parent.number)
         waiting = pending[parent.number] = [parent, [None] * len(parent.shape), False]
-    held = waiting[1][index]  # from another Output of the same result, which a derivative read
+    held = waiting[1][index]  # another Output of the same result has contributed: see Function.result
     waiting[1][index] = grad if held is None else _sum(held, grad)
 
 
 def with_zeros(node: Function, grads: Sequence[Any]) -> tuple[Any, ...]:
-    """The gradients of several results, zeros for those that have none."""
+    """The gradients of several results, with zeros in place of None."""
     known = next(g for g in grads if g is not None)
     facts = zip(grads, node.shape, node.dtype, strict=True)
     return tuple(np.zeros_like(known, shape=shape, dtype=dtype) if g is None else g for g, shape, dtype in facts)
 
 
 def _ways(roots: Sequence[Function], ends: frozenset[int], oldest: float) -> dict[int, Sequence[Function | None]]:
-    """For each node from which a path leads to an end, by number: its edges that are on one, None for the others."""
+    """Find the nodes from which a target in `ends` can be reached.
+
+    For each, by number: its edges, with None in place of those that lead to no target.
+    """
     reached = leaves.reached(roots, oldest)
     ways: dict[int, Sequence[Function | None]] = dict.fromkeys(ends, ())
     for number in sorted(reached):
@@ -293,7 +295,7 @@ def _ways(roots: Sequence[Function], ends: frozenset[int], oldest: float) -> dic
 
 
 def _as_tensors(node: Function, kept: list[Any]) -> list[Any]:
-    """What a node kept, each as a Tensor at its place in the graph; constants stay bare arrays."""
+    """A node's kept values as Tensors that are connected to the graph, for create_graph. Constants stay bare arrays."""
     made, plan = function.Tensor._made, node.plan
     tensors = [made(x, node.edges[i]) if backend.is_array(x) else x for i, x in zip(plan.inputs, kept, strict=False)]
     if plan.out:
@@ -305,9 +307,10 @@ def _as_tensors(node: Function, kept: list[Any]) -> list[Any]:
 
 
 def _derive_by_decomposition(node: Function, kept: list[Any], grad: Any, onward: Sequence[Any]) -> list[Any]:
-    """Derivatives of every order: the same operation in plain calls, from fresh copies of the inputs to its result.
+    """Differentiate the node's decomposition, which gives derivatives of every order.
 
-    Fresh, so that the derivatives are partial ones even where one Tensor comes in twice, or one depends on another.
+    Its inputs go through fresh Identity nodes, and the derivatives are taken with respect to those: so they are partial
+    derivatives even where one Tensor is two inputs, or one input depends on another.
     """
     decomposition, positions = node.plan.decomposition  # type: ignore[misc]
     made, kept = function.Tensor._made, list(kept)
@@ -331,7 +334,7 @@ def _derive_by_decomposition(node: Function, kept: list[Any], grad: Any, onward:
 
 
 class Identity(Function):
-    """The same values at a new place in the graph."""
+    """A new node with the same values."""
 
     may_share = True
 

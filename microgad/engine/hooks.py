@@ -1,24 +1,24 @@
-"""Hooks: what is called when something passes, until its handle is removed."""
+"""The handle of a registered hook."""
 
 from __future__ import annotations
 
 from itertools import count
 from typing import Any
 
-LAST = 1 << 62
+LAST = 1 << 62  # hooks of a higher class `last` have ids from last · LAST on, and so run after those of a lower one
 _ids = count()
 
 
 class RemovableHandle:
-    """Takes a hook away again: `handle.remove()`, or at the end of a `with` block."""
+    """Removes a hook: by `handle.remove()`, or at the end of a `with` block."""
 
     def __init__(self, hooks: dict[int, Any], hook: Any, last: int = 0) -> None:
         self.hooks = hooks
-        self.id = next(_ids) + last * LAST  # a gradient's hooks are called in the order of these
+        self.id = next(_ids) + last * LAST  # hooks run in the order of their ids
         hooks[self.id] = hook
 
     def remove(self) -> None:
-        """Take the hook away; a second time does nothing."""
+        """Remove the hook. A second call does nothing."""
         self.hooks.pop(self.id, None)
 
     def __enter__(self) -> RemovableHandle:

@@ -1,6 +1,6 @@
-"""Leaves whose gradients are looked at: each is given its gradient as soon as that is complete, as in PyTorch.
+"""Leaves and hooks in a backward pass: when a hooked leaf gets its gradient, and which functions to call then.
 
-And what is to be called when all are there.
+As in PyTorch, a leaf with hooks gets its gradient as soon as that is complete, and callbacks run when the pass ends.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from ..state.contexts import holding
 from ..state.inference import check_inference
 from .hooks import RemovableHandle
 
-hooked: WeakSet[Leaf] = WeakSet()  # that have, or had, a hook
-adding = RLock()  # of threads whose passes end at one leaf: each one's gradient counts
+hooked: WeakSet[Leaf] = WeakSet()  # leaves that have, or had, a hook
+adding = RLock()  # held while adding to `.grad`: several threads' passes may end at one leaf
 
 
 def hook(node: Function, fn: Callable[[Any], Any], last: int = 0) -> RemovableHandle:
-    """Call fn with the gradients that come to a node, after those that are less `last`."""
+    """Register `fn` to be called with the gradient that reaches `node`. Hooks with a higher `last` run later."""
     if type(node) is Leaf:
         hooked.add(node)
     node.hooks = node.hooks or {}
@@ -32,7 +32,7 @@ def hook(node: Function, fn: Callable[[Any], Any], last: int = 0) -> RemovableHa
 
 
 def renewed(tensor: Any) -> Leaf:
-    """The leaf of a Tensor whose array was replaced: its own, or where shape or dtype changed one with its hooks."""
+    """The leaf node of a Tensor whose array was replaced: a new one with the same hooks if shape or dtype changed."""
     leaf: Leaf = tensor.node
     if (leaf.shape, leaf.dtype) == (tensor.array.shape, tensor.array.dtype):
         return leaf
@@ -44,7 +44,11 @@ def renewed(tensor: Any) -> Leaf:
 
 
 def wanting(tensor: Any, wanted: bool) -> Leaf | None:
-    """The node of a leaf after requires_grad_(wanted): None, or the one it had before, which older graphs lead to."""
+    """The node of a leaf Tensor after `requires_grad_(wanted)`.
+
+    Switched off, it is None, and the Tensor remembers its Leaf. Switched on again, it is that same Leaf, so that graphs
+    recorded before still lead to the Tensor.
+    """
     if not wanted:
         if type(tensor.node) is Leaf:
             tensor.rested = tensor.node
@@ -55,7 +59,7 @@ def wanting(tensor: Any, wanted: bool) -> Leaf | None:
 
 
 def reached(roots: Sequence[Function | None], oldest: float) -> dict[int, Function]:
-    """The nodes that gradients flow to from roots, by their numbers, but for those before the `oldest`."""
+    """The nodes that can be reached from `roots`, by number, without those that are older than `oldest`."""
     found: dict[int, Function] = {}
     stack: list[Function | None] = list(roots)
     while stack:
@@ -67,9 +71,9 @@ def reached(roots: Sequence[Function | None], oldest: float) -> dict[int, Functi
 
 
 class Finals:
-    """What is to be called when the backward pass from `roots`, which begins here, has ended.
+    """A backward pass that is running, and the callbacks to run at its end.
 
-    It goes everywhere, or only to the nodes that `ways` has by their numbers.
+    It visits all nodes that can be reached from `roots`, or only those whose numbers are in `ways`.
     """
 
     __slots__ = ("queue", "roots", "token", "ways")
@@ -80,17 +84,17 @@ class Finals:
         self.token = _finals.set(self)
 
     def close(self) -> None:
-        """Take no more, and hold no graph: hooks may hold this, to know the pass by it."""
+        """End the pass, and release the graph: hooks may keep this object, to recognize the pass."""
         _finals.reset(self.token)
         self.roots, self.ways = (), {}
 
     def comes_to(self, numbers: Collection[int]) -> set[int]:
-        """Which of these nodes, by their numbers, the pass comes to."""
+        """Which of the nodes with these numbers the pass visits."""
         ways = reached(self.roots, min(numbers)) if self.ways is None else self.ways
         return ways.keys() & numbers
 
     def call(self) -> None:
-        """Call all of it, and what that adds."""
+        """Run the callbacks, including those that callbacks add."""
         if not self.queue:
             return
         with holding(_finals, self):
@@ -98,16 +102,17 @@ class Finals:
                 final()
 
 
-_finals: ContextVar[Finals | None] = ContextVar("finals", default=None)
-finals = _finals.get  # those of the innermost pass that is going on
+_finals: ContextVar[Finals | None] = ContextVar("microgad backward pass", default=None)
+finals = _finals.get  # the innermost running pass, None outside of any
 
 
 def places(roots: Sequence[Function], oldest: float) -> dict[int, float]:
-    """For hooked leaves, by number, where in the walk from `roots` they come: right after the last node that uses them.
+    """The positions of hooked leaves in the walk from `roots`, by node number.
 
-    A place is a node's number less a fraction, so that the engine's heap has the leaf after that node and before the
-    next: those of one node in the order of its inputs, or from the last to the first. Other leaves come when all nodes
-    are done, which nobody sees. Nodes before the `oldest` one that is asked for are nowhere in the walk.
+    Leaves are older than all nodes, so the engine would reach them at the end. A hooked leaf is to come right after the
+    oldest node that uses it. Its position is that node's number minus a fraction, which puts it before the next node in
+    the engine's heap. The leaves of one node come in the order of its inputs, or in reverse. Nodes older than `oldest`
+    aren't visited.
     """
     found: dict[int, float] = {}
     for number, node in reached(roots, oldest).items():
@@ -120,7 +125,7 @@ def places(roots: Sequence[Function], oldest: float) -> dict[int, float]:
 
 
 def called(hook: Callable[[Any], Any], grad: Any) -> Any:
-    """Call a hook with a gradient; slice after slice, where it looks at the values of a mapping's slices."""
+    """Call a hook with a gradient. Under vmap, a hook that asks for values is called for each slice by itself."""
     try:
         return hook(grad)
     except Apart:
@@ -128,7 +133,10 @@ def called(hook: Callable[[Any], Any], grad: Any) -> Any:
 
 
 def seen(node: Function, grad: Any, start: float = 0, stop: float = inf) -> Any:
-    """The gradient after the node's hooks with numbers from start to stop: a leaf's last ones wait for its sum."""
+    """Run the node's hooks whose ids are in [start, stop), and return the gradient as they leave it.
+
+    Those of a leaf from `LAST` on wait until its gradient is complete.
+    """
     Tensor = function.Tensor
     bare = not isinstance(grad, Tensor)
     grad = Tensor._made(grad) if bare else grad
@@ -146,7 +154,7 @@ def seen(node: Function, grad: Any, start: float = 0, stop: float = inf) -> Any:
 
 
 def accumulated(tensor: Any) -> None:
-    """Call the hooks that a leaf has for when its gradient is complete."""
+    """Run a leaf's post-accumulate-grad hooks."""
     for _, hook in sorted(tensor._post_accumulate_grad_hooks.items()):
         if (result := hook(tensor)) is not None and result is not tensor:
             raise errors.GraphError("Tensor post accumulate grad hooks should return None.")

@@ -1,4 +1,8 @@
-"""Counters of writes, one for all Tensors of one memory: a list of how many there were, and where some of them went."""
+"""Version counters, which find out whether a kept value was overwritten before backward read it.
+
+All Tensors on the same memory share one counter: a list of the number of writes so far, followed by the memory regions
+of the latest writes where those are remembered (for writes through `.data`).
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,12 @@ from ..backend import is_array
 from ..backend.placement import address
 from ..state.inference import count
 
-NOTED = 64  # writes of which it is known where they went: the last ones
-WORK = 10_000  # steps that NumPy may take to find whether strided arrays share an element
+NOTED = 64  # how many of the latest writes' regions are remembered
+WORK = 10_000  # how many steps NumPy may take to find out whether two strided arrays share an element
 
 
 class _Place:
-    """Where an array lies, as NumPy's array interface tells of it: no memory is kept alive, and none is read."""
+    """The memory region of an array, as an array interface: it doesn't keep the memory alive, and is never read."""
 
     def __init__(self, x: Any) -> None:
         facts = {"shape": x.shape, "strides": x.strides, "typestr": x.dtype.str, "data": (address(x), True)}
@@ -24,18 +28,19 @@ class _Place:
 
 
 def note(counter: list[Any], array: Any) -> None:
-    """Remember where the last write went."""
+    """Remember the region of the latest write, which went into `array`."""
     counter.append((count(counter), _Place(array)))
     del counter[1:-NOTED]
 
 
 def check(node: Any, counter: list[Any], then: int) -> None:
-    """Raise GraphError unless all writes since version `then` went through `.data`, and past what the node keeps.
+    """Raise GraphError if a value that `node` keeps may have been overwritten since version `then`.
 
-    PyTorch counts no write through `.data`, which programs use where they know what they do.
+    Writes through `.data` whose regions are disjoint from all kept values are allowed: PyTorch doesn't count writes
+    through `.data` at all.
     """
     since = [place for version, place in counter[1:] if version > then]
-    known = type(node.kept) is list and len(since) == counter[0] - then  # nothing of what a hook has packed
+    known = type(node.kept) is list and len(since) == counter[0] - then  # of values that hooks have packed, nothing is
     if not known or any(_meet(place, x) for place in since for x in node.kept):
         raise errors.GraphError(
             f"{errors.place(type(node).__name__, node.path)}: one of the values needed for gradient computation has "
@@ -45,10 +50,10 @@ def check(node: Any, counter: list[Any], then: int) -> None:
 
 
 def _meet(place: _Place, kept: Any) -> bool:
-    """Whether what lies there and what a node keeps may share an element."""
+    """Whether a kept value may share an element with a region."""
     if not is_array(kept):
-        return isinstance(kept, tuple)  # several results
+        return isinstance(kept, tuple)  # the results of a Function with several: assume so
     try:
         return bool(np.shares_memory(np.asarray(place), np.asarray(_Place(kept)), WORK))  # type: ignore[arg-type]
-    except RuntimeError:  # which takes too long to find
+    except RuntimeError:  # it would take more than WORK steps
         return True

@@ -1,7 +1,7 @@
-"""Exceptions, and the one place that words them.
+"""microgad's exceptions, and how they are worded.
 
-Each is also the built-in class that PyTorch or NumPy raises in the same place, so `except RuntimeError` written for
-PyTorch goes on working.
+Each class is also the built-in class that PyTorch or NumPy raises in the same place, so that `except RuntimeError`
+written for PyTorch still works.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class DtypeError(MicrogadError, RuntimeError, TypeError):
 
 
 class KindError(DtypeError, NotImplementedError):
-    """Operands of a dtype that the operation isn't made for."""
+    """A dtype for which the operation isn't implemented."""
 
 
 class DimError(MicrogadError, IndexError, ValueError):
@@ -36,11 +36,11 @@ class DimError(MicrogadError, IndexError, ValueError):
 
 
 class DeviceError(MicrogadError, RuntimeError, AssertionError):
-    """Arrays on different devices, or a device that is not there, where PyTorch may not be built for one."""
+    """Arrays on different devices, or a device that isn't available."""
 
 
 class GraphError(MicrogadError, RuntimeError):
-    """A backward pass that can't be right: freed or overwritten values, no path, a non-scalar without gradient."""
+    """A backward pass that can't be right: values freed or overwritten, no path, a non-scalar without gradient."""
 
 
 class ArgumentError(MicrogadError, RuntimeError, ValueError):
@@ -48,15 +48,15 @@ class ArgumentError(MicrogadError, RuntimeError, ValueError):
 
 
 class CallError(MicrogadError, AssertionError, RuntimeError, ValueError):
-    """Arguments that contradict each other, where PyTorch asserts that they don't."""
+    """Arguments that contradict each other, for which PyTorch has an assertion."""
 
 
 class UnsupportedError(MicrogadError, NotImplementedError):
-    """What the operation does for other arguments, but not for these."""
+    """Arguments that the operation doesn't support."""
 
 
 class NoMemoryError(MicrogadError, RuntimeError, MemoryError):
-    """More memory than there is."""
+    """Out of memory."""
 
 
 class LinAlgError(MicrogadError, RuntimeError, np.linalg.LinAlgError):
@@ -76,12 +76,12 @@ _REWORDED = (
 
 
 def place(op: str, path: str) -> str:
-    """Say `Conv2d (features.0)`: an operation and the module that it was called in."""
+    """An operation and the path of the module that called it: `Conv2d (features.0)`."""
     return f"{op} ({path})" if path else op
 
 
 def no_memory(error: MemoryError) -> str:
-    """What was too much, after the words of PyTorch's by which programs know that they are to try a smaller batch."""
+    """The message of a NoMemoryError. It begins in PyTorch's words, by which programs decide to try a smaller batch."""
     if type(error).__name__ == "OutOfMemoryError":  # CuPy's
         return f"CUDA out of memory. {error}"
     if not hasattr(error, "shape"):
@@ -94,9 +94,10 @@ def in_forward(
     error: Exception, op: str, path: str, names: tuple[str, ...], inputs: tuple[Any, ...],
     settings: dict[str, Any] | None = None,
 ) -> Exception:  # fmt: skip
-    """The error to raise in place of `error`, which `op`'s forward raised: op, module, rule, and every argument.
+    """The error to raise instead of `error`, which the forward of `op` raised.
 
-    Of settings those are named that are arrays on another device.
+    It names the operation, the module, the broken rule, every argument, and those settings that are arrays on another
+    device.
     """
     if len(names) < len(inputs):  # forward(self, *inputs)
         names = tuple(f"{names[-1]}[{i}]" for i in range(len(inputs)))
@@ -118,7 +119,7 @@ def in_forward(
 
 
 def _device(x: Any) -> str | None:
-    """Of Tensors and NumPy's arrays the name, of CuPy's the one that a Tensor has."""
+    """The device's name, as Tensors spell it; None for what isn't an array."""
     if not hasattr(x, "shape"):
         return None
     where: Any = getattr(x, "device", None)

@@ -1,11 +1,11 @@
-"""Why microgad lacks what PyTorch has, and what is nearest: read when somebody asks for a name that isn't there."""
+"""Names of PyTorch that microgad lacks: why, and what is nearest. Loaded when such a name is asked for."""
 
 from __future__ import annotations
 
 import functools
 from fnmatch import fnmatchcase
 
-# What is said -> names as `torch.` has them, with * for anything. The first that fits is told.
+# Reason -> patterns of names, as they follow `torch.`; * matches anything. The first match counts.
 REASONS = {
     "arrays are dense; index_add, gather and matmul do what sparse ones do": """
         *sparse* *ccol_indices* *crow_indices* *col_indices* *row_indices* Tensor.indices Tensor.values indices_copy
@@ -90,7 +90,7 @@ REASONS = {
 
 @functools.cache
 def reason(whole: str) -> str:
-    """Why there is no such name, and what is nearest; "" where nothing is known of it."""
+    """Why microgad lacks a name, and what is nearest; "" for an unknown name."""
     for said, patterns in REASONS.items():
         if any(fnmatchcase(whole, pattern) for pattern in patterns.split()):
             return said

@@ -1,4 +1,4 @@
-"""What is said of arguments that can't be right: those of another type, Tensors that are none, unfit gradients."""
+"""Errors for wrong arguments: of a wrong type, no Tensor where one is needed, gradients that don't fit."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from . import ArgumentError, DtypeError, GraphError, MicrogadError, NoMemoryErro
 
 
 class NoTensorError(MicrogadError, TypeError, AttributeError):
-    """An argument that is no Tensor and has to be. PyTorch's functions raise the one in C++, the other in Python."""
+    """An argument that must be a Tensor. PyTorch raises TypeError for it in C++, AttributeError in Python code."""
 
 
-# The types that are taken at once for what a signature annotates so; `_fits` knows of the others.
+# Annotation -> types that are accepted at once; `_fits` decides about all others.
 _TAKEN = {
     "bool": frozenset([bool]),
     "int": frozenset([int]),
@@ -28,24 +28,24 @@ _TAKEN = {
     "str": frozenset([str]),
     "Dtype": frozenset([type(None)]),
 }
-# What PyTorch reads in Python, for whether it is true, and requires_grad, which is checked where a Tensor is made.
+# Not checked: what PyTorch only tests for truth in Python code, and requires_grad, which is checked later.
 _ANY = frozenset(
     ("antialias", "center", "full", "inplace", "recompute_scale_factor", "reduce", "requires_grad", "return_indices",
      "size_average", "swap")
 )  # fmt: skip
 
-# What signatures call whole numbers, one or several.
+# Annotations of integers, single or several.
 _WHOLE = frozenset(("int", "Size", "Sizes", "Sequence[int]", "int | Sequence[int]", "Dim", "Dims"))
 
 
 def kinds(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[str, Any]], None] | None:
-    """A check that a call's numbers, truth values and strings are of the types that the function's signature has.
+    """Make a check of a call's argument types against the annotations of `function`: numbers, bools and strings.
 
-    It raises TypeError where PyTorch's bindings do: for "a", 1.5 or True in the place of an int, for 1 in a bool's.
-    None where there is nothing to check.
+    The check raises TypeError where PyTorch's bindings do: for "a", 1.5 or True where an int is expected, for 1 where a
+    bool is. Returns None if there is nothing to check.
     """
     if function is not inspect.unwrap(function):
-        return None  # what it wraps has the check
+        return None  # the wrapped function has a check of its own
     wanted = {}
     for name, said in function.__annotations__.items():
         kind = said.removesuffix(" | None") if isinstance(said, str) else ""
@@ -69,11 +69,11 @@ def kinds(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[str, 
 
 
 def _fits(value: Any, kind: str) -> bool:
-    """Whether it is taken for one of that kind: NumPy's numbers, and Tensors without dimensions or gradient."""
+    """Whether a value is accepted for an annotation: also NumPy's numbers, and 0-d Tensors off the graph."""
     if kind == "str":
         return isinstance(value, str)
     if kind == "Dtype":
-        return isinstance(value, (type, np.dtype)) or hasattr(type(value), "to_complex")  # a dtype here, held or not
+        return isinstance(value, (type, np.dtype)) or hasattr(type(value), "to_complex")  # microgad's dtypes have it
     if kind == "bool" or isinstance(value, (bool, np.bool_)):
         return False
     if kind in ("float", "complex") and hasattr(value, "array"):
@@ -93,7 +93,7 @@ def _mistyped(function: Callable[..., Any], where: str, kind: str, value: Any) -
 
 
 def boolean(op: str, **given: Any) -> None:
-    """Raise TypeError of anything but a bool, where PyTorch's bindings do: 1, None, NumPy's bools, Tensors."""
+    """Raise TypeError for an argument that isn't a bool. PyTorch's bindings refuse 1, None and NumPy's bools."""
     for name, value in given.items():
         if type(value) is not bool:
             raise DtypeError(f"{op}(): argument '{name}' must be bool, not {type(value).__name__}")
@@ -103,10 +103,11 @@ UNFIT = (AttributeError, MemoryError, OverflowError, MicrogadError, TypeError, V
 
 
 def refuse(public: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: Any) -> Any:
-    """Raise what PyTorch raises where a call met one of `UNFIT`: that, or something else.
+    """Raise the error that PyTorch raises for a call that failed with one of `UNFIT`: the same, or a better one.
 
-    PyTorch looks at the types of all arguments first. Here that is done afterwards: calls that are right pay nothing.
-    So it gives the call's result after all where an argument's class has a __torch_function__: see `overriding.doors`.
+    PyTorch checks the types of all arguments first. Here they are checked after a failure, so that correct calls cost
+    nothing. If an argument's class has a __torch_function__, that makes the call now, and its result is returned: see
+    `overriding.doors`.
     """
     if not sys._getframe(2).f_globals.get("__name__", "").startswith("microgad."):
         doors = importlib.import_module("microgad.overriding.doors")  # a room above, loaded here
@@ -132,7 +133,7 @@ def _unfit(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
 
 
 def _of_wrong_type(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exception | None:
-    """The error for the first argument that can't be what the signature says of it: a Tensor, or whole numbers."""
+    """The error for the first argument that isn't a Tensor or an integer although the signature says so, or None."""
     said = inspect.unwrap(function).__annotations__
     op = function.__name__.replace("_call", "_")
     for name, place, value in _named(function, args, kwargs):
@@ -147,7 +148,7 @@ def _of_wrong_type(function: Callable[..., Any], args: tuple[Any, ...], kwargs: 
 
 
 def _whole(value: Any) -> bool:
-    """Whether it is an int, or several; None may stand for one that is as it was."""
+    """Whether a value is an int or a list of ints, in which None is allowed."""
     try:
         for item in value if isinstance(value, (list, tuple)) else (value,):
             if item is not None:
@@ -160,9 +161,9 @@ def _whole(value: Any) -> bool:
 def no_tensor(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: AttributeError
 ) -> Exception:
-    """The error to raise where a call failed for want of an attribute: NoTensorError, if an argument lacks it.
+    """The error for a call that failed with an AttributeError: NoTensorError if an argument lacks the attribute.
 
-    So calls with Tensors pay nothing for the check. What was no argument, or is a Tensor, keeps its AttributeError.
+    So calls with Tensors pay nothing for a check. The AttributeError stays if the object is a Tensor, or no argument.
     """
     lacking = error.obj
     if error.name is None or hasattr(lacking, "array"):
@@ -183,7 +184,7 @@ def no_tensor(
 def _named(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Iterator[tuple[str, str, Any]]:
-    """Name, place and value of each argument; all that `*tensors` takes goes by that name."""
+    """Name, position (as text) and value of each argument; those of `*tensors` have its name."""
     code = inspect.unwrap(function).__code__
     own, count = code.co_varnames, code.co_argcount
     rest = own[count + code.co_kwonlyargcount] if code.co_flags & inspect.CO_VARARGS else ""
@@ -194,7 +195,7 @@ def _named(
 
 
 def unused(i: int, shape: tuple[int, ...]) -> GraphError:
-    """What to say of an input of `grad` that the outputs don't depend on."""
+    """The error for an input of `grad` on which the outputs don't depend."""
     return GraphError(
         f"grad: inputs[{i}] of shape {shape} appears to not have been used in the graph. "
         "Set allow_unused=True if its gradient may be None"
@@ -202,7 +203,7 @@ def unused(i: int, shape: tuple[int, ...]) -> GraphError:
 
 
 def no_gradient(i: int, shape: tuple[int, ...], dtype: Any) -> GraphError:
-    """What to say of an output that isn't a scalar, and for which no gradient is given."""
+    """The error for an output that isn't a scalar and for which no gradient is given."""
     return GraphError(
         f"grad can be implicitly created only for {'real ' * (dtype.kind == 'c')}scalar outputs, but "
         f"element {i} has shape {shape} and dtype {dtype}: reduce it, or give its gradient"
@@ -210,7 +211,7 @@ def no_gradient(i: int, shape: tuple[int, ...], dtype: Any) -> GraphError:
 
 
 def unfit_gradient(i: int, grad: Any, shape: tuple[int, ...], dtype: Any) -> Exception:
-    """The error for a gradient that can't be that of the i-th result, of this shape and dtype."""
+    """The error for a gradient that doesn't fit output i, which has this shape and dtype."""
     if not hasattr(grad, "array"):
         return DtypeError(f"gradients can be either Tensors or None, but got {type(grad).__name__}")
     if grad.array.shape != shape:
@@ -224,7 +225,7 @@ def unfit_gradient(i: int, grad: Any, shape: tuple[int, ...], dtype: Any) -> Exc
 
 
 def old_gradients(grad_tensors: Any, grad_variables: Any) -> Any:
-    """The gradients for `backward` under the name that they had before version 0.4."""
+    """The gradients for `backward` where they are given by their name before PyTorch 0.4, `grad_variables`."""
     warnings.warn("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=3)
     if grad_tensors is not None:
         raise ArgumentError("backward: both grad_tensors and grad_variables were given; use grad_tensors")
@@ -232,7 +233,7 @@ def old_gradients(grad_tensors: Any, grad_variables: Any) -> Any:
 
 
 def check_grad(inputs: tuple[Any, ...], only_inputs: bool, materialize_grads: bool, allow_unused: bool | None) -> None:
-    """Refuse what `grad` can't be called with, and warn of what has no effect."""
+    """Check the less usual arguments of `grad`: raise for wrong ones, warn of those without effect."""
     operator.index(materialize_grads), operator.index(False if allow_unused is None else allow_unused)
     if not only_inputs:
         said = "only_inputs argument is deprecated and is ignored now (defaults to True); `backward` adds to .grad"

@@ -1,4 +1,4 @@
-"""What a program is told once: that something it asked for has no effect. And what it isn't told."""
+"""Warnings: raised at the program's line, once or each time; and NumPy's, which are silenced as PyTorch is silent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 import warnings
 from typing import Any
 
-# What NumPy says of the logarithm of 0, of ∞ - ∞, of a float that is too large for a cast.
+# NumPy's warnings of the logarithm of 0, of ∞ - ∞, of a float that is too large for a cast.
 OF_NUMBERS = "(divide by zero|overflow|underflow|invalid value) encountered"
 TO_SCALAR = (
     "Converting a tensor with requires_grad=True to a scalar takes it off the graph without a word: tensor.detach() or "
@@ -14,19 +14,19 @@ TO_SCALAR = (
 )
 
 
-heard: set[str] = set()  # what was said once
-always = False  # set_warn_always: it is said every time
+heard: set[str] = set()  # the warnings given so far
+always = False  # set by set_warn_always: give them every time
 
 
 def once(said: str) -> None:
-    """Warn of it, the first time only."""
+    """Give a warning the first time only."""
     if always or said not in heard:
         warn(said)
         heard.add(said)
 
 
 def warn(said: str, category: type[Warning] = UserWarning) -> None:
-    """Warn of it at the line outside of microgad that led to it, by however many of our functions."""
+    """Give a warning at the innermost line outside of microgad on the call stack."""
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("microgad."):
         frame, level = frame.f_back, level + 1
@@ -34,11 +34,11 @@ def warn(said: str, category: type[Warning] = UserWarning) -> None:
 
 
 def quiet_numbers() -> None:
-    """Let microgad's arithmetic give ∞ and NaN without NumPy's warnings, as PyTorch's does.
+    """Silence NumPy's warnings of ∞ and NaN in microgad's own arithmetic, since PyTorch gives none.
 
-    It is a filter of `warnings`, and so costs nothing where there is nothing to warn of. It stays the first one: a
-    program that makes warnings errors, or wants to see each, hears no more than with PyTorch. NumPy warns of what a
-    program computes with NumPy itself as before. Under `np.errstate(all="raise")`, operations raise.
+    This is done by a filter of `warnings`, which costs nothing as long as there is no warning. It stays the first
+    filter, so that it also works in programs that turn warnings into errors or show all of them. NumPy still warns of
+    what a program computes with NumPy itself, and under `np.errstate(all="raise")` operations raise.
     """
     if isinstance(warnings.filters, _BehindOurs):
         return
@@ -49,10 +49,10 @@ def quiet_numbers() -> None:
 
 
 class _BehindOurs(list[Any]):
-    """The filters of `warnings`: what comes later is put behind the first, in the copies of `catch_warnings` too."""
+    """A list of warning filters whose first one stays first, also in the copies that `catch_warnings` makes."""
 
     def insert(self, index: Any, item: Any) -> None:
-        """As a list's, but not before the first."""
+        """Insert an item, but not before the first."""
         super().insert(index or 1, item)
 
     def __getitem__(self, index: Any) -> Any:
@@ -60,13 +60,13 @@ class _BehindOurs(list[Any]):
         return _BehindOurs(found) if index == slice(None) else found
 
     def __setitem__(self, index: Any, items: Any) -> None:
-        super().__setitem__(slice(1, None) if index == slice(None) else index, items)  # of `warnings.resetwarnings`
+        super().__setitem__(slice(1, None) if index == slice(None) else index, items)  # [:] by warnings.resetwarnings
 
 
 class _CalledByMicrogad:
-    """In the place of a pattern of modules: the module may be NumPy's, where microgad has called it."""
+    """A filter's module pattern that also matches modules of NumPy where microgad is the caller."""
 
-    pattern = r"microgad\."  # for who hands the filters on to other threads and processes: scikit-learn
+    pattern = r"microgad\."  # scikit-learn reads it, to pass the filters on to other threads and processes
 
     def match(self, module: str) -> bool:
         frame = sys._getframe(1)

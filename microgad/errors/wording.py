@@ -1,11 +1,11 @@
-"""How errors are worded: what NumPy and CuPy say is wrong in PyTorch's words."""
+"""NumPy's and CuPy's error messages in PyTorch's words, and other helpers for messages."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 
-# How theirs begin -> PyTorch's, which programs and people know.
+# The beginning of NumPy's or CuPy's message -> PyTorch's, which programs and people know.
 _WORDS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (
         r"(?:operands could not be broadcast together|shape mismatch: objects cannot be broadcast)(.*)",
@@ -38,7 +38,7 @@ _WORDS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
 
 
 def in_torchs_words(rule: str) -> str:
-    """What is wrong in PyTorch's words, where NumPy has others and they are known."""
+    """NumPy's message in PyTorch's words, or unchanged if it isn't known."""
     return next((words(match) for pattern, words in _WORDS if (match := re.match(pattern, rule))), rule)
 
 
@@ -47,7 +47,10 @@ def _listed(sizes: str) -> str:
 
 
 def _apart(said: str) -> str:
-    """Of "(3,4) (2,)", or what broadcasting makes of matrices: "(2,3,4)->(2,newaxis) (5,4,1)->(5,newaxis)"."""
+    """PyTorch's message for shapes that don't broadcast, as NumPy lists them: "(3,4) (2,)".
+
+    For matrix products NumPy also tells how it aligned them: "(2,3,4)->(2,newaxis) (5,4,1)->(5,newaxis)".
+    """
     shapes = [[*map(int, re.findall(r"\d+", part))] for part in re.findall(r"\(([^()]*)\)(?!->)", said)]
     both = shapes[0]
     for shape in shapes[1:]:
@@ -61,10 +64,10 @@ def _apart(said: str) -> str:
 
 
 def mismatch(a: int, b: int, dim: int) -> str:
-    """Say which sizes don't broadcast."""
+    """PyTorch's message for two sizes that don't broadcast."""
     return f"The size of tensor a ({a}) must match the size of tensor b ({b}) at non-singleton dimension {dim}"
 
 
 def plural(count: int, noun: str) -> str:
-    """Say `1 channel`, `3 channels`."""
+    """A count with its noun: `1 channel`, `3 channels`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

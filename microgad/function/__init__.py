@@ -1,4 +1,4 @@
-"""Function: one node of the tape. What a derivative reads, and so what a node keeps, is its signature."""
+"""Function: an operation, and a node of the tape. The signatures of its derivatives say what a node keeps."""
 
 from __future__ import annotations
 
@@ -20,30 +20,31 @@ from ..state import State, current, inference
 from .plan import Plan, parameters, read_signatures
 
 _SCALARS = frozenset((float, int, bool, complex))
-_PLAIN = _SCALARS | {type(None), ndarray}  # inputs that stay what they are
-_FLOAT32 = np.dtype("float32")  # the most common one, known without asking for its kind
-numbers = count()  # nodes are numbered as the tape grows: the engine's order
+_PLAIN = _SCALARS | {type(None), ndarray}  # types of inputs that need no conversion
+_FLOAT32 = np.dtype("float32")  # the most common dtype: `is` is faster than asking for the kind
+numbers = count()  # numbers nodes in the order of creation, which is the order that the engine walks back
 _new = object.__new__
 
 
-Tensor: Any = ()  # the class of that name, once tensor.py has registered it; nothing is an instance of ()
-_OF_ONE: Any = np.generic  # what settings are numbers of: this or a Tensor
+Tensor: Any = ()  # the class, once tensor.py has registered it; until then nothing is an instance of ()
+_SCALAR_SETTING: Any = np.generic  # types that a setting is converted from to a Python number: this one and Tensor
 
 
 def register_tensor(cls: type) -> None:
-    """Name the class that `apply` unwraps and makes: the one link from here up to tensor.py."""
-    global Tensor, _OF_ONE
-    Tensor, _OF_ONE = cls, (np.generic, cls)
+    """Tell this module the Tensor class, which `apply` unwraps and creates: the one link from here up to tensor.py."""
+    global Tensor, _SCALAR_SETTING
+    Tensor, _SCALAR_SETTING = cls, (np.generic, cls)
 
 
 class Function:
-    """An operation, and a node of the tape when it is recorded: its settings are its attributes.
+    """An operation. An instance is one call of it: a node of the tape, with the settings of the call as attributes.
 
-    A subclass has `forward(self, x, ...)` and for each input a `grad_x(self, grad, ...)` whose further parameters name
-    what it reads: inputs, `out`, or what forward computed on the way (`self.winner = ...`). That, and nothing else, is
-    kept. Derivatives that share work are one `backward(self, grad, ...)` returning a gradient an input; `self.needs`
-    says which are wanted. `forward(self, *inputs)` goes with `grad_inputs(self, grad, ...)`. Bodies are plain NumPy:
-    on arrays they compute, on Tensors (under create_graph) they record.
+    A subclass defines `forward(self, x, ...)` and, for each input, `grad_x(self, grad, ...)`. The parameters after
+    `grad` name what the derivative reads: inputs, the result `out`, or what forward computed on the way
+    (`self.winner = ...`). A node keeps exactly that for backward. Derivatives that share work are written as one
+    `backward(self, grad, ...)`, which returns one gradient for each input; `self.needs` says which are wanted. A
+    `forward(self, *inputs)` goes with `grad_inputs(self, grad, ...)`. All bodies are plain NumPy: given arrays they
+    compute, given Tensors (under create_graph) they record new nodes.
 
     >>> import microgad, numpy as np
     >>> class Cube(microgad.Function):
@@ -54,23 +55,23 @@ class Function:
     (tensor(12.),)
     """
 
-    symbol: ClassVar[str] = ""  # how pictures show it; the class's name where empty
-    numpy: ClassVar[Any] = None  # the NumPy function that it answers for on Tensors
-    promote: ClassVar[Any] = None  # brings operands to a common dtype
-    broadcasts: ClassVar[bool] = False  # whether a gradient may have more than the input's shape (matmul's batch axes)
-    may_share: ClassVar[bool] = False  # whether the result may be a view of the first input; of several see `Split`
-    materializes: ClassVar[bool] = True  # whether gradients of results that nobody used are zeros, or None
-    last_first: ClassVar[bool] = False  # whether leaves with hooks get their gradients from the last input to the first
-    flat: ClassVar[type[Function] | None] = None  # joins a derivative to the input, by which it changes not at all
-    conjugates: ClassVar[bool] = True  # whether the engine makes PyTorch's complex gradients of its derivatives
-    has_settings: ClassVar[bool] = False  # whether a node of it has been given any
-    shaped: ClassVar[bool] = False  # whether the input's shape is one of them: `x_shape`
-    exact: ClassVar[bool] = False  # whether a number beside float16 is not rounded to it first
-    elementwise: ClassVar[bool] = False  # whether the result lies in memory as PyTorch's of several operands does
-    narrow: ClassVar[bool] = False  # whether float16 is computed as such, and not in float32
-    constants: ClassVar[tuple[str, ...]] = ()  # intermediates that don't depend on the inputs' values: masks, indices
+    symbol: ClassVar[str] = ""  # the label in pictures; empty: the class's name
+    numpy: ClassVar[Any] = None  # the NumPy function that calls this operation when it is given Tensors
+    promote: ClassVar[Any] = None  # converts the operands to a common dtype
+    broadcasts: ClassVar[bool] = False  # whether a gradient may have more axes than its input (matmul's batch axes)
+    may_share: ClassVar[bool] = False  # whether the result may be a view of the first input; several results: see Split
+    materializes: ClassVar[bool] = True  # whether an unused result has the gradient zeros (True) or None
+    last_first: ClassVar[bool] = False  # whether the hooks of its leaf inputs run from the last input to the first
+    flat: ClassVar[type[Function] | None] = None  # records that a derivative depends on the input with slope zero
+    conjugates: ClassVar[bool] = True  # whether the engine conjugates complex gradients, as PyTorch's convention asks
+    has_settings: ClassVar[bool] = False  # whether any node of this class has been given settings
+    shaped: ClassVar[bool] = False  # whether the input's shape is passed as the setting `x_shape`
+    exact: ClassVar[bool] = False  # whether a Python number stays unrounded beside a float16 array
+    elementwise: ClassVar[bool] = False  # whether the result's memory layout follows the operands', as in PyTorch
+    narrow: ClassVar[bool] = False  # whether float16 is computed in float16; otherwise it is computed in float32
+    constants: ClassVar[tuple[str, ...]] = ()  # intermediates independent of the inputs' values: masks, indices
 
-    # Worked out when the class is defined:
+    # Derived from the methods' signatures when the class is defined, see plan.py:
     inputs: ClassVar[tuple[str, ...]] = ()
     variadic: ClassVar[bool] = False
     computed: ClassVar[tuple[str, ...]] = ()
@@ -78,27 +79,27 @@ class Function:
     joint: ClassVar[Callable[..., Any] | None] = None
     decomposed: ClassVar[Callable[..., Any] | None] = None
     differentiable: ClassVar[bool] = False
-    plans: ClassVar[dict[Any, Plan]] = {}  # by a bit for each input that wants a gradient
+    plans: ClassVar[dict[Any, Plan]] = {}  # the key has one bit for each input that wants a gradient
 
     __slots__ = (
         "__dict__", "__weakref__", "called", "dtype", "edges", "given", "hooks", "kept", "needs", "number", "path",
         "plan", "results", "seen", "shape",
     )  # fmt: skip
-    called: str  # PyTorch's name of it, where that follows from neither class nor settings: see naming.py
-    number: int  # its place on the tape
-    edges: list[Any]  # for each input the node that made it, None where no gradient is wanted
-    given: int  # a bit for each input that was a Tensor, where not all are known to have been
-    kept: Any  # a list of what the plan keeps, () where that is nothing, None once freed
-    seen: Any  # version counters of what is kept, each followed by the version that was kept
-    shape: Any  # of the result; a list of them where there are several
-    dtype: Any
-    path: str  # of the module that called it
+    called: str  # PyTorch's name for the node, where class and settings don't determine it: see naming.py
+    number: int  # the position on the tape
+    edges: list[Any]  # for each input the node that made it; None where no gradient is wanted
+    given: int  # one bit for each input that was a Tensor; not set where all inputs were
+    kept: Any  # the values kept for backward: a list, () where nothing is kept, None once freed
+    seen: Any  # for each kept Tensor its version counter, followed by the version at which it was kept
+    shape: Any  # of the result; a list of shapes where there are several results
+    dtype: Any  # likewise
+    path: str  # of the module in whose forward the operation was called
     plan: Plan
     hooks: dict[int, Callable[[Any], Any]] | None  # called with the gradient of the result
-    results: dict[int, weakref.ref[Output]]  # of a node of several: those that somebody holds
-    register_hook: ClassVar[Callable[..., Any]]  # these two stand on a floor above, in methods/node_hooks.py
+    results: dict[int, weakref.ref[Output]]  # the live Outputs of a node with several results
+    register_hook: ClassVar[Callable[..., Any]]  # this and the next are defined in methods/node_hooks.py
     register_prehook: ClassVar[Callable[..., Any]]
-    needs: tuple[bool, ...]  # for `backward`: which inputs want a gradient
+    needs: tuple[bool, ...]  # read by `backward`: which inputs want a gradient
 
     if TYPE_CHECKING:
 
@@ -109,20 +110,23 @@ class Function:
         if cls.forward is Function.forward:
             return  # abstract
         read_signatures(cls)
-        # Bound once, here, and not anew at each call.
+        # Bind `apply` once, here, instead of anew at each call.
         cls.apply = MethodType(cls.apply.__func__, cls)  # type: ignore[method-assign, attr-defined]
 
     @classmethod
     def reads(cls, method: Callable[..., Any]) -> tuple[str, ...]:
-        """What a derivative reads besides the gradient, or what the decomposition reads."""
+        """The names of what a derivative reads besides the gradient, or of what the decomposition reads."""
         names = parameters(method)
         return names if method is cls.decomposed else names[1:]
 
     @classmethod
     def apply(cls, *inputs: Any, **settings: Any) -> Any:
-        """Compute, and record where a gradient is wanted. On bare arrays it just computes, and gives bare arrays."""
-        # The hot path of the whole library, written for Python's interpreter: two Tensors, the most common case, are
-        # spelled out, since loops and f(*arrays) cost more than the arithmetic on a small array.
+        """Compute the operation, and record a node if an input wants a gradient. Bare arrays give bare arrays.
+
+        Nothing is recorded where all inputs are bare arrays: so a derivative calls other Functions.
+        """
+        # This is the hot path of the whole library. Two Tensors, the most common case, are spelled out, because loops
+        # and f(*arrays) cost more in Python's interpreter than the arithmetic on a small array.
         pair = False
         if len(inputs) == 2:
             x, y = inputs
@@ -218,7 +222,7 @@ class Function:
 
     @classmethod
     def apply_(cls, target: Any, *others: Any, **settings: Any) -> Any:
-        """The same operation, written into the memory of its first input; gives that Tensor."""
+        """Compute the operation in place, in the memory of the first input `target`, and return `target`."""
         given = (target, *others)
         inputs = list(given)
         arrays, edges, wanting, tensors = cls._unwrap(given)
@@ -232,7 +236,7 @@ class Function:
         if plan is not None:
             for i in plan.inputs:
                 if arrays[i] is target.array or (is_array(arrays[i]) and np.may_share_memory(arrays[i], target.array)):
-                    arrays[i] = inputs[i] = arrays[i].copy()  # what is kept for backward is the value before
+                    arrays[i] = inputs[i] = arrays[i].copy()  # backward needs the values from before the write
         if state.observer is not None:
             state.observer.begin(self, given, target)
         try:
@@ -253,7 +257,7 @@ class Function:
 
     @classmethod
     def noted(cls, edges: list[Any], out: Any, **settings: Any) -> Function:
-        """A node for what has been computed in another way, by a Function whose derivatives read no arrays."""
+        """Make a node for a result `out` that was computed elsewhere. The derivatives of `cls` must read no arrays."""
         self = cls()
         self._set(settings)
         self.shape, self.dtype = out.shape, out.dtype
@@ -264,14 +268,14 @@ class Function:
         return self
 
     def result(self, index: int) -> Output:
-        """What stands for one of several results: always the same node, so that its hooks see all of its gradient."""
+        """The Output node of one of several results. While it lives it is the same object, so its hooks run once."""
         found = self.results[index]() if index in self.results else None
         if found is None:
             self.results[index] = weakref.ref(found := Output(self, index))
         return found
 
     def name(self) -> str:
-        """What PyTorch calls such a node: "MulBackward0". Source: torch.autograd.graph.Node.name."""
+        """PyTorch's name for such a node, for example "MulBackward0". Source: torch.autograd.graph.Node.name."""
         from .torch_names import backward_name
 
         name = backward_name(self)
@@ -280,12 +284,12 @@ class Function:
     def __repr__(self) -> str:
         return f"<{Function.name(self).rpartition('::')[2]} object at {id(self):#x}>"
 
-    def forward(self, *inputs: Any, **none: Any) -> Any:  # so a type checker takes any number in a subclass
+    def forward(self, *inputs: Any, **none: Any) -> Any:  # a type checker then accepts any parameters in a subclass
         """The operation on bare arrays."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def write(self, out: Any, *arrays: Any) -> None:
-        """The operation on bare arrays, written into `out`, which is also the memory of the first input."""
+        """Compute the operation on bare arrays and write it into `out`, which is the memory of the first input."""
         given = widened(self, arrays) if out.dtype == HALF else arrays
         if isinstance(self.numpy, np.ufunc):
             self.numpy(*given, out=out, casting=casting(out, *given))
@@ -300,18 +304,18 @@ class Function:
     @classmethod
     def _operand(cls, x: Any) -> Any:
         if isinstance(x, np.generic) and x.dtype.kind in "biufc":
-            return x.item()  # a NumPy scalar is as weak as Python's: float32 stays float32
+            return x.item()  # a NumPy scalar promotes like a Python scalar: float32 stays float32
         if x is None or isinstance(x, (float, int, complex)) or is_array(x):
             return x
         raise errors.DtypeError(f"{cls.__name__}: expected a Tensor, an array or a number, got {type(x).__name__}")
 
     def _set(self, settings: dict[str, Any]) -> None:
-        """Make settings the node's attributes: the dict itself, which nobody else may use from then on."""
+        """Make the settings attributes of the node. It takes over the dict itself, so the caller must not reuse it."""
         if not self.has_settings:
             type(self).has_settings = True
         self.__dict__ = settings
         for name, x in settings.items():
-            if isinstance(x, _OF_ONE):
+            if isinstance(x, _SCALAR_SETTING):
                 if isinstance(x, Tensor) and (x.array.ndim or x.node is not None or x.array.dtype == bool):
                     said = f"{type(self).__name__}: the setting {name} is a Tensor; hand Tensors in as inputs"
                     raise errors.DtypeError(said)
@@ -319,7 +323,7 @@ class Function:
 
     @classmethod
     def _plan(cls, wanting: int, count: int, out: Any, arrays: Sequence[Any] = ()) -> Plan | None:
-        """The plan for a set of inputs that want a gradient; None where the result can have none, being no float."""
+        """The plan for a set of inputs that want a gradient; None where the result isn't differentiable (no float)."""
         key = (wanting, count) if cls.variadic else wanting
         plan = cls.plans.get(key)
         if plan is None:
@@ -339,7 +343,7 @@ class Function:
 
     @classmethod
     def _unwrap(cls, inputs: tuple[Any, ...]) -> tuple[list[Any], list[Any], int, int]:
-        """Arrays, edges, a bit for each input that wants a gradient, and one for each that is a Tensor."""
+        """Arrays and edges of the inputs, one bit for each input that wants a gradient, one for each Tensor."""
         arrays, edges, wanting, bit, given = [], [], 0, 1, 0
         for x in inputs:
             if isinstance(x, Tensor):
@@ -357,7 +361,7 @@ class Function:
 
     @classmethod
     def _computed(cls, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
-        """On bare arrays, as in a derivative; a NumPy scalar there is what became of a 0-d array."""
+        """Compute on bare arrays, as a derivative does. NumPy scalars are 0-d results of NumPy's functions."""
         if inputs[0] is None or _SCALARS.issuperset(map(type, inputs)):
             name, kind = cls.inputs[0], type(inputs[0]).__name__
             raise errors.DtypeError(f"{cls.__name__}: argument '{name}' must be Tensor, not {kind}")
@@ -370,7 +374,7 @@ class Function:
     def _record(
         self, plan: Plan, inputs: Sequence[Any], arrays: list[Any], edges: list[Any], path: str, results: Any
     ) -> None:
-        """Become a node of the tape, beside `apply`'s own lines for the common case."""
+        """Make this a node of the tape. `apply` has these lines inlined for the common case."""
         self.plan = plan
         self.edges = edges
         self.number = next(numbers)
@@ -379,14 +383,14 @@ class Function:
         self._keep(plan, inputs, arrays, results)
 
     def _stand(self, edges: list[Any], shape: Any, dtype: Any, path: str) -> None:
-        """Become a node that computes nothing, and keeps nothing."""
+        """Make this a node that computes and keeps nothing: a Leaf or an Output."""
         self.number = next(numbers)
         self.edges, self.shape, self.dtype, self.path = edges, shape, dtype, path
         self.kept = self.seen = ()
         self.hooks = None
 
     def _keep(self, plan: Plan, inputs: Sequence[Any], arrays: list[Any], results: Any) -> None:
-        """Keep what the derivatives will read, and at which versions."""
+        """Keep what the derivatives will read, and the versions that it has now."""
         kept: list[Any] = []
         seen: list[Any] = []
         self.kept, self.seen = kept, seen
@@ -409,7 +413,7 @@ class Function:
         self, inputs: Sequence[Any], arrays: list[Any], edges: list[Any], wanting: int, state: State,
         out: tuple[Any, ...],
     ) -> tuple[Any, ...]:  # fmt: skip
-        """Results of a forward that gives a tuple: each Tensor's node is an Output, which points at this one."""
+        """Make Tensors of a tuple of results. The node of each is an Output, which points at this node."""
         results = tuple([Tensor._made(x if type(x) is ndarray else as_array(x)) for x in out])
         plan = self._plan(wanting, len(inputs), results[0].array) if wanting and state.grad_enabled else None
         if self.may_share:
@@ -430,15 +434,15 @@ class Function:
 
 
 class Packed(list[Any]):
-    """Stands in `kept` for values that are elsewhere until a derivative reads them; to all others it is empty."""
+    """An empty list in the place of `kept`, for values that hooks have packed: `unpack` brings them back."""
 
     def unpack(self) -> list[Any]:
-        """What was kept."""
+        """The list of kept values."""
         raise NotImplementedError
 
 
 class Output(Function):
-    """One of several results of a Function: the engine gathers their gradients into a tuple."""
+    """The node of one of several results of a Function. The engine gathers the Outputs' gradients into a tuple."""
 
     __slots__ = ("index",)
 
@@ -448,7 +452,7 @@ class Output(Function):
 
 
 class Leaf(Function):
-    """Where gradients end: adds them up in `.grad` of a Tensor, to which it refers weakly."""
+    """The node of a leaf Tensor: it accumulates gradients in the Tensor's `.grad`. It refers to the Tensor weakly."""
 
     __slots__ = ("tensor",)
 
@@ -458,5 +462,5 @@ class Leaf(Function):
 
     @property
     def variable(self) -> Any:
-        """The Tensor; None where it is gone."""
+        """The Tensor, or None if it was deleted."""
         return self.tensor()

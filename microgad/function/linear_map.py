@@ -1,4 +1,4 @@
-"""LinearMap: a linear operation and its transpose, each the other's derivative."""
+"""LinearMap: a linear operation with its transpose. Each is the derivative of the other."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class LinearMap(Function):
                 "adjoint": cls.forward,
                 "transposed": cls,
                 "may_share": True,
-                "narrow": False,  # what `forward` only moves is added up on the way back
+                "narrow": False,  # the transpose of a movement adds elements up
                 "flat": None,
                 "__module__": cls.__module__,
                 "__doc__": f"The adjoint of {cls.__name__}.",

@@ -1,4 +1,4 @@
-"""What PyTorch calls the node of a public function that shares its Function with others: see torch_names.py."""
+"""PyTorch's names for the nodes of public functions that share one Function here: see torch_names.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def called(name: str, result: T) -> T:
-    """A result that was just made, by a function that goes by this name in printed Tensors where PyTorch made it."""
+    """Give the node of a new result the name that PyTorch prints for it, and return the result."""
     node = getattr(result, "node", None)
     if node is not None:
         node.called = name
@@ -16,12 +16,12 @@ def called(name: str, result: T) -> T:
 
 
 def called_in_place(name: str, tensor: T, before: Any) -> T:
-    """A Tensor that may just have been written to, whose node was `before`; a view goes by how it shows its base."""
+    """Do the same for a Tensor written in place, unless its node is still `before`. Views keep their view's name."""
     node: Any = getattr(tensor, "node", None)
     return tensor if node is before or getattr(tensor, "base", None) is not None else called(name, tensor)
 
 
 def called_as_in_place(node: Any) -> None:
-    """A node of a view that a Tensor becomes goes by a number beyond those of the views: "SqueezeBackward3"."""
+    """Name the node of an in-place view (`squeeze_`). PyTorch numbers it after the views': "SqueezeBackward3"."""
     name = node.name()
     node.called = f"{name[:-1]}{int(name[-1]) + (3 if name.startswith('Squeeze') else 1)}"

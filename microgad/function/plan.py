@@ -1,4 +1,4 @@
-"""What a Function keeps for backward: read off its methods' signatures, once."""
+"""Plans: what a node keeps for backward, derived once from the signatures of its Function's methods."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ _STORE_ATTR = dis.opmap["STORE_ATTR"]
 
 
 def parameters(method: Callable[..., Any]) -> tuple[str, ...]:
-    """Names of a method's parameters after self; of `*inputs`, that name alone."""
+    """The names of a method's parameters after self; `*inputs` counts as one name."""
     code = method.__code__
     return code.co_varnames[1 : code.co_argcount + bool(code.co_flags & VARARGS)]
 
 
 def argument(op: Any, i: int) -> str:
-    """What a Function, or a node of it, calls its input i: "weight", "inputs[1]"."""
-    further = i - len(op.inputs) + op.variadic  # among the inputs that have the last name together
+    """The name of input i of a Function or of a node: "weight", or "inputs[1]" where the Function is variadic."""
+    further = i - len(op.inputs) + op.variadic  # the index within `*inputs`
     name: str = op.inputs[i] if further < 0 else f"{op.inputs[-1]}[{further}]"
     return name
 
 
 def stored(method: Callable[..., Any]) -> list[str]:
-    """Names of the attributes that a method assigns."""
+    """The names of the attributes that a method assigns: found in its bytecode."""
     code, names = method.__code__.co_code, method.__code__.co_names
     return [names[code[i + 1]] for i in range(0, len(code), 2) if code[i] == _STORE_ATTR]
 
 
 def read_signatures(cls: type[Function]) -> None:
-    """Work out what the methods of a class that is being defined read, and refuse what they couldn't."""
+    """Set the class attributes that follow from the methods' signatures; raise TypeError for impossible signatures."""
     forward = cls.forward
     cls.inputs = parameters(forward)
     cls.variadic = bool(forward.__code__.co_flags & VARARGS)
@@ -73,19 +73,20 @@ def read_signatures(cls: type[Function]) -> None:
 
 
 class Plan:
-    """What a Function does for one set of inputs that want a gradient: worked out once, at its first call."""
+    """What to keep and which derivatives to call, for one set of inputs that want a gradient. Made at first use."""
 
     __slots__ = ("computed", "decomposition", "derivatives", "hidden", "inputs", "joint", "keeps", "out", "whole")
-    fills: ClassVar[bool] = True  # whether derivatives are given zeros, not None, for results that nobody used
+    fills: ClassVar[bool] = True  # whether unused results have gradients of zeros instead of None
 
+    # `kept` has inputs, then the result, then intermediates. What follows says which of them.
     inputs: tuple[int, ...]  # positions of the inputs that are kept
     out: bool  # whether the result is kept
-    keeps: bool  # whether anything is
-    whole: bool  # whether that is just every input
-    computed: tuple[str, ...]  # intermediates that are kept, after those two
-    hidden: tuple[tuple[str, bool, bool], ...]  # what forward computes; whether it is a constant, whether it is kept
+    keeps: bool  # whether anything is kept
+    whole: bool  # whether exactly all inputs are kept
+    computed: tuple[str, ...]  # names of the intermediates that are kept
+    hidden: tuple[tuple[str, bool, bool], ...]  # all intermediates: name, whether it is a constant, whether it is kept
     derivatives: tuple[tuple[int, Callable[..., Any], tuple[int, ...]], ...]  # input, grad_<input>, positions in `kept`
-    joint: tuple[Callable[..., Any], tuple[int, ...]] | None  # `backward` or `grad_inputs` in their place
+    joint: tuple[Callable[..., Any], tuple[int, ...]] | None  # `backward` or `grad_inputs`, instead of `derivatives`
     decomposition: tuple[Callable[..., Any], tuple[int, ...]] | None
 
     def __init__(self, cls: type[Function], wanted: list[bool]) -> None:
@@ -122,7 +123,7 @@ class Plan:
         self.decomposition = (cls.decomposed, positions(cls.decomposed)) if cls.decomposed else None
 
     def hide(self, node: Function) -> None:
-        """Take intermediates off a node: a derivative reads them by its signature or not at all."""
+        """Move intermediates from the node's attributes into `kept`: derivatives read them by their signature only."""
         values, kept = node.__dict__, node.kept
         for name, constant, read in self.hidden:
             value = values.pop(name)

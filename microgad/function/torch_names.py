@@ -1,8 +1,8 @@
-"""What PyTorch calls the node of an operation, as printed Tensors show it: "MulBackward0", "AddmmBackward0".
+"""PyTorch's name for each node, as printed Tensors show it: "MulBackward0", "AddmmBackward0".
 
-Most have the operation's own name. Where PyTorch has several names for what is one operation here, the name follows
-from the settings and the shapes, or was left by the public function (naming.py). Where it has one for what is a
-composite here, the name follows from the composite's, on the node's path.
+Most nodes have the operation's own name. Where PyTorch has several names for one Function of microgad, the settings
+and shapes decide, or the public function has set the name (naming.py). Where one operation of PyTorch is a composite
+here, the composite's name, which is on the node's path, decides.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 def backward_name(node: Any) -> str:
     """The name of a node. Source: torch.autograd.graph.Node.name."""
     cls = type(node)
-    if cls.__name__ == "Output" and not hasattr(node, "called"):  # one of several results: what made it has the name
+    if cls.__name__ == "Output" and not hasattr(node, "called"):  # one of several results: its Function has the name
         return backward_name(node.edges[0])
     if cls.__name__ == "AccumulateGrad":
         return cls.__name__
@@ -29,7 +29,10 @@ def backward_name(node: Any) -> str:
 
 
 def inputs_of(node: Any) -> list[bool]:
-    """Which inputs of a node PyTorch's has: not numbers, nor what has no derivative; but for some a place of none."""
+    """Which inputs of a node appear in PyTorch's `next_functions`: not numbers, and not inputs without a derivative.
+
+    The operations in WITH_ALL are exceptions: they have a place for each input.
+    """
     cls, given = type(node), getattr(node, "given", -1)
     if hasattr(cls, "function"):
         return node.ctx._given
@@ -40,14 +43,14 @@ def inputs_of(node: Any) -> list[bool]:
 
 
 def operator_name(cls: type) -> str:
-    """What PyTorch's profiler calls an operation, "aten::relu"; a user's Function by its own name."""
+    """PyTorch's profiler's name for an operation, for example "aten::relu"; the class's name for a user's Function."""
     if not cls.__module__.startswith("microgad.ops."):
         return cls.__name__
     return f"aten::{OPERATORS.get(cls.__name__) or re.sub('(?<=[a-z0-9])(?=[A-Z])', '_', cls.__name__).lower()}"
 
 
 def of_composite(path: str) -> Any:
-    """What stands for the outermost composite on a path, `features.0.std()`, that is one operation in PyTorch."""
+    """The entry in COMPOSITES for the outermost composite on a path such as `features.0.std()`, or None."""
     if path.endswith(")"):
         for part in path.split("."):
             if part.endswith("()") and (found := COMPOSITES.get(part[:-2])):
@@ -70,7 +73,7 @@ def _matmul(node: Any) -> str:
     first, second = (len(_shape(node, i) or ()) for i in (0, 1))
     n = len(node.shape)
     if n == 1 and (first == 1 or second == 2):
-        return "SqueezeBackward4"  # a vector from the left is a matrix for a while
+        return "SqueezeBackward4"  # PyTorch makes the vector a matrix, and squeezes the product
     return "UnsafeView" if max(n, first, second) > 2 else ("Dot", "Mv", "Mm")[n]
 
 
@@ -81,7 +84,7 @@ def _linear(node: Any) -> str:
 
 
 def _cuts(index: Any, shape: tuple[int, ...]) -> list[Any]:
-    """Parts of an index that take less than all of an axis, or make one; arrays of indices aside."""
+    """The parts of an index that select part of an axis or insert one, without index arrays."""
     parts = index if type(index) is tuple else (index,)
     axes = [0 if part is None or part is ... else part.ndim if _is_mask(part) else 1 for part in parts]
     cuts, axis = [], 0
@@ -122,12 +125,12 @@ def _set_item(node: Any) -> str:
 
 
 def _of_two(name: str) -> Callable[[Any], str]:
-    """Of two Tensors, or of one and a number."""
+    """PyTorch numbers the overloads: 0 for two Tensors, 1 for a Tensor and a number."""
     return lambda node: f"{name}Backward{int(not _is_number(node, 1))}"
 
 
 def _reduced(name: str) -> Callable[[Any], str]:
-    """Of all elements, or along some axes."""
+    """PyTorch numbers the overloads: 0 for a reduction of all elements, 1 for one along some axes."""
     return lambda node: f"{name}Backward{int(getattr(node, 'axis', None) is not None)}"
 
 
@@ -138,12 +141,12 @@ def _border(node: Any) -> str:
 
 
 def _dimensional(name: str) -> Callable[[Any], str]:
-    """Of planes or of volumes."""
+    """The name ends in 2D for planes and in 3D for volumes."""
     return lambda node: f"{name}{len(node.shape) - 2}D"
 
 
 def _clamp(node: Any) -> str:
-    """Between Tensors, or between numbers."""
+    """PyTorch numbers the overloads: 0 for bounds that are Tensors, 1 for numbers."""
     return f"ClampBackward{int(_is_number(node, 1) and _is_number(node, 2))}"
 
 
@@ -152,7 +155,7 @@ def _nll_loss(node: Any) -> str:
 
 
 def _adaptive(dims: int) -> Callable[[Any], str]:
-    """Of one plane or volume, or of several of them; where one mean is left of each, PyTorch takes that."""
+    """PyTorch computes an adaptive mean to size 1 as a plain mean."""
     return lambda node: f"AdaptiveAvgPool{dims}D" if max(node.shape[-dims:]) > 1 else "MeanBackward1"
 
 
@@ -190,12 +193,12 @@ NAMES: dict[str, Any] = {  # a name, or a function of the node
     "XLogY": lambda node: f"XlogyBackward{1 if _is_number(node, 0) else 2 * int(_is_number(node, 1))}",
 } | {f"{name}{n}d": "Convolution" for name in ("Conv", "ConvTranspose") for n in (1, 2, 3)}  # fmt: skip
 
-WITH_ALL = {  # which take numbers as Tensors, or have a place for what isn't given
+WITH_ALL = {  # operations whose `next_functions` have a place for each input, numbers and None included
     "Add", "Sub", "Mul", "Div", "Where", "BatchNorm", "FixedBatchNorm", "LayerNorm", "GroupNorm",
     *(f"{name}{n}d" for name in ("Conv", "ConvTranspose") for n in (1, 2, 3)),
 }  # fmt: skip
 
-OPERATORS = {  # where PyTorch's name isn't that of the class with underscores
+OPERATORS = {  # names that aren't the class's in snake case
     "Attention": "scaled_dot_product_attention", "Cast": "to", "CrossEntropy": "cross_entropy_loss", "Deviation": "std",
     "FixedBatchNorm": "batch_norm", "GeluTanh": "gelu", "GetItem": "index", "Inv": "linalg_inv", "Less": "lt",
     "LogAddExp": "logaddexp", "LogSigmoid": "log_sigmoid", "LogSumExp": "logsumexp", "MatMul": "matmul",
@@ -204,7 +207,7 @@ OPERATORS = {  # where PyTorch's name isn't that of the class with underscores
     "VectorNorm": "linalg_vector_norm",
 }  # fmt: skip
 
-COMPOSITES: dict[str, Any] = {  # of functions that are one operation in PyTorch, by their names
+COMPOSITES: dict[str, Any] = {  # composites of microgad that are one operation in PyTorch: name -> PyTorch's node
     "affine_grid": "AffineGridGenerator",
     "adaptive_avg_pool1d": "SqueezeBackward1", "adaptive_avg_pool2d": _adaptive(2),
     "adaptive_avg_pool3d": _adaptive(3), "adaptive_max_pool1d": "SqueezeBackward1",

@@ -1,4 +1,4 @@
-"""What belongs to a thread of execution: grad mode, module path, observer. One context variable, one look-up an op."""
+"""The state of a thread of execution: grad mode, module path, observer. One context variable, looked up once an op."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class State:
-    """Immutable: a change is a new State, so that threads, tasks and nested scopes never see each other's."""
+    """The state, immutable: a change makes a new State, so that threads, tasks and nested scopes don't interfere."""
 
     __slots__ = ("deriving", "fine", "grad_enabled", "holomorphic", "inner", "observer", "path")
 
@@ -30,17 +30,17 @@ class State:
         self.grad_enabled = grad_enabled
         self.path = path
         self.observer = observer
-        self.deriving = deriving  # inside a derivative under create_graph
-        self.holomorphic = holomorphic  # gradients are grad · f' of complex numbers too, and so have derivatives again
-        self.fine = fine  # applies Functions that have a decomposition, see `graph.fine`
-        self.inner: dict[str | bool, State] = {}  # what is called here runs in, by its name, or its grad mode
+        self.deriving = deriving  # whether a derivative is being computed under create_graph
+        self.holomorphic = holomorphic  # whether complex gradients are grad · f', without PyTorch's conjugation
+        self.fine = fine  # called instead of Functions that have a decomposition, see `graph.fine`
+        self.inner: dict[str | bool, State] = {}  # a cache of the states derived from this one, by path or grad mode
 
     def at(self, path: str, grad_enabled: bool) -> State:
-        """The same at another path, or in another grad mode."""
+        """A copy with another path and grad mode."""
         return State(grad_enabled, path, self.observer, self.deriving, self.holomorphic, self.fine)
 
     def recording(self, enabled: bool) -> State:
-        """The same in a grad mode, for a block: the same one each time, so that what is called there is known."""
+        """This state with another grad mode. It is the same object at each call, so that its own cache is reused."""
         if self.grad_enabled is enabled:
             return self
         return self.inner.get(enabled) or self.inner.setdefault(enabled, self.at(self.path, enabled))
@@ -59,7 +59,7 @@ def changed(**changes: Any) -> State:
 
 
 class scope:
-    """Run a block under a changed state: written out, since a generator's context takes three times as long."""
+    """Run a block under a changed state. It is a class, since a generator-based context takes three times as long."""
 
     def __init__(self, **changes: Any) -> None:
         self.changes = changes
@@ -72,7 +72,7 @@ class scope:
 
 
 def observers() -> Iterator[Observer]:
-    """Those that see what happens here, the innermost first."""
+    """The active observers, the innermost first."""
     observer = current().observer
     while observer is not None:
         yield observer
@@ -80,12 +80,12 @@ def observers() -> Iterator[Observer]:
 
 
 def inside(name: str) -> str:
-    """The path of `name` called from here: `features` + `0` -> `features.0`."""
+    """The path of the module `name` called in the current one: `features` + `0` -> `features.0`."""
     return f"{path}.{name}" if (path := current().path) else name
 
 
 def composite(function: F) -> F:
-    """For a public function made of several operations: its name goes on their path, so that pictures fold them."""
+    """Decorate a public function made of several operations: its name goes on their path, and pictures fold them."""
     check, name = kinds(function), f"{function.__name__}()"
 
     @functools.wraps(function)
@@ -106,7 +106,7 @@ def composite(function: F) -> F:
 
 
 def observed(function: F) -> F:
-    """For a public function that computes on bare arrays in between: an observer that wants it whole makes the call."""
+    """Decorate a public function that computes on bare arrays in between: observers may record it as one call."""
     check = kinds(function)
 
     @functools.wraps(function)

@@ -1,4 +1,4 @@
-"""Context variables that have a value for a block."""
+"""Binding a context variable to a value for the length of a block."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 @contextmanager
 def holding(variable: ContextVar[T], value: T) -> Iterator[None]:
-    """A block in which a context variable is `value`.
+    """Set a context variable to `value` for a block.
 
     >>> from contextvars import ContextVar
     >>> depth = ContextVar("depth", default=0)

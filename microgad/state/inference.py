@@ -1,4 +1,4 @@
-"""Inference tensors, which are made in inference_mode: nobody may know how often they were written to."""
+"""Inference tensors, which are made in inference_mode: their writes aren't tracked for backward."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, NoReturn
 from .. import errors
 
 inferring: ContextVar[bool] = ContextVar("microgad.inference_mode", default=False)
-inferences: list[None] = []  # an item for each inference_mode that some thread is in: where it is empty, none need ask
+inferences: list[None] = []  # an item for each active inference_mode; while empty, `inferring` isn't looked up
 
 
 class Untracked(list[Any]):
-    """The counter of an inference tensor: nobody may read it, and so nothing of it can be kept for backward."""
+    """The version counter of an inference tensor. Reading it raises, so that the tensor can't be kept for backward."""
 
     def __getitem__(self, i: Any) -> NoReturn:
         raise errors.GraphError(
@@ -22,18 +22,18 @@ class Untracked(list[Any]):
 
 
 def fresh() -> list[Any] | None:
-    """The counter of a new Tensor: None, until somebody asks for it, of all but inference tensors."""
+    """The version counter of a new Tensor: None, which means that it is made on demand, except in inference_mode."""
     return Untracked([0]) if inferring.get() else None
 
 
 def count(counter: list[Any]) -> int:
-    """How many writes there were, to whom it is allowed to know."""
+    """The number of writes, also of an inference tensor."""
     n: int = list.__getitem__(counter, 0)
     return n
 
 
 def bumped(counter: list[Any]) -> list[Any]:
-    """The counter, after one write more."""
+    """Count one more write, and return the counter."""
     if type(counter) is list:
         counter[0] += 1
     else:
@@ -43,6 +43,6 @@ def bumped(counter: list[Any]) -> list[Any]:
 
 
 def check_inference(counter: list[Any] | None, what: str) -> None:
-    """Raise GraphError for what may not be done to an inference tensor outside of inference_mode."""
+    """Raise GraphError if the counter is an inference tensor's and inference_mode is off. `what` was tried."""
     if type(counter) is Untracked and not inferring.get():
         raise errors.GraphError(f"{what} outside InferenceMode is not allowed: make a clone to get a normal tensor")
