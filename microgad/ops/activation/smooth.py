@@ -18,7 +18,7 @@ from ..elementwise import Sigmoid
 from ..elementwise.selection import at_least, at_most
 from ..movement.dims import dim_of, stretch
 from ..out import into
-from ..special.error import Erfc
+from ..special.error_function import Erfc
 from ..spelling import tensors_only
 from .forms import applied, floating
 

@@ -9,16 +9,16 @@ from .bessel import (
     spherical_bessel_j0,
 )  # fmt: skip
 from .entropy import Entr, XLog1PY, entr, xlog1py
-from .error import Erf, Erfc, Erfcx, ErfcxSlope, erf, erfc, erfcx
+from .error_function import Erf, Erfc, Erfcx, ErfcxSlope, erf, erfc, erfcx
 from .gamma import Lgamma, Digamma, Polygamma, lgamma, digamma, polygamma, mvlgamma
-from .incomplete import Igamma, Igammac, igamma, igammac
+from .incomplete_gamma import Igamma, Igammac, igamma, igammac
 from .modified_bessel import (
     I0, I0e, I1, I1e, BesselRatio, ModifiedI0, ModifiedI1, ModifiedK0, ModifiedK1, ScaledK0, ScaledK1, i0, i0e, i1, i1e,
     modified_bessel_i0, modified_bessel_i1, modified_bessel_k0, modified_bessel_k1, scaled_modified_bessel_k0,
     scaled_modified_bessel_k1,
 )  # fmt: skip
 from .normal import Ndtr, LogNdtr, ndtr, log_ndtr
-from .polynomials import (
+from .orthogonal_polynomials import (
     ChebyshevT, ChebyshevU, ChebyshevV, ChebyshevW, ShiftedChebyshevT, ShiftedChebyshevU, ShiftedChebyshevV,
     ShiftedChebyshevW, HermiteH, HermiteHe, LaguerreL, LegendreP, chebyshev_polynomial_t, chebyshev_polynomial_u,
     chebyshev_polynomial_v, chebyshev_polynomial_w, shifted_chebyshev_polynomial_t, shifted_chebyshev_polynomial_u,

@@ -10,9 +10,9 @@ import numpy as np
 
 from ...stand_ins import Tensor
 from ..out import into
-from .bessel_waves import FINE_QUARTER_PI, phase_series
+from .bessel_large_argument import FINE_QUARTER_PI, phase_series
+from .double_double import Twofold, normal, series, split
 from .numeric import mended, pieces, polynomial, product_rest, rational, sum_rest, without_derivative
-from .twofold import Twofold, normal, series, split
 from .zeros import near_zero, over_zeros
 
 # Ai(x): over x less its first zero by x + 2, -3 <= x < -1, and less its second by x + 13/4, -4 <= x < -3; by x,

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...stand_ins import Tensor
 from ..out import into
-from . import bessel_waves as waves
+from . import bessel_large_argument as waves
 from .numeric import mended, pieces, polynomial, without_derivative
 from .zeros import over_zeros
 

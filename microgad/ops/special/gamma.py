@@ -14,39 +14,39 @@ from ..blocks import in_double
 from ..creation import arange
 from ..out import into
 from ..spelling import tensors_only
-from . import gamma_above, gamma_below
+from . import gamma_negative, gamma_positive
 from .numeric import mended, pieces, promote
 from .zeta import zeta_of
 
 
 def _lgamma(x: Any) -> Any:
-    return pieces((x,), (x >= -0.3, gamma_above.upper_lgamma), (x < -0.3, gamma_below.lower_lgamma))
+    return pieces((x,), (x >= -0.3, gamma_positive.upper_lgamma), (x < -0.3, gamma_negative.lower_lgamma))
 
 
 def _lgamma_single(x: Any) -> Any:
     below = x < 0
-    out = gamma_above.upper_lgamma_single(abs(x) + below)
-    return mended(out, (x, out), (below, gamma_below.lower_lgamma_single))
+    out = gamma_positive.upper_lgamma_single(abs(x) + below)
+    return mended(out, (x, out), (below, gamma_negative.lower_lgamma_single))
 
 
 def _digamma(x: Any) -> Any:
-    return pieces((x,), (x >= -0.25, gamma_above.upper_digamma), (x < -0.25, gamma_below.lower_digamma))
+    return pieces((x,), (x >= -0.25, gamma_positive.upper_digamma), (x < -0.25, gamma_negative.lower_digamma))
 
 
 def _digamma_single(x: Any) -> Any:
     below = x < 0
-    out = gamma_above.upper_digamma_single(np.where(below, 1 - x, x))
-    return mended(out, (x, out), (below, gamma_below.lower_digamma_single))
+    out = gamma_positive.upper_digamma_single(np.where(below, 1 - x, x))
+    return mended(out, (x, out), (below, gamma_negative.lower_digamma_single))
 
 
 def _trigamma(x: Any) -> Any:
-    return pieces((x,), (x >= -0.25, gamma_above.upper_trigamma), (x < -0.25, gamma_below.lower_trigamma))
+    return pieces((x,), (x >= -0.25, gamma_positive.upper_trigamma), (x < -0.25, gamma_negative.lower_trigamma))
 
 
 def _trigamma_single(x: Any) -> Any:
     below = x < 0
-    out = gamma_above.upper_trigamma_single(abs(x) + below)
-    return mended(out, (x, out), (below, gamma_below.lower_trigamma_single))
+    out = gamma_positive.upper_trigamma_single(abs(x) + below)
+    return mended(out, (x, out), (below, gamma_negative.lower_trigamma_single))
 
 
 class Lgamma(Function):

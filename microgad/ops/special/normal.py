@@ -12,7 +12,7 @@ from ...stand_ins import Tensor
 from ..blocks import in_double
 from ..elementwise import Select, Where
 from ..out import into
-from .error import Complement, Erfcx
+from .error_function import Complement, Erfcx
 from .numeric import in_either, pieces, polynomial, promote
 
 # log Φ(x) by x - 0.614, 0 <= x < 1.3

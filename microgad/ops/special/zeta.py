@@ -13,9 +13,9 @@ from ...stand_ins import Tensor
 from ..blocks import in_double
 from ..elementwise.operands import one_tensor
 from ..out import into
+from .double_double import WEIGHTS
 from .numeric import mended, pieces, promote, sum_rest
-from .twofold import WEIGHTS
-from .zeta_below import near_a_half
+from .zeta_near_zeros import near_a_half
 
 _TERMS = 10  # summed one by one before Euler and Maclaurin's series takes over, of 12 terms
 

@@ -17,11 +17,11 @@ from ...stand_ins import Tensor
 from ..blocks import in_double
 from ..elementwise.operands import tensors
 from ..out import into
-from .error import erfcx_of
+from .double_double import Twofold, log
+from .error_function import erfcx_of
 from .gamma import Lgamma
-from .gamma_above import binet, upper_lgamma_single
+from .gamma_positive import binet, upper_lgamma_single
 from .numeric import pieces, polynomial, product_rest, rational, sum_rest
-from .twofold import Twofold, log
 
 # (1 / Γ(1 + f) - 1) / f (1 - f) by f - 1/2, 0 <= f <= 1
 _RECIPROCAL = (

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from . import twofold
-from .gamma_above import binet, upper_digamma, upper_lgamma, upper_trigamma
+from . import double_double
+from .gamma_positive import binet, upper_digamma, upper_lgamma, upper_trigamma
 from .numeric import mended, pieces, polynomial, product_rest, rows_of
 from .zeros import over_zeros
 
@@ -262,7 +262,7 @@ def _digamma_reflected(n: Any, e: Any) -> Any:
 def _digamma_twofold(n: Any, e: Any) -> Any:
     """The same of n > 50 where the two cancel."""
     e = np.where(e == 0, 0.25, e)
-    return (twofold.digamma(twofold.normal(n + 1, -e)) - twofold.pi_cotangent(e)).rounded()
+    return (double_double.digamma(double_double.normal(n + 1, -e)) - double_double.pi_cotangent(e)).rounded()
 
 
 def lower_trigamma(x: Any) -> Any:

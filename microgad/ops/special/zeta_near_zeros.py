@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from .double_double import DIGITS, EVEN_ZETAS, WEIGHTS, Twofold, normal, split
 from .numeric import mended, rows_of
-from .twofold import DIGITS, EVEN_ZETAS, WEIGHTS, Twofold, normal, split
 
 _LOW = 13  # n below which A is a power series of t, with coefficients from a table
 _LARGEST = 31  # s above which A is too small to cancel all of D's digits

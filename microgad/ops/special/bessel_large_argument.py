@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from .double_double import Twofold, normal, series, split
 from .numeric import mended, polynomial, sum_rest
-from .twofold import Twofold, normal, series, split
 from .zeros import near_zero
 
 # Hankel's (P - 1) x² and Q x, of order 0 and 1, by 1/x²: what to divide, and by what
