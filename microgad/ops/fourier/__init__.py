@@ -1,5 +1,5 @@
 """Fourier transforms: of complex numbers, of real ones, over time, and the windows that go with them."""
 
-from .maps import Fft, Ifft, Irfft, RealFft, Rfft
+from .linear_maps import Fft, Ifft, Irfft, RealFft, Rfft
 from .short_time import istft, stft
 from .windows import bartlett_window, blackman_window, hamming_window, hann_window, kaiser_window

@@ -20,7 +20,7 @@ from ..movement import narrow, pad, roll
 from ..movement.dims import dim_of, listed
 from ..out import into
 from ..spelling import numpy_spelling
-from .maps import TURNED, Fft, Ifft, Irfft, RealFft, Rfft
+from .linear_maps import TURNED, Fft, Ifft, Irfft, RealFft, Rfft
 
 Dims = int | Sequence[int] | None
 
