@@ -26,7 +26,7 @@ from microgad.ops.activation import (
     Softshrink,
     Threshold,
 )
-from microgad.ops.activation.rectified import HardtanhWritten
+from microgad.ops.activation.piecewise import HardtanhWritten
 from microgad.ops.elementwise import Sigmoid
 from microgad.testing.strategies import numbers, shapes, tensors
 

@@ -22,7 +22,7 @@ ALLOWED = {
     # What decides on draws: one stream, PyTorch's of the CPU, serves all devices.
     "ops/random/sampling.py": "the probabilities to draw with",
     "ops/random/in_place.py:bernoulli_": "the probabilities to draw with",
-    "ops/activation/rectified.py:rrelu": "where to draw",
+    "ops/activation/piecewise.py:rrelu": "where to draw",
     "ops/random/seeds.py": "the state of a generator",
     "distributions/reparameterized.py": "the parameters to draw with, and of draws what their derivatives are",
     # What works on few rows.

@@ -20,7 +20,7 @@ from ..movement.dims import dim_of, stretch
 from ..out import into
 from ..special.error_function import Erfc
 from ..spelling import tensors_only
-from .forms import applied, floating
+from .common import applied, floating
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # Klambauer et al. (2017)
 

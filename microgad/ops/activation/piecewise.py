@@ -21,7 +21,7 @@ from ..elementwise import Flat, Select
 from ..elementwise.selection import chosen, selected
 from ..out import into
 from ..spelling import tensors_only
-from .forms import applied, floating
+from .common import applied, floating
 
 
 class PRelu(Function):
