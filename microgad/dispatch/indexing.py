@@ -12,7 +12,7 @@ from .. import function as core
 from ..errors import ArgumentError
 from ..function import Function
 from ..ops import creation, indexing, movement
-from ..ops.creation.numbers import number
+from ..ops.creation.scalars import number
 from .elementwise import precise
 
 

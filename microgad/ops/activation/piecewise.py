@@ -15,7 +15,7 @@ from ...function.naming import called
 from ...stand_ins import Tensor
 from .. import layouts
 from ..blocks import by_blocks, in_runs
-from ..creation.numbers import number
+from ..creation.scalars import number
 from ..dropout import Dropout
 from ..elementwise import Flat, Select
 from ..elementwise.selection import chosen, selected

@@ -15,7 +15,7 @@ from ...errors.arguments import boolean
 from ...errors.notices import TO_SCALAR, once, warn
 from ...stand_ins import Device, Dtype, Tensor
 from ...storage import is_storage
-from .numbers import converted, plain
+from .scalars import converted, plain
 
 _PYTHONS = frozenset((float, int, bool, complex))
 COPIED = (

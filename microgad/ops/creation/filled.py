@@ -22,7 +22,7 @@ from .. import layouts
 from ..out import into
 from ..spelling import tensors_only
 from .data import as_tensor, finished, refuse
-from .numbers import number, plain
+from .scalars import number, plain
 
 
 def size_of(size: tuple[Any, ...]) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ from ...stand_ins import Device, Dtype, Tensor
 from ..spelling import tensors_only
 from .data import finished, refuse
 from .filled import dtype_beside, floating, made_beside
-from .numbers import factor, plain
+from .scalars import factor, plain
 
 PIECE = 1 << 15  # numbers that are computed together: they stay in the cache
 

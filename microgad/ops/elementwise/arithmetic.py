@@ -16,7 +16,7 @@ from ...stand_ins import Operand, Tensor
 from ...state import composite
 from .. import layouts
 from ..blocks import by_blocks
-from ..creation.numbers import check_factor, factor, number, plain
+from ..creation.scalars import check_factor, factor, number, plain
 from ..out import into
 from ..spelling import numbers_first, old_order, tensors_only
 from .operands import of_numbers, tensor, tensors

@@ -16,7 +16,7 @@ from ...function import Function
 from ...stand_ins import Operand, Tensor
 from ...state import composite
 from ..blocks import in_double
-from ..creation.numbers import number
+from ..creation.scalars import number
 from ..out import into
 from .complex_numbers import is_complex
 from .operands import one_tensor, tensors

@@ -15,7 +15,7 @@ from ...function.naming import called
 from ...stand_ins import Operand, Tensor
 from .. import layouts
 from ..blocks import piecewise
-from ..creation.numbers import number
+from ..creation.scalars import number
 from ..out import into
 from ..spelling import tensors_only
 from .operands import tensor, tensors

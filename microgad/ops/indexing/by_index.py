@@ -13,7 +13,7 @@ from ...function.linear_map import LinearMap
 from ...function.naming import called
 from ...stand_ins import Tensor
 from .. import layouts
-from ..creation.numbers import factor
+from ..creation.scalars import factor
 from ..movement.dims import dim_of
 from ..out import into
 from ..spelling import numpy_spelling

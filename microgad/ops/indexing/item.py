@@ -16,7 +16,7 @@ from ...function.linear_map import LinearMap
 from ...function.naming import called, called_in_place
 from ...stand_ins import Tensor
 from .. import creation, layouts
-from ..creation.numbers import number
+from ..creation.scalars import number
 from ..elementwise import Select
 from ..spelling import tensors_only
 from . import places

@@ -10,7 +10,7 @@ from ... import function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.notices import once
 from ...stand_ins import Tensor
-from ..creation.numbers import number
+from ..creation.scalars import number
 from ..out import into
 from ..spelling import numpy_spelling
 from .gather import along, positions

@@ -16,7 +16,7 @@ from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
 from ..blocks import runs_of
-from ..creation.numbers import check_factor, factor, plain
+from ..creation.scalars import check_factor, factor, plain
 from ..elementwise import Mul, Where, conj, mul
 from ..elementwise.arithmetic import in_dtype
 from ..movement import Reshape, transpose, unsqueeze

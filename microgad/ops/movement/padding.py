@@ -14,7 +14,7 @@ from ...function import Function
 from ...function.linear_map import LinearMap
 from ...stand_ins import Tensor
 from .. import layouts
-from ..creation.numbers import number
+from ..creation.scalars import number
 from ..elementwise import Flat
 from ..spelling import tensors_only
 

@@ -13,7 +13,7 @@ from ...generator import Generator
 from ...slices import Apart
 from ...stand_ins import Tensor
 from ..creation import refuse
-from ..creation.numbers import plain
+from ..creation.scalars import plain
 from ..indexing import SetItem
 from ..spelling import tensors_only
 

@@ -16,7 +16,7 @@ from ...errors import ArgumentError
 from ...generator import Generator, fills
 from ...stand_ins import Device, Dtype, Tensor
 from ..creation import finished, in_format, made_beside, refuse, size_of
-from ..creation.numbers import plain
+from ..creation.scalars import plain
 from ..movement import broadcast_shapes
 from ..out import into
 from ..spelling import tensors_only

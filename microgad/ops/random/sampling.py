@@ -15,7 +15,7 @@ from ...function.naming import called
 from ...generator import Generator
 from ...stand_ins import Tensor
 from ..creation import finished
-from ..creation.numbers import plain
+from ..creation.scalars import plain
 from ..elementwise import Where
 from ..out import into
 from ..spelling import tensors_only
