@@ -11,7 +11,7 @@ from . import backend, dtypes
 from .backend.devices import set_default_device
 from .errors import DeviceError, DtypeError
 from .errors.notices import once
-from .ops.creation import of_old
+from .ops.creation import legacy_new
 from .tensor import Tensor
 
 
@@ -35,7 +35,7 @@ def _type(name: str, dtype: dtypes.dtype, place: str = "cpu") -> Any:
             raise DeviceError(
                 f"{name} makes Tensors on {place}, but got device {device}: see torch.empty, torch.tensor"
             )
-        return of_old(*args, dtype=dtype, device=device)
+        return legacy_new(*args, dtype=dtype, device=device)
 
     room = "torch" if place == "cpu" else f"torch.{place}"
     doc = f"Tensors of {dtype.name}: made of sizes, whatever their memory holds, or of data. Source: {room}.{name}."

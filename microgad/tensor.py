@@ -56,7 +56,7 @@ class Tensor(Methods):
     aside: bool = False  # whether it was made by `.data`: then the regions of its writes are remembered
 
     def __new__(cls, *sizes: Any, device: Any = None) -> Any:
-        return creation.of_old(*sizes, device=device)._of_class(cls)
+        return creation.legacy_new(*sizes, device=device)._of_class(cls)
 
     @classmethod
     def _made(cls, array: Any, node: Any = None) -> Any:

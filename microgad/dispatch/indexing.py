@@ -12,7 +12,7 @@ from .. import function as core
 from ..errors import ArgumentError
 from ..function import Function
 from ..ops import creation, indexing, movement
-from ..ops.creation.scalars import number
+from ..ops.creation.scalars import checked_scalar
 from .elementwise import precise
 
 
@@ -53,7 +53,7 @@ def _put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
 
 def _put_repeated(a: Any, places: Any, values: Any) -> None:
     """Put the values, again and again, at places of what has been laid flat."""
-    a.put_(creation.finished(places, a.device), _repeated(values, places.size, a))
+    a.put_(creation.from_array(places, a.device), _repeated(values, places.size, a))
 
 
 def _repeated(values: Any, count: int, like: Any) -> Any:
@@ -68,7 +68,7 @@ def _put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
     shape = list(target.shape)
     shape[axis] = index.shape[axis]
     index = indexing.normalized((index.expand(shape),), target.array)[0] % target.shape[axis]
-    target.scatter_(axis, creation.finished(index), values.expand(shape))
+    target.scatter_(axis, creation.from_array(index), values.expand(shape))
 
 
 def _place(arr: Any, mask: Any, vals: Any) -> None:
@@ -77,7 +77,7 @@ def _place(arr: Any, mask: Any, vals: Any) -> None:
 
 def _putmask(a: Any, mask: Any, values: Any) -> None:
     chosen = np.flatnonzero(creation.as_tensor(mask).array)
-    a.put_(creation.finished(chosen), _repeated(values, a.numel(), a)[chosen])
+    a.put_(creation.from_array(chosen), _repeated(values, a.numel(), a)[chosen])
 
 
 def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
@@ -132,7 +132,7 @@ def at(ufunc: Any, a: Any, indices: Any, b: Any = None) -> bool:
         return False
     cls, settings = _AT[ufunc]
     if not isinstance(b, core.Tensor):
-        b = number(ufunc.__name__, b, a.array.dtype) if isinstance(b, (int, float, complex)) else np.asarray(b)
+        b = checked_scalar(ufunc.__name__, b, a.array.dtype) if isinstance(b, (int, float, complex)) else np.asarray(b)
         b = creation.as_tensor(b, device=a.device)
     b = -b if ufunc is np.subtract else b
     cls.apply_(a, b.to(dtype=a.dtype), index=indexing.normalized(indices, a.array, True), **settings)

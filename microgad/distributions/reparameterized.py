@@ -19,7 +19,7 @@ from ..autograd import Function
 from ..autograd.custom import once_differentiable
 from ..errors import KindError
 from ..generator import Generator, dirichlet, gamma
-from ..ops.creation import finished
+from ..ops.creation import from_array
 from ..ops.movement import broadcast_tensors
 from ..ops.special import igamma
 from ..tensor import Tensor
@@ -91,7 +91,7 @@ def _drawn(draw: Callable[..., Any], parameter: Tensor, generator: Generator | N
     array = backend.to_numpy(parameter.array)
     if array.dtype.char not in "fd":
         raise KindError(f"{draw.__name__}: concentration must be float32 or float64, but is {parameter.dtype}")
-    return finished(draw(array, generator=generator), parameter.device)
+    return from_array(draw(array, generator=generator), parameter.device)
 
 
 def _on_arrays(function: Callable[..., Any], *tensors: Tensor) -> Tensor:
@@ -103,11 +103,11 @@ def _on_arrays(function: Callable[..., Any], *tensors: Tensor) -> Tensor:
         for start in range(0, made.size, _BLOCK):
             block = slice(start, start + _BLOCK)
             made.reshape(-1)[block] = function(*(x[block] for x in arrays))
-    return finished(made, first.device)
+    return from_array(made, first.device)
 
 
 def _digamma(x: Any) -> Any:
-    return finished(x).digamma().array
+    return from_array(x).digamma().array
 
 
 def _gamma_slope(a: Any, x: Any) -> Any:

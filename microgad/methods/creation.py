@@ -62,7 +62,7 @@ class Creation:
     def new(self: Tensor, *args: Any, size: Any = None, device: Device = None) -> Tensor:
         """Of sizes, whatever its memory holds, or of data: PyTorch's old spelling of `new_empty` and `new_tensor`."""
         args = args if size is None else (Size(size),)
-        return creation.of_old(*args, dtype=self.dtype, device=self.device if device is None else device)
+        return creation.legacy_new(*args, dtype=self.dtype, device=self.device if device is None else device)
 
     new_empty, new_zeros = _new(creation.empty, _of_size), _new(creation.zeros, _of_size)
     new_ones = _new(creation.ones, _of_size)

@@ -12,7 +12,7 @@ import numpy as np
 from ... import backend, state
 from ...dtypes.number_kinds import HALF, norm
 from ...errors import ArgumentError
-from ...ops.creation import finished, zeros
+from ...ops.creation import from_array, zeros
 from ...tensor import Tensor
 from ..renamed import deprecated
 
@@ -58,7 +58,7 @@ def get_total_norm(
     if not each:
         return zeros(())
     norms = np.stack([_norm(x.array, norm_type) for x in each])
-    total = finished(backend.as_array(_norm(norms, norm_type)))
+    total = from_array(backend.as_array(_norm(norms, norm_type)))
     if error_if_nonfinite and not total.isfinite():
         raise ArgumentError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite: nothing was clipped. "

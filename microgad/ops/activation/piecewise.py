@@ -15,7 +15,7 @@ from ...function.naming import called
 from ...stand_ins import Tensor
 from .. import layouts
 from ..blocks import by_blocks, in_runs
-from ..creation.scalars import number
+from ..creation.scalars import checked_scalar
 from ..dropout import Dropout
 from ..elementwise import Flat, Select
 from ..elementwise.selection import chosen, selected
@@ -170,7 +170,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
         raise KindError(f"hardtanh: can't hold {input.dtype} between {min_val} and {max_val}; convert it")
     low, high = min_val, max_val
     if kind != "f":
-        low, high = (number("hardtanh", int(x), input.array.dtype) for x in (min_val, max_val))
+        low, high = (checked_scalar("hardtanh", int(x), input.array.dtype) for x in (min_val, max_val))
     return applied(HardtanhWritten if inplace else Hardtanh, input, inplace=inplace, low=low, high=high)
 
 
@@ -268,7 +268,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     if input.array.dtype.kind in "bc":
         raise KindError(f"threshold: is not implemented for {input.dtype}")
     if not input.dtype.is_floating_point:
-        threshold, value = (number("threshold", int(x), input.array.dtype) for x in (threshold, value))
+        threshold, value = (checked_scalar("threshold", int(x), input.array.dtype) for x in (threshold, value))
     return applied(Threshold, input, inplace=inplace, name="Threshold", bound=threshold, value=value)
 
 

@@ -15,7 +15,7 @@ from ...errors.arguments import boolean
 from ...errors.notices import TO_SCALAR, once, warn
 from ...stand_ins import Device, Dtype, Tensor
 from ...storage import is_storage
-from .scalars import converted, plain
+from .scalars import as_scalar, checked_cast
 
 _PYTHONS = frozenset((float, int, bool, complex))
 COPIED = (
@@ -26,7 +26,7 @@ _WITHOUT_EFFECT = frozenset(("layout", "pin_memory", "memory_format"))
 UNWRITABLE = "The given {} is not writable: what is written into the Tensor raises. You may want to copy it first."
 
 
-def finished(array: Any, device: Device = None, requires_grad: bool = False) -> Tensor:
+def from_array(array: Any, device: Device = None, requires_grad: bool = False) -> Tensor:
     """An array as a new Tensor on a device. Raises TypeError where requires_grad is neither a bool nor None."""
     made: Tensor = function.Tensor._made(array if device is None else backend.to_device(array, device))
     if requires_grad is False or requires_grad is None:
@@ -36,7 +36,7 @@ def finished(array: Any, device: Device = None, requires_grad: bool = False) -> 
     return made.requires_grad_()
 
 
-def refuse(op: str, options: dict[str, Any], known: Set[str] = _WITHOUT_EFFECT) -> None:
+def check_options(op: str, options: dict[str, Any], known: Set[str] = _WITHOUT_EFFECT) -> None:
     """Raise TypeError for keyword arguments but the known ones; layout, pin_memory and memory_format have no effect."""
     unexpected = options.keys() - known
     if unexpected:
@@ -59,15 +59,15 @@ def tensor(
         warn(COPIED)
         data = data.array
     elif is_storage(data):  # the Tensor lies on its memory, as in PyTorch, while everything else is copied
-        return finished(_lent(data, dtype), device, requires_grad)
+        return from_array(_lent(data, dtype), device, requires_grad)
     else:
         data = _lent(data, dtype)
     if backend.is_gpu(data):
         array = data.copy() if dtype is None else data.astype(dtypes.of(dtype).dtype)
-        return finished(array, device, requires_grad)
+        return from_array(array, device, requires_grad)
     array = _array_of(data, dtype)
     _check_kind(array)
-    return finished(array, backend.chosen(device), requires_grad)
+    return from_array(array, backend.chosen(device), requires_grad)
 
 
 def _array_of(data: Any, dtype: Dtype) -> Any:
@@ -83,7 +83,7 @@ def _array_of(data: Any, dtype: Dtype) -> Any:
         _check_kind(data)
         return array.astype(dtypes.of(dtype).dtype, copy=False)
     if dtype is not None:
-        return converted("tensor", array, dtypes.of(dtype).dtype)
+        return checked_cast("tensor", array, dtypes.of(dtype).dtype)
     if not found and first is not data and array.dtype not in (np.int64, np.bool_) and _among_numbers(data):
         _plain(data, found)
     if found:
@@ -208,7 +208,7 @@ def as_tensor(data: Any, dtype: Dtype = None, device: Device = None) -> Tensor:
     if backend.is_array(data) and (dtype is None or dtypes.of(dtype).dtype == data.dtype):
         _check_kind(data)
         data = data.view()  # whoever has the array may give it another shape or dtype
-        return finished(data, device if backend.is_gpu(data) else backend.chosen(device))
+        return from_array(data, device if backend.is_gpu(data) else backend.chosen(device))
     return tensor(data, dtype=dtype, device=device)
 
 
@@ -277,10 +277,10 @@ def from_file(
     ...     torch.from_file(file.name, size=2)
     tensor([1., 1.])
     """
-    refuse("from_file", options)
+    check_options("from_file", options)
     kind = dtypes.of(dtype or dtypes.get_default_dtype()).dtype
     mode: Any = "c" if not shared else "r+" if os.path.exists(filename) else "w+"
-    return finished(np.asarray(np.memmap(filename, kind, mode, shape=(size,))), None, requires_grad)
+    return from_array(np.asarray(np.memmap(filename, kind, mode, shape=(size,))), None, requires_grad)
 
 
 class _Capsule:
@@ -337,7 +337,7 @@ def from_dlpack(ext_tensor: Any, *, device: Device = None, copy: bool | None = N
         dtypes.of(array.dtype)
     except (RuntimeError, TypeError) as error:
         raise DtypeError(f"from_dlpack: {error}") from error
-    made = finished(array, device)
+    made = from_array(array, device)
     if copy is False and made.array is not array:
         raise ArgumentError(f"from_dlpack: copy=False, but to reach {made.device} the values have to be copied")
     return made.clone() if copy and made.array is array else made
@@ -359,7 +359,7 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
         )
     if memoryview(buffer).readonly:
         once(UNWRITABLE.format("buffer"))
-    return finished(np.frombuffer(buffer, dtypes.of(dtype).dtype, count, offset), None, requires_grad)
+    return from_array(np.frombuffer(buffer, dtypes.of(dtype).dtype, count, offset), None, requires_grad)
 
 
 def scalar_tensor(
@@ -370,6 +370,6 @@ def scalar_tensor(
     >>> torch.scalar_tensor(2)
     tensor(2.)
     """
-    refuse("scalar_tensor", options)
+    check_options("scalar_tensor", options)
     dtype = dtype or dtypes.get_default_dtype()
-    return tensor(plain("scalar_tensor", "s", s), dtype=dtype, device=device, requires_grad=requires_grad)
+    return tensor(as_scalar("scalar_tensor", "s", s), dtype=dtype, device=device, requires_grad=requires_grad)

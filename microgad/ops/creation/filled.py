@@ -21,11 +21,11 @@ from ...storage import is_storage
 from .. import layouts
 from ..out import into
 from ..spelling import tensors_only
-from .data import as_tensor, finished, refuse
-from .scalars import number, plain
+from .data import as_tensor, check_options, from_array
+from .scalars import as_scalar, checked_scalar
 
 
-def size_of(size: tuple[Any, ...]) -> tuple[int, ...]:
+def parse_shape(size: tuple[Any, ...]) -> tuple[int, ...]:
     """Sizes given one by one or as one sequence."""
     sizes = tuple(size[0]) if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
     shape = tuple(map(operator.index, sizes))
@@ -36,12 +36,12 @@ def size_of(size: tuple[Any, ...]) -> tuple[int, ...]:
     return shape
 
 
-def floating(dtype: Any) -> np.dtype[Any]:
+def numpy_dtype(dtype: Any) -> np.dtype[Any]:
     """The NumPy dtype of a dtype, the default floating one for None."""
     return (dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype)).dtype
 
 
-def dtype_beside(op: str, dtype: Any, out: Tensor | None) -> Any:
+def resolve_dtype(op: str, dtype: Any, out: Tensor | None) -> Any:
     """dtype, or that of `out`, which must not be another."""
     if out is None:
         return dtype
@@ -50,7 +50,7 @@ def dtype_beside(op: str, dtype: Any, out: Tensor | None) -> Any:
     return out.dtype
 
 
-def made_beside(out: Tensor | None, array: Any, device: Any, requires_grad: bool) -> Tensor:
+def from_array_into(out: Tensor | None, array: Any, device: Any, requires_grad: bool) -> Tensor:
     """An array as a new Tensor, or in `out`, which says on what device unless another is given.
 
     A row of as many values as `out` has places takes its shape.
@@ -58,7 +58,7 @@ def made_beside(out: Tensor | None, array: Any, device: Any, requires_grad: bool
     if out is not None and array.ndim == 1 and array.size == out.array.size:
         array = array.reshape(out.array.shape)
     where = backend.chosen(device) if device is not None or out is None else out.device
-    return into(out, finished(array, where, requires_grad), quiet=True)
+    return into(out, from_array(array, where, requires_grad), quiet=True)
 
 
 def _filled(
@@ -68,14 +68,14 @@ def _filled(
         size = (options.pop("size"),)
     elif not size:
         raise TypeError(f"{op}() missing 1 required positional arguments: 'size'")
-    refuse(op, options)
-    shape, dtype = size_of(size), dtype_beside(op, dtype, out)
-    kind = dtype.without_values if 0 in shape and isinstance(dtype, unheld) else floating(dtype)
-    array = in_format(op, lambda shape: make(shape, kind), shape, options.get("memory_format"))
-    return made_beside(out, array, device, requires_grad)
+    check_options(op, options)
+    shape, dtype = parse_shape(size), resolve_dtype(op, dtype, out)
+    kind = dtype.without_values if 0 in shape and isinstance(dtype, unheld) else numpy_dtype(dtype)
+    array = in_memory_format(op, lambda shape: make(shape, kind), shape, options.get("memory_format"))
+    return from_array_into(out, array, device, requires_grad)
 
 
-def in_format(op: str, make: Callable[[Any], Any], shape: tuple[int, ...], memory_format: Any) -> Any:
+def in_memory_format(op: str, make: Callable[[Any], Any], shape: tuple[int, ...], memory_format: Any) -> Any:
     """What `make` gives for a shape, in a memory format. Raises RuntimeError for preserve_format."""
     if memory_format is None:
         return make(shape)
@@ -131,11 +131,11 @@ def full(
     >>> torch.full((2,), 7)
     tensor([7, 7])
     """
-    refuse("full", options)
-    value, dtype = plain("full", "fill_value", fill_value), dtype_beside("full", dtype, out)
+    check_options("full", options)
+    value, dtype = as_scalar("full", "fill_value", fill_value), resolve_dtype("full", dtype, out)
     kind = dtypes.result_dtype([value]) if dtype is None else dtypes.of(dtype).dtype
-    array = np.full(size_of((tuple(size),)), number("full", value, kind), kind)
-    return made_beside(out, array, device, requires_grad)
+    array = np.full(parse_shape((tuple(size),)), checked_scalar("full", value, kind), kind)
+    return from_array_into(out, array, device, requires_grad)
 
 
 @tensors_only
@@ -149,13 +149,13 @@ def eye(
     tensor([[1., 0.],
             [0., 1.]])
     """
-    refuse("eye", options)
+    check_options("eye", options)
     m = n if m is None else m
     for name, size in (("n", n), ("m", m)):
         if size < 0:
             raise ArgumentError(f"eye: {name} must be greater or equal to 0, got {size}")
-    array = np.eye(n, m, dtype=floating(dtype_beside("eye", dtype, out)))
-    return made_beside(out, array, device, requires_grad)
+    array = np.eye(n, m, dtype=numpy_dtype(resolve_dtype("eye", dtype, out)))
+    return from_array_into(out, array, device, requires_grad)
 
 
 @tensors_only
@@ -167,17 +167,17 @@ def empty_strided(
     >>> torch.empty_strided((2, 3), (1, 2)).stride()
     (1, 2)
     """
-    refuse("empty_strided", options)
-    shape, kind = size_of((tuple(size),)), floating(dtype)
+    check_options("empty_strided", options)
+    shape, kind = parse_shape((tuple(size),)), numpy_dtype(dtype)
     if len(shape) != len(stride):
         raise ShapeError(f"empty_strided: dimensionality of sizes ({len(shape)}) must match strides ({len(stride)})")
     if min(stride, default=0) < 0:
         raise ArgumentError(f"empty_strided: strides can't be negative, got {list(stride)}")
     span = 0 if 0 in shape else 1 + sum((n - 1) * s for n, s in zip(shape, stride, strict=True))
-    size_of((span,))  # raises where no memory is that large
-    memory = finished(np.empty(span, kind), backend.chosen(device)).array
+    parse_shape((span,))  # raises where no memory is that large
+    memory = from_array(np.empty(span, kind), backend.chosen(device)).array
     strides = tuple(s * kind.itemsize for s in stride)
-    return finished(backend.as_strided(memory, shape, strides), None, requires_grad)
+    return from_array(backend.as_strided(memory, shape, strides), None, requires_grad)
 
 
 def empty_permuted(
@@ -188,7 +188,7 @@ def empty_permuted(
     >>> torch.empty_permuted((2, 3, 5), (1, 2, 0)).stride()
     (1, 10, 2)
     """
-    shape, order = size_of((tuple(size),)), tuple(physical_layout)
+    shape, order = parse_shape((tuple(size),)), tuple(physical_layout)
     if sorted(order) != list(range(len(shape))):
         raise ArgumentError(f"empty_permuted: {order} is no order of the dimensions of {shape}")
     strides, step = [0] * len(shape), 1
@@ -197,7 +197,7 @@ def empty_permuted(
     return empty_strided(shape, strides, dtype=dtype, device=device, **options)
 
 
-def of_old(*sizes: Any, dtype: Dtype = None, device: Device = None) -> Tensor:
+def legacy_new(*sizes: Any, dtype: Dtype = None, device: Device = None) -> Tensor:
     """What `torch.Tensor(...)`, `torch.FloatTensor(...)` and `x.new(...)` give.
 
     Of sizes it is uninitialised, of a Tensor a view, which has to be of the dtype if one is given, of an array it is on
@@ -262,7 +262,7 @@ def full_like(
     >>> torch.full_like(torch.zeros(2), 3)
     tensor([3., 3.])
     """
-    value = number("full_like", plain("full_like", "fill_value", fill_value), _kind(input, dtype))
+    value = checked_scalar("full_like", as_scalar("full_like", "fill_value", fill_value), _kind(input, dtype))
     make = partial(np.full_like, fill_value=value)
     return _like("full_like", make, input, dtype, device, requires_grad, options)
 
@@ -278,14 +278,14 @@ def _like(
 
     What is expanded has no place for other values: it is laid out anew.
     """
-    refuse(op, options)
+    check_options(op, options)
     x, kind = input.array if device is None else filled(input.array), _kind(input, dtype)
     memory_format = options.get("memory_format")
     if memory_format not in (None, formats.preserve_format):
-        made = in_format(op, lambda shape: make(x, dtype=kind, order="C", shape=shape), x.shape, memory_format)
+        made = in_memory_format(op, lambda shape: make(x, dtype=kind, order="C", shape=shape), x.shape, memory_format)
     else:
         made = make(x, dtype=kind, order=layouts.order_of(x))
-    return finished(made, device, requires_grad)
+    return from_array(made, device, requires_grad)
 
 
 class Fill(function.Function):
@@ -314,4 +314,4 @@ def fill(input: Tensor, value: Any) -> Tensor:
     """
     if getattr(value, "ndim", 0):
         raise ShapeError(f"fill: only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions")
-    return Fill.apply(input, value if hasattr(value, "array") else number("fill", value, input.array.dtype))
+    return Fill.apply(input, value if hasattr(value, "array") else checked_scalar("fill", value, input.array.dtype))

@@ -16,9 +16,9 @@ from ...errors import ArgumentError, DtypeError, KindError
 from ...errors.notices import warn
 from ...stand_ins import Device, Dtype, Tensor
 from ..spelling import tensors_only
-from .data import finished, refuse
-from .filled import dtype_beside, floating, made_beside
-from .scalars import factor, plain
+from .data import check_options, from_array
+from .filled import from_array_into, numpy_dtype, resolve_dtype
+from .scalars import as_scalar, scale_factor
 
 PIECE = 1 << 15  # numbers that are computed together: they stay in the cache
 
@@ -33,7 +33,7 @@ def arange(
     >>> torch.arange(1, 2.5, 0.5)
     tensor([1.0000, 1.5000, 2.0000])
     """
-    refuse("arange", options)
+    check_options("arange", options)
     return _stepped("arange", start, end, step, 0, out, dtype, device, requires_grad)
 
 
@@ -47,7 +47,7 @@ def range(
     >>> torch.range(1, 3)
     tensor([1., 2., 3.])
     """
-    refuse("range", options)
+    check_options("range", options)
     said = "torch.range is deprecated, since its end belongs to it. Use torch.arange, whose values are in [start, end)."
     warnings.warn(said, stacklevel=2)
     kind = dtypes.get_default_dtype() if dtype is None and out is None else dtype
@@ -68,9 +68,9 @@ def _stepped(
             f"{op}: upper bound and lower bound inconsistent with step sign: step {step} doesn't lead from {start} "
             f"to {end}"
         )
-    dtype = dtype_beside(op, dtype, out)
+    dtype = resolve_dtype(op, dtype, out)
     whole = all(isinstance(x, int) for x in (start, end, step))
-    kind = dtypes.int64.dtype if dtype is None and whole else floating(dtype)
+    kind = dtypes.int64.dtype if dtype is None and whole else numpy_dtype(dtype)
     if kind.kind in "bc":
         raise KindError(f"{op}: not implemented for {kind}")
     if kind == np.int64 and int(step):
@@ -91,11 +91,11 @@ def _stepped(
             values += start
     if op == "arange" and out is not None and 0 < out.array.size != count:
         warn(f"{op}: the out tensor has {out.array.size} elements, not {count}, and is resized to that")
-    return made_beside(out, values.astype(kind, copy=False), device, requires_grad)
+    return from_array_into(out, values.astype(kind, copy=False), device, requires_grad)
 
 
 def _number(op: str, x: Any) -> Any:
-    x = plain(op, "end", x)
+    x = as_scalar(op, "end", x)
     if not isinstance(x, (int, float)):
         raise DtypeError(f"{op}: expected a real number, got {x!r}")
     return x
@@ -111,9 +111,9 @@ def linspace(
     >>> torch.linspace(0, 1, 5)
     tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
     """
-    refuse("linspace", options)
+    check_options("linspace", options)
     steps = operator.index(steps)
-    start, end, kind = _bounds("linspace", start, end, steps, dtype_beside("linspace", dtype, out))
+    start, end, kind = _bounds("linspace", start, end, steps, resolve_dtype("linspace", dtype, out))
     # counted from both ends, as PyTorch does, so that the last value is exactly end
     first, last, half = kind.type(start), kind.type(end), max(steps // 2, min(steps, 1))
     if kind.kind in "iu":  # as Python numbers: their difference may be too large for the dtype
@@ -129,7 +129,7 @@ def linspace(
                 part[i : i + PIECE] = _fused(float(sign * step), place, float(begin))
             else:
                 part[i : i + PIECE] = begin + step * place if sign > 0 else begin - step * place
-    return made_beside(out, values, device, requires_grad)
+    return from_array_into(out, values, device, requires_grad)
 
 
 def _fused(x: float, counts: Any, y: float) -> Any:
@@ -155,13 +155,13 @@ def logspace(
     >>> torch.logspace(0, 2, 3)
     tensor([  1.,  10., 100.])
     """
-    refuse("logspace", options)
-    start, end, kind = _bounds("logspace", start, end, steps, dtype_beside("logspace", dtype, out))
+    check_options("logspace", options)
+    start, end, kind = _bounds("logspace", start, end, steps, resolve_dtype("logspace", dtype, out))
     exact = np.result_type(kind, np.float64)
     exponents = linspace(start, end, steps, dtype=exact, device="cpu").array
     with np.errstate(invalid="ignore"):  # a negative base has no such powers
         values = np.power(exact.type(base), exponents)
-    return made_beside(out, values.astype(kind), device, requires_grad)
+    return from_array_into(out, values.astype(kind), device, requires_grad)
 
 
 def _bounds(op: str, start: Any, end: Any, steps: int, dtype: Any) -> tuple[Any, Any, Any]:
@@ -173,16 +173,16 @@ def _bounds(op: str, start: Any, end: Any, steps: int, dtype: Any) -> tuple[Any,
             )
     if operator.index(steps) < 0:
         raise ArgumentError(f"{op}: number of steps must be non-negative, got {steps}")
-    start, end = (plain(op, name, getattr(x, "array", x)) for name, x in (("start", start), ("end", end)))
+    start, end = (as_scalar(op, name, getattr(x, "array", x)) for name, x in (("start", start), ("end", end)))
     of_complex = isinstance(start + end, complex)
     if dtype is None and of_complex:
         return start, end, dtypes.default_for(3)
-    kind = floating(dtype)
+    kind = numpy_dtype(dtype)
     if of_complex and kind.kind != "c":
         raise DtypeError(f"{op}: start or end is complex, which can't be safely cast to {dtype}")
     if kind.kind == "b":
         raise KindError(f"{op}: not implemented for bool")
-    return (*(factor(op, x, kind) for x in (start, end)), kind)
+    return (*(scale_factor(op, x, kind) for x in (start, end)), kind)
 
 
 @tensors_only
@@ -212,11 +212,11 @@ def triu_indices(
 
 
 def _triangle(op: str, places: Any, row: int, col: int, offset: int, dtype: Any, device: Any, options: Any) -> Tensor:
-    refuse(op, options)
+    check_options(op, options)
     for name, size in (("row", row), ("col", col)):
         if size < 0:
             raise ArgumentError(f"{op}: {name} must be non-negative, got {size}")
     kind = dtypes.of(dtypes.int64 if dtype is None else dtype).dtype
     if kind.kind != "i" or kind.itemsize < 4:
         raise KindError(f"{op}: not implemented for {kind}; int64 and int32 are there")
-    return finished(np.stack(places(row, offset, col)).astype(kind), backend.chosen(device))
+    return from_array(np.stack(places(row, offset, col)).astype(kind), backend.chosen(device))

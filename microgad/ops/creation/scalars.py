@@ -12,7 +12,7 @@ from ...dtypes.limits import bounds
 from ...errors import ArgumentError, DtypeError
 
 
-def plain(op: str, argument: str, value: Any) -> Any:
+def as_scalar(op: str, argument: str, value: Any) -> Any:
     """A Python number, also from NumPy's and from a Tensor without dimensions.
 
     Raises TypeError for one that has some, for one that wants a gradient, as it would get none, and for all else.
@@ -25,12 +25,12 @@ def plain(op: str, argument: str, value: Any) -> Any:
     return found
 
 
-def number(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
+def checked_scalar(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
     """A Python number that a dtype can hold. Raises RuntimeError for others, as PyTorch does.
 
     Of unsigned integers the negative ones count from the end, if they are whole: -1 is the largest.
     """
-    fits, value = True, plain(op, "value", value)
+    fits, value = True, as_scalar(op, "value", value)
     if isinstance(value, complex) and dtype.kind == "b":
         value = bool(value)
     elif isinstance(value, complex) and dtype.kind != "c":
@@ -52,13 +52,13 @@ def _largest(dtype: np.dtype[Any]) -> float:
     return float(np.finfo(dtype).max)
 
 
-def factor(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
+def scale_factor(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
     """A Python number by which values of a dtype are multiplied; among integers only its whole part."""
-    value = number(op, value, dtype)
+    value = checked_scalar(op, value, dtype)
     return bool(value) if dtype.kind == "b" else int(value) if dtype.kind in "iu" else value
 
 
-def check_factor(op: str, argument: str, value: Any, dtype: np.dtype[Any]) -> None:
+def check_scale_factor(op: str, argument: str, value: Any, dtype: np.dtype[Any]) -> None:
     """Raise RuntimeError for a Python number of a kind by which PyTorch doesn't multiply values of a dtype."""
     if isinstance(value, bool) and dtype.kind != "b":
         raise ArgumentError(f"{op}: Boolean {argument} only supported for Boolean results")
@@ -69,7 +69,7 @@ def check_factor(op: str, argument: str, value: Any, dtype: np.dtype[Any]) -> No
         raise ArgumentError(f"{op}: for non-complex input tensors, {wrong.format('complex')}")
 
 
-def converted(op: str, numbers: Any, dtype: np.dtype[Any]) -> Any:
+def checked_cast(op: str, numbers: Any, dtype: np.dtype[Any]) -> Any:
     """An array of Python's numbers in another dtype. Raises RuntimeError where integers can't hold one of them.
 
     Raises TypeError for complex numbers where the dtype is of real ones.
@@ -78,5 +78,5 @@ def converted(op: str, numbers: Any, dtype: np.dtype[Any]) -> Any:
         raise TypeError(f"{op}: must be real numbers for {dtype}, not complex")
     if dtype.kind in "iu" and numbers.dtype.kind in "iuf" and numbers.size:
         for extreme in (numbers.min(), numbers.max()):
-            number(op, extreme.item(), dtype)
+            checked_scalar(op, extreme.item(), dtype)
     return numbers.astype(dtype, copy=False)

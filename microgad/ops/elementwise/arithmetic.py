@@ -16,7 +16,7 @@ from ...stand_ins import Operand, Tensor
 from ...state import composite
 from .. import layouts
 from ..blocks import by_blocks
-from ..creation.scalars import check_factor, factor, number, plain
+from ..creation.scalars import as_scalar, check_scale_factor, checked_scalar, scale_factor
 from ..out import into
 from ..spelling import numbers_first, old_order, tensors_only
 from .operands import of_numbers, tensor, tensors
@@ -53,14 +53,14 @@ def add(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tenso
 
 def times_alpha(op: str, input: Any, other: Any, alpha: Any) -> Any:
     """alpha · other, for `add` and `sub`."""
-    alpha = plain(op, "alpha", alpha)
+    alpha = as_scalar(op, "alpha", alpha)
     kind = dtypes.result_dtype([getattr(x, "array", x) for x in (input, other)])
-    check_factor(op, "alpha", alpha, kind)
+    check_scale_factor(op, "alpha", alpha, kind)
     if kind.kind == "b":
         return other and bool(alpha) if isinstance(other, bool) else other * bool(alpha)
     if alpha == 1:
         return other
-    alpha = number(op, alpha, kind) if kind.kind in "iu" else alpha
+    alpha = checked_scalar(op, alpha, kind) if kind.kind in "iu" else alpha
     (other,) = in_dtype(kind, other)
     return other * alpha
 
@@ -233,7 +233,7 @@ def _plus_multiple(op: str, input: Tensor, combined: Any, tensor1: Tensor, tenso
     kind = dtypes.result_dtype([x.array for x in operands])
     wide = np.dtype(np.float32) if kind == HALF else kind
     input, tensor1, tensor2 = in_dtype(wide, *in_dtype(kind, *operands))
-    added, value = combined(tensor1, tensor2), factor(op, value, wide)
+    added, value = combined(tensor1, tensor2), scale_factor(op, value, wide)
     result: Tensor = input + (added if value == 1 else added * value)
     return result if kind is wide else result.to(dtypes.of(kind))
 

@@ -16,7 +16,7 @@ from ...function import Function
 from ...stand_ins import Operand, Tensor
 from ...state import composite
 from ..blocks import in_double
-from ..creation.scalars import number
+from ..creation.scalars import checked_scalar
 from ..out import into
 from .complex_numbers import is_complex
 from .operands import one_tensor, tensors
@@ -37,7 +37,7 @@ class Pow(Function):
         if kind in "iu" and isinstance(power, int):
             if power < 0:
                 raise ArgumentError("integers to negative integer powers are not allowed")
-            number("exponent", power, x.dtype)
+            checked_scalar("exponent", power, x.dtype)
         return arrays
 
     def forward(self, x, p):
@@ -100,7 +100,7 @@ def float_power(input: Operand, exponent: Operand, *, out: Tensor | None = None)
     operands = one_tensor("float_power", input, exponent)
     kinds = [np.dtype(getattr(x, "dtype", type(x))).kind for x in operands]
     double: Any = dtypes.complex128 if "c" in kinds else dtypes.float64
-    x, p = (x.to(double) if hasattr(x, "to") else number("float_power", x, double.dtype) for x in operands)
+    x, p = (x.to(double) if hasattr(x, "to") else checked_scalar("float_power", x, double.dtype) for x in operands)
     return into(out, Pow.apply(x, p), exact="float_power")
 
 

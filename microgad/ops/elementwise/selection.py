@@ -15,7 +15,7 @@ from ...function.naming import called
 from ...stand_ins import Operand, Tensor
 from .. import layouts
 from ..blocks import piecewise
-from ..creation.scalars import number
+from ..creation.scalars import checked_scalar
 from ..out import into
 from ..spelling import tensors_only
 from .operands import tensor, tensors
@@ -120,7 +120,7 @@ def fmin(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
 def _bounded(arrays: list[Any]) -> list[Any]:
     """Operands of one dtype, which has to hold the numbers among them: these don't wrap, nor become infinite."""
     kind = dtypes.result_dtype(arrays)
-    return [number("bound", x, kind) if type(x) in (int, float) else x for x in dtypes.cast(arrays, kind)]
+    return [checked_scalar("bound", x, kind) if type(x) in (int, float) else x for x in dtypes.cast(arrays, kind)]
 
 
 class Clamp(Function):
@@ -316,7 +316,7 @@ class Where(Function):
             values[0] = backend.like(values[0], condition, dtypes.result_dtype(values))
         for x, other in (values, values[::-1]):
             if type(x) is int and hasattr(other, "dtype") and other.dtype.kind in "iu":
-                number("operand", x, other.dtype)
+                checked_scalar("operand", x, other.dtype)
         return [condition, *dtypes.promote(values)]
 
     def forward(self, condition, a, b):

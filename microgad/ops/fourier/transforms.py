@@ -14,7 +14,7 @@ from ...function.linear_map import LinearMap
 from ...function.naming import called
 from ...stand_ins import Device, Dtype, Tensor
 from ...state import composite
-from ..creation import made_beside
+from ..creation import from_array_into
 from ..elementwise import conj
 from ..movement import narrow, pad, roll
 from ..movement.dims import dim_of, listed
@@ -327,7 +327,7 @@ def _frequencies(
     kind = dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype)
     if not (kind.is_floating_point or kind.is_complex):
         raise DtypeError(f"{op} requires a floating point or complex dtype, got {kind}")
-    return made_beside(out, (cycles * np.divide(1.0, n * float(d))).astype(kind.dtype), device, requires_grad)
+    return from_array_into(out, (cycles * np.divide(1.0, n * float(d))).astype(kind.dtype), device, requires_grad)
 
 
 # How inputs are brought to the size and the dtype that a transform takes.

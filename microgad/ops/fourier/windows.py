@@ -12,7 +12,7 @@ from ... import dtypes
 from ...errors import ArgumentError
 from ...stand_ins import Device, Dtype, Tensor
 from ..creation import tensor
-from ..creation.data import refuse
+from ..creation.data import check_options
 from ..spelling import tensors_only
 
 
@@ -148,7 +148,7 @@ def _made(
     op: str, values: Any, M: int, sym: bool, dtype: Dtype = None, device: Device = None, requires_grad: bool = False,
     kinds: tuple[Dtype, ...] = (dtypes.float32, dtypes.float64), **without_effect: Any,
 ) -> Tensor:  # fmt: skip
-    refuse(op, without_effect)
+    check_options(op, without_effect)
     M = int(M)
     if M < 0:
         raise ArgumentError(f"{op}: requires non-negative window length, got M={M}")

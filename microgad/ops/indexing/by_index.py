@@ -13,7 +13,7 @@ from ...function.linear_map import LinearMap
 from ...function.naming import called
 from ...stand_ins import Tensor
 from .. import layouts
-from ..creation.scalars import factor
+from ..creation.scalars import scale_factor
 from ..movement.dims import dim_of
 from ..out import into
 from ..spelling import numpy_spelling
@@ -108,7 +108,7 @@ def index_add_call(input: Tensor, dim: int, index: Tensor, source: Tensor, *, al
     where = _index("index_add", input, dim, index, error, source)
     source = _as_slices("index_add", input, dim, index, source, ShapeError)
     if alpha != 1:
-        source = source * factor("index_add", alpha, input.array.dtype)
+        source = source * scale_factor("index_add", alpha, input.array.dtype)
     return one_step("IndexAdd", AddItem, source, where)
 
 

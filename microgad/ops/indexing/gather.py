@@ -133,7 +133,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
     if input.ndim:
         wide[axis], narrow[axis] = length, indices.array.shape[axis]
     array = places.within(indices.array, length, "take_along_dim", DimError, axis=axis)
-    index: Tensor = creation.finished(np.broadcast_to(array, narrow))
+    index: Tensor = creation.from_array(np.broadcast_to(array, narrow))
     return gather(input.expand(wide) if input.array.shape != tuple(wide) else input, axis, index, out=out)
 
 
@@ -204,4 +204,4 @@ def unravel_index(indices: Tensor, shape: int | Sequence[int] | Size) -> tuple[T
         raise ArgumentError(f"unravel_index: 'shape' cannot have negative values, but got {tuple(sizes)}")
     steps = [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]
     flat = indices.array.astype(np.int64)
-    return tuple(creation.finished(flat // max(step, 1) % max(n, 1)) for n, step in zip(sizes, steps, strict=True))
+    return tuple(creation.from_array(flat // max(step, 1) % max(n, 1)) for n, step in zip(sizes, steps, strict=True))

@@ -16,7 +16,7 @@ from ...function.linear_map import LinearMap
 from ...function.naming import called, called_in_place
 from ...stand_ins import Tensor
 from .. import creation, layouts
-from ..creation.scalars import number
+from ..creation.scalars import checked_scalar
 from ..elementwise import Select
 from ..spelling import tensors_only
 from . import places
@@ -198,7 +198,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         value = value.item()
     if isinstance(value, (int, float, complex)):
         if input.array.dtype != np.float16 or isinstance(value, complex):  # float16 takes too large ones as ∞
-            value = number("__setitem__", value, input.array.dtype)
+            value = checked_scalar("__setitem__", value, input.array.dtype)
     elif value is None or isinstance(value, str):
         raise DtypeError(f"__setitem__: can't assign a {type(value).__name__} to a Tensor")
     else:
@@ -253,7 +253,7 @@ def _fill(op: str, value: Tensor, input: Tensor, index: tuple[Any, ...]) -> Tens
 def filler(op: str, value: Any, input: Tensor) -> Any:
     """One value, a number or a 0-d Tensor, that input's dtype can take."""
     if not hasattr(value, "array"):
-        return number(op, value, input.array.dtype)
+        return checked_scalar(op, value, input.array.dtype)
     if value.ndim:
         raise ShapeError(
             f"{op} only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)"

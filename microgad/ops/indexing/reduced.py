@@ -84,7 +84,7 @@ def reduction(
         counts = np.full_like(input.array, int(include_self), order="C")
         places.add(counts, where, 1)
         counts = np.maximum(counts.real, 1).astype(counts.dtype, copy=False)
-        steps.append((FloorDiv if kind in "iu" else Div, creation.finished(counts), {}))
+        steps.append((FloorDiv if kind in "iu" else Div, creation.from_array(counts), {}))
     return Call(op.title().replace("_", ""), tuple(steps))
 
 

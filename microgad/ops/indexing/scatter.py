@@ -10,7 +10,7 @@ from ... import function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.notices import once
 from ...stand_ins import Tensor
-from ..creation.scalars import number
+from ..creation.scalars import checked_scalar
 from ..out import into
 from ..spelling import numpy_spelling
 from .gather import along, positions
@@ -24,7 +24,7 @@ def operands(op: str, input: Tensor, dim: int, index: Tensor, src: Any) -> tuple
     """The values that go to index along dim, and where in the flat input they go."""
     if not isinstance(src, function.Tensor):
         axis, array = along(op, input, dim, index)
-        return number(op, src, input.array.dtype), _where(input, axis, array)
+        return checked_scalar(op, src, input.array.dtype), _where(input, axis, array)
     if src.array.dtype != input.array.dtype:
         raise DtypeError(f"{op}(): Expected self.dtype to be equal to src.dtype, got {input.dtype} and {src.dtype}")
     axis, array = along(op, input, dim, index, src)

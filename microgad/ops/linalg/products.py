@@ -16,7 +16,7 @@ from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
 from ..blocks import runs_of
-from ..creation.scalars import check_factor, factor, plain
+from ..creation.scalars import as_scalar, check_scale_factor, scale_factor
 from ..elementwise import Mul, Where, conj, mul
 from ..elementwise.arithmetic import in_dtype
 from ..movement import Reshape, transpose, unsqueeze
@@ -323,7 +323,7 @@ def ger(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def _added(op: str, input: Tensor, product: Tensor, beta: Any, alpha: Any, out: Tensor | None) -> Tensor:
     """beta · input + alpha · product; with beta 0, input is not looked at."""
-    beta, alpha = (factor(op, x, product.array.dtype) for x in (beta, alpha))
+    beta, alpha = (scale_factor(op, x, product.array.dtype) for x in (beta, alpha))
     shape = tuple(product.shape)
     sizes = zip(input.shape[::-1], shape[::-1], strict=False)
     if input.ndim > len(shape) or any(n not in (1, m) for n, m in sizes):
@@ -409,7 +409,7 @@ def addr(
     """
     dtype = dtypes.result_dtype([x.array for x in (input, vec1, vec2)])
     for name, value in (("beta", beta), ("alpha", alpha)):
-        check_factor("addr", name, plain("addr", name, value), dtype)
+        check_scale_factor("addr", name, as_scalar("addr", name, value), dtype)
     return into(out, _added("addr", input, outer(*in_dtype(dtype, vec1, vec2)), beta, alpha, None))
 
 

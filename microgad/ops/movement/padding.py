@@ -14,7 +14,7 @@ from ...function import Function
 from ...function.linear_map import LinearMap
 from ...stand_ins import Tensor
 from .. import layouts
-from ..creation.scalars import number
+from ..creation.scalars import checked_scalar
 from ..elementwise import Flat
 from ..spelling import tensors_only
 
@@ -173,7 +173,7 @@ def padded(input: Tensor, widths: Sequence[tuple[int, int]], mode: str, value: A
         cuts = []
     if mode == "constant":
         if input.array.dtype.kind in "iu":
-            value = int(number("pad", float(value), input.array.dtype))
+            value = int(checked_scalar("pad", float(value), input.array.dtype))
         return Pad.apply(input, widths=wide, value=value)
     for axis, (n, (low, high)) in enumerate(zip(input.array.shape, wide, strict=True)):
         most = max(low, high)

@@ -14,7 +14,7 @@ from ...engine import leaves
 from ...function.naming import called, called_as_in_place
 from ...stand_ins import Tensor
 from .. import layouts, region
-from ..creation import in_format, size_of
+from ..creation import in_memory_format, parse_shape
 from ..elementwise import view_as_complex, view_as_real
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
@@ -196,11 +196,11 @@ def resize_(input: Tensor, size: Sequence[int], *, memory_format: Any = None) ->
     """
     if input.node is not None:
         raise errors.GraphError("resize_: cannot resize variables that require grad")
-    shape = size_of((tuple(size),))
+    shape = parse_shape((tuple(size),))
     x, memory = input.array, memory_of(input.array)
     if shape == x.shape and memory_format is None:
         return input
-    laid = in_format("resize_", lambda shape: np.empty(shape, np.int8), shape, memory_format)
+    laid = in_memory_format("resize_", lambda shape: np.empty(shape, np.int8), shape, memory_format)
     first, count = geometry(x)[2], laid.size
     if first + count <= memory.size:
         return become(input, as_strided, shape, laid.strides)

@@ -12,8 +12,8 @@ from ...function.naming import called_in_place
 from ...generator import Generator
 from ...slices import Apart
 from ...stand_ins import Tensor
-from ..creation import refuse
-from ..creation.scalars import plain
+from ..creation import check_options
+from ..creation.scalars import as_scalar
 from ..indexing import SetItem
 from ..spelling import tensors_only
 
@@ -21,7 +21,7 @@ from ..spelling import tensors_only
 def _drawn(self: Tensor, draw: Callable[..., Any], generator: Generator | None, **parameters: Any) -> Tensor:
     """Overwrite a Tensor by draw(array, *parameters), in the memory order of its values."""
     name = draw.__name__
-    numbers = [x if x is None or backend.is_array(x) else plain(name, said, x) for said, x in parameters.items()]
+    numbers = [x if x is None or backend.is_array(x) else as_scalar(name, said, x) for said, x in parameters.items()]
     self._check_writable(name, False)
     on_graph = self.node is not None or (self.base is not None and self.base.node is not None)
     on_graph = on_graph and state.current().grad_enabled
@@ -42,7 +42,7 @@ def _drawn(self: Tensor, draw: Callable[..., Any], generator: Generator | None, 
 
 def _spelled(name: str, from_: Any, options: dict[str, Any]) -> Any:
     """The lower bound, which PyTorch calls `from`."""
-    refuse(name, options, {"from"})
+    check_options(name, options, {"from"})
     return options.get("from", from_)
 
 

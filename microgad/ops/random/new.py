@@ -15,8 +15,8 @@ from ...backend.hollow import filled as with_values
 from ...errors import ArgumentError
 from ...generator import Generator, fills
 from ...stand_ins import Device, Dtype, Tensor
-from ..creation import finished, in_format, made_beside, refuse, size_of
-from ..creation.scalars import plain
+from ..creation import check_options, from_array, from_array_into, in_memory_format, parse_shape
+from ..creation.scalars import as_scalar
 from ..movement import broadcast_shapes
 from ..out import into
 from ..spelling import tensors_only
@@ -30,8 +30,8 @@ def _new(
 ) -> Tensor:  # fmt: skip
     """`out` in that size, or a new Tensor, filled in place by numbers."""
     kind = dtypes.of(dtype or default or dtypes.get_default_dtype()).dtype
-    made = filled(fill, size_of(size), kind, out, backend.chosen(device), *by, generator=generator)
-    return made if out is not None else finished(made.array, None, requires_grad)
+    made = filled(fill, parse_shape(size), kind, out, backend.chosen(device), *by, generator=generator)
+    return made if out is not None else from_array(made.array, None, requires_grad)
 
 
 def _empty_like(input: Tensor, dtype: Any, memory_format: Any, device: Any) -> Any:
@@ -39,13 +39,13 @@ def _empty_like(input: Tensor, dtype: Any, memory_format: Any, device: Any) -> A
     x = input.array if device is None else with_values(input.array)
     kind = x.dtype if dtype is None else dtypes.of(dtype).dtype
     if memory_format not in (None, formats.preserve_format):
-        return in_format("empty_like", lambda shape: np.empty(shape, kind), x.shape, memory_format)
+        return in_memory_format("empty_like", lambda shape: np.empty(shape, kind), x.shape, memory_format)
     return fills.empty_like(x, kind)
 
 
 def _sizes(size: tuple[Any, ...], options: dict[str, Any], op: str) -> tuple[Any, ...]:
     """Sizes given one by one, as a sequence, or as `size=`."""
-    refuse(op, options, {"size"})
+    check_options(op, options, {"size"})
     return (options["size"],) if options else size
 
 
@@ -90,7 +90,7 @@ def rand_like(
     torch.Size([2, 3])
     """
     made = draws.uniform_(_empty_like(input, dtype, memory_format, device), generator=generator)
-    return finished(made, input.device if device is None else device, requires_grad)
+    return from_array(made, input.device if device is None else device, requires_grad)
 
 
 @tensors_only
@@ -104,7 +104,7 @@ def randn_like(
     torch.Size([2, 3])
     """
     made = draws.normal_(_empty_like(input, dtype, memory_format, device), generator=generator)
-    return finished(made, input.device if device is None else device, requires_grad)
+    return from_array(made, input.device if device is None else device, requires_grad)
 
 
 @tensors_only
@@ -140,7 +140,7 @@ def randint_like(
     """
     low, high = _bounds(low, high)
     made = draws.random_(_empty_like(input, dtype, memory_format, device), low, high, generator=generator)
-    return finished(made, input.device if device is None else device, requires_grad)
+    return from_array(made, input.device if device is None else device, requires_grad)
 
 
 def _bounds(low: Any, high: Any) -> tuple[int, int]:
@@ -164,7 +164,7 @@ def randperm(
     tensor([0, 1, 6, 3, 7, 4, 2, 5])
     """
     kind = dtypes.of(dtype) if dtype is not None else dtypes.int64 if out is None else out.dtype
-    return made_beside(out, draws.randperm(n, kind.dtype, generator=generator), device, requires_grad)
+    return from_array_into(out, draws.randperm(n, kind.dtype, generator=generator), device, requires_grad)
 
 
 @tensors_only
@@ -181,7 +181,7 @@ def normal(
     torch.Size([2, 3])
     """
     if size is not None:
-        a, b = plain("normal", "mean", mean), plain("normal", "std", std)
+        a, b = as_scalar("normal", "mean", mean), as_scalar("normal", "std", std)
         return _new(normal_, (size,), dtype, out, device, requires_grad, a, b, generator=generator)
     tensors = [x for x in (mean, std) if isinstance(x, function.Tensor)]
     if not tensors:
@@ -190,7 +190,7 @@ def normal(
     if not (b >= 0 if b is std else (b >= 0).all()):
         raise ArgumentError("normal expects all elements of std >= 0.0")
     shape, like = broadcast_shapes(*(x.array.shape for x in tensors)), tensors[0]
-    by = () if isinstance(std, function.Tensor) else (0, plain("normal", "std", std))
+    by = () if isinstance(std, function.Tensor) else (0, as_scalar("normal", "std", std))
     drawn = filled(normal_, shape, like.array.dtype, out, like.device, *by, generator=generator)
     if not by:
         drawn.mul_(b)

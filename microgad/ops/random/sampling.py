@@ -14,8 +14,8 @@ from ...errors import DtypeError, ShapeError
 from ...function.naming import called
 from ...generator import Generator
 from ...stand_ins import Tensor
-from ..creation import finished
-from ..creation.scalars import plain
+from ..creation import from_array
+from ..creation.scalars import as_scalar
 from ..elementwise import Where
 from ..out import into
 from ..spelling import tensors_only
@@ -30,9 +30,9 @@ def filled(
     if out is None:
         given = [backend.to_numpy(x.array) if isinstance(x, function.Tensor) else x for x in by]
         draw = getattr(draws, fill.__name__)
-        return finished(draw(made_for(np.empty(shape, dtype), device), *given, generator=generator), device)
+        return from_array(draw(made_for(np.empty(shape, dtype), device), *given, generator=generator), device)
     if out.array.shape != shape:
-        out = into(out, finished(np.empty(shape, out.array.dtype), out.device), quiet=True)
+        out = into(out, from_array(np.empty(shape, out.array.dtype), out.device), quiet=True)
     return fill(out, *by, generator=generator)
 
 
@@ -40,7 +40,7 @@ def without_gradient(drawn: Tensor, *inputs: Any) -> Tensor:
     """A draw as a function of what it was drawn by: the gradients of these are zeros."""
     for x in inputs:
         if isinstance(x, function.Tensor) and x.requires_grad:
-            drawn = Where.apply(finished(np.asarray(True), drawn.device), drawn, x)
+            drawn = Where.apply(from_array(np.asarray(True), drawn.device), drawn, x)
     return drawn
 
 
@@ -57,7 +57,7 @@ def bernoulli(
     tensor([0., 0., 0., 1., 1., 0., 1., 0., 0., 0.])
     """
     check_real(input if out is None else out)
-    x, chance = input.array, input if p is None else plain("bernoulli", "p", p)
+    x, chance = input.array, input if p is None else as_scalar("bernoulli", "p", p)
     drawn = filled(bernoulli_, x.shape, x.dtype, out, input.device, chance, generator=generator)
     return drawn if out is not None else called("BernoulliBackward0", without_gradient(drawn, input))
 
@@ -76,7 +76,7 @@ def multinomial(
     if out is not None and out.array.dtype != np.int64:
         raise DtypeError(f"multinomial expects Long tensor out, got: {out.dtype}")
     drawn = draws.multinomial(backend.to_numpy(input.array), num_samples, replacement, generator=generator)
-    return into(out, finished(drawn, input.device), quiet=True)
+    return into(out, from_array(drawn, input.device), quiet=True)
 
 
 @tensors_only
@@ -88,7 +88,7 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     tensor([ 3., 37.,  5.])
     """
     drawn = draws.poisson(backend.to_numpy(input.array), generator=generator)
-    return without_gradient(finished(drawn, input.device), input)
+    return without_gradient(from_array(drawn, input.device), input)
 
 
 @tensors_only
@@ -108,4 +108,4 @@ def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) ->
         a, b = np.broadcast_arrays(a, b)
     except ValueError:
         raise ShapeError(f"binomial: count {tuple(count.shape)} and prob {tuple(prob.shape)} must broadcast") from None
-    return without_gradient(finished(draws.binomial(a, b, generator=generator), count.device), count, prob)
+    return without_gradient(from_array(draws.binomial(a, b, generator=generator), count.device), count, prob)

@@ -16,7 +16,7 @@ from ...function import Function
 from ...function.linear_map import LinearMap
 from ...stand_ins import Tensor
 from ...state import composite
-from ..creation import finished, linspace
+from ..creation import from_array, linspace
 from .geometry import refusal
 from .resample import cubic, cubic_slope
 
@@ -257,7 +257,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     for axis, n in enumerate(size[2:]):
         base[..., dims - 1 - axis] = _middles(n, align, dtype).reshape(-1, *(1,) * (dims - 1 - axis))
     base = base.reshape(1, -1, dims + 1)
-    cells = finished(backend.like(base, theta.array))
+    cells = from_array(backend.like(base, theta.array))
     grid: Tensor
     if cells.numel() * dims < 400:  # up to here PyTorch multiplies without a library: this gives the same last bits
         grid = (cells.unsqueeze(-1) * theta.transpose(1, 2).unsqueeze(1)).sum(2)
