@@ -1,4 +1,4 @@
-"""The linear maps that transforms are made of. The matrix of one is symmetric, so each is its own transpose."""
+"""The Fourier transforms as LinearMaps. The matrix of a DFT is symmetric, so fft and ifft are their own transposes."""
 
 from __future__ import annotations
 
@@ -11,110 +11,112 @@ from ...function.linear_map import LinearMap
 from ..layouts import contiguous
 from ..movement.dims import stretch
 
-# by which norm an inverse has the factor that the transform has by this one
-TURNED: dict[Any, Any] = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}
+# The norm under which the inverse transform has the factor that the forward transform has under the key.
+INVERSE_NORM: dict[Any, Any] = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}
 
 
 class Fft(LinearMap):
-    """Σⱼ xⱼ exp(-2πi jk/n) along each axis."""
+    """Xₖ = Σⱼ xⱼ exp(-2πi jk/n) along each axis."""
 
     symbol = "fft"
 
     def forward(self, x):
-        return _along(lambda x, axes: np.fft.fftn(x, axes=axes, norm=self.norm), x, _by_strides(x, self.axes))
+        return _transform(np.fft.fftn, x, _by_stride(x, self.axes), self.norm)
 
     adjoint = forward
 
 
 class Ifft(LinearMap):
-    """1/n Σⱼ xⱼ exp(2πi jk/n) along each axis."""
+    """Xₖ = 1/n Σⱼ xⱼ exp(2πi jk/n) along each axis."""
 
     symbol = "ifft"
 
     def forward(self, x):
-        return _along(lambda x, axes: np.fft.ifftn(x, axes=axes, norm=self.norm), x, _by_strides(x, self.axes))
+        return _transform(np.fft.ifftn, x, _by_stride(x, self.axes), self.norm)
 
     adjoint = forward
 
 
 class RealFft(LinearMap):
-    """Fft of real numbers: half of the results, and their conjugates at the opposite frequencies."""
+    """Fft of real numbers: compute half of the spectrum, and fill in the rest with the conjugates X₋ₖ = conj(Xₖ)."""
 
     symbol = "fft"
 
     def forward(self, x):
-        return _along(self._whole, x, _by_strides(x, self.axes))
-
-    def _whole(self, x, axes):
-        *others, last = axes
-        half = _half(x, axes, self.norm)
-        rest = half[stretch(last, x.shape[last] - half.shape[last], 0, -1)]
-        return np.concatenate((half, np.conj(_opposite(rest, others))), last)
+        return _transform(_full_spectrum, x, _by_stride(x, self.axes), self.norm)
 
     def adjoint(self, grad):
-        """The real part of the transform, which is that of as much of the gradient as has its conjugate opposite."""
+        """Re(fft(grad)): the inverse real transform of the gradient's Hermitian part (conj(gₖ) + g₋ₖ) / 2."""
         *others, last = self.axes
-        n, norm = grad.shape[last], TURNED[self.norm]
+        n, norm = grad.shape[last], INVERSE_NORM[self.norm]
         front = stretch(last, 0, n // 2 + 1)
-        half = (np.conj(grad[front]) + _opposite(grad, self.axes)[front]) / 2
+        half = (np.conj(grad[front]) + _negate_frequencies(grad, self.axes)[front]) / 2
         return np.fft.irfft(np.fft.ifftn(half, axes=others, norm=norm) if others else half, n, last, norm)
 
 
-def _half(x: Any, axes: Sequence[int], norm: Any) -> Any:
-    """The transform of real numbers, up to the middle of the last axis."""
+def _half_spectrum(x: Any, axes: Sequence[int], norm: Any) -> Any:
+    """The transform of real numbers, with frequencies 0, ..., n // 2 only along the last of the axes."""
     *others, last = axes
     half = np.fft.rfft(x, axis=last, norm=norm)
     return np.fft.fftn(half, axes=others, norm=norm) if others else half
 
 
-def _along(transform: Callable[[Any, Any], Any], x: Any, axes: Sequence[int]) -> Any:
-    """transform(x, axes), lying in memory with the axes innermost, in their order, and the others as they lie in x.
+def _full_spectrum(x: Any, axes: Sequence[int], norm: Any) -> Any:
+    """The transform of real numbers, with all frequencies."""
+    *others, last = axes
+    half = _half_spectrum(x, axes, norm)
+    rest = half[stretch(last, x.shape[last] - half.shape[last], 0, -1)]
+    return np.concatenate((half, np.conj(_negate_frequencies(rest, others))), last)
 
-    That is where PyTorch's results lie, and programs see it: noise for what follows is drawn in that order.
+
+def _transform(fft: Callable[..., Any], x: Any, axes: Sequence[int], norm: Any) -> Any:
+    """fft(x, axes, norm), laid out in memory with `axes` innermost, in their order, and the other axes as in x.
+
+    PyTorch lays its results out so, and programs can see it: random noise for the result is drawn in memory order.
     """
-    order = (*_by_strides(x, [axis for axis in range(x.ndim) if axis not in axes]), *axes)
-    out = transform(contiguous(x.transpose(order)), tuple(range(x.ndim - len(axes), x.ndim)))
+    order = (*_by_stride(x, [axis for axis in range(x.ndim) if axis not in axes]), *axes)
+    out = fft(contiguous(x.transpose(order)), axes=tuple(range(x.ndim - len(axes), x.ndim)), norm=norm)
     return contiguous(out).transpose(sorted(range(x.ndim), key=order.__getitem__))
 
 
-def _by_strides(x: Any, axes: Sequence[int]) -> list[int]:
-    """Axes in the order in which they lie in memory, the innermost last."""
+def _by_stride(x: Any, axes: Sequence[int]) -> list[int]:
+    """The axes sorted by their stride in memory, the innermost last."""
     return sorted(axes, key=lambda axis: -x.strides[axis])
 
 
-def _opposite(x: Any, axes: Sequence[int]) -> Any:
-    """What stands at -k, for each k along the axes."""
+def _negate_frequencies(x: Any, axes: Sequence[int]) -> Any:
+    """Reorder x along each axis so that place k holds what was at place -k, modulo the size."""
     for axis in axes:
         x = np.roll(np.flip(x, axis), 1, axis)
     return x
 
 
 class Rfft(LinearMap):
-    """The first n // 2 + 1 of fft's results along the last axis of real numbers: the others are their conjugates."""
+    """Fft of real numbers, of which only frequencies 0, ..., n // 2 along the last axis are kept."""
 
     symbol = "rfft"
 
     def forward(self, x):
         *others, last = self.axes
-        return _along(lambda x, axes: _half(x, axes, self.norm), x, [*_by_strides(x, others), last])
+        return _transform(_half_spectrum, x, [*_by_stride(x, others), last], self.norm)
 
     def adjoint(self, grad):
         *others, last = self.axes
-        n, norm = self.x_shape[last], TURNED[self.norm]
+        n, norm = self.x_shape[last], INVERSE_NORM[self.norm]
         half = np.conj(np.fft.fftn(grad, axes=others, norm=self.norm) if others else grad)
-        half[stretch(last, 1, (n + 1) // 2)] /= 2  # the inverse puts their conjugates opposite
+        half[stretch(last, 1, (n + 1) // 2)] /= 2  # irfft adds their conjugates at the negative frequencies
         return np.fft.irfft(half, n, last, norm)
 
 
 class Irfft(LinearMap):
-    """The n numbers whose rfft are these n // 2 + 1; imaginary parts of the first and the middle one are left out."""
+    """The inverse of rfft, n real numbers. The imaginary parts at frequencies 0 and n/2 are ignored."""
 
     symbol = "irfft"
 
     def forward(self, x):
-        return _along(lambda x, axes: np.fft.irfft(x, self.n, axes[0], self.norm), x, [self.axis])
+        return _transform(lambda x, axes, norm: np.fft.irfft(x, self.n, *axes, norm), x, [self.axis], self.norm)
 
     def adjoint(self, grad):
-        found = np.conj(np.fft.rfft(grad, axis=self.axis, norm=TURNED[self.norm]))
-        found[stretch(self.axis, 1, (self.n + 1) // 2)] *= 2  # they stand for their conjugates as well
-        return found
+        half = np.conj(np.fft.rfft(grad, axis=self.axis, norm=INVERSE_NORM[self.norm]))
+        half[stretch(self.axis, 1, (self.n + 1) // 2)] *= 2  # each stands for its conjugate at -k as well
+        return half

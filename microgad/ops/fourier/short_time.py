@@ -42,7 +42,9 @@ def stft(
     onesided = not complex_ if onesided is None else onesided
     if onesided and complex_:
         raise ArgumentError("stft: Cannot have onesided output if window or input is complex")
-    hop, window = _checked("stft", input, n_fft, hop_length, win_length, window, center and align_to_window is not None)
+    hop, window = _hop_and_window(
+        "stft", input, n_fft, hop_length, win_length, window, center and align_to_window is not None
+    )
     if input.ndim not in (1, 2):
         raise ShapeError(f"stft: expected a 1D or 2D tensor, but got {input.ndim}D")
     x = input.unsqueeze(0) if input.ndim == 1 else input
@@ -76,7 +78,7 @@ def istft(
     if x.ndim not in (2, 3) or 0 in x.shape:
         raise ShapeError(f"istft: expected a tensor of 2 or 3 dimensions, none of them empty, got {tuple(input.shape)}")
     batch = x.unsqueeze(0) if x.ndim == 2 else x
-    hop, window = _checked("istft", x, n_fft, hop_length, win_length, window, False)
+    hop, window = _hop_and_window("istft", x, n_fft, hop_length, win_length, window, False)
     onesided = batch.shape[1] != n_fft if onesided is None else onesided
     rows, frames = n_fft // 2 + 1 if onesided else n_fft, batch.shape[2]
     if batch.shape[1] != rows:
@@ -91,8 +93,8 @@ def istft(
     else:
         pieces = irfft(spectra[..., : n_fft // 2 + 1], n_fft, norm=norm)
     total = n_fft + hop * (frames - 1)
-    signal = _overlapped(pieces * window, hop, total)
-    weights = _overlapped((window * window).expand(1, frames, n_fft), hop, total)
+    signal = _overlap_add(pieces * window, hop, total)
+    weights = _overlap_add((window * window).expand(1, frames, n_fft), hop, total)
     start = n_fft // 2 if center else 0
     end = start + length if length is not None else total - (n_fft // 2 if center else 0)
     signal, weights = signal[:, start:end], weights[:, start:end]
@@ -104,13 +106,13 @@ def istft(
     return signal.squeeze(0) if x.ndim == 2 else signal
 
 
-def _overlapped(frames: Tensor, hop: int, total: int) -> Tensor:
+def _overlap_add(frames: Tensor, hop: int, total: int) -> Tensor:
     """(B, frames, n) -> (B, total): each frame added where it came from."""
     n = frames.shape[-1]
     return fold(transpose(frames, 1, 2), (1, total), (1, n), stride=(1, hop)).reshape(frames.shape[0], total)
 
 
-def _checked(
+def _hop_and_window(
     op: str, x: Tensor, n_fft: int, hop_length: int | None, win_length: int | None, window: Any, misaligned: bool
 ) -> tuple[int, Tensor]:
     """The distance of frames, and the window in the middle of n_fft places."""

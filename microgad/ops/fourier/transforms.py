@@ -20,11 +20,9 @@ from ..movement import narrow, pad, roll
 from ..movement.dims import dim_of, listed
 from ..out import into
 from ..spelling import numpy_spelling
-from .linear_maps import TURNED, Fft, Ifft, Irfft, RealFft, Rfft
+from .linear_maps import INVERSE_NORM, Fft, Ifft, Irfft, RealFft, Rfft
 
 Dims = int | Sequence[int] | None
-
-NORMS = (None, "backward", "forward", "ortho")
 
 
 @numpy_spelling
@@ -40,7 +38,7 @@ def fft(
     >>> torch.fft.fft(torch.tensor([1.0, 2.0]))
     tensor([ 3.+0.j, -1.+0.j])
     """
-    return into(out, _complex("fft", Fft, input, [n], [dim], norm))
+    return into(out, _fft_c2c("fft", Fft, input, [n], [dim], norm))
 
 
 @numpy_spelling
@@ -54,8 +52,8 @@ def ifft(
     tensor([1., 2.])
     """
     if input.is_complex():
-        return into(out, _complex("ifft", Ifft, input, [n], [dim], norm))
-    return into(out, conj(_complex("ifft", Fft, input, [n], [dim], TURNED[_checked("ifft", norm)])))
+        return into(out, _fft_c2c("ifft", Ifft, input, [n], [dim], norm))
+    return into(out, conj(_fft_c2c("ifft", Fft, input, [n], [dim], _inverse_norm("ifft", norm))))
 
 
 @numpy_spelling
@@ -69,7 +67,7 @@ def fftn(
     tensor([[4.+0.j, 0.+0.j],
             [0.+0.j, 0.+0.j]])
     """
-    return into(out, _complex("fftn", Fft, input, *_several("fftn", input, s, dim), norm))
+    return into(out, _fft_c2c("fftn", Fft, input, *_sizes_and_dims("fftn", input, s, dim), norm))
 
 
 @numpy_spelling
@@ -82,7 +80,7 @@ def ifftn(
     >>> torch.fft.ifftn(torch.ones(1, 2))
     tensor([[1.+0.j, 0.+0.j]])
     """
-    return into(out, _complex("ifftn", Ifft, input, *_several("ifftn", input, s, dim), norm))
+    return into(out, _fft_c2c("ifftn", Ifft, input, *_sizes_and_dims("ifftn", input, s, dim), norm))
 
 
 @numpy_spelling
@@ -119,7 +117,7 @@ def rfft(
     >>> torch.fft.rfft(torch.tensor([1.0, 2.0, 3.0]))
     tensor([ 6.0000+0.0000j, -1.5000+0.8660j])
     """
-    return into(out, _real("rfft", input, [n], [dim], norm))
+    return into(out, _fft_r2c("rfft", input, [n], [dim], norm))
 
 
 @numpy_spelling
@@ -133,7 +131,7 @@ def rfftn(
     tensor([[4.+0.j, 0.+0.j],
             [0.+0.j, 0.+0.j]])
     """
-    return into(out, _real("rfftn", input, *_several("rfftn", input, s, dim), norm))
+    return into(out, _fft_r2c("rfftn", input, *_sizes_and_dims("rfftn", input, s, dim), norm))
 
 
 @numpy_spelling
@@ -158,7 +156,7 @@ def irfft(
     >>> torch.fft.irfft(torch.fft.rfft(torch.tensor([1.0, 2.0, 3.0])), n=3)
     tensor([1., 2., 3.])
     """
-    return into(out, _to_real("irfft", input, [n], [dim], norm))
+    return into(out, _fft_c2r("irfft", input, [n], [dim], norm))
 
 
 @numpy_spelling
@@ -172,7 +170,7 @@ def irfftn(
     tensor([[1., 1.],
             [1., 1.]])
     """
-    return into(out, _to_real("irfftn", input, *_several("irfftn", input, s, dim), norm))
+    return into(out, _fft_c2r("irfftn", input, *_sizes_and_dims("irfftn", input, s, dim), norm))
 
 
 @numpy_spelling
@@ -199,7 +197,7 @@ def hfft(
     >>> torch.fft.hfft(torch.tensor([1.0, 2.0]))
     tensor([ 3., -1.])
     """
-    return into(out, _to_real("hfft", conj(input), [n], [dim], TURNED[_checked("hfft", norm)]))
+    return into(out, _fft_c2r("hfft", conj(input), [n], [dim], _inverse_norm("hfft", norm)))
 
 
 @numpy_spelling
@@ -212,8 +210,8 @@ def hfftn(
     >>> torch.fft.hfftn(torch.ones(1, 2))
     tensor([[2., 0.]])
     """
-    sizes, dims = _several("hfftn", input, s, dim)
-    return into(out, _to_real("hfftn", conj(input), sizes, dims, TURNED[_checked("hfftn", norm)]))
+    sizes, dims = _sizes_and_dims("hfftn", input, s, dim)
+    return into(out, _fft_c2r("hfftn", conj(input), sizes, dims, _inverse_norm("hfftn", norm)))
 
 
 @numpy_spelling
@@ -238,7 +236,7 @@ def ihfft(
     >>> torch.fft.ihfft(torch.tensor([5.0, -3.0])).real
     tensor([1., 4.])
     """
-    return into(out, conj(_real("ihfft", input, [n], [dim], TURNED[_checked("ihfft", norm)])))
+    return into(out, conj(_fft_r2c("ihfft", input, [n], [dim], _inverse_norm("ihfft", norm))))
 
 
 @numpy_spelling
@@ -251,9 +249,9 @@ def ihfftn(
     >>> torch.fft.ihfftn(torch.ones(1, 2)).real
     tensor([[1., 0.]])
     """
-    sizes, dims = _several("ihfftn", input, s, dim)
-    half = conj(_real("ihfftn", input, sizes[-1:], dims[-1:], TURNED[_checked("ihfftn", norm)]))
-    return into(out, _complex("ihfftn", Ifft, half, sizes[:-1], dims[:-1], norm) if dims[1:] else half)
+    sizes, dims = _sizes_and_dims("ihfftn", input, s, dim)
+    half = conj(_fft_r2c("ihfftn", input, sizes[-1:], dims[-1:], _inverse_norm("ihfftn", norm)))
+    return into(out, _fft_c2c("ihfftn", Ifft, half, sizes[:-1], dims[:-1], norm) if dims[1:] else half)
 
 
 @numpy_spelling
@@ -333,43 +331,43 @@ def _frequencies(
 # How inputs are brought to the size and the dtype that a transform takes.
 
 
-def _complex(op: str, cls: type[LinearMap], x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: Any) -> Tensor:
+def _fft_c2c(op: str, cls: type[LinearMap], x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: Any) -> Tensor:
     dims = _dims(op, x, dims)
-    x = _resized(op, _floating(x), sizes, dims)
+    x = _resize(op, _to_floating(x), sizes, dims)
     if not dims or cls is not Fft or x.is_complex():
         x = x.to(dtype=x.dtype.to_complex())
     else:
         cls = RealFft
-    found: Tensor = cls.apply(x, axes=tuple(dims), norm=_checked(op, norm)) if dims else x.clone()
+    found: Tensor = cls.apply(x, axes=tuple(dims), norm=_check_norm(op, norm)) if dims else x.clone()
     if len(dims) > 1:
         return called("FftC2C", found)
     return called("FftR2C", found) if cls is RealFft else found
 
 
-def _real(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: Any) -> Tensor:
+def _fft_r2c(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: Any) -> Tensor:
     if x.is_complex():
         raise DtypeError(f"{op} expects a real input tensor, but got {x.dtype}")
     dims = _dims(op, x, dims, least=1)
-    x = _resized(op, _floating(x), sizes, dims)
-    found: Tensor = Rfft.apply(x, axes=tuple(dims), norm=_checked(op, norm))
+    x = _resize(op, _to_floating(x), sizes, dims)
+    found: Tensor = Rfft.apply(x, axes=tuple(dims), norm=_check_norm(op, norm))
     return found
 
 
-def _to_real(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: Any) -> Tensor:
+def _fft_c2r(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: Any) -> Tensor:
     dims = _dims(op, x, dims, least=1)
     *others, last = dims
-    x, norm, n = _floating(x), _checked(op, norm), sizes[-1]
+    x, norm, n = _to_floating(x), _check_norm(op, norm), sizes[-1]
     n = 2 * (x.shape[last] - 1) if n is None else n
     if n < 1:
         raise ArgumentError(f"{op}: Invalid number of data points ({n}) specified")
-    x = _resized(op, x, [*sizes[:-1], n // 2 + 1], dims).to(dtype=x.dtype.to_complex())
+    x = _resize(op, x, [*sizes[:-1], n // 2 + 1], dims).to(dtype=x.dtype.to_complex())
     if others:
         x = Ifft.apply(x, axes=tuple(others), norm=norm)
     found: Tensor = Irfft.apply(x, axis=last, n=n, norm=norm)
     return found
 
 
-def _resized(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int]) -> Tensor:
+def _resize(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int]) -> Tensor:
     """x with sizes[i] places along dims[i], cut or followed by zeros; None leaves a size as it is."""
     for n, d in zip(sizes, dims, strict=True):
         size = x.shape[d] if n is None else n
@@ -382,7 +380,7 @@ def _resized(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int]) -> T
     return x
 
 
-def _several(op: str, x: Tensor, s: Any, dim: Any) -> tuple[list[Any], list[int]]:
+def _sizes_and_dims(op: str, x: Tensor, s: Any, dim: Any) -> tuple[list[Any], list[int]]:
     """Sizes and dimensions of a transform along several: all, those of dim, or the last len(s).
 
     Here, unlike in those along one, -1 leaves a size as it is.
@@ -412,13 +410,17 @@ def _dims(op: str, x: Tensor, dim: Any, least: int = 0) -> list[int]:
     return dims
 
 
-def _checked(op: str, norm: Any) -> Any:
-    if norm not in NORMS:
+def _check_norm(op: str, norm: Any) -> Any:
+    if norm not in tuple(INVERSE_NORM):
         raise ArgumentError(f'{op}: Invalid normalization mode: "{norm}"')
     return norm
 
 
-def _floating(x: Tensor) -> Tensor:
+def _inverse_norm(op: str, norm: Any) -> Any:
+    return INVERSE_NORM[_check_norm(op, norm)]
+
+
+def _to_floating(x: Tensor) -> Tensor:
     """Integers as the default floating dtype. Raises RuntimeError for float16, which NumPy doesn't transform."""
     if x.dtype == dtypes.float16:
         raise DtypeError("Unsupported dtype torch.float16: NumPy has no transform of it")

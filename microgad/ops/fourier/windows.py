@@ -35,7 +35,7 @@ def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, **options: A
         first = weights[0] + sum(((-1) ** k * w * np.cos(k * angle) for k, w in enumerate(weights[1:], 1)), 0 * angle)
         return np.concatenate((first, first[int(size) - len(n) + 1 : int(size) - half + 1][::-1]))  # it is symmetric
 
-    return _made("general_cosine", values, M, sym, **options)
+    return _make_window("general_cosine", values, M, sym, **options)
 
 
 def general_hamming(M: int, *, alpha: float = 0.54, sym: bool = True, **options: Any) -> Tensor:
@@ -89,7 +89,7 @@ def bartlett(M: int, *, sym: bool = True, **options: Any) -> Tensor:
     >>> torch.signal.windows.bartlett(5)
     tensor([0.0000, 0.5000, 1.0000, 0.5000, 0.0000])
     """
-    return _made("bartlett", lambda n, size: 1 - np.abs(2 * n / size - 1), M, sym, **options)
+    return _make_window("bartlett", lambda n, size: 1 - np.abs(2 * n / size - 1), M, sym, **options)
 
 
 def cosine(M: int, *, sym: bool = True, **options: Any) -> Tensor:
@@ -98,7 +98,7 @@ def cosine(M: int, *, sym: bool = True, **options: Any) -> Tensor:
     >>> torch.signal.windows.cosine(3)
     tensor([0.5000, 1.0000, 0.5000])
     """
-    return _made("cosine", lambda n, size: np.sin(math.pi * (n + 0.5) / (size + 1)), M, sym, **options)
+    return _make_window("cosine", lambda n, size: np.sin(math.pi * (n + 0.5) / (size + 1)), M, sym, **options)
 
 
 def exponential(M: int, *, center: float | None = None, tau: float = 1.0, sym: bool = True, **options: Any) -> Tensor:
@@ -111,7 +111,7 @@ def exponential(M: int, *, center: float | None = None, tau: float = 1.0, sym: b
         raise ArgumentError(f"exponential: Tau must be positive, got: {tau} instead.")
     if sym and center is not None:
         raise ArgumentError("exponential: Center must be None for symmetric windows")
-    return _made(
+    return _make_window(
         "exponential",
         lambda n, size: np.exp(-np.abs(n - (size / 2 if center is None else center)) / tau), M, sym, **options,
     )  # fmt: skip
@@ -125,7 +125,7 @@ def gaussian(M: int, *, std: float = 1.0, sym: bool = True, **options: Any) -> T
     """
     if std <= 0:
         raise ArgumentError(f"gaussian: Standard deviation must be positive, got: {std} instead.")
-    return _made("gaussian", lambda n, size: np.exp(-(((n - size / 2) / std) ** 2) / 2), M, sym, **options)
+    return _make_window("gaussian", lambda n, size: np.exp(-(((n - size / 2) / std) ** 2) / 2), M, sym, **options)
 
 
 def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, **options: Any) -> Tensor:
@@ -136,7 +136,7 @@ def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, **options: Any) -> T
     """
     if beta < 0:
         raise ArgumentError(f"kaiser: beta must be non-negative, got: {beta} instead.")
-    return _made("kaiser", lambda n, size: _kaiser(n, size, beta), M, sym, **options)
+    return _make_window("kaiser", lambda n, size: _kaiser(n, size, beta), M, sym, **options)
 
 
 def _kaiser(n: Any, size: float, beta: float) -> Any:
@@ -144,7 +144,7 @@ def _kaiser(n: Any, size: float, beta: float) -> Any:
     return np.i0(beta * np.sqrt(np.maximum(1 - place * place, 0))) / np.i0(beta)
 
 
-def _made(
+def _make_window(
     op: str, values: Any, M: int, sym: bool, dtype: Dtype = None, device: Device = None, requires_grad: bool = False,
     kinds: tuple[Dtype, ...] = (dtypes.float32, dtypes.float64), **without_effect: Any,
 ) -> Tensor:  # fmt: skip
@@ -162,14 +162,14 @@ def _made(
 # PyTorch's older names: periodic unless told otherwise, of float16 as well, and in the dtype's own arithmetic.
 
 
-def _older(op: str, values: Any, M: int, periodic: bool, dtype: Dtype = None, **options: Any) -> Tensor:
+def _legacy_window(op: str, values: Any, M: int, periodic: bool, dtype: Dtype = None, **options: Any) -> Tensor:
     kind = np.dtype(dtype or dtypes.get_default_dtype())
 
     def rounded(n: Any, size: float) -> Any:
         return values(n.astype(kind), size)  # Python's numbers are rounded to it too, as in PyTorch
 
     kinds = (dtypes.float16, dtypes.float32, dtypes.float64)
-    return _made(op, rounded, M, not periodic, dtype, kinds=kinds, **options)
+    return _make_window(op, rounded, M, not periodic, dtype, kinds=kinds, **options)
 
 
 @tensors_only
@@ -195,7 +195,7 @@ def hamming_window(
     def values(n: Any, size: float) -> Any:
         return np.cos(n * (2 * math.pi / size)) * -beta + alpha
 
-    return _older("hamming_window", values, window_length, periodic, **options)
+    return _legacy_window("hamming_window", values, window_length, periodic, **options)
 
 
 @tensors_only
@@ -210,7 +210,7 @@ def blackman_window(window_length: int, periodic: bool = True, **options: Any) -
         angle = n * (math.pi / size)
         return np.cos(angle * 4) * 0.08 - np.cos(angle * 2) * 0.5 + 0.42
 
-    return _older("blackman_window", values, window_length, periodic, **options)
+    return _legacy_window("blackman_window", values, window_length, periodic, **options)
 
 
 @tensors_only
@@ -225,7 +225,7 @@ def bartlett_window(window_length: int, periodic: bool = True, **options: Any) -
         up = n * (2 / size)
         return np.where(np.arange(len(n)) <= size // 2, up, 2 - up)
 
-    return _older("bartlett_window", values, window_length, periodic, **options)
+    return _legacy_window("bartlett_window", values, window_length, periodic, **options)
 
 
 @tensors_only
@@ -239,4 +239,4 @@ def kaiser_window(window_length: int, periodic: bool = True, beta: float = 12.0,
     def values(n: Any, size: float) -> Any:
         return _kaiser(n.astype(np.float64), size, beta)
 
-    return _older("kaiser_window", values, window_length, periodic, **options)
+    return _legacy_window("kaiser_window", values, window_length, periodic, **options)
