@@ -11,9 +11,9 @@ import numpy as np
 from ...stand_ins import Tensor
 from ..out import into
 from .bessel_large_argument import FINE_QUARTER_PI, phase_series
-from .double_double import Twofold, normal, series, split
-from .numeric import mended, pieces, polynomial, product_rest, rational, sum_rest, without_derivative
-from .zeros import near_zero, over_zeros
+from .double_double import DoubleDouble, power_series, renormalize, to_pair
+from .numeric import non_differentiable, piecewise, polynomial, product_error, rational, replace_where, sum_error
+from .zeros import polynomial_with_zeros, taylor_at_zero
 
 # Ai(x): over x less its first zero by x + 2, -3 <= x < -1, and less its second by x + 13/4, -4 <= x < -3; by x,
 # |x| <= 1; ζ (e^ζ ⁴√x Ai(x) - 1/2√π) by 1/ζ, ζ = 2/3 x√x, x > 1
@@ -84,7 +84,10 @@ def _taylor(zero: float, slope: float) -> list[float]:
 
 _TAYLOR = [(zero, rest, *_taylor(zero, slope)) for zero, rest, slope in _ZEROS]
 _PHASE_SERIES = [3 * c for c in phase_series(Fraction(1, 3), 22)]  # 3 φ ζ by 1/ζ²
-_PHASE, _PHASE_OTHERS = [split(c) for c in _PHASE_SERIES[:5]], tuple(float(c) for c in reversed(_PHASE_SERIES[5:]))
+_PHASE, _PHASE_OTHERS = (
+    [to_pair(c) for c in _PHASE_SERIES[:5]],
+    tuple(float(c) for c in reversed(_PHASE_SERIES[5:])),
+)
 
 
 _P_REST = tuple(a - b for a, b in zip(_P[0][:-1], (0.0, *_P[1][:-1]), strict=True)), _P[1]  # (P - 1) ζ²
@@ -93,8 +96,8 @@ _P_REST = tuple(a - b for a, b in zip(_P[0][:-1], (0.0, *_P[1][:-1]), strict=Tru
 def _zeta(x: Any) -> Any:
     """2/3 x√x in two parts, for e^ζ and cos ζ magnify its rounding."""
     root = np.sqrt(x)
-    root_rest = ((x - root * root) - product_rest(root, root)) / (2 * root)
-    product, lost = x * root, product_rest(x, root)
+    root_rest = ((x - root * root) - product_error(root, root)) / (2 * root)
+    product, lost = x * root, product_error(x, root)
     zeta = product / 1.5
     return zeta, (((2 * product - 2 * zeta) - zeta) + 2 * (lost + x * root_rest)) / 3
 
@@ -108,7 +111,7 @@ def _decaying(x: Any) -> Any:
 
 
 def _oscillating(x: Any) -> Any:
-    return pieces((-x,), (x > -_PERIOD, _near), (x <= -_PERIOD, _far))
+    return piecewise((-x,), (x > -_PERIOD, _near), (x <= -_PERIOD, _far))
 
 
 def _near(y: Any) -> Any:
@@ -117,15 +120,15 @@ def _near(y: Any) -> Any:
     k = np.rint(zeta * (1 / math.pi) - 0.75)
     quarters = 4 * k + 3
     turn = quarters * (math.pi / 4)
-    rest_of_turn = product_rest(quarters, np.full_like(y, math.pi / 4)) + quarters * _QUARTER_PI_REST
-    r = normal(zeta - turn, rest - rest_of_turn)
+    rest_of_turn = product_error(quarters, np.full_like(y, math.pi / 4)) + quarters * _QUARTER_PI_REST
+    r = renormalize(zeta - turn, rest - rest_of_turn)
     z = 1 / (zeta * zeta)
     sine = np.sin(r.high)
     wave = (np.cos(r.high) * (rational(z, *_Q) / zeta - r.low) - sine * (z * rational(z, *_P_REST))) - sine
     close = abs(wave) * zeta < np.maximum(4 * _Q[0][-1], zeta * zeta * 2**-51)
     norm = _sign(k) * np.sqrt(math.pi * np.sqrt(y))
     cases = (close & (k < len(_TAYLOR)), _at_zero), (close & (k >= len(_TAYLOR)), _by_phase)
-    return mended(wave / norm, (y, k, zeta, rest), *cases)
+    return replace_where(wave / norm, (y, k, zeta, rest), *cases)
 
 
 def _far(y: Any) -> Any:
@@ -142,7 +145,7 @@ def _sign(k: Any) -> Any:
 
 
 def _at_zero(y: Any, k: Any, *_: Any) -> Any:
-    return near_zero(-y, _TAYLOR, k)
+    return taylor_at_zero(-y, _TAYLOR, k)
 
 
 def _by_phase(y: Any, k: Any, zeta: Any, rest: Any) -> Any:
@@ -151,39 +154,39 @@ def _by_phase(y: Any, k: Any, zeta: Any, rest: Any) -> Any:
     √y is summed of three parts, π/4 of four, whose products with either half of a whole number are exact.
     """
     root = np.sqrt(y)
-    left = Twofold(y - root * root) - Twofold(product_rest(root, root))
+    left = DoubleDouble(y - root * root) - DoubleDouble(product_error(root, root))
     small = left.high / (2 * root)
-    left = left - Twofold(2 * root * small, product_rest(2 * root, small))
+    left = left - DoubleDouble(2 * root * small, product_error(2 * root, small))
     smallest = (left.rounded() - small * small) / (2 * root)
     turns = 3 * (4 * k + 3)
     upper = np.floor(turns / 2**26) * 2**26
     (first, second, third, fourth), lower = FINE_QUARTER_PI, turns - upper
     r = ((2 * y * root - upper * first) - lower * first) - upper * second  # exactly
-    parts = [-lower * second, 2 * product_rest(y, root), 2 * y * small, -upper * third, -lower * third]
+    parts = [-lower * second, 2 * product_error(y, root), 2 * y * small, -upper * third, -lower * third]
     error = np.zeros_like(y)
     for part in parts:
-        error = error + sum_rest(r, part)
+        error = error + sum_error(r, part)
         r = r + part
-    error = error + (2 * product_rest(y, small) + 2 * y * smallest - turns * fourth)
-    u = Twofold(1.0) / Twofold(zeta, rest)
-    angle = (normal(r, error) + u * series(u * u, _PHASE, _PHASE_OTHERS)).rounded() / 3
+    error = error + (2 * product_error(y, small) + 2 * y * smallest - turns * fourth)
+    u = DoubleDouble(1.0) / DoubleDouble(zeta, rest)
+    angle = (renormalize(r, error) + u * power_series(u * u, _PHASE, _PHASE_OTHERS)).rounded() / 3
     z = 1 / (zeta * zeta)
     size = np.sqrt(rational(z, *_P) ** 2 + (rational(z, *_Q) / zeta) ** 2)
     return np.sin(angle) * size / (-_sign(k) * np.sqrt(math.pi * np.sqrt(y)))
 
 
 def _airy(x: Any) -> Any:
-    return pieces(
+    return piecewise(
         (x,),
         ((x < -4) & (x > -math.inf), _oscillating),
-        ((x >= -4) & (x < -3), over_zeros([_ZEROS[1][:2]], -3.25, _SECOND)),
-        ((x >= -3) & (x < -1), over_zeros([_ZEROS[0][:2]], -2, _FIRST)),
+        ((x >= -4) & (x < -3), polynomial_with_zeros([_ZEROS[1][:2]], -3.25, _SECOND)),
+        ((x >= -3) & (x < -1), polynomial_with_zeros([_ZEROS[0][:2]], -2, _FIRST)),
         (abs(x) <= 1, lambda x: polynomial(x, _SMALL)),
         (x > 1, _decaying),
     )
 
 
-AiryAi = without_derivative("AiryAi", _airy)
+AiryAi = non_differentiable("AiryAi", _airy)
 
 
 def airy_ai(x: Tensor, *, out: Tensor | None = None) -> Tensor:

@@ -10,8 +10,8 @@ import numpy as np
 from ...stand_ins import Tensor
 from ..out import into
 from . import bessel_large_argument as waves
-from .numeric import mended, pieces, polynomial, without_derivative
-from .zeros import over_zeros
+from .numeric import non_differentiable, piecewise, polynomial, replace_where
+from .zeros import polynomial_with_zeros
 
 # J₀(x) by x², x < 1, and J₁(x) / x by x², x < 2. Then, x <= 5, over x less a zero: J₀(x) by x - 17/8, x < 3.25, and
 # x - 4, and J₁(x) by x - 7/2
@@ -65,22 +65,22 @@ _Y1_HIGH = (
 )  # fmt: skip
 
 # As exact as float32 needs it, by x², x <= 5: J₀, J₁ / x, Y₀ - 2/π log(x) J₀, and (Y₁ - 2/π (log(x) J₁ - 1/x)) / x
-_J0_SINGLE = (
+_J0_FLOAT32 = (
     -1.1516283772555288e-22, 7.025429984779424e-20, -2.888899923305203e-17, 9.38407729489643e-15,
     -2.4027779513263752e-12, 4.709499696775561e-10, -6.78168381367331e-08, 6.7816840183947335e-06,
     -0.00043402777775349786, 0.015624999999967523, -0.24999999999998299, 0.9999999999999986,
 )  # fmt: skip
-_J1_SINGLE = (
+_J1_FLOAT32 = (
     2.5338463895391195e-21, -1.405310309227938e-18, 5.200252847475926e-16, -1.5014630689660375e-13,
     3.3638918483868426e-11, -5.651400046691726e-09, 6.781683851121441e-07, -5.4253472167155964e-05,
     0.002604166666578562, -0.06249999999994498, 0.5,
 )  # fmt: skip
-_Y0_SINGLE = (
+_Y0_FLOAT32 = (
     2.282772830085451e-22, -1.3596096898919034e-19, 5.4147318353676766e-17, -1.6928860992034187e-14,
     4.143505380792083e-12, -7.693073579758172e-10, 1.0358475597135876e-07, -9.495005186093767e-06,
     0.0005386026668121615, -0.016073968025872225, 0.17760601686903243, -0.07380429510868422,
 )  # fmt: skip
-_Y1_SINGLE = (
+_Y1_FLOAT32 = (
     -4.947689556316819e-21, 2.67473141528556e-18, -9.56295169915567e-16, 2.6488945243208753e-13,
     -5.6479466370532425e-11, 8.931872962187373e-09, -9.92674026404122e-07, 7.164268738896896e-05,
     -0.002955305335902611, 0.054348688160399575, -0.1960570906462275,
@@ -95,26 +95,29 @@ _Y1_ZEROS = ((2.197141326031017, -4.8259835876454966e-17), (5.429681040794135, 4
 
 def _j0(x: Any) -> Any:
     def low(x: Any) -> Any:
-        return pieces((x,), (x < 1, lambda x: polynomial(x * x, _J0_NEAR)), (x >= 1, middle))
+        return piecewise((x,), (x < 1, lambda x: polynomial(x * x, _J0_NEAR)), (x >= 1, middle))
 
     def middle(x: Any) -> Any:
-        return pieces(
+        return piecewise(
             (x,),
-            (x < 3.25, over_zeros(_J0_ZEROS[:1], 2.125, _J0_FIRST)),
-            (x >= 3.25, over_zeros(_J0_ZEROS[1:], 4, _J0_SECOND)),
+            (x < 3.25, polynomial_with_zeros(_J0_ZEROS[:1], 2.125, _J0_FIRST)),
+            (x >= 3.25, polynomial_with_zeros(_J0_ZEROS[1:], 4, _J0_SECOND)),
         )
 
     x = abs(x)
-    return pieces((x,), (x <= 5, low), (x > 5, waves.J0))
+    return piecewise((x,), (x <= 5, low), (x > 5, waves.J0))
 
 
 def _j1(x: Any) -> Any:
     def low(x: Any) -> Any:
-        near, middle = (x < 2, lambda x: x * polynomial(x * x, _J1_NEAR)), (x >= 2, over_zeros(_J1_ZEROS, 3.5, _J1))
-        return pieces((x,), near, middle)
+        near, middle = (
+            (x < 2, lambda x: x * polynomial(x * x, _J1_NEAR)),
+            (x >= 2, polynomial_with_zeros(_J1_ZEROS, 3.5, _J1)),
+        )
+        return piecewise((x,), near, middle)
 
     y = abs(x)
-    size = pieces((y,), (y <= 5, low), (y > 5, waves.J1))
+    size = piecewise((y,), (y <= 5, low), (y > 5, waves.J1))
     return np.where(np.signbit(x), -size, size)
 
 
@@ -138,14 +141,14 @@ _y1_high = _second_kind(_j1, _Y1_HIGH, 18.5, _Y1_ZEROS[1], 1)
 
 
 def _y0(x: Any) -> Any:
-    return pieces((x,), ((x >= 0) & (x < 2), _y0_low), ((x >= 2) & (x <= 5), _y0_high), (x > 5, waves.Y0))
+    return piecewise((x,), ((x >= 0) & (x < 2), _y0_low), ((x >= 2) & (x <= 5), _y0_high), (x > 5, waves.Y0))
 
 
 def _y1(x: Any) -> Any:
     def low(x: Any) -> Any:
         return np.where(x == 0, -math.inf, _y1_low(x))
 
-    return pieces((x,), ((x >= 0) & (x < 3.5), low), ((x >= 3.5) & (x <= 5), _y1_high), (x > 5, waves.Y1))
+    return piecewise((x,), ((x >= 0) & (x < 3.5), low), ((x >= 3.5) & (x <= 5), _y1_high), (x > 5, waves.Y1))
 
 
 def _single(low: Any, full: Any) -> Any:
@@ -153,39 +156,39 @@ def _single(low: Any, full: Any) -> Any:
 
     def near(x: Any) -> Any:
         out = low(x)
-        return mended(out, (x,), (~(abs(out) > 1e-4 * abs(x)), full))
+        return replace_where(out, (x,), (~(abs(out) > 1e-4 * abs(x)), full))
 
-    return lambda x: pieces((x,), (abs(x) <= 5, near), (abs(x) > 5, full))
-
-
-def _j0_of_single(x: Any) -> Any:
-    return polynomial(x * x, _J0_SINGLE)
+    return lambda x: piecewise((x,), (abs(x) <= 5, near), (abs(x) > 5, full))
 
 
-def _j1_of_single(x: Any) -> Any:
-    return x * polynomial(x * x, _J1_SINGLE)
+def _j0_float32(x: Any) -> Any:
+    return polynomial(x * x, _J0_FLOAT32)
 
 
-def _y0_of_single(x: Any) -> Any:
-    return 2 / math.pi * np.log(x) * _j0_of_single(x) + polynomial(x * x, _Y0_SINGLE)
+def _j1_float32(x: Any) -> Any:
+    return x * polynomial(x * x, _J1_FLOAT32)
 
 
-def _y1_of_single(x: Any) -> Any:
-    return 2 / math.pi * (np.log(x) * _j1_of_single(x) - 1 / x) + x * polynomial(x * x, _Y1_SINGLE)
+def _y0_float32(x: Any) -> Any:
+    return 2 / math.pi * np.log(x) * _j0_float32(x) + polynomial(x * x, _Y0_FLOAT32)
+
+
+def _y1_float32(x: Any) -> Any:
+    return 2 / math.pi * (np.log(x) * _j1_float32(x) - 1 / x) + x * polynomial(x * x, _Y1_FLOAT32)
 
 
 def _spherical_j0(x: Any) -> Any:
     return np.where(x == 0, 1.0, np.where(np.isinf(x), 0.0, np.sin(x) / x))
 
 
-def _spherical_j0_single(x: Any) -> Any:
+def _spherical_j0_float32(x: Any) -> Any:
     """Of float32 numbers, in float64, by the tangent of half of x: NumPy has it much faster than the sine."""
     t = np.tan(x / 2)
     out = 2 * t / ((1 + t * t) * x)
-    return mended(out, (x,), (np.isnan(out), _spherical_j0))
+    return replace_where(out, (x,), (np.isnan(out), _spherical_j0))
 
 
-BesselJ0 = without_derivative("BesselJ0", _j0, _single(_j0_of_single, _j0))
+BesselJ0 = non_differentiable("BesselJ0", _j0, _single(_j0_float32, _j0))
 
 
 def bessel_j0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -197,7 +200,7 @@ def bessel_j0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, BesselJ0.apply(input))
 
 
-BesselJ1 = without_derivative("BesselJ1", _j1, _single(_j1_of_single, _j1))
+BesselJ1 = non_differentiable("BesselJ1", _j1, _single(_j1_float32, _j1))
 
 
 def bessel_j1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -209,7 +212,7 @@ def bessel_j1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, BesselJ1.apply(input))
 
 
-BesselY0 = without_derivative("BesselY0", _y0, _single(_y0_of_single, _y0))
+BesselY0 = non_differentiable("BesselY0", _y0, _single(_y0_float32, _y0))
 
 
 def bessel_y0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -221,7 +224,7 @@ def bessel_y0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, BesselY0.apply(input))
 
 
-BesselY1 = without_derivative("BesselY1", _y1, _single(_y1_of_single, _y1))
+BesselY1 = non_differentiable("BesselY1", _y1, _single(_y1_float32, _y1))
 
 
 def bessel_y1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -233,7 +236,7 @@ def bessel_y1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, BesselY1.apply(input))
 
 
-SphericalBesselJ0 = without_derivative("SphericalBesselJ0", _spherical_j0, _spherical_j0_single)
+SphericalBesselJ0 = non_differentiable("SphericalBesselJ0", _spherical_j0, _spherical_j0_float32)
 
 
 def spherical_bessel_j0(x: Tensor, *, out: Tensor | None = None) -> Tensor:

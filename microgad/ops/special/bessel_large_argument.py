@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from .double_double import Twofold, normal, series, split
-from .numeric import mended, polynomial, sum_rest
-from .zeros import near_zero
+from .double_double import DoubleDouble, power_series, renormalize, to_pair
+from .numeric import polynomial, replace_where, sum_error
+from .zeros import taylor_at_zero
 
 # Hankel's (P - 1) x² and Q x, of order 0 and 1, by 1/x²: what to divide, and by what
 _HANKEL_0 = (
@@ -131,7 +131,7 @@ def _taylor(order: int, z: float, slope: float) -> list[float]:
     return a[3:]
 
 
-class Wave:
+class LargeArgumentBessel:
     """One of the four functions: it tends to sign · (-1)^k √(2/πx) sin r, x = (k + shift/4) π + r."""
 
     def __init__(self, order: int, shift: int, sign: int, zeros: Any) -> None:
@@ -140,18 +140,18 @@ class Wave:
         self.hankel = (_HANKEL_0, _HANKEL_1)[order]
         self.close = 1.0 + 0.5 * order  # over x: below it the two terms cancel, and a Taylor series reaches as far
         phase = phase_series(order, 22)
-        self.leading = [split(c) for c in phase[:5]]
+        self.leading = [to_pair(c) for c in phase[:5]]
         self.others = tuple(float(c) for c in reversed(phase[5:]))
 
     def __call__(self, x: Any) -> Any:
         """Of x > 5."""
-        return mended(self._near(x), (x,), (x >= 5e4, self._far))
+        return replace_where(self._near(x), (x,), (x >= 5e4, self._far))
 
     def _near(self, x: Any) -> Any:
         k, quarters = self._half_waves(x)
         r = x - quarters * _QUARTER_PI[0]
         quarters *= -_QUARTER_PI[1]
-        rest = sum_rest(r, quarters)
+        rest = sum_error(r, quarters)
         r += quarters
         t = np.tan(r)  # NumPy has it much faster than the sine and the cosine
         norm = t * t
@@ -179,10 +179,10 @@ class Wave:
         wave += sine
         close = abs(wave) * reach < self.close * np.where(x < _SERIES_FROM, 1, 12)  # Q has fewer digits
         wave /= norm
-        return mended(wave, (x,), (close, self._nearby))
+        return replace_where(wave, (x,), (close, self._nearby))
 
     def _nearby(self, x: Any) -> Any:
-        return mended(self._at_zero(x), (x,), (x >= _SERIES_FROM, self._by_phase))
+        return replace_where(self._at_zero(x), (x,), (x >= _SERIES_FROM, self._by_phase))
 
     def _hankel(self, x: Any) -> Any:
         """P - 1 and Q, times a divisor, and that."""
@@ -207,24 +207,24 @@ class Wave:
 
     def _at_zero(self, x: Any) -> Any:
         k, _ = self._half_waves(x)
-        return near_zero(x, self.zeros, k - 1)
+        return taylor_at_zero(x, self.zeros, k - 1)
 
     def _by_phase(self, x: Any) -> Any:
         k, quarters = self._half_waves(x)
         r = x - quarters * FINE_QUARTER_PI[0]
         rest = -quarters * FINE_QUARTER_PI[-1]
         for part in FINE_QUARTER_PI[1:-1]:
-            rest = rest + sum_rest(r, -quarters * part)
+            rest = rest + sum_error(r, -quarters * part)
             r = r - quarters * part
-        u = Twofold(1.0) / Twofold(x)
-        angle = (normal(r, rest) + u * series(u * u, self.leading, self.others)).rounded()
+        u = DoubleDouble(1.0) / DoubleDouble(x)
+        angle = (renormalize(r, rest) + u * power_series(u * u, self.leading, self.others)).rounded()
         p_rest, q, divisor = self._hankel(x)
         p_rest, q = p_rest / divisor, q / divisor
         square = 1 + (p_rest * (2 + p_rest) + q * q)
         return np.sin(angle) * np.copysign(np.sqrt(square / (math.pi / 2 * x)), self._parity(k))
 
 
-J0 = Wave(0, 3, -1, _ZEROS["J0"])
-J1 = Wave(1, 1, 1, _ZEROS["J1"])
-Y0 = Wave(0, 1, 1, _ZEROS["Y0"])
-Y1 = Wave(1, 3, 1, _ZEROS["Y1"])
+J0 = LargeArgumentBessel(0, 3, -1, _ZEROS["J0"])
+J1 = LargeArgumentBessel(1, 1, 1, _ZEROS["J1"])
+Y0 = LargeArgumentBessel(0, 1, 1, _ZEROS["Y0"])
+Y1 = LargeArgumentBessel(1, 3, 1, _ZEROS["Y1"])

@@ -9,7 +9,7 @@ import numpy as np
 from ...function import Function
 from ...stand_ins import Tensor
 from ..elementwise import XLogY
-from ..elementwise.operands import one_tensor
+from ..elementwise.operands import require_one_tensor
 from ..out import into
 from .numeric import promote
 
@@ -56,4 +56,4 @@ def xlog1py(input: Tensor | float, other: Tensor | float, *, out: Tensor | None 
     >>> torch.special.xlog1py(torch.tensor([0.0, 2.0]), torch.tensor([-1.0, 1.0]))
     tensor([0.0000, 1.3863])
     """
-    return into(out, XLog1PY.apply(*one_tensor("xlog1py", input, other)))
+    return into(out, XLog1PY.apply(*require_one_tensor("xlog1py", input, other)))

@@ -11,7 +11,7 @@ from ...function import Function
 from ...stand_ins import Tensor
 from ..blocks import in_double
 from ..out import into
-from .numeric import in_either, pieces, polynomial, promote, rational, square_and_rest
+from .numeric import evaluate, piecewise, polynomial, promote, rational, square_with_error
 
 ROOT_PI = math.sqrt(math.pi)
 
@@ -38,7 +38,7 @@ _MIDDLE = (
     -0.559691200359999, 0.9822163235504635,
 )  # fmt: skip
 # (x + 3) erfcx(x) by t = (x - 3) / (x + 3), x >= 0, as exact as float32 needs it
-_SINGLE = (
+_FLOAT32 = (
     -0.000325355247, -0.00048321025, 0.00308033079, -0.00122641219, -0.026839825, 0.119529065, -0.310466009,
     0.590228299, -0.883394486, 1.07400691,
 )  # fmt: skip
@@ -54,7 +54,7 @@ def _erf(x: Any) -> Any:
     return np.copysign(np.expm1(-y * rational(y, *_DECAY)), x)
 
 
-def _erf_single(x: Any) -> Any:
+def _erf_float32(x: Any) -> Any:
     y = np.clip(x, -5.0, 5.0)  # where tanh is 1, too
     out = rational(y * y, *_ARTANH)
     out *= y
@@ -79,7 +79,7 @@ def _sum(constant: float, part: Any, *less: Any) -> Any:
     return part
 
 
-class Complement:
+class ErfcFormulas:
     """erfc(x / root) and e^(x²/root²) erfc(x / root), the root in the coefficients, where it costs no rounding."""
 
     def __init__(self, root: float) -> None:
@@ -88,13 +88,13 @@ class Complement:
         above, below = _DECAY
         self.decay = _stretched(above, root, 1), _stretched(below, root, 0)
         self.centre, self.middle = _CENTRE * root, tuple(c * root for c in _MIDDLE)
-        self.short = tuple(c * root for c in _SINGLE)
+        self.short = tuple(c * root for c in _FLOAT32)
         self.tail = tuple(c * self.end for c in _TAIL[0]), _TAIL[1]
 
     def above(self, x: Any) -> Any:
         """erfc(x / root) of x >= root / 2."""
         x = np.minimum(x, 30 * self.root)
-        square, rest = square_and_rest(x)
+        square, rest = square_with_error(x)
         return np.exp(square / -self.square) * self.scaled(x, rest / self.square)
 
     def below(self, x: Any) -> Any:
@@ -147,41 +147,41 @@ class Complement:
             z = self.square / (x * x)
             return _sum(self.end, z * rational(z, *self.tail), *less) / x
 
-        return pieces((x, *less), (x < 5 * self.root, middle), (x >= 5 * self.root, far))
+        return piecewise((x, *less), (x < 5 * self.root, middle), (x >= 5 * self.root, far))
 
 
-_PLAIN = Complement(1)
+_PLAIN = ErfcFormulas(1)
 
 
 def _erfc(x: Any) -> Any:
-    return pieces((x,), (x >= 0.5, _PLAIN.above), (x < 0.5, _PLAIN.below))
+    return piecewise((x,), (x >= 0.5, _PLAIN.above), (x < 0.5, _PLAIN.below))
 
 
-def erfcx_of(x: Any) -> Any:
+def erfcx_float64(x: Any) -> Any:
     """e^(x²) erfc(x) in float64."""
 
     def near(x: Any) -> Any:
-        square, rest = square_and_rest(x)
+        square, rest = square_with_error(x)
         return np.exp((square - _PLAIN.minus_log(x)) + rest)
 
     def below(x: Any) -> Any:
-        square, rest = square_and_rest(np.maximum(x, -30.0))
+        square, rest = square_with_error(np.maximum(x, -30.0))
         return np.exp(square) * (_PLAIN.below(x) * (1 + rest))
 
-    return pieces((x,), (x >= 0.5, _PLAIN.scaled), ((x >= 0) & (x < 0.5), near), (x < 0, below))
+    return piecewise((x,), (x >= 0.5, _PLAIN.scaled), ((x >= 0) & (x < 0.5), near), (x < 0, below))
 
 
-def _erfcx_single(x: Any) -> Any:
+def _erfcx_float32(x: Any) -> Any:
     def near(x: Any) -> Any:
         y = np.minimum(abs(x), 30.0).astype(np.float64)
         u = 1 / (y + 3)
-        part = polynomial((y - 3) * u, _SINGLE)
+        part = polynomial((y - 3) * u, _FLOAT32)
         part *= u
         square = np.minimum(x, 0.0).astype(np.float64)
         square *= square
         return np.where(x < 0, 2 * np.exp(square) - part, part)
 
-    return pieces((x,), (x < 6, near), (x >= 6, lambda x: _PLAIN.scaled(x.astype(np.float64))))
+    return piecewise((x,), (x < 6, near), (x >= 6, lambda x: _PLAIN.scaled(x.astype(np.float64))))
 
 
 class Erf(Function):
@@ -190,7 +190,7 @@ class Erf(Function):
     symbol, promote = "erf", promote
 
     def forward(self, x):
-        return in_either(_erf, _erf_single, x)
+        return evaluate(_erf, _erf_float32, x)
 
     def grad_x(self, grad, x):
         return grad * (2 / ROOT_PI * np.exp(-x * x))
@@ -211,7 +211,7 @@ class Erfc(Function):
     symbol, promote = "erfc", promote
 
     def forward(self, x):
-        return in_either(_erfc, _PLAIN.single, x)
+        return evaluate(_erfc, _PLAIN.single, x)
 
     def grad_x(self, grad, x):
         return grad * (-2 / ROOT_PI * np.exp(-x * x))
@@ -232,7 +232,7 @@ class Erfcx(Function):
     symbol, promote = "erfcx", promote
 
     def forward(self, x):
-        return in_either(erfcx_of, _erfcx_single, x)
+        return evaluate(erfcx_float64, _erfcx_float32, x)
 
     def grad_x(self, grad, x):
         return grad * ErfcxSlope.apply(x)
@@ -245,7 +245,7 @@ def _erfcx_slope(x: Any) -> Any:
         z = 1 / (x * x)
         return 2 / ROOT_PI * z * rational(z, *_TAIL)
 
-    return pieces((x,), (x < 5, lambda x: 2 * (x * erfcx_of(x)) - 2 / ROOT_PI), (x >= 5, far))
+    return piecewise((x,), (x < 5, lambda x: 2 * (x * erfcx_float64(x)) - 2 / ROOT_PI), (x >= 5, far))
 
 
 class ErfcxSlope(Function):

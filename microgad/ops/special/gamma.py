@@ -14,39 +14,40 @@ from ..blocks import in_double
 from ..creation import arange
 from ..out import into
 from ..spelling import tensors_only
-from . import gamma_negative, gamma_positive
-from .numeric import mended, pieces, promote
-from .zeta import zeta_of
+from . import gamma_negative as negative
+from . import gamma_positive as positive
+from .numeric import piecewise, promote, replace_where
+from .zeta import hurwitz_zeta
 
 
 def _lgamma(x: Any) -> Any:
-    return pieces((x,), (x >= -0.3, gamma_positive.upper_lgamma), (x < -0.3, gamma_negative.lower_lgamma))
+    return piecewise((x,), (x >= -0.3, positive.lgamma), (x < -0.3, negative.lgamma))
 
 
-def _lgamma_single(x: Any) -> Any:
+def _lgamma_float32(x: Any) -> Any:
     below = x < 0
-    out = gamma_positive.upper_lgamma_single(abs(x) + below)
-    return mended(out, (x, out), (below, gamma_negative.lower_lgamma_single))
+    out = positive.lgamma_float32(abs(x) + below)
+    return replace_where(out, (x, out), (below, negative.lgamma_float32))
 
 
 def _digamma(x: Any) -> Any:
-    return pieces((x,), (x >= -0.25, gamma_positive.upper_digamma), (x < -0.25, gamma_negative.lower_digamma))
+    return piecewise((x,), (x >= -0.25, positive.digamma), (x < -0.25, negative.digamma))
 
 
-def _digamma_single(x: Any) -> Any:
+def _digamma_float32(x: Any) -> Any:
     below = x < 0
-    out = gamma_positive.upper_digamma_single(np.where(below, 1 - x, x))
-    return mended(out, (x, out), (below, gamma_negative.lower_digamma_single))
+    out = positive.digamma_float32(np.where(below, 1 - x, x))
+    return replace_where(out, (x, out), (below, negative.digamma_float32))
 
 
 def _trigamma(x: Any) -> Any:
-    return pieces((x,), (x >= -0.25, gamma_positive.upper_trigamma), (x < -0.25, gamma_negative.lower_trigamma))
+    return piecewise((x,), (x >= -0.25, positive.trigamma), (x < -0.25, negative.trigamma))
 
 
-def _trigamma_single(x: Any) -> Any:
+def _trigamma_float32(x: Any) -> Any:
     below = x < 0
-    out = gamma_positive.upper_trigamma_single(abs(x) + below)
-    return mended(out, (x, out), (below, gamma_negative.lower_trigamma_single))
+    out = positive.trigamma_float32(abs(x) + below)
+    return replace_where(out, (x, out), (below, negative.trigamma_float32))
 
 
 class Lgamma(Function):
@@ -55,7 +56,7 @@ class Lgamma(Function):
     symbol, promote = "log Γ", promote
 
     def forward(self, x):
-        return in_double(_lgamma_single if x.dtype == np.float32 else _lgamma, x)
+        return in_double(_lgamma_float32 if x.dtype == np.float32 else _lgamma, x)
 
     def grad_x(self, grad, x):
         return grad * Digamma.apply(x)
@@ -76,7 +77,7 @@ class Digamma(Function):
     symbol, promote = "ψ", promote
 
     def forward(self, x):
-        return in_double(_digamma_single if x.dtype == np.float32 else _digamma, x)
+        return in_double(_digamma_float32 if x.dtype == np.float32 else _digamma, x)
 
     def grad_x(self, grad, x):
         return grad * Polygamma.apply(x, n=1)
@@ -98,11 +99,11 @@ class Polygamma(Function):
 
     def forward(self, x):
         if self.n == 1:
-            return in_double(_trigamma_single if x.dtype == np.float32 else _trigamma, x)
+            return in_double(_trigamma_float32 if x.dtype == np.float32 else _trigamma, x)
         order = self.n + 1
         power = int(math.lgamma(order) / (order * math.log(2)))  # n! = factor · 2^(power · order)
         factor = math.factorial(self.n) / 2 ** (power * order) if order < 1000 else math.inf
-        return in_double(lambda x: (-1) ** order * zeta_of(np.full_like(x, order), x, 2.0**power, factor), x)
+        return in_double(lambda x: (-1) ** order * hurwitz_zeta(np.full_like(x, order), x, 2.0**power, factor), x)
 
     def grad_x(self, grad, x):
         return grad * Polygamma.apply(x, n=self.n + 1)

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from . import double_double
-from .gamma_positive import binet, upper_digamma, upper_lgamma, upper_trigamma
-from .numeric import mended, pieces, polynomial, product_rest, rows_of
-from .zeros import over_zeros
+from . import gamma_positive as positive
+from .numeric import piecewise, polynomial, product_error, replace_where, table_rows
+from .zeros import polynomial_with_zeros
 
 # (|Γ(x)| - 1) |(x + 2) (x + 3)| by x + 5/2, -3 < x < -2, over x less each of the zeros of log|Γ| there
 _BETWEEN = (
@@ -151,21 +151,21 @@ def _divided(x: Any, y: Any, coefficients: tuple[float, ...]) -> Any:
 
 def _fitted(x: Any, table: Any) -> list[tuple[Any, Callable[..., Any]]]:
     """The cases of a table of pieces."""
-    return [((x >= low) & (x < high), over_zeros(*piece)) for low, high, *piece in table]
+    return [((x >= low) & (x < high), polynomial_with_zeros(*piece)) for low, high, *piece in table]
 
 
-def lower_lgamma(x: Any) -> Any:
+def lgamma(x: Any) -> Any:
     """log|Γ(x)| of x < -0.3."""
     x = np.maximum(x, -1e300)
     n, e = _from_pole(x)
-    zero = rows_of(_LGAMMA_ZEROS, 2 * n - 6 - (e > 0))
+    zero = table_rows(_LGAMMA_ZEROS, 2 * n - 6 - (e > 0))
     delta = (e - zero[:, 0]) - zero[:, 1]
     fitted = _fitted(x, _LGAMMA_PIECES)
     is_fitted = fitted[0][0] | fitted[1][0]
     between = (x >= -3) & (x <= -2) & ~is_fitted
     at_zero = (x < -3) & (n <= 11) & (abs(delta) <= abs(e) / 3)
     by_pole = (x < -3) & (n <= 170) & ~at_zero
-    return pieces(
+    return piecewise(
         (x, n, e, zero[:, 0], delta),
         *fitted,
         (between, lambda x, *_: _between(x)),
@@ -175,7 +175,7 @@ def lower_lgamma(x: Any) -> Any:
     )
 
 
-def lower_lgamma_single(x: Any, above: Any) -> Any:
+def lgamma_float32(x: Any, above: Any) -> Any:
     """The same of float32 numbers < 0, in float64, by log Γ(1 - x): enough is left of what cancels next to zeros."""
     _, e = _from_pole(np.maximum(x, -1e40))
     square = e * e
@@ -186,45 +186,45 @@ def lower_lgamma_single(x: Any, above: Any) -> Any:
 
 
 def _lgamma_reflected(n: Any, e: Any) -> Any:
-    return (e * e * polynomial(e * e, _REFLECTED) - upper_lgamma(n + 1 - e)) - np.log(abs(e))
+    return (e * e * polynomial(e * e, _REFLECTED) - positive.lgamma(n + 1 - e)) - np.log(abs(e))
 
 
 def _between(x: Any) -> Any:
-    return np.log1p(over_zeros(_BETWEEN_ZEROS, -2.5, _BETWEEN)(x) / abs((x + 2) * (x + 3)))
+    return np.log1p(polynomial_with_zeros(_BETWEEN_ZEROS, -2.5, _BETWEEN)(x) / abs((x + 2) * (x + 3)))
 
 
 def _lgamma_by_pole(n: Any, e: Any) -> Any:
     """log(πe / sin πe) - log(n! |e|) + log Γ(n + 1) / Γ(n + 1 - e): n! is exact as far as there are zeros."""
-    factorial, size, w = rows_of(_FACTORIALS, n), abs(e), n + 1 - e
+    factorial, size, w = table_rows(_FACTORIALS, n), abs(e), n + 1 - e
     product = factorial * size
-    rest = np.where(n <= 22, product_rest(np.minimum(factorial, 1e22), size), 0)
+    rest = np.where(n <= 22, product_error(np.minimum(factorial, 1e22), size), 0)
     pole = np.where(product < 0.5, np.log(product), np.log1p((product - 1) + rest))
-    ratio = pieces(
+    ratio = piecewise(
         (n, e, w),
-        (size < 1e-6, lambda n, e, w: e * upper_digamma(n + 1 - e / 2)),
+        (size < 1e-6, lambda n, e, w: e * positive.digamma(n + 1 - e / 2)),
         (size >= 1e-6, _log_ratio),
     )
     return (e * e * polynomial(e * e, _REFLECTED) + ratio) - pole
 
 
 def _log_ratio(n: Any, e: Any, w: Any) -> Any:
-    return e * (np.log(w) - 1) - (n + 0.5) * np.log1p(-e / (n + 1)) + (binet(n + 1) - binet(w))
+    return e * (np.log(w) - 1) - (n + 0.5) * np.log1p(-e / (n + 1)) + (positive.binet(n + 1) - positive.binet(w))
 
 
 def _lgamma_at_zero(n: Any, e: Any, zero: Any, delta: Any) -> Any:
     """The difference from the value at the zero: of log(πe / sin πe), of -log Γ(n + 1 - e) and of -log|e|."""
     slope = (e + zero) * _divided(e * e, zero * zero, (*_REFLECTED, 0.0))
-    return delta * (slope + _mean(upper_digamma, n + 1 - e, delta)) - np.log1p(delta / zero)
+    return delta * (slope + _mean(positive.digamma, n + 1 - e, delta)) - np.log1p(delta / zero)
 
 
-def lower_digamma(x: Any) -> Any:
+def digamma(x: Any) -> Any:
     """ψ(x) of x < -0.25."""
     n, e = _from_pole(x)
-    zero = rows_of(_DIGAMMA_ZEROS, n - 3)
+    zero = table_rows(_DIGAMMA_ZEROS, n - 3)
     delta = (e - zero[:, 0]) - zero[:, 1]
     at_zero = (n >= 3) & (n <= 50) & (abs(delta) < np.minimum(0.06 * n, 0.2))
     fitted = _fitted(x, _DIGAMMA_PIECES)
-    return pieces(
+    return piecewise(
         (x, n, e, zero[:, 0], delta),
         *fitted,
         (at_zero, lambda x, n, e, zero, delta: _digamma_at_zero(n + 1 - e, e, zero, delta)),
@@ -232,7 +232,7 @@ def lower_digamma(x: Any) -> Any:
     )
 
 
-def lower_digamma_single(x: Any, above: Any) -> Any:
+def digamma_float32(x: Any, above: Any) -> Any:
     """The same of float32 numbers < 0, in float64, by ψ(1 - x): enough is left of what cancels next to zeros."""
     _, e = _from_pole(x)
     square = e * e
@@ -245,33 +245,33 @@ def lower_digamma_single(x: Any, above: Any) -> Any:
 def _digamma_at_zero(w: Any, e: Any, zero: Any, delta: Any) -> Any:
     """The difference from the value at the zero: of -1/e, of 1/e - π cot πe and of ψ(w)."""
     cotangents = polynomial(e * e, _COTANGENT) + zero * (e + zero) * _divided(e * e, zero * zero, _COTANGENT)
-    return delta * ((1 / (e * zero) + cotangents) - _mean(upper_trigamma, w, delta))
+    return delta * ((1 / (e * zero) + cotangents) - _mean(positive.trigamma, w, delta))
 
 
 def _digamma_reflected(n: Any, e: Any) -> Any:
-    above = upper_digamma(n + 1 - e)
-    out = pieces(
+    above = positive.digamma(n + 1 - e)
+    out = piecewise(
         (above, e),
         (abs(e) < 0.35, lambda above, e: (above + e * polynomial(e * e, _COTANGENT)) - 1 / e),
         (abs(e) >= 0.35, lambda above, e: above - np.copysign(math.pi * np.tan(math.pi * (0.5 - abs(e))), e)),
     )
     out = np.where(e == 0, math.nan, out)
-    return mended(out, (n, e), ((n > 50) & (abs(out) < above), _digamma_twofold))
+    return replace_where(out, (n, e), ((n > 50) & (abs(out) < above), _digamma_twofold))
 
 
 def _digamma_twofold(n: Any, e: Any) -> Any:
     """The same of n > 50 where the two cancel."""
     e = np.where(e == 0, 0.25, e)
-    return (double_double.digamma(double_double.normal(n + 1, -e)) - double_double.pi_cotangent(e)).rounded()
+    return (double_double.digamma(double_double.renormalize(n + 1, -e)) - double_double.pi_cotangent(e)).rounded()
 
 
-def lower_trigamma(x: Any) -> Any:
+def trigamma(x: Any) -> Any:
     """ψ'(x) of x < -0.25: π² / sin² πe - ψ'(n + 1 - e)."""
     n, e = _from_pole(x)
-    return lower_trigamma_single(x, upper_trigamma(n + 1 - e))
+    return trigamma_float32(x, positive.trigamma(n + 1 - e))
 
 
-def lower_trigamma_single(x: Any, above: Any) -> Any:
+def trigamma_float32(x: Any, above: Any) -> Any:
     """The same by ψ'(1 - x)."""
     square = _from_pole(x)[1] ** 2
     return 1 / square + (polynomial(square, _SQUARED) - above)

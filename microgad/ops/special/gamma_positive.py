@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .numeric import pieces, polynomial, rational
+from .numeric import piecewise, polynomial, rational
 
 # log Γ(1 + t) / t, -0.3 <= t < 0.7, and log Γ(2 + t) / t, -0.4 <= t < 2: the zeros are factors
 _ONE = (
@@ -105,7 +105,7 @@ def binet(x: Any) -> Any:
     return rational(1 / (x * x), *_BINET) / x
 
 
-def upper_lgamma(x: Any) -> Any:
+def lgamma(x: Any) -> Any:
     """log Γ(x) of x >= -0.3."""
 
     def large(x: Any) -> Any:
@@ -114,7 +114,7 @@ def upper_lgamma(x: Any) -> Any:
     def by_zeros(centre: float, table: tuple[float, ...]) -> Callable[[Any], Any]:
         return lambda x: (x - 1) * (x - 2) * polynomial(x - centre, table) + 0.0  # 0, not -0, at 1
 
-    return pieces(
+    return piecewise(
         (x,),
         (x >= 3.5, large),
         ((x >= 2.125) & (x < 3.5), by_zeros(2.875, _BY_ZEROS[2])),
@@ -126,7 +126,7 @@ def upper_lgamma(x: Any) -> Any:
     )
 
 
-def upper_lgamma_single(x: Any) -> Any:
+def lgamma_float32(x: Any) -> Any:
     """The same of float32 numbers >= 0, in float64, where next to the zeros enough is left of what cancels."""
     x = np.minimum(x, 1e40)
     w = x + 3
@@ -136,14 +136,14 @@ def upper_lgamma_single(x: Any) -> Any:
     return out
 
 
-def upper_digamma_single(x: Any) -> Any:
+def digamma_float32(x: Any) -> Any:
     """ψ(x) of float32 numbers >= 0, in float64."""
     w = x + 3
     z = 1 / (w * w)
     return np.log(w) + (z * rational(z, *_DIGAMMA) - 0.5 / w) - (1 / x + 1 / (x + 1) + 1 / (x + 2))
 
 
-def upper_digamma(x: Any) -> Any:
+def digamma(x: Any) -> Any:
     """ψ(x) of x >= -0.25."""
 
     def by_zero(centre: float, table: tuple[float, ...]) -> Callable[[Any], Any]:
@@ -153,7 +153,7 @@ def upper_digamma(x: Any) -> Any:
         z = 1 / (x * x)
         return np.log(x) + (z * rational(z, *_DIGAMMA) - 0.5 / x)
 
-    return pieces(
+    return piecewise(
         (x,),
         (x >= 3, large),
         ((x >= 2.15) & (x < 3), lambda x: large(x + 1) - 1 / x),
@@ -164,9 +164,9 @@ def upper_digamma(x: Any) -> Any:
     )
 
 
-def upper_trigamma(x: Any) -> Any:
+def trigamma(x: Any) -> Any:
     """ψ'(x) of x >= -0.25."""
-    return pieces(
+    return piecewise(
         (x,),
         (x >= 2, _large_trigamma),
         ((x >= 1) & (x < 2), lambda x: _large_trigamma(x + 1) + 1 / (x * x)),
@@ -174,7 +174,7 @@ def upper_trigamma(x: Any) -> Any:
     )
 
 
-def upper_trigamma_single(x: Any) -> Any:
+def trigamma_float32(x: Any) -> Any:
     """ψ'(x) of float32 numbers >= 0, in float64."""
     return _large_trigamma(x + 2) + (1 / (x * x) + 1 / (x + 1) ** 2)
 

@@ -15,13 +15,13 @@ from ...errors import UnsupportedError
 from ...function import Function
 from ...stand_ins import Tensor
 from ..blocks import in_double
-from ..elementwise.operands import tensors
+from ..elementwise.operands import require_tensors
 from ..out import into
-from .double_double import Twofold, log
-from .error_function import erfcx_of
+from .double_double import DoubleDouble, log
+from .error_function import erfcx_float64
 from .gamma import Lgamma
-from .gamma_positive import binet, upper_lgamma_single
-from .numeric import pieces, polynomial, product_rest, rational, sum_rest
+from .gamma_positive import binet, lgamma_float32
+from .numeric import piecewise, polynomial, product_error, rational, sum_error
 
 # (1 / Γ(1 + f) - 1) / f (1 - f) by f - 1/2, 0 <= f <= 1
 _RECIPROCAL = (
@@ -75,33 +75,33 @@ def _temme() -> list[tuple[float, ...]]:
 def _peak(a: Any, x: Any, by: Any, by_rest: Any = 0.0, less: Any = None) -> Any:
     """(x / a)^a e^(a - x - less) (by + by_rest), of which the roundings in between are made up for."""
     ratio, gap = x / a, a - x
-    rest = (x - ratio * a) - product_rest(ratio, a)
+    rest = (x - ratio * a) - product_error(ratio, a)
     gap_rest = np.where(a > x, (a - gap) - x, a - (gap + x))
     if less is not None:
-        gap_rest += sum_rest(gap, -less)
+        gap_rest += sum_error(gap, -less)
         gap = gap - less
     error = rest / ratio + gap_rest
 
     def direct(a: Any, x: Any, by: Any, by_rest: Any, ratio: Any, gap: Any, error: Any, rest: Any) -> Any:
         power, decay = np.power(ratio, a), np.exp(gap)
         out = power * decay
-        return _times(out, out * error + product_rest(power, decay), by, by_rest)
+        return _times(out, out * error + product_error(power, decay), by, by_rest)
 
     def by_logarithm(a: Any, x: Any, by: Any, by_rest: Any, ratio: Any, gap: Any, error: Any, rest: Any) -> Any:
         """Each factor alone would over- or underflow."""
-        exponent = Twofold(a) * log(Twofold(x) / Twofold(a)) + Twofold(gap, rest)
+        exponent = DoubleDouble(a) * log(DoubleDouble(x) / DoubleDouble(a)) + DoubleDouble(gap, rest)
         out = np.exp(np.minimum(exponent.high, 0))
         return _times(out, out * exponent.low, by, by_rest)
 
     near = (abs(gap) <= 500) & (gap <= 700 * ratio)  # a log(a / x) <= (a - x) a / x
     by_rest = np.zeros_like(a) + by_rest
-    return pieces((a, x, by, by_rest, ratio, gap, error, gap_rest), (near, direct), (~near, by_logarithm))
+    return piecewise((a, x, by, by_rest, ratio, gap, error, gap_rest), (near, direct), (~near, by_logarithm))
 
 
 def _times(x: Any, x_rest: Any, y: Any, y_rest: Any) -> Any:
     """(x + x_rest) (y + y_rest), rounded once."""
     out = x * y
-    return out + (product_rest(x, y) + (x_rest * y + x * y_rest))
+    return out + (product_error(x, y) + (x_rest * y + x * y_rest))
 
 
 def _factor(a: Any, x: Any, divided: bool) -> Any:
@@ -112,7 +112,7 @@ def _factor(a: Any, x: Any, divided: bool) -> Any:
         f = a - whole
         power, decay = np.power(x, a), np.exp(-x)
         out = power * decay
-        out = out + (out * (f * (1 - f) * polynomial(f - 0.5, _RECIPROCAL)) + product_rest(power, decay))
+        out = out + (out * (f * (1 - f) * polynomial(f - 0.5, _RECIPROCAL)) + product_error(power, decay))
         for k in range(0 if divided else 1, 4):
             out = np.where(whole > k, out / np.where(whole > k, a - k, 1.0), out)
         return out if divided else np.where(whole == 0, out * a, out)
@@ -121,12 +121,12 @@ def _factor(a: Any, x: Any, divided: bool) -> Any:
         square = 1 / (2 * math.pi * a) if divided else a * (1 / (2 * math.pi))
         return _peak(a, x, np.sqrt(square), less=binet(a))
 
-    return pieces((a, np.minimum(x, 1e8 + 4 * a)), (a < 4, small), (a >= 4, large))
+    return piecewise((a, np.minimum(x, 1e8 + 4 * a)), (a < 4, small), (a >= 4, large))
 
 
-def _factor_single(a: Any, x: Any) -> Any:
+def _factor_float32(a: Any, x: Any) -> Any:
     """x^a e^-x / Γ(a + 1) to float32's digits."""
-    return np.exp(a * np.log(x) - x - upper_lgamma_single(a + 1))
+    return np.exp(a * np.log(x) - x - lgamma_float32(a + 1))
 
 
 def _downwards(first: int, beyond: int, x: Any) -> Iterator[Any]:
@@ -149,11 +149,11 @@ def _series(count: Any, upper: Any, single: Any) -> Any:
                 total *= ratio
                 total += 1
         if single:
-            lower = _factor_single(a, x) * total
+            lower = _factor_float32(a, x) * total
         else:
-            fine = Twofold(total)
+            fine = DoubleDouble(total)
             for last in (4.0, 3.0, 2.0, 1.0):
-                fine = Twofold(1.0) + fine * (Twofold(x) / Twofold(a + last, sum_rest(a, last)))
+                fine = DoubleDouble(1.0) + fine * (DoubleDouble(x) / DoubleDouble(a + last, sum_error(a, last)))
             factor = _factor(a, x, True)
             lower = factor * fine.high + factor * fine.low
         return 1 - lower if upper else lower
@@ -173,9 +173,9 @@ def _fraction(count: Any, upper: Any, single: Any) -> Any:
         last = (a - 1) / total
         total = gap + 1 + last
         if single:
-            value = a * _factor_single(a, x) / total
+            value = a * _factor_float32(a, x) / total
         else:
-            rest = sum_rest(x, -a) + sum_rest(gap, np.ones_like(a)) + sum_rest(gap + 1, last)
+            rest = sum_error(x, -a) + sum_error(gap, np.ones_like(a)) + sum_error(gap + 1, last)
             value = _factor(a, x, False) / total
             value -= value * (rest / total)
         return value if upper else 1 - value
@@ -196,15 +196,15 @@ def _uniform(upper: Any) -> Any:
         distance, quotient = abs(x - a), square / (2 * a)
         root = np.sqrt(quotient)
         z = distance * root
-        quotient_rest = ((square - quotient * (2 * a)) - product_rest(quotient, 2 * a)) / (2 * a)
-        root_rest = (((quotient - root * root) - product_rest(root, root)) + quotient_rest) / (2 * root)
-        z_rest = product_rest(distance, root) + distance * root_rest
+        quotient_rest = ((square - quotient * (2 * a)) - product_error(quotient, 2 * a)) / (2 * a)
+        root_rest = (((quotient - root * root) - product_error(root, root)) + quotient_rest) / (2 * root)
+        z_rest = product_error(distance, root) + distance * root_rest
         correction = total / np.sqrt(2 * math.pi * a)
-        half = erfcx_of(z) / 2
+        half = erfcx_float64(z) / 2
         half_rest = z_rest * (2 * z * half - 1 / math.sqrt(math.pi))
         above = eta > 0
         correction = np.where(above, correction, -correction)
-        tail = _peak(a, x, half + correction, sum_rest(half, correction) + half_rest)
+        tail = _peak(a, x, half + correction, sum_error(half, correction) + half_rest)
         return np.where(above == upper, tail, 1 - tail)
 
     return formula
@@ -220,16 +220,16 @@ def _small_upper(a: Any, x: Any) -> Any:
     second = -a * rational(a, *_SECOND)
     factor = (log + euler) + second
     power = a * factor
-    rest = product_rest(a, factor) + a * (sum_rest(log, euler) + sum_rest(log + euler, second))
+    rest = product_error(a, factor) + a * (sum_error(log, euler) + sum_error(log + euler, second))
     total = np.zeros_like(a)
     for k in range(20, 1, -1):
         total = (total + 1 / (a + k)) * (x / -k)
     first = 1 / (a + 1)
     inner = total + first
     product = -x * inner
-    product_lost = product_rest(-x, inner) - x * sum_rest(total, first)
+    product_lost = product_error(-x, inner) - x * sum_error(total, first)
     loss = a * product
-    lost = product_rest(a, product) + a * product_lost
+    lost = product_error(a, product) + a * product_lost
     grown = np.expm1(power)
     return -(loss + (grown + (grown * loss + (lost + (1 + grown) * rest))))
 
@@ -245,11 +245,11 @@ def _incomplete(upper: bool, counts: tuple[int, ...], reach: float = 0.8, single
 
     def by_series(a: Any, x: Any) -> Any:
         cases = x < 1, (x >= 1) & (a < 20), (x >= 1) & (a >= 20)
-        return pieces((a, x), *zip(cases, series, strict=True))
+        return piecewise((a, x), *zip(cases, series, strict=True))
 
     def by_fraction(a: Any, x: Any) -> Any:
         cases = x < 1.2, (x >= 1.2) & (x < 2.2), (x >= 2.2) & (x < 20), x >= 20
-        return pieces((a, x), *zip(cases, fractions, strict=True))
+        return piecewise((a, x), *zip(cases, fractions, strict=True))
 
     def formula(a: Any, x: Any) -> Any:
         proper = (a > 0) & (x > 0) & np.isfinite(a) & np.isfinite(x)
@@ -260,7 +260,7 @@ def _incomplete(upper: bool, counts: tuple[int, ...], reach: float = 0.8, single
         small = rest & (x <= 0.8) & (np.where(x <= 0.5, -0.4 / np.log(x), 1.1 * x) >= a) & upper
         far = (x > 0) & ((a == 0) | (np.isinf(x) & ~(a < 0) & (a != np.inf)))  # where P is 1
         nothing = ((x == 0) & ~(a <= 0)) | ((a == np.inf) & ~(x < 0) & (x != np.inf))  # and where it is 0
-        return pieces(
+        return piecewise(
             (a, x),
             (small, _small_upper),
             (rest & low & ~small, by_series),
@@ -275,9 +275,12 @@ def _incomplete(upper: bool, counts: tuple[int, ...], reach: float = 0.8, single
 
 
 _TERMS = 22, 52, 100, 142, 96, 56, 24
-_TERMS_SINGLE = 13, 38, 57, 54, 38, 24, 18  # for errors below 3e-10
+_TERMS_FLOAT32 = 13, 38, 57, 54, 38, 24, 18  # for errors below 3e-10
 _lower, _upper = _incomplete(False, _TERMS), _incomplete(True, _TERMS)
-_lower_single, _upper_single = _incomplete(False, _TERMS_SINGLE, 2.2, True), _incomplete(True, _TERMS_SINGLE, 0.8, True)
+_lower_float32, _upper_float32 = (
+    _incomplete(False, _TERMS_FLOAT32, 2.2, True),
+    _incomplete(True, _TERMS_FLOAT32, 0.8, True),
+)
 
 
 def _density(a: Any, x: Any) -> Any:
@@ -291,7 +294,7 @@ class Igamma(Function):
     symbol, promote, elementwise = "P(a, x)", dtypes.only("f"), True
 
     def forward(self, a, x):
-        return in_double(_lower_single if np.result_type(a, x) == np.float32 else _lower, a, x)
+        return in_double(_lower_float32 if np.result_type(a, x) == np.float32 else _lower, a, x)
 
     def grad_a(self, grad):
         op = type(self).__name__.lower()
@@ -311,7 +314,7 @@ def igamma(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
     >>> torch.igamma(torch.tensor([1.0, 4.0]), torch.tensor([1.0, 5.0]))
     tensor([0.6321, 0.7350])
     """
-    return into(out, Igamma.apply(*tensors("igamma", input, other)))
+    return into(out, Igamma.apply(*require_tensors("igamma", input, other)))
 
 
 class Igammac(Igamma):
@@ -320,7 +323,7 @@ class Igammac(Igamma):
     symbol = "Q(a, x)"
 
     def forward(self, a, x):
-        return in_double(_upper_single if np.result_type(a, x) == np.float32 else _upper, a, x)
+        return in_double(_upper_float32 if np.result_type(a, x) == np.float32 else _upper, a, x)
 
     def grad_x(self, grad, a, x):
         return -grad * _density(a, x)
@@ -336,4 +339,4 @@ def igammac(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tenso
     >>> torch.igammac(torch.tensor([1.0, 4.0]), torch.tensor([1.0, 5.0]))
     tensor([0.3679, 0.2650])
     """
-    return into(out, Igammac.apply(*tensors("igammac", input, other)))
+    return into(out, Igammac.apply(*require_tensors("igammac", input, other)))

@@ -11,7 +11,7 @@ from ...function import Function
 from ...stand_ins import Tensor
 from ..blocks import in_double
 from ..out import into
-from .numeric import pieces, polynomial, promote, rational, without_derivative
+from .numeric import non_differentiable, piecewise, polynomial, promote, rational
 
 # I₀(x) and I₁(x) / x by x²/4, |x| < 8
 _I0 = (
@@ -88,7 +88,7 @@ _K1_LARGE = (
 )  # fmt: skip
 
 
-def over_power(y: Any, n: Any, scaled: Any) -> Any:
+def bessel_i_over_power(y: Any, n: Any, scaled: Any) -> Any:
     """Iₙ(y) / yⁿ of y >= 0, times e^-y where `scaled`."""
 
     def small(y: Any) -> Any:
@@ -106,19 +106,19 @@ def over_power(y: Any, n: Any, scaled: Any) -> Any:
 
     if n == 0:
         border = 2.5 if scaled else 4
-        return pieces(
+        return piecewise(
             (y,),
             (y < border, small),
             ((y >= border) & (y < 4), lambda y: polynomial(y - 3.177, _I0_SCALED)),
             (y >= 4, lambda y: _beyond(y, 0, scaled)),
         )
-    return pieces((y,), (y < 8, small), (y >= 8, large))
+    return piecewise((y,), (y < 8, small), (y >= 8, large))
 
 
 def _beyond(y: Any, n: int, scaled: Any) -> Any:
     """Iₙ(y) of y >= 4, times e^-y where `scaled`: the rounding of y² would count in a power series."""
     middle, large = ((_I0_MIDDLE, _I0_LARGE), (_I1_MIDDLE, _I1_LARGE))[n]
-    out = pieces((y,), (y < 8, lambda y: polynomial(y - 6, middle)), (y >= 8, lambda y: polynomial(1 / y, large)))
+    out = piecewise((y,), (y < 8, lambda y: polynomial(y - 6, middle)), (y >= 8, lambda y: polynomial(1 / y, large)))
     return _unscaled(out / np.sqrt(y), y, scaled)
 
 
@@ -137,29 +137,29 @@ def _taylor(n: int) -> tuple[float, ...]:
 
 
 # I₁(x) / x as exact as float32 needs it, by x², |x| < 8
-_I1_SINGLE = (
+_I1_FLOAT32 = (
     1.1460832451640963e-23, 2.3291947609270933e-21, 1.5456262162831017e-18, 5.153365891203708e-16,
     1.504265455397372e-13, 3.3632455960175416e-11, 5.651525939110622e-09, 6.781670155494767e-07,
     5.425348146727897e-05, 0.0026041666348843476, 0.06250000004273418, 0.5,
 )  # fmt: skip
 
 
-def _i1e_single(x: Any) -> Any:
+def _i1e_float32(x: Any) -> Any:
     """Of float32 numbers, in float64."""
     y = abs(x)
-    return pieces(
+    return piecewise(
         (x, y),
-        (y < 8, lambda x, y: x * (polynomial(x * x, _I1_SINGLE) * np.exp(-y))),
+        (y < 8, lambda x, y: x * (polynomial(x * x, _I1_FLOAT32) * np.exp(-y))),
         (y >= 8, lambda x, _: _i1(x, True)),
     )
 
 
 def _i1(x: Any, scaled: Any) -> Any:
     def small(y: Any) -> Any:
-        return y * over_power(y, 1, scaled)
+        return y * bessel_i_over_power(y, 1, scaled)
 
     y = abs(x)
-    return np.copysign(pieces((y,), (y < 4, small), (y >= 4, lambda y: _beyond(y, 1, scaled))), x)
+    return np.copysign(piecewise((y,), (y < 4, small), (y >= 4, lambda y: _beyond(y, 1, scaled))), x)
 
 
 class I0(Function):
@@ -168,7 +168,7 @@ class I0(Function):
     symbol, promote = "I₀", promote
 
     def forward(self, x):
-        return in_double(lambda x: over_power(abs(x), 0, False), x)
+        return in_double(lambda x: bessel_i_over_power(abs(x), 0, False), x)
 
     def grad_x(self, grad, x):
         return grad * I1.apply(x)
@@ -189,7 +189,7 @@ class I0e(Function):
     symbol, promote = "e⁻ˣI₀", promote
 
     def forward(self, x):
-        return in_double(lambda x: over_power(abs(x), 0, True), x)
+        return in_double(lambda x: bessel_i_over_power(abs(x), 0, True), x)
 
     def grad_x(self, grad, x, out):
         return grad * (I1e.apply(x) - np.sign(x) * out)
@@ -231,7 +231,7 @@ class I1e(Function):
     symbol, promote = "e⁻ˣI₁", promote
 
     def forward(self, x):
-        return in_double(_i1e_single if x.dtype == np.float32 else lambda x: _i1(x, True), x)
+        return in_double(_i1e_float32 if x.dtype == np.float32 else lambda x: _i1(x, True), x)
 
     def grad_x(self, grad, x, out):
         return grad * (I0e.apply(x) - BesselRatio.apply(x, n=1, scaled=True) - np.sign(x) * out)
@@ -252,7 +252,7 @@ class BesselRatio(Function):
     symbol, promote = "Iₙ/xⁿ", promote
 
     def forward(self, x):
-        return in_double(lambda x: over_power(abs(x), self.n, self.scaled), x)
+        return in_double(lambda x: bessel_i_over_power(abs(x), self.n, self.scaled), x)
 
     def grad_x(self, grad, x, out):
         slope = x * BesselRatio.apply(x, n=self.n + 1, scaled=self.scaled)
@@ -264,7 +264,7 @@ def _k0(x: Any, scaled: Any) -> Any:
         out = polynomial(x * x, _K0) - np.log(x) * polynomial(x * x / 4, _I0)
         return out * np.exp(x) if scaled else out
 
-    return pieces((x,), ((x >= 0) & (x < 1), small), (x >= 1, lambda x: _large(x, _K0_LARGE, scaled)))
+    return piecewise((x,), ((x >= 0) & (x < 1), small), (x >= 1, lambda x: _large(x, _K0_LARGE, scaled)))
 
 
 def _k1(x: Any, scaled: Any) -> Any:
@@ -272,7 +272,7 @@ def _k1(x: Any, scaled: Any) -> Any:
         out = 1 / x + x * (polynomial(x * x, _K1) + np.log(x) * polynomial(x * x / 4, _I1))
         return np.where(x == 0, math.inf, out * np.exp(x) if scaled else out)
 
-    return pieces((x,), ((x >= 0) & (x < 1), small), (x >= 1, lambda x: _large(x, _K1_LARGE, scaled)))
+    return piecewise((x,), ((x >= 0) & (x < 1), small), (x >= 1, lambda x: _large(x, _K1_LARGE, scaled)))
 
 
 def _large(x: Any, table: Any, scaled: Any) -> Any:
@@ -281,7 +281,7 @@ def _large(x: Any, table: Any, scaled: Any) -> Any:
     return out if scaled else out * np.exp(-x)
 
 
-ModifiedI0 = without_derivative("ModifiedI0", lambda x: over_power(abs(x), 0, False))
+ModifiedI0 = non_differentiable("ModifiedI0", lambda x: bessel_i_over_power(abs(x), 0, False))
 
 
 def modified_bessel_i0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -295,7 +295,7 @@ def modified_bessel_i0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, ModifiedI0.apply(input))
 
 
-ModifiedI1 = without_derivative("ModifiedI1", lambda x: _i1(x, False))
+ModifiedI1 = non_differentiable("ModifiedI1", lambda x: _i1(x, False))
 
 
 def modified_bessel_i1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -309,7 +309,7 @@ def modified_bessel_i1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, ModifiedI1.apply(input))
 
 
-ModifiedK0 = without_derivative("ModifiedK0", lambda x: _k0(x, False))
+ModifiedK0 = non_differentiable("ModifiedK0", lambda x: _k0(x, False))
 
 
 def modified_bessel_k0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -321,7 +321,7 @@ def modified_bessel_k0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, ModifiedK0.apply(input))
 
 
-ModifiedK1 = without_derivative("ModifiedK1", lambda x: _k1(x, False))
+ModifiedK1 = non_differentiable("ModifiedK1", lambda x: _k1(x, False))
 
 
 def modified_bessel_k1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -333,7 +333,7 @@ def modified_bessel_k1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, ModifiedK1.apply(input))
 
 
-ScaledK0 = without_derivative("ScaledK0", lambda x: _k0(x, True))
+ScaledK0 = non_differentiable("ScaledK0", lambda x: _k0(x, True))
 
 
 def scaled_modified_bessel_k0(x: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -345,7 +345,7 @@ def scaled_modified_bessel_k0(x: Tensor, *, out: Tensor | None = None) -> Tensor
     return into(out, ScaledK0.apply(x))
 
 
-ScaledK1 = without_derivative("ScaledK1", lambda x: _k1(x, True))
+ScaledK1 = non_differentiable("ScaledK1", lambda x: _k1(x, True))
 
 
 def scaled_modified_bessel_k1(x: Tensor, *, out: Tensor | None = None) -> Tensor:

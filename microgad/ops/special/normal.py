@@ -12,8 +12,8 @@ from ...stand_ins import Tensor
 from ..blocks import in_double
 from ..elementwise import Select, Where
 from ..out import into
-from .error_function import Complement, Erfcx
-from .numeric import in_either, pieces, polynomial, promote
+from .error_function import ErfcFormulas, Erfcx
+from .numeric import evaluate, piecewise, polynomial, promote
 
 # log Φ(x) by x - 0.614, 0 <= x < 1.3
 _MIDDLE = (
@@ -22,12 +22,12 @@ _MIDDLE = (
     2.761341805922517e-05, 3.2506102688969035e-06, -0.0003702104009840821, -0.0011801933840675182,
     0.0030729739575373876, 0.04670871457318092, -0.24119406749128047, 0.4523662719548207, -0.3141734420928936,
 )  # fmt: skip
-_OF_ROOT_2 = Complement(math.sqrt(2))
+_OF_ROOT_2 = ErfcFormulas(math.sqrt(2))
 _BORDER = -0.72  # where its formulas meet
 
 
 def _ndtr(x: Any) -> Any:
-    return pieces(
+    return piecewise(
         (x,),
         (x <= _BORDER, lambda x: _OF_ROOT_2.above(-x) / 2),
         (x > _BORDER, lambda x: _OF_ROOT_2.below(-x) / 2),
@@ -38,7 +38,7 @@ def _log_ndtr(x: Any) -> Any:
     def far(x: Any) -> Any:
         return np.log(_OF_ROOT_2.scaled(-x) / 2) - x * (x / 2)
 
-    return pieces(
+    return piecewise(
         (x,),
         (x <= _BORDER, far),
         ((x > _BORDER) & (x < 0), lambda x: -(_OF_ROOT_2.minus_log(-x) + math.log(2))),
@@ -53,7 +53,7 @@ class Ndtr(Function):
     symbol, promote = "Φ", promote
 
     def forward(self, x):
-        return in_either(_ndtr, lambda x: _OF_ROOT_2.single(-x) / 2, x)
+        return evaluate(_ndtr, lambda x: _OF_ROOT_2.single(-x) / 2, x)
 
     def grad_x(self, grad, x):
         return grad * (1 / math.sqrt(2 * math.pi) * np.exp(x * x / -2))
@@ -90,7 +90,7 @@ class LogNdtr(Function):
     def grad_x(self, grad, x, out):
         if type(x) is np.ndarray:
             flat = x.reshape(-1), out.reshape(-1)
-            return grad * pieces(flat, (flat[0] < 0, _below), (flat[0] >= 0, _above)).reshape(x.shape)
+            return grad * piecewise(flat, (flat[0] < 0, _below), (flat[0] >= 0, _above)).reshape(x.shape)
         return grad * Where.apply(x < 0, _below(x, out), _above(x, Select.apply(x >= 0, out)))
 
 

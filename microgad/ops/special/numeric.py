@@ -19,12 +19,12 @@ from ..blocks import in_blocks, in_double
 promote = dtypes.only("f", dtypes.promote_floating).__func__  # complex numbers are refused
 
 
-def in_either(formula: Callable[..., Any], single: Callable[..., Any], x: Any) -> Any:
+def evaluate(formula: Callable[..., Any], single: Callable[..., Any], x: Any) -> Any:
     """formula(x) computed in float64, but for float32 by a formula of fewer terms."""
     return in_blocks(single, x) if x.dtype == np.float32 else in_double(formula, x)
 
 
-def without_derivative(name: str, formula: Callable[..., Any], single: Any = None) -> type[Function]:
+def non_differentiable(name: str, formula: Callable[..., Any], single: Any = None) -> type[Function]:
     """A Function of one or two inputs that PyTorch gives no derivative either; of one float32 input by `single`."""
     count = formula.__code__.co_argcount
 
@@ -38,7 +38,7 @@ def without_derivative(name: str, formula: Callable[..., Any], single: Any = Non
     return type(name, (Function,), {**body, "__module__": formula.__module__})
 
 
-def pieces(inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -> Any:
+def piecewise(inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -> Any:
     """formula(*inputs) of the one case (condition, formula) whose condition holds; NaN where none does."""
     if backend.is_gpu(inputs[0]):  # without a look at the conditions, which would have to wait for them
         out = np.full_like(inputs[0], np.nan)
@@ -60,7 +60,7 @@ def pieces(inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -> A
     return np.full_like(inputs[0], np.nan) if out is None else out
 
 
-def mended(out: Any, inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -> Any:
+def replace_where(out: Any, inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -> Any:
     """`out`, but formula(*inputs) where the condition of a case (condition, formula) holds, which is seldom."""
     for condition, formula in cases:
         if backend.is_gpu(out):
@@ -91,17 +91,17 @@ def rational(x: Any, above: tuple[float, ...], below: tuple[float, ...]) -> Any:
     return out
 
 
-def rows_of(table: Any, index: Any) -> Any:
+def table_rows(table: Any, index: Any) -> Any:
     """The rows of a table, in float64, at the whole part of an index; where it lies outside, the nearest ones."""
     return backend.like(table, index, np.float64)[np.clip(index, 0, len(table) - 1).astype(np.int64)]
 
 
-def square_and_rest(x: Any) -> tuple[Any, Any]:
+def square_with_error(x: Any) -> tuple[Any, Any]:
     """x² as a rounded square and what the rounding left out."""
-    return x * x, product_rest(x, x)
+    return x * x, product_error(x, x)
 
 
-def product_rest(a: Any, b: Any) -> Any:
+def product_error(a: Any, b: Any) -> Any:
     """What the rounding of a · b left out, of numbers below 1e300 in size: exactly, unless it is below 1e-307."""
     (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
     return ((a_high * b_high - a * b) + a_high * b_low + a_low * b_high) + a_low * b_low
@@ -114,7 +114,7 @@ def _halves(a: Any) -> tuple[Any, Any]:
     return high, a - high
 
 
-def sum_rest(a: Any, b: Any) -> Any:
+def sum_error(a: Any, b: Any) -> Any:
     """What the rounding of a + b left out."""
     total = a + b
     b_part = total - a

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ...stand_ins import Tensor
-from ..elementwise.operands import one_tensor
+from ..elementwise.operands import require_one_tensor
 from ..out import into
-from .numeric import pieces, without_derivative
+from .numeric import non_differentiable, piecewise
 
 LOW = 64  # the highest degree of Chebyshev's that goes by a recurrence
 FEW = 8  # elements of a high degree that go on one by one
@@ -24,7 +24,7 @@ def _family(name: str, first: Callable[..., Any], step: Callable[..., Any], high
         n = _degrees(n)
         return np.where(n > highest, math.nan, _by_recurrence(x, np.minimum(n, highest), first, step))
 
-    return without_derivative(name, formula)
+    return non_differentiable(name, formula)
 
 
 def _chebyshev(name: str, first: Callable[..., Any], wave: Any, one: Any, minus_one: Any, shifted: bool) -> Any:
@@ -38,14 +38,14 @@ def _chebyshev(name: str, first: Callable[..., Any], wave: Any, one: Any, minus_
     def formula(x: Any, n: Any) -> Any:
         y, n = 2 * x - 1 if shifted else x, _degrees(n)
         low, rounded = n <= LOW, (abs(x) < 0.25) & (n >= 0) & shifted
-        return pieces(
+        return piecewise(
             (x, y, n),
             (low & ~rounded, lambda x, y, n: _by_recurrence(y, n, first, _doubled)),
             (low & rounded, lambda x, y, n: _by_differences(x, n, first)),
             (~low, lambda x, y, n: high(y, n)),
         )
 
-    return without_derivative(name, formula)
+    return non_differentiable(name, formula)
 
 
 def _doubled(k: int, x: Any, p: Any, before: Any) -> Any:
@@ -110,7 +110,7 @@ def chebyshev_polynomial_t(x: Tensor | float, n: Tensor | float, *, out: Tensor 
     >>> torch.special.chebyshev_polynomial_t(torch.tensor([0.5, 2.0]), 3)
     tensor([-1., 26.])
     """
-    return into(out, ChebyshevT.apply(*one_tensor("chebyshev_polynomial_t", x, n)))
+    return into(out, ChebyshevT.apply(*require_one_tensor("chebyshev_polynomial_t", x, n)))
 
 
 ChebyshevU = _chebyshev("ChebyshevU", *_U, shifted=False)
@@ -122,7 +122,7 @@ def chebyshev_polynomial_u(x: Tensor | float, n: Tensor | float, *, out: Tensor 
     >>> torch.special.chebyshev_polynomial_u(torch.tensor([0.5, 2.0]), 3)
     tensor([-1., 56.])
     """
-    return into(out, ChebyshevU.apply(*one_tensor("chebyshev_polynomial_u", x, n)))
+    return into(out, ChebyshevU.apply(*require_one_tensor("chebyshev_polynomial_u", x, n)))
 
 
 ChebyshevV = _chebyshev("ChebyshevV", *_V, shifted=False)
@@ -134,7 +134,7 @@ def chebyshev_polynomial_v(x: Tensor | float, n: Tensor | float, *, out: Tensor 
     >>> torch.special.chebyshev_polynomial_v(torch.tensor([0.5, 2.0]), 3)
     tensor([-1., 41.])
     """
-    return into(out, ChebyshevV.apply(*one_tensor("chebyshev_polynomial_v", x, n)))
+    return into(out, ChebyshevV.apply(*require_one_tensor("chebyshev_polynomial_v", x, n)))
 
 
 ChebyshevW = _chebyshev("ChebyshevW", *_W, shifted=False)
@@ -146,7 +146,7 @@ def chebyshev_polynomial_w(x: Tensor | float, n: Tensor | float, *, out: Tensor 
     >>> torch.special.chebyshev_polynomial_w(torch.tensor([0.5, 2.0]), 3)
     tensor([-1., 71.])
     """
-    return into(out, ChebyshevW.apply(*one_tensor("chebyshev_polynomial_w", x, n)))
+    return into(out, ChebyshevW.apply(*require_one_tensor("chebyshev_polynomial_w", x, n)))
 
 
 ShiftedChebyshevT = _chebyshev("ShiftedChebyshevT", *_T, shifted=True)
@@ -160,7 +160,7 @@ def shifted_chebyshev_polynomial_t(x: Tensor | float, n: Tensor | float, *, out:
     >>> torch.special.shifted_chebyshev_polynomial_t(torch.tensor([0.5, 2.0]), 3)
     tensor([-0., 99.])
     """
-    return into(out, ShiftedChebyshevT.apply(*one_tensor("shifted_chebyshev_polynomial_t", x, n)))
+    return into(out, ShiftedChebyshevT.apply(*require_one_tensor("shifted_chebyshev_polynomial_t", x, n)))
 
 
 ShiftedChebyshevU = _chebyshev("ShiftedChebyshevU", *_U, shifted=True)
@@ -174,7 +174,7 @@ def shifted_chebyshev_polynomial_u(x: Tensor | float, n: Tensor | float, *, out:
     >>> torch.special.shifted_chebyshev_polynomial_u(torch.tensor([0.5, 2.0]), 3)
     tensor([ -0., 204.])
     """
-    return into(out, ShiftedChebyshevU.apply(*one_tensor("shifted_chebyshev_polynomial_u", x, n)))
+    return into(out, ShiftedChebyshevU.apply(*require_one_tensor("shifted_chebyshev_polynomial_u", x, n)))
 
 
 ShiftedChebyshevV = _chebyshev("ShiftedChebyshevV", *_V, shifted=True)
@@ -188,7 +188,7 @@ def shifted_chebyshev_polynomial_v(x: Tensor | float, n: Tensor | float, *, out:
     >>> torch.special.shifted_chebyshev_polynomial_v(torch.tensor([0.5, 2.0]), 3)
     tensor([  1., 169.])
     """
-    return into(out, ShiftedChebyshevV.apply(*one_tensor("shifted_chebyshev_polynomial_v", x, n)))
+    return into(out, ShiftedChebyshevV.apply(*require_one_tensor("shifted_chebyshev_polynomial_v", x, n)))
 
 
 ShiftedChebyshevW = _chebyshev("ShiftedChebyshevW", *_W, shifted=True)
@@ -202,7 +202,7 @@ def shifted_chebyshev_polynomial_w(x: Tensor | float, n: Tensor | float, *, out:
     >>> torch.special.shifted_chebyshev_polynomial_w(torch.tensor([0.5, 2.0]), 3)
     tensor([ -1., 239.])
     """
-    return into(out, ShiftedChebyshevW.apply(*one_tensor("shifted_chebyshev_polynomial_w", x, n)))
+    return into(out, ShiftedChebyshevW.apply(*require_one_tensor("shifted_chebyshev_polynomial_w", x, n)))
 
 
 HermiteH = _family("HermiteH", lambda x: 2 * x, lambda k, x, p, before: 2 * x * p - 2 * k * before, 512)
@@ -214,7 +214,7 @@ def hermite_polynomial_h(x: Tensor | float, n: Tensor | float, *, out: Tensor | 
     >>> torch.special.hermite_polynomial_h(torch.tensor([0.5, 2.0]), 3)
     tensor([-5., 40.])
     """
-    return into(out, HermiteH.apply(*one_tensor("hermite_polynomial_h", x, n)))
+    return into(out, HermiteH.apply(*require_one_tensor("hermite_polynomial_h", x, n)))
 
 
 HermiteHe = _family("HermiteHe", lambda x: x, lambda k, x, p, before: x * p - k * before, 512)
@@ -226,7 +226,7 @@ def hermite_polynomial_he(x: Tensor | float, n: Tensor | float, *, out: Tensor |
     >>> torch.special.hermite_polynomial_he(torch.tensor([0.5, 2.0]), 3)
     tensor([-1.3750,  2.0000])
     """
-    return into(out, HermiteHe.apply(*one_tensor("hermite_polynomial_he", x, n)))
+    return into(out, HermiteHe.apply(*require_one_tensor("hermite_polynomial_he", x, n)))
 
 
 LaguerreL = _family("LaguerreL", lambda x: 1 - x, lambda k, x, p, before: ((2 * k + 1 - x) * p - k * before) / (k + 1))
@@ -238,7 +238,7 @@ def laguerre_polynomial_l(x: Tensor | float, n: Tensor | float, *, out: Tensor |
     >>> torch.special.laguerre_polynomial_l(torch.tensor([0.5, 2.0]), 3)
     tensor([-0.1458, -0.3333])
     """
-    return into(out, LaguerreL.apply(*one_tensor("laguerre_polynomial_l", x, n)))
+    return into(out, LaguerreL.apply(*require_one_tensor("laguerre_polynomial_l", x, n)))
 
 
 LegendreP = _family("LegendreP", lambda x: x, lambda k, x, p, before: ((2 * k + 1) * x * p - k * before) / (k + 1))
@@ -250,4 +250,4 @@ def legendre_polynomial_p(x: Tensor | float, n: Tensor | float, *, out: Tensor |
     >>> torch.special.legendre_polynomial_p(torch.tensor([0.5, 2.0]), 3)
     tensor([-0.4375, 17.0000])
     """
-    return into(out, LegendreP.apply(*one_tensor("legendre_polynomial_p", x, n)))
+    return into(out, LegendreP.apply(*require_one_tensor("legendre_polynomial_p", x, n)))

@@ -11,7 +11,7 @@ from ...function import Function
 from ...stand_ins import Tensor
 from ..blocks import in_double
 from ..out import into
-from .numeric import in_either, pieces, polynomial, promote, rational
+from .numeric import evaluate, piecewise, polynomial, promote, rational
 
 # The normal quantile of p = 1/2 + q over q: by q², |q| < 0.25, and less 2.5 by 0.425² - q², |q| <= 0.425. Further out
 # r √2 less the quantile, r = √(-log p): by r - 1.6, and by r - 5. The divisions are Wichura's in AS 241 but for the
@@ -43,17 +43,17 @@ _FARTHEST = (
     0.016302912690204563, 0.1435081573969925, 0.6112332186152101, 1.0,
 )  # fmt: skip
 # erfinv(x) / x as exact as float32 needs it: by w - 5/2, w = -log(1 - x²) < 5, and by √w - 3
-_NEAR_SINGLE = (
+_NEAR_FLOAT32 = (
     -8.79205312e-09, 2.32331668e-08, 4.66184393e-07, -3.46271112e-06, -4.96341048e-06, 0.000218344463, -0.00125274177,
     -0.00417738681, 0.246640286, 1.50140936,
 )  # fmt: skip
-_FAR_SINGLE = (
+_FAR_FLOAT32 = (
     9.92930998e-05, -0.000292869077, -3.27008582e-05, 0.00146339665, -0.00361025968, 0.00569563215, -0.00763445644,
     0.00944422921, 1.00167478, 2.83297682,
 )  # fmt: skip
 
 
-class Quantile:
+class QuantileFormulas:
     """The normal quantile over a root, the root in the coefficients, where it costs no rounding."""
 
     def __init__(self, root: float) -> None:
@@ -69,14 +69,14 @@ class Quantile:
         def outer(q: Any, tail: Any) -> Any:
             square = -np.log(tail)
             r = np.sqrt(square)
-            less = pieces(
+            less = piecewise(
                 (r,),
                 (r < 5, lambda r: rational(r - 1.6, *far)),
                 (r >= 5, lambda r: rational(np.minimum(r, 30.0) - 5, *farthest)),
             )
             return np.copysign(np.sqrt(self.square * square) - less, q)
 
-        return pieces(
+        return piecewise(
             (q, tail),
             (y < 0.25, lambda q, tail: q * polynomial(q * q, near)),
             ((y >= 0.25) & (y <= 0.425), lambda q, tail: q * (2.5 / self.root + rational(0.180625 - q * q, *central))),
@@ -84,19 +84,19 @@ class Quantile:
         )
 
 
-_NDTRI, _ERFINV = Quantile(1), Quantile(math.sqrt(2))
+_NDTRI, _ERFINV = QuantileFormulas(1), QuantileFormulas(math.sqrt(2))
 
 
 def _erfinv(x: Any) -> Any:
     return _ERFINV(x / 2, (1 - abs(x)) / 2)
 
 
-def _erfinv_single(x: Any) -> Any:
+def _erfinv_float32(x: Any) -> Any:
     w = -np.log((1 - x) * (1 + x))
-    size = pieces(
+    size = piecewise(
         (w,),
-        (w < 5, lambda w: polynomial(w - 2.5, _NEAR_SINGLE)),
-        ((w >= 5) & (w < 20), lambda w: polynomial(np.sqrt(w) - 3, _FAR_SINGLE)),
+        (w < 5, lambda w: polynomial(w - 2.5, _NEAR_FLOAT32)),
+        ((w >= 5) & (w < 20), lambda w: polynomial(np.sqrt(w) - 3, _FAR_FLOAT32)),
         (w == math.inf, lambda w: w),
     )
     return x * size
@@ -112,7 +112,7 @@ class Erfinv(Function):
     symbol, promote = "erf⁻¹", promote
 
     def forward(self, x):
-        return in_either(_erfinv, _erfinv_single, x)
+        return evaluate(_erfinv, _erfinv_float32, x)
 
     def grad_x(self, grad, x):
         y = Erfinv.apply(x)

@@ -11,11 +11,11 @@ from ...errors import UnsupportedError
 from ...function import Function
 from ...stand_ins import Tensor
 from ..blocks import in_double
-from ..elementwise.operands import one_tensor
+from ..elementwise.operands import require_one_tensor
 from ..out import into
 from .double_double import WEIGHTS
-from .numeric import mended, pieces, promote, sum_rest
-from .zeta_near_zeros import near_a_half
+from .numeric import piecewise, promote, replace_where, sum_error
+from .zeta_near_zeros import zeta_near_zero
 
 _TERMS = 10  # summed one by one before Euler and Maclaurin's series takes over, of 12 terms
 
@@ -39,7 +39,7 @@ def _euler_maclaurin(s: Any, w: Any, unit: float, factor: float) -> Any:
         half = np.power(w / unit, s / -2)  # the power itself may underflow where the result doesn't
         return (total * half + w * half / (s - 1)) * factor * half
 
-    return mended((total * power + w * power / (s - 1)) * factor, (s, w, total), (power < 1e-290, halved))
+    return replace_where((total * power + w * power / (s - 1)) * factor, (s, w, total), (power < 1e-290, halved))
 
 
 def _term(s: Any, q: Any, k: Any, unit: float) -> Any:
@@ -55,15 +55,15 @@ def _summed(s: Any, q: Any, unit: float) -> Any:
     parts.append(_euler_maclaurin(s, q + _TERMS, unit, 1.0))
     total, lost = parts[0], np.zeros_like(q)
     for part in parts[1:]:
-        lost += sum_rest(total, part)
+        lost += sum_error(total, part)
         total = total + part
     return np.where(np.isfinite(total), total + lost, total)
 
 
-def hurwitz(s: Any, q: Any, unit: float = 1.0, factor: float = 1.0) -> Any:
+def hurwitz_positive(s: Any, q: Any, unit: float = 1.0, factor: float = 1.0) -> Any:
     """factor · Σ ((q + k) / unit)^-s of s > 1 and 0 < q < ∞."""
     near = q < s + _TERMS
-    return pieces(
+    return piecewise(
         (s, q),
         (near, lambda s, q: factor * _summed(s, q, unit)),
         (~near, lambda s, q: _euler_maclaurin(s, q, unit, factor)),
@@ -74,21 +74,21 @@ def _negative(s: Any, q: Any) -> Any:
     """Of q < 0 and integer s: the terms on either side of 0, of one sign where s is even."""
     whole = np.floor(-q)
     fraction = -q - whole
-    below, beyond, above = hurwitz(s, fraction), hurwitz(s, 1 - q), hurwitz(s, 1 - fraction)
-    above *= 1 - s * sum_rest(np.ones_like(q), -fraction) / (1 - fraction)  # where s is large, that rounding counts
+    below, beyond, above = hurwitz_positive(s, fraction), hurwitz_positive(s, 1 - q), hurwitz_positive(s, 1 - fraction)
+    above *= 1 - s * sum_error(np.ones_like(q), -fraction) / (1 - fraction)  # where s is large, that rounding counts
     even = s % 2 == 0
     out = above + np.where(even, below - beyond, beyond - below)
     cancels = ~even & (abs(out) < 0.8 * np.maximum(below, above))
-    return mended(out, (s, whole, 2 * fraction - 1, beyond), (cancels, near_a_half))
+    return replace_where(out, (s, whole, 2 * fraction - 1, beyond), (cancels, zeta_near_zero))
 
 
-def zeta_of(s: Any, q: Any, unit: float = 1.0, factor: float = 1.0) -> Any:
+def hurwitz_zeta(s: Any, q: Any, unit: float = 1.0, factor: float = 1.0) -> Any:
     """factor · Σ ((q + k) / unit)^-s in float64, unit a power of 2: nothing leaves the range on the way."""
     converges = s > 1
     pole = q == np.floor(q)
-    return pieces(
+    return piecewise(
         (s, q),
-        (converges & (q > 0) & (q < math.inf), lambda s, q: hurwitz(s, q, unit, factor)),
+        (converges & (q > 0) & (q < math.inf), lambda s, q: hurwitz_positive(s, q, unit, factor)),
         (converges & (q == math.inf), lambda s, q: np.zeros_like(q)),
         ((s == 1) | (converges & (q <= 0) & pole), lambda s, q: np.full_like(s, math.inf)),
         (converges & (q < 0) & ~pole & (s == np.floor(s)), lambda s, q: factor * np.power(unit, s) * _negative(s, q)),
@@ -101,7 +101,7 @@ class Zeta(Function):
     symbol, promote, elementwise = "ζ", promote, True
 
     def forward(self, s, q):
-        return in_double(zeta_of, s, q)
+        return in_double(hurwitz_zeta, s, q)
 
     def grad_s(self, grad):
         raise UnsupportedError("the derivative for 'zeta: input' is not implemented; detach it")
@@ -118,4 +118,4 @@ def zeta(input: Tensor | float, other: Tensor | float, *, out: Tensor | None = N
     >>> torch.special.zeta(torch.tensor([2.0, 4.0]), 1)
     tensor([1.6449, 1.0823])
     """
-    return into(out, Zeta.apply(*one_tensor("zeta", input, other)))
+    return into(out, Zeta.apply(*require_one_tensor("zeta", input, other)))

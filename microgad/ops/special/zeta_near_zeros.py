@@ -16,21 +16,21 @@ from typing import Any
 
 import numpy as np
 
-from .double_double import DIGITS, EVEN_ZETAS, WEIGHTS, Twofold, normal, split
-from .numeric import mended, rows_of
+from .double_double import DIGITS, EVEN_ZETAS, WEIGHTS, DoubleDouble, renormalize, to_pair
+from .numeric import replace_where, table_rows
 
 _LOW = 13  # n below which A is a power series of t, with coefficients from a table
 _LARGEST = 31  # s above which A is too small to cancel all of D's digits
 _ORDERS, _TWICE = 18, 7  # how many terms of A's power series count, and how many to twice the digits
 _ODD_ORDERS, _ODD_TWICE = 10, 5  # and of D's
-_WEIGHTS = [split(weight) for weight in WEIGHTS[:20]]
+_WEIGHTS = [to_pair(weight) for weight in WEIGHTS[:20]]
 
 
 @cache
 def _lambdas() -> Any:
     """λ(2), λ(4), ..., λ(72), which is 1."""
     with localcontext(DIGITS):
-        return np.array([split((1 - Decimal(4) ** -k) * zeta) for k, zeta in enumerate(EVEN_ZETAS, 1)])
+        return np.array([to_pair((1 - Decimal(4) ** -k) * zeta) for k, zeta in enumerate(EVEN_ZETAS, 1)])
 
 
 @cache
@@ -47,20 +47,20 @@ def _tails() -> Any:
             row = [total * last**-m]
             for n in range(_LOW - 1, -1, -1):
                 row.append(row[-1] + Decimal(2 * n + 3) ** -m)
-            out += [split(a) for a in row[:0:-1]]
+            out += [to_pair(a) for a in row[:0:-1]]
     return np.array(out)
 
 
-def _entries(table: Any, index: Any) -> Twofold:
-    return Twofold(*rows_of(table, index).T)
+def _entries(table: Any, index: Any) -> DoubleDouble:
+    return DoubleDouble(*table_rows(table, index).T)
 
 
-def near_a_half(s: Any, n: Any, t: Any, above: Any) -> Any:
+def zeta_near_zero(s: Any, n: Any, t: Any, above: Any) -> Any:
     """ζ(s, q) of odd s, where D is not much larger than its first term; `above` is ζ(s, 1 - q), 2^s A."""
     tail = np.ldexp(above, -s.astype(np.int32))
     out = 2 * s * t + (_rest_of_odd(s, t) + tail)
     close = (abs(out) < 4 * tail) & (s <= _LARGEST) & (np.power(2 * n + 3, 1 - s) > 2**-62)
-    out = mended(
+    out = replace_where(
         out,
         (s, n, t),
         (close & (n < _LOW), lambda s, n, t: (_odd_twofold(s, t) + _low(s, n, t)).rounded()),
@@ -79,54 +79,54 @@ def _rest_of_odd(s: Any, t: Any) -> Any:
     return out
 
 
-def _odd_twofold(s: Any, t: Any) -> Twofold:
+def _odd_twofold(s: Any, t: Any) -> DoubleDouble:
     binomials = [s]
     for j in range(1, 2 * _ODD_ORDERS - 1, 2):
         binomials.append(binomials[-1] * (s + j) * (s + (j + 1)) / ((j + 1) * (j + 2)))  # whole numbers
     terms = [(c, _entries(_lambdas(), (s + j) / 2 - 1)) for c, j in zip(binomials, range(1, 99, 2), strict=False)]
-    return Twofold(2 * t) * _horner(terms, Twofold(t) * Twofold(t), _ODD_TWICE)
+    return DoubleDouble(2 * t) * _horner(terms, DoubleDouble(t) * DoubleDouble(t), _ODD_TWICE)
 
 
-def _low(s: Any, n: Any, t: Any) -> Twofold:
+def _low(s: Any, n: Any, t: Any) -> DoubleDouble:
     """A by a power series."""
     binomials = [np.ones_like(s)]
     for j in range(_ORDERS - 1):
         binomials.append(binomials[-1] * (s + j) / (j + 1))
     terms = [(c, _entries(_tails(), (s + (j - 3)) * _LOW + n)) for j, c in enumerate(binomials)]
-    return _horner(terms, Twofold(-t), _TWICE)
+    return _horner(terms, DoubleDouble(-t), _TWICE)
 
 
-def _horner(terms: list[tuple[Any, Twofold]], x: Twofold, twice: int) -> Twofold:
+def _horner(terms: list[tuple[Any, DoubleDouble]], x: DoubleDouble, twice: int) -> DoubleDouble:
     """Σ c a x^j over the terms (c, a), of which so many to twice the digits."""
     plain = np.zeros_like(x.high)
     for c, a in reversed(terms[twice:]):
         plain = plain * x.high + c * a.high
-    out = Twofold(plain)
+    out = DoubleDouble(plain)
     for c, a in reversed(terms[:twice]):
-        out = Twofold(c) * a + out * x
+        out = DoubleDouble(c) * a + out * x
     return out
 
 
-def _high(s: Any, n: Any, t: Any) -> Twofold:
+def _high(s: Any, n: Any, t: Any) -> DoubleDouble:
     """A by Euler and Maclaurin's series."""
-    v = normal(2 * n + 3, t)
-    u = Twofold(1.0) / v
+    v = renormalize(2 * n + 3, t)
+    u = DoubleDouble(1.0) / v
     z = u * u
     plain = np.full_like(t, _WEIGHTS[-1][0])
     for j in range(len(_WEIGHTS) - 1, 4, -1):
         plain = plain * (4 * (s + (2 * j - 1)) * (s + 2 * j) * z.high) + _WEIGHTS[j - 1][0]
-    total = Twofold(plain)
+    total = DoubleDouble(plain)
     for j in range(4, 0, -1):
-        total = Twofold(*_WEIGHTS[j - 1]) + total * (Twofold(4 * (s + (2 * j - 1)) * (s + 2 * j)) * z)
-    integral = v / Twofold(2 * (s - 1))
-    return _power(u, s) * ((integral + Twofold(np.full_like(t, 0.5))) + Twofold(2 * s) * u * total)
+        total = DoubleDouble(*_WEIGHTS[j - 1]) + total * (DoubleDouble(4 * (s + (2 * j - 1)) * (s + 2 * j)) * z)
+    integral = v / DoubleDouble(2 * (s - 1))
+    return _power(u, s) * ((integral + DoubleDouble(np.full_like(t, 0.5))) + DoubleDouble(2 * s) * u * total)
 
 
-def _power(x: Twofold, exponent: Any) -> Twofold:
+def _power(x: DoubleDouble, exponent: Any) -> DoubleDouble:
     """x^exponent, a whole number up to 31, by squares."""
-    out = Twofold(np.ones_like(x.high))
+    out = DoubleDouble(np.ones_like(x.high))
     for k in range(5):
         chosen, product = np.floor(exponent / 2**k) % 2 == 1, out * x
-        out = Twofold(np.where(chosen, product.high, out.high), np.where(chosen, product.low, out.low))
+        out = DoubleDouble(np.where(chosen, product.high, out.high), np.where(chosen, product.low, out.low))
         x = x * x
     return out
