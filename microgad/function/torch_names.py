@@ -170,7 +170,7 @@ NAMES: dict[str, Any] = {  # a name, or a function of the node
     "Entr": "SpecialEntr", "Erfcx": "SpecialErfcx", "Fft": "FftC2C", "FixedBatchNorm": "NativeBatchNorm",
     "Diff": "Sub", "FloorDiv": "DivBackward2", "Fmod": _of_two("Fmod"), "Fold": "Col2Im",
     "Gate": "BackwardHookFunctionBackward", "GeluTanh": "Gelu", "GetItem": _get_item,
-    "GroupNorm": "NativeGroupNorm", "Gru": "Stack", "HardtanhWritten": "Hardtanh", "I0e": "SpecialI0E",
+    "GroupNorm": "NativeGroupNorm", "Gru": "Stack", "HardtanhInPlace": "Hardtanh", "I0e": "SpecialI0E",
     "I1": "SpecialI1", "I1e": "SpecialI1E", "Ifft": "FftC2C", "Imag": "Select", "Inv": "LinalgInvEx",
     "Irfft": "FftC2R", "LayerNorm": "NativeLayerNorm",
     "Lerp": lambda node: f"LerpBackward{int(not _is_number(node, 2))}", "Linear": _linear, "Log1p": "Log1P",

@@ -49,7 +49,7 @@ class Elementwise:
 
     def div_(self: Tensor, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
         """In place: divided by other: see `div`."""
-        result: Tensor = ops.division(rounding_mode).apply_(self, other)
+        result: Tensor = ops.div_class(rounding_mode).apply_(self, other)
         return result
 
     divide_, true_divide_ = div_, div_

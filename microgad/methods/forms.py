@@ -104,7 +104,7 @@ def with_alpha(cls: type[Function], like: F) -> F:
         if rest:
             other, alpha = spelling.old_order(f"{cls.__name__.lower()}_", other, rest)
         if type(alpha) is not int or alpha != 1:
-            other = elementwise.times_alpha(f"{cls.__name__}_", self, other, alpha)
+            other = elementwise.scaled_by_alpha(f"{cls.__name__}_", self, other, alpha)
         result: Tensor = cls.apply_(self, other)
         return result
 

@@ -10,7 +10,7 @@ from ...function.naming import called, called_in_place
 from ...stand_ins import Tensor
 
 
-def floating(arrays: list[Any]) -> list[Any]:
+def require_floating(arrays: list[Any]) -> list[Any]:
     """The operands, which have to be floating-point numbers of one dtype: nothing is converted, as in PyTorch."""
     if len(arrays) == 1 and arrays[0].dtype.kind == "f":
         return arrays
@@ -23,7 +23,7 @@ def floating(arrays: list[Any]) -> list[Any]:
     return arrays
 
 
-def applied(
+def apply_activation(
     cls: type[Function], input: Tensor, *others: Any, inplace: bool = False, name: str = "", **settings: Any
 ) -> Tensor:
     """A Function's result, written into input's memory if inplace.

@@ -18,16 +18,16 @@ from ..blocks import by_blocks, in_runs
 from ..creation.scalars import checked_scalar
 from ..dropout import Dropout
 from ..elementwise import Flat, Select
-from ..elementwise.selection import chosen, selected
+from ..elementwise.selection import fast_select, fast_where
 from ..out import into
 from ..spelling import tensors_only
-from .common import applied, floating
+from .common import apply_activation, require_floating
 
 
 class PRelu(Function):
     """x where it is positive, slope · x elsewhere; slope is a number or an array that broadcasts."""
 
-    symbol, promote, flat, elementwise = "prelu", staticmethod(floating), Flat, True
+    symbol, promote, flat, elementwise = "prelu", staticmethod(require_floating), Flat, True
     exact = True
 
     def forward(self, x, slope):
@@ -73,7 +73,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     >>> F.leaky_relu(torch.tensor([-1.0, 2.0]), 0.5)
     tensor([-0.5000,  2.0000])
     """
-    return applied(PRelu, input, float(negative_slope), inplace=inplace, name="LeakyRelu")
+    return apply_activation(PRelu, input, float(negative_slope), inplace=inplace, name="LeakyRelu")
 
 
 @tensors_only
@@ -125,10 +125,10 @@ def rrelu(
         out = leaky_relu(input if inplace else input.contiguous(), (lower + upper) / 2, inplace)
         return called("RreluWithNoiseBackward1" if inplace else "RreluWithNoise", out)
     x = input.array
-    floating([x])
+    require_floating([x])
     low, high = float(x.dtype.type(lower)), float(x.dtype.type(upper))
     noise = backend.to_device(draws.slopes(backend.to_numpy(x), low, high, generator=generator), input.device)
-    return applied(RRelu, input, inplace=inplace, name="RreluWithNoise", noise=noise)
+    return apply_activation(RRelu, input, inplace=inplace, name="RreluWithNoise", noise=noise)
 
 
 class Hardtanh(Function):
@@ -147,7 +147,7 @@ class Hardtanh(Function):
         return np.logical_not((x <= self.low) | (x >= self.high))
 
 
-class HardtanhWritten(Hardtanh):
+class HardtanhInPlace(Hardtanh):
     """The same written into x, of which backward has to know only what became of it."""
 
     def grad_x(self, grad, out):
@@ -171,7 +171,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     low, high = min_val, max_val
     if kind != "f":
         low, high = (checked_scalar("hardtanh", int(x), input.array.dtype) for x in (min_val, max_val))
-    return applied(HardtanhWritten if inplace else Hardtanh, input, inplace=inplace, low=low, high=high)
+    return apply_activation(HardtanhInPlace if inplace else Hardtanh, input, inplace=inplace, low=low, high=high)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
@@ -186,7 +186,7 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 class Hardsigmoid(Function):
     """relu6(x + 3) / 6."""
 
-    symbol, promote = "hardsigmoid", staticmethod(floating)
+    symbol, promote = "hardsigmoid", staticmethod(require_floating)
 
     def forward(self, x):
         out = np.add(x, 3, out=layouts.empty_like(x))
@@ -204,13 +204,13 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     >>> F.hardsigmoid(torch.tensor([-4.0, 0.0, 1.5]))
     tensor([0.0000, 0.5000, 0.7500])
     """
-    return applied(Hardsigmoid, input, inplace=inplace)
+    return apply_activation(Hardsigmoid, input, inplace=inplace)
 
 
 class Hardswish(Function):
     """x relu6(x + 3) / 6."""
 
-    symbol, promote = "hardswish", staticmethod(floating)
+    symbol, promote = "hardswish", staticmethod(require_floating)
 
     def forward(self, x):
         out = np.add(x, 3, out=layouts.empty_like(x))
@@ -242,7 +242,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     >>> F.hardswish(torch.tensor([-4.0, 1.5, 4.0]))
     tensor([-0.0000,  1.1250,  4.0000])
     """
-    return applied(Hardswish, input, inplace=inplace)
+    return apply_activation(Hardswish, input, inplace=inplace)
 
 
 class Threshold(Function):
@@ -252,7 +252,7 @@ class Threshold(Function):
 
     def forward(self, x):
         self.above = above = np.logical_not(x <= self.bound)
-        return selected(above, x) if self.value == 0 else chosen(above, x, self.value)
+        return fast_select(above, x) if self.value == 0 else fast_where(above, x, self.value)
 
     def grad_x(self, grad, above):
         return Select.apply(above, grad)
@@ -269,17 +269,17 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
         raise KindError(f"threshold: is not implemented for {input.dtype}")
     if not input.dtype.is_floating_point:
         threshold, value = (checked_scalar("threshold", int(x), input.array.dtype) for x in (threshold, value))
-    return applied(Threshold, input, inplace=inplace, name="Threshold", bound=threshold, value=value)
+    return apply_activation(Threshold, input, inplace=inplace, name="Threshold", bound=threshold, value=value)
 
 
 class Hardshrink(Function):
     """x where it is beyond ±bound, 0 elsewhere."""
 
-    symbol, promote, constants, flat = "hardshrink", staticmethod(floating), ("beyond",), Flat
+    symbol, promote, constants, flat = "hardshrink", staticmethod(require_floating), ("beyond",), Flat
 
     def forward(self, x):
         self.beyond = beyond = np.logical_not(np.absolute(x) <= self.bound)
-        return selected(beyond, x)
+        return fast_select(beyond, x)
 
     def grad_x(self, grad, beyond):
         return Select.apply(beyond, grad)
@@ -298,7 +298,7 @@ def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) 
 class Softshrink(Function):
     """x brought nearer to 0 by `by`, 0 between ±by."""
 
-    symbol, promote, flat = "softshrink", staticmethod(floating), Flat
+    symbol, promote, flat = "softshrink", staticmethod(require_floating), Flat
 
     def forward(self, x):
         def shrink(out: Any, x: Any) -> None:

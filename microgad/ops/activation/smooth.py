@@ -15,12 +15,12 @@ from ...state import composite
 from .. import layouts
 from ..blocks import by_blocks
 from ..elementwise import Sigmoid
-from ..elementwise.selection import at_least, at_most
+from ..elementwise.selection import fast_maximum, fast_minimum
 from ..movement.dims import dim_of, stretch
 from ..out import into
 from ..special.error_function import Erfc
 from ..spelling import tensors_only
-from .common import applied, floating
+from .common import apply_activation, require_floating
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # Klambauer et al. (2017)
 
@@ -32,7 +32,7 @@ REACH = {np.dtype(np.float16): 10.0, np.dtype(np.float32): 80.0, np.dtype(np.flo
 class Elu(Function):
     """scale · x where x is positive, size · (eˢˣ - 1) elsewhere: s is rate."""
 
-    symbol, promote = "elu", staticmethod(floating)
+    symbol, promote = "elu", staticmethod(require_floating)
     scale, rate = 1.0, 1.0
 
     def forward(self, x):
@@ -74,7 +74,7 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     >>> F.elu(torch.tensor([-1.0, 2.0]))
     tensor([-0.6321,  2.0000])
     """
-    return applied(Elu, input, inplace=inplace, name="Elu", size=float(alpha))
+    return apply_activation(Elu, input, inplace=inplace, name="Elu", size=float(alpha))
 
 
 @tensors_only
@@ -84,7 +84,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     >>> F.selu(torch.tensor([-1.0, 2.0]))
     tensor([-1.1113,  2.1014])
     """
-    return applied(Elu, input, inplace=inplace, name="Elu", size=SELU_SCALE * SELU_ALPHA, scale=SELU_SCALE)
+    return apply_activation(Elu, input, inplace=inplace, name="Elu", size=SELU_SCALE * SELU_ALPHA, scale=SELU_SCALE)
 
 
 @tensors_only
@@ -98,7 +98,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """
     if alpha == 0:
         raise ArgumentError("celu: alpha must not be 0: ZeroDivisionError")
-    return applied(Elu, input, inplace=inplace, name="Celu", size=float(alpha), rate=1 / float(alpha))
+    return apply_activation(Elu, input, inplace=inplace, name="Celu", size=float(alpha), rate=1 / float(alpha))
 
 
 class Silu(Function):
@@ -108,7 +108,7 @@ class Silu(Function):
 
     @staticmethod
     def promote(arrays):
-        return arrays if arrays[0].dtype.kind == "c" else floating(arrays)
+        return arrays if arrays[0].dtype.kind == "c" else require_floating(arrays)
 
     def forward(self, x):
         def silu(out: Any, x: Any) -> None:
@@ -148,13 +148,13 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
     >>> F.silu(torch.tensor([0.0, 2.0]))
     tensor([0.0000, 1.7616])
     """
-    return applied(Silu, input, inplace=inplace)
+    return apply_activation(Silu, input, inplace=inplace)
 
 
 class Gelu(Function):
     """x Φ(x), Φ being the normal distribution's."""
 
-    symbol, promote = "gelu", staticmethod(floating)
+    symbol, promote = "gelu", staticmethod(require_floating)
 
     def forward(self, x):
         return by_blocks(lambda out, x: _normal(out, x, x), x)
@@ -209,7 +209,7 @@ def _normal(out: Any, x: Any, times: Any) -> None:
 class GeluTanh(Function):
     """x σ(2u) with u = √(2/π) (x + 0.044715 x³): close to x Φ(x)."""
 
-    symbol, promote = "gelu", staticmethod(floating)
+    symbol, promote = "gelu", staticmethod(require_floating)
 
     def forward(self, x):
         def gelu(out: Any, x: Any) -> None:
@@ -280,7 +280,7 @@ class Mish(Function):
     With n/m = eˣ, none of the two more than 1: tanh(log(1 + eˣ)) = n(n + 2m) / (n(n + 2m) + 2m²).
     """
 
-    symbol, promote = "mish", staticmethod(floating)
+    symbol, promote = "mish", staticmethod(require_floating)
 
     def forward(self, x):
         n, m = _halves(x)
@@ -304,17 +304,17 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
     >>> F.mish(torch.tensor([0.0, 2.0]))
     tensor([0.0000, 1.9440])
     """
-    return applied(Mish, input, inplace=inplace)
+    return apply_activation(Mish, input, inplace=inplace)
 
 
 class Softplus(Function):
     """log(1 + eᵝˣ) / β; beyond the threshold of βx it is x."""
 
-    symbol, promote = "softplus", staticmethod(floating)
+    symbol, promote = "softplus", staticmethod(require_floating)
 
     def forward(self, x):
         y = x * self.beta
-        out = (at_least(0, y) + np.log1p(np.exp(-np.abs(y)))) / self.beta
+        out = (fast_maximum(0, y) + np.log1p(np.exp(-np.abs(y)))) / self.beta
         return np.where(y > self.threshold, x, out)
 
     def grad_x(self, grad, x):
@@ -346,10 +346,10 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0, *, out: 
 class LogSigmoid(Function):
     """log 1/(1 + e⁻ˣ), which never overflows."""
 
-    symbol, promote = "log σ", staticmethod(floating)
+    symbol, promote = "log σ", staticmethod(require_floating)
 
     def forward(self, x):
-        return layouts.contiguous(at_most(0, x) - np.log1p(np.exp(-np.abs(x))))
+        return layouts.contiguous(fast_minimum(0, x) - np.log1p(np.exp(-np.abs(x))))
 
     def grad_x(self, grad, out):
         return -grad * np.expm1(out)  # 1 - σ(x), with all digits

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from .arithmetic import (
     Add, Lerp, Mul, Neg, Sub, add, addcdiv, addcmul, lerp, mul, multiply, neg, negative, positive, rsub, sub, subtract,
-    times_alpha,
+    scaled_by_alpha,
 )  # fmt: skip
 from .comparison import (
     Equal, Greater, GreaterEqual, IsClose, IsFinite, IsIn, IsInf, IsNaN, IsNegInf, IsPosInf, IsReal, Less, LessEqual,
@@ -17,7 +17,7 @@ from .complex_numbers import (
     is_conj, is_neg, polar, real, resolve_conj, resolve_neg, view_as_complex, view_as_real,
 )  # fmt: skip
 from .division import (
-    Div, FloorDiv, Fmod, Gcd, Lcm, Remainder, TruncDiv, div, divide, division, floor_divide, fmod, gcd, lcm, remainder,
+    Div, FloorDiv, Fmod, Gcd, Lcm, Remainder, TruncDiv, div, div_class, divide, floor_divide, fmod, gcd, lcm, remainder,
     true_divide,
 )  # fmt: skip
 from .exponential import (

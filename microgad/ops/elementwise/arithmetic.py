@@ -19,8 +19,8 @@ from ..blocks import by_blocks
 from ..creation.scalars import as_scalar, check_scale_factor, checked_scalar, scale_factor
 from ..out import into
 from ..spelling import numbers_first, old_order, tensors_only
-from .operands import of_numbers, tensor, tensors
-from .selection import chosen
+from .operands import require_tensor, require_tensors, wrap_scalars
+from .selection import fast_where
 
 
 class Add(Function):
@@ -46,12 +46,12 @@ def add(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tenso
     """
     if rest:
         other, alpha = old_order("add", other, rest)
-    scaled = other if type(alpha) is int and alpha == 1 else times_alpha("add", input, other, alpha)
-    result: Tensor = Add.apply(*of_numbers(input, scaled))
+    scaled = other if type(alpha) is int and alpha == 1 else scaled_by_alpha("add", input, other, alpha)
+    result: Tensor = Add.apply(*wrap_scalars(input, scaled))
     return result if out is None else into(out, result)
 
 
-def times_alpha(op: str, input: Any, other: Any, alpha: Any) -> Any:
+def scaled_by_alpha(op: str, input: Any, other: Any, alpha: Any) -> Any:
     """alpha · other, for `add` and `sub`."""
     alpha = as_scalar(op, "alpha", alpha)
     kind = dtypes.result_dtype([getattr(x, "array", x) for x in (input, other)])
@@ -61,16 +61,16 @@ def times_alpha(op: str, input: Any, other: Any, alpha: Any) -> Any:
     if alpha == 1:
         return other
     alpha = checked_scalar(op, alpha, kind) if kind.kind in "iu" else alpha
-    (other,) = in_dtype(kind, other)
+    (other,) = cast_to(kind, other)
     return other * alpha
 
 
-def in_dtype(kind: Any, *operands: Any) -> list[Any]:
+def cast_to(kind: Any, *operands: Any) -> list[Any]:
     """Operands of a composite in its result's dtype, in which PyTorch computes from the first step on."""
     return [x.to(dtypes.of(kind)) if hasattr(x, "array") and x.array.dtype != kind else x for x in operands]
 
 
-def refuse_booleans(operands: Any) -> None:
+def reject_booleans(operands: Any) -> None:
     """Raise RuntimeError where a number or an array that is to be subtracted, or subtracted from, is boolean."""
     for x in operands:
         if type(x) is bool or (hasattr(x, "dtype") and x.dtype == bool):
@@ -87,7 +87,7 @@ class Sub(Function):
 
     @staticmethod
     def promote(arrays):
-        refuse_booleans(arrays)
+        reject_booleans(arrays)
         return dtypes.promote(arrays)
 
     def forward(self, a, b):
@@ -110,9 +110,9 @@ def sub(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tenso
         other, alpha = old_order("sub", other, rest)
     scaled = other
     if type(alpha) is not int or alpha != 1:
-        refuse_booleans((input, other))  # before they are multiplied: a multiple of a boolean is a number
-        scaled = times_alpha("sub", input, other, alpha)
-    result: Tensor = Sub.apply(*of_numbers(input, scaled))
+        reject_booleans((input, other))  # before they are multiplied: a multiple of a boolean is a number
+        scaled = scaled_by_alpha("sub", input, other, alpha)
+    result: Tensor = Sub.apply(*wrap_scalars(input, scaled))
     return result if out is None else into(out, result)
 
 
@@ -122,7 +122,9 @@ def rsub(input: Tensor, other: Operand, alpha: float = 1) -> Tensor:
     >>> torch.rsub(torch.tensor([1, 2]), 10)
     tensor([9, 8])
     """
-    return called(f"RsubBackward{int(not hasattr(other, 'array'))}", sub(other, tensor("rsub", input), alpha=alpha))
+    return called(
+        f"RsubBackward{int(not hasattr(other, 'array'))}", sub(other, require_tensor("rsub", input), alpha=alpha)
+    )
 
 
 class Mul(Function):
@@ -147,11 +149,11 @@ def mul(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
     >>> torch.mul(torch.tensor([1.0, 2.0]), 3)
     tensor([3., 6.])
     """
-    result: Tensor = Mul.apply(*of_numbers(input, other))
+    result: Tensor = Mul.apply(*wrap_scalars(input, other))
     return result if out is None else into(out, result)
 
 
-NOTHING = complex(-0.0, -0.0)  # less x is -x, signs of zeros included: NumPy negates complex numbers one by one
+NEGATIVE_ZERO = complex(-0.0, -0.0)  # less x is -x, signs of zeros included: NumPy negates complex numbers one by one
 
 
 class Neg(Function):
@@ -160,7 +162,7 @@ class Neg(Function):
     symbol, numpy, promote, narrow = "−", np.negative, dtypes.only("iufc"), True
 
     def forward(self, x):
-        return NOTHING - x if x.dtype.kind == "c" else -x
+        return NEGATIVE_ZERO - x if x.dtype.kind == "c" else -x
 
     def write(self, out, x):
         if out.flags.c_contiguous:
@@ -207,7 +209,7 @@ def addcmul(
     >>> torch.addcmul(torch.tensor([1.0, 2.0]), torch.tensor([3.0]), torch.tensor([4.0]), value=0.5)
     tensor([7., 8.])
     """
-    return into(out, _plus_multiple("addcmul", input, operator.mul, tensor1, tensor2, value))
+    return into(out, _add_scaled("addcmul", input, operator.mul, tensor1, tensor2, value))
 
 
 @numbers_first
@@ -224,15 +226,15 @@ def addcdiv(
     """
     if tensor1.array.dtype.kind in "biu" and tensor2.array.dtype.kind in "biu":
         raise DtypeError("addcdiv: integer division of tensor1 by tensor2 is not supported; convert one of the two")
-    return into(out, _plus_multiple("addcdiv", input, operator.truediv, tensor1, tensor2, value))
+    return into(out, _add_scaled("addcdiv", input, operator.truediv, tensor1, tensor2, value))
 
 
-def _plus_multiple(op: str, input: Tensor, combined: Any, tensor1: Tensor, tensor2: Tensor, value: complex) -> Tensor:
+def _add_scaled(op: str, input: Tensor, combined: Any, tensor1: Tensor, tensor2: Tensor, value: complex) -> Tensor:
     """input + value · combined(tensor1, tensor2), in float16 rounded once."""
     operands = input, tensor1, tensor2
     kind = dtypes.result_dtype([x.array for x in operands])
     wide = np.dtype(np.float32) if kind == HALF else kind
-    input, tensor1, tensor2 = in_dtype(wide, *in_dtype(kind, *operands))
+    input, tensor1, tensor2 = cast_to(wide, *cast_to(kind, *operands))
     added, value = combined(tensor1, tensor2), scale_factor(op, value, wide)
     result: Tensor = input + (added if value == 1 else added * value)
     return result if kind is wide else result.to(dtypes.of(kind))
@@ -263,9 +265,9 @@ class Lerp(Function):
             out += b if far else a
             return out
         if a.shape == b.shape == weight.shape:
-            return by_blocks(_between, a, b, weight)
+            return by_blocks(_lerp_arrays, a, b, weight)
         shape = layouts.broadcast_shapes(a.shape, b.shape, weight.shape)
-        return _between(np.empty_like(a, shape=shape, order="C"), a, b, weight)
+        return _lerp_arrays(np.empty_like(a, shape=shape, order="C"), a, b, weight)
 
     def grad_a(self, grad, weight):
         return grad * (1 - weight)
@@ -277,12 +279,12 @@ class Lerp(Function):
         return grad * (b - a)
 
 
-def _between(out: Any, a: Any, b: Any, weight: Any) -> Any:
+def _lerp_arrays(out: Any, a: Any, b: Any, weight: Any) -> Any:
     """a + weight · (b - a) where weight is less than ½, else b + (weight - 1) · (b - a)."""
     far = np.absolute(weight) >= 0.5
     np.subtract(b, a, out=out)
     out *= weight - far
-    out += chosen(far, b, a)
+    out += fast_where(far, b, a)
     return out
 
 
@@ -293,7 +295,7 @@ def lerp(input: Tensor, end: Tensor, weight: Operand, *, out: Tensor | None = No
     >>> torch.lerp(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 8.0]), 0.5)
     tensor([2., 5.])
     """
-    return into(out, Lerp.apply(*tensors("lerp", input, end), weight))
+    return into(out, Lerp.apply(*require_tensors("lerp", input, end), weight))
 
 
 subtract, multiply, negative = sub, mul, neg

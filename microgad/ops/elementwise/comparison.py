@@ -13,10 +13,10 @@ from ...function import Function
 from ...stand_ins import Operand, Tensor
 from ..out import into
 from ..spelling import tensors_only
-from .operands import one_tensor, tensor, tensors
+from .operands import require_one_tensor, require_tensor, require_tensors
 
 
-def without_derivative(
+def non_differentiable(
     name: str, symbol: str, ufunc: np.ufunc, kinds: str, module: str = __name__, promotion: Any = dtypes.promote
 ) -> type[Function]:
     """An operation of one or two operands, of these kinds of dtype (none for all), whose result has no derivative."""
@@ -32,15 +32,15 @@ def without_derivative(
     return type(name, (Function,), {**body, "promote": dtypes.only(kinds, promotion)} if kinds else body)
 
 
-Equal: type[Function] = without_derivative("Equal", "=", np.equal, "biufc")
-NotEqual: type[Function] = without_derivative("NotEqual", "≠", np.not_equal, "biufc")
-Less: type[Function] = without_derivative("Less", "<", np.less, "biuf")
-LessEqual: type[Function] = without_derivative("LessEqual", "≤", np.less_equal, "biuf")
-Greater: type[Function] = without_derivative("Greater", ">", np.greater, "biuf")
-GreaterEqual: type[Function] = without_derivative("GreaterEqual", "≥", np.greater_equal, "biuf")
-IsNaN: type[Function] = without_derivative("IsNaN", "isnan", np.isnan, "")
-IsInf: type[Function] = without_derivative("IsInf", "isinf", np.isinf, "")
-IsFinite: type[Function] = without_derivative("IsFinite", "isfinite", np.isfinite, "")
+Equal: type[Function] = non_differentiable("Equal", "=", np.equal, "biufc")
+NotEqual: type[Function] = non_differentiable("NotEqual", "≠", np.not_equal, "biufc")
+Less: type[Function] = non_differentiable("Less", "<", np.less, "biuf")
+LessEqual: type[Function] = non_differentiable("LessEqual", "≤", np.less_equal, "biuf")
+Greater: type[Function] = non_differentiable("Greater", ">", np.greater, "biuf")
+GreaterEqual: type[Function] = non_differentiable("GreaterEqual", "≥", np.greater_equal, "biuf")
+IsNaN: type[Function] = non_differentiable("IsNaN", "isnan", np.isnan, "")
+IsInf: type[Function] = non_differentiable("IsInf", "isinf", np.isinf, "")
+IsFinite: type[Function] = non_differentiable("IsFinite", "isfinite", np.isfinite, "")
 
 
 def eq(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -49,7 +49,7 @@ def eq(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
     >>> torch.eq(torch.tensor([1, 2, 3]), 2)
     tensor([False,  True, False])
     """
-    return into(out, Equal.apply(tensor("eq", input), other))
+    return into(out, Equal.apply(require_tensor("eq", input), other))
 
 
 def ne(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -58,7 +58,7 @@ def ne(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
     >>> torch.ne(torch.tensor([1, 2, 3]), 2)
     tensor([ True, False,  True])
     """
-    return into(out, NotEqual.apply(tensor("ne", input), other))
+    return into(out, NotEqual.apply(require_tensor("ne", input), other))
 
 
 def lt(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -67,7 +67,7 @@ def lt(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
     >>> torch.lt(torch.tensor([1, 2, 3]), 2)
     tensor([ True, False, False])
     """
-    return into(out, Less.apply(tensor("lt", input), other))
+    return into(out, Less.apply(require_tensor("lt", input), other))
 
 
 def le(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -76,7 +76,7 @@ def le(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
     >>> torch.le(torch.tensor([1, 2, 3]), 2)
     tensor([ True,  True, False])
     """
-    return into(out, LessEqual.apply(tensor("le", input), other))
+    return into(out, LessEqual.apply(require_tensor("le", input), other))
 
 
 def gt(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -85,7 +85,7 @@ def gt(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
     >>> torch.gt(torch.tensor([1, 2, 3]), 2)
     tensor([False, False,  True])
     """
-    return into(out, Greater.apply(tensor("gt", input), other))
+    return into(out, Greater.apply(require_tensor("gt", input), other))
 
 
 def ge(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -94,7 +94,7 @@ def ge(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
     >>> torch.ge(torch.tensor([1, 2, 3]), 2)
     tensor([False,  True,  True])
     """
-    return into(out, GreaterEqual.apply(tensor("ge", input), other))
+    return into(out, GreaterEqual.apply(require_tensor("ge", input), other))
 
 
 def isnan(input: Tensor) -> Tensor:
@@ -203,7 +203,7 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
     >>> torch.isclose(torch.tensor([1.0, 2.0]), torch.tensor([1.0 + 1e-7, 3.0]))
     tensor([ True, False])
     """
-    tensors("isclose", input, other)
+    require_tensors("isclose", input, other)
     if input.dtype != other.dtype:
         raise DtypeError(f"isclose: input's dtype {input.dtype} did not match other's {other.dtype}")
     for name, bound in (("rtol", rtol), ("atol", atol)):
@@ -256,7 +256,7 @@ def isin(
     >>> torch.isin(torch.tensor([1, 2, 3]), torch.tensor([3, 1]))
     tensor([ True, False,  True])
     """
-    operands = one_tensor("isin", elements, test_elements)
+    operands = require_one_tensor("isin", elements, test_elements)
     return into(out, IsIn.apply(*operands, assume_unique=assume_unique, invert=invert), exact="isin")
 
 

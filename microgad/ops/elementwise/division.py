@@ -14,8 +14,8 @@ from ...function import Function
 from ...stand_ins import Operand, Tensor
 from ..blocks import in_blocks
 from ..out import into
-from .comparison import without_derivative
-from .operands import of_numbers, one_tensor, tensor, tensors
+from .comparison import non_differentiable
+from .operands import require_one_tensor, require_tensor, require_tensors, wrap_scalars
 
 
 class Div(Function):
@@ -45,12 +45,12 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None, out
     tensor([-3,  3])
     """
     if rounding_mode is None:
-        result: Tensor = Div.apply(*of_numbers(input, other))
+        result: Tensor = Div.apply(*wrap_scalars(input, other))
         return result if out is None else into(out, result)
-    return into(out, division(rounding_mode).apply(*of_numbers(input, other)))
+    return into(out, div_class(rounding_mode).apply(*wrap_scalars(input, other)))
 
 
-def division(rounding_mode: str | None) -> type[Function]:
+def div_class(rounding_mode: str | None) -> type[Function]:
     """The division that rounds so. Raises RuntimeError where there is none."""
     if rounding_mode not in (None, "trunc", "floor"):
         raise ArgumentError(
@@ -198,7 +198,7 @@ def floor_divide(input: Operand, other: Operand, *, out: Tensor | None = None) -
     >>> torch.floor_divide(torch.tensor([-7, 7]), 2)
     tensor([-4,  3])
     """
-    return into(out, FloorDiv.apply(*of_numbers(input, other)))
+    return into(out, FloorDiv.apply(*wrap_scalars(input, other)))
 
 
 class Remainder(Function):
@@ -230,7 +230,7 @@ def remainder(input: Operand, other: Operand, *, out: Tensor | None = None) -> T
     >>> torch.remainder(torch.tensor([-3.0, 5.5]), 2)
     tensor([1.0000, 1.5000])
     """
-    return into(out, Remainder.apply(*one_tensor("remainder", input, other)))
+    return into(out, Remainder.apply(*require_one_tensor("remainder", input, other)))
 
 
 class Fmod(Function):
@@ -257,11 +257,11 @@ def fmod(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
     >>> torch.fmod(torch.tensor([-3.0, 5.5]), 2)
     tensor([-1.0000,  1.5000])
     """
-    return into(out, Fmod.apply(tensor("fmod", input), other))
+    return into(out, Fmod.apply(require_tensor("fmod", input), other))
 
 
-Gcd: type[Function] = without_derivative("Gcd", "gcd", np.gcd, "iu", __name__)
-Lcm: type[Function] = without_derivative("Lcm", "lcm", np.lcm, "iu", __name__)
+Gcd: type[Function] = non_differentiable("Gcd", "gcd", np.gcd, "iu", __name__)
+Lcm: type[Function] = non_differentiable("Lcm", "lcm", np.lcm, "iu", __name__)
 
 
 def gcd(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -270,7 +270,7 @@ def gcd(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.gcd(torch.tensor([12, 5]), torch.tensor([18, 10]))
     tensor([6, 5])
     """
-    return into(out, Gcd.apply(*tensors("gcd", input, other)))
+    return into(out, Gcd.apply(*require_tensors("gcd", input, other)))
 
 
 def lcm(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -279,7 +279,7 @@ def lcm(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.lcm(torch.tensor([4, 5]), torch.tensor([6, 10]))
     tensor([12, 10])
     """
-    return into(out, Lcm.apply(*tensors("lcm", input, other)))
+    return into(out, Lcm.apply(*require_tensors("lcm", input, other)))
 
 
 divide, true_divide = div, div

@@ -13,7 +13,7 @@ from ...function import Function
 from ...stand_ins import Operand, Tensor
 from ..blocks import by_blocks
 from ..out import into
-from .operands import one_tensor, tensors
+from .operands import require_one_tensor, require_tensors
 from .selection import Select, Where
 
 LOG_2, LOG_10 = math.log(2), math.log(10)
@@ -216,7 +216,7 @@ def logaddexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Ten
     >>> torch.logaddexp(torch.tensor([-100.0, 1000.0]), torch.tensor([-100.0, 0.0]))
     tensor([ -99.3069, 1000.0000])
     """
-    return into(out, LogAddExp.apply(*tensors("logaddexp", input, other)))
+    return into(out, LogAddExp.apply(*require_tensors("logaddexp", input, other)))
 
 
 class LogAddExp2(Function):
@@ -240,7 +240,7 @@ def logaddexp2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Te
     >>> torch.logaddexp2(torch.tensor([1.0, 1000.0]), torch.tensor([1.0, 0.0]))
     tensor([   2., 1000.])
     """
-    return into(out, LogAddExp2.apply(*tensors("logaddexp2", input, other)))
+    return into(out, LogAddExp2.apply(*require_tensors("logaddexp2", input, other)))
 
 
 _REAL = dtypes.only("f", dtypes.promote_floating).__func__
@@ -273,7 +273,7 @@ def xlogy(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tenso
     >>> torch.xlogy(torch.tensor([0.0, 2.0]), torch.tensor([0.0, 1.0]))
     tensor([0., 0.])
     """
-    return into(out, XLogY.apply(*one_tensor("xlogy", input, other)))
+    return into(out, XLogY.apply(*require_one_tensor("xlogy", input, other)))
 
 
 class Sigmoid(Function):

@@ -10,8 +10,8 @@ from ... import dtypes
 from ...function import Function
 from ...stand_ins import Operand, Tensor
 from ..out import into
-from .comparison import without_derivative
-from .operands import one_tensor, tensors
+from .comparison import non_differentiable
+from .operands import require_one_tensor, require_tensors
 
 
 def _truths(arrays: list[Any]) -> list[Any]:
@@ -19,16 +19,16 @@ def _truths(arrays: list[Any]) -> list[Any]:
     return [x != 0 if np.dtype(getattr(x, "dtype", type(x))).kind == "c" else x for x in dtypes.promote(arrays)]
 
 
-LogicalAnd: type[Function] = without_derivative("LogicalAnd", "∧", np.logical_and, "biufc", __name__, _truths)
-LogicalOr: type[Function] = without_derivative("LogicalOr", "∨", np.logical_or, "biufc", __name__, _truths)
-LogicalXor: type[Function] = without_derivative("LogicalXor", "⊻", np.logical_xor, "biufc", __name__, _truths)
-BitwiseAnd: type[Function] = without_derivative("BitwiseAnd", "&", np.bitwise_and, "biu", __name__)
-BitwiseOr: type[Function] = without_derivative("BitwiseOr", "|", np.bitwise_or, "biu", __name__)
-BitwiseXor: type[Function] = without_derivative("BitwiseXor", "^", np.bitwise_xor, "biu", __name__)
-LeftShift: type[Function] = without_derivative("LeftShift", "<<", np.left_shift, "iu", __name__)
-RightShift: type[Function] = without_derivative("RightShift", ">>", np.right_shift, "iu", __name__)
-LogicalNot: type[Function] = without_derivative("LogicalNot", "¬", np.logical_not, "biufc", __name__, _truths)
-BitwiseNot: type[Function] = without_derivative("BitwiseNot", "~", np.bitwise_not, "biu", __name__, list)
+LogicalAnd: type[Function] = non_differentiable("LogicalAnd", "∧", np.logical_and, "biufc", __name__, _truths)
+LogicalOr: type[Function] = non_differentiable("LogicalOr", "∨", np.logical_or, "biufc", __name__, _truths)
+LogicalXor: type[Function] = non_differentiable("LogicalXor", "⊻", np.logical_xor, "biufc", __name__, _truths)
+BitwiseAnd: type[Function] = non_differentiable("BitwiseAnd", "&", np.bitwise_and, "biu", __name__)
+BitwiseOr: type[Function] = non_differentiable("BitwiseOr", "|", np.bitwise_or, "biu", __name__)
+BitwiseXor: type[Function] = non_differentiable("BitwiseXor", "^", np.bitwise_xor, "biu", __name__)
+LeftShift: type[Function] = non_differentiable("LeftShift", "<<", np.left_shift, "iu", __name__)
+RightShift: type[Function] = non_differentiable("RightShift", ">>", np.right_shift, "iu", __name__)
+LogicalNot: type[Function] = non_differentiable("LogicalNot", "¬", np.logical_not, "biufc", __name__, _truths)
+BitwiseNot: type[Function] = non_differentiable("BitwiseNot", "~", np.bitwise_not, "biu", __name__, list)
 
 
 def logical_and(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -37,7 +37,7 @@ def logical_and(input: Tensor, other: Operand, *, out: Tensor | None = None) -> 
     >>> torch.logical_and(torch.tensor([0, 1]), torch.tensor([2, 3]))
     tensor([False,  True])
     """
-    return into(out, LogicalAnd.apply(*tensors("logical_and", input, other)))
+    return into(out, LogicalAnd.apply(*require_tensors("logical_and", input, other)))
 
 
 def logical_or(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -46,7 +46,7 @@ def logical_or(input: Tensor, other: Operand, *, out: Tensor | None = None) -> T
     >>> torch.logical_or(torch.tensor([0, 1]), torch.tensor([2, 3]))
     tensor([True, True])
     """
-    return into(out, LogicalOr.apply(*tensors("logical_or", input, other)))
+    return into(out, LogicalOr.apply(*require_tensors("logical_or", input, other)))
 
 
 def logical_xor(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -55,7 +55,7 @@ def logical_xor(input: Tensor, other: Operand, *, out: Tensor | None = None) -> 
     >>> torch.logical_xor(torch.tensor([0, 1]), torch.tensor([2, 3]))
     tensor([ True, False])
     """
-    return into(out, LogicalXor.apply(*tensors("logical_xor", input, other)))
+    return into(out, LogicalXor.apply(*require_tensors("logical_xor", input, other)))
 
 
 def logical_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -73,7 +73,7 @@ def bitwise_and(input: Operand, other: Operand, *, out: Tensor | None = None) ->
     >>> torch.bitwise_and(torch.tensor([6]), 3)
     tensor([2])
     """
-    return into(out, BitwiseAnd.apply(*one_tensor("bitwise_and", input, other)))
+    return into(out, BitwiseAnd.apply(*require_one_tensor("bitwise_and", input, other)))
 
 
 def bitwise_or(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -82,7 +82,7 @@ def bitwise_or(input: Operand, other: Operand, *, out: Tensor | None = None) -> 
     >>> torch.bitwise_or(torch.tensor([6]), 3)
     tensor([7])
     """
-    return into(out, BitwiseOr.apply(*one_tensor("bitwise_or", input, other)))
+    return into(out, BitwiseOr.apply(*require_one_tensor("bitwise_or", input, other)))
 
 
 def bitwise_xor(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -91,7 +91,7 @@ def bitwise_xor(input: Operand, other: Operand, *, out: Tensor | None = None) ->
     >>> torch.bitwise_xor(torch.tensor([6]), 3)
     tensor([5])
     """
-    return into(out, BitwiseXor.apply(*one_tensor("bitwise_xor", input, other)))
+    return into(out, BitwiseXor.apply(*require_one_tensor("bitwise_xor", input, other)))
 
 
 def bitwise_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -109,7 +109,7 @@ def bitwise_left_shift(input: Operand, other: Operand, *, out: Tensor | None = N
     >>> torch.bitwise_left_shift(torch.tensor([1, 3]), 2)
     tensor([ 4, 12])
     """
-    return into(out, LeftShift.apply(*one_tensor("bitwise_left_shift", input, other)))
+    return into(out, LeftShift.apply(*require_one_tensor("bitwise_left_shift", input, other)))
 
 
 def bitwise_right_shift(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -120,4 +120,4 @@ def bitwise_right_shift(input: Operand, other: Operand, *, out: Tensor | None = 
     >>> torch.bitwise_right_shift(torch.tensor([-8, 3]), 1)
     tensor([-4,  1])
     """
-    return into(out, RightShift.apply(*one_tensor("bitwise_right_shift", input, other)))
+    return into(out, RightShift.apply(*require_one_tensor("bitwise_right_shift", input, other)))

@@ -19,7 +19,7 @@ from ..blocks import in_double
 from ..creation.scalars import checked_scalar
 from ..out import into
 from .complex_numbers import is_complex
-from .operands import one_tensor, tensors
+from .operands import require_one_tensor, require_tensors
 
 
 class Pow(Function):
@@ -69,7 +69,7 @@ def pow(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tens
     >>> torch.pow(torch.tensor([1.0, 2.0, 3.0]), 2)
     tensor([1., 4., 9.])
     """
-    return into(out, Pow.apply(*one_tensor("pow", input, exponent)))
+    return into(out, Pow.apply(*require_one_tensor("pow", input, exponent)))
 
 
 _SMALL: dict[float, Callable[[Any], Any]] = {
@@ -97,7 +97,7 @@ def float_power(input: Operand, exponent: Operand, *, out: Tensor | None = None)
     >>> torch.float_power(torch.tensor([4, 9]), 0.5)
     tensor([2., 3.], dtype=torch.float64)
     """
-    operands = one_tensor("float_power", input, exponent)
+    operands = require_one_tensor("float_power", input, exponent)
     kinds = [np.dtype(getattr(x, "dtype", type(x))).kind for x in operands]
     double: Any = dtypes.complex128 if "c" in kinds else dtypes.float64
     x, p = (x.to(double) if hasattr(x, "to") else checked_scalar("float_power", x, double.dtype) for x in operands)
@@ -212,7 +212,7 @@ def hypot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.hypot(torch.tensor([3.0, 5.0]), torch.tensor([4.0, 12.0]))
     tensor([ 5., 13.])
     """
-    return into(out, Hypot.apply(*tensors("hypot", input, other)))
+    return into(out, Hypot.apply(*require_tensors("hypot", input, other)))
 
 
 class Ldexp(Function):
@@ -234,7 +234,7 @@ def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.ldexp(torch.tensor([1.0]), torch.tensor([1, 3]))
     tensor([2., 8.])
     """
-    tensors("ldexp", input, other)
+    require_tensors("ldexp", input, other)
     if input.is_floating_point() and other.array.dtype.kind in "biu":
         return into(out, Ldexp.apply(input, other))
     if input.is_floating_point() and other.is_floating_point():

@@ -14,20 +14,20 @@ from .. import layouts
 from ..blocks import in_blocks
 from ..out import into
 from ..spelling import tensors_only
-from .operands import tensors
+from .operands import require_tensors
 from .selection import Select
 
-MANY = 1 << 13  # elements, from which on several passes take less than what NumPy computes number by number
+LARGE = 1 << 13  # elements, from which on several passes take less than what NumPy computes number by number
 
 
-class Steps(Function):
+class PiecewiseConstant(Function):
     """A function that is constant but for its jumps."""
 
     def grad_x(self, grad):
         return np.zeros_like(grad)
 
 
-class Ceil(Steps):
+class Ceil(PiecewiseConstant):
     """The smallest whole number that is not smaller."""
 
     symbol, numpy, promote = "⌈x⌉", np.ceil, dtypes.only("iuf")
@@ -45,7 +45,7 @@ def ceil(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, Ceil.apply(input), exact="ceil")
 
 
-class Floor(Steps):
+class Floor(PiecewiseConstant):
     """The largest whole number that is not larger."""
 
     symbol, numpy, promote = "⌊x⌋", np.floor, dtypes.only("iuf")
@@ -63,7 +63,7 @@ def floor(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, Floor.apply(input), exact="floor")
 
 
-class Trunc(Steps):
+class Trunc(PiecewiseConstant):
     """The whole part."""
 
     symbol, numpy, promote = "trunc", np.trunc, dtypes.only("iuf")
@@ -81,7 +81,7 @@ def trunc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, Trunc.apply(input), exact="trunc")
 
 
-class Round(Steps):
+class Round(PiecewiseConstant):
     """Rounded to a number of decimals, halves to even; negative numbers are places before the point."""
 
     symbol, numpy, promote = "round", np.round, dtypes.only("iuf")
@@ -145,7 +145,7 @@ class NextAfter(Function):
     narrow = True  # in float32 other numbers are next
 
     def forward(self, a, b):
-        return in_blocks(_next, a, b) if max(np.size(a), np.size(b)) > MANY else np.nextafter(a, b)
+        return in_blocks(_next, a, b) if max(np.size(a), np.size(b)) > LARGE else np.nextafter(a, b)
 
     def grad_a(self, grad, a, b):
         return Select.apply(a != b, grad)
@@ -160,7 +160,7 @@ def nextafter(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Ten
     >>> torch.nextafter(torch.tensor([1.0]), torch.tensor([2.0])) - 1 == torch.finfo(torch.float32).eps
     tensor([True])
     """
-    return into(out, NextAfter.apply(*tensors("nextafter", input, other)))
+    return into(out, NextAfter.apply(*require_tensors("nextafter", input, other)))
 
 
 fix = trunc

@@ -15,8 +15,8 @@ from ...stand_ins import Operand, Tensor
 from ..out import into
 from ..spelling import tensors_only
 from .complex_numbers import conjugate, is_complex
-from .operands import tensor, tensors
-from .rounding import Steps
+from .operands import require_tensor, require_tensors
+from .rounding import PiecewiseConstant
 from .selection import Select
 
 
@@ -46,7 +46,7 @@ def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, Abs.apply(input), exact="" if input.is_complex() else "abs")
 
 
-class Sign(Steps):
+class Sign(PiecewiseConstant):
     """-1, 0 or 1, of real numbers; 0 of NaN, as PyTorch's. The derivative is 0, and reads nothing."""
 
     symbol, numpy, write = "sign", np.sign, by_forward
@@ -121,7 +121,7 @@ def copysign(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Ten
     >>> torch.copysign(torch.tensor([1.0, -2.0]), torch.tensor([-0.0, 3.0]))
     tensor([-1.,  2.])
     """
-    return into(out, CopySign.apply(tensor("copysign", input), other))
+    return into(out, CopySign.apply(require_tensor("copysign", input), other))
 
 
 class SignBit(Function):
@@ -142,7 +142,7 @@ def signbit(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, SignBit.apply(input), exact="signbit")
 
 
-class Heaviside(Steps):
+class Heaviside(PiecewiseConstant):
     """0 where x < 0, 1 where x > 0, the value where x is 0."""
 
     symbol, numpy, write = "heaviside", np.heaviside, by_forward
@@ -168,7 +168,7 @@ def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Te
     >>> torch.heaviside(torch.tensor([-1.5, 0.0, 2.0]), torch.tensor([0.5]))
     tensor([0.0000, 0.5000, 1.0000])
     """
-    return into(out, Heaviside.apply(*tensors("heaviside", input, values)), exact="heaviside")
+    return into(out, Heaviside.apply(*require_tensors("heaviside", input, values)), exact="heaviside")
 
 
 absolute = abs

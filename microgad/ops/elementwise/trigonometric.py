@@ -13,7 +13,7 @@ from ...function import Function
 from ...stand_ins import Tensor
 from ...state import composite
 from ..out import into
-from .operands import tensors
+from .operands import require_tensors
 
 
 class Sin(Function):
@@ -169,7 +169,7 @@ def atan2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.atan2(torch.tensor([1.0, -1.0]), torch.tensor([1.0, -1.0]))
     tensor([ 0.7854, -2.3562])
     """
-    return into(out, Atan2.apply(*tensors("atan2", input, other)))
+    return into(out, Atan2.apply(*require_tensors("atan2", input, other)))
 
 
 class Sinc(Function):

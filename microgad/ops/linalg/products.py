@@ -18,7 +18,7 @@ from .. import layouts
 from ..blocks import runs_of
 from ..creation.scalars import as_scalar, check_scale_factor, scale_factor
 from ..elementwise import Mul, Where, conj, mul
-from ..elementwise.arithmetic import in_dtype
+from ..elementwise.arithmetic import cast_to
 from ..movement import Reshape, transpose, unsqueeze
 from ..out import into
 from ..spelling import numbers_first, numpy_spelling, tensors_only
@@ -410,7 +410,7 @@ def addr(
     dtype = dtypes.result_dtype([x.array for x in (input, vec1, vec2)])
     for name, value in (("beta", beta), ("alpha", alpha)):
         check_scale_factor("addr", name, as_scalar("addr", name, value), dtype)
-    return into(out, _added("addr", input, outer(*in_dtype(dtype, vec1, vec2)), beta, alpha, None))
+    return into(out, _added("addr", input, outer(*cast_to(dtype, vec1, vec2)), beta, alpha, None))
 
 
 @numpy_spelling

@@ -10,7 +10,7 @@ from ...function import Function
 from ...stand_ins import Tensor
 from ..activation import LogSigmoid
 from ..elementwise import Sigmoid
-from ..elementwise.selection import at_least, at_most
+from ..elementwise.selection import fast_maximum, fast_minimum
 from ..spelling import tensors_only
 from .reduced import chosen, plainly
 
@@ -22,10 +22,10 @@ class BinaryCrossEntropyWithLogits(Function):
     promote = staticmethod(lambda arrays: [*dtypes.promote(arrays[:2]), arrays[2]])
 
     def forward(self, x, t, p):
-        low, rest = at_most(0, x), np.log1p(np.exp(-np.abs(x)))  # log σ(x) is low - rest
+        low, rest = fast_minimum(0, x), np.log1p(np.exp(-np.abs(x)))  # log σ(x) is low - rest
         if p is None:
             return ((1 - t) * x - low) + rest  # if t is 0 or 1, the difference is exact
-        return (1 - t) * at_least(0, x) - p * t * low + ((1 - t) + p * t) * rest
+        return (1 - t) * fast_maximum(0, x) - p * t * low + ((1 - t) + p * t) * rest
 
     def grad_x(self, grad, x, t, p):
         sigmoid = Sigmoid.apply(x)
@@ -74,7 +74,7 @@ class BinaryCrossEntropy(Function):
                 raise ArgumentError("all elements of input should be between 0 and 1; logits have a loss of their own")
             raise ArgumentError("all elements of target should be between 0 and 1")
         with np.errstate(divide="ignore"):
-            return -(target * at_least(-100, np.log(x)) + (1 - target) * at_least(-100, np.log1p(-x)))
+            return -(target * fast_maximum(-100, np.log(x)) + (1 - target) * fast_maximum(-100, np.log1p(-x)))
 
     def grad_x(self, grad, x, target):
         return grad * (x - target) / np.maximum(x * (1 - x), 1e-12)

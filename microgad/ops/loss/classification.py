@@ -17,7 +17,7 @@ from ...state import composite, observed
 from .. import layouts
 from ..blocks import in_runs
 from ..elementwise import Flat
-from ..elementwise.selection import selected
+from ..elementwise.selection import fast_select
 from ..indexing.places import all_within
 from ..linalg import linear
 from ..reducing import ones
@@ -243,7 +243,7 @@ def _rows(input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any,
         wrong = classes[(classes < 0) | (classes >= count)].reshape(-1)[0]
         raise DimError(f"Target {wrong} is out of bounds: input has the classes 0 to {count - 1}")
     row_weights = np.ones_like(input, shape=target.shape) if weight is None else weight[classes]
-    return classes, counted, selected(counted, row_weights)
+    return classes, counted, fast_select(counted, row_weights)
 
 
 def _scaled(grad: Any, target: Any, counted: Any, row_weights: Any, divisor: Any, node: Any) -> tuple[Any, Any]:
@@ -253,7 +253,7 @@ def _scaled(grad: Any, target: Any, counted: Any, row_weights: Any, divisor: Any
         scale = row_weights * scale
     if counted is None:
         return target, scale
-    return np.where(counted, target, 0), selected(counted, scale)
+    return np.where(counted, target, 0), fast_select(counted, scale)
 
 
 def _weight_rule(weight: Any, count: int) -> str:

@@ -17,7 +17,7 @@ from .. import layouts
 from ..activation import logsigmoid
 from ..distance import pairwise_distance
 from ..elementwise import Relu, Select, clamp_min, minimum, ne, sqrt, where
-from ..elementwise.selection import selected
+from ..elementwise.selection import fast_select
 from ..indexing import places
 from ..spelling import tensors_only
 from .reduced import chosen, plainly, reduced
@@ -129,7 +129,7 @@ class MultiMarginLoss(Function):
         if weight is not None:
             scale = scale * weight[target]
         slope = layouts.expanded(scale[:, None], hinge.shape)
-        out = 2 * hinge * slope if self.p == 2 else selected(hinge != 0, slope)
+        out = 2 * hinge * slope if self.p == 2 else fast_select(hinge != 0, slope)
         out[backend.like(np.arange(len(input)), input), target] = -out.sum(1)
         return out
 
@@ -229,7 +229,7 @@ class MultilabelMarginLoss(Function):
     def grad_input(self, grad, input, target):
         hinge, *own = self._hinges(input, target)
         scale = _of_rows(grad, len(input), self.reduction) / input.shape[1]
-        slope = selected(hinge != 0, layouts.expanded(scale[own[0]][:, None], hinge.shape))
+        slope = fast_select(hinge != 0, layouts.expanded(scale[own[0]][:, None], hinge.shape))
         out = np.zeros_like(input)
         places.add(out, (own[0],), slope)
         places.add(out, tuple(own), -slope.sum(1))

@@ -6,7 +6,7 @@ from ...errors import ArgumentError, DtypeError, ShapeError
 from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise import where
-from ..elementwise.operands import tensors
+from ..elementwise.operands import require_tensors
 from ..linalg.norms import VectorNorm
 from ..out import into
 from ..spelling import numpy_spelling
@@ -42,5 +42,5 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     >>> torch.dist(torch.tensor([3.0, 4.0]), torch.tensor([0.0, 0.0]))
     tensor(5.)
     """
-    a, b = tensors("dist", input, other)
+    a, b = require_tensors("dist", input, other)
     return (a - b).norm(p)
