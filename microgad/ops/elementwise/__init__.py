@@ -1,4 +1,4 @@
-"""Operations of each element by itself: a file for each kind, and all their names here."""
+"""Elementwise operations: one file a kind, and all their names here."""
 
 # isort: skip_file
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Arithmetic, broadcast as NumPy and PyTorch do."""
+"""Addition, subtraction, multiplication, negation and linear interpolation, with broadcasting."""
 
 from __future__ import annotations
 
@@ -52,26 +52,26 @@ def add(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tenso
 
 
 def scaled_by_alpha(op: str, input: Any, other: Any, alpha: Any) -> Any:
-    """alpha · other, for `add` and `sub`."""
+    """Return alpha · other in the result's dtype, for `add` and `sub`. Raises RuntimeError as PyTorch does."""
     alpha = as_scalar(op, "alpha", alpha)
-    kind = dtypes.result_dtype([getattr(x, "array", x) for x in (input, other)])
-    check_scale_factor(op, "alpha", alpha, kind)
-    if kind.kind == "b":
+    dtype = dtypes.result_dtype([getattr(x, "array", x) for x in (input, other)])
+    check_scale_factor(op, "alpha", alpha, dtype)
+    if dtype.kind == "b":
         return other and bool(alpha) if isinstance(other, bool) else other * bool(alpha)
     if alpha == 1:
         return other
-    alpha = checked_scalar(op, alpha, kind) if kind.kind in "iu" else alpha
-    (other,) = cast_to(kind, other)
+    alpha = checked_scalar(op, alpha, dtype) if dtype.kind in "iu" else alpha
+    (other,) = cast_to(dtype, other)
     return other * alpha
 
 
-def cast_to(kind: Any, *operands: Any) -> list[Any]:
-    """Operands of a composite in its result's dtype, in which PyTorch computes from the first step on."""
-    return [x.to(dtypes.of(kind)) if hasattr(x, "array") and x.array.dtype != kind else x for x in operands]
+def cast_to(dtype: Any, *operands: Any) -> list[Any]:
+    """Convert the Tensors among the operands to the result's dtype, in which PyTorch computes every step."""
+    return [x.to(dtypes.of(dtype)) if hasattr(x, "array") and x.array.dtype != dtype else x for x in operands]
 
 
 def reject_booleans(operands: Any) -> None:
-    """Raise RuntimeError where a number or an array that is to be subtracted, or subtracted from, is boolean."""
+    """Raise RuntimeError if an operand of a subtraction is boolean."""
     for x in operands:
         if type(x) is bool or (hasattr(x, "dtype") and x.dtype == bool):
             raise DtypeError(
@@ -110,7 +110,7 @@ def sub(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tenso
         other, alpha = old_order("sub", other, rest)
     scaled = other
     if type(alpha) is not int or alpha != 1:
-        reject_booleans((input, other))  # before they are multiplied: a multiple of a boolean is a number
+        reject_booleans((input, other))  # before scaling, whose result is no boolean
         scaled = scaled_by_alpha("sub", input, other, alpha)
     result: Tensor = Sub.apply(*wrap_scalars(input, scaled))
     return result if out is None else into(out, result)
@@ -122,9 +122,8 @@ def rsub(input: Tensor, other: Operand, alpha: float = 1) -> Tensor:
     >>> torch.rsub(torch.tensor([1, 2]), 10)
     tensor([9, 8])
     """
-    return called(
-        f"RsubBackward{int(not hasattr(other, 'array'))}", sub(other, require_tensor("rsub", input), alpha=alpha)
-    )
+    result = sub(other, require_tensor("rsub", input), alpha=alpha)
+    return called(f"RsubBackward{int(not hasattr(other, 'array'))}", result)
 
 
 class Mul(Function):
@@ -153,7 +152,8 @@ def mul(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
     return result if out is None else into(out, result)
 
 
-NEGATIVE_ZERO = complex(-0.0, -0.0)  # less x is -x, signs of zeros included: NumPy negates complex numbers one by one
+# -0 - x is -x, also for zeros, and is vectorized, while NumPy negates complex numbers one by one.
+NEGATIVE_ZERO = complex(-0.0, -0.0)
 
 
 class Neg(Function):
@@ -167,7 +167,7 @@ class Neg(Function):
     def write(self, out, x):
         if out.flags.c_contiguous:
             np.negative(x, out=out)
-        else:  # from strides of 16 bytes into such NumPy 2.4 writes wrong numbers
+        else:  # NumPy 2.4 writes wrong numbers where both strides are 16 bytes
             out[...] = -x
 
     def grad_x(self, grad):
@@ -187,7 +187,7 @@ def neg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 @tensors_only
 def positive(input: Tensor) -> Tensor:
-    """The input itself. Source: torch.positive.
+    """Return input itself. Source: torch.positive.
 
     Raises RuntimeError for booleans.
 
@@ -229,19 +229,22 @@ def addcdiv(
     return into(out, _add_scaled("addcdiv", input, operator.truediv, tensor1, tensor2, value))
 
 
-def _add_scaled(op: str, input: Tensor, combined: Any, tensor1: Tensor, tensor2: Tensor, value: complex) -> Tensor:
-    """input + value · combined(tensor1, tensor2), in float16 rounded once."""
+def _add_scaled(op: str, input: Tensor, combine: Any, tensor1: Tensor, tensor2: Tensor, value: complex) -> Tensor:
+    """input + value · combine(tensor1, tensor2); float16 is computed in float32 and rounded once."""
     operands = input, tensor1, tensor2
-    kind = dtypes.result_dtype([x.array for x in operands])
-    wide = np.dtype(np.float32) if kind == HALF else kind
-    input, tensor1, tensor2 = cast_to(wide, *cast_to(kind, *operands))
-    added, value = combined(tensor1, tensor2), scale_factor(op, value, wide)
-    result: Tensor = input + (added if value == 1 else added * value)
-    return result if kind is wide else result.to(dtypes.of(kind))
+    dtype = dtypes.result_dtype([x.array for x in operands])
+    wide = np.dtype(np.float32) if dtype == HALF else dtype
+    input, tensor1, tensor2 = cast_to(wide, *cast_to(dtype, *operands))
+    combined, value = combine(tensor1, tensor2), scale_factor(op, value, wide)
+    result: Tensor = input + (combined if value == 1 else combined * value)
+    return result if dtype is wide else result.to(dtypes.of(dtype))
 
 
 class Lerp(Function):
-    """a + weight · (b - a), from the nearer end, so that it is exactly b where weight is 1."""
+    """a + weight · (b - a).
+
+    From weight ½ on it is computed as b + (weight - 1) · (b - a), so that weight 1 gives exactly b.
+    """
 
     symbol, elementwise = "lerp", True
     exact = True
@@ -280,7 +283,7 @@ class Lerp(Function):
 
 
 def _lerp_arrays(out: Any, a: Any, b: Any, weight: Any) -> Any:
-    """a + weight · (b - a) where weight is less than ½, else b + (weight - 1) · (b - a)."""
+    """Write a + weight · (b - a) into out where |weight| < ½, else b + (weight - 1) · (b - a)."""
     far = np.absolute(weight) >= 0.5
     np.subtract(b, a, out=out)
     out *= weight - far
@@ -290,7 +293,9 @@ def _lerp_arrays(out: Any, a: Any, b: Any, weight: Any) -> Any:
 
 @tensors_only
 def lerp(input: Tensor, end: Tensor, weight: Operand, *, out: Tensor | None = None) -> Tensor:
-    """input + weight · (end - input), broadcast; all of one dtype. Source: torch.lerp.
+    """input + weight · (end - input), broadcast. Source: torch.lerp.
+
+    Raises RuntimeError where the dtypes differ.
 
     >>> torch.lerp(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 8.0]), 0.5)
     tensor([2., 5.])

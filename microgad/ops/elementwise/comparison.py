@@ -1,4 +1,4 @@
-"""Comparison: boolean results, which have no derivative."""
+"""Comparisons and tests of values. Their results are boolean and have no derivative."""
 
 from __future__ import annotations
 
@@ -19,15 +19,18 @@ from .operands import require_one_tensor, require_tensor, require_tensors
 def non_differentiable(
     name: str, symbol: str, ufunc: np.ufunc, kinds: str, module: str = __name__, promotion: Any = dtypes.promote
 ) -> type[Function]:
-    """An operation of one or two operands, of these kinds of dtype (none for all), whose result has no derivative."""
+    """Define the Function of a ufunc of one or two operands whose result has no derivative.
 
-    def one(self: Function, x: Any) -> Any:
+    `kinds` are the kinds of dtype that it accepts; "" stands for all.
+    """
+
+    def unary(self: Function, x: Any) -> Any:
         return ufunc(x)
 
-    def two(self: Function, a: Any, b: Any) -> Any:
+    def binary(self: Function, a: Any, b: Any) -> Any:
         return ufunc(a, b)
 
-    forward, formula = (one, f"{symbol} x.") if ufunc.nin == 1 else (two, f"a {symbol} b, broadcast.")
+    forward, formula = (unary, f"{symbol} x.") if ufunc.nin == 1 else (binary, f"a {symbol} b, broadcast.")
     body = {"forward": forward, "symbol": symbol, "numpy": ufunc, "__doc__": formula, "__module__": module}
     return type(name, (Function,), {**body, "promote": dtypes.only(kinds, promotion)} if kinds else body)
 
@@ -198,7 +201,9 @@ class IsClose(Function):
 
 @tensors_only
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
-    """Whether |input - other| ≤ atol + rtol · |other|, elementwise, of Tensors of one dtype. Source: torch.isclose.
+    """Whether |input - other| ≤ atol + rtol · |other|, elementwise. Source: torch.isclose.
+
+    Raises RuntimeError where the dtypes differ, or rtol or atol is negative.
 
     >>> torch.isclose(torch.tensor([1.0, 2.0]), torch.tensor([1.0 + 1e-7, 3.0]))
     tensor([ True, False])
@@ -239,7 +244,7 @@ def equal(input: Tensor, other: Tensor) -> bool:
 
 
 class IsIn(Function):
-    """Which elements of a are in b."""
+    """Whether each element of a is in b."""
 
     symbol, promote = "∈", dtypes.promote
 
@@ -251,7 +256,7 @@ def isin(
     elements: Operand, test_elements: Operand, *, assume_unique: bool = False, invert: bool = False,
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Which elements are among test_elements; with `invert`, which aren't. Source: torch.isin.
+    """Whether each element is in test_elements, or is not, with `invert`. Source: torch.isin.
 
     >>> torch.isin(torch.tensor([1, 2, 3]), torch.tensor([3, 1]))
     tensor([ True, False,  True])

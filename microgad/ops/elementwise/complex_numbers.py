@@ -1,4 +1,4 @@
-"""Complex numbers: their parts, their conjugates, and numbers made of parts."""
+"""Complex numbers: real and imaginary parts, conjugates, angles, and complex numbers made of two real ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from .. import layouts
 from ..out import into
 from ..spelling import tensors_only
 
-# Gradients pass from parts to the whole and back as PyTorch's, the imaginary one with its sign: `conjugates` is off.
+# These derivatives are PyTorch's complex gradients as they stand, so the engine must not conjugate them again:
+# `conjugates` is off.
 
 
 class Conj(Function):
@@ -33,9 +34,9 @@ class Conj(Function):
 
 @tensors_only
 def conj(input: Tensor) -> Tensor:
-    """The complex conjugate; real numbers as they are. Source: torch.conj.
+    """The complex conjugate; a real input is returned as it is. Source: torch.conj.
 
-    It is a new Tensor, while PyTorch's shares the memory and conjugates on the way.
+    The result is a new Tensor. PyTorch's is a view whose conjugate bit is set.
 
     >>> torch.conj(torch.tensor([1 + 2j]))
     tensor([1.-2.j])
@@ -45,7 +46,7 @@ def conj(input: Tensor) -> Tensor:
 
 @tensors_only
 def conj_physical(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The complex conjugate; real numbers as they are. Source: torch.conj_physical.
+    """The complex conjugate; a real input is returned as it is. Source: torch.conj_physical.
 
     >>> torch.conj_physical(torch.tensor([1 + 2j]))
     tensor([1.-2.j])
@@ -54,17 +55,17 @@ def conj_physical(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def is_complex(x: Any) -> bool:
-    """Whether an array, or a Tensor in a derivative, holds complex numbers."""
+    """Whether an array, or a Tensor that a derivative is computed on, is complex."""
     return getattr(x, "array", x).dtype.kind == "c"
 
 
 def conjugate(x: Any) -> Any:
-    """The complex conjugate of an array or a Tensor in a derivative; real ones as they are, at no cost."""
+    """The complex conjugate of an array or a Tensor; a real one is returned as it is."""
     return np.conjugate(x) if is_complex(x) else x
 
 
 def resolve_conj(input: Tensor) -> Tensor:
-    """The input itself: no Tensor here is conjugated on the way. Source: torch.resolve_conj.
+    """Return input: microgad's Tensors have no conjugate bit to resolve. Source: torch.resolve_conj.
 
     >>> torch.resolve_conj(torch.tensor([1 + 2j]).conj())
     tensor([1.-2.j])
@@ -73,7 +74,7 @@ def resolve_conj(input: Tensor) -> Tensor:
 
 
 def resolve_neg(input: Tensor) -> Tensor:
-    """The input itself: no Tensor here is negated on the way. Source: torch.resolve_neg.
+    """Return input: microgad's Tensors have no negative bit to resolve. Source: torch.resolve_neg.
 
     >>> torch.resolve_neg(torch.tensor([1 + 2j]).conj().imag)
     tensor([-2.])
@@ -82,7 +83,7 @@ def resolve_neg(input: Tensor) -> Tensor:
 
 
 def is_conj(input: Tensor) -> bool:
-    """False: no Tensor here is conjugated on the way. Source: torch.is_conj.
+    """Return False: microgad's Tensors have no conjugate bit. Source: torch.is_conj.
 
     >>> torch.is_conj(torch.tensor([1 + 2j]).conj())
     False
@@ -91,7 +92,7 @@ def is_conj(input: Tensor) -> bool:
 
 
 def is_neg(input: Tensor) -> bool:
-    """False: no Tensor here is negated on the way. Source: torch.is_neg.
+    """Return False: microgad's Tensors have no negative bit. Source: torch.is_neg.
 
     >>> torch.is_neg(torch.tensor([1 + 2j]).conj().imag)
     False
@@ -113,7 +114,7 @@ class Real(Function):
 
 @tensors_only
 def real(input: Tensor) -> Tensor:
-    """The real part, a view; real numbers as they are. Source: torch.real.
+    """The real part, as a view; a real input is returned as it is. Source: torch.real.
 
     >>> torch.real(torch.tensor([1 + 2j]))
     tensor([1.])
@@ -135,7 +136,7 @@ class Imag(Function):
 
 @tensors_only
 def imag(input: Tensor) -> Tensor:
-    """The imaginary part, a view. Source: torch.imag.
+    """The imaginary part, as a view. Source: torch.imag.
 
     Raises RuntimeError for real numbers.
 
@@ -148,7 +149,7 @@ def imag(input: Tensor) -> Tensor:
 
 
 class Angle(Function):
-    """The angle of x in the complex plane: of real numbers 0 or π."""
+    """The angle of x in the complex plane, which is 0 or π for real numbers."""
 
     symbol, numpy, promote = "angle", np.angle, dtypes.promote_floating
 
@@ -166,7 +167,7 @@ class Angle(Function):
 
 
 def angle(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The angle in the complex plane, in radians: of real numbers 0 or π. Source: torch.angle.
+    """The angle in the complex plane, in radians; 0 or π for real numbers. Source: torch.angle.
 
     >>> torch.angle(torch.tensor([1j, -1, 1]))
     tensor([1.5708, 3.1416, 0.0000])
@@ -174,7 +175,8 @@ def angle(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, Angle.apply(input))
 
 
-def _same_floats(arrays: Any) -> Any:
+def _check_same_floats(arrays: Any) -> Any:
+    """Return the two arrays. Raises RuntimeError unless both are float32 or both are float64."""
     a, b = (x.dtype for x in arrays)
     if {a, b} - {dtypes.float32.dtype, dtypes.float64.dtype}:
         raise DtypeError(f"expected both inputs to be float32 or float64 tensors but got {a} and {b}")
@@ -186,10 +188,10 @@ def _same_floats(arrays: Any) -> Any:
 class Complex(Function):
     """a + b·i."""
 
-    symbol, promote, conjugates, elementwise = "a + bi", staticmethod(_same_floats), False, True
+    symbol, promote, conjugates, elementwise = "a + bi", staticmethod(_check_same_floats), False, True
 
     def forward(self, a, b):
-        return _joined(a, b)
+        return _from_parts(a, b)
 
     def grad_a(self, grad):
         return np.real(grad)
@@ -198,9 +200,9 @@ class Complex(Function):
         return np.imag(grad)
 
 
-def _joined(a: Any, b: Any) -> Any:
-    """What a + 1j · b would be, were 1j · ∞ not NaN + ∞i."""
-    like = a if a.ndim >= b.ndim else b  # it lies in memory as this does
+def _from_parts(a: Any, b: Any) -> Any:
+    """a + bi. NumPy's a + 1j * b won't do, because 1j · ∞ is NaN + ∞i."""
+    like = a if a.ndim >= b.ndim else b  # the result is laid out in memory like this one
     z = np.empty_like(like, shape=layouts.broadcast_shapes(a.shape, b.shape), dtype=np.result_type(a, np.complex64))
     z.real, z.imag = a, b
     return z
@@ -223,12 +225,12 @@ def polar(abs: Tensor, angle: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.polar(torch.tensor([2.0]), torch.tensor([0.0]))
     tensor([2.+0.j])
     """
-    _same_floats((abs, angle))
+    _check_same_floats((abs, angle))
     return into(out, Complex.apply(abs * np.cos(angle), abs * np.sin(angle)), exact="polar")
 
 
 class ViewAsReal(Function):
-    """The same memory as pairs of real numbers, along a new last dimension."""
+    """A view of complex numbers as (real, imaginary) pairs along a new last dimension."""
 
     symbol, may_share, conjugates = "as real", True, False
 
@@ -241,7 +243,7 @@ class ViewAsReal(Function):
 
 @tensors_only
 def view_as_real(input: Tensor) -> Tensor:
-    """A view of complex numbers as pairs of real ones, along a new last dimension. Source: torch.view_as_real.
+    """View complex numbers as (real, imaginary) pairs along a new last dimension. Source: torch.view_as_real.
 
     >>> torch.view_as_real(torch.tensor([1 + 2j]))
     tensor([[1., 2.]])
@@ -252,12 +254,12 @@ def view_as_real(input: Tensor) -> Tensor:
 
 
 class ViewAsComplex(Function):
-    """Pairs of real numbers along the last dimension as complex ones, in the same memory."""
+    """A view of (real, imaginary) pairs along the last dimension as complex numbers."""
 
     symbol, may_share, conjugates = "as complex", True, False
 
     def forward(self, x):
-        x = x if x.size and x.strides[-1] == x.itemsize else x.copy()  # gradients come in any layout
+        x = x if x.size and x.strides[-1] == x.itemsize else x.copy()  # a gradient may have any strides
         return x.view(np.result_type(x, np.complex64))[..., 0]
 
     def grad_x(self, grad):
@@ -266,7 +268,7 @@ class ViewAsComplex(Function):
 
 @tensors_only
 def view_as_complex(input: Tensor) -> Tensor:
-    """A view of pairs of real numbers, the last dimension, as complex ones. Source: torch.view_as_complex.
+    """View (real, imaginary) pairs along the last dimension as complex numbers. Source: torch.view_as_complex.
 
     Raises RuntimeError where the last dimension's size isn't 2, or its stride isn't 1.
 

@@ -1,4 +1,4 @@
-"""Division: true, rounded, and what it leaves; common divisors and multiples."""
+"""True and rounding division, their remainders, and greatest common divisors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Div(Function):
 def div(input: Operand, other: Operand, *, rounding_mode: str | None = None, out: Tensor | None = None) -> Tensor:
     """input / other, broadcast; integers give floating-point numbers. Source: torch.div.
 
-    rounding_mode "trunc" rounds towards 0 and "floor" down; both keep integers, and have the derivative 0.
+    rounding_mode "trunc" rounds towards 0, and "floor" rounds down. Both keep integers, and their derivative is 0.
 
     >>> torch.div(torch.tensor([1, 2]), 4)
     tensor([0.2500, 0.5000])
@@ -51,7 +51,7 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None, out
 
 
 def div_class(rounding_mode: str | None) -> type[Function]:
-    """The division that rounds so. Raises RuntimeError where there is none."""
+    """Return the Function for a rounding mode of `div`. Raises RuntimeError for an unknown mode."""
     if rounding_mode not in (None, "trunc", "floor"):
         raise ArgumentError(
             f"div: expected rounding_mode to be one of None, 'trunc', or 'floor', but found {rounding_mode!r}"
@@ -62,20 +62,23 @@ def div_class(rounding_mode: str | None) -> type[Function]:
 _REAL = dtypes.only("iuf").__func__
 
 
-def _divisible(arrays: Any) -> Any:
-    """Promotion of integer division, which the CPU refuses by zero; a GPU is not asked, which would have to wait."""
+def _promote_division(arrays: Any) -> Any:
+    """Promote the operands. Raises RuntimeError for integers divided by zero, unless they are on a GPU.
+
+    To look at the divisor of a GPU would mean to wait for it.
+    """
     arrays = _REAL(arrays)
-    whole = all(getattr(x, "dtype", np.dtype(type(x))).kind in "biu" for x in arrays)
-    nothing = any(getattr(x, "size", 1) == 0 for x in arrays)
-    if whole and not nothing and not backend.is_gpu(arrays[1]) and not np.all(arrays[1]):
+    integers = all(getattr(x, "dtype", np.dtype(type(x))).kind in "biu" for x in arrays)
+    empty = any(getattr(x, "size", 1) == 0 for x in arrays)
+    if integers and not empty and not backend.is_gpu(arrays[1]) and not np.all(arrays[1]):
         raise ArgumentError("ZeroDivisionError: integers can't be divided by zero")
     return arrays
 
 
 class RoundedDiv(Function):
-    """a / b rounded to whole numbers, broadcast: constant but for its jumps."""
+    """a / b rounded to whole numbers, broadcast. It is piecewise constant, so its derivatives are 0."""
 
-    promote = staticmethod(_divisible)
+    promote = staticmethod(_promote_division)
     exact = narrow = True
     write = by_forward
 
@@ -86,15 +89,18 @@ class RoundedDiv(Function):
         return np.zeros_like(grad)
 
 
-def _of_halves(quotient: Any) -> Any:
-    """Between arrays of float16 each step is rounded to it, as in PyTorch; what one divides is computed in float32."""
+def _float32_for_one_divisor(forward: Any) -> Any:
+    """Decorate `forward` so that float16 divided by a single number is computed in float32 and rounded once.
 
-    def forward(self, a, b):
+    So does PyTorch, while between two arrays of float16 it rounds each step.
+    """
+
+    def widened(self, a, b):
         if np.result_type(a, b) == HALF and np.size(b) == 1:
-            return convert(quotient(self, wide(a), wide(b)), HALF)
-        return quotient(self, a, b)
+            return convert(forward(self, wide(a), wide(b)), HALF)
+        return forward(self, a, b)
 
-    return forward
+    return widened
 
 
 class FloorDiv(RoundedDiv):
@@ -102,82 +108,86 @@ class FloorDiv(RoundedDiv):
 
     symbol, numpy = "⌊÷⌋", np.floor_divide
 
-    @_of_halves
+    @_float32_for_one_divisor
     def forward(self, a, b):
-        def whole(a: Any, b: Any, quotients: Any) -> Any:
-            return np.floor(quotients, out=quotients)
+        def floor(a: Any, b: Any, quotient: Any) -> Any:
+            return np.floor(quotient, out=quotient)
 
         if np.result_type(a, b) == HALF:
-            return _floor_by_steps(a, b)
-        return _by_quotients(np.floor_divide, a, b, f=whole, d=lambda *given: _floored(*given)[0])
+            return _floor_divide_float16(a, b)
+        return _from_quotient(np.floor_divide, a, b, f=floor, d=lambda *given: _floor_and_remainder(*given)[0])
 
 
-def _rounded(x: Any) -> Any:
-    """Numbers rounded to float16, as float32: NumPy's own steps in float16 take thrice as long."""
+def _round_to_float16(x: Any) -> Any:
+    """Round to float16, but return float32: NumPy's own steps in float16 take thrice as long."""
     return wide(convert(x, HALF)) if hasattr(x, "dtype") else float(HALF.type(x))
 
 
-def _floor_by_steps(a: Any, b: Any) -> Any:
-    """What is left of a / b rounded down where each step is rounded to float16: PyTorch's way from the rest."""
-    a, b = _rounded(a), _rounded(b)
-    ratio, rest = _rounded(a / b), np.fmod(a, b)
-    whole = _rounded(_rounded(a - rest) / b)
-    whole = _rounded(whole - ((rest != 0) & ((b < 0) != (rest < 0))))
-    down = np.floor(whole)
-    down = down + (_rounded(whole - down) > 0.5)
-    return convert(np.where(b == 0, ratio, np.where(whole == 0, ratio * 0, down)), HALF)
+def _floor_divide_float16(a: Any, b: Any) -> Any:
+    """⌊a / b⌋ with each step rounded to float16, as PyTorch computes it: from the remainder."""
+    rounded = _round_to_float16
+    a, b = rounded(a), rounded(b)
+    ratio, mod = rounded(a / b), np.fmod(a, b)
+    div = rounded(rounded(a - mod) / b)
+    div = rounded(div - ((mod != 0) & ((b < 0) != (mod < 0))))
+    floor = np.floor(div)
+    floor = floor + (rounded(div - floor) > 0.5)
+    return convert(np.where(b == 0, ratio, np.where(div == 0, ratio * 0, floor)), HALF)
 
 
-def _by_quotients(plain: Any, a: Any, b: Any, many: int = 5000, **formulas: Any) -> Any:
-    """plain(a, b); of many numbers of float32 ("f") or float64 ("d") formula(a, b, a / b) in float64.
+def _from_quotient(ufunc: Any, a: Any, b: Any, large: int = 5000, **formulas: Any) -> Any:
+    """ufunc(a, b), which for large arrays is computed as formula(a, b, a / b) in float64.
 
-    NumPy's own functions take 5 to 10 times as long: they find the rest first, number by number. Of that PyTorch makes
-    the quotient, in float32, so that from 2²² on it isn't always the whole part of a / b.
+    `formulas` has one for float32 ("f") and may have one for float64 ("d"). NumPy's ufuncs take 5 to 10 times as long,
+    because they compute an exact remainder first, number by number. PyTorch derives the quotient from that remainder in
+    float32, so from 2²² on it isn't always the whole part of a / b, and the ufunc has to compute it.
     """
-    kind = np.result_type(a, b).char
-    if kind not in formulas or max(np.size(a), np.size(b)) < many or backend.is_gpu(a):
-        return plain(a, b)
+    char = np.result_type(a, b).char
+    if char not in formulas or max(np.size(a), np.size(b)) < large or backend.is_gpu(a):
+        return ufunc(a, b)
 
     def block(a: Any, b: Any) -> Any:
-        wide, by = a.astype(np.float64, copy=False), b.astype(np.float64, copy=False)
-        quotients = wide / by
-        largest = max(quotients.max(), -quotients.min())
-        return formulas[kind](wide, by, quotients) if largest < 1 << 22 else plain(a, b)
+        dividend, divisor = a.astype(np.float64, copy=False), b.astype(np.float64, copy=False)
+        quotient = dividend / divisor
+        largest = max(quotient.max(), -quotient.min())
+        return formulas[char](dividend, divisor, quotient) if largest < 1 << 22 else ufunc(a, b)
 
     return in_blocks(block, a, b)
 
 
-def _floored(a: Any, b: Any, quotients: Any) -> tuple[Any, Any]:
-    """⌊a / b⌋ and a - b · ⌊a / b⌋ of float64 numbers: exact, though a quotient may be rounded up to a whole number.
+def _floor_and_remainder(a: Any, b: Any, quotient: Any) -> tuple[Any, Any]:
+    """⌊a / b⌋ and a - b · ⌊a / b⌋ of float64 numbers, exact for |a / b| < 2²².
 
-    That has 22 bits, and either half of b no more than 27, so that their products are exact: where they are in range.
+    The floor has at most 22 bits, and each half of b (Veltkamp's splitting) 27, so their products are exact unless they
+    leave the range. A quotient that was rounded up to a whole number leaves a remainder of the wrong sign; both
+    are corrected then.
     """
     sizes = abs(b)
     if not (sizes.min() > 1e-280 and sizes.max() < 1e280):
         return np.floor_divide(a, b), _remainder(a, b)
-    whole = np.floor(quotients, out=quotients)
-    product = b * whole
+    floor = np.floor(quotient, out=quotient)
+    product = b * floor
     stretched = b * (2.0**27 + 1)
     high = stretched - (stretched - b)
-    lost = high * whole
-    lost -= product
-    lost += np.subtract(b, high, out=high) * whole
-    rest = np.subtract(a, product, out=product)
-    rest -= lost
-    beyond = (rest < 0) != (b < 0)
-    beyond &= rest != 0
-    if beyond.any():
-        whole[beyond] -= 1
-        rest[beyond] += b[beyond]
-    return whole, _signed(rest, a)
+    error = high * floor  # b · floor - product, exactly
+    error -= product
+    error += np.subtract(b, high, out=high) * floor
+    mod = np.subtract(a, product, out=product)
+    mod -= error
+    rounded_up = (mod < 0) != (b < 0)
+    rounded_up &= mod != 0
+    if rounded_up.any():
+        floor[rounded_up] -= 1
+        mod[rounded_up] += b[rounded_up]
+    return floor, _with_sign_of_zero(mod, a)
 
 
-def _signed(rest: Any, a: Any) -> Any:
-    """The rest; what is 0 has a's sign."""
-    zero = rest == 0
+def _with_sign_of_zero(mod: Any, a: Any) -> Any:
+    """Give zeros of the remainder the sign of a, as PyTorch does."""
+    zero = mod == 0
     if zero.any():
-        rest[zero] = np.copysign(0, a[zero])
-    return rest
+        mod[zero] = np.copysign(0, a[zero])
+    return mod
 
 
 class TruncDiv(RoundedDiv):
@@ -185,7 +195,7 @@ class TruncDiv(RoundedDiv):
 
     symbol, elementwise = "trunc(÷)", True
 
-    @_of_halves
+    @_float32_for_one_divisor
     def forward(self, a, b):
         if np.result_type(a, b).kind == "f":
             return np.trunc(a / b)
@@ -202,15 +212,15 @@ def floor_divide(input: Operand, other: Operand, *, out: Tensor | None = None) -
 
 
 class Remainder(Function):
-    """a - b · ⌊a / b⌋: what division leaves, with the sign of b."""
+    """a - b · ⌊a / b⌋, the remainder with the sign of b."""
 
-    symbol, numpy, promote, write = "mod", np.remainder, staticmethod(_divisible), by_forward
+    symbol, numpy, promote, write = "mod", np.remainder, staticmethod(_promote_division), by_forward
 
     def forward(self, a, b):
-        def rest(a: Any, b: Any, quotients: Any) -> Any:
-            return _signed(a - b * np.floor(quotients, out=quotients), a)
+        def mod(a: Any, b: Any, quotient: Any) -> Any:
+            return _with_sign_of_zero(a - b * np.floor(quotient, out=quotient), a)
 
-        return _by_quotients(_remainder, a, b, f=rest, d=lambda *given: _floored(*given)[1])
+        return _from_quotient(_remainder, a, b, f=mod, d=lambda *given: _floor_and_remainder(*given)[1])
 
     def grad_a(self, grad):
         return grad
@@ -221,7 +231,7 @@ class Remainder(Function):
 
 def _remainder(a: Any, b: Any) -> Any:
     out = np.remainder(a, b)
-    return np.where(out == 0, np.copysign(out, a), out) if out.dtype.kind == "f" else out  # as `_signed`
+    return np.where(out == 0, np.copysign(out, a), out) if out.dtype.kind == "f" else out  # as `_with_sign_of_zero`
 
 
 def remainder(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -234,15 +244,15 @@ def remainder(input: Operand, other: Operand, *, out: Tensor | None = None) -> T
 
 
 class Fmod(Function):
-    """a - b · trunc(a / b): what division leaves, with the sign of a."""
+    """a - b · trunc(a / b), the remainder with the sign of a."""
 
-    symbol, numpy, promote = "fmod", np.fmod, staticmethod(_divisible)
+    symbol, numpy, promote = "fmod", np.fmod, staticmethod(_promote_division)
 
     def forward(self, a, b):
-        def rest(a: Any, b: Any, quotients: Any) -> Any:
-            return _signed(a - b * np.trunc(quotients, out=quotients), a)
+        def mod(a: Any, b: Any, quotient: Any) -> Any:
+            return _with_sign_of_zero(a - b * np.trunc(quotient, out=quotient), a)
 
-        return _by_quotients(np.fmod, a, b, 1 << 15, f=rest)
+        return _from_quotient(np.fmod, a, b, 1 << 15, f=mod)
 
     def grad_a(self, grad):
         return grad

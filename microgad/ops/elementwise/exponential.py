@@ -1,4 +1,4 @@
-"""Exponentials, logarithms, and the logistic function with its inverse."""
+"""Exponentials, logarithms, and the logistic function (sigmoid) with its inverse (logit)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOG_2, LOG_10 = math.log(2), math.log(10)
 
 
 class Exp(Function):
-    """e to the x."""
+    """eˣ."""
 
     symbol, numpy, promote = "exp", np.exp, dtypes.promote_floating
 
@@ -41,7 +41,7 @@ def exp(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 class Exp2(Function):
-    """2 to the x."""
+    """2ˣ."""
 
     symbol, numpy, promote = "exp2", np.exp2, dtypes.promote_floating
 
@@ -62,7 +62,7 @@ def exp2(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 class Expm1(Function):
-    """e to the x, less 1, exact to the last digits near 0."""
+    """eˣ - 1, accurate near 0."""
 
     symbol, numpy, promote = "expm1", np.expm1, dtypes.promote_floating
 
@@ -74,7 +74,7 @@ class Expm1(Function):
 
 
 def expm1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """e to the power input, less 1, exact to the last digits near 0. Source: torch.expm1.
+    """e to the power input, minus 1; accurate also near 0. Source: torch.expm1.
 
     >>> torch.expm1(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 1.7183])
@@ -146,7 +146,7 @@ def log10(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 class Log1p(Function):
-    """log(1 + x), exact to the last digits near 0."""
+    """log(1 + x), accurate near 0."""
 
     symbol, numpy, promote, write = "log1p", np.log1p, dtypes.promote_floating, by_forward
 
@@ -158,7 +158,7 @@ class Log1p(Function):
 
 
 def _log1p(x: Any) -> Any:
-    """Of complex numbers, where NumPy takes log|1 + x|, which has no digits near 0."""
+    """log(1 + z) of complex z. NumPy's real part is log|1 + z|, which loses its digits near z = 0."""
     z, a, b = np.empty_like(x), x.real, x.imag
     z[...] = np.log1p(x)
     near = np.absolute(x) < 0.5
@@ -167,7 +167,7 @@ def _log1p(x: Any) -> Any:
 
 
 def log1p(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """log(1 + input), exact to the last digits near 0. Source: torch.log1p.
+    """log(1 + input), accurate also near 0. Source: torch.log1p.
 
     >>> torch.log1p(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.6931])
@@ -176,7 +176,7 @@ def log1p(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 class LogAddExp(Function):
-    """log(eᵃ + eᵇ), where no exponential overflows."""
+    """log(eᵃ + eᵇ), computed so that no exponential overflows."""
 
     symbol, numpy, promote = "logaddexp", np.logaddexp, dtypes.only("fc")
 
@@ -185,8 +185,8 @@ class LogAddExp(Function):
             return _log_add(np.logaddexp, np.exp, a, b, 1.0)
         first = np.real(a) > np.real(b)
         larger, smaller = np.where(first, a, b), np.where(first, b, a)
-        # of two that are equally infinite the difference is nan
-        return larger + np.log1p(np.exp(np.where(larger == smaller, 0, smaller - larger)))
+        difference = np.where(larger == smaller, 0, smaller - larger)  # ∞ - ∞ is NaN
+        return larger + np.log1p(np.exp(difference))
 
     def grad_a(self, grad, a, b):
         return grad * Sigmoid.apply(a - b)
@@ -195,10 +195,13 @@ class LogAddExp(Function):
         return grad * Sigmoid.apply(b - a)
 
 
-def _log_add(plain: Any, power: Any, a: Any, b: Any, scale: float) -> Any:
-    """plain(a, b); of large arrays by the same formula in vectorized calls, in a fifth of the time."""
+def _log_add(ufunc: Any, power: Any, a: Any, b: Any, scale: float) -> Any:
+    """ufunc(a, b), which is max(a, b) + scale · log1p(power(-|a - b|)).
+
+    Large arrays are computed by that formula, whose ufuncs are vectorized: it takes a fifth of the time.
+    """
     if np.size(a) < 5000 or backend.is_gpu(a):
-        return plain(a, b)
+        return ufunc(a, b)
     with np.errstate(over="ignore", invalid="ignore"):
         out = np.absolute(a - b)
     np.negative(out, out=out)
@@ -207,11 +210,11 @@ def _log_add(plain: Any, power: Any, a: Any, b: Any, scale: float) -> Any:
     if scale != 1:
         out *= scale
     out += np.maximum(a, b)
-    return plain(a, b) if np.isnan(out).any() else out  # NaN may come from two infinities of one sign
+    return ufunc(a, b) if np.isnan(out).any() else out  # NaN may be ∞ - ∞
 
 
 def logaddexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """log(e to the input + e to the other), broadcast, where nothing overflows. Source: torch.logaddexp.
+    """log(exp(input) + exp(other)), broadcast; nothing overflows on the way. Source: torch.logaddexp.
 
     >>> torch.logaddexp(torch.tensor([-100.0, 1000.0]), torch.tensor([-100.0, 0.0]))
     tensor([ -99.3069, 1000.0000])
@@ -220,7 +223,7 @@ def logaddexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Ten
 
 
 class LogAddExp2(Function):
-    """log₂(2ᵃ + 2ᵇ), where no power overflows."""
+    """log₂(2ᵃ + 2ᵇ), computed so that no power overflows."""
 
     symbol, numpy, promote = "logaddexp2", np.logaddexp2, dtypes.only("f")
 
@@ -235,7 +238,7 @@ class LogAddExp2(Function):
 
 
 def logaddexp2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """log₂(2 to the input + 2 to the other), broadcast, where nothing overflows. Source: torch.logaddexp2.
+    """log₂(exp2(input) + exp2(other)), broadcast; nothing overflows on the way. Source: torch.logaddexp2.
 
     >>> torch.logaddexp2(torch.tensor([1.0, 1000.0]), torch.tensor([1.0, 0.0]))
     tensor([   2., 1000.])
@@ -247,7 +250,7 @@ _REAL = dtypes.only("f", dtypes.promote_floating).__func__
 
 
 class XLogY(Function):
-    """x · log(y), and 0 where x is 0, unless y is NaN."""
+    """x · log(y), which is 0 where x is 0 and y isn't NaN."""
 
     symbol, elementwise = "xlogy", True
 
@@ -258,17 +261,17 @@ class XLogY(Function):
         return [x if hasattr(x, "dtype") else backend.like(x, array, array.dtype) for x in arrays]
 
     def forward(self, x, y):
-        return (x + 0.0) * np.log(np.where((x == 0) & (y == y), 1.0, y))  # 0 · log(0) would be NaN; -0 counts as 0
+        return (x + 0.0) * np.log(np.where((x == 0) & (y == y), 1.0, y))  # 0 · log(0) would be NaN; x + 0 makes 0 of -0
 
     def grad_x(self, grad, x, y):
-        return XLogY.apply(grad, np.where((x == 0) & (y <= 0), 1.0, y))  # 0 · ∞ of a gradient of 0 is 0
+        return XLogY.apply(grad, np.where((x == 0) & (y <= 0), 1.0, y))  # a gradient of 0 times log(0) is 0
 
     def grad_y(self, grad, x, y):
         return grad * (x / y)
 
 
 def xlogy(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """input · log(other), broadcast; 0 where input is 0, unless other is NaN. Source: torch.xlogy.
+    """input · log(other), broadcast; it is 0 where input is 0 and other isn't NaN. Source: torch.xlogy.
 
     >>> torch.xlogy(torch.tensor([0.0, 2.0]), torch.tensor([0.0, 1.0]))
     tensor([0., 0.])
@@ -277,7 +280,7 @@ def xlogy(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tenso
 
 
 class Sigmoid(Function):
-    """1 / (1 + e⁻ˣ): small values keep their digits, which by tanh they don't."""
+    """1 / (1 + e⁻ˣ). Small values keep all their digits, which (1 + tanh(x/2)) / 2 would lose."""
 
     symbol, promote = "σ", dtypes.promote_floating
 
@@ -291,7 +294,7 @@ class Sigmoid(Function):
         with np.errstate(over="ignore"):
             out = by_blocks(logistic, x)
             if x.dtype == np.float64:
-                far = x < -708  # where e⁻ˣ overflows before eˣ is 0
+                far = x < -708  # e⁻ˣ overflows there, but the result, eˣ, isn't 0 yet
                 if backend.is_gpu(x) or far.any():
                     out = np.where(far, np.exp(x), out)
         return out
@@ -301,7 +304,7 @@ class Sigmoid(Function):
 
 
 def sigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """1 / (1 + e⁻ˣ). Source: torch.sigmoid.
+    """The logistic function, 1 / (1 + exp(-input)). Source: torch.sigmoid.
 
     >>> torch.sigmoid(torch.tensor([0.0, 2.0]))
     tensor([0.5000, 0.8808])
@@ -310,7 +313,7 @@ def sigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 class Logit(Function):
-    """log(x / (1 - x)), of x held between eps and 1 - eps where eps isn't None."""
+    """log(x / (1 - x)), with x clipped to [eps, 1 - eps] unless eps is None."""
 
     symbol, promote = "logit", dtypes.only("f", dtypes.promote_floating)
 
@@ -318,7 +321,7 @@ class Logit(Function):
         if self.eps is not None:
             x = x.clip(self.eps, 1 - self.eps)
         out = np.log(x / (1 - x))
-        if x.dtype == np.float64:  # near 1/2, where it is 0, the rounding of the quotient would count
+        if x.dtype == np.float64:  # near its zero, 1/2, the quotient's rounding would cost digits
             out = np.where(abs(x - 0.5) < 0.25, np.log1p((2 * x - 1) / (1 - x)), out)
         return out
 
@@ -333,9 +336,9 @@ class Logit(Function):
 
 
 def logit(input: Tensor, eps: float | None = None, *, out: Tensor | None = None) -> Tensor:
-    """log(x / (1 - x)), the inverse of sigmoid; of x held between eps and 1 - eps if eps is given.
+    """log(input / (1 - input)), the inverse of sigmoid. Source: torch.logit.
 
-    Source: torch.logit.
+    If eps is given, input is clipped to [eps, 1 - eps] first.
 
     >>> torch.logit(torch.tensor([0.5, 0.8808]))
     tensor([0.0000, 2.0000])

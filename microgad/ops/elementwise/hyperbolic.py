@@ -1,4 +1,4 @@
-"""Hyperbolic functions."""
+"""Hyperbolic functions and their inverses."""
 
 from __future__ import annotations
 
@@ -105,8 +105,8 @@ class Acosh(Function):
 
     def grad_x(self, grad, x):
         if not is_complex(x):
-            x = np.absolute(x)  # finite below -1 too, as PyTorch's: 0 times it, behind a mask, stays 0
-        return grad / (np.sqrt(x - 1) * np.sqrt(x + 1))  # complex: not the root of the product
+            x = np.absolute(x)  # finite below -1 too, as in PyTorch, so that a masked gradient of 0 stays 0
+        return grad / (np.sqrt(x - 1) * np.sqrt(x + 1))  # for complex x this isn't √(x² - 1)
 
 
 def acosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:

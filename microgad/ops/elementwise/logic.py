@@ -1,4 +1,4 @@
-"""Logic, and the bits of integers: results that have no derivative."""
+"""Logical and bitwise operations. Their results have no derivative."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from .comparison import non_differentiable
 from .operands import require_one_tensor, require_tensors
 
 
-def _truths(arrays: list[Any]) -> list[Any]:
-    """Operands of one dtype; of complex ones whether they are nonzero: CuPy has no logic of complex numbers."""
+def _promote_truths(arrays: list[Any]) -> list[Any]:
+    """Promote the operands, and make complex ones boolean: CuPy has no logical functions of complex numbers."""
     return [x != 0 if np.dtype(getattr(x, "dtype", type(x))).kind == "c" else x for x in dtypes.promote(arrays)]
 
 
-LogicalAnd: type[Function] = non_differentiable("LogicalAnd", "∧", np.logical_and, "biufc", __name__, _truths)
-LogicalOr: type[Function] = non_differentiable("LogicalOr", "∨", np.logical_or, "biufc", __name__, _truths)
-LogicalXor: type[Function] = non_differentiable("LogicalXor", "⊻", np.logical_xor, "biufc", __name__, _truths)
+LogicalAnd: type[Function] = non_differentiable("LogicalAnd", "∧", np.logical_and, "biufc", __name__, _promote_truths)
+LogicalOr: type[Function] = non_differentiable("LogicalOr", "∨", np.logical_or, "biufc", __name__, _promote_truths)
+LogicalXor: type[Function] = non_differentiable("LogicalXor", "⊻", np.logical_xor, "biufc", __name__, _promote_truths)
 BitwiseAnd: type[Function] = non_differentiable("BitwiseAnd", "&", np.bitwise_and, "biu", __name__)
 BitwiseOr: type[Function] = non_differentiable("BitwiseOr", "|", np.bitwise_or, "biu", __name__)
 BitwiseXor: type[Function] = non_differentiable("BitwiseXor", "^", np.bitwise_xor, "biu", __name__)
 LeftShift: type[Function] = non_differentiable("LeftShift", "<<", np.left_shift, "iu", __name__)
 RightShift: type[Function] = non_differentiable("RightShift", ">>", np.right_shift, "iu", __name__)
-LogicalNot: type[Function] = non_differentiable("LogicalNot", "¬", np.logical_not, "biufc", __name__, _truths)
+LogicalNot: type[Function] = non_differentiable("LogicalNot", "¬", np.logical_not, "biufc", __name__, _promote_truths)
 BitwiseNot: type[Function] = non_differentiable("BitwiseNot", "~", np.bitwise_not, "biu", __name__, list)
 
 
 def logical_and(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Whether both are nonzero, elementwise and broadcast. Source: torch.logical_and.
+    """Whether input and other are both nonzero, elementwise and broadcast. Source: torch.logical_and.
 
     >>> torch.logical_and(torch.tensor([0, 1]), torch.tensor([2, 3]))
     tensor([False,  True])
@@ -41,7 +41,7 @@ def logical_and(input: Tensor, other: Operand, *, out: Tensor | None = None) -> 
 
 
 def logical_or(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Whether one of the two is nonzero, elementwise and broadcast. Source: torch.logical_or.
+    """Whether input or other is nonzero, elementwise and broadcast. Source: torch.logical_or.
 
     >>> torch.logical_or(torch.tensor([0, 1]), torch.tensor([2, 3]))
     tensor([True, True])
@@ -50,7 +50,7 @@ def logical_or(input: Tensor, other: Operand, *, out: Tensor | None = None) -> T
 
 
 def logical_xor(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Whether exactly one of the two is nonzero, elementwise and broadcast. Source: torch.logical_xor.
+    """Whether exactly one of input and other is nonzero, elementwise and broadcast. Source: torch.logical_xor.
 
     >>> torch.logical_xor(torch.tensor([0, 1]), torch.tensor([2, 3]))
     tensor([ True, False])
@@ -59,7 +59,7 @@ def logical_xor(input: Tensor, other: Operand, *, out: Tensor | None = None) -> 
 
 
 def logical_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Whether the value is zero, elementwise. Source: torch.logical_not.
+    """Whether input is zero, elementwise. Source: torch.logical_not.
 
     >>> torch.logical_not(torch.tensor([0, 1]))
     tensor([ True, False])
@@ -68,7 +68,7 @@ def logical_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def bitwise_and(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """The bits of integers or booleans combined, broadcast. Source: torch.bitwise_and.
+    """Bitwise AND of integers or booleans, broadcast. Source: torch.bitwise_and.
 
     >>> torch.bitwise_and(torch.tensor([6]), 3)
     tensor([2])
@@ -77,7 +77,7 @@ def bitwise_and(input: Operand, other: Operand, *, out: Tensor | None = None) ->
 
 
 def bitwise_or(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """The bits of integers or booleans combined, broadcast. Source: torch.bitwise_or.
+    """Bitwise OR of integers or booleans, broadcast. Source: torch.bitwise_or.
 
     >>> torch.bitwise_or(torch.tensor([6]), 3)
     tensor([7])
@@ -86,7 +86,7 @@ def bitwise_or(input: Operand, other: Operand, *, out: Tensor | None = None) -> 
 
 
 def bitwise_xor(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """The bits of integers or booleans combined, broadcast. Source: torch.bitwise_xor.
+    """Bitwise exclusive OR of integers or booleans, broadcast. Source: torch.bitwise_xor.
 
     >>> torch.bitwise_xor(torch.tensor([6]), 3)
     tensor([5])
@@ -95,7 +95,7 @@ def bitwise_xor(input: Operand, other: Operand, *, out: Tensor | None = None) ->
 
 
 def bitwise_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The bits of integers or booleans inverted. Source: torch.bitwise_not.
+    """Bitwise NOT of integers or booleans. Source: torch.bitwise_not.
 
     >>> torch.bitwise_not(torch.tensor([True, False]))
     tensor([False,  True])
@@ -104,7 +104,7 @@ def bitwise_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def bitwise_left_shift(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """The bits of integers moved to the left: input · 2 to the power other. Source: torch.bitwise_left_shift.
+    """Shift the bits of integers to the left: input · 2 to the power other. Source: torch.bitwise_left_shift.
 
     >>> torch.bitwise_left_shift(torch.tensor([1, 3]), 2)
     tensor([ 4, 12])
@@ -113,7 +113,7 @@ def bitwise_left_shift(input: Operand, other: Operand, *, out: Tensor | None = N
 
 
 def bitwise_right_shift(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """The bits of integers moved to the right: input / 2 to the power other, rounded down.
+    """Shift the bits of integers to the right: input / 2 to the power other, rounded down.
 
     Source: torch.bitwise_right_shift.
 

@@ -1,4 +1,4 @@
-"""Where PyTorch's functions of two operands take numbers in place of Tensors, and where they refuse them."""
+"""Which of two operands may be a Python number instead of a Tensor: each of PyTorch's functions has its rule."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ _NUMBERS = frozenset((bool, int, float, complex))
 
 
 def wrap_scalars(a: Any, b: Any) -> tuple[Any, Any]:
-    """Two operands; of two numbers the first becomes a Tensor, so that the result is one."""
+    """Return both operands. If both are numbers, the first becomes a Tensor, so that the result is a Tensor."""
     if type(a) in _NUMBERS and type(b) in _NUMBERS:
         a = function.Tensor._made(np.asarray(a, dtypes.result_dtype([a])))
     return a, b
 
 
 def require_tensor(op: str, a: Any) -> Any:
-    """The first operand, which must not be a number."""
+    """Return the first operand. Raises TypeError if it is a number."""
     if type(a) in _NUMBERS or a is None:
         raise DtypeError(f"{op}: argument 'input' (position 1) must be Tensor, not {type(a).__name__}")
     return a
 
 
 def require_tensors(op: str, a: Any, b: Any) -> tuple[Any, Any]:
-    """Two operands, neither of which may be a number."""
+    """Return both operands. Raises TypeError if one of them is a number."""
     if type(b) in _NUMBERS:
         raise DtypeError(f"{op}: argument 'other' (position 2) must be Tensor, not {type(b).__name__}")
     return require_tensor(op, a), b
 
 
 def require_one_tensor(op: str, a: Any, b: Any) -> tuple[Any, Any]:
-    """Two operands, of which one may be a number."""
+    """Return both operands. Raises TypeError if both are numbers."""
     if type(a) in _NUMBERS and type(b) in _NUMBERS:
         raise DtypeError(f"{op}: one of its operands must be Tensor, not {type(a).__name__} and {type(b).__name__}")
     return a, b

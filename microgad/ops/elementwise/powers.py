@@ -1,4 +1,4 @@
-"""Powers and roots, and numbers taken apart into mantissa and power of two."""
+"""Powers, roots, and the decomposition of numbers into mantissa and exponent."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from .operands import require_one_tensor, require_tensors
 
 
 class Pow(Function):
-    """x to the power p, broadcast. Small constant powers are products, as in PyTorch: exact and fast."""
+    """xᵖ, broadcast. Small constant powers are computed as products, exactly and fast, as in PyTorch."""
 
-    symbol, numpy, write = "xᵖ", np.power, by_forward  # np.power knows no products
+    symbol, numpy, write = "xᵖ", np.power, by_forward  # np.power alone would not use products
 
     @staticmethod
     def promote(arrays):
@@ -46,7 +46,7 @@ class Pow(Function):
     def grad_x(self, grad, x, p):
         if isinstance(p, (int, float, complex)):
             return grad * (p * _power(x, p - 1)) if p != 0 else np.zeros_like(grad)
-        # 0 · ∞ or 0 · NaN; elsewhere p = 0 gives 0 by itself, and the right second derivative
+        # p · x^(p - 1) is 0 · ∞ or 0 · NaN there; elsewhere p = 0 gives 0, and the right second derivative
         undefined = (p == 0) & np.logical_not(np.absolute(x) >= np.finfo(x.dtype).tiny)
         return grad * np.where(undefined, 0.0, p * x ** np.where(undefined, 1.0, p - 1))
 
@@ -72,21 +72,21 @@ def pow(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tens
     return into(out, Pow.apply(*require_one_tensor("pow", input, exponent)))
 
 
-_SMALL: dict[float, Callable[[Any], Any]] = {
+_PRODUCTS: dict[float, Callable[[Any], Any]] = {
     1: lambda x: x * 1, 2: lambda x: x * x, 3: lambda x: x * x * x, 0.5: np.sqrt,
     -1: lambda x: 1 / x, -2: lambda x: 1 / (x * x), -0.5: lambda x: 1 / np.sqrt(x),
 }  # fmt: skip
 
 
 def _power(x: Any, p: Any) -> Any:
-    # A Tensor is recorded as a power: the derivative of x¹ depends on x, though it is 0.
+    """x ** p, as a product where p is a small constant and x an array. A Tensor's power is recorded as Pow."""
     if isinstance(p, (int, float)) and backend.is_array(x):
-        if (small := _SMALL.get(p)) is not None:
-            return small(x)
+        if (product := _PRODUCTS.get(p)) is not None:
+            return product(x)
     elif isinstance(p, np.ndarray) and p.dtype.kind == "i":
-        # NumPy refuses negative ones; PyTorch truncates 1 / xⁿ
-        whole = np.where(np.absolute(x) == 1, np.absolute(p), np.maximum(p, 0))
-        return np.where((p < 0) & (np.absolute(x) != 1), 0, x**whole)
+        # NumPy refuses negative powers of integers; PyTorch truncates 1 / xⁿ, to 0 unless |x| is 1.
+        natural = np.where(np.absolute(x) == 1, np.absolute(p), np.maximum(p, 0))
+        return np.where((p < 0) & (np.absolute(x) != 1), 0, x**natural)
     return x**p
 
 
@@ -135,7 +135,7 @@ def sqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 class Cbrt(Function):
-    """The cube root, of negative numbers too: NumPy's, which PyTorch hasn't."""
+    """The cube root, also of negative numbers. It serves np.cbrt; PyTorch has no such function."""
 
     symbol, numpy, promote = "∛", np.cbrt, dtypes.promote_floating
 
@@ -189,15 +189,15 @@ def reciprocal(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 class Hypot(Function):
-    """√(a² + b²), where no square overflows."""
+    """√(a² + b²), computed so that no square overflows."""
 
     symbol, numpy, promote = "hypot", np.hypot, dtypes.only("f")
 
     def forward(self, a, b):
         if np.size(a) < 5000 or np.shape(a) != np.shape(b) or a.dtype != np.float32:
             return np.hypot(a, b)
-        out = in_double(lambda a, b: np.sqrt(a * a + b * b), a, b)  # half the time of np.hypot
-        return np.hypot(a, b) if (out != out).any() else out  # NaN, also where it should be ∞: of ∞ and NaN
+        out = in_double(lambda a, b: np.sqrt(a * a + b * b), a, b)  # takes half the time of np.hypot
+        return np.hypot(a, b) if (out != out).any() else out  # hypot(∞, NaN) is ∞
 
     def grad_a(self, grad, a, out):
         return grad * (a / out)
@@ -207,7 +207,7 @@ class Hypot(Function):
 
 
 def hypot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """√(input² + other²), broadcast, where no square overflows. Source: torch.hypot.
+    """√(input² + other²), broadcast; no square overflows on the way. Source: torch.hypot.
 
     >>> torch.hypot(torch.tensor([3.0, 5.0]), torch.tensor([4.0, 12.0]))
     tensor([ 5., 13.])
@@ -216,7 +216,7 @@ def hypot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 class Ldexp(Function):
-    """x · 2ⁿ of whole n, rounded once: the power alone may overflow."""
+    """x · 2ⁿ for integers n, rounded once, even where 2ⁿ alone would overflow."""
 
     symbol, elementwise = "x 2ⁿ", True
 
@@ -238,12 +238,12 @@ def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     if input.is_floating_point() and other.array.dtype.kind in "biu":
         return into(out, Ldexp.apply(input, other))
     if input.is_floating_point() and other.is_floating_point():
-        other = other.to(dtypes.of(dtypes.result_dtype([input.array, other.array])))  # the power is the result's
+        other = other.to(dtypes.of(dtypes.result_dtype([input.array, other.array])))  # that of 2ⁿ too
     return into(out, input * Pow.apply(2.0, other))
 
 
 class Frexp(Function):
-    """The mantissa, in [0.5, 1), and the exponent of x = mantissa · 2 to the power exponent."""
+    """The mantissa in [0.5, 1) and the exponent of x = mantissa · 2^exponent."""
 
     symbol, numpy = "frexp", np.frexp
 
@@ -261,7 +261,7 @@ class Frexp(Function):
 
 
 def frexp(input: Tensor, *, out: tuple[Tensor, Tensor] | None = None) -> return_types.frexp:
-    """The mantissa, in [0.5, 1), and the exponent of input = mantissa · 2 to the power exponent. Source: torch.frexp.
+    """Split input into mantissa · 2^exponent, with the mantissa in [0.5, 1). Source: torch.frexp.
 
     >>> torch.frexp(torch.tensor([3.0])).mantissa
     tensor([0.7500])

@@ -1,4 +1,4 @@
-"""Rounding, and the numbers beside a number."""
+"""Rounding, fractional parts, and neighbouring floating-point numbers."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ..spelling import tensors_only
 from .operands import require_tensors
 from .selection import Select
 
-LARGE = 1 << 13  # elements, from which on several passes take less than what NumPy computes number by number
+LARGE = 1 << 13  # elements, beyond which `_nextafter_by_bits` is faster than np.nextafter, which isn't vectorized
 
 
 class PiecewiseConstant(Function):
-    """A function that is constant but for its jumps."""
+    """A piecewise constant function, whose derivative is 0."""
 
     def grad_x(self, grad):
         return np.zeros_like(grad)
 
 
 class Ceil(PiecewiseConstant):
-    """The smallest whole number that is not smaller."""
+    """The smallest integer that is at least x."""
 
     symbol, numpy, promote = "⌈x⌉", np.ceil, dtypes.only("iuf")
 
@@ -37,7 +37,7 @@ class Ceil(PiecewiseConstant):
 
 
 def ceil(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Rounded up; the derivative is 0. Source: torch.ceil.
+    """Round up to integers; the derivative is 0. Source: torch.ceil.
 
     >>> torch.ceil(torch.tensor([-1.5, 1.2]))
     tensor([-1.,  2.])
@@ -46,7 +46,7 @@ def ceil(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 class Floor(PiecewiseConstant):
-    """The largest whole number that is not larger."""
+    """The largest integer that is at most x."""
 
     symbol, numpy, promote = "⌊x⌋", np.floor, dtypes.only("iuf")
 
@@ -55,7 +55,7 @@ class Floor(PiecewiseConstant):
 
 
 def floor(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Rounded down; the derivative is 0. Source: torch.floor.
+    """Round down to integers; the derivative is 0. Source: torch.floor.
 
     >>> torch.floor(torch.tensor([-1.5, 1.2]))
     tensor([-2.,  1.])
@@ -64,7 +64,7 @@ def floor(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 class Trunc(PiecewiseConstant):
-    """The whole part."""
+    """The integer part of x."""
 
     symbol, numpy, promote = "trunc", np.trunc, dtypes.only("iuf")
 
@@ -73,7 +73,7 @@ class Trunc(PiecewiseConstant):
 
 
 def trunc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Rounded towards 0; the derivative is 0. Source: torch.trunc.
+    """Round towards 0, to integers; the derivative is 0. Source: torch.trunc.
 
     >>> torch.trunc(torch.tensor([-1.5, 1.2]))
     tensor([-1.,  1.])
@@ -82,7 +82,7 @@ def trunc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 class Round(PiecewiseConstant):
-    """Rounded to a number of decimals, halves to even; negative numbers are places before the point."""
+    """x rounded to `decimals` places after the point, or before it if negative; halves go to the even neighbour."""
 
     symbol, numpy, promote = "round", np.round, dtypes.only("iuf")
 
@@ -94,7 +94,7 @@ class Round(PiecewiseConstant):
 
 @tensors_only
 def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Tensor:
-    """Rounded to so many decimals, halves to the even neighbour; the derivative is 0. Source: torch.round.
+    """Round to a number of decimals, halves to the even neighbour; the derivative is 0. Source: torch.round.
 
     >>> torch.round(torch.tensor([0.5, 1.5, -2.5]))
     tensor([ 0.,  2., -2.])
@@ -105,13 +105,13 @@ def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Ten
 
 
 class Frac(Function):
-    """x less its whole part."""
+    """x - trunc(x)."""
 
     symbol, promote = "frac", dtypes.only("f")
 
     def forward(self, x):
-        whole = np.trunc(x, out=layouts.empty_like(x))
-        return np.subtract(x, whole, out=whole)
+        integer = np.trunc(x, out=layouts.empty_like(x))
+        return np.subtract(x, integer, out=integer)
 
     def grad_x(self, grad):
         return grad
@@ -126,11 +126,11 @@ def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, Frac.apply(input), exact="frac")
 
 
-def _next(a: Any, b: Any) -> Any:
-    """np.nextafter by integers: as such, numbers of one sign follow one another by 1."""
-    inwards = (a < 0).view(np.int8)
+def _nextafter_by_bits(a: Any, b: Any) -> Any:
+    """np.nextafter by integer steps: read as integers, neighbouring floats of one sign differ by 1."""
+    negative = (a < 0).view(np.int8)
     step = (b > a).view(np.int8) - (b < a).view(np.int8)
-    step = (step ^ -inwards) + inwards  # the negative where a is
+    step = (step ^ -negative) + negative  # -step where a is negative (two's complement)
     out = (a.view(f"i{a.itemsize}") + step).view(a.dtype)
     other = (a == 0) | (b != b)
     if other.any():
@@ -139,13 +139,13 @@ def _next(a: Any, b: Any) -> Any:
 
 
 class NextAfter(Function):
-    """The next floating-point number after a on the way to b."""
+    """The next floating-point number after a in the direction of b."""
 
     symbol, numpy, promote = "nextafter", np.nextafter, dtypes.only("f")
-    narrow = True  # in float32 other numbers are next
+    narrow = True  # float16 has other neighbours than float32
 
     def forward(self, a, b):
-        return in_blocks(_next, a, b) if max(np.size(a), np.size(b)) > LARGE else np.nextafter(a, b)
+        return in_blocks(_nextafter_by_bits, a, b) if max(np.size(a), np.size(b)) > LARGE else np.nextafter(a, b)
 
     def grad_a(self, grad, a, b):
         return Select.apply(a != b, grad)
@@ -155,7 +155,7 @@ class NextAfter(Function):
 
 
 def nextafter(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The next floating-point number after input on the way to other. Source: torch.nextafter.
+    """The next floating-point number after input in the direction of other. Source: torch.nextafter.
 
     >>> torch.nextafter(torch.tensor([1.0]), torch.tensor([2.0])) - 1 == torch.finfo(torch.float32).eps
     tensor([True])

@@ -1,4 +1,4 @@
-"""Choosing between values: maximum, minimum, clamp, relu, where."""
+"""Operations that choose between values: maximum, minimum, clamp, relu, where."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Maximum(Function):
         return np.maximum(a, b)
 
     def grad_a(self, grad, a, b):
-        return _winner(grad, a < b, a == b)
+        return _winner_gradient(grad, a < b, a == b)
 
     def grad_b(self, grad, a, b):
-        return _winner(grad, b < a, a == b)
+        return _winner_gradient(grad, b < a, a == b)
 
 
 def maximum(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -53,7 +53,7 @@ class Minimum(Function):
     def forward(self, a, b):
         return np.minimum(a, b)
 
-    grad_a, grad_b = Maximum.grad_b, Maximum.grad_a  # the one that isn't the larger is the smaller
+    grad_a, grad_b = Maximum.grad_b, Maximum.grad_a  # the loser of the maximum wins the minimum
 
 
 def minimum(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -65,12 +65,13 @@ def minimum(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tens
     return into(out, Minimum.apply(*require_tensors("minimum", input, other)))
 
 
-def _winner(grad: Any, lost: Any, tie: Any) -> Any:
+def _winner_gradient(grad: Any, lost: Any, tie: Any) -> Any:
+    """The gradient, half of it at a tie, and 0 where the operand lost."""
     return Select.apply(np.logical_not(lost), Where.apply(tie, 0.5 * grad, grad))
 
 
 class Fmax(Function):
-    """The larger of a and b, broadcast, or the one that is no NaN; at a tie a takes the gradient."""
+    """The larger of a and b, broadcast, ignoring NaN if the other is a number; at a tie a takes the gradient."""
 
     symbol, numpy, promote = "fmax", np.fmax, dtypes.only("biuf")
 
@@ -85,7 +86,7 @@ class Fmax(Function):
 
 
 def fmax(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The larger of the two, broadcast, or the one that is no NaN. Source: torch.fmax.
+    """The larger of the two, broadcast; if one is NaN, the other. Source: torch.fmax.
 
     >>> torch.fmax(torch.tensor([1.0, float("nan")]), torch.tensor([3.0, 2.0]))
     tensor([3., 2.])
@@ -94,7 +95,7 @@ def fmax(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 class Fmin(Function):
-    """The smaller of a and b, broadcast, or the one that is no NaN; at a tie a takes the gradient."""
+    """The smaller of a and b, broadcast, ignoring NaN if the other is a number; at a tie a takes the gradient."""
 
     symbol, numpy, promote = "fmin", np.fmin, dtypes.only("biuf")
 
@@ -109,7 +110,7 @@ class Fmin(Function):
 
 
 def fmin(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The smaller of the two, broadcast, or the one that is no NaN. Source: torch.fmin.
+    """The smaller of the two, broadcast; if one is NaN, the other. Source: torch.fmin.
 
     >>> torch.fmin(torch.tensor([1.0, float("nan")]), torch.tensor([3.0, 2.0]))
     tensor([1., 2.])
@@ -117,16 +118,16 @@ def fmin(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, Fmin.apply(*require_tensors("fmin", input, other)))
 
 
-def _bounded(arrays: list[Any]) -> list[Any]:
-    """Operands of one dtype, which has to hold the numbers among them: these don't wrap, nor become infinite."""
-    kind = dtypes.result_dtype(arrays)
-    return [checked_scalar("bound", x, kind) if type(x) in (int, float) else x for x in dtypes.cast(arrays, kind)]
+def _promote_bounds(arrays: list[Any]) -> list[Any]:
+    """Promote the operands. Raises RuntimeError for a bound that would wrap or become infinite in the common dtype."""
+    dtype = dtypes.result_dtype(arrays)
+    return [checked_scalar("bound", x, dtype) if type(x) in (int, float) else x for x in dtypes.cast(arrays, dtype)]
 
 
 class Clamp(Function):
-    """x held between low and high; each of the two may be None. On the bounds the gradient is x's."""
+    """x clipped to [low, high], either of which may be None. On the bounds x takes the gradient."""
 
-    symbol, promote, elementwise = "clamp", dtypes.only("biuf", _bounded), True
+    symbol, promote, elementwise = "clamp", dtypes.only("biuf", _promote_bounds), True
 
     def forward(self, x, low, high):
         if high is None:
@@ -135,7 +136,7 @@ class Clamp(Function):
             return fast_minimum(high, x)
         if isinstance(low, (int, float)) or isinstance(high, (int, float)):
             return x.clip(low, high)
-        out = np.maximum(x, low)  # the two take a third of the time of clip
+        out = np.maximum(x, low)  # these two take a third of the time of x.clip
         return np.minimum(out, high, out=out if out.ndim and out.shape == high.shape else None)
 
     def grad_x(self, grad, x, low, high):
@@ -155,7 +156,9 @@ class Clamp(Function):
 def clamp(
     input: Tensor, min: Operand | None = None, max: Operand | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """input held between min and max: numbers or broadcastable Tensors, one of them may be None. Source: torch.clamp.
+    """Clip input to the interval [min, max]. Source: torch.clamp.
+
+    The bounds are numbers or Tensors that broadcast, and one of them may be None.
 
     >>> torch.clamp(torch.tensor([-2.0, 0.5, 3.0]), min=0, max=1)
     tensor([0.0000, 0.5000, 1.0000])
@@ -168,7 +171,7 @@ def clamp(
 
 
 def clamp_min(input: Tensor, min: Operand, *, out: Tensor | None = None) -> Tensor:
-    """input, or min where that is larger. Source: torch.clamp_min.
+    """The larger of input and min. Source: torch.clamp_min.
 
     >>> torch.clamp_min(torch.tensor([-2.0, 0.5]), 0)
     tensor([0.0000, 0.5000])
@@ -178,7 +181,7 @@ def clamp_min(input: Tensor, min: Operand, *, out: Tensor | None = None) -> Tens
 
 
 def clamp_max(input: Tensor, max: Operand, *, out: Tensor | None = None) -> Tensor:
-    """input, or max where that is smaller. Source: torch.clamp_max.
+    """The smaller of input and max. Source: torch.clamp_max.
 
     >>> torch.clamp_max(torch.tensor([0.5, 3.0]), 1)
     tensor([0.5000, 1.0000])
@@ -188,7 +191,7 @@ def clamp_max(input: Tensor, max: Operand, *, out: Tensor | None = None) -> Tens
 
 
 class Flat(Function):
-    """g, a derivative that does not change with x: by x its own derivative is 0, and not none, as in PyTorch."""
+    """g, a derivative that is constant in x: its own derivative by x is 0, not absent, as in PyTorch."""
 
     symbol, may_share = "flat", True
 
@@ -224,7 +227,7 @@ def relu(input: Tensor) -> Tensor:
 
 
 class NanToNum(Function):
-    """Numbers in place of NaN, ∞ and -∞, which take no gradient."""
+    """x with numbers in place of NaN, ∞ and -∞, where the gradient is 0."""
 
     symbol, numpy = "nan_to_num", np.nan_to_num
 
@@ -242,12 +245,12 @@ def nan_to_num(
     input: Tensor, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None, *,
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Numbers in place of NaN, ∞ and -∞; the dtype's largest and smallest where None. Source: torch.nan_to_num.
+    """Replace NaN, ∞ and -∞ by numbers, by default 0 and the dtype's limits. Source: torch.nan_to_num.
 
     >>> torch.nan_to_num(torch.tensor([float("nan"), float("inf"), 1.0]), posinf=9)
     tensor([0., 9., 1.])
     """
-    if input.array.dtype.kind in "fc":  # the input's own largest numbers: float16 is computed in float32
+    if input.array.dtype.kind in "fc":  # the limits of float16, though it is computed in float32
         info = np.finfo(input.array.dtype)
         posinf = float(info.max) if posinf is None else posinf
         neginf = float(info.min) if neginf is None else neginf
@@ -256,32 +259,33 @@ def nan_to_num(
 
 
 def fast_maximum(low: Any, x: Any) -> Any:
-    """np.maximum(low, x), bare: of equal zeros x's own. Beside a number np.clip takes a third of the time and less."""
-    return x.clip(low, x.dtype.type(highest(x.dtype))) if _many(x, low) else np.maximum(low, x)
+    """np.maximum(low, x) of arrays, and x for two zeros. Clipping at a number takes at most a third of the time."""
+    return x.clip(low, x.dtype.type(highest(x.dtype))) if _clips_faster(x, low) else np.maximum(low, x)
 
 
 def fast_minimum(high: Any, x: Any) -> Any:
-    """np.minimum(high, x) in the same way."""
-    return x.clip(x.dtype.type(lowest(x.dtype)), high) if _many(x, high) else np.minimum(high, x)
+    """np.minimum(high, x) of arrays, like `fast_maximum`."""
+    return x.clip(x.dtype.type(lowest(x.dtype)), high) if _clips_faster(x, high) else np.minimum(high, x)
 
 
-def _many(x: Any, bound: Any) -> bool:
+def _clips_faster(x: Any, bound: Any) -> bool:
+    """Whether x is large and the bound a number of its kind."""
     if x.size < 5000:
         return False
     return isinstance(bound, (int, float)) if x.dtype.kind == "f" else type(bound) is int and x.dtype.kind in "iu"
 
 
 def fast_where(condition: Any, a: Any, b: Any) -> Any:
-    """np.where, bare; of many numbers by their bits, in a fifth of its time, as it branches on a random condition."""
-    if condition.size < 5000 or backend.is_gpu(condition) or (kind := np.result_type(a, b)).itemsize > 8:
+    """np.where of arrays. Large ones are combined by their bits, in a fifth of the time: np.where branches."""
+    if condition.size < 5000 or backend.is_gpu(condition) or (dtype := np.result_type(a, b)).itemsize > 8:
         return np.where(condition, a, b)
     shape = np.broadcast_shapes(condition.shape, np.shape(a), np.shape(b))
-    whole = [x for x in (condition, a, b) if np.shape(x) == shape and not layouts.stretched(x)]
-    out = np.empty_like(whole[0], kind) if whole else np.empty(shape, kind)
-    a, b = (np.asarray(x, kind).view(f"i{kind.itemsize}") for x in (a, b))
+    full = [x for x in (condition, a, b) if np.shape(x) == shape and not layouts.stretched(x)]
+    out = np.empty_like(full[0], dtype) if full else np.empty(shape, dtype)
+    a, b = (np.asarray(x, dtype).view(f"i{dtype.itemsize}") for x in (a, b))
 
     def choose(bits: Any, condition: Any, a: Any, b: Any) -> None:
-        bits[...] = np.negative(condition.view(np.int8))
+        bits[...] = np.negative(condition.view(np.int8))  # all bits where the condition holds
         bits &= a ^ b
         bits ^= b
 
@@ -290,7 +294,7 @@ def fast_where(condition: Any, a: Any, b: Any) -> Any:
 
 
 def fast_select(mask: Any, x: Any) -> Any:
-    """x where the mask holds, else 0: bare. Of many numbers 0 or 1 times their bits: much faster than np.where."""
+    """x where the mask holds, else 0, of arrays. Large ones are multiplied, as integers, by 0 or 1: that is fast."""
     if x.size < 5000 or x.dtype.itemsize > 8 or mask.shape != x.shape or backend.is_gpu(x):
         return np.where(mask, x, x.dtype.type(0))
     out = layouts.empty_like(x)
@@ -339,7 +343,7 @@ def where(
 ) -> Any:
     """input where the boolean condition holds, other elsewhere; all three broadcast. Source: torch.where.
 
-    With the condition alone it gives the places where that holds: `nonzero(condition, as_tuple=True)`.
+    With the condition alone, return the indices where it holds, as `nonzero(condition, as_tuple=True)` does.
 
     >>> x = torch.tensor([-1.0, 2.0])
     >>> torch.where(x > 0, x, 0.0)
@@ -351,15 +355,15 @@ def where(
         if input is not other:
             missing = "input" if input is None else "other"
             raise TypeError(f"where(): argument '{missing}' must be Tensor or Number, not NoneType")
-        places = layouts.nonzero(np.atleast_1d(condition.array))
-        return tuple(function.Tensor._made(layouts.contiguous(i)) for i in places)
+        indices = layouts.nonzero(np.atleast_1d(condition.array))
+        return tuple(function.Tensor._made(layouts.contiguous(i)) for i in indices)
     if isinstance(condition, function.Tensor) and condition.array.dtype == np.uint8:
         once("where received a uint8 condition tensor, which is deprecated: use a boolean condition instead")
     return into(out, Where.apply(condition, input, other), exact="where")
 
 
 class Select(Function):
-    """x where the mask holds, exactly zero elsewhere, whatever x is there: inf · 0 would be NaN."""
+    """x where the mask holds, and 0 elsewhere, even where x is infinite: a product with the mask would be NaN."""
 
     symbol, narrow = "select", True
 

@@ -34,7 +34,7 @@ class Abs(Function):
         np.absolute(x, out=out)
 
     def grad_x(self, grad, x):
-        return grad * conjugate(_direction(x))  # the sign of NaN is 0 here, while np.sign's is NaN
+        return grad * conjugate(_sign_or_sgn(x))  # 0 for NaN, unlike np.sign
 
 
 def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -47,7 +47,7 @@ def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 class Sign(PiecewiseConstant):
-    """-1, 0 or 1, of real numbers; 0 of NaN, as PyTorch's. The derivative is 0, and reads nothing."""
+    """-1, 0 or 1 for real numbers, and 0 for NaN, as in PyTorch."""
 
     symbol, numpy, write = "sign", np.sign, by_forward
 
@@ -58,21 +58,21 @@ class Sign(PiecewiseConstant):
 
 
 class Sgn(Function):
-    """x / |x| of complex numbers; and 0 at 0."""
+    """x / |x| for complex numbers, and 0 at 0."""
 
     symbol = "sgn"
 
     def forward(self, x):
-        size = np.absolute(x)
-        return x / np.where(size == 0, 1, size)
+        modulus = np.absolute(x)
+        return x / np.where(modulus == 0, 1, modulus)
 
     def grad_x(self, grad, x, out):
-        size = np.absolute(x)
-        size = np.where(size == 0, 1.0, size)
-        return Select.apply(x != 0, (grad - np.real(grad * out) * np.conjugate(out)) / size)
+        modulus = np.absolute(x)
+        modulus = np.where(modulus == 0, 1.0, modulus)
+        return Select.apply(x != 0, (grad - np.real(grad * out) * np.conjugate(out)) / modulus)
 
 
-def _direction(x: Any) -> Any:
+def _sign_or_sgn(x: Any) -> Any:
     return (Sgn if is_complex(x) else Sign).apply(x)
 
 
@@ -92,12 +92,12 @@ def sign(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 @tensors_only
 def sgn(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """input / |input|, and 0 at 0: the sign, also of complex numbers. Source: torch.sgn.
+    """The sign, also of complex numbers: input / |input|, and 0 at 0. Source: torch.sgn.
 
     >>> torch.sgn(torch.tensor([3 + 4j, 0]))
     tensor([0.6000+0.8000j, 0.0000+0.0000j])
     """
-    return into(out, called("SgnBackward0", _direction(input)), exact="sgn")
+    return into(out, called("SgnBackward0", _sign_or_sgn(input)), exact="sgn")
 
 
 class CopySign(Function):
@@ -125,7 +125,7 @@ def copysign(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Ten
 
 
 class SignBit(Function):
-    """Whether the sign is minus, which -0.0 has too."""
+    """Whether the sign bit is set, as it is for -0.0."""
 
     symbol, numpy, promote = "signbit", np.signbit, dtypes.only("biuf")
 
@@ -134,7 +134,7 @@ class SignBit(Function):
 
 
 def signbit(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Whether the sign is minus, which -0.0 has too. Source: torch.signbit.
+    """Whether the sign bit is set, as it is for -0.0. Source: torch.signbit.
 
     >>> torch.signbit(torch.tensor([-0.0, 0.0, -1.0]))
     tensor([ True, False,  True])
@@ -143,7 +143,7 @@ def signbit(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 class Heaviside(PiecewiseConstant):
-    """0 where x < 0, 1 where x > 0, the value where x is 0."""
+    """0 where x < 0, 1 where x > 0, and `values` where x is 0."""
 
     symbol, numpy, write = "heaviside", np.heaviside, by_forward
 

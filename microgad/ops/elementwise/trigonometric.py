@@ -1,4 +1,4 @@
-"""Trigonometric functions."""
+"""Trigonometric functions and their inverses, sinc, and the conversion of angles."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ class Atan2(Function):
 
 
 def _squared_length(a: Any, b: Any) -> Any:
-    """a² + b², but infinite for 0, where no angle is: derivatives are 0 there, as PyTorch's."""
+    """a² + b², or ∞ at the origin, which has no angle: the derivatives are 0 there, as in PyTorch."""
     length = a * a + b * b
     return np.where(length == 0, math.inf, length)
 
@@ -178,16 +178,18 @@ class Sinc(Function):
     symbol, numpy, promote = "sinc", np.sinc, dtypes.promote_floating
 
     def forward(self, x):
-        nil = x == 0
-        u = math.pi * np.where(nil, 1, x)
+        zero = x == 0
+        u = math.pi * np.where(zero, 1, x)
         if x.dtype != np.float64:
-            return np.where(nil, 1, np.sin(u) / u)
-        whole = np.rint(x)  # the rounding of πx would take the digits near its zeros
-        sign = 1 - 4 * abs(whole / 2 - np.rint(whole / 2))  # faster than by whole % 2
-        return np.where(nil, 1, np.sin(math.pi * (x - whole)) * sign / u)
+            return np.where(zero, 1, np.sin(u) / u)
+        # sin(πx) = (-1)ⁿ sin(π (x - n)): near the zeros of the sine, integers n, the rounding of πx would cost digits
+        n = np.rint(x)
+        sign = 1 - 4 * abs(n / 2 - np.rint(n / 2))  # (-1)ⁿ, faster than by n % 2
+        return np.where(zero, 1, np.sin(math.pi * (x - n)) * sign / u)
 
     def grad_x(self, grad, x):
-        # near 0, where the quotients lose their digits, a series, whose own derivatives are right at 0 as well
+        # π (cos u - sin u / u) / u with u = πx. Near 0 the terms cancel, so it is computed by its power series
+        # π Σₖ (-1)ᵏ 2k u^(2k - 1) / (2k + 1)!, whose own derivatives are right at 0 as well.
         near = np.absolute(x) < 0.2
         u = math.pi * np.where(near, 0.5, x)
         far = (np.cos(u) - np.sin(u) / u) / u
@@ -209,7 +211,7 @@ def sinc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 @composite
 def deg2rad(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Degrees as radians. Source: torch.deg2rad.
+    """Convert degrees to radians. Source: torch.deg2rad.
 
     >>> torch.deg2rad(torch.tensor([180.0, 90.0]))
     tensor([3.1416, 1.5708])
@@ -220,7 +222,7 @@ def deg2rad(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 @composite
 def rad2deg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Radians as degrees. Source: torch.rad2deg.
+    """Convert radians to degrees. Source: torch.rad2deg.
 
     >>> torch.rad2deg(torch.tensor([3.1416, 1.5708]))
     tensor([180.0004,  90.0002])
