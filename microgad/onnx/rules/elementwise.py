@@ -334,8 +334,8 @@ def hardtanh(w: Writer, step: Step) -> Any:
 
 @rule(activation.Softshrink)
 def softshrink(w: Writer, step: Step) -> Any:
-    by = float(step.settings["by"])
-    return w.op("Shrink", only(w, step), lambd=by, bias=by)
+    bound = float(step.settings["bound"])
+    return w.op("Shrink", only(w, step), lambd=bound, bias=bound)
 
 
 @rule(activation.Hardshrink)

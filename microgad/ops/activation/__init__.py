@@ -1,4 +1,4 @@
-"""Activations: those made of straight lines, those with curves."""
+"""Activation functions: piecewise ones, smooth ones, and some that PyTorch doesn't have."""
 
 # isort: skip_file
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What activations have in common: floating-point input, and a form written into it."""
+"""What activations share: they require floating-point input, and may write their result into it (`inplace`)."""
 
 from __future__ import annotations
 
@@ -11,24 +11,23 @@ from ...stand_ins import Tensor
 
 
 def require_floating(arrays: list[Any]) -> list[Any]:
-    """The operands, which have to be floating-point numbers of one dtype: nothing is converted, as in PyTorch."""
+    """Return the operands. Raises RuntimeError unless they are floating-point and of one dtype, as in PyTorch."""
     if len(arrays) == 1 and arrays[0].dtype.kind == "f":
         return arrays
-    kinds = {x.dtype for x in arrays if hasattr(x, "dtype")}
-    if any(kind.kind != "f" for kind in kinds):
-        wrong = next(kind for kind in kinds if kind.kind != "f")
+    dtypes = {x.dtype for x in arrays if hasattr(x, "dtype")}
+    if wrong := next((dtype for dtype in dtypes if dtype.kind != "f"), None):
         raise KindError(f"is not implemented for {wrong}: convert the input to a floating-point dtype")
-    if len(kinds) > 1:
-        raise DtypeError(f"the dtypes are {' and '.join(sorted(map(str, kinds)))}; convert one of them")
+    if len(dtypes) > 1:
+        raise DtypeError(f"the dtypes are {' and '.join(sorted(map(str, dtypes)))}; convert one of them")
     return arrays
 
 
 def apply_activation(
     cls: type[Function], input: Tensor, *others: Any, inplace: bool = False, name: str = "", **settings: Any
 ) -> Tensor:
-    """A Function's result, written into input's memory if inplace.
+    """Apply a Function to input, or, if inplace, write its result into input.
 
-    `name` is PyTorch's, of the node, where it is another than the Function's, or counts what is written as a second.
+    `name` is PyTorch's name for the node, if that isn't the Function's or differs for the in-place form.
     """
     if not inplace:
         result: Tensor = cls.apply(input, *others, **settings)

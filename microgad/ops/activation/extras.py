@@ -1,4 +1,4 @@
-"""Activations that are microgad's own: PyTorch has none of that name."""
+"""Activations that PyTorch doesn't have."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def tanhexp(input: Tensor) -> Tensor:
     >>> F.tanhexp(torch.tensor([-1.0, 100.0]))
     tensor([ -0.3521, 100.0000])
     """
-    return input * tanh(exp(clamp(input, max=20)))  # beyond 20 it is 1, and e^x is not to overflow
+    return input * tanh(exp(clamp(input, max=20)))  # from 20 on tanh(eˣ) is 1; eˣ would overflow
 
 
 @composite
 def swish(input: Tensor, beta: float | Tensor = 1.0) -> Tensor:
-    """x · sigmoid(beta · x), of any shape; silu is that of beta 1. microgad's own; Ramachandran et al. (2017).
+    """x · sigmoid(beta · x), of any shape; with beta 1 it is silu. microgad's own; Ramachandran et al. (2017).
 
     >>> F.swish(torch.tensor([0.0, 1.0]), 2.0)
     tensor([0.0000, 0.8808])

@@ -1,4 +1,4 @@
-"""Activations made of straight lines."""
+"""Piecewise linear activations, and Hardswish, which is piecewise quadratic."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from .common import apply_activation, require_floating
 
 
 class PRelu(Function):
-    """x where it is positive, slope · x elsewhere; slope is a number or an array that broadcasts."""
+    """x where x > 0, else slope · x; slope is a number or an array that broadcasts."""
 
     symbol, promote, flat, elementwise = "prelu", staticmethod(require_floating), Flat, True
     exact = True
 
     def forward(self, x, slope):
-        if _plain(x, slope):
+        if _is_maximum(x, slope):
             with in_runs(x, 1):
                 out = x * slope
             return np.maximum(x, out, out=out if out.ndim else None)
-        if _chosen(x, slope):
+        if _needs_where(x, slope):
             return np.where(x > 0, x, x * slope)
-        out = x.clip(-math.inf, 0) * slope  # a third of the time of minimum, a tenth of that of np.where
+        out = x.clip(-math.inf, 0) * slope  # clip takes a third of the time of minimum, a tenth of that of np.where
         out += x.clip(0, math.inf)
         return out
 
     def grad_x(self, grad, x, slope):
-        if _chosen(x, slope):
+        if _needs_where(x, slope):
             return np.where(x > 0, grad, grad * slope)
         positive = np.astype(x > 0, x.dtype)
-        if isinstance(slope, (int, float)) and _plain(x, slope):
+        if isinstance(slope, (int, float)) and _is_maximum(x, slope):
             return grad * np.clip(positive, slope, 1)
         return grad * (positive + slope * (1 - positive))
 
@@ -53,22 +53,22 @@ class PRelu(Function):
         return Select.apply(np.logical_not(x > 0), grad * x)
 
 
-def _plain(x: Any, slope: Any) -> bool:
-    """Whether the line below zero is nowhere above the identity; of few numbers beside an array it isn't asked."""
+def _is_maximum(x: Any, slope: Any) -> bool:
+    """Whether the result is max(x, slope · x), because 0 < slope <= 1. Of an array of slopes only large x ask."""
     if isinstance(slope, (int, float)):
         return 0 < slope <= 1
     return x.size >= 5000 and not backend.is_gpu(x) and bool(slope.min() > 0 and slope.max() <= 1)
 
 
-def _chosen(x: Any, slope: Any) -> bool:
-    """Whether elements are to be chosen: few, on a GPU, or beside a slope that isn't finite, 0 times which is NaN."""
+def _needs_where(x: Any, slope: Any) -> bool:
+    """Whether to use np.where: x is small, or on a GPU, or a slope isn't finite, which would make NaN of 0 · slope."""
     x, slope = getattr(x, "array", x), getattr(slope, "array", slope)
     return x.size < 5000 or backend.is_gpu(x) or not math.isfinite(np.sum(slope))
 
 
 @tensors_only
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    """input where it is positive, negative_slope · input elsewhere. Source: torch.nn.functional.leaky_relu.
+    """input where input > 0, else negative_slope · input. Source: torch.nn.functional.leaky_relu.
 
     >>> F.leaky_relu(torch.tensor([-1.0, 2.0]), 0.5)
     tensor([-0.5000,  2.0000])
@@ -78,7 +78,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
 
 @tensors_only
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
-    """input where it is positive, weight · input elsewhere. Source: torch.prelu.
+    """input where input > 0, else weight · input. Source: torch.prelu.
 
     weight has one element, or one for each channel of input (N, C, ...), else RuntimeError is raised.
 
@@ -98,7 +98,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
 
 class RRelu(Dropout):
-    """x times noise: 1 where x is positive, a slope drawn for the place elsewhere."""
+    """x · noise, where noise is 1 for x > 0 and a random slope for each other element."""
 
     symbol, flat = "rrelu", Flat
 
@@ -111,9 +111,9 @@ def rrelu(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False,
     generator: draws.Generator | None = None,
 ) -> Tensor:  # fmt: skip
-    """A leaky_relu whose slopes are drawn from [lower, upper), in evaluation their mean. Source: torch.rrelu.
+    """leaky_relu with slopes drawn from [lower, upper), or, unless training, their mean. Source: torch.rrelu.
 
-    The draws are PyTorch's. Xu et al. (2015). Raises RuntimeError where lower is more than upper.
+    The draws are PyTorch's. See Xu et al. (2015). Raises RuntimeError where lower is more than upper.
 
     >>> _ = torch.manual_seed(2024)
     >>> F.rrelu(torch.tensor([-1.0, 2.0]), training=True)
@@ -132,7 +132,7 @@ def rrelu(
 
 
 class Hardtanh(Function):
-    """x held between low and high; beyond and on the bounds the derivative is 0."""
+    """x clipped to [low, high]; on the bounds and beyond the derivative is 0."""
 
     symbol, flat = "hardtanh", Flat
 
@@ -143,12 +143,12 @@ class Hardtanh(Function):
         return Select.apply(self.within(x), grad)
 
     def within(self, x: Any) -> Any:
-        """Where x is between the bounds, or NaN."""
+        """Where x is strictly between the bounds, or NaN."""
         return np.logical_not((x <= self.low) | (x >= self.high))
 
 
 class HardtanhInPlace(Hardtanh):
-    """The same written into x, of which backward has to know only what became of it."""
+    """Hardtanh written into x. Its derivative reads the result, since x is overwritten."""
 
     def grad_x(self, grad, out):
         return Select.apply(self.within(out), grad)
@@ -156,7 +156,7 @@ class HardtanhInPlace(Hardtanh):
 
 @tensors_only
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
-    """input held between min_val and max_val, with derivative 0 on them. Source: torch.nn.functional.hardtanh.
+    """Clip input to [min_val, max_val]; on the bounds the derivative is 0. Source: torch.nn.functional.hardtanh.
 
     Raises ValueError where min_val is more than max_val, RuntimeError for booleans.
 
@@ -175,7 +175,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
-    """input held between 0 and 6. Source: torch.nn.functional.relu6.
+    """Clip input to [0, 6]. Source: torch.nn.functional.relu6.
 
     >>> F.relu6(torch.tensor([-1.0, 2.0, 8.0]))
     tensor([0., 2., 6.])
@@ -208,7 +208,7 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 class Hardswish(Function):
-    """x relu6(x + 3) / 6."""
+    """x · relu6(x + 3) / 6."""
 
     symbol, promote = "hardswish", staticmethod(require_floating)
 
@@ -221,11 +221,11 @@ class Hardswish(Function):
 
     def grad_x(self, grad, x):
         def slope(out: Any, grad: Any, x: Any) -> None:
-            held = x.clip(-3, 3)
-            np.absolute(held, out=out)
-            out[...] = out < 3
+            clipped = x.clip(-3, 3)
+            np.absolute(clipped, out=out)
+            out[...] = out < 3  # (2x + 3) / 6 between the corners, (x + 3) / 6, which is 0 or 1, beyond
             out += 1
-            out *= held
+            out *= clipped
             out += 3
             out *= grad
             out /= 6
@@ -246,7 +246,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 class Threshold(Function):
-    """x where it is more than `bound`, `value` elsewhere."""
+    """x where x > bound, else value."""
 
     symbol, constants, flat = "threshold", ("above",), Flat
 
@@ -260,7 +260,7 @@ class Threshold(Function):
 
 @tensors_only
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
-    """input where it is more than threshold, value elsewhere. Source: torch.nn.functional.threshold.
+    """input where input > threshold, else value. Source: torch.nn.functional.threshold.
 
     >>> F.threshold(torch.tensor([0.5, 2.0]), 1, 20)
     tensor([20.,  2.])
@@ -273,7 +273,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 
 
 class Hardshrink(Function):
-    """x where it is beyond ±bound, 0 elsewhere."""
+    """x where |x| > bound, else 0."""
 
     symbol, promote, constants, flat = "hardshrink", staticmethod(require_floating), ("beyond",), Flat
 
@@ -287,7 +287,7 @@ class Hardshrink(Function):
 
 @tensors_only
 def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
-    """input where it is beyond ±lambd, 0 elsewhere. Source: torch.nn.functional.hardshrink.
+    """input where |input| > lambd, else 0. Source: torch.nn.functional.hardshrink.
 
     >>> F.hardshrink(torch.tensor([-2.0, 0.25]))
     tensor([-2.,  0.])
@@ -296,17 +296,17 @@ def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) 
 
 
 class Softshrink(Function):
-    """x brought nearer to 0 by `by`, 0 between ±by."""
+    """sign(x) · max(|x| - bound, 0)."""
 
     symbol, promote, flat = "softshrink", staticmethod(require_floating), Flat
 
     def forward(self, x):
         def shrink(out: Any, x: Any) -> None:
-            x.clip(-self.by, self.by, out)
+            x.clip(-self.bound, self.bound, out)
             np.subtract(x, out, out=out)
             if x.size < 5000 or type(x) is not np.ndarray:
-                np.copysign(out, x, out=out)  # -0 of negative numbers, as in PyTorch
-            else:  # the same in a fifth of the time
+                np.copysign(out, x, out=out)  # -0 for negative x, as in PyTorch
+            else:  # set the sign bits, in a fifth of the time
                 bits, sign = f"i{x.itemsize}", -1 << (8 * x.itemsize - 1)
                 out = out.view(bits)
                 out |= x.view(bits) & sign
@@ -314,12 +314,12 @@ class Softshrink(Function):
         return by_blocks(shrink, x)
 
     def grad_x(self, grad, x):
-        return Select.apply(np.logical_not(np.absolute(x) <= self.by), grad)
+        return Select.apply(np.logical_not(np.absolute(x) <= self.bound), grad)
 
 
 @tensors_only
 def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
-    """input brought nearer to 0 by lambd, 0 between ±lambd. Source: torch.nn.functional.softshrink.
+    """sign(input) · max(|input| - lambd, 0). Source: torch.nn.functional.softshrink.
 
     Raises RuntimeError where lambd is negative.
 
@@ -328,7 +328,7 @@ def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) 
     """
     if not lambd >= 0:
         raise ArgumentError(f"softshrink: lambda must be greater or equal to 0, but found to be {lambd}")
-    return into(out, Softshrink.apply(input, by=lambd), exact="softshrink")
+    return into(out, Softshrink.apply(input, bound=lambd), exact="softshrink")
 
 
 @tensors_only
@@ -355,4 +355,4 @@ def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
     return _over(input, threshold, value, True)
 
 
-_over = threshold  # which the argument hides
+_over = threshold  # the function, which threshold_'s parameter of that name hides

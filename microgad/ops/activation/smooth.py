@@ -1,4 +1,4 @@
-"""Activations with curves: exponential and sigmoid ones, GELU, SiLU, Mish, and the soft forms of relu and sign."""
+"""Smooth activations: ELU and its variants, SiLU, GELU, Mish, softplus, log-sigmoid, softsign, tanhshrink, GLU."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from .common import apply_activation, require_floating
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # Klambauer et al. (2017)
 
 
-# Beyond these eˣ changes nothing or overflows, or is subnormal: products with such numbers take 20 times as long.
-REACH = {np.dtype(np.float16): 10.0, np.dtype(np.float32): 80.0, np.dtype(np.float64): 640.0}
+# The derivative of SiLU doesn't change beyond; eˣ would overflow there, or be subnormal, which takes 20 times as long.
+SILU_REACH = {np.dtype(np.float16): 10.0, np.dtype(np.float32): 80.0, np.dtype(np.float64): 640.0}
 
 
 class Elu(Function):
-    """scale · x where x is positive, size · (eˢˣ - 1) elsewhere: s is rate."""
+    """scale · x where x > 0, else size · (exp(rate · x) - 1)."""
 
     symbol, promote = "elu", staticmethod(require_floating)
     scale, rate = 1.0, 1.0
 
     def forward(self, x):
         def elu(out: Any, x: Any) -> None:
-            x.clip(-math.inf, 0, out)  # in half the time of np.clip, where the array is small
+            x.clip(-math.inf, 0, out)  # takes half the time of np.clip on small arrays
             out *= self.rate
             np.expm1(out, out=out)
             out *= self.size
@@ -49,17 +49,17 @@ class Elu(Function):
 
     def grad_x(self, grad, x):
         if type(x) is np.ndarray and type(grad) is np.ndarray:
-            return by_blocks(self._along, grad, x)
-        return self._along(None, grad, x)
+            return by_blocks(self._vjp, grad, x)
+        return self._vjp(None, grad, x)
 
-    def _along(self, out: Any, grad: Any, x: Any) -> Any:
-        """grad times the derivative, in out, or anew where that is None: of Tensors, and on a GPU."""
+    def _vjp(self, out: Any, grad: Any, x: Any) -> Any:
+        """grad · elu'(x), written into out unless that is None, as it is for Tensors and on a GPU."""
         below = self.size * self.rate
-        # at 0, and of NaN, fmin takes its first argument, and with it the gradient: as in PyTorch, x gets none
+        # At 0 and for NaN fmin returns its first argument, and x gets no second derivative, as in PyTorch.
         slope = np.multiply(np.fmin(0, x, out=out), self.rate, out=out)
         slope = np.multiply(np.exp(slope, out=out), below, out=out)
         if below != self.scale:
-            lower = np.astype(x <= 0, x.dtype)  # not of NaN, as there
+            lower = np.astype(x <= 0, x.dtype)  # 0 for NaN, as in PyTorch
             slope = np.multiply(slope, lower, out=out)
             upper = 1 - lower
             upper *= self.scale
@@ -69,7 +69,7 @@ class Elu(Function):
 
 @tensors_only
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """input where it is positive, alpha (e to the input - 1) elsewhere. Source: torch.nn.functional.elu.
+    """input where input > 0, else alpha · (exp(input) - 1). Source: torch.nn.functional.elu.
 
     >>> F.elu(torch.tensor([-1.0, 2.0]))
     tensor([-0.6321,  2.0000])
@@ -79,7 +79,7 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 @tensors_only
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
-    """1.0507 elu(input, 1.6733): it keeps mean 0 and variance 1. Source: torch.selu; Klambauer et al. (2017).
+    """1.0507 · elu(input, 1.6733), which keeps mean 0 and variance 1. Source: torch.selu; Klambauer et al. (2017).
 
     >>> F.selu(torch.tensor([-1.0, 2.0]))
     tensor([-1.1113,  2.1014])
@@ -89,7 +89,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 
 @tensors_only
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """input where it is positive, alpha (e to the input/alpha - 1) elsewhere. Source: torch.celu; Barron (2017).
+    """input where input > 0, else alpha · (exp(input / alpha) - 1). Source: torch.celu; Barron (2017).
 
     Raises RuntimeError where alpha is 0.
 
@@ -102,7 +102,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 
 class Silu(Function):
-    """x σ(x)."""
+    """x · σ(x)."""
 
     symbol = "silu"
 
@@ -121,21 +121,21 @@ class Silu(Function):
             return by_blocks(silu, x)
 
     def grad_x(self, grad, x):
-        """With s = eˣ / (1 + eˣ): grad s (1 + x / (1 + eˣ)), each with all its digits."""
-        reach = REACH.get(x.dtype)
+        """grad · s · (1 + x (1 - s)) with s = σ(x), computed as s = eˣ / (1 + eˣ) and 1 - s = 1 / (1 + eˣ)."""
+        reach = SILU_REACH.get(x.dtype)
 
         def slope(out: Any, grad: Any, x: Any) -> None:
-            held = x if reach is None else np.clip(x, -reach, reach)
-            np.exp(held, out=out)
-            rest = out + 1
-            np.divide(1, rest, out=rest)
-            out *= rest
-            rest *= held
-            rest += 1
-            out *= rest
+            clipped = x if reach is None else np.clip(x, -reach, reach)
+            np.exp(clipped, out=out)
+            complement = out + 1
+            np.divide(1, complement, out=complement)  # 1 - s
+            out *= complement  # s
+            complement *= clipped
+            complement += 1
+            out *= complement
             out *= grad
 
-        with np.errstate(over="ignore"):  # of complex numbers
+        with np.errstate(over="ignore"):  # complex x isn't clipped
             return by_blocks(slope, grad, x)
 
     def decomposition(self, x):
@@ -143,7 +143,7 @@ class Silu(Function):
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
-    """input times its sigmoid, also called swish. Source: torch.nn.functional.silu; Elfwing et al. (2017).
+    """input · sigmoid(input), also called swish. Source: torch.nn.functional.silu; Elfwing et al. (2017).
 
     >>> F.silu(torch.tensor([0.0, 2.0]))
     tensor([0.0000, 1.7616])
@@ -152,23 +152,24 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 class Gelu(Function):
-    """x Φ(x), Φ being the normal distribution's."""
+    """x · Φ(x), where Φ is the standard normal distribution function."""
 
     symbol, promote = "gelu", staticmethod(require_floating)
 
     def forward(self, x):
-        return by_blocks(lambda out, x: _normal(out, x, x), x)
+        return by_blocks(lambda out, x: _times_normal_cdf(out, x, x), x)
 
     def grad_x(self, grad, x):
-        reach = 12.0 if x.dtype == np.float32 else 35.0  # beyond, nothing changes
+        """grad · (Φ(x) + x · φ(x)) with the density φ(x) = exp(-x²/2) / √(2π)."""
+        reach = 12.0 if x.dtype == np.float32 else 35.0  # the derivative doesn't change beyond
 
         def slope(out: Any, grad: Any, x: Any) -> None:
             x = np.clip(x, -reach, reach)
-            _normal(out, x, 1)
+            _times_normal_cdf(out, x, 1)
             density = x * x
             density *= -0.5
             density = np.exp(density)
-            density *= ROOT_2PI
+            density *= INV_SQRT_2PI
             density *= x
             out += density
             out *= grad
@@ -179,19 +180,20 @@ class Gelu(Function):
         return x * (0.5 * Erfc.apply(x * -math.sqrt(0.5)))
 
 
-ROOT_2PI = 1 / math.sqrt(2 * math.pi)
-# log Φ(x)/Φ(-x) = x P(x²), P's highest power first: a fit by Lawson's weights that leaves Φ wrong by 8e-8 / (1 + |x|).
+INV_SQRT_2PI = 1 / math.sqrt(2 * math.pi)
+# log(Φ(x) / Φ(-x)) = x P(x²), so Φ(x) = 1 / (1 + exp(-x P(x²))). P, its highest power first, is a weighted minimax fit
+# (Lawson's algorithm) with which Φ errs by at most 8e-8 / (1 + |x|).
 _LOGIT = (
     3.687652995217586e-09, -2.703869135322912e-07, 7.996720605048627e-06, -0.0001109304533863154,
     -6.462534592703907e-05, 0.07266601066272332, 1.5957696977160927,
 )  # fmt: skip
-_LOGIT_2 = tuple(c / math.log(2) for c in _LOGIT)  # to the base 2, of which NumPy has powers in half the time
+_LOGIT_2 = tuple(c / math.log(2) for c in _LOGIT)  # for base 2, since np.exp2 takes half the time of np.exp
 
 
-def _normal(out: Any, x: Any, times: Any) -> None:
-    """times · Φ(x)."""
+def _times_normal_cdf(out: Any, x: Any, factor: Any) -> None:
+    """Write factor · Φ(x) into out: from erfc, or for float32 from the fit above."""
     if x.dtype != np.float32:
-        np.multiply(0.5 * Erfc.apply(x * -math.sqrt(0.5)), times, out=out)
+        np.multiply(0.5 * Erfc.apply(x * -math.sqrt(0.5)), factor, out=out)
         return
     with np.errstate(over="ignore"):
         square = x * x
@@ -203,11 +205,11 @@ def _normal(out: Any, x: Any, times: Any) -> None:
         out *= x
         np.exp2(out, out=out)
         out += 1
-        np.divide(times, out, out=out)
+        np.divide(factor, out, out=out)
 
 
 class GeluTanh(Function):
-    """x σ(2u) with u = √(2/π) (x + 0.044715 x³): close to x Φ(x)."""
+    """x · (1 + tanh u) / 2 = x · σ(2u) with u = √(2/π) (x + 0.044715 x³), an approximation of x · Φ(x)."""
 
     symbol, promote = "gelu", staticmethod(require_floating)
 
@@ -225,23 +227,23 @@ class GeluTanh(Function):
         return by_blocks(gelu, x)
 
     def grad_x(self, grad, x):
-        """With s = e²ᵘ / (1 + e²ᵘ): grad s (1 + 2u' x / (1 + e²ᵘ)), and 2u' x = 6u - 4 √(2/π) x."""
-        reach = 9.5 if x.dtype == np.float32 else 20.0  # beyond, nothing changes, and e²ᵘ overflows
+        """grad · s · (1 + 2u'x (1 - s)) with s = σ(2u) = e²ᵘ / (1 + e²ᵘ) and 2u'x = 6u - 4 √(2/π) x."""
+        reach = 9.5 if x.dtype == np.float32 else 20.0  # the derivative doesn't change beyond, but e²ᵘ overflows
 
         def slope(out: Any, grad: Any, x: Any) -> None:
-            held = np.clip(x, -reach, reach)
-            u = np.square(held)
+            clipped = np.clip(x, -reach, reach)
+            u = np.square(clipped)
             u *= 2 * CUBE
             u += 2 * SLOPE
-            u *= held  # 2u
+            u *= clipped  # 2u
             np.exp(u, out=out)
-            rest = out + 1
-            np.divide(1, rest, out=rest)
-            out *= rest
+            complement = out + 1
+            np.divide(1, complement, out=complement)  # 1 - s
+            out *= complement  # s
             u *= 3
-            held *= 4 * SLOPE
-            u -= held
-            u *= rest
+            clipped *= 4 * SLOPE
+            u -= clipped  # 2u'x
+            u *= complement
             u += 1
             out *= u
             out *= grad
@@ -254,14 +256,14 @@ class GeluTanh(Function):
 
 
 SLOPE = math.sqrt(2 / math.pi)
-CUBE = 0.044715 * SLOPE
+CUBE = 0.044715 * SLOPE  # u = SLOPE · x + CUBE · x³
 
 
 @tensors_only
 def gelu(input: Tensor, approximate: str = "none", *, out: Tensor | None = None) -> Tensor:
-    """input · Φ(input), Φ being the normal distribution's. Source: torch.nn.functional.gelu; Hendrycks, Gimpel (2016).
+    """input · Φ(input), Φ the normal distribution function. Source: torch.nn.functional.gelu; Hendrycks, Gimpel (2016).
 
-    approximate is "none" or "tanh", else RuntimeError is raised.
+    approximate="tanh" computes Φ from a tanh. Raises RuntimeError for anything but "none" and "tanh".
 
     >>> F.gelu(torch.tensor([-1.0, 2.0]))
     tensor([-0.1587,  1.9545])
@@ -275,26 +277,27 @@ def gelu(input: Tensor, approximate: str = "none", *, out: Tensor | None = None)
 
 
 class Mish(Function):
-    """x tanh(log(1 + eˣ)).
+    """x · tanh(log(1 + eˣ)).
 
-    With n/m = eˣ, none of the two more than 1: tanh(log(1 + eˣ)) = n(n + 2m) / (n(n + 2m) + 2m²).
+    With eˣ = n/m and n, m <= 1, so that nothing overflows, tanh(log(1 + eˣ)) = n(n + 2m) / (n(n + 2m) + 2m²).
     """
 
     symbol, promote = "mish", staticmethod(require_floating)
 
     def forward(self, x):
-        n, m = _halves(x)
-        upper = n * (n + 2 * m)
-        return x * (upper / (upper + 2 * m * m))
+        n, m = _exp_as_quotient(x)
+        numerator = n * (n + 2 * m)
+        return x * (numerator / (numerator + 2 * m * m))
 
     def grad_x(self, grad, x):
-        n, m = _halves(x)
-        upper = n * (n + 2 * m)
-        lower = upper + 2 * m * m
-        return grad * (upper + x * (4 * n * m * m * (n + m)) / lower) / lower
+        n, m = _exp_as_quotient(x)
+        numerator = n * (n + 2 * m)
+        denominator = numerator + 2 * m * m
+        return grad * (numerator + x * (4 * n * m * m * (n + m)) / denominator) / denominator
 
 
-def _halves(x: Any) -> Any:
+def _exp_as_quotient(x: Any) -> Any:
+    """(n, m) with n / m = eˣ and n, m <= 1."""
     return np.exp(np.minimum(x, 0)), np.exp(-np.maximum(x, 0))
 
 
@@ -308,7 +311,7 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 class Softplus(Function):
-    """log(1 + eᵝˣ) / β; beyond the threshold of βx it is x."""
+    """log(1 + eᵝˣ) / β, and x where βx > threshold."""
 
     symbol, promote = "softplus", staticmethod(require_floating)
 
@@ -319,12 +322,12 @@ class Softplus(Function):
 
     def grad_x(self, grad, x):
         out = np.multiply(x, -self.beta, out=np.empty_like(x))
-        beyond = np.astype(out < -self.threshold, x.dtype)
+        linear = np.astype(out < -self.threshold, x.dtype)
         with np.errstate(over="ignore"):
             np.exp(out, out=out)
         out += 1
         np.divide(1, out, out=out)
-        np.maximum(out, beyond, out=out)  # a tenth of the time of np.where
+        np.maximum(out, linear, out=out)  # takes a tenth of the time of np.where
         out *= grad
         return out
 
@@ -335,7 +338,7 @@ class Softplus(Function):
 
 @tensors_only
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0, *, out: Tensor | None = None) -> Tensor:
-    """log(1 + exp(beta · input)) / beta; input where beta · input is over threshold. Source: torch.nn.functional.
+    """log(1 + exp(beta · input)) / beta; input where beta · input > threshold. Source: torch.nn.functional.softplus.
 
     >>> F.softplus(torch.tensor([-1000.0, 0.0, 30.0]))
     tensor([ 0.0000,  0.6931, 30.0000])
@@ -344,7 +347,7 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0, *, out: 
 
 
 class LogSigmoid(Function):
-    """log 1/(1 + e⁻ˣ), which never overflows."""
+    """log(1 / (1 + e⁻ˣ)), computed as min(0, x) - log(1 + exp(-|x|)), which can't overflow."""
 
     symbol, promote = "log σ", staticmethod(require_floating)
 
@@ -352,7 +355,7 @@ class LogSigmoid(Function):
         return layouts.contiguous(fast_minimum(0, x) - np.log1p(np.exp(-np.abs(x))))
 
     def grad_x(self, grad, out):
-        return -grad * np.expm1(out)  # 1 - σ(x), with all digits
+        return -grad * np.expm1(out)  # -expm1(log σ(x)) = 1 - σ(x), with all digits
 
 
 def logsigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -385,24 +388,24 @@ def tanhshrink(input: Tensor) -> Tensor:
 
 
 class Glu(Function):
-    """a σ(b) of the halves a and b of x along an axis."""
+    """a · σ(b), where a and b are the two halves of x along an axis."""
 
     symbol = "glu"
 
     def forward(self, x):
         first, second = self._halves(x)
-        self.share = Sigmoid.apply(second)
-        return first * self.share
+        self.gate = Sigmoid.apply(second)
+        return first * self.gate
 
-    def grad_x(self, grad, x, share):
+    def grad_x(self, grad, x, gate):
         first, _ = self._halves(x)
         out = np.empty_like(x, order="C")
-        below, above = self._halves(out)
-        np.multiply(grad, share, out=below)
-        np.multiply(grad, first, out=above)
-        slope = 1 - share
-        slope *= share
-        above *= slope
+        grad_first, grad_second = self._halves(out)
+        np.multiply(grad, gate, out=grad_first)
+        np.multiply(grad, first, out=grad_second)
+        slope = 1 - gate
+        slope *= gate
+        grad_second *= slope
         return out
 
     def decomposition(self, x):
@@ -416,9 +419,9 @@ class Glu(Function):
 
 @tensors_only
 def glu(input: Tensor, dim: int = -1) -> Tensor:
-    """The first half of input along dim times the sigmoid of the second. Source: torch.nn.functional.glu.
+    """The first half of input along dim, times the sigmoid of the second half. Source: torch.nn.functional.glu.
 
-    Raises RuntimeError where dim has an odd size. Dauphin et al. (2016).
+    Raises RuntimeError where the size of dim is odd. See Dauphin et al. (2016).
 
     >>> F.glu(torch.tensor([1.0, 2.0, 0.0, 0.0]))
     tensor([0.5000, 1.0000])
