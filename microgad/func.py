@@ -17,7 +17,7 @@ from .batching.draws import Together
 from .batching.mapping import all_at_once, left
 from .errors import wording
 from .generator import default_generator
-from .generator.lanes import Draws, Lanes
+from .generator.vmap_randomness import Draws, Lanes
 from .lazy import absent as _absent
 from .nests import rebuilt, taken
 from .nn.stateless import functional_call as functional_call

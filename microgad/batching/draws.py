@@ -10,7 +10,7 @@ import numpy as np
 
 from ..backend import is_array
 from ..generator.fills import empty_like
-from ..generator.lanes import Draws, no_same_draw
+from ..generator.vmap_randomness import Draws, no_same_draw
 from .array import Batched, Level
 from .functions import aligned, is_of
 from .rules import of_all

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..generator.lanes import randomness
+from ..generator.vmap_randomness import randomness
 from ..slices import levels
 from ..state.contexts import holding
 from .array import Level

@@ -10,7 +10,7 @@ destination. Bad arguments and empty arrays draw nothing.
 """
 
 from . import choices, counts, fills, gammas, transformed
-from .lanes import by_lanes
+from .vmap_randomness import by_lanes
 from .stream import Generator, default_generator, stream_of
 
 bernoulli_, dropout_noise = by_lanes(fills.bernoulli_), by_lanes(fills.dropout_noise)

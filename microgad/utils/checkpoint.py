@@ -11,7 +11,7 @@ from .. import errors, state
 from ..errors.notices import warn
 from ..function import Function, Packed
 from ..generator import default_generator
-from ..generator.lanes import resuming
+from ..generator.vmap_randomness import resuming
 from ..lazy import absent as _absent
 from ..state.contexts import holding
 from ..tensor import Tensor
