@@ -13,7 +13,7 @@ import numpy as np
 
 from .fills import check_floating
 from .stream import Generator, stream_of
-from .units import Units
+from .uniform_buffer import Units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

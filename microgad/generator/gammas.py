@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .stream import Generator, stream_of
-from .units import Units
+from .uniform_buffer import Units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
