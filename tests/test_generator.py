@@ -20,7 +20,7 @@ from microgad.generator import (
     cauchy_,
     dropout_noise,
     exponential_,
-    gammas,
+    gamma_dirichlet,
     geometric_,
     log_normal_,
     multinomial,
@@ -451,7 +451,7 @@ def test_bad_draws_leave_the_generator_as_it_was(draw, error, message):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_shares_come_as_near_to_one_as_their_dtype_goes(dtype):
-    shares = gammas.dirichlet(np.full((200, 2), 0.01, dtype), generator=Generator().manual_seed(0))
+    shares = gamma_dirichlet.dirichlet(np.full((200, 2), 0.01, dtype), generator=Generator().manual_seed(0))
     assert shares.dtype == dtype
     assert shares.max() == np.nextafter(dtype(1), dtype(0))
 

@@ -9,7 +9,7 @@ many words a draw takes, in which order, and what it makes of them. Fills run in
 destination. Bad arguments and empty arrays draw nothing.
 """
 
-from . import choices, poisson_binomial, fills, gammas, transformed
+from . import choices, poisson_binomial, fills, gamma_dirichlet, transformed
 from .vmap_randomness import by_lanes
 from .stream import Generator, default_generator, stream_of
 
@@ -19,7 +19,7 @@ cauchy_, exponential_ = by_lanes(transformed.cauchy_), by_lanes(transformed.expo
 geometric_, log_normal_ = by_lanes(transformed.geometric_), by_lanes(transformed.log_normal_)
 randperm, multinomial = by_lanes(choices.randperm), by_lanes(choices.multinomial, reads=True)
 slopes = by_lanes(transformed.slopes, reads=True)
-dirichlet, gamma = by_lanes(gammas.dirichlet, reads=True), by_lanes(gammas.gamma, reads=True)
+dirichlet, gamma = by_lanes(gamma_dirichlet.dirichlet, reads=True), by_lanes(gamma_dirichlet.gamma, reads=True)
 binomial, poisson = by_lanes(poisson_binomial.binomial, reads=True), by_lanes(poisson_binomial.poisson, reads=True)
 
 __all__ = [

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from microgad import generator as ours
 from microgad.generator.fills import CHUNK
-from microgad.generator.gammas import gamma
+from microgad.generator.gamma_dirichlet import gamma
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.filterwarnings("ignore:.*Due to precision limitations")
