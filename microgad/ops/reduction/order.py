@@ -19,7 +19,7 @@ from ..indexing.gather import positions
 from ..movement.dims import dim_of
 from ..out import into
 from ..spelling import numpy_spelling
-from . import introsort, selection
+from . import introsort, tie_breaking
 from .axes import line, not_empty, ordered
 from .extrema import Median
 from .picking import picked
@@ -71,10 +71,10 @@ def _as_sorted(lines: Any, descending: bool) -> Any:
     index, n = _ranking(lines, descending), lines.shape[1]
     if n <= introsort.SHORT or not lines.size or backend.is_gpu(lines):
         return index
-    tied = selection.equal_neighbours(_taken(lines, index)).sum(1) > n * n >> 24
+    tied = tie_breaking.equal_neighbours(_taken(lines, index)).sum(1) > n * n >> 24
     if np.count_nonzero(tied) * n > MOST:
         return index
-    return _decided(lines, index, tied, lambda lines: selection.all_sorted(lines, descending))
+    return _decided(lines, index, tied, lambda lines: tie_breaking.all_sorted(lines, descending))
 
 
 def _decided(lines: Any, index: Any, tied: Any, choose: Callable[[Any], Any]) -> Any:
@@ -144,8 +144,8 @@ def topk(
     if not 0 <= k <= n:
         raise ArgumentError(f"topk: selected index k out of range: k is {k}, dimension {dim} has size {n}")
     k = k if input.array.ndim else 1  # a single number is given even where k is 0, as in PyTorch
-    if not sorted and selection.MANY * k > n and lines.size and not backend.is_gpu(lines):
-        index = selection.best(lines, k, largest, False)
+    if not sorted and tie_breaking.MANY * k > n and lines.size and not backend.is_gpu(lines):
+        index = tie_breaking.best(lines, k, largest, False)
     else:
         index = _best(lines, k, largest)
     return _at(input, axis, index, True, return_types.topk, out)
@@ -158,7 +158,7 @@ def _best(lines: Any, k: int, largest: bool) -> Any:
     if index is None and (n <= FEW or 4 * k > n or not k):
         order = _ranking(lines, largest)
         index, beyond = order[:, :k], order[:, : k + 1]
-        if not gpu and not selection.equal_neighbours(_taken(lines, beyond)).any():
+        if not gpu and not tie_breaking.equal_neighbours(_taken(lines, beyond)).any():
             return index
     elif index is None:
         order = np.argpartition(lines, n - k if largest else k, 1)
@@ -166,8 +166,8 @@ def _best(lines: Any, k: int, largest: bool) -> Any:
         index = _taken(index, _ranking(_taken(lines, index), largest))
     if not index.size or gpu:
         return index
-    tied = selection.tied(lines, _taken(lines, index), largest)
-    return _decided(lines, index, tied, lambda lines: selection.best(lines, k, largest))
+    tied = tie_breaking.tied(lines, _taken(lines, index), largest)
+    return _decided(lines, index, tied, lambda lines: tie_breaking.best(lines, k, largest))
 
 
 def _one_by_one(lines: Any, k: int, largest: bool) -> Any:
@@ -208,7 +208,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out
     equal = _kth(lines, k - 1)[1]
     index = equal.argmax(1, keepdims=True)
     if not backend.is_gpu(index):
-        index = _decided(lines, index, equal.sum(1) > 1, lambda lines: selection.kth(lines, k - 1)[:, None])
+        index = _decided(lines, index, equal.sum(1) > 1, lambda lines: tie_breaking.kth(lines, k - 1)[:, None])
     return _at(input, axis, index, keepdim, return_types.kthvalue, out)
 
 
@@ -311,5 +311,5 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: Any = None
     else:
         equal = _equal(lines, _taken(values, end))
         index, tied = equal.argmax(1, keepdims=True), equal.sum(1) > 1
-        index = _decided(lines, index, tied, lambda lines: selection.sorted_at(lines, end[tied, 0])[:, None])
+        index = _decided(lines, index, tied, lambda lines: tie_breaking.sorted_at(lines, end[tied, 0])[:, None])
     return _at(input, axis, index, keepdim, return_types.mode, out)
