@@ -9,7 +9,7 @@ from .counting import (
 from .distances import dist, renorm
 from .extrema import Amax, Amin, Argmax, Argmin, Max, Median, Min, amax, amin, aminmax, argmax, argmin, max, min
 from .histograms import bincount, bucketize, histc, histogram, histogramdd, searchsorted
-from .order import argsort, kthvalue, median, mode, msort, nanmedian, sort, topk
+from .sorting import argsort, kthvalue, median, mode, msort, nanmedian, sort, topk
 from .picking import Pick
 from .products import Cumprod, Prod, cumprod, prod
 from .quantiles import nanquantile, quantile

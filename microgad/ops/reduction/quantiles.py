@@ -17,7 +17,7 @@ from ..movement.dims import dim_of
 from ..out import into
 from ..spelling import numpy_spelling
 from .axes import kept_shape
-from .order import sort
+from .sorting import sort
 
 _ROUNDED: dict[str, Any] = {"lower": np.floor, "higher": np.ceil, "nearest": np.round}
 
