@@ -16,7 +16,7 @@ from ..out import into
 from ..reducing import reduced
 from ..spelling import numpy_spelling
 from .axes import along, kept_shape
-from .running import running, totals, widened
+from .scan_kernels import running, totals, widened
 from .sums import converted, whole_numbers
 
 

@@ -22,7 +22,7 @@ from ..movement.dims import dim_of, stretch
 from ..out import into
 from ..spelling import numpy_spelling
 from .axes import along, floating, line, ordered
-from .running import accumulated, running, totals, widened
+from .scan_kernels import accumulated, running, totals, widened
 from .sums import converted, whole_numbers
 
 

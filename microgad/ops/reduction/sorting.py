@@ -23,7 +23,7 @@ from . import introsort, tie_breaking
 from .axes import line, not_empty, ordered
 from .extrema import Median
 from .picking import picked
-from .running import accumulated
+from .scan_kernels import accumulated
 
 R = TypeVar("R")
 FEW = 32  # lines of so few elements are sorted whole
