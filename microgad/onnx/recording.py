@@ -19,7 +19,7 @@ from ..function import Function
 from ..nests import leaves
 from ..ops import indexing
 from ..ops.movement.conversion import Clone
-from ..ops.movement.order import Permute
+from ..ops.movement.rearranging import Permute
 from ..ops.movement.shape import Reshape
 from ..ops.movement.splitting import Split, Unbind
 from ..ops.region import Detach

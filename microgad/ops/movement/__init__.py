@@ -9,7 +9,7 @@ from .diagonal import (
     triu, triu_,
 )  # fmt: skip
 from .joining import Cat, Stack, cat, column_stack, concat, concatenate, dstack, hstack, row_stack, stack, vstack
-from .order import (
+from .rearranging import (
     Flip, Permute, Roll, Rot90, adjoint, flip, fliplr, flipud, matrix_transpose, moveaxis, movedim, permute, roll,
     rot90, swapaxes, swapdims, t, transpose,
 )  # fmt: skip

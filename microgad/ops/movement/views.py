@@ -20,7 +20,7 @@ from ..out import into
 from ..spelling import numpy_spelling, tensors_only
 from .conversion import Clone
 from .diagonal import diagonal
-from .order import permute, t, transpose
+from .rearranging import permute, t, transpose
 from .repeating import expand
 from .shape import reshape, squeeze, unsqueeze, view
 from .splitting import narrow, select, slice, split, split_with_sizes, unbind
