@@ -16,7 +16,7 @@ from . import printing
 
 if TYPE_CHECKING:
     from .. import storage
-    from ..ops.movement import sharing
+    from ..ops.movement import shared_memory
     from ..size import Size
     from ..stand_ins import Device, Dtype
     from ..tensor import Tensor
@@ -261,4 +261,4 @@ class Facts:
 
     _grad = grad  # the name by which programs with several workers write it
 
-    is_shared, share_memory_ = sharing.is_shared, sharing.share_memory_
+    is_shared, share_memory_ = shared_memory.is_shared, shared_memory.share_memory_
