@@ -9,9 +9,9 @@ many words a draw takes, in which order, and what it makes of them. Fills run in
 destination. Bad arguments and empty arrays draw nothing.
 """
 
-from . import choices, poisson_binomial, fills, gamma_dirichlet, transformed
-from .vmap_randomness import by_lanes
+from . import choices, fills, gamma_dirichlet, poisson_binomial, transformed
 from .stream import Generator, default_generator, stream_of
+from .vmap_randomness import by_lanes
 
 bernoulli_, dropout_noise = by_lanes(fills.bernoulli_), by_lanes(fills.dropout_noise)
 normal_, random_, uniform_ = by_lanes(fills.normal_), by_lanes(fills.random_), by_lanes(fills.uniform_)

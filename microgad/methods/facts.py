@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 else:
     storage = Room("microgad.storage")
-    sharing = Room("microgad.ops.movement.sharing")
+    shared_memory = Room("microgad.ops.movement.shared_memory")
 
 NO_LEAF = (
     "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "

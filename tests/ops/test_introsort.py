@@ -28,7 +28,7 @@ def beside_one_line(monkeypatch, f, *args):
     """What f gives of all lines, which is what plain Python gives of each."""
     found = []
     for few in (0, 10**9):
-        monkeypatch.setattr(selection, "FEW", few)
+        monkeypatch.setattr(tie_breaking, "FEW", few)
         found.append(f(*args))
     np.testing.assert_array_equal(*found)
     return found[0]

@@ -12,8 +12,8 @@ from ...ops.grids import BlockDiag
 from ...ops.movement.conversion import Cast, Clone, Transfer
 from ...ops.movement.diagonal import Diagonal, Trace, Tril, Triu
 from ...ops.movement.joining import Cat, Stack
-from ...ops.movement.rearranging import Flip, Permute, Roll, Rot90
 from ...ops.movement.padding import Border, Pad
+from ...ops.movement.rearranging import Flip, Permute, Roll, Rot90
 from ...ops.movement.repeating import Expand, RepeatInterleave
 from ...ops.movement.shape import Reshape
 from ...ops.movement.splitting import Split, Unbind
