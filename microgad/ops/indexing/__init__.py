@@ -1,7 +1,7 @@
 """Indexing, read and written: basic (views), integer, boolean and mixed; by dimension, by mask, and flat."""
 
 # isort: skip_file
-from .by_index import (
+from .index_along_dim import (
     IndexSelect, index_add, index_add_call, index_copy, index_copy_call, index_fill, index_fill_call, index_reduce,
     index_reduce_call, index_select, scatter_reduce, scatter_reduce_call,
 )  # fmt: skip
