@@ -16,7 +16,7 @@ from ..stand_ins import Tensor
 from ..state import composite, observed
 from .elementwise import Select
 from .indexing import Gather, places
-from .indexing.index import kept
+from .indexing.index_parsing import kept
 from .indexing.rows import SMALL, at_rows, by_value
 from .spelling import numpy_spelling, tensors_only
 

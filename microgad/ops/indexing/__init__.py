@@ -6,7 +6,7 @@ from .index_along_dim import (
     index_reduce_call, index_select, scatter_reduce, scatter_reduce_call,
 )  # fmt: skip
 from .gather import Gather, gather, put, put_call, take, take_along_dim, unravel_index
-from .index import normalized
+from .index_parsing import normalized
 from .item import (
     AddItem, Clear, GetItem, SetItem, _last_writes, filled, filler, getitem, index_put, index_put_call, setitem,
 )  # fmt: skip

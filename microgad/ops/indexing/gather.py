@@ -20,7 +20,7 @@ from .. import creation, layouts
 from ..movement.dims import dim_of
 from ..spelling import numpy_spelling, tensors_only
 from . import places
-from .index import INT64, index_array, into_same
+from .index_parsing import INT64, index_array, into_same
 from .item import AddItem, Call, GetItem, SetItem, one_step
 
 

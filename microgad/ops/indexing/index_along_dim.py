@@ -18,7 +18,7 @@ from ..movement.dims import dim_of
 from ..out import into
 from ..spelling import numpy_spelling
 from . import places
-from .index import INT64, INTEGERS, index_array, into_same
+from .index_parsing import INT64, INTEGERS, index_array, into_same
 from .item import AddItem, Call, GetItem, SetItem, filler, one_step
 from .places import ALL, within
 from .reduced import reduction

@@ -20,7 +20,7 @@ from ..creation.scalars import checked_scalar
 from ..elementwise import Select
 from ..spelling import tensors_only
 from . import places
-from .index import check_filled, kept, normalized, two_steps
+from .index_parsing import check_filled, kept, normalized, two_steps
 from .places import firsts, is_basic, is_mask
 
 _last_writes = places.last_writes

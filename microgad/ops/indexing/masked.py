@@ -17,7 +17,7 @@ from ...stand_ins import Tensor
 from .. import layouts
 from ..spelling import tensors_only
 from . import places
-from .index import into_same, kept, normalized
+from .index_parsing import into_same, kept, normalized
 from .item import Call, Clear, GetItem, SetItem, Written, filler, index_put, one_step
 
 

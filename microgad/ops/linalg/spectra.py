@@ -12,7 +12,7 @@ from ...function import Function
 from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise.complex_numbers import conjugate, is_complex
-from ..indexing.index import kept
+from ..indexing.index_parsing import kept
 from ..movement import expand
 from ..out import into
 from ..random import randn

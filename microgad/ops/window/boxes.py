@@ -15,7 +15,7 @@ from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise import Flat
 from ..indexing import Gather
-from ..indexing.index import kept
+from ..indexing.index_parsing import kept
 from ..random.new import rand
 from .geometry import Size, numbers, refusal
 from .pool import with_indices

@@ -19,7 +19,7 @@ from ...function.naming import called
 from ...stand_ins import Tensor
 from .. import layouts
 from ..elementwise import Flat
-from ..indexing.index import kept
+from ..indexing.index_parsing import kept
 from ..out import into
 from ..spelling import tensors_only
 from .geometry import Size, Window, refusal

@@ -16,7 +16,7 @@ from ...state import composite
 from .. import layouts
 from ..indexing import Gather
 from ..indexing.gather import positions
-from ..indexing.index import kept
+from ..indexing.index_parsing import kept
 from ..movement.conversion import Clone
 from .geometry import Size, numbers, refusal, steps
 
