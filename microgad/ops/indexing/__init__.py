@@ -15,5 +15,5 @@ from .masked import (
     masked_scatter, masked_scatter_call, masked_select,
 )  # fmt: skip
 from .places import is_basic
-from .reduced import ExtremeItem, MulItem
+from .indexed_reduction import ExtremeItem, MulItem
 from .scatter import scatter, scatter_add, scatter_add_call, scatter_call

@@ -19,9 +19,9 @@ from ..out import into
 from ..spelling import numpy_spelling
 from . import places
 from .index_parsing import INT64, INTEGERS, index_array, into_same
+from .indexed_reduction import reduction
 from .item import AddItem, Call, GetItem, SetItem, filler, one_step
 from .places import ALL, within
-from .reduced import reduction
 from .scatter import operands
 
 

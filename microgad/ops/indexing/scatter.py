@@ -14,8 +14,8 @@ from ..creation.scalars import checked_scalar
 from ..out import into
 from ..spelling import numpy_spelling
 from .gather import along, positions
+from .indexed_reduction import MulItem
 from .item import AddItem, Call, SetItem, one_step
-from .reduced import MulItem
 
 _REDUCE: dict[str | None, Any] = {None: SetItem, "add": AddItem, "multiply": MulItem}
 
