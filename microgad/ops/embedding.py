@@ -17,7 +17,7 @@ from ..state import composite, observed
 from .elementwise import Select
 from .indexing import Gather, places
 from .indexing.index_parsing import kept
-from .indexing.rows import SMALL, at_rows, by_value
+from .indexing.row_kernels import SMALL, at_rows, by_value
 from .spelling import numpy_spelling, tensors_only
 
 TABLE = 1 << 18  # elements of all bags whose largest rows are looked for together

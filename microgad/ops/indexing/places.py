@@ -14,7 +14,7 @@ from ... import backend
 from ...backend.hollow import filled
 from ...backend.placement import lying, order_by
 from .. import layouts
-from .rows import SMALL, at_rows, by_value
+from .row_kernels import SMALL, at_rows, by_value
 
 FEW = 500  # up to so many values NumPy's own indexing is as fast
 FEW_OF_MASK = 4096  # the same for the elements of a mask
