@@ -15,7 +15,7 @@ import pytest
 
 import microgad as torch
 from microgad import backend, errors, nn
-from microgad.ops.indexing import places
+from microgad.ops.indexing import index_kernels
 
 from .strictarray import installed, ndarray
 
@@ -254,7 +254,7 @@ def test_places_that_come_more_than_once(ufunc: Any, dtype: str) -> None:
         ufunc.at(expected, index, values)
         there = index if isinstance(index, tuple) else (index,)
         there = tuple(i if isinstance(i, slice) else backend.like(i, found) for i in there)
-        places.at(ufunc, found, there, backend.like(values, found))
+        index_kernels.at(ufunc, found, there, backend.like(values, found))
         np.testing.assert_array_equal(backend.to_numpy(found), expected)
 
 

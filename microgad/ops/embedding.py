@@ -15,7 +15,7 @@ from ..function.linear_map import LinearMap
 from ..stand_ins import Tensor
 from ..state import composite, observed
 from .elementwise import Select
-from .indexing import Gather, places
+from .indexing import Gather, index_kernels
 from .indexing.index_parsing import kept
 from .indexing.row_kernels import SMALL, at_rows, by_value
 from .spelling import numpy_spelling, tensors_only
@@ -36,7 +36,7 @@ class Rows(LinearMap):
         index = self.index.reshape(-1)
         rows = grad.reshape((len(index), self.x_shape[1]))
         if backend.is_gpu(out):
-            places.add(out, (index,), rows)
+            index_kernels.add(out, (index,), rows)
         elif rows.size < SMALL:
             by_value(np.add, out[None], index.astype(np.intp, copy=False), rows[None])
         else:
@@ -100,7 +100,7 @@ def _checked(op: str, input: Tensor, count: int, error: type[Exception] = DimErr
     index = input.array
     if index.dtype not in (np.dtype(np.int64), np.dtype(np.int32)):
         raise DtypeError(f"{op}: indices must be int64 or int32, but are {input.dtype}")
-    if not places.all_within(index, count):
+    if not index_kernels.all_within(index, count):
         raise error(f"{op}: index out of range: weight has {count} rows, indices are {index.min()} to {index.max()}")
     return index
 

@@ -17,7 +17,7 @@ from microgad.ops.indexing import (
     MaskedScatter,
     MulItem,
     SetItem,
-    places,
+    index_kernels,
 )
 from microgad.testing.strategies import axes, indices, shapes, tensors
 
@@ -264,7 +264,7 @@ def test_many_values_go_where_few_do(shape, count, ufunc, dtype):
             x = (rng.standard_normal(shape) * 3).astype(dtype)
             expected, found = x.copy(), x.copy()
             ufunc.at(expected, index, values.astype(dtype))
-            places.at(ufunc, found, (*index, *(slice(None),) * (len(shape) - axis - 1)), values.astype(dtype))
+            index_kernels.at(ufunc, found, (*index, *(slice(None),) * (len(shape) - axis - 1)), values.astype(dtype))
             np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
@@ -285,14 +285,14 @@ def test_many_values_taken_and_put(contiguous):
     many, mask = rng.integers(-9, 9, (40, 50)), rng.random(x.shape[:2]) < 0.5
     every = (slice(None), many, slice(None)), (many, many, slice(None)), (many, many, many % 4), (mask, slice(None))
     for index in every:
-        np.testing.assert_array_equal(places.take(x, index), x[index])
+        np.testing.assert_array_equal(index_kernels.take(x, index), x[index])
         out, expected = x.copy(), x.copy()
-        places.put(out, index, 0)
+        index_kernels.put(out, index, 0)
         expected[index] = 0
         np.testing.assert_array_equal(out, expected)
         values = rng.standard_normal(x[index].shape)
         out, expected = x.copy(order="K"), x.copy()
-        places.add(out, index, values)
+        index_kernels.add(out, index, values)
         np.add.at(expected, index, values)
         np.testing.assert_allclose(out, expected, rtol=1e-9)
 

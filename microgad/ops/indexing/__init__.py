@@ -14,6 +14,6 @@ from .masked import (
     MaskedScatter, _unsafe_masked_index, _unsafe_masked_index_put_accumulate, masked_fill, masked_fill_call,
     masked_scatter, masked_scatter_call, masked_select,
 )  # fmt: skip
-from .places import is_basic
+from .index_kernels import is_basic
 from .indexed_reduction import ExtremeItem, MulItem
 from .scatter import scatter, scatter_add, scatter_add_call, scatter_call

@@ -19,7 +19,7 @@ from ...stand_ins import Tensor
 from .. import creation, layouts
 from ..movement.dims import dim_of
 from ..spelling import numpy_spelling, tensors_only
-from . import places
+from . import index_kernels
 from .index_parsing import INT64, index_array, into_same
 from .item import AddItem, Call, GetItem, SetItem, one_step
 
@@ -30,11 +30,11 @@ class Gather(LinearMap):
     symbol, numpy, narrow = "gather", np.take_along_axis, True
 
     def forward(self, x):
-        return places.take(x, positions(self.axis, self.index, x.shape))
+        return index_kernels.take(x, positions(self.axis, self.index, x.shape))
 
     def adjoint(self, grad):
         out = np.zeros_like(grad, shape=self.x_shape, order="C")
-        places.add(out, positions(self.axis, self.index, self.x_shape), grad)
+        index_kernels.add(out, positions(self.axis, self.index, self.x_shape), grad)
         return out
 
 
@@ -81,7 +81,7 @@ def along(op: str, input: Tensor, dim: int, index: Tensor, *others: Any) -> tupl
             f"{op}: Size does not match: expected index {array.shape} to be no larger than self {tuple(input.shape)} "
             f"apart from dimension {axis}"
         )
-    return axis, places.within(array, shape[axis] if shape else 1, op, ArgumentError, False, axis)
+    return axis, index_kernels.within(array, shape[axis] if shape else 1, op, ArgumentError, False, axis)
 
 
 @numpy_spelling
@@ -132,7 +132,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
     wide, narrow = shape.copy(), shape.copy()
     if input.ndim:
         wide[axis], narrow[axis] = length, indices.array.shape[axis]
-    array = places.within(indices.array, length, "take_along_dim", DimError, axis=axis)
+    array = index_kernels.within(indices.array, length, "take_along_dim", DimError, axis=axis)
     index: Tensor = creation.from_array(np.broadcast_to(array, narrow))
     return gather(input.expand(wide) if input.array.shape != tuple(wide) else input, axis, index, out=out)
 
@@ -142,7 +142,7 @@ def _flat(op: str, input: Tensor, index: Tensor, *others: Any) -> Any:
     array = index_array(op, index, input, *others, dtypes=(INT64,))
     if array.size and not input.array.size:
         raise DimError(f"{op}(): tried to {op} from an empty tensor")
-    return places.within(array, input.array.size, op, DimError)
+    return index_kernels.within(array, input.array.size, op, DimError)
 
 
 @tensors_only

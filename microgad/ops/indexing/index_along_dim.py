@@ -17,11 +17,11 @@ from ..creation.scalars import scale_factor
 from ..movement.dims import dim_of
 from ..out import into
 from ..spelling import numpy_spelling
-from . import places
+from . import index_kernels
+from .index_kernels import ALL, within
 from .index_parsing import INT64, INTEGERS, index_array, into_same
 from .indexed_reduction import reduction
 from .item import AddItem, Call, GetItem, SetItem, filler, one_step
-from .places import ALL, within
 from .scatter import operands
 
 
@@ -79,7 +79,7 @@ class IndexSelect(LinearMap):
 
     def adjoint(self, grad):
         out = np.zeros_like(grad, shape=self.x_shape, order="C")
-        places.add(out, (*(ALL,) * self.axis, self.index, *(ALL,) * (out.ndim - self.axis - 1)), grad)
+        index_kernels.add(out, (*(ALL,) * self.axis, self.index, *(ALL,) * (out.ndim - self.axis - 1)), grad)
         return out
 
 

@@ -13,7 +13,7 @@ from ...errors import ArgumentError, DeviceError, DimError, DtypeError, GraphErr
 from ...errors.notices import warn
 from ...stand_ins import Tensor
 from ..out import into
-from .places import ALL, BASIC, is_mask
+from .index_kernels import ALL, BASIC, is_mask
 
 INT64, UINT8 = np.dtype(np.int64), np.dtype(np.uint8)
 BOUNDS = frozenset((int, type(None)))  # what most slices are made of

@@ -13,7 +13,7 @@ from ...function import Function
 from ...stand_ins import Tensor
 from .. import creation
 from ..elementwise import Div, FloorDiv, Select
-from . import places
+from . import index_kernels
 from .item import AddItem, Call, GetItem, SetItem, Written
 
 
@@ -23,7 +23,7 @@ class MulItem(Written, Function):
     symbol = "[ ]×="
 
     def store(self, out, value):
-        places.at(np.multiply, out, self.index, value)
+        index_kernels.at(np.multiply, out, self.index, value)
 
     def grad_x(self, grad, value):
         return MulItem.apply(grad, value, index=self.index)
@@ -54,7 +54,7 @@ class ExtremeItem(Written, Function):
 
     def store(self, out, value):
         with np.errstate(invalid="ignore"):  # NumPy warns of NaN that it compares
-            places.at(np.maximum if self.largest else np.minimum, out, self.index, value)
+            index_kernels.at(np.maximum if self.largest else np.minimum, out, self.index, value)
 
     def backward(self, grad, x, value, out):
         kept = x == out
@@ -82,7 +82,7 @@ def reduction(
         steps.append((MulItem if how == "prod" else AddItem, source, {"index": where}))
     if how == "mean":
         counts = np.full_like(input.array, int(include_self), order="C")
-        places.add(counts, where, 1)
+        index_kernels.add(counts, where, 1)
         counts = np.maximum(counts.real, 1).astype(counts.dtype, copy=False)
         steps.append((FloorDiv if kind in "iu" else Div, creation.from_array(counts), {}))
     return Call(op.title().replace("_", ""), tuple(steps))

@@ -19,11 +19,11 @@ from .. import creation, layouts
 from ..creation.scalars import checked_scalar
 from ..elementwise import Select
 from ..spelling import tensors_only
-from . import places
+from . import index_kernels
+from .index_kernels import firsts, is_basic, is_mask
 from .index_parsing import check_filled, kept, normalized, two_steps
-from .places import firsts, is_basic, is_mask
 
-_last_writes = places.last_writes
+_last_writes = index_kernels.last_writes
 
 
 class GetItem(LinearMap):
@@ -32,14 +32,14 @@ class GetItem(LinearMap):
     symbol, may_share, narrow = "[ ]", True, True
 
     def forward(self, x):
-        return places.take(x, self.index)
+        return index_kernels.take(x, self.index)
 
     def adjoint(self, grad):
         out = np.zeros_like(grad, shape=self.x_shape, order="C")
         if is_basic(self.index):
             out[self.index] = grad
         else:
-            places.add(out, self.index, grad)
+            index_kernels.add(out, self.index, grad)
         return out
 
 
@@ -78,13 +78,13 @@ class SetItem(Written, Function):
             return super().apply_(target, value, **settings)
         warn("Writes by index or mask into what is expanded are deprecated; clone() the Tensor first")
         there = np.zeros_like(x, bool, order="C")
-        places.put(there, index, True)
+        index_kernels.put(there, index, True)
         value = value.reshape(()) if hasattr(value, "array") else value
         super().apply_(GetItem.apply(target, index=firsts(x)), value, index=(there.any(axes, keepdims=True),))
         return target
 
     def store(self, out, value):
-        places.put(out, self.index, value)
+        index_kernels.put(out, self.index, value)
 
     def grad_x(self, grad):
         return Clear.apply(grad, index=self.index)
@@ -104,7 +104,7 @@ class Clear(LinearMap):
 
     def forward(self, x):
         out = backend.as_array(x).copy()
-        places.put(out, self.index, 0)
+        index_kernels.put(out, self.index, 0)
         return out
 
     adjoint = forward
@@ -116,7 +116,7 @@ class AddItem(Written, Function):
     symbol, broadcasts = "[ ]+=", True
 
     def store(self, out, value):
-        places.add(out, self.index, value)
+        index_kernels.add(out, self.index, value)
 
     def grad_x(self, grad):
         return grad

@@ -16,7 +16,7 @@ from ...function.naming import called
 from ...stand_ins import Tensor
 from .. import layouts
 from ..spelling import tensors_only
-from . import places
+from . import index_kernels
 from .index_parsing import into_same, kept, normalized
 from .item import Call, Clear, GetItem, SetItem, Written, filler, index_put, one_step
 
@@ -84,7 +84,7 @@ class MaskedScatter(Written, Function):
     symbol, narrow = "masked scatter", True
 
     def store(self, out, value):
-        places.put(out, self.index, value.reshape(-1)[: self.count])
+        index_kernels.put(out, self.index, value.reshape(-1)[: self.count])
 
     def grad_x(self, grad):
         return Clear.apply(grad, index=self.index)

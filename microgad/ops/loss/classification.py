@@ -18,7 +18,7 @@ from .. import layouts
 from ..blocks import in_runs
 from ..elementwise import Flat
 from ..elementwise.selection import fast_select
-from ..indexing.places import all_within
+from ..indexing.index_kernels import all_within
 from ..linalg import linear
 from ..reducing import ones
 from ..softmax import LogSoftmax, log_softmax

@@ -18,7 +18,7 @@ from ..activation import logsigmoid
 from ..distance import pairwise_distance
 from ..elementwise import Relu, Select, clamp_min, minimum, ne, sqrt, where
 from ..elementwise.selection import fast_select
-from ..indexing import places
+from ..indexing import index_kernels
 from ..spelling import tensors_only
 from .reduced import chosen, plainly, reduced
 
@@ -137,7 +137,7 @@ class MultiMarginLoss(Function):
         hinge = self._hinge(input, target)
         terms = (hinge * hinge if self.p == 2 else hinge).sum(1) / input.shape[1]
         out = np.zeros_like(weight)
-        places.add(out, target, _of_rows(grad, len(input), self.reduction) * terms)
+        index_kernels.add(out, target, _of_rows(grad, len(input), self.reduction) * terms)
         return out
 
     def decomposition(self, input, target, weight):
@@ -211,7 +211,7 @@ class MultilabelMarginLoss(Function):
         _check_kind(input)
         hinge, rows, _ = self._hinges(input, target)
         losses = np.zeros_like(input, shape=len(input))
-        places.add(losses, (rows,), hinge.sum(1))
+        index_kernels.add(losses, (rows,), hinge.sum(1))
         return reduced(losses / input.shape[1], None, None, len(input) or math.nan, self.reduction)
 
     def _hinges(self, x: Any, target: Any) -> tuple[Any, Any, Any]:
@@ -231,8 +231,8 @@ class MultilabelMarginLoss(Function):
         scale = _of_rows(grad, len(input), self.reduction) / input.shape[1]
         slope = fast_select(hinge != 0, layouts.expanded(scale[own[0]][:, None], hinge.shape))
         out = np.zeros_like(input)
-        places.add(out, (own[0],), slope)
-        places.add(out, tuple(own), -slope.sum(1))
+        index_kernels.add(out, (own[0],), slope)
+        index_kernels.add(out, tuple(own), -slope.sum(1))
         return out
 
     def decomposition(self, input, target):
@@ -279,7 +279,7 @@ def multilabel_margin_loss(
 def _classes(op: str, target: Tensor, count: int) -> Tensor:
     if target.array.dtype != np.int64:
         raise DtypeError(f"{op}: target must be int64, but is {target.dtype}")
-    if not places.all_within(target.array, count):
+    if not index_kernels.all_within(target.array, count):
         raise ArgumentError(f"{op}: target has classes outside of 0 to {count - 1}")
     return target
 

@@ -16,7 +16,7 @@ from ...errors import ArgumentError, ShapeError
 from ...function.linear_map import LinearMap
 from ...stand_ins import Tensor
 from .. import layouts
-from ..indexing import places
+from ..indexing import index_kernels
 from ..spelling import tensors_only
 from .dims import dim_of, stretch
 from .shape import reshape
@@ -88,7 +88,7 @@ class AsStrided(LinearMap):
         """A memory with the elements of x at their places; what comes to one place is added up."""
         memory = np.zeros_like(x, shape=(self.extent,))
         if overlaps(*place[:2]):
-            places.add(memory, backend.like(_at(np.arange(self.extent), place), x), x)
+            index_kernels.add(memory, backend.like(_at(np.arange(self.extent), place), x), x)
         else:
             _at(memory, place)[...] = x
         return memory
