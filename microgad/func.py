@@ -25,7 +25,7 @@ from .nn.stateless import replace_all_batch_norm_modules_ as replace_all_batch_n
 from .nn.stateless import stack_module_state as stack_module_state
 from .ops.creation import eye, ones_like
 from .ops.movement import cat, clone, stack
-from .ops.movement.strided import mapped as mapping
+from .ops.movement.strided import vmapped_inputs
 from .slices import Apart, called_again
 from .state.contexts import holding
 from .tensor import Tensor
@@ -342,7 +342,7 @@ def _of_slices(
         slices = [x if d is None else x.select(d, i) for x, d in zip(leaves, dims, strict=True)]
         pairs = [(x, s) for x, s, d in zip(leaves, slices, dims, strict=True) if d is not None]
         again = called_again.get() or i + 1 < size
-        with every.at(i), holding(mapping, (*mapping.get(), pairs)), holding(called_again, again):
+        with every.at(i), holding(vmapped_inputs, (*vmapped_inputs.get(), pairs)), holding(called_again, again):
             results.append(func(slices))
     return _joined(results, out_dims, stack)
 

@@ -11,7 +11,7 @@ from .. import backend
 from .. import function as core
 from ..errors import ArgumentError, DtypeError
 from ..ops import movement
-from ..ops.movement.dims import dim_of, dims_of
+from ..ops.movement.dims import wrap_dim, wrap_dims
 from .elementwise import precise
 
 
@@ -43,7 +43,7 @@ def _ravel(a: Any, order: str = "C") -> Any:
 
 
 def _rollaxis(a: Any, axis: int, start: int = 0) -> Any:
-    axis, start = dim_of(axis, a.ndim, "rollaxis"), start + a.ndim if start < 0 else start
+    axis, start = wrap_dim(axis, a.ndim, "rollaxis"), start + a.ndim if start < 0 else start
     return movement.movedim(a, axis, start - 1 if start > axis else start)
 
 
@@ -55,7 +55,7 @@ def _squeeze(a: Any, axis: Any = None) -> Any:
 
 def _expand_dims(a: Any, axis: Any) -> Any:
     axes = _shape(axis)
-    for i in sorted(dims_of(axes, a.ndim + len(axes), "expand_dims")):
+    for i in sorted(wrap_dims(axes, a.ndim + len(axes), "expand_dims")):
         a = movement.unsqueeze(a, i)
     return a
 
@@ -113,7 +113,7 @@ def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     if axis is None:
         arr, axis = movement.ravel(arr), 0
     obj = backend.to_numpy(obj.array) if isinstance(obj, core.Tensor) else obj
-    places, axis = np.asarray(obj), dim_of(axis, arr.ndim, "insert")
+    places, axis = np.asarray(obj), wrap_dim(axis, arr.ndim, "insert")
     n, values = arr.shape[axis], values.to(dtype=arr.dtype)
     values = movement.reshape(values, (*(1,) * (arr.ndim - values.ndim), *values.shape))
     if places.ndim == 0:
@@ -127,7 +127,7 @@ def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
 def _delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
     if axis is None:
         arr, axis = movement.ravel(arr), 0
-    axis = dim_of(axis, arr.ndim, "delete")
+    axis = wrap_dim(axis, arr.ndim, "delete")
     return arr[(*(slice(None),) * axis, np.delete(np.arange(arr.shape[axis]), obj))]
 
 

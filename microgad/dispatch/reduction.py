@@ -12,7 +12,7 @@ from ..errors import ArgumentError, DtypeError
 from ..ops import creation, reduction
 from ..ops.elementwise import imag, real, sqrt, where
 from ..ops.movement import cat, expand, unsqueeze
-from ..ops.movement.dims import dims_of
+from ..ops.movement.dims import wrap_dims
 from ..ops.softmax import logsumexp
 from .elementwise import precise
 
@@ -58,7 +58,7 @@ def _prod(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Over several axes one after the other."""
     if not isinstance(axis, tuple):
         return reduction.prod(a, axis, keepdims)
-    for i in sorted(dims_of(axis, a.ndim, "prod"), reverse=True):
+    for i in sorted(wrap_dims(axis, a.ndim, "prod"), reverse=True):
         a = reduction.prod(a, i, keepdims)
     return a
 

@@ -162,7 +162,7 @@ def _adaptive(dims: int) -> Callable[[Any], str]:
 NAMES: dict[str, Any] = {  # a name, or a function of the node
     "AddItem": "IndexAdd", "Attention": "ScaledDotProductFlashAttentionForCpu",
     "AvgPool1d": "SqueezeBackward1", "AvgPool2d": "AvgPool2D", "AvgPool3d": "AvgPool3D",
-    "BatchNorm": "NativeBatchNorm", "Border": _border, "Cast": "ToCopy", "Cholesky": "LinalgCholeskyEx",
+    "BatchNorm": "NativeBatchNorm", "NonConstantPad": _border, "Cast": "ToCopy", "Cholesky": "LinalgCholeskyEx",
     "Clamp": _clamp, "Contract": "View",
     "CopySign": lambda node: f"CopysignBackward{int(_is_number(node, 1))}", "Cross": "LinalgCross",
     "CrossEntropy": _nll_loss, "Ctc": "CtcLoss",
@@ -188,7 +188,7 @@ NAMES: dict[str, Any] = {  # a name, or a function of the node
     "Round": lambda node: f"RoundBackward{int(bool(node.decimals))}",
     "RRelu": "RreluWithNoise", "SetItem": _set_item, "SLogDet": "LinalgSlogdet", "Solve": "LinalgSolveEx",
     "SolveTriangular": "LinalgSolveTriangular", "SquaredError": "MseLoss", "Sum": _reduced("Sum"), "SVD": "LinalgSvd",
-    "TruncDiv": "DivBackward2", "Unfold": "Im2Col", "VectorNorm": "LinalgVectorNorm", "Windows": "Unfold",
+    "TruncDiv": "DivBackward2", "Unfold": "Im2Col", "VectorNorm": "LinalgVectorNorm", "SlidingWindows": "Unfold",
     "XLog1PY": "SpecialXlog1Py", "Zeta": "SpecialZeta",
     "XLogY": lambda node: f"XlogyBackward{1 if _is_number(node, 0) else 2 * int(_is_number(node, 1))}",
 } | {f"{name}{n}d": "Convolution" for name in ("Conv", "ConvTranspose") for n in (1, 2, 3)}  # fmt: skip

@@ -92,9 +92,9 @@ for _dims in (1, 2, 3):
 MOVES = frozenset(
     (
         "Reshape", "Permute", "Expand", "Clone", "Cast", "Transfer", "Cat", "Stack", "Flip", "Roll", "Rot90",
-        "Windows", "BlockDiag", "RepeatInterleave", "AsStrided", "Diagonal", "DiagEmbed", "Tril", "Triu", "Split",
-        "Unbind", "Pad", "Border", "Shuffle", "Cells", "Unpool",
-        "GetItem", "SetItem", "Clear", "BoxMax", "Gather", "IndexSelect", "Rows", "Embedding", "Pick", "Unfold", "Fold",
+        "SlidingWindows", "BlockDiag", "RepeatInterleave", "AsStrided", "Diagonal", "DiagEmbed", "Tril", "Triu",
+        "Split", "Unbind", "Pad", "NonConstantPad", "Shuffle", "Cells", "Unpool", "GetItem", "SetItem", "ClearItem",
+        "BoxMax", "Gather", "IndexSelect", "Rows", "Embedding", "Pick", "Unfold", "Fold",
         "ViewAsReal", "ViewAsComplex", "Real", "Imag", "Detach", "Flat", "Identity", "RegionWrite", "RegionClear",
         "Region",
     )

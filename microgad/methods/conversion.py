@@ -98,7 +98,7 @@ class Conversion:
                 result = result.detach()  # integers carry no gradient
             result = movement.Cast.apply(result, to=to, source=result.array.dtype)
         memory_format = ignored.get("memory_format")
-        if memory_format not in (None, formats.preserve_format, movement.format_of(result.array)):
+        if memory_format not in (None, formats.preserve_format, movement.memory_format_of(result.array)):
             result = called("ToCopyBackward0", movement.clone(result, memory_format=memory_format))
         return called("ToCopyBackward0", result.clone()) if copy and result is self else result
 
@@ -185,9 +185,10 @@ class Conversion:
             said = "set_: is not recorded, so neither Tensor may require grad: use detach() first, or no_grad()"
             raise errors.GraphError(said)
         if size is not None:
-            whole = movement.in_memory(source, (source.untyped_storage().nbytes() // source.element_size(),), (1,), 0)
+            count = source.untyped_storage().nbytes() // source.element_size()
+            whole = movement.storage_view(source, (count,), (1,), 0)
             strides = self.new_empty(size).stride() if stride is None else stride
-            source = movement.in_memory(whole, size, strides, storage_offset)
+            source = movement.storage_view(whole, size, strides, storage_offset)
         self.data = source
         return self
 

@@ -76,7 +76,7 @@ def _becoming(op: F) -> F:
     """The method `op_` of a view: the Tensor itself becomes it, and its memory stays."""
 
     def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
-        return ops.become(self, op, *args, **options)
+        return ops.become_view(self, op, *args, **options)
 
     return spelled(method, f"{op.__name__}_", f"In place, the memory untouched: see `{op.__name__}`.", op)
 
@@ -181,7 +181,7 @@ class Movement:
 
     def storage_offset(self: Tensor) -> int:
         """How many elements of its memory lie before the first that this Tensor shows; see `as_strided`."""
-        return memory.geometry(self.array)[2] - ops.slice_start(self)
+        return memory.geometry(self.array)[2] - ops.vmap_slice_offset(self)
 
     def is_set_to(self: Tensor, tensor: Tensor) -> bool:
         """Whether both show the same memory in the same geometry."""

@@ -20,11 +20,11 @@ from . import layouts
 from .blocks import BUFFER, in_runs
 from .creation import zeros_like
 from .elementwise.complex_numbers import is_complex
-from .movement.dims import dim_of
+from .movement.dims import wrap_dim
 from .out import into
 from .reducing import dot_of_rows, reduced
-from .reduction import axes, kept_shape
-from .reduction.axes import Dim, along
+from .reduction import axes, keepdims_shape
+from .reduction.axes import Dim, apply_along
 from .spelling import numpy_spelling
 
 TINY, HUGE = 1e-4, 1e15  # between them a sum of exponentials has neither overflowed nor lost digits
@@ -112,7 +112,7 @@ def _apply(cls: type[Function], name: str, input: Tensor, dim: int | None, stack
     x = input if dtype is None else input.to(dtype=dtype)
     if x.array.dtype.kind != "f":
         raise KindError(f"{name}: input must be floating-point, got {x.dtype}; convert it or give dtype=")
-    return along(cls, x, dim_of(dim, x.ndim, name))
+    return apply_along(cls, x, wrap_dim(dim, x.ndim, name))
 
 
 @composite
@@ -152,7 +152,7 @@ class LogSumExp(Function):
         return layouts.contiguous(out if self.keepdims else np.squeeze(out, self.axis))
 
     def grad_x(self, grad, x, out):
-        shape = kept_shape(x.shape, self.axis)
+        shape = keepdims_shape(x.shape, self.axis)
         share = np.exp(x - np.where(np.isinf(out), 0.0, out).reshape(shape))
         if is_complex(x):
             return grad.reshape(shape) * share

@@ -13,7 +13,7 @@ from microgad.ops.normalization import FixedBatchNorm
 from microgad.ops.normalization.geometry import channel_size as _count
 from microgad.ops.normalization.geometry import column as _column
 from microgad.ops.normalization.geometry import flat as _flat
-from microgad.ops.reduction import Sum, kept_shape
+from microgad.ops.reduction import Sum, keepdims_shape
 from microgad.ops.window.conv import Conv2d
 from microgad.ops.window.pool import AvgPool2d, Unpool, divisor
 from microgad.ops.window.unfold import Unfold
@@ -59,7 +59,7 @@ def smallest(self, grad, x):
 
 
 def all_winners(self, grad, x, out):
-    shape = kept_shape(x.shape, self.axis)
+    shape = keepdims_shape(x.shape, self.axis)
     return Select.apply(x == out.reshape(shape), np.broadcast_to(grad.reshape(shape), x.shape))
 
 

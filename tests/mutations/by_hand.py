@@ -39,7 +39,7 @@ from microgad.ops.loss import BinaryCrossEntropy, BinaryCrossEntropyWithLogits, 
 from microgad.ops.movement import Cat, Expand, Flip, Pad, Permute, Stack
 from microgad.ops.normalization import BatchNorm, FixedBatchNorm
 from microgad.ops.normalization.geometry import column as _column
-from microgad.ops.reduction import Amax, Mean, Sum, count, kept_shape
+from microgad.ops.reduction import Amax, Mean, Sum, keepdims_shape, reduction_size
 from microgad.ops.region import Region, RegionWrite
 from microgad.ops.softmax import LogSoftmax, LogSumExp, Softmax, sum_along
 from microgad.ops.window.conv import Conv2d, Conv2dWeight, ConvTranspose2d
@@ -143,7 +143,7 @@ NAMED: list[tuple[Any, str, str, Any, str]] = [
         Mean,
         "adjoint",
         "1/(N - 1)",
-        lambda self, grad: Sum_adjoint(self, grad) / max(1, count(self.x_shape, self.axis) - 1),
+        lambda self, grad: Sum_adjoint(self, grad) / max(1, reduction_size(self.x_shape, self.axis) - 1),
         "1/N|1/.N",
     ),
     (SquaredError, "grad_x", "1/N missing", squared_error(lambda self, d: 2), "1/N"),
@@ -379,7 +379,7 @@ OTHERS: list[Line] = [
         LogSumExp,
         "grad_x",
         "not normalized",
-        lambda self, grad, x: grad.reshape(kept_shape(x.shape, self.axis)) * np.exp(x),
+        lambda self, grad, x: grad.reshape(keepdims_shape(x.shape, self.axis)) * np.exp(x),
     ),
     (CrossEntropy, "grad_input", "weight ignored", cross_entropy(weighted=False)),
     (CrossEntropy, "grad_input", "own class forgotten", cross_entropy(own=False)),

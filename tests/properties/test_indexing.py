@@ -9,7 +9,7 @@ import microgad as torch
 from microgad.ops.elementwise import Select
 from microgad.ops.indexing import (
     AddItem,
-    Clear,
+    ClearItem,
     ExtremeItem,
     Gather,
     GetItem,
@@ -95,7 +95,7 @@ def test_taken(draw):
     return draw(st.sampled_from(functions)), x
 
 
-@checks(SetItem, Clear, Select)
+@checks(SetItem, ClearItem, Select)
 def test_setitem(draw):
     """Where an index comes more than once, the last value stays; the value broadcasts."""
     x = draw(tensors(sizes, requires_grad=True))
@@ -110,7 +110,7 @@ def test_setitem(draw):
     return function, x, value
 
 
-@checks(Clear)
+@checks(ClearItem)
 def test_a_number_written(draw):
     x = draw(tensors(sizes, requires_grad=True))
     index = valid_index(draw, tuple(x.shape))
@@ -123,7 +123,7 @@ def test_a_number_written(draw):
     return function, x
 
 
-@checks(SetItem, Clear)
+@checks(SetItem, ClearItem)
 def test_put_along_and_by_mask(draw):
     x = draw(tensors(sizes, requires_grad=True))
     dim, index = along(draw, x)

@@ -9,7 +9,6 @@ import microgad as torch
 from microgad.ops import movement
 from microgad.ops.movement import (
     AsStrided,
-    Border,
     Cast,
     Cat,
     Clone,
@@ -17,12 +16,14 @@ from microgad.ops.movement import (
     Diagonal,
     Expand,
     Flip,
+    NonConstantPad,
     Pad,
     Permute,
     RepeatInterleave,
     Reshape,
     Roll,
     Rot90,
+    SlidingWindows,
     Split,
     Stack,
     Trace,
@@ -30,7 +31,6 @@ from microgad.ops.movement import (
     Tril,
     Triu,
     Unbind,
-    Windows,
 )  # fmt: skip
 from microgad.ops.shuffle import Shuffle
 from microgad.testing.strategies import axes, shapes, tensors
@@ -163,7 +163,7 @@ def test_pad(draw):
     return lambda x: movement.pad(x, widths, "constant", value), x
 
 
-@checks(Border)
+@checks(NonConstantPad)
 def test_border(draw):
     """Widths up to what the mode allows, 0 among them."""
     x = draw(tensors(shapes(min_dims=1, max_dims=2), requires_grad=True))
@@ -173,7 +173,7 @@ def test_border(draw):
     return lambda x: movement.padded(x, widths, mode), x
 
 
-@checks(Border)
+@checks(NonConstantPad)
 def test_border_cut_off(draw):
     """Negative widths as well, in the modes of torch's pad."""
     x = draw(tensors(shapes(min_dims=2, max_dims=2, min_side=2), requires_grad=True))
@@ -256,7 +256,7 @@ def test_triangles(draw):
     return lambda x: (torch.tril(x, k), torch.triu(x, k)), x
 
 
-@checks(Windows)
+@checks(SlidingWindows)
 def test_unfold(draw):
     """Overlapping, side by side, and with gaps."""
     x = draw(tensors(shapes(min_dims=1), requires_grad=True))

@@ -208,8 +208,8 @@ def region_written_keeps_its_gradient(patch):
 
 
 def clear_clears_nothing(patch):
-    patch.setattr(indexing.Clear, "adjoint", lambda self, grad: grad.copy())
-    patch.setattr(indexing.Clear, "forward", lambda self, x: x.copy())
+    patch.setattr(indexing.ClearItem, "adjoint", lambda self, grad: grad.copy())
+    patch.setattr(indexing.ClearItem, "forward", lambda self, x: x.copy())
 
 
 def repeated_index_counts_once(patch):

@@ -23,7 +23,7 @@ DIRECTIONS = ("TB", "BT", "LR", "RL")
 _IDENTIFIER = re.compile(r"[a-zA-Z_]\w*|-?(\.[0-9]+|[0-9]+(\.[0-9]*)?)", re.ASCII)
 _KEYWORDS = {"node", "edge", "graph", "digraph", "subgraph", "strict"}
 _VIEWS = {
-    "Permute", "Expand", "Reshape", "Diagonal", "Windows", "AsStrided", "Split", "Unbind", "ViewAsReal",
+    "Permute", "Expand", "Reshape", "Diagonal", "SlidingWindows", "AsStrided", "Split", "Unbind", "ViewAsReal",
     "ViewAsComplex", "Real", "Imag",
 }  # fmt: skip
 

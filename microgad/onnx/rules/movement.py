@@ -12,12 +12,12 @@ from ...ops.grids import BlockDiag
 from ...ops.movement.conversion import Cast, Clone, Transfer
 from ...ops.movement.diagonal import Diagonal, Trace, Tril, Triu
 from ...ops.movement.joining import Cat, Stack
-from ...ops.movement.padding import Border, Pad
+from ...ops.movement.padding import NonConstantPad, Pad
 from ...ops.movement.rearranging import Flip, Permute, Roll, Rot90
 from ...ops.movement.repeating import Expand, RepeatInterleave
 from ...ops.movement.shape import Reshape
 from ...ops.movement.splitting import Split, Unbind
-from ...ops.movement.strided import Windows
+from ...ops.movement.strided import SlidingWindows
 from ...ops.shuffle import Shuffle
 from ..recording import Step
 from ..sizes import Dim
@@ -173,7 +173,7 @@ def pad(w: Writer, step: Step) -> Any:
     return w.op("Pad", x, w.ints(edges), w.constant(step.settings["value"], x.dtype))
 
 
-@rule(Border)
+@rule(NonConstantPad)
 def border(w: Writer, step: Step) -> Any:
     x, widths, mode = only(w, step), w.static(step.settings["widths"]), step.settings["mode"]
     for axis, (low, high) in enumerate(widths):
@@ -226,7 +226,7 @@ def glu(w: Writer, step: Step) -> Any:
     return sliced(w, x, [0], [half], [axis]) * w.op("Sigmoid", sliced(w, x, [half], [LAST], [axis]))
 
 
-@rule(Windows)
+@rule(SlidingWindows)
 def windows(w: Writer, step: Step) -> Any:
     x, axis, size, stride = only(w, step), step.settings["axis"], step.settings["size"], step.settings["step"]
     count = w.static(step.shapes[0][axis])

@@ -16,7 +16,7 @@ from .. import layouts
 from ..blocks import by_blocks
 from ..elementwise import Sigmoid
 from ..elementwise.selection import fast_maximum, fast_minimum
-from ..movement.dims import dim_of, stretch
+from ..movement.dims import slice_along, wrap_dim
 from ..out import into
 from ..special.error_function import Erfc
 from ..spelling import tensors_only
@@ -414,7 +414,7 @@ class Glu(Function):
 
     def _halves(self, x: Any) -> tuple[Any, Any]:
         half = x.shape[self.axis] // 2
-        return x[stretch(self.axis, 0, half)], x[stretch(self.axis, half, 2 * half)]
+        return x[slice_along(self.axis, 0, half)], x[slice_along(self.axis, half, 2 * half)]
 
 
 @tensors_only
@@ -430,7 +430,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
         raise ShapeError("glu: does not support 0-dimensional tensors")
     if input.array.dtype.kind != "f":
         raise KindError(f"glu: is not implemented for {input.dtype}")
-    axis = dim_of(dim, input.array.ndim, "glu")
+    axis = wrap_dim(dim, input.array.ndim, "glu")
     size = input.array.shape[axis]
     if size % 2:
         raise ShapeError(f"glu: Halving dimension must be even, but dimension {dim} is size {size}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...function.linear_map import LinearMap
 from ..layouts import contiguous
-from ..movement.dims import stretch
+from ..movement.dims import slice_along
 
 # The norm under which the inverse transform has the factor that the forward transform has under the key.
 INVERSE_NORM: dict[Any, Any] = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}
@@ -49,7 +49,7 @@ class RealFft(LinearMap):
         """Re(fft(grad)): the inverse real transform of the gradient's Hermitian part (conj(gₖ) + g₋ₖ) / 2."""
         *others, last = self.axes
         n, norm = grad.shape[last], INVERSE_NORM[self.norm]
-        front = stretch(last, 0, n // 2 + 1)
+        front = slice_along(last, 0, n // 2 + 1)
         half = (np.conj(grad[front]) + _negate_frequencies(grad, self.axes)[front]) / 2
         return np.fft.irfft(np.fft.ifftn(half, axes=others, norm=norm) if others else half, n, last, norm)
 
@@ -104,7 +104,7 @@ class Rfft(LinearMap):
         *others, last = self.axes
         n, norm = self.x_shape[last], INVERSE_NORM[self.norm]
         half = np.conj(np.fft.fftn(grad, axes=others, norm=self.norm) if others else grad)
-        half[stretch(last, 1, (n + 1) // 2)] /= 2  # irfft adds their conjugates at the negative frequencies
+        half[slice_along(last, 1, (n + 1) // 2)] /= 2  # irfft adds their conjugates at the negative frequencies
         return np.fft.irfft(half, n, last, norm)
 
 
@@ -118,5 +118,5 @@ class Irfft(LinearMap):
 
     def adjoint(self, grad):
         half = np.conj(np.fft.rfft(grad, axis=self.axis, norm=INVERSE_NORM[self.norm]))
-        half[stretch(self.axis, 1, (self.n + 1) // 2)] *= 2  # each stands for its conjugate at -k as well
+        half[slice_along(self.axis, 1, (self.n + 1) // 2)] *= 2  # each stands for its conjugate at -k as well
         return half

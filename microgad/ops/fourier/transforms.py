@@ -17,7 +17,7 @@ from ...state import composite
 from ..creation import from_array_into
 from ..elementwise import conj
 from ..movement import narrow, pad, roll
-from ..movement.dims import dim_of, listed
+from ..movement.dims import as_tuple, wrap_dim
 from ..out import into
 from ..spelling import numpy_spelling
 from .linear_maps import INVERSE_NORM, Fft, Ifft, Irfft, RealFft, Rfft
@@ -385,7 +385,7 @@ def _sizes_and_dims(op: str, x: Tensor, s: Any, dim: Any) -> tuple[list[Any], li
 
     Here, unlike in those along one, -1 leaves a size as it is.
     """
-    s = s if s is None else [None if n == -1 else n for n in listed(s)]
+    s = s if s is None else [None if n == -1 else n for n in as_tuple(s)]
     if dim is None:
         count = x.ndim if s is None else len(s)
         if count > x.ndim:
@@ -401,8 +401,8 @@ def _sizes_and_dims(op: str, x: Tensor, s: Any, dim: Any) -> tuple[list[Any], li
 
 def _dims(op: str, x: Tensor, dim: Any, least: int = 0) -> list[int]:
     """Dimensions counted from the front, each once, and so many at least."""
-    given = range(x.ndim) if dim is None else listed(dim)
-    dims = [dim_of(d, x.ndim, op, of_scalars=False) for d in given]
+    given = range(x.ndim) if dim is None else as_tuple(dim)
+    dims = [wrap_dim(d, x.ndim, op, of_scalars=False) for d in given]
     if len(set(dims)) < len(dims):
         raise ArgumentError(f"{op}: FFT dims must be unique, got {tuple(given)}")
     if len(dims) < least:

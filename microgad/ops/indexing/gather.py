@@ -17,7 +17,7 @@ from ...function.naming import called
 from ...size import Size
 from ...stand_ins import Tensor
 from .. import creation, layouts
-from ..movement.dims import dim_of
+from ..movement.dims import wrap_dim
 from ..spelling import numpy_spelling, tensors_only
 from . import index_kernels
 from .index_parsing import INT64, index_array, into_same
@@ -65,7 +65,7 @@ def positions(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
 
 def along(op: str, input: Tensor, dim: int, index: Tensor, *others: Any) -> tuple[int, Any]:
     """The axis and the array of an index along it, both checked as PyTorch does."""
-    axis = dim_of(dim, input.ndim, op)
+    axis = wrap_dim(dim, input.ndim, op)
     if isinstance(index, function.Tensor) and index.array.size == 0:
         return axis, index.array.astype(np.int64)  # of any dtype, as in PyTorch
     array = index_array(op, index, input, *others)
@@ -115,7 +115,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
         return gather(input.reshape(-1), 0, indices.reshape(-1), out=out)
     if indices.array.dtype != np.int64:
         raise DtypeError(f"take_along_dim(): dtype of indices should be Long but got {indices.dtype}")
-    axis = dim_of(dim, input.ndim, "take_along_dim")
+    axis = wrap_dim(dim, input.ndim, "take_along_dim")
     if input.ndim != indices.ndim:
         raise ShapeError(
             "take_along_dim(): input and indices should have the same number of dimensions, but got "

@@ -14,7 +14,7 @@ from ...function.naming import called
 from ...stand_ins import Tensor
 from .. import layouts
 from ..creation.scalars import scale_factor
-from ..movement.dims import dim_of
+from ..movement.dims import wrap_dim
 from ..out import into
 from ..spelling import numpy_spelling
 from . import index_kernels
@@ -31,7 +31,7 @@ def _vector(
 ) -> tuple[int, Any]:  # fmt: skip
     """The axis, and a vector of indices along it; of a 0-d input indices of the flat one."""
     shape = input.array.shape
-    axis = dim_of(dim, len(shape), op)
+    axis = wrap_dim(dim, len(shape), op)
     array = index_array(op, index, input, *others, dtypes=dtypes)
     if array.ndim != 1:
         if array.ndim > 1:
@@ -59,7 +59,7 @@ def _as_slices(op: str, input: Tensor, dim: int, index: Tensor, source: Tensor, 
         )
     expected, given = list(input.array.shape), source.array.shape
     if expected:
-        expected[dim_of(dim, len(expected), op)] = index.array.size
+        expected[wrap_dim(dim, len(expected), op)] = index.array.size
     alike = len(given) <= 1 and (not expected or (op == "index_copy" and len(expected) == 1))  # one number for another
     if given != tuple(expected) and not (alike and source.array.size == index.array.size == 1):
         raise error(

@@ -87,7 +87,7 @@ class SetItem(Written, Function):
         index_kernels.put(out, self.index, value)
 
     def grad_x(self, grad):
-        return Clear.apply(grad, index=self.index)
+        return ClearItem.apply(grad, index=self.index)
 
     def grad_value(self, grad):
         g = GetItem.apply(grad, index=self.index)
@@ -97,7 +97,7 @@ class SetItem(Written, Function):
         return g if lasts is None else Select.apply(lasts, g)
 
 
-class Clear(LinearMap):
+class ClearItem(LinearMap):
     """x with zeros at index."""
 
     symbol, narrow = "[ ]=0", True

@@ -18,7 +18,7 @@ from .. import layouts
 from ..spelling import tensors_only
 from . import index_kernels
 from .index_parsing import into_same, kept, normalized
-from .item import Call, Clear, GetItem, SetItem, Written, filler, index_put, one_step
+from .item import Call, ClearItem, GetItem, SetItem, Written, filler, index_put, one_step
 
 
 def _mask(op: str, mask: Any, *kept_by: Any) -> Any:
@@ -87,7 +87,7 @@ class MaskedScatter(Written, Function):
         index_kernels.put(out, self.index, value.reshape(-1)[: self.count])
 
     def grad_x(self, grad):
-        return Clear.apply(grad, index=self.index)
+        return ClearItem.apply(grad, index=self.index)
 
     def grad_value(self, grad):
         rest = np.zeros_like(grad, shape=(math.prod(self.sizes) - self.count,))

@@ -17,7 +17,7 @@ from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
 from ..movement import diagonal, permute, reshape
-from ..movement.dims import dims_of, is_one, listed
+from ..movement.dims import as_tuple, is_number, wrap_dims
 from ..out import into
 from .arguments import numbers, same_dtype
 
@@ -272,16 +272,16 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     """
     if isinstance(dims, core.Tensor):
         dims = dims.tolist() if dims.ndim else dims.item()
-    if is_one(dims):
+    if is_number(dims):
         if dims < 0:
             raise ArgumentError(f"tensordot expects dims >= 0, but got dims={dims}")
         if dims > min(a.ndim, b.ndim):
             raise ArgumentError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
         dims = list(range(a.ndim - dims, a.ndim)), list(range(dims))
-    of_a, of_b = (listed(d) for d in dims)
+    of_a, of_b = (as_tuple(d) for d in dims)
     if len(of_a) != len(of_b):
         raise ArgumentError(f"both dimension lists should have same length, got {of_a} and {of_b}")
-    of_a, of_b = (dims_of(dims, x.ndim, "tensordot", of_scalars=False) for dims, x in ((of_a, a), (of_b, b)))
+    of_a, of_b = (wrap_dims(dims, x.ndim, "tensordot", of_scalars=False) for dims, x in ((of_a, a), (of_b, b)))
     same_dtype("tensordot", a, b)
     labels, others = [f"a{i}" for i in range(a.ndim)], [f"b{i}" for i in range(b.ndim)]
     for i, j in zip(of_a, of_b, strict=True):

@@ -16,7 +16,7 @@ from .. import layouts
 from ..elementwise import Select, Sign, where
 from ..elementwise.complex_numbers import is_complex
 from ..movement import permute, reshape
-from ..movement.dims import dim_of, dims_of, listed
+from ..movement.dims import as_tuple, wrap_dim, wrap_dims
 from ..out import into
 from ..reducing import sum_of_squares, total
 from ..spelling import numpy_spelling
@@ -102,7 +102,7 @@ def _cast(op: str, x: Tensor, dtype: Any) -> Tensor:
 
 def _dims(op: str, dim: Any, x: Tensor) -> tuple[int, ...]:
     """Dimensions counted from the front; all of them for None and for none."""
-    found = dims_of(() if dim is None else dim, x.ndim, op)
+    found = wrap_dims(() if dim is None else dim, x.ndim, op)
     return found or tuple(range(x.ndim)) if x.ndim else ()
 
 
@@ -144,7 +144,7 @@ def matrix_norm(
     op = "linalg.matrix_norm"
     matrices(op, A)
     x = _cast(op, A, dtype)
-    dims = listed(dim)
+    dims = as_tuple(dim)
     if len(dims) != 2:
         raise ShapeError(f"{op}: dim must be a 2-tuple, got {dim}")
     axis = _dims(op, dims, x)
@@ -186,7 +186,7 @@ def linalg_norm(
     >>> torch.linalg.norm(torch.tensor([3.0, 4.0]))
     tensor(5.)
     """
-    dims = dim if dim is None else listed(dim)
+    dims = dim if dim is None else as_tuple(dim)
     if dims is not None and len(dims) not in (1, 2):
         raise ShapeError(f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {list(dims)}")
     if ord is None:
@@ -225,7 +225,7 @@ def frobenius_norm(input: Tensor, dim: Any, keepdim: bool = False, *, out: Tenso
     >>> torch.frobenius_norm(torch.tensor([[3.0, 0.0], [0.0, 4.0]]), (0, 1))
     tensor(5.)
     """
-    dims = listed(dim)
+    dims = as_tuple(dim)
     if len(dims) > 2:
         raise ShapeError(f"frobenius_norm: expected at most 2 dimensions in dim, but got {len(dims)}")
     return vector_norm(input, 2, dims or None, keepdim, out=out)
@@ -257,7 +257,7 @@ def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Tensor:
     """
     if dim == -1:
         return vector_norm(v, pow)
-    kept = dim_of(dim, v.ndim, "norm_except_dim")
+    kept = wrap_dim(dim, v.ndim, "norm_except_dim")
     others = [i for i in range(v.ndim) if i != kept]
     return vector_norm(v, pow, others, keepdim=True) if others else v.abs()
 

@@ -15,7 +15,7 @@ from ...state import composite
 from ..elementwise import log, where
 from ..elementwise.complex_numbers import is_complex
 from ..movement import permute, reshape, squeeze, unsqueeze
-from ..movement.dims import dims_of
+from ..movement.dims import wrap_dims
 from ..out import into
 from ..spelling import numpy_spelling
 from .arguments import adjoint, are_vectors, broadcast_solve, eye, fit, floating_matrices, singular, swap, values
@@ -313,7 +313,7 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Any = None, *, out: Tensor | None = 
     tensor([0.5000, 0.5000, 0.5000, 0.5000])
     """
     if dims is not None:
-        last = dims_of(dims, A.ndim, "linalg.tensorsolve")
+        last = wrap_dims(dims, A.ndim, "linalg.tensorsolve")
         A = permute(A, [*(i for i in range(A.ndim) if i not in last), *last])
     shape = tuple(A.shape[B.ndim :])
     if math.prod(A.shape[: B.ndim]) != math.prod(shape):

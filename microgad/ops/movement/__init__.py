@@ -3,7 +3,7 @@
 # isort: skip_file
 from __future__ import annotations
 
-from .conversion import Cast, Clone, Transfer, clone, format_of
+from .conversion import Cast, Clone, Transfer, clone, memory_format_of
 from .diagonal import (
     DiagEmbed, Diagonal, Trace, Tril, Triu, diag, diag_embed, diagflat, diagonal, linalg_diagonal, trace, tril, tril_,
     triu, triu_,
@@ -13,7 +13,7 @@ from .rearranging import (
     Flip, Permute, Roll, Rot90, adjoint, flip, fliplr, flipud, matrix_transpose, moveaxis, movedim, permute, roll,
     rot90, swapaxes, swapdims, t, transpose,
 )  # fmt: skip
-from .padding import Border, Pad, constant_pad_nd, pad, padded
+from .padding import NonConstantPad, Pad, constant_pad_nd, pad, padded
 from .repeating import (
     Expand, RepeatInterleave, broadcast_shapes, broadcast_tensors, broadcast_to, expand, expand_as, kron, repeat,
     repeat_interleave, sum_to_size, tile,
@@ -26,9 +26,11 @@ from .splitting import (
     Split, Unbind, chunk, dsplit, hsplit, narrow, select, slice, split, split_with_sizes, tensor_split, unbind,
     unsafe_chunk, unsafe_split, unsafe_split_with_sizes, vsplit,
 )  # fmt: skip
-from .strided import AsStrided, Windows, as_strided, fill_diagonal_, in_memory, slice_start, unfold
+from .strided import (
+    AsStrided, SlidingWindows, as_strided, storage_view, fill_diagonal_, unfold, vmap_slice_offset,
+)  # fmt: skip
 from .views import (
-    alias, alias_copy, as_strided_copy, as_strided_scatter, become, detach, detach_copy, diagonal_copy,
+    alias, alias_copy, as_strided_copy, as_strided_scatter, become_view, detach, detach_copy, diagonal_copy,
     diagonal_scatter, expand_copy, narrow_copy, permute_copy, resize_, resize_as_, select_copy, select_scatter,
     slice_copy, slice_scatter, split_copy, split_with_sizes_copy, squeeze_copy, t_copy, transpose_copy, unbind_copy,
     unfold_copy, unsqueeze_copy, view_as_complex_copy, view_as_real_copy, view_copy,

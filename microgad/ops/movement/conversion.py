@@ -63,7 +63,7 @@ class Transfer(LinearMap):
         return backend.to_device(grad, self.source)
 
 
-def format_of(x: Any) -> Any:
+def memory_format_of(x: Any) -> Any:
     """The memory_format of an array, of the two that its strides may allow that which results of it take, too.
 
     (N, 1, H, W) lies in both; which of them is its own its stride over the channels says, that is never gone over.

@@ -16,7 +16,7 @@ from .. import layouts
 from ..out import into
 from ..spelling import tensors_only
 from .conversion import clone
-from .dims import dim_of
+from .dims import wrap_dim
 from .shape import flatten
 
 
@@ -107,7 +107,7 @@ class Triu(LinearMap):
 
 
 def _axes(dim1: int, dim2: int, ndim: int, op: str) -> tuple[int, int]:
-    axes = dim_of(dim1, ndim, op), dim_of(dim2, ndim, op)
+    axes = wrap_dim(dim1, ndim, op), wrap_dim(dim2, ndim, op)
     if axes[0] == axes[1]:
         raise ArgumentError(f"{op}: diagonal dimensions cannot be identical {dim1}, {dim2}")
     return axes

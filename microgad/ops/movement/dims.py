@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 from ...errors import DimError, ShapeError
 
 
-def dim_of(dim: int, ndim: int, op: str, of_scalars: bool = True) -> int:
+def wrap_dim(dim: int, ndim: int, op: str, of_scalars: bool = True) -> int:
     """A dimension counted from the front; a Tensor without dimensions has one to speak of, if `of_scalars`."""
     if type(dim) is not int:
         dim = _whole(dim, op)
@@ -21,28 +21,28 @@ def dim_of(dim: int, ndim: int, op: str, of_scalars: bool = True) -> int:
     return dim % n
 
 
-def dims_of(dims: int | Sequence[int], ndim: int, op: str, of_scalars: bool = True) -> tuple[int, ...]:
+def wrap_dims(dims: int | Sequence[int], ndim: int, op: str, of_scalars: bool = True) -> tuple[int, ...]:
     """Dimensions counted from the front, none of them twice."""
     if type(dims) is int:
-        return (dim_of(dims, ndim, op, of_scalars),)
-    found = tuple(dim_of(d, ndim, op, of_scalars) for d in listed(dims))
+        return (wrap_dim(dims, ndim, op, of_scalars),)
+    found = tuple(wrap_dim(d, ndim, op, of_scalars) for d in as_tuple(dims))
     for d in found:
         if found.count(d) > 1:
             raise ShapeError(f"{op}: dim {d} appears multiple times in the list of dims {dims}")
     return found
 
 
-def stretch(axis: int, start: int | None, stop: int | None, step: int | None = None) -> tuple[slice, ...]:
+def slice_along(axis: int, start: int | None, stop: int | None, step: int | None = None) -> tuple[slice, ...]:
     """The index of a stretch of an axis: x[stretch(1, 0, 3)] is x[:, 0:3]."""
     return (*(slice(None),) * axis, slice(start, stop, step))
 
 
-def listed(numbers: Any) -> tuple[Any, ...]:
+def as_tuple(numbers: Any) -> tuple[Any, ...]:
     """Numbers as a tuple, where one may stand for a sequence of one: Python's, NumPy's or a Tensor without dims."""
-    return (numbers,) if is_one(numbers) else tuple(numbers)
+    return (numbers,) if is_number(numbers) else tuple(numbers)
 
 
-def is_one(numbers: Any) -> TypeGuard[int]:
+def is_number(numbers: Any) -> TypeGuard[int]:
     """Whether it is a number by itself: Python's, NumPy's or a Tensor without dimensions."""
     return isinstance(numbers, (int, float)) or getattr(numbers, "ndim", 1) == 0
 

@@ -16,7 +16,7 @@ from ...state import composite
 from .. import layouts
 from ..out import into
 from ..spelling import numpy_spelling
-from .dims import dim_of, stretch
+from .dims import slice_along, wrap_dim
 from .shape import atleast_1d, atleast_2d, atleast_3d, reshape
 
 
@@ -49,7 +49,7 @@ class Cat(Function):
 
     def grad_inputs(self, grad):
         bounds = pairwise([0, *accumulate(self.sizes)])
-        return tuple([grad[stretch(self.axis, start, stop)] for start, stop in bounds])
+        return tuple([grad[slice_along(self.axis, start, stop)] for start, stop in bounds])
 
 
 class Stack(Function):
@@ -92,7 +92,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
         raise ShapeError(f"cat: zero-dimensional tensor (at position {shapes.index(())}) cannot be concatenated")
     whole = max(shapes, key=len)
     ndim = len(whole)
-    axis = 0 if whole == (0,) else dim_of(dim, ndim, "cat")  # PyTorch's old empty tensor is so along any dim
+    axis = 0 if whole == (0,) else wrap_dim(dim, ndim, "cat")  # PyTorch's old empty tensor is so along any dim
     before, after = whole[:axis], whole[axis + 1 :]
     for i, shape in enumerate(() if _alike(shapes) else shapes):
         if shape == (0,) and ndim > 1:  # and joins anything
@@ -141,7 +141,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
             f"stack expects each tensor to be equal size, but got {list(shapes[0])} at entry 0 and {list(other)} at "
             f"entry {i}"
         )
-    return into(out, Stack.apply(*tensors, axis=dim_of(dim, tensors[0].ndim + 1, "stack")))
+    return into(out, Stack.apply(*tensors, axis=wrap_dim(dim, tensors[0].ndim + 1, "stack")))
 
 
 def _beside(tensors: Any, made: Callable[[Tensor], Tensor], dim: int, op: str, out: Tensor | None) -> Tensor:

@@ -43,7 +43,7 @@ class Pad(Function):
         return grad[tuple(middle)]
 
 
-class Border(LinearMap):
+class NonConstantPad(LinearMap):
     """Widths of x's own values put around: `mode` is NumPy's reflect, symmetric, edge or wrap."""
 
     symbol, flat, narrow = "pad", Flat, True
@@ -183,7 +183,7 @@ def padded(input: Tensor, widths: Sequence[tuple[int, int]], mode: str, value: A
                 f"pad: {TOO_WIDE[mode]}, but got: padding ({low}, {high}) at dimension {axis} of input "
                 f"{list(input.shape)}"
             )
-    out = Border.apply(input, widths=wide, mode=mode)
+    out = NonConstantPad.apply(input, widths=wide, mode=mode)
     return _cut(out, cuts).clone() if cuts else out
 
 

@@ -15,7 +15,7 @@ from ...function.naming import called
 from ...stand_ins import Tensor
 from .. import layouts
 from ..spelling import tensors_only
-from .dims import dim_of, dims_of, is_one, listed
+from .dims import as_tuple, is_number, wrap_dim, wrap_dims
 
 BYTES = 1 << 12  # that NumPy turns one by one as fast
 
@@ -43,7 +43,7 @@ def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
     torch.Size([4, 2, 3])
     """
     ndim = input.array.ndim
-    order = tuple([dim_of(d, ndim, "permute") for d in dims]) if len(dims) == ndim else ()
+    order = tuple([wrap_dim(d, ndim, "permute") for d in dims]) if len(dims) == ndim else ()
     if len(order) != ndim or sorted(order) != list(range(ndim)):
         raise ShapeError(
             f"permute: dims {tuple(dims)} are no order of the {ndim} dimensions of input {tuple(input.shape)}"
@@ -60,7 +60,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
             [2, 4]])
     """
     ndim = input.array.ndim
-    order, a, b = list(range(ndim)), dim_of(dim0, ndim, "transpose"), dim_of(dim1, ndim, "transpose")
+    order, a, b = list(range(ndim)), wrap_dim(dim0, ndim, "transpose"), wrap_dim(dim1, ndim, "transpose")
     if order:
         order[a], order[b] = order[b], order[a]
     return called("Transpose", Permute.apply(input, order=tuple(order)))
@@ -120,9 +120,9 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
     >>> torch.movedim(torch.zeros(2, 3, 4), 0, -1).shape
     torch.Size([3, 4, 2])
     """
-    if is_one(source) != is_one(destination):
+    if is_number(source) != is_number(destination):
         raise TypeError(f"movedim: source and destination are both ints or both tuples, got {source}, {destination}")
-    origins, places = dims_of(source, input.ndim, "movedim"), dims_of(destination, input.ndim, "movedim")
+    origins, places = wrap_dims(source, input.ndim, "movedim"), wrap_dims(destination, input.ndim, "movedim")
     if len(origins) != len(places):
         raise ShapeError(
             f"movedim: Invalid source or destination dims: source {list(origins)} should contain the same number of "
@@ -169,7 +169,7 @@ def flip(input: Tensor, dims: int | Sequence[int]) -> Tensor:
     >>> torch.flip(torch.tensor([1, 2, 3]), (0,))
     tensor([3, 2, 1])
     """
-    axis = dims_of(dims, input.ndim, "flip")
+    axis = wrap_dims(dims, input.ndim, "flip")
     return Flip.apply(input, axis=axis if input.ndim else ())
 
 
@@ -222,12 +222,12 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] |
     tensor([[3, 1, 2],
             [6, 4, 5]])
     """
-    steps, axes = tuple(map(operator.index, listed(shifts))), () if dims is None else listed(dims)
+    steps, axes = tuple(map(operator.index, as_tuple(shifts))), () if dims is None else as_tuple(dims)
     if not steps:
         raise ShapeError("roll: `shifts` required")
     if len(axes) != len(steps) and not (len(steps) == 1 and not axes):
         raise ShapeError(f"roll: shifts and dimensions must align. shifts: {len(steps)}, dims: {len(axes)}")
-    axes = tuple(dim_of(d, input.ndim, "roll", of_scalars=False) for d in axes)
+    axes = tuple(wrap_dim(d, input.ndim, "roll", of_scalars=False) for d in axes)
     return Roll.apply(input, shifts=steps, axis=axes or None)
 
 
@@ -264,7 +264,7 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     ndim = input.array.ndim
     if ndim < 2:
         raise ShapeError(f"rot90: expected total dims >= 2, but got total dims = {ndim}")
-    a, b = dim_of(dims[0], ndim, "rot90"), dim_of(dims[1], ndim, "rot90")
+    a, b = wrap_dim(dims[0], ndim, "rot90"), wrap_dim(dims[1], ndim, "rot90")
     if a == b:
         raise ArgumentError(f"rot90: expected rotation dims to be different, but got {dims[0]} and {dims[1]}")
     return Rot90.apply(input, turns=k % 4, axes=(a, b))

@@ -21,7 +21,7 @@ from ..out import into
 from ..reducing import total
 from ..spelling import numpy_spelling, tensors_only
 from .conversion import clone
-from .dims import dim_of
+from .dims import wrap_dim
 from .shape import Reshape, flatten, reshape
 
 
@@ -202,7 +202,7 @@ def repeat_interleave(
         return function.Tensor._made(backend.like(index, input.array))
     if dim is None:
         input, dim = flatten(input), 0
-    axis = dim_of(dim, input.ndim, "repeat_interleave", of_scalars=False)
+    axis = wrap_dim(dim, input.ndim, "repeat_interleave", of_scalars=False)
     n = input.shape[axis]
     counts = _counts(repeats).tolist()
     if len(counts) not in (1, n):

@@ -16,7 +16,7 @@ from ...function.naming import called
 from ...stand_ins import Tensor
 from ...state import current
 from ..spelling import numpy_spelling, tensors_only
-from .dims import dim_of, dims_of
+from .dims import wrap_dim, wrap_dims
 
 
 class Reshape(LinearMap):
@@ -137,7 +137,7 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     torch.Size([2, 1])
     """
     shape = input.array.shape
-    gone = range(len(shape)) if dim is None else dims_of(dim, len(shape), "squeeze")
+    gone = range(len(shape)) if dim is None else wrap_dims(dim, len(shape), "squeeze")
     squeezed = Reshape.apply(input, size=tuple([n for i, n in enumerate(shape) if n != 1 or i not in gone]))
     return called(f"SqueezeBackward{0 if dim is None else 1 if isinstance(dim, int) else 2}", squeezed)
 
@@ -151,7 +151,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
             [2]])
     """
     shape = input.array.shape
-    at = dim_of(dim, len(shape) + 1, "unsqueeze")
+    at = wrap_dim(dim, len(shape) + 1, "unsqueeze")
     return called("Unsqueeze", Reshape.apply(input, size=(*shape[:at], 1, *shape[at:])))
 
 
@@ -163,7 +163,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     torch.Size([2, 12])
     """
     shape = input.array.shape or (1,)
-    start, end = dim_of(start_dim, len(shape), "flatten"), dim_of(end_dim, len(shape), "flatten")
+    start, end = wrap_dim(start_dim, len(shape), "flatten"), wrap_dim(end_dim, len(shape), "flatten")
     if start > end:
         raise ShapeError(f"flatten: start_dim {start_dim} cannot come after end_dim {end_dim}")
     if start == end and input.array.ndim:
@@ -178,7 +178,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     >>> torch.unflatten(torch.zeros(2, 12), 1, (3, -1)).shape
     torch.Size([2, 3, 4])
     """
-    at, shape = dim_of(dim, input.ndim, "unflatten"), input.array.shape
+    at, shape = wrap_dim(dim, input.ndim, "unflatten"), input.array.shape
     if not sizes:
         raise ShapeError("unflatten: sizes must be non-empty")
     if not shape:

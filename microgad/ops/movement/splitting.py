@@ -16,7 +16,7 @@ from ...function import Function
 from ...function.naming import called
 from ...stand_ins import Tensor
 from ..spelling import numpy_spelling
-from .dims import dim_of, is_one, listed, stretch
+from .dims import as_tuple, is_number, slice_along, wrap_dim
 
 
 class _Parts:
@@ -75,10 +75,10 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
     >>> torch.split(torch.arange(5), 2)
     (tensor([0, 1]), tensor([2, 3]), tensor([4]))
     """
-    if not is_one(split_size_or_sections):
-        return split_with_sizes(tensor, listed(split_size_or_sections), dim)
+    if not is_number(split_size_or_sections):
+        return split_with_sizes(tensor, as_tuple(split_size_or_sections), dim)
     _check_ndim(tensor, 1, "split")
-    return _split(tensor, operator.index(split_size_or_sections), dim_of(dim, tensor.array.ndim, "split"))
+    return _split(tensor, operator.index(split_size_or_sections), wrap_dim(dim, tensor.array.ndim, "split"))
 
 
 def _split(tensor: Tensor, step: int, axis: int) -> tuple[Tensor, ...]:
@@ -98,7 +98,7 @@ def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) ->
     (tensor([0]), tensor([1, 2]))
     """
     _check_ndim(input, 1, "split")
-    axis, sizes = dim_of(dim, input.ndim, "split"), [*map(operator.index, split_sizes)]
+    axis, sizes = wrap_dim(dim, input.ndim, "split"), [*map(operator.index, split_sizes)]
     n = input.shape[axis]
     if any(s < 0 for s in sizes):
         raise ArgumentError(f"split_with_sizes: expects split_sizes have only non-negative entries, but got {sizes}")
@@ -123,7 +123,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     _check_ndim(input, 1, "chunk")
     if chunks <= 0:
         raise ArgumentError(f"chunk: expects `chunks` to be greater than 0, got: {chunks}")
-    axis = dim_of(dim, input.array.ndim, "chunk")
+    axis = wrap_dim(dim, input.array.ndim, "chunk")
     n = input.array.shape[axis]
     return _split(input, -(-n // chunks), axis) if n else split_with_sizes(input, [0] * chunks, axis)
 
@@ -141,7 +141,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     (tensor([0]), tensor([1, 2]), tensor([3, 4]))
     """
     _check_ndim(input, 1, "tensor_split")
-    axis = dim_of(dim, input.ndim, "tensor_split")
+    axis = wrap_dim(dim, input.ndim, "tensor_split")
     n, cuts = input.shape[axis], indices_or_sections
     if isinstance(cuts, function.Tensor):
         if cuts.array.dtype.kind not in "iu":
@@ -149,7 +149,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
         if cuts.ndim > 1:
             raise ShapeError(f"tensor_split: indices_or_sections must have at most one dimension, but has {cuts.ndim}")
         cuts = cuts.tolist()
-    if is_one(cuts):
+    if is_number(cuts):
         cuts = operator.index(cuts)
         if cuts <= 0:
             raise ArgumentError(f"tensor_split: number of sections must be larger than 0, got {cuts}")
@@ -162,7 +162,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
 
 def _split_along(input: Tensor, parts: Any, least: int, axis: int, op: str) -> tuple[Tensor, ...]:
     _check_ndim(input, least, op)
-    if is_one(parts) and (parts <= 0 or input.shape[axis] % parts):
+    if is_number(parts) and (parts <= 0 or input.shape[axis] % parts):
         raise ArgumentError(
             f"{op}: attempted to split along dimension {axis}, but the size of the dimension {input.shape[axis]} is "
             f"not divisible by the split_size {parts}!"
@@ -209,7 +209,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     >>> torch.unbind(torch.tensor([[1, 2], [3, 4]]))
     (tensor([1, 2]), tensor([3, 4]))
     """
-    axis = dim_of(dim, input.ndim, "unbind", of_scalars=False)
+    axis = wrap_dim(dim, input.ndim, "unbind", of_scalars=False)
     lead = (builtins.slice(None),) * axis
     indices = tuple([(*lead, i, ...) for i in range(input.array.shape[axis])])
     return Unbind.apply(input, indices=indices, axis=axis) if indices else ()
@@ -228,7 +228,7 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
         start = int(start)
     if input.ndim == 0:
         raise ShapeError("narrow: cannot be applied to a 0-dim tensor")
-    axis = dim_of(dim, input.ndim, "narrow")
+    axis = wrap_dim(dim, input.ndim, "narrow")
     n = input.shape[axis]
     if length < 0:
         raise ArgumentError(f"narrow: length must be non-negative, got {length}")
@@ -237,7 +237,7 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     first = int(start + n if start < 0 else start)
     if first + length > n:
         raise ShapeError(f"narrow: start ({start}) + length ({length}) exceeds dimension size ({n}) of dim {dim}")
-    return input[stretch(axis, first, first + length)]
+    return input[slice_along(axis, first, first + length)]
 
 
 @numpy_spelling
@@ -250,7 +250,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     shape = input.array.shape
     if not shape:
         raise DimError("select: cannot be applied to a 0-dim tensor")
-    axis, index = dim_of(dim, len(shape), "select"), int(index)
+    axis, index = wrap_dim(dim, len(shape), "select"), int(index)
     n = shape[axis]
     if not -n <= index < n:
         raise DimError(f"select: index {index} out of range for tensor of size {list(shape)} at dimension {dim}")
@@ -267,5 +267,5 @@ def slice(input: Tensor, dim: int = 0, start: int | None = None, end: int | None
         raise ShapeError("slice: cannot be applied to a 0-dim tensor")
     if step <= 0:
         raise ArgumentError(f"slice: step must be positive, got {step}")
-    axis = dim_of(dim, input.ndim, "slice")
-    return input[stretch(axis, start, end, step)]
+    axis = wrap_dim(dim, input.ndim, "slice")
+    return input[slice_along(axis, start, end, step)]

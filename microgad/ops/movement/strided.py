@@ -18,16 +18,16 @@ from ...stand_ins import Tensor
 from .. import layouts
 from ..indexing import index_kernels
 from ..spelling import tensors_only
-from .dims import dim_of, stretch
+from .dims import slice_along, wrap_dim
 from .shape import reshape
 
 # What `vmap` is mapping, a sequence for each that is inside another: wholes, each with the slice of it.
-mapped: ContextVar[tuple[Sequence[tuple[Tensor, Tensor]], ...]] = ContextVar("mapped", default=())
+vmapped_inputs: ContextVar[tuple[Sequence[tuple[Tensor, Tensor]], ...]] = ContextVar("vmapped_inputs", default=())
 
 
-def slice_start(input: Tensor) -> int:
+def vmap_slice_offset(input: Tensor) -> int:
     """How far into the memory of input, in elements, the slices begin that are being mapped."""
-    levels = mapped.get()
+    levels = vmapped_inputs.get()
     if not levels:
         return 0
     memory, start = address(memory_of(input.array)), 0
@@ -39,7 +39,7 @@ def slice_start(input: Tensor) -> int:
     return start
 
 
-class Windows(LinearMap):
+class SlidingWindows(LinearMap):
     """Every step-th stretch of an axis, its elements as a new last axis: a view."""
 
     symbol, may_share = "unfold", True
@@ -53,7 +53,7 @@ class Windows(LinearMap):
         out = np.zeros_like(grad, shape=self.x_shape)
         reach = self.step * (grad.shape[self.axis] - 1) + 1
         for i in range(self.size):
-            out[stretch(self.axis, i, i + reach, self.step)] += grad[..., i]
+            out[slice_along(self.axis, i, i + reach, self.step)] += grad[..., i]
         return out
 
 
@@ -118,10 +118,11 @@ def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storag
             [1, 2],
             [2, 3]])
     """
-    return in_memory(input, size, stride, None if storage_offset is None else int(storage_offset) + slice_start(input))
+    offset = None if storage_offset is None else int(storage_offset) + vmap_slice_offset(input)
+    return storage_view(input, size, stride, offset)
 
 
-def in_memory(input: Tensor, size: Sequence[int], stride: Sequence[int], offset: int | None) -> Tensor:
+def storage_view(input: Tensor, size: Sequence[int], stride: Sequence[int], offset: int | None) -> Tensor:
     """The same with an offset from where the memory begins, whatever is mapped."""
     shape, strides = tuple(map(operator.index, size)), tuple(map(operator.index, stride))
     x = input.array
@@ -162,7 +163,7 @@ def fill_diagonal_(input: Tensor, fill_value: complex, wrap: bool = False) -> Te
     as_strided(input, (min(input.shape),), (step,))[...] = fill_value
     if wrap and input.ndim == 2 and rows > columns + 1:
         below = -(-input.numel() // (columns + 1)) - columns
-        in_memory(input, (below,), (step,), start + input.stride(0) * (columns + 1))[...] = fill_value
+        storage_view(input, (below,), (step,), start + input.stride(0) * (columns + 1))[...] = fill_value
     return input
 
 
@@ -176,7 +177,7 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     tensor([[0, 1, 2],
             [2, 3, 4]])
     """
-    axis = dim_of(dimension, input.ndim, "unfold")
+    axis = wrap_dim(dimension, input.ndim, "unfold")
     if size < 0 or step <= 0:
         raise ArgumentError(f"unfold: size must be >= 0 and step > 0, got size {size} and step {step}")
     n = input.shape[axis] if input.ndim else 1
@@ -184,4 +185,4 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
         raise ShapeError(f"unfold: maximum size for tensor at dimension {dimension} is {n} but size is {size}")
     if input.ndim == 0:
         return reshape(input, (1,))[:size]
-    return Windows.apply(input, axis=axis, size=int(size), step=int(step))
+    return SlidingWindows.apply(input, axis=axis, size=int(size), step=int(step))

@@ -24,7 +24,7 @@ from .rearranging import permute, t, transpose
 from .repeating import expand
 from .shape import reshape, squeeze, unsqueeze, view
 from .splitting import narrow, select, slice, split, split_with_sizes, unbind
-from .strided import as_strided, in_memory, slice_start, unfold
+from .strided import as_strided, storage_view, unfold, vmap_slice_offset
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -144,16 +144,16 @@ def as_strided_scatter(
         input = Clone.apply(input, order="C")  # in which no two elements are one
     x = input.array
     shape, strides, offset = geometry(x)
-    at = offset if storage_offset is None else storage_offset + slice_start(input)
+    at = offset if storage_offset is None else storage_offset + vmap_slice_offset(input)
     extent = memory_of(x).size
     if extent == x.size:
-        return _overwritten("as_strided_scatter", input, src, lambda x: in_memory(x, size, stride, at))
-    row = in_memory(input, (extent,), (1,), 0)  # what lies between input's elements stays between them
-    written = _overwritten("as_strided_scatter", row, src, lambda x: in_memory(x, size, stride, at))
-    return in_memory(written, shape, strides, offset)
+        return _overwritten("as_strided_scatter", input, src, lambda x: storage_view(x, size, stride, at))
+    row = storage_view(input, (extent,), (1,), 0)  # what lies between input's elements stays between them
+    written = _overwritten("as_strided_scatter", row, src, lambda x: storage_view(x, size, stride, at))
+    return storage_view(written, shape, strides, offset)
 
 
-def become(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options: Any) -> Tensor:
+def become_view(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options: Any) -> Tensor:
     """tensor itself becomes a view that `op` gives of it, by one operation, and views of it are views of that."""
     tensor._check_history(f"{op.__name__}_", tensor.node is not None)
     with state.scope(grad_enabled=True):
@@ -203,7 +203,7 @@ def resize_(input: Tensor, size: Sequence[int], *, memory_format: Any = None) ->
     laid = in_memory_format("resize_", lambda shape: np.empty(shape, np.int8), shape, memory_format)
     first, count = geometry(x)[2], laid.size
     if first + count <= memory.size:
-        return become(input, as_strided, shape, laid.strides)
+        return become_view(input, as_strided, shape, laid.strides)
     if input.base is not None or region.live_views(input):
         raise errors.GraphError(f"resize_: {shape} needs more memory than there is, and the memory has other views")
     grown = np.empty_like(x, shape=(count,))

@@ -1,7 +1,7 @@
 """Reductions, scans, order and statistics: sums, extrema, distances, running and sorted values, counts, histograms."""
 
 # isort: skip_file
-from .axes import axes, count, kept_shape
+from .axes import axes, reduction_size, keepdims_shape
 from .calculus import cumulative_trapezoid, gradient, trapezoid, trapz
 from .counting import (
     All, Any_, CountNonzero, all, any, argwhere, count_nonzero, nonzero, nonzero_static, unique, unique_consecutive,

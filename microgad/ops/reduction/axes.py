@@ -9,7 +9,7 @@ from typing import Any
 from ...errors import DimError, KindError, ShapeError
 from ...function import Function
 from ...stand_ins import Tensor
-from ..movement.dims import dim_of, dims_of
+from ..movement.dims import wrap_dim, wrap_dims
 
 Dim = int | Sequence[int] | None
 Axis = int | tuple[int, ...] | None
@@ -20,13 +20,13 @@ def axes(dim: Dim, ndim: int, op: str) -> Axis:
     if dim is None:
         return None
     if isinstance(dim, (tuple, list)):
-        found = dims_of(dim, ndim, op)
+        found = wrap_dims(dim, ndim, op)
         return found if found and ndim else None
-    one = dim_of(dim, ndim, op)  # type: ignore[arg-type]
+    one = wrap_dim(dim, ndim, op)  # type: ignore[arg-type]
     return one if ndim else None
 
 
-def kept_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
+def keepdims_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
     """The shape after a reduction with keepdims."""
     if axis is None:
         return (1,) * len(shape)
@@ -34,17 +34,17 @@ def kept_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
     return tuple(1 if i in reduced else n for i, n in enumerate(shape))
 
 
-def count(shape: tuple[int, ...], axis: Axis) -> int:
+def reduction_size(shape: tuple[int, ...], axis: Axis) -> int:
     """How many elements are reduced to one."""
     if axis is None or not shape:
         return math.prod(shape)
     return math.prod(shape[a] for a in (axis if isinstance(axis, tuple) else (axis,)))
 
 
-def not_empty(input: Tensor, axis: Axis, op: str) -> None:
+def check_not_empty(input: Tensor, axis: Axis, op: str) -> None:
     """Refuse to look for one element among none: RuntimeError over all dims, IndexError over some."""
     shape = input.array.shape
-    if not count(shape, axis):
+    if not reduction_size(shape, axis):
         if axis is None:
             raise ShapeError(
                 f"{op}: Expected reduction dim to be specified for input of shape {shape} without elements"
@@ -52,26 +52,26 @@ def not_empty(input: Tensor, axis: Axis, op: str) -> None:
         raise DimError(f"{op}: Expected reduction dim {axis} to have non-zero size, got input of shape {shape}")
 
 
-def ordered(input: Tensor, op: str, kinds: str = "biuf") -> None:
+def check_ordered(input: Tensor, op: str, kinds: str = "biuf") -> None:
     """Refuse complex numbers, which have no order, and booleans where `kinds` hasn't them."""
     if input.array.dtype.kind not in kinds:
         numbers = "complex numbers" if input.is_complex() else "booleans"
         raise KindError(f"{op}: is not implemented for {numbers}, got {input.dtype}")
 
 
-def floating(input: Tensor, op: str) -> None:
+def check_floating(input: Tensor, op: str) -> None:
     """Refuse what is neither floating-point nor complex."""
     if input.array.dtype.kind not in "fc":
         raise KindError(f"{op}: input must be floating-point or complex, got {input.dtype}; convert it")
 
 
-def along(cls: type[Function], input: Tensor, axis: int) -> Tensor:
+def apply_along(cls: type[Function], input: Tensor, axis: int) -> Tensor:
     """A Function that keeps shapes, along an axis; a scalar is a line of one element."""
     if input.array.ndim:
         return cls.apply(input, axis=axis)
     return cls.apply(input.reshape(1), axis=axis).reshape(())
 
 
-def line(input: Tensor) -> Any:
+def at_least_1d(input: Tensor) -> Any:
     """The input, a scalar as a line of one element."""
     return input if input.array.ndim else input.reshape(1)

@@ -11,7 +11,7 @@ from ...stand_ins import Tensor
 from ...state import composite
 from ..indexing import GetItem
 from ..movement import cat
-from ..movement.dims import dim_of, dims_of
+from ..movement.dims import wrap_dim, wrap_dims
 from ..spelling import numpy_spelling
 from .axes import Dim
 from .scans import cumsum
@@ -22,7 +22,7 @@ def _sides(op: str, y: Tensor, x: Tensor | None, dx: Any, dim: int) -> tuple[Ten
     """The sum of each two neighbours along an axis, and how far they are apart."""
     if y.array.dtype.kind == "b" or (x is not None and x.array.dtype.kind == "b"):
         raise DtypeError(f"{op}: received a bool input, but bool is not supported")
-    axis = dim_of(dim, y.ndim, op)
+    axis = wrap_dim(dim, y.ndim, op)
     if x is not None and dx is not None:
         raise DtypeError(f"{op}: give x or dx, not both")
     if x is None:
@@ -56,7 +56,7 @@ def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, di
     >>> torch.trapezoid(torch.tensor([1.0, 5.0, 10.0]), torch.tensor([1.0, 3.0, 6.0]))
     tensor(28.5000)
     """
-    axis = dim_of(dim, y.ndim, "trapezoid")
+    axis = wrap_dim(dim, y.ndim, "trapezoid")
     if y.ndim and not y.shape[axis]:
         return sum(y, axis, dtype=y.dtype)
     if x is None and y.ndim and y.array.dtype.kind != "b":
@@ -94,7 +94,7 @@ def gradient(input: Tensor, *, spacing: Any = 1, dim: Dim = None, edge_order: in
     """
     if input.array.dtype.kind == "u":
         raise DtypeError(f"gradient: does not support {input.dtype} input")
-    over = tuple(range(input.ndim)) if dim is None else dims_of(dim, input.ndim, "gradient", of_scalars=False)
+    over = tuple(range(input.ndim)) if dim is None else wrap_dims(dim, input.ndim, "gradient", of_scalars=False)
     several = isinstance(spacing, Sequence)
     if several and len(spacing) != len(over):
         raise ArgumentError(f"gradient: expected spacing for {len(over)} dims, got {len(spacing)}")

@@ -11,7 +11,7 @@ from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
 from ...stand_ins import Tensor
 from .. import layouts
-from ..movement.dims import dim_of
+from ..movement.dims import wrap_dim
 from ..out import into
 from ..reducing import reduced
 from ..spelling import numpy_spelling, tensors_only
@@ -222,7 +222,7 @@ def _rows(input: Tensor, dim: int | None, op: str) -> tuple[Any, Any]:
     x = input.array
     if x.dtype.kind == "c":
         raise KindError(f"{op}: is not implemented for complex numbers, got {input.dtype}")
-    axis = None if dim is None else dim_of(dim, x.ndim, op, of_scalars=False)
+    axis = None if dim is None else wrap_dim(dim, x.ndim, op, of_scalars=False)
     if axis is None or x.ndim == 1:
         return x.reshape(-1), x.shape
     n = x.shape[axis]

@@ -15,12 +15,12 @@ from ...stand_ins import Tensor
 from ...state import observed
 from .. import layouts
 from ..elementwise import Select, maximum, minimum
-from ..movement.dims import dim_of
+from ..movement.dims import wrap_dim
 from ..out import into
 from ..reducing import reduced
 from ..spelling import numpy_spelling
-from .axes import Axis, Dim, axes, count, kept_shape, line, not_empty, ordered
-from .picking import picked
+from .axes import Axis, Dim, at_least_1d, axes, check_not_empty, check_ordered, keepdims_shape, reduction_size
+from .picking import pick_along
 
 
 class Amax(Function):
@@ -32,7 +32,7 @@ class Amax(Function):
         return layouts.contiguous(reduced(np.maximum, x, self.axis, self.keepdims))
 
     def grad_x(self, grad, x, out):
-        shape = kept_shape(x.shape, self.axis)
+        shape = keepdims_shape(x.shape, self.axis)
         out = out.reshape(shape)
         lost = out != out
         return _shared(np.where(lost, math.nan, grad.reshape(shape)), (x == out) | lost, self.axis)
@@ -52,7 +52,7 @@ class Max(Amax):
 
     def grad_x(self, grad, x, out):
         winners = (x == out) | ((x != x) & (out != out))
-        return _shared(grad.reshape(kept_shape(x.shape, None)), winners, None)
+        return _shared(grad.reshape(keepdims_shape(x.shape, None)), winners, None)
 
 
 class Min(Max):
@@ -102,8 +102,8 @@ class Argmin(Function):
 def _axis(input: Tensor, dim: Dim, op: str) -> Axis:
     """The axes of dims that have elements, which have an order."""
     axis = axes(dim, input.array.ndim, op)
-    not_empty(input, axis, op)
-    ordered(input, op)
+    check_not_empty(input, axis, op)
+    check_ordered(input, op)
     return axis
 
 
@@ -140,11 +140,11 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out
 
 
 def _where(cls: type[Function], input: Tensor, dim: int | None, keepdim: bool, op: str) -> Tensor:
-    ordered(input, op)
+    check_ordered(input, op)
     if input.array.dtype.kind == "b":
         raise DtypeError(f"{op}: does not support bool input")
-    axis = None if dim is None else dim_of(dim, input.array.ndim, op)
-    if not count(input.array.shape, axis):
+    axis = None if dim is None else wrap_dim(dim, input.array.ndim, op)
+    if not reduction_size(input.array.shape, axis):
         raise DimError(f"{op}: Expected reduction dim {dim} to have elements, got input of shape {tuple(input.shape)}")
     return cls.apply(input, axis=axis if input.array.ndim else None, keepdims=keepdim)
 
@@ -210,15 +210,15 @@ def _extremum(input: Tensor, dim: Any, keepdim: bool, other: Tensor | None, out:
     if hasattr(dim, "array") and not keepdim:
         dim, other = None, dim
     if other is not None:
-        ordered(input, op)
+        check_ordered(input, op)
         return into(out, of_two(input, other))
     if dim is None:
         if keepdim:
             raise DtypeError(f"{op}: keepdim goes with a dim")
         return into(out, whole.apply(input, axis=_axis(input, None, op), keepdims=False))
-    axis = dim_of(dim, input.array.ndim, op)
-    x = line(input)
-    not_empty(x, axis, op)
-    ordered(input, op)
+    axis = wrap_dim(dim, input.array.ndim, op)
+    x = at_least_1d(input)
+    check_not_empty(x, axis, op)
+    check_ordered(input, op)
     index = getattr(wide(x.array), where)(axis, keepdims=True)  # NumPy compares float16 so slowly
-    return into(out, picked(input, axis, index, keepdim, result), exact=op)
+    return into(out, pick_along(input, axis, index, keepdim, result), exact=op)

@@ -32,7 +32,7 @@ class Pick(LinearMap):
         return out
 
 
-def picked(input: Tensor, axis: int, index: Any, keepdim: bool, result: Callable[..., R]) -> R:
+def pick_along(input: Tensor, axis: int, index: Any, keepdim: bool, result: Callable[..., R]) -> R:
     """(values, indices) at an array of indices along an axis, which without keepdim have one index in a line."""
     shape = index.shape
     if input.array.ndim == 0:

@@ -11,12 +11,12 @@ from ...function import Function
 from ...stand_ins import Dtype, Tensor
 from .. import layouts
 from ..elementwise import Flat
-from ..movement.dims import dim_of, stretch
+from ..movement.dims import slice_along, wrap_dim
 from ..out import into
 from ..reducing import reduced
 from ..spelling import numpy_spelling
-from .axes import along, kept_shape
-from .scan_kernels import running, totals, widened
+from .axes import apply_along, keepdims_shape
+from .scan_kernels import associative_scan, cumulative, in_wider_dtype
 from .sums import converted, whole_numbers
 
 
@@ -30,7 +30,7 @@ class Prod(Function):
 
     def grad_x(self, grad, x, out):
         """grad · the product of all others: all of them divided by x, or by a zero those before it and behind."""
-        kept = kept_shape(x.shape, self.axis)
+        kept = keepdims_shape(x.shape, self.axis)
         zeros = np.sum(x == 0)
         if zeros == 0:
             return (grad * out).reshape(kept) / x
@@ -42,13 +42,13 @@ class Prod(Function):
 
     def decomposition(self, x):
         """Products of pairs, of pairs of pairs, ..."""
-        kept = kept_shape(x.shape, self.axis)
+        kept = keepdims_shape(x.shape, self.axis)
         x, axis = (x.reshape(-1), 0) if self.axis is None else (x, self.axis)
         n = x.shape[axis]
         while n > 1:
             half = n // 2
-            pairs = x[stretch(axis, 0, half)] * x[stretch(axis, half, 2 * half)]
-            x = np.concatenate([pairs, x[stretch(axis, 2 * half, n)]], axis) if n % 2 else pairs
+            pairs = x[slice_along(axis, 0, half)] * x[slice_along(axis, half, 2 * half)]
+            x = np.concatenate([pairs, x[slice_along(axis, 2 * half, n)]], axis) if n % 2 else pairs
             n = n - half
         out = x.sum(axis) if n else 1 + x.sum(axis)  # one element is left along the axis
         return out.reshape(kept) if self.keepdims else out
@@ -57,7 +57,7 @@ class Prod(Function):
 def _before(x: Any, axis: int) -> Any:
     """For each element the product of all before it."""
     out = np.ones_like(x)
-    out[stretch(axis, 1, None)] = np.cumprod(x[stretch(axis, 0, -1)], axis)
+    out[slice_along(axis, 1, None)] = np.cumprod(x[slice_along(axis, 0, -1)], axis)
     return out
 
 
@@ -76,7 +76,7 @@ def product(x: Any, axis: Any, keepdims: bool) -> Any:
             rest = rest * np.prod(rows[:, groups * n :], 1)
         rows = np.multiply.reduce(rows[:, : groups * n].reshape(len(rows), groups, n), 1)
     out = reduced(np.multiply, rows, 1, False) * rest
-    return out.reshape(kept_shape(x.shape, axis) if keepdims else () if axis is None else x.shape[:-1])
+    return out.reshape(keepdims_shape(x.shape, axis) if keepdims else () if axis is None else x.shape[:-1])
 
 
 @numpy_spelling
@@ -89,7 +89,7 @@ def prod(
     tensor([ 2., 12.])
     """
     x = converted(input, dtype, out)
-    axis = None if dim is None else dim_of(dim, x.array.ndim, "prod")
+    axis = None if dim is None else wrap_dim(dim, x.array.ndim, "prod")
     result = Prod.apply(x, axis=axis if x.array.ndim else None, keepdims=keepdim)
     return into(out, whole_numbers(result, x, dtype, out))
 
@@ -100,7 +100,7 @@ class Cumprod(Function):
     symbol, numpy = "cumprod", np.cumprod
 
     def forward(self, x):
-        return totals(np.multiply, layouts.contiguous(x), self.axis)
+        return cumulative(np.multiply, layouts.contiguous(x), self.axis)
 
     def grad_x(self, grad, x, out):
         """Before the first zero Σ grad · out / x over what follows; at it the same without it; after it 0."""
@@ -113,11 +113,11 @@ class Cumprod(Function):
         return np.where(first, _to_the_end(grad * without, self.axis), before)
 
     def decomposition(self, x):
-        return running(np.multiply, x, self.axis)
+        return associative_scan(np.multiply, x, self.axis)
 
 
 def _to_the_end(x: Any, axis: int) -> Any:
-    return np.flip(widened(np.cumsum, np.flip(x, axis), axis), axis)
+    return np.flip(in_wider_dtype(np.cumsum, np.flip(x, axis), axis), axis)
 
 
 @numpy_spelling
@@ -128,5 +128,5 @@ def cumprod(input: Tensor, dim: int, *, dtype: Dtype = None, out: Tensor | None 
     tensor([1., 2., 6.])
     """
     x = converted(input, dtype, out)
-    result = along(Cumprod, x, dim_of(dim, x.array.ndim, "cumprod"))
+    result = apply_along(Cumprod, x, wrap_dim(dim, x.array.ndim, "cumprod"))
     return into(out, whole_numbers(result, x, dtype, out))

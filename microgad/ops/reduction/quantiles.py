@@ -13,10 +13,10 @@ from ...state import composite
 from ..creation import tensor
 from ..elementwise import lerp, where
 from ..indexing import Gather
-from ..movement.dims import dim_of
+from ..movement.dims import wrap_dim
 from ..out import into
 from ..spelling import numpy_spelling
-from .axes import kept_shape
+from .axes import keepdims_shape
 from .sorting import sort
 
 _ROUNDED: dict[str, Any] = {"lower": np.floor, "higher": np.ceil, "nearest": np.round}
@@ -55,7 +55,7 @@ def nanquantile(
 def _quantile(op: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str) -> Tensor:
     q = _checked(op, input, q, interpolation)
     whole = dim is None or input.ndim == 0
-    axis = 0 if dim is None else dim_of(dim, input.ndim, op)
+    axis = 0 if dim is None else wrap_dim(dim, input.ndim, op)
     x = input.reshape(-1) if whole else input.permute((*(i for i in range(input.ndim) if i != axis), axis))
     values = sort(x).values
     last = x.shape[-1] - 1
@@ -67,7 +67,7 @@ def _quantile(op: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, in
     found = _between(values, rank, interpolation)
     found = found.permute((found.ndim - 1, *range(found.ndim - 1)))
     if keepdim:
-        found = found.reshape((-1, *kept_shape(tuple(input.shape), None if whole else axis)))
+        found = found.reshape((-1, *keepdims_shape(tuple(input.shape), None if whole else axis)))
     return found if q.ndim else found.reshape(found.shape[1:])
 
 

@@ -9,71 +9,72 @@ from typing import Any
 import numpy as np
 
 from ... import backend
-from ..movement.dims import stretch
+from ..movement.dims import slice_along
 
 
-def running(combine: Callable[[Any, Any], Any], x: Any, axis: int) -> Any:
+def associative_scan(combine: Callable[[Any, Any], Any], x: Any, axis: int) -> Any:
     """combine(x0, combine(x1, ...)) up to each element along an axis: by 1, 2, 4, ... elements at once."""
     step, n = 1, x.shape[axis]
     while step < n:
-        later = combine(x[stretch(axis, 0, n - step)], x[stretch(axis, step, n)])
-        x = np.concatenate([x[stretch(axis, 0, step)], later], axis)
+        later = combine(x[slice_along(axis, 0, n - step)], x[slice_along(axis, step, n)])
+        x = np.concatenate([x[slice_along(axis, 0, step)], later], axis)
         step *= 2
     return x
 
 
 _WIDER = {"e": np.float32, "f": np.float64, "F": np.complex128}
-PIECE = 1 << 15  # so many elements are widened together: they stay in a core's cache
-LANES = 1 << 8  # from so many lines on they are computed side by side,
-STEPS = 1 << 6  # in steps of so many elements,
-ROOM = 1 << 17  # and so many elements of all lines together, which stay in the cache
+WIDENING_CHUNK = 1 << 15  # so many elements are widened together: they stay in a core's cache
+MIN_LINES = 1 << 8  # from so many lines on they are computed side by side,
+BLOCK_STEPS = 1 << 6  # in steps of so many elements,
+BLOCK_ELEMENTS = 1 << 17  # and so many elements of all lines together, which stay in the cache
 
 
-def widened(scan: Callable[[Any, int], Any], x: Any, axis: int) -> Any:
+def in_wider_dtype(scan: Callable[[Any, int], Any], x: Any, axis: int) -> Any:
     """A running result in the next wider dtype, rounded in the end: to the last bit PyTorch's on the CPU."""
     wider = _WIDER.get(x.dtype.char)
     if wider is None:
         return scan(x, axis)
-    if axis == 0 or x.size <= PIECE or backend.is_gpu(x):
+    if axis == 0 or x.size <= WIDENING_CHUNK or backend.is_gpu(x):
         return scan(x.astype(wider), axis).astype(x.dtype)
-    out, step = np.empty_like(x), max(1, PIECE * len(x) // x.size)
+    out, step = np.empty_like(x), max(1, WIDENING_CHUNK * len(x) // x.size)
     for i in range(0, len(x), step):
         out[i : i + step] = scan(x[i : i + step].astype(wider), axis)
     return out
 
 
-def totals(ufunc: Any, x: Any, axis: int) -> Any:
+def cumulative(ufunc: Any, x: Any, axis: int) -> Any:
     """Running sums or products, in the dtype that PyTorch computes in; of integers and booleans int64."""
-    plain = _sums if ufunc is np.add else np.cumprod
-    if _few_lines(x, axis):
-        return widened(plain, x, axis)
+    plain = _cumsum if ufunc is np.add else np.cumprod
+    if _has_few_lines(x, axis):
+        return in_wider_dtype(plain, x, axis)
     kind = x.dtype if x.dtype.kind in "fc" else np.dtype(np.int64)
     computed = np.dtype(_WIDER.get(kind.char, kind))
-    longest = 4 if kind == np.int64 else STEPS if computed == kind else math.inf  # of longer lines NumPy is as fast
+    # Along longer lines NumPy is as fast.
+    longest = 4 if kind == np.int64 else BLOCK_STEPS if computed == kind else math.inf
     if axis == x.ndim - 1 and x.shape[axis] > longest:
-        return widened(plain, x, axis)
-    return _side_by_side(ufunc, x, axis, computed, kind)
+        return in_wider_dtype(plain, x, axis)
+    return _scan_together(ufunc, x, axis, computed, kind)
 
 
-def _sums(x: Any, axis: int) -> Any:
+def _cumsum(x: Any, axis: int) -> Any:
     """np.cumsum, of two columns at once where there are more: as complex numbers."""
     if x.dtype == np.float64 and axis < x.ndim - 1 and x.shape[-1] % 2 == 0 and type(x) is np.ndarray:
         return np.cumsum(np.ascontiguousarray(x).view(np.complex128), axis).view(np.float64)
     return np.cumsum(x, axis)
 
 
-def accumulated(ufunc: Any, x: Any, axis: int) -> Any:
+def accumulate(ufunc: Any, x: Any, axis: int) -> Any:
     """`ufunc.accumulate` of an array, also on a GPU, where there is none."""
     if backend.is_gpu(x):
-        return running(ufunc, x, axis) if x.shape[axis] > 1 else x.copy()
-    return ufunc.accumulate(x, axis) if _few_lines(x, axis) else _side_by_side(ufunc, x, axis, x.dtype, x.dtype)
+        return associative_scan(ufunc, x, axis) if x.shape[axis] > 1 else x.copy()
+    return ufunc.accumulate(x, axis) if _has_few_lines(x, axis) else _scan_together(ufunc, x, axis, x.dtype, x.dtype)
 
 
-def _few_lines(x: Any, axis: int) -> bool:
-    return x.size < LANES * x.shape[axis] or x.shape[axis] < 2 or not x.size or backend.is_gpu(x)
+def _has_few_lines(x: Any, axis: int) -> bool:
+    return x.size < MIN_LINES * x.shape[axis] or x.shape[axis] < 2 or not x.size or backend.is_gpu(x)
 
 
-def _side_by_side(ufunc: Any, x: Any, axis: int, computed: Any, given: Any) -> Any:
+def _scan_together(ufunc: Any, x: Any, axis: int, computed: Any, given: Any) -> Any:
     """A running result of many lines, step by step for all of them: along one line each element waits for the last.
 
     A block of lines, so many steps of it, is turned in a buffer (steps, rows, width), where a step is one long run.
@@ -81,8 +82,9 @@ def _side_by_side(ufunc: Any, x: Any, axis: int, computed: Any, given: Any) -> A
     lines = x.reshape(math.prod(x.shape[:axis]), x.shape[axis], -1)
     m, n, width = lines.shape
     out = np.empty(lines.shape, given)
-    steps = min(n, STEPS)
-    rows = min(m, max(1, ROOM // (steps * width)) | 1)  # odd: then elements below each other share no cache set
+    steps = min(n, BLOCK_STEPS)
+    # An odd number of rows, so that elements in one column fall into different cache sets.
+    rows = min(m, max(1, BLOCK_ELEMENTS // (steps * width)) | 1)
     buffer = np.empty((steps, rows, width), computed)
     for i in range(0, m, rows):
         before: Any = None  # (rows, width): the result at the step before

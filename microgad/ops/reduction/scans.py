@@ -18,11 +18,11 @@ from .. import layouts
 from ..elementwise import Flat
 from ..indexing import Gather
 from ..movement import cat
-from ..movement.dims import dim_of, stretch
+from ..movement.dims import slice_along, wrap_dim
 from ..out import into
 from ..spelling import numpy_spelling
-from .axes import along, floating, line, ordered
-from .scan_kernels import accumulated, running, totals, widened
+from .axes import apply_along, at_least_1d, check_floating, check_ordered
+from .scan_kernels import accumulate, associative_scan, cumulative, in_wider_dtype
 from .sums import converted, whole_numbers
 
 
@@ -32,10 +32,10 @@ class Cumsum(LinearMap):
     symbol, numpy = "cumsum", np.cumsum
 
     def forward(self, x):
-        return totals(np.add, layouts.contiguous(x), self.axis)
+        return cumulative(np.add, layouts.contiguous(x), self.axis)
 
     def adjoint(self, grad):
-        return np.flip(totals(np.add, np.flip(grad, self.axis), self.axis), self.axis).copy()
+        return np.flip(cumulative(np.add, np.flip(grad, self.axis), self.axis), self.axis).copy()
 
 
 @numpy_spelling
@@ -46,7 +46,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: Dtype = None, out: Tensor | None =
     tensor([1., 3., 6.])
     """
     x = converted(input, dtype, out)
-    result = along(Cumsum, x, dim_of(dim, x.array.ndim, "cumsum"))
+    result = apply_along(Cumsum, x, wrap_dim(dim, x.array.ndim, "cumsum"))
     return into(out, whole_numbers(result, x, dtype, out))
 
 
@@ -58,13 +58,13 @@ class Cummax(Function):
 
     def forward(self, x):
         x = layouts.contiguous(x)
-        best = accumulated(self.better, x, self.axis)
+        best = accumulate(self.better, x, self.axis)
         n, reached = x.shape[self.axis], (x == best) | (x != x)
         if self.axis == x.ndim - 1 and x.size > 5000 and not backend.is_gpu(x):
             self.index = _latest(reached.reshape(-1, n)).reshape(x.shape)
         else:
             place = backend.like(np.arange(n).reshape((n,) + (1,) * (x.ndim - 1 - self.axis)), x)
-            self.index = accumulated(np.maximum, reached * place, self.axis)
+            self.index = accumulate(np.maximum, reached * place, self.axis)
         return best, self.index.copy()  # a copy: writing to the result must not change where gradients go
 
     def grad_x(self, grad, index):
@@ -93,9 +93,9 @@ class Cummin(Cummax):
 
 def _extremum(cls: type[Function], input: Tensor, dim: int, out: Any, result: Any) -> Any:
     op = result.__name__
-    axis = dim_of(dim, input.array.ndim, op)
-    ordered(input, op)
-    found = cls.apply(line(input), axis=axis)
+    axis = wrap_dim(dim, input.array.ndim, op)
+    check_ordered(input, op)
+    found = cls.apply(at_least_1d(input), axis=axis)
     return into(out, result(*(found if input.array.ndim else (part.reshape(()) for part in found))), exact=op)
 
 
@@ -125,29 +125,29 @@ class LogCumSumExp(Function):
     symbol, flat = "log Σ exp so far", Flat
 
     def forward(self, x):
-        return widened(_running_log_sum, layouts.contiguous(x), self.axis)
+        return in_wider_dtype(_running_log_sum, layouts.contiguous(x), self.axis)
 
     def grad_x(self, grad, x, out):
         """eˣ times Σ grad / e^out over what follows, added up so that no power of e is more than 1."""
         axis, n = self.axis, x.shape[self.axis]
         low = np.where(out.real == -math.inf, 0, out)
-        total, decay = grad, np.exp(low[stretch(axis, 0, n - 1)] - low[stretch(axis, 1, n)])
-        decay = np.concatenate([decay, np.zeros_like(out[stretch(axis, 0, 1)])], axis)
+        total, decay = grad, np.exp(low[slice_along(axis, 0, n - 1)] - low[slice_along(axis, 1, n)])
+        decay = np.concatenate([decay, np.zeros_like(out[slice_along(axis, 0, 1)])], axis)
         step = 1
         while step < n:
-            nothing, later = np.zeros_like(total[stretch(axis, 0, step)]), stretch(axis, step, n)
+            nothing, later = np.zeros_like(total[slice_along(axis, 0, step)]), slice_along(axis, step, n)
             total = total + decay * np.concatenate([total[later], nothing], axis)
             decay = decay * np.concatenate([decay[later], nothing], axis)
             step *= 2
         return np.exp(x - low) * total
 
     def decomposition(self, x):
-        return running(_add_exponentials, x, self.axis)
+        return associative_scan(_add_exponentials, x, self.axis)
 
 
 def _running_log_sum(x: Any, axis: int) -> Any:
     if backend.is_gpu(x):
-        return accumulated(_add_exponentials, x, axis)
+        return accumulate(_add_exponentials, x, axis)
     if x.dtype.kind != "c":
         return np.logaddexp.accumulate(x, axis)
     x = np.where(x.real == -math.inf, -math.inf, x)  # eˣ is 0 there, whatever the imaginary part
@@ -184,9 +184,9 @@ def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tenso
     >>> torch.logcumsumexp(torch.tensor([0.0, 0.0, 0.0]), 0)
     tensor([0.0000, 0.6931, 1.0986])
     """
-    axis = dim_of(dim, input.array.ndim, "logcumsumexp")
-    floating(input, "logcumsumexp")
-    return into(out, along(LogCumSumExp, input, axis), exact="logcumsumexp")
+    axis = wrap_dim(dim, input.array.ndim, "logcumsumexp")
+    check_floating(input, "logcumsumexp")
+    return into(out, apply_along(LogCumSumExp, input, axis), exact="logcumsumexp")
 
 
 class Diff(LinearMap):
@@ -219,7 +219,7 @@ def diff(
         raise ShapeError("diff: expects input to be at least one-dimensional")
     if n < 0:
         raise ArgumentError(f"diff: order must be non-negative but got {n}")
-    axis = dim_of(dim, input.ndim, "diff")
+    axis = wrap_dim(dim, input.ndim, "diff")
     parts = [x for x in (prepend, input, append) if x is not None]
     if any(x.ndim != input.ndim for x in parts):
         raise ShapeError(
@@ -227,7 +227,7 @@ def diff(
             f"{', '.join(str(tuple(x.shape)) for x in parts if x is not input)}"
         )
     x = cat(parts, axis) if len(parts) > 1 and n else input
-    later, earlier = stretch(axis, 1, None), stretch(axis, 0, -1)
+    later, earlier = slice_along(axis, 1, None), slice_along(axis, 0, -1)
     for _ in range(min(n, x.shape[axis])):
         if x.array.dtype.kind == "b":
             x = x[later] != x[earlier]

@@ -12,7 +12,7 @@ from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise import clamp
 from ..movement import stack
-from ..movement.dims import dim_of
+from ..movement.dims import wrap_dim
 from .extrema import amax, amin
 from .products import prod
 from .sums import sum
@@ -43,7 +43,7 @@ def segment_reduce(
         raise ArgumentError(f"segment_reduce: reduce is one of {', '.join(_REDUCED)}, got {reduce}")
     if not data.ndim:
         raise ShapeError("segment_reduce: data must have a dimension to reduce")
-    at = dim_of(axis, data.ndim, "segment_reduce")
+    at = wrap_dim(axis, data.ndim, "segment_reduce")
     if offsets is not None:
         bounds = offsets.array
     elif lengths is not None:

@@ -16,14 +16,14 @@ from ...stand_ins import Tensor
 from ...state import observed
 from .. import layouts
 from ..indexing.gather import positions
-from ..movement.dims import dim_of
+from ..movement.dims import wrap_dim
 from ..out import into
 from ..spelling import numpy_spelling
 from . import introsort, tie_breaking
-from .axes import line, not_empty, ordered
+from .axes import at_least_1d, check_not_empty, check_ordered
 from .extrema import Median
-from .picking import picked
-from .scan_kernels import accumulated
+from .picking import pick_along
+from .scan_kernels import accumulate
 
 R = TypeVar("R")
 FEW = 32  # lines of so few elements are sorted whole
@@ -45,9 +45,9 @@ def _lines(x: Any, axis: int) -> Any:
 
 def _at(input: Tensor, axis: int, index: Any, keepdim: bool, result: Callable[..., R], out: Any) -> R:
     """(values, indices) of input at (m, k) indices along its `_lines`."""
-    *lead, _ = _turned(line(input).array, axis).shape
+    *lead, _ = _turned(at_least_1d(input).array, axis).shape
     index = made_for(layouts.contiguous(_turned(index.reshape(*lead, index.shape[1]), axis)), input.device)
-    return into(out, picked(input, axis, index, keepdim, result), exact=result.__name__)
+    return into(out, pick_along(input, axis, index, keepdim, result), exact=result.__name__)
 
 
 def _taken(lines: Any, index: Any) -> Any:
@@ -96,9 +96,9 @@ def sort(
     >>> torch.sort(torch.tensor([3.0, 1.0, 2.0])).indices
     tensor([1, 2, 0])
     """
-    axis = dim_of(dim, input.array.ndim, "sort")
-    ordered(input, "sort")
-    lines = _lines(line(input).array, axis)
+    axis = wrap_dim(dim, input.array.ndim, "sort")
+    check_ordered(input, "sort")
+    lines = _lines(at_least_1d(input).array, axis)
     by_digits = input.array.ndim == 1 and lines.shape[1] >= RADIX and lines.dtype.kind in "iu" and not descending
     index = (_ranking if stable or by_digits else _as_sorted)(lines, descending)
     return _at(input, axis, index, True, return_types.sort, out)
@@ -137,9 +137,9 @@ def topk(
     >>> torch.topk(torch.tensor([1.0, 5.0, 3.0]), 2).values
     tensor([5., 3.])
     """
-    axis = dim_of(dim, input.array.ndim, "topk")
-    ordered(input, "topk", "iuf")
-    lines = _lines(line(input).array, axis)
+    axis = wrap_dim(dim, input.array.ndim, "topk")
+    check_ordered(input, "topk", "iuf")
+    lines = _lines(at_least_1d(input).array, axis)
     n = lines.shape[1]
     if not 0 <= k <= n:
         raise ArgumentError(f"topk: selected index k out of range: k is {k}, dimension {dim} has size {n}")
@@ -194,10 +194,10 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out
     >>> torch.kthvalue(torch.tensor([4.0, 2.0, 9.0]), 2).values
     tensor(4.)
     """
-    axis = dim_of(dim, input.array.ndim, "kthvalue")
-    ordered(input, "kthvalue", "iuf")
-    x = line(input)
-    not_empty(x, axis, "kthvalue")
+    axis = wrap_dim(dim, input.array.ndim, "kthvalue")
+    check_ordered(input, "kthvalue", "iuf")
+    x = at_least_1d(input)
+    check_not_empty(x, axis, "kthvalue")
     if not 1 <= k <= x.array.shape[axis]:
         raise ArgumentError(
             f"kthvalue: selected number k out of range: k is {k}, dimension {dim} has size {x.shape[axis]}"
@@ -264,7 +264,7 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False, *, o
 
 def _median(input: Tensor, dim: int | None, keepdim: bool, out: Any, skip: bool, result: type[Any]) -> Any:
     op = result.__name__
-    ordered(input, op, "iuf")
+    check_ordered(input, op, "iuf")
     if dim is None:
         if keepdim:
             raise DtypeError(f"{op}: keepdim goes with a dim")
@@ -272,9 +272,9 @@ def _median(input: Tensor, dim: int | None, keepdim: bool, out: Any, skip: bool,
             nothing = input.sum()
             return into(out, nothing * math.nan if input.array.dtype.kind == "f" else nothing.to(input.dtype))
         return into(out, Median.apply(input, skip=skip, axis=None))
-    axis = dim_of(dim, input.array.ndim, op)
-    x = line(input)
-    not_empty(x, axis, op)
+    axis = wrap_dim(dim, input.array.ndim, op)
+    x = at_least_1d(input)
+    check_not_empty(x, axis, op)
     return _at(input, axis, _middle(_lines(x.array, axis), skip), keepdim, result, out)
 
 
@@ -298,13 +298,13 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: Any = None
     >>> torch.mode(torch.tensor([3, 1, 2, 3])).values
     tensor(3)
     """
-    axis = dim_of(dim, input.array.ndim, "mode")
-    ordered(input, "mode")
-    not_empty(line(input), axis, "mode")
-    lines = _lines(line(input).array, axis)
+    axis = wrap_dim(dim, input.array.ndim, "mode")
+    check_ordered(input, "mode")
+    check_not_empty(at_least_1d(input), axis, "mode")
+    lines = _lines(at_least_1d(input).array, axis)
     values, place = np.sort(lines, 1), backend.like(np.arange(lines.shape[1]), lines)
     new = np.concatenate([values[:, :1] != values[:, :1], values[:, 1:] != values[:, :-1]], 1)
-    run = place - accumulated(np.maximum, np.where(new, place, 0), 1)  # how many equal ones came before
+    run = place - accumulate(np.maximum, np.where(new, place, 0), 1)  # how many equal ones came before
     end = run.argmax(1, keepdims=True)
     if backend.is_gpu(lines):
         index = _taken(_ranking(lines), end)

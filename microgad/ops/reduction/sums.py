@@ -18,7 +18,7 @@ from ..elementwise import Select
 from ..out import into
 from ..reducing import total
 from ..spelling import numpy_spelling
-from .axes import Dim, axes, count, floating, kept_shape, ordered
+from .axes import Dim, axes, check_floating, check_ordered, keepdims_shape, reduction_size
 
 
 class Sum(LinearMap):
@@ -30,7 +30,7 @@ class Sum(LinearMap):
         return layouts.contiguous(total(x, self.axis, self.keepdims))
 
     def adjoint(self, grad):
-        return layouts.expanded(grad.reshape(kept_shape(self.x_shape, self.axis)), self.x_shape)
+        return layouts.expanded(grad.reshape(keepdims_shape(self.x_shape, self.axis)), self.x_shape)
 
 
 class Mean(LinearMap):
@@ -39,12 +39,13 @@ class Mean(LinearMap):
     symbol, numpy = "mean", np.mean
 
     def forward(self, x):
-        return layouts.contiguous(total(x, self.axis, self.keepdims)) / (count(self.x_shape, self.axis) or math.nan)
+        n = reduction_size(self.x_shape, self.axis)
+        return layouts.contiguous(total(x, self.axis, self.keepdims)) / (n or math.nan)
 
     def adjoint(self, grad):
-        scaled = grad / (count(self.x_shape, self.axis) or math.nan)
+        scaled = grad / (reduction_size(self.x_shape, self.axis) or math.nan)
         out = np.empty_like(grad, shape=self.x_shape, order="C")  # unlike a sum's, as programs write to it in place
-        out[...] = scaled.reshape(kept_shape(self.x_shape, self.axis))
+        out[...] = scaled.reshape(keepdims_shape(self.x_shape, self.axis))
         return out
 
 
@@ -96,7 +97,7 @@ def nansum(
     if dtype is not None and x.is_floating_point() and not dtypes.of(dtype).is_floating_point:
         x = Select.apply(x == x, x)  # NaN can't be cast
     found = sum(x, dim, keepdim, dtype=dtype)
-    ordered(found, "nansum")
+    check_ordered(found, "nansum")
     if found.is_floating_point() and _may_be_nan(found.array):
         found = sum(Select.apply(x == x, x), dim, keepdim, dtype=dtype)
     return into(out, found)
@@ -140,8 +141,8 @@ def nanmean(
     """
     x = converted(input, dtype)
     for given in (input, x):
-        floating(given, "nanmean")
-        ordered(given, "nanmean")
+        check_floating(given, "nanmean")
+        check_ordered(given, "nanmean")
     found = mean(x, dim, keepdim)
     if not _may_be_nan(found.array):
         return into(out, called("DivBackward0", found))

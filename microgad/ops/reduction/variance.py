@@ -19,7 +19,7 @@ from ..linalg.products import matmul
 from ..out import into
 from ..reducing import total
 from ..spelling import numpy_spelling
-from .axes import Dim, axes, count, kept_shape
+from .axes import Dim, axes, keepdims_shape, reduction_size
 from .sums import Mean
 
 
@@ -63,7 +63,7 @@ class StdMean(Function):
 
 
 def _variance_and_mean(at: Any, x: Any) -> tuple[Any, Any]:
-    n = count(x.shape, at.axis)
+    n = reduction_size(x.shape, at.axis)
     mean = layouts.contiguous(total(x, at.axis, True)) / (n or math.nan)
     centred = x - mean
     if x.dtype.kind == "c":
@@ -79,9 +79,9 @@ def _variance_and_mean(at: Any, x: Any) -> tuple[Any, Any]:
 
 def _of_variance(at: Any, grad: Any, x: Any) -> Any:
     """x's gradient from that of the variance."""
-    n = count(x.shape, at.axis) - at.correction
+    n = reduction_size(x.shape, at.axis) - at.correction
     centred = x - Mean.apply(x, axis=at.axis, keepdims=True)
-    grad = grad.reshape(kept_shape(x.shape, at.axis))
+    grad = grad.reshape(keepdims_shape(x.shape, at.axis))
     if n <= 0 and at.axis is None:  # what PyTorch gives where nothing is left to divide by
         return grad * np.where(centred == 0, math.nan, math.inf)
     return grad * conjugate(centred) * (2 / n if n else math.inf)
@@ -92,7 +92,7 @@ def _of_both(at: Any, variance: Any, mean: Any, x: Any) -> Any:
     found = None if variance is None else _of_variance(at, variance, x)
     if mean is None:
         return found
-    share = mean.reshape(kept_shape(x.shape, at.axis)) / (count(x.shape, at.axis) or math.nan)
+    share = mean.reshape(keepdims_shape(x.shape, at.axis)) / (reduction_size(x.shape, at.axis) or math.nan)
     return np.broadcast_to(share, x.shape) if found is None else found + share
 
 
@@ -120,7 +120,7 @@ def _var(
     if input.array.dtype.kind not in "fc":
         raise DtypeError(f"{op}: std and var only support floating point and complex dtypes, got {input.dtype}")
     axis = axes(dim, input.array.ndim, op)
-    if count(input.array.shape, axis) <= correction:
+    if reduction_size(input.array.shape, axis) <= correction:
         warn(
             f"{op}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input "
             "numel divided by output numel)."
