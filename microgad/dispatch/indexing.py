@@ -67,7 +67,7 @@ def _put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
     index, values = creation.as_tensor(indices, dtype=dtypes.int64), precise(values).to(dtype=arr.dtype)
     shape = list(target.shape)
     shape[axis] = index.shape[axis]
-    index = indexing.normalized((index.expand(shape),), target.array)[0] % target.shape[axis]
+    index = indexing.normalize_index((index.expand(shape),), target.array)[0] % target.shape[axis]
     target.scatter_(axis, creation.from_array(index), values.expand(shape))
 
 
@@ -135,5 +135,5 @@ def at(ufunc: Any, a: Any, indices: Any, b: Any = None) -> bool:
         b = checked_scalar(ufunc.__name__, b, a.array.dtype) if isinstance(b, (int, float, complex)) else np.asarray(b)
         b = creation.as_tensor(b, device=a.device)
     b = -b if ufunc is np.subtract else b
-    cls.apply_(a, b.to(dtype=a.dtype), index=indexing.normalized(indices, a.array, True), **settings)
+    cls.apply_(a, b.to(dtype=a.dtype), index=indexing.normalize_index(indices, a.array, True), **settings)
     return True

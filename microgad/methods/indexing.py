@@ -15,7 +15,7 @@ from .forms import spelled
 
 if TYPE_CHECKING:
     from ..ops import indexing
-    from ..ops.indexing.item import Call
+    from ..ops.indexing.item import Write
     from ..tensor import Operand, Tensor
 else:
     indexing = Room("microgad.ops.indexing")
@@ -25,12 +25,12 @@ P = ParamSpec("P")
 
 
 @of_later
-def _written(call: Callable[Concatenate[Tensor, P], Call]) -> Callable[Concatenate[Tensor, P], Tensor]:
+def _written(call: Callable[Concatenate[Tensor, P], Write]) -> Callable[Concatenate[Tensor, P], Tensor]:
     """The method `op_`: what the operation comes to, in the Tensor's own memory."""
 
     def method(self: Tensor, /, *args: P.args, **options: P.kwargs) -> Tensor:
         try:
-            return call(self, *args, **options).into(self)
+            return call(self, *args, **options).in_place(self)
         except AttributeError as error:
             raise no_tensor(call, (self, *args), options, error) from None
 
@@ -94,12 +94,12 @@ class Indexing:
 
     def fill_(self: Tensor, value: Operand) -> Tensor:
         """Set every element to value, a number that the dtype can hold, or a Tensor without dimensions."""
-        before, value = self.node, indexing.filler("fill_", value, self)
+        before, value = self.node, indexing.checked_fill_value("fill_", value, self)
         if not hasattr(value, "array"):
-            return indexing.filled("FillBackward2", self, value)
+            return indexing.fill_everywhere("FillBackward2", self, value)
         self[...] = value
         return called_in_place("FillBackward3", self, before)
 
     def zero_(self: Tensor) -> Tensor:
         """Set every element to 0."""
-        return indexing.filled("ZeroBackward0", self, 0)
+        return indexing.fill_everywhere("ZeroBackward0", self, 0)

@@ -16,8 +16,8 @@ from ..stand_ins import Tensor
 from ..state import composite, observed
 from .elementwise import Select
 from .indexing import Gather, index_kernels
-from .indexing.index_parsing import kept
-from .indexing.row_kernels import SMALL, at_rows, by_value
+from .indexing.index_parsing import is_recorded
+from .indexing.row_kernels import SMALL, at_elements, at_rows
 from .spelling import numpy_spelling, tensors_only
 
 TABLE = 1 << 18  # elements of all bags whose largest rows are looked for together
@@ -38,7 +38,7 @@ class Rows(LinearMap):
         if backend.is_gpu(out):
             index_kernels.add(out, (index,), rows)
         elif rows.size < SMALL:
-            by_value(np.add, out[None], index.astype(np.intp, copy=False), rows[None])
+            at_elements(np.add, out[None], index.astype(np.intp, copy=False), rows[None])
         else:
             at_rows(np.add, out[None], index, rows[None], blank=True)
         return out
@@ -92,7 +92,7 @@ def embedding(
         share = (1 / np.maximum(often, 1)).astype(weight.array.dtype)[..., None]
     if padding_idx is not None:
         counts = (index != padding_idx % max(count, 1))[..., None]
-    index = index.copy() if kept(weight) else index  # a copy: input may be written to before backward reads it
+    index = index.copy() if is_recorded(weight) else index  # a copy: input may be written to before backward reads it
     return Embedding.apply(weight, index=index, share=share, counts=counts, shape_of_weight=tuple(weight.shape))
 
 
@@ -100,7 +100,7 @@ def _checked(op: str, input: Tensor, count: int, error: type[Exception] = DimErr
     index = input.array
     if index.dtype not in (np.dtype(np.int64), np.dtype(np.int32)):
         raise DtypeError(f"{op}: indices must be int64 or int32, but are {input.dtype}")
-    if not index_kernels.all_within(index, count):
+    if not index_kernels.all_in_range(index, count):
         raise error(f"{op}: index out of range: weight has {count} rows, indices are {index.min()} to {index.max()}")
     return index
 
@@ -156,8 +156,8 @@ def embedding_bag(
         entries = np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
         bag = np.repeat(np.arange(len(sizes)), sizes)
         if padding_idx is not None:
-            kept = index[entries] != padding_idx % weight.shape[0]
-            entries, bag = entries[kept], bag[kept]
+            counted = index[entries] != padding_idx % weight.shape[0]
+            entries, bag = entries[counted], bag[counted]
         counts, chosen = np.bincount(bag, minlength=len(sizes)), backend.like(entries, weight.array)
         flat, factors = flat[chosen], None if factors is None else factors[chosen]
     rows = embedding(flat, weight, scale_grad_by_freq=scale_grad_by_freq)

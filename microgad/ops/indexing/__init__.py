@@ -6,9 +6,10 @@ from .index_along_dim import (
     index_reduce_call, index_select, scatter_reduce, scatter_reduce_call,
 )  # fmt: skip
 from .gather import Gather, gather, put, put_call, take, take_along_dim, unravel_index
-from .index_parsing import normalized
+from .index_parsing import normalize_index
 from .item import (
-    AddItem, ClearItem, GetItem, SetItem, _last_writes, filled, filler, getitem, index_put, index_put_call, setitem,
+    AddItem, ClearItem, GetItem, SetItem, checked_fill_value, fill_everywhere, getitem, index_put, index_put_call,
+    setitem,
 )  # fmt: skip
 from .masked import (
     MaskedScatter, _unsafe_masked_index, _unsafe_masked_index_put_accumulate, masked_fill, masked_fill_call,

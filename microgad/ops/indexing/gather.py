@@ -20,8 +20,8 @@ from .. import creation, layouts
 from ..movement.dims import wrap_dim
 from ..spelling import numpy_spelling, tensors_only
 from . import index_kernels
-from .index_parsing import INT64, index_array, into_same
-from .item import AddItem, Call, GetItem, SetItem, one_step
+from .index_parsing import INT64, checked_index_array, into_separate
+from .item import AddItem, GetItem, SetItem, Write, one_step_call
 
 
 class Gather(LinearMap):
@@ -30,24 +30,24 @@ class Gather(LinearMap):
     symbol, numpy, narrow = "gather", np.take_along_axis, True
 
     def forward(self, x):
-        return index_kernels.take(x, positions(self.axis, self.index, x.shape))
+        return index_kernels.take(x, flat_indices(self.axis, self.index, x.shape))
 
     def adjoint(self, grad):
         out = np.zeros_like(grad, shape=self.x_shape, order="C")
-        index_kernels.add(out, positions(self.axis, self.index, self.x_shape), grad)
+        index_kernels.add(out, flat_indices(self.axis, self.index, self.x_shape), grad)
         return out
 
 
-def _line(count: int, step: int, behind: int) -> Any:
+def _offsets_along(count: int, step: int, behind: int) -> Any:
     """0, step, 2 step, ..., to broadcast with as many axes behind them."""
     return np.arange(0, count * step, step).reshape((-1,) + (1,) * behind)
 
 
-FEW = 1024
-_few = functools.lru_cache(maxsize=64)(_line)  # kept, as making a short line takes as long as adding it
+CACHED_LENGTH = 1024  # up to this length making the offsets takes as long as adding them, so they are cached
+_cached_offsets_along = functools.lru_cache(maxsize=64)(_offsets_along)
 
 
-def positions(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
+def flat_indices(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
     """Where in x.reshape(-1) lies what `index` takes along one axis of x, and every other axis as it comes."""
     offsets: Any = 0
     step = stride = 1
@@ -55,7 +55,8 @@ def positions(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
         if i == axis:
             stride = step
         elif index.shape[i] > 1:
-            line = (_few if index.shape[i] <= FEW else _line)(index.shape[i], step, len(shape) - 1 - i)
+            make = _cached_offsets_along if index.shape[i] <= CACHED_LENGTH else _offsets_along
+            line = make(index.shape[i], step, len(shape) - 1 - i)
             line = backend.like(line, index) if backend.is_gpu(index) else line
             offsets = line if type(offsets) is int else offsets + line
         step *= shape[i]
@@ -63,12 +64,12 @@ def positions(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
     return where if type(offsets) is int else where + offsets
 
 
-def along(op: str, input: Tensor, dim: int, index: Tensor, *others: Any) -> tuple[int, Any]:
+def checked_index(op: str, input: Tensor, dim: int, index: Tensor, *others: Any) -> tuple[int, Any]:
     """The axis and the array of an index along it, both checked as PyTorch does."""
     axis = wrap_dim(dim, input.ndim, op)
     if isinstance(index, function.Tensor) and index.array.size == 0:
         return axis, index.array.astype(np.int64)  # of any dtype, as in PyTorch
-    array = index_array(op, index, input, *others)
+    array = checked_index_array(op, index, input, *others)
     if max(array.ndim, 1) != max(input.ndim, 1):
         raise ShapeError(
             f"{op}: Index tensor must have the same number of dimensions as input tensor, got {array.shape} and "
@@ -81,7 +82,7 @@ def along(op: str, input: Tensor, dim: int, index: Tensor, *others: Any) -> tupl
             f"{op}: Size does not match: expected index {array.shape} to be no larger than self {tuple(input.shape)} "
             f"apart from dimension {axis}"
         )
-    return axis, index_kernels.within(array, shape[axis] if shape else 1, op, ArgumentError, False, axis)
+    return axis, index_kernels.wrap_indices(array, shape[axis] if shape else 1, op, ArgumentError, False, axis)
 
 
 @numpy_spelling
@@ -94,10 +95,10 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
     tensor([[1, 1],
             [4, 3]])
     """
-    axis, array = along("gather", input, dim, index)
+    axis, array = checked_index("gather", input, dim, index)
     if not array.size or not input.ndim:
-        return into_same("gather", out, called("Gather", GetItem.apply(input, index=array)), input, index)
-    return into_same("gather", out, Gather.apply(input, index=array, axis=axis), input, index)
+        return into_separate("gather", out, called("Gather", GetItem.apply(input, index=array)), input, index)
+    return into_separate("gather", out, Gather.apply(input, index=array, axis=axis), input, index)
 
 
 @numpy_spelling
@@ -132,17 +133,17 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
     wide, narrow = shape.copy(), shape.copy()
     if input.ndim:
         wide[axis], narrow[axis] = length, indices.array.shape[axis]
-    array = index_kernels.within(indices.array, length, "take_along_dim", DimError, axis=axis)
+    array = index_kernels.wrap_indices(indices.array, length, "take_along_dim", DimError, axis=axis)
     index: Tensor = creation.from_array(np.broadcast_to(array, narrow))
     return gather(input.expand(wide) if input.array.shape != tuple(wide) else input, axis, index, out=out)
 
 
-def _flat(op: str, input: Tensor, index: Tensor, *others: Any) -> Any:
+def _flat_index(op: str, input: Tensor, index: Tensor, *others: Any) -> Any:
     """An index of the flat Tensor, checked."""
-    array = index_array(op, index, input, *others, dtypes=(INT64,))
+    array = checked_index_array(op, index, input, *others, dtypes=(INT64,))
     if array.size and not input.array.size:
         raise DimError(f"{op}(): tried to {op} from an empty tensor")
-    return index_kernels.within(array, input.array.size, op, DimError)
+    return index_kernels.wrap_indices(array, input.array.size, op, DimError)
 
 
 @tensors_only
@@ -154,10 +155,12 @@ def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.take(torch.tensor([[4, 3], [2, 1]]), torch.tensor([0, -1]))
     tensor([4, 1])
     """
-    return into_same("take", out, called("Take", GetItem.apply(input, index=_flat("take", input, index))), input, index)
+    return into_separate(
+        "take", out, called("Take", GetItem.apply(input, index=_flat_index("take", input, index))), input, index
+    )
 
 
-def put_call(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Call:
+def put_call(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Write:
     if source.array.dtype != input.array.dtype:
         raise DtypeError(
             f"put(): self and source expected to have the same dtype, but got self.dtype = {input.dtype} and "
@@ -168,9 +171,9 @@ def put_call(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = Fa
             "put(): Expected source and index to have the same number of elements, but got source.numel() = "
             f"{source.numel()}, index.numel() = {index.numel()}"
         )
-    array = _flat("put", input, index, source).reshape(-1)
+    array = _flat_index("put", input, index, source).reshape(-1)
     cls = AddItem if accumulate else SetItem
-    return one_step("Put", cls, source.reshape(-1), array, order=layouts.order_of(input.array))
+    return one_step_call("Put", cls, source.reshape(-1), array, order=layouts.order_of(input.array))
 
 
 @tensors_only
@@ -181,7 +184,7 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
     tensor([[1., 0.],
             [0., 2.]])
     """
-    return put_call(input, index, source, accumulate).on(input)
+    return put_call(input, index, source, accumulate).out_of_place(input)
 
 
 def unravel_index(indices: Tensor, shape: int | Sequence[int] | Size) -> tuple[Tensor, ...]:

@@ -18,11 +18,11 @@ from ..movement.dims import wrap_dim
 from ..out import into
 from ..spelling import numpy_spelling
 from . import index_kernels
-from .index_kernels import ALL, within
-from .index_parsing import INT64, INTEGERS, index_array, into_same
-from .indexed_reduction import reduction
-from .item import AddItem, Call, GetItem, SetItem, filler, one_step
-from .scatter import operands
+from .index_kernels import ALL, wrap_indices
+from .index_parsing import INT64, INTEGERS, checked_index_array, into_separate
+from .indexed_reduction import reduction_call
+from .item import AddItem, GetItem, SetItem, Write, checked_fill_value, one_step_call
+from .scatter import scatter_operands
 
 
 def _vector(
@@ -32,14 +32,14 @@ def _vector(
     """The axis, and a vector of indices along it; of a 0-d input indices of the flat one."""
     shape = input.array.shape
     axis = wrap_dim(dim, len(shape), op)
-    array = index_array(op, index, input, *others, dtypes=dtypes)
+    array = checked_index_array(op, index, input, *others, dtypes=dtypes)
     if array.ndim != 1:
         if array.ndim > 1:
             raise DimError(f"{op}(): Index is supposed to be a vector, but got {array.shape}")
         array = array.reshape(-1)
     if error is None:
         error = ArgumentError if axis == 1 else DimError  # PyTorch has two kernels, which raise different errors
-    return axis, within(array, shape[axis] if shape else 1, op, error, negative, axis)
+    return axis, wrap_indices(array, shape[axis] if shape else 1, op, error, negative, axis)
 
 
 def _index(op: str, input: Tensor, dim: int, index: Tensor, error: type[Exception], *others: Any, **rules: Any) -> Any:
@@ -99,17 +99,17 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
         taken = called("IndexSelect", GetItem.apply(input, index=where.reshape(())))
     else:
         raise ShapeError(f"index_select(): Index to scalar can have only 1 value, got {where.size} value(s)")
-    return into_same("index_select", out, taken, input, index)
+    return into_separate("index_select", out, taken, input, index)
 
 
-def index_add_call(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Call:
+def index_add_call(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Write:
     ndim = input.array.ndim  # PyTorch has two kernels, which raise different errors
     error = ArgumentError if ndim > 1 and index.dtype == INT64 and dim % ndim in (0, ndim - 1) else DimError
     where = _index("index_add", input, dim, index, error, source)
     source = _as_slices("index_add", input, dim, index, source, ShapeError)
     if alpha != 1:
         source = source * scale_factor("index_add", alpha, input.array.dtype)
-    return one_step("IndexAdd", AddItem, source, where)
+    return one_step_call("IndexAdd", AddItem, source, where)
 
 
 @numpy_spelling
@@ -121,13 +121,13 @@ def index_add(
     >>> torch.index_add(torch.zeros(3), 0, torch.tensor([0, 0, 2]), torch.ones(3), alpha=2)
     tensor([4., 0., 2.])
     """
-    return into(out, index_add_call(input, dim, index, source, alpha=alpha).on(input), exact="index_add")
+    return into(out, index_add_call(input, dim, index, source, alpha=alpha).out_of_place(input), exact="index_add")
 
 
-def index_copy_call(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Call:
+def index_copy_call(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Write:
     where = _index("index_copy", input, dim, index, DimError, source, dtypes=(INT64,))
     source = _as_slices("index_copy", input, dim, index, source, DimError)
-    return one_step("IndexCopy", SetItem, source, where)
+    return one_step_call("IndexCopy", SetItem, source, where)
 
 
 @numpy_spelling
@@ -137,15 +137,15 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: T
     >>> torch.index_copy(torch.zeros(3), 0, torch.tensor([2, 0]), torch.tensor([1.0, 2.0]))
     tensor([2., 0., 1.])
     """
-    return into(out, index_copy_call(input, dim, index, source).on(input), exact="index_copy")
+    return into(out, index_copy_call(input, dim, index, source).out_of_place(input), exact="index_copy")
 
 
-def index_fill_call(input: Tensor, dim: int, index: Tensor, value: Any) -> Call:
+def index_fill_call(input: Tensor, dim: int, index: Tensor, value: Any) -> Write:
     if isinstance(index, core.Tensor) and index.array.dtype != INT64:
         raise DimError(f"index_fill_(): Expected dtype int64 for index, got {index.array.dtype}")
     where = _index("index_fill", input, dim, index, DimError, value, negative=True)
-    name, value = f"IndexFillBackward{int(hasattr(value, 'array'))}", filler("index_fill", value, input)
-    return one_step(name, SetItem, value, where, order=layouts.order_of(input.array))
+    name, value = f"IndexFillBackward{int(hasattr(value, 'array'))}", checked_fill_value("index_fill", value, input)
+    return one_step_call(name, SetItem, value, where, order=layouts.order_of(input.array))
 
 
 @numpy_spelling
@@ -155,16 +155,16 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     >>> torch.index_fill(torch.zeros(3), 0, torch.tensor([0, -1]), 5)
     tensor([5., 0., 5.])
     """
-    return index_fill_call(input, dim, index, value).on(input)
+    return index_fill_call(input, dim, index, value).out_of_place(input)
 
 
 def index_reduce_call(
     input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
-) -> Call:
+) -> Write:
     once("index_reduce() is in beta in PyTorch, and the API may change.")
     where = _index("index_reduce", input, dim, index, DimError, source)
     source = _as_slices("index_reduce", input, dim, index, source, ShapeError)
-    return reduction("index_reduce", input, source, where, reduce, include_self, ("prod", "mean", "amax", "amin"))
+    return reduction_call("index_reduce", input, source, where, reduce, include_self, ("prod", "mean", "amax", "amin"))
 
 
 @numpy_spelling
@@ -180,15 +180,15 @@ def index_reduce(
     tensor([1., 6.])
     """
     call = index_reduce_call(input, dim, index, source, reduce, include_self=include_self)
-    return into(out, call.on(input), exact="index_reduce")
+    return into(out, call.out_of_place(input), exact="index_reduce")
 
 
 def scatter_reduce_call(
     input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
-) -> Call:
-    source, where = operands("scatter_reduce", input, dim, index, src)
+) -> Write:
+    source, where = scatter_operands("scatter_reduce", input, dim, index, src)
     allowed = ("sum", "prod", "mean", "amax", "amin")
-    return reduction("scatter_reduce", input, source, where, reduce, include_self, allowed)
+    return reduction_call("scatter_reduce", input, source, where, reduce, include_self, allowed)
 
 
 @numpy_spelling
@@ -204,4 +204,4 @@ def scatter_reduce(
     tensor([3., 3.])
     """
     call = scatter_reduce_call(input, dim, index, src, reduce, include_self=include_self)
-    return into(out, call.on(input), exact="scatter_reduce")
+    return into(out, call.out_of_place(input), exact="scatter_reduce")

@@ -14,7 +14,7 @@ from ... import backend
 from ...backend.hollow import filled
 from ...backend.placement import lying, order_by
 from .. import layouts
-from .row_kernels import SMALL, at_rows, by_value
+from .row_kernels import SMALL, at_elements, at_rows
 
 FEW = 500  # up to so many values NumPy's own indexing is as fast
 FEW_OF_MASK = 4096  # the same for the elements of a mask
@@ -25,7 +25,7 @@ ALL = slice(None)
 BASIC = frozenset((int, slice, type(None), type(...)))
 
 
-def all_within(indices: Any, count: int) -> bool:
+def all_in_range(indices: Any, count: int) -> bool:
     """Whether all are from 0 to count - 1. It is one number, for which a GPU is waited for: its own indexing wraps."""
     indices = filled(indices)
     if not indices.size:
@@ -36,7 +36,7 @@ def all_within(indices: Any, count: int) -> bool:
     return bool((np.maximum.reduce(unsigned, None) if type(unsigned) is np.ndarray else unsigned.max()) < count)
 
 
-class Run(NamedTuple):
+class SingleAxisIndex(NamedTuple):
     """An index as one along the middle axis of x.reshape(before, length, after): integers `where` of any shape."""
 
     before: tuple[int, ...]
@@ -56,7 +56,7 @@ def is_basic(index: Any) -> bool:
     return type(index) is tuple and (BASIC.issuperset(map(type, index)) or not any(map(backend.is_array, index)))
 
 
-def firsts(x: Any) -> tuple[Any, ...]:
+def unexpanded(x: Any) -> tuple[Any, ...]:
     """An index of all of x, but of what is expanded once."""
     return (*[slice(0, 1) if step == 0 else ALL for step in x.strides], ...) if 0 in x.strides else (...,)
 
@@ -66,25 +66,25 @@ def is_mask(item: Any) -> bool:
     return backend.is_array(item) and item.dtype.kind == "b"
 
 
-def _count(index: Any) -> int:
+def _index_size(index: Any) -> int:
     """About how many places an index with arrays names."""
     return index.size if type(index) is not tuple else max(i.size for i in index if backend.is_array(i))
 
 
-def _few(index: Any) -> bool:
+def _is_small(index: Any) -> bool:
     """Whether NumPy's own ways are as fast for an index with arrays."""
     if len(index) == 1 and is_mask(index[0]):
         return bool(index[0].size < FEW_OF_MASK)
-    return _count(index) < FEW
+    return _index_size(index) < FEW
 
 
-def run_of(index: Any, shape: tuple[int, ...]) -> Run | None:
-    """The index as a Run, where it is one: a mask or arrays of integers side by side, and else whole slices.
+def as_single_axis(index: Any, shape: tuple[int, ...]) -> SingleAxisIndex | None:
+    """The index as one along a single axis, or None where it is not: arrays side by side, and else whole slices.
 
     Of x[:, i, j] with x of shape (A, N, M, B) that is x.reshape(A, N · M, B) at i · M + j along the middle.
     """
     if type(index) is not tuple:
-        return Run((), math.prod(shape), (), within(index, math.prod(shape)), False)
+        return SingleAxisIndex((), math.prod(shape), (), wrap_indices(index, math.prod(shape)), False)
     arrays: list[Any] = []
     stop = 0
     for i, item in enumerate(index):
@@ -103,29 +103,29 @@ def run_of(index: Any, shape: tuple[int, ...]) -> Run | None:
         if not arrays[0].ndim or shape[start:stop] != arrays[0].shape:
             return None
         where = np.flatnonzero(arrays[0])
-        return Run(shape[:start], arrays[0].size, shape[stop:], where, True)
+        return SingleAxisIndex(shape[:start], arrays[0].size, shape[stop:], where, True)
     if any(map(is_mask, arrays)):
         return None
     where = _joined(arrays, shape[start:stop], start)
-    return Run(shape[:start], math.prod(shape[start:stop]), shape[stop:], where, False)
+    return SingleAxisIndex(shape[:start], math.prod(shape[start:stop]), shape[stop:], where, False)
 
 
 def _joined(arrays: list[Any], sizes: tuple[int, ...], start: int) -> Any:
     """Indices along the axes from start on as indices along one."""
-    where = within(arrays[0], sizes[0], axis=start)
+    where = wrap_indices(arrays[0], sizes[0], axis=start)
     for axis, (item, size) in enumerate(zip(arrays[1:], sizes[1:], strict=True), start + 1):
-        where = where * size + within(item, size, axis=axis)
+        where = where * size + wrap_indices(item, size, axis=axis)
     return where
 
 
-def within(
+def wrap_indices(
     where: Any, size: int, op: str = "", error: type[Exception] = IndexError, negative: bool = True, axis: int = 0
 ) -> Any:
     """Indices along an axis, int64, negative ones counted from its end; `error` where one is outside (not on a GPU)."""
     if backend.is_gpu(where):
         return where % max(size, 1) if negative else where
     where = where.astype(np.int64, copy=False)
-    if all_within(where, size):
+    if all_in_range(where, size):
         return where
     low, high, least = int(where.min()), int(where.max()), -size if negative else 0
     if low < least or high >= size:
@@ -147,9 +147,9 @@ def take(x: Any, index: Any) -> Any:
         return _as_source(backend.as_array(x[index]), x, index)
     if len(index) == 1 and index[0].dtype.kind == "i" and x.ndim and x.size:
         return backend.as_array(x.take(index[0], 0))  # whole rows, in half of the time of brackets
-    if backend.is_gpu(x) or _few(index):
+    if backend.is_gpu(x) or _is_small(index):
         return layouts.contiguous(backend.as_array(x[index]))
-    run = run_of(index, x.shape)
+    run = as_single_axis(index, x.shape)
     if run is None:
         return layouts.contiguous(x[index])
     return x.reshape(run.shape).take(run.where, 1).reshape(run.before + run.where.shape + run.after)
@@ -183,7 +183,7 @@ def put(x: Any, index: Any, values: Any) -> None:
     elif type(index) is not tuple:
         x.reshape(-1)[index] = values
     else:
-        run = None if backend.is_gpu(x) or _few(index) else run_of(index, x.shape)
+        run = None if backend.is_gpu(x) or _is_small(index) else as_single_axis(index, x.shape)
         if run is None:
             x[index] = values
         else:
@@ -199,11 +199,11 @@ def at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
     """x[index] = ufunc(x[index], values), where a place that comes more than once counts each time."""
     if is_basic(index):
         ufunc(x[index], values, out=x[index])
-    elif type(index) is tuple and (backend.is_gpu(x) or max(_count(index), np.size(values)) < FEW):
+    elif type(index) is tuple and (backend.is_gpu(x) or max(_index_size(index), np.size(values)) < FEW):
         # NumPy 2.4 doesn't broadcast values along an index of more axes: it reads on.
         if x.ndim == 1 == np.ndim(values) and values.shape != x[index].shape:
             values = np.broadcast_to(values, x[index].shape)
-        _scatter(ufunc, x, index, values)
+        _ufunc_at(ufunc, x, index, values)
     elif not x.flags.c_contiguous:
         whole = x.copy()
         at(ufunc, whole, index, values)
@@ -211,17 +211,17 @@ def at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
     elif type(index) is not tuple:
         if not backend.is_array(values) or values.shape != index.shape:
             values = np.broadcast_to(backend.like(values, x, x.dtype), index.shape)
-        _scatter(ufunc, x.reshape(-1), index.reshape(-1), values.reshape(-1))
+        _ufunc_at(ufunc, x.reshape(-1), index.reshape(-1), values.reshape(-1))
     else:
-        _at_run(ufunc, x, index, values)
+        _at_single_axis(ufunc, x, index, values)
 
 
-def _scatter(ufunc: Any, x: Any, index: Any, values: Any) -> None:
+def _ufunc_at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
     """The same on a GPU also where it has no atomic operation: of complex numbers, of small ones, multiplication."""
     if not backend.is_gpu(x) or (ufunc is not np.multiply and x.dtype.char in ATOMIC[ufunc]):
         backend.at(ufunc, x, index, values)
     elif ufunc is np.multiply:
-        _in_turns(x, index, values)
+        _multiply_at_gpu(x, index, values)
     elif x.dtype.kind == "c":
         backend.at(ufunc, x.real, index, values.real)
         backend.at(ufunc, x.imag, index, values.imag)
@@ -231,7 +231,7 @@ def _scatter(ufunc: Any, x: Any, index: Any, values: Any) -> None:
         x[...] = wide
 
 
-def _in_turns(x: Any, index: Any, values: Any) -> None:
+def _multiply_at_gpu(x: Any, index: Any, values: Any) -> None:
     """Multiplied, which CuPy has no `at` of: in turns in which a place comes once."""
     where = backend.like(np.arange(x.size), x).reshape(x.shape)[index]
     values, where = np.broadcast_to(values, where.shape).reshape(-1), where.reshape(-1)
@@ -244,11 +244,11 @@ def _in_turns(x: Any, index: Any, values: Any) -> None:
     x[...] = flat.reshape(x.shape)
 
 
-def _at_run(ufunc: Any, x: Any, index: Any, values: Any) -> None:
-    run = run_of(index, x.shape)
+def _at_single_axis(ufunc: Any, x: Any, index: Any, values: Any) -> None:
+    run = as_single_axis(index, x.shape)
     if run is None:
         index = np.arange(x.size).reshape(x.shape)[index]
-        run = Run((), x.size, (), index, False)
+        run = SingleAxisIndex((), x.size, (), index, False)
     before, _, after = shape = run.shape
     target, where = x.reshape(shape), run.where.reshape(-1)
     values, whole = np.asarray(values, x.dtype), run.before + run.where.shape + run.after
@@ -258,28 +258,28 @@ def _at_run(ufunc: Any, x: Any, index: Any, values: Any) -> None:
     if run.once:
         target[:, where] = ufunc(target[:, where], values)
     elif before * after >= FEW and where.size <= FEW // 10:
-        _one_by_one(ufunc, target, where, values)
+        _at_place_by_place(ufunc, target, where, values)
     elif after < WIDE or values.size < SMALL or (before * after < 4 * WIDE and where.size >= OFTEN * run.length):
-        by_value(ufunc, target, where, values)
+        at_elements(ufunc, target, where, values)
     else:
         at_rows(ufunc, target, where, values)
 
 
-def _one_by_one(ufunc: Any, target: Any, where: Any, values: Any) -> None:
+def _at_place_by_place(ufunc: Any, target: Any, where: Any, values: Any) -> None:
     for i, place in enumerate(where.tolist()):
         ufunc(target[:, place], values[:, i], out=target[:, place])
 
 
-def last_writes(index: Any, x: Any) -> Any:
+def last_write_mask(index: Any, x: Any) -> Any:
     """For each value put at index, whether no later one overwrote it, to be broadcast; None where none comes twice."""
     if 0 in x.shape:
         return None
-    run = run_of(index, x.shape)
+    run = as_single_axis(index, x.shape)
     if run is not None and run.once:
         return None
     if run is None:
         whole = backend.like(np.arange(x.size), x).reshape(x.shape)
-        run = Run((), x.size, (), whole[index], False)
+        run = SingleAxisIndex((), x.size, (), whole[index], False)
     order = backend.like(np.arange(run.where.size), x).reshape(run.where.shape)
     slots = np.zeros_like(order, shape=(run.length,))
     slots[run.where] = order

@@ -21,7 +21,7 @@ INTEGERS = (INT64, np.dtype(np.int32))
 NESTED = (list, tuple, range, slice, np.ndarray, type(None), type(...))  # a list that holds these counts as a tuple
 
 
-def normalized(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
+def normalize_index(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
     """A user's index as a tuple for arrays on x's device: Tensors and lists become arrays; copies if a graph keeps it.
 
     uint8 counts as a mask, as in PyTorch. Raises IndexError for what is no index, for negative steps, and for masks of
@@ -133,7 +133,7 @@ def _check_masks(items: tuple[Any, ...], shape: tuple[int, ...]) -> None:
                 )
 
 
-def check_filled(index: Any, items: tuple[Any, ...]) -> None:
+def refuse_uint8_fill(index: Any, items: tuple[Any, ...]) -> None:
     """Raise RuntimeError where one value goes through one mask of uint8, for which PyTorch has `masked_fill_`."""
     arrays = [item for item in items if backend.is_array(item)]
     if len(arrays) != 1 or not is_mask(arrays[0]) or not arrays[0].ndim:
@@ -143,7 +143,7 @@ def check_filled(index: Any, items: tuple[Any, ...]) -> None:
         raise ArgumentError("masked_fill_ only supports boolean masks, but got mask with dtype unsigned char")
 
 
-def two_steps(index: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]] | None:
+def split_int_indices(index: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]] | None:
     """An index as a basic one and one for its result, where NumPy would put the axes of arrays elsewhere than PyTorch.
 
     NumPy counts an integer among the arrays: with a slice between the two, their axes come first. PyTorch takes
@@ -166,7 +166,7 @@ def two_steps(index: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]
     return (*first, ...), tuple(then)
 
 
-def index_array(op: str, index: Any, *kept_by: Any, dtypes: tuple[np.dtype[Any], ...] = INTEGERS) -> Any:
+def checked_index_array(op: str, index: Any, *kept_by: Any, dtypes: tuple[np.dtype[Any], ...] = INTEGERS) -> Any:
     """The array of an index Tensor; a copy where a graph will keep it. Raises RuntimeError for other dtypes."""
     if not isinstance(index, function.Tensor):
         raise TypeError(f"{op}(): argument 'index' must be Tensor, not {type(index).__name__}")
@@ -175,10 +175,10 @@ def index_array(op: str, index: Any, *kept_by: Any, dtypes: tuple[np.dtype[Any],
         if array.dtype not in dtypes:
             raise DtypeError(f"{op}(): Expected dtype {' or '.join(map(str, dtypes))} for index, got {array.dtype}")
         return array.astype(INT64)
-    return array.copy() if kept(*kept_by) else array
+    return array.copy() if is_recorded(*kept_by) else array
 
 
-def kept(*operands: Any) -> bool:
+def is_recorded(*operands: Any) -> bool:
     """Whether an operation on these is recorded, so that its settings stay."""
     if state.current().grad_enabled:
         for x in operands:
@@ -204,7 +204,7 @@ def _overlap(out: Any, nbytes: int, x: Any) -> bool:
     return bool(start < last and first < max(stop, start + nbytes))
 
 
-def into_same(op: str, out: Tensor | None, result: Tensor, *inputs: Tensor) -> Tensor:
+def into_separate(op: str, out: Tensor | None, result: Tensor, *inputs: Tensor) -> Tensor:
     """The result, or `out` with its values, which has to be of the same dtype and may share no memory with inputs."""
     if out is None:
         return result

@@ -14,10 +14,10 @@ from ...stand_ins import Tensor
 from .. import creation
 from ..elementwise import Div, FloorDiv, Select
 from . import index_kernels
-from .item import AddItem, Call, GetItem, SetItem, Written
+from .item import AddItem, GetItem, SetItem, StoreMixin, Write
 
 
-class MulItem(Written, Function):
+class MulItem(StoreMixin, Function):
     """x with its values at index multiplied by others, each time that a place comes."""
 
     symbol = "[ ]×="
@@ -47,7 +47,7 @@ def _refuse_several(grad: Any, zeros: Any) -> None:
         )
 
 
-class ExtremeItem(Written, Function):
+class ExtremeItem(StoreMixin, Function):
     """x with its values at index, or a larger (or smaller) one of those that go there; ties share the gradient."""
 
     symbol = "[ ]max="
@@ -64,9 +64,9 @@ class ExtremeItem(Written, Function):
         return Select.apply(kept, share), Select.apply(taken, GetItem.apply(share, index=self.index))
 
 
-def reduction(
+def reduction_call(
     op: str, input: Tensor, source: Tensor, where: Any, how: str, include_self: bool, allowed: tuple[str, ...]
-) -> Call:
+) -> Write:
     """The source reduced into the places `where`, whose own values count unless `include_self` is false."""
     kind = input.array.dtype.kind
     if how not in allowed:
@@ -85,11 +85,11 @@ def reduction(
         index_kernels.add(counts, where, 1)
         counts = np.maximum(counts.real, 1).astype(counts.dtype, copy=False)
         steps.append((FloorDiv if kind in "iu" else Div, creation.from_array(counts), {}))
-    return Call(op.title().replace("_", ""), tuple(steps))
+    return Write(op.title().replace("_", ""), tuple(steps))
 
 
 def _neutral(how: str, dtype: np.dtype[Any]) -> Any:
-    """What changes nothing in a reduction."""
+    """What changes nothing in a reduction_call."""
     if how in ("sum", "mean", "prod"):
         return int(how == "prod")
     if dtype.kind == "b":

@@ -20,10 +20,8 @@ from ..creation.scalars import checked_scalar
 from ..elementwise import Select
 from ..spelling import tensors_only
 from . import index_kernels
-from .index_kernels import firsts, is_basic, is_mask
-from .index_parsing import check_filled, kept, normalized, two_steps
-
-_last_writes = index_kernels.last_writes
+from .index_kernels import is_basic, is_mask, unexpanded
+from .index_parsing import is_recorded, normalize_index, refuse_uint8_fill, split_int_indices
 
 
 class GetItem(LinearMap):
@@ -43,7 +41,7 @@ class GetItem(LinearMap):
         return out
 
 
-class Written:
+class StoreMixin:
     """x with what is written into it at places; `order` is NumPy's, of the copy."""
 
     __slots__ = ()
@@ -61,7 +59,7 @@ class Written:
         raise NotImplementedError
 
 
-class SetItem(Written, Function):
+class SetItem(StoreMixin, Function):
     """x with value at index; where an index comes more than once, the last value stays."""
 
     symbol, broadcasts = "[ ]=", True
@@ -80,7 +78,7 @@ class SetItem(Written, Function):
         there = np.zeros_like(x, bool, order="C")
         index_kernels.put(there, index, True)
         value = value.reshape(()) if hasattr(value, "array") else value
-        super().apply_(GetItem.apply(target, index=firsts(x)), value, index=(there.any(axes, keepdims=True),))
+        super().apply_(GetItem.apply(target, index=unexpanded(x)), value, index=(there.any(axes, keepdims=True),))
         return target
 
     def store(self, out, value):
@@ -93,7 +91,7 @@ class SetItem(Written, Function):
         g = GetItem.apply(grad, index=self.index)
         if is_basic(self.index):
             return g
-        lasts = _last_writes(self.index, getattr(grad, "array", grad))
+        lasts = index_kernels.last_write_mask(self.index, getattr(grad, "array", grad))
         return g if lasts is None else Select.apply(lasts, g)
 
 
@@ -110,7 +108,7 @@ class ClearItem(LinearMap):
     adjoint = forward
 
 
-class AddItem(Written, Function):
+class AddItem(StoreMixin, Function):
     """x with values added at index, each time that it comes."""
 
     symbol, broadcasts = "[ ]+=", True
@@ -125,23 +123,23 @@ class AddItem(Written, Function):
         return GetItem.apply(grad, index=self.index)
 
 
-class Call(NamedTuple):
+class Write(NamedTuple):
     """What an operation comes to: Functions, applied to a Tensor one after the other, out of place or in place."""
 
     name: str  # PyTorch's name of the node; empty where the Function tells it by itself
     steps: tuple[tuple[type[Function], Any, dict[str, Any]], ...]  # each with its second operand and its settings
 
-    def on(self, input: Tensor) -> Tensor:
+    def out_of_place(self, input: Tensor) -> Tensor:
         """The result as a new Tensor."""
         for cls, operand, settings in self.steps:
             input = cls.apply(input, operand, **settings)
         return called(self.name, input)
 
-    def into(self, input: Tensor) -> Tensor:
+    def in_place(self, input: Tensor) -> Tensor:
         """The result in the Tensor's own memory."""
         x, before = input.array, input.node
         steps = [
-            (cls, apart(operand, x), {name: apart(value, x) for name, value in settings.items()})
+            (cls, copy_if_shared(operand, x), {name: copy_if_shared(value, x) for name, value in settings.items()})
             for cls, operand, settings in self.steps
         ]
         for cls, operand, settings in steps:
@@ -149,19 +147,19 @@ class Call(NamedTuple):
         return called_in_place(self.name, input, before)
 
 
-def apart(given: Any, target: Any) -> Any:
+def copy_if_shared(given: Any, target: Any) -> Any:
     """An operand or an index, copied where it lies in memory that will be written to: it is read as it was before."""
     if type(given) is tuple:
-        return tuple([apart(item, target) for item in given])
+        return tuple([copy_if_shared(item, target) for item in given])
     array = getattr(given, "array", given)
     if type(array) is not type(target) or not np.may_share_memory(array, target):
         return given
     return array.copy() if given is array else given.clone()
 
 
-def one_step(name: str, cls: type[Function], operand: Any, index: Any, **settings: Any) -> Call:
+def one_step_call(name: str, cls: type[Function], operand: Any, index: Any, **settings: Any) -> Write:
     """One Function, at an index."""
-    return Call(name, ((cls, operand, {"index": index, **settings}),))
+    return Write(name, ((cls, operand, {"index": index, **settings}),))
 
 
 @tensors_only
@@ -175,8 +173,8 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     if type(index) is int:
         index = (index, ...)
     else:
-        index = normalized(index, input.array, kept(input))
-        steps = None if is_basic(index) else two_steps(index)
+        index = normalize_index(index, input.array, is_recorded(input))
+        steps = None if is_basic(index) else split_int_indices(index)
         if steps is not None:
             input, index = GetItem.apply(input, index=steps[0]), steps[1]
     return GetItem.apply(input, index=index)
@@ -193,7 +191,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     >>> x
     tensor([1., 0., 2.])
     """
-    given, index = index, normalized(index, input.array, kept(input, value))
+    given, index = index, normalize_index(index, input.array, is_recorded(input, value))
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, (int, float, complex)):
@@ -209,17 +207,17 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         SetItem.apply_(input, value, index=index)
         return
     if not isinstance(value, function.Tensor) or value.array.size == 1:
-        check_filled(given, index)
-    if (steps := two_steps(index)) is not None:
+        refuse_uint8_fill(given, index)
+    if (steps := split_int_indices(index)) is not None:
         input, index = GetItem.apply(input, index=steps[0]), steps[1]
-    one_step("", SetItem, value, index).into(input)
+    one_step_call("", SetItem, value, index).in_place(input)
 
 
-def filled(name: str, input: Tensor, value: Any) -> Tensor:
+def fill_everywhere(name: str, input: Tensor, value: Any) -> Tensor:
     """input with one number, which its dtype can hold, at every place of its memory."""
     before, shown = input.node, input
     if layouts.stretched(input.array):
-        shown = GetItem.apply(input, index=firsts(input.array))
+        shown = GetItem.apply(input, index=unexpanded(input.array))
     SetItem.apply_(shown, value, index=(...,))
     return called_in_place(name, input, before)
 
@@ -246,11 +244,11 @@ def _fill(op: str, value: Tensor, input: Tensor, index: tuple[Any, ...]) -> Tens
     arrays = [item for item in index if backend.is_array(item)]
     if len(arrays) > 1 or not is_mask(arrays[0]) or value.array.size != 1:
         raise _other_dtype("Index put", input, value)
-    one: Tensor = filler(op, value.reshape(()), input)
+    one: Tensor = checked_fill_value(op, value.reshape(()), input)
     return one
 
 
-def filler(op: str, value: Any, input: Tensor) -> Any:
+def checked_fill_value(op: str, value: Any, input: Tensor) -> Any:
     """One value, a number or a 0-d Tensor, that input's dtype can take."""
     if not hasattr(value, "array"):
         return checked_scalar(op, value, input.array.dtype)
@@ -270,7 +268,7 @@ def _other_dtype(op: str, input: Tensor, source: Tensor) -> DtypeError:
     )
 
 
-def index_put_call(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Call:
+def index_put_call(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Write:
     if isinstance(indices, function.Tensor) or not isinstance(indices, (tuple, list)):
         raise TypeError(f"index_put(): argument 'indices' must be tuple of Tensors, not {type(indices).__name__}")
     if not isinstance(values, function.Tensor):
@@ -280,15 +278,15 @@ def index_put_call(input: Tensor, indices: Sequence[Tensor | None], values: Tens
         if i is not None and not isinstance(i, function.Tensor):
             raise TypeError(f"index_put(): expected Tensor as element {position} of 'indices', got {type(i).__name__}")
     given = tuple(slice(None) if i is None else i for i in indices)
-    index = normalized(given, input.array, kept(input, values))
+    index = normalize_index(given, input.array, is_recorded(input, values))
     if values.array.dtype != input.array.dtype:
         if accumulate:
             raise _other_dtype("Index put", input, values)
         values = _fill("index_put_", values, input, index)
     if not accumulate and values.array.size == 1:
-        check_filled(given, index)
+        refuse_uint8_fill(given, index)
     cls = AddItem if accumulate else SetItem
-    return one_step("IndexPut", cls, values, index, order=layouts.order_of(input.array))
+    return one_step_call("IndexPut", cls, values, index, order=layouts.order_of(input.array))
 
 
 @tensors_only
@@ -298,4 +296,4 @@ def index_put(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, a
     >>> torch.index_put(torch.zeros(3), (torch.tensor([0, 0]),), torch.tensor([1.0, 2.0]), accumulate=True)
     tensor([3., 0., 0.])
     """
-    return index_put_call(input, indices, values, accumulate).on(input)
+    return index_put_call(input, indices, values, accumulate).out_of_place(input)

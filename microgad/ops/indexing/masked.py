@@ -17,8 +17,8 @@ from ...stand_ins import Tensor
 from .. import layouts
 from ..spelling import tensors_only
 from . import index_kernels
-from .index_parsing import into_same, kept, normalized
-from .item import Call, ClearItem, GetItem, SetItem, Written, filler, index_put, one_step
+from .index_parsing import into_separate, is_recorded, normalize_index
+from .item import ClearItem, GetItem, SetItem, StoreMixin, Write, checked_fill_value, index_put, one_step_call
 
 
 def _mask(op: str, mask: Any, *kept_by: Any) -> Any:
@@ -26,7 +26,7 @@ def _mask(op: str, mask: Any, *kept_by: Any) -> Any:
         raise TypeError(f"{op}(): argument 'mask' must be Tensor, not {type(mask).__name__}")
     if mask.array.dtype != bool:
         raise DtypeError(f"{op} only supports boolean masks, but got mask with dtype {mask.dtype}")
-    return mask.array.copy() if kept(*kept_by) else mask.array
+    return mask.array.copy() if is_recorded(*kept_by) else mask.array
 
 
 def _broadcast(op: str, input: Tensor, mask: Any, in_place: bool = False) -> tuple[Tensor, tuple[Any]]:
@@ -42,15 +42,15 @@ def _broadcast(op: str, input: Tensor, mask: Any, in_place: bool = False) -> tup
     return input if shape == input.array.shape else input.expand(shape), (np.broadcast_to(mask, shape),)
 
 
-def masked_fill_call(input: Tensor, mask: Tensor, value: Any) -> Call:
+def masked_fill_call(input: Tensor, mask: Tensor, value: Any) -> Write:
     return _filled("masked_fill_", input, mask, value, True)[1]
 
 
-def _filled(op: str, input: Tensor, mask: Tensor, value: Any, in_place: bool = False) -> tuple[Tensor, Call]:
+def _filled(op: str, input: Tensor, mask: Tensor, value: Any, in_place: bool = False) -> tuple[Tensor, Write]:
     """The input, as wide as the mask, and what is done to it."""
     wide, index = _broadcast(op, input, _mask(op, mask, input, value), in_place)
     name = f"MaskedFillBackward{int(hasattr(value, 'array'))}"
-    return wide, one_step(name, SetItem, filler(op, value, input), index)
+    return wide, one_step_call(name, SetItem, checked_fill_value(op, value, input), index)
 
 
 @tensors_only
@@ -63,7 +63,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     tensor([5., 0., 5.])
     """
     wide, call = _filled("masked_fill", input, mask, value)
-    return call.on(wide)
+    return call.out_of_place(wide)
 
 
 @tensors_only
@@ -75,10 +75,10 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
     """
     wide, index = _broadcast("masked_select", input, _mask("masked_select", mask, input))
     taken = called("MaskedSelect", GetItem.apply(wide, index=index))
-    return into_same("masked_select", out, taken, input, mask)
+    return into_separate("masked_select", out, taken, input, mask)
 
 
-class MaskedScatter(Written, Function):
+class MaskedScatter(StoreMixin, Function):
     """x with the first of some values, in their order, at the places `index` of a mask."""
 
     symbol, narrow = "masked scatter", True
@@ -94,7 +94,7 @@ class MaskedScatter(Written, Function):
         return np.concatenate([GetItem.apply(grad, index=self.index), rest]).reshape(self.sizes)
 
 
-def masked_scatter_call(input: Tensor, mask: Tensor, source: Tensor) -> Call:
+def masked_scatter_call(input: Tensor, mask: Tensor, source: Tensor) -> Write:
     if source.array.dtype != input.array.dtype:
         raise DtypeError(
             f"masked_scatter: expected self and source to have same dtypes but got {input.dtype} and {source.dtype}"
@@ -107,7 +107,7 @@ def masked_scatter_call(input: Tensor, mask: Tensor, source: Tensor) -> Call:
             f"masked_scatter: Number of elements of source < number of ones in mask ({source.numel()} < {count})"
         )
     settings = {"index": index, "count": count, "sizes": source.array.shape}
-    return Call("MaskedScatter", ((MaskedScatter, source, settings),))
+    return Write("MaskedScatter", ((MaskedScatter, source, settings),))
 
 
 @tensors_only
@@ -120,7 +120,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     tensor([1., 0., 2.])
     """
     input, _ = _broadcast("masked_scatter", input, _mask("masked_scatter", mask))
-    return masked_scatter_call(input, mask, source).on(input)
+    return masked_scatter_call(input, mask, source).out_of_place(input)
 
 
 def _safe(mask: Tensor, indices: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
@@ -130,7 +130,8 @@ def _safe(mask: Tensor, indices: Sequence[Tensor | None]) -> tuple[Tensor | None
 @tensors_only
 def _unsafe_masked_index(input: Tensor, mask: Tensor, indices: Sequence[Tensor | None], fill: Any) -> Tensor:
     """input[indices] where the mask holds, `fill` elsewhere, whatever the indices are there."""
-    index = normalized(tuple(slice(None) if i is None else i for i in _safe(mask, indices)), input.array, kept(input))
+    given = tuple(slice(None) if i is None else i for i in _safe(mask, indices))
+    index = normalize_index(given, input.array, is_recorded(input))
     return masked_fill(GetItem.apply(input, index=index), ~mask, fill)
 
 

@@ -11,7 +11,7 @@ FEW = 8  # rows of each place, for which there are rounds over all places howeve
 ROUND = 5  # places whose rows are reduced one place after the other in the time of a round
 
 
-def by_value(ufunc: Any, target: Any, where: Any, values: Any) -> None:
+def at_elements(ufunc: Any, target: Any, where: Any, values: Any) -> None:
     """target[:, where] = ufunc(target[:, where], values), (A, N, B) at (K,): flat, which NumPy does ten times as fast.
 
     A place that comes more than once counts each time.
@@ -37,14 +37,14 @@ def at_rows(ufunc: Any, target: Any, where: Any, values: Any, blank: bool = Fals
     if blank:
         target[:, where] = values  # of several rows for a place NumPy leaves the last
     else:
-        _once(ufunc, target, where, values, np.flatnonzero(is_last))
+        _apply_round(ufunc, target, where, values, np.flatnonzero(is_last))
     order = np.flatnonzero(~is_last)
     order = order[np.argsort(where[order], kind="stable")]  # the other rows, place after place
     starts = np.flatnonzero(np.diff(where[order], prepend=-1))  # in `order`, of the rows of each place
     counts = np.diff(starts, append=len(order))
     turn = 0
     while len(starts) and (turn < FEW or (counts.max() - turn) * ROUND < len(starts)):
-        _once(ufunc, target, where, values, order[starts + turn])
+        _apply_round(ufunc, target, where, values, order[starts + turn])
         turn += 1
         starts, counts = starts[counts > turn], counts[counts > turn]
     for start, count in zip(starts, counts, strict=True):
@@ -53,7 +53,7 @@ def at_rows(ufunc: Any, target: Any, where: Any, values: Any, blank: bool = Fals
         target[:, place] = ufunc(target[:, place], rest)
 
 
-def _once(ufunc: Any, target: Any, where: Any, values: Any, rows: Any) -> None:
+def _apply_round(ufunc: Any, target: Any, where: Any, values: Any, rows: Any) -> None:
     """The same with some of the rows, of which no two go to one place."""
     places = where[rows]
     target[:, places] = ufunc(target.take(places, 1), values.take(rows, 1))

@@ -13,21 +13,21 @@ from ...stand_ins import Tensor
 from ..creation.scalars import checked_scalar
 from ..out import into
 from ..spelling import numpy_spelling
-from .gather import along, positions
+from .gather import checked_index, flat_indices
 from .indexed_reduction import MulItem
-from .item import AddItem, Call, SetItem, one_step
+from .item import AddItem, SetItem, Write, one_step_call
 
 _REDUCE: dict[str | None, Any] = {None: SetItem, "add": AddItem, "multiply": MulItem}
 
 
-def operands(op: str, input: Tensor, dim: int, index: Tensor, src: Any) -> tuple[Any, Any]:
+def scatter_operands(op: str, input: Tensor, dim: int, index: Tensor, src: Any) -> tuple[Any, Any]:
     """The values that go to index along dim, and where in the flat input they go."""
     if not isinstance(src, function.Tensor):
-        axis, array = along(op, input, dim, index)
+        axis, array = checked_index(op, input, dim, index)
         return checked_scalar(op, src, input.array.dtype), _where(input, axis, array)
     if src.array.dtype != input.array.dtype:
         raise DtypeError(f"{op}(): Expected self.dtype to be equal to src.dtype, got {input.dtype} and {src.dtype}")
-    axis, array = along(op, input, dim, index, src)
+    axis, array = checked_index(op, input, dim, index, src)
     if not array.size:
         return src.reshape(-1)[:0].reshape(array.shape), array
     if src.array.shape == array.shape:
@@ -47,23 +47,23 @@ def operands(op: str, input: Tensor, dim: int, index: Tensor, src: Any) -> tuple
 
 
 def _where(input: Tensor, axis: int, array: Any) -> Any:
-    return positions(axis, array, input.array.shape) if array.size and input.ndim else array
+    return flat_indices(axis, array, input.array.shape) if array.size and input.ndim else array
 
 
 def scatter_call(
     input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None
-) -> Call:
+) -> Write:
     if reduce not in _REDUCE:
         raise ArgumentError(f"scatter: reduce argument must be either add or multiply, got {reduce!r}")
     if (src is None) == (value is None):
         raise TypeError("scatter(): expected src or value, and not both")
     if reduce is not None and isinstance(src, function.Tensor):
         once("The reduce argument of torch.scatter with Tensor src is deprecated: use torch.scatter_reduce")
-    source, where = operands("scatter", input, dim, index, value if src is None else src)
+    source, where = scatter_operands("scatter", input, dim, index, value if src is None else src)
     if reduce == "multiply" and not isinstance(source, function.Tensor):
         source = function.Tensor._made(np.full_like(input.array, source, shape=where.shape))
     name = f"ScatterBackward{int(not hasattr(src, 'array'))}" if reduce is None else "ScatterReduce"
-    return one_step(name, _REDUCE[reduce], source, where)
+    return one_step_call(name, _REDUCE[reduce], source, where)
 
 
 @numpy_spelling
@@ -80,12 +80,13 @@ def scatter(
     tensor([[0., 0., 1.],
             [2., 0., 0.]])
     """
-    return into(out, scatter_call(input, dim, index, src, value=value, reduce=reduce).on(input), exact="scatter")
+    call = scatter_call(input, dim, index, src, value=value, reduce=reduce)
+    return into(out, call.out_of_place(input), exact="scatter")
 
 
-def scatter_add_call(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Call:
-    source, where = operands("scatter_add", input, dim, index, src)
-    return one_step("ScatterAdd", AddItem, source, where)
+def scatter_add_call(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Write:
+    source, where = scatter_operands("scatter_add", input, dim, index, src)
+    return one_step_call("ScatterAdd", AddItem, source, where)
 
 
 @numpy_spelling
@@ -95,4 +96,4 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Ten
     >>> torch.scatter_add(torch.zeros(3), 0, torch.tensor([0, 0, 2]), torch.ones(3))
     tensor([2., 0., 1.])
     """
-    return into(out, scatter_add_call(input, dim, index, src).on(input), exact="scatter_add")
+    return into(out, scatter_add_call(input, dim, index, src).out_of_place(input), exact="scatter_add")

@@ -12,7 +12,7 @@ from ...function import Function
 from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise.complex_numbers import conjugate, is_complex
-from ..indexing.index_parsing import kept
+from ..indexing.index_parsing import is_recorded
 from ..movement import expand
 from ..out import into
 from ..random import randn
@@ -151,7 +151,7 @@ def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor
     """
     floating_matrices("linalg.eigvalsh", A, square=True)
     triangle = _triangle("eigvalsh", UPLO)
-    found = Eigh.apply(A, triangle=triangle)[0] if kept(A) else EigenvaluesH.apply(A, triangle=triangle)
+    found = Eigh.apply(A, triangle=triangle)[0] if is_recorded(A) else EigenvaluesH.apply(A, triangle=triangle)
     return into(out, found, exact="linalg.eigvalsh")
 
 
@@ -182,7 +182,7 @@ def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor([0.+1.j, 0.-1.j])
     """
     floating_matrices("linalg.eigvals", A, square=True)
-    return into(out, Eig.apply(A)[0] if kept(A) else Eigenvalues.apply(A))
+    return into(out, Eig.apply(A)[0] if is_recorded(A) else Eigenvalues.apply(A))
 
 
 @tensors_only
@@ -209,7 +209,7 @@ def svdvals(A: Tensor, *, driver: str | None = None, out: Tensor | None = None) 
     tensor([4., 3.])
     """
     floating_matrices("linalg.svdvals", A)
-    return into(out, SVD.apply(A, full=False)[1] if kept(A) else SingularValues.apply(A), exact="linalg.svdvals")
+    return into(out, SVD.apply(A, full=False)[1] if is_recorded(A) else SingularValues.apply(A), exact="linalg.svdvals")
 
 
 @tensors_only

@@ -18,7 +18,7 @@ from .. import layouts
 from ..blocks import in_runs
 from ..elementwise import Flat
 from ..elementwise.selection import fast_select
-from ..indexing.index_kernels import all_within
+from ..indexing.index_kernels import all_in_range
 from ..linalg import linear
 from ..reducing import ones
 from ..softmax import LogSoftmax, log_softmax
@@ -235,11 +235,11 @@ def _rows(input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any,
         raise ShapeError(_weight_rule(weight, count))
     if weight is not None and weight.dtype != input.dtype:
         raise DtypeError(f"weight is {weight.dtype}, but input is {input.dtype}; convert weight")
-    if all_within(target, count) and not 0 <= ignore_index < count:
+    if all_in_range(target, count) and not 0 <= ignore_index < count:
         return target, None, None if weight is None else weight[target]
     counted = target != ignore_index
     classes = np.where(counted, target, 0)
-    if not all_within(classes, count):
+    if not all_in_range(classes, count):
         wrong = classes[(classes < 0) | (classes >= count)].reshape(-1)[0]
         raise DimError(f"Target {wrong} is out of bounds: input has the classes 0 to {count - 1}")
     row_weights = np.ones_like(input, shape=target.shape) if weight is None else weight[classes]

@@ -279,7 +279,7 @@ def multilabel_margin_loss(
 def _classes(op: str, target: Tensor, count: int) -> Tensor:
     if target.array.dtype != np.int64:
         raise DtypeError(f"{op}: target must be int64, but is {target.dtype}")
-    if not index_kernels.all_within(target.array, count):
+    if not index_kernels.all_in_range(target.array, count):
         raise ArgumentError(f"{op}: target has classes outside of 0 to {count - 1}")
     return target
 

@@ -13,7 +13,7 @@ from ...function.linear_map import LinearMap
 from ...function.naming import called
 from ...stand_ins import Tensor
 from .. import layouts
-from ..indexing.gather import positions
+from ..indexing.gather import flat_indices
 
 R = TypeVar("R")
 
@@ -39,7 +39,7 @@ def pick_along(input: Tensor, axis: int, index: Any, keepdim: bool, result: Call
         shape = ()
     elif not keepdim:
         shape = shape[:axis] + shape[axis + 1 :]
-    places = positions(axis, index, input.array.shape or (1,)) if index.size else index
+    places = flat_indices(axis, index, input.array.shape or (1,)) if index.size else index
     whole = result is return_types.sort
     laid_out = functools.partial(layouts.lying_as, x=input.array) if whole else layouts.contiguous
     values = Pick.apply(input, places=laid_out(places.reshape(shape)))

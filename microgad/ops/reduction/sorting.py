@@ -15,7 +15,7 @@ from ...errors import ArgumentError, DtypeError
 from ...stand_ins import Tensor
 from ...state import observed
 from .. import layouts
-from ..indexing.gather import positions
+from ..indexing.gather import flat_indices
 from ..movement.dims import wrap_dim
 from ..out import into
 from ..spelling import numpy_spelling
@@ -52,7 +52,7 @@ def _at(input: Tensor, axis: int, index: Any, keepdim: bool, result: Callable[..
 
 def _taken(lines: Any, index: Any) -> Any:
     """The elements of lines at (m, k) indices."""
-    return lines.take(positions(1, index, lines.shape))
+    return lines.take(flat_indices(1, index, lines.shape))
 
 
 def _ranking(lines: Any, descending: bool = False) -> Any:

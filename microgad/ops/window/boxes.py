@@ -15,7 +15,7 @@ from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise import Flat
 from ..indexing import Gather
-from ..indexing.index_parsing import kept
+from ..indexing.index_parsing import is_recorded
 from ..random.new import rand
 from .geometry import Size, numbers, refusal
 from .pool import with_indices
@@ -131,7 +131,7 @@ def of_boxes(input: Tensor, tables: Sequence[Any], return_indices: bool) -> Any:
     place = Winners.apply(input, tables=tables)
     lead, area = input.array.shape[: -len(tables)], math.prod(input.array.shape[-len(tables) :])
     flat = place.array.reshape(*lead, math.prod(place.shape[-len(tables) :]))
-    flat = flat.copy() if return_indices and kept(input) else flat  # they may be written to before backward
+    flat = flat.copy() if return_indices and is_recorded(input) else flat  # they may be written to before backward
     out = BoxMax.apply(input.reshape(*lead, area), index=flat, axis=len(lead)).reshape(place.shape)
     return (out, place) if return_indices else out
 

@@ -19,7 +19,7 @@ from ...function.naming import called
 from ...stand_ins import Tensor
 from .. import layouts
 from ..elementwise import Flat
-from ..indexing.index_parsing import kept
+from ..indexing.index_parsing import is_recorded
 from ..out import into
 from ..spelling import tensors_only
 from .geometry import Size, Window, refusal
@@ -163,7 +163,8 @@ def max_pool1d(
     >>> F.max_pool1d(torch.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
     tensor([[3., 2.]])
     """
-    if not return_indices and not kept(input):  # PyTorch has a kernel for it that knows the order of the axes alone
+    # PyTorch has a kernel for this case that knows the order of the axes alone.
+    if not return_indices and not is_recorded(input):
         input = input.contiguous()
     return _max_pool(MaxPool1d, 1, input, (kernel_size, stride, padding, dilation, ceil_mode), return_indices)
 

@@ -15,8 +15,8 @@ from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
 from ..indexing import Gather
-from ..indexing.gather import positions
-from ..indexing.index_parsing import kept
+from ..indexing.gather import flat_indices
+from ..indexing.index_parsing import is_recorded
 from ..movement.conversion import Clone
 from .geometry import Size, numbers, refusal, steps
 
@@ -30,7 +30,7 @@ class MaxUnpool(Function):
 
     def forward(self, input):
         out = np.zeros_like(input, shape=(*input.shape[:-1], self.size), order="C")
-        out.reshape(-1)[positions(out.ndim - 1, self.cells, out.shape)] = input
+        out.reshape(-1)[flat_indices(out.ndim - 1, self.cells, out.shape)] = input
         return out
 
     def grad_input(self, grad):
@@ -107,7 +107,7 @@ def _max_unpool(
     if cells.size and (cells.min() < 0 or cells.max() >= area):
         raise refusal(op, f"found an invalid max index: output volumes are of size {tuple(size)}, indices reach "
                       f"from {cells.min()} to {cells.max()}")  # fmt: skip
-    cells = cells.copy() if kept(input) else cells  # a copy: indices may be written to before backward
+    cells = cells.copy() if is_recorded(input) else cells  # a copy: indices may be written to before backward
     flat = input.reshape(cells.shape)
     out = MaxUnpool.apply(flat, cells=cells, size=area).reshape((*lead, *size))
     return laid_out_as(out, input, dims) if dims == 2 else out
