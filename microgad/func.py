@@ -17,7 +17,7 @@ from .batching.draws import Together
 from .batching.mapping import all_at_once, left
 from .errors import wording
 from .generator import default_generator
-from .generator.vmap_randomness import Draws, Lanes
+from .generator.vmap_randomness import SequentialDraws, VmapDraws
 from .lazy import absent as _absent
 from .nests import rebuilt, taken
 from .nn.stateless import functional_call as functional_call
@@ -198,7 +198,7 @@ def jacfwd(
 
     @functools.wraps(func)
     def drawing(*args: Any, **kwargs: Any) -> Any:
-        with Draws(randomness).going_on() if randomness == "error" else nullcontext():
+        with VmapDraws(randomness).active() if randomness == "error" else nullcontext():
             return func(*args, **kwargs)
 
     return _jacobian(
@@ -337,7 +337,7 @@ def _of_slices(
             return all_at_once(outside, leaves, dims, size, Together(randomness))
         except (Apart, Exception):  # which is raised again, if it is the function's
             pass
-    every, results = Lanes(randomness, size), []
+    every, results = SequentialDraws(randomness, size), []
     for i in range(size):
         slices = [x if d is None else x.select(d, i) for x, d in zip(leaves, dims, strict=True)]
         pairs = [(x, s) for x, s, d in zip(leaves, slices, dims, strict=True) if d is not None]

@@ -183,7 +183,7 @@ def test_bernoulli_compares_all_53_bits():
     for place in range(20):
         source = seeded()
         source.random64(place)
-        p = source.clone_state().unit(1, np.dtype(np.float64))[0]
+        p = source.clone_state().uniform(1, np.dtype(np.float64))[0]
         assert bernoulli_(np.empty(1), p, generator=source.clone_state()) == 0
         assert bernoulli_(np.empty(1), np.nextafter(p, 1), generator=source) == 1
 
@@ -287,9 +287,9 @@ def test_the_beginning_of_a_stream_is_that_of_its_seed_whatever_was_set_before()
     source.snapshot()[:] = 0  # a copy
     assert np.array_equal(source.snapshot(), Generator().manual_seed(3).snapshot())
     assert np.array_equal(source.random32(3), Generator().manual_seed(3).random32(3))
-    source.waiting_normal = 0.5
+    source.cached_normal = 0.5
     source.set_state(Generator().manual_seed(3).snapshot())
-    assert source.waiting_normal is None
+    assert source.cached_normal is None
     assert np.array_equal(source.random32(3), Generator().manual_seed(3).random32(3))
     other.manual_seed(3)
     other.set_state(fours)
@@ -318,7 +318,7 @@ def test_seeding_forgets_the_waiting_normal():
 def test_block_draws_leave_the_waiting_normal():
     source = seeded()
     normal_(np.empty(1), generator=source)
-    waiting = source.waiting_normal
+    waiting = source.cached_normal
     normal_(np.empty(16), generator=source)
     assert normal_(np.empty(1), generator=source) == waiting
 

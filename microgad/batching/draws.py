@@ -10,13 +10,13 @@ import numpy as np
 
 from ..backend import is_array
 from ..generator.fills import empty_like
-from ..generator.vmap_randomness import Draws, no_same_draw
+from ..generator.vmap_randomness import VmapDraws, same_randomness_error
 from .array import Batched, Level
 from .functions import aligned, is_of
 from .rules import of_all
 
 
-class Together(Draws):
+class Together(VmapDraws):
     """Those of a level's slices."""
 
     level: Level
@@ -24,7 +24,7 @@ class Together(Draws):
     def of(self, level: Level) -> AbstractContextManager[None]:
         """For a block that computes a level's slices."""
         self.level = level
-        return self.going_on()
+        return self.active()
 
     def made(self, draw: Callable[..., Any], reads: bool, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
         make = self._one_for_all if self.randomness == "same" else self._one_each
@@ -33,7 +33,7 @@ class Together(Draws):
     def _one_for_all(self, draw: Callable[..., Any], reads: bool, first: Any, *rest: Any, **options: Any) -> Any:
         """A slice's draw, which all have. What differs from slice to slice can't be read by it, only filled."""
         if any(is_of(x, self.level) for x in ((first, *rest) if reads else rest)):
-            raise no_same_draw()
+            raise same_randomness_error()
         if not is_of(first, self.level):
             return draw(first, *rest, **options)
         found = draw(empty_like(first.whole[0, ...]), *rest, **options)

@@ -10,17 +10,17 @@ destination. Bad arguments and empty arrays draw nothing.
 """
 
 from . import choices, fills, gamma_dirichlet, poisson_binomial, transformed
-from .stream import Generator, default_generator, stream_of
-from .vmap_randomness import by_lanes
+from .stream import Generator, default_generator, generator_or_default
+from .vmap_randomness import vmap_aware
 
-bernoulli_, dropout_noise = by_lanes(fills.bernoulli_), by_lanes(fills.dropout_noise)
-normal_, random_, uniform_ = by_lanes(fills.normal_), by_lanes(fills.random_), by_lanes(fills.uniform_)
-cauchy_, exponential_ = by_lanes(transformed.cauchy_), by_lanes(transformed.exponential_)
-geometric_, log_normal_ = by_lanes(transformed.geometric_), by_lanes(transformed.log_normal_)
-randperm, multinomial = by_lanes(choices.randperm), by_lanes(choices.multinomial, reads=True)
-slopes = by_lanes(transformed.slopes, reads=True)
-dirichlet, gamma = by_lanes(gamma_dirichlet.dirichlet, reads=True), by_lanes(gamma_dirichlet.gamma, reads=True)
-binomial, poisson = by_lanes(poisson_binomial.binomial, reads=True), by_lanes(poisson_binomial.poisson, reads=True)
+bernoulli_, dropout_noise = vmap_aware(fills.bernoulli_), vmap_aware(fills.dropout_noise)
+normal_, random_, uniform_ = vmap_aware(fills.normal_), vmap_aware(fills.random_), vmap_aware(fills.uniform_)
+cauchy_, exponential_ = vmap_aware(transformed.cauchy_), vmap_aware(transformed.exponential_)
+geometric_, log_normal_ = vmap_aware(transformed.geometric_), vmap_aware(transformed.log_normal_)
+randperm, multinomial = vmap_aware(choices.randperm), vmap_aware(choices.multinomial, reads=True)
+rrelu_noise = vmap_aware(transformed.rrelu_noise, reads=True)
+dirichlet, gamma = vmap_aware(gamma_dirichlet.dirichlet, reads=True), vmap_aware(gamma_dirichlet.gamma, reads=True)
+binomial, poisson = vmap_aware(poisson_binomial.binomial, reads=True), vmap_aware(poisson_binomial.poisson, reads=True)
 
 __all__ = [
     "Generator",
@@ -32,6 +32,7 @@ __all__ = [
     "dropout_noise",
     "exponential_",
     "gamma",
+    "generator_or_default",
     "geometric_",
     "log_normal_",
     "multinomial",
@@ -39,7 +40,6 @@ __all__ = [
     "poisson",
     "random_",
     "randperm",
-    "slopes",
-    "stream_of",
+    "rrelu_noise",
     "uniform_",
 ]

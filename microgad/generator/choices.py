@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .fills import check_floating, empty_like, largest_integer, working_dtype
-from .stream import Generator, stream_of
+from .stream import Generator, generator_or_default
 from .transformed import exponential_
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def randperm(n: int, dtype: DTypeLike = np.int64, *, generator: Generator | None
     if n < 2:
         return np.arange(n, dtype=dtype)
     steps = np.arange(n - 1)
-    partners = steps + stream_of(generator).random32(n - 1) % (n - steps)
+    partners = steps + generator_or_default(generator).random32(n - 1) % (n - steps)
     shuffle = _shuffle_by_loop if n < 500 else _shuffle_by_sort
     return shuffle(partners, n).astype(dtype, copy=False)
 
@@ -95,7 +95,7 @@ def multinomial(
     for row, out in zip(rows, samples, strict=True):
         cumulative = np.cumsum(row, dtype=working_dtype(row))
         cumulative /= cumulative[-1]
-        unit = stream_of(generator).unit(num_samples, np.dtype(np.float64))
+        unit = generator_or_default(generator).uniform(num_samples, np.dtype(np.float64))
         out[...] = np.searchsorted(cumulative, unit)
     return samples.reshape(*probabilities.shape[:-1], num_samples)
 

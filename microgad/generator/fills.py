@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..slices import Stand
-from .stream import Generator, stream_of
+from .stream import Generator, generator_or_default
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,12 +45,12 @@ def uniform_(array: Array, low: float = 0.0, high: float = 1.0, *, generator: Ge
             raise RuntimeError(f"uniform_: {name} = {bound} is out of bounds for {array.dtype} (±{limit:g})")
     if not 0 <= high - low <= limit:
         raise RuntimeError(f"uniform_: high - low must be in [0, {limit:g}], but got low = {low}, high = {high}")
-    source, working = stream_of(generator), working_dtype(array)
+    source, working = generator_or_default(generator), working_dtype(array)
     start, width = float(working.type(low)), float(working.type(high) - working.type(low))
     end, rounds = array.dtype.type(high), (start, width) != (0, 1) or working != array.dtype
 
     def draw(part: Array) -> None:
-        unit = source.unit(part.size, working)
+        unit = source.uniform(part.size, working)
         part[...] = fma(unit, width, start)
         if rounds and (rounded_up := part == end).any():
             part[rounded_up] = start  # the end is excluded
@@ -74,7 +74,7 @@ def normal_(array: Array, mean: float = 0.0, std: float = 1.0, *, generator: Gen
         normal_(_parts(array), mean, std / math.sqrt(2), generator=generator)
         return array
     check_floating("normal_", array)
-    source = stream_of(generator)
+    source = generator_or_default(generator)
     if array.size >= 16 and array.flags.c_contiguous:
         _check_destination("normal_", array)
         _normal_blocks(array.reshape(-1), mean, std, source)
@@ -100,7 +100,7 @@ def _normal_blocks(flat: Array, mean: float, std: float, source: Generator) -> N
     working, left_over = working_dtype(flat), flat.size % 16
 
     def draw(part: Array) -> None:
-        blocks = source.unit(part.size, working).reshape(-1, 2, 8)
+        blocks = source.uniform(part.size, working).reshape(-1, 2, 8)
         radius = np.sqrt(np.log(1 - blocks[:, 0]) * -2)
         angle = blocks[:, 1] * working.type(2 * math.pi)
         np.multiply(radius, np.cos(angle), out=blocks[:, 0])
@@ -111,27 +111,27 @@ def _normal_blocks(flat: Array, mean: float, std: float, source: Generator) -> N
         draw(flat[start : min(start + CHUNK, flat.size - left_over)])
     if left_over:
         if flat.dtype != np.float16:
-            source.unit(left_over, working)  # not used; PyTorch draws them for all dtypes but float16
+            source.uniform(left_over, working)  # not used; PyTorch draws them for all dtypes but float16
         draw(flat[-16:])
 
 
 def normal_pairs(source: Generator, count: int) -> NDArray[np.float64]:
     """`count` values of N(0, 1), by two. A second one left over waits in the generator for the next scalar draw."""
-    waiting = [] if source.waiting_normal is None else [source.waiting_normal]
-    units = source.unit((count - len(waiting) + 1) // 2 * 2, FLOAT64)
+    waiting = [] if source.cached_normal is None else [source.cached_normal]
+    units = source.uniform((count - len(waiting) + 1) // 2 * 2, FLOAT64)
     if units.size <= FEW:
         few, numbers = list(waiting), iter(units.tolist())
         for unit, other in zip(numbers, numbers, strict=True):
             length, turn = math.sqrt(math.log1p(-other) * -2), unit * (2 * math.pi)
             few += (length * math.cos(turn), length * math.sin(turn))
-        source.waiting_normal = few[count] if len(few) > count else None
+        source.cached_normal = few[count] if len(few) > count else None
         return np.array(few[:count])
     pairs = units.reshape(-1, 2)
     logs = [math.log1p(-unit) for unit in pairs[:, 1].tolist()]  # NumPy's is off by an ulp on some processors
     radius, angle = np.sqrt(np.array(logs) * -2), pairs[:, 0] * (2 * math.pi)
     pairs[:, 0], pairs[:, 1] = radius * np.cos(angle), radius * np.sin(angle)
     values = np.concatenate((waiting, pairs.reshape(-1)))
-    source.waiting_normal = float(values[count]) if len(values) > count else None
+    source.cached_normal = float(values[count]) if len(values) > count else None
     return values[:count]
 
 
@@ -144,7 +144,7 @@ def bernoulli_(array: Array, p: float | Array = 0.5, *, generator: Generator | N
     >>> bernoulli_(np.empty(10, np.int8), 0.3, generator=Generator().manual_seed(2024))
     array([1, 0, 0, 0, 0, 1, 0, 0, 0, 1], dtype=int8)
     """
-    source = stream_of(generator)
+    source = generator_or_default(generator)
     if isinstance(p, np.ndarray):
         return _bernoulli_by_array(array, p, source)
     threshold = _threshold("bernoulli_", "p", p)
@@ -168,7 +168,7 @@ def _bernoulli_by_array(array: Array, p: Array, source: Generator) -> Array:
 
     def draw(part: Array) -> None:
         nonlocal done
-        part[...] = source.unit(part.size, working) < in_memory_order[done : done + part.size]
+        part[...] = source.uniform(part.size, working) < in_memory_order[done : done + part.size]
         done += part.size
 
     return fill("bernoulli_", array, draw)
@@ -184,7 +184,7 @@ def dropout_noise(array: Array, keep: float, scale: float, *, generator: Generat
     array([2., 0., 2., 0.], dtype=float32)
     """
     check_floating("dropout_noise", array)
-    source, threshold = stream_of(generator), _threshold("dropout_noise", "keep", keep)
+    source, threshold = generator_or_default(generator), _threshold("dropout_noise", "keep", keep)
 
     def draw(part: Array) -> None:
         part[...] = _below(threshold, source, part.size)
@@ -217,7 +217,7 @@ def random_(
         start, end = _integer_bounds(dtype, low, high)
         count = end - start
         wide = count >= 2**28
-    source = stream_of(generator)
+    source = generator_or_default(generator)
 
     def draw(part: Array) -> None:
         words = source.random64(part.size) if wide else source.random32(part.size)
@@ -325,7 +325,7 @@ def _threshold(name: str, argument: str, p: float) -> int:
 
 
 def _below(threshold: int, source: Generator, count: int) -> NDArray[np.bool_]:
-    """`source.unit(count, float64) < p` for threshold = ceil(p·2**53): integers do it in half the time."""
+    """`source.uniform(count, float64) < p` for threshold = ceil(p·2**53): integers do it in half the time."""
     pairs = source.random64(count)
     pairs &= np.uint64(2**53 - 1)
     return pairs < threshold

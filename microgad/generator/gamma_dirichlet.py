@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .stream import Generator, stream_of
-from .uniform_buffer import Units
+from .stream import Generator, generator_or_default
+from .uniform_buffer import UniformBuffer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,14 +27,14 @@ def gamma(shapes: Array, *, generator: Generator | None = None) -> Array:
     >>> gamma(np.array([0.5, 3.0]), generator=Generator().manual_seed(2024)).round(4)
     array([0.7375, 1.4583])
     """
-    units = Units(stream_of(generator), shapes.size)
+    units = UniformBuffer(generator_or_default(generator), shapes.size)
     kind = shapes.dtype.type
     values = [_gamma(units, a, kind) for a in shapes.reshape(-1)]
     units.rewind()
     return np.maximum(np.array(values, shapes.dtype), np.finfo(kind).tiny).reshape(shapes.shape)
 
 
-def _gamma(unit: Units, a: Any, kind: Any) -> float:
+def _gamma(unit: UniformBuffer, a: Any, kind: Any) -> float:
     if a == 0:
         return 0.0
     scale = 1.0

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .fills import check_floating
-from .stream import Generator, stream_of
-from .uniform_buffer import Units
+from .stream import Generator, generator_or_default
+from .uniform_buffer import UniformBuffer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +25,7 @@ Unit = Callable[[], float]
 
 def _drawn(draw: Callable[..., float], generator: Generator | None, *parameters: Array) -> Array:
     """A draw for each element, in row-major order."""
-    units = Units(stream_of(generator), parameters[0].size)
+    units = UniformBuffer(generator_or_default(generator), parameters[0].size)
     values = [draw(units, *each) for each in zip(*(p.reshape(-1).tolist() for p in parameters), strict=True)]
     units.rewind()
     return np.array(values, np.float64).astype(parameters[0].dtype).reshape(parameters[0].shape)

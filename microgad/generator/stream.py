@@ -42,7 +42,7 @@ class Generator:
     array([0, 1, 6, 3, 7, 4, 2, 5])
     """
 
-    __slots__ = ("__weakref__", "_begun", "_engine", "_fresh", "_known", "_seed", "_seeded", "device", "waiting_normal")
+    __slots__ = ("__weakref__", "_begun", "_engine", "_fresh", "_known", "_seed", "_seeded", "cached_normal", "device")
 
     def __init__(self, device: Any = "cpu") -> None:
         if str(device).partition(":")[0] != "cpu":
@@ -53,7 +53,7 @@ class Generator:
         # To read a state of NumPy's engine takes 30 times as long as to seed anew, and so does setting one.
         self._known: NDArray[np.uint8] | None
         self._begun: tuple[int, NDArray[np.uint8]] = 0, np.empty(0, np.uint8)
-        self.waiting_normal: float | None  # scalar normal draws come in pairs; the second one waits here
+        self.cached_normal: float | None  # scalar normal draws come in pairs; the second one waits here
         self.manual_seed(DEFAULT_SEED)
 
     def manual_seed(self, seed: int) -> Generator:
@@ -70,7 +70,7 @@ class Generator:
             raise TypeError(f"manual_seed: seed must be an integer, but got {type(seed).__name__}") from None
         if not -(2**63) <= number < 2**64:
             raise ValueError(f"manual_seed: seed must be in [-2**63, 2**64), but got {number}")
-        self._seed, self._fresh, self.waiting_normal = number % 2**64, True, None
+        self._seed, self._fresh, self.cached_normal = number % 2**64, True, None
         self._seeded = True  # and not put into another state since
         self._known = self._begun[1] if self._begun[1].size and self._begun[0] == self._seed else None
         if self._engine is not None:
@@ -118,9 +118,9 @@ class Generator:
             if self._fresh and self._seeded:
                 self._begun = self._seed, self._known
         state = self._known.copy()
-        if self.waiting_normal is not None:
+        if self.cached_normal is not None:
             record = state.view(STATE)
-            record["normal"], record["has_normal"] = self.waiting_normal, 1
+            record["normal"], record["has_normal"] = self.cached_normal, 1
         return state
 
     def set_state(self, state: ArrayLike) -> Generator:
@@ -147,7 +147,7 @@ class Generator:
                 self._set_words(record)
                 self._known = data.copy()
                 self._known[WORDS_END:] = 0
-        self.waiting_normal = float(record["normal"]) if record["has_normal"] else None
+        self.cached_normal = float(record["normal"]) if record["has_normal"] else None
         return self
 
     def _set_words(self, record: Any) -> None:
@@ -207,10 +207,10 @@ class Generator:
             return words[::2] << 32 | words[1::2]
         return bulk.integers(0, 2**64, count, dtype=np.uint64)
 
-    def unit(self, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    def uniform(self, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         """The next `count` uniform numbers of [0, 1): float32 from 24 bits of a word, float64 from 53 bits of a pair.
 
-        >>> Generator().manual_seed(2024).unit(3, np.dtype(np.float32))
+        >>> Generator().manual_seed(2024).uniform(3, np.dtype(np.float32))
         array([0.53171587, 0.83126795, 0.971838  ], dtype=float32)
         """
         if dtype == np.float32:
@@ -248,7 +248,7 @@ def _same_words(state: NDArray[np.uint8], other: NDArray[np.uint8] | None) -> bo
 default_generator = Generator()
 
 
-def stream_of(generator: Generator | None) -> Generator:
+def generator_or_default(generator: Generator | None) -> Generator:
     """The one given, or the default one. Raises TypeError for what is no Generator."""
     if generator is None:
         return default_generator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .fills import FLOAT64, check_floating, fill, fma, normal_pairs, working_dtype
-from .stream import Generator, stream_of
+from .stream import Generator, generator_or_default
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 def _by(name: str, array: Array, generator: Generator | None, function: Callable[[Array], Array]) -> Array:
     """Fill an array with a function of uniform numbers, 53 bits each, in every dtype."""
-    source = stream_of(generator)
+    source = generator_or_default(generator)
 
     def draw(part: Array) -> None:
         with np.errstate(over="ignore"):  # in float16
-            part[...] = function(source.unit(part.size, FLOAT64)).astype(working_dtype(part))
+            part[...] = function(source.uniform(part.size, FLOAT64)).astype(working_dtype(part))
 
     return fill(name, array, draw)
 
@@ -88,7 +88,7 @@ def log_normal_(array: Array, mean: float = 1.0, std: float = 2.0, *, generator:
     if not std > 0:
         raise RuntimeError(f"log_normal_: std must be > 0, but got {std}")
     check_floating("log_normal_", array)
-    source = stream_of(generator)
+    source = generator_or_default(generator)
 
     def draw(part: Array) -> None:
         with np.errstate(over="ignore"):
@@ -97,12 +97,12 @@ def log_normal_(array: Array, mean: float = 1.0, std: float = 2.0, *, generator:
     return fill("log_normal_", array, draw)
 
 
-def slopes(x: Array, low: float, high: float, *, generator: Generator | None = None) -> Array:
+def rrelu_noise(x: Array, low: float, high: float, *, generator: Generator | None = None) -> Array:
     """A new array like x: uniform of [low, high) where x <= 0, in row-major order, else 1: the noise of `torch.rrelu`.
 
-    >>> slopes(np.array([1.0, -1.0]), 0.25, 0.5, generator=Generator().manual_seed(2024)).round(4)
+    >>> rrelu_noise(np.array([1.0, -1.0]), 0.25, 0.5, generator=Generator().manual_seed(2024)).round(4)
     array([1.    , 0.3134])
     """
     made, drawn = np.ones_like(x), x <= 0
-    made[drawn] = stream_of(generator).unit(int(drawn.sum()), FLOAT64) * (high - low) + low
+    made[drawn] = generator_or_default(generator).uniform(int(drawn.sum()), FLOAT64) * (high - low) + low
     return made

@@ -8,21 +8,21 @@ from .fills import FEW, FLOAT64
 from .stream import Generator
 
 
-class Units:
+class UniformBuffer:
     """The next uniform float64 of [0, 1) at each call; `rewind` gives back those that were drawn ahead.
 
     It is told how many draws are to be made of them: for a few none is drawn ahead, as going back takes longer.
     """
 
     def __init__(self, source: Generator, draws: int) -> None:
-        self.source, self.waiting = source, source.waiting_normal
+        self.source, self.waiting = source, source.cached_normal
         self.block = min(8 * draws, 1024) if draws >= FEW else 1
         self.start = source.snapshot() if self.block > 1 else None
         self.used, self.ahead = 0, list[float]()
 
     def __call__(self) -> float:
         if not self.ahead:
-            self.ahead = self.source.unit(self.block, FLOAT64).tolist()[::-1]
+            self.ahead = self.source.uniform(self.block, FLOAT64).tolist()[::-1]
         self.used += 1
         return self.ahead.pop()
 
@@ -40,4 +40,4 @@ class Units:
         if self.start is not None:
             self.source.set_state(self.start)
             self.source.random64(self.used)
-        self.source.waiting_normal = self.waiting
+        self.source.cached_normal = self.waiting

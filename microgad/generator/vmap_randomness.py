@@ -15,10 +15,10 @@ from ..errors import GraphError
 from ..slices import Stand
 from ..state.contexts import holding
 from .fills import empty_like
-from .stream import Generator, stream_of
+from .stream import Generator, generator_or_default
 
 F = TypeVar("F", bound=Callable[..., Any])
-_variable: ContextVar[Draws | None] = ContextVar("microgad draws of slices", default=None)
+_variable: ContextVar[VmapDraws | None] = ContextVar("microgad draws of slices", default=None)
 
 
 def randomness() -> str:
@@ -27,10 +27,10 @@ def randomness() -> str:
     return "error" if draws is None else draws.randomness
 
 
-def resuming() -> Callable[[], AbstractContextManager[None]]:
+def resume_here() -> Callable[[], AbstractContextManager[None]]:
     """Note where draws stand: gives a block in which they go on from here, for a checkpoint that computes again."""
     draws = _variable.get()
-    marks = [(lanes, lanes.lane, lanes.place) for lanes in _outwards(draws) if isinstance(lanes, Lanes)]
+    marks = [(lanes, lanes.lane, lanes.place) for lanes in _outwards(draws) if isinstance(lanes, SequentialDraws)]
 
     @contextmanager
     def block() -> Iterator[None]:
@@ -47,13 +47,13 @@ def resuming() -> Callable[[], AbstractContextManager[None]]:
     return block
 
 
-def _outwards(draws: Draws | None) -> Iterator[Draws]:
+def _outwards(draws: VmapDraws | None) -> Iterator[VmapDraws]:
     while draws is not None:
         yield draws
         draws = draws.outer
 
 
-class Draws:
+class VmapDraws:
     """How draws are made inside of a mapping, by its `randomness`: "different", "same" or "error"."""
 
     def __init__(self, randomness: str) -> None:
@@ -65,7 +65,7 @@ class Draws:
         for source, then in self.before:
             source.set_state(then)
 
-    def going_on(self) -> AbstractContextManager[None]:
+    def active(self) -> AbstractContextManager[None]:
         """A block in which draws are made this way."""
         return holding(_variable, self)
 
@@ -74,7 +74,7 @@ class Draws:
         raise NotImplementedError
 
 
-class Lanes(Draws):
+class SequentialDraws(VmapDraws):
     """Draws of slices that are computed one after another: each is made for all of them when the first slice asks."""
 
     def __init__(self, randomness: str, count: int) -> None:
@@ -85,7 +85,7 @@ class Lanes(Draws):
     def at(self, lane: int) -> AbstractContextManager[None]:
         """For a block that is the slice of this number."""
         self.lane, self.place = lane, 0
-        return self.going_on()
+        return self.active()
 
     def made(self, draw: Callable[..., Any], reads: bool, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
         first, fills = given[0], draw.__name__.endswith("_")
@@ -99,7 +99,7 @@ class Lanes(Draws):
         if fills and (first.shape, first.dtype) != (whole.shape[1:], whole.dtype):
             return draw(*given, **options)
         if not all(map(np.array_equal, values, by)):
-            raise no_same_draw()
+            raise same_randomness_error()
         if not fills:
             return whole[self.lane]
         first[...] = whole[self.lane]
@@ -118,7 +118,7 @@ def _is_array(x: Any) -> bool:
     return isinstance(x, (np.ndarray, Stand))
 
 
-def no_same_draw() -> GraphError:
+def same_randomness_error() -> GraphError:
     """The error for a draw with randomness="same" that reads values which differ from slice to slice."""
     return GraphError(
         "vmap: randomness='same' can't be had of a draw by values of which each slice has its own: Vmap does not "
@@ -133,7 +133,7 @@ def _not_drawn(draw: Callable[..., Any], reads: bool, given: tuple[Any, ...], op
     return emptied(draw(*filled(given), **{**options, "generator": Generator()}), ())
 
 
-def by_lanes(draw: F, reads: bool = False) -> F:
+def vmap_aware(draw: F, reads: bool = False) -> F:
     """Decorate a draw so that in a mapping `Draws.made` makes it. `reads`: its first argument's values matter, too."""
 
     @functools.wraps(draw)
@@ -148,7 +148,7 @@ def by_lanes(draw: F, reads: bool = False) -> F:
                 "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
                 "'different' randomness flags on vmap or perform the randomness operation out of vmap"
             )
-        source = stream_of(options.get("generator"))
+        source = generator_or_default(options.get("generator"))
         if all(source is not known for known, _ in draws.before):
             draws.before.append((source, source.snapshot()))
         with holding(_variable, draws.outer):

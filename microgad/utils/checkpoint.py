@@ -11,7 +11,7 @@ from .. import errors, state
 from ..errors.notices import warn
 from ..function import Function, Packed
 from ..generator import default_generator
-from ..generator.vmap_randomness import resuming
+from ..generator.vmap_randomness import resume_here
 from ..lazy import absent as _absent
 from ..state.contexts import holding
 from ..tensor import Tensor
@@ -158,7 +158,7 @@ class Region:
     ) -> None:
         self.function, self.args, self.kwargs, self.context, self.checks = function, args, kwargs, context, checks
         self.path = state.current().path
-        self.draws, self.resumed = default_generator.snapshot() if preserve else None, resuming()
+        self.draws, self.resumed = default_generator.snapshot() if preserve else None, resume_here()
         tensors = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
         self.versions = [(counter, counter[0]) for counter in (x._counter() for x in tensors)]
         self.kinds: list[Any] = []

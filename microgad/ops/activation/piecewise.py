@@ -127,7 +127,7 @@ def rrelu(
     x = input.array
     require_floating([x])
     low, high = float(x.dtype.type(lower)), float(x.dtype.type(upper))
-    noise = backend.to_device(draws.slopes(backend.to_numpy(x), low, high, generator=generator), input.device)
+    noise = backend.to_device(draws.rrelu_noise(backend.to_numpy(x), low, high, generator=generator), input.device)
     return apply_activation(RRelu, input, inplace=inplace, name="RreluWithNoise", noise=noise)
 
 

@@ -18,7 +18,7 @@ from ..indexing import SetItem
 from ..spelling import tensors_only
 
 
-def _drawn(self: Tensor, draw: Callable[..., Any], generator: Generator | None, **parameters: Any) -> Tensor:
+def _fill_in_place(self: Tensor, draw: Callable[..., Any], generator: Generator | None, **parameters: Any) -> Tensor:
     """Overwrite a Tensor by draw(array, *parameters), in the memory order of its values."""
     name = draw.__name__
     numbers = [x if x is None or backend.is_array(x) else as_scalar(name, said, x) for said, x in parameters.items()]
@@ -40,7 +40,7 @@ def _drawn(self: Tensor, draw: Callable[..., Any], generator: Generator | None, 
     return self
 
 
-def _spelled(name: str, from_: Any, options: dict[str, Any]) -> Any:
+def _from_argument(name: str, from_: Any, options: dict[str, Any]) -> Any:
     """The lower bound, which PyTorch calls `from`."""
     check_options(name, options, {"from"})
     return options.get("from", from_)
@@ -57,8 +57,8 @@ def uniform_(
     >>> torch.empty(1).uniform_(-2, 5)
     tensor([1.7220])
     """
-    low = _spelled("uniform_", from_, spelled)
-    return _drawn(self, draws.uniform_, generator, **{"from": low, "to": to})
+    low = _from_argument("uniform_", from_, spelled)
+    return _fill_in_place(self, draws.uniform_, generator, **{"from": low, "to": to})
 
 
 @tensors_only
@@ -71,7 +71,7 @@ def normal_(self: Tensor, mean: float = 0, std: float = 1, *, generator: Generat
     """
     if std < 0:
         raise ArgumentError(f"normal_ expects std >= 0.0, but found std {std}")
-    return _drawn(self, draws.normal_, generator, mean=mean, std=std)
+    return _fill_in_place(self, draws.normal_, generator, mean=mean, std=std)
 
 
 @tensors_only
@@ -82,7 +82,7 @@ def log_normal_(self: Tensor, mean: float = 1, std: float = 2, *, generator: Gen
     >>> torch.empty(2).log_normal_(0, 0.25)
     tensor([0.9899, 1.5396])
     """
-    return _drawn(self, draws.log_normal_, generator, mean=mean, std=std)
+    return _fill_in_place(self, draws.log_normal_, generator, mean=mean, std=std)
 
 
 @tensors_only
@@ -93,7 +93,7 @@ def exponential_(self: Tensor, lambd: float = 1, *, generator: Generator | None 
     >>> torch.empty(1).exponential_()
     tensor([0.2927])
     """
-    return _drawn(self, draws.exponential_, generator, lambd=lambd)
+    return _fill_in_place(self, draws.exponential_, generator, lambd=lambd)
 
 
 @tensors_only
@@ -104,7 +104,7 @@ def cauchy_(self: Tensor, median: float = 0, sigma: float = 1, *, generator: Gen
     >>> torch.empty(1).cauchy_()
     tensor([-0.9769])
     """
-    return _drawn(self, draws.cauchy_, generator, median=median, sigma=sigma)
+    return _fill_in_place(self, draws.cauchy_, generator, median=median, sigma=sigma)
 
 
 @tensors_only
@@ -115,7 +115,7 @@ def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) ->
     >>> torch.empty(4).geometric_(0.3)
     tensor([4., 1., 4., 1.])
     """
-    return _drawn(self, draws.geometric_, generator, p=p)
+    return _fill_in_place(self, draws.geometric_, generator, p=p)
 
 
 def random_(self: Tensor, *bounds: int | None, generator: Generator | None = None, **spelled: int | None) -> Tensor:
@@ -132,7 +132,7 @@ def random_(self: Tensor, *bounds: int | None, generator: Generator | None = Non
     if len(bounds) > 2 or spelled.keys() - {"from", "to"} or spelled.keys() & given.keys():
         raise TypeError(f"random_() takes from and to, got {bounds} and {spelled}")
     low, high = ({**given, **spelled}.get(name) for name in ("from", "to"))
-    return _drawn(self, draws.random_, generator, **{"from": low, "to": high})
+    return _fill_in_place(self, draws.random_, generator, **{"from": low, "to": high})
 
 
 def check_real(x: Tensor) -> None:
@@ -150,4 +150,4 @@ def bernoulli_(self: Tensor, p: float | Tensor = 0.5, *, generator: Generator | 
     """
     check_real(self)
     chance = backend.to_numpy(p.array) if isinstance(p, function.Tensor) else p
-    return _drawn(self, draws.bernoulli_, generator, p=chance)
+    return _fill_in_place(self, draws.bernoulli_, generator, p=chance)

@@ -21,7 +21,7 @@ from ..movement import broadcast_shapes
 from ..out import into
 from ..spelling import tensors_only
 from .in_place import normal_, random_, uniform_
-from .sampling import filled, without_gradient
+from .sampling import fill_out_or_new, with_zero_gradients
 
 
 def _new(
@@ -30,7 +30,7 @@ def _new(
 ) -> Tensor:  # fmt: skip
     """`out` in that size, or a new Tensor, filled in place by numbers."""
     kind = dtypes.of(dtype or default or dtypes.get_default_dtype()).dtype
-    made = filled(fill, parse_shape(size), kind, out, backend.chosen(device), *by, generator=generator)
+    made = fill_out_or_new(fill, parse_shape(size), kind, out, backend.chosen(device), *by, generator=generator)
     return made if out is not None else from_array(made.array, None, requires_grad)
 
 
@@ -191,7 +191,7 @@ def normal(
         raise ArgumentError("normal expects all elements of std >= 0.0")
     shape, like = broadcast_shapes(*(x.array.shape for x in tensors)), tensors[0]
     by = () if isinstance(std, function.Tensor) else (0, as_scalar("normal", "std", std))
-    drawn = filled(normal_, shape, like.array.dtype, out, like.device, *by, generator=generator)
+    drawn = fill_out_or_new(normal_, shape, like.array.dtype, out, like.device, *by, generator=generator)
     if not by:
         drawn.mul_(b)
-    return into(out, without_gradient(drawn.add_(a), *tensors), quiet=True)
+    return into(out, with_zero_gradients(drawn.add_(a), *tensors), quiet=True)

@@ -22,7 +22,7 @@ from ..spelling import tensors_only
 from .in_place import bernoulli_, check_real
 
 
-def filled(
+def fill_out_or_new(
     fill: Callable[..., Tensor], shape: tuple[int, ...], dtype: Any, out: Tensor | None, device: Any, *by: Any,
     generator: Generator | None,
 ) -> Tensor:  # fmt: skip
@@ -36,7 +36,7 @@ def filled(
     return fill(out, *by, generator=generator)
 
 
-def without_gradient(drawn: Tensor, *inputs: Any) -> Tensor:
+def with_zero_gradients(drawn: Tensor, *inputs: Any) -> Tensor:
     """A draw as a function of what it was drawn by: the gradients of these are zeros."""
     for x in inputs:
         if isinstance(x, function.Tensor) and x.requires_grad:
@@ -58,8 +58,8 @@ def bernoulli(
     """
     check_real(input if out is None else out)
     x, chance = input.array, input if p is None else as_scalar("bernoulli", "p", p)
-    drawn = filled(bernoulli_, x.shape, x.dtype, out, input.device, chance, generator=generator)
-    return drawn if out is not None else called("BernoulliBackward0", without_gradient(drawn, input))
+    drawn = fill_out_or_new(bernoulli_, x.shape, x.dtype, out, input.device, chance, generator=generator)
+    return drawn if out is not None else called("BernoulliBackward0", with_zero_gradients(drawn, input))
 
 
 @tensors_only
@@ -88,7 +88,7 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     tensor([ 3., 37.,  5.])
     """
     drawn = draws.poisson(backend.to_numpy(input.array), generator=generator)
-    return without_gradient(from_array(drawn, input.device), input)
+    return with_zero_gradients(from_array(drawn, input.device), input)
 
 
 @tensors_only
@@ -108,4 +108,4 @@ def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) ->
         a, b = np.broadcast_arrays(a, b)
     except ValueError:
         raise ShapeError(f"binomial: count {tuple(count.shape)} and prob {tuple(prob.shape)} must broadcast") from None
-    return without_gradient(from_array(draws.binomial(a, b, generator=generator), count.device), count, prob)
+    return with_zero_gradients(from_array(draws.binomial(a, b, generator=generator), count.device), count, prob)
