@@ -28,7 +28,7 @@ def beside_one_line(monkeypatch, f, *args):
     """What f gives of all lines, which is what plain Python gives of each."""
     found = []
     for few in (0, 10**9):
-        monkeypatch.setattr(tie_breaking, "FEW", few)
+        monkeypatch.setattr(tie_breaking, "ONE_BY_ONE_MAX", few)
         found.append(f(*args))
     np.testing.assert_array_equal(*found)
     return found[0]
@@ -39,20 +39,20 @@ def beside_one_line(monkeypatch, f, *args):
 def test_equal_elements_move_as_in_one_line(rng, monkeypatch, kind, n):
     x = lines(rng, n, kind)
     for turned in (False, True):
-        order = beside_one_line(monkeypatch, tie_breaking.all_sorted, x, turned)
+        order = beside_one_line(monkeypatch, tie_breaking.argsort, x, turned)
         assert (np.sort(order, 1) == np.arange(n)).all()
         if not turned:
             at = rng.integers(0, n, len(x))
-            found = beside_one_line(monkeypatch, tie_breaking.sorted_at, x, at)
+            found = beside_one_line(monkeypatch, tie_breaking.argsort_at, x, at)
             np.testing.assert_array_equal(found, order[np.arange(len(x)), at])
         by_value = np.take_along_axis(x, order, 1)
         np.testing.assert_array_equal(by_value[:, ::-1] if turned else by_value, np.sort(x, 1))
         for k in {1, 2, n // 3 + 1, n - 1, n}:
             for in_order in (False, True):
-                found = beside_one_line(monkeypatch, tie_breaking.best, x, k, turned, in_order)
+                found = beside_one_line(monkeypatch, tie_breaking.topk, x, k, turned, in_order)
                 np.testing.assert_array_equal(np.sort(np.take_along_axis(x, found, 1), 1), np.sort(by_value[:, :k], 1))
             if not turned:
-                found = beside_one_line(monkeypatch, tie_breaking.kth, x, k - 1)
+                found = beside_one_line(monkeypatch, tie_breaking.kthvalue, x, k - 1)
                 np.testing.assert_array_equal(x[np.arange(len(x)), found], by_value[:, k - 1])
 
 
@@ -64,7 +64,7 @@ def test_lopsided_partitions_come_into_a_heap(monkeypatch):
             introsort, name, lambda *args, plain=plain, **kw: called.append(plain) or plain(*args, **kw)
         )
     x = lopsided(1000)[None]
-    for f, args in ((tie_breaking.all_sorted, (False,)), (tie_breaking.best, (501, False))):
+    for f, args in ((tie_breaking.argsort, (False,)), (tie_breaking.topk, (501, False))):
         called.clear()
         beside_one_line(monkeypatch, f, x, *args)
         assert called

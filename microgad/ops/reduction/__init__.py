@@ -1,4 +1,4 @@
-"""Reductions, scans, order and statistics: sums, extrema, distances, running and sorted values, counts, histograms."""
+"""Reductions, cumulative operations, sorting and statistics: sums, extrema, quantiles, counts, histograms."""
 
 # isort: skip_file
 from .axes import axes, reduction_size, keepdims_shape

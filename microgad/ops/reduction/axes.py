@@ -1,4 +1,4 @@
-"""dim arguments as NumPy's axes, and what they leave of a shape."""
+"""Convert PyTorch's `dim` arguments to NumPy's axes, and check the inputs of reductions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Axis = int | tuple[int, ...] | None
 
 
 def axes(dim: Dim, ndim: int, op: str) -> Axis:
-    """A dim argument as NumPy's axis; no dims mean all. Raises RuntimeError where a dim is named twice."""
+    """Convert a dim argument to NumPy's axis: None for all dims. Raises RuntimeError where a dim is named twice."""
     if dim is None:
         return None
     if isinstance(dim, (tuple, list)):
@@ -27,7 +27,7 @@ def axes(dim: Dim, ndim: int, op: str) -> Axis:
 
 
 def keepdims_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
-    """The shape after a reduction with keepdims."""
+    """Return the shape after a reduction with keepdims."""
     if axis is None:
         return (1,) * len(shape)
     reduced = {a % len(shape) if shape else 0 for a in (axis if isinstance(axis, tuple) else (axis,))}
@@ -35,14 +35,14 @@ def keepdims_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
 
 
 def reduction_size(shape: tuple[int, ...], axis: Axis) -> int:
-    """How many elements are reduced to one."""
+    """Return how many elements are reduced to one."""
     if axis is None or not shape:
         return math.prod(shape)
     return math.prod(shape[a] for a in (axis if isinstance(axis, tuple) else (axis,)))
 
 
 def check_not_empty(input: Tensor, axis: Axis, op: str) -> None:
-    """Refuse to look for one element among none: RuntimeError over all dims, IndexError over some."""
+    """Refuse to pick an element from an empty reduction: RuntimeError over all dims, IndexError over some."""
     shape = input.array.shape
     if not reduction_size(shape, axis):
         if axis is None:
@@ -53,25 +53,25 @@ def check_not_empty(input: Tensor, axis: Axis, op: str) -> None:
 
 
 def check_ordered(input: Tensor, op: str, kinds: str = "biuf") -> None:
-    """Refuse complex numbers, which have no order, and booleans where `kinds` hasn't them."""
+    """Refuse complex numbers, which have no order, and booleans unless `kinds` (of NumPy's dtypes) includes them."""
     if input.array.dtype.kind not in kinds:
         numbers = "complex numbers" if input.is_complex() else "booleans"
         raise KindError(f"{op}: is not implemented for {numbers}, got {input.dtype}")
 
 
 def check_floating(input: Tensor, op: str) -> None:
-    """Refuse what is neither floating-point nor complex."""
+    """Raise unless the input is floating-point or complex."""
     if input.array.dtype.kind not in "fc":
         raise KindError(f"{op}: input must be floating-point or complex, got {input.dtype}; convert it")
 
 
 def apply_along(cls: type[Function], input: Tensor, axis: int) -> Tensor:
-    """A Function that keeps shapes, along an axis; a scalar is a line of one element."""
+    """Apply a shape-preserving Function along an axis; treat a 0-d input as a vector of one element."""
     if input.array.ndim:
         return cls.apply(input, axis=axis)
     return cls.apply(input.reshape(1), axis=axis).reshape(())
 
 
 def at_least_1d(input: Tensor) -> Any:
-    """The input, a scalar as a line of one element."""
+    """Return the input, reshaped to one dimension if it has none."""
     return input if input.array.ndim else input.reshape(1)

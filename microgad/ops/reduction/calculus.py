@@ -1,4 +1,4 @@
-"""Integrals by the trapezoidal rule, derivatives by differences."""
+"""Numerical integrals by the trapezoidal rule, and numerical derivatives by finite differences."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from .scans import cumsum
 from .sums import sum
 
 
-def _sides(op: str, y: Tensor, x: Tensor | None, dx: Any, dim: int) -> tuple[Tensor, Any, int]:
-    """The sum of each two neighbours along an axis, and how far they are apart."""
+def _trapezoid_terms(op: str, y: Tensor, x: Tensor | None, dx: Any, dim: int) -> tuple[Tensor, Any, int]:
+    """Return the sums of neighbors along an axis, the distances between them, and the axis."""
     if y.array.dtype.kind == "b" or (x is not None and x.array.dtype.kind == "b"):
         raise DtypeError(f"{op}: received a bool input, but bool is not supported")
     axis = wrap_dim(dim, y.ndim, op)
     if x is not None and dx is not None:
         raise DtypeError(f"{op}: give x or dx, not both")
     if x is None:
-        return _after(y, axis) + _before(y, axis), 1 if dx is None else dx, axis
+        return _all_but_first(y, axis) + _all_but_last(y, axis), 1 if dx is None else dx, axis
     if x.ndim == 1:
         if x.shape[0] != y.shape[axis]:
             raise ShapeError(f"{op}: there must be one x value for each sample point: {x.shape[0]}, {y.shape[axis]}")
         x = x.reshape([-1 if i == axis else 1 for i in range(y.ndim)])
     elif x.ndim < y.ndim:
         x = x.reshape((1,) * (y.ndim - x.ndim) + tuple(x.shape))
-    return _after(y, axis) + _before(y, axis), _after(x, axis) - _before(x, axis), axis
+    return _all_but_first(y, axis) + _all_but_last(y, axis), _all_but_first(x, axis) - _all_but_last(x, axis), axis
 
 
-def _part(x: Tensor, axis: int, part: slice | int) -> Tensor:
+def _slice(x: Tensor, axis: int, part: slice | int) -> Tensor:
     return GetItem.apply(x, index=(*(slice(None),) * axis, part, ...))
 
 
-def _after(x: Tensor, axis: int) -> Tensor:
-    return _part(x, axis, slice(1, None))
+def _all_but_first(x: Tensor, axis: int) -> Tensor:
+    return _slice(x, axis, slice(1, None))
 
 
-def _before(x: Tensor, axis: int) -> Tensor:
-    return _part(x, axis, slice(0, -1))
+def _all_but_last(x: Tensor, axis: int) -> Tensor:
+    return _slice(x, axis, slice(0, -1))
 
 
 @numpy_spelling
@@ -60,9 +60,9 @@ def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, di
     if y.ndim and not y.shape[axis]:
         return sum(y, axis, dtype=y.dtype)
     if x is None and y.ndim and y.array.dtype.kind != "b":
-        area = sum(y, axis) - (_part(y, axis, 0) + _part(y, axis, -1)) / 2
+        area = sum(y, axis) - (_slice(y, axis, 0) + _slice(y, axis, -1)) / 2
         return area if dx is None else area * dx
-    heights, widths, axis = _sides("trapezoid", y, x, dx, dim)
+    heights, widths, axis = _trapezoid_terms("trapezoid", y, x, dx, dim)
     return sum(heights * widths, axis) / 2
 
 
@@ -72,12 +72,12 @@ trapz = trapezoid
 @numpy_spelling
 @composite
 def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1) -> Tensor:
-    """The integral up to each point but the first: see `trapezoid`. Source: torch.cumulative_trapezoid.
+    """The integral up to each point after the first: see `trapezoid`. Source: torch.cumulative_trapezoid.
 
     >>> torch.cumulative_trapezoid(torch.tensor([1.0, 5.0, 10.0]))
     tensor([ 3.0000, 10.5000])
     """
-    heights, widths, axis = _sides("cumulative_trapezoid", y, x, dx, dim)
+    heights, widths, axis = _trapezoid_terms("cumulative_trapezoid", y, x, dx, dim)
     return cumsum(heights * (widths / 2), axis)
 
 
@@ -86,8 +86,8 @@ def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None
 def gradient(input: Tensor, *, spacing: Any = 1, dim: Dim = None, edge_order: int = 1) -> tuple[Tensor, ...]:
     """The derivatives along dims (all by default) from central differences. Source: torch.gradient.
 
-    spacing is a distance, one for each dim, or the coordinates along each; edge_order 1 or 2 is of the one-sided
-    differences at the ends.
+    spacing is one distance, or for each dim a distance or the coordinates along it. edge_order (1 or 2) is the order of
+    the one-sided differences at both ends.
 
     >>> torch.gradient(torch.tensor([1.0, 4.0, 9.0]), spacing=2.0)
     (tensor([1.5000, 2.0000, 2.5000]),)
@@ -107,21 +107,22 @@ def gradient(input: Tensor, *, spacing: Any = 1, dim: Dim = None, edge_order: in
                 f"{input.shape[i]} in dimension {i}"
             )
     steps = spacing if several else [1 if spacing is None else spacing] * len(over)
-    return tuple(_slope(input, i, step, edge_order) for i, step in zip(over, steps, strict=True))
+    return tuple(_derivative(input, i, step, edge_order) for i, step in zip(over, steps, strict=True))
 
 
-def _slope(f: Tensor, axis: int, spacing: Any, edge_order: int) -> Tensor:
+def _derivative(f: Tensor, axis: int, spacing: Any, edge_order: int) -> Tensor:
+    """Differentiate f along one axis; spacing is a distance or a 1-d Tensor of coordinates."""
     n = f.shape[axis]
 
     def at(start: int, stop: int) -> Tensor:
-        return _part(f, axis, slice(start, stop))
+        return _slice(f, axis, slice(start, stop))
 
     if isinstance(spacing, function.Tensor) and spacing.ndim:
         if spacing.ndim != 1 or spacing.shape[0] != n:
             raise ShapeError(f"gradient: expected {n} coordinates along dimension {axis}, got {tuple(spacing.shape)}")
         gaps = (spacing[1:] - spacing[:-1]).reshape([-1 if i == axis else 1 for i in range(f.ndim)])
-        h = [_part(gaps, axis, slice(i, i + 1)) for i in (0, 1, n - 3, n - 2) if 0 <= i < n - 1]
-        left, right = _before(gaps, axis), _after(gaps, axis)
+        h = [_slice(gaps, axis, slice(i, i + 1)) for i in (0, 1, n - 3, n - 2) if 0 <= i < n - 1]
+        left, right = _all_but_last(gaps, axis), _all_but_first(gaps, axis)
         middle = (
             at(2, n) * (left / (right * (left + right)))
             + at(1, n - 1) * ((right - left) / (left * right))
@@ -132,11 +133,11 @@ def _slope(f: Tensor, axis: int, spacing: Any, edge_order: int) -> Tensor:
         middle = (at(2, n) - at(0, n - 2)) / (2 * spacing)
     if edge_order == 1:
         return cat([(at(1, 2) - at(0, 1)) / h[0], middle, (at(n - 1, n) - at(n - 2, n - 1)) / h[-1]], axis)
-    first = _end(at(0, 1), at(1, 2), at(2, 3), h[0], h[1])
-    last = _end(at(n - 1, n), at(n - 2, n - 1), at(n - 3, n - 2), h[-1], h[-2])
+    first = _one_sided_derivative(at(0, 1), at(1, 2), at(2, 3), h[0], h[1])
+    last = _one_sided_derivative(at(n - 1, n), at(n - 2, n - 1), at(n - 3, n - 2), h[-1], h[-2])
     return cat([first, middle, -last], axis)
 
 
-def _end(f0: Tensor, f1: Tensor, f2: Tensor, a: Any, b: Any) -> Tensor:
-    """The derivative at the first of three points, a and then b apart, of the parabola through them."""
+def _one_sided_derivative(f0: Tensor, f1: Tensor, f2: Tensor, a: Any, b: Any) -> Tensor:
+    """Return the derivative at the first of three points of the parabola through them; a and b are their distances."""
     return f1 * ((a + b) / (a * b)) - f0 * ((2 * a + b) / (a * (a + b))) - f2 * (a / (b * (a + b)))

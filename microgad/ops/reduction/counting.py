@@ -1,4 +1,4 @@
-"""Truth and counts: whether any or all hold, where they do, and how often a value comes."""
+"""any, all, nonzero elements and their indices, and unique values with their counts."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class CountNonzero(Function):
         return layouts.contiguous(backend.as_array(np.count_nonzero(x, self.axis)))
 
 
-def _truth(cls: type[Function], input: Tensor, dim: Dim, keepdim: bool, op: str, out: Tensor | None) -> Tensor:
-    """Over no dims there is nothing to reduce; PyTorch answers uint8 with uint8."""
+def _any_or_all(cls: type[Function], input: Tensor, dim: Dim, keepdim: bool, op: str, out: Tensor | None) -> Tensor:
+    """Apply `cls`, over no axes if dim is an empty tuple. The result is bool, or uint8 of uint8, as in PyTorch."""
     if out is not None and out.array.dtype not in (bool, np.uint8):
         raise DtypeError(f"{op} only supports bool tensor for result, got: {out.dtype}")
     axis = () if isinstance(dim, (tuple, list)) and not dim else axes(dim, input.array.ndim, op)
@@ -61,7 +61,7 @@ def any(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | 
     >>> torch.any(torch.tensor([[0, 1], [0, 0]]), dim=1)
     tensor([ True, False])
     """
-    return _truth(Any_, input, dim, keepdim, "any", out)
+    return _any_or_all(Any_, input, dim, keepdim, "any", out)
 
 
 @numpy_spelling
@@ -71,7 +71,7 @@ def all(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | 
     >>> torch.all(torch.tensor([[1, 1], [0, 1]]), dim=1)
     tensor([ True, False])
     """
-    return _truth(All, input, dim, keepdim, "all", out)
+    return _any_or_all(All, input, dim, keepdim, "all", out)
 
 
 @numpy_spelling
@@ -90,7 +90,7 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: Literal[False
 def nonzero(input: Tensor, *, as_tuple: Literal[True]) -> tuple[Tensor, ...]: ...
 @tensors_only
 def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False) -> Any:
-    """The indices of what is not zero, a row each; or as a tuple, a Tensor for each dim. Source: torch.nonzero.
+    """The indices of nonzero elements, one row for each; as a tuple, one Tensor for each dim. Source: torch.nonzero.
 
     >>> torch.nonzero(torch.tensor([[1, 0], [0, 2]]))
     tensor([[0, 0],
@@ -108,7 +108,7 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
 
 @tensors_only
 def argwhere(input: Tensor) -> Tensor:
-    """The indices of what is not zero, a row each. Source: torch.argwhere.
+    """The indices of nonzero elements, one row for each. Source: torch.argwhere.
 
     >>> torch.argwhere(torch.tensor([0, 3]))
     tensor([[1]])
@@ -118,7 +118,7 @@ def argwhere(input: Tensor) -> Tensor:
 
 @tensors_only
 def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Tensor | None = None) -> Tensor:
-    """The first `size` rows of `nonzero`, filled up with fill_value. Source: torch.nonzero_static.
+    """The first `size` rows of `nonzero`, padded with rows of fill_value. Source: torch.nonzero_static.
 
     >>> torch.nonzero_static(torch.tensor([0, 3]), size=2)
     tensor([[ 1],
@@ -127,8 +127,8 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Tenso
     if size < 0:
         raise ArgumentError(f"nonzero_static: size must be a non-negative integer, got {size}")
     found = nonzero(input).array[:size]
-    filling = np.full_like(found, fill_value, shape=(size - len(found), found.shape[1]))
-    return into(out, function.Tensor._made(np.concatenate([found, filling])), exact="nonzero_static")
+    padding = np.full_like(found, fill_value, shape=(size - len(found), found.shape[1]))
+    return into(out, function.Tensor._made(np.concatenate([found, padding])), exact="nonzero_static")
 
 
 @overload
@@ -146,50 +146,53 @@ def unique(
     input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False,
     dim: int | None = None,
 ) -> Any:  # fmt: skip
-    """The values that occur, in order, each once; with a dim the slices. Source: torch.unique.
+    """The sorted unique values of input, or with a dim its unique slices. Source: torch.unique.
 
-    Then, where asked for, at which of them each element of input is, and how often each occurs. NaNs all differ. The
-    gradient of a value is its first occurrence's; PyTorch has none.
+    With return_inverse, also the index of each element's value in the result; with return_counts, also how often each
+    value occurs. Each NaN is unique. The gradient of a value goes to its first occurrence; in PyTorch it has none.
 
     >>> torch.unique(torch.tensor([3, 1, 1]), return_counts=True)
     (tensor([1, 3]), tensor([2, 1]))
     """
-    rows, shape = _rows(input, dim, "unique")
+    rows, shape = _as_rows(input, dim, "unique")
     if _in_small_range(rows):
-        return _answer(input, dim, shape, *_by_counting(rows, return_inverse, return_counts))
+        return _unique_result(input, dim, shape, *_unique_by_counting(rows, return_inverse, return_counts))
     if rows.ndim == 1 and not return_inverse and input.node is None:
         rows = np.sort(rows)
-        new = _new(rows)
-        return _answer(input, dim, shape, rows, new, None, _lengths(new) if return_counts else None)
+        starts = _run_starts(rows)
+        return _unique_result(input, dim, shape, rows, starts, None, _run_lengths(starts) if return_counts else None)
     if rows.ndim == 1:
         order = np.argsort(rows, kind="stable")
     elif rows.shape[1]:
         order = np.lexsort(np.flip(rows.T, 0))
     else:
         order = backend.like(np.arange(len(rows)), rows)
-    new = _new(rows[order])
+    starts = _run_starts(rows[order])
     inverse = None
     if return_inverse:
         inverse = np.empty_like(order)
-        inverse[order] = np.cumsum(new) - 1
-    return _answer(input, dim, shape, rows, order[new], inverse, _lengths(new) if return_counts else None)
+        inverse[order] = np.cumsum(starts) - 1
+    return _unique_result(
+        input, dim, shape, rows, order[starts], inverse, _run_lengths(starts) if return_counts else None
+    )
 
 
 def _in_small_range(x: Any) -> bool:
-    """Whether these are many integers, in a range that is no wider than they are many."""
+    """Whether x has many integers, in a range no wider than their number, so that counting beats sorting."""
     return (
         x.ndim == 1 and x.dtype.kind in "iub" and x.size > 1000 and not backend.is_gpu(x)
         and int(x.max()) - int(x.min()) <= x.size
     )  # fmt: skip
 
 
-def _by_counting(x: Any, inverse: bool, counts: bool) -> tuple[Any, Any, Any, Any]:
+def _unique_by_counting(x: Any, inverse: bool, counts: bool) -> tuple[Any, Any, Any, Any]:
+    """Return the last four arguments of `_unique_result`."""
     low = int(x.min())
     offsets = np.subtract(x, low, dtype=np.int64)
-    often = np.bincount(offsets)
-    found = np.flatnonzero(often)
-    place = (np.cumsum(often > 0) - 1)[offsets] if inverse else None
-    return (found + low).astype(x.dtype), ..., place, often[found] if counts else None
+    occurrences = np.bincount(offsets)
+    found = np.flatnonzero(occurrences)
+    where = (np.cumsum(occurrences > 0) - 1)[offsets] if inverse else None
+    return (found + low).astype(x.dtype), ..., where, occurrences[found] if counts else None
 
 
 @overload
@@ -205,20 +208,20 @@ def unique_consecutive(
 def unique_consecutive(
     input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:
-    """`unique` of neighbours alone, in input's order. Source: torch.unique_consecutive.
+    """Collapse runs of equal neighbors, in input's order; arguments as in `unique`. Source: torch.unique_consecutive.
 
     >>> torch.unique_consecutive(torch.tensor([1, 1, 2, 1]))
     tensor([1, 2, 1])
     """
-    rows, shape = _rows(input, dim, "unique_consecutive")
-    new = _new(rows)
-    inverse = np.cumsum(new) - 1 if return_inverse else None
-    first = new if input.node is None else np.flatnonzero(new)
-    return _answer(input, dim, shape, rows, first, inverse, _lengths(new) if return_counts else None)
+    rows, shape = _as_rows(input, dim, "unique_consecutive")
+    starts = _run_starts(rows)
+    inverse = np.cumsum(starts) - 1 if return_inverse else None
+    first = starts if input.node is None else np.flatnonzero(starts)
+    return _unique_result(input, dim, shape, rows, first, inverse, _run_lengths(starts) if return_counts else None)
 
 
-def _rows(input: Tensor, dim: int | None, op: str) -> tuple[Any, Any]:
-    """What is compared, along the first axis: elements, or slices as rows; and the shape of the inverse."""
+def _as_rows(input: Tensor, dim: int | None, op: str) -> tuple[Any, Any]:
+    """Return what is compared, elements (n,) or flattened slices (n, k), and the shape of the inverse."""
     x = input.array
     if x.dtype.kind == "c":
         raise KindError(f"{op}: is not implemented for complex numbers, got {input.dtype}")
@@ -231,26 +234,29 @@ def _rows(input: Tensor, dim: int | None, op: str) -> tuple[Any, Any]:
     return np.moveaxis(x, axis, 0).reshape(n, x.size // n if n else 0), (n,)
 
 
-def _new(rows: Any) -> Any:
-    """Whether a row differs from the one before it."""
-    new = np.ones_like(rows, dtype=bool, shape=len(rows))
+def _run_starts(rows: Any) -> Any:
+    """Mark the elements or rows that differ from the one before."""
+    starts = np.ones_like(rows, dtype=bool, shape=len(rows))
     differ = rows[1:] != rows[:-1]
-    new[1:] = differ if rows.ndim == 1 else np.any(differ, 1)
-    return new
+    starts[1:] = differ if rows.ndim == 1 else np.any(differ, 1)
+    return starts
 
 
-def _lengths(new: Any) -> Any:
-    """How long the runs are that begin where something is new."""
-    starts = np.flatnonzero(new)
+def _run_lengths(is_start: Any) -> Any:
+    """Return the lengths of the runs that begin where `is_start` is true."""
+    starts = np.flatnonzero(is_start)
     counts = np.empty_like(starts)
     counts[:-1] = starts[1:]
-    counts[-1:] = len(new)
+    counts[-1:] = len(is_start)
     counts -= starts
     return counts
 
 
-def _answer(input: Tensor, dim: int | None, shape: Any, rows: Any, first: Any, inverse: Any, counts: Any) -> Any:
-    """What was asked for: the rows `first`, slices back in their place, recorded where that is wanted."""
+def _unique_result(input: Tensor, dim: int | None, shape: Any, rows: Any, first: Any, inverse: Any, counts: Any) -> Any:
+    """Make the result of `unique`: the rows at `first` in the shape of slices, then the inverse and the counts.
+
+    If input is on a graph, the rows are selected from it by a recorded operation.
+    """
     made, found = function.Tensor._made, rows[first]
     if dim is not None and input.array.ndim > 1:
         axis = dim % input.array.ndim

@@ -1,4 +1,4 @@
-"""Distances by norms, and what is scaled down to a norm."""
+"""dist and renorm: the norm of a difference, and slices scaled down to a maximum norm."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .axes import axes
 @numpy_spelling
 @composite
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | None = None) -> Tensor:
-    """Each slice along dim whose p-norm is more than maxnorm, scaled down to it. Source: torch.renorm.
+    """Scale each slice along dim whose p-norm exceeds maxnorm down to that norm. Source: torch.renorm.
 
     >>> torch.renorm(torch.tensor([[3.0, 4.0], [0.0, 1.0]]), 2, 0, 1)
     tensor([[0.6000, 0.8000],
@@ -37,7 +37,7 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | N
 
 @composite
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
-    """The p-norm of input - other, which broadcast. Source: torch.dist.
+    """The p-norm of input - other; the two broadcast. Source: torch.dist.
 
     >>> torch.dist(torch.tensor([3.0, 4.0]), torch.tensor([0.0, 0.0]))
     tensor(5.)

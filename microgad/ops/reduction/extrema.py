@@ -1,4 +1,4 @@
-"""Largest and smallest values, and where they are."""
+"""Maxima and minima, their indices, and the median of all elements."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .picking import pick_along
 
 
 class Amax(Function):
-    """The maximum over axes; elements that tie share the gradient equally. Where it is NaN, so are all gradients."""
+    """The maximum over axes. Tied elements share the gradient equally; if the maximum is NaN, all gradients are NaN."""
 
     symbol, numpy = "max", np.max
 
@@ -34,12 +34,12 @@ class Amax(Function):
     def grad_x(self, grad, x, out):
         shape = keepdims_shape(x.shape, self.axis)
         out = out.reshape(shape)
-        lost = out != out
-        return _shared(np.where(lost, math.nan, grad.reshape(shape)), (x == out) | lost, self.axis)
+        is_nan = out != out
+        return _split_among_ties(np.where(is_nan, math.nan, grad.reshape(shape)), (x == out) | is_nan, self.axis)
 
 
 class Amin(Amax):
-    """The minimum over axes; elements that tie share the gradient equally. Where it is NaN, so are all gradients."""
+    """The minimum over axes. Tied elements share the gradient equally; if the minimum is NaN, all gradients are NaN."""
 
     symbol, numpy = "min", np.min
 
@@ -48,21 +48,21 @@ class Amin(Amax):
 
 
 class Max(Amax):
-    """The maximum of all elements; those that tie share the gradient equally, and NaNs do where there are any."""
+    """The maximum of all elements. Tied elements share the gradient equally; if there are NaNs, only they share it."""
 
     def grad_x(self, grad, x, out):
         winners = (x == out) | ((x != x) & (out != out))
-        return _shared(grad.reshape(keepdims_shape(x.shape, None)), winners, None)
+        return _split_among_ties(grad.reshape(keepdims_shape(x.shape, None)), winners, None)
 
 
 class Min(Max):
-    """The minimum of all elements; those that tie share the gradient equally, and NaNs do where there are any."""
+    """The minimum of all elements. Tied elements share the gradient equally; if there are NaNs, only they share it."""
 
     symbol, forward = "min", Amin.forward
 
 
 class Median(Max):
-    """The lower of the two elements in the middle of all, whose equals share the gradient; of numbers, if `skip`."""
+    """The lower median of all elements, whose ties share the gradient. `skip` leaves out NaN, else NaN wins."""
 
     symbol = "median"
 
@@ -75,8 +75,8 @@ class Median(Max):
         return np.partition(x, place)[place]
 
 
-def _shared(grad: Any, winners: Any, axis: Any) -> Any:
-    """The gradient in equal parts for those that won."""
+def _split_among_ties(grad: Any, winners: Any, axis: Any) -> Any:
+    """Split the gradient equally among the winners along an axis."""
     ties = np.astype(np.sum(winners, axis, keepdims=True), grad.dtype)
     return Select.apply(winners, np.broadcast_to(grad / ties, winners.shape))
 
@@ -99,8 +99,8 @@ class Argmin(Function):
         return x.argmin(self.axis, keepdims=self.keepdims)
 
 
-def _axis(input: Tensor, dim: Dim, op: str) -> Axis:
-    """The axes of dims that have elements, which have an order."""
+def _extremum_axis(input: Tensor, dim: Dim, op: str) -> Axis:
+    """Convert dim to axes, and check that the input has an order and is not empty along them."""
     axis = axes(dim, input.array.ndim, op)
     check_not_empty(input, axis, op)
     check_ordered(input, op)
@@ -114,7 +114,7 @@ def amax(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor |
     >>> torch.amax(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), dim=1)
     tensor([5., 4.])
     """
-    return into(out, Amax.apply(input, axis=_axis(input, dim, "amax"), keepdims=keepdim), exact="amax")
+    return into(out, Amax.apply(input, axis=_extremum_axis(input, dim, "amax"), keepdims=keepdim), exact="amax")
 
 
 @numpy_spelling
@@ -124,7 +124,7 @@ def amin(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor |
     >>> torch.amin(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), dim=1)
     tensor([1., 3.])
     """
-    return into(out, Amin.apply(input, axis=_axis(input, dim, "amin"), keepdims=keepdim), exact="amin")
+    return into(out, Amin.apply(input, axis=_extremum_axis(input, dim, "amin"), keepdims=keepdim), exact="amin")
 
 
 @numpy_spelling
@@ -134,12 +134,13 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out
     >>> torch.aminmax(torch.tensor([3.0, 1.0, 2.0])).max
     tensor(3.)
     """
-    axis = _axis(input, dim, "aminmax")
+    axis = _extremum_axis(input, dim, "aminmax")
     found = (cls.apply(input, axis=axis, keepdims=keepdim) for cls in (Amin, Amax))
     return into(out, return_types.aminmax(*found), exact="aminmax")
 
 
-def _where(cls: type[Function], input: Tensor, dim: int | None, keepdim: bool, op: str) -> Tensor:
+def _arg_extremum(cls: type[Function], input: Tensor, dim: int | None, keepdim: bool, op: str) -> Tensor:
+    """Check the arguments of argmax or argmin, and apply its Function."""
     check_ordered(input, op)
     if input.array.dtype.kind == "b":
         raise DtypeError(f"{op}: does not support bool input")
@@ -156,7 +157,7 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out:
     >>> torch.argmax(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
     tensor([1, 0])
     """
-    return into(out, _where(Argmax, input, dim, keepdim, "argmax"), exact="argmax")
+    return into(out, _arg_extremum(Argmax, input, dim, keepdim, "argmax"), exact="argmax")
 
 
 @numpy_spelling
@@ -166,7 +167,7 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out:
     >>> torch.argmin(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
     tensor([0, 1])
     """
-    return into(out, _where(Argmin, input, dim, keepdim, "argmin"), exact="argmin")
+    return into(out, _arg_extremum(Argmin, input, dim, keepdim, "argmin"), exact="argmin")
 
 
 @overload
@@ -183,7 +184,7 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor 
     >>> torch.max(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1).values
     tensor([5., 3.])
     """
-    return _extremum(input, dim, keepdim, other, out, (Max, "argmax", maximum, return_types.max))
+    return _max_or_min(input, dim, keepdim, other, out, (Max, "argmax", maximum, return_types.max))
 
 
 @overload
@@ -200,25 +201,28 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor 
     >>> torch.min(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1).indices
     tensor([0, 1])
     """
-    return _extremum(input, dim, keepdim, other, out, (Min, "argmin", minimum, return_types.min))
+    return _max_or_min(input, dim, keepdim, other, out, (Min, "argmin", minimum, return_types.min))
 
 
-def _extremum(input: Tensor, dim: Any, keepdim: bool, other: Tensor | None, out: Any, kind: tuple[Any, ...]) -> Any:
-    """By the kind: the Function of all values, the method for indices, the function of two, and the named tuple."""
-    whole, where, of_two, result = kind
+def _max_or_min(input: Tensor, dim: Any, keepdim: bool, other: Tensor | None, out: Any, kind: tuple[Any, ...]) -> Any:
+    """Dispatch the three forms of max and min: over all values, elementwise with `other`, and along a dim.
+
+    `kind` has the Function over all values, NumPy's method for indices, the elementwise function, and the named tuple.
+    """
+    over_all, arg_method, elementwise, result = kind
     op = result.__name__
     if hasattr(dim, "array") and not keepdim:
         dim, other = None, dim
     if other is not None:
         check_ordered(input, op)
-        return into(out, of_two(input, other))
+        return into(out, elementwise(input, other))
     if dim is None:
         if keepdim:
             raise DtypeError(f"{op}: keepdim goes with a dim")
-        return into(out, whole.apply(input, axis=_axis(input, None, op), keepdims=False))
+        return into(out, over_all.apply(input, axis=_extremum_axis(input, None, op), keepdims=False))
     axis = wrap_dim(dim, input.array.ndim, op)
     x = at_least_1d(input)
     check_not_empty(x, axis, op)
     check_ordered(input, op)
-    index = getattr(wide(x.array), where)(axis, keepdims=True)  # NumPy compares float16 so slowly
+    index = getattr(wide(x.array), arg_method)(axis, keepdims=True)  # NumPy compares float16 slowly
     return into(out, pick_along(input, axis, index, keepdim, result), exact=op)

@@ -1,4 +1,4 @@
-"""Counts by value: how often integers come, how many numbers are in each bin, and in which bin a number is."""
+"""Histograms (bincount, histc, histogram), and the search in sorted values (searchsorted, bucketize)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..spelling import tensors_only
 
 @tensors_only
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
-    """How often each of 0, 1, 2, ... comes in a line of integers, or what they weigh together. Source: torch.bincount.
+    """Count each of 0, 1, 2, ... in a vector of integers, or add up their weights. Source: torch.bincount.
 
     >>> torch.bincount(torch.tensor([0, 2, 2]))
     tensor([1, 0, 2])
@@ -36,11 +36,11 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     if weights.array.shape != x.shape:
         raise ShapeError(f"bincount: input and weights should have the same length, got {x.shape}, {weights.shape}")
     count = max(minlength, int(x.max()) + 1 if x.size else 0)
-    return _weighed(x.astype(np.int64), weights if weights.dtype == dtypes.float32 else weights.double(), count)
+    return _sum_of_weights(x.astype(np.int64), weights if weights.dtype == dtypes.float32 else weights.double(), count)
 
 
-def _weighed(place: Any, weights: Tensor, count: int) -> Tensor:
-    """(n) -> (count): what the weights that have the same place add up to."""
+def _sum_of_weights(place: Any, weights: Tensor, count: int) -> Tensor:
+    """(n) -> (count): the sums of the weights that have the same place."""
     if weights.node is not None:
         total: Tensor = Gather.transposed.apply(weights, index=place, axis=0, x_shape=(count,))
         return total
@@ -49,7 +49,7 @@ def _weighed(place: Any, weights: Tensor, count: int) -> Tensor:
 
 @tensors_only
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out: Tensor | None = None) -> Tensor:
-    """How many elements are in each of `bins` equal parts of [min, max]; of their own range by default.
+    """Count the elements in each of `bins` equal bins of [min, max], by default the range of the elements.
 
     Source: torch.histc.
 
@@ -62,7 +62,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out
     bins = int(bins)
     low, high = _range("histc", x, bins, (float(min), float(max)) if min != max else None, 0)
     x = x[(x >= low) & (x <= high)]
-    if low == high:  # then it is the middle, however near the next number is
+    if low == high:  # a range of one point goes to the middle bin
         place = np.full_like(x, bins // 2, dtype=np.int64)
     else:
         x = x.astype(np.float64) if high - low > np.finfo(x.dtype).max else x
@@ -72,7 +72,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out
 
 
 def _range(op: str, x: Any, bins: int, given: tuple[float, float] | None, margin: float) -> tuple[float, float]:
-    """The range that is to be parted: that of the elements where None is given, with a margin where it is one point."""
+    """Return the range of a histogram: the given one, else that of the elements; a single point gets a margin."""
     if bins <= 0:
         raise ArgumentError(f"{op}: bins must be > 0, but got {bins}")
     low, high = given or ((float(x.min()), float(x.max())) if x.size else (0.0, 1.0))
@@ -88,9 +88,9 @@ def histogram(
     input: Tensor, bins: int | Tensor = 100, *, range: tuple[float, float] | None = None, weight: Tensor | None = None,
     density: bool = False, out: Any = None,
 ) -> return_types.histogram:  # fmt: skip
-    """(hist, bin_edges): how many elements, or what weight of them, is in each bin. Source: torch.histogram.
+    """(hist, bin_edges): the number of elements in each bin, or the sum of their weights. Source: torch.histogram.
 
-    Bins are the edges, or how many equal ones there are in a range. The last includes its right edge.
+    `bins` has the edges, or is the number of equal bins in `range`. The last bin includes its right edge.
 
     >>> torch.histogram(torch.tensor([1.0, 2.0, 1.0]), bins=3, range=(0.0, 3.0)).hist
     tensor([0., 2., 1.])
@@ -105,7 +105,9 @@ def histogramdd(
     input: Tensor, bins: int | Sequence[int] | Sequence[Tensor], *, range: Sequence[float] | None = None,
     weight: Tensor | None = None, density: bool = False,
 ) -> return_types.histogramdd:  # fmt: skip
-    """(hist, bin_edges) of points (..., D): how many are in each cell. Source: torch.histogramdd.
+    """(hist, bin_edges) of points (..., D): the number of points in each cell of a D-dimensional grid.
+
+    Source: torch.histogramdd.
 
     >>> torch.histogramdd(torch.tensor([[0.0, 1.0], [1.0, 0.0]]), bins=[2, 2]).hist
     tensor([[0., 1.],
@@ -121,6 +123,7 @@ def histogramdd(
 
 
 def _histogram(op: str, points: Tensor, bins: list[Any], range: Any, weight: Any, density: bool) -> Any:
+    """Compute the histogram of points (N, D) and the edges along each dimension."""
     x = points.array
     if x.dtype.kind != "f":
         raise KindError(f"{op}: is implemented for floating-point numbers only, got {points.dtype}")
@@ -138,7 +141,7 @@ def _histogram(op: str, points: Tensor, bins: list[Any], range: Any, weight: Any
         low, high = edge.array[0], edge.array[-1]
         within = (column >= low) & (column <= high)
         inside = inside & within
-        place = _any_bins if edge is part else _equal_bins
+        place = _bin_by_search if edge is part else _bin_by_division
         cell = cell * (len(edge) - 1) + place(np.where(within, column, low), edge.array)
         edges.append(edge)
     sizes = [len(e) - 1 for e in edges]
@@ -146,7 +149,7 @@ def _histogram(op: str, points: Tensor, bins: list[Any], range: Any, weight: Any
     if weight is None:
         hist = function.Tensor._made(np.bincount(cell[inside], minlength=count).astype(x.dtype))
     else:
-        hist = _weighed(cell[inside], weight.reshape(-1)[inside], count)
+        hist = _sum_of_weights(cell[inside], weight.reshape(-1)[inside], count)
     hist = hist.reshape(sizes)
     if density:
         hist = hist / hist.sum()
@@ -156,7 +159,7 @@ def _histogram(op: str, points: Tensor, bins: list[Any], range: Any, weight: Any
 
 
 def _edges(op: str, bins: Any, points: Tensor, column: Any, ends: Sequence[float] | None) -> Tensor:
-    """The edges of the bins of a column of points: those given, or of so many equal ones between the ends."""
+    """Return the edges of the bins along one dimension: the given ones, or those of `bins` equal bins."""
     if not isinstance(bins, function.Tensor):
         low, high = _range(op, column, bins, None if ends is None else (float(ends[0]), float(ends[1])), 0.5)
         return linspace(low, high, bins + 1, dtype=points.dtype, device=points.device)
@@ -167,13 +170,13 @@ def _edges(op: str, bins: Any, points: Tensor, column: Any, ends: Sequence[float
     return bins
 
 
-def _any_bins(x: Any, edges: Any) -> Any:
-    """In which bin each number is; the last has its right edge, too."""
+def _bin_by_search(x: Any, edges: Any) -> Any:
+    """Return the bin of each number, for any edges; the last bin includes its right edge."""
     return np.minimum(np.searchsorted(edges, x, "right") - 1, len(edges) - 2)
 
 
-def _equal_bins(x: Any, edges: Any) -> Any:
-    """The same of equal bins: calculated, and moved where rounding put it across an edge."""
+def _bin_by_division(x: Any, edges: Any) -> Any:
+    """Return the bin of each number, for equal bins: by division, corrected where rounding crossed an edge."""
     n = len(edges) - 1
     scale = n / (float(edges[-1] - edges[0]) or 1.0)
     place = np.minimum(((x - edges[0]) * scale).astype(np.int64), n - 1)
@@ -187,9 +190,10 @@ def searchsorted(
     sorted_sequence: Tensor, input: Tensor | float, *, out_int32: bool = False, right: bool = False,
     side: str | None = None, sorter: Tensor | None = None, out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Where input's elements would go into lines in order, (..., N) and (..., M) -> (..., M).
+    """The indices at which input's elements would be inserted into sorted sequences, (..., N), (..., M) -> (..., M).
 
-    Before equal elements, or behind them (right=True). A line alone serves any input. Source: torch.searchsorted.
+    They go before equal elements, or after them if right=True or side="right". A 1-d sequence serves an input of any
+    shape. Source: torch.searchsorted.
 
     >>> torch.searchsorted(torch.tensor([1, 3, 5]), torch.tensor([3, 6]), right=True)
     tensor([2, 3])
@@ -216,21 +220,22 @@ def searchsorted(
         if np.any((sorter.array < 0) | (sorter.array >= lines.shape[-1])):
             raise ArgumentError("searchsorted: sorter index out of range")
         lines = np.take_along_axis(lines, sorter.array, -1)
-    found = _searched(lines, values, right or side == "right")
+    found = _search(lines, values, right or side == "right")
     places = backend.as_array(found).astype(np.int32 if out_int32 else np.int64, "C")
     return into(out, function.Tensor._made(places), exact="searchsorted")
 
 
-def _searched(lines: Any, values: Any, right: bool) -> Any:
+def _search(lines: Any, values: Any, right: bool) -> Any:
     if lines.ndim == 1:
         if backend.is_gpu(lines) or not lines.size or lines[-1] == lines[-1]:
             return np.searchsorted(lines, values, "right" if right else "left")
-        # NaN, which NumPy counts as the largest: PyTorch's steps pass it
-        return _stepwise(lines, values.reshape(-1), right).reshape(values.shape)
-    return _stepwise(lines, values, right)
+        # A NaN at the end: NumPy counts it as the largest number, PyTorch's comparisons don't.
+        return _binary_search(lines, values.reshape(-1), right).reshape(values.shape)
+    return _binary_search(lines, values, right)
 
 
-def _stepwise(lines: Any, values: Any, right: bool) -> Any:
+def _binary_search(lines: Any, values: Any, right: bool) -> Any:
+    """Search values (..., M) in sorted lines (..., N), all at once, with the comparisons that PyTorch makes."""
     low = np.zeros_like(lines, shape=values.shape, dtype=np.int64)
     high = low + lines.shape[-1]
     for _ in range(lines.shape[-1].bit_length()):
@@ -246,7 +251,7 @@ def bucketize(
     input: Tensor | float, boundaries: Tensor, *, out_int32: bool = False, right: bool = False,
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """In which bucket between boundaries each element is: `searchsorted`. Source: torch.bucketize.
+    """The index of the bucket between boundaries that each element is in: see `searchsorted`. Source: torch.bucketize.
 
     >>> torch.bucketize(torch.tensor([3, 6, 9]), torch.tensor([1, 3, 5, 7, 9]))
     tensor([1, 3, 4])

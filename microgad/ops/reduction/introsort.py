@@ -1,6 +1,7 @@
-"""How C++ sorts and selects in one line, and PyTorch's kthvalue: which of equal elements come where.
+"""C++'s std::sort, std::nth_element and std::partial_sort, and PyTorch's quickselect, on one line in plain Python.
 
-Source: libstdc++'s introsort, introselect and heaps, among which Python's heapq moves elements in the same way; Hoare's
+None of these is stable, so which of equal elements comes where depends on the algorithm: these functions follow it step
+by step. Source: libstdc++'s introsort and introselect, whose heaps move elements as Python's heapq does; Hoare's
 quickselect about the median of three.
 """
 
@@ -11,53 +12,53 @@ from typing import Any
 
 import numpy as np
 
-SHORT = 16  # elements that std::sort leaves to insertion
+INSERTION_MAX = 16  # up to so many elements std::sort uses insertion sort
 
 
-Line = tuple[list[Any], list[int]]  # elements, none of them NaN, and their places; both are moved
+Line = tuple[list[Any], list[int]]  # elements, none of them NaN, and their indices; both are moved
 
 
-def of(values: Any) -> Line:
-    """An array of a line's elements."""
+def as_line(values: Any) -> Line:
+    """Make a Line of a 1-d array."""
     return values.tolist(), list(range(len(values)))
 
 
 def sort(line: Line, at: int | None = None) -> list[int]:
-    """std::sort: the places in order; with `at` of which only the one there is sure to be the right one."""
+    """std::sort: return the indices in sorted order. With `at`, only the entry there is sure to be right."""
     values, places = line
     parts = [(0, len(values), depth_of(len(values)))]
     while parts:
         first, last, depth = parts.pop()
-        if last - first <= SHORT or (at is not None and not first <= at < last):
+        if last - first <= INSERTION_MAX or (at is not None and not first <= at < last):
             continue
         if depth:
             cut = _partition(line, first, last)
             parts += [(first, cut, depth - 1), (cut, last, depth - 1)]
         else:
-            _put(line, first, heap_sorted(items(line, first, last)))
-    # Insertion, which leaves equal ones as they are.
+            _write_back(line, first, heap_sorted(items(line, first, last)))
+    # The final insertion sort is stable.
     return [places[i] for i in sorted(range(len(values)), key=values.__getitem__)]
 
 
 def depth_of(n: int) -> int:
-    """How often n elements are parted, after which a heap takes over."""
+    """Return the number of nested partitions after which introsort falls back on a heap."""
     return 2 * (n.bit_length() - 1)
 
 
 def nth_element(line: Line, nth: int) -> None:
-    """std::nth_element: what comes before nth is no greater, what comes after no less."""
+    """std::nth_element: afterwards no element before nth is greater, and none after it is smaller."""
     first, last, depth = 0, len(line[0]), depth_of(len(line[0]))
     while last - first > 3:
         if not depth:
-            _put(line, first, heap_selected(items(line, first, last), nth - first))
+            _write_back(line, first, heap_selected(items(line, first, last), nth - first))
             return
         cut, depth = _partition(line, first, last), depth - 1
         first, last = (cut, last) if cut <= nth else (first, cut)
-    _put(line, first, sorted(items(line, first, last)))
+    _write_back(line, first, sorted(items(line, first, last)))
 
 
-def kth(line: Line, k: int) -> int:
-    """Quickselect: the place of the element at k."""
+def quickselect(line: Line, k: int) -> int:
+    """Return the index of the k-th smallest element (from 0), as PyTorch's kthvalue finds it."""
     values, places = line
     low, high = 0, len(values) - 1
     while high > low + 1:
@@ -83,7 +84,7 @@ def kth(line: Line, k: int) -> int:
 
 
 def _partition(line: Line, first: int, last: int) -> int:
-    """Hoare's, about the median of three, and where its second part begins."""
+    """Partition about the median of three, as Hoare does, and return where the second part begins."""
     values, places = line
     a, b, c = first + 1, (first + last) // 2, last - 1
     x, y, z = values[a], values[b], values[c]
@@ -109,71 +110,71 @@ def _swap(line: Line, i: int, j: int) -> None:
         x[i], x[j] = x[j], x[i]
 
 
-class Whole(int):
-    """An element of a heap, compared by its value, with its place in the line."""
+class IntItem(int):
+    """An integer in a heap, which also knows its index in the line."""
 
     place: int
 
 
-class Real(float):
-    """The same of a floating-point number."""
+class FloatItem(float):
+    """A floating-point number in a heap, which also knows its index in the line."""
 
     place: int
 
 
 def _item(value: Any, place: int) -> Any:
-    found = (Real if isinstance(value, float) else Whole)(value)
+    found = (FloatItem if isinstance(value, float) else IntItem)(value)
     found.place = place
     return found
 
 
 def items(line: Line, first: int = 0, last: int | None = None) -> list[Any]:
-    """A part of a line, for a heap."""
+    """Convert a part of a line to items for a heap."""
     return list(map(_item, *(x[first:last] for x in line)))
 
 
-def _put(line: Line, first: int, items: list[Any]) -> None:
+def _write_back(line: Line, first: int, items: list[Any]) -> None:
     values, places = line
     values[first : first + len(items)], places[first : first + len(items)] = items, [item.place for item in items]
 
 
-def greatest(values: Any, k: int) -> list[int]:
-    """std::partial_sort, the greatest first, of an array, most of which is passed over."""
-    heap = items(of(values[:k]))
+def partial_sort_greatest(values: Any, k: int) -> list[int]:
+    """std::partial_sort with the greatest first: return the indices of the k greatest elements of an array."""
+    heap = items(as_line(values[:k]))
     heapq.heapify(heap)
     start = k
-    while start < len(values):  # the further, the fewer are better than the worst so far
+    while start < len(values):  # growing blocks: the further, the fewer elements exceed the heap's least
         places = start + np.flatnonzero(values[start : 4 * start] > values[heap[0].place])
         for value, place in zip(values[places].tolist(), places.tolist(), strict=True):
             if heap[0] < value:
                 heapq.heapreplace(heap, _item(value, place))
         start *= 4
-    return [item.place for item in _emptied(heap)]
+    return [item.place for item in _sort_heap(heap)]
 
 
 def heap_sorted(items: list[Any]) -> list[Any]:
-    """std::partial_sort of all."""
-    heap = [_turned(item) for item in items]
+    """std::partial_sort of all items."""
+    heap = [_negated(item) for item in items]
     heapq.heapify(heap)
-    return [_turned(item) for item in _emptied(heap)]
+    return [_negated(item) for item in _sort_heap(heap)]
 
 
 def heap_selected(items: list[Any], nth: int) -> list[Any]:
-    """What nth_element falls back on where its partitions come out lopsided."""
-    heap, rest = [_turned(item) for item in items[: nth + 1]], [_turned(item) for item in items[nth + 1 :]]
+    """Select by a heap, as nth_element does after too many lopsided partitions."""
+    heap, rest = [_negated(item) for item in items[: nth + 1]], [_negated(item) for item in items[nth + 1 :]]
     heapq.heapify(heap)
     for i, item in enumerate(rest):
         if heap[0] < item:
             rest[i] = heapq.heapreplace(heap, item)
     heap[0], heap[nth] = heap[nth], heap[0]
-    return [_turned(item) for item in heap + rest]
+    return [_negated(item) for item in heap + rest]
 
 
-def _emptied(heap: list[Any]) -> list[Any]:
-    """std::sort_heap."""
+def _sort_heap(heap: list[Any]) -> list[Any]:
+    """std::sort_heap: return the items from the last one popped to the first."""
     return [heapq.heappop(heap) for _ in range(len(heap))][::-1]
 
 
-def _turned(item: Any) -> Any:
-    """heapq's first is the smallest, std's the greatest."""
+def _negated(item: Any) -> Any:
+    """Negate an item: heapq keeps the smallest first, std's heaps the greatest."""
     return _item(-item, item.place)

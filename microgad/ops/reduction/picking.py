@@ -1,4 +1,4 @@
-"""Elements along an axis at indices none of which comes twice: what ordering, medians and extrema are made of."""
+"""Pick elements along an axis by distinct indices: the common end of sort, topk, median, max and min."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 
 class Pick(LinearMap):
-    """x.reshape(-1) at places, none of which comes twice."""
+    """x.reshape(-1) at distinct `places`, so that the adjoint may assign instead of adding."""
 
     symbol = "pick"
 
@@ -33,15 +33,18 @@ class Pick(LinearMap):
 
 
 def pick_along(input: Tensor, axis: int, index: Any, keepdim: bool, result: Callable[..., R]) -> R:
-    """(values, indices) at an array of indices along an axis, which without keepdim have one index in a line."""
+    """Make the named tuple `result` of the values at `index` along an axis, and of the indices themselves.
+
+    Without keepdim the axis, of size 1, is dropped.
+    """
     shape = index.shape
     if input.array.ndim == 0:
         shape = ()
     elif not keepdim:
         shape = shape[:axis] + shape[axis + 1 :]
     places = flat_indices(axis, index, input.array.shape or (1,)) if index.size else index
-    whole = result is return_types.sort
-    laid_out = functools.partial(layouts.lying_as, x=input.array) if whole else layouts.contiguous
+    is_sort = result is return_types.sort  # whose result has the memory order of the input
+    laid_out = functools.partial(layouts.lying_as, x=input.array) if is_sort else layouts.contiguous
     values = Pick.apply(input, places=laid_out(places.reshape(shape)))
     if values.node is not None:
         called(f"{result.__name__.capitalize()}Backward{int('median' in result.__name__)}", values)

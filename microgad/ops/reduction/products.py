@@ -1,4 +1,4 @@
-"""Products, whole and running. At zeros they have the derivatives that a product has, to every order."""
+"""Products and cumulative products. Their derivatives are exact to every order, also at zeros."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..reducing import reduced
 from ..spelling import numpy_spelling
 from .axes import apply_along, keepdims_shape
 from .scan_kernels import associative_scan, cumulative, in_wider_dtype
-from .sums import converted, whole_numbers
+from .sums import converted, integers_as_int64
 
 
 class Prod(Function):
@@ -29,7 +29,7 @@ class Prod(Function):
         return layouts.contiguous(product(x, self.axis, self.keepdims))
 
     def grad_x(self, grad, x, out):
-        """grad · the product of all others: all of them divided by x, or by a zero those before it and behind."""
+        """grad · the product of all other elements: out / x, or where there are zeros, from products of both sides."""
         kept = keepdims_shape(x.shape, self.axis)
         zeros = np.sum(x == 0)
         if zeros == 0:
@@ -37,11 +37,11 @@ class Prod(Function):
         if self.axis is None and zeros > 1:
             return np.zeros_like(x)
         line, axis = (x.reshape(-1), 0) if self.axis is None else (x, self.axis)
-        others = _before(line, axis) * np.flip(_before(np.flip(line, axis), axis), axis)
+        others = _product_before(line, axis) * np.flip(_product_before(np.flip(line, axis), axis), axis)
         return grad.reshape(kept) * others.reshape(x.shape)
 
     def decomposition(self, x):
-        """Products of pairs, of pairs of pairs, ..."""
+        """Multiply pairs, then pairs of pairs, and so on."""
         kept = keepdims_shape(x.shape, self.axis)
         x, axis = (x.reshape(-1), 0) if self.axis is None else (x, self.axis)
         n = x.shape[axis]
@@ -54,15 +54,18 @@ class Prod(Function):
         return out.reshape(kept) if self.keepdims else out
 
 
-def _before(x: Any, axis: int) -> Any:
-    """For each element the product of all before it."""
+def _product_before(x: Any, axis: int) -> Any:
+    """Return the exclusive cumulative product: for each element the product of all before it."""
     out = np.ones_like(x)
     out[slice_along(axis, 1, None)] = np.cumprod(x[slice_along(axis, 0, -1)], axis)
     return out
 
 
 def product(x: Any, axis: Any, keepdims: bool) -> Any:
-    """The product of an array; of long contiguous rows column by column first, which NumPy does 10 × as fast."""
+    """Multiply the elements of an array along an axis, or all of them.
+
+    Long contiguous rows are folded column by column first, which NumPy does 10 × as fast.
+    """
     n = x.size if axis is None else x.shape[axis]
     long = (axis is None or axis == x.ndim - 1) and n > 256 and x.size >= 20_000
     if not long or backend.is_gpu(x) or not x.flags.c_contiguous or x.dtype.kind not in "fc":
@@ -70,8 +73,9 @@ def product(x: Any, axis: Any, keepdims: bool) -> Any:
     rows = x.reshape(-1, n)
     rest = np.ones_like(rows, shape=len(rows))
     while n > 256:
-        groups = 32 if n > 1 << 14 else 8  # few, so that few elements are left where products get tiny:
-        n //= groups  # with subnormal numbers a processor takes many times as long
+        # Few groups, so that few elements are left once products get tiny: subnormal numbers slow a processor down.
+        groups = 32 if n > 1 << 14 else 8
+        n //= groups
         if n * groups < rows.shape[1]:
             rest = rest * np.prod(rows[:, groups * n :], 1)
         rows = np.multiply.reduce(rows[:, : groups * n].reshape(len(rows), groups, n), 1)
@@ -91,11 +95,11 @@ def prod(
     x = converted(input, dtype, out)
     axis = None if dim is None else wrap_dim(dim, x.array.ndim, "prod")
     result = Prod.apply(x, axis=axis if x.array.ndim else None, keepdims=keepdim)
-    return into(out, whole_numbers(result, x, dtype, out))
+    return into(out, integers_as_int64(result, x, dtype, out))
 
 
 class Cumprod(Function):
-    """The product of an element and all before it along an axis."""
+    """The cumulative product along an axis."""
 
     symbol, numpy = "cumprod", np.cumprod
 
@@ -103,30 +107,32 @@ class Cumprod(Function):
         return cumulative(np.multiply, layouts.contiguous(x), self.axis)
 
     def grad_x(self, grad, x, out):
-        """Before the first zero Σ grad · out / x over what follows; at it the same without it; after it 0."""
+        """Before the first zero: Σ grad · out / x over this and all later elements; at it: the same, with the zero
+        left out of the products; after it: 0.
+        """
         zero = x == 0
         first = zero & (np.cumsum(zero, self.axis) == 1)
-        before = _to_the_end(grad * out, self.axis) / np.where(zero, 1, x)
+        before = _sum_from_here_on(grad * out, self.axis) / np.where(zero, 1, x)
         if not np.any(zero):
             return before
         without = np.cumprod(np.where(first, 1, x), self.axis)
-        return np.where(first, _to_the_end(grad * without, self.axis), before)
+        return np.where(first, _sum_from_here_on(grad * without, self.axis), before)
 
     def decomposition(self, x):
         return associative_scan(np.multiply, x, self.axis)
 
 
-def _to_the_end(x: Any, axis: int) -> Any:
+def _sum_from_here_on(x: Any, axis: int) -> Any:
     return np.flip(in_wider_dtype(np.cumsum, np.flip(x, axis), axis), axis)
 
 
 @numpy_spelling
 def cumprod(input: Tensor, dim: int, *, dtype: Dtype = None, out: Tensor | None = None) -> Tensor:
-    """The running product along dim. Integers and booleans give int64. Source: torch.cumprod.
+    """The cumulative product along dim. Integers and booleans give int64. Source: torch.cumprod.
 
     >>> torch.cumprod(torch.tensor([1.0, 2.0, 3.0]), 0)
     tensor([1., 2., 6.])
     """
     x = converted(input, dtype, out)
     result = apply_along(Cumprod, x, wrap_dim(dim, x.array.ndim, "cumprod"))
-    return into(out, whole_numbers(result, x, dtype, out))
+    return into(out, integers_as_int64(result, x, dtype, out))

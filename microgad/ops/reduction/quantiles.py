@@ -1,4 +1,4 @@
-"""Quantiles: places between the elements in order."""
+"""Quantiles, interpolated between sorted elements."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def quantile(
 ) -> Tensor:  # fmt: skip
     """The q-quantiles along dim (of all elements by default), q in [0, 1]; several q come first.
 
-    Between two elements it is linear, lower, higher, midpoint or nearest. NaN gives NaN. Source: torch.quantile.
+    Between two elements, interpolation is linear, lower, higher, midpoint or nearest. NaN gives NaN.
+    Source: torch.quantile.
 
     >>> torch.quantile(torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0.5, 0.75]))
     tensor([2., 3.])
@@ -44,7 +45,7 @@ def nanquantile(
     input: Tensor, q: Tensor | float, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear",
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """`quantile` of what is not NaN. Source: torch.nanquantile.
+    """`quantile` of the elements that are not NaN. Source: torch.nanquantile.
 
     >>> torch.nanquantile(torch.tensor([1.0, torch.nan, 4.0]), 0.5)
     tensor(2.5000)
@@ -53,10 +54,10 @@ def nanquantile(
 
 
 def _quantile(op: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str) -> Tensor:
-    q = _checked(op, input, q, interpolation)
-    whole = dim is None or input.ndim == 0
+    q = _checked_q(op, input, q, interpolation)
+    over_all = dim is None or input.ndim == 0
     axis = 0 if dim is None else wrap_dim(dim, input.ndim, op)
-    x = input.reshape(-1) if whole else input.permute((*(i for i in range(input.ndim) if i != axis), axis))
+    x = input.reshape(-1) if over_all else input.permute((*(i for i in range(input.ndim) if i != axis), axis))
     values = sort(x).values
     last = x.shape[-1] - 1
     nans = np.sum(values.array != values.array, -1, keepdims=True)
@@ -64,15 +65,15 @@ def _quantile(op: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, in
     rank = q.reshape(-1) * function.Tensor._made(highest.astype(values.array.dtype))
     if op == "quantile" and np.any(nans):
         rank = where(function.Tensor._made(nans > 0), float(last), rank)  # NaN is sorted last
-    found = _between(values, rank, interpolation)
+    found = _interpolated(values, rank, interpolation)
     found = found.permute((found.ndim - 1, *range(found.ndim - 1)))
     if keepdim:
-        found = found.reshape((-1, *keepdims_shape(tuple(input.shape), None if whole else axis)))
+        found = found.reshape((-1, *keepdims_shape(tuple(input.shape), None if over_all else axis)))
     return found if q.ndim else found.reshape(found.shape[1:])
 
 
-def _between(values: Tensor, rank: Tensor, interpolation: str) -> Tensor:
-    """Values at places along the last axis, which are not whole numbers."""
+def _interpolated(values: Tensor, rank: Tensor, interpolation: str) -> Tensor:
+    """Interpolate sorted values at fractional ranks along the last axis."""
 
     def at(place: Any) -> Any:
         return Gather.apply(values, axis=values.ndim - 1, index=place.astype(np.int64))
@@ -84,7 +85,8 @@ def _between(values: Tensor, rank: Tensor, interpolation: str) -> Tensor:
     return lerp(low, high, rank - function.Tensor._made(below) if interpolation == "linear" else 0.5)
 
 
-def _checked(op: str, input: Tensor, q: Any, interpolation: str) -> Tensor:
+def _checked_q(op: str, input: Tensor, q: Any, interpolation: str) -> Tensor:
+    """Check the arguments, and return q as a Tensor of input's dtype."""
     if input.array.dtype.char not in "fd":
         raise DtypeError(f"{op}: input tensor must be either float or double dtype, got {input.dtype}")
     if not input.array.size:

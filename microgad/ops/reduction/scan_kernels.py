@@ -1,4 +1,4 @@
-"""Running results of any associative operation, on arrays and on Tensors."""
+"""Scans (cumulative results of an associative operation) on arrays, in PyTorch's accumulation dtype."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..movement.dims import slice_along
 
 
 def associative_scan(combine: Callable[[Any, Any], Any], x: Any, axis: int) -> Any:
-    """combine(x0, combine(x1, ...)) up to each element along an axis: by 1, 2, 4, ... elements at once."""
+    """Combine each element with all before it along an axis, in log₂ n steps (Hillis and Steele). Tensors work too."""
     step, n = 1, x.shape[axis]
     while step < n:
         later = combine(x[slice_along(axis, 0, n - step)], x[slice_along(axis, step, n)])
@@ -23,14 +23,14 @@ def associative_scan(combine: Callable[[Any, Any], Any], x: Any, axis: int) -> A
 
 
 _WIDER = {"e": np.float32, "f": np.float64, "F": np.complex128}
-WIDENING_CHUNK = 1 << 15  # so many elements are widened together: they stay in a core's cache
-MIN_LINES = 1 << 8  # from so many lines on they are computed side by side,
-BLOCK_STEPS = 1 << 6  # in steps of so many elements,
-BLOCK_ELEMENTS = 1 << 17  # and so many elements of all lines together, which stay in the cache
+WIDENING_CHUNK = 1 << 15  # elements converted to the wider dtype at a time, so that they stay in a core's cache
+MIN_LINES = 1 << 8  # the number of lines from which on all of them are scanned together,
+BLOCK_STEPS = 1 << 6  # in blocks of so many elements along the axis,
+BLOCK_ELEMENTS = 1 << 17  # and so many elements in all, which stay in the cache
 
 
 def in_wider_dtype(scan: Callable[[Any, int], Any], x: Any, axis: int) -> Any:
-    """A running result in the next wider dtype, rounded in the end: to the last bit PyTorch's on the CPU."""
+    """Scan in the next wider dtype and round at the end: bit for bit what PyTorch computes on the CPU."""
     wider = _WIDER.get(x.dtype.char)
     if wider is None:
         return scan(x, axis)
@@ -43,7 +43,7 @@ def in_wider_dtype(scan: Callable[[Any, int], Any], x: Any, axis: int) -> Any:
 
 
 def cumulative(ufunc: Any, x: Any, axis: int) -> Any:
-    """Running sums or products, in the dtype that PyTorch computes in; of integers and booleans int64."""
+    """Compute cumulative sums or products in PyTorch's accumulation dtype; of integers and booleans int64."""
     plain = _cumsum if ufunc is np.add else np.cumprod
     if _has_few_lines(x, axis):
         return in_wider_dtype(plain, x, axis)
@@ -57,27 +57,28 @@ def cumulative(ufunc: Any, x: Any, axis: int) -> Any:
 
 
 def _cumsum(x: Any, axis: int) -> Any:
-    """np.cumsum, of two columns at once where there are more: as complex numbers."""
+    """np.cumsum, of two float64 columns at once where their number is even: NumPy adds them as complex numbers."""
     if x.dtype == np.float64 and axis < x.ndim - 1 and x.shape[-1] % 2 == 0 and type(x) is np.ndarray:
         return np.cumsum(np.ascontiguousarray(x).view(np.complex128), axis).view(np.float64)
     return np.cumsum(x, axis)
 
 
 def accumulate(ufunc: Any, x: Any, axis: int) -> Any:
-    """`ufunc.accumulate` of an array, also on a GPU, where there is none."""
+    """`ufunc.accumulate`, also on a GPU, where CuPy has none."""
     if backend.is_gpu(x):
         return associative_scan(ufunc, x, axis) if x.shape[axis] > 1 else x.copy()
     return ufunc.accumulate(x, axis) if _has_few_lines(x, axis) else _scan_together(ufunc, x, axis, x.dtype, x.dtype)
 
 
 def _has_few_lines(x: Any, axis: int) -> bool:
+    """Whether NumPy's own scan, line by line, is the better choice."""
     return x.size < MIN_LINES * x.shape[axis] or x.shape[axis] < 2 or not x.size or backend.is_gpu(x)
 
 
 def _scan_together(ufunc: Any, x: Any, axis: int, computed: Any, given: Any) -> Any:
-    """A running result of many lines, step by step for all of them: along one line each element waits for the last.
+    """Scan many lines together, a step of all lines at a time; along a single line each element waits for the last.
 
-    A block of lines, so many steps of it, is turned in a buffer (steps, rows, width), where a step is one long run.
+    Blocks are transposed into a buffer (steps, rows, width), in which a step of all lines is contiguous.
     """
     lines = x.reshape(math.prod(x.shape[:axis]), x.shape[axis], -1)
     m, n, width = lines.shape
@@ -87,7 +88,7 @@ def _scan_together(ufunc: Any, x: Any, axis: int, computed: Any, given: Any) -> 
     rows = min(m, max(1, BLOCK_ELEMENTS // (steps * width)) | 1)
     buffer = np.empty((steps, rows, width), computed)
     for i in range(0, m, rows):
-        before: Any = None  # (rows, width): the result at the step before
+        before: Any = None  # (rows, width): the result of the previous step
         for j in range(0, n, steps):
             part = lines[i : i + rows, j : j + steps].swapaxes(0, 1)
             found = buffer[: part.shape[0], : part.shape[1]]

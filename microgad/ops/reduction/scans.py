@@ -1,4 +1,4 @@
-"""Running sums, extrema and log-sums, and differences."""
+"""Cumulative sums, extrema and log-sum-exps, and differences of neighbors."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from ..out import into
 from ..spelling import numpy_spelling
 from .axes import apply_along, at_least_1d, check_floating, check_ordered
 from .scan_kernels import accumulate, associative_scan, cumulative, in_wider_dtype
-from .sums import converted, whole_numbers
+from .sums import converted, integers_as_int64
 
 
 class Cumsum(LinearMap):
-    """The sum of an element and all before it along an axis."""
+    """The cumulative sum along an axis."""
 
     symbol, numpy = "cumsum", np.cumsum
 
@@ -40,18 +40,18 @@ class Cumsum(LinearMap):
 
 @numpy_spelling
 def cumsum(input: Tensor, dim: int, *, dtype: Dtype = None, out: Tensor | None = None) -> Tensor:
-    """The running sum along dim. Integers and booleans give int64. Source: torch.cumsum.
+    """The cumulative sum along dim. Integers and booleans give int64. Source: torch.cumsum.
 
     >>> torch.cumsum(torch.tensor([1.0, 2.0, 3.0]), 0)
     tensor([1., 3., 6.])
     """
     x = converted(input, dtype, out)
     result = apply_along(Cumsum, x, wrap_dim(dim, x.array.ndim, "cumsum"))
-    return into(out, whole_numbers(result, x, dtype, out))
+    return into(out, integers_as_int64(result, x, dtype, out))
 
 
 class Cummax(Function):
-    """The largest element so far along an axis, and the last index that it is at; NaN is larger than all."""
+    """The cumulative maximum along an axis, and the last index at which it occurs; NaN counts as the maximum."""
 
     symbol, constants = "cummax", ("index",)
     better: ClassVar[Any] = np.maximum
@@ -61,7 +61,7 @@ class Cummax(Function):
         best = accumulate(self.better, x, self.axis)
         n, reached = x.shape[self.axis], (x == best) | (x != x)
         if self.axis == x.ndim - 1 and x.size > 5000 and not backend.is_gpu(x):
-            self.index = _latest(reached.reshape(-1, n)).reshape(x.shape)
+            self.index = _last_true(reached.reshape(-1, n)).reshape(x.shape)
         else:
             place = backend.like(np.arange(n).reshape((n,) + (1,) * (x.ndim - 1 - self.axis)), x)
             self.index = accumulate(np.maximum, reached * place, self.axis)
@@ -73,25 +73,26 @@ class Cummax(Function):
         return Gather.transposed.apply(grad[0], index=index, axis=self.axis, x_shape=index.shape)
 
 
-def _latest(reached: Any) -> Any:
-    """(R, n) booleans -> (R, n): the last place so far in each row that is true, as the first of it is."""
+def _last_true(reached: Any) -> Any:
+    """(R, n) booleans -> (R, n): for each element the index of the last True up to it; each row begins with True."""
     places = np.flatnonzero(reached)
-    stretches = np.full_like(places, reached.size)
-    stretches[:-1] = places[1:]
-    stretches -= places
-    index = np.repeat(places, stretches).reshape(reached.shape)
+    gaps = np.full_like(places, reached.size)  # from each True to the next, or to the end
+    gaps[:-1] = places[1:]
+    gaps -= places
+    index = np.repeat(places, gaps).reshape(reached.shape)
     index -= np.arange(0, reached.size, reached.shape[1])[:, None]
     return index
 
 
 class Cummin(Cummax):
-    """The smallest element so far along an axis, and the last index that it is at; NaN is smaller than all."""
+    """The cumulative minimum along an axis, and the last index at which it occurs; NaN counts as the minimum."""
 
     symbol = "cummin"
     better = np.minimum
 
 
-def _extremum(cls: type[Function], input: Tensor, dim: int, out: Any, result: Any) -> Any:
+def _cumulative_extremum(cls: type[Function], input: Tensor, dim: int, out: Any, result: Any) -> Any:
+    """Check the arguments of cummax or cummin, apply its Function, and make the named tuple."""
     op = result.__name__
     axis = wrap_dim(dim, input.array.ndim, op)
     check_ordered(input, op)
@@ -101,26 +102,26 @@ def _extremum(cls: type[Function], input: Tensor, dim: int, out: Any, result: An
 
 @numpy_spelling
 def cummax(input: Tensor, dim: int, *, out: Any = None) -> return_types.cummax:
-    """(values, indices) of the largest element so far along dim, the last of equal ones. Source: torch.cummax.
+    """(values, indices) of the cumulative maximum along dim; of equal elements the last. Source: torch.cummax.
 
     >>> torch.cummax(torch.tensor([1.0, 3.0, 2.0]), 0).values
     tensor([1., 3., 3.])
     """
-    return _extremum(Cummax, input, dim, out, return_types.cummax)
+    return _cumulative_extremum(Cummax, input, dim, out, return_types.cummax)
 
 
 @numpy_spelling
 def cummin(input: Tensor, dim: int, *, out: Any = None) -> return_types.cummin:
-    """(values, indices) of the smallest element so far along dim, the last of equal ones. Source: torch.cummin.
+    """(values, indices) of the cumulative minimum along dim; of equal elements the last. Source: torch.cummin.
 
     >>> torch.cummin(torch.tensor([3.0, 1.0, 2.0]), 0).values
     tensor([3., 1., 1.])
     """
-    return _extremum(Cummin, input, dim, out, return_types.cummin)
+    return _cumulative_extremum(Cummin, input, dim, out, return_types.cummin)
 
 
 class LogCumSumExp(Function):
-    """log Σ eˣ over an element and all before it along an axis."""
+    """The cumulative log-sum-exp along an axis: log Σ eˣ over each element and all before it."""
 
     symbol, flat = "log Σ exp so far", Flat
 
@@ -128,16 +129,16 @@ class LogCumSumExp(Function):
         return in_wider_dtype(_running_log_sum, layouts.contiguous(x), self.axis)
 
     def grad_x(self, grad, x, out):
-        """eˣ times Σ grad / e^out over what follows, added up so that no power of e is more than 1."""
+        """eˣ · Σ grad / e^out over this and all later elements, added by doubling, with no power of e above 1."""
         axis, n = self.axis, x.shape[self.axis]
         low = np.where(out.real == -math.inf, 0, out)
         total, decay = grad, np.exp(low[slice_along(axis, 0, n - 1)] - low[slice_along(axis, 1, n)])
         decay = np.concatenate([decay, np.zeros_like(out[slice_along(axis, 0, 1)])], axis)
         step = 1
         while step < n:
-            nothing, later = np.zeros_like(total[slice_along(axis, 0, step)]), slice_along(axis, step, n)
-            total = total + decay * np.concatenate([total[later], nothing], axis)
-            decay = decay * np.concatenate([decay[later], nothing], axis)
+            zeros, later = np.zeros_like(total[slice_along(axis, 0, step)]), slice_along(axis, step, n)
+            total = total + decay * np.concatenate([total[later], zeros], axis)
+            decay = decay * np.concatenate([decay[later], zeros], axis)
             step *= 2
         return np.exp(x - low) * total
 
@@ -150,26 +151,26 @@ def _running_log_sum(x: Any, axis: int) -> Any:
         return accumulate(_add_exponentials, x, axis)
     if x.dtype.kind != "c":
         return np.logaddexp.accumulate(x, axis)
-    x = np.where(x.real == -math.inf, -math.inf, x)  # eˣ is 0 there, whatever the imaginary part
+    x = np.where(x.real == -math.inf, -math.inf, x)  # there eˣ is 0, whatever the imaginary part
     return _ADD_COMPLEX.accumulate(x.astype(object), axis).astype(x.dtype)
 
 
 def _add_exponentials(a: Any, b: Any) -> Any:
-    """log(eᵃ + eᵇ), also of complex numbers: the one with the larger real part, else the later, is taken off first."""
+    """Compute log(eᵃ + eᵇ) of real or complex numbers, with the one of larger real part (else b) factored out."""
     low = np.real(a) <= np.real(b)
     large, small = np.where(low, b, a), np.where(low, a, b)
-    nothing = np.real(large) == -math.inf
-    return large + np.log1p(np.exp(np.where(nothing, 0, small) - np.where(nothing, 0, large)))
+    both_zero = np.real(large) == -math.inf  # eᵃ and eᵇ
+    return large + np.log1p(np.exp(np.where(both_zero, 0, small) - np.where(both_zero, 0, large)))
 
 
 def _add_complex(a: complex, b: complex) -> complex:
-    """The same of Python's numbers, one after the other: which of its imaginary parts log gives hangs on the order."""
+    """Compute log(eᵃ + eᵇ) of Python's complex numbers; the order of addition decides the branch of the logarithm."""
     large, small = (b, a) if a.real <= b.real else (a, b)
     if small.real == math.inf:
         return cmath.log(cmath.exp(small) + cmath.exp(large))
     try:
         ratio = 0 if large.real == -math.inf else cmath.exp(small - large)
-    except ValueError:  # an infinite imaginary part says nothing of a direction
+    except ValueError:  # an infinite imaginary part has no direction
         return complex(math.nan, math.nan)
     return large + cmath.log(1 + ratio) if ratio != -1 else complex(-math.inf)
 
@@ -179,7 +180,7 @@ _ADD_COMPLEX = np.frompyfunc(_add_complex, 2, 1)
 
 @numpy_spelling
 def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tensor:
-    """log Σ exp(input) so far along dim, without overflow. Source: torch.logcumsumexp.
+    """The logarithm of the cumulative sum of exp(input) along dim, without overflow. Source: torch.logcumsumexp.
 
     >>> torch.logcumsumexp(torch.tensor([0.0, 0.0, 0.0]), 0)
     tensor([0.0000, 0.6931, 1.0986])
@@ -190,7 +191,7 @@ def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tenso
 
 
 class Diff(LinearMap):
-    """The differences of neighbours along an axis."""
+    """The differences of neighbors along an axis."""
 
     symbol, numpy = "Δ", np.diff
 
@@ -210,7 +211,7 @@ def diff(
     input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None, *,
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """The differences of neighbours along dim, taken n times; of booleans whether they differ. Source: torch.diff.
+    """The n-th differences of neighbors along dim; of booleans whether neighbors differ. Source: torch.diff.
 
     >>> torch.diff(torch.tensor([1, 4, 9, 16]), n=2)
     tensor([2, 2])

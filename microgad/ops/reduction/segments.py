@@ -1,4 +1,4 @@
-"""Reductions of segments that follow one another."""
+"""segment_reduce: reductions of consecutive segments."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .extrema import amax, amin
 from .products import prod
 from .sums import sum
 
-# How a segment is reduced, how it goes with the number to start from, and that number where there are no elements.
-_REDUCED: dict[str, tuple[Any, Any, float]] = {
+# For each mode: the reduction of a segment, how it is combined with `initial`, and the result of an empty segment.
+_REDUCTIONS: dict[str, tuple[Any, Any, float]] = {
     "sum": (sum, lambda x, start: x + start, 0.0),
     "mean": (sum, lambda x, start: x + start, 0.0),
     "max": (amax, lambda x, start: clamp(x, min=start), -np.inf),
@@ -32,15 +32,16 @@ def segment_reduce(
     data: Tensor, reduce: str, *, lengths: Tensor | None = None, indices: Tensor | None = None,
     offsets: Tensor | None = None, axis: int = 0, unsafe: bool = False, initial: float | None = None,
 ) -> Tensor:  # fmt: skip
-    """The sum, mean, max, min or prod of segments along axis, given by lengths or offsets.
+    """Reduce ("sum", "mean", "max", "min", "prod") consecutive segments along axis, given by lengths or offsets.
 
-    Raises RuntimeError for lengths that don't add up to data's, unless `unsafe`. Source: torch.segment_reduce.
+    Raises RuntimeError where the lengths don't add up to the size of data, unless `unsafe`.
+    Source: torch.segment_reduce.
 
     >>> torch.segment_reduce(torch.tensor([1.0, 2.0, 3.0]), "sum", lengths=torch.tensor([1, 2]))
     tensor([1., 5.])
     """
-    if reduce not in _REDUCED:
-        raise ArgumentError(f"segment_reduce: reduce is one of {', '.join(_REDUCED)}, got {reduce}")
+    if reduce not in _REDUCTIONS:
+        raise ArgumentError(f"segment_reduce: reduce is one of {', '.join(_REDUCTIONS)}, got {reduce}")
     if not data.ndim:
         raise ShapeError("segment_reduce: data must have a dimension to reduce")
     at = wrap_dim(axis, data.ndim, "segment_reduce")
@@ -72,12 +73,13 @@ def segment_reduce(
 
 
 def _segment(part: Tensor, reduce: str, initial: float | None) -> Tensor:
-    reduced, joined, nothing = _REDUCED[reduce]
+    """Reduce one segment along its first axis."""
+    reduction, combine, empty = _REDUCTIONS[reduce]
     n = part.shape[0]
-    start = nothing if initial is None else initial
+    start = empty if initial is None else initial
     if not n:
         return sum(part, 0) + (start if reduce != "mean" or initial is not None else np.nan)
-    found: Tensor = reduced(part, 0)
+    found: Tensor = reduction(part, 0)
     if initial is not None:
-        found = joined(found, start)
+        found = combine(found, start)
     return found / n if reduce == "mean" else found

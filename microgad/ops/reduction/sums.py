@@ -1,4 +1,4 @@
-"""Sums and means."""
+"""Sums and means, also of what is not NaN."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .axes import Dim, axes, check_floating, check_ordered, keepdims_shape, redu
 
 
 class Sum(LinearMap):
-    """The sum over axes."""
+    """The sum over axes: its adjoint repeats the gradient along them."""
 
     symbol, numpy = "Σ", np.sum
 
@@ -34,7 +34,7 @@ class Sum(LinearMap):
 
 
 class Mean(LinearMap):
-    """The mean over axes; of nothing it is NaN."""
+    """The mean over axes: NaN where there are no elements."""
 
     symbol, numpy = "mean", np.mean
 
@@ -44,7 +44,9 @@ class Mean(LinearMap):
 
     def adjoint(self, grad):
         scaled = grad / (reduction_size(self.x_shape, self.axis) or math.nan)
-        out = np.empty_like(grad, shape=self.x_shape, order="C")  # unlike a sum's, as programs write to it in place
+        out = np.empty_like(
+            grad, shape=self.x_shape, order="C"
+        )  # a writable copy, unlike Sum's: programs write to it in place
         out[...] = scaled.reshape(keepdims_shape(self.x_shape, self.axis))
         return out
 
@@ -60,11 +62,11 @@ def sum(
     """
     x = converted(input, dtype, out)
     result = Sum.apply(x, axis=axes(dim, x.array.ndim, "sum"), keepdims=keepdim)
-    return into(out, whole_numbers(result, x, dtype, out))
+    return into(out, integers_as_int64(result, x, dtype, out))
 
 
 def converted(input: Tensor, dtype: Any, out: Tensor | None = None) -> Tensor:
-    """The input in the dtype that is asked for, or in out's, before anything is added up."""
+    """Convert the input to `dtype`, or to the dtype of `out`, before the reduction. Raises where the two differ."""
     if dtype is not None and out is not None and out.dtype != dtype:
         raise DtypeError(f"Expected out tensor to have dtype {dtype}, but got {out.dtype} instead")
     if dtype is None:
@@ -74,8 +76,8 @@ def converted(input: Tensor, dtype: Any, out: Tensor | None = None) -> Tensor:
     return input.to(dtype)
 
 
-def whole_numbers(result: Tensor, x: Tensor, dtype: Any, out: Tensor | None) -> Tensor:
-    """Sums and products of integers as int64, or as what is asked for: NumPy has more rules."""
+def integers_as_int64(result: Tensor, x: Tensor, dtype: Any, out: Tensor | None) -> Tensor:
+    """Convert the sum or product of integers to int64, or to the requested dtype: NumPy's result dtype may differ."""
     if x.array.dtype.kind in "fc":
         return result
     return result.to(dtype or (np.dtype(np.int64) if out is None else out.dtype))
@@ -86,7 +88,7 @@ def whole_numbers(result: Tensor, x: Tensor, dtype: Any, out: Tensor | None) -> 
 def nansum(
     input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Dtype = None, out: Tensor | None = None
 ) -> Tensor:
-    """The sum over dim of what is not NaN. Source: torch.nansum.
+    """The sum over dim, with NaN counted as 0. Source: torch.nansum.
 
     Raises RuntimeError for complex numbers.
 
@@ -104,7 +106,7 @@ def nansum(
 
 
 def _may_be_nan(found: Any) -> bool:
-    """Whether some sum is NaN, so that there may be NaNs among what was added up; a GPU is not waited for."""
+    """Whether a sum is NaN, so that its elements may include NaN. On a GPU always True, to avoid a synchronization."""
     if backend.is_gpu(found):
         return True
     return math.isnan(found) if not found.ndim else bool(np.isnan(found).any())
@@ -134,7 +136,7 @@ def mean(
 def nanmean(
     input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Dtype = None, out: Tensor | None = None
 ) -> Tensor:
-    """The mean over dim of what is not NaN; of nothing it is NaN. Source: torch.nanmean.
+    """The mean over dim of the elements that are not NaN; NaN where there are none. Source: torch.nanmean.
 
     >>> torch.nanmean(torch.tensor([1.0, torch.nan, 3.0]))
     tensor(2.)

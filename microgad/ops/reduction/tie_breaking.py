@@ -1,11 +1,12 @@
-"""Which of equal elements PyTorch's sort, topk and kthvalue take, and in which order.
+"""The indices that PyTorch's sort, topk and kthvalue return on the CPU where elements are equal.
 
-sort asks C++'s `std::sort`; topk `std::partial_sort` where few of many are wanted, and `std::nth_element` and
-`std::sort` else; kthvalue has a quickselect of its own. None keeps equal elements in order, but each moves them in one
-way only. introsort.py has it for one line; here it is followed in all lines at once, where there are many elements.
+PyTorch's sort calls C++'s `std::sort`; topk calls `std::partial_sort` where k is small, else `std::nth_element` and
+`std::sort`; kthvalue has a quickselect of its own. None of them is stable, but each is deterministic. introsort.py
+follows them in one line, in plain Python; this module follows them in all lines at once, with NumPy, where there are
+many elements.
 
-A `Pair` is the elements of all lines, end to end, as numbers of which the smallest comes first, and the elements'
-places in their lines; both are moved. Parts of lines are given as arrays of where they begin, and where they end.
+A `Pair` holds the keys of all lines, end to end, and the elements' indices in their lines; both are moved. Keys are
+numbers, of which the smallest comes first. Parts of lines are given as arrays of their begins and ends in the pair.
 """
 
 from __future__ import annotations
@@ -18,24 +19,25 @@ import numpy as np
 
 from ...dtypes.number_kinds import wide
 from . import introsort
-from .introsort import SHORT, depth_of
+from .introsort import INSERTION_MAX, depth_of
 
 Pair = tuple[Any, Any]
 
-FEW = 2500  # elements that are moved one by one
-MANY = 64  # so many times k elements are put through a heap
+ONE_BY_ONE_MAX = 2500  # up to so many elements introsort.py is faster
+HEAP_RATIO = 64  # from HEAP_RATIO · k elements on PyTorch uses a heap (std::partial_sort)
 
 
-def best(lines: Any, k: int, largest: bool, sorted: bool = True) -> Any:
-    """The places (m, k) of the k best elements of each line (m, n), as PyTorch orders them, `sorted` or not. NaN is the
-    greatest.
+def topk(lines: Any, k: int, largest: bool, sorted: bool = True) -> Any:
+    """Return the indices (m, k) of the k best elements of each line (m, n), in the order of PyTorch's topk.
+
+    NaN counts as the greatest.
     """
     m, n = lines.shape
-    if MANY * k <= n:
-        return _places(introsort.greatest(line, k) for line in _rising(lines, not largest))
-    if m * n <= FEW:
-        return _places(_best(introsort.of(line), k, sorted) for line in _rising(lines, largest))
-    pair = _pair(lines, largest)
+    if HEAP_RATIO * k <= n:
+        return _places(introsort.partial_sort_greatest(line, k) for line in _ascending_keys(lines, not largest))
+    if m * n <= ONE_BY_ONE_MAX:
+        return _places(_topk_of_line(introsort.as_line(line), k, sorted) for line in _ascending_keys(lines, largest))
+    pair = _make_pair(lines, largest)
     first = np.arange(0, m * n, n)
     _nth_element(pair, first, k - 1, n)
     if sorted:
@@ -43,45 +45,45 @@ def best(lines: Any, k: int, largest: bool, sorted: bool = True) -> Any:
     return pair[1].reshape(m, n)[:, :k]
 
 
-def _best(line: introsort.Line, k: int, sorted: bool) -> list[int]:
+def _topk_of_line(line: introsort.Line, k: int, sorted: bool) -> list[int]:
     introsort.nth_element(line, k - 1)
     values, places = (x[: k - 1] for x in line)
     return (introsort.sort((values, places)) if sorted else places) + line[1][k - 1 : k]
 
 
-def all_sorted(lines: Any, descending: bool) -> Any:
-    """The places (m, n) of all elements of each line (m, n), in the order in which PyTorch's sort leaves them."""
+def argsort(lines: Any, descending: bool) -> Any:
+    """Return the indices (m, n) that sort each line (m, n), with equal elements in the order of PyTorch's sort."""
     m, n = lines.shape
-    if m * n <= FEW:
-        return _places(introsort.sort(introsort.of(line)) for line in _rising(lines, descending))
-    pair = _pair(lines, descending)
+    if m * n <= ONE_BY_ONE_MAX:
+        return _places(introsort.sort(introsort.as_line(line)) for line in _ascending_keys(lines, descending))
+    pair = _make_pair(lines, descending)
     _sort(pair, np.arange(0, m * n, n), n, n)
     return pair[1].reshape(m, n)
 
 
-def sorted_at(lines: Any, at: Any) -> Any:
-    """The place (m,) of the element `at` (m,) in the order in which PyTorch's sort leaves each line (m, n)."""
+def argsort_at(lines: Any, at: Any) -> Any:
+    """Return only the entries `at` (m,) of `argsort(lines)`, (m,), which takes less work."""
     m, n = lines.shape
-    if m * n <= FEW:
-        rising = _rising(lines, False)
-        return _places(introsort.sort(introsort.of(line), k)[k] for line, k in zip(rising, at, strict=True))
-    pair = _pair(lines)
+    if m * n <= ONE_BY_ONE_MAX:
+        rising = _ascending_keys(lines, False)
+        return _places(introsort.sort(introsort.as_line(line), k)[k] for line, k in zip(rising, at, strict=True))
+    pair = _make_pair(lines)
     begin = np.arange(0, m * n, n)
     values, places = (x.reshape(m, n) for x in pair)
     in_order = np.sort(values, 1)
     value = in_order[np.arange(m), at][:, None]
-    _part(pair, begin, n, in_order, begin + at)
-    before = at - np.count_nonzero(values < value, 1)  # so many of those that equal it
+    _introsort_loop(pair, begin, n, in_order, begin + at)
+    before = at - np.count_nonzero(values < value, 1)  # the rank of the wanted element among those that equal it
     found = (np.cumsum(values == value, 1) > before[:, None]).argmax(1)
     return places[np.arange(m), found]
 
 
-def kth(lines: Any, k: int) -> Any:
-    """The place (m,) of the element at k in the order of each line (m, n), as PyTorch finds it. NaN is the greatest."""
+def kthvalue(lines: Any, k: int) -> Any:
+    """Return the index (m,) of the k-th smallest element (from 0) of each line (m, n), as PyTorch finds it."""
     m, n = lines.shape
-    if m * n <= FEW:
-        return _places(introsort.kth(introsort.of(line), k) for line in _rising(lines, False))
-    pair = _pair(lines)
+    if m * n <= ONE_BY_ONE_MAX:
+        return _places(introsort.quickselect(introsort.as_line(line), k) for line in _ascending_keys(lines, False))
+    pair = _make_pair(lines)
     wanted = np.arange(k, m * n, n)
     first, last = wanted - k, wanted - k + n - 1
     row = np.arange(m)
@@ -89,13 +91,13 @@ def kth(lines: Any, k: int) -> Any:
         low, high = first[row], last[row]
         _swap(pair, (low + high) // 2, low + 1)
         for i, j in ((low + 1, high), (low, high), (low + 1, low)):
-            _in_order(pair, i, j)
+            _compare_exchange(pair, i, j)
         low_end, high_end = _partition(pair, low, high + 1, True)
         _swap(pair, low, high_end)
         first[row] = np.where(high_end <= wanted[row], low_end, low)
         last[row] = np.where(high_end >= wanted[row], high_end - 1, high)
     two = last > first
-    _in_order(pair, first[two], last[two])
+    _compare_exchange(pair, first[two], last[two])
     return pair[1][wanted]
 
 
@@ -103,46 +105,46 @@ def _places(found: Iterable[int | list[int]]) -> Any:
     return np.array(list(found), np.int64)
 
 
-def tied(x: Any, found: Any, largest: bool) -> Any:
-    """Which lines of x (m, n) have equal elements among the k found (m, k), which are in order, or at their end."""
+def have_ties(x: Any, found: Any, largest: bool) -> Any:
+    """Mark the lines of x (m, n) whose k best elements `found` (m, k), sorted, tie with each other or with the rest."""
     last = found[:, -1:]
-    as_good = np.count_nonzero(~(x < last if largest else x > last), 1)  # a NaN in doubt: `best` is right in any case
-    return (as_good > found.shape[1]) | equal_neighbours(found).any(1)
+    as_good = np.count_nonzero(~(x < last if largest else x > last), 1)  # NaN counts as a tie: `topk` handles it
+    return (as_good > found.shape[1]) | equal_neighbors(found).any(1)
 
 
-def equal_neighbours(lines: Any) -> Any:
-    """Which elements of lines (m, n) in order equal the one before, (m, n - 1)."""
+def equal_neighbors(lines: Any) -> Any:
+    """Mark the elements of sorted lines (m, n) that equal the one before, (m, n - 1)."""
     before, after = lines[:, :-1], lines[:, 1:]
     return (before == after) | ((before != before) & (after != after))
 
 
-def _pair(lines: Any, falling: bool = False) -> Pair:
-    """Those of lines (m, n)."""
+def _make_pair(lines: Any, descending: bool = False) -> Pair:
+    """Make the Pair of lines (m, n)."""
     m, n = lines.shape
-    return np.array(_rising(lines, falling)).reshape(-1), np.tile(np.arange(n), m)
+    return np.array(_ascending_keys(lines, descending)).reshape(-1), np.tile(np.arange(n), m)
 
 
-def _rising(lines: Any, falling: bool) -> Any:
-    """Numbers that compare as the elements of lines, or `falling` the other way round, none of them NaN."""
+def _ascending_keys(lines: Any, descending: bool) -> Any:
+    """Return keys without NaN that compare like the elements of lines, in reverse if `descending`."""
     lines = wide(lines)
     if lines.dtype.kind == "f" and (lines != lines).any():
         order = np.argsort(lines, 1)
         ranks = np.zeros(lines.shape, np.int64)
-        differ = ~equal_neighbours(np.take_along_axis(lines, order, 1))
+        differ = ~equal_neighbors(np.take_along_axis(lines, order, 1))
         np.put_along_axis(ranks, order[:, 1:], np.cumsum(differ, 1), 1)
         lines = ranks
-    return lines if not falling else -lines if lines.dtype.kind == "f" else ~lines
+    return lines if not descending else -lines if lines.dtype.kind == "f" else ~lines
 
 
 def _nth_element(pair: Pair, begin: Any, nth: int, n: int) -> None:
-    """std::nth_element: what comes before nth is no worse, what comes after no better."""
+    """std::nth_element in each line: afterwards no key before nth is greater, and none after it is smaller."""
     wanted, first, last = begin + nth, begin.copy(), begin + n
     depth = depth_of(n)
     row = np.arange(len(begin))
     while len(row := row[last[row] - first[row] > 3]):
         if not depth:
             for i, j, k in zip(first[row], last[row], wanted[row], strict=True):
-                _rearrange(pair, i, j, functools.partial(introsort.heap_selected, nth=k - i))
+                _move_as_in_python(pair, i, j, functools.partial(introsort.heap_selected, nth=k - i))
             first[row] = last[row]
             break
         depth -= 1
@@ -151,36 +153,36 @@ def _nth_element(pair: Pair, begin: Any, nth: int, n: int) -> None:
         first[row], last[row] = np.where(before, cut, first[row]), np.where(before, last[row], cut)
     for i in (1, 2, 1):  # insertion
         inside = last - first > i
-        _in_order(pair, first[inside] + i - 1, first[inside] + i)
+        _compare_exchange(pair, first[inside] + i - 1, first[inside] + i)
 
 
 def _sort(pair: Pair, begin: Any, count: int, n: int) -> None:
-    """std::sort of the first `count` of lines of n."""
+    """std::sort of the first `count` elements of lines of n."""
     if count:
         lines, line_places = (x.reshape(-1, n)[:, :count] for x in pair)
-        ties = _part(pair, begin, n, np.sort(lines, 1))
-        order = np.argsort(lines, 1)  # insertion, which leaves equal ones as they are
+        ties = _introsort_loop(pair, begin, n, np.sort(lines, 1))
+        order = np.argsort(lines, 1)  # the final insertion sort, which is stable
         order += (np.arange(count) - ties[:, :count]) * n
         order.sort(1)
         line_places[...] = np.take_along_axis(line_places, order % n, 1)
 
 
-def _part(pair: Pair, begin: Any, n: int, in_order: Any, wanted: Any = None) -> Any:
-    """std::sort of what in_order (m, count) has, up to insertion: of all parts, or of those with what is `wanted`.
+def _introsort_loop(pair: Pair, begin: Any, n: int, in_order: Any, wanted: Any = None) -> Any:
+    """Partition as std::sort does before its final insertion sort; with `wanted`, only the parts that contain it.
 
-    Which elements come into a part is known beforehand: parts without equal ones are left to the end, and of those
-    with nothing else the order hangs on the length alone. Returned is how many of the elements in order, up to each,
-    equal the one before, (m, n).
+    `in_order` (m, count) has the sorted keys, from which it is known which elements come into a part. Parts without
+    equal elements need no partitions, and in a part of equal elements alone the order depends only on its length.
+    Returns for each sorted element how many up to it equal the one before, (m, n).
     """
     places, count = pair[1], in_order.shape[1]
     ties = np.zeros((len(begin), n), np.int64)
-    np.cumsum(equal_neighbours(in_order), 1, out=ties[:, 1:count])
+    np.cumsum(equal_neighbors(in_order), 1, out=ties[:, 1:count])
     first, last, depth = begin, begin + count, depth_of(count)
     while True:
-        long = last - first > SHORT
+        long = last - first > INSERTION_MAX
         first, last = first[long], last[long]
         length, tied = last - first, ties.reshape(-1)[last - 1] - ties.reshape(-1)[first]
-        equal = (tied == length - 1) & (length <= SHORT << depth)
+        equal = (tied == length - 1) & (length <= INSERTION_MAX << depth)
         _sort_equal(places, first[equal], length[equal])
         mixed = (tied > 0) & ~equal
         if not mixed.any():
@@ -188,7 +190,7 @@ def _part(pair: Pair, begin: Any, n: int, in_order: Any, wanted: Any = None) -> 
         first, last = first[mixed], last[mixed]
         if not depth:
             for i, j in zip(first, last, strict=True):
-                _rearrange(pair, i, j, introsort.heap_sorted)
+                _move_as_in_python(pair, i, j, introsort.heap_sorted)
             return ties
         depth -= 1
         cut, _ = _partition(pair, first, last)
@@ -199,51 +201,52 @@ def _part(pair: Pair, begin: Any, n: int, in_order: Any, wanted: Any = None) -> 
 
 
 def _sort_equal(places: Any, first: Any, length: Any) -> None:
-    """std::sort of parts of equal elements, those of one length at once."""
+    """std::sort of parts that consist of equal elements: all parts of one length at once."""
     for size in set(length.tolist()):
         at = first[length == size][:, None] + np.arange(size)
-        places[at] = places[at[:, _equal_sorted(size)]]
+        places[at] = places[at[:, _order_of_equal(size)]]
 
 
 @functools.lru_cache(maxsize=64)
-def _equal_sorted(n: int) -> Any:
-    """The order in which n equal elements come out of std::sort, whose partitions turn them round about the middle."""
+def _order_of_equal(n: int) -> Any:
+    """Return the order in which std::sort leaves n equal elements: each partition reverses them."""
     places = np.arange(n)
-    if n > SHORT:
+    if n > INSERTION_MAX:
         places[0], places[n // 2] = n // 2, 0
         places[1:] = places[:0:-1].copy()
         for part in (places[: (n + 1) // 2], places[(n + 1) // 2 :]):
-            part[...] = part[_equal_sorted(len(part))]
+            part[...] = part[_order_of_equal(len(part))]
     return places
 
 
 def _partition(pair: Pair, first: Any, last: Any, inner: bool = False) -> tuple[Any, Any]:
-    """Hoare's partition of parts about the median of three, for kthvalue (`inner`) their first; where its scans end.
+    """Hoare's partition of parts about their median of three; for kthvalue (`inner`) about their first element.
 
-    From the left what isn't better than the pivot is swapped with what, from the right, isn't worse, until they meet.
-    The k-th of the one meets the k-th of the other, so all are swapped at once.
+    A scan from the left stops at keys that are not less than the pivot, a scan from the right at keys that are not
+    greater; the two are swapped until the scans meet. The k-th stop of one scan goes with the k-th of the other, so all
+    are swapped at once. Returns where the two scans end in each part.
     """
     if not inner:
         _median_to_first(pair[0], pair, first, (first + 1, (first + last) // 2, last - 1))
     length = last - first - 1
     end = np.cumsum(length)
     start = end - length
-    at = np.arange(end[-1]) + np.repeat(first + 1 - start, length)  # the elements but the pivots, part behind part
+    at = np.arange(end[-1]) + np.repeat(first + 1 - start, length)  # all elements but the pivots, part after part
     values, pivot = pair[0][at], np.repeat(pair[0][first], length)
-    left, right = values >= pivot, values <= pivot  # what stops a scan from that side
-    if inner:  # whose scans begin behind what stops them
+    left, right = values >= pivot, values <= pivot  # where a scan from that side stops
+    if inner:  # its scans begin past their first stop
         left[start] = right[end - 1] = False
     left, right = (np.concatenate([[-1], np.flatnonzero(x), [len(at)]]) for x in (left, right))
-    i, j = np.searchsorted(left, start), np.searchsorted(right, end) - 1  # the outermost of each part
+    i, j = np.searchsorted(left, start), np.searchsorted(right, end) - 1  # the outermost stops of each part
     count = np.minimum(np.searchsorted(left, end) - i, j + 1 - np.searchsorted(right, start))  # pairs in each part
     before = np.cumsum(count) - count
-    k = np.arange(before[-1] + count[-1]) - np.repeat(before, count)  # the number of a pair in its part
+    k = np.arange(before[-1] + count[-1]) - np.repeat(before, count)  # the number of each pair within its part
     here, there = left[np.repeat(i, count) + k], right[np.repeat(j, count) - k]
     swapped = here < there
     _swap(pair, at[here[swapped]], at[there[swapped]])
     done = np.add.reduceat(swapped, before, dtype=np.int64)
-    i, j = i + done, j - done  # the first stops that aren't swapped
-    met = (left[i] == right[j]) & inner  # at an element that goes with itself
+    i, j = i + done, j - done  # the first stops that are not swapped
+    met = (left[i] == right[j]) & inner  # both scans stopped at the same element
     return at[np.minimum(left[i + met], right[j + 1])], at[np.maximum(right[j - met], left[i - 1])]
 
 
@@ -252,20 +255,20 @@ def _swap(pair: Pair, i: Any, j: Any) -> None:
         x[i], x[j] = x[j], x[i]
 
 
-def _in_order(pair: Pair, i: Any, j: Any) -> None:
+def _compare_exchange(pair: Pair, i: Any, j: Any) -> None:
     turned = pair[0][i] > pair[0][j]
     _swap(pair, i[turned], j[turned])
 
 
 def _median_to_first(values: Any, pair: Pair, first: Any, three: tuple[Any, Any, Any]) -> None:
     a, b, c = (values[i] for i in three)
-    rising = np.where(b < c, 1, np.where(a < c, 2, 0))  # which of the three it is, where a < b
-    falling = np.where(a < c, 0, np.where(b < c, 2, 1))
+    rising = np.where(b < c, 1, np.where(a < c, 2, 0))  # which of the three is the median, if a < b
+    falling = np.where(a < c, 0, np.where(b < c, 2, 1))  # and if not
     _swap(pair, first, np.choose(np.where(a < b, rising, falling), three))
 
 
-def _rearrange(pair: Pair, first: int, last: int, moved: Callable[[list[Any]], list[Any]]) -> None:
-    """Move a part as the same in plain Python does."""
-    order = [item.place for item in moved(introsort.items(introsort.of(pair[0][first:last])))]
+def _move_as_in_python(pair: Pair, first: int, last: int, moved: Callable[[list[Any]], list[Any]]) -> None:
+    """Reorder one part as a function of introsort.py does with it."""
+    order = [item.place for item in moved(introsort.items(introsort.as_line(pair[0][first:last])))]
     for x in pair:
         x[first:last] = x[first:last][order]

@@ -1,4 +1,4 @@
-"""Variances, standard deviations, and how variables vary together."""
+"""Variances, standard deviations, covariances and correlations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .sums import Mean
 
 
 class Var(Function):
-    """Σ |x - mean|² / n over axes, where n is how many they are less a correction."""
+    """Σ |x - mean|² / (n - correction) over axes that have n elements."""
 
     symbol, numpy = "var", np.var
 
@@ -32,11 +32,11 @@ class Var(Function):
         return _variance_and_mean(self, x)[0]
 
     def grad_x(self, grad, x):
-        return _of_variance(self, grad, x)
+        return _grad_from_variance(self, grad, x)
 
 
 class VarMean(Function):
-    """A variance, and the mean over the same axes."""
+    """The variance and the mean over axes, computed together."""
 
     symbol, materializes = "var, mean", False
 
@@ -45,11 +45,11 @@ class VarMean(Function):
 
     def grad_x(self, grad, x):
         variance, mean = grad
-        return _of_both(self, variance, mean, x)
+        return _grad_from_both(self, variance, mean, x)
 
 
 class StdMean(Function):
-    """The root of a variance, and the mean over the same axes."""
+    """The standard deviation and the mean over axes, computed together."""
 
     symbol, materializes = "√, mean", False
 
@@ -59,45 +59,46 @@ class StdMean(Function):
 
     def grad_x(self, grad, x, out):
         deviation, mean = grad
-        return _of_both(self, None if deviation is None else quotient(deviation, 2 * out[0]), mean, x)
+        return _grad_from_both(self, None if deviation is None else quotient(deviation, 2 * out[0]), mean, x)
 
 
-def _variance_and_mean(at: Any, x: Any) -> tuple[Any, Any]:
-    n = reduction_size(x.shape, at.axis)
-    mean = layouts.contiguous(total(x, at.axis, True)) / (n or math.nan)
-    centred = x - mean
+def _variance_and_mean(node: Any, x: Any) -> tuple[Any, Any]:
+    """Compute both with the settings axis, keepdims and correction of `node`."""
+    n = reduction_size(x.shape, node.axis)
+    mean = layouts.contiguous(total(x, node.axis, True)) / (n or math.nan)
+    centered = x - mean
     if x.dtype.kind == "c":
-        squares = centred.real * centred.real
-        squares += centred.imag * centred.imag
+        squares = centered.real * centered.real
+        squares += centered.imag * centered.imag
     else:
-        squares = centred
-        squares *= centred
+        squares = centered
+        squares *= centered
     with np.errstate(divide="ignore", invalid="ignore"):
-        variance = layouts.contiguous(total(squares, at.axis, at.keepdims)) / max(n - at.correction, 0)
+        variance = layouts.contiguous(total(squares, node.axis, node.keepdims)) / max(n - node.correction, 0)
     return variance, layouts.contiguous(mean.reshape(np.shape(variance)))
 
 
-def _of_variance(at: Any, grad: Any, x: Any) -> Any:
-    """x's gradient from that of the variance."""
-    n = reduction_size(x.shape, at.axis) - at.correction
-    centred = x - Mean.apply(x, axis=at.axis, keepdims=True)
-    grad = grad.reshape(keepdims_shape(x.shape, at.axis))
-    if n <= 0 and at.axis is None:  # what PyTorch gives where nothing is left to divide by
-        return grad * np.where(centred == 0, math.nan, math.inf)
-    return grad * conjugate(centred) * (2 / n if n else math.inf)
+def _grad_from_variance(node: Any, grad: Any, x: Any) -> Any:
+    """Compute the gradient of x from the gradient of the variance."""
+    n = reduction_size(x.shape, node.axis) - node.correction
+    centered = x - Mean.apply(x, axis=node.axis, keepdims=True)
+    grad = grad.reshape(keepdims_shape(x.shape, node.axis))
+    if n <= 0 and node.axis is None:  # no degrees of freedom: PyTorch gives ±∞ and NaN
+        return grad * np.where(centered == 0, math.nan, math.inf)
+    return grad * conjugate(centered) * (2 / n if n else math.inf)
 
 
-def _of_both(at: Any, variance: Any, mean: Any, x: Any) -> Any:
-    """x's gradient from those of the variance and the mean, None where nobody used it."""
-    found = None if variance is None else _of_variance(at, variance, x)
+def _grad_from_both(node: Any, variance: Any, mean: Any, x: Any) -> Any:
+    """Compute the gradient of x from those of the variance and the mean; None is the gradient of an unused output."""
+    found = None if variance is None else _grad_from_variance(node, variance, x)
     if mean is None:
         return found
-    share = mean.reshape(keepdims_shape(x.shape, at.axis)) / (reduction_size(x.shape, at.axis) or math.nan)
+    share = mean.reshape(keepdims_shape(x.shape, node.axis)) / (reduction_size(x.shape, node.axis) or math.nan)
     return np.broadcast_to(share, x.shape) if found is None else found + share
 
 
 class Deviation(Function):
-    """The root of a variance. Where it is 0 its derivative is 0."""
+    """The square root of a variance, whose derivative at 0 is taken as 0."""
 
     symbol = "√"
 
@@ -112,7 +113,7 @@ def _var(
     op: str, input: Tensor, dim: Any, unbiased: bool | None, keepdim: bool, correction: float | None,
     cls: type[Function] = Var,
 ) -> Any:  # fmt: skip
-    """What a class gives of a dimension."""
+    """Check the arguments of var, std and their relatives, and apply the Function `cls`."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     if correction is None:
@@ -133,7 +134,7 @@ def var(
     input: Tensor, dim: Dim = None, unbiased: bool | None = None, keepdim: bool = False, *,
     correction: float | None = None, out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """The variance over dim, of the sum of squares over n - correction, which is 1 by default. Source: torch.var.
+    """The variance over dim: squared deviations summed, divided by n - correction (1 by default). Source: torch.var.
 
     >>> torch.var(torch.tensor([1.0, 2.0, 4.0]))
     tensor(2.3333)
@@ -160,7 +161,7 @@ def std(
     input: Tensor, dim: Dim = None, unbiased: bool | None = None, keepdim: bool = False, *,
     correction: float | None = None, out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """The standard deviation over dim: the root of `var`. Where it is 0 its derivative is 0. Source: torch.std.
+    """The standard deviation over dim: the square root of `var`. Its derivative at 0 is 0. Source: torch.std.
 
     >>> torch.std(torch.tensor([1.0, 2.0, 4.0]))
     tensor(1.5275)
@@ -185,44 +186,44 @@ def std_mean(
 def cov(
     input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None
 ) -> Tensor:
-    """The covariances of variables, a row each; columns are observations, with weights. Source: torch.cov.
+    """The covariance matrix of variables (rows) over observations (columns). Source: torch.cov.
 
-    fweights say how often an observation was made, aweights how much it counts.
+    fweights are the integer counts of the observations, aweights their relative importance.
 
     >>> torch.cov(torch.tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]))
     tensor([[ 1., -1.],
             [-1.,  1.]])
     """
     if input.ndim > 2 or input.array.dtype.kind == "b":
-        raise ShapeError(f"cov: expected input to have two or fewer dimensions and numbers, got {_said(input)}")
+        raise ShapeError(f"cov: expected input to have two or fewer dimensions and numbers, got {_described(input)}")
     x = input.reshape(1, -1) if input.ndim < 2 else input
     weights = _weights(x.shape[1], fweights, aweights)
     if weights is None:
         norm: Any = x.shape[1] - correction
-        centred = weighted = x - x.sum(1, keepdim=True) / x.shape[1] if x.shape[1] else x * 1.0
+        centered = weighted = x - x.sum(1, keepdim=True) / x.shape[1] if x.shape[1] else x * 1.0
     else:
-        whole = weights.sum()
-        if not whole.item():
+        weight_sum = weights.sum()
+        if not weight_sum.item():
             raise ArgumentError("cov: weights sum to zero, can't be normalized")
-        norm = whole - correction
+        norm = weight_sum - correction
         if aweights is not None and correction:
-            norm = whole - correction * (weights * aweights).sum() / whole
-        centred = x - (x * weights).sum(1, keepdim=True) / whole
-        weighted = centred * weights
+            norm = weight_sum - correction * (weights * aweights).sum() / weight_sum
+        centered = x - (x * weights).sum(1, keepdim=True) / weight_sum
+        weighted = centered * weights
     if norm <= 0:
         warn("cov(): degrees of freedom is <= 0")
         norm = 0
-    found = matmul(centred, conj(weighted.transpose(0, 1))) / norm
+    found = matmul(centered, conj(weighted.transpose(0, 1))) / norm
     return found.reshape(()) if x.shape[0] == 1 else found
 
 
 def _weights(n: int, fweights: Tensor | None, aweights: Tensor | None) -> Any:
-    """How much each of n observations counts; None where all count the same."""
+    """Combine and check the weights of n observations; None where all count the same."""
     for name, given, kinds in (("fweights", fweights, "iu"), ("aweights", aweights, "f")):
         if given is None:
             continue
         if given.ndim > 1 or given.array.size != n:
-            raise ShapeError(f"cov: expected {name} to have {n} elements in one dimension, got {_said(given)}")
+            raise ShapeError(f"cov: expected {name} to have {n} elements in one dimension, got {_described(given)}")
         if given.array.dtype.kind not in kinds:
             raise DtypeError(f"cov: expected {name} to have {'integral' if kinds == 'iu' else 'floating point'} dtype")
         if np.any(given.array < 0):
@@ -232,20 +233,20 @@ def _weights(n: int, fweights: Tensor | None, aweights: Tensor | None) -> Any:
     return fweights * aweights
 
 
-def _said(x: Tensor) -> str:
+def _described(x: Tensor) -> str:
     return f"{tuple(x.shape)} {x.dtype}"
 
 
 @composite
 def corrcoef(input: Tensor) -> Tensor:
-    """Pearson's correlations of variables, a row each. Source: torch.corrcoef.
+    """The matrix of Pearson's correlation coefficients of variables (rows). Source: torch.corrcoef.
 
     >>> torch.corrcoef(torch.tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]))
     tensor([[ 1., -1.],
             [-1.,  1.]])
     """
     if input.ndim > 2:
-        raise ShapeError(f"corrcoef: expected input to have two or fewer dimensions, got {_said(input)}")
+        raise ShapeError(f"corrcoef: expected input to have two or fewer dimensions, got {_described(input)}")
     c = cov(input)
     if c.ndim == 0:
         return c / c
