@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ..activation import LogSigmoid, logsigmoid
-from .bits import (
+from .binary import (
     BinaryCrossEntropy, BinaryCrossEntropyWithLogits, binary_cross_entropy, binary_cross_entropy_with_logits,
 )  # fmt: skip
 from .classification import CrossEntropy, NllLoss, cross_entropy, linear_cross_entropy, nll_loss
