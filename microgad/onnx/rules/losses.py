@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...ops import loss
-from ...ops.loss.reduced import chosen
+from ...ops.loss.reduction import chosen
 from ..recording import Step
 from ..writer import INT64, Symbol, Writer, rule
 from .elementwise import clip, every

@@ -12,7 +12,7 @@ from ..activation import LogSigmoid
 from ..elementwise import Sigmoid
 from ..elementwise.selection import fast_maximum, fast_minimum
 from ..spelling import tensors_only
-from .reduced import chosen, plainly
+from .reduction import chosen, plainly
 
 
 class BinaryCrossEntropyWithLogits(Function):

@@ -23,7 +23,7 @@ from ..linalg import linear
 from ..reducing import ones
 from ..softmax import LogSoftmax, log_softmax
 from ..spelling import tensors_only
-from .reduced import chosen, plainly, reduced
+from .reduction import chosen, plainly, reduced
 
 KEPT = 1 << 22  # exponentials at most that are kept for backward: that is faster, but takes memory
 INDICES = (np.dtype(np.int64), np.dtype(np.uint8))  # the dtypes of class indices

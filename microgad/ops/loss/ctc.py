@@ -15,7 +15,7 @@ from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise import where
 from ..softmax import LogSumExp
-from .reduced import chosen
+from .reduction import chosen
 
 
 class Ctc(Function):

@@ -20,7 +20,7 @@ from ..elementwise import Relu, Select, clamp_min, minimum, ne, sqrt, where
 from ..elementwise.selection import fast_select
 from ..indexing import index_kernels
 from ..spelling import tensors_only
-from .reduced import chosen, plainly, reduced
+from .reduction import chosen, plainly, reduced
 
 EPSILON = 1e-12  # added to the squares of lengths by cosine_embedding_loss
 

@@ -19,7 +19,7 @@ from ..elementwise import clamp, exp, log, where, xlogy
 from ..movement import broadcast_tensors
 from ..reducing import sum_of_squares
 from ..spelling import tensors_only
-from .reduced import chosen, plainly, reduced
+from .reduction import chosen, plainly, reduced
 
 
 class SquaredError(Function):
