@@ -9,7 +9,7 @@ from .binary import (
 )  # fmt: skip
 from .classification import CrossEntropy, NllLoss, cross_entropy, linear_cross_entropy, nll_loss
 from .ctc import Ctc, ctc_loss
-from .ranking import (
+from .margin import (
     MultilabelMarginLoss, MultiMarginLoss, cosine_embedding_loss, hinge_embedding_loss, margin_ranking_loss,
     multi_margin_loss, multilabel_margin_loss, multilabel_soft_margin_loss, soft_margin_loss, triplet_margin_loss,
     triplet_margin_with_distance_loss,
