@@ -16,7 +16,7 @@ from ..stand_ins import Tensor
 from ..state import composite
 from . import layouts
 from .elementwise import Clamp, clamp
-from .linalg.arguments import quotient, same_dtype, values
+from .linalg.common import quotient, same_dtype, values
 from .movement import broadcast_shapes, clone
 from .out import into
 from .spelling import numpy_spelling, tensors_only

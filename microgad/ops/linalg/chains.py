@@ -14,7 +14,7 @@ from ..elementwise import Where
 from ..movement import squeeze, unsqueeze
 from ..out import into
 from ..spelling import tensors_only
-from .arguments import eye, floating, matrices, ndims, same_dtype
+from .common import eye, floating, matrices, ndims, same_dtype
 from .products import matmul
 from .solving import inv
 

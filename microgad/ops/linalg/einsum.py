@@ -19,7 +19,7 @@ from .. import layouts
 from ..movement import diagonal, permute, reshape
 from ..movement.dims import as_tuple, is_number, wrap_dims
 from ..out import into
-from .arguments import numbers, same_dtype
+from .common import numbers, same_dtype
 
 Labels = tuple[Any, ...]
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

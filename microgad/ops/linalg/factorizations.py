@@ -18,7 +18,7 @@ from ...state import composite
 from ..elementwise import Where
 from ..out import into
 from ..spelling import numpy_spelling
-from .arguments import adjoint, eye, floating_matrices, swap
+from .common import adjoint, eye, floating_matrices, swap
 from .triangular import triangle_solved
 
 

@@ -14,7 +14,7 @@ from ...state import composite
 from ..movement import cat, flip, unsqueeze
 from ..reduction.products import cumprod
 from ..spelling import numpy_spelling, tensors_only
-from .arguments import eye, floating_matrices, swap
+from .common import eye, floating_matrices, swap
 
 # The numerator of the Padé approximant of degree 13, from the constant on; it is used up to a norm of LARGEST
 # (Higham, The scaling and squaring method for the matrix exponential revisited, 2005).

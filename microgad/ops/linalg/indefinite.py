@@ -17,7 +17,7 @@ from ..elementwise import where
 from ..indexing import gather
 from ..movement import diag_embed, diagonal, tril
 from ..out import into
-from .arguments import adjoint, fit, floating_matrices, sizes, swap
+from .common import adjoint, fit, floating_matrices, sizes, swap
 from .lu_factors import rows_taken
 from .solving import Solve
 from .triangular import triangle_solved

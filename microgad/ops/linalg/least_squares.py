@@ -16,7 +16,7 @@ from ..elementwise import abs as magnitude
 from ..movement import squeeze, unsqueeze
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
-from .arguments import adjoint, are_vectors, floating_matrices, singular, singular_values, swap
+from .common import adjoint, are_vectors, floating_matrices, singular, singular_values, swap
 
 
 class Pinv(Function):

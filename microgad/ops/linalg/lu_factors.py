@@ -16,8 +16,8 @@ from ...stand_ins import Tensor
 from ...state import composite
 from ..indexing import Gather
 from ..out import into
-from .arguments import adjoint as _adjoint
-from .arguments import eye, fit, floating_matrices, sizes, swap
+from .common import adjoint as _adjoint
+from .common import eye, fit, floating_matrices, sizes, swap
 from .triangular import triangle_solved
 
 PANEL = 32  # columns

@@ -20,7 +20,7 @@ from ..movement.dims import as_tuple, wrap_dim, wrap_dims
 from ..out import into
 from ..reducing import sum_of_squares, total
 from ..spelling import numpy_spelling
-from .arguments import floating, floating_matrices, matrices, quotient, values
+from .common import floating, floating_matrices, matrices, quotient, values
 from .solving import inv_ex
 from .spectra import svdvals
 

@@ -22,7 +22,7 @@ from ..elementwise.arithmetic import cast_to
 from ..movement import Reshape, transpose, unsqueeze
 from ..out import into
 from ..spelling import numbers_first, numpy_spelling, tensors_only
-from .arguments import ndims, no_tensor, numbers, same_dtype
+from .common import ndims, no_tensor, numbers, same_dtype
 
 WHOLE = 600  # elements of integer matrices that NumPy multiplies as fast by itself
 

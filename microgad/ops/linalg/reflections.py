@@ -16,7 +16,7 @@ from ..elementwise import conjugate
 from ..movement import unsqueeze
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
-from .arguments import adjoint, eye, floating_matrices, matrices, swap
+from .common import adjoint, eye, floating_matrices, matrices, swap
 from .triangular import triangle_solved
 
 

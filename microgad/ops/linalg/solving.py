@@ -18,7 +18,7 @@ from ..movement import permute, reshape, squeeze, unsqueeze
 from ..movement.dims import wrap_dims
 from ..out import into
 from ..spelling import numpy_spelling
-from .arguments import adjoint, are_vectors, broadcast_solve, eye, fit, floating_matrices, singular, swap, values
+from .common import adjoint, are_vectors, broadcast_solve, eye, fit, floating_matrices, singular, swap, values
 from .lu_factors import factored
 
 

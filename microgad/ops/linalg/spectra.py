@@ -17,7 +17,7 @@ from ..movement import expand
 from ..out import into
 from ..random import randn
 from ..spelling import numpy_spelling, tensors_only
-from .arguments import adjoint, eye, floating_matrices, matrices, off_diagonal, phase_free, singular, singular_values
+from .common import adjoint, eye, floating_matrices, matrices, off_diagonal, phase_free, singular, singular_values
 from .factorizations import cholesky, qr
 from .solving import Solve
 from .triangular import solve_triangular

@@ -17,7 +17,7 @@ from ...state import composite
 from .. import layouts
 from ..out import into
 from ..spelling import numpy_spelling
-from .arguments import adjoint, broadcast_solve, eye, fit, floating_matrices, swap
+from .common import adjoint, broadcast_solve, eye, fit, floating_matrices, swap
 
 BLOCK = 32
 WIDE = 2  # times a block's rows: so many columns are faster by its inverse

@@ -14,7 +14,7 @@ from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
 from ..elementwise import clamp, complex, conj, conjugate, imag, real
-from ..linalg.arguments import quotient
+from ..linalg.common import quotient
 from ..linalg.products import matmul
 from ..out import into
 from ..reducing import total
