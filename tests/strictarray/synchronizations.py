@@ -18,7 +18,7 @@ ALLOWED = {
     "dispatch/movement.py:_insert": "where values go",
     "ops/reduction/segments.py:segment_reduce": "where segments begin",
     # What decides on the next step.
-    "ops/linalg/indefinite.py": "which rows are exchanged",
+    "ops/linalg/ldl.py": "which rows are exchanged",
     # What decides on draws: one stream, PyTorch's of the CPU, serves all devices.
     "ops/random/sampling.py": "the probabilities to draw with",
     "ops/random/in_place.py:bernoulli_": "the probabilities to draw with",
