@@ -16,7 +16,7 @@ from .products import (
     Cross, Dot, Linear, MatMul, addbmm, addmm, addmv, addr, baddbmm, bmm, cross, dot, ger, inner, linalg_cross, linear,
     matmul, mm, mv, outer, product, vdot, vecdot,
 )  # fmt: skip
-from .reflections import Geqrf, geqrf, householder_product, ormqr
+from .householder import Geqrf, geqrf, householder_product, ormqr
 from .solving import (
     Det, Inv, SLogDet, Solve, det, inv, inv_ex, inverse, linalg_slogdet, logdet, slogdet, solve, solve_ex, tensorinv,
     tensorsolve,
