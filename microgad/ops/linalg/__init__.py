@@ -4,7 +4,7 @@
 from .chains import chain_matmul, matrix_power, multi_dot
 from .einsum import Contract, einsum, tensordot
 from .factorizations import QR, Cholesky, cholesky, cholesky_ex, qr, torch_cholesky, torch_qr
-from .functions import MatrixExp, linalg_vander, matrix_exp, vander
+from .matrix_functions import MatrixExp, linalg_vander, matrix_exp, vander
 from .ldl import LDLFactor, ldl_factor, ldl_factor_ex, ldl_solve
 from .least_squares import Pinv, Rank, lstsq, matrix_rank, pinv, pinverse
 from .lu_factors import LUFactor, lu, lu_factor, lu_factor_ex, lu_solve, lu_unpack, torch_lu, torch_lu_solve
