@@ -16,7 +16,7 @@ from .. import layouts
 from ..blocks import blocks
 from ..spelling import tensors_only
 from .geometry import channel_size, check, column, each, flat, over_batch, size_rule, widens
-from .rows import GroupNorm, applied
+from .group import GroupNorm, applied
 
 
 class BatchNorm(Function):
