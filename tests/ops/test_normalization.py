@@ -6,7 +6,7 @@ import pytest
 import microgad as torch
 import microgad.nn.functional as F
 from microgad.ops.normalization import BatchNorm, batch_norm
-from microgad.ops.normalization.geometry import each
+from microgad.ops.normalization.channels import each
 
 
 def running(channels):

@@ -15,7 +15,7 @@ from ...state import composite
 from .. import layouts
 from ..blocks import blocks
 from ..spelling import tensors_only
-from .geometry import channel_size, check, column, each, flat, over_batch, size_rule, widens
+from .channels import channel_size, check, column, each, flat, over_batch, size_rule, widens
 from .group import GroupNorm, applied
 
 

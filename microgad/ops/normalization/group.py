@@ -17,7 +17,7 @@ from .. import layouts
 from ..blocks import in_runs
 from ..reducing import dot_of_rows, ones
 from ..spelling import tensors_only
-from .geometry import column, each, widens
+from .channels import column, each, widens
 
 BLOCK = 1 << 18  # elements
 
