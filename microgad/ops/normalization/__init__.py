@@ -4,5 +4,5 @@
 from __future__ import annotations
 
 from .batch import BatchNorm, FixedBatchNorm, batch_norm, instance_norm
-from .local import local_response_norm
+from .local_response import local_response_norm
 from .group import GroupNorm, LayerNorm, RmsNorm, group_norm, layer_norm, rms_norm
