@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from ... import function
 from ...errors import DtypeError, ShapeError
 from ...function.naming import called
+from .base import check_dtypes
 from .gru import Gru
 from .lstm import Lstm
 from .rnn import Rnn
-from .steps import check_dtypes
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
-    from .steps import Recurrent
+    from .base import Recurrent
 
 
 def lstm_cell(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..elementwise import Sigmoid
-from .steps import Recurrent, flat, in_rows, projected
+from .base import Recurrent, flat, in_rows, projected
 
 
 class Gru(Recurrent):

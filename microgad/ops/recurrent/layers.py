@@ -11,14 +11,14 @@ from ...function.naming import called
 from ...state import composite
 from ..dropout import dropout
 from ..movement import cat, stack, unbind
+from .base import check_dtypes
 from .gru import Gru
 from .lstm import Lstm
 from .rnn import Rnn
-from .steps import check_dtypes
 
 if TYPE_CHECKING:
     from ...tensor import Tensor
-    from .steps import Recurrent
+    from .base import Recurrent
 
 _BATCH = (
     "input", "hx", "params", "has_biases", "num_layers", "dropout", "train", "bidirectional", "batch_first",

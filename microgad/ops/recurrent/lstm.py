@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import backend
 from ..elementwise import Sigmoid
-from .steps import Recurrent, flat, in_rows, projected
+from .base import Recurrent, flat, in_rows, projected
 
 
 class Lstm(Recurrent):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..elementwise import Relu
-from .steps import Recurrent, flat, in_rows, projected
+from .base import Recurrent, flat, in_rows, projected
 
 
 class Rnn(Recurrent):
