@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...ops import attention, dropout
-from ...ops.normalization import batch, rows
+from ...ops.normalization import batch, group
 from ..recording import Step
 from ..sizes import Dim
 from ..writer import Symbol, Writer, rule
@@ -74,7 +74,7 @@ def batch_norm(w: Writer, step: Step) -> Any:
     return [out, *(w.op("Reshape", part, w.ints([-1])) for part in (mean, var))]
 
 
-@rule(rows.LayerNorm)
+@rule(group.LayerNorm)
 def layer_norm(w: Writer, step: Step) -> Any:
     input, weight, bias = step.inputs
     kind, sizes = step.kinds[0], w.static(step.settings["affine"])
@@ -83,7 +83,7 @@ def layer_norm(w: Writer, step: Step) -> Any:
     return w.op("LayerNormalization", w.of(input), scale, shift, axis=-len(sizes), epsilon=step.settings["eps"])
 
 
-@rule(rows.RmsNorm)
+@rule(group.RmsNorm)
 def rms_norm(w: Writer, step: Step) -> Any:
     input, weight, _ = step.inputs
     x, sizes = w.of(input), w.static(step.settings["affine"])
@@ -92,7 +92,7 @@ def rms_norm(w: Writer, step: Step) -> Any:
     return out if weight is None else out * w.of(weight, x.dtype)
 
 
-@rule(rows.GroupNorm)
+@rule(group.GroupNorm)
 def group_norm(w: Writer, step: Step) -> Any:
     input, weight, bias = step.inputs
     x, sizes = only(w, step), w.shape_of(input)
