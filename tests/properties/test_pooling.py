@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 import microgad as torch
 import microgad.nn.functional as F
 from microgad.ops.window.adaptive import PartMeans
-from microgad.ops.window.boxes import BoxMax, Winners
+from microgad.ops.window.fractional_pool import BoxMax, Winners
 from microgad.ops.window.pool import (
     AvgPool1d,
     AvgPool2d,

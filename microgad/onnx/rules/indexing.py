@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...ops import embedding, indexing, region
-from ...ops.window.boxes import BoxMax
+from ...ops.window.fractional_pool import BoxMax
 from ..recording import Constant, Step, Value
 from ..sizes import Grown, Varying
 from ..writer import BOOL, INT64, Symbol, Writer, rule

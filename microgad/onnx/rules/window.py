@@ -9,8 +9,8 @@ import numpy as np
 
 from ...ops.window import pool
 from ...ops.window.adaptive import PartMeans
-from ...ops.window.boxes import Winners
 from ...ops.window.conv import Conv2d, ConvTranspose2d
+from ...ops.window.fractional_pool import Winners
 from ...ops.window.pool import AvgPool2d, MaxPool2d
 from ...ops.window.resample import Resample
 from ...ops.window.unfold import Fold, Unfold

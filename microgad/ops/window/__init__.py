@@ -11,7 +11,7 @@ from .pool import (
     AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d, avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d,
     max_pool1d_with_indices, max_pool2d, max_pool2d_with_indices, max_pool3d, max_pool3d_with_indices,
 )  # fmt: skip
-from .boxes import (
+from .fractional_pool import (
     BoxMax, Winners, fractional_max_pool2d, fractional_max_pool2d_with_indices, fractional_max_pool3d,
     fractional_max_pool3d_with_indices,
 )  # fmt: skip

@@ -12,7 +12,7 @@ from ...errors.wording import plural
 from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise import Flat
-from .boxes import checked, of_boxes
+from .fractional_pool import checked, of_boxes
 from .geometry import numbers, refusal
 from .pool import POOLS, with_indices
 from .resample import Resample, Taps, parts

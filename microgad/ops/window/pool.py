@@ -1,4 +1,4 @@
-"""Pooling: the largest value or the mean of each window of one size. Others are in boxes.py."""
+"""Pooling: the largest value or the mean of each window of one size. Others are in adaptive.py and fractional_pool.py."""
 
 from __future__ import annotations
 
