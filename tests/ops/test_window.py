@@ -12,8 +12,8 @@ from microgad.ops.window import (
     avg_pool2d,
     columns,
     conv2d,
+    conv_kernels,
     conv_transpose2d,
-    correlation,
     fold,
     max_pool2d,
     unfold,
@@ -95,16 +95,16 @@ def test_derivatives_of_conv2d_are_of_one_trilinear_form(x, weight, settings):
 
 
 STRATEGIES = [
-    (correlation.by_columns, partial(correlation.taps_by_columns, affine=False), (2, 1)),
-    (correlation.by_lines, correlation.taps_by_lines, (1, 2)),
-    (correlation.together, correlation.taps_together, (2, 1)),
+    (conv_kernels.by_columns, partial(conv_kernels.taps_by_columns, affine=False), (2, 1)),
+    (conv_kernels.by_lines, conv_kernels.taps_by_lines, (1, 2)),
+    (conv_kernels.together, conv_kernels.taps_together, (2, 1)),
 ]
 
 
 @pytest.mark.parametrize(("strategy", "taps", "stride"), STRATEGIES)
 @pytest.mark.parametrize("room", [1, 500, 5000, 1 << 19])
 def test_strategies_and_blocks_agree(strategy, taps, stride, room, monkeypatch):
-    for module in (columns, correlation):
+    for module in (columns, conv_kernels):
         monkeypatch.setattr(module, "blocks", lambda x, rows, numbers: blocks(x, rows, numbers * (1 << 19) // room))
     monkeypatch.setattr(columns, "PLACES", room)
     x, weight, bias = random(5, 4, 9, 8), random(6, 2, 3, 2, seed=1), random(6, seed=2)
@@ -116,7 +116,7 @@ def test_strategies_and_blocks_agree(strategy, taps, stride, room, monkeypatch):
     g = random(*expected.shape, seed=2)
     form = (g * expected).sum()
     assert abs((taps(g.reshape(5, 2, 3, -1), x, window).reshape(weight.shape) * weight).sum() - form) < 1e-11
-    assert abs((correlation.transpose(g, weight, None, window, 2) * x).sum() - form) < 1e-11
+    assert abs((conv_kernels.transpose(g, weight, None, window, 2) * x).sum() - form) < 1e-11
 
 
 @pytest.mark.parametrize("stride", [(1, 1), (2, 1), (2, 3), (4, 3)])
@@ -125,7 +125,7 @@ def test_cells_a_stride_apart_are_a_correlation_each(stride, padding):
     x, weight, bias = random(2, 4, 9, 8), random(6, 2, 3, 2, seed=1), random(4, seed=2)
     window = Window((9, 8), (3, 2), stride, 2 * ((padding, padding),), (1, 1))
     g = random(2, 6, *window.out, seed=3)
-    back = correlation.by_phases(g, weight.reshape(2, 3, 2, 3, 2), bias, window) - bias[:, None, None]
+    back = conv_kernels.by_phases(g, weight.reshape(2, 3, 2, 3, 2), bias, window) - bias[:, None, None]
     form = (g * reference_conv2d(x, weight, stride=stride, padding=padding, groups=2)).sum()
     assert abs((back * x).sum() - form) < 1e-11
 
@@ -134,9 +134,9 @@ def test_cells_a_stride_apart_are_a_correlation_each(stride, padding):
 @pytest.mark.parametrize("groups", [1, 2])
 def test_windows_side_by_side_are_products_put_beside_one_another(groups, biased, monkeypatch):
     """With a loop over the kernel's places a kernel of 32 x 32 would be a thousand products."""
-    monkeypatch.setattr(correlation, "by_phases", None)
-    monkeypatch.setattr(correlation, "add_columns", None)
-    monkeypatch.setattr(correlation, "blocks", lambda x, rows, numbers: blocks(x, rows, 1 << 15))
+    monkeypatch.setattr(conv_kernels, "by_phases", None)
+    monkeypatch.setattr(conv_kernels, "add_columns", None)
+    monkeypatch.setattr(conv_kernels, "blocks", lambda x, rows, numbers: blocks(x, rows, 1 << 15))
     y, weight, bias = random(2, 4, 3, 2), random(4, 3, 8, 5), random(3 * groups)
     parts = [
         np.einsum("noij,ocab->nciajb", y[:, part], weight[part]).reshape(2, 3, 24, 10)
@@ -151,15 +151,15 @@ def test_windows_side_by_side_are_products_put_beside_one_another(groups, biased
 @pytest.mark.parametrize("turns", [True, False])
 def test_the_adjoint_of_a_deep_kernel_is_a_convolution_or_adds_columns(turns, monkeypatch):
     """A kernel of stride 1 is turned where it has fewer filters than there are places."""
-    turned, correlate = [], correlation.correlate
-    monkeypatch.setattr(correlation, "correlate", lambda *args: turned.append(args) or correlate(*args))
+    turned, correlate = [], conv_kernels.correlate
+    monkeypatch.setattr(conv_kernels, "correlate", lambda *args: turned.append(args) or correlate(*args))
     n = 2 if turns else 1
     g, weight, window = (
         random(n, 12, 3, 3),
         random(12, 12, 3, 3, seed=1),
         Window((3, 3), (3, 3), (1, 1), 2 * ((1, 1),), (1, 1)),
     )
-    x = correlation.transpose(g, weight, None, window, 1)
+    x = conv_kernels.transpose(g, weight, None, window, 1)
     assert len(turned) == turns
     probe = random(n, 12, 3, 3, seed=2)
     assert abs((x * probe).sum() - (g * reference_conv2d(probe, weight, padding=1)).sum()) < 1e-10

@@ -19,7 +19,7 @@ from ...state import composite
 from .. import layouts
 from ..reduction import Sum
 from ..spelling import tensors_only
-from .correlation import correlate, correlate_taps, transpose
+from .conv_kernels import correlate, correlate_taps, transpose
 from .geometry import Size, Window, numbers, refusal, same
 
 
