@@ -10,7 +10,7 @@ import pytest
 import microgad as torch
 import microgad.nn.functional as F
 from microgad.ops.blocks import blocks
-from microgad.ops.window import avg_pool2d, largest, max_pool2d, pool
+from microgad.ops.window import avg_pool2d, max_pool2d, max_pool_kernels, pool
 from microgad.ops.window.geometry import pooled
 
 from .patches import leaf, patches, random
@@ -48,9 +48,9 @@ def test_windows_of_many_taps_have_the_same_winners(kernel, nan, monkeypatch):
     x = torch.tensor(np.random.default_rng(0).integers(0, 5, (2, 3, 8, 16)).astype(np.float64))
     if nan:
         x[0, 0, 0, :3] = float("nan")
-    monkeypatch.setattr(largest, "FEW_CELLS", 0)
+    monkeypatch.setattr(max_pool_kernels, "FEW_CELLS", 0)
     found = max_pool2d(x, kernel, return_indices=True)
-    monkeypatch.setattr(largest, "MANY_TAPS", 1000)
+    monkeypatch.setattr(max_pool_kernels, "MANY_TAPS", 1000)
     for a, b in zip(found, max_pool2d(x, kernel, return_indices=True), strict=True):
         np.testing.assert_array_equal(a.array, b.array)
 
@@ -172,16 +172,16 @@ def test_windows_of_few_cells_are_pooled_as_those_of_many(dims, odd, settings, m
         x[0, 0, :3] = odd
     pool, x = getattr(torch.nn.functional, f"max_pool{dims}d"), torch.tensor(x)
     few = pool(x, *settings, return_indices=True)
-    monkeypatch.setattr(largest, "FEW_CELLS", 0)
+    monkeypatch.setattr(max_pool_kernels, "FEW_CELLS", 0)
     for a, b in zip(few, pool(x, *settings, return_indices=True), strict=True):
         np.testing.assert_array_equal(a.array, b.array)
 
 
 def test_blocks_of_a_pool_agree(monkeypatch):
-    monkeypatch.setattr(largest, "FEW_CELLS", 0)
+    monkeypatch.setattr(max_pool_kernels, "FEW_CELLS", 0)
     x = torch.tensor(random(5, 3, 9, 8))
     expected = max_pool2d(x, 3, 2, 1, return_indices=True)
-    monkeypatch.setattr(largest, "blocks", lambda x, rows, numbers: blocks(x, rows, numbers * 2000))
+    monkeypatch.setattr(max_pool_kernels, "blocks", lambda x, rows, numbers: blocks(x, rows, numbers * 2000))
     for a, b in zip(max_pool2d(x, 3, 2, 1, return_indices=True), expected, strict=True):
         np.testing.assert_array_equal(a.array, b.array)
 
@@ -195,7 +195,7 @@ def test_a_winner_farther_away_than_a_byte_counts(size):
 
 def test_winners_are_looked_for_once(monkeypatch):
     calls = []
-    monkeypatch.setattr(pool, "largest", lambda *given: calls.append(given) or largest.largest(*given))
+    monkeypatch.setattr(pool, "largest", lambda *given: calls.append(given) or max_pool_kernels.largest(*given))
     out, indices = max_pool2d(leaf(random(2, 3, 6, 6)), 2, return_indices=True)
     assert len(calls) == 1
     assert (out.requires_grad, indices.requires_grad, indices.dtype) == (True, False, torch.int64)

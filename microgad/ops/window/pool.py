@@ -23,7 +23,7 @@ from ..indexing.index_parsing import is_recorded
 from ..out import into
 from ..spelling import tensors_only
 from .geometry import Size, Window, refusal
-from .largest import largest, positions, winning_cells
+from .max_pool_kernels import largest, positions, winning_cells
 from .unfold import padded, reach
 
 P = ParamSpec("P")
