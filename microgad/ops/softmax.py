@@ -20,9 +20,9 @@ from . import layouts
 from .blocks import BUFFER, in_runs
 from .creation import zeros_like
 from .elementwise.complex_numbers import is_complex
+from .fast_reductions import dot_of_rows, reduced
 from .movement.dims import wrap_dim
 from .out import into
-from .reducing import dot_of_rows, reduced
 from .reduction import axes, keepdims_shape
 from .reduction.axes import Dim, apply_along
 from .spelling import numpy_spelling

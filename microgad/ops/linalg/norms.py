@@ -15,10 +15,10 @@ from ...state import composite
 from .. import layouts
 from ..elementwise import Select, Sign, where
 from ..elementwise.complex_numbers import is_complex
+from ..fast_reductions import sum_of_squares, total
 from ..movement import permute, reshape
 from ..movement.dims import as_tuple, wrap_dim, wrap_dims
 from ..out import into
-from ..reducing import sum_of_squares, total
 from ..spelling import numpy_spelling
 from .common import floating, floating_matrices, matrices, quotient, values
 from .solving import inv_ex

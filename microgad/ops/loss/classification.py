@@ -18,9 +18,9 @@ from .. import layouts
 from ..blocks import in_runs
 from ..elementwise import Flat
 from ..elementwise.selection import fast_select
+from ..fast_reductions import ones
 from ..indexing.index_kernels import all_in_range
 from ..linalg import linear
-from ..reducing import ones
 from ..softmax import LogSoftmax, log_softmax
 from ..spelling import tensors_only
 from .reduction import chosen, plainly, reduced

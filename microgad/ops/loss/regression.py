@@ -16,8 +16,8 @@ from ...stand_ins import Tensor
 from ...state import composite
 from ..creation import full_like
 from ..elementwise import clamp, exp, log, where, xlogy
+from ..fast_reductions import sum_of_squares
 from ..movement import broadcast_tensors
-from ..reducing import sum_of_squares
 from ..spelling import tensors_only
 from .reduction import chosen, plainly, reduced
 

@@ -17,8 +17,8 @@ from ...size import Size
 from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
+from ..fast_reductions import total
 from ..out import into
-from ..reducing import total
 from ..spelling import numpy_spelling, tensors_only
 from .conversion import clone
 from .dims import wrap_dim

@@ -15,7 +15,7 @@ from ...function import Function
 from ...stand_ins import Tensor
 from .. import layouts
 from ..blocks import in_runs
-from ..reducing import dot_of_rows, ones
+from ..fast_reductions import dot_of_rows, ones
 from ..spelling import tensors_only
 from .channels import column, each, widens
 

@@ -11,9 +11,9 @@ from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
 from ...stand_ins import Tensor
 from .. import layouts
+from ..fast_reductions import reduced
 from ..movement.dims import wrap_dim
 from ..out import into
-from ..reducing import reduced
 from ..spelling import numpy_spelling, tensors_only
 from .axes import Dim, axes
 

@@ -15,9 +15,9 @@ from ...stand_ins import Tensor
 from ...state import observed
 from .. import layouts
 from ..elementwise import Select, maximum, minimum
+from ..fast_reductions import reduced
 from ..movement.dims import wrap_dim
 from ..out import into
-from ..reducing import reduced
 from ..spelling import numpy_spelling
 from .axes import Axis, Dim, at_least_1d, axes, check_not_empty, check_ordered, keepdims_shape, reduction_size
 from .picking import pick_along

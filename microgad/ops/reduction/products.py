@@ -11,9 +11,9 @@ from ...function import Function
 from ...stand_ins import Dtype, Tensor
 from .. import layouts
 from ..elementwise import Flat
+from ..fast_reductions import reduced
 from ..movement.dims import slice_along, wrap_dim
 from ..out import into
-from ..reducing import reduced
 from ..spelling import numpy_spelling
 from .axes import apply_along, keepdims_shape
 from .scan_kernels import associative_scan, cumulative, in_wider_dtype

@@ -15,8 +15,8 @@ from ...stand_ins import Dtype, Tensor
 from ...state import composite
 from .. import layouts
 from ..elementwise import Select
+from ..fast_reductions import total
 from ..out import into
-from ..reducing import total
 from ..spelling import numpy_spelling
 from .axes import Dim, axes, check_floating, check_ordered, keepdims_shape, reduction_size
 

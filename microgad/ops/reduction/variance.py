@@ -14,10 +14,10 @@ from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
 from ..elementwise import clamp, complex, conj, conjugate, imag, real
+from ..fast_reductions import total
 from ..linalg.common import quotient
 from ..linalg.products import matmul
 from ..out import into
-from ..reducing import total
 from ..spelling import numpy_spelling
 from .axes import Dim, axes, keepdims_shape, reduction_size
 from .sums import Mean
