@@ -19,14 +19,14 @@ from .forms import spelled
 
 if TYPE_CHECKING:
     from .. import overriding, storage
-    from ..ops import facts, movement
+    from ..ops import introspection, movement
     from ..overriding import doors
     from ..stand_ins import Device, Dtype
     from ..tensor import Tensor
 else:
     overriding, doors = Room("microgad.overriding"), Room("microgad.overriding.doors")
     storage = Room("microgad.storage")
-    facts = Room("microgad.ops.facts")
+    introspection = Room("microgad.ops.introspection")
     movement = Room("microgad.ops.movement")
 
 
@@ -129,7 +129,7 @@ class Conversion:
     cfloat, cdouble = _as(dtypes.complex64, _converted), _as(dtypes.complex128, _converted)
     byte, char, short = _as(dtypes.uint8, _converted), _as(dtypes.int8, _converted), _as(dtypes.int16, _converted)
     int, long, bool = _as(dtypes.int32, _converted), _as(dtypes.int64, _converted), _as(dtypes.bool_, _converted)
-    is_nonzero, is_same_size, is_signed = facts.is_nonzero, facts.is_same_size, facts.is_signed
+    is_nonzero, is_same_size, is_signed = introspection.is_nonzero, introspection.is_same_size, introspection.is_signed
 
     def as_subclass(self: Tensor, cls: Any) -> Any:
         """The same memory as an instance of a subclass of Tensor: a view. TypeError where cls is none."""
