@@ -21,12 +21,12 @@ from .state import inference
 if TYPE_CHECKING:
     from . import dispatch
     from .graph import Graph
-    from .ops import creation, movement, region
+    from .ops import creation, movement, view_writes
 
     Operand: TypeAlias = "Tensor | complex | np.generic"  # what operations take beside a Tensor: numbers
 else:
     dispatch, creation = Room("microgad.dispatch"), Room("microgad.ops.creation")
-    movement, region = Room("microgad.ops.movement"), Room("microgad.ops.region")
+    movement, view_writes = Room("microgad.ops.movement"), Room("microgad.ops.view_writes")
 
 _new = object.__new__
 
@@ -154,14 +154,14 @@ class Tensor(Methods):
         """
         result = Tensor._made(self.array)
         result.version = self._counter()
-        region.tell_detached(self, result)
+        view_writes.tell_detached(self, result)
         return result
 
     def detach_(self) -> Tensor:
         """Take this Tensor itself off the graph. Raises RuntimeError for a view."""
         if self.base is not None:
             raise errors.GraphError("can't detach views in-place: use detach()")
-        region.watch_views(self)
+        view_writes.watch_views(self)
         self.node, self.retainer = leaves.wanting(self, False), None
         return self
 
@@ -236,13 +236,13 @@ class Tensor(Methods):
                 view.chain = (*self.chain[:-1], step)
             views.append(weakref.ref(view))
 
-    _check_writable, _check_history = region.check_writable, region.check_history
+    _check_writable, _check_history = view_writes.check_writable, view_writes.check_history
 
     def _rebind(self, node: Function) -> None:
         """After a write, give the base, and those of its live views that the write may have changed, new nodes."""
         base = self if self.base is None else self.base
-        region.stand_at(base, node if base is self else region.written(self, node))
-        region.show_again(base, self)
+        view_writes.stand_at(base, node if base is self else view_writes.written(self, node))
+        view_writes.show_again(base, self)
 
     # Values
 

@@ -22,7 +22,7 @@ from ..ops.movement.conversion import Clone
 from ..ops.movement.rearranging import Permute
 from ..ops.movement.shape import Reshape
 from ..ops.movement.splitting import Split, Unbind
-from ..ops.region import Detach
+from ..ops.view_writes import Detach
 from ..state import Observer
 from ..tensor import Tensor
 

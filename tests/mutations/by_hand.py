@@ -40,8 +40,8 @@ from microgad.ops.movement import Cat, Expand, Flip, Pad, Permute, Stack
 from microgad.ops.normalization import BatchNorm, FixedBatchNorm
 from microgad.ops.normalization.channels import column as _column
 from microgad.ops.reduction import Amax, Mean, Sum, keepdims_shape, reduction_size
-from microgad.ops.region import Region, RegionWrite
 from microgad.ops.softmax import LogSoftmax, LogSumExp, Softmax, sum_along
+from microgad.ops.view_writes import Region, RegionWrite
 from microgad.ops.window.conv import Conv2d, Conv2dWeight, ConvTranspose2d
 from microgad.ops.window.pool import AvgPool2d, MaxPool2d, Unpool
 from microgad.ops.window.unfold import Fold, Unfold, im2col

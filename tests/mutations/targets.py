@@ -18,7 +18,7 @@ from microgad.function.linear_map import LinearMap
 from microgad.ops.elementwise import Add, Div, Mul
 from microgad.ops.linalg import MatMul
 from microgad.ops.normalization import BatchNorm
-from microgad.ops.region import LostView, Watched
+from microgad.ops.view_writes import LostView, Watched
 from tests.properties.registry import REGISTRY, Entry
 
 PROPERTIES = Path(__file__).parent.parent / "properties"

@@ -15,7 +15,7 @@ from microgad.autograd.custom import _Custom
 from microgad.function import Function, Leaf, Output
 from microgad.function.linear_map import LinearMap
 from microgad.ops.elementwise import Mul, Sub
-from microgad.ops.region import Detach, LostView, Watched
+from microgad.ops.view_writes import Detach, LostView, Watched
 from microgad.testing.laws.case import Case
 from microgad.testing.strategies import tensors
 

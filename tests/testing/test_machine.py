@@ -16,7 +16,7 @@ from microgad import engine, state
 from microgad.autograd import grad_mode
 from microgad.engine import leaves
 from microgad.function import Function
-from microgad.ops import indexing, linalg, movement, region
+from microgad.ops import indexing, linalg, movement, view_writes
 from microgad.ops.elementwise import Tanh
 from microgad.testing.programs import program as made
 from microgad.testing.programs.machine import GradMachine, check_engine
@@ -203,8 +203,10 @@ def write_keeps_the_value_after_it(patch):
 
 
 def region_written_keeps_its_gradient(patch):
-    patch.setattr(region.RegionWrite, "grad_base", lambda self, grad: grad)
-    patch.setattr(region.RegionWrite, "derivatives", (region.RegionWrite.grad_base, region.RegionWrite.grad_value))
+    patch.setattr(view_writes.RegionWrite, "grad_base", lambda self, grad: grad)
+    patch.setattr(
+        view_writes.RegionWrite, "derivatives", (view_writes.RegionWrite.grad_base, view_writes.RegionWrite.grad_value)
+    )
 
 
 def clear_clears_nothing(patch):

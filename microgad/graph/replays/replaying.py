@@ -15,7 +15,7 @@ from ...errors import ArgumentError, GraphError
 from ...function import Function
 from ...generator import default_generator
 from ...ops.random.seeds import fork_rng
-from ...ops.region import Detach
+from ...ops.view_writes import Detach
 from ...parameter import Parameter
 from ...tensor import Tensor
 from ..copying import replica

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...ops import embedding, indexing, region
+from ...ops import embedding, indexing, view_writes
 from ...ops.window.fractional_pool import BoxMax
 from ..recording import Constant, Step, Value
 from ..sizes import Grown, Varying
@@ -124,7 +124,7 @@ def setitem(w: Writer, step: Step) -> Any:
     return _written(w, step, step.settings["index"])
 
 
-@rule(region.RegionWrite)
+@rule(view_writes.RegionWrite)
 def region_write(w: Writer, step: Step) -> Any:
     chain, (base, value) = step.settings["chain"], step.inputs
     if len(chain) == 1 and chain[0][0] is indexing.GetItem:

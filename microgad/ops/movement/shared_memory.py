@@ -12,7 +12,7 @@ from ... import backend
 from ...backend.placement import address, elsewhere, memory_of
 from ...errors import DeviceError
 from ...stand_ins import Tensor
-from ..region import live_views
+from ..view_writes import live_views
 
 
 class _Memory:

@@ -5,7 +5,7 @@ import re
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
-from microgad.ops.region import Region, RegionClear, RegionWrite
+from microgad.ops.view_writes import Region, RegionClear, RegionWrite
 from microgad.testing.strategies import shapes, tensors
 
 from .registry import checks
