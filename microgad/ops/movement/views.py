@@ -13,7 +13,7 @@ from ...backend.placement import axes_of, geometry, memory_of
 from ...engine import leaves
 from ...function.naming import called, called_as_in_place
 from ...stand_ins import Tensor
-from .. import layouts, region
+from .. import layouts, view_writes
 from ..creation import in_memory_format, parse_shape
 from ..elementwise import view_as_complex, view_as_real
 from ..out import into
@@ -165,7 +165,7 @@ def become_view(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options
         elif node is not None:
             called_as_in_place(node)
         if tensor.base is not None:
-            region.stand_at(tensor, node)
+            view_writes.stand_at(tensor, node)
             tensor.chain = shown.chain
         else:
             # The tensor was the base: its views see it through the operation's inverse, which of what only moves
@@ -173,7 +173,7 @@ def become_view(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options
             step, settings = (shown.chain or ())[-1]
             back: Any = step.transposed  # type: ignore[attr-defined]
             del shown  # or it would be among the views
-            for seen in region.live_views(tensor):
+            for seen in view_writes.live_views(tensor):
                 if seen.chain is not None:
                     seen.chain = ((back, settings), *seen.chain)
             if node is not None:
@@ -204,7 +204,7 @@ def resize_(input: Tensor, size: Sequence[int], *, memory_format: Any = None) ->
     first, count = geometry(x)[2], laid.size
     if first + count <= memory.size:
         return become_view(input, as_strided, shape, laid.strides)
-    if input.base is not None or region.live_views(input):
+    if input.base is not None or view_writes.live_views(input):
         raise errors.GraphError(f"resize_: {shape} needs more memory than there is, and the memory has other views")
     grown = np.empty_like(x, shape=(count,))
     grown[: memory.size - first] = memory[first:]

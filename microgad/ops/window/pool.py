@@ -1,4 +1,4 @@
-"""Pooling: the largest value or the mean of each window of one size. Others are in adaptive.py and fractional_pool.py."""
+"""Pooling: the largest value or the mean of each window, where all windows have one size."""
 
 from __future__ import annotations
 
