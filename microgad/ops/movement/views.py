@@ -90,7 +90,7 @@ def _overwritten(op: str, input: Tensor, src: Tensor, show: Callable[[Tensor], T
         )
     order = axes_of(x) if layouts.order_of(x) == "K" else tuple(range(x.ndim))
     src = src if x.dtype.kind in "fc" else src.detach()
-    written = region.RegionWrite.apply(input, src, chain=shown.chain or (), order=order)
+    written = view_writes.RegionWrite.apply(input, src, chain=shown.chain or (), order=order)
     return called(op.title().replace("_", ""), written)
 
 
