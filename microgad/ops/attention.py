@@ -128,7 +128,7 @@ class Attention(Function):
         """Where a block is in the batch, where its queries are, and what is there of query, key, value, mask, noise."""
         batch, shape = lead[:-1], (*lead, key.shape[-2])
         q, k, v = [_broadcast(x, (*batch, *x.shape[-2:])) for x in (query, key, value)]
-        added = None if mask is None else layouts.expanded(mask, shape)  # `check` has seen its shape
+        added = None if mask is None else layouts.expand(mask, shape)  # `check` has seen its shape
         noise = None if self.noise is None else _broadcast(self.noise, shape)
         for every, rows in places(batch, lead[-1], key.shape[-2], math.inf if backend.is_gpu(query) else self.block):
             here = (*every, rows, slice(None))

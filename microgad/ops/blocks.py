@@ -51,8 +51,8 @@ def in_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
     if len(inputs) > 1:
         arrays = [x if hasattr(x, "dtype") else np.full_like(like, x, shape=()) for x in inputs]
         inputs = tuple(np.broadcast_arrays(*arrays))
-    out = layouts.empty_like(next((x for x in inputs if not layouts.stretched(x)), inputs[0]))
-    flat, *parts = [x.reshape(-1) for x in layouts.as_stored(out, *inputs)]
+    out = layouts.empty_like(next((x for x in inputs if not layouts.expanded_axes(x)), inputs[0]))
+    flat, *parts = [x.reshape(-1) for x in layouts.in_memory_order(out, *inputs)]
     size = max(out.size, 1) if backend.is_gpu(out) else IN_DOUBLE
     with np.errstate(all="ignore"):
         if 0 < out.size <= size:

@@ -83,7 +83,7 @@ def noise_like(x: Any, p: float, where: Any, by_channel: bool = False, scale: fl
         scale = 1 / (1 - p) if x.dtype == np.float64 else float(np.float32(1) / np.float32(1 - p))
     if by_channel:  # drawn in the order of the axes, but lying as x, so that what is dropped does so, too
         layout = np.empty((*x.shape[:2], *(1,) * (x.ndim - 2)), x.dtype)
-        noise = layouts.lying_as(draws.dropout_noise(layout, 1 - p, scale), x)
+        noise = layouts.match_strides(draws.dropout_noise(layout, 1 - p, scale), x)
     else:
         noise = draws.dropout_noise(draws.fills.empty_like(x) if backend.is_gpu(x) else x, 1 - p, scale)
     return backend.to_device(noise, where)

@@ -28,12 +28,12 @@ def contiguous(x: Any) -> Any:
     return x if x.flags.c_contiguous else x.copy()
 
 
-def order_of(x: Any) -> Any:
+def copy_order(x: Any) -> Any:
     """What NumPy is given as the order of a copy that lies as x does; an expanded x lies in the order of its axes."""
-    return "C" if stretched(x) else "K"
+    return "C" if expanded_axes(x) else "K"
 
 
-def stretched(x: Any) -> tuple[int, ...]:
+def expanded_axes(x: Any) -> tuple[int, ...]:
     """The axes along which an expanded x has one element again and again."""
     if 0 not in x.strides or not x.size:
         return ()
@@ -42,10 +42,10 @@ def stretched(x: Any) -> tuple[int, ...]:
 
 def empty_like(x: Any) -> Any:
     """np.empty_like, but of an expanded x in the order of its axes, as of a ufunc, not with those axes innermost."""
-    return np.empty_like(x, order=order_of(x))
+    return np.empty_like(x, order=copy_order(x))
 
 
-def empty_as(x: Any, shape: tuple[int, ...]) -> Any:
+def empty_in_format(x: Any, shape: tuple[int, ...]) -> Any:
     """An empty array of a shape, of the dtype of x, with its channels innermost where x has them so."""
     if channels_last(x):
         n, c, *sizes = shape
@@ -53,12 +53,12 @@ def empty_as(x: Any, shape: tuple[int, ...]) -> Any:
     return np.empty_like(x, shape=shape, order="C")
 
 
-def lying_as(out: Any, x: Any) -> Any:
+def match_strides(out: Any, x: Any) -> Any:
     """out, of the shape of x, copied where it doesn't lie in memory as a copy of x does."""
     return out if x.flags.c_contiguous and out.flags.c_contiguous else lying(out, order_by(x.strides))
 
 
-def as_stored(out: Any, *inputs: Any) -> list[Any]:
+def in_memory_order(out: Any, *inputs: Any) -> list[Any]:
     """out and inputs that broadcast to it, the axes of all in the order in which they lie in the memory of out."""
     if out.flags.c_contiguous:
         return [out, *inputs]
@@ -67,20 +67,20 @@ def as_stored(out: Any, *inputs: Any) -> list[Any]:
     return [x.transpose(order) if x.ndim == out.ndim else x for x in (out, *whole)]
 
 
-def seen_as(x: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
+def strided_view(x: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
     """A view of x, from its first element on and not beyond it, in another shape with other strides, in bytes."""
     if type(x) is np.ndarray and x.flags.c_contiguous:
         return np.ndarray(shape, x.dtype, x, 0, strides)  # in a sixth of the time
     return backend.as_strided(x, shape, strides)
 
 
-def expanded(x: Any, shape: tuple[int, ...]) -> Any:
+def expand(x: Any, shape: tuple[int, ...]) -> Any:
     """x with axes of size 1, and new ones in front, repeated without a copy: it can be written, as torch's."""
     if math.prod(shape) == x.size:
         return x.reshape(shape)
     lead = len(shape) - x.ndim
     steps = (step if n == m else 0 for n, m, step in zip(x.shape, shape[lead:], x.strides, strict=True))
-    return seen_as(x, shape, (*(0,) * lead, *steps))
+    return strided_view(x, shape, (*(0,) * lead, *steps))
 
 
 def channels_last(x: Any) -> bool:
@@ -100,7 +100,7 @@ def channels_last(x: Any) -> bool:
     return bool(strides[0] >= reach > strides[1])  # (N, 1, 1, 1) lies in the order of its axes, too
 
 
-def as_planes(x: Any) -> Any:
+def lines_as_planes(x: Any) -> Any:
     """Lines (N, C, L) as planes of one row, as which PyTorch pools them; what else there is, as it is."""
     if x.ndim != 3 or x.flags.c_contiguous:
         return x
@@ -108,15 +108,19 @@ def as_planes(x: Any) -> Any:
     return backend.as_strided(x, (*x.shape[:2], 1, x.shape[2]), (n, c, step * x.shape[2], step))
 
 
-def laid_out_as(out: Any, *inputs: Any) -> Any:
+def match_memory_format(out: Any, *inputs: Any) -> Any:
     """out (N, C, ...) with its channels innermost where one of the inputs has them so, else in the order of its axes.
 
     That is PyTorch's rule for convolution, pooling, normalization, resizing and shuffling of planes and volumes.
     """
-    return _innermost(contiguous(np.moveaxis(out, 1, -1))) if any(map(channels_last, inputs)) else contiguous(out)
+    return (
+        _channels_moved_second(contiguous(np.moveaxis(out, 1, -1)))
+        if any(map(channels_last, inputs))
+        else contiguous(out)
+    )
 
 
-def settled(x: Any) -> Any:
+def normalize_channels_last(x: Any) -> Any:
     """x with the strides of channels_last where without gaps it lies so, but for those of axes of one element.
 
     Batch normalization takes such an x for channels_last, too.
@@ -124,15 +128,15 @@ def settled(x: Any) -> Any:
     if x.ndim not in (4, 5) or x.flags.c_contiguous:
         return x
     inner = np.moveaxis(x, 1, -1)
-    return _innermost(inner) if inner.flags.c_contiguous else x
+    return _channels_moved_second(inner) if inner.flags.c_contiguous else x
 
 
-def marked(out: Any, x: Any) -> Any:
+def keep_channels_last_strides(out: Any, x: Any) -> Any:
     """out, a copy of x that lies as x does, with its strides also over axes of one element, which NumPy makes anew."""
-    return _innermost(np.moveaxis(out, 1, -1)) if channels_last(x) else out
+    return _channels_moved_second(np.moveaxis(out, 1, -1)) if channels_last(x) else out
 
 
-def _innermost(inner: Any) -> Any:
+def _channels_moved_second(inner: Any) -> Any:
     """(N, ..., C), in the order of its axes, as (N, C, ...).
 
     By way of a row axes of one element, whose strides NumPy leaves as they were, get those of that order.

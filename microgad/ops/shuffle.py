@@ -18,7 +18,7 @@ class Shuffle(LinearMap):
     size: tuple[int, ...]
 
     def forward(self, x):
-        return layouts.laid_out_as(x.reshape(self.split).transpose(self.order).copy().reshape(self.size), x)
+        return layouts.match_memory_format(x.reshape(self.split).transpose(self.order).copy().reshape(self.size), x)
 
     def adjoint(self, grad):
         inverse = sorted(range(len(self.order)), key=self.order.__getitem__)

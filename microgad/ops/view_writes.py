@@ -188,7 +188,7 @@ def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
     x = tensor.array
     check_write(tensor)
     check_inference(tensor.version, "Inplace update to inference tensor")
-    if layouts.stretched(x):
+    if layouts.expanded_axes(x):
         raise _refusal(
             op,
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "

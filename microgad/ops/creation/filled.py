@@ -284,7 +284,7 @@ def _like(
     if memory_format not in (None, formats.preserve_format):
         made = in_memory_format(op, lambda shape: make(x, dtype=kind, order="C", shape=shape), x.shape, memory_format)
     else:
-        made = make(x, dtype=kind, order=layouts.order_of(x))
+        made = make(x, dtype=kind, order=layouts.copy_order(x))
     return from_array(made, device, requires_grad)
 
 

@@ -233,7 +233,7 @@ class NanToNum(Function):
 
     def forward(self, x):
         if not backend.is_gpu(x) and np.isfinite(x).all():
-            return x.copy(layouts.order_of(x))
+            return x.copy(layouts.copy_order(x))
         return np.nan_to_num(x, nan=self.nan, posinf=self.posinf, neginf=self.neginf)
 
     def grad_x(self, grad, x):
@@ -280,7 +280,7 @@ def fast_where(condition: Any, a: Any, b: Any) -> Any:
     if condition.size < 5000 or backend.is_gpu(condition) or (dtype := np.result_type(a, b)).itemsize > 8:
         return np.where(condition, a, b)
     shape = np.broadcast_shapes(condition.shape, np.shape(a), np.shape(b))
-    full = [x for x in (condition, a, b) if np.shape(x) == shape and not layouts.stretched(x)]
+    full = [x for x in (condition, a, b) if np.shape(x) == shape and not layouts.expanded_axes(x)]
     out = np.empty_like(full[0], dtype) if full else np.empty(shape, dtype)
     a, b = (np.asarray(x, dtype).view(f"i{dtype.itemsize}") for x in (a, b))
 
@@ -289,7 +289,7 @@ def fast_where(condition: Any, a: Any, b: Any) -> Any:
         bits &= a ^ b
         bits ^= b
 
-    piecewise(choose, *layouts.as_stored(out.view(a.dtype), condition, a, b))
+    piecewise(choose, *layouts.in_memory_order(out.view(a.dtype), condition, a, b))
     return out
 
 

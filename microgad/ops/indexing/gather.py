@@ -173,7 +173,7 @@ def put_call(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = Fa
         )
     array = _flat_index("put", input, index, source).reshape(-1)
     cls = AddItem if accumulate else SetItem
-    return one_step_call("Put", cls, source.reshape(-1), array, order=layouts.order_of(input.array))
+    return one_step_call("Put", cls, source.reshape(-1), array, order=layouts.copy_order(input.array))
 
 
 @tensors_only

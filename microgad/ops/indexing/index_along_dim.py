@@ -145,7 +145,7 @@ def index_fill_call(input: Tensor, dim: int, index: Tensor, value: Any) -> Write
         raise DimError(f"index_fill_(): Expected dtype int64 for index, got {index.array.dtype}")
     where = _index("index_fill", input, dim, index, DimError, value, negative=True)
     name, value = f"IndexFillBackward{int(hasattr(value, 'array'))}", checked_fill_value("index_fill", value, input)
-    return one_step_call(name, SetItem, value, where, order=layouts.order_of(input.array))
+    return one_step_call(name, SetItem, value, where, order=layouts.copy_order(input.array))
 
 
 @numpy_spelling

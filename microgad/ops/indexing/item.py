@@ -71,7 +71,7 @@ class SetItem(StoreMixin, Function):
         if (target if target.base is None else target.base).aside and is_basic(index):
             super().apply_(GetItem.apply(target, index=index), value, index=(...,))  # it is remembered where to
             return target
-        axes = layouts.stretched(x)
+        axes = layouts.expanded_axes(x)
         if not axes or is_basic(index) or np.size(getattr(value, "array", value)) > 1:
             return super().apply_(target, value, **settings)
         warn("Writes by index or mask into what is expanded are deprecated; clone() the Tensor first")
@@ -202,7 +202,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     else:
         value = _settable(value, input, index)
     if is_basic(index):
-        if layouts.stretched(input.array):  # a part may have each element once
+        if layouts.expanded_axes(input.array):  # a part may have each element once
             input, index = GetItem.apply(input, index=index), (Ellipsis,)
         SetItem.apply_(input, value, index=index)
         return
@@ -216,7 +216,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
 def fill_everywhere(name: str, input: Tensor, value: Any) -> Tensor:
     """input with one number, which its dtype can hold, at every place of its memory."""
     before, shown = input.node, input
-    if layouts.stretched(input.array):
+    if layouts.expanded_axes(input.array):
         shown = GetItem.apply(input, index=unexpanded(input.array))
     SetItem.apply_(shown, value, index=(...,))
     return called_in_place(name, input, before)
@@ -286,7 +286,7 @@ def index_put_call(input: Tensor, indices: Sequence[Tensor | None], values: Tens
     if not accumulate and values.array.size == 1:
         refuse_uint8_fill(given, index)
     cls = AddItem if accumulate else SetItem
-    return one_step_call("IndexPut", cls, values, index, order=layouts.order_of(input.array))
+    return one_step_call("IndexPut", cls, values, index, order=layouts.copy_order(input.array))
 
 
 @tensors_only

@@ -128,7 +128,7 @@ class MultiMarginLoss(Function):
         scale = _of_rows(grad, len(input), self.reduction) / input.shape[1]
         if weight is not None:
             scale = scale * weight[target]
-        slope = layouts.expanded(scale[:, None], hinge.shape)
+        slope = layouts.expand(scale[:, None], hinge.shape)
         out = 2 * hinge * slope if self.p == 2 else fast_select(hinge != 0, slope)
         out[backend.like(np.arange(len(input)), input), target] = -out.sum(1)
         return out
@@ -159,7 +159,7 @@ def _check_kind(input: Any) -> None:
 
 def _of_rows(grad: Any, rows: int, reduction: str) -> Any:
     """(N), bare: the gradient of each row's loss."""
-    return layouts.expanded(backend.as_array(grad / rows if reduction == "mean" else grad), (rows,))
+    return layouts.expand(backend.as_array(grad / rows if reduction == "mean" else grad), (rows,))
 
 
 def _is_own(target: Any, count: int) -> Any:
@@ -229,7 +229,7 @@ class MultilabelMarginLoss(Function):
     def grad_input(self, grad, input, target):
         hinge, *own = self._hinges(input, target)
         scale = _of_rows(grad, len(input), self.reduction) / input.shape[1]
-        slope = fast_select(hinge != 0, layouts.expanded(scale[own[0]][:, None], hinge.shape))
+        slope = fast_select(hinge != 0, layouts.expand(scale[own[0]][:, None], hinge.shape))
         out = np.zeros_like(input)
         index_kernels.add(out, (own[0],), slope)
         index_kernels.add(out, tuple(own), -slope.sum(1))

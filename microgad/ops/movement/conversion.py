@@ -24,7 +24,7 @@ class Clone(LinearMap):
     def forward(self, x):
         order = order_by(x.strides) if self.order == "K" and 0 in x.strides else self.order
         if type(order) is str:
-            return layouts.marked(x.copy(order), x) if order == "K" else x.copy(order)
+            return layouts.keep_channels_last_strides(x.copy(order), x) if order == "K" else x.copy(order)
         return x.transpose(order).copy("C").transpose(np.argsort(order).tolist())
 
     def adjoint(self, grad):
@@ -48,7 +48,7 @@ class Cast(LinearMap):
 def _cast(x: Any, to: Any) -> Any:
     """An array in another dtype; of complex numbers the real parts, where that isn't complex, nor bool: not 0."""
     x = x.real if x.dtype.kind == "c" and to.kind not in "cb" else x
-    return layouts.marked(convert(x, to, layouts.order_of(x)), x)
+    return layouts.keep_channels_last_strides(convert(x, to, layouts.copy_order(x)), x)
 
 
 class Transfer(LinearMap):

@@ -36,7 +36,7 @@ def _joined(arrays: tuple[Any, ...], axis: int) -> Any:
     """Arrays joined with their channels innermost, also where the others have one element, whose stride NumPy reads."""
     shape = list(arrays[0].shape)
     shape[axis] = sum(x.shape[axis] for x in arrays)
-    return np.concatenate(arrays, axis, out=layouts.empty_as(arrays[0], tuple(shape)))
+    return np.concatenate(arrays, axis, out=layouts.empty_in_format(arrays[0], tuple(shape)))
 
 
 class Cat(Function):

@@ -28,7 +28,7 @@ class Pad(Function):
 
     def forward(self, x):
         if not any(map(any, self.widths)):
-            return x.copy(layouts.order_of(x))  # PyTorch clones what is only cut
+            return x.copy(layouts.copy_order(x))  # PyTorch clones what is only cut
         out = _amid(x, self.widths)
         for axis, (low, high) in enumerate(self.widths):
             lead = (slice(None),) * axis
@@ -68,7 +68,7 @@ class NonConstantPad(LinearMap):
 def _amid(x: Any, widths: Widths) -> Any:
     """A larger array with x in it, and around it whatever its memory holds."""
     shape, middle = _around(x.shape, widths)
-    out = layouts.empty_as(x, shape)
+    out = layouts.empty_in_format(x, shape)
     out[middle] = x
     return out
 

@@ -157,7 +157,7 @@ class Flip(LinearMap):
             index[axis] = slice(None, None, -1)
         if _in_words(x, self.axis):
             return x.view(np.uint64)[(*index, ...)].byteswap().view(x.dtype)
-        return x[(*index, ...)].copy(layouts.order_of(x))
+        return x[(*index, ...)].copy(layouts.copy_order(x))
 
     adjoint = forward
 
@@ -208,7 +208,7 @@ class Roll(LinearMap):
         out = np.roll(x, self.shifts, self.axis)
         # PyTorch joins what comes first and what comes last: where that is none, its result lies in order.
         whole = not self.axis or any(s % (x.shape[i] or 1) == 0 for s, i in zip(self.shifts, self.axis, strict=True))
-        return layouts.contiguous(out) if whole else layouts.laid_out_as(out, x)
+        return layouts.contiguous(out) if whole else layouts.match_memory_format(out, x)
 
     def adjoint(self, grad):
         return np.roll(grad, tuple(-shift for shift in self.shifts), self.axis)
@@ -247,7 +247,7 @@ def _turned(x: Any, turns: int, a: int, b: int) -> Any:
     index = [slice(None)] * x.ndim
     for axis in ((), (b,), (a, b), (a,))[turns]:
         index[axis] = slice(None, None, -1)
-    out = x[tuple(index)].copy(layouts.order_of(x) if turns else "C")
+    out = x[tuple(index)].copy(layouts.copy_order(x) if turns else "C")
     return out.swapaxes(a, b) if turns % 2 else out
 
 

@@ -31,7 +31,7 @@ class Expand(LinearMap):
     symbol, numpy, may_share = "expand", np.broadcast_to, True
 
     def forward(self, x):
-        return layouts.expanded(x, self.size)
+        return layouts.expand(x, self.size)
 
     def adjoint(self, grad):
         lead = grad.ndim - len(self.x_shape)

@@ -47,7 +47,7 @@ class SlidingWindows(LinearMap):
     def forward(self, x):
         axis, width = self.axis, x.strides[self.axis]
         shape = (*x.shape[:axis], (x.shape[axis] - self.size) // self.step + 1, *x.shape[axis + 1 :], self.size)
-        return layouts.seen_as(x, shape, (*x.strides[:axis], width * self.step, *x.strides[axis + 1 :], width))
+        return layouts.strided_view(x, shape, (*x.strides[:axis], width * self.step, *x.strides[axis + 1 :], width))
 
     def adjoint(self, grad):
         out = np.zeros_like(grad, shape=self.x_shape)

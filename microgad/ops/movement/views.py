@@ -88,7 +88,7 @@ def _overwritten(op: str, input: Tensor, src: Tensor, show: Callable[[Tensor], T
             f"{op}: expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = "
             f"{list(shown.shape)}"
         )
-    order = axes_of(x) if layouts.order_of(x) == "K" else tuple(range(x.ndim))
+    order = axes_of(x) if layouts.copy_order(x) == "K" else tuple(range(x.ndim))
     src = src if x.dtype.kind in "fc" else src.detach()
     written = view_writes.RegionWrite.apply(input, src, chain=shown.chain or (), order=order)
     return called(op.title().replace("_", ""), written)
@@ -140,7 +140,7 @@ def as_strided_scatter(
     tensor([[1., 0.],
             [0., 1.]])
     """
-    if layouts.stretched(input.array):
+    if layouts.expanded_axes(input.array):
         input = Clone.apply(input, order="C")  # in which no two elements are one
     x = input.array
     shape, strides, offset = geometry(x)

@@ -43,7 +43,7 @@ class BatchNorm(Function):
         scale = self.inv_std if weight is None else self.inv_std * weight
         centred *= each(scale, x)
         centred += each(-rest * scale if bias is None else bias - rest * scale, x)
-        return layouts.laid_out_as(out, layouts.settled(input)), self.mean, var
+        return layouts.match_memory_format(out, layouts.normalize_channels_last(input)), self.mean, var
 
     def backward(self, grad, input, weight, mean, inv_std):
         grad_out, grad_mean, grad_var = grad
@@ -92,7 +92,7 @@ class FixedBatchNorm(Function):
         x = flat(input)
         out = x * each(scale, x)
         out += each(-mean * scale if bias is None else bias - mean * scale, x)
-        return layouts.laid_out_as(out.reshape(input.shape), layouts.settled(input))
+        return layouts.match_memory_format(out.reshape(input.shape), layouts.normalize_channels_last(input))
 
     def grad_input(self, grad, var, weight):
         return grad * column(self._scale(var, weight), grad)

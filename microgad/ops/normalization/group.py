@@ -101,7 +101,7 @@ class GroupNorm(Function):
         return out.reshape(input.shape)
 
     def _laid_out(self, result: Any, input: Any) -> Any:
-        return layouts.laid_out_as(result, input)
+        return layouts.match_memory_format(result, input)
 
     def _rows(self, x: Any) -> Any:
         return x.reshape((self.rows, math.prod(x.shape) // (self.rows or 1)))

@@ -24,7 +24,7 @@ class Pick(LinearMap):
     symbol = "pick"
 
     def forward(self, x):
-        return layouts.lying_as(x.take(self.places), self.places)
+        return layouts.match_strides(x.take(self.places), self.places)
 
     def adjoint(self, grad):
         out = np.zeros_like(grad, shape=self.x_shape, order="C")
@@ -44,7 +44,7 @@ def pick_along(input: Tensor, axis: int, index: Any, keepdim: bool, result: Call
         shape = shape[:axis] + shape[axis + 1 :]
     places = flat_indices(axis, index, input.array.shape or (1,)) if index.size else index
     is_sort = result is return_types.sort  # whose result has the memory order of the input
-    laid_out = functools.partial(layouts.lying_as, x=input.array) if is_sort else layouts.contiguous
+    laid_out = functools.partial(layouts.match_strides, x=input.array) if is_sort else layouts.contiguous
     values = Pick.apply(input, places=laid_out(places.reshape(shape)))
     if values.node is not None:
         called(f"{result.__name__.capitalize()}Backward{int('median' in result.__name__)}", values)

@@ -30,7 +30,7 @@ class Sum(LinearMap):
         return layouts.contiguous(total(x, self.axis, self.keepdims))
 
     def adjoint(self, grad):
-        return layouts.expanded(grad.reshape(keepdims_shape(self.x_shape, self.axis)), self.x_shape)
+        return layouts.expand(grad.reshape(keepdims_shape(self.x_shape, self.axis)), self.x_shape)
 
 
 class Mean(LinearMap):

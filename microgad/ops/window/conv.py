@@ -322,7 +322,7 @@ def laid_out(out: Any, input: Any, weight: Any) -> Any:
     """
     if out.ndim == 5 and out.dtype not in (np.float32, np.complex64):
         return layouts.contiguous(out)
-    return layouts.laid_out_as(out, input, layouts.as_planes(weight))
+    return layouts.match_memory_format(out, input, layouts.lines_as_planes(weight))
 
 
 def check(input: Any, weight: Any, bias: Any, window: Window, out_channels: int) -> None:

@@ -43,9 +43,9 @@ class MaxPool2d(Function):
     def forward(self, input):
         check(input, self.window, "fiu")
         out, self.winner = largest(wide(input), self.window)
-        like = layouts.as_planes(input)
-        out = layouts.laid_out_as(out.astype(input.dtype, copy=False), like)
-        return (out, layouts.laid_out_as(positions(self.winner, self.window), like)) if self.indices else out
+        like = layouts.lines_as_planes(input)
+        out = layouts.match_memory_format(out.astype(input.dtype, copy=False), like)
+        return (out, layouts.match_memory_format(positions(self.winner, self.window), like)) if self.indices else out
 
     def grad_input(self, grad, winner):
         return Unpool.apply(grad[0] if self.indices else grad, winner=winner, window=self.window)
@@ -100,7 +100,11 @@ class AvgPool2d(LinearMap):
         check(input, self.window, "f", also=np.int64)
         out = divided(sums(padded(input, self.window), self.window), divisor(self, input))
         # Of volumes PyTorch's means lie in the order of their axes, always.
-        return layouts.contiguous(out) if input.ndim == 5 else layouts.laid_out_as(out, layouts.as_planes(input))
+        return (
+            layouts.contiguous(out)
+            if input.ndim == 5
+            else layouts.match_memory_format(out, layouts.lines_as_planes(input))
+        )
 
     def adjoint(self, grad):
         window, grad = self.window, grad / divisor(self, grad)

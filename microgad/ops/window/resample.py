@@ -151,7 +151,7 @@ class Resample(LinearMap):
     taps: Taps
 
     def forward(self, input):
-        return layouts.laid_out_as(_as_it_lies(self.taps.times, input, self.axis), input)
+        return layouts.match_memory_format(_as_it_lies(self.taps.times, input, self.axis), input)
 
     def adjoint(self, grad):
         return _as_it_lies(self.taps.transposed_times, grad, self.axis)

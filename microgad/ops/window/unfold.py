@@ -190,4 +190,4 @@ def _windows(first: Any, plane: Any, window: Window) -> Any:
     lead, steps = plane.strides[:2], plane.strides[2:]
     taps = [n * d for n, d in zip(steps, window.dilation, strict=True)]
     places = [n * s for n, s in zip(steps, window.stride, strict=True)]
-    return layouts.seen_as(first, (*plane.shape[:2], *window.kernel, *window.out), (*lead, *taps, *places))
+    return layouts.strided_view(first, (*plane.shape[:2], *window.kernel, *window.out), (*lead, *taps, *places))

@@ -130,5 +130,5 @@ def laid_out_as(out: Tensor, input: Tensor, dims: int) -> Tensor:
     """A batch of lines or planes with its channels innermost where the input has them so; of volumes never."""
     if input.ndim != dims + 2 or dims == 3:
         return out
-    theirs, ours = [layouts.channels_last(layouts.as_planes(x.array)) for x in (input, out)]
+    theirs, ours = [layouts.channels_last(layouts.lines_as_planes(x.array)) for x in (input, out)]
     return Clone.apply(out, order=(0, *range(2, dims + 2), 1)) if theirs and not ours else out
