@@ -12,12 +12,12 @@ import numpy as np
 from .. import backend
 from . import layouts
 
-IN_PLACE = 1 << 16  # elements a block, for a formula that writes into `out` and makes few arrays
-IN_DOUBLE = 1 << 16  # elements a block, for one that makes many arrays of float64
-BATCH = 1 << 19  # bytes a block, for what is done to images
-BATCH_ON_GPU = 1 << 28
-BUFFER = 1 << 13  # elements: the size of NumPy's own buffer
-RUN = 1 << 8  # elements: in shorter runs NumPy spends most of the time on beginning them
+BLOCK_SIZE = 1 << 16  # elements a block, for a formula that writes into `out` and makes few arrays
+FLOAT64_BLOCK_SIZE = 1 << 16  # elements a block, for one that makes many arrays of float64
+BATCH_BYTES = 1 << 19  # bytes a block, for what is done to images
+GPU_BATCH_BYTES = 1 << 28
+UFUNC_BUFFER = 1 << 13  # elements: the size of NumPy's own buffer
+SHORT_RUN = 1 << 8  # elements: in shorter runs NumPy spends most of the time on beginning them
 
 
 def by_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
@@ -33,13 +33,13 @@ def by_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
 def piecewise(formula: Callable[..., Any], out: Any, *inputs: Any) -> None:
     """formula(out, *inputs), elementwise, of large arrays piece by piece; inputs have out's shape, or are single."""
     n = out.size
-    whole = n <= IN_PLACE or type(out) is not np.ndarray
+    whole = n <= BLOCK_SIZE or type(out) is not np.ndarray
     if whole or not all(x.flags.c_contiguous and x.size in (1, n) for x in (out, *inputs)):
         formula(out, *inputs)
         return
     parts = [x.reshape(-1) for x in (out, *inputs)]
-    for i in range(0, n, IN_PLACE):
-        formula(*[x[i : i + IN_PLACE] if x.size > 1 else x for x in parts])
+    for i in range(0, n, BLOCK_SIZE):
+        formula(*[x[i : i + BLOCK_SIZE] if x.size > 1 else x for x in parts])
 
 
 def in_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
@@ -53,7 +53,7 @@ def in_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
         inputs = tuple(np.broadcast_arrays(*arrays))
     out = layouts.empty_like(next((x for x in inputs if not layouts.expanded_axes(x)), inputs[0]))
     flat, *parts = [x.reshape(-1) for x in layouts.in_memory_order(out, *inputs)]
-    size = max(out.size, 1) if backend.is_gpu(out) else IN_DOUBLE
+    size = max(out.size, 1) if backend.is_gpu(out) else FLOAT64_BLOCK_SIZE
     with np.errstate(all="ignore"):
         if 0 < out.size <= size:
             flat[...] = formula(*parts)
@@ -65,12 +65,12 @@ def in_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
 
 def in_double(formula: Callable[..., Any], *inputs: Any) -> Any:
     """formula(*inputs), broadcast, computed in float64 and given in the dtype of the inputs."""
-    return in_blocks(lambda *blocks: formula(*[x.astype(np.float64) for x in blocks]), *inputs)
+    return in_blocks(lambda *parts: formula(*[x.astype(np.float64) for x in parts]), *inputs)
 
 
-def blocks(x: Any, rows: int, numbers: int) -> Iterator[tuple[slice, slice]]:
+def batch_blocks(x: Any, rows: int, numbers: int) -> Iterator[tuple[slice, slice]]:
     """Slices of the batch x and of `rows`, `numbers` numbers each."""
-    room = (BATCH_ON_GPU if backend.is_gpu(x) else BATCH) // x.itemsize
+    room = (GPU_BATCH_BYTES if backend.is_gpu(x) else BATCH_BYTES) // x.itemsize
     take = max(1, room // max(1, numbers))
     take_images, take_rows = max(1, take // rows), min(rows, take)
     for i in range(0, len(x), take_images):
@@ -78,30 +78,30 @@ def blocks(x: Any, rows: int, numbers: int) -> Iterator[tuple[slice, slice]]:
             yield slice(i, min(i + take_images, len(x))), slice(r, min(r + take_rows, rows))
 
 
-class _Runs:
+class _ShortBuffer:
     __slots__ = ("before",)
 
     def __enter__(self) -> None:
-        self.before = np.setbufsize(RUN)
+        self.before = np.setbufsize(SHORT_RUN)
 
     def __exit__(self, *_: object) -> None:
         np.setbufsize(self.before)
 
 
-_AS_IT_IS = nullcontext()
+_UNCHANGED = nullcontext()
 
 
-def in_runs(x: Any, axis: int) -> AbstractContextManager[None]:
+def unbuffered(x: Any, axis: int) -> AbstractContextManager[None]:
     """A context for x beside what has length 1 along an axis, and changes with every run of so many elements.
 
     Outside of it NumPy goes through several runs at once where they fit into its buffer, and to that end first copies
     what is broadcast into the buffer. That takes longer than the arithmetic.
     """
-    if type(x) is not np.ndarray or x.size < BUFFER:
-        return _AS_IT_IS
-    return runs_of(math.prod(x.shape[axis:][1:] or x.shape[axis:]))
+    if type(x) is not np.ndarray or x.size < UFUNC_BUFFER:
+        return _UNCHANGED
+    return unbuffered_runs(math.prod(x.shape[axis:][1:] or x.shape[axis:]))
 
 
-def runs_of(length: int) -> AbstractContextManager[None]:
+def unbuffered_runs(length: int) -> AbstractContextManager[None]:
     """The same for many runs of this length."""
-    return _Runs() if RUN <= length < BUFFER else _AS_IT_IS
+    return _ShortBuffer() if SHORT_RUN <= length < UFUNC_BUFFER else _UNCHANGED

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import backend
 from ..dtypes.limits import highest, lowest
-from .blocks import IN_PLACE, RUN
+from .blocks import BLOCK_SIZE, SHORT_RUN
 
 SHORT = 1 << 5  # elements of an axis that NumPy reduces as fast as it begins to
 BEGUN = 1 << 9  # runs that NumPy begins in as much time as another way to reduce takes
@@ -59,7 +59,7 @@ def _of_lines(ufunc: Any, lines: Any) -> Any:
         return _of_lines(ufunc, _of_lines(ufunc, lines.reshape(m, n // 4, 4)).reshape(m, 4, 1))
     across = width > 1 or lines.itemsize == 1 or (extremum and kind == "f")
     out = np.empty((m, width), ufunc.reduce(lines[0, :, 0]).dtype)
-    step = max(1, IN_PLACE // (n * width))
+    step = max(1, BLOCK_SIZE // (n * width))
     for i in range(0, m, step):
         (_across if across else _by_pairs)(ufunc, lines[i : i + step], out[i : i + step])
     return out
@@ -68,7 +68,7 @@ def _of_lines(ufunc: Any, lines: Any) -> Any:
 def _by_wide_rows(ufunc: Any, lines: Any) -> Any:
     """(m, n, width) -> (m, width): k rows count as one, k times as wide; what comes out is k rows again."""
     m, n, width = lines.shape
-    k = min(RUN // width, n // 4)
+    k = min(SHORT_RUN // width, n // 4)
     rest = n % k
     parts = ufunc.reduce(lines[:, rest:].reshape(m, n // k, k * width), 1)
     found = _of_lines(ufunc, parts.reshape(m, k, width))

@@ -17,7 +17,7 @@ from ..function import Function
 from ..stand_ins import Dtype, Tensor
 from ..state import composite
 from . import layouts
-from .blocks import BUFFER, in_runs
+from .blocks import UFUNC_BUFFER, unbuffered
 from .creation import zeros_like
 from .elementwise.complex_numbers import is_complex
 from .fast_reductions import dot_of_rows, reduced
@@ -38,12 +38,12 @@ class Softmax(Function):
     def forward(self, x):
         x = layouts.contiguous(x)
         out, total, _ = exponentials(x, self.axis)
-        with in_runs(out, self.axis):
+        with unbuffered(out, self.axis):
             out /= total
         return out
 
     def grad_x(self, grad, out):
-        with in_runs(out, self.axis):
+        with unbuffered(out, self.axis):
             centred = grad - _dot_along(grad, out, self.axis)
         if type(centred) is not np.ndarray:
             return centred * out
@@ -80,13 +80,13 @@ class LogSoftmax(Function):
 
     def forward(self, x):
         x = layouts.contiguous(x)
-        with in_runs(x, self.axis):
+        with unbuffered(x, self.axis):
             out = x - maximum_along(x, self.axis)
             out -= np.log(sum_along(np.exp(out), self.axis))
         return out
 
     def grad_x(self, grad, out):
-        with in_runs(out, self.axis):
+        with unbuffered(out, self.axis):
             return grad - np.exp(out) * sum_along(grad, self.axis)
 
 
@@ -176,14 +176,14 @@ def exponentials(x: Any, axis: int, out: Any = None, safe: bool = False) -> tupl
     Any t will do by which the sum is neither huge nor tiny, and for most x 0 is one: whether it was, the sum tells. If
     `safe`, a line that is all -∞ gives zeros, else NaN.
     """
-    if type(x) is np.ndarray and x.size >= BUFFER and x.itemsize > 2:
+    if type(x) is np.ndarray and x.size >= UFUNC_BUFFER and x.itemsize > 2:
         with np.errstate(over="ignore"):
             exps = np.exp(x, out=out)
             total = sum_along(exps, axis)
         if total.min() > TINY and total.max() < HUGE:
             return exps, total, 0
     top = maximum_along(x, axis)
-    with in_runs(x, axis):
+    with unbuffered(x, axis):
         exps = np.subtract(x, np.where(top == -math.inf, 0, top) if safe else top, out=out)
     np.exp(exps, out=exps)
     return exps, sum_along(exps, axis), top

@@ -5,7 +5,7 @@ import pytest
 
 import microgad as torch
 import microgad.nn.functional as F
-from microgad.ops.blocks import IN_PLACE as BLOCK
+from microgad.ops.blocks import BLOCK_SIZE as BLOCK
 
 PIECE = 4_000
 SPECIAL = np.array([0, -0.0, 1e-30, -1e-30, 1e30, -1e30, np.inf, -np.inf, np.nan, 1, -1, 2], np.float32)

@@ -9,7 +9,7 @@ import pytest
 
 import microgad as torch
 import microgad.nn.functional as F
-from microgad.ops.blocks import blocks
+from microgad.ops.blocks import batch_blocks
 from microgad.ops.window import avg_pool2d, max_pool2d, max_pool_kernels, pool
 from microgad.ops.window.geometry import pooled
 
@@ -181,7 +181,9 @@ def test_blocks_of_a_pool_agree(monkeypatch):
     monkeypatch.setattr(max_pool_kernels, "FEW_CELLS", 0)
     x = torch.tensor(random(5, 3, 9, 8))
     expected = max_pool2d(x, 3, 2, 1, return_indices=True)
-    monkeypatch.setattr(max_pool_kernels, "blocks", lambda x, rows, numbers: blocks(x, rows, numbers * 2000))
+    monkeypatch.setattr(
+        max_pool_kernels, "batch_blocks", lambda x, rows, numbers: batch_blocks(x, rows, numbers * 2000)
+    )
     for a, b in zip(max_pool2d(x, 3, 2, 1, return_indices=True), expected, strict=True):
         np.testing.assert_array_equal(a.array, b.array)
 

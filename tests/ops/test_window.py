@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import microgad as torch
-from microgad.ops.blocks import blocks
+from microgad.ops.blocks import batch_blocks
 from microgad.ops.window import (
     avg_pool2d,
     columns,
@@ -105,7 +105,9 @@ STRATEGIES = [
 @pytest.mark.parametrize("room", [1, 500, 5000, 1 << 19])
 def test_strategies_and_blocks_agree(strategy, taps, stride, room, monkeypatch):
     for module in (columns, conv_kernels):
-        monkeypatch.setattr(module, "blocks", lambda x, rows, numbers: blocks(x, rows, numbers * (1 << 19) // room))
+        monkeypatch.setattr(
+            module, "batch_blocks", lambda x, rows, numbers: batch_blocks(x, rows, numbers * (1 << 19) // room)
+        )
     monkeypatch.setattr(columns, "PLACES", room)
     x, weight, bias = random(5, 4, 9, 8), random(6, 2, 3, 2, seed=1), random(6, seed=2)
     window = Window((9, 8), (3, 2), stride, ((1, 1), (0, 0)), (1, 3))
@@ -136,7 +138,7 @@ def test_windows_side_by_side_are_products_put_beside_one_another(groups, biased
     """With a loop over the kernel's places a kernel of 32 x 32 would be a thousand products."""
     monkeypatch.setattr(conv_kernels, "by_phases", None)
     monkeypatch.setattr(conv_kernels, "add_columns", None)
-    monkeypatch.setattr(conv_kernels, "blocks", lambda x, rows, numbers: blocks(x, rows, 1 << 15))
+    monkeypatch.setattr(conv_kernels, "batch_blocks", lambda x, rows, numbers: batch_blocks(x, rows, 1 << 15))
     y, weight, bias = random(2, 4, 3, 2), random(4, 3, 8, 5), random(3 * groups)
     parts = [
         np.einsum("noij,ocab->nciajb", y[:, part], weight[part]).reshape(2, 3, 24, 10)

@@ -14,7 +14,7 @@ from ...function import Function
 from ...function.naming import called
 from ...stand_ins import Tensor
 from .. import layouts
-from ..blocks import by_blocks, in_runs
+from ..blocks import by_blocks, unbuffered
 from ..creation.scalars import checked_scalar
 from ..dropout import Dropout
 from ..elementwise import Flat, Select
@@ -32,7 +32,7 @@ class PRelu(Function):
 
     def forward(self, x, slope):
         if _is_maximum(x, slope):
-            with in_runs(x, 1):
+            with unbuffered(x, 1):
                 out = x * slope
             return np.maximum(x, out, out=out if out.ndim else None)
         if _needs_where(x, slope):

@@ -15,7 +15,7 @@ from ...function.naming import called
 from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
-from ..blocks import runs_of
+from ..blocks import unbuffered_runs
 from ..creation.scalars import as_scalar, check_scale_factor, scale_factor
 from ..elementwise import Mul, Where, conj, mul
 from ..elementwise.arithmetic import cast_to
@@ -307,7 +307,7 @@ def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
     """
     ndims("outer", input=(input, 1), vec2=(vec2, 1))
     column = called("Unsqueeze", Reshape.apply(input, size=(input.array.size, 1)))
-    with runs_of(vec2.array.size):
+    with unbuffered_runs(vec2.array.size):
         return into(out, Mul.apply(column, vec2))
 
 

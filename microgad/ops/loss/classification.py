@@ -15,7 +15,7 @@ from ...function.naming import called
 from ...stand_ins import Tensor
 from ...state import composite, observed
 from .. import layouts
-from ..blocks import in_runs
+from ..blocks import unbuffered
 from ..elementwise import Flat
 from ..elementwise.selection import fast_select
 from ..fast_reductions import ones
@@ -43,7 +43,7 @@ class CrossEntropy(Function):
         self.divisor = _divisor(classes, self.row_weights)
         x = _classes_first(input)
         self.peak = x.max(0) if x.size else x.sum(0)
-        with in_runs(input, 1):
+        with unbuffered(input, 1):
             shifted = x - self.peak
         own = shifted[_places(classes)]
         exps = np.exp(shifted, out=shifted)
@@ -56,7 +56,7 @@ class CrossEntropy(Function):
         gradient = np.empty_like(input, order="C")
         x, out = _classes_first(input), gradient.swapaxes(0, 1)
         part = out if x.base is not None else np.empty_like(x)
-        with in_runs(input, 1):
+        with unbuffered(input, 1):
             if exps is None:
                 exps = np.exp(np.subtract(x, peak, out=part), out=part)
             np.multiply(exps, scale / total, out=part)

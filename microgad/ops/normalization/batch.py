@@ -13,7 +13,7 @@ from ...function.naming import called
 from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
-from ..blocks import blocks
+from ..blocks import batch_blocks
 from ..spelling import tensors_only
 from .channels import channel_size, check, column, each, flat, over_batch, size_rule, widens
 from .group import GroupNorm, applied
@@ -49,7 +49,7 @@ class BatchNorm(Function):
         grad_out, grad_mean, grad_var = grad
         x, g, count = flat(input), flat(grad_out), channel_size(input) or 1
         grad_input, grad_weight = np.empty_like(input, order="C"), np.zeros_like(mean)
-        centred, parts = flat(grad_input), list(blocks(x, x.shape[1] or 1, x.shape[2]))
+        centred, parts = flat(grad_input), list(batch_blocks(x, x.shape[1] or 1, x.shape[2]))
         shift = each(mean, x)
         for part in parts:
             channels = part[1]

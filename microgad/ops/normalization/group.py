@@ -14,7 +14,7 @@ from ...errors.notices import once
 from ...function import Function
 from ...stand_ins import Tensor
 from .. import layouts
-from ..blocks import in_runs
+from ..blocks import unbuffered
 from ..fast_reductions import dot_of_rows, ones
 from ..spelling import tensors_only
 from .channels import column, each, widens
@@ -34,7 +34,7 @@ class GroupNorm(Function):
         x, out, viewed = self._rows(input), self._rows(result), result.reshape(self.view)
         weight, bias = (None if a is None else each(a.reshape(-1), viewed) for a in (weight, bias))
         self.mean, self.inv_std = (np.empty_like(x, shape=(self.rows, 1)) for _ in range(2))
-        with in_runs(x, 1):
+        with unbuffered(x, 1):
             for rows, whole in self._parts(x):
                 part, mean = out[rows], self.mean[rows]
                 mean[...] = _mean(x[rows]) if self.centred else 0
@@ -61,7 +61,7 @@ class GroupNorm(Function):
         weight = None if weight is None else each(weight.reshape(-1), viewed)
         size = math.prod(self.affine)
         grad_weight, grad_bias = (np.zeros_like(x, shape=size) if needed else None for needed in self.needs[1:])
-        with in_runs(x, 1):
+        with unbuffered(x, 1):
             for rows, whole in self._parts(x):
                 part, scaled = out[rows], g[rows]
                 np.subtract(x[rows], mean[rows], out=part)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..blocks import blocks
+from ..blocks import batch_blocks
 from .geometry import Window
 from .unfold import im2col, tap_cells
 
@@ -41,7 +41,7 @@ def column_blocks(x: Any, window: Window, groups: int, affine: bool) -> Iterator
     taps, overhang = grouped_taps(x, window, groups)
     k, oh, row = math.prod(taps.shape[2 : -len(window.out)]), window.out[0], math.prod(window.out[1:])
     inner = (slice(None),) * (2 + len(window.kernel))
-    for images, rows in blocks(x, oh, groups * k * row):
+    for images, rows in batch_blocks(x, oh, groups * k * row):
         block, places = taps[(images, *inner, rows)], slice(rows.start * row, rows.stop * row)
         if affine or overhang:
             shape = len(block), groups, k + affine, places.stop - places.start
@@ -61,7 +61,7 @@ def line_blocks(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, sl
     lines, row, c = window.lines, math.prod(window.out[1:]), x.shape[1] // groups
     k, places = c * math.prod(lines.kernel), math.prod(window.out)
     starts = range(0, window.span[0] * row, window.dilation[0] * row)
-    for images, part in blocks(x, groups, k * math.prod(lines.out)):
+    for images, part in batch_blocks(x, groups, k * math.prod(lines.out)):
         columns = im2col(x[images, c * part.start : c * part.stop], lines)
         columns = columns.reshape(len(columns), part.stop - part.start, k, lines.out[0] * row)
         yield images, part, [columns[..., i : i + places] for i in starts]

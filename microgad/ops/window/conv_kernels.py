@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..blocks import blocks
+from ..blocks import batch_blocks
 from ..layouts import contiguous
 from .columns import column_blocks, deep, joint, joint_blocks, line_blocks, lined, side_by_side
 from .geometry import Window
@@ -85,7 +85,9 @@ def transpose(y: Any, weight: Any, bias: Any, window: Window, groups: int) -> An
             columns = columns.reshape(groups, c, area, images.stop - images.start, *window.out)
             add_columns(np.moveaxis(columns, 3, 0), x[images], window)
     else:
-        for images, rows in blocks(y, oh, groups * c * area * row // 4):  # larger ones: each tap is added by itself
+        for images, rows in batch_blocks(
+            y, oh, groups * c * area * row // 4
+        ):  # larger ones: each tap is added by itself
             columns = matrix @ flat[images, :, :, rows.start * row : rows.stop * row]
             columns = columns.reshape(len(columns), groups, c, area, rows.stop - rows.start, *window.out[1:])
             add_columns(columns, x[images], window, rows.start)
@@ -103,7 +105,7 @@ def by_tiles(y: Any, weight: Any, bias: Any, window: Window) -> Any:
     sizes = [n for pair in zip(window.out, window.kernel, strict=True) for n in pair]
     x = np.empty_like(y, shape=(len(y), g * c, *sizes), order="C")  # (N, C, OH, KH, OW, KW)
     cells = np.transpose(x, (0, 1, *range(3, 2 + 2 * dims, 2), *range(2, 2 + 2 * dims, 2)))  # (N, C, KH, KW, OH, OW)
-    for images, rows in blocks(y, oh, g * k * row):
+    for images, rows in batch_blocks(y, oh, g * k * row):
         tiles = matrix @ flat[images, :, :, rows.start * row : rows.stop * row]
         if bias is not None:
             tiles += np.repeat(bias, k // c).reshape(g, k, 1)

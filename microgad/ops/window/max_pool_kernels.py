@@ -11,7 +11,7 @@ import numpy as np
 
 from ... import backend
 from ...dtypes.limits import lowest
-from ..blocks import blocks
+from ..blocks import batch_blocks
 from .geometry import Window
 from .unfold import padded, windows
 
@@ -35,7 +35,7 @@ def largest(x: Any, window: Window) -> tuple[Any, Any]:
     plane, small = padded(x, window, low), np.min_scalar_type(window.offsets[-1])
     out = np.empty_like(x, shape=(*x.shape[:2], *window.out), order="C")
     winner = np.empty_like(out, dtype=small)
-    for images, _ in blocks(plane, 1, math.prod(plane.shape[1:]) // 2):
+    for images, _ in batch_blocks(plane, 1, math.prod(plane.shape[1:]) // 2):
         best, place = plane[images], None
         for axis in range(x.ndim - 1, 1, -1):
             shape = (*best.shape[:axis], *out.shape[axis : axis + 1], *best.shape[axis + 1 :])
@@ -147,7 +147,7 @@ def corners(window: Window) -> Any:
 def winning_cells(x: Any, winner: Any, window: Window) -> Iterator[tuple[slice, Any]]:
     """The places of the cells that won, a block of images of x's dtype at a time, flat, on the block's flat memory."""
     channels, plane = winner.shape[1], math.prod(window.size)
-    for images, _ in blocks(x, 1, channels * plane):
+    for images, _ in batch_blocks(x, 1, channels * plane):
         if images.start == 0:  # no later block is larger
             planes = np.arange(0, images.stop * channels * plane, plane)
             planes = planes.reshape(images.stop, channels, *(1,) * len(window.size))
