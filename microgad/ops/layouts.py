@@ -113,11 +113,9 @@ def match_memory_format(out: Any, *inputs: Any) -> Any:
 
     That is PyTorch's rule for convolution, pooling, normalization, resizing and shuffling of planes and volumes.
     """
-    return (
-        _channels_moved_second(contiguous(np.moveaxis(out, 1, -1)))
-        if any(map(channels_last, inputs))
-        else contiguous(out)
-    )
+    if not any(map(channels_last, inputs)):
+        return contiguous(out)
+    return _channels_moved_second(contiguous(np.moveaxis(out, 1, -1)))
 
 
 def normalize_channels_last(x: Any) -> Any:

@@ -181,9 +181,7 @@ def test_blocks_of_a_pool_agree(monkeypatch):
     monkeypatch.setattr(max_pool_kernels, "FEW_CELLS", 0)
     x = torch.tensor(random(5, 3, 9, 8))
     expected = max_pool2d(x, 3, 2, 1, return_indices=True)
-    monkeypatch.setattr(
-        max_pool_kernels, "batch_blocks", lambda x, rows, numbers: batch_blocks(x, rows, numbers * 2000)
-    )
+    monkeypatch.setattr(max_pool_kernels, "batch_blocks", lambda x, rows, n: batch_blocks(x, rows, n * 2000))
     for a, b in zip(max_pool2d(x, 3, 2, 1, return_indices=True), expected, strict=True):
         np.testing.assert_array_equal(a.array, b.array)
 

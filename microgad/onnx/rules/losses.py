@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...ops import loss
-from ...ops.loss.reduction import chosen
+from ...ops.loss.reduction import resolve_reduction
 from ..recording import Step
 from ..writer import INT64, Symbol, Writer, rule
 from .elementwise import clip, every
@@ -37,7 +37,7 @@ def of_smoothed_classes(w: Writer, step: Step) -> Any:
     x, target, *weight = step.inputs
     ndim, said = len(w.shape_of(x)), step.settings
     share, ignored = said["label_smoothing"], said["ignore_index"]
-    reduction = chosen(said["size_average"], said["reduce"], said["reduction"])
+    reduction = resolve_reduction(said["size_average"], said["reduce"], said["reduction"])
     logs, classes = w.op("LogSoftmax", w.of(x), axis=1), w.of(target, INT64)
 
     def at_classes(values: Symbol, reduction: str) -> Symbol:

@@ -12,7 +12,7 @@ from ..activation import LogSigmoid
 from ..elementwise import Sigmoid
 from ..elementwise.selection import fast_maximum, fast_minimum
 from ..spelling import tensors_only
-from .reduction import chosen, plainly
+from .reduction import reduce_losses, resolve_reduction
 
 
 class BinaryCrossEntropyWithLogits(Function):
@@ -52,14 +52,14 @@ def binary_cross_entropy_with_logits(
     >>> binary_cross_entropy_with_logits(torch.tensor([0.0, 100.0]), torch.tensor([1.0, 1.0]))
     tensor(0.3466)
     """
-    reduction = chosen(size_average, reduce, reduction)
+    reduction = resolve_reduction(size_average, reduce, reduction)
     _check_same("binary_cross_entropy_with_logits", input, target)
     for name, x in (("input", input), ("target", target)):
         if x.array.dtype.kind != "f":
             raise KindError(f"binary_cross_entropy_with_logits: {name} must be floating-point, got {x.dtype}")
     losses = BinaryCrossEntropyWithLogits.apply(input, target, pos_weight)
     losses = _weighted("binary_cross_entropy_with_logits", losses, weight, target)
-    return plainly(losses, reduction, "BinaryCrossEntropyWithLogits")
+    return reduce_losses(losses, reduction, "BinaryCrossEntropyWithLogits")
 
 
 class BinaryCrossEntropy(Function):
@@ -97,7 +97,7 @@ def binary_cross_entropy(
     >>> binary_cross_entropy(torch.tensor([0.5, 1.0]), torch.tensor([1.0, 1.0]))
     tensor(0.3466)
     """
-    reduction = chosen(size_average, reduce, reduction)
+    reduction = resolve_reduction(size_average, reduce, reduction)
     _check_same("binary_cross_entropy", input, target)
     if target.dtype != input.dtype or input.array.dtype.kind != "f":
         raise KindError(
@@ -105,7 +105,7 @@ def binary_cross_entropy(
             f"{input.dtype} and {target.dtype}"
         )
     losses = _weighted("binary_cross_entropy", BinaryCrossEntropy.apply(input, target), weight, target)
-    return plainly(losses, reduction, "BinaryCrossEntropy")
+    return reduce_losses(losses, reduction, "BinaryCrossEntropy")
 
 
 def _check_same(op: str, input: Tensor, target: Tensor) -> None:

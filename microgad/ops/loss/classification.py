@@ -23,7 +23,7 @@ from ..indexing.index_kernels import all_in_range
 from ..linalg import linear
 from ..softmax import LogSoftmax, log_softmax
 from ..spelling import tensors_only
-from .reduction import chosen, plainly, reduced
+from .reduction import reduce_losses, reduce_weighted, resolve_reduction
 
 KEPT = 1 << 22  # exponentials at most that are kept for backward: that is faster, but takes memory
 INDICES = (np.dtype(np.int64), np.dtype(np.uint8))  # the dtypes of class indices
@@ -49,7 +49,7 @@ class CrossEntropy(Function):
         exps = np.exp(shifted, out=shifted)
         self.exps = exps if exps.size <= KEPT else None
         self.total = _sum_of_first(exps)
-        return reduced(np.log(self.total) - own, self.counted, self.row_weights, self.divisor, self.reduction)
+        return reduce_weighted(np.log(self.total) - own, self.counted, self.row_weights, self.divisor, self.reduction)
 
     def grad_input(self, grad, input, target, counted, row_weights, divisor, peak, total, exps):
         target, scale = _scaled(grad, target, counted, row_weights, divisor, self)
@@ -89,7 +89,7 @@ def cross_entropy(
     >>> cross_entropy(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([[0.5, 0.5, 0.0]]))
     tensor(1.2395)
     """
-    reduction = chosen(size_average, reduce, reduction)
+    reduction = resolve_reduction(size_average, reduce, reduction)
     ignore_index, label_smoothing = int(ignore_index), float(label_smoothing)
     if not 0 <= label_smoothing <= 1:
         raise ArgumentError(f"cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
@@ -102,14 +102,14 @@ def cross_entropy(
         if label_smoothing > 0:
             target = target * (1 - label_smoothing) + label_smoothing / max(input.shape[1], 1)
         losses = _of_probabilities(input, target, weight)
-        return plainly(losses, reduction, "DivBackward1" if reduction == "mean" else "Neg")
+        return reduce_losses(losses, reduction, "DivBackward1" if reduction == "mean" else "Neg")
     if label_smoothing == 0:
         return CrossEntropy.apply(input, target, weight, ignore_index=ignore_index, reduction=reduction)
     classes, counted, row_weights = _checked_rows("cross_entropy", input, target, weight, ignore_index)
     smooth = np.full_like(input.array, label_smoothing / max(input.shape[1], 1))
     np.swapaxes(smooth, 0, 1)[_places(classes)] += 1 - label_smoothing
     losses = _of_probabilities(input, smooth, weight)
-    return called("Add", reduced(losses, counted, None, _divisor(classes, row_weights), reduction))
+    return called("Add", reduce_weighted(losses, counted, None, _divisor(classes, row_weights), reduction))
 
 
 def _of_probabilities(input: Tensor, target: Any, weight: Tensor | None) -> Tensor:
@@ -131,7 +131,7 @@ class NllLoss(Function):
         classes, self.counted, self.row_weights = _rows(input, target, weight, self.ignore_index)
         self.divisor = _divisor(classes, self.row_weights)
         losses = -input.swapaxes(0, 1)[_places(classes)]
-        return reduced(losses, self.counted, self.row_weights, self.divisor, self.reduction)
+        return reduce_weighted(losses, self.counted, self.row_weights, self.divisor, self.reduction)
 
     def grad_input(self, grad, target, counted, row_weights, divisor):
         target, scale = _scaled(-grad, target, counted, row_weights, divisor, self)
@@ -147,7 +147,7 @@ def _picked(x: Any, target: Any, counted: Any, row_weights: Any, divisor: Any, n
     """(N, C, ...), int (N, ...) -> (N, ...), or their sum or mean: -x[target], in plain calls."""
     if counted is not None:
         target = np.where(counted, target, 0)
-    return reduced(-np.swapaxes(x, 0, 1)[_places(target)], counted, row_weights, divisor, node.reduction)
+    return reduce_weighted(-np.swapaxes(x, 0, 1)[_places(target)], counted, row_weights, divisor, node.reduction)
 
 
 @tensors_only
@@ -163,7 +163,7 @@ def nll_loss(
     >>> nll_loss(torch.tensor([[-0.1, -2.4], [-0.7, -0.7]]), torch.tensor([0, 1]))
     tensor(0.4000)
     """
-    reduction = chosen(size_average, reduce, reduction)
+    reduction = resolve_reduction(size_average, reduce, reduction)
     if input.ndim == 1:
         return _unbatched(nll_loss, input, target, reduction=reduction, weight=weight, ignore_index=ignore_index)
     sizes = tuple(input.shape)

@@ -15,7 +15,7 @@ from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise import where
 from ..softmax import LogSumExp
-from .reduction import chosen
+from .reduction import resolve_reduction
 
 
 class Ctc(Function):
@@ -127,7 +127,7 @@ def ctc_loss(
     >>> F.ctc_loss(x, torch.tensor([[1]]), [2], [1]).exp()
     tensor(1.3333)
     """
-    reduction = chosen(None, None, reduction)
+    reduction = resolve_reduction(None, None, reduction)
     if log_probs.ndim not in (2, 3) or not log_probs.dtype.is_floating_point:
         raise ShapeError(
             f"ctc_loss: log_probs must be (T, N, C) or (T, C) floating-point, got {tuple(log_probs.shape)}"

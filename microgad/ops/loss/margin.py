@@ -20,7 +20,7 @@ from ..elementwise import Relu, Select, clamp_min, minimum, ne, sqrt, where
 from ..elementwise.selection import fast_select
 from ..indexing import index_kernels
 from ..spelling import tensors_only
-from .reduction import chosen, plainly, reduced
+from .reduction import reduce_losses, reduce_weighted, resolve_reduction
 
 EPSILON = 1e-12  # added to the squares of lengths by cosine_embedding_loss
 
@@ -35,8 +35,8 @@ def soft_margin_loss(
     >>> F.soft_margin_loss(torch.tensor([0.0, 100.0]), torch.tensor([1.0, -1.0]))
     tensor(50.3466)
     """
-    reduction = chosen(size_average, reduce, reduction)
-    return plainly(-logsigmoid(target * input), reduction)
+    reduction = resolve_reduction(size_average, reduce, reduction)
+    return reduce_losses(-logsigmoid(target * input), reduction)
 
 
 @composite
@@ -51,13 +51,13 @@ def margin_ranking_loss(
     >>> F.margin_ranking_loss(torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([1.0]), 0.5)
     tensor(2.5000)
     """
-    reduction = chosen(size_average, reduce, reduction)
+    reduction = resolve_reduction(size_average, reduce, reduction)
     if not input1.ndim == input2.ndim == target.ndim:
         raise ShapeError(
             "margin_ranking_loss: All input tensors should have same dimension but got sizes: input1: "
             f"{input1.shape}, input2: {input2.shape}, target: {target.shape}"
         )
-    return plainly(clamp_min(-target * (input1 - input2) + float(margin), 0), reduction)
+    return reduce_losses(clamp_min(-target * (input1 - input2) + float(margin), 0), reduction)
 
 
 @composite
@@ -70,9 +70,9 @@ def hinge_embedding_loss(
     >>> F.hinge_embedding_loss(torch.tensor([2.0, 0.25]), torch.tensor([1.0, -1.0]), reduction="none")
     tensor([2.0000, 0.7500])
     """
-    reduction = chosen(size_average, reduce, reduction)
+    reduction = resolve_reduction(size_average, reduce, reduction)
     beyond = where(ne(target, 1), clamp_min(margin - input, 0), 0.0)
-    return plainly(beyond + where(ne(target, -1), input, 0.0), reduction)
+    return reduce_losses(beyond + where(ne(target, -1), input, 0.0), reduction)
 
 
 @composite
@@ -87,7 +87,7 @@ def cosine_embedding_loss(
     >>> F.cosine_embedding_loss(torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 1.0]]), torch.tensor([1]))
     tensor(0.2929)
     """
-    reduction = chosen(size_average, reduce, reduction)
+    reduction = resolve_reduction(size_average, reduce, reduction)
     if target.ndim > 1:
         raise ShapeError("cosine_embedding_loss: 0D or 1D target tensor expected, multi-target not supported")
     if input1.ndim != target.ndim + 1 or input2.ndim != target.ndim + 1:
@@ -98,7 +98,7 @@ def cosine_embedding_loss(
     dot, square1, square2 = ((a * b).sum(-1) for a, b in ((input1, input2), (input1, input1), (input2, input2)))
     cosine = dot / sqrt((square1 + EPSILON) * (square2 + EPSILON))
     losses = where(target == 1, 1 - cosine, 0.0) + where(target == -1, clamp_min(cosine - margin, 0), 0.0)
-    return plainly(losses, reduction)
+    return reduce_losses(losses, reduction)
 
 
 class MultiMarginLoss(Function):
@@ -113,7 +113,7 @@ class MultiMarginLoss(Function):
             hinge *= hinge
         if weight is not None:
             hinge = hinge * weight[target][:, None]
-        return reduced(hinge.sum(1) / input.shape[1], None, None, len(input) or math.nan, self.reduction)
+        return reduce_weighted(hinge.sum(1) / input.shape[1], None, None, len(input) or math.nan, self.reduction)
 
     def _hinge(self, x: Any, target: Any) -> Any:
         """(N, C), bare: max(0, margin - own + x), 0 at the target."""
@@ -149,7 +149,7 @@ class MultiMarginLoss(Function):
             hinge = hinge * hinge
         if weight is not None:
             hinge = hinge * weight[target].reshape((-1, 1))
-        return reduced(hinge.sum(1) / input.shape[1], None, None, len(target) or math.nan, self.reduction)
+        return reduce_weighted(hinge.sum(1) / input.shape[1], None, None, len(target) or math.nan, self.reduction)
 
 
 def _check_kind(input: Any) -> None:
@@ -180,7 +180,7 @@ def multi_margin_loss(
     >>> F.multi_margin_loss(torch.tensor([[0.5, 0.25, 0.0]]), torch.tensor([0]))
     tensor(0.4167)
     """
-    reduction = chosen(size_average, reduce, reduction)
+    reduction = resolve_reduction(size_average, reduce, reduction)
     if p not in (1, 2):
         raise ArgumentError(f"multi_margin_loss: only p == 1 and p == 2 supported, got {p}")
     if weight is not None and weight.ndim != 1:
@@ -212,7 +212,7 @@ class MultilabelMarginLoss(Function):
         hinge, rows, _ = self._hinges(input, target)
         losses = np.zeros_like(input, shape=len(input))
         index_kernels.add(losses, (rows,), hinge.sum(1))
-        return reduced(losses / input.shape[1], None, None, len(input) or math.nan, self.reduction)
+        return reduce_weighted(losses / input.shape[1], None, None, len(input) or math.nan, self.reduction)
 
     def _hinges(self, x: Any, target: Any) -> tuple[Any, Any, Any]:
         """(L, C), bare, for L labels: max(0, 1 - own + x), 0 at labels; (L) twice: their rows and their classes."""
@@ -242,7 +242,7 @@ class MultilabelMarginLoss(Function):
         is_label = (_is_own(labels, n) & counts).any(1)
         own = np.take_along_axis(input, labels, 1).reshape((-1, n, 1))
         hinge = Select.apply(counts & ~is_label[:, None, :], Relu.apply(1 - own + input.reshape((-1, 1, n))))
-        return reduced(hinge.sum((1, 2)) / n, None, None, len(target) or math.nan, self.reduction)
+        return reduce_weighted(hinge.sum((1, 2)) / n, None, None, len(target) or math.nan, self.reduction)
 
 
 def _precede_the_end(target: Any) -> Any:
@@ -263,7 +263,7 @@ def multilabel_margin_loss(
     >>> F.multilabel_margin_loss(torch.tensor([[0.1, 0.2, 0.4, 0.8]]), torch.tensor([[3, 0, -1, 1]]))
     tensor(0.8500)
     """
-    reduction = chosen(size_average, reduce, reduction)
+    reduction = resolve_reduction(size_average, reduce, reduction)
     if input.shape != target.shape or input.ndim > 2 or (input.ndim and input.shape[-1] == 0):
         raise ShapeError(
             f"multilabel_margin_loss: input and target are (N, C) or (C), but have {tuple(input.shape)} and "
@@ -296,11 +296,11 @@ def multilabel_soft_margin_loss(
     >>> F.multilabel_soft_margin_loss(torch.tensor([[0.0, 0.0]]), torch.tensor([[1.0, 0.0]]))
     tensor(0.6931)
     """
-    reduction = chosen(size_average, reduce, reduction)
+    reduction = resolve_reduction(size_average, reduce, reduction)
     losses = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
     if weight is not None:
         losses = losses * weight
-    return plainly(losses.sum(-1) / input.shape[-1], reduction)
+    return reduce_losses(losses.sum(-1) / input.shape[-1], reduction)
 
 
 @tensors_only
@@ -318,7 +318,7 @@ def triplet_margin_loss(
     """
     return triplet_margin_with_distance_loss(
         anchor, positive, negative, distance_function=lambda a, b: pairwise_distance(a, b, p, eps), margin=margin,
-        swap=swap, reduction=chosen(size_average, reduce, reduction),
+        swap=swap, reduction=resolve_reduction(size_average, reduce, reduction),
     )  # fmt: skip
 
 
@@ -334,7 +334,7 @@ def triplet_margin_with_distance_loss(
     >>> F.triplet_margin_with_distance_loss(*points, distance_function=lambda a, b: (a - b).abs().sum(1))
     tensor(0.5000)
     """
-    reduction = chosen(None, None, reduction)
+    reduction = resolve_reduction(None, None, reduction)
     if margin <= 0:
         raise ArgumentError(f"margin must be greater than 0, got {margin}")
     if not anchor.ndim == positive.ndim == negative.ndim:
@@ -346,4 +346,4 @@ def triplet_margin_with_distance_loss(
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = minimum(far, distance(positive, negative))
-    return plainly(clamp_min(margin + near - far, 0), reduction)
+    return reduce_losses(clamp_min(margin + near - far, 0), reduction)

@@ -13,7 +13,7 @@ from ..elementwise import Select
 REDUCTIONS = ("none", "mean", "sum")  # by PyTorch's numbers, which functions on `torch` take
 
 
-def reduced(losses: Any, counted: Any, row_weights: Any, divisor: Any, reduction: str) -> Any:
+def reduce_weighted(losses: Any, counted: Any, row_weights: Any, divisor: Any, reduction: str) -> Any:
     """Weighted losses, 0 where they aren't counted, as they are, or their sum or mean."""
     if counted is not None:
         losses = Select.apply(counted, losses)
@@ -24,13 +24,13 @@ def reduced(losses: Any, counted: Any, row_weights: Any, divisor: Any, reduction
     return losses.sum() / divisor if reduction == "mean" else losses.sum()
 
 
-def plainly(losses: Tensor, reduction: str, name: str = "") -> Tensor:
+def reduce_losses(losses: Tensor, reduction: str, name: str = "") -> Tensor:
     """The same without weights, and what PyTorch calls it where that is one operation there."""
     whole = losses if reduction == "none" else losses.mean() if reduction == "mean" else losses.sum()
     return called(name, whole) if name else whole
 
 
-def chosen(size_average: bool | None, reduce: bool | None, reduction: str | int) -> str:
+def resolve_reduction(size_average: bool | None, reduce: bool | None, reduction: str | int) -> str:
     """The reduction, by PyTorch's first arguments for it where these are given."""
     if size_average is not None or reduce is not None:
         averaged, whole = size_average is None or size_average, reduce is None or reduce

@@ -19,7 +19,7 @@ from ..elementwise import clamp, exp, log, where, xlogy
 from ..fast_reductions import sum_of_squares
 from ..movement import broadcast_tensors
 from ..spelling import tensors_only
-from .reduction import chosen, plainly, reduced
+from .reduction import reduce_losses, reduce_weighted, resolve_reduction
 
 
 class SquaredError(Function):
@@ -58,12 +58,12 @@ def mse_loss(
     >>> mse_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
     tensor(2.)
     """
-    reduction = chosen(size_average, reduce, reduction)
+    reduction = resolve_reduction(size_average, reduce, reduction)
     input, target = _operands("mse_loss", input, target)
     if weight is None:
         return SquaredError.apply(input, target, reduction=reduction)
     losses = _weighted(SquaredError.apply(input, target, reduction="none"), input, weight)
-    return reduced(losses, None, None, weight.sum(), reduction)
+    return reduce_weighted(losses, None, None, weight.sum(), reduction)
 
 
 @tensors_only
@@ -78,12 +78,12 @@ def l1_loss(
     >>> l1_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
     tensor(1.)
     """
-    reduction = chosen(size_average, reduce, reduction)
+    reduction = resolve_reduction(size_average, reduce, reduction)
     input, target = _alike(input, target)
     losses = (input - target).abs()
     if weight is None:
-        return plainly(losses, reduction)
-    return reduced(_weighted(losses, input, weight), None, None, weight.sum(), reduction)
+        return reduce_losses(losses, reduction)
+    return reduce_weighted(_weighted(losses, input, weight), None, None, weight.sum(), reduction)
 
 
 def _operands(op: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -148,12 +148,12 @@ def huber_loss(
     >>> huber_loss(torch.tensor([0.0, 0.0]), torch.tensor([1.0, 4.0]), reduction="none", delta=2.0)
     tensor([0.5000, 6.0000])
     """
-    reduction = chosen(None, None, reduction)
+    reduction = resolve_reduction(None, None, reduction)
     input, target = _operands("huber_loss", input, target)
     if not delta > 0:
         raise ArgumentError(f"huber_loss: does not support non-positive values for delta, got {delta}")
     losses = Huber.apply(input, target, delta=float(delta))
-    return plainly(losses if weight is None else _weighted(losses, input, weight), reduction, "HuberLoss")
+    return reduce_losses(losses if weight is None else _weighted(losses, input, weight), reduction, "HuberLoss")
 
 
 @tensors_only
@@ -169,14 +169,14 @@ def smooth_l1_loss(
     >>> smooth_l1_loss(torch.tensor([0.0, 0.0]), torch.tensor([0.5, 4.0]), reduction="none")
     tensor([0.1250, 3.5000])
     """
-    reduction = chosen(size_average, reduce, reduction)
+    reduction = resolve_reduction(size_average, reduce, reduction)
     input, target = _operands("smooth_l1_loss", input, target)
     if beta < 0:
         raise ArgumentError(f"smooth_l1_loss: does not support negative values for beta, got {beta}")
     if beta == 0:
-        return plainly((input - target).abs(), reduction)
+        return reduce_losses((input - target).abs(), reduction)
     losses = Huber.apply(input, target, delta=float(beta))
-    return plainly(losses if beta == 1 else losses / beta, reduction, "SmoothL1Loss")
+    return reduce_losses(losses if beta == 1 else losses / beta, reduction, "SmoothL1Loss")
 
 
 @composite
@@ -192,12 +192,12 @@ def poisson_nll_loss(
     >>> poisson_nll_loss(torch.tensor([0.0, 1.0]), torch.tensor([1.0, 2.0]), reduction="none")
     tensor([1.0000, 0.7183])
     """
-    reduction = chosen(size_average, reduce, reduction)
+    reduction = resolve_reduction(size_average, reduce, reduction)
     losses = exp(input) - target * input if log_input else input - target * log(input + eps)
     if full:
         stirling = target * log(target) - target + 0.5 * log(target * (2 * math.pi))
         losses = losses + where(target <= 1, 0.0, stirling)
-    return plainly(losses, reduction)
+    return reduce_losses(losses, reduction)
 
 
 @composite
@@ -223,10 +223,10 @@ def gaussian_nll_loss(
         differing = [n for m, n in zip(sizes, found, strict=False) if m != n]
         if len(found) != len(sizes) or sum(differing) != 1:
             raise ShapeError(f"var is of incorrect size: it has {found}, but input {sizes}")
-    reduction = chosen(None, None, reduction)
+    reduction = resolve_reduction(None, None, reduction)
     given = given + clamp(eps - given.detach(), min=0)  # a gradient goes through to those below eps, too
     losses = 0.5 * (log(given) + (input - target) ** 2 / given)
-    return plainly(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
+    return reduce_losses(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
 
 
 @composite
@@ -250,7 +250,7 @@ def kl_div(
     if input.array.dtype.kind not in "fc" or target.array.dtype.kind not in "fc":
         raise KindError(f"kl_div: Integral inputs not supported, got {input.dtype} and {target.dtype}")
     by_batch = reduction == "batchmean"
-    reduction = chosen(size_average, reduce, "sum" if by_batch else reduction)
+    reduction = resolve_reduction(size_average, reduce, "sum" if by_batch else reduction)
     losses = exp(target) * (target - input) if log_target else xlogy(target, target) - target * input
-    out = plainly(losses, reduction)
+    out = reduce_losses(losses, reduction)
     return out / input.shape[0] if by_batch and input.ndim else out

@@ -99,12 +99,8 @@ class AvgPool2d(LinearMap):
     def forward(self, input):
         check(input, self.window, "f", also=np.int64)
         out = divided(sums(padded(input, self.window), self.window), divisor(self, input))
-        # Of volumes PyTorch's means lie in the order of their axes, always.
-        return (
-            layouts.contiguous(out)
-            if input.ndim == 5
-            else layouts.match_memory_format(out, layouts.lines_as_planes(input))
-        )
+        like = () if input.ndim == 5 else (layouts.lines_as_planes(input),)  # PyTorch makes volumes contiguous
+        return layouts.match_memory_format(out, *like)
 
     def adjoint(self, grad):
         window, grad = self.window, grad / divisor(self, grad)
