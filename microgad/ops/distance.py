@@ -16,7 +16,7 @@ from ..stand_ins import Tensor
 from ..state import composite
 from . import layouts
 from .elementwise import Clamp, clamp
-from .linalg.common import quotient, same_dtype, values
+from .linalg.common import bare, check_same_dtype, safe_divide
 from .movement import broadcast_shapes, clone
 from .out import into
 from .spelling import numpy_spelling, tensors_only
@@ -131,7 +131,7 @@ class Pdist(Function):
 
 def _pair_by_pair(x: Any, p: float) -> Any:
     """(N, M) -> (N·(N - 1)/2,): the p-norms of the differences of any two rows."""
-    first, second = (backend.like(i, values(x)) for i in np.triu_indices(x.shape[0], 1))
+    first, second = (backend.like(i, bare(x)) for i in np.triu_indices(x.shape[0], 1))
     return _norms(x[first] - x[second], p)
 
 
@@ -234,11 +234,11 @@ class Cdist(Function):
         return np.sqrt(np.maximum(squares, 0))
 
     def grad_a(self, grad, a, b, out):
-        ratio = quotient(grad, out)
+        ratio = safe_divide(grad, out)
         return ratio.sum(-1)[..., None] * a - ratio @ b
 
     def grad_b(self, grad, a, b, out):
-        ratio = np.swapaxes(quotient(grad, out), -1, -2)
+        ratio = np.swapaxes(safe_divide(grad, out), -1, -2)
         return ratio.sum(-1)[..., None] * b - ratio @ a
 
 
@@ -304,7 +304,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
     for name, x in (("x1", x1), ("x2", x2)):
         if x.array.dtype.kind != "f":
             raise DtypeError(f"cdist: only supports floating-point dtypes, {name} got {x.dtype}")
-    same_dtype("cdist", x1, x2)
+    check_same_dtype("cdist", x1, x2)
     if not p >= 0:
         raise ArgumentError(f"cdist: only supports non-negative p values, got {p}")
     large = x1.shape[-2] > 25 or x2.shape[-2] > 25

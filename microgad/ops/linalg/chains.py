@@ -14,7 +14,7 @@ from ..elementwise import Where
 from ..movement import squeeze, unsqueeze
 from ..out import into
 from ..spelling import tensors_only
-from .common import eye, floating, matrices, ndims, same_dtype
+from .common import check_floating, check_matrices, check_ndims, check_same_dtype, eye
 from .products import matmul
 from .solving import inv
 
@@ -34,8 +34,8 @@ def multi_dot(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor
     if first.ndim not in (1, 2) or last.ndim not in (1, 2):
         raise ShapeError(f"multi_dot(): first and last must be 1D or 2D, got {first.ndim}D and {last.ndim}D")
     for i, x in enumerate(middle):
-        ndims("multi_dot()", **{f"tensors[{i + 1}]": (x, 2)})
-    same_dtype("multi_dot()", *tensors)
+        check_ndims("multi_dot()", **{f"tensors[{i + 1}]": (x, 2)})
+    check_same_dtype("multi_dot()", *tensors)
     chain = [unsqueeze(first, 0) if first.ndim == 1 else first, *middle, unsqueeze(last, 1) if last.ndim == 1 else last]
     for i, (a, b) in enumerate(pairwise(chain)):
         if a.shape[1] != b.shape[0]:
@@ -73,7 +73,7 @@ def chain_matmul(*matrices: Tensor, out: Tensor | None = None) -> Tensor:
     tensor([[6.]])
     """
     once("torch.chain_matmul is deprecated. Use torch.linalg.multi_dot instead, which takes a list of matrices.")
-    ndims("chain_matmul", **{f"matrices[{i}]": (x, 2) for i, x in enumerate(matrices)})
+    check_ndims("chain_matmul", **{f"matrices[{i}]": (x, 2) for i, x in enumerate(matrices)})
     if len(matrices) == 1:
         return matrices[0] if out is None else into(out, matrices[0].clone(), exact="chain_matmul")
     return multi_dot(matrices, out=out)
@@ -87,14 +87,14 @@ def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
     tensor([[1., 5.],
             [0., 1.]])
     """
-    matrices("linalg.matrix_power", input, square=True)
+    check_matrices("linalg.matrix_power", input, square=True)
     if n == 0:
         never = eye(input, input.shape[-1]) != eye(input, input.shape[-1])
         return into(out, Where.apply(never, input, eye(input, input.shape[-1])))
     if n == 1:
         return into(out, input.clone())
     if n < 0:
-        floating("linalg.matrix_power", input)
+        check_floating("linalg.matrix_power", input)
         input, n = inv(input), -n
     factors = []
     while True:

@@ -13,7 +13,7 @@ from ...stand_ins import Tensor
 from ..elementwise import Select, conjugate
 
 
-def swap(x: Any) -> Any:
+def mT(x: Any) -> Any:
     """The transpose of each matrix."""
     return np.swapaxes(x, -1, -2)
 
@@ -23,22 +23,22 @@ def adjoint(x: Any) -> Any:
     return conjugate(np.swapaxes(x, -1, -2))
 
 
-def values(x: Any) -> Any:
+def bare(x: Any) -> Any:
     """The bare array of what may be a Tensor: to decide by, never to compute with."""
     return x.array if isinstance(x, function.Tensor) else x
 
 
 def eye(x: Any, n: int, m: int | None = None) -> Any:
     """The identity on the device and in the dtype of x, as a bare array."""
-    return backend.like(np.eye(n, m), values(x), np.dtype(x.dtype))
+    return backend.like(np.eye(n, m), bare(x), np.dtype(x.dtype))
 
 
-def singular(x: Any, full: bool) -> tuple[Any, ...]:
+def svd_or_nan(x: Any, full: bool) -> tuple[Any, ...]:
     """U, S, Vᴴ, and NaN of matrices with an infinity, as in PyTorch: on some of those LAPACK goes on for ever."""
     return _of_finite(lambda x: np.linalg.svd(x, full), x)
 
 
-def singular_values(x: Any) -> Any:
+def svdvals_or_nan(x: Any) -> Any:
     """S alone, in the same way."""
     return _of_finite(lambda x: [np.linalg.svd(x, compute_uv=False)], x)[0]
 
@@ -52,7 +52,7 @@ def _of_finite(svd: Callable[[Any], Sequence[Any]], x: Any) -> tuple[Any, ...]:
     )
 
 
-def sizes(x: Any) -> Any:
+def cabs1(x: Any) -> Any:
     """|x|, of complex numbers |re| + |im|, by which LAPACK chooses pivots."""
     return abs(x.real) + abs(x.imag) if x.dtype.kind == "c" else abs(x)
 
@@ -66,50 +66,50 @@ def broadcast_solve(a: Any, b: Any) -> Any:
         return np.linalg.solve(a, b)
 
 
-def quotient(a: Any, b: Any) -> Any:
+def safe_divide(a: Any, b: Any) -> Any:
     """a / b, 0 where b is."""
     zero = b == 0
     return Select.apply(np.logical_not(zero), a / np.where(zero, 1, b))
 
 
-def off_diagonal(x: Any, differences: Any) -> Any:
+def divide_off_diagonal(x: Any, differences: Any) -> Any:
     """x / differences with a zero diagonal; 0 / 0 is 0: what no gradient reaches has no say where values coincide."""
     idle = np.logical_or(eye(x, x.shape[-1]) != 0, np.logical_and(differences == 0, x == 0))
     return Select.apply(np.logical_not(idle), x / np.where(idle, 1, differences))
 
 
-def phase_free(excess: Any, op: str, scale: Any = 0) -> None:
+def check_phase_invariant(excess: Any, op: str, scale: Any = 0) -> None:
     """Refuse a loss that depends on the phase of vectors which are defined up to their phase."""
-    if (abs(values(excess)) > 1e-2 * (1 + abs(values(scale)))).any():
+    if (abs(bare(excess)) > 1e-2 * (1 + abs(bare(scale)))).any():
         raise GraphError(
             f"{op}_backward: in the complex case the vectors are specified up to multiplication by e^{{i phi}}. "
             "The specified loss function depends on this quantity, so it is ill-defined"
         )
 
 
-def floating(op: str, *tensors: Tensor) -> None:
+def check_floating(op: str, *tensors: Tensor) -> None:
     """Raise RuntimeError for what is neither floating-point nor complex, or of low precision, or of several dtypes."""
     for x in tensors:
         if x.array.dtype.kind not in "fc":
             raise KindError(f"{op}: Expected a floating point or complex tensor as input. Got {x.dtype}")
         if x.array.dtype == np.float16:
             raise DtypeError(f"{op}: Low precision dtypes not supported. Got {x.dtype}")
-    same_dtype(op, *tensors)
+    check_same_dtype(op, *tensors)
 
 
-def numbers(x: Any) -> None:
+def check_not_bool(x: Any) -> None:
     """Refuse booleans, of which NumPy's product of matrices is whether any pair holds."""
     if x.dtype.kind == "b":
         raise KindError(f"not implemented for {x.dtype}")
 
 
-def no_tensor(op: str, **operands: Any) -> TypeError:
+def not_a_tensor(op: str, **operands: Any) -> TypeError:
     """The error to raise where an operand is no Tensor: it names the first of them."""
     name, given = next((name, x) for name, x in operands.items() if not isinstance(x, function.Tensor))
     return TypeError(f"{op}(): argument '{name}' must be Tensor, not {type(given).__name__}")
 
 
-def same_dtype(op: str, *tensors: Tensor) -> None:
+def check_same_dtype(op: str, *tensors: Tensor) -> None:
     """Raise RuntimeError where dtypes differ."""
     first = tensors[0].array.dtype
     for x in tensors[1:]:
@@ -117,7 +117,7 @@ def same_dtype(op: str, *tensors: Tensor) -> None:
             raise DtypeError(f"{op}: expected all to have the same dtype, but got {tensors[0].dtype} and {x.dtype}")
 
 
-def matrices(op: str, x: Tensor, square: bool = False, name: str = "A") -> None:
+def check_matrices(op: str, x: Tensor, square: bool = False, name: str = "A") -> None:
     """Raise RuntimeError for what has less than two dimensions, or isn't square where it has to be."""
     if x.ndim < 2:
         raise ShapeError(f"{op}: The input tensor {name} must have at least 2 dimensions, got {x.ndim}")
@@ -127,12 +127,12 @@ def matrices(op: str, x: Tensor, square: bool = False, name: str = "A") -> None:
         )
 
 
-def are_vectors(a: Tensor, b: Tensor) -> bool:
+def is_vector_rhs(a: Tensor, b: Tensor) -> bool:
     """Whether the right side of A X = B is a vector, or one for each matrix."""
     return b.ndim == 1 or (b.ndim == a.ndim - 1 and tuple(b.shape) == tuple(a.shape[:-1]))
 
 
-def fit(op: str, a: Tensor, b: Tensor, left: bool) -> None:
+def check_equation(op: str, a: Tensor, b: Tensor, left: bool) -> None:
     """Raise RuntimeError where the sizes of matrices leave no X with A X = B, or X A = B unless left."""
     if b.ndim < 2 or a.shape[-1] != b.shape[-2 if left else -1]:
         sizes = " and ".join("x".join(map(str, x.shape[-2:])) for x in (a, b))
@@ -140,16 +140,16 @@ def fit(op: str, a: Tensor, b: Tensor, left: bool) -> None:
         raise ShapeError(f"{op}: Incompatible shapes of A and B for the equation {equation} ({sizes})")
 
 
-def floating_matrices(op: str, x: Tensor, *others: Tensor, square: bool = False, name: str = "A") -> None:
+def check_floating_matrices(op: str, x: Tensor, *others: Tensor, square: bool = False, name: str = "A") -> None:
     """Raise RuntimeError where x isn't matrices, maybe square ones, of `floating` numbers, or others' dtypes differ."""
-    floating(op, x, *others)
-    matrices(op, x, square, name)
+    check_floating(op, x, *others)
+    check_matrices(op, x, square, name)
 
 
-def ndims(op: str, **wanted: tuple[Tensor, int]) -> None:
+def check_ndims(op: str, **wanted: tuple[Tensor, int]) -> None:
     """Raise RuntimeError where an argument hasn't the number of dimensions that it should have."""
     if not all(isinstance(x, function.Tensor) for x, _ in wanted.values()):
-        raise no_tensor(op, **{name: x for name, (x, _) in wanted.items()})
+        raise not_a_tensor(op, **{name: x for name, (x, _) in wanted.items()})
     for name, (x, n) in wanted.items():
         if x.ndim != n:
             raise ShapeError(f"{op}: {name} must be a {n}D tensor, got {x.ndim}D {tuple(x.shape)}")

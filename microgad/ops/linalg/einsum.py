@@ -19,7 +19,7 @@ from .. import layouts
 from ..movement import diagonal, permute, reshape
 from ..movement.dims import as_tuple, is_number, wrap_dims
 from ..out import into
-from .common import numbers, same_dtype
+from .common import check_not_bool, check_same_dtype
 
 Labels = tuple[Any, ...]
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -38,7 +38,7 @@ class Contract(Function):
         summed = [label for label in of_a if label not in of_out]
         if not summed:
             return _at(of_out, of_a, a) * _at(of_out, of_b, b)
-        numbers(a)
+        check_not_bool(a)
         batch = [label for label in of_out if label in of_a and label in of_b]
         left = [label for label in of_out if label not in of_b]
         right = [label for label in of_out if label not in of_a]
@@ -257,7 +257,7 @@ def _pair(a: Any, b: Any, needed: set[Any], result: Labels | None) -> tuple[Tens
         only = [[label for label in p if label not in q] for p, q in ((of_x, of_y), (of_y, of_x))]
         result = (*batch, *only[0], *only[1])
     if not set(of_x).intersection(of_y) <= set(result):
-        same_dtype("einsum()", x, y)
+        check_same_dtype("einsum()", x, y)
     return Contract.apply(x, y, labels=(tuple(of_x), tuple(of_y), tuple(result))), list(result)
 
 
@@ -282,7 +282,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     if len(of_a) != len(of_b):
         raise ArgumentError(f"both dimension lists should have same length, got {of_a} and {of_b}")
     of_a, of_b = (wrap_dims(dims, x.ndim, "tensordot", of_scalars=False) for dims, x in ((of_a, a), (of_b, b)))
-    same_dtype("tensordot", a, b)
+    check_same_dtype("tensordot", a, b)
     labels, others = [f"a{i}" for i in range(a.ndim)], [f"b{i}" for i in range(b.ndim)]
     for i, j in zip(of_a, of_b, strict=True):
         if a.shape[i] != b.shape[j] and 1 not in (a.shape[i], b.shape[j]):

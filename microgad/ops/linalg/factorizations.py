@@ -18,7 +18,7 @@ from ...state import composite
 from ..elementwise import Where
 from ..out import into
 from ..spelling import numpy_spelling
-from .common import adjoint, eye, floating_matrices, swap
+from .common import adjoint, check_floating_matrices, eye, mT
 from .triangular import triangle_solved
 
 
@@ -67,7 +67,7 @@ def torch_cholesky(input: Tensor, upper: bool = False, *, out: Tensor | None = N
 
 def _cholesky(op: str, x: Tensor, upper: bool) -> Tensor | None:
     """The factor; None where some matrix is not positive-definite."""
-    floating_matrices(op, x, square=True)
+    check_floating_matrices(op, x, square=True)
     try:
         factor = Cholesky.apply(x, upper=upper)
     except LinAlgError:
@@ -117,7 +117,7 @@ def cholesky_ex(
 
 def _first_bad_minor(A: Tensor, upper: bool) -> Any:
     """The order of the first leading minor that isn't positive-definite, 0 where all are."""
-    x, n = swap(A.array) if upper else A.array, A.shape[-1]
+    x, n = mT(A.array) if upper else A.array, A.shape[-1]
     found = [_first_bad(m) for m in x.reshape(math.prod(x.shape[:-2]), n, n)]
     return backend.like(np.reshape(found, x.shape[:-2]), x, np.int32)
 
@@ -177,7 +177,7 @@ def qr(A: Tensor, mode: str = "reduced", *, out: Any = None) -> return_types.lin
     >>> torch.allclose(Q @ R, A)
     True
     """
-    floating_matrices("linalg.qr", A)
+    check_floating_matrices("linalg.qr", A)
     if mode not in ("reduced", "complete", "r"):
         raise ArgumentError(
             f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"

@@ -16,7 +16,7 @@ from ..elementwise import conjugate
 from ..movement import unsqueeze
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
-from .common import adjoint, eye, floating_matrices, matrices, swap
+from .common import adjoint, check_floating_matrices, check_matrices, eye, mT
 from .triangular import triangle_solved
 
 
@@ -27,7 +27,7 @@ class Geqrf(Function):
 
     def forward(self, x):
         vectors, factors = np.linalg.qr(x, "raw")
-        return np.copy(swap(vectors), "C"), factors
+        return np.copy(mT(vectors), "C"), factors
 
     def backward(self, grad):
         raise GraphError("the derivative for 'geqrf' is not implemented; use linalg.qr")
@@ -43,13 +43,13 @@ def geqrf(input: Tensor, *, out: Any = None) -> return_types.geqrf:
     tensor([[-0.6000],
             [-0.8000]])
     """
-    floating_matrices("geqrf", input, name="input")
+    check_floating_matrices("geqrf", input, name="input")
     return into(out, return_types.geqrf(*Geqrf.apply(input)))
 
 
 def _compact(op: str, vectors: Tensor, tau: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """V, and A and D of which the product of the reflections is I - V A⁻¹ D Vᴴ."""
-    floating_matrices(op, vectors, tau, name="input")
+    check_floating_matrices(op, vectors, tau, name="input")
     rows, columns = vectors.shape[-2:]
     k = tau.shape[-1] if tau.ndim else 0
     if k > min(rows, columns):
@@ -101,7 +101,7 @@ def ormqr(
             [ 1.]])
     """
     v, a, d = _compact("ormqr", input, tau)
-    matrices("ormqr", other, name="other")
+    check_matrices("ormqr", other, name="other")
     if other.shape[-2 if left else -1] != input.shape[-2]:
         raise ShapeError(
             f"ormqr: other.shape[{-2 if left else -1}] must be equal to input.shape[-2], got {tuple(other.shape)} and "

@@ -17,7 +17,7 @@ from ..elementwise import where
 from ..indexing import gather
 from ..movement import diag_embed, diagonal, tril
 from ..out import into
-from .common import adjoint, fit, floating_matrices, sizes, swap
+from .common import adjoint, cabs1, check_equation, check_floating_matrices, mT
 from .lu_factors import rows_taken
 from .solving import Solve
 from .triangular import triangle_solved
@@ -49,7 +49,7 @@ class LDLFactor(Function):
 
 def _factor_in_place(a: Any, pivots: Any, hermitian: bool) -> int:
     """(n, n), (n) -> info: a matrix given by its lower triangle becomes L and D."""
-    star = adjoint if hermitian else swap
+    star = adjoint if hermitian else mT
     a += star(np.tril(a, -1))
     k = info = 0
     while k < len(a):
@@ -75,13 +75,13 @@ def _factor_in_place(a: Any, pivots: Any, hermitian: bool) -> int:
 
 def _pivot(rest: Any) -> tuple[int, int]:
     """How many rows the next block of D has, and which row is to be its last."""
-    first = sizes(rest[:, 0])
+    first = cabs1(rest[:, 0])
     if len(first) == 1:
         return 1, 0
     far = int(np.argmax(first[1:])) + 1
     if first[0] >= GROWTH * first[far]:
         return 1, 0
-    other = sizes(rest[far])
+    other = cabs1(rest[far])
     own, other[far] = other[far], 0
     if first[0] >= GROWTH * first[far] * (first[far] / other.max()):
         return 1, 0
@@ -119,7 +119,7 @@ def ldl_factor_ex(
 
 
 def _factored(op: str, A: Tensor, hermitian: bool, check_errors: bool) -> Any:
-    floating_matrices(op, A, square=True)
+    check_floating_matrices(op, A, square=True)
     factors = LDLFactor.apply(A, hermitian=hermitian)
     if check_errors and (info := factors[2].array).any():
         raise LinAlgError(f"{op}: The factorization could not be completed: row {info.max()} of D is zero")
@@ -137,13 +137,13 @@ def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False,
     tensor([[1.],
             [1.]])
     """
-    op, star = "linalg.ldl_solve", adjoint if hermitian else swap
-    floating_matrices(op, LD, B, square=True)
+    op, star = "linalg.ldl_solve", adjoint if hermitian else mT
+    check_floating_matrices(op, LD, B, square=True)
     if pivots.array.dtype.kind not in "iu":
         raise KindError(f"{op}: Expected pivots to be integers. Got {pivots.dtype}")
     if tuple(pivots.shape) != tuple(LD.shape[:-1]):
         raise ShapeError(f"{op}: LD needs pivots of shape {tuple(LD.shape[:-1])}, got {tuple(pivots.shape)}")
-    fit(op, LD, B, left=True)
+    check_equation(op, LD, B, left=True)
     order, places, paired = _exchanges(pivots.array)
     beside = diag_embed(where(paired, diagonal(LD, -1, -2, -1), 0), -1)  # of the blocks of two
     D = diag_embed(diagonal(LD, 0, -2, -1)) + beside + star(beside)

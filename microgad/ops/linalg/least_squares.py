@@ -16,7 +16,7 @@ from ..elementwise import abs as magnitude
 from ..movement import squeeze, unsqueeze
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
-from .common import adjoint, are_vectors, floating_matrices, singular, singular_values, swap
+from .common import adjoint, check_floating_matrices, is_vector_rhs, mT, svd_or_nan, svdvals_or_nan
 
 
 class Pinv(Function):
@@ -74,14 +74,14 @@ def _within_norms(x: Any, inverse: Any, atol: Any, rtol: Any) -> bool:
 
 def _is_full(x: Any, inverse: Any, rtol: float) -> bool:
     """Whether all ranks are full for sure: A⁺A is a projection, and so its trace the rank."""
-    trace = (x * swap(inverse)).sum((-2, -1)).real
+    trace = (x * mT(inverse)).sum((-2, -1)).real
     return _within_norms(x, inverse, None, rtol) and bool((trace > min(x.shape[-2:]) - 0.5).all())
 
 
 def _decomposed(x: Any, hermitian: bool) -> Any:
     """U, S, Vh; of Hermitian matrices by eigenvalues, which may be negative."""
     if not hermitian:
-        return singular(x, full=False)
+        return svd_or_nan(x, full=False)
     w, v = np.linalg.eigh(x)
     return v, w, adjoint(v)
 
@@ -124,7 +124,7 @@ def pinv(
     tensor([[0.5000, 0.0000],
             [0.0000, 0.0000]])
     """
-    floating_matrices("linalg.pinv", A, square=hermitian)
+    check_floating_matrices("linalg.pinv", A, square=hermitian)
     rtol = rcond if rtol is None else rtol
     return into(out, Pinv.apply(A, hermitian=hermitian, **_bare("linalg.pinv", atol=atol, rtol=rtol)))
 
@@ -145,7 +145,7 @@ class Rank(Function):
     symbol, numpy = "rank", np.linalg.matrix_rank
 
     def forward(self, x):
-        s = abs(np.linalg.eigvalsh(x)) if self.hermitian else singular_values(x)
+        s = abs(np.linalg.eigvalsh(x)) if self.hermitian else svdvals_or_nan(x)
         return (s > _threshold(x, s, self.atol, self.rtol)).sum(-1)
 
 
@@ -162,7 +162,7 @@ def matrix_rank(
     >>> torch.linalg.matrix_rank(torch.ones(3, 3))
     tensor(1)
     """
-    floating_matrices("linalg.matrix_rank", A, square=hermitian)
+    check_floating_matrices("linalg.matrix_rank", A, square=hermitian)
     atol = tol if atol is None else atol
     return into(out, Rank.apply(A.detach(), hermitian=hermitian, **_bare("linalg.matrix_rank", atol=atol, rtol=rtol)))
 
@@ -183,11 +183,11 @@ def lstsq(
     tensor([[2.]])
     """
     op = "linalg.lstsq"
-    floating_matrices(op, A, B)
+    check_floating_matrices(op, A, B)
     driver = "gelsy" if driver is None else driver
     if driver not in ("gels", "gelsy", "gelsd", "gelss"):
         raise ArgumentError(f"{op}: parameter `driver` should be one of (gels, gelsy, gelsd, gelss), got {driver}")
-    vectors = are_vectors(A, B)
+    vectors = is_vector_rhs(A, B)
     b = unsqueeze(B, -1) if vectors else B
     rows, columns = A.shape[-2:]
     if b.ndim < 2 or b.shape[-2] != rows:
@@ -198,7 +198,7 @@ def lstsq(
     nothing, made = np.zeros_like(x.array, shape=(0,)).real, core.Tensor._made
     s, spectral = nothing, driver in ("gelsd", "gelss")
     if spectral or not _is_full(A.array, inverse.array, tolerance):
-        s = singular_values(A.array)
+        s = svdvals_or_nan(A.array)
         rank = (s > _threshold(A.array, s, None, tolerance)).sum(-1)
     else:
         rank = np.zeros_like(A.array, shape=A.shape[:-2], dtype=np.int64) + min(rows, columns)

@@ -17,7 +17,7 @@ from ...state import composite
 from ..indexing import Gather
 from ..out import into
 from .common import adjoint as _adjoint
-from .common import eye, fit, floating_matrices, sizes, swap
+from .common import cabs1, check_equation, check_floating_matrices, eye, mT
 from .triangular import triangle_solved
 
 PANEL = 32  # columns
@@ -40,18 +40,16 @@ class LUFactor(Function):
         l, u = np.tril(lu[..., :k, :k], -1) + eye(lu, k), np.triu(lu[..., :k, :k])
         below, beside, of_below, of_beside = lu[..., k:, :], lu[..., :, k:], of_lu[..., k:, :], of_lu[..., :, k:]
         of_square = of_lu[..., :k, :k]
-        inner = np.tril(np.matmul(swap(l), np.tril(of_square, -1)), -1) + np.triu(
-            np.matmul(np.triu(of_square), swap(u))
-        )
+        inner = np.tril(np.matmul(mT(l), np.tril(of_square, -1)), -1) + np.triu(np.matmul(np.triu(of_square), mT(u)))
         if columns > k:
-            inner = inner - np.tril(np.matmul(of_beside, swap(beside)), -1)
+            inner = inner - np.tril(np.matmul(of_beside, mT(beside)), -1)
             inner = np.concatenate((inner, of_beside), -1)
         if rows > k:
-            inner = inner - np.triu(np.matmul(swap(below), of_below))
-        inner = triangle_solved(swap(l), inner, upper=True, unit=True)
+            inner = inner - np.triu(np.matmul(mT(below), of_below))
+        inner = triangle_solved(mT(l), inner, upper=True, unit=True)
         left, right = inner[..., :k], inner[..., k:]
         left = np.concatenate((left, of_below), -2) if rows > k else left
-        left = swap(triangle_solved(u, swap(left), upper=True))
+        left = mT(triangle_solved(u, mT(left), upper=True))
         whole = np.concatenate((left, right), -1) if columns > k else left
         return (rows_taken(whole, places),)
 
@@ -72,7 +70,7 @@ def factored(x: Any) -> tuple[Any, Any, Any, Any]:
     for start in range(0, 0 if len(lu) == 1 else k, PANEL):
         stop = min(start + PANEL, k)
         for j in range(start, stop):
-            winner = np.argmax(sizes(lu[:, j:, j]), -1) + j
+            winner = np.argmax(cabs1(lu[:, j:, j]), -1) + j
             pivots[:, j] = winner + 1
             for moved in (lu, order):
                 _exchange_each(moved, every, j, winner)
@@ -95,7 +93,7 @@ def _factor_in_place(lu: Any, pivots: Any, order: Any) -> None:
         stop = min(start + PANEL, len(pivots))
         panel = np.copy(lu[start:, start:stop].T, "C")
         for j in range(stop - start):
-            winner = np.argmax(sizes(panel[j, j:])) + j
+            winner = np.argmax(cabs1(panel[j, j:])) + j
             _exchange(panel.T, j, winner)
             pivot, below = panel[j, j], panel[j, j + 1 :]
             below /= pivot + (pivot == 0)
@@ -141,7 +139,7 @@ def exchanged(pivots: Any, rows: int) -> Any:
 
 
 def _factor(op: str, A: Tensor, pivot: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    floating_matrices(op, A)
+    check_floating_matrices(op, A)
     if not pivot:
         raise ArgumentError(f"{op}: LU without pivoting is not implemented; give pivot=True")
     return LUFactor.apply(A)
@@ -221,7 +219,7 @@ def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> return_types.linalg
 
 def _permutation(order: Any, like: Any) -> Any:
     """The matrix P of P A = L U."""
-    return swap((order[..., None] == backend.like(np.arange(order.shape[-1]), order)).astype(like.dtype))
+    return mT((order[..., None] == backend.like(np.arange(order.shape[-1]), order)).astype(like.dtype))
 
 
 def _triangles(factors: Tensor) -> tuple[Any, Any]:
@@ -264,12 +262,12 @@ def lu_solve(
             [0.2500]])
     """
     op = "linalg.lu_solve"
-    floating_matrices(op, LU, B, square=True, name="LU")
+    check_floating_matrices(op, LU, B, square=True, name="LU")
     if pivots.array.dtype != np.int32:
         raise ArgumentError(f"{op}: pivots should be a Tensor of scalar type torch.int32, got {pivots.dtype}")
     if tuple(pivots.shape) != tuple(LU.shape[:-1]):
         raise ShapeError(f"{op}: pivots has shape {tuple(pivots.shape)}, but LU needs {tuple(LU.shape[:-1])}")
-    fit(op, LU, B, left)
+    check_equation(op, LU, B, left)
     order = exchanged(pivots.array, LU.shape[-1])
     if left:
         return into(out, _lu_solved(LU, order, B, adjoint), exact="linalg.lu_solve")

@@ -14,7 +14,7 @@ from ...state import composite
 from ..movement import cat, flip, unsqueeze
 from ..reduction.products import cumprod
 from ..spelling import numpy_spelling, tensors_only
-from .common import eye, floating_matrices, swap
+from .common import check_floating_matrices, eye, mT
 
 # The numerator of the Padé approximant of degree 13, from the constant on; it is used up to a norm of LARGEST
 # (Higham, The scaling and squaring method for the matrix exponential revisited, 2005).
@@ -52,7 +52,7 @@ class MatrixExp(Function):
         return out
 
     def grad_x(self, grad, x):
-        n, t = x.shape[-1], swap(x)
+        n, t = x.shape[-1], mT(x)
         upper, lower = np.concatenate((t, grad), -1), np.concatenate((np.zeros_like(t), t), -1)
         return MatrixExp.apply(np.concatenate((upper, lower), -2))[..., :n, n:]
 
@@ -65,7 +65,7 @@ def matrix_exp(A: Tensor) -> Tensor:
     tensor([[1., 1.],
             [0., 1.]])
     """
-    floating_matrices("linalg.matrix_exp", A, square=True)
+    check_floating_matrices("linalg.matrix_exp", A, square=True)
     return MatrixExp.apply(A)
 
 

@@ -20,7 +20,7 @@ from ..movement import permute, reshape
 from ..movement.dims import as_tuple, wrap_dim, wrap_dims
 from ..out import into
 from ..spelling import numpy_spelling
-from .common import floating, floating_matrices, matrices, quotient, values
+from .common import bare, check_floating, check_floating_matrices, check_matrices, safe_divide
 from .solving import inv_ex
 from .spectra import svdvals
 
@@ -62,14 +62,14 @@ class VectorNorm(Function):
         if p == 1:
             return grad * _direction(x)
         if p == 2:
-            return x * quotient(grad, out)
+            return x * safe_divide(grad, out)
         if math.isinf(p):
             ties = np.absolute(x) == out
             count = np.astype(np.sum(ties, self.axis, keepdims=True), grad.dtype)
             return Select.apply(ties, _direction(x) * (grad / count))
         zero = x == 0
         power = Select.apply(np.logical_not(zero), np.absolute(np.where(zero, 1, x)) ** (p - 1 if p < 2 else p - 2))
-        scale = grad * out ** (1 - p) if p < 1 else quotient(grad, out ** (p - 1))
+        scale = grad * out ** (1 - p) if p < 1 else safe_divide(grad, out ** (p - 1))
         return (_direction(x) if p < 2 else x) * power * scale
 
 
@@ -77,7 +77,7 @@ def _direction(x: Any) -> Any:
     """x / |x|, 0 at 0 and at a real NaN."""
     if not is_complex(x):
         return Sign.apply(x)
-    return quotient(x, np.absolute(x))
+    return safe_divide(x, np.absolute(x))
 
 
 def _cast(op: str, x: Tensor, dtype: Any) -> Tensor:
@@ -142,7 +142,7 @@ def matrix_norm(
     tensor(7.)
     """
     op = "linalg.matrix_norm"
-    matrices(op, A)
+    check_matrices(op, A)
     x = _cast(op, A, dtype)
     dims = as_tuple(dim)
     if len(dims) != 2:
@@ -153,7 +153,7 @@ def matrix_norm(
     if ord not in ("nuc", 2, -2, 1, -1, math.inf, -math.inf):
         raise ArgumentError(f"{op}: Order {ord} not supported.")
     if ord in ("nuc", 2, -2):
-        floating(op, x)
+        check_floating(op, x)
         order = [*(i for i in range(x.ndim) if i not in axis), *axis]
         sigma = svdvals(permute(x, order))
         result = sigma.sum(-1) if ord == "nuc" else _extreme(sigma, -1, ord)
@@ -277,7 +277,7 @@ def cond(A: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
     >>> torch.linalg.cond(torch.tensor([[1.0, 0.0], [0.0, 4.0]]))
     tensor(4.)
     """
-    floating_matrices("linalg.cond", A, square=p not in (None, 2, -2))
+    check_floating_matrices("linalg.cond", A, square=p not in (None, 2, -2))
     if p is not None and p not in ("fro", "nuc", 2, -2, 1, -1, math.inf, -math.inf):
         raise ArgumentError(f"linalg.cond: got an invalid norm type {p}")
     if not A.numel():
@@ -287,4 +287,4 @@ def cond(A: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
         return into(out, sigma[..., -1] / sigma[..., 0] if p == -2 else sigma[..., 0] / sigma[..., -1])
     inverse, info = inv_ex(A)
     result = matrix_norm(A, p) * matrix_norm(where(reshape(info, (*info.shape, 1, 1)) > 0, 0.0, inverse), p)
-    return into(out, where(info > 0, math.inf, result) if values(info).any() else result)
+    return into(out, where(info > 0, math.inf, result) if bare(info).any() else result)

@@ -22,7 +22,7 @@ from ..elementwise.arithmetic import cast_to
 from ..movement import Reshape, transpose, unsqueeze
 from ..out import into
 from ..spelling import numbers_first, numpy_spelling, tensors_only
-from .common import ndims, no_tensor, numbers, same_dtype
+from .common import check_ndims, check_not_bool, check_same_dtype, not_a_tensor
 
 WHOLE = 600  # elements of integer matrices that NumPy multiplies as fast by itself
 
@@ -72,7 +72,7 @@ class Linear(Function):
             )
         if bias is not None and bias.shape != weight.shape[:-1]:
             raise ShapeError(f"bias has shape {bias.shape}, but weight has {weight.shape[0]} rows")
-        numbers(x)
+        check_not_bool(x)
         out = np.matmul(_rows(x), weight.T)
         if bias is not None:
             out += bias
@@ -150,9 +150,9 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
     try:
         mixed = input.array.dtype is not other.array.dtype
     except AttributeError:
-        raise no_tensor("matmul", input=input, other=other) from None
+        raise not_a_tensor("matmul", input=input, other=other) from None
     if mixed:
-        same_dtype("matmul", input, other)
+        check_same_dtype("matmul", input, other)
     result = product(input, other)
     return result if out is None else into(out, result, exact="matmul")
 
@@ -183,9 +183,9 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Te
         dtype = input.array.dtype
         mixed = dtype is not weight.array.dtype or (bias is not None and dtype is not bias.array.dtype)
     except AttributeError:
-        raise no_tensor("linear", input=input, weight=weight, bias=bias) from None
+        raise not_a_tensor("linear", input=input, weight=weight, bias=bias) from None
     if mixed:
-        same_dtype("linear", input, weight, *(() if bias is None else (bias,)))
+        check_same_dtype("linear", input, weight, *(() if bias is None else (bias,)))
     if bias is not None and bias.array.shape != weight.array.shape[:1] and (bias.ndim != 1 or bias.numel() == 1):
         return _added("linear", bias, Linear.apply(input, weight, None), 1, 1, out)
     result = Linear.apply(input, weight, bias)
@@ -200,7 +200,7 @@ def mm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.mm(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0], [4.0]]))
     tensor([[11.]])
     """
-    ndims("mm", input=(input, 2), mat2=(mat2, 2))
+    check_ndims("mm", input=(input, 2), mat2=(mat2, 2))
     return matmul(input, mat2, out=out)
 
 
@@ -213,7 +213,7 @@ def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor([[[3.]],
             [[3.]]])
     """
-    ndims("bmm", batch1=(input, 3), batch2=(mat2, 3))
+    check_ndims("bmm", batch1=(input, 3), batch2=(mat2, 3))
     if input.shape[0] != mat2.shape[0]:
         raise ShapeError(f"bmm: batch1 has {input.shape[0]} matrices, but batch2 has {mat2.shape[0]}")
     return called("Bmm", matmul(input, mat2, out=out))
@@ -225,7 +225,7 @@ def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.mv(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1.0, 1.0]))
     tensor([3., 7.])
     """
-    ndims("mv", input=(input, 2), vec=(vec, 1))
+    check_ndims("mv", input=(input, 2), vec=(vec, 1))
     return matmul(input, vec, out=out)
 
 
@@ -236,7 +236,7 @@ def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.dot(torch.tensor([2, 3]), torch.tensor([2, 1]))
     tensor(7)
     """
-    same_dtype("dot", input, tensor)
+    check_same_dtype("dot", input, tensor)
     return into(out, _dot("dot", input, tensor), exact="dot")
 
 
@@ -247,7 +247,7 @@ def vdot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.vdot(torch.tensor([1 + 2j]), torch.tensor([3 + 1j]))
     tensor(5.-5.j)
     """
-    same_dtype("vdot", input, other)
+    check_same_dtype("vdot", input, other)
     return into(out, _dot("vdot", conj(input), other), exact="vdot")
 
 
@@ -270,7 +270,7 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Tensor | None = None) ->
     >>> torch.linalg.vecdot(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1.0, 1.0]))
     tensor([3., 7.])
     """
-    same_dtype("linalg.vecdot", x, y)
+    check_same_dtype("linalg.vecdot", x, y)
     if x.array.dtype.kind not in "fc":
         raise KindError(f"linalg.vecdot: Expected a floating point or complex tensor as input. Got {x.dtype}")
     return into(out, mul(conj(x), y).sum(dim), exact="linalg.vecdot")
@@ -285,7 +285,7 @@ def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """
     if input.ndim == 0 or other.ndim == 0:
         return into(out, mul(input, other))
-    same_dtype("inner", input, other)
+    check_same_dtype("inner", input, other)
     if input.shape[-1] != other.shape[-1]:
         raise ShapeError(
             f"inner() the last dimension must match on both input tensors but got shapes {list(input.shape)} and "
@@ -305,7 +305,7 @@ def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor([[3, 4],
             [6, 8]])
     """
-    ndims("outer", input=(input, 1), vec2=(vec2, 1))
+    check_ndims("outer", input=(input, 1), vec2=(vec2, 1))
     column = called("Unsqueeze", Reshape.apply(input, size=(input.array.size, 1)))
     with unbuffered_runs(vec2.array.size):
         return into(out, Mul.apply(column, vec2))
@@ -348,7 +348,7 @@ def addmm(
     >>> torch.addmm(torch.tensor([1.0]), torch.ones(1, 2), torch.ones(2, 2), alpha=10)
     tensor([[21., 21.]])
     """
-    same_dtype("addmm", input, mat1, mat2)
+    check_same_dtype("addmm", input, mat1, mat2)
     return _added("addmm", input, mm(mat1, mat2), beta, alpha, out)
 
 
@@ -362,7 +362,7 @@ def addmv(
     >>> torch.addmv(torch.tensor([1.0]), torch.ones(1, 2), torch.ones(2))
     tensor([3.])
     """
-    same_dtype("addmv", input, mat, vec)
+    check_same_dtype("addmv", input, mat, vec)
     return _added("addmv", input, mv(mat, vec), beta, alpha, out)
 
 
@@ -378,7 +378,7 @@ def baddbmm(
     >>> torch.baddbmm(torch.ones(1, 1, 1), torch.ones(1, 1, 2), torch.ones(1, 2, 1), beta=10)
     tensor([[[12.]]])
     """
-    same_dtype("baddbmm", input, batch1, batch2)
+    check_same_dtype("baddbmm", input, batch1, batch2)
     return _added("baddbmm", input, bmm(batch1, batch2), beta, alpha, out)
 
 
@@ -392,7 +392,7 @@ def addbmm(
     >>> torch.addbmm(torch.ones(1, 1), torch.ones(3, 1, 2), torch.ones(3, 2, 1))
     tensor([[7.]])
     """
-    same_dtype("addbmm", input, batch1, batch2)
+    check_same_dtype("addbmm", input, batch1, batch2)
     return _added("addbmm", input, bmm(batch1, batch2).sum(0, dtype=input.dtype), beta, alpha, out)
 
 
@@ -447,5 +447,5 @@ def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Tensor | N
         raise ShapeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got {a[dim]} and {b[dim]}")
     if input.array.dtype == bool:
         raise KindError("linalg.cross: is not implemented for torch.bool")
-    same_dtype("linalg.cross", input, other)
+    check_same_dtype("linalg.cross", input, other)
     return into(out, Cross.apply(input, other, axis=dim % ndim), exact="linalg.cross")

@@ -18,7 +18,9 @@ from ..movement import permute, reshape, squeeze, unsqueeze
 from ..movement.dims import wrap_dims
 from ..out import into
 from ..spelling import numpy_spelling
-from .common import adjoint, are_vectors, broadcast_solve, eye, fit, floating_matrices, singular, swap, values
+from .common import (
+    adjoint, bare, broadcast_solve, check_equation, check_floating_matrices, eye, is_vector_rhs, mT, svd_or_nan,
+)  # fmt: skip
 from .lu_factors import factored
 
 
@@ -35,7 +37,7 @@ class Inv(Function):
             raise _singular("linalg.inv", _zero_pivots(x)) from None
 
     def grad_x(self, grad, out):
-        t = swap(out)
+        t = mT(out)
         return -np.matmul(np.matmul(t, grad), t)
 
 
@@ -51,8 +53,8 @@ class Solve(Function):
             raise _singular("linalg.solve", _zero_pivots(a)) from None
 
     def backward(self, grad, a, out):
-        solved = Solve.apply(swap(a), grad)
-        return (-np.matmul(solved, swap(out)) if self.needs[0] else None), solved
+        solved = Solve.apply(mT(a), grad)
+        return (-np.matmul(solved, mT(out)) if self.needs[0] else None), solved
 
 
 class Det(Function):
@@ -82,7 +84,7 @@ class SLogDet(Function):
             of_log = of_log - 1j * np.imag(np.conjugate(of_sign) * out[0])
         if of_log is None:  # a real sign is constant
             return (np.zeros_like(x),)
-        singular = values(out[1]) == -math.inf
+        singular = bare(out[1]) == -math.inf
         if singular.any():  # they have no inverse, and no gradient
             x = np.where(singular.reshape((*singular.shape, 1, 1)), math.nan, x)
         return of_log.reshape((*of_log.shape, 1, 1)) * adjoint(Inv.apply(x))
@@ -90,13 +92,13 @@ class SLogDet(Function):
 
 def _cofactors(x: Any, det: Any) -> Any:
     """The derivative of the determinant: det · A⁻ᵀ, and where that is 0 · ∞, the same of a bordered matrix."""
-    small = abs(values(det)) < 100 * np.finfo(values(det).dtype).eps
+    small = abs(bare(det)) < 100 * np.finfo(bare(det).dtype).eps
     small = small.reshape((*small.shape, 1, 1))
     det = det.reshape((*det.shape, 1, 1))
     if not small.any():
-        return det * swap(Inv.apply(x))
+        return det * mT(Inv.apply(x))
     one = eye(x, x.shape[-1])
-    return np.where(small, _bordered(np.where(small, x, one)), det * swap(Inv.apply(np.where(small, one, x))))
+    return np.where(small, _bordered(np.where(small, x, one)), det * mT(Inv.apply(np.where(small, one, x))))
 
 
 def _bordered(x: Any) -> Any:
@@ -109,17 +111,17 @@ def _bordered(x: Any) -> Any:
     n, k = x.shape[-1], 2
     if n == 1:
         return np.ones_like(x)
-    u, s, vh = singular(values(x), full=True)
+    u, s, vh = svd_or_nan(bare(x), full=True)
     lower = (s <= n * np.finfo(s.dtype).eps * s[..., :1]).sum(-1)[..., None, None] > k
     x = np.where(lower, eye(x, n), x)
     u, vh = np.where(lower, eye(u, n), u), np.where(lower, eye(u, n), vh)
     right = np.concatenate((u[..., -k:], np.zeros_like(u[..., -k:, -k:])), -2)
     whole = np.concatenate((np.concatenate((x, vh[..., -k:, :]), -2), right), -1)
-    w = swap(Inv.apply(whole))
+    w = mT(Inv.apply(whole))
     corner = w[..., n:, n:]
-    cofactors = np.flip(corner, (-2, -1)) * backend.like([[1, -1], [-1, 1]], values(x), np.dtype(x.dtype))
+    cofactors = np.flip(corner, (-2, -1)) * backend.like([[1, -1], [-1, 1]], bare(x), np.dtype(x.dtype))
     minor = (corner * cofactors)[..., :1, :].sum(-1)[..., None]
-    found = minor * w - np.matmul(np.matmul(w[..., n:], swap(cofactors)), w[..., n:, :])
+    found = minor * w - np.matmul(np.matmul(w[..., n:], mT(cofactors)), w[..., n:, :])
     d = Det.apply(whole)
     return np.where(lower, 0, d.reshape((*d.shape, 1, 1)) * found[..., :n, :n])
 
@@ -134,7 +136,7 @@ def inv(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor([[0.5000, 0.0000],
             [0.0000, 0.2500]])
     """
-    floating_matrices("linalg.inv", A, square=True)
+    check_floating_matrices("linalg.inv", A, square=True)
     return into(out, Inv.apply(A), exact="linalg.inv")
 
 
@@ -156,7 +158,7 @@ def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> return_
     >>> torch.linalg.inv_ex(torch.zeros(1, 1)).info
     tensor(1, dtype=torch.int32)
     """
-    floating_matrices("linalg.inv_ex", A, square=True)
+    check_floating_matrices("linalg.inv_ex", A, square=True)
     info, regular = _checked("linalg.inv_ex", A, check_errors)
     return into(out, return_types.linalg_inv_ex(_infinite(Inv.apply(regular), info, 2), info), exact="linalg.inv_ex")
 
@@ -220,20 +222,20 @@ def solve_ex(
     >>> torch.linalg.solve_ex(torch.zeros(1, 1), torch.ones(1, 1)).info
     tensor(1, dtype=torch.int32)
     """
-    floating_matrices("linalg.solve_ex", A, B, square=True)
+    check_floating_matrices("linalg.solve_ex", A, B, square=True)
     info, regular = _checked("linalg.solve_ex", A, check_errors)
-    x = _infinite(_solved("linalg.solve_ex", regular, B, left), info, 1 if are_vectors(A, B) else 2)
+    x = _infinite(_solved("linalg.solve_ex", regular, B, left), info, 1 if is_vector_rhs(A, B) else 2)
     return into(out, return_types.linalg_solve_ex(x, info), exact="linalg.solve_ex")
 
 
 def _solved(op: str, a: Tensor, b: Tensor, left: bool) -> Tensor:
-    floating_matrices(op, a, b, square=True)
-    vectors = are_vectors(a, b)
+    check_floating_matrices(op, a, b, square=True)
+    vectors = is_vector_rhs(a, b)
     if vectors and not left:
         raise ShapeError(f"{op}: Vector broadcasting of the left hand side is not supported for left=False")
     x = unsqueeze(b, -1) if vectors else b
-    fit(op, a, x, left)
-    result = Solve.apply(a, x) if left else swap(Solve.apply(swap(a), swap(x)))
+    check_equation(op, a, x, left)
+    result = Solve.apply(a, x) if left else mT(Solve.apply(mT(a), mT(x)))
     return squeeze(result, -1) if vectors else result
 
 
@@ -245,7 +247,7 @@ def det(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.linalg.det(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
     tensor(8.)
     """
-    floating_matrices("linalg.det", A, square=True)
+    check_floating_matrices("linalg.det", A, square=True)
     return into(out, Det.apply(A), exact="linalg.det")
 
 
@@ -258,7 +260,7 @@ def linalg_slogdet(A: Tensor, *, out: Any = None) -> return_types.linalg_slogdet
     sign=tensor(-1.),
     logabsdet=tensor(0.))
     """
-    floating_matrices("linalg.slogdet", A, square=True)
+    check_floating_matrices("linalg.slogdet", A, square=True)
     return into(out, return_types.linalg_slogdet(*SLogDet.apply(A)), exact="linalg.slogdet")
 
 
@@ -278,7 +280,7 @@ def logdet(input: Tensor) -> Tensor:
     >>> torch.logdet(torch.tensor([[1.0]]))
     tensor(0.)
     """
-    floating_matrices("logdet", input, square=True)
+    check_floating_matrices("logdet", input, square=True)
     sign, logabsdet = SLogDet.apply(input)
     return log(sign) + logabsdet if input.is_complex() else where(sign == -1, math.nan, logabsdet)
 

@@ -17,7 +17,10 @@ from ..movement import expand
 from ..out import into
 from ..random import randn
 from ..spelling import numpy_spelling, tensors_only
-from .common import adjoint, eye, floating_matrices, matrices, off_diagonal, phase_free, singular, singular_values
+from .common import (
+    adjoint, check_floating_matrices, check_matrices, check_phase_invariant, divide_off_diagonal, eye, svd_or_nan,
+    svdvals_or_nan,
+)  # fmt: skip
 from .factorizations import cholesky, qr
 from .solving import Solve
 from .triangular import solve_triangular
@@ -40,9 +43,10 @@ class Eigh(Function):
         of_values = np.zeros_like(w) if of_values is None else of_values
         turned = np.matmul(adjoint(v), of_vectors)
         if is_complex(v):
-            phase_free(np.imag((conjugate(v) * of_vectors).sum(-2)), "linalg_eigh")
+            check_phase_invariant(np.imag((conjugate(v) * of_vectors).sum(-2)), "linalg_eigh")
         skew = 0.5 * (turned - adjoint(turned))
-        inner = off_diagonal(skew, w[..., None, :] - w[..., None]) + eye(v, v.shape[-1]) * of_values[..., None, :]
+        inner = divide_off_diagonal(skew, w[..., None, :] - w[..., None])
+        inner = inner + eye(v, v.shape[-1]) * of_values[..., None, :]
         return (np.matmul(np.matmul(v, inner), adjoint(v)),)
 
 
@@ -68,9 +72,9 @@ class Eig(Function):
     def backward(self, grad, out):
         (of_values, of_vectors), (w, v) = grad, out
         along = (conjugate(v) * of_vectors).sum(-2)
-        phase_free(np.imag(along), "linalg_eig")
+        check_phase_invariant(np.imag(along), "linalg_eig")
         turned = np.matmul(adjoint(v), of_vectors) - np.matmul(adjoint(v), v) * np.real(along)[..., None, :]
-        inner = off_diagonal(turned, conjugate(w[..., None, :] - w[..., None]))
+        inner = divide_off_diagonal(turned, conjugate(w[..., None, :] - w[..., None]))
         inner = inner + eye(v, v.shape[-1]) * of_values[..., None, :]
         return (Solve.apply(adjoint(v), np.matmul(inner, adjoint(v))),)
 
@@ -90,7 +94,7 @@ class SVD(Function):
     symbol, numpy, conjugates, materializes = "UΣVᴴ", np.linalg.svd, False, False
 
     def forward(self, x):
-        return singular(x, self.full)
+        return svd_or_nan(x, self.full)
 
     def backward(self, grad, out):
         k = out[1].shape[-1]
@@ -104,10 +108,11 @@ class SVD(Function):
         one = eye(u, k)
         row, column = s[..., None, :], s[..., None]
         gap = (row - column) * (row + column)
-        inner = off_diagonal(skew_u, gap) * row + column * off_diagonal(skew_v, gap) + one * of_s[..., None, :]
+        inner = divide_off_diagonal(skew_u, gap) * row + column * divide_off_diagonal(skew_v, gap)
+        inner = inner + one * of_s[..., None, :]
         if is_complex(u):
             of_left, of_right = np.imag((conjugate(u) * of_u).sum(-2)), np.imag((vh * conjugate(of_vh)).sum(-1))
-            phase_free(of_left + of_right, "svd", of_right)
+            check_phase_invariant(of_left + of_right, "svd", of_right)
             inner = inner + one * skew_u / (2 * row)
         whole = np.matmul(np.matmul(u, inner), vh)
         if u.shape[-2] > k:
@@ -125,7 +130,7 @@ class SingularValues(Function):
     symbol = "σ"
 
     def forward(self, x):
-        return singular_values(x)
+        return svdvals_or_nan(x)
 
 
 @numpy_spelling
@@ -138,7 +143,7 @@ def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> return_types.linalg_
     >>> torch.linalg.eigh(torch.tensor([[1.0, 0.0], [0.0, -2.0]])).eigenvalues
     tensor([-2.,  1.])
     """
-    floating_matrices("linalg.eigh", A, square=True)
+    check_floating_matrices("linalg.eigh", A, square=True)
     return into(out, return_types.linalg_eigh(*Eigh.apply(A, triangle=_triangle("eigh", UPLO))), exact="linalg.eigh")
 
 
@@ -149,7 +154,7 @@ def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor
     >>> torch.linalg.eigvalsh(torch.tensor([[1.0, 0.0], [0.0, -2.0]]))
     tensor([-2.,  1.])
     """
-    floating_matrices("linalg.eigvalsh", A, square=True)
+    check_floating_matrices("linalg.eigvalsh", A, square=True)
     triangle = _triangle("eigvalsh", UPLO)
     found = Eigh.apply(A, triangle=triangle)[0] if is_recorded(A) else EigenvaluesH.apply(A, triangle=triangle)
     return into(out, found, exact="linalg.eigvalsh")
@@ -170,7 +175,7 @@ def eig(A: Tensor, *, out: Any = None) -> return_types.linalg_eig:
     >>> torch.linalg.eig(torch.tensor([[0.0, 1.0], [-1.0, 0.0]])).eigenvalues
     tensor([0.+1.j, 0.-1.j])
     """
-    floating_matrices("linalg.eig", A, square=True)
+    check_floating_matrices("linalg.eig", A, square=True)
     return into(out, return_types.linalg_eig(*Eig.apply(A)))
 
 
@@ -181,7 +186,7 @@ def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.linalg.eigvals(torch.tensor([[0.0, 1.0], [-1.0, 0.0]]))
     tensor([0.+1.j, 0.-1.j])
     """
-    floating_matrices("linalg.eigvals", A, square=True)
+    check_floating_matrices("linalg.eigvals", A, square=True)
     return into(out, Eig.apply(A)[0] if is_recorded(A) else Eigenvalues.apply(A))
 
 
@@ -197,7 +202,7 @@ def svd(
     >>> torch.linalg.svd(torch.tensor([[3.0, 0.0], [0.0, 4.0]])).S
     tensor([4., 3.])
     """
-    floating_matrices("linalg.svd", A)
+    check_floating_matrices("linalg.svd", A)
     return into(out, return_types.linalg_svd(*SVD.apply(A, full=full_matrices)), exact="linalg.svd")
 
 
@@ -208,7 +213,7 @@ def svdvals(A: Tensor, *, driver: str | None = None, out: Tensor | None = None) 
     >>> torch.linalg.svdvals(torch.tensor([[3.0, 0.0], [0.0, 4.0]]))
     tensor([4., 3.])
     """
-    floating_matrices("linalg.svdvals", A)
+    check_floating_matrices("linalg.svdvals", A)
     return into(out, SVD.apply(A, full=False)[1] if is_recorded(A) else SingularValues.apply(A), exact="linalg.svdvals")
 
 
@@ -237,7 +242,7 @@ def svd_lowrank(A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor |
     >>> U.shape, S.shape, V.shape
     (torch.Size([5, 2]), torch.Size([2]), torch.Size([4, 2]))
     """
-    matrices("svd_lowrank", A)
+    check_matrices("svd_lowrank", A)
     x = A if M is None else A - expand(M, A.shape)
     wide = x.shape[-2] < x.shape[-1]
     x = adjoint(x) if wide else x
@@ -259,7 +264,7 @@ def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int
     >>> torch.pca_lowrank(torch.ones(5, 4), q=1)[1].shape
     torch.Size([1])
     """
-    matrices("pca_lowrank", A)
+    check_matrices("pca_lowrank", A)
     most = min(A.shape[-2:])
     q = min(6, most) if q is None else q
     if not 0 <= q <= most:
@@ -285,7 +290,7 @@ def lobpcg(
     >>> values
     tensor([3., 2.])
     """
-    matrices("lobpcg", A, square=True)
+    check_matrices("lobpcg", A, square=True)
     count = k or (1 if X is None else X.shape[-1])
     A = (A + A.mH) / 2  # so that neither triangle is left out of it
     if B is None:

@@ -17,7 +17,7 @@ from ...state import composite
 from .. import layouts
 from ..out import into
 from ..spelling import numpy_spelling
-from .common import adjoint, broadcast_solve, eye, fit, floating_matrices, swap
+from .common import adjoint, broadcast_solve, check_equation, check_floating_matrices, eye, mT
 
 BLOCK = 32
 WIDE = 2  # times a block's rows: so many columns are faster by its inverse
@@ -37,10 +37,10 @@ class SolveTriangular(Function):
         return _substituted(a, b, self.upper, self.unit)
 
     def backward(self, grad, a, out):
-        solved = SolveTriangular.apply(swap(a), grad, upper=not self.upper, unit=self.unit, whole=self.whole)
+        solved = SolveTriangular.apply(mT(a), grad, upper=not self.upper, unit=self.unit, whole=self.whole)
         if not self.needs[0]:
             return None, solved
-        of_a = np.matmul(-solved, swap(out))
+        of_a = np.matmul(-solved, mT(out))
         if not self.whole:
             of_a = np.triu(of_a, int(self.unit)) if self.upper else np.tril(of_a, -int(self.unit))
         return of_a, solved
@@ -116,11 +116,11 @@ def solve_triangular(
             [0.2500]])
     """
     op = "linalg.solve_triangular"
-    floating_matrices(op, A, B, square=True)
-    fit(op, A, B, left)
+    check_floating_matrices(op, A, B, square=True)
+    check_equation(op, A, B, left)
     if left:
         return into(out, triangle_solved(A, B, upper, unitriangular), exact="linalg.solve_triangular")
-    return into(out, swap(triangle_solved(swap(A), swap(B), not upper, unitriangular)), exact="linalg.solve_triangular")
+    return into(out, mT(triangle_solved(mT(A), mT(B), not upper, unitriangular)), exact="linalg.solve_triangular")
 
 
 @numpy_spelling
@@ -138,9 +138,9 @@ def triangular_solve(
         "torch.triangular_solve is deprecated in favor of torch.linalg.solve_triangular, whose arguments are the other "
         "way round"
     )
-    floating_matrices("triangular_solve", A, b, square=True)
-    fit("triangular_solve", A, b, left=True)
-    a = swap(A) if transpose else A
+    check_floating_matrices("triangular_solve", A, b, square=True)
+    check_equation("triangular_solve", A, b, left=True)
+    a = mT(A) if transpose else A
     solution = triangle_solved(a, b, upper != transpose, unitriangular)
     coefficients = A.expand(*solution.shape[:-2], *A.shape[-2:]).clone()
     return into(out, return_types.triangular_solve(solution, coefficients), exact="triangular_solve")
@@ -154,8 +154,8 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | N
     >>> torch.cholesky_solve(torch.ones(1, 1), torch.tensor([[2.0]]))
     tensor([[0.2500]])
     """
-    floating_matrices("cholesky_solve", L, B, square=True, name="L")
-    fit("cholesky_solve", L, B, left=True)
+    check_floating_matrices("cholesky_solve", L, B, square=True, name="L")
+    check_equation("cholesky_solve", L, B, left=True)
     first, second = (adjoint(L), L) if upper else (L, adjoint(L))
     half = triangle_solved(first, B, upper=False, whole=True)
     return into(out, triangle_solved(second, half, upper=True, whole=True))
@@ -169,7 +169,7 @@ def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = Non
     >>> torch.cholesky_inverse(torch.tensor([[2.0]]))
     tensor([[0.2500]])
     """
-    floating_matrices("cholesky_inverse", L, square=True, name="L")
+    check_floating_matrices("cholesky_inverse", L, square=True, name="L")
     diagonal = np.diagonal(L.array, axis1=-2, axis2=-1)
     if not backend.is_gpu(L.array) and (zeros := np.argwhere(diagonal == 0)).size:
         raise LinAlgError(

@@ -15,7 +15,7 @@ from ...state import composite
 from .. import layouts
 from ..elementwise import clamp, complex, conj, conjugate, imag, real
 from ..fast_reductions import total
-from ..linalg.common import quotient
+from ..linalg.common import safe_divide
 from ..linalg.products import matmul
 from ..out import into
 from ..spelling import numpy_spelling
@@ -59,7 +59,7 @@ class StdMean(Function):
 
     def grad_x(self, grad, x, out):
         deviation, mean = grad
-        return _grad_from_both(self, None if deviation is None else quotient(deviation, 2 * out[0]), mean, x)
+        return _grad_from_both(self, None if deviation is None else safe_divide(deviation, 2 * out[0]), mean, x)
 
 
 def _variance_and_mean(node: Any, x: Any) -> tuple[Any, Any]:
@@ -106,7 +106,7 @@ class Deviation(Function):
         return np.sqrt(variance)
 
     def grad_variance(self, grad, out):
-        return quotient(grad, 2 * out)
+        return safe_divide(grad, 2 * out)
 
 
 def _var(
