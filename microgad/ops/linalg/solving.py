@@ -19,8 +19,16 @@ from ..movement.dims import wrap_dims
 from ..out import into
 from ..spelling import numpy_spelling
 from .common import (
-    adjoint, bare, broadcast_solve, check_equation, check_floating_matrices, eye, is_vector_rhs, mT, svd_or_nan,
-)  # fmt: skip
+    adjoint,
+    bare,
+    broadcast_solve,
+    check_equation,
+    check_floating_matrices,
+    eye,
+    is_vector_rhs,
+    mT,
+    svd_or_nan,
+)
 from .lu_factors import factored
 
 

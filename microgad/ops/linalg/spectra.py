@@ -18,9 +18,15 @@ from ..out import into
 from ..random import randn
 from ..spelling import numpy_spelling, tensors_only
 from .common import (
-    adjoint, check_floating_matrices, check_matrices, check_phase_invariant, divide_off_diagonal, eye, svd_or_nan,
+    adjoint,
+    check_floating_matrices,
+    check_matrices,
+    check_phase_invariant,
+    divide_off_diagonal,
+    eye,
+    svd_or_nan,
     svdvals_or_nan,
-)  # fmt: skip
+)
 from .factorizations import cholesky, qr
 from .solving import Solve
 from .triangular import solve_triangular
