@@ -11,7 +11,7 @@ import microgad as torch
 import microgad.nn.functional as F
 from microgad.ops.blocks import batch_blocks
 from microgad.ops.window import avg_pool2d, max_pool2d, max_pool_kernels, pool
-from microgad.ops.window.geometry import pooled
+from microgad.ops.window.geometry import pooling_window
 
 from .patches import leaf, patches, random
 
@@ -143,7 +143,7 @@ def test_ceil_mode_lets_the_last_window_hang_over():
 
 def test_looking_for_windows_in_the_padding_takes_no_longer_of_a_long_line():
     start = time.perf_counter()
-    assert pooled("pool", (10**7,), (2,), (1,), (1,), (2,), False).out == (10**7,)
+    assert pooling_window("pool", (10**7,), (2,), (1,), (1,), (2,), False).out == (10**7,)
     assert time.perf_counter() - start < 1  # to look at each of its windows takes ten
 
 

@@ -189,7 +189,7 @@ def test_public_functions_are_adjoint_too(form):
     x, weight, y, window, groups = form
     padding = [before for before, _ in window.padding]
     settings = {"stride": window.stride, "padding": padding, "dilation": window.dilation, "groups": groups}
-    extra = [(p - span) % s for p, span, s in zip(window.padded, window.span, window.stride, strict=True)]
+    extra = [(p - span) % s for p, span, s in zip(window.padded_size, window.span, window.stride, strict=True)]
     x, weight, y = map(torch.tensor, (x, weight, y))
     transposed = conv_transpose2d(y, weight, output_padding=extra, **settings)
     assert transposed.shape == x.shape

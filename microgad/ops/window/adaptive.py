@@ -13,7 +13,7 @@ from ...stand_ins import Tensor
 from ...state import composite
 from ..elementwise import Flat
 from .fractional_pool import checked, of_boxes
-from .geometry import numbers, refusal
+from .geometry import invalid, ntuple
 from .pool import POOLS, with_indices
 from .resample import Resample, Taps, parts
 from .unpool import laid_out_as
@@ -135,9 +135,9 @@ def output_sizes(op: str, input: Tensor, output_size: Sizes, dims: int) -> tuple
     """output_size of an adaptive pooling: one for all dimensions, or one each, None where it stays."""
     if isinstance(output_size, Sequence):
         if len(output_size) != dims:
-            raise refusal(op, f"output_size must be an int or {plural(dims, 'int')}, got {output_size!r}")
+            raise invalid(op, f"output_size must be an int or {plural(dims, 'int')}, got {output_size!r}")
         output_size = [n if m is None else m for m, n in zip(output_size, input.array.shape[-dims:], strict=False)]
-    return numbers(op, "output_size", output_size, dims, least=0)
+    return ntuple(op, "output_size", output_size, dims, least=0)
 
 
 @functools.lru_cache(maxsize=256)

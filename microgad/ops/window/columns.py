@@ -30,7 +30,7 @@ def lined(o: int, c: int, window: Window, itemsize: int) -> bool:
     k = c * math.prod(window.kernel[1:])
     tall = len(window.kernel) > 1 and window.kernel[0] > 1 == window.stride[0]
     pays = k >= max(16, o) or o == c == 1  # a depthwise product is little more than reading its columns
-    return tall and pays and k * math.prod(window.lines.out) * itemsize <= LINES
+    return tall and pays and k * math.prod(window.row_window.out) * itemsize <= LINES
 
 
 def column_blocks(x: Any, window: Window, groups: int, affine: bool) -> Iterator[tuple[slice, slice, Any]]:
@@ -58,7 +58,7 @@ def line_blocks(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, sl
 
     Each is (n, g, C/G·KW, OH·OW), a view. Source: Cho and Brand, MEC, 2017.
     """
-    lines, row, c = window.lines, math.prod(window.out[1:]), x.shape[1] // groups
+    lines, row, c = window.row_window, math.prod(window.out[1:]), x.shape[1] // groups
     k, places = c * math.prod(lines.kernel), math.prod(window.out)
     starts = range(0, window.span[0] * row, window.dilation[0] * row)
     for images, part in batch_blocks(x, groups, k * math.prod(lines.out)):

@@ -20,7 +20,7 @@ from .. import layouts
 from ..reduction import Sum
 from ..spelling import tensors_only
 from .conv_kernels import correlate, correlate_taps, transpose
-from .geometry import Size, Window, numbers, refusal, same
+from .geometry import Size, Window, cached_window, invalid, ntuple
 
 
 class Conv2d(Function):
@@ -262,7 +262,7 @@ def convolution(
     """
     dims = weight.ndim - 2
     if dims not in FORMS:
-        raise refusal("convolution", f"weight must have 3 to 5 dimensions, got {weight.ndim}")
+        raise invalid("convolution", f"weight must have 3 to 5 dimensions, got {weight.ndim}")
     if transposed:
         return _conv_transpose(dims, input, weight, bias, (stride, padding, output_padding, groups, dilation))
     return _conv(dims, input, weight, bias, (stride, padding, dilation, groups))
@@ -276,7 +276,7 @@ def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tenso
     tensor([2., 2.])
     """
     if input.ndim != 3 or weight.ndim != 3:
-        raise refusal("conv_tbc", f"input and weight must have 3 dimensions, got {input.ndim} and {weight.ndim}")
+        raise invalid("conv_tbc", f"input and weight must have 3 dimensions, got {input.ndim} and {weight.ndim}")
     return conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad).permute(2, 0, 1).contiguous()
 
 
@@ -297,21 +297,21 @@ def _conv_transpose(dims: int, input: Any, weight: Any, bias: Any, settings: tup
     op = FORMS[dims][1]
     name = op.__name__
     if isinstance(padding, str):
-        raise refusal(name, f"padding must be an int or {dims} ints, not {padding!r}", DtypeError)
+        raise invalid(name, f"padding must be an int or {dims} ints, not {padding!r}", DtypeError)
     window = Window.sliding(name, dims, (0,) * dims, weight.shape[2:], stride, padding, dilation)
-    extra = numbers(name, "output_padding", output_padding, dims, least=0)
+    extra = ntuple(name, "output_padding", output_padding, dims, least=0)
     size: Any = []
     edges: Any = []
     for n, s, d, (p, _), span, e in zip(
         input.shape[2:], window.stride, window.dilation, window.padding, window.span, extra, strict=False
     ):
         if e >= max(s, d):
-            raise refusal(
+            raise invalid(
                 name, f"output_padding must be smaller than stride or dilation, but it is {e}, they are {s} and {d}"
             )
         size.append((n - 1) * s - 2 * p + span + e)
         edges.append((p, p - e))  # no window reaches the cells of output_padding
-    window = same(tuple(size), window.kernel, window.stride, tuple(edges), window.dilation)
+    window = cached_window(tuple(size), window.kernel, window.stride, tuple(edges), window.dilation)
     return op.apply(input, weight, bias, window=window, groups=positive(name, groups))
 
 
@@ -356,4 +356,4 @@ def other_channels(given: str, input: Any, weight: Any, expected: int) -> Except
 
 def positive(op: str, groups: int) -> int:
     """`groups`, refused where it isn't at least 1."""
-    return numbers(op, "groups", groups, 1)[0]
+    return ntuple(op, "groups", groups, 1)[0]

@@ -69,7 +69,7 @@ def transpose(y: Any, weight: Any, bias: Any, window: Window, groups: int) -> An
     """y, weight, bias -> x."""
     n, o, c, kernel, y = len(y), len(weight) // groups, weight.shape[1], window.kernel, contiguous(y)
     weight, area = weight.reshape(groups, o, c, *kernel), math.prod(kernel)
-    if area >= TILE and window.stride == kernel == window.span and window.bare and window.tiled:
+    if area >= TILE and window.stride == kernel == window.span and window.unpadded and window.tiled:
         return by_tiles(y, weight, bias, window)
     few = o <= min(2 * c * kernel[0], n * math.prod(window.out))
     fewer = o <= 2 * c and max(window.dilation) == 1  # adding to cells a stride apart takes longer than copying

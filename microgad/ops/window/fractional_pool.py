@@ -17,7 +17,7 @@ from ..elementwise import Flat
 from ..indexing import Gather
 from ..indexing.index_parsing import is_recorded
 from ..random.new import rand
-from .geometry import Size, numbers, refusal
+from .geometry import Size, invalid, ntuple
 from .pool import with_indices
 
 
@@ -87,24 +87,24 @@ def _fractional(
 ) -> Any:  # fmt: skip
     op = f"fractional_max_pool{dims}d"
     if output_size is None and output_ratio is None:
-        raise refusal(op, "output_size or output_ratio must be given")
-    size, kernel = checked(op, input, dims), numbers(op, "kernel_size", kernel_size, dims)
+        raise invalid(op, "output_size or output_ratio must be given")
+    size, kernel = checked(op, input, dims), ntuple(op, "kernel_size", kernel_size, dims)
     if output_size is None:
         ratios: Any = output_ratio if isinstance(output_ratio, Sequence) else (output_ratio,) * dims
         if len(ratios) != dims:
-            raise refusal(op, f"output_ratio must be a number or {dims} numbers, got {output_ratio}")
+            raise invalid(op, f"output_ratio must be a number or {dims} numbers, got {output_ratio}")
         output_size = [int(n * ratio) for n, ratio in zip(size, ratios, strict=True)]
-    out = numbers(op, "output_size", output_size, dims)
+    out = ntuple(op, "output_size", output_size, dims)
     planes = (input.shape[0] if input.ndim == dims + 2 else 1, input.shape[-dims - 1])
     if samples is None:
         samples = rand(*planes, dims, dtype=input.dtype, device=input.device)
     elif samples.ndim != 3 or samples.shape[0] < planes[0] or tuple(samples.shape[1:]) != (planes[1], dims):
-        raise refusal(op, f"_random_samples must be {(*planes, dims)}, got {tuple(samples.shape)}", ShapeError)
+        raise invalid(op, f"_random_samples must be {(*planes, dims)}, got {tuple(samples.shape)}", ShapeError)
     elif samples.array.dtype != input.array.dtype:
-        raise refusal(op, f"_random_samples must be {input.dtype}, as input is, got {samples.dtype}", DtypeError)
+        raise invalid(op, f"_random_samples must be {input.dtype}, as input is, got {samples.dtype}", DtypeError)
     for n, k, m in zip(size, kernel, out, strict=True):
         if m + k - 1 > n - (dims == 3):  # PyTorch wants one cell more of a volume
-            raise refusal(op, f"{m} windows of {k} cells do not fit into {n}: kernel_size {kernel}, input {size}")
+            raise invalid(op, f"{m} windows of {k} cells do not fit into {n}: kernel_size {kernel}, input {size}")
     # Of a plane PyTorch's first number is for the width, of a volume for the depth.
     drawn = [samples.array[: planes[0], :, i] for i in (range(dims) if dims == 3 else (1, 0))]
     tables = [drawn_places(u, n, k, m) for u, n, k, m in zip(drawn, size, kernel, out, strict=True)]
@@ -117,11 +117,11 @@ def checked(op: str, input: Tensor, dims: int, empty: bool = False) -> tuple[int
     """The sizes of an input's last dimensions, of which none may be 0 unless they may be `empty`."""
     shape: tuple[int, ...] = input.array.shape
     if len(shape) not in (dims + 1, dims + 2):
-        raise refusal(op, f"input must have {dims + 1} or {dims + 2} dimensions, got {len(shape)}", ShapeError)
+        raise invalid(op, f"input must have {dims + 1} or {dims + 2} dimensions, got {len(shape)}", ShapeError)
     if 0 in shape[1:] and not empty:
-        raise refusal(op, f"input must not be empty but in its batch, got {tuple(input.shape)}", ShapeError)
+        raise invalid(op, f"input must not be empty but in its batch, got {tuple(input.shape)}", ShapeError)
     if input.array.dtype.kind != "f":
-        raise refusal(op, f"input must be floating-point, got {input.dtype}", KindError)
+        raise invalid(op, f"input must be floating-point, got {input.dtype}", KindError)
     return shape[-dims:]
 
 

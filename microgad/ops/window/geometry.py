@@ -34,12 +34,12 @@ class Window(_Fields):
         cls, op: str, dims: int, size: Any, kernel: Any, stride: Size, padding: Size | str, dilation: Size
     ) -> Window:
         """The window that the arguments of a convolution or of unfold describe."""
-        stride, dilation = numbers(op, "stride", stride, dims), numbers(op, "dilation", dilation, dims)
+        stride, dilation = ntuple(op, "stride", stride, dims), ntuple(op, "dilation", dilation, dims)
         if isinstance(padding, str):
             edges = named_padding(op, padding, kernel, stride, dilation)
         else:
-            edges = tuple([(p, p) for p in numbers(op, "padding", padding, dims, least=0)])
-        return same(tuple(size), tuple(kernel), stride, edges, dilation)
+            edges = tuple([(p, p) for p in ntuple(op, "padding", padding, dims, least=0)])
+        return cached_window(tuple(size), tuple(kernel), stride, edges, dilation)
 
     @classmethod
     def pooling(
@@ -47,10 +47,12 @@ class Window(_Fields):
         ceil_mode: bool,
     ) -> Window:  # fmt: skip
         """The window of a pooling."""
-        kernel = numbers(op, "kernel_size", kernel, dims)
-        stride = steps(op, stride, kernel)
-        pads = numbers(op, "padding", padding, dims, least=0)
-        return pooled(op, tuple(size), kernel, stride, pads, numbers(op, "dilation", dilation, dims), bool(ceil_mode))
+        kernel = ntuple(op, "kernel_size", kernel, dims)
+        stride = stride_or_kernel(op, stride, kernel)
+        pads = ntuple(op, "padding", padding, dims, least=0)
+        return pooling_window(
+            op, tuple(size), kernel, stride, pads, ntuple(op, "dilation", dilation, dims), bool(ceil_mode)
+        )
 
     @cached_property
     def span(self) -> Sizes:
@@ -58,12 +60,12 @@ class Window(_Fields):
         return tuple((k - 1) * d + 1 for k, d in zip(self.kernel, self.dilation, strict=False))
 
     @cached_property
-    def bare(self) -> bool:
+    def unpadded(self) -> bool:
         """Whether there is no padding at all."""
         return not any(map(any, self.padding))
 
     @cached_property
-    def padded(self) -> Sizes:
+    def padded_size(self) -> Sizes:
         """Size of the padded plane."""
         return tuple(n + before + after for n, (before, after) in zip(self.size, self.padding, strict=True))
 
@@ -78,10 +80,10 @@ class Window(_Fields):
     @cached_property
     def out(self) -> Sizes:
         """How many places the kernel takes, (OH, OW)."""
-        return tuple((n - span) // s + 1 for n, span, s in zip(self.padded, self.span, self.stride, strict=True))
+        return tuple((n - span) // s + 1 for n, span, s in zip(self.padded_size, self.span, self.stride, strict=True))
 
     @cached_property
-    def along(self) -> list[list[tuple[slice, ...]]]:
+    def tap_slices(self) -> list[list[tuple[slice, ...]]]:
         """For each axis of the padded plane (N, C, ...) the cells that each tap along it meets."""
         lines = zip(self.kernel, self.stride, self.dilation, self.out, strict=True)
         return [
@@ -90,7 +92,7 @@ class Window(_Fields):
         ]
 
     @cached_property
-    def offsets(self) -> list[int]:
+    def tap_offsets(self) -> list[int]:
         """How far each tap is from the first on the flat plane, in row-major order."""
         found = [0]
         for n, k, d in zip(self.size, self.kernel, self.dilation, strict=True):
@@ -122,7 +124,7 @@ class Window(_Fields):
         return all(n == k * steps for n, k, steps in zip(self.size, self.kernel, self.out, strict=True))
 
     @cached_property
-    def lines(self) -> Window:
+    def row_window(self) -> Window:
         """The kernel's first row over all rows of the padded plane."""
         return self._replace(kernel=(1, *self.kernel[1:]), stride=(1, *self.stride[1:]))
 
@@ -152,15 +154,15 @@ class Window(_Fields):
         return found
 
     @cached_property
-    def apart(self) -> bool:
+    def disjoint(self) -> bool:
         """Whether no two places of the kernel have a cell in common."""
         return all(span <= step for span, step in zip(self.span, self.stride, strict=True))
 
     @cached_property
-    def flaw(self) -> str:
+    def error(self) -> str:
         """What is wrong with a kernel that is empty or larger than the padded plane; nothing of others."""
         names = ("depth", "height", "width")[-len(self.kernel) :]
-        for name, kernel, span, padded in zip(names, self.kernel, self.span, self.padded, strict=True):
+        for name, kernel, span, padded in zip(names, self.kernel, self.span, self.padded_size, strict=True):
             if kernel < 1:
                 return f"the kernel's {name} must be at least 1, got {kernel}"
             if span > padded:
@@ -173,24 +175,26 @@ class Window(_Fields):
 
     def check(self) -> None:
         """Refuse a kernel that is empty or larger than the padded plane."""
-        if self.flaw:
-            raise ShapeError(self.flaw)
+        if self.error:
+            raise ShapeError(self.error)
 
 
 @lru_cache(maxsize=256)
-def same(*fields: Any) -> Window:
+def cached_window(*fields: Any) -> Window:
     """The window with these fields: one object wherever they are equal, so that its properties are computed once."""
     return Window(*fields)
 
 
 @lru_cache(maxsize=256)
-def pooled(op: str, size: Sizes, kernel: Sizes, stride: Sizes, pads: Sizes, dilation: Sizes, ceil_mode: bool) -> Window:
+def pooling_window(
+    op: str, size: Sizes, kernel: Sizes, stride: Sizes, pads: Sizes, dilation: Sizes, ceil_mode: bool
+) -> Window:
     """The window of a pooling. With ceil_mode the last one may hang over the padding, but starts inside of it."""
     edges: list[tuple[int, int]] = []
     for length, k, s, p, d in zip(size, kernel, stride, pads, dilation, strict=False):
         span = (k - 1) * d + 1
         if p > k // 2:
-            raise refusal(op, f"padding must be at most half of kernel_size, but it is {p} of {k}")
+            raise invalid(op, f"padding must be at most half of kernel_size, but it is {p} of {k}")
         over = (span - length - 2 * p) % s if ceil_mode else 0  # cells that the last window lacks
         last = length + 2 * p + over - span
         if last >= length + p:
@@ -199,50 +203,50 @@ def pooled(op: str, size: Sizes, kernel: Sizes, stride: Sizes, pads: Sizes, dila
         # Only of a window that begins in the padding may all taps miss the input.
         if any(all(not p <= i + t * d < p + length for t in range(k)) for i in range(0, min(p, last + 1), s)):
             settings = f"kernel_size {kernel}, dilation {dilation} and padding {pads}"
-            raise refusal(op, f"with {settings} a window has no cell of the input")
+            raise invalid(op, f"with {settings} a window has no cell of the input")
     return Window(size, kernel, stride, tuple(edges), dilation)
 
 
 def named_padding(op: str, name: str, kernel: Any, stride: Sizes, dilation: Sizes) -> Any:
     """padding="valid": none; "same": what keeps the plane's size, an odd row or column at the bottom or right."""
     if name not in ("same", "valid"):
-        raise refusal(op, f"padding must be ints, 'same' or 'valid', got {name!r}")
+        raise invalid(op, f"padding must be ints, 'same' or 'valid', got {name!r}")
     if name == "valid":
         return tuple((0, 0) for _ in stride)
     if max(stride) > 1:
-        raise refusal(op, f"padding='same' needs stride 1, but stride is {stride}")
+        raise invalid(op, f"padding='same' needs stride 1, but stride is {stride}")
     totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=False)]
     return tuple((total // 2, total - total // 2) for total in totals)
 
 
-def steps(op: str, stride: Size | None, kernel: Sizes) -> Sizes:
+def stride_or_kernel(op: str, stride: Size | None, kernel: Sizes) -> Sizes:
     """A stride for each dimension; where there is none, None or empty, the kernel's sizes."""
     if stride is None or (isinstance(stride, (tuple, list)) and not stride):
         return kernel
-    return numbers(op, "stride", stride, len(kernel))
+    return ntuple(op, "stride", stride, len(kernel))
 
 
-def numbers(op: str, name: str, value: Any, dims: int, least: int = 1) -> Sizes:
+def ntuple(op: str, name: str, value: Any, dims: int, least: int = 1) -> Sizes:
     """An argument that is one int for all dimensions or one for each, none smaller than `least`."""
     if type(value) is int and least <= value < 2**31:
         return (value,) * dims
     rule = f"{name} must be an int or {('one int', 'two ints', 'three ints')[dims - 1]}, got {value!r}"
     if isinstance(value, bool):
-        raise refusal(op, rule, DtypeError)
+        raise invalid(op, rule, DtypeError)
     try:
         given = tuple(map(operator.index, value)) if isinstance(value, Sequence) else (operator.index(value),)
     except TypeError:
-        raise refusal(op, rule, DtypeError) from None
+        raise invalid(op, rule, DtypeError) from None
     if len(given) not in (1, dims):
-        raise refusal(op, rule)
+        raise invalid(op, rule)
     if min(given) < least:
-        raise refusal(op, f"{name} must be at least {least}, got {value!r}")
+        raise invalid(op, f"{name} must be at least {least}, got {value!r}")
     if max(given) >= 2**31:
-        raise refusal(op, f"{name} must be less than 2**31, got {value!r}")
+        raise invalid(op, f"{name} must be less than 2**31, got {value!r}")
     return given if len(given) == dims else given * dims
 
 
-def refusal(op: str, rule: str, kind: type[Exception] = ArgumentError) -> Exception:
+def invalid(op: str, rule: str, kind: type[Exception] = ArgumentError) -> Exception:
     """The error to raise where an argument is outside of what the operation allows."""
     path = current().path.removesuffix(f"{op}()").removesuffix(".")  # a composite has its name there already
     return kind(f"{place(op, path)}: {rule}")

@@ -17,7 +17,7 @@ from ...function.linear_map import LinearMap
 from ...stand_ins import Tensor
 from ...state import composite
 from ..creation import from_array, linspace
-from .geometry import refusal
+from .geometry import invalid
 from .resample import cubic, cubic_slope
 
 MODES, PADDINGS = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")
@@ -205,7 +205,7 @@ def grid_sample(
     op = "grid_sample"
     if mode not in MODES or padding_mode not in PADDINGS:
         name, value, known = ("padding_mode", padding_mode, PADDINGS) if mode in MODES else ("mode", mode, MODES)
-        raise refusal(op, f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
+        raise invalid(op, f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
     size, align = _checked(op, input, grid, mode), _aligned(align_corners)
     axes = backend.like(size[::-1], grid.array, grid.array.dtype).reshape(-1, 1)
     within = "zeros" if mode == "bicubic" else padding_mode  # which is applied to each of its cells
@@ -240,16 +240,16 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     """
     op, size = "affine_grid", tuple(size)
     if theta.array.dtype.kind != "f":
-        raise refusal(op, f"theta must be floating-point, got {theta.dtype}")
+        raise invalid(op, f"theta must be floating-point, got {theta.dtype}")
     dims = len(size) - 2
     if dims not in (2, 3):
-        raise refusal(op, f"size must be of 4 or 5 dimensions, got {size}", UnsupportedError)
+        raise invalid(op, f"size must be of 4 or 5 dimensions, got {size}", UnsupportedError)
     if theta.ndim != 3 or tuple(theta.shape[1:]) != (dims, dims + 1):
-        raise refusal(op, f"theta must be (N, {dims}, {dims + 1}) for size {size}, got {tuple(theta.shape)}")
+        raise invalid(op, f"theta must be (N, {dims}, {dims + 1}) for size {size}, got {tuple(theta.shape)}")
     if min(size[1:]) <= 0:
-        raise refusal(op, f"size must be positive behind the batch, got {size}")
+        raise invalid(op, f"size must be positive behind the batch, got {size}")
     if len(theta.array) != size[0]:
-        raise refusal(op, f"theta must have {size[0]} maps for size {size}, got {len(theta.array)}")
+        raise invalid(op, f"theta must have {size[0]} maps for size {size}, got {len(theta.array)}")
     align, dtype = _aligned(align_corners), theta.array.dtype
     if align and 1 in size[2:]:
         warn("affine_grid: with align_corners=True the one cell of a size of 1 is at 0, in the middle, not at -1")
@@ -289,7 +289,7 @@ def _checked(op: str, input: Tensor, grid: Tensor, mode: str) -> tuple[int, ...]
         found = "input and grid must both have 4 dimensions, or both 5"
     elif x.dtype.kind != "f" or places.dtype != x.dtype:
         said = f"input and grid must be of one floating-point dtype, got {input.dtype} and {grid.dtype}"
-        raise refusal(op, said, KindError)
+        raise invalid(op, said, KindError)
     elif len(places) != len(x):
         found = "input and grid must have the same batch size"
     elif places.shape[-1] != dims:
@@ -297,9 +297,9 @@ def _checked(op: str, input: Tensor, grid: Tensor, mode: str) -> tuple[int, ...]
     elif 0 in x.shape[2:]:
         found = "input must not be empty but in its batch and its channels"
     if found:
-        raise refusal(op, f"{found}; got input {x.shape} and grid {places.shape}", ShapeError)
+        raise invalid(op, f"{found}; got input {x.shape} and grid {places.shape}", ShapeError)
     if mode == "bicubic" and dims == 3:
-        raise refusal(op, "mode 'bicubic' takes 4-D input only, got 5-D", ArgumentError)
+        raise invalid(op, "mode 'bicubic' takes 4-D input only, got 5-D", ArgumentError)
     size: tuple[int, ...] = x.shape[2:]
     return size
 

@@ -15,7 +15,7 @@ from ...function.naming import called
 from ...stand_ins import Tensor
 from ...state import composite
 from .adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
-from .geometry import refusal
+from .geometry import invalid
 from .resample import KERNELS, Resample, Taps
 
 Scale = float | Sequence[float] | None
@@ -40,10 +40,10 @@ def interpolate(
     op, dims = "interpolate", input.ndim - 2
     plain = mode in PLAIN
     if plain and align_corners is not None:
-        raise refusal(op, f"align_corners can be set for the modes that interpolate, not for {mode}")
+        raise invalid(op, f"align_corners can be set for the modes that interpolate, not for {mode}")
     out, scales = _sizes(op, input, size, scale_factor, dims)
     if recompute_scale_factor and size is not None:
-        raise refusal(op, "recompute_scale_factor is not meaningful with an explicit size")
+        raise invalid(op, "recompute_scale_factor is not meaningful with an explicit size")
     if recompute_scale_factor:
         scales = [None] * dims
     _check(op, input, mode, align_corners, antialias, out)
@@ -71,21 +71,21 @@ def _check(op: str, input: Tensor, mode: str, align_corners: bool | None, antial
     """Refuse a mode for what it isn't, and sizes of 0."""
     dims = input.ndim - 2
     if antialias and (mode not in KERNELS or dims != 2):
-        raise refusal(op, f"antialias is for bilinear, bicubic and lanczos of 4-D input, got {mode} and {dims + 2}-D")
+        raise invalid(op, f"antialias is for bilinear, bicubic and lanczos of 4-D input, got {mode} and {dims + 2}-D")
     if dims not in (1, 2, 3):
-        raise refusal(op, f"input must have 3 to 5 dimensions, got {input.ndim}", UnsupportedError)
+        raise invalid(op, f"input must have 3 to 5 dimensions, got {input.ndim}", UnsupportedError)
     wanted = {"linear": 1, "bilinear": 2, "bicubic": 2, "lanczos": 2, "trilinear": 3}.get(mode)
     if wanted is None and mode not in PLAIN:
-        raise refusal(op, f"mode {mode!r} of {dims + 2}-D input is not supported", UnsupportedError)
+        raise invalid(op, f"mode {mode!r} of {dims + 2}-D input is not supported", UnsupportedError)
     if wanted not in (None, dims):
-        raise refusal(op, f"got {dims + 2}-D input, but mode {mode!r} needs {wanted + 2}-D input", UnsupportedError)
+        raise invalid(op, f"got {dims + 2}-D input, but mode {mode!r} needs {wanted + 2}-D input", UnsupportedError)
     if mode == "lanczos" and (align_corners or not antialias):
-        raise refusal(op, "mode 'lanczos' needs antialias=True, and takes no align_corners")
+        raise invalid(op, "mode 'lanczos' needs antialias=True, and takes no align_corners")
     if min(out) < (mode != "area") or 0 in input.array.shape[1:]:
-        raise refusal(op, f"input and output sizes should be greater than 0, got {tuple(input.shape)} and {out}")
+        raise invalid(op, f"input and output sizes should be greater than 0, got {tuple(input.shape)} and {out}")
     dtype = input.array.dtype
     if dtype.kind != "f" and (dtype != np.uint8 or mode in ("linear", "trilinear", "area")):
-        raise refusal(
+        raise invalid(
             op, f"mode {mode!r} takes floating-point numbers, or bytes of planes; got {input.dtype}", KindError
         )
 
@@ -132,26 +132,26 @@ def _sizes(op: str, input: Tensor, size: Any, scale_factor: Any, dims: int) -> t
     """The output's sizes, and the scales where those were given."""
     if (size is None) == (scale_factor is None):
         rule = "either size or scale_factor" if size is None else "only one of size and scale_factor"
-        raise refusal(op, f"{rule} should be defined")
+        raise invalid(op, f"{rule} should be defined")
     name, given = ("size", size) if scale_factor is None else ("scale_factor", scale_factor)
     if not isinstance(given, Sequence):
         given = [given] * dims
     elif len(given) != dims:
         sizes = input.array.shape[2:]
-        raise refusal(
+        raise invalid(
             op, f"{name} must have one number for each of input's dimensions {sizes}, got {given}", ShapeError
         )
     if scale_factor is not None:
         if any(isinstance(scale, function.Tensor) for scale in given):
-            raise refusal(op, "scale_factor must be of numbers, not Tensors", DtypeError)
+            raise invalid(op, "scale_factor must be of numbers, not Tensors", DtypeError)
         scaled = [int(n * scale) for n, scale in zip(input.array.shape[2:], given, strict=True)]
         if max(scaled, default=0) >= 2**63:
-            raise refusal(op, f"scale_factor {scale_factor} gives more places than int64 counts")
+            raise invalid(op, f"scale_factor {scale_factor} gives more places than int64 counts")
         return scaled, [*map(float, given)]
     try:
         return [*map(operator.index, given)], [None] * dims
     except TypeError:
-        raise refusal(op, f"size must be an int or ints, got {size!r}", DtypeError) from None
+        raise invalid(op, f"size must be an int or ints, got {size!r}", DtypeError) from None
 
 
 def _stays(mode: str, antialias: bool, size: int, steps: int, scale: float | None) -> bool:

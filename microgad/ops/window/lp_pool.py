@@ -7,7 +7,7 @@ from typing import Any
 
 from ...stand_ins import Tensor
 from ...state import composite
-from .geometry import Size, numbers
+from .geometry import Size, ntuple
 from .pool import POOLS
 
 
@@ -56,5 +56,5 @@ def _lp_pool(dims: int, input: Any, norm_type: float | Tensor, kernel_size: Size
     if norm_type == -math.inf:
         return -max_pool(-input.abs(), kernel_size, stride, ceil_mode=ceil_mode)
     out = avg_pool(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
-    cells = math.prod(numbers(f"lp_pool{dims}d", "kernel_size", kernel_size, dims))
+    cells = math.prod(ntuple(f"lp_pool{dims}d", "kernel_size", kernel_size, dims))
     return (out.sign() * out.abs().relu()).mul(cells).pow(1 / norm_type)

@@ -25,14 +25,14 @@ def largest(x: Any, window: Window) -> tuple[Any, Any]:
     That distance, on the flat plane, is a small unsigned integer. Of several equal values the first in row-major order
     wins, of several NaNs the last. It goes axis by axis, from the last one on: in KH + KW steps, not KH · KW.
     """
-    low, taps = lowest(x.dtype), len(window.offsets)
+    low, taps = lowest(x.dtype), len(window.tap_offsets)
     gpu = backend.is_gpu(x)  # it isn't waited for, to see whether there is a NaN: all its values are compared
-    tiles = taps >= MANY_TAPS and window.stride == window.kernel == window.span and window.bare and window.tiled
+    tiles = taps >= MANY_TAPS and window.stride == window.kernel == window.span and window.unpadded and window.tiled
     if tiles or (not gpu and taps * len(x) * x.shape[1] * math.prod(window.out) <= FEW_CELLS):
         out, place = largest_of_rows(rows_of(x, window, tiles), x, window)
         if gpu or not len(x) or np.minimum.reduce(out, None) > low:  # else a winner may be padding, or be NaN
             return out, place
-    plane, small = padded(x, window, low), np.min_scalar_type(window.offsets[-1])
+    plane, small = padded(x, window, low), np.min_scalar_type(window.tap_offsets[-1])
     out = np.empty_like(x, shape=(*x.shape[:2], *window.out), order="C")
     winner = np.empty_like(out, dtype=small)
     for images, _ in batch_blocks(plane, 1, math.prod(plane.shape[1:]) // 2):
@@ -45,7 +45,7 @@ def largest(x: Any, window: Window) -> tuple[Any, Any]:
             best, place = now, where
     if not gpu and (out != out).any():
         cells = windows(plane, window)
-        for tap, offset in zip(np.ndindex(window.kernel), window.offsets, strict=True):
+        for tap, offset in zip(np.ndindex(window.kernel), window.tap_offsets, strict=True):
             column = cells[(slice(None), slice(None), *tap)]
             winner[column != column] = offset
     return out, winner
@@ -93,18 +93,18 @@ def copy(out: Any, x: Any) -> None:
 
 def rows_of(x: Any, window: Window, tiles: bool) -> Any:
     """(N, C, H, W) -> (N·C·OH·OW, KH·KW): each window a row, a copy unless one of `tiles` is all of the plane."""
-    plane, planes, taps = padded(x, window, lowest(x.dtype)), x.shape[0] * x.shape[1], len(window.offsets)
+    plane, planes, taps = padded(x, window, lowest(x.dtype)), x.shape[0] * x.shape[1], len(window.tap_offsets)
     if tiles:
         return _rows(windows(plane, window), planes * math.prod(window.out), taps)
     cells = backend.like(tap_places(window), x)
-    return plane.reshape(planes, math.prod(window.padded)).take(cells, 1).reshape(-1, taps)
+    return plane.reshape(planes, math.prod(window.padded_size)).take(cells, 1).reshape(-1, taps)
 
 
 @functools.lru_cache(maxsize=64)
 def tap_places(window: Window) -> Any:
     """(OH·OW, KH·KW): the places on the flat padded plane of each window's taps. Of `FEW_CELLS` at most."""
-    plane = np.arange(math.prod(window.padded)).reshape(1, 1, *window.padded)
-    return _rows(windows(plane, window), math.prod(window.out), len(window.offsets))
+    plane = np.arange(math.prod(window.padded_size)).reshape(1, 1, *window.padded_size)
+    return _rows(windows(plane, window), math.prod(window.out), len(window.tap_offsets))
 
 
 def _rows(cells: Any, count: int, taps: int) -> Any:
@@ -118,13 +118,13 @@ def largest_of_rows(rows: Any, x: Any, window: Window) -> tuple[Any, Any]:
 
     What wins may be padding where all of a window is as low.
     """
-    taps = len(window.offsets)
+    taps = len(window.tap_offsets)
     tap = rows.argmax(-1)
     if backend.is_gpu(x):
         unknown = rows != rows
         last = taps - 1 - np.flip(unknown, -1).argmax(-1)
         tap = np.where(unknown.any(-1), last, tap)
-    offsets = backend.like(window.offsets, x, np.min_scalar_type(window.offsets[-1]))
+    offsets = backend.like(window.tap_offsets, x, np.min_scalar_type(window.tap_offsets[-1]))
     out = rows.take(tap + backend.like(np.arange(0, rows.size, taps), x))
     shape = (*x.shape[:2], *window.out)
     return out.reshape(shape), offsets.take(tap).reshape(shape)

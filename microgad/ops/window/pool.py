@@ -22,7 +22,7 @@ from ..elementwise import Flat
 from ..indexing.index_parsing import is_recorded
 from ..out import into
 from ..spelling import tensors_only
-from .geometry import Size, Window, refusal
+from .geometry import Size, Window, invalid
 from .max_pool_kernels import largest, positions, winning_cells
 from .unfold import padded, reach
 
@@ -75,7 +75,7 @@ class Unpool(LinearMap):
         for images, cells in winning_cells(x, self.winner, self.window):
             flat = out[images].reshape(-1)
             flat[...] = 0
-            if self.window.apart:
+            if self.window.disjoint:
                 flat[cells] = x[images].reshape(-1)
             else:
                 backend.add_at(flat, cells, x[images].reshape(-1))
@@ -104,7 +104,7 @@ class AvgPool2d(LinearMap):
 
     def adjoint(self, grad):
         window, grad = self.window, grad / divisor(self, grad)
-        if window.stride == window.kernel and window.bare and window.tiled:
+        if window.stride == window.kernel and window.unpadded and window.tiled:
             for axis, k in reversed(list(enumerate(window.kernel, 2))):
                 grad = np.repeat(grad, k, axis)
             return grad
@@ -298,12 +298,12 @@ POOLS: dict[int, tuple[Any, Any]] = {
 
 def _avg_pool(op: type[AvgPool2d], dims: int, input: Any, settings: Any, count_include_pad: bool, divisor: Any) -> Any:
     if divisor == 0:
-        raise refusal(op.__name__, "divisor_override must not be 0")
+        raise invalid(op.__name__, "divisor_override must not be 0")
     batched = input.ndim != dims + 1
     batch = input if batched else input.unsqueeze(0)
     window = Window.pooling(op.__name__, dims, batch.array.shape[2:], *settings)
     if dims == 3 and any(n < k for n, k in zip(window.size, window.kernel, strict=False)):  # as PyTorch, of volumes
-        raise refusal(
+        raise invalid(
             op.__name__, f"input of size {window.size} is smaller than kernel_size {window.kernel}", ShapeError
         )
     out = op.apply(batch, window=window, count_include_pad=count_include_pad, divisor_override=divisor)
@@ -322,7 +322,7 @@ def check(input: Any, window: Window, kinds: str, also: Any = None) -> None:
 
 def sums(plane: Any, window: Window) -> Any:
     """The sum of each window's taps on a padded plane, down the rows, then across: in KH + KW steps, not KH · KW."""
-    for taps in window.along:
+    for taps in window.tap_slices:
         parts = [plane[cells] for cells in taps]
         plane = parts[0] + parts[1] if len(parts) > 1 else parts[0]
         for part in parts[2:]:
@@ -334,7 +334,7 @@ def divisor(node: Any, x: Any) -> Any:
     """By what an average's sums are divided: a number, or (OH, OW) where windows at the border count fewer cells."""
     if node.divisor_override is not None:
         return node.divisor_override
-    if node.window.bare:
+    if node.window.unpadded:
         return math.prod(node.window.kernel)
     return backend.like(counted(node.window, bool(node.count_include_pad), x.dtype), x)
 

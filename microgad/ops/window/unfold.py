@@ -19,7 +19,7 @@ from ...function.naming import called
 from ...stand_ins import Tensor
 from .. import layouts
 from ..spelling import tensors_only
-from .geometry import Size, Window, numbers
+from .geometry import Size, Window, ntuple
 
 
 class Unfold(LinearMap):
@@ -80,7 +80,7 @@ def unfold(input: Tensor, kernel_size: Size, dilation: Size = 1, padding: Size =
     """
     if input.ndim == 3:
         return called("Im2Col", unfold(input.unsqueeze(0), kernel_size, dilation, padding, stride).squeeze(0))
-    kernel = numbers("Unfold", "kernel_size", kernel_size, 2)
+    kernel = ntuple("Unfold", "kernel_size", kernel_size, 2)
     return Unfold.apply(input, window=Window.sliding("Unfold", 2, input.shape[2:], kernel, stride, padding, dilation))
 
 
@@ -100,7 +100,7 @@ def fold(
     if input.ndim == 2:
         one = fold(input.unsqueeze(0), output_size, kernel_size, dilation, padding, stride).squeeze(0)
         return called("Col2Im", one)
-    size, kernel = (numbers("Fold", n, v, 2) for n, v in (("output_size", output_size), ("kernel_size", kernel_size)))
+    size, kernel = (ntuple("Fold", n, v, 2) for n, v in (("output_size", output_size), ("kernel_size", kernel_size)))
     return Fold.apply(input, window=Window.sliding("Fold", 2, size, kernel, stride, padding, dilation))
 
 
@@ -154,9 +154,9 @@ def reach(size: int, steps: int, stride: int, offset: int) -> tuple[slice, slice
 
 def padded(x: Any, window: Window, value: float = 0) -> Any:
     """(N, C, H, W) -> (N, C, *window.padded): x itself where nothing is to be done."""
-    if window.bare:
+    if window.unpadded:
         return x
-    out = np.empty_like(x, shape=(*x.shape[:2], *window.padded), order="C")
+    out = np.empty_like(x, shape=(*x.shape[:2], *window.padded_size), order="C")
     out.fill(value)
     inside, kept = window.inside
     out[inside] = x[kept]
@@ -180,7 +180,7 @@ def tap_cells(x: Any, window: Window) -> tuple[Any, list[tuple[Any, ...]]]:
 
 def windows(plane: Any, window: Window) -> Any:
     """A padded plane (N, C, H, W) -> (N, C, KH, KW, OH, OW): a view, whose cells lie in several windows."""
-    if plane.shape[2:] != window.padded:
+    if plane.shape[2:] != window.padded_size:
         raise ShapeError(f"the padded plane must be {window.padded}, got {plane.shape[2:]}")
     return _windows(plane, plane, window)
 

@@ -18,7 +18,7 @@ from ..indexing import Gather
 from ..indexing.gather import flat_indices
 from ..indexing.index_parsing import is_recorded
 from ..movement.conversion import Clone
-from .geometry import Size, numbers, refusal, steps
+from .geometry import Size, invalid, ntuple, stride_or_kernel
 
 
 class MaxUnpool(Function):
@@ -86,26 +86,26 @@ def _max_unpool(
     dims: int, input: Tensor, indices: Tensor, kernel_size: Any, stride: Any, padding: Any, output_size: Any
 ) -> Tensor:
     op = f"max_unpool{dims}d"
-    kernel = numbers(op, "kernel_size", kernel_size, dims)
-    stride = steps(op, stride, kernel)
-    padding = numbers(op, "padding", padding, dims, least=0)
+    kernel = ntuple(op, "kernel_size", kernel_size, dims)
+    stride = stride_or_kernel(op, stride, kernel)
+    padding = ntuple(op, "padding", padding, dims, least=0)
     if indices.array.dtype != np.int64:
-        raise refusal(op, f"indices must be of dtype int64, got {indices.dtype}", DtypeError)
+        raise invalid(op, f"indices must be of dtype int64, got {indices.dtype}", DtypeError)
     if input.ndim not in (dims + 1, dims + 2):
-        raise refusal(op, f"input must have {dims + 1} or {dims + 2} dimensions, got {input.ndim}", ShapeError)
+        raise invalid(op, f"input must have {dims + 1} or {dims + 2} dimensions, got {input.ndim}", ShapeError)
     if indices.shape != input.shape:
         shapes = f"{tuple(indices.shape)} and {tuple(input.shape)}"
-        raise refusal(op, f"indices must have the shape of input, got {shapes}", ShapeError)
+        raise invalid(op, f"indices must have the shape of input, got {shapes}", ShapeError)
     if 0 in input.shape[1:]:
-        raise refusal(op, f"input may be empty in its first dimension alone, got {tuple(input.shape)}", ShapeError)
+        raise invalid(op, f"input may be empty in its first dimension alone, got {tuple(input.shape)}", ShapeError)
     size = [(n - 1) * s + k - 2 * p for n, k, s, p in zip(input.shape[-dims:], kernel, stride, padding, strict=True)]
     size = size if output_size is None else _chosen(op, output_size, size, stride)
     if min(size) < 0:
-        raise refusal(op, f"output_size must not be negative, got {tuple(size)}")
+        raise invalid(op, f"output_size must not be negative, got {tuple(size)}")
     lead, area = tuple(input.shape[:-dims]), math.prod(size)
     cells = indices.array.reshape(*lead, math.prod(input.shape[-dims:]))
     if cells.size and (cells.min() < 0 or cells.max() >= area):
-        raise refusal(op, f"found an invalid max index: output volumes are of size {tuple(size)}, indices reach "
+        raise invalid(op, f"found an invalid max index: output volumes are of size {tuple(size)}, indices reach "
                       f"from {cells.min()} to {cells.max()}")  # fmt: skip
     cells = cells.copy() if is_recorded(input) else cells  # a copy: indices may be written to before backward
     flat = input.reshape(cells.shape)
@@ -118,11 +118,11 @@ def _chosen(op: str, output_size: Any, size: list[int], stride: Sequence[int]) -
     dims, given = len(size), [*map(operator.index, output_size)]
     given = given[2:] if len(given) == dims + 2 else given
     if len(given) != dims:
-        raise refusal(op, f"output_size must have {dims} or {dims + 2} elements, got {len(output_size)}")
+        raise invalid(op, f"output_size must have {dims} or {dims + 2} elements, got {len(output_size)}")
     for i, (n, expected, s) in enumerate(zip(given, size, stride, strict=True)):
         if not expected - s < n < expected + s:
             limits = f"between {expected - s} and {expected + s}"
-            raise refusal(op, f"invalid output_size {tuple(given)}: dim {i} must be {limits}")
+            raise invalid(op, f"invalid output_size {tuple(given)}: dim {i} must be {limits}")
     return given
 
 
