@@ -17,7 +17,7 @@ from ..ops.attention import Attention
 from ..ops.linalg.einsum import Contract
 from ..ops.linalg.products import Linear, MatMul
 from ..ops.recurrent import Gru, Lstm, Rnn
-from ..ops.window.conv import FORMS
+from ..ops.window.conv import BY_DIMS
 from ..tensor import Tensor
 from .module_tracker import ModuleTracker
 
@@ -204,7 +204,7 @@ RULES: dict[type[Function], Callable[[Any, Shapes, Shape], Cost]] = {
     MatMul: _matmul, Linear: _linear, Contract: _contract, Attention: _attention,
     Rnn: _recurrent, Gru: _recurrent, Lstm: _recurrent,
 }  # fmt: skip
-for _plain, _transpose, _of_weight in FORMS.values():
+for _plain, _transpose, _of_weight in BY_DIMS.values():
     RULES |= {_plain: _convolution, _transpose: _transposed, _of_weight: _weight_of_convolution}
 
 _absent(globals())

@@ -95,9 +95,9 @@ def test_derivatives_of_conv2d_are_of_one_trilinear_form(x, weight, settings):
 
 
 STRATEGIES = [
-    (conv_kernels.by_columns, partial(conv_kernels.taps_by_columns, affine=False), (2, 1)),
-    (conv_kernels.by_lines, conv_kernels.taps_by_lines, (1, 2)),
-    (conv_kernels.together, conv_kernels.taps_together, (2, 1)),
+    (conv_kernels.by_columns, partial(conv_kernels.weight_by_columns, affine=False), (2, 1)),
+    (conv_kernels.by_mec, conv_kernels.weight_by_mec, (1, 2)),
+    (conv_kernels.by_joint_columns, conv_kernels.weight_by_joint_columns, (2, 1)),
 ]
 
 
@@ -106,7 +106,7 @@ STRATEGIES = [
 def test_strategies_and_blocks_agree(strategy, taps, stride, room, monkeypatch):
     for module in (columns, conv_kernels):
         monkeypatch.setattr(module, "batch_blocks", lambda x, rows, n: batch_blocks(x, rows, n * (1 << 19) // room))
-    monkeypatch.setattr(columns, "PLACES", room)
+    monkeypatch.setattr(columns, "MIN_COLUMNS", room)
     x, weight, bias = random(5, 4, 9, 8), random(6, 2, 3, 2, seed=1), random(6, seed=2)
     window = Window((9, 8), (3, 2), stride, ((1, 1), (0, 0)), (1, 3))
     y = np.empty((5, 2, 3, *window.out))
@@ -116,7 +116,7 @@ def test_strategies_and_blocks_agree(strategy, taps, stride, room, monkeypatch):
     g = random(*expected.shape, seed=2)
     form = (g * expected).sum()
     assert abs((taps(g.reshape(5, 2, 3, -1), x, window).reshape(weight.shape) * weight).sum() - form) < 1e-11
-    assert abs((conv_kernels.transpose(g, weight, None, window, 2) * x).sum() - form) < 1e-11
+    assert abs((conv_kernels.correlate_transposed(g, weight, None, window, 2) * x).sum() - form) < 1e-11
 
 
 @pytest.mark.parametrize("stride", [(1, 1), (2, 1), (2, 3), (4, 3)])
@@ -159,7 +159,7 @@ def test_the_adjoint_of_a_deep_kernel_is_a_convolution_or_adds_columns(turns, mo
         random(12, 12, 3, 3, seed=1),
         Window((3, 3), (3, 3), (1, 1), 2 * ((1, 1),), (1, 1)),
     )
-    x = conv_kernels.transpose(g, weight, None, window, 1)
+    x = conv_kernels.correlate_transposed(g, weight, None, window, 1)
     assert len(turned) == turns
     probe = random(n, 12, 3, 3, seed=2)
     assert abs((x * probe).sum() - (g * reference_conv2d(probe, weight, padding=1)).sum()) < 1e-10

@@ -16,21 +16,21 @@ from ..blocks import batch_blocks
 from .geometry import Window
 from .unfold import im2col, tap_cells
 
-PLACES = 512  # columns that a product with a deep kernel has at least, if the batch has so many
-LINES = 1 << 24  # bytes of one image's columns over KW
+MIN_COLUMNS = 512  # columns that a product with a deep kernel has at least, if the batch has so many
+MEC_BYTES = 1 << 24  # bytes of one image's columns over KW
 
 
-def deep(c: int, window: Window) -> bool:
+def is_deep(c: int, window: Window) -> bool:
     """Whether filters of c channels have many more weights than the output has places: reading them takes longest."""
     return c * math.prod(window.kernel) > 10 * math.prod(window.out)
 
 
-def lined(o: int, c: int, window: Window, itemsize: int) -> bool:
+def mec_pays(o: int, c: int, window: Window, itemsize: int) -> bool:
     """Whether columns over KW pay: KH times less to copy than im2col, for KH products whose results are added up."""
     k = c * math.prod(window.kernel[1:])
     tall = len(window.kernel) > 1 and window.kernel[0] > 1 == window.stride[0]
     pays = k >= max(16, o) or o == c == 1  # a depthwise product is little more than reading its columns
-    return tall and pays and k * math.prod(window.row_window.out) * itemsize <= LINES
+    return tall and pays and k * math.prod(window.row_window.out) * itemsize <= MEC_BYTES
 
 
 def column_blocks(x: Any, window: Window, groups: int, affine: bool) -> Iterator[tuple[slice, slice, Any]]:
@@ -46,14 +46,14 @@ def column_blocks(x: Any, window: Window, groups: int, affine: bool) -> Iterator
         if affine or overhang:
             shape = len(block), groups, k + affine, places.stop - places.start
             columns = np.empty_like(x, shape=shape, order="C")
-            fill(columns[:, :, :k].reshape(block.shape), block, overhang)
+            copy_taps(columns[:, :, :k].reshape(block.shape), block, overhang)
             columns[:, :, k:] = 1
         else:
             columns = block.reshape(len(block), groups, k, places.stop - places.start)
         yield images, places, columns
 
 
-def line_blocks(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, slice, list[Any]]]:
+def mec_blocks(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, slice, list[Any]]]:
     """Columns over KW only, of all rows: which images and groups; what each of the kernel's KH rows reads of them.
 
     Each is (n, g, C/G·KW, OH·OW), a view. Source: Cho and Brand, MEC, 2017.
@@ -67,21 +67,21 @@ def line_blocks(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, sl
         yield images, part, [columns[..., i : i + places] for i in starts]
 
 
-def joint_blocks(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, Any]]:
+def joint_column_blocks(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, Any]]:
     """im2col of several images side by side: which images, columns (G, C/G·KH·KW, n·OH·OW)."""
     taps, overhang = grouped_taps(x, window, groups)
     last = taps.ndim - len(window.out)
     k, places = math.prod(taps.shape[2:last]), math.prod(window.out)
-    for images in joint(len(x), window):
+    for images in joint_images(len(x), window):
         block = taps[images]
         columns = np.empty_like(x, shape=(*block.shape[1:last], len(block), *window.out), order="C")
-        fill(np.moveaxis(columns, last - 1, 0), block, overhang)
+        copy_taps(np.moveaxis(columns, last - 1, 0), block, overhang)
         yield images, columns.reshape(groups, k, len(block) * places)
 
 
-def joint(images: int, window: Window) -> Iterator[slice]:
+def joint_images(images: int, window: Window) -> Iterator[slice]:
     """Slices of a batch for products with a deep kernel."""
-    step = max(1, PLACES // math.prod(window.out))
+    step = max(1, MIN_COLUMNS // math.prod(window.out))
     for i in range(0, images, step):
         yield slice(i, min(i + step, images))
 
@@ -97,7 +97,7 @@ def grouped_taps(x: Any, window: Window, groups: int) -> tuple[Any, list[tuple[A
     return taps.reshape(len(x), groups, x.shape[1] // groups, *taps.shape[2:]), overhang
 
 
-def fill(cells: Any, taps: Any, overhang: list[tuple[Any, ...]]) -> None:
+def copy_taps(cells: Any, taps: Any, overhang: list[tuple[Any, ...]]) -> None:
     """Copy what the taps meet into columns (n, G, C/G, KH, KW, OH, OW), with zeros where they hang over."""
     cells[...] = taps
     for over in overhang:

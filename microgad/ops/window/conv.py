@@ -19,7 +19,7 @@ from ...state import composite
 from .. import layouts
 from ..reduction import Sum
 from ..spelling import tensors_only
-from .conv_kernels import correlate, correlate_taps, transpose
+from .conv_kernels import correlate, correlate_transposed, weight_gradient
 from .geometry import Size, Window, cached_window, invalid, ntuple
 
 
@@ -34,17 +34,17 @@ class Conv2d(Function):
         check(input, weight, bias, self.window, len(weight))
         per_group = weight.shape[1]
         if input.shape[1] != per_group * self.groups:
-            raise other_channels(f"groups={self.groups}", input, weight, per_group * self.groups)
+            raise channels_error(f"groups={self.groups}", input, weight, per_group * self.groups)
         if len(weight) % self.groups:
             raise ShapeError(
                 f"weight has {plural(len(weight), 'filter')}, which groups = {self.groups} does not divide"
             )
         self.window.check()
-        return laid_out(correlate(input, weight, bias, self.window, self.groups), input, weight)
+        return match_memory_format(correlate(input, weight, bias, self.window, self.groups), input, weight)
 
     def backward(self, grad, input, weight):
         to_input, to_weight, to_bias = self.needs
-        _, transposed, by_weight = FORMS[len(self.window.kernel)]
+        _, transposed, by_weight = BY_DIMS[len(self.window.kernel)]
         settings = {"window": self.window, "groups": self.groups}
         grad_input = transposed.apply(grad, weight, None, **settings) if to_input else None
         if to_weight and to_bias:
@@ -63,20 +63,20 @@ class ConvTranspose2d(Function):
     def forward(self, input, weight, bias):
         check(input, weight, bias, self.window, weight.shape[1] * self.groups if weight.ndim > 1 else 0)
         if input.shape[1] != len(weight):
-            raise other_channels("transposed=1", input, weight, len(weight))
+            raise channels_error("transposed=1", input, weight, len(weight))
         if len(weight) % self.groups:
             raise ShapeError(f"in_channels = {len(weight)} is not divisible by groups = {self.groups}")
         if min(self.window.kernel) < 1:
             raise ShapeError(f"the kernel must be at least 1 in each dimension, got {self.window.kernel}")
         if min(self.window.size) < 1:
             raise ShapeError(f"the output's size would be {self.window.size}: the padding takes all of it away")
-        return laid_out(transpose(input, weight, bias, self.window, self.groups), input, weight)
+        return match_memory_format(correlate_transposed(input, weight, bias, self.window, self.groups), input, weight)
 
     def grad_input(self, grad, weight):
-        return FORMS[len(self.window.kernel)][0].apply(grad, weight, None, window=self.window, groups=self.groups)
+        return BY_DIMS[len(self.window.kernel)][0].apply(grad, weight, None, window=self.window, groups=self.groups)
 
     def grad_weight(self, grad, input):
-        by_weight = FORMS[len(self.window.kernel)][2]
+        by_weight = BY_DIMS[len(self.window.kernel)][2]
         return by_weight.apply(input, grad, affine=False, window=self.window, groups=self.groups)
 
     def grad_bias(self, grad):
@@ -95,15 +95,15 @@ class Conv2dWeight(Function):
     affine: bool
 
     def forward(self, y, x):
-        return correlate_taps(y, x, self.window, self.groups, self.affine)
+        return weight_gradient(y, x, self.window, self.groups, self.affine)
 
     def grad_y(self, grad, x):
         weight, bias = grad if self.affine else (grad, None)
-        return FORMS[len(self.window.kernel)][0].apply(x, weight, bias, window=self.window, groups=self.groups)
+        return BY_DIMS[len(self.window.kernel)][0].apply(x, weight, bias, window=self.window, groups=self.groups)
 
     def grad_x(self, grad, y):
         weight = grad[0] if self.affine else grad
-        return FORMS[len(self.window.kernel)][1].apply(y, weight, None, window=self.window, groups=self.groups)
+        return BY_DIMS[len(self.window.kernel)][1].apply(y, weight, None, window=self.window, groups=self.groups)
 
 
 class Conv1d(Conv2d):
@@ -142,7 +142,7 @@ class Conv3dWeight(Conv2dWeight):
     symbol = "conv3d_weight"
 
 
-FORMS: dict[int, tuple[type[Conv2d], type[ConvTranspose2d], type[Conv2dWeight]]] = {
+BY_DIMS: dict[int, tuple[type[Conv2d], type[ConvTranspose2d], type[Conv2dWeight]]] = {
     1: (Conv1d, ConvTranspose1d, Conv1dWeight),
     2: (Conv2d, ConvTranspose2d, Conv2dWeight),
     3: (Conv3d, ConvTranspose3d, Conv3dWeight),
@@ -261,7 +261,7 @@ def convolution(
     tensor([[[2., 2.]]])
     """
     dims = weight.ndim - 2
-    if dims not in FORMS:
+    if dims not in BY_DIMS:
         raise invalid("convolution", f"weight must have 3 to 5 dimensions, got {weight.ndim}")
     if transposed:
         return _conv_transpose(dims, input, weight, bias, (stride, padding, output_padding, groups, dilation))
@@ -284,17 +284,17 @@ def _conv(dims: int, input: Any, weight: Any, bias: Any, settings: tuple[Any, ..
     if input.ndim == dims + 1:
         return _conv(dims, input.unsqueeze(0), weight, bias, settings).squeeze(0)
     stride, padding, dilation, groups = settings
-    op = FORMS[dims][0]
+    op = BY_DIMS[dims][0]
     name = op.__name__
     window = Window.sliding(name, dims, input.shape[2:], weight.shape[2:], stride, padding, dilation)
-    return op.apply(input, weight, bias, window=window, groups=positive(name, groups))
+    return op.apply(input, weight, bias, window=window, groups=check_groups(name, groups))
 
 
 def _conv_transpose(dims: int, input: Any, weight: Any, bias: Any, settings: tuple[Any, ...]) -> Any:
     if input.ndim == dims + 1:
         return _conv_transpose(dims, input.unsqueeze(0), weight, bias, settings).squeeze(0)
     stride, padding, output_padding, groups, dilation = settings
-    op = FORMS[dims][1]
+    op = BY_DIMS[dims][1]
     name = op.__name__
     if isinstance(padding, str):
         raise invalid(name, f"padding must be an int or {dims} ints, not {padding!r}", DtypeError)
@@ -312,10 +312,10 @@ def _conv_transpose(dims: int, input: Any, weight: Any, bias: Any, settings: tup
         size.append((n - 1) * s - 2 * p + span + e)
         edges.append((p, p - e))  # no window reaches the cells of output_padding
     window = cached_window(tuple(size), window.kernel, window.stride, tuple(edges), window.dilation)
-    return op.apply(input, weight, bias, window=window, groups=positive(name, groups))
+    return op.apply(input, weight, bias, window=window, groups=check_groups(name, groups))
 
 
-def laid_out(out: Any, input: Any, weight: Any) -> Any:
+def match_memory_format(out: Any, input: Any, weight: Any) -> Any:
     """With channels innermost where input or weight has them so; of lines PyTorch looks at the weight alone.
 
     Of volumes only in single precision, which PyTorch leaves to a library.
@@ -346,7 +346,7 @@ def check(input: Any, weight: Any, bias: Any, window: Window, out_channels: int)
         raise ShapeError(f"bias must have shape ({out_channels},), one for each output channel, got {bias.shape}")
 
 
-def other_channels(given: str, input: Any, weight: Any, expected: int) -> Exception:
+def channels_error(given: str, input: Any, weight: Any, expected: int) -> Exception:
     """The error to raise where input has other channels than weight asks for, in PyTorch's words."""
     return ShapeError(
         f"Given {given}, weight of size {list(weight.shape)}, expected input{list(input.shape)} to have {expected} "
@@ -354,6 +354,6 @@ def other_channels(given: str, input: Any, weight: Any, expected: int) -> Except
     )
 
 
-def positive(op: str, groups: int) -> int:
+def check_groups(op: str, groups: int) -> int:
     """`groups`, refused where it isn't at least 1."""
     return ntuple(op, "groups", groups, 1)[0]

@@ -12,11 +12,11 @@ import numpy as np
 
 from ..blocks import batch_blocks
 from ..layouts import contiguous
-from .columns import column_blocks, deep, joint, joint_blocks, line_blocks, lined, side_by_side
+from .columns import column_blocks, is_deep, joint_column_blocks, joint_images, mec_blocks, mec_pays, side_by_side
 from .geometry import Window
 from .unfold import add_columns
 
-TILE = 16  # cells of a window from which on tiles put side by side take less time than a product for each cell
+MIN_TILE = 16  # cells of a window from which on tiles put side by side take less time than a product for each cell
 
 
 def correlate(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
@@ -25,7 +25,7 @@ def correlate(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> An
     y = np.empty_like(x, shape=(n, groups, o, *window.out), order="C")
     weight = weight.reshape(groups, o, *weight.shape[1:])
     bias = None if bias is None else bias.reshape(groups, o, 1)
-    strategy = together if deep(c, window) else by_lines if lined(o, c, window, x.itemsize) else by_columns
+    strategy = by_joint_columns if is_deep(c, window) else by_mec if mec_pays(o, c, window, x.itemsize) else by_columns
     strategy(x, weight, bias, window, y)
     return y.reshape(n, groups * o, *window.out)
 
@@ -41,12 +41,12 @@ def by_columns(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
         np.matmul(matrix, columns, out=flat[images, :, :, places])
 
 
-def by_lines(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
+def by_mec(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
     """Columns over KW only: a product for each of the kernel's KH rows, added up."""
     g, o, c, kh, *rest = weight.shape
     matrices = np.moveaxis(weight, 3, 0).reshape(kh, g, o, c * math.prod(rest))
     flat = y.reshape(len(x), g, o, math.prod(window.out))
-    for images, part, rows in line_blocks(x, window, g):
+    for images, part, rows in mec_blocks(x, window, g):
         out = np.matmul(matrices[0, part], rows[0], out=flat[images, part])
         for matrix, row in zip(matrices[1:, part], rows[1:], strict=True):
             out += matrix @ row
@@ -54,22 +54,22 @@ def by_lines(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
             out += bias[part]
 
 
-def together(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
+def by_joint_columns(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
     """im2col of several images side by side: a deep kernel's matrix is read once for all of them."""
     g, o = weight.shape[:2]
     matrix = weight.reshape(g, o, math.prod(weight.shape[2:]))
-    for images, columns in joint_blocks(x, window, g):
+    for images, columns in joint_column_blocks(x, window, g):
         out = matrix @ columns
         if bias is not None:
             out += bias
         y[images] = np.moveaxis(out.reshape(g, o, images.stop - images.start, *window.out), 2, 0)
 
 
-def transpose(y: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
+def correlate_transposed(y: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
     """y, weight, bias -> x."""
     n, o, c, kernel, y = len(y), len(weight) // groups, weight.shape[1], window.kernel, contiguous(y)
     weight, area = weight.reshape(groups, o, c, *kernel), math.prod(kernel)
-    if area >= TILE and window.stride == kernel == window.span and window.unpadded and window.tiled:
+    if area >= MIN_TILE and window.stride == kernel == window.span and window.unpadded and window.tiled:
         return by_tiles(y, weight, bias, window)
     few = o <= min(2 * c * kernel[0], n * math.prod(window.out))
     fewer = o <= 2 * c and max(window.dilation) == 1  # adding to cells a stride apart takes longer than copying
@@ -79,8 +79,8 @@ def transpose(y: Any, weight: Any, bias: Any, window: Window, groups: int) -> An
     oh, row = window.out[0], math.prod(window.out[1:])
     flat = y.reshape(n, groups, o, oh * row)
     x = np.zeros_like(y, shape=(n, groups, c, *window.size), order="C")
-    if deep(c, window):
-        for images in joint(n, window):
+    if is_deep(c, window):
+        for images in joint_images(n, window):
             columns = matrix @ side_by_side(flat[images])
             columns = columns.reshape(groups, c, area, images.stop - images.start, *window.out)
             add_columns(np.moveaxis(columns, 3, 0), x[images], window)
@@ -130,19 +130,19 @@ def by_phases(y: Any, weight: Any, bias: Any, window: Window) -> Any:
     return x
 
 
-def correlate_taps(y: Any, x: Any, window: Window, groups: int, affine: bool) -> Any:
+def weight_gradient(y: Any, x: Any, window: Window, groups: int, affine: bool) -> Any:
     """y, x -> weight; if affine -> weight, bias."""
     o, c, places = y.shape[1] // groups, x.shape[1] // groups, math.prod(window.out)
     flat, shape = contiguous(y).reshape(len(y), groups, o, places), (groups * o, c, *window.kernel)
-    if not deep(c, window) and not lined(o, c, window, x.itemsize):
-        matrix = taps_by_columns(flat, x, window, affine)
+    if not is_deep(c, window) and not mec_pays(o, c, window, x.itemsize):
+        matrix = weight_by_columns(flat, x, window, affine)
         weight = matrix[:, :, :-1] if affine else matrix
         return (weight.reshape(shape), matrix[:, :, -1].reshape(groups * o)) if affine else weight.reshape(shape)
-    weight = (taps_together if deep(c, window) else taps_by_lines)(flat, x, window).reshape(shape)
+    weight = (weight_by_joint_columns if is_deep(c, window) else weight_by_mec)(flat, x, window).reshape(shape)
     return (weight, (flat @ np.ones_like(y, shape=places)).sum(0).reshape(groups * o)) if affine else weight
 
 
-def taps_by_columns(y: Any, x: Any, window: Window, affine: bool) -> Any:
+def weight_by_columns(y: Any, x: Any, window: Window, affine: bool) -> Any:
     """(N, G, O/G, OH·OW), x -> (G, O/G, C/G·KH·KW), and with a column for the bias if affine."""
     groups, o = y.shape[1:3]
     k = x.shape[1] // groups * math.prod(window.kernel)
@@ -152,21 +152,21 @@ def taps_by_columns(y: Any, x: Any, window: Window, affine: bool) -> Any:
     return weight
 
 
-def taps_by_lines(y: Any, x: Any, window: Window) -> Any:
+def weight_by_mec(y: Any, x: Any, window: Window) -> Any:
     """(N, G, O/G, OH·OW), x -> (G, O/G, C/G, KH, KW): each row of the kernel by itself."""
     groups, o = y.shape[1:3]
     c, kh, rest = x.shape[1] // groups, window.kernel[0], window.kernel[1:]
     weight = np.zeros_like(x, shape=(kh, groups, o, c * math.prod(rest)), order="C")
-    for images, part, rows in line_blocks(x, window, groups):
+    for images, part, rows in mec_blocks(x, window, groups):
         for total, row in zip(weight[:, part], rows, strict=True):
             total += (y[images, part] @ np.swapaxes(row, 2, 3)).sum(0)
     return np.moveaxis(weight.reshape(kh, groups, o, c, *rest), 0, 3)
 
 
-def taps_together(y: Any, x: Any, window: Window) -> Any:
+def weight_by_joint_columns(y: Any, x: Any, window: Window) -> Any:
     """(N, G, O/G, OH·OW), x -> (G, O/G, C/G·KH·KW): one product for several images."""
     groups, o = y.shape[1:3]
     weight = np.zeros_like(x, shape=(groups, o, x.shape[1] // groups * math.prod(window.kernel)), order="C")
-    for images, columns in joint_blocks(x, window, groups):
+    for images, columns in joint_column_blocks(x, window, groups):
         weight += side_by_side(y[images]) @ np.swapaxes(columns, 1, 2)
     return weight

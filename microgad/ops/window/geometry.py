@@ -49,10 +49,8 @@ class Window(_Fields):
         """The window of a pooling."""
         kernel = ntuple(op, "kernel_size", kernel, dims)
         stride = stride_or_kernel(op, stride, kernel)
-        pads = ntuple(op, "padding", padding, dims, least=0)
-        return pooling_window(
-            op, tuple(size), kernel, stride, pads, ntuple(op, "dilation", dilation, dims), bool(ceil_mode)
-        )
+        pads, dilation = ntuple(op, "padding", padding, dims, least=0), ntuple(op, "dilation", dilation, dims)
+        return pooling_window(op, tuple(size), kernel, stride, pads, dilation, bool(ceil_mode))
 
     @cached_property
     def span(self) -> Sizes:
@@ -189,7 +187,7 @@ def cached_window(*fields: Any) -> Window:
 def pooling_window(
     op: str, size: Sizes, kernel: Sizes, stride: Sizes, pads: Sizes, dilation: Sizes, ceil_mode: bool
 ) -> Window:
-    """The window of a pooling. With ceil_mode the last one may hang over the padding, but starts inside of it."""
+    """Return a pooling's window. With ceil_mode, its last place may reach beyond the padding, but starts before it."""
     edges: list[tuple[int, int]] = []
     for length, k, s, p, d in zip(size, kernel, stride, pads, dilation, strict=False):
         span = (k - 1) * d + 1
