@@ -154,14 +154,14 @@ class Tensor(Methods):
         """
         result = Tensor._made(self.array)
         result.version = self._counter()
-        view_writes.tell_detached(self, result)
+        view_writes.notify_detached(self, result)
         return result
 
     def detach_(self) -> Tensor:
         """Take this Tensor itself off the graph. Raises RuntimeError for a view."""
         if self.base is not None:
             raise errors.GraphError("can't detach views in-place: use detach()")
-        view_writes.watch_views(self)
+        view_writes.guard_views(self)
         self.node, self.retainer = leaves.wanting(self, False), None
         return self
 
@@ -241,8 +241,8 @@ class Tensor(Methods):
     def _rebind(self, node: Function) -> None:
         """After a write, give the base, and those of its live views that the write may have changed, new nodes."""
         base = self if self.base is None else self.base
-        view_writes.stand_at(base, node if base is self else view_writes.written(self, node))
-        view_writes.show_again(base, self)
+        view_writes.set_history(base, node if base is self else view_writes.rebase_history(self, node))
+        view_writes.refresh_views(base, self)
 
     # Values
 

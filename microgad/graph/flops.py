@@ -93,9 +93,9 @@ MOVES = frozenset(
     (
         "Reshape", "Permute", "Expand", "Clone", "Cast", "Transfer", "Cat", "Stack", "Flip", "Roll", "Rot90",
         "SlidingWindows", "BlockDiag", "RepeatInterleave", "AsStrided", "Diagonal", "DiagEmbed", "Tril", "Triu",
-        "Split", "Unbind", "Pad", "NonConstantPad", "Shuffle", "Cells", "Unpool", "GetItem", "SetItem", "ClearItem",
-        "BoxMax", "Gather", "IndexSelect", "Rows", "Embedding", "Pick", "Unfold", "Fold",
-        "ViewAsReal", "ViewAsComplex", "Real", "Imag", "Detach", "Flat", "Identity", "RegionWrite", "RegionClear",
-        "Region",
+        "Split", "Unbind", "Pad", "NonConstantPad", "Shuffle", "GatherCells", "MaxPoolScatter", "GetItem", "SetItem", "ClearItem",
+        "BoxMax", "Gather", "IndexSelect", "TakeRows", "Embedding", "Pick", "Unfold",
+        "Fold", "ViewAsReal", "ViewAsComplex", "Real", "Imag", "Detach", "Flat", "Identity", "RegionWrite",
+        "RegionClear", "RegionRead",
     )
 )  # fmt: skip

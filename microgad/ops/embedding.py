@@ -23,7 +23,7 @@ from .spelling import numpy_spelling, tensors_only
 TABLE = 1 << 18  # elements of all bags whose largest rows are looked for together
 
 
-class Rows(LinearMap):
+class TakeRows(LinearMap):
     """(V, D) -> (..., D): the rows at an index."""
 
     symbol, narrow = "rows", True
@@ -57,7 +57,7 @@ class Embedding(Function):
             grad = grad * self.share
         if self.counts is not None:
             grad = Select.apply(self.counts, grad)
-        return Rows.transposed.apply(grad, index=self.index, x_shape=self.shape_of_weight)
+        return TakeRows.transposed.apply(grad, index=self.index, x_shape=self.shape_of_weight)
 
 
 @tensors_only
@@ -169,7 +169,7 @@ def embedding_bag(
     if bag is None:
         out = rows.reshape(*input.shape, shape[1]).sum(1)
     else:
-        out = Rows.transposed.apply(rows, index=backend.like(bag, weight.array), x_shape=shape)
+        out = TakeRows.transposed.apply(rows, index=backend.like(bag, weight.array), x_shape=shape)
     if mode == "mean":
         out = out / backend.like(np.maximum(counts, 1)[:, None], weight.array, weight.array.dtype)
     return out
@@ -231,7 +231,7 @@ def _largest(rows: Tensor, counts: Any) -> Tensor:
     """(n, D) -> (bags, D): of each bag's rows the largest values, the first of equal ones; 0 of none."""
     x, shape = rows.array, (len(counts), rows.shape[1])
     if not len(x):
-        return Rows.transposed.apply(rows, index=backend.like([], x, np.int64), x_shape=shape)
+        return TakeRows.transposed.apply(rows, index=backend.like([], x, np.int64), x_shape=shape)
     starts, index = np.cumsum(counts) - counts, np.zeros_like(x, shape=shape, dtype=np.int64)
     order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
     while order.size:  # bags of about one size at a time: a table of all would be as wide as the largest

@@ -27,7 +27,7 @@ class Detach(Function):
         return x
 
 
-def tell_detached(tensor: Tensor, result: Tensor) -> None:
+def notify_detached(tensor: Tensor, result: Tensor) -> None:
     """Tell an observer, if there is one."""
     observer = state.current().observer
     if observer is not None:
@@ -36,7 +36,7 @@ def tell_detached(tensor: Tensor, result: Tensor) -> None:
         observer.forward(node, (tensor,), result)
 
 
-def stand_at(tensor: Tensor, node: Function) -> None:
+def set_history(tensor: Tensor, node: Function) -> None:
     """Let a Tensor be what another node made, after a write: the gradient that it retains is the one there."""
     tensor.node = node
     handle = tensor.retainer
@@ -59,19 +59,19 @@ class LostView(Identity):
 _ENDS = (type(None), Leaf)
 
 
-class Watched(Identity):
+class GuardedView(Identity):
     """A view of what was taken off the graph: it leads to where its values came from while these are still there."""
 
     def grad_x(self, grad, x):  # type: ignore[override]
         return grad
 
 
-def watch_views(base: Tensor) -> None:
+def guard_views(base: Tensor) -> None:
     """Let the live views of a base that leaves the graph refuse a gradient once something is written to them."""
     with state.scope(grad_enabled=True, observer=None):
         for view in live_views(base):
             if type(base.node) not in _ENDS and view.node is not None:
-                stand_at(view, called(Function.name(view.node), Watched.apply(view)).node)
+                set_history(view, called(Function.name(view.node), GuardedView.apply(view)).node)
 
 
 def live_views(base: Tensor) -> list[Tensor]:
@@ -79,7 +79,7 @@ def live_views(base: Tensor) -> list[Tensor]:
     return [view for ref in base.views or () if (view := ref()) is not None]
 
 
-def show_again(base: Tensor, changed: Tensor) -> None:
+def refresh_views(base: Tensor, changed: Tensor) -> None:
     """Give the live views of a base the nodes that lead to them from its new one.
 
     Those that show nothing of what has changed keep theirs: it takes a hundredth of the time to see that, and there may
@@ -93,12 +93,12 @@ def show_again(base: Tensor, changed: Tensor) -> None:
                 continue
             if view.chain is None:
                 if view.array.dtype.kind in "fc":
-                    stand_at(view, LostView.noted([base.node], view.array))
+                    set_history(view, LostView.noted([base.node], view.array))
                 continue
             shown = function.Tensor._made(base.array, base.node)
             for cls, settings in view.chain:
                 shown = cls.apply(shown, **settings)
-            stand_at(view, called("AsStrided", shown).node)  # the name that PyTorch gives it from then on
+            set_history(view, called("AsStrided", shown).node)  # the name that PyTorch gives it from then on
 
 
 # Real numbers may show parts of complex ones, and the other way around: gradients pass as PyTorch's, parts by parts, so
@@ -111,13 +111,13 @@ class RegionWrite(Function):
     symbol, conjugates = "view[ ]=", False
 
     def forward(self, base, value):
-        return _overwritten(self, base, value, base, base.shape)
+        return _overwrite(self, base, value, base, base.shape)
 
     def grad_base(self, grad):
         return RegionClear.apply(grad, chain=self.chain, order=self.order)
 
     def grad_value(self, grad):
-        return Region.apply(grad, chain=self.chain, order=self.order, kind=np.dtype(grad.dtype))
+        return RegionRead.apply(grad, chain=self.chain, order=self.order, kind=np.dtype(grad.dtype))
 
 
 class RegionClear(LinearMap):
@@ -126,24 +126,24 @@ class RegionClear(LinearMap):
     symbol, conjugates = "view[ ]=0", False
 
     def forward(self, x):
-        return _overwritten(self, x, 0, x, x.shape)
+        return _overwrite(self, x, 0, x, x.shape)
 
     adjoint = forward
 
 
-class Region(LinearMap):
+class RegionRead(LinearMap):
     """The values in a region."""
 
     symbol, conjugates = "view", False
 
     def forward(self, x):
-        return _through(self.chain, x, must_share=False).copy()
+        return _replay_views(self.chain, x, must_share=False).copy()
 
     def adjoint(self, grad):
-        return _overwritten(self, 0, grad, grad, self.x_shape, self.kind)
+        return _overwrite(self, 0, grad, grad, self.x_shape, self.kind)
 
 
-def written(view: Tensor, node: Function) -> Function:
+def rebase_history(view: Tensor, node: Function) -> Function:
     """The node of the base of a view that a node has written to.
 
     Through `as_strided` of a view a write reads what the base has there, and not what that view shows of it.
@@ -152,14 +152,14 @@ def written(view: Tensor, node: Function) -> Function:
     order, writer = axes_of(base.array), node.edges[0] if type(node) is Output else node
     if base.node is not None and view.chain and "held" in view.chain[0][1] and view.node in writer.edges:
         facts = {"x_shape": base.array.shape, "kind": base.array.dtype}
-        before = Region.noted([base.node], view.array, chain=view.chain, order=order, **facts)
+        before = RegionRead.noted([base.node], view.array, chain=view.chain, order=order, **facts)
         # In the engine's order between those two nodes and the write; nearer to them than any hooked leaf's place.
         before.number = max(view.node.number, base.node.number) + 2.0**-20
         writer.edges[writer.edges.index(view.node)] = before
     return RegionWrite.noted([base.node, node], base.array, chain=view.chain, order=order)
 
 
-def _overwritten(node: Any, base: Any, value: Any, like: Any, shape: tuple[int, ...], kind: Any = None) -> Any:
+def _overwrite(node: Any, base: Any, value: Any, like: Any, shape: tuple[int, ...], kind: Any = None) -> Any:
     """The base with value in a node's region: a new array, of the dtype of `like` if no other is given.
 
     Its axes lie in memory as the base's own do: there, the same chain gives views.
@@ -168,11 +168,11 @@ def _overwritten(node: Any, base: Any, value: Any, like: Any, shape: tuple[int, 
     out = np.empty_like(like, kind, shape=tuple(shape[axis] for axis in order), order="C")
     out = np.transpose(out, [order.index(axis) for axis in range(len(order))])
     out[...] = base
-    _through(node.chain, out)[...] = value
+    _replay_views(node.chain, out)[...] = value
     return out
 
 
-def _through(chain: tuple[tuple[type[Function], dict[str, Any]], ...], x: Any, must_share: bool = True) -> Any:
+def _replay_views(chain: tuple[tuple[type[Function], dict[str, Any]], ...], x: Any, must_share: bool = True) -> Any:
     view = x
     for cls, settings in chain:
         view = cls.apply(view, **settings)

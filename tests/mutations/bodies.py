@@ -15,7 +15,7 @@ from microgad.ops.normalization.channels import column as _column
 from microgad.ops.normalization.channels import flat as _flat
 from microgad.ops.reduction import Sum, keepdims_shape
 from microgad.ops.window.conv import Conv2d
-from microgad.ops.window.pool import AvgPool2d, Unpool, divisor
+from microgad.ops.window.pool import AvgPool2d, MaxPoolScatter, divisor
 from microgad.ops.window.unfold import Unfold
 
 from .own import (
@@ -168,11 +168,11 @@ def squared_error(scale):
 
 
 def first_of_window(self, grad, winner):
-    return Unpool.apply(grad, winner=winner * 0, window=self.window)
+    return MaxPoolScatter.apply(grad, winner=winner * 0, window=self.window)
 
 
 def last_of_window(self, grad, winner):
-    return Unpool.apply(grad, winner=winner * 0 + winner.max(initial=0), window=self.window)
+    return MaxPoolScatter.apply(grad, winner=winner * 0 + winner.max(initial=0), window=self.window)
 
 
 def average_without_divisor(self, grad):
@@ -188,7 +188,7 @@ def average_by_the_kernel(self, grad):
 
 
 def winners_overwrite(self, x):
-    """Unpool with = for +=."""
+    """MaxPoolScatter with = for +=."""
     from microgad.ops.window.pool import winning_cells
 
     out = np.zeros_like(x, shape=(*x.shape[:2], *self.window.size), order="C")

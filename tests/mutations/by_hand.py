@@ -41,9 +41,9 @@ from microgad.ops.normalization import BatchNorm, FixedBatchNorm
 from microgad.ops.normalization.channels import column as _column
 from microgad.ops.reduction import Amax, Mean, Sum, keepdims_shape, reduction_size
 from microgad.ops.softmax import LogSoftmax, LogSumExp, Softmax, sum_along
-from microgad.ops.view_writes import Region, RegionWrite
+from microgad.ops.view_writes import RegionRead, RegionWrite
 from microgad.ops.window.conv import Conv2d, Conv2dWeight, ConvTranspose2d
-from microgad.ops.window.pool import AvgPool2d, MaxPool2d, Unpool
+from microgad.ops.window.pool import AvgPool2d, MaxPool2d, MaxPoolScatter
 from microgad.ops.window.unfold import Fold, Unfold, im2col
 
 from .bodies import (
@@ -127,7 +127,7 @@ NAMED: list[tuple[Any, str, str, Any, str]] = [
     (RegionWrite, "grad_value", "sign", after(RegionWrite, "grad_value", lambda g: -g), "a sign"),
     (Mul, "grad_b", "factor 2", lambda self, grad, a: 2 * grad * a, "a factor"),
     (Sqrt, "grad_x", "1/2 missing", lambda self, grad, out: grad / out, "a factor"),
-    (Region, "adjoint", "factor 2", after(Region, "adjoint", lambda g: g * 2), ""),
+    (RegionRead, "adjoint", "factor 2", after(RegionRead, "adjoint", lambda g: g * 2), ""),
     (Expand, "adjoint", "half", after(Expand, "adjoint", lambda g: g / 2), "a factor"),
     (Sum, "adjoint", "a hundredth more", after(Sum, "adjoint", lambda g: g * 1.01), "a factor"),
     (SquaredError, "grad_x", "2 missing", squared_error(lambda self, d: 1 / self._count(d)), "a factor"),
@@ -334,7 +334,7 @@ OTHERS: list[Line] = [
     (Fold, "adjoint", "im2col: kernel rotated", lambda self, grad: np.flip(im2col(grad, self.window), 1).copy()),
     (MaxPool2d, "grad_input", "the first of each window", first_of_window),
     (MaxPool2d, "grad_input", "the last of each window", last_of_window),
-    (Unpool, "forward", "= for +=", winners_overwrite),
+    (MaxPoolScatter, "forward", "= for +=", winners_overwrite),
     (AvgPool2d, "adjoint", "border cells count in full", average_by_the_kernel),
     # norms
     (BatchNorm, "backward", "term of the mean missing", batch_norm(mean=False)),
@@ -452,6 +452,6 @@ def by_hand() -> Iterator[Fault]:
         elif target in OWN:
             entries = (OWN[target],)
         else:
-            entries = entries_of({Unpool: MaxPool2d}.get(target, target))
+            entries = entries_of({MaxPoolScatter: MaxPool2d}.get(target, target))
         place = f"{target.__name__.rpartition('.')[2]}.{name}"
         yield Fault("by hand", place, what, replaced(target, **{name: body}), entries, says=says)

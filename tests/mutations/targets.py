@@ -18,7 +18,7 @@ from microgad.function.linear_map import LinearMap
 from microgad.ops.elementwise import Add, Div, Mul
 from microgad.ops.linalg import MatMul
 from microgad.ops.normalization import BatchNorm
-from microgad.ops.view_writes import LostView, Watched
+from microgad.ops.view_writes import GuardedView, LostView
 from tests.properties.registry import REGISTRY, Entry
 
 PROPERTIES = Path(__file__).parent.parent / "properties"
@@ -63,7 +63,7 @@ def functions() -> list[type[Function]]:
 
 def unreached() -> list[type[Function]]:
     """Functions with a derivative and without a property test, adjoints of maps aside."""
-    known, stack = {*functions(), LostView, Watched}, Function.__subclasses__()  # these refuse, or hand on
+    known, stack = {*functions(), LostView, GuardedView}, Function.__subclasses__()  # these refuse, or hand on
     found = []
     while stack:
         cls = stack.pop()

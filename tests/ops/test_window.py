@@ -19,7 +19,7 @@ from microgad.ops.window import (
     unfold,
 )
 from microgad.ops.window.geometry import Window
-from microgad.ops.window.resample import Taps
+from microgad.ops.window.resample import ResampleMatrix
 from microgad.ops.window.unfold import im2col, padded, windows
 
 from .patches import leaf, pair, patches, random
@@ -329,8 +329,11 @@ def test_an_empty_batch(name):
     assert x.grad.shape == x.shape
 
 
+RESIZING = "bilinear", 23, 2, False, None, True, "float64"
+
+
 @pytest.mark.parametrize("axis", [1, 2])
-@pytest.mark.parametrize("taps", [Taps.parts(23, 3), Taps.resizing("bilinear", 23, 2, False, None, True, "float64")])
+@pytest.mark.parametrize("taps", [ResampleMatrix.parts(23, 3), ResampleMatrix.resizing(*RESIZING)])
 def test_rows_that_are_spans_are_the_matrix(taps, axis):
     """Few rows with many taps side by side are taken one by one: as the matrix itself, and as its transpose."""
     assert len(taps.spans) == taps.cells.shape[1]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import microgad as torch
 import microgad.nn.functional as F
 from microgad.ops import embedding
-from microgad.ops.embedding import Embedding, Rows
+from microgad.ops.embedding import Embedding, TakeRows
 from microgad.testing.strategies import shapes, tensors
 
 from .registry import checks
@@ -21,18 +21,18 @@ def indices(draw, rows, size=None):
     return draw(tensors(size, dtype=torch.int64, elements=st.integers(0, rows - 1), layout="contiguous"))
 
 
-@checks(Embedding, Rows)
+@checks(Embedding, TakeRows)
 def test_embedding(draw):
     weight = draw(tensors((draw(st.integers(1, 4)), draw(st.integers(1, 3))), requires_grad=True))
     return F.embedding, indices(draw, len(weight)), weight
 
 
-@checks(Rows)
+@checks(TakeRows)
 def test_rows(draw):
     """Of few and of many that are the same."""
     x = draw(tensors((draw(st.integers(1, 3)), 2), requires_grad=True))
     index = indices(draw, len(x), draw(st.sampled_from([(), (3,), (2, 3), (40,)])))
-    return lambda x, index: Rows.apply(x, index=index.array), x, index
+    return lambda x, index: TakeRows.apply(x, index=index.array), x, index
 
 
 @given(st.integers(1, 40), st.integers(0, 3), st.integers(0, 2**32 - 1))

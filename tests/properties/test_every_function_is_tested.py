@@ -15,13 +15,13 @@ from microgad.autograd.custom import _Custom
 from microgad.function import Function, Leaf, Output
 from microgad.function.linear_map import LinearMap
 from microgad.ops.elementwise import Mul, Sub
-from microgad.ops.view_writes import Detach, LostView, Watched
+from microgad.ops.view_writes import Detach, GuardedView, LostView
 from microgad.testing.laws.case import Case
 from microgad.testing.strategies import tensors
 
 from .registry import REGISTRY, Entry, obeys_laws
 
-OF_THE_TAPE = {Detach, Leaf, LostView, Output, Watched}  # they compute nothing
+OF_THE_TAPE = {Detach, Leaf, LostView, Output, GuardedView}  # they compute nothing
 
 
 def packages_functions() -> Iterator[type[Function]]:

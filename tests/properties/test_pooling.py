@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 import microgad as torch
 import microgad.nn.functional as F
-from microgad.ops.window.adaptive import PartMeans
-from microgad.ops.window.fractional_pool import BoxMax, Winners
+from microgad.ops.window.adaptive import AdaptiveAvg
+from microgad.ops.window.fractional_pool import BoxArgmax, BoxMax
 from microgad.ops.window.pool import (
     AvgPool1d,
     AvgPool2d,
@@ -14,7 +14,7 @@ from microgad.ops.window.pool import (
     MaxPool1d,
     MaxPool2d,
     MaxPool3d,
-    Unpool,
+    MaxPoolScatter,
     avg_pool2d,
     max_pool2d,
 )
@@ -37,7 +37,7 @@ def problem(draw, dilated):
     return (draw(small), draw(small), *plane), kernel, {**options, "dilation": dilation} if dilated else options
 
 
-@checks(MaxPool2d, Unpool)
+@checks(MaxPool2d, MaxPoolScatter)
 def test_max_pool2d(draw):
     shape, kernel, options = problem(draw, dilated=True)
     x = draw(tensors(shape, requires_grad=True, unique=True))
@@ -81,7 +81,7 @@ def test_what_is_pooled_twice_has_both_gradients():
     assert x.grad.tolist() == [[[[0, 2, 0]]]]
 
 
-@checks(MaxPool1d, MaxPool3d, Unpool)
+@checks(MaxPool1d, MaxPool3d, MaxPoolScatter)
 def test_max_pools_of_lines_and_volumes(draw):
     dims = draw(st.sampled_from([1, 3]))
     problem = draw(pool_problems(dims, requires_grad=True, unique=True))
@@ -111,7 +111,7 @@ def planes(draw, dims, **options):
     return draw(tensors((*lead, *size), requires_grad=True, **options)), out
 
 
-@checks(PartMeans)
+@checks(AdaptiveAvg)
 def test_adaptive_avg_pool(draw):
     dims = draw(st.integers(1, 3))
     x, out = planes(draw, dims)
@@ -172,7 +172,7 @@ def boxes_one_by_one(x):
 
 
 OF_BOXES = computes(
-    Winners,
+    BoxArgmax,
     lambda x: F.adaptive_max_pool2d(x, (2, 3), return_indices=True)[1],
     boxes_one_by_one,
     st.tuples(st.sampled_from([3, 5]), st.sampled_from([2, 4, 5, 7])).flatmap(

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 import microgad as torch
 import microgad.nn.functional as F
-from microgad.ops.window.grid import Cells, GridPlaces, GridSample
+from microgad.ops.window.grid import GatherCells, GridSample, GridSourceIndex
 from microgad.ops.window.resample import Resample
 from microgad.testing.strategies import tensors
 
@@ -39,7 +39,7 @@ def test_interpolate_antialiased(draw):
     return lambda x: F.interpolate(x, size, mode=mode, antialias=True), x
 
 
-@checks(GridPlaces, GridSample, Cells)
+@checks(GridSourceIndex, GridSample, GatherCells)
 def test_grid_sample(draw):
     dims = draw(st.integers(2, 3))
     mode = draw(st.sampled_from(["bilinear", "bicubic"] if dims == 2 else ["bilinear"]))
@@ -56,7 +56,7 @@ def test_grid_sample(draw):
     return lambda x, grid: F.grid_sample(x, grid, mode, padding, align), x, grid
 
 
-@checks(GridSample, Cells)
+@checks(GridSample, GatherCells)
 def test_grid_sample_nearest(draw):
     x = draw(tensors((1, 2, draw(st.integers(1, 3)), draw(st.integers(1, 3))), requires_grad=True))
     grid = torch.tensor(np.random.default_rng(0).uniform(-1.2, 1.2, (1, 2, 2, 2)))

@@ -5,7 +5,7 @@ import re
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
-from microgad.ops.view_writes import Region, RegionClear, RegionWrite
+from microgad.ops.view_writes import RegionClear, RegionRead, RegionWrite
 from microgad.testing.strategies import shapes, tensors
 
 from .registry import checks
@@ -47,7 +47,7 @@ def view_makers(draw, ndim, depth=2):
     return view
 
 
-@checks(RegionWrite, RegionClear, Region)
+@checks(RegionWrite, RegionClear, RegionRead)
 def test_a_write_through_a_view(draw):
     """Gives the base, the view, and another view that was taken before the write and may overlap."""
     x = draw(tensors(shapes(min_dims=1), requires_grad=True))

@@ -190,7 +190,7 @@ def index_select(w: Writer, step: Step) -> Any:
     return w.op("Gather", only(w, step), w.of(step.settings["index"], INT64), axis=step.settings["axis"])
 
 
-@rule(embedding.Embedding, embedding.Rows)
+@rule(embedding.Embedding, embedding.TakeRows)
 def rows(w: Writer, step: Step) -> Any:
     return w.op("Gather", only(w, step), w.of(step.settings["index"]), axis=0)
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ...ops.window import pool
-from ...ops.window.adaptive import PartMeans
+from ...ops.window.adaptive import AdaptiveAvg
 from ...ops.window.conv import Conv2d, ConvTranspose2d
-from ...ops.window.fractional_pool import Winners
+from ...ops.window.fractional_pool import BoxArgmax
 from ...ops.window.pool import AvgPool2d, MaxPool2d
 from ...ops.window.resample import Resample
 from ...ops.window.unfold import Fold, Unfold
@@ -99,9 +99,9 @@ class _Settings:
         vars(self).update(step.settings)
 
 
-@rule(Resample, PartMeans)
+@rule(Resample, AdaptiveAvg)
 def resampled(w: Writer, step: Step) -> Any:
-    x, axis, taps = only(w, step), step.settings["axis"], w.static(step.settings["taps"])
+    x, axis, taps = only(w, step), step.settings["axis"], w.static(step.settings["matrix"])
     cells, weights = np.asarray(taps.cells), taps.weights
     if len(cells) == 1 and weights is None:
         return w.op("Gather", x, w.constant(cells[0], INT64), axis=axis)
@@ -170,7 +170,7 @@ def col2im(w: Writer, step: Step) -> Any:
     )  # fmt: skip
 
 
-@rule(Winners)
+@rule(BoxArgmax)
 def winners(w: Writer, step: Step) -> Any:
     tables = [x.array if isinstance(x, Constant) else w.static(x) for x in step.settings["tables"]]
     tables = [np.asarray(table) for table in tables]

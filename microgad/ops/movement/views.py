@@ -165,7 +165,7 @@ def become_view(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options
         elif node is not None:
             called_as_in_place(node)
         if tensor.base is not None:
-            view_writes.stand_at(tensor, node)
+            view_writes.set_history(tensor, node)
             tensor.chain = shown.chain
         else:
             # The tensor was the base: its views see it through the operation's inverse, which of what only moves

@@ -12,15 +12,15 @@ from .pool import (
     max_pool1d_with_indices, max_pool2d, max_pool2d_with_indices, max_pool3d, max_pool3d_with_indices,
 )  # fmt: skip
 from .fractional_pool import (
-    BoxMax, Winners, fractional_max_pool2d, fractional_max_pool2d_with_indices, fractional_max_pool3d,
+    BoxMax, BoxArgmax, fractional_max_pool2d, fractional_max_pool2d_with_indices, fractional_max_pool3d,
     fractional_max_pool3d_with_indices,
 )  # fmt: skip
 from .adaptive import (
-    PartMeans, adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, adaptive_max_pool1d,
+    AdaptiveAvg, adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, adaptive_max_pool1d,
     adaptive_max_pool1d_with_indices, adaptive_max_pool2d, adaptive_max_pool2d_with_indices, adaptive_max_pool3d,
     adaptive_max_pool3d_with_indices,
 )  # fmt: skip
-from .grid import Cells, GridPlaces, GridSample, affine_grid, grid_sample, grid_sampler
+from .grid import GatherCells, GridSourceIndex, GridSample, affine_grid, grid_sample, grid_sampler
 from .interpolation import interpolate, upsample, upsample_bilinear, upsample_nearest
 from .lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
 from .resample import Resample

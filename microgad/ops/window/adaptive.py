@@ -15,13 +15,13 @@ from ..elementwise import Flat
 from .fractional_pool import checked, of_boxes
 from .geometry import invalid, ntuple
 from .pool import POOLS, with_indices
-from .resample import Resample, Taps, parts
+from .resample import Resample, ResampleMatrix, parts
 from .unpool import laid_out_as
 
 Sizes = int | Sequence[int | None]
 
 
-class PartMeans(Resample):
+class AdaptiveAvg(Resample):
     """(..., n, ...) -> (..., m, ...): along one axis, the means of nearly equal parts, as `taps` says."""
 
     flat = Flat
@@ -127,7 +127,7 @@ def _adaptive_avg(dims: int, input: Tensor, output_size: Sizes) -> Tensor:
         found = POOLS[dims][0](found, kernel)
     else:
         for axis, (n, m) in enumerate(zip(size, out, strict=True), input.ndim - dims):
-            found = PartMeans.apply(found, axis=axis, taps=Taps.parts(n, m))
+            found = AdaptiveAvg.apply(found, axis=axis, matrix=ResampleMatrix.parts(n, m))
     return laid_out_as(found, input, dims)
 
 

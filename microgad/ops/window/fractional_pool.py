@@ -21,7 +21,7 @@ from .geometry import Size, invalid, ntuple
 from .pool import with_indices
 
 
-class Winners(Function):
+class BoxArgmax(Function):
     """(..., H, W) -> (..., OH, OW) int64: where on the flat plane the largest value of each window is.
 
     A window is a box: `tables` has for each dimension the cells of all windows along it, (taps, OH), or (taps, N, C,
@@ -128,7 +128,7 @@ def checked(op: str, input: Tensor, dims: int, empty: bool = False) -> tuple[int
 def of_boxes(input: Tensor, tables: Sequence[Any], return_indices: bool) -> Any:
     """The largest value of each box, and, if asked for, where it is."""
     tables = [backend.like(t, input.array) if isinstance(t, np.ndarray) else t for t in tables]
-    place = Winners.apply(input, tables=tables)
+    place = BoxArgmax.apply(input, tables=tables)
     lead, area = input.array.shape[: -len(tables)], math.prod(input.array.shape[-len(tables) :])
     flat = place.array.reshape(*lead, math.prod(place.shape[-len(tables) :]))
     flat = flat.copy() if return_indices and is_recorded(input) else flat  # they may be written to before backward

@@ -24,7 +24,7 @@ MODES, PADDINGS = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "refle
 TAPS = {mode: np.array(taps)[:, None] for mode, taps in zip(MODES, ([0, 1], [0], [-1, 0, 1, 2]), strict=True)}
 
 
-class GridPlaces(Function):
+class GridSourceIndex(Function):
     """(N, ..., D), in [-1, 1] from edge to edge, x first -> (N, D, P), in cells: 0 is the middle of the first one.
 
     With padding "border" or "reflection" what is outside comes back inside, and doesn't move with its place any more,
@@ -102,7 +102,7 @@ class GridSample(Function):
         return grad_input, grad_at
 
     def decomposition(self, input, at, cells):
-        values = Cells.apply(input, cells=cells)
+        values = GatherCells.apply(input, cells=cells)
         out = (values * _product(_weights(at, self.mode, self.taps))[:, None]).sum(2)
         return out.reshape((*out.shape[:2], *self.places))
 
@@ -122,7 +122,7 @@ class GridSample(Function):
         return found
 
 
-class Cells(LinearMap):
+class GatherCells(LinearMap):
     """(N, C, ...) -> (N, C, K, P): the cells (N, K, P) of each plane in a frame of zeros."""
 
     symbol = "cells"
@@ -210,7 +210,7 @@ def grid_sample(
     axes = backend.like(size[::-1], grid.array, grid.array.dtype).reshape(-1, 1)
     within = "zeros" if mode == "bicubic" else padding_mode  # which is applied to each of its cells
     places, scale = grid.array.shape[1:-1], (axes - align) / 2
-    at = GridPlaces.apply(grid, places=places, size=axes, scale=scale, align=align, padding=within)
+    at = GridSourceIndex.apply(grid, places=places, size=axes, scale=scale, align=align, padding=within)
     taps = backend.like(TAPS[mode], axes, axes.dtype)
     settings = {"mode": mode, "padding": padding_mode, "align": align}
     return GridSample.apply(input, at, places=places, size=axes, taps=taps, **settings)

@@ -16,7 +16,7 @@ from ...stand_ins import Tensor
 from ...state import composite
 from .adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from .geometry import invalid
-from .resample import KERNELS, Resample, Taps
+from .resample import KERNELS, Resample, ResampleMatrix
 
 Scale = float | Sequence[float] | None
 PLAIN = ("nearest", "nearest-exact", "area")  # modes that don't interpolate
@@ -54,15 +54,16 @@ def interpolate(
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[dims - 1](input, out)
     changed = [i for i in range(dims) if not _stays(mode, antialias, sizes[i], out[i], scales[i])] or [0]
     kind = "float64" if dtype in (np.float64, np.uint8) else "float32"
-    taps = [Taps.resizing(mode, sizes[i], out[i], bool(align_corners), scales[i], antialias, kind) for i in range(dims)]
+    align = bool(align_corners)
+    matrices = [ResampleMatrix.resizing(mode, sizes[i], out[i], align, scales[i], antialias, kind) for i in range(dims)]
     if dtype == np.uint8 and not plain:
         result = input.double()
         for i in reversed(changed):  # the width first, and bytes between
-            result = (Resample.apply(result, axis=i + 2, taps=taps[i].rounded) + 0.5).floor().clamp(0, 255)
+            result = (Resample.apply(result, axis=i + 2, matrix=matrices[i].rounded) + 0.5).floor().clamp(0, 255)
         return result.to(input.dtype)
     result = input
     for i in sorted(changed, key=lambda i: out[i] / sizes[i]):
-        result = Resample.apply(result, axis=i + 2, taps=taps[i])
+        result = Resample.apply(result, axis=i + 2, matrix=matrices[i])
     kind = {"nearest": "Nearest", "nearest-exact": "NearestExact"}.get(mode, mode.capitalize())
     return called(f"Upsample{kind}{dims}D{'Aa' * antialias}", result)
 

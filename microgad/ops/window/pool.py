@@ -48,7 +48,7 @@ class MaxPool2d(Function):
         return (out, layouts.match_memory_format(positions(self.winner, self.window), like)) if self.indices else out
 
     def grad_input(self, grad, winner):
-        return Unpool.apply(grad[0] if self.indices else grad, winner=winner, window=self.window)
+        return MaxPoolScatter.apply(grad[0] if self.indices else grad, winner=winner, window=self.window)
 
 
 class MaxPool1d(MaxPool2d):
@@ -63,7 +63,7 @@ class MaxPool3d(MaxPool2d):
     symbol = "max_pool3d"
 
 
-class Unpool(LinearMap):
+class MaxPoolScatter(LinearMap):
     """(N, C, OH, OW) -> (N, C, H, W): each value to the cell that won its window. The adjoint picks from them."""
 
     symbol = "unpool"

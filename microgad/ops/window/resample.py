@@ -16,7 +16,7 @@ from .. import layouts
 
 
 @dataclass(frozen=True, eq=False)
-class Taps:
+class ResampleMatrix:
     """A sparse matrix (steps, size): row i has `weights[:, i]` in the columns `cells[:, i]`, both (taps, steps).
 
     Without weights they are 1. A cell that is `size` stands for zero: rows have less than all taps.
@@ -28,15 +28,17 @@ class Taps:
 
     @staticmethod
     @functools.lru_cache(maxsize=64)
-    def parts(size: int, steps: int) -> Taps:
+    def parts(size: int, steps: int) -> ResampleMatrix:
         """The mean of each of `steps` nearly equal parts, as adaptive pooling takes them."""
         cells, stop = parts(size, steps)
         inside = cells < stop
-        return Taps(size, np.where(inside, cells, size), inside / inside.sum(0))
+        return ResampleMatrix(size, np.where(inside, cells, size), inside / inside.sum(0))
 
     @staticmethod
     @functools.lru_cache(maxsize=64)
-    def resizing(mode: str, size: int, steps: int, align: bool, scale: float | None, smooth: bool, dtype: str) -> Taps:
+    def resizing(
+        mode: str, size: int, steps: int, align: bool, scale: float | None, smooth: bool, dtype: str
+    ) -> ResampleMatrix:
         """`interpolate`'s along one axis. Places are computed in the precision of `dtype`, as PyTorch does."""
         real = np.dtype(dtype).type
         if align:
@@ -48,19 +50,19 @@ class Taps:
             return smoothed(mode, size, step, i)
         if mode.startswith("nearest"):
             cells = np.floor((i if mode == "nearest" else i + real(0.5)) * step).astype(np.int64)
-            return Taps(size, np.minimum(cells, size - 1)[None])
+            return ResampleMatrix(size, np.minimum(cells, size - 1)[None])
         at = i * step if align else (i + real(0.5)) * step - real(0.5)
         if mode == "bicubic":
             low = np.floor(at)
             weights = np.stack([KERNELS["bicubic"][1](at - low - j, -0.75) for j in range(-1, 3)])
-            return Taps(size, np.clip(low.astype(np.int64) + np.arange(-1, 3)[:, None], 0, size - 1), weights)
+            return ResampleMatrix(size, np.clip(low.astype(np.int64) + np.arange(-1, 3)[:, None], 0, size - 1), weights)
         at = np.maximum(at, 0)
         low = np.minimum(at.astype(np.int64), size - 1)
         part = np.clip(at - low, 0, 1)
-        return Taps(size, np.stack([low, np.minimum(low + 1, size - 1)]), np.stack([1 - part, part]))
+        return ResampleMatrix(size, np.stack([low, np.minimum(low + 1, size - 1)]), np.stack([1 - part, part]))
 
     @functools.cached_property
-    def transposed(self) -> Taps:
+    def transposed(self) -> ResampleMatrix:
         """The transposed matrix."""
         steps = self.cells.shape[1]
         cells = self.cells.reshape(-1)
@@ -71,10 +73,10 @@ class Taps:
         turned = np.full((rank.max(initial=0) + 1, self.size), steps)
         turned[rank, cells] = order % steps
         if self.weights is None:
-            return Taps(steps, turned)
+            return ResampleMatrix(steps, turned)
         weights = np.zeros(turned.shape, self.weights.dtype)
         weights[rank, cells] = self.weights.reshape(-1)[order]
-        return Taps(steps, turned, weights)
+        return ResampleMatrix(steps, turned, weights)
 
     @functools.cached_property
     def ragged(self) -> bool:
@@ -82,10 +84,10 @@ class Taps:
         return bool(self.cells.max(initial=0) == self.size)
 
     @functools.cached_property
-    def rounded(self) -> Taps:
+    def rounded(self) -> ResampleMatrix:
         """With weights of 15 bits, by which PyTorch resizes bytes."""
         bits = min(14 - math.frexp(self.weights.max())[1] + 1, 22)
-        return Taps(
+        return ResampleMatrix(
             self.size, self.cells, np.floor(np.abs(self.weights) * 2**bits + 0.5) * np.sign(self.weights) / 2**bits
         )
 
@@ -148,13 +150,13 @@ class Resample(LinearMap):
 
     symbol = "resample"
     axis: int
-    taps: Taps
+    matrix: ResampleMatrix
 
     def forward(self, input):
-        return layouts.match_memory_format(_as_it_lies(self.taps.times, input, self.axis), input)
+        return layouts.match_memory_format(_as_it_lies(self.matrix.times, input, self.axis), input)
 
     def adjoint(self, grad):
-        return _as_it_lies(self.taps.transposed_times, grad, self.axis)
+        return _as_it_lies(self.matrix.transposed_times, grad, self.axis)
 
 
 def _as_it_lies(times: Callable[[Any, int], Any], x: Any, axis: int) -> Any:
@@ -194,7 +196,7 @@ KERNELS: dict[str, tuple[int, Callable[..., Any]]] = {
 }
 
 
-def smoothed(mode: str, size: int, step: Any, i: Any) -> Taps:
+def smoothed(mode: str, size: int, step: Any, i: Any) -> ResampleMatrix:
     """Antialiased: where it shrinks, the kernel grows as wide as the step."""
     reach, kernel = KERNELS[mode]
     wide = max(step, type(step)(1))
@@ -205,4 +207,4 @@ def smoothed(mode: str, size: int, step: Any, i: Any) -> Taps:
     weights = np.where(cells < stop, kernel((cells - center + type(step)(0.5)) / wide), 0)
     total = weights.sum(0)
     weights = (weights / np.where(total == 0, 1, total)).astype(step.dtype)
-    return Taps(size, np.where(cells < stop, cells, size), weights)
+    return ResampleMatrix(size, np.where(cells < stop, cells, size), weights)
