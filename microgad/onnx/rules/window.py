@@ -82,7 +82,7 @@ def avg_pool(w: Writer, step: Step) -> Any:
     )
     del attributes["dilations"]
     even = all(low == high for low, high in window.padding)
-    if divisor is None and (window.bare or even or not inside):
+    if divisor is None and (window.unpadded or even or not inside):
         # A window that hangs over the far edge counts no cell there; ONNX would count them, if it counts any.
         return w.op("AveragePool", x, count_include_pad=int(inside), **attributes)
     sums = w.op("AveragePool", x, count_include_pad=1, **attributes)
@@ -149,8 +149,8 @@ def im2col(w: Writer, step: Step) -> Any:
     w.static(window)
     (top, bottom), (left, right) = window.padding
     channels = w.static(w.shape_of(step.inputs[0])[1])
-    x = w.op("Pad", x, w.ints([0, 0, top, left, 0, 0, bottom, right])) if not window.bare else x
-    (height, width), (kh, kw), (oh, ow) = window.padded, window.kernel, window.out
+    x = w.op("Pad", x, w.ints([0, 0, top, left, 0, 0, bottom, right])) if not window.unpadded else x
+    (height, width), (kh, kw), (oh, ow) = window.padded_size, window.kernel, window.out
     rows = np.arange(kh)[:, None] * window.dilation[0] + np.arange(oh) * window.stride[0]
     columns = np.arange(kw)[:, None] * window.dilation[1] + np.arange(ow) * window.stride[1]
     cells = rows[:, None, :, None] * width + columns[None, :, None, :]
