@@ -22,9 +22,9 @@ from .movement import broadcast_shapes
 from .softmax import Softmax, exponentials
 from .spelling import tensors_only
 
-BLOCK = 1 << 16  # so many scores are computed at a time: they and what is made of them stay in the cache
-ROWS = 32  # a block has so many rows at least: products of fewer are slow
-KEPT = 1 << 22  # scores at most that are kept for backward: that is faster, but takes memory
+BLOCK_SCORES = 1 << 16  # so many scores are computed at a time: they and what is made of them stay in the cache
+MIN_BLOCK_ROWS = 32  # a block has so many rows at least: products of fewer are slow
+MAX_KEPT_SCORES = 1 << 22  # scores at most that are kept for backward: that is faster, but takes memory
 
 
 class Attention(Function):
@@ -80,7 +80,7 @@ class Attention(Function):
             g = grad_out[here] / divisor
             if needs[2]:
                 dropped = e if noise is None else e * noise
-                _gather(found[2], every, here, np.matmul(np.swapaxes(dropped, -1, -2), g))
+                _accumulate(found[2], every, here, np.matmul(np.swapaxes(dropped, -1, -2), g))
             if not (needs[0] or needs[1] or needs[3]):
                 continue
             d = np.matmul(g, np.swapaxes(v, -1, -2))
@@ -95,7 +95,7 @@ class Attention(Function):
             if needs[0]:
                 found[0][here] = np.matmul(d, k) * self.scale
             if needs[1]:
-                _gather(found[1], every, here, np.matmul(np.swapaxes(d, -1, -2), q * self.scale))
+                _accumulate(found[1], every, here, np.matmul(np.swapaxes(d, -1, -2), q * self.scale))
         return tuple(found)
 
     def decomposition(self, query, key, value, mask, empty):
@@ -130,7 +130,9 @@ class Attention(Function):
         q, k, v = [_broadcast(x, (*batch, *x.shape[-2:])) for x in (query, key, value)]
         added = None if mask is None else layouts.expand(mask, shape)  # `check` has seen its shape
         noise = None if self.noise is None else _broadcast(self.noise, shape)
-        for every, rows in places(batch, lead[-1], key.shape[-2], math.inf if backend.is_gpu(query) else self.block):
+        for every, rows in score_blocks(
+            batch, lead[-1], key.shape[-2], math.inf if backend.is_gpu(query) else self.block
+        ):
             here = (*every, rows, slice(None))
             yield every, here, q[here], k[every], v[every], *(None if x is None else x[here] for x in (added, noise))
 
@@ -142,7 +144,7 @@ class Attention(Function):
         return scores
 
 
-def _gather(out: Any, every: Any, here: Any, part: Any) -> None:
+def _accumulate(out: Any, every: Any, here: Any, part: Any) -> None:
     """Add what the queries of a block give to their keys or values; the first ones begin."""
     if here[-2].start:
         out[every] += part
@@ -154,10 +156,12 @@ def _broadcast(x: Any, shape: tuple[int, ...]) -> Any:
     return x if x.shape == shape else np.broadcast_to(x, shape)
 
 
-def places(batch: tuple[int, ...], length: int, keys: int, block: float) -> Iterator[tuple[tuple[Any, ...], slice]]:
+def score_blocks(
+    batch: tuple[int, ...], length: int, keys: int, block: float
+) -> Iterator[tuple[tuple[Any, ...], slice]]:
     """An index of batch axes, and rows of queries, for about `block` scores at a time.
 
-    >>> [place for place in places((2, 3), 100, 200, 65536)][0]
+    >>> [block for block in score_blocks((2, 3), 100, 200, 65536)][0]
     ((slice(0, 1, None), Ellipsis), slice(0, 100, None))
     """
     size, axis = length * keys, len(batch)
@@ -169,7 +173,7 @@ def places(batch: tuple[int, ...], length: int, keys: int, block: float) -> Iter
         step = int(max(1, block // size))
         parts = [slice(start, start + step) for start in range(0, batch[axis - 1], step)]
         outer = [(*index, part, ...) for index in np.ndindex(batch[: axis - 1]) for part in parts]
-    rows = length if size <= block else int(block // min(keys, max(1, block // ROWS)))
+    rows = length if size <= block else int(block // min(keys, max(1, block // MIN_BLOCK_ROWS)))
     for every in outer:
         for first in range(0, max(length, 1), max(rows, 1)):
             yield every, slice(first, first + rows)
@@ -195,27 +199,27 @@ def scaled_dot_product_attention(
     tensor([[1.0000, 0.0000],
             [0.3302, 0.6698]])
     """
-    _check(query, key, value, attn_mask)
+    _check_inputs(query, key, value, attn_mask)
     if is_causal and attn_mask is not None and (query.ndim != 4 or dropout_p or attn_mask.node is not None):
         raise ArgumentError(
             "scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True; put both into one "
             "mask"
         )
     if enable_gqa:
-        key, value = (_for_each_query_head(x, query) for x in (key, value))
+        key, value = (_repeat_heads(x, query) for x in (key, value))
     mask: Any = attn_mask
     if attn_mask is not None and attn_mask.array.dtype == bool:
         mask = where(attn_mask, zeros(1, dtype=query.dtype, device=query.device), -math.inf)
     elif attn_mask is not None:
         mask = attn_mask.to(query.dtype)
     if is_causal:
-        mask = causal(query, key) if mask is None else causal(query, key) + mask.array
+        mask = causal_mask(query, key) if mask is None else causal_mask(query, key) + mask.array
     scale = 1 / math.sqrt(query.shape[-1] or 1) if scale is None else scale
-    fused = not (dropout_p or query.array.flags.c_contiguous) and _fused(query, key, value, attn_mask)
-    return attended(query, key, value, mask, dropout_p, scale, fused=fused)
+    fused = not (dropout_p or query.array.flags.c_contiguous) and _has_fused_layout(query, key, value, attn_mask)
+    return attention_with_dropout(query, key, value, mask, dropout_p, scale, fused=fused)
 
 
-def _fused(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> bool:
+def _has_fused_layout(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> bool:
     """Whether PyTorch's fused kernel takes these, which writes its result as query lies in memory."""
     if attn_mask is not None and (attn_mask.node is not None or attn_mask.ndim not in (2, 4)):
         return False
@@ -225,7 +229,7 @@ def _fused(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) 
     return x.ndim == 4 and len(alike) == 1 and x.strides[-1] == x.itemsize and key.shape[2] > 0
 
 
-def attended(
+def attention_with_dropout(
     query: Tensor, key: Tensor, value: Tensor, mask: Any, dropout_p: float, scale: float, weighted: bool = False,
     fused: bool = False,
 ) -> Any:  # fmt: skip
@@ -235,26 +239,26 @@ def attended(
     noise = None
     if dropout_p and 0 not in shape:
         noise = noise_like(np.empty(shape, query.array.dtype), dropout_p, query.device)
-    keep = math.prod(shape) <= KEPT and current().grad_enabled
+    keep = math.prod(shape) <= MAX_KEPT_SCORES and current().grad_enabled
     return Attention.apply(
         query, key, value, mask, scale=float(scale), noise=noise, weighted=weighted, safe=not weighted, fused=fused,
-        keep=keep, block=BLOCK,
+        keep=keep, block=BLOCK_SCORES,
     )  # fmt: skip
 
 
-def causal(query: Tensor, key: Tensor) -> Any:
+def causal_mask(query: Tensor, key: Tensor) -> Any:
     """(L, S), to be added: -∞ for keys after the query."""
     queries, keys, dtype = query.array.shape[-2], key.array.shape[-2], query.array.dtype
-    made = _causal if queries * keys <= BLOCK else _causal.__wrapped__
+    made = _cached_causal_mask if queries * keys <= BLOCK_SCORES else _cached_causal_mask.__wrapped__
     return backend.like(made(queries, keys, dtype), query.array)
 
 
 @functools.lru_cache(maxsize=16)
-def _causal(queries: int, keys: int, dtype: np.dtype[Any]) -> Any:
+def _cached_causal_mask(queries: int, keys: int, dtype: np.dtype[Any]) -> Any:
     return np.where(np.tri(queries, keys, dtype=bool), np.zeros((), dtype), -math.inf)
 
 
-def _check(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> None:
+def _check_inputs(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> None:
     if min(query.ndim, key.ndim, value.ndim) < 2:
         raise ShapeError(
             "scaled_dot_product_attention: Expected query, key, and value to all be at least 2 dimensional, but got "
@@ -272,7 +276,7 @@ def _check(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) 
         )
 
 
-def _for_each_query_head(x: Tensor, query: Tensor) -> Tensor:
+def _repeat_heads(x: Tensor, query: Tensor) -> Tensor:
     """(..., heads, S, E) with each head repeated, as many times as query has more of them."""
     heads, wanted = (y.shape[-3] if y.ndim > 2 else 1 for y in (x, query))
     if heads == wanted:

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import ArgumentError, CallError
 from ..stand_ins import Tensor
 from ..state import composite
-from .attention import attended, causal
+from .attention import attention_with_dropout, causal_mask
 from .creation import zeros
 from .elementwise import where
 from .linalg import linear
@@ -80,8 +80,10 @@ def multi_head_attention_forward(
         nothing = zeros(heads, 1, width, dtype=k.dtype, device=k.device)
         k, v = cat([k, nothing], 1), cat([v, nothing], 1)
         more += 1
-    added: Any = causal(q, k) if hint else _as_one(mask, padding, more, num_heads)
-    out = attended(q, k, v, added, dropout_p if training else 0.0, math.sqrt(num_heads / size), need_weights)
+    added: Any = causal_mask(q, k) if hint else _combine_masks(mask, padding, more, num_heads)
+    out = attention_with_dropout(
+        q, k, v, added, dropout_p if training else 0.0, math.sqrt(num_heads / size), need_weights
+    )
     found = None
     if need_weights:
         out, found = out
@@ -115,7 +117,7 @@ def _attention_mask(mask: Tensor | None, sizes: tuple[int, int], heads: int, que
     wanted = sizes if mask.ndim == 2 else (heads, *sizes)
     if tuple(mask.shape) != wanted:
         raise CallError(f"The shape of the {mask.ndim}D attn_mask is {tuple(mask.shape)}, but should be {wanted}.")
-    added = _added("attn_mask", mask, query)
+    added = _additive_mask("attn_mask", mask, query)
     return added.unsqueeze(0) if mask.ndim == 2 else added
 
 
@@ -130,10 +132,10 @@ def _padding_mask(
     if attn_mask is not None and attn_mask.dtype != mask.dtype:
         said = "Support for mismatched key_padding_mask and attn_mask is deprecated. Use same type for both instead."
         warnings.warn(said, stacklevel=4)
-    return _added("key_padding_mask", mask, query)
+    return _additive_mask("key_padding_mask", mask, query)
 
 
-def _as_one(mask: Tensor | None, padding: Tensor | None, more: int, num_heads: int) -> Tensor | None:
+def _combine_masks(mask: Tensor | None, padding: Tensor | None, more: int, num_heads: int) -> Tensor | None:
     """The sum of both masks, of no effect on `more` keys behind those that they know."""
     mask, padding = (pad(x, (0, more)) if more and x is not None else x for x in (mask, padding))
     if padding is None:
@@ -159,7 +161,7 @@ def _in_projection(
     return [linear(q, w_q, b_q), linear(k, w_k, b_k), linear(v, w_v, b_v)]
 
 
-def _added(name: str, mask: Tensor, query: Tensor) -> Any:
+def _additive_mask(name: str, mask: Tensor, query: Tensor) -> Any:
     """A mask to be added: -∞ where a boolean one is True."""
     if mask.dtype.is_floating_point:
         return mask

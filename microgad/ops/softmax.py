@@ -20,7 +20,7 @@ from . import layouts
 from .blocks import UFUNC_BUFFER, unbuffered
 from .creation import zeros_like
 from .elementwise.complex_numbers import is_complex
-from .fast_reductions import dot_of_rows, reduced
+from .fast_reductions import fast_reduce, row_dots
 from .movement.dims import wrap_dim
 from .out import into
 from .reduction import axes, keepdims_shape
@@ -194,7 +194,7 @@ def maximum_along(x: Any, axis: Any) -> Any:
     if type(x) is np.ndarray and axis in (-1, x.ndim - 1) and 0 < 20 * x.shape[-1] < min(x.size, 20 * 32):
         columns = np.ascontiguousarray(x.reshape((-1, x.shape[-1])).T)  # NumPy is slow on many short rows
         return np.maximum.reduce(columns, 0).reshape((*x.shape[:-1], 1))
-    return reduced(np.maximum, x, axis, True) if x.size else x.sum(axis, keepdims=True)
+    return fast_reduce(np.maximum, x, axis, True) if x.size else x.sum(axis, keepdims=True)
 
 
 def sum_along(x: Any, axis: Any) -> Any:
@@ -203,11 +203,11 @@ def sum_along(x: Any, axis: Any) -> Any:
         return np.add.reduce(x, axis, keepdims=True)
     if axis in (-1, x.ndim - 1):
         return np.matmul(x, np.ones_like(x, shape=x.shape[-1]))[..., None]
-    return reduced(np.add, x, axis, True)
+    return fast_reduce(np.add, x, axis, True)
 
 
 def _dot_along(a: Any, b: Any, axis: int) -> Any:
     """The sum of products along an axis, which keeps length 1."""
     if axis in (-1, a.ndim - 1):
-        return dot_of_rows(a, b)
+        return row_dots(a, b)
     return np.sum(a * b, axis, keepdims=True)

@@ -6,7 +6,7 @@ import pytest
 import microgad as torch
 import microgad.nn.functional as F
 from microgad.ops.normalization import BatchNorm, batch_norm
-from microgad.ops.normalization.channels import each
+from microgad.ops.normalization.channels import per_channel
 
 
 def running(channels):
@@ -25,7 +25,7 @@ def test_each_channel_has_its_number_written_out_or_not(shape):
     x = torch.randn(shape).array
     values = torch.arange(float(shape[1])).array
     column = values.reshape(-1, *(1,) * (len(shape) - 2))
-    np.testing.assert_array_equal(each(values, x) + x, column + x)
+    np.testing.assert_array_equal(per_channel(values, x) + x, column + x)
 
 
 @pytest.mark.parametrize("mean", [2**12, 2**20])

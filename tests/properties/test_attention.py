@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import microgad as torch
 from microgad import backend
 from microgad.nn import functional as F
-from microgad.ops.attention import Attention, places
+from microgad.ops.attention import Attention, score_blocks
 from microgad.testing.strategies import tensors
 
 from .registry import checks
@@ -85,7 +85,7 @@ def test_fused_is_what_its_steps_are(data):
 @given(st.lists(st.integers(1, 5), max_size=3), st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 7, 30, 200]))
 def test_places_are_each_there_once(batch, length, keys, block):
     seen = np.zeros((*batch, length), int)
-    for every, rows in places(tuple(batch), length, keys, block):
+    for every, rows in score_blocks(tuple(batch), length, keys, block):
         part = seen[(*every, rows)]
         assert part.size * keys <= max(block, block * keys)
         part += 1

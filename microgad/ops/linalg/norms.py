@@ -15,7 +15,7 @@ from ...state import composite
 from .. import layouts
 from ..elementwise import Select, Sign, where
 from ..elementwise.complex_numbers import is_complex
-from ..fast_reductions import sum_of_squares, total
+from ..fast_reductions import fast_sum, sum_of_squares
 from ..movement import permute, reshape
 from ..movement.dims import as_tuple, wrap_dim, wrap_dims
 from ..out import into
@@ -42,10 +42,10 @@ class VectorNorm(Function):
             if len(axis) == x.ndim and x.dtype.kind == "f" and x.itemsize > 2:
                 return np.sqrt(sum_of_squares(x.reshape(x.size, order="A"))).reshape((1,) * (x.ndim * keep))
             square = x * x if x.dtype.kind == "f" else x.real * x.real + x.imag * x.imag
-            return np.sqrt(total(square, axis, keep))
+            return np.sqrt(fast_sum(square, axis, keep))
         size = abs(x)
         if self.p == 1:
-            return total(size, axis, keep)
+            return fast_sum(size, axis, keep)
         if self.p == 0:
             return (x != 0).sum(axis, keepdims=keep).astype(size.dtype)
         if math.isinf(self.p):

@@ -17,7 +17,7 @@ from ...size import Size
 from ...stand_ins import Tensor
 from ...state import composite
 from .. import layouts
-from ..fast_reductions import total
+from ..fast_reductions import fast_sum
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
 from .conversion import clone
@@ -178,7 +178,7 @@ class RepeatInterleave(LinearMap):
 
     def adjoint(self, grad):
         at = self.axis + 1
-        return total(grad.reshape((*self.x_shape[:at], self.repeats, *self.x_shape[at:])), at, False)
+        return fast_sum(grad.reshape((*self.x_shape[:at], self.repeats, *self.x_shape[at:])), at, False)
 
 
 @numpy_spelling

@@ -15,8 +15,17 @@ from ...state import composite
 from .. import layouts
 from ..blocks import batch_blocks
 from ..spelling import tensors_only
-from .channels import channel_size, check, column, each, flat, over_batch, size_rule, widens
-from .group import GroupNorm, applied
+from .channels import (
+    channel_column,
+    channel_size,
+    channel_size_rule,
+    check_channels,
+    flatten_positions,
+    is_mixed_half,
+    per_channel,
+    sum_over_batch,
+)
+from .group import GroupNorm, apply_norm
 
 
 class BatchNorm(Function):
@@ -25,15 +34,15 @@ class BatchNorm(Function):
     symbol = "batch norm"
 
     def forward(self, input, weight, bias):
-        check(input, weight=weight, bias=bias)
+        check_channels(input, weight=weight, bias=bias)
         count = channel_size(input)
         if count == 1:
             raise ShapeError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
         count = count or 1
         out = np.empty_like(input, order="C")
-        x, centred = flat(input), flat(out)
+        x, centred = flatten_positions(input), flatten_positions(out)
         mean = np.einsum("ncp->c", x) / count
-        np.subtract(x, each(mean, x), out=centred)
+        np.subtract(x, per_channel(mean, x), out=centred)
         # By how much the mean was rounded (the corrected two-pass algorithm; Chan, Golub and LeVeque, 1983).
         rest = np.einsum("ncp->c", centred) / count
         var = np.einsum("ncp,ncp->c", centred, centred) / count - rest * rest
@@ -41,16 +50,16 @@ class BatchNorm(Function):
         self.mean = np.where(np.isinf(mean), mean, mean + rest)
         self.inv_std = np.where(std == 0, 0, 1 / std)  # equal values give 0 without eps, too
         scale = self.inv_std if weight is None else self.inv_std * weight
-        centred *= each(scale, x)
-        centred += each(-rest * scale if bias is None else bias - rest * scale, x)
+        centred *= per_channel(scale, x)
+        centred += per_channel(-rest * scale if bias is None else bias - rest * scale, x)
         return layouts.match_memory_format(out, layouts.normalize_channels_last(input)), self.mean, var
 
     def backward(self, grad, input, weight, mean, inv_std):
         grad_out, grad_mean, grad_var = grad
-        x, g, count = flat(input), flat(grad_out), channel_size(input) or 1
+        x, g, count = flatten_positions(input), flatten_positions(grad_out), channel_size(input) or 1
         grad_input, grad_weight = np.empty_like(input, order="C"), np.zeros_like(mean)
-        centred, parts = flat(grad_input), list(batch_blocks(x, x.shape[1] or 1, x.shape[2]))
-        shift = each(mean, x)
+        centred, parts = flatten_positions(grad_input), list(batch_blocks(x, x.shape[1] or 1, x.shape[2]))
+        shift = per_channel(mean, x)
         for part in parts:
             channels = part[1]
             np.subtract(x[part], shift[channels], out=centred[part])
@@ -58,8 +67,8 @@ class BatchNorm(Function):
         grad_weight *= inv_std
         grad_bias = np.einsum("ncp->c", g)
         scale = inv_std if weight is None else inv_std * weight
-        factor = each((2 * grad_var - scale * grad_weight * inv_std) / count, x)
-        shift, scale = each((grad_mean - scale * grad_bias) / count, x), each(scale, x)
+        factor = per_channel((2 * grad_var - scale * grad_weight * inv_std) / count, x)
+        shift, scale = per_channel((grad_mean - scale * grad_bias) / count, x), per_channel(scale, x)
         for part in parts:
             out, channels = centred[part], part[1]
             out *= factor[channels]
@@ -71,13 +80,13 @@ class BatchNorm(Function):
     def decomposition(self, input, weight, bias):
         axes, count = (0, *range(2, input.ndim)), channel_size(input) or 1
         mean = np.sum(input, axes) / count
-        centred = input - column(mean, input)
+        centred = input - channel_column(mean, input)
         var = np.sum(centred * centred, axes) / count
-        out = centred / column(np.sqrt(var + self.eps), input)
+        out = centred / channel_column(np.sqrt(var + self.eps), input)
         if weight is not None:
-            out = out * column(weight, input)
+            out = out * channel_column(weight, input)
         if bias is not None:
-            out = out + column(bias, input)
+            out = out + channel_column(bias, input)
         return out, mean, var
 
 
@@ -87,28 +96,28 @@ class FixedBatchNorm(Function):
     symbol = "batch norm"
 
     def forward(self, input, mean, var, weight, bias):
-        check(input, running_mean=mean, running_var=var, weight=weight, bias=bias)
+        check_channels(input, running_mean=mean, running_var=var, weight=weight, bias=bias)
         scale = self._scale(var, weight)
-        x = flat(input)
-        out = x * each(scale, x)
-        out += each(-mean * scale if bias is None else bias - mean * scale, x)
+        x = flatten_positions(input)
+        out = x * per_channel(scale, x)
+        out += per_channel(-mean * scale if bias is None else bias - mean * scale, x)
         return layouts.match_memory_format(out.reshape(input.shape), layouts.normalize_channels_last(input))
 
     def grad_input(self, grad, var, weight):
-        return grad * column(self._scale(var, weight), grad)
+        return grad * channel_column(self._scale(var, weight), grad)
 
     def grad_mean(self, grad, var, weight):
-        return -over_batch(grad) * self._scale(var, weight)
+        return -sum_over_batch(grad) * self._scale(var, weight)
 
     def grad_var(self, grad, input, mean, var, weight):
-        centred = over_batch(grad * (input - column(mean, input)))
+        centred = sum_over_batch(grad * (input - channel_column(mean, input)))
         return centred * self._scale(var, weight) * (-0.5 / (var + self.eps))
 
     def grad_weight(self, grad, input, mean, var):
-        return over_batch(grad * (input - column(mean, input))) / np.sqrt(var + self.eps)
+        return sum_over_batch(grad * (input - channel_column(mean, input))) / np.sqrt(var + self.eps)
 
     def grad_bias(self, grad):
-        return over_batch(grad)
+        return sum_over_batch(grad)
 
     def _scale(self, var: Any, weight: Any) -> Any:
         return (1 if weight is None else weight) / np.sqrt(var + self.eps)
@@ -152,7 +161,7 @@ def _batch_norm(
         raise ArgumentError("batch_norm: running_mean and running_var must either both be None or neither be None")
     if input.array.ndim == 1 and not input.array.size:
         return input.clone()
-    if widens(input, running_mean, running_var, weight, bias):
+    if is_mixed_half(input, running_mean, running_var, weight, bias):
         settings = weight, bias, training, momentum, eps
         return _batch_norm(input.float(), running_mean, running_var, *settings).to(input.dtype)
     if not training:
@@ -161,7 +170,7 @@ def _batch_norm(
         return FixedBatchNorm.apply(input, running_mean, running_var, weight, bias, eps=eps)
     for name, running in (("running_mean", running_mean), ("running_var", running_var)):
         if running is not None and running.array.shape != input.array.shape[1:2]:
-            raise ShapeError(f"batch_norm: {size_rule(input, name, running)}")
+            raise ShapeError(f"batch_norm: {channel_size_rule(input, name, running)}")
     out, mean, var = BatchNorm.apply(input, weight, bias, eps=eps)
     count = channel_size(input.array)
     if running_mean is not None and count:
@@ -194,10 +203,10 @@ def instance_norm(
     n, c, *rest = input.array.shape
     for name, x in {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}.items():
         if x is not None and tuple(x.shape) != (c,):
-            raise ShapeError(f"instance_norm: {size_rule(input.array, name, x)}")
+            raise ShapeError(f"instance_norm: {channel_size_rule(input.array, name, x)}")
     if use_input_stats and running_mean is running_var is None and eps > 0:  # then each channel is a group
         x, view = input.contiguous(), (n, c, math.prod(rest))
-        out = applied("instance_norm", GroupNorm, x, weight, bias, rows=n * c, view=view, affine=(c,), eps=eps)
+        out = apply_norm("instance_norm", GroupNorm, x, weight, bias, rows=n * c, view=view, affine=(c,), eps=eps)
         return called("View", out)
     mean, var, scale, shift = (None if x is None else x.repeat(n) for x in (running_mean, running_var, weight, bias))
     x = input.contiguous().reshape(1, n * c, *input.shape[2:])

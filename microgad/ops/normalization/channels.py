@@ -13,24 +13,24 @@ from ...errors import DtypeError, KindError, ShapeError
 SINGLE = np.dtype(np.float32)
 
 
-def check(input: Any, **channelwise: Any) -> None:
+def check_channels(input: Any, **channelwise: Any) -> None:
     if input.ndim < 2:
         raise ShapeError(f"input must be (N, C, ...), but has shape {input.shape}")
     if input.dtype.kind != "f":
         raise KindError(f"input must be floating-point, but is {input.dtype}")
     for name, x in channelwise.items():
         if x is not None and x.shape != input.shape[1:2]:
-            raise ShapeError(size_rule(input, name, x))
+            raise ShapeError(channel_size_rule(input, name, x))
         if x is not None and x.dtype != input.dtype:
             raise DtypeError(f"input is {input.dtype}, but {name} is {x.dtype}; convert one of them")
 
 
-def widens(input: Any, *parameters: Any) -> bool:
+def is_mixed_half(input: Any, *parameters: Any) -> bool:
     """Whether an input of float16 comes with parameters of float32, as PyTorch takes it: it is computed as float32."""
     return input.array.dtype == HALF and {x.array.dtype for x in parameters if x is not None} == {SINGLE}
 
 
-def size_rule(input: Any, name: str, x: Any) -> str:
+def channel_size_rule(input: Any, name: str, x: Any) -> str:
     return f"{name} must have an element for each channel of input, {tuple(input.shape[1:2])}, but has {tuple(x.shape)}"
 
 
@@ -39,17 +39,17 @@ def channel_size(input: Any) -> int:
     return math.prod((*input.shape[:1], *input.shape[2:]))
 
 
-def flat(x: Any) -> Any:
+def flatten_positions(x: Any) -> Any:
     """(N, C, ...) -> (N, C, P)"""
     return x.reshape((*x.shape[:2], math.prod(x.shape[2:])))
 
 
-def column(x: Any, like: Any) -> Any:
+def channel_column(x: Any, like: Any) -> Any:
     """(C) -> (C, 1, ...), to broadcast with (N, C, ...)"""
     return x.reshape((-1, *(1,) * (like.ndim - 2)))
 
 
-def each(values: Any, x: Any) -> Any:
+def per_channel(values: Any, x: Any) -> Any:
     """(C) to broadcast with x: (C) with (N, C); with (N, C, P) it is (C, 1), or (C, P), the same numbers.
 
     NumPy takes as long to begin a row as for a thousand numbers, so for short rows of many images they are written out.
@@ -62,6 +62,6 @@ def each(values: Any, x: Any) -> Any:
     return np.repeat(values, p).reshape(c, p)
 
 
-def over_batch(x: Any) -> Any:
+def sum_over_batch(x: Any) -> Any:
     """(N, C, ...) -> (C): the sum."""
     return x.sum((0, *range(2, x.ndim)))

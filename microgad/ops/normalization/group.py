@@ -15,9 +15,9 @@ from ...function import Function
 from ...stand_ins import Tensor
 from .. import layouts
 from ..blocks import unbuffered
-from ..fast_reductions import dot_of_rows, ones
+from ..fast_reductions import ones, row_dots
 from ..spelling import tensors_only
-from .channels import column, each, widens
+from .channels import channel_column, is_mixed_half, per_channel
 
 BLOCK = 1 << 18  # elements
 
@@ -32,14 +32,14 @@ class GroupNorm(Function):
     def forward(self, input, weight, bias):
         result = np.empty_like(input, order="C")
         x, out, viewed = self._rows(input), self._rows(result), result.reshape(self.view)
-        weight, bias = (None if a is None else each(a.reshape(-1), viewed) for a in (weight, bias))
+        weight, bias = (None if a is None else per_channel(a.reshape(-1), viewed) for a in (weight, bias))
         self.mean, self.inv_std = (np.empty_like(x, shape=(self.rows, 1)) for _ in range(2))
         with unbuffered(x, 1):
             for rows, whole in self._parts(x):
                 part, mean = out[rows], self.mean[rows]
                 mean[...] = _mean(x[rows]) if self.centred else 0
                 np.subtract(x[rows], mean, out=part)
-                var = dot_of_rows(part, part) / (x.shape[1] or 1)
+                var = row_dots(part, part) / (x.shape[1] or 1)
                 if self.centred and (backend.is_gpu(x) or (mean * mean > 16 * var).any()):
                     rest = _mean(part)  # the mean's rounding, which counts from 4 standard deviations on: see BatchNorm
                     part -= rest
@@ -58,7 +58,7 @@ class GroupNorm(Function):
         grad_input = np.empty_like(input, order="C")
         x, g, out = (self._rows(a) for a in (input, grad, grad_input))
         viewed = g.reshape(self.view)
-        weight = None if weight is None else each(weight.reshape(-1), viewed)
+        weight = None if weight is None else per_channel(weight.reshape(-1), viewed)
         size = math.prod(self.affine)
         grad_weight, grad_bias = (np.zeros_like(x, shape=size) if needed else None for needed in self.needs[1:])
         with unbuffered(x, 1):
@@ -74,7 +74,7 @@ class GroupNorm(Function):
                     continue
                 if weight is not None:
                     scaled = (viewed[whole] * weight).reshape(part.shape)
-                part *= dot_of_rows(scaled, part) / -(x.shape[1] or 1)
+                part *= row_dots(scaled, part) / -(x.shape[1] or 1)
                 part += scaled
                 if self.centred:
                     part -= _mean(scaled)
@@ -95,9 +95,9 @@ class GroupNorm(Function):
         out = x - np.sum(x, 1, keepdims=True) / size if self.centred else x
         out = (out / np.sqrt(np.sum(out * out, 1, keepdims=True) / size + self.eps)).reshape(self.view)
         if weight is not None:
-            out = out * column(weight.reshape(-1), out)
+            out = out * channel_column(weight.reshape(-1), out)
         if bias is not None:
-            out = out + column(bias.reshape(-1), out)
+            out = out + channel_column(bias.reshape(-1), out)
         return out.reshape(input.shape)
 
     def _laid_out(self, result: Any, input: Any) -> Any:
@@ -131,7 +131,7 @@ def _by_channel(a: Any, b: Any = None) -> Any:
     """(N, C) or (N, C, P) -> (C), bare: the sum of a, or of a · b."""
     if a.ndim == 2:
         return ones(len(a), a) @ a if b is None else np.einsum("nc,nc->c", a, b)
-    return (a @ ones(a.shape[2], a) if b is None else dot_of_rows(a, b)[..., 0]).sum(0)
+    return (a @ ones(a.shape[2], a) if b is None else row_dots(a, b)[..., 0]).sum(0)
 
 
 @tensors_only
@@ -170,7 +170,7 @@ def rms_norm(
         return out if weight is None else out * weight
     if weight is not None and weight.dtype != input.dtype and input.is_floating_point():
         once(f"Mismatch dtype between input and weight: input dtype = {input.dtype}, weight dtype = {weight.dtype}")
-        if not widens(input, weight):
+        if not is_mixed_half(input, weight):
             wide = dtypes.promote_types(input.dtype, weight.dtype)
             return rms_norm(input.to(wide), normalized_shape, weight.to(wide), least).to(input.dtype)
     return _by_rows("rms_norm", RmsNorm, input, normalized_shape, weight, None, least)
@@ -195,14 +195,14 @@ def _by_rows(
                 f"{list(x.shape)} and normalized_shape = {list(sizes)}"
             )
     rows = math.prod(shape[: -len(sizes)])
-    return applied(op, cls, input, weight, bias, rows=rows, view=(rows, math.prod(sizes)), affine=sizes, eps=eps)
+    return apply_norm(op, cls, input, weight, bias, rows=rows, view=(rows, math.prod(sizes)), affine=sizes, eps=eps)
 
 
-def applied(op: str, cls: type[Function], input: Tensor, *parameters: Tensor | None, **settings: Any) -> Tensor:
+def apply_norm(op: str, cls: type[Function], input: Tensor, *parameters: Tensor | None, **settings: Any) -> Tensor:
     kind = input.array.dtype
     if kind.kind != "f":
         raise KindError(f"{op}: is not implemented for {input.dtype}: convert input to a floating-point dtype")
-    for x in () if widens(input, *parameters) else parameters:
+    for x in () if is_mixed_half(input, *parameters) else parameters:
         if x is not None and x.array.dtype != kind:
             said = f"{op}: mixed dtype: input is {input.dtype}, but a parameter is {x.dtype}; convert one of them"
             raise DtypeError(said)
@@ -243,6 +243,6 @@ def group_norm(
     if shape[0] * shape[1] // num_groups * math.prod(shape[2:]) == 1:
         raise ShapeError(f"Expected more than 1 value per channel when training, got input size {list(shape)}")
     view = (*shape[:2], math.prod(shape[2:]))
-    return applied(
+    return apply_norm(
         "group_norm", GroupNorm, input, weight, bias, rows=shape[0] * num_groups, view=view, affine=shape[1:2], eps=eps
     )

@@ -24,7 +24,7 @@ class Recurrent(Function):
     batch_sizes: tuple[int, ...]
     reverse: bool
 
-    def check(self, input: Any, *states: Any) -> None:
+    def check_sizes(self, input: Any, *states: Any) -> None:
         """Raise ShapeError where rows or states are not as many as the batch sizes say."""
         rows, batch = sum(self.batch_sizes), self.batch_sizes[0]
         if math.prod(input.shape[:-1]) != rows or any(s.shape[0] != batch for s in states):
@@ -36,7 +36,7 @@ class Recurrent(Function):
         found = [(start, stop - start) for start, stop in pairwise(starts)]
         return found[::-1] if self.reverse else found
 
-    def before(self, first: Any, after: Any) -> Any:
+    def states_before(self, first: Any, after: Any) -> Any:
         """The rows of a state before each step, by what it was at first and by its rows after each step."""
         pieces, last, known = [], 0, 0
         for start, count in self.steps():
@@ -45,7 +45,7 @@ class Recurrent(Function):
             last, known = start, count
         return np.concatenate([x for pair in (pieces[::-1] if self.reverse else pieces) for x in pair])
 
-    def unrolled(self, step: Callable[..., tuple[Any, ...]], rows: Any, *states: Any) -> tuple[Any, ...]:
+    def unroll(self, step: Callable[..., tuple[Any, ...]], rows: Any, *states: Any) -> tuple[Any, ...]:
         """step(rows, *states), which gives the new states, for each step, in plain calls; rows of the first are out."""
         out = []
         for start, count in self.steps():
@@ -55,11 +55,11 @@ class Recurrent(Function):
             states = tuple(new if whole else (np.concatenate([a, s[count:]]) for a, s in zip(new, states, strict=True)))
         return np.concatenate(out[::-1] if self.reverse else out), *states
 
-    def gradients(self, input: Any, w_ih: Any, grad_ih: Any, grad_hh: Any, before: Any, **others: Any) -> Any:
+    def input_gradients(self, input: Any, w_ih: Any, grad_ih: Any, grad_hh: Any, before: Any, **others: Any) -> Any:
         """Those of all inputs by those of the two sums in each step, x w_ihᵀ + b_ih and h w_hhᵀ + b_hh."""
         found = {
             "input": lambda: np.matmul(grad_ih, w_ih).reshape(input.shape),
-            "w_ih": lambda: np.matmul(grad_ih.T, flat(input)),
+            "w_ih": lambda: np.matmul(grad_ih.T, flatten_rows(input)),
             "w_hh": lambda: np.matmul(grad_hh.T, before),
             "b_ih": lambda: np.sum(grad_ih, 0),
             "b_hh": lambda: np.sum(grad_hh, 0),
@@ -77,18 +77,18 @@ def check_dtypes(op: str, input: Any, *others: Any) -> None:
             )
 
 
-def flat(x: Any) -> Any:
+def flatten_rows(x: Any) -> Any:
     """(..., I) -> rows (N, I)"""
     return x.reshape((math.prod(x.shape[:-1]), x.shape[-1])) if x.ndim > 2 else x
 
 
-def projected(x: Any, w: Any, *biases: Any) -> Any:
+def project_inputs(x: Any, w: Any, *biases: Any) -> Any:
     """x wᵀ + biases: for the rows of all steps one product of matrices."""
     present = [b for b in biases if b is not None]
-    product = np.matmul(flat(x), w.T)
+    product = np.matmul(flatten_rows(x), w.T)
     return product + sum(present[1:], present[0]) if present else product
 
 
-def in_rows(w: Any) -> Any:
+def row_major(w: Any) -> Any:
     """A copy in row-major order, by which few rows are multiplied up to 1.7 × as fast as by a transposed view."""
     return w.copy()

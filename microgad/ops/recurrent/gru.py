@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..elementwise import Sigmoid
-from .base import Recurrent, flat, in_rows, projected
+from .base import Recurrent, flatten_rows, project_inputs, row_major
 
 
 class Gru(Recurrent):
@@ -17,14 +17,14 @@ class Gru(Recurrent):
     symbol = "gru"
 
     def forward(self, input, hx, w_ih, w_hh, b_ih, b_hh):
-        self.check(input, hx)
+        self.check_sizes(input, hx)
         h, size = hx.copy(), hx.shape[-1]
-        self.gates = projected(input, w_ih, b_ih)
+        self.gates = project_inputs(input, w_ih, b_ih)
         if b_hh is not None:
             self.gates[:, : 2 * size] += b_hh[: 2 * size]
         # σ(z) = (1 + tanh(z/2)) / 2, with the first half in the weights.
         self.gates[:, : 2 * size] *= 0.5
-        w = in_rows(np.concatenate([w_hh[: 2 * size] * 0.5, w_hh[2 * size :]]).T)
+        w = row_major(np.concatenate([w_hh[: 2 * size] * 0.5, w_hh[2 * size :]]).T)
         self.recurrent = np.empty_like(h, shape=(self.gates.shape[0], size))  # w_hn h + b_hn
         self.after = np.empty_like(self.recurrent)
         for start, count in self.steps():
@@ -49,9 +49,9 @@ class Gru(Recurrent):
         return self.after.reshape((*input.shape[:-1], size)).copy(), h  # which may be written in place
 
     def backward(self, grad, input, hx, w_ih, w_hh, gates, recurrent, after):
-        grad_out, grad_h, size = flat(grad[0]), grad[1].copy(), hx.shape[-1]
+        grad_out, grad_h, size = flatten_rows(grad[0]), grad[1].copy(), hx.shape[-1]
         r, z, n = gates[:, :size], gates[:, size : 2 * size], gates[:, 2 * size :]
-        before = self.before(hx, after)
+        before = self.states_before(hx, after)
         new = (1 - z) * (1 - n * n)
         # What the sums of r, z and w_hn h + b_hn get of h's gradient.
         d = np.concatenate([new * recurrent * r * (1 - r), (before - n) * z * (1 - z), new * r], 1)
@@ -66,16 +66,16 @@ class Gru(Recurrent):
             h *= z[start:stop]
             h += np.matmul(here, w_hh)
         grad_ih = np.concatenate([d[:, : 2 * size], new], 1)
-        return self.gradients(input, w_ih, grad_ih, d, before, hx=lambda: grad_h)
+        return self.input_gradients(input, w_ih, grad_ih, d, before, hx=lambda: grad_h)
 
     def decomposition(self, input, hx, w_ih, w_hh, b_ih, b_hh):
         size = hx.shape[-1]
 
         def step(x, h):
-            of_state = projected(h, w_hh, b_hh)
+            of_state = project_inputs(h, w_hh, b_hh)
             r, z = (Sigmoid.apply(x[:, k] + of_state[:, k]) for k in (slice(size), slice(size, 2 * size)))
             n = np.tanh(x[:, 2 * size :] + r * of_state[:, 2 * size :])
             return ((1 - z) * n + z * h,)
 
-        out, h = self.unrolled(step, projected(input, w_ih, b_ih), hx)
+        out, h = self.unroll(step, project_inputs(input, w_ih, b_ih), hx)
         return out.reshape((*input.shape[:-1], size)), h

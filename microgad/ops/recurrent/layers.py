@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from ...tensor import Tensor
     from .base import Recurrent
 
-_BATCH = (
+_BATCH_ARGUMENTS = (
     "input", "hx", "params", "has_biases", "num_layers", "dropout", "train", "bidirectional", "batch_first",
 )  # fmt: skip
-_PACKED = ("data", "batch_sizes", *_BATCH[1:-1])
+_PACKED_ARGUMENTS = ("data", "batch_sizes", *_BATCH_ARGUMENTS[1:-1])
 
 
 @composite
@@ -41,13 +41,13 @@ def lstm(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor, Tensor]:
     >>> torch.lstm(x, (state, state), weights, False, 1, 0.0, True, False, False)[0].flatten()
     tensor([0.3696, 0.6505])
     """
-    said = _arguments("lstm", args, kwargs)
-    hx = said["hx"]
+    given = _bind_arguments("lstm", args, kwargs)
+    hx = given["hx"]
     if isinstance(hx, function.Tensor) or len(hx) != 2:
         raise ShapeError("lstm expects two hidden states")
-    others = 2 if said["has_biases"] else 0
-    projected = len(said["params"]) == (3 + others) * said["num_layers"] * (1 + said["bidirectional"])
-    return _run(Lstm, "lstm", said, hx, 3 if projected else 2)  # type: ignore[return-value]
+    others = 2 if given["has_biases"] else 0
+    projected = len(given["params"]) == (3 + others) * given["num_layers"] * (1 + given["bidirectional"])
+    return _run_layers(Lstm, "lstm", given, hx, 3 if projected else 2)  # type: ignore[return-value]
 
 
 @composite
@@ -61,7 +61,7 @@ def gru(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
     >>> torch.gru(x, state, weights, False, 1, 0.0, True, False, False)[0].flatten()
     tensor([0.2048, 0.3468])
     """
-    return _single(Gru, "gru", args, kwargs)
+    return _run_single_state(Gru, "gru", args, kwargs)
 
 
 @composite
@@ -75,7 +75,7 @@ def rnn_tanh(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
     >>> torch.rnn_tanh(x, state, weights, False, 1, 0.0, True, False, False)[0].flatten()
     tensor([0.7616, 0.9427])
     """
-    return _single(Rnn, "rnn_tanh", args, kwargs, relu=False)
+    return _run_single_state(Rnn, "rnn_tanh", args, kwargs, relu=False)
 
 
 @composite
@@ -86,39 +86,39 @@ def rnn_relu(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
     >>> torch.rnn_relu(x, state, weights, False, 1, 0.0, True, False, False)[0].flatten()
     tensor([1., 2.])
     """
-    return _single(Rnn, "rnn_relu", args, kwargs, relu=True)
+    return _run_single_state(Rnn, "rnn_relu", args, kwargs, relu=True)
 
 
-def _arguments(op: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def _bind_arguments(op: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """By name. Of sequences of several lengths there are integers where states would be."""
     packed = kwargs.keys() & {"data", "batch_sizes"} or (
         len(args) > 1 and isinstance(args[1], function.Tensor) and args[1].array.dtype.kind in "iu"
     )
-    names = _PACKED if packed else _BATCH
-    said = {**dict(zip(names, args, strict=False)), **kwargs}
-    if len(args) > len(names) or said.keys() != set(names):
+    names = _PACKED_ARGUMENTS if packed else _BATCH_ARGUMENTS
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    if len(args) > len(names) or given.keys() != set(names):
         raise DtypeError(f"{op}() takes the arguments ({', '.join(names)})")
-    return said
+    return given
 
 
-def _single(cls: type[Recurrent], op: str, args: Any, kwargs: Any, **settings: Any) -> tuple[Tensor, Tensor]:
-    said = _arguments(op, args, kwargs)
-    return _run(cls, op, said, (said["hx"],), 2, **settings)  # type: ignore[return-value]
+def _run_single_state(cls: type[Recurrent], op: str, args: Any, kwargs: Any, **settings: Any) -> tuple[Tensor, Tensor]:
+    given = _bind_arguments(op, args, kwargs)
+    return _run_layers(cls, op, given, (given["hx"],), 2, **settings)  # type: ignore[return-value]
 
 
-def _run(
-    cls: type[Recurrent], op: str, said: dict[str, Any], hx: Sequence[Tensor], weights: int, **settings: Any
+def _run_layers(
+    cls: type[Recurrent], op: str, given: dict[str, Any], hx: Sequence[Tensor], weights: int, **settings: Any
 ) -> tuple[Tensor, ...]:
     """The layers' results, and each of their states after the end; `weights` is how many a layer has."""
-    x = said["data"] if "data" in said else said["input"]
-    batch_first = said.get("batch_first", False)
+    x = given["data"] if "data" in given else given["input"]
+    batch_first = given.get("batch_first", False)
     if batch_first:
         x = x.transpose(0, 1)
     if not x.shape[0]:
         raise ShapeError("Expected sequence length to be larger than 0 in RNN")
-    sizes = tuple(said["batch_sizes"].tolist()) if "data" in said else (x.shape[1],) * x.shape[0]
-    layers, directions = said["num_layers"], 1 + said["bidirectional"]
-    params, biases = list(said["params"]), 2 if said["has_biases"] else 0
+    sizes = tuple(given["batch_sizes"].tolist()) if "data" in given else (x.shape[1],) * x.shape[0]
+    layers, directions = given["num_layers"], 1 + given["bidirectional"]
+    params, biases = list(given["params"]), 2 if given["has_biases"] else 0
     each = weights + biases
     if len(params) != each * layers * directions:
         raise ShapeError(f"{op}: got an incorrect number of RNN parameters, {len(params)}")
@@ -144,8 +144,8 @@ def _run(
             results.append(out)
             after.append(last)
         x = results[0] if directions == 1 else cat(results, -1)
-        if said["dropout"] and said["train"] and layer < layers - 1:
-            x = dropout(x, said["dropout"])
+        if given["dropout"] and given["train"] and layer < layers - 1:
+            x = dropout(x, given["dropout"])
     if batch_first:
         x = called(f"TransposeBackward{int(cls.__name__ != 'Lstm')}", x.transpose(0, 1))
     return x, *map(stack, zip(*after, strict=True))

@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import backend
 from ..elementwise import Sigmoid
-from .base import Recurrent, flat, in_rows, projected
+from .base import Recurrent, flatten_rows, project_inputs, row_major
 
 
 class Lstm(Recurrent):
@@ -20,15 +20,15 @@ class Lstm(Recurrent):
     symbol = "lstm"
 
     def forward(self, input, hx, cx, w_ih, w_hh, b_ih, b_hh, w_hr):
-        self.check(input, hx, cx)
+        self.check_sizes(input, hx, cx)
         h, c, size = hx.copy(), cx.copy(), cx.shape[-1]
         # σ(z) = (1 + tanh(z/2)) / 2: with the halves in the weights one tanh does for all gates.
         half = backend.like(np.repeat((0.5, 0.5, 1.0, 0.5), size), w_hh, w_hh.dtype)
-        self.gates, w, rest = projected(input, w_ih, b_ih, b_hh), in_rows(w_hh.T * half), 1 - half
+        self.gates, w, rest = project_inputs(input, w_ih, b_ih, b_hh), row_major(w_hh.T * half), 1 - half
         self.gates *= half
         self.cells = np.empty_like(c, shape=(self.gates.shape[0], size))
         out = np.empty_like(h, shape=(*input.shape[:-1], hx.shape[-1]))
-        rows = flat(out)
+        rows = flatten_rows(out)
         for start, count in self.steps():
             stop = start + count
             z = self.gates[start:stop]
@@ -47,13 +47,13 @@ class Lstm(Recurrent):
         return out, h, c
 
     def backward(self, grad, input, hx, cx, w_ih, w_hh, w_hr, gates, cells):
-        grad_out, grad_h, grad_c = flat(grad[0]), grad[1].copy(), grad[2].copy()
+        grad_out, grad_h, grad_c = flatten_rows(grad[0]), grad[1].copy(), grad[2].copy()
         i, f, g, o = columns(gates)
         seen = np.tanh(cells)
         after = o * seen if w_hr is None else np.matmul(o * seen, w_hr.T)
         through = o * (1 - seen * seen)  # from h to c
         # What the gates' sums get of c's gradient, and the last one of h's.
-        kept = self.before(cx, cells)
+        kept = self.states_before(cx, cells)
         d = np.concatenate([i * (1 - i) * g, f * (1 - f) * kept, (1 - g * g) * i, o * (1 - o) * seen], 1)
         grad_rows = grad_out if w_hr is None else np.empty_like(grad_out)
         for start, count in reversed(self.steps()):
@@ -71,8 +71,8 @@ class Lstm(Recurrent):
             by_gate[:, 3] *= read
             c *= f[start:stop]
             np.matmul(here, w_hh, out=h)
-        return self.gradients(
-            input, w_ih, d, d, self.before(hx, after), hx=lambda: grad_h, cx=lambda: grad_c,
+        return self.input_gradients(
+            input, w_ih, d, d, self.states_before(hx, after), hx=lambda: grad_h, cx=lambda: grad_c,
             w_hr=lambda: np.matmul(grad_rows.T, o * seen),
         )  # fmt: skip
 
@@ -83,7 +83,7 @@ class Lstm(Recurrent):
             read = Sigmoid.apply(o) * np.tanh(c)
             return read if w_hr is None else np.matmul(read, w_hr.T), c
 
-        out, h, c = self.unrolled(step, projected(input, w_ih, b_ih, b_hh), hx, cx)
+        out, h, c = self.unroll(step, project_inputs(input, w_ih, b_ih, b_hh), hx, cx)
         return out.reshape((*input.shape[:-1], hx.shape[-1])), h, c
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..elementwise import Relu
-from .base import Recurrent, flat, in_rows, projected
+from .base import Recurrent, flatten_rows, project_inputs, row_major
 
 
 class Rnn(Recurrent):
@@ -14,8 +14,8 @@ class Rnn(Recurrent):
     symbol = "rnn"
 
     def forward(self, input, hx, w_ih, w_hh, b_ih, b_hh):
-        self.check(input, hx)
-        self.after, h, w = projected(input, w_ih, b_ih, b_hh), hx.copy(), in_rows(w_hh.T)
+        self.check_sizes(input, hx)
+        self.after, h, w = project_inputs(input, w_ih, b_ih, b_hh), hx.copy(), row_major(w_hh.T)
         for start, count in self.steps():
             z = self.after[start : start + count]
             z += np.matmul(h[:count], w)
@@ -24,19 +24,19 @@ class Rnn(Recurrent):
         return self.after.reshape((*input.shape[:-1], hx.shape[-1])).copy(), h  # which may be written in place
 
     def backward(self, grad, input, hx, w_ih, w_hh, after):
-        grad_out, grad_h = flat(grad[0]), grad[1].copy()
+        grad_out, grad_h = flatten_rows(grad[0]), grad[1].copy()
         d = (after > 0).astype(after.dtype) if self.relu else 1 - after * after
         for start, count in reversed(self.steps()):
             here, h = d[start : start + count], grad_h[:count]
             h += grad_out[start : start + count]
             here *= h
             np.matmul(here, w_hh, out=h)
-        return self.gradients(input, w_ih, d, d, self.before(hx, after), hx=lambda: grad_h)
+        return self.input_gradients(input, w_ih, d, d, self.states_before(hx, after), hx=lambda: grad_h)
 
     def decomposition(self, input, hx, w_ih, w_hh, b_ih, b_hh):
         def step(x, h):
             z = x + np.matmul(h, w_hh.T)
             return (Relu.apply(z) if self.relu else np.tanh(z),)
 
-        out, h = self.unrolled(step, projected(input, w_ih, b_ih, b_hh), hx)
+        out, h = self.unroll(step, project_inputs(input, w_ih, b_ih, b_hh), hx)
         return out.reshape((*input.shape[:-1], hx.shape[-1])), h

@@ -11,7 +11,7 @@ from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
 from ...stand_ins import Tensor
 from .. import layouts
-from ..fast_reductions import reduced
+from ..fast_reductions import fast_reduce
 from ..movement.dims import wrap_dim
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
@@ -24,7 +24,7 @@ class Any_(Function):
     symbol, numpy = "any", np.any
 
     def forward(self, x):
-        return layouts.contiguous(backend.as_array(reduced(np.logical_or, x, self.axis, self.keepdims)))
+        return layouts.contiguous(backend.as_array(fast_reduce(np.logical_or, x, self.axis, self.keepdims)))
 
 
 class All(Function):
@@ -33,7 +33,7 @@ class All(Function):
     symbol, numpy = "all", np.all
 
     def forward(self, x):
-        return layouts.contiguous(backend.as_array(reduced(np.logical_and, x, self.axis, self.keepdims)))
+        return layouts.contiguous(backend.as_array(fast_reduce(np.logical_and, x, self.axis, self.keepdims)))
 
 
 class CountNonzero(Function):

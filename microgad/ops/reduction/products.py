@@ -11,7 +11,7 @@ from ...function import Function
 from ...stand_ins import Dtype, Tensor
 from .. import layouts
 from ..elementwise import Flat
-from ..fast_reductions import reduced
+from ..fast_reductions import fast_reduce
 from ..movement.dims import slice_along, wrap_dim
 from ..out import into
 from ..spelling import numpy_spelling
@@ -69,7 +69,7 @@ def product(x: Any, axis: Any, keepdims: bool) -> Any:
     n = x.size if axis is None else x.shape[axis]
     long = (axis is None or axis == x.ndim - 1) and n > 256 and x.size >= 20_000
     if not long or backend.is_gpu(x) or not x.flags.c_contiguous or x.dtype.kind not in "fc":
-        return reduced(np.multiply, x, axis, keepdims)
+        return fast_reduce(np.multiply, x, axis, keepdims)
     rows = x.reshape(-1, n)
     rest = np.ones_like(rows, shape=len(rows))
     while n > 256:
@@ -79,7 +79,7 @@ def product(x: Any, axis: Any, keepdims: bool) -> Any:
         if n * groups < rows.shape[1]:
             rest = rest * np.prod(rows[:, groups * n :], 1)
         rows = np.multiply.reduce(rows[:, : groups * n].reshape(len(rows), groups, n), 1)
-    out = reduced(np.multiply, rows, 1, False) * rest
+    out = fast_reduce(np.multiply, rows, 1, False) * rest
     return out.reshape(keepdims_shape(x.shape, axis) if keepdims else () if axis is None else x.shape[:-1])
 
 
