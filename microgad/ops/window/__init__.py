@@ -1,4 +1,4 @@
-"""Operations on windows of lines, planes and volumes: im2col, convolution, pooling, resizing, sampling at a grid."""
+"""Operations on windows of 1-D, 2-D and 3-D inputs: im2col, convolution, pooling, resizing and grid sampling."""
 
 # isort: skip_file
 from __future__ import annotations

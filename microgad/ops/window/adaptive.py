@@ -1,4 +1,4 @@
-"""Adaptive pooling: of nearly equal parts, as many as the output has."""
+"""Adaptive pooling: the input is divided into nearly equal parts, one for each cell of the output."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Sizes = int | Sequence[int | None]
 
 
 class AdaptiveAvg(Resample):
-    """(..., n, ...) -> (..., m, ...): along one axis, the means of nearly equal parts, as `taps` says."""
+    """Means of nearly equal parts along one axis, (..., n, ...) -> (..., m, ...), by `ResampleMatrix.parts`."""
 
     flat = Flat
 
 
 @composite
 def adaptive_max_pool1d(input: Tensor, output_size: Sizes, return_indices: bool = False) -> Any:
-    """The largest value of each of output_size nearly equal parts, (N, C, L) -> (N, C, OL). As adaptive_max_pool2d.
+    """Take the maximum of output_size nearly equal parts, (N, C, L) -> (N, C, OL). For the rest see adaptive_max_pool2d.
 
     Source: torch.nn.functional.adaptive_max_pool1d.
 
@@ -41,10 +41,11 @@ def adaptive_max_pool1d(input: Tensor, output_size: Sizes, return_indices: bool 
 
 @composite
 def adaptive_max_pool2d(input: Tensor, output_size: Sizes, return_indices: bool = False) -> Any:
-    """The largest value of each of OH · OW nearly equal parts of a plane, (N, C, H, W) -> (N, C, OH, OW).
+    """Take the maximum of each of OH · OW nearly equal parts of a plane, (N, C, H, W) -> (N, C, OH, OW).
 
-    Part i reaches from floor(i · H / OH) to ceil((i + 1) · H / OH). None keeps a dimension. With return_indices the
-    winners' places on the flat plane come as well. Source: torch.nn.functional.adaptive_max_pool2d.
+    Part i reaches from floor(i · H / OH) to ceil((i + 1) · H / OH). None in output_size keeps that dimension. With
+    return_indices the result is a pair: the maxima, and their positions on the flattened plane.
+    Source: torch.nn.functional.adaptive_max_pool2d.
 
     >>> F.adaptive_max_pool2d(torch.arange(9.0).reshape(1, 3, 3), 2)
     tensor([[[4., 5.],
@@ -55,7 +56,9 @@ def adaptive_max_pool2d(input: Tensor, output_size: Sizes, return_indices: bool 
 
 @composite
 def adaptive_max_pool3d(input: Tensor, output_size: Sizes, return_indices: bool = False) -> Any:
-    """The same of a volume, (N, C, D, H, W) -> (N, C, OD, OH, OW). Source: torch.nn.functional.adaptive_max_pool3d.
+    """Apply adaptive_max_pool2d to three dimensions, (N, C, D, H, W) -> (N, C, OD, OH, OW).
+
+    Source: torch.nn.functional.adaptive_max_pool3d.
 
     >>> F.adaptive_max_pool3d(torch.arange(8.0).reshape(1, 2, 2, 2), (1, 1, 2))
     tensor([[[[6., 7.]]]])
@@ -65,7 +68,7 @@ def adaptive_max_pool3d(input: Tensor, output_size: Sizes, return_indices: bool 
 
 @composite
 def adaptive_avg_pool1d(input: Tensor, output_size: Sizes) -> Tensor:
-    """The mean of each of output_size nearly equal parts, (N, C, L) -> (N, C, OL). As adaptive_avg_pool2d.
+    """Take the mean of output_size nearly equal parts, (N, C, L) -> (N, C, OL). For the rest see adaptive_avg_pool2d.
 
     Source: torch.nn.functional.adaptive_avg_pool1d.
 
@@ -77,7 +80,7 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Sizes) -> Tensor:
 
 @composite
 def adaptive_avg_pool2d(input: Tensor, output_size: Sizes) -> Tensor:
-    """The mean of each of OH · OW nearly equal parts of a plane, (N, C, H, W) -> (N, C, OH, OW).
+    """Take the mean of each of OH · OW nearly equal parts of a plane, (N, C, H, W) -> (N, C, OH, OW).
 
     The parts are those of adaptive_max_pool2d. Source: torch.nn.functional.adaptive_avg_pool2d.
 
@@ -89,7 +92,9 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Sizes) -> Tensor:
 
 @composite
 def adaptive_avg_pool3d(input: Tensor, output_size: Sizes) -> Tensor:
-    """The same of a volume, (N, C, D, H, W) -> (N, C, OD, OH, OW). Source: torch.nn.functional.adaptive_avg_pool3d.
+    """Apply adaptive_avg_pool2d to three dimensions, (N, C, D, H, W) -> (N, C, OD, OH, OW).
+
+    Source: torch.nn.functional.adaptive_avg_pool3d.
 
     >>> F.adaptive_avg_pool3d(torch.arange(8.0).reshape(1, 2, 2, 2), 1)
     tensor([[[[3.5000]]]])
@@ -105,7 +110,7 @@ adaptive_max_pool3d_with_indices = with_indices(adaptive_max_pool3d)
 def _adaptive_max(dims: int, input: Tensor, output_size: Sizes, return_indices: bool) -> Any:
     op = f"adaptive_max_pool{dims}d"
     size, out = checked(op, input, dims), output_sizes(op, input, output_size, dims)
-    input = input.contiguous() if dims == 3 else input  # of volumes PyTorch's result lies in the order of its axes
+    input = input.contiguous() if dims == 3 else input  # PyTorch's 3-D results are contiguous
     kernel = whole_parts(size, out) if input.array.size else ()
     if kernel:
         found = POOLS[dims][1](input, kernel, return_indices=return_indices)
@@ -118,7 +123,7 @@ def _adaptive_max(dims: int, input: Tensor, output_size: Sizes, return_indices: 
 def _adaptive_avg(dims: int, input: Tensor, output_size: Sizes) -> Tensor:
     op = f"adaptive_avg_pool{dims}d"
     size, out = checked(op, input, dims, empty=True), output_sizes(op, input, output_size, dims)
-    if set(out) == {1}:  # the mean of nothing is NaN
+    if set(out) == {1}:  # this gives NaN for an empty input
         return laid_out_as(input.mean(tuple(range(-dims, 0)), keepdim=True), input, dims)
     if 0 in (input.array.shape[1:] if dims == 3 else size):
         checked(op, input, dims)
@@ -132,7 +137,7 @@ def _adaptive_avg(dims: int, input: Tensor, output_size: Sizes) -> Tensor:
 
 
 def output_sizes(op: str, input: Tensor, output_size: Sizes, dims: int) -> tuple[int, ...]:
-    """output_size of an adaptive pooling: one for all dimensions, or one each, None where it stays."""
+    """Return an adaptive pooling's output_size as ints; None stands for the input's own size."""
     if isinstance(output_size, Sequence):
         if len(output_size) != dims:
             raise invalid(op, f"output_size must be an int or {plural(dims, 'int')}, got {output_size!r}")
@@ -142,6 +147,6 @@ def output_sizes(op: str, input: Tensor, output_size: Sizes, dims: int) -> tuple
 
 @functools.lru_cache(maxsize=256)
 def whole_parts(size: tuple[int, ...], out: tuple[int, ...]) -> tuple[int, ...]:
-    """How large equal parts are, empty where some have to be larger than others."""
+    """Return the size of each part if all parts are equal, otherwise ()."""
     whole = all(m and n % m == 0 for n, m in zip(size, out, strict=True))
     return tuple(n // m for n, m in zip(size, out, strict=True)) if whole else ()

@@ -1,7 +1,7 @@
-"""im2col for convolution: the columns of a block of images at a time, in three layouts, as matrices (G, K, places).
+"""im2col for convolution, a block of images at a time, in three layouts: im2col, MEC and joint columns.
 
-Channels come in groups, (N, G, C/G, H, W); K counts what one filter reads of a group. `lined` and `deep` say where a
-layout is the fastest.
+Channels come in groups, (N, G, C/G, H, W). Each group has a matrix (K, positions): a filter reads K numbers.
+`mec_pays` and `is_deep` say when the second and third layouts are the fastest.
 """
 
 from __future__ import annotations
@@ -16,27 +16,30 @@ from ..blocks import batch_blocks
 from .geometry import Window
 from .unfold import im2col, tap_cells
 
-MIN_COLUMNS = 512  # columns that a product with a deep kernel has at least, if the batch has so many
-MEC_BYTES = 1 << 24  # bytes of one image's columns over KW
+MIN_COLUMNS = 512  # columns of a product with a deep kernel, at least, if the batch has as many
+MEC_BYTES = 1 << 24  # bytes of one image's MEC columns, at most
 
 
 def is_deep(c: int, window: Window) -> bool:
-    """Whether filters of c channels have many more weights than the output has places: reading them takes longest."""
+    """Return whether filters of c channels have many more weights than the output has positions.
+
+    Then reading the weights dominates the time.
+    """
     return c * math.prod(window.kernel) > 10 * math.prod(window.out)
 
 
 def mec_pays(o: int, c: int, window: Window, itemsize: int) -> bool:
-    """Whether columns over KW pay: KH times less to copy than im2col, for KH products whose results are added up."""
+    """Return whether MEC is faster than im2col: it copies KH times less, but adds up the results of KH products."""
     k = c * math.prod(window.kernel[1:])
     tall = len(window.kernel) > 1 and window.kernel[0] > 1 == window.stride[0]
-    pays = k >= max(16, o) or o == c == 1  # a depthwise product is little more than reading its columns
+    pays = k >= max(16, o) or o == c == 1  # reading the columns is most of the work of a depthwise product
     return tall and pays and k * math.prod(window.row_window.out) * itemsize <= MEC_BYTES
 
 
 def column_blocks(x: Any, window: Window, groups: int, affine: bool) -> Iterator[tuple[slice, slice, Any]]:
-    """Plain im2col: which images, which of the OH·OW places, columns (n, G, C/G·KH·KW, places).
+    """Yield im2col blocks: a slice of images, a slice of the OH·OW positions, columns (n, G, C/G·KH·KW, positions).
 
-    If affine, a row of ones follows in each matrix. Else, of a 1 x 1 kernel, the columns are x itself.
+    If `affine`, a row of ones ends each matrix. Otherwise the columns of a 1 x 1 kernel are a view of x.
     """
     taps, overhang = grouped_taps(x, window, groups)
     k, oh, row = math.prod(taps.shape[2 : -len(window.out)]), window.out[0], math.prod(window.out[1:])
@@ -54,9 +57,10 @@ def column_blocks(x: Any, window: Window, groups: int, affine: bool) -> Iterator
 
 
 def mec_blocks(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, slice, list[Any]]]:
-    """Columns over KW only, of all rows: which images and groups; what each of the kernel's KH rows reads of them.
+    """Yield MEC blocks: a slice of images, a slice of groups, and for each of the kernel's KH rows what it reads.
 
-    Each is (n, g, C/G·KW, OH·OW), a view. Source: Cho and Brand, MEC, 2017.
+    The columns are those of the kernel's width alone, over all rows of the input; what a row of the kernel reads is a
+    view of them, (n, g, C/G·KW, OH·OW). Source: Cho and Brand, MEC: memory-efficient convolution (2017).
     """
     lines, row, c = window.row_window, math.prod(window.out[1:]), x.shape[1] // groups
     k, places = c * math.prod(lines.kernel), math.prod(window.out)
@@ -68,7 +72,7 @@ def mec_blocks(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, sli
 
 
 def joint_column_blocks(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, Any]]:
-    """im2col of several images side by side: which images, columns (G, C/G·KH·KW, n·OH·OW)."""
+    """Yield im2col of several images side by side: a slice of images, columns (G, C/G·KH·KW, n·OH·OW)."""
     taps, overhang = grouped_taps(x, window, groups)
     last = taps.ndim - len(window.out)
     k, places = math.prod(taps.shape[2:last]), math.prod(window.out)
@@ -80,25 +84,25 @@ def joint_column_blocks(x: Any, window: Window, groups: int) -> Iterator[tuple[s
 
 
 def joint_images(images: int, window: Window) -> Iterator[slice]:
-    """Slices of a batch for products with a deep kernel."""
+    """Yield slices of a batch that together have at least MIN_COLUMNS positions."""
     step = max(1, MIN_COLUMNS // math.prod(window.out))
     for i in range(0, images, step):
         yield slice(i, min(i + step, images))
 
 
 def side_by_side(y: Any) -> Any:
-    """(n, G, O/G, places) -> (G, O/G, n·places)"""
+    """Put the images of a block side by side: (n, G, O/G, positions) -> (G, O/G, n·positions)."""
     return np.moveaxis(y, 0, 2).reshape(*y.shape[1:3], len(y) * y.shape[3])
 
 
 def grouped_taps(x: Any, window: Window, groups: int) -> tuple[Any, list[tuple[Any, ...]]]:
-    """`tap_cells`, (N, G, C/G, KH, KW, OH, OW)."""
+    """Return the results of `tap_cells` with the channels in groups: (N, G, C/G, KH, KW, OH, OW), and the overhang."""
     taps, overhang = tap_cells(x, window)
     return taps.reshape(len(x), groups, x.shape[1] // groups, *taps.shape[2:]), overhang
 
 
 def copy_taps(cells: Any, taps: Any, overhang: list[tuple[Any, ...]]) -> None:
-    """Copy what the taps meet into columns (n, G, C/G, KH, KW, OH, OW), with zeros where they hang over."""
+    """Copy what the taps read into columns (n, G, C/G, KH, KW, OH, OW), with zeros where they reach beyond a row."""
     cells[...] = taps
     for over in overhang:
         cells[over] = 0

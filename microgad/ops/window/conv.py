@@ -1,8 +1,8 @@
-"""Convolution, its transpose, and its weight's derivative: bilinear, and closed under differentiation.
+"""Convolution, transposed convolution, and the gradient of the weight: three Functions closed under differentiation.
 
-Between x (N, C, H, W), weight (O, C/groups, KH, KW) and y (N, O, OH, OW) there is one trilinear form: the sum over all
-places and taps of y · weight · x. Each of the three Functions is its derivative for one of the three, so each one's
-derivatives are the other two. They are written for any number of dimensions, and named for each.
+Take x (N, C, H, W), weight (O, C/groups, KH, KW), y (N, O, OH, OW) and the trilinear form that sums y · weight · x over
+all output positions and kernel taps. Each Function is the derivative of that form by one of its three arguments, so the
+derivatives of each Function are the other two. The code takes 1, 2 or 3 spatial dimensions; a subclass names each.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .geometry import Size, Window, cached_window, invalid, ntuple
 
 
 class Conv2d(Function):
-    """(N, C, H, W), (O, C/groups, KH, KW), (O,) or None -> (N, O, OH, OW): cross-correlation."""
+    """Cross-correlation: (N, C, H, W), (O, C/groups, KH, KW), (O,) or None -> (N, O, OH, OW)."""
 
     symbol = "conv2d"
     window: Window
@@ -54,7 +54,7 @@ class Conv2d(Function):
 
 
 class ConvTranspose2d(Function):
-    """(N, O, OH, OW), (O, C/groups, KH, KW), (C,) or None -> (N, C, H, W): the adjoint of Conv2d in its input."""
+    """The adjoint of Conv2d in its input: (N, O, OH, OW), (O, C/groups, KH, KW), (C,) or None -> (N, C, H, W)."""
 
     symbol = "conv_transpose2d"
     window: Window
@@ -84,9 +84,9 @@ class ConvTranspose2d(Function):
 
 
 class Conv2dWeight(Function):
-    """(N, O, OH, OW), (N, C, H, W) -> (O, C/groups, KH, KW): what each tap of a weight brings together.
+    """The gradient of the weight: output gradient (N, O, OH, OW), input (N, C, H, W) -> (O, C/groups, KH, KW).
 
-    If `affine`, also what a bias brings, (O,): in one pass over y, which takes a third less time than two.
+    If `affine`, the second result is the gradient of the bias, (O,). One pass over y for both takes a third less time.
     """
 
     symbol = "conv2d_weight"
@@ -107,41 +107,42 @@ class Conv2dWeight(Function):
 
 
 class Conv1d(Conv2d):
-    """(N, C, L), (O, C/groups, K), (O,) or None -> (N, O, OL)."""
+    """Conv2d of 1-D inputs: (N, C, L), (O, C/groups, K), (O,) or None -> (N, O, OL)."""
 
     symbol = "conv1d"
 
 
 class ConvTranspose1d(ConvTranspose2d):
-    """(N, O, OL), (O, C/groups, K), (C,) or None -> (N, C, L)."""
+    """ConvTranspose2d of 1-D inputs: (N, O, OL), (O, C/groups, K), (C,) or None -> (N, C, L)."""
 
     symbol = "conv_transpose1d"
 
 
 class Conv1dWeight(Conv2dWeight):
-    """(N, O, OL), (N, C, L) -> (O, C/groups, K)."""
+    """Conv2dWeight of 1-D inputs: (N, O, OL), (N, C, L) -> (O, C/groups, K)."""
 
     symbol = "conv1d_weight"
 
 
 class Conv3d(Conv2d):
-    """(N, C, D, H, W), (O, C/groups, KD, KH, KW), (O,) or None -> (N, O, OD, OH, OW)."""
+    """Conv2d of 3-D inputs: (N, C, D, H, W), (O, C/groups, KD, KH, KW), (O,) or None -> (N, O, OD, OH, OW)."""
 
     symbol = "conv3d"
 
 
 class ConvTranspose3d(ConvTranspose2d):
-    """(N, O, OD, OH, OW), (O, C/groups, KD, KH, KW), (C,) or None -> (N, C, D, H, W)."""
+    """ConvTranspose2d of 3-D inputs: (N, O, OD, OH, OW), (O, C/groups, KD, KH, KW), (C,) or None -> (N, C, D, H, W)."""
 
     symbol = "conv_transpose3d"
 
 
 class Conv3dWeight(Conv2dWeight):
-    """(N, O, OD, OH, OW), (N, C, D, H, W) -> (O, C/groups, KD, KH, KW)."""
+    """Conv2dWeight of 3-D inputs: (N, O, OD, OH, OW), (N, C, D, H, W) -> (O, C/groups, KD, KH, KW)."""
 
     symbol = "conv3d_weight"
 
 
+# The three Functions for each number of spatial dimensions.
 BY_DIMS: dict[int, tuple[type[Conv2d], type[ConvTranspose2d], type[Conv2dWeight]]] = {
     1: (Conv1d, ConvTranspose1d, Conv1dWeight),
     2: (Conv2d, ConvTranspose2d, Conv2dWeight),
@@ -150,7 +151,7 @@ BY_DIMS: dict[int, tuple[type[Conv2d], type[ConvTranspose2d], type[Conv2dWeight]
 
 
 def channel_sums(x: Any) -> Any:
-    """(N, C, ...) -> (C,)"""
+    """Sum over everything but the channels, (N, C, ...) -> (C,)."""
     return Sum.apply(x, axis=(0, *range(2, x.ndim)), keepdims=False)
 
 
@@ -159,7 +160,7 @@ def conv1d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1, padding: Size | str = 0,
     dilation: Size = 1, groups: int = 1,
 ) -> Tensor:  # fmt: skip
-    """Cross-correlate (N, C, L) with O filters (O, C/groups, K): (N, O, OL). Otherwise as conv2d.
+    """Cross-correlate input (N, C, L) with O filters (O, C/groups, K) into (N, O, OL). The rest is as in conv2d.
 
     Source: torch.nn.functional.conv1d.
 
@@ -174,11 +175,11 @@ def conv2d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1, padding: Size | str = 0,
     dilation: Size = 1, groups: int = 1,
 ) -> Tensor:  # fmt: skip
-    """Cross-correlate (N, C, H, W) with O filters (O, C/groups, KH, KW): (N, O, OH, OW).
+    """Cross-correlate input (N, C, H, W) with O filters (O, C/groups, KH, KW) into (N, O, OH, OW).
 
-    `padding` is of zeros: ints, "valid" (none) or "same" (the output has the input's size; stride 1 only). Without a
-    batch, (C, H, W) gives (O, OH, OW). Raises RuntimeError where channels, dtypes or sizes do not fit. Source:
-    torch.nn.functional.conv2d.
+    `padding` is the number of zeros at each border, or "valid" (none) or "same" (the output has the input's size; this
+    needs stride 1). An input (C, H, W), without a batch, gives (O, OH, OW). Raises RuntimeError if channels, dtypes or
+    sizes do not fit. Source: torch.nn.functional.conv2d.
 
     >>> x = torch.arange(9.0).reshape(1, 1, 3, 3)
     >>> torch.nn.functional.conv2d(x, torch.ones(1, 1, 2, 2))
@@ -193,9 +194,9 @@ def conv3d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1, padding: Size | str = 0,
     dilation: Size = 1, groups: int = 1,
 ) -> Tensor:  # fmt: skip
-    """Cross-correlate (N, C, D, H, W) with O filters (O, C/groups, KD, KH, KW): (N, O, OD, OH, OW). As conv2d.
+    """Cross-correlate input (N, C, D, H, W) with O filters (O, C/groups, KD, KH, KW) into (N, O, OD, OH, OW).
 
-    Source: torch.nn.functional.conv3d.
+    The rest is as in conv2d. Source: torch.nn.functional.conv3d.
 
     >>> torch.nn.functional.conv3d(torch.ones(1, 2, 3, 3), torch.ones(1, 1, 2, 2, 2))
     tensor([[[[8., 8.],
@@ -209,9 +210,9 @@ def conv_transpose1d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1, padding: Size = 0,
     output_padding: Size = 0, groups: int = 1, dilation: Size = 1,
 ) -> Tensor:  # fmt: skip
-    """The adjoint of conv1d in its input, (N, C, L), (C, O/groups, K) -> (N, O, OL). Otherwise as conv_transpose2d.
+    """Apply the adjoint of conv1d in its input: (N, C, L), (C, O/groups, K) -> (N, O, OL).
 
-    Source: torch.nn.functional.conv_transpose1d.
+    The rest is as in conv_transpose2d. Source: torch.nn.functional.conv_transpose1d.
 
     >>> torch.nn.functional.conv_transpose1d(torch.tensor([[1.0, 2.0]]), torch.ones(1, 1, 2), stride=2)
     tensor([[1., 1., 2., 2.]])
@@ -224,10 +225,10 @@ def conv_transpose2d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1, padding: Size = 0,
     output_padding: Size = 0, groups: int = 1, dilation: Size = 1,
 ) -> Tensor:  # fmt: skip
-    """The adjoint of conv2d in its input, (N, C, H, W), (C, O/groups, KH, KW) -> (N, O, OH, OW).
+    """Apply the adjoint of conv2d in its input: (N, C, H, W), (C, O/groups, KH, KW) -> (N, O, OH, OW).
 
-    OH = (H - 1) · stride - 2 · padding + dilation · (KH - 1) + output_padding + 1. Source:
-    torch.nn.functional.conv_transpose2d. Raises RuntimeError where channels, dtypes or sizes do not fit.
+    OH = (H - 1) · stride - 2 · padding + dilation · (KH - 1) + output_padding + 1. Raises RuntimeError if channels,
+    dtypes or sizes do not fit. Source: torch.nn.functional.conv_transpose2d.
 
     >>> x = torch.tensor([[[[1.0, 2.0]]]])
     >>> torch.nn.functional.conv_transpose2d(x, torch.ones(1, 1, 1, 2), stride=2)
@@ -241,9 +242,9 @@ def conv_transpose3d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1, padding: Size = 0,
     output_padding: Size = 0, groups: int = 1, dilation: Size = 1,
 ) -> Tensor:  # fmt: skip
-    """The adjoint of conv3d in its input, (N, C, D, H, W), (C, O/groups, KD, KH, KW) -> (N, O, OD, OH, OW).
+    """Apply the adjoint of conv3d in its input: (N, C, D, H, W), (C, O/groups, KD, KH, KW) -> (N, O, OD, OH, OW).
 
-    Otherwise as conv_transpose2d. Source: torch.nn.functional.conv_transpose3d.
+    The rest is as in conv_transpose2d. Source: torch.nn.functional.conv_transpose3d.
 
     >>> torch.nn.functional.conv_transpose3d(torch.ones(1, 1, 1, 2), torch.ones(1, 1, 1, 1, 2))
     tensor([[[[1., 2., 1.]]]])
@@ -255,7 +256,9 @@ def convolution(
     input: Tensor, weight: Tensor, bias: Tensor | None, stride: Size, padding: Size, dilation: Size, transposed: bool,
     output_padding: Size, groups: int,
 ) -> Tensor:  # fmt: skip
-    """Any of conv1d to conv_transpose3d, by weight's dimensions and `transposed`. Source: torch.convolution.
+    """Apply the one of conv1d to conv_transpose3d that weight's dimensions and `transposed` select.
+
+    Source: torch.convolution.
 
     >>> torch.convolution(torch.ones(1, 1, 3), torch.ones(1, 1, 2), None, [1], [0], [1], False, [0], 1)
     tensor([[[2., 2.]]])
@@ -270,7 +273,9 @@ def convolution(
 
 @composite
 def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
-    """conv1d with time first: (L, N, C), (K, C, O), (O,) -> (OL, N, O). Source: torch.nn.functional.conv_tbc.
+    """Apply conv1d with the time axis first: (L, N, C), (K, C, O), (O,) -> (OL, N, O).
+
+    Source: torch.nn.functional.conv_tbc.
 
     >>> torch.nn.functional.conv_tbc(torch.ones(3, 1, 1), torch.ones(2, 1, 1), torch.zeros(1)).flatten()
     tensor([2., 2.])
@@ -316,9 +321,9 @@ def _conv_transpose(dims: int, input: Any, weight: Any, bias: Any, settings: tup
 
 
 def match_memory_format(out: Any, input: Any, weight: Any) -> Any:
-    """With channels innermost where input or weight has them so; of lines PyTorch looks at the weight alone.
+    """Put `out` in channels-last format if input or weight has it. For 1-D inputs PyTorch looks at the weight only.
 
-    Of volumes only in single precision, which PyTorch leaves to a library.
+    3-D results take that format only in single precision, for which PyTorch calls a library.
     """
     if out.ndim == 5 and out.dtype not in (np.float32, np.complex64):
         return layouts.contiguous(out)
@@ -326,7 +331,7 @@ def match_memory_format(out: Any, input: Any, weight: Any) -> Any:
 
 
 def check(input: Any, weight: Any, bias: Any, window: Window, out_channels: int) -> None:
-    """What a convolution and its transpose ask of their arguments alike."""
+    """Check what a convolution and a transposed convolution require of their arguments in common."""
     dims = len(window.stride)
     if input.ndim != dims + 2 or weight.ndim != dims + 2:
         raise ShapeError(
@@ -347,7 +352,7 @@ def check(input: Any, weight: Any, bias: Any, window: Window, out_channels: int)
 
 
 def channels_error(given: str, input: Any, weight: Any, expected: int) -> Exception:
-    """The error to raise where input has other channels than weight asks for, in PyTorch's words."""
+    """Return the error, in PyTorch's words, for an input whose number of channels does not fit the weight."""
     return ShapeError(
         f"Given {given}, weight of size {list(weight.shape)}, expected input{list(input.shape)} to have {expected} "
         f"channels, but got {input.shape[1]} channels instead"
@@ -355,5 +360,5 @@ def channels_error(given: str, input: Any, weight: Any, expected: int) -> Except
 
 
 def check_groups(op: str, groups: int) -> int:
-    """`groups`, refused where it isn't at least 1."""
+    """Return `groups`, or raise an error if it is less than 1."""
     return ntuple(op, "groups", groups, 1)[0]

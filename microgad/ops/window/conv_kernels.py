@@ -1,6 +1,6 @@
-"""The kernels of convolution, on bare arrays: columns of a block of images at a time, and products of matrices.
+"""The compute kernels of convolution, on bare arrays: im2col of a block of images at a time, then matrix products.
 
-Channels come in groups: x is (N, G, C/G, H, W), weight (G, O/G, C/G, KH, KW), in one, two or three dimensions.
+Channels come in groups: x is (N, G, C/G, H, W) and weight (G, O/G, C/G, KH, KW), with 1, 2 or 3 spatial dimensions.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from .columns import column_blocks, is_deep, joint_column_blocks, joint_images, 
 from .geometry import Window
 from .unfold import add_columns
 
-MIN_TILE = 16  # cells of a window from which on tiles put side by side take less time than a product for each cell
+MIN_TILE = 16  # cells of a window, at least, for which `by_tiles` is faster than a product for each cell
 
 
 def correlate(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
-    """x, weight, bias -> y."""
+    """Cross-correlate x (N, C, ...) with weight (O, C/groups, ...) and add the bias, by the fastest method."""
     n, o, c = len(x), len(weight) // groups, weight.shape[1]
     y = np.empty_like(x, shape=(n, groups, o, *window.out), order="C")
     weight = weight.reshape(groups, o, *weight.shape[1:])
@@ -31,7 +31,7 @@ def correlate(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> An
 
 
 def by_columns(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
-    """im2col, a block at a time: the weight's matrix times all windows' columns. The bias is a weight of ones."""
+    """Write into y the weight's matrix times the im2col columns. The bias is the weight of a row of ones."""
     g, o = weight.shape[:2]
     matrix, affine = weight.reshape(g, o, math.prod(weight.shape[2:])), bias is not None
     if affine:
@@ -42,7 +42,7 @@ def by_columns(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
 
 
 def by_mec(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
-    """Columns over KW only: a product for each of the kernel's KH rows, added up."""
+    """Write into y the sum of KH products, one for each row of the kernel, with MEC columns."""
     g, o, c, kh, *rest = weight.shape
     matrices = np.moveaxis(weight, 3, 0).reshape(kh, g, o, c * math.prod(rest))
     flat = y.reshape(len(x), g, o, math.prod(window.out))
@@ -55,7 +55,7 @@ def by_mec(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
 
 
 def by_joint_columns(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> None:
-    """im2col of several images side by side: a deep kernel's matrix is read once for all of them."""
+    """Write into y products with several images side by side: a deep kernel's matrix is read once for all of them."""
     g, o = weight.shape[:2]
     matrix = weight.reshape(g, o, math.prod(weight.shape[2:]))
     for images, columns in joint_column_blocks(x, window, g):
@@ -66,13 +66,13 @@ def by_joint_columns(x: Any, weight: Any, bias: Any, window: Window, y: Any) -> 
 
 
 def correlate_transposed(y: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
-    """y, weight, bias -> x."""
+    """Return the adjoint of `correlate` in x, plus bias: y (N, O, ...), weight (O, C/groups, ...) -> (N, C, ...)."""
     n, o, c, kernel, y = len(y), len(weight) // groups, weight.shape[1], window.kernel, contiguous(y)
     weight, area = weight.reshape(groups, o, c, *kernel), math.prod(kernel)
     if area >= MIN_TILE and window.stride == kernel == window.span and window.unpadded and window.tiled:
         return by_tiles(y, weight, bias, window)
     few = o <= min(2 * c * kernel[0], n * math.prod(window.out))
-    fewer = o <= 2 * c and max(window.dilation) == 1  # adding to cells a stride apart takes longer than copying
+    fewer = o <= 2 * c and max(window.dilation) == 1  # strided additions take longer than copying
     if few if max(window.stride) == 1 else fewer:
         return by_phases(y, weight, bias, window)
     matrix = np.swapaxes(weight.reshape(groups, o, c * area), 1, 2)
@@ -98,7 +98,7 @@ def correlate_transposed(y: Any, weight: Any, bias: Any, window: Window, groups:
 
 
 def by_tiles(y: Any, weight: Any, bias: Any, window: Window) -> Any:
-    """y, weight (G, O/G, C/G, KH, KW), bias -> x, of windows side by side: each cell is in one, and nothing adds up."""
+    """Compute `correlate_transposed` for windows that tile the plane: each cell is in just one of them."""
     (g, o, c), (oh, *rest) = weight.shape[:3], window.out
     dims, k, row = 1 + len(rest), c * math.prod(window.kernel), math.prod(rest)
     matrix, flat = np.swapaxes(weight.reshape(g, o, k), 1, 2), y.reshape(len(y), g, o, oh * row)
@@ -115,12 +115,12 @@ def by_tiles(y: Any, weight: Any, bias: Any, window: Window) -> Any:
 
 
 def by_phases(y: Any, weight: Any, bias: Any, window: Window) -> Any:
-    """y, weight (G, O/G, C/G, KH, KW), bias -> x: cells a stride apart by a correlation of stride 1."""
+    """Compute `correlate_transposed` as correlations of stride 1, one for each phase: see `Window.phases`."""
     g, o, c = weight.shape[:3]
     turned = np.swapaxes(weight, 1, 2)[(..., *(slice(None, None, -1),) * (weight.ndim - 3))]
     turned = turned.reshape(g * c, o, *weight.shape[3:])
     if max(window.stride) == 1:
-        turned = turned if max(window.kernel) == 1 else turned.copy()  # BLAS reads one that is transposed alone
+        turned = turned if max(window.kernel) == 1 else turned.copy()  # BLAS can read a transposed matrix as it is
         return correlate(y, turned, bias, window.phases[0][2], g)
     x = np.zeros_like(y, shape=(len(y), g * c, *window.size), order="C")
     for cells, taps, phase in window.phases:
@@ -131,7 +131,7 @@ def by_phases(y: Any, weight: Any, bias: Any, window: Window) -> Any:
 
 
 def weight_gradient(y: Any, x: Any, window: Window, groups: int, affine: bool) -> Any:
-    """y, x -> weight; if affine -> weight, bias."""
+    """Return the gradient of the weight, (O, C/groups, ...), and if `affine` that of the bias, (O,), as a pair."""
     o, c, places = y.shape[1] // groups, x.shape[1] // groups, math.prod(window.out)
     flat, shape = contiguous(y).reshape(len(y), groups, o, places), (groups * o, c, *window.kernel)
     if not is_deep(c, window) and not mec_pays(o, c, window, x.itemsize):
@@ -143,7 +143,10 @@ def weight_gradient(y: Any, x: Any, window: Window, groups: int, affine: bool) -
 
 
 def weight_by_columns(y: Any, x: Any, window: Window, affine: bool) -> Any:
-    """(N, G, O/G, OH·OW), x -> (G, O/G, C/G·KH·KW), and with a column for the bias if affine."""
+    """Compute the weight's gradient with im2col: y (N, G, O/G, OH·OW), x -> (G, O/G, C/G·KH·KW).
+
+    If `affine`, a last column holds the bias's gradient.
+    """
     groups, o = y.shape[1:3]
     k = x.shape[1] // groups * math.prod(window.kernel)
     weight = np.zeros_like(x, shape=(groups, o, k + affine), order="C")
@@ -153,7 +156,7 @@ def weight_by_columns(y: Any, x: Any, window: Window, affine: bool) -> Any:
 
 
 def weight_by_mec(y: Any, x: Any, window: Window) -> Any:
-    """(N, G, O/G, OH·OW), x -> (G, O/G, C/G, KH, KW): each row of the kernel by itself."""
+    """Compute the weight's gradient row by row with MEC: y (N, G, O/G, OH·OW), x -> (G, O/G, C/G, KH, KW)."""
     groups, o = y.shape[1:3]
     c, kh, rest = x.shape[1] // groups, window.kernel[0], window.kernel[1:]
     weight = np.zeros_like(x, shape=(kh, groups, o, c * math.prod(rest)), order="C")
@@ -164,7 +167,7 @@ def weight_by_mec(y: Any, x: Any, window: Window) -> Any:
 
 
 def weight_by_joint_columns(y: Any, x: Any, window: Window) -> Any:
-    """(N, G, O/G, OH·OW), x -> (G, O/G, C/G·KH·KW): one product for several images."""
+    """Compute the weight's gradient with one product for several images: y (N, G, O/G, OH·OW), x -> (G, O/G, K)."""
     groups, o = y.shape[1:3]
     weight = np.zeros_like(x, shape=(groups, o, x.shape[1] // groups * math.prod(window.kernel)), order="C")
     for images, columns in joint_column_blocks(x, window, groups):

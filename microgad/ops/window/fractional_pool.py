@@ -1,4 +1,4 @@
-"""The largest value of windows that are boxes of any sizes at any places, as adaptive and fractional pooling have."""
+"""Max pooling over boxes of any size at any place: fractional pooling, and the kernel that adaptive pooling uses."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from .pool import with_indices
 
 
 class BoxArgmax(Function):
-    """(..., H, W) -> (..., OH, OW) int64: where on the flat plane the largest value of each window is.
+    """The position of each box's maximum on the flattened plane, (..., H, W) -> (..., OH, OW) int64.
 
-    A window is a box: `tables` has for each dimension the cells of all windows along it, (taps, OH), or (taps, N, C,
-    OH) where planes differ, with a window's last cell repeated where it has fewer. The first of equals wins, of NaNs
-    the last; so it goes dimension by dimension, from the last one on.
+    `tables` has one table for each dimension: the cells of all boxes along it, (taps, OH), or (taps, N, C, OH) if the
+    boxes differ from plane to plane. A box with fewer cells repeats its last one. Of equal values the first wins, of
+    NaNs the last. The search goes dimension by dimension, from the last one.
     """
 
     symbol = "argmax_pool"
@@ -41,7 +41,7 @@ class BoxArgmax(Function):
 
 
 class BoxMax(Gather):
-    """(..., P) -> (..., windows): the values of the cells that won, on flat planes."""
+    """The values of the winning cells of flattened planes, (..., P) -> (..., boxes)."""
 
     flat = Flat
 
@@ -52,9 +52,10 @@ def fractional_max_pool2d(
     output_ratio: float | Sequence[float] | None = None, return_indices: bool = False,
     _random_samples: Tensor | None = None,
 ) -> Any:  # fmt: skip
-    """The largest value of OH · OW windows at places drawn for each channel, (N, C, H, W) -> (N, C, OH, OW).
+    """Take the maximum of OH · OW windows whose places are drawn for each channel, (N, C, H, W) -> (N, C, OH, OW).
 
-    The size is output_size, or output_ratio times the input's. Source: torch.nn.functional.fractional_max_pool2d.
+    The output's size is output_size, or output_ratio times the input's. Source: Graham (2014);
+    torch.nn.functional.fractional_max_pool2d.
 
     >>> F.fractional_max_pool2d(torch.arange(9.0).reshape(1, 3, 3), 2, output_size=2)
     tensor([[[4., 5.],
@@ -69,7 +70,9 @@ def fractional_max_pool3d(
     output_ratio: float | Sequence[float] | None = None, return_indices: bool = False,
     _random_samples: Tensor | None = None,
 ) -> Any:  # fmt: skip
-    """The same of a volume, (N, C, D, H, W) -> (N, C, OD, OH, OW). Source: torch.nn.functional.fractional_max_pool3d.
+    """Apply fractional_max_pool2d to three dimensions, (N, C, D, H, W) -> (N, C, OD, OH, OW).
+
+    Source: torch.nn.functional.fractional_max_pool3d.
 
     >>> F.fractional_max_pool3d(torch.arange(8.0).reshape(1, 2, 2, 2), 1, output_size=1)
     tensor([[[[7.]]]])
@@ -103,9 +106,9 @@ def _fractional(
     elif samples.array.dtype != input.array.dtype:
         raise invalid(op, f"_random_samples must be {input.dtype}, as input is, got {samples.dtype}", DtypeError)
     for n, k, m in zip(size, kernel, out, strict=True):
-        if m + k - 1 > n - (dims == 3):  # PyTorch wants one cell more of a volume
+        if m + k - 1 > n - (dims == 3):  # PyTorch requires one cell more in 3-D
             raise invalid(op, f"{m} windows of {k} cells do not fit into {n}: kernel_size {kernel}, input {size}")
-    # Of a plane PyTorch's first number is for the width, of a volume for the depth.
+    # PyTorch's first random number is the width's in 2-D, but the depth's in 3-D.
     drawn = [samples.array[: planes[0], :, i] for i in (range(dims) if dims == 3 else (1, 0))]
     tables = [drawn_places(u, n, k, m) for u, n, k, m in zip(drawn, size, kernel, out, strict=True)]
     if input.ndim == dims + 1:
@@ -114,7 +117,7 @@ def _fractional(
 
 
 def checked(op: str, input: Tensor, dims: int, empty: bool = False) -> tuple[int, ...]:
-    """The sizes of an input's last dimensions, of which none may be 0 unless they may be `empty`."""
+    """Check a pooling's input and return the sizes of its spatial dimensions; they may be 0 only if `empty`."""
     shape: tuple[int, ...] = input.array.shape
     if len(shape) not in (dims + 1, dims + 2):
         raise invalid(op, f"input must have {dims + 1} or {dims + 2} dimensions, got {len(shape)}", ShapeError)
@@ -126,18 +129,18 @@ def checked(op: str, input: Tensor, dims: int, empty: bool = False) -> tuple[int
 
 
 def of_boxes(input: Tensor, tables: Sequence[Any], return_indices: bool) -> Any:
-    """The largest value of each box, and, if asked for, where it is."""
+    """Return the maximum of each box, and with return_indices a pair of it and its position."""
     tables = [backend.like(t, input.array) if isinstance(t, np.ndarray) else t for t in tables]
     place = BoxArgmax.apply(input, tables=tables)
     lead, area = input.array.shape[: -len(tables)], math.prod(input.array.shape[-len(tables) :])
     flat = place.array.reshape(*lead, math.prod(place.shape[-len(tables) :]))
-    flat = flat.copy() if return_indices and is_recorded(input) else flat  # they may be written to before backward
+    flat = flat.copy() if return_indices and is_recorded(input) else flat  # the caller may write to them before backward
     out = BoxMax.apply(input.reshape(*lead, area), index=flat, axis=len(lead)).reshape(place.shape)
     return (out, place) if return_indices else out
 
 
 def drawn_places(sample: Any, size: int, kernel: int, steps: int) -> Any:
-    """Along one dimension the cells of windows where numbers in [0, 1) put them: (N, C) -> (taps, N, C, steps)."""
+    """Return the windows' cells along one dimension for random numbers in [0, 1): (N, C) -> (taps, N, C, steps)."""
     dtype = sample.dtype.type
     u, i = sample[..., None], backend.like(np.arange(steps), sample, dtype)
     step = dtype(size - kernel) / dtype(max(steps - 1, 1))
@@ -147,12 +150,15 @@ def drawn_places(sample: Any, size: int, kernel: int, steps: int) -> Any:
 
 
 def largest_along(x: Any, place: Any, axis: int, table: Any, step: int) -> tuple[Any, Any]:
-    """The largest value of windows along one axis, counted from the end, and its place: `place` says x's own."""
+    """Return the maximum of the boxes along one axis (a negative number), and its position.
+
+    `place` has the positions that x's own values come from.
+    """
     *planes, steps = table.shape[1:]
-    gpu = backend.is_gpu(x)  # it isn't waited for, to see whether there is a NaN: all its values are compared
+    gpu = backend.is_gpu(x)  # asking whether there is a NaN would wait for the GPU, so every value is compared there
     aligned = (*planes, *(1,) * (x.ndim + axis - len(planes)), steps, *(1,) * (-axis - 1))
     best = taken(x, table[0].reshape(aligned), axis)
-    won = np.zeros_like(best, dtype=np.min_scalar_type(len(table)))  # the tap that leads to it
+    won = np.zeros_like(best, dtype=np.min_scalar_type(len(table)))  # the tap of the best value so far
     for tap, cells in enumerate(table[1:], 1):
         value = taken(x, cells.reshape(aligned), axis)
         better = value > best
@@ -170,7 +176,7 @@ def largest_along(x: Any, place: Any, axis: int, table: Any, step: int) -> tuple
 
 
 def taken(x: Any, cells: Any, axis: int) -> Any:
-    """x at cells along an axis, which are the same for all planes where `cells` says so."""
+    """Take x's cells along an axis; `cells` is one list for all planes, or has an entry for each."""
     if cells.size == cells.shape[axis]:
         return x.take(cells.reshape(-1), axis)
     return np.take_along_axis(x, cells, axis)

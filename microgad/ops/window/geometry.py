@@ -1,4 +1,4 @@
-"""How a kernel slides over a line, a plane or a volume: paddings, output sizes, and the rules that they obey."""
+"""How a kernel slides over a 1-D, 2-D or 3-D input: padding, output sizes, and checks of these arguments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ...errors import ArgumentError, DtypeError, ShapeError, place
 from ...state import current
 
-Sizes = tuple[int, ...]  # one for each dimension
+Sizes = tuple[int, ...]  # one for each spatial dimension
 Size = int | Sequence[int]
 
 
@@ -19,21 +19,22 @@ class _Fields(NamedTuple):
     size: Sizes  # of the plane, (H, W)
     kernel: Sizes
     stride: Sizes
-    padding: tuple[tuple[int, int], ...]  # (top, bottom), (left, right); a negative one crops
+    padding: tuple[tuple[int, int], ...]  # (top, bottom), (left, right); negative numbers crop
     dilation: Sizes
 
 
 class Window(_Fields):
-    """A kernel over a plane: output (i, j) reads the cells (i, j) · stride + (k, l) · dilation of the padded plane.
+    """A kernel that slides over a plane.
 
-    A plane here is a line, a plane or a volume.
+    Output (i, j) reads the cells (i, j) · stride + (k, l) · dilation of the padded plane; (k, l) is a tap of the
+    kernel. "Plane" stands for 1-D and 3-D inputs, too.
     """
 
     @classmethod
     def sliding(
         cls, op: str, dims: int, size: Any, kernel: Any, stride: Size, padding: Size | str, dilation: Size
     ) -> Window:
-        """The window that the arguments of a convolution or of unfold describe."""
+        """Return the window that the arguments of a convolution or of unfold describe."""
         stride, dilation = ntuple(op, "stride", stride, dims), ntuple(op, "dilation", dilation, dims)
         if isinstance(padding, str):
             edges = named_padding(op, padding, kernel, stride, dilation)
@@ -46,7 +47,7 @@ class Window(_Fields):
         cls, op: str, dims: int, size: Any, kernel: Size, stride: Size | None, padding: Size, dilation: Size,
         ceil_mode: bool,
     ) -> Window:  # fmt: skip
-        """The window of a pooling."""
+        """Return the window that the arguments of a pooling describe."""
         kernel = ntuple(op, "kernel_size", kernel, dims)
         stride = stride_or_kernel(op, stride, kernel)
         pads, dilation = ntuple(op, "padding", padding, dims, least=0), ntuple(op, "dilation", dilation, dims)
@@ -54,22 +55,22 @@ class Window(_Fields):
 
     @cached_property
     def span(self) -> Sizes:
-        """Cells from the kernel's first tap to its last."""
+        """The number of cells from the kernel's first tap to its last, dilation included."""
         return tuple((k - 1) * d + 1 for k, d in zip(self.kernel, self.dilation, strict=False))
 
     @cached_property
     def unpadded(self) -> bool:
-        """Whether there is no padding at all."""
+        """Whether there is no padding."""
         return not any(map(any, self.padding))
 
     @cached_property
     def padded_size(self) -> Sizes:
-        """Size of the padded plane."""
+        """The size of the padded plane."""
         return tuple(n + before + after for n, (before, after) in zip(self.size, self.padding, strict=True))
 
     @cached_property
     def inside(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """Where on the padded plane (N, C, ...) the input's cells lie, and which of its cells those are."""
+        """Two indices: where the padded plane (N, C, ...) holds the input's cells, and which of them it holds."""
         widths = list(zip(self.size, self.padding, strict=True))
         inside = [slice(max(before, 0), n + before + min(after, 0)) for n, (before, after) in widths]
         kept = [slice(max(-before, 0), n - max(-after, 0)) for n, (before, after) in widths]
@@ -77,12 +78,12 @@ class Window(_Fields):
 
     @cached_property
     def out(self) -> Sizes:
-        """How many places the kernel takes, (OH, OW)."""
+        """The number of positions of the kernel, (OH, OW): the output's size."""
         return tuple((n - span) // s + 1 for n, span, s in zip(self.padded_size, self.span, self.stride, strict=True))
 
     @cached_property
     def tap_slices(self) -> list[list[tuple[slice, ...]]]:
-        """For each axis of the padded plane (N, C, ...) the cells that each tap along it meets."""
+        """For each axis of the padded plane (N, C, ...), an index of the cells that each tap along that axis reads."""
         lines = zip(self.kernel, self.stride, self.dilation, self.out, strict=True)
         return [
             [(slice(None),) * axis + (slice(i * d, i * d + (steps - 1) * s + 1, s),) for i in range(k)]
@@ -91,7 +92,7 @@ class Window(_Fields):
 
     @cached_property
     def tap_offsets(self) -> list[int]:
-        """How far each tap is from the first on the flat plane, in row-major order."""
+        """The distance of each tap from the first one on the flattened plane, in row-major order."""
         found = [0]
         for n, k, d in zip(self.size, self.kernel, self.dilation, strict=True):
             found = [far * n + tap * d for far in found for tap in range(k)]
@@ -99,9 +100,10 @@ class Window(_Fields):
 
     @cached_property
     def seamless(self) -> Window | None:
-        """Where rows keep their length: the window without padding at the rows' ends, and a row more above and below.
+        """The same window with no padding left and right and one more row above and below, or None.
 
-        On such a plane all cells of one tap lie in one run of memory; `overhang` says which belong to another row.
+        It exists if the output's rows are as long as the input's. On a plane padded like this, the cells that a tap
+        reads are contiguous in memory. Some of them belong to the row before or after; `overhang` says which.
         """
         width, level = self.size[-1], self.stride[-1] == 1 and self.out[-1] == self.size[-1]
         if len(self.size) < 2 or not level or not 0 < max(self.padding[-1]) <= width or min(map(min, self.padding)) < 0:
@@ -111,28 +113,28 @@ class Window(_Fields):
 
     @cached_property
     def overhang(self) -> list[tuple[int, slice]]:
-        """Taps along the last axis, each with the places where it hangs over the end of a row."""
+        """The taps along the last axis that reach beyond the end of a row, each with the positions where it does."""
         width, before = self.size[-1], self.padding[-1][0]
         offsets = [tap * self.dilation[-1] - before for tap in range(self.kernel[-1])]
         return [(tap, slice(max(width - n, 0), None) if n > 0 else slice(-n)) for tap, n in enumerate(offsets) if n]
 
     @cached_property
     def tiled(self) -> bool:
-        """Whether the places of the kernel, as far apart as it is large, cover all of the plane."""
+        """Whether the plane's size is the kernel's size times the number of positions, so that it can be tiled."""
         return all(n == k * steps for n, k, steps in zip(self.size, self.kernel, self.out, strict=True))
 
     @cached_property
     def row_window(self) -> Window:
-        """The kernel's first row over all rows of the padded plane."""
+        """The window of the kernel's first row alone, at every row of the padded plane."""
         return self._replace(kernel=(1, *self.kernel[1:]), stride=(1, *self.stride[1:]))
 
     @cached_property
     def phases(self) -> list[tuple[tuple[Any, ...], tuple[Any, ...], Window]]:
-        """A transposed convolution of stride or dilation 1 as convolutions of stride 1 over the output: its phases.
+        """The phases of a transposed convolution with stride or dilation 1: convolutions of stride 1 over its input.
 
-        Tap t at place i writes to cell i · s + t · d - before. With dilation 1 a cell gets something from every s-th
-        tap only, the same ones for cells a stride apart. A phase has such cells, their taps in the reversed kernel, and
-        the window by which a kernel of these taps reads from the output what belongs into the cells.
+        Tap t at position i writes to cell i · s + t · d - before. With dilation 1 only every s-th tap contributes to a
+        cell, and cells that are a stride apart have the same taps. A phase consists of such cells, of their taps in the
+        reversed kernel, and of the window with which a kernel of these taps computes the cells.
         """
         lines = []
         for size, k, s, (before, _), d, steps in zip(*self, self.out, strict=True):
@@ -153,12 +155,12 @@ class Window(_Fields):
 
     @cached_property
     def disjoint(self) -> bool:
-        """Whether no two places of the kernel have a cell in common."""
+        """Whether no two positions of the kernel share a cell."""
         return all(span <= step for span, step in zip(self.span, self.stride, strict=True))
 
     @cached_property
     def error(self) -> str:
-        """What is wrong with a kernel that is empty or larger than the padded plane; nothing of others."""
+        """The error message for a kernel that is empty or larger than the padded plane; "" if it is neither."""
         names = ("depth", "height", "width")[-len(self.kernel) :]
         for name, kernel, span, padded in zip(names, self.kernel, self.span, self.padded_size, strict=True):
             if kernel < 1:
@@ -172,14 +174,14 @@ class Window(_Fields):
         return ""
 
     def check(self) -> None:
-        """Refuse a kernel that is empty or larger than the padded plane."""
+        """Raise ShapeError if the kernel is empty or larger than the padded plane."""
         if self.error:
             raise ShapeError(self.error)
 
 
 @lru_cache(maxsize=256)
 def cached_window(*fields: Any) -> Window:
-    """The window with these fields: one object wherever they are equal, so that its properties are computed once."""
+    """Return a window with these fields: the same object for equal fields, so that its properties are computed once."""
     return Window(*fields)
 
 
@@ -193,12 +195,12 @@ def pooling_window(
         span = (k - 1) * d + 1
         if p > k // 2:
             raise invalid(op, f"padding must be at most half of kernel_size, but it is {p} of {k}")
-        over = (span - length - 2 * p) % s if ceil_mode else 0  # cells that the last window lacks
+        over = (span - length - 2 * p) % s if ceil_mode else 0  # cells missing for the last position
         last = length + 2 * p + over - span
         if last >= length + p:
             over, last = 0, last - s
         edges.append((p, p + over))
-        # Only of a window that begins in the padding may all taps miss the input.
+        # All taps can miss the input only at a position that begins in the padding.
         if any(all(not p <= i + t * d < p + length for t in range(k)) for i in range(0, min(p, last + 1), s)):
             settings = f"kernel_size {kernel}, dilation {dilation} and padding {pads}"
             raise invalid(op, f"with {settings} a window has no cell of the input")
@@ -206,7 +208,7 @@ def pooling_window(
 
 
 def named_padding(op: str, name: str, kernel: Any, stride: Sizes, dilation: Sizes) -> Any:
-    """padding="valid": none; "same": what keeps the plane's size, an odd row or column at the bottom or right."""
+    """Return the padding for the names "valid" (none) and "same" (keeps the size; an odd cell goes to the far end)."""
     if name not in ("same", "valid"):
         raise invalid(op, f"padding must be ints, 'same' or 'valid', got {name!r}")
     if name == "valid":
@@ -218,14 +220,14 @@ def named_padding(op: str, name: str, kernel: Any, stride: Sizes, dilation: Size
 
 
 def stride_or_kernel(op: str, stride: Size | None, kernel: Sizes) -> Sizes:
-    """A stride for each dimension; where there is none, None or empty, the kernel's sizes."""
+    """Return a stride for each dimension: the kernel's sizes if `stride` is None or empty."""
     if stride is None or (isinstance(stride, (tuple, list)) and not stride):
         return kernel
     return ntuple(op, "stride", stride, len(kernel))
 
 
 def ntuple(op: str, name: str, value: Any, dims: int, least: int = 1) -> Sizes:
-    """An argument that is one int for all dimensions or one for each, none smaller than `least`."""
+    """Return the argument `name` as `dims` ints. It is one int or one for each dimension, and at least `least`."""
     if type(value) is int and least <= value < 2**31:
         return (value,) * dims
     rule = f"{name} must be an int or {('one int', 'two ints', 'three ints')[dims - 1]}, got {value!r}"
@@ -245,6 +247,6 @@ def ntuple(op: str, name: str, value: Any, dims: int, least: int = 1) -> Sizes:
 
 
 def invalid(op: str, rule: str, kind: type[Exception] = ArgumentError) -> Exception:
-    """The error to raise where an argument is outside of what the operation allows."""
+    """Return the error for an argument that the operation does not allow."""
     path = current().path.removesuffix(f"{op}()").removesuffix(".")  # a composite has its name there already
     return kind(f"{place(op, path)}: {rule}")

@@ -1,4 +1,4 @@
-"""Pooling by a norm of each window."""
+"""Power-average pooling: the p-norm of each window."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .pool import POOLS
 def lp_pool1d(
     input: Tensor, norm_type: float | Tensor, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False
 ) -> Tensor:
-    """The norm_type-norm of each window, (N, C, L) -> (N, C, OL). As lp_pool2d. Source: torch.nn.functional.lp_pool1d.
+    """Take the norm of each window, (N, C, L) -> (N, C, OL), as lp_pool2d does. Source: torch.nn.functional.lp_pool1d.
 
     >>> F.lp_pool1d(torch.tensor([[3.0, 4.0]]), 2, 2)
     tensor([[5.]])
@@ -27,9 +27,10 @@ def lp_pool1d(
 def lp_pool2d(
     input: Tensor, norm_type: float | Tensor, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False
 ) -> Tensor:
-    """(Σ x^p)^(1/p) over each window, (N, C, H, W) -> (N, C, OH, OW): of x as it is, where p is odd negative too.
+    """Take (Σ xᵖ)^(1/p) over each window, (N, C, H, W) -> (N, C, OH, OW), p being norm_type.
 
-    With p infinite it is the largest size, with -inf the smallest. Source: torch.nn.functional.lp_pool2d.
+    x counts with its sign, as in PyTorch: for an odd p the terms may be negative. For p = inf the result is the largest
+    magnitude, for p = -inf the smallest. Source: torch.nn.functional.lp_pool2d.
 
     >>> F.lp_pool2d(torch.ones(1, 2, 2), 2, 2)
     tensor([[[2.]]])
@@ -41,7 +42,9 @@ def lp_pool2d(
 def lp_pool3d(
     input: Tensor, norm_type: float | Tensor, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False
 ) -> Tensor:
-    """The same of volumes, (N, C, D, H, W) -> (N, C, OD, OH, OW). Source: torch.nn.functional.lp_pool3d.
+    """Apply lp_pool2d to three dimensions, (N, C, D, H, W) -> (N, C, OD, OH, OW).
+
+    Source: torch.nn.functional.lp_pool3d.
 
     >>> F.lp_pool3d(torch.ones(1, 2, 2, 2), 3, 2)
     tensor([[[[2.]]]])

@@ -1,4 +1,4 @@
-"""The largest value of each window, and where it is: the kernels of max pooling, on bare arrays."""
+"""The compute kernels of max pooling, on bare arrays: the maximum of each window, and where it is."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from ..blocks import batch_blocks
 from .geometry import Window
 from .unfold import padded, windows
 
-MANY_TAPS = 64  # taps of windows side by side, from which on one call for all is faster than a step for each
-FEW_CELLS = 1 << 13  # cells of all windows together, up to which it is so too
+MANY_TAPS = 64  # taps of a tiling window, at least, for which one argmax call is faster than a step for each tap
+FEW_CELLS = 1 << 13  # cells of all windows together, at most, for which it is faster, too
 
 
 def largest(x: Any, window: Window) -> tuple[Any, Any]:
-    """The largest value of each window, NaN where it has one, and how far its cell is from the window's corner.
+    """Return the maximum of each window, NaN if it contains one, and the winner's offset from the window's corner.
 
-    That distance, on the flat plane, is a small unsigned integer. Of several equal values the first in row-major order
-    wins, of several NaNs the last. It goes axis by axis, from the last one on: in KH + KW steps, not KH · KW.
+    The offset, on the flattened plane, is a small unsigned integer. Of equal values the first in row-major order wins,
+    of several NaNs the last. The search goes axis by axis, from the last one: in KH + KW steps instead of KH · KW.
     """
     low, taps = lowest(x.dtype), len(window.tap_offsets)
-    gpu = backend.is_gpu(x)  # it isn't waited for, to see whether there is a NaN: all its values are compared
+    gpu = backend.is_gpu(x)  # asking whether there is a NaN would wait for the GPU, so every value is compared there
     tiles = taps >= MANY_TAPS and window.stride == window.kernel == window.span and window.unpadded and window.tiled
     if tiles or (not gpu and taps * len(x) * x.shape[1] * math.prod(window.out) <= FEW_CELLS):
         out, place = largest_of_rows(rows_of(x, window, tiles), x, window)
-        if gpu or not len(x) or np.minimum.reduce(out, None) > low:  # else a winner may be padding, or be NaN
+        if gpu or not len(x) or np.minimum.reduce(out, None) > low:  # otherwise a winner may be padding or NaN
             return out, place
     plane, small = padded(x, window, low), np.min_scalar_type(window.tap_offsets[-1])
     out = np.empty_like(x, shape=(*x.shape[:2], *window.out), order="C")
@@ -52,9 +52,10 @@ def largest(x: Any, window: Window) -> tuple[Any, Any]:
 
 
 def largest_along(axis: int, window: Window, x: Any, won: Any, best: Any, place: Any) -> None:
-    """Write the largest value of windows along an axis of planes (N, C, ...) into best, and its distance into place.
+    """Write the maximum of windows along one axis of x (N, C, ...) into `best`, and its offset into `place`.
 
-    `won` are the distances of x's own cells. Each tap's cells are copied to lie together: what follows costs little.
+    `won` has the offsets that x's own values come from. Each tap's cells are copied into contiguous memory first, which
+    makes the arithmetic on them fast.
     """
     at, steps, small = axis - 2, best.shape[axis], place.dtype.type
     s, d, before = window.stride[at], window.dilation[at], window.padding[at][0]
@@ -69,7 +70,7 @@ def largest_along(axis: int, window: Window, x: Any, won: Any, best: Any, place:
         if i == 0:
             copy(best, x[tap])
             place[...] = other
-            if before:  # a window's first cell that isn't padding
+            if before:  # start from a window's first cell that is not padding
                 first = np.maximum(-((np.arange(steps) * s - before) // d), 0) * d * far
                 place += backend.like(first.reshape(-1, *(1,) * (x.ndim - 1 - axis)), x, small)
             continue
@@ -84,7 +85,7 @@ def largest_along(axis: int, window: Window, x: Any, won: Any, best: Any, place:
 
 
 def copy(out: Any, x: Any) -> None:
-    """out[...] = x, where out lies in one run of memory: short rows are copied twice as fast as one item each."""
+    """Copy x into a contiguous `out`. Short rows are copied twice as fast if each is one item of a void dtype."""
     if x.strides[-1] == x.itemsize and not backend.is_gpu(x):
         row = np.dtype((np.void, x.shape[-1] * x.itemsize))
         out, x = out.view(row), x.view(row)
@@ -92,7 +93,7 @@ def copy(out: Any, x: Any) -> None:
 
 
 def rows_of(x: Any, window: Window, tiles: bool) -> Any:
-    """(N, C, H, W) -> (N·C·OH·OW, KH·KW): each window a row, a copy unless one of `tiles` is all of the plane."""
+    """Return each window as a row, (N, C, H, W) -> (N·C·OH·OW, KH·KW): a copy unless a tile covers the whole plane."""
     plane, planes, taps = padded(x, window, lowest(x.dtype)), x.shape[0] * x.shape[1], len(window.tap_offsets)
     if tiles:
         return _rows(windows(plane, window), planes * math.prod(window.out), taps)
@@ -102,21 +103,21 @@ def rows_of(x: Any, window: Window, tiles: bool) -> Any:
 
 @functools.lru_cache(maxsize=64)
 def tap_places(window: Window) -> Any:
-    """(OH·OW, KH·KW): the places on the flat padded plane of each window's taps. Of `FEW_CELLS` at most."""
+    """Return the positions of each window's taps on the flattened padded plane, (OH·OW, KH·KW)."""
     plane = np.arange(math.prod(window.padded_size)).reshape(1, 1, *window.padded_size)
     return _rows(windows(plane, window), math.prod(window.out), len(window.tap_offsets))
 
 
 def _rows(cells: Any, count: int, taps: int) -> Any:
-    """(N, C, KH, KW, OH, OW) -> (N·C·OH·OW, KH·KW)"""
+    """Reorder (N, C, KH, KW, OH, OW) into (N·C·OH·OW, KH·KW)."""
     dims = cells.ndim // 2 - 1
     return cells.transpose((0, 1, *range(2 + dims, 2 + 2 * dims), *range(2, 2 + dims))).reshape(count, taps)
 
 
 def largest_of_rows(rows: Any, x: Any, window: Window) -> tuple[Any, Any]:
-    """`largest`, of the windows of x as rows; but of several NaNs the first wins, on a GPU the last.
+    """Compute `largest` from x's windows as rows, except that of several NaNs the first wins on the CPU.
 
-    What wins may be padding where all of a window is as low.
+    The winner may be padding if no value of a window is larger than the padding.
     """
     taps = len(window.tap_offsets)
     tap = rows.argmax(-1)
@@ -131,13 +132,16 @@ def largest_of_rows(rows: Any, x: Any, window: Window) -> tuple[Any, Any]:
 
 
 def positions(winner: Any, window: Window) -> Any:
-    """The places on the flat plane, int64, of the cells that won."""
+    """Return the winning cells' positions on the flattened plane, int64."""
     return backend.like(corners(window), winner, np.int64) + winner
 
 
 @functools.lru_cache(maxsize=8)
 def corners(window: Window) -> Any:
-    """(OH, OW): the places on the flat plane, int64, of the windows' corners; outside of it, in the padding."""
+    """Return the positions of the windows' corners on the flattened plane, (OH, OW), int64.
+
+    A corner that lies in the padding has a position outside of the plane.
+    """
     found: Any = 0
     for n, s, (before, _), steps in zip(window.size, window.stride, window.padding, window.out, strict=True):
         found = np.add.outer(found * n, np.arange(-before, steps * s - before, s))
@@ -145,10 +149,10 @@ def corners(window: Window) -> Any:
 
 
 def winning_cells(x: Any, winner: Any, window: Window) -> Iterator[tuple[slice, Any]]:
-    """The places of the cells that won, a block of images of x's dtype at a time, flat, on the block's flat memory."""
+    """Yield blocks: a slice of images, and the winning cells' positions in the block's flattened memory, 1-D."""
     channels, plane = winner.shape[1], math.prod(window.size)
     for images, _ in batch_blocks(x, 1, channels * plane):
-        if images.start == 0:  # no later block is larger
+        if images.start == 0:  # the first block is the largest
             planes = np.arange(0, images.stop * channels * plane, plane)
             planes = planes.reshape(images.stop, channels, *(1,) * len(window.size))
             starts = backend.like(planes + corners(window), winner, np.int64)

@@ -1,4 +1,4 @@
-"""Pooling: the largest value or the mean of each window, where all windows have one size."""
+"""Max and average pooling with windows of one size."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ P = ParamSpec("P")
 
 
 class MaxPool2d(Function):
-    """(N, C, H, W) -> (N, C, OH, OW): the largest value of each window. At a tie the first in row-major order wins.
+    """The maximum of each window, (N, C, H, W) -> (N, C, OH, OW). Of equal values, the first in row-major order wins.
 
-    If `indices`, also where on the flat plane the winners are, int64. Of lines and volumes as well, under other names.
+    If `indices`, the second result holds the winners' positions on the flattened plane, int64. MaxPool1d and MaxPool3d
+    are the same under other names.
     """
 
     symbol, constants, flat, materializes = "max_pool2d", ("winner",), Flat, False
-    narrow = True  # but found in float32: NumPy compares float16 so slowly
+    narrow = True  # but computed in float32: NumPy is slow at comparing float16
     window: Window
     indices: bool
 
@@ -52,19 +53,22 @@ class MaxPool2d(Function):
 
 
 class MaxPool1d(MaxPool2d):
-    """(N, C, L) -> (N, C, OL): the largest value of each window."""
+    """The maximum of each window, (N, C, L) -> (N, C, OL)."""
 
     symbol = "max_pool1d"
 
 
 class MaxPool3d(MaxPool2d):
-    """(N, C, D, H, W) -> (N, C, OD, OH, OW): the largest value of each window."""
+    """The maximum of each window, (N, C, D, H, W) -> (N, C, OD, OH, OW)."""
 
     symbol = "max_pool3d"
 
 
 class MaxPoolScatter(LinearMap):
-    """(N, C, OH, OW) -> (N, C, H, W): each value to the cell that won its window. The adjoint picks from them."""
+    """The derivative of max pooling, (N, C, OH, OW) -> (N, C, H, W): add each value to the cell that won its window.
+
+    Its adjoint gathers the winners' values.
+    """
 
     symbol = "unpool"
     window: Window
@@ -89,7 +93,7 @@ class MaxPoolScatter(LinearMap):
 
 
 class AvgPool2d(LinearMap):
-    """(N, C, H, W) -> (N, C, OH, OW): the mean of each window. Of lines and volumes as well, under other names."""
+    """The mean of each window, (N, C, H, W) -> (N, C, OH, OW). AvgPool1d and AvgPool3d are the same."""
 
     symbol, flat = "avg_pool2d", Flat
     window: Window
@@ -119,19 +123,19 @@ class AvgPool2d(LinearMap):
 
 
 class AvgPool1d(AvgPool2d):
-    """(N, C, L) -> (N, C, OL): the mean of each window."""
+    """The mean of each window, (N, C, L) -> (N, C, OL)."""
 
     symbol = "avg_pool1d"
 
 
 class AvgPool3d(AvgPool2d):
-    """(N, C, D, H, W) -> (N, C, OD, OH, OW): the mean of each window."""
+    """The mean of each window, (N, C, D, H, W) -> (N, C, OD, OH, OW)."""
 
     symbol = "avg_pool3d"
 
 
 class _MaxPool(Protocol):
-    """The type of the max poolings: without return_indices they give a Tensor alone."""
+    """The type of the max pooling functions: they return a single Tensor unless return_indices is given."""
 
     __name__: str
 
@@ -156,15 +160,14 @@ def max_pool1d(
     input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
     ceil_mode: bool = False, return_indices: bool = False,
 ) -> Any:  # fmt: skip
-    """The largest value of each window, (N, C, L) -> (N, C, OL). Otherwise as max_pool2d.
+    """Take the maximum of each window, (N, C, L) -> (N, C, OL). The rest is as in max_pool2d.
 
     Source: torch.nn.functional.max_pool1d.
 
     >>> F.max_pool1d(torch.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
     tensor([[3., 2.]])
     """
-    # PyTorch has a kernel for this case that knows the order of the axes alone.
-    if not return_indices and not is_recorded(input):
+    if not return_indices and not is_recorded(input):  # PyTorch's kernel for this case returns contiguous results
         input = input.contiguous()
     return _max_pool(MaxPool1d, 1, input, (kernel_size, stride, padding, dilation, ceil_mode), return_indices)
 
@@ -174,11 +177,11 @@ def max_pool2d(
     input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
     ceil_mode: bool = False, return_indices: bool = False,
 ) -> Any:  # fmt: skip
-    """The largest value of each window, (N, C, H, W) -> (N, C, OH, OW). Source: torch.nn.functional.max_pool2d.
+    """Take the maximum of each window, (N, C, H, W) -> (N, C, OH, OW). Source: torch.nn.functional.max_pool2d.
 
-    The stride is the kernel's size by default; the padding is of -inf. At a tie the first one has the gradient. With
-    return_indices the result comes with the winners' places on the flat H·W plane, int64. Without a batch, (C, H, W)
-    gives (C, OH, OW). Raises RuntimeError where the kernel does not fit.
+    The stride is the kernel's size by default. The padding consists of -inf. Of equal values, the first one gets the
+    gradient. With return_indices the result is a pair: the maxima, and their positions on the flattened H·W plane,
+    int64. An input (C, H, W), without a batch, gives (C, OH, OW). Raises RuntimeError if the kernel does not fit.
 
     >>> x = torch.arange(16.0).reshape(1, 1, 4, 4)
     >>> torch.nn.functional.max_pool2d(x, 2)
@@ -193,7 +196,7 @@ def max_pool3d(
     input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
     ceil_mode: bool = False, return_indices: bool = False,
 ) -> Any:  # fmt: skip
-    """The largest value of each window, (N, C, D, H, W) -> (N, C, OD, OH, OW). Otherwise as max_pool2d.
+    """Take the maximum of each window, (N, C, D, H, W) -> (N, C, OD, OH, OW). The rest is as in max_pool2d.
 
     Source: torch.nn.functional.max_pool3d.
 
@@ -215,13 +218,16 @@ def _max_pool(op: type[MaxPool2d], dims: int, input: Any, settings: Any, return_
 
 
 def of_one(name: str, x: Any, dims: int) -> Any:
-    """Of a batch of one, that one. PyTorch pools planes and volumes without a batch, and names the node after that."""
+    """Remove the batch axis from a batch of one.
+
+    PyTorch pools 2-D and 3-D inputs without a batch directly, so the node has the pooling's name there.
+    """
     one = x.squeeze(0)
     return called(name, one) if dims > 1 else one
 
 
 def with_indices(pool: Callable[P, Any]) -> Callable[P, tuple[Tensor, Tensor]]:
-    """A pooling that always gives the winners' places as well: PyTorch's max_pool2d_with_indices and its kin."""
+    """Return a pooling that always returns indices as well, such as PyTorch's max_pool2d_with_indices."""
     names = inspect.signature(pool).parameters
 
     @functools.wraps(pool)
@@ -244,7 +250,7 @@ def avg_pool1d(
     input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Tensor:  # fmt: skip
-    """The mean of each window, (N, C, L) -> (N, C, OL). Otherwise as avg_pool2d. Source: torch.avg_pool1d.
+    """Take the mean of each window, (N, C, L) -> (N, C, OL). The rest is as in avg_pool2d. Source: torch.avg_pool1d.
 
     >>> F.avg_pool1d(torch.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
     tensor([[2., 1.]])
@@ -258,11 +264,11 @@ def avg_pool2d(
     input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None, *, out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """The mean of each window, (N, C, H, W) -> (N, C, OH, OW). Source: torch.nn.functional.avg_pool2d.
+    """Take the mean of each window, (N, C, H, W) -> (N, C, OH, OW). Source: torch.nn.functional.avg_pool2d.
 
-    The stride is the kernel's size by default; the padding, of zeros, counts unless count_include_pad is false;
-    divisor_override replaces the number of cells. Without a batch, (C, H, W) gives (C, OH, OW). Means of int64 lose
-    their fractions. Raises RuntimeError where the kernel does not fit or the input is of other integers.
+    The stride is the kernel's size by default. The padding consists of zeros, which count as cells if count_include_pad
+    is true. divisor_override replaces the number of cells. An input (C, H, W), without a batch, gives (C, OH, OW).
+    Means of int64 are truncated. Raises RuntimeError if the kernel does not fit or the input has another integer dtype.
 
     >>> x = torch.arange(16.0).reshape(1, 1, 4, 4)
     >>> torch.nn.functional.avg_pool2d(x, 2)
@@ -278,7 +284,7 @@ def avg_pool3d(
     input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None, *, out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """The mean of each window, (N, C, D, H, W) -> (N, C, OD, OH, OW). Otherwise as avg_pool2d.
+    """Take the mean of each window, (N, C, D, H, W) -> (N, C, OD, OH, OW). The rest is as in avg_pool2d.
 
     Source: torch.nn.functional.avg_pool3d.
 
@@ -289,6 +295,7 @@ def avg_pool3d(
     return into(out, _avg_pool(AvgPool3d, 3, input, settings, count_include_pad, divisor_override), exact="avg_pool3d")
 
 
+# Average and max pooling for each number of spatial dimensions.
 POOLS: dict[int, tuple[Any, Any]] = {
     1: (avg_pool1d, max_pool1d),
     2: (avg_pool2d, max_pool2d),
@@ -302,7 +309,7 @@ def _avg_pool(op: type[AvgPool2d], dims: int, input: Any, settings: Any, count_i
     batched = input.ndim != dims + 1
     batch = input if batched else input.unsqueeze(0)
     window = Window.pooling(op.__name__, dims, batch.array.shape[2:], *settings)
-    if dims == 3 and any(n < k for n, k in zip(window.size, window.kernel, strict=False)):  # as PyTorch, of volumes
+    if dims == 3 and any(n < k for n, k in zip(window.size, window.kernel, strict=False)):  # as PyTorch in 3-D only
         raise invalid(
             op.__name__, f"input of size {window.size} is smaller than kernel_size {window.kernel}", ShapeError
         )
@@ -311,7 +318,7 @@ def _avg_pool(op: type[AvgPool2d], dims: int, input: Any, settings: Any, count_i
 
 
 def check(input: Any, window: Window, kinds: str, also: Any = None) -> None:
-    """What every pooling asks of its input."""
+    """Check what every pooling requires of its input: its shape, its dtype, and a kernel that fits."""
     if input.ndim != len(window.kernel) + 2 or 0 in input.shape[1:]:
         names = ("L", "H, W", "D, H, W")[len(window.kernel) - 1]
         raise ShapeError(f"input must be (N, C, {names}) or (C, {names}), and only N may be 0")
@@ -321,7 +328,7 @@ def check(input: Any, window: Window, kinds: str, also: Any = None) -> None:
 
 
 def sums(plane: Any, window: Window) -> Any:
-    """The sum of each window's taps on a padded plane, down the rows, then across: in KH + KW steps, not KH · KW."""
+    """Sum each window of a padded plane, first down the rows, then across: in KH + KW steps instead of KH · KW."""
     for taps in window.tap_slices:
         parts = [plane[cells] for cells in taps]
         plane = parts[0] + parts[1] if len(parts) > 1 else parts[0]
@@ -331,7 +338,7 @@ def sums(plane: Any, window: Window) -> Any:
 
 
 def divisor(node: Any, x: Any) -> Any:
-    """By what an average's sums are divided: a number, or (OH, OW) where windows at the border count fewer cells."""
+    """Return the divisor of the windows' sums: a number, or (OH, OW) if windows at the border count fewer cells."""
     if node.divisor_override is not None:
         return node.divisor_override
     if node.window.unpadded:
@@ -341,7 +348,7 @@ def divisor(node: Any, x: Any) -> Any:
 
 @functools.lru_cache(maxsize=8)
 def counted(window: Window, count_include_pad: bool, dtype: np.dtype[Any]) -> Any:
-    """(OH, OW): how many cells each window has."""
+    """Return the number of cells of each window, (OH, OW)."""
     counts = []
     for size, k, s, (pad, _), steps in zip(*window[:4], window.out, strict=True):
         first = np.arange(steps) * s - pad
@@ -351,7 +358,7 @@ def counted(window: Window, count_include_pad: bool, dtype: np.dtype[Any]) -> An
 
 
 def divided(sums: Any, by: Any) -> Any:
-    """sums / by; of integers what is left of the point, as in C. Written over the sums, where they are no view."""
+    """Return sums / by, truncated for integers as in C. It overwrites the sums unless they are a view."""
     if sums.dtype.kind != "f":
         return np.sign(sums) * np.sign(by) * (np.abs(sums) // np.abs(by))
     return np.divide(sums, by, out=sums if sums.base is None else None)

@@ -1,6 +1,6 @@
-"""im2col and col2im: windows of a plane as columns, and columns added back where they came from.
+"""im2col and col2im: the windows of a plane as columns, and the columns added back to where they came from.
 
-Unfold and Fold are of planes, as PyTorch's are; what is below them takes lines and volumes too.
+Unfold and Fold take 2-D inputs, as in PyTorch. The functions below them take 1, 2 or 3 spatial dimensions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .geometry import Size, Window, ntuple
 
 
 class Unfold(LinearMap):
-    """(N, C, H, W) -> (N, C·KH·KW, OH·OW): im2col, every window a column."""
+    """im2col: every window becomes a column, (N, C, H, W) -> (N, C·KH·KW, OH·OW)."""
 
     symbol, narrow = "unfold", True
     window: Window
@@ -39,7 +39,7 @@ class Unfold(LinearMap):
 
 
 class Fold(LinearMap):
-    """(N, C·KH·KW, OH·OW) -> (N, C, H, W): col2im, every column added to its window. Unfold's adjoint."""
+    """col2im, the adjoint of Unfold: every column is added to its window, (N, C·KH·KW, OH·OW) -> (N, C, H, W)."""
 
     symbol, transposed = "fold", Unfold
     window: Window
@@ -66,10 +66,10 @@ Unfold.transposed = Fold
 
 @tensors_only
 def unfold(input: Tensor, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> Tensor:
-    """The windows of (N, C, H, W) as columns, (N, C·KH·KW, OH·OW): im2col. Source: torch.nn.functional.unfold.
+    """Return the windows of (N, C, H, W) as columns, (N, C·KH·KW, OH·OW): im2col. Source: torch.nn.functional.unfold.
 
-    Without a batch, (C, H, W) gives (C·KH·KW, OH·OW). Raises RuntimeError where the kernel is larger than the padded
-    input.
+    An input (C, H, W), without a batch, gives (C·KH·KW, OH·OW). Raises RuntimeError if the kernel is larger than the
+    padded input.
 
     >>> x = torch.arange(6.0).reshape(1, 1, 2, 3)
     >>> torch.nn.functional.unfold(x, kernel_size=2)
@@ -88,10 +88,10 @@ def unfold(input: Tensor, kernel_size: Size, dilation: Size = 1, padding: Size =
 def fold(
     input: Tensor, output_size: Size, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1
 ) -> Tensor:
-    """Columns (N, C·KH·KW, OH·OW) added up on a plane (N, C, H, W) of output_size: col2im, the adjoint of unfold.
+    """Add columns (N, C·KH·KW, OH·OW) up on a plane (N, C, H, W) of output_size: col2im, the adjoint of unfold.
 
-    Source: torch.nn.functional.fold. Without a batch, (C·KH·KW, OH·OW) gives (C, H, W). Raises RuntimeError where the
-    columns are not as many as the kernel has places.
+    An input (C·KH·KW, OH·OW), without a batch, gives (C, H, W). Raises RuntimeError if there is not one column for each
+    position of the kernel. Source: torch.nn.functional.fold.
 
     >>> torch.nn.functional.fold(torch.ones(1, 4, 2), output_size=(2, 3), kernel_size=2)
     tensor([[[[1., 2., 1.],
@@ -105,7 +105,7 @@ def fold(
 
 
 def im2col(x: Any, window: Window) -> Any:
-    """(N, C, H, W) -> (N, C·KH·KW, OH·OW), a copy."""
+    """Return the windows as columns, (N, C, H, W) -> (N, C·KH·KW, OH·OW), a copy."""
     cells, overhang = tap_cells(x, window)
     columns = cells.copy()
     for places in overhang:
@@ -114,7 +114,7 @@ def im2col(x: Any, window: Window) -> Any:
 
 
 def col2im(columns: Any, window: Window) -> Any:
-    """(N, C·KH·KW, OH·OW) -> (N, C, H, W)."""
+    """Add every column to its window, (N, C·KH·KW, OH·OW) -> (N, C, H, W)."""
     n, k = len(columns), math.prod(window.kernel)
     c = columns.shape[1] // k
     x = np.zeros_like(columns, shape=(n, c, *window.size), order="C")
@@ -123,15 +123,15 @@ def col2im(columns: Any, window: Window) -> Any:
 
 
 def add_columns(columns: Any, x: Any, window: Window, first: int = 0) -> None:
-    """Add columns (..., KH·KW, rows, OW), of output rows from `first` on, to where they came from in x (..., H, W)."""
+    """Add columns (..., KH·KW, rows, OW), of output rows from `first` on, to their cells of x (..., H, W)."""
     for k, cells, places in taps(window, first, columns.shape[-len(window.kernel)]):
         x[cells] += columns[(..., k, *places)]
 
 
 def taps(window: Window, first: int = 0, rows: int | None = None) -> Iterator[tuple[int, Any, tuple[slice, ...]]]:
-    """Each tap of the kernel in row-major order: its number, the cells that it meets, at which places of the output.
+    """Yield for each tap of the kernel, in row-major order: its number, the cells it reads, and the output positions.
 
-    Places where it meets the padding are left out. `first` and `rows` take a part of the output's rows.
+    Positions at which the tap reads padding are left out. `first` and `rows` select a part of the output's rows.
     """
     lines: list[Any] = []
     for size, k, s, (before, _), d, steps in zip(*window, window.out, strict=True):
@@ -145,7 +145,7 @@ def taps(window: Window, first: int = 0, rows: int | None = None) -> Iterator[tu
 
 @functools.lru_cache(maxsize=1024)
 def reach(size: int, steps: int, stride: int, offset: int) -> tuple[slice, slice]:
-    """Along one axis: the cells of a line of `size` that a tap, starting at `offset`, meets, and at which steps."""
+    """Return, along one axis of `size` cells, the cells that a tap starting at `offset` reads, and at which steps."""
     first = max(0, -(offset // stride))
     count = max(0, min(steps, (size - 1 - offset) // stride + 1) - first)
     start = offset + first * stride
@@ -153,7 +153,7 @@ def reach(size: int, steps: int, stride: int, offset: int) -> tuple[slice, slice
 
 
 def padded(x: Any, window: Window, value: float = 0) -> Any:
-    """(N, C, H, W) -> (N, C, *window.padded): x itself where nothing is to be done."""
+    """Return x padded with `value`, (N, C, H, W) -> (N, C, *window.padded_size); x itself if there is no padding."""
     if window.unpadded:
         return x
     out = np.empty_like(x, shape=(*x.shape[:2], *window.padded_size), order="C")
@@ -164,29 +164,30 @@ def padded(x: Any, window: Window, value: float = 0) -> Any:
 
 
 def tap_cells(x: Any, window: Window) -> tuple[Any, list[tuple[Any, ...]]]:
-    """(N, C, H, W) -> what the taps meet, (N, C, KH, KW, OH, OW), to be copied, and where zeros belong in the copy.
+    """Return the cells that the taps read, (N, C, H, W) -> (N, C, KH, KW, OH, OW), and where a copy needs zeros.
 
-    A view of a padded plane, without padding at the rows' ends where that lets a tap's cells lie in one run of memory:
-    such runs are copied twice as fast as row by row, though what hangs over is of another row, and has to be cleared.
+    The cells are a view of a padded plane, to be copied by the caller. If possible, that plane has no padding at the
+    ends of rows, so that a tap's cells are contiguous: they are copied twice as fast as row by row. But where a tap
+    reaches beyond its row, the view shows a cell of another row, and the copy must be set to zero there.
     """
     level = window.seamless
     if level is None:
         return windows(padded(x, window), window), []
     plane, dims = padded(x, level), len(window.kernel)
-    first = plane.reshape(-1)[window.size[-1] - window.padding[-1][0] :]  # a row down: `level` has one more above
+    first = plane.reshape(-1)[window.size[-1] - window.padding[-1][0] :]  # a row down: `level` has one more row above
     rest = (slice(None),) * (dims - 1)
     return _windows(first, plane, window), [(..., tap, *rest, places) for tap, places in window.overhang]
 
 
 def windows(plane: Any, window: Window) -> Any:
-    """A padded plane (N, C, H, W) -> (N, C, KH, KW, OH, OW): a view, whose cells lie in several windows."""
+    """Return a view of a padded plane with all windows, (N, C, H, W) -> (N, C, KH, KW, OH, OW); windows may overlap."""
     if plane.shape[2:] != window.padded_size:
         raise ShapeError(f"the padded plane must be {window.padded}, got {plane.shape[2:]}")
     return _windows(plane, plane, window)
 
 
 def _windows(first: Any, plane: Any, window: Window) -> Any:
-    """Windows of a plane, from the memory on where `first` begins."""
+    """Return a view of the windows whose first cell is the first element of `first`, a view of the plane."""
     lead, steps = plane.strides[:2], plane.strides[2:]
     taps = [n * d for n, d in zip(steps, window.dilation, strict=True)]
     places = [n * s for n, s in zip(steps, window.stride, strict=True)]

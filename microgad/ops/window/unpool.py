@@ -1,4 +1,4 @@
-"""Max pooling undone: values put back where they were found."""
+"""Max unpooling: the partial inverse of max pooling, which puts the maxima back to where they were found."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .geometry import Size, invalid, ntuple, stride_or_kernel
 
 
 class MaxUnpool(Function):
-    """(..., P) -> (..., size): zeros, but for the values put at `cells`, (..., P); of several at one the last."""
+    """Zeros with the input's values at `cells`, (..., P) -> (..., size). Of several values for a cell the last stays."""
 
     symbol = "max_unpool"
     cells: Any
@@ -42,7 +42,7 @@ def max_unpool1d(
     input: Tensor, indices: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
     output_size: Sequence[int] | None = None,
 ) -> Tensor:  # fmt: skip
-    """Values put back where max_pool1d found them, among zeros, (N, C, L) -> (N, C, OL). As max_unpool2d.
+    """Put values back to where max_pool1d found them, (N, C, L) -> (N, C, OL). The rest is as in max_unpool2d.
 
     Source: torch.nn.functional.max_unpool1d.
 
@@ -57,10 +57,10 @@ def max_unpool2d(
     input: Tensor, indices: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
     output_size: Sequence[int] | None = None,
 ) -> Tensor:  # fmt: skip
-    """Values put back where max_pool2d found them, among zeros, (N, C, H, W) -> (N, C, OH, OW).
+    """Put values back to where max_pool2d found them, (N, C, H, W) -> (N, C, OH, OW), with zeros elsewhere.
 
-    output_size, with or without N and C, chooses among the sizes that pool to input's. Raises ValueError for any other
-    size, RuntimeError for places outside of it. Source: torch.nn.functional.max_unpool2d.
+    output_size, with or without N and C, selects one of the sizes that pool to the input's. Raises ValueError for any
+    other size, RuntimeError for indices outside of it. Source: torch.nn.functional.max_unpool2d.
 
     >>> F.max_unpool2d(torch.tensor([[[5.0]]]), torch.tensor([[[2]]]), 2)
     tensor([[[0., 0.],
@@ -74,7 +74,9 @@ def max_unpool3d(
     input: Tensor, indices: Tensor, kernel_size: Size, stride: Size | None = None, padding: Size = 0,
     output_size: Sequence[int] | None = None,
 ) -> Tensor:  # fmt: skip
-    """The same of a volume, (N, C, D, H, W) -> (N, C, OD, OH, OW). Source: torch.nn.functional.max_unpool3d.
+    """Apply max_unpool2d to three dimensions, (N, C, D, H, W) -> (N, C, OD, OH, OW).
+
+    Source: torch.nn.functional.max_unpool3d.
 
     >>> F.max_unpool3d(torch.tensor([[[[5.0]]]]), torch.tensor([[[[1]]]]), (1, 1, 2))
     tensor([[[[0., 5.]]]])
@@ -107,14 +109,14 @@ def _max_unpool(
     if cells.size and (cells.min() < 0 or cells.max() >= area):
         raise invalid(op, f"found an invalid max index: output volumes are of size {tuple(size)}, indices reach "
                       f"from {cells.min()} to {cells.max()}")  # fmt: skip
-    cells = cells.copy() if is_recorded(input) else cells  # a copy: indices may be written to before backward
+    cells = cells.copy() if is_recorded(input) else cells  # the caller may write to indices before backward
     flat = input.reshape(cells.shape)
     out = MaxUnpool.apply(flat, cells=cells, size=area).reshape((*lead, *size))
     return laid_out_as(out, input, dims) if dims == 2 else out
 
 
 def _chosen(op: str, output_size: Any, size: list[int], stride: Sequence[int]) -> list[int]:
-    """An output_size, without N and C, that pools to the same as `size`: less than a step away from it."""
+    """Return output_size without N and C, which must be less than a stride away from `size`: then both pool to one."""
     dims, given = len(size), [*map(operator.index, output_size)]
     given = given[2:] if len(given) == dims + 2 else given
     if len(given) != dims:
@@ -127,7 +129,7 @@ def _chosen(op: str, output_size: Any, size: list[int], stride: Sequence[int]) -
 
 
 def laid_out_as(out: Tensor, input: Tensor, dims: int) -> Tensor:
-    """A batch of lines or planes with its channels innermost where the input has them so; of volumes never."""
+    """Put a batch of 1-D or 2-D results in channels-last format if the input has it. 3-D results stay as they are."""
     if input.ndim != dims + 2 or dims == 3:
         return out
     theirs, ours = [layouts.channels_last(layouts.lines_as_planes(x.array)) for x in (input, out)]
