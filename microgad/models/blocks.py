@@ -8,7 +8,7 @@ from typing import Any
 from .. import nn
 from ..errors import ArgumentError
 from ..nn import Module
-from ..nn.settings import showing
+from ..nn.layer_helpers import showing
 from ..ops import creation
 from ..tensor import Tensor
 

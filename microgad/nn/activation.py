@@ -10,8 +10,8 @@ from ..tensor import Tensor
 from . import functional as F
 from . import init as initial
 from .attention import MultiheadAttention as MultiheadAttention
+from .layer_helpers import learn, showing
 from .module import Module
-from .settings import learn, showing
 from .softmax import LogSoftmax as LogSoftmax
 from .softmax import Softmax as Softmax
 from .softmax import Softmax2d as Softmax2d

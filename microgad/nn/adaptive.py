@@ -11,9 +11,9 @@ from ..ops.movement import cat
 from ..tensor import Tensor
 from . import functional as F
 from .container import ModuleList, Sequential
+from .layer_helpers import named
 from .linear import Linear
 from .module import Module
-from .settings import named
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype

@@ -8,9 +8,9 @@ from ..errors import ShapeError
 from ..ops.creation import ones, tensor, zeros
 from ..tensor import Tensor
 from . import functional as F
+from .layer_helpers import expect_dimensions, learn, named
 from .module import Module
 from .normalization import _Scaled
-from .settings import expect_dimensions, learn, named
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype

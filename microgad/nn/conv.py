@@ -10,8 +10,8 @@ from ..parameter import Parameter
 from ..tensor import Tensor
 from . import functional as F
 from . import init
+from .layer_helpers import Size, each, learn, named
 from .module import Module
-from .settings import Size, each, learn, named
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype

@@ -8,8 +8,8 @@ from ..generator import Generator
 from ..ops.activation import acon_a, acon_b, acon_c, bent_identity, swish, tanhexp
 from ..tensor import Tensor
 from . import init as initial
+from .layer_helpers import learn, showing
 from .module import Module
-from .settings import learn, showing
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype

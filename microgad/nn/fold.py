@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..tensor import Tensor
 from . import functional as F
+from .layer_helpers import Size, showing
 from .module import Module
-from .settings import Size, showing
 
 
 class Unfold(Module):

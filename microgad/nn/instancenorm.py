@@ -9,7 +9,7 @@ from ..errors import ShapeError
 from ..tensor import Tensor
 from . import functional as F
 from .batchnorm import _NormBase
-from .settings import named
+from .layer_helpers import named
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype

@@ -8,10 +8,10 @@ from ..errors import GraphError, ShapeError, place
 from ..ops.creation import tensor
 from ..tensor import Tensor
 from . import batchnorm, conv, instancenorm
+from .layer_helpers import Size
 from .lazy import LazyModuleMixin
 from .linear import Linear
 from .parameter import UninitializedBuffer, UninitializedParameter, is_lazy
-from .settings import Size
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype

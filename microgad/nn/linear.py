@@ -10,8 +10,8 @@ from ..parameter import Parameter
 from ..tensor import Tensor
 from . import functional as F
 from . import init
+from .layer_helpers import learn, showing, shown
 from .module import Module
-from .settings import learn, showing, shown
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype

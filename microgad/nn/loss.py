@@ -10,6 +10,7 @@ from ..errors import ArgumentError, ShapeError
 from ..errors.notices import warn
 from ..tensor import Tensor
 from . import functional as F
+from .layer_helpers import shown
 from .linear import Linear
 from .margin import CosineEmbeddingLoss as CosineEmbeddingLoss
 from .margin import HingeEmbeddingLoss as HingeEmbeddingLoss
@@ -21,7 +22,6 @@ from .margin import SoftMarginLoss as SoftMarginLoss
 from .margin import TripletMarginLoss as TripletMarginLoss
 from .margin import TripletMarginWithDistanceLoss as TripletMarginWithDistanceLoss
 from .reduced import _Loss, _WeightedLoss
-from .settings import shown
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype

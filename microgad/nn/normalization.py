@@ -12,8 +12,8 @@ from ..parameter import Parameter
 from ..tensor import Tensor
 from . import functional as F
 from . import init
+from .layer_helpers import each, learn, named, shown
 from .module import Module
-from .settings import each, learn, named, shown
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype

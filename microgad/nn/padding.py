@@ -6,8 +6,8 @@ from typing import Any
 
 from ..tensor import Tensor
 from . import functional as F
+from .layer_helpers import Size, each, expect_dimensions, showing
 from .module import Module
-from .settings import Size, each, expect_dimensions, showing
 
 
 class _Pad(Module):

@@ -8,8 +8,8 @@ from typing import Any
 from ..errors import ArgumentError
 from ..tensor import Tensor
 from . import functional as F
+from .layer_helpers import Size, each, showing
 from .module import Module
-from .settings import Size, each, showing
 
 Pool = Callable[..., Any]
 

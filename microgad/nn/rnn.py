@@ -12,8 +12,8 @@ from ..ops.creation import zeros
 from ..parameter import Parameter
 from ..tensor import Tensor
 from . import init
+from .layer_helpers import learn
 from .module import Module
-from .settings import learn
 from .utils.rnn import PackedSequence
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ..errors import ShapeError
 from ..tensor import Tensor
 from . import functional as F
+from .layer_helpers import named, showing
 from .module import Module
-from .settings import named, showing
 
 
 class _Along(Module):

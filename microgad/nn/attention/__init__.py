@@ -12,9 +12,9 @@ from ...parameter import Parameter
 from ...tensor import Tensor
 from .. import functional as F
 from .. import init
+from ..layer_helpers import learn
 from ..linear import NonDynamicallyQuantizableLinear
 from ..module import Module
-from ..settings import learn
 
 if TYPE_CHECKING:
     from ...stand_ins import Device, Dtype

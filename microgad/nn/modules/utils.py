@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from ...lazy import absent as _absent
-from ..settings import each
+from ..layer_helpers import each
 
 _single, _pair, _triple, _quadruple = (partial(each, n=n) for n in (1, 2, 3, 4))
 

@@ -16,7 +16,7 @@ Size = int | Sequence[int]
 def each(size: Any, n: int) -> tuple[Any, ...]:
     """One for each of n dimensions: a single one is meant for all.
 
-    >>> from microgad.nn.settings import each
+    >>> from microgad.nn.layer_helpers import each
     >>> each(3, 2), each((1, 2), 2)
     ((3, 3), (1, 2))
     """
@@ -26,7 +26,7 @@ def each(size: Any, n: int) -> tuple[Any, ...]:
 def learn(module: Any, device: Any, dtype: Any, **shapes: Any) -> None:
     """Give a module Parameters of these names and shapes, not filled yet; None is one that there isn't.
 
-    >>> from microgad.nn.settings import learn
+    >>> from microgad.nn.layer_helpers import learn
     >>> layer = nn.Module()
     >>> learn(layer, None, torch.float64, weight=(2, 3), bias=None)
     >>> layer.weight.shape, layer.bias
@@ -40,7 +40,7 @@ def learn(module: Any, device: Any, dtype: Any, **shapes: Any) -> None:
 def shown(module: Any, names: str) -> str:
     """Settings as they are printed, "name=value, ..."; inplace where it is so.
 
-    >>> from microgad.nn.settings import shown
+    >>> from microgad.nn.layer_helpers import shown
     >>> shown(nn.ELU(2.0), "alpha inplace")
     'alpha=2.0'
     """
@@ -51,7 +51,7 @@ def shown(module: Any, names: str) -> str:
 def showing(names: str) -> Callable[[Any], str]:
     """The `extra_repr` of a layer that shows settings of these names.
 
-    >>> from microgad.nn.settings import showing
+    >>> from microgad.nn.layer_helpers import showing
     >>> class Scaled(nn.Module):
     ...     by = 2
     ...     extra_repr = showing("by")
