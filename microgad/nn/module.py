@@ -11,7 +11,7 @@ from typing import Any, Self
 from .. import state
 from ..parameter import Parameter, zero_grad
 from ..tensor import Tensor
-from . import hooks, saving
+from . import hooks, state_dicts
 from .conversion import Convertible
 from .hooks import register_module_backward_hook as register_module_backward_hook
 from .hooks import register_module_forward_hook as register_module_forward_hook
@@ -23,8 +23,8 @@ from .registration import offered
 from .registration import register_module_buffer_registration_hook as register_module_buffer_registration_hook
 from .registration import register_module_module_registration_hook as register_module_module_registration_hook
 from .registration import register_module_parameter_registration_hook as register_module_parameter_registration_hook
-from .saving import _EXTRA_STATE_KEY_SUFFIX as _EXTRA_STATE_KEY_SUFFIX
-from .saving import _IncompatibleKeys as _IncompatibleKeys
+from .state_dicts import _EXTRA_STATE_KEY_SUFFIX as _EXTRA_STATE_KEY_SUFFIX
+from .state_dicts import _IncompatibleKeys as _IncompatibleKeys
 
 _REGISTRIES = ("_parameters", "_buffers", "_modules")
 
@@ -370,11 +370,11 @@ class Module(hooks.Hooked, Convertible):
             )
             given: list[Any] = [*args, *(destination, prefix, keep_vars)[len(args) :]]
             destination, prefix, keep_vars = given
-        return saving.save(self, destination, prefix, keep_vars)
+        return state_dicts.save(self, destination, prefix, keep_vars)
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> saving._IncompatibleKeys:
+    ) -> state_dicts._IncompatibleKeys:
         """Copy values from a state_dict; with assign, take its Tensors themselves.
 
         Gives the keys that are missing there and those that are unexpected here. Raises RuntimeError for those, if
@@ -384,18 +384,20 @@ class Module(hooks.Hooked, Convertible):
         >>> nn.Linear(2, 3).load_state_dict(nn.Linear(2, 3).state_dict())
         <All keys matched successfully>
         """
-        return saving.load(self, state_dict, strict, assign)
+        return state_dicts.load(self, state_dict, strict, assign)
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         """Put this module's own state, not its children's, into destination. Subclasses may extend it."""
-        saving.save_own(self, destination, prefix, keep_vars)
+        state_dicts.save_own(self, destination, prefix, keep_vars)
 
     def _load_from_state_dict(
         self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], strict: bool, missing_keys: list[str],
         unexpected_keys: list[str], error_msgs: list[str],
     ) -> None:  # fmt: skip
         """Check this module's own state, and note what is to be copied. Subclasses may extend it."""
-        saving.load_own(self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
+        state_dicts.load_own(
+            self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
 
     # Modes
 
