@@ -13,7 +13,7 @@ from onnx import checker, helper
 from ..errors import ArgumentError, DeviceError, UnsupportedError
 from ..nests import rebuilt
 from ..nn import Module
-from ..nn.mode import in_mode
+from ..nn.training_mode import in_mode
 from ..state.contexts import holding
 from ..tensor import Tensor
 from . import TrainingMode

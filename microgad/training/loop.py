@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..nn import Module
-from ..nn.mode import in_mode
+from ..nn.training_mode import in_mode
 from ..optim import Optimizer
 from ..optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from ..utils.data import Dataset

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ArgumentError
 from ...function import Leaf
-from ...nn.mode import in_mode
+from ...nn.training_mode import in_mode
 from ...tensor import Tensor
 from ..making.reading import _reached, folded, read
 from ..making.recording import record

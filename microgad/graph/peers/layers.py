@@ -8,8 +8,8 @@ from typing import Any
 
 from ... import state
 from ...errors import GraphError
-from ...nn.mode import in_mode
 from ...nn.module import Module
+from ...nn.training_mode import in_mode
 from ...tensor import Tensor
 
 

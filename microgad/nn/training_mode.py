@@ -15,7 +15,7 @@ def in_mode(model: Any, training: bool | None) -> Iterator[None]:
 
     After it each of them is in the mode that it was in before, which needn't be the same for all.
 
-    >>> from microgad.nn.mode import in_mode
+    >>> from microgad.nn.training_mode import in_mode
     >>> model = nn.Sequential(nn.Dropout(), nn.BatchNorm1d(2).eval())
     >>> with in_mode(model, False):
     ...     print([module.training for module in model])
