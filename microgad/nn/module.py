@@ -19,10 +19,12 @@ from .hooks import register_module_forward_pre_hook as register_module_forward_p
 from .hooks import register_module_full_backward_hook as register_module_full_backward_hook
 from .hooks import register_module_full_backward_pre_hook as register_module_full_backward_pre_hook
 from .parameter import Buffer
-from .registration import offered
-from .registration import register_module_buffer_registration_hook as register_module_buffer_registration_hook
-from .registration import register_module_module_registration_hook as register_module_module_registration_hook
-from .registration import register_module_parameter_registration_hook as register_module_parameter_registration_hook
+from .registration_hooks import offered
+from .registration_hooks import register_module_buffer_registration_hook as register_module_buffer_registration_hook
+from .registration_hooks import register_module_module_registration_hook as register_module_module_registration_hook
+from .registration_hooks import (
+    register_module_parameter_registration_hook as register_module_parameter_registration_hook,
+)
 from .state_dicts import _EXTRA_STATE_KEY_SUFFIX as _EXTRA_STATE_KEY_SUFFIX
 from .state_dicts import _IncompatibleKeys as _IncompatibleKeys
 
