@@ -14,7 +14,7 @@ from ..lazy import absent as _absent
 from ..ops.creation import empty_like
 from ..ops.elementwise import where
 from ..ops.random import randperm
-from .renamed import deprecated
+from .deprecation import deprecated
 
 if TYPE_CHECKING:
     from ..tensor import Tensor

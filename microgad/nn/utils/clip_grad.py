@@ -14,7 +14,7 @@ from ...dtypes.number_kinds import HALF, norm
 from ...errors import ArgumentError
 from ...ops.creation import from_array, zeros
 from ...tensor import Tensor
-from ..renamed import deprecated
+from ..deprecation import deprecated
 
 
 def clip_grad_norm_(
