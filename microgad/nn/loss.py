@@ -12,6 +12,7 @@ from ..tensor import Tensor
 from . import functional as F
 from .layer_helpers import shown
 from .linear import Linear
+from .loss_base import _Loss, _WeightedLoss
 from .margin import CosineEmbeddingLoss as CosineEmbeddingLoss
 from .margin import HingeEmbeddingLoss as HingeEmbeddingLoss
 from .margin import MarginRankingLoss as MarginRankingLoss
@@ -21,7 +22,6 @@ from .margin import MultiMarginLoss as MultiMarginLoss
 from .margin import SoftMarginLoss as SoftMarginLoss
 from .margin import TripletMarginLoss as TripletMarginLoss
 from .margin import TripletMarginWithDistanceLoss as TripletMarginWithDistanceLoss
-from .reduced import _Loss, _WeightedLoss
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype

@@ -8,7 +8,7 @@ from ..errors import ArgumentError, ShapeError
 from ..tensor import Tensor
 from . import functional as F
 from .distance import PairwiseDistance
-from .reduced import _Loss, _WeightedLoss
+from .loss_base import _Loss, _WeightedLoss
 
 
 class _MarginLoss(_Loss):
