@@ -13,15 +13,15 @@ from . import functional as F
 from .layer_helpers import shown
 from .linear import Linear
 from .loss_base import _Loss, _WeightedLoss
-from .margin import CosineEmbeddingLoss as CosineEmbeddingLoss
-from .margin import HingeEmbeddingLoss as HingeEmbeddingLoss
-from .margin import MarginRankingLoss as MarginRankingLoss
-from .margin import MultiLabelMarginLoss as MultiLabelMarginLoss
-from .margin import MultiLabelSoftMarginLoss as MultiLabelSoftMarginLoss
-from .margin import MultiMarginLoss as MultiMarginLoss
-from .margin import SoftMarginLoss as SoftMarginLoss
-from .margin import TripletMarginLoss as TripletMarginLoss
-from .margin import TripletMarginWithDistanceLoss as TripletMarginWithDistanceLoss
+from .margin_losses import CosineEmbeddingLoss as CosineEmbeddingLoss
+from .margin_losses import HingeEmbeddingLoss as HingeEmbeddingLoss
+from .margin_losses import MarginRankingLoss as MarginRankingLoss
+from .margin_losses import MultiLabelMarginLoss as MultiLabelMarginLoss
+from .margin_losses import MultiLabelSoftMarginLoss as MultiLabelSoftMarginLoss
+from .margin_losses import MultiMarginLoss as MultiMarginLoss
+from .margin_losses import SoftMarginLoss as SoftMarginLoss
+from .margin_losses import TripletMarginLoss as TripletMarginLoss
+from .margin_losses import TripletMarginWithDistanceLoss as TripletMarginWithDistanceLoss
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype
