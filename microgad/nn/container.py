@@ -9,8 +9,8 @@ from operator import index
 from typing import Any, Self, overload
 
 from .module import Module
-from .parameters import ParameterDict as ParameterDict
-from .parameters import ParameterList as ParameterList
+from .parameter_containers import ParameterDict as ParameterDict
+from .parameter_containers import ParameterList as ParameterList
 
 
 class _Numbered(Module):
