@@ -17,7 +17,7 @@ from ...tensor import Tensor
 from .. import functional as F
 from ..module import Module
 from . import parametrize
-from .norms import channel_dim, scaled_to, unit_vectors
+from .normalization_helpers import channel_dim, scaled_to, unit_vectors
 
 M = TypeVar("M", bound=Module)
 _MAPS = ("matrix_exp", "cayley", "householder")

@@ -11,7 +11,7 @@ from ...tensor import Tensor
 from .. import functional as F
 from ..module import Module
 from ..parameter import is_lazy
-from .norms import channel_dim, hook_of, unit_vectors
+from .normalization_helpers import channel_dim, hook_of, unit_vectors
 
 M = TypeVar("M", bound=Module)
 

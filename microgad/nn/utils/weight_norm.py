@@ -10,7 +10,7 @@ from ...parameter import Parameter
 from ...tensor import Tensor
 from ..module import Module
 from ..parameter import is_lazy
-from .norms import hook_of, scaled_to
+from .normalization_helpers import hook_of, scaled_to
 
 M = TypeVar("M", bound=Module)
 
