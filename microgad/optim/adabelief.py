@@ -9,8 +9,8 @@ import numpy as np
 
 from ..tensor import Tensor
 from .adam import WithBetas
-from .chunks import begun, counted, descents, mix
 from .optimizer import Group, Params
+from .update_helpers import begun, counted, descents, mix
 
 
 class AdaBelief(WithBetas):

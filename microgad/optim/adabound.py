@@ -9,8 +9,8 @@ import numpy as np
 
 from ..tensor import Tensor
 from .adam import MOMENTS, WithBetas
-from .chunks import begun, counted, descents, mix, mix_square
 from .optimizer import Group, Params, require
+from .update_helpers import begun, counted, descents, mix, mix_square
 
 
 class AdaBound(WithBetas):

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..dtypes.number_kinds import norm
 from ..tensor import Tensor
-from .chunks import begun, counted, descent, mix, scalar
 from .optimizer import Group, Optimizer, Params, require_positive
+from .update_helpers import begun, counted, descent, mix, scalar
 
 
 class Adafactor(Optimizer):

@@ -10,9 +10,9 @@ import numpy as np
 
 from ..ops.elementwise import maximum
 from ..tensor import Tensor
-from .chunks import begun, counted, descents, mix, mix_square
 from .differentiable import averaged
 from .optimizer import Group, Optimizer, Params, require
+from .update_helpers import begun, counted, descents, mix, mix_square
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 

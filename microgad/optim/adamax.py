@@ -9,9 +9,9 @@ import numpy as np
 from ..ops.elementwise import maximum
 from ..tensor import Tensor
 from .adam import WithBetas
-from .chunks import begun, counted, descents, mix
 from .differentiable import averaged
 from .optimizer import Group, Params
+from .update_helpers import begun, counted, descents, mix
 
 
 class Adamax(WithBetas):

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
-from .chunks import begun, counted, descents, scalar
 from .optimizer import Group, Optimizer, Params
+from .update_helpers import begun, counted, descents, scalar
 
 
 class ASGD(Optimizer):

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
-from .chunks import begun, mix
 from .optimizer import Group, Optimizer, Params, require_positive
+from .update_helpers import begun, mix
 
 RATIOS = {
     "original": lambda rows, columns: math.sqrt(max(1, rows / columns)),

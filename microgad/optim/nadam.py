@@ -8,9 +8,9 @@ import numpy as np
 
 from ..tensor import Tensor
 from .adam import WithBetas
-from .chunks import begun, counted, descents, mix, mix_square
 from .differentiable import averaged
 from .optimizer import Group, Params
+from .update_helpers import begun, counted, descents, mix, mix_square
 
 
 class NAdam(WithBetas):

@@ -17,11 +17,11 @@ from ..errors import wording
 from ..parameter import zero_grad
 from ..tensor import Tensor
 from . import differentiable
-from .chunks import scalar
 from .hooks import Hooked
 from .hooks import register_optimizer_step_post_hook as register_optimizer_step_post_hook
 from .hooks import register_optimizer_step_pre_hook as register_optimizer_step_pre_hook
 from .subclass_helpers import *  # noqa: F403  # what authors of optimizers look for here
+from .update_helpers import scalar
 
 Group = dict[str, Any]
 Params = Iterable[Tensor] | Iterable[Group] | Iterable[tuple[str, Tensor]]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
-from .chunks import begun, counted, descents, mix, mix_square
 from .differentiable import averaged
 from .optimizer import Group, Optimizer, Params
+from .update_helpers import begun, counted, descents, mix, mix_square
 
 
 class RMSprop(Optimizer):

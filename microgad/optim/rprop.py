@@ -8,8 +8,8 @@ import numpy as np
 
 from ..ops.elementwise import where
 from ..tensor import Tensor
-from .chunks import begun, counted, descents
 from .optimizer import Group, Optimizer, Params
+from .update_helpers import begun, counted, descents
 
 
 class Rprop(Optimizer):

@@ -10,8 +10,8 @@ import numpy as np
 from .. import backend
 from .. import generator as draws
 from ..tensor import Tensor
-from .chunks import begun, counted, descent
 from .optimizer import Group, Optimizer, Params, require
+from .update_helpers import begun, counted, descent
 
 
 class _Santa(Optimizer):

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..tensor import Tensor
 from .adam import MOMENTS, WithBetas
-from .chunks import begun, counted
 from .optimizer import Group, Params
+from .update_helpers import begun, counted
 
 
 class SparseAdam(WithBetas):

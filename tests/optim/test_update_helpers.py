@@ -25,7 +25,7 @@ from microgad.optim import (
     Rprop,
     SantaE,
 )
-from microgad.optim.chunks import SIZE, chunks
+from microgad.optim.update_helpers import SIZE, chunks
 
 
 @pytest.mark.parametrize("size", [0, 1, SIZE - 1, SIZE, SIZE + 1, 2 * SIZE + 3])
