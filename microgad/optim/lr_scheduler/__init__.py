@@ -4,7 +4,7 @@ from ...lazy import absent as _absent
 from .base import LRScheduler, _LRScheduler
 from .combined import ChainedScheduler, SequentialLR
 from .cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
-from .cycles import CyclicLR, OneCycleLR
+from .cyclic import CyclicLR, OneCycleLR
 from .factors import (
     ConstantLR,
     ExponentialLR,
