@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
-from .adam import WithBetas
+from .adam import AdamBase
 from .optimizer import Group, Params
-from .update_helpers import begun, counted, descents, mix
+from .update_helpers import increment_step, init_state, lerp_, update_chunks
 
 
-class AdaBelief(WithBetas):
+class AdaBelief(AdamBase):
     """Adam with the variance around its momentum for the square: Zhuang et al. (2020, arXiv:2010.07468).
 
     microgad's own.
@@ -32,7 +32,7 @@ class AdaBelief(WithBetas):
     tensor([0.8889, 1.8889], requires_grad=True)
     """
 
-    shaped = ("exp_avg", "exp_avg_var")
+    param_shaped = ("exp_avg", "exp_avg_var")
 
     def __init__(
         self, params: Params, lr: float | Tensor = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-16,
@@ -48,12 +48,12 @@ class AdaBelief(WithBetas):
         """Move `params` in place."""
         beta1, beta2 = group["betas"]
         for p in params:
-            state = begun(self.state[p], p, self.shaped, step=0)
-            step = counted(state)
+            state = init_state(self.state[p], p, self.param_shaped, step=0)
+            step = increment_step(state)
             rate, root = float(group["lr"]) / (1 - beta1**step), math.sqrt(1 - beta2**step)
-            kept = [state[name] for name in self.shaped]
-            for values, grad, m, s, a in descents(p, group, *kept, scratch=1):
-                mix(m, grad, 1 - beta1, a)
+            kept = [state[name] for name in self.param_shaped]
+            for values, grad, m, s, a in update_chunks(p, group, *kept, scratch=1):
+                lerp_(m, grad, 1 - beta1, a)
                 np.subtract(grad, m, out=a)
                 a *= a
                 a *= 1 - beta2

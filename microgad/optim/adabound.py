@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
-from .adam import MOMENTS, WithBetas
+from .adam import MOMENTS, AdamBase
 from .optimizer import Group, Params, require
-from .update_helpers import begun, counted, descents, mix, mix_square
+from .update_helpers import ema_square_, increment_step, init_state, lerp_, update_chunks
 
 
-class AdaBound(WithBetas):
+class AdaBound(AdamBase):
     """Adam with bounds on each learning rate: Luo et al. (2019, arXiv:1902.09843). microgad's own.
 
     With m and v as Adam's, p = p − clip(lr · √(1 − β₂ᵗ) / (1 − β₁ᵗ) / (√v + eps), low, high) · m, where low and high
@@ -31,7 +31,7 @@ class AdaBound(WithBetas):
     tensor([0.9000, 1.9000], requires_grad=True)
     """
 
-    shaped = MOMENTS
+    param_shaped = MOMENTS
 
     def __init__(
         self, params: Params, lr: float | Tensor = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
@@ -62,15 +62,15 @@ class AdaBound(WithBetas):
         final = group["final_lr"] * (lr / base if base else 1)
         names = MOMENTS if group["amsbound"] else MOMENTS[:2]
         for p in params:
-            state = begun(self.state[p], p, names, step=0)
-            step = counted(state)
+            state = init_state(self.state[p], p, names, step=0)
+            step = increment_step(state)
             rate = lr * math.sqrt(1 - beta2**step) / (1 - beta1**step)
             near = group["gamma"] * step
             low, high = final * (1 - 1 / (near + 1)), final * (1 + 1 / near) if near else math.inf
             kept = [state[name] for name in names]
-            for values, grad, m, v, *largest, a in descents(p, group, *kept, scratch=1):
-                mix(m, grad, 1 - beta1, a)
-                mix_square(v, grad, beta2, a)
+            for values, grad, m, v, *largest, a in update_chunks(p, group, *kept, scratch=1):
+                lerp_(m, grad, 1 - beta1, a)
+                ema_square_(v, grad, beta2, a)
                 if largest:
                     v = np.maximum(largest[0], v, out=largest[0])
                 np.sqrt(v, out=a)

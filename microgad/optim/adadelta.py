@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
-from .differentiable import averaged
+from .differentiable import ema
 from .optimizer import Group, Optimizer, Params, require
-from .update_helpers import begun, counted, descents, mix_square
+from .update_helpers import ema_square_, increment_step, init_state, update_chunks
 
 
 class Adadelta(Optimizer):
@@ -29,7 +29,7 @@ class Adadelta(Optimizer):
     tensor([0.6877, 1.6848], requires_grad=True)
     """
 
-    shaped = ("square_avg", "acc_delta")
+    param_shaped = ("square_avg", "acc_delta")
     nonnegative = ("lr", "eps", "weight_decay")
 
     def __init__(
@@ -51,20 +51,21 @@ class Adadelta(Optimizer):
         """Move `params` in place."""
         lr, rho, eps = float(group["lr"]), group["rho"], group["eps"]
         for p in params:
-            state = begun(self.state[p], p, self.shaped, step=0)
-            counted(state)
-            for values, grad, v, u, delta, a in descents(p, group, state["square_avg"], state["acc_delta"], scratch=2):
-                mix_square(v, grad, rho, a)
+            state = init_state(self.state[p], p, self.param_shaped, step=0)
+            increment_step(state)
+            averages = state["square_avg"], state["acc_delta"]
+            for values, grad, v, u, delta, a in update_chunks(p, group, *averages, scratch=2):
+                ema_square_(v, grad, rho, a)
                 np.sqrt(np.add(u, eps, out=delta), out=delta)
                 delta /= np.sqrt(np.add(v, eps, out=a), out=a)
                 delta *= grad
-                mix_square(u, delta, rho, a)
+                ema_square_(u, delta, rho, a)
                 delta *= lr
                 values -= delta
 
-    def _decrease(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
-        counted(begun(state, p, self.shaped, step=0))
-        v = averaged(state, "square_avg", grad * grad, group["rho"])
+    def _recorded_update(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
+        increment_step(init_state(state, p, self.param_shaped, step=0))
+        v = ema(state, "square_avg", grad * grad, group["rho"])
         delta = (state["acc_delta"] + group["eps"]).sqrt() / (v + group["eps"]).sqrt() * grad
-        averaged(state, "acc_delta", delta * delta, group["rho"])
+        ema(state, "acc_delta", delta * delta, group["rho"])
         return delta * group["lr"]

@@ -10,7 +10,7 @@ import numpy as np
 from ..dtypes.number_kinds import norm
 from ..tensor import Tensor
 from .optimizer import Group, Optimizer, Params, require_positive
-from .update_helpers import begun, counted, descent, mix, scalar
+from .update_helpers import effective_grad, increment_step, init_state, lerp_, scalar_tensor
 
 
 class Adafactor(Optimizer):
@@ -33,8 +33,8 @@ class Adafactor(Optimizer):
     tensor([[0.8419, 1.8419]], requires_grad=True)
     """
 
-    shaped = ("variance",)
-    real = True
+    param_shaped = ("variance",)
+    real_only = True
 
     def __init__(
         self, params: Params, lr: float | Tensor = 1e-2, beta2_decay: float = -0.8,
@@ -69,34 +69,35 @@ class Adafactor(Optimizer):
             if eps1 is None:
                 eps1 = float(np.finfo(p.array.dtype).eps)
             values = p.array
-            grad = descent(p.grad.array, values, np.empty_like(values), 0, group["maximize"])  # type: ignore[union-attr]
-            state = self._begun(p)
-            step = counted(state)
+            grad = effective_grad(p.grad.array, values, np.empty_like(values), 0, group["maximize"])  # type: ignore[union-attr]
+            state = self._init_state(p)
+            step = increment_step(state)
             alpha = max(eps2, _rms(values)) * min(lr, 1 / math.sqrt(step))
             if group["weight_decay"]:
                 values *= 1 - lr * group["weight_decay"]
-            square = _square(state, grad, step ** group["beta2_decay"], eps1)
+            square = _estimate_square(state, grad, step ** group["beta2_decay"], eps1)
             update = grad / np.sqrt(np.maximum(square, eps1 * eps1))
             values -= update * (alpha / max(1.0, _rms(update) / group["d"]))
 
-    def _begun(self, p: Tensor) -> dict[str, Any]:
+    def _init_state(self, p: Tensor) -> dict[str, Any]:
         state = self.state[p]
         if state or p.ndim < 2:
-            return begun(state, p, self.shaped, step=0)
+            return init_state(state, p, self.param_shaped, step=0)
         parts = {"row_var": p.array[..., :1], "col_var": p.array[..., :1, :]}
-        state.update({"step": scalar(0)} | {name: Tensor._made(np.zeros_like(part)) for name, part in parts.items()})
+        averages = {name: Tensor._made(np.zeros_like(part)) for name, part in parts.items()}
+        state.update({"step": scalar_tensor(0)} | averages)
         return state
 
 
-def _square(state: dict[str, Any], grad: Any, weight: float, least: float) -> Any:
+def _estimate_square(state: dict[str, Any], grad: Any, weight: float, least: float) -> Any:
     """What the gradient's square is thought to be, this gradient counted in."""
     square = np.multiply(grad, grad, out=np.empty_like(grad))
     if "variance" in state:
-        mix(state["variance"].array, square, weight, np.empty_like(grad))
+        lerp_(state["variance"].array, square, weight, np.empty_like(grad))
         return state["variance"].array
     rows, columns = state["row_var"].array, state["col_var"].array
     for average, axis in ((rows, -1), (columns, -2)):
-        mix(average, square.mean(axis, keepdims=True), weight, np.empty_like(average))
+        lerp_(average, square.mean(axis, keepdims=True), weight, np.empty_like(average))
     return rows * columns / np.maximum(rows.mean(-2, keepdims=True), least)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from .optimizer import Group, Optimizer, Params
-from .update_helpers import begun, counted, descents
+from .update_helpers import increment_step, init_state, update_chunks
 
 
 class Adagrad(Optimizer):
@@ -27,7 +27,7 @@ class Adagrad(Optimizer):
     tensor([0.9000, 1.9000], requires_grad=True)
     """
 
-    shaped = ("sum",)
+    param_shaped = ("sum",)
     nonnegative = ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
 
     def __init__(
@@ -43,21 +43,21 @@ class Adagrad(Optimizer):
         super().__init__(params, defaults)
         for group in self.param_groups:  # PyTorch keeps sums of those that never get a gradient, too
             for p in group["params"]:
-                self._begun(p)
+                self._init_state(p)
 
-    def _begun(self, p: Tensor) -> dict[str, Any]:
+    def _init_state(self, p: Tensor) -> dict[str, Any]:
         state = self.state[p]
         if not state:
-            start = self.defaults["initial_accumulator_value"]
-            begun(state, p, self.shaped, step=0)["sum"].array[...] = start * (1 + 1j if p.is_complex() else 1)
+            start = self.defaults["initial_accumulator_value"] * (1 + 1j if p.is_complex() else 1)
+            init_state(state, p, self.param_shaped, step=0)["sum"].array[...] = start
         return state
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Move `params` in place."""
         for p in params:
-            state = self._begun(p)
-            rate = float(group["lr"]) / (1 + (counted(state) - 1) * group["lr_decay"])
-            for values, grad, s, a, b in descents(p, group, state["sum"], scratch=2):
+            state = self._init_state(p)
+            rate = float(group["lr"]) / (1 + (increment_step(state) - 1) * group["lr_decay"])
+            for values, grad, s, a, b in update_chunks(p, group, state["sum"], scratch=2):
                 s += np.multiply(grad, grad, out=a)
                 np.sqrt(s, out=a)
                 a += group["eps"]
@@ -65,7 +65,7 @@ class Adagrad(Optimizer):
                 b /= a
                 values -= b
 
-    def _decrease(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
-        rate = group["lr"] / (1 + (counted(state) - 1) * group["lr_decay"])
+    def _recorded_update(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
+        rate = group["lr"] / (1 + (increment_step(state) - 1) * group["lr_decay"])
         state["sum"] = state["sum"] + grad * grad
         return grad * rate / (state["sum"].sqrt() + group["eps"])

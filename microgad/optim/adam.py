@@ -10,14 +10,14 @@ import numpy as np
 
 from ..ops.elementwise import maximum
 from ..tensor import Tensor
-from .differentiable import averaged
+from .differentiable import ema
 from .optimizer import Group, Optimizer, Params, require
-from .update_helpers import begun, counted, descents, mix, mix_square
+from .update_helpers import ema_square_, increment_step, init_state, lerp_, update_chunks
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 
 
-class WithBetas(Optimizer):
+class AdamBase(Optimizer):
     """What Adam and its kin have in common: lr, eps, weight_decay and betas."""
 
     nonnegative: tuple[str, ...] = ("lr", "eps", "weight_decay")
@@ -29,7 +29,7 @@ class WithBetas(Optimizer):
             require(0 <= beta < 1, f"beta parameter at index {i}", beta, "must be in [0, 1)")
 
 
-class Adam(WithBetas):
+class Adam(AdamBase):
     """Adam, Kingma and Ba (2015); with `amsgrad`, Reddi et al. (2018). Source: torch.optim.Adam.
 
     m and v are running averages of the gradient g (+ weight_decay · p) and of g²; at step t
@@ -50,7 +50,7 @@ class Adam(WithBetas):
     tensor([0.9000, 1.9000], requires_grad=True)
     """
 
-    shaped = MOMENTS
+    param_shaped = MOMENTS
 
     def __init__(
         self, params: Params, lr: float | Tensor = 1e-3, betas: tuple[Any, Any] = (0.9, 0.999), eps: float = 1e-8,
@@ -75,12 +75,12 @@ class Adam(WithBetas):
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Move `params` in place."""
         for p in params:
-            descend(p, self.state[p], group)
+            adam_step(p, self.state[p], group)
 
-    def _decrease(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
+    def _recorded_update(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
         beta1, beta2 = group["betas"]
-        step = counted(begun(state, p, _moments(group), step=0))
-        m, v = averaged(state, "exp_avg", grad, beta1), averaged(state, "exp_avg_sq", grad * grad, beta2)
+        step = increment_step(init_state(state, p, _state_names(group), step=0))
+        m, v = ema(state, "exp_avg", grad, beta1), ema(state, "exp_avg_sq", grad * grad, beta2)
         if group["amsgrad"]:
             v = state["max_exp_avg_sq"] = maximum(state["max_exp_avg_sq"], v)
         return m * (group["lr"] / (1 - beta1**step)) / ((v / (1 - beta2**step)).sqrt() + group["eps"])
@@ -148,21 +148,21 @@ def _numbers(betas: tuple[Any, Any], plain: bool) -> tuple[float, ...]:
     return tuple(float(beta) for beta in betas)
 
 
-def _moments(group: Mapping[str, Any]) -> tuple[str, ...]:
+def _state_names(group: Mapping[str, Any]) -> tuple[str, ...]:
     return MOMENTS if group.get("amsgrad") else MOMENTS[:2]
 
 
-def descend(p: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> None:
+def adam_step(p: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> None:
     """One step of Adam with one parameter, in place."""
     beta1, beta2 = map(float, group["betas"])
-    names = _moments(group)
-    step = counted(begun(state, p, names, step=0))
+    names = _state_names(group)
+    step = increment_step(init_state(state, p, names, step=0))
     root = math.sqrt(1 - beta2**step)
     step_size = float(group["lr"]) * root / (1 - beta1**step)
     eps = group["eps"] * root  # the division of √v by root is in step_size: a pass less (Kingma and Ba, section 2)
-    for values, grad, m, v, *largest, a, b in descents(p, group, *(state[name] for name in names), scratch=2):
-        mix(m, grad, 1 - beta1, a)
-        mix_square(v, grad, beta2, a)
+    for values, grad, m, v, *largest, a, b in update_chunks(p, group, *(state[name] for name in names), scratch=2):
+        lerp_(m, grad, 1 - beta1, a)
+        ema_square_(v, grad, beta2, a)
         if largest:
             v = np.maximum(largest[0], v, out=largest[0])
         np.sqrt(v, out=a)

@@ -8,13 +8,13 @@ import numpy as np
 
 from ..ops.elementwise import maximum
 from ..tensor import Tensor
-from .adam import WithBetas
-from .differentiable import averaged
+from .adam import AdamBase
+from .differentiable import ema
 from .optimizer import Group, Params
-from .update_helpers import begun, counted, descents, mix
+from .update_helpers import increment_step, init_state, lerp_, update_chunks
 
 
-class Adamax(WithBetas):
+class Adamax(AdamBase):
     """Adamax, Kingma and Ba (2015), section 7.1. Source: torch.optim.Adamax.
 
     m is a running average of the gradient g (+ weight_decay · p), u its fading maximum, max(β₂ · u, |g| + eps); at
@@ -30,7 +30,7 @@ class Adamax(WithBetas):
     tensor([0.9000, 1.9000], requires_grad=True)
     """
 
-    shaped = ("exp_avg", "exp_inf")
+    param_shaped = ("exp_avg", "exp_inf")
 
     def __init__(
         self, params: Params, lr: float | Tensor = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
@@ -47,10 +47,10 @@ class Adamax(WithBetas):
         """Move `params` in place."""
         beta1, beta2 = map(float, group["betas"])
         for p in params:
-            state = begun(self.state[p], p, self.shaped, step=0)
-            step_size = float(group["lr"]) / (1 - beta1 ** counted(state))
-            for values, grad, m, u, a in descents(p, group, state["exp_avg"], state["exp_inf"], scratch=1):
-                mix(m, grad, 1 - beta1, a)
+            state = init_state(self.state[p], p, self.param_shaped, step=0)
+            step_size = float(group["lr"]) / (1 - beta1 ** increment_step(state))
+            for values, grad, m, u, a in update_chunks(p, group, state["exp_avg"], state["exp_inf"], scratch=1):
+                lerp_(m, grad, 1 - beta1, a)
                 u *= beta2
                 np.abs(grad, out=a)
                 a += group["eps"]
@@ -59,9 +59,9 @@ class Adamax(WithBetas):
                 a /= u
                 values -= a
 
-    def _decrease(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
+    def _recorded_update(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
         beta1, beta2 = group["betas"]
-        step = counted(begun(state, p, self.shaped, step=0))
-        m = averaged(state, "exp_avg", grad, beta1)
+        step = increment_step(init_state(state, p, self.param_shaped, step=0))
+        m = ema(state, "exp_avg", grad, beta1)
         u = state["exp_inf"] = maximum(state["exp_inf"] * beta2, grad.abs() + group["eps"])
         return m * (group["lr"] / (1 - beta1**step)) / u

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from .optimizer import Group, Optimizer, Params
-from .update_helpers import begun, counted, descents, scalar
+from .update_helpers import increment_step, init_state, scalar_tensor, update_chunks
 
 
 class ASGD(Optimizer):
@@ -28,7 +28,7 @@ class ASGD(Optimizer):
     tensor([0.8000, 1.6000], requires_grad=True)
     """
 
-    shaped = ("ax",)
+    param_shaped = ("ax",)
     nonnegative = ("lr", "weight_decay")
 
     def __init__(
@@ -46,9 +46,9 @@ class ASGD(Optimizer):
         """Move `params` in place."""
         lr, lambd = float(group["lr"]), group["lambd"]
         for p in params:
-            state = begun(self.state[p], p, self.shaped, step=0, eta=lr, mu=1)
-            step, eta, mu = counted(state), float(state["eta"].array), float(state["mu"].array)
-            for values, grad, mean, a in descents(p, group, state["ax"], scratch=1):
+            state = init_state(self.state[p], p, self.param_shaped, step=0, eta=lr, mu=1)
+            step, eta, mu = increment_step(state), float(state["eta"].array), float(state["mu"].array)
+            for values, grad, mean, a in update_chunks(p, group, state["ax"], scratch=1):
                 values *= 1 - lambd * eta
                 values -= np.multiply(grad, eta, out=a)
                 if mu == 1:
@@ -57,21 +57,21 @@ class ASGD(Optimizer):
                     np.subtract(values, mean, out=a)
                     a *= mu
                     mean += a
-            state["eta"].array[...] = scalar(lr / (1 + lambd * lr * step) ** group["alpha"]).item()
-            state["mu"].array[...] = scalar(1 / max(1, step - group["t0"])).item()
+            state["eta"].array[...] = scalar_tensor(lr / (1 + lambd * lr * step) ** group["alpha"]).item()
+            state["mu"].array[...] = scalar_tensor(1 / max(1, step - group["t0"])).item()
 
-    def _decrease(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
+    def _recorded_update(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
         lr, lambd = group["lr"], group["lambd"]
         if not state:
-            begun(state, p, self.shaped, step=0, mu=1)["eta"] = _number(lr)
-        step, eta, mu = counted(state), state["eta"], float(state["mu"].array)
+            init_state(state, p, self.param_shaped, step=0, mu=1)["eta"] = _number(lr)
+        step, eta, mu = increment_step(state), state["eta"], float(state["mu"].array)
         change = (p * lambd + grad) * eta
         moved = p - change
         state["ax"] = moved if mu == 1 else state["ax"] + (moved - state["ax"]) * mu
         state["eta"] = _number(lr / (1 + lambd * lr * step) ** group["alpha"])
-        state["mu"] = scalar(1 / max(1, step - group["t0"]))
+        state["mu"] = scalar_tensor(1 / max(1, step - group["t0"]))
         return change
 
 
 def _number(x: float | Tensor) -> Tensor:
-    return x if isinstance(x, Tensor) else scalar(x)
+    return x if isinstance(x, Tensor) else scalar_tensor(x)

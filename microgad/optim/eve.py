@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 from ..tensor import Tensor
-from .adam import MOMENTS, WithBetas, descend
+from .adam import MOMENTS, AdamBase, adam_step
 from .optimizer import Group, Params, require
 
 
-class Eve(WithBetas):
+class Eve(AdamBase):
     """Adam with lr / d for lr: the loss's changes feed back. Source: Koushik and Hayashi (2016), arXiv:1611.01505.
 
     d starts as 1. From the second step on, with f the loss and f' that of the step before,
@@ -35,7 +35,7 @@ class Eve(WithBetas):
     0.998271
     """
 
-    shaped = MOMENTS[:2]
+    param_shaped = MOMENTS[:2]
 
     def __init__(
         self, params: Params, lr: float | Tensor = 1e-3, betas: tuple[float, float, float] = (0.9, 0.999, 0.999),
@@ -53,7 +53,7 @@ class Eve(WithBetas):
         require(len(options["betas"]) == 3, "betas", options["betas"], "must be three: β₁, β₂ and β₃")
         require(options["c"] >= 1, "c", options["c"], "must be >= 1: d's changes are clipped to [1/c, c]")
 
-    def ready(self, group: Group, loss: Any) -> list[Tensor]:
+    def params_with_grad(self, group: Group, loss: Any) -> list[Tensor]:
         """The parameters of a group that have a gradient, once the loss has been checked."""
         if loss is None:
             raise TypeError("Eve: step needs a closure that computes the gradients and returns the loss")
@@ -62,7 +62,7 @@ class Eve(WithBetas):
             raise ValueError(f"Eve: the loss is {now}, but must be finite")
         if now < least:
             raise ValueError(f"Eve: the loss is {now}, but must be >= f_star = {least}: lower f_star")
-        return super().ready(group, loss)
+        return super().params_with_grad(group, loss)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Move `params` in place."""
@@ -75,7 +75,7 @@ class Eve(WithBetas):
         group["previous_loss"] = now
         options = {**group, "lr": group["lr"] / group["d"], "betas": group["betas"][:2]}
         for p in params:
-            descend(p, self.state[p], options)
+            adam_step(p, self.state[p], options)
 
 
 def _number(loss: Any) -> float:

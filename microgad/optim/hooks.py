@@ -12,15 +12,15 @@ from ..engine.hooks import RemovableHandle
 
 Hooks = OrderedDict[int, Callable[..., Any]]
 
-HOOKS = ("step_pre", "step_post", "state_dict_pre", "state_dict_post", "load_state_dict_pre", "load_state_dict_post")
+KINDS = ("step_pre", "step_post", "state_dict_pre", "state_dict_post", "load_state_dict_pre", "load_state_dict_post")
 _pre_hooks, _post_hooks = Hooks(), Hooks()  # around the steps of all optimizers
 
 
-def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
+def with_step_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
     """A class's `step` with the hooks called around it; a step that a subclass's step calls is part of that one."""
 
     @functools.wraps(step)
-    def with_hooks(self: Hooked, *args: Any, **kwargs: Any) -> Any:
+    def with_hooks(self: OptimizerHooks, *args: Any, **kwargs: Any) -> Any:
         if type(self).step is not with_hooks or "_optimizer_step_pre_hooks" not in vars(self):  # without __init__
             return step(self, *args, **kwargs)
         if "_opt_called" in vars(self):
@@ -48,7 +48,7 @@ def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
     return with_hooks
 
 
-class Hooked:
+class OptimizerHooks:
     """What lets hooks be called around what an optimizer does."""
 
     step: Callable[..., Any]
@@ -63,7 +63,7 @@ class Hooked:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "step" in vars(cls):
-            cls.step = hooked(vars(cls)["step"])
+            cls.step = with_step_hooks(vars(cls)["step"])
 
     def register_step_pre_hook(self, hook: Callable[[Any, Any, Any], Any]) -> RemovableHandle:
         """Call `hook(optimizer, args, kwargs)` before each step; a pair that it returns takes the arguments' place."""
@@ -104,16 +104,16 @@ class Hooked:
             hooks.move_to_end(handle.id, last=False)
         return handle
 
-    def _through(self, kind: str, state_dict: dict[str, Any]) -> dict[str, Any]:
+    def _call_state_dict_hooks(self, kind: str, state_dict: dict[str, Any]) -> dict[str, Any]:
         """A state dict, or what hooks have put in its place."""
         for hook in getattr(self, f"_optimizer_{kind}_hooks").values():
             replaced = hook(self, state_dict)
             state_dict = state_dict if replaced is None else replaced
         return state_dict
 
-    def _with_hooks(self) -> None:
+    def _init_hooks(self) -> None:
         """Have every kind of hooks, under PyTorch's names: optimizers around another one set these up by themselves."""
-        for kind in HOOKS:
+        for kind in KINDS:
             vars(self).setdefault(f"_optimizer_{kind}_hooks", Hooks())
         self._patch_step_function()
 
@@ -121,7 +121,7 @@ class Hooked:
         """See to it that the hooks are called, should the class have been given its `step` after it was made."""
         kind = type(self)
         if not getattr(kind.step, "hooked", False):
-            kind.step = hooked(kind.step)
+            kind.step = with_step_hooks(kind.step)
 
 
 def register_optimizer_step_pre_hook(hook: Callable[[Any, Any, Any], Any]) -> RemovableHandle:

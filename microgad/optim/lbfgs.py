@@ -18,7 +18,7 @@ from .optimizer import Optimizer, Params
 Closure = Callable[[], Any]
 
 
-MEMORY = (  # what is kept of a step, in PyTorch's order
+STATE_NAMES = (  # what is kept of a step, in PyTorch's order
     "func_evals", "n_iter", "al", "d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad", "prev_loss",
 )  # fmt: skip
 
@@ -73,10 +73,10 @@ class LBFGS(Optimizer):
         """Iterate from where the parameters are, and return the loss that was there."""
         group = self.param_groups[0]
         state = self.state[group["params"][0]]
-        memory = {"func_evals": 0, "n_iter": 0, **rebuilt(state, _bare)}
+        memory = {"func_evals": 0, "n_iter": 0, **rebuilt(state, _to_array)}
         with execution.scope(grad_enabled=False), np.errstate(all="ignore"):
             first = self._iterate(closure, group, memory)
-        state.update({name: rebuilt(memory[name], _kept) for name in MEMORY if name in memory})
+        state.update({name: rebuilt(memory[name], _to_tensor) for name in STATE_NAMES if name in memory})
         return first
 
     def _iterate(self, closure: Closure, group: dict[str, Any], memory: dict[str, Any]) -> Any:
@@ -85,10 +85,10 @@ class LBFGS(Optimizer):
         loss, grad, calls = float(first), self._gradient(), 1
         memory["func_evals"] += 1
         for iteration in range(1, max_iter + 1):
-            if _largest(grad) <= group["tolerance_grad"]:
+            if _max_abs(grad) <= group["tolerance_grad"]:
                 break
             memory["n_iter"] += 1
-            direction = _direction(memory, grad, group["history_size"])
+            direction = _search_direction(memory, grad, group["history_size"])
             slope, t, before = grad.dot(direction), lr, loss
             if memory["n_iter"] == 1:
                 t = min(1.0, 1.0 / np.abs(grad).sum()) * lr
@@ -99,7 +99,7 @@ class LBFGS(Optimizer):
             if group["line_search_fn"]:
                 start = Point(0, loss, grad, slope)
                 (t, loss, grad, _), called = strong_wolfe(
-                    self._along(closure, direction), start, t, _largest(direction), max_eval - calls
+                    self._objective_along(closure, direction), start, t, _max_abs(direction), max_eval - calls
                 )
                 memory["t"] = t
                 self._move(t, direction)
@@ -109,12 +109,12 @@ class LBFGS(Optimizer):
                     loss, grad, called = float(_with_grad(closure)), self._gradient(), 1
             calls += called
             memory["func_evals"] += called
-            changes = _largest(direction * t), abs(loss - before)
+            changes = _max_abs(direction * t), abs(loss - before)
             if calls >= max_eval or changes[0] <= group["tolerance_change"] or changes[1] < group["tolerance_change"]:
                 break
         return first
 
-    def _along(self, closure: Closure, direction: Any) -> Callable[[float], Point]:
+    def _objective_along(self, closure: Closure, direction: Any) -> Callable[[float], Point]:
         """The loss as a function of how far to go; the parameters stay where they are."""
 
         def at(t: float) -> Point:
@@ -136,7 +136,8 @@ class LBFGS(Optimizer):
 
     def _gradient(self) -> Any:
         """All gradients as one real vector."""
-        return np.concatenate([_real(np.zeros_like(p.array) if p.grad is None else p.grad.array) for p in self._params])
+        grads = (np.zeros_like(p.array) if p.grad is None else p.grad.array for p in self._params)
+        return np.concatenate([_flat_real(grad) for grad in grads])
 
     def _move(self, t: float, direction: Any) -> None:
         """Move all parameters by t · direction."""
@@ -151,7 +152,7 @@ class LBFGS(Optimizer):
             first = last
 
 
-def _direction(memory: dict[str, Any], grad: Any, size: int) -> Any:
+def _search_direction(memory: dict[str, Any], grad: Any, size: int) -> Any:
     """Where to go from here: the inverse Hessian, as the memory has it, times the gradient downwards."""
     if memory["n_iter"] == 1:
         memory.update(old_dirs=[], old_stps=[], ro=[], H_diag=1)
@@ -180,21 +181,21 @@ def _with_grad(closure: Closure) -> Any:
         return closure()
 
 
-def _largest(x: Any) -> Any:
+def _max_abs(x: Any) -> Any:
     return np.abs(x).max()
 
 
-def _real(x: Any) -> Any:
+def _flat_real(x: Any) -> Any:
     """As a vector, a complex number as two."""
     flat = x.reshape(-1)
     return flat.copy().view(flat.real.dtype) if flat.dtype.kind == "c" else flat
 
 
-def _bare(x: Any) -> Any:
+def _to_array(x: Any) -> Any:
     return x.array if isinstance(x, Tensor) else x
 
 
-def _kept(x: Any) -> Any:
+def _to_tensor(x: Any) -> Any:
     if isinstance(x, np.generic):
         x = np.array(x)
     return Tensor._made(x) if hasattr(x, "dtype") else x

@@ -19,17 +19,17 @@ class Point(NamedTuple):
     slope: float
 
 
-class _Conditions(NamedTuple):
+class _WolfeConditions(NamedTuple):
     """What a point is held to: it is low, where it isn't high, and flat."""
 
     start: Point
     c1: float
     c2: float
 
-    def high(self, point: Point) -> bool:
+    def insufficient_decrease(self, point: Point) -> bool:
         return point.loss > self.start.loss + self.c1 * point.t * self.start.slope
 
-    def flat(self, point: Point) -> bool:
+    def flat_enough(self, point: Point) -> bool:
         return abs(point.slope) <= -self.c2 * self.start.slope
 
 
@@ -49,33 +49,33 @@ def strong_wolfe(
     >>> float(point.t), looks
     (3.0, 2)
     """
-    conditions = _Conditions(start, c1, c2)
-    bracket, rounds = _bracket(evaluate, conditions, t, max_rounds)
+    conditions = _WolfeConditions(start, c1, c2)
+    bracket, rounds = _find_bracket(evaluate, conditions, t, max_rounds)
     best = bracket[0]
     if len(bracket) == 2:
-        best, rounds = _narrowed(evaluate, conditions, bracket, reach, tolerance, rounds, max_rounds)
+        best, rounds = _zoom(evaluate, conditions, bracket, reach, tolerance, rounds, max_rounds)
     return best, rounds + 1
 
 
-def _bracket(
-    evaluate: Callable[[float], Point], conditions: _Conditions, t: float, max_rounds: int
+def _find_bracket(
+    evaluate: Callable[[float], Point], conditions: _WolfeConditions, t: float, max_rounds: int
 ) -> tuple[list[Point], int]:
     """Further and further: two points between which a low and flat one lies, or that one; after how many rounds."""
     before, now = conditions.start, evaluate(t)
     for rounds in range(max_rounds):
-        if conditions.high(now) or (rounds > 1 and now.loss >= before.loss):
+        if conditions.insufficient_decrease(now) or (rounds > 1 and now.loss >= before.loss):
             return [before, now], rounds
-        if conditions.flat(now):
+        if conditions.flat_enough(now):
             return [now], rounds
         if now.slope >= 0:
             return [before, now], rounds
-        before, now = now, evaluate(_lowest(before, now, now.t + 0.01 * (now.t - before.t), now.t * 10))
+        before, now = now, evaluate(_cubic_minimum(before, now, now.t + 0.01 * (now.t - before.t), now.t * 10))
     return [conditions.start, now], max(max_rounds, 0)
 
 
-def _narrowed(
-    evaluate: Callable[[float], Point], conditions: _Conditions, bracket: list[Point], reach: float, tolerance: float,
-    rounds: int, max_rounds: int,
+def _zoom(
+    evaluate: Callable[[float], Point], conditions: _WolfeConditions, bracket: list[Point], reach: float,
+    tolerance: float, rounds: int, max_rounds: int,
 ) -> tuple[Point, int]:  # fmt: skip
     """Nearer and nearer: the best point between two."""
     low = 0 if bracket[0].loss <= bracket[1].loss else 1
@@ -84,7 +84,7 @@ def _narrowed(
         left, right = sorted(point.t for point in bracket)
         if (right - left) * reach < tolerance:
             break
-        t = _lowest(bracket[0], bracket[1], left, right)
+        t = _cubic_minimum(bracket[0], bracket[1], left, right)
         margin = 0.1 * (right - left)
         at_end = min(right - t, t - left) < margin
         if at_end and (near_end or t >= right or t <= left):  # a second time, or at the very end: come away from it
@@ -93,19 +93,19 @@ def _narrowed(
         near_end = at_end
         now = evaluate(t)
         rounds += 1
-        if conditions.high(now) or now.loss >= bracket[low].loss:
+        if conditions.insufficient_decrease(now) or now.loss >= bracket[low].loss:
             bracket[1 - low] = now
             low = 0 if bracket[0].loss <= bracket[1].loss else 1
             continue
-        if not conditions.flat(now) and now.slope * (bracket[1 - low].t - bracket[low].t) >= 0:
+        if not conditions.flat_enough(now) and now.slope * (bracket[1 - low].t - bracket[low].t) >= 0:
             bracket[1 - low] = bracket[low]
         bracket[low] = now
-        if conditions.flat(now):
+        if conditions.flat_enough(now):
             break
     return bracket[low], rounds
 
 
-def _lowest(a: Point, b: Point, left: float, right: float) -> float:
+def _cubic_minimum(a: Point, b: Point, left: float, right: float) -> float:
     """Where the cubic through both points, with their slopes, is lowest; the middle where it has no such place."""
     if a.t > b.t:
         a, b = b, a
@@ -136,4 +136,4 @@ def _cubic_interpolate(
     x1: Any, f1: Any, g1: Any, x2: Any, f2: Any, g2: Any, bounds: tuple[Any, Any] | None = None
 ) -> Any:
     left, right = bounds or ((x1, x2) if x1 <= x2 else (x2, x1))
-    return _lowest(Point(x1, f1, None, g1), Point(x2, f2, None, g2), left, right)
+    return _cubic_minimum(Point(x1, f1, None, g1), Point(x2, f2, None, g2), left, right)

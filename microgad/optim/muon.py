@@ -9,9 +9,9 @@ import numpy as np
 
 from ..tensor import Tensor
 from .optimizer import Group, Optimizer, Params, require_positive
-from .update_helpers import begun, mix
+from .update_helpers import init_state, lerp_
 
-RATIOS = {
+LR_RATIOS = {
     "original": lambda rows, columns: math.sqrt(max(1, rows / columns)),
     "match_rms_adamw": lambda rows, columns: 0.2 * math.sqrt(max(rows, columns)),
 }
@@ -38,8 +38,8 @@ class Muon(Optimizer):
     torch.Size([2, 2])
     """
 
-    shaped = ("momentum_buffer",)
-    real = True
+    param_shaped = ("momentum_buffer",)
+    real_only = True
 
     def __init__(
         self, params: Params, lr: float | Tensor = 1e-3, weight_decay: float = 0.1, momentum: float = 0.95,
@@ -61,9 +61,9 @@ class Muon(Optimizer):
         for what, name in (("Learning rate", "lr"), ("momentum", "momentum"), ("weight decay", "weight_decay")):
             if options[name] < 0:
                 raise ValueError(f"{what} should be >= 0 but is: {options[name]}")
-        if options["adjust_lr_fn"] not in (None, *RATIOS):
+        if options["adjust_lr_fn"] not in (None, *LR_RATIOS):
             raise ValueError(
-                f"Adjust learning rate function {options['adjust_lr_fn']} is not supported: only {', '.join(RATIOS)}"
+                f"Adjust learning rate function {options['adjust_lr_fn']} is not supported: only {', '.join(LR_RATIOS)}"
             )
         if options["ns_steps"] >= 100:
             raise ValueError("Number of steps must be less than 100 for computational efficiency")
@@ -75,39 +75,39 @@ class Muon(Optimizer):
         lr, momentum = float(group["lr"]), group["momentum"]
         for p in params:
             values, grad = p.array, p.grad.array  # type: ignore[union-attr]
-            mean = begun(self.state[p], p, self.shaped)["momentum_buffer"].array
-            mix(mean, grad, 1 - momentum, np.empty_like(values))
+            mean = init_state(self.state[p], p, self.param_shaped)["momentum_buffer"].array
+            lerp_(mean, grad, 1 - momentum, np.empty_like(values))
             step = mean
             if group["nesterov"]:
                 step = grad.copy()
-                mix(step, mean, momentum, np.empty_like(values))
-            step = orthogonal(step, group["ns_coefficients"], group["ns_steps"], group["eps"])
+                lerp_(step, mean, momentum, np.empty_like(values))
+            step = orthogonalize(step, group["ns_coefficients"], group["ns_steps"], group["eps"])
             values *= 1 - lr * group["weight_decay"]
-            values -= step.astype(values.dtype) * (lr * RATIOS[group["adjust_lr_fn"] or "original"](*values.shape))
+            values -= step.astype(values.dtype) * (lr * LR_RATIOS[group["adjust_lr_fn"] or "original"](*values.shape))
 
 
-def orthogonal(x: Any, coefficients: tuple[float, float, float], steps: int, eps: float) -> Any:
+def orthogonalize(x: Any, coefficients: tuple[float, float, float], steps: int, eps: float) -> Any:
     """A matrix with the singular vectors of x and singular values near 1, rounded as bfloat16.
 
-    >>> x = orthogonal(np.array([[3.0, 0.0], [0.0, 4.0]]), (3.4445, -4.7750, 2.0315), 5, 1e-7)
+    >>> x = orthogonalize(np.array([[3.0, 0.0], [0.0, 4.0]]), (3.4445, -4.7750, 2.0315), 5, 1e-7)
     >>> bool(np.abs(x - np.eye(2)).max() < 0.35)
     True
     """
     a, b, c = coefficients
     wide = x if len(x) <= len(x.T) else x.T
-    wide = bfloat16(wide)
-    wide = bfloat16(wide / np.maximum(bfloat16(np.linalg.norm(wide, None, None, True)), eps))
+    wide = round_to_bfloat16(wide)
+    wide = round_to_bfloat16(wide / np.maximum(round_to_bfloat16(np.linalg.norm(wide, None, None, True)), eps))
     for _ in range(steps):
-        gram = bfloat16(wide @ wide.T)
-        change = bfloat16(b * gram + c * (gram @ gram))
-        wide = bfloat16(a * wide + change @ wide)
+        gram = round_to_bfloat16(wide @ wide.T)
+        change = round_to_bfloat16(b * gram + c * (gram @ gram))
+        wide = round_to_bfloat16(a * wide + change @ wide)
     return wide if len(x) <= len(x.T) else wide.T
 
 
-def bfloat16(x: Any) -> Any:
+def round_to_bfloat16(x: Any) -> Any:
     """x, rounded to bfloat16's eight bits, as float32.
 
-    >>> bfloat16(np.array([1.001, 3.14159]))
+    >>> round_to_bfloat16(np.array([1.001, 3.14159]))
     array([1.      , 3.140625], dtype=float32)
     """
     bits = x.astype(np.float32).view(np.uint32)

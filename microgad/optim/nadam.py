@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
-from .adam import WithBetas
-from .differentiable import averaged
+from .adam import AdamBase
+from .differentiable import ema
 from .optimizer import Group, Params
-from .update_helpers import begun, counted, descents, mix, mix_square
+from .update_helpers import ema_square_, increment_step, init_state, lerp_, update_chunks
 
 
-class NAdam(WithBetas):
+class NAdam(AdamBase):
     """NAdam, Dozat (2016). Source: torch.optim.NAdam.
 
     m and v are running averages of the gradient g (+ weight_decay · p) and of g², as in Adam. Its momentum grows:
@@ -32,8 +32,8 @@ class NAdam(WithBetas):
     tensor([0.8944, 1.8944], requires_grad=True)
     """
 
-    shaped = ("exp_avg", "exp_avg_sq")
-    nonnegative = (*WithBetas.nonnegative, "momentum_decay")
+    param_shaped = ("exp_avg", "exp_avg_sq")
+    nonnegative = (*AdamBase.nonnegative, "momentum_decay")
 
     def __init__(
         self, params: Params, lr: float | Tensor = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
@@ -51,16 +51,16 @@ class NAdam(WithBetas):
         """Move `params` in place."""
         lr, eps, (beta1, beta2) = float(group["lr"]), group["eps"], map(float, group["betas"])
         for p in params:
-            state = begun(self.state[p], p, self.shaped, step=0, mu_product=1)
-            step = counted(state)
+            state = init_state(self.state[p], p, self.param_shaped, step=0, mu_product=1)
+            step = increment_step(state)
             mu, later = (_momentum(beta1, group["momentum_decay"], t) for t in (step, step + 1))
             state["mu_product"].array *= mu
             product = float(state["mu_product"].array)
             of_grad = -lr * (1 - mu) / (1 - product)
             of_mean = -lr * later / (1 - product * later)
-            for values, grad, m, v, a, b in descents(p, group, state["exp_avg"], state["exp_avg_sq"], scratch=2):
-                mix(m, grad, 1 - beta1, a)
-                mix_square(v, grad, beta2, a)
+            for values, grad, m, v, a, b in update_chunks(p, group, state["exp_avg"], state["exp_avg_sq"], scratch=2):
+                lerp_(m, grad, 1 - beta1, a)
+                ema_square_(v, grad, beta2, a)
                 np.multiply(grad, of_grad, out=b)
                 b += np.multiply(m, of_mean, out=a)
                 np.sqrt(np.divide(v, 1 - beta2**step, out=a), out=a)
@@ -68,13 +68,13 @@ class NAdam(WithBetas):
                 b /= a
                 values += b
 
-    def _decrease(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
+    def _recorded_update(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
         beta1, beta2 = group["betas"]
-        step = counted(begun(state, p, self.shaped, step=0, mu_product=1))
+        step = increment_step(init_state(state, p, self.param_shaped, step=0, mu_product=1))
         mu, later = (_momentum(beta1, group["momentum_decay"], t) for t in (step, step + 1))
         state["mu_product"] = state["mu_product"] * mu
         product = state["mu_product"].double()
-        m, v = averaged(state, "exp_avg", grad, beta1), averaged(state, "exp_avg_sq", grad * grad, beta2)
+        m, v = ema(state, "exp_avg", grad, beta1), ema(state, "exp_avg_sq", grad * grad, beta2)
         change = grad * ((1 - mu) / (1 - product)) + m * (later / (1 - product * later))
         return change * group["lr"] / ((v / (1 - beta2**step)).sqrt() + group["eps"])
 

@@ -17,11 +17,11 @@ from ..errors import wording
 from ..parameter import zero_grad
 from ..tensor import Tensor
 from . import differentiable
-from .hooks import Hooked
+from .hooks import OptimizerHooks
 from .hooks import register_optimizer_step_post_hook as register_optimizer_step_post_hook
 from .hooks import register_optimizer_step_pre_hook as register_optimizer_step_pre_hook
 from .subclass_helpers import *  # noqa: F403  # what authors of optimizers look for here
-from .update_helpers import scalar
+from .update_helpers import scalar_tensor
 
 Group = dict[str, Any]
 Params = Iterable[Tensor] | Iterable[Group] | Iterable[tuple[str, Tensor]]
@@ -38,7 +38,7 @@ class _Required:
 required = _Required()
 
 
-class Optimizer(Hooked):
+class Optimizer(OptimizerHooks):
     """Base class of optimizers. Source: torch.optim.Optimizer.
 
     `params` are leaf Tensors, or pairs of a name and one, or groups: dicts with "params" and options of their own;
@@ -61,17 +61,17 @@ class Optimizer(Hooked):
     tensor([0.5000, 1.5000], requires_grad=True)
     """
 
-    shaped: tuple[str, ...] = ()  # the entries of a parameter's state that have its shape
+    param_shaped: tuple[str, ...] = ()  # the entries of a parameter's state that have its shape
     nonnegative: tuple[str, ...] = ()  # the options that may not be negative, lr among them
-    real: bool = False  # whether parameters have to be
-    _decrease: ClassVar[Any] = None  # by how much to fall, recorded, where there is that: see `differentiable`
+    real_only: bool = False  # refuse complex parameters
+    _recorded_update: ClassVar[Any] = None  # by how much to fall, recorded, where there is that: see `differentiable`
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         self._check(defaults)
         self.defaults = defaults
         self.state: dict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[Group] = []
-        self._with_hooks()
+        self._init_hooks()
         for group in _groups(params):
             self.add_param_group(group)
 
@@ -86,7 +86,7 @@ class Optimizer(Hooked):
                 raise RuntimeError("`fused` does not support `differentiable`")
             if options.get("foreach"):
                 raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
-        if options.get("differentiable") and self._decrease is None:
+        if options.get("differentiable") and self._recorded_update is None:
             raise NotImplementedError(
                 f"{type(self).__name__}: differentiable=True: updates run on bare arrays and aren't recorded"
             )
@@ -112,24 +112,24 @@ class Optimizer(Hooked):
 
     def _update_all(self, loss: Any) -> None:
         """Move every parameter that has a gradient."""
-        ready = [(group, self.ready(group, loss)) for group in self.param_groups]
+        ready = [(group, self.params_with_grad(group, loss)) for group in self.param_groups]
         with np.errstate(all="ignore"):  # NaN and inf go their way, as in PyTorch
             for group, params in ready:
                 if group.get("differentiable"):
                     with execution.scope(grad_enabled=True):
                         for p in params:
-                            differentiable.move(self._decrease, self.shaped, group, self.state[p], p)
+                            differentiable.step(self._recorded_update, self.param_shaped, group, self.state[p], p)
                     continue
                 for p in params:
                     p._bump()
                 self.update(group, params, loss)
 
-    def ready(self, group: Group, loss: Any) -> list[Tensor]:
+    def params_with_grad(self, group: Group, loss: Any) -> list[Tensor]:
         """The parameters of a group that have a gradient. Raises before anything has moved."""
         params = [p for p in group["params"] if p.grad is not None]
         for p in params:
             array, grad = p.array, p.grad.array
-            if self.real and p.is_complex():
+            if self.real_only and p.is_complex():
                 raise errors.ArgumentError(f"{type(self).__name__} does not support complex parameters")
             if grad.shape != array.shape or grad.dtype != array.dtype or backend.is_gpu(grad) != backend.is_gpu(array):
                 raise errors.ShapeError(
@@ -209,7 +209,7 @@ class Optimizer(Hooked):
             options = {option: value for option, value in group.items() if option != "params"}
             groups.append({**options, "params": [numbers[p] for p in group["params"]]})
         state = {"state": {numbers.get(p, p): entry for p, entry in self.state.items()}, "param_groups": groups}
-        return self._through("state_dict_post", state)
+        return self._call_state_dict_hooks("state_dict_post", state)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over the state and the options that `state_dict()` gave, copied, in each parameter's dtype and device.
@@ -217,7 +217,7 @@ class Optimizer(Hooked):
         Raises ValueError where groups, parameters' shapes or options are those of another optimizer; nothing has
         changed then.
         """
-        state_dict = self._through("load_state_dict_pre", dict(state_dict))
+        state_dict = self._call_state_dict_hooks("load_state_dict_pre", dict(state_dict))
         saved = state_dict["param_groups"]
         if len(saved) != len(self.param_groups):
             raise ValueError(
@@ -266,11 +266,11 @@ class Optimizer(Hooked):
         if isinstance(value, (list, tuple)):
             return type(value)(self._adapted("", item, p, number) for item in value)
         if not isinstance(value, Tensor):
-            old = name == "step" and self.shaped  # PyTorch before 1.12 counted steps in plain numbers
-            return scalar(value) if old else copy.deepcopy(value)
+            old = name == "step" and self.param_shaped  # PyTorch before 1.12 counted steps in plain numbers
+            return scalar_tensor(value) if old else copy.deepcopy(value)
         if name == "step":
             return value.detach().clone()
-        if name in self.shaped and value.shape != p.shape:
+        if name in self.param_shaped and value.shape != p.shape:
             raise ValueError(
                 f"loaded state dict has {name} of shape {tuple(value.shape)} for parameter {number}, "
                 f"but this one has shape {tuple(p.shape)}"
@@ -283,7 +283,7 @@ class Optimizer(Hooked):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._with_hooks()
+        self._init_hooks()
 
     def __repr__(self) -> str:
         text = f"{type(self).__name__} ("

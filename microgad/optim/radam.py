@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
-from .adam import WithBetas
-from .differentiable import averaged
+from .adam import AdamBase
+from .differentiable import ema
 from .optimizer import Group, Params
-from .update_helpers import begun, counted, descents, mix, mix_square
+from .update_helpers import ema_square_, increment_step, init_state, lerp_, update_chunks
 
 
-class RAdam(WithBetas):
+class RAdam(AdamBase):
     """Rectified Adam, Liu et al. (2020). Source: torch.optim.RAdam.
 
     m and v are running averages of the gradient g (+ weight_decay · p) and of g², as in Adam. At step t, with
@@ -33,7 +33,7 @@ class RAdam(WithBetas):
     tensor([0.8000, 1.6000], requires_grad=True)
     """
 
-    shaped = ("exp_avg", "exp_avg_sq")
+    param_shaped = ("exp_avg", "exp_avg_sq")
 
     def __init__(
         self, params: Params, lr: float | Tensor = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
@@ -51,29 +51,29 @@ class RAdam(WithBetas):
         """Move `params` in place."""
         beta1, beta2 = map(float, group["betas"])
         for p in params:
-            state = begun(self.state[p], p, self.shaped, step=0)
-            step = counted(state)
+            state = init_state(self.state[p], p, self.param_shaped, step=0)
+            step = increment_step(state)
             step_size = float(group["lr"]) / (1 - beta1**step)
-            rectified = _rectified(beta2, step)
-            for values, grad, m, v, a, b in descents(p, group, state["exp_avg"], state["exp_avg_sq"], scratch=2):
-                mix(m, grad, 1 - beta1, a)
-                mix_square(v, grad, beta2, a)
-                np.multiply(m, step_size * (rectified or 1), out=b)
-                if rectified:
+            rectification = _rectification(beta2, step)
+            for values, grad, m, v, a, b in update_chunks(p, group, state["exp_avg"], state["exp_avg_sq"], scratch=2):
+                lerp_(m, grad, 1 - beta1, a)
+                ema_square_(v, grad, beta2, a)
+                np.multiply(m, step_size * (rectification or 1), out=b)
+                if rectification:
                     np.sqrt(v, out=a)
                     a += group["eps"]
                     b /= a
                 values -= b
 
-    def _decrease(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
+    def _recorded_update(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
         beta1, beta2 = group["betas"]
-        step = counted(begun(state, p, self.shaped, step=0))
-        m, v = averaged(state, "exp_avg", grad, beta1), averaged(state, "exp_avg_sq", grad * grad, beta2)
-        change, rectified = m * (group["lr"] / (1 - beta1**step)), _rectified(beta2, step)
-        return change if rectified is None else change * rectified / (v.sqrt() + group["eps"])
+        step = increment_step(init_state(state, p, self.param_shaped, step=0))
+        m, v = ema(state, "exp_avg", grad, beta1), ema(state, "exp_avg_sq", grad * grad, beta2)
+        change, rectification = m * (group["lr"] / (1 - beta1**step)), _rectification(beta2, step)
+        return change if rectification is None else change * rectification / (v.sqrt() + group["eps"])
 
 
-def _rectified(beta2: float, step: float) -> float | None:
+def _rectification(beta2: float, step: float) -> float | None:
     """r · √(1 − β₂ᵗ), once the variance can be told."""
     known = 1 - beta2**step
     most = 2 / (1 - beta2) - 1

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
-from .differentiable import averaged
+from .differentiable import ema
 from .optimizer import Group, Optimizer, Params
-from .update_helpers import begun, counted, descents, mix, mix_square
+from .update_helpers import ema_square_, increment_step, init_state, lerp_, update_chunks
 
 
 class RMSprop(Optimizer):
@@ -30,7 +30,7 @@ class RMSprop(Optimizer):
     tensor([0.9000, 1.9000], requires_grad=True)
     """
 
-    shaped = ("square_avg", "momentum_buffer", "grad_avg")
+    param_shaped = ("square_avg", "momentum_buffer", "grad_avg")
     nonnegative = ("lr", "eps", "momentum", "weight_decay", "alpha")
 
     def __init__(
@@ -48,14 +48,14 @@ class RMSprop(Optimizer):
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Move `params` in place."""
         lr, alpha, momentum = float(group["lr"]), group["alpha"], group["momentum"]
-        names = _kept(group)
+        names = _state_names(group)
         for p in params:
-            state = begun(self.state[p], p, names, step=0)
-            counted(state)
-            for values, grad, v, *rest, a, b in descents(p, group, *(state[name] for name in names), scratch=2):
-                mix_square(v, grad, alpha, a)
+            state = init_state(self.state[p], p, names, step=0)
+            increment_step(state)
+            for values, grad, v, *rest, a, b in update_chunks(p, group, *(state[name] for name in names), scratch=2):
+                ema_square_(v, grad, alpha, a)
                 if group["centered"]:
-                    mix(rest[-1], grad, 1 - alpha, a)
+                    lerp_(rest[-1], grad, 1 - alpha, a)
                     np.multiply(rest[-1], rest[-1], out=a)
                     np.sqrt(np.subtract(v, a, out=a), out=a)
                 else:
@@ -70,18 +70,18 @@ class RMSprop(Optimizer):
                     b *= lr
                 values -= b
 
-    def _decrease(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
+    def _recorded_update(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
         momentum = group["momentum"]
-        counted(begun(state, p, _kept(group), step=0))
-        v = averaged(state, "square_avg", grad * grad, group["alpha"])
+        increment_step(init_state(state, p, _state_names(group), step=0))
+        v = ema(state, "square_avg", grad * grad, group["alpha"])
         if group["centered"]:
-            v = v - averaged(state, "grad_avg", grad, group["alpha"]) ** 2
+            v = v - ema(state, "grad_avg", grad, group["alpha"]) ** 2
         change = grad / (v.sqrt() + group["eps"])
         if momentum > 0:
             change = state["momentum_buffer"] = state["momentum_buffer"] * momentum + change
         return change * group["lr"]
 
 
-def _kept(group: Group) -> list[str]:
+def _state_names(group: Group) -> list[str]:
     """What is remembered of a parameter with these options."""
     return ["square_avg"] + ["momentum_buffer"] * (group["momentum"] > 0) + ["grad_avg"] * group["centered"]

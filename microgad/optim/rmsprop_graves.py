@@ -8,7 +8,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from .optimizer import Group, Optimizer, Params
-from .update_helpers import begun, counted, descents, mix, mix_square
+from .update_helpers import ema_square_, increment_step, init_state, lerp_, update_chunks
 
 
 class RMSpropGraves(Optimizer):
@@ -28,7 +28,7 @@ class RMSpropGraves(Optimizer):
     tensor([0.5413, 1.5412], requires_grad=True)
     """
 
-    shaped = ("square_avg", "grad_avg", "momentum_buffer")
+    param_shaped = ("square_avg", "grad_avg", "momentum_buffer")
     nonnegative = ("lr", "alpha", "momentum", "eps", "weight_decay")
 
     def __init__(
@@ -45,12 +45,12 @@ class RMSpropGraves(Optimizer):
         """Move `params` in place."""
         lr, alpha = float(group["lr"]), group["alpha"]
         for p in params:
-            state = begun(self.state[p], p, self.shaped, step=0)
-            counted(state)
-            kept = [state[name] for name in self.shaped]
-            for values, grad, n, mean, buffer, a in descents(p, group, *kept, scratch=1):
-                mix_square(n, grad, alpha, a)
-                mix(mean, grad, 1 - alpha, a)
+            state = init_state(self.state[p], p, self.param_shaped, step=0)
+            increment_step(state)
+            kept = [state[name] for name in self.param_shaped]
+            for values, grad, n, mean, buffer, a in update_chunks(p, group, *kept, scratch=1):
+                ema_square_(n, grad, alpha, a)
+                lerp_(mean, grad, 1 - alpha, a)
                 np.multiply(mean, mean, out=a)
                 np.subtract(n, a, out=a)
                 a += group["eps"]

@@ -9,7 +9,7 @@ import numpy as np
 from ..ops.elementwise import where
 from ..tensor import Tensor
 from .optimizer import Group, Optimizer, Params
-from .update_helpers import begun, counted, descents
+from .update_helpers import increment_step, init_state, update_chunks
 
 
 class Rprop(Optimizer):
@@ -30,7 +30,7 @@ class Rprop(Optimizer):
     tensor([0.9000, 1.9000], requires_grad=True)
     """
 
-    shaped = ("prev", "step_size")
+    param_shaped = ("prev", "step_size")
     nonnegative = ("lr",)
 
     def __init__(
@@ -59,9 +59,9 @@ class Rprop(Optimizer):
             state = self.state[p]
             if not state:
                 start = float(group["lr"]) * (1 + 1j if p.is_complex() else 1)
-                begun(state, p, self.shaped, step=0)["step_size"].array[...] = start
-            counted(state)
-            for values, grad, before, sizes, a in descents(p, group, state["prev"], state["step_size"], scratch=1):
+                init_state(state, p, self.param_shaped, step=0)["step_size"].array[...] = start
+            increment_step(state)
+            for values, grad, before, sizes, a in update_chunks(p, group, state["prev"], state["step_size"], scratch=1):
                 np.multiply(grad, before, out=a)
                 same, turned = a > 0, a < 0  # NaN is neither, as in PyTorch
                 a[...] = 1
@@ -75,11 +75,11 @@ class Rprop(Optimizer):
                 a *= sizes
                 values -= a
 
-    def _decrease(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
+    def _recorded_update(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
         (shrink, grow), (least, most) = group["etas"], group["step_sizes"]
         if not state:
-            begun(state, p, self.shaped, step=0)["step_size"] += group["lr"]
-        counted(state)
+            init_state(state, p, self.param_shaped, step=0)["step_size"] += group["lr"]
+        increment_step(state)
         sizes, product = state["step_size"], grad * state["prev"]
         same, turned = product > 0, product < 0
         sizes = where(same, sizes * grow, where(turned, sizes * shrink, sizes)).clamp(least, most)

@@ -47,11 +47,11 @@ class SAM(Optimizer):
         if type(self.base_optimizer).step is not Optimizer.step:
             raise TypeError(f"SAM: {type(self.base_optimizer).__name__} has a step of its own; it can't be the base")
         self.defaults.update(self.base_optimizer.defaults)
-        self.shaped = self.base_optimizer.shaped
-        self._share()
+        self.param_shaped = self.base_optimizer.param_shaped
+        self._share_state()
         self._before: dict[Tensor, Any] = {}
 
-    def _share(self) -> None:
+    def _share_state(self) -> None:
         self.base_optimizer.param_groups, self.base_optimizer.state = self.param_groups, self.state
 
     def check(self, options: dict[str, Any]) -> None:
@@ -70,13 +70,13 @@ class SAM(Optimizer):
                 self.first_step()
                 closure()
             finally:
-                self._come_back()
+                self._restore_params()
         self.second_step(loss=loss)
         return loss
 
     def first_step(self, zero_grad: bool = False) -> None:
         """Go to the worst place nearby."""
-        ready = [(p, group) for group in self.param_groups for p in self.ready(group, None)]
+        ready = [(p, group) for group in self.param_groups for p in self.params_with_grad(group, None)]
         slopes = [(p.array * p.grad.array if group["adaptive"] else p.grad.array) for p, group in ready]  # type: ignore[union-attr]
         total = math.hypot(*(float(norm(slope)) for slope in slopes))
         self._before = {}
@@ -89,12 +89,12 @@ class SAM(Optimizer):
 
     def second_step(self, zero_grad: bool = False, *, loss: Any = None) -> None:
         """Come back, and do the base optimizer's step."""
-        self._come_back()
+        self._restore_params()
         self.base_optimizer._update_all(loss)
         if zero_grad:
             self.zero_grad()
 
-    def _come_back(self) -> None:
+    def _restore_params(self) -> None:
         for p, array in self._before.items():
             p._bump()
             p.array[...] = array
@@ -103,12 +103,12 @@ class SAM(Optimizer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over a state: see `Optimizer.load_state_dict`."""
         super().load_state_dict(state_dict)
-        self._share()
+        self._share_state()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "base_optimizer": self.base_optimizer, "shaped": self.shaped}
+        return {**super().__getstate__(), "base_optimizer": self.base_optimizer, "param_shaped": self.param_shaped}
 
     def __setstate__(self, state: Group) -> None:
         super().__setstate__(state)
         self._before = {}
-        self._share()
+        self._share_state()

@@ -11,13 +11,13 @@ from .. import backend
 from .. import generator as draws
 from ..tensor import Tensor
 from .optimizer import Group, Optimizer, Params, require
-from .update_helpers import begun, counted, descent
+from .update_helpers import effective_grad, increment_step, init_state
 
 
 class _Santa(Optimizer):
-    shaped = ("momentum_buffer", "friction", "square_avg", "scale")
+    param_shaped = ("momentum_buffer", "friction", "square_avg", "scale")
     nonnegative = ("lr", "eps", "annealing", "burnin", "c", "weight_decay")
-    real = True
+    real_only = True
 
     def __init__(
         self, params: Params, lr: float | Tensor = 1e-2, sigma: float = 0.95, eps: float = 1e-8, annealing: float = 0.5,
@@ -39,10 +39,10 @@ class _Santa(Optimizer):
         lr, sigma = float(group["lr"]), group["sigma"]
         for p in params:
             x, fresh = p.array, not self.state[p]
-            g = descent(p.grad.array, x, np.empty_like(x), group["weight_decay"], group["maximize"])  # type: ignore[union-attr]
-            state = begun(self.state[p], p, self.shaped, step=0)
-            step = counted(state)
-            u, friction, v, scale = (state[name].array for name in self.shaped)
+            g = effective_grad(p.grad.array, x, np.empty_like(x), group["weight_decay"], group["maximize"])  # type: ignore[union-attr]
+            state = init_state(self.state[p], p, self.param_shaped, step=0)
+            step = increment_step(state)
+            u, friction, v, scale = (state[name].array for name in self.param_shaped)
             v *= sigma
             v += (1 - sigma) * g * g
             now = 1 / np.sqrt(group["eps"] + np.sqrt(v))
@@ -55,10 +55,10 @@ class _Santa(Optimizer):
             kick = -lr * now * g
             if exploring:
                 kick += heat * (1 - scale / now) / u + np.sqrt(2 * heat * scale) * _normal(x)
-            self.move(x, u, friction, now, kick, heat if exploring else None)
+            self.integrate(x, u, friction, now, kick, heat if exploring else None)
             scale[...] = now
 
-    def move(self, x: Any, u: Any, friction: Any, scale: Any, kick: Any, heat: float | None) -> None:
+    def integrate(self, x: Any, u: Any, friction: Any, scale: Any, kick: Any, heat: float | None) -> None:
         """The new place, momentum and friction, in place; without heat the friction stays."""
         raise NotImplementedError
 
@@ -85,7 +85,7 @@ class SantaE(_Santa):
     True
     """
 
-    def move(self, x: Any, u: Any, friction: Any, scale: Any, kick: Any, heat: float | None) -> None:
+    def integrate(self, x: Any, u: Any, friction: Any, scale: Any, kick: Any, heat: float | None) -> None:
         """Euler's."""
         if heat is not None:
             friction += u * u - heat
@@ -110,7 +110,7 @@ class SantaSSS(_Santa):
     True
     """
 
-    def move(self, x: Any, u: Any, friction: Any, scale: Any, kick: Any, heat: float | None) -> None:
+    def integrate(self, x: Any, u: Any, friction: Any, scale: Any, kick: Any, heat: float | None) -> None:
         """Symmetric."""
         x += scale * u / 2
         if heat is not None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from .optimizer import Group, Optimizer, Params
-from .update_helpers import descents
+from .update_helpers import update_chunks
 
 
 class SGD(Optimizer):
@@ -32,7 +32,7 @@ class SGD(Optimizer):
     tensor([0.4600, 0.9200], requires_grad=True)
     """
 
-    shaped = ("momentum_buffer",)
+    param_shaped = ("momentum_buffer",)
     nonnegative = ("lr", "momentum", "weight_decay")
 
     def __init__(
@@ -63,14 +63,14 @@ class SGD(Optimizer):
             first = bool(buffers) and buffers[0] is None
             if first:
                 buffers = [Tensor._made(np.empty_like(p.array))]
-            for values, grad, *buffer, a in descents(p, group, *buffers, scratch=1):
+            for values, grad, *buffer, a in update_chunks(p, group, *buffers, scratch=1):
                 if momentum:
-                    grad = _averaged(grad, buffer[0], a, momentum, dampening, group["nesterov"], first)
+                    grad = _momentum(grad, buffer[0], a, momentum, dampening, group["nesterov"], first)
                 values += np.multiply(grad, -lr, out=a)
             if first:
                 self.state[p]["momentum_buffer"] = buffers[0]
 
-    def _decrease(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
+    def _recorded_update(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
         momentum = group["momentum"]
         if momentum:
             before = state.get("momentum_buffer")
@@ -80,7 +80,7 @@ class SGD(Optimizer):
         return grad * group["lr"]
 
 
-def _averaged(grad: Any, buffer: Any, out: Any, momentum: float, dampening: float, nesterov: bool, first: bool) -> Any:
+def _momentum(grad: Any, buffer: Any, out: Any, momentum: float, dampening: float, nesterov: bool, first: bool) -> Any:
     if first:
         buffer[...] = grad
     else:

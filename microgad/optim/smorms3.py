@@ -8,7 +8,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from .optimizer import Group, Optimizer, Params
-from .update_helpers import begun, counted, descents
+from .update_helpers import increment_step, init_state, update_chunks
 
 
 class SMORMS3(Optimizer):
@@ -28,7 +28,7 @@ class SMORMS3(Optimizer):
     tensor([0.8586, 1.8586], requires_grad=True)
     """
 
-    shaped = ("mem", "grad_avg", "square_avg")
+    param_shaped = ("mem", "grad_avg", "square_avg")
     nonnegative = ("lr", "eps", "weight_decay")
 
     def __init__(
@@ -42,12 +42,12 @@ class SMORMS3(Optimizer):
         lr, eps = float(group["lr"]), group["eps"]
         for p in params:
             fresh = not self.state[p]
-            state = begun(self.state[p], p, self.shaped, step=0)
+            state = init_state(self.state[p], p, self.param_shaped, step=0)
             if fresh:
                 state["mem"].array += 1
-            counted(state)
-            kept = [state[name] for name in self.shaped]
-            for values, grad, mem, mean, square, a, b in descents(p, group, *kept, scratch=2):
+            increment_step(state)
+            kept = [state[name] for name in self.param_shaped]
+            for values, grad, mem, mean, square, a, b in update_chunks(p, group, *kept, scratch=2):
                 np.add(mem, 1, out=a)
                 np.divide(1, a, out=a)  # r
                 np.subtract(grad, mean, out=b)

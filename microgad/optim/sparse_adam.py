@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
-from .adam import MOMENTS, WithBetas
+from .adam import MOMENTS, AdamBase
 from .optimizer import Group, Params
-from .update_helpers import begun, counted
+from .update_helpers import increment_step, init_state
 
 
-class SparseAdam(WithBetas):
+class SparseAdam(AdamBase):
     """Adam for rows that have a gradient: others keep their values and their averages. Source: torch.optim.SparseAdam.
 
     PyTorch's takes sparse gradients, which microgad hasn't: here a row (of the first dimension) whose gradient is 0 all
@@ -32,9 +32,9 @@ class SparseAdam(WithBetas):
             [3.0000, 4.0000]], requires_grad=True)
     """
 
-    shaped = MOMENTS[:2]
+    param_shaped = MOMENTS[:2]
     nonnegative = ("lr", "eps")
-    real = True
+    real_only = True
 
     def __init__(
         self, params: Params, lr: float | Tensor = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
@@ -46,10 +46,10 @@ class SparseAdam(WithBetas):
         """Move `params` in place."""
         beta1, beta2 = group["betas"]
         for p in params:
-            state = begun(self.state[p], p, self.shaped, step=0)
-            step = counted(state)
+            state = init_state(self.state[p], p, self.param_shaped, step=0)
+            step = increment_step(state)
             assert p.grad is not None
-            arrays = p.array, p.grad.array, *(state[name].array for name in self.shaped)
+            arrays = p.array, p.grad.array, *(state[name].array for name in self.param_shaped)
             values, grad, m, v = (x.reshape(x.shape or (1,)) for x in arrays)
             (rows,) = np.nonzero((grad != 0).reshape((len(grad), math.prod(grad.shape[1:]))).any(1))
             g = -grad[rows] if group["maximize"] else grad[rows]

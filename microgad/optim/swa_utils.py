@@ -16,7 +16,7 @@ from ..nn.batchnorm import _BatchNorm
 from ..nn.module import Module
 from ..ops.creation import tensor
 from ..tensor import Tensor
-from .lr_scheduler.base import Schedule, of_each_group
+from .lr_scheduler.base import BuiltinScheduler, per_group
 from .optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def update_bn(loader: Iterable[Any], model: Module, device: Device = None) -> No
         model.train(was_training)
 
 
-class SWALR(Schedule):
+class SWALR(BuiltinScheduler):
     """From the learning rate there is to `swa_lr`, in `anneal_epochs` along a cosine or "linear", and constant then.
 
     Source: Izmailov et al. (2018); torch.optim.swa_utils.SWALR. Raises ValueError for another strategy, and for
@@ -230,7 +230,7 @@ class SWALR(Schedule):
         self, optimizer: Optimizer, swa_lr: float | list[float], anneal_epochs: int = 10,
         anneal_strategy: str = "cos", last_epoch: int = -1,
     ) -> None:  # fmt: skip
-        for group, lr in zip(optimizer.param_groups, of_each_group("swa_lr", optimizer, swa_lr), strict=True):
+        for group, lr in zip(optimizer.param_groups, per_group("swa_lr", optimizer, swa_lr), strict=True):
             group["swa_lr"] = lr
         if anneal_strategy not in ("cos", "linear"):
             raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}")
@@ -240,12 +240,12 @@ class SWALR(Schedule):
         self.anneal_epochs = anneal_epochs
         super().__init__(optimizer, last_epoch)
 
-    def rates(self) -> list[Any]:
+    def compute_lrs(self) -> list[Any]:
         """The learning rates for `last_epoch`, one a group."""
         step = self._step_count - 1
         if self.anneal_epochs == 0:
             step = max(1, step)
-        before, now = self._share(step - 1), self._share(step)
+        before, now = self._annealed_fraction(step - 1), self._annealed_fraction(step)
         rates = []
         for group in self.optimizer.param_groups:
             start = group["swa_lr"]
@@ -254,7 +254,7 @@ class SWALR(Schedule):
             rates.append(group["swa_lr"] * now + start * (1 - now))
         return rates
 
-    def _share(self, step: int) -> float:
+    def _annealed_fraction(self, step: int) -> float:
         share = max(0, min(1, step / max(1, self.anneal_epochs)))
         return share if self._anneal_strategy == "linear" else (1 - math.cos(math.pi * share)) / 2
 

@@ -10,35 +10,35 @@ import numpy as np
 from .. import backend, dtypes
 from ..tensor import Tensor
 
-SIZE = 1 << 16  # elements at a time: measured, 64k to 128k are best; 4k doubles the time
+CHUNK_SIZE = 1 << 16  # elements at a time: measured, 64k to 128k are best; 4k doubles the time
 
 
-def begun(state: dict[str, Any], p: Tensor, zeros: Sequence[str], **numbers: float) -> dict[str, Any]:
+def init_state(state: dict[str, Any], p: Tensor, zeros: Sequence[str], **numbers: float) -> dict[str, Any]:
     """A parameter's state, made at its first step: 0-d Tensors of the numbers, zeros like the parameter of the rest.
 
-    >>> begun({}, torch.tensor([1.0, 2.0]), ["exp_avg"], step=0)
+    >>> init_state({}, torch.tensor([1.0, 2.0]), ["exp_avg"], step=0)
     {'step': tensor(0.), 'exp_avg': tensor([0., 0.])}
     """
     if not state:
         made = {name: Tensor._made(np.zeros_like(p.array)) for name in zeros}  # all of it, or memory runs out before
-        state.update({name: scalar(value) for name, value in numbers.items()} | made)
+        state.update({name: scalar_tensor(value) for name, value in numbers.items()} | made)
     return state
 
 
-def scalar(value: float) -> Tensor:
+def scalar_tensor(value: float) -> Tensor:
     """A 0-d Tensor on the CPU, float32 but where the default dtype is float64.
 
-    >>> scalar(1.0)
+    >>> scalar_tensor(1.0)
     tensor(1.)
     """
     wide = dtypes.get_default_dtype() == dtypes.float64
     return Tensor._made(np.array(value, np.float64 if wide else np.float32))
 
 
-def counted(state: dict[str, Any]) -> float:
+def increment_step(state: dict[str, Any]) -> float:
     """The number of this step, after counting it.
 
-    >>> counted({"step": torch.tensor(2.0)})
+    >>> increment_step({"step": torch.tensor(2.0)})
     3.0
     """
     state["step"].array += 1
@@ -57,45 +57,45 @@ def chunks(*arrays: Any, scratch: int) -> Iterator[tuple[Any, ...]]:
     if first.dtype.kind == "c":
         yield from chunks(*(array.real for array in arrays), scratch=scratch)
         yield from chunks(*(array.imag for array in arrays), scratch=scratch)
-    elif first.size <= SIZE or backend.is_gpu(first) or not all(array.flags.c_contiguous for array in arrays):
+    elif first.size <= CHUNK_SIZE or backend.is_gpu(first) or not all(array.flags.c_contiguous for array in arrays):
         yield *arrays, *(np.empty_like(first) for _ in range(scratch))
     else:
         flat = [array.reshape(-1) for array in arrays]
-        spare = [np.empty_like(first, shape=SIZE) for _ in range(scratch)]
-        for start in range(0, first.size, SIZE):
-            yield *(array[start : start + SIZE] for array in flat), *(s[: first.size - start] for s in spare)
+        spare = [np.empty_like(first, shape=CHUNK_SIZE) for _ in range(scratch)]
+        for start in range(0, first.size, CHUNK_SIZE):
+            yield *(array[start : start + CHUNK_SIZE] for array in flat), *(s[: first.size - start] for s in spare)
 
 
-def descents(p: Tensor, group: Mapping[str, Any], *kept: Tensor, scratch: int) -> Iterator[tuple[Any, ...]]:
+def update_chunks(p: Tensor, group: Mapping[str, Any], *kept: Tensor, scratch: int) -> Iterator[tuple[Any, ...]]:
     """Stretches of a parameter, of the gradient to step against, of what is kept for it, and to write on.
 
     Weight decay has been done as the group's options say: added to the gradient, or (decoupled) to the parameter.
 
     >>> p = torch.tensor([1.0, 2.0])
     >>> p.grad = torch.tensor([1.0, 1.0])
-    >>> next(descents(p, {"weight_decay": 0.5, "maximize": True}, scratch=0))
+    >>> next(update_chunks(p, {"weight_decay": 0.5, "maximize": True}, scratch=0))
     (array([1., 2.], dtype=float32), array([-0.5,  0. ], dtype=float32))
     """
     arrays = p.array, p.grad.array, *(tensor.array for tensor in kept)  # type: ignore[union-attr]
     if not (group.get("weight_decay") or group.get("maximize")):
         return chunks(*arrays, scratch=scratch)
-    return _descents(chunks(*arrays, scratch=scratch + 1), group)
+    return _with_weight_decay(chunks(*arrays, scratch=scratch + 1), group)
 
 
-def _descents(stretches: Iterator[tuple[Any, ...]], group: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+def _with_weight_decay(stretches: Iterator[tuple[Any, ...]], group: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
     decay, maximize = float(group.get("weight_decay", 0)), group.get("maximize", False)
     for values, grad, *rest, spare in stretches:
         if decay and group.get("decoupled_weight_decay"):
             values *= 1 - float(group["lr"]) * decay
-            yield values, descent(grad, values, spare, 0, maximize), *rest
+            yield values, effective_grad(grad, values, spare, 0, maximize), *rest
         else:
-            yield values, descent(grad, values, spare, decay, maximize), *rest
+            yield values, effective_grad(grad, values, spare, decay, maximize), *rest
 
 
-def descent(grad: Any, values: Any, out: Any, weight_decay: float, maximize: bool) -> Any:
+def effective_grad(grad: Any, values: Any, out: Any, weight_decay: float, maximize: bool) -> Any:
     """The gradient to step against, `weight_decay` · values included: `grad` itself where nothing changes, else `out`.
 
-    >>> descent(np.ones(2), np.array([1.0, 2.0]), np.empty(2), weight_decay=0.5, maximize=True)
+    >>> effective_grad(np.ones(2), np.array([1.0, 2.0]), np.empty(2), weight_decay=0.5, maximize=True)
     array([-0.5,  0. ])
     """
     if weight_decay:
@@ -104,11 +104,11 @@ def descent(grad: Any, values: Any, out: Any, weight_decay: float, maximize: boo
     return np.negative(grad, out=out) if maximize else grad
 
 
-def mix(start: Any, end: Any, weight: float, out: Any) -> None:
+def lerp_(start: Any, end: Any, weight: float, out: Any) -> None:
     """start + weight · (end − start), in place; reckoned from the nearer side, as torch.lerp does.
 
     >>> average = np.array([1.0, 2.0])
-    >>> mix(average, np.array([2.0, 2.0]), 0.25, out=np.empty(2))
+    >>> lerp_(average, np.array([2.0, 2.0]), 0.25, out=np.empty(2))
     >>> average
     array([1.25, 2.  ])
     """
@@ -121,11 +121,11 @@ def mix(start: Any, end: Any, weight: float, out: Any) -> None:
         np.subtract(end, out, out=start)
 
 
-def mix_square(average: Any, x: Any, beta: float, out: Any) -> None:
+def ema_square_(average: Any, x: Any, beta: float, out: Any) -> None:
     """beta · average + (1 − beta) · x², in place.
 
     >>> average = np.array([1.0, 2.0])
-    >>> mix_square(average, np.array([2.0, 0.0]), 0.75, out=np.empty(2))
+    >>> ema_square_(average, np.array([2.0, 0.0]), 0.75, out=np.empty(2))
     >>> average
     array([1.75, 1.5 ])
     """

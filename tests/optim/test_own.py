@@ -385,5 +385,5 @@ def test_sparse_adam_leaves_an_embeddings_other_rows():
 
 def test_complex_parameters_are_pairs_of_numbers_to_authors() -> None:
     params, grads = [torch.ones(2, dtype=torch.complex64), torch.ones(2)], [torch.zeros(2, dtype=torch.complex64)] * 2
-    torch.optim.authors._view_as_real(params, grads)
+    torch.optim.subclass_helpers._view_as_real(params, grads)
     assert [tuple(x.shape) for x in (*params, *grads)] == [(2, 2), (2,), (2, 2), (2,)]

@@ -25,10 +25,10 @@ from microgad.optim import (
     Rprop,
     SantaE,
 )
-from microgad.optim.update_helpers import SIZE, chunks
+from microgad.optim.update_helpers import CHUNK_SIZE, chunks
 
 
-@pytest.mark.parametrize("size", [0, 1, SIZE - 1, SIZE, SIZE + 1, 2 * SIZE + 3])
+@pytest.mark.parametrize("size", [0, 1, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 2 * CHUNK_SIZE + 3])
 def test_chunks_cover_every_element_once(size: int) -> None:
     array = np.zeros(size, np.float32)
     for part, spare in chunks(array, scratch=1):

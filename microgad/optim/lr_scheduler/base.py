@@ -9,13 +9,13 @@ from ... import state as execution
 from ...tensor import Tensor
 from ..optimizer import Optimizer
 
-TOO_EARLY = (
+STEP_ORDER_WARNING = (
     "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and later, you should call "
     "them in the opposite order: `optimizer.step()` before `lr_scheduler.step()`. Else the first value of the learning "
     "rate schedule is skipped."
 )
-NOT_GET_LR = "To get the last learning rate computed by the scheduler, please use `get_last_lr()`."
-NO_EPOCH = (
+GET_LR_WARNING = "To get the last learning rate computed by the scheduler, please use `get_last_lr()`."
+EPOCH_WARNING = (
     "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where possible. Please use "
     "`scheduler.step()` to step the scheduler. An epoch takes the closed form, where there is one."
 )
@@ -45,16 +45,16 @@ class LRScheduler:
     _get_lr_called_within_step = False
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
-        self.optimizer = checked(optimizer)
+        self.optimizer = check_optimizer(optimizer)
         for i, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
-                group.setdefault("initial_lr", copied(group["lr"]))
+                group.setdefault("initial_lr", copy_value(group["lr"]))
             elif "initial_lr" not in group:
                 raise KeyError(
                     f"param 'initial_lr' is not specified in param_groups[{i}] when resuming scheduler with "
                     f"last_epoch = {last_epoch}: load the optimizer's state first"
                 )
-        self.base_lrs: list[Any] = values(optimizer, "initial_lr")
+        self.base_lrs: list[Any] = group_values(optimizer, "initial_lr")
         self.last_epoch = last_epoch
         vars(optimizer).setdefault("_opt_called", False)  # from here on it notes whether it was stepped
         self._initial_step()
@@ -78,10 +78,10 @@ class LRScheduler:
     def step(self, epoch: int | None = None) -> None:
         """Go on to the next epoch, or (in old programs) to `epoch`: put its learning rates into the groups."""
         if self._step_count == 1 and not getattr(self.optimizer, "_opt_called", True):
-            warnings.warn(TOO_EARLY, UserWarning, stacklevel=2)
+            warnings.warn(STEP_ORDER_WARNING, UserWarning, stacklevel=2)
         self._step_count += 1
         if epoch is not None:
-            warnings.warn(NO_EPOCH, UserWarning, stacklevel=2)
+            warnings.warn(EPOCH_WARNING, UserWarning, stacklevel=2)
         self._update_lr(epoch)
 
     def _update_lr(self, epoch: int | None = None) -> None:
@@ -93,11 +93,11 @@ class LRScheduler:
         finally:
             self._get_lr_called_within_step = False
         for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
-            put(group, lr)
-        self._last_lr: list[Any] = self._current()
+            set_lr(group, lr)
+        self._last_lr: list[Any] = self._current_lrs()
 
-    def _current(self) -> list[Any]:
-        return values(self.optimizer, "lr")
+    def _current_lrs(self) -> list[Any]:
+        return group_values(self.optimizer, "lr")
 
     def state_dict(self) -> dict[str, Any]:
         """All that the scheduler remembers, but for the optimizer."""
@@ -112,24 +112,24 @@ class _LRScheduler(LRScheduler):
     """LRScheduler's name before PyTorch 2.0."""
 
 
-class Schedule(LRScheduler):
-    """A schedule of the library: `rates` are the learning rates. Asked for them out of turn, it warns."""
+class BuiltinScheduler(LRScheduler):
+    """A schedule of the library: `compute_lrs` are the learning rates. Asked for them out of turn, it warns."""
 
-    def rates(self) -> list[Any]:
+    def compute_lrs(self) -> list[Any]:
         """The learning rates for `last_epoch`, one a group."""
         raise NotImplementedError
 
     def get_lr(self) -> list[Any]:
         """The learning rates for `last_epoch`, one a group. `step` calls it; get_last_lr() tells what they are."""
         if not self._get_lr_called_within_step:
-            warnings.warn(NOT_GET_LR, UserWarning, stacklevel=2)
-        return self.rates()
+            warnings.warn(GET_LR_WARNING, UserWarning, stacklevel=2)
+        return self.compute_lrs()
 
 
-def checked(optimizer: Any) -> Optimizer:
+def check_optimizer(optimizer: Any) -> Optimizer:
     """The optimizer, if it is one.
 
-    >>> checked("SGD")
+    >>> check_optimizer("SGD")
     Traceback (most recent call last):
     TypeError: str is not an Optimizer
     """
@@ -138,17 +138,17 @@ def checked(optimizer: Any) -> Optimizer:
     return optimizer
 
 
-def values(optimizer: Optimizer, option: str) -> list[Any]:
+def group_values(optimizer: Optimizer, option: str) -> list[Any]:
     """What each group has for an option."""
-    return [copied(group[option]) for group in optimizer.param_groups]
+    return [copy_value(group[option]) for group in optimizer.param_groups]
 
 
-def copied(value: Any) -> Any:
+def copy_value(value: Any) -> Any:
     """A Tensor's copy: a learning rate that is one will be written in place."""
     return value.clone() if isinstance(value, Tensor) else value
 
 
-def put(group: dict[str, Any], lr: Any) -> None:
+def set_lr(group: dict[str, Any], lr: Any) -> None:
     """Make `lr` a group's learning rate."""
     if isinstance(group["lr"], Tensor):
         with execution.scope(grad_enabled=False):
@@ -157,19 +157,19 @@ def put(group: dict[str, Any], lr: Any) -> None:
         group["lr"] = lr
 
 
-def of_each_group(name: str, optimizer: Optimizer, value: Any) -> list[Any]:
+def per_group(name: str, optimizer: Optimizer, value: Any) -> list[Any]:
     """One value a group: those of a list, or the same for all.
 
-    >>> of_each_group("max_lr", torch.optim.SGD([torch.ones(1)]), [0.1, 0.2])
+    >>> per_group("max_lr", torch.optim.SGD([torch.ones(1)]), [0.1, 0.2])
     Traceback (most recent call last):
     ValueError: max_lr must have the same length as optimizer.param_groups. max_lr has 2 values, param_groups has 1.
     """
     groups = len(optimizer.param_groups)
     if not isinstance(value, (list, tuple)):
-        return [copied(value) for _ in range(groups)]
+        return [copy_value(value) for _ in range(groups)]
     if len(value) != groups:
         raise ValueError(
             f"{name} must have the same length as optimizer.param_groups. "
             f"{name} has {len(value)} values, param_groups has {groups}."
         )
-    return [copied(item) for item in value]
+    return [copy_value(item) for item in value]

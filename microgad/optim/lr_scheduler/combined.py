@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..optimizer import Optimizer
-from .base import LRScheduler, put
+from .base import LRScheduler, set_lr
 from .plateau import ReduceLROnPlateau
 
 
 class _Combined(LRScheduler):
     _schedulers: Sequence[LRScheduler]
 
-    def _take(self, optimizer: Optimizer | None, schedulers: Sequence[LRScheduler]) -> None:
+    def _init_schedulers(self, optimizer: Optimizer | None, schedulers: Sequence[LRScheduler]) -> None:
         name = type(self).__name__
         if len(schedulers) < 1:
             raise ValueError(f"{name} expects at least one scheduler, but got no scheduler.")
@@ -73,7 +73,7 @@ class SequentialLR(_Combined):
     def __init__(
         self, optimizer: Optimizer, schedulers: list[LRScheduler], milestones: list[int], last_epoch: int = -1
     ) -> None:
-        self._take(optimizer, schedulers)
+        self._init_schedulers(optimizer, schedulers)
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(
                 "Sequential Schedulers expects number of schedulers provided to be one more than the number of "
@@ -83,7 +83,7 @@ class SequentialLR(_Combined):
         self._milestones = milestones
         self.last_epoch = last_epoch + 1
         for group in optimizer.param_groups:
-            put(group, group["initial_lr"])
+            set_lr(group, group["initial_lr"])
         self.recursive_undo()
         first = schedulers[bisect_right(milestones, 0)]
         first._initial_step()
@@ -126,11 +126,11 @@ class ChainedScheduler(_Combined):
     """
 
     def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None) -> None:
-        self._take(optimizer, schedulers)
-        self._last_lr = self._current()
+        self._init_schedulers(optimizer, schedulers)
+        self._last_lr = self._current_lrs()
 
     def step(self) -> None:  # type: ignore[override]
         """Go on to the next epoch, by each of the schedulers."""
         for scheduler in self._schedulers:
             scheduler.step()
-        self._last_lr = self._current()
+        self._last_lr = self._current_lrs()

@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 from ..optimizer import Optimizer
-from .base import Schedule
+from .base import BuiltinScheduler
 
 
-class CosineAnnealingLR(Schedule):
+class CosineAnnealingLR(BuiltinScheduler):
     """From initial_lr down to `eta_min` over `T_max` epochs along half a cosine, then up again.
 
     Source: Loshchilov and Hutter (2017), without restarts; torch.optim.lr_scheduler.CosineAnnealingLR. As there, each
@@ -30,25 +30,25 @@ class CosineAnnealingLR(Schedule):
         self.eta_min = eta_min
         super().__init__(optimizer, last_epoch)
 
-    def rates(self) -> list[Any]:
+    def compute_lrs(self) -> list[Any]:
         """The learning rates for `last_epoch`, one a group."""
         epoch, low = self.last_epoch, self.eta_min
         if self._is_initial:
-            return self._current()
+            return self._current_lrs()
         if self._step_count == 1 and epoch > 0:
             return self._get_closed_form_lr()
         if (epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # just past the lowest point: below would be 0 / 0
             rise = 1 - math.cos(math.pi / self.T_max)
-            return [lr + (base - low) * rise / 2 for lr, base in zip(self._current(), self.base_lrs, strict=True)]
+            return [lr + (base - low) * rise / 2 for lr, base in zip(self._current_lrs(), self.base_lrs, strict=True)]
         before, now = (1 + math.cos(math.pi * e / self.T_max) for e in (epoch - 1, epoch))
-        return [now / before * (lr - low) + low for lr in self._current()]
+        return [now / before * (lr - low) + low for lr in self._current_lrs()]
 
     def _get_closed_form_lr(self) -> list[Any]:
         height = 1 + math.cos(math.pi * self.last_epoch / self.T_max)
         return [self.eta_min + (lr - self.eta_min) * height / 2 for lr in self.base_lrs]
 
 
-class CosineAnnealingWarmRestarts(Schedule):
+class CosineAnnealingWarmRestarts(BuiltinScheduler):
     """From initial_lr down to `eta_min` along half a cosine, in T_0 epochs, then T_0 · T_mult, T_0 · T_mult² and so on.
 
     Source: Loshchilov and Hutter (2017); torch.optim.lr_scheduler.CosineAnnealingWarmRestarts. `step(epoch)` goes to
@@ -78,7 +78,7 @@ class CosineAnnealingWarmRestarts(Schedule):
         self.T_cur: float = last_epoch
         super().__init__(optimizer, last_epoch)
 
-    def rates(self) -> list[Any]:
+    def compute_lrs(self) -> list[Any]:
         """The learning rates for `last_epoch`, one a group."""
         height = 1 + math.cos(math.pi * self.T_cur / self.T_i)
         return [self.eta_min + (lr - self.eta_min) * height / 2 for lr in self.base_lrs]

@@ -7,36 +7,36 @@ from collections.abc import Callable
 from typing import Any
 
 from ..optimizer import Optimizer
-from .base import Schedule, checked, of_each_group, put
-from .factors import attributes
+from .base import BuiltinScheduler, check_optimizer, per_group, set_lr
+from .factors import callable_attributes
 
 
-class _Cycle(Schedule):
+class _CyclicScheduler(BuiltinScheduler):
     cycle_momentum: bool
 
-    def _take_momentum(
+    def _init_momentum(
         self, optimizer: Optimizer, base_momentum: Any, max_momentum: Any, last_epoch: int
     ) -> tuple[list[Any], list[Any]]:
         """The ends between which momentum, or Adam's first beta, is to go, one a group; the groups hold them."""
-        base = of_each_group("base_momentum", optimizer, base_momentum)
-        most = of_each_group("max_momentum", optimizer, max_momentum)
+        base = per_group("base_momentum", optimizer, base_momentum)
+        most = per_group("max_momentum", optimizer, max_momentum)
         if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
             raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` option enabled")
         self.use_beta1 = "betas" in optimizer.defaults
         if last_epoch == -1:
             for group, low, high in zip(optimizer.param_groups, base, most, strict=True):
-                self._put_momentum(group, high)
+                self._set_momentum(group, high)
                 group["max_momentum"], group["base_momentum"] = high, low
         return base, most
 
-    def _put_momentum(self, group: dict[str, Any], momentum: float) -> None:
+    def _set_momentum(self, group: dict[str, Any], momentum: float) -> None:
         if self.use_beta1:
             group["betas"] = (momentum, *group["betas"][1:])
         else:
             group["momentum"] = momentum
 
 
-class CyclicLR(_Cycle):
+class CyclicLR(_CyclicScheduler):
     """From base_lr to max_lr in `step_size_up` steps and down again in `step_size_down`, over and over.
 
     How high cycle n goes: all the way ("triangular"), 1/2^(n−1) of it ("triangular2"), or gamma^step at each step
@@ -63,11 +63,11 @@ class CyclicLR(_Cycle):
         scale_fn: Callable[[float], float] | None = None, scale_mode: str = "cycle", cycle_momentum: bool = True,
         base_momentum: float | list[float] = 0.8, max_momentum: float | list[float] = 0.9, last_epoch: int = -1,
     ) -> None:  # fmt: skip
-        base_lrs = of_each_group("base_lr", checked(optimizer), base_lr)
+        base_lrs = per_group("base_lr", check_optimizer(optimizer), base_lr)
         if last_epoch == -1:
             for group, lr in zip(optimizer.param_groups, base_lrs, strict=True):
-                put(group, lr)
-        self.max_lrs = of_each_group("max_lr", optimizer, max_lr)
+                set_lr(group, lr)
+        self.max_lrs = per_group("max_lr", optimizer, max_lr)
         up = float(step_size_up)
         self.total_size = up + (up if step_size_down is None else float(step_size_down))
         self.step_ratio = up / self.total_size
@@ -79,7 +79,7 @@ class CyclicLR(_Cycle):
         self.scale_mode = scale_mode if scale_fn else "iterations" if mode == "exp_range" else "cycle"
         self.cycle_momentum = cycle_momentum
         if cycle_momentum:
-            ends = self._take_momentum(optimizer, base_momentum, max_momentum, last_epoch)
+            ends = self._init_momentum(optimizer, base_momentum, max_momentum, last_epoch)
             self.base_momentums, self.max_momentums = ends
         super().__init__(optimizer, last_epoch)
         self.base_lrs = base_lrs
@@ -92,7 +92,7 @@ class CyclicLR(_Cycle):
             return 1.0
         return 1 / (2.0 ** (x - 1)) if self.mode == "triangular2" else self.gamma**x
 
-    def rates(self) -> list[Any]:
+    def compute_lrs(self) -> list[Any]:
         """The learning rates for `last_epoch`, one a group; momenta are put into the groups."""
         cycle = math.floor(1 + self.last_epoch / self.total_size)
         x = 1.0 + self.last_epoch / self.total_size - cycle
@@ -101,14 +101,14 @@ class CyclicLR(_Cycle):
         if self.cycle_momentum:
             ends = zip(self.optimizer.param_groups, self.base_momentums, self.max_momentums, strict=True)
             for group, base, most in ends:
-                self._put_momentum(group, most - (most - base) * height * scale)
+                self._set_momentum(group, most - (most - base) * height * scale)
         return [base + (most - base) * height * scale for base, most in zip(self.base_lrs, self.max_lrs, strict=True)]
 
     def state_dict(self) -> dict[str, Any]:
         """All that the scheduler remembers, but for the optimizer; of a callable object its attributes."""
         state = super().state_dict()
         fn = state.pop("_scale_fn_custom")  # it comes last, as in PyTorch
-        return {**state, "_scale_fn_custom": attributes(fn) if fn else None}
+        return {**state, "_scale_fn_custom": callable_attributes(fn) if fn else None}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what `state_dict()` gave; a function stays, a callable object's attributes are set."""
@@ -118,7 +118,7 @@ class CyclicLR(_Cycle):
             vars(fn).update(state_dict["_scale_fn_custom"])
 
 
-class OneCycleLR(_Cycle):
+class OneCycleLR(_CyclicScheduler):
     """From max_lr / div_factor up to max_lr, then down to that start divided by final_div_factor, in `total_steps`.
 
     The way up takes the share `pct_start`; with `three_phase` the way down to the start takes as long, and the rest
@@ -150,7 +150,7 @@ class OneCycleLR(_Cycle):
         max_momentum: float | list[float] = 0.95, div_factor: float = 25.0, final_div_factor: float = 1e4,
         three_phase: bool = False, last_epoch: int = -1,
     ) -> None:  # fmt: skip
-        self.optimizer = checked(optimizer)
+        self.optimizer = check_optimizer(optimizer)
         counts = {"total_steps": total_steps}
         if total_steps is None:
             counts = {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
@@ -164,9 +164,9 @@ class OneCycleLR(_Cycle):
             raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
         if anneal_strategy not in ("cos", "linear"):
             raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}")
-        self._schedule_phases = _phases(self.total_steps, float(pct_start * self.total_steps), three_phase)
+        self._schedule_phases = _make_phases(self.total_steps, float(pct_start * self.total_steps), three_phase)
         self._anneal_func_type = anneal_strategy
-        max_lrs = of_each_group("max_lr", optimizer, max_lr)
+        max_lrs = per_group("max_lr", optimizer, max_lr)
         if last_epoch == -1:
             for group, lr in zip(optimizer.param_groups, max_lrs, strict=True):
                 group["initial_lr"] = lr / div_factor
@@ -174,10 +174,10 @@ class OneCycleLR(_Cycle):
                 group["min_lr"] = group["initial_lr"] / final_div_factor
         self.cycle_momentum = cycle_momentum
         if cycle_momentum:
-            self._take_momentum(optimizer, base_momentum, max_momentum, last_epoch)
+            self._init_momentum(optimizer, base_momentum, max_momentum, last_epoch)
         super().__init__(optimizer, last_epoch)
 
-    def rates(self) -> list[Any]:
+    def compute_lrs(self) -> list[Any]:
         """The learning rates for `last_epoch`, one a group; momenta are put into the groups."""
         now = self.last_epoch
         if now > self.total_steps:
@@ -193,17 +193,17 @@ class OneCycleLR(_Cycle):
         if self.cycle_momentum:
             for group in self.optimizer.param_groups:
                 ends = group[phase["start_momentum"]], group[phase["end_momentum"]]
-                self._put_momentum(group, self._between(*ends, share))
+                self._set_momentum(group, self._anneal(*ends, share))
         groups = self.optimizer.param_groups
-        return [self._between(group[phase["start_lr"]], group[phase["end_lr"]], share) for group in groups]
+        return [self._anneal(group[phase["start_lr"]], group[phase["end_lr"]], share) for group in groups]
 
-    def _between(self, start: Any, end: Any, share: float) -> Any:
+    def _anneal(self, start: Any, end: Any, share: float) -> Any:
         if self._anneal_func_type == "linear":
             return (end - start) * share + start
         return end + (start - end) / 2.0 * (math.cos(math.pi * share) + 1)
 
 
-def _phases(total: int, rise: float, three: bool) -> list[dict[str, Any]]:
+def _make_phases(total: int, rise: float, three: bool) -> list[dict[str, Any]]:
     """When each phase ends, and the options of a group between which it goes."""
     names = ("end_step", "start_lr", "end_lr", "start_momentum", "end_momentum")
     up = (rise - 1, "initial_lr", "max_lr", "max_momentum", "base_momentum")

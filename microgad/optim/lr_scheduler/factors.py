@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..optimizer import Optimizer
-from .base import Schedule
+from .base import BuiltinScheduler
 
-Rule = Callable[[int], float]
+LRLambda = Callable[[int], float]
 
 
-class _Rules(Schedule):
+class _LambdaScheduler(BuiltinScheduler):
     """A function of the epoch for each group, or one for all."""
 
-    def __init__(self, optimizer: Optimizer, lr_lambda: Rule | Sequence[Rule], last_epoch: int = -1) -> None:
+    def __init__(self, optimizer: Optimizer, lr_lambda: LRLambda | Sequence[LRLambda], last_epoch: int = -1) -> None:
         groups = len(optimizer.param_groups)
         self.lr_lambdas: list[Any] = list(lr_lambda) if isinstance(lr_lambda, (list, tuple)) else [lr_lambda] * groups
         if len(self.lr_lambdas) != groups:
@@ -31,7 +31,7 @@ class _Rules(Schedule):
         """All that the scheduler remembers, but for the optimizer; of a callable object its attributes."""
         state = super().state_dict()
         del state["lr_lambdas"]  # it comes last, as in PyTorch
-        return {**state, "lr_lambdas": [attributes(rule) for rule in self.lr_lambdas]}
+        return {**state, "lr_lambdas": [callable_attributes(rule) for rule in self.lr_lambdas]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what `state_dict()` gave; functions stay, a callable object's attributes are set."""
@@ -42,12 +42,12 @@ class _Rules(Schedule):
                 vars(rule).update(saved)
 
 
-def attributes(rule: Any) -> dict[str, Any] | None:
+def callable_attributes(rule: Any) -> dict[str, Any] | None:
     """What is saved of a callable: a function can't be."""
     return None if isinstance(rule, types.FunctionType) else dict(getattr(rule, "__dict__", {}))
 
 
-class LambdaLR(_Rules):
+class LambdaLR(_LambdaScheduler):
     """initial_lr · lr_lambda(epoch); one function, or one a group. Source: torch.optim.lr_scheduler.LambdaLR.
 
     Functions are not saved; of a callable object `state_dict()` has the attributes. Another number of functions than
@@ -61,12 +61,12 @@ class LambdaLR(_Rules):
     0.25
     """
 
-    def rates(self) -> list[Any]:
+    def compute_lrs(self) -> list[Any]:
         """The learning rates for `last_epoch`, one a group."""
         return [lr * rule(self.last_epoch) for lr, rule in zip(self.base_lrs, self.lr_lambdas, strict=True)]
 
 
-class MultiplicativeLR(_Rules):
+class MultiplicativeLR(_LambdaScheduler):
     """The learning rate times lr_lambda(epoch); one function, or one a group.
 
     Source: torch.optim.lr_scheduler.MultiplicativeLR. Saved and refused as LambdaLR does.
@@ -79,32 +79,32 @@ class MultiplicativeLR(_Rules):
     0.25
     """
 
-    def rates(self) -> list[Any]:
+    def compute_lrs(self) -> list[Any]:
         """The learning rates for `last_epoch`, one a group."""
         if self._is_initial:
-            return self._current()
-        return [lr * rule(self.last_epoch) for lr, rule in zip(self._current(), self.lr_lambdas, strict=True)]
+            return self._current_lrs()
+        return [lr * rule(self.last_epoch) for lr, rule in zip(self._current_lrs(), self.lr_lambdas, strict=True)]
 
 
-class _Factors(Schedule):
-    """Each epoch multiplies by its `ratio`; `product` is the closed form of all up to it."""
+class _FactorScheduler(BuiltinScheduler):
+    """Each epoch multiplies by its `step_factor`; `total_factor` is the closed form of all up to it."""
 
-    def ratio(self) -> float:
+    def step_factor(self) -> float:
         raise NotImplementedError
 
-    def product(self) -> float:
+    def total_factor(self) -> float:
         raise NotImplementedError
 
-    def rates(self) -> list[Any]:
-        ratio = self.ratio()
-        return [lr * ratio for lr in self._current()]
+    def compute_lrs(self) -> list[Any]:
+        ratio = self.step_factor()
+        return [lr * ratio for lr in self._current_lrs()]
 
     def _get_closed_form_lr(self) -> list[Any]:
-        product = self.product()
+        product = self.total_factor()
         return [lr * product for lr in self.base_lrs]
 
 
-class StepLR(_Factors):
+class StepLR(_FactorScheduler):
     """The learning rate times `gamma` every `step_size` epochs. Source: torch.optim.lr_scheduler.StepLR.
 
     >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
@@ -123,14 +123,14 @@ class StepLR(_Factors):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def ratio(self) -> float:
+    def step_factor(self) -> float:
         return self.gamma if self.last_epoch and self.last_epoch % self.step_size == 0 else 1
 
-    def product(self) -> float:
+    def total_factor(self) -> float:
         return self.gamma ** (self.last_epoch // self.step_size)
 
 
-class MultiStepLR(_Factors):
+class MultiStepLR(_FactorScheduler):
     """The learning rate times `gamma` at each of the `milestones`. Source: torch.optim.lr_scheduler.MultiStepLR.
 
     >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
@@ -151,15 +151,15 @@ class MultiStepLR(_Factors):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def ratio(self) -> float:
+    def step_factor(self) -> float:
         times = self.milestones[self.last_epoch]
         return self.gamma**times if times else 1
 
-    def product(self) -> float:
+    def total_factor(self) -> float:
         return self.gamma ** bisect_right(sorted(self.milestones.elements()), self.last_epoch)
 
 
-class ConstantLR(_Factors):
+class ConstantLR(_FactorScheduler):
     """The learning rate times `factor` until epoch `total_iters`. Source: torch.optim.lr_scheduler.ConstantLR.
 
     A factor outside of [0, 1] raises ValueError.
@@ -184,16 +184,16 @@ class ConstantLR(_Factors):
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
 
-    def ratio(self) -> float:
+    def step_factor(self) -> float:
         if self.last_epoch == 0:
             return self.factor
         return 1.0 / self.factor if self.last_epoch == self.total_iters else 1
 
-    def product(self) -> float:
+    def total_factor(self) -> float:
         return self.factor + (self.last_epoch >= self.total_iters) * (1 - self.factor)
 
 
-class LinearLR(_Factors):
+class LinearLR(_FactorScheduler):
     """The learning rate times a factor that goes from `start_factor` to `end_factor` in `total_iters` epochs.
 
     Source: torch.optim.lr_scheduler.LinearLR. Raises ValueError for a start_factor outside of (0, 1] and an end_factor
@@ -226,7 +226,7 @@ class LinearLR(_Factors):
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
 
-    def ratio(self) -> float:
+    def step_factor(self) -> float:
         if self.last_epoch == 0:
             return self.start_factor
         if self._is_initial or self.last_epoch > self.total_iters:
@@ -234,12 +234,12 @@ class LinearLR(_Factors):
         rise = self.end_factor - self.start_factor
         return 1.0 + rise / (self.total_iters * self.start_factor + (self.last_epoch - 1) * rise)
 
-    def product(self) -> float:
+    def total_factor(self) -> float:
         rise = self.end_factor - self.start_factor
         return self.start_factor + rise * min(self.total_iters, self.last_epoch) / self.total_iters
 
 
-class ExponentialLR(_Factors):
+class ExponentialLR(_FactorScheduler):
     """The learning rate times `gamma` every epoch. Source: torch.optim.lr_scheduler.ExponentialLR.
 
     >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
@@ -255,14 +255,14 @@ class ExponentialLR(_Factors):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def ratio(self) -> float:
+    def step_factor(self) -> float:
         return 1 if self._is_initial else self.gamma
 
-    def product(self) -> float:
+    def total_factor(self) -> float:
         return self.gamma**self.last_epoch
 
 
-class PolynomialLR(_Factors):
+class PolynomialLR(_FactorScheduler):
     """The learning rate times (1 − epoch / total_iters)^power, until it is 0.
 
     Source: torch.optim.lr_scheduler.PolynomialLR.
@@ -280,11 +280,11 @@ class PolynomialLR(_Factors):
         self.power = power
         super().__init__(optimizer, last_epoch)
 
-    def ratio(self) -> float:
+    def step_factor(self) -> float:
         if self._is_initial or self.last_epoch > self.total_iters:
             return 1
         now, before = (1.0 - epoch / self.total_iters for epoch in (self.last_epoch, self.last_epoch - 1))
         return (now / before) ** self.power
 
-    def product(self) -> float:
+    def total_factor(self) -> float:
         return (1.0 - min(self.total_iters, self.last_epoch) / self.total_iters) ** self.power

@@ -7,7 +7,7 @@ import warnings
 from typing import Any
 
 from ..optimizer import Optimizer
-from .base import NO_EPOCH, LRScheduler, checked, put
+from .base import EPOCH_WARNING, LRScheduler, check_optimizer, set_lr
 
 
 class ReduceLROnPlateau(LRScheduler):
@@ -36,7 +36,7 @@ class ReduceLROnPlateau(LRScheduler):
         if factor >= 1.0:
             raise ValueError(f"Factor should be < 1.0. It is {factor}")
         self.factor = factor
-        self.optimizer = checked(optimizer)
+        self.optimizer = check_optimizer(optimizer)
         groups = len(optimizer.param_groups)
         if isinstance(min_lr, (list, tuple)):
             if len(min_lr) != groups:
@@ -48,7 +48,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.cooldown = cooldown
         self.eps = eps
         self.last_epoch = 0
-        self._last_lr = self._current()
+        self._last_lr = self._current_lrs()
         if mode not in {"min", "max"}:
             raise ValueError(f"mode {mode} is unknown!")
         if threshold_mode not in {"rel", "abs"}:
@@ -73,7 +73,7 @@ class ReduceLROnPlateau(LRScheduler):
         """Take the epoch's value, and lower the learning rates where it is time to."""
         current = float(metrics)
         if epoch is not None:
-            warnings.warn(NO_EPOCH, UserWarning, stacklevel=2)
+            warnings.warn(EPOCH_WARNING, UserWarning, stacklevel=2)
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         if self._is_better(current, self.best):
             self.best = current
@@ -87,7 +87,7 @@ class ReduceLROnPlateau(LRScheduler):
             self._reduce_lr(self.last_epoch)
             self.cooldown_counter = self.cooldown
             self.num_bad_epochs = 0
-        self._last_lr = self._current()
+        self._last_lr = self._current_lrs()
 
     def _reduce_lr(self, epoch: int) -> None:
         """Lower the rates, at an epoch: subclasses override it by PyTorch's name and argument."""
@@ -105,7 +105,7 @@ class ReduceLROnPlateau(LRScheduler):
             old = float(group["lr"])
             new = max(old * self.factor, least)
             if old - new > self.eps:
-                put(group, new)
+                set_lr(group, new)
 
     def _is_better(self, value: float, best: float) -> bool:
         share = self.threshold_mode == "rel"
