@@ -8,7 +8,7 @@ from typing import Any
 from .. import nn
 from ..errors import ArgumentError
 from ..nn import Module
-from ..nn.layer_helpers import showing
+from ..nn.layer_helpers import settings_repr
 from ..ops import creation
 from ..tensor import Tensor
 
@@ -219,7 +219,7 @@ class StochasticDepth(Module):
     def forward(self, input: Tensor) -> Tensor:
         return stochastic_depth(input, self.p, self.mode, self.training)
 
-    extra_repr = showing("p mode")
+    extra_repr = settings_repr("p mode")
 
 
 class FrozenBatchNorm2d(Module):

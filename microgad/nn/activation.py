@@ -10,7 +10,7 @@ from ..tensor import Tensor
 from . import functional as F
 from . import init as initial
 from .attention import MultiheadAttention as MultiheadAttention
-from .layer_helpers import learn, showing
+from .layer_helpers import add_parameters, settings_repr
 from .module import Module
 from .softmax import LogSoftmax as LogSoftmax
 from .softmax import Softmax as Softmax
@@ -28,7 +28,7 @@ class _InPlace(Module):
         super().__init__()
         self.inplace = inplace
 
-    extra_repr = showing("inplace")
+    extra_repr = settings_repr("inplace")
 
 
 class ReLU(_InPlace):
@@ -164,7 +164,7 @@ class _Alpha(Module):
         self.alpha = alpha
         self.inplace = inplace
 
-    extra_repr = showing("alpha inplace")
+    extra_repr = settings_repr("alpha inplace")
 
 
 class ELU(_Alpha):
@@ -204,7 +204,7 @@ class LeakyReLU(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.leaky_relu(input, self.negative_slope, self.inplace)
 
-    extra_repr = showing("negative_slope inplace")
+    extra_repr = settings_repr("negative_slope inplace")
 
 
 class RReLU(Module):
@@ -225,7 +225,7 @@ class RReLU(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
 
-    extra_repr = showing("lower upper inplace")
+    extra_repr = settings_repr("lower upper inplace")
 
 
 class PReLU(Module):
@@ -241,7 +241,7 @@ class PReLU(Module):
         super().__init__()
         self.num_parameters = num_parameters
         self.init = init
-        learn(self, device, dtype, weight=num_parameters)
+        add_parameters(self, device, dtype, weight=num_parameters)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -251,7 +251,7 @@ class PReLU(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.prelu(input, self.weight)
 
-    extra_repr = showing("num_parameters")
+    extra_repr = settings_repr("num_parameters")
 
 
 class Threshold(Module):
@@ -270,7 +270,7 @@ class Threshold(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.threshold(input, self.threshold, self.value, self.inplace)
 
-    extra_repr = showing("threshold value inplace")
+    extra_repr = settings_repr("threshold value inplace")
 
 
 class Hardtanh(Module):
@@ -304,7 +304,7 @@ class Hardtanh(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
 
-    extra_repr = showing("min_val max_val inplace")
+    extra_repr = settings_repr("min_val max_val inplace")
 
 
 class ReLU6(Hardtanh):
@@ -317,7 +317,7 @@ class ReLU6(Hardtanh):
     def __init__(self, inplace: bool = False) -> None:
         super().__init__(0.0, 6.0, inplace)
 
-    extra_repr = showing("inplace")
+    extra_repr = settings_repr("inplace")
 
 
 class Softplus(Module):
@@ -335,7 +335,7 @@ class Softplus(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.softplus(input, self.beta, self.threshold)
 
-    extra_repr = showing("beta threshold")
+    extra_repr = settings_repr("beta threshold")
 
 
 class _Shrink(Module):
@@ -403,4 +403,4 @@ class GLU(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.glu(input, self.dim)
 
-    extra_repr = showing("dim")
+    extra_repr = settings_repr("dim")

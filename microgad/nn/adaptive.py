@@ -11,7 +11,7 @@ from ..ops.movement import cat
 from ..tensor import Tensor
 from . import functional as F
 from .container import ModuleList, Sequential
-from .layer_helpers import named
+from .layer_helpers import layer_name
 from .linear import Linear
 from .module import Module
 
@@ -86,22 +86,22 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     def forward(self, input_: Tensor, target_: Tensor) -> _ASMoutput:
         if target_.ndim > 1:
             raise ShapeError(
-                f"{named(self)}: 0D or 1D target tensor expected, multi-target not supported (got {target_.ndim}D)"
+                f"{layer_name(self)}: 0D or 1D target tensor expected, multi-target not supported (got {target_.ndim}D)"
             )
         if input_.ndim != target_.ndim + 1:
             raise ShapeError(
-                f"{named(self)}: {target_.ndim}D target tensor expects {target_.ndim + 1}D input tensors, but found "
+                f"{layer_name(self)}: {target_.ndim}D target tensor expects {target_.ndim + 1}D input tensors, but found "
                 f"inputs with size {tuple(input_.shape)}"
             )
         input, target = (input_, target_) if target_.ndim else (input_.unsqueeze(0), target_.unsqueeze(0))
         if input.shape[0] != target.shape[0]:
             raise ShapeError(
-                f"{named(self)}: input and target should have the same size in the batch dimension, but have "
+                f"{layer_name(self)}: input and target should have the same size in the batch dimension, but have "
                 f" {input.shape[0]} and {target.shape[0]}"
             )
         if ((target < 0) | (target >= self.n_classes)).any():
             raise ArgumentError(
-                f"{named(self)}: target values should be in [0, {self.n_classes - 1}], but values in range "
+                f"{layer_name(self)}: target values should be in [0, {self.n_classes - 1}], but values in range "
                 f"[{target.min().item()}, {target.max().item()}] were found"
             )
         output, places = input.new_zeros(input.shape[0]), target.clone()

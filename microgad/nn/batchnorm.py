@@ -8,7 +8,7 @@ from ..errors import ShapeError
 from ..ops.creation import ones, tensor, zeros
 from ..tensor import Tensor
 from . import functional as F
-from .layer_helpers import expect_dimensions, learn, named
+from .layer_helpers import check_ndim, add_parameters, layer_name
 from .module import Module
 from .normalization import _Scaled
 
@@ -45,7 +45,7 @@ class _NormBase(_Scaled):
         self.affine = affine
         self.track_running_stats = track_running_stats
         shape = num_features if affine else None
-        learn(self, device, dtype, weight=shape, bias=shape if bias else None)
+        add_parameters(self, device, dtype, weight=shape, bias=shape if bias else None)
         track = track_running_stats
         self.register_buffer("running_mean", zeros(num_features, device=device, dtype=dtype) if track else None)
         self.register_buffer("running_var", ones(num_features, device=device, dtype=dtype) if track else None)
@@ -65,7 +65,7 @@ class _NormBase(_Scaled):
         super().reset_parameters()
 
     def _check_input_dim(self, input: Tensor) -> None:
-        expect_dimensions(self, input, self._dimensions)
+        check_ndim(self, input, self._dimensions)
 
     def extra_repr(self) -> str:
         return (
@@ -161,9 +161,9 @@ class SyncBatchNorm(_BatchNorm):
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.ndim < 2:
-            raise ShapeError(f"{named(self)}: expected at least 2D input (got {input.ndim}D input)")
+            raise ShapeError(f"{layer_name(self)}: expected at least 2D input (got {input.ndim}D input)")
         if input.shape[1] == 0:
-            raise ShapeError(f"{named(self)}: number of input channels should be non-zero")
+            raise ShapeError(f"{layer_name(self)}: number of input channels should be non-zero")
 
     @classmethod
     def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:

@@ -10,7 +10,7 @@ from ..parameter import Parameter
 from ..tensor import Tensor
 from . import functional as F
 from . import init
-from .layer_helpers import Size, each, learn, named
+from .layer_helpers import Size, to_tuple, add_parameters, layer_name
 from .module import Module
 
 if TYPE_CHECKING:
@@ -46,15 +46,15 @@ class _ConvNd(Module):
     ) -> None:
         self.in_channels = in_channels
         self.out_channels = out_channels
-        self.kernel_size = each(kernel_size, self._n)
-        self.stride = each(stride, self._n)
-        self.padding = padding if isinstance(padding, str) else each(padding, self._n)
-        self.dilation = each(dilation, self._n)
-        self.output_padding = each(output_padding, self._n)
+        self.kernel_size = to_tuple(kernel_size, self._n)
+        self.stride = to_tuple(stride, self._n)
+        self.padding = padding if isinstance(padding, str) else to_tuple(padding, self._n)
+        self.dilation = to_tuple(dilation, self._n)
+        self.output_padding = to_tuple(output_padding, self._n)
         self.groups = groups
         self.padding_mode = padding_mode
         self._check_settings()
-        learn(self, device, dtype, weight=self._weight_shape(), bias=out_channels if bias else None)
+        add_parameters(self, device, dtype, weight=self._weight_shape(), bias=out_channels if bias else None)
         self.reset_parameters()
 
     def _check_settings(self) -> None:
@@ -210,7 +210,7 @@ class _ConvTransposeNd(_ConvNd):
 
     def _padding_for(self, input: Tensor, output_size: Sequence[int]) -> tuple[int, ...]:
         """The output_padding with which the result has that size."""
-        n, name = self._n, named(self)
+        n, name = self._n, layer_name(self)
         batched = input.ndim == n + 2
         wanted = tuple(output_size)[2 if batched else 1 :] if len(output_size) == input.ndim else tuple(output_size)
         if len(wanted) != n:

@@ -8,7 +8,7 @@ from ..generator import Generator
 from ..ops.activation import acon_a, acon_b, acon_c, bent_identity, swish, tanhexp
 from ..tensor import Tensor
 from . import init as initial
-from .layer_helpers import learn, showing
+from .layer_helpers import add_parameters, settings_repr
 from .module import Module
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Swish(Module):
     def forward(self, input: Tensor) -> Tensor:
         return swish(input, self.beta)
 
-    extra_repr = showing("beta")
+    extra_repr = settings_repr("beta")
 
 
 class _Acon(Module):
@@ -62,7 +62,7 @@ class _Acon(Module):
     def __init__(self, num_parameters: int = 1, device: Device = None, dtype: Dtype = None) -> None:
         super().__init__()
         self.num_parameters = num_parameters
-        learn(self, device, dtype, **dict.fromkeys(self._starts, num_parameters))
+        add_parameters(self, device, dtype, **dict.fromkeys(self._starts, num_parameters))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -74,7 +74,7 @@ class _Acon(Module):
         parameter: Tensor = getattr(self, name)
         return parameter.reshape(-1, *[1] * (input.ndim - 2)) if self.num_parameters > 1 else parameter
 
-    extra_repr = showing("num_parameters")
+    extra_repr = settings_repr("num_parameters")
 
 
 class AconA(_Acon):

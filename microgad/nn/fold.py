@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..tensor import Tensor
 from . import functional as F
-from .layer_helpers import Size, showing
+from .layer_helpers import Size, settings_repr
 from .module import Module
 
 
@@ -30,7 +30,7 @@ class Unfold(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
 
-    extra_repr = showing("kernel_size dilation padding stride")
+    extra_repr = settings_repr("kernel_size dilation padding stride")
 
 
 class Fold(Module):
@@ -57,4 +57,4 @@ class Fold(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.fold(input, self.output_size, self.kernel_size, self.dilation, self.padding, self.stride)
 
-    extra_repr = showing("output_size kernel_size dilation padding stride")
+    extra_repr = settings_repr("output_size kernel_size dilation padding stride")

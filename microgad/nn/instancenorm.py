@@ -9,7 +9,7 @@ from ..errors import ShapeError
 from ..tensor import Tensor
 from . import functional as F
 from .batchnorm import _NormBase
-from .layer_helpers import named
+from .layer_helpers import layer_name
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype
@@ -37,7 +37,7 @@ class _InstanceNorm(_NormBase):
         if input.shape[dim] != self.num_features:
             found = f"input's size at dim={dim}, {input.shape[dim]}, to match num_features ({self.num_features})"
             if self.affine:
-                raise ShapeError(f"{named(self)}: expected {found}")
+                raise ShapeError(f"{layer_name(self)}: expected {found}")
             warnings.warn(f"expected {found}, which is not used because affine=False", stacklevel=2)
         return self._normalized(input.unsqueeze(0)).squeeze(0) if dim == 0 else self._normalized(input)
 

@@ -13,22 +13,22 @@ from ..parameter import Parameter
 Size = int | Sequence[int]
 
 
-def each(size: Any, n: int) -> tuple[Any, ...]:
+def to_tuple(size: Any, n: int) -> tuple[Any, ...]:
     """One for each of n dimensions: a single one is meant for all.
 
-    >>> from microgad.nn.layer_helpers import each
-    >>> each(3, 2), each((1, 2), 2)
+    >>> from microgad.nn.layer_helpers import to_tuple
+    >>> to_tuple(3, 2), to_tuple((1, 2), 2)
     ((3, 3), (1, 2))
     """
     return tuple(size) if isinstance(size, Iterable) else (size,) * n
 
 
-def learn(module: Any, device: Any, dtype: Any, **shapes: Any) -> None:
+def add_parameters(module: Any, device: Any, dtype: Any, **shapes: Any) -> None:
     """Give a module Parameters of these names and shapes, not filled yet; None is one that there isn't.
 
-    >>> from microgad.nn.layer_helpers import learn
+    >>> from microgad.nn.layer_helpers import add_parameters
     >>> layer = nn.Module()
-    >>> learn(layer, None, torch.float64, weight=(2, 3), bias=None)
+    >>> add_parameters(layer, None, torch.float64, weight=(2, 3), bias=None)
     >>> layer.weight.shape, layer.bias
     (torch.Size([2, 3]), None)
     """
@@ -37,41 +37,41 @@ def learn(module: Any, device: Any, dtype: Any, **shapes: Any) -> None:
         module.register_parameter(name, parameter)
 
 
-def shown(module: Any, names: str) -> str:
+def format_settings(module: Any, names: str) -> str:
     """Settings as they are printed, "name=value, ..."; inplace where it is so.
 
-    >>> from microgad.nn.layer_helpers import shown
-    >>> shown(nn.ELU(2.0), "alpha inplace")
+    >>> from microgad.nn.layer_helpers import format_settings
+    >>> format_settings(nn.ELU(2.0), "alpha inplace")
     'alpha=2.0'
     """
     said = ((name, getattr(module, name)) for name in names.split())
     return ", ".join(f"{name}={value}" for name, value in said if value or name != "inplace")
 
 
-def showing(names: str) -> Callable[[Any], str]:
+def settings_repr(names: str) -> Callable[[Any], str]:
     """The `extra_repr` of a layer that shows settings of these names.
 
-    >>> from microgad.nn.layer_helpers import showing
+    >>> from microgad.nn.layer_helpers import settings_repr
     >>> class Scaled(nn.Module):
     ...     by = 2
-    ...     extra_repr = showing("by")
+    ...     extra_repr = settings_repr("by")
     >>> Scaled()
     Scaled(by=2)
     """
 
     def extra_repr(self: Any) -> str:
-        return shown(self, names)
+        return format_settings(self, names)
 
     return extra_repr
 
 
-def expect_dimensions(module: Any, input: Any, allowed: Sequence[int]) -> None:
+def check_ndim(module: Any, input: Any, allowed: Sequence[int]) -> None:
     """Raise ShapeError for an input of another number of dimensions."""
     if input.ndim not in allowed:
         expected = " or ".join(f"{n}D" for n in allowed)
-        raise ShapeError(f"{named(module)}: expected {expected} input (got {input.ndim}D input)")
+        raise ShapeError(f"{layer_name(module)}: expected {expected} input (got {input.ndim}D input)")
 
 
-def named(module: Any) -> str:
+def layer_name(module: Any) -> str:
     """A layer and its path, as errors begin: "BatchNorm1d (features.1)"."""
     return place(module._get_name(), state.current().path)

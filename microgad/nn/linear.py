@@ -10,7 +10,7 @@ from ..parameter import Parameter
 from ..tensor import Tensor
 from . import functional as F
 from . import init
-from .layer_helpers import learn, showing, shown
+from .layer_helpers import add_parameters, settings_repr, format_settings
 from .module import Module
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Linear(Module):
         super().__init__()
         self.in_features = in_features
         self.out_features = out_features
-        learn(self, device, dtype, weight=(out_features, in_features), bias=out_features if bias else None)
+        add_parameters(self, device, dtype, weight=(out_features, in_features), bias=out_features if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -82,7 +82,7 @@ class Bilinear(Module):
         self.in2_features = in2_features
         self.out_features = out_features
         shape = out_features, in1_features, in2_features
-        learn(self, device, dtype, weight=shape, bias=out_features if bias else None)
+        add_parameters(self, device, dtype, weight=shape, bias=out_features if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -98,7 +98,7 @@ class Bilinear(Module):
         return F.bilinear(input1, input2, self.weight, self.bias)
 
     def extra_repr(self) -> str:
-        return f"{shown(self, 'in1_features in2_features out_features')}, bias={self.bias is not None}"
+        return f"{format_settings(self, 'in1_features in2_features out_features')}, bias={self.bias is not None}"
 
 
 class Identity(Module):
@@ -130,7 +130,7 @@ class Flatten(Module):
     def forward(self, input: Tensor) -> Tensor:
         return input.flatten(self.start_dim, self.end_dim)
 
-    extra_repr = showing("start_dim end_dim")
+    extra_repr = settings_repr("start_dim end_dim")
 
 
 class Unflatten(Module):
@@ -150,4 +150,4 @@ class Unflatten(Module):
     def forward(self, input: Tensor) -> Tensor:
         return input.unflatten(self.dim, self.unflattened_size)
 
-    extra_repr = showing("dim unflattened_size")
+    extra_repr = settings_repr("dim unflattened_size")

@@ -10,7 +10,7 @@ from ..errors import ArgumentError, ShapeError
 from ..errors.notices import warn
 from ..tensor import Tensor
 from . import functional as F
-from .layer_helpers import shown
+from .layer_helpers import format_settings
 from .linear import Linear
 from .loss_base import _Loss, _WeightedLoss
 from .margin_losses import CosineEmbeddingLoss as CosineEmbeddingLoss
@@ -361,6 +361,6 @@ class LinearCrossEntropyLoss(_WeightedLoss):
         )
 
     def extra_repr(self) -> str:
-        said = f"in_features={self.linear.in_features}, {shown(self, 'num_classes out_features')}"
-        rest = shown(self, "reduction ignore_index label_smoothing options")
+        said = f"in_features={self.linear.in_features}, {format_settings(self, 'num_classes out_features')}"
+        rest = format_settings(self, "reduction ignore_index label_smoothing options")
         return f"{said}, bias={self.linear.bias is not None}, {rest}"

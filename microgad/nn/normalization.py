@@ -12,7 +12,7 @@ from ..parameter import Parameter
 from ..tensor import Tensor
 from . import functional as F
 from . import init
-from .layer_helpers import each, learn, named, shown
+from .layer_helpers import to_tuple, add_parameters, layer_name, format_settings
 from .module import Module
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class LayerNorm(_Scaled):
         self.eps = eps
         self.elementwise_affine = elementwise_affine
         shape = self.normalized_shape if elementwise_affine else None
-        learn(self, device, dtype, weight=shape, bias=shape if bias else None)
+        add_parameters(self, device, dtype, weight=shape, bias=shape if bias else None)
         self.reset_parameters()
 
     def forward(self, input: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ class RMSNorm(_Scaled):
         self.normalized_shape = _shape(normalized_shape)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
-        learn(self, device, dtype, weight=self.normalized_shape if elementwise_affine else None)
+        add_parameters(self, device, dtype, weight=self.normalized_shape if elementwise_affine else None)
         self.reset_parameters()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -128,7 +128,7 @@ class GroupNorm(_Scaled):
         self.eps = eps
         self.affine = affine
         shape = num_channels if affine else None
-        learn(self, device, dtype, weight=shape, bias=shape if bias else None)
+        add_parameters(self, device, dtype, weight=shape, bias=shape if bias else None)
         self.reset_parameters()
 
     def forward(self, input: Tensor) -> Tensor:
@@ -148,7 +148,7 @@ class _ResponseNorm(Module):
         self.k = k
 
     def extra_repr(self) -> str:
-        return f"{self.size}, {shown(self, 'alpha beta k')}"
+        return f"{self.size}, {format_settings(self, 'alpha beta k')}"
 
 
 class LocalResponseNorm(_ResponseNorm):
@@ -178,7 +178,7 @@ class CrossMapLRN2d(_ResponseNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         if input.ndim != 4:
-            raise ShapeError(f"{named(self)}: expected input to be 4D, got {input.ndim}D instead")
+            raise ShapeError(f"{layer_name(self)}: expected input to be 4D, got {input.ndim}D instead")
         squares, reach = input * input, int((self.size - 1) / 2 + 1)
         sums = []
         for c in range(input.shape[1]):
@@ -189,4 +189,4 @@ class CrossMapLRN2d(_ResponseNorm):
 
 
 def _shape(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
-    return tuple(map(index, each(normalized_shape, 1)))
+    return tuple(map(index, to_tuple(normalized_shape, 1)))

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..tensor import Tensor
 from . import functional as F
-from .layer_helpers import Size, each, expect_dimensions, showing
+from .layer_helpers import Size, to_tuple, check_ndim, settings_repr
 from .module import Module
 
 
@@ -18,7 +18,7 @@ class _Pad(Module):
 
     def __init__(self, padding: Size) -> None:
         super().__init__()
-        self.padding = each(padding, self._sides)
+        self.padding = to_tuple(padding, self._sides)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.pad(input, self.padding, self._mode)
@@ -35,7 +35,7 @@ class _ConstantPadNd(_Pad):
     def forward(self, input: Tensor) -> Tensor:
         return F.pad(input, self.padding, "constant", self.value)
 
-    extra_repr = showing("padding value")
+    extra_repr = settings_repr("padding value")
 
 
 class ConstantPad1d(_ConstantPadNd):
@@ -174,7 +174,7 @@ class _CircularPadNd(_Pad):
     _mode = "circular"
 
     def forward(self, input: Tensor) -> Any:
-        expect_dimensions(self, input, (self._sides // 2 + 1, self._sides // 2 + 2))
+        check_ndim(self, input, (self._sides // 2 + 1, self._sides // 2 + 2))
         return super().forward(input)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..tensor import Tensor
 from . import functional as F
-from .layer_helpers import showing
+from .layer_helpers import settings_repr
 from .module import Module
 
 
@@ -23,7 +23,7 @@ class PixelShuffle(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.pixel_shuffle(input, self.upscale_factor)
 
-    extra_repr = showing("upscale_factor")
+    extra_repr = settings_repr("upscale_factor")
 
 
 class PixelUnshuffle(Module):
@@ -40,7 +40,7 @@ class PixelUnshuffle(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.pixel_unshuffle(input, self.downscale_factor)
 
-    extra_repr = showing("downscale_factor")
+    extra_repr = settings_repr("downscale_factor")
 
 
 class ChannelShuffle(Module):
@@ -57,4 +57,4 @@ class ChannelShuffle(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.channel_shuffle(input, self.groups)
 
-    extra_repr = showing("groups")
+    extra_repr = settings_repr("groups")

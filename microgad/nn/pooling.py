@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import ArgumentError
 from ..tensor import Tensor
 from . import functional as F
-from .layer_helpers import Size, each, showing
+from .layer_helpers import Size, to_tuple, settings_repr
 from .module import Module
 
 Pool = Callable[..., Any]
@@ -41,7 +41,7 @@ class _MaxPoolNd(Module):
             input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
         )
 
-    extra_repr = showing("kernel_size stride padding dilation ceil_mode")
+    extra_repr = settings_repr("kernel_size stride padding dilation ceil_mode")
 
 
 class MaxPool1d(_MaxPoolNd):
@@ -83,14 +83,14 @@ class _MaxUnpoolNd(Module):
 
     def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> None:
         super().__init__()
-        self.kernel_size = each(kernel_size, self._n)
-        self.stride = each(kernel_size if stride is None else stride, self._n)
-        self.padding = each(padding, self._n)
+        self.kernel_size = to_tuple(kernel_size, self._n)
+        self.stride = to_tuple(kernel_size if stride is None else stride, self._n)
+        self.padding = to_tuple(padding, self._n)
 
     def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         return self._pool(input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
-    extra_repr = showing("kernel_size stride padding")
+    extra_repr = settings_repr("kernel_size stride padding")
 
 
 class MaxUnpool1d(_MaxUnpoolNd):
@@ -147,16 +147,16 @@ class AvgPool1d(Module):
         count_include_pad: bool = True,
     ) -> None:
         super().__init__()
-        self.kernel_size = each(kernel_size, 1)
-        self.stride = each(kernel_size if stride is None else stride, 1)
-        self.padding = each(padding, 1)
+        self.kernel_size = to_tuple(kernel_size, 1)
+        self.stride = to_tuple(kernel_size if stride is None else stride, 1)
+        self.padding = to_tuple(padding, 1)
         self.ceil_mode = ceil_mode
         self.count_include_pad = count_include_pad
 
     def forward(self, input: Tensor) -> Tensor:
         return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
 
-    extra_repr = showing("kernel_size stride padding")
+    extra_repr = settings_repr("kernel_size stride padding")
 
 
 class _AvgPoolNd(Module):
@@ -183,7 +183,7 @@ class _AvgPoolNd(Module):
         settings = self.padding, self.ceil_mode, self.count_include_pad, self.divisor_override
         return self._pool(input, self.kernel_size, self.stride, *settings)
 
-    extra_repr = showing("kernel_size stride padding")
+    extra_repr = settings_repr("kernel_size stride padding")
 
 
 class AvgPool2d(_AvgPoolNd):
@@ -224,7 +224,7 @@ class _LPPoolNd(Module):
     def forward(self, input: Tensor) -> Tensor:
         return self._pool(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
 
-    extra_repr = showing("norm_type kernel_size stride ceil_mode")
+    extra_repr = settings_repr("norm_type kernel_size stride ceil_mode")
 
 
 class LPPool1d(_LPPoolNd):
@@ -270,11 +270,11 @@ class _FractionalMaxPool(Module):
         _random_samples: Tensor | None = None,
     ) -> None:
         super().__init__()
-        self.kernel_size = each(kernel_size, self._n)
+        self.kernel_size = to_tuple(kernel_size, self._n)
         self.return_indices = return_indices
         self.register_buffer("_random_samples", _random_samples)
-        self.output_size = None if output_size is None else each(output_size, self._n)
-        self.output_ratio = None if output_ratio is None else each(output_ratio, self._n)
+        self.output_size = None if output_size is None else to_tuple(output_size, self._n)
+        self.output_ratio = None if output_ratio is None else to_tuple(output_ratio, self._n)
         name = self._get_name()
         if (output_size is None) == (output_ratio is None):
             raise ArgumentError(f"{name} requires either output_size or output_ratio, and only one of them")
@@ -320,7 +320,7 @@ class _AdaptiveAvgPoolNd(Module):
     def forward(self, input: Tensor) -> Tensor:
         return self._pool(input, self.output_size)
 
-    extra_repr = showing("output_size")
+    extra_repr = settings_repr("output_size")
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
@@ -366,7 +366,7 @@ class _AdaptiveMaxPoolNd(Module):
     def forward(self, input: Tensor) -> Any:
         return self._pool(input, self.output_size, self.return_indices)
 
-    extra_repr = showing("output_size")
+    extra_repr = settings_repr("output_size")
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):

@@ -12,7 +12,7 @@ from ..ops.creation import zeros
 from ..parameter import Parameter
 from ..tensor import Tensor
 from . import init
-from .layer_helpers import learn
+from .layer_helpers import add_parameters
 from .module import Module
 from .utils.rnn import PackedSequence
 
@@ -72,7 +72,7 @@ class RNNBase(Module):
                     shapes["weight_hr"] = proj_size, hidden_size
                 named = {f"{name}_l{layer}{suffix}": shape for name, shape in shapes.items()}
                 self._all_weights.append(list(named))
-                learn(self, device, dtype, **named)
+                add_parameters(self, device, dtype, **named)
         self.reset_parameters()
 
     def _check_settings(self) -> None:
@@ -285,8 +285,8 @@ class RNNCellBase(Module):
         self.hidden_size = hidden_size
         self.bias = bias
         rows = num_chunks * hidden_size
-        learn(self, device, dtype, weight_ih=(rows, input_size), weight_hh=(rows, hidden_size))
-        learn(self, device, dtype, bias_ih=rows if bias else None, bias_hh=rows if bias else None)
+        add_parameters(self, device, dtype, weight_ih=(rows, input_size), weight_hh=(rows, hidden_size))
+        add_parameters(self, device, dtype, bias_ih=rows if bias else None, bias_hh=rows if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

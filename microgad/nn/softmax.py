@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..errors import ShapeError
 from ..tensor import Tensor
 from . import functional as F
-from .layer_helpers import named, showing
+from .layer_helpers import layer_name, settings_repr
 from .module import Module
 
 
@@ -14,7 +14,7 @@ class _Along(Module):
         super().__init__()
         self.dim = dim
 
-    extra_repr = showing("dim")
+    extra_repr = settings_repr("dim")
 
 
 class Softmax(_Along):
@@ -59,5 +59,5 @@ class Softmax2d(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         if input.ndim not in (3, 4):
-            raise ShapeError(f"{named(self)}: expected input to be 3D or 4D, got {input.ndim}D instead")
+            raise ShapeError(f"{layer_name(self)}: expected input to be 3D or 4D, got {input.ndim}D instead")
         return F.softmax(input, -3)

@@ -12,7 +12,7 @@ from ...parameter import Parameter
 from ...tensor import Tensor
 from .. import functional as F
 from .. import init
-from ..layer_helpers import learn
+from ..layer_helpers import add_parameters
 from ..linear import NonDynamicallyQuantizableLinear
 from ..module import Module
 
@@ -97,7 +97,7 @@ class MultiheadAttention(Module):
             raise AssertionError("embed_dim must be divisible by num_heads")
         one = self._qkv_same_embed_dim  # one matrix makes all three
         more = (1, 1, embed_dim) if add_bias_kv else None
-        learn(
+        add_parameters(
             self, device, dtype,
             q_proj_weight=None if one else (embed_dim, embed_dim),
             k_proj_weight=None if one else (embed_dim, self.kdim),

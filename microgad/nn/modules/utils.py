@@ -7,14 +7,14 @@ from functools import partial
 from typing import Any
 
 from ...lazy import absent as _absent
-from ..layer_helpers import each
+from ..layer_helpers import to_tuple
 
-_single, _pair, _triple, _quadruple = (partial(each, n=n) for n in (1, 2, 3, 4))
+_single, _pair, _triple, _quadruple = (partial(to_tuple, n=n) for n in (1, 2, 3, 4))
 
 
 def _ntuple(n: int, name: str = "parse") -> partial[tuple[object, ...]]:
     """A function that makes n of one number."""
-    return partial(each, n=n)
+    return partial(to_tuple, n=n)
 
 
 def _reverse_repeat_tuple(t: Sequence[int], n: int) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ....errors import CallError
 from ....nn import Module
-from ....nn.layer_helpers import showing
+from ....nn.layer_helpers import settings_repr
 from ....ops import creation, movement
 from ....ops.linalg import einsum
 from ....tensor import Tensor
@@ -122,7 +122,7 @@ class RoIAlign(Module):
         how = self.output_size, self.spatial_scale, self.sampling_ratio, self.aligned
         return roi_align(input, rois, *how)
 
-    extra_repr = showing("output_size spatial_scale sampling_ratio aligned")
+    extra_repr = settings_repr("output_size spatial_scale sampling_ratio aligned")
 
 
 class RoIPool(Module):
@@ -139,4 +139,4 @@ class RoIPool(Module):
     def forward(self, input: Tensor, rois: Any) -> Tensor:
         return roi_pool(input, rois, self.output_size, self.spatial_scale)
 
-    extra_repr = showing("output_size spatial_scale")
+    extra_repr = settings_repr("output_size spatial_scale")
