@@ -169,7 +169,7 @@ NAMES: dict[str, Any] = {  # a name, or a function of the node
     "Det": "LinalgDet", "Distances": "Cdist", "Dropout": "Mul", "Eig": "LinalgEig", "Eigh": "LinalgEigh",
     "Entr": "SpecialEntr", "Erfcx": "SpecialErfcx", "Fft": "FftC2C", "FixedBatchNorm": "NativeBatchNorm",
     "Diff": "Sub", "FloorDiv": "DivBackward2", "Fmod": _of_two("Fmod"), "Fold": "Col2Im",
-    "Gate": "BackwardHookFunctionBackward", "GeluTanh": "Gelu", "GetItem": _get_item,
+    "BackwardHookFunction": "BackwardHookFunctionBackward", "GeluTanh": "Gelu", "GetItem": _get_item,
     "GroupNorm": "NativeGroupNorm", "Gru": "Stack", "HardtanhInPlace": "Hardtanh", "I0e": "SpecialI0E",
     "I1": "SpecialI1", "I1e": "SpecialI1E", "Ifft": "FftC2C", "Imag": "Select", "Inv": "LinalgInvEx",
     "Irfft": "FftC2R", "LayerNorm": "NativeLayerNorm",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype
 
 
-class _InPlace(Module):
+class _InplaceActivation(Module):
     """Written into the input if inplace."""
 
     def __init__(self, inplace: bool = False) -> None:
@@ -31,7 +31,7 @@ class _InPlace(Module):
     extra_repr = settings_repr("inplace")
 
 
-class ReLU(_InPlace):
+class ReLU(_InplaceActivation):
     """max(x, 0), of any shape; in place if inplace. Source: torch.nn.ReLU.
 
     >>> nn.ReLU()(torch.tensor([-1.0, 2.0]))
@@ -97,7 +97,7 @@ class Tanhshrink(Module):
         return F.tanhshrink(input)
 
 
-class Hardsigmoid(_InPlace):
+class Hardsigmoid(_InplaceActivation):
     """x/6 + 1/2 held within [0, 1], of any shape. Source: torch.nn.Hardsigmoid; Courbariaux et al. (2015).
 
     >>> nn.Hardsigmoid()(torch.tensor([-4.0, 0.0, 4.0]))
@@ -110,7 +110,7 @@ class Hardsigmoid(_InPlace):
     extra_repr = Module.extra_repr
 
 
-class Hardswish(_InPlace):
+class Hardswish(_InplaceActivation):
     """x · Hardsigmoid(x), of any shape. Source: torch.nn.Hardswish; Howard et al. (2019).
 
     >>> nn.Hardswish()(torch.tensor([-4.0, 3.0]))
@@ -123,7 +123,7 @@ class Hardswish(_InPlace):
     extra_repr = Module.extra_repr
 
 
-class SiLU(_InPlace):
+class SiLU(_InplaceActivation):
     """x · sigmoid(x), of any shape, also called swish. Source: torch.nn.SiLU; Elfwing et al. (2017).
 
     >>> nn.SiLU()(torch.tensor([0.0, 1.0]))
@@ -134,7 +134,7 @@ class SiLU(_InPlace):
         return F.silu(input, self.inplace)
 
 
-class Mish(_InPlace):
+class Mish(_InplaceActivation):
     """x · tanh(softplus(x)), of any shape. Source: torch.nn.Mish; Misra (2019).
 
     >>> nn.Mish()(torch.tensor([0.0, 1.0]))
@@ -145,7 +145,7 @@ class Mish(_InPlace):
         return F.mish(input, self.inplace)
 
 
-class SELU(_InPlace):
+class SELU(_InplaceActivation):
     """ELU scaled so that deep nets keep mean 0 and variance 1, of any shape.
 
     Source: torch.nn.SELU; Klambauer et al. (2017).
@@ -158,7 +158,7 @@ class SELU(_InPlace):
         return F.selu(input, self.inplace)
 
 
-class _Alpha(Module):
+class _AlphaActivation(Module):
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
         self.alpha = alpha
@@ -167,7 +167,7 @@ class _Alpha(Module):
     extra_repr = settings_repr("alpha inplace")
 
 
-class ELU(_Alpha):
+class ELU(_AlphaActivation):
     """x, or alpha · (eˣ - 1) where x is negative, of any shape. Source: torch.nn.ELU; Clevert et al. (2015).
 
     >>> nn.ELU()(torch.tensor([-1.0, 2.0]))
@@ -178,7 +178,7 @@ class ELU(_Alpha):
         return F.elu(input, self.alpha, self.inplace)
 
 
-class CELU(_Alpha):
+class CELU(_AlphaActivation):
     """x, or alpha · (e^(x/alpha) - 1) where x is negative, of any shape. Source: torch.nn.CELU; Barron (2017).
 
     >>> nn.CELU(2.0)(torch.tensor([-1.0, 2.0]))

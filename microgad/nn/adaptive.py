@@ -90,8 +90,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             )
         if input_.ndim != target_.ndim + 1:
             raise ShapeError(
-                f"{layer_name(self)}: {target_.ndim}D target tensor expects {target_.ndim + 1}D input tensors, but found "
-                f"inputs with size {tuple(input_.shape)}"
+                f"{layer_name(self)}: {target_.ndim}D target tensor expects {target_.ndim + 1}D input tensors, but "
+                f"found inputs with size {tuple(input_.shape)}"
             )
         input, target = (input_, target_) if target_.ndim else (input_.unsqueeze(0), target_.unsqueeze(0))
         if input.shape[0] != target.shape[0]:

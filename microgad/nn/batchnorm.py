@@ -8,15 +8,15 @@ from ..errors import ShapeError
 from ..ops.creation import ones, tensor, zeros
 from ..tensor import Tensor
 from . import functional as F
-from .layer_helpers import check_ndim, add_parameters, layer_name
+from .layer_helpers import add_parameters, check_ndim, layer_name
 from .module import Module
-from .normalization import _Scaled
+from .normalization import _AffineNorm
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype
 
 
-class _NormBase(_Scaled):
+class _NormBase(_AffineNorm):
     """What batch and instance normalization have in common: running statistics."""
 
     _version = 2  # since there is num_batches_tracked

@@ -13,7 +13,7 @@ from .parameter_containers import ParameterDict as ParameterDict
 from .parameter_containers import ParameterList as ParameterList
 
 
-class _Numbered(Module):
+class _IndexedContainer(Module):
     """What a Sequential and a ModuleList have in common: children named "0", "1", ..., reached like a list's items."""
 
     _modules: dict[str, Module]  # type: ignore[assignment]
@@ -38,10 +38,10 @@ class _Numbered(Module):
         if not isinstance(i, slice):
             return self._modules[self._key(i)]
         part = type(self)()  # of modules that still stand where they did
-        part._modules.update(zip(self._names(i), list(self)[i], strict=False))
+        part._modules.update(zip(self._slice_names(i), list(self)[i], strict=False))
         return part
 
-    def _names(self, part: slice) -> Iterable[str]:
+    def _slice_names(self, part: slice) -> Iterable[str]:
         """What the modules of a slice are called in it."""
         return list(self._modules)[part]
 
@@ -59,7 +59,7 @@ class _Numbered(Module):
             if before.get(name) is module:
                 self._modules[name] = module  # and stands where it stood
             else:
-                self._adopt(name, module)
+                self._set_child(name, module)
 
     def append(self, module: Module) -> Self:
         """Add a module at the end."""
@@ -94,7 +94,7 @@ class _Numbered(Module):
         return module
 
 
-class Sequential(_Numbered):
+class Sequential(_IndexedContainer):
     """Modules, each called with the result of the one before: `Sequential(a, b)(x)` is b(a(x)).
 
     Made from modules, named "0", "1", ..., or from an OrderedDict of named ones. Source: torch.nn.Sequential.
@@ -149,7 +149,7 @@ def _positive(times: Any) -> int:
     return times
 
 
-class ModuleList(_Numbered):
+class ModuleList(_IndexedContainer):
     """A list of modules that are registered; what calls them is up to you. Source: torch.nn.ModuleList.
 
     >>> layers = nn.ModuleList(nn.Linear(2, 2) for _ in range(3))
@@ -166,7 +166,7 @@ class ModuleList(_Numbered):
         if modules is not None:
             self.extend(modules)
 
-    def _names(self, part: slice) -> Iterable[str]:
+    def _slice_names(self, part: slice) -> Iterable[str]:
         return map(str, count())
 
     def __add__(self, other: Iterable[Module]) -> ModuleList:

@@ -10,13 +10,13 @@ from ..parameter import Parameter
 from ..tensor import Tensor
 from . import functional as F
 from . import init
-from .layer_helpers import Size, to_tuple, add_parameters, layer_name
+from .layer_helpers import Size, add_parameters, layer_name, to_tuple
 from .module import Module
 
 if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype
 
-_MODES = ("zeros", "reflect", "replicate", "circular")
+_PAD_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
 class _ConvNd(Module):
@@ -26,10 +26,10 @@ class _ConvNd(Module):
     bias: Parameter | None
 
     transposed = False
-    _n: int
+    _spatial_dims: int
     _convolve: Callable[..., Tensor]
 
-    def _set(
+    def _init_settings(
         self,
         in_channels: int,
         out_channels: int,
@@ -46,11 +46,11 @@ class _ConvNd(Module):
     ) -> None:
         self.in_channels = in_channels
         self.out_channels = out_channels
-        self.kernel_size = to_tuple(kernel_size, self._n)
-        self.stride = to_tuple(stride, self._n)
-        self.padding = padding if isinstance(padding, str) else to_tuple(padding, self._n)
-        self.dilation = to_tuple(dilation, self._n)
-        self.output_padding = to_tuple(output_padding, self._n)
+        self.kernel_size = to_tuple(kernel_size, self._spatial_dims)
+        self.stride = to_tuple(stride, self._spatial_dims)
+        self.padding = padding if isinstance(padding, str) else to_tuple(padding, self._spatial_dims)
+        self.dilation = to_tuple(dilation, self._spatial_dims)
+        self.output_padding = to_tuple(output_padding, self._spatial_dims)
         self.groups = groups
         self.padding_mode = padding_mode
         self._check_settings()
@@ -68,8 +68,8 @@ class _ConvNd(Module):
                 raise ValueError(f"Invalid padding string {self.padding!r}, should be 'same' or 'valid'")
             if self.padding == "same" and any(stride != 1 for stride in self.stride):
                 raise ValueError(f"padding='same' is not supported for strided convolutions, got stride {self.stride}")
-        if self.padding_mode not in _MODES:
-            raise ValueError(f"padding_mode must be one of {_MODES}, but got padding_mode={self.padding_mode!r}")
+        if self.padding_mode not in _PAD_MODES:
+            raise ValueError(f"padding_mode must be one of {_PAD_MODES}, but got padding_mode={self.padding_mode!r}")
 
     def _weight_shape(self) -> tuple[int, ...]:
         first, second = self.out_channels, self.in_channels
@@ -114,7 +114,7 @@ class _Conv(_ConvNd):
         dtype: Dtype = None,
     ) -> None:
         super().__init__()
-        self._set(
+        self._init_settings(
             in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups, bias, padding_mode,
             device, dtype,
         )  # fmt: skip
@@ -133,7 +133,7 @@ class _Conv(_ConvNd):
     def _reversed_padding_repeated_twice(self) -> list[int]:
         """The padding as `F.pad` takes it: left, right, top, bottom."""
         widths = []
-        for i in reversed(range(self._n)):
+        for i in reversed(range(self._spatial_dims)):
             if isinstance(self.padding, str):
                 total = self.dilation[i] * (self.kernel_size[i] - 1) if self.padding == "same" else 0
                 widths += [total // 2, total - total // 2]
@@ -149,7 +149,7 @@ class Conv1d(_Conv):
     torch.Size([8, 10, 28])
     """
 
-    _n, _convolve = 1, staticmethod(F.conv1d)
+    _spatial_dims, _convolve = 1, staticmethod(F.conv1d)
 
 
 class Conv2d(_Conv):
@@ -163,7 +163,7 @@ class Conv2d(_Conv):
     (Conv2d(1, 10, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1)), torch.Size([8, 10, 28, 28]))
     """
 
-    _n, _convolve = 2, staticmethod(F.conv2d)
+    _spatial_dims, _convolve = 2, staticmethod(F.conv2d)
 
 
 class Conv3d(_Conv):
@@ -173,7 +173,7 @@ class Conv3d(_Conv):
     torch.Size([10, 4, 4, 4])
     """
 
-    _n, _convolve = 3, staticmethod(F.conv3d)
+    _spatial_dims, _convolve = 3, staticmethod(F.conv3d)
 
 
 class _ConvTransposeNd(_ConvNd):
@@ -197,20 +197,20 @@ class _ConvTransposeNd(_ConvNd):
         super().__init__()
         if padding_mode != "zeros":
             raise ValueError(f'Only "zeros" padding mode is supported for {self._get_name()}, got {padding_mode!r}')
-        self._set(
+        self._init_settings(
             in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding, groups, bias,
             padding_mode, device, dtype,
         )  # fmt: skip
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        extra = self.output_padding if output_size is None else self._padding_for(input, output_size)
+        extra = self.output_padding if output_size is None else self._output_padding_for(input, output_size)
         return self._convolve(
             input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
         )
 
-    def _padding_for(self, input: Tensor, output_size: Sequence[int]) -> tuple[int, ...]:
+    def _output_padding_for(self, input: Tensor, output_size: Sequence[int]) -> tuple[int, ...]:
         """The output_padding with which the result has that size."""
-        n, name = self._n, layer_name(self)
+        n, name = self._spatial_dims, layer_name(self)
         batched = input.ndim == n + 2
         wanted = tuple(output_size)[2 if batched else 1 :] if len(output_size) == input.ndim else tuple(output_size)
         if len(wanted) != n:
@@ -237,7 +237,7 @@ class ConvTranspose1d(_ConvTransposeNd):
     torch.Size([3, 14])
     """
 
-    _n, _convolve = 1, staticmethod(F.conv_transpose1d)
+    _spatial_dims, _convolve = 1, staticmethod(F.conv_transpose1d)
 
 
 class ConvTranspose2d(_ConvTransposeNd):
@@ -251,7 +251,7 @@ class ConvTranspose2d(_ConvTransposeNd):
     (torch.Size([8, 1, 13, 13]), torch.Size([8, 1, 14, 13]))
     """
 
-    _n, _convolve = 2, staticmethod(F.conv_transpose2d)
+    _spatial_dims, _convolve = 2, staticmethod(F.conv_transpose2d)
 
 
 class ConvTranspose3d(_ConvTransposeNd):
@@ -263,4 +263,4 @@ class ConvTranspose3d(_ConvTransposeNd):
     torch.Size([3, 6, 8, 10])
     """
 
-    _n, _convolve = 3, staticmethod(F.conv_transpose3d)
+    _spatial_dims, _convolve = 3, staticmethod(F.conv_transpose3d)

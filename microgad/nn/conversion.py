@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from .module import Module
 
 
-class OnConversion:
+class FutureFlags:
     """What torch.__future__ sets: swapped parameters are the same objects, also where they were to be overwritten."""
 
     overwrite = swap = False
 
 
-class Convertible:
+class ModuleConversion:
     """The part of Module that converts its parameters and buffers and those of all modules below."""
 
     _parameters: dict[str, Parameter | None]
@@ -39,8 +39,8 @@ class Convertible:
         for module in self.children() if recurse else ():
             module._apply(fn)
         with state.scope(grad_enabled=False):
-            if OnConversion.overwrite and not OnConversion.swap:
-                self._parameters.update({name: _copied(p) for name, p in self._parameters.items()})
+            if FutureFlags.overwrite and not FutureFlags.swap:
+                self._parameters.update({name: _new_parameter(p) for name, p in self._parameters.items()})
             for tensor in (t for p in self._parameters.values() if p is not None for t in (p, p.grad) if t is not None):
                 converted = fn(tensor)
                 if converted is not tensor:
@@ -122,7 +122,7 @@ class Convertible:
         return self._apply(lambda t: t.half() if t.is_floating_point() else t)
 
 
-def _copied(parameter: Parameter | None) -> Parameter | None:
+def _new_parameter(parameter: Parameter | None) -> Parameter | None:
     """Another on the same memory, with another gradient on its memory."""
     if parameter is None or is_lazy(parameter):
         return parameter

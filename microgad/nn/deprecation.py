@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def deprecated(function: F, room: str) -> F:
+def deprecated_alias(function: F, room: str) -> F:
     """The same function without the underscore, which warns of it as PyTorch does."""
     new = function.__name__
     old = new.removesuffix("_")

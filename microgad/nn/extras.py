@@ -57,17 +57,17 @@ class Swish(Module):
 class _Acon(Module):
     """Parameters that are learned: of one number, or of one for each channel (dimension 1)."""
 
-    _starts: dict[str, float]
+    _initial_values: dict[str, float]
 
     def __init__(self, num_parameters: int = 1, device: Device = None, dtype: Dtype = None) -> None:
         super().__init__()
         self.num_parameters = num_parameters
-        add_parameters(self, device, dtype, **dict.fromkeys(self._starts, num_parameters))
+        add_parameters(self, device, dtype, **dict.fromkeys(self._initial_values, num_parameters))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """All parameters as they start."""
-        for name, start in self._starts.items():
+        for name, start in self._initial_values.items():
             initial.constant_(getattr(self, name), start)
 
     def _broadcast(self, name: str, input: Tensor) -> Tensor:
@@ -84,7 +84,7 @@ class AconA(_Acon):
     tensor([[0.0000, 0.7311]], grad_fn=...)
     """
 
-    _starts = {"beta": 1.0}
+    _initial_values = {"beta": 1.0}
 
     def forward(self, input: Tensor) -> Tensor:
         return acon_a(input, self._broadcast("beta", input))
@@ -99,7 +99,7 @@ class AconB(_Acon):
     tensor([[0.0000, 0.7594]], grad_fn=...)
     """
 
-    _starts = {"beta": 1.0, "p": 0.25}
+    _initial_values = {"beta": 1.0, "p": 0.25}
 
     def forward(self, input: Tensor) -> Tensor:
         return acon_b(input, self._broadcast("p", input), self._broadcast("beta", input))
@@ -114,10 +114,10 @@ class AconC(_Acon):
     tensor([[0.0000, 0.7311]], grad_fn=...)
     """
 
-    _starts = {"p1": 1.0, "p2": 0.0, "beta": 1.0}
+    _initial_values = {"p1": 1.0, "p2": 0.0, "beta": 1.0}
 
     def forward(self, input: Tensor) -> Tensor:
-        return acon_c(input, *(self._broadcast(name, input) for name in self._starts))
+        return acon_c(input, *(self._broadcast(name, input) for name in self._initial_values))
 
 
 def small_normal_(tensor: Tensor, generator: Generator | None = None) -> Tensor:

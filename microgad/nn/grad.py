@@ -12,7 +12,7 @@ from ..ops.window import conv1d, conv2d, conv3d
 from ..tensor import Tensor
 
 
-def _of(
+def _conv_gradient(
     conv: Callable[..., Tensor], input: Tensor, weight: Tensor, grad_output: Tensor, at: int, *settings: Any
 ) -> Any:
     """The gradient of a convolution for its input (at 0) or its weight (at 1): it is bilinear, so their values go."""
@@ -25,33 +25,33 @@ def _of(
         return gradients.grad(result, wanted, grad_output, create_graph=graph)[0]
 
 
-def _of_input(conv: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def _make_input_gradient(conv: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def gradient(
         input_size: Sequence[int], weight: Tensor, grad_output: Tensor, stride: Any = 1, padding: Any = 0,
         dilation: Any = 1, groups: int = 1,
     ) -> Tensor:  # fmt: skip
         input = zeros(*input_size, dtype=weight.dtype, device=weight.device, requires_grad=True)
-        return _of(conv, input, weight, grad_output, 0, stride, padding, dilation, groups)
+        return _conv_gradient(conv, input, weight, grad_output, 0, stride, padding, dilation, groups)
 
     gradient.__name__ = gradient.__qualname__ = f"{conv.__name__}_input"
     gradient.__doc__ = f"The gradient of {conv.__name__} for its input. Source: torch.nn.grad.{conv.__name__}_input."
     return gradient
 
 
-def _of_weight(conv: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def _make_weight_gradient(conv: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def gradient(
         input: Tensor, weight_size: Sequence[int], grad_output: Tensor, stride: Any = 1, padding: Any = 0,
         dilation: Any = 1, groups: int = 1,
     ) -> Tensor:  # fmt: skip
         weight = zeros(*weight_size, dtype=input.dtype, device=input.device, requires_grad=True)
-        return _of(conv, input, weight, grad_output, 1, stride, padding, dilation, groups)
+        return _conv_gradient(conv, input, weight, grad_output, 1, stride, padding, dilation, groups)
 
     gradient.__name__ = gradient.__qualname__ = f"{conv.__name__}_weight"
     gradient.__doc__ = f"The gradient of {conv.__name__} for its weight. Source: torch.nn.grad.{conv.__name__}_weight."
     return gradient
 
 
-conv1d_input, conv2d_input, conv3d_input = _of_input(conv1d), _of_input(conv2d), _of_input(conv3d)
-conv1d_weight, conv2d_weight, conv3d_weight = _of_weight(conv1d), _of_weight(conv2d), _of_weight(conv3d)
+conv1d_input, conv2d_input, conv3d_input = map(_make_input_gradient, (conv1d, conv2d, conv3d))
+conv1d_weight, conv2d_weight, conv3d_weight = map(_make_weight_gradient, (conv1d, conv2d, conv3d))
 
 _absent(globals())

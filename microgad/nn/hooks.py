@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .module import Module
 
 
-class _Registry:
+class _LazyHookDict:
     """Hooks of one kind by their handles' ids: made when it is asked for, so that it costs other modules nothing."""
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -35,24 +35,24 @@ class _Registry:
         return made
 
 
-class Hooked:
+class ModuleHooks:
     """The part of Module that registers hooks; each gives a handle whose `remove()` takes the hook away again."""
 
     _hooked = False  # whether a registry has been made, so that a call has to look
-    _forward_pre_hooks = _Registry()
-    _forward_pre_hooks_with_kwargs = _Registry()  # ids, as keys
-    _forward_hooks = _Registry()
-    _forward_hooks_with_kwargs = _Registry()
-    _forward_hooks_always_called = _Registry()
-    _backward_pre_hooks = _Registry()
-    _backward_hooks = _Registry()
+    _forward_pre_hooks = _LazyHookDict()
+    _forward_pre_hooks_with_kwargs = _LazyHookDict()  # ids, as keys
+    _forward_hooks = _LazyHookDict()
+    _forward_hooks_with_kwargs = _LazyHookDict()
+    _forward_hooks_always_called = _LazyHookDict()
+    _backward_pre_hooks = _LazyHookDict()
+    _backward_hooks = _LazyHookDict()
     _is_full_backward_hook: bool | None = None
-    _state_dict_pre_hooks = _Registry()
-    _state_dict_hooks = _Registry()
-    _state_dict_hooks_without_result = _Registry()
-    _load_state_dict_pre_hooks = _Registry()
-    _load_state_dict_pre_hooks_with_module = _Registry()
-    _load_state_dict_post_hooks = _Registry()
+    _state_dict_pre_hooks = _LazyHookDict()
+    _state_dict_hooks = _LazyHookDict()
+    _state_dict_hooks_without_result = _LazyHookDict()
+    _load_state_dict_pre_hooks = _LazyHookDict()
+    _load_state_dict_pre_hooks_with_module = _LazyHookDict()
+    _load_state_dict_post_hooks = _LazyHookDict()
 
     def _add_hook(
         self, registry: str, hook: Callable[..., Any], prepend: bool = False, **marks: bool
@@ -156,15 +156,15 @@ class Hooked:
         return self._add_hook("_load_state_dict_post_hooks", hook)
 
 
-everywhere = Hooked()  # hooks of all modules
-register_module_forward_pre_hook = everywhere.register_forward_pre_hook
-register_module_forward_hook = everywhere.register_forward_hook
-register_module_full_backward_pre_hook = everywhere.register_full_backward_pre_hook
-register_module_full_backward_hook = everywhere.register_full_backward_hook
-register_module_backward_hook = everywhere.register_backward_hook
+global_hooks = ModuleHooks()  # hooks of all modules
+register_module_forward_pre_hook = global_hooks.register_forward_pre_hook
+register_module_forward_hook = global_hooks.register_forward_hook
+register_module_full_backward_pre_hook = global_hooks.register_full_backward_pre_hook
+register_module_full_backward_hook = global_hooks.register_full_backward_hook
+register_module_backward_hook = global_hooks.register_backward_hook
 
 
-HOOKS = {name for name, value in vars(Hooked).items() if isinstance(value, _Registry)}  # of the attributes
+HOOK_ATTRIBUTES = {name for name, value in vars(ModuleHooks).items() if isinstance(value, _LazyHookDict)}
 
 
 class Hook(NamedTuple):
@@ -175,32 +175,32 @@ class Hook(NamedTuple):
     always_call: bool = False
 
 
-def _due(module: Hooked, registry: str) -> list[Hook]:
+def _hooks_for(module: ModuleHooks, registry: str) -> list[Hook]:
     """The hooks of a kind: first those of all modules."""
     found = []
-    for holder in (everywhere, module):
+    for holder in (global_hooks, module):
         if hooks := vars(holder).get(registry):
             with_kwargs, always = (vars(holder).get(f"{registry}_{m}", ()) for m in ("with_kwargs", "always_called"))
             found += [Hook(function, i in with_kwargs, i in always) for i, function in hooks.items()]
     return found
 
 
-def run(module: Module, *args: Any, **kwargs: Any) -> Any:
+def call_forward(module: Module, *args: Any, **kwargs: Any) -> Any:
     """A module's forward with its hooks around it; which are called after it is seen only then."""
     due = result = None
     try:
-        for hook in _due(module, "_forward_pre_hooks"):
+        for hook in _hooks_for(module, "_forward_pre_hooks"):
             args, kwargs = _changed_arguments(hook, module, args, kwargs)
-        gates = _Gates.of(module)
+        gates = _BackwardHooks.for_module(module)
         if gates is not None:
-            args = gates.enter(args)
+            args = gates.wrap_inputs(args)
         result = module.forward(*args, **kwargs)
-        due = _due(module, "_forward_hooks")
+        due = _hooks_for(module, "_forward_hooks")
         while due:
             result = _changed_result(due.pop(0), module, args, kwargs, result)
-        return result if gates is None else gates.leave(result)
+        return result if gates is None else gates.wrap_outputs(result)
     except Exception:
-        for hook in _due(module, "_forward_hooks") if due is None else due:
+        for hook in _hooks_for(module, "_forward_hooks") if due is None else due:
             if hook.always_call:
                 try:
                     result = _changed_result(hook, module, args, kwargs, result)
@@ -225,13 +225,13 @@ def _changed_result(hook: Hook, module: Module, args: Any, kwargs: Any, result: 
     return result if changed is None else changed
 
 
-class Gate(Function):
-    """Its inputs at a new place in the graph; on the way back, `watch` sees their gradients and may change them."""
+class BackwardHookFunction(Function):
+    """Its inputs at a new place in the graph; on the way back, `callback` sees their gradients and may change them."""
 
     # `materializes` is a setting: a module's hook sees None for a result that nobody used. It sees PyTorch's gradients.
     symbol, conjugates = "hook", False
 
-    def watch(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
+    def callback(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
         """A setting, in general; without it, as in a replay, nobody looks."""
         return grads
 
@@ -241,12 +241,12 @@ class Gate(Function):
     def grad_inputs(self, grad: Any) -> Any:
         with state.scope(deriving=False):  # a hook may look at values
             if any(isinstance(g, Tensor) for g in grad):
-                return self.watch(grad)
-            changed = self.watch(tuple(None if g is None else Tensor._made(g) for g in grad))
+                return self.callback(grad)
+            changed = self.callback(tuple(None if g is None else Tensor._made(g) for g in grad))
             return tuple(None if g is None else g.array[...] for g in changed)  # views: a hook may have kept the arrays
 
 
-class _Gates:
+class _BackwardHooks:
     """The backward hooks of one call: a Gate for the inputs, and one for the outputs.
 
     Nodes hold it, so it holds its module weakly: a module may store its outputs.
@@ -262,20 +262,20 @@ class _Gates:
         self.grad_output: tuple[Any, ...] | None = None  # between the two Gates
 
     @classmethod
-    def of(cls, module: Module) -> _Gates | None:
+    def for_module(cls, module: Module) -> _BackwardHooks | None:
         """Those of a module that has backward hooks."""
-        before, after = _due(module, "_backward_pre_hooks"), _due(module, "_backward_hooks")
+        before, after = _hooks_for(module, "_backward_pre_hooks"), _hooks_for(module, "_backward_hooks")
         return cls(module, before, after) if before or after else None
 
-    def enter(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    def wrap_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments, behind a Gate."""
         self.n_inputs = len(args)
-        gated, self.inputs = _behind_gate(args, self.saw_inputs)
+        gated, self.inputs = _wrap_tensors(args, self.on_grad_inputs)
         others = ((i, x) for i, x in enumerate(args) if isinstance(x, Tensor) and i not in (self.inputs or ()))
         self.constants = [(i, x.array.shape, x.array.dtype) for i, x in others]
         return gated
 
-    def leave(self, result: Any) -> Any:
+    def wrap_outputs(self, result: Any) -> Any:
         """The result, behind a Gate."""
         if not isinstance(result, (Tensor, tuple)):
             kind = type(result).__name__
@@ -283,17 +283,17 @@ class _Gates:
             return result
         results = result if isinstance(result, tuple) else (result,)
         self.n_outputs = len(results)
-        gated, self.outputs = _behind_gate(results, self.saw_outputs, materializes=False)
+        gated, self.outputs = _wrap_tensors(results, self.on_grad_outputs, materializes=False)
         return gated if isinstance(result, tuple) else gated[0]
 
-    def saw_outputs(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
+    def on_grad_outputs(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
         module = self.module()
         if module is None:
             return grads
-        shown = _spread(self.outputs, grads, self.n_outputs)
+        shown = _pack_with_none(self.outputs, grads, self.n_outputs)
         for hook in self.before:
             changed = hook.function(module, shown)
-            shown = _same_length("pre hook returned an invalid number of grad_output", changed, shown)
+            shown = _check_grads("pre hook returned an invalid number of grad_output", changed, shown)
         if self.inputs is not None:
             self.grad_output = shown
         elif self.after:
@@ -304,35 +304,36 @@ class _Gates:
                     raise GraphError("a backward hook can't change gradients of inputs of which none requires grad")
         return tuple(shown[i] for i in self.outputs or ())
 
-    def saw_inputs(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
+    def on_grad_inputs(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
         module, grad_output = self.module(), self.grad_output
         if module is None or grad_output is None:  # gradients that came by another way than the outputs
             return grads
         self.grad_output = None
         zeros = {i: Tensor._made(np.zeros_like(grads[0].array, shape=s, dtype=d)) for i, s, d in self.constants}
-        shown = tuple(zeros.get(i, g) for i, g in enumerate(_spread(self.inputs, grads, self.n_inputs)))
+        shown = tuple(zeros.get(i, g) for i, g in enumerate(_pack_with_none(self.inputs, grads, self.n_inputs)))
         for hook in self.after:
             changed = hook.function(module, shown, grad_output)
-            shown = _same_length("hook returned an invalid number of grad_input", changed, shown)
+            shown = _check_grads("hook returned an invalid number of grad_input", changed, shown)
         return tuple(shown[i] for i in self.inputs or ())
 
 
-def _behind_gate(
-    values: tuple[Any, ...], watch: Callable[..., Any], **settings: Any
+def _wrap_tensors(
+    values: tuple[Any, ...], callback: Callable[..., Any], **settings: Any
 ) -> tuple[tuple[Any, ...], list[int] | None]:
     """The values, those that carry a gradient behind a Gate; and which these are, None if there are none."""
     at = [i for i, x in enumerate(values) if isinstance(x, Tensor) and x.requires_grad]
     if not (at and state.current().grad_enabled):
         return values, None
     gated = list(values)
-    for i, x in zip(at, Gate.apply(*[values[i] for i in at], watch=watch, **settings), strict=True):
-        x._view_of(values[i], x.node, (Gate, {}))
+    hooked = BackwardHookFunction.apply(*[values[i] for i in at], callback=callback, **settings)
+    for i, x in zip(at, hooked, strict=True):
+        x._view_of(values[i], x.node, (BackwardHookFunction, {}))
         x.chain = None  # written in place through neither: which hooks a gradient passes then, can't be said
         gated[i] = x
     return (type(values)(*gated) if hasattr(values, "_fields") else tuple(gated)), at
 
 
-def _spread(at: Sequence[int] | None, grads: tuple[Any, ...], count: int) -> tuple[Any, ...]:
+def _pack_with_none(at: Sequence[int] | None, grads: tuple[Any, ...], count: int) -> tuple[Any, ...]:
     """Gradients at their places among all inputs or outputs; None at the others."""
     spread: list[Any] = [None] * count
     for i, grad in zip(at or (), grads, strict=True):
@@ -340,7 +341,7 @@ def _spread(at: Sequence[int] | None, grads: tuple[Any, ...], count: int) -> tup
     return tuple(spread)
 
 
-def _same_length(rule: str, changed: Any, shown: tuple[Any, ...]) -> tuple[Any, ...]:
+def _check_grads(rule: str, changed: Any, shown: tuple[Any, ...]) -> tuple[Any, ...]:
     if changed is None:
         return shown
     grads = tuple(changed) if isinstance(changed, (tuple, list)) else (changed,)

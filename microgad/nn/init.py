@@ -14,7 +14,7 @@ from ..lazy import absent as _absent
 from ..ops.creation import empty_like
 from ..ops.elementwise import where
 from ..ops.random import randperm
-from .deprecation import deprecated
+from .deprecation import deprecated_alias
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -308,17 +308,17 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     return tensor
 
 
-uniform = deprecated(uniform_, "nn.init")
-normal = deprecated(normal_, "nn.init")
-constant = deprecated(constant_, "nn.init")
-eye = deprecated(eye_, "nn.init")
-dirac = deprecated(dirac_, "nn.init")
-xavier_uniform = deprecated(xavier_uniform_, "nn.init")
-xavier_normal = deprecated(xavier_normal_, "nn.init")
-kaiming_uniform = deprecated(kaiming_uniform_, "nn.init")
-kaiming_normal = deprecated(kaiming_normal_, "nn.init")
-orthogonal = deprecated(orthogonal_, "nn.init")
-sparse = deprecated(sparse_, "nn.init")
+uniform = deprecated_alias(uniform_, "nn.init")
+normal = deprecated_alias(normal_, "nn.init")
+constant = deprecated_alias(constant_, "nn.init")
+eye = deprecated_alias(eye_, "nn.init")
+dirac = deprecated_alias(dirac_, "nn.init")
+xavier_uniform = deprecated_alias(xavier_uniform_, "nn.init")
+xavier_normal = deprecated_alias(xavier_normal_, "nn.init")
+kaiming_uniform = deprecated_alias(kaiming_uniform_, "nn.init")
+kaiming_normal = deprecated_alias(kaiming_normal_, "nn.init")
+orthogonal = deprecated_alias(orthogonal_, "nn.init")
+sparse = deprecated_alias(sparse_, "nn.init")
 
 _no_grad_uniform_, _no_grad_normal_, _no_grad_trunc_normal_ = uniform_, normal_, trunc_normal_  # as libraries know them
 _no_grad_fill_, _no_grad_zero_ = constant_, zeros_

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype
 
 
-class _Sized(LazyModuleMixin):
+class _LazyLayer(LazyModuleMixin):
     """What these have in common: a size that the first input tells, and the shapes that follow from it."""
 
-    _size: ClassVar[str]  # the size's attribute, 0 until then
+    _size_attribute: ClassVar[str]  # the size's attribute, 0 until then
 
-    def _size_in(self, input: Tensor) -> int:
+    def _infer_size(self, input: Tensor) -> int:
         raise NotImplementedError
 
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
+    def _parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         raise NotImplementedError
 
-    def _leave_open(self, weight: bool, bias: bool, device: Any, dtype: Any) -> None:
+    def _add_uninitialized(self, weight: bool, bias: bool, device: Any, dtype: Any) -> None:
         """Have parameters without shapes, where there are to be any."""
         for name, there in (("weight", weight), ("bias", bias)):
             if there:
@@ -36,14 +36,14 @@ class _Sized(LazyModuleMixin):
 
     def reset_parameters(self) -> None:
         """Draw new initial values, where there are shapes."""
-        if not self.has_uninitialized_params() and getattr(self, self._size) != 0:
+        if not self.has_uninitialized_params() and getattr(self, self._size_attribute) != 0:
             super().reset_parameters()  # type: ignore[misc]
 
     def initialize_parameters(self, input: Tensor, *args: Any, **kwargs: Any) -> None:
         """Shapes, and initial values. Raises RuntimeError where some were loaded and others not."""
-        if self.has_uninitialized_params() or getattr(self, self._size) == 0:
-            setattr(self, self._size, self._size_in(input))
-        shapes = self._shapes()
+        if self.has_uninitialized_params() or getattr(self, self._size_attribute) == 0:
+            setattr(self, self._size_attribute, self._infer_size(input))
+        shapes = self._parameter_shapes()
         own = {name: x for name in shapes if (x := getattr(self, name)) is not None}
         lazy = [name for name in own if is_lazy(own[name])]
         if lazy and len(lazy) < len(own):
@@ -57,7 +57,7 @@ class _Sized(LazyModuleMixin):
             self.reset_parameters()
 
 
-class LazyLinear(_Sized, Linear):
+class LazyLinear(_LazyLayer, Linear):
     """A Linear whose in_features is the last dimension of its first input. Source: torch.nn.LazyLinear.
 
     >>> layer = nn.LazyLinear(3)
@@ -66,25 +66,25 @@ class LazyLinear(_Sized, Linear):
     """
 
     cls_to_become = Linear
-    _size = "in_features"
+    _size_attribute = "in_features"
 
     def __init__(self, out_features: int, bias: bool = True, device: Device = None, dtype: Dtype = None) -> None:
         super().__init__(0, 0, False)
         self.out_features = out_features
-        self._leave_open(True, bias, device, dtype)
+        self._add_uninitialized(True, bias, device, dtype)
 
-    def _size_in(self, input: Tensor) -> int:
+    def _infer_size(self, input: Tensor) -> int:
         return int(input.shape[-1])
 
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
+    def _parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         return {"weight": (self.out_features, self.in_features), "bias": (self.out_features,)}
 
 
-class _LazyConv(_Sized, conv._ConvNd):
-    _size = "in_channels"
+class _LazyConv(_LazyLayer, conv._ConvNd):
+    _size_attribute = "in_channels"
 
-    def _size_in(self, input: Tensor) -> int:
-        n = self._n
+    def _infer_size(self, input: Tensor) -> int:
+        n = self._spatial_dims
         if input.ndim not in (n + 1, n + 2):
             where = place(self._get_name(), self._path)
             raise ShapeError(
@@ -93,7 +93,7 @@ class _LazyConv(_Sized, conv._ConvNd):
             )
         return int(input.shape[input.ndim - n - 1])
 
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
+    def _parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         self._check_settings()
         return {"weight": self._weight_shape(), "bias": (self.out_channels,)}
 
@@ -114,7 +114,7 @@ class _LazyConvNd(_LazyConv, conv._Conv):
     ) -> None:
         super().__init__(0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode)
         self.out_channels = out_channels
-        self._leave_open(True, bias, device, dtype)
+        self._add_uninitialized(True, bias, device, dtype)
 
 
 class LazyConv1d(_LazyConvNd, conv.Conv1d):
@@ -165,7 +165,7 @@ class _LazyConvTransposeNd(_LazyConv, conv._ConvTransposeNd):
     ) -> None:
         super().__init__(0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode)
         self.out_channels = out_channels
-        self._leave_open(True, bias, device, dtype)
+        self._add_uninitialized(True, bias, device, dtype)
 
 
 class LazyConvTranspose1d(_LazyConvTransposeNd, conv.ConvTranspose1d):
@@ -198,8 +198,8 @@ class LazyConvTranspose3d(_LazyConvTransposeNd, conv.ConvTranspose3d):
     cls_to_become = conv.ConvTranspose3d
 
 
-class _LazyNorm(_Sized, batchnorm._NormBase):
-    _size = "num_features"
+class _LazyNorm(_LazyLayer, batchnorm._NormBase):
+    _size_attribute = "num_features"
 
     def __init__(
         self,
@@ -215,16 +215,16 @@ class _LazyNorm(_Sized, batchnorm._NormBase):
         super().__init__(0, eps, momentum, False, False, device, dtype)
         self.affine = affine
         self.track_running_stats = track_running_stats
-        self._leave_open(affine, affine and bias, device, dtype)
+        self._add_uninitialized(affine, affine and bias, device, dtype)
         if track_running_stats:
             self.running_mean = UninitializedBuffer(device=device, dtype=dtype)
             self.running_var = UninitializedBuffer(device=device, dtype=dtype)
             self.num_batches_tracked = tensor(0, device=device)
 
-    def _size_in(self, input: Tensor) -> int:
+    def _infer_size(self, input: Tensor) -> int:
         return int(input.shape[1])
 
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
+    def _parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         return dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (self.num_features,))
 
 

@@ -10,7 +10,7 @@ from ..parameter import Parameter
 from ..tensor import Tensor
 from . import functional as F
 from . import init
-from .layer_helpers import add_parameters, settings_repr, format_settings
+from .layer_helpers import add_parameters, format_settings, settings_repr
 from .module import Module
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ from .. import state
 from ..parameter import Parameter, zero_grad
 from ..tensor import Tensor
 from . import hooks, state_dicts
-from .conversion import Convertible
+from .conversion import ModuleConversion
 from .hooks import register_module_backward_hook as register_module_backward_hook
 from .hooks import register_module_forward_hook as register_module_forward_hook
 from .hooks import register_module_forward_pre_hook as register_module_forward_pre_hook
 from .hooks import register_module_full_backward_hook as register_module_full_backward_hook
 from .hooks import register_module_full_backward_pre_hook as register_module_full_backward_pre_hook
 from .parameter import Buffer
-from .registration_hooks import offered
+from .registration_hooks import call_registration_hooks
 from .registration_hooks import register_module_buffer_registration_hook as register_module_buffer_registration_hook
 from .registration_hooks import register_module_module_registration_hook as register_module_module_registration_hook
 from .registration_hooks import (
@@ -31,7 +31,7 @@ from .state_dicts import _IncompatibleKeys as _IncompatibleKeys
 _REGISTRIES = ("_parameters", "_buffers", "_modules")
 
 
-class Module(hooks.Hooked, Convertible):
+class Module(hooks.ModuleHooks, ModuleConversion):
     """A function with state: subclass it, make parameters and children in `__init__`, compute in `forward`.
 
     What is assigned to an attribute is registered: a Parameter as parameter, a Module as child. A call runs `forward`
@@ -90,7 +90,7 @@ class Module(hooks.Hooked, Convertible):
     forward: Callable[..., Any] = _no_forward
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        forward = partial(hooks.run, self) if self._hooked or hooks.everywhere._hooked else self.forward
+        forward = partial(hooks.call_forward, self) if self._hooked or hooks.global_hooks._hooked else self.forward
         path = self._path
         if not path:
             return forward(*args, **kwargs)
@@ -128,7 +128,7 @@ class Module(hooks.Hooked, Convertible):
             object.__setattr__(self, name, value)
         elif kind is Parameter:
             own.pop(name, None)
-            self._forget(name, keep="_parameters")
+            self._unregister(name, keep="_parameters")
             self.register_parameter(name, value)
         elif name in self._parameters:
             if value is not None:
@@ -136,8 +136,8 @@ class Module(hooks.Hooked, Convertible):
             self._parameters[name] = None
         elif kind is Module:
             own.pop(name, None)
-            self._forget(name, keep="_modules")
-            self._adopt(name, value)
+            self._unregister(name, keep="_modules")
+            self._set_child(name, value)
         elif name in self._modules:
             if value is not None:
                 raise _not_assignable(value, "child module", name, "torch.nn.Module")
@@ -151,7 +151,7 @@ class Module(hooks.Hooked, Convertible):
             object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
-        if not self._forget(name):
+        if not self._unregister(name):
             object.__delattr__(self, name)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -161,7 +161,7 @@ class Module(hooks.Hooked, Convertible):
         names = {*object.__dir__(self), *self._parameters, *self._buffers, *self._modules}
         return sorted(name for name in names if not name[0].isdigit())
 
-    def _forget(self, name: str, keep: str = "") -> bool:
+    def _unregister(self, name: str, keep: str = "") -> bool:
         """Take a name out of every registry but one; whether it was there."""
         found = [known for each in _REGISTRIES if each != keep and name in (known := getattr(self, each))]
         for registered in found:
@@ -169,9 +169,9 @@ class Module(hooks.Hooked, Convertible):
         self._non_persistent_buffers_set.discard(name)
         return bool(found)
 
-    def _adopt(self, name: str, module: Module | None) -> None:
+    def _set_child(self, name: str, module: Module | None) -> None:
         """Make `module` the child `name`, and tell it and all that it holds where they now stand."""
-        self._modules[name] = module = offered("module", self, name, module)
+        self._modules[name] = module = call_registration_hooks("module", self, name, module)
         if module is not None:
             for path, inner in module.named_modules(prefix=f"{self._path}.{name}" if self._path else name):
                 inner.__dict__["_path"] = path
@@ -190,7 +190,7 @@ class Module(hooks.Hooked, Convertible):
             raise ValueError(
                 f"Cannot assign non-leaf Tensor to parameter '{name}'. Compute the value in forward(), or detach it"
             )
-        self._parameters[name] = param if param is None else offered("parameter", self, name, param)
+        self._parameters[name] = param if param is None else call_registration_hooks("parameter", self, name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Make tensor a part of the state that is not learned; one that isn't persistent stays out of `state_dict`.
@@ -205,7 +205,7 @@ class Module(hooks.Hooked, Convertible):
         self._check_name("buffer", name, "_buffers")
         if tensor is not None and not isinstance(tensor, Tensor):
             raise _not_registrable(tensor, "buffer", name, "torch Tensor")
-        self._buffers[name] = offered("buffer", self, name, tensor)
+        self._buffers[name] = call_registration_hooks("buffer", self, name, tensor)
         (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
@@ -213,7 +213,7 @@ class Module(hooks.Hooked, Convertible):
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"{_typename(module)} is not a Module subclass")
         self._check_name("module", name, "_modules")
-        self._adopt(name, module)
+        self._set_child(name, module)
 
     register_module = add_module
 
@@ -372,7 +372,7 @@ class Module(hooks.Hooked, Convertible):
             )
             given: list[Any] = [*args, *(destination, prefix, keep_vars)[len(args) :]]
             destination, prefix, keep_vars = given
-        return state_dicts.save(self, destination, prefix, keep_vars)
+        return state_dicts.save_state(self, destination, prefix, keep_vars)
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
@@ -386,18 +386,18 @@ class Module(hooks.Hooked, Convertible):
         >>> nn.Linear(2, 3).load_state_dict(nn.Linear(2, 3).state_dict())
         <All keys matched successfully>
         """
-        return state_dicts.load(self, state_dict, strict, assign)
+        return state_dicts.load_state(self, state_dict, strict, assign)
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         """Put this module's own state, not its children's, into destination. Subclasses may extend it."""
-        state_dicts.save_own(self, destination, prefix, keep_vars)
+        state_dicts.save_own_state(self, destination, prefix, keep_vars)
 
     def _load_from_state_dict(
         self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], strict: bool, missing_keys: list[str],
         unexpected_keys: list[str], error_msgs: list[str],
     ) -> None:  # fmt: skip
         """Check this module's own state, and note what is to be copied. Subclasses may extend it."""
-        state_dicts.load_own(
+        state_dicts.load_own_state(
             self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
         )
 

@@ -12,7 +12,7 @@ from ..parameter import Parameter
 from ..tensor import Tensor
 from . import functional as F
 from . import init
-from .layer_helpers import to_tuple, add_parameters, layer_name, format_settings
+from .layer_helpers import add_parameters, format_settings, layer_name, to_tuple
 from .module import Module
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _shape_t = int | Sequence[int]  # in annotations of layers that are derived from these
 
 
-class _Scaled(Module):
+class _AffineNorm(Module):
     """A normalization with a learned weight and bias, or without."""
 
     weight: Parameter  # or None, as the arguments say: PyTorch's too is a Parameter to type checkers
@@ -35,7 +35,7 @@ class _Scaled(Module):
                 fill(parameter)
 
 
-class LayerNorm(_Scaled):
+class LayerNorm(_AffineNorm):
     """(..., *normalized_shape): brought to mean 0 and variance 1 over these dimensions, times weight, plus bias.
 
     Source: torch.nn.LayerNorm; Ba et al. (2016).
@@ -69,7 +69,7 @@ class LayerNorm(_Scaled):
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={affine}, bias={bias}"
 
 
-class RMSNorm(_Scaled):
+class RMSNorm(_AffineNorm):
     """(..., *normalized_shape): divided by the root of the mean square over these dimensions, times weight.
 
     eps None is the dtype's. Source: torch.nn.RMSNorm; Zhang, Sennrich (2019).
@@ -100,7 +100,7 @@ class RMSNorm(_Scaled):
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
 
 
-class GroupNorm(_Scaled):
+class GroupNorm(_AffineNorm):
     """(N, C, ...): the channels of each group brought to mean 0 and variance 1, times weight (C), plus bias (C).
 
     Raises ValueError unless num_groups divides num_channels. Source: torch.nn.GroupNorm; Wu, He (2018).

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..tensor import Tensor
 from . import functional as F
-from .layer_helpers import Size, to_tuple, check_ndim, settings_repr
+from .layer_helpers import Size, check_ndim, settings_repr, to_tuple
 from .module import Module
 
 

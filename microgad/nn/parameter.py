@@ -38,7 +38,7 @@ class Buffer(Tensor):
         return self.requires_grad_(given.requires_grad)
 
 
-def _refused(*args: Any, **kwargs: Any) -> Any:
+def _refuse(*args: Any, **kwargs: Any) -> Any:
     raise ShapeError(
         "Attempted to use the values or the shape of an uninitialized parameter or buffer. Call `forward` to "
         "initialize the parameters before accessing their attributes"
@@ -48,14 +48,14 @@ def _refused(*args: Any, **kwargs: Any) -> Any:
 class _NoValues(np.ndarray[Any, Any]):
     """The array of a Tensor without a shape: it can be converted, but nothing can be computed with it."""
 
-    __array_ufunc__ = __array_function__ = __getitem__ = _refused
+    __array_ufunc__ = __array_function__ = __getitem__ = _refuse
 
 
 class _Uninitialized(Tensor):
     """Nothing can be done with it but convert it, and `materialize` it."""
 
     cls_to_become: ClassVar[type[Tensor]]
-    _check_writable = _refused
+    _check_writable = _refuse
 
     @classmethod
     def _made(cls, array: Any, node: Any = None) -> Any:
@@ -69,7 +69,7 @@ class _Uninitialized(Tensor):
 
     @property
     def shape(self) -> Any:
-        _refused()
+        _refuse()
 
     @property
     def data(self) -> Tensor:

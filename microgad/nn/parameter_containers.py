@@ -45,7 +45,7 @@ class ParameterList(Module):
         return getattr(self, self._name(i))
 
     def __setitem__(self, i: int, value: Any) -> None:
-        setattr(self, self._name(i), _registered(value))
+        setattr(self, self._name(i), _to_parameter(value))
 
     def __len__(self) -> int:
         return self._size
@@ -58,7 +58,7 @@ class ParameterList(Module):
 
     def append(self, value: Any) -> Self:
         """Add one at the end."""
-        setattr(self, str(self._size), _registered(value))  # which may refuse it
+        setattr(self, str(self._size), _to_parameter(value))  # which may refuse it
         self._size += 1
         return self
 
@@ -71,7 +71,7 @@ class ParameterList(Module):
         return self
 
     def extra_repr(self) -> str:
-        return "\n".join(f"  ({i}): {_said(value, dtype=True)}" for i, value in enumerate(self))
+        return "\n".join(f"  ({i}): {_describe(value, dtype=True)}" for i, value in enumerate(self))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("ParameterList should not be called.")
@@ -94,10 +94,10 @@ class ParameterDict(Module):
             self.update(parameters)
 
     def __getitem__(self, key: str) -> Any:
-        return getattr(self, _string(key))
+        return getattr(self, _check_key(key))
 
     def __setitem__(self, key: str, value: Any) -> None:
-        setattr(self, _string(key), _registered(value))  # which may refuse it
+        setattr(self, _check_key(key), _to_parameter(value))  # which may refuse it
         self._keys[key] = None
 
     def __delitem__(self, key: str) -> None:
@@ -196,17 +196,17 @@ class ParameterDict(Module):
         return self
 
     def extra_repr(self) -> str:
-        return "\n".join(f"  ({key}): {_said(value, dtype=False)}" for key, value in self.items())
+        return "\n".join(f"  ({key}): {_describe(value, dtype=False)}" for key, value in self.items())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("ParameterDict should not be called.")
 
 
-def _registered(value: Any) -> Any:
+def _to_parameter(value: Any) -> Any:
     return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
 
 
-def _string(key: Any) -> str:
+def _check_key(key: Any) -> str:
     if not isinstance(key, str):
         raise TypeError(
             "Index given to ParameterDict cannot be used as a key as it is not a string "
@@ -215,7 +215,7 @@ def _string(key: Any) -> str:
     return key
 
 
-def _said(value: Any, dtype: bool) -> str:
+def _describe(value: Any, dtype: bool) -> str:
     if not isinstance(value, Tensor):
         return f"Object of type: {type(value).__name__}"
     kind = "Parameter" if isinstance(value, Parameter) else "Tensor"

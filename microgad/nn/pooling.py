@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import ArgumentError
 from ..tensor import Tensor
 from . import functional as F
-from .layer_helpers import Size, to_tuple, settings_repr
+from .layer_helpers import Size, settings_repr, to_tuple
 from .module import Module
 
 Pool = Callable[..., Any]
@@ -79,13 +79,13 @@ class MaxPool3d(_MaxPoolNd):
 
 class _MaxUnpoolNd(Module):
     _pool: Callable[..., Tensor]
-    _n: int
+    _spatial_dims: int
 
     def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> None:
         super().__init__()
-        self.kernel_size = to_tuple(kernel_size, self._n)
-        self.stride = to_tuple(kernel_size if stride is None else stride, self._n)
-        self.padding = to_tuple(padding, self._n)
+        self.kernel_size = to_tuple(kernel_size, self._spatial_dims)
+        self.stride = to_tuple(kernel_size if stride is None else stride, self._spatial_dims)
+        self.padding = to_tuple(padding, self._spatial_dims)
 
     def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         return self._pool(input, indices, self.kernel_size, self.stride, self.padding, output_size)
@@ -101,7 +101,7 @@ class MaxUnpool1d(_MaxUnpoolNd):
     tensor([[0., 3., 2., 0.]])
     """
 
-    _pool, _n = staticmethod(F.max_unpool1d), 1
+    _pool, _spatial_dims = staticmethod(F.max_unpool1d), 1
 
 
 class MaxUnpool2d(_MaxUnpoolNd):
@@ -115,7 +115,7 @@ class MaxUnpool2d(_MaxUnpoolNd):
              [0., 3.]]])
     """
 
-    _pool, _n = staticmethod(F.max_unpool2d), 2
+    _pool, _spatial_dims = staticmethod(F.max_unpool2d), 2
 
 
 class MaxUnpool3d(_MaxUnpoolNd):
@@ -126,7 +126,7 @@ class MaxUnpool3d(_MaxUnpoolNd):
     tensor([0., 0., 0., 0., 0., 0., 0., 7.])
     """
 
-    _pool, _n = staticmethod(F.max_unpool3d), 3
+    _pool, _spatial_dims = staticmethod(F.max_unpool3d), 3
 
 
 class AvgPool1d(Module):
@@ -259,7 +259,7 @@ class LPPool3d(_LPPoolNd):
 
 class _FractionalMaxPool(Module):
     _pool: Pool
-    _n: int
+    _spatial_dims: int
 
     def __init__(
         self,
@@ -270,11 +270,11 @@ class _FractionalMaxPool(Module):
         _random_samples: Tensor | None = None,
     ) -> None:
         super().__init__()
-        self.kernel_size = to_tuple(kernel_size, self._n)
+        self.kernel_size = to_tuple(kernel_size, self._spatial_dims)
         self.return_indices = return_indices
         self.register_buffer("_random_samples", _random_samples)
-        self.output_size = None if output_size is None else to_tuple(output_size, self._n)
-        self.output_ratio = None if output_ratio is None else to_tuple(output_ratio, self._n)
+        self.output_size = None if output_size is None else to_tuple(output_size, self._spatial_dims)
+        self.output_ratio = None if output_ratio is None else to_tuple(output_ratio, self._spatial_dims)
         name = self._get_name()
         if (output_size is None) == (output_ratio is None):
             raise ArgumentError(f"{name} requires either output_size or output_ratio, and only one of them")
@@ -297,7 +297,7 @@ class FractionalMaxPool2d(_FractionalMaxPool):
     torch.Size([1, 4, 3])
     """
 
-    _pool, _n = staticmethod(F.fractional_max_pool2d), 2
+    _pool, _spatial_dims = staticmethod(F.fractional_max_pool2d), 2
 
 
 class FractionalMaxPool3d(_FractionalMaxPool):
@@ -307,7 +307,7 @@ class FractionalMaxPool3d(_FractionalMaxPool):
     torch.Size([1, 3, 3, 3])
     """
 
-    _pool, _n = staticmethod(F.fractional_max_pool3d), 3
+    _pool, _spatial_dims = staticmethod(F.fractional_max_pool3d), 3
 
 
 class _AdaptiveAvgPoolNd(Module):

@@ -10,7 +10,7 @@ from ..engine.hooks import RemovableHandle
 _hooks: dict[str, dict[int, Callable[..., Any]]] = {"parameter": {}, "buffer": {}, "module": {}}
 
 
-def offered(kind: str, module: Any, name: str, value: Any) -> Any:
+def call_registration_hooks(kind: str, module: Any, name: str, value: Any) -> Any:
     """What hooks make of a value that becomes a part of a module."""
     for hook in tuple(_hooks[kind].values()):
         if (changed := hook(module, name, value)) is not None:

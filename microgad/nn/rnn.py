@@ -98,7 +98,7 @@ class RNNBase(Module):
 
     def reset_parameters(self) -> None:
         """Draw new initial values."""
-        _start(self, self.hidden_size)
+        _init_uniform(self, self.hidden_size)
 
     @property
     def all_weights(self) -> list[list[Parameter]]:
@@ -130,22 +130,22 @@ class RNNBase(Module):
             data, batch_sizes, order, back = input
             if states is not None and order is not None:
                 states = [s.index_select(1, order) for s in states]
-            data, states = self._batched(data, batch_sizes, states)
+            data, states = self._forward_batch(data, batch_sizes, states)
             out = PackedSequence(data, batch_sizes, order, back)
             if back is not None:
                 states = [s.index_select(1, back) for s in states]
         else:
-            self._check_dimensions(input, states)
+            self._check_ndim(input, states)
             if input.ndim == 2:
                 axis = 0 if self.batch_first else 1
                 states = None if states is None else [s.unsqueeze(1) for s in states]
-                out, states = self._batched(input.unsqueeze(axis), None, states)
+                out, states = self._forward_batch(input.unsqueeze(axis), None, states)
                 out, states = out.squeeze(axis), [s.squeeze(1) for s in states]
             else:
-                out, states = self._batched(input, None, states)
+                out, states = self._forward_batch(input, None, states)
         return out, tuple(states) if len(states) > 1 else states[0]
 
-    def _batched(self, x: Tensor, batch_sizes: Any, states: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
+    def _forward_batch(self, x: Tensor, batch_sizes: Any, states: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
         packed = batch_sizes is not None
         batch = int(batch_sizes[0]) if packed else x.shape[0 if self.batch_first else 1]
         leading = self.num_layers * (1 + self.bidirectional), batch
@@ -153,10 +153,10 @@ class RNNBase(Module):
         if states is None:
             states = [zeros(shape, dtype=x.dtype, device=x.device) for shape in shapes]
         self._check(x, states, shapes, 2 if packed else 3)
-        out, *states = self._run(x, batch_sizes, states)
+        out, *states = self._call_op(x, batch_sizes, states)
         return out, states
 
-    def _check_dimensions(self, x: Tensor, states: list[Tensor] | None) -> None:
+    def _check_ndim(self, x: Tensor, states: list[Tensor] | None) -> None:
         if x.ndim not in (2, 3):
             raise ValueError(f"{self._get_name()}: Expected input to be 2D or 3D, got {x.ndim}D instead")
         if states is not None and any(s.ndim != x.ndim for s in states):
@@ -187,7 +187,7 @@ class RNNBase(Module):
                 which = f"hidden[{i}]" if len(shapes) > 1 else "hidden"
                 raise RuntimeError(f"Expected {which} size {shape}, got {list(state.shape)}")
 
-    def _run(self, x: Tensor, batch_sizes: Tensor | None, states: list[Tensor]) -> tuple[Tensor, ...]:
+    def _call_op(self, x: Tensor, batch_sizes: Tensor | None, states: list[Tensor]) -> tuple[Tensor, ...]:
         lead = (x,) if batch_sizes is None else (x, batch_sizes)
         said = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
         tail = (self.batch_first,) if batch_sizes is None else ()
@@ -218,7 +218,7 @@ class RNN(RNNBase):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        _no_projection(kwargs)
+        _reject_proj_size(kwargs)
         given = list(args)
         self.nonlinearity = given.pop(3) if len(given) > 3 else kwargs.pop("nonlinearity", "tanh")
         if self.nonlinearity not in ("tanh", "relu"):
@@ -254,16 +254,16 @@ class GRU(RNNBase):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        _no_projection(kwargs)
+        _reject_proj_size(kwargs)
         super().__init__("GRU", *args, **kwargs)
 
 
-def _no_projection(kwargs: dict[str, Any]) -> None:
+def _reject_proj_size(kwargs: dict[str, Any]) -> None:
     if "proj_size" in kwargs:
         raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
 
 
-def _start(module: Module, hidden_size: int) -> None:
+def _init_uniform(module: Module, hidden_size: int) -> None:
     bound = 1 / math.sqrt(hidden_size) if hidden_size > 0 else 0
     for parameter in module.parameters():
         init.uniform_(parameter, -bound, bound)
@@ -291,7 +291,7 @@ class RNNCellBase(Module):
 
     def reset_parameters(self) -> None:
         """Draw new initial values."""
-        _start(self, self.hidden_size)
+        _init_uniform(self, self.hidden_size)
 
     def extra_repr(self) -> str:
         said = f"{self.input_size}, {self.hidden_size}" + ("" if self.bias is True else f", bias={self.bias}")

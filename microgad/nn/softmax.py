@@ -9,7 +9,7 @@ from .layer_helpers import layer_name, settings_repr
 from .module import Module
 
 
-class _Along(Module):
+class _SoftmaxBase(Module):
     def __init__(self, dim: int | None = None) -> None:
         super().__init__()
         self.dim = dim
@@ -17,7 +17,7 @@ class _Along(Module):
     extra_repr = settings_repr("dim")
 
 
-class Softmax(_Along):
+class Softmax(_SoftmaxBase):
     """eˣ divided by its sum along dim, of any shape. Source: torch.nn.Softmax.
 
     >>> nn.Softmax(dim=0)(torch.tensor([0.0, 0.0]))
@@ -28,7 +28,7 @@ class Softmax(_Along):
         return F.softmax(input, self.dim)
 
 
-class Softmin(_Along):
+class Softmin(_SoftmaxBase):
     """Softmax of -x. Source: torch.nn.Softmin.
 
     >>> nn.Softmin(dim=0)(torch.tensor([0.0, 1.0]))
@@ -39,7 +39,7 @@ class Softmin(_Along):
         return F.softmin(input, self.dim)
 
 
-class LogSoftmax(_Along):
+class LogSoftmax(_SoftmaxBase):
     """The logarithm of Softmax, without overflow. Source: torch.nn.LogSoftmax.
 
     >>> nn.LogSoftmax(dim=0)(torch.tensor([0.0, 0.0]))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..stand_ins import Device, Dtype
 
 
-class _Table(Module):
+class _EmbeddingBase(Module):
     """weight (num_embeddings, embedding_dim), drawn from N(0, 1); the row padding_idx is zero and learns nothing."""
 
     weight: Parameter
@@ -24,7 +24,7 @@ class _Table(Module):
     norm_type: float
     scale_grad_by_freq: bool
 
-    def _set(
+    def _init_table(
         self,
         num_embeddings: int,
         embedding_dim: int,
@@ -62,13 +62,13 @@ class _Table(Module):
             with scope(grad_enabled=False):
                 self.weight[self.padding_idx].fill_(0)
 
-    def _said_of_rows(self) -> str:
+    def _norm_settings(self) -> str:
         said = f", max_norm={self.max_norm}" if self.max_norm is not None else ""
         said += f", norm_type={self.norm_type}" if self.norm_type != 2 else ""
         return said + (f", scale_grad_by_freq={self.scale_grad_by_freq}" if self.scale_grad_by_freq else "")
 
 
-class Embedding(_Table):
+class Embedding(_EmbeddingBase):
     """int (...) -> (..., embedding_dim): the rows of weight (num_embeddings, embedding_dim) with these numbers.
 
     weight starts as N(0, 1). The row padding_idx starts as zeros and learns nothing. With max_norm rows that are longer
@@ -98,7 +98,7 @@ class Embedding(_Table):
         self.norm_type = norm_type
         self.scale_grad_by_freq = scale_grad_by_freq
         self.sparse = sparse
-        self._set(num_embeddings, embedding_dim, padding_idx, _weight, _freeze, device, dtype)
+        self._init_table(num_embeddings, embedding_dim, padding_idx, _weight, _freeze, device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
         settings = self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse
@@ -108,7 +108,7 @@ class Embedding(_Table):
         said = f"{self.num_embeddings}, {self.embedding_dim}"
         if self.padding_idx is not None:
             said += f", padding_idx={self.padding_idx}"
-        return said + self._said_of_rows() + ", sparse=True" * self.sparse
+        return said + self._norm_settings() + ", sparse=True" * self.sparse
 
     @classmethod
     def from_pretrained(
@@ -122,14 +122,14 @@ class Embedding(_Table):
         sparse: bool = False,
     ) -> Self:
         """A layer on the rows of a Tensor (num_embeddings, embedding_dim), which don't learn if `freeze`."""
-        rows, columns = _matrix(embeddings)
+        rows, columns = _table_shape(embeddings)
         return cls(
             rows, columns, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, _weight=embeddings,
             _freeze=freeze,
         )  # fmt: skip
 
 
-class EmbeddingBag(_Table):
+class EmbeddingBag(_EmbeddingBase):
     """Sums, means or largest values of rows of weight: int (B, N) -> (B, embedding_dim).
 
     Or int (N) with offsets (B), where each bag begins. mode is "sum", "mean" or "max". See Embedding.
@@ -163,7 +163,7 @@ class EmbeddingBag(_Table):
         self.mode = mode
         self.sparse = sparse
         self.include_last_offset = include_last_offset
-        self._set(num_embeddings, embedding_dim, padding_idx, _weight, False, device, dtype)
+        self._init_table(num_embeddings, embedding_dim, padding_idx, _weight, False, device, dtype)
 
     def forward(self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None) -> Tensor:
         return F.embedding_bag(
@@ -189,7 +189,7 @@ class EmbeddingBag(_Table):
         padding_idx: int | None = None,
     ) -> Self:
         """A layer on the rows of a Tensor (num_embeddings, embedding_dim), which don't learn if `freeze`."""
-        rows, columns = _matrix(embeddings)
+        rows, columns = _table_shape(embeddings)
         made = cls(
             rows, columns, max_norm, norm_type, scale_grad_by_freq, mode, sparse, embeddings, include_last_offset,
             padding_idx,
@@ -198,7 +198,7 @@ class EmbeddingBag(_Table):
         return made
 
 
-def _matrix(embeddings: Tensor) -> tuple[int, int]:
+def _table_shape(embeddings: Tensor) -> tuple[int, int]:
     if embeddings.ndim != 2:
         raise AssertionError(f"Embeddings parameter is expected to be 2-dimensional, but has {embeddings.ndim}")
     rows, columns = embeddings.shape

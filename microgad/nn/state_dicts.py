@@ -35,7 +35,7 @@ class _IncompatibleKeys(_Keys):
     __str__ = __repr__
 
 
-def save(module: Module, destination: Any, prefix: str, keep_vars: bool) -> Any:
+def save_state(module: Module, destination: Any, prefix: str, keep_vars: bool) -> Any:
     """What `Module.state_dict` does."""
     if destination is None:
         destination = OrderedDict()
@@ -57,7 +57,7 @@ def save(module: Module, destination: Any, prefix: str, keep_vars: bool) -> Any:
     return destination
 
 
-def save_own(module: Module, destination: Any, prefix: str, keep_vars: bool) -> None:
+def save_own_state(module: Module, destination: Any, prefix: str, keep_vars: bool) -> None:
     """The part of one module without its children."""
     for name, tensor in _persistent(module).items():
         destination[prefix + name] = tensor if keep_vars else tensor.detach()
@@ -71,24 +71,24 @@ def _persistent(module: Module) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in {**module._parameters, **buffers}.items() if tensor is not None}
 
 
-def load(module: Module, state_dict: Mapping[str, Any], strict: bool, assign: bool) -> _IncompatibleKeys:
+def load_state(module: Module, state_dict: Mapping[str, Any], strict: bool, assign: bool) -> _IncompatibleKeys:
     """What `Module.load_state_dict` does."""
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
-    found = _Load(getattr(state_dict, "_metadata", None) or {}, assign, _IncompatibleKeys([], []), [], [])
+    found = _LoadPass(getattr(state_dict, "_metadata", None) or {}, assign, _IncompatibleKeys([], []), [], [])
     restore = (
-        _restorer(module) if any("_load_state_dict_post_hooks" in vars(part) for part in module.modules()) else None
+        _snapshot(module) if any("_load_state_dict_post_hooks" in vars(part) for part in module.modules()) else None
     )
     found.visit(module, dict(state_dict), "")
     if found.errors or (strict and any(found.keys)):
         if restore is not None:
             restore()
-        raise _failed(module, found.keys if strict else None, found.errors)
+        raise _load_error(module, found.keys if strict else None, found.errors)
     _write(found.writes)
     return found.keys
 
 
-class _Load(NamedTuple):
+class _LoadPass(NamedTuple):
     """What was found to be wrong, and to be written then, as the modules were gone through."""
 
     metadata: Mapping[str, Any]
@@ -118,7 +118,7 @@ def _write(writes: list[Callable[[], Any]]) -> None:
     writes.clear()
 
 
-def load_own(
+def load_own_state(
     module: Module, state_dict: Any, prefix: str, metadata: dict[str, Any], strict: bool, missing: list[str],
     unexpected: list[str], errors: list[str],
 ) -> None:  # fmt: skip
@@ -132,7 +132,7 @@ def load_own(
     for name, target in own.items():
         key = prefix + name
         if key in state_dict:
-            ways, wrong = _taking(module, name, target, key, state_dict[key], assign)
+            ways, wrong = _plan_copy(module, name, target, key, state_dict[key], assign)
             writes += ways
             errors += [wrong] if wrong else []
         else:
@@ -142,7 +142,7 @@ def load_own(
     sets_extra = takes_extra and extra in state_dict
     if takes_extra and not sets_extra:
         missing.append(extra)
-    if not errors and (sets_extra or _by_a_program(module)):  # which may read what was loaded
+    if not errors and (sets_extra or _has_custom_load(module)):  # which may read what was loaded
         _write(writes)
         if sets_extra:  # it may make the children that are looked at next
             module.set_extra_state(state_dict[extra])
@@ -156,18 +156,18 @@ def load_own(
         _write(writes)
 
 
-def _by_a_program(module: Module) -> bool:
+def _has_custom_load(module: Module) -> bool:
     """Whether it loads in a way that a program's class has."""
     return not type(module)._load_from_state_dict.__module__.startswith(f"{__name__.partition('.')[0]}.")
 
 
-def _taking(
+def _plan_copy(
     module: Module, name: str, target: Tensor, key: str, value: Any, assign: bool | None
 ) -> tuple[list[Callable[[], Any]], str]:
     """How a parameter or buffer takes a value; and what is wrong with that, if anything."""
     if is_lazy(target) and is_lazy(value):
         return [], ""
-    value, wrong = _fitting(key, value, target)
+    value, wrong = _match_shape(key, value, target)
     if wrong:
         return [], wrong
     if assign:
@@ -184,7 +184,7 @@ def _taking(
     return [*shaped, partial(target.copy_, value.detach().to(device=target.device, dtype=target.dtype))], ""
 
 
-def _fitting(key: str, value: Any, target: Tensor) -> tuple[Any, str]:
+def _match_shape(key: str, value: Any, target: Tensor) -> tuple[Any, str]:
     """A value for a parameter or buffer, in its shape; and what is wrong with it, if anything."""
     if not isinstance(value, Tensor):
         return value, (
@@ -212,7 +212,7 @@ def _assign(module: Module, name: str, target: Tensor, value: Tensor) -> None:
     setattr(module, name, value)
 
 
-def _failed(module: Module, keys: _IncompatibleKeys | None, errors: list[str]) -> RuntimeError:
+def _load_error(module: Module, keys: _IncompatibleKeys | None, errors: list[str]) -> RuntimeError:
     said = []
     for kind, names in zip(("Missing", "Unexpected"), keys or (), strict=False):
         if names:
@@ -222,7 +222,7 @@ def _failed(module: Module, keys: _IncompatibleKeys | None, errors: list[str]) -
     return RuntimeError(f"Error(s) in loading state_dict for {module._get_name()}:\n\t{lines}")
 
 
-def _restorer(module: Module) -> Callable[[], None]:
+def _snapshot(module: Module) -> Callable[[], None]:
     """A function that puts parameters and buffers back, for hooks that saw a load which fails."""
     held = [(m, dict(m._parameters), dict(m._buffers)) for m in module.modules()]
     tensors = [t for _, parameters, buffers in held for t in (*parameters.values(), *buffers.values())]

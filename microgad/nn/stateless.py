@@ -13,8 +13,8 @@ from ..tensor import Tensor
 from .batchnorm import _BatchNorm
 from .module import Module
 
-Place = tuple[dict[str, Any], str]  # a module's parameters, buffers or attributes, and the name of one
-_NEW = object()  # what an attribute was that a module didn't have
+Slot = tuple[dict[str, Any], str]  # a module's parameters, buffers or attributes, and the name of one
+_MISSING = object()  # what an attribute was that a module didn't have
 
 
 def functional_call(
@@ -52,34 +52,34 @@ def functional_call(
                     f"functional_call: {', '.join(sorted(twice))} appears in more than one dictionary"
                 )
             given.update(each)
-    with _exchanged(module, given, tie_weights, strict):
+    with _reparametrize_module(module, given, tie_weights, strict):
         positional = args if isinstance(args, tuple) else () if args is None else (args,)
         return module(*positional, **(kwargs or {}))
 
 
 @contextmanager
-def _exchanged(module: Module, given: Any, tie_weights: bool, strict: bool) -> Iterator[None]:
+def _reparametrize_module(module: Module, given: Any, tie_weights: bool, strict: bool) -> Iterator[None]:
     """The module with other Tensors, while it lasts; what it puts in their places is in `given` afterwards."""
-    places = _places(module, given, every=tie_weights or strict)
-    unknown = [name for name in given if name not in places]
+    slots = _find_slots(module, given, every=tie_weights or strict)
+    unknown = [name for name in given if name not in slots]
     if unknown and strict:
         raise errors.GraphError(f"functional_call: unexpected key(s): {', '.join(unknown)}")
     for name in unknown:
-        places[name] = _attribute(module, name, given[name])
-    chosen = _with_tied(given, places) if tie_weights else dict(given)
-    there = (key for key, (registry, name) in places.items() if registry.get(name) is not None)
+        slots[name] = _attribute_slot(module, name, given[name])
+    chosen = _with_tied_weights(given, slots) if tie_weights else dict(given)
+    there = (key for key, (registry, name) in slots.items() if registry.get(name) is not None)
     if strict and (absent := [key for key in there if key not in chosen]):
         raise errors.GraphError(f"functional_call: missing key(s): {', '.join(absent)}")
-    saved = [(registry, name, registry.get(name, _NEW)) for registry, name in (places[key] for key in chosen)]
+    saved = [(registry, name, registry.get(name, _MISSING)) for registry, name in (slots[key] for key in chosen)]
     try:
         for key, tensor in chosen.items():
-            registry, name = places[key]
+            registry, name = slots[key]
             registry[name] = tensor
         yield
     finally:
-        held = {key: places[key][0].get(places[key][1], tensor) for key, tensor in given.items()}
+        held = {key: slots[key][0].get(slots[key][1], tensor) for key, tensor in given.items()}
         for registry, name, tensor in saved:
-            if tensor is _NEW:
+            if tensor is _MISSING:
                 registry.pop(name, None)
             else:
                 registry[name] = tensor
@@ -88,23 +88,23 @@ def _exchanged(module: Module, given: Any, tie_weights: bool, strict: bool) -> I
                 given[key] = tensor
 
 
-def _places(module: Module, given: Any, every: bool) -> dict[str, Place]:
+def _find_slots(module: Module, given: Any, every: bool) -> dict[str, Slot]:
     """Where parameters and buffers are, by their names: of every module, or of those whose are given alone."""
     if every:
         modules = module.named_modules(remove_duplicate=False)
     else:  # a module that holds itself has no end of paths
         paths = dict.fromkeys(name.rpartition(".")[0] for name in given)
         modules = ((path, module.get_submodule(path)) for path in paths)
-    places: dict[str, Place] = {}
+    slots: dict[str, Slot] = {}
     for path, inner in modules:
         registries: tuple[dict[str, Any], ...] = (inner._parameters, inner._buffers)
         for registry in registries:
             for name in registry:
-                places[f"{path}.{name}" if path else name] = registry, name
-    return places
+                slots[f"{path}.{name}" if path else name] = registry, name
+    return slots
 
 
-def _attribute(module: Module, name: str, value: Any) -> Place:
+def _attribute_slot(module: Module, name: str, value: Any) -> Slot:
     """Where a Tensor goes that is given for another attribute, or a new one."""
     path, _, attribute = name.rpartition(".")
     inner = module.get_submodule(path)
@@ -121,10 +121,10 @@ def _attribute(module: Module, name: str, value: Any) -> Place:
     return inner._parameters if new and isinstance(value, Parameter) else attributes, attribute
 
 
-def _with_tied(given: Any, places: dict[str, Place]) -> dict[str, Any]:
+def _with_tied_weights(given: Any, slots: dict[str, Slot]) -> dict[str, Any]:
     """What is given, for all names of the Tensors whose place it takes. Raises where two differ."""
     by_tensor: dict[int, Tensor] = {}
-    for key, (registry, name) in places.items():
+    for key, (registry, name) in slots.items():
         own = registry.get(name)
         if key in given and own is not None and by_tensor.setdefault(id(own), given[key]) is not given[key]:
             raise errors.ArgumentError(
@@ -132,8 +132,8 @@ def _with_tied(given: Any, places: dict[str, Place]) -> dict[str, Any]:
                 " set tie_weights=False"
             )
     chosen = dict(given)
-    for key in sorted(places.keys() - given.keys()):
-        registry, name = places[key]
+    for key in sorted(slots.keys() - given.keys()):
+        registry, name = slots[key]
         if id(registry[name]) in by_tensor:
             chosen[key] = by_tensor[id(registry[name])]
     return chosen

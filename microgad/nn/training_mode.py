@@ -10,14 +10,14 @@ from .module import Module
 
 
 @contextmanager
-def in_mode(model: Any, training: bool | None) -> Iterator[None]:
+def training_mode(model: Any, training: bool | None) -> Iterator[None]:
     """In a block, a module and all in it in a mode; None leaves them as they are, as what is no module is left.
 
     After it each of them is in the mode that it was in before, which needn't be the same for all.
 
-    >>> from microgad.nn.training_mode import in_mode
+    >>> from microgad.nn.training_mode import training_mode
     >>> model = nn.Sequential(nn.Dropout(), nn.BatchNorm1d(2).eval())
-    >>> with in_mode(model, False):
+    >>> with training_mode(model, False):
     ...     print([module.training for module in model])
     [False, False]
     >>> [module.training for module in model]

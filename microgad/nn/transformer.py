@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Activation = str | Callable[[Tensor], Tensor]
 
 
-class _Layer(Module):
+class _TransformerLayer(Module):
     """What layers of the encoder and of the decoder have in common: blocks, each of which is added to its input."""
 
     _attentions: tuple[str, ...]
@@ -60,7 +60,7 @@ class _Layer(Module):
             setattr(self, f"norm{i}", LayerNorm(d_model, layer_norm_eps, bias=bias, device=device, dtype=dtype))
         for i in numbers:
             setattr(self, f"dropout{i}", Dropout(dropout))
-        self.activation = _activation(activation) if isinstance(activation, str) else activation
+        self.activation = _get_activation_fn(activation) if isinstance(activation, str) else activation
         known = {1: (F.relu, ReLU), 2: (F.gelu, GELU)}
         self.activation_relu_or_gelu = next(
             (i for i, (f, cls) in known.items() if self.activation is f or isinstance(self.activation, cls)), 0
@@ -83,7 +83,7 @@ class _Layer(Module):
         return getattr(self, f"dropout{len(self._attentions) + 1}")(out)
 
 
-class TransformerEncoderLayer(_Layer):
+class TransformerEncoderLayer(_TransformerLayer):
     """Self-attention, then a network of two layers for each place, each added to its input and normalized.
 
     (S, N, E), with batch_first (N, S, E), or (S, E) -> the same. src_mask, src_key_padding_mask and is_causal are
@@ -110,7 +110,7 @@ class TransformerEncoderLayer(_Layer):
         return self.norm2(x + self._ff_block(x))
 
 
-class TransformerDecoderLayer(_Layer):
+class TransformerDecoderLayer(_TransformerLayer):
     """Self-attention, attention to the encoder's results, and a network of two layers for each place.
 
     (T, N, E) and memory (S, N, E), with batch_first N in front, or without N -> (T, N, E). Masks, activation and
@@ -176,11 +176,11 @@ class TransformerEncoder(Module):
         mask_check: bool = True,
     ) -> None:
         super().__init__()
-        self.layers = _copies(encoder_layer, num_layers)
+        self.layers = _get_clones(encoder_layer, num_layers)
         self.num_layers = num_layers
         self.norm = norm
         self.enable_nested_tensor = enable_nested_tensor
-        why_not = _why_not_nested(encoder_layer)
+        why_not = _why_not_nested_tensor(encoder_layer)
         if enable_nested_tensor and why_not:
             warnings.warn(
                 f"enable_nested_tensor is True, but self.use_nested_tensor is False because encoder_layer{why_not}",
@@ -200,11 +200,11 @@ class TransformerEncoder(Module):
         out = src
         for layer in self.layers:
             out = layer(out, src_mask=mask, is_causal=causal, src_key_padding_mask=src_key_padding_mask)
-        if src_key_padding_mask is not None and mask is None and self._leaves_padding_out(src, src_key_padding_mask):
+        if src_key_padding_mask is not None and mask is None and self._zeroes_padding(src, src_key_padding_mask):
             out = out.masked_fill(_is_padding(src_key_padding_mask).unsqueeze(-1), 0.0)
         return out if self.norm is None else self.norm(out)
 
-    def _leaves_padding_out(self, src: Tensor, padding: Tensor) -> bool:
+    def _zeroes_padding(self, src: Tensor, padding: Tensor) -> bool:
         first = self.layers[0]
         if not self.use_nested_tensor or first.training or src.ndim != 3:
             return False
@@ -226,7 +226,7 @@ class TransformerDecoder(Module):
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
         super().__init__()
-        self.layers = _copies(decoder_layer, num_layers)
+        self.layers = _get_clones(decoder_layer, num_layers)
         self.num_layers = num_layers
         self.norm = norm
 
@@ -341,17 +341,17 @@ class Transformer(Module):
                 init.xavier_uniform_(parameter)
 
 
-def _activation(name: str) -> Callable[[Tensor], Tensor]:
+def _get_activation_fn(name: str) -> Callable[[Tensor], Tensor]:
     if name not in ("relu", "gelu"):
         raise RuntimeError(f"activation should be relu/gelu, not {name}")
     return F.relu if name == "relu" else F.gelu
 
 
-def _copies(module: Module, count: int) -> ModuleList:
+def _get_clones(module: Module, count: int) -> ModuleList:
     return ModuleList([copy.deepcopy(module) for _ in range(count)])
 
 
-_get_activation_fn, _get_clones = _activation, _copies  # the names that programs take from PyTorch
+_get_activation_fn, _get_clones = _get_activation_fn, _get_clones  # the names that programs take from PyTorch
 
 
 def _is_causal(mask: Tensor | None, said: bool | None, x: Tensor, layer: Any) -> bool:
@@ -367,7 +367,7 @@ def _is_padding(mask: Tensor) -> Tensor:
     return mask if mask.array.dtype == bool else mask != 0
 
 
-def _why_not_nested(layer: Module) -> str:
+def _why_not_nested_tensor(layer: Module) -> str:
     """Why PyTorch couldn't leave padded places out of a batch, if that is so."""
     if not isinstance(layer, TransformerEncoderLayer):
         return " was not TransformerEncoderLayer"

@@ -13,7 +13,7 @@ from onnx import checker, helper
 from ..errors import ArgumentError, DeviceError, UnsupportedError
 from ..nests import rebuilt
 from ..nn import Module
-from ..nn.training_mode import in_mode
+from ..nn.training_mode import training_mode
 from ..state.contexts import holding
 from ..tensor import Tensor
 from . import TrainingMode
@@ -76,7 +76,7 @@ def export(
     if any(x.is_cuda for x in (*tensors, *known)):
         raise DeviceError("onnx.export: the model and its arguments must be on the CPU: call .cpu() on them")
     mode = None if training == TrainingMode.PRESERVE else training == TrainingMode.TRAINING
-    with holding(exporting, True), in_mode(model, mode):
+    with holding(exporting, True), training_mode(model, mode):
         steps, recording, result, points = _recorded(model, given, named, tensors, axes)
     proto = _Export(opset, steps, recording, names, axes, points).written(result, output_names, dynamic_axes or {})
     if f is None:

@@ -205,11 +205,11 @@ def fill(x: Any, state: Any) -> None:
     if type(state) is not dict or not all(type(name) is str for name in state):
         raise FileError(f"gives a {type(x).__name__} something else than attributes")
     if isinstance(x, _modules()):
-        from ..nn.hooks import HOOKS
+        from ..nn.hooks import HOOK_ATTRIBUTES
 
         # PyTorch writes a dict for every kind of hook, and here one that is there is looked at
-        state = {name: value for name, value in state.items() if name not in HOOKS or value}
-        if HOOKS & state.keys():
+        state = {name: value for name, value in state.items() if name not in HOOK_ATTRIBUTES or value}
+        if HOOK_ATTRIBUTES & state.keys():
             state["_hooked"] = True
     vars(x).update(state)
 

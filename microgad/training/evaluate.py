@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from .. import generator, state
 from ..nn import Module
-from ..nn.training_mode import in_mode
+from ..nn.training_mode import training_mode
 from ..ops.movement import cat
 from ..tensor import Tensor
 from ..utils.data import DataLoader, TensorDataset
@@ -104,7 +104,7 @@ def at_rest(model: Module, data: Any) -> Iterator[None]:
     """A block in evaluation mode, unrecorded; each module's mode and the random streams are put back after it."""
     streams = [(stream, stream.snapshot()) for stream in streams_of(data)]
     try:
-        with in_mode(model, False), state.scope(grad_enabled=False):
+        with training_mode(model, False), state.scope(grad_enabled=False):
             yield
     finally:
         for stream, before in streams:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..nn import Module
-from ..nn.training_mode import in_mode
+from ..nn.training_mode import training_mode
 from ..optim import Optimizer
 from ..optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from ..utils.data import Dataset
@@ -80,7 +80,7 @@ def fit(
     shown = chosen(progress)
     if history:
         shown.say(f"{shown.label}   resumed after epoch {len(history)} of {epochs}".strip())
-    with with_threads(threads), in_mode(model, None):
+    with with_threads(threads), training_mode(model, None):
         shown.start(epochs, length_hint(data), len(history))
         try:
             while len(history) < epochs:

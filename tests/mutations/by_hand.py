@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from microgad import engine
-from microgad.nn.hooks import Gate
+from microgad.nn.hooks import BackwardHookFunction
 from microgad.ops.dropout import Dropout
 from microgad.ops.elementwise import (
     Abs,
@@ -434,10 +434,10 @@ OTHERS: list[Line] = [
     (engine, "accumulate", "a gradient is the caller's", taken_over),
     (engine, "_add", "the last gradient, not the sum", last_written),
     (
-        Gate,
+        BackwardHookFunction,
         "grad_inputs",
         "sign",
-        after(Gate, "grad_inputs", lambda parts: tuple(None if g is None else -g for g in parts)),
+        after(BackwardHookFunction, "grad_inputs", lambda parts: tuple(None if g is None else -g for g in parts)),
     ),
 ]
 

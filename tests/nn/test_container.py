@@ -187,9 +187,9 @@ def test_a_dictionary_of_parameters_joined_to_another_kind():
 
 @pytest.mark.parametrize("cls", [nn.Sequential, nn.ModuleList])
 def test_only_what_moves_is_told_where_it_stands(cls, monkeypatch):
-    net, told, adopt = cls(), [], nn.Module._adopt
+    net, told, set_child = cls(), [], nn.Module._set_child
     net.extend(relus(4))
-    monkeypatch.setattr(nn.Module, "_adopt", lambda self, name, module: told.append(name) or adopt(self, name, module))
+    monkeypatch.setattr(nn.Module, "_set_child", lambda self, *child: told.append(child[0]) or set_child(self, *child))
     net.pop(-1)
     assert told == []
     del net[1]

@@ -2,7 +2,7 @@
 
 import microgad as torch
 from microgad import nn
-from microgad.nn.hooks import Gate
+from microgad.nn.hooks import BackwardHookFunction
 from microgad.testing.strategies import shapes, tensors
 
 from .registry import checks
@@ -13,7 +13,7 @@ class TwoOfTwo(nn.Module):
         return a * b, a + torch.sin(b)
 
 
-@checks(Gate)
+@checks(BackwardHookFunction)
 def test_backward_hooks(draw):
     shape = shapes()
     a = draw(tensors(shape, requires_grad=True))
@@ -23,7 +23,7 @@ def test_backward_hooks(draw):
     return lambda a, b: module(a, b), a, b
 
 
-@checks(Gate)
+@checks(BackwardHookFunction)
 def test_backward_hooks_that_change_what_they_see(draw):
     """Doubled on the way in and halved on the way out, a gradient is what it was."""
     x = draw(tensors(shapes(), requires_grad=True))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from ...function import Function, Output
-from ...nn.hooks import Gate
+from ...nn.hooks import BackwardHookFunction
 from ...tensor import Tensor
 from ..copying import replica
 from ..passes import Pass, Point
@@ -60,7 +60,7 @@ class Meetings:
             self._look_for_hooks(edge)
             if g is not None and current.bounded and self.op(folded(edge)[0]) is None:
                 self._meet("end", edge)
-        if type(node) is Gate:  # is replayed as if hooks of its results had given this
+        if type(node) is BackwardHookFunction:  # is replayed as if hooks of its results had given this
             points = [(i, g) for i, g in enumerate(gradients) if g is not None]
             current.points += [Point(node.number, i, False, "hook", replica(g)) for i, g in points]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ArgumentError
 from ...function import Leaf
-from ...nn.training_mode import in_mode
+from ...nn.training_mode import training_mode
 from ...tensor import Tensor
 from ..making.reading import _reached, folded, read
 from ..making.recording import record
@@ -128,7 +128,8 @@ def draw_graph(
     if mode not in (None, "eval", "train"):
         raise ArgumentError(f"draw_graph: mode must be 'eval' or 'train', got {mode!r}")
     arguments, named = _inputs(input_data, input_size, device, dtypes)
-    with in_mode(model, mode == "train"), record(params=model if hasattr(model, "named_parameters") else None) as tape:
+    params = model if hasattr(model, "named_parameters") else None
+    with training_mode(model, mode == "train"), record(params=params) as tape:
         model(*arguments, **named, **kwargs)
     level = None if depth == math.inf else int(depth)
     graph = Graph(

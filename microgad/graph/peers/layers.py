@@ -9,7 +9,7 @@ from typing import Any
 from ... import state
 from ...errors import GraphError
 from ...nn.module import Module
-from ...nn.training_mode import in_mode
+from ...nn.training_mode import training_mode
 from ...tensor import Tensor
 
 
@@ -163,7 +163,7 @@ def _run(
     try:
         if device is not None:
             model.to(device)
-        with in_mode(model, training), state.scope(grad_enabled=False):
+        with training_mode(model, training), state.scope(grad_enabled=False):
             model(**args, **kwargs) if isinstance(args, Mapping) else model(*args, **kwargs)
     except Exception as error:
         done = [layer.title({"depth"}) for layer in called if layer not in running]

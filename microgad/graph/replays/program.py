@@ -15,7 +15,7 @@ from ...autograd import custom
 from ...dtypes.number_kinds import HALF, shares, widened
 from ...errors import GraphError
 from ...function import Function
-from ...nn.hooks import Gate
+from ...nn.hooks import BackwardHookFunction
 from ...tensor import Tensor
 from ..passes import Pass
 from ..tape import Op, Source, Tape
@@ -147,7 +147,7 @@ class Writer(Walking):
         cls = recipe.function
         if issubclass(cls, custom._Custom):
             raise GraphError(f"program: {op.name} is an autograd.Function, which has no forward on bare arrays")
-        if cls is Gate:
+        if cls is BackwardHookFunction:
             raise GraphError("program: backward hooks of modules can't be written out")
         given, brought, arguments = self.arguments(op, cls)
         outs = [self.fresh(op.name.lower()) for _ in op.shapes]

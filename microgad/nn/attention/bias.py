@@ -67,7 +67,7 @@ def causal_upper_left(*size: int) -> CausalBias:
     tensor([[ True, False, False],
             [ True,  True, False]])
     """
-    return _through(CausalVariant.UPPER_LEFT, size)
+    return _make_bias(CausalVariant.UPPER_LEFT, size)
 
 
 def causal_lower_right(*size: int) -> CausalBias:
@@ -80,10 +80,10 @@ def causal_lower_right(*size: int) -> CausalBias:
     >>> F.scaled_dot_product_attention(query, key, value, causal_lower_right(1, 3))
     tensor([[[2., 3.]]])
     """
-    return _through(CausalVariant.LOWER_RIGHT, size)
+    return _make_bias(CausalVariant.LOWER_RIGHT, size)
 
 
-def _through(corner: CausalVariant, size: tuple[int, ...]) -> CausalBias:
+def _make_bias(corner: CausalVariant, size: tuple[int, ...]) -> CausalBias:
     if len(size) != 2:
         raise CallError(f"a causal mask has two sizes, of queries and of keys, got {len(size)}")
     return CausalBias(corner, *size)

@@ -70,11 +70,11 @@ def flex_attention(
     wide = promote_types(query.dtype, float32)  # in which scores of float16 are not rounded
     scores = matmul(query.to(wide), key.to(wide).transpose(-2, -1))
     scores = scores * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)
-    at = _positions(*scores.shape, device=query.device)
+    positions = _positions(*scores.shape, device=query.device)
     if score_mod is not None:
-        scores = score_mod(scores, *at)
+        scores = score_mod(scores, *positions)
     if block_mask is not None:
-        scores = where(block_mask.mask_mod(*at), scores, -math.inf)
+        scores = where(block_mask.mask_mod(*positions), scores, -math.inf)
     top = amax(scores, -1, keepdim=True)
     weights = where(isneginf(top), 0.0, softmax(where(isneginf(top), 0.0, scores), -1))
     out = matmul(weights.to(value.dtype), value)
@@ -121,13 +121,13 @@ def create_mask(mod_fn: Mod, B: int | None, H: int | None, Q_LEN: int, KV_LEN: i
               [ True,  True]]]])
     """
     shape = (1 if B is None else B, 1 if H is None else H, Q_LEN, KV_LEN)
-    at = _positions(*shape, device=device)
-    if _arguments(mod_fn) == 5:
-        return ~isneginf(mod_fn(zeros(shape, device=device), *at))
-    return broadcast_to(mod_fn(*at), shape)
+    positions = _positions(*shape, device=device)
+    if _count_arguments(mod_fn) == 5:
+        return ~isneginf(mod_fn(zeros(shape, device=device), *positions))
+    return broadcast_to(mod_fn(*positions), shape)
 
 
-def _arguments(mod: Mod) -> int:
+def _count_arguments(mod: Mod) -> int:
     """How many a function of the positions needs: 4, or 5 with the score. Raises AssertionError for others."""
     if not callable(mod):
         raise TypeError(f"{mod} is not a callable object")
@@ -137,7 +137,7 @@ def _arguments(mod: Mod) -> int:
     return found
 
 
-def _combined(mods: tuple[Mod, ...], combine: Callable[[Any, Any], Any], start: bool) -> Mod:
+def _combine_masks(mods: tuple[Mod, ...], combine: Callable[[Any, Any], Any], start: bool) -> Mod:
     if not all(map(callable, mods)):
         raise ArgumentError(f"All inputs should be callable mask_mods: {mods}")
 
@@ -150,12 +150,12 @@ def _combined(mods: tuple[Mod, ...], combine: Callable[[Any, Any], Any], start: 
 
 def and_masks(*mask_mods: Mod) -> Mod:
     """The mask that is True where all of them are. Source: torch.nn.attention.flex_attention.and_masks."""
-    return _combined(mask_mods, operator.and_, True)
+    return _combine_masks(mask_mods, operator.and_, True)
 
 
 def or_masks(*mask_mods: Mod) -> Mod:
     """The mask that is True where one of them is. Source: torch.nn.attention.flex_attention.or_masks."""
-    return _combined(mask_mods, operator.or_, False)
+    return _combine_masks(mask_mods, operator.or_, False)
 
 
 def noop_mask(batch: Tensor, head: Tensor, token_q: Tensor, token_kv: Tensor) -> Tensor:
@@ -163,7 +163,7 @@ def noop_mask(batch: Tensor, head: Tensor, token_q: Tensor, token_kv: Tensor) ->
     return full((), True, dtype=bool, device=batch.device)
 
 
-def _of_a_slice(*at: Tensor) -> Tensor:
+def _no_mask_mod(*positions: Tensor) -> Tensor:
     raise ArgumentError(
         "BlockMask: a slice has no mask_mod: its positions are others; set one, made of the whole one's mask_mod"
     )
@@ -199,19 +199,19 @@ class BlockMask:
         """(B, H, L, S)"""
         return (*self.partial.shape[:2], *self.seq_lengths)
 
-    kv_num_blocks = property(lambda self: _number(self.partial))
-    kv_indices = property(lambda self: _first(self.partial))
-    full_kv_num_blocks = property(lambda self: _number(self.full))
-    full_kv_indices = property(lambda self: _first(self.full))
-    q_num_blocks = property(lambda self: _number(self.partial.mT))
-    q_indices = property(lambda self: _first(self.partial.mT))
-    full_q_num_blocks = property(lambda self: _number(self.full.mT))
-    full_q_indices = property(lambda self: _first(self.full.mT))
+    kv_num_blocks = property(lambda self: _count_true(self.partial))
+    kv_indices = property(lambda self: _true_columns_first(self.partial))
+    full_kv_num_blocks = property(lambda self: _count_true(self.full))
+    full_kv_indices = property(lambda self: _true_columns_first(self.full))
+    q_num_blocks = property(lambda self: _count_true(self.partial.mT))
+    q_indices = property(lambda self: _true_columns_first(self.partial.mT))
+    full_q_num_blocks = property(lambda self: _count_true(self.full.mT))
+    full_q_indices = property(lambda self: _true_columns_first(self.full.mT))
 
     def __getitem__(self, index: Any) -> BlockMask:
         given = index if isinstance(index, tuple) else (index,)
         kept = tuple(slice(i, i + 1 or None) if isinstance(i, int) else i for i in given)
-        return BlockMask(self.partial[kept], self.full[kept], self.seq_lengths, self.BLOCK_SIZE, _of_a_slice)
+        return BlockMask(self.partial[kept], self.full[kept], self.seq_lengths, self.BLOCK_SIZE, _no_mask_mod)
 
     def to(self, device: Device) -> BlockMask:
         """The same on another device."""
@@ -258,12 +258,12 @@ class BlockMask:
 _SHADES = {0.0: " ", 1.0: "█"}
 
 
-def _number(blocks: Tensor) -> Tensor:
+def _count_true(blocks: Tensor) -> Tensor:
     """How many in each row are such."""
     return blocks.sum(-1).int()
 
 
-def _first(blocks: Tensor) -> Tensor:
+def _true_columns_first(blocks: Tensor) -> Tensor:
     """The columns in each row, those first that are such."""
     return blocks.int().argsort(-1, descending=True, stable=True).int()
 
@@ -281,7 +281,7 @@ def create_block_mask(
     25.0
     """
     size = (BLOCK_SIZE, BLOCK_SIZE) if isinstance(BLOCK_SIZE, int) else BLOCK_SIZE
-    if _arguments(mask_mod) != 4:
+    if _count_arguments(mask_mod) != 4:
         raise CallError("create_block_mask: mask_mod must take 4 arguments, (b, h, q_idx, kv_idx)")
     mask = create_mask(mask_mod, B, H, Q_LEN, KV_LEN, device)
     mask = pad(mask, (0, -KV_LEN % size[1], 0, -Q_LEN % size[0]))

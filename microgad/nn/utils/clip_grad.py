@@ -14,7 +14,7 @@ from ...dtypes.number_kinds import HALF, norm
 from ...errors import ArgumentError
 from ...ops.creation import from_array, zeros
 from ...tensor import Tensor
-from ..deprecation import deprecated
+from ..deprecation import deprecated_alias
 
 
 def clip_grad_norm_(
@@ -95,7 +95,7 @@ def _scale(grads: list[Tensor], max_norm: float, total_norm: Tensor) -> None:
             grad.mul_(scale)
 
 
-clip_grad_norm = deprecated(clip_grad_norm_, "torch.nn.utils")
+clip_grad_norm = deprecated_alias(clip_grad_norm_, "torch.nn.utils")
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:

@@ -26,7 +26,7 @@ def fuse_conv_bn_eval(conv: M, bn: Any, transpose: bool = False) -> M:
     >>> torch.allclose(fused(x), bn(conv(x)), atol=1e-6)
     True
     """
-    return _fused(conv, bn, functools.partial(fuse_conv_bn_weights, transpose=transpose))
+    return _fuse(conv, bn, functools.partial(fuse_conv_bn_weights, transpose=transpose))
 
 
 def fuse_conv_bn_weights(
@@ -57,7 +57,7 @@ def fuse_linear_bn_eval(linear: M, bn: Any) -> M:
             "To fuse, linear.out_features == bn.num_features or bn.num_features == 1, got linear.out_features="
             f"{features.out_features} and bn.num_features={bn.num_features}"
         )
-    return _fused(linear, bn, fuse_linear_bn_weights)
+    return _fuse(linear, bn, fuse_linear_bn_weights)
 
 
 def fuse_linear_bn_weights(
@@ -67,7 +67,7 @@ def fuse_linear_bn_weights(
     return fuse_conv_bn_weights(linear_w, linear_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b)
 
 
-def _fused(layer: Any, bn: Any, weights: Any) -> Any:
+def _fuse(layer: Any, bn: Any, weights: Any) -> Any:
     if layer.training or bn.training:
         raise AssertionError("Fusion only for eval!")
     if bn.running_mean is None or bn.running_var is None:

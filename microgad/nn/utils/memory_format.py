@@ -19,15 +19,15 @@ def convert_conv2d_weight_memory_format(module: M, memory_format: Any) -> M:
     >>> layer.weight.stride()
     (8, 1, 4, 2)
     """
-    return _laid_out(module, memory_format, 4)
+    return _convert(module, memory_format, 4)
 
 
 def convert_conv3d_weight_memory_format(module: M, memory_format: Any) -> M:
     """The same of five-dimensional weights. Source: torch.nn.utils.convert_conv3d_weight_memory_format."""
-    return _laid_out(module, memory_format, 5)
+    return _convert(module, memory_format, 5)
 
 
-def _laid_out(module: M, memory_format: Any, ndim: int) -> M:
+def _convert(module: M, memory_format: Any, ndim: int) -> M:
     for layer in module.modules():
         if isinstance(layer, _ConvNd) and layer.weight.ndim == ndim:
             layer.weight.data = layer.weight.detach().clone(memory_format=memory_format)

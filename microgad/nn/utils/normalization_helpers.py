@@ -12,22 +12,22 @@ from ..conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from ..module import Module
 
 
-def scaled_to(v: Tensor, g: Tensor, dim: int) -> Tensor:
+def apply_weight_norm(v: Tensor, g: Tensor, dim: int) -> Tensor:
     """g v / |v|: directions v with lengths g."""
     return v * (g / norm_except_dim(v, 2, dim))
 
 
-def unit_vectors(matrix: Tensor, eps: float) -> tuple[Any, Any]:
+def random_unit_vectors(matrix: Tensor, eps: float) -> tuple[Any, Any]:
     """Directions drawn at random, for each side of a matrix."""
     u, v = (matrix.new_empty(n).normal_(0, 1) for n in matrix.shape)
     return F.normalize(u, dim=0, eps=eps), F.normalize(v, dim=0, eps=eps)
 
 
-def hook_of(hooks: Mapping[int, Any], kind: Any, name: str) -> int | None:
+def find_hook(hooks: Mapping[int, Any], kind: Any, name: str) -> int | None:
     """The id of the hook of a class that is for the parameter of this name, if there is one."""
     return next((i for i, hook in hooks.items() if isinstance(hook, kind) and hook.name == name), None)
 
 
-def channel_dim(module: Module) -> int:
+def output_channel_dim(module: Module) -> int:
     """Where a layer's weight has its results' channels."""
     return 1 if isinstance(module, (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)) else 0

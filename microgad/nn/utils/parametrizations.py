@@ -17,7 +17,7 @@ from ...tensor import Tensor
 from .. import functional as F
 from ..module import Module
 from . import parametrize
-from .normalization_helpers import channel_dim, scaled_to, unit_vectors
+from .normalization_helpers import apply_weight_norm, output_channel_dim, random_unit_vectors
 
 M = TypeVar("M", bound=Module)
 _MAPS = ("matrix_exp", "cayley", "householder")
@@ -66,22 +66,22 @@ class _Orthogonal(Module):
                 f"Expected a matrix or batch of matrices of shape {self.shape}. Got a tensor of shape {q.shape}."
             )
         with state.scope(grad_enabled=False):
-            return self._based_on(q) if hasattr(self, "base") else self._reflections_of(q)
+            return self._set_base(q) if hasattr(self, "base") else self._householder_vectors(q)
 
-    def _based_on(self, weight: Tensor) -> Tensor:
+    def _set_base(self, weight: Tensor) -> Tensor:
         """Make base of the nearest orthogonal matrix by QR, so that minus the identity is what leads to it."""
         q = weight.mT if weight.shape[-2] < weight.shape[-1] else weight
         n, k = q.shape[-2:]
         if n != k:
-            q = _orthonormalized(cat([q, randn(*q.shape[:-2], n, n - k, dtype=q.dtype, device=q.device)], -1))
+            q = _orthonormalize(cat([q, randn(*q.shape[:-2], n, n - k, dtype=q.dtype, device=q.device)], -1))
         else:
-            q = q.clone() if _is_orthogonal(q) else _orthonormalized(q)
+            q = q.clone() if _is_orthogonal(q) else _orthonormalize(q)
         self.base = q
         start = zeros_like(weight)
         start.diagonal(dim1=-2, dim2=-1).fill_(-1.0)
         return start
 
-    def _reflections_of(self, weight: Tensor) -> Tensor:
+    def _householder_vectors(self, weight: Tensor) -> Tensor:
         if self.orthogonal_map != "householder":
             raise NotImplementedError(
                 "It is not possible to assign to the matrix exponential or the Cayley parametrizations when "
@@ -99,7 +99,7 @@ def _is_orthogonal(q: Tensor) -> bool:
     return allclose(q.mH @ q, eye(k, dtype=q.dtype, device=q.device), atol=10 * n * finfo(q.dtype).eps)
 
 
-def _orthonormalized(a: Tensor) -> Tensor:
+def _orthonormalize(a: Tensor) -> Tensor:
     r, tau = geqrf(a)
     return householder_product(r, tau) * r.diagonal(dim1=-2, dim2=-1).sgn().unsqueeze(-2)
 
@@ -144,7 +144,7 @@ class _WeightNorm(Module):
         self.dim = -1 if dim is None else dim
 
     def forward(self, weight_g: Tensor, weight_v: Tensor) -> Tensor:
-        return scaled_to(weight_v, weight_g, self.dim)
+        return apply_weight_norm(weight_v, weight_g, self.dim)
 
     def right_inverse(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         return norm_except_dim(weight, 2, self.dim), weight
@@ -192,7 +192,7 @@ class _SpectralNorm(Module):
         if ndim > 1:
             self.n_power_iterations = n_power_iterations
             matrix = self._matrix(weight.detach())
-            u, v = unit_vectors(matrix, eps)
+            u, v = random_unit_vectors(matrix, eps)
             self.register_buffer("_u", u)
             self.register_buffer("_v", v)
             self._iterate(matrix, 15)
@@ -232,7 +232,7 @@ def spectral_norm(
     1.0
     """
     weight = _weight(module, name)
-    made = _SpectralNorm(weight, n_power_iterations, channel_dim(module) if dim is None else dim, eps)
+    made = _SpectralNorm(weight, n_power_iterations, output_channel_dim(module) if dim is None else dim, eps)
     return parametrize.register_parametrization(module, name, made)
 
 

@@ -58,9 +58,9 @@ class ParametrizationList(ModuleList):
         self.is_tensor = isinstance(made, Tensor)
         self.ntensors = 1 if self.is_tensor else len(made)
         if isinstance(made, Tensor):
-            self._learn_one(made, original)
+            self._register_one(made, original)
         else:
-            self._learn_several(made, original)
+            self._register_several(made, original)
         if not unsafe:
             said = "unparametrized {}", "parametrized {}", "`unsafe`"
             try:
@@ -69,7 +69,7 @@ class ParametrizationList(ModuleList):
                 original.data = before
                 raise
 
-    def _learn_one(self, made: Tensor, original: Tensor) -> None:
+    def _register_one(self, made: Tensor, original: Tensor) -> None:
         """Keep the original itself, with the values that the right_inverse made."""
         for fact in ("dtype", "device"):
             if getattr(made, fact) != getattr(original, fact):
@@ -81,7 +81,7 @@ class ParametrizationList(ModuleList):
         _set(original, made)
         _register(self, "original", original)
 
-    def _learn_several(self, made: Sequence[Any], original: Tensor) -> None:
+    def _register_several(self, made: Sequence[Any], original: Tensor) -> None:
         """Keep what the right_inverse made, Parameters where the original is one."""
         for i, x in enumerate(made):
             if not isinstance(x, Tensor):
@@ -184,9 +184,9 @@ def register_parametrization(module: M, tensor_name: str, parametrization: Modul
         made = ParametrizationList([parametrization], getattr(module, tensor_name), unsafe)
         delattr(module, tensor_name)
         if not is_parametrized(module):
-            module.__class__ = _parametrized(type(module))  # type: ignore[assignment]
+            module.__class__ = _parametrized_class(type(module))  # type: ignore[assignment]
             module.parametrizations = ModuleDict()
-        setattr(type(module), tensor_name, _computed(tensor_name))
+        setattr(type(module), tensor_name, _parametrized_property(tensor_name))
         module.parametrizations[tensor_name] = made
     else:
         raise ValueError(
@@ -221,7 +221,7 @@ def _check_another(module: Module, name: str, parametrization: Module) -> None:
             )
 
 
-def _parametrized(cls: type[Module]) -> type[Module]:
+def _parametrized_class(cls: type[Module]) -> type[Module]:
     """A class of one module's own, which has properties for what is parametrized."""
 
     def copied(self: Any, memo: dict[int, Any]) -> Any:
@@ -237,7 +237,7 @@ def _parametrized(cls: type[Module]) -> type[Module]:
     return type(f"Parametrized{cls.__name__}", (cls,), body)
 
 
-def _computed(name: str) -> property:
+def _parametrized_property(name: str) -> property:
     def read(self: Any) -> Any:
         cache = _cache.get()
         if cache is None:

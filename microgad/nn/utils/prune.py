@@ -51,7 +51,7 @@ class BasePruningMethod(ABC):
         method: BasePruningMethod = cls(*args, **kwargs)
         method._tensor_name = name
         registered = module._forward_pre_hooks
-        before = [(i, hook) for i, hook in registered.items() if _prunes(hook, name)]
+        before = [(i, hook) for i, hook in registered.items() if _is_pruning_hook(hook, name)]
         if len(before) > 1:
             raise AssertionError(
                 f"Avoid adding multiple pruning hooks to the same tensor {name} of module {module}. Use a "
@@ -102,7 +102,7 @@ class BasePruningMethod(ABC):
         setattr(module, name, original)
 
 
-def _prunes(hook: Any, name: str) -> bool:
+def _is_pruning_hook(hook: Any, name: str) -> bool:
     return isinstance(hook, BasePruningMethod) and hook._tensor_name == name
 
 
@@ -152,7 +152,7 @@ class PruningContainer(BasePruningMethod):
             if method.dim < -t.ndim:
                 raise DimError(f"Index is out of bounds for tensor with dimensions {t.ndim}")
             others = [i for i in range(t.ndim) if i != method.dim % t.ndim]
-            where = _along(t, method.dim, default_mask.sum(others) != 0)
+            where = _index_along(t, method.dim, default_mask.sum(others) != 0)
         elif method.PRUNING_TYPE == "global":
             where = ...
         else:
@@ -162,7 +162,7 @@ class PruningContainer(BasePruningMethod):
         return mask
 
 
-def _along(t: Tensor, dim: int, index: Any) -> tuple[Any, ...]:
+def _index_along(t: Tensor, dim: int, index: Any) -> tuple[Any, ...]:
     """An index along one dimension."""
     whole: list[Any] = [slice(None)] * t.ndim
     whole[dim] = index
@@ -202,7 +202,7 @@ class RandomUnstructured(_ByAmount):
     PRUNING_TYPE = "unstructured"
 
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
-        return _without(default_mask, self._count(t.numel()), lambda: rand_like(t), largest=True)
+        return _mask_out(default_mask, self._count(t.numel()), lambda: rand_like(t), largest=True)
 
 
 class L1Unstructured(_ByAmount):
@@ -211,7 +211,7 @@ class L1Unstructured(_ByAmount):
     PRUNING_TYPE = "unstructured"
 
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
-        return _without(default_mask, self._count(t.numel()), t.abs, largest=False)
+        return _mask_out(default_mask, self._count(t.numel()), t.abs, largest=False)
 
     @classmethod
     def apply(  # type: ignore[override]
@@ -220,7 +220,7 @@ class L1Unstructured(_ByAmount):
         return super().apply(module, name, amount=amount, importance_scores=importance_scores)
 
 
-def _without(mask: Tensor, count: int, scores: Any, largest: bool) -> Tensor:
+def _mask_out(mask: Tensor, count: int, scores: Any, largest: bool) -> Tensor:
     """The mask with 0 at the `count` places of the largest or least scores."""
     mask = mask.clone()
     if count:
@@ -250,7 +250,7 @@ class _Structured(_ByAmount):
         if not count:
             return default_mask
         mask = zeros_like(t)
-        mask[_along(t, self.dim, self._kept(t, size, count))] = 1
+        mask[_index_along(t, self.dim, self._kept(t, size, count))] = 1
         return mask * default_mask.to(mask.dtype)
 
     @abstractmethod
@@ -395,7 +395,7 @@ def remove(module: M, name: str) -> M:
     ['bias', 'weight']
     """
     for i, hook in module._forward_pre_hooks.items():
-        if _prunes(hook, name):
+        if _is_pruning_hook(hook, name):
             hook.remove(module)
             del module._forward_pre_hooks[i]
             return module

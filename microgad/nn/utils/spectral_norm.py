@@ -11,7 +11,7 @@ from ...tensor import Tensor
 from .. import functional as F
 from ..module import Module
 from ..parameter import is_lazy
-from .normalization_helpers import channel_dim, hook_of, unit_vectors
+from .normalization_helpers import find_hook, output_channel_dim, random_unit_vectors
 
 M = TypeVar("M", bound=Module)
 
@@ -71,9 +71,9 @@ def spectral_norm(
     >>> list(layer.state_dict())
     ['bias', 'weight_orig', 'weight_u', 'weight_v']
     """
-    if hook_of(module._forward_pre_hooks, SpectralNorm, name) is not None:
+    if find_hook(module._forward_pre_hooks, SpectralNorm, name) is not None:
         raise RuntimeError(f"Cannot register two spectral_norm hooks on the same parameter {name}")
-    hook = SpectralNorm(name, n_power_iterations, channel_dim(module) if dim is None else dim, eps)
+    hook = SpectralNorm(name, n_power_iterations, output_channel_dim(module) if dim is None else dim, eps)
     weight = module._parameters[name]
     if weight is None:
         raise ValueError(f"`SpectralNorm` cannot be applied as parameter `{name}` is None")
@@ -82,7 +82,7 @@ def spectral_norm(
             "The module passed to `SpectralNorm` can't have uninitialized parameters. Make sure to run the dummy "
             "forward before applying spectral normalization"
         )
-    u, v = unit_vectors(hook.reshape_weight_to_matrix(weight.detach()), eps)
+    u, v = random_unit_vectors(hook.reshape_weight_to_matrix(weight.detach()), eps)
     delattr(module, name)
     module.register_parameter(f"{name}_orig", weight)
     setattr(module, name, weight.detach())
@@ -108,10 +108,10 @@ def remove_spectral_norm(module: M, name: str = "weight") -> M:
 
     Source: torch.nn.utils.remove_spectral_norm.
     """
-    if (i := hook_of(module._forward_pre_hooks, SpectralNorm, name)) is None:
+    if (i := find_hook(module._forward_pre_hooks, SpectralNorm, name)) is None:
         raise ValueError(f"spectral_norm of '{name}' not found in {module}")
     module._forward_pre_hooks[i].remove(module)
     del module._forward_pre_hooks[i]
-    if (i := hook_of(module._state_dict_hooks, _Version, name)) is not None:
+    if (i := find_hook(module._state_dict_hooks, _Version, name)) is not None:
         del module._state_dict_hooks[i]
     return module

@@ -27,7 +27,7 @@ def _reparametrize_module(
     module: Module, parameters_and_buffers: Mapping[str, Tensor], *, tie_weights: bool = False, strict: bool = False
 ) -> AbstractContextManager[None]:
     """The module with these Tensors, while it lasts; libraries take it from here."""
-    return stateless._exchanged(module, parameters_and_buffers, tie_weights, strict)
+    return stateless._reparametrize_module(module, parameters_and_buffers, tie_weights, strict)
 
 
 _absent(globals())

@@ -10,7 +10,7 @@ from ...parameter import Parameter
 from ...tensor import Tensor
 from ..module import Module
 from ..parameter import is_lazy
-from .normalization_helpers import hook_of, scaled_to
+from .normalization_helpers import apply_weight_norm, find_hook
 
 M = TypeVar("M", bound=Module)
 
@@ -24,7 +24,7 @@ class WeightNorm:
 
     def compute_weight(self, module: Module) -> Tensor:
         """g v / |v|."""
-        return scaled_to(getattr(module, f"{self.name}_v"), getattr(module, f"{self.name}_g"), self.dim)
+        return apply_weight_norm(getattr(module, f"{self.name}_v"), getattr(module, f"{self.name}_g"), self.dim)
 
     def remove(self, module: Module) -> None:
         """Make the weight a parameter again, with its present value."""
@@ -48,7 +48,7 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
         FutureWarning,
         stacklevel=2,
     )
-    if hook_of(module._forward_pre_hooks, WeightNorm, name) is not None:
+    if find_hook(module._forward_pre_hooks, WeightNorm, name) is not None:
         raise RuntimeError(f"Cannot register two weight_norm hooks on the same parameter {name}")
     hook = WeightNorm(name, dim)
     weight = getattr(module, name)
@@ -71,7 +71,7 @@ def remove_weight_norm(module: M, name: str = "weight") -> M:
 
     Source: torch.nn.utils.remove_weight_norm.
     """
-    if (i := hook_of(module._forward_pre_hooks, WeightNorm, name)) is None:
+    if (i := find_hook(module._forward_pre_hooks, WeightNorm, name)) is None:
         raise ValueError(f"weight_norm of '{name}' not found in {module}")
     module._forward_pre_hooks[i].remove(module)
     del module._forward_pre_hooks[i]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...lazy import absent as _absent
-from ...nn.conversion import OnConversion as _OnConversion
+from ...nn.conversion import FutureFlags as _FutureFlags
 
 
 def set_overwrite_module_params_on_conversion(value: bool) -> None:
@@ -18,7 +18,7 @@ def set_overwrite_module_params_on_conversion(value: bool) -> None:
     (torch.float64, torch.float32)
     >>> torch.__future__.set_overwrite_module_params_on_conversion(False)
     """
-    _OnConversion.overwrite = value
+    _FutureFlags.overwrite = value
 
 
 def get_overwrite_module_params_on_conversion() -> bool:
@@ -27,7 +27,7 @@ def get_overwrite_module_params_on_conversion() -> bool:
     >>> torch.__future__.get_overwrite_module_params_on_conversion()
     False
     """
-    return _OnConversion.overwrite
+    return _FutureFlags.overwrite
 
 
 def set_swap_module_params_on_conversion(value: bool) -> None:
@@ -35,7 +35,7 @@ def set_swap_module_params_on_conversion(value: bool) -> None:
 
     Source: torch.__future__.set_swap_module_params_on_conversion.
     """
-    _OnConversion.swap = value
+    _FutureFlags.swap = value
 
 
 def get_swap_module_params_on_conversion() -> bool:
@@ -44,7 +44,7 @@ def get_swap_module_params_on_conversion() -> bool:
     >>> torch.__future__.get_swap_module_params_on_conversion()
     False
     """
-    return _OnConversion.swap
+    return _FutureFlags.swap
 
 
 _absent(globals())
