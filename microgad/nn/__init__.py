@@ -1,4 +1,4 @@
-"""Modules, layers, losses, initial values: torch.nn's names."""
+"""torch.nn: modules, layers, losses and initializers under PyTorch's names."""
 
 from ..from_type import know as _know
 from ..lazy import absent as _absent

@@ -1,4 +1,4 @@
-"""Functions under the names that they had before they were given an underscore."""
+"""Deprecated aliases of functions whose names got a trailing underscore."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any, TypeVar
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def deprecated_alias(function: F, room: str) -> F:
-    """The same function without the underscore, which warns of it as PyTorch does."""
+def deprecated_alias(function: F, namespace: str) -> F:
+    """Return `function` under its name without the underscore, with PyTorch's FutureWarning at each call."""
     new = function.__name__
     old = new.removesuffix("_")
 
     @functools.wraps(function)
     def renamed(*args: Any, **kwargs: Any) -> Any:
-        said = f"`{room}.{old}` is now deprecated in favor of `{room}.{new}`."
-        warnings.warn(said, FutureWarning, stacklevel=2)
+        message = f"`{namespace}.{old}` is now deprecated in favor of `{namespace}.{new}`."
+        warnings.warn(message, FutureWarning, stacklevel=2)
         return function(*args, **kwargs)
 
     renamed.__name__ = renamed.__qualname__ = old

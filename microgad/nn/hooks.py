@@ -1,4 +1,4 @@
-"""Hooks: what a user has called around a module's forward, its backward, and its state."""
+"""Hooks that run around a module's forward and backward, and around `state_dict` and `load_state_dict`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 class _LazyHookDict:
-    """Hooks of one kind by their handles' ids: made when it is asked for, so that it costs other modules nothing."""
+    """Descriptor of a dictionary from handle ids to hooks, made at its first use.
+
+    A module without hooks holds no dictionaries, and its calls need not look for hooks.
+    """
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -29,18 +32,18 @@ class _LazyHookDict:
     def __get__(self, module: Any, owner: type | None = None) -> Any:
         if module is None:
             return self
-        made: OrderedDict[int, Any] = OrderedDict()
-        vars(module)[self.name] = made
+        hooks: OrderedDict[int, Any] = OrderedDict()
+        vars(module)[self.name] = hooks
         vars(module)["_hooked"] = True
-        return made
+        return hooks
 
 
 class ModuleHooks:
-    """The part of Module that registers hooks; each gives a handle whose `remove()` takes the hook away again."""
+    """The part of Module that registers hooks. Each method returns a handle whose `remove()` removes the hook."""
 
-    _hooked = False  # whether a registry has been made, so that a call has to look
+    _hooked = False  # whether the module has any hook dictionary: then calls go through `call_forward`
     _forward_pre_hooks = _LazyHookDict()
-    _forward_pre_hooks_with_kwargs = _LazyHookDict()  # ids, as keys
+    _forward_pre_hooks_with_kwargs = _LazyHookDict()  # {hook id: True}, as all those named after an option
     _forward_hooks = _LazyHookDict()
     _forward_hooks_with_kwargs = _LazyHookDict()
     _forward_hooks_always_called = _LazyHookDict()
@@ -55,23 +58,23 @@ class ModuleHooks:
     _load_state_dict_post_hooks = _LazyHookDict()
 
     def _add_hook(
-        self, registry: str, hook: Callable[..., Any], prepend: bool = False, **marks: bool
+        self, registry: str, hook: Callable[..., Any], prepend: bool = False, **options: bool
     ) -> RemovableHandle:
-        registered = getattr(self, registry)
-        handle = RemovableHandle(registered, hook)
+        hooks = getattr(self, registry)
+        handle = RemovableHandle(hooks, hook)
         if prepend:
-            registered.move_to_end(handle.id, last=False)
-        for mark, there in marks.items():
-            if there:
-                getattr(self, f"{registry}_{mark}")[handle.id] = True
+            hooks.move_to_end(handle.id, last=False)
+        for option, chosen in options.items():
+            if chosen:
+                getattr(self, f"{registry}_{option}")[handle.id] = True
         return handle
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
-        """Call hook(module, args) before forward; what it returns, if anything, takes the arguments' place.
+        """Call `hook(module, args)` before forward. A result other than None replaces the arguments.
 
-        With with_kwargs: hook(module, args, kwargs), which returns (args, kwargs) or None.
+        With `with_kwargs`, call `hook(module, args, kwargs)`, which returns (args, kwargs) or None.
 
         >>> layer = nn.ReLU()
         >>> with layer.register_forward_pre_hook(lambda module, args: -args[0]):
@@ -83,9 +86,10 @@ class ModuleHooks:
     def register_forward_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
     ) -> RemovableHandle:
-        """Call hook(module, args, output) after forward; what it returns, if anything, takes the output's place.
+        """Call `hook(module, args, output)` after forward. A result other than None replaces the output.
 
-        With with_kwargs: hook(module, args, kwargs, output). With always_call also after an exception, then with None.
+        With `with_kwargs`, call `hook(module, args, kwargs, output)`. With `always_call`, call the hook after an
+        exception, too, with None as the output.
 
         >>> layer = nn.ReLU()
         >>> with layer.register_forward_hook(lambda module, args, output: output + 10):
@@ -95,12 +99,12 @@ class ModuleHooks:
         return self._add_hook("_forward_hooks", hook, prepend, with_kwargs=with_kwargs, always_called=always_call)
 
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
-        """Call hook(module, grad_input, grad_output) when the gradients of the inputs are there, as tuples.
+        """Call `hook(module, grad_input, grad_output)` once the gradients of the module's inputs are computed.
 
-        What it returns, if anything, takes the place of grad_input. Only positional inputs count. What is no Tensor has
-        None there, a Tensor that requires no grad has zeros, and where none requires grad all have None. An output that
-        nobody used has zeros in grad_output (in PyTorch None). Nothing is called for a module that is gone by then.
-        Inputs and outputs can't be written in place.
+        Both gradients are tuples. A result other than None replaces grad_input, which covers positional inputs only. An
+        input that is not a Tensor has None there, and a Tensor that doesn't require grad has zeros; if no input
+        requires grad, all have None. An unused output has zeros in grad_output (None in PyTorch). The hook is not
+        called if the module no longer exists. Inputs and outputs must not be written in place.
 
         >>> layer = nn.ReLU()
         >>> x = torch.tensor([-1.0, 1.0], requires_grad=True)
@@ -111,9 +115,10 @@ class ModuleHooks:
         return self._add_backward_hook(hook, prepend, full=True)
 
     def register_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """register_full_backward_hook, under an older name: grad_input is always the module's, not its last node's.
+        """Register a full backward hook under the older name.
 
-        The two kinds can't be on one module: that raises RuntimeError.
+        Unlike PyTorch's, grad_input is that of the module, not of its last node. Raises RuntimeError if the module has
+        hooks of the other kind.
         """
         return self._add_backward_hook(hook, False, full=False)
 
@@ -127,23 +132,26 @@ class ModuleHooks:
         return self._add_hook("_backward_hooks", hook, prepend)
 
     def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
-        """Call hook(module, grad_output), a tuple, before the module's backward; what it returns takes its place."""
+        """Call `hook(module, grad_output)` before the module's backward. A result replaces the tuple grad_output."""
         return self._add_hook("_backward_pre_hooks", hook, prepend)
 
     def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call hook(module, prefix, keep_vars) before this module's part of `state_dict` is made."""
+        """Call `hook(module, prefix, keep_vars)` before `state_dict` collects this module's state."""
         return self._add_hook("_state_dict_pre_hooks", hook)
 
     def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call hook(module, state_dict, prefix, local_metadata) after it, to change the state_dict in place."""
+        """Call `hook(module, state_dict, prefix, local_metadata)` afterwards; it may change `state_dict` in place."""
         return self._add_hook("_state_dict_hooks", hook, without_result=True)
 
     def _register_state_dict_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """The same, whose result, if any, takes the state_dict's place."""
+        """Like `register_state_dict_post_hook`, but a result other than None replaces the state_dict."""
         return self._add_hook("_state_dict_hooks", hook)
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call hook(module, state_dict, prefix, metadata, strict, missing_keys, unexpected_keys, error_msgs) first."""
+        """Call a hook before this module's state is loaded.
+
+        Its arguments are (module, state_dict, prefix, metadata, strict, missing_keys, unexpected_keys, error_msgs).
+        """
         return self._register_load_state_dict_pre_hook(hook, with_module=True)
 
     def _register_load_state_dict_pre_hook(
@@ -152,11 +160,11 @@ class ModuleHooks:
         return self._add_hook("_load_state_dict_pre_hooks", hook, with_module=with_module)
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call hook(module, incompatible_keys) when all is loaded; keys that it takes away don't count as errors."""
+        """Call `hook(module, incompatible_keys)` after loading. Keys that it removes don't count as errors."""
         return self._add_hook("_load_state_dict_post_hooks", hook)
 
 
-global_hooks = ModuleHooks()  # hooks of all modules
+global_hooks = ModuleHooks()  # hooks that run for every module
 register_module_forward_pre_hook = global_hooks.register_forward_pre_hook
 register_module_forward_hook = global_hooks.register_forward_hook
 register_module_full_backward_pre_hook = global_hooks.register_full_backward_pre_hook
@@ -168,7 +176,7 @@ HOOK_ATTRIBUTES = {name for name, value in vars(ModuleHooks).items() if isinstan
 
 
 class Hook(NamedTuple):
-    """What to call, and how."""
+    """A hook's function and the options that it was registered with."""
 
     function: Callable[..., Any]
     with_kwargs: bool = False
@@ -176,17 +184,20 @@ class Hook(NamedTuple):
 
 
 def _hooks_for(module: ModuleHooks, registry: str) -> list[Hook]:
-    """The hooks of a kind: first those of all modules."""
+    """Return the hooks of one kind that apply to a module, the global ones first."""
     found = []
     for holder in (global_hooks, module):
         if hooks := vars(holder).get(registry):
-            with_kwargs, always = (vars(holder).get(f"{registry}_{m}", ()) for m in ("with_kwargs", "always_called"))
+            with_kwargs, always = (vars(holder).get(f"{registry}_{o}", ()) for o in ("with_kwargs", "always_called"))
             found += [Hook(function, i in with_kwargs, i in always) for i, function in hooks.items()]
     return found
 
 
 def call_forward(module: Module, *args: Any, **kwargs: Any) -> Any:
-    """A module's forward with its hooks around it; which are called after it is seen only then."""
+    """Run a module's `forward` with its hooks around it.
+
+    The forward hooks are looked up after `forward`, which may have registered some.
+    """
     due = result = None
     try:
         for hook in _hooks_for(module, "_forward_pre_hooks"):
@@ -226,49 +237,52 @@ def _changed_result(hook: Hook, module: Module, args: Any, kwargs: Any, result: 
 
 
 class BackwardHookFunction(Function):
-    """Its inputs at a new place in the graph; on the way back, `callback` sees their gradients and may change them."""
+    """The identity on its inputs, whose backward passes their gradients through `callback`.
 
-    # `materializes` is a setting: a module's hook sees None for a result that nobody used. It sees PyTorch's gradients.
+    Source: torch.nn.modules._functions.BackwardHookFunction.
+    """
+
+    # `materializes` is a setting: a module's hook gets None for an unused output. It gets gradients as PyTorch's.
     symbol, conjugates = "hook", False
 
     def callback(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
-        """A setting, in general; without it, as in a replay, nobody looks."""
+        """Return the gradients. The setting of the same name overrides this, except in a replay."""
         return grads
 
     def forward(self, *inputs: Any) -> Any:
         return inputs
 
     def grad_inputs(self, grad: Any) -> Any:
-        with state.scope(deriving=False):  # a hook may look at values
+        with state.scope(deriving=False):  # the hook may read values
             if any(isinstance(g, Tensor) for g in grad):
                 return self.callback(grad)
             changed = self.callback(tuple(None if g is None else Tensor._made(g) for g in grad))
-            return tuple(None if g is None else g.array[...] for g in changed)  # views: a hook may have kept the arrays
+            return tuple(None if g is None else g.array[...] for g in changed)  # views: the hook may keep the arrays
 
 
 class _BackwardHooks:
-    """The backward hooks of one call: a Gate for the inputs, and one for the outputs.
+    """The backward hooks of one module call: a BackwardHookFunction around the inputs, and one around the outputs.
 
-    Nodes hold it, so it holds its module weakly: a module may store its outputs.
+    Nodes refer to this object, and a module may store its outputs. So the module is held weakly, to avoid a cycle.
     """
 
     def __init__(self, module: Module, before: list[Hook], after: list[Hook]) -> None:
         self.module = weakref.ref(module)
         self.before, self.after = before, after
-        self.inputs: list[int] | None = None  # which arguments carry a gradient
+        self.inputs: list[int] | None = None  # positions of the arguments that require grad
         self.outputs: list[int] | None = None
         self.n_inputs = self.n_outputs = 0
-        self.constants: list[tuple[int, Any, Any]] = []  # the other Tensors among the arguments: where, shape, dtype
-        self.grad_output: tuple[Any, ...] | None = None  # between the two Gates
+        self.constants: list[tuple[int, Any, Any]] = []  # position, shape and dtype of the other Tensor arguments
+        self.grad_output: tuple[Any, ...] | None = None  # kept from on_grad_outputs for on_grad_inputs
 
     @classmethod
     def for_module(cls, module: Module) -> _BackwardHooks | None:
-        """Those of a module that has backward hooks."""
+        """Return the object for a call of `module`, or None if no backward hook applies."""
         before, after = _hooks_for(module, "_backward_pre_hooks"), _hooks_for(module, "_backward_hooks")
         return cls(module, before, after) if before or after else None
 
     def wrap_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arguments, behind a Gate."""
+        """Pass the arguments that require grad through a BackwardHookFunction."""
         self.n_inputs = len(args)
         gated, self.inputs = _wrap_tensors(args, self.on_grad_inputs)
         others = ((i, x) for i, x in enumerate(args) if isinstance(x, Tensor) and i not in (self.inputs or ()))
@@ -276,7 +290,7 @@ class _BackwardHooks:
         return gated
 
     def wrap_outputs(self, result: Any) -> Any:
-        """The result, behind a Gate."""
+        """Pass the results that require grad through a BackwardHookFunction."""
         if not isinstance(result, (Tensor, tuple)):
             kind = type(result).__name__
             warnings.warn(f"backward hooks need a Tensor or a tuple of Tensors as output, got {kind}", stacklevel=5)
@@ -287,6 +301,7 @@ class _BackwardHooks:
         return gated if isinstance(result, tuple) else gated[0]
 
     def on_grad_outputs(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Call the pre-hooks, and the other hooks, too, if no input requires grad. Return the new gradients."""
         module = self.module()
         if module is None:
             return grads
@@ -305,8 +320,9 @@ class _BackwardHooks:
         return tuple(shown[i] for i in self.outputs or ())
 
     def on_grad_inputs(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Call the hooks with the gradients of the inputs and outputs. Return the new gradients of the inputs."""
         module, grad_output = self.module(), self.grad_output
-        if module is None or grad_output is None:  # gradients that came by another way than the outputs
+        if module is None or grad_output is None:  # the gradients didn't come through the outputs
             return grads
         self.grad_output = None
         zeros = {i: Tensor._made(np.zeros_like(grads[0].array, shape=s, dtype=d)) for i, s, d in self.constants}
@@ -320,7 +336,10 @@ class _BackwardHooks:
 def _wrap_tensors(
     values: tuple[Any, ...], callback: Callable[..., Any], **settings: Any
 ) -> tuple[tuple[Any, ...], list[int] | None]:
-    """The values, those that carry a gradient behind a Gate; and which these are, None if there are none."""
+    """Pass the Tensors that require grad through a BackwardHookFunction.
+
+    Returns all values, and the positions of those Tensors (None if there are none).
+    """
     at = [i for i, x in enumerate(values) if isinstance(x, Tensor) and x.requires_grad]
     if not (at and state.current().grad_enabled):
         return values, None
@@ -328,13 +347,13 @@ def _wrap_tensors(
     hooked = BackwardHookFunction.apply(*[values[i] for i in at], callback=callback, **settings)
     for i, x in zip(at, hooked, strict=True):
         x._view_of(values[i], x.node, (BackwardHookFunction, {}))
-        x.chain = None  # written in place through neither: which hooks a gradient passes then, can't be said
+        x.chain = None  # not writable in place: which hooks should see the gradient would be ambiguous
         gated[i] = x
     return (type(values)(*gated) if hasattr(values, "_fields") else tuple(gated)), at
 
 
 def _pack_with_none(at: Sequence[int] | None, grads: tuple[Any, ...], count: int) -> tuple[Any, ...]:
-    """Gradients at their places among all inputs or outputs; None at the others."""
+    """Return a tuple of `count` entries with the gradients at the positions `at`, and None elsewhere."""
     spread: list[Any] = [None] * count
     for i, grad in zip(at or (), grads, strict=True):
         spread[i] = grad

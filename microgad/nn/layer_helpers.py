@@ -1,4 +1,4 @@
-"""What layers have in common: sizes in one number or in several, parameters, and how settings are printed."""
+"""Helpers that layers share: sizes per dimension, new parameters, `extra_repr` and checks of the input."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Size = int | Sequence[int]
 
 
 def to_tuple(size: Any, n: int) -> tuple[Any, ...]:
-    """One for each of n dimensions: a single one is meant for all.
+    """Return a size for each of n dimensions; a single number is repeated.
 
     >>> from microgad.nn.layer_helpers import to_tuple
     >>> to_tuple(3, 2), to_tuple((1, 2), 2)
@@ -24,7 +24,7 @@ def to_tuple(size: Any, n: int) -> tuple[Any, ...]:
 
 
 def add_parameters(module: Any, device: Any, dtype: Any, **shapes: Any) -> None:
-    """Give a module Parameters of these names and shapes, not filled yet; None is one that there isn't.
+    """Register uninitialized Parameters with these names and shapes; a shape of None registers None.
 
     >>> from microgad.nn.layer_helpers import add_parameters
     >>> layer = nn.Module()
@@ -38,18 +38,18 @@ def add_parameters(module: Any, device: Any, dtype: Any, **shapes: Any) -> None:
 
 
 def format_settings(module: Any, names: str) -> str:
-    """Settings as they are printed, "name=value, ..."; inplace where it is so.
+    """Format attributes as "name=value, ..." for `extra_repr`; a false `inplace` is left out.
 
     >>> from microgad.nn.layer_helpers import format_settings
     >>> format_settings(nn.ELU(2.0), "alpha inplace")
     'alpha=2.0'
     """
-    said = ((name, getattr(module, name)) for name in names.split())
-    return ", ".join(f"{name}={value}" for name, value in said if value or name != "inplace")
+    settings = ((name, getattr(module, name)) for name in names.split())
+    return ", ".join(f"{name}={value}" for name, value in settings if value or name != "inplace")
 
 
 def settings_repr(names: str) -> Callable[[Any], str]:
-    """The `extra_repr` of a layer that shows settings of these names.
+    """Return an `extra_repr` method that shows the attributes with these names.
 
     >>> from microgad.nn.layer_helpers import settings_repr
     >>> class Scaled(nn.Module):
@@ -66,12 +66,12 @@ def settings_repr(names: str) -> Callable[[Any], str]:
 
 
 def check_ndim(module: Any, input: Any, allowed: Sequence[int]) -> None:
-    """Raise ShapeError for an input of another number of dimensions."""
+    """Raise ShapeError unless the input has one of the allowed numbers of dimensions."""
     if input.ndim not in allowed:
         expected = " or ".join(f"{n}D" for n in allowed)
         raise ShapeError(f"{layer_name(module)}: expected {expected} input (got {input.ndim}D input)")
 
 
 def layer_name(module: Any) -> str:
-    """A layer and its path, as errors begin: "BatchNorm1d (features.1)"."""
+    """Return a layer's class and path, with which error messages begin: "BatchNorm1d (features.1)"."""
     return place(module._get_name(), state.current().path)

@@ -1,4 +1,4 @@
-"""What losses are made from."""
+"""Base classes of the loss modules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .module import Module
 
 
 class _Loss(Module):
-    """reduction is "mean", "sum" or "none"; size_average and reduce are PyTorch's first arguments for the same."""
+    """Base class of losses: `reduction` is "mean", "sum" or "none"; size_average and reduce are its old form."""
 
     def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
         super().__init__()

@@ -1,4 +1,8 @@
-"""Module: what every model and layer is. It knows its parameters, buffers and children by name, and where it stands."""
+"""Module, the base class of every model and layer.
+
+A module knows its parameters, buffers and children by name, and its own path within the outermost module. Hooks,
+state dicts and conversions have files of their own: hooks.py, state_dicts.py and conversion.py.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +36,12 @@ _REGISTRIES = ("_parameters", "_buffers", "_modules")
 
 
 class Module(hooks.ModuleHooks, ModuleConversion):
-    """A function with state: subclass it, make parameters and children in `__init__`, compute in `forward`.
+    """Base class of all models and layers: a subclass makes its parts in `__init__` and computes in `forward`.
 
-    What is assigned to an attribute is registered: a Parameter as parameter, a Module as child. A call runs `forward`
-    with the hooks around it, under the module's path ("features.0"), which errors and pictures show. The path is where
-    the module was last registered; called from elsewhere (a module that several share) it is the caller's path and the
-    module's own name. Source: torch.nn.Module.
+    Assigning a Parameter, a Module or a Buffer to an attribute registers it. Calling a module runs its hooks and
+    `forward` under the module's path ("features.0"), which error messages and drawings show. The path says where the
+    module was last registered. If another module calls it (several may share it), the path is the caller's path
+    followed by the module's own name. Source: torch.nn.Module.
 
     >>> class Net(nn.Module):
     ...     def __init__(self):
@@ -60,13 +64,16 @@ class Module(hooks.ModuleHooks, ModuleConversion):
     _non_persistent_buffers_set: set[str]
     _modules: dict[str, Module | None]
 
-    _path: str = ""  # from the outermost module, which has none itself
-    _version: int = 1  # of the state_dict's layout; a subclass that changes its own raises it
+    _path: str = ""  # relative to the outermost module, whose own path is ""
+    _version: int = 1  # of the state_dict's layout; a subclass that changes its layout increments it
 
-    call_super_init: bool = False  # whether a class beside Module is initialized, with all arguments, as well
+    call_super_init: bool = False  # whether __init__ passes its arguments on to the next class of the MRO
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Bind no function of the library's that a program's class holds, `act = torch.tanh`: PyTorch's are of C."""
+        """Make microgad functions in the class body static methods, so that `act = torch.tanh` is not bound to `self`.
+
+        Most of PyTorch's functions are builtins, which Python never binds.
+        """
         super().__init_subclass__(**kwargs)
         if cls.__module__.startswith("microgad."):
             return
@@ -76,10 +83,10 @@ class Module(hooks.ModuleHooks, ModuleConversion):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if not self.call_super_init and (args or kwargs):
-            said = f"{type(self).__name__}.__init__()"
+            init = f"{type(self).__name__}.__init__()"
             if kwargs:
-                raise TypeError(f"{said} got an unexpected keyword argument '{next(iter(kwargs))}'")
-            raise TypeError(f"{said} takes 1 positional argument but {len(args) + 1} were given")
+                raise TypeError(f"{init} got an unexpected keyword argument '{next(iter(kwargs))}'")
+            raise TypeError(f"{init} takes 1 positional argument but {len(args) + 1} were given")
         vars(self).update(training=True, _parameters={}, _buffers={}, _non_persistent_buffers_set=set(), _modules={})
         if self.call_super_init:
             super().__init__(*args, **kwargs)
@@ -98,8 +105,8 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         inner = now.inner.get(path)
         if inner is None:
             caller = now.path
-            apart = caller and not path.startswith(f"{caller}.")
-            place = f"{caller}.{path.rpartition('.')[2]}" if apart else path
+            called_from_elsewhere = caller and not path.startswith(f"{caller}.")
+            place = f"{caller}.{path.rpartition('.')[2]}" if called_from_elsewhere else path
             inner = now.inner[path] = now.at(place, now.grad_enabled)
         if now.observer is not None:
             now.observer.enter(self, inner.path)
@@ -146,7 +153,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
             if value is not None and not isinstance(value, Tensor):
                 raise _not_assignable(value, "buffer", name, "torch.nn.Buffer, torch.Tensor")
             persistent = value.persistent if isinstance(value, Buffer) else name not in self._non_persistent_buffers_set
-            self.register_buffer(name, value, **({} if persistent else {"persistent": False}))  # older ones take none
+            self.register_buffer(name, value, **({} if persistent else {"persistent": False}))  # old overrides lack it
         else:
             object.__setattr__(self, name, value)
 
@@ -162,15 +169,15 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         return sorted(name for name in names if not name[0].isdigit())
 
     def _unregister(self, name: str, keep: str = "") -> bool:
-        """Take a name out of every registry but one; whether it was there."""
-        found = [known for each in _REGISTRIES if each != keep and name in (known := getattr(self, each))]
-        for registered in found:
-            del registered[name]
+        """Remove `name` from every registry except `keep`, and return whether any of them had it."""
+        found = [members for each in _REGISTRIES if each != keep and name in (members := getattr(self, each))]
+        for members in found:
+            del members[name]
         self._non_persistent_buffers_set.discard(name)
         return bool(found)
 
     def _set_child(self, name: str, module: Module | None) -> None:
-        """Make `module` the child `name`, and tell it and all that it holds where they now stand."""
+        """Make `module` the child `name`, and update the paths of `module` and of everything below it."""
         self._modules[name] = module = call_registration_hooks("module", self, name, module)
         if module is not None:
             for path, inner in module.named_modules(prefix=f"{self._path}.{name}" if self._path else name):
@@ -179,9 +186,10 @@ class Module(hooks.ModuleHooks, ModuleConversion):
     # Registration
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """Make param, or None for "there is none", this module's parameter `name`.
+        """Register `param` as the parameter `name`; None registers the name without a parameter.
 
-        Raises KeyError for a name that is taken, empty or has a dot, TypeError for what is no Parameter.
+        Raises KeyError for a name that is taken, is empty or contains a dot; TypeError unless `param` is a Parameter or
+        None; ValueError for a Tensor that is not a leaf.
         """
         self._check_name("parameter", name, "_parameters")
         if param is not None and not isinstance(param, Parameter):
@@ -193,9 +201,10 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         self._parameters[name] = param if param is None else call_registration_hooks("parameter", self, name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """Make tensor a part of the state that is not learned; one that isn't persistent stays out of `state_dict`.
+        """Register `tensor` as the buffer `name`: state that is not learned.
 
-        Raises KeyError for a name that is taken, empty or has a dot, TypeError for what is no Tensor.
+        A buffer with persistent=False stays out of `state_dict`. Raises KeyError for a name that is taken, is empty or
+        contains a dot; TypeError unless `tensor` is a Tensor or None.
 
         >>> layer = nn.Identity()
         >>> layer.register_buffer("steps", torch.tensor(0))
@@ -209,7 +218,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
-        """Make module the child `name`; errors are register_parameter's."""
+        """Register `module` as the child `name`. Raises KeyError and TypeError as `register_parameter` does."""
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"{_typename(module)} is not a Module subclass")
         self._check_name("module", name, "_modules")
@@ -229,7 +238,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         if name not in getattr(self, registry) and hasattr(self, name):
             raise KeyError(f"attribute '{name}' already exists")
 
-    # What it holds
+    # Members
 
     def _named_members(
         self,
@@ -249,13 +258,15 @@ class Module(hooks.ModuleHooks, ModuleConversion):
                 yield f"{path}.{name}" if path else name, member
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
-        """The parameters, each once: its own, then, with recurse, its descendants'."""
+        """Iterate over the parameters, each once: the module's own first, then (with `recurse`) its descendants'."""
         return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
-        """The parameters with their names, after prefix. A shared one comes once, unless remove_duplicate is False.
+        """Iterate over (name, parameter) pairs, with `prefix` before each name.
+
+        A parameter that modules share comes once, unless remove_duplicate is False.
 
         >>> [(name, tuple(p.shape)) for name, p in nn.Sequential(nn.Linear(2, 3)).named_parameters()]
         [('0.weight', (3, 2)), ('0.bias', (3,))]
@@ -263,21 +274,21 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         return self._named_members(lambda module: module._parameters.items(), prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
-        """The buffers, each once."""
+        """Iterate over the buffers, each once."""
         return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
-        """The buffers with their names: see `named_parameters`."""
+        """Iterate over (name, buffer) pairs, as `named_parameters` does over parameters."""
         return self._named_members(lambda module: module._buffers.items(), prefix, recurse, remove_duplicate)
 
     def children(self) -> Iterator[Module]:
-        """The modules directly below, each once."""
+        """Iterate over the direct children, each once."""
         return (module for _, module in self.named_children())
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """The modules directly below with their names, each once."""
+        """Iterate over (name, child) pairs of the direct children, each once."""
         seen: set[Module] = set()
         for name, module in self._modules.items():
             if module is not None and module not in seen:
@@ -285,13 +296,15 @@ class Module(hooks.ModuleHooks, ModuleConversion):
                 yield name, module
 
     def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
-        """This module and all below, each once, unless remove_duplicate is False."""
+        """Iterate over this module and all its descendants, each once unless remove_duplicate is False."""
         return (module for _, module in self.named_modules(remove_duplicate=remove_duplicate))
 
     def named_modules(
         self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Module]]:
-        """This module, named prefix, and all below with their paths; modules in memo, and duplicates, are left out.
+        """Iterate over (path, module) pairs of this module, whose path is `prefix`, and all its descendants.
+
+        Modules in `memo` are skipped, and so are duplicates unless remove_duplicate is False.
 
         >>> [name for name, _ in nn.Sequential(nn.ReLU(), nn.Sequential(nn.ReLU())).named_modules()]
         ['', '0', '1', '1.0']
@@ -307,7 +320,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
                 yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
 
     def get_submodule(self, target: str) -> Module:
-        """The module at a path such as "features.0"; "" is this one. Raises AttributeError where there is none."""
+        """Return the module at a path such as "features.0"; "" means this one. AttributeError if there is none."""
         module = self
         for name in target.split(".") if target else ():
             if not hasattr(module, name):
@@ -318,9 +331,10 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         return module
 
     def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
-        """Put module at a path such as "features.0", in place of what is there, or, unless strict, where nothing is.
+        """Put `module` at a path such as "features.0", replacing the module there.
 
-        Raises ValueError for an empty path or what is no Module, AttributeError where the path leads nowhere.
+        With `strict` there must be a module at the path already. Raises ValueError for an empty path or if `module` is
+        not a Module, AttributeError if the path leads nowhere.
         """
         if not target:
             raise ValueError("Cannot set the submodule without a target name!")
@@ -335,11 +349,11 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         setattr(parent, name, module)
 
     def get_parameter(self, target: str) -> Parameter:
-        """The parameter at a path such as "features.0.weight". Raises AttributeError where there is none."""
+        """Return the parameter at a path such as "features.0.weight". Raises AttributeError if there is none."""
         return self._get_member(target, "_parameters", "an nn.Parameter")
 
     def get_buffer(self, target: str) -> Tensor:
-        """The buffer at a path such as "features.1.running_mean". Raises AttributeError where there is none."""
+        """Return the buffer at a path such as "features.1.running_mean". Raises AttributeError if there is none."""
         return self._get_member(target, "_buffers", "a buffer")
 
     def _get_member(self, target: str, registry: str, kind: str) -> Any:
@@ -357,9 +371,10 @@ class Module(hooks.ModuleHooks, ModuleConversion):
     def state_dict(
         self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False
     ) -> dict[str, Any]:
-        """Names -> the parameters and persistent buffers, on the same memory, off the graph unless keep_vars.
+        """Return a dictionary of all parameters and persistent buffers by name.
 
-        A subclass with `get_extra_state()` and `set_extra_state(state)` has what they give and take in it as well.
+        Its Tensors share memory with the module's. They are detached unless `keep_vars` is True. The result of a
+        subclass's `get_extra_state()` is included; `load_state_dict` hands it to `set_extra_state(state)`.
 
         >>> list(nn.Linear(2, 3).state_dict())
         ['weight', 'bias']
@@ -377,11 +392,11 @@ class Module(hooks.ModuleHooks, ModuleConversion):
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> state_dicts._IncompatibleKeys:
-        """Copy values from a state_dict; with assign, take its Tensors themselves.
+        """Copy the values of `state_dict` into the parameters and buffers; with `assign`, use its Tensors themselves.
 
-        Gives the keys that are missing there and those that are unexpected here. Raises RuntimeError for those, if
-        strict, and for sizes that differ; the module is then as it was before, unless it had extra state to set, or a
-        part that loads in its own way.
+        Returns the missing keys (which `state_dict` lacks) and the unexpected ones (which the module lacks). Raises
+        RuntimeError for either kind if `strict`, and for sizes that differ. The module is then unchanged, except for
+        extra state and for parts whose class overrides `_load_from_state_dict`.
 
         >>> nn.Linear(2, 3).load_state_dict(nn.Linear(2, 3).state_dict())
         <All keys matched successfully>
@@ -389,14 +404,14 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         return state_dicts.load_state(self, state_dict, strict, assign)
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
-        """Put this module's own state, not its children's, into destination. Subclasses may extend it."""
+        """Put the state of this module, without its children, into `destination`. Subclasses may extend it."""
         state_dicts.save_own_state(self, destination, prefix, keep_vars)
 
     def _load_from_state_dict(
         self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], strict: bool, missing_keys: list[str],
         unexpected_keys: list[str], error_msgs: list[str],
     ) -> None:  # fmt: skip
-        """Check this module's own state, and note what is to be copied. Subclasses may extend it."""
+        """Check the state of this module, without its children, and note what to copy. Subclasses may extend it."""
         state_dicts.load_own_state(
             self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
         )
@@ -404,7 +419,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
     # Modes
 
     def train(self, mode: bool = True) -> Self:
-        """Tell this module and all below whether they train: then dropout drops, and batch norm uses the batch."""
+        """Set training mode for this module and all below; dropout and batch normalization depend on it."""
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
         self.training = mode
@@ -413,22 +428,22 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         return self
 
     def eval(self) -> Self:
-        """`train(False)`."""
+        """Set evaluation mode: `train(False)`."""
         return self.train(False)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """Say whether gradients are to flow to the parameters."""
+        """Set `requires_grad` of all parameters."""
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Take the parameters' gradients away, or fill them with zeros."""
+        """Set the parameters' gradients to None, or (set_to_none=False) fill them with zeros."""
         for parameter in self.parameters():
             zero_grad(parameter, set_to_none)
 
     def apply(self, fn: Callable[[Module], None]) -> Self:
-        """Call fn with every module below, then with this one.
+        """Call `fn` with every descendant, then with this module.
 
         >>> net = nn.Linear(1, 1).apply(lambda module: nn.init.ones_(module.weight))
         >>> net.weight.item()
@@ -445,7 +460,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         return type(self).__name__
 
     def extra_repr(self) -> str:
-        """What is printed between the brackets, before the children: a subclass gives its settings."""
+        """Return what `repr` shows between the parentheses, before the children. Subclasses return their settings."""
         return ""
 
     def __repr__(self) -> str:
@@ -459,7 +474,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
 
 
 def _addindent(s_: str, numSpaces: int) -> str:
-    """A text whose lines after the first, but for empty ones, are moved in."""
+    """Indent all lines of a text but the first and the empty ones."""
     first, *others = s_.split("\n")
     return "\n".join([first, *(numSpaces * " " + line if line.strip() else "" for line in others)])
 
@@ -473,7 +488,7 @@ def _not_registrable(value: Any, kind: str, name: str, expected: str) -> TypeErr
 
 
 def _typename(value: Any) -> str:
-    """A value's type in PyTorch's words."""
+    """Return the name of a value's type as PyTorch's error messages give it."""
     if isinstance(value, Tensor):
         return value.type()
     cls = type(value)

@@ -1,4 +1,4 @@
-"""Hooks that see what modules register: each parameter, buffer and child, which they may exchange."""
+"""Global hooks that run when a module registers a parameter, buffer or child, and may replace it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _hooks: dict[str, dict[int, Callable[..., Any]]] = {"parameter": {}, "buffer": {
 
 
 def call_registration_hooks(kind: str, module: Any, name: str, value: Any) -> Any:
-    """What hooks make of a value that becomes a part of a module."""
+    """Call the hooks of one kind with a value that `module` registers, and return the value or its replacement."""
     for hook in tuple(_hooks[kind].values()):
         if (changed := hook(module, name, value)) is not None:
             value = changed
@@ -19,7 +19,7 @@ def call_registration_hooks(kind: str, module: Any, name: str, value: Any) -> An
 
 
 def register_module_parameter_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call hook(module, name, parameter) for each that is registered; what it returns, if anything, takes its place.
+    """Call `hook(module, name, parameter)` for each registered parameter. A result other than None replaces it.
 
     Source: torch.nn.modules.module.register_module_parameter_registration_hook.
 
@@ -32,7 +32,7 @@ def register_module_parameter_registration_hook(hook: Callable[..., Any]) -> Rem
 
 
 def register_module_buffer_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call hook(module, name, buffer) for each that is registered; what it returns, if anything, takes its place.
+    """Call `hook(module, name, buffer)` for each registered buffer. A result other than None replaces it.
 
     Source: torch.nn.modules.module.register_module_buffer_registration_hook.
     """
@@ -40,7 +40,7 @@ def register_module_buffer_registration_hook(hook: Callable[..., Any]) -> Remova
 
 
 def register_module_module_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call hook(module, name, child) for each that is registered; what it returns, if anything, takes its place.
+    """Call `hook(module, name, child)` for each registered child. A result other than None replaces it.
 
     Source: torch.nn.modules.module.register_module_module_registration_hook.
     """

@@ -1,4 +1,7 @@
-"""state_dict and load_state_dict: a module's state as a flat dictionary, and back. All is checked before."""
+"""What `Module.state_dict` and `Module.load_state_dict` do.
+
+Loading checks the whole state before it writes anything, so that a failed load leaves the module unchanged.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ class _Keys(NamedTuple):
 
 
 class _IncompatibleKeys(_Keys):
-    """What `load_state_dict` gives: keys that weren't there, and keys that nobody asked for."""
+    """The result of `load_state_dict`: the keys that the state_dict lacks, and those that the module lacks."""
 
     __slots__ = ()
 
@@ -36,7 +39,7 @@ class _IncompatibleKeys(_Keys):
 
 
 def save_state(module: Module, destination: Any, prefix: str, keep_vars: bool) -> Any:
-    """What `Module.state_dict` does."""
+    """Collect the state of a module and its descendants: what `Module.state_dict` does."""
     if destination is None:
         destination = OrderedDict()
         destination._metadata = OrderedDict()
@@ -58,7 +61,7 @@ def save_state(module: Module, destination: Any, prefix: str, keep_vars: bool) -
 
 
 def save_own_state(module: Module, destination: Any, prefix: str, keep_vars: bool) -> None:
-    """The part of one module without its children."""
+    """Put the state of one module, without its children, into `destination`."""
     for name, tensor in _persistent(module).items():
         destination[prefix + name] = tensor if keep_vars else tensor.detach()
     if hasattr(type(module), "get_extra_state"):
@@ -66,30 +69,30 @@ def save_own_state(module: Module, destination: Any, prefix: str, keep_vars: boo
 
 
 def _persistent(module: Module) -> dict[str, Tensor]:
-    left_out = module._non_persistent_buffers_set
-    buffers = {name: buffer for name, buffer in module._buffers.items() if name not in left_out}
+    """Return the module's own parameters and persistent buffers."""
+    excluded = module._non_persistent_buffers_set
+    buffers = {name: buffer for name, buffer in module._buffers.items() if name not in excluded}
     return {name: tensor for name, tensor in {**module._parameters, **buffers}.items() if tensor is not None}
 
 
 def load_state(module: Module, state_dict: Mapping[str, Any], strict: bool, assign: bool) -> _IncompatibleKeys:
-    """What `Module.load_state_dict` does."""
+    """Check a state_dict and load it: what `Module.load_state_dict` does."""
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
-    found = _LoadPass(getattr(state_dict, "_metadata", None) or {}, assign, _IncompatibleKeys([], []), [], [])
-    restore = (
-        _snapshot(module) if any("_load_state_dict_post_hooks" in vars(part) for part in module.modules()) else None
-    )
-    found.visit(module, dict(state_dict), "")
-    if found.errors or (strict and any(found.keys)):
+    load = _LoadPass(getattr(state_dict, "_metadata", None) or {}, assign, _IncompatibleKeys([], []), [], [])
+    has_post_hooks = any("_load_state_dict_post_hooks" in vars(part) for part in module.modules())
+    restore = _snapshot(module) if has_post_hooks else None
+    load.visit(module, dict(state_dict), "")
+    if load.errors or (strict and any(load.keys)):
         if restore is not None:
             restore()
-        raise _load_error(module, found.keys if strict else None, found.errors)
-    _write(found.writes)
-    return found.keys
+        raise _load_error(module, load.keys if strict else None, load.errors)
+    _write(load.writes)
+    return load.keys
 
 
 class _LoadPass(NamedTuple):
-    """What was found to be wrong, and to be written then, as the modules were gone through."""
+    """One walk over the modules, which collects errors and the writes to make if there are none."""
 
     metadata: Mapping[str, Any]
     assign: bool
@@ -98,15 +101,15 @@ class _LoadPass(NamedTuple):
     writes: list[Callable[[], Any]]
 
     def visit(self, module: Module, state_dict: dict[str, Any], prefix: str) -> None:
-        """A module and all below."""
+        """Check the state of a module and all below it, and collect the writes."""
         local = {**self.metadata.get(prefix[:-1], {}), "assign_to_params_buffers": self.assign, "writes": self.writes}
         module._load_from_state_dict(state_dict, prefix, local, True, *self.keys, self.errors)
         for name, child in module._modules.items():
             if child is not None:
                 below = f"{prefix}{name}."
                 self.visit(child, {key: value for key, value in state_dict.items() if key.startswith(below)}, below)
-        for hook in vars(module).get("_load_state_dict_post_hooks", {}).values():  # it sees what is loaded by now
-            _write(self.writes)
+        for hook in vars(module).get("_load_state_dict_post_hooks", {}).values():
+            _write(self.writes)  # the hook sees the loaded values
             if hook(module, self.keys) is not None:
                 raise AssertionError("a hook after loading must return None: it changes incompatible_keys in place")
 
@@ -122,19 +125,23 @@ def load_own_state(
     module: Module, state_dict: Any, prefix: str, metadata: dict[str, Any], strict: bool, missing: list[str],
     unexpected: list[str], errors: list[str],
 ) -> None:  # fmt: skip
-    """The part of one module without its children: what is wrong goes into the lists, what is to do into "writes"."""
+    """Check the state of one module, without its children, and plan the writes.
+
+    Problems go into the lists, and the writes into metadata["writes"]. A program that calls this in a loop of its own
+    over modules gives no such list; the writes are then made at once.
+    """
     for i, hook in vars(module).get("_load_state_dict_pre_hooks", {}).items():
-        whose = (module,) if i in vars(module).get("_load_state_dict_pre_hooks_with_module", ()) else ()
-        hook(*whose, state_dict, prefix, metadata, strict, missing, unexpected, errors)
+        first = (module,) if i in vars(module).get("_load_state_dict_pre_hooks_with_module", ()) else ()
+        hook(*first, state_dict, prefix, metadata, strict, missing, unexpected, errors)
     if not strict:
         missing, unexpected = [], []
     own, assign, writes = _persistent(module), metadata.get("assign_to_params_buffers"), metadata.get("writes", [])
     for name, target in own.items():
         key = prefix + name
         if key in state_dict:
-            ways, wrong = _plan_copy(module, name, target, key, state_dict[key], assign)
-            writes += ways
-            errors += [wrong] if wrong else []
+            planned, error = _plan_copy(module, name, target, key, state_dict[key], assign)
+            writes += planned
+            errors += [error] if error else []
         else:
             missing.append(key)
     extra = prefix + _EXTRA_STATE_KEY_SUFFIX
@@ -142,9 +149,9 @@ def load_own_state(
     sets_extra = takes_extra and extra in state_dict
     if takes_extra and not sets_extra:
         missing.append(extra)
-    if not errors and (sets_extra or _has_custom_load(module)):  # which may read what was loaded
+    if not errors and (sets_extra or _has_custom_load(module)):  # either may read the loaded values
         _write(writes)
-        if sets_extra:  # it may make the children that are looked at next
+        if sets_extra:  # before the keys below are checked: it may create children
             module.set_extra_state(state_dict[extra])
     names = own.keys() | ({_EXTRA_STATE_KEY_SUFFIX} if takes_extra else set())
     for key in state_dict:
@@ -152,24 +159,24 @@ def load_own_state(
             name, below, _ = key.removeprefix(prefix).partition(".")
             if name not in (module._modules if below else names):
                 unexpected.append(key)
-    if "writes" not in metadata:  # a program's own loop over modules
+    if "writes" not in metadata:
         _write(writes)
 
 
 def _has_custom_load(module: Module) -> bool:
-    """Whether it loads in a way that a program's class has."""
+    """Return whether a class outside microgad overrides `_load_from_state_dict`."""
     return not type(module)._load_from_state_dict.__module__.startswith(f"{__name__.partition('.')[0]}.")
 
 
 def _plan_copy(
     module: Module, name: str, target: Tensor, key: str, value: Any, assign: bool | None
 ) -> tuple[list[Callable[[], Any]], str]:
-    """How a parameter or buffer takes a value; and what is wrong with that, if anything."""
+    """Return the writes that give a parameter or buffer its value, and an error message, empty if there is none."""
     if is_lazy(target) and is_lazy(value):
         return [], ""
-    value, wrong = _match_shape(key, value, target)
-    if wrong:
-        return [], wrong
+    value, error = _match_shape(key, value, target)
+    if error:
+        return [], error
     if assign:
         if target.requires_grad and not (value.is_floating_point() or value.is_complex()):
             return [], f"{key} is learned, but its value in the checkpoint is of {value.dtype}"
@@ -180,12 +187,12 @@ def _plan_copy(
             "which is a no-op. (Did you mean to pass `assign=True`?)",
             stacklevel=2,
         )
-    shaped = [partial(target.materialize, value.shape)] if is_lazy(target) else []  # type: ignore[attr-defined]
-    return [*shaped, partial(target.copy_, value.detach().to(device=target.device, dtype=target.dtype))], ""
+    materialize = [partial(target.materialize, value.shape)] if is_lazy(target) else []  # type: ignore[attr-defined]
+    return [*materialize, partial(target.copy_, value.detach().to(device=target.device, dtype=target.dtype))], ""
 
 
 def _match_shape(key: str, value: Any, target: Tensor) -> tuple[Any, str]:
-    """A value for a parameter or buffer, in its shape; and what is wrong with it, if anything."""
+    """Return `value` in the shape of a parameter or buffer, and an error message, empty if there is none."""
     if not isinstance(value, Tensor):
         return value, (
             f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from '
@@ -194,7 +201,7 @@ def _match_shape(key: str, value: Any, target: Tensor) -> tuple[Any, str]:
     if is_lazy(target):
         return value, ""
     if (value.shape, target.shape) == ((1,), ()):
-        value = value[0]  # PyTorch 0.3 had no scalars
+        value = value[0]  # PyTorch 0.3 had no 0-d Tensors
     if value.shape == target.shape:
         return value, ""
     return value, (
@@ -213,23 +220,26 @@ def _assign(module: Module, name: str, target: Tensor, value: Tensor) -> None:
 
 
 def _load_error(module: Module, keys: _IncompatibleKeys | None, errors: list[str]) -> RuntimeError:
-    said = []
+    lines = []
     for kind, names in zip(("Missing", "Unexpected"), keys or (), strict=False):
         if names:
             quoted = ", ".join(f'"{name}"' for name in names)
-            said.append(f"{kind} key(s) in state_dict: {quoted}. ")
-    lines = "\n\t".join(said + errors)
-    return RuntimeError(f"Error(s) in loading state_dict for {module._get_name()}:\n\t{lines}")
+            lines.append(f"{kind} key(s) in state_dict: {quoted}. ")
+    text = "\n\t".join(lines + errors)
+    return RuntimeError(f"Error(s) in loading state_dict for {module._get_name()}:\n\t{text}")
 
 
 def _snapshot(module: Module) -> Callable[[], None]:
-    """A function that puts parameters and buffers back, for hooks that saw a load which fails."""
-    held = [(m, dict(m._parameters), dict(m._buffers)) for m in module.modules()]
-    tensors = [t for _, parameters, buffers in held for t in (*parameters.values(), *buffers.values())]
+    """Return a function that restores all parameters and buffers.
+
+    It is needed where post-load hooks make a load write before the whole state is checked.
+    """
+    saved = [(m, dict(m._parameters), dict(m._buffers)) for m in module.modules()]
+    tensors = [t for _, parameters, buffers in saved for t in (*parameters.values(), *buffers.values())]
     values = [(t, t.array.copy()) for t in tensors if not (t is None or is_lazy(t))]
 
     def restore() -> None:
-        for m, parameters, buffers in held:
+        for m, parameters, buffers in saved:
             vars(m).update(_parameters=parameters, _buffers=buffers)
         for tensor, array in values:
             tensor.array[...] = array

@@ -1,4 +1,4 @@
-"""A model in training or in evaluation mode for a while."""
+"""Context manager that puts a model into training or evaluation mode."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from .module import Module
 
 @contextmanager
 def training_mode(model: Any, training: bool | None) -> Iterator[None]:
-    """In a block, a module and all in it in a mode; None leaves them as they are, as what is no module is left.
+    """Put a module and all its descendants into training (or evaluation) mode for the duration of a block.
 
-    After it each of them is in the mode that it was in before, which needn't be the same for all.
+    With `training` None, or if `model` is not a Module, the block starts with the modes as they are. In any case each
+    module leaves the block in the mode that it had before.
 
     >>> from microgad.nn.training_mode import training_mode
     >>> model = nn.Sequential(nn.Dropout(), nn.BatchNorm1d(2).eval())
