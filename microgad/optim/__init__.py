@@ -1,4 +1,4 @@
-"""Optimizers: PyTorch's, and some that are microgad's own. Updates run on the raw arrays, in place."""
+"""torch.optim: PyTorch's optimizers and some of microgad's own, which update the raw arrays in place."""
 
 from ..lazy import absent as _absent
 from . import lr_scheduler as lr_scheduler

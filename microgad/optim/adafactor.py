@@ -9,7 +9,7 @@ import numpy as np
 
 from ..dtypes.number_kinds import norm
 from ..tensor import Tensor
-from .optimizer import Group, Optimizer, Params, require_positive
+from .optimizer import Group, Optimizer, Params, require_nonnegative
 from .update_helpers import effective_grad, increment_step, init_state, lerp_, scalar_tensor
 
 
@@ -49,7 +49,7 @@ class Adafactor(Optimizer):
 
     def check(self, options: dict[str, Any]) -> None:
         """Raise ValueError where an option is out of range."""
-        require_positive(options)
+        require_nonnegative(options)
         eps1, eps2 = options["eps"]
         for what, value, ok, rule in (
             ("Learning rate", options["lr"], options["lr"] >= 0, ">= 0"),

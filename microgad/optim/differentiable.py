@@ -1,9 +1,8 @@
-"""Steps that are recorded, with `differentiable=True`: gradients go through them, as learning to learn wants it.
+"""Steps for `differentiable=True`: they are recorded, so that gradients flow through them, as in meta-learning.
 
-An optimizer that can has a `_recorded_update`: by how much a parameter is to fall, in plain operations, as its
-docstring has
-it. Unlike PyTorch's, SGD's first momentum is not detached, and what is remembered is never written in place, so that
-gradients go through any number of steps.
+An optimizer that supports this has a method `_recorded_update`, which returns the amount to subtract from a parameter,
+computed by plain operations. Gradients flow through any number of steps: unlike PyTorch's, SGD's first momentum is not
+detached, and state is never written in place.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ State = dict[str, Any]
 
 
 def step(
-    decrease: Callable[..., Tensor], param_shaped: Sequence[str], group: Mapping[str, Any], state: State, p: Tensor
+    update: Callable[..., Tensor], param_shaped: Sequence[str], group: Mapping[str, Any], state: State, p: Tensor
 ) -> None:
-    """A step with one parameter, which is written to, and recorded; of complex ones both parts by themselves."""
+    """Update one parameter by a recorded in-place subtraction. A complex one is treated as pairs of real numbers."""
     grad = p.grad
     assert grad is not None
     if group.get("maximize"):
@@ -31,14 +30,14 @@ def step(
         else:
             grad = grad + p * decay
     if not p.is_complex():
-        p.sub_(decrease(group, state, p, grad))
+        p.sub_(update(group, state, p, grad))
         return
     parts = {name: view_as_real(x) if name in param_shaped else x for name, x in state.items()}
-    p.sub_(view_as_complex(decrease(group, parts, view_as_real(p), view_as_real(grad))))
+    p.sub_(view_as_complex(update(group, parts, view_as_real(p), view_as_real(grad))))
     state.update({name: view_as_complex(x) if name in param_shaped else x for name, x in parts.items()})
 
 
 def ema(state: State, name: str, x: Tensor, beta: float) -> Any:
-    """A running average, x counted in."""
+    """Update the exponential moving average `state[name]` with x, and return it."""
     state[name] = state[name] * beta + x * (1 - beta)
     return state[name]

@@ -1,4 +1,4 @@
-"""Hooks of optimizers: what is called around steps, around `state_dict` and around its loading."""
+"""Hooks that run around an optimizer's `step`, `state_dict` and `load_state_dict`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ..engine.hooks import RemovableHandle
 Hooks = OrderedDict[int, Callable[..., Any]]
 
 KINDS = ("step_pre", "step_post", "state_dict_pre", "state_dict_post", "load_state_dict_pre", "load_state_dict_post")
-_pre_hooks, _post_hooks = Hooks(), Hooks()  # around the steps of all optimizers
+_pre_hooks, _post_hooks = Hooks(), Hooks()  # run around the steps of all optimizers
 
 
 def with_step_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
-    """A class's `step` with the hooks called around it; a step that a subclass's step calls is part of that one."""
+    """Wrap a class's `step` so that the hooks run around it, but not when a subclass's `step` calls it."""
 
     @functools.wraps(step)
     def with_hooks(self: OptimizerHooks, *args: Any, **kwargs: Any) -> Any:
-        if type(self).step is not with_hooks or "_optimizer_step_pre_hooks" not in vars(self):  # without __init__
+        if type(self).step is not with_hooks or "_optimizer_step_pre_hooks" not in vars(self):  # __init__ didn't run
             return step(self, *args, **kwargs)
         if "_opt_called" in vars(self):
             self._opt_called = True
@@ -36,7 +36,7 @@ def with_step_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
                 args, kwargs = replaced
         try:
             loss = step(*args, **kwargs)
-        except errors.NoMemoryError:  # which names an operation of the closure's
+        except errors.NoMemoryError:  # it names an operation of the closure already
             raise
         except MemoryError as error:
             raise errors.NoMemoryError(f"{type(self).__name__}.step: {errors.no_memory(error)}") from error
@@ -49,7 +49,7 @@ def with_step_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class OptimizerHooks:
-    """What lets hooks be called around what an optimizer does."""
+    """The part of Optimizer that registers hooks and runs them."""
 
     step: Callable[..., Any]
     _optimizer_step_pre_hooks: Hooks
@@ -58,7 +58,7 @@ class OptimizerHooks:
     _optimizer_state_dict_post_hooks: Hooks
     _optimizer_load_state_dict_pre_hooks: Hooks
     _optimizer_load_state_dict_post_hooks: Hooks
-    _opt_called: bool  # whether a step was taken since a scheduler wants to know
+    _opt_called: bool  # whether `step` was called; exists once a scheduler has asked for it
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -66,7 +66,7 @@ class OptimizerHooks:
             cls.step = with_step_hooks(vars(cls)["step"])
 
     def register_step_pre_hook(self, hook: Callable[[Any, Any, Any], Any]) -> RemovableHandle:
-        """Call `hook(optimizer, args, kwargs)` before each step; a pair that it returns takes the arguments' place."""
+        """Call `hook(optimizer, args, kwargs)` before each step. It may return new (args, kwargs)."""
         return self._add_hook("step_pre", hook)
 
     def register_step_post_hook(self, hook: Callable[[Any, Any, Any], None]) -> RemovableHandle:
@@ -80,21 +80,21 @@ class OptimizerHooks:
         return self._add_hook("step_post", hook)
 
     def register_state_dict_pre_hook(self, hook: Callable[[Any], None], prepend: bool = False) -> RemovableHandle:
-        """Call `hook(optimizer)` before `state_dict` gathers anything."""
+        """Call `hook(optimizer)` before `state_dict` collects the state."""
         return self._add_hook("state_dict_pre", hook, prepend)
 
     def register_state_dict_post_hook(self, hook: Callable[[Any, Any], Any], prepend: bool = False) -> RemovableHandle:
-        """Call `hook(optimizer, state_dict)`; what it returns, if anything, is given in the state dict's place."""
+        """Call `hook(optimizer, state_dict)` after `state_dict`. A result other than None replaces the state dict."""
         return self._add_hook("state_dict_post", hook, prepend)
 
     def register_load_state_dict_pre_hook(
         self, hook: Callable[[Any, Any], Any], prepend: bool = False
     ) -> RemovableHandle:
-        """Call `hook(optimizer, state_dict)` before a load; what it returns, if anything, is loaded in its place."""
+        """Call `hook(optimizer, state_dict)` before loading. A result other than None is loaded instead."""
         return self._add_hook("load_state_dict_pre", hook, prepend)
 
     def register_load_state_dict_post_hook(self, hook: Callable[[Any], None], prepend: bool = False) -> RemovableHandle:
-        """Call `hook(optimizer)` after a load."""
+        """Call `hook(optimizer)` after loading."""
         return self._add_hook("load_state_dict_post", hook, prepend)
 
     def _add_hook(self, kind: str, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
@@ -105,20 +105,20 @@ class OptimizerHooks:
         return handle
 
     def _call_state_dict_hooks(self, kind: str, state_dict: dict[str, Any]) -> dict[str, Any]:
-        """A state dict, or what hooks have put in its place."""
+        """Call the hooks of one kind with a state dict, and return it or what a hook returned instead."""
         for hook in getattr(self, f"_optimizer_{kind}_hooks").values():
             replaced = hook(self, state_dict)
             state_dict = state_dict if replaced is None else replaced
         return state_dict
 
     def _init_hooks(self) -> None:
-        """Have every kind of hooks, under PyTorch's names: optimizers around another one set these up by themselves."""
+        """Create the hook dictionaries under PyTorch's names, unless a wrapping optimizer has set them itself."""
         for kind in KINDS:
             vars(self).setdefault(f"_optimizer_{kind}_hooks", Hooks())
         self._patch_step_function()
 
     def _patch_step_function(self) -> None:
-        """See to it that the hooks are called, should the class have been given its `step` after it was made."""
+        """Wrap the class's `step` if it was assigned after the class was defined, so that hooks run around it."""
         kind = type(self)
         if not getattr(kind.step, "hooked", False):
             kind.step = with_step_hooks(kind.step)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
-from .optimizer import Group, Optimizer, Params, require_positive
+from .optimizer import Group, Optimizer, Params, require_nonnegative
 from .update_helpers import init_state, lerp_
 
 LR_RATIOS = {
@@ -57,7 +57,7 @@ class Muon(Optimizer):
 
     def check(self, options: dict[str, Any]) -> None:
         """Raise ValueError where an option is out of range."""
-        require_positive(options)
+        require_nonnegative(options)
         for what, name in (("Learning rate", "lr"), ("momentum", "momentum"), ("weight decay", "weight_decay")):
             if options[name] < 0:
                 raise ValueError(f"{what} should be >= 0 but is: {options[name]}")

@@ -1,4 +1,4 @@
-"""Optimizer: parameter groups, state per parameter, hooks, and the frame of a step."""
+"""Optimizer, the base class: parameter groups, per-parameter state, state dicts, and the frame of a step."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from . import differentiable
 from .hooks import OptimizerHooks
 from .hooks import register_optimizer_step_post_hook as register_optimizer_step_post_hook
 from .hooks import register_optimizer_step_pre_hook as register_optimizer_step_pre_hook
-from .subclass_helpers import *  # noqa: F403  # what authors of optimizers look for here
+from .subclass_helpers import *  # noqa: F403  # under the names that torch.optim.optimizer has
 from .update_helpers import scalar_tensor
 
 Group = dict[str, Any]
 Params = Iterable[Tensor] | Iterable[Group] | Iterable[tuple[str, Tensor]]
-ParamsT = params_t = _params_t = Params  # as PyTorch has called it, from version to version
+ParamsT = params_t = _params_t = Params  # the names of several PyTorch versions
 
 
 class _Required:
-    """The default of an option that each group must give."""
+    """Type of `required`, the default of an option that every parameter group must set."""
 
     def __repr__(self) -> str:
         return "<required parameter>"
@@ -41,13 +41,13 @@ required = _Required()
 class Optimizer(OptimizerHooks):
     """Base class of optimizers. Source: torch.optim.Optimizer.
 
-    `params` are leaf Tensors, or pairs of a name and one, or groups: dicts with "params" and options of their own;
-    `defaults` are the options of all others. `param_groups` is the list of groups, `state[p]` what is remembered of
-    a parameter. A subclass names options that are to be >= 0 in `nonnegative`, checks others in `check`, and moves the
-    parameters in `update` (or, as in PyTorch, overrides `step`).
+    `params` holds leaf Tensors, (name, Tensor) pairs, or groups: dicts with "params" and options of their own.
+    `defaults` are the options that a group doesn't set. `param_groups` is the list of groups, and `state[p]` the
+    optimizer's state for the parameter p. A subclass updates the parameters in `update` (or, as in PyTorch, overrides
+    `step`). It lists the options that must be >= 0 in `nonnegative` and checks others in `check`.
 
-    Raises TypeError for what isn't a Tensor; ValueError where there is none, for one that an operation made, for one
-    that is in two groups, and for options out of range.
+    Raises TypeError unless all parameters are Tensors; ValueError for no parameters, for one that is not a leaf or is
+    in two groups, and for options out of range.
 
     >>> class SignSGD(torch.optim.Optimizer):
     ...     def update(self, group, params, loss):
@@ -61,10 +61,10 @@ class Optimizer(OptimizerHooks):
     tensor([0.5000, 1.5000], requires_grad=True)
     """
 
-    param_shaped: tuple[str, ...] = ()  # the entries of a parameter's state that have its shape
-    nonnegative: tuple[str, ...] = ()  # the options that may not be negative, lr among them
+    param_shaped: tuple[str, ...] = ()  # names of the state Tensors that have their parameter's shape
+    nonnegative: tuple[str, ...] = ()  # options that may not be negative, lr among them
     real_only: bool = False  # refuse complex parameters
-    _recorded_update: ClassVar[Any] = None  # by how much to fall, recorded, where there is that: see `differentiable`
+    _recorded_update: ClassVar[Any] = None  # the update in recorded operations, if supported: see differentiable.py
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         self._check(defaults)
@@ -76,9 +76,9 @@ class Optimizer(OptimizerHooks):
             self.add_param_group(group)
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError where an option is out of range. Called with the defaults and with each group."""
+        """Raise ValueError if an option is out of range. Called with the defaults and with each group."""
         if self.nonnegative:
-            require_positive(options, *self.nonnegative)
+            require_nonnegative(options, *self.nonnegative)
 
     def _check(self, options: dict[str, Any]) -> None:
         if options.get("fused"):
@@ -93,15 +93,16 @@ class Optimizer(OptimizerHooks):
         self.check(options)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Move `params`, those of the group that have a gradient, in place. `loss` is the closure's, or None."""
+        """Update `params`, the group's parameters with a gradient, in place. `loss` is the closure's, or None."""
         raise NotImplementedError(f"{type(self).__name__} must define update(group, params, loss), or step(closure)")
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Move every parameter that has a gradient. With `closure`, call that first (it computes gradients) and return
-        the loss that it returns.
+        """Update every parameter that has a gradient.
 
-        Raises RuntimeError where a gradient has another shape, dtype or device than its parameter; nothing has moved.
-        Where memory runs out, which raises one too, the parameters up to the one that needed it have moved.
+        `closure`, if given, is called first: it computes the gradients and returns the loss, which `step` returns.
+
+        Raises RuntimeError if a gradient's shape, dtype or device differs from its parameter's; nothing is updated
+        then. Running out of memory raises RuntimeError, too, but earlier parameters are updated by then.
         """
         loss = None
         if closure is not None:
@@ -111,10 +112,10 @@ class Optimizer(OptimizerHooks):
         return loss
 
     def _update_all(self, loss: Any) -> None:
-        """Move every parameter that has a gradient."""
-        ready = [(group, self.params_with_grad(group, loss)) for group in self.param_groups]
-        with np.errstate(all="ignore"):  # NaN and inf go their way, as in PyTorch
-            for group, params in ready:
+        """Update every parameter that has a gradient, after checking all of them."""
+        groups = [(group, self.params_with_grad(group, loss)) for group in self.param_groups]
+        with np.errstate(all="ignore"):  # NaN and inf propagate silently, as in PyTorch
+            for group, params in groups:
                 if group.get("differentiable"):
                     with execution.scope(grad_enabled=True):
                         for p in params:
@@ -125,7 +126,7 @@ class Optimizer(OptimizerHooks):
                 self.update(group, params, loss)
 
     def params_with_grad(self, group: Group, loss: Any) -> list[Tensor]:
-        """The parameters of a group that have a gradient. Raises before anything has moved."""
+        """Return the parameters of a group that have a gradient. Raises if one of them can't be updated."""
         params = [p for p in group["params"] if p.grad is not None]
         for p in params:
             array, grad = p.array, p.grad.array
@@ -141,7 +142,7 @@ class Optimizer(OptimizerHooks):
         return params
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Let the gradients go, or (set_to_none=False) fill them with zeros.
+        """Set the gradients to None, or (set_to_none=False) fill them with zeros.
 
         >>> w = torch.ones(2, requires_grad=True)
         >>> w.sum().backward()
@@ -154,9 +155,9 @@ class Optimizer(OptimizerHooks):
                 zero_grad(p, set_to_none)
 
     def add_param_group(self, param_group: Group) -> None:
-        """Add a group: {"params": [...], and options where they differ from the defaults}.
+        """Add a parameter group: a dict of "params" and the options that differ from the defaults.
 
-        Raises as the constructor does; the optimizer and `param_group` are then as they were.
+        Raises as the constructor does; the optimizer and `param_group` are unchanged then.
         """
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
@@ -186,9 +187,9 @@ class Optimizer(OptimizerHooks):
         self.param_groups.append(param_group)
 
     def state_dict(self) -> dict[str, Any]:
-        """{"state": what is remembered of each parameter, "param_groups": options}, parameters given by their numbers.
+        """Return {"state": per-parameter state, "param_groups": options}, with parameters given by their numbers.
 
-        As in PyTorch the Tensors in it are the optimizer's own: later steps change them. `copy.deepcopy` keeps them.
+        As in PyTorch, its Tensors are the optimizer's own, and later steps change them: `copy.deepcopy` preserves them.
 
         >>> w = torch.ones(2, requires_grad=True)
         >>> optimizer = torch.optim.SGD([w], lr=0.1, momentum=0.9)
@@ -212,10 +213,9 @@ class Optimizer(OptimizerHooks):
         return self._call_state_dict_hooks("state_dict_post", state)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over the state and the options that `state_dict()` gave, copied, in each parameter's dtype and device.
+        """Load a copy of the state and options from `state_dict()`, in each parameter's dtype and on its device.
 
-        Raises ValueError where groups, parameters' shapes or options are those of another optimizer; nothing has
-        changed then.
+        Raises ValueError if groups, options or the parameters' shapes are not this optimizer's; nothing changes then.
         """
         state_dict = self._call_state_dict_hooks("load_state_dict_pre", dict(state_dict))
         saved = state_dict["param_groups"]
@@ -241,7 +241,11 @@ class Optimizer(OptimizerHooks):
             hook(self)
 
     def _merged(self, i: int, ours: Group, theirs: Group) -> Group:
-        """Our group with their options. What a version of PyTorch may not have known yet, a switch, stays ours."""
+        """Return our group `i` with the loaded options.
+
+        A switch (an option whose default is None or a bool) that the loaded group lacks keeps our value: the version of
+        PyTorch that saved it may not have had it.
+        """
         if len(ours["params"]) != len(theirs["params"]):
             raise ValueError(
                 "loaded state dict contains a parameter group that doesn't match the size of optimizer's group: "
@@ -260,14 +264,14 @@ class Optimizer(OptimizerHooks):
         return {**group, "params": ours["params"]}
 
     def _adapted(self, name: str, value: Any, p: Tensor, number: Any) -> Any:
-        """A copy of one entry of a parameter's state, floating-point ones in its dtype; step counts keep theirs."""
+        """Return a copy of a state entry. A Tensor other than the step count takes p's device and floating dtype."""
         if isinstance(value, Mapping):
             return {key: self._adapted(key, item, p, number) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
             return type(value)(self._adapted("", item, p, number) for item in value)
         if not isinstance(value, Tensor):
-            old = name == "step" and self.param_shaped  # PyTorch before 1.12 counted steps in plain numbers
-            return scalar_tensor(value) if old else copy.deepcopy(value)
+            plain_step = name == "step" and self.param_shaped  # PyTorch before 1.12 counted steps in plain numbers
+            return scalar_tensor(value) if plain_step else copy.deepcopy(value)
         if name == "step":
             return value.detach().clone()
         if name in self.param_shaped and value.shape != p.shape:
@@ -294,7 +298,7 @@ class Optimizer(OptimizerHooks):
 
 
 def require(ok: Any, what: str, value: Any, rule: str) -> None:
-    """Raise PyTorch's ValueError for an option that breaks its rule.
+    """Raise PyTorch's ValueError for an option unless `ok`.
 
     >>> require(False, "learning rate", -1, "must be >= 0")
     Traceback (most recent call last):
@@ -304,10 +308,10 @@ def require(ok: Any, what: str, value: Any, rule: str) -> None:
         raise ValueError(f"Invalid {what}: {value} ({rule})")
 
 
-def require_positive(options: Mapping[str, Any], *names: str) -> None:
-    """Raise PyTorch's ValueError for an option that is negative, and for a learning rate of several elements.
+def require_nonnegative(options: Mapping[str, Any], *names: str) -> None:
+    """Raise PyTorch's ValueError if an option is negative, or if the learning rate has several elements.
 
-    >>> require_positive({"lr": 0.1, "eps": -1}, "lr", "eps")
+    >>> require_nonnegative({"lr": 0.1, "eps": -1}, "lr", "eps")
     Traceback (most recent call last):
     ValueError: Invalid epsilon value: -1 (must be >= 0)
     """
@@ -332,7 +336,7 @@ def _groups(params: Params) -> list[Group]:
 
 
 def _named(params: Any) -> tuple[list[str], list[Any]]:
-    """Names, if there are any, and parameters."""
+    """Split parameters into their names, if they have any, and the parameters themselves."""
     if isinstance(params, set):
         raise TypeError(
             "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets "
@@ -346,4 +350,5 @@ def _named(params: Any) -> tuple[list[str], list[Any]]:
 
 
 def _kind(array: Any) -> str:
+    """Describe an array's dtype, shape and device for an error message."""
     return f"{array.dtype} {array.shape} on {backend.device_of(array)}"

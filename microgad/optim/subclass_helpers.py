@@ -1,4 +1,4 @@
-"""What authors of optimizers take from torch.optim.optimizer beside Optimizer, under the names that it has there."""
+"""Private helpers of torch.optim.optimizer, under PyTorch's names, that optimizers written for PyTorch import."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _params_doc = _foreach_doc = _fused_doc = _maximize_doc = _capturable_doc = _dif
 
 
 def _use_grad_for_differentiable(func: Callable[..., Any]) -> Callable[..., Any]:
-    """A step that records what it does only where the optimizer is differentiable."""
+    """Decorate a `step` so that it runs with grad mode on only if the optimizer is differentiable."""
 
     @functools.wraps(func)
     def step(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -40,7 +40,7 @@ def _dispatch_sqrt(x: Any) -> Any:
 
 
 def _default_to_fused_or_foreach(params: Any, differentiable: bool, use_fused: bool = False) -> tuple[bool, bool]:
-    """Neither: each parameter moves by itself."""
+    """Return (False, False): each parameter is updated by itself."""
     return False, False
 
 
@@ -53,7 +53,7 @@ def _disable_dynamo_if_unsupported(single_tensor_fn: Any = None) -> Callable[[An
 
 
 def _view_as_real(params: list[Tensor], *state_and_grads: list[Tensor]) -> None:
-    """In place: complex parameters, and what belongs to them, as pairs of real numbers."""
+    """Replace complex parameters, and the Tensors that belong to them, by views as pairs of real numbers."""
     for i, p in enumerate(params):
         if p.is_complex():
             for tensors in (params, *state_and_grads):

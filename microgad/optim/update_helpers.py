@@ -1,4 +1,4 @@
-"""What updates of every kind share: a parameter's state, stretches that stay in the cache, and moving averages."""
+"""Helpers for `Optimizer.update`: state of parameters, cache-sized chunks of arrays, and moving averages in place."""
 
 from __future__ import annotations
 
@@ -10,23 +10,25 @@ import numpy as np
 from .. import backend, dtypes
 from ..tensor import Tensor
 
-CHUNK_SIZE = 1 << 16  # elements at a time: measured, 64k to 128k are best; 4k doubles the time
+CHUNK_SIZE = 1 << 16  # elements; measured: 64k to 128k are best, 4k doubles the time
 
 
 def init_state(state: dict[str, Any], p: Tensor, zeros: Sequence[str], **numbers: float) -> dict[str, Any]:
-    """A parameter's state, made at its first step: 0-d Tensors of the numbers, zeros like the parameter of the rest.
+    """Fill a parameter's state if it is empty, and return it.
+
+    `zeros` names the entries that start as zeros like the parameter; `numbers` become 0-d Tensors.
 
     >>> init_state({}, torch.tensor([1.0, 2.0]), ["exp_avg"], step=0)
     {'step': tensor(0.), 'exp_avg': tensor([0., 0.])}
     """
     if not state:
-        made = {name: Tensor._made(np.zeros_like(p.array)) for name in zeros}  # all of it, or memory runs out before
-        state.update({name: scalar_tensor(value) for name, value in numbers.items()} | made)
+        arrays = {name: Tensor._made(np.zeros_like(p.array)) for name in zeros}  # if memory runs out, state stays empty
+        state.update({name: scalar_tensor(value) for name, value in numbers.items()} | arrays)
     return state
 
 
 def scalar_tensor(value: float) -> Tensor:
-    """A 0-d Tensor on the CPU, float32 but where the default dtype is float64.
+    """Return a 0-d Tensor on the CPU, of float64 if that is the default dtype, else of float32.
 
     >>> scalar_tensor(1.0)
     tensor(1.)
@@ -36,19 +38,20 @@ def scalar_tensor(value: float) -> Tensor:
 
 
 def increment_step(state: dict[str, Any]) -> float:
-    """The number of this step, after counting it.
+    """Increment the step count of a parameter's state, and return it.
 
     >>> increment_step({"step": torch.tensor(2.0)})
     3.0
     """
     state["step"].array += 1
-    return float(state["step"].array.item())  # programs make it of shape (1,) as well
+    return float(state["step"].array.item())  # item(): some programs make it of shape (1,)
 
 
 def chunks(*arrays: Any, scratch: int) -> Iterator[tuple[Any, ...]]:
-    """Matching stretches of arrays of one shape, each followed by `scratch` arrays like it to write on.
+    """Yield matching flat chunks of arrays of one shape, each tuple followed by `scratch` uninitialized arrays.
 
-    Complex arrays come as their real and then their imaginary parts. A GPU wants few large calls: all at once.
+    A chunk and its scratch arrays stay in the processor's cache. Of complex arrays the real parts come first, then the
+    imaginary ones. Arrays on a GPU, which prefers few large calls, come whole, as do those that aren't contiguous.
 
     >>> [[len(part) for part in parts] for parts in chunks(np.zeros((300, 300)), np.ones((300, 300)), scratch=1)]
     [[65536, 65536, 65536], [24464, 24464, 24464]]
@@ -67,9 +70,10 @@ def chunks(*arrays: Any, scratch: int) -> Iterator[tuple[Any, ...]]:
 
 
 def update_chunks(p: Tensor, group: Mapping[str, Any], *kept: Tensor, scratch: int) -> Iterator[tuple[Any, ...]]:
-    """Stretches of a parameter, of the gradient to step against, of what is kept for it, and to write on.
+    """Yield chunks of a parameter, of its effective gradient, of the `kept` state Tensors, and `scratch` arrays.
 
-    Weight decay has been done as the group's options say: added to the gradient, or (decoupled) to the parameter.
+    The effective gradient is negated with `maximize`. Weight decay is already applied as the group's options say: added
+    to the gradient, or (decoupled) to the parameter.
 
     >>> p = torch.tensor([1.0, 2.0])
     >>> p.grad = torch.tensor([1.0, 1.0])
@@ -82,9 +86,10 @@ def update_chunks(p: Tensor, group: Mapping[str, Any], *kept: Tensor, scratch: i
     return _with_weight_decay(chunks(*arrays, scratch=scratch + 1), group)
 
 
-def _with_weight_decay(stretches: Iterator[tuple[Any, ...]], group: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+def _with_weight_decay(parts: Iterator[tuple[Any, ...]], group: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """Apply `maximize` and weight decay to chunks of parameter and gradient."""
     decay, maximize = float(group.get("weight_decay", 0)), group.get("maximize", False)
-    for values, grad, *rest, spare in stretches:
+    for values, grad, *rest, spare in parts:
         if decay and group.get("decoupled_weight_decay"):
             values *= 1 - float(group["lr"]) * decay
             yield values, effective_grad(grad, values, spare, 0, maximize), *rest
@@ -93,7 +98,7 @@ def _with_weight_decay(stretches: Iterator[tuple[Any, ...]], group: Mapping[str,
 
 
 def effective_grad(grad: Any, values: Any, out: Any, weight_decay: float, maximize: bool) -> Any:
-    """The gradient to step against, `weight_decay` · values included: `grad` itself where nothing changes, else `out`.
+    """Return the gradient to descend along: ±grad + weight_decay · values, in `out` unless it is `grad` unchanged.
 
     >>> effective_grad(np.ones(2), np.array([1.0, 2.0]), np.empty(2), weight_decay=0.5, maximize=True)
     array([-0.5,  0. ])
@@ -105,7 +110,9 @@ def effective_grad(grad: Any, values: Any, out: Any, weight_decay: float, maximi
 
 
 def lerp_(start: Any, end: Any, weight: float, out: Any) -> None:
-    """start + weight · (end − start), in place; reckoned from the nearer side, as torch.lerp does.
+    """Set `start` to start + weight · (end − start), computed from the nearer end as torch.lerp does.
+
+    `out` is scratch memory.
 
     >>> average = np.array([1.0, 2.0])
     >>> lerp_(average, np.array([2.0, 2.0]), 0.25, out=np.empty(2))
@@ -122,7 +129,7 @@ def lerp_(start: Any, end: Any, weight: float, out: Any) -> None:
 
 
 def ema_square_(average: Any, x: Any, beta: float, out: Any) -> None:
-    """beta · average + (1 − beta) · x², in place.
+    """Set `average` to beta · average + (1 − beta) · x², its exponential moving average. `out` is scratch memory.
 
     >>> average = np.array([1.0, 2.0])
     >>> ema_square_(average, np.array([2.0, 0.0]), 0.75, out=np.empty(2))
