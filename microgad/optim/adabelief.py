@@ -1,4 +1,4 @@
-"""AdaBelief: Adam that looks at how far gradients are from what it expects, not at how large they are."""
+"""AdaBelief: Adam with the gradient's variance around its moving average in place of its square."""
 
 from __future__ import annotations
 
@@ -14,13 +14,11 @@ from .update_helpers import increment_step, init_state, lerp_, update_chunks
 
 
 class AdaBelief(AdamBase):
-    """Adam with the variance around its momentum for the square: Zhuang et al. (2020, arXiv:2010.07468).
-
-    microgad's own.
+    """AdaBelief, Zhuang et al. (2020, arXiv:2010.07468): Adam with a variance in place of the square. Not in PyTorch.
 
     m = β₁ m + (1 − β₁) g, with g the gradient (+ weight_decay · p); s = β₂ s + (1 − β₂) (g − m)² + eps; at step t
     p = p − lr · m / (1 − β₁ᵗ) / (√(s / (1 − β₂ᵗ)) + eps). With `decoupled_weight_decay` the decay shrinks p, as in
-    AdamW. `maximize` climbs.
+    AdamW. With `maximize` it ascends.
 
     Raises ValueError for a negative lr, eps or weight_decay, and for betas outside of [0, 1).
 
@@ -45,7 +43,7 @@ class AdaBelief(AdamBase):
         super().__init__(params, defaults)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Move `params` in place."""
+        """Update `params` in place."""
         beta1, beta2 = group["betas"]
         for p in params:
             state = init_state(self.state[p], p, self.param_shaped, step=0)

@@ -1,4 +1,4 @@
-"""AdaBound and AMSBound: Adam whose learning rates close in on that of plain descent."""
+"""AdaBound and AMSBound: Adam with bounds on its step sizes that converge to the learning rate of SGD."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .update_helpers import ema_square_, increment_step, init_state, lerp_, upda
 
 
 class AdaBound(AdamBase):
-    """Adam with bounds on each learning rate: Luo et al. (2019, arXiv:1902.09843). microgad's own.
+    """AdaBound, Luo et al. (2019, arXiv:1902.09843): Adam with a bounded step size per element. Not in PyTorch.
 
-    With m and v as Adam's, p = p − clip(lr · √(1 − β₂ᵗ) / (1 − β₁ᵗ) / (√v + eps), low, high) · m, where low and high
-    are f · (1 − 1 / (gamma t + 1)) and f · (1 + 1 / (gamma t)), and f is final_lr, scaled as a schedule scales lr.
-    That is the authors' program; the paper's Algorithm 2 has no bias correction, and divides by √t for its proof.
-    With `amsbound` the largest v so far takes v's place. `maximize` climbs.
+    With Adam's m and v, p = p − clip(lr · √(1 − β₂ᵗ) / (1 − β₁ᵗ) / (√v + eps), low, high) · m, where low and high
+    are f · (1 − 1 / (gamma t + 1)) and f · (1 + 1 / (gamma t)), and f is final_lr, scaled as a scheduler scales lr.
+    This follows the authors' program; the paper's Algorithm 2 has no bias correction, and divides by √t for its proof.
+    With `amsbound` the largest v so far replaces v. With `maximize` it ascends.
 
     Raises ValueError for a negative lr, final_lr, eps or weight_decay, and for betas or gamma outside of [0, 1).
 
@@ -45,18 +45,18 @@ class AdaBound(AdamBase):
         super().__init__(params, defaults)
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError where an option is out of range."""
+        """Raise ValueError if an option is out of range."""
         super().check(options)
         require(options["final_lr"] >= 0, "final learning rate", options["final_lr"], "must be >= 0")
         require(0 <= options["gamma"] < 1, "gamma parameter", options["gamma"], "must be in [0, 1)")
 
     def add_param_group(self, param_group: Group) -> None:
-        """Add a group: see `Optimizer.add_param_group`. Its learning rate now is what a schedule's are compared to."""
+        """Add a parameter group, and note its learning rate: `update` scales final_lr by later changes of it."""
         super().add_param_group(param_group)
         param_group.setdefault("base_lr", float(param_group["lr"]))
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Move `params` in place."""
+        """Update `params` in place."""
         beta1, beta2 = group["betas"]
         lr, base = float(group["lr"]), group["base_lr"]
         final = group["final_lr"] * (lr / base if base else 1)
@@ -82,7 +82,9 @@ class AdaBound(AdamBase):
 
 
 class AMSBound(AdaBound):
-    """AdaBound with `amsbound`: Luo et al. (2019, arXiv:1902.09843). microgad's own. Arguments and errors as there.
+    """AdaBound with `amsbound=True`, Luo et al. (2019, arXiv:1902.09843). Not in PyTorch.
+
+    Arguments and errors are AdaBound's.
 
     >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> optimizer = torch.optim.AMSBound([w], lr=0.1)

@@ -1,4 +1,4 @@
-"""Adadelta: steps as large as the last ones were, relative to the gradients."""
+"""Adadelta: steps scaled by the ratio of the root mean squares of past steps and past gradients."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Adadelta(Optimizer):
 
     v and u are running averages of the squares of the gradient g (+ weight_decay · p) and of the steps Δ:
     v = ρ · v + (1 − ρ) · g², Δ = √(u + eps) / √(v + eps) · g, u = ρ · u + (1 − ρ) · Δ², p = p − lr · Δ.
-    `maximize` climbs; `foreach` and `capturable` are only kept.
+    With `maximize` it ascends. `foreach` and `capturable` have no effect.
 
     Raises ValueError for a negative lr, eps or weight_decay, and for a rho outside of [0, 1].
 
@@ -43,12 +43,12 @@ class Adadelta(Optimizer):
         super().__init__(params, defaults)
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError where an option is out of range."""
+        """Raise ValueError if an option is out of range."""
         super().check(options)
         require(0 <= options["rho"] <= 1, "rho value", options["rho"], "must be in [0, 1]")
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Move `params` in place."""
+        """Update `params` in place."""
         lr, rho, eps = float(group["lr"]), group["rho"], group["eps"]
         for p in params:
             state = init_state(self.state[p], p, self.param_shaped, step=0)

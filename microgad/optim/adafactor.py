@@ -1,4 +1,4 @@
-"""Adafactor: steps scaled by the gradient's square, of which rows and columns alone are remembered."""
+"""Adafactor: steps scaled by the gradient's mean square, stored as row and column averages only."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .update_helpers import effective_grad, increment_step, init_state, lerp_, s
 class Adafactor(Optimizer):
     """Adafactor, Shazeer and Stern (2018). Source: torch.optim.Adafactor.
 
-    V estimates the gradient's square: for matrices (the last two dimensions) the averages r of rows and c of columns,
-    V = r · c / mean(r), each of them running with the weight t^beta2_decay at step t; for less it is the average
-    itself. The step is u = g / √V, clipped to a root mean square of `d`, and
-    p = (1 − lr · weight_decay) · p − max(eps[1], rms(p)) · min(lr, 1/√t) · u. eps[0] keeps r and V from 0: by default
-    the dtype's own. `maximize` climbs; `foreach` is only kept.
+    V estimates the gradient's square. For matrices (the last two dimensions) it is V = r · c / mean(r), with moving
+    averages r of the rows' means and c of the columns' means; for fewer dimensions V is a moving average itself. The
+    newest square has the weight t^beta2_decay at step t. The step is u = g / √V, clipped to a root mean square of `d`;
+    p = (1 − lr · weight_decay) · p − max(eps[1], rms(p)) · min(lr, 1/√t) · u. eps[0], which keeps mean(r) and V from 0,
+    is the dtype's by default. With `maximize` it ascends. `foreach` has no effect.
 
     Raises ValueError for a negative lr, eps or weight_decay, for beta2_decay > 0 and for d < 1; `step` raises
     RuntimeError for complex parameters.
@@ -48,7 +48,7 @@ class Adafactor(Optimizer):
         super().__init__(params, defaults)
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError where an option is out of range."""
+        """Raise ValueError if an option is out of range."""
         require_nonnegative(options)
         eps1, eps2 = options["eps"]
         for what, value, ok, rule in (
@@ -63,7 +63,7 @@ class Adafactor(Optimizer):
                 raise ValueError(f"{what} should be {rule} but is: {value}")
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Move `params` in place."""
+        """Update `params` in place."""
         lr, (eps1, eps2) = float(group["lr"]), group["eps"]
         for p in params:
             if eps1 is None:
@@ -89,8 +89,8 @@ class Adafactor(Optimizer):
         return state
 
 
-def _estimate_square(state: dict[str, Any], grad: Any, weight: float, least: float) -> Any:
-    """What the gradient's square is thought to be, this gradient counted in."""
+def _estimate_square(state: dict[str, Any], grad: Any, weight: float, eps: float) -> Any:
+    """Update the moving averages of the gradient's square, and return the estimate V."""
     square = np.multiply(grad, grad, out=np.empty_like(grad))
     if "variance" in state:
         lerp_(state["variance"].array, square, weight, np.empty_like(grad))
@@ -98,8 +98,9 @@ def _estimate_square(state: dict[str, Any], grad: Any, weight: float, least: flo
     rows, columns = state["row_var"].array, state["col_var"].array
     for average, axis in ((rows, -1), (columns, -2)):
         lerp_(average, square.mean(axis, keepdims=True), weight, np.empty_like(average))
-    return rows * columns / np.maximum(rows.mean(-2, keepdims=True), least)
+    return rows * columns / np.maximum(rows.mean(-2, keepdims=True), eps)
 
 
 def _rms(x: Any) -> float:
+    """Return the root mean square of an array."""
     return float(norm(x)) / math.sqrt(x.size or 1)

@@ -1,4 +1,4 @@
-"""Adagrad: steps scaled by all gradients so far."""
+"""Adagrad: steps scaled by the sum of all squared gradients so far."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from .update_helpers import increment_step, init_state, update_chunks
 class Adagrad(Optimizer):
     """Adagrad, Duchi et al. (2011). Source: torch.optim.Adagrad.
 
-    s sums up the squares of the gradient g (+ weight_decay · p), from `initial_accumulator_value` on; at step t
-    p = p − lr / (1 + (t − 1) · lr_decay) · g / (√s + eps). `maximize` climbs; `foreach` and `fused` are only kept.
+    s, which starts at `initial_accumulator_value`, sums the squares of the gradient g (+ weight_decay · p). At step t
+    p = p − lr / (1 + (t − 1) · lr_decay) · g / (√s + eps).
+    With `maximize` it ascends. `foreach` and `fused` have no effect.
 
     Raises ValueError for a negative lr, lr_decay, weight_decay, initial_accumulator_value or eps.
 
@@ -41,7 +42,7 @@ class Adagrad(Optimizer):
             "differentiable": differentiable, "fused": fused,
         }  # fmt: skip
         super().__init__(params, defaults)
-        for group in self.param_groups:  # PyTorch keeps sums of those that never get a gradient, too
+        for group in self.param_groups:  # PyTorch, too, has sums for parameters that never get a gradient
             for p in group["params"]:
                 self._init_state(p)
 
@@ -53,7 +54,7 @@ class Adagrad(Optimizer):
         return state
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Move `params` in place."""
+        """Update `params` in place."""
         for p in params:
             state = self._init_state(p)
             rate = float(group["lr"]) / (1 + (increment_step(state) - 1) * group["lr_decay"])

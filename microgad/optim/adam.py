@@ -18,12 +18,12 @@ MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 
 
 class AdamBase(Optimizer):
-    """What Adam and its kin have in common: lr, eps, weight_decay and betas."""
+    """Base class of Adam and its variants: it checks lr, eps, weight_decay and betas."""
 
     nonnegative: tuple[str, ...] = ("lr", "eps", "weight_decay")
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError where an option is out of range."""
+        """Raise ValueError if an option is out of range."""
         super().check(options)
         for i, beta in enumerate(options["betas"]):
             require(0 <= beta < 1, f"beta parameter at index {i}", beta, "must be in [0, 1)")
@@ -33,12 +33,12 @@ class Adam(AdamBase):
     """Adam, Kingma and Ba (2015); with `amsgrad`, Reddi et al. (2018). Source: torch.optim.Adam.
 
     m and v are running averages of the gradient g (+ weight_decay · p) and of g²; at step t
-    p = p − lr · m / (1 − β₁ᵗ) / (√(v / (1 − β₂ᵗ)) + eps), where `amsgrad` puts the largest v so far for v.
-    `maximize` climbs; `decoupled_weight_decay` is AdamW.
+    p = p − lr · m / (1 − β₁ᵗ) / (√(v / (1 − β₂ᵗ)) + eps). With `amsgrad` the largest v so far replaces v.
+    With `maximize` it ascends. `decoupled_weight_decay` makes it AdamW.
 
-    `foreach`, `capturable` and `fused` say how PyTorch is to compute this; here they are only kept. Results differ
-    from PyTorch's by rounding: it fuses multiplications and additions where NumPy rounds both, divides once more, and
-    its square root of float32 is off by a unit in the last place in one case of six.
+    `foreach`, `capturable` and `fused`, which choose one of PyTorch's implementations, have no effect. Results differ
+    from PyTorch's by rounding: PyTorch fuses multiplications and additions where NumPy rounds both, divides once more,
+    and its square root of float32 is off by a unit in the last place in one case of six.
 
     Raises ValueError for a negative lr, eps or weight_decay, and for betas outside of [0, 1).
 
@@ -67,13 +67,13 @@ class Adam(AdamBase):
         super().__init__(params, defaults)
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError where an option is out of range."""
+        """Raise ValueError if an option is out of range."""
         if isinstance(options["lr"], Tensor) and options["foreach"] and not options["capturable"]:
             raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
         super().check(options)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Move `params` in place."""
+        """Update `params` in place."""
         for p in params:
             adam_step(p, self.state[p], group)
 
@@ -87,9 +87,9 @@ class Adam(AdamBase):
 
 
 class AdamW(Adam):
-    """Adam whose weight decay shrinks p by lr · weight_decay · p and stays out of the averages.
+    """Adam with decoupled weight decay: it shrinks p by lr · weight_decay · p and stays out of the averages.
 
-    Source: torch.optim.AdamW; Loshchilov and Hutter (2019). Arguments and errors as for Adam.
+    Source: torch.optim.AdamW; Loshchilov and Hutter (2019). Arguments and errors are Adam's.
 
     >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> optimizer = torch.optim.AdamW([w], lr=0.1, weight_decay=0.5)
@@ -110,16 +110,16 @@ class AdamW(Adam):
         )  # fmt: skip
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over a state: see `Optimizer.load_state_dict`. From Adam too; the weight decay stays decoupled."""
+        """Load a state, of AdamW or Adam: see `Optimizer.load_state_dict`. The weight decay stays decoupled."""
         super().load_state_dict(state_dict)
         for group in self.param_groups:
             group["decoupled_weight_decay"] = True
 
 
 class AMSGrad(Adam):
-    """Adam with `amsgrad`: Reddi et al. (2018), with PyTorch's bias correction. microgad's own name for it.
+    """Adam with `amsgrad=True`, Reddi et al. (2018), with PyTorch's bias correction. Not in PyTorch under this name.
 
-    Arguments and errors as for Adam.
+    Arguments and errors are Adam's.
 
     >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> optimizer = torch.optim.AMSGrad([w], lr=0.1)
@@ -136,12 +136,12 @@ class AMSGrad(Adam):
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad=True, maximize=maximize)
 
 
-def _numbers(betas: tuple[Any, Any], plain: bool) -> tuple[float, ...]:
-    """Betas may be two Tensors, as in PyTorch, but where they must be plain numbers."""
+def _numbers(betas: tuple[Any, Any], refuse_tensors: bool) -> tuple[float, ...]:
+    """Return betas, which may be two floats or (unless `refuse_tensors`) two 1-element Tensors, as floats."""
     tensors = [isinstance(beta, Tensor) for beta in betas]
     if not all(tensors) and not all(isinstance(beta, float) for beta in betas):
         raise ValueError(f"betas must be either both floats or both Tensors, but are {betas}")
-    if any(tensors) and plain:
+    if any(tensors) and refuse_tensors:
         raise ValueError("betas[0] as a Tensor is not supported for capturable=False and foreach=True")
     if any(tensors) and any(beta.numel() != 1 for beta in betas):
         raise ValueError("Tensor betas must be 1-element")
@@ -149,17 +149,18 @@ def _numbers(betas: tuple[Any, Any], plain: bool) -> tuple[float, ...]:
 
 
 def _state_names(group: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the state Tensors that a group's options need."""
     return MOMENTS if group.get("amsgrad") else MOMENTS[:2]
 
 
 def adam_step(p: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> None:
-    """One step of Adam with one parameter, in place."""
+    """Update one parameter in place by a step of Adam."""
     beta1, beta2 = map(float, group["betas"])
     names = _state_names(group)
     step = increment_step(init_state(state, p, names, step=0))
     root = math.sqrt(1 - beta2**step)
     step_size = float(group["lr"]) * root / (1 - beta1**step)
-    eps = group["eps"] * root  # the division of √v by root is in step_size: a pass less (Kingma and Ba, section 2)
+    eps = group["eps"] * root  # step_size holds the division of √v by root: one pass less (Kingma and Ba, section 2)
     for values, grad, m, v, *largest, a, b in update_chunks(p, group, *(state[name] for name in names), scratch=2):
         lerp_(m, grad, 1 - beta1, a)
         ema_square_(v, grad, beta2, a)

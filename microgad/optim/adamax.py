@@ -1,4 +1,4 @@
-"""Adamax: Adam with the largest gradient, fading, in place of the average square."""
+"""Adamax: Adam with a decaying maximum of the gradient in place of the average square."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .update_helpers import increment_step, init_state, lerp_, update_chunks
 class Adamax(AdamBase):
     """Adamax, Kingma and Ba (2015), section 7.1. Source: torch.optim.Adamax.
 
-    m is a running average of the gradient g (+ weight_decay · p), u its fading maximum, max(β₂ · u, |g| + eps); at
-    step t p = p − lr / (1 − β₁ᵗ) · m / u. `maximize` climbs; `foreach` and `capturable` are only kept.
+    m is a running average of the gradient g (+ weight_decay · p), u its decaying maximum, max(β₂ · u, |g| + eps); at
+    step t p = p − lr / (1 − β₁ᵗ) · m / u. With `maximize` it ascends. `foreach` and `capturable` have no effect.
 
     Raises ValueError as Adam does.
 
@@ -44,7 +44,7 @@ class Adamax(AdamBase):
         super().__init__(params, defaults)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Move `params` in place."""
+        """Update `params` in place."""
         beta1, beta2 = map(float, group["betas"])
         for p in params:
             state = init_state(self.state[p], p, self.param_shaped, step=0)

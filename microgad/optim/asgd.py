@@ -1,4 +1,4 @@
-"""ASGD: gradient descent that keeps the average of where it has been."""
+"""ASGD: gradient descent that also averages the parameters over its steps."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class ASGD(Optimizer):
     """Averaged stochastic gradient descent, Polyak and Juditsky (1992). Source: torch.optim.ASGD.
 
     p = (1 − lambd · η) · p − η · g for the gradient g (+ weight_decay · p), where η = lr at first and
-    lr / (1 + lambd · lr · t)^alpha after step t. The average of p, from step `t0` on, is state[p]["ax"]; before, ax is
-    p itself. `maximize` climbs; `foreach` and `capturable` are only kept.
+    lr / (1 + lambd · lr · t)^alpha after step t. state[p]["ax"] is the average of p from step `t0` on, and before that
+    p itself. With `maximize` it ascends. `foreach` and `capturable` have no effect.
 
     Raises ValueError for a negative lr or weight_decay.
 
@@ -43,7 +43,7 @@ class ASGD(Optimizer):
         super().__init__(params, defaults)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Move `params` in place."""
+        """Update `params` in place."""
         lr, lambd = float(group["lr"]), group["lambd"]
         for p in params:
             state = init_state(self.state[p], p, self.param_shaped, step=0, eta=lr, mu=1)
@@ -63,15 +63,15 @@ class ASGD(Optimizer):
     def _recorded_update(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
         lr, lambd = group["lr"], group["lambd"]
         if not state:
-            init_state(state, p, self.param_shaped, step=0, mu=1)["eta"] = _number(lr)
+            init_state(state, p, self.param_shaped, step=0, mu=1)["eta"] = _as_tensor(lr)
         step, eta, mu = increment_step(state), state["eta"], float(state["mu"].array)
         change = (p * lambd + grad) * eta
         moved = p - change
         state["ax"] = moved if mu == 1 else state["ax"] + (moved - state["ax"]) * mu
-        state["eta"] = _number(lr / (1 + lambd * lr * step) ** group["alpha"])
+        state["eta"] = _as_tensor(lr / (1 + lambd * lr * step) ** group["alpha"])
         state["mu"] = scalar_tensor(1 / max(1, step - group["t0"]))
         return change
 
 
-def _number(x: float | Tensor) -> Tensor:
+def _as_tensor(x: float | Tensor) -> Tensor:
     return x if isinstance(x, Tensor) else scalar_tensor(x)

@@ -1,4 +1,4 @@
-"""Eve: Adam whose learning rate answers to how much the loss changes."""
+"""Eve: Adam with a learning rate that adapts to changes of the loss."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from .optimizer import Group, Params, require
 
 
 class Eve(AdamBase):
-    """Adam with lr / d for lr: the loss's changes feed back. Source: Koushik and Hayashi (2016), arXiv:1611.01505.
+    """Eve, Koushik and Hayashi (2016, arXiv:1611.01505): Adam with the learning rate lr / d. Not in PyTorch.
 
     d starts as 1. From the second step on, with f the loss and f' that of the step before,
-    d = β₃ · d + (1 − β₃) · clip(|f − f'| / (min(f, f') − f_star), 1/c, c): a loss that jumps makes smaller steps, one
-    that hardly changes larger ones. `f_star` is the least value that the loss can have. Each group keeps its own "d"
-    and "previous_loss" among its options, so that `state_dict` has them.
+    d = β₃ · d + (1 − β₃) · clip(|f − f'| / (min(f, f') − f_star), 1/c, c): steps get smaller when the loss jumps, and
+    larger when it hardly changes. `f_star` is the least value that the loss can have. Each group keeps its own "d" and
+    "previous_loss" among its options, so that `state_dict` has them.
 
     The step needs the loss: `step(closure)`. It raises TypeError without a closure, and ValueError for a loss that
-    isn't finite or is under f_star; nothing has moved then. The constructor raises ValueError as Adam does, and for
-    c < 1.
+    isn't finite or is below f_star; no parameter is updated then. The constructor raises ValueError as Adam does, and
+    for c < 1.
 
     >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> optimizer = torch.optim.Eve([w], lr=0.1)
@@ -48,13 +48,13 @@ class Eve(AdamBase):
         super().__init__(params, defaults)
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError where an option is out of range."""
+        """Raise ValueError if an option is out of range."""
         super().check(options)
         require(len(options["betas"]) == 3, "betas", options["betas"], "must be three: β₁, β₂ and β₃")
         require(options["c"] >= 1, "c", options["c"], "must be >= 1: d's changes are clipped to [1/c, c]")
 
     def params_with_grad(self, group: Group, loss: Any) -> list[Tensor]:
-        """The parameters of a group that have a gradient, once the loss has been checked."""
+        """Check the loss, and return the parameters of a group that have a gradient."""
         if loss is None:
             raise TypeError("Eve: step needs a closure that computes the gradients and returns the loss")
         now, least = _number(loss), group["f_star"]
@@ -65,7 +65,7 @@ class Eve(AdamBase):
         return super().params_with_grad(group, loss)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Move `params` in place."""
+        """Update `params` in place."""
         now, before, c = _number(loss), group["previous_loss"], group["c"]
         if before is not None:
             change, height = abs(now - before), min(now, before) - group["f_star"]

@@ -1,4 +1,4 @@
-"""LBFGS: steps along Newton's direction, with a Hessian learnt from the last steps."""
+"""LBFGS: quasi-Newton steps, with an inverse Hessian estimated from the last steps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .optimizer import Optimizer, Params
 Closure = Callable[[], Any]
 
 
-STATE_NAMES = (  # what is kept of a step, in PyTorch's order
+STATE_NAMES = (  # in PyTorch's order
     "func_evals", "n_iter", "al", "d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad", "prev_loss",
 )  # fmt: skip
 
@@ -26,12 +26,13 @@ STATE_NAMES = (  # what is kept of a step, in PyTorch's order
 class LBFGS(Optimizer):
     """Limited-memory BFGS, Nocedal (1980), with all parameters as one vector. Source: torch.optim.LBFGS.
 
-    A step is up to `max_iter` iterations and `max_eval` (max_iter · 5/4) calls of the closure, which must compute the
-    loss and the gradients anew. Each goes `lr` times the direction that the last `history_size` changes of gradient
-    give, or with line_search_fn="strong_wolfe" as far as fulfils the strong Wolfe conditions. A largest gradient of at
-    most `tolerance_grad`, and a change of parameters or loss of less than `tolerance_change`, end the step.
+    A step makes at most `max_iter` iterations and `max_eval` (by default max_iter · 5/4) calls of the closure, which
+    must compute the loss and the gradients anew. An iteration moves the parameters by `lr` times the search direction,
+    which the last `history_size` changes of the gradient determine. With line_search_fn="strong_wolfe" it moves them as
+    far as the strong Wolfe conditions require. The step ends early once the largest gradient is at most
+    `tolerance_grad`, or the parameters or the loss change by less than `tolerance_change`.
 
-    `step(closure)` returns the loss at its start. What is remembered is kept as the first parameter's state. Raises
+    `step(closure)` returns the loss at its start. The optimizer's state is that of the first parameter. Raises
     ValueError for a negative lr and for more than one group, RuntimeError for another line search.
 
     >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
@@ -64,13 +65,13 @@ class LBFGS(Optimizer):
             raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError where an option is out of range."""
+        """Raise ValueError if an option is out of range."""
         super().check(options)
         if options["line_search_fn"] not in (None, "strong_wolfe"):
             raise RuntimeError(f"only 'strong_wolfe' is supported, but line_search_fn is {options['line_search_fn']!r}")
 
     def step(self, closure: Closure) -> Any:  # type: ignore[override]
-        """Iterate from where the parameters are, and return the loss that was there."""
+        """Run the iterations of one step, and return the loss before them."""
         group = self.param_groups[0]
         state = self.state[group["params"][0]]
         memory = {"func_evals": 0, "n_iter": 0, **rebuilt(state, _to_array)}
@@ -80,6 +81,7 @@ class LBFGS(Optimizer):
         return first
 
     def _iterate(self, closure: Closure, group: dict[str, Any], memory: dict[str, Any]) -> Any:
+        """Iterate on bare arrays, keep the state in `memory`, and return the first loss."""
         lr, max_iter, max_eval = float(group["lr"]), group["max_iter"], group["max_eval"]
         first = _with_grad(closure)
         loss, grad, calls = float(first), self._gradient(), 1
@@ -105,7 +107,7 @@ class LBFGS(Optimizer):
                 self._move(t, direction)
             else:
                 self._move(t, direction)
-                if iteration != max_iter:  # nobody would look at it
+                if iteration != max_iter:  # after the last iteration nothing uses them
                     loss, grad, called = float(_with_grad(closure)), self._gradient(), 1
             calls += called
             memory["func_evals"] += called
@@ -115,9 +117,9 @@ class LBFGS(Optimizer):
         return first
 
     def _objective_along(self, closure: Closure, direction: Any) -> Callable[[float], Point]:
-        """The loss as a function of how far to go; the parameters stay where they are."""
+        """Return a function of t that evaluates the loss at params + t · direction, and restores the parameters."""
 
-        def at(t: float) -> Point:
+        def evaluate(t: float) -> Point:
             before = [p.array.copy() for p in self._params]
             self._move(t, direction)
             try:
@@ -128,14 +130,14 @@ class LBFGS(Optimizer):
                     p._bump()
             return Point(t, loss, grad, grad.dot(direction))
 
-        return at
+        return evaluate
 
     @property
     def _params(self) -> list[Tensor]:
         return self.param_groups[0]["params"]
 
     def _gradient(self) -> Any:
-        """All gradients as one real vector."""
+        """Return all gradients as one real vector."""
         grads = (np.zeros_like(p.array) if p.grad is None else p.grad.array for p in self._params)
         return np.concatenate([_flat_real(grad) for grad in grads])
 
@@ -153,7 +155,10 @@ class LBFGS(Optimizer):
 
 
 def _search_direction(memory: dict[str, Any], grad: Any, size: int) -> Any:
-    """Where to go from here: the inverse Hessian, as the memory has it, times the gradient downwards."""
+    """Update the estimate of the inverse Hessian, and return minus its product with the gradient (two-loop recursion).
+
+    Source: Nocedal (1980).
+    """
     if memory["n_iter"] == 1:
         memory.update(old_dirs=[], old_stps=[], ro=[], H_diag=1)
         return -grad
@@ -186,7 +191,7 @@ def _max_abs(x: Any) -> Any:
 
 
 def _flat_real(x: Any) -> Any:
-    """As a vector, a complex number as two."""
+    """Flatten an array; a complex number becomes two real ones."""
     flat = x.reshape(-1)
     return flat.copy().view(flat.real.dtype) if flat.dtype.kind == "c" else flat
 

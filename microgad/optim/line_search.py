@@ -1,4 +1,4 @@
-"""How far to go along a direction: to where the strong Wolfe conditions hold."""
+"""Line search for the strong Wolfe conditions, which LBFGS uses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..tensor import Tensor
 
 
 class Point(NamedTuple):
-    """How far along a direction, the loss and the gradient there, and the loss's slope along the direction."""
+    """A point at start + t · direction: t, the loss, its gradient, and its slope along the direction."""
 
     t: float
     loss: float
@@ -20,7 +20,7 @@ class Point(NamedTuple):
 
 
 class _WolfeConditions(NamedTuple):
-    """What a point is held to: it is low, where it isn't high, and flat."""
+    """The strong Wolfe conditions relative to a start point."""
 
     start: Point
     c1: float
@@ -37,16 +37,16 @@ def strong_wolfe(
     evaluate: Callable[[float], Point], start: Point, t: float, reach: float, max_rounds: int, c1: float = 1e-4,
     c2: float = 0.9, tolerance: float = 1e-9,
 ) -> tuple[Point, int]:  # fmt: skip
-    """A point where the loss is low and flat enough, first tried at t, and how many were looked at.
+    """Find a point that fulfils the strong Wolfe conditions; return it and the number of evaluations.
 
-    Source: Nocedal and Wright (2006), algorithms 3.5 and 3.6. Low: at most loss + c1 · t · slope of the start; flat: of
-    a slope c2 times that of the start. A bracket of less than `tolerance`, in the parameter that moves the most
-    (`reach`), is given up.
+    The conditions: the loss is at most loss + c1 · t · slope of the start, and the slope's size at most c2 times that
+    of the start. `t` is the first step tried. The search ends when the bracket, times the largest entry of the
+    direction (`reach`), is shorter than `tolerance`. Source: Nocedal and Wright (2006), algorithms 3.5 and 3.6.
 
     >>> def parabola(t):
     ...     return Point(t, (t - 3.0) ** 2, None, 2 * (t - 3.0))
-    >>> point, looks = strong_wolfe(parabola, parabola(0.0), 10.0, 1.0, 25)
-    >>> float(point.t), looks
+    >>> point, evaluations = strong_wolfe(parabola, parabola(0.0), 10.0, 1.0, 25)
+    >>> float(point.t), evaluations
     (3.0, 2)
     """
     conditions = _WolfeConditions(start, c1, c2)
@@ -60,7 +60,10 @@ def strong_wolfe(
 def _find_bracket(
     evaluate: Callable[[float], Point], conditions: _WolfeConditions, t: float, max_rounds: int
 ) -> tuple[list[Point], int]:
-    """Further and further: two points between which a low and flat one lies, or that one; after how many rounds."""
+    """Extend the step until two points bracket one that fulfils the conditions (or one itself does).
+
+    Returns those points and the number of rounds. Algorithm 3.5.
+    """
     before, now = conditions.start, evaluate(t)
     for rounds in range(max_rounds):
         if conditions.insufficient_decrease(now) or (rounds > 1 and now.loss >= before.loss):
@@ -77,7 +80,7 @@ def _zoom(
     evaluate: Callable[[float], Point], conditions: _WolfeConditions, bracket: list[Point], reach: float,
     tolerance: float, rounds: int, max_rounds: int,
 ) -> tuple[Point, int]:  # fmt: skip
-    """Nearer and nearer: the best point between two."""
+    """Shrink a bracket until a point fulfils the conditions; return the best point and the rounds. Algorithm 3.6."""
     low = 0 if bracket[0].loss <= bracket[1].loss else 1
     near_end = False
     while rounds < max_rounds:
@@ -87,7 +90,7 @@ def _zoom(
         t = _cubic_minimum(bracket[0], bracket[1], left, right)
         margin = 0.1 * (right - left)
         at_end = min(right - t, t - left) < margin
-        if at_end and (near_end or t >= right or t <= left):  # a second time, or at the very end: come away from it
+        if at_end and (near_end or t >= right or t <= left):  # the second time, or at the very end: move inwards
             t = right - margin if abs(t - right) < abs(t - left) else left + margin
             at_end = False
         near_end = at_end
@@ -106,7 +109,7 @@ def _zoom(
 
 
 def _cubic_minimum(a: Point, b: Point, left: float, right: float) -> float:
-    """Where the cubic through both points, with their slopes, is lowest; the middle where it has no such place."""
+    """Return where the cubic through both points with their slopes has its minimum; the middle if it has none."""
     if a.t > b.t:
         a, b = b, a
     d1 = a.slope + b.slope - 3 * (a.loss - b.loss) / (a.t - b.t)
@@ -122,14 +125,15 @@ def _strong_wolfe(
     obj_func: Any, x: Any, t: Any, d: Tensor, f: Any, g: Tensor, gtd: Any, c1: float = 1e-4, c2: float = 0.9,
     tolerance_change: float = 1e-9, max_ls: int = 25,
 ) -> tuple[Any, Tensor, Any, int]:  # fmt: skip
-    """The same of Tensors, as authors of optimizers call PyTorch's: loss, gradient, t, and how many were looked at."""
+    """`strong_wolfe` with the signature of PyTorch's function of this name; returns loss, gradient, t, evaluations."""
 
-    def at(t: Any) -> Point:
+    def evaluate(t: Any) -> Point:
         loss, grad = obj_func(x, t, d)
         return Point(t, loss, grad.clone(), grad.dot(d))
 
-    best, looks = strong_wolfe(at, Point(0, f, g, gtd), t, float(d.abs().max()), max_ls, c1, c2, tolerance_change)
-    return best.loss, best.grad, best.t, looks
+    start, reach = Point(0, f, g, gtd), float(d.abs().max())
+    best, evaluations = strong_wolfe(evaluate, start, t, reach, max_ls, c1, c2, tolerance_change)
+    return best.loss, best.grad, best.t, evaluations
 
 
 def _cubic_interpolate(

@@ -1,4 +1,4 @@
-"""Muon: steps along the nearest orthogonal matrix to the momentum."""
+"""Muon: steps along the orthogonal matrix nearest to the momentum."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ LR_RATIOS = {
 class Muon(Optimizer):
     """Muon, Jordan et al. (2024), for matrices. Source: torch.optim.Muon.
 
-    m is a running average of the gradient g, taken for the step, or with `nesterov` the average of g and m. All its
-    singular values are brought near 1 by `ns_steps` steps of Newton and Schulz's iteration (a, b and c are
-    `ns_coefficients`): X = a · X + (b · XXᵀ + c · (XXᵀ)²) · X. Then p = (1 − lr · weight_decay) · p − lr · r · X, where
+    X starts as m, a running average of the gradient g, or with `nesterov` as an average of g and m. Its singular values
+    are brought near 1 by `ns_steps` steps of the Newton-Schulz iteration, X = a · X + (b · XXᵀ + c · (XXᵀ)²) · X, where
+    a, b and c are `ns_coefficients`. Then p = (1 − lr · weight_decay) · p − lr · r · X, where
     r is √max(1, rows/columns), or with adjust_lr_fn="match_rms_adamw" 0.2 · √max(rows, columns).
 
-    As in PyTorch the iteration rounds to bfloat16: three digits.
+    As in PyTorch, the iteration rounds to bfloat16 (three digits).
 
-    Raises ValueError for what isn't a matrix, a negative lr, momentum or weight_decay, and another adjust_lr_fn;
-    `step` raises RuntimeError for complex parameters.
+    Raises ValueError for a parameter that isn't a matrix, a negative lr, momentum or weight_decay, and another
+    adjust_lr_fn; `step` raises RuntimeError for complex parameters.
 
     >>> w = torch.tensor([[1.0, 2.0], [3.0, 5.0]], requires_grad=True)
     >>> optimizer = torch.optim.Muon([w], lr=0.1)
@@ -56,7 +56,7 @@ class Muon(Optimizer):
                 raise ValueError(f"Muon only supports 2D parameters whereas we found a parameter with size: {p.shape}")
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError where an option is out of range."""
+        """Raise ValueError if an option is out of range."""
         require_nonnegative(options)
         for what, name in (("Learning rate", "lr"), ("momentum", "momentum"), ("weight decay", "weight_decay")):
             if options[name] < 0:
@@ -71,7 +71,7 @@ class Muon(Optimizer):
             raise ValueError("Coefficients must be a tuple of exactly 3 values")
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Move `params` in place."""
+        """Update `params` in place."""
         lr, momentum = float(group["lr"]), group["momentum"]
         for p in params:
             values, grad = p.array, p.grad.array  # type: ignore[union-attr]
@@ -87,7 +87,7 @@ class Muon(Optimizer):
 
 
 def orthogonalize(x: Any, coefficients: tuple[float, float, float], steps: int, eps: float) -> Any:
-    """A matrix with the singular vectors of x and singular values near 1, rounded as bfloat16.
+    """Return a matrix with the singular vectors of x and singular values near 1, rounded to bfloat16.
 
     >>> x = orthogonalize(np.array([[3.0, 0.0], [0.0, 4.0]]), (3.4445, -4.7750, 2.0315), 5, 1e-7)
     >>> bool(np.abs(x - np.eye(2)).max() < 0.35)
@@ -105,7 +105,7 @@ def orthogonalize(x: Any, coefficients: tuple[float, float, float], steps: int, 
 
 
 def round_to_bfloat16(x: Any) -> Any:
-    """x, rounded to bfloat16's eight bits, as float32.
+    """Round x to bfloat16 (eight bits of precision), and return it as float32.
 
     >>> round_to_bfloat16(np.array([1.001, 3.14159]))
     array([1.      , 3.140625], dtype=float32)

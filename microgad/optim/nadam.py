@@ -1,4 +1,4 @@
-"""NAdam: Adam with Nesterov's momentum."""
+"""NAdam: Adam with Nesterov momentum."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .update_helpers import ema_square_, increment_step, init_state, lerp_, upda
 class NAdam(AdamBase):
     """NAdam, Dozat (2016). Source: torch.optim.NAdam.
 
-    m and v are running averages of the gradient g (+ weight_decay · p) and of g², as in Adam. Its momentum grows:
+    m and v are running averages of the gradient g (+ weight_decay · p) and of g², as in Adam. The momentum grows:
     μₜ = β₁ · (1 − 0.96^(t · momentum_decay) / 2), and with M = μ₁ · … · μₜ at step t
     p = p − lr · ((1 − μₜ) / (1 − M) · g + μₜ₊₁ / (1 − M · μₜ₊₁) · m) / (√(v / (1 − β₂ᵗ)) + eps).
-    With `decoupled_weight_decay` p shrinks by lr · weight_decay · p instead. `maximize` climbs; `foreach` and
-    `capturable` are only kept.
+    With `decoupled_weight_decay` p shrinks by lr · weight_decay · p instead. With `maximize` it ascends. `foreach`
+    and `capturable` have no effect.
 
     Raises ValueError as Adam does, and for a negative momentum_decay.
 
@@ -48,21 +48,21 @@ class NAdam(AdamBase):
         super().__init__(params, defaults)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Move `params` in place."""
+        """Update `params` in place."""
         lr, eps, (beta1, beta2) = float(group["lr"]), group["eps"], map(float, group["betas"])
         for p in params:
             state = init_state(self.state[p], p, self.param_shaped, step=0, mu_product=1)
             step = increment_step(state)
-            mu, later = (_momentum(beta1, group["momentum_decay"], t) for t in (step, step + 1))
+            mu, next_mu = (_momentum(beta1, group["momentum_decay"], t) for t in (step, step + 1))
             state["mu_product"].array *= mu
             product = float(state["mu_product"].array)
-            of_grad = -lr * (1 - mu) / (1 - product)
-            of_mean = -lr * later / (1 - product * later)
+            grad_rate = -lr * (1 - mu) / (1 - product)
+            mean_rate = -lr * next_mu / (1 - product * next_mu)
             for values, grad, m, v, a, b in update_chunks(p, group, state["exp_avg"], state["exp_avg_sq"], scratch=2):
                 lerp_(m, grad, 1 - beta1, a)
                 ema_square_(v, grad, beta2, a)
-                np.multiply(grad, of_grad, out=b)
-                b += np.multiply(m, of_mean, out=a)
+                np.multiply(grad, grad_rate, out=b)
+                b += np.multiply(m, mean_rate, out=a)
                 np.sqrt(np.divide(v, 1 - beta2**step, out=a), out=a)
                 a += eps
                 b /= a
@@ -71,14 +71,14 @@ class NAdam(AdamBase):
     def _recorded_update(self, group: Group, state: dict[str, Any], p: Tensor, grad: Tensor) -> Tensor:
         beta1, beta2 = group["betas"]
         step = increment_step(init_state(state, p, self.param_shaped, step=0, mu_product=1))
-        mu, later = (_momentum(beta1, group["momentum_decay"], t) for t in (step, step + 1))
+        mu, next_mu = (_momentum(beta1, group["momentum_decay"], t) for t in (step, step + 1))
         state["mu_product"] = state["mu_product"] * mu
         product = state["mu_product"].double()
         m, v = ema(state, "exp_avg", grad, beta1), ema(state, "exp_avg_sq", grad * grad, beta2)
-        change = grad * ((1 - mu) / (1 - product)) + m * (later / (1 - product * later))
+        change = grad * ((1 - mu) / (1 - product)) + m * (next_mu / (1 - product * next_mu))
         return change * group["lr"] / ((v / (1 - beta2**step)).sqrt() + group["eps"])
 
 
 def _momentum(beta1: float, decay: float, step: float) -> float:
-    """μ at a step."""
+    """Return μ at a step."""
     return beta1 * (1 - 0.5 * 0.96 ** (step * decay))

@@ -1,4 +1,4 @@
-"""RAdam: Adam that waits until it knows the gradient's variance."""
+"""RAdam: Adam that divides by √v only once v, an estimate of variance, has become reliable."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class RAdam(AdamBase):
     ρ∞ = 2 / (1 − β₂) − 1 and ρ = ρ∞ − 2t · β₂ᵗ / (1 − β₂ᵗ), p = p − lr · m / (1 − β₁ᵗ) while ρ <= 5, and then
     p = p − lr · m / (1 − β₁ᵗ) · r · √(1 − β₂ᵗ) / (√v + eps) with
     r = √((ρ − 4)(ρ − 2) ρ∞ / ((ρ∞ − 4)(ρ∞ − 2) ρ)). With `decoupled_weight_decay` p shrinks by
-    lr · weight_decay · p instead. `maximize` climbs; `foreach` and `capturable` are only kept.
+    lr · weight_decay · p instead. With `maximize` it ascends. `foreach` and `capturable` have no effect.
 
     Raises ValueError as Adam does.
 
@@ -48,7 +48,7 @@ class RAdam(AdamBase):
         super().__init__(params, defaults)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Move `params` in place."""
+        """Update `params` in place."""
         beta1, beta2 = map(float, group["betas"])
         for p in params:
             state = init_state(self.state[p], p, self.param_shaped, step=0)
@@ -74,10 +74,10 @@ class RAdam(AdamBase):
 
 
 def _rectification(beta2: float, step: float) -> float | None:
-    """r · √(1 − β₂ᵗ), once the variance can be told."""
-    known = 1 - beta2**step
-    most = 2 / (1 - beta2) - 1
-    rho = most - 2 * step * beta2**step / known
+    """Return r · √(1 − β₂ᵗ), or None while ρ <= 5."""
+    correction = 1 - beta2**step
+    rho_inf = 2 / (1 - beta2) - 1
+    rho = rho_inf - 2 * step * beta2**step / correction
     if rho <= 5:
         return None
-    return math.sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho) * known)
+    return math.sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho) * correction)

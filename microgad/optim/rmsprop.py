@@ -15,10 +15,10 @@ from .update_helpers import ema_square_, increment_step, init_state, lerp_, upda
 class RMSprop(Optimizer):
     """RMSprop, Hinton's lecture 6a (2012). Source: torch.optim.RMSprop.
 
-    v is a running average of the square of the gradient g (+ weight_decay · p): v = alpha · v + (1 − alpha) · g², and
-    p = p − lr · g / (√v + eps). `centered` takes the variance, v less the square of g's running average, for v
-    (Graves, 2013). With momentum, buffer = momentum · buffer + g / (√v + eps) and p = p − lr · buffer. `maximize`
-    climbs; `foreach` and `capturable` are only kept.
+    v is a running average of the square of the gradient g (+ weight_decay · p): v = alpha · v + (1 − alpha) · g², and p
+    = p − lr · g / (√v + eps). With `centered` the variance, v minus the square of g's running average, replaces v
+    (Graves, 2013). With momentum, buffer = momentum · buffer + g / (√v + eps) and p = p − lr · buffer. With `maximize`
+    it ascends. `foreach` and `capturable` have no effect.
 
     Raises ValueError for a negative lr, eps, momentum, weight_decay or alpha.
 
@@ -46,7 +46,7 @@ class RMSprop(Optimizer):
         super().__init__(params, defaults)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Move `params` in place."""
+        """Update `params` in place."""
         lr, alpha, momentum = float(group["lr"]), group["alpha"], group["momentum"]
         names = _state_names(group)
         for p in params:
@@ -83,5 +83,5 @@ class RMSprop(Optimizer):
 
 
 def _state_names(group: Group) -> list[str]:
-    """What is remembered of a parameter with these options."""
+    """Return the names of the state Tensors that a group's options need."""
     return ["square_avg"] + ["momentum_buffer"] * (group["momentum"] > 0) + ["grad_avg"] * group["centered"]

@@ -1,4 +1,4 @@
-"""RMSprop as Graves wrote it: with momentum, and by the gradient's variance."""
+"""RMSprop as Graves defined it: with momentum, and scaled by the gradient's variance."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .update_helpers import ema_square_, increment_step, init_state, lerp_, upda
 
 
 class RMSpropGraves(Optimizer):
-    """Graves' RMSprop (2013, arXiv:1308.0850, equations 38 to 45). microgad's own.
+    """Graves' RMSprop (2013, arXiv:1308.0850, equations 38 to 45). Not in PyTorch.
 
     n and ḡ are running averages of the square of the gradient g (+ weight_decay · p) and of g, with factor alpha;
-    buffer = momentum · buffer − lr · g / √(n − ḡ² + eps), and p = p + buffer. RMSprop with `centered` differs: there
-    eps is outside of the root, and the learning rate outside of the buffer. `maximize` climbs.
+    buffer = momentum · buffer − lr · g / √(n − ḡ² + eps), and p = p + buffer. In RMSprop with `centered`, eps is
+    outside of the root, and the learning rate outside of the buffer. With `maximize` it ascends.
 
     Raises ValueError for a negative lr, eps, momentum, weight_decay or alpha.
 
@@ -42,7 +42,7 @@ class RMSpropGraves(Optimizer):
         super().__init__(params, defaults)
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Move `params` in place."""
+        """Update `params` in place."""
         lr, alpha = float(group["lr"]), group["alpha"]
         for p in params:
             state = init_state(self.state[p], p, self.param_shaped, step=0)

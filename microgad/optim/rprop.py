@@ -1,4 +1,4 @@
-"""Rprop: step sizes of their own for each number, which only the gradient's sign moves."""
+"""Rprop: a step size per element, which adapts to changes of the gradient's sign."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .update_helpers import increment_step, init_state, update_chunks
 class Rprop(Optimizer):
     """Resilient backpropagation, Riedmiller and Braun (1993). Source: torch.optim.Rprop.
 
-    Each number has its step size, lr at first, in state[p]["step_size"]. Where the gradient has the sign that it had
-    before, the step size grows by etas[1]; where the sign has changed, it shrinks by etas[0], and the gradient counts
-    as 0. Within `step_sizes` it stays. p = p − sign(g) · step size. `maximize` climbs; `foreach` and `capturable` are
-    only kept.
+    Each element has a step size, at first lr, in state[p]["step_size"]. Where the gradient keeps its sign, the step
+    size is multiplied by etas[1]. Where the sign changes, it is multiplied by etas[0], and the gradient counts as 0.
+    Step sizes are clamped to `step_sizes`. p = p − sign(g) · step size. With `maximize` it ascends. `foreach` and
+    `capturable` have no effect.
 
     Raises ValueError for a negative lr and for etas that aren't 0 < etas[0] < 1 < etas[1].
 
@@ -45,16 +45,16 @@ class Rprop(Optimizer):
         super().__init__(params, defaults)
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError where an option is out of range."""
+        """Raise ValueError if an option is out of range."""
         super().check(options)
         low, high = options["etas"]
         if not 0 < low < 1 < high:
             raise ValueError(f"Invalid eta values: {low}, {high} (must be 0 < {low} < 1 < {high})")
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Move `params` in place."""
+        """Update `params` in place."""
         (shrink, grow), (least, most) = group["etas"], group["step_sizes"]
-        group = {**group, "weight_decay": 0}  # which it has none of, whatever a group says that other optimizers take
+        group = {**group, "weight_decay": 0}  # Rprop has none, even if a group sets it
         for p in params:
             state = self.state[p]
             if not state:
@@ -63,15 +63,15 @@ class Rprop(Optimizer):
             increment_step(state)
             for values, grad, before, sizes, a in update_chunks(p, group, state["prev"], state["step_size"], scratch=1):
                 np.multiply(grad, before, out=a)
-                same, turned = a > 0, a < 0  # NaN is neither, as in PyTorch
+                same_sign, sign_changed = a > 0, a < 0  # false for NaN, as in PyTorch
                 a[...] = 1
-                a[same] = grow
-                a[turned] = shrink
+                a[same_sign] = grow
+                a[sign_changed] = shrink
                 sizes *= a
                 np.clip(sizes, least, most, out=sizes)
                 before[...] = grad
-                before[turned] = 0
-                np.subtract(before > 0, before < 0, out=a, dtype=a.dtype)  # the sign, of NaN 0
+                before[sign_changed] = 0
+                np.subtract(before > 0, before < 0, out=a, dtype=a.dtype)  # the sign, 0 for NaN
                 a *= sizes
                 values -= a
 
@@ -81,7 +81,7 @@ class Rprop(Optimizer):
             init_state(state, p, self.param_shaped, step=0)["step_size"] += group["lr"]
         increment_step(state)
         sizes, product = state["step_size"], grad * state["prev"]
-        same, turned = product > 0, product < 0
-        sizes = where(same, sizes * grow, where(turned, sizes * shrink, sizes)).clamp(least, most)
-        state["step_size"], state["prev"] = sizes, grad.masked_fill(turned, 0)
+        same_sign, sign_changed = product > 0, product < 0
+        sizes = where(same_sign, sizes * grow, where(sign_changed, sizes * shrink, sizes)).clamp(least, most)
+        state["step_size"], state["prev"] = sizes, grad.masked_fill(sign_changed, 0)
         return state["prev"].sign() * sizes

@@ -1,4 +1,4 @@
-"""SAM: descent by the gradient at the worst place nearby, towards minima that are flat."""
+"""SAM: descent along the gradient at the worst point nearby, which leads to flat minima."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from .sgd import SGD
 
 
 class SAM(Optimizer):
-    """Sharpness-aware minimization: Foret et al. (2021, arXiv:2010.01412). microgad's own.
+    """Sharpness-aware minimization: Foret et al. (2021, arXiv:2010.01412). Not in PyTorch.
 
-    A step goes to p + rho · g / ‖g‖, with ‖g‖ over all parameters, computes the gradient there, comes back, and does
-    `base_optimizer`'s step by that. `options` are the base optimizer's. With `adaptive` it goes to
-    p + rho · p² g / ‖p g‖ (ASAM, Kwon et al., 2021). `state_dict` has the base optimizer's state.
+    A step moves the parameters to p + rho · g / ‖g‖, with ‖g‖ over all parameters, and computes the gradient there.
+    Then it restores the parameters and makes a step of `base_optimizer` with that gradient. `options` are the base
+    optimizer's. With `adaptive` the point is p + rho · p² g / ‖p g‖ (ASAM, Kwon et al., 2021). `state_dict` has the
+    base optimizer's state.
 
-    The step computes the loss twice: `step(closure)`, or `first_step()`, another backward, and `second_step()`. Raises
-    TypeError without a closure, and ValueError for a negative rho and for the base optimizer's options.
+    A step computes the loss twice: call `step(closure)`, or `first_step()`, backward again, and `second_step()`. Raises
+    TypeError without a closure, and ValueError for a negative rho and where the base optimizer does.
 
     >>> w = torch.tensor([3.0, 4.0], requires_grad=True)
     >>> optimizer = torch.optim.SAM([w], torch.optim.SGD, rho=5.0, lr=0.25)
@@ -52,16 +53,17 @@ class SAM(Optimizer):
         self._before: dict[Tensor, Any] = {}
 
     def _share_state(self) -> None:
+        """Make the base optimizer use this optimizer's groups and state."""
         self.base_optimizer.param_groups, self.base_optimizer.state = self.param_groups, self.state
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError where an option is out of range."""
+        """Raise ValueError if an option is out of range."""
         require(options["rho"] >= 0, "rho", options["rho"], "must be >= 0")
         if "base_optimizer" in vars(self):
             self.base_optimizer.check(options)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Move every parameter; `closure` computes gradients and returns the loss, and is called twice."""
+        """Make both steps; `closure`, which computes the gradients and returns the loss, is called twice."""
         if closure is None:
             raise TypeError("SAM: step needs a closure that computes the gradients and returns the loss")
         with execution.scope(grad_enabled=True):
@@ -75,12 +77,12 @@ class SAM(Optimizer):
         return loss
 
     def first_step(self, zero_grad: bool = False) -> None:
-        """Go to the worst place nearby."""
-        ready = [(p, group) for group in self.param_groups for p in self.params_with_grad(group, None)]
-        slopes = [(p.array * p.grad.array if group["adaptive"] else p.grad.array) for p, group in ready]  # type: ignore[union-attr]
+        """Move the parameters to the worst point nearby."""
+        params = [(p, group) for group in self.param_groups for p in self.params_with_grad(group, None)]
+        slopes = [(p.array * p.grad.array if group["adaptive"] else p.grad.array) for p, group in params]  # type: ignore[union-attr]
         total = math.hypot(*(float(norm(slope)) for slope in slopes))
         self._before = {}
-        for (p, group), slope in zip(ready, slopes, strict=True):
+        for (p, group), slope in zip(params, slopes, strict=True):
             self._before[p] = p.array.copy()
             p._bump()
             p.array += (p.array * slope if group["adaptive"] else slope) * (group["rho"] / (total + 1e-12))
@@ -88,7 +90,7 @@ class SAM(Optimizer):
             self.zero_grad()
 
     def second_step(self, zero_grad: bool = False, *, loss: Any = None) -> None:
-        """Come back, and do the base optimizer's step."""
+        """Restore the parameters, and make the base optimizer's step."""
         self._restore_params()
         self.base_optimizer._update_all(loss)
         if zero_grad:
@@ -101,7 +103,7 @@ class SAM(Optimizer):
         self._before = {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over a state: see `Optimizer.load_state_dict`."""
+        """Load a state: see `Optimizer.load_state_dict`."""
         super().load_state_dict(state_dict)
         self._share_state()
 

@@ -1,4 +1,4 @@
-"""Santa: momentum with noise that cools down, so that it looks around before it settles."""
+"""Santa: stochastic gradient MCMC with simulated annealing, which explores before it refines."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from .update_helpers import effective_grad, increment_step, init_state
 
 
 class _Santa(Optimizer):
+    """Base class of SantaE and SantaSSS, which differ in their integration scheme."""
+
     param_shaped = ("momentum_buffer", "friction", "square_avg", "scale")
     nonnegative = ("lr", "eps", "annealing", "burnin", "c", "weight_decay")
     real_only = True
@@ -30,47 +32,47 @@ class _Santa(Optimizer):
         super().__init__(params, defaults)
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError where an option is out of range."""
+        """Raise ValueError if an option is out of range."""
         super().check(options)
         require(0 <= options["sigma"] < 1, "sigma value", options["sigma"], "must be in [0, 1)")
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Move `params` in place."""
+        """Update `params` in place."""
         lr, sigma = float(group["lr"]), group["sigma"]
         for p in params:
-            x, fresh = p.array, not self.state[p]
+            x, first_step = p.array, not self.state[p]
             g = effective_grad(p.grad.array, x, np.empty_like(x), group["weight_decay"], group["maximize"])  # type: ignore[union-attr]
             state = init_state(self.state[p], p, self.param_shaped, step=0)
             step = increment_step(state)
             u, friction, v, scale = (state[name].array for name in self.param_shaped)
             v *= sigma
             v += (1 - sigma) * g * g
-            now = 1 / np.sqrt(group["eps"] + np.sqrt(v))
-            if fresh:
+            new_scale = 1 / np.sqrt(group["eps"] + np.sqrt(v))
+            if first_step:
                 u += math.sqrt(lr) * _normal(x)
                 friction += math.sqrt(lr) * group["c"]
-                scale[...] = now  # there is none before the first
-            heat = lr / step ** group["annealing"]
+                scale[...] = new_scale  # there is no previous one
+            temperature = lr / step ** group["annealing"]
             exploring = step < group["burnin"]
-            kick = -lr * now * g
+            kick = -lr * new_scale * g
             if exploring:
-                kick += heat * (1 - scale / now) / u + np.sqrt(2 * heat * scale) * _normal(x)
-            self.integrate(x, u, friction, now, kick, heat if exploring else None)
-            scale[...] = now
+                kick += temperature * (1 - scale / new_scale) / u + np.sqrt(2 * temperature * scale) * _normal(x)
+            self.integrate(x, u, friction, new_scale, kick, temperature if exploring else None)
+            scale[...] = new_scale
 
-    def integrate(self, x: Any, u: Any, friction: Any, scale: Any, kick: Any, heat: float | None) -> None:
-        """The new place, momentum and friction, in place; without heat the friction stays."""
+    def integrate(self, x: Any, u: Any, friction: Any, scale: Any, kick: Any, temperature: float | None) -> None:
+        """Update position, momentum and friction in place; without a temperature the friction stays."""
         raise NotImplementedError
 
 
 class SantaE(_Santa):
-    """Santa by Euler's scheme: Chen et al. (2016, arXiv:1512.07962), Algorithm 1. microgad's own.
+    """Santa by Euler's scheme: Chen et al. (2016, arXiv:1512.07962), Algorithm 1. Not in PyTorch.
 
-    v is a running average of the square of the gradient g (+ weight_decay · p), with factor sigma, and
-    s = 1 / √(eps + √v); h = lr / tᵃ cools down with the step t, a being `annealing`. While t < burnin (exploration),
-    α += u² − h and u = (1 − α) u − lr · s g + h (1 − s'/s) / u + √(2 h s') ζ, with s' that of the step before and
-    ζ drawn from N(0, 1) by the default generator; then (refinement) u = (1 − α) u − lr · s g. p = p + s u. At first
-    u is √lr · ζ, α is √lr · c, and s' is s. `maximize` climbs.
+    v is a running average of the square of the gradient g (+ weight_decay · p), with factor sigma, and s = 1 / √(eps +
+    √v); the temperature h = lr / tᵃ falls with the step t, where a is `annealing`. While t < burnin (exploration), α +=
+    u² − h and u = (1 − α) u − lr · s g + h (1 − s'/s) / u + √(2 h s') ζ, with s' that of the step before and ζ drawn
+    from N(0, 1) by the default generator; then (refinement) u = (1 − α) u − lr · s g. p = p + s u. At first u is √lr ·
+    ζ, α is √lr · c, and s' is s. With `maximize` it ascends.
 
     Raises ValueError for a negative lr, eps, annealing, burnin, c or weight_decay, and for sigma outside of [0, 1);
     `step` raises RuntimeError for complex parameters.
@@ -85,20 +87,21 @@ class SantaE(_Santa):
     True
     """
 
-    def integrate(self, x: Any, u: Any, friction: Any, scale: Any, kick: Any, heat: float | None) -> None:
-        """Euler's."""
-        if heat is not None:
-            friction += u * u - heat
+    def integrate(self, x: Any, u: Any, friction: Any, scale: Any, kick: Any, temperature: float | None) -> None:
+        """Integrate by Euler's scheme."""
+        if temperature is not None:
+            friction += u * u - temperature
         u *= 1 - friction
         u += kick
         x += scale * u
 
 
 class SantaSSS(_Santa):
-    """Santa by symmetric splitting: Chen et al. (2016, arXiv:1512.07962), Algorithm 2. microgad's own.
+    """Santa by symmetric splitting: Chen et al. (2016, arXiv:1512.07962), Algorithm 2. Not in PyTorch.
 
-    As SantaE, but p moves by s u / 2 before and after, α changes by (u² − h) / 2 before and after, and friction is
-    exp(−α / 2), twice. Arguments and errors are SantaE's.
+    Like SantaE, except that p moves by s u / 2 before and after the update of u, α changes by (u² − h) / 2 before and
+    after it, and u is multiplied by exp(−α / 2) before and after the gradient is added. Arguments and errors are
+    SantaE's.
 
     >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> optimizer = torch.optim.SantaSSS([w], burnin=0)
@@ -110,20 +113,20 @@ class SantaSSS(_Santa):
     True
     """
 
-    def integrate(self, x: Any, u: Any, friction: Any, scale: Any, kick: Any, heat: float | None) -> None:
-        """Symmetric."""
+    def integrate(self, x: Any, u: Any, friction: Any, scale: Any, kick: Any, temperature: float | None) -> None:
+        """Integrate by the symmetric splitting scheme."""
         x += scale * u / 2
-        if heat is not None:
-            friction += (u * u - heat) / 2
+        if temperature is not None:
+            friction += (u * u - temperature) / 2
         half = np.exp(friction / -2)
         u *= half
         u += kick
         u *= half
-        if heat is not None:
-            friction += (u * u - heat) / 2
+        if temperature is not None:
+            friction += (u * u - temperature) / 2
         x += scale * u / 2
 
 
 def _normal(x: Any) -> Any:
-    """Draws from N(0, 1) like an array."""
+    """Draw an array like x from N(0, 1)."""
     return backend.like(draws.normal_(np.empty(x.shape, x.dtype)), x)

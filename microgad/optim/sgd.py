@@ -1,4 +1,4 @@
-"""SGD: steps along the gradient, with momentum."""
+"""SGD: stochastic gradient descent with momentum."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from .update_helpers import update_chunks
 class SGD(Optimizer):
     """Stochastic gradient descent. Source: torch.optim.SGD; momentum as in Sutskever et al. (2013), PyTorch's form.
 
-    buffer = momentum · buffer + (1 − dampening) · (gradient + weight_decay · p), the first time the gradient itself;
-    p = p − lr · buffer, or with `nesterov` p − lr · (gradient + momentum · buffer). `maximize` climbs.
+    buffer = momentum · buffer + (1 − dampening) · (gradient + weight_decay · p), where the first gradient is not
+    dampened; p = p − lr · buffer, or with `nesterov` p − lr · (gradient + momentum · buffer). With `maximize` it
+    ascends.
 
-    `foreach` and `fused` say how PyTorch is to compute this; here they are only kept. Results differ from PyTorch's by
-    rounding: it fuses a multiplication and an addition where NumPy rounds both.
+    `foreach` and `fused`, which choose one of PyTorch's implementations, have no effect. Results differ from PyTorch's
+    by rounding: PyTorch fuses a multiplication and an addition where NumPy rounds both.
 
     Raises ValueError for a negative lr, momentum or weight_decay, and for nesterov without momentum or with dampening.
 
@@ -47,7 +48,7 @@ class SGD(Optimizer):
         super().__init__(params, defaults)
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError where an option is out of range."""
+        """Raise ValueError if an option is out of range."""
         super().check(options)
         if options["nesterov"] and (options["momentum"] <= 0 or options["dampening"] != 0):
             raise ValueError(
@@ -56,7 +57,7 @@ class SGD(Optimizer):
             )
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Move `params` in place."""
+        """Update `params` in place."""
         lr, momentum, dampening = float(group["lr"]), float(group["momentum"]), float(group["dampening"])
         for p in params:
             buffers: list[Any] = [self.state[p].get("momentum_buffer")] if momentum else []
@@ -81,6 +82,7 @@ class SGD(Optimizer):
 
 
 def _momentum(grad: Any, buffer: Any, out: Any, momentum: float, dampening: float, nesterov: bool, first: bool) -> Any:
+    """Update the momentum buffer, and return the direction to descend along: `buffer`, or with `nesterov` `out`."""
     if first:
         buffer[...] = grad
     else:

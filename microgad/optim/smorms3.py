@@ -1,4 +1,4 @@
-"""SMORMS3: a step that is small where the gradient's direction changes, by a memory that each parameter sets itself."""
+"""SMORMS3: steps scaled down where the gradient is noisy, with an averaging window that adapts per element."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .update_helpers import increment_step, init_state, update_chunks
 
 
 class SMORMS3(Optimizer):
-    """Squared mean over root mean squared cubed: Funk (2015), "RMSprop loses to SMORMS3". microgad's own.
+    """Squared mean over root mean squared cubed: Funk (2015), "RMSprop loses to SMORMS3". Not in PyTorch.
 
     r = 1 / (mem + 1); a and b are running averages of the gradient g (+ weight_decay · p) and of g², with weight r of
     the newest; x = a² / (b + eps); p = p − g · min(lr, x) / (√b + eps), and mem = 1 + mem · (1 − x). mem starts as 1.
-    `maximize` climbs.
+    With `maximize` it ascends.
 
     Raises ValueError for a negative lr, eps or weight_decay.
 
@@ -38,12 +38,12 @@ class SMORMS3(Optimizer):
         super().__init__(params, {"lr": lr, "eps": eps, "weight_decay": weight_decay, "maximize": maximize})
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Move `params` in place."""
+        """Update `params` in place."""
         lr, eps = float(group["lr"]), group["eps"]
         for p in params:
-            fresh = not self.state[p]
+            first_step = not self.state[p]
             state = init_state(self.state[p], p, self.param_shaped, step=0)
-            if fresh:
+            if first_step:
                 state["mem"].array += 1
             increment_step(state)
             kept = [state[name] for name in self.param_shaped]

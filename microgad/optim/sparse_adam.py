@@ -1,4 +1,4 @@
-"""SparseAdam: Adam that leaves alone what has no gradient."""
+"""SparseAdam: Adam that skips rows without a gradient."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .update_helpers import increment_step, init_state
 class SparseAdam(AdamBase):
     """Adam for rows that have a gradient: others keep their values and their averages. Source: torch.optim.SparseAdam.
 
-    PyTorch's takes sparse gradients, which microgad hasn't: here a row (of the first dimension) whose gradient is 0 all
-    over is one that a sparse gradient would leave out, as those of an Embedding that no index names. eps is added
-    before the bias correction, as in PyTorch. `maximize` climbs.
+    PyTorch's takes sparse gradients, which microgad doesn't have. Here a row (along the first dimension) is skipped if
+    its gradient is 0 everywhere, as it is for rows of an Embedding that no index names. eps is added before the bias
+    correction, as in PyTorch. With `maximize` it ascends.
 
     Raises ValueError for a negative lr or eps, and for betas outside of [0, 1); `step` raises RuntimeError for complex
     parameters.
@@ -43,7 +43,7 @@ class SparseAdam(AdamBase):
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
-        """Move `params` in place."""
+        """Update `params` in place."""
         beta1, beta2 = group["betas"]
         for p in params:
             state = init_state(self.state[p], p, self.param_shaped, step=0)
