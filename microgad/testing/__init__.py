@@ -13,8 +13,8 @@ from .gradcheck import gradcheck, gradgradcheck
 if TYPE_CHECKING:
     from . import strategies
     from .comparing import assert_allclose, assert_close
+    from .creation import make_tensor
     from .laws import check_module, check_op
-    from .making import make_tensor
     from .programs.machine import GradMachine, check_engine
 
 __all__ = [
@@ -40,7 +40,7 @@ _LATER = {  # what needs hypothesis, or is for programs, is loaded when it is fi
     "check_engine": ".programs.machine",
     "check_module": ".laws",
     "check_op": ".laws",
-    "make_tensor": ".making",
+    "make_tensor": ".creation",
     "strategies": ".strategies",
 }
 

@@ -310,7 +310,7 @@ def _grad_outputs(outputs: list[Tensor], given: Any, gaps: bool) -> list[Tensor]
         return [
             view_as_real(g.detach()).requires_grad_(g.requires_grad) if g.is_complex() else g for g in sequence(given)
         ]
-    from .making import make_tensor  # seldom needed
+    from .creation import make_tensor  # seldom needed
 
     bounds: Any = {"low": -1, "high": 1, "requires_grad": True, "noncontiguous": gaps}
     return [make_tensor(y.shape, dtype=y.dtype, device=y.device, **bounds) for y in outputs]
