@@ -12,7 +12,7 @@ from .gradcheck import gradcheck, gradgradcheck
 
 if TYPE_CHECKING:
     from . import strategies
-    from .comparing import assert_allclose, assert_close
+    from .comparison import assert_allclose, assert_close
     from .creation import make_tensor
     from .laws import check_module, check_op
     from .programs.machine import GradMachine, check_engine
@@ -35,8 +35,8 @@ __all__ = [
 
 _LATER = {  # what needs hypothesis, or is for programs, is loaded when it is first asked for
     "GradMachine": ".programs.machine",
-    "assert_allclose": ".comparing",
-    "assert_close": ".comparing",
+    "assert_allclose": ".comparison",
+    "assert_close": ".comparison",
     "check_engine": ".programs.machine",
     "check_module": ".laws",
     "check_op": ".laws",

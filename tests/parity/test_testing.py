@@ -131,7 +131,7 @@ def test_importing_the_kit_loads_neither():
 
     code = """
 import sys, microgad.testing as kit
-assert not {"microgad.testing.comparing", "microgad.testing.creation"} & set(sys.modules)
+assert not {"microgad.testing.comparison", "microgad.testing.creation"} & set(sys.modules)
 kit.assert_close(1, 1)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
