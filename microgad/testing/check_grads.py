@@ -12,6 +12,7 @@ from ..errors import ArgumentError
 from ..tensor import Tensor
 from .adapters import name_of, with_arguments
 from .calls import GradcheckError, SameDraws, check_unchanged, flat, identical, sequence, some_wanted, tensors_in
+from .complex_as_real import InParts
 from .numerical.check import SCALES, Check
 from .numerical.elsewhere import away, in_float64
 from .numerical.entries import entries
@@ -22,7 +23,6 @@ from .numerical.projection import project
 from .numerical.reach import are_waves
 from .numerical.single import in_few_digits
 from .numerical.ties import ties
-from .parts import InParts
 
 KINKS = ("move", "accept", "reject", "fail")
 MODES = ("rev", "fwd")

@@ -26,11 +26,11 @@ from .calls import (
     tensors_in,
     warn_of_float32,
 )  # fmt: skip
+from .complex_as_real import InParts
 from .findings.finding import Finding, worst_of
 from .findings.report import explain
 from .modes import Backward, Forward, check_batches
 from .numerical.differences import Differences
-from .parts import InParts
 
 
 def gradcheck(

@@ -12,7 +12,7 @@ from ...errors import ArgumentError
 from ...tensor import Tensor
 from ..adapters import apart
 from ..calls import floating, gradients, numbered, signed, slices, tensors_in
-from ..parts import InParts
+from ..complex_as_real import InParts
 from .estimates import unit
 
 SCALES = (1.0, 0.3, 0.11)  # steps of another size for another try: a derivative is wrong if it is in all of them
