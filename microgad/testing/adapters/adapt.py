@@ -10,8 +10,8 @@ from ... import autograd
 from ...errors import ArgumentError, DtypeError
 from ...function import Function
 from ...nn import Module
+from .from_numpy import numpy_function
 from .names import core, is_from, name_of
-from .of_numpy import numpy_function
 from .of_torch import torch_function
 
 
