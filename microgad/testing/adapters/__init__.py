@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .adapt import adapt
 from .arguments import with_arguments
+from .from_torch import torch_function
 from .names import apart, name_of
-from .of_torch import torch_function
 
 __all__ = ["adapt", "apart", "name_of", "torch_function", "with_arguments"]

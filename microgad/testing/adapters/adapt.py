@@ -11,8 +11,8 @@ from ...errors import ArgumentError, DtypeError
 from ...function import Function
 from ...nn import Module
 from .from_numpy import numpy_function
+from .from_torch import torch_function
 from .names import core, is_from, name_of
-from .of_torch import torch_function
 
 
 def adapt(target: Any, vjp: Callable[..., Any] | None = None) -> Callable[..., Any]:

@@ -11,8 +11,8 @@ import numpy as np
 from ... import backend
 from ...tensor import Tensor
 from .adapt import adapt
+from .from_torch import torch_function
 from .names import is_from
-from .of_torch import torch_function
 
 
 def with_arguments(
