@@ -110,7 +110,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     mark = pyfuncitem.get_closest_marker("gradcheck")
     if mark is None:
         return (yield)
-    from microgad.testing.plugins.for_pytest import checking
+    from microgad.testing.plugins.pytest_plugin import checking
 
     with checking(pyfuncitem, mark):
         result = yield
@@ -147,7 +147,7 @@ def pytest_runtest_makereport(
         if SEED in item.stash:
             report.sections.append(("microgad rng", f"np.random.default_rng({item.stash[SEED]})"))
         if "microgad.testing" in sys.modules:  # where the error would be from
-            from microgad.testing.plugins.for_pytest import rows
+            from microgad.testing.plugins.pytest_plugin import rows
 
             page = item.config.getoption("--grad-report") is not None
             report.wrong_gradients = rows(item.nodeid, call.excinfo.value, page)  # type: ignore[attr-defined]
@@ -173,7 +173,7 @@ class WrongGradients:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self.found:
-            from microgad.testing.plugins.for_pytest import table
+            from microgad.testing.plugins.pytest_plugin import table
 
             terminalreporter.write_sep("=", "wrong gradients")
             for line in table(self.found):

@@ -68,7 +68,7 @@ HOMES = {
     "onnx": {"onnx"},
     "google": {"onnx/loading.py"},
     "rich": {"graph/answers/tables.py"},
-    "pytest": {"testing/plugins/for_pytest.py"},
+    "pytest": {"testing/plugins/pytest_plugin.py"},
 }
 
 
