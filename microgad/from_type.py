@@ -25,5 +25,5 @@ def register(*types: type) -> None:
 
 
 def _strategy(cls: type) -> Any:
-    room = importlib.import_module("microgad.testing.plugins.for_hypothesis")  # a room above this one
+    room = importlib.import_module("microgad.testing.plugins.hypothesis_plugin")  # a room above this one
     return room.STRATEGIES[cls]

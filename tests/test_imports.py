@@ -55,7 +55,7 @@ HOMES = {
         "testing/strategies",
         "testing/laws",
         "testing/programs/machine.py",
-        "testing/plugins/for_hypothesis.py",
+        "testing/plugins/hypothesis_plugin.py",
         "testing/shell/command.py",
     },
     "matplotlib": {"training/plots.py"},

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import microgad as torch
 from microgad import nn
-from microgad.testing.plugins.for_hypothesis import STRATEGIES
+from microgad.testing.plugins.hypothesis_plugin import STRATEGIES
 
 LAYERS = [cls for cls in vars(nn).values() if isinstance(cls, type) and issubclass(cls, nn.Module)]
 
