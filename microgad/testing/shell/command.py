@@ -190,7 +190,7 @@ def operations(module: ModuleType, *bases: type) -> list[Target]:
 
 
 def _write(options: argparse.Namespace) -> int:
-    from .writing import written
+    from .ghostwriter import written
 
     module = imported(options.module)
     found = operations(module, Function, autograd.Function)
