@@ -10,7 +10,7 @@ import pytest
 import microgad as torch
 from microgad import nn
 from microgad.testing import GradcheckError, check_grads
-from microgad.testing.findings.culprit import Suspects
+from microgad.testing.findings.fault_localization import Suspects
 from microgad.testing.findings.page import ENTRIES, drawing, example, facts, numbers, page
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..calls import GradcheckError
-from .culprit import Suspects
+from .fault_localization import Suspects
 from .finding import Finding, brackets
 from .mistakes import likely_mistake
 from .paste import as_code
