@@ -12,7 +12,7 @@ from ..calls import GradcheckError
 from .fault_localization import Suspects
 from .finding import Finding, brackets
 from .mistakes import likely_mistake
-from .paste import as_code
+from .reproducer import as_code
 
 ENTRIES = 10  # rows of a table of numbers
 WRONG = "#D55E00"  # Okabe and Ito's vermilion, which colour-blind people tell from the graph's other colours

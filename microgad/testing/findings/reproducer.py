@@ -28,7 +28,7 @@ def as_code(finding: Finding) -> str:
     Raises nothing.
 
     >>> from microgad.testing.findings.finding import Finding
-    >>> from microgad.testing.findings.paste import as_code
+    >>> from microgad.testing.findings.reproducer import as_code
     >>> x, derivative = np.array([0.5, -1.0], np.float32), np.eye(2)
     >>> print(as_code(Finding("<lambda>", 1, 0, 0, ("x",), (2,), (2,), derivative, -derivative, derivative, (x, 2))))
     import numpy as np

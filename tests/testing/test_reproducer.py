@@ -15,7 +15,7 @@ from microgad.testing.calls import GradcheckError
 from microgad.testing.check_grads import check_grads
 from microgad.testing.findings import paste
 from microgad.testing.findings.finding import Finding
-from microgad.testing.findings.paste import as_code
+from microgad.testing.findings.reproducer import as_code
 from microgad.testing.laws import check_op
 from microgad.testing.strategies import tensors
 
