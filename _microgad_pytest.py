@@ -166,7 +166,7 @@ class WrongGradients:
 
     def pytest_sessionfinish(self) -> None:
         if self.path is not None:
-            from microgad.testing.findings.page import page
+            from microgad.testing.findings.html_report import page
 
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.write_text(page(row["html"] for row in self.found), encoding="utf-8")

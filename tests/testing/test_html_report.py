@@ -11,7 +11,7 @@ import microgad as torch
 from microgad import nn
 from microgad.testing import GradcheckError, check_grads
 from microgad.testing.findings.fault_localization import Suspects
-from microgad.testing.findings.page import ENTRIES, drawing, example, facts, numbers, page
+from microgad.testing.findings.html_report import ENTRIES, drawing, example, facts, numbers, page
 
 
 class Square(torch.Function):
