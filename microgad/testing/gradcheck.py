@@ -28,7 +28,7 @@ from .calls import (
 )  # fmt: skip
 from .complex_as_real import InParts
 from .findings.finding import Finding, worst_of
-from .findings.report import explain
+from .findings.messages import explain
 from .modes import Backward, Forward, check_batches
 from .numerical.differences import Differences
 

@@ -12,7 +12,7 @@ from ...autograd.custom import _Custom
 from ...tensor import Tensor
 from ..calls import GradcheckError, jacobians, nodes_behind, slices
 from ..findings.finding import Finding, worst_of
-from ..findings.report import describe, operations
+from ..findings.messages import describe, operations
 from .check import SCALES, Check
 from .elsewhere import away
 from .estimates import Estimate, unit
