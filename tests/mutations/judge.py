@@ -19,7 +19,7 @@ import microgad as torch
 from microgad.errors import MicrogadError
 from microgad.function import Tensor
 from microgad.testing.calls import GradcheckError
-from microgad.testing.findings.mistakes import likely_mistake
+from microgad.testing.findings.diagnosis import likely_mistake
 from microgad.testing.laws import check_op
 
 from .fault import Fault

@@ -7,7 +7,7 @@ import pytest
 
 import microgad as torch
 from microgad.testing import GradcheckError, check_grads
-from microgad.testing.findings.mistakes import likely_mistake
+from microgad.testing.findings.diagnosis import likely_mistake
 from microgad.testing.laws import check_op
 
 

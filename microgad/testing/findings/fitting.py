@@ -1,4 +1,4 @@
-"""Case: a finding as mistakes.py looks at it, which holds what a mistake would give against what was given."""
+"""Case: a finding as diagnosis.py looks at it, which holds what a mistake would give against what was given."""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..calls import GradcheckError
+from .diagnosis import likely_mistake
 from .fault_localization import Suspects
 from .finding import Finding, brackets
-from .mistakes import likely_mistake
 from .reproducer import as_code
 
 ENTRIES = 10  # rows of a table of numbers

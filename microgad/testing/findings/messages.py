@@ -48,7 +48,7 @@ def _numbers(finding: Finding, kind: str) -> tuple[list[str], float, float, floa
 
 def describe(finding: Finding) -> str:
     """The worst entry, both numbers, how far they may be apart, what the mistake may be, and code to paste."""
-    from .mistakes import likely_mistake
+    from .diagnosis import likely_mistake
     from .reproducer import as_code
 
     lines, n, a, error = _numbers(finding, "output" if finding.order == 1 else "gradient")

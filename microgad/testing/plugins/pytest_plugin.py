@@ -61,7 +61,7 @@ def rows(test: str, error: BaseException, page: bool) -> list[dict[str, str]]:
     if not isinstance(error, GradcheckError):
         return []
     from ..findings import page as pages
-    from ..findings.mistakes import likely_mistake
+    from ..findings.diagnosis import likely_mistake
 
     row = {"test": test.rpartition("::")[2]}
     if error.finding is None:

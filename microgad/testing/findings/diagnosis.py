@@ -22,7 +22,7 @@ def likely_mistake(finding: Finding) -> str | None:
     left out of a fit. Raises nothing.
 
     >>> from microgad.testing.findings.finding import Finding
-    >>> from microgad.testing.findings.mistakes import likely_mistake
+    >>> from microgad.testing.findings.diagnosis import likely_mistake
     >>> x, derivative = np.array([1.0, 2.0]), np.diag([3.0, 12.0])
     >>> likely_mistake(Finding("cube", 1, 0, 0, ("x",), (2,), (2,), derivative, -derivative, derivative * 1e-9, (x,)))
     'a sign: the analytical derivative is -1 × the numerical one'

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import microgad as torch
+from microgad.testing.findings.diagnosis import MISTAKES, likely_mistake
 from microgad.testing.findings.finding import Finding
-from microgad.testing.findings.mistakes import MISTAKES, likely_mistake
 
 from .planting import F, Plant, conv, dropped, exp, find, first, layer_norm, mixed, negated, r, relu, rng, tanh, times
 from .plants import PLANTS
