@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 
 from . import factors, formulas, gaps, moves, terms
+from .evidence import Case
 from .finding import Finding, derivative_name
-from .fitting import Case
 
 
 def likely_mistake(finding: Finding) -> str | None:

@@ -9,7 +9,7 @@ from itertools import chain, combinations
 import numpy as np
 
 from ...engine import stretches
-from .fitting import Case, simple, small, spread, text
+from .evidence import Case, simple, small, spread, text
 
 
 def times(k: float) -> str:

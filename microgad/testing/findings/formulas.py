@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...engine import stretches
-from .fitting import Case, spread
+from .evidence import Case, spread
 
 Map = Callable[[Any], Any]
 

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from .fitting import Case, reduced, text
+from .evidence import Case, reduced, text
 
 
 def mask_inverted(case: Case) -> str | None:

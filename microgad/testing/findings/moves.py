@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from .evidence import Case
 from .factors import subsets
-from .fitting import Case
 
 
 def transposed(case: Case) -> str | None:

@@ -12,8 +12,8 @@ import numpy as np
 
 from ... import backend, dtypes
 from ...tensor import Tensor
+from .evidence import places
 from .finding import Finding
-from .fitting import places
 
 SHORT = 50  # elements that are written out; of more there is a line of base64
 TAKEN = {"np", "torch", "base64", "partial", "check_grads", "torch_function", "vjp", *keyword.kwlist}

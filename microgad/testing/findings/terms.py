@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .fitting import Case, off_diagonal, reduced, simple, text
+from .evidence import Case, off_diagonal, reduced, simple, text
 
 
 def not_diagonal(case: Case) -> str | None:
