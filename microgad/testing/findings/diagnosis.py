@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from . import factors, formulas, gaps, moves, terms
+from . import factors, formulas, masks_and_sums, permuted_entries, terms
 from .evidence import Case
 from .finding import Finding, derivative_name
 
@@ -63,27 +63,27 @@ MISTAKES: tuple[tuple[str, Callable[[Case], str | None]], ...] = (
     ("a missing sum, with a factor 1/N too much", factors.averaged),
     ("a factor 1/N", factors.one_over_n),
     ("a factor", factors.factor),
-    ("a mask inverted", gaps.mask_inverted),
-    ("a mask missing", gaps.mask_missing),
-    ("a missing sum", gaps.missing_sum),
-    ("overwritten", gaps.overwritten),
-    ("slices lost", gaps.slices_lost),
-    ("rolled, an index off by one or more", moves.rolled),
-    ("transposed", moves.transposed),
-    ("flipped", moves.flipped),
-    ("a mask inverted", gaps.others_reached),
+    ("a mask inverted", masks_and_sums.mask_inverted),
+    ("a mask missing", masks_and_sums.mask_missing),
+    ("a missing sum", masks_and_sums.missing_sum),
+    ("overwritten", masks_and_sums.overwritten),
+    ("slices lost", masks_and_sums.slices_lost),
+    ("rolled, an index off by one or more", permuted_entries.rolled),
+    ("transposed", permuted_entries.transposed),
+    ("flipped", permuted_entries.flipped),
+    ("a mask inverted", masks_and_sums.others_reached),
     ("off-diagonal terms missing", terms.not_diagonal),
     ("some signs", terms.some_signs),
     ("the wrong function", formulas.wrong_function),
     ("a factor of the chain rule", formulas.value_factor),
-    ("transposed", moves.transposed_inside),
-    ("summed too much", gaps.summed_too_much),
+    ("transposed", permuted_entries.transposed_inside),
+    ("summed too much", masks_and_sums.summed_too_much),
     ("a constant offset", terms.offset),
     ("a term through the mean or the sum", terms.term_of_mean),
     ("a term through the variance", terms.term_of_variance),
     ("a factor along an axis", terms.weights),
     ("terms lost", terms.terms_lost),
-    ("wrong places", moves.wrong_places),
+    ("wrong places", permuted_entries.wrong_places),
     ("one branch", terms.one_branch),
     ("off the graph", terms.off_the_graph),
 )
