@@ -18,8 +18,8 @@ from ..adapters.names import is_from
 from ..calls import SameDraws
 from . import dependence, gradients, memory, second, state, values
 from .derivatives import derivatives
-from .given import Inputs, in_float64
-from .given import examples as given_examples
+from .given_inputs import Inputs, in_float64
+from .given_inputs import examples as given_examples
 from .guess import Guess, refuse_to_guess
 from .module_case import ModuleCase
 from .report import Report

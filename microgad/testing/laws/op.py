@@ -17,8 +17,8 @@ from ..calls import GradcheckError
 from . import gradients, memory, second, values
 from .case import Case
 from .derivatives import derivatives
-from .given import examples as given_examples
-from .given import keywords
+from .given_inputs import examples as given_examples
+from .given_inputs import keywords
 from .guess import Guess, for_gradients, refuse_to_guess
 from .report import Report
 from .run import chosen, hold_for_all
