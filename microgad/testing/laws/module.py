@@ -20,7 +20,7 @@ from . import dependence, gradients, memory, second, state, values
 from .derivatives import derivatives
 from .given_inputs import Inputs, in_float64
 from .given_inputs import examples as given_examples
-from .guess import Guess, refuse_to_guess
+from .inferred_inputs import Guess, refuse_to_guess
 from .module_case import ModuleCase
 from .report import Report
 from .run import Law, chosen, hold_for_all

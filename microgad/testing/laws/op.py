@@ -19,7 +19,7 @@ from .case import Case
 from .derivatives import derivatives
 from .given_inputs import examples as given_examples
 from .given_inputs import keywords
-from .guess import Guess, for_gradients, refuse_to_guess
+from .inferred_inputs import Guess, for_gradients, refuse_to_guess
 from .report import Report
 from .run import chosen, hold_for_all
 from .settings import guessed_settings

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError
-from ..laws.guess import DOMAINS, Domain, Guess
+from ..laws.inferred_inputs import DOMAINS, Domain, Guess
 from ..laws.settings import guessed_settings
 
 WIDTH = 88  # of lines: what formatters have by default
