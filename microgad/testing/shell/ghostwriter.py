@@ -16,7 +16,7 @@ import numpy as np
 
 from ...errors import ArgumentError
 from ..laws.inferred_inputs import DOMAINS, Domain, Guess
-from ..laws.settings import guessed_settings
+from ..laws.inferred_settings import guessed_settings
 
 WIDTH = 88  # of lines: what formatters have by default
 IMPORTS = {  # by the name that is used
