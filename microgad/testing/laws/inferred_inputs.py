@@ -18,7 +18,7 @@ from ..calls import differentiated, floating, tensors_in, wanted
 from ..strategies import numbers, tensors
 from .case import Case, pull
 from .inferred_settings import arguments_of, strategy_of
-from .kinds import Kind, Shapes, groups, together
+from .input_shapes import Kind, Shapes, groups, together
 from .run import quiet
 
 SCALES = (1.0, 1.0, 3.0)  # beyond 6, where some functions are cut off

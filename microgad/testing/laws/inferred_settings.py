@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ...errors import ArgumentError
 from ...function import Function
 from ..strategies import numbers
-from .kinds import groups
+from .input_shapes import groups
 
 Strategy = st.SearchStrategy[Any]
 
