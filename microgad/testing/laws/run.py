@@ -17,8 +17,8 @@ from ...errors import ArgumentError
 from ...ops.random import fork_rng
 from ..calls import GradcheckError
 from .case import Case
-from .nearby import wrong_derivatives
 from .report import Report
+from .root_cause import wrong_derivatives
 
 seen: ContextVar[Callable[[], None]] = ContextVar("seen", default=lambda: None)  # is called after each example
 
