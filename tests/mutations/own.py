@@ -17,7 +17,7 @@ from microgad.function import Function
 from microgad.function.linear_map import LinearMap
 from microgad.testing.laws import op
 from microgad.testing.laws.case import Case
-from microgad.testing.laws.run import hold
+from microgad.testing.laws.runner import hold
 from microgad.testing.strategies import numbers, tensors
 
 small = st.integers(1, 3)

@@ -32,7 +32,7 @@ from microgad.function import Function
 from microgad.function.linear_map import LinearMap
 from microgad.testing.laws import gradients, op, values
 from microgad.testing.laws.case import Case
-from microgad.testing.laws.run import Law, Turns, for_all, hold
+from microgad.testing.laws.runner import Law, Turns, for_all, hold
 
 REGISTRY: dict[type[Function], list[Entry]] = {}
 WHOLLY = 25  # examples that every law is held against; what costs much is held against some of the rest

@@ -15,7 +15,7 @@ from microgad.ops.reduction import Amax, Sum
 from microgad.ops.softmax import Softmax
 from microgad.testing import GradcheckError, check_op
 from microgad.testing.laws.case import Case
-from microgad.testing.laws.run import hold_for_all
+from microgad.testing.laws.runner import hold_for_all
 from microgad.testing.strategies import broadcastable_tensors, conv_problems, shapes, tensors
 
 from .operations import Product, Square, bare

@@ -213,7 +213,7 @@ def test_on_a_terminal_a_bar_goes_through_all_examples(check, module, monkeypatc
 def test_the_bar_is_moved_by_every_example_and_ends_full(monkeypatch):
     pytest.importorskip("tqdm")
     from microgad.testing.laws import check_op
-    from microgad.testing.laws.run import seen
+    from microgad.testing.laws.runner import seen
     from microgad.testing.shell.command import _shown
     from microgad.testing.shell.progress import Progress
 

@@ -19,7 +19,7 @@ from ..strategies import numbers, tensors
 from .case import Case, pull
 from .inferred_settings import arguments_of, strategy_of
 from .input_shapes import Kind, Shapes, groups, together
-from .run import quiet
+from .runner import quiet
 
 SCALES = (1.0, 1.0, 3.0)  # beyond 6, where some functions are cut off
 

@@ -23,7 +23,7 @@ from .given_inputs import examples as given_examples
 from .inferred_inputs import Guess, refuse_to_guess
 from .module_case import ModuleCase
 from .report import Report
-from .run import Law, chosen, hold_for_all
+from .runner import Law, chosen, hold_for_all
 
 # In this order: what one law takes for granted, another has held before.
 LAWS: tuple[Law[ModuleCase], ...] = (

@@ -22,7 +22,7 @@ from .given_inputs import keywords
 from .inferred_inputs import Guess, for_gradients, refuse_to_guess
 from .inferred_settings import guessed_settings
 from .report import Report
-from .run import chosen, hold_for_all
+from .runner import chosen, hold_for_all
 from .sizes import sizes
 
 # In this order: what one law takes for granted, another has held before.

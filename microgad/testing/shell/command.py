@@ -114,7 +114,7 @@ def _check(options: argparse.Namespace) -> int:
 @contextmanager
 def _shown(total: int) -> Iterator[Progress]:
     """A bar on standard error, that every example moves on."""
-    from ..laws.run import seen
+    from ..laws.runner import seen
 
     progress = Progress(total, sys.stderr)
     with closing(progress), holding(seen, progress.example):
