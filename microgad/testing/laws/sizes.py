@@ -12,7 +12,7 @@ from ...tensor import Tensor
 from .case import Case, NothingReturnedError
 from .derivatives import derivatives
 from .gradients import shapes
-from .second import create_graph
+from .second_derivatives import create_graph
 from .values import reference
 
 
