@@ -10,7 +10,7 @@ from ...nn import Module
 from ...tensor import Tensor
 from ..calls import floating
 from .case import Case
-from .functional import Functional
+from .functional_module import Functional
 
 
 class ModuleCase(Case):
