@@ -16,7 +16,7 @@ from ...generator import default_generator
 from ...gradients import grad
 from ...tensor import Tensor
 from ..calls import floating, gradients, nodes_behind, signed, tensors_in, wanted
-from .agreement import ROUNDINGS, agree, size
+from .assertions import ROUNDINGS, agree, size
 
 NEARBY = 2.0**-20  # relative: how far the inputs are moved to see what a rounding error does to the results
 

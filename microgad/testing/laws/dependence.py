@@ -14,7 +14,7 @@ import numpy as np
 from ... import backend
 from ...errors import ArgumentError
 from ...tensor import Tensor
-from .agreement import agree, size
+from .assertions import agree, size
 from .case import pull
 from .module_case import ModuleCase
 

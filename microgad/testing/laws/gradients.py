@@ -11,7 +11,7 @@ from ...function import Leaf
 from ...gradients import backward, grad
 from ...tensor import Tensor
 from ..calls import bare, nodes_behind, wanted
-from .agreement import ROUNDINGS, inner
+from .assertions import ROUNDINGS, inner
 from .case import Case, pull, that_require_grad
 
 A, B = 0.75, -1.5  # any two numbers

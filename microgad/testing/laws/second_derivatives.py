@@ -12,7 +12,7 @@ from ...gradients import grad
 from ...tensor import Tensor
 from ..calls import bare
 from ..numerical.elsewhere import away
-from .agreement import inner, size
+from .assertions import inner, size
 from .case import Case
 
 SYMMETRIC = 1e-7  # relative to all that is added up

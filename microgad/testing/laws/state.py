@@ -15,7 +15,7 @@ from ...gradients import backward
 from ...nn import Module
 from ...tensor import Tensor
 from ..calls import nodes_behind
-from .agreement import ROUNDINGS, agree, size
+from .assertions import ROUNDINGS, agree, size
 from .module_case import ModuleCase
 
 STEP = 0.25  # the learning rate of a training step

@@ -15,7 +15,7 @@ from ...tensor import Tensor
 from ..calls import nodes_behind, wanted
 from ..numerical.elsewhere import away
 from ..strategies import LAYOUTS, laid_out
-from .agreement import ROUNDINGS, agree, agree_exactly
+from .assertions import ROUNDINGS, agree, agree_exactly
 from .case import Calls, Case, Evaluation, pull
 
 REFERENCE = 1e-9  # relative: a reference may add up in another way
