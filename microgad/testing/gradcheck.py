@@ -30,7 +30,7 @@ from .complex_as_real import InParts
 from .findings.finding import Finding, worst_of
 from .findings.messages import explain
 from .modes import Backward, Forward, check_batches
-from .numerical.differences import Differences
+from .numerical.finite_differences import Differences
 
 
 def gradcheck(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import microgad as torch
-from microgad.testing.numerical.differences import Differences
+from microgad.testing.numerical.finite_differences import Differences
 
 
 def differences(function, *values, eps=1e-3):
