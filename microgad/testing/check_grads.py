@@ -14,11 +14,11 @@ from .adapters import name_of, with_arguments
 from .calls import GradcheckError, SameDraws, check_unchanged, flat, identical, sequence, some_wanted, tensors_in
 from .complex_as_real import InParts
 from .numerical.check import SCALES, Check
-from .numerical.elsewhere import away, in_float64
 from .numerical.entries import entries
 from .numerical.estimates import unit
 from .numerical.forward import forward
 from .numerical.level import Level, ordinary
+from .numerical.perturbation import away, in_float64
 from .numerical.projection import project
 from .numerical.reach import are_waves
 from .numerical.single import in_few_digits

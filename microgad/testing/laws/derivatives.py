@@ -8,7 +8,7 @@ from ...errors import FROM_FORWARD
 from ...function import Leaf, Output
 from ..calls import GradcheckError, nodes_behind
 from ..check_grads import sides_differ
-from ..numerical.elsewhere import away
+from ..numerical.perturbation import away
 from .case import Case
 
 FURTHER_ON = 2.0**-6  # of its own size each value is moved

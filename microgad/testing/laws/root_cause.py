@@ -6,7 +6,7 @@ import numpy as np
 
 from ..calls import GradcheckError
 from ..check_grads import check_grads
-from ..numerical.elsewhere import away
+from ..numerical.perturbation import away
 from .case import Case
 
 FURTHER_ON = 0.4  # of its own size each value is moved, where zeros or equal values may hide a mistake

@@ -11,7 +11,7 @@ from ...autograd.functional import Pushing
 from ...gradients import grad
 from ...tensor import Tensor
 from ..calls import bare
-from ..numerical.elsewhere import away
+from ..numerical.perturbation import away
 from .assertions import inner, size
 from .case import Case
 

@@ -13,7 +13,7 @@ from ...errors import FROM_FORWARD, DtypeError
 from ...nests import leaves
 from ...tensor import Tensor
 from ..calls import nodes_behind, wanted
-from ..numerical.elsewhere import away
+from ..numerical.perturbation import away
 from ..strategies import LAYOUTS, laid_out
 from .assertions import ROUNDINGS, agree, agree_exactly
 from .case import Calls, Case, Evaluation, pull

@@ -11,9 +11,9 @@ from ... import backend
 from ...tensor import Tensor
 from ..findings.finding import Finding
 from .check import Check
-from .elsewhere import away
 from .estimates import largest, unit
 from .level import Level
+from .perturbation import away
 from .projection import project
 
 ALONE = 1e-3  # where the written derivative is less than this nearby of what it is here, that is no wave: it is wrong

@@ -10,7 +10,7 @@ from ... import backend
 from ...tensor import Tensor
 from ..calls import GradcheckError, SameDraws, gradients
 from .check import Check
-from .elsewhere import away, in_float64
+from .perturbation import away, in_float64
 
 RANGE = 0.65  # as a power: of float32 from 1e-25 to 1e25
 
