@@ -16,7 +16,7 @@ from .complex_as_real import InParts
 from .numerical.check import SCALES, Check
 from .numerical.entries import entries
 from .numerical.estimates import unit
-from .numerical.forward import forward
+from .numerical.forward_mode import forward
 from .numerical.level import Level, ordinary
 from .numerical.perturbation import away, in_float64
 from .numerical.projection import project
