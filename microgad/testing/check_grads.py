@@ -18,10 +18,10 @@ from .numerical.entries import entries
 from .numerical.estimates import unit
 from .numerical.forward_mode import forward
 from .numerical.level import Level, ordinary
+from .numerical.low_precision import in_few_digits
 from .numerical.perturbation import away, in_float64
 from .numerical.projection import project
 from .numerical.reach import are_waves
-from .numerical.single import in_few_digits
 from .numerical.ties import ties
 
 KINKS = ("move", "accept", "reject", "fail")
