@@ -21,7 +21,7 @@ from .numerical.level import Level, ordinary
 from .numerical.low_precision import in_few_digits
 from .numerical.perturbation import away, in_float64
 from .numerical.projection import project
-from .numerical.reach import are_waves
+from .numerical.resolution import are_waves
 from .numerical.ties import ties
 
 KINKS = ("move", "accept", "reject", "fail")

@@ -18,7 +18,7 @@ from .estimates import Estimate, unit
 from .level import Level
 from .perturbation import away
 from .projection import ROUNDING, SAFETY
-from .reach import out_of_reach
+from .resolution import out_of_reach
 
 
 def entries(check: Check, level: Level, outputs: list[Tensor], inputs: Sequence[int] | None = None) -> bool:

@@ -12,7 +12,7 @@ from ..calls import GradcheckError
 from .check import SCALES, Check
 from .level import Level
 from .projection import project
-from .reach import are_waves
+from .resolution import are_waves
 
 
 def ties(check: Check, level: Level, outputs: list[Tensor], values: Any) -> None:
