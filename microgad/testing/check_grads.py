@@ -14,10 +14,10 @@ from .adapters import name_of, with_arguments
 from .calls import GradcheckError, SameDraws, check_unchanged, flat, identical, sequence, some_wanted, tensors_in
 from .complex_as_real import InParts
 from .numerical.check import SCALES, Check
+from .numerical.checked_function import Level, ordinary
 from .numerical.entries import entries
 from .numerical.estimates import unit
 from .numerical.forward_mode import forward
-from .numerical.level import Level, ordinary
 from .numerical.low_precision import in_few_digits
 from .numerical.perturbation import away, in_float64
 from .numerical.projection import project

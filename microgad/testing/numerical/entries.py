@@ -14,8 +14,8 @@ from ..calls import GradcheckError, jacobians, nodes_behind, slices
 from ..findings.finding import Finding, worst_of
 from ..findings.messages import describe, operations
 from .check import SCALES, Check
+from .checked_function import Level
 from .estimates import Estimate, unit
-from .level import Level
 from .perturbation import away
 from .projection import ROUNDING, SAFETY
 from .resolution import out_of_reach

@@ -12,8 +12,8 @@ from ...state.contexts import holding
 from ...tensor import Tensor
 from ..calls import GradcheckError, flat
 from .check import SCALES, Check
+from .checked_function import Level
 from .estimates import Estimate
-from .level import Level
 from .projection import ROUNDING, SAFETY
 
 

@@ -11,8 +11,8 @@ from ... import backend
 from ...tensor import Tensor
 from ..findings.finding import Finding
 from .check import Check
+from .checked_function import Level
 from .estimates import largest, unit
-from .level import Level
 from .perturbation import away
 from .projection import project
 

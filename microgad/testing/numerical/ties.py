@@ -10,7 +10,7 @@ from ... import backend
 from ...tensor import Tensor
 from ..calls import GradcheckError
 from .check import SCALES, Check
-from .level import Level
+from .checked_function import Level
 from .projection import project
 from .resolution import are_waves
 
