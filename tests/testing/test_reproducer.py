@@ -13,7 +13,7 @@ import pytest
 import microgad as torch
 from microgad.testing.calls import GradcheckError
 from microgad.testing.check_grads import check_grads
-from microgad.testing.findings import paste
+from microgad.testing.findings import reproducer
 from microgad.testing.findings.finding import Finding
 from microgad.testing.findings.reproducer import as_code
 from microgad.testing.laws import check_op
@@ -123,7 +123,7 @@ def test_layouts_come_back(name):
 
 
 def test_short_arrays_are_written_out_and_long_ones_are_one_line():
-    short, long = (np.random.default_rng(4).standard_normal(n) for n in (paste.SHORT, paste.SHORT + 1))
+    short, long = (np.random.default_rng(4).standard_normal(n) for n in (reproducer.SHORT, reproducer.SHORT + 1))
     code = as_code(finding(short))
     assert "base64" not in code
     assert all(repr(float(v)) in code for v in short)

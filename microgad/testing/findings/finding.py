@@ -1,4 +1,4 @@
-"""Finding: a derivative that is wrong, as data. What is said of it is in messages.py, diagnosis.py and reproducer.py."""
+"""Finding: a derivative that is wrong, as data. messages.py, diagnosis.py and reproducer.py say what it means."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from ...nn.parameter import is_lazy
 from ..adapters import name_of
 from ..adapters.names import is_from
 from ..calls import SameDraws
-from . import dependence, gradients, memory, second, state, values
+from . import dependence, gradients, memory, second_derivatives, state, values
 from .derivatives import derivatives
 from .given_inputs import Inputs, in_float64
 from .given_inputs import examples as given_examples
@@ -40,9 +40,9 @@ LAWS: tuple[Law[ModuleCase], ...] = (
     gradients.each_alone,
     gradients.results_alone,
     gradients.linear_in_grad,
-    second.create_graph,
-    second.symmetry,
-    second.forward_mode,
+    second_derivatives.create_graph,
+    second_derivatives.symmetry,
+    second_derivatives.forward_mode,
     memory.graph_freed,
     dependence.samples,
     dependence.causal,

@@ -14,7 +14,7 @@ from ...errors import ArgumentError
 from ...function.linear_map import LinearMap
 from ..adapters import adapt, name_of
 from ..calls import GradcheckError
-from . import gradients, memory, second, values
+from . import gradients, memory, second_derivatives, values
 from .case import Case
 from .derivatives import derivatives
 from .given_inputs import examples as given_examples
@@ -42,9 +42,9 @@ LAWS = (
     gradients.linear_in_grad,
     gradients.adjoint,
     gradients.chain_rule,
-    second.create_graph,
-    second.symmetry,
-    second.forward_mode,
+    second_derivatives.create_graph,
+    second_derivatives.symmetry,
+    second_derivatives.forward_mode,
     memory.kept,
     memory.graph_freed,
     derivatives,

@@ -60,16 +60,16 @@ def rows(test: str, error: BaseException, page: bool) -> list[dict[str, str]]:
         return [row for each in error.exceptions for row in rows(test, each, page)]
     if not isinstance(error, GradcheckError):
         return []
-    from ..findings import page as pages
+    from ..findings import html_report
     from ..findings.diagnosis import likely_mistake
 
     row = {"test": test.rpartition("::")[2]}
     if error.finding is None:
         row["said"] = str(error).splitlines()[0]
     else:
-        row |= pages.facts(error.finding) | {"likely mistake": likely_mistake(error.finding) or ""}
+        row |= html_report.facts(error.finding) | {"likely mistake": likely_mistake(error.finding) or ""}
     if page:
-        row["html"] = pages.example(test, error)
+        row["html"] = html_report.example(test, error)
     return [row]
 
 
