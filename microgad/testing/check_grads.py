@@ -12,17 +12,17 @@ from ..errors import ArgumentError
 from ..tensor import Tensor
 from .adapters import name_of, with_arguments
 from .calls import GradcheckError, SameDraws, check_unchanged, flat, identical, sequence, some_wanted, tensors_in
-from .complex_as_real import InParts
+from .complex_as_real import ComplexAsReal
 from .numerical.check import SCALES, Check
-from .numerical.checked_function import Level, ordinary
-from .numerical.entries import entries
-from .numerical.estimates import unit
-from .numerical.forward_mode import forward
-from .numerical.low_precision import in_few_digits
-from .numerical.perturbation import away, in_float64
+from .numerical.checked_function import CheckedFunction, ordinary
+from .numerical.entries import check_entries
+from .numerical.estimates import step_unit
+from .numerical.forward_mode import check_forward_mode
+from .numerical.low_precision import check_low_precision
+from .numerical.perturbation import in_float64, perturbed
 from .numerical.projection import project
-from .numerical.resolution import are_waves
-from .numerical.ties import ties
+from .numerical.resolution import oscillates
+from .numerical.ties import check_ties
 
 KINKS = ("move", "accept", "reject", "fail")
 MODES = ("rev", "fwd")
@@ -65,10 +65,10 @@ def check_grads(
     Traceback (most recent call last):
     microgad.testing.calls.GradcheckError: <lambda>: the derivative of output 0 (3,) with respect to input 0 (3,) is wrong in 2 of 9 entries. ...
     """  # noqa: E501
-    sides_differ(f, args, order, modes, kinks, full, vjp)
+    found_kink(f, args, order, modes, kinks, full, vjp)
 
 
-def sides_differ(
+def found_kink(
     f: Any, args: Any, order: int, modes: Sequence[str], kinks: str, full: bool, vjp: Callable[..., Any] | None = None
 ) -> bool:
     """check_grads, which says whether it came upon a kink."""
@@ -83,81 +83,83 @@ def sides_differ(
     for i, x in enumerate(args):
         if not isinstance(x, Tensor) and any(y.requires_grad for y in tensors_in(x)):
             raise ArgumentError(f"check_grads: argument {i} holds Tensors that require grad: hand them in one by one")
-    call = InParts(call, args)
+    call = ComplexAsReal(call, args)
     check = Check(name_of(f), call, some_wanted("check_grads", call.args), kinks, full, modes)
     with SameDraws() as draws, np.errstate(all="ignore"):
         if any(t.array.dtype != np.float64 for t in check.tensors):
-            in_few_digits(check, draws)
+            check_low_precision(check, draws)
         with in_float64(check.args):
-            return _up_to(check, order, draws)
+            return _check_orders(check, order, draws)
 
 
-def _up_to(check: Check, order: int, draws: SameDraws) -> bool:
+def _check_orders(check: Check, order: int, draws: SameDraws) -> bool:
     """Check each order, at the inputs, and where there were kinks a little away from them; gives whether there were."""
     before = [t.array.copy() for t in check.tensors]
-    kinked = _here(check, order, draws)
+    kinked = _check_here(check, order, draws)
     check_unchanged(check.tensors, before, check.names, f"{check.name}: the call")
     for _ in range(MOVES if kinked and check.kinks == "move" else 0):
-        with away(check.tensors, check.rng):
-            if not _here(check, order, draws):
+        with perturbed(check.tensors, check.rng):
+            if not _check_here(check, order, draws):
                 break
     return kinked
 
 
-def _here(check: Check, order: int, draws: SameDraws) -> bool:
+def _check_here(check: Check, order: int, draws: SameDraws) -> bool:
     """Check each order where the inputs are; gives whether there was a kink."""
     draws.again()
     outputs = check.outputs()
     draws.made()
-    level = Level(1, check.outputs, check.outputs, check.tensors, check.names, draws, ordinary(check.tensors))
+    fn = CheckedFunction(1, check.outputs, check.outputs, check.tensors, check.names, draws, ordinary(check.tensors))
     values = flat(outputs)
-    if not (identical(level.here, values) or np.allclose(level.here, values, 1e-9, 0, equal_nan=True)):
+    if not (identical(fn.here, values) or np.allclose(fn.here, values, 1e-9, 0, equal_nan=True)):
         raise GradcheckError(
             f"{check.name} gives other values when it is called again, so it has no numerical derivative. Draw from "
             "the default generator, which is put back before each call, or make the draw an input"
         )
-    kinked = _level(check, level, outputs)
-    while level.order < order and (above := level.derivative(outputs, check.tensors, check.rng)):
-        level, outputs = above, above.recorded()
-        kinked |= _level(check, level, outputs)
+    kinked = _check_function(check, fn, outputs)
+    while fn.order < order and (above := fn.derivative(outputs, check.tensors, check.rng)):
+        fn, outputs = above, above.recorded()
+        kinked |= _check_function(check, fn, outputs)
     return kinked
 
 
-def _level(check: Check, level: Level, outputs: list[Tensor]) -> bool:
+def _check_function(check: Check, fn: CheckedFunction, outputs: list[Tensor]) -> bool:
     some = any(y.requires_grad for y in outputs)
-    if level.order > 1 and not some:
+    if fn.order > 1 and not some:
         return False
     values = flat(outputs)
-    kinked = entries(check, level, outputs) if check.full or not some else _projections(check, level, outputs, values)
+    kinked = (
+        check_entries(check, fn, outputs) if check.full or not some else _check_projections(check, fn, outputs, values)
+    )
     if kinked and check.kinks == "reject":
-        _give_up(check.name)
+        _reject(check.name)
     if kinked and check.kinks == "fail":
         raise GradcheckError(f"{check.name} sits on a kink: there its one-sided derivatives differ")
     if some and kinked:
-        ties(check, level, outputs, values)
+        check_ties(check, fn, outputs, values)
     if some and "fwd" in check.modes:
-        forward(check, level, outputs)
+        check_forward_mode(check, fn, outputs)
     return kinked
 
 
-def _projections(check: Check, level: Level, outputs: list[Tensor], values: Any) -> bool:
+def _check_projections(check: Check, fn: CheckedFunction, outputs: list[Tensor], values: Any) -> bool:
     """For random u and v, u · (J v) by differences against (Jᵀ u) · v by a backward pass.
 
     All inputs are moved together, and where that shows something, or one would drown in the other, one by one.
     """
-    inputs, kinked = range(len(level.tensors)), False
-    suspects = [inputs] if _comparable(level.tensors) else [[i] for i in inputs]
+    inputs, kinked = range(len(fn.tensors)), False
+    suspects = [inputs] if _comparable(fn.tensors) else [[i] for i in inputs]
     for scale in (SCALES[0], *SCALES):
-        directions = [check.direction(t) for t in level.tensors]
+        directions = [check.direction(t) for t in fn.tensors]
         estimates = [
-            level.along([v if i in group else None for i, v in enumerate(directions)], scale) for group in suspects
+            fn.along([v if i in group else None for i, v in enumerate(directions)], scale) for group in suspects
         ]
         usable = np.isfinite(values)
         for found in estimates:
             kinked |= bool(found.kinked.any())
             usable &= ~found.kinked & np.isfinite(found.error)
         u = np.where(usable, check.weights(values.size), 0.0)
-        grads = check.pulled(outputs, level.tensors, u)
+        grads = check.pulled(outputs, fn.tensors, u)
         wrong = [
             group
             for group, found in zip(suspects, estimates, strict=True)
@@ -169,23 +171,23 @@ def _projections(check: Check, level: Level, outputs: list[Tensor], values: Any)
             return kinked
         suspects = [[i] for group in wrong for i in group]
     wrong_inputs = [i for (i,) in suspects]
-    if entries(check, level, outputs, wrong_inputs):  # says more, where something is wrong
+    if check_entries(check, fn, outputs, wrong_inputs):  # says more, where something is wrong
         return True
-    if are_waves(check, level, u, {i: directions[i] for i in wrong_inputs}):
+    if oscillates(check, fn, u, {i: directions[i] for i in wrong_inputs}):
         return True
     raise GradcheckError(
-        f"{check.name}: a random projection of the {level.derivative_name} with respect to "
-        f"{level.names[suspects[0][0]]} is wrong, although no entry by itself is outside of its tolerance"
+        f"{check.name}: a random projection of the {fn.derivative_name} with respect to "
+        f"{fn.names[suspects[0][0]]} is wrong, although no entry by itself is outside of its tolerance"
     )
 
 
 def _comparable(tensors: list[Tensor]) -> bool:
     """Whether none of the inputs' moves would drown in the rounding of another's."""
-    sizes = [float(unit(t.array).max()) for t in tensors if t.numel()]
+    sizes = [float(step_unit(t.array).max()) for t in tensors if t.numel()]
     return max(sizes, default=1) <= 1e3 * min(sizes, default=1)
 
 
-def _give_up(name: str) -> None:
+def _reject(name: str) -> None:
     """Reject the example: hypothesis draws another."""
     hypothesis = sys.modules.get("hypothesis")
     if hypothesis is not None and hypothesis.currently_in_test_context():

@@ -1,4 +1,4 @@
-"""InParts: a function of complex numbers as one of their real and imaginary parts, which can be moved one by one."""
+"""ComplexAsReal: a function of complex Tensors, as a function of their real and imaginary parts."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from ..ops.elementwise import view_as_complex, view_as_real
 from ..tensor import Tensor
 
 
-class InParts:
+class ComplexAsReal:
     """A function, and `args` to call it with: of complex Tensors that require grad pairs of real numbers.
 
     The parts lie along a last axis, in memory of their own. What the function returns stays as it is.
 
     >>> z = torch.tensor([3 + 4j], requires_grad=True)
-    >>> call = InParts(torch.abs, [z])
+    >>> call = ComplexAsReal(torch.abs, [z])
     >>> call.args, call(*call.args)
     ([tensor([[3., 4.]], requires_grad=True)], tensor([5.], grad_fn=<AbsBackward0>))
     """

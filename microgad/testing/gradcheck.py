@@ -26,11 +26,11 @@ from .calls import (
     tensors_in,
     warn_of_float32,
 )  # fmt: skip
-from .complex_as_real import InParts
+from .complex_as_real import ComplexAsReal
 from .findings.finding import Finding, worst_of
 from .findings.messages import explain
 from .modes import Backward, Forward, check_batches
-from .numerical.finite_differences import Differences
+from .numerical.finite_differences import FiniteDifferences
 
 
 def gradcheck(
@@ -86,7 +86,7 @@ def gradcheck(
     _need(check_forward_ad or check_backward_ad, "at least one of check_forward_ad or check_backward_ad")
     _need(check_backward_ad or not check_batched_grad, "check_backward_ad, as check_batched_grad is set,")
     _need(check_forward_ad or not check_batched_forward_grad, "check_forward_ad, as check_batched_forward_grad is set,")
-    call = InParts(func, sequence(inputs))
+    call = ComplexAsReal(func, sequence(inputs))
     tensors = some_wanted("gradcheck", call.args)
     warn_of_float32("gradcheck", call.whole(call.args))
 
@@ -132,7 +132,7 @@ def gradgradcheck(
     _need(check_fwd_over_rev or check_rev_over_rev, "at least one of check_fwd_over_rev or check_rev_over_rev")
     _need(check_rev_over_rev or not check_undefined_grad, "check_rev_over_rev, as check_undefined_grad is set,")
     _need(check_rev_over_rev or not check_batched_grad, "check_rev_over_rev, as check_batched_grad is set,")
-    call = InParts(func, sequence(inputs))
+    call = ComplexAsReal(func, sequence(inputs))
     tensors = some_wanted("gradgradcheck", call.args)
     warn_of_float32("gradgradcheck", call.whole(call.args))
 
@@ -183,7 +183,7 @@ class _Check(NamedTuple):
             with SameDraws() as draws:
                 outputs = self.recorded()
                 draws.made()
-                differences = Differences(lambda: self._values(draws), self.tensors, self.eps)
+                differences = FiniteDifferences(lambda: self._values(draws), self.tensors, self.eps)
                 self._check_values(outputs, draws)
                 for mode, batched in self.modes:
                     found = mode(outputs, self.tensors)
@@ -210,7 +210,7 @@ class _Check(NamedTuple):
                 "default generator, which is put back before each call, or make the draw an input"
             )
 
-    def _check_entries(self, mode: Backward | Forward, differences: Differences) -> None:
+    def _check_entries(self, mode: Backward | Forward, differences: FiniteDifferences) -> None:
         """Every entry of every Jacobian. Outputs off the graph are left out, as in PyTorch, unless all of them are."""
         outputs, analytical = mode.outputs, mode.jacobians()
         numerical = [differences.jacobian(i) for i in range(len(self.tensors))]
@@ -236,7 +236,7 @@ class _Check(NamedTuple):
         error = self.atol + self.rtol * known
         return Finding("func", 1, k, i, tuple(self.names), *shapes, numerical, analytical, error, ())
 
-    def _check_projections(self, mode: Backward | Forward, differences: Differences) -> None:
+    def _check_projections(self, mode: Backward | Forward, differences: FiniteDifferences) -> None:
         """For random u and v, v · (J u) by differences against what a mode makes of them."""
         outputs = mode.outputs
         units = _random_units([*self.tensors, *outputs])  # no two alike: u · J u is the same of J and of its transpose
@@ -298,7 +298,7 @@ def _need(found: bool, what: str) -> None:
         raise CallError(f"Expected {what} to be True")
 
 
-def _outputs(call: InParts) -> list[Tensor]:
+def _outputs(call: ComplexAsReal) -> list[Tensor]:
     returned = call(*call.args)
     if not tensors_in(returned):
         raise ArgumentError(f"gradcheck: func returned a {type(returned).__name__}, expected Tensors")

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 import microgad as torch
 from microgad.testing.numerical.complex_step import complex_step
-from microgad.testing.numerical.estimates import Estimate, Line, confirmed, estimate, sharpened, unit
+from microgad.testing.numerical.estimates import Estimate, Line, estimate, refined, step_unit, verified
 
 
 def along(f, x, direction=None, scale=1.0):
     t = torch.tensor(np.asarray(x, float))
-    v = unit(t.array) if direction is None else direction
+    v = step_unit(t.array) if direction is None else direction
     with np.errstate(all="ignore"):
         here = f(t.array).reshape(-1)
     return estimate(Line(lambda: f(t.array).reshape(-1), here, [t], [v]), scale), v
@@ -88,17 +88,17 @@ def test_where_the_function_is_not_a_number_nothing_is_said():
 
 
 def test_an_element_moves_by_its_own_size_and_zero_by_a_thousandth_of_the_largest():
-    np.testing.assert_allclose(unit(np.array([4.0, -1e-9, 0.0])), [4, 4e-3, 4e-3])
-    np.testing.assert_allclose(unit(np.zeros(2)), 1e-3)
-    np.testing.assert_allclose(unit(np.array([np.inf, np.nan, 2.0])), [2e-3, 2e-3, 2])
-    assert unit(np.zeros(0)).shape == (0,)
+    np.testing.assert_allclose(step_unit(np.array([4.0, -1e-9, 0.0])), [4, 4e-3, 4e-3])
+    np.testing.assert_allclose(step_unit(np.zeros(2)), 1e-3)
+    np.testing.assert_allclose(step_unit(np.array([np.inf, np.nan, 2.0])), [2e-3, 2e-3, 2])
+    assert step_unit(np.zeros(0)).shape == (0,)
 
 
 def confirmed_along(f, x):
     t = torch.tensor(np.asarray(x, float))
     values = lambda: f(t.array).reshape(-1)  # noqa: E731
-    exact = complex_step(values, [t], [unit(t.array)])
-    return confirmed(exact, Line(values, f(t.array).reshape(-1), [t], [unit(t.array)]))
+    exact = complex_step(values, [t], [step_unit(t.array)])
+    return verified(exact, Line(values, f(t.array).reshape(-1), [t], [step_unit(t.array)]))
 
 
 @pytest.mark.parametrize("f", [np.exp, np.sin, np.tanh, lambda x: x**3, lambda x: 1 / x])
@@ -129,8 +129,8 @@ def test_a_complex_step_that_is_wrong_for_one_result_is_believed_for_none():
     exact = np.array([1.0, 2.0])
     by_differences = Estimate(exact, np.array([1e-6, 1e-9]), *[np.zeros(2)] * 3, np.zeros(2, bool))
     off = exact + np.array([1e-6, -4.0])
-    assert sharpened(by_differences, off).value.tolist() == exact.tolist()
-    assert sharpened(by_differences, exact + np.array([1e-7, 0])).error[0] < 2e-7
+    assert refined(by_differences, off).value.tolist() == exact.tolist()
+    assert refined(by_differences, exact + np.array([1e-7, 0])).error[0] < 2e-7
 
 
 def test_what_a_complex_step_is_off_the_difference_counts_as_error():
@@ -139,5 +139,5 @@ def test_what_a_complex_step_is_off_the_difference_counts_as_error():
     values = lambda: t.array * np.linalg.cholesky((2 + t.array * t.array).reshape(1, 1))[0]  # noqa: E731
     x, here = float(t.array[0]), values()
     exact = complex_step(values, [t], [t.array])
-    found = confirmed(exact, Line(values, here, [t], [t.array]))
+    found = verified(exact, Line(values, here, [t], [t.array]))
     assert abs(found.value - x * (2 + 2 * x * x) / math.sqrt(2 + x * x)) <= 2 * found.error <= 1e-5 * found.value

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import microgad as torch
-from microgad.testing.numerical.finite_differences import Differences
+from microgad.testing.numerical.finite_differences import FiniteDifferences
 
 
 def differences(function, *values, eps=1e-3):
     x = torch.tensor(values, dtype=torch.float64, requires_grad=True)
-    return Differences(lambda: function(x).array.reshape(-1), [x], eps), x
+    return FiniteDifferences(lambda: function(x).array.reshape(-1), [x], eps), x
 
 
 def test_the_complex_step_is_exact():
@@ -56,6 +56,6 @@ def test_the_order_of_axes_in_memory_stays():
     """Random draws follow it."""
     x = torch.tensor(np.ones((2, 3))).T.requires_grad_()
     seen = []
-    by = Differences(lambda: seen.append(x.array.strides) or x.array.reshape(-1), [x], 1e-3)
+    by = FiniteDifferences(lambda: seen.append(x.array.strides) or x.array.reshape(-1), [x], 1e-3)
     by.jacobian(0)
     assert all(first < last for first, last in seen)

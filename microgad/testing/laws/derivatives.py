@@ -7,8 +7,8 @@ import numpy as np
 from ...errors import FROM_FORWARD
 from ...function import Leaf, Output
 from ..calls import GradcheckError, nodes_behind
-from ..check_grads import sides_differ
-from ..numerical.perturbation import away
+from ..check_grads import found_kink
+from ..numerical.perturbation import perturbed
 from .case import Case
 
 FURTHER_ON = 2.0**-6  # of its own size each value is moved
@@ -29,7 +29,7 @@ def derivatives(case: Case) -> None:
     if case.kinks == "move" and on_a_kink and case.one_in(4, 2) and _is_primitive(case):
         _check(case, 1, "accept", full=True)
     if case.kinks == "move" and case.one_in(4):
-        with away(case.wanted, case.rng, FURTHER_ON):
+        with perturbed(case.wanted, case.rng, FURTHER_ON):
             try:
                 _check(case, case.order, case.kinks)
             except GradcheckError:
@@ -42,7 +42,7 @@ def _check(case: Case, order: int, kinks: str, full: bool = False) -> bool:
     """check_grads, of which it doesn't count that the derivative at a kink is no number; whether there was a kink."""
     case.start_draws()
     try:
-        return sides_differ(case.function, case.inputs, order, ("rev",), kinks, full)
+        return found_kink(case.function, case.inputs, order, ("rev",), kinks, full)
     except GradcheckError as error:
         found = error.finding
         if found is None or kinks != "accept" or (found.excess() > 0)[np.isfinite(found.analytical)].any():

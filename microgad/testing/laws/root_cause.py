@@ -6,7 +6,7 @@ import numpy as np
 
 from ..calls import GradcheckError
 from ..check_grads import check_grads
-from ..numerical.perturbation import away
+from ..numerical.perturbation import perturbed
 from .case import Case
 
 FURTHER_ON = 0.4  # of its own size each value is moved, where zeros or equal values may hide a mistake
@@ -15,7 +15,7 @@ FURTHER_ON = 0.4  # of its own size each value is moved, where zeros or equal va
 def wrong_derivatives(case: Case) -> GradcheckError | None:
     """Of an example that breaks another law, or of values a little further on; None where nothing is wrong."""
     for share in (0.0, FURTHER_ON):
-        with away(case.wanted, np.random.default_rng(0), share):
+        with perturbed(case.wanted, np.random.default_rng(0), share):
             try:
                 case.start_draws()
                 check_grads(case.function, case.inputs, order=case.order, full=False)

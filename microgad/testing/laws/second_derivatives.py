@@ -11,7 +11,7 @@ from ...autograd.functional import Pushing
 from ...gradients import grad
 from ...tensor import Tensor
 from ..calls import bare
-from ..numerical.perturbation import away
+from ..numerical.perturbation import perturbed
 from .assertions import inner, size
 from .case import Case
 
@@ -36,7 +36,7 @@ def symmetry(case: Case) -> None:
     """
     said = _asymmetry(case) if case.order > 1 else ""
     if said:
-        with away(case.wanted, np.random.default_rng(0)):
+        with perturbed(case.wanted, np.random.default_rng(0)):
             said = _asymmetry(case.at(case.inputs))
     if said:
         raise AssertionError(said)

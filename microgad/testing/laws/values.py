@@ -13,7 +13,7 @@ from ...errors import FROM_FORWARD, DtypeError
 from ...nests import leaves
 from ...tensor import Tensor
 from ..calls import nodes_behind, wanted
-from ..numerical.perturbation import away
+from ..numerical.perturbation import perturbed
 from ..strategies import LAYOUTS, laid_out
 from .assertions import ROUNDINGS, agree, agree_exactly
 from .case import Calls, Case, Evaluation, pull
@@ -159,7 +159,7 @@ def _narrow_all_the_way(case: Case, outs: list[Tensor]) -> None:
 
 
 def _unrounded(case: Case) -> None:
-    with away(case.wanted, case.rng, FURTHER_ON):
+    with perturbed(case.wanted, case.rng, FURTHER_ON):
         outs = [y.array for y in case.outputs(case.inputs)]
     for k, y in enumerate(outs):
         long = y[np.isfinite(y) & (np.abs(y) > LEFT_OVER) & (y / SHORT != np.round(y / SHORT))]

@@ -12,8 +12,8 @@ from ...errors import ArgumentError
 from ...tensor import Tensor
 from ..adapters import apart
 from ..calls import floating, gradients, numbered, signed, slices, tensors_in
-from ..complex_as_real import InParts
-from .estimates import unit
+from ..complex_as_real import ComplexAsReal
+from .estimates import step_unit
 
 SCALES = (1.0, 0.3, 0.11)  # steps of another size for another try: a derivative is wrong if it is in all of them
 
@@ -24,7 +24,7 @@ class Check:
     def __init__(
         self,
         name: str,
-        call: InParts,
+        call: ComplexAsReal,
         tensors: list[Tensor],
         kinks: str,
         full: bool,
@@ -52,7 +52,7 @@ class Check:
 
     def direction(self, t: Tensor) -> Any:
         x = t.array
-        return unit(x) * backend.like(self.weights(x.size).reshape(x.shape), x)
+        return step_unit(x) * backend.like(self.weights(x.size).reshape(x.shape), x)
 
     def weights(self, size: int) -> Any:
         """Random factors that leave none out."""

@@ -1,4 +1,4 @@
-"""Level: f, or the derivative of f of some order, as a function whose own derivative is checked."""
+"""CheckedFunction: f, or the derivative of f of some order, as a function whose own derivative is checked."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ...tensor import Tensor
 from ..calls import SameDraws, flat
 from ..findings.finding import derivative_name
 from .complex_step import complex_step
-from .estimates import EPS, Estimate, Line, confirmed, estimate, largest, sharpened
+from .estimates import EPS, Estimate, Line, estimate, largest, refined, verified
 
 
-class Level:
+class CheckedFunction:
     """A function whose derivative is checked: f itself, or the gradients of a level below.
 
     `recorded` gives its results with a graph, `plain` the same without one, to take differences of. `natural` is how
@@ -58,12 +58,12 @@ class Level:
             exact = None
         self.takes_complex = exact is not None
         line = Line(self.values, self.here, self.tensors, directions, noise)
-        found = confirmed(exact, line, scale) if exact is not None else None
+        found = verified(exact, line, scale) if exact is not None else None
         if found is None:
             found = estimate(line, scale)
             if exact is not None:
-                found = sharpened(found, exact)
-        return found._replace(error=found.error + noise * max(line.furthest(), 1.0))
+                found = refined(found, exact)
+        return found._replace(error=found.error + noise * max(line.largest_move(), 1.0))
 
     def only(self, i: int, direction: Any) -> list[Any | None]:
         return [direction if k == i else None for k in range(len(self.tensors))]
@@ -73,7 +73,9 @@ class Level:
         """What messages call the derivative that is checked."""
         return derivative_name(self.order)
 
-    def derivative(self, outputs: list[Tensor], inputs: list[Tensor], rng: np.random.Generator) -> Level | None:
+    def derivative(
+        self, outputs: list[Tensor], inputs: list[Tensor], rng: np.random.Generator
+    ) -> CheckedFunction | None:
         """The level above: from the inputs, and the gradients of `outputs`, to the gradients that go out."""
         outputs = [y for y in outputs if y.requires_grad]
         seeds = [
@@ -99,7 +101,7 @@ class Level:
             [np.zeros(0), *(np.full(x.numel(), incoming / min(_largest(x) or 1.0, 1.0)) for x in reached)]
         )
         names = self.names + [f"grad_outputs[{i}]" for i in range(len(seeds))]
-        above = Level(
+        above = CheckedFunction(
             self.order + 1,
             lambda: results(True),
             lambda: results(False),

@@ -14,44 +14,48 @@ from ..calls import GradcheckError, jacobians, nodes_behind, slices
 from ..findings.finding import Finding, worst_of
 from ..findings.messages import describe, operations
 from .check import SCALES, Check
-from .checked_function import Level
-from .estimates import Estimate, unit
-from .perturbation import away
+from .checked_function import CheckedFunction
+from .estimates import Estimate, step_unit
+from .perturbation import perturbed
 from .projection import ROUNDING, SAFETY
-from .resolution import out_of_reach
+from .resolution import is_unresolvable
 
 
-def entries(check: Check, level: Level, outputs: list[Tensor], inputs: Sequence[int] | None = None) -> bool:
+def check_entries(
+    check: Check, fn: CheckedFunction, outputs: list[Tensor], inputs: Sequence[int] | None = None
+) -> bool:
     """Every entry of every Jacobian; gives whether some can't be known, at a kink or out of reach.
 
     Outputs off the graph are left out, unless all of them are.
     """
-    wrong, unknown = _wrong(check, level, outputs, range(len(level.tensors)) if inputs is None else inputs)
+    wrong, unknown = _find_wrong(check, fn, outputs, range(len(fn.tensors)) if inputs is None else inputs)
     if wrong:
         worst = worst_of(wrong)
-        level.draws.again()
+        fn.draws.again()
         own = check.outputs()
         names = dict.fromkeys((*operations(own), *worst.operations))
         contexts = dict.fromkeys(type(node).__name__ for node in nodes_behind(own) if isinstance(node, _Custom))
-        worst = replace(worst, elsewhere=_elsewhere(check, level, worst), operations=(*names,), contexts=(*contexts,))
+        worst = replace(worst, elsewhere=_find_elsewhere(check, fn, worst), operations=(*names,), contexts=(*contexts,))
         error = GradcheckError(describe(worst))
         error.finding, error.call = worst, (check.call, tuple(check.args))
         raise error
     return unknown
 
 
-def _wrong(check: Check, level: Level, outputs: list[Tensor], inputs: Sequence[int]) -> tuple[list[Finding], bool]:
+def _find_wrong(
+    check: Check, fn: CheckedFunction, outputs: list[Tensor], inputs: Sequence[int]
+) -> tuple[list[Finding], bool]:
     """What is wrong, and whether some entries can't be known."""
     some, unknown, wrong = any(y.requires_grad for y in outputs), False, []
     for i in inputs:
-        rows = _rows(level, i, SCALES[0])
+        rows = _jacobian(fn, i, SCALES[0])
         unknown |= bool(rows.kinked.any())
         for k, at in enumerate(slices(outputs)):
             if some and not outputs[k].requires_grad:
                 continue
-            finding = _in_every_try(check, level, outputs, k, at, i, rows)
+            finding = _in_every_try(check, fn, outputs, k, at, i, rows)
             if finding.excess().any():
-                if out_of_reach(check, level, outputs, at, finding, rows.kinked[:, at]):
+                if is_unresolvable(check, fn, outputs, at, finding, rows.kinked[:, at]):
                     unknown = True
                 else:
                     wrong.append(finding)
@@ -59,59 +63,61 @@ def _wrong(check: Check, level: Level, outputs: list[Tensor], inputs: Sequence[i
 
 
 def _in_every_try(
-    check: Check, level: Level, outputs: list[Tensor], k: int, at: slice, i: int, rows: Estimate
+    check: Check, fn: CheckedFunction, outputs: list[Tensor], k: int, at: slice, i: int, rows: Estimate
 ) -> Finding:
     """Of output k and input i what is wrong in `rows`, and with steps of each other size as well."""
-    finding = _finding(check, level, outputs, k, i, _part(rows, at))
+    finding = _make_finding(check, fn, outputs, k, i, _columns(rows, at))
     for scale in SCALES[1:]:
         if finding.excess().any():
-            again = _finding(check, level, outputs, k, i, _part(_rows(level, i, scale), at))
+            again = _make_finding(check, fn, outputs, k, i, _columns(_jacobian(fn, i, scale), at))
             right = (finding.excess() > 0) & (again.excess() == 0)
             finding = replace(finding, error=np.where(right, np.inf, finding.error))
     return finding
 
 
-def _elsewhere(check: Check, level: Level, finding: Finding) -> Finding | None:
+def _find_elsewhere(check: Check, fn: CheckedFunction, finding: Finding) -> Finding | None:
     """What is wrong a little further on, where no zeros or equal values hide what the mistake is.
 
     It may be the derivative of a lower order that is wrong there. None where nothing is.
     """
-    names = level.names[: len(check.tensors)]
-    with away(check.tensors, check.rng, 0.4):
+    names = fn.names[: len(check.tensors)]
+    with perturbed(check.tensors, check.rng, 0.4):
         try:
-            there = Level(1, check.outputs, check.outputs, check.tensors, names, level.draws)
+            there = CheckedFunction(1, check.outputs, check.outputs, check.tensors, names, fn.draws)
             outputs = there.recorded()
-            while there.order < level.order:
-                wrong, _ = _wrong(check, there, outputs, range(len(there.tensors)))
+            while there.order < fn.order:
+                wrong, _ = _find_wrong(check, there, outputs, range(len(there.tensors)))
                 if wrong:
                     return worst_of(wrong)
                 above = there.derivative(outputs, check.tensors, check.rng)
                 if above is None:
                     return None
                 there, outputs = above, above.recorded()
-            wrong, _ = _wrong(check, there, outputs, [finding.input])
+            wrong, _ = _find_wrong(check, there, outputs, [finding.input])
         except Exception:  # whatever happens there, it isn't what was found
             return None
     return next((other for other in wrong if other.output == finding.output), None)
 
 
-def _rows(level: Level, i: int, scale: float) -> Estimate:
+def _jacobian(fn: CheckedFunction, i: int, scale: float) -> Estimate:
     """(x.size, m) each: the derivatives of all results by each element of input i."""
-    x = level.tensors[i].array
-    sizes, rows = backend.to_numpy(unit(x)).reshape(-1), []
+    x = fn.tensors[i].array
+    sizes, rows = backend.to_numpy(step_unit(x)).reshape(-1), []
     for j, size in enumerate(sizes):
         direction = np.zeros_like(x, order="C")
         direction.reshape(-1)[j] = size
-        *parts, kinked = level.along(level.only(i, direction), scale)
+        *parts, kinked = fn.along(fn.only(i, direction), scale)
         rows.append(Estimate._make([*(part / size for part in parts), kinked]))
     if not rows:
-        return Estimate(*(np.zeros((0, level.values().size), kind) for kind in (*[float] * 5, bool)))
+        return Estimate(*(np.zeros((0, fn.values().size), kind) for kind in (*[float] * 5, bool)))
     return Estimate(*(np.stack(parts) for parts in zip(*rows, strict=True)))
 
 
-def _finding(check: Check, level: Level, outputs: list[Tensor], output: int, i: int, rows: Estimate) -> Finding:
+def _make_finding(
+    check: Check, fn: CheckedFunction, outputs: list[Tensor], output: int, i: int, rows: Estimate
+) -> Finding:
     value, error, _, below, above, kinked = rows
-    y, x = outputs[output], level.tensors[i]
+    y, x = outputs[output], fn.tensors[i]
     (analytical,) = jacobians(y, [x])
     largest = float(np.abs(value[np.isfinite(value)]).max(initial=0.0))
     error = SAFETY * error + ROUNDING * (np.abs(value) + 1e-3 * largest)
@@ -127,11 +133,11 @@ def _finding(check: Check, level: Level, outputs: list[Tensor], output: int, i: 
     if infinite.any() or not np.isfinite(y.array).all():
         unknown |= ~np.isfinite(analytical) & (infinite | (not np.isfinite(y.array).all()))
     return Finding(
-        check.name, level.order, output, i, tuple(level.names), tuple(x.shape), tuple(y.shape),
+        check.name, fn.order, output, i, tuple(fn.names), tuple(x.shape), tuple(y.shape),
         value, analytical, np.where(unknown, np.inf, error), check.given(), operations([y]), (),
         check.apart.home, (check.apart.args, check.apart.keywords), check.apart.form,
     )  # fmt: skip
 
 
-def _part(rows: Estimate, at: slice) -> Estimate:
+def _columns(rows: Estimate, at: slice) -> Estimate:
     return Estimate(*(column[:, at] for column in rows))

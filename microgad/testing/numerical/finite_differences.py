@@ -12,7 +12,7 @@ from ..calls import Direction, Vector, moved
 from .complex_step import complex_step
 
 
-class Differences:
+class FiniteDifferences:
     """How `values()` changes when the arrays in `tensors` are moved.
 
     `values` computes from the Tensors' arrays and gives a Vector. A function that takes complex input is differentiated

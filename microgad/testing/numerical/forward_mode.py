@@ -12,16 +12,16 @@ from ...state.contexts import holding
 from ...tensor import Tensor
 from ..calls import GradcheckError, flat
 from .check import SCALES, Check
-from .checked_function import Level
+from .checked_function import CheckedFunction
 from .estimates import Estimate
 from .projection import ROUNDING, SAFETY
 
 
-def forward(check: Check, level: Level, outputs: list[Tensor]) -> None:
+def check_forward_mode(check: Check, fn: CheckedFunction, outputs: list[Tensor]) -> None:
     """The derivative along a direction, by a backward pass through the backward pass, against differences."""
     recorded = np.concatenate([np.full(y.numel(), y.requires_grad) for y in outputs])
     outputs = [y for y in outputs if y.requires_grad]
-    for i, t in enumerate(level.tensors):
+    for i, t in enumerate(fn.tensors):
         seeds = [Tensor._made(np.ones_like(y.array)).requires_grad_() for y in outputs]
         with holding(pushing, True):
             (pulled,) = grad(outputs, [t], seeds, create_graph=True, allow_unused=True, retain_graph=True)
@@ -31,13 +31,13 @@ def forward(check: Check, level: Level, outputs: list[Tensor]) -> None:
             v = check.direction(t)
             found = grad([pulled], seeds, [Tensor._made(v)], retain_graph=True, allow_unused=True)
             pushed = flat([y * 0 if g is None else g for g, y in zip(found, outputs, strict=True)])
-            expected = Estimate(*(column[recorded] for column in level.along(level.only(i, v), scale)))
+            expected = Estimate(*(column[recorded] for column in fn.along(fn.only(i, v), scale)))
             if _pushed_agrees(pushed, expected):
                 break
         else:
             raise GradcheckError(
-                f"{check.name}: forward mode gives another {level.derivative_name} along a direction of "
-                f"{level.names[i]} than differences: {pushed} in place of {expected.value}"
+                f"{check.name}: forward mode gives another {fn.derivative_name} along a direction of "
+                f"{fn.names[i]} than differences: {pushed} in place of {expected.value}"
             )
 
 

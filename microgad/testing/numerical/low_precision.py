@@ -10,12 +10,12 @@ from ... import backend
 from ...tensor import Tensor
 from ..calls import GradcheckError, SameDraws, gradients
 from .check import Check
-from .perturbation import away, in_float64
+from .perturbation import in_float64, perturbed
 
 RANGE = 0.65  # as a power: of float32 from 1e-25 to 1e25
 
 
-def in_few_digits(check: Check, draws: SameDraws) -> None:
+def check_low_precision(check: Check, draws: SameDraws) -> None:
     """The gradients of float32 and float16 inputs against those of the same call in float64."""
 
     def recorded() -> list[Tensor]:
@@ -38,9 +38,11 @@ def in_few_digits(check: Check, draws: SameDraws) -> None:
         double = pull(recorded())
         spread = [0.0] * len(double)
         for _ in range(3):  # what the rounding of the inputs does to the gradients
-            with away(check.tensors, check.rng, eps):
+            with perturbed(check.tensors, check.rng, eps):
                 moved = pull(recorded())
-            apart = [0.0 if g is None or not g.size else _apart(g, d) for g, d in zip(moved, double, strict=True)]
+            apart = [
+                0.0 if g is None or not g.size else _max_difference(g, d) for g, d in zip(moved, double, strict=True)
+            ]
             spread = list(map(max, spread, apart))
     for name, a, b, s in zip(check.names, single, double, spread, strict=True):
         if a is None or b is None or not a.size:
@@ -48,12 +50,12 @@ def in_few_digits(check: Check, draws: SameDraws) -> None:
         largest = float(np.abs(b).max())
         if not least < largest < most:
             continue  # it may overflow on the way
-        if not _apart(a, b) <= 16 * s + max(1e-4, 32 * eps) * largest:
+        if not _max_difference(a, b) <= 16 * s + max(1e-4, 32 * eps) * largest:
             raise GradcheckError(
-                f"{check.name}: the gradient of {name} differs by {_apart(a, b):.3g} between "
+                f"{check.name}: the gradient of {name} differs by {_max_difference(a, b):.3g} between "
                 f"{coarsest.dtype} and float64, where the largest entry is {largest:.3g}"
             )
 
 
-def _apart(a: Any, b: Any) -> float:
+def _max_difference(a: Any, b: Any) -> float:
     return float(np.abs(a - b).max())

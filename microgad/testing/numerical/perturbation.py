@@ -10,15 +10,15 @@ import numpy as np
 from ... import backend
 from ...tensor import Tensor
 from ..calls import signed, with_arrays
-from .estimates import unit
+from .estimates import step_unit
 
 
-def away(tensors: Sequence[Tensor], rng: np.random.Generator, share: float = 0.1) -> with_arrays:
+def perturbed(tensors: Sequence[Tensor], rng: np.random.Generator, share: float = 0.1) -> with_arrays:
     """The Tensors with other values nearby, while it lasts: moved by a share of `unit`."""
 
     def nearby(x: Any) -> Any:
         far = backend.like(share * signed(rng, x.shape), x)
-        return np.add(x, unit(x) * far, out=np.empty_like(x))
+        return np.add(x, step_unit(x) * far, out=np.empty_like(x))
 
     return with_arrays(tensors, [nearby(t.array) for t in tensors])
 

@@ -10,12 +10,12 @@ from ... import backend
 from ...tensor import Tensor
 from ..calls import GradcheckError
 from .check import SCALES, Check
-from .checked_function import Level
+from .checked_function import CheckedFunction
 from .projection import project
-from .resolution import are_waves
+from .resolution import oscillates
 
 
-def ties(check: Check, level: Level, outputs: list[Tensor], values: Any) -> None:
+def check_ties(check: Check, fn: CheckedFunction, outputs: list[Tensor], values: Any) -> None:
     """Once more along a direction in which equal values stay equal, and zeros zero: there are no kinks of ties."""
     inputs = check.tensors
     sizes = np.concatenate([np.abs(backend.to_numpy(t.array)).reshape(-1) for t in inputs])
@@ -24,21 +24,21 @@ def ties(check: Check, level: Level, outputs: list[Tensor], values: Any) -> None
         return
     for scale in SCALES:
         speed = check.weights(distinct.size)[which]
-        directions: list[Any] = [None] * len(level.tensors)
+        directions: list[Any] = [None] * len(fn.tensors)
         start = 0
         for i, t in enumerate(inputs):
             part = speed[start : start + t.numel()].reshape(tuple(t.shape))
             directions[i] = t.array * backend.like(part, t.array)
             start += t.numel()
-        found = level.along(directions, scale)
+        found = fn.along(directions, scale)
         usable = np.isfinite(values) & ~found.kinked & np.isfinite(found.error)
         u = np.where(usable, check.weights(values.size), 0.0)
         grads = check.pulled(outputs, inputs, u)
         if project(u, found, directions[: len(inputs)], grads, bool(usable.all())).agrees:
             return
-    if are_waves(check, level, u, {i: t.array for i, t in enumerate(inputs)}):
+    if oscillates(check, fn, u, {i: t.array for i, t in enumerate(inputs)}):
         return
     raise GradcheckError(
-        f"{check.name}: the {level.derivative_name} is wrong where values are equal: moved together, so that "
+        f"{check.name}: the {fn.derivative_name} is wrong where values are equal: moved together, so that "
         "they stay equal, they change the result in another way than the derivative says"
     )
