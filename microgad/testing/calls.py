@@ -45,12 +45,12 @@ class SameDraws:
         self.drew = False
         return self
 
-    def made(self) -> None:
+    def first_done(self) -> None:
         """The first evaluation has been made."""
         self.after = default_generator.snapshot()
         self.drew = bool((self.after != self.before).any())
 
-    def again(self) -> None:
+    def rewind(self) -> None:
         """Another evaluation is to come."""
         if self.drew:
             default_generator.set_state(self.before)
@@ -85,14 +85,14 @@ def wanted(inputs: Sequence[Any]) -> list[Tensor]:
     return list({id(x): x for x in inputs if isinstance(x, Tensor) and x.requires_grad}.values())
 
 
-def differentiated(inputs: Sequence[Any], can_be: Callable[[int], bool] = lambda place: True) -> list[Any]:
+def fresh_tensors(inputs: Sequence[Any], can_be: Callable[[int], bool] = lambda place: True) -> list[Any]:
     """Fresh Tensors for arrays and Tensors, so that the caller's stay as they are; one Tensor for one Tensor.
 
     Those that require grad still do; where none does, all floating-point and complex ones for which `can_be(place)`.
 
-    >>> [x.requires_grad for x in differentiated([np.ones(2), torch.ones(2) + 1j, torch.arange(2)])]
+    >>> [x.requires_grad for x in fresh_tensors([np.ones(2), torch.ones(2) + 1j, torch.arange(2)])]
     [True, True, False]
-    >>> [x.requires_grad for x in differentiated([np.ones(2), torch.ones(2, requires_grad=True)])]
+    >>> [x.requires_grad for x in fresh_tensors([np.ones(2), torch.ones(2, requires_grad=True)])]
     [False, True]
     """
     some, made = bool(wanted(inputs)), dict[int, Tensor]()
@@ -106,7 +106,7 @@ def differentiated(inputs: Sequence[Any], can_be: Callable[[int], bool] = lambda
     return [made.get(id(x), x.item() if isinstance(x, np.generic) else x) for x in inputs]
 
 
-def some_wanted(check: str, inputs: Sequence[Any]) -> list[Tensor]:
+def require_wanted(check: str, inputs: Sequence[Any]) -> list[Tensor]:
     """The same. Raises ArgumentError where there is none."""
     tensors = wanted(inputs)
     if not tensors:
@@ -125,7 +125,7 @@ def warn_of_float32(check: str, inputs: list[Any]) -> None:
             )
 
 
-def numbered(inputs: Sequence[Any], tensors: Sequence[Tensor], last: Sequence[str] = ()) -> list[str]:
+def input_names(inputs: Sequence[Any], tensors: Sequence[Tensor], last: Sequence[str] = ()) -> list[str]:
     """Names of the Tensors: "input 0", or "input 1, weight" where the last inputs have names."""
     own = [""] * (len(inputs) - len(last)) + [f", {name}" for name in last]
     places = [next(i for i, x in enumerate(inputs) if x is t) for t in tensors]
@@ -134,10 +134,10 @@ def numbered(inputs: Sequence[Any], tensors: Sequence[Tensor], last: Sequence[st
 
 def gradients(outputs: Sequence[Tensor], tensors: Sequence[Tensor], seeds: Sequence[Any]) -> list[Any]:
     """Bare gradients; None where the outputs don't depend on a Tensor."""
-    return bare(grad(outputs, tensors, [Tensor._made(s) for s in seeds], retain_graph=True, allow_unused=True))
+    return grad_arrays(grad(outputs, tensors, [Tensor._made(s) for s in seeds], retain_graph=True, allow_unused=True))
 
 
-def bare(grads: Iterable[Tensor | None]) -> list[Any]:
+def grad_arrays(grads: Iterable[Tensor | None]) -> list[Any]:
     """Their arrays."""
     return [None if g is None else g.array for g in grads]
 
@@ -147,13 +147,13 @@ def flat(tensors: list[Tensor]) -> Vector:
     return np.concatenate([np.zeros(0), *(backend.to_numpy(t.array).reshape(-1) for t in tensors)])
 
 
-def signed(rng: np.random.Generator, shape: Any) -> Any:
+def random_signed(rng: np.random.Generator, shape: Any) -> Any:
     """Numbers of either sign that are neither small nor large: from -1 to -1/2, and from 1/2 to 1."""
     x = rng.uniform(-1, 1, shape)
     return np.copysign(np.abs(x) / 2 + 0.5, x)
 
 
-def identical(a: Any, b: Any) -> bool:
+def equal_arrays(a: Any, b: Any) -> bool:
     """Whether two arrays have the same values, of which none is NaN: far sooner than np.allclose says it."""
     return a.shape == b.shape and bool((a == b).all())
 
@@ -162,7 +162,7 @@ def check_unchanged(tensors: Sequence[Tensor], before: Sequence[Any], names: Seq
     """Raise GradcheckError where the arrays aren't what they were before `who` was called."""
     for t, old, name in zip(tensors, before, names, strict=True):
         now, then = backend.to_numpy(t.array), backend.to_numpy(old)
-        if not identical(now, then) and not np.array_equal(now, then, equal_nan=True):
+        if not equal_arrays(now, then) and not np.array_equal(now, then, equal_nan=True):
             raise GradcheckError(f"{who}, or its backward, changed {name} in place")
 
 

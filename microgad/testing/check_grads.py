@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import ArgumentError
 from ..tensor import Tensor
 from .adapters import name_of, with_arguments
-from .calls import GradcheckError, SameDraws, check_unchanged, flat, identical, sequence, some_wanted, tensors_in
+from .calls import GradcheckError, SameDraws, check_unchanged, equal_arrays, flat, require_wanted, sequence, tensors_in
 from .complex_as_real import ComplexAsReal
 from .numerical.check import SCALES, Check
 from .numerical.checked_function import CheckedFunction, ordinary
@@ -84,7 +84,7 @@ def found_kink(
         if not isinstance(x, Tensor) and any(y.requires_grad for y in tensors_in(x)):
             raise ArgumentError(f"check_grads: argument {i} holds Tensors that require grad: hand them in one by one")
     call = ComplexAsReal(call, args)
-    check = Check(name_of(f), call, some_wanted("check_grads", call.args), kinks, full, modes)
+    check = Check(name_of(f), call, require_wanted("check_grads", call.args), kinks, full, modes)
     with SameDraws() as draws, np.errstate(all="ignore"):
         if any(t.array.dtype != np.float64 for t in check.tensors):
             check_low_precision(check, draws)
@@ -106,12 +106,12 @@ def _check_orders(check: Check, order: int, draws: SameDraws) -> bool:
 
 def _check_here(check: Check, order: int, draws: SameDraws) -> bool:
     """Check each order where the inputs are; gives whether there was a kink."""
-    draws.again()
+    draws.rewind()
     outputs = check.outputs()
-    draws.made()
+    draws.first_done()
     fn = CheckedFunction(1, check.outputs, check.outputs, check.tensors, check.names, draws, ordinary(check.tensors))
     values = flat(outputs)
-    if not (identical(fn.here, values) or np.allclose(fn.here, values, 1e-9, 0, equal_nan=True)):
+    if not (equal_arrays(fn.here, values) or np.allclose(fn.here, values, 1e-9, 0, equal_nan=True)):
         raise GradcheckError(
             f"{check.name} gives other values when it is called again, so it has no numerical derivative. Draw from "
             "the default generator, which is put back before each call, or make the draw an input"

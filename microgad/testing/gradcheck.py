@@ -19,17 +19,17 @@ from .calls import (
     flat,
     floating,
     gradients,
-    numbered,
+    input_names,
+    require_wanted,
     sequence,
     slices,
-    some_wanted,
     tensors_in,
     warn_of_float32,
 )  # fmt: skip
 from .complex_as_real import ComplexAsReal
 from .findings.finding import Finding, worst_of
 from .findings.messages import explain
-from .modes import Backward, Forward, check_batches
+from .modes import ForwardMode, Mode, ReverseMode, check_batches
 from .numerical.finite_differences import FiniteDifferences
 
 
@@ -87,15 +87,15 @@ def gradcheck(
     _need(check_backward_ad or not check_batched_grad, "check_backward_ad, as check_batched_grad is set,")
     _need(check_forward_ad or not check_batched_forward_grad, "check_forward_ad, as check_batched_forward_grad is set,")
     call = ComplexAsReal(func, sequence(inputs))
-    tensors = some_wanted("gradcheck", call.args)
+    tensors = require_wanted("gradcheck", call.args)
     warn_of_float32("gradcheck", call.whole(call.args))
 
     def outputs() -> list[Tensor]:
         return _outputs(call)
 
-    asked = (Backward, check_backward_ad, check_batched_grad), (Forward, check_forward_ad, check_batched_forward_grad)
-    modes = [(mode, batched) for mode, wanted, batched in asked if wanted]
-    check = _Check(outputs, outputs, tensors, numbered(call.args, tensors), "output", eps, atol, rtol, modes)
+    modes: list[tuple[type[Mode], bool]] = [(ReverseMode, check_batched_grad)] if check_backward_ad else []
+    modes += [(ForwardMode, check_batched_forward_grad)] if check_forward_ad else []
+    check = _Check(outputs, outputs, tensors, input_names(call.args, tensors), "output", eps, atol, rtol, modes)
     return check.passes(raise_exception, nondet_tol, check_undefined_grad, check_grad_dtypes, fast_mode)
 
 
@@ -133,7 +133,7 @@ def gradgradcheck(
     _need(check_rev_over_rev or not check_undefined_grad, "check_rev_over_rev, as check_undefined_grad is set,")
     _need(check_rev_over_rev or not check_batched_grad, "check_rev_over_rev, as check_batched_grad is set,")
     call = ComplexAsReal(func, sequence(inputs))
-    tensors = some_wanted("gradgradcheck", call.args)
+    tensors = require_wanted("gradgradcheck", call.args)
     warn_of_float32("gradgradcheck", call.whole(call.args))
 
     def outputs() -> list[Tensor]:
@@ -148,13 +148,13 @@ def gradgradcheck(
         found = grad(outputs(), tensors, grads, create_graph=create_graph, allow_unused=True)
         return [g for g in found if g is not None]
 
-    asked = (Backward, check_rev_over_rev, check_batched_grad), (Forward, check_fwd_over_rev, False)
-    modes = [(mode, batched) for mode, wanted, batched in asked if wanted]
+    modes: list[tuple[type[Mode], bool]] = [(ReverseMode, check_batched_grad)] if check_rev_over_rev else []
+    modes += [(ForwardMode, False)] if check_fwd_over_rev else []
     check = _Check(
         lambda: of_inputs(True),
         lambda: of_inputs(False),
         tensors + [grads[i] for i in moved],
-        numbered(call.args, tensors) + [f"grad_outputs[{i}]" for i in moved],
+        input_names(call.args, tensors) + [f"grad_outputs[{i}]" for i in moved],
         "gradient",
         eps,
         atol,
@@ -175,14 +175,14 @@ class _Check(NamedTuple):
     eps: float
     atol: float
     rtol: float
-    modes: list[tuple[type[Backward | Forward], bool]]  # and whether several at once are checked
+    modes: list[tuple[type[Mode], bool]]  # and whether several at once are checked
 
     def passes(self, raise_exception: bool, nondet_tol: float, undefined: bool, dtypes: bool, fast: bool) -> bool:
         before = [t.array.copy() for t in self.tensors]
         try:
             with SameDraws() as draws:
                 outputs = self.recorded()
-                draws.made()
+                draws.first_done()
                 differences = FiniteDifferences(lambda: self._values(draws), self.tensors, self.eps)
                 self._check_values(outputs, draws)
                 for mode, batched in self.modes:
@@ -190,7 +190,7 @@ class _Check(NamedTuple):
                     (self._check_projections if fast else self._check_entries)(found, differences)
                     if batched:
                         check_batches(found)
-                if self.modes[0][0] is Backward:
+                if self.modes[0][0] is ReverseMode:
                     self._check_backward([y for y in outputs if y.requires_grad], nondet_tol, undefined, dtypes)
                 check_unchanged(self.tensors, before, self.names, "func")
         except GradcheckError:
@@ -200,7 +200,7 @@ class _Check(NamedTuple):
         return True
 
     def _values(self, draws: SameDraws) -> Any:
-        draws.again()
+        draws.rewind()
         return flat(self.plain())
 
     def _check_values(self, outputs: list[Tensor], draws: SameDraws) -> None:
@@ -210,7 +210,7 @@ class _Check(NamedTuple):
                 "default generator, which is put back before each call, or make the draw an input"
             )
 
-    def _check_entries(self, mode: Backward | Forward, differences: FiniteDifferences) -> None:
+    def _check_entries(self, mode: Mode, differences: FiniteDifferences) -> None:
         """Every entry of every Jacobian. Outputs off the graph are left out, as in PyTorch, unless all of them are."""
         outputs, analytical = mode.outputs, mode.jacobians()
         numerical = [differences.jacobian(i) for i in range(len(self.tensors))]
@@ -236,7 +236,7 @@ class _Check(NamedTuple):
         error = self.atol + self.rtol * known
         return Finding("func", 1, k, i, tuple(self.names), *shapes, numerical, analytical, error, ())
 
-    def _check_projections(self, mode: Backward | Forward, differences: FiniteDifferences) -> None:
+    def _check_projections(self, mode: Mode, differences: FiniteDifferences) -> None:
         """For random u and v, v · (J u) by differences against what a mode makes of them."""
         outputs = mode.outputs
         units = _random_units([*self.tensors, *outputs])  # no two alike: u · J u is the same of J and of its transpose

@@ -12,12 +12,12 @@ from ..autograd.functional import Pushing
 from ..batching.mapping import in_turn
 from ..gradients import grad
 from ..tensor import Tensor
-from .calls import GradcheckError, bare, jacobians
+from .calls import GradcheckError, grad_arrays, jacobians
 
-Linear = Callable[[Tensor], Sequence[Tensor | None]]  # None is zero
+LinearFunction = Callable[[Tensor], Sequence[Tensor | None]]  # None is zero
 
 
-class Backward:
+class ReverseMode:
     """For each output a backward pass, from its gradient to those of Tensors."""
 
     said = ""  # how a message begins
@@ -34,7 +34,7 @@ class Backward:
         pulled = [self._pulled(y, Tensor._made(v)) for y, v in zip(self.outputs, vs, strict=True)]
         return [[_dot(g, u) for g, u in zip(grads, us, strict=True)] for grads in pulled]
 
-    def maps(self) -> Iterator[tuple[Linear, Tensor]]:
+    def maps(self) -> Iterator[tuple[LinearFunction, Tensor]]:
         """What is linear in a gradient, and what that is like."""
         for y in self.outputs:
             yield lambda v, y=y: self._pulled(y, v), y  # type: ignore[misc]
@@ -45,7 +45,7 @@ class Backward:
         return grad([y], self.tensors, [v], retain_graph=True, allow_unused=True)
 
 
-class Forward:
+class ForwardMode:
     """For each Tensor its tangent pushed on to the outputs: by a Function's jvp, where it has one."""
 
     said = "in forward mode "
@@ -61,7 +61,7 @@ class Forward:
             for j in range(t.numel()):
                 unit = np.zeros_like(t.array, order="C")
                 unit.reshape(-1)[j] = 1
-                for rows, tangent in zip(found, bare(self._pushed(i, Tensor._made(unit))), strict=True):
+                for rows, tangent in zip(found, grad_arrays(self._pushed(i, Tensor._made(unit))), strict=True):
                     if tangent is not None:
                         rows[i][j] = backend.to_numpy(tangent).reshape(-1)
         return found
@@ -71,7 +71,7 @@ class Forward:
         pushed = [self._pushed(i, Tensor._made(u)) for i, u in enumerate(us)]
         return [[_dot(tangents[k], v) for tangents in pushed] for k, v in enumerate(vs)]
 
-    def maps(self) -> Iterator[tuple[Linear, Tensor]]:
+    def maps(self) -> Iterator[tuple[LinearFunction, Tensor]]:
         """What is linear in a tangent, and what that is like."""
         for i, t in enumerate(self.tensors):
             yield lambda u, i=i: self._pushed(i, u), t  # type: ignore[misc]
@@ -81,13 +81,16 @@ class Forward:
         return self.pushing.along([u if j == i else Tensor._made(zero) for j, zero in enumerate(others)], False)
 
 
-def check_batches(mode: Backward | Forward) -> None:
+Mode = ReverseMode | ForwardMode
+
+
+def check_batches(mode: Mode) -> None:
     """Raise GradcheckError where several gradients at once, or tangents, give others than one after the other."""
     rng = np.random.default_rng(0)
     for linear, like in mode.maps():
         given = Tensor._made(backend.like(rng.standard_normal((2, *like.shape)), like.array, like.array.dtype))
-        batch = bare(in_turn(lambda given, linear=linear: linear(given[0]), [given]))  # type: ignore[misc]
-        each = zip(*(bare(linear(x)) for x in given), strict=True)
+        batch = grad_arrays(in_turn(lambda given, linear=linear: linear(given[0]), [given]))  # type: ignore[misc]
+        each = zip(*(grad_arrays(linear(x)) for x in given), strict=True)
         for one_by_one, at_once in zip(each, batch, strict=True):
             if at_once is None:
                 continue

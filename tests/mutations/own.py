@@ -17,7 +17,7 @@ from microgad.function import Function
 from microgad.function.linear_map import LinearMap
 from microgad.testing.laws import op
 from microgad.testing.laws.case import Case
-from microgad.testing.laws.runner import hold
+from microgad.testing.laws.runner import check_laws
 from microgad.testing.strategies import numbers, tensors
 
 small = st.integers(1, 3)
@@ -34,7 +34,7 @@ class Own:
         @settings(**options)
         @given(self.examples)
         def every_example_obeys(case: Case) -> None:
-            hold(case, op.LAWS)
+            check_laws(case, op.LAWS)
 
         every_example_obeys()
 

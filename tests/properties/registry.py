@@ -32,7 +32,7 @@ from microgad.function import Function
 from microgad.function.linear_map import LinearMap
 from microgad.testing.laws import gradients, op, values
 from microgad.testing.laws.case import Case
-from microgad.testing.laws.runner import Law, Turns, for_all, hold
+from microgad.testing.laws.runner import Law, ThoroughnessSchedule, check_laws, for_all
 
 REGISTRY: dict[type[Function], list[Entry]] = {}
 WHOLLY = 25  # examples that every law is held against; what costs much is held against some of the rest
@@ -67,10 +67,10 @@ class Entry:
         Options are hypothesis's settings, where they aren't the profile's.
         """
         recorded: set[type[Function]] = set()
-        turns = Turns(WHOLLY)
+        schedule = ThoroughnessSchedule(WHOLLY)
 
         def every_example_obeys(case: Case) -> None:
-            with turns.of(case):
+            with schedule.running(case):
                 recorded.update(self.law(case))
 
         for_all(self.name, self.examples, every_example_obeys, **options)
@@ -81,14 +81,14 @@ def obeys_laws(case: Case, *, laws: Sequence[Law[Case]] = op.LAWS) -> set[type[F
     """Hold every law of an operation against an example; gives the classes that were recorded."""
     laws = on_the_stand_in(laws)
     case.evaluate_all()  # here, where a warning is an error
-    hold(case, laws)
+    check_laws(case, laws)
     return case.classes
 
 
 def computes_as(case: Case) -> set[type[Function]]:
     """Hold the laws against an example of a Function without derivative; gives the classes that were called."""
     assert not any(y.requires_grad for y in case.results)
-    hold(case, on_the_stand_in(op.LAWS))
+    check_laws(case, on_the_stand_in(op.LAWS))
     return {type(node) for node, _, _ in case.calls.seen}
 
 

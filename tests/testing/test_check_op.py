@@ -15,7 +15,7 @@ from microgad.ops.reduction import Amax, Sum
 from microgad.ops.softmax import Softmax
 from microgad.testing import GradcheckError, check_op
 from microgad.testing.laws.case import Case
-from microgad.testing.laws.runner import hold_for_all
+from microgad.testing.laws.runner import check_for_all
 from microgad.testing.strategies import broadcastable_tensors, conv_problems, shapes, tensors
 
 from .operations import Product, Square, bare
@@ -298,7 +298,7 @@ def test_the_first_example_and_all_others_after_a_failure_are_looked_at_in_every
         assert len(seen) < 4
 
     with pytest.raises(AssertionError, match="noted"):
-        hold_for_all("Square", squares, [noted], 9)
+        check_for_all("Square", squares, [noted], 9)
     assert [ways for _, *ways in seen[:4]] == [[True, True], [False, False], [False, False], [False, False]]
     failed = seen[3][0]
     assert {(seed == failed, thorough) for seed, thorough, _ in seen[4:]} == {(True, False), (False, True)}
@@ -313,7 +313,7 @@ def test_what_holds_when_it_is_looked_at_again_is_told_so():
             raise AssertionError("7 in place of 8")
 
     with pytest.raises(AssertionError, match="7 in place of 8\nThe same example held when it was looked at again"):
-        hold_for_all("Square", squares, [once], 5)
+        check_for_all("Square", squares, [once], 5)
 
 
 def test_what_a_law_draws_is_the_same_whatever_laws_were_held_before():
@@ -356,6 +356,6 @@ def test_what_failed_at_one_of_many_examples_fails_again_when_hypothesis_replays
     settings.register_profile("replayed", settings(), phases=list(Phase), database=InMemoryExampleDatabase())
     settings.load_profile("replayed")
     with pytest.raises(AssertionError, match="rare"):
-        hold_for_all("Square", squares, [rare], 500)
+        check_for_all("Square", squares, [rare], 500)
     with pytest.raises(AssertionError, match="rare"):
-        hold_for_all("Square", squares, [rare], 1)
+        check_for_all("Square", squares, [rare], 1)

@@ -10,7 +10,7 @@ import pytest
 import microgad as torch
 from microgad import nn
 from microgad.testing import GradcheckError, check_grads
-from microgad.testing.findings.fault_localization import Suspects
+from microgad.testing.findings.fault_localization import CallTrace
 from microgad.testing.findings.html_report import ENTRIES, drawing, example, facts, numbers, page
 
 
@@ -65,23 +65,23 @@ def names(nodes) -> list[str]:
 def test_the_guilty_are_those_that_are_wrong_by_themselves():
     net = nn.Sequential(nn.Conv2d(1, 2, 2), nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout())
     net.double()
-    suspects = Suspects(lambda x: Square.apply(net(x)), [vector(2, 1, 5, 5)])
-    assert len(suspects.calls) >= 7
-    assert names(suspects.guilty(order=1)) == ["Square"]
-    assert names(Suspects(lambda x: Square.apply(x) + Square.apply(x.exp()), [vector()]).guilty(1)) == ["Square"] * 2
-    assert Suspects(net, [vector(2, 1, 5, 5)]).guilty(order=2) == []
+    trace = CallTrace(lambda x: Square.apply(net(x)), [vector(2, 1, 5, 5)])
+    assert len(trace.calls) >= 7
+    assert names(trace.faulty(order=1)) == ["Square"]
+    assert names(CallTrace(lambda x: Square.apply(x) + Square.apply(x.exp()), [vector()]).faulty(1)) == ["Square"] * 2
+    assert CallTrace(net, [vector(2, 1, 5, 5)]).faulty(order=2) == []
 
 
 def test_an_operation_whose_second_derivative_is_wrong_is_guilty_at_order_2():
-    suspects = Suspects(Cube.apply, [vector()])
-    assert suspects.guilty(order=1) == []
-    assert names(suspects.guilty(order=2)) == ["Cube"]
+    trace = CallTrace(Cube.apply, [vector()])
+    assert trace.faulty(order=1) == []
+    assert names(trace.faulty(order=2)) == ["Cube"]
 
 
 def test_an_operation_that_cannot_be_called_alone_is_marked_if_all_others_are_right():
-    suspects = Suspects(lambda x: Odd.apply(x.exp()).sum(), [vector()])
-    assert suspects.guilty(order=1) == []
-    assert names(suspects.unseen()) == ["Odd"]
+    trace = CallTrace(lambda x: Odd.apply(x.exp()).sum(), [vector()])
+    assert trace.faulty(order=1) == []
+    assert names(trace.unchecked()) == ["Odd"]
     assert "Marked: <b>Odd</b>, since the derivatives of all others are right" in drawing(Odd.apply, [vector()], 1)
 
 

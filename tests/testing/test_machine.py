@@ -20,7 +20,7 @@ from microgad.ops import indexing, linalg, movement, view_writes
 from microgad.ops.elementwise import Tanh
 from microgad.testing.programs import program as made
 from microgad.testing.programs.machine import GradMachine, check_engine
-from microgad.testing.programs.naive import Naive
+from microgad.testing.programs.naive import NaiveEngine
 from microgad.testing.programs.program import Draft, Step, execute
 from microgad.testing.strategies import programs
 
@@ -337,7 +337,7 @@ def test_what_only_another_library_does_is_found():
 def test_programs_run_to_the_end_everywhere():
     @given(programs())
     def check(program):
-        ours, expected = execute(program, microgad), execute(program, Naive())
+        ours, expected = execute(program, microgad), execute(program, NaiveEngine())
         assert list(ours) == list(expected)
         for name, x in ours.items():
             np.testing.assert_allclose(x.tolist(), expected[name].tolist(), rtol=1e-7, atol=1e-7)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from microgad.testing.programs.machine import ONLY_PYTORCH_REFUSES, ONLY_PYTORCH_REFUSES_BY_VIEW
-from microgad.testing.programs.naive import Naive, Refusal
+from microgad.testing.programs.naive import NaiveEngine, Refusal
 from microgad.testing.programs.program import RESULTS, VIEWS, WRITES, Draft, execute, leads_to
 from microgad.testing.strategies import programs
 from microgad.testing.strategies.program import leaf_steps, steps, written
@@ -16,7 +16,7 @@ from microgad.testing.strategies.program import leaf_steps, steps, written
 
 @pytest.fixture
 def torch():
-    return Naive()
+    return NaiveEngine()
 
 
 def leaf(torch, data):
@@ -176,8 +176,8 @@ def test_doubtful_is_what_was_freed_or_overwritten(torch):
 
 def test_more_columns_can_be_asked_for():
     with pytest.raises(OverflowError, match="ask for more columns"):
-        Naive(columns=3).tensor(np.zeros(4), requires_grad=True)
-    leaf(Naive(columns=4), np.zeros(4))
+        NaiveEngine(columns=3).tensor(np.zeros(4), requires_grad=True)
+    leaf(NaiveEngine(columns=4), np.zeros(4))
 
 
 def test_agrees_with_differences():
@@ -191,7 +191,7 @@ def test_agrees_with_differences():
     @given(st.tuples(leaf_steps(), leaf_steps(), wishes).map(lambda drawn: written([*drawn[:2], *drawn[2]])))
     def check(program):
         nonlocal compared
-        tensors = execute(program, Naive())
+        tensors = execute(program, NaiveEngine())
         for place, (kind, leaf, *words) in enumerate(program):
             if (kind, words[-1:]) != ("leaf", ["True"]):
                 continue
@@ -209,7 +209,7 @@ def test_agrees_with_differences():
                 data = x.values
                 data[index] += step
                 moved = [*program[:place], ("leaf", leaf, str(data.tolist()), "True"), *program[place + 1 :]]
-                ends.append(execute(type(program)(moved), Naive())[output].values.sum())
+                ends.append(execute(type(program)(moved), NaiveEngine())[output].values.sum())
             scale = 1 + np.abs(z.values).max()
             assert abs(found[index] - (ends[0] - ends[1]) / 2e-6) < 1e-5 * scale * (1 + abs(found[index])), program
 
@@ -229,7 +229,7 @@ def test_agrees_with_pytorch():
             if not any(said in str(error) for said in (*ONLY_PYTORCH_REFUSES, ONLY_PYTORCH_REFUSES_BY_VIEW)):
                 raise
             return
-        for name, expected in execute(program, Naive()).items():
+        for name, expected in execute(program, NaiveEngine()).items():
             np.testing.assert_allclose(found[name].tolist(), expected.tolist(), rtol=1e-7, atol=1e-7)
             assert found[name].requires_grad == expected.requires_grad
             assert found[name].is_leaf == expected.is_leaf

@@ -213,7 +213,7 @@ def test_on_a_terminal_a_bar_goes_through_all_examples(check, module, monkeypatc
 def test_the_bar_is_moved_by_every_example_and_ends_full(monkeypatch):
     pytest.importorskip("tqdm")
     from microgad.testing.laws import check_op
-    from microgad.testing.laws.runner import seen
+    from microgad.testing.laws.runner import on_example
     from microgad.testing.shell.command import _shown
     from microgad.testing.shell.progress import Progress
 
@@ -222,7 +222,7 @@ def test_the_bar_is_moved_by_every_example_and_ends_full(monkeypatch):
     with _shown(6):
         check_op(abs, examples=6, laws=["unchanged"])
     assert len(moved) == 6
-    seen.get()()  # nobody looks any more
+    on_example.get()()  # nobody looks any more
     assert len(moved) == 6
     progress = Progress(10, Terminal())
     progress.at("x", 5)

@@ -5,6 +5,6 @@ from __future__ import annotations
 from .adapt import adapt
 from .arguments import with_arguments
 from .from_torch import torch_function
-from .names import apart, name_of
+from .names import name_of, unwrap
 
-__all__ = ["adapt", "apart", "name_of", "torch_function", "with_arguments"]
+__all__ = ["adapt", "name_of", "torch_function", "unwrap", "with_arguments"]

@@ -12,7 +12,7 @@ from ...function import Function
 from ...nn import Module
 from .from_numpy import numpy_function
 from .from_torch import torch_function
-from .names import core, is_from, name_of
+from .names import is_from, name_of, without_partials
 
 
 def adapt(target: Any, vjp: Callable[..., Any] | None = None) -> Callable[..., Any]:
@@ -62,7 +62,7 @@ def adapt(target: Any, vjp: Callable[..., Any] | None = None) -> Callable[..., A
 
 def _refuse_single_precision(target: Any) -> None:
     """Of microgad's modules and torch's."""
-    module = getattr(core(target), "__self__", core(target))
+    module = getattr(without_partials(target), "__self__", without_partials(target))
     if isinstance(module, Module) or (is_from(module, "torch") and hasattr(module, "named_parameters")):
         for name, p in () if isinstance(module, type) else module.named_parameters():
             if p.is_floating_point() and str(p.dtype) != "torch.float64":

@@ -15,7 +15,7 @@ def name_of(target: Any) -> str:
     >>> name_of(torch.nn.Linear(2, 3)), name_of(np.sin), name_of(torch.ops.elementwise.Exp.apply), name_of(lambda x: x)
     ('Linear(in_features=2, out_features=3, bias=True)', 'numpy.sin', 'Exp', '<lambda>')
     """
-    target = apart(target).target
+    target = unwrap(target).target
     if isinstance(target, type):
         return target.__name__
     name = getattr(target, "__name__", None)
@@ -28,7 +28,7 @@ def name_of(target: Any) -> str:
     return ".".join([*(part for part in module.split(".") if not part.startswith("_")), name])
 
 
-class Apart(NamedTuple):
+class Unwrapped(NamedTuple):
     """What was handed in, without what this kit and functools.partial have put around it."""
 
     target: Any  # a class in place of its `apply`
@@ -45,10 +45,10 @@ class Apart(NamedTuple):
         return module if found and module != "__main__" else ""
 
 
-def apart(target: Any) -> Apart:
+def unwrap(target: Any) -> Unwrapped:
     """A callable, taken apart.
 
-    >>> apart(functools.partial(np.sum, axis=0))[1:]
+    >>> unwrap(functools.partial(np.sum, axis=0))[1:]
     ('', (), {'axis': 0})
     """
     form, args = "", ()
@@ -62,7 +62,7 @@ def apart(target: Any) -> Apart:
             break
     owner = getattr(target, "__self__", None)
     of_class = isinstance(owner, type) and target.__name__ == "apply"
-    return Apart(owner if of_class else target, form, args, keywords)
+    return Unwrapped(owner if of_class else target, form, args, keywords)
 
 
 def is_from(target: Any, package: str) -> bool:
@@ -71,14 +71,14 @@ def is_from(target: Any, package: str) -> bool:
     >>> is_from(torch.nn.Linear(2, 3), "microgad"), is_from(np.sin, "microgad")
     (True, False)
     """
-    target = core(target)
+    target = without_partials(target)
     modules = [getattr(target, "__module__", None)]
     for x in (target, getattr(target, "__self__", None), getattr(target, "__objclass__", None)):
         modules += [base.__module__ for base in (x if isinstance(x, type) else type(x)).__mro__]
     return any(isinstance(module, str) and module.partition(".")[0] == package for module in modules)
 
 
-def core(target: Any) -> Any:
+def without_partials(target: Any) -> Any:
     """What a partial is a partial of."""
     while isinstance(target, functools.partial):
         target = target.func

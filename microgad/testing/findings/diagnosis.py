@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 
 from . import factors, formulas, masks_and_sums, permuted_entries, terms
-from .evidence import Case
 from .finding import Finding, derivative_name
+from .jacobian_pair import JacobianPair
 
 
 def likely_mistake(finding: Finding) -> str | None:
@@ -32,26 +32,26 @@ def likely_mistake(finding: Finding) -> str | None:
         said = likely_mistake(there)
         if said:
             return f"{said}. At the values given it shows in the derivative of that alone"
-    again = Case(there, alone=False) if there is not None and there.order == finding.order else None
-    case = Case(finding, again, again is None)
-    if case.wrong.any():
+    elsewhere = JacobianPair(there, alone=False) if there is not None and there.order == finding.order else None
+    pair = JacobianPair(finding, elsewhere, elsewhere is None)
+    if pair.wrong.any():
         with np.errstate(all="ignore"):
             for name, recogniser in MISTAKES:
-                said = recogniser(case)
-                if said and (again is None or recogniser(again)):
-                    return f"{name}: {said}{_lower_order(case)}"
+                said = recogniser(pair)
+                if said and (elsewhere is None or recogniser(elsewhere)):
+                    return f"{name}: {said}{_lower_order(pair)}"
     return None
 
 
-def _lower_order(case: Case) -> str:
-    if case.order == 1:
+def _lower_order(pair: JacobianPair) -> str:
+    if pair.order == 1:
         return ""
-    right = "first derivative" if case.order == 2 else derivative_name(case.order - 1)
+    right = "first derivative" if pair.order == 2 else derivative_name(pair.order - 1)
     return f". It is right in the {right}: something may have been taken off the graph"
 
 
 # From the specific to the general: the first that fits is said.
-MISTAKES: tuple[tuple[str, Callable[[Case], str | None]], ...] = (
+MISTAKES: tuple[tuple[str, Callable[[JacobianPair], str | None]], ...] = (
     ("a number that isn't finite", factors.not_finite),
     ("nothing arrives", factors.nothing_arrives),
     ("no influence", factors.no_influence),

@@ -14,15 +14,15 @@ from ..calls import GradcheckError, floating, nodes_behind
 from ..check_grads import check_grads
 
 
-class Suspects(state.Observer):
+class CallTrace(state.Observer):
     """One run of a function: its outputs, and the operations on the way, each with what it was called with.
 
     >>> class Square(torch.Function):
     ...     def forward(self, x): return x * x
     ...     def grad_x(self, grad, x): return grad * x  # 2 is missing
     >>> x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
-    >>> suspects = Suspects(lambda x: Square.apply(x.exp()), [x])
-    >>> [node.symbol or type(node).__name__ for node in suspects.guilty(order=1)]
+    >>> trace = CallTrace(lambda x: Square.apply(x.exp()), [x])
+    >>> [node.symbol or type(node).__name__ for node in trace.faulty(order=1)]
     ['Square']
     """
 
@@ -36,18 +36,18 @@ class Suspects(state.Observer):
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
         """An operation was called; those that were not recorded have no derivative to be wrong."""
         if hasattr(node, "edges"):
-            self.calls.append((node, [_alone(x) for x in inputs], dict(vars(node))))
+            self.calls.append((node, [_detached_copy(x) for x in inputs], dict(vars(node))))
 
-    def guilty(self, order: int) -> list[Function]:
+    def faulty(self, order: int) -> list[Function]:
         """The operations whose derivative, up to `order`, is wrong on the very inputs that they had; oldest first."""
         return [node for node, inputs, settings in self.calls if _is_wrong(type(node), inputs, settings, order)]
 
-    def unseen(self) -> list[Function]:
+    def unchecked(self) -> list[Function]:
         """Those in the outputs' graphs that can't be called alone: each autograd.Function is known by its node only."""
         return [node for node in nodes_behind(self.outputs) if isinstance(node, _Custom)]
 
 
-def _alone(x: Any) -> Any:
+def _detached_copy(x: Any) -> Any:
     """A copy of an input, from which nothing leads back."""
     if not isinstance(x, Tensor):
         return x

@@ -9,31 +9,31 @@ from typing import Any
 import numpy as np
 
 from ...engine import stretches
-from .evidence import Case, spread
+from .jacobian_pair import JacobianPair, broadcast_flat
 
 Map = Callable[[Any], Any]
 
 
-def wrong_function(case: Case) -> str | None:
+def wrong_function(pair: JacobianPair) -> str | None:
     """Another function's derivative; out read in place of the input, or the reverse."""
-    if case.x is None or not case.elementwise:
+    if pair.x is None or not pair.elementwise:
         return None
-    x, error = case.x, np.diagonal(case.error)
+    x, error = pair.x, np.diagonal(pair.error)
 
     def gives(values: Any) -> bool:
-        return bool(np.isfinite(values).all()) and case.explains(
-            np.diag(values), case.error + 1e-9 * np.diag(abs(values))
+        return bool(np.isfinite(values).all()) and pair.explains(
+            np.diag(values), pair.error + 1e-9 * np.diag(abs(values))
         )
 
     for f, (function, derivative, in_out) in FUNCTIONS.items():
-        if np.all(np.abs(derivative(x) - np.diagonal(case.n)) <= error):
+        if np.all(np.abs(derivative(x) - np.diagonal(pair.n)) <= error):
             out = function(x)
             if gives(out):
-                return f"it is {f}({case.name}) itself"
+                return f"it is {f}({pair.name}) itself"
             if gives(in_out(x)):
-                return f"it is {f}'s in terms of out, but with {case.name} in its place"
+                return f"it is {f}'s in terms of out, but with {pair.name} in its place"
             if gives(derivative(out)):
-                return f"it is {f}'s in terms of {case.name}, but with out in its place"
+                return f"it is {f}'s in terms of {pair.name}, but with out in its place"
             for g, (_, _, other) in FUNCTIONS.items():
                 if gives(other(out)):
                     return f"it is {g}'s in terms of out"
@@ -68,20 +68,23 @@ FUNCTIONS: dict[str, tuple[Map, Map, Map]] = {
 }
 
 
-def value_factor(case: Case) -> str | None:
+def value_factor(pair: JacobianPair) -> str | None:
     """A factor of the chain or product rule that is missing or too much, or another in its place."""
     factors = [
-        (name, spread(value, shape).reshape(column))  # for the elements of the input, or for those of the output
-        for _, name, value in case.values()
-        for shape, column in ((case.x_shape, (-1, 1)), (case.y_shape, (1, -1)))
+        (
+            name,
+            broadcast_flat(value, shape).reshape(column),
+        )  # for the elements of the input, or for those of the output
+        for _, name, value in pair.values()
+        for shape, column in ((pair.x_shape, (-1, 1)), (pair.y_shape, (1, -1)))
         if value.ndim and stretches(value.shape, shape)
     ]
     for (name, value), (form, function) in product(factors, FORMS.items()):
         for said, by in (("is too much", function(value)), ("is missing", 1 / function(value))):
-            if _scales(case, by):
+            if _scales(pair, by):
                 return f"{form.format(name)} {said}"
     for (name, value), (other, instead) in permutations(factors, 2):
-        if value.shape == instead.shape and _scales(case, value / instead):
+        if value.shape == instead.shape and _scales(pair, value / instead):
             return f"{name} stands where {other} belongs"
     return None
 
@@ -97,7 +100,7 @@ FORMS: dict[str, Map] = {
 }
 
 
-def _scales(case: Case, by: Any) -> bool:
+def _scales(pair: JacobianPair, by: Any) -> bool:
     """Whether the analytical derivative is the numerical one times `by`, or minus, twice or half that."""
     finite = bool(np.isfinite(by).all())
-    return finite and any(case.explains(case.n * by * k, case.error * (1 + np.abs(by * k))) for k in (1, -1, 2, 0.5))
+    return finite and any(pair.explains(pair.n * by * k, pair.error * (1 + np.abs(by * k))) for k in (1, -1, 2, 0.5))

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..calls import GradcheckError
 from .diagnosis import likely_mistake
-from .fault_localization import Suspects
+from .fault_localization import CallTrace
 from .finding import Finding, brackets
 from .reproducer import as_code
 
@@ -119,16 +119,16 @@ def drawing(function: Callable[..., Any], inputs: Sequence[Any], order: int) -> 
     """The graph of a call as inline SVG (as DOT where there is no Graphviz), its wrong operations marked."""
     from ...graph import graph
 
-    suspects = Suspects(function, inputs)
-    recorded = [y for y in suspects.outputs if y.requires_grad]
+    trace = CallTrace(function, inputs)
+    recorded = [y for y in trace.outputs if y.requires_grad]
     if not recorded:
         return "<p>No output has a graph: somewhere on the way the values were taken off it.</p>"
     picture = graph(*recorded, params={f"input {i}": x for i, x in enumerate(inputs)})
-    guilty = suspects.guilty(order)
+    faulty = trace.faulty(order)
     why = "its derivative is wrong by itself"
-    if not guilty:
-        guilty, why = suspects.unseen(), "the derivatives of all others are right by themselves"
-    numbers, names = {node.number for node in guilty}, []
+    if not faulty:
+        faulty, why = trace.unchecked(), "the derivatives of all others are right by themselves"
+    numbers, names = {node.number for node in faulty}, []
     for i, op in enumerate(picture.tape):
         if op.number in numbers:
             names.append(op.name)

@@ -6,89 +6,89 @@ from itertools import product
 
 import numpy as np
 
-from .evidence import Case, reduced, text
+from .jacobian_pair import JacobianPair, fraction_text, reduced
 
 
-def mask_inverted(case: Case) -> str | None:
+def mask_inverted(pair: JacobianPair) -> str | None:
     """What is let through and what is held back, exchanged, element by element."""
-    if not case.elementwise:
+    if not pair.elementwise:
         return None
-    n = np.diagonal(case.n)
+    n = np.diagonal(pair.n)
     low, high = n.min(), n.max()
-    two = np.minimum(n - low, high - n) <= np.diagonal(case.error)
-    if two.all() and case.explains(np.diag(low + high - n), case.error.max()):
+    two = np.minimum(n - low, high - n) <= np.diagonal(pair.error)
+    if two.all() and pair.explains(np.diag(low + high - n), pair.error.max()):
         return f"the analytical derivative is {low:.4g} where the numerical one is {high:.4g}, and the reverse"
-    return others_reached(case)
+    return others_reached(pair)
 
 
-def others_reached(case: Case) -> str | None:
+def others_reached(pair: JacobianPair) -> str | None:
     """What is held back gets a gradient, and nothing else."""
-    reached = case.here.any(1)
-    if case.dead.any() and reached.any() and (reached == case.dead).all():
-        return f"the gradient of {case.name} is 0 exactly where it shouldn't be"
+    reached = pair.a_nonzero.any(1)
+    if pair.no_effect.any() and reached.any() and (reached == pair.no_effect).all():
+        return f"the gradient of {pair.name} is 0 exactly where it shouldn't be"
     return None
 
 
-def mask_missing(case: Case) -> str | None:
+def mask_missing(pair: JacobianPair) -> str | None:
     """A gradient that also goes where nothing came from."""
-    extra = case.wrong & ~case.there
-    silent = case.dead[:, None] | ~case.there.any(0)
-    k = case.factor_where(case.there)
-    if not k or not extra.any() or (extra & ~silent).any() or (k != 1 and case.there.sum() < 2):
+    extra = pair.wrong & ~pair.n_nonzero
+    silent = pair.no_effect[:, None] | ~pair.n_nonzero.any(0)
+    k = pair.factor_where(pair.n_nonzero)
+    if not k or not extra.any() or (extra & ~silent).any() or (k != 1 and pair.n_nonzero.sum() < 2):
         return None
-    rest = "right" if k == 1 else f"{text(k)} × the numerical one"
-    count = f"{extra.any(1).sum()} of {len(case.n)} elements of {case.name}"
+    rest = "right" if k == 1 else f"{fraction_text(k)} × the numerical one"
+    count = f"{extra.any(1).sum()} of {len(pair.n)} elements of {pair.name}"
     return f"for {count} the analytical derivative isn't 0 where the numerical one is; elsewhere it is {rest}"
 
 
-def missing_sum(case: Case) -> str | None:
+def missing_sum(pair: JacobianPair) -> str | None:
     """One gradient of what was broadcast along an axis, in place of the sum of all."""
-    lost = _slices(case)
-    axes = [axis for axis in lost if axis in case.summed]
+    lost = _slices(pair)
+    axes = [axis for axis in lost if axis in pair.summed]
     if not axes:
         return None
-    return f"only {_indices(case, lost)} arrives: the gradient has to be summed over {case.shared(axes)}"
+    return f"only {_indices(pair, lost)} arrives: the gradient has to be summed over {pair.shared(axes)}"
 
 
-def slices_lost(case: Case) -> str | None:
+def slices_lost(pair: JacobianPair) -> str | None:
     """A gradient that reaches a part of the input only."""
-    lost = _slices(case)
-    return f"only {_indices(case, lost)} arrives, the rest is 0" if lost else None
+    lost = _slices(pair)
+    return f"only {_indices(pair, lost)} arrives, the rest is 0" if lost else None
 
 
-def _slices(case: Case) -> dict[int, list[int]]:
+def _slices(pair: JacobianPair) -> dict[int, list[int]]:
     """Axis -> indices that arrive, for each axis where some don't; empty unless what arrives is right."""
     lost: dict[int, list[int]] = {}
-    arriving = np.ones(case.shape, bool)
-    for axis in range(len(case.shape)):
-        arrives = case.present(case.here, axis)
-        if arrives.any() and (case.present(case.there, axis) & ~arrives).any():
+    arriving = np.ones(pair.shape, bool)
+    for axis in range(len(pair.shape)):
+        arrives = pair.present(pair.a_nonzero, axis)
+        if arrives.any() and (pair.present(pair.n_nonzero, axis) & ~arrives).any():
             lost[axis] = [int(i) for i in np.flatnonzero(arrives)]
-            arriving &= np.expand_dims(arrives, [k for k in range(len(case.shape)) if k != axis])
-    right = case.explains(np.where(arriving.reshape(case.n.shape), case.n, 0.0), case.error)
+            arriving &= np.expand_dims(arrives, [k for k in range(len(pair.shape)) if k != axis])
+    right = pair.explains(np.where(arriving.reshape(pair.n.shape), pair.n, 0.0), pair.error)
     return lost if right else {}
 
 
-def _indices(case: Case, lost: dict[int, list[int]]) -> str:
-    return " and ".join(f"[{', '.join(map(str, at))}] along {case.axes([axis])}" for axis, at in lost.items())
+def _indices(pair: JacobianPair, lost: dict[int, list[int]]) -> str:
+    return " and ".join(f"[{', '.join(map(str, at))}] along {pair.axes([axis])}" for axis, at in lost.items())
 
 
-def overwritten(case: Case) -> str | None:
+def overwritten(pair: JacobianPair) -> str | None:
     """buffer[index] = grad, where an index that comes twice needs +=."""
     for which, step in (("last", -1), ("first", 1)):
-        places = case.there[:, ::step]
+        places = pair.n_nonzero[:, ::step]
         kept = (places & (places.cumsum(1) == 1))[:, ::step]
-        if case.explains(np.where(kept, case.n, 0.0), case.error):
+        if pair.explains(np.where(kept, pair.n, 0.0), pair.error):
             return (
-                f"of the places that an element of {case.name} goes to, only the {which} one's gradient arrives: they "
+                f"of the places that an element of {pair.name} goes to, only the {which} one's gradient arrives: they "
                 "have to be added up (+= in place of =)"
             )
     return None
 
 
-def summed_too_much(case: Case) -> str | None:
+def summed_too_much(pair: JacobianPair) -> str | None:
     """A sum or a mean over an axis that wasn't broadcast, spread out again."""
-    for axis, (said, reduce) in product(case.x_axes, (("summed", np.sum), ("averaged", np.mean))):
-        if case.shape[axis] > 1 and case.moved_by(reduced, reduce, axis):
-            return f"the analytical derivative is the numerical one, {said} over {case.axes([axis])}"
+    for axis, (said, reduce) in product(pair.x_axes, (("summed", np.sum), ("averaged", np.mean))):
+        if pair.shape[axis] > 1 and pair.moved_by(reduced, reduce, axis):
+            return f"the analytical derivative is the numerical one, {said} over {pair.axes([axis])}"
     return None

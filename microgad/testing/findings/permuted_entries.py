@@ -8,23 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from .evidence import Case
 from .factors import subsets
+from .jacobian_pair import JacobianPair
 
 
-def transposed(case: Case) -> str | None:
+def transposed(pair: JacobianPair) -> str | None:
     """A transpose that is missing, or the wrong one; a sum over the wrong axis."""
-    if not case.same_values:
+    if not pair.same_values:
         return None
-    for order in _orders(case.shape):
-        if case.moved_by(np.transpose, order):
+    for order in _orders(pair.shape):
+        if pair.moved_by(np.transpose, order):
             moved = [axis for axis, came in enumerate(order) if came != axis]
-            over = [axis for axis in moved if axis in case.summed]
-            summed = f": the wrong axis is summed, not {case.shared(over)}" if over and moved[0] in case.y_axes else ""
-            return f"{case.axes(moved)} are exchanged{summed}"
-    for axes in permutations(case.x_axes) if len(case.x_axes) < 6 else ():
-        if case.moved_by(np.transpose, (*axes, *case.y_axes)):
-            return f"the gradient of {case.name} is reshaped where its axes have to be transposed"
+            over = [axis for axis in moved if axis in pair.summed]
+            summed = f": the wrong axis is summed, not {pair.shared(over)}" if over and moved[0] in pair.y_axes else ""
+            return f"{pair.axes(moved)} are exchanged{summed}"
+    for axes in permutations(pair.x_axes) if len(pair.x_axes) < 6 else ():
+        if pair.moved_by(np.transpose, (*axes, *pair.y_axes)):
+            return f"the gradient of {pair.name} is reshaped where its axes have to be transposed"
     return None
 
 
@@ -40,23 +40,23 @@ def _orders(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
     return sorted(orders, key=lambda order: sum(axis != i for i, axis in enumerate(order)))
 
 
-def flipped(case: Case) -> str | None:
+def flipped(pair: JacobianPair) -> str | None:
     """An axis backwards: a flip that is missing, a kernel that isn't rotated."""
-    for axes in subsets([axis for axis, n in enumerate(case.shape) if n > 1][:8]) if case.same_values else ():
-        if case.moved_by(np.flip, axes):
-            kernel = {*axes} & {*case.x_axes} and {*axes} & {*case.y_axes}
+    for axes in subsets([axis for axis, n in enumerate(pair.shape) if n > 1][:8]) if pair.same_values else ():
+        if pair.moved_by(np.flip, axes):
+            kernel = {*axes} & {*pair.x_axes} and {*axes} & {*pair.y_axes}
             rotated = ", as by a kernel that isn't rotated" if kernel else ""
-            return f"the analytical derivative is the numerical one, backwards along {case.axes(axes)}{rotated}"
+            return f"the analytical derivative is the numerical one, backwards along {pair.axes(axes)}{rotated}"
     return None
 
 
-def rolled(case: Case) -> str | None:
+def rolled(pair: JacobianPair) -> str | None:
     """Indices off by one, or by more; what is pushed out comes in again, or zeros do."""
-    for axis, size in enumerate(case.shape):
+    for axis, size in enumerate(pair.shape):
         for by in sorted(range(1 - size, size), key=abs) if size > 2 else ():  # 2: it is a flip
-            again = by and case.same_values and case.moved_by(np.roll, by, axis)
-            if again or (0 < 2 * abs(by) < min(size, 5) and case.moved_by(_shifted, by, axis)):
-                return f"off by {abs(by)} along {case.axes([axis])}"
+            again = by and pair.same_values and pair.moved_by(np.roll, by, axis)
+            if again or (0 < 2 * abs(by) < min(size, 5) and pair.moved_by(_shifted, by, axis)):
+                return f"off by {abs(by)} along {pair.axes([axis])}"
     return None
 
 
@@ -67,19 +67,19 @@ def _shifted(grid: Any, by: int, axis: int) -> Any:
     return np.moveaxis(shifted, 0, axis)
 
 
-def wrong_places(case: Case) -> str | None:
+def wrong_places(pair: JacobianPair) -> str | None:
     """The first of a window in place of its winner, tile for repeat."""
-    if not np.all(np.abs(np.sort(case.a, 0) - np.sort(case.n, 0)) <= case.error.max()) or np.isinf(case.error).any():
+    if not np.all(np.abs(np.sort(pair.a, 0) - np.sort(pair.n, 0)) <= pair.error.max()) or np.isinf(pair.error).any():
         return None
-    return f"for each element of the output the numbers are right, but they go to other elements of {case.name}"
+    return f"for each element of the output the numbers are right, but they go to other elements of {pair.name}"
 
 
-def transposed_inside(case: Case) -> str | None:
+def transposed_inside(pair: JacobianPair) -> str | None:
     """A matrix that is transposed before a nonlinearity: of a row or column the factors stay as they are."""
-    if not case.x_shape or case.x_shape != case.y_shape or case.x_shape[-1] < 2:
+    if not pair.x_shape or pair.x_shape != pair.y_shape or pair.x_shape[-1] < 2:
         return None
-    size = case.x_shape[-1]
-    n, a, error = (j.reshape(-1, size, len(j) // size, size) for j in (case.n, case.a, case.error))
+    size = pair.x_shape[-1]
+    n, a, error = (j.reshape(-1, size, len(j) // size, size) for j in (pair.n, pair.a, pair.error))
     for row in range(len(n)):
         numbers, written = n[row, :, row].T, a[row, :, row]
         ratio = written / numbers

@@ -12,8 +12,8 @@ import numpy as np
 
 from ... import backend, dtypes
 from ...tensor import Tensor
-from .evidence import places
 from .finding import Finding
+from .jacobian_pair import argument_positions
 
 SHORT = 50  # elements that are written out; of more there is a line of base64
 TAKEN = {"np", "torch", "base64", "partial", "check_grads", "torch_function", "vjp", *keyword.kwlist}
@@ -48,7 +48,7 @@ def as_code(finding: Finding) -> str:
     else:
         op = "f"
         lines.append(_missing(op, f"put what was checked here: {_in_a_line(finding.op)}"))
-    inputs = dict(zip(places(finding.names), finding.names, strict=True))
+    inputs = dict(zip(argument_positions(finding.names), finding.names, strict=True))
     arguments: list[str] = []
     for i, value in enumerate(finding.arguments):
         given = inputs.get(i, "")

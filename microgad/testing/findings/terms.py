@@ -4,93 +4,93 @@ from __future__ import annotations
 
 import numpy as np
 
-from .evidence import Case, off_diagonal, reduced, simple, text
+from .jacobian_pair import JacobianPair, fraction_text, near_fraction, off_diagonal, reduced
 
 
-def not_diagonal(case: Case) -> str | None:
+def not_diagonal(pair: JacobianPair) -> str | None:
     """Softmax or a norm, as if each element had an influence on itself alone."""
-    diagonal = case.here.any(1).all() and not off_diagonal(case.here).any()
-    if case.x_shape != case.y_shape or not diagonal or not off_diagonal(case.there).any():
+    diagonal = pair.a_nonzero.any(1).all() and not off_diagonal(pair.a_nonzero).any()
+    if pair.x_shape != pair.y_shape or not diagonal or not off_diagonal(pair.n_nonzero).any():
         return None
-    return f"the analytical derivative is diagonal, but an element of {case.name} changes other elements of the output"
+    return f"the analytical derivative is diagonal, but an element of {pair.name} changes other elements of the output"
 
 
-def term_of_mean(case: Case) -> str | None:
+def term_of_mean(pair: JacobianPair) -> str | None:
     """A norm or a softmax whose gradient isn't centred."""
-    gap = (case.a - case.n).reshape(case.shape)
-    for axis in case.x_axes:
+    gap = (pair.a - pair.n).reshape(pair.shape)
+    for axis in pair.x_axes:
         same = reduced(gap, np.mean, axis)
-        if case.shape[axis] > 1 and case.explains(case.n + same.reshape(case.n.shape), case.error):
-            return f"a term is missing, or too much, that all elements along {case.axes([axis])} share"
+        if pair.shape[axis] > 1 and pair.explains(pair.n + same.reshape(pair.n.shape), pair.error):
+            return f"a term is missing, or too much, that all elements along {pair.axes([axis])} share"
     return None
 
 
-def term_of_variance(case: Case) -> str | None:
+def term_of_variance(pair: JacobianPair) -> str | None:
     """A norm whose variance is taken for a constant."""
-    gap = (case.a - case.n).reshape(case.shape)
-    for axis in case.x_axes if case.x is not None else ():
-        x = case.x.reshape(case.x_shape + (1,) * len(case.y_shape))
+    gap = (pair.a - pair.n).reshape(pair.shape)
+    for axis in pair.x_axes if pair.x is not None else ():
+        x = pair.x.reshape(pair.x_shape + (1,) * len(pair.y_shape))
         centred = x - x.mean(axis, keepdims=True)
         share = (gap * centred).sum(axis, keepdims=True) / (centred**2).sum(axis, keepdims=True)
-        if case.shape[axis] > 2 and case.explains(case.n + (share * centred).reshape(case.n.shape), case.error):
-            return f"a term is missing, or too much, that is a multiple of {case.name} - mean along {case.axes([axis])}"
+        if pair.shape[axis] > 2 and pair.explains(pair.n + (share * centred).reshape(pair.n.shape), pair.error):
+            return f"a term is missing, or too much, that is a multiple of {pair.name} - mean along {pair.axes([axis])}"
     return None
 
 
-def offset(case: Case) -> str | None:
+def offset(pair: JacobianPair) -> str | None:
     """Something added that doesn't belong there."""
-    known = np.isfinite(case.n) & np.isfinite(case.a) & np.isfinite(case.error)
-    for where, said in ((known & case.there, "where that isn't 0"), (known, "everywhere")):
+    known = np.isfinite(pair.n) & np.isfinite(pair.a) & np.isfinite(pair.error)
+    for where, said in ((known & pair.n_nonzero, "where that isn't 0"), (known, "everywhere")):
         if where.sum() > 1:
-            c = float(np.median((case.a - case.n)[where]))
-            if case.explains(np.where(where, case.n + c, case.n), case.error):
+            c = float(np.median((pair.a - pair.n)[where]))
+            if pair.explains(np.where(where, pair.n + c, pair.n), pair.error):
                 return f"the analytical derivative is the numerical one {'+' if c > 0 else '-'} {abs(c):.6g}, {said}"
     return None
 
 
-def some_signs(case: Case) -> str | None:
+def some_signs(pair: JacobianPair) -> str | None:
     """An absolute value, or a sign that depends on the input's."""
-    if not case.explains(np.where(case.a * case.n < 0, -case.n, case.n), case.error):
+    if not pair.explains(np.where(pair.a * pair.n < 0, -pair.n, pair.n), pair.error):
         return None
-    where = f"where {case.name} is negative" if _negative(case) else f"in {case.wrong.sum()} entries"
+    where = f"where {pair.name} is negative" if _negative(pair) else f"in {pair.wrong.sum()} entries"
     return f"right up to the sign, which is wrong {where}"
 
 
-def weights(case: Case) -> str | None:
+def weights(pair: JacobianPair) -> str | None:
     """A factor that belongs to an index: a border counted otherwise, a channel's scale."""
-    for axis, size in enumerate(case.shape):
+    for axis, size in enumerate(pair.shape):
         n, a, error = (
-            np.moveaxis(j.reshape(case.shape), axis, 0).reshape(size, -1) for j in (case.n, case.a, case.error)
+            np.moveaxis(j.reshape(pair.shape), axis, 0).reshape(size, -1) for j in (pair.n, pair.a, pair.error)
         )
         clear = np.where(np.abs(n) > error, np.abs(n), 0.0)
         best = clear.argmax(1)[:, None]
         k = np.take_along_axis(a, best, 1) / np.take_along_axis(n, best, 1)
         enough = (np.count_nonzero(clear, 1) > 1).all() and np.isfinite(k).all()
         if size > 1 and enough and np.all(np.abs(a - k * n) <= (1 + np.abs(k)) * error):
-            shown = ", ".join(text(simple(float(v))) for v in k[:5, 0]) + (", …" if size > 5 else "")
-            return f"the analytical derivative is {shown} × the numerical one, by index along {case.axes([axis])}"
+            shown = ", ".join(fraction_text(near_fraction(float(v))) for v in k[:5, 0]) + (", …" if size > 5 else "")
+            return f"the analytical derivative is {shown} × the numerical one, by index along {pair.axes([axis])}"
     return None
 
 
-def terms_lost(case: Case) -> str | None:
+def terms_lost(pair: JacobianPair) -> str | None:
     """Ways from the input to the output that were forgotten."""
-    if not case.explains(np.where(case.here, case.n, 0.0), case.error):
+    if not pair.explains(np.where(pair.a_nonzero, pair.n, 0.0), pair.error):
         return None
-    return f"the analytical derivative is 0 in {case.wrong.sum()} entries where the numerical one isn't, else right"
+    return f"the analytical derivative is 0 in {pair.wrong.sum()} entries where the numerical one isn't, else right"
 
 
-def one_branch(case: Case) -> str | None:
+def one_branch(pair: JacobianPair) -> str | None:
     """One side of a function that has two."""
-    return f"wrong exactly where {case.name} is negative" if _negative(case) else None
+    return f"wrong exactly where {pair.name} is negative" if _negative(pair) else None
 
 
-def _negative(case: Case) -> bool:
+def _negative(pair: JacobianPair) -> bool:
     """Whether it is the negative elements of the input, and no others, whose derivative is wrong."""
-    if case.x is None or not 1 < (case.x < 0).sum() < case.x.size - 1:
+    if pair.x is None or not 1 < (pair.x < 0).sum() < pair.x.size - 1:
         return False
-    return bool((case.wrong.any(1) == (case.x < 0)).all())
+    return bool((pair.wrong.any(1) == (pair.x < 0)).all())
 
 
-def off_the_graph(case: Case) -> str | None:
+def off_the_graph(pair: JacobianPair) -> str | None:
     """A first derivative that was computed right, from values that have no graph."""
-    return None if case.order == 1 else "a term is missing or wrong"
+    return None if pair.order == 1 else "a term is missing or wrong"

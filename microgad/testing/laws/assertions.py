@@ -12,7 +12,7 @@ from ... import backend
 ROUNDINGS = 256  # how many roundings of the largest value that was added up may come together
 
 
-def size(x: Any) -> float:
+def max_abs(x: Any) -> float:
     """The largest finite magnitude in an array; 0 where there is none."""
     magnitude = np.abs(x)
     largest = float(magnitude.max()) if magnitude.size else 0.0
@@ -22,12 +22,12 @@ def size(x: Any) -> float:
     return largest
 
 
-def inner(a: Any, b: Any) -> Any:
+def inner_terms(a: Any, b: Any) -> Any:
     """What an inner product adds up: of complex numbers the real part of conj(a) · b, as their gradients have it."""
     return (np.conj(a) * b).real if "c" in (a.dtype.kind, b.dtype.kind) else a * b
 
 
-def agree(found: Any, expected: Any, tolerance: float | Callable[[], float], what: str) -> None:
+def assert_agree(found: Any, expected: Any, tolerance: float | Callable[[], float], what: str) -> None:
     """Raise AssertionError, with the worst entry, unless the arrays agree. Infinity and NaN agree with each other:
 
     where one way of computing adds 0 · inf, another does not. A tolerance that takes computing is computed for what
@@ -51,8 +51,8 @@ def agree(found: Any, expected: Any, tolerance: float | Callable[[], float], wha
         )
 
 
-def agree_exactly(found: Any, expected: Any, what: str) -> None:
+def assert_equal(found: Any, expected: Any, what: str) -> None:
     """Raise AssertionError unless the arrays have the same shape, dtype and values."""
     if found.dtype != expected.dtype and found.size:
         raise AssertionError(f"{what} is {found.dtype}, expected {expected.dtype}")
-    agree(np.asarray(found, dtype=float), np.asarray(expected, dtype=float), 0.0, what)
+    assert_agree(np.asarray(found, dtype=float), np.asarray(expected, dtype=float), 0.0, what)

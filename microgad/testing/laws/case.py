@@ -15,8 +15,8 @@ from ...function import Function, Leaf, Output
 from ...generator import default_generator
 from ...gradients import grad
 from ...tensor import Tensor
-from ..calls import floating, gradients, nodes_behind, signed, tensors_in, wanted
-from .assertions import ROUNDINGS, agree, size
+from ..calls import floating, gradients, nodes_behind, random_signed, tensors_in, wanted
+from .assertions import ROUNDINGS, assert_agree, max_abs
 
 NEARBY = 2.0**-20  # relative: how far the inputs are moved to see what a rounding error does to the results
 
@@ -118,7 +118,7 @@ class Case:
         return case
 
     def one_in(self, n: int, turn: int = 0) -> bool:
-        """Whether this example is one of those that what costs much is held against: each n-th, in turns."""
+        """Whether this example is one of those that what costs much is held against: each n-th, in schedule."""
         return self.thorough or (self.seed + turn) % n == 0
 
     @cached_property
@@ -126,9 +126,9 @@ class Case:
         return wanted(self.inputs)
 
     @cached_property
-    def calls(self) -> Calls:
+    def calls(self) -> CallRecorder:
         """The operations of the first evaluation."""
-        return Calls()
+        return CallRecorder()
 
     @cached_property
     def results(self) -> list[Tensor]:
@@ -191,7 +191,7 @@ class Case:
 
     def random_like(self, x: Any, rng: np.random.Generator | None = None) -> Any:
         """Numbers of either sign, neither small nor large."""
-        return backend.like(signed(rng or self.rng, x.shape), x, x.dtype)
+        return backend.like(random_signed(rng or self.rng, x.shape), x, x.dtype)
 
     # Comparisons
 
@@ -213,27 +213,28 @@ class Case:
         rng = np.random.default_rng(self._stream("scales"))
         moved = self.evaluate(self.mapped(lambda a: _nearby(a, step, rng) if a.dtype.kind in "fc" else a))
         least = min(1.0, self.largest)
-        outs = [least + size(y.array) + size(z - y.array) / step for y, z in zip(self.outs, moved.outs, strict=True)]
-        incoming = max(map(size, self.seeds), default=0.0)
+        values = zip(self.outs, moved.outs, strict=True)
+        outs = [least + max_abs(y.array) + max_abs(z - y.array) / step for y, z in values]
+        incoming = max(map(max_abs, self.seeds), default=0.0)
         result = max(outs, default=0.0)
         gradients = []
         for x, g, h in zip(self.wanted, self.gradients, moved.gradients, strict=True):
-            change = size(h - g) / step if g is not None and h is not None else 0.0
-            largest = size(x.array)
+            change = max_abs(h - g) / step if g is not None and h is not None else 0.0
+            largest = max_abs(x.array)
             through = incoming * max(1.0, result / largest if largest else 0.0)
-            gradients.append((0.0 if g is None else size(g)) + change + through)
+            gradients.append((0.0 if g is None else max_abs(g)) + change + through)
         return outs, gradients
 
     @cached_property
     def largest(self) -> float:
         """The largest magnitude in a floating-point input."""
-        return max((size(x) for x in self.before if backend.is_array(x) and x.dtype.kind in "fc"), default=0.0)
+        return max((max_abs(x) for x in self.before if backend.is_array(x) and x.dtype.kind in "fc"), default=0.0)
 
     def agrees(self, found: Evaluation, how: str, eps: float | None = None) -> None:
         """Raise AssertionError unless an evaluation is that of this case, up to rounding."""
         unit = ROUNDINGS * (self.eps if eps is None else eps)
         for k, (y, z) in enumerate(zip(self.outs, found.outs, strict=True)):
-            agree(z, y.array, partial(self.output_tolerance, k, unit), f"{how}: output {k}")
+            assert_agree(z, y.array, partial(self.output_tolerance, k, unit), f"{how}: output {k}")
         self.same_gradients(found.gradients, self.gradients, f"{how}: the gradient of", unit)
 
     def same_gradients(
@@ -250,7 +251,7 @@ class Case:
         what = f"{what} {self.input_name(i)}"
         if found is None or expected is None:
             raise AssertionError(f"{what} is {'missing' if found is None else 'there, but was not before'}")
-        agree(found, expected, partial(self.gradient_tolerance, i, unit), what)
+        assert_agree(found, expected, partial(self.gradient_tolerance, i, unit), what)
 
     def output_tolerance(self, k: int, unit: float | None = None) -> float:
         return (ROUNDINGS * self.eps if unit is None else unit) * self.scales[0][k]
@@ -267,7 +268,7 @@ class Case:
         return f"input {self.place(i)} {tuple(self.wanted[i].shape)}"
 
 
-class Calls(state.Observer):
+class CallRecorder(state.Observer):
     """Observes which operations are called: each with its inputs and its result."""
 
     def __init__(self) -> None:
@@ -288,7 +289,7 @@ class Calls(state.Observer):
 
 def _nearby(a: Any, step: float, rng: np.random.Generator) -> Any:
     """Each element moved by a share of itself. The axes keep their order in memory, which random draws follow."""
-    factors = backend.like(1 + step * signed(rng, a.shape), a)
+    factors = backend.like(1 + step * random_signed(rng, a.shape), a)
     return np.multiply(a, factors, out=np.empty_like(a), casting="same_kind")
 
 

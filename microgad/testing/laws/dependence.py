@@ -14,7 +14,7 @@ import numpy as np
 from ... import backend
 from ...errors import ArgumentError
 from ...tensor import Tensor
-from .assertions import agree, size
+from .assertions import assert_agree, max_abs
 from .case import pull
 from .module_case import ModuleCase
 
@@ -62,7 +62,7 @@ def _no_leak(case: ModuleCase, inputs: Sequence[Tensor], axis: int, watched: Any
     seeds = [np.where(_along(watched, first, axis), first, 0), *map(np.zeros_like, rest)]
     for i, (x, g) in enumerate(zip(case.wanted, pull(case.outs, case.wanted, seeds), strict=True)):
         if g is not None and any(x is y for y in inputs):
-            leak = size(np.where(_along(watched, g, axis), 0, g))
+            leak = max_abs(np.where(_along(watched, g, axis), 0, g))
             if leak > case.gradient_tolerance(i):
                 raise AssertionError(
                     f"the gradient of {which} for {case.input_name(i)} should be 0 at {others}, but is {leak:.3g}"
@@ -103,4 +103,4 @@ def _changed(case: ModuleCase, inputs: Sequence[Any], change: Any) -> list[Any]:
 
 
 def _same_output(case: ModuleCase, found: Any, expected: Any, how: str) -> None:
-    agree(found, expected, partial(case.output_tolerance, 0), f"{how}, output 0")
+    assert_agree(found, expected, partial(case.output_tolerance, 0), f"{how}, output 0")

@@ -13,7 +13,7 @@ from ...nn import Module
 from ...tensor import Tensor
 
 
-class Functional:
+class FunctionalModule:
     """Called with inputs and then parameters, it gives the module's results for these.
 
     Each call is in the same mode and begins with the same buffers: copies, where the parameters are and of their dtype.

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from ...tensor import Tensor
-from ..calls import differentiated
+from ..calls import fresh_tensors
 
 Inputs = tuple[Any, ...]
 
@@ -33,7 +33,7 @@ def keywords(settings: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 def in_float64(drawn: Inputs) -> Inputs:
     """Fresh float64 Tensors, all of which require grad, for floating-point arrays and Tensors; others as they are."""
-    fresh = differentiated(drawn)
+    fresh = fresh_tensors(drawn)
     made = {
         id(x): Tensor._made(x.array.astype(np.float64)).requires_grad_()
         for x in fresh

@@ -10,8 +10,8 @@ from ... import backend
 from ...function import Leaf
 from ...gradients import backward, grad
 from ...tensor import Tensor
-from ..calls import bare, nodes_behind, wanted
-from .assertions import ROUNDINGS, inner
+from ..calls import grad_arrays, nodes_behind, wanted
+from .assertions import ROUNDINGS, inner_terms
 from .case import Case, pull, that_require_grad
 
 A, B = 0.75, -1.5  # any two numbers
@@ -83,7 +83,7 @@ def results_alone(case: Case) -> None:
             incoming = Tensor._made(seeds[k]).requires_grad_()
             recorded = grad(outs[k], case.wanted, incoming, create_graph=True, allow_unused=True)
             what = "of one result alone, under create_graph, the gradient of"
-            found.append((what, bare(recorded)))
+            found.append((what, grad_arrays(recorded)))
         for what, gradients in found:
             for i, (g, h) in enumerate(zip(expected, gradients, strict=True)):
                 case.same_gradient(i, np.zeros_like(g) if h is None and g is not None else h, g, what)
@@ -106,8 +106,8 @@ def adjoint(case: Case) -> None:
         return
     pairs = [(y.array, s) for y, s in zip(case.outs, case.seeds, strict=True)]
     back = [(x.array, g) for x, g in zip(case.wanted, case.gradients, strict=True) if g is not None]
-    forward, backward = (sum(float(inner(a, b).sum()) for a, b in part) for part in (pairs, back))
-    terms = sum(float(np.abs(inner(a, b)).sum()) for a, b in (*pairs, *back))
+    forward, backward = (sum(float(inner_terms(a, b).sum()) for a, b in part) for part in (pairs, back))
+    terms = sum(float(np.abs(inner_terms(a, b)).sum()) for a, b in (*pairs, *back))
     if not abs(forward - backward) <= ROUNDINGS * case.eps * terms:
         raise AssertionError(
             f"⟨A x, y⟩ = {forward:.10g}, but ⟨x, Aᵀ y⟩ = {backward:.10g}, with x of the inputs' shapes"
@@ -127,4 +127,4 @@ def chain_rule(case: Case) -> None:
     weights = [Tensor._made(s) for s in seeds]
     losses = [(y * (3 * s) - (y + y) * s).sum() for y, s in zip(outs, weights, strict=True)]
     found = grad(losses, wanted(inputs), allow_unused=True)
-    case.same_gradients(bare(found), case.gradients, "in a composite the gradient of", 4 * ROUNDINGS * case.eps)
+    case.same_gradients(grad_arrays(found), case.gradients, "in a composite the gradient of", 4 * ROUNDINGS * case.eps)

@@ -14,12 +14,12 @@ from ...errors import FROM_FORWARD, ArgumentError
 from ...errors.wording import plural
 from ...function import Function
 from ...tensor import Tensor
-from ..calls import differentiated, floating, tensors_in, wanted
+from ..calls import floating, fresh_tensors, tensors_in, wanted
 from ..strategies import numbers, tensors
 from .case import Case, pull
 from .inferred_settings import arguments_of, strategy_of
-from .input_shapes import Kind, Shapes, groups, together
-from .runner import quiet
+from .input_shapes import ShapeFamily, Shapes, groups, together
+from .runner import without_warnings
 
 SCALES = (1.0, 1.0, 3.0)  # beyond 6, where some functions are cut off
 
@@ -53,7 +53,7 @@ DOMAINS = (  # the widest first
 )
 
 
-class Guess:
+class InputInference:
     """What an operation can be called with, where its caller doesn't say."""
 
     def __init__(self, op: Any, name: str) -> None:
@@ -81,21 +81,21 @@ class Guess:
         n, losses = self.count(), []
         for group in groups(n):
             accepted = []
-            for kind in group.kinds:
-                domains = self._domains(function, n, kind.some)
+            for kind in group.families:
+                domains = self._domains(function, n, kind.examples)
                 if domains is not None:
                     accepted.append((kind, domains))
             if accepted:
                 there = [
                     (kind, domains)
                     for kind, domains in accepted
-                    if all(self.accepts(function, sizes, domains, 0, backward=True) for sizes in kind.some)
+                    if all(self.accepts(function, sizes, domains, 0, backward=True) for sizes in kind.examples)
                 ]
                 number = self._is_a_number(function, *accepted[0])
-                if not (group.several or number):
+                if not (group.alternatives or number):
                     there = [(kind, domains) for kind, domains in there if kind.axes == accepted[0][0].axes]
-                chosen = there if group.several and there else (there or accepted)[:1]
-                found = st.one_of([_drawn(kind.more, domains) for kind, domains in chosen])
+                chosen = there if group.alternatives and there else (there or accepted)[:1]
+                found = st.one_of([_drawn(kind.strategy, domains) for kind, domains in chosen])
                 if there or not number:
                     return found
                 losses.append(found)
@@ -162,9 +162,9 @@ class Guess:
                 return False
             return all(np.isfinite(y.array).all() for y in results) and not (backward and _fails(function, inputs))
 
-    def _is_a_number(self, function: Callable[..., Any], kind: Kind, domains: Sequence[Domain]) -> bool:
+    def _is_a_number(self, function: Callable[..., Any], kind: ShapeFamily, domains: Sequence[Domain]) -> bool:
         """Whether of inputs with axes the result has none."""
-        sizes = kind.some[-1]
+        sizes = kind.examples[-1]
         with np.errstate(all="ignore"):
             arrays = [_resized(d.values(), size) for d, size in zip(domains, sizes, strict=True)]
             out = function(*for_gradients(self.op, arrays))
@@ -183,13 +183,13 @@ def _drawn(draw: st.DrawFn, sizes: st.SearchStrategy[Shapes], domains: Sequence[
 def for_gradients(op: Any, inputs: Sequence[Any]) -> list[Any]:
     """Fresh inputs, of which those are differentiated that ask for it; if none does, all that have a derivative."""
     is_function = isinstance(op, type) and issubclass(op, Function)
-    return differentiated(inputs, lambda i: not is_function or op.joint is not None or op.derivatives[i] is not None)
+    return fresh_tensors(inputs, lambda i: not is_function or op.joint is not None or op.derivatives[i] is not None)
 
 
-def refuse_to_guess(case: Case) -> None:
+def reject_if_refused(case: Case) -> None:
     """Of inputs and settings that were guessed, have hypothesis draw others where the operation refuses them."""
     try:
-        with quiet():
+        with without_warnings():
             _ = case.results
     except (*FROM_FORWARD, ZeroDivisionError):
         reject()

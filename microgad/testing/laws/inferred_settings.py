@@ -39,7 +39,7 @@ NAMED: dict[str, Strategy] = {
 }
 
 
-def guessed_settings(op: Any, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def infer_settings(op: Any, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings given, and strategies for others that the operation has no default for.
 
     A Function annotates them, or its forward reads them; a function on Tensors has arguments of such a name.
@@ -97,7 +97,7 @@ def _annotated(op: type[Function]) -> Iterator[tuple[str, Any]]:
 def _missing(op: type[Function], known: Mapping[str, Any]) -> str | None:
     """A setting that forward reads and that isn't known."""
     n = 2 if op.variadic else len(op.inputs)
-    for sizes in (sizes for group in groups(n) for kind in group.kinds for sizes in kind.some):
+    for sizes in (sizes for group in groups(n) for kind in group.families for sizes in kind.examples):
         node: Any = op()
         vars(node).update(dict.fromkeys(known, 1), x_shape=sizes[0] if n else ())
         try:

@@ -26,37 +26,39 @@ LENGTHS = {"h": (3, 4), "w": (3, 4)}  # of other letters 1 to 3
 KERNEL = "ij"  # not larger than an image
 
 
-class Kind(NamedTuple):
+class ShapeFamily(NamedTuple):
     """Shapes of inputs that belong together: some of them, and a strategy of more."""
 
-    some: Sequence[Shapes]
-    more: st.SearchStrategy[Shapes]
+    examples: Sequence[Shapes]
+    strategy: st.SearchStrategy[Shapes]
 
     @property
     def axes(self) -> int:
         """How many an input has at the most."""
-        return max(len(size) for sizes in self.some for size in sizes)
+        return max(len(size) for sizes in self.examples for size in sizes)
 
 
-class Group(NamedTuple):
+class Families(NamedTuple):
     """Kinds of which an operation that accepts one may have been written for some alone: for one, or for several."""
 
-    kinds: Sequence[Kind]
-    several: bool
+    families: Sequence[ShapeFamily]
+    alternatives: bool
 
 
-def groups(n: int) -> Iterator[Group]:
+def groups(n: int) -> Iterator[Families]:
     """Shapes that n inputs may have: any that broadcast, products, images, any that are the same."""
     if n == 1:
-        yield Group([_alike(1, low, high) for low, high in ((0, 3), (1, 3), (2, 3), (1, 2), (2, 2), (1, 1))], False)
-        yield Group([_family([word]) for word in ("bmk", "nchw")], True)
+        yield Families([_alike(1, low, high) for low, high in ((0, 3), (1, 3), (2, 3), (1, 2), (2, 2), (1, 1))], False)
+        yield Families([_family([word]) for word in ("bmk", "nchw")], True)
         return
-    yield Group([Kind(together(n, least), broadcastable_shapes(n, min_dims=least)) for least in range(3)], False)
+    yield Families(
+        [ShapeFamily(together(n, least), broadcastable_shapes(n, min_dims=least)) for least in range(3)], False
+    )
     for row in FAMILIES:
         found = [_family(words[:n]) for words in row if n <= len(words)]
         if found:
-            yield Group(found, True)
-    yield Group([_alike(n, least, 3) for least in range(3)], False)
+            yield Families(found, True)
+    yield Families([_alike(n, least, 3) for least in range(3)], False)
 
 
 def together(n: int, least: int) -> list[Shapes]:
@@ -66,13 +68,13 @@ def together(n: int, least: int) -> list[Shapes]:
     return [((),) * n, *found] if least == 0 else found
 
 
-def _alike(n: int, least: int, most: int) -> Kind:
+def _alike(n: int, least: int, most: int) -> ShapeFamily:
     some: list[Shapes] = [(size,) * n for size in ALONE if least <= len(size) <= most]
-    return Kind(some, shapes(min_dims=least, max_dims=most).map(lambda size: (size,) * n))
+    return ShapeFamily(some, shapes(min_dims=least, max_dims=most).map(lambda size: (size,) * n))
 
 
-def _family(words: Sequence[str]) -> Kind:
-    return Kind([_shapes(words, of) for of in _examples(words)], _in_family(words))
+def _family(words: Sequence[str]) -> ShapeFamily:
+    return ShapeFamily([_shapes(words, of) for of in _examples(words)], _in_family(words))
 
 
 def _examples(words: Sequence[str]) -> Iterator[dict[str, int]]:

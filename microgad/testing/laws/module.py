@@ -20,10 +20,10 @@ from . import dependence, gradients, memory, second_derivatives, state, values
 from .derivatives import derivatives
 from .given_inputs import Inputs, in_float64
 from .given_inputs import examples as given_examples
-from .inferred_inputs import Guess, refuse_to_guess
+from .inferred_inputs import InputInference, reject_if_refused
 from .module_case import ModuleCase
 from .report import Report
-from .runner import Law, chosen, hold_for_all
+from .runner import Law, check_for_all, select_laws
 
 # In this order: what one law takes for granted, another has held before.
 LAWS: tuple[Law[ModuleCase], ...] = (
@@ -98,7 +98,7 @@ def check_module(
         dependence.causal: causal,
         dependence.permutation_equivariant: permutation_equivariant,
     }
-    held = [law for law in chosen(LAWS, laws) if declared.get(law, True) is not None]
+    held = [law for law in select_laws(LAWS, laws) if declared.get(law, True) is not None]
     given = inputs or guessed(module)
 
     @st.composite
@@ -107,11 +107,11 @@ def check_module(
         case = ModuleCase(name or name_of(made), made.double(), in_float64(its), draw(st.booleans()), order, kinks)
         case.independent, case.causal, case.permutation_equivariant = independent, causal, permutation_equivariant
         if given and not inputs:
-            refuse_to_guess(case)
+            reject_if_refused(case)
         return case
 
     title = name or str(getattr(module, "__name__", type(module).__name__))
-    return hold_for_all(title, cases(), held, examples)
+    return check_for_all(title, cases(), held, examples)
 
 
 def guessed(module: Any) -> Inputs:
@@ -120,8 +120,8 @@ def guessed(module: Any) -> Inputs:
         return ()
     with SameDraws():  # what it draws is not seen outside
         module = made(module).double()
-        guess = Guess(module.forward, name_of(module))
-        return (guess.inputs(module, {}),) if guess.count() else ()
+        inference = InputInference(module.forward, name_of(module))
+        return (inference.inputs(module, {}),) if inference.count() else ()
 
 
 def drawn(draw: st.DrawFn, module: Any, inputs: Inputs) -> tuple[Module, Inputs]:

@@ -10,13 +10,13 @@ from ...nn import Module
 from ...tensor import Tensor
 from ..calls import floating
 from .case import Case
-from .functional_module import Functional
+from .functional_module import FunctionalModule
 
 
 class ModuleCase(Case):
     """A module, in float64, in one of its modes, with inputs of one call, and what is declared of it."""
 
-    function: Functional
+    function: FunctionalModule
     independent: str | None = None
     causal: int | None = None
     permutation_equivariant: int | None = None
@@ -27,7 +27,7 @@ class ModuleCase(Case):
         self.module, self.training, self.given = module, training, tuple(inputs)
         parameters = [Tensor._made(p.array).requires_grad_(p.requires_grad) for p in module.parameters()]
         mode = "training" if training else "evaluation"
-        function = Functional(module, training)
+        function = FunctionalModule(module, training)
         super().__init__(f"{name} in {mode}", function, (*inputs, *parameters), order=order, kinks=kinks)
 
     def __repr__(self) -> str:

@@ -19,10 +19,10 @@ from .case import Case
 from .derivatives import derivatives
 from .given_inputs import examples as given_examples
 from .given_inputs import keywords
-from .inferred_inputs import Guess, for_gradients, refuse_to_guess
-from .inferred_settings import guessed_settings
+from .inferred_inputs import InputInference, for_gradients, reject_if_refused
+from .inferred_settings import infer_settings
 from .report import Report
-from .runner import chosen, hold_for_all
+from .runner import check_for_all, select_laws
 from .sizes import sizes
 
 # In this order: what one law takes for granted, another has held before.
@@ -94,16 +94,16 @@ def check_op(
     call = adapt(op, vjp)
     if linear is None:
         linear = isinstance(op, type) and issubclass(op, LinearMap)
-    held = chosen(LAWS, laws)
+    held = select_laws(LAWS, laws)
     left_out = ([] if linear else [gradients.adjoint]) + ([] if reference else [values.reference])
     held = [law for law in held if law not in left_out]
-    guess = Guess(op, name)
-    options_of = keywords(guessed_settings(op, name, settings or {}))
+    inference = InputInference(op, name)
+    options_of = keywords(infer_settings(op, name, settings or {}))
     refused: list[ArgumentError] = []
 
     def inputs_for(function: Callable[..., Any], options: Mapping[str, Any]) -> st.SearchStrategy[Any]:
         try:
-            return given_examples(inputs) if inputs else guess.inputs(function, options)
+            return given_examples(inputs) if inputs else inference.inputs(function, options)
         except ArgumentError as error:
             if len(options) == len(settings or {}):
                 raise
@@ -118,11 +118,11 @@ def check_op(
         case = Case(name, function, for_gradients(op, drawn), order=order, kinks=kinks, settings=options)
         case.linear, case.reference = linear, partial(reference, **options) if reference else None
         if not inputs or len(options) > len(settings or {}):
-            refuse_to_guess(case)
+            reject_if_refused(case)
         return case
 
     try:
-        return hold_for_all(name, cases(), held, examples)
+        return check_for_all(name, cases(), held, examples)
     except Unsatisfiable as error:
         raise (refused[-1] if refused else error) from None
     except (AssertionError, GradcheckError) as error:

@@ -12,7 +12,7 @@ from .case import Case
 FURTHER_ON = 0.4  # of its own size each value is moved, where zeros or equal values may hide a mistake
 
 
-def wrong_derivatives(case: Case) -> GradcheckError | None:
+def find_wrong_derivatives(case: Case) -> GradcheckError | None:
     """Of an example that breaks another law, or of values a little further on; None where nothing is wrong."""
     for share in (0.0, FURTHER_ON):
         with perturbed(case.wanted, np.random.default_rng(0), share):

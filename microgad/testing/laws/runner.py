@@ -18,12 +18,13 @@ from ...ops.random import fork_rng
 from ..calls import GradcheckError
 from .case import Case
 from .report import Report
-from .root_cause import wrong_derivatives
+from .root_cause import find_wrong_derivatives
 
-seen: ContextVar[Callable[[], None]] = ContextVar("seen", default=lambda: None)  # is called after each example
+# Called after each example.
+on_example: ContextVar[Callable[[], None]] = ContextVar("on_example", default=lambda: None)
 
 ROUND = 10  # examples that hypothesis makes afresh, before it begins to change those that it has
-HELD_AGAIN = (
+FLAKY = (
     "The same example held when it was looked at again: what was checked keeps something from one call to the next, or "
     "draws from elsewhere than the default generator"
 )
@@ -32,7 +33,7 @@ C = TypeVar("C", bound=Case)
 Law = Callable[[C], None]
 
 
-def chosen(laws: Sequence[Law[C]], names: Iterable[str] | None) -> list[Law[C]]:
+def select_laws(laws: Sequence[Law[C]], names: Iterable[str] | None) -> list[Law[C]]:
     """The laws named; all of them without names. Raises ValueError for a name that is none."""
     if names is None:
         return list(laws)
@@ -44,7 +45,7 @@ def chosen(laws: Sequence[Law[C]], names: Iterable[str] | None) -> list[Law[C]]:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def without_warnings() -> Iterator[None]:
     """No warnings of NumPy: laws go to places where a caller would not, such as means and indices of nothing."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -52,16 +53,16 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def hold(case: C, laws: Sequence[Law[C]]) -> None:
+def check_laws(case: C, laws: Sequence[Law[C]]) -> None:
     """Hold each law against one example. Raises AssertionError, or GradcheckError, that names the operation and law."""
-    with quiet():
+    with without_warnings():
         for law in laws:
             case.begin(law.__name__)
             try:
                 law(case)
             except (AssertionError, GradcheckError) as error:
                 said = f"{case.name} breaks the law `{law.__name__}`: {error}"
-                found = wrong_derivatives(case) if isinstance(error, AssertionError) else None
+                found = find_wrong_derivatives(case) if isinstance(error, AssertionError) else None
                 if found is not None:  # which says what the mistake may be
                     said = f"{said}\nIts derivatives are wrong, there or nearby. {found}"
                     error.finding = found.finding  # type: ignore[union-attr]
@@ -74,7 +75,7 @@ def hold(case: C, laws: Sequence[Law[C]]) -> None:
                 raise AssertionError(said) from error
 
 
-class Turns:
+class ThoroughnessSchedule:
     """Which examples are looked at in every way: some at first, and after one has failed all others, to make it small.
 
     The one that failed is looked at as it was, however often hypothesis comes back to it: a test in which it fails in
@@ -86,7 +87,7 @@ class Turns:
         self.failed: dict[int, bool] = {}  # by its seed the example that did, and whether it was looked at in every way
 
     @contextmanager
-    def of(self, case: Case) -> Iterator[None]:
+    def running(self, case: Case) -> Iterator[None]:
         """While an example is looked at."""
         case.thorough = self.failed.get(case.seed, bool(self.failed) or self.wholly > 0)
         try:
@@ -111,24 +112,24 @@ def for_all(name: str, cases: st.SearchStrategy[C], check: Callable[[C], None], 
         settings(wanted, max_examples=min(ROUND, wanted.max_examples - done))(test)()  # last: a seed takes the database
 
 
-def hold_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]], examples: int | None) -> Report:
+def check_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]], examples: int | None) -> Report:
     """Hold each law against many examples. Draws that the default generator makes are not seen outside."""
     count, classes, laws_held = 0, set[str](), laws
-    turns = Turns(1)  # the first may be one that failed in another run
+    schedule = ThoroughnessSchedule(1)  # the first may be one that failed in another run
 
     def every_example_obeys(case: C) -> None:
         nonlocal count, laws_held
-        with turns.of(case):
+        with schedule.running(case):
             for law in laws_held:
                 try:
-                    hold(case, [law])
+                    check_laws(case, [law])
                 except (AssertionError, GradcheckError):
                     laws_held = [law]  # which the others are made small for
                     raise
-        with quiet():
+        with without_warnings():
             classes.update(cls.__name__ for cls in case.classes)
         count += 1
-        seen.get()()
+        on_example.get()()
 
     every_example_obeys.__qualname__ = f"{name}: every example obeys"  # hypothesis keeps failures under this name
     options: dict[str, Any] = {} if examples is None else {"max_examples": examples}
@@ -139,6 +140,6 @@ def hold_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]],
         try:
             for_all(name, cases, every_example_obeys, **options)
         except Flaky as error:
-            said = f"{getattr(error, 'exceptions', (error,))[0]}\n{HELD_AGAIN}"
+            said = f"{getattr(error, 'exceptions', (error,))[0]}\n{FLAKY}"
             raise AssertionError(said) from error
     return Report(name, count, tuple(law.__name__ for law in laws), tuple(sorted(classes)))

@@ -10,9 +10,9 @@ from ...autograd.custom import _Custom
 from ...autograd.functional import Pushing
 from ...gradients import grad
 from ...tensor import Tensor
-from ..calls import bare
+from ..calls import grad_arrays
 from ..numerical.perturbation import perturbed
-from .assertions import inner, size
+from .assertions import inner_terms, max_abs
 from .case import Case
 
 SYMMETRIC = 1e-7  # relative to all that is added up
@@ -22,7 +22,7 @@ def create_graph(case: Case) -> None:
     """Gradients are the same when they are recorded, which may go another way."""
     if case.order < 2:
         return
-    what, recorded = "under create_graph the gradient of", bare(case.recorded[1])
+    what, recorded = "under create_graph the gradient of", grad_arrays(case.recorded[1])
     case.same_gradients(recorded, case.gradients, what)
     for i, (g, plain) in enumerate(zip(recorded, case.gradients, strict=True)):
         if g is not None and g.dtype != plain.dtype:
@@ -57,9 +57,9 @@ def forward_mode(case: Case) -> None:
     along = _pushed(case, us)[1]
     if _Custom in case.classes:
         outs = [y for y in case.outputs(case.inputs) if y.requires_grad]
-        along = bare(Pushing(outs, case.wanted).along([Tensor._made(u) for u in us], False))
+        along = grad_arrays(Pushing(outs, case.wanted).along([Tensor._made(u) for u in us], False))
     said = "forward mode gives {:.10g} along a random direction, reverse mode {:.10g} (tolerance {:.3g})"
-    said = _apart(case, (bare(case.recorded[0]), along), (us, case.gradients), said)
+    said = _apart(case, (grad_arrays(case.recorded[0]), along), (us, case.gradients), said)
     if said:
         raise AssertionError(said)
 
@@ -78,7 +78,7 @@ def _pushed(case: Case, directions: list[Any]) -> tuple[list[Any], list[Any]]:
     if not pairs:
         return [None] * len(case.wanted), [None] * len(incoming)
     grads, along = zip(*pairs, strict=True)
-    found = bare(grad(grads, [*case.wanted, *incoming], along, retain_graph=True, allow_unused=True))
+    found = grad_arrays(grad(grads, [*case.wanted, *incoming], along, retain_graph=True, allow_unused=True))
     return found[: len(case.wanted)], found[len(case.wanted) :]
 
 
@@ -92,12 +92,13 @@ def _apart(case: Case, one: tuple[list[Any], list[Any]], other: tuple[list[Any],
 
 def _dot(a: list[Any], b: list[Any]) -> tuple[float, float]:
     """The sum of products, and of their magnitudes; None is zero."""
-    products = [inner(x, y) for x, y in zip(a, b, strict=True) if x is not None and y is not None]
+    products = [inner_terms(x, y) for x, y in zip(a, b, strict=True) if x is not None and y is not None]
     return sum(float(p.sum()) for p in products), sum(float(np.abs(p).sum()) for p in products)
 
 
 def _rounding(case: Case) -> float:
     """What rounding may do to the sum of products."""
     return sum(
-        case.gradient_tolerance(i) * max(1.0, 1 / (size(x.array) or 1.0)) * x.numel() for i, x in enumerate(case.wanted)
+        case.gradient_tolerance(i) * max(1.0, 1 / (max_abs(x.array) or 1.0)) * x.numel()
+        for i, x in enumerate(case.wanted)
     )

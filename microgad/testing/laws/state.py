@@ -15,7 +15,7 @@ from ...gradients import backward
 from ...nn import Module
 from ...tensor import Tensor
 from ..calls import nodes_behind
-from .assertions import ROUNDINGS, agree, size
+from .assertions import ROUNDINGS, assert_agree, max_abs
 from .module_case import ModuleCase
 
 STEP = 0.25  # the learning rate of a training step
@@ -104,7 +104,7 @@ def zero_grad(case: ModuleCase) -> None:
     first = {name: p.grad.array.copy() for name, p in parameters.items() if p.grad is not None}
     module.zero_grad()
     for name, p in parameters.items():
-        if p.grad is not None and size(p.grad.array):
+        if p.grad is not None and max_abs(p.grad.array):
             raise AssertionError(f"after zero_grad() {name} has the gradient {p.grad.array}")
     for b, before in zip(module.buffers(), buffers, strict=True):
         b.array[...] = before
@@ -113,7 +113,7 @@ def zero_grad(case: ModuleCase) -> None:
         again = parameters[name].grad
         if again is None:
             raise AssertionError(f"after zero_grad() backward gives {name} no gradient")
-        agree(again.array, g, _tolerance(g), f"after zero_grad() the gradient of {name}")
+        assert_agree(again.array, g, _tolerance(g), f"after zero_grad() the gradient of {name}")
 
 
 def _train(case: ModuleCase, module: Module) -> None:
@@ -146,8 +146,8 @@ def _bytes(tensors: Any) -> list[bytes]:
 
 def _same(found: Sequence[Tensor], expected: Sequence[Tensor], how: str) -> None:
     for k, (y, z) in enumerate(zip(found, expected, strict=True)):
-        agree(y.array, z.array, _tolerance(z.array), f"{how} output {k}")
+        assert_agree(y.array, z.array, _tolerance(z.array), f"{how} output {k}")
 
 
 def _tolerance(x: Any) -> float:
-    return ROUNDINGS * 2.0**-52 * size(x)
+    return ROUNDINGS * 2.0**-52 * max_abs(x)

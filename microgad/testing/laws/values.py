@@ -15,8 +15,8 @@ from ...tensor import Tensor
 from ..calls import nodes_behind, wanted
 from ..numerical.perturbation import perturbed
 from ..strategies import LAYOUTS, laid_out
-from .assertions import ROUNDINGS, agree, agree_exactly
-from .case import Calls, Case, Evaluation, pull
+from .assertions import ROUNDINGS, assert_agree, assert_equal
+from .case import CallRecorder, Case, Evaluation, pull
 
 REFERENCE = 1e-9  # relative: a reference may add up in another way
 FURTHER_ON = 2.0**-6  # relative: how far inputs are moved, so that they have many digits
@@ -62,10 +62,10 @@ def reference(case: Case) -> None:
         found = backend.to_numpy(y.array)
         if found.dtype.kind in "fc":
             unit = max(REFERENCE, ROUNDINGS * case.eps)
-            agree(found, z, partial(case.output_tolerance, place, unit), f"output {k}")
+            assert_agree(found, z, partial(case.output_tolerance, place, unit), f"output {k}")
             place += 1
         else:
-            agree_exactly(found, z, f"output {k}")
+            assert_equal(found, z, f"output {k}")
 
 
 def deterministic(case: Case) -> None:
@@ -122,7 +122,7 @@ def float32(case: Case) -> None:
         return
     _unrounded(case)
     single = case.mapped(_narrowed)
-    calls = Calls()
+    calls = CallRecorder()
     with state.scope(observer=calls):
         try:
             outs = case.outputs(single)

@@ -10,8 +10,8 @@ import numpy as np
 from ... import backend
 from ...errors import ArgumentError
 from ...tensor import Tensor
-from ..adapters import apart
-from ..calls import floating, gradients, numbered, signed, slices, tensors_in
+from ..adapters import unwrap
+from ..calls import floating, gradients, input_names, random_signed, slices, tensors_in
 from ..complex_as_real import ComplexAsReal
 from .estimates import step_unit
 
@@ -32,8 +32,8 @@ class Check:
     ) -> None:
         self.name, self.call, self.args, self.tensors = name, call, call.args, tensors
         self.kinks, self.full, self.modes = kinks, full, modes
-        self.apart = apart(call.function)
-        self.names = numbered(self.args, tensors, getattr(call.function, "names", ()))
+        self.unwrapped = unwrap(call.function)
+        self.names = input_names(self.args, tensors, getattr(call.function, "names", ()))
         self.rng = np.random.default_rng(0)
 
     def outputs(self) -> list[Tensor]:
@@ -56,7 +56,7 @@ class Check:
 
     def weights(self, size: int) -> Any:
         """Random factors that leave none out."""
-        return signed(self.rng, size)
+        return random_signed(self.rng, size)
 
     def pulled(self, outputs: list[Tensor], tensors: list[Tensor], u: Any) -> list[Any]:
         """The gradients of u · outputs."""

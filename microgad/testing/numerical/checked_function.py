@@ -39,11 +39,11 @@ class CheckedFunction:
         self.takes_complex = True  # until it is seen not to
 
     def recorded(self) -> list[Tensor]:
-        self.draws.again()
+        self.draws.rewind()
         return self._recorded()
 
     def values(self) -> Any:
-        self.draws.again()
+        self.draws.rewind()
         return flat(self._plain())
 
     @cached_property
@@ -91,7 +91,7 @@ class CheckedFunction:
         def results(create_graph: bool) -> list[Tensor]:
             return [g for g in gradients(create_graph) if g is not None]
 
-        self.draws.again()
+        self.draws.rewind()
         pulled = gradients(False)
         incoming = max(map(_largest, seeds)) * max(
             float(np.max(self.natural, initial=0.0)), max(map(_largest, outputs))

@@ -31,7 +31,7 @@ def check_entries(
     wrong, unknown = _find_wrong(check, fn, outputs, range(len(fn.tensors)) if inputs is None else inputs)
     if wrong:
         worst = worst_of(wrong)
-        fn.draws.again()
+        fn.draws.rewind()
         own = check.outputs()
         names = dict.fromkeys((*operations(own), *worst.operations))
         contexts = dict.fromkeys(type(node).__name__ for node in nodes_behind(own) if isinstance(node, _Custom))
@@ -135,7 +135,7 @@ def _make_finding(
     return Finding(
         check.name, fn.order, output, i, tuple(fn.names), tuple(x.shape), tuple(y.shape),
         value, analytical, np.where(unknown, np.inf, error), check.given(), operations([y]), (),
-        check.apart.home, (check.apart.args, check.apart.keywords), check.apart.form,
+        check.unwrapped.home, (check.unwrapped.args, check.unwrapped.keywords), check.unwrapped.form,
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ def check_low_precision(check: Check, draws: SameDraws) -> None:
         return [y for y in check.outputs() if y.requires_grad]
 
     outputs = recorded()
-    draws.made()
+    draws.first_done()
     if draws.drew or not outputs:
         return  # other dtypes, other draws
     seeds = [check.rng.uniform(0.5, 1, tuple(y.shape)) for y in outputs]

@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import backend
 from ...tensor import Tensor
-from ..calls import signed, with_arrays
+from ..calls import random_signed, with_arrays
 from .estimates import step_unit
 
 
@@ -17,7 +17,7 @@ def perturbed(tensors: Sequence[Tensor], rng: np.random.Generator, share: float 
     """The Tensors with other values nearby, while it lasts: moved by a share of `unit`."""
 
     def nearby(x: Any) -> Any:
-        far = backend.like(share * signed(rng, x.shape), x)
+        far = backend.like(share * random_signed(rng, x.shape), x)
         return np.add(x, step_unit(x) * far, out=np.empty_like(x))
 
     return with_arrays(tensors, [nearby(t.array) for t in tensors])

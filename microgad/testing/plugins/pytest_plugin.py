@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ..calls import GradcheckError, differentiated
+from ..calls import GradcheckError, fresh_tensors
 from ..check_grads import check_grads
 
 OPTIONS = [name for name in inspect.signature(check_grads).parameters if name not in ("f", "args")]
@@ -37,7 +37,7 @@ def checking(item: pytest.Function, mark: pytest.Mark) -> Iterator[None]:
         called, *inputs = returned if isinstance(returned, tuple) else (returned,)
         if not callable(called) or not inputs:
             _refuse(item, f"it returns the function to check and its inputs, `return function, x, y`; got {returned!r}")
-        check_grads(called, differentiated(inputs), **mark.kwargs)
+        check_grads(called, fresh_tensors(inputs), **mark.kwargs)
 
     setattr(holder, name, checked)
     try:

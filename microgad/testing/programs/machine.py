@@ -66,8 +66,8 @@ class GradMachine(RuleBasedStateMachine):
         if against is None:
             against = [importlib.import_module("torch")] if importlib.util.find_spec("torch") else []
         self.draft, self.failed = Draft(), False
-        self.ours = Side(library or importlib.import_module("microgad"))
-        self.others = [Side(other) for other in against]
+        self.ours = Execution(library or importlib.import_module("microgad"))
+        self.others = [Execution(other) for other in against]
 
     @initialize(step=leaf_steps())
     def first(self, step: Step) -> None:
@@ -144,12 +144,12 @@ class GradMachine(RuleBasedStateMachine):
             self._refused(instruction, doubtful=outcome == "doubtful")
         self._compare()
 
-    def _alone_may_refuse(self, side: Side, refusal: RuntimeError) -> bool:
+    def _alone_may_refuse(self, side: Execution, refusal: RuntimeError) -> bool:
         """Whether it is PyTorch's refusal, of what others need not refuse."""
         by_view = self.draft.engine.by_view and ONLY_PYTORCH_REFUSES_BY_VIEW in str(refusal)
         return side.name == "torch" and (by_view or any(known in str(refusal) for known in ONLY_PYTORCH_REFUSES))
 
-    def _refusal(self, side: Side, instruction: Instruction) -> RuntimeError | None:
+    def _refusal(self, side: Execution, instruction: Instruction) -> RuntimeError | None:
         try:
             run_line(instruction, side.names)
         except RuntimeError as error:
@@ -175,7 +175,7 @@ class GradMachine(RuleBasedStateMachine):
                 if difference:
                     self._fail(difference, None, side)
 
-    def _fail(self, what: str, instruction: Instruction | None, side: Side | None = None) -> NoReturn:
+    def _fail(self, what: str, instruction: Instruction | None, side: Execution | None = None) -> NoReturn:
         self.failed = True
         program = Program(self.draft.program)
         if instruction is not None and program[-1:] != [instruction]:
@@ -183,7 +183,7 @@ class GradMachine(RuleBasedStateMachine):
         raise AssertionError(f"{(side or self.ours).name}: {what}\n\n{program}")
 
 
-class Side:
+class Execution:
     """A library, and the tensors that a program made with it."""
 
     def __init__(self, library: Any) -> None:

@@ -45,7 +45,7 @@ class Node:
 class Trace:
     """The derivatives of a memory: a row for each of its elements, a column for each element of the variables."""
 
-    def __init__(self, engine: Naive, size: int) -> None:
+    def __init__(self, engine: NaiveEngine, size: int) -> None:
         self.slopes = np.zeros((size, engine.columns))
         self.own = slice(0, 0)  # the columns of the variable that this memory is now
         self.factor = 1.0  # by which hooks multiply the gradient by it
@@ -55,15 +55,15 @@ class Trace:
         engine.traces.append(self)
 
 
-class Naive:
+class NaiveEngine:
     """The engine, with the names that a program written for torch uses. Everything is float64.
 
     `columns` is how many elements all variables may have together: beyond them it raises OverflowError. `doubtful` says
     of the last gradient whether an engine that keeps values may refuse it, as some were freed or overwritten, and
     `by_view` whether a write through a view leads to it.
 
-    >>> from microgad.testing.programs.naive import Naive
-    >>> torch = Naive()
+    >>> from microgad.testing.programs.naive import NaiveEngine
+    >>> torch = NaiveEngine()
     >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> y = x * x
     >>> y[0].fill_(5.0).tolist()
@@ -126,7 +126,9 @@ class Naive:
         """What is in a memory now is a new variable: each element's derivative by itself is 1."""
         start, self.used = self.used, self.used + len(trace.slopes)
         if self.used > self.columns:
-            raise OverflowError(f"Naive: the variables have more than {self.columns} elements: ask for more columns")
+            raise OverflowError(
+                f"NaiveEngine: the variables have more than {self.columns} elements: ask for more columns"
+            )
         trace.own, trace.factor = slice(start, self.used), 1.0
         trace.slopes[:, trace.own] = np.eye(len(trace.slopes))
         trace.reach.add(start)
@@ -135,7 +137,7 @@ class Naive:
 class Tensor:
     """Addresses into a memory. The methods are torch's."""
 
-    def __init__(self, engine: Naive, memory: Values, trace: Trace, where: Any, view: bool = False) -> None:
+    def __init__(self, engine: NaiveEngine, memory: Values, trace: Trace, where: Any, view: bool = False) -> None:
         self.engine, self.memory, self.trace, self.where, self.view = engine, memory, trace, where, view
         self.shape: tuple[int, ...] = where.shape
         self.grad: Tensor | None = None

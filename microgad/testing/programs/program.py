@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .naive import Naive, Refusal
+from .naive import NaiveEngine, Refusal
 
 
-class Kind(NamedTuple):
+class Template(NamedTuple):
     """A statement, and where it is allowed.
 
     Its fields: `new` is a name, `x` and `z` are tensors, `n` is a number, and `y` is z if its shape fits, else z.sum().
@@ -73,85 +73,89 @@ def _is_unused(x: Any, z: Any) -> bool:
 
 
 IN_NO_GRAD = "with torch.no_grad():\n    "
-LEAVES = {"leaf": Kind("{new} = torch.tensor({data}, dtype=torch.float64, requires_grad={flag})")}
+LEAVES = {"leaf": Template("{new} = torch.tensor({data}, dtype=torch.float64, requires_grad={flag})")}
 RESULTS = {
-    "tanh": Kind("{new} = {x}.tanh()"),
-    "sigmoid": Kind("{new} = {x}.sigmoid()"),
-    "scale": Kind("{new} = {x} * {n}"),
-    "shift": Kind("{new} = {x} + {n}"),
-    "add": Kind("{new} = {x} + {y}"),
-    "mul": Kind("{new} = {x} * {y}"),
-    "matmul": Kind("{new} = {x} @ {z}", lambda x, z: len(x.shape) == len(z.shape) == 2 and x.shape[1] == z.shape[0]),
-    "gram": Kind("{new} = {x} @ {x}.t()", _is_matrix),
-    "sum": Kind("{new} = {x}.sum()"),
-    "sum_rows": Kind("{new} = {x}.sum(0)", _has_rows),
-    "sum_columns": Kind("{new} = {x}.sum(-1)", _has_rows),
-    "repeat": Kind("{new} = {x}[[0, 0]]", _has_rows),
-    "clone": Kind("{new} = {x}.clone()"),
-    "mul_in_no_grad": Kind(IN_NO_GRAD + "{new} = {x} * {y}"),
+    "tanh": Template("{new} = {x}.tanh()"),
+    "sigmoid": Template("{new} = {x}.sigmoid()"),
+    "scale": Template("{new} = {x} * {n}"),
+    "shift": Template("{new} = {x} + {n}"),
+    "add": Template("{new} = {x} + {y}"),
+    "mul": Template("{new} = {x} * {y}"),
+    "matmul": Template(
+        "{new} = {x} @ {z}", lambda x, z: len(x.shape) == len(z.shape) == 2 and x.shape[1] == z.shape[0]
+    ),
+    "gram": Template("{new} = {x} @ {x}.t()", _is_matrix),
+    "sum": Template("{new} = {x}.sum()"),
+    "sum_rows": Template("{new} = {x}.sum(0)", _has_rows),
+    "sum_columns": Template("{new} = {x}.sum(-1)", _has_rows),
+    "repeat": Template("{new} = {x}[[0, 0]]", _has_rows),
+    "clone": Template("{new} = {x}.clone()"),
+    "mul_in_no_grad": Template(IN_NO_GRAD + "{new} = {x} * {y}"),
 }
 VIEWS = {
-    "row": Kind("{new} = {x}[0]", _has_rows),
-    "tail": Kind("{new} = {x}[1:]", lambda x, z: len(x.shape) > 0 and x.shape[0] > 1),
-    "column": Kind("{new} = {x}[:, -1]", _is_matrix),
-    "step": Kind("{new} = {x}[..., ::2]", _has_rows),
-    "transpose": Kind("{new} = {x}.t()", _is_matrix),
-    "flatten": Kind("{new} = {x}.reshape(-1)", lambda x, z: len(x.shape) == 2 and x.where.flags.c_contiguous),
-    "lift": Kind("{new} = {x}.unsqueeze(0)", lambda x, z: len(x.shape) < 3),
-    "diagonal": Kind("{new} = {x}.diagonal()", _is_matrix),
-    "part": Kind("{new} = {x}.tensor_split(2)[0]", _has_rows),
-    "windows": Kind("{new} = {x}.unfold(0, 2, 2)", lambda x, z: 0 < len(x.shape) < 3 and x.shape[0] > 1),
-    "stretch": Kind("{new} = {x}.as_strided((2,), (1,))", _has_the_next),
-    "detach": Kind("{new} = {x}.detach()"),
+    "row": Template("{new} = {x}[0]", _has_rows),
+    "tail": Template("{new} = {x}[1:]", lambda x, z: len(x.shape) > 0 and x.shape[0] > 1),
+    "column": Template("{new} = {x}[:, -1]", _is_matrix),
+    "step": Template("{new} = {x}[..., ::2]", _has_rows),
+    "transpose": Template("{new} = {x}.t()", _is_matrix),
+    "flatten": Template("{new} = {x}.reshape(-1)", lambda x, z: len(x.shape) == 2 and x.where.flags.c_contiguous),
+    "lift": Template("{new} = {x}.unsqueeze(0)", lambda x, z: len(x.shape) < 3),
+    "diagonal": Template("{new} = {x}.diagonal()", _is_matrix),
+    "part": Template("{new} = {x}.tensor_split(2)[0]", _has_rows),
+    "windows": Template("{new} = {x}.unfold(0, 2, 2)", lambda x, z: 0 < len(x.shape) < 3 and x.shape[0] > 1),
+    "stretch": Template("{new} = {x}.as_strided((2,), (1,))", _has_the_next),
+    "detach": Template("{new} = {x}.detach()"),
 }
 WRITES = {
-    "scale_": Kind("{x}.mul_({n})", _is_writable),
-    "shift_": Kind("{x}.add_({n})", _is_writable),
-    "fill_": Kind("{x}.fill_({n})", _is_writable),
-    "tanh_": Kind("{x}.tanh_()", _is_writable),
-    "mul_": Kind("{x}.mul_({y})", _is_writable, lambda x: x),
-    "add_": Kind("{x}.add_({y})", _is_writable, lambda x: x),
-    "copy_": Kind("{x}.copy_({y})", _is_writable, lambda x: x),
-    "set_row": Kind("{x}[0] = {y}", _has_writable_rows, lambda x: x[0]),
-    "set_rows": Kind("{x}[[-1]] = {n}", _has_writable_rows),
-    "mul_row_": Kind("{x}[0].mul_({y})", _has_writable_rows, lambda x: x[0]),
-    "turn_": Kind("{x}.t_()", _can_turn),
-    "scale_diagonal_": Kind("{x}.diagonal().mul_({n})", lambda x, z: len(x.shape) == 2 and not x.trace.leaf),
-    "add_transposed_": Kind("{x}.t().add_({y})", lambda x, z: len(x.shape) == 2 and not x.trace.leaf, lambda x: x.T),
-    "copy_step_": Kind("{x}[..., ::2].copy_({y})", _has_writable_rows, lambda x: x[..., ::2]),
-    "add_in_no_grad_": Kind(IN_NO_GRAD + "{x}.add_({y})", written=lambda x: x),
-    "scale_row_in_no_grad_": Kind(IN_NO_GRAD + "{x}[0].mul_({n})", _has_rows),
+    "scale_": Template("{x}.mul_({n})", _is_writable),
+    "shift_": Template("{x}.add_({n})", _is_writable),
+    "fill_": Template("{x}.fill_({n})", _is_writable),
+    "tanh_": Template("{x}.tanh_()", _is_writable),
+    "mul_": Template("{x}.mul_({y})", _is_writable, lambda x: x),
+    "add_": Template("{x}.add_({y})", _is_writable, lambda x: x),
+    "copy_": Template("{x}.copy_({y})", _is_writable, lambda x: x),
+    "set_row": Template("{x}[0] = {y}", _has_writable_rows, lambda x: x[0]),
+    "set_rows": Template("{x}[[-1]] = {n}", _has_writable_rows),
+    "mul_row_": Template("{x}[0].mul_({y})", _has_writable_rows, lambda x: x[0]),
+    "turn_": Template("{x}.t_()", _can_turn),
+    "scale_diagonal_": Template("{x}.diagonal().mul_({n})", lambda x, z: len(x.shape) == 2 and not x.trace.leaf),
+    "add_transposed_": Template(
+        "{x}.t().add_({y})", lambda x, z: len(x.shape) == 2 and not x.trace.leaf, lambda x: x.T
+    ),
+    "copy_step_": Template("{x}[..., ::2].copy_({y})", _has_writable_rows, lambda x: x[..., ::2]),
+    "add_in_no_grad_": Template(IN_NO_GRAD + "{x}.add_({y})", written=lambda x: x),
+    "scale_row_in_no_grad_": Template(IN_NO_GRAD + "{x}[0].mul_({n})", _has_rows),
 }
 GRADIENTS = {
-    "backward": Kind("{x}.sum().backward()", _wants_grad),
-    "backward_again": Kind("{x}.sum().backward(retain_graph=True)", _wants_grad),
-    "backward_weighted": Kind("{x}.backward({x}.detach().clone())", _wants_grad),
-    "grad": Kind("{new} = torch.autograd.grad({z}.sum(), {x})[0].clone()", leads_to),
-    "hook": Kind("{x}.register_hook(lambda grad: grad * {n})", _is_variable),
+    "backward": Template("{x}.sum().backward()", _wants_grad),
+    "backward_again": Template("{x}.sum().backward(retain_graph=True)", _wants_grad),
+    "backward_weighted": Template("{x}.backward({x}.detach().clone())", _wants_grad),
+    "grad": Template("{new} = torch.autograd.grad({z}.sum(), {x})[0].clone()", leads_to),
+    "hook": Template("{x}.register_hook(lambda grad: grad * {n})", _is_variable),
 }
 # PyTorch may store the weights themselves, or a view of them, as a leaf's gradient: what is written to one is seen in
 # the other.
-SHARED_WEIGHTS = {"backward_shared": Kind("{new} = {x}.detach()\n{x}.backward({new})", _wants_grad)}
+SHARED_WEIGHTS = {"backward_shared": Template("{new} = {x}.detach()\n{x}.backward({new})", _wants_grad)}
 STORED = {
-    "read": Kind("{new} = {x}.grad.clone()", _has_grad),
-    "zero": Kind("{x}.grad.zero_()", _has_grad),
-    "forget": Kind("{x}.grad = None", _has_grad),
-    "descend": Kind(IN_NO_GRAD + "{x}.add_({x}.grad * {n})", _has_grad),
+    "read": Template("{new} = {x}.grad.clone()", _has_grad),
+    "zero": Template("{x}.grad.zero_()", _has_grad),
+    "forget": Template("{x}.grad = None", _has_grad),
+    "descend": Template(IN_NO_GRAD + "{x}.add_({x}.grad * {n})", _has_grad),
 }
 OTHERS = {
     # A view that is older than its base's wish for gradients would be a case of its own.
-    "require": Kind("{x}.requires_grad_()", lambda x, z: not (x.requires_grad or x.view or x.trace.viewed)),
-    "drop": Kind("del {x}"),
+    "require": Template("{x}.requires_grad_()", lambda x, z: not (x.requires_grad or x.view or x.trace.viewed)),
+    "drop": Template("del {x}"),
 }
 ALWAYS_REFUSED = {
-    "scale_leaf_": Kind("{x}.mul_({n})", lambda x, z: x.trace.leaf),
-    "backward_constant": Kind("{x}.sum().backward()", lambda x, z: not x.requires_grad),
-    "hook_constant": Kind("{x}.register_hook(lambda grad: grad * {n})", lambda x, z: not x.requires_grad),
-    "grad_unused": Kind("torch.autograd.grad({z}.sum(), {x})", _is_unused),
+    "scale_leaf_": Template("{x}.mul_({n})", lambda x, z: x.trace.leaf),
+    "backward_constant": Template("{x}.sum().backward()", lambda x, z: not x.requires_grad),
+    "hook_constant": Template("{x}.register_hook(lambda grad: grad * {n})", lambda x, z: not x.requires_grad),
+    "grad_unused": Template("torch.autograd.grad({z}.sum(), {x})", _is_unused),
 }
 WRITTEN_BY_THE_MACHINE = {
-    "refused": Kind("try:\n{lines}\nexcept RuntimeError:\n    pass"),
-    "probe": Kind("(grad,) = torch.autograd.grad({z}, {x}, {z}.detach() + 1.0, retain_graph=True)"),
+    "refused": Template("try:\n{lines}\nexcept RuntimeError:\n    pass"),
+    "probe": Template("(grad,) = torch.autograd.grad({z}, {x}, {z}.detach() + 1.0, retain_graph=True)"),
 }
 CHOSEN = RESULTS | VIEWS | WRITES | GRADIENTS | STORED | OTHERS
 KINDS = LEAVES | CHOSEN | SHARED_WEIGHTS | ALWAYS_REFUSED | WRITTEN_BY_THE_MACHINE
@@ -214,7 +218,7 @@ def tensors_among(names: dict[str, Any]) -> dict[str, Any]:
 
 
 def execute(program: Program, library: Any) -> dict[str, Any]:
-    """Run a program, with `torch` in it meaning microgad, torch or a `Naive()`: the tensors by their names.
+    """Run a program, with `torch` in it meaning microgad, torch or a `NaiveEngine()`: the tensors by their names.
 
     Raises what the library raises.
 
@@ -269,7 +273,7 @@ class Draft:
         self._restart(Program())
 
     def _restart(self, program: Program) -> None:
-        self.program, self.engine = program, Naive(columns=512)
+        self.program, self.engine = program, NaiveEngine(columns=512)
         self.names: dict[str, Any] = {"torch": self.engine}
         for instruction in program:
             self._run(instruction)
@@ -344,7 +348,7 @@ class Draft:
         return max((float(np.abs(x).max(initial=0)) for x in values + slopes), default=0.0)
 
 
-def _fits(kind: Kind, x: Any, z: Any) -> bool:
+def _fits(kind: Template, x: Any, z: Any) -> bool:
     try:
         if kind.written is None:
             np.broadcast_shapes(x.shape, z.shape)

@@ -114,10 +114,10 @@ def _check(options: argparse.Namespace) -> int:
 @contextmanager
 def _shown(total: int) -> Iterator[Progress]:
     """A bar on standard error, that every example moves on."""
-    from ..laws.runner import seen
+    from ..laws.runner import on_example
 
     progress = Progress(total, sys.stderr)
-    with closing(progress), holding(seen, progress.example):
+    with closing(progress), holding(on_example, progress.example):
         yield progress
 
 

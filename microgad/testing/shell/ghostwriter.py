@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError
-from ..laws.inferred_inputs import DOMAINS, Domain, Guess
-from ..laws.inferred_settings import guessed_settings
+from ..laws.inferred_inputs import DOMAINS, Domain, InputInference
+from ..laws.inferred_settings import infer_settings
 
 WIDTH = 88  # of lines: what formatters have by default
 IMPORTS = {  # by the name that is used
@@ -87,13 +87,13 @@ def _body(op: type[Any], module: str) -> str:
     """The lines of a test."""
     name = f"{module}.{op.__name__}"
     try:
-        settings = guessed_settings(op, op.__name__, {})
+        settings = infer_settings(op, op.__name__, {})
         if settings:
             return _commented(f"check_op draws {', '.join(settings)}, and inputs that go with that.") + _call(name)
-        guess = Guess(op, op.__name__)
-        domains = guess.of_any_shapes(op.apply)
+        inference = InputInference(op, op.__name__)
+        domains = inference.of_any_shapes(op.apply)
         if domains is None:
-            guess.inputs(op.apply, {})  # raises an error where nothing is accepted
+            inference.inputs(op.apply, {})  # raises an error where nothing is accepted
             return _commented("check_op draws shapes that it accepts.") + _call(name)
     except ArgumentError as error:
         return _commented(str(error)) + _call(name)

@@ -1,4 +1,4 @@
-"""Case: a finding as diagnosis.py looks at it, which holds what a mistake would give against what was given."""
+"""JacobianPair: a finding as diagnosis.py looks at it, which holds what a mistake would give against what was given."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from .finding import Finding
 Matrix = Any  # (x.size, y.size): row i is the derivative of all of the output by element i of the input
 
 
-class Case:
+class JacobianPair:
     """A finding with what is asked of it again and again.
 
     A matrix seen as a grid has the axes of the input, then those of the output.
     """
 
-    def __init__(self, finding: Finding, again: Case | None = None, alone: bool = True) -> None:
-        self.again = again  # the same at other values
+    def __init__(self, finding: Finding, elsewhere: JacobianPair | None = None, alone: bool = True) -> None:
+        self.elsewhere = elsewhere  # the same at other values
         self.alone = alone  # whether nothing is known of other values
         self.order = finding.order
         self.operations = " ".join((finding.op, *finding.operations)).lower()
         self.n, self.a = (np.asarray(j, np.float64) for j in (finding.numerical, finding.analytical))
         self.error = np.nan_to_num(np.asarray(finding.error, np.float64), nan=0.0, posinf=np.inf)
         self.wrong = finding.excess() > 0
-        self.there = (np.abs(self.n) > self.error) & np.isfinite(self.n)  # where each isn't 0
-        self.here = np.abs(self.a) > self.error
+        self.n_nonzero = (np.abs(self.n) > self.error) & np.isfinite(self.n)  # where each isn't 0
+        self.a_nonzero = np.abs(self.a) > self.error
         self.x_shape, self.y_shape = tuple(finding.input_shape), tuple(finding.output_shape)
         self.shape = self.x_shape + self.y_shape
         self.x_axes = list(range(len(self.x_shape)))
         self.y_axes = list(range(len(self.x_shape), len(self.shape)))
         self.name = finding.names[finding.input]
-        self.at = places(finding.names)[finding.input]
-        names = dict(zip(places(finding.names), finding.names, strict=True))
+        self.at = argument_positions(finding.names)[finding.input]
+        names = dict(zip(argument_positions(finding.names), finding.names, strict=True))
         self.arguments = [(names.get(i, f"argument {i}"), value) for i, value in enumerate(finding.arguments)]
 
     @cached_property
@@ -71,9 +71,9 @@ class Case:
     @cached_property
     def factor(self) -> float | None:
         """The k with analytical = k · numerical; None where there is no such, or another one at other values."""
-        k = self.factor_where(np.ones_like(self.there))
-        if k is not None and self.again is not None:
-            other = self.again.factor
+        k = self.factor_where(np.ones_like(self.n_nonzero))
+        if k is not None and self.elsewhere is not None:
+            other = self.elsewhere.factor
             if other is None or not math.isclose(k, other, rel_tol=1e-4):
                 return None
         return k
@@ -81,12 +81,12 @@ class Case:
     def factor_where(self, where: Matrix) -> float | None:
         """The same, for some of the entries."""
         known = where & np.isfinite(self.n) & np.isfinite(self.a)
-        clear = np.where(known & self.there, np.abs(self.n) / np.maximum(self.error, 1e-16 * np.abs(self.n)), 0.0)
+        clear = np.where(known & self.n_nonzero, np.abs(self.n) / np.maximum(self.error, 1e-16 * np.abs(self.n)), 0.0)
         if not clear.any():
             return None
         best = np.unravel_index(clear.argmax(), clear.shape)
         k = float(self.a[best] / self.n[best])
-        for candidate in (simple(k), k) if math.isfinite(k) else ():
+        for candidate in (near_fraction(k), k) if math.isfinite(k) else ():
             close = np.abs(self.a - candidate * self.n) <= (1 + abs(candidate)) * self.error
             if np.all(close | ~known):
                 return candidate
@@ -95,7 +95,7 @@ class Case:
     @cached_property
     def elementwise(self) -> bool:
         """Whether element i of the output depends on element i of the input alone, says either derivative."""
-        return self.x_shape == self.y_shape and not off_diagonal(self.there | self.here).any()
+        return self.x_shape == self.y_shape and not off_diagonal(self.n_nonzero | self.a_nonzero).any()
 
     @cached_property
     def reduced(self) -> int:
@@ -103,8 +103,8 @@ class Case:
 
         1 where the output is as large as the input, or where elements of it differ in that.
         """
-        counts = np.unique(self.there.sum(0))
-        return int(counts[0]) if counts.size == 1 and self.there.shape[1] < self.there.shape[0] else 1
+        counts = np.unique(self.n_nonzero.sum(0))
+        return int(counts[0]) if counts.size == 1 and self.n_nonzero.shape[1] < self.n_nonzero.shape[0] else 1
 
     @cached_property
     def same_values(self) -> bool:
@@ -113,16 +113,16 @@ class Case:
         return not np.isfinite(error) or bool(np.all(np.abs(np.sort(self.a, None) - np.sort(self.n, None)) <= error))
 
     @cached_property
-    def dead(self) -> Any:
+    def no_effect(self) -> Any:
         """(x.size,): which elements of the input have no influence at all."""
-        return ~self.there.any(1)
+        return ~self.n_nonzero.any(1)
 
     @cached_property
     def summed(self) -> list[int]:
         """The axes of the output along which each element of the input has several places, if it has one."""
         axes = []
         for axis in self.y_axes:
-            grid = self.there.reshape(-1, *self.y_shape)
+            grid = self.n_nonzero.reshape(-1, *self.y_shape)
             others = tuple(k for k in range(1, grid.ndim) if k != axis - len(self.x_shape) + 1)
             reached = grid.any(others).sum(1)
             if reached.any() and not (reached == 1).any():
@@ -155,7 +155,7 @@ def reduced(grid: Any, reduce: Callable[..., Any], axis: int) -> Any:
     return np.broadcast_to(reduce(grid, axis, keepdims=True), grid.shape)
 
 
-def places(names: tuple[str, ...]) -> list[int]:
+def argument_positions(names: tuple[str, ...]) -> list[int]:
     """Where each input is among the arguments: `input 2` and `input 2, weight` are argument 2, others are in order.
 
     -1 stands for a gradient that comes in, which is none.
@@ -172,22 +172,22 @@ def off_diagonal(where: Matrix) -> Matrix:
     return where & (np.arange(where.shape[0])[:, None] != np.arange(where.shape[1]))
 
 
-def spread(value: Any, shape: tuple[int, ...]) -> Any:
+def broadcast_flat(value: Any, shape: tuple[int, ...]) -> Any:
     """(n,): a value for each element of a shape."""
     return np.broadcast_to(value, shape).reshape(-1)
 
 
-def small(k: float) -> Fraction:
+def nearest_fraction(k: float) -> Fraction:
     """The fraction with a small denominator that is nearest to a finite number."""
     return Fraction(k).limit_denominator(16)
 
 
-def simple(k: float) -> float:
+def near_fraction(k: float) -> float:
     """A finite number as a small fraction, if it is near one."""
-    near = float(small(k))
+    near = float(nearest_fraction(k))
     return near if math.isclose(k, near, rel_tol=1e-5) else k
 
 
-def text(k: float) -> str:
+def fraction_text(k: float) -> str:
     """Say `1/3` or `0.123457`."""
-    return str(small(k)) if float(small(k)) == k else f"{k:.6g}"
+    return str(nearest_fraction(k)) if float(nearest_fraction(k)) == k else f"{k:.6g}"
