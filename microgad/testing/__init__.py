@@ -1,4 +1,7 @@
-"""Checks of derivatives for anyone's functions: by number, by law, and by hypothesis strategies that feed them."""
+"""Property-based tests of derivatives: numerical checks, laws that every operation obeys, and hypothesis strategies.
+
+The functions under test may be microgad's, NumPy's with a handwritten vjp, or PyTorch's.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ __all__ = [
     "torch_function",
 ]
 
-_LATER = {  # what needs hypothesis, or is for programs, is loaded when it is first asked for
+_LATER = {  # loaded when first asked for: what needs hypothesis, and what few programs use
     "GradMachine": ".programs.machine",
     "assert_allclose": ".comparison",
     "assert_close": ".comparison",

@@ -1,4 +1,7 @@
-"""Calling what is checked: with the same draws each time, on Tensors whose arrays the checks exchange."""
+"""Helpers that all checks share: which Tensors they differentiate, their gradients, and repeatable random draws.
+
+A check replaces the arrays of the input Tensors for a while (`with_arrays`) and calls the function again.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +22,14 @@ from ..ops.elementwise import view_as_real
 from ..tensor import Tensor
 from .findings.finding import Finding
 
-Vector = Any  # (m,): all results of a function, flat, one after the other
-Direction = Any  # an array like the Tensor that is moved along it
+Vector = Any  # (m,): all results of a function, flattened and concatenated
+Direction = Any  # an array of the shape of the Tensor that is moved along it
 
 
 class GradcheckError(MicrogadError, RuntimeError):
-    """A derivative that isn't the function's. Source: torch.autograd.gradcheck.GradcheckError.
+    """Raised where a derivative is wrong. Source: torch.autograd.gradcheck.GradcheckError.
 
-    `finding` has the two derivatives as data, where it is about their entries, and `call` what was called and its
-    arguments.
+    `finding` holds the two Jacobians if the error is about their entries, and `call` the function and its arguments.
     """
 
     finding: Finding | None = None
@@ -35,9 +37,10 @@ class GradcheckError(MicrogadError, RuntimeError):
 
 
 class SameDraws:
-    """Puts the default generator back before each evaluation, if the first one drew from it.
+    """Context in which every evaluation makes the same random draws.
 
-    In the end it is where one evaluation leaves it.
+    If the first evaluation drew from the default generator, `rewind` resets it before each later one. On exit the
+    generator is where a single evaluation leaves it.
     """
 
     def __enter__(self) -> SameDraws:
@@ -46,12 +49,12 @@ class SameDraws:
         return self
 
     def first_done(self) -> None:
-        """The first evaluation has been made."""
+        """Note that the first evaluation is done, and whether it drew random numbers."""
         self.after = default_generator.snapshot()
         self.drew = bool((self.after != self.before).any())
 
     def rewind(self) -> None:
-        """Another evaluation is to come."""
+        """Reset the generator before another evaluation."""
         if self.drew:
             default_generator.set_state(self.before)
 
@@ -60,35 +63,36 @@ class SameDraws:
 
 
 def sequence(x: Any) -> list[Any]:
-    """What a function takes: one thing stands for a list of it."""
+    """Return the arguments as a list; a single argument needs no list around it."""
     return list(x) if isinstance(x, (tuple, list)) else [x]
 
 
 def tensors_in(outputs: Any) -> list[Tensor]:
-    """What a function gives: a Tensor, or those in lists, tuples and dicts."""
+    """Return the Tensors that a function returned, also those in lists, tuples and dicts."""
     return [y for y in leaves(outputs) if isinstance(y, Tensor)]
 
 
 def floating(outputs: Any) -> list[Tensor]:
-    """The outputs that can have a derivative; complex numbers as pairs of real ones, along a last axis.
+    """Return the outputs that can have a derivative, complex ones as pairs of real numbers along a last axis.
 
-    But for those of a complex step, whose imaginary parts are derivatives.
+    During a complex step complex outputs stay complex, since their imaginary parts are the derivatives.
     """
     tensors = [y for y in tensors_in(outputs) if y.array.dtype.kind in "fc"]
-    tensors = [y if y.node is not None else y.detach() for y in tensors]  # a view made under no_grad says otherwise
+    tensors = [y if y.node is not None else y.detach() for y in tensors]  # views made under no_grad
     in_pairs = not state.current().holomorphic
     return [view_as_real(y) if in_pairs and y.is_complex() else y for y in tensors]
 
 
 def wanted(inputs: Sequence[Any]) -> list[Tensor]:
-    """The Tensors that require grad, each once."""
+    """Return the Tensors that require grad, each once."""
     return list({id(x): x for x in inputs if isinstance(x, Tensor) and x.requires_grad}.values())
 
 
 def fresh_tensors(inputs: Sequence[Any], can_be: Callable[[int], bool] = lambda place: True) -> list[Any]:
-    """Fresh Tensors for arrays and Tensors, so that the caller's stay as they are; one Tensor for one Tensor.
+    """Replace arrays and Tensors by fresh Tensors on the same memory, so that the caller's Tensors are not changed.
 
-    Those that require grad still do; where none does, all floating-point and complex ones for which `can_be(place)`.
+    An argument that is passed twice becomes one Tensor. Those that require grad still do. If none does, all
+    floating-point and complex ones do for which `can_be(position)`.
 
     >>> [x.requires_grad for x in fresh_tensors([np.ones(2), torch.ones(2) + 1j, torch.arange(2)])]
     [True, True, False]
@@ -107,7 +111,7 @@ def fresh_tensors(inputs: Sequence[Any], can_be: Callable[[int], bool] = lambda 
 
 
 def require_wanted(check: str, inputs: Sequence[Any]) -> list[Tensor]:
-    """The same. Raises ArgumentError where there is none."""
+    """Return the Tensors that require grad. Raise ArgumentError if there is none."""
     tensors = wanted(inputs)
     if not tensors:
         said = ": to a function on Tensors arrays are constants" if any(map(backend.is_array, inputs)) else ""
@@ -116,7 +120,7 @@ def require_wanted(check: str, inputs: Sequence[Any]) -> list[Tensor]:
 
 
 def warn_of_float32(check: str, inputs: list[Any]) -> None:
-    """Differences of float32 values say little."""
+    """Warn if inputs that require grad are too coarse for finite differences."""
     for i, x in enumerate(inputs):
         if isinstance(x, Tensor) and x.requires_grad and x.dtype not in (float64, complex128):
             notices.warn(
@@ -126,40 +130,40 @@ def warn_of_float32(check: str, inputs: list[Any]) -> None:
 
 
 def input_names(inputs: Sequence[Any], tensors: Sequence[Tensor], last: Sequence[str] = ()) -> list[str]:
-    """Names of the Tensors: "input 0", or "input 1, weight" where the last inputs have names."""
+    """Return names of the Tensors: "input 0", or "input 1, weight" if the last inputs have the names `last`."""
     own = [""] * (len(inputs) - len(last)) + [f", {name}" for name in last]
     places = [next(i for i, x in enumerate(inputs) if x is t) for t in tensors]
     return [f"input {i}{own[i]}" for i in places]
 
 
 def gradients(outputs: Sequence[Tensor], tensors: Sequence[Tensor], seeds: Sequence[Any]) -> list[Any]:
-    """Bare gradients; None where the outputs don't depend on a Tensor."""
+    """Return the gradients as arrays, None for a Tensor that the outputs don't depend on."""
     return grad_arrays(grad(outputs, tensors, [Tensor._made(s) for s in seeds], retain_graph=True, allow_unused=True))
 
 
 def grad_arrays(grads: Iterable[Tensor | None]) -> list[Any]:
-    """Their arrays."""
+    """Return the arrays of gradients."""
     return [None if g is None else g.array for g in grads]
 
 
 def flat(tensors: list[Tensor]) -> Vector:
-    """(m,): all values, one Tensor after the other."""
+    """Return all values as one vector (m,), one Tensor after the other."""
     return np.concatenate([np.zeros(0), *(backend.to_numpy(t.array).reshape(-1) for t in tensors)])
 
 
 def random_signed(rng: np.random.Generator, shape: Any) -> Any:
-    """Numbers of either sign that are neither small nor large: from -1 to -1/2, and from 1/2 to 1."""
+    """Draw numbers uniformly from [-1, -1/2] and [1/2, 1]: of either sign, neither small nor large."""
     x = rng.uniform(-1, 1, shape)
     return np.copysign(np.abs(x) / 2 + 0.5, x)
 
 
 def equal_arrays(a: Any, b: Any) -> bool:
-    """Whether two arrays have the same values, of which none is NaN: far sooner than np.allclose says it."""
+    """Whether two arrays have equal values and no NaN: much faster than np.allclose."""
     return a.shape == b.shape and bool((a == b).all())
 
 
 def check_unchanged(tensors: Sequence[Tensor], before: Sequence[Any], names: Sequence[str], who: str) -> None:
-    """Raise GradcheckError where the arrays aren't what they were before `who` was called."""
+    """Raise GradcheckError if `who` changed the arrays of the Tensors in place."""
     for t, old, name in zip(tensors, before, names, strict=True):
         now, then = backend.to_numpy(t.array), backend.to_numpy(old)
         if not equal_arrays(now, then) and not np.array_equal(now, then, equal_nan=True):
@@ -167,7 +171,7 @@ def check_unchanged(tensors: Sequence[Tensor], before: Sequence[Any], names: Seq
 
 
 def jacobians(y: Tensor, tensors: Sequence[Tensor]) -> list[Any]:
-    """For each Tensor the derivative of an output, (x.size, y.size): a backward pass for each of its elements."""
+    """Return the Jacobian of output y by each Tensor x, (x.size, y.size), by a backward pass for each element of y."""
     found = [np.zeros((t.numel(), y.numel())) for t in tensors]
     for j in range(y.numel() if y.requires_grad else 0):
         seed = np.zeros_like(y.array, order="C")
@@ -179,12 +183,12 @@ def jacobians(y: Tensor, tensors: Sequence[Tensor]) -> list[Any]:
 
 
 def nodes_behind(tensors: Sequence[Tensor]) -> list[Function]:
-    """Every node in the graphs of some Tensors, leaves too."""
+    """Return every node in the graphs of the Tensors, leaves included."""
     return list(reached([t.node for t in tensors], 0).values())
 
 
 def slices(tensors: list[Tensor]) -> list[slice]:
-    """Where each Tensor lies in `flat`."""
+    """Return the slice of `flat(tensors)` that each Tensor takes."""
     found, start = [], 0
     for t in tensors:
         found.append(slice(start, start + t.numel()))
@@ -193,7 +197,7 @@ def slices(tensors: list[Tensor]) -> list[slice]:
 
 
 class with_arrays:
-    """The Tensors with other arrays, while it lasts. Gradients for a leaf have the dtype that it has by then."""
+    """Context in which the Tensors have other arrays. A leaf whose dtype changes gets gradients of the new dtype."""
 
     def __init__(self, tensors: Sequence[Tensor], arrays: Sequence[Any]) -> None:
         self.tensors, self.arrays = tensors, arrays
@@ -213,9 +217,10 @@ class with_arrays:
 def moved(
     values: Callable[[], Vector], tensors: Sequence[Tensor], directions: Sequence[Direction | None], step: complex
 ) -> Vector:
-    """The values at x + step · direction; None leaves a Tensor where it is. A complex step makes every one complex.
+    """Return the values at x + step · direction. A direction of None leaves its Tensor unchanged.
 
-    The axes keep their order in memory: random draws follow it.
+    With a complex step every Tensor becomes complex. The arrays keep the order of their axes in memory, since random
+    draws follow it.
     """
     kind = np.complex128 if isinstance(step, complex) else None
 
@@ -225,6 +230,6 @@ def moved(
         return np.add(x, 0 if d is None else step * d, out=np.empty_like(x, kind))
 
     arrays = [there(t.array, d) for t, d in zip(tensors, directions, strict=True)]
-    # A step may leave the domain: the comparison sees the NaN.
+    # A step may leave the domain: the caller sees the NaN.
     with with_arrays(tensors, arrays), np.errstate(all="ignore"):
         return values()

@@ -1,4 +1,7 @@
-"""check_grads: derivatives of any order against numerical ones, with tolerances that the estimates' errors give."""
+"""check_grads: compare derivatives of any order with numerical ones.
+
+Each numerical derivative comes with an estimate of its own error, which serves as the tolerance.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ from .numerical.ties import check_ties
 
 KINKS = ("move", "accept", "reject", "fail")
 MODES = ("rev", "fwd")
-MOVES = 5  # tries to get away from kinks
+MOVES = 5  # how often the inputs are perturbed to get away from kinks
 
 
 def check_grads(
@@ -39,25 +42,24 @@ def check_grads(
     full: bool = True,
     vjp: Callable[..., Any] | None = None,
 ) -> None:
-    """Hold the derivatives of `f(*args)`, up to those of `order`, against numerical ones.
+    """Compare the derivatives of `f(*args)`, from the first order up to `order`, with numerical derivatives.
 
     `f` is a function on Tensors, a Function, a Module, or a NumPy function whose derivative is `vjp(grad, *args)`: see
-    `adapt`. Every Tensor that requires grad is checked, a complex one in its real and imaginary parts, and so are complex
-    results: in messages they have a last axis of two. Numerical derivatives come with an estimate of their error, and
-    so there is no tolerance to choose. With `full` every entry is compared, else a random projection for each input,
-    which takes a pass or two whatever the sizes. Modes are "rev", the backward pass, and "fwd", the derivative along a
-    direction by a backward pass through the backward pass. The default generator is put back before each evaluation,
-    so that random operations can be checked as they are. Of float32 and float16 inputs the gradients are held against
-    those of the same call in float64, and these against numerical ones.
+    `adapt`. Every Tensor that requires grad is checked. Complex inputs and results are checked as pairs of real numbers:
+    in messages they have a last axis of size 2. Each numerical derivative comes with an estimate of its error, so there
+    is no tolerance to choose. With `full` every entry of the Jacobian is compared; without it one random projection for
+    each input, which takes a pass or two whatever the sizes. `modes` are "rev", the backward pass, and "fwd", the
+    derivative along a direction, computed by a backward pass through the backward pass. The default generator is reset
+    before each evaluation, so that random operations can be checked as they are. Gradients of float32 and float16
+    inputs are compared with those of the same call in float64, and the latter with numerical derivatives.
 
-    `kinks` says what is done where the one-sided derivatives differ: "move" leaves those entries out and checks again
-    a little further on; "accept" takes whatever lies between the two; "reject" gives the example up (hypothesis draws
-    another); "fail" is an error. Values that are equal stay equal in one more check, along which there is no kink, so
-    that what is wrong only at ties is found.
+    `kinks` says what to do where the one-sided derivatives differ: "move" skips those entries and checks again at
+    slightly perturbed inputs; "accept" accepts any value between the two; "reject" makes hypothesis draw another
+    example; "fail" raises an error. After a kink one more check moves equal values together, so that they stay equal:
+    it finds gradients that are wrong only at ties.
 
-    Raises GradcheckError, whose `finding` has the worst input's derivatives as data, and ValueError where no input
-    requires grad, where one is in a list or dict, where nothing comes out that has a derivative, or where an option isn't
-    one of those named.
+    Raises GradcheckError, whose `finding` holds the Jacobians of the worst input. Raises ValueError if no input requires
+    grad, if one that does is inside a list or dict, if no result has a derivative, or if an option is unknown.
 
     >>> x = torch.tensor([0.5, -1.0, 0.0], dtype=torch.float64, requires_grad=True)
     >>> check_grads(torch.relu, [x], order=2)
@@ -71,7 +73,7 @@ def check_grads(
 def found_kink(
     f: Any, args: Any, order: int, modes: Sequence[str], kinks: str, full: bool, vjp: Callable[..., Any] | None = None
 ) -> bool:
-    """check_grads, which says whether it came upon a kink."""
+    """Run `check_grads`, and return whether it met a kink."""
     if kinks not in KINKS:
         raise ArgumentError(f"check_grads: kinks must be one of {', '.join(KINKS)}, got {kinks!r}")
     modes = sequence(modes)
@@ -93,7 +95,7 @@ def found_kink(
 
 
 def _check_orders(check: Check, order: int, draws: SameDraws) -> bool:
-    """Check each order, at the inputs, and where there were kinks a little away from them; gives whether there were."""
+    """Check each order at the inputs, and again near them if there were kinks. Return whether there were."""
     before = [t.array.copy() for t in check.tensors]
     kinked = _check_here(check, order, draws)
     check_unchanged(check.tensors, before, check.names, f"{check.name}: the call")
@@ -105,7 +107,7 @@ def _check_orders(check: Check, order: int, draws: SameDraws) -> bool:
 
 
 def _check_here(check: Check, order: int, draws: SameDraws) -> bool:
-    """Check each order where the inputs are; gives whether there was a kink."""
+    """Check each order at the current inputs. Return whether there was a kink."""
     draws.rewind()
     outputs = check.outputs()
     draws.first_done()
@@ -143,9 +145,10 @@ def _check_function(check: Check, fn: CheckedFunction, outputs: list[Tensor]) ->
 
 
 def _check_projections(check: Check, fn: CheckedFunction, outputs: list[Tensor], values: Any) -> bool:
-    """For random u and v, u · (J v) by differences against (Jᵀ u) · v by a backward pass.
+    """Compare u · (J v) by differences with (Jᵀ u) · v by backward, for random u and v. Return whether at a kink.
 
-    All inputs are moved together, and where that shows something, or one would drown in the other, one by one.
+    All inputs are moved together first. They are moved one by one if that shows an error, or if their sizes differ so
+    much that the move of one would be lost in the rounding of another.
     """
     inputs, kinked = range(len(fn.tensors)), False
     suspects = [inputs] if _comparable(fn.tensors) else [[i] for i in inputs]
@@ -171,7 +174,7 @@ def _check_projections(check: Check, fn: CheckedFunction, outputs: list[Tensor],
             return kinked
         suspects = [[i] for group in wrong for i in group]
     wrong_inputs = [i for (i,) in suspects]
-    if check_entries(check, fn, outputs, wrong_inputs):  # says more, where something is wrong
+    if check_entries(check, fn, outputs, wrong_inputs):  # raises a more detailed error if an entry is wrong
         return True
     if oscillates(check, fn, u, {i: directions[i] for i in wrong_inputs}):
         return True
@@ -182,13 +185,13 @@ def _check_projections(check: Check, fn: CheckedFunction, outputs: list[Tensor],
 
 
 def _comparable(tensors: list[Tensor]) -> bool:
-    """Whether none of the inputs' moves would drown in the rounding of another's."""
+    """Whether no input is so small that its moves would be lost in the rounding of another."""
     sizes = [float(step_unit(t.array).max()) for t in tensors if t.numel()]
     return max(sizes, default=1) <= 1e3 * min(sizes, default=1)
 
 
 def _reject(name: str) -> None:
-    """Reject the example: hypothesis draws another."""
+    """Make hypothesis draw another example. Raise GradcheckError outside of hypothesis."""
     hypothesis = sys.modules.get("hypothesis")
     if hypothesis is not None and hypothesis.currently_in_test_context():
         hypothesis.reject()

@@ -10,9 +10,10 @@ from ..tensor import Tensor
 
 
 class ComplexAsReal:
-    """A function, and `args` to call it with: of complex Tensors that require grad pairs of real numbers.
+    """A function that takes pairs of real numbers in place of the complex Tensors that require grad.
 
-    The parts lie along a last axis, in memory of their own. What the function returns stays as it is.
+    `args` are the arguments to call it with: real and imaginary parts lie along a last axis, in memory of their own.
+    The function's results are not changed.
 
     >>> z = torch.tensor([3 + 4j], requires_grad=True)
     >>> call = ComplexAsReal(torch.abs, [z])
@@ -33,5 +34,5 @@ class ComplexAsReal:
         return self.function(*self.whole(args))
 
     def whole(self, args: Sequence[Any]) -> list[Any]:
-        """The arguments that the function itself gets."""
+        """Return the arguments of the wrapped function, complex again."""
         return [view_as_complex(x) if split else x for x, split in zip(args, self.in_parts, strict=True)]

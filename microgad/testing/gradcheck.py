@@ -1,4 +1,4 @@
-"""gradcheck: written derivatives against numerical ones, entry by entry."""
+"""gradcheck and gradgradcheck, as PyTorch has them: compare derivatives with numerical ones, entry by entry."""
 
 from __future__ import annotations
 
@@ -54,23 +54,23 @@ def gradcheck(
     """Whether the gradients of `func(*inputs)` agree with its numerical derivative. Source: torch.autograd.gradcheck.
 
     Every input Tensor that requires grad is moved, element by element; other arguments are passed through. The
-    numerical derivative is taken by the complex step where `func` takes complex input, else by central differences with
+    numerical derivative is taken by the complex step if `func` accepts complex input, else by central differences with
     the steps `eps` and eps/2, extrapolated. An entry is right if |analytical - numerical| ≤ atol + rtol · |numerical|.
-    With `fast_mode` a random projection is compared in place of every entry. The default random generator is put back
-    before each evaluation, so that dropout can be checked as it is.
+    With `fast_mode` one random projection is compared in place of every entry. The default generator is reset before
+    each evaluation, so that dropout can be checked as it is.
 
-    Complex inputs are moved in their real and imaginary parts, and complex results compared in theirs: in messages they
-    have a last axis of two.
+    Complex inputs and results are checked as pairs of real numbers: in messages they have a last axis of size 2.
 
-    Also checked: `func` gives the same values each time and leaves its inputs as they were; backward gives the same
-    gradients again, up to `nondet_tol`; the gradient of one output is the same whether the others have a gradient of
-    zero or none (`check_undefined_grad`); gradients have their input's dtype (`check_grad_dtypes`). If asked for, what
-    forward mode gives, which is a Function's jvp where it has one (`check_forward_ad`), and several gradients, or
-    tangents, at once by vmap (`check_batched_grad`, `check_batched_forward_grad`). `masked` is about sparse layouts.
+    It is also checked that `func` returns the same values each time and does not change its inputs; that backward gives
+    the same gradients again, up to `nondet_tol`; that the gradient of one output is the same whether the others have a
+    gradient of zero or none (`check_undefined_grad`); and that gradients have their input's dtype
+    (`check_grad_dtypes`). On request forward mode is checked, by a Function's jvp if it has one (`check_forward_ad`),
+    and batches of gradients or tangents by vmap (`check_batched_grad`, `check_batched_forward_grad`). `masked` is for
+    sparse layouts and has no effect.
 
-    Raises GradcheckError, a RuntimeError, which shows the worst entry (gives False if not `raise_exception`),
-    ValueError where no input requires grad and where `func` returns no Tensor, and AssertionError where nothing is to
-    be checked. Warns of float32 inputs: they are too coarse.
+    Raises GradcheckError, a RuntimeError, which shows the worst entry (returns False without `raise_exception`),
+    ValueError if no input requires grad or if `func` returns no Tensor, and AssertionError if nothing is to be checked.
+    Warns of float32 inputs, which are too coarse.
 
     >>> x = torch.tensor([0.5, -1.0], dtype=torch.float64, requires_grad=True)
     >>> gradcheck(lambda x: torch.exp(x) * x, x)
@@ -118,12 +118,12 @@ def gradgradcheck(
     fast_mode: bool = False,
     masked: bool = False,
 ) -> bool:
-    """Whether the gradients of the gradients of `func(*inputs)` are right. Source: torch.autograd.gradgradcheck.
+    """Whether the second derivatives of `func(*inputs)` are right. Source: torch.autograd.gradgradcheck.
 
-    What is checked, as by `gradcheck`, is the function from `inputs` and `grad_outputs` (random ones by default) to the
-    gradients of the inputs. Its numerical derivative is that of the plain backward pass, its analytical one that of the
-    recorded pass, which may go another way: backward again (`check_rev_over_rev`), or forward (`check_fwd_over_rev`).
-    Errors are those of `gradcheck`.
+    It checks, as `gradcheck` does, the function from `inputs` and `grad_outputs` (random by default) to the gradients
+    of the inputs. The numerical derivative is that of the plain backward pass. The analytical one is that of the
+    backward pass recorded under create_graph, in reverse mode (`check_rev_over_rev`) or in forward mode
+    (`check_fwd_over_rev`). Errors are those of `gradcheck`.
 
     >>> x = torch.tensor([0.5, -1.0], dtype=torch.float64, requires_grad=True)
     >>> gradgradcheck(torch.tanh, x)
@@ -165,7 +165,7 @@ def gradgradcheck(
 
 
 class _Check(NamedTuple):
-    """One run. `recorded` gives outputs with a graph, `plain` the same values to take differences of."""
+    """One run of gradcheck. `recorded` returns outputs with a graph, `plain` the same values for finite differences."""
 
     recorded: Callable[[], list[Tensor]]
     plain: Callable[[], list[Tensor]]
@@ -175,7 +175,7 @@ class _Check(NamedTuple):
     eps: float
     atol: float
     rtol: float
-    modes: list[tuple[type[Mode], bool]]  # and whether several at once are checked
+    modes: list[tuple[type[Mode], bool]]  # and whether its batches are checked
 
     def passes(self, raise_exception: bool, nondet_tol: float, undefined: bool, dtypes: bool, fast: bool) -> bool:
         before = [t.array.copy() for t in self.tensors]
@@ -211,7 +211,7 @@ class _Check(NamedTuple):
             )
 
     def _check_entries(self, mode: Mode, differences: FiniteDifferences) -> None:
-        """Every entry of every Jacobian. Outputs off the graph are left out, as in PyTorch, unless all of them are."""
+        """Check every entry of every Jacobian. Like PyTorch, skip outputs off the graph, unless all are off it."""
         outputs, analytical = mode.outputs, mode.jacobians()
         numerical = [differences.jacobian(i) for i in range(len(self.tensors))]
         some = any(y.requires_grad for y in outputs)
@@ -232,14 +232,14 @@ class _Check(NamedTuple):
 
     def _finding(self, k: int, y: Tensor, i: int, numerical: Any, analytical: Any) -> Finding:
         shapes = tuple(self.tensors[i].shape), tuple(y.shape)
-        known = np.where(np.isfinite(numerical), np.abs(numerical), 0.0)  # of infinity only infinity is right
+        known = np.where(np.isfinite(numerical), np.abs(numerical), 0.0)  # where it is infinite, only infinity is right
         error = self.atol + self.rtol * known
         return Finding("func", 1, k, i, tuple(self.names), *shapes, numerical, analytical, error, ())
 
     def _check_projections(self, mode: Mode, differences: FiniteDifferences) -> None:
-        """For random u and v, v · (J u) by differences against what a mode makes of them."""
+        """Compare v · (J u) by finite differences with the same by `mode`, for random u and v."""
         outputs = mode.outputs
-        units = _random_units([*self.tensors, *outputs])  # no two alike: u · J u is the same of J and of its transpose
+        units = _random_units([*self.tensors, *outputs])  # u ≠ v: u · J u can't tell J from its transpose
         us, vs = units[: len(self.tensors)], units[len(self.tensors) :]
         alone = [[u if i == j else None for j in range(len(us))] for i, u in enumerate(us)]
         along = [differences.along(directions) for directions in alone]
@@ -250,7 +250,7 @@ class _Check(NamedTuple):
                 numerical = float(along[i][at] @ backend.to_numpy(v).reshape(-1))
                 share = float(np.abs(u).sum() * np.abs(v).sum())  # what an error of atol in every entry adds up to
                 if not abs(analytical - numerical) <= self.atol * share + self.rtol * abs(numerical):
-                    self._check_entries(mode, differences)  # says more
+                    self._check_entries(mode, differences)  # raises a more detailed error if an entry is wrong
                     raise GradcheckError(
                         f"{mode.said}a random projection of the derivative of {self.kind} {k} with respect to "
                         f"{self.names[i]} is numerically {numerical:.8g}, analytically {analytical:.8g}, although no "
@@ -267,7 +267,7 @@ class _Check(NamedTuple):
             self._check_unused(outputs, seeds)
 
     def _check_repeated(self, outputs: list[Tensor], seeds: list[Any], nondet_tol: float, dtypes: bool) -> None:
-        """A second backward on the same graph gives the same gradients; which, with `dtypes`, have the inputs'."""
+        """Check that a second backward gives the same gradients; with `dtypes` also that dtypes are the inputs'."""
         once, again = gradients(outputs, self.tensors, seeds), gradients(outputs, self.tensors, seeds)
         for name, t, a, b in zip(self.names, self.tensors, once, again, strict=True):
             gap = float(np.abs(a - b).max()) if a is not None and a.size else 0.0
@@ -280,7 +280,7 @@ class _Check(NamedTuple):
                 raise GradcheckError(f"the gradient of {name} has dtype {a.dtype}, but {name} has {t.array.dtype}")
 
     def _check_unused(self, outputs: list[Tensor], seeds: list[Any]) -> None:
-        """An output has the same gradients whether nobody used the others or theirs are zeros."""
+        """Check that an output gives the same gradients whether the others are unused or have gradients of zero."""
         for k, seed in enumerate(seeds):
             alone = gradients(outputs[k : k + 1], self.tensors, [seed])
             zeros = [seed if j == k else np.zeros_like(other) for j, other in enumerate(seeds)]
@@ -310,14 +310,14 @@ def _grad_outputs(outputs: list[Tensor], given: Any, gaps: bool) -> list[Tensor]
         return [
             view_as_real(g.detach()).requires_grad_(g.requires_grad) if g.is_complex() else g for g in sequence(given)
         ]
-    from .creation import make_tensor  # seldom needed
+    from .creation import make_tensor  # rarely needed
 
     bounds: Any = {"low": -1, "high": 1, "requires_grad": True, "noncontiguous": gaps}
     return [make_tensor(y.shape, dtype=y.dtype, device=y.device, **bounds) for y in outputs]
 
 
 def _random_units(tensors: list[Tensor]) -> list[Any]:
-    """Arrays like the Tensors', each with values around 0 whose squares add up to 1."""
+    """Return a random unit vector for each Tensor, in its shape, dtype and device."""
     rng, units = np.random.default_rng(0), []
     for t in tensors:
         x = rng.standard_normal(tuple(t.shape))

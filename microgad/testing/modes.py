@@ -1,4 +1,4 @@
-"""The two ways to the same derivatives: backward, from a gradient, and forward, along a tangent."""
+"""Reverse mode and forward mode, under one interface, so that `gradcheck` can check either."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from ..gradients import grad
 from ..tensor import Tensor
 from .calls import GradcheckError, grad_arrays, jacobians
 
-LinearFunction = Callable[[Tensor], Sequence[Tensor | None]]  # None is zero
+LinearFunction = Callable[[Tensor], Sequence[Tensor | None]]  # None stands for zeros
 
 
 class ReverseMode:
-    """For each output a backward pass, from its gradient to those of Tensors."""
+    """Derivatives by backward passes: from the gradient of an output to those of the inputs."""
 
-    said = ""  # how a message begins
+    said = ""  # what an error message begins with
 
     def __init__(self, outputs: list[Tensor], tensors: list[Tensor]) -> None:
         self.outputs, self.tensors = outputs, tensors
 
     def jacobians(self) -> list[list[Any]]:
-        """For each output, for each Tensor: (x.size, y.size)."""
+        """Return, for each output y and each Tensor x, the Jacobian (x.size, y.size)."""
         return [jacobians(y, self.tensors) for y in self.outputs]
 
     def projections(self, us: Sequence[Any], vs: Sequence[Any]) -> list[list[float]]:
-        """For each output, for each Tensor: v · (J u)."""
+        """Return, for each output and each Tensor, v · (J u)."""
         pulled = [self._pulled(y, Tensor._made(v)) for y, v in zip(self.outputs, vs, strict=True)]
         return [[_dot(g, u) for g, u in zip(grads, us, strict=True)] for grads in pulled]
 
     def maps(self) -> Iterator[tuple[LinearFunction, Tensor]]:
-        """What is linear in a gradient, and what that is like."""
+        """Yield each function that is linear in a gradient, and a Tensor of the gradient's shape and dtype."""
         for y in self.outputs:
             yield lambda v, y=y: self._pulled(y, v), y  # type: ignore[misc]
 
@@ -46,7 +46,7 @@ class ReverseMode:
 
 
 class ForwardMode:
-    """For each Tensor its tangent pushed on to the outputs: by a Function's jvp, where it has one."""
+    """Derivatives by pushing tangents of the inputs to the outputs, by a Function's `jvp` if it has one."""
 
     said = "in forward mode "
 
@@ -55,7 +55,7 @@ class ForwardMode:
         self.pushing = Pushing(outputs, tensors)
 
     def jacobians(self) -> list[list[Any]]:
-        """For each output, for each Tensor: (x.size, y.size)."""
+        """Return, for each output y and each Tensor x, the Jacobian (x.size, y.size)."""
         found = [[np.zeros((t.numel(), y.numel())) for t in self.tensors] for y in self.outputs]
         for i, t in enumerate(self.tensors):
             for j in range(t.numel()):
@@ -67,12 +67,12 @@ class ForwardMode:
         return found
 
     def projections(self, us: Sequence[Any], vs: Sequence[Any]) -> list[list[float]]:
-        """For each output, for each Tensor: v · (J u)."""
+        """Return, for each output and each Tensor, v · (J u)."""
         pushed = [self._pushed(i, Tensor._made(u)) for i, u in enumerate(us)]
         return [[_dot(tangents[k], v) for tangents in pushed] for k, v in enumerate(vs)]
 
     def maps(self) -> Iterator[tuple[LinearFunction, Tensor]]:
-        """What is linear in a tangent, and what that is like."""
+        """Yield each function that is linear in a tangent, and a Tensor of the tangent's shape and dtype."""
         for i, t in enumerate(self.tensors):
             yield lambda u, i=i: self._pushed(i, u), t  # type: ignore[misc]
 
@@ -85,7 +85,7 @@ Mode = ReverseMode | ForwardMode
 
 
 def check_batches(mode: Mode) -> None:
-    """Raise GradcheckError where several gradients at once, or tangents, give others than one after the other."""
+    """Raise GradcheckError if a batch of gradients or tangents gives other results by vmap than one by one."""
     rng = np.random.default_rng(0)
     for linear, like in mode.maps():
         given = Tensor._made(backend.like(rng.standard_normal((2, *like.shape)), like.array, like.array.dtype))
