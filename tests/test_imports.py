@@ -67,7 +67,7 @@ HOMES = {
     "scipy": set(),
     "onnx": {"onnx"},
     "google": {"onnx/loading.py"},
-    "rich": {"graph/answers/tables.py"},
+    "rich": {"graph/queries/tables.py"},
     "pytest": {"testing/plugins/pytest_plugin.py"},
 }
 

@@ -15,10 +15,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..lazy import absent as _absent
-from .answers.asking import explain as explain
-from .answers.asking import why_no_grad as why_no_grad
-from .answers.holding import memory as memory
-from .answers.trouble import first_bad as first_bad
 from .formulas import Formula as Formula
 from .formulas import formula as formula
 from .making.reading import read
@@ -29,6 +25,10 @@ from .peers import make_dot as make_dot
 from .peers.info import summary as summary
 from .pictures.drawing import Graph as Graph
 from .pictures.render import RendererMissing as RendererMissing
+from .queries.asking import explain as explain
+from .queries.asking import why_no_grad as why_no_grad
+from .queries.holding import memory as memory
+from .queries.trouble import first_bad as first_bad
 from .steps import fine as fine
 from .tape import Tape as Tape
 

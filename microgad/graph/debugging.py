@@ -10,7 +10,7 @@ from typing import Any
 from ..autograd.function_hooks import FunctionHook, PrintHook, TimeHook, new_bytes
 from ..errors import ArgumentError
 from ..function import Function
-from .answers.tables import Table
+from .queries.tables import Table
 from .text import size
 
 

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..tensor import Tensor
-    from .answers.diff import Diff
-    from .answers.gradient_path import Cut
-    from .answers.holding import Memory
-    from .answers.tables import Table
-    from .answers.trouble import Bad
     from .passes import Pass
     from .pictures.drawing import Graph
+    from .queries.diff import Diff
+    from .queries.gradient_path import Cut
+    from .queries.holding import Memory
+    from .queries.tables import Table
+    from .queries.trouble import Bad
     from .recipe import Recipe
     from .replays.program import Program
     from .replays.replaying import Replay
@@ -300,7 +300,7 @@ class Tape:
         return page(self, path, title, steps)
 
     def diff(self, other: Tape, rtol: float = 0.0, dtypes: bool = True, settings: bool = True) -> Diff:
-        """What differs in another tape, and where first: see `graph.answers.diff.diff`.
+        """What differs in another tape, and where first: see `graph.queries.diff.diff`.
 
         >>> with torch.record() as mine:
         ...     y = torch.ones(2).exp().sum()
@@ -311,7 +311,7 @@ class Tape:
               Σ Sum: x_shape is (2,), in the other (3,)
               constant: shape (2,), in the other (3,)
         """
-        from .answers.diff import diff
+        from .queries.diff import diff
 
         return diff(self, other, rtol, dtypes, settings)
 
@@ -333,7 +333,7 @@ class Tape:
         Sum            1   0 B     12
         4 operations, 1 leaf; 96 B kept for backward, 48 flops
         """
-        from .answers.tables import table
+        from .queries.tables import table
 
         return table(self, sort, by, rows, depth, width)
 
@@ -349,7 +349,7 @@ class Tape:
         └─ Relu    (1, 2)   8 B      2
         2 operations, 6 parameters in 2 arrays; 16 B kept for backward
         """
-        from .answers.tables import tree
+        from .queries.tables import tree
 
         return tree(self, depth, rows, width)
 
@@ -366,7 +366,7 @@ class Tape:
           1.0 KiB: Exp keeps out
         by module: (outside) 2.0 KiB
         """
-        from .answers.holding import memory
+        from .queries.holding import memory
 
         return memory(self)
 
@@ -385,10 +385,10 @@ class Tape:
         ('Detach', 'detached')
         """
         if hasattr(of, "node") or hasattr(loss, "node"):
-            from .answers.asking import why_no_grad as of_tensors
+            from .queries.asking import why_no_grad as of_tensors
 
             return of_tensors(of, loss, self)
-        from .answers.gradient_path import why_no_grad
+        from .queries.gradient_path import why_no_grad
 
         return why_no_grad(self, of, loss)
 
@@ -403,7 +403,7 @@ class Tape:
         >>> print(tape.first_bad())
         Log: produced NaN from finite inputs: x (2,) from -1 to 1
         """
-        from .answers.trouble import first_bad
+        from .queries.trouble import first_bad
 
         return first_bad(self)
 

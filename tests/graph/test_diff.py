@@ -11,7 +11,7 @@ import pytest
 
 import microgad as torch
 from microgad import nn
-from microgad.graph.answers.diff import differing
+from microgad.graph.queries.diff import differing
 
 SHAPE = (2, 3)
 ONE = {
