@@ -116,8 +116,8 @@ from .function import Function as Function
 from .function.linear_map import LinearMap as LinearMap
 from .generator import Generator as Generator
 from .generator import default_generator as default_generator
-from .graph.making.recording import record as record
-from .graph.making.recording import trace as trace
+from .graph.recording.recording import record as record
+from .graph.recording.recording import trace as trace
 from .graph.peers.info import summary as summary
 from .legacy import BoolTensor as BoolTensor
 from .legacy import ByteTensor as ByteTensor

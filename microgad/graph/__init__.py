@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..lazy import absent as _absent
 from .formulas import Formula as Formula
 from .formulas import formula as formula
-from .making.reading import read
 from .pages.watching import watch as watch
 from .peers import draw_dot as draw_dot
 from .peers import draw_graph as draw_graph
@@ -29,6 +28,7 @@ from .queries.asking import explain as explain
 from .queries.asking import why_no_grad as why_no_grad
 from .queries.holding import memory as memory
 from .queries.trouble import first_bad as first_bad
+from .recording.reading import read
 from .steps import fine as fine
 from .tape import Tape as Tape
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ..errors import MicrogadError
 from ..porting import run
-from .making.first_backward import FirstBackward
-from .making.recording import Level
+from .recording.first_backward import FirstBackward
+from .recording.recording import Level
 from .tape import Tape
 
 TELLING = ("summary", "table", "tree", "memory")

@@ -11,7 +11,7 @@ import pytest
 import microgad as torch
 from microgad.graph import Tape
 from microgad.graph.debugging import CostHook
-from microgad.graph.making.first_backward import leading_to
+from microgad.graph.recording.first_backward import leading_to
 
 PROGRAM = """
 import sys, torch

@@ -13,9 +13,9 @@ from ...errors import ArgumentError
 from ...function import Leaf
 from ...nn.training_mode import training_mode
 from ...tensor import Tensor
-from ..making.reading import _reached, folded, read
-from ..making.recording import record
 from ..pictures.drawing import Graph
+from ..recording.reading import _reached, folded, read
+from ..recording.recording import record
 from ..statistics import stats_of
 from ..tape import Source
 

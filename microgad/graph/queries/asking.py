@@ -14,8 +14,8 @@ from ...function.plan import argument
 from ...methods.node_hooks import HookedPlan
 from ...tensor import Tensor
 from ..formulas import formula
-from ..making.reading import folded, read
-from ..making.recording import record
+from ..recording.reading import folded, read
+from ..recording.recording import record
 from ..tape import Op, Tape
 from ..text import settings, shape_of, size, title
 from .gradient_path import Cut, no_gradient

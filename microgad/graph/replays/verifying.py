@@ -9,8 +9,8 @@ from typing import Any
 from ... import state
 from ...function import Function
 from ...tensor import Tensor
-from ..making.recording import digest
 from ..passes import Pass
+from ..recording.recording import digest
 from ..tape import Op, Tape
 from .replaying import Walking
 

@@ -11,8 +11,8 @@ from ...dtypes.number_kinds import HALF, conjugates, wide
 from ...errors import GraphError
 from ...function import Function
 from ...state.observer import Observer
-from ..making.reading import folded
 from ..passes import Point
+from ..recording.reading import folded
 
 if TYPE_CHECKING:
     from .program import Writer
