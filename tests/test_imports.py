@@ -48,8 +48,8 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 HOMES = {
     "cupy": {"backend/__init__.py"},
     "cupyx": {"backend/__init__.py"},
-    "graphviz": {"graph/pictures/dot.py"},
-    "pygraphviz": {"graph/pictures/render.py"},
+    "graphviz": {"graph/drawing/dot.py"},
+    "pygraphviz": {"graph/drawing/render.py"},
     "hypothesis": {
         "from_type.py",
         "testing/strategies",

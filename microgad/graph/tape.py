@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..tensor import Tensor
+    from .drawing.drawing import Graph
     from .passes import Pass
-    from .pictures.drawing import Graph
     from .queries.diff import Diff
     from .queries.gradient_path import Cut
     from .queries.holding import Memory
@@ -279,7 +279,7 @@ class Tape:
           source0("leaf")
           op0["× Mul"]
         """
-        from .pictures.drawing import Graph
+        from .drawing.drawing import Graph
 
         return Graph(self, **options)
 

@@ -11,10 +11,10 @@ import pytest
 import microgad as torch
 from microgad import nn, state
 from microgad.graph import Graph, graph
-from microgad.graph.pictures import render
-from microgad.graph.pictures.sketch import READABLE, Frame
-from microgad.graph.pictures.styles import SCALES
-from microgad.graph.pictures.titles import moved
+from microgad.graph.drawing import render
+from microgad.graph.drawing.sketch import READABLE, Frame
+from microgad.graph.drawing.styles import SCALES
+from microgad.graph.drawing.titles import moved
 
 
 def nested() -> tuple[torch.Tensor, nn.Module]:

@@ -11,7 +11,7 @@ import pytest
 
 import microgad as torch
 from microgad.graph import Graph
-from microgad.graph.pictures.sketch import HIGHEST, READABLE, Frame
+from microgad.graph.drawing.sketch import HIGHEST, READABLE, Frame
 
 FOLDER = Path(__file__).parents[2] / "examples" / "gallery"
 _spec = importlib.util.spec_from_file_location("gallery_models", FOLDER / "models.py")

@@ -14,10 +14,10 @@ import microgad as torch
 from microgad import nn
 from microgad.errors import MicrogadError
 from microgad.function.torch_names import NAMES, OPERATORS
+from microgad.graph.drawing.dot import _VIEWS
+from microgad.graph.drawing.sketch import _JOINS
 from microgad.graph.flops import MOVES, RULES, flops_of
 from microgad.graph.formulas import function_names
-from microgad.graph.pictures.dot import _VIEWS
-from microgad.graph.pictures.sketch import _JOINS
 from microgad.graph.queries.gradient_path import FLAT
 
 

@@ -13,14 +13,14 @@ from ...errors import ArgumentError
 from ...function import Leaf
 from ...nn.training_mode import training_mode
 from ...tensor import Tensor
-from ..pictures.drawing import Graph
+from ..drawing.drawing import Graph
 from ..recording.reading import _reached, folded, read
 from ..recording.recording import record
 from ..statistics import stats_of
 from ..tape import Source
 
 if TYPE_CHECKING:
-    from ..pictures.dot import Digraph
+    from ..drawing.dot import Digraph
 
 
 def make_dot(

@@ -18,7 +18,7 @@ Box = tuple[float, float, float, float]
 def moved(svg: str) -> str:
     """An SVG of Graphviz's with each frame's title where the fewest edges are, from the left.
 
-    >>> from microgad.graph.pictures.titles import moved
+    >>> from microgad.graph.drawing.titles import moved
     >>> moved("<svg></svg>")
     '<svg></svg>'
     """

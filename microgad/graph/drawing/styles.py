@@ -115,7 +115,7 @@ SCALES = {
 def between(low: str, high: str, share: float) -> str:
     """The colour at a share of the way from one to another.
 
-    >>> from microgad.graph.pictures.styles import between
+    >>> from microgad.graph.drawing.styles import between
     >>> between("#FFFFFF", "#000000", 0.5)
     '#808080'
     """
