@@ -118,7 +118,7 @@ from .generator import Generator as Generator
 from .generator import default_generator as default_generator
 from .graph.recording.recording import record as record
 from .graph.recording.recording import trace as trace
-from .graph.peers.info import summary as summary
+from .graph.compat.info import summary as summary
 from .legacy import BoolTensor as BoolTensor
 from .legacy import ByteTensor as ByteTensor
 from .legacy import CharTensor as CharTensor

@@ -15,15 +15,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..lazy import absent as _absent
+from .compat import draw_dot as draw_dot
+from .compat import draw_graph as draw_graph
+from .compat import make_dot as make_dot
+from .compat.info import summary as summary
 from .drawing.drawing import Graph as Graph
 from .drawing.render import RendererMissing as RendererMissing
 from .formulas import Formula as Formula
 from .formulas import formula as formula
 from .pages.watching import watch as watch
-from .peers import draw_dot as draw_dot
-from .peers import draw_graph as draw_graph
-from .peers import make_dot as make_dot
-from .peers.info import summary as summary
 from .queries.asking import explain as explain
 from .queries.asking import why_no_grad as why_no_grad
 from .queries.holding import memory as memory

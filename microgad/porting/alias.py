@@ -39,9 +39,9 @@ ROOMS = {
     "torchvision.models": "microgad.models",
     "functorch": "microgad.porting.functorch",
     "safetensors": "microgad.porting.safetensors",
-    "torchinfo": "microgad.graph.peers.info",
-    "torchview": "microgad.graph.peers",
-    "torchviz": "microgad.graph.peers",
+    "torchinfo": "microgad.graph.compat.info",
+    "torchview": "microgad.graph.compat",
+    "torchviz": "microgad.graph.compat",
 }
 # What PyTorch once had. Programs ask for it to learn how old their PyTorch is: `import torch._six` raises, as there.
 GONE = {
