@@ -116,8 +116,8 @@ from .function import Function as Function
 from .function.linear_map import LinearMap as LinearMap
 from .generator import Generator as Generator
 from .generator import default_generator as default_generator
-from .graph.recording.recording import record as record
-from .graph.recording.recording import trace as trace
+from .graph.recording.recorder import record as record
+from .graph.recording.recorder import trace as trace
 from .graph.compat.info import summary as summary
 from .legacy import BoolTensor as BoolTensor
 from .legacy import ByteTensor as ByteTensor

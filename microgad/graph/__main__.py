@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import MicrogadError
 from ..porting import run
 from .recording.first_backward import FirstBackward
-from .recording.recording import Level
+from .recording.recorder import Level
 from .tape import Tape
 
 TELLING = ("summary", "table", "tree", "memory")

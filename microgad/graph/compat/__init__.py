@@ -15,7 +15,7 @@ from ...nn.training_mode import training_mode
 from ...tensor import Tensor
 from ..drawing.drawing import Graph
 from ..recording.reading import _reached, folded, read
-from ..recording.recording import record
+from ..recording.recorder import record
 from ..statistics import stats_of
 from ..tape import Source
 

@@ -18,7 +18,7 @@ from ..recording.reading import names_of
 from ..tape import Tape
 
 if TYPE_CHECKING:
-    from ..recording.recording import Recorder
+    from ..recording.recorder import Recorder
     from .serving import Server
 
 LONGEST = 2000  # steps that are held
@@ -209,7 +209,7 @@ class Watcher(state.Observer):
         return around or NOBODY
 
     def record(self) -> None:
-        from ..recording.recording import Level, Recorder
+        from ..recording.recorder import Level, Recorder
 
         level = Level(stats=True, time=True, source=True)
         self.outer = self.recorder = Recorder(Tape([], [], []), level, self.names, self.outer)

@@ -15,7 +15,7 @@ from ...methods.node_hooks import HookedPlan
 from ...tensor import Tensor
 from ..formulas import formula
 from ..recording.reading import folded, read
-from ..recording.recording import record
+from ..recording.recorder import record
 from ..tape import Op, Tape
 from ..text import settings, shape_of, size, title
 from .gradient_path import Cut, no_gradient

@@ -12,7 +12,7 @@ from ...engine import leaves
 from ...function import Function
 from ..tape import Input, Op, Result, Source, Tape
 from .reading import folded
-from .recording import Level, Recorder
+from .recorder import Level, Recorder
 
 
 class FirstBackward(Recorder):

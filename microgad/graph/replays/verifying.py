@@ -10,7 +10,7 @@ from ... import state
 from ...function import Function
 from ...tensor import Tensor
 from ..passes import Pass
-from ..recording.recording import digest
+from ..recording.recorder import digest
 from ..tape import Op, Tape
 from .replaying import Walking
 
