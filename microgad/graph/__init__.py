@@ -28,7 +28,7 @@ from .queries.asking import explain as explain
 from .queries.asking import why_no_grad as why_no_grad
 from .queries.holding import memory as memory
 from .queries.trouble import first_bad as first_bad
-from .recording.reading import read
+from .recording.node_reader import read
 from .steps import fine as fine
 from .tape import Tape as Tape
 

@@ -8,7 +8,7 @@ from typing import Any
 from .. import state
 from ..function import Function
 from ..tensor import Tensor
-from .recording.reading import folded
+from .recording.node_reader import folded
 
 
 def fine() -> AbstractContextManager[None]:

@@ -14,7 +14,7 @@ from ...function import Leaf
 from ...nn.training_mode import training_mode
 from ...tensor import Tensor
 from ..drawing.drawing import Graph
-from ..recording.reading import _reached, folded, read
+from ..recording.node_reader import _reached, folded, read
 from ..recording.recorder import record
 from ..statistics import stats_of
 from ..tape import Source

@@ -14,7 +14,7 @@ from ...engine import leaves
 from ...errors import ArgumentError
 from ...function import Function
 from ...tensor import Tensor
-from ..recording.reading import names_of
+from ..recording.node_reader import names_of
 from ..tape import Tape
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from ...function.plan import argument
 from ...methods.node_hooks import HookedPlan
 from ...tensor import Tensor
 from ..formulas import formula
-from ..recording.reading import folded, read
+from ..recording.node_reader import folded, read
 from ..recording.recorder import record
 from ..tape import Op, Tape
 from ..text import settings, shape_of, size, title

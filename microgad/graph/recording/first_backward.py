@@ -11,7 +11,7 @@ from ...autograd.function_hooks import leave
 from ...engine import leaves
 from ...function import Function
 from ..tape import Input, Op, Result, Source, Tape
-from .reading import folded
+from .node_reader import folded
 from .recorder import Level, Recorder
 
 

@@ -12,7 +12,7 @@ from ...tensor import Tensor
 from ..copying import replica
 from ..passes import Pass, Point
 from ..tape import Op, Source, Tape
-from .reading import folded
+from .node_reader import folded
 from .slots import Slots
 
 

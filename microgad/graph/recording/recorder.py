@@ -30,7 +30,7 @@ from ..recipe import Recipe
 from ..statistics import quality, stats_of
 from ..tape import Input, Op, Result, Source, Tape
 from .meetings import Meetings
-from .reading import Reader, folded, names_of, plain, value_of
+from .node_reader import Reader, folded, names_of, plain, value_of
 from .slots import Slot, Slots
 
 

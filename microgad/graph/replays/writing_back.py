@@ -12,7 +12,7 @@ from ...errors import GraphError
 from ...function import Function
 from ...state.observer import Observer
 from ..passes import Point
-from ..recording.reading import folded
+from ..recording.node_reader import folded
 
 if TYPE_CHECKING:
     from .program import Writer
