@@ -13,14 +13,14 @@ from ..copying import replica
 from ..passes import Pass, Point
 from ..tape import Op, Source, Tape
 from .node_reader import folded
-from .slots import Slots
+from .origins import Origins
 
 
 class Meetings:
     """Keeps what a tape's passes start with, what hooks make of gradients, and where the passes end."""
 
-    def __init__(self, tape: Tape, slots: Slots) -> None:
-        self.tape, self.slots = tape, slots
+    def __init__(self, tape: Tape, origins: Origins) -> None:
+        self.tape, self.origins = tape, origins
         self.passed = 0  # how many backward passes have started
         self.wanting: list[tuple[weakref.ref[Tensor], Source]] = []  # Tensors from outside that want a gradient
         self._looked = 0, 0  # in which pass, and among how many of these, for
@@ -73,8 +73,8 @@ class Meetings:
             return
         found = [source for tensor, source in self._at_node(edge) if (x := tensor()) is not None and x.node is edge]
         points += [Point(x.number, 0, False, role, gradient) for x in found]  # a leaf, before and after each step
-        if not found and (slot := self.slots.at_node(edge)) is not None:
-            points.append(Point(slot.number, slot.index, True, role, gradient))
+        if not found and (origin := self.origins.at_node(edge)) is not None:
+            points.append(Point(origin.number, origin.index, True, role, gradient))
 
     def _at_node(self, edge: Function) -> Sequence[tuple[weakref.ref[Tensor], Source]]:
         """Of Tensors from outside those that had this node when the pass began, and that may have it still."""

@@ -31,7 +31,7 @@ from ..statistics import quality, stats_of
 from ..tape import Input, Op, Result, Source, Tape
 from .meetings import Meetings
 from .node_reader import Reader, folded, names_of, plain, value_of
-from .slots import Slot, Slots
+from .origins import Origin, Origins
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,8 @@ class Recorder(state.Observer):
     def __init__(self, tape: Tape, level: Level, names: dict[str, Tensor], outer: state.Observer | None = None) -> None:
         self.tape, self.level, self.outer = tape, level, outer
         self.reader = LiveReader(names)
-        self.slots = Slots()
-        self.meetings = Meetings(tape, self.slots)
+        self.origins = Origins()
+        self.meetings = Meetings(tape, self.origins)
         self.turns: dict[str, int] = {}  # by a module's path: which call of it this is
         self.started = 0.0
         self.random: Any = None  # the default generator's state before an autograd.Function, which may draw
@@ -153,7 +153,7 @@ class Recorder(state.Observer):
         custom = isinstance(node, _Custom)
         for x in inputs if custom else (target,):
             if isinstance(x, Tensor):
-                self.slot(x)
+                self.origin(x)
         self.random = default_generator.snapshot() if custom and self.level.replay else None
         self.started = time.perf_counter()
 
@@ -165,7 +165,7 @@ class Recorder(state.Observer):
         results = out if type(out) is tuple else (out,)
         written = [x for x in results if any(x is y for y in inputs)]  # of an autograd.Function any that is marked
         for x in written:
-            self.slots.see_write(x)
+            self.origins.see_write(x)
         op = self.entry(node, inputs, results)
         settings = {name: x for name, x in vars(node).items() if name not in cls.computed and name != "ctx"}
         op.settings = {name: plain(x) for name, x in settings.items()}
@@ -186,9 +186,9 @@ class Recorder(state.Observer):
                 op.recipe.random = self.random
         self.tape.add(op)
         for x in written:
-            self.slots.written_by(x, op.number)
+            self.origins.written_by(x, op.number)
         for i, x in enumerate(results):
-            self.slots.place(x, op.number, i)
+            self.origins.place(x, op.number, i)
 
     def entry(self, node: Function, inputs: tuple[Any, ...], results: tuple[Any, ...]) -> Op:
         """An operation as every tape has it, but for its settings."""
@@ -207,14 +207,14 @@ class Recorder(state.Observer):
 
     def input(self, op: Op, name: str, x: Any) -> Input:
         if isinstance(x, Tensor):
-            slot = self.slot(x)
-            source = self.tape.find(slot.number)
+            origin = self.origin(x)
+            source = self.tape.find(origin.number)
             if isinstance(source, Source):
                 self.reader.suggest(source, name, op.path)
-            writer = self.slots.writer(x)
+            writer = self.origins.writer(x)
             return Input(
-                name, slot.number, slot.index, x.array.shape, self.reader.dtype(x.array.dtype),
-                written=None if writer == slot.writer else writer,
+                name, origin.number, origin.index, x.array.shape, self.reader.dtype(x.array.dtype),
+                written=None if writer == origin.writer else writer,
             )  # fmt: skip
         if backend.is_array(x):
             source = self.source("constant", x)
@@ -223,27 +223,27 @@ class Recorder(state.Observer):
         value = x.item() if isinstance(x, np.generic) else x  # as `apply` takes it
         return Input(name, None, 0, None if x is None else (), None, value)
 
-    def slot(self, x: Tensor) -> Slot:
+    def origin(self, x: Tensor) -> Origin:
         """Where a Tensor's values come from: from an operation on the tape, or from outside, as they are now."""
         leaf = x.node.tensor() if type(x.node) is Leaf else None
         if leaf is not None and leaf is not x and leaf.array is x.array:
-            return self.slot(leaf)  # a derivative reads a leaf by a Tensor of its own
-        slot = self.slots.find(x)
-        held = slot if slot is not None and slot.holds(x) else None
-        if held is not None and held.unseen == self.slots.unseen(x):
+            return self.origin(leaf)  # a derivative reads a leaf by a Tensor of its own
+        origin = self.origins.find(x)
+        held = origin if origin is not None and origin.holds(x) else None
+        if held is not None and held.unseen == self.origins.unseen(x):
             return held
         node, index = folded(x.node) if x.node is not None else (None, 0)
         if held is None and node is not None:
             if isinstance(self.tape.find(node.number), Op):
                 # transpose_() and its kin: a Tensor that has taken the place of an operation's result
-                return self.slots.place(x, node.number, index)
-            if state.current().deriving and (shown := self.slots.shown_by(x)) is not None:
-                return self.slot(shown)
-        replaced = slot if held is None and type(x.node) is Leaf else None  # a leaf that was given other values
+                return self.origins.place(x, node.number, index)
+            if state.current().deriving and (shown := self.origins.shown_by(x)) is not None:
+                return self.origin(shown)
+        replaced = origin if held is None and type(x.node) is Leaf else None  # a leaf that was given other values
         made_by = replaced.number if replaced is not None and replaced.tensor() is x else None
         return self._from_outside(x, node, made_by)
 
-    def _from_outside(self, x: Tensor, node: Function | None, made_by: int | None) -> Slot:
+    def _from_outside(self, x: Tensor, node: Function | None, made_by: int | None) -> Origin:
         """A new source, for values that nothing on the tape made, or that were written where it didn't see it."""
         kind = "constant" if node is None else "parameter" if isinstance(x, Parameter) else "leaf"
         number = node.number if type(node) is Leaf and self.tape.find(node.number) is None else None
@@ -252,7 +252,7 @@ class Recorder(state.Observer):
         if kind != "constant":
             self.reader.leaves[self.reader.memory(x.array)] = source.number
             self.meetings.wanting.append((weakref.ref(x), source))
-        return self.slots.place(x, source.number, 0)
+        return self.origins.place(x, source.number, 0)
 
     def source(self, kind: Any, array: Any, number: int | None = None, name: str = "") -> Source:
         if number is None:

@@ -1,4 +1,4 @@
-"""Slots: where the values of Tensors come from while a tape is recorded, and who wrote to their memory."""
+"""Origins: where the values of Tensors come from while a tape is recorded, and who wrote to their memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...state.inference import count
 from ...tensor import Tensor
 
 
-class Slot:
+class Origin:
     """Where the values of a Tensor come from, as noted: from result `index` of the operation, or source, `number`.
 
     And the state of its memory then: `writer`, the last operation that wrote to it, and how many writes were `unseen`.
@@ -28,22 +28,22 @@ class Slot:
         return same and self.leaf == (type(tensor.node) is Leaf)
 
 
-class Slots:
-    """The Slot of each Tensor that was seen, by its id; and the writes to memory that were seen."""
+class Origins:
+    """The Origin of each Tensor that was seen, by its id; and the writes to memory that were seen."""
 
     def __init__(self) -> None:
-        self._slots: dict[int, Slot] = {}
+        self._origins: dict[int, Origin] = {}
         self._writes: dict[int, tuple[Any, int]] = {}  # by a version counter's id: it, and how many writes were seen
         self._writers: dict[int, int] = {}  # by the same, the operation that wrote last
 
-    def find(self, x: Tensor) -> Slot | None:
-        """The Slot that a Tensor, or one that had its id, was given."""
-        return self._slots.get(id(x))
+    def find(self, x: Tensor) -> Origin | None:
+        """The Origin that a Tensor, or one that had its id, was given."""
+        return self._origins.get(id(x))
 
-    def place(self, x: Tensor, number: int, index: int) -> Slot:
+    def place(self, x: Tensor, number: int, index: int) -> Origin:
         """Note that a Tensor's values come from a result of an operation, or from a source."""
-        slot = self._slots[id(x)] = Slot(x, number, index, self.unseen(x), self.writer(x))
-        return slot
+        origin = self._origins[id(x)] = Origin(x, number, index, self.unseen(x), self.writer(x))
+        return origin
 
     def unseen(self, x: Tensor) -> int:
         """How many writes to its memory were made by no operation on the tape."""
@@ -51,9 +51,9 @@ class Slots:
         return int(count(counter) - self._writes.get(id(counter), (None, 0))[1])
 
     def see_write(self, x: Tensor) -> None:
-        """Count a write by an operation on the tape, into a Tensor that has a Slot, as seen."""
+        """Count a write by an operation on the tape, into a Tensor that has a Origin, as seen."""
         counter = x._counter()
-        self._writes[id(counter)] = counter, count(counter) - self._slots[id(x)].unseen
+        self._writes[id(counter)] = counter, count(counter) - self._origins[id(x)].unseen
 
     def writer(self, x: Tensor) -> int | None:
         """The operation that wrote last to its memory."""
@@ -65,12 +65,14 @@ class Slots:
 
     def shown_by(self, x: Tensor) -> Tensor | None:
         """The Tensor that a derivative has as a Tensor of its own, x: of the same array, and the node of a write."""
-        for slot in self._slots.values():
-            shown = slot.tensor()
-            if shown is not None and shown.node is x.node and shown.array is x.array and slot.holds(shown):
+        for origin in self._origins.values():
+            shown = origin.tensor()
+            if shown is not None and shown.node is x.node and shown.array is x.array and origin.holds(shown):
                 return shown
         return None
 
-    def at_node(self, node: Function) -> Slot | None:
-        """The Slot of a Tensor with this node, which a write in place gave it."""
-        return next((slot for slot in self._slots.values() if getattr(slot.tensor(), "node", None) is node), None)
+    def at_node(self, node: Function) -> Origin | None:
+        """The Origin of a Tensor with this node, which a write in place gave it."""
+        return next(
+            (origin for origin in self._origins.values() if getattr(origin.tensor(), "node", None) is node), None
+        )
