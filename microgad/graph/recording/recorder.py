@@ -29,9 +29,9 @@ from ..flops import flops_of
 from ..recipe import Recipe
 from ..statistics import quality, stats_of
 from ..tape import Input, Op, Result, Source, Tape
-from .meetings import Meetings
 from .node_reader import Reader, folded, names_of, plain, value_of
 from .origins import Origin, Origins
+from .pass_recorder import PassRecorder
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class Recorder(state.Observer):
         self.tape, self.level, self.outer = tape, level, outer
         self.reader = LiveReader(names)
         self.origins = Origins()
-        self.meetings = Meetings(tape, self.origins)
+        self.pass_recorder = PassRecorder(tape, self.origins)
         self.turns: dict[str, int] = {}  # by a module's path: which call of it this is
         self.started = 0.0
         self.random: Any = None  # the default generator's state before an autograd.Function, which may draw
@@ -251,7 +251,7 @@ class Recorder(state.Observer):
         source.made_by, source.computed = made_by, node is not None and type(node) is not Leaf
         if kind != "constant":
             self.reader.leaves[self.reader.memory(x.array)] = source.number
-            self.meetings.wanting.append((weakref.ref(x), source))
+            self.pass_recorder.wanting.append((weakref.ref(x), source))
         return self.origins.place(x, source.number, 0)
 
     def source(self, kind: Any, array: Any, number: int | None = None, name: str = "") -> Source:
@@ -275,40 +275,40 @@ class Recorder(state.Observer):
     def start_backward(self, roots: Sequence[Function], seeds: Sequence[Any], ends: Any = None) -> None:
         """A backward pass starts: keep what it starts with, and where it will end."""
         super().start_backward(roots, seeds, ends)
-        self.meetings.passed += 1
+        self.pass_recorder.passed += 1
         recorded = any(isinstance(seed, Tensor) for seed in seeds)  # under create_graph derivatives are on the tape
         if self.level.replay and not recorded:
-            self.meetings.start(roots, seeds, ends)
+            self.pass_recorder.start(roots, seeds, ends)
 
     def begin_backward(self, node: Function, grad: Any) -> None:
         """Derivatives begin."""
         super().begin_backward(node, grad)
         parts = grad if type(grad) is tuple else (grad,)
-        op = self.meetings.op(node)
+        op = self.pass_recorder.op(node)
         if op is not None and self.level.stats:
             op.gradients = [None if g is None else stats_of(_bare(g)) for g in parts]
         if op is not None and op.recipe is not None and not any(isinstance(g, Tensor) for g in parts):
-            self.meetings.begin(node, grad)
+            self.pass_recorder.begin(node, grad)
         self.started = time.perf_counter()
 
     def backward(self, node: Function, gradients: list[Any]) -> None:
         """A node's derivatives are computed."""
         seconds = time.perf_counter() - self.started
         super().backward(node, gradients)
-        op = self.meetings.op(node)
+        op = self.pass_recorder.op(node)
         if op is None:
             return
         if self.level.time:
             op.backward_seconds = (op.backward_seconds or 0.0) + seconds
         op.passes += 1
-        op.passed = self.meetings.passed
+        op.passed = self.pass_recorder.passed
         for given, g in zip(op.inputs, gradients, strict=False):
             if given.wanted:
                 given.got = "nothing" if g is None else quality(_bare(g)) if self.level.stats else ""
         if op.recipe is not None and not state.current().grad_enabled:
             op.recipe.hooked |= isinstance(node.plan, HookedPlan)
             op.recipe.gradients.append([None if g is None else digest(_bare(g)) for g in gradients])
-            self.meetings.end(node, gradients)
+            self.pass_recorder.end(node, gradients)
 
     def close(self) -> None:
         """The block has ended: the results are of operations that nobody read.
@@ -321,7 +321,7 @@ class Recorder(state.Observer):
             for i, (shape, dtype) in enumerate(zip(op.shapes, op.dtypes, strict=True)):
                 self.tape.results.append(Result(op.number, i, "", shape, dtype))
         if self.level.stats:
-            for tensor, source in self.meetings.wanting:
+            for tensor, source in self.pass_recorder.wanting:
                 x = tensor()
                 if x is not None and type(x.node) is Leaf and x.grad is not None:
                     source.gradient = stats_of(x.grad.array)

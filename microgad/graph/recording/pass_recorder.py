@@ -1,4 +1,4 @@
-"""Meetings: where backward passes meet the world outside of a tape, so that they can be gone through again."""
+"""PassRecorder: where backward passes meet the world outside of a tape, so that they can be gone through again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .node_reader import folded
 from .origins import Origins
 
 
-class Meetings:
+class PassRecorder:
     """Keeps what a tape's passes start with, what hooks make of gradients, and where the passes end."""
 
     def __init__(self, tape: Tape, origins: Origins) -> None:
