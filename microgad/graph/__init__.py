@@ -19,7 +19,7 @@ from .compat import draw_dot as draw_dot
 from .compat import draw_graph as draw_graph
 from .compat import make_dot as make_dot
 from .compat.info import summary as summary
-from .drawing.drawing import Graph as Graph
+from .drawing.graph import Graph as Graph
 from .drawing.render import RendererMissing as RendererMissing
 from .formulas import Formula as Formula
 from .formulas import formula as formula

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..tensor import Tensor
-    from .drawing.drawing import Graph
+    from .drawing.graph import Graph
     from .passes import Pass
     from .queries.diff import Diff
     from .queries.gradient_path import Cut
@@ -279,7 +279,7 @@ class Tape:
           source0("leaf")
           op0["× Mul"]
         """
-        from .drawing.drawing import Graph
+        from .drawing.graph import Graph
 
         return Graph(self, **options)
 

@@ -13,7 +13,7 @@ from ...errors import ArgumentError
 from ...function import Leaf
 from ...nn.training_mode import training_mode
 from ...tensor import Tensor
-from ..drawing.drawing import Graph
+from ..drawing.graph import Graph
 from ..recording.node_reader import _reached, folded, read
 from ..recording.recorder import record
 from ..statistics import stats_of

@@ -16,7 +16,7 @@ from .styles import SCALES, THEMES, between
 if TYPE_CHECKING:
     from graphviz import Digraph as Digraph
 
-    from .drawing import Graph
+    from .graph import Graph
 
 FONT = "Helvetica,Arial,sans-serif"
 DIRECTIONS = ("TB", "BT", "LR", "RL")
