@@ -32,7 +32,7 @@ def drawing(asked: Graph) -> Digraph:
     """A sketch as a graphviz.Digraph: operations with their arguments and what they keep, modules as clusters."""
     drawer = Drawer(asked)
     if asked.beside:
-        from .beside import backward
+        from .backward_pass import backward
 
         backward(drawer)
     drawer.graph.graph_attr["label"] = drawer.caption(asked.beside)
