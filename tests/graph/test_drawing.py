@@ -14,7 +14,7 @@ from microgad.graph import Graph, graph
 from microgad.graph.drawing import render
 from microgad.graph.drawing.sketch import READABLE, Frame
 from microgad.graph.drawing.styles import SCALES
-from microgad.graph.drawing.titles import moved
+from microgad.graph.drawing.svg_titles import move_titles
 
 
 def nested() -> tuple[torch.Tensor, nn.Module]:
@@ -278,8 +278,8 @@ def test_titles_go_where_no_edge_is():
             f'<!-- e --><g id="e" class="edge"><path d="M20,{y}C20,{y + 5} 20,{y + 10} 20,{y + 20}"/></g></svg>'
         )
 
-    assert moved(svg(40)) == svg(40)
-    (x,) = re.findall(r'x="([\d.]+)" y="12"', moved(svg(0)))
+    assert move_titles(svg(40)) == svg(40)
+    (x,) = re.findall(r'x="([\d.]+)" y="12"', move_titles(svg(0)))
     assert float(x) > 21
 
 

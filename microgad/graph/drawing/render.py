@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ...errors import MicrogadError
-from .titles import moved
+from .svg_titles import move_titles
 
 if TYPE_CHECKING:
     from .dot import Digraph
@@ -53,4 +53,4 @@ def rendered(drawing: Digraph, format: str) -> bytes:
         raise TooSlow(f"Graphviz did not finish in {PATIENCE} seconds") from None
     except subprocess.CalledProcessError as error:
         raise TooSlow(f"Graphviz failed: {error.stderr.decode(errors='replace').strip()[-500:]}") from None
-    return moved(done.stdout.decode()).encode() if format == "svg" else done.stdout
+    return move_titles(done.stdout.decode()).encode() if format == "svg" else done.stdout

@@ -15,11 +15,11 @@ STEP, AROUND = 4.0, 3.0  # points between places that are tried, and that are le
 Box = tuple[float, float, float, float]
 
 
-def moved(svg: str) -> str:
+def move_titles(svg: str) -> str:
     """An SVG of Graphviz's with each frame's title where the fewest edges are, from the left.
 
-    >>> from microgad.graph.drawing.titles import moved
-    >>> moved("<svg></svg>")
+    >>> from microgad.graph.drawing.svg_titles import move_titles
+    >>> move_titles("<svg></svg>")
     '<svg></svg>'
     """
     edges = [edge for found in _EDGE.finditer(svg) for edge in _shapes(found[0])]
