@@ -24,8 +24,8 @@ from .drawing.render import RendererMissing as RendererMissing
 from .formulas import Formula as Formula
 from .formulas import formula as formula
 from .pages.watching import watch as watch
-from .queries.asking import explain as explain
-from .queries.asking import why_no_grad as why_no_grad
+from .queries.explain import explain as explain
+from .queries.explain import why_no_grad as why_no_grad
 from .queries.holding import memory as memory
 from .queries.trouble import first_bad as first_bad
 from .recording.node_reader import read

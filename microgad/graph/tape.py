@@ -385,7 +385,7 @@ class Tape:
         ('Detach', 'detached')
         """
         if hasattr(of, "node") or hasattr(loss, "node"):
-            from .queries.asking import why_no_grad as of_tensors
+            from .queries.explain import why_no_grad as of_tensors
 
             return of_tensors(of, loss, self)
         from .queries.gradient_path import why_no_grad
