@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .passes import Pass
     from .queries.diff import Diff
     from .queries.gradient_path import Cut
-    from .queries.holding import Memory
+    from .queries.memory import Memory
     from .queries.tables import Table
     from .queries.trouble import Bad
     from .recipe import Recipe
@@ -366,7 +366,7 @@ class Tape:
           1.0 KiB: Exp keeps out
         by module: (outside) 2.0 KiB
         """
-        from .queries.holding import memory
+        from .queries.memory import memory
 
         return memory(self)
 
