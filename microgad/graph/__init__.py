@@ -27,7 +27,7 @@ from .pages.watching import watch as watch
 from .queries.explain import explain as explain
 from .queries.explain import why_no_grad as why_no_grad
 from .queries.memory import memory as memory
-from .queries.trouble import first_bad as first_bad
+from .queries.non_finite import first_bad as first_bad
 from .recording.node_reader import read
 from .steps import fine as fine
 from .tape import Tape as Tape

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .queries.diff import Diff
     from .queries.gradient_path import Cut
     from .queries.memory import Memory
+    from .queries.non_finite import Bad
     from .queries.tables import Table
-    from .queries.trouble import Bad
     from .recipe import Recipe
     from .replays.program import Program
     from .replays.replaying import Replay
@@ -403,7 +403,7 @@ class Tape:
         >>> print(tape.first_bad())
         Log: produced NaN from finite inputs: x (2,) from -1 to 1
         """
-        from .queries.trouble import first_bad
+        from .queries.non_finite import first_bad
 
         return first_bad(self)
 
