@@ -18,7 +18,7 @@ from ..lazy import absent as _absent
 from .compat import draw_dot as draw_dot
 from .compat import draw_graph as draw_graph
 from .compat import make_dot as make_dot
-from .compat.info import summary as summary
+from .compat.torchinfo import summary as summary
 from .drawing.graph import Graph as Graph
 from .drawing.render import RendererMissing as RendererMissing
 from .formulas import Formula as Formula

@@ -39,7 +39,7 @@ ROOMS = {
     "torchvision.models": "microgad.models",
     "functorch": "microgad.porting.functorch",
     "safetensors": "microgad.porting.safetensors",
-    "torchinfo": "microgad.graph.compat.info",
+    "torchinfo": "microgad.graph.compat.torchinfo",
     "torchview": "microgad.graph.compat",
     "torchviz": "microgad.graph.compat",
 }
