@@ -14,8 +14,8 @@ from ...errors import ArgumentError, GraphError
 from ...nests import leaves, rebuilt
 from ...nn.module import Module
 from ...tensor import Tensor
-from .layers import LayerInfo as LayerInfo
-from .layers import called
+from .layer_info import LayerInfo as LayerInfo
+from .layer_info import called
 
 
 class Mode(StrEnum):
