@@ -19,8 +19,8 @@ from ...nn.hooks import BackwardHookFunction
 from ...tensor import Tensor
 from ..passes import Pass
 from ..tape import Op, Source, Tape
+from .definitions import Definitions
 from .replaying import Walking
-from .sources import Sources
 from .writing_back import Derivatives, Step, facts
 
 SMALL = 8  # elements of an array that is written into the source
@@ -86,7 +86,7 @@ class Writer(Walking):
 
     def __init__(self, tape: Tape) -> None:
         super().__init__(tape)
-        self.sources = Sources()
+        self.sources = Definitions()
         self.values: dict[str, Any] = {}
         self.body: list[str] = []
         self.variables: dict[tuple[int, int], str] = {}

@@ -78,7 +78,7 @@ FOREIGN = {"numpy", *sys.stdlib_module_names}
 GONE = "\0"  # marks lines that are left out
 
 
-class Sources:
+class Definitions:
     """Definitions in an order in which they can run. `name(x)` is what something is called there, and brings it in."""
 
     def __init__(self) -> None:
@@ -178,7 +178,7 @@ class Sources:
 class Rewriting:
     """One definition, rewritten: other modules' names become the program's own, what only microgad reads goes."""
 
-    def __init__(self, sources: Sources, text: str, scope: dict[str, Any]) -> None:
+    def __init__(self, sources: Definitions, text: str, scope: dict[str, Any]) -> None:
         self.sources, self.scope, self.calls = sources, scope, False
         self.left_out: frozenset[str] = frozenset()
         self.lines = [line.encode() for line in text.splitlines()]
