@@ -20,8 +20,8 @@ from ...tensor import Tensor
 from ..passes import Pass
 from ..tape import Op, Source, Tape
 from .definitions import Definitions
+from .derivative_writer import DerivativeWriter, Step, facts
 from .replaying import Walking
-from .writing_back import Derivatives, Step, facts
 
 SMALL = 8  # elements of an array that is written into the source
 HELPER = '''def fit(grad, shape, dtype):
@@ -94,7 +94,7 @@ class Writer(Walking):
         self.taken = dict.fromkeys(
             [*keyword.kwlist, "np", "values", "fit", "parts", "wide", "float", "complex", "slice"], 1
         )
-        self.derivatives = Derivatives(self)
+        self.derivatives = DerivativeWriter(self)
 
     def program(self) -> Program:
         results = [self.variables[result.source, result.index] for result in self.tape.results]

@@ -29,7 +29,7 @@ class Step:
     inputs: list[str]
 
 
-class Derivatives(Observer):
+class DerivativeWriter(Observer):
     """Sees derivatives being computed, and has the writer say them."""
 
     def __init__(self, writer: Writer) -> None:
