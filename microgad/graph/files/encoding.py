@@ -20,12 +20,12 @@ import numpy as np
 from ... import backend, dtypes
 from ...errors import ArgumentError
 from ...function import Function
-from ..copying import laid_out
 from ..formulas import loaded
 from ..passes import Pass, Point
 from ..patience import uncollected
 from ..recipe import Recipe
 from ..statistics import Stats
+from ..strided_copy import empty_strided
 from ..tape import Input, Kept, Op, Result, Source, Tape
 from .columns import read, written
 
@@ -188,7 +188,7 @@ def _array(facts: Any, raw: bytes) -> Any:
     if len(strides) != len(shape) or any(type(n) is not int for n in strides):
         raise ArgumentError(f"from_json: an array of {len(shape)} axes with strides {strides}")
     values = np.frombuffer(bytearray(raw), dtype).reshape(shape)
-    array = laid_out(tuple(shape), tuple(strides), dtype)
+    array = empty_strided(tuple(shape), tuple(strides), dtype)
     if array is None:
         return values
     array[...] = values

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from ...function import Function, Output
 from ...nn.hooks import BackwardHookFunction
 from ...tensor import Tensor
-from ..copying import replica
 from ..passes import Pass, Point
+from ..strided_copy import strided_copy
 from ..tape import Op, Source, Tape
 from .node_reader import folded
 from .origins import Origins
@@ -36,7 +36,7 @@ class PassRecorder:
         """A pass starts, with these gradients; it will end at `ends`, or at all leaves."""
         self.tape.passes.append(Pass(len(self.tape), ends is not None, []))
         for root, seed in zip(roots, seeds, strict=True):
-            self._meet("start", root, replica(seed))
+            self._meet("start", root, strided_copy(seed))
             self._look_for_hooks(root)
         for end in ends or ():
             if self.op(folded(end)[0]) is not None:
@@ -46,12 +46,12 @@ class PassRecorder:
         """A node's derivatives begin: keep what hooks have made of the gradients of its results."""
         if type(grad) is not tuple:
             if node.hooks:
-                self._meet("hook", node, replica(grad))
+                self._meet("hook", node, strided_copy(grad))
             return
         for i, g in enumerate(grad):
             edge = self._hooked.pop((node.number, i), None)
             if edge is not None and g is not None:
-                self._meet("hook", edge, replica(g))
+                self._meet("hook", edge, strided_copy(g))
 
     def end(self, node: Function, gradients: list[Any]) -> None:
         """A node's derivatives are computed: some may go where the pass ends."""
@@ -62,7 +62,7 @@ class PassRecorder:
                 self._meet("end", edge)
         if type(node) is BackwardHookFunction:  # is replayed as if hooks of its results had given this
             points = [(i, g) for i, g in enumerate(gradients) if g is not None]
-            current.points += [Point(node.number, i, False, "hook", replica(g)) for i, g in points]
+            current.points += [Point(node.number, i, False, "hook", strided_copy(g)) for i, g in points]
 
     def _meet(self, role: Literal["start", "hook", "end"], edge: Function, gradient: Any = None) -> None:
         """The pass meets the world outside of the tape at a node."""

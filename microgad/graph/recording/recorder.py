@@ -24,10 +24,10 @@ from ...methods.node_hooks import HookedPlan
 from ...ops.movement import trace as trace_of_matrix
 from ...parameter import Parameter
 from ...tensor import Tensor
-from ..copying import replica
 from ..flops import flops_of
 from ..recipe import Recipe
 from ..statistics import quality, stats_of
+from ..strided_copy import strided_copy
 from ..tape import Input, Op, Result, Source, Tape
 from .node_reader import Reader, folded, names_of, plain, value_of
 from .origins import Origin, Origins
@@ -259,7 +259,7 @@ class Recorder(state.Observer):
             number = -1 - len(self.tape.sources)
         source = Source(number, kind, name, array.shape, self.reader.dtype(array.dtype), value_of(array))
         if self.level.replay:
-            source.array = replica(array)
+            source.array = strided_copy(array)
         if self.level.stats:
             source.stats = stats_of(array)
         self.tape.add(source)
@@ -340,7 +340,7 @@ def _bare(x: Any) -> Any:
 def _held(value: Any) -> Any:
     """A setting as it is now, arrays copied: the program may write to them later."""
     if backend.is_array(value):
-        return replica(value)
+        return strided_copy(value)
     return tuple(map(_held, value)) if type(value) is tuple else value
 
 

@@ -18,8 +18,8 @@ from ...ops.random.seeds import fork_rng
 from ...ops.view_writes import Detach
 from ...parameter import Parameter
 from ...tensor import Tensor
-from ..copying import replica
 from ..passes import Pass, Point
+from ..strided_copy import strided_copy
 from ..tape import Input, Op, Source, Tape
 
 
@@ -107,7 +107,7 @@ class Replaying:
         """A fresh leaf or constant."""
         held = source.array if given is None else _array(given, source.array)
         array = self.brought(held)
-        array = replica(held) if array is held else array  # which the program may write to
+        array = strided_copy(held) if array is held else array  # which the program may write to
         if source.kind == "parameter":
             return Parameter(Tensor._made(array))
         x: Tensor = Tensor._made(array).requires_grad_(source.kind != "constant")

@@ -11,18 +11,18 @@ from .. import backend
 ROOM = 16  # times its own size an array may take, with its gaps
 
 
-def replica(array: Any) -> Any:
+def strided_copy(array: Any) -> Any:
     """A copy with the same strides, unless its gaps are too wide."""
     if backend.is_gpu(array):
         return array.copy("K")
-    copy = laid_out(array.shape, array.strides, array.dtype)
+    copy = empty_strided(array.shape, array.strides, array.dtype)
     if copy is None:
         return array.copy("K")
     copy[...] = array
     return copy
 
 
-def laid_out(shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any) -> Any:
+def empty_strided(shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any) -> Any:
     """An array of these strides, to be filled; None where that would take too much memory."""
     if 0 in shape:
         return np.empty(shape, dtype)
