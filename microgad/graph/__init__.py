@@ -19,6 +19,7 @@ from .compat import draw_dot as draw_dot
 from .compat import draw_graph as draw_graph
 from .compat import make_dot as make_dot
 from .compat.torchinfo import summary as summary
+from .decomposition import fine as fine
 from .drawing.graph import Graph as Graph
 from .drawing.render import RendererMissing as RendererMissing
 from .formulas import Formula as Formula
@@ -29,7 +30,6 @@ from .queries.explain import why_no_grad as why_no_grad
 from .queries.memory import memory as memory
 from .queries.non_finite import first_bad as first_bad
 from .recording.node_reader import read
-from .steps import fine as fine
 from .tape import Tape as Tape
 
 if TYPE_CHECKING:
