@@ -21,8 +21,8 @@ from ... import backend, dtypes
 from ...errors import ArgumentError
 from ...function import Function
 from ..formulas import loaded
+from ..gc_pause import gc_paused
 from ..passes import Pass, Point
-from ..patience import uncollected
 from ..recipe import Recipe
 from ..statistics import Stats
 from ..strided_copy import empty_strided
@@ -98,7 +98,7 @@ def _tape(plain: Any, arrays: list[Any]) -> Tape:
     if plain["microgad tape"] != FORMAT:
         raise ArgumentError(f"from_json: a tape of format {plain['microgad tape']!r}, this is {FORMAT}")
     reader = _Reader(arrays)
-    with uncollected():
+    with gc_paused():
         ops, sources, results, passes = (read(cls, plain[name], PARTS, reader.value) for name, cls in ROWS.items())
         tape = Tape(ops, sources, results)
         tape.passes = passes

@@ -12,7 +12,7 @@ from ...function import Function, Leaf, Output
 from ...function.plan import argument
 from ...parameter import Parameter
 from ...tensor import Tensor
-from ..patience import uncollected
+from ..gc_pause import gc_paused
 from ..tape import ANOTHER, Input, Kept, Op, Result, Source, Tape
 
 _Role = Literal["input", "output", "intermediate", "setting"]
@@ -33,7 +33,7 @@ def read(tensors: tuple[Tensor, ...], params: Any = None) -> Tape:
                 f"graph: Tensor {i} of shape {tuple(tensor.shape)} has no graph: nothing that led to it requires grad, "
                 "or it was detached or made under no_grad. Set requires_grad on what it is computed from"
             )
-    with uncollected():
+    with gc_paused():
         return Reader(names_of(params)).tape(tensors)
 
 

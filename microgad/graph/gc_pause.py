@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """A block in which no cycles are looked for."""
     enabled = gc.isenabled()
     gc.disable()
