@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .modules import Call
+from .module_tree import Call
 from .tape import Op, Source
 
 LONGEST, TRIES = 400, 50  # members of what is looked for, and places where it may come again

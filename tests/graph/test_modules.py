@@ -5,7 +5,7 @@ from __future__ import annotations
 import microgad as torch
 from microgad import state
 from microgad.graph import graph
-from microgad.graph.modules import Call, Modules
+from microgad.graph.module_tree import Call, ModuleTree
 from microgad.graph.tape import Op
 
 
@@ -25,15 +25,15 @@ def test_calls_nest_as_the_paths_do():
     y = at("net", y, "tanh")
     y = at("net.1.act", y, "log")
     y = at("", y, "sum")
-    found = Modules(graph(y).tape)
+    found = ModuleTree(graph(y).tape)
     assert shown(found.root) == [{"net": [{"net.0": ["Exp"]}, "Tanh", {"net.1": [{"net.1.act": ["Log"]}]}]}, "Sum"]
-    assert shown(Modules(graph(y).tape, 1).root) == [{"net": ["Exp", "Tanh", "Log"]}, "Sum"]
+    assert shown(ModuleTree(graph(y).tape, 1).root) == [{"net": ["Exp", "Tanh", "Log"]}, "Sum"]
 
 
 def test_a_module_called_twice_is_two_calls():
     x = torch.ones(2, requires_grad=True)
     y = at("shared", at("", at("shared", x, "exp"), "tanh"), "exp")
-    assert shown(Modules(graph(y).tape).root) == [{"shared": ["Exp"]}, "Tanh", {"shared": ["Exp"]}]
+    assert shown(ModuleTree(graph(y).tape).root) == [{"shared": ["Exp"]}, "Tanh", {"shared": ["Exp"]}]
 
 
 def test_names_that_begin_alike_are_no_relatives():
@@ -41,12 +41,12 @@ def test_names_that_begin_alike_are_no_relatives():
     y = at("net.1", at("net.10", x, "exp"), "exp")
     y = at("net.10", y, "exp")
     nested = [{"net.10": ["Exp"]}, {"net.1": ["Exp"]}, {"net.10": ["Exp"]}]
-    assert shown(Modules(graph(y).tape).root) == [{"net": nested}]
+    assert shown(ModuleTree(graph(y).tape).root) == [{"net": nested}]
 
 
 def homes(y, params, depth=None) -> dict[str, str]:
     tape = graph(y, params=params).tape
-    modules = Modules(tape, depth)
+    modules = ModuleTree(tape, depth)
     return {source.name: modules.home[source.number].path for source in tape.sources}
 
 

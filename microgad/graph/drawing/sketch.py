@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ..modules import Call, Modules
+from ..module_tree import Call, ModuleTree
 from ..rolling import Alike, flat, runs, sources_in
 from ..tape import Input, Op, Result, Source, Tape
 from ..text import shape_of
@@ -93,7 +93,7 @@ def _leads_to(parts: tuple[str, ...], pattern: list[str]) -> bool:
 class Sketch:
     """A tape as boxes, frames and edges."""
 
-    def __init__(self, tape: Tape, options: Options, modules: Modules) -> None:
+    def __init__(self, tape: Tape, options: Options, modules: ModuleTree) -> None:
         self.tape, self.options, self.modules = tape, options, modules
         self.alike = Alike()
         self.boxes: list[Box] = []
@@ -411,7 +411,7 @@ def sketched(tape: Tape, options: Options, limit: int | None, free: Sequence[str
     Opened as far as the limit allows; what repeats is drawn once only where it has to be, or where parameters are read
     so often that their lines would hide the rest.
     """
-    modules = Modules(tape, DEEPEST)
+    modules = ModuleTree(tape, DEEPEST)
     too_many = free and limit is not None and len(tape) > limit and options == Options(expand=options.expand)
     if not too_many:
         sketch = Sketch(tape, options, modules)
@@ -425,7 +425,7 @@ def sketched(tape: Tape, options: Options, limit: int | None, free: Sequence[str
     return _cut_down(tape, options, limit, free, modules)
 
 
-def _cut_down(tape: Tape, options: Options, limit: int, free: Sequence[str], modules: Modules) -> Sketch:
+def _cut_down(tape: Tape, options: Options, limit: int, free: Sequence[str], modules: ModuleTree) -> Sketch:
     """Rolled and folded, and with modules closed from the deepest on, until it fits; else in parts of its size."""
     options = replace(options, roll=options.roll or "roll" in free, fold=options.fold or "fold" in free)
     tries = [options]

@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import text
 from ..formulas import formula
-from ..modules import Call, Modules
+from ..module_tree import Call, ModuleTree
 from ..statistics import Stats
 from ..tape import Op, Source, Tape, differentiable
 
@@ -105,7 +105,7 @@ class Tree:
         self.labels: dict[int, str] = {}  # of operations that are all that their module did
         self.place = {op.number: i for i, op in enumerate(tape.ops)}
         self.ops = tape.ops
-        modules = Modules(tape)
+        modules = ModuleTree(tape)
         self.known: dict[Call, int] = {}  # the group of each
         self.calls: dict[str, int] = {}
         self.group(modules.root, "")
@@ -180,7 +180,7 @@ class Tree:
         label: str = self.groups[-1 - item]["label"]
         return label.split(" … ")[0 if first else -1]
 
-    def home(self, source: Source, users: list[int], modules: Modules) -> int | None:
+    def home(self, source: Source, users: list[int], modules: ModuleTree) -> int | None:
         call = modules.home[source.number]
         if users and (source.kind == "parameter" or len(users) > MANY or self.carrying.isdisjoint(users)):
             return None

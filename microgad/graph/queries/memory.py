@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..modules import Call, Modules
+from ..module_tree import Call, ModuleTree
 from ..rolling import flat
 from ..tape import Op, Tape, differentiable, total
 from ..text import size, title
@@ -193,7 +193,7 @@ def _gradient(op: Op) -> int:
 
 def _advice(tape: Tape, walk: _Walk, peak: int) -> list[Checkpoint]:
     """Checkpoints that lower the peak, the best first: around a module's calls, or around each part of a module."""
-    calls = Modules(tape).calls
+    calls = ModuleTree(tape).calls
     groups: dict[tuple[str, ...], list[Call]] = {}
     for call in calls:
         alone = len(call.members) == 1 and isinstance(call.members[0], Call)  # its one part is the same checkpoint

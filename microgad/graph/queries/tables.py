@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import ArgumentError, GraphError
 from ..flops import flops_of
-from ..modules import Call, Modules
+from ..module_tree import Call, ModuleTree
 from ..rolling import flat
 from ..tape import Op, Tape, total
 from ..text import results, size, summary, title
@@ -135,7 +135,7 @@ def tree(tape: Tape, depth: int | None = None, rows: int = 200, width: int | Non
     """Modules, and what is in them: see `Tape.tree`."""
     lines: list[list[str]] = []
     seen = 0
-    stack: list[tuple[Op | Call, str, str]] = _below(Modules(tape, depth).root, "")
+    stack: list[tuple[Op | Call, str, str]] = _below(ModuleTree(tape, depth).root, "")
     while stack:
         member, lead, under = stack.pop()
         seen += 1

@@ -22,7 +22,7 @@ class Call:
         return ".".join(self.parts)
 
 
-class Modules:
+class ModuleTree:
     """A tape's operations by module call, and its sources with the call that they belong to.
 
     Modules at level `depth` are not opened: theirs is one Call with all operations below. A module that is called
