@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ..module_tree import Call, ModuleTree
-from ..rolling import Alike, flat, runs, sources_in
+from ..repeats import StructureIds, find_runs, ops_in, sources_in
 from ..tape import Input, Op, Result, Source, Tape
 from ..text import shape_of
 
@@ -95,7 +95,7 @@ class Sketch:
 
     def __init__(self, tape: Tape, options: Options, modules: ModuleTree) -> None:
         self.tape, self.options, self.modules = tape, options, modules
-        self.alike = Alike()
+        self.structure = StructureIds()
         self.boxes: list[Box] = []
         self.at: dict[int, Box] = {}  # number of an Op or Source -> its box
         self.first: dict[int, int] = {}  # of what is drawn once -> the number that it is drawn as
@@ -137,9 +137,9 @@ class Sketch:
         if not self.options.roll or len(members) < 2:
             return self.singles(members, level)
         items: list[Box | Frame] = []
-        numbers = [self.alike.number(member) for member in members]
+        numbers = [self.structure.id_of(member) for member in members]
         alone: list[Op | Call] = []
-        for start, length, times, rest in runs(numbers, [isinstance(member, Call) for member in members]):
+        for start, length, times, rest in find_runs(numbers, [isinstance(member, Call) for member in members]):
             end = start + length * times + rest
             turns = [members[i : min(i + length, end)] for i in range(start, end, length)]
             if times == 1 or not _goes_on(turns):
@@ -170,7 +170,7 @@ class Sketch:
 
     def draw_as_the_first(self, turns: list[Sequence[Op | Call]]) -> None:
         """Have what later times do, and what comes in there, stand where the first time's stands."""
-        ops, homes = [list(flat(turn)) for turn in turns], [list(sources_in(turn)) for turn in turns]
+        ops, homes = [list(ops_in(turn)) for turn in turns], [list(sources_in(turn)) for turn in turns]
         for k, (mine, at_home) in enumerate(zip(ops, homes, strict=True)):
             for a, b in zip(ops[0], mine, strict=False):  # the last time may be cut short
                 self.turns[b.number] = (*self.turns.get(b.number, ()), (self.rolls, k))
@@ -214,7 +214,7 @@ class Sketch:
                 return items[0]
             return Frame(f"cluster{name}", self.said(call.path), len(call.parts), items)
         sources = [source for source in sources_in([call]) if source.number not in self.first]
-        return self.add(Box(f"module{name}", "module", self.said(call.path), list(flat([call])), sources))
+        return self.add(Box(f"module{name}", "module", self.said(call.path), list(ops_in([call])), sources))
 
     def parted(self, size: int) -> list[Box | Frame]:
         """Everything in boxes of as many operations, each with what comes in there first."""
@@ -230,7 +230,7 @@ class Sketch:
 
     def several(self, kind: str, members: Sequence[Op | Call]) -> Box:
         """A box of operations in a row, some of them in modules of their own."""
-        ops = list(flat(members))
+        ops = list(ops_in(members))
         first, last = self.place[ops[0].number], self.place[ops[-1].number]
         sources = [source for source in sources_in(members) if source.number not in self.first]
         return self.add(Box(f"{kind}{first}", kind, f"operations {first} … {last}", ops, sources))

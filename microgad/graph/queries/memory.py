@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..module_tree import Call, ModuleTree
-from ..rolling import flat
+from ..repeats import ops_in
 from ..tape import Op, Tape, differentiable, total
 from ..text import size, title
 from .tables import count, flops, module_of
@@ -218,4 +218,4 @@ def _advice(tape: Tape, walk: _Walk, peak: int) -> list[Checkpoint]:
 
 
 def _places(call: Call, walk: _Walk) -> list[int]:
-    return [walk.places[op.number] for op in flat([call])]
+    return [walk.places[op.number] for op in ops_in([call])]

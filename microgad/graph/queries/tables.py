@@ -9,7 +9,7 @@ from typing import Any
 from ...errors import ArgumentError, GraphError
 from ..flops import flops_of
 from ..module_tree import Call, ModuleTree
-from ..rolling import flat
+from ..repeats import ops_in
 from ..tape import Op, Tape, total
 from ..text import results, size, summary, title
 
@@ -140,7 +140,7 @@ def tree(tape: Tape, depth: int | None = None, rows: int = 200, width: int | Non
         member, lead, under = stack.pop()
         seen += 1
         if len(lines) < rows:
-            inside = list(flat([member]))
+            inside = list(ops_in([member]))
             name = title(member) if isinstance(member, Op) else f"{member.parts[-1]}:"
             lines.append([lead + name, results(inside[-1]), size(total(inside)), count(flops(inside))])
         if isinstance(member, Call) and (depth is None or len(member.parts) < depth):

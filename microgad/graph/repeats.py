@@ -13,7 +13,7 @@ LONGEST, TRIES = 400, 50  # members of what is looked for, and places where it m
 _PLACES = {"index", "start", "x_shape"}  # settings that tell one step from the next
 
 
-class Alike:
+class StructureIds:
     """Gives operations and calls numbers: equal ones to those that do the same to the same shapes."""
 
     def __init__(self) -> None:
@@ -35,14 +35,14 @@ class Alike:
         return self._numbers.setdefault(key, len(self._numbers))
 
 
-def runs(numbers: Sequence[int], calls: Sequence[bool]) -> Iterator[tuple[int, int, int, int]]:
+def find_runs(numbers: Sequence[int], calls: Sequence[bool]) -> Iterator[tuple[int, int, int, int]]:
     """(start, length, times, rest) of what makes up a row of numbers; what doesn't repeat is once, and 1 long.
 
     Of what repeats in two ways, the one that covers most. A call twice in a row is a repetition, other things from
     three times on. `rest` is how much of it comes once more, where that is half of it at least.
 
-    >>> from microgad.graph.rolling import runs
-    >>> list(runs([7, 1, 2, 1, 2, 1, 2, 1, 9], [False] * 9))
+    >>> from microgad.graph.repeats import find_runs
+    >>> list(find_runs([7, 1, 2, 1, 2, 1, 2, 1, 9], [False] * 9))
     [(0, 1, 1, 0), (1, 2, 3, 1), (8, 1, 1, 0)]
     """
     places: dict[int, list[int]] = {}
@@ -75,7 +75,7 @@ def _repeated(numbers: Sequence[int], i: int, places: Sequence[int], alone: int)
     return best
 
 
-def flat(members: Sequence[Op | Call]) -> Iterator[Op]:
+def ops_in(members: Sequence[Op | Call]) -> Iterator[Op]:
     """The operations in members of a call, and in calls inside them, in order."""
     return (member for member in _all(members) if isinstance(member, Op))
 
