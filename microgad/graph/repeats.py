@@ -20,12 +20,12 @@ class StructureIds:
         self._numbers: dict[Any, int] = {}
         self._calls: dict[Call, int] = {}
 
-    def number(self, member: Op | Call) -> int:
+    def id_of(self, member: Op | Call) -> int:
         """The number of an operation or of a call with all that is in it."""
         if isinstance(member, Call):
             known = self._calls.get(member)
             if known is None:
-                inside = tuple((getattr(x, "parts", ("",))[-1], self.number(x)) for x in member.members)
+                inside = tuple((getattr(x, "parts", ("",))[-1], self.id_of(x)) for x in member.members)
                 known = self._calls[member] = self._of((inside, tuple((s.kind, s.shape) for s in member.sources)))
             return known
         settings = {name: x for name, x in member.settings.items() if name not in _PLACES}
