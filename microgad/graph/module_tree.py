@@ -5,15 +5,15 @@ from __future__ import annotations
 from .tape import Op, Source, Tape
 
 
-class Call:
+class ModuleCall:
     """One call of a module: what happened in it, in the order of the tape. The outermost has no path and no parent."""
 
     __slots__ = ("members", "parent", "parts", "sources")
 
-    def __init__(self, parts: tuple[str, ...] = (), parent: Call | None = None) -> None:
+    def __init__(self, parts: tuple[str, ...] = (), parent: ModuleCall | None = None) -> None:
         self.parts = parts
         self.parent = parent
-        self.members: list[Op | Call] = []
+        self.members: list[Op | ModuleCall] = []
         self.sources: list[Source] = []
 
     @property
@@ -25,17 +25,17 @@ class Call:
 class ModuleTree:
     """A tape's operations by module call, and its sources with the call that they belong to.
 
-    Modules at level `depth` are not opened: theirs is one Call with all operations below. A module that is called
+    Modules at level `depth` are not opened: theirs is one ModuleCall with all operations below. A module that is called
     twice, with something else between, is two Calls.
     """
 
     __slots__ = ("at", "calls", "home", "root")
 
     def __init__(self, tape: Tape, depth: int | None = None) -> None:
-        self.root = Call()
-        self.calls: list[Call] = []  # all but the root, outer ones before inner ones
-        self.at: dict[int, Call] = {}  # number of an Op -> its Call
-        self.home: dict[int, Call] = {}  # number of a Source -> the Call that it is drawn in
+        self.root = ModuleCall()
+        self.calls: list[ModuleCall] = []  # all but the root, outer ones before inner ones
+        self.at: dict[int, ModuleCall] = {}  # number of an Op -> its ModuleCall
+        self.home: dict[int, ModuleCall] = {}  # number of a Source -> the ModuleCall that it is drawn in
         call, path = self.root, ""
         for op in tape:
             if op.path != path:
@@ -45,12 +45,12 @@ class ModuleTree:
             self.at[op.number] = call
         self._house(tape)
 
-    def _enter(self, call: Call, parts: tuple[str, ...]) -> Call:
+    def _enter(self, call: ModuleCall, parts: tuple[str, ...]) -> ModuleCall:
         while call.parts != parts[: len(call.parts)]:
             assert call.parent is not None
             call = call.parent
         while len(call.parts) < len(parts):
-            inner = Call(parts[: len(call.parts) + 1], call)
+            inner = ModuleCall(parts[: len(call.parts) + 1], call)
             call.members.append(inner)
             self.calls.append(inner)
             call = inner
@@ -81,14 +81,14 @@ class ModuleTree:
             self.home.setdefault(source.number, self.root).sources.append(source)
 
 
-def _holder(call: Call, name: str) -> Call:
+def _holder(call: ModuleCall, name: str) -> ModuleCall:
     """The innermost call around `call` of the module whose parameter has this name; the root where there is none."""
     while call.parent is not None and not name.startswith(f"{call.path}."):
         call = call.parent
     return call
 
 
-def _common(a: Call, b: Call) -> Call:
+def _common(a: ModuleCall, b: ModuleCall) -> ModuleCall:
     """The innermost call around both."""
     while a is not b:
         if len(a.parts) >= len(b.parts):

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .module_tree import Call
+from .module_tree import ModuleCall
 from .tape import Op, Source
 
 LONGEST, TRIES = 400, 50  # members of what is looked for, and places where it may come again
@@ -18,11 +18,11 @@ class StructureIds:
 
     def __init__(self) -> None:
         self._numbers: dict[Any, int] = {}
-        self._calls: dict[Call, int] = {}
+        self._calls: dict[ModuleCall, int] = {}
 
-    def id_of(self, member: Op | Call) -> int:
+    def id_of(self, member: Op | ModuleCall) -> int:
         """The number of an operation or of a call with all that is in it."""
-        if isinstance(member, Call):
+        if isinstance(member, ModuleCall):
             known = self._calls.get(member)
             if known is None:
                 inside = tuple((getattr(x, "parts", ("",))[-1], self.id_of(x)) for x in member.members)
@@ -75,21 +75,21 @@ def _repeated(numbers: Sequence[int], i: int, places: Sequence[int], alone: int)
     return best
 
 
-def ops_in(members: Sequence[Op | Call]) -> Iterator[Op]:
+def ops_in(members: Sequence[Op | ModuleCall]) -> Iterator[Op]:
     """The operations in members of a call, and in calls inside them, in order."""
     return (member for member in _all(members) if isinstance(member, Op))
 
 
-def sources_in(members: Sequence[Op | Call]) -> Iterator[Source]:
+def sources_in(members: Sequence[Op | ModuleCall]) -> Iterator[Source]:
     """The sources that calls among members are the home of, and calls inside them, in order."""
-    return (source for member in _all(members) if isinstance(member, Call) for source in member.sources)
+    return (source for member in _all(members) if isinstance(member, ModuleCall) for source in member.sources)
 
 
-def _all(members: Sequence[Op | Call]) -> Iterator[Op | Call]:
+def _all(members: Sequence[Op | ModuleCall]) -> Iterator[Op | ModuleCall]:
     """All members, also those of calls inside; each call comes before what is in it."""
     stack = list(reversed(members))
     while stack:
         member = stack.pop()
         yield member
-        if isinstance(member, Call):
+        if isinstance(member, ModuleCall):
             stack += reversed(member.members)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import microgad as torch
 from microgad import state
 from microgad.graph import graph
-from microgad.graph.module_tree import Call, ModuleTree
+from microgad.graph.module_tree import ModuleCall, ModuleTree
 from microgad.graph.tape import Op
 
 
-def shown(call: Call) -> list:
+def shown(call: ModuleCall) -> list:
     """A call as nested lists of names."""
     return [member.name if isinstance(member, Op) else {member.path: shown(member)} for member in call.members]
 
@@ -47,7 +47,7 @@ def test_names_that_begin_alike_are_no_relatives():
 def homes(y, params, depth=None) -> dict[str, str]:
     tape = graph(y, params=params).tape
     modules = ModuleTree(tape, depth)
-    return {source.name: modules.home[source.number].path for source in tape.sources}
+    return {source.name: modules.home_of[source.number].path for source in tape.sources}
 
 
 def test_a_parameter_is_at_home_in_its_module_and_an_input_outside():

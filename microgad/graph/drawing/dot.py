@@ -178,7 +178,7 @@ class Drawer:
     def line(self, op: Op) -> tuple[str, int]:
         """An operation in a row of them: what it is, and the module that it is all of; and how long that is."""
         settings, title = ", ".join(text.settings(op)), text.title(op)
-        call = self.sketch.modules.at[op.number]
+        call = self.sketch.modules.call_of[op.number]
         own = call.parts[-1:] if len(call.members) == 1 else ()
         name = ".".join(call.parts[-2:] if own and own[0].isdigit() else own)
         shown = settings if len(settings) < 40 else ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ..module_tree import Call, ModuleTree
+from ..module_tree import ModuleCall, ModuleTree
 from ..repeats import StructureIds, find_runs, ops_in, sources_in
 from ..tape import Input, Op, Result, Source, Tape
 from ..text import shape_of
@@ -75,7 +75,7 @@ class Options:
     leaves: bool = False  # modules that call none aren't opened
     parts: int = 0  # operations that are one box, whatever they are
 
-    def opens(self, call: Call) -> bool:
+    def opens(self, call: ModuleCall) -> bool:
         """Whether what is in a call is shown."""
         if self.expand and any(_leads_to(call.parts, pattern.split(".")) for pattern in self.expand):
             return True
@@ -83,7 +83,11 @@ class Options:
             return False
         if self.depth is not None and len(call.parts) >= self.depth:
             return False
-        return not self.leaves or len(call.members) > MANY or any(isinstance(member, Call) for member in call.members)
+        return (
+            not self.leaves
+            or len(call.members) > MANY
+            or any(isinstance(member, ModuleCall) for member in call.members)
+        )
 
 
 def _leads_to(parts: tuple[str, ...], pattern: list[str]) -> bool:
@@ -115,7 +119,7 @@ class Sketch:
 
     # Boxes
 
-    def fill(self, call: Call) -> list[Box | Frame]:
+    def fill(self, call: ModuleCall) -> list[Box | Frame]:
         """What is shown of an opened call."""
         items = self.row(call.members, len(call.parts))
         return [*self.inputs(call.sources), *items]
@@ -132,14 +136,14 @@ class Sketch:
             found.append(box)
         return found
 
-    def row(self, members: Sequence[Op | Call], level: int) -> list[Box | Frame]:
+    def row(self, members: Sequence[Op | ModuleCall], level: int) -> list[Box | Frame]:
         """What is shown of members in a row."""
         if not self.options.roll or len(members) < 2:
             return self.singles(members, level)
         items: list[Box | Frame] = []
         numbers = [self.structure.id_of(member) for member in members]
-        alone: list[Op | Call] = []
-        for start, length, times, rest in find_runs(numbers, [isinstance(member, Call) for member in members]):
+        alone: list[Op | ModuleCall] = []
+        for start, length, times, rest in find_runs(numbers, [isinstance(member, ModuleCall) for member in members]):
             end = start + length * times + rest
             turns = [members[i : min(i + length, end)] for i in range(start, end, length)]
             if times == 1 or not _goes_on(turns):
@@ -150,25 +154,25 @@ class Sketch:
             items.append(self.repeated(turns, level))
         return items + self.singles(alone, level)
 
-    def repeated(self, turns: list[Sequence[Op | Call]], level: int) -> Box | Frame:
+    def repeated(self, turns: list[Sequence[Op | ModuleCall]], level: int) -> Box | Frame:
         """What is done several times in a row, drawn once."""
         self.rolls += 1
         self.draw_as_the_first(turns)
         (first, *others), last = turns[0], turns[-1][0]
         around = self.inside
-        if isinstance(first, Call) and not others and first is not last:
+        if isinstance(first, ModuleCall) and not others and first is not last:
             self.inside = f"{first.path}."
         inside = self.row(turns[0], level) if others else self.singles([first], level)
         self.inside = around
         (item, *more) = inside
-        if more or (isinstance(item, Box) and item.kind != "op" and not isinstance(first, Call)):
+        if more or (isinstance(item, Box) and item.kind != "op" and not isinstance(first, ModuleCall)):
             item = Frame(f"roll{self.rolls}", "", level + 1, inside)
-        elif isinstance(first, Call) and isinstance(last, Call) and first.path != last.path:
+        elif isinstance(first, ModuleCall) and isinstance(last, ModuleCall) and first.path != last.path:
             item.title = f"{self.said(first.path)} … {_short(first.parts, last.parts)}"
         item.times *= len(turns)
         return item
 
-    def draw_as_the_first(self, turns: list[Sequence[Op | Call]]) -> None:
+    def draw_as_the_first(self, turns: list[Sequence[Op | ModuleCall]]) -> None:
         """Have what later times do, and what comes in there, stand where the first time's stands."""
         ops, homes = [list(ops_in(turn)) for turn in turns], [list(sources_in(turn)) for turn in turns]
         for k, (mine, at_home) in enumerate(zip(ops, homes, strict=True)):
@@ -189,7 +193,7 @@ class Sketch:
                 if alike and self.uses[other.number] == 1 and mine.number not in self.first:
                     self.first[other.number] = mine.number
 
-    def singles(self, members: Sequence[Op | Call], level: int) -> list[Box | Frame]:
+    def singles(self, members: Sequence[Op | ModuleCall], level: int) -> list[Box | Frame]:
         """What is shown of members that don't repeat."""
         if not self.options.fold:
             return [self.single(member) for member in members]
@@ -198,13 +202,13 @@ class Sketch:
             items += [self.several("chain", chain)] if len(chain) > 1 else map(self.single, chain)
         return items
 
-    def single(self, member: Op | Call) -> Box | Frame:
+    def single(self, member: Op | ModuleCall) -> Box | Frame:
         """What is shown of one member."""
-        if isinstance(member, Call):
+        if isinstance(member, ModuleCall):
             return self.call(member)
         return self.add(Box(f"op{self.place[member.number]}", "op", "", [member]))
 
-    def call(self, call: Call) -> Box | Frame:
+    def call(self, call: ModuleCall) -> Box | Frame:
         """A module: a frame where it is opened, else one box."""
         name, self.drawn = self.drawn, self.drawn + 1
         if self.options.opens(call):
@@ -228,40 +232,40 @@ class Sketch:
             items.append(box)
         return items
 
-    def several(self, kind: str, members: Sequence[Op | Call]) -> Box:
+    def several(self, kind: str, members: Sequence[Op | ModuleCall]) -> Box:
         """A box of operations in a row, some of them in modules of their own."""
         ops = list(ops_in(members))
         first, last = self.place[ops[0].number], self.place[ops[-1].number]
         sources = [source for source in sources_in(members) if source.number not in self.first]
         return self.add(Box(f"{kind}{first}", kind, f"operations {first} … {last}", ops, sources))
 
-    def chains(self, row: Sequence[Op | Call]) -> list[list[Op | Call]]:
+    def chains(self, row: Sequence[Op | ModuleCall]) -> list[list[Op | ModuleCall]]:
         """The row in parts that are a box each: what but changes the values of the one before goes with that.
 
         A part is of one operation, of three or more, or of two of which one is a module's.
         """
-        found: list[list[Op | Call]] = []
+        found: list[list[Op | ModuleCall]] = []
         before: Op | None = None
         for member in row:
             op = self.alone(member)
-            read = [x for x in op.inputs if x.origin is not None and x.origin in self.modules.at] if op else []
+            read = [x for x in op.inputs if x.origin is not None and x.origin in self.modules.call_of] if op else []
             goes_on = (
                 op is not None and before is not None and len(read) == 1 and read[0].origin == before.number
                 and self.uses[before.number] == 1 and read[0].shape == op.shapes[0]
-                and (isinstance(member, Call) or len([x for x in op.inputs if x.origin is not None]) == 1)
+                and (isinstance(member, ModuleCall) or len([x for x in op.inputs if x.origin is not None]) == 1)
             )  # fmt: skip
             if goes_on:
                 found[-1].append(member)
             else:
                 found.append([member])
             before = op
-        cut: list[list[Op | Call]] = []
+        cut: list[list[Op | ModuleCall]] = []
         for chain in found:
-            whole = len(chain) > 2 or any(isinstance(member, Call) for member in chain)
+            whole = len(chain) > 2 or any(isinstance(member, ModuleCall) for member in chain)
             cut += [chain] if whole else [[member] for member in chain]
         return cut
 
-    def alone(self, member: Op | Call) -> Op | None:
+    def alone(self, member: Op | ModuleCall) -> Op | None:
         """The operation that a member is all of: itself, or the only one of a module that isn't opened."""
         if isinstance(member, Op):
             return member
@@ -333,7 +337,7 @@ class Sketch:
 
     def look(self, edge: Edge, number: int) -> tuple[Any, ...]:
         """By what edges are alike: operations of one box are, sources of one box are told apart."""
-        source = None if number in self.modules.at else self.drawn_as(number)
+        source = None if number in self.modules.call_of else self.drawn_as(number)
         x, index = edge.what, edge.what.index if len(edge.tail.ops) == 1 else 0
         return edge.tail, edge.head, edge.argument, source, x.shape, x.dtype, index, edge.again, edge.wrote
 
@@ -366,7 +370,7 @@ class Sketch:
         """The edges that go past other boxes to where both ways meet: residual connections."""
         into: dict[Box, dict[Box, Edge]] = {}  # a box -> those before it
         for edge in edges:
-            if edge.tail.ops and edge.head.ops and not edge.again and edge.what.origin in self.modules.at:
+            if edge.tail.ops and edge.head.ops and not edge.again and edge.what.origin in self.modules.call_of:
                 into.setdefault(edge.head, {})[edge.tail] = edge
         return {
             before[tail]
@@ -390,9 +394,9 @@ def _behind_others(boxes: Mapping[Box, Any], into: Mapping[Box, Mapping[Box, Any
     return found
 
 
-def _goes_on(turns: Sequence[Sequence[Op | Call]]) -> bool:
+def _goes_on(turns: Sequence[Sequence[Op | ModuleCall]]) -> bool:
     """Whether modules repeat, or operations each time read what they gave the time before."""
-    if any(isinstance(member, Call) for member in turns[0]):
+    if any(isinstance(member, ModuleCall) for member in turns[0]):
         return True
     before = {member.number for member in turns[0] if isinstance(member, Op)}
     return any(

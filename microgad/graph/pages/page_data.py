@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import text
 from ..formulas import formula
-from ..module_tree import Call, ModuleTree
+from ..module_tree import ModuleCall, ModuleTree
 from ..statistics import Stats
 from ..tape import Op, Source, Tape, differentiable
 
@@ -106,7 +106,7 @@ class Tree:
         self.place = {op.number: i for i, op in enumerate(tape.ops)}
         self.ops = tape.ops
         modules = ModuleTree(tape)
-        self.known: dict[Call, int] = {}  # the group of each
+        self.known: dict[ModuleCall, int] = {}  # the group of each
         self.calls: dict[str, int] = {}
         self.group(modules.root, "")
         users: dict[int, list[int]] = {}
@@ -121,7 +121,7 @@ class Tree:
             if home is not None and crowds[home] > MANY and len(users.get(source.number, [])) == 1:
                 self.homes[i] = None
 
-    def group(self, call: Call, label: str) -> int:
+    def group(self, call: ModuleCall, label: str) -> int:
         """Add a module's call and all in it; the group's place."""
         place = len(self.groups)
         call_number = self.calls.get(call.path, 0)
@@ -181,7 +181,7 @@ class Tree:
         return label.split(" … ")[0 if first else -1]
 
     def home(self, source: Source, users: list[int], modules: ModuleTree) -> int | None:
-        call = modules.home[source.number]
+        call = modules.home_of[source.number]
         if users and (source.kind == "parameter" or len(users) > MANY or self.carrying.isdisjoint(users)):
             return None
         if len(users) == 1 and call.path:
@@ -203,25 +203,25 @@ class Tree:
         return None
 
 
-def _single(call: Call, parent: Call) -> tuple[Call | Op, str]:
+def _single(call: ModuleCall, parent: ModuleCall) -> tuple[ModuleCall | Op, str]:
     """What a call is alone: an operation, or a call in it, if it is nothing else; and the label for it."""
-    inner: Call | Op = call
-    while isinstance(inner, Call) and len(inner.members) == 1:
+    inner: ModuleCall | Op = call
+    while isinstance(inner, ModuleCall) and len(inner.members) == 1:
         last, inner = inner, inner.members[0]
         call = last
-    parts = (inner if isinstance(inner, Call) else call).parts
+    parts = (inner if isinstance(inner, ModuleCall) else call).parts
     at = len(parent.parts)
     while at and parts[at].isdigit():
         at -= 1  # "layer1.0", for "0" says little
     return inner, ".".join(parts[at:])
 
 
-def _passed(outer: Call, inner: Call) -> list[Call]:
+def _passed(outer: ModuleCall, inner: ModuleCall) -> list[ModuleCall]:
     passed = []
     while outer is not inner:
         passed.append(outer)
         (only,) = outer.members
-        assert isinstance(only, Call)
+        assert isinstance(only, ModuleCall)
         outer = only
     return passed
 

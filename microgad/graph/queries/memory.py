@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..module_tree import Call, ModuleTree
+from ..module_tree import ModuleCall, ModuleTree
 from ..repeats import ops_in
 from ..tape import Op, Tape, differentiable, total
 from ..text import size, title
@@ -194,12 +194,14 @@ def _gradient(op: Op) -> int:
 def _advice(tape: Tape, walk: _Walk, peak: int) -> list[Checkpoint]:
     """Checkpoints that lower the peak, the best first: around a module's calls, or around each part of a module."""
     calls = ModuleTree(tape).calls
-    groups: dict[tuple[str, ...], list[Call]] = {}
+    groups: dict[tuple[str, ...], list[ModuleCall]] = {}
     for call in calls:
-        alone = len(call.members) == 1 and isinstance(call.members[0], Call)  # its one part is the same checkpoint
+        alone = len(call.members) == 1 and isinstance(
+            call.members[0], ModuleCall
+        )  # its one part is the same checkpoint
         if not call.parts[-1].endswith(")") and not alone:
             groups.setdefault((call.path,), []).append(call)
-    parts: dict[str, list[Call]] = defaultdict(list)
+    parts: dict[str, list[ModuleCall]] = defaultdict(list)
     for (path,), around in groups.items():
         if sum(len(_places(call, walk)) for call in around) > 1:
             parts[path.rpartition(".")[0]] += around
@@ -217,5 +219,5 @@ def _advice(tape: Tape, walk: _Walk, peak: int) -> list[Checkpoint]:
     return sorted(found, key=lambda x: (x.peak, x.again))
 
 
-def _places(call: Call, walk: _Walk) -> list[int]:
+def _places(call: ModuleCall, walk: _Walk) -> list[int]:
     return [walk.places[op.number] for op in ops_in([call])]

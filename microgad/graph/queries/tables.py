@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import ArgumentError, GraphError
 from ..flops import flops_of
-from ..module_tree import Call, ModuleTree
+from ..module_tree import ModuleCall, ModuleTree
 from ..repeats import ops_in
 from ..tape import Op, Tape, total
 from ..text import results, size, summary, title
@@ -135,7 +135,7 @@ def tree(tape: Tape, depth: int | None = None, rows: int = 200, width: int | Non
     """Modules, and what is in them: see `Tape.tree`."""
     lines: list[list[str]] = []
     seen = 0
-    stack: list[tuple[Op | Call, str, str]] = _below(ModuleTree(tape, depth).root, "")
+    stack: list[tuple[Op | ModuleCall, str, str]] = _below(ModuleTree(tape, depth).root, "")
     while stack:
         member, lead, under = stack.pop()
         seen += 1
@@ -143,18 +143,18 @@ def tree(tape: Tape, depth: int | None = None, rows: int = 200, width: int | Non
             inside = list(ops_in([member]))
             name = title(member) if isinstance(member, Op) else f"{member.parts[-1]}:"
             lines.append([lead + name, results(inside[-1]), size(total(inside)), count(flops(inside))])
-        if isinstance(member, Call) and (depth is None or len(member.parts) < depth):
+        if isinstance(member, ModuleCall) and (depth is None or len(member.parts) < depth):
             stack += _below(member, under)
     more = f"... {seen - rows:,} more ...\n" if seen > rows else ""
     return Table(["operation", "result", "kept", "flops"], lines, 2, more + summary(tape), width)
 
 
-def _below(call: Call, under: str) -> list[tuple[Op | Call, str, str]]:
+def _below(call: ModuleCall, under: str) -> list[tuple[Op | ModuleCall, str, str]]:
     """What is in a call, the last first, each with the lines that lead to it and those that lead on below it."""
     last = len(call.members) - 1
     if not call.parts:
         return [(member, "", "") for member in reversed(call.members)]
-    found: list[tuple[Op | Call, str, str]] = []
+    found: list[tuple[Op | ModuleCall, str, str]] = []
     for i, member in enumerate(call.members):
         found.append((member, under + ("└─ " if i == last else "├─ "), under + ("   " if i == last else "│  ")))
     return found[::-1]
