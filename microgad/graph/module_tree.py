@@ -29,20 +29,20 @@ class ModuleTree:
     twice, with something else between, is two Calls.
     """
 
-    __slots__ = ("at", "calls", "home", "root")
+    __slots__ = ("call_of", "calls", "home_of", "root")
 
     def __init__(self, tape: Tape, depth: int | None = None) -> None:
         self.root = ModuleCall()
         self.calls: list[ModuleCall] = []  # all but the root, outer ones before inner ones
-        self.at: dict[int, ModuleCall] = {}  # number of an Op -> its ModuleCall
-        self.home: dict[int, ModuleCall] = {}  # number of a Source -> the ModuleCall that it is drawn in
+        self.call_of: dict[int, ModuleCall] = {}  # number of an Op -> its ModuleCall
+        self.home_of: dict[int, ModuleCall] = {}  # number of a Source -> the ModuleCall that it is drawn in
         call, path = self.root, ""
         for op in tape:
             if op.path != path:
                 path = op.path
                 call = self._enter(call, tuple(path.split("."))[:depth] if path else ())
             call.members.append(op)
-            self.at[op.number] = call
+            self.call_of[op.number] = call
         self._house(tape)
 
     def _enter(self, call: ModuleCall, parts: tuple[str, ...]) -> ModuleCall:
@@ -68,17 +68,17 @@ class ModuleTree:
                 source = sources.get(x.source) if x.source is not None else None
                 if source is None:
                     continue
-                call, n = self.at[op.number], source.number
+                call, n = self.call_of[op.number], source.number
                 if source.name or source.kind == "leaf":
                     call = _holder(call, source.name)
                     if len(call.parts) < level.get(n, 1):
                         continue
                     if len(call.parts) > level.get(n, 0):
                         level[n] = len(call.parts)
-                        self.home.pop(n, None)
-                self.home[n] = _common(call, self.home.get(n, call))
+                        self.home_of.pop(n, None)
+                self.home_of[n] = _common(call, self.home_of.get(n, call))
         for source in tape.sources:
-            self.home.setdefault(source.number, self.root).sources.append(source)
+            self.home_of.setdefault(source.number, self.root).sources.append(source)
 
 
 def _holder(call: ModuleCall, name: str) -> ModuleCall:
