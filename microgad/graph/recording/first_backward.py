@@ -12,14 +12,14 @@ from ...engine import leaves
 from ...function import Function
 from ..tape import Input, Op, Result, Source, Tape
 from .node_reader import folded
-from .recorder import Level, Recorder
+from .recorder import Recorder, RecordOptions
 
 
 class FirstBackward(Recorder):
     """An observer that records until the first backward pass has ended, and hands its part of the tape to `found`."""
 
-    def __init__(self, found: Callable[[Tape], None], level: Level) -> None:
-        super().__init__(Tape([], [], []), level, {}, state.current().observer)
+    def __init__(self, found: Callable[[Tape], None], options: RecordOptions) -> None:
+        super().__init__(Tape([], [], []), options, {}, state.current().observer)
         self.found = found
         self.roots: list[tuple[int, int]] = []
         self.done = False

@@ -35,7 +35,7 @@ from .pass_recorder import PassRecorder
 
 
 @dataclass(frozen=True)
-class Level:
+class RecordOptions:
     """What `record` was asked to note of each operation, besides what every tape has."""
 
     values: bool = False
@@ -70,12 +70,12 @@ class record:
         replay: bool = False,
         params: Any = None,
     ) -> None:
-        self._level = Level(values, stats, time, source, replay)
+        self._options = RecordOptions(values, stats, time, source, replay)
         self._params = params
         self._entered: list[Recorder] = []  # a stack, so that one object can be entered again inside itself
 
     def __enter__(self) -> Tape:
-        recorder = Recorder(Tape([], [], []), self._level, names_of(self._params), state.current().observer)
+        recorder = Recorder(Tape([], [], []), self._options, names_of(self._params), state.current().observer)
         self._entered.append(recorder)
         state.variable.set(state.changed(observer=recorder))
         return recorder.tape
@@ -132,8 +132,10 @@ class LiveReader(Reader):
 class Recorder(state.Observer):
     """An observer that writes a Tape."""
 
-    def __init__(self, tape: Tape, level: Level, names: dict[str, Tensor], outer: state.Observer | None = None) -> None:
-        self.tape, self.level, self.outer = tape, level, outer
+    def __init__(
+        self, tape: Tape, options: RecordOptions, names: dict[str, Tensor], outer: state.Observer | None = None
+    ) -> None:
+        self.tape, self.options, self.outer = tape, options, outer
         self.reader = LiveReader(names)
         self.origins = Origins()
         self.pass_recorder = PassRecorder(tape, self.origins)
@@ -154,14 +156,14 @@ class Recorder(state.Observer):
         for x in inputs if custom else (target,):
             if isinstance(x, Tensor):
                 self.origin(x)
-        self.random = default_generator.snapshot() if custom and self.level.replay else None
+        self.random = default_generator.snapshot() if custom and self.options.replay else None
         self.started = time.perf_counter()
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
         """An operation has computed: put it on the tape."""
         seconds = time.perf_counter() - self.started
         super().forward(node, inputs, out)
-        cls, level = type(node), self.level
+        cls, options = type(node), self.options
         results = out if type(out) is tuple else (out,)
         written = [x for x in results if any(x is y for y in inputs)]  # of an autograd.Function any that is marked
         for x in written:
@@ -170,15 +172,15 @@ class Recorder(state.Observer):
         settings = {name: x for name, x in vars(node).items() if name not in cls.computed and name != "ctx"}
         op.settings = {name: plain(x) for name, x in settings.items()}
         op.flops = flops_of(op)
-        if level.time:
+        if options.time:
             op.seconds = seconds
-        if level.source:
+        if options.source:
             op.line = callers_line()
-        if level.stats:
+        if options.stats:
             op.stats = [stats_of(x.array) for x in results]
-        if level.values:
+        if options.values:
             op.values = [x.array.copy() for x in results]
-        if level.replay:
+        if options.replay:
             held = {name: _held(x) for name, x in settings.items() if not isinstance(x, MethodType)}
             digests = [digest(x.array) for x in results]
             op.recipe = Recipe(cls, held, op.in_place, state.current().grad_enabled, digests, [])
@@ -258,9 +260,9 @@ class Recorder(state.Observer):
         if number is None:
             number = -1 - len(self.tape.sources)
         source = Source(number, kind, name, array.shape, self.reader.dtype(array.dtype), value_of(array))
-        if self.level.replay:
+        if self.options.replay:
             source.array = strided_copy(array)
-        if self.level.stats:
+        if self.options.stats:
             source.stats = stats_of(array)
         self.tape.add(source)
         return source
@@ -277,7 +279,7 @@ class Recorder(state.Observer):
         super().start_backward(roots, seeds, ends)
         self.pass_recorder.passed += 1
         recorded = any(isinstance(seed, Tensor) for seed in seeds)  # under create_graph derivatives are on the tape
-        if self.level.replay and not recorded:
+        if self.options.replay and not recorded:
             self.pass_recorder.start(roots, seeds, ends)
 
     def begin_backward(self, node: Function, grad: Any) -> None:
@@ -285,7 +287,7 @@ class Recorder(state.Observer):
         super().begin_backward(node, grad)
         parts = grad if type(grad) is tuple else (grad,)
         op = self.pass_recorder.op(node)
-        if op is not None and self.level.stats:
+        if op is not None and self.options.stats:
             op.gradients = [None if g is None else stats_of(_bare(g)) for g in parts]
         if op is not None and op.recipe is not None and not any(isinstance(g, Tensor) for g in parts):
             self.pass_recorder.begin(node, grad)
@@ -298,13 +300,13 @@ class Recorder(state.Observer):
         op = self.pass_recorder.op(node)
         if op is None:
             return
-        if self.level.time:
+        if self.options.time:
             op.backward_seconds = (op.backward_seconds or 0.0) + seconds
         op.passes += 1
         op.passed = self.pass_recorder.passed
         for given, g in zip(op.inputs, gradients, strict=False):
             if given.wanted:
-                given.got = "nothing" if g is None else quality(_bare(g)) if self.level.stats else ""
+                given.got = "nothing" if g is None else quality(_bare(g)) if self.options.stats else ""
         if op.recipe is not None and not state.current().grad_enabled:
             op.recipe.hooked |= isinstance(node.plan, HookedPlan)
             op.recipe.gradients.append([None if g is None else digest(_bare(g)) for g in gradients])
@@ -320,7 +322,7 @@ class Recorder(state.Observer):
         for op in [op for op in unread if not op.in_place] or unread:
             for i, (shape, dtype) in enumerate(zip(op.shapes, op.dtypes, strict=True)):
                 self.tape.results.append(Result(op.number, i, "", shape, dtype))
-        if self.level.stats:
+        if self.options.stats:
             for tensor, source in self.pass_recorder.wanting:
                 x = tensor()
                 if x is not None and type(x.node) is Leaf and x.grad is not None:
