@@ -209,10 +209,10 @@ class Watcher(state.Observer):
         return around or NOBODY
 
     def record(self) -> None:
-        from ..recording.recorder import Level, Recorder
+        from ..recording.recorder import Recorder, RecordOptions
 
-        level = Level(stats=True, time=True, source=True)
-        self.outer = self.recorder = Recorder(Tape([], [], []), level, self.names, self.outer)
+        options = RecordOptions(stats=True, time=True, source=True)
+        self.outer = self.recorder = Recorder(Tape([], [], []), options, self.names, self.outer)
 
     def end(self) -> None:
         """The step has ended."""
