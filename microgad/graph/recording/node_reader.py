@@ -34,7 +34,7 @@ def read(tensors: tuple[Tensor, ...], params: Any = None) -> Tape:
                 "or it was detached or made under no_grad. Set requires_grad on what it is computed from"
             )
     with gc_paused():
-        return Reader(names_of(params)).tape(tensors)
+        return NodeReader(names_of(params)).tape(tensors)
 
 
 def names_of(params: Any) -> dict[str, Tensor]:
@@ -50,7 +50,7 @@ def names_of(params: Any) -> dict[str, Tensor]:
     return {str(name): x for name, x in items if isinstance(x, Tensor)}
 
 
-class Reader:
+class NodeReader:
     """One reading. It holds nodes and arrays while it runs; the Tape that it gives holds none."""
 
     def __init__(self, names: dict[str, Tensor]) -> None:

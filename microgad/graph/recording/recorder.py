@@ -29,7 +29,7 @@ from ..recipe import Recipe
 from ..statistics import quality, stats_of
 from ..strided_copy import strided_copy
 from ..tape import Input, Op, Result, Source, Tape
-from .node_reader import Reader, folded, names_of, plain, value_of
+from .node_reader import NodeReader, folded, names_of, plain, value_of
 from .origins import Origin, Origins
 from .pass_recorder import PassRecorder
 
@@ -112,7 +112,7 @@ def trace(model: Any = None, *args: Any, **kwargs: Any) -> Any:
     return tape
 
 
-class LiveReader(Reader):
+class RecordingReader(NodeReader):
     """A reader of nodes whose arrays may die before the next one is read."""
 
     def __init__(self, names: dict[str, Tensor]) -> None:
@@ -136,7 +136,7 @@ class Recorder(state.Observer):
         self, tape: Tape, options: RecordOptions, names: dict[str, Tensor], outer: state.Observer | None = None
     ) -> None:
         self.tape, self.options, self.outer = tape, options, outer
-        self.reader = LiveReader(names)
+        self.reader = RecordingReader(names)
         self.origins = Origins()
         self.pass_recorder = PassRecorder(tape, self.origins)
         self.turns: dict[str, int] = {}  # by a module's path: which call of it this is
