@@ -8,7 +8,7 @@ from typing import Any
 from .. import state
 from ..function import Function
 from ..tensor import Tensor
-from .recording.node_reader import folded
+from .recording.node_reader import producer
 
 
 def fine() -> AbstractContextManager[None]:
@@ -37,7 +37,7 @@ def _in_steps(cls: type[Function], inputs: tuple[Any, ...], settings: dict[str, 
     if not nodes:
         with state.scope(fine=None):
             return out if state.current().observer is None else cls.apply(*inputs, **settings)
-    node: Any = folded(nodes[0])[0]
+    node: Any = producer(nodes[0])[0]
     decomposition, positions = node.plan.decomposition
     given = [inputs[i] for i in node.plan.inputs]
     kept = [x if isinstance(x, Tensor) else array for x, array in zip(given, node.kept, strict=False)]

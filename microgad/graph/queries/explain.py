@@ -14,7 +14,7 @@ from ...function.plan import argument
 from ...methods.node_hooks import HookedPlan
 from ...tensor import Tensor
 from ..formulas import formula
-from ..recording.node_reader import folded, read
+from ..recording.node_reader import producer, read
 from ..recording.recorder import record
 from ..tape import Op, Tape
 from ..text import settings, shape_of, size, title
@@ -60,7 +60,7 @@ def _number(tape: Tape, x: Any) -> Any:
     """The number that a Tensor's node has on a tape, None where it isn't there; anything else is what it is."""
     if not isinstance(x, Tensor):
         return x
-    number = folded(x.node)[0].number if x.node is not None else None
+    number = producer(x.node)[0].number if x.node is not None else None
     return number if tape.find(number) is not None else None
 
 
@@ -70,7 +70,7 @@ def _by_nodes(tensor: Tensor, loss: Tensor, name: str) -> Cut:
     if loss.node is None:
         return no_gradient(name, "unknown", None, f"the loss doesn't require grad. {advice}")
     tape = read((loss,))
-    node = folded(tensor.node)[0] if tensor.node is not None else None
+    node = producer(tensor.node)[0] if tensor.node is not None else None
     if node is not None and tape.find(node.number) is not None:
         found = tape.why_no_grad(node.number, tape.results[0].source)
         if found or type(node) is Leaf or tensor.retains_grad or vars(tensor).get("grad") is not None:
@@ -107,7 +107,7 @@ def explain(tensor: Tensor, params: Any = None) -> str:
         raise DtypeError(f"explain: expected a Tensor, got {type(tensor).__name__}")
     if tensor.node is None or type(tensor.node) is Leaf:
         return _of_a_leaf(tensor)
-    node, index = folded(tensor.node)
+    node, index = producer(tensor.node)
     tape = read((tensor,), params)
     op = tape[node.number]
     which = f"result {index} of" if type(node.shape) is list else "the result of"

@@ -11,7 +11,7 @@ from ...autograd.function_hooks import leave
 from ...engine import leaves
 from ...function import Function
 from ..tape import Input, Op, Result, Source, Tape
-from .node_reader import folded
+from .node_reader import producer
 from .recorder import Recorder, RecordOptions
 
 
@@ -30,7 +30,7 @@ class FirstBackward(Recorder):
         if self.roots and leaves.finals() is None:
             self.end()
         elif not self.roots:
-            self.roots = [(node.number, index) for node, index in map(folded, roots)]
+            self.roots = [(node.number, index) for node, index in map(producer, roots)]
         super().start_backward(roots, seeds, ends)
 
     def begin(self, node: Function, inputs: tuple[Any, ...], target: Any = None) -> None:

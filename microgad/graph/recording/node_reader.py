@@ -64,14 +64,14 @@ class NodeReader:
         self.dtypes: dict[Any, str] = {}
 
     def tape(self, tensors: tuple[Tensor, ...]) -> Tape:
-        nodes = _reached([folded(tensor.node)[0] for tensor in tensors])
+        nodes = _reached([producer(tensor.node)[0] for tensor in tensors])
         for number, node in nodes.items():
             if type(node) is Leaf:
                 self.sources[number] = self.leaf(node)
         ops = [self.op(node) for node in nodes.values() if type(node) is not Leaf]
         results = []
         for tensor in tensors:
-            (node, index), x = folded(tensor.node), tensor.array
+            (node, index), x = producer(tensor.node), tensor.array
             results.append(Result(node.number, index, self.name(tensor), x.shape, self.dtype(x.dtype), value_of(x)))
         return Tape(ops, [*self.sources.values(), *self.constants.values()], results)
 
@@ -103,7 +103,7 @@ class NodeReader:
             if edge is None:
                 inputs.append(self.constant(node, name, i, arrays))
                 continue
-            made, index = folded(edge)
+            made, index = producer(edge)
             if type(made) is Leaf:
                 self.suggest(self.sources[made.number], name, node.path)
             inputs.append(Input(name, made.number, index, edge.shape, self.dtype(edge.dtype), wanted=True))
@@ -191,8 +191,8 @@ class NodeReader:
         return self.memories.setdefault(id(backend.owner(array)), len(self.memories))
 
 
-def folded(node: Function) -> tuple[Function, int]:
-    """A node and the index of its result: an Output is folded into the node that it belongs to."""
+def producer(node: Function) -> tuple[Function, int]:
+    """A node and the index of its result: an Output is producer into the node that it belongs to."""
     return (node.edges[0], node.index) if type(node) is Output else (node, 0)
 
 

@@ -12,7 +12,7 @@ from ...tensor import Tensor
 from ..passes import Pass, Point
 from ..strided_copy import strided_copy
 from ..tape import Op, Source, Tape
-from .node_reader import folded
+from .node_reader import producer
 from .origins import Origins
 
 
@@ -39,7 +39,7 @@ class PassRecorder:
             self._meet("start", root, strided_copy(seed))
             self._look_for_hooks(root)
         for end in ends or ():
-            if self.op(folded(end)[0]) is not None:
+            if self.op(producer(end)[0]) is not None:
                 self._meet("end", end)  # others are met when a gradient comes to them
 
     def begin(self, node: Function, grad: Any) -> None:
@@ -58,7 +58,7 @@ class PassRecorder:
         current = self.tape.passes[-1]
         for edge, g in zip(node.edges, gradients, strict=True):
             self._look_for_hooks(edge)
-            if g is not None and current.bounded and self.op(folded(edge)[0]) is None:
+            if g is not None and current.bounded and self.op(producer(edge)[0]) is None:
                 self._meet("end", edge)
         if type(node) is BackwardHookFunction:  # is replayed as if hooks of its results had given this
             points = [(i, g) for i, g in enumerate(gradients) if g is not None]
@@ -67,7 +67,7 @@ class PassRecorder:
     def _meet(self, role: Literal["start", "hook", "end"], edge: Function, gradient: Any = None) -> None:
         """The pass meets the world outside of the tape at a node."""
         points = self.tape.passes[-1].points
-        node, index = folded(edge)
+        node, index = producer(edge)
         if self.op(node) is not None:
             points.append(Point(node.number, index, False, role, gradient))
             return
@@ -89,4 +89,4 @@ class PassRecorder:
     def _look_for_hooks(self, edge: Function) -> None:
         """Note which of several results has hooks: its node is not one of those whose derivatives are computed."""
         if type(edge) is Output and edge.hooks:
-            self._hooked[folded(edge)[0].number, edge.index] = edge
+            self._hooked[producer(edge)[0].number, edge.index] = edge

@@ -29,7 +29,7 @@ from ..recipe import Recipe
 from ..statistics import quality, stats_of
 from ..strided_copy import strided_copy
 from ..tape import Input, Op, Result, Source, Tape
-from .node_reader import NodeReader, folded, names_of, plain, value_of
+from .node_reader import NodeReader, names_of, plain, producer, value_of
 from .origins import Origin, Origins
 from .pass_recorder import PassRecorder
 
@@ -234,7 +234,7 @@ class Recorder(state.Observer):
         held = origin if origin is not None and origin.holds(x) else None
         if held is not None and held.unseen == self.origins.unseen(x):
             return held
-        node, index = folded(x.node) if x.node is not None else (None, 0)
+        node, index = producer(x.node) if x.node is not None else (None, 0)
         if held is None and node is not None:
             if isinstance(self.tape.find(node.number), Op):
                 # transpose_() and its kin: a Tensor that has taken the place of an operation's result

@@ -12,7 +12,7 @@ from ...errors import GraphError
 from ...function import Function
 from ...state.observer import Observer
 from ..passes import Point
-from ..recording.node_reader import folded
+from ..recording.node_reader import producer
 
 if TYPE_CHECKING:
     from .program import Writer
@@ -167,5 +167,5 @@ def facts(x: Any) -> str:
 
 
 def _key(edge: Function) -> _Key:
-    node, index = folded(edge)
+    node, index = producer(edge)
     return node.number, index
