@@ -14,7 +14,7 @@ from ...function import Leaf
 from ...nn.training_mode import training_mode
 from ...tensor import Tensor
 from ..drawing.graph import Graph
-from ..recording.node_reader import _reached, producer, read
+from ..recording.node_reader import ancestors, producer, read
 from ..recording.recorder import record
 from ..statistics import stats_of
 from ..tape import Source
@@ -61,7 +61,7 @@ def draw_dot(root: Tensor, format: str = "svg", rankdir: str = "LR") -> Digraph:
     """
     tape = read((root,))
     assert root.node is not None
-    for node in _reached([producer(root.node)[0]]).values():
+    for node in ancestors([producer(root.node)[0]]).values():
         tensor = node.tensor() if isinstance(node, Leaf) else None
         source = tape.find(node.number)
         if tensor is not None and tensor.grad is not None and isinstance(source, Source):

@@ -64,7 +64,7 @@ class NodeReader:
         self.dtypes: dict[Any, str] = {}
 
     def tape(self, tensors: tuple[Tensor, ...]) -> Tape:
-        nodes = _reached([producer(tensor.node)[0] for tensor in tensors])
+        nodes = ancestors([producer(tensor.node)[0] for tensor in tensors])
         for number, node in nodes.items():
             if type(node) is Leaf:
                 self.sources[number] = self.leaf(node)
@@ -196,7 +196,7 @@ def producer(node: Function) -> tuple[Function, int]:
     return (node.edges[0], node.index) if type(node) is Output else (node, 0)
 
 
-def _reached(roots: list[Function]) -> dict[int, Function]:
+def ancestors(roots: list[Function]) -> dict[int, Function]:
     """All nodes that lead to the roots by number, oldest first."""
     reached: dict[int, Function] = {}
     stack = list(roots)
