@@ -72,7 +72,7 @@ class NodeReader:
         results = []
         for tensor in tensors:
             (node, index), x = producer(tensor.node), tensor.array
-            results.append(Result(node.number, index, self.name(tensor), x.shape, self.dtype(x.dtype), value_of(x)))
+            results.append(Result(node.number, index, self.name(tensor), x.shape, self.dtype(x.dtype), scalar_value(x)))
         return Tape(ops, [*self.sources.values(), *self.constants.values()], results)
 
     def name(self, tensor: Tensor) -> str:
@@ -90,7 +90,9 @@ class NodeReader:
             return Source(node.number, "leaf", "", node.shape, self.dtype(node.dtype))
         self.leaves[self.memory(tensor.array)] = node.number
         kind: Any = "parameter" if isinstance(tensor, Parameter) else "leaf"
-        return Source(node.number, kind, self.name(tensor), node.shape, self.dtype(node.dtype), value_of(tensor.array))
+        return Source(
+            node.number, kind, self.name(tensor), node.shape, self.dtype(node.dtype), scalar_value(tensor.array)
+        )
 
     def op(self, node: Function) -> Op:
         cls = type(node)
@@ -112,7 +114,9 @@ class NodeReader:
             cls.__name__,
             cls.symbol,
             node.path,
-            {} if isinstance(node, custom._Custom) else {name: plain(value) for name, value in vars(node).items()},
+            {}
+            if isinstance(node, custom._Custom)
+            else {name: plain_setting(value) for name, value in vars(node).items()},
             inputs,
             list(node.shape) if several else [node.shape],
             [self.dtype(dtype) for dtype in node.dtype] if several else [self.dtype(node.dtype)],
@@ -135,7 +139,7 @@ class NodeReader:
             source = Source(-1 - len(self.constants), "constant", "", None, None)
             if array is not None:
                 source.name = self.array_names.get(id(array), "")
-                source.shape, source.dtype, source.value = array.shape, self.dtype(array.dtype), value_of(array)
+                source.shape, source.dtype, source.value = array.shape, self.dtype(array.dtype), scalar_value(array)
             self.constants[key] = source
         self.suggest(source, name, node.path)
         return Input(name, source.number, 0, source.shape, source.dtype)
@@ -208,23 +212,23 @@ def ancestors(roots: list[Function]) -> dict[int, Function]:
     return dict(sorted(reached.items()))
 
 
-def value_of(array: Any) -> Any:
+def scalar_value(array: Any) -> Any:
     """The number that a 0-d array is; None of others."""
     return None if array.ndim else backend.to_numpy(array).item()
 
 
-def plain(value: Any) -> Any:
+def plain_setting(value: Any) -> Any:
     """A setting as plain data: what is neither number, string, tuple nor dict is put in words."""
     if value is None or isinstance(value, (bool, int, float, complex, str)):
         return value
     if backend.is_array(value):
         return f"{value.dtype} {value.shape}"
     if hasattr(value, "_asdict"):
-        return {name: plain(x) for name, x in value._asdict().items()}
+        return {name: plain_setting(x) for name, x in value._asdict().items()}
     if isinstance(value, (tuple, list)):
-        return tuple(map(plain, value))
+        return tuple(map(plain_setting, value))
     if isinstance(value, dict):
-        return {str(name): plain(x) for name, x in value.items()}
+        return {str(name): plain_setting(x) for name, x in value.items()}
     if isinstance(value, slice):
         ends = ["" if x is None else str(x) for x in (value.start, value.stop)]
         return ":".join(ends if value.step is None else [*ends, str(value.step)])

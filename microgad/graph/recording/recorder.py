@@ -29,7 +29,7 @@ from ..recipe import Recipe
 from ..statistics import quality, stats_of
 from ..strided_copy import strided_copy
 from ..tape import Input, Op, Result, Source, Tape
-from .node_reader import NodeReader, names_of, plain, producer, value_of
+from .node_reader import NodeReader, names_of, plain_setting, producer, scalar_value
 from .origins import Origin, Origins
 from .pass_recorder import PassRecorder
 
@@ -170,7 +170,7 @@ class Recorder(state.Observer):
             self.origins.see_write(x)
         op = self.entry(node, inputs, results)
         settings = {name: x for name, x in vars(node).items() if name not in cls.computed and name != "ctx"}
-        op.settings = {name: plain(x) for name, x in settings.items()}
+        op.settings = {name: plain_setting(x) for name, x in settings.items()}
         op.flops = flops_of(op)
         if options.time:
             op.seconds = seconds
@@ -259,7 +259,7 @@ class Recorder(state.Observer):
     def source(self, kind: Any, array: Any, number: int | None = None, name: str = "") -> Source:
         if number is None:
             number = -1 - len(self.tape.sources)
-        source = Source(number, kind, name, array.shape, self.reader.dtype(array.dtype), value_of(array))
+        source = Source(number, kind, name, array.shape, self.reader.dtype(array.dtype), scalar_value(array))
         if self.options.replay:
             source.array = strided_copy(array)
         if self.options.stats:
