@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import MicrogadError
 from ..porting import run
-from .recording.first_backward import FirstBackward
+from .recording.first_backward import FirstBackwardRecorder
 from .recording.recorder import RecordOptions
 from .tape import Tape
 
@@ -53,7 +53,7 @@ def _main(arguments: list[str]) -> int:
         except (MicrogadError, OSError) as error:
             failed.append(error)
 
-    recorder = FirstBackward(seen, RecordOptions(source=True, stats=True, time=True))
+    recorder = FirstBackwardRecorder(seen, RecordOptions(source=True, stats=True, time=True))
     try:
         code = run.main([given.program, *others])
     finally:

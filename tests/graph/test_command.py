@@ -11,7 +11,7 @@ import pytest
 import microgad as torch
 from microgad.graph import Tape
 from microgad.graph.debugging import CostHook
-from microgad.graph.recording.first_backward import leading_to
+from microgad.graph.recording.first_backward import backward_subgraph
 
 PROGRAM = """
 import sys, torch
@@ -190,7 +190,7 @@ def test_writes_to_what_a_view_shows_are_of_the_pass_if_gradients_flow_through_t
         view = base[:2]
         base.add_(w if wants else 1.0)
         (view * w[:2]).sum().backward()
-    led = leading_to(tape, [(tape.op(-1).number, 0)])
+    led = backward_subgraph(tape, [(tape.op(-1).number, 0)])
     assert [op.name for op in led] == ["Add"] * wants + ["GetItem", "Mul", "Sum"]
     assert led["Mul"][0].inputs[0].written == (led["Add"][0].number if wants else None)
     assert len(Tape.from_json(led.to_json())) == len(led)

@@ -15,7 +15,7 @@ from .node_reader import producer
 from .recorder import Recorder, RecordOptions
 
 
-class FirstBackward(Recorder):
+class FirstBackwardRecorder(Recorder):
     """An observer that records until the first backward pass has ended, and hands its part of the tape to `found`."""
 
     def __init__(self, found: Callable[[Tape], None], options: RecordOptions) -> None:
@@ -54,10 +54,10 @@ class FirstBackward(Recorder):
         leave(self)
         self.close()
         with state.scope(observer=None):
-            self.found(leading_to(self.tape, self.roots) if self.roots else self.tape)
+            self.found(backward_subgraph(self.tape, self.roots) if self.roots else self.tape)
 
 
-def leading_to(tape: Tape, roots: Sequence[tuple[int, int]]) -> Tape:
+def backward_subgraph(tape: Tape, roots: Sequence[tuple[int, int]]) -> Tape:
     """The operations from which gradients flow back from some results; what they read besides comes in as Sources."""
     kept: set[int] = set()
     stack = [number for number, _ in roots]
