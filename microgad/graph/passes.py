@@ -1,4 +1,4 @@
-"""Pass: where a backward pass met the world outside of the tape, so that it can be gone through again."""
+"""BackwardPass: where a backward pass met the world outside of the tape, so that it can be gone through again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 
 @dataclass(slots=True)
-class Point:
+class BoundaryPoint:
     """A place in the graph: a result of an Op, or a Source."""
 
     source: int  # number of the Op or Source
@@ -18,9 +18,9 @@ class Point:
 
 
 @dataclass(slots=True)
-class Pass:
+class BackwardPass:
     """One backward pass: where it started, what hooks changed, and where it ended."""
 
     place: int  # how many operations were on the tape
     bounded: bool  # whether it went to its ends alone, as `grad` does, and not to all leaves
-    points: list[Point]
+    points: list[BoundaryPoint]

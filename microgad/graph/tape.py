@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ..tensor import Tensor
     from .drawing.graph import Graph
-    from .passes import Pass
+    from .passes import BackwardPass
     from .queries.diff import Diff
     from .queries.gradient_path import Cut
     from .queries.memory import Memory
@@ -151,7 +151,7 @@ class Tape:
         self.ops = ops
         self.sources = sources
         self.results = results
-        self.passes: list[Pass] = []  # of a tape that can be replayed
+        self.passes: list[BackwardPass] = []  # of a tape that can be replayed
         self._by_number: dict[int, Op | Source] = {op.number: op for op in ops}
         self._by_number.update((source.number, source) for source in sources)
 

@@ -22,7 +22,7 @@ from ...errors import ArgumentError
 from ...function import Function
 from ..formulas import loaded
 from ..gc_pause import gc_paused
-from ..passes import Pass, Point
+from ..passes import BackwardPass, BoundaryPoint
 from ..recipe import Recipe
 from ..statistics import Stats
 from ..strided_copy import empty_strided
@@ -30,8 +30,8 @@ from ..tape import Input, Kept, Op, Result, Source, Tape
 from .columns import read, written
 
 FORMAT = 1
-ROWS: dict[str, type[Any]] = {"ops": Op, "sources": Source, "results": Result, "passes": Pass}
-PARTS: dict[str, type[Any]] = {"Input": Input, "Kept": Kept, "Point": Point}
+ROWS: dict[str, type[Any]] = {"ops": Op, "sources": Source, "results": Result, "passes": BackwardPass}
+PARTS: dict[str, type[Any]] = {"Input": Input, "Kept": Kept, "BoundaryPoint": BoundaryPoint}
 SINGLE: dict[str, type[Any]] = {"Stats": Stats, "Recipe": Recipe}
 ROOMS = re.compile(r"microgad\.(ops(\.\w+)*|function|engine)")
 DTYPES = re.compile(r"[<>|=]?[biufcV?]\d*|bool|u?int\d+|float\d+|complex\d+")

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ...function import Function, Output
 from ...nn.hooks import BackwardHookFunction
 from ...tensor import Tensor
-from ..passes import Pass, Point
+from ..passes import BackwardPass, BoundaryPoint
 from ..strided_copy import strided_copy
 from ..tape import Op, Source, Tape
 from .node_reader import producer
@@ -34,7 +34,7 @@ class PassRecorder:
 
     def start(self, roots: Sequence[Function], seeds: Sequence[Any], ends: Any) -> None:
         """A pass starts, with these gradients; it will end at `ends`, or at all leaves."""
-        self.tape.passes.append(Pass(len(self.tape), ends is not None, []))
+        self.tape.passes.append(BackwardPass(len(self.tape), ends is not None, []))
         for root, seed in zip(roots, seeds, strict=True):
             self._meet("start", root, strided_copy(seed))
             self._look_for_hooks(root)
@@ -62,19 +62,21 @@ class PassRecorder:
                 self._meet("end", edge)
         if type(node) is BackwardHookFunction:  # is replayed as if hooks of its results had given this
             points = [(i, g) for i, g in enumerate(gradients) if g is not None]
-            current.points += [Point(node.number, i, False, "hook", strided_copy(g)) for i, g in points]
+            current.points += [BoundaryPoint(node.number, i, False, "hook", strided_copy(g)) for i, g in points]
 
     def _meet(self, role: Literal["start", "hook", "end"], edge: Function, gradient: Any = None) -> None:
         """The pass meets the world outside of the tape at a node."""
         points = self.tape.passes[-1].points
         node, index = producer(edge)
         if self.op(node) is not None:
-            points.append(Point(node.number, index, False, role, gradient))
+            points.append(BoundaryPoint(node.number, index, False, role, gradient))
             return
         found = [source for tensor, source in self._at_node(edge) if (x := tensor()) is not None and x.node is edge]
-        points += [Point(x.number, 0, False, role, gradient) for x in found]  # a leaf, before and after each step
+        points += [
+            BoundaryPoint(x.number, 0, False, role, gradient) for x in found
+        ]  # a leaf, before and after each step
         if not found and (origin := self.origins.at_node(edge)) is not None:
-            points.append(Point(origin.number, origin.index, True, role, gradient))
+            points.append(BoundaryPoint(origin.number, origin.index, True, role, gradient))
 
     def _at_node(self, edge: Function) -> Sequence[tuple[weakref.ref[Tensor], Source]]:
         """Of Tensors from outside those that had this node when the pass began, and that may have it still."""

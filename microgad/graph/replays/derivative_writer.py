@@ -11,7 +11,7 @@ from ...dtypes.number_kinds import HALF, conjugates, wide
 from ...errors import GraphError
 from ...function import Function
 from ...state.observer import Observer
-from ..passes import Point
+from ..passes import BoundaryPoint
 from ..recording.node_reader import producer
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class DerivativeWriter(Observer):
         self.hooked: dict[_Key, Any] = {}  # what hooks have made of some
         self.ends: dict[_Key, str] = {}  # of a pass that `grad` started: what it asks for, besides leaves
 
-    def start(self, points: Sequence[tuple[Function | None, Point]]) -> None:
+    def start(self, points: Sequence[tuple[Function | None, BoundaryPoint]]) -> None:
         """A backward pass."""
         writer = self.writer
         for node, point in points:

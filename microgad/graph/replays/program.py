@@ -17,7 +17,7 @@ from ...errors import GraphError
 from ...function import Function
 from ...nn.hooks import BackwardHookFunction
 from ...tensor import Tensor
-from ..passes import Pass
+from ..passes import BackwardPass
 from ..tape import Op, Source, Tape
 from .definitions import Definitions
 from .derivative_writer import DerivativeWriter, Step, facts
@@ -231,7 +231,7 @@ class Writer(Walking):
             return x.__name__ if x.__module__ == "builtins" else self.sources.bring(x)
         raise GraphError(f"program: the setting {name} is a {type(x).__name__}, which can't be written out")
 
-    def walk(self, passed: Pass) -> None:
+    def walk(self, passed: BackwardPass) -> None:
         self.say("")
         self.derivatives.start([(self.node(point), point) for point in passed.points])
         with state.scope(observer=self.derivatives):

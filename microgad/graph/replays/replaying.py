@@ -18,7 +18,7 @@ from ...ops.random.seeds import fork_rng
 from ...ops.view_writes import Detach
 from ...parameter import Parameter
 from ...tensor import Tensor
-from ..passes import Pass, Point
+from ..passes import BackwardPass, BoundaryPoint
 from ..strided_copy import strided_copy
 from ..tape import Input, Op, Source, Tape
 
@@ -171,7 +171,7 @@ class Walking(Replaying):
         if any(op.recipe.hooked for op in tape if op.recipe is not None):
             raise GraphError("replay: hooks of nodes, from grad_fn.register_hook, can't be called again")
         self.nodes: dict[tuple[int, int], Function] = {}  # as they were made: a write in place gives another
-        self.passes: dict[int, list[Pass]] = {}  # by how many operations were done
+        self.passes: dict[int, list[BackwardPass]] = {}  # by how many operations were done
         for passed in tape.passes:
             self.passes.setdefault(passed.place, []).append(passed)
 
@@ -190,7 +190,7 @@ class Walking(Replaying):
         for passed in self.passes.get(place, ()):
             self.walk(passed)
 
-    def walk(self, passed: Pass) -> None:
+    def walk(self, passed: BackwardPass) -> None:
         """Go through a backward pass again."""
         found = [(point, node) for point in passed.points if (node := self.node(point)) is not None]
         roots, seeds = [], []
@@ -202,7 +202,7 @@ class Walking(Replaying):
         with _hooked([(node, point.gradient) for point, node in found if point.role == "hook"]):
             engine.run(roots, seeds, ends, retain_graph=True)
 
-    def node(self, point: Point) -> Function | None:
+    def node(self, point: BoundaryPoint) -> Function | None:
         """The node of this replay at which the recorded pass met the world outside of the tape."""
         at = point.source, point.index
         return self.made[at].node if point.written else self.nodes.get(at)

@@ -9,7 +9,7 @@ from typing import Any
 from ... import state
 from ...function import Function
 from ...tensor import Tensor
-from ..passes import Pass
+from ..passes import BackwardPass
 from ..recording.recorder import digest
 from ..tape import Op, Tape
 from .replaying import Walking
@@ -51,7 +51,7 @@ class _Compared(Walking):
         self.ops: dict[int, Op] = {}  # by the number of the new node
         self.gradients = _Gradients(self.ops)
 
-    def walk(self, passed: Pass) -> None:
+    def walk(self, passed: BackwardPass) -> None:
         for point in passed.points:
             if point.role != "end" and self.node(point) is None:
                 self.wrong.append((self.tape[point.source], "the graph"))
