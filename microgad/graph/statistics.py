@@ -95,10 +95,10 @@ def _histogram(x: Any, low: float, high: float) -> tuple[int, ...]:
     return (*counts[: BINS - 1], counts[BINS - 1] + counts[BINS])  # the largest belongs to the last
 
 
-def quality(array: Any) -> str:
+def value_flag(array: Any) -> str:
     """ "NaN" or "inf" where an array holds one, "zeros" where it holds nothing else; else "".
 
-    >>> quality(np.array([1.0, np.nan])), quality(np.zeros(2)), quality(np.ones(2))
+    >>> value_flag(np.array([1.0, np.nan])), value_flag(np.zeros(2)), value_flag(np.ones(2))
     ('NaN', 'zeros', '')
     """
     x = backend.to_numpy(array)

@@ -26,7 +26,7 @@ from ...parameter import Parameter
 from ...tensor import Tensor
 from ..flops import flops_of
 from ..recipe import Recipe
-from ..statistics import quality, stats_of
+from ..statistics import stats_of, value_flag
 from ..strided_copy import strided_copy
 from ..tape import Input, Op, Result, Source, Tape
 from .node_reader import NodeReader, names_of, plain_setting, producer, scalar_value
@@ -306,7 +306,7 @@ class Recorder(state.Observer):
         op.passed = self.pass_recorder.passed
         for given, g in zip(op.inputs, gradients, strict=False):
             if given.wanted:
-                given.got = "nothing" if g is None else quality(_bare(g)) if self.options.stats else ""
+                given.got = "nothing" if g is None else value_flag(_bare(g)) if self.options.stats else ""
         if op.recipe is not None and not state.current().grad_enabled:
             op.recipe.hooked |= isinstance(node.plan, HookedPlan)
             op.recipe.gradients.append([None if g is None else digest(_bare(g)) for g in gradients])
