@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .queries.diff import Diff
     from .queries.gradient_path import Cut
     from .queries.memory import Memory
-    from .queries.non_finite import Bad
+    from .queries.non_finite import NonFinite
     from .queries.tables import Table
     from .recipe import Recipe
     from .replays.program import Program
@@ -392,7 +392,7 @@ class Tape:
 
         return why_no_grad(self, of, loss)
 
-    def first_bad(self) -> Bad | None:
+    def first_bad(self) -> NonFinite | None:
         """The operation that first made a NaN or an infinity, forward or backward; None where there is neither.
 
         Of a tape recorded with stats=True (or values=True, forward alone); RuntimeError for others. An infinity that

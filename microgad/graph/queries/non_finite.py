@@ -16,7 +16,7 @@ _Value = tuple[int, int]  # number of an Op or Source, and which of its results
 
 
 @dataclass(frozen=True)
-class Bad:
+class NonFinite:
     """The first operation that made a NaN or an infinity, or the Source that came in with one, and that in words."""
 
     op: Op | Source
@@ -31,7 +31,7 @@ class Bad:
     __repr__ = __str__
 
 
-def first_bad(tape: Tape) -> Bad | None:
+def first_bad(tape: Tape) -> NonFinite | None:
     """The operation that first produced NaN or infinity; None where there is neither: see `Tape.first_bad`."""
     known = any(op.stats is not None or op.values is not None for op in tape) or not tape.ops
     if not known:
@@ -63,7 +63,7 @@ class _Forward:
         if kind:
             self.bad[at] = kind
 
-    def first(self) -> Bad | None:
+    def first(self) -> NonFinite | None:
         """The first NaN's origin; where there is none, that of an infinity that nobody has put in."""
         for wanted in ("NaN", "inf"):
             for op in self.tape:
@@ -72,20 +72,20 @@ class _Forward:
                     return found
         return None
 
-    def brought(self, bad: Bad) -> bool:
+    def brought(self, bad: NonFinite) -> bool:
         """Whether it came in from outside."""
         return isinstance(bad.op, Source) or any(map(self._kind, bad.op.inputs))
 
-    def behind(self, backward: Bad) -> Bad | None:
+    def behind(self, backward: NonFinite) -> NonFinite | None:
         """What had made the infinity that a derivative read."""
         assert isinstance(backward.op, Op)
         return self._origin(backward.op.inputs, f"The derivative of {place(backward.op)} gave {backward.kind}")
 
-    def at(self, bad: Bad) -> int:
+    def at(self, bad: NonFinite) -> int:
         """The number of the operation that made it, or read it first."""
         return next(op.number for op in self.tape if op is bad.op or any(x.source == bad.op.number for x in op.inputs))
 
-    def _first_of(self, op: Op, wanted: str) -> Bad | None:
+    def _first_of(self, op: Op, wanted: str) -> NonFinite | None:
         kinds = [self.bad.get((op.number, i), "") for i in range(len(op.shapes))]
         if wanted not in kinds:
             return None
@@ -93,16 +93,18 @@ class _Forward:
         if not sick:
             if wanted == "inf" and _given(op):
                 return None
-            return Bad(op, "forward", wanted, f"{place(op)}: produced {wanted} from finite inputs: {self._ranges(op)}")  # type: ignore[arg-type]
+            return NonFinite(
+                op, "forward", wanted, f"{place(op)}: produced {wanted} from finite inputs: {self._ranges(op)}"
+            )  # type: ignore[arg-type]
         if wanted == "inf":
             return None  # it goes on from where it was made
         if (origin := self._origin(sick, f"It became NaN in {place(op)}")) is not None:
             return origin
         x = sick[0]
         held = f"its input {x.name} held {self._kind(x)} before"
-        return Bad(op, "forward", "NaN", f"{place(op)}: produced NaN, but {held}: {self._ranges(op)}")
+        return NonFinite(op, "forward", "NaN", f"{place(op)}: produced NaN, but {held}: {self._ranges(op)}")
 
-    def _origin(self, inputs: list[Input], then: str) -> Bad | None:
+    def _origin(self, inputs: list[Input], then: str) -> NonFinite | None:
         """The first operation that made infinity out of finite values for these; None where somebody has put it in."""
         seen: set[int] = set()
         stack = [*inputs]
@@ -122,7 +124,7 @@ class _Forward:
             return None
         first = min(found, key=lambda op: op.number)
         said = f"{place(first)}: produced inf from finite inputs: {self._ranges(first)}. {then}"
-        return Bad(first, "forward", "inf", said)
+        return NonFinite(first, "forward", "inf", said)
 
     def _kind(self, x: Input) -> str:
         if x.source is None:
@@ -135,21 +137,21 @@ class _Forward:
         places = ((number, i) for number, i in ((x.source, x.index), (x.written, 0)) if number is not None)
         return next((at for at in places if at in self.bad), None)
 
-    def _from_outside(self, reader: Op) -> Bad | None:
+    def _from_outside(self, reader: Op) -> NonFinite | None:
         """A NaN that came in from outside."""
         for x in reader.inputs:
             source = self.tape.find(x.source)
             if isinstance(source, Source) and self._kind(x) == "NaN":
                 called = source.name or f"a {source.kind} of shape {source.shape}"
                 said = f"{called}: held NaN before any operation; {place(reader)} read it first"
-                return Bad(source, "forward", "NaN", said)
+                return NonFinite(source, "forward", "NaN", said)
         return None
 
     def _ranges(self, op: Op) -> str:
         return ", ".join(said for x in op.inputs if (said := _range(self.tape, x)))
 
 
-def _backward(tape: Tape) -> Bad | None:
+def _backward(tape: Tape) -> NonFinite | None:
     """What the first pass that went wrong began with."""
     passes: dict[int, list[Op]] = {}
     for op in reversed(tape.ops):
@@ -158,7 +160,7 @@ def _backward(tape: Tape) -> Bad | None:
     return next(filter(None, (_in_pass(tape, passes[number]) for number in sorted(passes))), None)
 
 
-def _in_pass(tape: Tape, ops: list[Op]) -> Bad | None:
+def _in_pass(tape: Tape, ops: list[Op]) -> NonFinite | None:
     """Of a pass the newest operation that gave an input a bad gradient although its own was finite."""
     for op in ops:
         if any(_kind_of(stats) for stats in op.gradients or ()):
@@ -172,12 +174,12 @@ def _in_pass(tape: Tape, ops: list[Op]) -> Bad | None:
                     f"backward: {place(op)}: the gradient of its input {x.name} {x.shape} is the first one with "
                     f"{x.got}; the gradient of its result was {gave or 'finite'}, its inputs {ranges}"
                 )
-                return Bad(op, "backward", x.got, said, x.name)  # type: ignore[arg-type]
+                return NonFinite(op, "backward", x.got, said, x.name)  # type: ignore[arg-type]
     for op in ops:
         kind = next(filter(None, map(_kind_of, op.gradients or ())), "")
         if kind:
             said = f"backward: {place(op)}: the gradient that the pass started with held {kind}"
-            return Bad(op, "backward", kind, said)  # type: ignore[arg-type]
+            return NonFinite(op, "backward", kind, said)  # type: ignore[arg-type]
     return None
 
 
