@@ -58,10 +58,10 @@ def why_no_grad(tape: Tape, of: str | int | Op | Source, loss: int | Op | None =
         return no_gradient(called, "unused", None, "no operation on the tape reads it")
     first = starts[0]
     frozen = isinstance(first, Source) and first.kind == "constant"
-    return _Walk(tape, starts, end, called, frozen).verdict()
+    return _PathSearch(tape, starts, end, called, frozen).verdict()
 
 
-class _Walk:
+class _PathSearch:
     """From some values to the loss, along what gradients can flow through."""
 
     def __init__(self, tape: Tape, starts: list[Op | Source], end: Op, called: str, frozen: bool) -> None:
