@@ -76,11 +76,17 @@ def memory(tape: Tape) -> Memory:
     for op in tape:
         by_op[op.name].append(op)
         by_module[module_of(op)].append(op)
-    walk = _Walk(tape)
-    peak, at = walk.peak({})
+    simulation = _BackwardSimulation(tape)
+    peak, at = simulation.peak({})
     largest = sorted((op for op in tape if op.bytes), key=lambda op: -op.bytes)[:20]
     return Memory(
-        total(tape.ops), peak, at, _totals(by_op), _totals(by_module), tuple(_advice(tape, walk, peak)), tuple(largest)
+        total(tape.ops),
+        peak,
+        at,
+        _totals(by_op),
+        _totals(by_module),
+        tuple(_advice(tape, simulation, peak)),
+        tuple(largest),
     )
 
 
@@ -88,7 +94,7 @@ def _totals(groups: dict[str, list[Op]]) -> dict[str, int]:
     return {name: n for name, ops in groups.items() if (n := total(ops))}
 
 
-class _Held:
+class _LiveMemory:
     """Memories that operations hold, each as long as one of them does, and their bytes."""
 
     def __init__(self, sizes: dict[int, int]) -> None:
@@ -106,7 +112,7 @@ class _Held:
             self.bytes -= 0 if self.holders[number] else self.sizes[number]
 
 
-class _Walk:
+class _BackwardSimulation:
     """A backward pass in thought: what it holds at each operation."""
 
     def __init__(self, tape: Tape) -> None:
@@ -141,7 +147,7 @@ class _Walk:
         for i, at in enumerate(self.last):
             if self.gradients[i]:
                 begins[at].add(i)
-        held = _Held(self.sizes)
+        held = _LiveMemory(self.sizes)
         members: dict[int, list[int]] = defaultdict(list)
         for i, segment in segments.items():
             members[segment].append(i)
@@ -191,7 +197,7 @@ def _gradient(op: Op) -> int:
     return sum(math.prod(shape) * _WIDTHS.get(dtype, 4) for shape, dtype in results if differentiable(dtype))
 
 
-def _advice(tape: Tape, walk: _Walk, peak: int) -> list[Checkpoint]:
+def _advice(tape: Tape, simulation: _BackwardSimulation, peak: int) -> list[Checkpoint]:
     """Checkpoints that lower the peak, the best first: around a module's calls, or around each part of a module."""
     calls = ModuleTree(tape).calls
     groups: dict[tuple[str, ...], list[ModuleCall]] = {}
@@ -203,21 +209,21 @@ def _advice(tape: Tape, walk: _Walk, peak: int) -> list[Checkpoint]:
             groups.setdefault((call.path,), []).append(call)
     parts: dict[str, list[ModuleCall]] = defaultdict(list)
     for (path,), around in groups.items():
-        if sum(len(_places(call, walk)) for call in around) > 1:
+        if sum(len(_places(call, simulation)) for call in around) > 1:
             parts[path.rpartition(".")[0]] += around
     for inside in parts.values():
         groups.setdefault(tuple(dict.fromkeys(call.path for call in inside)), inside)
-    tried = sorted(groups.items(), key=lambda item: -sum(len(_places(call, walk)) for call in item[1]))
+    tried = sorted(groups.items(), key=lambda item: -sum(len(_places(call, simulation)) for call in item[1]))
     found: list[Checkpoint] = []
     for paths, around in tried[: max(5, min(100, 2_000_000 // (len(tape) + 1)))]:  # each walks through all of the tape
         segments: dict[int, int] = {}
         for n, call in enumerate(around):
-            segments |= dict.fromkeys(_places(call, walk), n)
-        lower, _ = walk.peak(segments)
+            segments |= dict.fromkeys(_places(call, simulation), n)
+        lower, _ = simulation.peak(segments)
         if lower < peak:
             found.append(Checkpoint(paths, lower, flops([tape.ops[i] for i in segments])))
     return sorted(found, key=lambda x: (x.peak, x.again))
 
 
-def _places(call: ModuleCall, walk: _Walk) -> list[int]:
-    return [walk.places[op.number] for op in ops_in([call])]
+def _places(call: ModuleCall, simulation: _BackwardSimulation) -> list[int]:
+    return [simulation.places[op.number] for op in ops_in([call])]
