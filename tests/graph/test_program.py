@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 import microgad as torch
 from microgad import models, nn
 from microgad.errors import MicrogadError
-from microgad.graph.replays.program import Writer
+from microgad.graph.replays.program import ProgramWriter
 from microgad.testing.programs.program import execute
 from microgad.testing.strategies import programs
 
@@ -34,7 +34,7 @@ def recorded(model, *inputs, loss=lambda y: (y * y).sum()):
 
 def same(tape):
     """The program computes what a replay computes, and its gradients."""
-    writer = Writer(tape)
+    writer = ProgramWriter(tape)
     replayed = writer.run({}, {})
     results, gradients = writer.program().run()
     assert [x.tobytes() for x in results.values()] == [x.array.tobytes() for x in replayed.results]

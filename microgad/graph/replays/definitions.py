@@ -167,15 +167,15 @@ class Definitions:
             (tree,) = ast.parse(text).body
         except (OSError, TypeError, SyntaxError, ValueError, KeyError):
             raise GraphError(f"program: the source of {called} isn't there to be written out") from None
-        rewriting = Rewriting(self, text, dict(scope))
-        rewriting.left_out = LEFT_OUT if isinstance(x, type) and issubclass(x, Function) else frozenset()
-        chunk = rewriting.of(tree, self.names[key])
-        (self.last if rewriting.calls else self.chunks).append(chunk)
-        if rewriting.calls:
+        rewriter = Rewriter(self, text, dict(scope))
+        rewriter.left_out = LEFT_OUT if isinstance(x, type) and issubclass(x, Function) else frozenset()
+        chunk = rewriter.of(tree, self.names[key])
+        (self.last if rewriter.calls else self.chunks).append(chunk)
+        if rewriter.calls:
             self.late.add(self.names[key])
 
 
-class Rewriting:
+class Rewriter:
     """One definition, rewritten: other modules' names become the program's own, what only microgad reads goes."""
 
     def __init__(self, sources: Definitions, text: str, scope: dict[str, Any]) -> None:

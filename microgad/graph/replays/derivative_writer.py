@@ -15,13 +15,13 @@ from ..passes import BoundaryPoint
 from ..recording.node_reader import producer
 
 if TYPE_CHECKING:
-    from .program import Writer
+    from .program import ProgramWriter
 
 _Key = tuple[int, int]  # number of a node, and which of its results
 
 
 @dataclass
-class Step:
+class OpNames:
     """What the program calls an operation's parts."""
 
     op: str  # "relu1_op", or "Relu()"
@@ -32,9 +32,9 @@ class Step:
 class DerivativeWriter(Observer):
     """Sees derivatives being computed, and has the writer say them."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: ProgramWriter) -> None:
         self.writer = writer
-        self.steps: dict[int, Step] = {}  # by the number of the node
+        self.steps: dict[int, OpNames] = {}  # by the number of the node
         self.leaves: dict[int, str] = {}  # what a leaf is called, by the number of its node
         self.gradients: dict[str, str] = {}  # what leaves' gradients are called
         self.grads: dict[_Key, str] = {}  # what gradients under way are called
@@ -125,7 +125,7 @@ class DerivativeWriter(Observer):
                 text = f"fit({text}, {edge.shape}, {edge.dtype.name!r})"
             self.pass_on(edge, step.inputs[i], text, g)
 
-    def joint(self, node: Function, step: Step, arguments: list[str], gradients: list[Any]) -> dict[int, str]:
+    def joint(self, node: Function, step: OpNames, arguments: list[str], gradients: list[Any]) -> dict[int, str]:
         """Derivatives that are computed together: what each is called."""
         names = {
             i: self.wish(step.inputs[i])

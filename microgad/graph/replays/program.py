@@ -20,8 +20,8 @@ from ...tensor import Tensor
 from ..passes import BackwardPass
 from ..tape import Op, Source, Tape
 from .definitions import Definitions
-from .derivative_writer import DerivativeWriter, Step, facts
-from .replaying import Walking
+from .derivative_writer import DerivativeWriter, OpNames, facts
+from .replaying import BackwardReplaying
 
 SMALL = 8  # elements of an array that is written into the source
 HELPER = '''def fit(grad, shape, dtype):
@@ -76,12 +76,12 @@ def program(tape: Tape) -> Program:
 
     Raises RuntimeError for other tapes, and for operations that have no source in microgad, as an autograd.Function.
     """
-    writer = Writer(tape)
+    writer = ProgramWriter(tape)
     writer.run({}, {})
     return writer.program()
 
 
-class Writer(Walking):
+class ProgramWriter(BackwardReplaying):
     """A replay that writes down what it does, forward and backward."""
 
     def __init__(self, tape: Tape) -> None:
@@ -172,7 +172,7 @@ class Writer(Walking):
                 self.say(f"{name} = {name}.astype('float16')")
         self.variables.update(((op.number, i), name) for i, name in enumerate(outs))
         if node is not None:
-            self.derivatives.steps[node.number] = Step(made, outs, arguments)
+            self.derivatives.steps[node.number] = OpNames(made, outs, arguments)
         return results
 
     def widened(self, cls: type[Function], brought: list[Any], arguments: list[str]) -> list[str]:

@@ -160,7 +160,7 @@ class Replaying:
         return array
 
 
-class Walking(Replaying):
+class BackwardReplaying(Replaying):
     """A replay that goes back as well, where backward passes began: later operations may write to what they read.
 
     `last` is what the last operation has become: a view that is written to shows another node.
@@ -182,7 +182,7 @@ class Walking(Replaying):
         return x
 
     def step(self, op: Op) -> list[Tensor]:
-        self.last = _Last()
+        self.last = _LastNode()
         with state.scope(observer=self.last):
             return super().step(op)
 
@@ -213,7 +213,7 @@ class Walking(Replaying):
                 self.nodes[op.number, i] = x.node
 
 
-class _Last(state.Observer):
+class _LastNode(state.Observer):
     """Notes the node of the operation that was done last, and whether it has several results."""
 
     node: Any = None
@@ -245,7 +245,7 @@ def gradient(
     by default ones; the rest is as in `replay`. Raises RuntimeError where `of` doesn't depend on `wrt`.
     """
     start, end = _one(tape, wrt), _one(tape, of)
-    replaying = _Wanting(tape, dtype, device, start.number)
+    replaying = _Differentiating(tape, dtype, device, start.number)
     replaying.run(_named(tape, inputs, params), _edits(tape, edits))
     y, x = replaying.made[end.number, 0], replaying.wanted
     found = None
@@ -264,7 +264,7 @@ def _one(tape: Tape, key: Any) -> Op | Source:
     return found[-1] if isinstance(found, list) else found
 
 
-class _Wanting(Replaying):
+class _Differentiating(Replaying):
     """A replay in which one Tensor's gradient is wanted, whatever it was before."""
 
     recording = True

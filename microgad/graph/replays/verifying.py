@@ -12,7 +12,7 @@ from ...tensor import Tensor
 from ..passes import BackwardPass
 from ..recording.recorder import digest
 from ..tape import Op, Tape
-from .replaying import Walking
+from .replaying import BackwardReplaying
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def verify(tape: Tape) -> Verification:
     return Verification(len(tape), sum(gradients.times.values()), tuple(wrong))
 
 
-class _Compared(Walking):
+class _Compared(BackwardReplaying):
     """A replay that compares as it goes."""
 
     def __init__(self, tape: Tape) -> None:
