@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import microgad as torch
 from microgad.graph import Tape, formula
 from microgad.graph.pages.page import LARGEST, page
-from microgad.graph.pages.page_data import MANY, WIDEST, carries, data_of, line_of
+from microgad.graph.pages.page_data import MANY, WIDEST, ops_with_gradient, page_data, source_line
 from microgad.graph.tape import Input, Op, Result, Source
 
 F = torch.nn.functional
@@ -76,20 +76,20 @@ class Parts(HTMLParser):
 
 
 def test_calls_of_modules_are_groups_and_one_operation_alone_is_not():
-    data = data_of(chain(["", "a.0", "a.0", "a.1", "b.c.d", "b.c.d", "e.f", ""]))
+    data = page_data(chain(["", "a.0", "a.0", "a.1", "b.c.d", "b.c.d", "e.f", ""]))
     assert items(data) == [0, ("a", [("a.0", [1, 2]), "a.1"]), ("b.c.d", [4, 5]), "e.f", 7]
     assert [(g["low"], g["high"]) for g in data["groups"]] == [(0, 8), (1, 4), (1, 3), (4, 6)]
 
 
 def test_a_module_called_again_is_another_call():
-    data = data_of(chain(["a", "a", "b", "a", "a"]))
+    data = page_data(chain(["a", "a", "b", "a", "a"]))
     assert [(g["label"], g["call"]) for g in data["groups"][1:]] == [("a", 0), ("a", 1)]
 
 
 @given(st.lists(st.sampled_from(["", "a", "a.0", "a.1", "b", "b.c.d", "b.c", "e.0.1"]), max_size=300), st.data())
 def test_every_operation_is_in_one_group_and_no_group_is_too_wide(paths, drawn):
     runs = [path for path in paths for _ in range(drawn.draw(st.sampled_from([1, 1, 2, 70]), label="times"))][:2000]
-    data = data_of(chain(runs))
+    data = page_data(chain(runs))
     seen: list[int] = []
     line = [0]
     while line:
@@ -108,28 +108,28 @@ def test_every_operation_is_in_one_group_and_no_group_is_too_wide(paths, drawn):
 
 
 def test_what_is_too_long_is_parted_and_says_from_where_to_where():
-    data = data_of(chain([f"m.{i}" for i in range(3 * WIDEST)]))
+    data = page_data(chain([f"m.{i}" for i in range(3 * WIDEST)]))
     parts = [data["groups"][-1 - item] for item in data["groups"][1]["items"]]
     assert [part["label"] for part in parts] == ["m.0 … m.31", "m.32 … m.63", "m.64 … m.95"]
 
 
 def test_parts_that_begin_and_end_alike_are_told_apart():
     tape = chain([""] * 70)
-    assert [group["label"] for group in data_of(tape)["groups"][1:]] == [
+    assert [group["label"] for group in page_data(tape)["groups"][1:]] == [
         "Mul, 24 times",
         "Mul, 24 times",
         "Mul, 22 times",
     ]
     for i in range(5, 70, 10):
         tape.ops[i].name = "Add"
-    assert data_of(tape)["groups"][1]["label"] == "Mul … Mul (1–24)"
+    assert page_data(tape)["groups"][1]["label"] == "Mul … Mul (1–24)"
 
 
 def test_parameters_are_drawn_within_operations_and_inputs_beside_them():
     w, x, c = leaf(-1, "parameter", "w"), leaf(-2, "leaf", "x"), leaf(-3, "constant", "c")
     often = leaf(-4, "constant", "often")
     ops = [op(0, [-2, -1]), op(1, [0, -3]), *(op(i, [i - 1, -4]) for i in range(2, MANY + 4))]
-    data = data_of(Tape(ops, [w, x, c, often], [Result(len(ops) - 1, 0, "y", (2,), "float32")]))
+    data = page_data(Tape(ops, [w, x, c, often], [Result(len(ops) - 1, 0, "y", (2,), "float32")]))
     assert [source["home"] for source in data["sources"]] == [None, 0, 0, None]
     assert data["ops"][-1]["results"] == ["y"]
 
@@ -138,7 +138,7 @@ def test_what_gradient_has_no_part_in_is_drawn_within():
     norm = torch.nn.BatchNorm1d(2)
     with torch.record(params=norm) as tape:
         norm(torch.randn(3, 2)).sum().backward()
-    homes = {s["name"]: s["home"] for s in data_of(tape)["sources"]}
+    homes = {s["name"]: s["home"] for s in page_data(tape)["sources"]}
     assert homes["running_mean"] is None
     assert homes["weight"] is None
     assert homes["input"] == 0
@@ -147,7 +147,7 @@ def test_what_gradient_has_no_part_in_is_drawn_within():
 def test_an_input_of_a_part_is_in_that_part():
     ops = [op(i, [i - 1] if i else [-1]) for i in range(100)]
     ops[60].inputs.append(Input("b", -5, 0, (2,), "float32"))
-    data = data_of(Tape(ops, [leaf(-1), leaf(-5)], [Result(99, 0, "", (2,), "float32")]))
+    data = page_data(Tape(ops, [leaf(-1), leaf(-5)], [Result(99, 0, "", (2,), "float32")]))
     part = data["groups"][data["sources"][1]["home"]]
     assert part["low"] <= 60 < part["high"]
     assert part["high"] - part["low"] <= WIDEST
@@ -158,19 +158,19 @@ def test_gradient_flows_as_backward_did_or_else_as_it_would():
     with torch.record() as tape:
         (x.exp() * w).sum()
         (w * 2).argmax()
-    assert [tape.op(i).name for i in sorted(carries(tape))] == ["Mul", "Sum"]
+    assert [tape.op(i).name for i in sorted(ops_with_gradient(tape))] == ["Mul", "Sum"]
     with torch.record(time=True) as tape:
         a = w * 2
         (a * 3).detach()
         a.sum().backward()
-    assert [tape.op(i).name for i in sorted(carries(tape))] == ["Mul", "Sum"]
+    assert [tape.op(i).name for i in sorted(ops_with_gradient(tape))] == ["Mul", "Sum"]
 
 
 def test_everything_known_of_an_operation_is_there():
     layer = torch.nn.Linear(3, 2)
     with torch.record(stats=True, time=True, source=True, params=layer) as tape:
         layer(torch.ones(4, 3)).sum().backward()
-    data = data_of(tape, "a layer")
+    data = page_data(tape, "a layer")
     linear, _ = data["ops"]
     assert linear["title"] == "Linear"
     assert linear["shapes"] == ["4×2"]
@@ -240,7 +240,7 @@ def test_the_page_of_resnet50_is_less_than_two_megabytes(tmp_path):
 
 def test_steps_must_be_of_the_same_operations():
     one, other = chain(["a", "b"]), chain(["a"])
-    assert len(data_of(one, steps=[chain(["a", "b"])])["steps"]) == 2
+    assert len(page_data(one, steps=[chain(["a", "b"])])["steps"]) == 2
     with pytest.raises(ValueError, match=r"steps\[1\] has other operations"):
         one.page(steps=[one, other])
 
@@ -257,7 +257,7 @@ def test_an_empty_tape_has_a_page():
 
 @pytest.mark.parametrize("line", ["", "nowhere", "x:y", "/no/such/file.py, line 3", ":", "a.py:"])
 def test_a_line_that_is_not_there_is_empty(line):
-    assert line_of(line) == ""
+    assert source_line(line) == ""
 
 
 def test_formulas_are_the_source_of_the_derivatives():
@@ -277,8 +277,8 @@ def test_a_function_without_source_has_no_formula():
 
 def test_what_comes_in_at_every_step_is_drawn_within_the_steps():
     ops = [op(i, [i - 1, -2 - i]) for i in range(MANY + 1)]
-    few = data_of(Tape(ops[:MANY], [leaf(-2 - i) for i in range(MANY)], [Result(MANY - 1, 0, "", (2,), "float32")]))
-    more = data_of(Tape(ops, [leaf(-2 - i) for i in range(MANY + 1)], [Result(MANY, 0, "", (2,), "float32")]))
+    few = page_data(Tape(ops[:MANY], [leaf(-2 - i) for i in range(MANY)], [Result(MANY - 1, 0, "", (2,), "float32")]))
+    more = page_data(Tape(ops, [leaf(-2 - i) for i in range(MANY + 1)], [Result(MANY, 0, "", (2,), "float32")]))
     assert [source["home"] for source in few["sources"]] == [0] * MANY
     assert [source["home"] for source in more["sources"]] == [None] * (MANY + 1)
 
@@ -286,5 +286,5 @@ def test_what_comes_in_at_every_step_is_drawn_within_the_steps():
 def test_long_tapes_are_written_quickly():
     tape = Tape([op(i, [i - 1]) for i in range(30_000)], [leaf(-1)], [])
     started = time.process_time()
-    assert len(data_of(tape)["ops"]) == 30_000
+    assert len(page_data(tape)["ops"]) == 30_000
     assert time.process_time() - started < 5  # of 1 s; it took 30 s

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import text
-from ..pages.page_data import carries
+from ..pages.page_data import ops_with_gradient
 from .dot import escaped
 from .sketch import Box, Sketch
 
@@ -47,7 +47,7 @@ def backward(drawer: Drawer) -> None:
 
 def needing(sketch: Sketch) -> list[Box]:
     """The boxes that gradients pass through, and the parameters and leaves that they come to."""
-    ops = [sketch.tape.op(i) for i in carries(sketch.tape)]
+    ops = [sketch.tape.op(i) for i in ops_with_gradient(sketch.tape)]
     read = {x.origin for op in ops for x in op.inputs}
     numbers = {source.number for source in sketch.tape.sources if source.kind != "constant"} & read
     numbers |= {op.number for op in ops}

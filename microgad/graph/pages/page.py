@@ -12,7 +12,7 @@ from typing import Any
 
 from ...errors import ArgumentError
 from ..tape import Tape
-from .page_data import data_of
+from .page_data import page_data
 
 WEB = Path(__file__).parent / "web"
 SCRIPTS = ("graph", "layout", "colour", "draw", "view", "panel", "charts", "controls", "main")
@@ -30,7 +30,7 @@ def page(tape: Tape, path: str | Path | None = None, title: str = "", steps: Seq
             raise ArgumentError(
                 f"page: steps[{i}] has other operations than the tape: a step is shown on the same graph"
             )
-    made = document(data_of(tape, title, steps))
+    made = document(page_data(tape, title, steps))
     if path is not None:
         Path(path).write_text(made, encoding="utf-8")
     return made

@@ -18,13 +18,13 @@ MANY = 8  # operations that read a source, or sources in a group: the lines of m
 WIDEST = 32  # members of a group that are laid out at once; more are put in groups of their own
 
 
-def data_of(tape: Tape, title: str = "", steps: Sequence[Tape] = ()) -> dict[str, Any]:
+def page_data(tape: Tape, title: str = "", steps: Sequence[Tape] = ()) -> dict[str, Any]:
     """All of a tape that the page shows; `steps` are later tapes of the same operations."""
     places = {op.number: i for i, op in enumerate(tape.ops)}
     places |= {source.number: -1 - i for i, source in enumerate(tape.sources)}
-    carrying = carries(tape)
+    carrying = ops_with_gradient(tape)
     results = {(result.source, result.index): result.name or "result" for result in tape.results}
-    tree = Tree(tape, carrying)
+    tree = GroupTree(tape, carrying)
     ops = []
     for i, op in enumerate(tape.ops):
         entry = _op(op, places)
@@ -40,7 +40,7 @@ def data_of(tape: Tape, title: str = "", steps: Sequence[Tape] = ()) -> dict[str
         "ops": ops,
         "sources": [_source(source) | {"home": home} for source, home in zip(tape.sources, tree.homes, strict=True)],
         "groups": tree.groups,
-        "lines": {line: said for line in dict.fromkeys(op.line for op in tape.ops) if (said := line_of(line))},
+        "lines": {line: said for line in dict.fromkeys(op.line for op in tape.ops) if (said := source_line(line))},
         "formulas": formulas(tape),
         "steps": [step_of(one) | {"label": f"step {i}"} for i, one in enumerate((tape, *steps))] if steps else [],
     }
@@ -64,13 +64,13 @@ def formulas(tape: Tape) -> dict[str, dict[str, Any]]:
     return found
 
 
-def line_of(line: str) -> str:
+def source_line(line: str) -> str:
     """The words of a line of a program, given as "train.py, line 12" or "train.py:12"; empty where it can't be read."""
     file, _, number = line.replace(", line ", ":").rpartition(":")
     return linecache.getline(file, int(number)).strip() if file and number.isdigit() else ""
 
 
-def carries(tape: Tape) -> set[int]:
+def ops_with_gradient(tape: Tape) -> set[int]:
     """Places of the operations that gradient flows through: as backward was seen to, or else as it would.
 
     It would where autograd recorded it, a parameter or leaf leads to it, and it leads to a result.
@@ -91,7 +91,7 @@ def carries(tape: Tape) -> set[int]:
     return {i for i, op in enumerate(tape.ops) if op.number in reached}
 
 
-class Tree:
+class GroupTree:
     """Operations in groups: the calls of modules, and of what is long the parts.
 
     A group is a range of operations, `low` to `high`, and its `items`: an operation's place, or -1 - a group's. The

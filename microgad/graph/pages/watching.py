@@ -101,21 +101,21 @@ class History:
         self.title = title
         self.count = 0
         self.open = True
-        self.graph = self.data_of(Tape([], [], []))
+        self.graph = self.page_data(Tape([], [], []))
         self._steps: deque[dict[str, Any]] = deque(maxlen=LONGEST)
         self._lock = threading.Lock()
 
-    def data_of(self, tape: Tape) -> dict[str, Any]:
-        from .page_data import data_of
+    def page_data(self, tape: Tape) -> dict[str, Any]:
+        from .page_data import page_data
 
-        return data_of(tape, self.title)
+        return page_data(tape, self.title)
 
     def add(self, tape: Tape | None, loss: Any, norms: dict[str, float]) -> None:
         """A step has ended; `tape` has what was recorded of it, if it was."""
         from .page_data import short, step_of
 
         if tape is not None and not self.graph["ops"]:
-            self.graph = self.data_of(tape)
+            self.graph = self.page_data(tape)
         step: dict[str, Any] = {
             "number": self.count,
             "label": f"step {self.count}",
