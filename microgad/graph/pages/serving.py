@@ -12,13 +12,13 @@ from urllib.parse import parse_qs, urlsplit
 from .page import document
 
 if TYPE_CHECKING:
-    from .watching import History
+    from .watching import StepHistory
 
 
 class Server:
     """Serves the page at `/` and what is new at `/steps?after=3`, until it is closed."""
 
-    def __init__(self, history: History, port: int) -> None:
+    def __init__(self, history: StepHistory, port: int) -> None:
         self.http = _Quiet(("127.0.0.1", port), _handler(history))
         self.port: int = self.http.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}/"
@@ -42,7 +42,7 @@ class _Quiet(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-def _handler(history: History) -> type[BaseHTTPRequestHandler]:
+def _handler(history: StepHistory) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             host = self.headers.get("Host", "").rpartition(":")[0]

@@ -52,7 +52,7 @@ class Watch:
     def __init__(self, names: dict[str, Tensor], title: str, port: int, every: int, open: bool) -> None:
         from .serving import Server
 
-        self._history = History(title)
+        self._history = StepHistory(title)
         self._server: Server | None = Server(self._history, port)
         self.url = self._server.url
         self._watcher = Watcher(names, self._history, every)
@@ -94,7 +94,7 @@ class Watch:
         return f"<Watch: {count:,} step{'' if count == 1 else 's'}, {'closed' if self._server is None else self.url}>"
 
 
-class History:
+class StepHistory:
     """What has been seen, for the thread that serves it."""
 
     def __init__(self, title: str) -> None:
@@ -149,7 +149,7 @@ class History:
 class Watcher(state.Observer):
     """An observer that finds where a training step ends, and what its loss and its gradients were."""
 
-    def __init__(self, names: dict[str, Tensor], history: History, every: int) -> None:
+    def __init__(self, names: dict[str, Tensor], history: StepHistory, every: int) -> None:
         self.names, self.history, self.every = names, history, every
         self.outer = state.current().observer
         self.recorder: Recorder | None = None
