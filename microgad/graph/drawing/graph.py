@@ -10,7 +10,7 @@ from ...errors import ArgumentError
 from .. import text
 from ..tape import Tape
 from .render import RendererMissing, TooSlow, rendered
-from .sketch import READABLE, Options, Sketch, sketched
+from .sketch import READABLE, Options, Sketch, make_sketch
 
 if TYPE_CHECKING:
     import pathlib
@@ -70,7 +70,7 @@ class Graph:
     @cached_property
     def sketch(self) -> Sketch:
         """What is drawn, as plain data: boxes, frames and edges."""
-        return sketched(self.tape, self.options, self.limit, self.free)
+        return make_sketch(self.tape, self.options, self.limit, self.free)
 
     @cached_property
     def dot(self) -> Digraph:
@@ -139,7 +139,7 @@ class Graph:
             raise TooSlow(f"graph: {boxes:,} boxes: {error}. {self._advice()}") from None
 
     def _advice(self) -> str:
-        best = sketched(self.tape, Options(), READABLE, ("roll", "fold", "depth"))
+        best = make_sketch(self.tape, Options(), READABLE, ("roll", "fold", "depth"))
         level = f"depth={best.options.depth}" if best.options.depth else "depth='auto'"
         return (
             f"With {level} it is {len(best.boxes)}; save() to a .dot file takes any number, "

@@ -409,7 +409,7 @@ def _short(first: tuple[str, ...], last: tuple[str, ...]) -> str:
     return last[-1] if first[:-1] == last[:-1] else ".".join(last)
 
 
-def sketched(tape: Tape, options: Options, limit: int | None, free: Sequence[str]) -> Sketch:
+def make_sketch(tape: Tape, options: Options, limit: int | None, free: Sequence[str]) -> Sketch:
     """A sketch of at most `limit` boxes, if the options that are `free` can do that: "roll", "fold" and "depth".
 
     Opened as far as the limit allows; what repeats is drawn once only where it has to be, or where parameters are read
