@@ -10,14 +10,14 @@ from .dot import escaped
 from .sketch import Box, Sketch
 
 if TYPE_CHECKING:
-    from .dot import Drawer
+    from .dot import DotWriter
 
 
-def backward(drawer: Drawer) -> None:
+def backward(writer: DotWriter) -> None:
     """The backward pass beside: the same boxes, the arrows the other way, and what each reads of the forward."""
-    look, needed = drawer.theme, dict.fromkeys(needing(drawer.sketch))
-    drawer.graph.attr(newrank="true")
-    with drawer.graph.subgraph(name="cluster_backward") as beside:
+    look, needed = writer.theme, dict.fromkeys(needing(writer.sketch))
+    writer.graph.attr(newrank="true")
+    with writer.graph.subgraph(name="cluster_backward") as beside:
         beside.attr(
             label="<<B>backward</B>>", labeljust="l", labelloc="t", fontsize="10", margin="10", fontcolor=look.ink,
             style="rounded,dashed", color=look.border,
@@ -32,17 +32,17 @@ def backward(drawer: Drawer) -> None:
                 f"back_{box.name}", f"<{escaped(title)}{often}>", style="filled" if operation else style.style,
                 fillcolor=look.operation if operation else style.fill, color=look.line if operation else style.line,
             )  # fmt: skip
-    for edge, times in drawer.edges.items():
+    for edge, times in writer.edges.items():
         if edge.tail in needed and edge.head in needed and not edge.again:
-            said = f" {drawer.sketch.carried(edge, times)} "
-            drawer.graph.edge(f"back_{edge.tail.name}", f"back_{edge.head.name}", said, dir="back")
+            said = f" {writer.sketch.carried(edge, times)} "
+            writer.graph.edge(f"back_{edge.tail.name}", f"back_{edge.head.name}", said, dir="back")
     for box in needed:
-        with drawer.graph.subgraph() as row:
+        with writer.graph.subgraph() as row:
             row.attr(rank="same")
             row.node(box.name)
             row.node(f"back_{box.name}")
         if any(op.kept for op in box.ops):
-            drawer.graph.edge(box.name, f"back_{box.name}", constraint="false", style="dotted", color=look.past)
+            writer.graph.edge(box.name, f"back_{box.name}", constraint="false", style="dotted", color=look.past)
 
 
 def needing(sketch: Sketch) -> list[Box]:

@@ -28,31 +28,31 @@ _VIEWS = {
 }  # fmt: skip
 
 
-def drawing(asked: Graph) -> Digraph:
+def drawing(graph: Graph) -> Digraph:
     """A sketch as a graphviz.Digraph: operations with their arguments and what they keep, modules as clusters."""
-    drawer = Drawer(asked)
-    if asked.beside:
+    writer = DotWriter(graph)
+    if graph.beside:
         from .backward_pass import backward
 
-        backward(drawer)
-    drawer.graph.graph_attr["label"] = drawer.caption(asked.beside)
-    return drawer.graph
+        backward(writer)
+    writer.graph.graph_attr["label"] = writer.caption(graph.beside)
+    return writer.graph
 
 
-class Drawer:
+class DotWriter:
     """Writes one drawing."""
 
-    def __init__(self, asked: Graph) -> None:
+    def __init__(self, graph: Graph) -> None:
         from graphviz import Digraph
 
-        self.sketch = sketch = asked.sketch
-        self.show_saved, self.rankdir, self.frames = asked.show_saved, asked.rankdir, asked.frames
-        self.theme = look = THEMES[asked.theme]
-        self.scale = SCALES[asked.color] if asked.color else None
+        self.sketch = sketch = graph.sketch
+        self.show_saved, self.rankdir, self.frames = graph.show_saved, graph.rankdir, graph.frames
+        self.theme = look = THEMES[graph.theme]
+        self.scale = SCALES[graph.color] if graph.color else None
         self.values = {
             box: value for box in sketch.boxes if self.scale and (value := self.scale.value(box)) is not None
         }
-        self.marked = {sketch.box(number) for number in asked.mark}
+        self.marked = {sketch.box(number) for number in graph.mark}
         self.highest = max(self.values.values(), default=0.0) or 1.0
         self.edges = sketch.edges()
         self.past = sketch.past(self.edges) if len(sketch.boxes) <= 2000 else set()
