@@ -15,7 +15,7 @@ PLAIN: dict[str, set[Any]] = {"int": {int}, "int | None": {int, type(None)}, "bo
 POOLED = {"str": str, "Shape": tuple}  # what is in them, also as a list, or None
 
 
-def written(cls: type[Any], rows: Sequence[Any], parts: Parts, encode: Callable[[Any], Any]) -> dict[str, Any]:
+def to_columns(cls: type[Any], rows: Sequence[Any], parts: Parts, encode: Callable[[Any], Any]) -> dict[str, Any]:
     """The columns of `rows`, all of them `cls`, by the names of its fields; `encode` is for single values."""
     columns: dict[str, Any] = {"rows": len(rows)}
     for field in dataclasses.fields(cls):
@@ -25,7 +25,7 @@ def written(cls: type[Any], rows: Sequence[Any], parts: Parts, encode: Callable[
         dull = False
         if part is not None:
             parted = list(chain.from_iterable(values))
-            column = {"counts": list(map(len, values)), "of": written(part, parted, parts, encode)}
+            column = {"counts": list(map(len, values)), "of": to_columns(part, parted, parts, encode)}
         elif kind in PLAIN:
             dull = set(values) <= {field.default}
         elif _pooled(kind):
@@ -43,7 +43,7 @@ def written(cls: type[Any], rows: Sequence[Any], parts: Parts, encode: Callable[
     return columns
 
 
-def read(cls: type[Any], columns: Any, parts: Parts, decode: Callable[[Any], Any]) -> list[Any]:
+def from_columns(cls: type[Any], columns: Any, parts: Parts, decode: Callable[[Any], Any]) -> list[Any]:
     """The rows that were written. Raises ArgumentError, KeyError, TypeError or IndexError for what is no such thing."""
     n = columns["rows"]
     unknown = set(columns) - {"rows", *(field.name for field in dataclasses.fields(cls))}
@@ -66,7 +66,7 @@ def _column(field: Any, held: Any, n: int, parts: Parts, decode: Callable[[Any],
     kind, part = str(field.type), _part(field, parts)
     values: list[Any]
     if part is not None:
-        return list(_split(held["counts"], read(part, held["of"], parts, decode)))
+        return list(_split(held["counts"], from_columns(part, held["of"], parts, decode)))
     if kind in PLAIN:
         if not set(map(type, held)) <= PLAIN[kind]:
             raise ArgumentError(f"from_json: {field.name} must be {kind}")

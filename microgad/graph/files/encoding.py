@@ -27,7 +27,7 @@ from ..recipe import Recipe
 from ..statistics import Stats
 from ..strided_copy import empty_strided
 from ..tape import Input, Kept, Op, Result, Source, Tape
-from .columns import read, written
+from .columns import from_columns, to_columns
 
 FORMAT = 1
 ROWS: dict[str, type[Any]] = {"ops": Op, "sources": Source, "results": Result, "passes": BackwardPass}
@@ -99,7 +99,9 @@ def _tape(plain: Any, arrays: list[Any]) -> Tape:
         raise ArgumentError(f"from_json: a tape of format {plain['microgad tape']!r}, this is {FORMAT}")
     reader = _Reader(arrays)
     with gc_paused():
-        ops, sources, results, passes = (read(cls, plain[name], PARTS, reader.value) for name, cls in ROWS.items())
+        ops, sources, results, passes = (
+            from_columns(cls, plain[name], PARTS, reader.value) for name, cls in ROWS.items()
+        )
         tape = Tape(ops, sources, results)
         tape.passes = passes
         _check(tape)
@@ -134,7 +136,7 @@ class _Writer:
         self.arrays: list[tuple[list[Any], Any]] = []
 
     def tape(self, tape: Tape) -> dict[str, Any]:
-        columns = {name: written(cls, getattr(tape, name), PARTS, self.value) for name, cls in ROWS.items()}
+        columns = {name: to_columns(cls, getattr(tape, name), PARTS, self.value) for name, cls in ROWS.items()}
         return {"microgad tape": FORMAT, **columns}
 
     def value(self, x: Any) -> Any:
