@@ -70,7 +70,7 @@ class LayerInfo:
         """A count of what it has, where all that is inside is listed too."""
         return int(getattr(self, count)) if self.is_leaf_layer else self.leftover(count)
 
-    def ran(self, inputs: Any, output: Any, batch_dim: int | None) -> None:
+    def record_call(self, inputs: Any, output: Any, batch_dim: int | None) -> None:
         """Its forward is done: note the sizes, and count multiplications as torchinfo does, by parameters."""
         self.input_size, _ = _size(inputs, batch_dim)
         self.output_size, width = _size(output, batch_dim)
@@ -112,7 +112,7 @@ class LayerInfo:
         }  # fmt: skip
 
 
-def called(
+def collect_layers(
     model: Module, args: Any, kwargs: dict[str, Any], batch_dim: int | None, training: bool, device: Any
 ) -> list[LayerInfo]:
     """The layers in the order of their calls; all of them in the order of their registration, if nothing runs."""
@@ -155,7 +155,7 @@ def _run(
         called.append(running[-1])
 
     def after(module: Module, inputs: Any, output: Any) -> None:
-        running.pop().ran(inputs, output, batch_dim)
+        running.pop().record_call(inputs, output, batch_dim)
 
     handles: list[Any] = []
     for place in places.values():

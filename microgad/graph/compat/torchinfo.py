@@ -15,7 +15,7 @@ from ...nests import leaves, rebuilt
 from ...nn.module import Module
 from ...tensor import Tensor
 from .layer_info import LayerInfo as LayerInfo
-from .layer_info import called
+from .layer_info import collect_layers
 
 
 class Mode(StrEnum):
@@ -178,7 +178,7 @@ def summary(
         sizes = _sizes(input_size)
         args = [_random(size, dtype, batch_dim) for size, dtype in zip(sizes, dtypes or [None] * len(sizes))]  # noqa: B905
     args, kwargs = _moved(args, device), {name: _moved(x, device) for name, x in kwargs.items()}
-    layers = called(model, args, kwargs, batch_dim, training, device)
+    layers = collect_layers(model, args, kwargs, batch_dim, training, device)
     shapes = rebuilt(args, lambda x: tuple(x.shape) if _is_array(x) else x) if runs else None
     total = sum(x.nbytes for x in leaves(args) if _is_array(x))
     found = ModelStatistics(layers, shapes, total, columns, rows, col_width, depth, verbose)
