@@ -12,13 +12,12 @@ if TYPE_CHECKING:
 
     from ..tensor import Tensor
     from .drawing.graph import Graph
-    from .passes import BackwardPass
     from .queries.diff import Diff
     from .queries.gradient_path import Cut
     from .queries.memory import Memory
     from .queries.non_finite import NonFinite
     from .queries.tables import Table
-    from .recipe import Recipe
+    from .replay_data import BackwardPass, Recipe
     from .replays.program import Program
     from .replays.replaying import Replay
     from .replays.verifying import Verification

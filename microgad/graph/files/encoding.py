@@ -22,8 +22,7 @@ from ...errors import ArgumentError
 from ...function import Function
 from ..formulas import loaded
 from ..gc_pause import gc_paused
-from ..passes import BackwardPass, BoundaryPoint
-from ..recipe import Recipe
+from ..replay_data import BackwardPass, BoundaryPoint, Recipe
 from ..statistics import Stats
 from ..strided_copy import empty_strided
 from ..tape import Input, Kept, Op, Result, Source, Tape

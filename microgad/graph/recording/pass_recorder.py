@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ...function import Function, Output
 from ...nn.hooks import BackwardHookFunction
 from ...tensor import Tensor
-from ..passes import BackwardPass, BoundaryPoint
+from ..replay_data import BackwardPass, BoundaryPoint
 from ..strided_copy import strided_copy
 from ..tape import Op, Source, Tape
 from .node_reader import producer

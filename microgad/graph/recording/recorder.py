@@ -25,7 +25,7 @@ from ...ops.movement import trace as trace_of_matrix
 from ...parameter import Parameter
 from ...tensor import Tensor
 from ..flops import flops_of
-from ..recipe import Recipe
+from ..replay_data import Recipe
 from ..statistics import stats_of, value_flag
 from ..strided_copy import strided_copy
 from ..tape import Input, Op, Result, Source, Tape

@@ -11,8 +11,8 @@ from ...dtypes.number_kinds import HALF, conjugates, wide
 from ...errors import GraphError
 from ...function import Function
 from ...state.observer import Observer
-from ..passes import BoundaryPoint
 from ..recording.node_reader import producer
+from ..replay_data import BoundaryPoint
 
 if TYPE_CHECKING:
     from .program import ProgramWriter

@@ -17,7 +17,7 @@ from ...errors import GraphError
 from ...function import Function
 from ...nn.hooks import BackwardHookFunction
 from ...tensor import Tensor
-from ..passes import BackwardPass
+from ..replay_data import BackwardPass
 from ..tape import Op, Source, Tape
 from .definitions import Definitions
 from .derivative_writer import DerivativeWriter, OpNames, facts

@@ -18,7 +18,7 @@ from ...ops.random.seeds import fork_rng
 from ...ops.view_writes import Detach
 from ...parameter import Parameter
 from ...tensor import Tensor
-from ..passes import BackwardPass, BoundaryPoint
+from ..replay_data import BackwardPass, BoundaryPoint
 from ..strided_copy import strided_copy
 from ..tape import Input, Op, Source, Tape
 

@@ -9,8 +9,8 @@ from typing import Any
 from ... import state
 from ...function import Function
 from ...tensor import Tensor
-from ..passes import BackwardPass
 from ..recording.recorder import digest
+from ..replay_data import BackwardPass
 from ..tape import Op, Tape
 from .replaying import BackwardReplaying
 
