@@ -93,9 +93,8 @@ class _Forward:
         if not sick:
             if wanted == "inf" and _given(op):
                 return None
-            return NonFinite(
-                op, "forward", wanted, f"{place(op)}: produced {wanted} from finite inputs: {self._ranges(op)}"
-            )  # type: ignore[arg-type]
+            said = f"{place(op)}: produced {wanted} from finite inputs: {self._ranges(op)}"
+            return NonFinite(op, "forward", wanted, said)  # type: ignore[arg-type]
         if wanted == "inf":
             return None  # it goes on from where it was made
         if (origin := self._origin(sick, f"It became NaN in {place(op)}")) is not None:
