@@ -116,9 +116,9 @@ from .function import Function as Function
 from .function.linear_map import LinearMap as LinearMap
 from .generator import Generator as Generator
 from .generator import default_generator as default_generator
+from .graph.compat.torchinfo import summary as summary
 from .graph.recording.recorder import record as record
 from .graph.recording.recorder import trace as trace
-from .graph.compat.torchinfo import summary as summary
 from .legacy import BoolTensor as BoolTensor
 from .legacy import ByteTensor as ByteTensor
 from .legacy import CharTensor as CharTensor

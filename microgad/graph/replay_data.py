@@ -1,4 +1,4 @@
-"""What `record(replay=True)` keeps so that a tape can be run again: how to repeat its operations and backward passes."""
+"""What `record(replay=True)` keeps so that a tape can be run again: how to repeat operations and backward passes."""
 
 from __future__ import annotations
 
