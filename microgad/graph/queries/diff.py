@@ -26,12 +26,12 @@ class Difference:
     kind: Kind
     mine: Op | Source | None  # None: it is in the other tape alone
     theirs: Op | Source | None
-    said: str
+    message: str
     ulps: int | None = None  # how many numbers of its dtype lie between the values that are furthest apart
     relative: float | None = None  # the largest difference of values, beside the largest value
 
     def __str__(self) -> str:
-        return f"{_called(self.mine or self.theirs)}: {self.said}"
+        return f"{_called(self.mine or self.theirs)}: {self.message}"
 
     __repr__ = __str__
 
@@ -105,8 +105,8 @@ def _aligned(mine: Tape, theirs: Tape) -> tuple[list[tuple[Op, Op]], list[Differ
     often = Counter(their_keys)
     if sum(often[key] for key in mine_keys) <= REALIGNED:
         steps = list(difflib.SequenceMatcher(None, mine_keys, their_keys, autojunk=False).get_opcodes())
-    for said, i, j, k, m in steps:
-        if said == "equal":
+    for tag, i, j, k, m in steps:
+        if tag == "equal":
             pairs += zip(rest[i:j], other[k:m], strict=True)
             continue
         found += [Difference("missing", op, None, "isn't in the other") for op in rest[i:j]]
@@ -140,8 +140,8 @@ class _Inputs:
             start, other = self.mine.find(x.source), self.theirs.find(y.source)
             if start is None or other is None:
                 if (x.source, repr(x.value)) != (y.source, repr(y.value)):
-                    said = f"{x.name} is {_given(x, start)}, in the other {_given(y, other)}"
-                    return Difference("inputs", a, b, said)
+                    message = f"{x.name} is {_given(x, start)}, in the other {_given(y, other)}"
+                    return Difference("inputs", a, b, message)
             elif isinstance(start, Source) and isinstance(other, Source) and start.kind == other.kind:
                 same = self.partner.setdefault(start.number, other.number) == other.number
                 if not same or self.back.setdefault(other.number, start.number) != start.number:
@@ -149,13 +149,13 @@ class _Inputs:
                 if start.number not in self.sources:
                     self.sources[start.number] = _sources(start, other, self.rtol)
             elif self.partner.get(start.number) != other.number or x.index != y.index:
-                said = f"{x.name} comes from {_called(start)}, in the other from {_called(other)}"
-                return Difference("inputs", a, b, said)
+                message = f"{x.name} comes from {_called(start)}, in the other from {_called(other)}"
+                return Difference("inputs", a, b, message)
         return None
 
 
 def _given(x: Input, source: Op | Source | None) -> str:
-    return _said(x.value) if source is None else _called(source)
+    return _shown(x.value) if source is None else _called(source)
 
 
 def _sources(a: Source, b: Source, rtol: float) -> Difference | None:
@@ -181,7 +181,7 @@ def _facts(a: Op, b: Op, dtypes: bool, settings: bool) -> Difference | None:
     for name in dict.fromkeys((*a.settings, *b.settings)):
         x, y = a.settings.get(name), b.settings.get(name)
         if repr(x) != repr(y) and (dtypes or name != "dtype"):
-            return Difference("settings", a, b, f"{name} is {_said(x)}, in the other {_said(y)}")
+            return Difference("settings", a, b, f"{name} is {_shown(x)}, in the other {_shown(y)}")
     if a.recipe is not None and b.recipe is not None:
         for name, x in a.recipe.settings.items():
             for mine, theirs in zip(_arrays(x), _arrays(b.recipe.settings.get(name)), strict=False):
@@ -229,8 +229,8 @@ def _apart(a: Any, b: Any, what: str, x: Any, y: Any, rtol: float) -> Difference
     ulps = _ulps(x, y) if x.dtype == y.dtype and x.dtype.kind == "f" else None
     where = f"{list(map(int, at))} " if at else ""
     count = f"{ulps:,} ulp, " if ulps is not None else ""
-    said = f"{what} differ, most at {where}({x[at]!s} and {y[at]!s}: {count}{relative:.3g} of the largest)"
-    return Difference("values", a, b, said, ulps, relative)
+    message = f"{what} differ, most at {where}({x[at]!s} and {y[at]!s}: {count}{relative:.3g} of the largest)"
+    return Difference("values", a, b, message, ulps, relative)
 
 
 def _ulps(x: Any, y: Any) -> int:
@@ -246,12 +246,12 @@ def _ulps(x: Any, y: Any) -> int:
 
 
 def _other(name: str, a: Any, b: Any) -> str:
-    return f"{name} {_said(getattr(a, name))}, in the other {_said(getattr(b, name))}"
+    return f"{name} {_shown(getattr(a, name))}, in the other {_shown(getattr(b, name))}"
 
 
-def _said(value: Any) -> str:
-    said = repr(value)
-    return said if len(said) <= 60 else said[:57] + "..."
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _called(x: Op | Source | None) -> str:

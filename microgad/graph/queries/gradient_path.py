@@ -30,14 +30,14 @@ class Cut:
 
     reason: Reason
     op: Op | Source | None
-    said: str
+    message: str
     others: tuple[Op, ...] = ()
 
     def __bool__(self) -> bool:
         return self.reason != "flows"
 
     def __str__(self) -> str:
-        return self.said
+        return self.message
 
     __repr__ = __str__
 
@@ -125,8 +125,10 @@ class _PathSearch:
         if x.got == "nothing":
             why = f"the derivative of {place(op)} gave None for its input {x.name}"
             return no_gradient(self.called, "nothing", op, why)
-        said = f"{self.called} gets a gradient of zeros only: the derivative of {place(op)} is 0 at its inputs' values"
-        return Cut("zeros", op, said)
+        message = (
+            f"{self.called} gets a gradient of zeros only: the derivative of {place(op)} is 0 at its inputs' values"
+        )
+        return Cut("zeros", op, message)
 
     def _reached(self, flat: bool, follow_all: bool = False) -> set[int]:
         """What a gradient can flow back from; `cuts` and `ends` are noted on the way. `flat`: zeros are cuts."""
@@ -150,7 +152,7 @@ class _PathSearch:
                     if reason == "taken off" and isinstance(value, Op):
                         self.cuts.setdefault(value.number, (value, reason, op))
                         continue
-                    op = self._said_by(op)
+                    op = self._named_op(op)
                     self.cuts.setdefault(op.number, (op, reason, value))
         return reached
 
@@ -163,12 +165,12 @@ class _PathSearch:
         if x is op.inputs[0] and any(reader.wanted for _, reader in self.readers[op.number]):
             return None  # a write under no_grad, into a Tensor that goes on requiring grad
         if op.name == "Detach":
-            return "integer" if self._said_by(op) is not op else "detached"
+            return "integer" if self._named_op(op) is not op else "detached"
         if op.dtypes and not differentiable(op.dtypes[0]):
             return "comparison" if op.dtypes[0] == "bool" else "integer"
         return "no_grad"
 
-    def _said_by(self, op: Op) -> Op:
+    def _named_op(self, op: Op) -> Op:
         """The cast to integers that a detach is a part of, or the detach itself."""
         readers = self.readers[op.number]
         if op.name == "Detach" and len(readers) == 1 and op is not self.end:

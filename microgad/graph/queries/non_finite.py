@@ -22,11 +22,11 @@ class NonFinite:
     op: Op | Source
     during: Literal["forward", "backward"]
     kind: Literal["NaN", "inf"]
-    said: str
+    message: str
     input: str = ""  # backward: whose gradient it is
 
     def __str__(self) -> str:
-        return self.said
+        return self.message
 
     __repr__ = __str__
 
@@ -93,8 +93,8 @@ class _Forward:
         if not sick:
             if wanted == "inf" and _given(op):
                 return None
-            said = f"{place(op)}: produced {wanted} from finite inputs: {self._ranges(op)}"
-            return NonFinite(op, "forward", wanted, said)  # type: ignore[arg-type]
+            message = f"{place(op)}: produced {wanted} from finite inputs: {self._ranges(op)}"
+            return NonFinite(op, "forward", wanted, message)  # type: ignore[arg-type]
         if wanted == "inf":
             return None  # it goes on from where it was made
         if (origin := self._origin(sick, f"It became NaN in {place(op)}")) is not None:
@@ -122,8 +122,8 @@ class _Forward:
         if not found:
             return None
         first = min(found, key=lambda op: op.number)
-        said = f"{place(first)}: produced inf from finite inputs: {self._ranges(first)}. {then}"
-        return NonFinite(first, "forward", "inf", said)
+        message = f"{place(first)}: produced inf from finite inputs: {self._ranges(first)}. {then}"
+        return NonFinite(first, "forward", "inf", message)
 
     def _kind(self, x: Input) -> str:
         if x.source is None:
@@ -142,12 +142,12 @@ class _Forward:
             source = self.tape.find(x.source)
             if isinstance(source, Source) and self._kind(x) == "NaN":
                 called = source.name or f"a {source.kind} of shape {source.shape}"
-                said = f"{called}: held NaN before any operation; {place(reader)} read it first"
-                return NonFinite(source, "forward", "NaN", said)
+                message = f"{called}: held NaN before any operation; {place(reader)} read it first"
+                return NonFinite(source, "forward", "NaN", message)
         return None
 
     def _ranges(self, op: Op) -> str:
-        return ", ".join(said for x in op.inputs if (said := _range(self.tape, x)))
+        return ", ".join(message for x in op.inputs if (message := _range(self.tape, x)))
 
 
 def _backward(tape: Tape) -> NonFinite | None:
@@ -168,17 +168,17 @@ def _in_pass(tape: Tape, ops: list[Op]) -> NonFinite | None:
             if x.got in ("NaN", "inf"):
                 grads = [stats for stats in op.gradients or () if stats is not None]
                 gave = ", ".join(f"from {g.minimum:.4g} to {g.maximum:.4g}" for g in grads)
-                ranges = ", ".join(said for y in op.inputs if (said := _range(tape, y)))
-                said = (
+                ranges = ", ".join(message for y in op.inputs if (message := _range(tape, y)))
+                message = (
                     f"backward: {place(op)}: the gradient of its input {x.name} {x.shape} is the first one with "
                     f"{x.got}; the gradient of its result was {gave or 'finite'}, its inputs {ranges}"
                 )
-                return NonFinite(op, "backward", x.got, said, x.name)  # type: ignore[arg-type]
+                return NonFinite(op, "backward", x.got, message, x.name)  # type: ignore[arg-type]
     for op in ops:
         kind = next(filter(None, map(_kind_of, op.gradients or ())), "")
         if kind:
-            said = f"backward: {place(op)}: the gradient that the pass started with held {kind}"
-            return NonFinite(op, "backward", kind, said)  # type: ignore[arg-type]
+            message = f"backward: {place(op)}: the gradient that the pass started with held {kind}"
+            return NonFinite(op, "backward", kind, message)  # type: ignore[arg-type]
     return None
 
 
