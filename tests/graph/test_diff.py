@@ -187,7 +187,7 @@ def test_one_tensor_in_the_place_of_two_is_a_difference_in_both_directions():
         x * y
     with torch.record() as one:
         x * x
-    assert two.diff(one).first.said == one.diff(two).first.said == "b is another constant than before"
+    assert two.diff(one).first.message == one.diff(two).first.message == "b is another constant than before"
 
 
 def test_a_number_in_the_place_of_a_tensor_is_told():
@@ -196,13 +196,13 @@ def test_a_number_in_the_place_of_a_tensor_is_told():
         x * 2
     with torch.record() as tensor:
         x * y
-    assert number.diff(tensor).first.said == "b is 2, in the other constant"
-    assert tensor.diff(number).first.said == "b is constant, in the other 2"
+    assert number.diff(tensor).first.message == "b is 2, in the other constant"
+    assert tensor.diff(number).first.message == "b is constant, in the other 2"
 
 
 def test_indices_are_compared():
     tapes = [torch.trace(lambda x, i=i: x[i], torch.zeros(3)) for i in ([0, 1], [1, 0])]
-    assert tapes[0].diff(tapes[1]).first.said == "index, an array (2,), has other values in the other"
+    assert tapes[0].diff(tapes[1]).first.message == "index, an array (2,), has other values in the other"
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_its_numbers_are_for_drawings():
     a, b = (torch.trace(lambda x, n=n: (x * n).exp(), torch.ones(1)) for n in (2.0, 3.0))
     assert list(differing(a.diff(b))) == [a.op(0).number, a.op(1).number]
     assert str(a.diff(b)).startswith("first × Mul at ")
-    assert a.diff(b).first.said == "b is 2.0, in the other 3.0"
+    assert a.diff(b).first.message == "b is 2.0, in the other 3.0"
 
 
 def test_beside_pytorch():

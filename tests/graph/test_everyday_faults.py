@@ -144,8 +144,8 @@ def test_what_cuts_a_path(fault):
         if y.requires_grad:
             y.backward()
     cut = tape.why_no_grad(parameter)
-    assert cut.reason == reason, cut.said
-    assert op is None or cut.op.name == op, cut.said
+    assert cut.reason == reason, cut.message
+    assert op is None or cut.op.name == op, cut.message
     grad = net.get_parameter(parameter).grad
     assert grad is None or not grad.any()
 
@@ -223,5 +223,5 @@ def test_what_made_the_first_nan(fault):
         if loss is not large_steps:
             y.backward()
     bad = tape.first_bad()
-    assert (bad.during, bad.kind) == (during, kind), bad.said
-    assert bad.op.name == op or (op is None and bad.op.kind == "constant"), bad.said
+    assert (bad.during, bad.kind) == (during, kind), bad.message
+    assert bad.op.name == op or (op is None and bad.op.kind == "constant"), bad.message

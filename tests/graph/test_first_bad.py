@@ -246,10 +246,10 @@ def test_names_the_operation(case):
     line, name, during, kind = planted(case)
     tape = recorded(case, stats=True)
     bad = tape.first_bad()
-    assert (bad.op.name, bad.during, bad.kind) == (name, during, kind), bad.said
-    assert bad.op.line.endswith(f"test_first_bad.py, line {line}"), bad.said
+    assert (bad.op.name, bad.during, bad.kind) == (name, during, kind), bad.message
+    assert bad.op.line.endswith(f"test_first_bad.py, line {line}"), bad.message
     assert str(bad).startswith(("backward: " if during == "backward" else "") + name)
-    assert torch.graph.Tape.from_json(tape.to_json()).first_bad().said == bad.said
+    assert torch.graph.Tape.from_json(tape.to_json()).first_bad().message == bad.message
 
 
 def test_values_alone_tell_of_the_forward():
@@ -286,7 +286,7 @@ def test_what_came_in_as_nan_is_named():
         net(torch.ones(1, 2)).sum()
     bad = tape.first_bad()
     assert (bad.op.name, bad.during, bad.kind) == ("weight", "forward", "NaN")
-    assert bad.said == "weight: held NaN before any operation; Linear read it first"
+    assert bad.message == "weight: held NaN before any operation; Linear read it first"
 
 
 def test_an_infinity_that_came_in_is_told_where_it_becomes_nan():
@@ -295,7 +295,7 @@ def test_an_infinity_that_came_in_is_told_where_it_becomes_nan():
         ((x * 2).exp() - x).sum()
     bad = tape.first_bad()
     assert (bad.op.name, bad.kind) == ("Sub", "NaN")
-    assert "held inf before" in bad.said
+    assert "held inf before" in bad.message
 
 
 def test_the_backward_pass_that_spoiled_a_parameter_comes_first():
@@ -325,7 +325,7 @@ def test_where_nothing_is_finite_no_range_is_told():
     y = torch.ones(2, requires_grad=True)
     with torch.record(stats=True) as tape:
         (y * torch.full((2,), float("inf"))).sum().backward()
-    assert "b (2,) with nothing finite" in tape.first_bad().said
+    assert "b (2,) with nothing finite" in tape.first_bad().message
 
 
 def test_an_infinity_in_a_setting_is_no_fault():
@@ -356,7 +356,7 @@ def test_a_gradient_that_was_bad_from_the_start():
         (w * 2).exp().backward(torch.tensor([1.0, float("nan")]))
     bad = tape.first_bad()
     assert (bad.op.name, bad.kind) == ("Exp", "NaN")
-    assert bad.said == "backward: Exp: the gradient that the pass started with held NaN"
+    assert bad.message == "backward: Exp: the gradient that the pass started with held NaN"
 
 
 PLANTS = {
@@ -390,7 +390,7 @@ def test_in_random_programs_the_planted_fault_is_found(request):
         bad = tape.first_bad()
         name, _, backward = plant.partition(" ")
         assert bad is not None, seed
-        assert (bad.op.name, bad.during) == (name, backward or "forward"), (seed, bad.said)
+        assert (bad.op.name, bad.during) == (name, backward or "forward"), (seed, bad.message)
 
 
 def test_an_infinity_that_came_into_a_view_by_a_write_to_its_memory():

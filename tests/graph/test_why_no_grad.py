@@ -25,14 +25,14 @@ def test_names_the_operation_that_cuts_the_path(case):
     line, name, reason, parameter = planted(case)
     net, _, tape = recorded(case)
     cut = tape.why_no_grad(parameter)
-    assert (cut.op.name, cut.reason) == (name, reason), cut.said
-    assert cut.op.line.endswith(f"lost_gradients.py, line {line}"), cut.said
+    assert (cut.op.name, cut.reason) == (name, reason), cut.message
+    assert cut.op.line.endswith(f"lost_gradients.py, line {line}"), cut.message
     assert cut
     assert str(cut).startswith(parameter)
     grad = net.get_parameter(parameter).grad
     assert grad is None if reason not in ("flat", "zeros") else not grad.any()
     loss = torch.graph.Tape.from_json(tape.to_json())
-    assert loss.why_no_grad(parameter).said == cut.said
+    assert loss.why_no_grad(parameter).message == cut.message
 
 
 @pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad=True:UserWarning")
@@ -43,9 +43,9 @@ def test_other_parameters_are_not_accused(case):
     for name, parameter in net.named_parameters():
         cut = tape.why_no_grad(name)
         if parameter.grad is None:
-            assert cut.reason not in ("flows", "flat", "zeros"), (name, cut.said)
+            assert cut.reason not in ("flows", "flat", "zeros"), (name, cut.message)
         elif parameter.grad.any():
-            assert cut.reason == "flows", (name, cut.said)
+            assert cut.reason == "flows", (name, cut.message)
 
 
 def test_of_a_frozen_parameter():
@@ -56,7 +56,7 @@ def test_of_a_frozen_parameter():
     cut = tape.why_no_grad("0.weight")
     assert cut.reason == "frozen"
     assert cut.op.name == "0.weight"
-    assert "doesn't require grad. It was read first by Linear (0)" in cut.said
+    assert "doesn't require grad. It was read first by Linear (0)" in cut.message
     assert why_no_grad(net[0].weight, lambda: net(torch.ones(1, 2)).sum()).reason == "frozen"
     assert tape.why_no_grad("1.weight").reason == "flows"
 
@@ -68,7 +68,7 @@ def test_several_cuts_are_all_named():
     cut = tape.why_no_grad("w")
     assert cut.op.name == "Detach"
     assert [op.name for op in cut.others] == ["Argmax", "Greater"]
-    assert cut.said.endswith("It ends at Argmax, Greater as well")
+    assert cut.message.endswith("It ends at Argmax, Greater as well")
 
 
 def test_a_cut_beside_the_path_does_not_count():
@@ -118,7 +118,7 @@ def test_a_write_under_no_grad_is_no_cut():
         with torch.no_grad():
             w -= 0.1 * w.grad
         loss = (w * 3).sum()
-    assert not tape.why_no_grad("w"), tape.why_no_grad("w").said
+    assert not tape.why_no_grad("w"), tape.why_no_grad("w").message
     assert not why_no_grad(w, loss, tape)
 
 
@@ -143,12 +143,12 @@ def test_by_the_nodes_alone():
     loss = (h.detach().exp() * v).sum()
     cut = why_no_grad(w, loss)
     assert (cut.reason, cut.op.name) == ("unknown", "Mul")
-    assert "values without a graph come in at Mul. Give why_no_grad the loss as a function" in cut.said
+    assert "values without a graph come in at Mul. Give why_no_grad the loss as a function" in cut.message
     assert not why_no_grad(v, loss)
-    assert "the loss doesn't require grad" in why_no_grad(w, w.detach().sum()).said
-    assert "only leaves keep theirs" in why_no_grad(h, h.sum()).said
+    assert "the loss doesn't require grad" in why_no_grad(w, w.detach().sum()).message
+    assert "only leaves keep theirs" in why_no_grad(h, h.sum()).message
     h.retain_grad()
-    assert "only leaves" not in why_no_grad(h, h.sum()).said
+    assert "only leaves" not in why_no_grad(h, h.sum()).message
     assert why_no_grad(v, w.floor().sum()).reason == "unknown"
     assert why_no_grad(w, w.floor().sum()).reason == "flat"
 
@@ -163,7 +163,7 @@ def test_what_it_refuses():
         w.sum()
     with pytest.raises(ValueError, match="loss must be an operation on the tape or its number, got 999999999"):
         tape.why_no_grad("w", 999999999)
-    assert tape.why_no_grad("v").said == "v gets no gradient: no operation on the tape reads it"
+    assert tape.why_no_grad("v").message == "v gets no gradient: no operation on the tape reads it"
 
 
 def test_what_is_added_under_no_grad_is_cut_off():
@@ -198,8 +198,8 @@ def test_a_tensor_on_a_tape():
     net, loss, tape = recorded(no_grad)
     cut = tape.why_no_grad(net.stem.weight)
     assert (cut.op.name, cut.reason) == ("Linear", "no_grad")
-    assert why_no_grad(net.stem.weight, tape).said == cut.said == tape.why_no_grad(net.stem.weight, loss).said
-    assert why_no_grad(net.stem.weight, loss, tape).said == cut.said
+    assert why_no_grad(net.stem.weight, tape).message == cut.message == tape.why_no_grad(net.stem.weight, loss).message
+    assert why_no_grad(net.stem.weight, loss, tape).message == cut.message
     assert not tape.why_no_grad("head.weight", loss)
 
 
@@ -246,4 +246,4 @@ def test_on_random_programs_it_says_what_the_gradients_are(request):
         for name, p in params.items():
             cut = tape.why_no_grad(name)
             found = {"flows": "some", "flat": "zeros", "zeros": "zeros"}.get(cut.reason, "none")
-            assert found == ("none" if p.grad is None else "some" if p.grad.any() else "zeros"), (seed, cut.said)
+            assert found == ("none" if p.grad is None else "some" if p.grad.any() else "zeros"), (seed, cut.message)
