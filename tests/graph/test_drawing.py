@@ -189,7 +189,7 @@ def test_boxes_are_coloured_by_what_was_recorded(color, theme):
     scale = SCALES[color]
     values = [scale.value(box) for box in drawn.sketch.boxes if box.kind == "op"]
     assert all(value is not None for value in values)
-    assert scale.said in drawn.source
+    assert scale.label in drawn.source
     assert "not recorded" in graph(x.exp(), color="time").source
 
 

@@ -134,7 +134,7 @@ class DotWriter:
     def measured(self, box: Box) -> list[str]:
         if self.scale is None or box not in self.values or (self.show_saved and self.scale is SCALES["bytes"]):
             return []
-        return [_small(f"{self.scale.said} {self.scale.shown(self.values[box])}")]
+        return [_small(f"{self.scale.label} {self.scale.shown(self.values[box])}")]
 
     def box(self, graph: Digraph, box: Box, lines: list[str]) -> None:
         """Where values come in, or a result."""
@@ -307,7 +307,7 @@ class DotWriter:
             (beside, self.words("reads what was kept ⇢", look.past)),
         ) if there]  # fmt: skip
         if self.scale is not None:
-            low, high = f"{self.scale.said}: 0", self.scale.shown(self.highest) if self.values else "not recorded"
+            low, high = f"{self.scale.label}: 0", self.scale.shown(self.highest) if self.values else "not recorded"
             cells += [self.swatch(low, look.operation, look.line), self.swatch(high, look.hot, look.line)]
         return cells
 

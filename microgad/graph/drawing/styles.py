@@ -16,7 +16,7 @@ from .sketch import Box
 class Style(NamedTuple):
     """How a kind of box looks, and what the legend calls it."""
 
-    said: str
+    label: str
     fill: str
     line: str
     style: str
@@ -95,7 +95,7 @@ def _sum(of: Callable[[Op], float | None]) -> Callable[[Box], float | None]:
 class Scale(NamedTuple):
     """What boxes are coloured by: its name, a box's number, and its words."""
 
-    said: str
+    label: str
     value: Callable[[Box], float | None]
     shown: Callable[[float], str]
 
