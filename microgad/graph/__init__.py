@@ -1,4 +1,4 @@
-"""The graph that led to a Tensor, as an object: to hold, to draw and to read.
+"""The autograd graph behind a Tensor as an object that can be drawn, printed and queried.
 
 >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
 >>> y = (x * x).sum()
@@ -6,8 +6,8 @@
 >>> graph
 <Graph: 2 operations, 1 leaf; 0 B kept for backward>
 
-`graph.save("y.svg")` draws it, a notebook shows it by itself, `print(graph)` lists it, and `graph.tape` is what it is
-drawn from: plain data, with no array in it.
+`graph.save("y.svg")` draws it, a notebook displays it, and `print(graph)` lists its operations. `graph.tape` is the
+plain data behind the drawing; it holds no arrays.
 """
 
 from __future__ import annotations
@@ -43,14 +43,17 @@ def graph(
     depth: int | Literal["auto"] | None = "auto",
     **options: Any,
 ) -> Graph:
-    """The graph that led to `tensors`: operations, leaves, what is kept for backward. `y.graph()` is the same.
+    """Return the graph that led to `tensors`: its operations, its leaves, and what is kept for backward.
 
-    `params`, a module or a dict of names to Tensors (`locals()` will do), names what it has; a leaf without a name
-    takes that of the argument it is used as: "features.0.weight". `show_saved=False` leaves out what is kept. Modules
-    at level `depth` are one box each; with None all are open, and by default as many as a page holds. The other
-    options are those of `Tape.draw`. Inputs that want no gradient are shown as far as a derivative reads them: the
-    nodes know no others. Works after backward too, for gradients computed under create_graph, and for theirs. Raises
-    RuntimeError for a Tensor without a graph.
+    `y.graph()` does the same for one Tensor. `params` is a module, or a dict of names to Tensors (`locals()` will do),
+    and gives names to the leaves. A leaf without a name is named after the argument that it is used as, for example
+    "features.0.weight". `show_saved=False` hides what is kept for backward. Modules at level `depth` are drawn as one
+    box each; None opens all of them, and by default as many are opened as fit on a page. The other options are those of
+    `Tape.draw`.
+
+    An input that doesn't require grad is shown only if a derivative reads it, because nodes keep no others. The graph
+    can also be read after backward, and for gradients of any order computed under create_graph. Raises RuntimeError for
+    a Tensor without a graph.
 
     >>> w = torch.ones(2, requires_grad=True)
     >>> print(torch.graph.graph(w.exp().sum(), params={"w": w}))

@@ -1,4 +1,4 @@
-"""Tape: what was recorded, as plain data. Everything that people look at is a view of it."""
+"""Tape: the recorded operations as plain data. All drawings, pages, tables and queries are views of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    import pathlib
     from pathlib import Path
 
     from ..tensor import Tensor
@@ -24,24 +23,24 @@ if TYPE_CHECKING:
     from .statistics import Stats
 
 Shape = tuple[int, ...]
-ANOTHER = " (another)"  # than the one that has this name: of a copied module, say
+ANOTHER = " (another)"  # ends the name of a Source if another one has that name already, as in a copied module
 
 
 @dataclass(slots=True)
 class Source:
-    """Where values come in: a parameter, another leaf whose gradient is wanted, or a constant, which wants none."""
+    """A value that no operation on the tape computed: a parameter, another leaf, or a constant without a gradient."""
 
-    number: int  # of the leaf's node; constants have -1, -2, ...
+    number: int  # the number of the leaf's node; constants have -1, -2, ...
     kind: Literal["parameter", "leaf", "constant"]
-    name: str  # "features.0.weight"; empty where nothing is known
-    shape: Shape | None  # None: a constant of which nothing is left
+    name: str  # "features.0.weight"; empty if it has no name
+    shape: Shape | None  # None: a constant that has been freed
     dtype: str | None
-    value: Any = None  # the number itself, of a 0-d one
-    array: Any = None  # its values when it was first read, to be replayed from
+    value: Any = None  # the Python number, if it is 0-d
+    array: Any = None  # with record(replay=True): its values when it was first read
     stats: Stats | None = None
     gradient: Stats | None = None
-    made_by: int | None = None  # the Op that computed it, before it was made a leaf
-    computed: bool = False  # before the tape began: it stands for a leaf, and isn't one
+    made_by: int | None = None  # number of the Op that computed it, before the program made it a leaf
+    computed: bool = False  # whether it has a grad_fn from before the tape began; it is treated as a leaf
 
 
 @dataclass(slots=True)
@@ -49,66 +48,66 @@ class Input:
     """One argument of an operation."""
 
     name: str  # "weight", "inputs[1]"
-    source: int | None  # number of the Op or Source that it comes from; None: a number, None, or not known
-    index: int  # which of that Op's results
+    source: int | None  # number of the Op or Source that it comes from; None for a Python number, None, or unknown
+    index: int  # which result of that Op
     shape: Shape | None
     dtype: str | None
-    value: Any = None  # of a Python number
+    value: Any = None  # the number, if it is a Python number
     wanted: bool = False  # whether it required grad when it was read
-    got: str = ""  # what a backward pass gave it: "nothing"; with statistics also "zeros", "NaN" or "inf"
-    written: int | None = None  # number of the Op that has last written to its memory since, through another view
+    got: str = ""  # what backward gave it, if notable: "nothing"; with statistics also "zeros", "NaN" or "inf"
+    written: int | None = None  # number of the Op that last wrote to its memory through another view, if any did
 
     @property
     def origin(self) -> int | None:
-        """The number of the Op or Source that it was last made or changed by."""
+        """The number of the Op or Source that last computed it or wrote to it."""
         return self.source if self.written is None else self.written
 
 
 @dataclass(slots=True)
 class Kept:
-    """An array that an operation keeps for backward: its facts, never the array."""
+    """A description of one array that an operation keeps for backward. It doesn't hold the array."""
 
     name: str  # "weight", "out", "mask"
     role: Literal["input", "output", "intermediate", "setting"]
     shape: Shape
     dtype: str
-    bytes: int  # its own, or its memory's where that is smaller (an expanded view)
+    bytes: int  # its size, or that of its memory if that is smaller (an expanded view)
     memory: int  # arrays that share memory have the same number
-    leaf: int | None  # the parameter or leaf whose memory it is: that is there anyway
+    leaf: int | None  # number of the parameter or leaf whose memory this is; it takes no memory of its own then
 
 
 @dataclass(slots=True)
 class Op:
     """One recorded operation."""
 
-    number: int  # its place on the whole program's tape
+    number: int  # its node's number, which grows in the order of execution
     name: str  # "Conv2d"
     symbol: str  # "×"; may be empty
-    path: str  # of the module that called it: "features.0"
-    settings: dict[str, Any]  # plain: numbers, strings, tuples; arrays as "int64 (3,)"
+    path: str  # path of the module that called it: "features.0"
+    settings: dict[str, Any]  # as plain data: numbers, strings, tuples; an array as "int64 (3,)"
     inputs: list[Input]
-    shapes: list[Shape]  # of each result
-    dtypes: list[str]
+    shapes: list[Shape]  # one for each result
+    dtypes: list[str]  # one for each result
     kept: list[Kept]
-    freed: bool  # backward has let go of what it kept
-    call: int = 0  # which call of that module it was in, of those seen
-    line: str = ""  # of the program, that called it: "train.py:12"
-    layouts: list[str] = field(default_factory=list)  # of each result in memory: "contiguous", "view", "expanded"
-    flops: int | None = None  # additions and multiplications; None: not known
+    freed: bool  # whether backward has freed what it kept
+    call: int = 0  # which recorded call of that module it belongs to, counted from 0
+    line: str = ""  # the line of the program that called it: "train.py:12"
+    layouts: list[str] = field(default_factory=list)  # one for each result: "contiguous", "view", "expanded", "strided"
+    flops: int | None = None  # additions and multiplications; None if not known
     seconds: float | None = None
     backward_seconds: float | None = None
-    stats: list[Stats] | None = None  # of each result
-    gradients: list[Stats | None] | None = None  # of the gradient of each result
-    values: list[Any] | None = None  # the results themselves, copied
-    recipe: Recipe | None = None  # all that it takes to do it again
-    recorded: bool = True  # by autograd: a gradient can flow through it
+    stats: list[Stats] | None = None  # one for each result
+    gradients: list[Stats | None] | None = None  # statistics of each result's gradient
+    values: list[Any] | None = None  # copies of the results
+    recipe: Recipe | None = None  # how to repeat it in a replay
+    recorded: bool = True  # whether autograd recorded it, so that gradients can flow through it
     in_place: bool = False  # whether it wrote into its first input
-    passes: int = 0  # how many backward passes were seen to go through it
-    passed: int = 0  # which of all the last of them was, counted from 1
+    passes: int = 0  # how many recorded backward passes went through it
+    passed: int = 0  # which backward pass of the recording last went through it, counted from 1
 
     @property
     def bytes(self) -> int:
-        """Bytes kept for backward that would not be there anyway."""
+        """Bytes that it keeps for backward, without memory that parameters and leaves hold anyway."""
         return total([self])
 
     def __repr__(self) -> str:
@@ -118,25 +117,26 @@ class Op:
 
 @dataclass(slots=True)
 class Result:
-    """A Tensor whose graph this is."""
+    """A Tensor at the end of the graph: an output."""
 
-    source: int  # number of the Op or Source that it is
+    source: int  # number of the Op or Source that it comes from
     index: int
     name: str
     shape: Shape
     dtype: str
-    value: Any = None  # the number itself, of a 0-d one
+    value: Any = None  # the Python number, if it is 0-d
 
     @property
     def origin(self) -> int:
-        """As an Input's."""
+        """The number of the Op or Source that it comes from; an Input has this property too."""
         return self.source
 
 
 class Tape:
-    """The operations that led to some Tensors, and where their values came in. It holds no array and no node.
+    """The operations that led to some Tensors, as plain data. Unless it was recorded with values, it holds no arrays.
 
-    `ops` and `sources` are oldest first, `results` as they were given; `tape[number]` is an Op or a Source.
+    `ops` are the operations and `sources` the values that came from outside, both oldest first. `results` are the
+    outputs. `tape[number]` is the Op or Source with that number.
 
     >>> x = torch.tensor(3.0, requires_grad=True)
     >>> tape = torch.graph.graph((x * x).exp()).tape
@@ -150,17 +150,17 @@ class Tape:
         self.ops = ops
         self.sources = sources
         self.results = results
-        self.passes: list[BackwardPass] = []  # of a tape that can be replayed
+        self.passes: list[BackwardPass] = []  # only with record(replay=True)
         self._by_number: dict[int, Op | Source] = {op.number: op for op in ops}
         self._by_number.update((source.number, source) for source in sources)
 
     def add(self, entry: Op | Source) -> None:
-        """Put an operation, or where values come in, at the end."""
+        """Append an Op or a Source."""
         (self.ops if isinstance(entry, Op) else self.sources).append(entry)  # type: ignore[arg-type]
         self._by_number[entry.number] = entry
 
     def find(self, number: int | None) -> Op | Source | None:
-        """What has this number; None where nothing has."""
+        """Return the Op or Source with this number, or None."""
         return self._by_number.get(number)  # type: ignore[arg-type]
 
     def __len__(self) -> int:
@@ -170,15 +170,15 @@ class Tape:
         return iter(self.ops)
 
     def op(self, place: int) -> Op:
-        """The operation at a place, counted from 0: `tape.op(17)`; from the end where negative."""
+        """Return the operation at a position of the tape. As for a list, -1 is the last."""
         return self.ops[place]
 
     def __getitem__(self, key: Any) -> Any:
-        """What is asked for.
+        """Look up operations and sources by number, operation name, module path or source name.
 
-        `tape[17]` is the Op or Source of that number, `tape["Conv2d"]` all operations of that name, `tape["Conv2d", 2]`
-        the third of them, `tape["features.0"]` all that a module did, `tape["features.0", 2]` the third of these, and
-        `tape["features.0.weight"]` the Source of that name. Raises KeyError that says what is there.
+        `tape[17]` is the Op or Source with that number. `tape["Conv2d"]` is a list of all operations of that name, and
+        `tape["Conv2d", 2]` the third of them. `tape["features.0"]` is a list of all operations of a module, and
+        `tape["features.0", 2]` the third. `tape["features.0.weight"]` is the Source of that name. Raises KeyError.
         """
         if isinstance(key, tuple):
             name, place = key
@@ -203,16 +203,17 @@ class Tape:
         )
 
     def replay(self, **given: Any) -> Replay:
-        """Run it again, with other `inputs`, `params`, `dtype`, `device` or `edits`: see `graph.replays.replaying`."""
+        """Run the operations again: see `graph.replays.replaying.replay` for the arguments."""
         from .replays.replaying import replay
 
         return replay(self, **given)
 
     def gradient(self, of: Any, wrt: Any, **given: Any) -> Tensor:
-        """The gradient of one operation's result with respect to another's, on a replay.
+        """Return the gradient of one operation's result with respect to another's, computed on a replay.
 
-        Both are named as in `tape[...]`, where the last of several is meant. `grad` is the gradient of `of`, by default
-        ones; the rest is as in `replay`. Raises RuntimeError where `of` doesn't depend on `wrt`.
+        `of` and `wrt` are keys of `tape[...]`; of several operations, the last is taken. The keyword argument `grad` is
+        the gradient of `of`, by default ones; the others are those of `replay`. Raises RuntimeError if `of` doesn't
+        depend on it.
 
         >>> tape = torch.trace(lambda x: (x * 3).exp().sum(), torch.zeros(2))
         >>> tape.gradient("Sum", "Mul"), tape.gradient("Exp", tape.sources[0].number)
@@ -223,9 +224,10 @@ class Tape:
         return gradient(self, of, wrt, **given)
 
     def to_networkx(self) -> Any:
-        """A networkx.MultiDiGraph: a node for each operation and source, by number, an edge for each input.
+        """Return a networkx.MultiDiGraph with a node for each operation and source, and an edge for each input.
 
-        Their attributes are `to_pandas`' columns. Raises ImportError without networkx.
+        Nodes are identified by their numbers and have the columns of `to_pandas` as attributes. Raises ImportError
+        without networkx.
 
         >>> graph = torch.trace(torch.exp, torch.ones(2)).to_networkx()
         >>> [data["name"] for _, data in graph.nodes(data=True)], [data["shape"] for *_, data in graph.edges(data=True)]
@@ -236,7 +238,7 @@ class Tape:
         return to_networkx(self)
 
     def to_pandas(self) -> Any:
-        """A pandas.DataFrame with a row for each operation, by number. Raises ImportError without pandas.
+        """Return a pandas.DataFrame with one row per operation, indexed by number. Raises ImportError without pandas.
 
         >>> torch.trace(torch.exp, torch.ones(2)).to_pandas()["name"].tolist()
         ['Exp']
@@ -246,9 +248,10 @@ class Tape:
         return to_pandas(self)
 
     def verify(self) -> Verification:
-        """Whether a replay gives the same results and gradients, bit for bit: the proof that nothing is missing.
+        """Replay the tape, and check that all results and gradients are the same, bit for bit.
 
-        Of a tape recorded with `replay=True`; RuntimeError for others.
+        If they are, the tape holds everything that the program computed. Raises RuntimeError unless the tape was
+        recorded with `replay=True`.
 
         >>> with torch.record(replay=True) as tape:
         ...     torch.nn.functional.dropout(torch.ones(3, requires_grad=True)).sum().backward()
@@ -260,16 +263,18 @@ class Tape:
         return verify(self)
 
     def draw(self, **options: Any) -> Graph:
-        """It as a drawing, which shows itself in a notebook; `.save("net.svg")` makes a file of it, `.view()` opens it.
+        """Draw the tape. A notebook displays the drawing, `.save("net.svg")` writes it to a file, `.view()` opens it.
 
-        By default it is opened as far as `limit` (60) boxes go: rows that repeat are drawn once with their count
-        (`roll`), operations in a row are one box (`fold`), and inner modules one box each. `depth` is the level at
-        which modules aren't opened, None for all of it; `collapse` and `expand` are module paths to close and to open
-        besides ("layer1.*"). `show_saved=False` leaves out what is kept for backward, `rankdir` is where arrows go
-        ("TB", "LR", "BT", "RL"), `theme` is "light" or "dark". `color` fills boxes by "time", "bytes", "flops",
-        "gradient", "zeros" or "nan", as far as they were recorded. `leaves=True` never opens modules that call none,
-        `frames=False` leaves out what stands around modules, `beside=True` draws the backward pass beside it.
-        `mark` are numbers of operations that stand out. Raises ValueError for what is none of these.
+        By default as much detail is shown as fits in `limit` (60) boxes. To save boxes, sequences that repeat are drawn
+        once with their count (`roll`), chains of operations are merged into one box (`fold`), and inner modules are
+        closed. `depth` is the level from which on modules are closed, None to open all. `collapse` and `expand` are
+        patterns of module paths to close or open in addition ("layer1.*").
+
+        `show_saved=False` hides what is kept for backward, `rankdir` is the direction of the arrows ("TB", "LR", "BT"
+        or "RL"), and `theme` is "light" or "dark". `color` fills boxes by "time", "bytes", "flops", "gradient", "zeros"
+        or "nan", if these were recorded. `leaves=True` keeps modules without submodules closed, `frames=False` draws no
+        frames around modules, and `beside=True` draws the backward pass beside the forward pass. `mark` is a list of
+        numbers of operations to highlight. Raises ValueError for any other value.
 
         >>> x = torch.ones(2, requires_grad=True)
         >>> drawn = (x * 3).sum().graph().tape.draw(rankdir="LR")
@@ -283,12 +288,12 @@ class Tape:
         return Graph(self, **options)
 
     def page(self, path: str | Path | None = None, title: str = "", steps: Sequence[Tape] = ()) -> str:
-        """It as one HTML file to explore in a browser, without a network: written to `path`, and given as text.
+        """Return the tape as one HTML page that works offline, and write it to `path` if that is given.
 
-        Modules open and close, a side panel tells all that is known of an operation, its derivative and its line
-        among it, boxes can be coloured by time, bytes or gradients, and everything can be searched. `steps` are later
-        recordings of the same operations, to be moved through. Raises ValueError for steps that have others, and for
-        more operations than a browser holds.
+        On the page modules can be opened and closed, boxes can be colored by time, bytes or gradients, and everything
+        can be searched. A side panel shows what is known of an operation, with its derivative and its source line.
+        `steps` are later recordings of the same operations, among which a slider chooses. Raises ValueError if a step
+        has other operations, and for more operations than a browser can hold.
 
         >>> x = torch.ones(2, requires_grad=True)
         >>> (x * 3).sum().graph().tape.page(title="Three times").splitlines()[6]
@@ -299,7 +304,7 @@ class Tape:
         return page(self, path, title, steps)
 
     def diff(self, other: Tape, rtol: float = 0.0, dtypes: bool = True, settings: bool = True) -> Diff:
-        """What differs in another tape, and where first: see `graph.queries.diff.diff`.
+        """Compare with another tape, and return the differences in order: see `graph.queries.diff.diff`.
 
         >>> with torch.record() as mine:
         ...     y = torch.ones(2).exp().sum()
@@ -318,11 +323,11 @@ class Tape:
         self, sort: str | None = None, by: str | None = None, rows: int = 60, depth: int | None = None,
         width: int | None = None,
     ) -> Table:  # fmt: skip
-        """What operations cost, as text: bytes kept for backward, additions and multiplications, and the times, if any.
+        """Return a table of what operations cost: bytes kept for backward, flops, and times if they were recorded.
 
-        `sort` is "bytes", "flops", "time" or "calls", the largest first; `by` is "op" or "module", down to `depth`. It
-        is as wide as the terminal, or `width`. Raises ValueError for other names, RuntimeError for "time" where none
-        was recorded.
+        `sort` is "bytes", "flops", "time" or "calls" and sorts in descending order. `by` is "op" or "module" and groups
+        the operations; modules are told apart down to level `depth`. The table is as wide as the terminal, or `width`.
+        Raises ValueError for other names, and RuntimeError for "time" if no times were recorded.
 
         >>> x = torch.ones(4, 3, requires_grad=True)
         >>> print((x.exp() * x.exp()).sum().graph().tape.table(sort="bytes", by="op"))
@@ -337,7 +342,7 @@ class Tape:
         return table(self, sort, by, rows, depth, width)
 
     def tree(self, depth: int | None = None, rows: int = 200, width: int | None = None) -> Table:
-        """Modules with what is in them, as text; those at level `depth` are one line each.
+        """Return the tree of modules and their operations as text. Modules at level `depth` have one line each.
 
         >>> net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
         >>> print(net(torch.ones(1, 2)).graph(params=net).tape.tree())
@@ -353,10 +358,9 @@ class Tape:
         return tree(self, depth, rows, width)
 
     def memory(self) -> Memory:
-        """What is held for backward: how much, at most, by which operations and modules, and what checkpoints save.
+        """Return what is held for backward, by which operations and modules, and what checkpoints would save.
 
-        The peak is that of one backward pass through all of the tape, with the gradients that are under way; those of
-        parameters come on top.
+        The peak, that of one backward pass through the whole tape, leaves out the gradients of parameters.
 
         >>> x = torch.ones(256, requires_grad=True)
         >>> print((x.exp() * x.sin()).sum().graph().tape.memory())
@@ -370,11 +374,11 @@ class Tape:
         return memory(self)
 
     def why_no_grad(self, of: str | int | Op | Source | Tensor, loss: int | Op | Tensor | None = None) -> Cut:
-        """Where the path of a gradient to `of`, a Tensor, a source's name or an operation, is cut: by what, and how.
+        """Return where, and how, the path of the gradient to `of` is cut. `of` is a Tensor, a source's name or an Op.
 
-        Of a tape recorded in a block, which has operations without a gradient too. `loss` is where the last backward
-        pass started, or the last operation, unless it is given. With statistics it finds derivatives that were 0 as
-        well. Raises ValueError for a loss that isn't on the tape.
+        The tape should be one recorded by `record`, which also has operations without gradients. By default `loss` is
+        the operation where the last backward pass started, or else the last operation. With `record(stats=True)`,
+        derivatives that were 0 are found as well. Raises ValueError for a loss that isn't on the tape.
 
         >>> w = torch.ones(2, requires_grad=True)
         >>> with torch.record(params={"w": w}) as tape:
@@ -392,10 +396,11 @@ class Tape:
         return why_no_grad(self, of, loss)
 
     def first_bad(self) -> NonFinite | None:
-        """The operation that first made a NaN or an infinity, forward or backward; None where there is neither.
+        """Return the operation that first produced a NaN or an infinity, forward or backward; None if there is none.
 
-        Of a tape recorded with stats=True (or values=True, forward alone); RuntimeError for others. An infinity that
-        the program has put in itself, as a mask's -inf, is no fault unless it becomes NaN.
+        The tape must be recorded with stats=True, or with values=True for the forward pass alone; otherwise
+        RuntimeError is raised. An infinity that the program itself put in, such as a mask's -inf, counts only if it
+        becomes a NaN.
 
         >>> with torch.record(stats=True) as tape, np.errstate(all="ignore"):
         ...     y = torch.tensor([1.0, -1.0]).log() * 2
@@ -406,8 +411,8 @@ class Tape:
 
         return first_bad(self)
 
-    def to_json(self, path: str | pathlib.Path | None = None) -> str:
-        """The whole tape as JSON, with the arrays that it holds; written to `path` too, if there is one.
+    def to_json(self, path: str | Path | None = None) -> str:
+        """Return the whole tape as JSON, with the arrays that it holds, and write it to `path` if that is given.
 
         >>> tape = torch.trace(torch.nn.Linear(2, 1), torch.ones(1, 2))
         >>> bool(torch.graph.Tape.from_json(tape.to_json()).verify())
@@ -418,17 +423,18 @@ class Tape:
         return to_json(self, path)
 
     @staticmethod
-    def from_json(text: str | pathlib.Path) -> Tape:
-        """The tape that `to_json` wrote, from its text or a file's path. Nothing in it is run. Raises ValueError."""
+    def from_json(text: str | Path) -> Tape:
+        """Read a tape that `to_json` wrote: its text or a path. Runs no code from it. Raises ValueError for others."""
         from .files.encoding import from_json
 
         return from_json(text)
 
     def program(self) -> Program:
-        """It as Python source that runs with NumPy alone, forward and backward, a line an operation.
+        """Return the recorded forward and backward as a Python program that needs NumPy alone, one line per operation.
 
-        The operations' own definitions are in it. `.run()` runs it, `.save("net.py")` writes it and its arrays. Raises
-        RuntimeError for a tape recorded without `replay=True`, and for operations that have no source to be written.
+        The program contains the definitions of the operations. `.run()` runs it, and `.save("net.py")` writes it with
+        its arrays. Raises RuntimeError for a tape recorded without `replay=True`, and for operations without source
+        code.
 
         >>> x = torch.tensor(3.0, requires_grad=True)
         >>> with torch.record(replay=True) as tape:
@@ -449,15 +455,15 @@ class Tape:
 
         return program(self)
 
-    def to_npz(self, path: str | pathlib.Path) -> None:
-        """The whole tape as a bundle: JSON, and each array that it holds as NumPy's own, to be read one by one."""
+    def to_npz(self, path: str | Path) -> None:
+        """Write the whole tape to an .npz file: its JSON, and each array as a member of its own."""
         from .files.encoding import to_npz
 
         to_npz(self, path)
 
     @staticmethod
-    def from_npz(path: str | pathlib.Path) -> Tape:
-        """The tape that `to_npz` wrote. Nothing in it is run. Raises ValueError."""
+    def from_npz(path: str | Path) -> Tape:
+        """Read a tape that `to_npz` wrote. Runs no code from it. Raises ValueError for other files."""
         from .files.encoding import from_npz
 
         return from_npz(path)
@@ -474,17 +480,17 @@ class Tape:
 
     @property
     def bytes(self) -> int:
-        """Bytes kept for backward, each memory once, without what parameters and leaves hold anyway."""
+        """Bytes kept for backward: see `total`."""
         return total(self.ops)
 
 
 def differentiable(dtype: str) -> bool:
-    """Whether values of a dtype have gradients."""
+    """Whether values of this dtype can have gradients."""
     return dtype.startswith(("float", "bfloat", "complex"))
 
 
 def total(ops: list[Op]) -> int:
-    """Bytes that operations keep for backward, each memory once, without what parameters and leaves hold anyway."""
+    """Return the bytes kept for backward. Shared memory counts once, that of parameters and leaves not at all."""
     sizes: dict[int, int] = {}
     for op in ops:
         for kept in op.kept:
