@@ -1,1 +1,1 @@
-"""How a tape comes about: an observer writes it while a program runs, or the nodes behind a Tensor are read."""
+"""The two ways to make a Tape: record operations while a program runs, or read the nodes behind a Tensor afterwards."""

@@ -1,4 +1,4 @@
-"""What the first backward pass of a program saw, as a Tape."""
+"""Record a program until its first backward pass has ended."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ from .recorder import Recorder, RecordOptions
 
 
 class FirstBackwardRecorder(Recorder):
-    """An observer that records until the first backward pass has ended, and hands its part of the tape to `found`."""
+    """A recorder that stops after the first backward pass, and calls `callback` with the tape of that pass.
 
-    def __init__(self, found: Callable[[Tape], None], options: RecordOptions) -> None:
+    The tape has only the operations that the pass went through; if there was no backward pass, all operations.
+    """
+
+    def __init__(self, callback: Callable[[Tape], None], options: RecordOptions) -> None:
         super().__init__(Tape([], [], []), options, {}, state.current().observer)
-        self.found = found
+        self.callback = callback
         self.roots: list[tuple[int, int]] = []
         self.done = False
         state.variable.set(state.changed(observer=self))
 
     def start_backward(self, roots: Sequence[Function], seeds: Sequence[Any], ends: Any = None) -> None:
-        """The first one starts, or the first one is over."""
+        """Note where the first backward pass starts. A second one ends the recording."""
         if self.roots and leaves.finals() is None:
             self.end()
         elif not self.roots:
@@ -34,31 +37,34 @@ class FirstBackwardRecorder(Recorder):
         super().start_backward(roots, seeds, ends)
 
     def begin(self, node: Function, inputs: tuple[Any, ...], target: Any = None) -> None:
-        """An operation outside of a backward pass: if there was one, it is over."""
+        """End the recording at the first operation after the backward pass."""
         if self.roots and leaves.finals() is None:
             self.end()
         super().begin(node, inputs, target)
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
-        """An operation has computed."""
+        """Put an operation on the tape, unless the recording has ended."""
         if self.done:
             super(Recorder, self).forward(node, inputs, out)
         else:
             super().forward(node, inputs, out)
 
     def end(self) -> None:
-        """Hand over what there is, once; where there was no backward pass, all of it."""
+        """Stop recording and pass on the tape. Later calls do nothing."""
         if self.done:
             return
         self.done = True
         leave(self)
         self.close()
         with state.scope(observer=None):
-            self.found(backward_subgraph(self.tape, self.roots) if self.roots else self.tape)
+            self.callback(backward_subgraph(self.tape, self.roots) if self.roots else self.tape)
 
 
 def backward_subgraph(tape: Tape, roots: Sequence[tuple[int, int]]) -> Tape:
-    """The operations from which gradients flow back from some results; what they read besides comes in as Sources."""
+    """Return the part of a tape through which gradients flow back from `roots`, pairs of an operation and a result.
+
+    What these operations read from the rest of the tape becomes Sources.
+    """
     kept: set[int] = set()
     stack = [number for number, _ in roots]
     while stack:
@@ -77,7 +83,7 @@ def backward_subgraph(tape: Tape, roots: Sequence[tuple[int, int]]) -> Tape:
         source = sources.get((x.source, x.index))
         if source is None:
             found = tape.find(x.source)
-            if not isinstance(found, Source):  # an operation that no gradient flows through has made it
+            if not isinstance(found, Source):  # the result of an operation that isn't in the part
                 number = min(lowest, 0) - 1 - len(sources)
                 found = Source(number, "leaf" if x.wanted else "constant", x.name, x.shape, x.dtype)
             source = sources[x.source, x.index] = found

@@ -1,4 +1,4 @@
-"""From the nodes of the autograd graph to a Tape."""
+"""Read a Tape from the nodes of an autograd graph."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _Role = Literal["input", "output", "intermediate", "setting"]
 
 
 def read(tensors: tuple[Tensor, ...], params: Any = None) -> Tape:
-    """The Tape of everything that led to `tensors`; `params` is a module or a mapping that names some of it.
+    """Return the Tape of everything that led to `tensors`. `params`, a module or a mapping, gives names to its Tensors.
 
-    Raises RuntimeError for a Tensor that nothing recorded led to, and (a TypeError too) for what is no Tensor.
+    Raises RuntimeError for a Tensor without a graph, and TypeError (also a RuntimeError) for anything but Tensors.
     """
     if not tensors:
         raise GraphError("graph: give it at least one Tensor")
@@ -38,7 +38,7 @@ def read(tensors: tuple[Tensor, ...], params: Any = None) -> Tape:
 
 
 def names_of(params: Any) -> dict[str, Tensor]:
-    """Names and Tensors of a module, or of a mapping, in which anything else is passed over."""
+    """Return the named parameters and buffers of a module, or the Tensors of a mapping."""
     if params is None:
         return {}
     if isinstance(params, Mapping):
@@ -51,16 +51,16 @@ def names_of(params: Any) -> dict[str, Tensor]:
 
 
 class NodeReader:
-    """One reading. It holds nodes and arrays while it runs; the Tape that it gives holds none."""
+    """Translates nodes and arrays into the entries of one Tape, which hold neither."""
 
     def __init__(self, names: dict[str, Tensor]) -> None:
-        self.known = names  # held, so that none of their ids is another Tensor's
+        self.known = names  # keeps the Tensors alive, so that their ids stay valid
         self.names = {id(tensor): name for name, tensor in names.items()}
         self.array_names = {id(tensor.array): name for name, tensor in names.items()}
         self.sources: dict[int, Source] = {}
-        self.constants: dict[Any, Source] = {}  # by id of the array, or by op and input where it is gone
-        self.memories: dict[int, int] = {}  # id of the owner of some memory -> its number
-        self.leaves: dict[int, int] = {}  # that -> number of the leaf that holds the memory
+        self.constants: dict[Any, Source] = {}  # by id of the array, or by operation and input if it has been freed
+        self.memories: dict[int, int] = {}  # id of the array that owns some memory -> number of the memory
+        self.leaves: dict[int, int] = {}  # number of a memory -> number of the leaf that holds it
         self.dtypes: dict[Any, str] = {}
 
     def tape(self, tensors: tuple[Tensor, ...]) -> Tape:
@@ -125,7 +125,7 @@ class NodeReader:
         )
 
     def constant(self, node: Function, name: str, i: int, arrays: dict[int, Any]) -> Input:
-        """An input without an edge: known as far as the node keeps it, or kept it until backward."""
+        """Describe an input without an edge, which is known only if the node keeps it, or kept it until backward."""
         if i not in node.plan.inputs:
             return Input(name, None, 0, None, None)
         array = arrays.get(i)
@@ -145,16 +145,19 @@ class NodeReader:
         return Input(name, source.number, 0, source.shape, source.dtype)
 
     def suggest(self, source: Source, argument: str, path: str) -> None:
-        """A source that has no name takes its argument's, a leaf with the module's path, if that says anything."""
+        """Name a source without a name after the argument that it is used as; a leaf with the path of its module.
+
+        Arguments such as "x" and "inputs[0]" aren't descriptive enough.
+        """
         if source.name:
             return
-        says = "" if argument.endswith("]") or len(argument) <= 2 else argument
+        name = "" if argument.endswith("]") or len(argument) <= 2 else argument
         if source.kind == "constant":
-            source.name = says or ("input" if path else "")
-        elif says == "input":
+            source.name = name or ("input" if path else "")
+        elif name == "input":
             source.name = "input" if source.kind == "leaf" else ""
-        elif says:
-            source.name = f"{path}.{says}" if path else says
+        elif name:
+            source.name = f"{path}.{name}" if path else name
         if source.name in self.known:
             source.name += ANOTHER
 
@@ -180,7 +183,7 @@ class NodeReader:
         return found
 
     def keep(self, found: list[Kept], name: str, role: _Role, value: Any) -> None:
-        """Add the arrays in a kept value, which may be a tuple of them (several results, an index)."""
+        """Add the arrays of a kept value to `found`. The value may be a tuple, as several results or an index are."""
         if type(value) is tuple:
             for i, x in enumerate(value):
                 self.keep(found, f"{name}[{i}]", role, x)
@@ -191,17 +194,20 @@ class NodeReader:
         found.append(Kept(name, role, value.shape, self.dtype(value.dtype), size, memory, self.leaves.get(memory)))
 
     def memory(self, array: Any) -> int:
-        """The number of an array's memory, which is alive as long as the reading takes."""
+        """Return the number of an array's memory. Nodes keep the memory alive while they are read."""
         return self.memories.setdefault(id(backend.owner(array)), len(self.memories))
 
 
 def producer(node: Function) -> tuple[Function, int]:
-    """A node and the index of its result: an Output is producer into the node that it belongs to."""
+    """Return the operation's node behind a Tensor's node, and which result of it the Tensor is.
+
+    The node of one of several results is an Output, which points to the operation's node.
+    """
     return (node.edges[0], node.index) if type(node) is Output else (node, 0)
 
 
 def ancestors(roots: list[Function]) -> dict[int, Function]:
-    """All nodes that lead to the roots by number, oldest first."""
+    """Return the roots and all nodes that lead to them, by number, oldest first."""
     reached: dict[int, Function] = {}
     stack = list(roots)
     while stack:
@@ -213,12 +219,12 @@ def ancestors(roots: list[Function]) -> dict[int, Function]:
 
 
 def scalar_value(array: Any) -> Any:
-    """The number that a 0-d array is; None of others."""
+    """Return the value of a 0-d array as a Python number, None for other arrays."""
     return None if array.ndim else backend.to_numpy(array).item()
 
 
 def plain_setting(value: Any) -> Any:
-    """A setting as plain data: what is neither number, string, tuple nor dict is put in words."""
+    """Convert a setting to plain data: numbers, strings, tuples and dicts stay, anything else becomes a string."""
     if value is None or isinstance(value, (bool, int, float, complex, str)):
         return value
     if backend.is_array(value):

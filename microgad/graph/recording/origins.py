@@ -1,4 +1,4 @@
-"""Origins: where the values of Tensors come from while a tape is recorded, and who wrote to their memory."""
+"""Which operation or source each Tensor's values came from during a recording, and who wrote to its memory."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from ...tensor import Tensor
 
 
 class Origin:
-    """Where the values of a Tensor come from, as noted: from result `index` of the operation, or source, `number`.
+    """Where a Tensor's values came from: result `index` of the operation, or source, with this `number`.
 
-    And the state of its memory then: `writer`, the last operation that wrote to it, and how many writes were `unseen`.
+    It also has the state of the Tensor's memory at that time: `writer` is the last recorded operation that wrote to it,
+    and `unseen` is the number of writes that were made by no recorded operation.
     """
 
     __slots__ = ("index", "leaf", "number", "strides", "tensor", "unseen", "writer")
@@ -23,21 +24,21 @@ class Origin:
         self.number, self.index, self.unseen, self.leaf = number, index, unseen, type(tensor.node) is Leaf
 
     def holds(self, tensor: Tensor) -> bool:
-        """Whether this is still about the Tensor: not another of the same id, nor one that became a view or a leaf."""
+        """Whether this still describes `tensor`: it isn't another of the same id, nor has it become a view or a leaf."""
         same = self.tensor() is tensor and self.strides == tensor.array.strides
         return same and self.leaf == (type(tensor.node) is Leaf)
 
 
 class Origins:
-    """The Origin of each Tensor that was seen, by its id; and the writes to memory that were seen."""
+    """A table of the Origin of each recorded Tensor, by its id, and of the writes to memory that were recorded."""
 
     def __init__(self) -> None:
         self._origins: dict[int, Origin] = {}
-        self._writes: dict[int, tuple[Any, int]] = {}  # by a version counter's id: it, and how many writes were seen
-        self._writers: dict[int, int] = {}  # by the same, the operation that wrote last
+        self._writes: dict[int, tuple[Any, int]] = {}  # id of a version counter -> it, and its recorded writes
+        self._writers: dict[int, int] = {}  # id of a version counter -> number of the operation that wrote last
 
     def find(self, x: Tensor) -> Origin | None:
-        """The Origin that a Tensor, or one that had its id, was given."""
+        """Return the Origin that was noted for this id, which may belong to an earlier Tensor: see `Origin.holds`."""
         return self._origins.get(id(x))
 
     def place(self, x: Tensor, number: int, index: int) -> Origin:
@@ -46,33 +47,33 @@ class Origins:
         return origin
 
     def unseen(self, x: Tensor) -> int:
-        """How many writes to its memory were made by no operation on the tape."""
+        """Return how many writes to a Tensor's memory were made by no operation on the tape."""
         counter = x._counter()
         return int(count(counter) - self._writes.get(id(counter), (None, 0))[1])
 
-    def see_write(self, x: Tensor) -> None:
-        """Count a write by an operation on the tape, into a Tensor that has a Origin, as seen."""
+    def count_write(self, x: Tensor) -> None:
+        """Count a write to a Tensor, which has an Origin, as made by an operation on the tape."""
         counter = x._counter()
         self._writes[id(counter)] = counter, count(counter) - self._origins[id(x)].unseen
 
     def writer(self, x: Tensor) -> int | None:
-        """The operation that wrote last to its memory."""
+        """Return the number of the operation that last wrote to a Tensor's memory."""
         return self._writers.get(id(x._counter()))
 
-    def written_by(self, x: Tensor, number: int) -> None:
-        """Note the operation that wrote last to its memory."""
+    def set_writer(self, x: Tensor, number: int) -> None:
+        """Note which operation last wrote to a Tensor's memory."""
         self._writers[id(x._counter())] = number
 
-    def shown_by(self, x: Tensor) -> Tensor | None:
-        """The Tensor that a derivative has as a Tensor of its own, x: of the same array, and the node of a write."""
+    def original_of(self, x: Tensor) -> Tensor | None:
+        """Return the program's Tensor with the array and node of `x`, which a derivative made to read it."""
         for origin in self._origins.values():
-            shown = origin.tensor()
-            if shown is not None and shown.node is x.node and shown.array is x.array and origin.holds(shown):
-                return shown
+            tensor = origin.tensor()
+            if tensor is not None and tensor.node is x.node and tensor.array is x.array and origin.holds(tensor):
+                return tensor
         return None
 
     def at_node(self, node: Function) -> Origin | None:
-        """The Origin of a Tensor with this node, which a write in place gave it."""
+        """Return the Origin of the Tensor whose node this is, since an in-place write."""
         return next(
             (origin for origin in self._origins.values() if getattr(origin.tensor(), "node", None) is node), None
         )

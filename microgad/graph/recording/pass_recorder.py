@@ -1,4 +1,4 @@
-"""PassRecorder: where backward passes meet the world outside of a tape, so that they can be gone through again."""
+"""Record where backward passes start and end, and what hooks change, so that a replay can repeat them."""
 
 from __future__ import annotations
 
@@ -17,55 +17,55 @@ from .origins import Origins
 
 
 class PassRecorder:
-    """Keeps what a tape's passes start with, what hooks make of gradients, and where the passes end."""
+    """Adds a BackwardPass to a tape for each backward pass, with its BoundaryPoints."""
 
     def __init__(self, tape: Tape, origins: Origins) -> None:
         self.tape, self.origins = tape, origins
-        self.passed = 0  # how many backward passes have started
-        self.wanting: list[tuple[weakref.ref[Tensor], Source]] = []  # Tensors from outside that want a gradient
-        self._looked = 0, 0  # in which pass, and among how many of these, for
-        self._nodes: dict[int, list[tuple[weakref.ref[Tensor], Source]]] = {}  # those that have a node, by its id
-        self._hooked: dict[tuple[int, int], Function] = {}  # by an operation and which of its several results
+        self.passed = 0  # number of backward passes that have started
+        self.differentiable: list[tuple[weakref.ref[Tensor], Source]] = []  # Tensors from outside that require grad
+        self._by_node: dict[int, list[tuple[weakref.ref[Tensor], Source]]] = {}  # the same, by the id of their node
+        self._by_node_state = 0, 0  # `passed` and the length of `differentiable` when `_by_node` was made
+        self._hooked: dict[tuple[int, int], Function] = {}  # (operation, result) -> the Output with hooks
 
     def op(self, node: Function) -> Op | None:
-        """The operation on the tape that a node is of."""
+        """Return the operation on the tape that belongs to a node, or None."""
         found = self.tape.find(node.number)
         return found if isinstance(found, Op) else None
 
     def start(self, roots: Sequence[Function], seeds: Sequence[Any], ends: Any) -> None:
-        """A pass starts, with these gradients; it will end at `ends`, or at all leaves."""
+        """Begin a pass from `roots` with the gradients `seeds`, which ends at `ends`, or at all leaves."""
         self.tape.passes.append(BackwardPass(len(self.tape), ends is not None, []))
         for root, seed in zip(roots, seeds, strict=True):
-            self._meet("start", root, strided_copy(seed))
-            self._look_for_hooks(root)
+            self._add_point("start", root, strided_copy(seed))
+            self._note_hooks(root)
         for end in ends or ():
             if self.op(producer(end)[0]) is not None:
-                self._meet("end", end)  # others are met when a gradient comes to them
+                self._add_point("end", end)  # ends that aren't on the tape are added when a gradient reaches them
 
     def begin(self, node: Function, grad: Any) -> None:
-        """A node's derivatives begin: keep what hooks have made of the gradients of its results."""
+        """Before a node's derivatives are computed, keep the gradients of its results as its hooks returned them."""
         if type(grad) is not tuple:
             if node.hooks:
-                self._meet("hook", node, strided_copy(grad))
+                self._add_point("hook", node, strided_copy(grad))
             return
         for i, g in enumerate(grad):
             edge = self._hooked.pop((node.number, i), None)
             if edge is not None and g is not None:
-                self._meet("hook", edge, strided_copy(g))
+                self._add_point("hook", edge, strided_copy(g))
 
     def end(self, node: Function, gradients: list[Any]) -> None:
-        """A node's derivatives are computed: some may go where the pass ends."""
+        """After a node's derivatives are computed, note which of its inputs are ends of the pass."""
         current = self.tape.passes[-1]
         for edge, g in zip(node.edges, gradients, strict=True):
-            self._look_for_hooks(edge)
+            self._note_hooks(edge)
             if g is not None and current.bounded and self.op(producer(edge)[0]) is None:
-                self._meet("end", edge)
-        if type(node) is BackwardHookFunction:  # is replayed as if hooks of its results had given this
+                self._add_point("end", edge)
+        if type(node) is BackwardHookFunction:  # a module's backward hooks, which are replayed as if hooks of its results had run
             points = [(i, g) for i, g in enumerate(gradients) if g is not None]
             current.points += [BoundaryPoint(node.number, i, False, "hook", strided_copy(g)) for i, g in points]
 
-    def _meet(self, role: Literal["start", "hook", "end"], edge: Function, gradient: Any = None) -> None:
-        """The pass meets the world outside of the tape at a node."""
+    def _add_point(self, role: Literal["start", "hook", "end"], edge: Function, gradient: Any = None) -> None:
+        """Add a BoundaryPoint at a node to the current pass."""
         points = self.tape.passes[-1].points
         node, index = producer(edge)
         if self.op(node) is not None:
@@ -79,16 +79,16 @@ class PassRecorder:
             points.append(BoundaryPoint(origin.number, origin.index, True, role, gradient))
 
     def _at_node(self, edge: Function) -> Sequence[tuple[weakref.ref[Tensor], Source]]:
-        """Of Tensors from outside those that had this node when the pass began, and that may have it still."""
-        seen = self.passed, len(self.wanting)
-        if self._looked != seen:
-            self._looked, self._nodes = seen, {}
-            for tensor, source in self.wanting:
+        """Return the Tensors from outside that had this node when the pass began. They may have another one now."""
+        state = self.passed, len(self.differentiable)
+        if self._by_node_state != state:
+            self._by_node_state, self._by_node = state, {}
+            for tensor, source in self.differentiable:
                 if (x := tensor()) is not None:
-                    self._nodes.setdefault(id(x.node), []).append((tensor, source))
-        return self._nodes.get(id(edge), ())
+                    self._by_node.setdefault(id(x.node), []).append((tensor, source))
+        return self._by_node.get(id(edge), ())
 
-    def _look_for_hooks(self, edge: Function) -> None:
-        """Note which of several results has hooks: its node is not one of those whose derivatives are computed."""
+    def _note_hooks(self, edge: Function) -> None:
+        """Note an Output with hooks. It has no derivatives, so `begin` is called for its operation's node instead."""
         if type(edge) is Output and edge.hooks:
             self._hooked[producer(edge)[0].number, edge.index] = edge

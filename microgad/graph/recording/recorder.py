@@ -1,4 +1,4 @@
-"""What happens in a block, as a Tape: every operation, also those that autograd doesn't need."""
+"""Record every operation of a block on a Tape, also those that autograd doesn't record."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from .pass_recorder import PassRecorder
 
 @dataclass(frozen=True)
 class RecordOptions:
-    """What `record` was asked to note of each operation, besides what every tape has."""
+    """What to record of each operation besides what every tape has: the arguments of `record`."""
 
     values: bool = False
     stats: bool = False
@@ -46,12 +46,13 @@ class RecordOptions:
 
 
 class record:
-    """Record every operation in a block on a Tape, which grows as it happens.
+    """Record every operation of a `with` block on a Tape, which grows while the block runs.
 
-    `values` copies each result, `stats` takes statistics of results and gradients, `time` their seconds, and `source`
-    the line of the program that called them. `replay` keeps what it takes to do it all again (`Tape.replay`): copies of
-    what came in from outside, and drawn settings such as dropout masks. Without any, a tape holds no array. `params`,
-    a module or a dict of names to Tensors, names what it has. The tape's results are what nothing in the block read.
+    `values` copies each result. `stats` takes statistics of results and gradients, `time` measures how long operations
+    take, and `source` notes the line of the program that called them. `replay` keeps what `Tape.replay` needs: copies
+    of all values from outside, and random settings such as dropout masks. Without these options a tape holds no arrays.
+    `params`, a module or a dict of names to Tensors, gives names to Tensors. The tape's `results` are the values that
+    no operation of the block reads.
 
     >>> x = torch.tensor([1.0, 2.0])
     >>> with torch.record(values=True) as tape:
@@ -72,7 +73,7 @@ class record:
     ) -> None:
         self._options = RecordOptions(values, stats, time, source, replay)
         self._params = params
-        self._entered: list[Recorder] = []  # a stack, so that one object can be entered again inside itself
+        self._entered: list[Recorder] = []  # a stack, so that one object can be entered several times
 
     def __enter__(self) -> Tape:
         recorder = Recorder(Tape([], [], []), self._options, names_of(self._params), state.current().observer)
@@ -93,9 +94,9 @@ def trace(model: Callable[..., Any], *args: Any, **kwargs: Any) -> Tape: ...
 @overload
 def trace(*, input: Tensor) -> Tensor: ...
 def trace(model: Any = None, *args: Any, **kwargs: Any) -> Any:
-    """The Tape of `model(*args, **kwargs)`, recorded so that it can be replayed: see `record`.
+    """Return the Tape of `model(*args, **kwargs)`, recorded with `replay` and `source`: see `record`.
 
-    A Tensor in place of the model gives the sum of its diagonal, as torch.trace does.
+    If the first argument is a Tensor, return the sum of its diagonal, as torch.trace does.
 
     >>> tape = torch.trace(torch.nn.Linear(3, 2), torch.ones(1, 3))
     >>> [op.name for op in tape], bool(tape.verify())
@@ -113,7 +114,7 @@ def trace(model: Any = None, *args: Any, **kwargs: Any) -> Any:
 
 
 class RecordingReader(NodeReader):
-    """A reader of nodes whose arrays may die before the next one is read."""
+    """A NodeReader for use during a recording, when arrays may be freed between one operation and the next."""
 
     def __init__(self, names: dict[str, Tensor]) -> None:
         super().__init__(names)
@@ -130,7 +131,7 @@ class RecordingReader(NodeReader):
 
 
 class Recorder(state.Observer):
-    """An observer that writes a Tape."""
+    """The observer that writes a Tape."""
 
     def __init__(
         self, tape: Tape, options: RecordOptions, names: dict[str, Tensor], outer: state.Observer | None = None
@@ -139,18 +140,18 @@ class Recorder(state.Observer):
         self.reader = RecordingReader(names)
         self.origins = Origins()
         self.pass_recorder = PassRecorder(tape, self.origins)
-        self.turns: dict[str, int] = {}  # by a module's path: which call of it this is
+        self.calls: dict[str, int] = {}  # path of a module -> number of its current call
         self.started = 0.0
-        self.random: Any = None  # the default generator's state before an autograd.Function, which may draw
+        self.random: Any = None  # the default generator's state before an autograd.Function, which may draw from it
 
     def inside(self, node: Function) -> state.Observer | None:
-        """An autograd.Function is one operation: what it does inside isn't put on the tape."""
+        """Record an autograd.Function as one operation: what it calls inside isn't put on the tape."""
         return self.outer
 
     # Forward
 
     def begin(self, node: Function, inputs: tuple[Any, ...], target: Tensor | None = None) -> None:
-        """An operation begins: what it will write to, as an autograd.Function may to any input, is looked at now."""
+        """Before an operation computes, note the origin of what it may overwrite (any input of an autograd.Function)."""
         super().begin(node, inputs, target)
         custom = isinstance(node, _Custom)
         for x in inputs if custom else (target,):
@@ -160,14 +161,14 @@ class Recorder(state.Observer):
         self.started = time.perf_counter()
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
-        """An operation has computed: put it on the tape."""
+        """After an operation has computed, put it on the tape."""
         seconds = time.perf_counter() - self.started
         super().forward(node, inputs, out)
         cls, options = type(node), self.options
         results = out if type(out) is tuple else (out,)
-        written = [x for x in results if any(x is y for y in inputs)]  # of an autograd.Function any that is marked
+        written = [x for x in results if any(x is y for y in inputs)]  # in place, or marked dirty
         for x in written:
-            self.origins.see_write(x)
+            self.origins.count_write(x)
         op = self.entry(node, inputs, results)
         settings = {name: x for name, x in vars(node).items() if name not in cls.computed and name != "ctx"}
         op.settings = {name: plain_setting(x) for name, x in settings.items()}
@@ -181,23 +182,23 @@ class Recorder(state.Observer):
         if options.values:
             op.values = [x.array.copy() for x in results]
         if options.replay:
-            held = {name: _held(x) for name, x in settings.items() if not isinstance(x, MethodType)}
+            held = {name: _copied(x) for name, x in settings.items() if not isinstance(x, MethodType)}
             digests = [digest(x.array) for x in results]
             op.recipe = Recipe(cls, held, op.in_place, state.current().grad_enabled, digests, [])
             if self.random is not None and not np.array_equal(self.random, default_generator.snapshot()):
                 op.recipe.random = self.random
         self.tape.add(op)
         for x in written:
-            self.origins.written_by(x, op.number)
+            self.origins.set_writer(x, op.number)
         for i, x in enumerate(results):
             self.origins.place(x, op.number, i)
 
     def entry(self, node: Function, inputs: tuple[Any, ...], results: tuple[Any, ...]) -> Op:
-        """An operation as every tape has it, but for its settings."""
+        """Make the Op of an operation, without its settings and what the options ask for."""
         cls, path, recorded = type(node), state.current().path, hasattr(node, "edges")
         number = node.number if recorded and self.tape.find(node.number) is None else next(numbers)
         shapes, dtypes = [x.array.shape for x in results], [self.reader.dtype(x.array.dtype) for x in results]
-        op = Op(number, cls.__name__, cls.symbol, path, {}, [], shapes, dtypes, [], False, self.turns.get(path, 0))
+        op = Op(number, cls.__name__, cls.symbol, path, {}, [], shapes, dtypes, [], False, self.calls.get(path, 0))
         op.recorded, op.in_place = recorded, bool(inputs) and results[0] is inputs[0]
         op.inputs = [self.input(op, argument(cls, i), x) for i, x in enumerate(inputs)]
         for i, x in enumerate(inputs):
@@ -220,16 +221,16 @@ class Recorder(state.Observer):
             )  # fmt: skip
         if backend.is_array(x):
             source = self.source("constant", x)
-            self.reader.suggest(source, name, "")  # made in between: no module's input
+            self.reader.suggest(source, name, "")  # a bare array is no module's input
             return Input(name, source.number, 0, x.shape, self.reader.dtype(x.dtype))
-        value = x.item() if isinstance(x, np.generic) else x  # as `apply` takes it
+        value = x.item() if isinstance(x, np.generic) else x  # `apply` converts it in the same way
         return Input(name, None, 0, None if x is None else (), None, value)
 
     def origin(self, x: Tensor) -> Origin:
-        """Where a Tensor's values come from: from an operation on the tape, or from outside, as they are now."""
+        """Return where a Tensor's values come from. If no operation on the tape made them, add a source."""
         leaf = x.node.tensor() if type(x.node) is Leaf else None
         if leaf is not None and leaf is not x and leaf.array is x.array:
-            return self.origin(leaf)  # a derivative reads a leaf by a Tensor of its own
+            return self.origin(leaf)  # x is another Tensor on the leaf's array, which a derivative reads
         origin = self.origins.find(x)
         held = origin if origin is not None and origin.holds(x) else None
         if held is not None and held.unseen == self.origins.unseen(x):
@@ -237,23 +238,23 @@ class Recorder(state.Observer):
         node, index = producer(x.node) if x.node is not None else (None, 0)
         if held is None and node is not None:
             if isinstance(self.tape.find(node.number), Op):
-                # transpose_() and its kin: a Tensor that has taken the place of an operation's result
+                # The Tensor has become an operation's result in place, by transpose_() for example.
                 return self.origins.place(x, node.number, index)
-            if state.current().deriving and (shown := self.origins.shown_by(x)) is not None:
-                return self.origin(shown)
-        replaced = origin if held is None and type(x.node) is Leaf else None  # a leaf that was given other values
+            if state.current().deriving and (original := self.origins.original_of(x)) is not None:
+                return self.origin(original)
+        replaced = origin if held is None and type(x.node) is Leaf else None  # the Tensor has become a leaf
         made_by = replaced.number if replaced is not None and replaced.tensor() is x else None
         return self._from_outside(x, node, made_by)
 
     def _from_outside(self, x: Tensor, node: Function | None, made_by: int | None) -> Origin:
-        """A new source, for values that nothing on the tape made, or that were written where it didn't see it."""
+        """Add a source for values that no operation on the tape made, or that were changed without being recorded."""
         kind = "constant" if node is None else "parameter" if isinstance(x, Parameter) else "leaf"
         number = node.number if type(node) is Leaf and self.tape.find(node.number) is None else None
         source = self.source(kind, x.array, number, self.reader.name(x))
         source.made_by, source.computed = made_by, node is not None and type(node) is not Leaf
         if kind != "constant":
             self.reader.leaves[self.reader.memory(x.array)] = source.number
-            self.pass_recorder.wanting.append((weakref.ref(x), source))
+            self.pass_recorder.differentiable.append((weakref.ref(x), source))
         return self.origins.place(x, source.number, 0)
 
     def source(self, kind: Any, array: Any, number: int | None = None, name: str = "") -> Source:
@@ -268,22 +269,22 @@ class Recorder(state.Observer):
         return source
 
     def enter(self, module: Any, path: str) -> None:
-        """A module is called: count it."""
+        """Count the calls of a module."""
         super().enter(module, path)
-        self.turns[path] = self.turns.get(path, -1) + 1
+        self.calls[path] = self.calls.get(path, -1) + 1
 
     # Backward
 
     def start_backward(self, roots: Sequence[Function], seeds: Sequence[Any], ends: Any = None) -> None:
-        """A backward pass starts: keep what it starts with, and where it will end."""
+        """When a backward pass starts, record its start, and where it will end."""
         super().start_backward(roots, seeds, ends)
         self.pass_recorder.passed += 1
-        recorded = any(isinstance(seed, Tensor) for seed in seeds)  # under create_graph derivatives are on the tape
+        recorded = any(isinstance(seed, Tensor) for seed in seeds)  # create_graph: its operations are on the tape
         if self.options.replay and not recorded:
             self.pass_recorder.start(roots, seeds, ends)
 
     def begin_backward(self, node: Function, grad: Any) -> None:
-        """Derivatives begin."""
+        """Before a node's derivatives are computed, record the gradients of its results."""
         super().begin_backward(node, grad)
         parts = grad if type(grad) is tuple else (grad,)
         op = self.pass_recorder.op(node)
@@ -294,7 +295,7 @@ class Recorder(state.Observer):
         self.started = time.perf_counter()
 
     def backward(self, node: Function, gradients: list[Any]) -> None:
-        """A node's derivatives are computed."""
+        """After a node's derivatives are computed, record the gradients of its inputs."""
         seconds = time.perf_counter() - self.started
         super().backward(node, gradients)
         op = self.pass_recorder.op(node)
@@ -313,9 +314,9 @@ class Recorder(state.Observer):
             self.pass_recorder.end(node, gradients)
 
     def close(self) -> None:
-        """The block has ended: the results are of operations that nobody read.
+        """At the end of the block, make results of the operations that no other operation reads.
 
-        What else batch norm gives is none, and its running statistics, written in place, only if there is nothing else.
+        An in-place operation, such as an update of running statistics, counts only if there are no others.
         """
         read = {number for op in self.tape for x in op.inputs for number in (x.source, x.written)}
         unread = [op for op in self.tape if op.number not in read]
@@ -323,14 +324,14 @@ class Recorder(state.Observer):
             for i, (shape, dtype) in enumerate(zip(op.shapes, op.dtypes, strict=True)):
                 self.tape.results.append(Result(op.number, i, "", shape, dtype))
         if self.options.stats:
-            for tensor, source in self.pass_recorder.wanting:
+            for tensor, source in self.pass_recorder.differentiable:
                 x = tensor()
                 if x is not None and type(x.node) is Leaf and x.grad is not None:
                     source.gradient = stats_of(x.grad.array)
 
 
 def digest(array: Any) -> str:
-    """A fingerprint of an array's values."""
+    """Return a hash of an array's values."""
     x = backend.to_numpy(array)
     return blake2b(np.ascontiguousarray(x).reshape(-1).view(np.uint8).data, digest_size=16).hexdigest()
 
@@ -339,15 +340,15 @@ def _bare(x: Any) -> Any:
     return x.array if isinstance(x, Tensor) else x
 
 
-def _held(value: Any) -> Any:
-    """A setting as it is now, arrays copied: the program may write to them later."""
+def _copied(value: Any) -> Any:
+    """Copy the arrays in a setting, because the program may write to them later."""
     if backend.is_array(value):
         return strided_copy(value)
-    return tuple(map(_held, value)) if type(value) is tuple else value
+    return tuple(map(_copied, value)) if type(value) is tuple else value
 
 
 def _layout(array: Any, inputs: tuple[Any, ...]) -> str:
-    """How a result lies in memory."""
+    """Describe how a result is laid out in memory."""
     if 0 in array.strides and array.size > 1:
         return "expanded"
     owner = backend.owner(array)
