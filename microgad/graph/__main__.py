@@ -1,4 +1,4 @@
-"""`python -m microgad.graph program.py`: draw what a program's first backward pass saw, or tell of it."""
+"""The command `python -m microgad.graph program.py`: draw or summarize the first backward pass of a program."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .recording.first_backward import FirstBackwardRecorder
 from .recording.recorder import RecordOptions
 from .tape import Tape
 
-TELLING = ("summary", "table", "tree", "memory")
-SAVED = (".json", ".npz")
-DRAWN = (".svg", ".png", ".pdf", ".dot", ".gv", ".mmd")
+REPORTS = ("summary", "table", "tree", "memory")
+TAPE_SUFFIXES = (".json", ".npz")
+DRAWING_SUFFIXES = (".svg", ".png", ".pdf", ".dot", ".gv", ".mmd")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """What the command does with its arguments; gives the exit code: of diff, 1 where there is a difference."""
+    """Run the command and return its exit code. For `diff` that is 1 if the tapes differ."""
     try:
         return _main(list(arguments))
     except (MicrogadError, OSError) as error:
@@ -30,30 +30,30 @@ def main(arguments: Sequence[str]) -> int:
 def _main(arguments: list[str]) -> int:
     if arguments[:1] == ["diff"]:
         return _diff(arguments[1:])
-    command = arguments.pop(0) if arguments[:1] and arguments[0] in TELLING else None
-    given, others = _given(arguments)
+    command = arguments.pop(0) if arguments[:1] and arguments[0] in REPORTS else None
+    given, others = _parse(arguments)
 
-    def found(tape: Tape) -> None:
+    def show(tape: Tape) -> None:
         if given.out:
             _write(tape, given.out, given.program, given.depth)
         if command or not given.out:
-            print(_told(tape, command or "table", given))
+            print(_report(tape, command or "table", given))
 
-    if Path(given.program).suffix in SAVED:
-        found(_tape(Path(given.program)))
+    if Path(given.program).suffix in TAPE_SUFFIXES:
+        show(_tape(Path(given.program)))
         return 0
     if not Path(given.program).exists():
-        return run.main([given.program])  # which says so; there is nothing to draw
+        return run.main([given.program])  # prints that there is no such file
     failed: list[Exception] = []
 
-    def seen(tape: Tape) -> None:
-        """In the middle of the program, which goes on whatever becomes of the tape."""
+    def show_or_fail_later(tape: Tape) -> None:
+        """Show the tape in the middle of the program, which goes on even if that fails."""
         try:
-            found(tape)
+            show(tape)
         except (MicrogadError, OSError) as error:
             failed.append(error)
 
-    recorder = FirstBackwardRecorder(seen, RecordOptions(source=True, stats=True, time=True))
+    recorder = FirstBackwardRecorder(show_or_fail_later, RecordOptions(source=True, stats=True, time=True))
     try:
         code = run.main([given.program, *others])
     finally:
@@ -63,8 +63,8 @@ def _main(arguments: list[str]) -> int:
     return code
 
 
-def _given(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    """What the command is asked, and what is the program's own: all other arguments, and those after --."""
+def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Split the arguments into the command's own and the program's: all others, and those after --."""
     parser = argparse.ArgumentParser(
         prog="python -m microgad.graph",
         allow_abbrev=False,
@@ -81,8 +81,10 @@ def _given(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     own = arguments.index("--") if "--" in arguments else len(arguments)
     given, others = parser.parse_known_args(arguments[:own])
     others += arguments[own + 1 :]
-    if given.out and Path(given.out).suffix not in (".html", *SAVED, *DRAWN):
-        parser.error(f"--out {given.out}: the suffix must be one of .html, {', '.join((*SAVED, *DRAWN))}")
+    if given.out and Path(given.out).suffix not in (".html", *TAPE_SUFFIXES, *DRAWING_SUFFIXES):
+        parser.error(
+            f"--out {given.out}: the suffix must be one of .html, {', '.join((*TAPE_SUFFIXES, *DRAWING_SUFFIXES))}"
+        )
     return given, others
 
 
@@ -90,7 +92,7 @@ def _tape(path: Path) -> Tape:
     return Tape.from_npz(path) if path.suffix == ".npz" else Tape.from_json(path)
 
 
-def _told(tape: Tape, command: str, given: argparse.Namespace) -> str:
+def _report(tape: Tape, command: str, given: argparse.Namespace) -> str:
     if command == "table":
         return str(tape.table(given.sort, given.by, depth=given.depth))
     if command == "tree":

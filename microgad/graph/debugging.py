@@ -1,4 +1,4 @@
-"""MICROGAD_DEBUG: what a program's operations cost, printed when it ends, or each as it happens."""
+"""The environment variable MICROGAD_DEBUG, which prints a program's operations or what they cost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .text import size
 
 
 class CostHook(TimeHook):
-    """How often each operation is called, its seconds, and the bytes of its results, but for views.
+    """Counts the calls of each kind of operation, their seconds, and the bytes of their results without views.
 
     >>> with CostHook() as costs:
     ...     y = torch.ones(4) * 2 + 1
@@ -29,14 +29,14 @@ class CostHook(TimeHook):
         self.bytes: Counter[str] = Counter()
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
-        """Add an operation."""
+        """Count an operation."""
         super().forward(node, inputs, out)
         name = type(node).__name__
         self.calls[name] += 1
         self.bytes[name] += new_bytes(inputs, out)
 
     def table(self, width: int | None = None) -> Table:
-        """What was added up, the slowest first."""
+        """Return the totals as a table, the slowest operations first."""
         names = {*self.calls, *self.backward_seconds}
         both = {name: self.seconds[name] + self.backward_seconds[name] for name in names}
         rows = []
@@ -50,9 +50,9 @@ class CostHook(TimeHook):
 
 
 def start(wanted: str) -> FunctionHook:
-    """Do what MICROGAD_DEBUG says: "1", a table on stderr when the program ends; "print", each operation at once.
+    """Start what MICROGAD_DEBUG asks for: "1" prints a table to stderr at exit, "print" each operation as it runs.
 
-    Operations of the thread that imports microgad are seen. Raises ValueError for anything else.
+    Only operations of the thread that imports microgad are counted. Raises ValueError for any other value.
     """
     if wanted == "print":
         return PrintHook(sys.stderr).__enter__()

@@ -1,4 +1,4 @@
-"""Layers that are one operation, recorded as what they are made of."""
+"""Record the decomposition of a fused operation instead of the operation."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .recording.node_reader import producer
 
 
 def fine() -> AbstractContextManager[None]:
-    """In a block, record recurrent layers, attention, batch norm and their kin step by step, to be looked at.
+    """In a `with` block, record fused operations such as attention and recurrent layers step by step.
 
-    It holds for all Functions that are one operation for speed and have a `decomposition`: that is recorded in their
-    place, where a gradient is wanted. Values and gradients differ by rounding, and time and memory are worse.
+    A Function with a `decomposition` is replaced by it on the tape, if it requires a gradient. Values and gradients
+    differ by rounding errors, and the block needs more time and memory.
 
     >>> x = torch.ones(2, 3, 4, requires_grad=True)
     >>> with torch.graph.fine():
@@ -23,13 +23,13 @@ def fine() -> AbstractContextManager[None]:
     >>> [op.name for op in y.graph().tape]
     ['Mul', 'Permute', 'MatMul', 'Softmax', 'MatMul']
     """
-    return state.scope(fine=_in_steps)
+    return state.scope(fine=_apply_decomposed)
 
 
-def _in_steps(cls: type[Function], inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
-    """What the decomposition gives.
+def _apply_decomposed(cls: type[Function], inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+    """Call the Function's decomposition on the inputs.
 
-    The operation itself is done first, so that its errors are raised, and for what the decomposition reads.
+    The Function itself is applied first, to raise its errors and to compute what the decomposition reads.
     """
     with state.scope(observer=None, fine=None):
         out = cls.apply(*inputs, **settings)

@@ -1,4 +1,4 @@
-"""How much an operation computes: additions and multiplications, by its shapes."""
+"""Count the additions and multiplications (flops) of an operation from its shapes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Rule = Callable[[list[Shape], list[Shape]], int | None]
 
 
 def flops_of(op: Op) -> int | None:
-    """Additions and multiplications; None where they aren't known.
+    """Return the number of additions and multiplications of an operation, or None if it isn't known.
 
-    A product of matrices is 2·M·N·K, as is customary; moving values costs nothing; of all else each element of the
-    largest array that is read or made counts once.
+    A matrix product counts 2·M·N·K, as is customary. Moving values costs nothing. Any other operation counts one for
+    each element of its largest input or result.
     """
-    inputs = [x.shape or () for x in op.inputs]  # () as well where a node knows no other: what it didn't keep
+    inputs = [x.shape or () for x in op.inputs]  # () also if the shape isn't known, as of an input that wasn't kept
     rule = RULES.get(op.name)
     if rule is not None:
         return rule(inputs, op.shapes)
@@ -28,7 +28,7 @@ def flops_of(op: Op) -> int | None:
 
 
 def _products(count: int, inner: Shape, bias: Sequence[Shape] = ()) -> int | None:
-    """So many sums of as many products, and of a bias."""
+    """Return the flops of `count` sums over products of the shape `inner`, plus a bias if there is one."""
     return 2 * count * math.prod(inner) + (count if any(bias) else 0) if inner else None
 
 
@@ -42,7 +42,7 @@ def _dot(inputs: list[Shape], outputs: list[Shape]) -> int | None:
 
 
 def _contraction(shapes: list[Shape], labels: Sequence[Sequence[object]]) -> int | None:
-    """Of two arrays and the result, each of whose axes has a label: a product for all sizes of all of them."""
+    """Return the flops of an einsum of two arrays: two for each combination of indices of all labels."""
     pairs = zip(labels, shapes, strict=False)
     sizes = {label: n for part, shape in pairs for label, n in zip(part, shape, strict=False)}
     return 2 * math.prod(sizes.values()) if all(label in sizes for part in labels for label in part) else None
@@ -66,7 +66,10 @@ def _convolution_weight(inputs: list[Shape], outputs: list[Shape]) -> int | None
 
 
 def _recurrent(states: int) -> Rule:
-    """Each step of each sequence is multiplied by all weights, after the input and the states; biases are added."""
+    """Make the rule of a recurrent layer, whose inputs are the sequence, so many states, and then the weights.
+
+    In each step of each sequence all weight matrices are multiplied, and biases added.
+    """
 
     def count(inputs: list[Shape], outputs: list[Shape]) -> int | None:
         weights = inputs[1 + states :]

@@ -1,4 +1,4 @@
-"""The mathematics of an operation as it is written: its forward and its derivatives, in the source's own words."""
+"""The source code of an operation's forward and derivatives, as the formulas to show for it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ..function.linear_map import LinearMap
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """What an operation is: its class's first line, its forward, and the derivative that each input gets."""
+    """The source code of an operation: what it computes, and the derivative for each input."""
 
-    says: str
+    says: str  # first line of the Function's docstring
     forward: str
-    derivatives: dict[str, str]  # by input; under "" the one that serves all of them
+    derivatives: dict[str, str]  # by name of the input; under "" one that computes all of them
 
 
 def formula(name: str) -> Formula | None:
-    """The mathematics of the operation of this name; None where no such Function is loaded, or it has no source.
+    """Return the Formula of the operation with this name; None if there is no such Function, or no source code of it.
 
     >>> torch.graph.formula("Mul").derivatives["a"]
     'grad * b'
@@ -33,13 +33,13 @@ def formula(name: str) -> Formula | None:
 
 
 def function_names() -> list[str]:
-    """The names of all operations."""
+    """Return the names of all operations."""
     return list(_all_functions())
 
 
 @cache
 def _all_functions() -> dict[str, type[Function]]:
-    """Those of microgad that nobody has called yet, too: of a tape that came from a file."""
+    """Return all Functions by name, after importing all of microgad's: a tape from a file may have any of them."""
     import importlib
     import pkgutil
 
@@ -58,7 +58,7 @@ def _functions() -> dict[str, type[Function]]:
 
 
 def loaded() -> Iterator[type[Function]]:
-    """All Functions that there are by now; of siblings the newest comes first."""
+    """Iterate over all Functions that are defined so far. Among subclasses of one class, the newest comes first."""
     stack = list(Function.__subclasses__())
     while stack:
         cls = stack.pop()
@@ -83,7 +83,7 @@ def _read(cls: type[Function]) -> Formula | None:
 
 
 def _body(method: object) -> str:
-    """The lines of a method, without signature and docstring; of a single `return`, what it returns."""
+    """Return the source of a method's body without its docstring; of a single `return`, only the expression."""
     source = textwrap.dedent(inspect.getsource(method))  # type: ignore[arg-type]
     (definition,) = ast.parse(source).body
     if not isinstance(definition, ast.FunctionDef):

@@ -1,4 +1,4 @@
-"""Making very many objects that all stay: Python's collector of cycles would look through them again and again."""
+"""Pause the garbage collector while very many objects are made, which it would scan again and again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """A block in which no cycles are looked for."""
+    """Turn the garbage collector off for the duration of a `with` block."""
     enabled = gc.isenabled()
     gc.disable()
     try:

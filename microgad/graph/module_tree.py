@@ -1,4 +1,4 @@
-"""The calls of modules that a tape's operations came from, as a tree."""
+"""The tree of module calls in which the operations of a tape ran."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from .tape import Op, Source, Tape
 
 
 class ModuleCall:
-    """One call of a module: what happened in it, in the order of the tape. The outermost has no path and no parent."""
+    """One call of a module, with the operations and calls inside it in the order of the tape.
+
+    The root, around all calls, has no path and no parent.
+    """
 
     __slots__ = ("members", "parent", "parts", "sources")
 
@@ -18,24 +21,24 @@ class ModuleCall:
 
     @property
     def path(self) -> str:
-        """The module's path: "features.0"."""
+        """The module's path, such as "features.0"."""
         return ".".join(self.parts)
 
 
 class ModuleTree:
-    """A tape's operations by module call, and its sources with the call that they belong to.
+    """A tape's operations grouped by module call, and the call that each source belongs to.
 
-    Modules at level `depth` are not opened: theirs is one ModuleCall with all operations below. A module that is called
-    twice, with something else between, is two Calls.
+    A module at level `depth` has one ModuleCall with all operations below it. A module that is called twice, with
+    something else in between, has two ModuleCalls.
     """
 
     __slots__ = ("call_of", "calls", "home_of", "root")
 
     def __init__(self, tape: Tape, depth: int | None = None) -> None:
         self.root = ModuleCall()
-        self.calls: list[ModuleCall] = []  # all but the root, outer ones before inner ones
-        self.call_of: dict[int, ModuleCall] = {}  # number of an Op -> its ModuleCall
-        self.home_of: dict[int, ModuleCall] = {}  # number of a Source -> the ModuleCall that it is drawn in
+        self.calls: list[ModuleCall] = []  # all but the root, outer calls before inner ones
+        self.call_of: dict[int, ModuleCall] = {}  # number of an Op -> its call
+        self.home_of: dict[int, ModuleCall] = {}  # number of a Source -> the call that it belongs to
         call, path = self.root, ""
         for op in tape:
             if op.path != path:
@@ -43,9 +46,10 @@ class ModuleTree:
                 call = self._enter(call, tuple(path.split("."))[:depth] if path else ())
             call.members.append(op)
             self.call_of[op.number] = call
-        self._house(tape)
+        self._place_sources(tape)
 
     def _enter(self, call: ModuleCall, parts: tuple[str, ...]) -> ModuleCall:
+        """Go from one call to that of the module path `parts`, and add the calls that are new."""
         while call.parts != parts[: len(call.parts)]:
             assert call.parent is not None
             call = call.parent
@@ -56,13 +60,15 @@ class ModuleTree:
             call = inner
         return call
 
-    def _house(self, tape: Tape) -> None:
-        """A source belongs to the innermost call around its uses in the module that its name says it is of.
+    def _place_sources(self, tape: Tape) -> None:
+        """Find the call that each source belongs to.
 
-        A parameter or a constant without a name belongs around all its uses; what its name says nothing of: the root.
+        A source whose name starts with the path of a module belongs to the innermost call around its uses in that
+        module. A parameter or constant without a name belongs to the innermost call around all its uses. All others
+        belong to the root.
         """
         sources = {source.number: source for source in tape.sources}
-        level: dict[int, int] = {}  # of the uses that count: those in the innermost module with the name
+        level: dict[int, int] = {}  # number of a Source -> level of the innermost module that its name starts with
         for op in tape:
             for x in op.inputs:
                 source = sources.get(x.source) if x.source is not None else None
@@ -70,7 +76,7 @@ class ModuleTree:
                     continue
                 call, n = self.call_of[op.number], source.number
                 if source.name or source.kind == "leaf":
-                    call = _holder(call, source.name)
+                    call = _owner(call, source.name)
                     if len(call.parts) < level.get(n, 1):
                         continue
                     if len(call.parts) > level.get(n, 0):
@@ -81,15 +87,15 @@ class ModuleTree:
             self.home_of.setdefault(source.number, self.root).sources.append(source)
 
 
-def _holder(call: ModuleCall, name: str) -> ModuleCall:
-    """The innermost call around `call` of the module whose parameter has this name; the root where there is none."""
+def _owner(call: ModuleCall, name: str) -> ModuleCall:
+    """Return the innermost call around `call` of a module whose path starts `name`, or the root."""
     while call.parent is not None and not name.startswith(f"{call.path}."):
         call = call.parent
     return call
 
 
 def _common(a: ModuleCall, b: ModuleCall) -> ModuleCall:
-    """The innermost call around both."""
+    """Return the innermost call around both."""
     while a is not b:
         if len(a.parts) >= len(b.parts):
             assert a.parent is not None

@@ -1,4 +1,4 @@
-"""What repeats in a row: the twelve blocks of a transformer, the fifty steps of a recurrent layer."""
+"""Find what repeats in a row, such as the twelve blocks of a transformer or the fifty steps of a recurrent layer."""
 
 from __future__ import annotations
 
@@ -9,84 +9,88 @@ from typing import Any
 from .module_tree import ModuleCall
 from .tape import Op, Source
 
-LONGEST, TRIES = 400, 50  # members of what is looked for, and places where it may come again
-_PLACES = {"index", "start", "x_shape"}  # settings that tell one step from the next
+MAX_PERIOD, MAX_TRIES = 400, 50  # members of a repeated part, and positions that are tried for its second occurrence
+_POSITIONS = {"index", "start", "x_shape"}  # settings that differ from step to step, and are ignored
 
 
 class StructureIds:
-    """Gives operations and calls numbers: equal ones to those that do the same to the same shapes."""
+    """Assigns the same id to operations, and to calls, that do the same on the same shapes."""
 
     def __init__(self) -> None:
         self._numbers: dict[Any, int] = {}
         self._calls: dict[ModuleCall, int] = {}
 
     def id_of(self, member: Op | ModuleCall) -> int:
-        """The number of an operation or of a call with all that is in it."""
+        """Return the id of an operation, or of a call with all that is in it."""
         if isinstance(member, ModuleCall):
             known = self._calls.get(member)
             if known is None:
                 inside = tuple((getattr(x, "parts", ("",))[-1], self.id_of(x)) for x in member.members)
                 known = self._calls[member] = self._of((inside, tuple((s.kind, s.shape) for s in member.sources)))
             return known
-        settings = {name: x for name, x in member.settings.items() if name not in _PLACES}
+        settings = {name: x for name, x in member.settings.items() if name not in _POSITIONS}
         return self._of((member.name, repr(settings), tuple(member.shapes), tuple(x.shape for x in member.inputs)))
 
     def _of(self, key: Any) -> int:
         return self._numbers.setdefault(key, len(self._numbers))
 
 
-def find_runs(numbers: Sequence[int], calls: Sequence[bool]) -> Iterator[tuple[int, int, int, int]]:
-    """(start, length, times, rest) of what makes up a row of numbers; what doesn't repeat is once, and 1 long.
+def find_runs(ids: Sequence[int], calls: Sequence[bool]) -> Iterator[tuple[int, int, int, int]]:
+    """Split a sequence of ids into runs: tuples (start, length, times, rest) of a part that repeats.
 
-    Of what repeats in two ways, the one that covers most. A call twice in a row is a repetition, other things from
-    three times on. `rest` is how much of it comes once more, where that is half of it at least.
+    A member that doesn't repeat is a run of length 1, once. Among several possible periods, the one that covers most is
+    chosen. One call must occur twice in a row to count as a repetition (`calls` says which ids are calls), anything
+    else three times. `rest` is the length of a last, incomplete repetition, if at least half of it is there.
 
     >>> from microgad.graph.repeats import find_runs
     >>> list(find_runs([7, 1, 2, 1, 2, 1, 2, 1, 9], [False] * 9))
     [(0, 1, 1, 0), (1, 2, 3, 1), (8, 1, 1, 0)]
     """
     places: dict[int, list[int]] = {}
-    for i, number in enumerate(numbers):
+    for i, number in enumerate(ids):
         places.setdefault(number, []).append(i)
     i = 0
-    while i < len(numbers):
-        same = places[numbers[i]]
+    while i < len(ids):
+        same = places[ids[i]]
         k = bisect_right(same, i)
-        length, times, rest = _repeated(numbers, i, same[k : k + TRIES], 2 if calls[i] else 3)
+        length, times, rest = _run_at(ids, i, same[k : k + MAX_TRIES], 2 if calls[i] else 3)
         yield i, length, times, rest
         i += length * times + rest
 
 
-def _repeated(numbers: Sequence[int], i: int, places: Sequence[int], alone: int) -> tuple[int, int, int]:
-    """(length, times, rest) of what starts at i and comes again at one of some places; what is `alone` so often."""
-    n, covered, best = len(numbers), 0, (1, 1, 0)
+def _run_at(ids: Sequence[int], i: int, places: Sequence[int], least: int) -> tuple[int, int, int]:
+    """Return (length, times, rest) of the run that starts at i. Its second occurrence starts at one of `places`.
+
+    A run of length 1 must occur at least `least` times.
+    """
+    n, covered, best = len(ids), 0, (1, 1, 0)
     for end in places:
         length = end - i
-        if length > LONGEST or i + 2 * length > n:
+        if length > MAX_PERIOD or i + 2 * length > n:
             break
-        while end < n and numbers[end] == numbers[end - length]:
+        while end < n and ids[end] == ids[end - length]:
             end += 1
         times, rest = divmod(end - i, length)
-        longer = (times - 1) * length > covered and times >= (alone if length == 1 else 3)
+        longer = (times - 1) * length > covered and times >= (least if length == 1 else 3)
         if longer:
             covered, best = (times - 1) * length, (length, times, rest if 2 * rest >= length else 0)
         if end == n or (longer and end - i > 4 * length):
-            break  # a longer period of the same row covers no more
+            break  # a longer period of the same run covers no more
     return best
 
 
 def ops_in(members: Sequence[Op | ModuleCall]) -> Iterator[Op]:
-    """The operations in members of a call, and in calls inside them, in order."""
+    """Iterate over the operations among members of a call, and inside calls among them, in order."""
     return (member for member in _all(members) if isinstance(member, Op))
 
 
 def sources_in(members: Sequence[Op | ModuleCall]) -> Iterator[Source]:
-    """The sources that calls among members are the home of, and calls inside them, in order."""
+    """Iterate over the sources that belong to calls among members of a call, and to calls inside them, in order."""
     return (source for member in _all(members) if isinstance(member, ModuleCall) for source in member.sources)
 
 
 def _all(members: Sequence[Op | ModuleCall]) -> Iterator[Op | ModuleCall]:
-    """All members, also those of calls inside; each call comes before what is in it."""
+    """Iterate over members, and over those of calls inside. A call comes before its members."""
     stack = list(reversed(members))
     while stack:
         member = stack.pop()

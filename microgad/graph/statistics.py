@@ -1,4 +1,4 @@
-"""What values are like: their range, spread and trouble, and a histogram of a sample."""
+"""Statistics of arrays: range, mean, spread, a histogram, and counts of NaN, infinities and zeros."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 from .. import backend
 from ..dtypes.number_kinds import HALF
 
-SAMPLE = 65_536  # elements that a histogram looks at, spread evenly
+SAMPLE = 65_536  # elements, evenly spaced, of which the histogram is made
 BINS = 32
 
 
 @dataclass(slots=True, frozen=True)
 class Stats:
-    """Of an array's finite values the range, mean and standard deviation; of all how many are 0, NaN or infinite.
+    """Range, mean and standard deviation of an array's finite values, and how many values are 0, NaN or infinite.
 
     >>> stats_of(np.array([0.0, 1.0, 3.0, np.nan]))
     <0 … 3, mean 1.333 ± 1.247; 33.3 % zeros; 1 NaN>
@@ -28,14 +28,14 @@ class Stats:
     maximum: float
     mean: float
     std: float
-    zeros: float  # share of the finite ones
+    zeros: float  # share among the finite values, from 0 to 1
     nans: int
     infs: int
-    counts: tuple[int, ...] = ()  # of BINS equal parts of the range, of a sample
+    counts: tuple[int, ...] = ()  # histogram of a sample, with BINS equal bins over the range
 
     @property
     def finite(self) -> int:
-        """How many values are."""
+        """The number of finite values."""
         return self.size - self.nans - self.infs
 
     @property
@@ -53,7 +53,7 @@ class Stats:
 
 
 def stats_of(array: Any) -> Stats:
-    """The statistics of an array of any real dtype; a complex one's are of its magnitudes."""
+    """Return the Stats of an array. For a complex array they are those of the magnitudes."""
     x = _real(backend.to_numpy(array).reshape(-1))
     size, nans, infs = x.size, 0, 0
     low, high = _range(x)
@@ -66,7 +66,7 @@ def stats_of(array: Any) -> Stats:
         return Stats(size, low, high, 0.0, 0.0, 0.0, nans, infs)
     zeros = 1 - np.count_nonzero(x) / x.size if low <= 0 <= high else 0.0
     unit, largest = 1.0, max(high, -low)
-    if largest > 1e15:  # whose square would be too large for float32
+    if largest > 1e15:  # its square would overflow float32
         unit, x = largest, x / np.float64(largest)
     mean = float(x.mean(dtype=np.float64 if x.dtype.kind != "f" or x.size < SAMPLE else None))
     away = x - x.dtype.type(mean) if x.dtype.kind == "f" else x - mean
@@ -76,7 +76,7 @@ def stats_of(array: Any) -> Stats:
 
 
 def _real(x: Any) -> Any:
-    """Magnitudes of complex values, and float32 for dtypes whose squares float16 wouldn't hold."""
+    """Take magnitudes of complex values, and convert float16, whose squares overflow, and bool to float32."""
     x = np.abs(x) if x.dtype.kind == "c" else x
     return x.astype(np.float32) if x.dtype.kind not in "fiu" or x.dtype == HALF else x
 
@@ -86,24 +86,24 @@ def _range(x: Any) -> tuple[float, float]:
 
 
 def _histogram(x: Any, low: float, high: float) -> tuple[int, ...]:
-    """How many are in each of BINS equal parts of a range; where it has no such parts, how many there are."""
+    """Count the values in each of BINS equal bins from low to high; in one bin if the range is empty or infinite."""
     x = x if x.dtype == np.float32 else x.astype(np.float64)
     scale = BINS / (high - low) if high > low else 0.0
     if not 0 < scale < 1e30:
         return (x.size,)
     counts = np.bincount(((x - low) * scale).astype(np.uint8), minlength=BINS + 1).tolist()  # np.histogram is slower
-    return (*counts[: BINS - 1], counts[BINS - 1] + counts[BINS])  # the largest belongs to the last
+    return (*counts[: BINS - 1], counts[BINS - 1] + counts[BINS])  # the largest value belongs to the last bin
 
 
 def value_flag(array: Any) -> str:
-    """ "NaN" or "inf" where an array holds one, "zeros" where it holds nothing else; else "".
+    """Return "NaN" or "inf" if an array contains one, "zeros" if all its values are 0, and "" otherwise.
 
     >>> value_flag(np.array([1.0, np.nan])), value_flag(np.zeros(2)), value_flag(np.ones(2))
     ('NaN', 'zeros', '')
     """
     x = backend.to_numpy(array)
     with np.errstate(all="ignore"):
-        total = np.abs(x).sum()  # looks at all of it once
+        total = np.abs(x).sum()  # one pass over the array
     if np.isfinite(total):
         return "" if total or not x.size else "zeros"
     return "NaN" if np.isnan(x).any() else "inf" if np.isinf(x).any() else ""

@@ -1,4 +1,4 @@
-"""Copies that lie in memory as their originals do: NumPy's loops and BLAS round by how far apart elements are."""
+"""Copy arrays with their strides, because how NumPy and BLAS round depends on them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 
 from .. import backend
 
-ROOM = 16  # times its own size an array may take, with its gaps
+MAX_SPREAD = 16  # how many times its own size an array may span, gaps included
 
 
 def strided_copy(array: Any) -> Any:
-    """A copy with the same strides, unless its gaps are too wide."""
+    """Return a copy with the same strides, or a compact one if the array spans too much memory."""
     if backend.is_gpu(array):
         return array.copy("K")
     copy = empty_strided(array.shape, array.strides, array.dtype)
@@ -23,13 +23,13 @@ def strided_copy(array: Any) -> Any:
 
 
 def empty_strided(shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any) -> Any:
-    """An array of these strides, to be filled; None where that would take too much memory."""
+    """Return a new array with these strides, or None if it would span too much memory."""
     if 0 in shape:
         return np.empty(shape, dtype)
     steps = [(n - 1) * stride for n, stride in zip(shape, strides, strict=True)]
     first = -sum(step for step in steps if step < 0)
     size = first + sum(step for step in steps if step > 0) + dtype.itemsize
-    if size > max(ROOM * dtype.itemsize * int(np.prod(shape, dtype=object)), 4096) or first % dtype.itemsize:
+    if size > max(MAX_SPREAD * dtype.itemsize * int(np.prod(shape, dtype=object)), 4096) or first % dtype.itemsize:
         return None
     memory = np.zeros(size, np.uint8)
     return np.ndarray(shape, dtype, memory.data, first, strides)

@@ -1,7 +1,7 @@
-"""A Tape of a PyTorch model's operations, to be compared with microgad's. Torch is needed here alone.
+"""Record a PyTorch model's operations on a Tape, to compare them with microgad's. Only this needs torch.
 
-Where it is installed, `capture(model, *inputs).to_json("theirs.json")`; anywhere else
-`mine.diff(Tape.from_json("theirs.json"), rtol=1e-5, settings=False)`.
+`capture(model, *inputs).to_json("theirs.json")` runs where torch is installed, and
+`mine.diff(Tape.from_json("theirs.json"), rtol=1e-5, settings=False)` anywhere else.
 """
 
 from __future__ import annotations
@@ -12,34 +12,34 @@ from typing import Any
 from .formulas import function_names
 from .tape import Input, Op, Result, Source, Tape
 
-# What PyTorch's functions are called in microgad, where that isn't the same but for capitals and underscores.
-CALLED = {
+# PyTorch's function -> microgad's operation, if the names differ in more than capitals and underscores.
+OPERATION_NAMES = {
     "flatten": "Reshape", "view": "Reshape", "truediv": "Div", "rtruediv": "Mul", "radd": "Add", "rmul": "Mul",
     "iadd": "Add", "imul": "Mul", "t": "Permute", "transpose": "Permute", "mseloss": "SquaredError",
 }  # fmt: skip
 
 
 def capture(model: Any, *inputs: Any) -> Tape:
-    """The Tape of `model(*inputs)`, both PyTorch's: each call of its functions, with values and the modules' paths.
+    """Return the Tape of `model(*inputs)` for a PyTorch model, with the results' values and the modules' paths.
 
-    A function that is one call is one operation: `torch.nn.functional.linear` is a "Linear". Raises ImportError without
-    torch.
+    Each call of a PyTorch function is one operation: `torch.nn.functional.linear` is a "Linear". Raises ImportError
+    without torch.
     """
     torch, overrides = (importlib.import_module(name) for name in ("torch", "torch.overrides"))
-    seen = _Seen(torch, model)
+    recorder = _TorchRecorder(torch, model)
 
     class Capturing(overrides.TorchFunctionMode):  # type: ignore[misc, name-defined]
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             out = function(*args, **(kwargs or {}))
-            seen.note(function, args, kwargs or {}, out)
+            recorder.add(function, args, kwargs or {}, out)
             return out
 
     handles = [
         handle
         for path, module in model.named_modules()
         for handle in (
-            module.register_forward_pre_hook(lambda *_, path=path: seen.paths.append(path)),
-            module.register_forward_hook(lambda *_: seen.paths.pop() and None),
+            module.register_forward_pre_hook(lambda *_, path=path: recorder.paths.append(path)),
+            module.register_forward_hook(lambda *_: recorder.paths.pop() and None),
         )
     ]
     try:
@@ -48,31 +48,31 @@ def capture(model: Any, *inputs: Any) -> Tape:
     finally:
         for handle in handles:
             handle.remove()
-    return seen.finished()
+    return recorder.finished()
 
 
-class _Seen:
-    """What a model has called so far, as a Tape."""
+class _TorchRecorder:
+    """Builds the Tape from the calls of PyTorch functions."""
 
     def __init__(self, torch: Any, model: Any) -> None:
         self.torch = torch
         self.tape = Tape([], [], [])
         self.names = {name.lower(): name for name in function_names()}
-        self.paths: list[str] = []  # of the modules that are at work
+        self.paths: list[str] = []  # of the modules that are running
         self.known = {id(p): name for name, p in [*model.named_parameters(), *model.named_buffers()]}
-        self.made: dict[int, tuple[int, int]] = {}  # by a Tensor's id
-        self.held: list[Any] = []  # so that no id is another's
+        self.made: dict[int, tuple[int, int]] = {}  # id of a Tensor -> number of its Op or Source, and which result
+        self.held: list[Any] = []  # keeps Tensors alive, so that their ids stay valid
 
-    def note(self, function: Any, args: Any, kwargs: dict[str, Any], out: Any) -> None:
-        """A call of one of PyTorch's functions."""
+    def add(self, function: Any, args: Any, kwargs: dict[str, Any], out: Any) -> None:
+        """Add a call of a PyTorch function to the tape, if its results are Tensors."""
         results = list(out) if isinstance(out, (tuple, list)) else [out]
         if getattr(function, "__name__", "__get__") == "__get__" or not all(map(self.torch.is_tensor, results)):
             return
         read = [self.input(x) for x in (*args, *kwargs.values()) if self.torch.is_tensor(x)]
         spelled = function.__name__.strip("_").replace("_", "")
-        name = CALLED.get(spelled) or self.names.get(spelled) or function.__name__
+        name = OPERATION_NAMES.get(spelled) or self.names.get(spelled) or function.__name__
         if name == "BatchNorm" and not kwargs.get("training", args[5] if len(args) > 5 else False):
-            name = "FixedBatchNorm"  # by running statistics
+            name = "FixedBatchNorm"  # it uses the running statistics
         op = Op(
             len(self.tape), name, "", self.paths[-1] if self.paths else "", {}, read,
             [tuple(x.shape) for x in results], [_dtype(x) for x in results], [], False,

@@ -24,7 +24,7 @@ class Origin:
         self.number, self.index, self.unseen, self.leaf = number, index, unseen, type(tensor.node) is Leaf
 
     def holds(self, tensor: Tensor) -> bool:
-        """Whether this still describes `tensor`: it isn't another of the same id, nor has it become a view or a leaf."""
+        """Whether this still describes `tensor`, which may be another of the same id, or have become a view or leaf."""
         same = self.tensor() is tensor and self.strides == tensor.array.strides
         return same and self.leaf == (type(tensor.node) is Leaf)
 

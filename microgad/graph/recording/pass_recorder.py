@@ -72,9 +72,8 @@ class PassRecorder:
             points.append(BoundaryPoint(node.number, index, False, role, gradient))
             return
         found = [source for tensor, source in self._at_node(edge) if (x := tensor()) is not None and x.node is edge]
-        points += [
-            BoundaryPoint(x.number, 0, False, role, gradient) for x in found
-        ]  # a leaf, before and after each step
+        # A leaf that an optimizer steps has one source for its values before the step, and one for those after it.
+        points += [BoundaryPoint(x.number, 0, False, role, gradient) for x in found]
         if not found and (origin := self.origins.at_node(edge)) is not None:
             points.append(BoundaryPoint(origin.number, origin.index, True, role, gradient))
 
