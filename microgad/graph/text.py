@@ -1,4 +1,4 @@
-"""A tape in words: titles, shapes, sizes, settings, and the table of its operations."""
+"""Text for a tape and its operations: titles, shapes, sizes, settings, and the table that `print(tape)` shows."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from .. import errors
 from ..errors import wording
 from .tape import Op, Shape, Source, Tape
 
-# Settings that say nothing where they have these values, and those that are one number for each direction.
-_NEUTRAL = {
+# Settings that aren't shown if they have these values, and those with one number for each spatial dimension.
+_DEFAULTS = {
     "stride": 1, "dilation": 1, "groups": 1, "padding": 0, "output_padding": 0, "count_include_pad": True,
     "ignore_index": -100, "eps": 1e-05,
 }  # fmt: skip
-_DIRECTIONS = {"kernel", "stride", "dilation", "padding", "output_padding"}
-# What the shapes around the operation say already.
+_SPATIAL = {"kernel", "stride", "dilation", "padding", "output_padding"}
+# Settings that aren't shown because the shapes of inputs and results imply them.
 _IN_SHAPES = {"x_shape", "size", "indices", "shape_of_weight", "rows", "view", "affine"}
-_INSIDE = {"block", "keep", "safe"}  # how attention is computed, which says nothing about what
+_INTERNAL = {"block", "keep", "safe"}  # how attention is computed, which doesn't change its result
 _LONGEST = 40  # characters of a setting
 
 
 def table(tape: Tape, rows: int = 60) -> str:
-    """A line for each operation: module, result, what it keeps for backward. A long tape is shown without its middle.
+    """Return a line for each operation, with its module, result, and what it keeps; of a long tape without the middle.
 
     >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> print(torch.graph.graph((x * x).exp()))
@@ -51,7 +51,7 @@ def table(tape: Tape, rows: int = 60) -> str:
 
 
 def summary(tape: Tape) -> str:
-    """What a tape amounts to, in a line."""
+    """Return one line with the number of operations and parameters and the bytes kept for backward."""
     count = Counter(source.kind for source in tape.sources)
     parts = [f"{len(tape):,} {'operation' if len(tape) == 1 else 'operations'}"]
     if count["parameter"]:
@@ -67,30 +67,33 @@ def summary(tape: Tape) -> str:
 
 
 def elements(source: Source) -> int:
-    """How many numbers a source holds."""
+    """Return the number of elements of a source."""
     return math.prod(source.shape or ())
 
 
 def title(op: Op) -> str:
-    """Symbol and name, or just the name where it has the symbol in it: "× Mul", "Conv2d"; of an adjoint "Sumᵀ"."""
+    """Return an operation's symbol and name ("× Mul"), or the name alone if it contains the symbol ("Conv2d").
+
+    The adjoint of a linear operation is shown as "Sumᵀ".
+    """
     if op.name.endswith("Adjoint"):
         return op.name.removesuffix("Adjoint") + "ᵀ"
-    said = op.symbol.replace("_", "").replace(" ", "").lower() in op.name.lower()
-    return op.name if said else f"{op.symbol} {op.name}"
+    contained = op.symbol.replace("_", "").replace(" ", "").lower() in op.name.lower()
+    return op.name if contained else f"{op.symbol} {op.name}"
 
 
 def place(op: Op, called: str = "") -> str:
-    """Which operation it is: "Conv2d (features.0) at train.py, line 12"."""
+    """Return an operation's name, module and line: "Conv2d (features.0) at train.py, line 12"."""
     return errors.place(called or op.name, op.path) + (f" at {op.line}" if op.line else "")
 
 
 def results(op: Op) -> str:
-    """The shapes of an operation's results."""
+    """Return the shapes of an operation's results."""
     return ", ".join(shape_of(shape, dtype) for shape, dtype in zip(op.shapes, op.dtypes, strict=True))
 
 
 def shape_of(shape: Shape | None, dtype: str | None) -> str:
-    """A shape, and the dtype where it isn't float32: "(8, 10)", "(8,) int64", "scalar"."""
+    """Return a shape, with the dtype unless it is float32: "(8, 10)", "(8,) int64", "scalar"."""
     if shape is None:
         return ""
     text = str(shape) if shape else "scalar"
@@ -98,7 +101,7 @@ def shape_of(shape: Shape | None, dtype: str | None) -> str:
 
 
 def size(count: int) -> str:
-    """A number of bytes: "96 B", "12.2 KiB"."""
+    """Format a number of bytes: "96 B", "12.2 KiB"."""
     if count < 1024:
         return f"{count} B"
     amount = float(count)
@@ -110,17 +113,17 @@ def size(count: int) -> str:
 
 
 def settings(op: Op) -> list[str]:
-    """The settings of an operation that its shapes don't say, and if it wrote in place: "kernel 3", "axis (0, 2)"."""
-    silent = _IN_SHAPES | _INSIDE | {kept.name for kept in op.kept}
+    """Return the settings worth showing, such as "kernel 3", "axis (0, 2)" and "in place"."""
+    hidden = _IN_SHAPES | _INTERNAL | {kept.name for kept in op.kept}
     flat: dict[str, Any] = {}
     for name, value in op.settings.items():
         flat |= value if isinstance(value, dict) else {name: value}
-    said = (_setting(name, value) for name, value in flat.items() if name not in silent)
-    return ["in place"] * op.in_place + [_short(words) for words in said if words]
+    shown = (_setting(name, value) for name, value in flat.items() if name not in hidden)
+    return ["in place"] * op.in_place + [_short(words) for words in shown if words]
 
 
 def _setting(name: str, value: Any) -> str:
-    """What is said of a setting, nothing where it is as usual."""
+    """Return a setting as text, empty if it has its default value."""
     if value is None or value is False:
         return ""
     if name == "index" and isinstance(value, tuple):
@@ -128,20 +131,20 @@ def _setting(name: str, value: Any) -> str:
         return f"[{', '.join(map(str, items))}]"
     if name == "chain":
         return ", then ".join(step for step, _ in value)
-    if name in _DIRECTIONS:
+    if name in _SPATIAL:
         value = _one(value)
-    if name in _NEUTRAL and value == _NEUTRAL[name]:
+    if name in _DEFAULTS and value == _DEFAULTS[name]:
         return ""
     return name if value is True else f"{name} {_shown(value)}"
 
 
 def number(value: Any) -> str:
-    """A Python number, short: "0.1", "2", "1.6e-05"."""
+    """Format a Python number: "0.1", "2", "1.6e-05"."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _one(value: Any) -> Any:
-    """The number that all directions share, or what it was."""
+    """Return the number that all elements of a tuple equal, or the tuple itself if they differ."""
     if isinstance(value, tuple) and value:
         ones = [_one(x) for x in value]
         return ones[0] if all(x == ones[0] for x in ones) else value

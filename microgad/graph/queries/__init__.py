@@ -1,1 +1,1 @@
-"""What a tape is asked: where a gradient ends, where a NaN began, what is held, what costs most, what differs."""
+"""Queries on a tape: where a gradient's path ends, where a NaN began, memory, costs, and how two tapes differ."""

@@ -1,4 +1,4 @@
-"""What two tapes differ in, and where first: in structure, shapes, settings or values."""
+"""Compare two tapes: their structure, shapes, dtypes, settings and values."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from .. import text
 from ..tape import ANOTHER, Input, Op, Source, Tape
 
 Kind = Literal["missing", "added", "inputs", "shapes", "dtypes", "settings", "values"]
-REALIGNED = 10_000_000  # pairs alike, between the first difference in structure and the last, that are looked at
+MAX_MATCHES = 10_000_000  # matching pairs up to which difflib aligns what lies between the common start and end
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One operation, or source, that isn't the same in both."""
+    """One operation or source that differs between two tapes, or is in one of them only."""
 
     kind: Kind
-    mine: Op | Source | None  # None: it is in the other tape alone
+    mine: Op | Source | None  # None if only the other tape has it
     theirs: Op | Source | None
     message: str
-    ulps: int | None = None  # how many numbers of its dtype lie between the values that are furthest apart
-    relative: float | None = None  # the largest difference of values, beside the largest value
+    ulps: int | None = None  # the largest difference of values, in units in the last place
+    relative: float | None = None  # the largest difference of values, relative to the largest value
 
     def __str__(self) -> str:
         return f"{_called(self.mine or self.theirs)}: {self.message}"
@@ -38,14 +38,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class Diff:
-    """All differences in the order of the tape, operations before sources; true if there is one."""
+    """All differences between two tapes, in order, operations before sources. It is true if there is a difference."""
 
     differences: list[Difference]
-    pairs: list[tuple[Op, Op]]  # which operations are each other's
+    pairs: list[tuple[Op, Op]]  # the operations that correspond to each other
 
     @property
     def first(self) -> Difference | None:
-        """The earliest operation that differs; of sources alone, the first of them."""
+        """The first operation that differs, or the first source if all operations are the same."""
         return self.differences[0] if self.differences else None
 
     def __bool__(self) -> bool:
@@ -63,47 +63,49 @@ class Diff:
 
 
 def diff(mine: Tape, theirs: Tape, rtol: float = 0.0, dtypes: bool = True, settings: bool = True) -> Diff:
-    """Align two tapes and compare what corresponds.
+    """Align the operations of two tapes and compare those that correspond.
 
-    Operations correspond by name and module, in order. Values are compared where both tapes have them (recorded with
-    `values=True`), and by their digests where both can be replayed; up to `rtol` of the largest they are the same.
-    Without `dtypes`, float32 may be beside float64. Without `settings` operations are compared by what they give alone:
-    with those of another library, which hands in arguments in its own way. Raises TypeError for what is no Tape.
+    Operations are aligned by name and module, in order. Values are compared if both tapes have them (recorded with
+    `values=True`), or by their hashes if both can be replayed. Values are the same if they differ by at most `rtol`
+    times the largest. With `dtypes=False`, dtypes may differ. With `settings=False`, only results are compared, as is
+    necessary with the tape of another library, whose functions take other arguments. Raises TypeError for anything but
+    a Tape.
     """
     if not isinstance(theirs, Tape):
         raise DtypeError(
             f"diff: expected a Tape, got {type(theirs).__name__}; of a replay, and of anything else that runs, "
             "microgad.record() around it makes one"
         )
-    pairs, found = _aligned(mine, theirs)
-    inputs = _Inputs(mine, theirs, pairs, rtol)
+    pairs, found = _align(mine, theirs)
+    inputs = _InputComparison(mine, theirs, pairs, rtol)
     for a, b in pairs:
-        told = inputs.differ(a, b) if settings else None
-        told = told or _facts(a, b, dtypes, settings) or _values(a, b, rtol)
-        if told is not None:
-            found.append(told)
+        difference = inputs.differ(a, b) if settings else None
+        difference = difference or _compare_facts(a, b, dtypes, settings) or _compare_values(a, b, rtol)
+        if difference is not None:
+            found.append(difference)
     places: dict[int, float] = {op.number: i for i, op in enumerate(mine.ops)}
     partner = {b.number: a.number for a, b in pairs}
-    beside: dict[int, float] = {}  # what is in the other tape alone comes after the one before it
+    their_places: dict[int, float] = {}  # an operation that only they have comes after the last one with a partner
     before = -0.5
     for op in theirs:
         before = places[partner[op.number]] + 0.5 if op.number in partner else before
-        beside[op.number] = before
-    found.sort(key=lambda x: places[x.mine.number] if x.mine is not None else beside[x.theirs.number])  # type: ignore[union-attr]
+        their_places[op.number] = before
+    found.sort(key=lambda x: places[x.mine.number] if x.mine is not None else their_places[x.theirs.number])  # type: ignore[union-attr]
     return Diff([*found, *(x for x in inputs.sources.values() if x is not None)], pairs)
 
 
-def _aligned(mine: Tape, theirs: Tape) -> tuple[list[tuple[Op, Op]], list[Difference]]:
+def _align(mine: Tape, theirs: Tape) -> tuple[list[tuple[Op, Op]], list[Difference]]:
+    """Pair the operations that correspond; those without a partner are Differences."""
     a, b = mine.ops, theirs.ops
-    first = _alike(a, b)
-    last = _alike(a[first:][::-1], b[first:][::-1])
+    first = _common_prefix(a, b)
+    last = _common_prefix(a[first:][::-1], b[first:][::-1])
     pairs = list(zip(a[:first], b[:first], strict=True))
     rest, other = a[first : len(a) - last], b[first : len(b) - last]
     found = []
     steps: list[tuple[str, int, int, int, int]] = [("replace", 0, len(rest), 0, len(other))]
     mine_keys, their_keys = [_key(op) for op in rest], [_key(op) for op in other]
     often = Counter(their_keys)
-    if sum(often[key] for key in mine_keys) <= REALIGNED:
+    if sum(often[key] for key in mine_keys) <= MAX_MATCHES:
         steps = list(difflib.SequenceMatcher(None, mine_keys, their_keys, autojunk=False).get_opcodes())
     for tag, i, j, k, m in steps:
         if tag == "equal":
@@ -114,8 +116,8 @@ def _aligned(mine: Tape, theirs: Tape) -> tuple[list[tuple[Op, Op]], list[Differ
     return pairs + list(zip(a[len(a) - last :], b[len(b) - last :], strict=True)), found
 
 
-def _alike(a: list[Op], b: list[Op]) -> int:
-    """How many operations correspond, one after the other from the start."""
+def _common_prefix(a: list[Op], b: list[Op]) -> int:
+    """Return how many operations at the start of both lists have the same key."""
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if _key(x) != _key(y)), min(len(a), len(b)))
 
 
@@ -123,17 +125,17 @@ def _key(op: Op) -> tuple[str, str]:
     return op.name, op.path
 
 
-class _Inputs:
-    """Compares inputs: the same are those from operations or sources that correspond, and equal numbers."""
+class _InputComparison:
+    """Compares inputs: they must come from corresponding operations or sources, or be equal numbers."""
 
     def __init__(self, mine: Tape, theirs: Tape, pairs: list[tuple[Op, Op]], rtol: float) -> None:
         self.mine, self.theirs, self.rtol = mine, theirs, rtol
         self.partner = {a.number: b.number for a, b in pairs}
-        self.back: dict[int, int] = {}  # the sources of the other tape -> of this one
-        self.sources: dict[int, Difference | None] = {}  # that have been compared
+        self.back: dict[int, int] = {}  # source of the other tape -> source of this one
+        self.sources: dict[int, Difference | None] = {}  # the sources that have been compared
 
     def differ(self, a: Op, b: Op) -> Difference | None:
-        """The first input that isn't the same."""
+        """Return the first Difference between the inputs of two operations."""
         if len(a.inputs) != len(b.inputs):
             return Difference("inputs", a, b, f"{len(a.inputs)} inputs, in the other {len(b.inputs)}")
         for x, y in zip(a.inputs, b.inputs, strict=True):
@@ -147,7 +149,7 @@ class _Inputs:
                 if not same or self.back.setdefault(other.number, start.number) != start.number:
                     return Difference("inputs", a, b, f"{x.name} is another {start.kind} than before")
                 if start.number not in self.sources:
-                    self.sources[start.number] = _sources(start, other, self.rtol)
+                    self.sources[start.number] = _compare_sources(start, other, self.rtol)
             elif self.partner.get(start.number) != other.number or x.index != y.index:
                 message = f"{x.name} comes from {_called(start)}, in the other from {_called(other)}"
                 return Difference("inputs", a, b, message)
@@ -158,19 +160,19 @@ def _given(x: Input, source: Op | Source | None) -> str:
     return _shown(x.value) if source is None else _called(source)
 
 
-def _sources(a: Source, b: Source, rtol: float) -> Difference | None:
+def _compare_sources(a: Source, b: Source, rtol: float) -> Difference | None:
     if a.name.removesuffix(ANOTHER) != b.name.removesuffix(ANOTHER):
         return Difference("inputs", a, b, _other("name", a, b))
     if a.shape != b.shape:
         return Difference("shapes", a, b, _other("shape", a, b))
     if a.array is not None and b.array is not None:
-        return _apart(a, b, "the values", a.array, b.array, rtol)
-    if a.value is not None and b.value is not None and _apart(a, b, "the values", a.value, b.value, rtol):
+        return _compare_arrays(a, b, "the values", a.array, b.array, rtol)
+    if a.value is not None and b.value is not None and _compare_arrays(a, b, "the values", a.value, b.value, rtol):
         return Difference("values", a, b, _other("value", a, b))
     return None
 
 
-def _facts(a: Op, b: Op, dtypes: bool, settings: bool) -> Difference | None:
+def _compare_facts(a: Op, b: Op, dtypes: bool, settings: bool) -> Difference | None:
     if not settings:
         same = a.shapes[0] == b.shapes[0] and (not dtypes or a.dtypes[0] == b.dtypes[0])
         return None if same else Difference("shapes", a, b, _other("shapes", a, b))
@@ -191,7 +193,7 @@ def _facts(a: Op, b: Op, dtypes: bool, settings: bool) -> Difference | None:
 
 
 def _arrays(setting: Any) -> Iterator[Any]:
-    """The arrays in a setting, which may be a tuple of them, as an index."""
+    """Iterate over the arrays in a setting, which may be a tuple, as an index is."""
     if backend.is_array(setting):
         yield backend.to_numpy(setting)
     elif isinstance(setting, tuple):
@@ -199,20 +201,20 @@ def _arrays(setting: Any) -> Iterator[Any]:
             yield from _arrays(part)
 
 
-def _values(a: Op, b: Op, rtol: float) -> Difference | None:
+def _compare_values(a: Op, b: Op, rtol: float) -> Difference | None:
     if a.values is not None and b.values is not None:
         for i, (x, y) in enumerate(zip(a.values, b.values, strict=False)):
-            told = _apart(a, b, "the values" if len(a.values) == 1 else f"the values of result {i}", x, y, rtol)
-            if told is not None:
-                return told
+            what = "the values" if len(a.values) == 1 else f"the values of result {i}"
+            if (difference := _compare_arrays(a, b, what, x, y, rtol)) is not None:
+                return difference
         return None
     if rtol or a.recipe is None or b.recipe is None or a.dtypes != b.dtypes or a.recipe.digests == b.recipe.digests:
         return None
     return Difference("values", a, b, "the values differ; record both with values=True to see by how much")
 
 
-def _apart(a: Any, b: Any, what: str, x: Any, y: Any, rtol: float) -> Difference | None:
-    """The Difference of two values of `what` a and b have, x and y; None where they are equal, or within rtol."""
+def _compare_arrays(a: Any, b: Any, what: str, x: Any, y: Any, rtol: float) -> Difference | None:
+    """Compare the arrays x of a and y of b, which the message calls `what`. None if they are equal within rtol."""
     x, y = (backend.to_numpy(z) if backend.is_array(z) else np.asarray(z) for z in (x, y))
     if x.shape != y.shape or np.array_equal(x, y, equal_nan=x.dtype.kind in "fc"):
         return None
@@ -222,7 +224,9 @@ def _apart(a: Any, b: Any, what: str, x: Any, y: Any, rtol: float) -> Difference
         far, largest = np.abs(p - q), np.maximum(np.abs(p), np.abs(q))
     same = (x == y) | (np.isnan(p) & np.isnan(q))
     at = np.unravel_index(int(np.argmax(np.where(same, -1, np.where(np.isnan(far), np.inf, far)))), far.shape)
-    most = float(np.max(largest, where=np.isfinite(largest), initial=0.0))  # beside a mask's -inf nothing counts
+    most = float(
+        np.max(largest, where=np.isfinite(largest), initial=0.0)
+    )  # a mask's -inf would make all else relatively small
     relative = float(far[at]) / most if most else float(far[at])
     if rtol and relative <= rtol:
         return None
@@ -234,7 +238,7 @@ def _apart(a: Any, b: Any, what: str, x: Any, y: Any, rtol: float) -> Difference
 
 
 def _ulps(x: Any, y: Any) -> int:
-    """How many numbers lie between the two that are furthest apart."""
+    """Return the largest difference of two floating-point arrays, in units in the last place."""
     kind = np.dtype(f"i{x.dtype.itemsize}")
     finite = np.isfinite(x) & np.isfinite(y)
     a, b = (
@@ -261,5 +265,5 @@ def _called(x: Op | Source | None) -> str:
 
 
 def differing(found: Diff) -> Iterator[int]:
-    """The numbers of this tape's operations that differ, to be coloured in a drawing."""
+    """Iterate over the numbers of the first tape's operations that differ, to mark them in a drawing."""
     return (x.mine.number for x in found.differences if isinstance(x.mine, Op))

@@ -1,4 +1,4 @@
-"""Questions about Tensors: how one came about, and why one gets no gradient."""
+"""Explain how a Tensor was computed, and why one gets no gradient."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from ..tape import Op, Tape
 from ..text import settings, shape_of, size, title
 from .gradient_path import Cut, no_gradient
 
-SMALL = 6  # elements of which all values are told
+MAX_SHOWN = 6  # elements of a Tensor whose values are all shown
 
 
 def why_no_grad(
     tensor: Tensor | Any, loss: Tensor | Tape | Callable[[], Tensor] | Any = None, tape: Tape | None = None
 ) -> Cut:
-    """Why `loss.backward()` gives a Tensor no gradient: the operation where its path is cut, how, and on which line.
+    """Return why `loss.backward()` gives a Tensor no gradient: which operation cuts the path, how, and on which line.
 
-    `loss` as a function that computes it, or a tape recorded with source=True around it, tell most: a loss alone knows
-    only what autograd recorded, not what was detached. Raises TypeError for what are no Tensors.
+    The answer is most precise if `loss` is a function that computes the loss, or if there is a tape recorded around it
+    with source=True. From a loss Tensor alone only what autograd recorded is known, not what was detached. Raises
+    TypeError for arguments that aren't Tensors.
 
     >>> w = torch.ones(2, requires_grad=True)
     >>> cut = torch.graph.why_no_grad(w, lambda: (w.argmax() * 3.0).sum())
@@ -57,7 +58,7 @@ def why_no_grad(
 
 
 def _number(tape: Tape, x: Any) -> Any:
-    """The number that a Tensor's node has on a tape, None where it isn't there; anything else is what it is."""
+    """Return the number of a Tensor's node, or None if it isn't on the tape. Anything else is returned as it is."""
     if not isinstance(x, Tensor):
         return x
     number = producer(x.node)[0].number if x.node is not None else None
@@ -65,7 +66,7 @@ def _number(tape: Tape, x: Any) -> Any:
 
 
 def _by_nodes(tensor: Tensor, loss: Tensor, name: str) -> Cut:
-    """What the nodes alone tell: the path is there, or what comes in without one."""
+    """Answer from the autograd graph alone: is there a path, or which operations read values without a graph?"""
     advice = "Give why_no_grad the loss as a function, or a tape of microgad.record(source=True), to see where"
     if loss.node is None:
         return no_gradient(name, "unknown", None, f"the loss doesn't require grad. {advice}")
@@ -87,11 +88,11 @@ def _by_nodes(tensor: Tensor, loss: Tensor, name: str) -> Cut:
 
 
 def explain(tensor: Tensor, params: Any = None) -> str:
-    """In words how a Tensor came about, and what gradient it gives to what it was made of.
+    """Describe in words how a Tensor was computed, and which gradients it passes to its inputs.
 
-    What is told are the operation, its inputs, its forward and its derivatives as they are written, what it keeps,
-    and what the derivatives are here: of up to six elements all values, else their range. `params`, a module or a dict,
-    names Tensors. Raises TypeError for what is no Tensor.
+    The description has the operation, its inputs, the source code of its forward and derivatives, what it keeps for
+    backward, and the values of the derivatives: all of them for up to six elements, otherwise their range. `params`, a
+    module or a dict, gives names to Tensors. Raises TypeError for anything but a Tensor.
 
     >>> x = torch.tensor([2.0, 3.0], requires_grad=True)
     >>> print(torch.graph.explain(x.exp(), {"x": x}))
@@ -111,39 +112,39 @@ def explain(tensor: Tensor, params: Any = None) -> str:
     tape = read((tensor,), params)
     op = tape[node.number]
     which = f"result {index} of" if type(node.shape) is list else "the result of"
-    told = formula(op.name)
+    known = formula(op.name)
     where = f" in {op.path}" if op.path else ""
     lines = [
         f"{_values(tensor.array)} is {which} {title(op)}{where}"
-        + (f": {told.says.rstrip('.')}" if told else "").rstrip(": ")
+        + (f": {known.says.rstrip('.')}" if known else "").rstrip(": ")
     ]
     if words := settings(op):
         lines.append(f"  settings: {', '.join(words)}")
     lines += [f"  {x.name}: {_origin(tape, x)}" for x in op.inputs]
-    if told is not None:
-        lines.append(_indented("  forward: ", told.forward))
-        for name, body in told.derivatives.items():
+    if known is not None:
+        lines.append(_indented("  forward: ", known.forward))
+        for name, body in known.derivatives.items():
             name = name or (op.inputs[0].name if len(op.inputs) == 1 else "")
             lines.append(_indented(f"  gradient of {name}: " if name else "  gradients: ", body))
     if op.kept:
         lines.append(
             f"  keeps {', '.join(kept.name for kept in op.kept)}: {size(op.bytes)} beside what is there anyway"
         )
-    lines += _here(node, tensor)
+    lines += _derivatives(node, tensor)
     return "\n".join(lines)
 
 
 def _of_a_leaf(tensor: Tensor) -> str:
-    told = f"{_values(tensor.array)} is a leaf" + (f" named {tensor.name}" if tensor.name else "")
+    words = f"{_values(tensor.array)} is a leaf" + (f" named {tensor.name}" if tensor.name else "")
     if tensor.node is None:
-        return f"{told} without a graph: it was made from numbers, detached, or computed where gradients are off"
+        return f"{words} without a graph: it was made from numbers, detached, or computed where gradients are off"
     if tensor.grad is None:
-        return f"{told} that wants a gradient, and has none yet"
-    return f"{told} that wants a gradient; it has {_values(tensor.grad.array)}"
+        return f"{words} that wants a gradient, and has none yet"
+    return f"{words} that wants a gradient; it has {_values(tensor.grad.array)}"
 
 
 def _origin(tape: Tape, x: Any) -> str:
-    """Where an input came from, in words."""
+    """Describe where an input came from."""
     if x.source is None:
         return "None, or what no derivative reads" if x.shape is None else repr(x.value)
     found = tape.find(x.source)
@@ -155,15 +156,15 @@ def _origin(tape: Tape, x: Any) -> str:
     return f"{shape}, {found.kind}{f' {found.name}' if found.name else ''}{value}"
 
 
-def _here(node: Function, tensor: Tensor) -> list[str]:
-    """What the inputs get where the result's gradient is 1 everywhere, if it can still be computed."""
+def _derivatives(node: Function, tensor: Tensor) -> list[str]:
+    """Compute the gradients of the inputs for a gradient of ones, and describe them."""
     if node.kept is None:
         return ["  backward has let go of what it kept: its derivatives can't be computed any more"]
     targets = {edge.number: edge for edge in node.edges if edge is not None}
     hooks = {x: x.hooks for x in (node, tensor.node, *targets.values())}
     plan = node.plan
     for x in hooks:
-        x.hooks = None  # nobody else is to see this
+        x.hooks = None  # the program must not notice this backward pass
     node.plan = plan.own if isinstance(plan, HookedPlan) else plan
     try:
         with state.scope(observer=None):
@@ -179,15 +180,15 @@ def _here(node: Function, tensor: Tensor) -> list[str]:
     for i, edge in enumerate(node.edges):
         if edge is not None:
             given = found.get(edge.number)
-            told = "nothing" if given is None else _values(given)
+            values = "nothing" if given is None else _values(given)
             both = " (all together)" if sum(other is edge for other in node.edges) > 1 else ""
-            lines.append(f"    {argument(type(node), i)} gets {told}{both}")
+            lines.append(f"    {argument(type(node), i)} gets {values}{both}")
     return lines
 
 
 def _values(array: Any) -> str:
     x = backend.to_numpy(array)
-    if x.size <= SMALL:
+    if x.size <= MAX_SHOWN:
         return np.array2string(x, precision=6, separator=", ").replace("\n", "")
     kind = f"{x.dtype} {x.shape}"
     return f"{kind} from {x.min():.4g} to {x.max():.4g}" if x.dtype.kind in "fiu" else kind

@@ -1,4 +1,4 @@
-"""Where the path of a gradient ends: why something gets none."""
+"""Find where the path of a gradient ends: why a Tensor gets none."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Reason = Literal[
     "zeros", "unknown",
 ]  # fmt: skip
 
-# Functions whose derivative is 0 wherever there is one.
+# Functions whose derivative is 0 wherever it is defined.
 FLAT = frozenset(("Sign", "Round", "Floor", "Ceil", "Trunc", "Heaviside", "FloorDiv", "TruncDiv"))
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Why a gradient doesn't arrive: the operation where its path ends, and that in words.
+    """Why a gradient doesn't arrive: the reason, the operation where its path ends, and a message.
 
-    `reason` is "flows" where nothing cuts it. `op` is a Source where no operation did it, None where nothing is known.
-    `others` are further operations that cut the path elsewhere.
+    `reason` is "flows" if nothing cuts the path, and then the Cut is false. `op` is a Source if no operation is to
+    blame, and None if the cause isn't known. `others` are further operations that cut the path.
     """
 
     reason: Reason
@@ -42,13 +42,13 @@ class Cut:
     __repr__ = __str__
 
 
-def no_gradient(called: str, reason: Reason, op: Op | Source | None, why: str, others: tuple[Op, ...] = ()) -> Cut:
-    """The answer for something, as it is called, that gets none."""
-    return Cut(reason, op, f"{called} gets no gradient: {why}", others)
+def no_gradient(name: str, reason: Reason, op: Op | Source | None, why: str, others: tuple[Op, ...] = ()) -> Cut:
+    """Return the Cut of a value, called `name` in the message, that gets no gradient."""
+    return Cut(reason, op, f"{name} gets no gradient: {why}", others)
 
 
 def why_no_grad(tape: Tape, of: str | int | Op | Source, loss: int | Op | None = None) -> Cut:
-    """Where the path from `of` to the loss is cut: see `Tape.why_no_grad`."""
+    """Return where the path from `of` to the loss is cut: see `Tape.why_no_grad`."""
     starts = _starts(tape, of)
     called = _called(starts[0]) if starts else str(of)
     end = tape.find(loss) if isinstance(loss, int) else loss or _last(tape)
@@ -62,7 +62,7 @@ def why_no_grad(tape: Tape, of: str | int | Op | Source, loss: int | Op | None =
 
 
 class _PathSearch:
-    """From some values to the loss, along what gradients can flow through."""
+    """A search from some values to the loss, along the operations that gradients can flow through."""
 
     def __init__(self, tape: Tape, starts: list[Op | Source], end: Op, called: str, frozen: bool) -> None:
         self.tape, self.starts, self.end, self.called, self.frozen = tape, starts, end, called, frozen
@@ -72,9 +72,10 @@ class _PathSearch:
                 for number in {x.source, x.written} - {None}:
                     self.readers[number].append((op, x))  # type: ignore[index]
         self.leaves = {source.made_by: source for source in tape.sources if source.made_by is not None}
-        self.leading = self._leading()
-        self.cuts: dict[int, tuple[Op, Reason, Op | Source]] = {}  # what cuts, how, and what it read or what read it
-        self.ends: list[Op] = []  # operations whose results nothing reads
+        self.before_loss = self._before_loss()
+        # Number of an operation that cuts the path -> it, the reason, and a neighbor on the path.
+        self.cuts: dict[int, tuple[Op, Reason, Op | Source]] = {}
+        self.ends: list[Op] = []  # operations whose results no operation reads
 
     def verdict(self) -> Cut:
         reached = self._reached(flat=False, follow_all=self.frozen)
@@ -83,40 +84,40 @@ class _PathSearch:
             where = f". It was read first by {place(op)}" if op is not None else ""
             return no_gradient(self.called, "frozen", self.starts[0], f"it doesn't require grad{where}")
         if self.end.number in reached:
-            return self._weak()
+            return self._zero_or_none()
         found = sorted((c for c in self.cuts.values() if self._leads(c[0])), key=lambda c: c[0].number)
         if found:
-            op, reason, beside = found[0]
-            why = f"its path to the loss ends at {place(op)}: {_told(reason, beside)}"
+            op, reason, neighbor = found[0]
+            why = f"its path to the loss ends at {place(op)}: {_explanation(reason, neighbor)}"
             others = tuple(c[0] for c in found[1:])
             if others:
                 why += f". It ends at {', '.join(map(place, others[:5]))} as well"
             return no_gradient(self.called, reason, op, why, others)
-        return self._lost()
+        return self._no_path()
 
-    def _weak(self) -> Cut:
-        """The path is there; what flows on it may still be nothing."""
+    def _zero_or_none(self) -> Cut:
+        """Return the Cut if a path exists: the gradient that flows along it may still be 0 or None."""
         if self.end.number not in self._reached(flat=True):
             op = min((c[0] for c in self.cuts.values() if c[1] == "flat"), key=lambda op: op.number)
-            told = f"{self.called} gets a gradient of zeros only: the derivative of {place(op)} is 0 everywhere"
-            return Cut("flat", op, told)
-        given = self._given()
-        if given is not None:
-            return given
+            message = f"{self.called} gets a gradient of zeros only: the derivative of {place(op)} is 0 everywhere"
+            return Cut("flat", op, message)
+        observed = self._observed()
+        if observed is not None:
+            return observed
         return Cut(
             "flows", None, f"a gradient can flow to {self.called}; if there is none, no backward pass has come here, "
             "or its gradient was set to None since",
         )  # fmt: skip
 
-    def _given(self) -> Cut | None:
-        """Where a backward pass that was seen handed back nothing, or zeros, on every way to the start."""
+    def _observed(self) -> Cut | None:
+        """Return where the recorded backward passes gave None or zeros on every path to the start, if they did."""
         alive, nothing = {start.number for start in self.starts}, []
         for op in self.tape:
-            ways = [x for x in op.inputs if {x.source, x.written} & alive and x.wanted and op.recorded]
-            if not ways or not self._leads(op):
+            paths = [x for x in op.inputs if {x.source, x.written} & alive and x.wanted and op.recorded]
+            if not paths or not self._leads(op):
                 continue
-            if all(x.got in ("nothing", "zeros") for x in ways) and _gets_some(op):
-                nothing.append((op, ways[0]))
+            if all(x.got in ("nothing", "zeros") for x in paths) and _has_nonzero_gradient(op):
+                nothing.append((op, paths[0]))
             else:
                 alive.add(op.number)
         if self.end.number in alive or not nothing:
@@ -131,7 +132,10 @@ class _PathSearch:
         return Cut("zeros", op, message)
 
     def _reached(self, flat: bool, follow_all: bool = False) -> set[int]:
-        """What a gradient can flow back from; `cuts` and `ends` are noted on the way. `flat`: zeros are cuts."""
+        """Return the numbers of all that gradients can flow back from to the start, and fill `cuts` and `ends`.
+
+        With `flat`, derivatives that are 0 everywhere count as cuts. With `follow_all`, nothing does.
+        """
         reached: set[int] = set()
         stack: list[Op | Source] = list(self.starts)
         while stack:
@@ -157,13 +161,14 @@ class _PathSearch:
         return reached
 
     def _cut(self, op: Op, x: Input, flat: bool) -> Reason | None:
+        """Return why an operation passes no gradient to its input x, or None if it does."""
         if not x.wanted:
             return "taken off"
         if op.recorded:
-            gone = op.name in FLAT or (op.name == "SetItem" and x is op.inputs[0] and _whole(op))
-            return "flat" if flat and gone else None
+            zero = op.name in FLAT or (op.name == "SetItem" and x is op.inputs[0] and _overwrites_all(op))
+            return "flat" if flat and zero else None
         if x is op.inputs[0] and any(reader.wanted for _, reader in self.readers[op.number]):
-            return None  # a write under no_grad, into a Tensor that goes on requiring grad
+            return None  # a write under no_grad into a Tensor that still requires grad afterwards
         if op.name == "Detach":
             return "integer" if self._named_op(op) is not op else "detached"
         if op.dtypes and not differentiable(op.dtypes[0]):
@@ -171,7 +176,7 @@ class _PathSearch:
         return "no_grad"
 
     def _named_op(self, op: Op) -> Op:
-        """The cast to integers that a detach is a part of, or the detach itself."""
+        """Return the operation to name in the message: the cast to integers that a detach is part of, else `op`."""
         readers = self.readers[op.number]
         if op.name == "Detach" and len(readers) == 1 and op is not self.end:
             reader = readers[0][0]
@@ -183,8 +188,8 @@ class _PathSearch:
                 return reader
         return op
 
-    def _leading(self) -> set[int]:
-        """All from which values lead to the loss, with or without a gradient."""
+    def _before_loss(self) -> set[int]:
+        """Return the numbers of all that the loss was computed from, with or without a gradient."""
         leading: set[int] = set()
         stack = [self.end.number]
         while stack:
@@ -199,10 +204,10 @@ class _PathSearch:
         return leading
 
     def _leads(self, op: Op) -> bool:
-        return op.number in self.leading
+        return op.number in self.before_loss
 
-    def _lost(self) -> Cut:
-        """No values lead from the start to the loss: they left the tape, or were never used."""
+    def _no_path(self) -> Cut:
+        """Return the Cut if no values lead from the start to the loss: they left the tape, or were never used."""
         if not any(self.readers[start.number] for start in self.starts):
             return no_gradient(self.called, "unused", self.starts[0], "no operation on the tape reads it")
         ends = self.ends + [op for op, _, _ in self.cuts.values() if not self.readers[op.number]]
@@ -212,12 +217,13 @@ class _PathSearch:
         unknown = self._appearing_after(min(op.number for op in ends))
         before = [op for op in ends if any(self._read_at(source) > op.number for source in unknown)]
         last = max(before or ends, key=lambda op: op.number)
-        _, reason, beside = self.cuts.get(last.number, (last, None, last))
-        number = any(math.prod(shape) == 1 for shape in last.shapes)
-        after = [x for x in unknown if self._read_at(x) > last.number and (number or x.shape in last.shapes)]
-        # Indices and masks are settings, which the tape doesn't follow.
+        _, reason, neighbor = self.cuts.get(last.number, (last, None, last))
+        scalar = any(math.prod(shape) == 1 for shape in last.shapes)
+        after = [x for x in unknown if self._read_at(x) > last.number and (scalar or x.shape in last.shapes)]
+        # Integers and booleans may have become indices or masks. These are settings, whose origin isn't recorded.
         if reason in ("integer", "comparison") or (reason == "detached" and not after):
-            return no_gradient(self.called, reason, last, f"its path ends at {place(last)}: {_told(reason, beside)}")
+            why = f"its path ends at {place(last)}: {_explanation(reason, neighbor)}"
+            return no_gradient(self.called, reason, last, why)
         why = f"nothing that reads the result of {place(last)} leads to the loss"
         if not after:
             return no_gradient(self.called, "unused", last, why)
@@ -230,8 +236,8 @@ class _PathSearch:
         return no_gradient(self.called, "left", last, why)
 
     def _appearing_after(self, number: int) -> list[Source]:
-        """Sources on the way to the loss whose values may come from an operation, or from one after it."""
-        on_the_way = [x for x in self.tape.sources if x.number in self.leading and x.shape is not None]
+        """Return the sources before the loss whose values may have been made after the operation with this number."""
+        on_the_way = [x for x in self.tape.sources if x.number in self.before_loss and x.shape is not None]
         return [x for x in on_the_way if not 0 <= x.number < number]
 
     def _read_at(self, source: Source) -> int:
@@ -239,7 +245,7 @@ class _PathSearch:
 
 
 def _last(tape: Tape) -> Op | None:
-    """Where the last backward pass started, or the last operation."""
+    """Return the operation where the last backward pass started, or else the last operation."""
     passed = next((op for op in reversed(tape.ops) if op.passes), None)
     return passed or (tape.ops[-1] if tape.ops else None)
 
@@ -253,13 +259,13 @@ def _starts(tape: Tape, of: Any) -> list[Op | Source]:
     return [source for source in tape.sources if source.name == of]
 
 
-def _gets_some(op: Op) -> bool:
-    """Whether the gradient of an operation's result was more than zeros, as far as is known."""
+def _has_nonzero_gradient(op: Op) -> bool:
+    """Whether the gradient of an operation's result isn't all zeros. It is assumed not to be without statistics."""
     return op.gradients is None or any(g is not None and (g.zeros < 1 or g.nans or g.infs) for g in op.gradients)
 
 
-def _whole(op: Op) -> bool:
-    """Whether a write in place leaves nothing of what was there."""
+def _overwrites_all(op: Op) -> bool:
+    """Whether an in-place write replaces all elements."""
     index = op.settings.get("index")
     return index in (None, "...", ("...",)) or (isinstance(index, tuple) and all(i in (":", "...") for i in index))
 
@@ -270,7 +276,7 @@ def _called(x: Op | Source) -> str:
     return x.name or f"the {x.kind} of shape {x.shape}"
 
 
-def _told(reason: Reason, beside: Op | Source) -> str:
+def _explanation(reason: Reason, neighbor: Op | Source) -> str:
     words = {
         "detached": "its result is detached, by detach() or .data",
         "no_grad": "it ran where gradients are off (no_grad, inference_mode, or set_grad_enabled(False))",
@@ -278,7 +284,7 @@ def _told(reason: Reason, beside: Op | Source) -> str:
         "comparison": "its result is true or false, and that has no derivative",
     }
     if reason == "taken off":
-        if isinstance(beside, Source):
+        if isinstance(neighbor, Source):
             return "its result was made a leaf, by detach_() and requires_grad_()"
-        return f"its result was taken off the graph in place, by detach_() or so, before {place(beside)} read it"
+        return f"its result was taken off the graph in place, by detach_() or so, before {place(neighbor)} read it"
     return words[reason]

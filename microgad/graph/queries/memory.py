@@ -1,4 +1,4 @@
-"""What is held for backward: by whom, how much at the worst, and what checkpoints would save."""
+"""Report the memory held for backward: by which operations, its peak, and what checkpoints would save."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..tape import Op, Tape, differentiable, total
 from ..text import size, title
 from .tables import count, flops, module_of
 
-_WIDTHS = {  # in bytes, of dtypes that haven't 4
+_ITEM_SIZES = {  # bytes per element of dtypes that don't have 4
     "bool": 1, "uint8": 1, "int8": 1, "float16": 2, "bfloat16": 2, "int16": 2, "uint16": 2, "float64": 8,
     "complex64": 8, "int64": 8, "uint64": 8, "complex128": 16,
 }  # fmt: skip
@@ -21,11 +21,11 @@ _WIDTHS = {  # in bytes, of dtypes that haven't 4
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Modules whose calls would be computed again in backward, each for itself, and what that changes."""
+    """A suggestion to wrap each call of some modules in a checkpoint, which computes them again in backward."""
 
     paths: tuple[str, ...]
-    peak: int  # bytes
-    again: int  # additions and multiplications that are computed once more
+    peak: int  # peak memory in bytes with these checkpoints
+    again: int  # additions and multiplications that are computed a second time
 
     def __str__(self) -> str:
         shown = ", ".join(self.paths[:6]) + (f" and {len(self.paths) - 6} more" if len(self.paths) > 6 else "")
@@ -36,10 +36,10 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Memory:
-    """What a tape's operations hold for backward, in bytes, without what parameters and leaves hold anyway.
+    """The bytes that a tape's operations hold for backward, without the memory of parameters and leaves.
 
-    `peak` is of what is held and the gradients under way together, when one backward pass goes through all of it, and
-    `at` the operation whose derivatives are computed then. `checkpoints` are the best first.
+    `peak` is the largest sum of held memory and intermediate gradients during one backward pass through the tape, and
+    `at` the operation whose derivatives are computed at that time. The best of `checkpoints` come first.
     """
 
     held: int
@@ -70,7 +70,7 @@ class Memory:
 
 
 def memory(tape: Tape) -> Memory:
-    """What is held for backward: see `Tape.memory`."""
+    """Report the memory held for backward: see `Tape.memory`."""
     by_op: dict[str, list[Op]] = defaultdict(list)
     by_module: dict[str, list[Op]] = defaultdict(list)
     for op in tape:
@@ -95,11 +95,11 @@ def _totals(groups: dict[str, list[Op]]) -> dict[str, int]:
 
 
 class _LiveMemory:
-    """Memories that operations hold, each as long as one of them does, and their bytes."""
+    """Counts the bytes of memories by reference counting: a memory counts as long as an operation holds it."""
 
     def __init__(self, sizes: dict[int, int]) -> None:
         self.sizes, self.bytes = sizes, 0
-        self.holders: Counter[int] = Counter()
+        self.holders: Counter[int] = Counter()  # number of a memory -> how many operations hold it
 
     def add(self, numbers: Iterable[int]) -> None:
         for number in numbers:
@@ -113,23 +113,26 @@ class _LiveMemory:
 
 
 class _BackwardSimulation:
-    """A backward pass in thought: what it holds at each operation."""
+    """Simulates a backward pass through a tape, to know what memory is held at each operation."""
 
     def __init__(self, tape: Tape) -> None:
         self.ops = tape.ops
         self.places = {op.number: i for i, op in enumerate(tape.ops)}
-        self.sizes: dict[int, int] = {}  # of each memory
-        self.kept: list[set[int]] = []  # which memories each operation keeps
+        self.sizes: dict[int, int] = {}  # number of a memory -> its bytes
+        self.kept: list[set[int]] = []  # for each operation the memories that it keeps
         for op in tape.ops:
             found = {kept.memory: kept.bytes for kept in op.kept if kept.leaf is None}
             for number, n in found.items():
                 self.sizes[number] = max(n, self.sizes.get(number, 0))
             self.kept.append(set(found))
         self.gradients = [_gradient(op) for op in tape.ops]
-        self.last = self._last()
+        self.last_reader = self._last_readers()
 
-    def _last(self) -> list[int]:
-        """For each operation the place of the last one that reads its result: there its gradient begins to be held."""
+    def _last_readers(self) -> list[int]:
+        """Return, for each operation, the position of the last one that reads its result.
+
+        There the gradient of the result begins to be held.
+        """
         last = list(range(len(self.ops)))
         for i, op in enumerate(self.ops):
             for x in op.inputs:
@@ -139,19 +142,20 @@ class _BackwardSimulation:
         return last
 
     def peak(self, segments: dict[int, int]) -> tuple[int, Op | None]:
-        """Bytes at the worst, and where; `segments`: the place of each operation that a checkpoint computes again.
+        """Return the largest number of bytes held, and at which operation.
 
-        A segment of several operations holds nothing but its inputs until backward comes to it.
+        `segments` maps the position of an operation to the number of the checkpoint around it. A checkpoint holds only
+        its inputs until backward reaches it.
         """
-        begins: dict[int, set[int]] = defaultdict(set)  # by a gradient's start, which results have it
-        for i, at in enumerate(self.last):
+        begins: dict[int, set[int]] = defaultdict(set)  # position -> operations whose gradients begin to be held there
+        for i, at in enumerate(self.last_reader):
             if self.gradients[i]:
                 begins[at].add(i)
         held = _LiveMemory(self.sizes)
         members: dict[int, list[int]] = defaultdict(list)
         for i, segment in segments.items():
             members[segment].append(i)
-        entered = self._entering(segments)
+        entered = self._checkpoint_inputs(segments)
         for i in range(len(self.ops)):
             held.add(self.kept[i] if i not in segments else entered.get(i, ()))
         gradients, best = 0, held.bytes
@@ -171,17 +175,17 @@ class _BackwardSimulation:
             held.drop(entered.get(i, ()))
         return best, where
 
-    def _entering(self, segments: dict[int, int]) -> dict[int, list[int]]:
-        """For each operation in a segment the memories that a checkpoint holds for it: what comes in from outside."""
+    def _checkpoint_inputs(self, segments: dict[int, int]) -> dict[int, list[int]]:
+        """Return, for each operation in a checkpoint, the memories of its inputs that come from outside of it."""
         entering: dict[int, list[int]] = {}
-        made: dict[tuple[int, int], int] = {}  # by operation and result, a memory of its own where none is known
+        made: dict[tuple[int, int], int] = {}  # (operation, result) -> number of a memory that nothing else keeps
         for i in segments:
             numbers = []
             for x in self.ops[i].inputs:
                 place = self.places.get(x.source) if x.source is not None else None
                 if place is None or segments.get(place) == segments[i] or not x.shape:
                     continue
-                n = math.prod(x.shape) * _WIDTHS.get(x.dtype or "", 4)
+                n = math.prod(x.shape) * _ITEM_SIZES.get(x.dtype or "", 4)
                 key = self.ops[place].number, x.index
                 held = [k for k in self.kept[i] if self.sizes[k] == n]
                 number = held[0] if held else made.setdefault(key, -1 - len(made))
@@ -192,19 +196,22 @@ class _BackwardSimulation:
 
 
 def _gradient(op: Op) -> int:
-    """Bytes of the gradients of an operation's results, of those that have one."""
+    """Return the bytes of the gradients of an operation's results."""
     results = zip(op.shapes, op.dtypes, strict=True) if op.recorded else ()
-    return sum(math.prod(shape) * _WIDTHS.get(dtype, 4) for shape, dtype in results if differentiable(dtype))
+    return sum(math.prod(shape) * _ITEM_SIZES.get(dtype, 4) for shape, dtype in results if differentiable(dtype))
 
 
 def _advice(tape: Tape, simulation: _BackwardSimulation, peak: int) -> list[Checkpoint]:
-    """Checkpoints that lower the peak, the best first: around a module's calls, or around each part of a module."""
+    """Return checkpoints that lower the peak, the best first.
+
+    Tried are checkpoints around each call of one module, and around all submodules of one module.
+    """
     calls = ModuleTree(tape).calls
     groups: dict[tuple[str, ...], list[ModuleCall]] = {}
     for call in calls:
         alone = len(call.members) == 1 and isinstance(
             call.members[0], ModuleCall
-        )  # its one part is the same checkpoint
+        )  # the same as a checkpoint around its only submodule
         if not call.parts[-1].endswith(")") and not alone:
             groups.setdefault((call.path,), []).append(call)
     parts: dict[str, list[ModuleCall]] = defaultdict(list)
@@ -215,7 +222,7 @@ def _advice(tape: Tape, simulation: _BackwardSimulation, peak: int) -> list[Chec
         groups.setdefault(tuple(dict.fromkeys(call.path for call in inside)), inside)
     tried = sorted(groups.items(), key=lambda item: -sum(len(_places(call, simulation)) for call in item[1]))
     found: list[Checkpoint] = []
-    for paths, around in tried[: max(5, min(100, 2_000_000 // (len(tape) + 1)))]:  # each walks through all of the tape
+    for paths, around in tried[: max(5, min(100, 2_000_000 // (len(tape) + 1)))]:  # each simulates the whole tape
         segments: dict[int, int] = {}
         for n, call in enumerate(around):
             segments |= dict.fromkeys(_places(call, simulation), n)

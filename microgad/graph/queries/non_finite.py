@@ -1,4 +1,4 @@
-"""Where NaN and infinity first came from, by the statistics of a tape."""
+"""Find the operation that first produced NaN or infinity, from the statistics on a tape."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ..statistics import Stats, stats_of
 from ..tape import Input, Op, Source, Tape
 from ..text import place
 
-_Value = tuple[int, int]  # number of an Op or Source, and which of its results
+_Value = tuple[int, int]  # number of an Op or Source, and index of its result
 
 
 @dataclass(frozen=True)
 class NonFinite:
-    """The first operation that made a NaN or an infinity, or the Source that came in with one, and that in words."""
+    """The operation that first produced a NaN or an infinity, or the Source that already had one, with a message."""
 
     op: Op | Source
     during: Literal["forward", "backward"]
     kind: Literal["NaN", "inf"]
     message: str
-    input: str = ""  # backward: whose gradient it is
+    input: str = ""  # backward: name of the input whose gradient it is
 
     def __str__(self) -> str:
         return self.message
@@ -32,22 +32,24 @@ class NonFinite:
 
 
 def first_bad(tape: Tape) -> NonFinite | None:
-    """The operation that first produced NaN or infinity; None where there is neither: see `Tape.first_bad`."""
+    """Return the operation that first produced NaN or infinity: see `Tape.first_bad`."""
     known = any(op.stats is not None or op.values is not None for op in tape) or not tape.ops
     if not known:
         raise GraphError("first_bad: the tape has no values to look at: record it with stats=True, or values=True")
-    forward, backward = _Forward(tape), _backward(tape)
+    forward, backward = _ForwardSearch(tape), _first_in_backward(tape)
     first = forward.first()
     if first is None or backward is None:
         return first or backward
     assert isinstance(backward.op, Op)
     start = max(op.number for op in tape if op.passed == backward.op.passed)
-    if forward.brought(first) and forward.at(first) > start:  # a step before has spoiled it
-        return forward.behind(backward) or backward
+    if forward.came_in(first) and forward.position(first) > start:  # an earlier training step made it non-finite
+        return forward.cause_of(backward) or backward
     return first
 
 
-class _Forward:
+class _ForwardSearch:
+    """Searches the values of the forward pass. `bad` says which are NaN or infinite."""
+
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
         self.bad: dict[_Value, str] = {}
@@ -64,7 +66,7 @@ class _Forward:
             self.bad[at] = kind
 
     def first(self) -> NonFinite | None:
-        """The first NaN's origin; where there is none, that of an infinity that nobody has put in."""
+        """Return the origin of the first NaN, or else of the first infinity that the program didn't put in itself."""
         for wanted in ("NaN", "inf"):
             for op in self.tape:
                 found = (self._from_outside(op) if wanted == "NaN" else None) or self._first_of(op, wanted)
@@ -72,39 +74,42 @@ class _Forward:
                     return found
         return None
 
-    def brought(self, bad: NonFinite) -> bool:
-        """Whether it came in from outside."""
+    def came_in(self, bad: NonFinite) -> bool:
+        """Whether a non-finite value came in from outside of the tape."""
         return isinstance(bad.op, Source) or any(map(self._kind, bad.op.inputs))
 
-    def behind(self, backward: NonFinite) -> NonFinite | None:
-        """What had made the infinity that a derivative read."""
+    def cause_of(self, backward: NonFinite) -> NonFinite | None:
+        """Return the operation that made the infinity that a derivative read."""
         assert isinstance(backward.op, Op)
         return self._origin(backward.op.inputs, f"The derivative of {place(backward.op)} gave {backward.kind}")
 
-    def at(self, bad: NonFinite) -> int:
-        """The number of the operation that made it, or read it first."""
+    def position(self, bad: NonFinite) -> int:
+        """Return the number of the operation that made a non-finite value, or that first read it."""
         return next(op.number for op in self.tape if op is bad.op or any(x.source == bad.op.number for x in op.inputs))
 
     def _first_of(self, op: Op, wanted: str) -> NonFinite | None:
         kinds = [self.bad.get((op.number, i), "") for i in range(len(op.shapes))]
         if wanted not in kinds:
             return None
-        sick = [x for x in op.inputs if self._kind(x)]
-        if not sick:
-            if wanted == "inf" and _given(op):
+        bad = [x for x in op.inputs if self._kind(x)]
+        if not bad:
+            if wanted == "inf" and _has_infinite_setting(op):
                 return None
             message = f"{place(op)}: produced {wanted} from finite inputs: {self._ranges(op)}"
             return NonFinite(op, "forward", wanted, message)  # type: ignore[arg-type]
         if wanted == "inf":
-            return None  # it goes on from where it was made
-        if (origin := self._origin(sick, f"It became NaN in {place(op)}")) is not None:
+            return None  # an infinity that merely passes through
+        if (origin := self._origin(bad, f"It became NaN in {place(op)}")) is not None:
             return origin
-        x = sick[0]
+        x = bad[0]
         held = f"its input {x.name} held {self._kind(x)} before"
         return NonFinite(op, "forward", "NaN", f"{place(op)}: produced NaN, but {held}: {self._ranges(op)}")
 
     def _origin(self, inputs: list[Input], then: str) -> NonFinite | None:
-        """The first operation that made infinity out of finite values for these; None where somebody has put it in."""
+        """Return the first operation that made an infinity in these inputs from finite values.
+
+        None if the program put the infinity in itself.
+        """
         seen: set[int] = set()
         stack = [*inputs]
         found: list[Op] = []
@@ -115,9 +120,9 @@ class _Forward:
             if not isinstance(op, Op) or op.number in seen:
                 continue
             seen.add(op.number)
-            sick = [y for y in op.inputs if self._kind(y)]
-            stack += sick
-            if not sick and not _given(op):
+            bad = [y for y in op.inputs if self._kind(y)]
+            stack += bad
+            if not bad and not _has_infinite_setting(op):
                 found.append(op)
         if not found:
             return None
@@ -132,12 +137,12 @@ class _Forward:
         return "" if at is None else self.bad[at]
 
     def _at(self, x: Input) -> _Value | None:
-        """What was bad of what an input has been: its own values, or what was written to its memory since."""
+        """Return which value of an input was non-finite: the one it had, or the one written to its memory since."""
         places = ((number, i) for number, i in ((x.source, x.index), (x.written, 0)) if number is not None)
         return next((at for at in places if at in self.bad), None)
 
     def _from_outside(self, reader: Op) -> NonFinite | None:
-        """A NaN that came in from outside."""
+        """Return the source with a NaN that an operation reads, if there is one."""
         for x in reader.inputs:
             source = self.tape.find(x.source)
             if isinstance(source, Source) and self._kind(x) == "NaN":
@@ -150,8 +155,8 @@ class _Forward:
         return ", ".join(message for x in op.inputs if (message := _range(self.tape, x)))
 
 
-def _backward(tape: Tape) -> NonFinite | None:
-    """What the first pass that went wrong began with."""
+def _first_in_backward(tape: Tape) -> NonFinite | None:
+    """Return what was first non-finite in the first backward pass with such a gradient."""
     passes: dict[int, list[Op]] = {}
     for op in reversed(tape.ops):
         if op.passed and op.recorded:
@@ -160,7 +165,7 @@ def _backward(tape: Tape) -> NonFinite | None:
 
 
 def _in_pass(tape: Tape, ops: list[Op]) -> NonFinite | None:
-    """Of a pass the newest operation that gave an input a bad gradient although its own was finite."""
+    """Return the first operation of a pass that gave an input a non-finite gradient although its own was finite."""
     for op in ops:
         if any(_kind_of(stats) for stats in op.gradients or ()):
             continue
@@ -193,13 +198,13 @@ def _kind_of_number(value: Any) -> str:
     return "NaN" if any(map(math.isnan, parts)) else "inf" if any(map(math.isinf, parts)) else ""
 
 
-def _given(op: Op) -> bool:
-    """Whether the program itself put infinity in: a mask's -inf, or a setting."""
+def _has_infinite_setting(op: Op) -> bool:
+    """Whether a setting of the operation is infinite, as of a mask filled with -inf."""
     return any(_kind_of_number(x) for x in op.settings.values())
 
 
 def _range(tape: Tape, x: Input) -> str:
-    """As "x (128, 10) from -0.3 to 2.1"."""
+    """Describe an input: "x (128, 10) from -0.3 to 2.1"."""
     if x.source is None:
         return f"{x.name} {x.value!r}" if x.value is not None else ""
     found, index = (tape.find(x.source), x.index) if x.written is None else (tape.find(x.written), 0)

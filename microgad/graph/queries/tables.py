@@ -1,4 +1,4 @@
-"""Tables of a tape's operations by what they cost, and the tree of its modules, as text that fits a terminal."""
+"""Tables of what operations cost, and the tree of modules, as text that fits a terminal."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ..repeats import ops_in
 from ..tape import Op, Tape, total
 from ..text import results, size, summary, title
 
-NARROWEST = 12  # characters of a column that is cut so that the line fits
+MIN_WIDTH = 12  # characters that a column has at least when it is shortened to fit the line
 
 
 class Table:
-    """Columns of text: `print` shows them, and rich draws them where it is installed (`rich.print(table)`)."""
+    """A table of text. `print` shows it, and so does `rich.print` if rich is installed."""
 
     def __init__(
         self, columns: Sequence[str], rows: list[list[str]], left: int, footer: str, width: int | None
     ) -> None:
         self.columns, self.rows, self.footer, self.width = list(columns), rows, footer, width
-        self.left = left  # how many columns are words, the others are numbers
+        self.left = left  # number of left-aligned columns, which are text; the others are numbers
 
     def __str__(self) -> str:
         lines = [self.columns, *self.rows]
@@ -31,7 +31,7 @@ class Table:
         room = self.width or shutil.get_terminal_size((100, 0)).columns
         while sum(widths) + 2 * (len(widths) - 1) > room:
             widest = max(range(self.left), key=lambda i: widths[i])
-            if widths[widest] <= NARROWEST:
+            if widths[widest] <= MIN_WIDTH:
                 break
             widths[widest] -= 1
         shown = ["  ".join(self._cell(x, i, widths[i]) for i, x in enumerate(line)).rstrip() for line in lines]
@@ -57,7 +57,7 @@ class Table:
 
 
 def flops(ops: list[Op]) -> int:
-    """Additions and multiplications of operations, as far as they are known."""
+    """Return the additions and multiplications of operations, as far as they are known."""
     return sum((flops_of(op) if op.flops is None else op.flops) or 0 for op in ops)
 
 
@@ -73,7 +73,7 @@ def table(
     tape: Tape, sort: str | None = None, by: str | None = None, rows: int = 60, depth: int | None = None,
     width: int | None = None,
 ) -> Table:  # fmt: skip
-    """What operations cost: see `Tape.table`."""
+    """Return a table of what operations cost: see `Tape.table`."""
     if by not in (None, "module", "op"):
         raise ArgumentError(f'table: by must be "module", "op" or None, got {by!r}')
     if sort is not None and sort not in _COSTS:
@@ -105,20 +105,20 @@ def table(
 
 
 def _times(ops: list[Op], whole: float) -> list[str]:
-    """The cells of what operations took forward and backward, and of their share in the whole."""
+    """Return the cells for the forward time, the backward time, and their share of the total."""
     forward, backward = sum(op.seconds or 0 for op in ops), sum(op.backward_seconds or 0 for op in ops)
     share = 100 * (forward + backward) / whole if whole else 0
     return [f"{1e3 * forward:.3f}", f"{1e3 * backward:.3f}", f"{share:.1f} %"]
 
 
 def module_of(op: Op, depth: int | None = None) -> str:
-    """The module that an operation belongs to, no deeper than `depth`: "features.0"; what is in functions is theirs."""
+    """Return the path of an operation's module, down to level `depth`: "features.0". It leaves out functions."""
     parts = [part for part in op.path.split(".") if not part.endswith(")")]
     return ".".join(parts[:depth]) or "(outside)"
 
 
 def count(n: int) -> str:
-    """A number, short: "950", "1.2 k", "3.4 M"."""
+    """Format a number with a unit: "950", "1.2 k", "3.4 M"."""
     for unit, scale in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if n >= 0.99995 * scale:
             return f"{n / scale:.1f} {unit}"
@@ -132,17 +132,17 @@ def _words(op: Op, key: Any, by: str | None) -> list[str]:
 
 
 def tree(tape: Tape, depth: int | None = None, rows: int = 200, width: int | None = None) -> Table:
-    """Modules, and what is in them: see `Tape.tree`."""
+    """Return the tree of modules and operations: see `Tape.tree`."""
     lines: list[list[str]] = []
     seen = 0
     stack: list[tuple[Op | ModuleCall, str, str]] = _below(ModuleTree(tape, depth).root, "")
     while stack:
-        member, lead, under = stack.pop()
+        member, prefix, under = stack.pop()
         seen += 1
         if len(lines) < rows:
             inside = list(ops_in([member]))
             name = title(member) if isinstance(member, Op) else f"{member.parts[-1]}:"
-            lines.append([lead + name, results(inside[-1]), size(total(inside)), count(flops(inside))])
+            lines.append([prefix + name, results(inside[-1]), size(total(inside)), count(flops(inside))])
         if isinstance(member, ModuleCall) and (depth is None or len(member.parts) < depth):
             stack += _below(member, under)
     more = f"... {seen - rows:,} more ...\n" if seen > rows else ""
@@ -150,7 +150,7 @@ def tree(tape: Tape, depth: int | None = None, rows: int = 200, width: int | Non
 
 
 def _below(call: ModuleCall, under: str) -> list[tuple[Op | ModuleCall, str, str]]:
-    """What is in a call, the last first, each with the lines that lead to it and those that lead on below it."""
+    """Return the members of a call in reverse order, each with the prefixes of its own line and of the lines below."""
     last = len(call.members) - 1
     if not call.parts:
         return [(member, "", "") for member in reversed(call.members)]

@@ -151,7 +151,7 @@ class Recorder(state.Observer):
     # Forward
 
     def begin(self, node: Function, inputs: tuple[Any, ...], target: Tensor | None = None) -> None:
-        """Before an operation computes, note the origin of what it may overwrite (any input of an autograd.Function)."""
+        """Before an operation computes, note the origins of the Tensors that it may write to."""
         super().begin(node, inputs, target)
         custom = isinstance(node, _Custom)
         for x in inputs if custom else (target,):
