@@ -12,7 +12,7 @@ import microgad as torch
 from microgad import nn, state
 from microgad.graph import Graph, graph
 from microgad.graph.drawing import render
-from microgad.graph.drawing.sketch import READABLE, Frame
+from microgad.graph.drawing.sketch import MAX_BOXES, Frame
 from microgad.graph.drawing.styles import SCALES
 from microgad.graph.drawing.svg_titles import move_titles
 
@@ -104,7 +104,7 @@ def test_operations_in_a_row_are_folded_up_to_where_something_else_reads():
 
 def test_a_long_tape_is_as_large_as_a_page():
     drawn = graph(chain(500))
-    assert len(drawn.sketch.boxes) <= READABLE
+    assert len(drawn.sketch.boxes) <= MAX_BOXES
     x = torch.ones(2, requires_grad=True)
     past = [x]
     rng = random.Random(0)
@@ -121,7 +121,7 @@ def test_a_long_tape_is_as_large_as_a_page():
 def test_twenty_thousand_nodes_are_drawn_or_the_error_says_how():
     y = chain(20_000)
     started = time.process_time()
-    assert len(graph(y).sketch.boxes) <= READABLE
+    assert len(graph(y).sketch.boxes) <= MAX_BOXES
     drawn = graph(y, depth=None)
     with pytest.raises(RuntimeError, match=r"20,001 boxes .*at most 1,000\)\. With depth='auto' it is \d+; .*page"):
         drawn.save("net.svg")

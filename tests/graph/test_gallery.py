@@ -11,7 +11,7 @@ import pytest
 
 import microgad as torch
 from microgad.graph import Graph
-from microgad.graph.drawing.sketch import HIGHEST, READABLE, Frame
+from microgad.graph.drawing.sketch import MAX_BOXES, MAX_HEIGHT, Frame
 
 FOLDER = Path(__file__).parents[2] / "examples" / "gallery"
 _spec = importlib.util.spec_from_file_location("gallery_models", FOLDER / "models.py")
@@ -38,8 +38,8 @@ def test_boxes_frames_and_edges_are_those_of_the_picture(name):
     graph = drawn(name)
     committed = (FOLDER / f"{name}.mmd").read_text(encoding="utf-8")
     assert structure(graph.mermaid) == structure(committed), "run examples/gallery/make.py, and look at the picture"
-    assert len(graph.sketch.boxes) <= READABLE
-    assert graph.sketch.height() <= HIGHEST
+    assert len(graph.sketch.boxes) <= MAX_BOXES
+    assert graph.sketch.height() <= MAX_HEIGHT
 
 
 @pytest.mark.parametrize("name", MODELS)

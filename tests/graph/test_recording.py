@@ -15,7 +15,7 @@ from microgad import nn
 from microgad.errors import MicrogadError
 from microgad.function.torch_names import NAMES, OPERATORS
 from microgad.graph.drawing.dot import _VIEWS
-from microgad.graph.drawing.sketch import _JOINS
+from microgad.graph.drawing.sketch import _RESIDUAL_JOINS
 from microgad.graph.flops import MOVES, RULES, flops_of
 from microgad.graph.formulas import function_names
 from microgad.graph.queries.gradient_path import FLAT
@@ -200,7 +200,7 @@ def test_what_moves_values_costs_nothing():
 
 def test_tables_of_operations_name_those_that_there_are():
     names = {*function_names()}
-    tables = (MOVES, RULES, FLAT, _VIEWS, _JOINS, NAMES, OPERATORS)
+    tables = (MOVES, RULES, FLAT, _VIEWS, _RESIDUAL_JOINS, NAMES, OPERATORS)
     assert [name for table in tables for name in table if name not in names] == []
 
 

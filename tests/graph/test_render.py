@@ -80,7 +80,7 @@ def test_another_suffix_is_refused_and_nothing_is_written(drawn, tmp_path, name)
 
 
 def test_too_many_boxes_are_refused_with_the_depth_that_helps(monkeypatch, tmp_path):
-    monkeypatch.setattr(room.drawing.graph, "LARGEST", 5)
+    monkeypatch.setattr(room.drawing.graph, "MAX_LAID_OUT", 5)
     x = torch.ones(2, requires_grad=True)
     y = x
     for i in range(4):

@@ -10,14 +10,14 @@ from ...errors import ArgumentError
 from .. import text
 from ..tape import Tape
 from .render import RendererMissing, TooSlow, rendered
-from .sketch import READABLE, Options, Sketch, make_sketch
+from .sketch import MAX_BOXES, Options, Sketch, make_sketch
 
 if TYPE_CHECKING:
     import pathlib
 
     from .dot import Digraph
 
-LARGEST = 1000  # boxes that Graphviz is asked to lay out
+MAX_LAID_OUT = 1000  # boxes that Graphviz is asked to lay out
 PICTURES = ("svg", "png", "pdf")
 
 
@@ -39,7 +39,7 @@ class Graph:
         rankdir: str = "TB",
         color: str | None = None,
         theme: str = "light",
-        limit: int = READABLE,
+        limit: int = MAX_BOXES,
         beside: bool = False,
         mark: Collection[int] = (),
     ) -> None:
@@ -129,9 +129,9 @@ class Graph:
 
     def _picture(self, format: str) -> bytes:
         boxes = len(self.sketch.boxes)
-        if boxes > LARGEST:
+        if boxes > MAX_LAID_OUT:
             raise ArgumentError(
-                f"graph: {boxes:,} boxes are more than can be laid out (at most {LARGEST:,}). {self._advice()}"
+                f"graph: {boxes:,} boxes are more than can be laid out (at most {MAX_LAID_OUT:,}). {self._advice()}"
             )
         try:
             return rendered(self.dot, format)
@@ -139,7 +139,7 @@ class Graph:
             raise TooSlow(f"graph: {boxes:,} boxes: {error}. {self._advice()}") from None
 
     def _advice(self) -> str:
-        best = make_sketch(self.tape, Options(), READABLE, ("roll", "fold", "depth"))
+        best = make_sketch(self.tape, Options(), MAX_BOXES, ("roll", "fold", "depth"))
         level = f"depth={best.options.depth}" if best.options.depth else "depth='auto'"
         return (
             f"With {level} it is {len(best.boxes)}; save() to a .dot file takes any number, "

@@ -13,12 +13,12 @@ from ..repeats import StructureIds, find_runs, ops_in, sources_in
 from ..tape import Input, Op, Result, Source, Tape
 from ..text import shape_of
 
-READABLE = 60  # boxes that fit on a page
-DEEPEST = 60  # levels of modules, of which the innermost has all that is below
+MAX_BOXES = 60  # boxes that fit on a page
+MAX_DEPTH = 60  # levels of modules, of which the innermost has all that is below
 MANY = 24  # operations that a module may have for its insides to be left out
 BUSY = 4  # uses of a parameter; the lines of more would hide the rest
-HIGHEST = 22  # inches that can still be read when they are made to fit a page
-_JOINS = {"Add", "Sub", "Cat", "Stack"}  # where a way past other boxes comes back
+MAX_HEIGHT = 22  # inches that can still be read when they are made to fit a page
+_RESIDUAL_JOINS = {"Add", "Sub", "Cat", "Stack"}  # where a way past other boxes comes back
 
 
 @dataclass(slots=True, eq=False)
@@ -375,7 +375,7 @@ class Sketch:
         return {
             before[tail]
             for head, before in into.items()
-            if len(before) > 1 and (head.kind in ("module", "part") or head.ops[0].name in _JOINS)
+            if len(before) > 1 and (head.kind in ("module", "part") or head.ops[0].name in _RESIDUAL_JOINS)
             for tail in _behind_others(before, into)
         }
 
@@ -415,13 +415,13 @@ def make_sketch(tape: Tape, options: Options, limit: int | None, free: Sequence[
     Opened as far as the limit allows; what repeats is drawn once only where it has to be, or where parameters are read
     so often that their lines would hide the rest.
     """
-    modules = ModuleTree(tape, DEEPEST)
+    modules = ModuleTree(tape, MAX_DEPTH)
     too_many = free and limit is not None and len(tape) > limit and options == Options(expand=options.expand)
     if not too_many:
         sketch = Sketch(tape, options, modules)
         if limit is None or not free:
             return sketch
-        if len(sketch.boxes) <= limit and sketch.height() <= HIGHEST:
+        if len(sketch.boxes) <= limit and sketch.height() <= MAX_HEIGHT:
             busy = any(box.kind == "parameter" and box.uses > BUSY for box in sketch.boxes)
             rolled = Sketch(tape, replace(options, roll=True), modules) if busy and "roll" in free else sketch
             return rolled if rolled.rolls else sketch
@@ -439,7 +439,7 @@ def _cut_down(tape: Tape, options: Options, limit: int, free: Sequence[str], mod
         tries += [replace(options, leaves=True, depth=depth) for depth in range(deepest - 1, 0, -1)]
     for chosen in tries:
         sketch = Sketch(tape, chosen, modules)
-        if len(sketch.boxes) <= limit and (sketch.height() <= HIGHEST or chosen is tries[-1]):
+        if len(sketch.boxes) <= limit and (sketch.height() <= MAX_HEIGHT or chosen is tries[-1]):
             return sketch
     if "depth" not in free or options.collapse or options.expand:
         return sketch
