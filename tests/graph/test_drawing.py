@@ -49,7 +49,7 @@ def test_what_repeats_is_drawn_once_with_its_count():
     (frame,) = [item for item in drawn.sketch.items if isinstance(item, Frame)]
     assert (frame.title, frame.times) == ("0 … 2", 3)
     assert "×3" in drawn.source
-    (again,) = [edge for edge in drawn.sketch.edges() if edge.again]
+    (again,) = [edge for edge in drawn.sketch.edges() if edge.to_next]
     assert (again.tail.ops[0].name, again.head.ops[0].name) == ("Tanh", "Linear")
     (box,) = [box for box in graph(y, params=model, roll=True, depth=1).sketch.boxes if box.kind == "module"]
     assert (box.title, box.times) == ("0 … 2", 3)
@@ -140,7 +140,7 @@ def test_edges_past_other_boxes_are_marked():
     x = torch.ones(2, requires_grad=True)
     h = x.exp()
     drawn = graph(h + h.tanh())
-    (edge,) = drawn.sketch.past(drawn.sketch.edges())
+    (edge,) = drawn.sketch.residual_edges(drawn.sketch.edges())
     assert (edge.tail.ops[0].name, edge.head.ops[0].name, edge.argument) == ("Exp", "Add", 0)
     assert "residual" in drawn.source
     assert "residual" not in graph(h.tanh()).source
@@ -219,7 +219,7 @@ def test_a_view_that_is_read_after_a_write_to_its_memory_comes_from_both():
         base.add_(1)
         view * 2
     drawn = tape.draw()
-    edges = {(e.tail.name, e.head.name): drawn.sketch.carried(e) for e in drawn.sketch.edges()}
+    edges = {(e.tail.name, e.head.name): drawn.sketch.edge_label(e) for e in drawn.sketch.edges()}
     assert edges["op0", "op2"] == "(3,)"
     assert edges["op1", "op2"] == "has written"
     assert re.search(r"op1 \[.*in place.*\]", drawn.source)

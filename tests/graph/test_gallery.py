@@ -66,7 +66,7 @@ def test_a_gpt_shows_one_block_twelve_times_and_the_tied_weight():
     graph = drawn("gpt")
     assert frames(graph) == {"blocks": 1, "blocks.0 … 11": 12, "attention": 1, "mlp": 1}
     assert "tokens.weight (100, 48)" in graph.source
-    assert len(graph.sketch.past(graph.sketch.edges())) == 2, "the residual ways of attention and of the mlp"
+    assert len(graph.sketch.residual_edges(graph.sketch.edges())) == 2, "the residual ways of attention and of the mlp"
 
 
 def test_an_lstm_shows_one_step_fifty_times():
@@ -74,7 +74,7 @@ def test_an_lstm_shows_one_step_fifty_times():
     assert frames(graph) == {"": 50}
     titles = {box.title: box.uses for box in graph.sketch.boxes if box.kind == "parameter"}
     assert titles == {"gates.weight": 50, "gates.bias": 50}
-    assert sum(edge.again for edge in graph.sketch.edges()) == 2
+    assert sum(edge.to_next for edge in graph.sketch.edges()) == 2
 
 
 def test_a_resnet_shows_its_layers_and_what_repeats():
@@ -87,5 +87,5 @@ def test_a_resnet_shows_its_layers_and_what_repeats():
 
 def test_a_u_net_shows_its_two_ways_past():
     sketch = drawn("unet").sketch
-    past = sketch.past(sketch.edges())
+    past = sketch.residual_edges(sketch.edges())
     assert sorted(edge.head.ops[0].name for edge in past) == ["Cat", "Cat"]

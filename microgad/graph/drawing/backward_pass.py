@@ -33,8 +33,8 @@ def backward(writer: DotWriter) -> None:
                 fillcolor=look.operation if operation else style.fill, color=look.line if operation else style.line,
             )  # fmt: skip
     for edge, times in writer.edges.items():
-        if edge.tail in needed and edge.head in needed and not edge.again:
-            said = f" {writer.sketch.carried(edge, times)} "
+        if edge.tail in needed and edge.head in needed and not edge.to_next:
+            said = f" {writer.sketch.edge_label(edge, times)} "
             writer.graph.edge(f"back_{edge.tail.name}", f"back_{edge.head.name}", said, dir="back")
     for box in needed:
         with writer.graph.subgraph() as row:
@@ -42,7 +42,7 @@ def backward(writer: DotWriter) -> None:
             row.node(box.name)
             row.node(f"back_{box.name}")
         if any(op.kept for op in box.ops):
-            writer.graph.edge(box.name, f"back_{box.name}", constraint="false", style="dotted", color=look.past)
+            writer.graph.edge(box.name, f"back_{box.name}", constraint="false", style="dotted", color=look.residual)
 
 
 def needing(sketch: Sketch) -> list[Box]:

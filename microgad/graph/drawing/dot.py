@@ -55,7 +55,7 @@ class DotWriter:
         self.marked = {sketch.box(number) for number in graph.mark}
         self.highest = max(self.values.values(), default=0.0) or 1.0
         self.edges = sketch.edges()
-        self.past = sketch.past(self.edges) if len(sketch.boxes) <= 2000 else set()
+        self.residual = sketch.residual_edges(self.edges) if len(sketch.boxes) <= 2000 else set()
         self.graph = Digraph(
             "microgad",
             graph_attr={
@@ -128,7 +128,7 @@ class DotWriter:
     def outline(self, box: Box, line: str, width: str) -> dict[str, str]:
         """A box's border; that of a marked one stands out."""
         if box in self.marked:
-            return {"color": self.theme.past, "penwidth": "3"}
+            return {"color": self.theme.residual, "penwidth": "3"}
         return {"color": line} | ({"penwidth": width} if width != "1" else {})
 
     def measured(self, box: Box) -> list[str]:
@@ -200,7 +200,7 @@ class DotWriter:
         title = escaped(text.title(op)) + (f"<B>&#160;×{times}</B>" if times > 1 else "")
         body = "<BR/>".join([f'<FONT POINT-SIZE="12">{title}</FONT>', *settings, *self.measured(box)])
         rows = self.card(arguments, body, self.keeps(op) if self.show_saved else "", box)
-        border, line = (2, self.theme.past) if box in self.marked else (1, self.theme.line)
+        border, line = (2, self.theme.residual) if box in self.marked else (1, self.theme.line)
         label = f'<TABLE BORDER="0" CELLBORDER="{border}" CELLSPACING="0" CELLPADDING="4" COLOR="{line}">{rows}</TABLE>'
         where = f" in {op.path}" if op.path else ""
         put(graph, box.name, f"<{label}>", shape="plain", tooltip=escaped(f"{text.title(op)}{where}"))
@@ -244,7 +244,7 @@ class DotWriter:
         """An edge for each input, with its shape; those alike are one."""
         led: set[Box] = set()  # on to the next time: one arrow says it
         for edge, times in self.edges.items():
-            if not edge.again:
+            if not edge.to_next:
                 self.lead(edge, times)
             elif edge.tail not in led:
                 led.add(edge.tail)
@@ -252,7 +252,7 @@ class DotWriter:
 
     def lead(self, edge: Edge, times: int) -> None:
         """An edge to a box, or to the argument in it that reads the value."""
-        look, head, said = self.theme, edge.head.name, f" {self.sketch.carried(edge, times)} "
+        look, head, said = self.theme, edge.head.name, f" {self.sketch.edge_label(edge, times)} "
         op = edge.head.ops[0] if edge.argument is not None else None
         if op and (len(op.inputs) > 1 or (self.show_saved and any(k.role == "input" for k in op.kept))):
             head += f":{edge.argument}:" + {"TB": "n", "BT": "s", "LR": "w", "RL": "e"}[self.rankdir]
@@ -262,8 +262,8 @@ class DotWriter:
         if edge.tail.ops and isinstance(source := self.sketch.tape.find(edge.what.origin), Source):
             more |= {"color": look.parameter[1], "fontcolor": look.parameter[1]}  # shared by modules
             said = f" {escaped(source.name)}{said}"
-        elif edge in self.past:
-            more |= {"color": look.past, "penwidth": "1.8"}
+        elif edge in self.residual:
+            more |= {"color": look.residual, "penwidth": "1.8"}
         put(self.graph, f"{edge.tail.name} -> {head}", said, **more)
 
     def lead_on(self, edge: Edge) -> None:
@@ -299,12 +299,12 @@ class DotWriter:
             (kept, self.swatch("kept for backward", look.kept, look.line)),
             (module in kinds, self.swatch(module, look.module, look.line, "rounded")),
             ("chain" in kinds, self.swatch("operations in a row", look.module, look.line, "rounded")),
-            (self.marked, self.swatch("marked", look.operation, look.past)),
-            (self.past, self.words("residual →", look.past)),
-            (any(edge.again for edge in self.edges), self.words("to the next time ⇢", look.parameter[1])),
+            (self.marked, self.swatch("marked", look.operation, look.residual)),
+            (self.residual, self.words("residual →", look.residual)),
+            (any(edge.to_next for edge in self.edges), self.words("to the next time ⇢", look.parameter[1])),
             ("result" in kinds, self.swatch(*look.style("result")[:4])),
             (beside, self.swatch(*look.style("gradient")[:4])),
-            (beside, self.words("reads what was kept ⇢", look.past)),
+            (beside, self.words("reads what was kept ⇢", look.residual)),
         ) if there]  # fmt: skip
         if self.scale is not None:
             low, high = f"{self.scale.label}: 0", self.scale.shown(self.highest) if self.values else "not recorded"

@@ -18,10 +18,10 @@ def mermaid(sketch: Sketch, rankdir: str = "TB") -> str:
     """A sketch as a Mermaid flowchart: boxes, modules as subgraphs, and edges with their shapes."""
     edges = sketch.edges()
     lines = [f"flowchart {rankdir}", *_boxes(sketch), *_arrows(sketch, edges), *_colours(sketch)]
-    past = sketch.past(edges)
+    past = sketch.residual_edges(edges)
     if past:
         numbers = ",".join(str(i) for i, edge in enumerate(edges) if edge in past)
-        lines.append(f"  linkStyle {numbers} stroke:{LIGHT.past},stroke-width:2px")
+        lines.append(f"  linkStyle {numbers} stroke:{LIGHT.residual},stroke-width:2px")
     return "\n".join(lines) + "\n"
 
 
@@ -44,9 +44,9 @@ def _boxes(sketch: Sketch) -> Iterator[str]:
 
 def _arrows(sketch: Sketch, edges: Counter[Edge]) -> Iterator[str]:
     for edge, times in edges.items():
-        said = "next" if edge.again else sketch.carried(edge, times)
+        said = "next" if edge.to_next else sketch.edge_label(edge, times)
         label = f'|"{_words(said)}"|' if said else ""
-        yield f"  {edge.tail.name} {'-.->' if edge.again or edge.dashed else '-->'}{label} {edge.head.name}"
+        yield f"  {edge.tail.name} {'-.->' if edge.to_next or edge.dashed else '-->'}{label} {edge.head.name}"
 
 
 def _colours(sketch: Sketch) -> Iterator[str]:

@@ -54,7 +54,7 @@ class Edge:
     head: Box
     argument: int | None
     what: Input | Result
-    again: bool  # to the next time of something that is drawn once
+    to_next: bool  # to the next time of something that is drawn once
     wrote: bool = False  # not the values themselves, but what has been written to their memory since
 
     @property
@@ -295,7 +295,7 @@ class Sketch:
 
     # Edges
 
-    def carried(self, edge: Edge, times: int = 1) -> str:
+    def edge_label(self, edge: Edge, times: int = 1) -> str:
         """What an edge says: the shape, which one it is of several results, and for how many it stands."""
         x, often = edge.what, f" ×{times}" if times > 1 else ""
         if edge.wrote:
@@ -339,7 +339,7 @@ class Sketch:
         """By what edges are alike: operations of one box are, sources of one box are told apart."""
         source = None if number in self.modules.call_of else self.drawn_as(number)
         x, index = edge.what, edge.what.index if len(edge.tail.ops) == 1 else 0
-        return edge.tail, edge.head, edge.argument, source, x.shape, x.dtype, index, edge.again, edge.wrote
+        return edge.tail, edge.head, edge.argument, source, x.shape, x.dtype, index, edge.to_next, edge.wrote
 
     def between(self, tail: int, head: int) -> tuple[bool, bool]:
         """Whether an edge goes to a later time of a repetition, and whether it counts for one of its own."""
@@ -366,11 +366,11 @@ class Sketch:
                 levels[head] = max(levels.get(head, 0.0), before + 0.8 + 0.1 * min(len(head.ops), 6))
         return max(levels.values(), default=0.0)
 
-    def past(self, edges: Counter[Edge]) -> set[Edge]:
+    def residual_edges(self, edges: Counter[Edge]) -> set[Edge]:
         """The edges that go past other boxes to where both ways meet: residual connections."""
         into: dict[Box, dict[Box, Edge]] = {}  # a box -> those before it
         for edge in edges:
-            if edge.tail.ops and edge.head.ops and not edge.again and edge.what.origin in self.modules.call_of:
+            if edge.tail.ops and edge.head.ops and not edge.to_next and edge.what.origin in self.modules.call_of:
                 into.setdefault(edge.head, {})[edge.tail] = edge
         return {
             before[tail]

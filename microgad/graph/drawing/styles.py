@@ -36,7 +36,7 @@ class Theme:
     module: str
     frames: tuple[str, str]
     border: str
-    past: str  # residual edges
+    residual: str
     hot: str  # the end of the scale that boxes are coloured by
     parameter: tuple[str, str]
     result: tuple[str, str]
