@@ -25,11 +25,11 @@ class Checkpoint:
 
     paths: tuple[str, ...]
     peak: int  # peak memory in bytes with these checkpoints
-    again: int  # additions and multiplications that are computed a second time
+    extra_flops: int  # additions and multiplications that are computed a second time
 
     def __str__(self) -> str:
         shown = ", ".join(self.paths[:6]) + (f" and {len(self.paths) - 6} more" if len(self.paths) > 6 else "")
-        return f"{shown}: peak {size(self.peak)}, {count(self.again)} flops more"
+        return f"{shown}: peak {size(self.peak)}, {count(self.extra_flops)} flops more"
 
     __repr__ = __str__
 
@@ -229,7 +229,7 @@ def _advice(tape: Tape, simulation: _BackwardSimulation, peak: int) -> list[Chec
         lower, _ = simulation.peak(segments)
         if lower < peak:
             found.append(Checkpoint(paths, lower, flops([tape.ops[i] for i in segments])))
-    return sorted(found, key=lambda x: (x.peak, x.again))
+    return sorted(found, key=lambda x: (x.peak, x.extra_flops))
 
 
 def _places(call: ModuleCall, simulation: _BackwardSimulation) -> list[int]:
