@@ -91,7 +91,7 @@ def test_a_checkpoint_costs_what_it_computes_again():
     for found in memory.checkpoints:
         assert found.peak < memory.peak
         if len(found.paths) == 1 and found.paths[0] in ("blocks.0", "blocks.1", "blocks.2"):
-            assert found.again == pytest.approx(2 * 2 * 16 * 32 * 128, rel=0.1)
+            assert found.extra_flops == pytest.approx(2 * 2 * 16 * 32 * 128, rel=0.1)
     peaks = [found.peak for found in memory.checkpoints]
     assert peaks == sorted(peaks)
 
