@@ -102,8 +102,10 @@ class Sketch:
         self.structure = StructureIds()
         self.boxes: list[Box] = []
         self.at: dict[int, Box] = {}  # number of an Op or Source -> its box
-        self.first: dict[int, int] = {}  # of what is drawn once -> the number that it is drawn as
-        self.turns: dict[int, tuple[tuple[int, int], ...]] = {}  # number of an Op -> (which repetition, which time)
+        self.representative: dict[int, int] = {}  # of what is drawn once -> the number that it is drawn as
+        self.repetitions: dict[
+            int, tuple[tuple[int, int], ...]
+        ] = {}  # number of an Op -> (which repetition, which time)
         self.rolls = 0
         self.uses = Counter(x.origin for op in tape for x in op.inputs)
         self.read: dict[int | None, set[int]] = {}  # which results of an operation are used
@@ -112,31 +114,31 @@ class Sketch:
                 self.read.setdefault(x.origin, set()).add(x.index)
         self.place = {op.number: i for i, op in enumerate(tape.ops)}
         self.place |= {source.number: i for i, source in enumerate(tape.sources)}
-        self.drawn = 0  # modules
-        self.inside = ""  # the path of the module that repeats around what is drawn: names go on from there
-        self.items = self.parted(options.parts) if options.parts else self.fill(self.modules.root)
+        self.module_count = 0  # modules
+        self.prefix = ""  # the path of the module that repeats around what is drawn: names go on from there
+        self.items = self.split_evenly(options.parts) if options.parts else self.open_call(self.modules.root)
         self.results = [Box(f"result{i}", "result", x.name or "result", result=x) for i, x in enumerate(tape.results)]
 
     # Boxes
 
-    def fill(self, call: ModuleCall) -> list[Box | Frame]:
+    def open_call(self, call: ModuleCall) -> list[Box | Frame]:
         """What is shown of an opened call."""
-        items = self.row(call.members, len(call.parts))
+        items = self.sequence(call.members, len(call.parts))
         return [*self.inputs(call.sources), *items]
 
     def inputs(self, sources: Sequence[Source]) -> list[Box | Frame]:
         found: list[Box | Frame] = []
         for source in sources:
-            if source.number in self.first:
+            if source.number in self.representative:
                 continue
             buffer = source.kind == "constant" and "." in source.name
             box = Box(f"source{self.place[source.number]}", "buffer" if buffer else source.kind, "", sources=[source])
-            box.title, box.uses = self.said(source.name) or source.kind, self.uses[source.number]
+            box.title, box.uses = self.short_path(source.name) or source.kind, self.uses[source.number]
             self.add(box)
             found.append(box)
         return found
 
-    def row(self, members: Sequence[Op | ModuleCall], level: int) -> list[Box | Frame]:
+    def sequence(self, members: Sequence[Op | ModuleCall], level: int) -> list[Box | Frame]:
         """What is shown of members in a row."""
         if not self.options.roll or len(members) < 2:
             return self.singles(members, level)
@@ -145,53 +147,58 @@ class Sketch:
         alone: list[Op | ModuleCall] = []
         for start, length, times, rest in find_runs(numbers, [isinstance(member, ModuleCall) for member in members]):
             end = start + length * times + rest
-            turns = [members[i : min(i + length, end)] for i in range(start, end, length)]
-            if times == 1 or not _goes_on(turns):
+            repetitions = [members[i : min(i + length, end)] for i in range(start, end, length)]
+            if times == 1 or not _is_repetition(repetitions):
                 alone += members[start:end]
                 continue
             items += self.singles(alone, level)
             alone = []
-            items.append(self.repeated(turns, level))
+            items.append(self.repetition(repetitions, level))
         return items + self.singles(alone, level)
 
-    def repeated(self, turns: list[Sequence[Op | ModuleCall]], level: int) -> Box | Frame:
+    def repetition(self, repetitions: list[Sequence[Op | ModuleCall]], level: int) -> Box | Frame:
         """What is done several times in a row, drawn once."""
         self.rolls += 1
-        self.draw_as_the_first(turns)
-        (first, *others), last = turns[0], turns[-1][0]
-        around = self.inside
+        self.merge_repetitions(repetitions)
+        (first, *others), last = repetitions[0], repetitions[-1][0]
+        around = self.prefix
         if isinstance(first, ModuleCall) and not others and first is not last:
-            self.inside = f"{first.path}."
-        inside = self.row(turns[0], level) if others else self.singles([first], level)
-        self.inside = around
+            self.prefix = f"{first.path}."
+        inside = self.sequence(repetitions[0], level) if others else self.singles([first], level)
+        self.prefix = around
         (item, *more) = inside
         if more or (isinstance(item, Box) and item.kind != "op" and not isinstance(first, ModuleCall)):
             item = Frame(f"roll{self.rolls}", "", level + 1, inside)
         elif isinstance(first, ModuleCall) and isinstance(last, ModuleCall) and first.path != last.path:
-            item.title = f"{self.said(first.path)} … {_short(first.parts, last.parts)}"
-        item.times *= len(turns)
+            item.title = f"{self.short_path(first.path)} … {_last_name(first.parts, last.parts)}"
+        item.times *= len(repetitions)
         return item
 
-    def draw_as_the_first(self, turns: list[Sequence[Op | ModuleCall]]) -> None:
+    def merge_repetitions(self, repetitions: list[Sequence[Op | ModuleCall]]) -> None:
         """Have what later times do, and what comes in there, stand where the first time's stands."""
-        ops, homes = [list(ops_in(turn)) for turn in turns], [list(sources_in(turn)) for turn in turns]
+        ops, homes = (
+            [list(ops_in(repetition)) for repetition in repetitions],
+            [list(sources_in(repetition)) for repetition in repetitions],
+        )
         for k, (mine, at_home) in enumerate(zip(ops, homes, strict=True)):
             for a, b in zip(ops[0], mine, strict=False):  # the last time may be cut short
-                self.turns[b.number] = (*self.turns.get(b.number, ()), (self.rolls, k))
+                self.repetitions[b.number] = (*self.repetitions.get(b.number, ()), (self.rolls, k))
                 if k:
-                    self.first[b.number] = a.number
-                    self.same_inputs(a, b)
+                    self.representative[b.number] = a.number
+                    self.merge_inputs(a, b)
             if k:
-                self.first.update((b.number, a.number) for a, b in zip(homes[0], at_home, strict=False) if a is not b)
+                self.representative.update(
+                    (b.number, a.number) for a, b in zip(homes[0], at_home, strict=False) if a is not b
+                )
 
-    def same_inputs(self, a: Op, b: Op) -> None:
+    def merge_inputs(self, a: Op, b: Op) -> None:
         """What comes in anew each time is one box too: the step's own input."""
         for x, y in zip(a.inputs, b.inputs, strict=False):
             mine, other = self.tape.find(x.origin), self.tape.find(y.origin)
             if mine is not other and isinstance(mine, Source) and isinstance(other, Source):
                 alike = (mine.kind, mine.shape) == (other.kind, other.shape)
-                if alike and self.uses[other.number] == 1 and mine.number not in self.first:
-                    self.first[other.number] = mine.number
+                if alike and self.uses[other.number] == 1 and mine.number not in self.representative:
+                    self.representative[other.number] = mine.number
 
     def singles(self, members: Sequence[Op | ModuleCall], level: int) -> list[Box | Frame]:
         """What is shown of members that don't repeat."""
@@ -199,7 +206,7 @@ class Sketch:
             return [self.single(member) for member in members]
         items: list[Box | Frame] = []
         for chain in self.chains(members):
-            items += [self.several("chain", chain)] if len(chain) > 1 else map(self.single, chain)
+            items += [self.merged_box("chain", chain)] if len(chain) > 1 else map(self.single, chain)
         return items
 
     def single(self, member: Op | ModuleCall) -> Box | Frame:
@@ -210,33 +217,33 @@ class Sketch:
 
     def call(self, call: ModuleCall) -> Box | Frame:
         """A module: a frame where it is opened, else one box."""
-        name, self.drawn = self.drawn, self.drawn + 1
+        name, self.module_count = self.module_count, self.module_count + 1
         if self.options.opens(call):
-            items = self.fill(call)
+            items = self.open_call(call)
             if len(items) == 1 and isinstance(items[0], Box) and items[0].kind == "module" and items[0].times == 1:
-                items[0].title = self.said(call.path)
+                items[0].title = self.short_path(call.path)
                 return items[0]
-            return Frame(f"cluster{name}", self.said(call.path), len(call.parts), items)
-        sources = [source for source in sources_in([call]) if source.number not in self.first]
-        return self.add(Box(f"module{name}", "module", self.said(call.path), list(ops_in([call])), sources))
+            return Frame(f"cluster{name}", self.short_path(call.path), len(call.parts), items)
+        sources = [source for source in sources_in([call]) if source.number not in self.representative]
+        return self.add(Box(f"module{name}", "module", self.short_path(call.path), list(ops_in([call])), sources))
 
-    def parted(self, size: int) -> list[Box | Frame]:
+    def split_evenly(self, size: int) -> list[Box | Frame]:
         """Everything in boxes of as many operations, each with what comes in there first."""
         items: list[Box | Frame] = []
         waiting = {source.number: source for source in self.tape.sources}
         for i in range(0, len(self.tape), size):
-            box = self.several("part", self.tape.ops[i : i + size])
+            box = self.merged_box("part", self.tape.ops[i : i + size])
             read = dict.fromkeys(x.origin for op in box.ops for x in op.inputs)
             box.sources = [waiting.pop(number) for number in read if number in waiting]
             self.at.update((source.number, box) for source in box.sources)
             items.append(box)
         return items
 
-    def several(self, kind: str, members: Sequence[Op | ModuleCall]) -> Box:
+    def merged_box(self, kind: str, members: Sequence[Op | ModuleCall]) -> Box:
         """A box of operations in a row, some of them in modules of their own."""
         ops = list(ops_in(members))
         first, last = self.place[ops[0].number], self.place[ops[-1].number]
-        sources = [source for source in sources_in(members) if source.number not in self.first]
+        sources = [source for source in sources_in(members) if source.number not in self.representative]
         return self.add(Box(f"{kind}{first}", kind, f"operations {first} … {last}", ops, sources))
 
     def chains(self, row: Sequence[Op | ModuleCall]) -> list[list[Op | ModuleCall]]:
@@ -247,7 +254,7 @@ class Sketch:
         found: list[list[Op | ModuleCall]] = []
         before: Op | None = None
         for member in row:
-            op = self.alone(member)
+            op = self.only_op(member)
             read = [x for x in op.inputs if x.origin is not None and x.origin in self.modules.call_of] if op else []
             goes_on = (
                 op is not None and before is not None and len(read) == 1 and read[0].origin == before.number
@@ -265,7 +272,7 @@ class Sketch:
             cut += [chain] if whole else [[member] for member in chain]
         return cut
 
-    def alone(self, member: Op | ModuleCall) -> Op | None:
+    def only_op(self, member: Op | ModuleCall) -> Op | None:
         """The operation that a member is all of: itself, or the only one of a module that isn't opened."""
         if isinstance(member, Op):
             return member
@@ -274,9 +281,9 @@ class Sketch:
         (inner,) = member.members
         return inner if isinstance(inner, Op) else None
 
-    def said(self, path: str) -> str:
+    def short_path(self, path: str) -> str:
         """A path, from the module that repeats around it on."""
-        return path.removeprefix(self.inside)
+        return path.removeprefix(self.prefix)
 
     def add(self, box: Box) -> Box:
         self.boxes.append(box)
@@ -285,12 +292,12 @@ class Sketch:
 
     def box(self, number: int | None) -> Box | None:
         """The box that an operation or a source is drawn in."""
-        return None if number is None else self.at.get(self.drawn_as(number))
+        return None if number is None else self.at.get(self.representative_of(number))
 
-    def drawn_as(self, number: int) -> int:
+    def representative_of(self, number: int) -> int:
         """The number of what stands for an operation or a source."""
-        while number in self.first:
-            number = self.first[number]
+        while number in self.representative:
+            number = self.representative[number]
         return number
 
     # Edges
@@ -313,9 +320,9 @@ class Sketch:
                 for number in (x.source, x.written):
                     if number is None or (edge := self.edge(op, i, number)) is None:
                         continue
-                    edge = alike.setdefault(self.look(edge, number), edge)
-                    _, counts = self.between(number, op.number)
-                    use = edge, number, x.index, self.turns.get(op.number)
+                    edge = alike.setdefault(self.edge_key(edge, number), edge)
+                    _, counts = self.crosses(number, op.number)
+                    use = edge, number, x.index, self.repetitions.get(op.number)
                     found[edge] += edge not in found or (counts and use not in counted)
                     counted.add(use)
         for box in self.results:
@@ -328,22 +335,22 @@ class Sketch:
     def edge(self, op: Op, i: int, number: int) -> Edge | None:
         """From the box of what made, or wrote to, the input i of an operation; None where nothing is to be drawn."""
         tail, head = self.box(number), self.box(op.number)
-        again, _ = self.between(number, op.number)
+        again, _ = self.crosses(number, op.number)
         reads_itself = again and head is not None and head.kind == "op"  # a step, what it gave the time before
         if tail is None or head is None or (tail is head and not reads_itself):
             return None
         argument, x = i if head.kind == "op" else None, op.inputs[i]
         return Edge(tail, head, argument, x, again, number == x.written)
 
-    def look(self, edge: Edge, number: int) -> tuple[Any, ...]:
+    def edge_key(self, edge: Edge, number: int) -> tuple[Any, ...]:
         """By what edges are alike: operations of one box are, sources of one box are told apart."""
-        source = None if number in self.modules.call_of else self.drawn_as(number)
+        source = None if number in self.modules.call_of else self.representative_of(number)
         x, index = edge.what, edge.what.index if len(edge.tail.ops) == 1 else 0
         return edge.tail, edge.head, edge.argument, source, x.shape, x.dtype, index, edge.to_next, edge.wrote
 
-    def between(self, tail: int, head: int) -> tuple[bool, bool]:
+    def crosses(self, tail: int, head: int) -> tuple[bool, bool]:
         """Whether an edge goes to a later time of a repetition, and whether it counts for one of its own."""
-        mine, other = self.turns.get(head, ()), self.turns.get(tail, ())
+        mine, other = self.repetitions.get(head, ()), self.repetitions.get(tail, ())
         shared = 0
         for (roll, k), (same, j) in zip(mine, other, strict=False):
             if roll != same:
@@ -353,14 +360,14 @@ class Sketch:
             shared += 1
             if k:
                 return False, False
-        return False, tail not in self.first or not mine[shared:]
+        return False, tail not in self.representative or not mine[shared:]
 
     def height(self) -> float:
         """About how many inches the boxes are that come one after the other."""
         levels: dict[Box, float] = {}
         for op in self.tape:
             head = self.box(op.number)
-            tails = (self.box(x.origin) for x in op.inputs if not self.between(x.origin or 0, op.number)[0])
+            tails = (self.box(x.origin) for x in op.inputs if not self.crosses(x.origin or 0, op.number)[0])
             before = max((levels.get(tail, 1.0) for tail in tails if tail is not None and tail is not head), default=0)
             if head is not None:
                 levels[head] = max(levels.get(head, 0.0), before + 0.8 + 0.1 * min(len(head.ops), 6))
@@ -376,11 +383,11 @@ class Sketch:
             before[tail]
             for head, before in into.items()
             if len(before) > 1 and (head.kind in ("module", "part") or head.ops[0].name in _RESIDUAL_JOINS)
-            for tail in _behind_others(before, into)
+            for tail in _shortcuts(before, into)
         }
 
 
-def _behind_others(boxes: Mapping[Box, Any], into: Mapping[Box, Mapping[Box, Any]]) -> set[Box]:
+def _shortcuts(boxes: Mapping[Box, Any], into: Mapping[Box, Mapping[Box, Any]]) -> set[Box]:
     """Those of some boxes from which a way leads to others of them, looked for in the nearest 2,000."""
     found: set[Box] = set()
     stack, reached = list(boxes), set(boxes)
@@ -394,17 +401,19 @@ def _behind_others(boxes: Mapping[Box, Any], into: Mapping[Box, Mapping[Box, Any
     return found
 
 
-def _goes_on(turns: Sequence[Sequence[Op | ModuleCall]]) -> bool:
+def _is_repetition(repetitions: Sequence[Sequence[Op | ModuleCall]]) -> bool:
     """Whether modules repeat, or operations each time read what they gave the time before."""
-    if any(isinstance(member, ModuleCall) for member in turns[0]):
+    if any(isinstance(member, ModuleCall) for member in repetitions[0]):
         return True
-    before = {member.number for member in turns[0] if isinstance(member, Op)}
+    before = {member.number for member in repetitions[0] if isinstance(member, Op)}
     return any(
-        x.origin in before for member in turns[-1 if len(turns) == 1 else 1] for x in getattr(member, "inputs", ())
+        x.origin in before
+        for member in repetitions[-1 if len(repetitions) == 1 else 1]
+        for x in getattr(member, "inputs", ())
     )
 
 
-def _short(first: tuple[str, ...], last: tuple[str, ...]) -> str:
+def _last_name(first: tuple[str, ...], last: tuple[str, ...]) -> str:
     """The last of several modules, by the part of its path that differs: "blocks.0 … 11"."""
     return last[-1] if first[:-1] == last[:-1] else ".".join(last)
 
@@ -426,10 +435,10 @@ def make_sketch(tape: Tape, options: Options, limit: int | None, free: Sequence[
             rolled = Sketch(tape, replace(options, roll=True), modules) if busy and "roll" in free else sketch
             return rolled if rolled.rolls else sketch
     assert limit is not None
-    return _cut_down(tape, options, limit, free, modules)
+    return _reduce(tape, options, limit, free, modules)
 
 
-def _cut_down(tape: Tape, options: Options, limit: int, free: Sequence[str], modules: ModuleTree) -> Sketch:
+def _reduce(tape: Tape, options: Options, limit: int, free: Sequence[str], modules: ModuleTree) -> Sketch:
     """Rolled and folded, and with modules closed from the deepest on, until it fits; else in parts of its size."""
     options = replace(options, roll=options.roll or "roll" in free, fold=options.fold or "fold" in free)
     tries = [options]
