@@ -18,7 +18,7 @@ from ..slices import levels
 from ..state.contexts import holding
 from ..tensor import Tensor
 
-own_rules = Room("microgad.batching.own_rules")
+custom_function = Room("microgad.batching.custom_function")
 pushing: ContextVar[bool] = ContextVar("pushing", default=False)  # backward passes whose derivative is a tangent
 
 
@@ -146,7 +146,7 @@ class Function:
             bound.apply_defaults()
             args, kwargs = bound.args, bound.kwargs
         if cls.vmap is not None and levels.get():
-            found = own_rules.by_own_rule(cls.vmap, args)
+            found = custom_function.apply_vmap_rule(cls.vmap, args)
             if found is not NotImplemented:
                 return found
         inputs = (*args, *kwargs.values())

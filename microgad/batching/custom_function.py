@@ -1,4 +1,4 @@
-"""What an autograd.Function makes of slices by a rule of its own."""
+"""`torch.func.vmap` over an `autograd.Function` that has a static `vmap` of its own: call that rule once for all slices."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class VmapInfo(NamedTuple):
     randomness: str
 
 
-def by_own_rule(rule: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+def apply_vmap_rule(rule: Callable[..., Any], args: tuple[Any, ...]) -> Any:
     """rule(info, in_dims, *args) of all slices, as of one; NotImplemented where no argument has slices.
 
     The rule gives its results and where these have the slices' dimension, None for what they have in common.
