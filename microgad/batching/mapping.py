@@ -16,7 +16,7 @@ from ..errors import ArgumentError, DimError
 from ..function import Function
 from ..slices import Apart, levels
 from ..state.contexts import holding
-from . import by_slices as by_slices
+from . import fallback as fallback
 from . import rules as rules
 from .array import Batched, Level, shown
 from .draws import Together

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from microgad.batching import by_slices as by_slices  # which brings the rules
+from microgad.batching import fallback as fallback  # which brings the rules
 from microgad.batching import functions
 from microgad.batching.array import Batched, Level
 from microgad.batching.functions import RULES, part
