@@ -30,8 +30,8 @@ from .state import composite
 
 if TYPE_CHECKING:
     from .ops.reduction.axes import Dim
-    from .stand_ins import Dtype
     from .tensor import Tensor
+    from .type_aliases import Dtype
 
 __all__ = [
     "MaskedTensor", "amax", "amin", "argmax", "argmin", "as_masked_tensor", "cumprod", "cumsum", "is_masked_tensor",

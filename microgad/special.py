@@ -36,7 +36,7 @@ __all__ = [
 ]  # fmt: skip
 
 if TYPE_CHECKING:
-    from .stand_ins import Dtype
+    from .type_aliases import Dtype
     from .tensor import Tensor
 
 

@@ -12,7 +12,7 @@ from ..errors import ArgumentError
 from ..errors.notices import once as _once
 
 if TYPE_CHECKING:
-    from ..stand_ins import Dtype
+    from ..type_aliases import Dtype
 
 
 class autocast(contextlib.ContextDecorator):

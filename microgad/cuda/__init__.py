@@ -29,7 +29,7 @@ from .streams import set_stream as set_stream
 from .streams import stream as stream
 
 if TYPE_CHECKING:
-    from ..stand_ins import Device
+    from ..type_aliases import Device
 
 empty_cache = memory.empty_cache
 OutOfMemoryError = NoMemoryError  # on a GPU or not

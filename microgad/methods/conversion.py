@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from .. import overriding, storage
     from ..ops import introspection, movement
     from ..overriding import doors
-    from ..stand_ins import Device, Dtype
     from ..tensor import Tensor
+    from ..type_aliases import Device, Dtype
 else:
     overriding, doors = Room("microgad.overriding"), Room("microgad.overriding.doors")
     storage = Room("microgad.storage")

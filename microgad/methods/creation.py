@@ -11,8 +11,8 @@ from .forms import spelled
 
 if TYPE_CHECKING:
     from ..ops import creation
-    from ..stand_ins import Device, Dtype
     from ..tensor import Tensor
+    from ..type_aliases import Device, Dtype
 else:
     creation = Room("microgad.ops.creation")
 

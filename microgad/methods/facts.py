@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from .. import storage
     from ..ops.movement import shared_memory
     from ..size import Size
-    from ..stand_ins import Device, Dtype
     from ..tensor import Tensor
+    from ..type_aliases import Device, Dtype
 else:
     storage = Room("microgad.storage")
     shared_memory = Room("microgad.ops.movement.shared_memory")

@@ -18,7 +18,7 @@ from .softmax import Softmax2d as Softmax2d
 from .softmax import Softmin as Softmin
 
 if TYPE_CHECKING:
-    from ..stand_ins import Device, Dtype
+    from ..type_aliases import Device, Dtype
 
 
 class _InplaceActivation(Module):

@@ -16,7 +16,7 @@ from .linear import Linear
 from .module import Module
 
 if TYPE_CHECKING:
-    from ..stand_ins import Device, Dtype
+    from ..type_aliases import Device, Dtype
 
 
 class _ASMoutput(NamedTuple):

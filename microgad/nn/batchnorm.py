@@ -13,7 +13,7 @@ from .module import Module
 from .normalization import _AffineNorm
 
 if TYPE_CHECKING:
-    from ..stand_ins import Device, Dtype
+    from ..type_aliases import Device, Dtype
 
 
 class _NormBase(_AffineNorm):

@@ -14,7 +14,7 @@ from .layer_helpers import Size, add_parameters, layer_name, to_tuple
 from .module import Module
 
 if TYPE_CHECKING:
-    from ..stand_ins import Device, Dtype
+    from ..type_aliases import Device, Dtype
 
 _PAD_MODES = ("zeros", "reflect", "replicate", "circular")
 

@@ -14,7 +14,7 @@ from ..tensor import Tensor
 from .parameter import is_lazy
 
 if TYPE_CHECKING:
-    from ..stand_ins import Device, Dtype
+    from ..type_aliases import Device, Dtype
     from .module import Module
 
 

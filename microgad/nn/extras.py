@@ -12,7 +12,7 @@ from .layer_helpers import add_parameters, settings_repr
 from .module import Module
 
 if TYPE_CHECKING:
-    from ..stand_ins import Device, Dtype
+    from ..type_aliases import Device, Dtype
 
 
 class BentIdentity(Module):

@@ -12,7 +12,7 @@ from .batchnorm import _NormBase
 from .layer_helpers import layer_name
 
 if TYPE_CHECKING:
-    from ..stand_ins import Device, Dtype
+    from ..type_aliases import Device, Dtype
 
 
 class _InstanceNorm(_NormBase):

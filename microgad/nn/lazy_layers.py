@@ -14,7 +14,7 @@ from .linear import Linear
 from .parameter import UninitializedBuffer, UninitializedParameter, is_lazy
 
 if TYPE_CHECKING:
-    from ..stand_ins import Device, Dtype
+    from ..type_aliases import Device, Dtype
 
 
 class _LazyLayer(LazyModuleMixin):

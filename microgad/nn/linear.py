@@ -14,7 +14,7 @@ from .layer_helpers import add_parameters, format_settings, settings_repr
 from .module import Module
 
 if TYPE_CHECKING:
-    from ..stand_ins import Device, Dtype
+    from ..type_aliases import Device, Dtype
 
 
 class Linear(Module):

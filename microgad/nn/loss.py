@@ -24,7 +24,7 @@ from .margin_losses import TripletMarginLoss as TripletMarginLoss
 from .margin_losses import TripletMarginWithDistanceLoss as TripletMarginWithDistanceLoss
 
 if TYPE_CHECKING:
-    from ..stand_ins import Device, Dtype
+    from ..type_aliases import Device, Dtype
 
 
 class CrossEntropyLoss(_WeightedLoss):

@@ -16,7 +16,7 @@ from .layer_helpers import add_parameters, format_settings, layer_name, to_tuple
 from .module import Module
 
 if TYPE_CHECKING:
-    from ..stand_ins import Device, Dtype
+    from ..type_aliases import Device, Dtype
 
 _shape_t = int | Sequence[int]  # in annotations of layers that are derived from these
 

@@ -14,7 +14,7 @@ from ..parameter import Parameter as Parameter
 from ..tensor import Tensor
 
 if TYPE_CHECKING:
-    from ..stand_ins import Device, Dtype
+    from ..type_aliases import Device, Dtype
 
 
 class Buffer(Tensor):

@@ -17,7 +17,7 @@ from .module import Module
 from .utils.rnn import PackedSequence
 
 if TYPE_CHECKING:
-    from ..stand_ins import Device, Dtype
+    from ..type_aliases import Device, Dtype
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 

@@ -13,7 +13,7 @@ from . import init
 from .module import Module
 
 if TYPE_CHECKING:
-    from ..stand_ins import Device, Dtype
+    from ..type_aliases import Device, Dtype
 
 
 class _EmbeddingBase(Module):

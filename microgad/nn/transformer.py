@@ -21,7 +21,7 @@ from .module import Module
 from .normalization import LayerNorm
 
 if TYPE_CHECKING:
-    from ..stand_ins import Device, Dtype
+    from ..type_aliases import Device, Dtype
 
 Activation = str | Callable[[Tensor], Tensor]
 

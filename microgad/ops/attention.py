@@ -12,8 +12,8 @@ import numpy as np
 from .. import backend
 from ..errors import ArgumentError, DtypeError, KindError, ShapeError
 from ..function import Function
-from ..stand_ins import Tensor
 from ..state import current, observed
+from ..type_aliases import Tensor
 from . import layouts
 from .creation import zeros
 from .dropout import noise_like

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from ..errors import ShapeError
-from ..stand_ins import Tensor
 from ..state import composite
+from ..type_aliases import Tensor
 from .linalg import matmul
 
 

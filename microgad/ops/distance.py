@@ -12,8 +12,8 @@ import numpy as np
 from .. import backend, dtypes, state
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..function import Function
-from ..stand_ins import Tensor
 from ..state import composite
+from ..type_aliases import Tensor
 from . import layouts
 from .elementwise import Clamp, clamp
 from .linalg.common import bare, check_same_dtype, safe_divide

@@ -12,8 +12,8 @@ from .. import backend
 from .. import generator as draws
 from ..errors import ArgumentError, KindError, ShapeError
 from ..function import Function
-from ..stand_ins import Tensor
 from ..state import composite
+from ..type_aliases import Tensor
 from . import layouts
 from .spelling import tensors_only
 

@@ -12,8 +12,8 @@ from ..errors import ArgumentError, CallError, DimError, DtypeError, ShapeError
 from ..errors.notices import warn
 from ..function import Function
 from ..function.linear_map import LinearMap
-from ..stand_ins import Tensor
 from ..state import composite, observed
+from ..type_aliases import Tensor
 from .elementwise import Select
 from .indexing import Gather, index_kernels
 from .indexing.index_parsing import is_recorded

@@ -13,8 +13,8 @@ from .. import dtypes
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..errors.notices import once
 from ..function import Function
-from ..stand_ins import Tensor
 from ..state import composite
+from ..type_aliases import Tensor
 from . import creation, movement
 
 

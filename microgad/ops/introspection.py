@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import dtypes, function
-from ..stand_ins import Tensor
+from ..type_aliases import Tensor
 from .spelling import tensors_only
 
 

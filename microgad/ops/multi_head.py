@@ -7,8 +7,8 @@ import warnings
 from typing import Any
 
 from ..errors import ArgumentError, CallError
-from ..stand_ins import Tensor
 from ..state import composite
+from ..type_aliases import Tensor
 from .attention import attention_with_dropout, causal_mask
 from .creation import zeros
 from .elementwise import where

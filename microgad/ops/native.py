@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from ..dtypes import int32, int64
 from ..errors import KindError, ShapeError
-from ..stand_ins import Dtype, Tensor
 from ..state import composite
+from ..type_aliases import Dtype, Tensor
 from . import dropout as dropouts
 from . import embedding as lookup
 from . import loss

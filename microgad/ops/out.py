@@ -6,8 +6,8 @@ import warnings
 from typing import Any, TypeVar
 
 from .. import dtypes, errors
-from ..stand_ins import Tensor
 from ..state import current
+from ..type_aliases import Tensor
 
 R = TypeVar("R")
 

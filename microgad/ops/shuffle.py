@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..errors import ArgumentError, ShapeError
 from ..function.linear_map import LinearMap
-from ..stand_ins import Tensor
 from ..state import composite
+from ..type_aliases import Tensor
 from . import layouts
 
 

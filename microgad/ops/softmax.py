@@ -14,8 +14,8 @@ from ..backend.hollow import made_for
 from ..errors import KindError
 from ..errors.notices import warn
 from ..function import Function
-from ..stand_ins import Dtype, Tensor
 from ..state import composite
+from ..type_aliases import Dtype, Tensor
 from . import layouts
 from .blocks import UFUNC_BUFFER, unbuffered
 from .creation import zeros_like

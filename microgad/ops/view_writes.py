@@ -13,8 +13,8 @@ from ..function import Function, Leaf, Output
 from ..function.linear_map import LinearMap
 from ..function.naming import called
 from ..slices import check_write
-from ..stand_ins import Tensor
 from ..state.inference import check_inference
+from ..type_aliases import Tensor
 from . import layouts
 
 

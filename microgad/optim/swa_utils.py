@@ -20,7 +20,7 @@ from .lr_scheduler.base import BuiltinScheduler, per_group
 from .optimizer import Optimizer
 
 if TYPE_CHECKING:
-    from ..stand_ins import Device
+    from ..type_aliases import Device
 
 Average = Callable[[Tensor, Tensor, Any], Tensor]
 Averages = Callable[[list[Tensor], list[Tensor], Any], None]

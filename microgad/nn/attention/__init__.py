@@ -17,7 +17,7 @@ from ..linear import NonDynamicallyQuantizableLinear
 from ..module import Module
 
 if TYPE_CHECKING:
-    from ...stand_ins import Device, Dtype
+    from ...type_aliases import Device, Dtype
 
 
 class SDPBackend(enum.IntEnum):

@@ -9,8 +9,8 @@ from typing import Any
 from ...errors import CallError
 from ...ops.creation import ones
 from ...ops.movement import tril
-from ...stand_ins import Device
 from ...tensor import Tensor
+from ...type_aliases import Device
 
 
 class CausalVariant(enum.IntEnum):

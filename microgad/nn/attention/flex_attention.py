@@ -23,7 +23,7 @@ from ...state import composite
 from ...tensor import Tensor
 
 if TYPE_CHECKING:
-    from ...stand_ins import Device
+    from ...type_aliases import Device
 
 Mod = Callable[..., Tensor]
 

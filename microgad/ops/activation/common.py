@@ -7,7 +7,7 @@ from typing import Any
 from ...errors import DtypeError, KindError
 from ...function import Function
 from ...function.naming import called, called_in_place
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 
 
 def require_floating(arrays: list[Any]) -> list[Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from ..elementwise import clamp, exp, hypot, sigmoid, tanh
 
 

@@ -12,7 +12,7 @@ from ... import generator as draws
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
 from ...function.naming import called
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from .. import layouts
 from ..blocks import by_blocks, unbuffered
 from ..creation.scalars import checked_scalar

@@ -10,8 +10,8 @@ import numpy as np
 from ...dtypes.number_kinds import HALF
 from ...errors import ArgumentError, KindError, ShapeError
 from ...function import Function
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from .. import layouts
 from ..blocks import by_blocks
 from ..elementwise import Sigmoid

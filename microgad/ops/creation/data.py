@@ -13,8 +13,8 @@ from ... import backend, dtypes, function, state
 from ...errors import ArgumentError, DtypeError, GraphError
 from ...errors.arguments import boolean
 from ...errors.notices import TO_SCALAR, once, warn
-from ...stand_ins import Device, Dtype, Tensor
 from ...storage import is_storage
+from ...type_aliases import Device, Dtype, Tensor
 from .scalars import as_scalar, checked_cast
 
 _PYTHONS = frozenset((float, int, bool, complex))

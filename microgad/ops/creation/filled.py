@@ -16,8 +16,8 @@ from ...backend.hollow import filled
 from ...dtypes.unheld import unheld
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...size import Size
-from ...stand_ins import Device, Dtype, Tensor
 from ...storage import is_storage
+from ...type_aliases import Device, Dtype, Tensor
 from .. import layouts
 from ..out import into
 from ..spelling import tensors_only

@@ -14,7 +14,7 @@ import numpy as np
 from ... import backend, dtypes
 from ...errors import ArgumentError, DtypeError, KindError
 from ...errors.notices import warn
-from ...stand_ins import Device, Dtype, Tensor
+from ...type_aliases import Device, Dtype, Tensor
 from ..spelling import tensors_only
 from .data import check_options, from_array
 from .filled import from_array_into, numpy_dtype, resolve_dtype

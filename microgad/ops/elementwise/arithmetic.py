@@ -12,8 +12,8 @@ from ...dtypes.number_kinds import HALF
 from ...errors import DtypeError, KindError
 from ...function import Function
 from ...function.naming import called
-from ...stand_ins import Operand, Tensor
 from ...state import composite
+from ...type_aliases import Operand, Tensor
 from .. import layouts
 from ..blocks import by_blocks
 from ..creation.scalars import as_scalar, check_scale_factor, checked_scalar, scale_factor

@@ -10,7 +10,7 @@ import numpy as np
 from ... import dtypes
 from ...errors import ArgumentError, DeviceError, DtypeError
 from ...function import Function
-from ...stand_ins import Operand, Tensor
+from ...type_aliases import Operand, Tensor
 from ..out import into
 from ..spelling import tensors_only
 from .operands import require_one_tensor, require_tensor, require_tensors

@@ -11,7 +11,7 @@ from ...dtypes.halves import convert
 from ...dtypes.number_kinds import HALF, by_forward, wide
 from ...errors import ArgumentError
 from ...function import Function
-from ...stand_ins import Operand, Tensor
+from ...type_aliases import Operand, Tensor
 from ..blocks import in_blocks
 from ..out import into
 from .comparison import non_differentiable

@@ -10,7 +10,7 @@ import numpy as np
 from ... import backend, dtypes
 from ...dtypes.number_kinds import by_forward
 from ...function import Function
-from ...stand_ins import Operand, Tensor
+from ...type_aliases import Operand, Tensor
 from ..blocks import by_blocks
 from ..out import into
 from .operands import require_one_tensor, require_tensors

@@ -6,7 +6,7 @@ import numpy as np
 
 from ... import dtypes
 from ...function import Function
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from ..out import into
 from .complex_numbers import is_complex
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import dtypes
 from ...function import Function
-from ...stand_ins import Operand, Tensor
+from ...type_aliases import Operand, Tensor
 from ..out import into
 from .comparison import non_differentiable
 from .operands import require_one_tensor, require_tensors

@@ -13,8 +13,8 @@ from ... import backend, dtypes, return_types
 from ...dtypes.number_kinds import by_forward
 from ...errors import ArgumentError, DtypeError, KindError
 from ...function import Function
-from ...stand_ins import Operand, Tensor
 from ...state import composite
+from ...type_aliases import Operand, Tensor
 from ..blocks import in_double
 from ..creation.scalars import checked_scalar
 from ..out import into

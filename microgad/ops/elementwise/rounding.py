@@ -9,7 +9,7 @@ import numpy as np
 from ... import dtypes
 from ...errors import KindError
 from ...function import Function
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from .. import layouts
 from ..blocks import in_blocks
 from ..out import into

@@ -12,7 +12,7 @@ from ...errors import ArgumentError, DtypeError
 from ...errors.notices import once
 from ...function import Function
 from ...function.naming import called
-from ...stand_ins import Operand, Tensor
+from ...type_aliases import Operand, Tensor
 from .. import layouts
 from ..blocks import piecewise
 from ..creation.scalars import checked_scalar

@@ -11,7 +11,7 @@ from ...dtypes.number_kinds import by_forward
 from ...errors import DtypeError, KindError
 from ...function import Function
 from ...function.naming import called
-from ...stand_ins import Operand, Tensor
+from ...type_aliases import Operand, Tensor
 from ..out import into
 from ..spelling import tensors_only
 from .complex_numbers import conjugate, is_complex

@@ -10,8 +10,8 @@ import numpy as np
 from ... import dtypes
 from ...errors import DtypeError
 from ...function import Function
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from ..out import into
 from .operands import require_tensors
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from ...errors import ArgumentError, ShapeError
 from ...errors.notices import once
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from ..creation import ones
 from ..elementwise import view_as_complex, view_as_real
 from ..movement import pad, transpose

@@ -12,8 +12,8 @@ from ... import dtypes
 from ...errors import ArgumentError, DtypeError
 from ...function.linear_map import LinearMap
 from ...function.naming import called
-from ...stand_ins import Device, Dtype, Tensor
 from ...state import composite
+from ...type_aliases import Device, Dtype, Tensor
 from ..creation import from_array_into
 from ..elementwise import conj
 from ..movement import narrow, pad, roll

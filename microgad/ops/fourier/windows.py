@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import dtypes
 from ...errors import ArgumentError
-from ...stand_ins import Device, Dtype, Tensor
+from ...type_aliases import Device, Dtype, Tensor
 from ..creation import tensor
 from ..creation.data import check_options
 from ..spelling import tensors_only

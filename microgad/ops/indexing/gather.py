@@ -15,7 +15,7 @@ from ...errors.wording import in_torchs_words
 from ...function.linear_map import LinearMap
 from ...function.naming import called
 from ...size import Size
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from .. import creation, layouts
 from ..movement.dims import wrap_dim
 from ..spelling import numpy_spelling, tensors_only

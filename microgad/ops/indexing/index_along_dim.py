@@ -11,7 +11,7 @@ from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...errors.notices import once
 from ...function.linear_map import LinearMap
 from ...function.naming import called
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from .. import layouts
 from ..creation.scalars import scale_factor
 from ..movement.dims import wrap_dim

@@ -11,7 +11,7 @@ from ... import backend, function, state
 from ...backend import placement
 from ...errors import ArgumentError, DeviceError, DimError, DtypeError, GraphError
 from ...errors.notices import warn
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from ..out import into
 from .index_kernels import ALL, BASIC, is_mask
 

@@ -10,7 +10,7 @@ from ... import function
 from ...dtypes.limits import highest, lowest
 from ...errors import ArgumentError, GraphError, KindError
 from ...function import Function
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from .. import creation
 from ..elementwise import Div, FloorDiv, Select
 from . import index_kernels

@@ -14,7 +14,7 @@ from ...errors.notices import warn
 from ...function import Function
 from ...function.linear_map import LinearMap
 from ...function.naming import called, called_in_place
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from .. import creation, layouts
 from ..creation.scalars import checked_scalar
 from ..elementwise import Select

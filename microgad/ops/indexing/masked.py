@@ -13,7 +13,7 @@ from ...errors import DtypeError, ShapeError
 from ...errors.wording import in_torchs_words
 from ...function import Function
 from ...function.naming import called
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from .. import layouts
 from ..spelling import tensors_only
 from . import index_kernels

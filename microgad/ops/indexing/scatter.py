@@ -9,7 +9,7 @@ import numpy as np
 from ... import function
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.notices import once
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from ..creation.scalars import checked_scalar
 from ..out import into
 from ..spelling import numpy_spelling

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from ...errors import ArgumentError, ShapeError
 from ...errors.notices import once
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from ..elementwise import Where
 from ..movement import squeeze, unsqueeze
 from ..out import into

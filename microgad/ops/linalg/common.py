@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import backend, function
 from ...errors import DtypeError, GraphError, KindError, ShapeError
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from ..elementwise import Select, conjugate
 
 

@@ -13,8 +13,8 @@ from ... import dtypes
 from ... import function as core
 from ...errors import ArgumentError, ShapeError
 from ...function import Function
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from .. import layouts
 from ..movement import diagonal, permute, reshape
 from ..movement.dims import as_tuple, is_number, wrap_dims

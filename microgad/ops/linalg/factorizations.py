@@ -13,8 +13,8 @@ from ... import function as core
 from ...errors import ArgumentError, GraphError, LinAlgError
 from ...errors.notices import once
 from ...function import Function
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from ..elementwise import Where
 from ..out import into
 from ..spelling import numpy_spelling

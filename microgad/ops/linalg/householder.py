@@ -10,8 +10,8 @@ from ... import function as core
 from ... import return_types
 from ...errors import GraphError, ShapeError
 from ...function import Function
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from ..elementwise import conjugate
 from ..movement import unsqueeze
 from ..out import into

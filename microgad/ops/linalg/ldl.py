@@ -11,8 +11,8 @@ from ... import backend, return_types
 from ... import function as core
 from ...errors import ArgumentError, GraphError, KindError, LinAlgError, ShapeError
 from ...function import Function
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from ..elementwise import where
 from ..indexing import gather
 from ..movement import diag_embed, diagonal, tril

@@ -10,8 +10,8 @@ from ... import backend, return_types
 from ... import function as core
 from ...errors import ArgumentError, DtypeError, LinAlgError, ShapeError
 from ...function import Function
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from ..elementwise import abs as magnitude
 from ..movement import squeeze, unsqueeze
 from ..out import into

@@ -12,8 +12,8 @@ from ... import function as core
 from ...errors import ArgumentError, LinAlgError, ShapeError
 from ...errors.notices import once
 from ...function import Function
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from ..indexing import Gather
 from ..out import into
 from .common import adjoint as _adjoint

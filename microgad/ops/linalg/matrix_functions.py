@@ -9,8 +9,8 @@ import numpy as np
 from ... import dtypes
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from ..movement import cat, flip, unsqueeze
 from ..reduction.products import cumprod
 from ..spelling import numpy_spelling, tensors_only

@@ -10,8 +10,8 @@ import numpy as np
 from ... import dtypes
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
-from ...stand_ins import Dtype, Tensor
 from ...state import composite
+from ...type_aliases import Dtype, Tensor
 from .. import layouts
 from ..elementwise import Select, Sign, where
 from ..elementwise.complex_numbers import is_complex

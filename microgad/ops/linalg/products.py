@@ -12,8 +12,8 @@ from ...errors import DimError, KindError, ShapeError
 from ...errors.notices import once
 from ...function import Function
 from ...function.naming import called
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from .. import layouts
 from ..blocks import unbuffered_runs
 from ..creation.scalars import as_scalar, check_scale_factor, scale_factor

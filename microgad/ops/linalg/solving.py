@@ -10,8 +10,8 @@ import numpy as np
 from ... import backend, return_types
 from ...errors import ArgumentError, LinAlgError, ShapeError
 from ...function import Function
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from ..elementwise import log, where
 from ..elementwise.complex_numbers import is_complex
 from ..movement import permute, reshape, squeeze, unsqueeze

@@ -9,8 +9,8 @@ import numpy as np
 from ... import return_types
 from ...errors import ArgumentError
 from ...function import Function
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from ..elementwise.complex_numbers import conjugate, is_complex
 from ..indexing.index_parsing import is_recorded
 from ..movement import expand

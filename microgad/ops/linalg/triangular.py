@@ -12,8 +12,8 @@ from ... import backend, return_types
 from ...errors import LinAlgError
 from ...errors.notices import once
 from ...function import Function
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from .. import layouts
 from ..out import into
 from ..spelling import numpy_spelling

@@ -7,7 +7,7 @@ import numpy as np
 from ... import dtypes
 from ...errors import ArgumentError, KindError, ShapeError
 from ...function import Function
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from ..activation import LogSigmoid
 from ..elementwise import Sigmoid
 from ..elementwise.selection import fast_maximum, fast_minimum

@@ -12,8 +12,8 @@ from ... import backend, errors, state
 from ...errors import ArgumentError, DimError, DtypeError, KindError, ShapeError
 from ...function import Function
 from ...function.naming import called
-from ...stand_ins import Tensor
 from ...state import composite, observed
+from ...type_aliases import Tensor
 from .. import layouts
 from ..blocks import unbuffered
 from ..elementwise import Flat

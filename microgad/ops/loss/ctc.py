@@ -11,8 +11,8 @@ import numpy as np
 from ... import backend
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function import Function
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from ..elementwise import where
 from ..softmax import LogSumExp
 from .reduction import resolve_reduction

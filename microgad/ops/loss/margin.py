@@ -11,8 +11,8 @@ import numpy as np
 from ... import backend
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from .. import layouts
 from ..activation import logsigmoid
 from ..distance import pairwise_distance

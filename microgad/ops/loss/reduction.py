@@ -7,7 +7,7 @@ from typing import Any
 
 from ...errors import ArgumentError
 from ...function.naming import called
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from ..elementwise import Select
 
 REDUCTIONS = ("none", "mean", "sum")  # by PyTorch's numbers, which functions on `torch` take

@@ -12,8 +12,8 @@ from ...backend.placement import as_operands
 from ...errors import ArgumentError, KindError, ShapeError
 from ...errors.notices import warn
 from ...function import Function
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from ..creation import full_like
 from ..elementwise import clamp, exp, log, where, xlogy
 from ..fast_reductions import sum_of_squares

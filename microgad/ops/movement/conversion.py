@@ -12,7 +12,7 @@ from ...backend.placement import order_by
 from ...dtypes.halves import convert
 from ...errors.notices import once
 from ...function.linear_map import LinearMap
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from .. import layouts
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from ... import backend
 from ...errors import ArgumentError, DimError, KindError, ShapeError
 from ...function.linear_map import LinearMap
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from .. import layouts
 from ..out import into
 from ..spelling import tensors_only

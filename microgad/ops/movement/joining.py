@@ -11,8 +11,8 @@ import numpy as np
 from ... import dtypes, function
 from ...errors import ArgumentError, DtypeError, GraphError, ShapeError
 from ...function import Function
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from .. import layouts
 from ..out import into
 from ..spelling import numpy_spelling

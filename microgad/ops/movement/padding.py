@@ -12,7 +12,7 @@ import numpy as np
 from ...errors import ArgumentError, ShapeError
 from ...function import Function
 from ...function.linear_map import LinearMap
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from .. import layouts
 from ..creation.scalars import checked_scalar
 from ..elementwise import Flat

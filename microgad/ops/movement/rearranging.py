@@ -12,7 +12,7 @@ import numpy as np
 from ...errors import ArgumentError, ShapeError
 from ...function.linear_map import LinearMap
 from ...function.naming import called
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from .. import layouts
 from ..spelling import tensors_only
 from .dims import as_tuple, is_number, wrap_dim, wrap_dims

@@ -14,8 +14,8 @@ from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.wording import in_torchs_words
 from ...function.linear_map import LinearMap
 from ...size import Size
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from .. import layouts
 from ..fast_reductions import fast_sum
 from ..out import into

@@ -13,8 +13,8 @@ from ... import dtypes, function
 from ...errors import ArgumentError, DtypeError, ShapeError, place
 from ...function.linear_map import LinearMap
 from ...function.naming import called
-from ...stand_ins import Tensor
 from ...state import current
+from ...type_aliases import Tensor
 from ..spelling import numpy_spelling, tensors_only
 from .dims import wrap_dim, wrap_dims
 

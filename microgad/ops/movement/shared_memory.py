@@ -11,7 +11,7 @@ import numpy as np
 from ... import backend
 from ...backend.placement import address, elsewhere, memory_of
 from ...errors import DeviceError
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from ..view_writes import live_views
 
 

@@ -14,7 +14,7 @@ from ... import function
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...function import Function
 from ...function.naming import called
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from ..spelling import numpy_spelling
 from .dims import as_tuple, is_number, slice_along, wrap_dim
 

@@ -14,7 +14,7 @@ from ... import backend
 from ...backend.placement import Geometry, address, geometry, memory_of, overlaps
 from ...errors import ArgumentError, ShapeError
 from ...function.linear_map import LinearMap
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from .. import layouts
 from ..indexing import index_kernels
 from ..spelling import tensors_only

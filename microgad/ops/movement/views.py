@@ -12,7 +12,7 @@ from ...backend import formats
 from ...backend.placement import axes_of, geometry, memory_of
 from ...engine import leaves
 from ...function.naming import called, called_as_in_place
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from .. import layouts, view_writes
 from ..creation import in_memory_format, parse_shape
 from ..elementwise import view_as_complex, view_as_real

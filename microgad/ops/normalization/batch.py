@@ -10,8 +10,8 @@ import numpy as np
 from ...errors import ArgumentError, ShapeError
 from ...function import Function
 from ...function.naming import called
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from .. import layouts
 from ..blocks import batch_blocks
 from ..spelling import tensors_only

@@ -12,7 +12,7 @@ from ... import backend, dtypes
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...errors.notices import once
 from ...function import Function
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from .. import layouts
 from ..blocks import unbuffered
 from ..fast_reductions import ones, row_dots

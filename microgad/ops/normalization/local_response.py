@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ...errors import ArgumentError, ShapeError
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from ..movement import narrow, pad
 
 

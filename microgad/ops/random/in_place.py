@@ -11,7 +11,7 @@ from ...errors import ArgumentError, KindError
 from ...function.naming import called_in_place
 from ...generator import Generator
 from ...slices import Apart
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from ..creation import check_options
 from ..creation.scalars import as_scalar
 from ..indexing import SetItem

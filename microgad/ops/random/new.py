@@ -14,7 +14,7 @@ from ...backend import formats
 from ...backend.hollow import filled as with_values
 from ...errors import ArgumentError
 from ...generator import Generator, fills
-from ...stand_ins import Device, Dtype, Tensor
+from ...type_aliases import Device, Dtype, Tensor
 from ..creation import check_options, from_array, from_array_into, in_memory_format, parse_shape
 from ..creation.scalars import as_scalar
 from ..movement import broadcast_shapes

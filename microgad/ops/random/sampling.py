@@ -13,7 +13,7 @@ from ...backend.hollow import made_for
 from ...errors import DtypeError, ShapeError
 from ...function.naming import called
 from ...generator import Generator
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from ..creation import from_array
 from ..creation.scalars import as_scalar
 from ..elementwise import Where

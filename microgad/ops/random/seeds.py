@@ -8,7 +8,7 @@ from typing import Any
 
 from ... import backend
 from ...generator import Generator, default_generator
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 
 
 def manual_seed(seed: Any) -> Generator:

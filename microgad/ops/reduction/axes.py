@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import DimError, KindError, ShapeError
 from ...function import Function
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from ..movement.dims import wrap_dim, wrap_dims
 
 Dim = int | Sequence[int] | None

@@ -7,8 +7,8 @@ from typing import Any
 
 from ... import function
 from ...errors import ArgumentError, DtypeError, ShapeError
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from ..indexing import GetItem
 from ..movement import cat
 from ..movement.dims import wrap_dim, wrap_dims

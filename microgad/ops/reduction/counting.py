@@ -9,7 +9,7 @@ import numpy as np
 from ... import backend, function
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from .. import layouts
 from ..fast_reductions import fast_reduce
 from ..movement.dims import wrap_dim

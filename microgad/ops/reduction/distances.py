@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ...errors import ArgumentError, DtypeError, ShapeError
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from ..elementwise import where
 from ..elementwise.operands import require_tensors
 from ..linalg.norms import VectorNorm

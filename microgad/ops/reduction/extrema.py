@@ -11,8 +11,8 @@ from ... import return_types
 from ...dtypes.number_kinds import wide
 from ...errors import DimError, DtypeError
 from ...function import Function
-from ...stand_ins import Tensor
 from ...state import observed
+from ...type_aliases import Tensor
 from .. import layouts
 from ..elementwise import Select, maximum, minimum
 from ..fast_reductions import fast_reduce

@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import backend, dtypes, function, return_types
 from ...errors import ArgumentError, KindError, ShapeError
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from ..creation import as_tensor, linspace
 from ..indexing import Gather
 from ..out import into

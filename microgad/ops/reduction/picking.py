@@ -11,7 +11,7 @@ import numpy as np
 from ... import function, return_types
 from ...function.linear_map import LinearMap
 from ...function.naming import called
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from .. import layouts
 from ..indexing.gather import flat_indices
 

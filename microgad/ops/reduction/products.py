@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import backend
 from ...function import Function
-from ...stand_ins import Dtype, Tensor
+from ...type_aliases import Dtype, Tensor
 from .. import layouts
 from ..elementwise import Flat
 from ..fast_reductions import fast_reduce

@@ -8,8 +8,8 @@ import numpy as np
 
 from ... import function
 from ...errors import ArgumentError, DtypeError, ShapeError
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from ..creation import tensor
 from ..elementwise import lerp, where
 from ..indexing import Gather

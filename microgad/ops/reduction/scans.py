@@ -12,8 +12,8 @@ from ... import backend, return_types
 from ...errors import ArgumentError, ShapeError
 from ...function import Function
 from ...function.linear_map import LinearMap
-from ...stand_ins import Dtype, Tensor
 from ...state import composite
+from ...type_aliases import Dtype, Tensor
 from .. import layouts
 from ..elementwise import Flat
 from ..indexing import Gather

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError, ShapeError
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from ..elementwise import clamp
 from ..movement import stack
 from ..movement.dims import wrap_dim

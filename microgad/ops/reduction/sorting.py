@@ -15,8 +15,8 @@ from ... import backend, return_types
 from ...backend.hollow import filled, made_for
 from ...dtypes.limits import highest, lowest
 from ...errors import ArgumentError, DtypeError
-from ...stand_ins import Tensor
 from ...state import observed
+from ...type_aliases import Tensor
 from .. import layouts
 from ..indexing.gather import flat_indices
 from ..movement.dims import wrap_dim

@@ -11,8 +11,8 @@ from ... import backend, dtypes
 from ...errors import DtypeError
 from ...function.linear_map import LinearMap
 from ...function.naming import called
-from ...stand_ins import Dtype, Tensor
 from ...state import composite
+from ...type_aliases import Dtype, Tensor
 from .. import layouts
 from ..elementwise import Select
 from ..fast_reductions import fast_sum

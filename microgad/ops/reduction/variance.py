@@ -10,8 +10,8 @@ import numpy as np
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.notices import warn
 from ...function import Function
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from .. import layouts
 from ..elementwise import clamp, complex, conj, conjugate, imag, real
 from ..fast_reductions import fast_sum

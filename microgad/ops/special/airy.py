@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from ..out import into
 from .bessel_large_argument import FINE_QUARTER_PI, phase_series
 from .double_double import DoubleDouble, power_series, renormalize, to_pair

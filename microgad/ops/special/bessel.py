@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from ..out import into
 from . import bessel_large_argument as waves
 from .numeric import non_differentiable, piecewise, polynomial, replace_where

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ...function import Function
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from ..elementwise import XLogY
 from ..elementwise.operands import require_one_tensor
 from ..out import into

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import ArgumentError
 from ...function import Function
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from ..blocks import in_double
 from ..creation import arange
 from ..out import into

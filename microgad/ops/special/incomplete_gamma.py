@@ -13,7 +13,7 @@ import numpy as np
 from ... import backend, dtypes
 from ...errors import UnsupportedError
 from ...function import Function
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from ..blocks import in_double
 from ..elementwise.operands import require_tensors
 from ..out import into

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...function import Function
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from ..blocks import in_double
 from ..elementwise import Select, Where
 from ..out import into

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from ..elementwise.operands import require_one_tensor
 from ..out import into
 from .numeric import non_differentiable, piecewise

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import UnsupportedError
 from ...function import Function
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from ..blocks import in_double
 from ..elementwise.operands import require_one_tensor
 from ..out import into

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...errors.wording import plural
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from ..elementwise import Flat
 from .fractional_pool import checked, of_boxes
 from .geometry import invalid, ntuple

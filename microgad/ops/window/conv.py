@@ -14,8 +14,8 @@ import numpy as np
 from ...errors import DtypeError, KindError, ShapeError
 from ...errors.wording import plural
 from ...function import Function
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from .. import layouts
 from ..reduction import Sum
 from ..spelling import tensors_only

@@ -11,8 +11,8 @@ import numpy as np
 from ... import backend
 from ...errors import DtypeError, KindError, ShapeError
 from ...function import Function
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from ..elementwise import Flat
 from ..indexing import Gather
 from ..indexing.index_parsing import is_recorded

@@ -14,8 +14,8 @@ from ...errors import ArgumentError, KindError, ShapeError, UnsupportedError
 from ...errors.notices import warn
 from ...function import Function
 from ...function.linear_map import LinearMap
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from ..creation import from_array, linspace
 from .geometry import invalid
 from .resample import cubic, cubic_slope

@@ -12,8 +12,8 @@ import numpy as np
 from ... import function
 from ...errors import DtypeError, KindError, ShapeError, UnsupportedError
 from ...function.naming import called
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from .adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from .geometry import invalid
 from .resample import KERNELS, Resample, ResampleMatrix

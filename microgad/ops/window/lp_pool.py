@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from .geometry import Size, ntuple
 from .pool import POOLS
 

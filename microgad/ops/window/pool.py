@@ -16,7 +16,7 @@ from ...errors import KindError, ShapeError
 from ...function import Function
 from ...function.linear_map import LinearMap
 from ...function.naming import called
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from .. import layouts
 from ..elementwise import Flat
 from ..indexing.index_parsing import is_recorded

@@ -16,7 +16,7 @@ import numpy as np
 from ...errors import ShapeError
 from ...function.linear_map import LinearMap
 from ...function.naming import called
-from ...stand_ins import Tensor
+from ...type_aliases import Tensor
 from .. import layouts
 from ..spelling import tensors_only
 from .geometry import Size, Window, ntuple

@@ -11,8 +11,8 @@ import numpy as np
 
 from ...errors import DtypeError, ShapeError
 from ...function import Function
-from ...stand_ins import Tensor
 from ...state import composite
+from ...type_aliases import Tensor
 from .. import layouts
 from ..indexing import Gather
 from ..indexing.gather import flat_indices
