@@ -18,6 +18,6 @@ def setup() -> None:
     failure: `settings.load_profile("microgad")`, or `pytest --hypothesis-profile=microgad`.
     """
     settings.register_profile("microgad", deadline=None, print_blob=True)
-    known = sys.modules.get("microgad.from_type")
+    known = sys.modules.get("microgad.hypothesis_types")
     if known is not None:
-        known.register(*known.TYPES)
+        known.register_now(*known.TYPES)

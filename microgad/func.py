@@ -19,13 +19,13 @@ from .errors import wording
 from .generator import default_generator
 from .generator.vmap_randomness import SequentialDraws, VmapDraws
 from .lazy import absent as _absent
-from .nests import rebuilt, taken
 from .nn.stateless import functional_call as functional_call
 from .nn.stateless import replace_all_batch_norm_modules_ as replace_all_batch_norm_modules_
 from .nn.stateless import stack_module_state as stack_module_state
 from .ops.creation import eye, ones_like
 from .ops.movement import cat, clone, stack
 from .ops.movement.strided import vmapped_inputs
+from .pytree import flatten_into, tree_map
 from .slices import Apart, called_again
 from .state.contexts import holding
 from .tensor import Tensor
@@ -220,8 +220,8 @@ def _columns_apart(func: Callable[..., Any], args: Any, kwargs: Any, argnums: Ar
         parts = zip(leaves, column.movedim(0, -1).split(sizes, -1), strict=True)
         return place.rebuilt([part.reshape((*column.shape[1:], *x.shape)) for x, part in parts])
 
-    found = rebuilt(columns, by_argument)
-    return (found, rebuilt(aux[0], lambda x: x[0])) if has_aux else found
+    found = tree_map(by_argument, columns)
+    return (found, tree_map(lambda x: x[0], aux[0])) if has_aux else found
 
 
 def _jacobian(
@@ -387,7 +387,7 @@ def flatten(tree: Any, tensors_only: bool = True) -> tuple[list[Any], Callable[[
     With `tensors_only`, whatever isn't a Tensor stays what it is.
     """
     leaves: list[Any] = []
-    return leaves, taken(tree, leaves, Tensor if tensors_only else object)
+    return leaves, flatten_into(tree, leaves, Tensor if tensors_only else object)
 
 
 class _Place:

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import dtypes, overriding
 from .backend.devices import device
-from .from_type import know
+from .hypothesis_types import register as _register_hypothesis_types
 from .tensor import Tensor
 
 
@@ -74,4 +74,4 @@ def zero_grad(p: Tensor, set_to_none: bool) -> None:
         p.grad.zero_()
 
 
-know(Tensor, Parameter, dtypes.dtype, device)
+_register_hypothesis_types(Tensor, Parameter, dtypes.dtype, device)

@@ -17,11 +17,11 @@ PACKAGE = Path(microgad.__file__).parent
 # From the ground up. A file may import what stands on a lower floor, or its own room.
 FLOORS = [
     ["errors", "operators"],
-    ["from_type", "lazy", "nests", "size", "state"],
+    ["hypothesis_types", "lazy", "pytree", "size", "state"],
     ["return_types", "slices"],
     ["backend"],
     ["dtypes"],
-    ["function", "stand_ins", "storage"],
+    ["function", "storage", "type_aliases"],
     ["generator"],
     ["engine", "overriding"],
     ["batching"],
@@ -51,7 +51,7 @@ HOMES = {
     "graphviz": {"graph/drawing/dot.py"},
     "pygraphviz": {"graph/drawing/render.py"},
     "hypothesis": {
-        "from_type.py",
+        "hypothesis_types.py",
         "testing/strategies",
         "testing/laws",
         "testing/programs/machine.py",

@@ -1,4 +1,4 @@
-"""`torch.func.vmap` over an `autograd.Function` that has a static `vmap` of its own: call that rule once for all slices."""
+"""`torch.func.vmap` over an `autograd.Function` that has a `vmap` of its own: it is called once, for all slices."""
 
 from __future__ import annotations
 

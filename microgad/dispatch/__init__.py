@@ -17,8 +17,8 @@ import numpy as np
 from .. import function as core
 from ..backend import as_array
 from ..errors import DtypeError, ShapeError
-from ..nests import leaves, rebuilt
 from ..ops.out import into
+from ..pytree import tree_leaves, tree_map
 from . import composites, creation, elementwise, files, fourier, indexing, linalg, movement, reduction
 
 TABLES = (elementwise, reduction, linalg, fourier, movement, indexing, creation, composites, files)
@@ -105,7 +105,7 @@ def _without_out(
 
 def _free(x: Any) -> bool:
     """Whether no gradient can be lost where arrays stand for the Tensors: none requires one, and all are NumPy's."""
-    tensors = (leaf for leaf in leaves(x) if isinstance(leaf, core.Tensor))
+    tensors = (leaf for leaf in tree_leaves(x) if isinstance(leaf, core.Tensor))
     return all(tensor.node is None and isinstance(tensor.array, np.ndarray) for tensor in tensors)
 
 
@@ -119,7 +119,7 @@ def _by_program() -> bool:
 
 def _bare(x: Any) -> Any:
     """The arrays of Tensors, in tuples, lists and dicts too."""
-    return rebuilt(x, lambda leaf: leaf.array if isinstance(leaf, core.Tensor) else leaf)
+    return tree_map(lambda leaf: leaf.array if isinstance(leaf, core.Tensor) else leaf, x)
 
 
 @functools.cache

@@ -20,7 +20,7 @@ from .. import backend, errors, state
 from .. import function as core
 from ..engine import versions
 from ..function import Function, Leaf, Output, Packed, torch_names
-from ..nests import leaves
+from ..pytree import tree_leaves
 
 RESULT = -1
 # Which input of an operation PyTorch calls so, where that is neither `self` nor `other` nor the input's own name.
@@ -140,8 +140,8 @@ class PackedByHooks(Packed):
 
     def shows(self, kept: Sequence[Any]) -> bool:
         """Whether a write into what was kept may be seen in the user's form of it: of objects nobody knows."""
-        owners = {id(backend.owner(x)) for x in leaves(kept) if backend.is_array(x)}
-        for value in leaves(self.values):
+        owners = {id(backend.owner(x)) for x in tree_leaves(kept) if backend.is_array(x)}
+        for value in tree_leaves(self.values):
             x = value.array if isinstance(value, core.Tensor) else value
             if id(backend.owner(x)) in owners if backend.is_array(x) else not isinstance(x, _APART):
                 return True

@@ -1,6 +1,6 @@
 """torch.nn: modules, layers, losses and initializers under PyTorch's names."""
 
-from ..from_type import know as _know
+from ..hypothesis_types import register as _register_hypothesis_types
 from ..lazy import absent as _absent
 from . import common_types as common_types
 from . import functional as functional
@@ -183,6 +183,6 @@ from .upsampling import Upsample as Upsample
 from .upsampling import UpsamplingBilinear2d as UpsamplingBilinear2d
 from .upsampling import UpsamplingNearest2d as UpsamplingNearest2d
 
-_know(*[cls for cls in vars().values() if isinstance(cls, type) and issubclass(cls, Module)])
+_register_hypothesis_types(*[cls for cls in vars().values() if isinstance(cls, type) and issubclass(cls, Module)])
 
 _absent(globals())

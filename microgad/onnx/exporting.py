@@ -11,9 +11,9 @@ import numpy as np
 from onnx import checker, helper
 
 from ..errors import ArgumentError, DeviceError, UnsupportedError
-from ..nests import rebuilt
 from ..nn import Module
 from ..nn.training_mode import training_mode
+from ..pytree import tree_map
 from ..state.contexts import holding
 from ..tensor import Tensor
 from . import TrainingMode
@@ -149,7 +149,7 @@ def _recorded(
     def run(sizes: dict[str, int], change: Callable[[Any], Any] = np.ndarray.copy) -> tuple[Recording, Any]:
         """The model on arguments of these sizes, whose values are changed."""
         others = (Tensor._made(np.asarray(change(x))) for x in _sized(tensors, axes, sizes))  # not NumPy's scalars
-        given, named = rebuilt((args, kwargs), lambda x: next(others) if isinstance(x, Tensor) else x)
+        given, named = tree_map(lambda x: next(others) if isinstance(x, Tensor) else x, (args, kwargs))
         return record(model, given, named, known, WHOLE)
 
     first: dict[str, int] = {}

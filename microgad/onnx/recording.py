@@ -16,13 +16,13 @@ import numpy as np
 from .. import state
 from ..errors import UnsupportedError, place
 from ..function import Function
-from ..nests import leaves
 from ..ops import indexing
 from ..ops.movement.conversion import Clone
 from ..ops.movement.rearranging import Permute
 from ..ops.movement.shape import Reshape
 from ..ops.movement.splitting import Split, Unbind
 from ..ops.view_writes import Detach
+from ..pytree import tree_leaves
 from ..state import Observer
 from ..tensor import Tensor
 
@@ -237,4 +237,4 @@ def record(
 
 def tensors_in(nest: Any) -> list[Tensor]:
     """The Tensors in nested tuples, lists, dicts and objects with `items`, in order."""
-    return [x for x in leaves(nest) if isinstance(x, Tensor)]
+    return [x for x in tree_leaves(nest) if isinstance(x, Tensor)]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnsupportedError
-from ..nests import leaves
+from ..pytree import tree_leaves
 from .recording import Constant, Recording, Step, Value
 
 
@@ -55,7 +55,7 @@ class Varying:
 
 def held_in(setting: Any) -> Iterator[Any]:
     """What lies in a setting: in tuples, lists, dicts and slices."""
-    for x in leaves(setting):
+    for x in tree_leaves(setting):
         yield from (x.start, x.stop, x.step) if isinstance(x, slice) else (x,)
 
 

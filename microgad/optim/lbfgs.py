@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import state as execution
-from ..nests import rebuilt
+from ..pytree import tree_map
 from ..tensor import Tensor
 from .line_search import Point, strong_wolfe
 from .line_search import _cubic_interpolate as _cubic_interpolate
@@ -74,10 +74,10 @@ class LBFGS(Optimizer):
         """Run the iterations of one step, and return the loss before them."""
         group = self.param_groups[0]
         state = self.state[group["params"][0]]
-        memory = {"func_evals": 0, "n_iter": 0, **rebuilt(state, _to_array)}
+        memory = {"func_evals": 0, "n_iter": 0, **tree_map(_to_array, state)}
         with execution.scope(grad_enabled=False), np.errstate(all="ignore"):
             first = self._iterate(closure, group, memory)
-        state.update({name: rebuilt(memory[name], _to_tensor) for name in STATE_NAMES if name in memory})
+        state.update({name: tree_map(_to_tensor, memory[name]) for name in STATE_NAMES if name in memory})
         return first
 
     def _iterate(self, closure: Closure, group: dict[str, Any], memory: dict[str, Any]) -> Any:

@@ -17,8 +17,8 @@ from ..errors import ArgumentError, MicrogadError, notices
 from ..function import Function, Leaf
 from ..generator import default_generator
 from ..gradients import grad
-from ..nests import leaves
 from ..ops.elementwise import view_as_real
+from ..pytree import tree_leaves
 from ..tensor import Tensor
 from .findings.finding import Finding
 
@@ -69,7 +69,7 @@ def sequence(x: Any) -> list[Any]:
 
 def tensors_in(outputs: Any) -> list[Tensor]:
     """Return the Tensors that a function returned, also those in lists, tuples and dicts."""
-    return [y for y in leaves(outputs) if isinstance(y, Tensor)]
+    return [y for y in tree_leaves(outputs) if isinstance(y, Tensor)]
 
 
 def floating(outputs: Any) -> list[Tensor]:

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import MicrogadError
 from ..errors.notices import once
 from ..lazy import absent as _absent
-from ..nests import rebuilt
+from ..pytree import tree_map
 from ..tensor import Tensor
 
 
@@ -20,7 +20,7 @@ class BoardError(MicrogadError, ImportError):
 
 def _plain(x: Any) -> Any:
     """Arrays in the place of Tensors, in lists, tuples and dicts too."""
-    return rebuilt(x, lambda leaf: leaf.detach().cpu().numpy() if isinstance(leaf, Tensor) else leaf)
+    return tree_map(lambda leaf: leaf.detach().cpu().numpy() if isinstance(leaf, Tensor) else leaf, x)
 
 
 def _of_arrays(method: Callable[..., Any]) -> Callable[..., Any]:

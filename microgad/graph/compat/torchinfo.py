@@ -11,8 +11,8 @@ import numpy as np
 
 from ... import backend, dtypes
 from ...errors import ArgumentError, GraphError
-from ...nests import leaves, rebuilt
 from ...nn.module import Module
+from ...pytree import tree_leaves, tree_map
 from ...tensor import Tensor
 from .layer_info import LayerInfo as LayerInfo
 from .layer_info import collect_layers
@@ -179,8 +179,8 @@ def summary(
         args = [_random(size, dtype, batch_dim) for size, dtype in zip(sizes, dtypes or [None] * len(sizes))]  # noqa: B905
     args, kwargs = _moved(args, device), {name: _moved(x, device) for name, x in kwargs.items()}
     layers = collect_layers(model, args, kwargs, batch_dim, training, device)
-    shapes = rebuilt(args, lambda x: tuple(x.shape) if _is_array(x) else x) if runs else None
-    total = sum(x.nbytes for x in leaves(args) if _is_array(x))
+    shapes = tree_map(lambda x: tuple(x.shape) if _is_array(x) else x, args) if runs else None
+    total = sum(x.nbytes for x in tree_leaves(args) if _is_array(x))
     found = ModelStatistics(layers, shapes, total, columns, rows, col_width, depth, verbose)
     if verbose:
         print(found)
@@ -210,7 +210,7 @@ def _random(size: tuple[int, ...], dtype: Any, batch_dim: int | None) -> Tensor:
 
 
 def _moved(x: Any, device: Any) -> Any:
-    return x if device is None else rebuilt(x, lambda y: y.to(device) if isinstance(y, Tensor) else y)
+    return x if device is None else tree_map(lambda y: y.to(device) if isinstance(y, Tensor) else y, x)
 
 
 def _readable(count: int) -> str:

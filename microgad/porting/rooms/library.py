@@ -11,7 +11,7 @@ from ...autograd import Function
 from ...autograd.graph import increment_version
 from ...errors import ArgumentError, GraphError
 from ...lazy import absent as _absent
-from ...nests import leaves, rebuilt
+from ...pytree import tree_leaves, tree_map
 from ...tensor import Tensor
 from .schemas import Schema
 from .schemas import infer_schema as infer_schema
@@ -69,7 +69,7 @@ class OpOverload:
         call = _Call(self, given)
         found = self.node.apply(call, *tensors)
         results = iter(found if isinstance(found, tuple) else (found,))
-        return rebuilt(call.out, lambda _: next(results))
+        return tree_map(lambda _: next(results), call.out)
 
     def compute(self, given: inspect.BoundArguments) -> Any:
         """The results, by the kernel for the device of the first Tensor."""
@@ -152,17 +152,17 @@ class _Recorded(Function):
         if op.prepare is not None:
             alone = [given.kwargs] if any(argument.kwarg_only for argument in op._schema.arguments) else []
             op.prepare(ctx, given.args, *alone, out)
-        inputs = rebuilt([*given.args], lambda x: isinstance(x, Tensor))
-        ctx._call = op, inputs, rebuilt(out, lambda x: None), ctx.needs_input_grad[1:]
-        found = tuple(leaves(out))
+        inputs = tree_map(lambda x: isinstance(x, Tensor), [*given.args])
+        ctx._call = op, inputs, tree_map(lambda x: None, out), ctx.needs_input_grad[1:]
+        found = tuple(tree_leaves(out))
         return found if len(found) > 1 else found[0]
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         op, inputs, outputs, needs = ctx._call
         given, needed = iter(grads), iter(needs)
-        ctx.needs_input_grad = tuple(rebuilt(inputs, lambda is_tensor: is_tensor and next(needed)))
-        arranged = rebuilt(outputs, lambda _: next(given))
+        ctx.needs_input_grad = tuple(tree_map(lambda is_tensor: is_tensor and next(needed), inputs))
+        arranged = tree_map(lambda _: next(given), outputs)
         found = op.backward(ctx, *(arranged if isinstance(arranged, tuple) else (arranged,)))
         found = found if isinstance(found, tuple) else (found,)
         if len(found) != len(inputs):
@@ -357,7 +357,7 @@ def _qualified(name: str) -> str:
 
 
 def _tensors(*nests: Any) -> list[Tensor]:
-    return [x for x in leaves(nests) if isinstance(x, Tensor)]
+    return [x for x in tree_leaves(nests) if isinstance(x, Tensor)]
 
 
 _absent(globals())

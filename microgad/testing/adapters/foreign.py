@@ -8,7 +8,7 @@ from typing import Any
 
 from ... import backend
 from ...function import Function
-from ...nests import leaves, rebuilt
+from ...pytree import tree_leaves, tree_map
 from ...tensor import Tensor
 from .names import name_of
 
@@ -25,12 +25,12 @@ class Arguments:
     """The arguments of a call, with gaps in place of the arrays: a node must not keep what backward may not need."""
 
     def __init__(self, args: tuple[Any, ...], settings: dict[str, Any]) -> None:
-        self.around = rebuilt((args, settings), lambda x: _GAP if is_array(x) else x)
+        self.around = tree_map(lambda x: _GAP if is_array(x) else x, (args, settings))
 
     def filled(self, arrays: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments again, with other arrays."""
         waiting = iter(arrays)
-        args, settings = rebuilt(self.around, lambda x: next(waiting) if x is _GAP else x)
+        args, settings = tree_map(lambda x: next(waiting) if x is _GAP else x, self.around)
         return args, settings
 
     def __str__(self) -> str:  # how pictures show it
@@ -45,7 +45,7 @@ def is_array(x: Any) -> bool:
 
 def arrays_of(args: tuple[Any, ...], settings: dict[str, Any]) -> list[Any]:
     """Tensors and arrays among the arguments, also those in lists, tuples and dicts."""
-    return [x for x in leaves((args, settings)) if is_array(x)]
+    return [x for x in tree_leaves((args, settings)) if is_array(x)]
 
 
 def packed(results: tuple[Any, ...]) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from ... import backend
 from ...errors import DtypeError, GraphError, ShapeError, place
 from ...errors.wording import plural
-from ...nests import leaves
+from ...pytree import tree_leaves
 from ...tensor import Tensor
 from .foreign import Arguments, arrays_of, is_array, named_after, node_class, packed, several, unpacked
 
@@ -42,7 +42,7 @@ class _OfNumPy:
     def forward(self, *inputs: Any) -> Any:
         args, settings = self.arguments.filled(inputs)
         found = self.function(*args, **settings)
-        results = tuple(backend.as_array(y).copy() for y in leaves(found))  # copied: it may be an input
+        results = tuple(backend.as_array(y).copy() for y in tree_leaves(found))  # copied: it may be an input
         if not results or any(y.dtype.kind not in "biufc" for y in results):
             raise DtypeError(f"it returned {found!r}, expected an array or several")
         if not any(map(_is_floating, results)) and any(map(_is_floating, inputs)):

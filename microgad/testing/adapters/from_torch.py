@@ -11,7 +11,7 @@ import numpy as np
 from ... import backend
 from ...errors import ArgumentError, DtypeError, GraphError
 from ...generator import default_generator
-from ...nests import leaves
+from ...pytree import tree_leaves
 from ...tensor import Tensor
 from .foreign import Arguments, arrays_of, named_after, node_class, packed, several, unpacked
 
@@ -93,7 +93,7 @@ class _Call:
         torch.set_rng_state(torch.from_numpy(self.start))
         results = self.function(*args, **settings)
         self.end = torch.get_rng_state().numpy()
-        found = tuple(y for y in leaves(results) if isinstance(y, torch.Tensor))
+        found = tuple(y for y in tree_leaves(results) if isinstance(y, torch.Tensor))
         if not found:
             raise DtypeError(f"it returned a {type(results).__name__}, expected torch's tensors")
         self.on_graph = tuple(y.requires_grad for y in found)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import backend, cuda, state
 from ...errors import FROM_FORWARD, DtypeError
-from ...nests import leaves
+from ...pytree import tree_leaves
 from ...tensor import Tensor
 from ..calls import nodes_behind, wanted
 from ..numerical.perturbation import perturbed
@@ -54,7 +54,7 @@ def reference(case: Case) -> None:
     if case.reference is None:
         return
     returned = case.reference(*(backend.to_numpy(x) if backend.is_array(x) else x for x in case.before))
-    expected = list(leaves(returned))
+    expected = list(tree_leaves(returned))
     if len(expected) != len(case.results):
         raise AssertionError(f"there are {len(case.results)} outputs, but the reference gives {len(expected)}")
     place = 0  # among those that can have a derivative

@@ -1,0 +1,67 @@
+"""Nested lists, tuples and mappings ("pytrees"), as arguments and results come in: their leaves, and maps over these.
+
+This is the small version that the library itself uses; `utils._pytree` has PyTorch's interface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+
+def tree_leaves(tree: Any) -> Iterator[Any]:
+    """Go through the leaves of a tree, from left to right.
+
+    >>> from microgad.pytree import tree_leaves
+    >>> list(tree_leaves([1, (2, {"a": 3}), 4]))
+    [1, 2, 3, 4]
+    """
+    if isinstance(tree, Mapping):
+        tree = list(tree.values())
+    if isinstance(tree, (list, tuple)):
+        for part in tree:
+            yield from tree_leaves(part)
+    else:
+        yield tree
+
+
+def tree_map(func: Callable[[Any], Any], tree: Any) -> Any:
+    """Apply `func` to each leaf, from left to right, and return a tree of the results; mappings become dicts.
+
+    >>> from microgad.pytree import tree_map
+    >>> tree_map(lambda x: -x, [1, (2, {"a": 3}), 4])
+    [-1, (-2, {'a': -3}), -4]
+    """
+    if isinstance(tree, Mapping):
+        return {name: tree_map(func, part) for name, part in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        parts = [tree_map(func, part) for part in tree]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+    return func(tree)
+
+
+def flatten_into(tree: Any, leaves: list[Any], kind: type = object) -> Callable[[Sequence[Any]], Any]:
+    """Append the leaves of type `kind` to the list `leaves`; return a function that rebuilds the tree from others.
+
+    Leaves of other types stay in the tree as they are. The returned functions are no closures that call themselves:
+    those would be reference cycles, and keep the leaves alive.
+
+    >>> from microgad.pytree import flatten_into
+    >>> leaves = []
+    >>> rebuild = flatten_into({"a": (1, None)}, leaves, int)
+    >>> leaves, rebuild([2])
+    ([1], {'a': (2, None)})
+    """
+    if isinstance(tree, dict):
+        parts = {name: flatten_into(part, leaves, kind) for name, part in tree.items()}
+        return lambda found: type(tree)((name, rebuild(found)) for name, rebuild in parts.items())
+    if isinstance(tree, (tuple, list)):
+        rebuilds = [flatten_into(part, leaves, kind) for part in tree]
+        if hasattr(tree, "_fields"):
+            return lambda found: type(tree)(*(rebuild(found) for rebuild in rebuilds))
+        return lambda found: type(tree)(rebuild(found) for rebuild in rebuilds)
+    if not isinstance(tree, kind):
+        return lambda found: tree
+    index = len(leaves)
+    leaves.append(tree)
+    return lambda found: found[index]
