@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import microgad
-from microgad.overriding import doors
+from microgad.torch_function import wrappers
 
 # Without the package that they need.
 collect_ignore_glob = [] if importlib.util.find_spec("onnx") else ["microgad/onnx/*", "tests/fuzz/graphs.py"]
@@ -33,25 +33,25 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_collectstart(collector: pytest.Collector) -> None:
-    """Nor when doctests are looked for: a door says that it is where it is found, and would be one of that file's."""
+    """Nor when doctests are looked for: a wrapper would count as a function of the file where it was found."""
     if type(collector).__name__ == "DoctestModule":
-        _take_doors_away()
+        _remove_wrappers()
 
 
 @pytest.fixture(autouse=True)
 def _no_doors() -> Iterator[None]:
     """What asks for __torch_function__ is put in place for good by the first class that has one: not beyond a test."""
-    _take_doors_away()
+    _remove_wrappers()
     yield
-    _take_doors_away()
+    _remove_wrappers()
 
 
-def _take_doors_away() -> None:
-    doors._looked.update(sys.modules)  # nor do the classes that tests' modules have
-    if not doors._installed:
+def _remove_wrappers() -> None:
+    wrappers._searched.update(sys.modules)  # nor do the classes that tests' modules have
+    if not wrappers._installed:
         return
-    doors._installed = False
-    doors._doors.clear()
+    wrappers._installed = False
+    wrappers._wrappers.clear()
     modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "microgad"]
     for place in (microgad.Tensor, *modules):
         for name, value in list(vars(place).items()):

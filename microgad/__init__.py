@@ -15,8 +15,8 @@ from . import autograd as autograd
 from .errors import notices
 from .lazy import names as _names
 from .lazy import refuse as _refuse
-from .overriding import doors as _doors
 from .tensor import Tensor
+from .torch_function import wrappers as _wrappers
 
 
 def _in_place(name):
@@ -40,7 +40,7 @@ _loaded, __dir__ = _names(globals(), _in_place)
 
 def __getattr__(name):
     """A name that is asked for the first time; by then a program may have made a class with a __torch_function__."""
-    _doors.look()
+    _wrappers.install_if_needed()
     return globals()[name] if name in globals() else _loaded(name)
 
 

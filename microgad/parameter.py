@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes, overriding
+from . import dtypes, torch_function
 from .backend.devices import device
 from .hypothesis_types import register as _register_hypothesis_types
 from .tensor import Tensor
@@ -43,7 +43,7 @@ class Parameter(Tensor, metaclass=_Kind):
             self.version = data._counter()
         if cls is Parameter:
             return self.requires_grad_(requires_grad)
-        with overriding.without_any():  # of what is being made nobody is asked
+        with torch_function.disable_torch_function():  # of what is being made nobody is asked
             return self.requires_grad_(requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:

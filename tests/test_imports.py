@@ -23,7 +23,7 @@ FLOORS = [
     ["dtypes"],
     ["function", "storage", "type_aliases"],
     ["generator"],
-    ["engine", "overriding"],
+    ["engine", "torch_function"],
     ["batching"],
     ["gradients"],
     ["ops"],

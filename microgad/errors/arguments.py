@@ -107,11 +107,11 @@ def refuse(public: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
 
     PyTorch checks the types of all arguments first. Here they are checked after a failure, so that correct calls cost
     nothing. If an argument's class has a __torch_function__, that makes the call now, and its result is returned: see
-    `overriding.doors`.
+    `torch_function`.
     """
     if not sys._getframe(2).f_globals.get("__name__", "").startswith("microgad."):
-        doors = importlib.import_module("microgad.overriding.doors")  # a room above, loaded here
-        if (answer := doors.first_asked(public, *args, **kwargs)) is not NotImplemented:
+        wrappers = importlib.import_module("microgad.torch_function.wrappers")  # a room above, loaded here
+        if (answer := wrappers.retry_overridden(public, *args, **kwargs)) is not NotImplemented:
             return answer
     function = inspect.unwrap(public)
     if (better := _unfit(function, args, kwargs, error)) is not error:

@@ -18,13 +18,13 @@ from ..lazy import Room
 from .forms import spelled
 
 if TYPE_CHECKING:
-    from .. import overriding, storage
+    from .. import storage, torch_function
     from ..ops import introspection, movement
-    from ..overriding import doors
     from ..tensor import Tensor
+    from ..torch_function import wrappers
     from ..type_aliases import Device, Dtype
 else:
-    overriding, doors = Room("microgad.overriding"), Room("microgad.overriding.doors")
+    torch_function, wrappers = Room("microgad.torch_function"), Room("microgad.torch_function.wrappers")
     storage = Room("microgad.storage")
     introspection = Room("microgad.ops.introspection")
     movement = Room("microgad.ops.movement")
@@ -150,8 +150,8 @@ class Conversion:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if cls.__module__.partition(".")[0] != "microgad" and overriding.asks(cls):  # type: ignore[arg-type]
-            doors.install()
+        if cls.__module__.partition(".")[0] != "microgad" and torch_function.overrides_functions(cls):  # type: ignore[arg-type]
+            wrappers.install()
 
     @classmethod
     def __torch_function__(cls: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -160,7 +160,7 @@ class Conversion:
         Source: torch.Tensor.__torch_function__. A subclass may have its own, which is called in place of the public
         functions and the methods of Tensor that are given one of its instances.
         """
-        return overriding.default(cls, func, types, args, kwargs)
+        return torch_function.default_torch_function(cls, func, types, args, kwargs)
 
     @staticmethod
     def _make_subclass(cls: Any, data: Tensor, require_grad: Any = False) -> Any:

@@ -17,11 +17,11 @@ from ..lazy import Room, of_later
 if TYPE_CHECKING:
     from ..function import torch_names
     from ..ops import elementwise, spelling
-    from ..overriding.doors import first_asked
     from ..tensor import Operand, Tensor
+    from ..torch_function.wrappers import retry_overridden
 else:
     elementwise, spelling = Room("microgad.ops.elementwise"), Room("microgad.ops.spelling")
-    first_asked = Room("microgad.overriding.doors").first_asked
+    retry_overridden = Room("microgad.torch_function.wrappers").retry_overridden
     torch_names = Room("microgad.function.torch_names")
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -116,7 +116,7 @@ def assigning(method: F) -> F:
     """Python's operator for a method `op_`: `a += b`."""
 
     def operator(self: Tensor, other: Any) -> Any:
-        return method(self, other) if is_operand(other) else first_asked(operator, self, other)
+        return method(self, other) if is_operand(other) else retry_overridden(operator, self, other)
 
     return operator  # type: ignore[return-value]
 
@@ -131,7 +131,7 @@ def operator(cls: type[Function]) -> Callable[[Tensor, Operand | np.ndarray], Te
         except TypeError:
             if is_operand(other):
                 raise
-            return first_asked(method, self, other)  # or else the other's own operator may know what to do
+            return retry_overridden(method, self, other)  # or else the other's own operator may know what to do
 
     return method
 
@@ -146,7 +146,7 @@ def reflected(cls: type[Function], name: str = "") -> Callable[[Tensor, Operand 
         except TypeError:
             if is_operand(other):
                 raise
-            return first_asked(method, self, other)
+            return retry_overridden(method, self, other)
         return called(name, result) if name else result
 
     return method

@@ -16,14 +16,14 @@ from .forms import assigning, beside, in_place, is_operand, operator, reflected,
 if TYPE_CHECKING:
     from ..ops import creation, indexing, linalg
     from ..ops import elementwise as ops
-    from ..overriding.doors import first_asked
     from ..tensor import Tensor
+    from ..torch_function.wrappers import retry_overridden
 else:
     creation = Room("microgad.ops.creation")
     indexing = Room("microgad.ops.indexing")
     linalg = Room("microgad.ops.linalg")
     ops = Room("microgad.ops.elementwise")
-    first_asked = Room("microgad.overriding.doors").first_asked
+    retry_overridden = Room("microgad.torch_function.wrappers").retry_overridden
 
 
 class Operators:
@@ -49,27 +49,27 @@ class Operators:
     __rshift__, __rrshift__ = operator(ops.RightShift), reflected(ops.RightShift)
 
     def __eq__(self: Tensor, other: Any) -> Tensor:  # type: ignore[override]
-        return ops.Equal.apply(self, other) if is_operand(other) else first_asked(Operators.__eq__, self, other)
+        return ops.Equal.apply(self, other) if is_operand(other) else retry_overridden(Operators.__eq__, self, other)
 
     def __ne__(self: Tensor, other: Any) -> Tensor:  # type: ignore[override]
-        return ops.NotEqual.apply(self, other) if is_operand(other) else first_asked(Operators.__ne__, self, other)
+        return ops.NotEqual.apply(self, other) if is_operand(other) else retry_overridden(Operators.__ne__, self, other)
 
     def __rtruediv__(self: Tensor, other: Any) -> Tensor:
         if not is_operand(other):
-            return first_asked(Operators.__rtruediv__, self, other)
+            return retry_overridden(Operators.__rtruediv__, self, other)
         return ops.Mul.apply(ops.Reciprocal.apply(self), other)
 
     __rdiv__ = __rtruediv__
 
     def __matmul__(self: Tensor, other: Tensor) -> Tensor:
         if not isinstance(other, core.Tensor):
-            return first_asked(Operators.__matmul__, self, other)  # or it is an array's turn
+            return retry_overridden(Operators.__matmul__, self, other)  # or it is an array's turn
         return linalg.matmul(self, other)
 
     def __rmatmul__(self: Tensor, other: Any) -> Tensor:
         known = isinstance(other, core.Tensor) or backend.is_array(other)
         if not known:
-            return first_asked(Operators.__rmatmul__, self, other)
+            return retry_overridden(Operators.__rmatmul__, self, other)
         return linalg.matmul(creation.as_tensor(other), self)
 
     __getitem__, __setitem__ = indexing.getitem, indexing.setitem

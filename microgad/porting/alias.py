@@ -15,10 +15,10 @@ from .. import dispatch, lazy, operators, ops
 from ..backend.devices import device
 from ..dtypes import dtype
 from ..errors import MicrogadError, absences
-from ..overriding import doors
 from ..parameter import Parameter
 from ..size import Size
 from ..tensor import Tensor
+from ..torch_function import wrappers
 from .rooms.torch_version import TorchVersion
 
 # Where a room of PyTorch's is another's of microgad; any other `torch.a.b` is `microgad.a.b`.
@@ -301,7 +301,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds torch.a.b as microgad.a.b, the same module under both names."""
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
-        doors.look()
+        wrappers.install_if_needed()
         if name.partition(".")[0] not in ROOTS or name in GONE:
             return None
         if (_held(name) or _is_from()) and room_of(name) is None:

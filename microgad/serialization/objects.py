@@ -235,7 +235,7 @@ def named(x: Any, place: str) -> str | None:
     """A class's or function's "module name"; None of anything else. Raises TypeError where it can't be found again."""
     if not isinstance(x, types.FunctionType | type):
         return None
-    if hasattr(x, "torch_name"):  # the door that a subclass of Tensor has put before it
+    if hasattr(x, "torch_name"):  # the wrapper that a subclass of Tensor has had installed
         x = getattr(x, "__wrapped__", x)
     found = _loaded(x.__module__ or "", x.__qualname__)
     if x is not found and x is not getattr(found, "__wrapped__", None):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ... import overriding as _overriding
+from ... import torch_function as _protocol
 from ...autograd import no_grad
 from ...backend.devices import device
 from ...dtypes import dtype as dtype
@@ -54,8 +54,8 @@ class _nn:
         return None if where is None else device(where), dtype, non_blocking, kwargs.get("memory_format")
 
 
-_disabled_torch_function_impl = _overriding.disabled
-DisableTorchFunctionSubclass, DisableTorchFunction = _overriding.without_subclasses, _overriding.without_any
+_disabled_torch_function_impl = _protocol.disabled_torch_function
+DisableTorchFunctionSubclass, DisableTorchFunction = _protocol.disable_subclasses, _protocol.disable_torch_function
 TensorBase = _TensorBase = Tensor
 _AutoDispatchBelowAutograd = no_grad  # around what a kernel of a program's own operation calls
 

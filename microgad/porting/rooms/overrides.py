@@ -6,10 +6,10 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ... import overriding as _overriding
+from ... import torch_function as _protocol
 from ...lazy import absent as _absent
-from ...overriding import doors as _doors
 from ...tensor import Tensor
+from ...torch_function import wrappers as _wrappers
 
 
 class TorchFunctionMode:
@@ -32,13 +32,13 @@ class TorchFunctionMode:
         raise NotImplementedError
 
     def __enter__(self) -> Any:
-        _doors.install()
+        _wrappers.install()
         tokens = self.__dict__.setdefault("_tokens", [])
-        tokens.append(_overriding.enter(self))
+        tokens.append(_protocol.push_mode(self))
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        _overriding.leave(self.__dict__["_tokens"].pop())
+        _protocol.pop_mode(self.__dict__["_tokens"].pop())
 
 
 class BaseTorchFunctionMode(TorchFunctionMode):
@@ -55,17 +55,17 @@ def has_torch_function(relevant_args: Iterable[Any]) -> bool:
     >>> torch.overrides.has_torch_function((torch.ones(1),))
     False
     """
-    return _overriding.is_asked(relevant_args)
+    return _protocol.has_torch_function(relevant_args)
 
 
 def has_torch_function_unary(x: Any) -> bool:
     """`has_torch_function` of one. Source: torch.overrides.has_torch_function_unary."""
-    return _overriding.is_asked((x,))
+    return _protocol.has_torch_function((x,))
 
 
 def has_torch_function_variadic(*args: Any) -> bool:
     """`has_torch_function` of several. Source: torch.overrides.has_torch_function_variadic."""
-    return _overriding.is_asked(args)
+    return _protocol.has_torch_function(args)
 
 
 def handle_torch_function(public_api: Callable[..., Any], relevant_args: Any, *args: Any, **kwargs: Any) -> Any:
@@ -74,9 +74,9 @@ def handle_torch_function(public_api: Callable[..., Any], relevant_args: Any, *a
     Raises TypeError where none of them has an answer.
     """
     relevant_args = tuple(relevant_args)
-    result = _overriding.ask(public_api, relevant_args, args, kwargs)
+    result = _protocol.handle_torch_function(public_api, relevant_args, args, kwargs)
     if result is NotImplemented:
-        raise _overriding.refused(public_api, relevant_args)
+        raise _protocol.not_implemented_error(public_api, relevant_args)
     return result
 
 
@@ -90,7 +90,7 @@ def wrap_torch_function(dispatcher: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(func)
         def asking(*args: Any, **kwargs: Any) -> Any:
             relevant = dispatcher(*args, **kwargs)
-            if _overriding.is_asked(relevant):
+            if _protocol.has_torch_function(relevant):
                 return handle_torch_function(asking, relevant, *args, **kwargs)
             return func(*args, **kwargs)
 
@@ -110,23 +110,23 @@ def is_tensor_like(inp: Any) -> bool:
 
 def resolve_name(f: Any) -> str | None:
     """PyTorch's name of a function that can be overridden. Source: torch.overrides.resolve_name."""
-    _doors.install()
-    return _overriding.name_of(f)
+    _wrappers.install()
+    return _protocol.resolve_name(f)
 
 
 def is_tensor_method_or_property(func: Any) -> bool:
     """Whether it is a method of Tensor, or reads an attribute. Source: torch.overrides."""
-    return (_overriding.name_of(func) or "").startswith("torch.Tensor.")
+    return (_protocol.resolve_name(func) or "").startswith("torch.Tensor.")
 
 
 def get_overridable_functions() -> dict[Any, list[Callable[..., Any]]]:
     """Functions that can be overridden, by the module or class they are in. Source: torch.overrides."""
-    return _doors.rooms()
+    return _wrappers.overridable_functions()
 
 
 def get_default_nowrap_functions() -> set[Any]:
     """Functions whose results subclasses don't convert. Source: torch.overrides.get_default_nowrap_functions."""
-    return _overriding.unwrapped()
+    return _protocol.functions_not_to_wrap()
 
 
 _absent(globals())

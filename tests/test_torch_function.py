@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 import microgad as torch
-from microgad import overriding
+from microgad import torch_function
 from microgad.nn import functional as F
-from microgad.overriding import doors
 from microgad.porting.rooms import overrides
+from microgad.torch_function import wrappers
 
 
 @pytest.fixture(autouse=True)
 def _doors() -> None:
-    doors.install()  # the classes below did so, but a test begins without doors
+    wrappers.install()  # the classes below did so, but a test begins without wrappers
 
 
 class Plain(torch.Tensor):
@@ -170,7 +170,7 @@ def test_a_class_that_is_no_tensor_is_asked_as_well() -> None:
 
 def test_a_tensor_is_plain_by_torchs_name_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.Tensor, "__module__", "torch")  # as where a program imports torch
-    overriding.asks.cache_clear()
+    torch_function.overrides_functions.cache_clear()
     assert not overrides.has_torch_function((torch.ones(1), torch.nn.Parameter(torch.ones(1))))
 
 

@@ -1,0 +1,140 @@
+"""The __torch_function__ protocol: subclasses of Tensor, other classes and modes override the public functions by it.
+
+This module finds the implementations and calls them; `wrappers` puts that call in front of the public functions.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+from .. import function
+from ..state.contexts import holding
+
+
+class _State(NamedTuple):
+    modes: tuple[Any, ...] = ()  # the modes that are entered, outermost first
+    subclasses: bool = True  # whether the __torch_function__ of arguments is called
+
+
+_state: ContextVar[_State] = ContextVar("torch function", default=_State())  # noqa: B039  # it is immutable
+
+
+def disable_subclasses() -> Any:
+    """Return a context in which only modes override functions, and no classes."""
+    return holding(_state, _state.get()._replace(subclasses=False))
+
+
+def disable_torch_function() -> Any:
+    """Return a context in which neither modes nor classes override functions."""
+    return holding(_state, _State((), False))
+
+
+def push_mode(mode: Any) -> Any:
+    """Make a mode the innermost one, and return the token with which `pop_mode` removes it."""
+    state = _state.get()
+    return _state.set(state._replace(modes=(*state.modes, mode)))
+
+
+def pop_mode(token: Any) -> None:
+    """Undo `push_mode`."""
+    _state.reset(token)
+
+
+def disabled_torch_function(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    """Call `func`: the __torch_function__ of a class that doesn't want to override anything.
+
+    Source: torch._C._disabled_torch_function_impl.
+    """
+    with disable_subclasses():
+        return func(*args, **(kwargs or {}))
+
+
+@functools.cache
+def overrides_functions(kind: Any) -> bool:
+    """Whether a class overrides functions: by a __torch_function__ of its own, or as a program's subclass of Tensor."""
+    found = getattr(kind, "__torch_function__", None)
+    ours = kind is function.Tensor or kind.__module__.startswith("microgad.")
+    if found is None or found is disabled_torch_function or ours:
+        return False
+    default = getattr(found, "__func__", None) is function.Tensor.__torch_function__.__func__
+    return not default or kind._keeps_class
+
+
+def get_overloaded_args(arguments: Iterable[Any]) -> list[Any]:
+    """Return one argument of each class that overrides functions, subclasses before the classes that they inherit."""
+    found: list[Any] = []
+    if not _state.get().subclasses:
+        return found
+    for x in arguments:
+        for item in x if type(x) in (list, tuple) else (x,):
+            kind: Any = type(item)
+            if overrides_functions(kind) and kind not in map(type, found):
+                place = next((i for i, other in enumerate(found) if issubclass(kind, type(other))), len(found))
+                found.insert(place, item)
+    return found
+
+
+def has_torch_function(arguments: Iterable[Any]) -> bool:
+    """Whether a mode is entered, or an argument's class overrides functions."""
+    return bool(_state.get().modes or get_overloaded_args(arguments))
+
+
+def handle_torch_function(func: Any, arguments: Iterable[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call the __torch_function__ of the innermost mode, then those of the arguments' classes, until one answers.
+
+    Returns NotImplemented if none does. While a class's method runs all modes stay entered, so they see what it calls;
+    a mode doesn't see what its own method calls.
+    """
+    state, overloaded = _state.get(), get_overloaded_args(arguments)
+    types = tuple(type(x) for x in overloaded)
+    if state.modes:
+        with holding(_state, state._replace(modes=state.modes[:-1])):
+            result = state.modes[-1].__torch_function__(func, types, args, kwargs or None)
+        if result is not NotImplemented:
+            return result
+    for x in overloaded:
+        result = x.__torch_function__(func, types, args, kwargs or None)
+        if result is not NotImplemented:
+            return result
+    return NotImplemented
+
+
+def not_implemented_error(func: Any, arguments: Iterable[Any]) -> TypeError:
+    """Return the error to raise where every __torch_function__ returned NotImplemented."""
+    kinds = [type(x) for x in get_overloaded_args(arguments)]
+    name = resolve_name(func) or getattr(func, "__name__", func)
+    return TypeError(f"no implementation found for '{name}' on types that implement __torch_function__: {kinds}")
+
+
+def default_torch_function(cls: Any, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    """Call `func` and return its Tensors as instances of the subclass: Tensor's own __torch_function__."""
+    if not all(issubclass(cls, kind) for kind in types):
+        return NotImplemented
+    with disable_subclasses():
+        result = func(*args, **(kwargs or {}))
+    with disable_torch_function():
+        return result if func in functions_not_to_wrap() else _as_subclass(result, cls)
+
+
+def functions_not_to_wrap() -> set[Any]:
+    """Return the functions whose results are not converted to a subclass."""
+    return {function.Tensor.grad.__get__}
+
+
+def _as_subclass(result: Any, cls: Any) -> Any:
+    if isinstance(result, function.Tensor):
+        return result if isinstance(result, cls) else result.as_subclass(cls)
+    if isinstance(result, (tuple, list)):
+        items = [_as_subclass(x, cls) for x in result]
+        return getattr(result, "_make", type(result))(items)
+    return result
+
+
+def resolve_name(func: Any) -> str | None:
+    """Return PyTorch's name of a function that can be overridden, as "torch.Tensor.add"; None for other functions."""
+    if isinstance(getattr(func, "__self__", None), property):
+        return f"{func.__self__.fget.torch_name}.__get__"
+    return getattr(func, "torch_name", None)

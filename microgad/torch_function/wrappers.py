@@ -1,0 +1,179 @@
+"""Wrappers around the public functions and Tensor's methods that call the __torch_function__ of their arguments.
+
+Most programs override nothing, so the wrappers are installed only when a subclass of Tensor is defined, a mode is
+entered, or an object of another class that has a __torch_function__ comes in as an argument.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from types import FunctionType
+from typing import Any
+
+from .. import function
+from . import get_overloaded_args, handle_torch_function, has_torch_function, not_implemented_error
+
+MODULES = ("microgad.nn.functional", "microgad", "microgad.linalg", "microgad.fft", "microgad.special")
+CLIENTS = ("microgad.nn", "microgad.distributions")  # packages that call the public functions, as PyTorch's do
+# The operators that PyTorch reports under a method's name, those that it reports under their own, and other specials.
+OPERATORS = {
+    "add": "__add__ __radd__", "sub": "__sub__", "mul": "__mul__ __rmul__", "div": "__truediv__", "neg": "__neg__",
+    "matmul": "__matmul__", "remainder": "__mod__", "abs": "__abs__", "lt": "__lt__", "le": "__le__", "gt": "__gt__",
+    "ge": "__ge__", "add_": "__iadd__", "sub_": "__isub__", "mul_": "__imul__", "div_": "__itruediv__",
+}  # fmt: skip
+OTHER_OPERATORS = """
+    __rsub__ __rtruediv__ __pow__ __rpow__ __rmatmul__ __floordiv__ __rfloordiv__ __rmod__ __eq__ __ne__ __and__ __or__
+    __xor__ __rand__ __ror__ __rxor__ __lshift__ __rshift__
+"""
+SPECIAL_METHODS = (
+    "__invert__ __getitem__ __setitem__ __len__ __reversed__ __contains__ __bool__ __float__ __int__ __repr__"
+)
+PROPERTIES = "T mT H mH data real imag grad shape dtype device requires_grad grad_fn is_leaf"
+NOT_OVERRIDABLE = """
+    get_* set_* is_grad* is_tensor is_storage is_warn* manual_seed seed initial_seed save load compile typename vmap
+    graph as_subclass
+"""
+
+
+def _wrap(f: Any, name: str, called: str, to: Any = None) -> Any:
+    """Return a wrapper of `f` that calls the __torch_function__ of modes and arguments in place of `f`.
+
+    The first argument of __torch_function__ is `to`, or the wrapper if that is None.
+    """
+
+    @functools.wraps(f)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if not has_torch_function(arguments := (*args, *kwargs.values())):
+            return f(*args, **kwargs)
+        result = handle_torch_function(wrapper.to, arguments, args, kwargs)  # type: ignore[attr-defined]
+        if result is NotImplemented and (not operator or len(args) < 2):  # Python tries the other operand's operator
+            raise not_implemented_error(wrapper.to, arguments)  # type: ignore[attr-defined]
+        return result
+
+    operator = name in OTHER_OPERATORS.split() or to is not None
+    wrapper.__name__, wrapper.torch_name, wrapper.to = name, called, to or wrapper  # type: ignore[attr-defined]
+    return wrapper
+
+
+_wrappers: dict[int, list[Any]] = {}  # by the id of the wrapped function: torch.add and Tensor.add may be the same one
+_installed = False
+_searched: set[str] = set()  # modules that were fully loaded when they were searched
+
+
+def install_if_needed() -> None:
+    """Install the wrappers if a program has a class with a __torch_function__ that isn't a subclass of Tensor.
+
+    Nothing notifies us when such a class is defined, so this searches the modules loaded since the last search.
+    """
+    if _installed:
+        return
+    for name in sys.modules.keys() - _searched:
+        module = sys.modules[name]
+        if name != "__main__" and not getattr(getattr(module, "__spec__", None), "_initializing", False):
+            _searched.add(name)
+        if name.partition(".")[0] not in ("microgad", "torch") and any(
+            issubclass(type(x), type) and "__torch_function__" in vars(x) and x.__module__ == name
+            for x in list(getattr(module, "__dict__", {}).values())
+        ):
+            install()
+            return
+
+
+def retry_overridden(f: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Repeat a call that failed before the wrappers were installed; NotImplemented if no argument overrides it."""
+    if _installed or not get_overloaded_args((*args, *kwargs.values())):
+        return NotImplemented
+    install()
+    return _wrappers[id(f)][0](*args, **kwargs) if id(f) in _wrappers else NotImplemented
+
+
+def install() -> None:
+    """Install the wrappers, for the rest of the process."""
+    global _installed
+    if _installed:
+        return
+    _installed = True
+    for public in MODULES:
+        module = importlib.import_module(public)
+        for name in filter(_is_overridable, dir(module)):
+            if isinstance(f := getattr(module, name), FunctionType):
+                _set_wrapper(module, name, _wrap(f, name, f"torch{public.removeprefix('microgad')}.{name}"))
+    _install_methods(function.Tensor)
+    for client in CLIENTS:
+        package = importlib.import_module(client)
+        for name in dir(package):
+            getattr(package, name)  # loads what is lazy
+    for module in list(sys.modules.values()):
+        path = str(getattr(module, "__name__", "microgad"))
+        if path.startswith(tuple(f"{client}." for client in CLIENTS)) or path.partition(".")[0] != "microgad":
+            _replace_references(module)
+
+
+def _set_wrapper(owner: Any, name: str, wrapper: Any) -> None:
+    """Put a wrapper in its function's place in a module or class, with names by which pickle finds it."""
+    in_class = isinstance(owner, type)
+    wrapper.__module__ = owner.__module__ if in_class else owner.__spec__.name
+    wrapper.__qualname__ = f"{owner.__qualname__}.{name}" if in_class else name
+    _wrappers.setdefault(id(wrapper.__wrapped__), []).append(wrapper)
+    setattr(owner, name, wrapper)
+
+
+def _is_overridable(name: str) -> bool:
+    return not name.startswith("_") and not any(fnmatchcase(name, pattern) for pattern in NOT_OVERRIDABLE.split())
+
+
+def _replace_references(module: Any) -> None:
+    """Replace functions by their wrappers where a module has them: as globals, in tables, as defaults of parameters."""
+    for key, value in list(vars(module).items()):
+        if id(value) in _wrappers:
+            setattr(module, key, _wrapper_of(value))
+        elif type(value) in (dict, set):
+            _replace_in_table(value)
+        elif issubclass(type(value), type) and value.__module__ == module.__name__:  # isinstance runs a value's code
+            for member in list(vars(value).values()):
+                if type(member) in (dict, set):
+                    _replace_in_table(member)
+                elif isinstance(member, FunctionType) and member.__defaults__:
+                    member.__defaults__ = tuple(map(_wrapper_of, member.__defaults__))
+
+
+def _wrapper_of(value: Any) -> Any:
+    return _wrappers.get(id(value), [value])[0]
+
+
+def _replace_in_table(table: Any) -> None:
+    """Replace functions that are keys of a dict or items of a set. One that is torch.add and Tensor.add becomes two."""
+    if not _wrappers.keys().isdisjoint(map(id, table)):
+        known = table if type(table) is dict else dict.fromkeys(table)
+        made = {wrapper: value for key, value in known.items() for wrapper in _wrappers.get(id(key), [key])}
+        table.clear()
+        table.update(made)
+
+
+def _install_methods(cls: Any) -> None:
+    known = {name: getattr(cls, name, None) for name in dir(cls)}  # loads what is lazy
+    for name in [*filter(_is_overridable, known), *OTHER_OPERATORS.split(), *SPECIAL_METHODS.split()]:
+        if isinstance(inspect.getattr_static(cls, name, None), FunctionType):
+            _set_wrapper(cls, name, _wrap(known[name], name, f"torch.Tensor.{name}"))
+    for to, names in OPERATORS.items():
+        for name in names.split():
+            if name in known:
+                _set_wrapper(cls, name, _wrap(known[name], name, f"torch.Tensor.{to}", getattr(cls, to)))
+    for name in PROPERTIES.split():
+        own = inspect.getattr_static(cls, name)
+        getter = _wrap(own.fget, name, f"torch.Tensor.{name}")
+        made = property(getter, own.fset, own.fdel, own.__doc__)
+        getter.to = made.__get__
+        setattr(cls, name, made)
+
+
+def overridable_functions() -> dict[Any, list[Callable[..., Any]]]:
+    """Return the functions that have a wrapper, by the module or class that they are in."""
+    install()
+    owners = [importlib.import_module(name) for name in MODULES] + [function.Tensor]
+    return {owner: [f for f in vars(owner).values() if hasattr(f, "torch_name")] for owner in owners}
