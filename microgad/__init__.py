@@ -13,14 +13,14 @@ from os import environ as _environ
 
 from . import autograd as autograd
 from .errors import notices
-from .lazy import names as _names
-from .lazy import refuse as _refuse
+from .lazy import raise_missing as _raise_missing
+from .lazy import stub_getattr as _stub_getattr
 from .tensor import Tensor
 from .torch_function import wrappers as _wrappers
 
 
-def _in_place(name):
-    """`torch.relu_(x)` and its kin are methods of Tensor; `torch._foreach_add(xs, 1)` and its kin are made of them."""
+def _missing_from_stub(name):
+    """Return functions that the stub doesn't list: `torch.relu_`, made from a method, and `torch._foreach_add`."""
     if name.endswith("_") and not name.startswith("_") and hasattr(Tensor, name):
         from .methods.forms import as_function
 
@@ -28,18 +28,18 @@ def _in_place(name):
     if name.startswith("_foreach_"):
         from .porting.rooms import foreach
 
-        return foreach.of(name.removeprefix("_foreach_")) or _refuse("microgad", name)
-    return _refuse("microgad", name)
+        return foreach.of(name.removeprefix("_foreach_")) or _raise_missing("microgad", name)
+    return _raise_missing("microgad", name)
 
 
 notices.quiet_numbers()
 __version__ = "0.1.0"
 del tensor  # noqa: F821 - the module, whose name a function has here
-_loaded, __dir__ = _names(globals(), _in_place)
+_loaded, __dir__ = _stub_getattr(globals(), _missing_from_stub)
 
 
 def __getattr__(name):
-    """A name that is asked for the first time; by then a program may have made a class with a __torch_function__."""
+    """Load a name on first use. By then the program may have defined a class that has a __torch_function__."""
     _wrappers.install_if_needed()
     return globals()[name] if name in globals() else _loaded(name)
 

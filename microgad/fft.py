@@ -1,6 +1,6 @@
 """Fourier transforms under torch.fft's names."""
 
-from .lazy import absent as _absent
+from .lazy import define_getattr as _define_getattr
 from .ops.fourier.transforms import fft as fft
 from .ops.fourier.transforms import fft2 as fft2
 from .ops.fourier.transforms import fftfreq as fftfreq
@@ -24,4 +24,4 @@ from .ops.fourier.transforms import rfft2 as rfft2
 from .ops.fourier.transforms import rfftfreq as rfftfreq
 from .ops.fourier.transforms import rfftn as rfftn
 
-_absent(globals())
+_define_getattr(globals())

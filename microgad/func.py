@@ -18,7 +18,7 @@ from .batching.mapping import all_at_once, left
 from .errors import wording
 from .generator import default_generator
 from .generator.vmap_randomness import SequentialDraws, VmapDraws
-from .lazy import absent as _absent
+from .lazy import define_getattr as _define_getattr
 from .nn.stateless import functional_call as functional_call
 from .nn.stateless import replace_all_batch_norm_modules_ as replace_all_batch_norm_modules_
 from .nn.stateless import stack_module_state as stack_module_state
@@ -492,4 +492,4 @@ def _spread(dims: Any, tree: Any, name: str) -> list[Any]:
     return [d for place in places for d in _spread(dims[place], tree[place], name)]
 
 
-_absent(globals())
+_define_getattr(globals())

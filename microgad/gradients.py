@@ -13,10 +13,10 @@ import numpy as np
 from . import engine, errors, function, state
 from .errors import arguments
 from .function import Function, Leaf
-from .lazy import Room
+from .lazy import LazyModule
 from .slices import called_again, check_write
 
-mapping = Room("microgad.batching.mapping")
+mapping = LazyModule("microgad.batching.mapping")
 # The level of forward mode, if it is on: gradients of Tensors with tangents are then recorded, and so have tangents.
 level: ContextVar[Any] = ContextVar("level", default=None)
 

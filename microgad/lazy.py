@@ -1,4 +1,7 @@
-"""Rooms of the library that are loaded when something of them is first used, so that `import microgad` is quick."""
+"""Modules that are loaded when something of them is first used, so that `import microgad` is quick.
+
+Here too: the `__getattr__` of the library's modules, which loads lazy names and explains those that don't exist.
+"""
 
 from __future__ import annotations
 
@@ -13,57 +16,59 @@ from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_TOOLS = frozenset(["__future__", "abc", "collections.abc", "contextlib", "dataclasses", "functools", "typing"])
+# Names from these modules are a module's tools, not part of its interface.
+_TOOL_MODULES = frozenset(["__future__", "abc", "collections.abc", "contextlib", "dataclasses", "functools", "typing"])
+# The two kinds of lines of a stub: `from where import what as name` and `name = where.what`.
 _IMPORTED = re.compile(r"^from (\S+) import \(?\s*(\w+) as (\w+)", re.MULTILINE)
 _RENAMED = re.compile(r"^(\w+) = (\S+)\.(\w+)$", re.MULTILINE)
 
 
-class Room:
-    """A module that stands for itself until it is used: what it has is a `Later` until then, and itself from then on.
+class LazyModule:
+    """A module that is imported on first use: until it is, its attributes are `LazyObject`s.
 
-    >>> math = Room("math")
+    >>> math = LazyModule("math")
     >>> math.cos(0)
     1.0
     """
 
     def __init__(self, name: str) -> None:
-        self._room = name
+        self._module = name
 
     def __getattr__(self, name: str) -> Any:
-        module = sys.modules.get(self._room)
-        if module is None or not hasattr(module, name):  # not loaded, or not yet whole
-            return Later(_named, self._room, name)
+        module = sys.modules.get(self._module)
+        if module is None or not hasattr(module, name):  # not loaded, or not yet fully
+            return LazyObject(_import_attribute, self._module, name)
         value = getattr(module, name)
         setattr(self, name, value)
         return value
 
 
-def _named(room: str, name: str) -> Any:
-    return getattr(importlib.import_module(room), name)
+def _import_attribute(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(module), name)
 
 
-class Later:
-    """Stands for something of a module that isn't loaded yet. A class's attribute replaces itself when first used."""
+class LazyObject:
+    """A placeholder for `make(*args)`, which is called on first use. As a class attribute it then replaces itself."""
 
-    __slots__ = ("args", "make", "value")  # and no more: there are some six hundred, whose memory a process begins with
+    __slots__ = ("args", "make", "value")  # every process starts with some six hundred of these: keep them small
 
     def __init__(self, make: Callable[..., Any], *args: Any) -> None:
         self.make: Callable[..., Any] | None = make
         self.args = args
 
     def load(self) -> Any:
-        """What it stands for; what that is made of is loaded, too."""
+        """Return the object, made on the first call; arguments that are lazy are loaded as well."""
         make = self.make
         if make is not None:
-            self.value = make(*(x.load() if type(x) is Later else x for x in self.args))
+            self.value = make(*(x.load() if type(x) is LazyObject else x for x in self.args))
             self.make = None
         return self.value
 
     def __get__(self, instance: Any, owner: type) -> Any:
         value = self.load()
-        for place in owner.__mro__:
-            for name in [name for name, held in vars(place).items() if held is self]:
-                setattr(place, name, value)
+        for cls in owner.__mro__:
+            for name in [name for name, held in vars(cls).items() if held is self]:
+                setattr(cls, name, value)
         return value.__get__(instance, owner)
 
     def __call__(self, *args: Any, **options: Any) -> Any:
@@ -73,73 +78,73 @@ class Later:
         return getattr(self.load(), name)
 
 
-def of_later(make: F) -> F:
-    """Decorate a function that makes one thing from another: from a `Later` it makes a `Later`, loaded when that is."""
+def accepts_lazy(make: F) -> F:
+    """Decorate a function of one source: called with a `LazyObject`, it returns another, and runs when that is used."""
 
     @functools.wraps(make)
     def made(source: Any, *args: Any) -> Any:
-        return Later(make, source, *args) if isinstance(source, Later) else make(source, *args)
+        return LazyObject(make, source, *args) if isinstance(source, LazyObject) else make(source, *args)
 
     return made  # type: ignore[return-value]
 
 
-def absent(
-    module: dict[str, Any], later: Mapping[str, str] | None = None, needs: Mapping[str, str] | None = None
+def define_getattr(
+    module: dict[str, Any], lazy_names: Mapping[str, str] | None = None, extras: Mapping[str, str] | None = None
 ) -> None:
-    """Let a room say of a name it doesn't have which is the nearest, and `dir` what is its own, not what it imports.
+    """Give a module a `__getattr__` that suggests the nearest name, and a `__dir__` without what it merely imports.
 
-    Call with its globals(), where it ends. `later` are names that are loaded when they are first asked for, and where
-    each is from: ".laws", or, of a room inside of this one, itself. `needs` are packages without which that fails, by
-    the extras that bring them: then ImportError says so.
+    Call it with globals() at the module's end. `lazy_names` maps names that are loaded on first use to the module that
+    each is from, such as ".laws"; a submodule is from itself. `extras` maps optional packages to the extra that
+    installs them: where one is missing, ImportError names its extra.
     """
-    homes, extras = later or {}, needs or {}
+    homes, extras = lazy_names or {}, extras or {}
 
     def __getattr__(name: str) -> Any:
         if name == "__all__" and not homes:
-            return public(module)
+            return public_names(module)
         if name not in homes:
-            return refuse(module["__name__"], name)
+            return raise_missing(module["__name__"], name)
         try:
             home = importlib.import_module(homes[name], module["__name__"])
         except ModuleNotFoundError as error:
             package = (error.name or "").partition(".")[0]
             if package not in extras:
                 raise
-            said = f"{module['__name__']}.{name} needs {package}: pip install 'microgad[{extras[package]}]'"
-            raise ImportError(said) from error
+            message = f"{module['__name__']}.{name} needs {package}: pip install 'microgad[{extras[package]}]'"
+            raise ImportError(message) from error
         module[name] = value = home if homes[name] == f".{name}" else getattr(home, name)
         return value
 
     def __dir__() -> list[str]:
-        own = {name for name, value in module.items() if name.startswith("__") or not _borrowed(value)}
+        own = {name for name, value in module.items() if name.startswith("__") or not _is_tool(value)}
         return sorted({*own, *homes} - {"TYPE_CHECKING"})
 
     module.setdefault("__getattr__", __getattr__)
     module.setdefault("__dir__", __dir__)
 
 
-def absent_in(package: str) -> None:
-    """The same of a package that has loaded all its modules, and of each of them. Call with its __name__, at its end.
+def define_getattr_in_package(package: str) -> None:
+    """Call `define_getattr` for a package and each of its loaded modules. Call it with __name__ at the package's end.
 
-    >>> import microgad.distributions.normal as room
-    >>> room.Norml
+    >>> import microgad.distributions.normal as module
+    >>> module.Norml
     Traceback (most recent call last):
     AttributeError: microgad has no distributions.normal.Norml; the nearest name is Normal
     """
     for name, module in list(sys.modules.items()):
         if f"{name}.".startswith(f"{package}."):
-            absent(vars(module))
+            define_getattr(vars(module))
 
 
-def _borrowed(value: Any) -> bool:
-    """Whether what a room has is there for its own use: another library's module, a name of typing and its kin."""
+def _is_tool(value: Any) -> bool:
+    """Whether a module's attribute is only imported for its own use: another library, or a name such as typing.Any."""
     if isinstance(value, ModuleType):
         return value.__name__.split(".")[0] != __package__
-    return getattr(value, "__module__", None) in _TOOLS
+    return getattr(value, "__module__", None) in _TOOL_MODULES
 
 
-def public(module: dict[str, Any]) -> list[str]:
-    """What `from room import *` gives: what microgad has made, and no modules.
+def public_names(module: dict[str, Any]) -> list[str]:
+    """Return what `from module import *` imports: what microgad defines, and no modules.
 
     >>> from microgad.distributions.constraints import __all__ as names
     >>> "simplex" in names, "annotations" in names
@@ -151,46 +156,46 @@ def public(module: dict[str, Any]) -> list[str]:
         if not name.startswith("_")
         and not isinstance(value, ModuleType)
         and (getattr(value, "__module__", None) or "microgad").partition(".")[0] in ("microgad", "torch")
-        and type(value).__module__ != "typing"  # a room's own F, a TypeVar, is not to take the place of a program's
+        and type(value).__module__ != "typing"  # a module's TypeVar F must not overwrite a program's F
         and name not in ("annotations", "TYPE_CHECKING")
     ]
 
 
-def refuse(room: str, name: str) -> Any:
-    """Raise AttributeError of a name that a room doesn't have; inside of an import, give what `when_imported` gives."""
+def raise_missing(module_name: str, name: str) -> Any:
+    """Raise AttributeError for a name that a module lacks; if it is imported, call `on_missing_import`."""
     if name.startswith("__"):
         raise AttributeError(name)
-    module, frame = sys.modules[room], sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__") in (__name__, room, "torch"):
+    module, frame = sys.modules[module_name], sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__") in (__name__, module_name, "torch"):
         frame = frame.f_back
-    where = room.removeprefix("microgad").replace(".porting.rooms", "", 1).strip(".")
+    where = module_name.removeprefix("microgad").replace(".porting.rooms", "", 1).strip(".")
     where = where.replace("porting.vision", "torchvision", 1)
-    said = Missing(f"{where}.{name}".lstrip("."), name, functools.partial(_candidates, module))
-    if when_imported is not None and is_import(frame):
-        return when_imported(str(said))
-    raise said.error()
+    missing = MissingName(f"{where}.{name}".lstrip("."), name, functools.partial(_candidates, module))
+    if on_missing_import is not None and is_unguarded_import(frame):
+        return on_missing_import(str(missing))
+    raise missing.error()
 
 
 def _candidates(module: Any) -> list[str]:
     return getattr(module, "__all__", None) or [known for known in dir(module) if not known.startswith("_")]
 
 
-when_imported: Callable[[str], Any] | None = None  # set while microgad goes by the name of torch
+on_missing_import: Callable[[str], Any] | None = None  # set while `import torch` imports microgad
 
 
-def is_import(frame: FrameType) -> bool:
-    """Whether a frame is at `from room import name`, and has no answer of its own to an ImportError."""
+def is_unguarded_import(frame: FrameType) -> bool:
+    """Whether a frame is at `from module import name`, outside of a `try` that catches ImportError."""
     return frame.f_code.co_code[frame.f_lasti] == opmap["IMPORT_FROM"] and not any(
-        first <= frame.f_lineno <= last for first, last in _guarded(frame.f_code.co_filename)
+        first <= frame.f_lineno <= last for first, last in _guarded_lines(frame.f_code.co_filename)
     )
 
 
-_OF_IMPORTS = frozenset(["ImportError", "Exception", "BaseException"])  # by which an ImportError is caught
+_CATCH_IMPORT_ERROR = frozenset(["ImportError", "Exception", "BaseException"])
 
 
 @functools.lru_cache
-def _guarded(file: str) -> list[tuple[int, int]]:
-    """First and last line of what a program tries, and goes on without where it can't be imported."""
+def _guarded_lines(file: str) -> list[tuple[int, int]]:
+    """Return the first and last line of each `try` block of a file that goes on after an ImportError."""
     import ast
     import linecache
 
@@ -201,30 +206,30 @@ def _guarded(file: str) -> list[tuple[int, int]]:
         if isinstance(block, ast.Try)
         for handler in block.handlers
         if handler.type is None
-        or _OF_IMPORTS & {name.id for name in ast.walk(handler.type) if isinstance(name, ast.Name)}
+        or _CATCH_IMPORT_ERROR & {name.id for name in ast.walk(handler.type) if isinstance(name, ast.Name)}
         if not any(isinstance(node, ast.Raise) for node in ast.walk(handler))
     ]
 
 
-def _imported(package: str, where: str, what: str) -> Any:
-    """What `from where import what` gives inside of a package."""
+def _import_from_stub(package: str, where: str, what: str) -> Any:
+    """Return what `from where import what` imports inside of a package."""
     if where == ".":
         return importlib.import_module(f".{what}", package)
-    room = importlib.import_module(where, package)
-    return getattr(room, what) if hasattr(room, what) else importlib.import_module(f"{where}.{what}", package)
+    module = importlib.import_module(where, package)
+    return getattr(module, what) if hasattr(module, what) else importlib.import_module(f"{where}.{what}", package)
 
 
-def names(module: Any, fallback: Callable[[str], Any]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """`__getattr__` and `__dir__` of a module whose names are written down in a stub beside it (PEP 562).
+def stub_getattr(module: Any, fallback: Callable[[str], Any]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return `__getattr__` and `__dir__` for a module whose names are listed in a stub file beside it (PEP 562).
 
-    In the stub's lines, `from where import name as name` and `name = where.what`, editors and type checkers see what a
-    name is, and from there it is imported when it is first asked for. `fallback` gives what the stub doesn't have.
+    The stub's lines, `from where import name as name` and `name = where.what`, tell editors and type checkers what a
+    name is; the same lines tell `__getattr__` where to import it from on first use. `fallback` handles other names.
     """
-    package, room = module["__name__"], module["__spec__"]
+    package, spec = module["__name__"], module["__spec__"]
 
     @functools.cache
     def table() -> dict[str, tuple[str, str]]:
-        stub = room.loader.get_data(re.sub(r"\.pyc?$", ".pyi", room.origin)).decode()
+        stub = spec.loader.get_data(re.sub(r"\.pyc?$", ".pyi", spec.origin)).decode()
         imported = {name: (where, what) for where, what, name in _IMPORTED.findall(stub)}
         return imported | {name: (where, what) for name, where, what in _RENAMED.findall(stub)}
 
@@ -234,7 +239,7 @@ def names(module: Any, fallback: Callable[[str], Any]) -> tuple[Callable[[str], 
         if name not in table():
             return fallback(name)
         where, what = table()[name]
-        module[name] = value = _imported(package, where, what)
+        module[name] = value = _import_from_stub(package, where, what)
         return value
 
     def __dir__() -> list[str]:
@@ -243,18 +248,18 @@ def names(module: Any, fallback: Callable[[str], Any]) -> tuple[Callable[[str], 
     return __getattr__, __dir__
 
 
-class Missing:
-    """What to say of a name that isn't there: why, where that is known, and the nearest one that is.
+class MissingName:
+    """The message about a name that doesn't exist: the reason, where one is known, and the nearest name that does.
 
-    It is worked out when somebody reads it, which takes a thousand times as long as to find that the name isn't there:
-    most that ask for one only want to know whether it is.
+    The text is made only when somebody reads it. That takes a thousand times as long as raising the error, and most
+    callers, such as `hasattr`, only want to know whether the name exists.
     """
 
-    def __init__(self, whole: str, name: str, candidates: Callable[[], list[str]]) -> None:
-        self.whole, self.name, self.candidates = whole, name, candidates
+    def __init__(self, path: str, name: str, candidates: Callable[[], list[str]]) -> None:
+        self.path, self.name, self.candidates = path, name, candidates
 
     def error(self) -> AttributeError:
-        """The error that says so. It has no object in which Python would look for the nearest name once more."""
+        """Return the error. Its `obj` has no attributes, so Python doesn't search for a similar name once more."""
         return AttributeError(self, name=self.name, obj=self)
 
     def __dir__(self) -> list[str]:
@@ -262,14 +267,14 @@ class Missing:
 
     def __str__(self) -> str:
         if self.name.startswith("_"):
-            return f"{self.whole} does not exist"
+            return f"{self.path} does not exist"
         import difflib
 
         from .errors.absences import reason
 
-        why, near = reason(self.whole), difflib.get_close_matches(self.name, self.candidates(), 1)
-        said = f"microgad has no {self.whole}" + (f": {why}" if why else "")
-        return said + (f"; the nearest name is {near[0]}" if near else "")
+        why, near = reason(self.path), difflib.get_close_matches(self.name, self.candidates(), 1)
+        message = f"microgad has no {self.path}" + (f": {why}" if why else "")
+        return message + (f"; the nearest name is {near[0]}" if near else "")
 
     def __repr__(self) -> str:
         return repr(str(self))

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from .errors import LinAlgError
-from .lazy import absent as _absent
+from .lazy import define_getattr as _define_getattr
 from .ops.linalg import (
     cholesky, cholesky_ex, cond, det, eig, eigh, eigvals, eigvalsh, householder_product, inv, inv_ex, ldl_factor,
     ldl_factor_ex, ldl_solve, lstsq, lu, lu_factor, lu_factor_ex, lu_solve, matmul, matrix_exp, matrix_norm,
@@ -25,4 +25,4 @@ __all__ = [
     "tensorsolve", "vander", "vecdot", "vector_norm",
 ]  # fmt: skip
 
-_absent(globals())
+_define_getattr(globals())

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from . import dtypes
 from .dtypes import limits
 from .errors import ArgumentError, CallError, DimError, KindError, UnsupportedError
-from .lazy import absent as _absent
+from .lazy import define_getattr as _define_getattr
 from .ops import reduction
 from .ops import softmax as _softmax
 from .ops.creation import ones
@@ -348,4 +348,4 @@ def is_masked_tensor(obj: Any) -> bool:
     return isinstance(obj, MaskedTensor)
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -17,7 +17,7 @@ from .autograd.profiler import Recorder
 from .autograd.profiler import kineto_available as kineto_available
 from .autograd.profiler import record_function as record_function
 from .graph.flops import flops_of
-from .lazy import absent as _absent
+from .lazy import define_getattr as _define_getattr
 from .tensor import Tensor
 
 
@@ -224,4 +224,4 @@ def _flops(node: Any, inputs: tuple[Any, ...], out: Any) -> int:
     return flops_of(op) or 0
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -12,7 +12,7 @@ import numpy as np
 from . import dtypes
 from .errors import ArgumentError, KindError
 from .generator import Generator
-from .lazy import absent as _absent
+from .lazy import define_getattr as _define_getattr
 from .ops.random import randint
 from .tensor import Tensor
 
@@ -104,4 +104,4 @@ class SobolEngine:
         return f"SobolEngine({', '.join(said + [f'seed={self.seed}'] * (self.seed is not None))})"
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .generator import Generator as Generator
 from .generator import default_generator as default_generator
-from .lazy import absent as _absent
+from .lazy import define_getattr as _define_getattr
 from .ops.random import fork_rng as fork_rng
 from .ops.random import get_rng_state as get_rng_state
 from .ops.random import initial_seed as initial_seed
@@ -12,4 +12,4 @@ from .ops.random import manual_seed as manual_seed
 from .ops.random import seed as seed
 from .ops.random import set_rng_state as set_rng_state
 
-_absent(globals())
+_define_getattr(globals())

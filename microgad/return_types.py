@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from .lazy import absent as _absent
+from .lazy import define_getattr as _define_getattr
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -262,4 +262,4 @@ class _lu_with_info(linalg_lu_factor_ex):
     """As `linalg_lu_factor_ex`."""
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .lazy import absent as _absent
+from .lazy import define_getattr as _define_getattr
 from .ops import softmax as _softmax
 from .ops.elementwise import exp2, expm1, log1p, logit, round, sinc, xlogy
 from .ops.elementwise import sigmoid as expit
@@ -58,4 +58,4 @@ def log_softmax(input: Tensor, dim: int, *, dtype: Dtype = None) -> Tensor:
     return _softmax.log_softmax(input, dim, dtype=dtype)
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -10,7 +10,7 @@ import numpy as np
 from . import backend, dtypes
 from .backend.placement import address, memory_of
 from .errors import DtypeError
-from .lazy import absent as _absent
+from .lazy import define_getattr as _define_getattr
 
 
 class UntypedStorage:
@@ -137,4 +137,4 @@ def is_storage(obj: Any) -> bool:
     return isinstance(obj, UntypedStorage)
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -12,7 +12,7 @@ from . import backend, dtypes, errors, function, gradients, state
 from .engine import leaves, versions
 from .errors import arguments
 from .function import Function, Leaf, Output
-from .lazy import Room
+from .lazy import LazyModule
 from .methods import Methods
 from .size import Size
 from .slices import check_write
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     Operand: TypeAlias = "Tensor | complex | np.generic"  # what operations take beside a Tensor: numbers
 else:
-    dispatch, creation = Room("microgad.dispatch"), Room("microgad.ops.creation")
-    movement, view_writes = Room("microgad.ops.movement"), Room("microgad.ops.view_writes")
+    dispatch, creation = LazyModule("microgad.dispatch"), LazyModule("microgad.ops.creation")
+    movement, view_writes = LazyModule("microgad.ops.movement"), LazyModule("microgad.ops.view_writes")
 
 _new = object.__new__
 

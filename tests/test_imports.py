@@ -93,7 +93,7 @@ def imports(file: Path) -> list[tuple[str, bool]]:
                 found.append((".".join([*base, node.module]), node in typing_only))
             else:
                 found += [(".".join([*base, alias.name]), node in typing_only) for alias in node.names]
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Room":
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "LazyModule":
             found.append((ast.literal_eval(node.args[0]), False))
     return found
 

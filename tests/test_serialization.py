@@ -384,7 +384,7 @@ class _Theirs(pickle.Unpickler):
 
 def test_a_program_that_runs_as_pytorchs_saves_any_object(monkeypatch: pytest.MonkeyPatch) -> None:
     """As PyTorch does, for PyTorch to read: a trainer puts its settings beside the state."""
-    monkeypatch.setattr(microgad.dispatch, "of_torch", True)
+    monkeypatch.setattr(microgad.dispatch, "running_as_torch", True)
     file = io.BytesIO()
     save([Settings()] * 2, file)
     with zipfile.ZipFile(file) as archive:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from .autocast_mode import autocast as autocast
 from .autocast_mode import custom_bwd as custom_bwd
 from .autocast_mode import custom_fwd as custom_fwd
 from .autocast_mode import is_autocast_available as is_autocast_available
 from .grad_scaler import GradScaler as GradScaler
 
-_absent(globals())
+_define_getattr(globals())

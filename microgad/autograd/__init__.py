@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..gradients import backward as backward
 from ..gradients import grad as grad
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from . import custom
 from .custom import Function as Function
 from .grad_mode import enable_grad as enable_grad
@@ -35,4 +35,4 @@ _LATER = {name: f".{name}" for name in ("forward_ad", "function_hooks", "functio
 _LATER |= dict.fromkeys(("detect_anomaly", "set_detect_anomaly"), ".anomaly")
 _LATER |= dict.fromkeys(("gradcheck", "gradgradcheck"), "microgad.testing")
 
-_absent(globals(), _LATER)
+_define_getattr(globals(), _LATER)

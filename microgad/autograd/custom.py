@@ -12,13 +12,13 @@ from typing import Any, ClassVar
 from .. import errors, state
 from .. import function as core
 from ..gradients import grad
-from ..lazy import Room
-from ..lazy import absent as _absent
+from ..lazy import LazyModule
+from ..lazy import define_getattr as _define_getattr
 from ..slices import levels
 from ..state.contexts import holding
 from ..tensor import Tensor
 
-custom_function = Room("microgad.batching.custom_function")
+custom_function = LazyModule("microgad.batching.custom_function")
 pushing: ContextVar[bool] = ContextVar("pushing", default=False)  # backward passes whose derivative is a tangent
 
 
@@ -455,4 +455,4 @@ class _Once(Function):
         raise errors.GraphError("trying to differentiate twice a function that was marked with @once_differentiable")
 
 
-_absent(globals())
+_define_getattr(globals())

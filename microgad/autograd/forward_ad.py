@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from .. import errors, gradients, state
 from ..function import Function, Leaf
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..ops.elementwise import Flat
 from ..ops.movement import clone
 from ..state.contexts import holding
@@ -202,4 +202,4 @@ def _duals_of(tensor: Tensor) -> list[_Dual]:
     return [] if now is None else now.duals_of(tensor)
 
 
-_absent(globals())
+_define_getattr(globals())

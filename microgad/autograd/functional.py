@@ -9,7 +9,7 @@ from typing import Any
 from .. import errors, state
 from ..batching.mapping import in_turn
 from ..gradients import grad
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..ops.creation import ones_like, zeros, zeros_like
 from ..ops.movement import cat, clone, movedim
 from ..state.contexts import holding
@@ -356,4 +356,4 @@ def own(x: Tensor, create_graph: bool = True) -> Tensor:
     return clone(x) if create_graph and x.node is not None else clone(x.detach()).requires_grad_()
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar, overload
 from .. import state
 from ..errors.arguments import boolean
 from ..errors.notices import warn
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..state.inference import inferences, inferring
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -229,4 +229,4 @@ class set_multithreading_enabled:
         """Nothing."""
 
 
-_absent(globals())
+_define_getattr(globals())

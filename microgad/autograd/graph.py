@@ -12,7 +12,7 @@ from .. import errors
 from ..engine import leaves
 from ..engine.hooks import RemovableHandle
 from ..function import Function as Node
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..state.contexts import holding
 from ..tensor import Tensor
 from .saved import allow_mutation_on_saved_tensors, innermost, refused, save_on_cpu, saved_tensors_hooks
@@ -150,4 +150,4 @@ def increment_version(tensor: Tensor | Sequence[Tensor]) -> None:
         each._bump()
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from .. import state
 from ..function import Function, torch_names
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..tensor import Tensor
 from .events import EventList as EventList
 from .events import FunctionEvent as FunctionEvent
@@ -240,4 +240,4 @@ def _frames() -> list[str]:
     return found
 
 
-_absent(globals())
+_define_getattr(globals())

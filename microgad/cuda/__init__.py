@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .. import backend
 from ..backend import memory
 from ..errors import NoMemoryError, UnsupportedError
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..legacy import ON_GPU as _TYPES
 from ..ops.random import get_rng_state as _state_of
 from ..ops.random import initial_seed as initial_seed
@@ -208,4 +208,4 @@ class graph(CUDAGraph):
 BoolTensor, ByteTensor, CharTensor = _TYPES["BoolTensor"], _TYPES["ByteTensor"], _TYPES["CharTensor"]
 DoubleTensor, FloatTensor, HalfTensor = _TYPES["DoubleTensor"], _TYPES["FloatTensor"], _TYPES["HalfTensor"]
 IntTensor, LongTensor, ShortTensor = _TYPES["IntTensor"], _TYPES["LongTensor"], _TYPES["ShortTensor"]
-_absent(globals())
+_define_getattr(globals())

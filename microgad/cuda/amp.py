@@ -8,7 +8,7 @@ from .. import amp, backend
 from ..amp import custom_bwd as custom_bwd
 from ..amp import custom_fwd as custom_fwd
 from ..errors.notices import warn as _warn
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 
 
 def _moved(name: str) -> None:
@@ -49,4 +49,4 @@ def amp_definitely_not_available() -> bool:
     return not backend.gpu_count()
 
 
-_absent(globals())
+_define_getattr(globals())

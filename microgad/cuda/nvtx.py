@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 
 
 @contextlib.contextmanager
@@ -34,4 +34,4 @@ def mark(msg: str) -> None:
     """Nothing. Source: torch.cuda.nvtx.mark."""
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -1,6 +1,6 @@
 """Data sets of images in files that are checked, with torchvision's arguments; a real subset of MNIST ships here."""
 
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from .cifar import CIFAR10 as CIFAR10
 from .cifar import CIFAR100 as CIFAR100
 from .fake import FakeData as FakeData
@@ -17,4 +17,4 @@ from .mnist_kin import QMNIST as QMNIST
 from .mnist_kin import FashionMNIST as FashionMNIST
 from .vision import VisionDataset as VisionDataset
 
-_absent(globals())
+_define_getattr(globals())

@@ -26,7 +26,7 @@ UFUNCS: dict[Any, Callable[..., Any]] = {**elementwise.UFUNCS, **linalg.UFUNCS}
 FUNCTIONS: dict[Any, Callable[..., Any]] = {name: op for table in TABLES for name, op in table.FUNCTIONS.items()}
 
 PASSED = (__name__, "microgad.tensor")  # what stands between a NumPy function and one that it calls
-of_torch = False  # whether programs run as PyTorch's: set by `as_torch`
+running_as_torch = False  # whether programs run as PyTorch's: set by `as_torch`
 
 
 def ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -60,7 +60,7 @@ def answer(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, A
 
 def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What `__array_function__` answers."""
-    if of_torch and _free((args, kwargs)) and _by_program():
+    if running_as_torch and _free((args, kwargs)) and _by_program():
         try:
             return func._implementation(*args, **kwargs)
         except (TypeError, ValueError, RuntimeError, AttributeError):  # PyTorch's methods go by other arguments

@@ -1,6 +1,6 @@
 """Probability distributions: PyTorch's, drawing the same numbers from the same seed. Source: torch.distributions."""
 
-from ..lazy import absent_in as _absent_in
+from ..lazy import define_getattr_in_package as _define_getattr_in_package
 from . import constraint_registry as constraint_registry
 from . import constraints as constraints
 from . import kl as kl
@@ -74,4 +74,4 @@ from .von_mises import VonMises as VonMises
 from .weibull import Weibull as Weibull
 from .wishart import Wishart as Wishart
 
-_absent_in(__name__)
+_define_getattr_in_package(__name__)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from .compat import draw_dot as draw_dot
 from .compat import draw_graph as draw_graph
 from .compat import make_dot as make_dot
@@ -65,4 +65,4 @@ def graph(
     return Graph(read(tensors, params), show_saved=show_saved, depth=depth, **options)
 
 
-_absent(globals())
+_define_getattr(globals())

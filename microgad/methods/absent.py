@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from ..lazy import Missing
+from ..lazy import MissingName
 
 _TABLE = """
 bfloat16 ccol_indices chalf col_indices crow_indices dense_dim dequantize eig hash_tensor index indices int_repr ipu
@@ -28,7 +28,7 @@ class Absent:
 
     def __get__(self, instance: Any, owner: type) -> NoReturn:
         known = lambda: [name for name in dir(owner) if name not in NAMES]  # noqa: E731
-        raise Missing(f"Tensor.{self.name}", self.name, known).error()
+        raise MissingName(f"Tensor.{self.name}", self.name, known).error()
 
 
 class Absences:

@@ -14,7 +14,7 @@ from ..backend import formats
 from ..dtypes.type_names import TYPE_NAMES
 from ..errors.arguments import boolean
 from ..function.naming import called
-from ..lazy import Room
+from ..lazy import LazyModule
 from .forms import spelled
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from ..torch_function import wrappers
     from ..type_aliases import Device, Dtype
 else:
-    torch_function, wrappers = Room("microgad.torch_function"), Room("microgad.torch_function.wrappers")
-    storage = Room("microgad.storage")
-    introspection = Room("microgad.ops.introspection")
-    movement = Room("microgad.ops.movement")
+    torch_function, wrappers = LazyModule("microgad.torch_function"), LazyModule("microgad.torch_function.wrappers")
+    storage = LazyModule("microgad.storage")
+    introspection = LazyModule("microgad.ops.introspection")
+    movement = LazyModule("microgad.ops.movement")
 
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..lazy import Room, of_later
+from ..lazy import LazyModule, accepts_lazy
 from ..size import Size
 from .forms import spelled
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
     from ..type_aliases import Device, Dtype
 else:
-    creation = Room("microgad.ops.creation")
+    creation = LazyModule("microgad.ops.creation")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,7 +26,7 @@ def _of_size(
     return self
 
 
-@of_later
+@accepts_lazy
 def _new(make: Callable[..., Tensor], like: F) -> F:
     """A function of sizes as a method."""
 

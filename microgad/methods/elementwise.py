@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, DtypeError
-from ..lazy import Room
+from ..lazy import LazyModule
 from .forms import beside, by_copy, in_place, scaled, with_alpha, with_tensor
 
 if TYPE_CHECKING:
     from ..ops import elementwise as ops
     from ..tensor import Operand, Tensor
 else:
-    ops = Room("microgad.ops.elementwise")
+    ops = LazyModule("microgad.ops.elementwise")
 
 
 def _to_power(self: Tensor, exponent: Operand) -> Tensor:

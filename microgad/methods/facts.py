@@ -10,7 +10,7 @@ from .. import function as core
 from ..backend import formats
 from ..backend.placement import axes_of, strides
 from ..errors import notices
-from ..lazy import Room
+from ..lazy import LazyModule
 from ..state import inference
 from . import printing
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
     from ..type_aliases import Device, Dtype
 else:
-    storage = Room("microgad.storage")
-    shared_memory = Room("microgad.ops.movement.shared_memory")
+    storage = LazyModule("microgad.storage")
+    shared_memory = LazyModule("microgad.ops.movement.shared_memory")
 
 NO_LEAF = (
     "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "

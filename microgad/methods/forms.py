@@ -12,7 +12,7 @@ from .. import backend, dtypes, errors
 from .. import function as core
 from ..function import Function
 from ..function.naming import called, called_in_place
-from ..lazy import Room, of_later
+from ..lazy import LazyModule, accepts_lazy
 
 if TYPE_CHECKING:
     from ..function import torch_names
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from ..tensor import Operand, Tensor
     from ..torch_function.wrappers import retry_overridden
 else:
-    elementwise, spelling = Room("microgad.ops.elementwise"), Room("microgad.ops.spelling")
-    retry_overridden = Room("microgad.torch_function.wrappers").retry_overridden
-    torch_names = Room("microgad.function.torch_names")
+    elementwise, spelling = LazyModule("microgad.ops.elementwise"), LazyModule("microgad.ops.spelling")
+    retry_overridden = LazyModule("microgad.torch_function.wrappers").retry_overridden
+    torch_names = LazyModule("microgad.function.torch_names")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -54,7 +54,7 @@ def scaled(self: Tensor, other: Operand, *, alpha: complex = 1) -> Tensor:
 def in_place(cls: type[Function]) -> Callable[[Tensor], Tensor]: ...
 @overload
 def in_place(cls: type[Function], like: F) -> F: ...
-@of_later
+@accepts_lazy
 def in_place(cls: type[Function], like: Any = alone) -> Any:
     """The method `op_` of a Function: the result is written into the Tensor's own memory.
 
@@ -96,7 +96,7 @@ def _in_a_graph(x: Any) -> bool:
     return getattr(x, "node", None) is not None
 
 
-@of_later
+@accepts_lazy
 def with_alpha(cls: type[Function], like: F) -> F:
     """The same with a keyword `alpha` that multiplies the other operand."""
 
@@ -111,7 +111,7 @@ def with_alpha(cls: type[Function], like: F) -> F:
     return _named(method, cls, like)
 
 
-@of_later
+@accepts_lazy
 def assigning(method: F) -> F:
     """Python's operator for a method `op_`: `a += b`."""
 
@@ -121,7 +121,7 @@ def assigning(method: F) -> F:
     return operator  # type: ignore[return-value]
 
 
-@of_later
+@accepts_lazy
 def operator(cls: type[Function]) -> Callable[[Tensor, Operand | np.ndarray], Tensor]:
     """Python's operator for a Function."""
 
@@ -136,7 +136,7 @@ def operator(cls: type[Function]) -> Callable[[Tensor, Operand | np.ndarray], Te
     return method
 
 
-@of_later
+@accepts_lazy
 def reflected(cls: type[Function], name: str = "") -> Callable[[Tensor, Operand | np.ndarray], Tensor]:
     """The operator that Python calls where the Tensor stands on the right, and what PyTorch calls its node."""
 
@@ -157,7 +157,7 @@ def is_operand(x: Any) -> bool:
     return isinstance(x, (core.Tensor, int, float, complex, np.generic)) or backend.is_array(x)
 
 
-@of_later
+@accepts_lazy
 def by_copy(function: F) -> F:
     """The method `op_` of a composite: its result is copied into the Tensor's own memory."""
 
@@ -207,7 +207,7 @@ def _named(method: Any, cls: type[Function], like: F) -> F:
     return spelled(method, f"{cls.__name__.lower()}_", f"In place: {cls.__doc__}", like)
 
 
-@of_later
+@accepts_lazy
 def one_by_one(op: F) -> F:
     """The method of an operation that takes dims, also one by one."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..lazy import Room
+from ..lazy import LazyModule
 
 if TYPE_CHECKING:
     from ..ops import fourier
 else:
-    fourier = Room("microgad.ops.fourier")
+    fourier = LazyModule("microgad.ops.fourier")
 
 
 class Fourier:

@@ -10,7 +10,7 @@ from .. import errors
 from .. import function as core
 from ..errors.arguments import boolean, no_tensor
 from ..function.naming import called_in_place
-from ..lazy import Room, of_later
+from ..lazy import LazyModule, accepts_lazy
 from .forms import spelled
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from ..ops.indexing.item import Write
     from ..tensor import Operand, Tensor
 else:
-    indexing = Room("microgad.ops.indexing")
+    indexing = LazyModule("microgad.ops.indexing")
 
 
 P = ParamSpec("P")
 
 
-@of_later
+@accepts_lazy
 def _written(call: Callable[Concatenate[Tensor, P], Write]) -> Callable[Concatenate[Tensor, P], Tensor]:
     """The method `op_`: what the operation comes to, in the Tensor's own memory."""
 

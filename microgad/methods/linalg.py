@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..lazy import Room
+from ..lazy import LazyModule
 from .forms import by_copy
 
 if TYPE_CHECKING:
     from ..ops import linalg
 else:
-    linalg = Room("microgad.ops.linalg")
+    linalg = LazyModule("microgad.ops.linalg")
 
 
 class Linalg:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from .. import dtypes, errors
 from ..backend import formats
 from ..errors.notices import once
-from ..lazy import Room, of_later
+from ..lazy import LazyModule, accepts_lazy
 from .forms import one_by_one, shape_of, spelled
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ..ops import movement as ops
     from ..tensor import Tensor
 else:
-    ops = Room("microgad.ops.movement")
-    memory = Room("microgad.backend.placement")
+    ops = LazyModule("microgad.ops.movement")
+    memory = LazyModule("microgad.backend.placement")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -57,7 +57,7 @@ def _repeats(self: Tensor, *args: Any, repeats: Any = ()) -> Tensor:
     return self
 
 
-@of_later
+@accepts_lazy
 def _of_sizes(op: Callable[..., Tensor], like: F) -> F:
     """The method of an operation that takes numbers, by the name that `like` says."""
     keyword = like.__name__.removeprefix("_")
@@ -71,7 +71,7 @@ def _of_sizes(op: Callable[..., Tensor], like: F) -> F:
     return spelled(method, op.__name__, f"`{keyword}` as numbers or as one sequence. {op.__doc__}", like)
 
 
-@of_later
+@accepts_lazy
 def _becoming(op: F) -> F:
     """The method `op_` of a view: the Tensor itself becomes it, and its memory stays."""
 
@@ -81,7 +81,7 @@ def _becoming(op: F) -> F:
     return spelled(method, f"{op.__name__}_", f"In place, the memory untouched: see `{op.__name__}`.", op)
 
 
-@of_later
+@accepts_lazy
 def _unchecked(op: F) -> F:
     """The function as it was before `tensors_only`: the Tensor of a method is one."""
     return op.__wrapped__  # type: ignore[attr-defined]

@@ -16,12 +16,12 @@ from ..engine.hooks import RemovableHandle
 from ..errors import arguments
 from ..function import Function, Leaf, Output
 from ..function.plan import Plan
-from ..lazy import Room
+from ..lazy import LazyModule
 
 if TYPE_CHECKING:
     from ..function import torch_names
 else:
-    torch_names = Room("microgad.function.torch_names")
+    torch_names = LazyModule("microgad.function.torch_names")
 
 
 def next_functions(node: Function) -> tuple[tuple[Function | None, int], ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from .. import backend
 from .. import function as core
 from ..errors import ArgumentError
-from ..lazy import Room
+from ..lazy import LazyModule
 from .forms import assigning, beside, in_place, is_operand, operator, reflected, scaled, with_alpha
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
     from ..torch_function.wrappers import retry_overridden
 else:
-    creation = Room("microgad.ops.creation")
-    indexing = Room("microgad.ops.indexing")
-    linalg = Room("microgad.ops.linalg")
-    ops = Room("microgad.ops.elementwise")
-    retry_overridden = Room("microgad.torch_function.wrappers").retry_overridden
+    creation = LazyModule("microgad.ops.creation")
+    indexing = LazyModule("microgad.ops.indexing")
+    linalg = LazyModule("microgad.ops.linalg")
+    ops = LazyModule("microgad.ops.elementwise")
+    retry_overridden = LazyModule("microgad.torch_function.wrappers").retry_overridden
 
 
 class Operators:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..lazy import Room
+from ..lazy import LazyModule
 from .forms import by_copy, one_by_one
 
 if TYPE_CHECKING:
     from ..ops import native, reduction
     from ..ops import softmax as exponentials
 else:
-    reduction = Room("microgad.ops.reduction")
-    exponentials = Room("microgad.ops.softmax")
-    native = Room("microgad.ops.native")
+    reduction = LazyModule("microgad.ops.reduction")
+    exponentials = LazyModule("microgad.ops.softmax")
+    native = LazyModule("microgad.ops.native")
 
 
 class Reduction:

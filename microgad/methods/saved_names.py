@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..function import Function
-from ..lazy import Room
+from ..lazy import LazyModule
 
 if TYPE_CHECKING:
     from . import saved_settings, saved_values
 else:
-    saved_settings = Room("microgad.methods.saved_settings")
-    saved_values = Room("microgad.methods.saved_values")
+    saved_settings = LazyModule("microgad.methods.saved_settings")
+    saved_values = LazyModule("microgad.methods.saved_values")
 
 NAMES = (
     "A", "L", "bias", "condition", "exponent", "input", "inverse", "key", "mat1", "mat2", "max", "min",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..lazy import Room
+from ..lazy import LazyModule
 from .forms import by_copy, in_place, with_tensor
 
 if TYPE_CHECKING:
     from ..ops import special
     from ..tensor import Tensor
 else:
-    special = Room("microgad.ops.special")
+    special = LazyModule("microgad.ops.special")
 
 
 class Special:

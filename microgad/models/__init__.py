@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from . import convnext as convnext
 from . import densenet as densenet
 from . import efficientnet as efficientnet
@@ -112,4 +112,4 @@ if TYPE_CHECKING:  # what `enums` makes: tests/test_signatures.py holds the name
 for _build in BUILDERS.values():  # programs take them from the rooms of models, too
     vars(sys.modules[_build.__module__]).update(enums())
 globals().update(enums())
-_absent(globals())
+_define_getattr(globals())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..nn import AdaptiveAvgPool2d, Conv2d, Dropout, Linear, MaxPool2d, Module, ReLU, Sequential
 from ..tensor import Tensor
 from .building import builder
@@ -55,4 +55,4 @@ def alexnet(**options: Any) -> AlexNet:
     return AlexNet(**options)
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Dropout, Linear, Module, Sequential, SiLU, init
 from ..tensor import Tensor
 from .blocks import Conv2dNormActivation, Layer, SqueezeExcitation, StochasticDepth, make_divisible
@@ -210,4 +210,4 @@ efficientnet_v2_s = _second("s", 0.2)
 efficientnet_v2_m = _second("m", 0.3)
 efficientnet_v2_l = _second("l", 0.4)
 
-_absent(globals())
+_define_getattr(globals())

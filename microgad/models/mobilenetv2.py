@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..nn import BatchNorm2d, Conv2d, Dropout, Linear, Module, ReLU6, Sequential
 from ..nn import functional as F
 from ..tensor import Tensor
@@ -100,4 +100,4 @@ def mobilenet_v2(**options: Any) -> MobileNetV2:
     return MobileNetV2(**options)
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import InitVar, dataclass
 from typing import Any
 
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Dropout, Hardsigmoid, Hardswish, Linear, Module, ReLU, Sequential
 from ..tensor import Tensor
 from .blocks import Conv2dNormActivation, Layer, SqueezeExcitation, make_divisible
@@ -160,4 +160,4 @@ def mobilenet_v3_small(**options: Any) -> MobileNetV3:
     return _build(_SMALL, **options)
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..nn import AdaptiveAvgPool2d, Conv2d, Dropout, MaxPool2d, Module, ReLU, Sequential, init
 from ..ops.movement import cat
 from ..tensor import Tensor
@@ -88,4 +88,4 @@ def squeezenet1_1(**options: Any) -> SqueezeNet:
     return SqueezeNet("1_1", **options)
 
 
-_absent(globals())
+_define_getattr(globals())

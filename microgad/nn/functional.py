@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..ops import elementwise
 from ..ops.activation import acon_a as acon_a
 from ..ops.activation import acon_b as acon_b
@@ -162,4 +162,4 @@ def relu_(input: Tensor) -> Tensor:
 
 native_channel_shuffle = channel_shuffle
 
-_absent(globals())
+_define_getattr(globals())

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import state
 from ..generator import Generator
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..ops.creation import empty_like
 from ..ops.elementwise import where
 from ..ops.random import randperm
@@ -323,4 +323,4 @@ sparse = deprecated_alias(sparse_, "nn.init")
 _no_grad_uniform_, _no_grad_normal_, _no_grad_trunc_normal_ = uniform_, normal_, trunc_normal_  # as libraries know them
 _no_grad_fill_, _no_grad_zero_ = constant_, zeros_
 
-_absent(globals())
+_define_getattr(globals())

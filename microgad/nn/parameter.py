@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..errors import ShapeError
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..ops.creation import empty
 from ..parameter import Parameter as Parameter
 from ..tensor import Tensor
@@ -141,4 +141,4 @@ def is_lazy(param: Any) -> bool:
     return isinstance(param, _Uninitialized)
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -9,7 +9,7 @@ import enum
 from typing import TYPE_CHECKING
 
 from ..errors import UnsupportedError as UnsupportedError
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..serialization.errors import FileError as FileError
 
 if TYPE_CHECKING:
@@ -31,4 +31,4 @@ class TrainingMode(enum.IntEnum):
     TRAINING = 2
 
 
-_absent(globals(), _HOMES, needs={"onnx": "onnx", "google": "onnx"})
+_define_getattr(globals(), _HOMES, extras={"onnx": "onnx", "google": "onnx"})

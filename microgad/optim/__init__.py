@@ -1,6 +1,6 @@
 """torch.optim: PyTorch's optimizers and some of microgad's own, which update the raw arrays in place."""
 
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from . import lr_scheduler as lr_scheduler
 from . import swa_utils as swa_utils
 from .adabelief import AdaBelief
@@ -32,4 +32,4 @@ __all__ = [
     "Rprop", "SantaE", "SantaSSS", "SparseAdam", "lr_scheduler", "swa_utils",
 ]  # fmt: skip
 
-_absent(globals())
+_define_getattr(globals())

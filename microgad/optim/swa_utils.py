@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..autograd import no_grad
 from ..dtypes import int64
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..nn.batchnorm import _BatchNorm
 from ..nn.module import Module
 from ..ops.creation import tensor
@@ -259,4 +259,4 @@ class SWALR(BuiltinScheduler):
         return share if self._anneal_strategy == "linear" else (1 - math.cos(math.pi * share)) / 2
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -94,11 +94,11 @@ class as_torch:
         self._finder = _Finder()
         sys.meta_path.insert(0, self._finder)
         self._root = sys.modules["microgad"]
-        self._placeholder, self._before_us = lazy.when_imported, dispatch.of_torch
+        self._placeholder, self._before_us = lazy.on_missing_import, dispatch.running_as_torch
         self._version = self._root.__version__
         self._root.__name__ = "torch"
         self._root.__version__ = TorchVersion(f"{LIKE}+microgad.{self._version.rpartition('+microgad.')[2]}")
-        lazy.when_imported, dispatch.of_torch = Absent, True
+        lazy.on_missing_import, dispatch.running_as_torch = Absent, True
         self._root.torch = self._root  # kornia's annotations say torch.torch.Tensor
         homes = _homes()
         self._homes = {kind: kind.__module__ for kind in homes}
@@ -117,9 +117,9 @@ class as_torch:
     ) -> None:
         sys.meta_path.remove(self._finder)
         _move(self._homes)
-        self._root.__version__, lazy.when_imported = self._version, self._placeholder
-        dispatch.of_torch = self._before_us
-        if lazy.when_imported is None:
+        self._root.__version__, lazy.on_missing_import = self._version, self._placeholder
+        dispatch.running_as_torch = self._before_us
+        if lazy.on_missing_import is None:
             self._root.__name__ = "microgad"
             del self._root.torch
         for name in sorted(set(sys.modules) - self._before, reverse=True):  # what is in a room before the room
@@ -222,7 +222,7 @@ class Nowhere(ModuleType):
             if hasattr(above, name):
                 return getattr(above, name)
         said = _absent(f"{self.__name__}.{name}")
-        if lazy.is_import(sys._getframe(1)):
+        if lazy.is_unguarded_import(sys._getframe(1)):
             return Absent(said)
         raise AttributeError(f"{_place()}: {said}")
 
@@ -262,7 +262,7 @@ def room_of(name: str) -> ModuleType | None:
             continue
         if there is not None:
             room = importlib.import_module(found)
-            lazy.absent(vars(room))
+            lazy.define_getattr(vars(room))
             return room
     return None
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .. import func as _func
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..nn import Module
 from ..nn.stateless import functional_call as _functional_call
 from ..ops.movement import stack as _stack
@@ -141,4 +141,4 @@ combine_state_for_ensemble = _old(
     "combine_state_for_ensemble", "torch.func.stack_module_state", _combine_state_for_ensemble
 )
 
-_absent(globals())
+_define_getattr(globals())

@@ -1,6 +1,6 @@
 """save and load: PyTorch's files, both ways; safetensors and npz. No code in a file is ever run."""
 
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from . import safetensors
 from .errors import FileError
 from .npz import save_npz
@@ -15,4 +15,4 @@ __all__ = [
 
 DEFAULT_PROTOCOL = 2  # of pickle, in which files are written
 
-_absent(globals())
+_define_getattr(globals())

@@ -106,7 +106,7 @@ class Pickler:
             self._named_tuple(x, place)
         elif (own := objects.attributes(x, place)) is not None:
             self._object(x, own, place)
-        elif dispatch.of_torch:
+        elif dispatch.running_as_torch:
             self._reduced(x, place)
         else:
             raise DtypeError(

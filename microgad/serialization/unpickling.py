@@ -19,7 +19,7 @@ import numpy as np
 
 from .. import backend, return_types
 from ..backend import formats
-from ..lazy import public
+from ..lazy import public_names
 from ..parameter import Parameter
 from ..size import Size
 from ..tensor import Tensor
@@ -166,6 +166,7 @@ def _of_type(value: Callable[..., Any], kind: Any, arguments: Any, state: Any = 
     return objects.set_again(CALLS[value.name](*arguments), state)  # type: ignore[attr-defined]
 
 
+RESULTS = public_names(vars(return_types))
 CALLS: dict[str, Callable[..., Any]] = {
     "collections OrderedDict": _ordered,
     "collections Counter": _counter,
@@ -207,7 +208,9 @@ CALLS: dict[str, Callable[..., Any]] = {
     "numpy dtype": _dtype,
     "numpy.core.multiarray scalar": _scalar,
     "numpy.core.multiarray _reconstruct": lambda kind, shape, data: _Array(),
-    **{f"torch.return_types {name}": _results(getattr(return_types, name)) for name in public(vars(return_types))},
+    **{
+        f"torch.return_types {name}": _results(getattr(return_types, name)) for name in public_names(vars(return_types))
+    },
 }
 _VALUES = {f"torch {name}": dtype for name, dtype in DTYPES.items()} | {"__builtin__ Ellipsis": ...}
 _CLASSES = [f"{room} {name}" for room in ("torch", "torch.cuda") for name in (*STORAGES, *TENSORS)]

@@ -1,6 +1,6 @@
 """What PyTorch offers as torch.signal: windows."""
 
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from . import windows as windows
 
-_absent(globals())
+_define_getattr(globals())

@@ -1,6 +1,6 @@
 """Windows under torch.signal.windows' names."""
 
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..ops.fourier.windows import bartlett as bartlett
 from ..ops.fourier.windows import blackman as blackman
 from ..ops.fourier.windows import cosine as cosine
@@ -13,4 +13,4 @@ from ..ops.fourier.windows import hann as hann
 from ..ops.fourier.windows import kaiser as kaiser
 from ..ops.fourier.windows import nuttall as nuttall
 
-_absent(globals())
+_define_getattr(globals())

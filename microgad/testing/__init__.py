@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from .adapters import torch_function
 from .calls import GradcheckError
 from .check_grads import check_grads
@@ -47,4 +47,4 @@ _LATER = {  # loaded when first asked for: what needs hypothesis, and what few p
     "strategies": ".strategies",
 }
 
-_absent(globals(), _LATER, needs={"hypothesis": "test"})
+_define_getattr(globals(), _LATER, extras={"hypothesis": "test"})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from . import functional as functional
 from .autoaugment import AugMix as AugMix
 from .autoaugment import AutoAugment as AutoAugment
@@ -55,4 +55,4 @@ from .turned import RandomVerticalFlip as RandomVerticalFlip
 if TYPE_CHECKING:
     from . import v2 as v2
 
-_absent(globals(), {"v2": ".v2"})
+_define_getattr(globals(), {"v2": ".v2"})

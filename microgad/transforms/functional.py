@@ -1,6 +1,6 @@
 """Transforms as functions of an image and of what a transform would draw. Source: torchvision.transforms.functional."""
 
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from .colour import adjust_brightness as adjust_brightness
 from .colour import adjust_contrast as adjust_contrast
 from .colour import adjust_gamma as adjust_gamma
@@ -39,4 +39,4 @@ from .warps import elastic_transform as elastic_transform
 from .warps import perspective as perspective
 from .warps import rotate as rotate
 
-_absent(globals())
+_define_getattr(globals())

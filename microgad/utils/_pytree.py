@@ -10,7 +10,7 @@ from collections import OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..size import Size
 
 
@@ -305,4 +305,4 @@ def tree_any(pred: Callable[[Any], bool], tree: Any, is_leaf: Callable[[Any], bo
     return any(map(pred, tree_leaves(tree, is_leaf)))
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 
 
 class TaskSpec(NamedTuple):
@@ -269,4 +269,4 @@ class Compare:
         return "\n".join([*lines, "", f"Times are in {self._units[unit]} ({unit})."])
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -12,7 +12,7 @@ from ..errors.notices import warn
 from ..function import Function, Packed
 from ..generator import default_generator
 from ..generator.vmap_randomness import resume_here
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..state.contexts import holding
 from ..tensor import Tensor
 
@@ -264,4 +264,4 @@ def detach_variable(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(x.detach().requires_grad_(x.requires_grad) if isinstance(x, Tensor) else x for x in inputs)
 
 
-_absent(globals())
+_define_getattr(globals())

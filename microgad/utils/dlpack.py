@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..ops.creation import from_dlpack as from_dlpack
 from ..ops.spelling import tensors_only as _tensors_only
 from ..tensor import Tensor
@@ -22,4 +22,4 @@ def to_dlpack(tensor: Tensor) -> Any:
     return tensor.__dlpack__()
 
 
-_absent(globals())
+_define_getattr(globals())

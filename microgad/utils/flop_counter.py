@@ -12,7 +12,7 @@ from ..autograd.function_hooks import FunctionHook
 from ..errors import UnsupportedError
 from ..errors.notices import warn
 from ..function import Function
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..ops.attention import Attention
 from ..ops.linalg.einsum import Contract
 from ..ops.linalg.products import Linear, MatMul
@@ -207,4 +207,4 @@ RULES: dict[type[Function], Callable[[Any, Shapes, Shape], Cost]] = {
 for _plain, _transpose, _of_weight in BY_DIMS.values():
     RULES |= {_plain: _convolution, _transpose: _transposed, _of_weight: _weight_of_convolution}
 
-_absent(globals())
+_define_getattr(globals())

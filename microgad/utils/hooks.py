@@ -1,6 +1,6 @@
 """Handles of hooks, where PyTorch has them."""
 
 from ..engine.hooks import RemovableHandle as RemovableHandle
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 
-_absent(globals())
+_define_getattr(globals())

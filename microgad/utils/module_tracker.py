@@ -9,7 +9,7 @@ from ..autograd.graph import register_multi_grad_hook
 from ..autograd.variable import Variable
 from ..engine import leaves
 from ..engine.hooks import RemovableHandle
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..nn.module import Module, register_module_forward_hook, register_module_forward_pre_hook
 from ..tensor import Tensor
 from ._pytree import tree_flatten
@@ -85,4 +85,4 @@ class ModuleTracker:
         self.parents, self._resets = {"Global"}, False
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import MicrogadError
 from ..errors.notices import once
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 from ..pytree import tree_map
 from ..tensor import Tensor
 
@@ -66,4 +66,4 @@ class SummaryWriter(metaclass=_Later):
     """
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
-from ..lazy import absent as _absent
+from ..lazy import define_getattr as _define_getattr
 
 
 class WeakIdKeyDictionary(MutableMapping[Any, Any]):
@@ -50,4 +50,4 @@ class WeakIdKeyDictionary(MutableMapping[Any, Any]):
 
 WeakTensorKeyDictionary = WeakIdKeyDictionary
 
-_absent(globals())
+_define_getattr(globals())

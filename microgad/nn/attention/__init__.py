@@ -7,7 +7,7 @@ import enum
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ...parameter import Parameter
 from ...tensor import Tensor
 from .. import functional as F
@@ -144,4 +144,4 @@ class MultiheadAttention(Module):
         return out.transpose(0, 1) if turned else out, weights
 
 
-_absent(globals())
+_define_getattr(globals())

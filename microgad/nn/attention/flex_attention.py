@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...dtypes import float32, promote_types
 from ...errors import ArgumentError, CallError, UnsupportedError
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ...ops.creation import arange, full, zeros
 from ...ops.elementwise import isneginf, where
 from ...ops.linalg import matmul
@@ -292,4 +292,4 @@ def create_block_mask(
 
 FlexKernelOptions = dict[str, Any]
 
-_absent(globals())
+_define_getattr(globals())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ..layer_helpers import to_tuple
 
 _single, _pair, _triple, _quadruple = (partial(to_tuple, n=n) for n in (1, 2, 3, 4))
@@ -52,4 +52,4 @@ def consume_prefix_in_state_dict_if_present(state_dict: dict[str, Any], prefix: 
                 names[name[len(prefix) :]] = names.pop(name)
 
 
-_absent(globals())
+_define_getattr(globals())

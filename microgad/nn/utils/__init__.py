@@ -1,6 +1,6 @@
 """What is done to gradients, parameters and sequences around a model: torch.nn.utils's names."""
 
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from . import fusion as fusion
 from . import parametrizations as parametrizations
 from . import parametrize as parametrize
@@ -26,4 +26,4 @@ from .spectral_norm import spectral_norm as spectral_norm
 from .weight_norm import remove_weight_norm as remove_weight_norm
 from .weight_norm import weight_norm as weight_norm
 
-_absent(globals())
+_define_getattr(globals())

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from ... import state
 from ...dtypes.limits import finfo
 from ...errors import DimError
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ...ops.creation import eye, zeros_like
 from ...ops.elementwise import allclose
 from ...ops.linalg import geqrf, householder_product, matrix_exp, mv, norm_except_dim, solve, vdot
@@ -236,4 +236,4 @@ def spectral_norm(
     return parametrize.register_parametrization(module, name, made)
 
 
-_absent(globals())
+_define_getattr(globals())

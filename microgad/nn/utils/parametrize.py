@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from ... import state
 from ...errors import GraphError
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ...parameter import Parameter
 from ...state.contexts import holding
 from ...tensor import Tensor
@@ -314,4 +314,4 @@ def transfer_parametrizations_and_params(from_module: Module, to_module: M, tens
     return to_module
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, TypeVar
 
 from ...errors import DimError
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ...ops.creation import ones_like, zeros_like
 from ...ops.linalg import norm
 from ...ops.random import rand, rand_like
@@ -408,4 +408,4 @@ def is_pruned(module: Module) -> bool:
     return any(isinstance(hook, BasePruningMethod) for hook in hooks)
 
 
-_absent(globals())
+_define_getattr(globals())

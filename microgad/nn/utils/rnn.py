@@ -9,7 +9,7 @@ import numpy as np
 
 from ...dtypes import int64
 from ...errors import ArgumentError, DtypeError, ShapeError
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ...ops.creation import as_tensor, full, tensor
 from ...ops.movement import cat
 from ...tensor import Tensor
@@ -253,4 +253,4 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     return unpad_sequence(padded, lengths, batch_first=True)
 
 
-_absent(globals())
+_define_getattr(globals())

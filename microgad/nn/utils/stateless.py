@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ...tensor import Tensor
 from .. import stateless
 from ..module import Module
@@ -30,4 +30,4 @@ def _reparametrize_module(
     return stateless._reparametrize_module(module, parameters_and_buffers, tie_weights, strict)
 
 
-_absent(globals())
+_define_getattr(globals())

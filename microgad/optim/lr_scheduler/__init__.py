@@ -1,6 +1,6 @@
 """Learning rates that follow a schedule: one `step()` an epoch, after the optimizer's."""
 
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from .base import LRScheduler, _LRScheduler
 from .combined import ChainedScheduler, SequentialLR
 from .cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
@@ -23,4 +23,4 @@ __all__ = [
     "ReduceLROnPlateau", "SequentialLR", "StepLR", "_LRScheduler",
 ]  # fmt: skip
 
-_absent(globals())
+_define_getattr(globals())

@@ -8,7 +8,7 @@ from ...backend.devices import device
 from ...dtypes import dtype as dtype
 from ...errors import UnsupportedError
 from ...generator import Generator as Generator
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ...methods.conversion import destination
 from ...size import Size as Size
 from ...tensor import Tensor
@@ -80,4 +80,4 @@ class PyTorchFileReader:
         )
 
 
-_absent(globals())
+_define_getattr(globals())

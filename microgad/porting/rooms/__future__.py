@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ...nn.conversion import FutureFlags as _FutureFlags
 
 
@@ -47,4 +47,4 @@ def get_swap_module_params_on_conversion() -> bool:
     return _FutureFlags.swap
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from .compiled import OptimizedModule as OptimizedModule
 from .compiler import allow_in_graph as allow_in_graph
 from .compiler import assume_constant_result as assume_constant_result
@@ -22,4 +22,4 @@ def mark_dynamic(t: object, index: object = None, **options: object) -> None:
 
 mark_static = mark_static_address = maybe_mark_dynamic = mark_dynamic
 
-_absent(globals())
+_define_getattr(globals())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from .futures import Future as Future
 from .jit import Final as Final
 from .jit import _as_it_is
@@ -15,4 +15,4 @@ from .jit import unused as unused
 
 _copy_to_script_wrapper = _as_it_is
 
-_absent(globals())
+_define_getattr(globals())

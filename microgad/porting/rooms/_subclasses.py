@@ -3,7 +3,7 @@
 from typing import Any
 
 from ...errors import UnsupportedError
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 
 
 class FakeTensor:
@@ -21,4 +21,4 @@ def is_fake(x: object) -> bool:
     return False
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ...ops.movement import cat
 from ...tensor import Tensor
 
@@ -38,4 +38,4 @@ def _unflatten_dense_tensors(flat: Tensor, tensors: Sequence[Tensor]) -> tuple[T
     return tuple(pieces)
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...func import vmap as _mapped
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 
 
 def _vmap(
@@ -16,4 +16,4 @@ def _vmap(
 
 
 vmap = _vmap
-_absent(globals())
+_define_getattr(globals())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ... import backend, cuda
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 
 is_available, device_count, synchronize = cuda.is_available, cuda.device_count, cuda.synchronize
 memory_allocated, empty_cache, current_device_index = cuda.memory_allocated, cuda.empty_cache, cuda.current_device
@@ -18,4 +18,4 @@ def current_accelerator(check_available: bool = False) -> backend.device | None:
     return backend.device("cuda") if is_available() else None
 
 
-_absent(globals())
+_define_getattr(globals())

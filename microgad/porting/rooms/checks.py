@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ...tensor import Tensor
 
 Message = Callable[[], str] | None
@@ -74,4 +74,4 @@ def _check_tensor_all(cond: Tensor, message: Message = None) -> None:
     _check_tensor_all_with(RuntimeError, cond, message)
 
 
-_absent(globals())
+_define_getattr(globals())

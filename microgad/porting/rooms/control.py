@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 
 
 def cond(pred: Any, true_fn: Callable[..., Any], false_fn: Callable[..., Any], operands: Sequence[Any] = ()) -> Any:
@@ -65,4 +65,4 @@ def sym_sum(args: Sequence[Any]) -> Any:
 sym_max, sym_min = builtins.max, builtins.min
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -6,7 +6,7 @@ import contextlib
 from typing import Any
 
 from ... import amp as amp
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 
 
 def is_available() -> bool:
@@ -40,4 +40,4 @@ def current_stream(device: Any = None) -> Any:
     return Stream()
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -1,6 +1,6 @@
 """torch.functional: where PyTorch has the functions of torch that it writes in Python."""
 
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ...ops.distance import cdist as cdist
 from ...ops.fourier import istft as istft
 from ...ops.fourier import stft as stft
@@ -23,4 +23,4 @@ from ...ops.movement import split as split
 from ...ops.reduction import unique as unique
 from ...ops.reduction import unique_consecutive as unique_consecutive
 
-_absent(globals())
+_define_getattr(globals())

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent import futures
 from typing import Any, Generic, TypeVar
 
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 
 T = TypeVar("T")
 
@@ -104,4 +104,4 @@ def wait_all(futures: list[Future[Any]]) -> list[Any]:
     return [future.wait() for future in futures]
 
 
-_absent(globals())
+_define_getattr(globals())

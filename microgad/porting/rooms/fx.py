@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...errors import ArgumentError, UnsupportedError
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ...nn import Module
 from ...tensor import Tensor
 
@@ -78,4 +78,4 @@ class SymBool(SymInt):
     """A truth value that PyTorch's compiler doesn't know yet: see SymInt. Source: torch.SymBool."""
 
 
-_absent(globals())
+_define_getattr(globals())

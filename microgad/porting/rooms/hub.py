@@ -6,7 +6,7 @@ import re
 from typing import Any, NoReturn
 from urllib.parse import urlparse as urlparse
 
-from ...lazy import refuse as _refuse
+from ...lazy import raise_missing as _refuse
 from ...utils import bar
 from ...utils.cache import _get_torch_home as _get_torch_home
 from ...utils.cache import get_dir as get_dir

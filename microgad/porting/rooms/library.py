@@ -10,7 +10,7 @@ from ... import backend, ops, state
 from ...autograd import Function
 from ...autograd.graph import increment_version
 from ...errors import ArgumentError, GraphError
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ...pytree import tree_leaves, tree_map
 from ...tensor import Tensor
 from .schemas import Schema
@@ -360,4 +360,4 @@ def _tensors(*nests: Any) -> list[Tensor]:
     return [x for x in tree_leaves(nests) if isinstance(x, Tensor)]
 
 
-_absent(globals())
+_define_getattr(globals())

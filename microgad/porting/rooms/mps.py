@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 
 
 def is_available() -> bool:
@@ -26,4 +26,4 @@ def manual_seed(seed: int) -> None:
     """Nothing is drawn there. Source: torch.mps.manual_seed."""
 
 
-_absent(globals())
+_define_getattr(globals())

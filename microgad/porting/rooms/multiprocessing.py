@@ -13,7 +13,7 @@ from multiprocessing import *  # noqa: F403
 from multiprocessing.connection import wait
 from typing import Any
 
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 
 LONGEST = 8_000  # characters of a traceback, which a pipe holds until it is read
 
@@ -159,4 +159,4 @@ def set_sharing_strategy(new_strategy: str) -> None:
     """No effect: nothing runs out of names. Source: torch.multiprocessing.set_sharing_strategy."""
 
 
-_absent(globals())
+_define_getattr(globals())

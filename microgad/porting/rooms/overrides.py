@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ... import torch_function as _protocol
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ...tensor import Tensor
 from ...torch_function import wrappers as _wrappers
 
@@ -129,4 +129,4 @@ def get_default_nowrap_functions() -> set[Any]:
     return _protocol.functions_not_to_wrap()
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -7,7 +7,7 @@ from typing import Any
 from ... import dtypes
 from ...errors import DimError
 from ...errors.notices import once as _once
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ...ops.creation import as_tensor, zeros
 from ...ops.linalg import addmm as addmm
 from ...ops.linalg import mm as mm
@@ -64,4 +64,4 @@ FloatTensor, DoubleTensor, LongTensor, IntTensor = map(
     _of, (dtypes.float32, dtypes.float64, dtypes.int64, dtypes.int32)
 )
 
-_absent(globals())
+_define_getattr(globals())

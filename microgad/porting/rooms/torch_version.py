@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 
 _FORM = re.compile(
     r"\s*v?(?:(?P<epoch>\d+)!)?(?P<release>\d+(?:\.\d+)*)"
@@ -84,4 +84,4 @@ def _number(part: str) -> int:
     return int("".join(filter(str.isdigit, part)) or 0)
 
 
-_absent(globals())
+_define_getattr(globals())

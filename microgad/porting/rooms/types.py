@@ -7,7 +7,7 @@ from typing import IO, TypeAlias
 
 from ...backend.devices import device as _device_class
 from ...dtypes import dtype as _dtype_class
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ...size import Size as Size
 from ...tensor import Tensor as Tensor
 
@@ -22,4 +22,4 @@ _dtype, _device = _dtype_class, _device_class
 _int, _float, _bool, _size = int, float, bool, Size | list[int] | tuple[int, ...]
 
 
-_absent(globals())
+_define_getattr(globals())

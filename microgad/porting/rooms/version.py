@@ -1,6 +1,6 @@
 """torch.version: of the PyTorch that microgad follows; built for nothing in particular."""
 
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ..alias import LIKE
 
 __version__, debug = LIKE, False
@@ -8,4 +8,4 @@ cuda = hip = rocm = xpu = None
 git_version = "Unknown"
 
 
-_absent(globals())
+_define_getattr(globals())

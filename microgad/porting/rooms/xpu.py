@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from .cpu import synchronize as synchronize
 from .mps import device_count as device_count
 from .mps import empty_cache as empty_cache
@@ -11,4 +11,4 @@ from .mps import manual_seed as manual_seed
 
 manual_seed_all = manual_seed
 
-_absent(globals())
+_define_getattr(globals())

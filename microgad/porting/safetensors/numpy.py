@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ...ops.creation import from_numpy
 from ...serialization import safetensors
 from ...serialization.writing import Path
@@ -43,4 +43,4 @@ def _tensors(arrays: Mapping[str, Any]) -> dict[str, Any]:
     return {name: from_numpy(np.array(x, order="C")) for name, x in arrays.items()}
 
 
-_absent(globals())
+_define_getattr(globals())

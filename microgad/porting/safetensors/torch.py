@@ -1,6 +1,6 @@
 """safetensors.torch: Tensors in files, and modules' state dicts."""
 
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ...serialization.safetensors import (
     load,
     load_file,
@@ -17,4 +17,4 @@ __all__ = [
     "load", "load_file", "load_model", "safe_open", "save", "save_file", "save_model", "storage_ptr", "storage_size",
 ]  # fmt: skip
 
-_absent(globals())
+_define_getattr(globals())

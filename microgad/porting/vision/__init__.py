@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...lazy import refuse as _refuse
+from ...lazy import raise_missing as _refuse
 from ..alias import room_of as _room_of
 
 __version__ = "0.28.0"

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...dtypes import uint8
 from ...errors import ArgumentError, DtypeError
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ...ops import creation
 from ...tensor import Tensor
 from ...transforms.functional import pil_to_tensor, to_pil_image
@@ -150,4 +150,4 @@ def write_jpeg(input: Tensor, filename: Path, quality: int = 75) -> None:
     write_file(filename, encode_jpeg(input, quality))
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -4,7 +4,7 @@ Images are PIL images and plain Tensors; boxes, masks and videos by themselves t
 Source: torchvision.transforms.v2.
 """
 
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ..autoaugment import AutoAugmentPolicy as AutoAugmentPolicy
 from ..pictures import InterpolationMode as InterpolationMode
 from . import functional as functional
@@ -63,4 +63,4 @@ from .distorted import RandomPhotometricDistort as RandomPhotometricDistort
 from .mixing import CutMix as CutMix
 from .mixing import MixUp as MixUp
 
-_absent(globals())
+_define_getattr(globals())

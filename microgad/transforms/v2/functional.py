@@ -11,7 +11,7 @@ import numpy as np
 from ...dtypes import bool_, float32, float64, int16, uint8
 from ...dtypes import dtype as Dtype
 from ...errors import ArgumentError, DtypeError
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from ...ops import creation
 from ...ops.elementwise import where
 from ...ops.random import randn_like
@@ -227,4 +227,4 @@ def gaussian_noise(inpt: Tensor, mean: float = 0.0, sigma: float = 0.1, clip: bo
     return noisy.clamp(0, 1) if clip else noisy
 
 
-_absent(globals())
+_define_getattr(globals())

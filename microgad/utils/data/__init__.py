@@ -1,6 +1,6 @@
 """Data sets, samplers and the loader that makes batches of them; orders are PyTorch's."""
 
-from ...lazy import absent as _absent
+from ...lazy import define_getattr as _define_getattr
 from . import _utils as _utils
 from .collate import default_collate, default_convert
 from .dataloader import DataLoader, get_worker_info
@@ -46,4 +46,4 @@ __all__ = [
     "random_split",
 ]
 
-_absent(globals())
+_define_getattr(globals())

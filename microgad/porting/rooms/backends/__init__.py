@@ -1,6 +1,6 @@
 """torch.backends: flags that a program may set, which have no effect, and what there is."""
 
-from ....lazy import absent as _absent
+from ....lazy import define_getattr as _define_getattr
 from . import cpu as cpu
 from . import cuda as cuda
 from . import cudnn as cudnn
@@ -11,4 +11,4 @@ from . import openmp as openmp
 from . import opt_einsum as opt_einsum
 
 fp32_precision = "none"
-_absent(globals())
+_define_getattr(globals())

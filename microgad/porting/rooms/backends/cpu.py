@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ....lazy import absent as _absent
+from ....lazy import define_getattr as _define_getattr
 from ....training.environment import environment
 
 
@@ -16,4 +16,4 @@ def get_cpu_capability() -> str:
     return "AVX512" if "AVX512" in features else "AVX2" if "AVX2" in features else "DEFAULT"
 
 
-_absent(globals())
+_define_getattr(globals())

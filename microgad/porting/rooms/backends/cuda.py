@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ....errors.notices import warn
-from ....lazy import absent as _absent
+from ....lazy import define_getattr as _define_getattr
 
 matmul = SimpleNamespace(
     allow_tf32=False, allow_fp16_reduced_precision_reduction=True, allow_bf16_reduced_precision_reduction=True,
@@ -51,4 +51,4 @@ def math_sdp_enabled() -> bool:
     return True
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from types import SimpleNamespace
 
-from ....lazy import absent as _absent
+from ....lazy import define_getattr as _define_getattr
 
 enabled, benchmark, deterministic, allow_tf32, benchmark_limit = True, False, False, True, 10
 fp32_precision, depthwise_kernel = "none", "auto"
@@ -42,4 +42,4 @@ def flags(
         globals().update(before)
 
 
-_absent(globals())
+_define_getattr(globals())

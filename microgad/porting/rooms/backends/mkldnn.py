@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from ....lazy import absent as _absent
+from ....lazy import define_getattr as _define_getattr
 
 enabled, fp32_precision = True, "none"
 matmul, conv, rnn = (SimpleNamespace(fp32_precision="none") for _ in range(3))
@@ -13,4 +13,4 @@ def is_available() -> bool:
     return False
 
 
-_absent(globals())
+_define_getattr(globals())

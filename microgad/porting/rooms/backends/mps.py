@@ -1,6 +1,6 @@
 """torch.backends.mps: there is none."""
 
-from ....lazy import absent as _absent
+from ....lazy import define_getattr as _define_getattr
 
 
 def is_available() -> bool:
@@ -16,4 +16,4 @@ def is_macos_or_newer(major: int, minor: int) -> bool:
 is_built = is_available
 
 
-_absent(globals())
+_define_getattr(globals())

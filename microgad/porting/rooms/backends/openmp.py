@@ -1,6 +1,6 @@
 """torch.backends.openmp: NumPy has its own BLAS."""
 
-from ....lazy import absent as _absent
+from ....lazy import define_getattr as _define_getattr
 
 
 def is_available() -> bool:
@@ -8,4 +8,4 @@ def is_available() -> bool:
     return False
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -1,6 +1,6 @@
 """torch.backends.opt_einsum: flags without effect; einsum takes the cheapest order."""
 
-from ....lazy import absent as _absent
+from ....lazy import define_getattr as _define_getattr
 
 enabled, strategy = True, "auto"
 
@@ -10,4 +10,4 @@ def is_available() -> bool:
     return False
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from ....errors import UnsupportedError
-from ....lazy import absent as _absent
+from ....lazy import define_getattr as _define_getattr
 from . import device_mesh as device_mesh
 from . import fsdp as fsdp
 from . import tensor as tensor
@@ -222,4 +222,4 @@ def scatter(
     return work
 
 
-_absent(globals())
+_define_getattr(globals())

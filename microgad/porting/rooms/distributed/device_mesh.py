@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ....errors import UnsupportedError
-from ....lazy import absent as _absent
+from ....lazy import define_getattr as _define_getattr
 
 
 class DeviceMesh:
@@ -20,4 +20,4 @@ def init_device_mesh(device_type: str, mesh_shape: Any, **options: Any) -> Devic
     return DeviceMesh(device_type, mesh_shape, **options)
 
 
-_absent(globals())
+_define_getattr(globals())

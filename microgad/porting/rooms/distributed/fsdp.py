@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ....errors import UnsupportedError
-from ....lazy import absent as _absent
+from ....lazy import define_getattr as _define_getattr
 
 
 class FSDPModule:
@@ -19,4 +19,4 @@ class FullyShardedDataParallel(FSDPModule):
     """The same by its first name. Source: torch.distributed.fsdp.FullyShardedDataParallel."""
 
 
-_absent(globals())
+_define_getattr(globals())

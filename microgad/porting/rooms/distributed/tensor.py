@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ....errors import UnsupportedError
-from ....lazy import absent as _absent
+from ....lazy import define_getattr as _define_getattr
 
 
 class DTensor:
@@ -15,4 +15,4 @@ class DTensor:
         raise UnsupportedError("DTensor: microgad computes in one process, on one device")
 
 
-_absent(globals())
+_define_getattr(globals())

@@ -6,7 +6,7 @@ from typing import Any, NoReturn, get_args, get_origin
 from typing import Final as Final
 
 from ....errors.notices import once as _once
-from ....lazy import absent as _absent
+from ....lazy import define_getattr as _define_getattr
 from ....nn import Module
 from . import annotations as annotations  # not __future__'s, of which the name would be
 from .annotations import Dict as Dict
@@ -138,4 +138,4 @@ def save(*args: Any, **options: Any) -> NoReturn:
 
 load = save
 
-_absent(globals())
+_define_getattr(globals())

@@ -1,6 +1,6 @@
 """Boxes, regions, losses and layers of networks that see. Source: torchvision.ops."""
 
-from ....lazy import absent as _absent
+from ....lazy import define_getattr as _define_getattr
 from ....models.blocks import MLP as MLP
 from ....models.blocks import Conv2dNormActivation as Conv2dNormActivation
 from ....models.blocks import Conv3dNormActivation as Conv3dNormActivation
@@ -39,4 +39,4 @@ from .regions import RoIPool as RoIPool
 from .regions import roi_align as roi_align
 from .regions import roi_pool as roi_pool
 
-_absent(globals())
+_define_getattr(globals())

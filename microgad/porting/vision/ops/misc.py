@@ -1,6 +1,6 @@
 """Layers where torchvision has them: `torchvision.ops.misc.FrozenBatchNorm2d`. Source: torchvision.ops.misc."""
 
-from ....lazy import absent as _absent
+from ....lazy import define_getattr as _define_getattr
 from ....models.blocks import MLP as MLP
 from ....models.blocks import Conv2dNormActivation as Conv2dNormActivation
 from ....models.blocks import Conv3dNormActivation as Conv3dNormActivation
@@ -10,4 +10,4 @@ from ....models.blocks import Permute as Permute
 from ....models.blocks import SqueezeExcitation as SqueezeExcitation
 from ....nn.functional import interpolate as interpolate
 
-_absent(globals())
+_define_getattr(globals())
