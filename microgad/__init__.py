@@ -22,7 +22,7 @@ from .torch_function import wrappers as _wrappers
 def _missing_from_stub(name):
     """Return functions that the stub doesn't list: `torch.relu_`, made from a method, and `torch._foreach_add`."""
     if name.endswith("_") and not name.startswith("_") and hasattr(Tensor, name):
-        from .methods.forms import as_function
+        from .methods.factories import as_function
 
         return as_function(getattr(Tensor, name))
     if name.startswith("_foreach_"):

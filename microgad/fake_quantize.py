@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .autograd.custom import Function
+from .autograd.function import Function
 from .dtypes import float16, float32
 from .errors import ArgumentError, DimError, DtypeError, KindError, ShapeError
 from .function.naming import called

@@ -16,9 +16,9 @@ from .function import Function, Leaf
 from .lazy import LazyModule
 from .slices import called_again, check_write
 
-mapping = LazyModule("microgad.batching.mapping")
+mapping = LazyModule("microgad.batching.vmap")
 # The level of forward mode, if it is on: gradients of Tensors with tangents are then recorded, and so have tangents.
-level: ContextVar[Any] = ContextVar("level", default=None)
+dual_level: ContextVar[Any] = ContextVar("level", default=None)
 
 
 def backward(
@@ -43,7 +43,7 @@ def backward(
     tensors = _sequence(tensors)
     given = grad_tensors if grad_variables is None else arguments.old_gradients(grad_tensors, grad_variables)
     create_graph = index(create_graph) != 0
-    roots, seeds = _seeds(tensors, given, create_graph)
+    roots, seeds = _check_gradients(tensors, given, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
     wanted = () if inputs is None else _sequence(inputs)
     targets = dict.fromkeys(_node_of(x, "backward", i) for i, x in enumerate(wanted))
@@ -84,13 +84,13 @@ def grad(
     create_graph = index(create_graph) != 0
     if not only_inputs or not inputs or materialize_grads is not False or allow_unused is not None:
         arguments.check_grad(inputs, only_inputs, materialize_grads, allow_unused)
-    if not create_graph and (forward := level.get()) is not None and any(map(forward.duals_of, outputs)):
+    if not create_graph and (forward := dual_level.get()) is not None and any(map(forward.duals_of, outputs)):
         recorded = True, True, only_inputs, allow_unused, is_grads_batched, materialize_grads
         return tuple(map(forward.constant, grad(outputs, inputs, grad_outputs, *recorded)))
     if is_grads_batched:
         rest = create_graph, True, allow_unused, False, materialize_grads
-        return tuple(mapping.batch_of_gradients(grad, outputs, inputs, grad_outputs, retain_graph, rest))
-    roots, seeds = _seeds(outputs, grad_outputs, create_graph)
+        return tuple(mapping.batched_grad(grad, outputs, inputs, grad_outputs, retain_graph, rest))
+    roots, seeds = _check_gradients(outputs, grad_outputs, create_graph)
     targets = [_node_of(x, "grad", i) for i, x in enumerate(inputs)]
     retain = create_graph if retain_graph is None else retain_graph
     found = engine.run(roots, seeds, targets, index(retain) != 0 or called_again.get(), create_graph)
@@ -110,7 +110,7 @@ def _sequence(tensors: Any) -> tuple[Any, ...]:
     return (tensors,) if hasattr(tensors, "node") else tuple(tensors)  # a Tensor, or a GradientEdge
 
 
-def _place(x: Any) -> Any:
+def _node_at(x: Any) -> Any:
     """The node of a Tensor, or of a GradientEdge, which names one of several results by its number."""
     return x.node.result(x.output_nr) if x.node is not None and type(x.node.shape) is list else x.node
 
@@ -118,10 +118,10 @@ def _place(x: Any) -> Any:
 def _node_of(tensor: Any, op: str, i: int) -> Any:
     if tensor.node is None:
         raise errors.GraphError(f"{op}: inputs[{i}] of shape {tuple(tensor.shape)} does not require grad")
-    return _place(tensor)
+    return _node_at(tensor)
 
 
-def _seeds(tensors: Sequence[Any], grads: Any, create_graph: bool) -> tuple[list[Function], list[Any]]:
+def _check_gradients(tensors: Sequence[Any], grads: Any, create_graph: bool) -> tuple[list[Function], list[Any]]:
     grads = [None] * len(tensors) if grads is None else _sequence(grads)
     if len(grads) != len(tensors):
         raise errors.ArgumentError(f"got {len(tensors)} tensors and {len(grads)} gradients")
@@ -129,7 +129,7 @@ def _seeds(tensors: Sequence[Any], grads: Any, create_graph: bool) -> tuple[list
     for i, (tensor, g) in enumerate(zip(tensors, grads, strict=True)):
         if tensor.node is None:
             raise errors.GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
-        node = _place(tensor)
+        node = _node_at(tensor)
         shape, dtype = node.shape, node.dtype
         if g is None:
             if math.prod(shape) != 1 or (dtype.kind == "c" and not state.current().holomorphic):

@@ -15,7 +15,7 @@ from .ops.creation import legacy_new
 from .tensor import Tensor
 
 
-class _Type(type):
+class _TensorType(type):
     dtype: dtypes.dtype
     device: str
     is_cuda = property(lambda cls: cls.device == "cuda")
@@ -27,7 +27,7 @@ class _Type(type):
         return f"<class '{cls.__module__}.{cls.__name__}'>"
 
 
-def _type(name: str, dtype: dtypes.dtype, place: str = "cpu") -> Any:
+def _tensor_type(name: str, dtype: dtypes.dtype, place: str = "cpu") -> Any:
     """The type of Tensors of a dtype on a device."""
 
     def make(cls: Any, *args: Any, device: Any = place) -> Tensor:
@@ -39,15 +39,17 @@ def _type(name: str, dtype: dtypes.dtype, place: str = "cpu") -> Any:
 
     room = "torch" if place == "cpu" else f"torch.{place}"
     doc = f"Tensors of {dtype.name}: made of sizes, whatever their memory holds, or of data. Source: {room}.{name}."
-    return _Type(name, (), {"__new__": make, "__doc__": doc, "__module__": room, "dtype": dtype, "device": place})
+    return _TensorType(name, (), {"__new__": make, "__doc__": doc, "__module__": room, "dtype": dtype, "device": place})
 
 
-HalfTensor, FloatTensor = _type("HalfTensor", dtypes.float16), _type("FloatTensor", dtypes.float32)
-DoubleTensor, ByteTensor = _type("DoubleTensor", dtypes.float64), _type("ByteTensor", dtypes.uint8)
-CharTensor, ShortTensor = _type("CharTensor", dtypes.int8), _type("ShortTensor", dtypes.int16)
-IntTensor, LongTensor = _type("IntTensor", dtypes.int32), _type("LongTensor", dtypes.int64)
-BoolTensor = _type("BoolTensor", dtypes.bool_)
-ON_GPU = {name: _type(name, kind.dtype, "cuda") for name, kind in list(globals().items()) if type(kind) is _Type}
+HalfTensor, FloatTensor = _tensor_type("HalfTensor", dtypes.float16), _tensor_type("FloatTensor", dtypes.float32)
+DoubleTensor, ByteTensor = _tensor_type("DoubleTensor", dtypes.float64), _tensor_type("ByteTensor", dtypes.uint8)
+CharTensor, ShortTensor = _tensor_type("CharTensor", dtypes.int8), _tensor_type("ShortTensor", dtypes.int16)
+IntTensor, LongTensor = _tensor_type("IntTensor", dtypes.int32), _tensor_type("LongTensor", dtypes.int64)
+BoolTensor = _tensor_type("BoolTensor", dtypes.bool_)
+ON_GPU = {
+    name: _tensor_type(name, kind.dtype, "cuda") for name, kind in list(globals().items()) if type(kind) is _TensorType
+}
 
 
 def set_default_tensor_type(t: Any) -> None:
@@ -65,7 +67,7 @@ def set_default_tensor_type(t: Any) -> None:
     if isinstance(t, str):
         room, _, name = t.removeprefix("torch.").rpartition(".")
         found = (ON_GPU if room == "cuda" else globals()).get(name)
-    if not isinstance(found, _Type):
+    if not isinstance(found, _TensorType):
         raise DtypeError(f"set_default_tensor_type: invalid type object {t!r}")
     set_default_device(found.device)
     dtypes.set_default_dtype(found.dtype)

@@ -40,7 +40,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _kept(input: Tensor, mask: Tensor | None) -> Tensor:
+def _expanded_mask(input: Tensor, mask: Tensor | None) -> Tensor:
     """The mask, as booleans of the input's shape, which take no memory where it repeats itself."""
     if mask is None:
         return broadcast_to(ones((), dtype=dtypes.bool_, device=input.device), input.shape)
@@ -49,7 +49,7 @@ def _kept(input: Tensor, mask: Tensor | None) -> Tensor:
     return broadcast_to(mask.to(dtypes.bool_), input.shape)
 
 
-def _filled(input: Tensor, mask: Tensor | None, value: float) -> Tensor:
+def _fill_masked(input: Tensor, mask: Tensor | None, value: float) -> Tensor:
     """The input, with `value` where the mask leaves out; of integers ±∞ is the largest or the least that there is."""
     whole = not (input.is_floating_point() or input.is_complex())
     if mask is None:
@@ -58,7 +58,7 @@ def _filled(input: Tensor, mask: Tensor | None, value: float) -> Tensor:
         if input.dtype == dtypes.bool_:
             raise KindError("torch.masked: booleans have no least or largest number to be filled with; convert input")
         value = limits.iinfo(input.dtype).max if value > 0 else limits.iinfo(input.dtype).min
-    return where(_kept(input, mask), input, value)
+    return where(_expanded_mask(input, mask), input, value)
 
 
 @composite
@@ -70,7 +70,7 @@ def sum(
     >>> torch.masked.sum(torch.tensor([[1, 2], [3, 4]]), 1, mask=torch.tensor([True, False]))
     tensor([1, 3])
     """
-    return reduction.sum(_filled(input, mask, 0), dim, bool(keepdim), dtype=dtype)
+    return reduction.sum(_fill_masked(input, mask, 0), dim, bool(keepdim), dtype=dtype)
 
 
 @composite
@@ -82,7 +82,7 @@ def prod(
     >>> torch.masked.prod(torch.tensor([[1, 2], [3, 4]]), mask=torch.tensor([[True, False], [True, True]]))
     tensor(12)
     """
-    x, axis = _filled(input, mask, 1), axes(dim, input.ndim, "masked.prod")
+    x, axis = _fill_masked(input, mask, 1), axes(dim, input.ndim, "masked.prod")
     for one in sorted(axis, reverse=True) if isinstance(axis, tuple) else [axis]:
         x = reduction.prod(x, one, bool(keepdim), dtype=dtype)
     return x
@@ -97,7 +97,7 @@ def amax(
     >>> torch.masked.amax(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), 1, mask=torch.tensor([[True, False], [False, False]]))
     tensor([1., -inf])
     """
-    return reduction.amax(_filled(input, mask, -math.inf), dim, bool(keepdim)).to(dtype or input.dtype)
+    return reduction.amax(_fill_masked(input, mask, -math.inf), dim, bool(keepdim)).to(dtype or input.dtype)
 
 
 @composite
@@ -109,7 +109,7 @@ def amin(
     >>> torch.masked.amin(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), 1, mask=torch.tensor([[True, False], [False, False]]))
     tensor([1., inf])
     """
-    return reduction.amin(_filled(input, mask, math.inf), dim, bool(keepdim)).to(dtype or input.dtype)
+    return reduction.amin(_fill_masked(input, mask, math.inf), dim, bool(keepdim)).to(dtype or input.dtype)
 
 
 @composite
@@ -124,7 +124,7 @@ def argmax(
     >>> torch.masked.argmax(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor(2.)
     """
-    return reduction.argmax(_filled(input, mask, -math.inf), dim, bool(keepdim)).to(dtype or input.dtype)
+    return reduction.argmax(_fill_masked(input, mask, -math.inf), dim, bool(keepdim)).to(dtype or input.dtype)
 
 
 @composite
@@ -139,7 +139,7 @@ def argmin(
     >>> torch.masked.argmin(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor(0.)
     """
-    return reduction.argmin(_filled(input, mask, math.inf), dim, bool(keepdim)).to(dtype or input.dtype)
+    return reduction.argmin(_fill_masked(input, mask, math.inf), dim, bool(keepdim)).to(dtype or input.dtype)
 
 
 @composite
@@ -160,7 +160,7 @@ def mean(
 
 
 def _count(input: Tensor, mask: Tensor | None, dim: Dim, keepdim: bool | None) -> Tensor:
-    return reduction.sum(_kept(input, mask), dim, bool(keepdim))
+    return reduction.sum(_expanded_mask(input, mask), dim, bool(keepdim))
 
 
 @composite
@@ -176,7 +176,7 @@ def median(
     """
     exact = not input.is_floating_point()
     x = input.to(dtypes.float32) if exact else input
-    found = reduction.nanmedian(_filled(x, mask, math.nan), dim, keepdim).values
+    found = reduction.nanmedian(_fill_masked(x, mask, math.nan), dim, keepdim).values
     if not exact:
         return found
     if found.isnan().any():
@@ -193,7 +193,7 @@ def logsumexp(
     >>> torch.masked.logsumexp(torch.zeros(2, 2), 1, mask=torch.tensor([[True, False], [False, False]]))
     tensor([0., -inf])
     """
-    return _softmax.logsumexp(_filled(input, mask, -math.inf), dim, bool(keepdim)).to(dtype or input.dtype)
+    return _softmax.logsumexp(_fill_masked(input, mask, -math.inf), dim, bool(keepdim)).to(dtype or input.dtype)
 
 
 @composite
@@ -207,7 +207,7 @@ def logaddexp(
     >>> torch.masked.logaddexp(input, other, other_mask=torch.tensor([True, False]))
     tensor([0.6931, 0.0000])
     """
-    x, y = _filled(input, input_mask, -math.inf), _filled(other, other_mask, -math.inf)
+    x, y = _fill_masked(input, input_mask, -math.inf), _fill_masked(other, other_mask, -math.inf)
     return _logaddexp(x, y).to(dtype or input.dtype)
 
 
@@ -223,7 +223,7 @@ def norm(
     >>> torch.masked.norm(torch.tensor([3.0, 4.0, 9.0]), 2, 0, mask=torch.tensor([True, True, False]))
     tensor(5.)
     """
-    x = _filled(input, mask, math.inf if ord == -math.inf else 0)
+    x = _fill_masked(input, mask, math.inf if ord == -math.inf else 0)
     return vector_norm(x, ord, dim, bool(keepdim), dtype=dtype or input.dtype)  # type: ignore[arg-type]
 
 
@@ -246,7 +246,7 @@ def var(
     of = dtypes.of(dtype or input.dtype)
     of = of if of.is_floating_point or of.is_complex else dtypes.float32
     centre = sum(input, dim, keepdim=True, dtype=of, mask=mask) / _count(input, mask, dim, True)
-    apart = _filled(input - centre, mask, 0)
+    apart = _fill_masked(input - centre, mask, 0)
     total = reduction.sum(apart * apart.conj(), dim, bool(keepdim), dtype=of)
     found = total / clamp(_count(input, mask, dim, keepdim).to(of.to_real()) - less, min=0)
     return found if dtype is None else found.to(dtype)
@@ -271,7 +271,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None 
     >>> torch.masked.cumsum(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor([1., 1., 4.])
     """
-    return reduction.cumsum(_filled(input, mask, 0), dim, dtype=dtype or input.dtype)
+    return reduction.cumsum(_fill_masked(input, mask, 0), dim, dtype=dtype or input.dtype)
 
 
 @composite
@@ -281,7 +281,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None
     >>> torch.masked.cumprod(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor([1., 1., 3.])
     """
-    return reduction.cumprod(_filled(input, mask, 1), dim, dtype=dtype or input.dtype)
+    return reduction.cumprod(_fill_masked(input, mask, 1), dim, dtype=dtype or input.dtype)
 
 
 @composite
@@ -291,7 +291,7 @@ def softmax(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None
     >>> torch.masked.softmax(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor([0.1192, 0.0000, 0.8808])
     """
-    return _softmax.softmax(_filled(input, mask, -math.inf), dim, dtype=dtype)
+    return _softmax.softmax(_fill_masked(input, mask, -math.inf), dim, dtype=dtype)
 
 
 @composite
@@ -301,7 +301,7 @@ def log_softmax(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | 
     >>> torch.masked.log_softmax(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor([-2.1269,    -inf, -0.1269])
     """
-    return _softmax.log_softmax(_filled(input, mask, -math.inf), dim, dtype=dtype)
+    return _softmax.log_softmax(_fill_masked(input, mask, -math.inf), dim, dtype=dtype)
 
 
 @composite
@@ -311,7 +311,7 @@ def softmin(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None
     >>> torch.masked.softmin(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor([0.8808, 0.0000, 0.1192])
     """
-    return _softmax.softmin(_filled(input, mask, math.inf), dim, dtype=dtype)
+    return _softmax.softmin(_fill_masked(input, mask, math.inf), dim, dtype=dtype)
 
 
 @composite
@@ -324,7 +324,7 @@ def normalize(
     tensor([0.6000, 0.0000, 0.8000])
     """
     size = norm(input, ord, dim, keepdim=True, dtype=dtype, mask=mask)
-    return _filled(input, mask, 0) / clamp(size, min=eps)
+    return _fill_masked(input, mask, 0) / clamp(size, min=eps)
 
 
 class MaskedTensor:

@@ -12,7 +12,7 @@ from .hypothesis_types import register as _register_hypothesis_types
 from .tensor import Tensor
 
 
-class _Kind(type):
+class _ParameterMeta(type):
     """Of a Parameter made of a subclass of Tensor, which is of that class, `isinstance` says that it is one."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
@@ -20,7 +20,7 @@ class _Kind(type):
         return marked or super().__instancecheck__(instance)
 
 
-class Parameter(Tensor, metaclass=_Kind):
+class Parameter(Tensor, metaclass=_ParameterMeta):
     """A Tensor that a module learns: assigned to one, it is registered there. Source: torch.nn.Parameter.
 
     Made of a Tensor of another class, it is of that class, as far as its `detach` is.

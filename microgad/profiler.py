@@ -12,10 +12,10 @@ from types import SimpleNamespace
 from typing import Any, NoReturn
 
 from .autograd import profiler as profiler
-from .autograd.events import EventList
 from .autograd.profiler import Recorder
 from .autograd.profiler import kineto_available as kineto_available
 from .autograd.profiler import record_function as record_function
+from .autograd.profiler_util import EventList
 from .graph.flops import flops_of
 from .lazy import define_getattr as _define_getattr
 from .tensor import Tensor

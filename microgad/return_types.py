@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def _shown(result: Any) -> str:
+def _repr(result: Any) -> str:
     fields = ",\n".join(f"{name}={value!r}" for name, value in zip(result._fields, result, strict=True))
     return f"torch.return_types.{type(result).__name__}(\n{fields})"
 
 
-def _printed(cls: type[T]) -> type[T]:
+def _torch_style(cls: type[T]) -> type[T]:
     one_by_one = cls.__new__
 
     def made(kind: type[T], *fields: Any, **named: Any) -> T:
@@ -25,11 +25,11 @@ def _printed(cls: type[T]) -> type[T]:
             fields = tuple(fields[0])
         return one_by_one(kind, *fields, **named)
 
-    cls.__repr__, cls.__new__ = _shown, made  # type: ignore[method-assign, assignment]
+    cls.__repr__, cls.__new__ = _repr, made  # type: ignore[method-assign, assignment]
     return cls
 
 
-@_printed
+@_torch_style
 class _Selected(NamedTuple):
     values: Tensor
     indices: Tensor
@@ -75,7 +75,7 @@ class cummin(_Selected):
     """The smallest values so far along a dimension, and where they are."""
 
 
-@_printed
+@_torch_style
 class aminmax(NamedTuple):
     """The smallest and the largest values."""
 
@@ -83,7 +83,7 @@ class aminmax(NamedTuple):
     max: Tensor
 
 
-@_printed
+@_torch_style
 class histogram(NamedTuple):
     """How many values are in each bin, and the bins' edges."""
 
@@ -91,7 +91,7 @@ class histogram(NamedTuple):
     bin_edges: Tensor
 
 
-@_printed
+@_torch_style
 class histogramdd(NamedTuple):
     """How many points are in each cell, and the edges along each dimension."""
 
@@ -99,7 +99,7 @@ class histogramdd(NamedTuple):
     bin_edges: tuple[Tensor, ...]
 
 
-@_printed
+@_torch_style
 class linalg_svd(NamedTuple):
     """Singular vectors (the right ones as rows), and values."""
 
@@ -108,7 +108,7 @@ class linalg_svd(NamedTuple):
     Vh: Tensor
 
 
-@_printed
+@_torch_style
 class svd(NamedTuple):
     """Singular vectors as columns, and values."""
 
@@ -117,7 +117,7 @@ class svd(NamedTuple):
     V: Tensor
 
 
-@_printed
+@_torch_style
 class linalg_eigh(NamedTuple):
     """Eigenvalues, and eigenvectors as columns."""
 
@@ -125,7 +125,7 @@ class linalg_eigh(NamedTuple):
     eigenvectors: Tensor
 
 
-@_printed
+@_torch_style
 class linalg_qr(NamedTuple):
     """A factor of orthonormal columns, and a triangular one."""
 
@@ -133,7 +133,7 @@ class linalg_qr(NamedTuple):
     R: Tensor
 
 
-@_printed
+@_torch_style
 class linalg_lu(NamedTuple):
     """A permutation matrix, a lower and an upper triangle."""
 
@@ -142,7 +142,7 @@ class linalg_lu(NamedTuple):
     U: Tensor
 
 
-@_printed
+@_torch_style
 class linalg_lu_factor(NamedTuple):
     """Both triangles in one matrix, and the rows that were exchanged."""
 
@@ -150,7 +150,7 @@ class linalg_lu_factor(NamedTuple):
     pivots: Tensor
 
 
-@_printed
+@_torch_style
 class linalg_lu_factor_ex(NamedTuple):
     """Both triangles, the rows that were exchanged, and which pivot is zero."""
 
@@ -159,7 +159,7 @@ class linalg_lu_factor_ex(NamedTuple):
     info: Tensor
 
 
-@_printed
+@_torch_style
 class linalg_ldl_factor(NamedTuple):
     """Both factors in one matrix, and the pivots."""
 
@@ -167,7 +167,7 @@ class linalg_ldl_factor(NamedTuple):
     pivots: Tensor
 
 
-@_printed
+@_torch_style
 class linalg_ldl_factor_ex(NamedTuple):
     """Both factors in one matrix, the pivots, and which one is zero."""
 
@@ -176,7 +176,7 @@ class linalg_ldl_factor_ex(NamedTuple):
     info: Tensor
 
 
-@_printed
+@_torch_style
 class linalg_cholesky_ex(NamedTuple):
     """The factor, and which leading minor is not positive-definite."""
 
@@ -184,7 +184,7 @@ class linalg_cholesky_ex(NamedTuple):
     info: Tensor
 
 
-@_printed
+@_torch_style
 class linalg_inv_ex(NamedTuple):
     """The inverse, and which pivot is zero."""
 
@@ -192,7 +192,7 @@ class linalg_inv_ex(NamedTuple):
     info: Tensor
 
 
-@_printed
+@_torch_style
 class linalg_solve_ex(NamedTuple):
     """The solution, and which pivot is zero."""
 
@@ -200,7 +200,7 @@ class linalg_solve_ex(NamedTuple):
     info: Tensor
 
 
-@_printed
+@_torch_style
 class linalg_slogdet(NamedTuple):
     """The determinant's sign, and the logarithm of its magnitude."""
 
@@ -208,7 +208,7 @@ class linalg_slogdet(NamedTuple):
     logabsdet: Tensor
 
 
-@_printed
+@_torch_style
 class linalg_lstsq(NamedTuple):
     """The solution of least squares, and what is known of the problem."""
 
@@ -218,7 +218,7 @@ class linalg_lstsq(NamedTuple):
     singular_values: Tensor
 
 
-@_printed
+@_torch_style
 class geqrf(NamedTuple):
     """The reflections below the triangle and the triangle, and the factors of the reflections."""
 
@@ -226,7 +226,7 @@ class geqrf(NamedTuple):
     tau: Tensor
 
 
-@_printed
+@_torch_style
 class frexp(NamedTuple):
     """Mantissas, and exponents of 2."""
 
@@ -234,7 +234,7 @@ class frexp(NamedTuple):
     exponent: Tensor
 
 
-@_printed
+@_torch_style
 class triangular_solve(NamedTuple):
     """The solution, and a copy of the triangle."""
 

@@ -59,7 +59,7 @@ HOMES = {
         "testing/shell/command.py",
     },
     "matplotlib": {"training/plots.py"},
-    "tqdm": {"utils/bar.py"},
+    "tqdm": {"utils/progress_bar.py"},
     "threadpoolctl": {"training/environment.py"},
     "PIL": set(),  # by importlib, in transforms/pictures.py
     "tensorboardX": set(),  # by importlib, in utils/tensorboard.py

@@ -249,7 +249,7 @@ def test_the_program_s_own_classes_need_no_naming(monkeypatch: pytest.MonkeyPatc
     config = main.Config()
     config.lr = 0.5
     assert through(config, weights_only=False).lr == 0.5
-    assert objects.known("__main__", "Config") is None
+    assert objects.find_global("__main__", "Config") is None
 
 
 @pytest.mark.parametrize("x", [Color.RED, Color.MIXED, Kind.A, Flags.X | Flags.Z, [Kind.A, {Color.RED: Kind.A}]])

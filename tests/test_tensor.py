@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import microgad as torch
-from microgad.methods.absent import NAMES
+from microgad.methods.unsupported import NAMES
 
 
 def test_a_kept_value_overwritten_in_place_is_noticed() -> None:

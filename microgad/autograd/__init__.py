@@ -1,4 +1,4 @@
-"""What PyTorch offers under this name: derivatives, grad modes, Functions with ctx, anomaly detection, gradcheck."""
+"""PyTorch's torch.autograd: derivatives, grad modes, custom Functions with ctx, anomaly detection, gradcheck."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from ..gradients import backward as backward
 from ..gradients import grad as grad
 from ..lazy import define_getattr as _define_getattr
-from . import custom
-from .custom import Function as Function
+from . import function as function
+from .function import Function as Function
 from .grad_mode import enable_grad as enable_grad
 from .grad_mode import inference_mode as inference_mode
 from .grad_mode import is_grad_enabled as is_grad_enabled
@@ -28,11 +28,9 @@ if TYPE_CHECKING:
     from .anomaly import detect_anomaly as detect_anomaly
     from .anomaly import set_detect_anomaly as set_detect_anomaly
 
-function = custom  # PyTorch's name of the room of `FunctionCtx`
+# Loaded on first use (PEP 562).
+_LAZY_NAMES = {name: f".{name}" for name in ("forward_ad", "function_hooks", "functional", "graph", "profiler")}
+_LAZY_NAMES |= dict.fromkeys(("detect_anomaly", "set_detect_anomaly"), ".anomaly")
+_LAZY_NAMES |= dict.fromkeys(("gradcheck", "gradgradcheck"), "microgad.testing")
 
-# Loaded when first asked for (PEP 562).
-_LATER = {name: f".{name}" for name in ("forward_ad", "function_hooks", "functional", "graph", "profiler")}
-_LATER |= dict.fromkeys(("detect_anomaly", "set_detect_anomaly"), ".anomaly")
-_LATER |= dict.fromkeys(("gradcheck", "gradgradcheck"), "microgad.testing")
-
-_define_getattr(globals(), _LATER)
+_define_getattr(globals(), _LAZY_NAMES)

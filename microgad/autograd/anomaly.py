@@ -15,7 +15,7 @@ from ..errors.arguments import boolean
 from ..function import Output
 from ..function.plan import argument
 from ..tensor import Tensor
-from .function_hooks import leave
+from .function_hooks import remove_observer
 
 
 class AnomalyError(errors.MicrogadError, RuntimeError):
@@ -75,7 +75,7 @@ class Tracer(state.Observer):
         super().forward(node, inputs, out)
         if self.halt and hasattr(node, "number"):
             self._lines[node.number] = callers_line()
-        bad = [(tensor, kind) for tensor in (out if type(out) is tuple else (out,)) if (kind := trouble(tensor))]
+        bad = [(tensor, kind) for tensor in (out if type(out) is tuple else (out,)) if (kind := nonfinite_kind(tensor))]
         if not bad:
             return
         kind = bad[0][1]
@@ -90,7 +90,7 @@ class Tracer(state.Observer):
         """See the gradients that an operation hands on to its inputs."""
         super().backward(node, gradients)
         for i, (edge, grad) in enumerate(zip(node.edges, gradients, strict=True)):
-            kind = trouble(grad)
+            kind = nonfinite_kind(grad)
             if not kind or edge is None:
                 continue
             source = self._backward.get(node.number) or Source(
@@ -105,13 +105,13 @@ class Tracer(state.Observer):
 
     def _inherited(self, inputs: tuple[Any, ...]) -> Source | None:
         """The source of the inputs' own trouble: of NaN before that of infinity, of the older before the younger."""
-        known = [(trouble(x) != "NaN", *self._sources[id(x)][1:]) for x in inputs if id(x) in self._sources]
+        known = [(nonfinite_kind(x) != "NaN", *self._sources[id(x)][1:]) for x in inputs if id(x) in self._sources]
         return min(known)[1] if known else None
 
     def _made(self, node: Any, inputs: tuple[Any, ...], kind: str) -> Source:
-        told = f"produced {kind} from finite inputs: {_ranges(node, inputs)}"
+        told = f"produced {kind} from finite inputs: {_describe_inputs(node, inputs)}"
         for i, x in enumerate(inputs):
-            if found := trouble(x):
+            if found := nonfinite_kind(x):
                 name = self._names.get(id(x), "")
                 told = f"produced {kind}, but its input {argument(node, i)}{name and f' ({name})'} held {found} before"
                 break
@@ -126,7 +126,7 @@ def callers_line() -> str:
     return f"{frame.f_code.co_filename}, line {frame.f_lineno}"
 
 
-def trouble(x: Any) -> str:
+def nonfinite_kind(x: Any) -> str:
     """ "NaN", "inf" or "-inf" where a Tensor, an array or a number holds one, "NaN" first; else "".
 
     >>> trouble(torch.tensor([1.0, float("-inf")])), trouble(2.0), trouble(None)
@@ -142,33 +142,33 @@ def trouble(x: Any) -> str:
     return "-inf" if (values == -np.inf).any() else "inf"
 
 
-def _ranges(node: Any, inputs: tuple[Any, ...]) -> str:
+def _describe_inputs(node: Any, inputs: tuple[Any, ...]) -> str:
     """As "x (128, 10) from -0.3 to 2.1, other 0.5"."""
     told = []
     for i, x in enumerate(inputs):
         if isinstance(x, Tensor):
             real = x.array.dtype.kind in "fiu" and x.array.size
             ends = (float(x.array.min()), float(x.array.max())) if real else None
-            told.append(span(argument(node, i), tuple(x.array.shape), ends))
+            told.append(describe_range(argument(node, i), tuple(x.array.shape), ends))
         elif x is not None:
             told.append(f"{argument(node, i)} {x!r}")
     return ", ".join(told)
 
 
-def span(name: str, shape: tuple[int, ...], ends: tuple[float, float] | None) -> str:
+def describe_range(name: str, shape: tuple[int, ...], ends: tuple[float, float] | None) -> str:
     """As "x (128, 10) from -0.3 to 2.1"."""
     return f"{name} {shape}" + (f" from {ends[0]:.4g} to {ends[1]:.4g}" if ends is not None else "")
 
 
-def _watching() -> Tracer | None:
+def _current_tracer() -> Tracer | None:
     """The one that is in force."""
     return next((seer for seer in state.observers() if isinstance(seer, Tracer) and seer.halt), None)
 
 
-def _watch(tracer: Tracer | None) -> Tracer | None:
+def _replace_tracer(tracer: Tracer | None) -> Tracer | None:
     """Put one in the place of the one in force, which this gives; other observers stay."""
-    if (before := _watching()) is not None:
-        leave(before)
+    if (before := _current_tracer()) is not None:
+        remove_observer(before)
     if tracer is not None:
         tracer.outer = state.current().observer
         state.variable.set(state.changed(observer=tracer))
@@ -185,13 +185,13 @@ class set_detect_anomaly:
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         boolean("set_detect_anomaly", mode=mode, check_nan=check_nan)
         self.mode = mode
-        self._before = _watch(Tracer(halt=True) if mode and check_nan else None)
+        self._before = _replace_tracer(Tracer(halt=True) if mode and check_nan else None)
 
     def __enter__(self) -> None:
         """Nothing: in force since it was made."""
 
     def __exit__(self, *_: object) -> None:
-        _watch(self._before)
+        _replace_tracer(self._before)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.mode})"
@@ -236,7 +236,7 @@ def is_anomaly_enabled() -> bool:
     ...     torch.is_anomaly_enabled()
     True
     """
-    return _watching() is not None
+    return _current_tracer() is not None
 
 
 is_anomaly_check_nan_enabled = is_anomaly_enabled  # to look at values is all that it does

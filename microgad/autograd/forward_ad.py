@@ -17,8 +17,8 @@ from ..ops.elementwise import Flat
 from ..ops.movement import clone
 from ..state.contexts import holding
 from ..tensor import Tensor
-from .custom import Function as CustomFunction
-from .functional import along
+from .function import Function as CustomFunction
+from .functional import jvp_of
 from .grad_mode import enable_grad
 
 
@@ -55,16 +55,16 @@ class dual_level:
     """
 
     def __enter__(self) -> int:
-        if gradients.level.get() is not None:
+        if gradients.dual_level.get() is not None:
             raise errors.GraphError("Nested forward mode AD is not supported at the moment")
         self.duals: list[_Dual] = []
         self._mode = enable_grad()
         self._mode.__enter__()
-        gradients.level.set(self)
+        gradients.dual_level.set(self)
         return 0
 
     def __exit__(self, *_: object) -> None:
-        gradients.level.set(None)
+        gradients.dual_level.set(None)
         self._mode.__exit__()
 
     def duals_of(self, tensor: Tensor) -> list[_Dual]:
@@ -73,7 +73,12 @@ class dual_level:
         oldest, seen, stack = min(duals, default=math.inf), set(), [tensor.node]
         while stack:
             node = stack.pop()
-            if node is None or node.number < oldest or node.number in seen or isinstance(node, _Apart.node_class):
+            if (
+                node is None
+                or node.number < oldest
+                or node.number in seen
+                or isinstance(node, _WithoutTangent.node_class)
+            ):
                 continue
             seen.add(node.number)
             stack += node.edges
@@ -85,7 +90,7 @@ class dual_level:
         oldest, seen, stack = min(of_graphs), set(), [tensor.node]
         while stack:
             node = stack.pop()
-            if node is None or node.number in seen or isinstance(node, _Constant.node_class):
+            if node is None or node.number in seen or isinstance(node, _OnlyTangent.node_class):
                 continue
             seen.add(node.number)
             if node.number in of_graphs:
@@ -107,7 +112,7 @@ class dual_level:
     @staticmethod
     def constant(gradient: Tensor | None) -> Tensor | None:
         """A gradient that has a tangent, and no derivative."""
-        return gradient if gradient is None or gradient.node is None else _Constant.apply(gradient)
+        return gradient if gradient is None or gradient.node is None else _OnlyTangent.apply(gradient)
 
 
 def enter_dual_level() -> int:
@@ -117,7 +122,7 @@ def enter_dual_level() -> int:
 
 def exit_dual_level(*, level: int | None = None) -> None:
     """End it. Raises RuntimeError outside of a level."""
-    if (now := gradients.level.get()) is None:
+    if (now := gradients.dual_level.get()) is None:
         raise errors.GraphError("Trying to exit a forward AD level that was not entered")
     now.__exit__()
 
@@ -128,7 +133,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
     Raises RuntimeError outside of a level and where either has a tangent already, ValueError where the two differ in
     shape or aren't floating-point.
     """
-    now = gradients.level.get()
+    now = gradients.dual_level.get()
     if now is None:
         raise errors.GraphError("Trying to create a dual Tensor for forward AD but no level exists: use dual_level()")
     for name, x in (("primal", tensor), ("tangent", tangent)):
@@ -158,18 +163,18 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
         return UnpackedDualTensor(tensor, None)
     for dual in duals:
         if dual.node is tensor.node:
-            return UnpackedDualTensor(_Apart.apply(tensor) if dual.on_graph else tensor.detach(), dual.tangent)
-    wanted = gradients.level.get().wanted(tensor)
-    with holding(_pushing, True), holding(gradients.level, None):
-        (tangent,) = along([tensor], duals, [dual.tangent for dual in duals], wanted)
+            return UnpackedDualTensor(_WithoutTangent.apply(tensor) if dual.on_graph else tensor.detach(), dual.tangent)
+    wanted = gradients.dual_level.get().wanted(tensor)
+    with holding(_computing_tangent, True), holding(gradients.dual_level, None):
+        (tangent,) = jvp_of([tensor], duals, [dual.tangent for dual in duals], wanted)
     if not wanted:
         return UnpackedDualTensor(tensor.detach(), tangent)
     if tangent.node is None:
         tangent = Flat.apply(tangent, tensor)  # of what is linear: its derivative is 0, and not none
-    return UnpackedDualTensor(_Apart.apply(tensor), _Apart.apply(tangent))
+    return UnpackedDualTensor(_WithoutTangent.apply(tensor), _WithoutTangent.apply(tangent))
 
 
-class _Apart(CustomFunction):
+class _WithoutTangent(CustomFunction):
     """A value, or a tangent, on the graph that has no tangent itself."""
 
     @staticmethod
@@ -178,10 +183,10 @@ class _Apart(CustomFunction):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor | None:
-        return None if _pushing.get() else grad
+        return None if _computing_tangent.get() else grad
 
 
-class _Constant(CustomFunction):
+class _OnlyTangent(CustomFunction):
     """A value on the graph that has a tangent alone."""
 
     @staticmethod
@@ -190,15 +195,15 @@ class _Constant(CustomFunction):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor | None:
-        return grad if _pushing.get() else None
+        return grad if _computing_tangent.get() else None
 
 
-_pushing: ContextVar[bool] = ContextVar("pushing", default=False)
+_computing_tangent: ContextVar[bool] = ContextVar("pushing", default=False)
 
 
 def _duals_of(tensor: Tensor) -> list[_Dual]:
     """What has been given tangents at this level, if the Tensor depends on any of it."""
-    now = gradients.level.get()
+    now = gradients.dual_level.get()
     return [] if now is None else now.duals_of(tensor)
 
 

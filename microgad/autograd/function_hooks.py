@@ -45,10 +45,10 @@ class FunctionHook(state.Observer):
     def __exit__(self, *_: object) -> None:
         self._depth -= 1
         if not self._depth:
-            leave(self)
+            remove_observer(self)
 
 
-def leave(observer: state.Observer) -> None:
+def remove_observer(observer: state.Observer) -> None:
     """Take an observer off, wherever in the chain it is: blocks needn't end in the order in which they began."""
     if state.current().observer is observer:
         state.variable.set(state.changed(observer=observer.outer))
@@ -109,7 +109,7 @@ class PrintHook(FunctionHook):
     def begin_backward(self, node: Function, grad: Any) -> None:
         """Remember the gradient that comes in."""
         super().begin_backward(node, grad)
-        self._grads.append(_kinds(grad))
+        self._grads.append(_describe(grad))
 
     def backward(self, node: Function, gradients: list[Any]) -> None:
         """Print the derivatives."""
@@ -118,7 +118,7 @@ class PrintHook(FunctionHook):
 
     def _print(self, name: str, path: str, given: Any, found: Any) -> None:
         where = f" ({path})" if path else ""
-        print(f"{name}{where}: {_kinds(given)} -> {_kinds(found)}", file=self.file)
+        print(f"{name}{where}: {_describe(given)} -> {_describe(found)}", file=self.file)
 
 
 class TimeHook(FunctionHook):
@@ -137,7 +137,7 @@ class TimeHook(FunctionHook):
         super().__init__()
         self.seconds: Counter[str] = Counter()
         self.backward_seconds: Counter[str] = Counter()
-        self._running = Running()
+        self._running = OpenIntervals()
 
     @property
     def total(self) -> float:
@@ -175,7 +175,7 @@ class TimeHook(FunctionHook):
             self._running.open[-1][1][1] += seconds
 
 
-class Running:
+class OpenIntervals:
     """What has begun and not ended, innermost last. What an exception has ended goes when what is around it ends."""
 
     def __init__(self) -> None:
@@ -202,11 +202,11 @@ def new_bytes(inputs: tuple[Any, ...], out: Any) -> int:
     return sum(y.array.nbytes for y in outs if id(backend.owner(y.array)) not in given)
 
 
-def _kinds(x: Any) -> Any:
+def _describe(x: Any) -> Any:
     """dtypes and shapes in words."""
     if isinstance(x, str):
         return x
     if isinstance(x, (tuple, list)):
-        return ", ".join(_kinds(part) for part in x)
+        return ", ".join(_describe(part) for part in x)
     array = x.array if isinstance(x, Tensor) else x
     return f"{array.dtype} {tuple(array.shape)}" if hasattr(array, "dtype") else repr(array)

@@ -1,4 +1,7 @@
-"""Derivatives of functions of Tensors: products with Jacobians and Hessians, and the matrices themselves."""
+"""torch.autograd.functional: Jacobians and Hessians of functions of Tensors, and products with them.
+
+The building blocks that `torch.func` shares are here as well: `vjp_of`, `jvp_of`, and Jacobians by rows or columns.
+"""
 
 from __future__ import annotations
 
@@ -7,66 +10,66 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import errors, state
-from ..batching.mapping import in_turn
+from ..batching.vmap import map_slices
 from ..gradients import grad
 from ..lazy import define_getattr as _define_getattr
 from ..ops.creation import ones_like, zeros, zeros_like
 from ..ops.movement import cat, clone, movedim
 from ..state.contexts import holding
 from ..tensor import Tensor
-from .custom import pushing
+from .function import computing_jvp
 
 
 def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
-    """`func(*inputs)` and the product of `v` with its Jacobian, vᵀ J: for each input in its shape.
+    """Return `func(*inputs)` and the vector-Jacobian product vᵀ J, one Tensor of each input's shape.
 
-    `v` is like the outputs; a scalar output needs none. Source: torch.autograd.functional.vjp.
+    `v` has the structure and shapes of the outputs; a scalar output needs none. Source: torch.autograd.functional.vjp.
 
     >>> x = torch.tensor([1.0, 2.0])
     >>> torch.autograd.functional.vjp(lambda x: x * x, x, torch.tensor([1.0, 10.0]))
     (tensor([1., 4.]), tensor([ 2., 40.]))
     """
     call = _Call("vjp", func, inputs, create_graph, strict)
-    grads = call.pulled(call.outputs, call.like_outputs(v), create_graph)
-    return call.given_outputs(), call.like_inputs(grads)
+    grads = call.vjp(call.outputs, call.cotangents(v), create_graph)
+    return call.returned_outputs(), call.like_inputs(grads)
 
 
 def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
-    """`func(*inputs)` and the product of its Jacobian with `v`, J v: the derivative along `v`.
+    """Return `func(*inputs)` and the Jacobian-vector product J v, the derivative along `v`.
 
-    By a backward pass through the backward pass. Source: torch.autograd.functional.jvp.
+    It takes a backward pass through the backward pass. Source: torch.autograd.functional.jvp.
 
     >>> x = torch.tensor([1.0, 2.0])
     >>> torch.autograd.functional.jvp(lambda x: x * x, x, torch.tensor([1.0, 10.0]))
     (tensor([1., 4.]), tensor([ 2., 40.]))
     """
     call = _Call("jvp", func, inputs, create_graph, strict)
-    return call.given_outputs(), call.as_outputs(call.pushed(call.outputs, call.tangents(v)))
+    return call.returned_outputs(), call.like_outputs(call.jvp(call.outputs, call.tangents(v)))
 
 
 def vhp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
-    """`func(*inputs)`, a scalar, and the product of `v` with its Hessian, vᵀ H. Source: torch.autograd.functional.vhp.
+    """Return `func(*inputs)`, a scalar, and the vector-Hessian product vᵀ H. Source: torch.autograd.functional.vhp.
 
     >>> x = torch.tensor([1.0, 2.0])
     >>> torch.autograd.functional.vhp(lambda x: (x**3).sum(), x, torch.tensor([1.0, 10.0]))
     (tensor(9.), tensor([  6., 120.]))
     """
     call = _Call("vhp", func, inputs, create_graph, strict, scalar=True)
-    first = call.pulled(call.outputs, (None,), True)
-    grads = call.pulled(first, call.tangents(v), create_graph)
-    return call.given_outputs(), call.like_inputs(grads)
+    first = call.vjp(call.outputs, (None,), True)
+    grads = call.vjp(first, call.tangents(v), create_graph)
+    return call.returned_outputs(), call.like_inputs(grads)
 
 
 def hvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
-    """`func(*inputs)`, a scalar, and the product of its Hessian with `v`, H v. Source: torch.autograd.functional.hvp.
+    """Return `func(*inputs)`, a scalar, and the Hessian-vector product H v. Source: torch.autograd.functional.hvp.
 
     >>> x = torch.tensor([1.0, 2.0])
     >>> torch.autograd.functional.hvp(lambda x: (x**3).sum(), x, torch.tensor([1.0, 10.0]))
     (tensor(9.), tensor([  6., 120.]))
     """
     call = _Call("hvp", func, inputs, create_graph, strict, scalar=True)
-    first = call.pulled(call.outputs, (None,), True)
-    return call.given_outputs(), call.like_inputs(call.pushed(first, call.tangents(v)))
+    first = call.vjp(call.outputs, (None,), True)
+    return call.returned_outputs(), call.like_inputs(call.jvp(first, call.tangents(v)))
 
 
 def jacobian(
@@ -77,11 +80,12 @@ def jacobian(
     vectorize: bool = False,
     strategy: str = "reverse-mode",
 ) -> Any:
-    """The Jacobian of `func`: for each output and each input a Tensor of shape (*output, *input).
+    """Return the Jacobian of `func`: for each output and each input a Tensor of shape (*output, *input).
 
-    A backward pass for each element of the outputs, or, with strategy "forward-mode", a derivative along each element
-    of the inputs; all at once with `vectorize`. One output, or one input, stands for itself, several for tuples.
-    Raises RuntimeError for `strict` beside `vectorize`. Source: torch.autograd.functional.jacobian.
+    It takes a backward pass for each element of the outputs or, with strategy "forward-mode", a derivative along each
+    element of the inputs; `vectorize` runs all of them at once. The result is a tuple over several outputs, of tuples
+    over several inputs; a single output or input adds no tuple. Raises RuntimeError for `strict` with `vectorize`.
+    Source: torch.autograd.functional.jacobian.
 
     >>> torch.autograd.functional.jacobian(lambda x: x * x, torch.tensor([1.0, 2.0]))
     tensor([[2., 0.],
@@ -93,12 +97,12 @@ def jacobian(
         raise errors.ArgumentError("jacobian: strict=True and vectorize=True don't go together")
     call, chunk = _Call("jacobian", func, inputs, create_graph, strict), None if vectorize else 1
     if strategy == "forward-mode":
-        rows = by_columns(call.outputs, call.inputs, create_graph, chunk)
+        rows = jacobian_by_columns(call.outputs, call.inputs, create_graph, chunk)
     elif any(y.is_complex() for y in call.outputs):
         raise errors.GraphError("jacobian: expected real outputs, but one is complex: see torch.view_as_real")
     else:
-        rows = by_rows(call.outputs, call.inputs, lambda ys, seeds: call.pulled(ys, seeds, create_graph), chunk)
-    return call.as_outputs([call.like_inputs(row) for row in rows])
+        rows = jacobian_by_rows(call.outputs, call.inputs, lambda ys, seeds: call.vjp(ys, seeds, create_graph), chunk)
+    return call.like_outputs([call.like_inputs(row) for row in rows])
 
 
 def hessian(
@@ -109,7 +113,7 @@ def hessian(
     vectorize: bool = False,
     outer_jacobian_strategy: str = "reverse-mode",
 ) -> Any:
-    """The Hessian of `func`, whose result is a scalar: for each two inputs a Tensor of shape (*one, *other).
+    """Return the Hessian of a scalar function: for each pair of inputs a Tensor of shape (*one, *other).
 
     Source: torch.autograd.functional.hessian.
 
@@ -121,20 +125,20 @@ def hessian(
 
     def gradient(*inputs: Any) -> Any:
         call = _Call("hessian", func, inputs, True, strict, scalar=True, fresh=False)
-        grads = call.pulled(call.outputs, (None,), True)
+        grads = call.vjp(call.outputs, (None,), True)
         return grads[0] if single else tuple(grads)
 
     return jacobian(gradient, inputs, create_graph, strict, vectorize, outer_jacobian_strategy)
 
 
-Place = Any  # a Tensor, or where in the graph one was, as `grad` takes both
+Place = Any  # a Tensor, or a GradientEdge: what `grad` takes as an input
 
 
-class Pushing:
-    """Derivatives of outputs along tangents of inputs, each in one backward pass.
+class DoubleBackward:
+    """Computes directional derivatives J v by the double-backward trick; each direction takes one backward pass.
 
-    Gradients are linear in what comes in, so their derivative by it, in the direction of the tangents, is J v. Custom
-    Functions that have a jvp give it by that, if `by_jvp`.
+    The gradients uᵀ J of the outputs are linear in the cotangents u, so the derivative of (uᵀ J) v with respect to u is
+    J v. With `by_jvp`, a custom Function that has a static jvp is differentiated by it.
     """
 
     def __init__(self, outputs: Sequence[Tensor], inputs: Sequence[Place], by_jvp: bool = True) -> None:
@@ -142,29 +146,29 @@ class Pushing:
         self.recorded = [y for y in outputs if y.node is not None]
         with state.scope(grad_enabled=True):
             self.seeds = [zeros_like(y).requires_grad_() for y in self.recorded]
-        with holding(pushing, by_jvp):
-            self.grads = pulled(self.recorded, inputs, self.seeds, True)
+        with holding(computing_jvp, by_jvp):
+            self.grads = vjp_of(self.recorded, inputs, self.seeds, True)
 
-    def along(self, tangents: Sequence[Tensor], create_graph: bool) -> list[Tensor | None]:
-        """One for each output, None where there is none."""
+    def jvp(self, tangents: Sequence[Tensor], create_graph: bool) -> list[Tensor | None]:
+        """Return the derivative of each output along the tangents, None for outputs that don't depend on the inputs."""
         pairs = [(g, v) for g, v in zip(self.grads, tangents, strict=True) if g is not None]
-        found = pulled([g for g, _ in pairs], self.seeds, [v for _, v in pairs], create_graph)
+        found = vjp_of([g for g, _ in pairs], self.seeds, [v for _, v in pairs], create_graph)
         by_output = {id(y): t for y, t in zip(self.recorded, found, strict=True)}
         return [by_output.get(id(y)) for y in self.outputs]
 
 
-def along(
+def jvp_of(
     outputs: Sequence[Tensor], inputs: Sequence[Place], tangents: Sequence[Tensor], create_graph: bool
 ) -> list[Tensor]:
-    """The derivatives of outputs along tangents of inputs."""
-    return or_zeros(Pushing(outputs, inputs).along(tangents, create_graph), outputs)
+    """Return the derivatives of outputs along tangents of inputs, zeros for outputs that don't depend on these."""
+    return zeros_for_none(DoubleBackward(outputs, inputs).jvp(tangents, create_graph), outputs)
 
 
-def pulled(
+def vjp_of(
     outputs: Sequence[Tensor], inputs: Sequence[Place], seeds: Sequence[Any], create_graph: bool,
     retain_graph: bool = True,
 ) -> Sequence[Tensor | None]:  # fmt: skip
-    """The gradients of inputs, None where there is none."""
+    """Return the gradients of inputs, given the cotangents `seeds` of outputs; None for inputs that aren't reached."""
     pairs = [(y, s) for y, s in zip(outputs, seeds, strict=True) if y.node is not None]
     if not pairs:
         return (None,) * len(inputs)
@@ -173,16 +177,16 @@ def pulled(
         return grad(ys, inputs, given, retain_graph, create_graph, allow_unused=True)
 
 
-def or_zeros(found: Sequence[Tensor | None], likes: Sequence[Tensor]) -> list[Tensor]:
-    """Derivatives, zeros like others where there are none."""
+def zeros_for_none(found: Sequence[Tensor | None], likes: Sequence[Tensor]) -> list[Tensor]:
+    """Replace each None by zeros like the Tensor at its position in `likes`."""
     return [zeros_like(x).detach() if g is None else g for g, x in zip(found, likes, strict=True)]
 
 
-def captures(outputs: Sequence[Tensor], own: Sequence[Place]) -> bool:
-    """Whether outputs depend on more that wants a gradient than a function's own inputs: on what it closes over.
+def depends_on_others(outputs: Sequence[Tensor], own: Sequence[Place]) -> bool:
+    """Whether outputs depend on Tensors that require grad other than a function's own inputs: those it closes over.
 
-    What came into being since isn't that: arguments of a transform inside, which is over. Whatever node is older than
-    the inputs leads to a leaf that is.
+    A node older than the inputs leads to such a Tensor. Leaves that are younger don't count: they are arguments of
+    inner transforms, which have returned.
     """
     seen = {x.node.number for x in own}
     start = min(seen, default=math.inf)
@@ -197,60 +201,69 @@ def captures(outputs: Sequence[Tensor], own: Sequence[Place]) -> bool:
     return False
 
 
-def by_rows(
+def jacobian_by_rows(
     outputs: Sequence[Tensor], inputs: Sequence[Tensor], pull: Callable[..., Sequence[Tensor]], chunk: int | None = None
 ) -> list[list[Tensor]]:
-    """For each output its derivatives by each input, as (*output, *input): a backward pass an element of it.
+    """Return a list for each output of its derivatives by each input, (*output, *input), in reverse mode.
 
-    `chunk` of them at once; all without one.
+    `pull` computes the gradients of one output. There is a backward pass for each of its elements; `chunk` of them, or
+    all, run at once.
     """
 
     def rows_of(y: Tensor) -> list[Tensor]:
-        rows = _of_units(lambda unit: pull([y], (unit,)), y, chunk) or (None,) * len(inputs)
-        return [_shaped(row, y, x) for row, x in zip(rows, inputs, strict=True)]
+        rows = _for_unit_vectors(lambda unit: pull([y], (unit,)), y, chunk) or (None,) * len(inputs)
+        return [_reshape_jacobian(row, y, x) for row, x in zip(rows, inputs, strict=True)]
 
     return [rows_of(y) for y in outputs]
 
 
-def by_columns(
+def jacobian_by_columns(
     outputs: Sequence[Tensor], inputs: Sequence[Tensor], create_graph: bool, chunk: int | None = None
 ) -> list[list[Tensor]]:
-    """The same, a derivative along each element of each input."""
-    pushing = Pushing(outputs, inputs)
+    """Return the same as `jacobian_by_rows`, in forward mode: a derivative along each element of each input."""
+    double_backward = DoubleBackward(outputs, inputs)
 
     def columns_of(x: Tensor) -> list[Tensor]:
         def along_unit(unit: Tensor) -> list[Tensor]:
             tangents = [unit if other is x else zeros_like(other).detach() for other in inputs]
-            return or_zeros(pushing.along(tangents, create_graph), outputs)
+            return zeros_for_none(double_backward.jvp(tangents, create_graph), outputs)
 
-        columns = _of_units(along_unit, x, chunk) or (None,) * len(outputs)
-        return [_shaped(c if c is None else movedim(c, 0, -1), y, x) for c, y in zip(columns, outputs, strict=True)]
+        columns = _for_unit_vectors(along_unit, x, chunk) or (None,) * len(outputs)
+        return [
+            _reshape_jacobian(c if c is None else movedim(c, 0, -1), y, x)
+            for c, y in zip(columns, outputs, strict=True)
+        ]
 
     return [list(row) for row in zip(*map(columns_of, inputs), strict=True)]
 
 
-def _of_units(func: Callable[[Tensor], Sequence[Tensor]], x: Tensor, chunk: int | None) -> Sequence[Tensor | None]:
-    """What func gives of 1 at one element and 0 at the others, for each element of x, stacked; [] where it has none."""
+def _for_unit_vectors(
+    func: Callable[[Tensor], Sequence[Tensor]], x: Tensor, chunk: int | None
+) -> Sequence[Tensor | None]:
+    """Stack the results of `func` for all unit vectors of x's shape, `chunk` at once; [] if x has no elements."""
     count = x.numel()
     size = chunk or count or 1
     found = []
     for first in range(0, count, size):
         units = zeros(min(size, count - first), count, dtype=x.dtype, device=x.device)
         units.array.reshape(-1)[first :: count + 1] = 1
-        found.append(in_turn(lambda given: func(given[0]), [units.reshape(-1, *x.shape)]))
+        found.append(map_slices(lambda given: func(given[0]), [units.reshape(-1, *x.shape)]))
     with state.scope(grad_enabled=True):
         return [parts[0] if len(parts) == 1 else cat(parts) for parts in zip(*found, strict=True)]
 
 
-def _shaped(found: Tensor | None, y: Tensor, x: Tensor) -> Tensor:
-    """Derivatives of all elements, as (*output, *input)."""
+def _reshape_jacobian(found: Tensor | None, y: Tensor, x: Tensor) -> Tensor:
+    """Reshape the derivatives of all elements of y by those of x to (*y, *x); None becomes zeros."""
     shape = (*y.shape, *x.shape)
     with state.scope(grad_enabled=True):
         return zeros(shape, dtype=x.dtype, device=x.device) if found is None else found.reshape(shape)
 
 
 class _Call:
-    """A function called with inputs of its own, and what its results are compared with."""
+    """One call of a function with private copies of its inputs; checks inputs, outputs and vectors.
+
+    Gradients then flow to this call's inputs alone. `fresh=False` takes the inputs as they are.
+    """
 
     def __init__(
         self,
@@ -271,7 +284,7 @@ class _Call:
             if not isinstance(x, Tensor):
                 raise errors.DtypeError(f"{name}: inputs must be Tensors, but inputs[{i}] is {type(x).__name__}")
         with state.scope(grad_enabled=True):
-            self.inputs = [own(x, create_graph) for x in given] if fresh else list(given)
+            self.inputs = [private_copy(x, create_graph) for x in given] if fresh else list(given)
             outputs = func(*self.inputs)
         self.several = not isinstance(outputs, Tensor)
         if self.several and not isinstance(outputs, (tuple, list)):
@@ -281,45 +294,45 @@ class _Call:
             if not isinstance(y, Tensor):
                 raise errors.DtypeError(f"{name}: outputs must be Tensors, but outputs[{i}] is {type(y).__name__}")
             if strict and y.node is None:
-                raise self.refused(i)
+                raise self.independent_error(i)
         if scalar and (self.several or self.outputs[0].numel() != 1):
             raise errors.ShapeError(f"{name}: the function must give a Tensor with a single element")
 
-    def refused(self, i: int) -> Exception:
-        """The error of an output that no input has a part in, where that isn't allowed."""
+    def independent_error(self, i: int) -> Exception:
+        """Return the error to raise with strict=True where an output doesn't depend on the inputs."""
         return errors.GraphError(
             f"{self.name}: output {i} is independent of the inputs, which strict=True doesn't allow"
         )
 
-    def pulled(self, outputs: Sequence[Tensor], seeds: Sequence[Tensor | None], create_graph: bool) -> list[Tensor]:
-        """The gradients of the inputs, zeros where there are none."""
-        found = pulled(outputs, self.inputs, seeds, create_graph)
+    def vjp(self, outputs: Sequence[Tensor], seeds: Sequence[Tensor | None], create_graph: bool) -> list[Tensor]:
+        """Return the gradients of the inputs, zeros for those that the outputs don't depend on."""
+        found = vjp_of(outputs, self.inputs, seeds, create_graph)
         for i, g in enumerate(found):
             if self.strict and (g is None or (create_graph and g.node is None)):
                 raise errors.GraphError(
                     f"{self.name}: the output, or its derivative, is independent of input {i}, which strict=True "
                     "doesn't allow"
                 )
-        return or_zeros(found, self.inputs)
+        return zeros_for_none(found, self.inputs)
 
-    def pushed(self, outputs: Sequence[Tensor], tangents: Sequence[Tensor]) -> list[Tensor]:
-        """The derivatives of outputs along tangents of the inputs, zeros where there are none."""
-        twice = Pushing(outputs, self.inputs, by_jvp=False)
-        found = twice.along(tangents, self.create_graph)
+    def jvp(self, outputs: Sequence[Tensor], tangents: Sequence[Tensor]) -> list[Tensor]:
+        """Return the derivatives of outputs along tangents of the inputs, zeros where they don't depend on these."""
+        double_backward = DoubleBackward(outputs, self.inputs, by_jvp=False)
+        found = double_backward.jvp(tangents, self.create_graph)
         if self.strict:
             for i, t in enumerate(found):
                 if t is None or (self.create_graph and t.node is None):
-                    raise self.refused(i)
-            if any(g is None for g in twice.grads):
-                raise self.refused(0)
-        return or_zeros(found, outputs)
+                    raise self.independent_error(i)
+            if any(g is None for g in double_backward.grads):
+                raise self.independent_error(0)
+        return zeros_for_none(found, outputs)
 
-    def like_outputs(self, v: Any) -> list[Tensor]:
-        """The vector given for the outputs; ones for a scalar."""
+    def cotangents(self, v: Any) -> list[Tensor]:
+        """Return the vector `v` for the outputs, as a list; by default 1 for a scalar."""
         return self._vector(v, self.outputs, "outputs")
 
     def tangents(self, v: Any) -> list[Tensor]:
-        """The vector given for the inputs; ones for a scalar."""
+        """Return the vector `v` for the inputs, as a list; by default 1 for a scalar."""
         return self._vector(v, self.inputs, "inputs")
 
     def _vector(self, v: Any, likes: Sequence[Tensor], whose: str) -> list[Tensor]:
@@ -338,21 +351,21 @@ class _Call:
             )
         return found
 
-    def given_outputs(self) -> Any:
-        """What the function gave, on a graph only where one is to be made."""
-        return self.as_outputs([y if self.create_graph else y.detach() for y in self.outputs])
+    def returned_outputs(self) -> Any:
+        """Return the function's outputs, detached unless create_graph."""
+        return self.like_outputs([y if self.create_graph else y.detach() for y in self.outputs])
 
-    def as_outputs(self, found: Sequence[Any]) -> Any:
-        """One thing for each output, in the form in which the function gave these."""
+    def like_outputs(self, found: Sequence[Any]) -> Any:
+        """Return one item for each output: a tuple if the function returned several."""
         return tuple(found) if self.several else found[0]
 
     def like_inputs(self, found: Sequence[Any]) -> Any:
-        """One thing for each input, in the form in which they came."""
+        """Return one item for each input: a tuple if the inputs came as one."""
         return found[0] if self.single else tuple(found)
 
 
-def own(x: Tensor, create_graph: bool = True) -> Tensor:
-    """An input of a call's own: on the graph of the one that came, where derivatives are to have derivatives."""
+def private_copy(x: Tensor, create_graph: bool = True) -> Tensor:
+    """Return a copy of an input that requires grad; with create_graph it stays on the input's graph."""
     return clone(x) if create_graph and x.node is not None else clone(x.detach()).requires_grad_()
 
 

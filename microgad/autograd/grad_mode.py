@@ -17,7 +17,7 @@ from ..state.inference import inferences, inferring
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _return_to(before: state.State) -> None:
+def _restore(before: state.State) -> None:
     """The mode is what it was; an observer that came or went in between stays as it is."""
     same = state.current().observer is before.observer
     state.variable.set(before if same else state.changed(grad_enabled=before.grad_enabled))
@@ -37,7 +37,7 @@ class _GradMode:
         state.variable.set(before.recording(self.enabled))
 
     def __exit__(self, *_: object) -> None:
-        _return_to(self._before.pop())
+        _restore(self._before.pop())
 
     @contextmanager
     def _scope(self) -> Iterator[None]:
@@ -47,7 +47,7 @@ class _GradMode:
         try:
             yield
         finally:
-            _return_to(before)
+            _restore(before)
 
     def __call__(self, function: F) -> F:
         if isinstance(function, type):
@@ -190,7 +190,7 @@ class set_grad_enabled(_GradMode):
         state.variable.set(state.changed(grad_enabled=self.enabled))
 
     def __exit__(self, *_: object) -> None:
-        _return_to(self._outer)
+        _restore(self._outer)
 
     def __call__(self, function: F) -> F:
         self.__exit__()  # a decorator is for the function's calls alone

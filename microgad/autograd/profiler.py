@@ -13,10 +13,10 @@ from .. import state
 from ..function import Function, torch_names
 from ..lazy import define_getattr as _define_getattr
 from ..tensor import Tensor
-from .events import EventList as EventList
-from .events import FunctionEvent as FunctionEvent
-from .events import FunctionEventAvg as FunctionEventAvg
-from .function_hooks import FunctionHook, Running, new_bytes
+from .function_hooks import FunctionHook, OpenIntervals, new_bytes
+from .profiler_util import EventList as EventList
+from .profiler_util import FunctionEvent as FunctionEvent
+from .profiler_util import FunctionEventAvg as FunctionEventAvg
 
 
 class Recorder(FunctionHook):
@@ -33,7 +33,7 @@ class Recorder(FunctionHook):
         self.shapes, self.memory, self.stack, self.flops = shapes, memory, stack, flops
         self.active = True
         self.events: list[FunctionEvent] = []
-        self._running = Running()
+        self._running = OpenIntervals()
 
     def begin(self, node: Function, inputs: tuple[Any, ...], target: Any = None) -> None:
         """An operation begins."""
@@ -108,7 +108,7 @@ class Recorder(FunctionHook):
         return found
 
 
-def recorders() -> Iterator[Recorder]:
+def active_recorders() -> Iterator[Recorder]:
     """Those that see what happens here."""
     return (observer for observer in state.observers() if isinstance(observer, Recorder))
 
@@ -129,14 +129,14 @@ class record_function(ContextDecorator):
         self.name, self.args = name, args
 
     def __enter__(self) -> record_function:
-        for recorder in recorders():
+        for recorder in active_recorders():
             event = recorder.start(self.name, self.name)
             if event is not None:
                 event.is_user_annotation = True
         return self
 
     def __exit__(self, *_: object) -> None:
-        for recorder in recorders():
+        for recorder in active_recorders():
             recorder.stop(self.name)
 
 

@@ -23,8 +23,8 @@ class Level:
 
     def __init__(self, count: int, depth: int) -> None:
         self.count, self.depth, self.over = count, depth, False
-        self.came_in: list[Batched] = []  # bases of what has come in, and of that what is on a graph there
-        self.on_graphs: list[Batched] = []
+        self.came_in: list[BatchedArray] = []  # bases of what has come in, and of that what is on a graph there
+        self.on_graphs: list[BatchedArray] = []
         self.written: list[tuple[Any, Any]] = []  # what isn't its slices' and they wrote to, and what was there
 
     def note(self, array: Any) -> None:
@@ -54,7 +54,7 @@ class Shape(tuple[int, ...]):
 
     levels: tuple[Level, ...]
 
-    def __new__(cls, x: Batched) -> Shape:
+    def __new__(cls, x: BatchedArray) -> Shape:
         whole = x.whole.shape
         made = super().__new__(cls, whole[1:])
         made.levels = (x.level, *getattr(whole, "levels", ()))
@@ -66,7 +66,7 @@ class Flags:
 
     aligned = True  # what isn't goes to a file as a copy, and slices don't go there
 
-    def __init__(self, x: Batched) -> None:
+    def __init__(self, x: BatchedArray) -> None:
         flags = x.whole[0, ...].flags
         self.c_contiguous, self.f_contiguous = flags.c_contiguous, flags.f_contiguous
         self.forc = self.c_contiguous or self.f_contiguous
@@ -77,13 +77,13 @@ class Flags:
     )
 
 
-class Batched(Stand):
+class BatchedArray(Stand):
     """Looks like one slice's array, (*shape); `whole`, (slices, *shape), has all: Batched, too, in nested mappings."""
 
     __slots__ = ("__weakref__", "base", "innermost", "level", "whole")
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, whole: Any, level: Level, base: Batched | None = None) -> None:
+    def __init__(self, whole: Any, level: Level, base: BatchedArray | None = None) -> None:
         if whole.dtype == np.float16:
             raise Apart  # it is computed in float32, which is seen to where there are NumPy's arrays
         level.check()
@@ -91,22 +91,22 @@ class Batched(Stand):
         self.innermost = getattr(whole, "innermost", whole)
         self.base = base  # whose memory it shows, as of NumPy's arrays
 
-    def made_of(self, function: Callable[[Any], Any]) -> Batched:
+    def made_of(self, function: Callable[[Any], Any]) -> BatchedArray:
         """Apply a function to the NumPy or CuPy array behind all mappings, and wrap its result like this one."""
-        found = self.whole.made_of(function) if isinstance(self.whole, Batched) else function(self.whole)
-        return self if found is self.whole else Batched(found, self.level)
+        found = self.whole.made_of(function) if isinstance(self.whole, BatchedArray) else function(self.whole)
+        return self if found is self.whole else BatchedArray(found, self.level)
 
-    def like(self, whole: Any) -> Batched:
+    def like(self, whole: Any) -> BatchedArray:
         """Wrap what NumPy made from `whole`: where it is a view, `base` says of what, as an array's does."""
         shown = whole.base is not None and backend.owner(whole) is backend.owner(self.whole)
-        return Batched(whole, self.level, (self if self.base is None else self.base) if shown else None)
+        return BatchedArray(whole, self.level, (self if self.base is None else self.base) if shown else None)
 
     def note_write(self) -> None:
         """Tell the mappings into which its memory has come that it is about to be written."""
         for base in self.level.came_in:
             if base is self.base:
                 self.level.note(base.whole)
-                if isinstance(base.whole, Batched):
+                if isinstance(base.whole, BatchedArray):
                     base.whole.note_write()
 
     # How a slice looks
@@ -133,7 +133,7 @@ class Batched(Stand):
     def item(self, *index: int) -> Any:
         """The one value, if it is the same of all slices. Raises Apart where it isn't."""
         values = self[index].whole if index else self.whole  # type: ignore[index]
-        if isinstance(values, Batched):
+        if isinstance(values, BatchedArray):
             values = np.asarray([value.item() for value in values])
         values = values.reshape(self.level.count, -1)
         same = (values == values[0]) | ((values != values) & (values[0] != values[0]))
@@ -159,27 +159,27 @@ class Batched(Stand):
 
     # The same memory, or the same values, in another form
 
-    def get(self) -> Batched:
+    def get(self) -> BatchedArray:
         """The same in the computer's memory, as of CuPy's arrays."""
         return self.made_of(backend.to_numpy)
 
-    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Batched:
+    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> BatchedArray:
         return self.made_of(lambda whole: whole.astype(dtype, *args, **kwargs))
 
-    def copy(self, order: str = "C") -> Batched:
+    def copy(self, order: str = "C") -> BatchedArray:
         return self.like(self.whole.copy(order))
 
-    def view(self, dtype: Any = None) -> Batched:
+    def view(self, dtype: Any = None) -> BatchedArray:
         if dtype is not None and not self.ndim and np.dtype(dtype).itemsize != self.itemsize:
             raise Apart
         return self.like(self.whole.view() if dtype is None else self.whole.view(dtype))
 
-    def as_strided(self, shape: tuple[int, ...], strides: tuple[int, ...]) -> Batched:
+    def as_strided(self, shape: tuple[int, ...], strides: tuple[int, ...]) -> BatchedArray:
         """A view of each slice's memory, from its first element on."""
         places = (self.level.count, *shape), (self.whole.strides[0], *strides)
         return self.like(backend.as_strided(self.whole, *places))
 
 
-def shown(whole: Any, level: Level) -> Batched:
+def batched_view(whole: Any, level: Level) -> BatchedArray:
     """Slices that are a view of an array which others hold: a write into them is a write into that."""
-    return Batched(whole, level, Batched(whole, level))
+    return BatchedArray(whole, level, BatchedArray(whole, level))

@@ -11,7 +11,7 @@ import numpy
 
 from ..backend import at, is_array, like, owner
 from ..slices import Apart
-from .array import Batched, Level
+from .array import BatchedArray, Level
 
 np: Any = numpy  # whose stubs know no such arrays
 RULES: dict[Any, Callable[..., Any]] = {}  # see rules.py: (level, *args, **kwargs) of NumPy's functions
@@ -23,40 +23,40 @@ class NoRuleError(Exception):
     """A rule doesn't cover these arguments: the function is to be called slice by slice."""
 
 
-def of_ufunc(self: Batched, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+def array_ufunc(self: BatchedArray, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """`__array_ufunc__` of arrays of slices."""
-    level = deepest((*inputs, *kwargs.get("out", ()), kwargs.get("where")))
-    if method == "at" and len(inputs) == 3 and is_of(inputs[0], level):
-        return written(*inputs, partial(at, ufunc))
+    level = innermost_level((*inputs, *kwargs.get("out", ()), kwargs.get("where")))
+    if method == "at" and len(inputs) == 3 and is_batched_at(inputs[0], level):
+        return setitem(*inputs, partial(at, ufunc))
     if method != "__call__":
-        return _by_rule(method, getattr(ufunc, method), level, (ufunc, *inputs), kwargs)
+        return _apply_rule(method, getattr(ufunc, method), level, (ufunc, *inputs), kwargs)
     if ufunc.signature is not None:
-        return _by_rule(ufunc, ufunc, level, inputs, kwargs)
+        return _apply_rule(ufunc, ufunc, level, inputs, kwargs)
     return _elementwise(ufunc, level, inputs, **kwargs)
 
 
-def of_function(self: Batched, func: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def array_function(self: BatchedArray, func: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """`__array_function__` of arrays of slices."""
     if func in (np.may_share_memory, np.shares_memory):  # which may be asked when the mapping is over
         return RULES[func](None, *args, **kwargs)
-    return _by_rule(func, func, deepest((*args, *kwargs.values())), args, kwargs)
+    return _apply_rule(func, func, innermost_level((*args, *kwargs.values())), args, kwargs)
 
 
-def _by_rule(name: Any, func: Any, level: Level, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _apply_rule(name: Any, func: Any, level: Level, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     own = args[1:] if isinstance(name, str) else args  # the rule for a method of ufuncs is told of which
     out = kwargs.get("out")
     if type(out) is tuple and len(out) == 1:
         (out,) = out
     target = own[0] if name in WRITERS else out
-    if target is not None and not is_of(target, level):
+    if target is not None and not is_batched_at(target, level):
         raise Apart  # what slices have in common can't hold what is each one's own
     rule = RULES.get(name)
     if rule is None or kwargs.get("where", True) is not True:
-        return by_slices(func, level, own, kwargs)
+        return call_per_slice(func, level, own, kwargs)
     try:
         found = rule(level, *args, **{name: x for name, x in kwargs.items() if name not in ("out", "where")})
     except NoRuleError:
-        return by_slices(func, level, own, kwargs)
+        return call_per_slice(func, level, own, kwargs)
     except Exception:  # one slice's, of which an operation may make something: a matrix may be singular
         raise Apart from None
     if out is None:
@@ -67,13 +67,13 @@ def _by_rule(name: Any, func: Any, level: Level, args: tuple[Any, ...], kwargs: 
 
 def _elementwise(ufunc: Any, level: Level, inputs: tuple[Any, ...], out: Any = (), **kwargs: Any) -> Any:
     """A ufunc of each element."""
-    ndim = max(map(dims, (*inputs, *out)))
-    given = [aligned(x, level, ndim) for x in inputs]
+    ndim = max(map(ndim_of, (*inputs, *out)))
+    given = [align(x, level, ndim) for x in inputs]
     if "where" in kwargs:
-        kwargs["where"] = aligned(kwargs["where"], level, ndim)
+        kwargs["where"] = align(kwargs["where"], level, ndim)
     if not out:
-        return wrapped(ufunc(*given, **kwargs), level)
-    if not all(x is None or (is_of(x, level) and x.ndim == ndim) for x in out):
+        return wrap(ufunc(*given, **kwargs), level)
+    if not all(x is None or (is_batched_at(x, level) and x.ndim == ndim) for x in out):
         raise Apart
     ufunc(*given, out=tuple(x if x is None else x.whole for x in out), **kwargs)
     return out[0] if len(out) == 1 else out
@@ -82,11 +82,11 @@ def _elementwise(ufunc: Any, level: Level, inputs: tuple[Any, ...], out: Any = (
 # What arguments are
 
 
-def deepest(values: Any) -> Any:
+def innermost_level(values: Any) -> Any:
     """The innermost mapping that one of the values, also in tuples and lists, is an array of; None without any."""
     found = None
     for x in values:
-        level = x.level if type(x) is Batched else deepest(x) if type(x) in (tuple, list) else None
+        level = x.level if type(x) is BatchedArray else innermost_level(x) if type(x) in (tuple, list) else None
         if level is not None:
             level.check()
         if level is not None and (found is None or level.depth > found.depth):
@@ -94,117 +94,117 @@ def deepest(values: Any) -> Any:
     return found
 
 
-def is_of(x: Any, level: Level) -> bool:
+def is_batched_at(x: Any, level: Level) -> bool:
     """Whether x is an array of this mapping's slices."""
-    return type(x) is Batched and x.level is level
+    return type(x) is BatchedArray and x.level is level
 
 
-def dims(x: Any) -> int:
+def ndim_of(x: Any) -> int:
     """How many dimensions x has; a number none."""
     n: int = getattr(x, "ndim", 0)
     return n
 
 
-def aligned(x: Any, level: Level, ndim: int) -> Any:
+def align(x: Any, level: Level, ndim: int) -> Any:
     """x as NumPy broadcasts it with all slices of others: axes of length 1 fill a slice up to `ndim` dimensions."""
-    if not is_of(x, level):
+    if not is_batched_at(x, level):
         return x
     missing = ndim - x.ndim
     return x.whole[(slice(None), *(None,) * missing)] if missing > 0 else x.whole
 
 
-def wrapped(found: Any, level: Level) -> Any:
+def wrap(found: Any, level: Level) -> Any:
     """Wrap what NumPy gave for all slices at once, one array or several."""
     if not isinstance(found, tuple):
-        return Batched(found, level)
-    parts = [Batched(x, level) for x in found]
+        return BatchedArray(found, level)
+    parts = [BatchedArray(x, level) for x in found]
     return type(found)(*parts) if hasattr(found, "_fields") else tuple(parts)
 
 
 # One slice after another
 
 
-def by_slices(func: Any, level: Level, args: Any, kwargs: Any) -> Any:
+def call_per_slice(func: Any, level: Level, args: Any, kwargs: Any) -> Any:
     """Call a function that has no rule once for each slice, and put the results together."""
-    results = [func(*part(args, level, i), **part(kwargs, level, i)) for i in range(level.count)]
+    results = [func(*take_slice(args, level, i), **take_slice(kwargs, level, i)) for i in range(level.count)]
     if (out := kwargs.get("out")) is not None:
         return out[0] if type(out) is tuple and len(out) == 1 else out
-    return joined(results, level, args)
+    return stack_results(results, level, args)
 
 
-def part(x: Any, level: Level, i: int) -> Any:
+def take_slice(x: Any, level: Level, i: int) -> Any:
     """The arguments as slice i has them: its own part of arrays of slices, anything else as it is."""
-    if is_of(x, level):
+    if is_batched_at(x, level):
         return x.whole[i, ...]
     if isinstance(x, dict):
-        return {name: part(value, level, i) for name, value in x.items()}
-    return type(x)(part(value, level, i) for value in x) if type(x) in (tuple, list) else x
+        return {name: take_slice(value, level, i) for name, value in x.items()}
+    return type(x)(take_slice(value, level, i) for value in x) if type(x) in (tuple, list) else x
 
 
-def joined(results: Sequence[Any], level: Level, args: Any = ()) -> Any:
+def stack_results(results: Sequence[Any], level: Level, args: Any = ()) -> Any:
     """The slices' results as one. Raises Apart where they can't be: of different shapes, or views of an argument."""
     first = results[0]
     if isinstance(first, (tuple, list)):
-        parts = [joined(each, level, args) for each in zip(*results, strict=True)]
+        parts = [stack_results(each, level, args) for each in zip(*results, strict=True)]
         return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
     if is_array(first) or isinstance(first, np.generic):
-        if any(x.shape != first.shape for x in results) or _shows(first, args):
+        if any(x.shape != first.shape for x in results) or _shares_memory(first, args):
             raise Apart
-        return Batched(np.stack(results), level)
+        return BatchedArray(np.stack(results), level)
     if any(x != first for x in results):
         raise Apart
     return first
 
 
-def _shows(result: Any, args: Any) -> bool:
+def _shares_memory(result: Any, args: Any) -> bool:
     """Whether a write into a result would be one into arguments."""
     if type(args) in (tuple, list):
-        return any(_shows(result, x) for x in args)
-    return type(args) is Batched and dims(result) > 0 and owner(result) is owner(args.whole)
+        return any(_shares_memory(result, x) for x in args)
+    return type(args) is BatchedArray and ndim_of(result) > 0 and owner(result) is owner(args.whole)
 
 
 # Indexing
 
 
-def read(x: Batched, index: Any) -> Any:
+def getitem(x: BatchedArray, index: Any) -> Any:
     """x[index]."""
     items = index if isinstance(index, tuple) else (index,)
-    if deepest(items) is None and not _scattered(items):
+    if innermost_level(items) is None and not _moves_axes(items):
         return x.like(x.whole[(slice(None), *items)])
-    place = _own_place(items, x)
+    place = _batched_index(items, x)
     if place is None:
-        return by_slices(operator.getitem, x.level, (x, index), {})
-    return Batched(x.whole[place], x.level)
+        return call_per_slice(operator.getitem, x.level, (x, index), {})
+    return BatchedArray(x.whole[place], x.level)
 
 
-def _own_place(items: tuple[Any, ...], x: Batched) -> Any:
+def _batched_index(items: tuple[Any, ...], x: BatchedArray) -> Any:
     """An index into `whole` for one whose items are integers, own ones of each slice; None for any other index."""
     if len(items) > x.ndim or any(getattr(i, "dtype", np.dtype(type(i))).kind not in "iu" for i in items):
         return None
-    ndim = max(map(dims, items))
+    ndim = max(map(ndim_of, items))
     slices = like(np.arange(x.level.count).reshape(-1, *(1,) * ndim), x.whole)
-    return (slices, *(aligned(i, x.level, ndim) for i in items))
+    return (slices, *(align(i, x.level, ndim) for i in items))
 
 
-def written(x: Batched, index: Any, value: Any, write: Callable[..., Any] = operator.setitem) -> None:
+def setitem(x: BatchedArray, index: Any, value: Any, write: Callable[..., Any] = operator.setitem) -> None:
     """x[index] = value, or `write(x, index, value)`, for all slices at once where that can be."""
     items = index if isinstance(index, tuple) else (index,)
-    level, inner = x.level, deepest((value, *items))
+    level, inner = x.level, innermost_level((value, *items))
     if inner is not None and inner.depth > level.depth:
         raise Apart  # what the inner mapping's slices have in common
-    if deepest(items) is not None:
-        place = _own_place(items, x)
+    if innermost_level(items) is not None:
+        place = _batched_index(items, x)
         ndim = x.ndim - len(items) + place[0].ndim - 1 if place else 0
     else:
-        place = None if _scattered(items) else (slice(None), *items)
+        place = None if _moves_axes(items) else (slice(None), *items)
         ndim = x.whole[:1][place].ndim - 1 if place else 0
     if place is None:
-        by_slices(write, level, (x, index, value), {})
+        call_per_slice(write, level, (x, index, value), {})
     else:
-        write(x.whole, place, aligned(value, level, ndim))
+        write(x.whole, place, align(value, level, ndim))
 
 
-def _scattered(items: tuple[Any, ...]) -> bool:
+def _moves_axes(items: tuple[Any, ...]) -> bool:
     """Whether NumPy may put the axes that arrays select in front of all others, the slices' among them."""
     arrays = [is_array(i) or isinstance(i, list) for i in items]
     if any(isinstance(i, (bool, np.bool_)) or (is_array(i) and not i.ndim) for i in items):
@@ -225,8 +225,8 @@ def _operator(ufunc: Any) -> Callable[..., Any]:
     return lambda self, *others: ufunc(self, *others)
 
 
-def _sort(self: Batched, axis: int = -1, **options: Any) -> None:
-    written(self, ..., np.sort(self, axis, **options))
+def _sort(self: BatchedArray, axis: int = -1, **options: Any) -> None:
+    setitem(self, ..., np.sort(self, axis, **options))
 
 
 for _name in (
@@ -234,34 +234,34 @@ for _name in (
     "max", "mean", "min", "nonzero", "prod", "ravel", "repeat", "round", "squeeze", "std", "sum", "swapaxes", "take",
     "trace", "var",
 ):  # fmt: skip
-    setattr(Batched, _name, _method(_name))
+    setattr(BatchedArray, _name, _method(_name))
 for _name, _ufunc in {
     "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal, "ne": np.not_equal,
     "neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert,
 }.items():  # fmt: skip
-    setattr(Batched, f"__{_name}__", _operator(_ufunc))
+    setattr(BatchedArray, f"__{_name}__", _operator(_ufunc))
 for _name, _ufunc in {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide, "floordiv": np.floor_divide,
     "mod": np.remainder, "pow": np.power, "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
     "lshift": np.left_shift, "rshift": np.right_shift, "matmul": np.matmul,
 }.items():  # fmt: skip
-    setattr(Batched, f"__{_name}__", _operator(_ufunc))
-    setattr(Batched, f"__r{_name}__", lambda self, other, ufunc=_ufunc: ufunc(other, self))
-    setattr(Batched, f"__i{_name}__", lambda self, other, ufunc=_ufunc: ufunc(self, other, out=self))
+    setattr(BatchedArray, f"__{_name}__", _operator(_ufunc))
+    setattr(BatchedArray, f"__r{_name}__", lambda self, other, ufunc=_ufunc: ufunc(other, self))
+    setattr(BatchedArray, f"__i{_name}__", lambda self, other, ufunc=_ufunc: ufunc(self, other, out=self))
 for _name, _value in {
-    "__array_ufunc__": of_ufunc,
-    "__array_function__": of_function,
-    "__getitem__": read,
-    "__setitem__": written,
+    "__array_ufunc__": array_ufunc,
+    "__array_function__": array_function,
+    "__getitem__": getitem,
+    "__setitem__": setitem,
     "T": property(np.transpose),
     "clip": lambda self, min=None, max=None, out=None: np.clip(self, min, max, out=out),
     "mT": property(lambda self: np.swapaxes(self, -1, -2)),
-    "real": property(lambda self: self.like(self.whole.real), lambda self, x: written(self.real, ..., x)),
-    "imag": property(lambda self: self.like(self.whole.imag), lambda self, x: written(self.imag, ..., x)),
-    "fill": lambda self, value: written(self, ..., value),
+    "real": property(lambda self: self.like(self.whole.real), lambda self, x: setitem(self.real, ..., x)),
+    "imag": property(lambda self: self.like(self.whole.imag), lambda self, x: setitem(self.imag, ..., x)),
+    "fill": lambda self, value: setitem(self, ..., value),
     "flatten": lambda self, order="C": np.reshape(self, -1, order=order).copy(),
     "reshape": lambda self, *shape, order="C": np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order),
     "sort": _sort,
     "transpose": lambda self, *axes: np.transpose(self, (axes[0] if len(axes) == 1 else axes) if axes else None),
 }.items():
-    setattr(Batched, _name, _value)
+    setattr(BatchedArray, _name, _value)

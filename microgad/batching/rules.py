@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy
 
-from .array import Batched, Level
-from .functions import RULES, NoRuleError, aligned, deepest, dims, is_of, wrapped
+from .array import BatchedArray, Level
+from .functions import RULES, NoRuleError, align, innermost_level, is_batched_at, ndim_of, wrap
 
 np: Any = numpy  # whose stubs know no such arrays
 Rule = Callable[..., Any]
@@ -26,36 +26,36 @@ def rule(*functions: Any) -> Callable[[Rule], Rule]:
     return noted
 
 
-def whole(x: Any, level: Level) -> Any:
+def batched_values(x: Any, level: Level) -> Any:
     """(slices, ...) of an array that has some; there is no rule for others."""
-    if not is_of(x, level):
+    if not is_batched_at(x, level):
         raise NoRuleError
     return x.whole
 
 
-def of_all(x: Any, level: Level) -> Any:
+def expand_to_batch(x: Any, level: Level) -> Any:
     """(slices, ...) also of what slices have in common."""
-    return x.whole if is_of(x, level) else np.broadcast_to(x, (level.count, *np.shape(x)))
+    return x.whole if is_batched_at(x, level) else np.broadcast_to(x, (level.count, *np.shape(x)))
 
 
-def rows(x: Any) -> Any:
+def flatten_slices(x: Any) -> Any:
     """(slices, elements)."""
     return x.whole.reshape(x.level.count, -1)
 
 
-def shifted(axis: Any, ndim: int) -> Any:
+def shift_axes(axis: Any, ndim: int) -> Any:
     """Axes of a slice as those of all slices."""
     if isinstance(axis, (tuple, list)):
-        return tuple(shifted(a, ndim) for a in axis)
+        return tuple(shift_axes(a, ndim) for a in axis)
     axis = operator.index(axis)
     if not -ndim <= axis < ndim:
         raise NoRuleError  # of a number, or none that there is
     return axis % ndim + 1
 
 
-def axes(axis: Any, x: Any) -> Any:
+def all_axes(axis: Any, x: Any) -> Any:
     """The same, None for all of them."""
-    return tuple(range(1, x.ndim + 1)) if axis is None else shifted(axis, x.ndim)
+    return tuple(range(1, x.ndim + 1)) if axis is None else shift_axes(axis, x.ndim)
 
 
 # Along axes
@@ -63,22 +63,22 @@ def axes(axis: Any, x: Any) -> Any:
 
 def _reduction(func: Any) -> Rule:
     def reduced(level: Level, a: Any, axis: Any = None, *args: Any, **kwargs: Any) -> Any:
-        return Batched(func(whole(a, level), axes(axis, a), *args, **kwargs), level)
+        return BatchedArray(func(batched_values(a, level), all_axes(axis, a), *args, **kwargs), level)
 
     return reduced
 
 
-def _along(func: Any, default: int | None, place: int = 1) -> Rule:
+def _along_axis(func: Any, default: int | None, place: int = 1) -> Rule:
     """Of a function along one axis, an argument at this place; where it is None, along all elements in a row."""
 
     def of_axis(level: Level, *args: Any, **kwargs: Any) -> Any:
         given = list(args)
         axis = given.pop(place) if len(given) > place else kwargs.pop("axis", default)
         a, *rest = given
-        if deepest((*rest, *kwargs.values())) is not None or (axis is None and kwargs.get("keepdims")):
+        if innermost_level((*rest, *kwargs.values())) is not None or (axis is None and kwargs.get("keepdims")):
             raise NoRuleError
-        values, at = whole(a, level), 1 if axis is None else shifted(axis, a.ndim)
-        return Batched(func(rows(a) if axis is None else values, *rest, axis=at, **kwargs), level)
+        values, at = batched_values(a, level), 1 if axis is None else shift_axes(axis, a.ndim)
+        return BatchedArray(func(flatten_slices(a) if axis is None else values, *rest, axis=at, **kwargs), level)
 
     return of_axis
 
@@ -91,29 +91,31 @@ for _func in (
 for _func, _axis in {
     np.argmax: None, np.argmin: None, np.argsort: -1, np.cumprod: None, np.cumsum: None, np.median: None, np.sort: -1,
 }.items():  # fmt: skip
-    RULES[_func] = _along(_func, _axis)
+    RULES[_func] = _along_axis(_func, _axis)
 for _func, _axis in {
     np.argpartition: -1, np.diff: -1, np.partition: -1, np.repeat: None,
 }.items():  # fmt: skip
-    RULES[_func] = _along(_func, _axis, place=2)
+    RULES[_func] = _along_axis(_func, _axis, place=2)
 
 
 @rule("reduce")
 def _reduce(level: Level, ufunc: Any, array: Any, axis: Any = 0, *args: Any, **kwargs: Any) -> Any:
-    return Batched(ufunc.reduce(whole(array, level), axes(axis, array), *args, **kwargs), level)
+    return BatchedArray(ufunc.reduce(batched_values(array, level), all_axes(axis, array), *args, **kwargs), level)
 
 
 @rule("accumulate")
 def _accumulate(level: Level, ufunc: Any, array: Any, axis: int = 0, *args: Any, **kwargs: Any) -> Any:
-    return Batched(ufunc.accumulate(whole(array, level), shifted(axis, array.ndim), *args, **kwargs), level)
+    return BatchedArray(
+        ufunc.accumulate(batched_values(array, level), shift_axes(axis, array.ndim), *args, **kwargs), level
+    )
 
 
 @rule(np.roll)
 def _roll(level: Level, a: Any, shift: Any, axis: Any = None) -> Any:
-    values = whole(a, level)
+    values = batched_values(a, level)
     if axis is None:
-        return Batched(np.roll(rows(a), shift, 1).reshape(values.shape), level)
-    return Batched(np.roll(values, shift, shifted(axis, a.ndim)), level)
+        return BatchedArray(np.roll(flatten_slices(a), shift, 1).reshape(values.shape), level)
+    return BatchedArray(np.roll(values, shift, shift_axes(axis, a.ndim)), level)
 
 
 # The same values in another shape, or another order
@@ -125,46 +127,46 @@ def _reshape(level: Level, a: Any, shape: Any, order: str = "C") -> Any:
     known = math.prod(n for n in shape if n != -1)
     if order != "C" or (not known and -1 in shape):
         raise NoRuleError
-    return a.like(whole(a, level).reshape(level.count, *(a.size // known if n == -1 else n for n in shape)))
+    return a.like(batched_values(a, level).reshape(level.count, *(a.size // known if n == -1 else n for n in shape)))
 
 
 @rule(np.ravel)
 def _ravel(level: Level, a: Any) -> Any:
-    return a.like(rows(a))
+    return a.like(flatten_slices(a))
 
 
 @rule(np.transpose, np.permute_dims)
 def _transpose(level: Level, a: Any, axes: Any = None) -> Any:
-    order = range(a.ndim, 0, -1) if axes is None else shifted(axes, a.ndim)
-    return a.like(whole(a, level).transpose(0, *order))
+    order = range(a.ndim, 0, -1) if axes is None else shift_axes(axes, a.ndim)
+    return a.like(batched_values(a, level).transpose(0, *order))
 
 
 @rule(np.swapaxes)
 def _swapaxes(level: Level, a: Any, axis1: int, axis2: int) -> Any:
-    return a.like(whole(a, level).swapaxes(*shifted((axis1, axis2), a.ndim)))
+    return a.like(batched_values(a, level).swapaxes(*shift_axes((axis1, axis2), a.ndim)))
 
 
 @rule(np.moveaxis)
 def _moveaxis(level: Level, a: Any, source: Any, destination: Any) -> Any:
-    return a.like(np.moveaxis(whole(a, level), shifted(source, a.ndim), shifted(destination, a.ndim)))
+    return a.like(np.moveaxis(batched_values(a, level), shift_axes(source, a.ndim), shift_axes(destination, a.ndim)))
 
 
 @rule(np.expand_dims)
 def _expand_dims(level: Level, a: Any, axis: Any) -> Any:
     axis = axis if isinstance(axis, (tuple, list)) else (axis,)
-    return a.like(np.expand_dims(whole(a, level), shifted(axis, a.ndim + len(axis))))
+    return a.like(np.expand_dims(batched_values(a, level), shift_axes(axis, a.ndim + len(axis))))
 
 
 @rule(np.squeeze)
 def _squeeze(level: Level, a: Any, axis: Any = None) -> Any:
     ones = tuple(i for i, n in enumerate(a.shape, 1) if n == 1)
-    return a.like(np.squeeze(whole(a, level), ones if axis is None else shifted(axis, a.ndim)))
+    return a.like(np.squeeze(batched_values(a, level), ones if axis is None else shift_axes(axis, a.ndim)))
 
 
 @rule(np.broadcast_to)
 def _broadcast_to(level: Level, array: Any, shape: Any) -> Any:
     shape = shape if isinstance(shape, (tuple, list)) else (shape,)
-    return array.like(np.broadcast_to(aligned(array, level, len(shape)), (level.count, *shape)))
+    return array.like(np.broadcast_to(align(array, level, len(shape)), (level.count, *shape)))
 
 
 @rule(np.broadcast_arrays)
@@ -175,17 +177,17 @@ def _broadcast_arrays(level: Level, *arrays: Any) -> Any:
 
 @rule(np.flip)
 def _flip(level: Level, m: Any, axis: Any = None) -> Any:
-    return m.like(np.flip(whole(m, level), axes(axis, m)))
+    return m.like(np.flip(batched_values(m, level), all_axes(axis, m)))
 
 
 @rule(np.diagonal)
 def _diagonal(level: Level, a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    return a.like(np.diagonal(whole(a, level), offset, *shifted((axis1, axis2), a.ndim)))
+    return a.like(np.diagonal(batched_values(a, level), offset, *shift_axes((axis1, axis2), a.ndim)))
 
 
 @rule(np.split, np.array_split)
 def _split(level: Level, ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
-    parts = np.array_split(whole(ary, level), indices_or_sections, shifted(axis, ary.ndim))
+    parts = np.array_split(batched_values(ary, level), indices_or_sections, shift_axes(axis, ary.ndim))
     return [ary.like(x) for x in parts]
 
 
@@ -199,28 +201,28 @@ RULES[np.real], RULES[np.imag] = (lambda level, val: val.real), (lambda level, v
 def _concatenate(level: Level, arrays: Any, axis: Any = 0, **kwargs: Any) -> Any:
     if axis is None:
         raise NoRuleError
-    parts = [of_all(x, level) for x in arrays]
-    return Batched(np.concatenate(parts, shifted(axis, parts[0].ndim - 1), **kwargs), level)
+    parts = [expand_to_batch(x, level) for x in arrays]
+    return BatchedArray(np.concatenate(parts, shift_axes(axis, parts[0].ndim - 1), **kwargs), level)
 
 
 @rule(np.stack)
 def _stack(level: Level, arrays: Any, axis: int = 0, **kwargs: Any) -> Any:
-    parts = [of_all(x, level) for x in arrays]
-    return Batched(np.stack(parts, shifted(axis, parts[0].ndim), **kwargs), level)
+    parts = [expand_to_batch(x, level) for x in arrays]
+    return BatchedArray(np.stack(parts, shift_axes(axis, parts[0].ndim), **kwargs), level)
 
 
 # Element by element
 
 
-def _each(func: Any, arrays: int) -> Rule:
+def _elementwise(func: Any, arrays: int) -> Rule:
     """Of a function of each element, the first of whose arguments are arrays."""
 
     def of_each(level: Level, *args: Any, **kwargs: Any) -> Any:
-        if deepest((*args[arrays:], *kwargs.values())) is not None or len(args) < min(arrays, 2):
+        if innermost_level((*args[arrays:], *kwargs.values())) is not None or len(args) < min(arrays, 2):
             raise NoRuleError
-        ndim = max(map(dims, args[:arrays]))
-        given = [aligned(x, level, ndim) for x in args[:arrays]]
-        return Batched(func(*given, *args[arrays:], **kwargs), level)
+        ndim = max(map(ndim_of, args[:arrays]))
+        given = [align(x, level, ndim) for x in args[:arrays]]
+        return BatchedArray(func(*given, *args[arrays:], **kwargs), level)
 
     return of_each
 
@@ -229,16 +231,16 @@ for _func, _count in {
     np.angle: 1, np.clip: 3, np.copy: 1, np.i0: 1, np.isclose: 2, np.nan_to_num: 1, np.round: 1, np.sinc: 1,
     np.where: 3,
 }.items():  # fmt: skip
-    RULES[_func] = _each(_func, _count)
+    RULES[_func] = _elementwise(_func, _count)
 RULES[np.astype] = lambda level, x, dtype, copy=True: x.astype(dtype, copy=copy)
 
 
 @rule(np.pad)
 def _pad(level: Level, array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
-    if deepest(kwargs.values()) is not None or not isinstance(mode, str):
+    if innermost_level(kwargs.values()) is not None or not isinstance(mode, str):
         raise NoRuleError
     widths = np.broadcast_to(pad_width, (array.ndim, 2)).tolist()
-    return Batched(np.pad(whole(array, level), [(0, 0), *widths], mode, **kwargs), level)
+    return BatchedArray(np.pad(batched_values(array, level), [(0, 0), *widths], mode, **kwargs), level)
 
 
 # New ones, and writes
@@ -249,8 +251,8 @@ def _made_like(func: Any) -> Rule:
         if shape is not None:
             shape = (level.count, *(shape if isinstance(shape, (tuple, list)) else (shape,)))
         ndim = a.ndim if shape is None else len(shape) - 1
-        given = [aligned(x, level, ndim) for x in args]
-        return Batched(func(whole(a, level), *given, shape=shape, **kwargs), level)
+        given = [align(x, level, ndim) for x in args]
+        return BatchedArray(func(batched_values(a, level), *given, shape=shape, **kwargs), level)
 
     return made
 
@@ -261,7 +263,7 @@ for _func in (np.empty_like, np.full_like, np.ones_like, np.zeros_like):
 
 @rule(np.copyto)
 def _copyto(level: Level, dst: Any, src: Any, casting: Any = "same_kind") -> None:
-    np.copyto(whole(dst, level), aligned(src, level, dst.ndim), casting)
+    np.copyto(batched_values(dst, level), align(src, level, dst.ndim), casting)
 
 
 # Facts
@@ -270,11 +272,11 @@ RULES[np.shape] = lambda level, a: tuple(a.shape)
 RULES[np.ndim] = lambda level, a: a.ndim
 RULES[np.size] = lambda level, a, axis=None: a.size if axis is None else a.shape[axis]
 RULES[np.can_cast] = lambda level, from_, *args, **kwargs: np.can_cast(from_.dtype, *args, **kwargs)
-RULES[np.result_type] = lambda level, *args: np.result_type(*(x.dtype if type(x) is Batched else x for x in args))
+RULES[np.result_type] = lambda level, *args: np.result_type(*(x.dtype if type(x) is BatchedArray else x for x in args))
 
 
 def _memory(x: Any) -> Any:
-    return x.innermost if type(x) is Batched else x
+    return x.innermost if type(x) is BatchedArray else x
 
 
 RULES[np.may_share_memory] = lambda level, a, b, *most: np.may_share_memory(_memory(a), _memory(b), *most)
@@ -286,9 +288,9 @@ RULES[np.shares_memory] = lambda level, a, b, *most: np.shares_memory(_memory(a)
 
 @rule(np.take)
 def _take(level: Level, a: Any, indices: Any, axis: Any = None, mode: str = "raise") -> Any:
-    values, at = (rows(a), 1) if axis is None else (whole(a, level), shifted(axis, a.ndim))
-    if not is_of(indices, level):
-        return Batched(np.take(values, indices, at, **({} if mode == "raise" else {"mode": mode})), level)
+    values, at = (flatten_slices(a), 1) if axis is None else (batched_values(a, level), shift_axes(axis, a.ndim))
+    if not is_batched_at(indices, level):
+        return BatchedArray(np.take(values, indices, at, **({} if mode == "raise" else {"mode": mode})), level)
     if mode != "raise" or at != 1:
         raise NoRuleError
     return (a if axis is not None else np.ravel(a))[indices]
@@ -298,22 +300,25 @@ def _take(level: Level, a: Any, indices: Any, axis: Any = None, mode: str = "rai
 def _take_along_axis(level: Level, arr: Any, indices: Any, axis: Any = -1) -> Any:
     if axis is None:
         raise NoRuleError
-    return Batched(np.take_along_axis(of_all(arr, level), of_all(indices, level), shifted(axis, arr.ndim)), level)
+    return BatchedArray(
+        np.take_along_axis(expand_to_batch(arr, level), expand_to_batch(indices, level), shift_axes(axis, arr.ndim)),
+        level,
+    )
 
 
 @rule(np.put_along_axis)
 def _put_along_axis(level: Level, arr: Any, indices: Any, values: Any, axis: Any) -> None:
     if axis is None:
         raise NoRuleError
-    given = of_all(indices, level), aligned(values, level, arr.ndim)
-    np.put_along_axis(whole(arr, level), *given, shifted(axis, arr.ndim))
+    given = expand_to_batch(indices, level), align(values, level, arr.ndim)
+    np.put_along_axis(batched_values(arr, level), *given, shift_axes(axis, arr.ndim))
 
 
 @rule(np.searchsorted)
 def _searchsorted(level: Level, a: Any, v: Any, side: Any = "left", sorter: Any = None) -> Any:
-    if deepest((a, sorter)) is not None:
+    if innermost_level((a, sorter)) is not None:
         raise NoRuleError
-    return Batched(np.searchsorted(a, v.whole, side, sorter), level)
+    return BatchedArray(np.searchsorted(a, v.whole, side, sorter), level)
 
 
 # Products, matrices, transforms
@@ -321,32 +326,32 @@ def _searchsorted(level: Level, a: Any, v: Any, side: Any = "left", sorter: Any 
 
 @rule(np.matmul)
 def _matmul(level: Level, a: Any, b: Any, **kwargs: Any) -> Any:
-    line, column = dims(a) == 1, dims(b) == 1
-    if not dims(a) or not dims(b):
+    line, column = ndim_of(a) == 1, ndim_of(b) == 1
+    if not ndim_of(a) or not ndim_of(b):
         raise NoRuleError
-    if not is_of(b, level) and b.ndim < 3:  # one product for all slices
+    if not is_batched_at(b, level) and b.ndim < 3:  # one product for all slices
         found = np.matmul(a.whole.reshape(math.prod(a.whole.shape[:-1]), a.shape[-1]), b, **kwargs)
-        return Batched(found.reshape(*a.whole.shape[:-1], *b.shape[1:]), level)
+        return BatchedArray(found.reshape(*a.whole.shape[:-1], *b.shape[1:]), level)
     a, b = (a[None, :] if line else a), (b[:, None] if column else b)
     ndim = max(a.ndim, b.ndim)
-    found = np.matmul(aligned(a, level, ndim), aligned(b, level, ndim), **kwargs)
+    found = np.matmul(align(a, level, ndim), align(b, level, ndim), **kwargs)
     found = found[..., 0, :] if line else found
-    return Batched(found[..., 0] if column else found, level)
+    return BatchedArray(found[..., 0] if column else found, level)
 
 
 @rule(np.dot)
 def _dot(level: Level, a: Any, b: Any) -> Any:
-    if dims(a) > 2 or dims(b) > 2:
+    if ndim_of(a) > 2 or ndim_of(b) > 2:
         raise NoRuleError
     return _matmul(level, a, b)
 
 
 @rule(np.vecdot)
 def _vecdot(level: Level, a: Any, b: Any) -> Any:
-    if not dims(a) or not dims(b):
+    if not ndim_of(a) or not ndim_of(b):
         raise NoRuleError
     ndim = max(a.ndim, b.ndim)
-    return Batched(np.vecdot(aligned(a, level, ndim), aligned(b, level, ndim)), level)
+    return BatchedArray(np.vecdot(align(a, level, ndim), align(b, level, ndim)), level)
 
 
 @rule(np.einsum)
@@ -355,23 +360,23 @@ def _einsum(level: Level, subscripts: Any, *operands: Any, **kwargs: Any) -> Any
         raise NoRuleError
     inputs, result = subscripts.replace(" ", "").split("->")
     letter = next(c for c in map(chr, range(65, 123)) if c.isalpha() and c not in subscripts)
-    marked = [letter * is_of(x, level) + s for s, x in zip(inputs.split(","), operands, strict=True)]
-    given = [x.whole if is_of(x, level) else x for x in operands]
-    return Batched(np.einsum(f"{','.join(marked)}->{letter}{result}", *given, **kwargs), level)
+    marked = [letter * is_batched_at(x, level) + s for s, x in zip(inputs.split(","), operands, strict=True)]
+    given = [x.whole if is_batched_at(x, level) else x for x in operands]
+    return BatchedArray(np.einsum(f"{','.join(marked)}->{letter}{result}", *given, **kwargs), level)
 
 
 def _triangle(func: Any) -> Rule:
     def of_matrices(level: Level, m: Any, k: int = 0) -> Any:
         if m.ndim < 2:
             raise NoRuleError
-        return Batched(func(whole(m, level), k), level)
+        return BatchedArray(func(batched_values(m, level), k), level)
 
     return of_matrices
 
 
 def _matrices(func: Any) -> Rule:
     """Of a function of a matrix, which takes stacks of them."""
-    return lambda level, a, *args, **kwargs: wrapped(func(whole(a, level), *args, **kwargs), level)
+    return lambda level, a, *args, **kwargs: wrap(func(batched_values(a, level), *args, **kwargs), level)
 
 
 RULES[np.tril], RULES[np.triu] = _triangle(np.tril), _triangle(np.triu)
@@ -387,21 +392,21 @@ def _solve(level: Level, a: Any, b: Any) -> Any:
     if b.ndim == 1:
         raise NoRuleError
     ndim = max(a.ndim, b.ndim)
-    return Batched(np.linalg.solve(aligned(a, level, ndim), aligned(b, level, ndim)), level)
+    return BatchedArray(np.linalg.solve(align(a, level, ndim), align(b, level, ndim)), level)
 
 
 @rule(np.linalg.norm)
 def _norm(level: Level, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     if axis is not None:
-        return Batched(np.linalg.norm(whole(x, level), ord, shifted(axis, x.ndim), keepdims), level)
+        return BatchedArray(np.linalg.norm(batched_values(x, level), ord, shift_axes(axis, x.ndim), keepdims), level)
     if keepdims or (ord is not None and x.ndim != 1):
         raise NoRuleError
-    return Batched(np.linalg.norm(rows(x), ord, 1), level)
+    return BatchedArray(np.linalg.norm(flatten_slices(x), ord, 1), level)
 
 
 def _transform(func: Any) -> Rule:
     def of_axis(level: Level, a: Any, n: Any = None, axis: int = -1, norm: Any = None) -> Any:
-        return Batched(func(whole(a, level), n, shifted(axis, a.ndim), norm), level)
+        return BatchedArray(func(batched_values(a, level), n, shift_axes(axis, a.ndim), norm), level)
 
     return of_axis
 
@@ -410,8 +415,8 @@ def _transform_of_axes(func: Any) -> Rule:
     def of_axes(level: Level, a: Any, s: Any = None, axes: Any = None, norm: Any = None) -> Any:
         if axes is None and s is not None:
             raise NoRuleError
-        at = tuple(range(1, a.ndim + 1)) if axes is None else shifted(axes, a.ndim)
-        return Batched(func(whole(a, level), s, at, norm), level)
+        at = tuple(range(1, a.ndim + 1)) if axes is None else shift_axes(axes, a.ndim)
+        return BatchedArray(func(batched_values(a, level), s, at, norm), level)
 
     return of_axes
 

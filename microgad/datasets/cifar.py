@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NoReturn
 import numpy as np
 
 from ..serialization.errors import FileError
-from ..serialization.reading import NONSENSE
+from ..serialization.reading import INVALID
 from ..serialization.unpickling import Unpickler
 from .download import fetch
 from .idx import DataError
@@ -143,7 +143,7 @@ class CIFAR10(VisionDataset):
             content = file.read()
         try:
             found = Unpickler(content, _refused).load()
-        except NONSENSE as error:
+        except INVALID as error:
             raise DataError(f"{path}: {error or type(error).__name__}") from None
         if type(found) is not dict:
             raise DataError(f"{path}: holds a {type(found).__name__}, expected a dict")

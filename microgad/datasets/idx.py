@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MicrogadError
-from ..serialization.archive import most_unpacked
+from ..serialization.archive import max_unpacked_size
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 CODES = {np.dtype(dtype).newbyteorder("="): code for code, dtype in DTYPES.items()}
@@ -70,7 +70,7 @@ def unpacked(content: bytes, name: str | os.PathLike[str]) -> bytes:
     if not content.startswith((GZIP_MAGIC, XZ_MAGIC)):
         return content
     kind, opened, damage = _opened(content)
-    most, found = most_unpacked(len(content)), bytearray()
+    most, found = max_unpacked_size(len(content)), bytearray()
     try:
         with opened as stream:
             while part := stream.read(2**18):

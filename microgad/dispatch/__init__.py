@@ -25,7 +25,7 @@ TABLES = (elementwise, reduction, linalg, fourier, movement, indexing, creation,
 UFUNCS: dict[Any, Callable[..., Any]] = {**elementwise.UFUNCS, **linalg.UFUNCS}
 FUNCTIONS: dict[Any, Callable[..., Any]] = {name: op for table in TABLES for name, op in table.FUNCTIONS.items()}
 
-PASSED = (__name__, "microgad.tensor")  # what stands between a NumPy function and one that it calls
+TRANSPARENT = (__name__, "microgad.tensor")  # what stands between a NumPy function and one that it calls
 running_as_torch = False  # whether programs run as PyTorch's: set by `as_torch`
 
 
@@ -34,21 +34,23 @@ def ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, An
     if "out" in kwargs:
         out, others = kwargs["out"], {name: value for name, value in kwargs.items() if name != "out"}
         _check_out(ufunc, out)
-        return _written(ufunc, out[0] if len(out) == 1 else out, answer(ufunc, method, inputs, others))
-    return answer(ufunc, method, inputs, kwargs)
+        return _write_out(ufunc, out[0] if len(out) == 1 else out, dispatch_ufunc(ufunc, method, inputs, others))
+    return dispatch_ufunc(ufunc, method, inputs, kwargs)
 
 
-def answer(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def dispatch_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The same, of a call without `out`."""
     if method == "__call__" and not kwargs and ufunc in UFUNCS:
-        return UFUNCS[ufunc](*[elementwise.precise(x) if isinstance(x, (list, tuple)) else x for x in inputs])
+        return UFUNCS[ufunc](*[elementwise.as_exact_tensor(x) if isinstance(x, (list, tuple)) else x for x in inputs])
     whole = reduction.METHODS.get(method, {}).get(ufunc)
     if whole is not None and not kwargs.keys() - {"axis", "keepdims", "dtype"}:
         return whole(inputs[0], **{"axis": 0, **kwargs})
     if method == "at" and not kwargs and indexing.at(ufunc, *inputs):
         return None
-    if method == "__call__" and not kwargs and _free(inputs):  # PyTorch's `__array_wrap__` makes Tensors of the results
-        results = ufunc(*_bare(inputs))
+    if (
+        method == "__call__" and not kwargs and _no_gradient_lost(inputs)
+    ):  # PyTorch's `__array_wrap__` makes Tensors of the results
+        results = ufunc(*_as_arrays(inputs))
         wrap = core.Tensor._made
         return tuple(wrap(as_array(x)) for x in results) if ufunc.nout > 1 else wrap(as_array(results))
     options = f" with {', '.join(sorted(kwargs))}=" if kwargs else ""
@@ -60,7 +62,7 @@ def answer(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, A
 
 def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What `__array_function__` answers."""
-    if running_as_torch and _free((args, kwargs)) and _by_program():
+    if running_as_torch and _no_gradient_lost((args, kwargs)) and _called_by_program():
         try:
             return func._implementation(*args, **kwargs)
         except (TypeError, ValueError, RuntimeError, AttributeError):  # PyTorch's methods go by other arguments
@@ -68,8 +70,8 @@ def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     args, kwargs, out = _without_out(func, args, kwargs)
     op = FUNCTIONS.get(func)
     if op is None:
-        if out is None and _free((args, kwargs)):
-            return func(*_bare(args), **_bare(kwargs))
+        if out is None and _no_gradient_lost((args, kwargs)):
+            return func(*_as_arrays(args), **_as_arrays(kwargs))
         name = f"{func.__module__}.{func.__name__}"
         raise DtypeError(f"{name} is not recorded on Tensors; use microgad's own operation, or tensor.detach().numpy()")
     if isinstance(kwargs.get("dtype"), str):  # NumPy takes names
@@ -79,8 +81,8 @@ def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     try:
         result = op(*args, **kwargs)
     except (TypeError, AttributeError) as error:
-        if out is None and _free((args, kwargs)):
-            return func(*_bare(args), **_bare(kwargs))
+        if out is None and _no_gradient_lost((args, kwargs)):
+            return func(*_as_arrays(args), **_as_arrays(kwargs))
         if isinstance(error, AttributeError):  # an array where there can be a Tensor alone
             rule = "is recorded of Tensors, not of lists or of arrays"
         elif error.__traceback__ is None or error.__traceback__.tb_next is not None:
@@ -88,14 +90,14 @@ def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         else:
             rule = "is not recorded on Tensors as it was called"
         raise DtypeError(f"numpy.{func.__name__}: {rule}: {error}") from error
-    return result if out is None else _written(func, out, result)
+    return result if out is None else _write_out(func, out, result)
 
 
 def _without_out(
     func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any], Any]:
     """A call's arguments without `out`, by place or by name, and that; None where there is none."""
-    out, place = kwargs.get("out"), _place_of_out(func)
+    out, place = kwargs.get("out"), _position_of_out(func)
     if len(args) > place:
         out, args = args[place], (*args[:place], None, *args[place + 1 :])
     if "out" in kwargs:
@@ -103,27 +105,27 @@ def _without_out(
     return args, kwargs, out
 
 
-def _free(x: Any) -> bool:
+def _no_gradient_lost(x: Any) -> bool:
     """Whether no gradient can be lost where arrays stand for the Tensors: none requires one, and all are NumPy's."""
     tensors = (leaf for leaf in tree_leaves(x) if isinstance(leaf, core.Tensor))
     return all(tensor.node is None and isinstance(tensor.array, np.ndarray) for tensor in tensors)
 
 
-def _by_program() -> bool:
+def _called_by_program() -> bool:
     """Whether a NumPy function was called outside of microgad, or by another that was."""
     frame: Any = sys._getframe(3)
-    while (name := frame.f_globals.get("__name__", "")).startswith("numpy.") or name in PASSED:
+    while (name := frame.f_globals.get("__name__", "")).startswith("numpy.") or name in TRANSPARENT:
         frame = frame.f_back
     return not name.startswith("microgad.")
 
 
-def _bare(x: Any) -> Any:
+def _as_arrays(x: Any) -> Any:
     """The arrays of Tensors, in tuples, lists and dicts too."""
     return tree_map(lambda leaf: leaf.array if isinstance(leaf, core.Tensor) else leaf, x)
 
 
 @functools.cache
-def _place_of_out(func: Any) -> int:
+def _position_of_out(func: Any) -> int:
     """Where among a NumPy function's positional arguments `out` stands; beyond all of them if it doesn't."""
     try:
         parameters = inspect.signature(func).parameters.values()
@@ -141,7 +143,7 @@ def _check_out(func: Any, outs: tuple[Any, ...]) -> None:
             raise DtypeError(f"numpy.{func.__name__} with out= is not recorded in a {kind}: give a Tensor, or none")
 
 
-def _written(func: Any, out: Any, result: Any) -> Any:
+def _write_out(func: Any, out: Any, result: Any) -> Any:
     """`out` with the result's values, which has to be of its shape."""
     outs, results = (x if isinstance(x, tuple) else (x,) for x in (out, result))
     results = tuple(x if isinstance(x, core.Tensor) else core.Tensor._made(as_array(x)) for x in results)

@@ -12,7 +12,7 @@ from .. import function as core
 from ..errors import ArgumentError
 from ..ops import creation, elementwise, movement, reduction
 from ..ops.grids import meshgrid
-from .elementwise import precise
+from .elementwise import as_exact_tensor
 from .reduction import sort
 
 
@@ -31,7 +31,7 @@ def _unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * 
 
 def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     flat = movement.flatten(ary)
-    ends = [None if x is None else movement.flatten(precise(x)).to(ary.dtype) for x in (to_begin, to_end)]
+    ends = [None if x is None else movement.flatten(as_exact_tensor(x)).to(ary.dtype) for x in (to_begin, to_end)]
     parts = [ends[0], flat[1:] - flat[:-1], ends[1]]
     return movement.cat([part for part in parts if part is not None])
 

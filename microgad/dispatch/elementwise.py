@@ -14,14 +14,14 @@ from ..ops.creation import as_tensor
 from ..ops.movement import clone
 
 
-def precise(x: Any) -> Any:
+def as_exact_tensor(x: Any) -> Any:
     """A Tensor; of numbers, in lists or alone, one of NumPy's dtype, which has all of their digits."""
     return as_tensor(x if hasattr(x, "dtype") else np.asarray(x))
 
 
 def promoted(*operands: Any) -> Any:
     """Operands as Tensors of one dtype, as NumPy's products have them."""
-    tensors = [precise(x) for x in operands]
+    tensors = [as_exact_tensor(x) for x in operands]
     if any(x.array.dtype != tensors[0].array.dtype for x in tensors):
         common = dtypes.of(np.result_type(*(x.array.dtype for x in tensors)))
         tensors = [x.to(common) for x in tensors]
@@ -73,11 +73,11 @@ def _nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None,
 
 
 def _isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
-    return elementwise.IsClose.apply(precise(a), precise(b), rtol=rtol, atol=atol, equal_nan=equal_nan)
+    return elementwise.IsClose.apply(as_exact_tensor(a), as_exact_tensor(b), rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
 def _array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> bool:
-    x, y = precise(a1), precise(a2)
+    x, y = as_exact_tensor(a1), as_exact_tensor(a2)
     if x.shape != y.shape:
         return False
     same = x == y
@@ -87,7 +87,9 @@ def _array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> bool:
 def _isin(
     element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *, kind: Any = None
 ) -> Any:
-    return elementwise.isin(precise(element), precise(test_elements), assume_unique=assume_unique, invert=invert)
+    return elementwise.isin(
+        as_exact_tensor(element), as_exact_tensor(test_elements), assume_unique=assume_unique, invert=invert
+    )
 
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {

@@ -13,7 +13,7 @@ from ..errors import ArgumentError
 from ..function import Function
 from ..ops import creation, indexing, movement
 from ..ops.creation.scalars import checked_scalar
-from .elementwise import precise
+from .elementwise import as_exact_tensor
 
 
 def _indices(indices: Any, size: int, mode: str) -> Any:
@@ -58,13 +58,13 @@ def _put_repeated(a: Any, places: Any, values: Any) -> None:
 
 def _repeated(values: Any, count: int, like: Any) -> Any:
     """So many values of those given, again and again, in the dtype of a Tensor."""
-    flat = _flat(precise(values)).to(dtype=like.dtype, device=like.device)
+    flat = _flat(as_exact_tensor(values)).to(dtype=like.dtype, device=like.device)
     return flat[np.arange(count) % max(flat.numel(), 1)] if count else flat[:0]
 
 
 def _put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
     target, axis = (_flat(arr), 0) if axis is None else (arr, axis)
-    index, values = creation.as_tensor(indices, dtype=dtypes.int64), precise(values).to(dtype=arr.dtype)
+    index, values = creation.as_tensor(indices, dtype=dtypes.int64), as_exact_tensor(values).to(dtype=arr.dtype)
     shape = list(target.shape)
     shape[axis] = index.shape[axis]
     index = indexing.normalize_index((index.expand(shape),), target.array)[0] % target.shape[axis]
@@ -87,7 +87,7 @@ def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
 
 
 def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
-    src = precise(src)
+    src = as_exact_tensor(src)
     if not np.can_cast(src.array.dtype, dst.array.dtype, casting):  # type: ignore[arg-type]
         raise TypeError(f"numpy.copyto: Cannot cast {src.dtype} to {dst.dtype} according to the rule {casting!r}")
     if where is True:

@@ -12,11 +12,11 @@ from .. import function as core
 from ..errors import ArgumentError, DtypeError
 from ..ops import movement
 from ..ops.movement.dims import wrap_dim, wrap_dims
-from .elementwise import precise
+from .elementwise import as_exact_tensor
 
 
 def _tensors(arrays: Any) -> list[Any]:
-    return [precise(a) for a in arrays]
+    return [as_exact_tensor(a) for a in arrays]
 
 
 def _shape(shape: Any) -> Any:
@@ -100,16 +100,16 @@ def _block(arrays: Any) -> Any:
 
     def joined(part: Any, level: int) -> Any:
         if not isinstance(part, list):
-            return least(precise(part), depth)
+            return least(as_exact_tensor(part), depth)
         parts = [joined(p, level + 1) for p in part]
         ndim = max(p.ndim for p in parts)
         return movement.cat([least(p, ndim) for p in parts], level - depth)
 
-    return movement.clone(precise(arrays)) if depth == 0 else joined(arrays, 0)
+    return movement.clone(as_exact_tensor(arrays)) if depth == 0 else joined(arrays, 0)
 
 
 def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
-    arr, values = precise(arr), precise(values)
+    arr, values = as_exact_tensor(arr), as_exact_tensor(values)
     if axis is None:
         arr, axis = movement.ravel(arr), 0
     obj = backend.to_numpy(obj.array) if isinstance(obj, core.Tensor) else obj
@@ -162,7 +162,7 @@ def _roll(a: Any, shift: Any, axis: Any = None) -> Any:
 
 
 def _repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
-    return movement.repeat_interleave(a, repeats if isinstance(repeats, int) else precise(repeats), axis)
+    return movement.repeat_interleave(a, repeats if isinstance(repeats, int) else as_exact_tensor(repeats), axis)
 
 
 def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
@@ -170,7 +170,7 @@ def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any =
 
 
 def _atleast(op: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *arys: op(precise(arys[0])) if len(arys) == 1 else op(*_tensors(arys))
+    return lambda *arys: op(as_exact_tensor(arys[0])) if len(arys) == 1 else op(*_tensors(arys))
 
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
@@ -212,15 +212,15 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.flipud: movement.flipud,
     np.rot90: lambda m, k=1, axes=(0, 1): movement.rot90(m, k, axes),
     np.roll: _roll,
-    np.tile: lambda A, reps: movement.tile(precise(A), _shape(reps)),
+    np.tile: lambda A, reps: movement.tile(as_exact_tensor(A), _shape(reps)),
     np.repeat: _repeat,
     np.diag: lambda v, k=0: movement.diag(v, k),
-    np.diagflat: lambda v, k=0: movement.diagflat(precise(v), k),
+    np.diagflat: lambda v, k=0: movement.diagflat(as_exact_tensor(v), k),
     np.diagonal: lambda a, offset=0, axis1=0, axis2=1: movement.diagonal(a, offset, axis1, axis2),
     np.trace: _trace,
     np.tril: lambda m, k=0: movement.tril(m, k),
     np.triu: lambda m, k=0: movement.triu(m, k),
-    np.kron: lambda a, b: movement.kron(precise(a), precise(b)),
+    np.kron: lambda a, b: movement.kron(as_exact_tensor(a), as_exact_tensor(b)),
     np.linalg.diagonal: lambda x, /, *, offset=0: movement.diagonal(x, offset, -2, -1),
     np.linalg.trace: lambda x, /, *, offset=0, dtype=None: _trace(x, offset, -2, -1, dtype),
     np.linalg.matrix_transpose: lambda x, /: movement.transpose(x, -2, -1),

@@ -14,10 +14,10 @@ from ..ops.elementwise import imag, real, sqrt, where
 from ..ops.movement import cat, expand, unsqueeze
 from ..ops.movement.dims import wrap_dims
 from ..ops.softmax import logsumexp
-from .elementwise import precise
+from .elementwise import as_exact_tensor
 
 
-def _over(op: Callable[..., Any], a: Any, axis: Any, keepdims: bool) -> Any:
+def _over_axes(op: Callable[..., Any], a: Any, axis: Any, keepdims: bool) -> Any:
     """An operation over axes. No axes mean none to NumPy, so each element is reduced by itself, and all to PyTorch."""
     if isinstance(axis, (list, tuple)):
         return op(a, tuple(axis), keepdims) if axis else op(unsqueeze(a, -1), -1, False)
@@ -28,7 +28,7 @@ def _reduced(op: Callable[..., Any]) -> Callable[..., Any]:
     """A function (a, axis, out, keepdims)."""
 
     def function(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
-        return _over(op, a, axis, keepdims)
+        return _over_axes(op, a, axis, keepdims)
 
     return function
 
@@ -37,12 +37,12 @@ def _typed(op: Callable[..., Any]) -> Callable[..., Any]:
     """A function (a, axis, dtype, out, keepdims)."""
 
     def function(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False) -> Any:
-        return _over(op, _kind(a, dtype), axis, keepdims)
+        return _over_axes(op, _cast(a, dtype), axis, keepdims)
 
     return function
 
 
-def _kind(a: Any, dtype: Any) -> Any:
+def _cast(a: Any, dtype: Any) -> Any:
     return a if dtype is None else a.to(np.dtype(dtype))
 
 
@@ -63,7 +63,7 @@ def _prod(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return a
 
 
-def _spread(op: Callable[..., Any]) -> Callable[..., Any]:
+def _with_ddof(op: Callable[..., Any]) -> Callable[..., Any]:
     """A function (a, axis, dtype, out, ddof, keepdims)."""
 
     def function(
@@ -72,7 +72,7 @@ def _spread(op: Callable[..., Any]) -> Callable[..., Any]:
         def spread(a: Any, axis: Any, keepdims: bool) -> Any:
             return op(a, axis, correction=ddof, keepdim=keepdims)
 
-        return _over(spread, _floating(_kind(a, dtype)), axis, keepdims)
+        return _over_axes(spread, _floating(_cast(a, dtype)), axis, keepdims)
 
     return function
 
@@ -94,13 +94,13 @@ def _scan(op: Callable[..., Any]) -> Callable[..., Any]:
     """A function (a, axis, dtype, out), over all elements where there is no axis."""
 
     def function(a: Any, axis: Any = None, dtype: Any = None, out: None = None) -> Any:
-        a = _kind(a, dtype)
+        a = _cast(a, dtype)
         return op(a.reshape(-1), 0) if axis is None else op(a, axis)
 
     return function
 
 
-def _of_numbers(op: Callable[..., Any], filling: float) -> Callable[..., Any]:
+def _fill_nan(op: Callable[..., Any], filling: float) -> Callable[..., Any]:
     """The operation with NaNs replaced."""
     return lambda a, *args, **options: op(where(a == a, a, filling), *args, **options)
 
@@ -174,11 +174,11 @@ def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fal
         if returned:
             raise DtypeError("numpy.average with returned=True is not recorded on Tensors")
         return _mean(a, axis, keepdims=keepdims)
-    w = precise(weights)
+    w = as_exact_tensor(weights)
     if w.ndim == 1 and a.ndim > 1:
         w = w.reshape([-1 if i == axis % a.ndim else 1 for i in range(a.ndim)])
-    total = _over(reduction.sum, expand(w, a.shape), axis, keepdims)
-    return _over(reduction.sum, a * w, axis, keepdims) / total
+    total = _over_axes(reduction.sum, expand(w, a.shape), axis, keepdims)
+    return _over_axes(reduction.sum, a * w, axis, keepdims) / total
 
 
 def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
@@ -189,7 +189,7 @@ def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any =
 def _as_slice(x: Any, a: Any, axis: int) -> Any:
     if x is None or isinstance(x, type(np._NoValue)):
         return None
-    t = precise(x)
+    t = as_exact_tensor(x)
     return t if t.ndim else t.to(a.dtype).expand([1 if i == axis % a.ndim else n for i, n in enumerate(a.shape)])
 
 
@@ -206,7 +206,7 @@ def _cov(
 ) -> Any:
     if y is not None:
         raise DtypeError("numpy.cov of two arrays is not recorded on Tensors; stack them first")
-    fweights, aweights = (None if w is None else precise(w) for w in (fweights, aweights))
+    fweights, aweights = (None if w is None else as_exact_tensor(w) for w in (fweights, aweights))
     correction = ddof if ddof is not None else int(not bias)
     return reduction.cov(_by_row(m, rowvar, dtype), correction=correction, fweights=fweights, aweights=aweights)
 
@@ -219,16 +219,16 @@ def _corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) 
 
 def _by_row(x: Any, rowvar: bool, dtype: Any) -> Any:
     """Variables as rows."""
-    x = _kind(x, dtype)
+    x = _cast(x, dtype)
     return x if rowvar or x.ndim < 2 else x.transpose(0, 1)
 
 
 def _trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
-    return reduction.trapezoid(y, **({"dx": dx} if x is None else {"x": precise(x)}), dim=axis)
+    return reduction.trapezoid(y, **({"dx": dx} if x is None else {"x": as_exact_tensor(x)}), dim=axis)
 
 
 def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
-    steps = [precise(v) if np.ndim(v) else v for v in varargs]
+    steps = [as_exact_tensor(v) if np.ndim(v) else v for v in varargs]
     spacing = steps[0] if len(steps) == 1 and not np.ndim(varargs[0]) else steps or 1
     found = reduction.gradient(f, spacing=spacing, dim=axis, edge_order=edge_order)
     return found[0] if len(found) == 1 else found
@@ -271,7 +271,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.prod: _typed(_prod),
     np.nansum: _typed(reduction.nansum),
     np.nanmean: _typed(reduction.nanmean),
-    np.nanprod: _typed(_of_numbers(_prod, 1)),
+    np.nanprod: _typed(_fill_nan(_prod, 1)),
     np.max: _reduced(reduction.amax),
     np.amax: _reduced(reduction.amax),
     np.min: _reduced(reduction.amin),
@@ -281,16 +281,16 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.ptp: _reduced(lambda a, axis, keep: reduction.amax(a, axis, keep) - reduction.amin(a, axis, keep)),
     np.argmax: lambda a, axis=None, out=None, *, keepdims=False: reduction.argmax(a, axis, keepdims),
     np.argmin: lambda a, axis=None, out=None, *, keepdims=False: reduction.argmin(a, axis, keepdims),
-    np.var: _spread(reduction.var),
-    np.std: _spread(reduction.std),
-    np.nanvar: _spread(_nanvar),
-    np.nanstd: _spread(_nanstd),
+    np.var: _with_ddof(reduction.var),
+    np.std: _with_ddof(reduction.std),
+    np.nanvar: _with_ddof(_nanvar),
+    np.nanstd: _with_ddof(_nanstd),
     np.any: _reduced(reduction.any),
     np.all: _reduced(reduction.all),
     np.cumsum: _scan(reduction.cumsum),
     np.cumprod: _scan(reduction.cumprod),
-    np.nancumsum: _scan(_of_numbers(reduction.cumsum, 0)),
-    np.nancumprod: _scan(_of_numbers(reduction.cumprod, 1)),
+    np.nancumsum: _scan(_fill_nan(reduction.cumsum, 0)),
+    np.nancumprod: _scan(_fill_nan(reduction.cumprod, 1)),
     np.sort: sort,
     np.argsort: _sorted(reduction.argsort),
     np.quantile: _quantile(reduction.quantile),
@@ -306,7 +306,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.trapezoid: _trapezoid,
     np.gradient: _gradient,
     np.unique: _unique,
-    np.count_nonzero: lambda a, axis=None, *, keepdims=False: _over(reduction.sum, a != 0, axis, keepdims),
+    np.count_nonzero: lambda a, axis=None, *, keepdims=False: _over_axes(reduction.sum, a != 0, axis, keepdims),
     np.nonzero: lambda a: reduction.nonzero(a, as_tuple=True),
     np.flatnonzero: lambda a: reduction.nonzero(a.reshape(-1))[:, 0],
     np.argwhere: reduction.argwhere,

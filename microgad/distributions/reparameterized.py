@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import backend
 from ..autograd import Function
-from ..autograd.custom import once_differentiable
+from ..autograd.function import once_differentiable
 from ..errors import KindError
 from ..generator import Generator, dirichlet, gamma
 from ..ops.creation import from_array

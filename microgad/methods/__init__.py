@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from . import node_hooks as node_hooks
+from . import nodes as nodes
 from . import saved_names as saved_names
-from .absent import Absences
 from .activation import Activation
+from .attributes import Attributes
 from .conversion import Conversion
 from .copies import Copies
 from .creation import Creation
 from .elementwise import Elementwise
-from .facts import Facts
 from .fourier import Fourier
 from .hooks import Hooks
 from .indexing import Indexing
 from .linalg import Linalg
 from .movement import Movement
-from .numbers import Numbers
 from .operators import Operators
 from .random import Random
 from .reduction import Reduction
+from .scalars import ScalarConversion
 from .special import Special
+from .unsupported import Unsupported
 
 
 class Methods(
@@ -33,14 +33,14 @@ class Methods(
     Fourier,
     Movement,
     Indexing,
-    Facts,
+    Attributes,
     Hooks,
     Conversion,
     Copies,
-    Numbers,
+    ScalarConversion,
     Creation,
     Random,
-    Absences,
+    Unsupported,
 ):
     """What a Tensor can do, beside being one: the base of Tensor, and of nothing else."""
 

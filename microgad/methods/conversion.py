@@ -15,7 +15,7 @@ from ..dtypes.type_names import TYPE_NAMES
 from ..errors.arguments import boolean
 from ..function.naming import called
 from ..lazy import LazyModule
-from .forms import spelled
+from .factories import with_signature
 
 if TYPE_CHECKING:
     from .. import storage, torch_function
@@ -47,7 +47,7 @@ def _as(dtype: dtypes.dtype, like: F) -> F:
             return self if self.array.dtype is own else self.to(dtype=dtype)
         return self.to(dtype=dtype, memory_format=memory_format)
 
-    return spelled(method, dtype.name, f"As {dtype.name}.", like)
+    return with_signature(method, dtype.name, f"As {dtype.name}.", like)
 
 
 def destination(args: Iterable[Any], device: Any = None, dtype: Any = None) -> tuple[Any, Any, list[Any]]:

@@ -13,7 +13,7 @@ from ..backend.placement import elsewhere, memory_of
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
-PLACE = ("grad", "base", "chain", "views", "_post_accumulate_grad_hooks", "rested", "retainer")
+NOT_COPIED = ("grad", "base", "chain", "views", "_post_accumulate_grad_hooks", "rested", "retainer")
 
 
 class Copies:
@@ -22,13 +22,13 @@ class Copies:
     __slots__ = ()
 
     def __reduce_ex__(self: Tensor, protocol: Any) -> tuple[Any, ...]:
-        array, own = self.array, _own(self)
-        if array.flags.c_contiguous or min(array.strides) < 0 or (row := _stretch(array)).size > array.size:
-            return rebuilt, (type(self), array, self.requires_grad, own)  # of memory with gaps the values alone
-        return rebuilt, (type(self), row, self.requires_grad, own, array.shape, array.strides)
+        array, own = self.array, _user_attributes(self)
+        if array.flags.c_contiguous or min(array.strides) < 0 or (row := _memory_span(array)).size > array.size:
+            return rebuild_tensor, (type(self), array, self.requires_grad, own)  # of memory with gaps the values alone
+        return rebuild_tensor, (type(self), row, self.requires_grad, own, array.shape, array.strides)
 
     def __copy__(self: Tensor) -> Tensor:
-        copied: Tensor = rebuilt(type(self), self.array, self.requires_grad, _own(self))
+        copied: Tensor = rebuild_tensor(type(self), self.array, self.requires_grad, _user_attributes(self))
         if not self.is_inference():
             copied.version = self._counter()  # the memory is the same
         return copied
@@ -40,17 +40,17 @@ class Copies:
             )
         if id(self) in memo:
             return memo[id(self)]
-        array, version = _elsewhere(self.array, memo)
-        copied: Tensor = rebuilt(type(self), array, self.requires_grad, {})
+        array, version = _copy_memory(self.array, memo)
+        copied: Tensor = rebuild_tensor(type(self), array, self.requires_grad, {})
         copied.version = version
         memo[id(self)] = copied
-        for name, value in {**_own(self), "grad": self.grad}.items():
+        for name, value in {**_user_attributes(self), "grad": self.grad}.items():
             if value is not None:
                 setattr(copied, name, copy.deepcopy(value, memo))
         return copied
 
 
-def _elsewhere(x: Any, memo: dict[Any, Any]) -> tuple[Any, list[int]]:
+def _copy_memory(x: Any, memo: dict[Any, Any]) -> tuple[Any, list[int]]:
     """An array as it lies on a copy of its memory, and the count of writes there: one for all that share the memory."""
     whole = backend.owner(x)
     place = "memory", id(whole)
@@ -64,17 +64,17 @@ def _elsewhere(x: Any, memo: dict[Any, Any]) -> tuple[Any, list[int]]:
     return elsewhere(x, whole, memory_of(memory).view(np.uint8)), version
 
 
-def _stretch(x: Any) -> Any:
+def _memory_span(x: Any) -> Any:
     """The memory from the first element of an array to its last, as a row of elements."""
     reach = sum((n - 1) * step for n, step in zip(x.shape, x.strides, strict=True))
     return backend.as_strided(x, (reach // x.itemsize + 1,), (x.itemsize,))
 
 
-def _own(tensor: Tensor) -> dict[str, Any]:
-    return {name: value for name, value in vars(tensor).items() if name not in PLACE}
+def _user_attributes(tensor: Tensor) -> dict[str, Any]:
+    return {name: value for name, value in vars(tensor).items() if name not in NOT_COPIED}
 
 
-def rebuilt(
+def rebuild_tensor(
     cls: type[Tensor], array: Any, requires_grad: bool, own: dict[str, Any], shape: Any = None, strides: Any = None
 ) -> Any:
     """A Tensor out of what was copied of one: an array, or the row that it lies in, with strides in bytes."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..lazy import LazyModule, accepts_lazy
 from ..size import Size
-from .forms import spelled
+from .factories import with_signature
 
 if TYPE_CHECKING:
     from ..ops import creation
@@ -34,7 +34,7 @@ def _new(make: Callable[..., Tensor], like: F) -> F:
         return make(*size, dtype=dtype or self.dtype, device=device or self.device, **options)
 
     doc = f"{(make.__doc__ or '').partition(' Source:')[0]} Shape one by one or as one sequence."
-    return spelled(method, f"new_{make.__name__}", doc, like)
+    return with_signature(method, f"new_{make.__name__}", doc, like)
 
 
 class Creation:

@@ -11,7 +11,7 @@ from .. import function as core
 from ..errors.arguments import boolean, no_tensor
 from ..function.naming import called_in_place
 from ..lazy import LazyModule, accepts_lazy
-from .forms import spelled
+from .factories import with_signature
 
 if TYPE_CHECKING:
     from ..ops import indexing
@@ -35,7 +35,7 @@ def _written(call: Callable[Concatenate[Tensor, P], Write]) -> Callable[Concaten
             raise no_tensor(call, (self, *args), options, error) from None
 
     name = call.__name__.removesuffix("_call")
-    spelled(method, f"{name}_", f"In place: see `{name}`.", getattr(indexing, name))
+    with_signature(method, f"{name}_", f"In place: see `{name}`.", getattr(indexing, name))
     return method
 
 

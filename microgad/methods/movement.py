@@ -9,7 +9,7 @@ from .. import dtypes, errors
 from ..backend import formats
 from ..errors.notices import once
 from ..lazy import LazyModule, accepts_lazy
-from .forms import one_by_one, shape_of, spelled
+from .factories import sizes_from, with_dims, with_signature
 
 if TYPE_CHECKING:
     from ..backend import placement as memory
@@ -58,27 +58,27 @@ def _repeats(self: Tensor, *args: Any, repeats: Any = ()) -> Tensor:
 
 
 @accepts_lazy
-def _of_sizes(op: Callable[..., Tensor], like: F) -> F:
+def _with_sizes(op: Callable[..., Tensor], like: F) -> F:
     """The method of an operation that takes numbers, by the name that `like` says."""
     keyword = like.__name__.removeprefix("_")
 
     def method(self: Tensor, *numbers: Any, **options: Any) -> Tensor:
         if not numbers and keyword not in options:
             raise TypeError(f"{op.__name__}() missing 1 required positional arguments: '{keyword}'")
-        given = options.pop(keyword) if keyword in options else shape_of(numbers)
+        given = options.pop(keyword) if keyword in options else sizes_from(numbers)
         return op(self, given, **options)
 
-    return spelled(method, op.__name__, f"`{keyword}` as numbers or as one sequence. {op.__doc__}", like)
+    return with_signature(method, op.__name__, f"`{keyword}` as numbers or as one sequence. {op.__doc__}", like)
 
 
 @accepts_lazy
-def _becoming(op: F) -> F:
+def _in_place_view(op: F) -> F:
     """The method `op_` of a view: the Tensor itself becomes it, and its memory stays."""
 
     def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
         return ops.become_view(self, op, *args, **options)
 
-    return spelled(method, f"{op.__name__}_", f"In place, the memory untouched: see `{op.__name__}`.", op)
+    return with_signature(method, f"{op.__name__}_", f"In place, the memory untouched: see `{op.__name__}`.", op)
 
 
 @accepts_lazy
@@ -92,20 +92,29 @@ class Movement:
 
     __slots__ = ()
 
-    reshape, permute = _of_sizes(_unchecked(ops.reshape), _shape), _of_sizes(_unchecked(ops.permute), _dims)
-    expand, sum_to_size = _of_sizes(ops.expand, _size), _of_sizes(ops.sum_to_size, _size)
-    repeat, tile = _of_sizes(ops.repeat, _repeats), _of_sizes(ops.tile, _dims)
-    flip, resize_ = _of_sizes(ops.flip, _dims), _of_sizes(ops.resize_, _size)
-    broadcast_to = _of_sizes(ops.broadcast_to, _size)
+    reshape, permute = _with_sizes(_unchecked(ops.reshape), _shape), _with_sizes(_unchecked(ops.permute), _dims)
+    expand, sum_to_size = _with_sizes(ops.expand, _size), _with_sizes(ops.sum_to_size, _size)
+    repeat, tile = _with_sizes(ops.repeat, _repeats), _with_sizes(ops.tile, _dims)
+    flip, resize_ = _with_sizes(ops.flip, _dims), _with_sizes(ops.resize_, _size)
+    broadcast_to = _with_sizes(ops.broadcast_to, _size)
     view_as, reshape_as, expand_as, resize_as_ = ops.view_as, ops.reshape_as, ops.expand_as, ops.resize_as_
 
-    squeeze, unsqueeze, unflatten, ravel = one_by_one(ops.squeeze), ops.unsqueeze, ops.unflatten, ops.ravel
+    squeeze, unsqueeze, unflatten, ravel = with_dims(ops.squeeze), ops.unsqueeze, ops.unflatten, ops.ravel
     flatten, transpose, t = _unchecked(ops.flatten), _unchecked(ops.transpose), _unchecked(ops.t)
     swapaxes, swapdims, adjoint = ops.swapaxes, ops.transpose, ops.adjoint
     movedim, moveaxis, roll, rot90 = ops.movedim, ops.movedim, ops.roll, ops.rot90
     fliplr, flipud = ops.fliplr, ops.flipud
-    squeeze_, unsqueeze_, t_, transpose_ = _becoming(squeeze), _becoming(unsqueeze), _becoming(t), _becoming(transpose)
-    swapaxes_, swapdims_, as_strided_ = _becoming(swapaxes), _becoming(swapdims), _becoming(ops.as_strided)
+    squeeze_, unsqueeze_, t_, transpose_ = (
+        _in_place_view(squeeze),
+        _in_place_view(unsqueeze),
+        _in_place_view(t),
+        _in_place_view(transpose),
+    )
+    swapaxes_, swapdims_, as_strided_ = (
+        _in_place_view(swapaxes),
+        _in_place_view(swapdims),
+        _in_place_view(ops.as_strided),
+    )
 
     narrow, select, unbind, chunk, split = ops.narrow, ops.select, ops.unbind, ops.chunk, ops.split
     split_with_sizes, tensor_split, hsplit = ops.split_with_sizes, ops.tensor_split, ops.hsplit
@@ -134,7 +143,7 @@ class Movement:
         given = (*shape, *options.values())
         if not given or options.keys() - {"dtype", "size"} or (options and len(given) > 1):
             raise TypeError(f"view: expected sizes or a dtype, got {given}")
-        return ops.view(self, given[0] if given and isinstance(given[0], (dtypes.dtype, type)) else shape_of(given))
+        return ops.view(self, given[0] if given and isinstance(given[0], (dtypes.dtype, type)) else sizes_from(given))
 
     @property
     def T(self: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..lazy import LazyModule
-from .forms import by_copy, one_by_one
+from .factories import in_place_by_copy, with_dims
 
 if TYPE_CHECKING:
     from ..ops import native, reduction
@@ -32,11 +32,15 @@ class Reduction:
     renorm, dist = reduction.renorm, reduction.dist
     cumsum, cumprod, cummax, cummin = reduction.cumsum, reduction.cumprod, reduction.cummax, reduction.cummin
     logcumsumexp, diff = reduction.logcumsumexp, reduction.diff
-    any, all, count_nonzero = reduction.any, reduction.all, one_by_one(reduction.count_nonzero)
+    any, all, count_nonzero = reduction.any, reduction.all, with_dims(reduction.count_nonzero)
     nonzero, nonzero_static, argwhere = reduction.nonzero, reduction.nonzero_static, reduction.argwhere
     unique, unique_consecutive = reduction.unique, reduction.unique_consecutive
     bincount, histc, histogram = reduction.bincount, reduction.histc, reduction.histogram
     logsumexp = exponentials.logsumexp
 
-    cumsum_, cumprod_, renorm_ = by_copy(reduction.cumsum), by_copy(reduction.cumprod), by_copy(reduction.renorm)
+    cumsum_, cumprod_, renorm_ = (
+        in_place_by_copy(reduction.cumsum),
+        in_place_by_copy(reduction.cumprod),
+        in_place_by_copy(reduction.renorm),
+    )
     softmax, log_softmax = native.softmax, native.log_softmax

@@ -24,7 +24,7 @@ from ..pytree import tree_leaves
 
 RESULT = -1
 # Which input of an operation PyTorch calls so, where that is neither `self` nor `other` nor the input's own name.
-PLACES = {
+INPUT_NAMES = {
     "Cholesky": {"L": RESULT}, "Clamp": {"min": 1, "max": 2}, "Det": {"A": 0}, "Dot": {"tensor": 1},
     "Inv": {"inverse": RESULT}, "Linear": {"mat1": 0}, "MatMul": {"mat2": 1}, "NllLoss": {"self": 0},
     "Pow": {"exponent": 1}, "PRelu": {"weight": 1, "negative_slope": 1}, "Solve": {"A": 0},
@@ -32,12 +32,12 @@ PLACES = {
 }  # fmt: skip
 
 # What shows nobody's memory.
-_APART = (type(None), int, float, complex, str, bytes, np.generic, PathLike, backend.device)
+_SHARES_NO_MEMORY = (type(None), int, float, complex, str, bytes, np.generic, PathLike, backend.device)
 
 
 def has(node: Function, name: str) -> bool:
     """Whether some derivative of the operation reads what goes by this name."""
-    return _place(_whole(node), name) is not None
+    return _find_input(_producer(node), name) is not None
 
 
 def read(node: Function, name: str) -> Any:
@@ -46,7 +46,7 @@ def read(node: Function, name: str) -> Any:
     Raises AttributeError where there is no such name, RuntimeError where backward has freed it, or where it has been
     written to.
     """
-    node = _whole(node)
+    node = _producer(node)
     at = _position(node, name, "_saved_")
     if node.kept is None:
         raise errors.GraphError(
@@ -72,7 +72,7 @@ def read(node: Function, name: str) -> Any:
 
 def raw(node: Function, name: str) -> SavedTensor:
     """What hooks can be put on. Raises AttributeError where there is no such name."""
-    node = _whole(node)
+    node = _producer(node)
     return SavedTensor(node, _position(node, name, "_raw_saved_"))
 
 
@@ -143,7 +143,7 @@ class PackedByHooks(Packed):
         owners = {id(backend.owner(x)) for x in tree_leaves(kept) if backend.is_array(x)}
         for value in tree_leaves(self.values):
             x = value.array if isinstance(value, core.Tensor) else value
-            if id(backend.owner(x)) in owners if backend.is_array(x) else not isinstance(x, _APART):
+            if id(backend.owner(x)) in owners if backend.is_array(x) else not isinstance(x, _SHARES_NO_MEMORY):
                 return True
         return False
 
@@ -163,20 +163,20 @@ class PackedByHooks(Packed):
         return [self.one(i) for i in range(len(self.values))]
 
 
-def _whole(node: Function) -> Function:
+def _producer(node: Function) -> Function:
     return node.edges[0] if type(node) is Output else node
 
 
-def _place(node: Function, name: str) -> int | None:
+def _find_input(node: Function, name: str) -> int | None:
     """Which input goes by this name, or RESULT; None where there is none that a derivative reads."""
     cls, inputs = type(node), type(node).inputs
     composite = torch_names.of_composite(node.path)
     if not inputs or cls.variadic or composite not in (None, torch_names.NAMES.get(cls.__name__)):
         return None  # of what is one operation in PyTorch and several here, nothing is known
-    known = PLACES.get(cls.__name__, {})
+    known = INPUT_NAMES.get(cls.__name__, {})
     place = known.get(name)
     if place is None:
-        place = _by_rule(inputs, name, several=type(node.shape) is list)
+        place = _default_input(inputs, name, several=type(node.shape) is list)
         if place is None or place in known.values():
             return None
     methods = [f for f in (*cls.derivatives, cls.joint, cls.decomposed) if f is not None]
@@ -184,7 +184,7 @@ def _place(node: Function, name: str) -> int | None:
     return place if any(read in cls.reads(f) for f in methods) else None
 
 
-def _by_rule(inputs: tuple[str, ...], name: str, several: bool) -> int | None:
+def _default_input(inputs: tuple[str, ...], name: str, several: bool) -> int | None:
     if name in inputs:
         return inputs.index(name)
     if name == "result":
@@ -196,7 +196,7 @@ def _by_rule(inputs: tuple[str, ...], name: str, several: bool) -> int | None:
 
 def _position(node: Function, name: str, lead: str) -> int | None:
     """Where in `kept` it is; None where this node doesn't keep it."""
-    place = _place(node, name)
+    place = _find_input(node, name)
     if place is None:
         raise AttributeError(f"{node.name()!r} object has no attribute '{lead}{name}'")
     plan = node.plan

@@ -14,7 +14,7 @@ from .errors import FileError
 
 ALIGNMENT = 64  # bytes: where a record begins, so that it can be mapped into memory
 _LOCAL = struct.Struct("<4s5H3L2H")  # a zip's header before each record
-PACKED = 100  # times its size: what a packed file may unpack to. More is a bomb: Tensors don't pack so well.
+MAX_RATIO = 100  # times its size: what a packed file may unpack to. More is a bomb: Tensors don't pack so well.
 LARGE = 1 << 20  # bytes
 _END = struct.Struct("<4s4H2LH")  # and after the list of them
 _PADDING = b"FB"  # PyTorch's name for a header's extra field of no meaning
@@ -46,9 +46,9 @@ class Writer:
         self._zip.close()
 
 
-def most_unpacked(length: int) -> int:
+def max_unpacked_size(length: int) -> int:
     """The bytes that a packed file of a length may come to."""
-    return max(PACKED * length, 2**20)
+    return max(MAX_RATIO * length, 2**20)
 
 
 class Reader:
@@ -86,7 +86,7 @@ class Reader:
         if total > self.length:
             raise FileError(f"is {self.length} bytes long, but its records claim {total}")
         unpacked = sum(entry.file_size for entry in entries)
-        if unpacked > most_unpacked(self.length):
+        if unpacked > max_unpacked_size(self.length):
             raise FileError(f"is {self.length} bytes long, but unpacks to {unpacked}")
 
     def names(self) -> list[str]:
@@ -161,7 +161,7 @@ class Reader:
             raise FileError(f"is damaged: the checksum of {name!r} is wrong")
 
 
-def fresh(nbytes: int) -> Any:
+def empty_bytes(nbytes: int) -> Any:
     """An array of bytes to read into. Of a large one the system is asked for all pages at once: half of the time."""
     if nbytes >= LARGE:
         with suppress(ImportError, AttributeError, OSError):  # of other systems
@@ -174,7 +174,7 @@ def fresh(nbytes: int) -> Any:
 
 def read_array(file: IO[bytes], nbytes: int, name: str) -> Any:
     """Bytes from where a file is, as an array of its own memory."""
-    data = fresh(nbytes)
+    data = empty_bytes(nbytes)
     if not hasattr(file, "readinto"):
         read = file.read(nbytes)
         done = len(read)

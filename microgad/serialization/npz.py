@@ -17,7 +17,7 @@ from ..errors import ArgumentError, DtypeError
 from ..tensor import Tensor
 from .archive import Reader, Writer
 from .errors import FileError
-from .writing import Path, replacing
+from .writing import Path, atomic_write
 
 # The header as NumPy writes it, a dict in Python's spelling; read without evaluating it.
 _HEADER = re.compile(
@@ -81,7 +81,7 @@ def save_npz(tensors: Mapping[str, Any], f: Path | IO[bytes]) -> None:
     if hasattr(f, "write"):
         _write(f, arrays)
         return
-    with replacing(os.path.realpath(f)) as file:
+    with atomic_write(os.path.realpath(f)) as file:
         _write(file, arrays)
 
 

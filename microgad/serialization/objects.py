@@ -22,7 +22,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ..errors import DtypeError
-from ..methods.copies import PLACE
+from ..methods.copies import NOT_COPIED
 from ..state.contexts import holding
 from ..tensor import Tensor
 from .errors import FileError, shown
@@ -32,7 +32,7 @@ _MAKERS = (object.__new__, types.SimpleNamespace.__new__)  # which make an objec
 # Rooms that a file may have loaded, of layers, and of what they call; layers go by PyTorch's in its programs.
 _OWN = ("microgad.nn.", "microgad.ops.", "torch.nn.")
 _safe: list[Any] = []  # of all threads, as often as they were added
-_trusted: ContextVar[bool] = ContextVar("trusted", default=False)
+_program_classes_allowed: ContextVar[bool] = ContextVar("trusted", default=False)
 
 
 def add_safe_globals(safe_globals: Iterable[Any]) -> None:
@@ -83,9 +83,9 @@ class safe_globals:
                 _safe.remove(x)
 
 
-def trusted(whole: bool) -> AbstractContextManager[None]:
+def allow_program_classes(whole: bool) -> AbstractContextManager[None]:
     """For a block, whether files may hold Modules, and objects of the program's own classes."""
-    return holding(_trusted, whole)
+    return holding(_program_classes_allowed, whole)
 
 
 def _modules() -> tuple[Any, ...]:
@@ -100,7 +100,7 @@ def is_uninitialized(x: Any) -> bool:
     return bool(room and type(x) in (room.UninitializedParameter, room.UninitializedBuffer))
 
 
-def _unfit(kind: type) -> str | None:
+def _why_not_plain(kind: type) -> str | None:
     """Why no object of a class can be made from its attributes alone."""
     if type(kind) not in (type, abc.ABCMeta) or kind.__new__ not in _MAKERS:  # type: ignore[comparison-overlap]
         return "is made by code of its own"
@@ -110,7 +110,7 @@ def _unfit(kind: type) -> str | None:
     return None if getattr(kind, "__setstate__", None) in plain else "sets its state by code of its own"
 
 
-def _loaded(module: str, name: str) -> Any:
+def _find_loaded(module: str, name: str) -> Any:
     """What a loaded module has under a name, itself; None where there is nothing."""
     if module.startswith("torch.nn.modules."):
         module = "microgad.nn"  # which has every layer
@@ -132,32 +132,32 @@ def _by_name(x: Any) -> tuple[str, Any]:
     return (x[1], x[0]) if isinstance(x, tuple) else (f"{x.__module__}.{x.__qualname__}", x)
 
 
-def known(module: str, name: str) -> Any:
+def find_global(module: str, name: str) -> Any:
     """The class or function that a file names, where the load in progress allows it; None where it does not."""
     safe = dict(map(_by_name, _safe))
-    found = safe.get(f"{module}.{name}") or _loaded(module, name)
+    found = safe.get(f"{module}.{name}") or _find_loaded(module, name)
     if found is None or not isinstance(found, types.FunctionType | type):
         return None
     if found in safe.values():
         return found
-    if not _trusted.get():
+    if not _program_classes_allowed.get():
         return None
-    return found if _own(found) or (isinstance(found, type) and _whole(found)) else None
+    return found if _is_library(found) or (isinstance(found, type) and _is_program_class(found)) else None
 
 
-def _own(x: Any) -> bool:
+def _is_library(x: Any) -> bool:
     """Whether a class or function is of the library's layers, such as what prunes one before each call."""
     return f"{x.__module__}.".startswith(_OWN)
 
 
-def _whole(kind: type) -> bool:
+def _is_program_class(kind: type) -> bool:
     """Whether objects of a class of the program's may be saved, and made again, as they are."""
     return issubclass(kind, (enum.Enum, *_modules())) or kind in _PLAIN or kind.__module__ == "__main__"
 
 
 def is_allowed(kind: type) -> bool:
     """Whether objects of a class may be saved."""
-    return _own(kind) or _whole(kind) or kind in dict(map(_by_name, _safe)).values()
+    return _is_library(kind) or _is_program_class(kind) or kind in dict(map(_by_name, _safe)).values()
 
 
 def is_named_tuple(kind: Any) -> bool:
@@ -167,29 +167,29 @@ def is_named_tuple(kind: Any) -> bool:
     )
 
 
-def named_tuple(kind: Any, parts: tuple[Any, ...]) -> Any:
+def make_named_tuple(kind: Any, parts: tuple[Any, ...]) -> Any:
     """One of its parts, of which there is one for each name."""
     if len(parts) != len(kind._fields):
         raise FileError(f"makes a {kind.__qualname__} of {len(parts)} parts, not {len(kind._fields)}")
     return tuple.__new__(kind, parts)
 
 
-def empty(kind: Any) -> Any:
+def make_empty(kind: Any) -> Any:
     """An object without attributes."""
     if not isinstance(kind, type):
         raise FileError("makes an object of what is no class")
-    why = _unfit(kind)
+    why = _why_not_plain(kind)
     if why:
         raise FileError(f"holds a {kind.__module__}.{kind.__qualname__}, which {why}: no code is run")
     return kind.__new__(kind)  # type: ignore[call-overload]
 
 
-def is_called(kind: Any) -> bool:
+def is_made_by_call(kind: Any) -> bool:
     """Whether an empty object of a class is made by a call of it, which does nothing else."""
     return isinstance(kind, type) and kind.__init__ is types.SimpleNamespace.__init__  # type: ignore[misc]
 
 
-def member(kind: Any, value: Any) -> Any:
+def enum_member(kind: Any, value: Any) -> Any:
     """The member of an Enum that has a value; of flags also several in one."""
     for found in kind._member_map_.values():
         if type(found._value_) is type(value) and found._value_ == value:
@@ -200,7 +200,7 @@ def member(kind: Any, value: Any) -> Any:
     raise FileError(f"holds {shown(value)} as a {kind.__qualname__}, which has no such member")
 
 
-def fill(x: Any, state: Any) -> None:
+def set_attributes(x: Any, state: Any) -> None:
     """Give an object its attributes."""
     if type(state) is not dict or not all(type(name) is str for name in state):
         raise FileError(f"gives a {type(x).__name__} something else than attributes")
@@ -214,12 +214,12 @@ def fill(x: Any, state: Any) -> None:
     vars(x).update(state)
 
 
-def set_on(x: Tensor) -> dict[str, Any]:
+def tensor_attributes(x: Tensor) -> dict[str, Any]:
     """What a program has set on a Tensor, as an attribute of its own."""
     return {name: value for name, value in vars(x).items() if _settable(name)}
 
 
-def set_again(x: Any, state: Any) -> Any:
+def restore_tensor_attributes(x: Any, state: Any) -> Any:
     """A Tensor with the attributes that a file says were set on it: those of `__dict__`, and no other."""
     own = state[0] if type(state) is tuple and state else state
     if type(own) is dict and isinstance(x, Tensor):
@@ -228,29 +228,29 @@ def set_again(x: Any, state: Any) -> Any:
 
 
 def _settable(name: str) -> bool:
-    return name not in (*PLACE, "_is_param") and not hasattr(Tensor, name)
+    return name not in (*NOT_COPIED, "_is_param") and not hasattr(Tensor, name)
 
 
-def named(x: Any, place: str) -> str | None:
+def global_name(x: Any, place: str) -> str | None:
     """A class's or function's "module name"; None of anything else. Raises TypeError where it can't be found again."""
     if not isinstance(x, types.FunctionType | type):
         return None
     if hasattr(x, "torch_name"):  # the wrapper that a subclass of Tensor has had installed
         x = getattr(x, "__wrapped__", x)
-    found = _loaded(x.__module__ or "", x.__qualname__)
+    found = _find_loaded(x.__module__ or "", x.__qualname__)
     if x is not found and x is not getattr(found, "__wrapped__", None):
         raise DtypeError(f"save: {place} is {x.__module__}.{x.__qualname__}, which can't be found under that name")
     return f"{x.__module__.replace('microgad.', 'torch.', 1)} {x.__qualname__}"
 
 
-def attributes(x: Any, place: str) -> dict[str, Any] | None:
+def plain_attributes(x: Any, place: str) -> dict[str, Any] | None:
     """What an object is but for its class; None where it can't be saved as that."""
     kind = type(x)
-    if _unfit(kind) or not is_allowed(kind):
+    if _why_not_plain(kind) or not is_allowed(kind):
         return None
     made, given, *rest = x.__reduce_ex__(2)
     state = rest[0] if rest else None
-    empty = (kind, ()) if is_called(kind) else (copyreg.__newobj__, (kind,))  # type: ignore[attr-defined]
+    empty = (kind, ()) if is_made_by_call(kind) else (copyreg.__newobj__, (kind,))  # type: ignore[attr-defined]
     if (made, given) != empty or not isinstance(state, dict | None) or any(rest[1:]):
         return None
     return state or {}

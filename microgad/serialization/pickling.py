@@ -21,7 +21,7 @@ from ..size import Size
 from ..storage import TypedStorage, UntypedStorage
 from ..tensor import Tensor
 from . import objects
-from .kinds import CLASS_OF, FACTORIES, UNTYPED
+from .class_names import FACTORIES, STORAGE_CLASS_OF, UNTYPED
 
 PATHS = (PosixPath, WindowsPath, PurePosixPath, PureWindowsPath)
 
@@ -86,25 +86,25 @@ class Pickler:
             self._call(f"torch.nn.parameter {type(x).__name__}", (x.requires_grad, None, x.dtype), place, x)
         elif isinstance(x, Parameter):
             facts: tuple[Any, ...] = x.detach(), x.requires_grad, OrderedDict()
-            if state := objects.set_on(x):
+            if state := objects.tensor_attributes(x):
                 self._call("torch._utils _rebuild_parameter_with_state", (*facts, state), place, x)
             else:
                 self._call("torch._utils _rebuild_parameter", facts, place, x)
         elif isinstance(x, Tensor):
             self._tensor(x, place)
         elif isinstance(x, enum.Enum) and x.__reduce_ex__(2) == (type(x), (x.value,)):
-            self._call(str(objects.named(type(x), place)), (x.value,), place, x)
+            self._call(str(objects.global_name(type(x), place)), (x.value,), place, x)
         elif isinstance(x, np.dtype):
             self._dtype(x, place)
         elif isinstance(x, np.generic):
             self._call("numpy.core.multiarray scalar", (x.dtype, x.tobytes()), place)
-        elif (name := objects.named(x, place)) is not None:
+        elif (name := objects.global_name(x, place)) is not None:
             self._global(name)
         elif type(x).__module__ == return_types.__name__:
             self._call(f"torch.return_types {type(x).__name__}", (tuple(x), {}), place, x)
         elif objects.is_named_tuple(type(x)) and objects.is_allowed(type(x)):
             self._named_tuple(x, place)
-        elif (own := objects.attributes(x, place)) is not None:
+        elif (own := objects.plain_attributes(x, place)) is not None:
             self._object(x, own, place)
         elif dispatch.running_as_torch:
             self._reduced(x, place)
@@ -220,7 +220,7 @@ class Pickler:
     def _object(self, x: Any, own: dict[str, Any], place: str) -> None:
         """An object of a class, empty, and then its attributes."""
         self._global(f"{type(x).__module__} {type(x).__qualname__}")
-        self._write(b")R" if objects.is_called(type(x)) else b")\x81")
+        self._write(b")R" if objects.is_made_by_call(type(x)) else b")\x81")
         self._put(x)
         self._pairs(own, place, b"}")
         self._write(b"b")
@@ -261,7 +261,7 @@ class Pickler:
         if odd or not (backend.is_gpu(array) or array.flags.aligned):
             array = np.ascontiguousarray(backend.to_numpy(array))  # PyTorch has no such strides
         storage, (shape, _, offset) = memory_of(array), geometry(array)
-        typed, own = x.dtype in CLASS_OF, objects.set_on(x)
+        typed, own = x.dtype in STORAGE_CLASS_OF, objects.tensor_attributes(x)
         if own:
             self._global("torch._tensor _rebuild_from_type_v2")
             self._write(b"(")
@@ -290,14 +290,14 @@ class Pickler:
 
     def _refer(self, memory: Any, dtype: dtypes.dtype | None, place: str) -> None:
         """A piece of memory, as elements of a dtype or as bytes, by the number that it has, or gets."""
-        owner, typed = backend.owner(memory), dtype in CLASS_OF
+        owner, typed = backend.owner(memory), dtype in STORAGE_CLASS_OF
         if id(owner) not in self._numbers:
             self._numbers[id(owner)] = len(self.storages)
             self._kept.append(owner)
             self.storages.append(backend.to_device(memory, "cpu"))
         self._write(b"(")
         self._save("storage", place)
-        self._global(f"torch {CLASS_OF[dtype]}" if typed else UNTYPED)  # type: ignore[index]
+        self._global(f"torch {STORAGE_CLASS_OF[dtype]}" if typed else UNTYPED)  # type: ignore[index]
         self._save(str(self._numbers[id(owner)]), place)
         self._save(str(backend.device_of(memory)), place)
         self._integer(memory.size if typed else memory.nbytes)

@@ -13,17 +13,17 @@ from ..errors import DeviceError
 from . import objects
 from .archive import Reader
 from .errors import FileError, shown
+from .legacy import read_legacy
 from .npz import arrays_of, is_npz
 from .safetensors import File, is_safetensors
-from .storages import Storage, placed
-from .streams import read_stream
+from .storages import Storage, to_tensor
 from .tar import is_tar, read_tar
-from .unpickling import Name, Unpickler, of_storages
+from .unpickling import Name, Unpickler, storage_loader
 
 Path = str | os.PathLike[str]
 Location = Callable[[str], str]
 # What instructions that make no sense come to, wherever they are carried out.
-NONSENSE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, struct.error)
+INVALID = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, struct.error)
 
 
 def load(
@@ -45,7 +45,7 @@ def load(
     it can't be read; AttributeError where `f` is neither a path nor a file.
     """
     place = _location(map_location)
-    with objects.trusted(not weights_only):
+    with objects.allow_program_classes(not weights_only):
         if hasattr(f, "read"):
             return _read(f, getattr(f, "name", "the file"), place, False)
         if not isinstance(f, str | os.PathLike):
@@ -66,7 +66,7 @@ def _location(map_location: Any) -> Location:
     if callable(map_location):
 
         def asked(saved: str) -> str:
-            found = map_location(_Lying(), saved)
+            found = map_location(_StorageLocation(), saved)
             return saved if found is None else str(found)
 
         return asked
@@ -89,7 +89,7 @@ def default_restore_location(storage: Any, location: str) -> Any:
     return storage.cuda(place.index) if place.type == "cuda" else storage.cpu()
 
 
-class _Lying:
+class _StorageLocation:
     """A storage as a function of map_location sees it: where it lies, and may be moved to."""
 
     def __init__(self, device: Any = "cpu") -> None:
@@ -98,11 +98,11 @@ class _Lying:
     def __str__(self) -> str:
         return str(self.device)
 
-    def cpu(self) -> _Lying:
-        return _Lying()
+    def cpu(self) -> _StorageLocation:
+        return _StorageLocation()
 
-    def cuda(self, device: Any = None, non_blocking: bool = False) -> _Lying:
-        return _Lying("cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device)
+    def cuda(self, device: Any = None, non_blocking: bool = False) -> _StorageLocation:
+        return _StorageLocation("cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device)
 
 
 def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
@@ -115,22 +115,22 @@ def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
             archive = Reader(file)
             if archive.names() and not is_npz(archive):
                 return _read_archive(archive, place, mapped)
-            return {name: placed(array, place("cpu")) for name, array in arrays_of(archive, mapped)}
+            return {name: to_tensor(array, place("cpu")) for name, array in arrays_of(archive, mapped)}
         if is_safetensors(start):
             tensors = File(file)
-            return {name: placed(tensors.array(name, mapped), place("cpu")) for name in tensors.names()}
+            return {name: to_tensor(tensors.array(name, mapped), place("cpu")) for name in tensors.names()}
         if is_tar(start):
             return read_tar(file.read(), place)
-        return read_stream(file.read(), place)
+        return read_legacy(file.read(), place)
     except FileError as error:
         raise FileError(f"load: {name} {error}") from None
     except DeviceError as error:
         raise DeviceError(f"load: {error}, or load with map_location='cpu'") from None
-    except NONSENSE as error:
-        raise FileError(f"load: {name} makes no sense: {_said(error)}") from None
+    except INVALID as error:
+        raise FileError(f"load: {name} makes no sense: {_describe(error)}") from None
 
 
-def _said(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     facts = (fact if type(fact) is str else shown(fact) for fact in error.args)  # a KeyError has the key
     return f"{type(error).__name__}: {', '.join(facts)}"
 
@@ -146,7 +146,7 @@ def _read_archive(archive: Reader, place: Location, mapped: bool) -> Any:
     versions: dict[tuple[str, str], list[int]] = {}
 
     def storage(kind: Name, key: Any, location: Any, count: Any, *rest: Any) -> Storage:
-        record, device, dtype = f"data/{key}", _one(place(location)), kind.dtype
+        record, device, dtype = f"data/{key}", _normalize_device(place(location)), kind.dtype
         nbytes = archive.size(record)
         if type(count) is not int or count < 0 or count * (dtype.itemsize if dtype else 1) > nbytes:
             raise FileError(f"claims {shown(count)} elements of {record!r}, which has {nbytes} bytes")
@@ -155,21 +155,21 @@ def _read_archive(archive: Reader, place: Location, mapped: bool) -> Any:
             if (record, device) not in memories:
                 data = archive.mapped(record) if mapped else archive.array(record)
                 if swapped:
-                    data = _swapped(data, dtype)
+                    data = _swap_bytes(data, dtype)
                 memories[record, device] = backend.to_device(data, device)
             return memories[record, device]
 
         return Storage(memory, nbytes, dtype, versions.setdefault((record, device), [0]))
 
-    return Unpickler(archive.read("data.pkl"), of_storages(storage)).load()
+    return Unpickler(archive.read("data.pkl"), storage_loader(storage)).load()
 
 
-def _one(name: str) -> str:
+def _normalize_device(name: str) -> str:
     """One name for the CPU, which goes by many: what lies there is read once."""
     return "cpu" if backend.device(name).type == "cpu" else name
 
 
-def _swapped(data: Any, dtype: Any) -> Any:
+def _swap_bytes(data: Any, dtype: Any) -> Any:
     """Numbers of the other order of bytes."""
     if dtype is None:
         raise FileError("is of the other order of bytes, and doesn't say of which numbers")

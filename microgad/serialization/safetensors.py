@@ -21,10 +21,10 @@ from ..errors import ArgumentError, DtypeError
 from ..tensor import Tensor
 from .archive import read_array
 from .errors import FileError
-from .storages import placed
-from .writing import Path, replacing
+from .storages import to_tensor
+from .writing import Path, atomic_write
 
-LONGEST = 100_000_000  # bytes of a header
+MAX_HEADER = 100_000_000  # bytes of a header
 # In the order in which Tensors are laid, the widest first, so that each is aligned.
 CODES = {
     "U64": dtypes.uint64, "I64": dtypes.int64, "F64": dtypes.float64, "C64": dtypes.complex64, "F32": dtypes.float32,
@@ -56,10 +56,10 @@ class File:
         length = file.tell()
         file.seek(0)
         size = int.from_bytes(file.read(8), "little")
-        if length < 8 or size > min(length - 8, LONGEST):
+        if length < 8 or size > min(length - 8, MAX_HEADER):
             raise FileError(f"is {length} bytes long, but claims a header of {size}")
         try:
-            header = json.loads(file.read(size).decode(), object_pairs_hook=_once)
+            header = json.loads(file.read(size).decode(), object_pairs_hook=_reject_duplicates)
         except (ValueError, RecursionError) as error:
             if isinstance(error, FileError):
                 raise
@@ -68,9 +68,11 @@ class File:
             raise FileError("has a header that is no table")
         self._file, self._begins = file, 8 + size
         self.metadata = header.pop("__metadata__", None)
-        if self.metadata is not None and not _texts(self.metadata):
+        if self.metadata is not None and not _is_text_table(self.metadata):
             raise FileError("has metadata that isn't text by name")
-        self._facts = dict(sorted(((name, _facts(name, said)) for name, said in header.items()), key=lambda x: x[1][2]))
+        self._facts = dict(
+            sorted(((name, _check_entry(name, said)) for name, said in header.items()), key=lambda x: x[1][2])
+        )
         at = 0
         for name, (_, _, (begins, ends)) in self._facts.items():
             if begins != at:
@@ -110,23 +112,23 @@ class File:
         return self._facts[name]
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) != len(pairs):
         raise FileError("has a header that says something twice")
     return table
 
 
-def _texts(x: Any) -> bool:
+def _is_text_table(x: Any) -> bool:
     return type(x) is dict and all(type(text) is str for text in (*x, *x.values()))
 
 
-def _facts(name: str, said: Any) -> tuple[str, tuple[int, ...], tuple[int, int]]:
+def _check_entry(name: str, said: Any) -> tuple[str, tuple[int, ...], tuple[int, int]]:
     """Dtype, shape and place of a Tensor, which have to agree."""
     told: Any = said if type(said) is dict else {}
     code, shape, place = told.get("dtype"), told.get("shape"), told.get("data_offsets")
     bits = _BITS.get(code) if type(code) is str else None
-    if bits is None or not _sizes(shape) or not _sizes(place) or len(place) != 2 or len(shape) > 64:
+    if bits is None or not _are_sizes(shape) or not _are_sizes(place) or len(place) != 2 or len(shape) > 64:
         raise FileError(f"says of {name!r} what makes no sense: {str(said)[:100]}")
     needed, there = math.prod(shape) * bits, (place[1] - place[0]) * 8
     if needed != there:
@@ -134,7 +136,7 @@ def _facts(name: str, said: Any) -> tuple[str, tuple[int, ...], tuple[int, int]]
     return code, tuple(shape), (place[0], place[1])
 
 
-def _sizes(x: Any) -> bool:
+def _are_sizes(x: Any) -> bool:
     return type(x) is list and all(type(n) is int and 0 <= n < 2**63 for n in x)
 
 
@@ -207,7 +209,7 @@ class safe_open:
             raise FileError(f"safetensors: {self._name} {error}") from None
 
     def _made(self, array: Any) -> Any:
-        return array if self._arrays else placed(array, self._device)
+        return array if self._arrays else to_tensor(array, self._device)
 
 
 class _Slice:
@@ -245,7 +247,7 @@ def load(data: bytes) -> dict[str, Tensor]:
     """
     try:
         file = File(io.BytesIO(data))
-        return {name: placed(file.array(name)) for name in file.names()}
+        return {name: to_tensor(file.array(name)) for name in file.names()}
     except FileError as error:
         raise FileError(f"safetensors: the content {error}") from None
 
@@ -253,7 +255,7 @@ def load(data: bytes) -> dict[str, Tensor]:
 def save(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
     """What `save_file` writes, as bytes. Source: safetensors.torch.save. Raises as it."""
     file = io.BytesIO()
-    _write(file, *_laid(tensors, metadata))
+    _write(file, *_lay_out(tensors, metadata))
     return file.getvalue()
 
 
@@ -272,12 +274,12 @@ def save_file(tensors: Mapping[str, Tensor], filename: Path, metadata: Mapping[s
     ...     {name: x.shape for name, x in load_file(os.path.join(folder, "linear.safetensors")).items()}
     {'bias': torch.Size([3]), 'weight': torch.Size([3, 2])}
     """
-    laid = _laid(tensors, metadata)
-    with replacing(os.path.realpath(filename)) as file:
+    laid = _lay_out(tensors, metadata)
+    with atomic_write(os.path.realpath(filename)) as file:
         _write(file, *laid)
 
 
-def _laid(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None) -> tuple[bytes, list[Any]]:
+def _lay_out(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None) -> tuple[bytes, list[Any]]:
     """The header, and the arrays as they come after it."""
     if not isinstance(tensors, dict):
         raise ArgumentError(f"Expected a dict of [str, torch.Tensor] but received {type(tensors)}")
@@ -290,10 +292,10 @@ def _laid(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None) -> 
         if not x.is_contiguous():
             raise ArgumentError(f"save_file: {name!r} is a non contiguous tensor: call .contiguous() on it before")
         rows.append((_RANK[_CODE_OF[x.dtype.dtype]], name, x))
-    shared = [sorted(group) for group in _sharing(tensors) if len(group) > 1]
+    shared = [sorted(group) for group in _shared_groups(tensors) if len(group) > 1]
     if shared:
         raise ArgumentError(f"Some tensors share memory, and would be several when loaded: {shared}; see `save_model`")
-    if metadata is not None and not _texts(dict(metadata)):
+    if metadata is not None and not _is_text_table(dict(metadata)):
         raise DtypeError("save_file: metadata has to be text by name")
     rows.sort(key=lambda row: row[:2])
     header: dict[str, Any] = {} if metadata is None else {"__metadata__": dict(metadata)}
@@ -314,7 +316,7 @@ def _write(file: Any, header: bytes, arrays: list[Any]) -> None:
         file.write(array.reshape(-1).view(np.uint8))
 
 
-def _sharing(tensors: Mapping[str, Tensor]) -> list[set[str]]:
+def _shared_groups(tensors: Mapping[str, Tensor]) -> list[set[str]]:
     """Names of Tensors in groups, whose members overlap in memory."""
     places = sorted((address(x.array), x.nbytes, name) for name, x in tensors.items() if x.nbytes)
     groups: list[set[str]] = []
@@ -367,7 +369,7 @@ def save_model(
     """
     state = dict(model.state_dict())
     facts = dict(metadata or {})
-    for kept, others in _doubles(state).items():
+    for kept, others in _duplicates(state).items():
         for name in others:
             facts.setdefault(name, kept)
             del state[name]
@@ -385,7 +387,7 @@ def load_model(
     Raises RuntimeError where there are any and `strict` is True; else as `safe_open`.
     """
     state = load_file(filename, device)
-    doubles = _doubles(model.state_dict(), state)
+    doubles = _duplicates(model.state_dict(), state)
     found = model.load_state_dict(state, strict=False)
     missing, unexpected = set(found.missing_keys), list(found.unexpected_keys)
     for name in (name for others in doubles.values() for name in others):
@@ -401,12 +403,12 @@ def load_model(
     return missing, unexpected
 
 
-def _doubles(state: Mapping[str, Tensor], preferred: Mapping[str, Any] | None = None) -> dict[str, list[str]]:
+def _duplicates(state: Mapping[str, Tensor], preferred: Mapping[str, Any] | None = None) -> dict[str, list[str]]:
     """Of each group of Tensors that share memory the name to keep, one in `preferred` if there is, and the others."""
     found = {}
-    for group in _sharing(state):
+    for group in _shared_groups(state):
         if len(group) > 1:
-            whole = sorted(name for name in group if _has_all(state[name]))
+            whole = sorted(name for name in group if _covers_storage(state[name]))
             if not whole:
                 raise ArgumentError(f"{sorted(group)} share memory, and none of them has all of it: none can be kept")
             kept = next((name for name in whole if name in (preferred or ())), whole[0])
@@ -414,6 +416,6 @@ def _doubles(state: Mapping[str, Tensor], preferred: Mapping[str, Any] | None = 
     return found
 
 
-def _has_all(x: Tensor) -> bool:
+def _covers_storage(x: Tensor) -> bool:
     whole = backend.owner(x.array)
     return address(x.array) == address(whole) and x.nbytes == whole.nbytes

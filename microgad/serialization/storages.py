@@ -29,19 +29,19 @@ class Storage(NamedTuple):
         return TypedStorage(self.row(self.dtype or dtypes.uint8))
 
 
-def placed(array: Any, where: str = "cpu") -> Any:
+def to_tensor(array: Any, where: str = "cpu") -> Any:
     """A Tensor of an array; what no Tensor holds, such as text, stays an array."""
     return Tensor._made(backend.to_device(array, where)) if array.dtype in dtypes._BY_NUMPY else array
 
 
-def part(memory: Any, offset: Any, size: Any, each: int) -> Any:
+def storage_slice(memory: Any, offset: Any, size: Any, each: int) -> Any:
     """So many elements of a storage, of `each` bytes, from one on."""
     if type(offset) is not int or type(size) is not int or min(offset, size) < 0:
         raise FileError("holds a view of a storage that begins before it")
     return memory[offset * each : (offset + size) * each]
 
 
-def tensor(
+def rebuild_tensor(
     storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any = False, dtype: dtypes.dtype | None = None
 ) -> Tensor:
     """A Tensor on a storage. Raises FileError where it would reach beyond it."""

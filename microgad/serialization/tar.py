@@ -10,10 +10,10 @@ import numpy as np
 
 from .. import backend
 from ..tensor import Tensor
+from .class_names import STORAGE_DTYPES, TENSOR_DTYPES
 from .errors import FileError
-from .kinds import STORAGES, TENSORS
-from .storages import Storage, part, tensor
-from .streams import Pickles
+from .legacy import PickleStream
+from .storages import Storage, rebuild_tensor, storage_slice
 from .unpickling import Name, Unpickler
 
 _BLOCK = 512
@@ -72,7 +72,7 @@ def _octal(field: bytes) -> int:
     return int(digits, 8)
 
 
-class _Stream(Pickles):
+class _Stream(PickleStream):
     """Pickles, and what lies between them."""
 
     def __init__(self, data: bytes) -> None:
@@ -85,7 +85,7 @@ class _Stream(Pickles):
         return found
 
     def facts(self, n: int) -> tuple[Any, ...]:
-        return _tuple(self.object(), n)
+        return _check_tuple(self.object(), n)
 
     def take(self, nbytes: int) -> bytes:
         found = self.data[self.at : self.at + nbytes]
@@ -103,19 +103,19 @@ def _storages(stream: _Stream, place: Callable[[str], str]) -> dict[Any, Storage
     found: dict[Any, Storage] = {}
     for _ in range(stream.count()):
         key, location, kind = stream.facts(3)
-        dtype = STORAGES.get(_class(kind))
+        dtype = STORAGE_DTYPES.get(_class(kind))
         if dtype is None:
             raise FileError("holds a storage of no dtype")
         (count,) = stream.numbers(1)
         memory = np.frombuffer(bytearray(stream.take(count * dtype.itemsize)), np.uint8)
-        memory = backend.to_device(memory, place(_of(location, str)))
-        found[_of(key, int)] = Storage(_given(memory), memory.size, dtype, [0])
-    for view in _listed(stream.object()):
-        key, root, offset, count = _tuple(view, 4)
-        whole = found[_of(root, int)]
+        memory = backend.to_device(memory, place(_check_type(location, str)))
+        found[_check_type(key, int)] = Storage(_given(memory), memory.size, dtype, [0])
+    for view in _check_list(stream.object()):
+        key, root, offset, count = _check_tuple(view, 4)
+        whole = found[_check_type(root, int)]
         each = whole.dtype.itemsize if whole.dtype else 1
-        memory = part(whole.memory(), offset, count, each)
-        found[_of(key, int)] = whole._replace(memory=_given(memory), nbytes=memory.size)
+        memory = storage_slice(whole.memory(), offset, count, each)
+        found[_check_type(key, int)] = whole._replace(memory=_given(memory), nbytes=memory.size)
     return found
 
 
@@ -126,18 +126,18 @@ def _tensors(stream: _Stream, storages: dict[Any, Storage]) -> dict[Any, Tensor]
         ndim = int.from_bytes(stream.take(8)[:4], "little", signed=True)
         size, stride, (offset,) = stream.numbers(ndim), stream.numbers(ndim), stream.numbers(1)
         if storage is None:  # a Tensor of nothing
-            dtype = TENSORS.get(_class(kind))
+            dtype = TENSOR_DTYPES.get(_class(kind))
             if dtype is None:
                 raise FileError("holds a Tensor of no dtype")
-            found[_of(key, int)] = Tensor._made(np.empty(0, dtype.dtype))
-        elif _of(storage, int) not in storages:
+            found[_check_type(key, int)] = Tensor._made(np.empty(0, dtype.dtype))
+        elif _check_type(storage, int) not in storages:
             raise FileError("holds a Tensor without a storage")
         else:
-            found[_of(key, int)] = tensor(storages[storage], offset, size, stride)
+            found[_check_type(key, int)] = rebuild_tensor(storages[storage], offset, size, stride)
     return found
 
 
-def _of(x: Any, kind: type) -> Any:
+def _check_type(x: Any, kind: type) -> Any:
     if type(x) is not kind:
         raise FileError(f"holds a {type(x).__name__} where a number or a name belongs")
     return x
@@ -147,13 +147,13 @@ def _class(kind: Any) -> str:
     return kind.name.rpartition(" ")[2] if type(kind) is Name else ""
 
 
-def _tuple(x: Any, n: int) -> tuple[Any, ...]:
+def _check_tuple(x: Any, n: int) -> tuple[Any, ...]:
     if type(x) is not tuple or len(x) != n:
         raise FileError(f"holds a {type(x).__name__} where {n} facts belong")
     return x
 
 
-def _listed(x: Any) -> list[Any]:
+def _check_list(x: Any) -> list[Any]:
     if type(x) is not list:
         raise FileError(f"holds a {type(x).__name__} where a list of views belongs")
     return x

@@ -24,13 +24,13 @@ from ..parameter import Parameter
 from ..size import Size
 from ..tensor import Tensor
 from . import objects
+from .class_names import DTYPES, FACTORIES, STORAGE_DTYPES, TENSOR_DTYPES, UNTYPED
 from .errors import FileError, shown
-from .kinds import DTYPES, FACTORIES, STORAGES, TENSORS, UNTYPED
-from .storages import Storage, tensor
+from .storages import Storage, rebuild_tensor
 
 _MARK = object()
-LARGEST_KEY = 10_000  # parts of a tuple that is one
-COPIES = 8  # times its length: what functions may make, one by one, of parts that a pickle holds once
+MAX_KEY_ITEMS = 10_000  # parts of a tuple that is one
+MAX_COPIES = 8  # times its length: what functions may make, one by one, of parts that a pickle holds once
 
 
 class Name:
@@ -42,10 +42,10 @@ class Name:
     @property
     def dtype(self) -> Any:
         """Of a storage's class, that of its elements; None of others."""
-        return STORAGES.get(self.name.rpartition(" ")[2])
+        return STORAGE_DTYPES.get(self.name.rpartition(" ")[2])
 
 
-class _Known:
+class _ProgramGlobal:
     """A class or function that the program has."""
 
     def __init__(self, value: Any) -> None:
@@ -75,7 +75,7 @@ class _Dtype:
 def _parameter(data: Any, requires_grad: Any, hooks: Any, state: Any = None) -> Any:
     if type(data) is not Tensor:
         raise FileError(f"holds a Parameter of a {type(data).__name__}")
-    return objects.set_again(Parameter(data, bool(requires_grad)), state)
+    return objects.restore_tensor_attributes(Parameter(data, bool(requires_grad)), state)
 
 
 def _variable(data: Any) -> Any:
@@ -163,7 +163,7 @@ def _layout(name: Any) -> Any:
 
 def _of_type(value: Callable[..., Any], kind: Any, arguments: Any, state: Any = None) -> Any:
     """A Tensor with attributes of its own; of a subclass, whose code is never loaded, as a Tensor."""
-    return objects.set_again(CALLS[value.name](*arguments), state)  # type: ignore[attr-defined]
+    return objects.restore_tensor_attributes(CALLS[value.name](*arguments), state)  # type: ignore[attr-defined]
 
 
 RESULTS = public_names(vars(return_types))
@@ -172,12 +172,12 @@ CALLS: dict[str, Callable[..., Any]] = {
     "collections Counter": _counter,
     "collections defaultdict": _defaultdict,
     "collections deque": _deque,
-    "torch._utils _rebuild_tensor": lambda storage, offset, size, stride: tensor(storage, offset, size, stride),
+    "torch._utils _rebuild_tensor": lambda storage, offset, size, stride: rebuild_tensor(storage, offset, size, stride),
     "torch._utils _rebuild_tensor_v2": lambda storage, offset, size, stride, grad=False, hooks=None, metadata=None: (
-        tensor(storage, offset, size, stride, grad)
+        rebuild_tensor(storage, offset, size, stride, grad)
     ),
     "torch._utils _rebuild_tensor_v3": (
-        lambda storage, offset, size, stride, grad, hooks, dtype, metadata=None: tensor(
+        lambda storage, offset, size, stride, grad, hooks, dtype, metadata=None: rebuild_tensor(
             storage, offset, size, stride, grad, dtype
         )
     ),
@@ -213,14 +213,18 @@ CALLS: dict[str, Callable[..., Any]] = {
     },
 }
 _VALUES = {f"torch {name}": dtype for name, dtype in DTYPES.items()} | {"__builtin__ Ellipsis": ...}
-_CLASSES = [f"{room} {name}" for room in ("torch", "torch.cuda") for name in (*STORAGES, *TENSORS)]
+_CLASSES = [f"{room} {name}" for room in ("torch", "torch.cuda") for name in (*STORAGE_DTYPES, *TENSOR_DTYPES)]
 _KNOWN = {*CALLS, *_VALUES, *_CLASSES, *FACTORIES, UNTYPED, "numpy ndarray"} | {
     "torch Tensor", "torch._tensor Tensor", "torch.storage TypedStorage",
 }  # fmt: skip
-_MOVED = {"builtins": "__builtin__", "pathlib._local": "pathlib", "numpy._core.multiarray": "numpy.core.multiarray"}
+_RENAMED_MODULES = {
+    "builtins": "__builtin__",
+    "pathlib._local": "pathlib",
+    "numpy._core.multiarray": "numpy.core.multiarray",
+}
 
 
-def of_storages(storage: Callable[..., Storage]) -> Callable[[Any], Storage]:
+def storage_loader(storage: Callable[..., Storage]) -> Callable[[Any], Storage]:
     """References as PyTorch's files have them, to `storage(Name, *facts)`."""
 
     def referred(facts: Any) -> Storage:
@@ -250,7 +254,7 @@ class Unpickler:
             code = self._take(1)
             if code == b".":
                 return _finished(self._stack.pop())
-            step = _STEPS.get(code)
+            step = _OPCODES.get(code)
             if step is None:
                 raise FileError(f"holds the pickle instruction {code!r}, which PyTorch's files don't")
             step(self)
@@ -292,22 +296,22 @@ class Unpickler:
         self._push(tuple(map(_part, items)))
 
     def _name(self, module: str, what: str) -> None:
-        name = f"{_MOVED.get(module, module)} {what}".replace("__builtin__ range", "__builtin__ xrange")
+        name = f"{_RENAMED_MODULES.get(module, module)} {what}".replace("__builtin__ range", "__builtin__ xrange")
         if name not in _KNOWN:
-            found = objects.known(module, what)
+            found = objects.find_global(module, what)
             if found is None:
                 raise FileError(
                     f"names {module}.{what}, which may not be loaded: a file may hold Tensors, arrays, dicts, lists, "
                     "numbers and text, with weights_only=False also modules, and with "
                     "torch.serialization.safe_globals([...]) objects of those classes; no code is run"
                 )
-            self._push(_Known(found))
+            self._push(_ProgramGlobal(found))
             return
         self._push(_VALUES.get(name) or Name(name))
 
     def _call(self) -> None:
         arguments, function = self._stack.pop(), self._stack.pop()
-        if type(function) is _Known and isinstance(arguments, tuple):
+        if type(function) is _ProgramGlobal and isinstance(arguments, tuple):
             self._made(function.value, arguments)
             return
         if type(function) is not Name or function.name not in CALLS or type(arguments) is not tuple:
@@ -318,27 +322,27 @@ class Unpickler:
     def _copied(self, *parts: Any) -> None:
         """Count what is copied: a part can be said once and copied often."""
         self._copies += sum(len(part) for part in parts if isinstance(part, (str, bytes, list, tuple, dict)))
-        if self._copies > COPIES * len(self._data) + 10_000:
+        if self._copies > MAX_COPIES * len(self._data) + 10_000:
             raise FileError("makes many times more of its parts than it holds")
 
     def _object(self) -> None:
         arguments, known = self._stack.pop(), self._stack.pop()
-        if type(known) is not _Known or type(arguments) is not tuple:
+        if type(known) is not _ProgramGlobal or type(arguments) is not tuple:
             raise FileError("makes an object of what is no class")
         if objects.is_named_tuple(known.value):
             self._copied(arguments)
-            self._push(objects.named_tuple(known.value, arguments))
+            self._push(objects.make_named_tuple(known.value, arguments))
             return
         if arguments:
             raise FileError("makes an object with arguments")
-        self._waits(objects.empty(known.value))
+        self._waits(objects.make_empty(known.value))
 
     def _made(self, kind: Any, arguments: tuple[Any, ...]) -> None:
         """What a class makes of arguments where none of its code is run."""
         if isinstance(kind, enum.EnumMeta) and len(arguments) == 1:
-            self._push(objects.member(kind, *arguments))
-        elif objects.is_called(kind) and not arguments:
-            self._waits(objects.empty(kind))
+            self._push(objects.enum_member(kind, *arguments))
+        elif objects.is_made_by_call(kind) and not arguments:
+            self._waits(objects.make_empty(kind))
         else:
             raise FileError("calls what is no function")
 
@@ -351,7 +355,7 @@ class Unpickler:
         state, x = self._stack.pop(), self._stack[-1]
         self._copied(state, *(state if type(state) is tuple else ()))
         if self._empty.pop(id(x), None) is not None:
-            objects.fill(x, state)
+            objects.set_attributes(x, state)
         elif type(x) is _Dtype and type(state) is tuple and len(state) > 1 and state[1] in ("<", ">", "|", "="):
             x.order = state[1]
         elif type(x) is _Array and x.array is None and type(state) is tuple and len(state) == 5:
@@ -400,7 +404,7 @@ def _array(shape: Any, dtype: Any, columns: Any, data: Any) -> Any:
 
 def _key(x: Any) -> Any:
     """What is hashed, which takes as long as it is large: a file of 100 bytes can say a tuple of 2**40 parts."""
-    todo, left = [x], LARGEST_KEY
+    todo, left = [x], MAX_KEY_ITEMS
     while todo:
         part = todo.pop()
         if isinstance(part, tuple):
@@ -419,7 +423,7 @@ def _finished(x: Any) -> Any:
         return x.array
     if type(x) is _Dtype:
         return x.dtype
-    if type(x) is _Known:
+    if type(x) is _ProgramGlobal:
         return x.value
     if x is _MARK:
         raise FileError("leaves something open")
@@ -441,7 +445,7 @@ def _long(self: Unpickler, n: int) -> None:
     self._push(int.from_bytes(self._take(n), "little", signed=True))
 
 
-_STEPS: dict[bytes, Callable[[Unpickler], Any]] = {
+_OPCODES: dict[bytes, Callable[[Unpickler], Any]] = {
     b"\x80": lambda self: self._take(1),
     b"\x95": lambda self: self._take(8),
     b"(": lambda self: self._push(_MARK),

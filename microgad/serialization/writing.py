@@ -51,7 +51,7 @@ def save(
     if not isinstance(f, str | bytes | os.PathLike):
         raise AttributeError(f"save: f must be a path or a file with a write method, not a {type(f).__name__}")
     path = os.path.realpath(f)  # through links: these stay
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         _write(file, os.path.splitext(os.path.basename(path))[0] or "archive", pickled, pickler.storages)
 
 
@@ -67,7 +67,7 @@ def _write(file: Any, folder: str, pickled: bytes, storages: list[Any]) -> None:
 
 
 @contextmanager
-def replacing(path: str) -> Iterator[IO[bytes]]:
+def atomic_write(path: str) -> Iterator[IO[bytes]]:
     """A new file that takes the place of `path` at the end of the block, whole; an error leaves the old one.
 
     Until then it is locked, and called `path` and a number, .tmp: what a process that was killed has left is so known
@@ -77,10 +77,10 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
     folder, name = os.path.split(path)
     if not os.path.isdir(folder):
         raise ArgumentError(f"save: the folder {folder} does not exist: make it first (os.makedirs)")
-    _remove_left(folder, name)
+    _remove_leftovers(folder, name)
     unfinished = None
     try:
-        file, unfinished = _begun(path)
+        file, unfinished = _open_temporary(path)
         with file:
             yield file
             file.flush()
@@ -99,7 +99,7 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
         raise
 
 
-def _begun(path: str) -> tuple[IO[bytes], str]:
+def _open_temporary(path: str) -> tuple[IO[bytes], str]:
     """A new file beside `path`, locked, and its name."""
     while True:
         name = f"{path}.{os.urandom(4).hex()}.tmp"
@@ -112,7 +112,7 @@ def _begun(path: str) -> tuple[IO[bytes], str]:
         file.close()  # removed by another process, before it was locked
 
 
-def _remove_left(folder: str, name: str) -> None:
+def _remove_leftovers(folder: str, name: str) -> None:
     """Remove unfinished files of a name that nobody is writing."""
     left = re.compile(re.escape(name) + r"\.[0-9a-f]{8}\.tmp")
     for found in filter(left.fullmatch, os.listdir(folder)):

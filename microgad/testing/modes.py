@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from .. import backend
-from ..autograd.functional import Pushing
-from ..batching.mapping import in_turn
+from ..autograd.functional import DoubleBackward
+from ..batching.vmap import map_slices
 from ..gradients import grad
 from ..tensor import Tensor
 from .calls import GradcheckError, grad_arrays, jacobians
@@ -52,7 +52,7 @@ class ForwardMode:
 
     def __init__(self, outputs: list[Tensor], tensors: list[Tensor]) -> None:
         self.outputs, self.tensors = outputs, tensors
-        self.pushing = Pushing(outputs, tensors)
+        self.pushing = DoubleBackward(outputs, tensors)
 
     def jacobians(self) -> list[list[Any]]:
         """Return, for each output y and each Tensor x, the Jacobian (x.size, y.size)."""
@@ -89,7 +89,7 @@ def check_batches(mode: Mode) -> None:
     rng = np.random.default_rng(0)
     for linear, like in mode.maps():
         given = Tensor._made(backend.like(rng.standard_normal((2, *like.shape)), like.array, like.array.dtype))
-        batch = grad_arrays(in_turn(lambda given, linear=linear: linear(given[0]), [given]))  # type: ignore[misc]
+        batch = grad_arrays(map_slices(lambda given, linear=linear: linear(given[0]), [given]))  # type: ignore[misc]
         each = zip(*(grad_arrays(linear(x)) for x in given), strict=True)
         for one_by_one, at_once in zip(each, batch, strict=True):
             if at_once is None:

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Any, TextIO
 
-from ..utils.bar import bar
+from ..utils.progress_bar import bar
 from .history import SETS, Row
 
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .. import state
-from ..autograd.anomaly import AnomalyError, Source, Tracer, trouble
+from ..autograd.anomaly import AnomalyError, Source, Tracer, nonfinite_kind
 from ..generator import default_generator
 from ..nn import Module
 from ..optim import Optimizer
@@ -114,12 +114,12 @@ class Step:
         tracer = Tracer(names | given)
         with state.scope(observer=tracer):
             loss = self.loss(self.model(*inputs), target)
-            if found := trouble(loss):
+            if found := nonfinite_kind(loss):
                 raise diverged(f"the loss is {found}", tracer.source(loss))
             self._clear()
             loss.backward()
         for name, p in names.items():
-            if p.grad is not None and (found := trouble(p.grad)):
+            if p.grad is not None and (found := nonfinite_kind(p.grad)):
                 raise diverged(f"the gradient of {name} has {found}", tracer.source_of_gradient(p))
         raise diverged("the loss or a gradient was not finite, but the second time the same batch was", None)
 
@@ -139,10 +139,10 @@ def explain_evaluation(name: str, model: Module, data: Any, loss: Loss, at_once:
 
     def watched(output: Any, target: Any) -> Tensor:
         value = loss(output, target)
-        if trouble(value):
+        if nonfinite_kind(value):
             sources.append(tracer.source(value))
         return value
 
     with state.scope(observer=tracer):
         error = evaluate(model, data, watched, at_once).error
-    return diverged(f"the {name} error is {trouble(error)}", sources[0] if sources else None)
+    return diverged(f"the {name} error is {nonfinite_kind(error)}", sources[0] if sources else None)

@@ -52,7 +52,7 @@ def checkpoint(
     if determinism_check not in ("default", "none"):
         raise ValueError(f"checkpoint: determinism_check must be 'default' or 'none', got {determinism_check!r}")
     if use_reentrant is None:
-        _tell_to_choose("checkpoint")
+        _warn_use_reentrant("checkpoint")
     reentrant = use_reentrant is not False
     if reentrant and kwargs:
         raise ValueError(f"checkpoint: Unexpected keyword arguments: {', '.join(kwargs)}; give use_reentrant=False")
@@ -88,7 +88,7 @@ def checkpoint_sequential(
     tensor(-0.7616)
     """
     if use_reentrant is None:
-        _tell_to_choose("checkpoint_sequential")
+        _warn_use_reentrant("checkpoint_sequential")
     functions = list(functions.children()) if hasattr(functions, "children") else list(functions)
     size = len(functions) // segments
 
@@ -108,14 +108,14 @@ def checkpoint_sequential(
     return segment(end, len(functions))(input)
 
 
-def _tell_to_choose(op: str) -> None:
+def _warn_use_reentrant(op: str) -> None:
     warn(
         f"torch.utils.checkpoint.{op}: the use_reentrant parameter should be passed explicitly; use_reentrant=False is "
         "the one to choose, for in its default, True, modules have no gradient where no argument requires one"
     )
 
 
-class Enough(Exception):
+class StopRecomputation(Exception):
     """What leaves a call that is made again once all is there that is needed."""
 
 
@@ -137,7 +137,7 @@ class Collector(state.Observer):
     def begin(self, node: Function, inputs: tuple[Any, ...], target: Any = None) -> None:
         """An operation is about to compute. Running statistics, which are in no graph, are still to be moved."""
         if len(self.nodes) == self.needed and any(getattr(x, "node", None) is not None for x in inputs):
-            raise Enough
+            raise StopRecomputation
         super().begin(node, inputs, target)
 
 
@@ -189,7 +189,7 @@ class Region:
             default_generator.set_state(self.draws)
         try:
             scope = state.scope(path=self.path, observer=collector, grad_enabled=True, deriving=False)
-            with scope, self.context, self.resumed(), contextlib.suppress(Enough):
+            with scope, self.context, self.resumed(), contextlib.suppress(StopRecomputation):
                 self.function(*self.args, **self.kwargs)
         finally:
             if self.draws is not None:

@@ -9,7 +9,7 @@ import pytest
 
 import microgad as torch
 from microgad import nn, state
-from microgad.autograd.anomaly import AnomalyError, Tracer, trouble
+from microgad.autograd.anomaly import AnomalyError, Tracer, nonfinite_kind
 from microgad.autograd.function_hooks import CountHook
 
 
@@ -77,7 +77,7 @@ def test_several_results_and_several_inputs():
     tracer = Tracer()
     with state.scope(observer=tracer):
         parts = torch.cat([a, b.log()]).split(1)
-    assert [trouble(part) for part in parts] == ["", "NaN"]
+    assert [nonfinite_kind(part) for part in parts] == ["", "NaN"]
     assert (tracer.source(parts[0]), tracer.source(parts[1]).op) == (None, "Log")
 
 
@@ -137,7 +137,7 @@ def test_another_observer_goes_on_seeing():
     ],
 )  # fmt: skip
 def test_trouble(x, expected):
-    assert trouble(x) == expected
+    assert nonfinite_kind(x) == expected
 
 
 def test_a_nan_in_backward_names_the_line_that_recorded_its_operation():

@@ -10,8 +10,8 @@ import pytest
 
 from microgad.batching import fallback as fallback  # which brings the rules
 from microgad.batching import functions
-from microgad.batching.array import Batched, Level
-from microgad.batching.functions import RULES, part
+from microgad.batching.array import BatchedArray, Level
+from microgad.batching.functions import RULES, take_slice
 from microgad.slices import Apart, levels
 from microgad.state.contexts import holding
 
@@ -24,21 +24,21 @@ class Make:
     def __init__(self) -> None:
         self.level, self.rng = Level(SLICES, 0), np.random.default_rng(0)
 
-    def own(self, *shape: int, axis: int = 0) -> Batched:
+    def own(self, *shape: int, axis: int = 0) -> BatchedArray:
         """Each slice has its own; in memory the slices may lie elsewhere than in front."""
         whole = self.rng.normal(size=(*shape[:axis], SLICES, *shape[axis:]))
-        return Batched(np.moveaxis(whole, axis, 0), self.level)
+        return BatchedArray(np.moveaxis(whole, axis, 0), self.level)
 
     def common(self, *shape: int) -> Any:
         return self.rng.normal(size=shape)
 
-    def indices(self, n: int, *shape: int) -> Batched:
-        return Batched(self.rng.integers(0, n, (SLICES, *shape)), self.level)
+    def indices(self, n: int, *shape: int) -> BatchedArray:
+        return BatchedArray(self.rng.integers(0, n, (SLICES, *shape)), self.level)
 
-    def square(self, n: int) -> Batched:
+    def square(self, n: int) -> BatchedArray:
         """Symmetric and positive definite."""
         x = self.rng.normal(size=(SLICES, n, n))
-        return Batched(x @ x.swapaxes(-1, -2) + n * np.eye(n), self.level)
+        return BatchedArray(x @ x.swapaxes(-1, -2) + n * np.eye(n), self.level)
 
 
 CALLS: list[tuple[Any, Callable[[Make], Any]]] = []  # a function, and its arguments: (args, kwargs)
@@ -146,22 +146,22 @@ def test_each_rule_is_called() -> None:
 @pytest.mark.parametrize(("function", "arguments"), CALLS, ids=lambda x: getattr(x, "__name__", "") if x else "")
 def test_a_rule_gives_what_slices_give(function: Any, arguments: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (args, kwargs), (again, _) = arguments(Make()), arguments(Make())
-    level = next(x for x in flat(args) if isinstance(x, Batched)).level
-    slices = [function(*part(again, of(again), i), **part(kwargs, level, i)) for i in range(SLICES)]
+    level = next(x for x in flat(args) if isinstance(x, BatchedArray)).level
+    slices = [function(*take_slice(again, of(again), i), **take_slice(kwargs, level, i)) for i in range(SLICES)]
     if all(x is None for x in slices):
-        slices = [part(again[0], of(again), i) for i in range(SLICES)]
+        slices = [take_slice(again[0], of(again), i) for i in range(SLICES)]
 
     def no_loop(*_: Any) -> Any:
         raise AssertionError("no rule was used")
 
-    monkeypatch.setattr(functions, "by_slices", no_loop)
+    monkeypatch.setattr(functions, "call_per_slice", no_loop)
     with holding(levels, (level,)):
         found = function(*args, **kwargs)
     same(args[0] if found is None else found, slices)
 
 
 def of(args: Any) -> Level:
-    return next(x.level for x in flat(args) if isinstance(x, Batched))
+    return next(x.level for x in flat(args) if isinstance(x, BatchedArray))
 
 
 def flat(x: Any) -> list[Any]:
@@ -176,8 +176,8 @@ def same(found: Any, slices: list[Any]) -> None:
         for k, one in enumerate(found):
             same(one, [each[k] for each in slices])
     elif isinstance(slices[0], (np.ndarray, np.generic)):
-        if not isinstance(found, Batched):  # what they have in common stays that
-            found = Batched(np.stack([found] * SLICES), Level(SLICES, 0))
+        if not isinstance(found, BatchedArray):  # what they have in common stays that
+            found = BatchedArray(np.stack([found] * SLICES), Level(SLICES, 0))
         assert (found.shape, found.dtype) == (slices[0].shape, slices[0].dtype)
         np.testing.assert_allclose(found.whole, np.stack(slices), rtol=1e-12, atol=1e-13)
     else:
@@ -196,8 +196,8 @@ def test_an_index_reads_and_writes_what_slices_have(index: Any) -> None:
         found = x[index]
         value = Make().own(*found.shape[-1:])
         np.testing.assert_array_equal(found.whole, np.stack([part[index] for part in before]))
-        x[index] = Batched(value.whole, x.level)
-        more = Batched(Make().own(*found.shape).whole, x.level)
+        x[index] = BatchedArray(value.whole, x.level)
+        more = BatchedArray(Make().own(*found.shape).whole, x.level)
         np.add.at(x, index, more)
     for part_of_it, written, own, own_more in zip(before, x.whole, value.whole, more.whole, strict=True):
         part_of_it[index] = own
@@ -220,7 +220,7 @@ def test_each_slice_has_an_index_of_its_own(name: str) -> None:
     m = Make()
     x, index = m.own(4, 3), OWN[name](m)
     with holding(levels, (m.level,)):
-        parts = [part(index, m.level, i) for i in range(SLICES)]
+        parts = [take_slice(index, m.level, i) for i in range(SLICES)]
         found = x[index]
         np.testing.assert_array_equal(found.whole, np.stack([x.whole[i][parts[i]] for i in range(SLICES)]))
         expected, values = x.whole.copy(), m.own(*found.shape)
@@ -234,11 +234,11 @@ def test_each_slice_has_an_index_of_its_own(name: str) -> None:
 
 def test_numbers_are_given_where_slices_agree() -> None:
     m = Make()
-    agreed, apart = Batched(np.full(SLICES, 2.0), m.level), Batched(np.arange(3.0), m.level)
+    agreed, apart = BatchedArray(np.full(SLICES, 2.0), m.level), BatchedArray(np.arange(3.0), m.level)
     with holding(levels, (m.level,)):
         assert (float(agreed), int(agreed), bool(agreed), agreed.item()) == (2.0, 2, True, 2.0)
-        assert [5, 6, 7][Batched(np.full(SLICES, 1), m.level)] == 6
-        assert np.isnan(Batched(np.full(SLICES, np.nan), m.level).item())
+        assert [5, 6, 7][BatchedArray(np.full(SLICES, 1), m.level)] == 6
+        assert np.isnan(BatchedArray(np.full(SLICES, np.nan), m.level).item())
         for ask in (float, int, bool, np.asarray, repr):
             with pytest.raises(Apart):
                 ask(apart)

@@ -21,7 +21,7 @@ from microgad.datasets import DataError
 from microgad.datasets.idx import decode_idx, unpacked
 from microgad.errors import DeviceError, UnsupportedError
 from microgad.serialization import FileError, safetensors
-from microgad.serialization.archive import most_unpacked
+from microgad.serialization.archive import max_unpacked_size
 
 from .mutate import KINDS
 
@@ -107,7 +107,7 @@ class Watch:
         if found and found.startswith("takes"):
             found, loaded = self._read(kind, content)  # unless the machine had something else to do
         if memory and not found:
-            packed = 2 * most_unpacked(len(content)) if kind in ("zip", "npz", "idx") else 0
+            packed = 2 * max_unpacked_size(len(content)) if kind in ("zip", "npz", "idx") else 0
             most = 200_000 + 25 * len(content) + packed
             taken = min(self._allocated(kind, content), self._allocated(kind, content))  # Python's own tables grow once
             if taken > most:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import microgad
 from microgad import engine
-from microgad.autograd.custom import _Custom
+from microgad.autograd.function import CustomNode
 from microgad.function import Function
 from microgad.function.linear_map import LinearMap
 from microgad.ops.elementwise import Add, Div, Mul
@@ -57,7 +57,7 @@ def entries_of(*classes: type[Function]) -> tuple[Entry, ...]:
 
 def functions() -> list[type[Function]]:
     """The library's Functions that have a derivative and a property test."""
-    classes = [cls for cls in REGISTRY if cls.__module__.startswith(PLAIN) and cls is not _Custom]
+    classes = [cls for cls in REGISTRY if cls.__module__.startswith(PLAIN) and cls is not CustomNode]
     return sorted((cls for cls in classes if cls.differentiable), key=lambda cls: (cls.__module__, cls.__name__))
 
 
@@ -67,7 +67,7 @@ def unreached() -> list[type[Function]]:
     found = []
     while stack:
         cls = stack.pop()
-        stack += [] if cls is _Custom else cls.__subclasses__()
+        stack += [] if cls is CustomNode else cls.__subclasses__()
         made = issubclass(cls, LinearMap) and issubclass(cls, vars(cls).get("transposed", ()))
         if cls.__module__.startswith(PLAIN) and cls.differentiable and cls not in known and not made:
             found.append(cls)

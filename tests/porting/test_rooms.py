@@ -15,7 +15,7 @@ import pytest
 
 import microgad as torch
 from microgad.errors import notices
-from microgad.utils import bar, cache
+from microgad.utils import cache, progress_bar
 
 
 @pytest.fixture(autouse=True)
@@ -153,7 +153,7 @@ def test_there_is_no_xpu_and_tqdm_is_where_programs_take_it() -> None:
     assert not torch.xpu.is_available()
     assert torch.xpu.device_count() == 0
     assert list(torch.hub.tqdm([1, 2], disable=True)) == [1, 2]
-    unseen = bar._Unseen([1, 2], desc="a")
+    unseen = progress_bar._NoBar([1, 2], desc="a")
     with unseen as shown:
         shown.update(1)
         shown.set_postfix(loss=1)

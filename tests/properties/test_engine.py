@@ -3,7 +3,7 @@
 import numpy as np
 
 import microgad as torch
-from microgad.autograd.custom import _Custom
+from microgad.autograd.function import CustomNode
 from microgad.engine import Identity
 from microgad.testing.strategies import tensors
 
@@ -43,12 +43,12 @@ def test_decomposition(draw):
     return Gauss.apply, draw(tensors(requires_grad=True))
 
 
-@checks(_Custom)
+@checks(CustomNode)
 def test_autograd_function(draw):
     x = draw(tensors(requires_grad=True))
     return Product.apply, x, draw(tensors(tuple(x.shape), requires_grad=True))
 
 
-@checks(_Custom)
+@checks(CustomNode)
 def test_autograd_function_of_one_tensor_twice(draw):
     return lambda x: Product.apply(x, x), draw(tensors(requires_grad=True))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import strategies as st
 
 import microgad
-from microgad.autograd.custom import _Custom
+from microgad.autograd.function import CustomNode
 from microgad.function import Function, Leaf, Output
 from microgad.function.linear_map import LinearMap
 from microgad.ops.elementwise import Mul, Sub
@@ -36,7 +36,7 @@ def packages_functions() -> Iterator[type[Function]]:
     stack = Function.__subclasses__()
     while stack:
         cls = stack.pop()
-        if cls is not _Custom:  # whose subclasses are users' autograd.Functions
+        if cls is not CustomNode:  # whose subclasses are users' autograd.Functions
             stack.extend(cls.__subclasses__())
         made_as_adjoint = issubclass(cls, LinearMap) and issubclass(cls, vars(cls).get("transposed", ()))
         abstract = cls.forward is Function.forward

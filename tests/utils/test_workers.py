@@ -17,7 +17,7 @@ import pytest
 
 import microgad
 from microgad.utils.data import DataLoader, IterableDataset, TensorDataset, get_worker_info
-from microgad.utils.data.processes import Processes
+from microgad.utils.data.multiprocess import MultiprocessIterator
 from microgad.utils.data.transfer import SHARED
 
 pytestmark = [
@@ -212,7 +212,7 @@ def test_what_cannot_be_asked_is_not_waited_for(monkeypatch: pytest.MonkeyPatch)
     def send(*_: Any) -> None:
         raise OSError(errno.EMFILE, "too many open files")
 
-    monkeypatch.setattr("microgad.utils.data.processes.send", send)
+    monkeypatch.setattr("microgad.utils.data.multiprocess.send", send)
     with pytest.raises(OSError, match="too many open files"):
         iter(DataLoader(Numbered(), 2, num_workers=2))
 
@@ -312,5 +312,5 @@ def test_no_orphans(how: int, busy: str, tmp_path: Path) -> None:
 
 def test_processes_is_an_iterator() -> None:
     iterator = iter(DataLoader(Numbered(), 2, num_workers=1))
-    assert isinstance(iterator, Processes)
+    assert isinstance(iterator, MultiprocessIterator)
     assert iter(iterator) is iterator

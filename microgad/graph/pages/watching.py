@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ... import backend, state
-from ...autograd.function_hooks import leave
+from ...autograd.function_hooks import remove_observer
 from ...dtypes.number_kinds import norm
 from ...engine import leaves
 from ...errors import ArgumentError
@@ -78,7 +78,7 @@ class Watch:
         if self._server is None:
             return
         self._watcher.close()
-        leave(self._watcher)
+        remove_observer(self._watcher)
         self._history.open = False
         self._server.close()
         self._server = None

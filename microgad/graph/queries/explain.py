@@ -11,7 +11,7 @@ from ... import backend, engine, state
 from ...errors import DtypeError, place
 from ...function import Function, Leaf
 from ...function.plan import argument
-from ...methods.node_hooks import HookedPlan
+from ...methods.nodes import HookedPlan
 from ...tensor import Tensor
 from ..formulas import formula
 from ..recording.node_reader import producer, read

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ...autograd.anomaly import span
+from ...autograd.anomaly import describe_range
 from ...errors import GraphError
 from ..statistics import Stats, stats_of
 from ..tape import Input, Op, Source, Tape
@@ -217,4 +217,6 @@ def _range(tape: Tape, x: Input) -> str:
             stats = stats_of(found.values[index])
     if stats is not None and stats.size and not stats.finite:
         return f"{x.name} {x.shape} with nothing finite"
-    return span(x.name, x.shape or (), None if stats is None or not stats.size else (stats.minimum, stats.maximum))
+    return describe_range(
+        x.name, x.shape or (), None if stats is None or not stats.size else (stats.minimum, stats.maximum)
+    )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ... import state
-from ...autograd.function_hooks import leave
+from ...autograd.function_hooks import remove_observer
 from ...engine import leaves
 from ...function import Function
 from ..tape import Input, Op, Result, Source, Tape
@@ -54,7 +54,7 @@ class FirstBackwardRecorder(Recorder):
         if self.done:
             return
         self.done = True
-        leave(self)
+        remove_observer(self)
         self.close()
         with state.scope(observer=None):
             self.callback(backward_subgraph(self.tape, self.roots) if self.roots else self.tape)

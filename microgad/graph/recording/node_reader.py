@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from ... import backend
-from ...autograd import custom
+from ...autograd import function
 from ...errors import DtypeError, GraphError
 from ...function import Function, Leaf, Output
 from ...function.plan import argument
@@ -115,7 +115,7 @@ class NodeReader:
             cls.symbol,
             node.path,
             {}
-            if isinstance(node, custom._Custom)
+            if isinstance(node, function.CustomNode)
             else {name: plain_setting(value) for name, value in vars(node).items()},
             inputs,
             list(node.shape) if several else [node.shape],
@@ -172,7 +172,7 @@ class NodeReader:
                 roles.append("output")
             names += plan.computed
             roles += ["intermediate"] * len(plan.computed)
-            if isinstance(node, custom._Custom):
+            if isinstance(node, function.CustomNode):
                 names = [f"saved[{i}]" for i in range(len(node.kept))]
                 places = node.ctx._places[: len(node.kept)]
                 roles = ["output" if type(place) is int else "intermediate" for place in places]

@@ -14,13 +14,13 @@ import numpy as np
 
 from ... import backend, state
 from ...autograd.anomaly import callers_line
-from ...autograd.custom import _Custom
-from ...autograd.function_hooks import leave
+from ...autograd.function import CustomNode
+from ...autograd.function_hooks import remove_observer
 from ...errors import DtypeError
 from ...function import Function, Leaf, numbers
 from ...function.plan import argument
 from ...generator import default_generator
-from ...methods.node_hooks import HookedPlan
+from ...methods.nodes import HookedPlan
 from ...ops.movement import trace as trace_of_matrix
 from ...parameter import Parameter
 from ...tensor import Tensor
@@ -83,7 +83,7 @@ class record:
 
     def __exit__(self, *_: object) -> None:
         recorder = self._entered.pop()
-        leave(recorder)
+        remove_observer(recorder)
         recorder.close()
 
 
@@ -153,7 +153,7 @@ class Recorder(state.Observer):
     def begin(self, node: Function, inputs: tuple[Any, ...], target: Tensor | None = None) -> None:
         """Before an operation computes, note the origins of the Tensors that it may write to."""
         super().begin(node, inputs, target)
-        custom = isinstance(node, _Custom)
+        custom = isinstance(node, CustomNode)
         for x in inputs if custom else (target,):
             if isinstance(x, Tensor):
                 self.origin(x)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend, state
-from ...autograd import custom
+from ...autograd import function
 from ...dtypes.number_kinds import HALF, shares, widened
 from ...errors import GraphError
 from ...function import Function
@@ -145,7 +145,7 @@ class ProgramWriter(BackwardReplaying):
         recipe = op.recipe
         assert recipe is not None
         cls = recipe.function
-        if issubclass(cls, custom._Custom):
+        if issubclass(cls, function.CustomNode):
             raise GraphError(f"program: {op.name} is an autograd.Function, which has no forward on bare arrays")
         if cls is BackwardHookFunction:
             raise GraphError("program: backward hooks of modules can't be written out")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend, engine, gradients, state
-from ...autograd import custom
+from ...autograd import function
 from ...errors import ArgumentError, GraphError
 from ...function import Function
 from ...generator import default_generator
@@ -123,7 +123,7 @@ class Replaying:
         with state.scope(path=op.path, grad_enabled=recipe.grad_enabled or self.recording):
             if cls is Detach:
                 out = operands[0].detach()
-            elif issubclass(cls, custom._Custom):
+            elif issubclass(cls, function.CustomNode):
                 with fork_rng(enabled=recipe.random is not None):
                     if recipe.random is not None:
                         default_generator.set_state(recipe.random)

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlparse as urlparse
 
 from ...lazy import raise_missing as _refuse
-from ...utils import bar
+from ...utils import progress_bar
 from ...utils.cache import _get_torch_home as _get_torch_home
 from ...utils.cache import get_dir as get_dir
 from ...utils.cache import set_dir as set_dir
@@ -29,4 +29,4 @@ HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")  # in the name of a file, the beginni
 
 def __getattr__(name: str) -> Any:
     """tqdm, which programs take from here."""
-    return bar.tqdm() if name == "tqdm" else _refuse(__name__, name)
+    return progress_bar.tqdm() if name == "tqdm" else _refuse(__name__, name)

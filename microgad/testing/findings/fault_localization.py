@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ... import state
-from ...autograd.custom import _Custom
+from ...autograd.function import CustomNode
 from ...errors import MicrogadError
 from ...function import Function
 from ...tensor import Tensor
@@ -44,7 +44,7 @@ class CallTrace(state.Observer):
 
     def unchecked(self) -> list[Function]:
         """Those in the outputs' graphs that can't be called alone: each autograd.Function is known by its node only."""
-        return [node for node in nodes_behind(self.outputs) if isinstance(node, _Custom)]
+        return [node for node in nodes_behind(self.outputs) if isinstance(node, CustomNode)]
 
 
 def _detached_copy(x: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import backend, state
-from ...autograd.custom import _Custom
+from ...autograd.function import CustomNode
 from ...function import Function, Leaf, Output
 from ...generator import default_generator
 from ...gradients import grad
@@ -307,5 +307,5 @@ def that_require_grad(outs: Sequence[Tensor], seeds: Sequence[Any]) -> tuple[lis
 
 def classes_behind(tensors: Sequence[Tensor]) -> set[type[Function]]:
     """The classes of the operations in the graphs of some Tensors. Every autograd.Function counts as one class."""
-    classes = {_Custom if isinstance(node, _Custom) else type(node) for node in nodes_behind(tensors)}
+    classes = {CustomNode if isinstance(node, CustomNode) else type(node) for node in nodes_behind(tensors)}
     return classes - {Leaf, Output}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend
-from ...autograd.custom import _Custom
+from ...autograd.function import CustomNode
 from ...function import Function, Leaf
 from ...gradients import grad
 from ...tensor import Tensor
@@ -24,7 +24,7 @@ def graph_freed(case: Case) -> None:
     traces = _through(case, inputs)
     alive = sorted({name for name, trace in traces if trace() is not None})
     if alive:
-        said = "" if not any(isinstance(trace(), _Custom) for _, trace in traces) else HELD
+        said = "" if not any(isinstance(trace(), CustomNode) for _, trace in traces) else HELD
         raise AssertionError(f"after backward there still is {', '.join(alive)}{said}")
 
 
@@ -67,4 +67,4 @@ def kept(case: Case) -> None:
 
 def _has_plan(node: Function) -> bool:
     """Whether the node was recorded by a Function whose derivatives' signatures say what is kept."""
-    return not isinstance(node, _Custom) and hasattr(node, "plan")
+    return not isinstance(node, CustomNode) and hasattr(node, "plan")

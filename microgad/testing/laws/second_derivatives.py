@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ...autograd.custom import _Custom
-from ...autograd.functional import Pushing
+from ...autograd.function import CustomNode
+from ...autograd.functional import DoubleBackward
 from ...gradients import grad
 from ...tensor import Tensor
 from ..calls import grad_arrays
@@ -55,9 +55,9 @@ def forward_mode(case: Case) -> None:
         return
     us = _directions(case)
     along = _pushed(case, us)[1]
-    if _Custom in case.classes:
+    if CustomNode in case.classes:
         outs = [y for y in case.outputs(case.inputs) if y.requires_grad]
-        along = grad_arrays(Pushing(outs, case.wanted).along([Tensor._made(u) for u in us], False))
+        along = grad_arrays(DoubleBackward(outs, case.wanted).along([Tensor._made(u) for u in us], False))
     said = "forward mode gives {:.10g} along a random direction, reverse mode {:.10g} (tolerance {:.3g})"
     said = _apart(case, (grad_arrays(case.recorded[0]), along), (us, case.gradients), said)
     if said:

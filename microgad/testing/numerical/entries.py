@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ... import backend
-from ...autograd.custom import _Custom
+from ...autograd.function import CustomNode
 from ...tensor import Tensor
 from ..calls import GradcheckError, jacobians, nodes_behind, slices
 from ..findings.finding import Finding, worst_of
@@ -34,7 +34,7 @@ def check_entries(
         fn.draws.rewind()
         own = check.outputs()
         names = dict.fromkeys((*operations(own), *worst.operations))
-        contexts = dict.fromkeys(type(node).__name__ for node in nodes_behind(own) if isinstance(node, _Custom))
+        contexts = dict.fromkeys(type(node).__name__ for node in nodes_behind(own) if isinstance(node, CustomNode))
         worst = replace(worst, elsewhere=_find_elsewhere(check, fn, worst), operations=(*names,), contexts=(*contexts,))
         error = GradcheckError(describe(worst))
         error.finding, error.call = worst, (check.call, tuple(check.args))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...autograd.custom import pushing
+from ...autograd.function import computing_jvp
 from ...gradients import grad
 from ...state.contexts import holding
 from ...tensor import Tensor
@@ -23,7 +23,7 @@ def check_forward_mode(check: Check, fn: CheckedFunction, outputs: list[Tensor])
     outputs = [y for y in outputs if y.requires_grad]
     for i, t in enumerate(fn.tensors):
         seeds = [Tensor._made(np.ones_like(y.array)).requires_grad_() for y in outputs]
-        with holding(pushing, True):
+        with holding(computing_jvp, True):
             (pulled,) = grad(outputs, [t], seeds, create_graph=True, allow_unused=True, retain_graph=True)
         if pulled is None or not pulled.requires_grad:
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TextIO
 
-from ...utils.bar import bar
+from ...utils.progress_bar import bar
 
 
 class Progress:

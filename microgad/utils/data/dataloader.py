@@ -16,7 +16,7 @@ from ...generator import Generator
 from .collate import default_collate, default_convert
 from .dataset import IterableDataset
 from .sampler import BatchSampler, RandomSampler, SequentialSampler, draw_seed
-from .workers import Recipe
+from .workers import Fetcher
 from .workers import get_worker_info as get_worker_info
 
 
@@ -58,7 +58,7 @@ class DataLoader:
     ) -> None:  # fmt: skip
         if num_workers < 0:
             raise ValueError(f"num_workers option should be non-negative, but got {num_workers}")
-        _tell_of_too_much(num_workers, pin_memory)
+        _warn_of_settings(num_workers, pin_memory)
         _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
         if multiprocessing_context is not None:
             _check_context(multiprocessing_context, num_workers)
@@ -100,19 +100,19 @@ class DataLoader:
         super().__setattr__(name, value)
 
     def __iter__(self) -> Iterator[Any]:
-        recipe = Recipe(self.dataset, self.collate_fn, self.batch_sampler is not None, self.drop_last)
+        recipe = Fetcher(self.dataset, self.collate_fn, self.batch_sampler is not None, self.drop_last)
         if self.num_workers == 0:
             if self.timeout:
                 raise CallError(
                     f"DataLoader: timeout is for workers; with num_workers=0 it has to be 0, got {self.timeout}"
                 )
-            return Batches(self, recipe)
-        from .processes import Processes
+            return SingleProcessIterator(self, recipe)
+        from .multiprocess import MultiprocessIterator
 
         if not self.persistent_workers:
-            return Processes(self, recipe)
+            return MultiprocessIterator(self, recipe)
         if self._workers is None or not self._workers.close.still_active():
-            self._workers = Processes(self, recipe)
+            self._workers = MultiprocessIterator(self, recipe)
             return self._workers
         return self._workers.again()
 
@@ -131,10 +131,10 @@ class DataLoader:
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
 
 
-class Batches(Iterator[Any]):
+class SingleProcessIterator(Iterator[Any]):
     """A pass through a data set by this process itself."""
 
-    def __init__(self, loader: DataLoader, recipe: Recipe) -> None:
+    def __init__(self, loader: DataLoader, recipe: Fetcher) -> None:
         self.sampler = loader._indices
         self.indices = iter(self.sampler)
         draw_seed(loader.generator)  # for workers, of which there are none; but it moves the stream
@@ -147,7 +147,7 @@ class Batches(Iterator[Any]):
         return self.make(next(self.indices))
 
 
-def _tell_of_too_much(num_workers: int, pin_memory: bool) -> None:
+def _warn_of_settings(num_workers: int, pin_memory: bool) -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if num_workers > cores:
         warn(

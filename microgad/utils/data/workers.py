@@ -42,7 +42,7 @@ def get_worker_info() -> WorkerInfo | None:
     return _info
 
 
-class Recipe(NamedTuple):
+class Fetcher(NamedTuple):
     """How a batch is made."""
 
     dataset: Any
@@ -72,11 +72,11 @@ class Recipe(NamedTuple):
         return list(found) if own and isinstance(found, Samples) else found
 
 
-class Ended(NamedTuple):
+class StreamEnd(NamedTuple):
     """A worker's stream has come to its end."""
 
 
-class Failed(NamedTuple):
+class ExceptionWrapper(NamedTuple):
     """An exception in a worker: its class, if that can be sent, and all that there is to say."""
 
     kind: Any
@@ -99,15 +99,17 @@ class _Verbatim(str):
         return str(self)
 
 
-def failed(error: BaseException, worker: int) -> Failed:
+def wrap_exception(error: BaseException, worker: int) -> ExceptionWrapper:
     """What is sent of an exception."""
     kind = type(error) if "<locals>" not in type(error).__qualname__ else RuntimeError
     text = "".join(traceback.format_exception(error))
-    return Failed(kind, f"Caught {type(error).__name__} in DataLoader worker process {worker}.\nOriginal {text}")
+    return ExceptionWrapper(
+        kind, f"Caught {type(error).__name__} in DataLoader worker process {worker}.\nOriginal {text}"
+    )
 
 
 def work(
-    connection: Any, others: list[Any], recipe: Recipe, init_fn: Any, base_seed: int, number: int, of: int
+    connection: Any, others: list[Any], recipe: Fetcher, init_fn: Any, base_seed: int, number: int, of: int
 ) -> None:
     """Make batches as they are asked for, until nobody is at the other end. Runs in a process of its own."""
     global _info
@@ -126,7 +128,7 @@ def work(
         if init_fn is not None:
             init_fn(number)
     except Exception as error:
-        problem = failed(error, number)
+        problem = wrap_exception(error, number)
     try:
         while True:
             asked_turn, index, at = receive(connection)
@@ -137,9 +139,9 @@ def work(
                 batch = problem or make(at)  # type: ignore[misc]
             except StopIteration as end:
                 stream = isinstance(recipe.dataset, IterableDataset)
-                batch = Ended() if stream else failed(end, number)
+                batch = StreamEnd() if stream else wrap_exception(end, number)
             except Exception as error:
-                batch = failed(error, number)
+                batch = wrap_exception(error, number)
             _reply(connection, (asked_turn, index, batch), number)
     except (EOFError, OSError):
         return
@@ -151,7 +153,7 @@ def _reply(connection: Any, reply: Any, number: int) -> None:
     except (OSError, EOFError):
         raise
     except Exception as error:  # what can't be pickled
-        send(connection, (*reply[:2], failed(error, number)))
+        send(connection, (*reply[:2], wrap_exception(error, number)))
 
 
 def _leave_with_parent() -> None:

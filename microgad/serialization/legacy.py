@@ -9,13 +9,13 @@ import numpy as np
 
 from .. import backend
 from .errors import FileError, shown
-from .storages import Storage, part
-from .unpickling import Name, Unpickler, of_storages
+from .storages import Storage, storage_slice
+from .unpickling import Name, Unpickler, storage_loader
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # what such a file begins with, pickled
 
 
-class Pickles:
+class PickleStream:
     """Pickles one after the other; `referred` gives what their references stand for. The next one begins `at`."""
 
     def __init__(self, data: bytes, referred: Callable[[Any], Any]) -> None:
@@ -29,7 +29,7 @@ class Pickles:
         return found
 
 
-class _Memories:
+class _Storages:
     """The memory of a file's storages, by their keys. It is filled when all of them are known."""
 
     def __init__(self, data: bytes, place: Callable[[str], str]) -> None:
@@ -51,7 +51,7 @@ class _Memories:
         memory = self._memories[key]
         if view is not None:
             _, offset, size = view
-            memory = part(memory, offset, size, each)
+            memory = storage_slice(memory, offset, size, each)
         return Storage(lambda: memory, memory.size, dtype, self._versions.setdefault(key, [0]))
 
     def fill(self, keys: Any, at: int) -> None:
@@ -70,12 +70,12 @@ class _Memories:
             at += 8 + memory.size
 
 
-def read_stream(data: bytes, place: Callable[[str], str]) -> Any:
+def read_legacy(data: bytes, place: Callable[[str], str]) -> Any:
     """The object in a file. Raises FileError, which says what is wrong with it."""
     if not data.startswith(b"\x80"):
         raise FileError("is not a file that torch.save wrote, nor one of safetensors or npz")
-    memories = _Memories(data, place)
-    pickles = Pickles(data, of_storages(memories.storage))
+    memories = _Storages(data, place)
+    pickles = PickleStream(data, storage_loader(memories.storage))
     if pickles.object() != _MAGIC:
         raise FileError("is a pickle, but not one of PyTorch's")
     for _ in range(2):  # the protocol, and facts of the machine

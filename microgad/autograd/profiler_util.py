@@ -11,7 +11,7 @@ from typing import Any
 _UNITS = {"s": 1e6, "ms": 1e3, "us": 1.0}
 
 
-class Timed:
+class TimedEvent:
     """Times in µs and bytes, of one event or of several together. On a GPU nothing is measured: all of that is 0."""
 
     key: str
@@ -41,7 +41,7 @@ class Timed:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
 
-class FunctionEvent(Timed):
+class FunctionEvent(TimedEvent):
     """One operation, derivative, or block of `record_function`, with the time that it took.
 
     Source: torch.autograd.profiler_util.FunctionEvent.
@@ -84,7 +84,7 @@ class FunctionEvent(Timed):
         return f"<FunctionEvent id={self.id} name={self.name} cpu_time={as_time(self.cpu_time_total)}>"
 
 
-class FunctionEventAvg(Timed):
+class FunctionEventAvg(TimedEvent):
     """Events of one name, added up. Source: torch.autograd.profiler_util.FunctionEventAvg."""
 
     def __init__(self, events: Iterable[FunctionEvent] = ()) -> None:
@@ -184,7 +184,7 @@ class EventList(list[Any]):
             return f"{100 * us / total if total else 0:.2f}%"
 
         columns: dict[str, list[str]] = {
-            "Name": [_cut(event.key, name_width) for event in events],
+            "Name": [_truncate(event.key, name_width) for event in events],
             "Self CPU %": [part(event.self_cpu_time_total) for event in events],
             "Self CPU": [as_time(event.self_cpu_time_total, time_unit) for event in events],
             "CPU total %": [part(event.cpu_time_total) for event in events],
@@ -196,9 +196,11 @@ class EventList(list[Any]):
             columns["Self CPU Mem"] = [as_bytes(event.self_cpu_memory_usage) for event in events]
         columns["# of Calls"] = [str(event.count) for event in events]
         if self._shapes and any(event.input_shapes for event in events):
-            columns["Input Shapes"] = [_cut(str(event.input_shapes), shapes_width) for event in events]
+            columns["Input Shapes"] = [_truncate(str(event.input_shapes), shapes_width) for event in events]
         if any(event.stack for event in events):
-            columns["Source Location"] = [_cut(event.stack[0] if event.stack else "", source_width) for event in events]
+            columns["Source Location"] = [
+                _truncate(event.stack[0] if event.stack else "", source_width) for event in events
+            ]
         if self._flops:
             columns["Total FLOPs"] = [str(event.flops or "--") for event in events]
         return columns
@@ -262,5 +264,5 @@ def as_bytes(count: int) -> str:
     return f"{count} B"
 
 
-def _cut(text: str, width: int) -> str:
+def _truncate(text: str, width: int) -> str:
     return text if len(text) <= width or width < 4 else f"{text[: width - 3]}..."

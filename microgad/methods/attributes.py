@@ -53,13 +53,13 @@ def _check_gradient(tensor: Tensor, grad: Any) -> None:
         )
 
 
-class Facts:
+class Attributes:
     """Sizes, kinds, places: nothing of them is computed."""
 
     __slots__ = ()
 
     def __repr__(self: Tensor) -> str:
-        level = gradients.level.get()
+        level = gradients.dual_level.get()
         on_graph, tangent = (self.requires_grad, None) if level is None else level.as_printed(self)
         text = printing.format_tensor(
             self.array,

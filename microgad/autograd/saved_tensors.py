@@ -11,9 +11,11 @@ from .. import state
 from ..function import Function
 from ..methods.saved_values import PackedByHooks
 from ..tensor import Tensor
-from .function_hooks import leave
+from .function_hooks import remove_observer
 
-refused: ContextVar[str] = ContextVar("refused", default="")  # why there may be no hooks, where there may be none
+disabled_message: ContextVar[str] = ContextVar(
+    "refused", default=""
+)  # why there may be no hooks, where there may be none
 
 
 class saved_tensors_hooks:
@@ -35,14 +37,14 @@ class saved_tensors_hooks:
         self.pack_hook, self.unpack_hook = pack_hook, unpack_hook
 
     def __enter__(self) -> None:
-        if message := refused.get():
+        if message := disabled_message.get():
             raise RuntimeError(message)
-        state.variable.set(state.changed(observer=Packing(state.current().observer, self)))
+        state.variable.set(state.changed(observer=PackingObserver(state.current().observer, self)))
 
     def __exit__(self, *_: object) -> None:
         for observer in state.observers():  # in a backward pass those of the pass, which are gone with it
-            if isinstance(observer, Packing) and observer.hooks is self:
-                leave(observer)
+            if isinstance(observer, PackingObserver) and observer.hooks is self:
+                remove_observer(observer)
                 break
 
 
@@ -83,7 +85,7 @@ def allow_mutation_on_saved_tensors() -> Iterator[None]:
         yield
 
 
-class Packing(state.Observer):
+class PackingObserver(state.Observer):
     """An observer that packs what each recorded operation keeps."""
 
     def __init__(self, outer: Any, hooks: saved_tensors_hooks) -> None:
@@ -104,6 +106,6 @@ class Packing(state.Observer):
                     node.seen = ()  # the user's form stays as it is, whatever is written
 
 
-def innermost() -> Packing | None:
+def innermost() -> PackingObserver | None:
     """The hooks that are in force."""
-    return next((observer for observer in state.observers() if isinstance(observer, Packing)), None)
+    return next((observer for observer in state.observers() if isinstance(observer, PackingObserver)), None)

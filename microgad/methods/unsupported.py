@@ -16,7 +16,7 @@ to_sparse_bsr to_sparse_coo to_sparse_csc to_sparse_csr values volatile xpu
 NAMES = frozenset(_TABLE.split())
 
 
-class Absent:
+class UnsupportedAttribute:
     """A name that isn't there.
 
     Each is written down, and of a typing mistake Python itself tells the nearest name, since a `__getattr__` of
@@ -31,7 +31,7 @@ class Absent:
         raise MissingName(f"Tensor.{self.name}", self.name, known).error()
 
 
-class Absences:
+class Unsupported:
     """The table of them."""
 
     __slots__ = ()
@@ -41,4 +41,4 @@ class Absences:
 
 
 for name in NAMES:
-    setattr(Absences, name, Absent(name))
+    setattr(Unsupported, name, UnsupportedAttribute(name))

@@ -18,40 +18,40 @@ from ..slices import Apart, levels
 from ..state.contexts import holding
 from . import fallback as fallback
 from . import rules as rules
-from .array import Batched, Level, shown
-from .draws import Together
-from .functions import is_of
+from .array import BatchedArray, Level, batched_view
+from .functions import is_batched_at
+from .randomness import BatchedDraws
 
 F = Callable[[Sequence[Any]], Any]
 # Mappings that are over lie in those that go on, and in those that ended later: a backward pass enters them from there.
-DEPTHS = itertools.count(sys.maxsize, -1)
+ENDED_DEPTHS = itertools.count(sys.maxsize, -1)
 
 
-class Enter(Function):
+class AddBatchDim(Function):
     """An array as one of slices along `dim`."""
 
     symbol = "slices"
 
     def forward(self, x: Any) -> Any:
-        return shown(np.moveaxis(x, self.dim, 0), self.level)
+        return batched_view(np.moveaxis(x, self.dim, 0), self.level)
 
     def grad_x(self, grad: Any) -> Any:
-        return Leave.apply(grad, level=self.level, dim=self.dim)
+        return RemoveBatchDim.apply(grad, level=self.level, dim=self.dim)
 
 
-class Leave(Function):
+class RemoveBatchDim(Function):
     """The slices as an array that has them along `dim`: copies, if they have it in common."""
 
     symbol = "all slices"
 
     def forward(self, x: Any) -> Any:
-        return np.moveaxis(rules.of_all(x, self.level), 0, self.dim).copy()
+        return np.moveaxis(rules.expand_to_batch(x, self.level), 0, self.dim).copy()
 
     def grad_x(self, grad: Any) -> Any:
-        return Enter.apply(grad, level=self.level, dim=self.dim)
+        return AddBatchDim.apply(grad, level=self.level, dim=self.dim)
 
 
-class AddSlices(Function):
+class SumOverSlices(Function):
     """The sum over the slices of a mapping: the gradient of what they have in common."""
 
     symbol = "Σ slices"
@@ -59,14 +59,14 @@ class AddSlices(Function):
     def forward(self, x: Any) -> Any:
         if x.level is self.level:
             return as_array(x.whole.sum(0))
-        return Batched(self.forward(x.whole), x.level)  # of a mapping outside that one
+        return BatchedArray(self.forward(x.whole), x.level)  # of a mapping outside that one
 
     def grad_x(self, grad: Any) -> Any:
         return grad  # the same for each
 
 
-def all_at_once(
-    func: F, tensors: Sequence[Any], dims: Sequence[int | None], count: int, draws: Together | None = None
+def call_batched(
+    func: F, tensors: Sequence[Any], dims: Sequence[int | None], count: int, draws: BatchedDraws | None = None
 ) -> Any:
     """What func gives of Tensors, those that have a dim as all slices along it. It takes what it gives out by `left`.
 
@@ -74,7 +74,7 @@ def all_at_once(
     """
     outer = levels.get()
     level = Level(count, len(outer))
-    given = [x if d is None else entered(x, level, d) for x, d in zip(tensors, dims, strict=True)]
+    given = [x if d is None else add_batch_dim(x, level, d) for x, d in zip(tensors, dims, strict=True)]
     try:
         with holding(levels, (*outer, level)), nullcontext() if draws is None else draws.of(level):
             return func(given)
@@ -87,12 +87,12 @@ def all_at_once(
         level.came_in.clear()  # which are of this level
         level.on_graphs.clear()
         level.written.clear()
-        level.depth, level.over = next(DEPTHS), True
+        level.depth, level.over = next(ENDED_DEPTHS), True
 
 
-def entered(x: Any, level: Level, dim: int) -> Any:
+def add_batch_dim(x: Any, level: Level, dim: int) -> Any:
     """A Tensor on its way into the mapping, on the same memory: what lies along `dim` are its slices."""
-    slices = Enter.apply(x, level=level, dim=dim)
+    slices = AddBatchDim.apply(x, level=level, dim=dim)
     slices.version = x._counter()
     level.came_in.append(slices.array.base)
     if x.node is not None:
@@ -100,15 +100,15 @@ def entered(x: Any, level: Level, dim: int) -> Any:
     return slices
 
 
-def left(y: Any, dim: int | None) -> Any:
+def remove_batch_dim(y: Any, dim: int | None) -> Any:
     """A result on its way out of the mapping: all slices along `dim`. With None as it is; Apart if it has slices."""
     level = levels.get()[-1]
-    if not isinstance(y, function.Tensor) or (dim is None and is_of(y.array, level)):
+    if not isinstance(y, function.Tensor) or (dim is None and is_batched_at(y.array, level)):
         raise Apart
-    return y if dim is None else Leave.apply(y, level=level, dim=dim)
+    return y if dim is None else RemoveBatchDim.apply(y, level=level, dim=dim)
 
 
-def in_turn(func: Callable[[Sequence[Any]], Sequence[Any]], tensors: Sequence[Any]) -> list[Any]:
+def map_slices(func: Callable[[Sequence[Any]], Sequence[Any]], tensors: Sequence[Any]) -> list[Any]:
     """What func gives of each slice along the first axis of Tensors, several Tensors or None, stacked; [] of no slice.
 
     At once, where that can be done: func is to write nothing that it hasn't made.
@@ -119,10 +119,10 @@ def in_turn(func: Callable[[Sequence[Any]], Sequence[Any]], tensors: Sequence[An
         def outside(slices: Sequence[Any]) -> list[Any]:
             found = func(slices)
             with state.scope(grad_enabled=True):  # what is on no graph stays off it
-                return [y if y is None else left(y, 0) for y in found]
+                return [y if y is None else remove_batch_dim(y, 0) for y in found]
 
         try:
-            found: list[Any] = all_at_once(outside, tensors, [0] * len(tensors), count)
+            found: list[Any] = call_batched(outside, tensors, [0] * len(tensors), count)
             return found
         except (Apart, Exception):  # which is raised again, if it is the function's
             pass
@@ -131,7 +131,7 @@ def in_turn(func: Callable[[Sequence[Any]], Sequence[Any]], tensors: Sequence[An
         return [parts[0] if parts[0] is None else np.stack(parts) for parts in zip(*every, strict=True)]
 
 
-def batch_of_gradients(
+def batched_grad(
     grad: Callable[..., Any], outputs: Any, inputs: Any, grads: Any, retain_graph: bool | None, rest: Any
 ) -> tuple[Any, ...]:
     """`autograd.grad` for each slice of gradients, stacked; the last one may let go of the graph."""
@@ -141,7 +141,7 @@ def batch_of_gradients(
     if not len(grads[0]):
         raise DimError("grad: is_grads_batched needs at least one gradient in the batch")
     last = len(grads[0]) - 1
-    found = in_turn(lambda slices: grad(outputs, inputs, slices, True, *rest), [g[:last] for g in grads])
+    found = map_slices(lambda slices: grad(outputs, inputs, slices, True, *rest), [g[:last] for g in grads])
     ends = grad(outputs, inputs, [g[last] for g in grads], retain_graph, *rest)
     with state.scope(grad_enabled=True):
         return tuple(
@@ -149,7 +149,7 @@ def batch_of_gradients(
         )
 
 
-def summed(self: Batched, g: Any, node: Function) -> Any:
+def sum_to_levels(self: BatchedArray, g: Any, node: Function) -> Any:
     """A gradient, this array or the Tensor g of it, for a node: summed over the slices that its result doesn't have.
 
     While a mapping goes on each slice asks for gradients of its own, also of what all have in common.
@@ -157,21 +157,21 @@ def summed(self: Batched, g: Any, node: Function) -> Any:
     stay = (*getattr(node.shape, "levels", ()), *levels.get())
     for level in self.shape.levels:
         if level not in stay:
-            g = AddSlices.apply(g, level=level)
+            g = SumOverSlices.apply(g, level=level)
     return g
 
 
-def hooked(hook: Callable[[Any], Any], grad: Any) -> Any:
+def call_hook_per_slice(hook: Callable[[Any], Any], grad: Any) -> Any:
     """Call a hook with the gradient of each slice, once the mapping is over; None if it changes none of them."""
     level = getattr(grad.array, "level", None)
     if level is None or level in levels.get():
         raise Apart
-    every = Leave.apply(grad, level=level, dim=0)
+    every = RemoveBatchDim.apply(grad, level=level, dim=0)
     found = [(hook(part), part) for part in every]
     if all(changed is None for changed, _ in found):
         return None
     parts = [part if changed is None else changed for changed, part in found]
-    return Enter.apply(np.stack(parts), level=level, dim=0)
+    return AddBatchDim.apply(np.stack(parts), level=level, dim=0)
 
 
-Batched.gradient_for, Apart.hooked = summed, staticmethod(hooked)
+BatchedArray.gradient_for, Apart.hooked = sum_to_levels, staticmethod(call_hook_per_slice)

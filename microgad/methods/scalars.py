@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-class Numbers:
+class ScalarConversion:
     """`float(x)`, `int(x)`, `complex(x)`, `bool(x)`, `[...][x]`, `f"{x:.3f}"`."""
 
     __slots__ = ()

@@ -30,12 +30,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 # How a method is called, as functions of which only the signature counts: for type checkers, editors and `help`.
 
 
-def alone(self: Tensor) -> Tensor:
+def unary(self: Tensor) -> Tensor:
     """`x.op_()`."""
     return self
 
 
-def beside(self: Tensor, other: Operand) -> Tensor:
+def binary(self: Tensor, other: Operand) -> Tensor:
     """`x.op_(other)`."""
     return self
 
@@ -45,7 +45,7 @@ def with_tensor(self: Tensor, other: Tensor) -> Tensor:
     return self
 
 
-def scaled(self: Tensor, other: Operand, *, alpha: complex = 1) -> Tensor:
+def binary_with_alpha(self: Tensor, other: Operand, *, alpha: complex = 1) -> Tensor:
     """`x.op_(other, alpha=2)`."""
     return self
 
@@ -55,7 +55,7 @@ def in_place(cls: type[Function]) -> Callable[[Tensor], Tensor]: ...
 @overload
 def in_place(cls: type[Function], like: F) -> F: ...
 @accepts_lazy
-def in_place(cls: type[Function], like: Any = alone) -> Any:
+def in_place(cls: type[Function], like: Any = unary) -> Any:
     """The method `op_` of a Function: the result is written into the Tensor's own memory.
 
     `like` names the operands after the Tensor, by its signature.
@@ -65,14 +65,14 @@ def in_place(cls: type[Function], like: Any = alone) -> Any:
 
     def method(self: Tensor, *others: Any, **named: Any) -> Tensor:
         if named or len(others) != len(names):
-            others = _in_order(method.__name__, names, others, named)
+            others = _bind_operands(method.__name__, names, others, named)
         for i, name in tensors:
             if not isinstance(others[i], core.Tensor):
                 raise errors.DtypeError(
                     f"{method.__name__}(): argument '{name}' (position {i + 1}) must be Tensor, not "
                     f"{type(others[i]).__name__}"
                 )
-        if not cls.differentiable and any(map(_in_a_graph, (self, *others))):
+        if not cls.differentiable and any(map(_on_graph, (self, *others))):
             node, self[...] = self.node, cls.apply(self, *others)  # values from nowhere: the gradient ends here
             kind = sum(isinstance(other, core.Tensor) for other in others)
             name = torch_names.OPERATORS.get(cls.__name__)  # of comparisons, "eq"
@@ -83,7 +83,7 @@ def in_place(cls: type[Function], like: Any = alone) -> Any:
     return _named(method, cls, like)
 
 
-def _in_order(op: str, names: tuple[str, ...], others: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+def _bind_operands(op: str, names: tuple[str, ...], others: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
     """Operands by place and by name, in order. Raises TypeError where they aren't just those of these names."""
     missing = names[len(others) :]
     if len(others) > len(names) or set(named) != set(missing):
@@ -92,7 +92,7 @@ def _in_order(op: str, names: tuple[str, ...], others: tuple[Any, ...], named: d
     return (*others, *(named[name] for name in missing))
 
 
-def _in_a_graph(x: Any) -> bool:
+def _on_graph(x: Any) -> bool:
     return getattr(x, "node", None) is not None
 
 
@@ -112,7 +112,7 @@ def with_alpha(cls: type[Function], like: F) -> F:
 
 
 @accepts_lazy
-def assigning(method: F) -> F:
+def augmented_assignment(method: F) -> F:
     """Python's operator for a method `op_`: `a += b`."""
 
     def operator(self: Tensor, other: Any) -> Any:
@@ -137,7 +137,7 @@ def operator(cls: type[Function]) -> Callable[[Tensor, Operand | np.ndarray], Te
 
 
 @accepts_lazy
-def reflected(cls: type[Function], name: str = "") -> Callable[[Tensor, Operand | np.ndarray], Tensor]:
+def reflected_operator(cls: type[Function], name: str = "") -> Callable[[Tensor, Operand | np.ndarray], Tensor]:
     """The operator that Python calls where the Tensor stands on the right, and what PyTorch calls its node."""
 
     def method(self: Tensor, other: Any) -> Any:
@@ -158,11 +158,11 @@ def is_operand(x: Any) -> bool:
 
 
 @accepts_lazy
-def by_copy(function: F) -> F:
+def in_place_by_copy(function: F) -> F:
     """The method `op_` of a composite: its result is copied into the Tensor's own memory."""
 
     def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
-        recorded = any(map(_in_a_graph, (self, *args, *options.values())))
+        recorded = any(map(_on_graph, (self, *args, *options.values())))
         before = self.clone() if recorded else self  # what backward may need is not written over
         result = function(before, *args, **options)
         if not dtypes.can_cast(result.dtype, self.dtype):
@@ -178,7 +178,7 @@ def by_copy(function: F) -> F:
         name = "" if result.node is None else core.Function.name(result.node)
         return called_in_place(name, self, node)
 
-    return spelled(method, f"{function.__name__}_", f"In place: see `{function.__name__}`.", function)
+    return with_signature(method, f"{function.__name__}_", f"In place: see `{function.__name__}`.", function)
 
 
 @functools.cache
@@ -195,7 +195,7 @@ def as_function(method: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def spelled(method: Any, name: str, doc: str, like: F) -> F:
+def with_signature(method: Any, name: str, doc: str, like: F) -> F:
     """A method under its name, with its docstring, that says it is called as `like` is."""
     method.__name__ = method.__qualname__ = name
     method.__doc__ = doc
@@ -204,20 +204,20 @@ def spelled(method: Any, name: str, doc: str, like: F) -> F:
 
 
 def _named(method: Any, cls: type[Function], like: F) -> F:
-    return spelled(method, f"{cls.__name__.lower()}_", f"In place: {cls.__doc__}", like)
+    return with_signature(method, f"{cls.__name__.lower()}_", f"In place: {cls.__doc__}", like)
 
 
 @accepts_lazy
-def one_by_one(op: F) -> F:
+def with_dims(op: F) -> F:
     """The method of an operation that takes dims, also one by one."""
 
     def method(self: Tensor, *dims: Any, **options: Any) -> Any:
         return op(self, *(dims if len(dims) < 2 else (dims,)), **options)
 
-    return spelled(method, op.__name__, op.__doc__ or "", op)
+    return with_signature(method, op.__name__, op.__doc__ or "", op)
 
 
-def shape_of(sizes: tuple[Any, ...]) -> tuple[Any, ...]:
+def sizes_from(sizes: tuple[Any, ...]) -> tuple[Any, ...]:
     """Sizes given one by one or as one sequence."""
     if len(sizes) != 1 or isinstance(sizes[0], int):
         return sizes

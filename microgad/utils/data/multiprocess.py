@@ -16,13 +16,13 @@ from typing import Any
 
 from .sampler import draw_seed
 from .transfer import SHARED, receive, send
-from .workers import Ended, Failed, Recipe, work
+from .workers import ExceptionWrapper, Fetcher, StreamEnd, work
 
-GRACE = 2.0  # seconds that a worker has to end by itself
+SHUTDOWN_SECONDS = 2.0  # seconds that a worker has to end by itself
 _ends: weakref.WeakSet[Any] = weakref.WeakSet()  # this process's ends of the pipes to all workers
 
 
-class Processes(Iterator[Any]):
+class MultiprocessIterator(Iterator[Any]):
     """Batches from worker processes, in the order of the indices.
 
     Each worker has a pipe of its own, so that one that dies harms no other. Workers are asked in turn, `ahead` batches
@@ -30,7 +30,7 @@ class Processes(Iterator[Any]):
     been ended. They are, too, at the end of a pass (unless they persist), and when nobody holds this object.
     """
 
-    def __init__(self, loader: Any, recipe: Recipe) -> None:
+    def __init__(self, loader: Any, recipe: Fetcher) -> None:
         self.sampler = loader._indices
         self.indices = iter(self.sampler)
         self.base_seed = draw_seed(loader.generator)
@@ -41,7 +41,9 @@ class Processes(Iterator[Any]):
         forks = context.get_start_method() == "fork"
         self.pipes: list[Any] = []
         self.workers: list[Any] = []
-        self.close = Finalize(self, _end, (self.workers, self.pipes), exitpriority=10)  # at exit: before daemons' turn
+        self.close = Finalize(
+            self, _shut_down, (self.workers, self.pipes), exitpriority=10
+        )  # at exit: before daemons' turn
         try:
             for number in range(loader.num_workers):
                 here, there = context.Pipe()
@@ -49,7 +51,7 @@ class Processes(Iterator[Any]):
                 _ends.add(here)
                 args = (there, list(_ends) if forks else [], recipe, loader.worker_init_fn, self.base_seed)
                 worker = context.Process(target=work, args=(*args, number, loader.num_workers), daemon=True)
-                with _undisturbed(), warnings.catch_warnings():  # of threads: BLAS's, which survive a fork
+                with _delay_interrupts(), warnings.catch_warnings():  # of threads: BLAS's, which survive a fork
                     warnings.filterwarnings("ignore", ".*multi-threaded.*", DeprecationWarning)
                     worker.start()
                 there.close()
@@ -62,7 +64,7 @@ class Processes(Iterator[Any]):
         self.turn = -1
         self._begin()
 
-    def again(self) -> Processes:
+    def again(self) -> MultiprocessIterator:
         """A new pass by the same workers."""
         self.indices = iter(self.sampler)
         self._begin()
@@ -96,7 +98,7 @@ class Processes(Iterator[Any]):
     def __len__(self) -> int:
         return len(self.sampler)
 
-    def __iter__(self) -> Processes:
+    def __iter__(self) -> MultiprocessIterator:
         return self
 
     def __next__(self) -> Any:
@@ -109,7 +111,7 @@ class Processes(Iterator[Any]):
                 self.close()
             raise
         self._ask()
-        if isinstance(batch, Failed):
+        if isinstance(batch, ExceptionWrapper):
             raise batch.again()
         return batch
 
@@ -123,7 +125,7 @@ class Processes(Iterator[Any]):
                 raise StopIteration
             index, batch = self._answer()
             number = self.of.pop(index)
-            if isinstance(batch, Ended):
+            if isinstance(batch, StreamEnd):
                 self.active[number] = False
                 self._ask()
             elif self.in_order and index != self.given:
@@ -150,7 +152,7 @@ class Processes(Iterator[Any]):
 
     def _gone(self, number: int) -> None:
         worker = self.workers[number]
-        worker.join(GRACE)
+        worker.join(SHUTDOWN_SECONDS)
         code = worker.exitcode
         how = "is not to be reached" if code is None else f"exited with code {code}"
         if code is not None and code < 0:
@@ -161,7 +163,7 @@ class Processes(Iterator[Any]):
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def _delay_interrupts() -> Iterator[None]:
     """Let Ctrl-C wait until a process has been started: in a destructor on the way Python would ignore it."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -173,11 +175,11 @@ def _undisturbed() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _end(workers: list[Any], pipes: list[Any]) -> None:
+def _shut_down(workers: list[Any], pipes: list[Any]) -> None:
     """End the workers: by themselves, when their pipes close, or else by force, which ends stopped ones too."""
     for pipe in pipes:
         pipe.close()
-    deadline = time.monotonic() + GRACE
+    deadline = time.monotonic() + SHUTDOWN_SECONDS
     for worker in workers:
         worker.join(max(0.0, deadline - time.monotonic()))
     for worker in workers:

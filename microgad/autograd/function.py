@@ -19,13 +19,13 @@ from ..state.contexts import holding
 from ..tensor import Tensor
 
 custom_function = LazyModule("microgad.batching.custom_function")
-pushing: ContextVar[bool] = ContextVar("pushing", default=False)  # backward passes whose derivative is a tangent
+computing_jvp: ContextVar[bool] = ContextVar("pushing", default=False)  # backward passes whose derivative is a tangent
 
 
-_OF_THE_NODE = ("metadata", "name", "next_functions", "register_hook", "register_prehook")
+_NODE_ATTRIBUTES = ("metadata", "name", "next_functions", "register_hook", "register_prehook")
 
 
-class Context:
+class FunctionCtx:
     """What a Function's forward hands to its backward. Source: torch.autograd.function.FunctionCtx."""
 
     needs_input_grad: tuple[bool, ...] = ()
@@ -48,7 +48,7 @@ class Context:
 
     def __getattr__(self, name: str) -> Any:
         """What the node knows, which to PyTorch's users is this."""
-        node = self._node() if name in _OF_THE_NODE else None
+        node = self._node() if name in _NODE_ATTRIBUTES else None
         if node is None:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(node, name)
@@ -77,14 +77,14 @@ class Context:
         self.materialize_grads = value
 
 
-def _ambiguous(ctx: Context, *grads: Any) -> Any:
+def _backward_and_vjp(ctx: FunctionCtx, *grads: Any) -> Any:
     """The backward of a class that has two."""
     raise errors.GraphError(
         "Implementing both 'backward' and 'vjp' for a custom Function is not allowed: they are names of one"
     )
 
 
-FunctionCtx: type[Context] = Context
+FunctionCtx: type[FunctionCtx] = FunctionCtx
 
 
 class Function:
@@ -106,16 +106,16 @@ class Function:
     tensor(2.)
     """
 
-    node_class: type[_Custom]
+    node_class: type[CustomNode]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "vjp" in vars(cls):  # its other name
-            cls.backward = _ambiguous if "backward" in vars(cls) else cls.vjp  # type: ignore[method-assign, attr-defined]
+            cls.backward = _backward_and_vjp if "backward" in vars(cls) else cls.vjp  # type: ignore[method-assign, attr-defined]
         cls.node_class = type(
-            cls.__name__, (_Custom,), {"function": cls, "__doc__": cls.__doc__, "__module__": cls.__module__}
+            cls.__name__, (CustomNode,), {"function": cls, "__doc__": cls.__doc__, "__module__": cls.__module__}
         )
-        cls.node_class.inputs = _arguments(cls)
+        cls.node_class.inputs = _input_names(cls)
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
@@ -150,7 +150,7 @@ class Function:
             if found is not NotImplemented:
                 return found
         inputs = (*args, *kwargs.values())
-        ctx = Context()
+        ctx = FunctionCtx()
         edges = [x.node if isinstance(x, Tensor) else None for x in inputs]
         ctx.needs_input_grad = tuple(edge is not None for edge in edges)
         observer = state.current().observer
@@ -164,16 +164,16 @@ class Function:
             else:
                 out = cls.forward(ctx, *args, **kwargs)
             several = isinstance(out, tuple)
-            every = _apart(cls, ctx, inputs, list(out) if several else [out])
+            every = _copy_returned_inputs(cls, ctx, inputs, list(out) if several else [out])
         results = [x for x in every if isinstance(x, Tensor)]
         if results and any(ctx.needs_input_grad) and state.current().grad_enabled:
-            node = _recorded(cls, ctx, inputs, edges, every, several)
+            node = _record(cls, ctx, inputs, edges, every, several)
         if observer is not None and results:
             observer.forward(node, inputs, tuple(results) if several else results[0])
         return tuple(every) if several else every[0]
 
 
-def _arguments(cls: type[Function]) -> tuple[str, ...]:
+def _input_names(cls: type[Function]) -> tuple[str, ...]:
     """What errors and pictures call a node's inputs: forward's arguments after the context, and "args" for others."""
     code = getattr(inspect.unwrap(cls.forward), "__code__", None)
     if code is None:
@@ -183,15 +183,15 @@ def _arguments(cls: type[Function]) -> tuple[str, ...]:
     return (*code.co_varnames[not hasattr(cls, "setup_context") : code.co_argcount], rest)
 
 
-def _recorded(
-    cls: type[Function], ctx: Context, inputs: tuple[Any, ...], edges: list[Any], every: list[Any], several: bool
+def _record(
+    cls: type[Function], ctx: FunctionCtx, inputs: tuple[Any, ...], edges: list[Any], every: list[Any], several: bool
 ) -> core.Function:
     """The node of a call, at which its results stand from now on."""
     ctx._count, ctx._slots = len(every), [i for i, x in enumerate(every) if isinstance(x, Tensor)]
     outs = [every[i] for i in ctx._slots]
     node = cls.node_class.noted(edges, outs[0].array, ctx=ctx)
     ctx._node = weakref.ref(node)
-    _keep(cls, ctx, node, inputs, outs)
+    _save(cls, ctx, node, inputs, outs)
     if several:
         node.shape, node.dtype = [x.array.shape for x in outs], [x.array.dtype for x in outs]
         node.results = {}
@@ -207,7 +207,7 @@ def _recorded(
     return node
 
 
-def _apart(cls: type[Function], ctx: Context, inputs: tuple[Any, ...], outs: list[Any]) -> list[Any]:
+def _copy_returned_inputs(cls: type[Function], ctx: FunctionCtx, inputs: tuple[Any, ...], outs: list[Any]) -> list[Any]:
     """What forward gives; in place of an input that it hasn't written to a view, so that writes into either are seen.
 
     Raises RuntimeError where what it has written to isn't there.
@@ -228,7 +228,9 @@ def _apart(cls: type[Function], ctx: Context, inputs: tuple[Any, ...], outs: lis
     return every
 
 
-def _keep(cls: type[Function], ctx: Context, node: core.Function, inputs: tuple[Any, ...], outs: list[Tensor]) -> None:
+def _save(
+    cls: type[Function], ctx: FunctionCtx, node: core.Function, inputs: tuple[Any, ...], outs: list[Tensor]
+) -> None:
     """Let a node keep what its derivatives need."""
     ctx._given = [isinstance(x, Tensor) for x in inputs]
     saved, for_jvp = ctx.to_save, ctx.saved_for_forward or ctx.to_save
@@ -238,7 +240,7 @@ def _keep(cls: type[Function], ctx: Context, node: core.Function, inputs: tuple[
         saved += tuple(x for x in for_jvp if all(x is not y for y in saved))
         ctx._for_jvp = tuple(next(i for i, y in enumerate(saved) if x is y) for x in for_jvp)
     ctx._saved = len(ctx.to_save)
-    ctx._places = tuple(_place_of(t, outs) for t in saved)
+    ctx._places = tuple(_location_of(t, outs) for t in saved)
     node.kept = [None if t is None else t.array for t in saved]
     node.seen = [x for t in saved if t is not None for x in (t._counter(), t._counter()[0])]
     ctx._writes = bool(ctx.dirty)
@@ -247,19 +249,19 @@ def _keep(cls: type[Function], ctx: Context, node: core.Function, inputs: tuple[
 _signature = functools.lru_cache(inspect.signature)
 
 
-def _place_of(tensor: Tensor | None, outs: list[Tensor]) -> Any:
+def _location_of(tensor: Tensor | None, outs: list[Tensor]) -> Any:
     """Where a saved Tensor is: the number of the output that it is, or its node and itself. So there is no cycle."""
     known = None if tensor is None else (tensor.node, weakref.ref(tensor))
     return next((i for i, x in enumerate(outs) if x is tensor), known)
 
 
-class _Custom(core.Function):
+class CustomNode(core.Function):
     """The node of an autograd.Function; each has a subclass of its own name."""
 
     broadcasts = True  # a gradient of the result's shape is summed to the argument's
     conjugates = False  # its users write PyTorch's gradients
     function: ClassVar[type[Function]]
-    ctx: Context
+    ctx: FunctionCtx
 
     def __getattr__(self, name: str) -> Any:
         """What forward has set on ctx: to PyTorch's users it is the node itself."""
@@ -295,8 +297,8 @@ class _Custom(core.Function):
         for i, g in zip(self.ctx._slots, grads, strict=True):
             given[i] = g
         recording = state.current().grad_enabled
-        if recording and pushing.get():
-            results = _Pushed.apply(self, *given) if self.ctx._likes else self._linear(given)
+        if recording and computing_jvp.get():
+            results = _ZeroWithJvp.apply(self, *given) if self.ctx._likes else self._linear(given)
         else:
             results = self._pulled(given)
         name = f"{self.function.__name__}Backward"
@@ -317,7 +319,7 @@ class _Custom(core.Function):
 
     def _linear(self, grads: list[Any]) -> tuple[Any, ...]:
         """What backward gives, in forward mode, which takes the derivative of it."""
-        with holding(pushing, False):
+        with holding(computing_jvp, False):
             results = self._pulled(grads)
         pairs = zip(results, self.edges, strict=False)
         lost = any(isinstance(g, Tensor) and edge is not None and g.node is None for g, edge in pairs)
@@ -405,7 +407,7 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @functools.wraps(backward)
-    def once(ctx: Context, *grads: Any) -> Any:
+    def once(ctx: FunctionCtx, *grads: Any) -> Any:
         with state.scope(grad_enabled=False):
             results = backward(ctx, *grads)
         saved = [t for t in ctx.saved_tensors if t is not None]
@@ -413,20 +415,22 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         if not (state.current().grad_enabled and behind):
             return results
         several = isinstance(results, tuple)
-        made = [g if g is None else _Once.apply(g, *behind) for g in (results if several else (results,))]
+        made = [
+            g if g is None else _NotTwiceDifferentiable.apply(g, *behind) for g in (results if several else (results,))
+        ]
         return tuple(made) if several else made[0]
 
     return once
 
 
-class _Pushed(Function):
+class _ZeroWithJvp(Function):
     """What a backward gives in forward mode, which takes the derivative of that by what it is given: the static jvp.
 
     It is given zeros, so it gives zeros, of each slice in a mapping: none is called.
     """
 
     @staticmethod
-    def forward(ctx: Any, node: _Custom, *grads: Any) -> Any:
+    def forward(ctx: Any, node: CustomNode, *grads: Any) -> Any:
         ctx.node = node
         ctx.set_materialize_grads(False)
         return tuple(node.zeros(grads))
@@ -443,15 +447,15 @@ class InplaceFunction(Function):
     """
 
 
-class _Once(Function):
+class _NotTwiceDifferentiable(Function):
     """The same values, of which there is no second derivative."""
 
     @staticmethod
-    def forward(ctx: Context, result: Tensor, *behind: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, result: Tensor, *behind: Tensor) -> Tensor:
         return result
 
     @staticmethod
-    def backward(ctx: Context, *grads: Any) -> Any:
+    def backward(ctx: FunctionCtx, *grads: Any) -> Any:
         raise errors.GraphError("trying to differentiate twice a function that was marked with @once_differentiable")
 
 

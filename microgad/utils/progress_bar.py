@@ -14,11 +14,11 @@ def tqdm() -> Any:
     try:
         from tqdm import tqdm
     except ImportError:
-        return _Unseen
+        return _NoBar
     return tqdm
 
 
-class _Unseen:
+class _NoBar:
     """A bar that shows nothing, with what programs call of a bar's."""
 
     def __init__(self, iterable: Any = (), *args: Any, **options: Any) -> None:
@@ -42,7 +42,7 @@ class _Unseen:
     set_postfix = set_description = set_postfix_str = close = write = update
 
 
-FORM = "{desc}{percentage:3.0f} %|{bar}| {elapsed}, {remaining} left{postfix}"
+BAR_FORMAT = "{desc}{percentage:3.0f} %|{bar}| {elapsed}, {remaining} left{postfix}"
 
 
 def bar(total: int | None, file: TextIO, **options: Any) -> Any:
@@ -54,10 +54,10 @@ def bar(total: int | None, file: TextIO, **options: Any) -> Any:
     True
     """
     kind = tqdm()
-    if kind is _Unseen:
+    if kind is _NoBar:
         return None
 
     class Bar(kind):  # type: ignore[misc, valid-type]
         monitor_interval = 0  # no thread that watches over the bar: there are places without threads
 
-    return Bar(total=total, file=file, bar_format=FORM, dynamic_ncols=True, **options)
+    return Bar(total=total, file=file, bar_format=BAR_FORMAT, dynamic_ncols=True, **options)

@@ -11,12 +11,12 @@ import numpy as np
 from ..backend import is_array
 from ..generator.fills import empty_like
 from ..generator.vmap_randomness import VmapDraws, same_randomness_error
-from .array import Batched, Level
-from .functions import aligned, is_of
-from .rules import of_all
+from .array import BatchedArray, Level
+from .functions import align, is_batched_at
+from .rules import expand_to_batch
 
 
-class Together(VmapDraws):
+class BatchedDraws(VmapDraws):
     """Those of a level's slices."""
 
     level: Level
@@ -32,9 +32,9 @@ class Together(VmapDraws):
 
     def _one_for_all(self, draw: Callable[..., Any], reads: bool, first: Any, *rest: Any, **options: Any) -> Any:
         """A slice's draw, which all have. What differs from slice to slice can't be read by it, only filled."""
-        if any(is_of(x, self.level) for x in ((first, *rest) if reads else rest)):
+        if any(is_batched_at(x, self.level) for x in ((first, *rest) if reads else rest)):
             raise same_randomness_error()
-        if not is_of(first, self.level):
+        if not is_batched_at(first, self.level):
             return draw(first, *rest, **options)
         found = draw(empty_like(first.whole[0, ...]), *rest, **options)
         if not _fills(draw):
@@ -46,15 +46,15 @@ class Together(VmapDraws):
         """One draw of all slices' shape."""
         level, fills = self.level, _fills(draw)
         if not is_array(first):  # of whole numbers in random order: how many
-            return Batched(np.stack([draw(first, *rest, **options) for _ in range(level.count)]), level)
+            return BatchedArray(np.stack([draw(first, *rest, **options) for _ in range(level.count)]), level)
         if fills or reads:
-            whole = of_all(first, level)
-            whole = empty_like(whole) if fills and not is_of(first, level) else whole
+            whole = expand_to_batch(first, level)
+            whole = empty_like(whole) if fills and not is_batched_at(first, level) else whole
         else:  # dropout's noise, which lies in PyTorch's memory slice after slice
             whole = np.empty((level.count, *first.shape), first.dtype)
-        by = (np.broadcast_to(aligned(x, level, first.ndim), whole.shape) if is_array(x) else x for x in rest)
+        by = (np.broadcast_to(align(x, level, first.ndim), whole.shape) if is_array(x) else x for x in rest)
         found = draw(whole, *by, **options)
-        return first if fills and is_of(first, level) else Batched(found, level)
+        return first if fills and is_batched_at(first, level) else BatchedArray(found, level)
 
 
 def _fills(draw: Callable[..., Any]) -> bool:

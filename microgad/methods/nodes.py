@@ -49,19 +49,19 @@ class HookedPlan(Plan):
         self.own = own
         self.before: dict[int, Any] = {}
         self.after: dict[int, Any] = {}
-        self.derivatives, self.decomposition, self.joint = (), None, (between_hooks, ())
+        self.derivatives, self.decomposition, self.joint = (), None, (backward_with_hooks, ())
         self.keeps = False  # of what these read
 
 
-def between_hooks(node: Function, grad: Any) -> tuple[Any, ...]:
+def backward_with_hooks(node: Function, grad: Any) -> tuple[Any, ...]:
     """The gradients of the inputs. What the engine conjugates around this is undone, so that hooks don't see it."""
     plan: Any = node.plan
     several = type(grad) is tuple
     grads, dtypes = (grad, node.dtype) if several else ((grad,), [node.dtype])
     recorded = any(isinstance(g, function.Tensor) for g in grads)
-    grads = _tensors(_turned(node, [_narrow(g, dtype) for g, dtype in zip(grads, dtypes, strict=True)], dtypes))
+    grads = _tensors(_conjugated(node, [_narrow(g, dtype) for g, dtype in zip(grads, dtypes, strict=True)], dtypes))
     for hook in list(plan.before.values()):
-        grads = _replaced(hook(grads), grads, "prehook")
+        grads = _checked_replacement(hook(grads), grads, "prehook")
     given: Any = grads if recorded else _arrays(grads)
     if all(g is None for g in given):
         return (None,) * len(node.edges)
@@ -70,18 +70,18 @@ def between_hooks(node: Function, grad: Any) -> tuple[Any, ...]:
     elif node.materializes:
         given = engine.with_zeros(node, given)
     onward = [edge if need else None for edge, need in zip(node.edges, node.needs, strict=True)]
-    results = _derived(node, given, onward, recorded)
+    results = _backward(node, given, onward, recorded)
     inputs = torch_names.inputs_of(node)
     seen = tuple(compress(results, inputs))
     for hook in list(plan.after.values()):
-        seen = _replaced(hook(seen, grads), seen, "hook")
+        seen = _checked_replacement(hook(seen, grads), seen, "hook")
     left = iter(seen)
     results = tuple(next(left) if known else None for known in inputs)
-    results = _turned(node, results, [edge and edge.dtype for edge in node.edges])
+    results = _conjugated(node, results, [edge and edge.dtype for edge in node.edges])
     return results if recorded else _arrays(results)
 
 
-def _derived(node: Function, given: Any, onward: Sequence[Function | None], recorded: bool) -> tuple[Any, ...]:
+def _backward(node: Function, given: Any, onward: Sequence[Function | None], recorded: bool) -> tuple[Any, ...]:
     """The gradients of a node's inputs, without its hooks."""
     plan: Any = node.plan
     node.plan = getattr(plan, "own", plan)
@@ -96,7 +96,7 @@ def _derived(node: Function, given: Any, onward: Sequence[Function | None], reco
         node.plan = plan
 
 
-def call(node: Function, *grads: Any) -> Any:
+def call_node(node: Function, *grads: Any) -> Any:
     """The gradients of a node's inputs by those of its results: this one step of backward, without hooks.
 
     One Tensor, or a tuple where there are several inputs, with None for what has no gradient. A leaf's node adds to its
@@ -109,7 +109,7 @@ def call(node: Function, *grads: Any) -> Any:
     """
     node = node.edges[0] if isinstance(node, Output) else node
     several = type(node.shape) is list
-    given = _by_results(node, grads)
+    given = _check_output_grads(node, grads)
     recorded = state.current().grad_enabled
     if not recorded:
         given = [g if g is None else g.array for g in given]
@@ -121,12 +121,12 @@ def call(node: Function, *grads: Any) -> Any:
     else:
         whole = engine.with_zeros(node, given) if several and node.materializes else tuple(given)
         with state.scope(deriving=recorded):
-            results = _derived(node, whole if several else given[0], node.edges, recorded)
+            results = _backward(node, whole if several else given[0], node.edges, recorded)
     results = tuple(compress(results, torch_names.inputs_of(node)))
     return results[0] if len(results) == 1 else results
 
 
-def _by_results(node: Function, grads: tuple[Any, ...]) -> list[Any]:
+def _check_output_grads(node: Function, grads: tuple[Any, ...]) -> list[Any]:
     """A gradient for each result, None for those of integers, which have none. TypeError where they don't fit."""
     shapes, dtypes = (node.shape, node.dtype) if type(node.shape) is list else ([node.shape], [node.dtype])
     places = [i for i, dtype in enumerate(dtypes) if dtype.kind in "fc"]
@@ -149,7 +149,7 @@ class LeafHandle(RemovableHandle):
         grads: list[Any] = []
 
         def call(tensor: Any) -> None:
-            _replaced(fn((), (grads.pop(),)), (), "hook")
+            _checked_replacement(fn((), (grads.pop(),)), (), "hook")
 
         self.first = leaves.hook(leaf, grads.append, last=2)
         super().__init__(leaf.variable._accumulation_hooks(), call, last=1)
@@ -182,7 +182,7 @@ def register_prehook(node: Function, fn: Callable[..., Any]) -> RemovableHandle:
     if isinstance(node, Leaf):
 
         def call(grad: Any) -> Any:
-            (changed,) = _replaced(fn((grad,)), (grad,), "prehook")
+            (changed,) = _checked_replacement(fn((grad,)), (grad,), "prehook")
             return np.zeros_like(grad) if changed is None else changed  # None would leave it as it is
 
         return leaves.hook(node, call, last=1)
@@ -210,7 +210,7 @@ def _hooked(node: Function) -> HookedPlan:
     return node.plan
 
 
-def _turned(node: Function, grads: Sequence[Any], dtypes: Sequence[Any]) -> tuple[Any, ...]:
+def _conjugated(node: Function, grads: Sequence[Any], dtypes: Sequence[Any]) -> tuple[Any, ...]:
     """Gradients with those of complex numbers conjugated, where the engine does that."""
     if not conjugates(node):
         return tuple(grads)
@@ -232,7 +232,7 @@ def _tensors(grads: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(g if g is None or isinstance(g, function.Tensor) else function.Tensor._made(g) for g in grads)
 
 
-def _replaced(changed: Any, grads: tuple[Any, ...], what: str) -> tuple[Any, ...]:
+def _checked_replacement(changed: Any, grads: tuple[Any, ...], what: str) -> tuple[Any, ...]:
     """What takes the place of gradients: what a hook gives, if anything, in their shapes and dtypes."""
     if changed is None:
         return grads
@@ -253,7 +253,7 @@ def _replaced(changed: Any, grads: tuple[Any, ...], what: str) -> tuple[Any, ...
 
 # Of a floor below, without this one
 Function.register_hook, Function.register_prehook = register_hook, register_prehook
-Function.__call__ = call  # type: ignore[method-assign]
+Function.__call__ = call_node  # type: ignore[method-assign]
 Function.next_functions = property(next_functions)  # type: ignore[attr-defined]
 Function.metadata = property(metadata)  # type: ignore[attr-defined]
 Leaf.__name__ = Leaf.__qualname__ = "AccumulateGrad"  # by which programs that walk a graph know where it ends
