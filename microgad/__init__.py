@@ -26,7 +26,7 @@ def _missing_from_stub(name):
 
         return as_function(getattr(Tensor, name))
     if name.startswith("_foreach_"):
-        from .porting.rooms import foreach
+        from .porting.torch_modules import foreach
 
         return foreach.of(name.removeprefix("_foreach_")) or _raise_missing("microgad", name)
     return _raise_missing("microgad", name)

@@ -168,7 +168,7 @@ def raise_missing(module_name: str, name: str) -> Any:
     module, frame = sys.modules[module_name], sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__") in (__name__, module_name, "torch"):
         frame = frame.f_back
-    where = module_name.removeprefix("microgad").replace(".porting.rooms", "", 1).strip(".")
+    where = module_name.removeprefix("microgad").replace(".porting.torch_modules", "", 1).strip(".")
     where = where.replace("porting.vision", "torchvision", 1)
     missing = MissingName(f"{where}.{name}".lstrip("."), name, functools.partial(_candidates, module))
     if on_missing_import is not None and is_unguarded_import(frame):

@@ -14,7 +14,7 @@ import pytest
 import microgad as torch
 from microgad import torch_function
 from microgad.nn import functional as F
-from microgad.porting.rooms import overrides
+from microgad.porting.torch_modules import overrides
 from microgad.torch_function import wrappers
 
 

@@ -19,20 +19,20 @@ from ..parameter import Parameter
 from ..size import Size
 from ..tensor import Tensor
 from ..torch_function import wrappers
-from .rooms.torch_version import TorchVersion
+from .torch_modules.torch_version import TorchVersion
 
 # Where a room of PyTorch's is another's of microgad; any other `torch.a.b` is `microgad.a.b`.
 ROOMS = {
     "torch": "microgad",
-    "torch._ops": "microgad.porting.rooms.library",
-    "torch._subclasses.fake_tensor": "microgad.porting.rooms._subclasses",
+    "torch._ops": "microgad.porting.torch_modules.library",
+    "torch._subclasses.fake_tensor": "microgad.porting.torch_modules._subclasses",
     "torch.autograd.function": "microgad.autograd.function",
     "torch.autograd.profiler_util": "microgad.autograd.profiler_util",
     "torch.profiler.profiler": "microgad.profiler",
     "torch.utils.data._utils.collate": "microgad.utils.data.collate",
     "torch.utils.data._utils.worker": "microgad.utils.data.workers",
     "torch.utils.hooks": "microgad.engine.hooks",
-    "torch.utils.model_zoo": "microgad.porting.rooms.hub",
+    "torch.utils.model_zoo": "microgad.porting.torch_modules.hub",
     "torchvision": "microgad.porting.vision",
     "torchvision.datasets": "microgad.datasets",
     "torchvision.transforms": "microgad.transforms",
@@ -255,7 +255,7 @@ def room_of(name: str) -> ModuleType | None:
     while above not in ROOMS:
         above, _, last = above.rpartition(".")
         inside = f".{last}{inside}"
-    for found in (ROOMS[above] + inside, f"microgad.porting.rooms.{name.removeprefix('torch.')}"):
+    for found in (ROOMS[above] + inside, f"microgad.porting.torch_modules.{name.removeprefix('torch.')}"):
         try:
             there = importlib.util.find_spec(found)
         except ModuleNotFoundError:  # nor what it would be in

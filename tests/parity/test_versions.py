@@ -7,7 +7,7 @@ import operator
 import pytest
 
 torch = pytest.importorskip("torch")
-from microgad.porting.rooms.torch_version import TorchVersion  # noqa: E402
+from microgad.porting.torch_modules.torch_version import TorchVersion  # noqa: E402
 
 # A version each, as PEP 440 has them, and one that is none.
 TEXT = """

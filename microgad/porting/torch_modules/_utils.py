@@ -14,7 +14,7 @@ def _flatten_dense_tensors(tensors: Sequence[Tensor]) -> Tensor:
 
     Raises ValueError for no Tensors. Source: torch._utils._flatten_dense_tensors.
 
-    >>> from microgad.porting.rooms._utils import _flatten_dense_tensors
+    >>> from microgad.porting.torch_modules._utils import _flatten_dense_tensors
     >>> _flatten_dense_tensors([torch.zeros(1, 2), torch.ones(2)])
     tensor([0., 0., 1., 1.])
     """
@@ -27,7 +27,7 @@ def _unflatten_dense_tensors(flat: Tensor, tensors: Sequence[Tensor]) -> tuple[T
 
     Raises RuntimeError where `flat` is too short. Source: torch._utils._unflatten_dense_tensors.
 
-    >>> from microgad.porting.rooms._utils import _unflatten_dense_tensors
+    >>> from microgad.porting.torch_modules._utils import _unflatten_dense_tensors
     >>> _unflatten_dense_tensors(torch.arange(3), [torch.zeros(1, 2), torch.zeros(1)])
     (tensor([[0, 1]]), tensor([2]))
     """

@@ -1,4 +1,4 @@
 """Rooms of PyTorch's that steer what microgad doesn't have: programs that set them run, and are told where it matters.
 
-Here `torch.jit` is `microgad.porting.rooms.jit`, and so on.
+Here `torch.jit` is `microgad.porting.torch_modules.jit`, and so on.
 """

@@ -40,7 +40,7 @@ class Argument(NamedTuple):
 class Schema:
     """What an operation takes and gives. Source: torch._C.FunctionSchema.
 
-    >>> from microgad.porting.rooms.schemas import Schema
+    >>> from microgad.porting.torch_modules.schemas import Schema
     >>> schema = Schema("mine::scale(Tensor x, float by=2.0) -> Tensor")
     >>> schema.bind((1.0,), {})
     Traceback (most recent call last):
