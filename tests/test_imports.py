@@ -61,7 +61,7 @@ HOMES = {
     "matplotlib": {"training/plots.py"},
     "tqdm": {"utils/progress_bar.py"},
     "threadpoolctl": {"training/environment.py"},
-    "PIL": set(),  # by importlib, in transforms/pictures.py
+    "PIL": set(),  # by importlib, in transforms/images.py
     "tensorboardX": set(),  # by importlib, in utils/tensorboard.py
     "torch": set(),  # by importlib, in testing/adapters and testing/programs/machine.py
     "scipy": set(),

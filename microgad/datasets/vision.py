@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import ArgumentError
 from ..ops.creation import from_numpy
-from ..transforms.pictures import PillowError, from_pixels
+from ..transforms.images import PillowError, from_pixels
 from ..utils.data.dataset import Dataset
 
 Transform = Callable[[Any], Any] | None

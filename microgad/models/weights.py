@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import UnsupportedError
 from ..serialization import load
-from ..transforms.pictures import InterpolationMode
+from ..transforms.images import InterpolationMode
 from ..transforms.presets import ImageClassification
 from ..utils.cache import get_dir
 

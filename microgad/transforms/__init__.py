@@ -31,7 +31,7 @@ from .containers import RandomOrder as RandomOrder
 from .cropped import RandomCrop as RandomCrop
 from .cropped import RandomErasing as RandomErasing
 from .cropped import RandomResizedCrop as RandomResizedCrop
-from .pictures import InterpolationMode as InterpolationMode
+from .images import InterpolationMode as InterpolationMode
 from .plain import CenterCrop as CenterCrop
 from .plain import ConvertImageDtype as ConvertImageDtype
 from .plain import FiveCrop as FiveCrop

@@ -15,7 +15,7 @@ from ..ops.random import rand, randint
 from ..tensor import Tensor
 from . import functional as F
 from .base import Shown, fill_for
-from .pictures import InterpolationMode
+from .images import InterpolationMode
 
 
 class AutoAugmentPolicy(Enum):

@@ -12,7 +12,7 @@ from ..nn import Module
 from ..ops import creation
 from ..ops.random import rand
 from ..tensor import Tensor
-from .pictures import NUMBERS, get_dimensions
+from .images import NUMBERS, get_dimensions
 
 
 class Shown(Module):

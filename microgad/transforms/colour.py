@@ -13,7 +13,7 @@ from ..ops.elementwise import where
 from ..ops.reduction import bincount
 from ..tensor import Tensor
 from .conversion import convert_image_dtype, max_value
-from .pictures import from_pixels, get_dimensions, is_tensor_image, pillow, require_pil
+from .images import from_pixels, get_dimensions, is_tensor_image, pillow, require_pil
 
 
 def not_negative(op: str, name: str, value: float) -> None:

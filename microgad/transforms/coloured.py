@@ -10,7 +10,7 @@ from ..ops.random import rand, randperm
 from ..tensor import Tensor
 from . import functional as F
 from .base import Shown, Sometimes, uniform
-from .pictures import NUMBERS, pair
+from .images import NUMBERS, pair
 
 Range = tuple[float, float] | None
 

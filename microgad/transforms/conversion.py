@@ -13,7 +13,7 @@ from ..dtypes import float32, get_default_dtype, int32, int64
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..ops import creation
 from ..tensor import Tensor
-from .pictures import from_pixels, is_pil, require_pil, require_tensor
+from .images import from_pixels, is_pil, require_pil, require_tensor
 
 _SHORT = "I;16" if sys.byteorder == "little" else "I;16B"
 # The dtypes of Pillow's modes that aren't of bytes.

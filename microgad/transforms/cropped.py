@@ -13,7 +13,7 @@ from ..ops.random import rand, randint
 from ..tensor import Tensor
 from . import functional as F
 from .base import Shown, scale_and_ratio, uniform
-from .pictures import InterpolationMode, mode_of, pair
+from .images import InterpolationMode, mode_of, pair
 
 
 def draw(low: int, high: int) -> int:

@@ -12,7 +12,7 @@ from ..tensor import Tensor
 from .colour import _enhanced, blend, not_negative
 from .conversion import pil_to_tensor, to_pil_image
 from .geometry import batched
-from .pictures import is_tensor_image
+from .images import is_tensor_image
 
 
 def _filtered(img: Tensor, kernel: Tensor, padding: list[int]) -> Tensor:

@@ -30,10 +30,10 @@ from .geometry import resize as resize
 from .geometry import resized_crop as resized_crop
 from .geometry import ten_crop as ten_crop
 from .geometry import vflip as vflip
-from .pictures import InterpolationMode as InterpolationMode
-from .pictures import get_dimensions as get_dimensions
-from .pictures import get_image_num_channels as get_image_num_channels
-from .pictures import get_image_size as get_image_size
+from .images import InterpolationMode as InterpolationMode
+from .images import get_dimensions as get_dimensions
+from .images import get_image_num_channels as get_image_num_channels
+from .images import get_image_size as get_image_size
 from .warps import affine as affine
 from .warps import elastic_transform as elastic_transform
 from .warps import perspective as perspective

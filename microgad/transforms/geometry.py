@@ -13,7 +13,7 @@ from ..errors import ArgumentError, DimError, DtypeError, ShapeError, Unsupporte
 from ..nn import functional as nn
 from ..ops import creation
 from ..tensor import Tensor
-from .pictures import (
+from .images import (
     NUMBERS,
     OF_PILLOW,
     InterpolationMode,

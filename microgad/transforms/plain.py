@@ -13,7 +13,7 @@ from ..tensor import Tensor
 from . import functional as F
 from .base import Shown
 from .geometry import PADDING_MODES, sides
-from .pictures import NUMBERS, InterpolationMode, mode_of, pair
+from .images import NUMBERS, InterpolationMode, mode_of, pair
 
 
 class _Bare:

@@ -8,7 +8,7 @@ from typing import Any
 from ..nn import Module
 from ..tensor import Tensor
 from . import functional as F
-from .pictures import InterpolationMode
+from .images import InterpolationMode
 
 
 class ImageClassification(Module):

@@ -12,7 +12,7 @@ from ..tensor import Tensor
 from . import functional as F
 from .base import Shown, Sometimes, fill_for, filling, range_of, sequence, uniform
 from .cropped import draw
-from .pictures import InterpolationMode, mode_of
+from .images import InterpolationMode, mode_of
 
 
 class RandomHorizontalFlip(Sometimes):

@@ -15,7 +15,7 @@ from ..ops import creation, movement
 from ..tensor import Tensor
 from .conversion import pil_to_tensor, to_pil_image
 from .geometry import batched, fill_of
-from .pictures import OF_PILLOW, InterpolationMode, get_dimensions, is_tensor_image, mode_of, pillow
+from .images import OF_PILLOW, InterpolationMode, get_dimensions, is_tensor_image, mode_of, pillow
 
 Fill = Any
 

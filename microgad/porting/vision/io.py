@@ -15,7 +15,7 @@ from ...lazy import define_getattr as _define_getattr
 from ...ops import creation
 from ...tensor import Tensor
 from ...transforms.functional import pil_to_tensor, to_pil_image
-from ...transforms.pictures import pillow
+from ...transforms.images import pillow
 
 Path = str | os.PathLike[str]
 

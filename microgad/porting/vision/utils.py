@@ -15,7 +15,7 @@ from ...lazy import define_getattr as _define_getattr
 from ...ops import creation, movement
 from ...tensor import Tensor
 from ...transforms.functional import convert_image_dtype, pil_to_tensor, to_pil_image
-from ...transforms.pictures import pillow
+from ...transforms.images import pillow
 
 
 @no_grad()

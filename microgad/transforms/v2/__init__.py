@@ -6,7 +6,7 @@ Source: torchvision.transforms.v2.
 
 from ...lazy import define_getattr as _define_getattr
 from ..autoaugment import AutoAugmentPolicy as AutoAugmentPolicy
-from ..pictures import InterpolationMode as InterpolationMode
+from ..images import InterpolationMode as InterpolationMode
 from . import functional as functional
 from .autoaugment import AugMix as AugMix
 from .autoaugment import AutoAugment as AutoAugment

@@ -10,7 +10,7 @@ from ...tensor import Tensor
 from .. import autoaugment as first
 from ..base import fill_for
 from ..conversion import max_value
-from ..pictures import mode_of
+from ..images import mode_of
 from . import functional as F
 from .base import Transform, second
 

@@ -16,7 +16,7 @@ from ...nn import Module
 from ...ops.random import get_rng_state, set_rng_state
 from ...tensor import Tensor
 from ...utils._pytree import tree_flatten, tree_unflatten
-from ..pictures import is_pil
+from ..images import is_pil
 
 _PRINTED = (bool, int, float, str, tuple, list, Enum)
 

@@ -15,7 +15,7 @@ from ...tensor import Tensor
 from ...utils._pytree import tree_map_only
 from .. import coloured, cropped, plain, turned
 from ..geometry import sides
-from ..pictures import is_pil, pair
+from ..images import is_pil, pair
 from . import functional as F
 from .base import Transform, is_array, is_tensor, require_fill, require_p, second
 

@@ -30,7 +30,7 @@ from ..functional import (
     to_pil_image,
     vflip,
 )
-from ..pictures import is_pil, require_tensor
+from ..images import is_pil, require_tensor
 
 horizontal_flip, vertical_flip, elastic = hflip, vflip, elastic_transform
 

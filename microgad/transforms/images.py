@@ -52,7 +52,7 @@ def pillow(module: str = "Image") -> Any:
     Raises:
         PillowError (an ImportError): Pillow isn't installed.
 
-    >>> torch.transforms.pictures.pillow("ImageOps").__name__
+    >>> torch.transforms.images.pillow("ImageOps").__name__
     'PIL.ImageOps'
     """
     try:
@@ -64,7 +64,7 @@ def pillow(module: str = "Image") -> Any:
 def is_pil(image: Any) -> bool:
     """Whether it is an image of Pillow's.
 
-    >>> torch.transforms.pictures.is_pil(torch.zeros(1, 2, 2))
+    >>> torch.transforms.images.is_pil(torch.zeros(1, 2, 2))
     False
     """
     loaded = sys.modules.get("PIL.Image")
