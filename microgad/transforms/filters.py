@@ -9,7 +9,7 @@ from ..errors import ArgumentError, DtypeError
 from ..nn import functional as nn
 from ..ops import creation
 from ..tensor import Tensor
-from .colour import _enhanced, blend, not_negative
+from .color import _enhanced, blend, not_negative
 from .conversion import pil_to_tensor, to_pil_image
 from .geometry import batched
 from .images import is_tensor_image

@@ -1,18 +1,18 @@
 """Transforms as functions of an image and of what a transform would draw. Source: torchvision.transforms.functional."""
 
 from ..lazy import define_getattr as _define_getattr
-from .colour import adjust_brightness as adjust_brightness
-from .colour import adjust_contrast as adjust_contrast
-from .colour import adjust_gamma as adjust_gamma
-from .colour import adjust_hue as adjust_hue
-from .colour import adjust_saturation as adjust_saturation
-from .colour import autocontrast as autocontrast
-from .colour import equalize as equalize
-from .colour import invert as invert
-from .colour import posterize as posterize
-from .colour import rgb_to_grayscale as rgb_to_grayscale
-from .colour import solarize as solarize
-from .colour import to_grayscale as to_grayscale
+from .color import adjust_brightness as adjust_brightness
+from .color import adjust_contrast as adjust_contrast
+from .color import adjust_gamma as adjust_gamma
+from .color import adjust_hue as adjust_hue
+from .color import adjust_saturation as adjust_saturation
+from .color import autocontrast as autocontrast
+from .color import equalize as equalize
+from .color import invert as invert
+from .color import posterize as posterize
+from .color import rgb_to_grayscale as rgb_to_grayscale
+from .color import solarize as solarize
+from .color import to_grayscale as to_grayscale
 from .conversion import convert_image_dtype as convert_image_dtype
 from .conversion import erase as erase
 from .conversion import normalize as normalize

@@ -16,7 +16,7 @@ from ...ops import creation
 from ...ops.elementwise import where
 from ...ops.random import randn_like
 from ...tensor import Tensor
-from .. import colour, conversion, geometry
+from .. import color, conversion, geometry
 from ..conversion import max_value
 from ..functional import *  # noqa: F403
 from ..functional import (
@@ -47,12 +47,12 @@ def _second(first: Callable[..., Any], of_tensor: Callable[..., Any]) -> Callabl
 
 
 def _grey(img: Tensor, num_output_channels: int = 1) -> Tensor:
-    grey = colour.rgb_to_grayscale(img, num_output_channels)
+    grey = color.rgb_to_grayscale(img, num_output_channels)
     return grey.expand(*img.shape[:-3], num_output_channels, *img.shape[-2:])
 
 
 def _gamma(img: Tensor, gamma: float, gain: float = 1) -> Tensor:
-    colour.not_negative("adjust_gamma", "gamma", gamma)
+    color.not_negative("adjust_gamma", "gamma", gamma)
     powers = convert_image_dtype(img, img.dtype if img.is_floating_point() else float32).pow(gamma)
     return convert_image_dtype(powers if gain == 1 else (gain * powers).clamp(0, 1), img.dtype)
 
@@ -60,7 +60,7 @@ def _gamma(img: Tensor, gamma: float, gain: float = 1) -> Tensor:
 def _posterized(img: Tensor, bits: int) -> Tensor:
     if not isinstance(bits, int) or not 0 <= bits <= 8:
         raise DtypeError(f"posterize: bits is {bits}, expected an int of 0 to 8")
-    return colour.posterized(img, bits)
+    return color.posterized(img, bits)
 
 
 def _spread(img: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ def _spread(img: Tensor) -> Tensor:
 
 
 def _equalized(img: Tensor) -> Tensor:
-    return convert_image_dtype(colour.equalized(convert_image_dtype(img, uint8)), img.dtype)
+    return convert_image_dtype(color.equalized(convert_image_dtype(img, uint8)), img.dtype)
 
 
 def _padded(img: Tensor, padding: Any, fill: Any = None, padding_mode: str = "constant") -> Tensor:
@@ -87,13 +87,13 @@ def _padded(img: Tensor, padding: Any, fill: Any = None, padding_mode: str = "co
     return where(inside, geometry.pad(img, padding), colours)
 
 
-rgb_to_grayscale = to_grayscale = _second(colour.rgb_to_grayscale, _grey)
-adjust_gamma = _second(colour.adjust_gamma, _gamma)
-invert = _second(colour.invert, lambda img: max_value(img.dtype) - img)
-posterize = _second(colour.posterize, _posterized)
-solarize = _second(colour.solarize, colour.solarized)
-autocontrast = _second(colour.autocontrast, _spread)
-equalize = _second(colour.equalize, _equalized)
+rgb_to_grayscale = to_grayscale = _second(color.rgb_to_grayscale, _grey)
+adjust_gamma = _second(color.adjust_gamma, _gamma)
+invert = _second(color.invert, lambda img: max_value(img.dtype) - img)
+posterize = _second(color.posterize, _posterized)
+solarize = _second(color.solarize, color.solarized)
+autocontrast = _second(color.autocontrast, _spread)
+equalize = _second(color.equalize, _equalized)
 pad = _second(geometry.pad, _padded)
 
 
@@ -217,7 +217,7 @@ def gaussian_noise(inpt: Tensor, mean: float = 0.0, sigma: float = 0.1, clip: bo
     >>> torch.transforms.v2.functional.gaussian_noise(torch.zeros(1, 1, 1), mean=2.0, sigma=0.0).item()
     1.0
     """
-    colour.not_negative("gaussian_noise", "sigma", sigma)
+    color.not_negative("gaussian_noise", "sigma", sigma)
     if not isinstance(inpt, Tensor) or not (inpt.is_floating_point() or inpt.dtype == uint8):
         raise ArgumentError("gaussian_noise: inpt is expected to be a Tensor of floating point or of torch.uint8")
     if inpt.dtype == uint8:
