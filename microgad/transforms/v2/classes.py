@@ -13,7 +13,7 @@ from ...errors import ArgumentError, ShapeError
 from ...ops.random import rand, randperm
 from ...tensor import Tensor
 from ...utils._pytree import tree_map_only
-from .. import coloured, cropped, plain, turned
+from .. import cropped, plain, random_color, turned
 from ..geometry import sides
 from ..images import is_pil, pair
 from . import functional as F
@@ -38,16 +38,16 @@ RandomAffine = second(
 )
 RandomPerspective = second(turned.RandomPerspective, "p distortion_scale interpolation fill", interpolation="bilinear")
 ColorJitter = second(
-    coloured.ColorJitter, "brightness contrast saturation hue", brightness=0, contrast=0, saturation=0, hue=0
+    random_color.ColorJitter, "brightness contrast saturation hue", brightness=0, contrast=0, saturation=0, hue=0
 )
-RandomGrayscale = second(coloured.RandomGrayscale, "p")
-GaussianBlur = second(coloured.GaussianBlur, "kernel_size sigma", lists="sigma")
-RandomInvert = second(coloured.RandomInvert, "p")
-RandomPosterize = second(coloured.RandomPosterize, "p bits")
-RandomSolarize = second(coloured.RandomSolarize, "p threshold")
-RandomAdjustSharpness = second(coloured.RandomAdjustSharpness, "p sharpness_factor")
-RandomAutocontrast = second(coloured.RandomAutocontrast, "p")
-RandomEqualize = second(coloured.RandomEqualize, "p")
+RandomGrayscale = second(random_color.RandomGrayscale, "p")
+GaussianBlur = second(random_color.GaussianBlur, "kernel_size sigma", lists="sigma")
+RandomInvert = second(random_color.RandomInvert, "p")
+RandomPosterize = second(random_color.RandomPosterize, "p bits")
+RandomSolarize = second(random_color.RandomSolarize, "p threshold")
+RandomAdjustSharpness = second(random_color.RandomAdjustSharpness, "p sharpness_factor")
+RandomAutocontrast = second(random_color.RandomAutocontrast, "p")
+RandomEqualize = second(random_color.RandomEqualize, "p")
 for _name in ("invert", "posterize", "solarize", "autocontrast", "equalize"):
     globals()[f"Random{_name.capitalize()}"].function = staticmethod(getattr(F, _name))
 
