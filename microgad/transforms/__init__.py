@@ -45,12 +45,12 @@ from .random_color import RandomGrayscale as RandomGrayscale
 from .random_color import RandomInvert as RandomInvert
 from .random_color import RandomPosterize as RandomPosterize
 from .random_color import RandomSolarize as RandomSolarize
-from .turned import ElasticTransform as ElasticTransform
-from .turned import RandomAffine as RandomAffine
-from .turned import RandomHorizontalFlip as RandomHorizontalFlip
-from .turned import RandomPerspective as RandomPerspective
-from .turned import RandomRotation as RandomRotation
-from .turned import RandomVerticalFlip as RandomVerticalFlip
+from .random_geometry import ElasticTransform as ElasticTransform
+from .random_geometry import RandomAffine as RandomAffine
+from .random_geometry import RandomHorizontalFlip as RandomHorizontalFlip
+from .random_geometry import RandomPerspective as RandomPerspective
+from .random_geometry import RandomRotation as RandomRotation
+from .random_geometry import RandomVerticalFlip as RandomVerticalFlip
 
 if TYPE_CHECKING:
     from . import v2 as v2
