@@ -19,9 +19,6 @@ from .containers import Compose as Compose
 from .containers import RandomApply as RandomApply
 from .containers import RandomChoice as RandomChoice
 from .containers import RandomOrder as RandomOrder
-from .cropped import RandomCrop as RandomCrop
-from .cropped import RandomErasing as RandomErasing
-from .cropped import RandomResizedCrop as RandomResizedCrop
 from .images import InterpolationMode as InterpolationMode
 from .plain import CenterCrop as CenterCrop
 from .plain import ConvertImageDtype as ConvertImageDtype
@@ -45,6 +42,9 @@ from .random_color import RandomGrayscale as RandomGrayscale
 from .random_color import RandomInvert as RandomInvert
 from .random_color import RandomPosterize as RandomPosterize
 from .random_color import RandomSolarize as RandomSolarize
+from .random_crop import RandomCrop as RandomCrop
+from .random_crop import RandomErasing as RandomErasing
+from .random_crop import RandomResizedCrop as RandomResizedCrop
 from .random_geometry import ElasticTransform as ElasticTransform
 from .random_geometry import RandomAffine as RandomAffine
 from .random_geometry import RandomHorizontalFlip as RandomHorizontalFlip

@@ -11,8 +11,8 @@ from ..ops.random import rand
 from ..tensor import Tensor
 from . import functional as F
 from .base import Shown, Sometimes, fill_for, filling, range_of, sequence, uniform
-from .cropped import draw
 from .images import InterpolationMode, mode_of
+from .random_crop import draw
 
 
 class RandomHorizontalFlip(Sometimes):

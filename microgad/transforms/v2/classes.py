@@ -13,7 +13,7 @@ from ...errors import ArgumentError, ShapeError
 from ...ops.random import rand, randperm
 from ...tensor import Tensor
 from ...utils._pytree import tree_map_only
-from .. import cropped, plain, random_color, turned
+from .. import plain, random_color, random_crop, random_geometry
 from ..geometry import sides
 from ..images import is_pil, pair
 from . import functional as F
@@ -27,16 +27,20 @@ Grayscale.one = lambda self, image: F.rgb_to_grayscale(image, self.num_output_ch
 Normalize = second(plain.Normalize, "mean std inplace", lists="mean std")
 LinearTransformation = second(plain.LinearTransformation, "")
 RandomResizedCrop = second(
-    cropped.RandomResizedCrop, "size scale ratio interpolation antialias", interpolation="bilinear"
+    random_crop.RandomResizedCrop, "size scale ratio interpolation antialias", interpolation="bilinear"
 )
 RandomResizedCrop.cut = staticmethod(F.resized_crop)
-RandomHorizontalFlip = second(turned.RandomHorizontalFlip, "p")
-RandomVerticalFlip = second(turned.RandomVerticalFlip, "p")
-RandomRotation = second(turned.RandomRotation, "degrees interpolation expand fill center", interpolation="nearest")
-RandomAffine = second(
-    turned.RandomAffine, "degrees translate scale shear interpolation fill center", interpolation="nearest"
+RandomHorizontalFlip = second(random_geometry.RandomHorizontalFlip, "p")
+RandomVerticalFlip = second(random_geometry.RandomVerticalFlip, "p")
+RandomRotation = second(
+    random_geometry.RandomRotation, "degrees interpolation expand fill center", interpolation="nearest"
 )
-RandomPerspective = second(turned.RandomPerspective, "p distortion_scale interpolation fill", interpolation="bilinear")
+RandomAffine = second(
+    random_geometry.RandomAffine, "degrees translate scale shear interpolation fill center", interpolation="nearest"
+)
+RandomPerspective = second(
+    random_geometry.RandomPerspective, "p distortion_scale interpolation fill", interpolation="bilinear"
+)
 ColorJitter = second(
     random_color.ColorJitter, "brightness contrast saturation hue", brightness=0, contrast=0, saturation=0, hue=0
 )
@@ -276,7 +280,7 @@ class RandomResize(_Resizes):
         self.min_size, self.max_size, self.interpolation, self.antialias = min_size, max_size, interpolation, antialias
 
     def size_for(self, height: int, width: int) -> Any:
-        return [cropped.draw(self.min_size, self.max_size)]
+        return [random_crop.draw(self.min_size, self.max_size)]
 
 
 class RandomShortestSize(_Resizes):
@@ -296,7 +300,7 @@ class RandomShortestSize(_Resizes):
         self.max_size, self.interpolation, self.antialias = max_size, interpolation, antialias
 
     def size_for(self, height: int, width: int) -> Any:
-        r = self.min_size[cropped.draw(0, len(self.min_size))] / min(height, width)
+        r = self.min_size[random_crop.draw(0, len(self.min_size))] / min(height, width)
         if self.max_size is not None:
             r = min(r, self.max_size / max(height, width))
         return int(height * r), int(width * r)
@@ -413,7 +417,7 @@ class RandomCrop(Transform):
             raise ShapeError(f"Required crop size {tuple(self.size)} is larger than the image size {(height, width)}")
         if any((left, top, right, bottom)):
             image = F.pad(image, [left, top, right, bottom], self.fill, self.padding_mode)
-        y, x = (cropped.draw(0, n - wanted + 1) if n > wanted else 0
+        y, x = (random_crop.draw(0, n - wanted + 1) if n > wanted else 0
                 for n, wanted in zip((height, width), self.size, strict=True))  # fmt: skip
         return image if (height, width) == tuple(self.size) else F.crop(image, y, x, *self.size)
 
@@ -436,7 +440,7 @@ class ElasticTransform(Transform):
         self.interpolation, self.fill = interpolation, fill
 
     def one(self, image: Any) -> Any:
-        moves = turned.ElasticTransform.get_params(self.alpha, self.sigma, F.get_size(image))
+        moves = random_geometry.ElasticTransform.get_params(self.alpha, self.sigma, F.get_size(image))
         return F.elastic_transform(image, moves, self.interpolation, self.fill)
 
 
@@ -458,7 +462,7 @@ class RandomErasing(Transform):
         inplace: bool = False,
     ) -> None:
         super().__init__()
-        self._first = cropped.RandomErasing(p, scale, ratio, value, inplace)
+        self._first = random_crop.RandomErasing(p, scale, ratio, value, inplace)
         self.p, self.scale, self.ratio, self.inplace = p, scale, ratio, inplace
         self.value = None if isinstance(value, str) else [float(v) for v in np.ravel(value)]
 
