@@ -59,8 +59,8 @@ from .containers import Compose as Compose
 from .containers import RandomApply as RandomApply
 from .containers import RandomChoice as RandomChoice
 from .containers import RandomOrder as RandomOrder
-from .distorted import RandomPhotometricDistort as RandomPhotometricDistort
 from .mixing import CutMix as CutMix
 from .mixing import MixUp as MixUp
+from .photometric_distort import RandomPhotometricDistort as RandomPhotometricDistort
 
 _define_getattr(globals())

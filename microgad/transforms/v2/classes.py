@@ -13,19 +13,19 @@ from ...errors import ArgumentError, ShapeError
 from ...ops.random import rand, randperm
 from ...tensor import Tensor
 from ...utils._pytree import tree_map_only
-from .. import plain, random_color, random_crop, random_geometry
+from .. import deterministic, random_color, random_crop, random_geometry
 from ..geometry import sides
 from ..images import is_pil, pair
 from . import functional as F
 from .base import Transform, is_array, is_tensor, require_fill, require_p, second
 
-CenterCrop = second(plain.CenterCrop, "size")
-FiveCrop = second(plain.FiveCrop, "size")
-TenCrop = second(plain.TenCrop, "size vertical_flip")
-Grayscale = second(plain.Grayscale, "num_output_channels")
+CenterCrop = second(deterministic.CenterCrop, "size")
+FiveCrop = second(deterministic.FiveCrop, "size")
+TenCrop = second(deterministic.TenCrop, "size vertical_flip")
+Grayscale = second(deterministic.Grayscale, "num_output_channels")
 Grayscale.one = lambda self, image: F.rgb_to_grayscale(image, self.num_output_channels)
-Normalize = second(plain.Normalize, "mean std inplace", lists="mean std")
-LinearTransformation = second(plain.LinearTransformation, "")
+Normalize = second(deterministic.Normalize, "mean std inplace", lists="mean std")
+LinearTransformation = second(deterministic.LinearTransformation, "")
 RandomResizedCrop = second(
     random_crop.RandomResizedCrop, "size scale ratio interpolation antialias", interpolation="bilinear"
 )
@@ -341,7 +341,7 @@ class Pad(_Plain):
         super().__init__()
         if not isinstance(padding, (int, list, tuple)):
             raise ArgumentError(f"Pad: padding is {padding!r}, expected an int or a sequence of 1, 2 or 4")
-        plain.Pad(padding, 0 if fill is None else fill, padding_mode)
+        deterministic.Pad(padding, 0 if fill is None else fill, padding_mode)
         self.padding = padding if isinstance(padding, int) else list(padding)
         self.fill, self.padding_mode = fill, padding_mode
 
