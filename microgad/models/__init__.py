@@ -18,10 +18,10 @@ from . import vgg as vgg
 from . import vision_transformer as vision_transformer
 from .alexnet import AlexNet as AlexNet
 from .alexnet import alexnet as alexnet
-from .building import BUILDERS
-from .building import get_model as get_model
-from .building import get_model_builder as get_model_builder
-from .building import list_models as list_models
+from .builders import BUILDERS
+from .builders import get_model as get_model
+from .builders import get_model_builder as get_model_builder
+from .builders import list_models as list_models
 from .convnext import ConvNeXt as ConvNeXt
 from .convnext import convnext_base as convnext_base
 from .convnext import convnext_large as convnext_large

@@ -7,7 +7,7 @@ from typing import Any
 from ..lazy import define_getattr as _define_getattr
 from ..nn import AdaptiveAvgPool2d, Conv2d, Dropout, Linear, MaxPool2d, Module, ReLU, Sequential
 from ..tensor import Tensor
-from .building import builder
+from .builders import builder
 
 
 class AlexNet(Module):

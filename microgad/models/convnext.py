@@ -13,7 +13,7 @@ from ..ops import creation
 from ..parameter import Parameter
 from ..tensor import Tensor
 from .blocks import Conv2dNormActivation, Layer, Permute, StochasticDepth
-from .building import Builder, named, require_stages
+from .builders import Builder, named, require_stages
 
 
 class LayerNorm2d(LayerNorm):

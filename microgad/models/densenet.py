@@ -10,7 +10,7 @@ from ..nn import functional as F
 from ..ops.movement import cat
 from ..tensor import Tensor
 from ..utils.checkpoint import checkpoint
-from .building import Builder, by_kaiming, named
+from .builders import Builder, by_kaiming, named
 
 
 class _DenseLayer(Module):

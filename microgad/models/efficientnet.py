@@ -13,7 +13,7 @@ from ..lazy import define_getattr as _define_getattr
 from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Dropout, Linear, Module, Sequential, SiLU, init
 from ..tensor import Tensor
 from .blocks import Conv2dNormActivation, Layer, SqueezeExcitation, StochasticDepth, make_divisible
-from .building import Builder, by_kaiming, named, require_stages
+from .builders import Builder, by_kaiming, named, require_stages
 
 
 @dataclasses.dataclass

@@ -10,7 +10,7 @@ from ..nn import BatchNorm2d, Conv2d, Dropout, Linear, Module, ReLU6, Sequential
 from ..nn import functional as F
 from ..tensor import Tensor
 from .blocks import Conv2dNormActivation, make_divisible
-from .building import builder, by_kaiming, narrow
+from .builders import builder, by_kaiming, narrow
 
 
 class InvertedResidual(Module):

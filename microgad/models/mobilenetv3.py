@@ -11,7 +11,7 @@ from ..lazy import define_getattr as _define_getattr
 from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Dropout, Hardsigmoid, Hardswish, Linear, Module, ReLU, Sequential
 from ..tensor import Tensor
 from .blocks import Conv2dNormActivation, Layer, SqueezeExcitation, make_divisible
-from .building import builder, by_kaiming, narrow, require_stages
+from .builders import builder, by_kaiming, narrow, require_stages
 
 
 @dataclass

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from ..lazy import define_getattr as _define_getattr
 from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, ReLU, Sequential, init
 from ..tensor import Tensor
-from .building import Builder, by_kaiming, named
+from .builders import Builder, by_kaiming, named
 
 
 def conv3x3(in_planes: int, out_planes: int, stride: int = 1, groups: int = 1, dilation: int = 1) -> Conv2d:

@@ -9,7 +9,7 @@ from ..nn import BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, ReLU, Sequentia
 from ..nn import functional as F
 from ..ops.movement import cat
 from ..tensor import Tensor
-from .building import Builder, named
+from .builders import Builder, named
 
 
 def _plain(inp: int, oup: int) -> list[Module]:

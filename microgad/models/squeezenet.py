@@ -8,7 +8,7 @@ from ..lazy import define_getattr as _define_getattr
 from ..nn import AdaptiveAvgPool2d, Conv2d, Dropout, MaxPool2d, Module, ReLU, Sequential, init
 from ..ops.movement import cat
 from ..tensor import Tensor
-from .building import builder
+from .builders import builder
 
 
 class Fire(Module):

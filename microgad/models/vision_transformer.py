@@ -16,7 +16,7 @@ from ..ops.movement import cat
 from ..parameter import Parameter
 from ..tensor import Tensor
 from .blocks import MLP, Layer
-from .building import Builder, named
+from .builders import Builder, named
 from .weights import WeightsEnum
 
 _NORM = functools.partial(nn.LayerNorm, eps=1e-6)
