@@ -11,10 +11,10 @@ from .idx import decode_idx as decode_idx
 from .idx import encode_idx as encode_idx
 from .idx import read_idx as read_idx
 from .mnist import MNIST as MNIST
-from .mnist_kin import EMNIST as EMNIST
-from .mnist_kin import KMNIST as KMNIST
-from .mnist_kin import QMNIST as QMNIST
-from .mnist_kin import FashionMNIST as FashionMNIST
+from .mnist_variants import EMNIST as EMNIST
+from .mnist_variants import KMNIST as KMNIST
+from .mnist_variants import QMNIST as QMNIST
+from .mnist_variants import FashionMNIST as FashionMNIST
 from .vision import VisionDataset as VisionDataset
 
 _define_getattr(globals())

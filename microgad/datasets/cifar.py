@@ -13,7 +13,7 @@ from ..serialization.reading import INVALID
 from ..serialization.unpickling import Unpickler
 from .download import fetch
 from .idx import DataError
-from .mnist_kin import write_whole
+from .mnist_variants import write_whole
 from .vision import Transform, VisionDataset, md5_of
 
 

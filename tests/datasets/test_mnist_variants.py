@@ -60,7 +60,7 @@ def test_emnists_archive_is_fetched_and_only_its_files_are_taken(tmp_path, monke
         assert (name, md5, mirrors) == ("gzip.zip", EMNIST.md5, [EMNIST.url.removesuffix("/gzip.zip")])
         Path(folder, name).write_bytes(packed.getvalue())
 
-    monkeypatch.setattr("microgad.datasets.mnist_kin.fetch", fetch)
+    monkeypatch.setattr("microgad.datasets.mnist_variants.fetch", fetch)
     assert len(EMNIST(tmp_path, "mnist", train=False, download=True)) == 6
     assert {path.parent for path in tmp_path.rglob("*") if path.is_file()} == {tmp_path / "EMNIST" / "raw"}
     assert not (tmp_path / "EMNIST" / "raw" / "gzip.zip").exists()
