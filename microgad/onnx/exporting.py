@@ -18,8 +18,8 @@ from ..state.contexts import holding
 from ..tensor import Tensor
 from . import TrainingMode
 from . import rules as rules
+from .dynamic_axes import Dim, Grown, Varying, held_in, merged, together
 from .recording import Constant, Recording, Step, Value, record, tensors_in
-from .sizes import Dim, Grown, Varying, held_in, merged, together
 from .state import exporting
 from .writer import RULES, WHOLE, Symbol, Writer
 

@@ -13,8 +13,8 @@ import numpy as np
 from onnx import helper, numpy_helper
 
 from ..errors import UnsupportedError
+from .dynamic_axes import Dim, Grown, Varying, held_in
 from .recording import Constant, Step, Value
-from .sizes import Dim, Grown, Varying, held_in
 
 INT64 = np.dtype(np.int64)
 BOOL = np.dtype(bool)

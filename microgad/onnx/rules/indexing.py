@@ -9,8 +9,8 @@ import numpy as np
 
 from ...ops import embedding, indexing, view_writes
 from ...ops.window.fractional_pool import BoxMax
+from ..dynamic_axes import Grown, Varying
 from ..recording import Constant, Step, Value
-from ..sizes import Grown, Varying
 from ..writer import BOOL, INT64, Symbol, Writer, rule
 from .elementwise import only
 from .movement import LAST, sliced, squeezed, unsqueezed

@@ -8,8 +8,8 @@ import numpy as np
 
 from ...ops import attention, dropout
 from ...ops.normalization import batch, group
+from ..dynamic_axes import Dim
 from ..recording import Step
-from ..sizes import Dim
 from ..writer import Symbol, Writer, rule
 from .elementwise import every, only
 from .reduction import reduced

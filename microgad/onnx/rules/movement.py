@@ -19,8 +19,8 @@ from ...ops.movement.shape import Reshape
 from ...ops.movement.splitting import Split, Unbind
 from ...ops.movement.strided import SlidingWindows
 from ...ops.shuffle import Shuffle
+from ..dynamic_axes import Dim
 from ..recording import Step
-from ..sizes import Dim
 from ..writer import INT64, Symbol, Writer, rule
 from .elementwise import every, only
 

@@ -14,8 +14,8 @@ from ...ops.window.fractional_pool import BoxArgmax
 from ...ops.window.pool import AvgPool2d, MaxPool2d
 from ...ops.window.resample import Resample
 from ...ops.window.unfold import Fold, Unfold
+from ..dynamic_axes import Dim
 from ..recording import Constant, Step
-from ..sizes import Dim
 from ..writer import INT64, Writer, rule
 from .elementwise import every, only
 from .layers import _of_one
