@@ -5,12 +5,12 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from ...lazy import define_getattr as _define_getattr
-from .compiled import OptimizedModule as OptimizedModule
 from .compiler import allow_in_graph as allow_in_graph
 from .compiler import assume_constant_result as assume_constant_result
 from .compiler import disable as disable
 from .compiler import is_compiling as is_compiling
 from .compiler import reset as reset
+from .optimized_module import OptimizedModule as OptimizedModule
 
 eval_frame = SimpleNamespace(OptimizedModule=OptimizedModule)
 config = SimpleNamespace(suppress_errors=False, cache_size_limit=8, recompile_limit=8)

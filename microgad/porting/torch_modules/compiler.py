@@ -9,7 +9,7 @@ from typing import Any, TypeVar, overload
 from ...errors.notices import once as _once
 from ...lazy import define_getattr as _define_getattr
 from ...nn import Module as _Module
-from .compiled import OptimizedModule as _OptimizedModule
+from .optimized_module import OptimizedModule as _OptimizedModule
 
 F = TypeVar("F", bound=Callable[..., Any])
 
