@@ -23,8 +23,8 @@ from .boxes import generalized_box_iou as generalized_box_iou
 from .boxes import masks_to_boxes as masks_to_boxes
 from .boxes import nms as nms
 from .boxes import remove_small_boxes as remove_small_boxes
-from .deformed import DeformConv2d as DeformConv2d
-from .deformed import deform_conv2d as deform_conv2d
+from .deform_conv import DeformConv2d as DeformConv2d
+from .deform_conv import deform_conv2d as deform_conv2d
 from .dropblock import DropBlock2d as DropBlock2d
 from .dropblock import DropBlock3d as DropBlock3d
 from .dropblock import drop_block2d as drop_block2d
