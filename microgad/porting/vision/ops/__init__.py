@@ -34,9 +34,9 @@ from .losses import complete_box_iou_loss as complete_box_iou_loss
 from .losses import distance_box_iou_loss as distance_box_iou_loss
 from .losses import generalized_box_iou_loss as generalized_box_iou_loss
 from .losses import sigmoid_focal_loss as sigmoid_focal_loss
-from .regions import RoIAlign as RoIAlign
-from .regions import RoIPool as RoIPool
-from .regions import roi_align as roi_align
-from .regions import roi_pool as roi_pool
+from .roi_pooling import RoIAlign as RoIAlign
+from .roi_pooling import RoIPool as RoIPool
+from .roi_pooling import roi_align as roi_align
+from .roi_pooling import roi_pool as roi_pool
 
 _define_getattr(globals())
