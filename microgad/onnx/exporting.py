@@ -17,7 +17,7 @@ from ..pytree import tree_map
 from ..state.contexts import holding
 from ..tensor import Tensor
 from . import TrainingMode
-from . import rules as rules
+from . import export_rules as export_rules
 from .dynamic_axes import Dim, Grown, Varying, held_in, merged, together
 from .recording import Constant, Recording, Step, Value, record, tensors_in
 from .state import exporting
@@ -309,7 +309,7 @@ class _Export:
             return
         write = next((RULES[key] for key in _alike(step.function) if key in RULES), None)
         if write is None:
-            raise writer.refused("there is no rule for it in microgad/onnx/rules")
+            raise writer.refused("there is no rule for it in microgad/onnx/export_rules")
         made = write(writer, step)
         results = made if isinstance(made, (tuple, list)) else [made]
         for number, symbol, dtype in zip(step.outputs, results, step.kinds, strict=True):
