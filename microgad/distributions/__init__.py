@@ -1,4 +1,4 @@
-"""Probability distributions: PyTorch's, drawing the same numbers from the same seed. Source: torch.distributions."""
+"""PyTorch's probability distributions. The same seed gives the same samples. Source: torch.distributions."""
 
 from ..lazy import define_getattr_in_package as _define_getattr_in_package
 from . import constraint_registry as constraint_registry

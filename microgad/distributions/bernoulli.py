@@ -1,4 +1,4 @@
-"""The Bernoulli distribution, and what distributions with probs or logits share."""
+"""The Bernoulli distribution, and the base of distributions that are given by `probs` or by `logits`."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ from .distribution import ExponentialFamily
 from .utils import alias, broadcast_all, lazy_property, logits_to_probs, probs_to_logits
 
 
-def given(probs: Any, logits: Any) -> str:
-    """Which of the two was given; both or none raise ValueError."""
+def given_parameter(probs: Any, logits: Any) -> str:
+    """Return the name of the argument that is not None. Raises ValueError if both or none are given."""
     if (probs is None) == (logits is None):
         raise ArgumentError("Either `probs` or `logits` must be specified, but not both.")
     return "logits" if probs is None else "probs"
 
 
-class _Odds:
-    """probs and logits of a success: one is given, the other computed when first read."""
+class ProbsOrLogits:
+    """Base of distributions given by the `probs` or by the `logits` of success. The other is computed on first use."""
 
     arg_constraints: Any = {"probs": constraints.unit_interval, "logits": constraints.real}
     _param: Tensor
 
     @lazy_property
     def logits(self) -> Tensor:
-        """The log odds."""
+        """The log-odds of success."""
         return probs_to_logits(self.probs, is_binary=True)
 
     @lazy_property
     def probs(self) -> Tensor:
-        """The probabilities."""
+        """The probabilities of success."""
         return logits_to_probs(self.logits, is_binary=True)
 
     @property
     def param_shape(self) -> Any:
-        """The shape of what was given."""
+        """The shape of the given parameter."""
         return self._param.size()
 
-    def _take(self, probs: Any, logits: Any, *others: Any) -> list[Tensor]:
-        """Set the one that was given, broadcast with other parameters, which this gives."""
-        name = given(probs, logits)
+    def _set_parameter(self, probs: Any, logits: Any, *others: Any) -> list[Tensor]:
+        """Set the given one of probs and logits, broadcast with `others`. Return `others`, broadcast."""
+        name = given_parameter(probs, logits)
         *others_, self._param = broadcast_all(*others, logits if probs is None else probs)
         self.__dict__[name] = self._param
         return others_
 
 
-class Bernoulli(_Odds, ExponentialFamily):
-    """1 with probability probs, which is sigmoid(logits); 0 else. Source: torch.distributions.Bernoulli.
+class Bernoulli(ProbsOrLogits, ExponentialFamily):
+    """Bernoulli distribution: 1 with probability probs = sigmoid(logits). Source: torch.distributions.Bernoulli.
 
     >>> d = torch.distributions.Bernoulli(probs=0.25)
     >>> d.log_prob(torch.tensor(1.0)), d.mean, d.enumerate_support()
@@ -63,7 +63,7 @@ class Bernoulli(_Odds, ExponentialFamily):
     has_enumerate_support = True
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
-        self._take(probs, logits)
+        self._set_parameter(probs, logits)
         super().__init__(self._param.shape, validate_args=validate_args)
 
     mean: Tensor = alias("probs")
@@ -81,7 +81,7 @@ class Bernoulli(_Odds, ExponentialFamily):
         return bernoulli(self.probs.expand(self._extended_shape(sample_shape)))
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         logits, value = broadcast_all(self.logits, value)
         return -binary_cross_entropy_with_logits(logits, value, reduction="none")
 
@@ -89,4 +89,4 @@ class Bernoulli(_Odds, ExponentialFamily):
         return binary_cross_entropy_with_logits(self.logits, self.probs, reduction="none")
 
     def enumerate_support(self, expand: bool = True) -> Tensor:
-        return self._enumerated(arange(2, dtype=self._param.dtype, device=self._param.device), expand)
+        return self._expand_values(arange(2, dtype=self._param.dtype, device=self._param.device), expand)

@@ -13,7 +13,9 @@ from .utils import broadcast_all
 
 
 class Beta(ExponentialFamily):
-    """x^(concentration1 - 1) (1 - x)^(concentration0 - 1) in [0, 1], scaled to 1. Source: torch.distributions.Beta.
+    """Beta distribution: density ∝ x^(concentration1 - 1) (1 - x)^(concentration0 - 1) on [0, 1].
+
+    Source: torch.distributions.Beta.
 
     >>> torch.distributions.Beta(2.0, 2.0).log_prob(torch.tensor(0.5))
     tensor(0.4055)
@@ -52,7 +54,7 @@ class Beta(ExponentialFamily):
         return self._dirichlet.rsample(sample_shape).select(-1, 0)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         return self._dirichlet.log_prob(stack([value, 1.0 - value], -1))
 
     def entropy(self) -> Tensor:

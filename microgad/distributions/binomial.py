@@ -8,12 +8,14 @@ from ..ops.creation import arange
 from ..ops.random import binomial
 from ..tensor import Tensor
 from . import constraints
-from .bernoulli import _Odds
+from .bernoulli import ProbsOrLogits
 from .distribution import Distribution
 
 
-class Binomial(_Odds, Distribution):
-    """How many of total_count trials succeed, each with probability probs. Source: torch.distributions.Binomial.
+class Binomial(ProbsOrLogits, Distribution):
+    """Binomial distribution: the number of successes in total_count trials of probability probs.
+
+    Source: torch.distributions.Binomial.
 
     >>> torch.distributions.Binomial(2, probs=0.5).log_prob(torch.tensor([0.0, 1.0, 2.0]))
     tensor([-1.3863, -0.6931, -1.3863])
@@ -29,7 +31,7 @@ class Binomial(_Odds, Distribution):
     def __init__(
         self, total_count: Any = 1, probs: Any = None, logits: Any = None, validate_args: bool | None = None
     ) -> None:
-        (count,) = self._take(probs, logits, total_count)
+        (count,) = self._set_parameter(probs, logits, total_count)
         self.total_count = count.type_as(self._param)
         super().__init__(self._param.shape, validate_args=validate_args)
 
@@ -54,7 +56,7 @@ class Binomial(_Odds, Distribution):
         return binomial(self.total_count.expand(shape), self.probs.expand(shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         n, logits = self.total_count, self.logits
         # n log(1 + exp(logits)), without overflow
         above = (logits.clamp(min=0) + logits - logits.clamp(max=0)) / 2
@@ -74,4 +76,4 @@ class Binomial(_Odds, Distribution):
 
     def enumerate_support(self, expand: bool = True) -> Tensor:
         count = self._count("enumerate_support")
-        return self._enumerated(arange(1 + count, dtype=self._param.dtype, device=self._param.device), expand)
+        return self._expand_values(arange(1 + count, dtype=self._param.dtype, device=self._param.device), expand)

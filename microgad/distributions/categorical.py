@@ -13,13 +13,15 @@ from ..ops.random import multinomial
 from ..size import Size
 from ..tensor import Tensor
 from . import constraints
-from .bernoulli import given
+from .bernoulli import given_parameter
 from .distribution import Distribution
 from .utils import alias, lazy_property, logits_to_probs, probs_to_logits
 
 
 class Categorical(Distribution):
-    """One of K indices, with the probabilities in the last dimension of probs (scaled to add up to 1), or of logits.
+    """Categorical distribution over the indices 0 … K-1.
+
+    The last dimension of probs holds their K probabilities (normalized to sum to 1), that of logits their logarithms.
 
     Source: torch.distributions.Categorical.
 
@@ -32,7 +34,7 @@ class Categorical(Distribution):
     has_enumerate_support = True
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
-        name = given(probs, logits)
+        name = given_parameter(probs, logits)
         value: Tensor = logits if probs is None else probs
         if value.dim() < 1:
             raise ArgumentError(f"`{name}` parameter must be at least one-dimensional.")
@@ -50,7 +52,7 @@ class Categorical(Distribution):
 
     @lazy_property
     def logits(self) -> Tensor:
-        """The logarithms of the probabilities."""
+        """The log-probabilities."""
         return probs_to_logits(self.probs)
 
     @lazy_property
@@ -60,7 +62,7 @@ class Categorical(Distribution):
 
     @property
     def param_shape(self) -> Any:
-        """The shape of what was given."""
+        """The shape of the given parameter."""
         return self._param.size()
 
     @property
@@ -79,7 +81,7 @@ class Categorical(Distribution):
         return drawn.t().reshape(self._extended_shape(shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         value, logits = value.long().unsqueeze(-1), self.logits
         if value.shape[:-1] != logits.shape[:-1]:
             value, logits = broadcast_tensors(value, logits)
@@ -91,11 +93,11 @@ class Categorical(Distribution):
         return -(logits * self.probs).sum(-1)
 
     def enumerate_support(self, expand: bool = True) -> Tensor:
-        return self._enumerated(arange(self._num_events, device=self._param.device), expand)
+        return self._expand_values(arange(self._num_events, device=self._param.device), expand)
 
 
-class OfCategories(Distribution):
-    """Vectors of a number for each of K categories, which are given as Categorical's are."""
+class CategoricalVector(Distribution):
+    """Base of distributions over vectors with one entry per category; its arguments are those of Categorical."""
 
     arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
 
@@ -104,5 +106,5 @@ class OfCategories(Distribution):
         super().__init__(self._categorical.batch_shape, self._categorical.param_shape[-1:], validate_args=validate_args)
 
     probs: Tensor = alias("_categorical.probs", "The probabilities.")
-    logits: Tensor = alias("_categorical.logits", "The logarithms of the probabilities.")
-    param_shape = alias("_categorical.param_shape", "The shape of what was given.")
+    logits: Tensor = alias("_categorical.logits", "The log-probabilities.")
+    param_shape = alias("_categorical.param_shape", "The shape of the given parameter.")

@@ -10,7 +10,7 @@ from .loc_scale import LocScale
 
 
 class Cauchy(LocScale):
-    """1/(1 + ((x - loc)/scale)²), scaled to 1; it has no mean. Source: torch.distributions.Cauchy.
+    """Cauchy distribution: density ∝ 1/(1 + ((x - loc)/scale)²), without mean. Source: torch.distributions.Cauchy.
 
     >>> torch.distributions.Cauchy(0.0, 1.0).log_prob(torch.tensor(0.0))
     tensor(-1.1447)
@@ -28,11 +28,11 @@ class Cauchy(LocScale):
         return self.loc + self.loc.new_empty(self._extended_shape(sample_shape)).cauchy_() * self.scale
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         return -math.log(math.pi) - self.scale.log() - ((value - self.loc) / self.scale).square().log1p()
 
     def cdf(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         return ((value - self.loc) / self.scale).atan() / math.pi + 0.5
 
     def icdf(self, value: Tensor) -> Tensor:

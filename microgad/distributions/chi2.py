@@ -1,4 +1,4 @@
-"""The distribution of sums of squared normal draws."""
+"""The chi-squared distribution."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .gamma import Gamma
 
 
 class Chi2(Gamma):
-    """Gamma(df/2, 1/2): a sum of df squares of standard normal draws. Source: torch.distributions.Chi2.
+    """Chi-squared distribution of the sum of df squared standard normals. Source: torch.distributions.Chi2.
 
     >>> torch.distributions.Chi2(3.0).mean
     tensor(3.)

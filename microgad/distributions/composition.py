@@ -1,4 +1,4 @@
-"""Transforms, their inverses, and transforms made of others."""
+"""Transform, the base of all transforms, with its inverse and the transforms that combine others."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from .utils import _at_least, _sum_rightmost, alias
 
 
 class Transform:
-    """y = f(x), its inverse, and log |dy/dx|. A subclass has _call, _inverse and log_abs_det_jacobian.
+    """A transform y = f(x) with its inverse and log |dy/dx|.
 
-    With cache_size = 1 the last value is remembered, so that the inverse of y is x itself.
+    A subclass defines _call, _inverse and log_abs_det_jacobian. With cache_size = 1 the last pair (x, y) is kept, so
+    that the inverse of y is exactly x.
     Source: torch.distributions.transforms.Transform.
     """
 
@@ -25,7 +26,7 @@ class Transform:
     domain: Any
     codomain: Any
     _sign: Any = None
-    _settings: tuple[str, ...] = ()  # the arguments of __init__ before cache_size
+    _init_args: tuple[str, ...] = ()  # the arguments of __init__ before cache_size
 
     def __init__(self, cache_size: int = 0) -> None:
         if cache_size not in (0, 1):
@@ -33,14 +34,14 @@ class Transform:
         self._cache_size = cache_size
         self._cached_x_y: tuple[Any, Any] = (None, None)
         self._inv: ReferenceType[Transform] | None = None
-        super().__init__()  # of a module, where a subclass is one as well
+        super().__init__()  # a subclass may be an nn.Module too
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_inv": None}  # a weak reference can't be pickled
 
     @property
     def event_dim(self) -> int:
-        """How many last dimensions are transformed together."""
+        """The number of trailing dimensions that are transformed together."""
         if self.domain.event_dim != self.codomain.event_dim:
             raise ValueError("Please use either .domain.event_dim or .codomain.event_dim")
         return self.domain.event_dim
@@ -56,21 +57,21 @@ class Transform:
 
     @property
     def sign(self) -> Any:
-        """Of the derivative: 1 where the transform rises, -1 where it falls."""
+        """The sign of the derivative: 1 for an increasing transform, -1 for a decreasing one."""
         if self._sign is None:
             raise NotImplementedError(f"{type(self).__name__} has no sign")
         return self._sign
 
     def with_cache(self, cache_size: int = 1) -> Any:
-        """The same transform with that cache."""
+        """Return the same transform with the given cache size."""
         if self._cache_size == cache_size:
             return self
-        made: Any = next(c for c in type(self).__mro__ if "_settings" in vars(c))
-        own = type(self).__init__ is made.__init__  # not that of a subclass, which may take other arguments
+        made: Any = next(c for c in type(self).__mro__ if "_init_args" in vars(c))
+        own = type(self).__init__ is made.__init__  # the __init__ of a subclass may take other arguments
         if made is Transform and not own:
             raise NotImplementedError(f"{type(self)}.with_cache is not implemented")
         kind: Any = type(self) if own else made
-        return kind(*(getattr(self, name) for name in made._settings), cache_size=cache_size)
+        return kind(*(getattr(self, name) for name in made._init_args), cache_size=cache_size)
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -102,23 +103,23 @@ class Transform:
         raise NotImplementedError
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        """log |dy/dx| at a pair of values, without the dimensions that are transformed together."""
+        """Return log |dy/dx| for y = f(x); its shape lacks the dimensions that are transformed together."""
         raise NotImplementedError
 
     def forward_shape(self, shape: Any) -> Any:
-        """The shape of y for that of x."""
+        """Return the shape of y for a shape of x."""
         return shape
 
     def inverse_shape(self, shape: Any) -> Any:
-        """The shape of x for that of y."""
+        """Return the shape of x for a shape of y."""
         return shape
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
 
-class Plain(Transform):
-    """A transform without settings: it equals those of its class."""
+class ParameterFreeTransform(Transform):
+    """A transform without parameters: all instances of the class are equal."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, type(self))
@@ -129,47 +130,47 @@ class Plain(Transform):
 class _InverseTransform(Transform):
     def __init__(self, transform: Transform) -> None:
         super().__init__(cache_size=transform._cache_size)
-        self._back = transform
+        self._original = transform
 
-    domain = alias("_back.codomain")
-    codomain = alias("_back.domain")
-    bijective: bool = alias("_back.bijective")
-    sign = alias("_back.sign")
-    inv: Transform = alias("_back")
+    domain = alias("_original.codomain")
+    codomain = alias("_original.domain")
+    bijective: bool = alias("_original.bijective")
+    sign = alias("_original.sign")
+    inv: Transform = alias("_original")
 
     def with_cache(self, cache_size: int = 1) -> Any:
-        return self._back.with_cache(cache_size).inv
+        return self._original.with_cache(cache_size).inv
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _InverseTransform) and self._back == other._back
+        return isinstance(other, _InverseTransform) and self._original == other._original
 
     __hash__ = Transform.__hash__
 
     def __call__(self, x: Any) -> Any:
-        return self._back._inv_call(x)
+        return self._original._inv_call(x)
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        return -self._back.log_abs_det_jacobian(y, x)
+        return -self._original.log_abs_det_jacobian(y, x)
 
     def forward_shape(self, shape: Any) -> Any:
-        return self._back.inverse_shape(shape)
+        return self._original.inverse_shape(shape)
 
     def inverse_shape(self, shape: Any) -> Any:
-        return self._back.forward_shape(shape)
+        return self._original.forward_shape(shape)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._back!r})"
+        return f"{type(self).__name__}({self._original!r})"
 
 
 class ComposeTransform(Transform):
-    """One transform after the other, the first first. Source: torch.distributions.ComposeTransform.
+    """Apply transforms one after the other, in the order of `parts`. Source: torch.distributions.ComposeTransform.
 
     >>> t = torch.distributions.transforms
     >>> t.ComposeTransform([t.ExpTransform(), t.AffineTransform(1.0, 2.0)])(torch.tensor(0.0))
     tensor(3.)
     """
 
-    _settings = ("parts",)
+    _init_args = ("parts",)
 
     def __init__(self, parts: Sequence[Transform], cache_size: int = 0) -> None:
         self.parts = [part.with_cache(cache_size) for part in parts] if cache_size else list(parts)
@@ -184,21 +185,21 @@ class ComposeTransform(Transform):
     def domain(self) -> Any:
         if not self.parts:
             return constraints.real
-        return self._widened(self.parts[0].domain, self._event_dims()[0])
+        return self._with_event_dim(self.parts[0].domain, self._event_dims()[0])
 
     @property
     def codomain(self) -> Any:
         if not self.parts:
             return constraints.real
-        return self._widened(self.parts[-1].codomain, self._event_dims()[-1])
+        return self._with_event_dim(self.parts[-1].codomain, self._event_dims()[-1])
 
     @staticmethod
-    def _widened(constraint: Any, event_dim: int) -> Any:
+    def _with_event_dim(constraint: Any, event_dim: int) -> Any:
         more = event_dim - constraint.event_dim
         return constraints.independent(constraint, more) if more else constraint
 
     def _event_dims(self) -> list[int]:
-        """How many dimensions are one value: before the first part, and after each."""
+        """Return the number of event dimensions before the first part and after each part."""
         dim = self.parts[-1].codomain.event_dim
         for part in reversed(self.parts):
             dim = max(dim + part.domain.event_dim - part.codomain.event_dim, part.domain.event_dim)
@@ -222,7 +223,7 @@ class ComposeTransform(Transform):
 
     @property
     def inv(self) -> Transform:
-        """The parts' inverses, the last first."""
+        """The inverse transform: the inverses of the parts in reverse order."""
         there = None if self._inv is None else self._inv()
         if there is None:
             there = ComposeTransform([part.inv for part in reversed(self.parts)])
@@ -260,9 +261,9 @@ identity_transform = ComposeTransform([])
 
 
 class IndependentTransform(Transform):
-    """A transform whose last batch dimensions count as one value. Source: torch.distributions.IndependentTransform."""
+    """Count trailing batch dimensions as event dimensions. Source: torch.distributions.IndependentTransform."""
 
-    _settings = ("base_transform", "reinterpreted_batch_ndims")
+    _init_args = ("base_transform", "reinterpreted_batch_ndims")
 
     def __init__(self, base_transform: Transform, reinterpreted_batch_ndims: int, cache_size: int = 0) -> None:
         super().__init__(cache_size=cache_size)
@@ -301,11 +302,14 @@ class IndependentTransform(Transform):
         return f"{type(self).__name__}({self.base_transform!r}, {self.reinterpreted_batch_ndims})"
 
 
-class _SideBySide(Transform):
-    """Transforms of parts of a value, which lie along dim. Raises AssertionError for a value of more or fewer parts."""
+class _PartwiseTransform(Transform):
+    """Base of transforms that apply one transform to each part of a value along `dim`.
+
+    Calling one raises AssertionError if the value has another number of parts.
+    """
 
     transforms: list[Transform]
-    _joined: Callable[[list[Tensor], int], Tensor]  # of parts along dim
+    _joined: Callable[[list[Tensor], int], Tensor]  # joins the transformed parts along dim
 
     def __init__(self, tseq: Sequence[Transform], dim: int = 0, cache_size: int = 0) -> None:
         super().__init__(cache_size=cache_size)
@@ -318,7 +322,7 @@ class _SideBySide(Transform):
 
     @property
     def length(self) -> int:
-        """How many values there are along dim."""
+        """The size of a value along dim."""
         return len(self.transforms)
 
     def _split(self, x: Tensor) -> Sequence[Tensor]:
@@ -338,10 +342,10 @@ class _SideBySide(Transform):
         return self._joined([t.inv(part) for t, part in self._parts(y)], self.dim)
 
 
-class CatTransform(_SideBySide):
-    """Transforms side by side along dim, each of so many values. Source: torch.distributions.CatTransform."""
+class CatTransform(_PartwiseTransform):
+    """Apply one transform to each of the parts of given lengths along dim. Source: torch.distributions.CatTransform."""
 
-    _settings = ("transforms", "dim", "lengths")
+    _init_args = ("transforms", "dim", "lengths")
     _joined = staticmethod(cat)
 
     def __init__(
@@ -378,10 +382,10 @@ class CatTransform(_SideBySide):
         return cat(logs, dim) if dim < 0 else sum(logs[1:], logs[0])
 
 
-class StackTransform(_SideBySide):
-    """A transform for each place along dim. Source: torch.distributions.StackTransform."""
+class StackTransform(_PartwiseTransform):
+    """Apply one transform to each index along dim. Source: torch.distributions.StackTransform."""
 
-    _settings = ("transforms", "dim")
+    _init_args = ("transforms", "dim")
     _joined = staticmethod(stack)
 
     @property

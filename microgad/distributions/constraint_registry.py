@@ -1,4 +1,7 @@
-"""For a constraint, a transform from all numbers to where it holds: `biject_to`, and `transform_to`, which may fold."""
+"""Registries of transforms from unconstrained numbers to the region of a constraint.
+
+`biject_to` gives bijections; the transforms of `transform_to` need not be bijective.
+"""
 
 from __future__ import annotations
 
@@ -10,29 +13,29 @@ from . import constraints, transforms
 
 
 class ConstraintRegistry:
-    """A table of transforms' makers, by the class of a constraint. Source: torch.distributions.constraint_registry.
+    """A table of transform factories by class of constraint. Source: torch.distributions.constraint_registry.
 
     >>> torch.distributions.transform_to(torch.distributions.constraints.unit_interval)
     SigmoidTransform()
     """
 
     def __init__(self) -> None:
-        self._makers: dict[type, Callable[[Any], Any]] = {}
+        self._factories: dict[type, Callable[[Any], Any]] = {}
 
     def register(self, constraint: Any, factory: Callable[[Any], Any] | None = None) -> Any:
-        """Enter a maker, which takes the constraint; without one, a decorator."""
+        """Register a function from constraint to transform; without `factory`, return a decorator that does."""
         if factory is None:
             return lambda made: self.register(constraint, made)
         kind = constraint if isinstance(constraint, type) else type(constraint)
         if not issubclass(kind, constraints.Constraint):
             raise TypeError(f"Expected constraint to be either a Constraint subclass or instance, but got {constraint}")
-        self._makers[kind] = factory
+        self._factories[kind] = factory
         return factory
 
     def __call__(self, constraint: Any) -> Any:
-        if type(constraint) not in self._makers:
+        if type(constraint) not in self._factories:
             raise NotImplementedError(f"Cannot transform {type(constraint).__name__} constraints")
-        return self._makers[type(constraint)](constraint)
+        return self._factories[type(constraint)](constraint)
 
 
 biject_to = ConstraintRegistry()

@@ -1,4 +1,6 @@
-"""Where values may lie: `check` says which do. Source: torch.distributions.constraints.
+"""Constraints: regions of allowed values, whose `check` tells which values lie inside.
+
+Source: torch.distributions.constraints.
 
 >>> constraints = torch.distributions.constraints
 >>> constraints.positive, constraints.positive.check(torch.tensor([1.0, -1.0]))
@@ -20,14 +22,14 @@ from .utils import alias
 
 
 class Constraint:
-    """A region of values. `event_dim` is how many last dimensions make one value."""
+    """A region of values. `event_dim` is the number of trailing dimensions that form one value."""
 
     is_discrete: Any = False
     event_dim: Any = 0
     _bounds: tuple[str, ...] = ()
 
     def check(self, value: Tensor) -> Tensor:
-        """Of each value whether it lies inside: bool, without the last event_dim dimensions."""
+        """Return whether each value lies inside, as a bool Tensor without the last event_dim dimensions."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
@@ -36,7 +38,7 @@ class Constraint:
 
 
 class _Dependent(Constraint):
-    """Depends on other parameters, and can't be checked alone."""
+    """A constraint that depends on other parameters and can't be checked alone."""
 
     def __init__(self, *, is_discrete: Any = NotImplemented, event_dim: Any = NotImplemented) -> None:
         self._is_discrete = is_discrete
@@ -65,12 +67,12 @@ class _Dependent(Constraint):
 
 
 def is_dependent(constraint: Any) -> bool:
-    """Whether a constraint can't be checked without others. Source: torch.distributions.constraints.is_dependent."""
+    """Return whether a constraint depends on other parameters. Source: torch.distributions.constraints.is_dependent."""
     return isinstance(constraint, _Dependent)
 
 
 class _DependentProperty(property, _Dependent):
-    """A property whose value is a constraint that depends on the instance; with or without arguments."""
+    """A property whose value is a constraint that depends on the instance; the decorator may take arguments."""
 
     def __init__(
         self,
@@ -87,7 +89,7 @@ class _DependentProperty(property, _Dependent):
 
 
 class _IndependentConstraint(Constraint):
-    """A constraint whose last dimensions count as one value."""
+    """A constraint whose trailing batch dimensions count as event dimensions."""
 
     def __init__(self, base_constraint: Any, reinterpreted_batch_ndims: int) -> None:
         self.base_constraint = base_constraint
@@ -112,7 +114,7 @@ class _IndependentConstraint(Constraint):
 
 
 class MixtureSameFamilyConstraint(Constraint):
-    """Inside of every component's support, whose dimension is left of the event's."""
+    """The values inside the support of every component; the dimension of components precedes the event dimensions."""
 
     def __init__(self, base_constraint: Any) -> None:
         self.base_constraint = base_constraint
@@ -270,8 +272,8 @@ class _PositiveDefinite(_Symmetric):
         return cholesky_ex(value).info.eq(0) if symmetric.all() else symmetric
 
 
-class _SideBySide(Constraint):
-    """Constraints of parts of a value, which lie along `dim`."""
+class _PartwiseConstraint(Constraint):
+    """Base of constraints that apply one constraint to each part of a value along `dim`."""
 
     def __init__(self, cseq: Sequence[Any], dim: int = 0) -> None:
         self.cseq, self.dim = list(cseq), dim
@@ -288,8 +290,8 @@ class _SideBySide(Constraint):
         return [c.check(part) for c, part in zip(self.cseq, parts, strict=True)]
 
 
-class _Cat(_SideBySide):
-    """Each for so many values."""
+class _Cat(_PartwiseConstraint):
+    """One constraint for each of consecutive parts of the given lengths."""
 
     def __init__(self, cseq: Sequence[Any], dim: int = 0, lengths: Sequence[int] | None = None) -> None:
         super().__init__(cseq, dim)
@@ -299,8 +301,8 @@ class _Cat(_SideBySide):
         return _cat(self._checks(value.split(self.lengths, self.dim)), self.dim)
 
 
-class _Stack(_SideBySide):
-    """One for each place along `dim`."""
+class _Stack(_PartwiseConstraint):
+    """One constraint for each index along `dim`."""
 
     @property
     def event_dim(self) -> int:

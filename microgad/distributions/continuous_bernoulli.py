@@ -11,16 +11,16 @@ from ..ops.elementwise import where
 from ..ops.random import rand
 from ..tensor import Tensor
 from . import constraints
-from .bernoulli import _Odds
+from .bernoulli import ProbsOrLogits
 from .distribution import ExponentialFamily
 from .utils import broadcast_all, clamp_probs, lazy_property, logits_to_probs
 
 
-class ContinuousBernoulli(_Odds, ExponentialFamily):
-    """probs^x (1 - probs)^(1 - x) for x in [0, 1], scaled to 1. Source: torch.distributions.ContinuousBernoulli.
+class ContinuousBernoulli(ProbsOrLogits, ExponentialFamily):
+    """Continuous Bernoulli distribution: density ∝ probs^x (1 - probs)^(1 - x) on [0, 1].
 
-    Between `lims` the formulas are 0/0 at 1/2: series stand for them. As in PyTorch, probs are brought inside of (0, 1)
-    first, and only validate_args=True refuses those outside.
+    The formulas are 0/0 at probs = 1/2, so between `lims` Taylor series replace them. As in PyTorch, probs are first
+    clamped to (0, 1); only validate_args=True rejects those outside. Source: torch.distributions.ContinuousBernoulli.
 
     >>> torch.distributions.ContinuousBernoulli(0.25).log_prob(torch.tensor(0.0))
     tensor(0.4995)
@@ -36,7 +36,7 @@ class ContinuousBernoulli(_Odds, ExponentialFamily):
         lims: tuple[float, float] = (0.499, 0.501),
         validate_args: bool | None = None,
     ) -> None:
-        self._take(probs, logits)
+        self._set_parameter(probs, logits)
         if probs is not None:
             if validate_args and not constraints.unit_interval.check(self.probs).all():
                 raise ArgumentError(f"ContinuousBernoulli: probs must lie in [0, 1], but are {self.probs}")
@@ -46,16 +46,16 @@ class ContinuousBernoulli(_Odds, ExponentialFamily):
 
     @lazy_property
     def probs(self) -> Tensor:
-        """1 / (1 + exp(-logits)): what the density at 1 is of the densities at 0 and at 1."""
+        """1 / (1 + exp(-logits)): the density at 1 divided by the sum of the densities at 0 and 1."""
         return clamp_probs(logits_to_probs(self.logits, is_binary=True))
 
     def _regular(self) -> tuple[Tensor, Tensor]:
-        """Where the formulas hold, and probs with a number in place of those where they don't."""
+        """Return where the formulas are stable, and probs with a harmless number in place of the others."""
         regular = (self.probs <= self._lims[0]) | (self.probs > self._lims[1])
         return regular, where(regular, self.probs, self._lims[0])
 
     def _log_norm(self) -> Tensor:
-        """log of what makes the density's integral 1."""
+        """Return the logarithm of the normalizing factor of the density."""
         regular, p = self._regular()
         away = (self.probs - 0.5).square()
         series = math.log(2.0) + (4.0 / 3.0 + 104.0 / 45.0 * away) * away
@@ -79,12 +79,12 @@ class ContinuousBernoulli(_Odds, ExponentialFamily):
         return self.icdf(rand(self._extended_shape(sample_shape), dtype=self.probs.dtype, device=self._param.device))
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         logits, value = broadcast_all(self.logits, value)
         return self._log_norm() - binary_cross_entropy_with_logits(logits, value, reduction="none")
 
     def cdf(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         regular, p = self._regular()
         below = where(regular, (p.pow(value) * (1 - p).pow(1 - value) + p - 1) / (2 * p - 1), value)
         return where(value <= 0, 0.0, where(value >= 1, 1.0, below))

@@ -1,4 +1,4 @@
-"""Covariances given by themselves, by their inverse, or by their Cholesky factor: what distributions of them share."""
+"""Bases of distributions with a covariance matrix, which is given itself, by its inverse or by its Cholesky factor."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from .utils import alias, lazy_property
 
 
 def mahalanobis(scale_tril: Tensor, difference: Tensor) -> Tensor:
-    """|L⁻¹ d|² of triangular matrices (*, K, K), whose dtype it has, and vectors (*, K)."""
+    """Return |L⁻¹ d|² for triangular matrices L (*, K, K) and vectors d (*, K), in the dtype of L."""
     white = solve_triangular(scale_tril, difference.to(scale_tril.dtype).unsqueeze(-1), upper=False)
     return white.square().sum((-2, -1))
 
 
 def half_log_det(scale_tril: Tensor) -> Tensor:
-    """log of the diagonal's product: half of log det L Lᵀ."""
+    """Return ½ log det(L Lᵀ), the logarithm of the product of L's diagonal."""
     return scale_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
 
-def one_of(**matrices: Tensor | None) -> tuple[str, Tensor]:
-    """The one matrix that was given, and its name; none, several, or a vector raise ValueError."""
+def given_matrix(**matrices: Tensor | None) -> tuple[str, Tensor]:
+    """Return name and value of the only matrix that is not None. Raises ValueError for none, several, or a vector."""
     there = [(name, x) for name, x in matrices.items() if x is not None]
     if len(there) != 1:
         raise ArgumentError("Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.")
@@ -36,10 +36,10 @@ def one_of(**matrices: Tensor | None) -> tuple[str, Tensor]:
 
 
 class Covariance:
-    """One of the three is given, and set under its name; the others are computed from the factor when first read."""
+    """The three forms of a covariance. A subclass sets the given one; the Cholesky factor gives the others."""
 
     _batch_shape: Size
-    _unbroadcasted_scale_tril: Tensor  # PyTorch's name: libraries give it in subclasses
+    _unbroadcasted_scale_tril: Tensor  # PyTorch's name, which subclasses in other libraries set
 
     @lazy_property
     def scale_tril(self) -> Tensor:
@@ -48,7 +48,7 @@ class Covariance:
 
     @lazy_property
     def covariance_matrix(self) -> Tensor:
-        """Variances, and covariances beside the diagonal."""
+        """The covariance matrix."""
         return self._unbroadcasted_scale_tril @ self._unbroadcasted_scale_tril.mT
 
     @lazy_property
@@ -58,7 +58,7 @@ class Covariance:
         return inverse.mT @ inverse
 
     def _factorized(self, given: str, matrix: Tensor) -> Tensor:
-        """The factor for all of the batch, computed once of a matrix that they have in common."""
+        """Return the Cholesky factor, computed before `matrix` is expanded to the batch."""
         if given == "precision_matrix":
             matrix = _precision_to_scale_tril(matrix)
         elif given == "covariance_matrix":
@@ -67,12 +67,12 @@ class Covariance:
 
 
 def _precision_to_scale_tril(P: Tensor) -> Tensor:
-    """The Cholesky factor of the inverse of P (*, K, K): that of P reversed, inverted and reversed."""
+    """Return the Cholesky factor of P⁻¹ (*, K, K): factorize P with rows and columns reversed, reverse and invert."""
     return inv(cholesky(P.flip(-2, -1)).flip(-2, -1).mT).tril()
 
 
-class NormalVectors(Distribution):
-    """Normal vectors (*, K) around loc, of a covariance that a subclass takes as it was given."""
+class MultivariateNormalBase(Distribution):
+    """Base of the multivariate normal distributions over vectors (*, K). Subclasses define the covariance."""
 
     support = constraints.real_vector
     has_rsample = True
@@ -81,15 +81,15 @@ class NormalVectors(Distribution):
     mode: Tensor = alias("loc")
 
     def _half_log_det(self) -> Tensor:
-        """Half the logarithm of the covariance's determinant."""
+        """Return ½ log det Σ."""
         raise NotImplementedError
 
     def _mahalanobis(self, difference: Tensor) -> Tensor:
-        """dᵀ Σ⁻¹ d of vectors d (*, K)."""
+        """Return dᵀ Σ⁻¹ d for vectors d (*, K)."""
         raise NotImplementedError
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         distance = self._mahalanobis(value - self.loc)
         return -0.5 * (self._event_shape[0] * math.log(2 * math.pi) + distance) - self._half_log_det()
 

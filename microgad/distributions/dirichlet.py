@@ -15,7 +15,9 @@ from .reparameterized import _sample_dirichlet
 
 
 class Dirichlet(ExponentialFamily):
-    """Π x^(concentration - 1) over K probabilities that add up to 1. Source: torch.distributions.Dirichlet.
+    """Dirichlet distribution: density ∝ Π x^(concentration - 1) over K probabilities that sum to 1.
+
+    Source: torch.distributions.Dirichlet.
 
     >>> torch.distributions.Dirichlet(torch.ones(3)).log_prob(torch.tensor([0.2, 0.3, 0.5]))
     tensor(0.6931)
@@ -40,7 +42,7 @@ class Dirichlet(ExponentialFamily):
         above = (self.concentration - 1).clamp(min=0.0)
         total = above.sum(-1, True)
         mode = above / total.masked_fill(total == 0, math.nan)
-        flat = (self.concentration < 1).all(-1, True)  # infinite in every corner, of which the first is taken
+        flat = (self.concentration < 1).all(-1, True)  # the density is infinite in every corner; the first is the mode
         return where(flat, zeros_like(mode).index_fill_(-1, tensor(0, device=mode.device), 1), mode)
 
     @property
@@ -52,7 +54,7 @@ class Dirichlet(ExponentialFamily):
         return _sample_dirichlet(self.concentration.expand(self._extended_shape(sample_shape)))
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         a = self.concentration
         return (a - 1.0).xlogy(value).sum(-1) + a.sum(-1).lgamma() - a.lgamma().sum(-1)
 

@@ -1,4 +1,4 @@
-"""Distribution: what all distributions share. Source: torch.distributions.Distribution."""
+"""Distribution, the base of all distributions. Source: torch.distributions.Distribution."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .utils import _sum_rightmost, lazy_property
 
 
 class Distribution:
-    """A distribution, or a batch of them: of each parameter, the last dimensions are one distribution's.
+    """Base of all distributions. An object may hold a batch of distributions.
 
-    batch_shape is how many there are, event_shape the shape of one draw. Parameters and values outside of what is
-    allowed raise ValueError, unless validate_args is False.
+    batch_shape is the shape of the batch, event_shape the shape of one sample. Parameters and values that violate the
+    constraints raise ValueError, unless validate_args is False.
 
     >>> d = torch.distributions.Normal(torch.zeros(2), 1.0)
     >>> d, d.batch_shape, d.event_shape, d.expand((3, 2)).sample((4,)).shape
@@ -35,7 +35,7 @@ class Distribution:
             self._validate_args = validate_args
         if self._validate_args:
             self._check_parameters()
-        super().__init__()  # of a module, where a subclass is one as well
+        super().__init__()  # a subclass may be an nn.Module too
 
     def _check_parameters(self) -> None:
         try:
@@ -60,27 +60,27 @@ class Distribution:
 
     @staticmethod
     def set_default_validate_args(value: bool) -> None:
-        """Whether parameters and values are checked where the constructor isn't told."""
+        """Set whether parameters and values are checked when the constructor's validate_args is None."""
         if value not in (True, False):
             raise ValueError(f"set_default_validate_args: value must be True or False, but is {value!r}")
         Distribution._validate_args = value
 
     @property
     def batch_shape(self) -> Size:
-        """How many distributions there are."""
+        """The shape of the batch of distributions."""
         return self._batch_shape
 
     @property
     def event_shape(self) -> Size:
-        """The shape of one draw."""
+        """The shape of one sample."""
         return self._event_shape
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        """The same distribution in a larger batch; no memory is copied."""
+        """Return the distribution expanded to a larger batch, without copying memory."""
         new = self._get_checked_instance(type(self), _instance)
         shape = Size(batch_shape)
         for name, value in vars(self).items():
-            if isinstance(value, Tensor):  # a parameter: what the batch lacks of its dimensions is its own
+            if isinstance(value, Tensor):  # a parameter; the dimensions after those of the batch are its own
                 own = value.shape[len(self._batch_shape) :]
                 value = value.expand((*shape, *own))
             elif isinstance(value, Distribution) and value.batch_shape == self._batch_shape:
@@ -99,33 +99,33 @@ class Distribution:
             )
         return object.__new__(type(self))
 
-    def _lacks(self, name: str) -> NotImplementedError:
+    def _not_implemented(self, name: str) -> NotImplementedError:
         return NotImplementedError(f"{type(self).__name__} does not implement {name}")
 
     @property
     def arg_constraints(self) -> Any:
-        """What each parameter must satisfy, by its name; NotImplementedError where a subclass says nothing."""
-        raise self._lacks("arg_constraints")
+        """The constraint of each parameter, by name. Raises NotImplementedError if the subclass defines none."""
+        raise self._not_implemented("arg_constraints")
 
     @property
     def support(self) -> Any:
-        """What values must satisfy; NotImplementedError where a subclass says nothing."""
-        raise self._lacks("support")
+        """The constraint that values satisfy. Raises NotImplementedError if the subclass defines none."""
+        raise self._not_implemented("support")
 
     @property
     def mean(self) -> Tensor:
-        """The mean, batch_shape + event_shape."""
-        raise self._lacks("mean")
+        """The mean, of shape batch_shape + event_shape."""
+        raise self._not_implemented("mean")
 
     @property
     def mode(self) -> Tensor:
-        """The likeliest value, batch_shape + event_shape."""
-        raise self._lacks("mode")
+        """The value of largest probability or density, of shape batch_shape + event_shape."""
+        raise self._not_implemented("mode")
 
     @property
     def variance(self) -> Tensor:
-        """The variance, batch_shape + event_shape."""
-        raise self._lacks("variance")
+        """The variance, of shape batch_shape + event_shape."""
+        raise self._not_implemented("variance")
 
     @property
     def stddev(self) -> Tensor:
@@ -133,49 +133,49 @@ class Distribution:
         return self.variance.sqrt()
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
-        """Draws, sample_shape + batch_shape + event_shape, without gradient."""
+        """Draw samples of shape sample_shape + batch_shape + event_shape, without gradient."""
         with state.scope(grad_enabled=False):
             return self._sample(sample_shape)
 
     def _sample(self, sample_shape: Any) -> Tensor:
-        """The same, while nothing is recorded."""
+        """Draw the samples of `sample`, which calls this with gradients disabled."""
         return self.rsample(sample_shape)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
-        """Draws as a differentiable function of the parameters."""
-        raise self._lacks("rsample")
+        """Draw samples that are differentiable by the parameters (the reparameterization trick)."""
+        raise self._not_implemented("rsample")
 
     def sample_n(self, n: int) -> Tensor:
-        """n draws: sample((n,)), which PyTorch would rather see."""
+        """Draw n samples. Deprecated, as in PyTorch: use sample((n,))."""
         warnings.warn("`sample_n(n)` will be deprecated. Use `sample((n,))` instead.", FutureWarning, stacklevel=2)
         return self.sample((n,))
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """The logarithm of the density, or of the probability, at value."""
-        raise self._lacks("log_prob")
+        """Return the logarithm of the density or probability at value."""
+        raise self._not_implemented("log_prob")
 
     def cdf(self, value: Tensor) -> Tensor:
-        """The probability of draws up to value."""
-        raise self._lacks("cdf")
+        """Return the probability of samples ≤ value."""
+        raise self._not_implemented("cdf")
 
     def icdf(self, value: Tensor) -> Tensor:
-        """The inverse of cdf."""
-        raise self._lacks("icdf")
+        """Return the inverse of the cdf at value."""
+        raise self._not_implemented("icdf")
 
     def enumerate_support(self, expand: bool = True) -> Tensor:
-        """All values there are, in a first dimension."""
-        raise self._lacks("enumerate_support")
+        """Return all values of a discrete distribution, along a new first dimension."""
+        raise self._not_implemented("enumerate_support")
 
-    def _enumerated(self, values: Tensor, expand: bool) -> Tensor:
+    def _expand_values(self, values: Tensor, expand: bool) -> Tensor:
         values = values.view(-1, *(1,) * len(self._batch_shape))
         return values.expand(-1, *self._batch_shape) if expand else values
 
     def entropy(self) -> Tensor:
-        """The entropy in nats, batch_shape."""
-        raise self._lacks("entropy")
+        """Return the entropy in nats, of shape batch_shape."""
+        raise self._not_implemented("entropy")
 
     def perplexity(self) -> Tensor:
-        """exp of the entropy."""
+        """Return exp(entropy)."""
         return self.entropy().exp()
 
     def _extended_shape(self, sample_shape: Any = ()) -> Size:
@@ -207,7 +207,7 @@ class Distribution:
                 f"({support!r}) of the distribution {self!r}, but found invalid values:\n{value}"
             )
 
-    def _checked(self, *values: Tensor) -> None:
+    def _maybe_validate(self, *values: Tensor) -> None:
         if self._validate_args:
             for value in values:
                 self._validate_sample(value)
@@ -221,8 +221,8 @@ class Distribution:
 class ExponentialFamily(Distribution):
     """A distribution whose density is exp(<θ, t(x)> − F(θ) + k(x)). Source: torch.distributions.ExponentialFamily.
 
-    A subclass that tells θ, F and the mean of k has its entropy by F's derivative, which is the mean of t, and the
-    divergence of two of it.
+    A subclass defines θ, F and the mean of k. Entropy and KL divergence follow from them: the derivative of F is the
+    mean of t.
 
     >>> class Waiting(torch.distributions.ExponentialFamily):
     ...     arg_constraints, _mean_carrier_measure = {}, 0
@@ -235,11 +235,11 @@ class ExponentialFamily(Distribution):
 
     @property
     def _natural_params(self) -> tuple[Tensor, ...]:
-        """θ, each batch_shape and dimensions of its own."""
+        """The natural parameters θ, each of shape batch_shape plus dimensions of its own."""
         raise NotImplementedError
 
     def _log_normalizer(self, *natural_params: Tensor) -> Tensor:
-        """F(θ), batch_shape."""
+        """Return F(θ), of shape batch_shape."""
         raise NotImplementedError
 
     @property
@@ -248,7 +248,7 @@ class ExponentialFamily(Distribution):
         raise NotImplementedError
 
     def _means(self) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-        """F(θ), and θ with the means of t."""
+        """Return F(θ), and each θ with the mean of its t."""
         with state.scope(grad_enabled=True):
             natural = [x if x.requires_grad else x.detach().requires_grad_() for x in self._natural_params]
             normalizer = self._log_normalizer(*natural)

@@ -1,4 +1,4 @@
-"""Transforms of numbers, each by itself."""
+"""Elementwise transforms."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..ops.creation import full_like
 from ..ops.movement import broadcast_shapes
 from ..tensor import Tensor
 from . import constraints
-from .composition import Plain, Transform
+from .composition import ParameterFreeTransform, Transform
 from .utils import _sum_rightmost, alias, broadcast_all
 
 
-class _Elementwise(Plain):
-    """y rises with x, value by value."""
+class _Elementwise(ParameterFreeTransform):
+    """Base of increasing elementwise transforms."""
 
     domain: Any = constraints.real
     codomain: Any = constraints.real
@@ -39,10 +39,10 @@ class ExpTransform(_Elementwise):
 
 
 class PowerTransform(_Elementwise):
-    """y = x to the power of exponent, x > 0. Source: torch.distributions.PowerTransform."""
+    """y = x^exponent for x > 0. Source: torch.distributions.PowerTransform."""
 
     domain, codomain = constraints.positive, constraints.positive
-    _settings = ("exponent",)
+    _init_args = ("exponent",)
 
     def __init__(self, exponent: Any, cache_size: int = 0) -> None:
         super().__init__(cache_size=cache_size)
@@ -73,7 +73,7 @@ class PowerTransform(_Elementwise):
 
 
 class SigmoidTransform(_Elementwise):
-    """y = 1/(1 + exp(-x)), kept inside of (0, 1). Source: torch.distributions.SigmoidTransform."""
+    """y = 1/(1 + exp(-x)), clamped to the open interval (0, 1). Source: torch.distributions.SigmoidTransform."""
 
     codomain = constraints.unit_interval
 
@@ -91,7 +91,7 @@ class SigmoidTransform(_Elementwise):
 
 
 class SoftplusTransform(_Elementwise):
-    """y = log(1 + exp x), x itself beyond 20. Source: torch.distributions.SoftplusTransform."""
+    """y = log(1 + exp x), and y = x for x > 20. Source: torch.distributions.SoftplusTransform."""
 
     codomain = constraints.positive
 
@@ -106,7 +106,7 @@ class SoftplusTransform(_Elementwise):
 
 
 class TanhTransform(_Elementwise):
-    """y = tanh x. The inverse is infinite at ±1; a cache avoids it. Source: torch.distributions.TanhTransform."""
+    """y = tanh x. The inverse is infinite at ±1 unless x is cached. Source: torch.distributions.TanhTransform."""
 
     codomain = constraints.interval(-1.0, 1.0)
 
@@ -120,8 +120,8 @@ class TanhTransform(_Elementwise):
         return 2.0 * (math.log(2.0) - x - softplus(-2.0 * x))
 
 
-class AbsTransform(Plain):
-    """y = |x|, of which x = y is one origin. Source: torch.distributions.AbsTransform."""
+class AbsTransform(ParameterFreeTransform):
+    """y = |x|, with x = y as its inverse. Source: torch.distributions.AbsTransform."""
 
     domain, codomain = constraints.real, constraints.positive
 
@@ -133,10 +133,10 @@ class AbsTransform(Plain):
 
 
 class AffineTransform(Transform):
-    """y = loc + scale · x; the last event_dim dimensions are one value. Source: torch.distributions.AffineTransform."""
+    """y = loc + scale · x, with event_dim event dimensions. Source: torch.distributions.AffineTransform."""
 
     bijective = True
-    _settings = ("loc", "scale", "event_dim")
+    _init_args = ("loc", "scale", "event_dim")
 
     def __init__(self, loc: Any, scale: Any, event_dim: int = 0, cache_size: int = 0) -> None:
         super().__init__(cache_size=cache_size)
@@ -185,10 +185,10 @@ class AffineTransform(Transform):
 
 
 class CumulativeDistributionTransform(Transform):
-    """y = P(X ≤ x) of a distribution. Source: torch.distributions.CumulativeDistributionTransform."""
+    """y = cdf(x) of a distribution. Source: torch.distributions.CumulativeDistributionTransform."""
 
     bijective, codomain, _sign = True, constraints.unit_interval, 1
-    _settings = ("distribution",)
+    _init_args = ("distribution",)
 
     def __init__(self, distribution: Any, cache_size: int = 0) -> None:
         super().__init__(cache_size=cache_size)

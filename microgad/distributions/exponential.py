@@ -12,7 +12,7 @@ from .utils import broadcast_all
 
 
 class Exponential(ExponentialFamily):
-    """rate · exp(-rate · x), x >= 0. Source: torch.distributions.Exponential.
+    """Exponential distribution: density rate · exp(-rate · x) for x ≥ 0. Source: torch.distributions.Exponential.
 
     >>> torch.distributions.Exponential(2.0).log_prob(torch.tensor(1.0))
     tensor(-1.3069)
@@ -46,11 +46,11 @@ class Exponential(ExponentialFamily):
         return self.rate.new_empty(self._extended_shape(sample_shape)).exponential_() / self.rate
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         return self.rate.log() - self.rate * value
 
     def cdf(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         return 1 - (-self.rate * value).exp()
 
     def icdf(self, value: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Fisher and Snedecor's F distribution."""
+"""The Fisher-Snedecor (F) distribution."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .utils import broadcast_all
 
 
 class FisherSnedecor(Distribution):
-    """(X/df1) / (Y/df2) of X ~ Chi2(df1) and Y ~ Chi2(df2). Source: torch.distributions.FisherSnedecor.
+    """F distribution: (X/df1) / (Y/df2), X ~ Chi2(df1), Y ~ Chi2(df2). Source: torch.distributions.FisherSnedecor.
 
-    The gradients of draws can't be differentiated again.
+    The gradients of samples can't be differentiated again.
 
     >>> torch.distributions.FisherSnedecor(2.0, 4.0).mean
     tensor(2.)
@@ -51,7 +51,7 @@ class FisherSnedecor(Distribution):
         return (above / below).clamp(min=finfo(above.dtype).tiny)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         a, b, ratio = self.df1 * 0.5, self.df2 * 0.5, self.df1 / self.df2
         scale = (a + b).lgamma() - a.lgamma() - b.lgamma() + a * ratio.log()
         return scale + (a - 1) * value.log() - (a + b) * (ratio * value).log1p()

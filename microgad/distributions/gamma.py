@@ -14,9 +14,9 @@ from .utils import broadcast_all
 
 
 class Gamma(ExponentialFamily):
-    """x^(concentration - 1) exp(-rate x), x >= 0, scaled to 1. Source: torch.distributions.Gamma.
+    """Gamma distribution: density ∝ x^(concentration - 1) exp(-rate x) for x ≥ 0. Source: torch.distributions.Gamma.
 
-    The gradients of draws, and of cdf by concentration, can't be differentiated again.
+    The gradients of samples, and of cdf by concentration, can't be differentiated again.
 
     >>> torch.distributions.Gamma(2.0, 1.0).log_prob(torch.tensor(1.0))
     tensor(-1.)
@@ -45,12 +45,12 @@ class Gamma(ExponentialFamily):
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         shape = self._extended_shape(sample_shape)
         value = _standard_gamma(self.concentration.expand(shape)) / self.rate.expand(shape)
-        value.detach().clamp_(min=finfo(value.dtype).tiny)  # not 0, and as if it hadn't been
+        value.detach().clamp_(min=finfo(value.dtype).tiny)  # never 0; the gradient ignores the clamp
         return value
 
     def log_prob(self, value: Tensor) -> Tensor:
         value = as_tensor(value, dtype=self.rate.dtype, device=self.rate.device)
-        self._checked(value)
+        self._maybe_validate(value)
         return (
             self.concentration.xlogy(self.rate)
             + (self.concentration - 1).xlogy(value)
@@ -59,7 +59,7 @@ class Gamma(ExponentialFamily):
         )
 
     def cdf(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         return gamma_cdf(self.concentration, self.rate * value)
 
     def entropy(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""The generalized Pareto distribution: of tails, beyond a threshold."""
+"""The generalized Pareto distribution, which models the tail of other distributions beyond a threshold."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .utils import alias, broadcast_all
 
 
 class GeneralizedPareto(Distribution):
-    """(1 + concentration (x - loc)/scale)^(-1/concentration - 1) / scale, from loc on; exponential at concentration 0.
+    """Generalized Pareto distribution: density (1 + c (x - loc)/scale)^(-1/c - 1)/scale for x ≥ loc, c = concentration.
 
-    Below 0 of concentration the support ends, at loc - scale/concentration.
+    At concentration 0 it is exponential; for concentration < 0 the support ends at loc - scale/concentration.
     Source: torch.distributions.GeneralizedPareto.
 
     >>> d = torch.distributions.GeneralizedPareto(0.0, 2.0, 0.5)
@@ -43,7 +43,7 @@ class GeneralizedPareto(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        c = self.concentration.masked_fill(self.concentration >= 1, 0.5)  # any that has a mean
+        c = self.concentration.masked_fill(self.concentration >= 1, 0.5)  # any value that has a mean
         return (self.loc + self.scale / (1 - c)).masked_fill(~(self.concentration < 1), math.nan)
 
     mode: Tensor = alias("loc")
@@ -55,7 +55,7 @@ class GeneralizedPareto(Distribution):
         return variance.masked_fill(~(self.concentration < 0.5), math.nan)
 
     def _curved(self) -> tuple[Tensor, Tensor]:
-        """Where concentration is 0, or as good as, and concentration with 1 in place of those."""
+        """Return where concentration is (nearly) 0, and concentration with 1 in those places."""
         straight = isclose(self.concentration, self.concentration.new_zeros(()))
         return straight, self.concentration.masked_fill(straight, 1.0)
 
@@ -63,22 +63,22 @@ class GeneralizedPareto(Distribution):
         return self.icdf(rand(self._extended_shape(sample_shape), dtype=self.loc.dtype, device=self.loc.device))
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         z = (value - self.loc) / self.scale
         straight, c = self._curved()
         power = 1 / c + 1
-        curved = where(power == 0, power, power * (c * z).log1p())  # 0 · -inf, where the density is even
+        curved = where(power == 0, power, power * (c * z).log1p())  # avoids 0 · -inf for the uniform density
         return -self.scale.log() - where(straight, z, curved)
 
     def log_survival_function(self, value: Tensor) -> Tensor:
-        """log of the probability of draws beyond value."""
-        self._checked(value)
+        """Return the logarithm of the probability of samples > value."""
+        self._maybe_validate(value)
         z = (value - self.loc) / self.scale
         straight, c = self._curved()
         return where(straight, -z, -(c * z).log1p() / c)
 
     def log_cdf(self, value: Tensor) -> Tensor:
-        """log of the probability of draws up to value."""
+        """Return the logarithm of the probability of samples ≤ value."""
         return (-self.log_survival_function(value).exp()).log1p()
 
     def cdf(self, value: Tensor) -> Tensor:

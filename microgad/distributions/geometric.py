@@ -11,13 +11,15 @@ from ..ops.creation import zeros_like
 from ..ops.elementwise import where
 from ..tensor import Tensor
 from . import constraints
-from .bernoulli import _Odds
+from .bernoulli import ProbsOrLogits
 from .distribution import Distribution
 from .utils import broadcast_all
 
 
-class Geometric(_Odds, Distribution):
-    """How many trials fail before one succeeds, with probability probs. Source: torch.distributions.Geometric.
+class Geometric(ProbsOrLogits, Distribution):
+    """Geometric distribution: the number of failures before the first success of probability probs.
+
+    Source: torch.distributions.Geometric.
 
     >>> torch.distributions.Geometric(probs=0.5).log_prob(torch.tensor(1.0))
     tensor(-1.3863)
@@ -26,7 +28,7 @@ class Geometric(_Odds, Distribution):
     support = constraints.nonnegative_integer
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
-        self._take(probs, logits)
+        self._set_parameter(probs, logits)
         super().__init__(self._param.shape, validate_args=validate_args)
         if self._validate_args and probs is not None and not (self.probs > 0).all():
             raise ArgumentError(
@@ -51,9 +53,9 @@ class Geometric(_Odds, Distribution):
         return (u.log() / (-self.probs).log1p()).floor()
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         value, probs = broadcast_all(value, self.probs)
-        certain = (probs == 1) & (value == 0)  # where 0 · log 0 would be NaN
+        certain = (probs == 1) & (value == 0)  # here 0 · log 0 would be NaN
         return value * (-where(certain, 0.0, probs)).log1p() + self.probs.log()
 
     def entropy(self) -> Tensor:

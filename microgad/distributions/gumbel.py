@@ -16,7 +16,7 @@ from .utils import alias, broadcast_all, euler_constant
 
 
 class Gumbel(TransformedDistribution):
-    """loc - scale · log(-log U) of uniform U: the largest of many. Source: torch.distributions.Gumbel.
+    """Gumbel distribution: loc - scale · log(-log U) with uniform U. Source: torch.distributions.Gumbel.
 
     >>> torch.distributions.Gumbel(0.0, 1.0).mean
     tensor(0.5772)
@@ -54,7 +54,7 @@ class Gumbel(TransformedDistribution):
         return self.stddev.pow(2)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         y = (self.loc - value) / self.scale
         return y - y.exp() - self.scale.log()
 

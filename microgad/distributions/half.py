@@ -1,4 +1,4 @@
-"""What the distances from 0 of numbers share that lie alike on both sides of it."""
+"""HalfDistribution, the base of HalfNormal and HalfCauchy."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .transforms import AbsTransform
 from .utils import alias
 
 
-class Half(TransformedDistribution):
-    """|X|, where X is of the class `whole`, with loc 0 and that scale."""
+class HalfDistribution(TransformedDistribution):
+    """Distribution of |X|, where X has the symmetric distribution `base_class` with loc 0 and the given scale."""
 
     arg_constraints = {"scale": constraints.positive}
     support = constraints.nonnegative
     has_rsample = True
-    whole: ClassVar[type[Distribution]]
+    base_class: ClassVar[type[Distribution]]
 
     def __init__(self, scale: Any, validate_args: bool | None = None) -> None:
-        super().__init__(self.whole(0, scale, validate_args=False), AbsTransform(), validate_args=validate_args)
+        super().__init__(self.base_class(0, scale, validate_args=False), AbsTransform(), validate_args=validate_args)
 
     scale: Tensor = alias("base_dist.scale")
 
@@ -33,11 +33,11 @@ class Half(TransformedDistribution):
         return zeros_like(self.scale)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         return where(value >= 0, self.base_dist.log_prob(value) + math.log(2), -math.inf)
 
     def cdf(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         return 2 * self.base_dist.cdf(value) - 1
 
     def icdf(self, prob: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The distribution of the distance of Cauchy draws from 0."""
+"""The half-Cauchy distribution."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 from ..ops.creation import as_tensor
 from ..tensor import Tensor
 from .cauchy import Cauchy
-from .half import Half
+from .half import HalfDistribution
 from .utils import alias
 
 
-class HalfCauchy(Half):
-    """|X|, where X is Cauchy with loc 0 and that scale. Source: torch.distributions.HalfCauchy.
+class HalfCauchy(HalfDistribution):
+    """Half-Cauchy distribution: |X| with X ~ Cauchy(0, scale). Source: torch.distributions.HalfCauchy.
 
     >>> torch.distributions.HalfCauchy(1.0).mean
     tensor(inf)
     """
 
-    whole = Cauchy
+    base_class = Cauchy
 
     @property
     def mean(self) -> Tensor:
@@ -28,5 +28,5 @@ class HalfCauchy(Half):
     variance: Tensor = alias("base_dist.variance")
 
     def log_prob(self, value: Any) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         return super().log_prob(as_tensor(value, dtype=self.scale.dtype, device=self.scale.device))

@@ -1,22 +1,22 @@
-"""The distribution of the distance of normal draws from 0."""
+"""The half-normal distribution."""
 
 from __future__ import annotations
 
 import math
 
 from ..tensor import Tensor
-from .half import Half
+from .half import HalfDistribution
 from .normal import Normal
 
 
-class HalfNormal(Half):
-    """|X|, where X is normal with loc 0 and that scale. Source: torch.distributions.HalfNormal.
+class HalfNormal(HalfDistribution):
+    """Half-normal distribution: |X| with X ~ Normal(0, scale). Source: torch.distributions.HalfNormal.
 
     >>> torch.distributions.HalfNormal(1.0).mean
     tensor(0.7979)
     """
 
-    whole = Normal
+    base_class = Normal
 
     @property
     def mean(self) -> Tensor:

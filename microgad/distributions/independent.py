@@ -1,4 +1,4 @@
-"""A batch of distributions as one."""
+"""Independent, which turns batch dimensions into event dimensions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .utils import _sum_rightmost, alias
 
 
 class Independent(Distribution):
-    """A distribution whose last batch dimensions are of the event: log-probabilities are summed over them.
+    """Count the last batch dimensions of a distribution as event dimensions; log_prob sums over them.
 
     Source: torch.distributions.Independent.
 

@@ -1,4 +1,4 @@
-"""The distribution of reciprocals of gamma draws."""
+"""The inverse gamma distribution."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .utils import alias
 
 
 class InverseGamma(TransformedDistribution):
-    """1/X of X ~ Gamma(concentration, rate). Source: torch.distributions.InverseGamma.
+    """Inverse gamma distribution: 1/X with X ~ Gamma(concentration, rate). Source: torch.distributions.InverseGamma.
 
     >>> torch.distributions.InverseGamma(3.0, 1.0).mean
     tensor(0.5000)

@@ -1,4 +1,4 @@
-"""Kullback and Leibler's divergence of two distributions, by a table of formulas for pairs of classes."""
+"""The Kullback-Leibler divergence of two distributions, by a table of formulas for pairs of classes."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ _formulas: dict[tuple[type, type], Callable[[Any, Any], Tensor]] = {}
 
 
 def register_kl(type_p: type, type_q: type) -> Callable[[F], F]:
-    """Enter the decorated function of p and q in the table, for two classes and what inherits of them.
+    """Register the decorated function of p and q as the formula for two classes and their subclasses.
 
-    What isn't a class raises TypeError. Source: torch.distributions.register_kl.
+    Raises TypeError for arguments that aren't classes. Source: torch.distributions.register_kl.
 
     >>> class Certain(torch.distributions.Bernoulli): pass
     >>> @torch.distributions.register_kl(Certain, Certain)
@@ -56,7 +56,7 @@ def register_kl(type_p: type, type_q: type) -> Callable[[F], F]:
     tensor(0.)
     """
     for name, cls in (("type_p", type_p), ("type_q", type_q)):
-        if not isinstance(cls, type):  # nor does PyTorch ask more: libraries have bases of their own
+        if not isinstance(cls, type):  # Distribution need not be a base, as in PyTorch: libraries have their own bases
             raise TypeError(f"Expected {name} to be a Distribution subclass but got {cls}")
 
     def enter(function: F) -> F:
@@ -67,15 +67,15 @@ def register_kl(type_p: type, type_q: type) -> Callable[[F], F]:
 
 
 def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
-    """∫ p log(p/q), batch_shape. NotImplementedError for a pair that isn't in the table.
+    """Return the KL divergence ∫ p log(p/q), of shape batch_shape.
 
-    Source: torch.distributions.kl_divergence.
+    Raises NotImplementedError if the pair is not in the table. Source: torch.distributions.kl_divergence.
 
     >>> d = torch.distributions
     >>> d.kl_divergence(d.Normal(0.0, 1.0), d.Normal(1.0, 1.0))
     tensor(0.5000)
     """
-    for of_p in type(p).__mro__:  # the nearest classes, p's first
+    for of_p in type(p).__mro__:  # the most derived classes, p's before q's
         for of_q in type(q).__mro__:
             if (of_p, of_q) in _formulas:
                 return _formulas[of_p, of_q](p, q)
@@ -155,7 +155,7 @@ def _dirichlet(p: Dirichlet, q: Dirichlet) -> Tensor:
 @register_kl(Bernoulli, Bernoulli)
 def _bernoulli(p: Bernoulli, q: Bernoulli) -> Tensor:
     def term(a: Tensor, b: Tensor, sign: int) -> Tensor:
-        apart = softplus(sign * q.logits) - softplus(sign * p.logits)  # log a/b, with digits where 1 - probs has none
+        apart = softplus(sign * q.logits) - softplus(sign * p.logits)  # log a/b, accurate also where 1 - probs is not
         return (a * apart).masked_fill(b == 0, math.inf).masked_fill(a == 0, 0.0)
 
     return term(p.probs, q.probs, -1) + term(1 - p.probs, 1 - q.probs, 1)
@@ -194,7 +194,7 @@ def _one_hot(p: OneHotCategorical, q: OneHotCategorical) -> Tensor:
 def _multivariate_normal(p: Any, q: Any) -> Tensor:
     if p.event_shape != q.event_shape:
         raise ValueError(f"KL-divergence between two Multivariate Normals with different event shapes {p}, {q}")
-    distance = q._mixed(p) + q._mahalanobis(q.loc - p.loc)
+    distance = q._precision_trace(p) + q._mahalanobis(q.loc - p.loc)
     return q._half_log_det() - p._half_log_det() + 0.5 * (distance - p.event_shape[0])
 
 
@@ -214,7 +214,7 @@ def _wishart(p: Wishart, q: Wishart) -> Tensor:
 
 @register_kl(ContinuousBernoulli, ContinuousBernoulli)
 def _continuous_bernoulli(p: Any, q: ContinuousBernoulli) -> Tensor:
-    log_odds = probs_to_logits(q.probs, is_binary=True)  # of probs, which are kept inside of (0, 1), as in p's terms
+    log_odds = probs_to_logits(q.probs, is_binary=True)  # from probs, which are clamped to (0, 1) as in p's terms
     return -p.entropy() - p.mean * log_odds - (-q.probs).log1p() - q._log_norm()
 
 
@@ -227,8 +227,8 @@ def _independent(p: Independent, q: Independent) -> Tensor:
 
 
 @register_kl(ExponentialFamily, ExponentialFamily)
-def _of_a_family(p: ExponentialFamily, q: ExponentialFamily) -> Tensor:
-    """How far q's normalizer is above its tangent at p."""
+def _exponential_family(p: ExponentialFamily, q: ExponentialFamily) -> Tensor:
+    """Return the Bregman divergence of the log-normalizer: its value at q minus that of its tangent at p."""
     if type(p) is not type(q):
         raise NotImplementedError(f"KL-divergence of a {type(p).__name__} to a {type(q).__name__} is not implemented")
     normalizer, pairs = p._means()
@@ -247,7 +247,7 @@ def _transformed(p: TransformedDistribution, q: TransformedDistribution) -> Tens
     return kl_divergence(p.base_dist, q.base_dist)
 
 
-# Of one kind of distribution against another, where q is positive all over p's support.
+# Pairs of different classes. Where q is 0 inside p's support, the divergence is infinite.
 
 
 def _as_gamma(p: Exponential) -> Gamma:
@@ -264,13 +264,13 @@ def _gamma_exponential(p: Gamma, q: Exponential) -> Tensor:
     return _gamma(p, _as_gamma(q))
 
 
-def _against_normal(p: Any, q: Normal) -> Tensor:
+def _any_normal(p: Any, q: Normal) -> Tensor:
     distance = (p.variance + (p.mean - q.loc).pow(2)) / (2 * q.variance)
     return -p.entropy() + distance + q.scale.log() + 0.5 * math.log(2 * math.pi)
 
 
 for _kind in (Beta, ContinuousBernoulli, Exponential, Gamma, Gumbel, Laplace, Uniform):
-    register_kl(_kind, Normal)(_against_normal)
+    register_kl(_kind, Normal)(_any_normal)
 
 
 @register_kl(Normal, Laplace)
@@ -281,29 +281,29 @@ def _normal_laplace(p: Normal, q: Laplace) -> Tensor:
     return -p.entropy() + distance / q.scale + (2 * q.scale).log()
 
 
-def _against_gamma(p: Any, q: Gamma, mean_log: Tensor) -> Tensor:
+def _any_gamma(p: Any, q: Gamma, mean_log: Tensor) -> Tensor:
     a = q.concentration
     return -p.entropy() + a.lgamma() - a * q.rate.log() - (a - 1) * mean_log + q.rate * p.mean
 
 
-def _against_exponential(p: Any, q: Exponential) -> Tensor:
+def _any_exponential(p: Any, q: Exponential) -> Tensor:
     return -p.entropy() - q.rate.log() + q.rate * p.mean
 
 
 @register_kl(Beta, Gamma)
 def _beta_gamma(p: Beta, q: Gamma) -> Tensor:
     mean_log = p.concentration1.digamma() - (p.concentration1 + p.concentration0).digamma()
-    return _against_gamma(p, q, mean_log)
+    return _any_gamma(p, q, mean_log)
 
 
 def _mean_log(low: Tensor, high: Tensor) -> Tensor:
-    """The mean of log x of x between low and high, which aren't negative."""
-    inside = low.masked_fill(low == 0, 1.0)  # 0 log 0 is 0, as is 1 log 1
+    """Return the mean of log x for uniform x between low and high, which are ≥ 0."""
+    inside = low.masked_fill(low == 0, 1.0)  # 1 log 1 is 0, the limit of x log x at 0
     return (high * high.log() - inside * inside.log()) / (high - low) - 1
 
 
-def _within(p: Uniform, outside: Tensor) -> Uniform:
-    """p, but another where it lies outside: there the divergence is infinite, and has no gradient."""
+def _replace_outside(p: Uniform, outside: Tensor) -> Uniform:
+    """Return p with other bounds where it lies `outside` of q's support: infinite results have no gradient."""
     low, high = (x.masked_fill(outside, 0.25 + 0.5 * i) for i, x in enumerate((p.low, p.high)))
     return Uniform(low, high, validate_args=False)
 
@@ -311,14 +311,14 @@ def _within(p: Uniform, outside: Tensor) -> Uniform:
 @register_kl(Uniform, Gamma)
 def _uniform_gamma(p: Uniform, q: Gamma) -> Tensor:
     outside = p.low < 0
-    p = _within(p, outside)
-    return where(outside, math.inf, _against_gamma(p, q, _mean_log(p.low, p.high)))
+    p = _replace_outside(p, outside)
+    return where(outside, math.inf, _any_gamma(p, q, _mean_log(p.low, p.high)))
 
 
 @register_kl(Uniform, Beta)
 def _uniform_beta(p: Uniform, q: Beta) -> Tensor:
     outside = (p.low < 0) | (p.high > 1)
-    p = _within(p, outside)
+    p = _replace_outside(p, outside)
     a, b = q.concentration1, q.concentration0
     slopes = (a - 1) * _mean_log(p.low, p.high) + (b - 1) * _mean_log(1 - p.high, 1 - p.low)
     return where(outside, math.inf, -p.entropy() + a.lgamma() + b.lgamma() - (a + b).lgamma() - slopes)
@@ -327,18 +327,18 @@ def _uniform_beta(p: Uniform, q: Beta) -> Tensor:
 @register_kl(Uniform, Pareto)
 def _uniform_pareto(p: Uniform, q: Pareto) -> Tensor:
     outside = p.low < q.scale
-    p = _within(p, outside)
+    p = _replace_outside(p, outside)
     slopes = (q.alpha + 1) * _mean_log(p.low, p.high) - q.alpha * q.scale.log()
     return where(outside, math.inf, -p.entropy() - q.alpha.log() + slopes)
 
 
 for _kind in (Beta, ContinuousBernoulli):
-    register_kl(_kind, Exponential)(_against_exponential)
+    register_kl(_kind, Exponential)(_any_exponential)
 
 
 @register_kl(Uniform, Exponential)
 def _uniform_exponential(p: Uniform, q: Exponential) -> Tensor:
-    return where(p.low < 0, math.inf, _against_exponential(p, q))
+    return where(p.low < 0, math.inf, _any_exponential(p, q))
 
 
 @register_kl(Beta, Uniform)
@@ -360,63 +360,63 @@ def _bernoulli_poisson(p: Bernoulli, q: Poisson) -> Tensor:
     return -p.entropy() - p.probs * q.rate.log() + q.rate
 
 
-def _with_moments(p: Pareto, order: int) -> tuple[Tensor, Pareto]:
-    """Where p has no moment of this order, and p, but another in those places."""
+def _replace_without_moment(p: Pareto, order: int) -> tuple[Tensor, Pareto]:
+    """Return where p has no moment of the given order, and p with another alpha in those places."""
     lacking = p.alpha <= order
     return lacking, Pareto(p.scale, p.alpha.masked_fill(lacking, order + 1.0), validate_args=False)
 
 
 @register_kl(Pareto, Normal)
 def _pareto_normal(p: Pareto, q: Normal) -> Tensor:
-    lacking, p = _with_moments(p, 2)
-    return where(lacking, math.inf, _against_normal(p, q))
+    lacking, p = _replace_without_moment(p, 2)
+    return where(lacking, math.inf, _any_normal(p, q))
 
 
 @register_kl(Pareto, Exponential)
 def _pareto_exponential(p: Pareto, q: Exponential) -> Tensor:
-    lacking, p = _with_moments(p, 1)
-    return where(lacking, math.inf, _against_exponential(p, q))
+    lacking, p = _replace_without_moment(p, 1)
+    return where(lacking, math.inf, _any_exponential(p, q))
 
 
 @register_kl(Pareto, Gamma)
 def _pareto_gamma(p: Pareto, q: Gamma) -> Tensor:
-    lacking, p = _with_moments(p, 1)
-    return where(lacking, math.inf, _against_gamma(p, q, p.scale.log() + p.alpha.reciprocal()))
+    lacking, p = _replace_without_moment(p, 1)
+    return where(lacking, math.inf, _any_gamma(p, q, p.scale.log() + p.alpha.reciprocal()))
 
 
-def _against_gumbel(p: Any, q: Gumbel, log_mean_exp: Tensor) -> Tensor:
-    """log_mean_exp is log of the mean of exp(-x / q.scale)."""
+def _any_gumbel(p: Any, q: Gumbel, log_mean_exp: Tensor) -> Tensor:
+    """Return the divergence of p from a Gumbel; log_mean_exp is the log of the mean of exp(-x / q.scale)."""
     place = q.loc / q.scale
     return -p.entropy() + q.scale.log() + p.mean / q.scale - place + (place + log_mean_exp).exp()
 
 
 @register_kl(Normal, Gumbel)
 def _normal_gumbel(p: Normal, q: Gumbel) -> Tensor:
-    return _against_gumbel(p, q, 0.5 * (p.scale / q.scale).square() - p.loc / q.scale)
+    return _any_gumbel(p, q, 0.5 * (p.scale / q.scale).square() - p.loc / q.scale)
 
 
 @register_kl(Gamma, Gumbel)
 def _gamma_gumbel(p: Gamma, q: Gumbel) -> Tensor:
-    return _against_gumbel(p, q, -p.concentration * (p.rate * q.scale).reciprocal().log1p())
+    return _any_gumbel(p, q, -p.concentration * (p.rate * q.scale).reciprocal().log1p())
 
 
 @register_kl(Exponential, Gumbel)
 def _exponential_gumbel(p: Exponential, q: Gumbel) -> Tensor:
-    return _against_gumbel(p, q, -(p.rate * q.scale).reciprocal().log1p())
+    return _any_gumbel(p, q, -(p.rate * q.scale).reciprocal().log1p())
 
 
 @register_kl(Uniform, Gumbel)
 def _uniform_gumbel(p: Uniform, q: Gumbel) -> Tensor:
     width = (p.high - p.low) / q.scale
-    return _against_gumbel(p, q, (-(-width).expm1() / width).log() - p.low / q.scale)
+    return _any_gumbel(p, q, (-(-width).expm1() / width).log() - p.low / q.scale)
 
 
 def _infinite(p: Any, q: Any) -> Tensor:
-    """p lies where q can't."""
+    """Return infinity: p has probability where q has none."""
     return p.mean.new_full((p.mean + q.mean).shape, math.inf)
 
 
-_OUTSIDE: list[tuple[type, list[type]]] = [
+_INFINITE: list[tuple[type, list[type]]] = [
     (Normal, [Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform]),
     (Laplace, [Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform]),
     (Exponential, [Beta, ContinuousBernoulli, Pareto, Uniform]),
@@ -427,6 +427,6 @@ _OUTSIDE: list[tuple[type, list[type]]] = [
     (Pareto, [Beta, ContinuousBernoulli, Uniform]),
     (Poisson, [Bernoulli, Binomial]),
 ]
-for _type_p, _types_q in _OUTSIDE:
+for _type_p, _types_q in _INFINITE:
     for _type_q in _types_q:
         register_kl(_type_p, _type_q)(_infinite)

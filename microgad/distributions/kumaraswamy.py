@@ -15,9 +15,9 @@ from .utils import broadcast_all, euler_constant
 
 
 class Kumaraswamy(TransformedDistribution):
-    """(1 - U^(1/concentration0))^(1/concentration1) of uniform U: much like Beta, with a cdf in plain terms.
+    """Kumaraswamy distribution: (1 - U^(1/concentration0))^(1/concentration1) with uniform U.
 
-    Source: torch.distributions.Kumaraswamy.
+    It resembles Beta, but has a closed-form cdf. Source: torch.distributions.Kumaraswamy.
 
     >>> d = torch.distributions.Kumaraswamy(1.0, 2.0)
     >>> d.mean, d.cdf(torch.tensor(0.5))

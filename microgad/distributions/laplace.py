@@ -12,7 +12,7 @@ from .utils import alias
 
 
 class Laplace(LocScale):
-    """exp(-|x - loc|/scale), scaled to 1. Source: torch.distributions.Laplace.
+    """Laplace distribution: density ∝ exp(-|x - loc|/scale). Source: torch.distributions.Laplace.
 
     >>> torch.distributions.Laplace(0.0, 1.0).log_prob(torch.tensor(1.0))
     tensor(-1.6931)
@@ -33,11 +33,11 @@ class Laplace(LocScale):
         return self.loc - self.scale * u.sign() * (-u.abs()).log1p()
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         return -(2 * self.scale).log() - (value - self.loc).abs() / self.scale
 
     def cdf(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         distance = value - self.loc
         return 0.5 - 0.5 * distance.sign() * (-distance.abs() / self.scale).expm1()
 

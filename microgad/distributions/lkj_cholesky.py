@@ -1,4 +1,4 @@
-"""Lewandowski, Kurowicka and Joe's distribution of correlations (2009)."""
+"""The LKJ distribution of correlation matrices (Lewandowski, Kurowicka and Joe 2009)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .utils import _standard_normal, broadcast_all
 
 
 class LKJCholesky(Distribution):
-    """Cholesky factors (*, dim, dim) of correlations C, whose density is as det(C)^(concentration - 1).
+    """LKJ distribution over Cholesky factors (*, dim, dim) of correlation matrices, density ∝ det^(concentration - 1).
 
-    1 is the same for all correlations; above 1, small ones are likelier. dim is 2 at least.
+    Concentration 1 is uniform over correlation matrices; larger values favor small correlations. dim is at least 2.
     Source: torch.distributions.LKJCholesky.
 
     >>> d = torch.distributions.LKJCholesky(2, 1.0)
@@ -41,19 +41,19 @@ class LKJCholesky(Distribution):
         return {"dtype": self.concentration.dtype, "device": self.concentration.device}
 
     def _sample(self, sample_shape: Any) -> Tensor:
-        """The onion's method: each row is a direction, drawn evenly, as far from the diagonal as a beta draw says."""
-        earlier = arange(-1, self.dim - 1, **self._like()).clamp(min=0)  # places before the diagonal, but one
+        """Draw by the onion method: each row is a uniformly drawn direction with a beta-distributed squared length."""
+        earlier = arange(-1, self.dim - 1, **self._like()).clamp(min=0)  # entries before the diagonal, minus one
         rest = self.concentration.unsqueeze(-1) + 0.5 * (self.dim - 2) - 0.5 * earlier
         share = Beta(earlier + 0.5, rest).sample(sample_shape)
         direction = _standard_normal(self._extended_shape(sample_shape), share.dtype, share.device).tril(-1)
         length = direction.norm(dim=-1, keepdim=True)
-        length[..., 0, :] = 1  # of the first row, which has no place before the diagonal
+        length[..., 0, :] = 1  # the first row has no entries before the diagonal
         rows = share.sqrt().unsqueeze(-1) * (direction / length)
         diagonal = (1 - rows.square().sum(-1)).clamp(min=finfo(rows.dtype).tiny).sqrt()
         return rows + diagonal.diag_embed()
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         logs = value.diagonal(dim1=-1, dim2=-2)[..., 1:].log()
         power = 2 * (self.concentration.unsqueeze(-1) - 1) + arange(self.dim - 2, -1, -1, **self._like())
         rows = self.dim - 1

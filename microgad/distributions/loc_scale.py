@@ -1,4 +1,4 @@
-"""What distributions share that lie around a place, as wide as a scale says."""
+"""LocScale, the base of location-scale families."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .utils import alias, broadcast_all
 
 
 class LocScale(Distribution):
-    """Of all real numbers, those near loc the likeliest."""
+    """A location-scale family over the real numbers whose mode is loc."""
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.real

@@ -1,4 +1,4 @@
-"""The distribution of exp of normal draws."""
+"""The log-normal distribution."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .utils import alias
 
 
 class LogNormal(TransformedDistribution):
-    """exp X, where X is normal with that loc and scale. Source: torch.distributions.LogNormal.
+    """Log-normal distribution: exp X with X ~ Normal(loc, scale). Source: torch.distributions.LogNormal.
 
     >>> torch.distributions.LogNormal(0.0, 1.0).mean
     tensor(1.6487)

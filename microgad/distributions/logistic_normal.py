@@ -1,4 +1,4 @@
-"""Normal vectors as probabilities."""
+"""The logistic-normal distribution."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from .utils import alias
 
 
 class LogisticNormal(TransformedDistribution):
-    """K probabilities of K - 1 normal numbers, by breaking a stick. Source: torch.distributions.LogisticNormal.
+    """Logistic-normal distribution: K probabilities from K - 1 normal numbers by stick breaking.
+
+    Source: torch.distributions.LogisticNormal.
 
     >>> torch.distributions.LogisticNormal(torch.zeros(2), torch.ones(2)).sample().shape
     torch.Size([3])

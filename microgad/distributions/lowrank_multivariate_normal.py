@@ -1,4 +1,4 @@
-"""The normal distribution of vectors whose covariance has few factors."""
+"""The multivariate normal distribution with a covariance of low rank plus a diagonal."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ..ops.creation import eye
 from ..ops.movement import broadcast_tensors
 from ..tensor import Tensor
 from . import constraints
-from .covariance import NormalVectors, half_log_det, mahalanobis
+from .covariance import MultivariateNormalBase, half_log_det, mahalanobis
 from .utils import _standard_normal, lazy_property
 
 
-class LowRankMultivariateNormal(NormalVectors):
-    """Normal vectors (*, K) of covariance cov_factor @ cov_factorᵀ + diag(cov_diag): (*, K, R) and (*, K).
+class LowRankMultivariateNormal(MultivariateNormalBase):
+    """Multivariate normal (*, K) with covariance cov_factor @ cov_factorᵀ + diag(cov_diag): (*, K, R) and (*, K).
 
-    What a K×K matrix costs is spared: determinant and inverse are those of the R×R capacitance I + WᵀD⁻¹W.
-    Source: torch.distributions.LowRankMultivariateNormal.
+    No K×K matrix is factorized: determinant and inverse come from the R×R capacitance matrix I + WᵀD⁻¹W (the matrix
+    determinant lemma and the Woodbury identity). Source: torch.distributions.LowRankMultivariateNormal.
 
     >>> d = torch.distributions.LowRankMultivariateNormal(torch.zeros(2), torch.ones(2, 1), torch.ones(2))
     >>> d.log_prob(torch.zeros(2)), d.variance
@@ -53,29 +53,29 @@ class LowRankMultivariateNormal(NormalVectors):
 
     @property
     def _scaled(self) -> Tensor:
-        """D⁻¹W, (*, K, R)."""
+        """D⁻¹W, of shape (*, K, R)."""
         return self.cov_factor / self.cov_diag.unsqueeze(-1)
 
     @lazy_property
     def scale_tril(self) -> Tensor:
         """The Cholesky factor of the covariance."""
         root = self.cov_diag.sqrt().unsqueeze(-1)
-        white = self.cov_factor / root  # of which I + WWᵀ is well conditioned
+        white = self.cov_factor / root  # I + white @ whiteᵀ is well conditioned
         return root * cholesky(white @ white.mT + eye(white.shape[-2], dtype=white.dtype, device=white.device))
 
     @lazy_property
     def covariance_matrix(self) -> Tensor:
-        """Variances, and covariances beside the diagonal."""
+        """The covariance matrix."""
         return self.cov_factor @ self.cov_factor.mT + self.cov_diag.diag_embed()
 
-    def _explained(self) -> Tensor:
-        """A (*, R, K), for which the covariance's inverse is D⁻¹ - AᵀA."""
+    def _precision_factor(self) -> Tensor:
+        """Return A (*, R, K) for which the precision matrix is D⁻¹ - AᵀA."""
         return solve_triangular(self._capacitance_tril, self._scaled.mT, upper=False)
 
     @lazy_property
     def precision_matrix(self) -> Tensor:
         """The inverse of the covariance."""
-        explained = self._explained()
+        explained = self._precision_factor()
         return self.cov_diag.reciprocal().diag_embed() - explained.mT @ explained
 
     @property
@@ -95,11 +95,11 @@ class LowRankMultivariateNormal(NormalVectors):
         explained = (self._scaled.mT @ difference.unsqueeze(-1)).squeeze(-1)
         return (difference.square() / self.cov_diag).sum(-1) - mahalanobis(self._capacitance_tril, explained)
 
-    def _spread(self, matrix: Tensor) -> Tensor:
-        """tr M Σ Mᵀ of a matrix M (*, J, K)."""
+    def _quadratic_trace(self, matrix: Tensor) -> Tensor:
+        """Return tr(M Σ Mᵀ) for a matrix M (*, J, K)."""
         own = matrix.square() * self.cov_diag.unsqueeze(-2)
         return (matrix @ self.cov_factor).square().sum((-2, -1)) + own.sum((-2, -1))
 
-    def _mixed(self, other: Any) -> Tensor:
-        """tr Σ⁻¹ Σ' of another's Σ'."""
-        return (other.variance / self.cov_diag).sum(-1) - other._spread(self._explained())
+    def _precision_trace(self, other: Any) -> Tensor:
+        """Return tr(Σ⁻¹ Σ') for the covariance Σ' of `other`."""
+        return (other.variance / self.cov_diag).sum(-1) - other._quadratic_trace(self._precision_factor())

@@ -1,4 +1,4 @@
-"""Mixtures of distributions of one family."""
+"""Mixtures whose components are of one class."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .utils import alias
 
 
 class MixtureSameFamily(Distribution):
-    """A draw of one component, of those in component_distribution's last batch dimension, as mixture_distribution says.
+    """Mixture of the distributions in the last batch dimension of component_distribution.
 
-    Source: torch.distributions.MixtureSameFamily.
+    mixture_distribution, a Categorical, holds the weights. Source: torch.distributions.MixtureSameFamily.
 
     >>> d = torch.distributions
     >>> d.MixtureSameFamily(d.Categorical(torch.ones(2)), d.Normal(torch.tensor([-1.0, 1.0]), 1.0)).mean
@@ -39,7 +39,7 @@ class MixtureSameFamily(Distribution):
                     f"`mixture_distribution.batch_shape` ({mixed}) is not compatible with "
                     f"`component_distribution.batch_shape`({components})"
                 )
-        count = mixture_distribution.logits.shape[-1]  # as in PyTorch, where from now on it prints them
+        count = mixture_distribution.logits.shape[-1]  # computes logits, which repr shows from now on, as in PyTorch
         if count != components[-1]:
             raise ArgumentError(
                 f"`mixture_distribution component` ({count}) does not equal "
@@ -66,28 +66,28 @@ class MixtureSameFamily(Distribution):
         probs = self._mixture_distribution.probs
         return probs.reshape(*probs.shape, *(1,) * len(self._event_shape))
 
-    def _averaged(self, values: Tensor) -> Tensor:
+    def _mixture_mean(self, values: Tensor) -> Tensor:
         return (self._shares() * values).sum(-1 - len(self._event_shape))
 
     @property
     def mean(self) -> Tensor:
-        return self._averaged(self._component_distribution.mean)
+        return self._mixture_mean(self._component_distribution.mean)
 
     @property
     def variance(self) -> Tensor:
-        away = self._component_distribution.mean - self._each(self.mean)
-        return self._averaged(self._component_distribution.variance) + self._averaged(away.pow(2.0))
+        away = self._component_distribution.mean - self._pad(self.mean)
+        return self._mixture_mean(self._component_distribution.variance) + self._mixture_mean(away.pow(2.0))
 
-    def _each(self, value: Tensor) -> Tensor:
-        """A value for every component."""
+    def _pad(self, value: Tensor) -> Tensor:
+        """Insert a dimension for the components."""
         return value.unsqueeze(-1 - len(self._event_shape))
 
     def cdf(self, x: Tensor) -> Tensor:
-        return (self._component_distribution.cdf(self._each(x)) * self._mixture_distribution.probs).sum(-1)
+        return (self._component_distribution.cdf(self._pad(x)) * self._mixture_distribution.probs).sum(-1)
 
     def log_prob(self, x: Tensor) -> Tensor:
-        self._checked(x)
-        each = self._component_distribution.log_prob(self._each(x))
+        self._maybe_validate(x)
+        each = self._component_distribution.log_prob(self._pad(x))
         return (each + log_softmax(self._mixture_distribution.logits, -1)).logsumexp(-1)
 
     def _sample(self, sample_shape: Any) -> Tensor:

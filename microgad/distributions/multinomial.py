@@ -9,12 +9,12 @@ from ..size import Size
 from ..tensor import Tensor
 from . import constraints
 from .binomial import Binomial
-from .categorical import OfCategories
+from .categorical import CategoricalVector
 from .utils import broadcast_all
 
 
-class Multinomial(OfCategories):
-    """How often each of K categories comes up in total_count draws. Source: torch.distributions.Multinomial.
+class Multinomial(CategoricalVector):
+    """Multinomial distribution: counts of K categories in total_count draws. Source: torch.distributions.Multinomial.
 
     >>> d = torch.distributions.Multinomial(2, torch.tensor([0.5, 0.5]))
     >>> d.log_prob(torch.tensor([1.0, 1.0])), d.sample().sum()
@@ -48,7 +48,7 @@ class Multinomial(OfCategories):
         return counts.scatter_add_(-1, drawn, ones_like(drawn)).type_as(self.probs)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         logits, value = broadcast_all(self.logits, value)
         ways = (value.sum(-1) + 1).lgamma() - (value + 1).lgamma().sum(-1)
         impossible = (value == 0) & (logits == float("-inf"))

@@ -1,4 +1,4 @@
-"""The normal distribution of vectors."""
+"""The multivariate normal distribution."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ..ops.creation import eye
 from ..ops.movement import broadcast_shapes
 from ..tensor import Tensor
 from . import constraints
-from .covariance import Covariance, NormalVectors, half_log_det, mahalanobis, one_of
+from .covariance import Covariance, MultivariateNormalBase, given_matrix, half_log_det, mahalanobis
 from .covariance import _precision_to_scale_tril as _precision_to_scale_tril
 from .covariance import mahalanobis as _batch_mahalanobis  # noqa: F401 - libraries import it from here
 from .utils import _standard_normal
 
 
-class MultivariateNormal(Covariance, NormalVectors):
-    """Normal vectors (*, K), by their covariance (*, K, K), its inverse, or its Cholesky factor.
+class MultivariateNormal(Covariance, MultivariateNormalBase):
+    """Multivariate normal (*, K), given by its covariance (*, K, K), its inverse, or its Cholesky factor.
 
     Source: torch.distributions.MultivariateNormal.
 
@@ -43,7 +43,7 @@ class MultivariateNormal(Covariance, NormalVectors):
     ) -> None:
         if loc.dim() < 1:
             raise ArgumentError("loc must be at least one-dimensional.")
-        name, matrix = one_of(
+        name, matrix = given_matrix(
             covariance_matrix=covariance_matrix, precision_matrix=precision_matrix, scale_tril=scale_tril
         )
         batch = broadcast_shapes(matrix.shape[:-2], loc.shape[:-1])
@@ -66,12 +66,12 @@ class MultivariateNormal(Covariance, NormalVectors):
     def _mahalanobis(self, difference: Tensor) -> Tensor:
         return mahalanobis(self._unbroadcasted_scale_tril, difference)
 
-    def _spread(self, matrix: Tensor) -> Tensor:
-        """tr M Σ Mᵀ of a matrix M (*, J, K)."""
+    def _quadratic_trace(self, matrix: Tensor) -> Tensor:
+        """Return tr(M Σ Mᵀ) for a matrix M (*, J, K)."""
         return (matrix @ self._unbroadcasted_scale_tril).square().sum((-2, -1))
 
-    def _mixed(self, other: Any) -> Tensor:
-        """tr Σ⁻¹ Σ' of another's Σ'."""
+    def _precision_trace(self, other: Any) -> Tensor:
+        """Return tr(Σ⁻¹ Σ') for the covariance Σ' of `other`."""
         factor = self._unbroadcasted_scale_tril
         identity = eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
-        return other._spread(solve_triangular(factor, identity, upper=False))
+        return other._quadratic_trace(solve_triangular(factor, identity, upper=False))

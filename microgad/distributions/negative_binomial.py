@@ -8,13 +8,13 @@ from ..nn.functional import logsigmoid
 from ..ops.random import poisson
 from ..tensor import Tensor
 from . import constraints
-from .bernoulli import _Odds
+from .bernoulli import ProbsOrLogits
 from .distribution import Distribution
 from .gamma import Gamma
 
 
-class NegativeBinomial(_Odds, Distribution):
-    """How many trials succeed, with probability probs, before total_count fail.
+class NegativeBinomial(ProbsOrLogits, Distribution):
+    """Negative binomial distribution: the number of successes of probability probs before total_count failures.
 
     Source: torch.distributions.NegativeBinomial.
 
@@ -32,7 +32,7 @@ class NegativeBinomial(_Odds, Distribution):
     def __init__(
         self, total_count: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
     ) -> None:
-        (count,) = self._take(probs, logits, total_count)
+        (count,) = self._set_parameter(probs, logits, total_count)
         self.total_count = count.type_as(self._param)
         super().__init__(self._param.shape, validate_args=validate_args)
 
@@ -53,7 +53,7 @@ class NegativeBinomial(_Odds, Distribution):
         return poisson(rates.sample(sample_shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         n = self.total_count
         ways = (n + value).lgamma() - (1.0 + value).lgamma() - n.lgamma()
         likely = n * logsigmoid(-self.logits) + value * logsigmoid(self.logits)

@@ -13,7 +13,7 @@ from .utils import _standard_normal, alias
 
 
 class Normal(LocScale, ExponentialFamily):
-    """exp(-((x - loc)/scale)²/2), scaled to 1. Source: torch.distributions.Normal.
+    """Normal distribution: density ∝ exp(-((x - loc)/scale)²/2). Source: torch.distributions.Normal.
 
     >>> d = torch.distributions.Normal(0.0, 1.0)
     >>> d.log_prob(torch.tensor(0.0)), d.cdf(torch.tensor(0.0)), d.entropy()
@@ -36,12 +36,12 @@ class Normal(LocScale, ExponentialFamily):
         return self.loc + _standard_normal(shape, self.loc.dtype, self.loc.device) * self.scale
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         distance = (value - self.loc) ** 2 / (2 * self.scale**2)
         return -distance - self.scale.log() - math.log(math.sqrt(2 * math.pi))
 
     def cdf(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         return 0.5 * (1 + ((value - self.loc) * self.scale.reciprocal() / math.sqrt(2)).erf())
 
     def icdf(self, value: Tensor) -> Tensor:

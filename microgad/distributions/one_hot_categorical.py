@@ -1,4 +1,4 @@
-"""The categorical distribution as vectors with a single 1."""
+"""The categorical distribution over one-hot vectors."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ..nn.functional import one_hot
 from ..ops.creation import eye
 from ..tensor import Tensor
 from . import constraints
-from .categorical import OfCategories
+from .categorical import CategoricalVector
 from .utils import alias
 
 
-class OneHotCategorical(OfCategories):
-    """K zeros and ones, of which the categorical's index is 1. Source: torch.distributions.OneHotCategorical.
+class OneHotCategorical(CategoricalVector):
+    """Categorical distribution over one-hot vectors of length K. Source: torch.distributions.OneHotCategorical.
 
     >>> torch.distributions.OneHotCategorical(torch.tensor([0.25, 0.75])).log_prob(torch.tensor([1.0, 0.0]))
     tensor(-1.3863)
@@ -37,7 +37,7 @@ class OneHotCategorical(OfCategories):
         return one_hot(self._categorical.sample(sample_shape), self.param_shape[-1]).to(self._param)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         return self._categorical.log_prob(value.max(-1)[1])
 
     def entropy(self) -> Tensor:
@@ -51,7 +51,7 @@ class OneHotCategorical(OfCategories):
 
 
 class OneHotCategoricalStraightThrough(OneHotCategorical):
-    """The same, whose draws have the gradient of the probabilities.
+    """OneHotCategorical whose samples have the gradient of the probabilities (the straight-through estimator).
 
     Source: torch.distributions.OneHotCategoricalStraightThrough.
     """

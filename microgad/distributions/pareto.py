@@ -14,7 +14,7 @@ from .utils import alias, broadcast_all
 
 
 class Pareto(TransformedDistribution):
-    """x^(-alpha - 1) from scale on, scaled to 1. Source: torch.distributions.Pareto.
+    """Pareto distribution: density ∝ x^(-alpha - 1) for x ≥ scale. Source: torch.distributions.Pareto.
 
     >>> torch.distributions.Pareto(1.0, 2.0).mean
     tensor(2.)

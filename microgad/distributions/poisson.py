@@ -12,7 +12,7 @@ from .utils import alias, broadcast_all
 
 
 class Poisson(ExponentialFamily):
-    """rate^k exp(-rate) / k!: how often what happens `rate` times on average does. Source: torch.distributions.Poisson.
+    """Poisson distribution: probability rate^k exp(-rate) / k! of a count k. Source: torch.distributions.Poisson.
 
     >>> torch.distributions.Poisson(2.0).log_prob(torch.tensor(1.0))
     tensor(-1.3069)
@@ -36,6 +36,6 @@ class Poisson(ExponentialFamily):
         return poisson(self.rate.expand(self._extended_shape(sample_shape)))
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         rate, value = broadcast_all(self.rate, value)
         return value.xlogy(rate) - rate - (value + 1).lgamma()

@@ -1,4 +1,4 @@
-"""The Bernoulli distribution made continuous (Maddison et al. 2017)."""
+"""The continuous relaxation of the Bernoulli distribution (Maddison et al. 2017)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 from ..ops.random import rand
 from ..tensor import Tensor
 from . import constraints
-from .bernoulli import _Odds
+from .bernoulli import ProbsOrLogits
 from .distribution import Distribution
 from .transformed_distribution import TransformedDistribution
 from .transforms import SigmoidTransform
 from .utils import alias, broadcast_all, probs_to_logits
 
 
-class LogitRelaxedBernoulli(_Odds, Distribution):
-    """The logit of a RelaxedBernoulli. Source: torch.distributions.relaxed_bernoulli.LogitRelaxedBernoulli.
+class LogitRelaxedBernoulli(ProbsOrLogits, Distribution):
+    """Distribution of the logit of a RelaxedBernoulli. Source: torch.distributions.relaxed_bernoulli.
 
     >>> torch.distributions.relaxed_bernoulli.LogitRelaxedBernoulli(torch.tensor(0.5), torch.tensor(0.3)).param_shape
     torch.Size([])
@@ -26,13 +26,13 @@ class LogitRelaxedBernoulli(_Odds, Distribution):
     def __init__(
         self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
     ) -> None:
-        self._temperature = [temperature]  # which isn't expanded
-        self._take(probs, logits)
+        self._temperature = [temperature]  # in a list, so that expand leaves it as it is
+        self._set_parameter(probs, logits)
         super().__init__(self._param.shape, validate_args=validate_args)
 
     @property
     def temperature(self) -> Any:
-        """How far draws are from 0 or 1."""
+        """The temperature: the lower, the closer samples are to 0 or 1."""
         return self._temperature[0]
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
@@ -41,14 +41,14 @@ class LogitRelaxedBernoulli(_Odds, Distribution):
         return (probs_to_logits(unit, True) + probs_to_logits(self.probs.expand(shape), True)) / self.temperature
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         logits, value = broadcast_all(self.logits, value)
         difference = logits - value * self.temperature
         return self.temperature.log() + difference - 2 * difference.exp().log1p()
 
 
 class RelaxedBernoulli(TransformedDistribution):
-    """Nearly 0 or 1, with a gradient. Source: torch.distributions.RelaxedBernoulli.
+    """Relaxed Bernoulli distribution: samples in (0, 1) with gradients. Source: torch.distributions.RelaxedBernoulli.
 
     >>> d = torch.distributions.RelaxedBernoulli(torch.tensor(0.5), logits=torch.zeros(2))
     >>> d.rsample().shape
@@ -66,6 +66,6 @@ class RelaxedBernoulli(TransformedDistribution):
             LogitRelaxedBernoulli(temperature, probs, logits), SigmoidTransform(), validate_args=validate_args
         )
 
-    temperature = alias("base_dist.temperature", "How far draws are from 0 or 1.")
-    probs: Tensor = alias("base_dist.probs", "The probabilities.")
-    logits: Tensor = alias("base_dist.logits", "The log odds.")
+    temperature = alias("base_dist.temperature", "The temperature: the lower, the closer samples are to 0 or 1.")
+    probs: Tensor = alias("base_dist.probs", "The probabilities of success.")
+    logits: Tensor = alias("base_dist.logits", "The log-odds of success.")

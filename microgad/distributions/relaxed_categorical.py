@@ -1,4 +1,4 @@
-"""The categorical distribution made continuous (Jang et al. 2017, Maddison et al. 2017)."""
+"""The continuous relaxation of the categorical distribution (Jang et al. 2017, Maddison et al. 2017)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from ..ops.creation import full_like
 from ..ops.random import rand
 from ..tensor import Tensor
 from . import constraints
-from .categorical import OfCategories
+from .categorical import CategoricalVector
 from .transformed_distribution import TransformedDistribution
 from .transforms import ExpTransform
 from .utils import alias, broadcast_all, clamp_probs
 
 
-class ExpRelaxedCategorical(OfCategories):
-    """The logarithm of a RelaxedOneHotCategorical. Source: torch.distributions.relaxed_categorical.
+class ExpRelaxedCategorical(CategoricalVector):
+    """Distribution of the logarithm of a RelaxedOneHotCategorical. Source: torch.distributions.relaxed_categorical.
 
     >>> d = torch.distributions.relaxed_categorical.ExpRelaxedCategorical(torch.tensor(0.5), torch.ones(3))
     >>> d.sample().shape
@@ -28,12 +28,12 @@ class ExpRelaxedCategorical(OfCategories):
     def __init__(
         self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
     ) -> None:
-        self._temperature = [temperature]  # which isn't expanded
+        self._temperature = [temperature]  # in a list, so that expand leaves it as it is
         super().__init__(probs, logits, validate_args)
 
     @property
     def temperature(self) -> Any:
-        """How far draws are from a one-hot vector."""
+        """The temperature: the lower, the closer samples are to one-hot vectors."""
         return self._temperature[0]
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
@@ -43,7 +43,7 @@ class ExpRelaxedCategorical(OfCategories):
         return scores - scores.logsumexp(dim=-1, keepdim=True)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         count = self._categorical._num_events
         logits, value = broadcast_all(self.logits, value)
         scale = full_like(self.temperature, float(count)).lgamma() + (count - 1) * self.temperature.log()
@@ -52,7 +52,7 @@ class ExpRelaxedCategorical(OfCategories):
 
 
 class RelaxedOneHotCategorical(TransformedDistribution):
-    """softmax((logits + Gumbel draws)/temperature): nearly one-hot, with a gradient.
+    """Gumbel-softmax distribution: softmax((logits + Gumbel noise)/temperature), whose samples have gradients.
 
     Source: torch.distributions.RelaxedOneHotCategorical.
 
@@ -70,6 +70,8 @@ class RelaxedOneHotCategorical(TransformedDistribution):
         base = ExpRelaxedCategorical(temperature, probs, logits, validate_args=validate_args)
         super().__init__(base, ExpTransform(), validate_args=validate_args)
 
-    temperature = alias("base_dist.temperature", "How far draws are from a one-hot vector.")
+    temperature = alias(
+        "base_dist.temperature", "The lower the temperature, the closer samples are to one-hot vectors."
+    )
     probs: Tensor = alias("base_dist.probs", "The probabilities.")
-    logits: Tensor = alias("base_dist.logits", "The logarithms of the probabilities.")
+    logits: Tensor = alias("base_dist.logits", "The log-probabilities.")

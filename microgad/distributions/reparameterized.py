@@ -1,9 +1,9 @@
-"""Draws of gamma and Dirichlet distributions as functions of their parameters, by implicit differentiation.
+"""Samples of gamma and Dirichlet distributions with gradients, by implicit reparameterization (Figurnov et al. 2018).
 
-A draw x with F(x; a) = u moves with a as dx/da = -∂F/∂a / density (Figurnov et al. 2018). ∂F/∂a is an integral of the
-density times (log t - its mean) up to x, or from x on; on the side of the mean where that has one sign nothing cancels.
-In w, the distance from log x (or logit x), the integrand is log-concave, and smooth: Gauss and Legendre's nodes on the
-stretch that matters give it to 8 digits. PyTorch's own are rational approximations, good to 3 or 4.
+A sample x with cdf F(x; a) = u has the derivative dx/da = -∂F/∂a / density. ∂F/∂a is the integral of the density times
+(log t - mean of log t), over t < x or over t > x. The side on which this factor has one sign is used, so that nothing
+cancels. In w, the distance from log x (or logit x), the integrand is log-concave and smooth: Gauss-Legendre quadrature
+over the relevant interval is accurate to 8 digits. PyTorch's rational approximations are accurate to 3 or 4.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from ..ops.special import igamma
 from ..tensor import Tensor
 
 _NODES, _WEIGHTS = (x[:, None] for x in np.polynomial.legendre.leggauss(48))
-_BLOCK = 4096  # so many draws at a time, of which each takes the memory of a hundred and more
-_DEPTH = 40.0  # below exp(-40) of its height, the integrand counts for nothing
+_BLOCK = 4096  # samples at a time: each needs the memory of a hundred or more
+_CUTOFF = 40.0  # the integrand is neglected below exp(-40) of its value at 0
 
 
 def _standard_gamma(concentration: Tensor, generator: Generator | None = None) -> Tensor:
-    """A draw of x^(a-1) exp(-x) / Γ(a) for each a, with its derivative. Source: torch._standard_gamma."""
-    return _StandardGamma.apply(concentration, _drawn(gamma, concentration, generator))
+    """Sample the density x^(a-1) exp(-x) / Γ(a) for each a, differentiably. Source: torch._standard_gamma."""
+    return _StandardGamma.apply(concentration, _draw(gamma, concentration, generator))
 
 
 def _sample_dirichlet(concentration: Tensor, generator: Generator | None = None) -> Tensor:
-    """(*, K) -> probabilities that add up to 1 along the last dimension. Source: torch._sample_dirichlet."""
-    return _Dirichlet.apply(concentration, _drawn(dirichlet, concentration, generator))
+    """Sample (*, K) probabilities that sum to 1 along the last dimension. Source: torch._sample_dirichlet."""
+    return _Dirichlet.apply(concentration, _draw(dirichlet, concentration, generator))
 
 
-class _Draw(Function):
-    """What was `drawn`, as it moves with the concentration."""
+class _ImplicitDraw(Function):
+    """The sample `drawn` as a differentiable function of the concentration."""
 
     @staticmethod
     def forward(ctx: Any, concentration: Tensor, drawn: Tensor) -> Tensor:
@@ -48,16 +48,16 @@ class _Draw(Function):
         return drawn
 
 
-class _StandardGamma(_Draw):
+class _StandardGamma(_ImplicitDraw):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
         concentration, drawn = ctx.saved_tensors
-        return grad * _on_arrays(_gamma_slope, concentration, drawn), None
+        return grad * _in_float64(_gamma_slope, concentration, drawn), None
 
 
 def gamma_cdf(concentration: Tensor, x: Tensor) -> Tensor:
-    """P(a, x), the chance of draws up to x; unlike torch.igamma, it has a derivative by a."""
+    """Return P(a, x), the probability of samples ≤ x. Unlike torch.igamma, it is differentiable by a."""
     return (_GammaCdf.apply if concentration.requires_grad else igamma)(concentration, x)
 
 
@@ -73,29 +73,29 @@ class _GammaCdf(Function):
     def backward(ctx: Any, grad: Tensor) -> Any:
         a, x = ctx.saved_tensors
         flow = grad * ((a - 1).xlogy(x) - x - a.lgamma()).exp()
-        by_a = -flow * _on_arrays(_gamma_slope, a, x)
-        return by_a.masked_fill((x == 0) | x.isinf(), 0.0), flow  # at its ends the cdf is 0 or 1 for every a
+        by_a = -flow * _in_float64(_gamma_slope, a, x)
+        return by_a.masked_fill((x == 0) | x.isinf(), 0.0), flow  # at 0 and infinity the cdf is 0 or 1 for every a
 
 
-class _Dirichlet(_Draw):
+class _Dirichlet(_ImplicitDraw):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
         concentration, x = ctx.saved_tensors
         others = concentration.sum(-1, True) - concentration
-        slope = _on_arrays(_beta_slope, concentration, others, x)
+        slope = _in_float64(_beta_slope, concentration, others, x)
         return slope * (grad - (x * grad).sum(-1, True)), None
 
 
-def _drawn(draw: Callable[..., Any], parameter: Tensor, generator: Generator | None) -> Tensor:
+def _draw(draw: Callable[..., Any], parameter: Tensor, generator: Generator | None) -> Tensor:
     array = backend.to_numpy(parameter.array)
     if array.dtype.char not in "fd":
         raise KindError(f"{draw.__name__}: concentration must be float32 or float64, but is {parameter.dtype}")
     return from_array(draw(array, generator=generator), parameter.device)
 
 
-def _on_arrays(function: Callable[..., Any], *tensors: Tensor) -> Tensor:
-    """A function of float64 arrays, computed on the CPU, in the first Tensor's shape, dtype, and device."""
+def _in_float64(function: Callable[..., Any], *tensors: Tensor) -> Tensor:
+    """Compute a function in float64 on the CPU; the result has the shape, dtype and device of the first Tensor."""
     first = tensors[0]
     arrays = [backend.to_numpy(x.array).astype(np.float64).reshape(-1) for x in tensors]
     made = np.empty(first.array.shape, first.array.dtype)
@@ -111,7 +111,7 @@ def _digamma(x: Any) -> Any:
 
 
 def _gamma_slope(a: Any, x: Any) -> Any:
-    """dx/da of gamma's draws: the density of w is exp(a w - x (exp w - 1))."""
+    """Return dx/da of gamma samples; the density of w is exp(a w - x (exp w - 1)) of that at w = 0."""
     excess = np.log(x) - _digamma(a)
     sign = np.where(excess > 0, 1.0, -1.0)
 
@@ -121,16 +121,16 @@ def _gamma_slope(a: Any, x: Any) -> Any:
     def slope(w: Any) -> Any:
         return sign * (a - x * np.exp(sign * w))
 
-    drop = _DEPTH + 2 * a * (np.log1p(_DEPTH / x) + 1 + np.log1p(a))
-    far = np.where(sign > 0, np.log1p(drop / x), (_DEPTH + x) / a)
+    drop = _CUTOFF + 2 * a * (np.log1p(_CUTOFF / x) + 1 + np.log1p(a))
+    far = np.where(sign > 0, np.log1p(drop / x), (_CUTOFF + x) / a)
     return x * _integral(height, slope, lambda w: np.abs(excess + sign * w), far, lambda end: end - 6)
 
 
 def _beta_slope(a: Any, b: Any, x: Any) -> Any:
-    """dx/da / (1 - x) of beta's draws: the density of w is t^a (1 - t)^b of the t whose logit is w from x's."""
+    """Return dx/da / (1 - x) of beta samples; the density of w is ∝ t^a (1 - t)^b with logit t = logit x ± w."""
     log_x, log_rest = np.log(x), np.log1p(-x)
-    centre = _digamma(a) - _digamma(a + b)
-    sign = np.where(log_x > centre, 1.0, -1.0)
+    mean_log = _digamma(a) - _digamma(a + b)
+    sign = np.where(log_x > mean_log, 1.0, -1.0)
     logit = log_x - log_rest
 
     def logs(w: Any) -> tuple[Any, Any]:
@@ -145,19 +145,19 @@ def _beta_slope(a: Any, b: Any, x: Any) -> Any:
         log_t, log_other = logs(w)
         return sign * (a * np.exp(log_other) - b * np.exp(log_t))
 
-    far = np.where(sign > 0, (_DEPTH - (a + b) * log_x) / b, (_DEPTH - (a + b) * log_rest) / a)
-    return x * _integral(height, slope, lambda w: np.abs(logs(w)[0] - centre), far, lambda end: -sign * logit)
+    far = np.where(sign > 0, (_CUTOFF - (a + b) * log_x) / b, (_CUTOFF - (a + b) * log_rest) / a)
+    return x * _integral(height, slope, lambda w: np.abs(logs(w)[0] - mean_log), far, lambda end: -sign * logit)
 
 
 def _integral(height: Any, slope: Any, weight: Any, far: Any, bend: Any) -> Any:
-    """∫ exp(height) · weight from 0 to where the height, which is concave, has fallen to -_DEPTH.
+    """Return ∫ exp(height) · weight from 0 to the point where the concave height has fallen to -_CUTOFF.
 
-    Newton's steps from beyond that place come down to it without passing it. Away from `bend` the height is nearly
-    straight.
+    Newton's method, started at `far` beyond that point, approaches it from one side. Away from `bend` the height is
+    nearly linear, so the interval is split there.
     """
     end = far
     for _ in range(60):
-        step = (height(end) + _DEPTH) / slope(end)
+        step = (height(end) + _CUTOFF) / slope(end)
         end = end - step
         if not (np.abs(step) > 1e-3 * end).any():
             break

@@ -13,7 +13,9 @@ from .utils import _standard_normal, alias, broadcast_all
 
 
 class StudentT(Distribution):
-    """(1 + ((x - loc)/scale)²/df)^(-(df + 1)/2), scaled to 1. Source: torch.distributions.StudentT.
+    """Student's t distribution: density ∝ (1 + ((x - loc)/scale)²/df)^(-(df + 1)/2).
+
+    Source: torch.distributions.StudentT.
 
     >>> torch.distributions.StudentT(2.0).log_prob(torch.tensor(0.0))
     tensor(-1.0397)
@@ -36,7 +38,7 @@ class StudentT(Distribution):
 
     @property
     def variance(self) -> Tensor:
-        df = self.df.masked_fill(self.df <= 2, 3.0)  # any that has a variance
+        df = self.df.masked_fill(self.df <= 2, 3.0)  # any value that has a variance
         variance = (self.scale.pow(2) * df / (df - 2)).masked_fill(self.df <= 2, math.inf)
         return variance.masked_fill(self.df <= 1, math.nan)
 
@@ -48,7 +50,7 @@ class StudentT(Distribution):
         return (0.5 * self.df).lgamma() + 0.5 * math.log(math.pi) - (0.5 * (self.df + 1)).lgamma()
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         y = (value - self.loc) / self.scale
         scale = self.scale.log() + 0.5 * self.df.log() + self._log_beta()
         return -0.5 * (self.df + 1.0) * (y**2.0 / self.df).log1p() - scale

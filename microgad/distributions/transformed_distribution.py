@@ -1,4 +1,4 @@
-"""The distribution of transformed draws."""
+"""TransformedDistribution, the distribution of a transformed random variable."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .utils import _sum_rightmost, alias
 
 
 class TransformedDistribution(Distribution):
-    """f(X), where X is drawn of base_distribution and f is a transform, or several, the first first.
+    """Distribution of f(X), where X has base_distribution and f is a transform or a list of them, applied in order.
 
     Source: torch.distributions.TransformedDistribution.
 
@@ -45,7 +45,7 @@ class TransformedDistribution(Distribution):
             )
         after = transform.forward_shape(shape)
         before = transform.inverse_shape(after)
-        if tuple(shape) != tuple(before):  # parameters of the transforms broadcast the batch
+        if tuple(shape) != tuple(before):  # the parameters of the transforms broadcast the batch
             base = base.expand(before[: len(before) - len(base.event_shape)])
         more = transform.domain.event_dim - len(base.event_shape)
         self.base_dist: Any = Independent(base, more) if more > 0 else base
@@ -81,7 +81,7 @@ class TransformedDistribution(Distribution):
         return x
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         event_dim = len(self.event_shape)
         total: Any = 0.0
         y: Any = value
@@ -93,8 +93,8 @@ class TransformedDistribution(Distribution):
             y = x
         return total + _sum_rightmost(self.base_dist.log_prob(y), event_dim - len(self.base_dist.event_shape))
 
-    def _falling(self, value: Tensor) -> Tensor:
-        """1 − value where the transforms fall, value where they rise."""
+    def _monotonize_cdf(self, value: Tensor) -> Tensor:
+        """Return value where the transforms are increasing, and 1 − value where they are decreasing."""
         sign: Any = 1
         for transform in self.transforms:
             sign = sign * transform.sign
@@ -105,7 +105,7 @@ class TransformedDistribution(Distribution):
             value = transform.inv(value)
         if self._validate_args:
             self.base_dist._validate_sample(value)
-        return self._falling(self.base_dist.cdf(value))
+        return self._monotonize_cdf(self.base_dist.cdf(value))
 
     def icdf(self, value: Tensor) -> Tensor:
-        return self._transformed(self.base_dist.icdf(self._falling(value)))
+        return self._transformed(self.base_dist.icdf(self._monotonize_cdf(value)))

@@ -1,4 +1,4 @@
-"""Transforms of values, with what they do to volumes. Source: torch.distributions.transforms.
+"""Transforms of values with the logarithm of their Jacobian determinants. Source: torch.distributions.transforms.
 
 >>> t = torch.distributions.transforms.AffineTransform(1.0, 2.0)
 >>> y = t(torch.tensor(3.0))

@@ -14,7 +14,7 @@ from .utils import broadcast_all
 
 
 class Uniform(Distribution):
-    """1/(high - low) in [low, high). Source: torch.distributions.Uniform.
+    """Uniform distribution on [low, high). Source: torch.distributions.Uniform.
 
     >>> d = torch.distributions.Uniform(0.0, 2.0)
     >>> d.log_prob(torch.tensor(1.0)), d.cdf(torch.tensor(0.5))
@@ -58,12 +58,12 @@ class Uniform(Distribution):
         return self.low + rand(shape, dtype=self.low.dtype, device=self.low.device) * (self.high - self.low)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         inside = self.low.le(value).type_as(self.low) * self.high.gt(value).type_as(self.low)
         return inside.log() - (self.high - self.low).log()
 
     def cdf(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         return ((value - self.low) / (self.high - self.low)).clamp(min=0, max=1)
 
     def icdf(self, value: Tensor) -> Tensor:

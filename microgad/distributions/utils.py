@@ -1,4 +1,4 @@
-"""What distributions share: broadcasting of parameters, and ways between probabilities and logits."""
+"""Helpers of the distributions: broadcasting of parameters, and conversions between probabilities and logits."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ euler_constant = 0.57721566490153286
 
 
 def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
-    """Tensors and numbers in one shape; numbers become Tensors of the dtype and device of the first Tensor.
+    """Broadcast Tensors and numbers. Numbers become Tensors of the dtype and device of the first Tensor.
 
-    Anything else raises ValueError. Source: torch.distributions.utils.broadcast_all.
+    Raises ValueError for other values. Source: torch.distributions.utils.broadcast_all.
 
     >>> torch.distributions.utils.broadcast_all(torch.zeros(2), 1)
     (tensor([0., 0.]), tensor([1., 1.]))
@@ -40,18 +40,18 @@ def _standard_normal(shape: Any, dtype: Any, device: Any) -> Tensor:
 
 
 def _at_least(dim: int, shape: Any) -> None:
-    """Refuse a shape of fewer dimensions."""
+    """Raise an error if the shape has fewer than `dim` dimensions."""
     if len(shape) < dim:
         raise ValueError("Too few dimensions on input")
 
 
 def _sum_rightmost(value: Tensor, dim: int) -> Tensor:
-    """The sum over the last `dim` dimensions."""
+    """Sum over the last `dim` dimensions."""
     return value.reshape(*value.shape[: value.ndim - dim], -1).sum(-1) if dim else value
 
 
 def logits_to_probs(logits: Tensor, is_binary: bool = False) -> Tensor:
-    """Log odds -> probabilities, or unnormalized log-probabilities in the last dimension -> probabilities.
+    """Convert log-odds (`is_binary`) or unnormalized log-probabilities along the last dimension to probabilities.
 
     Source: torch.distributions.utils.logits_to_probs.
 
@@ -62,7 +62,7 @@ def logits_to_probs(logits: Tensor, is_binary: bool = False) -> Tensor:
 
 
 def clamp_probs(probs: Tensor) -> Tensor:
-    """Probabilities, kept an eps away from 0 and 1. Source: torch.distributions.utils.clamp_probs.
+    """Clamp probabilities to [eps, 1 - eps]. Source: torch.distributions.utils.clamp_probs.
 
     >>> torch.distributions.utils.clamp_probs(torch.tensor([0.5, 0.0]))
     tensor([5.0000e-01, 1.1921e-07])
@@ -72,7 +72,7 @@ def clamp_probs(probs: Tensor) -> Tensor:
 
 
 def probs_to_logits(probs: Tensor, is_binary: bool = False) -> Tensor:
-    """The inverse of logits_to_probs, finite at 0 and 1. Source: torch.distributions.utils.probs_to_logits.
+    """Invert logits_to_probs, with finite results at 0 and 1. Source: torch.distributions.utils.probs_to_logits.
 
     >>> torch.distributions.utils.probs_to_logits(torch.tensor(0.5), is_binary=True)
     tensor(0.)
@@ -82,12 +82,12 @@ def probs_to_logits(probs: Tensor, is_binary: bool = False) -> Tensor:
 
 
 def alias(path: str, doc: str | None = None) -> Any:
-    """A property that is another attribute: of the object, "loc", or of one that it holds, "base_dist.loc"."""
+    """Make a property that reads another attribute, such as "loc" or, of an object that it holds, "base_dist.loc"."""
     return property(attrgetter(path), doc=doc)
 
 
 class lazy_property(cached_property):  # type: ignore[type-arg]
-    """An attribute computed when first read, with its gradient. Source: torch.distributions.utils.lazy_property."""
+    """An attribute computed on first use, with gradient. Source: torch.distributions.utils.lazy_property."""
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
@@ -102,7 +102,9 @@ def _tril(n: int, diag: int, device: Any) -> Tensor:
 
 
 def tril_matrix_to_vec(mat: Tensor, diag: int = 0) -> Tensor:
-    """(*, D, D) -> the values up to a diagonal, row by row. Source: torch.distributions.utils.tril_matrix_to_vec.
+    """Return the entries of matrices (*, D, D) up to a diagonal, row by row.
+
+    Source: torch.distributions.utils.tril_matrix_to_vec.
 
     >>> torch.distributions.utils.tril_matrix_to_vec(torch.tensor([[1.0, 0.0], [2.0, 3.0]]))
     tensor([1., 2., 3.])
@@ -114,7 +116,7 @@ def tril_matrix_to_vec(mat: Tensor, diag: int = 0) -> Tensor:
 
 
 def vec_to_tril_matrix(vec: Tensor, diag: int = 0) -> Tensor:
-    """The inverse of tril_matrix_to_vec. Source: torch.distributions.utils.vec_to_tril_matrix.
+    """Invert tril_matrix_to_vec. Source: torch.distributions.utils.vec_to_tril_matrix.
 
     >>> torch.distributions.utils.vec_to_tril_matrix(torch.tensor([1.0, 2.0, 3.0]))
     tensor([[1., 0.],

@@ -11,15 +11,15 @@ from ..nn.functional import logsigmoid, pad, softplus
 from ..size import Size
 from ..tensor import Tensor
 from . import constraints
-from .composition import Plain, Transform
+from .composition import ParameterFreeTransform, Transform
 from .utils import _at_least, tril_matrix_to_vec, vec_to_tril_matrix
 
 
 class ReshapeTransform(Transform):
-    """One event shape for another of as many values. Source: torch.distributions.ReshapeTransform."""
+    """Reshape events from in_shape to out_shape. Source: torch.distributions.ReshapeTransform."""
 
     bijective = True
-    _settings = ("in_shape", "out_shape")
+    _init_args = ("in_shape", "out_shape")
 
     def __init__(self, in_shape: Any, out_shape: Any, cache_size: int = 0) -> None:
         self.in_shape, self.out_shape = Size(in_shape), Size(out_shape)
@@ -45,21 +45,21 @@ class ReshapeTransform(Transform):
         return x.new_zeros(x.shape[: x.dim() - len(self.in_shape)])
 
     def forward_shape(self, shape: Any) -> Any:
-        return self._swapped(shape, self.in_shape, self.out_shape)
+        return self._replace_suffix(shape, self.in_shape, self.out_shape)
 
     def inverse_shape(self, shape: Any) -> Any:
-        return self._swapped(shape, self.out_shape, self.in_shape)
+        return self._replace_suffix(shape, self.out_shape, self.in_shape)
 
     @staticmethod
-    def _swapped(shape: Any, old: Size, new: Size) -> Size:
+    def _replace_suffix(shape: Any, old: Size, new: Size) -> Size:
         kept = len(shape) - len(old)
         if kept < 0 or tuple(shape[kept:]) != tuple(old):
             raise ValueError(f"Shape mismatch: expected {tuple(shape[max(kept, 0) :])} but got {tuple(old)}")
         return Size((*shape[:kept], *new))
 
 
-class SoftmaxTransform(Plain):
-    """y = softmax x along the last dimension; its inverse is log y. Source: torch.distributions.SoftmaxTransform."""
+class SoftmaxTransform(ParameterFreeTransform):
+    """y = softmax x along the last dimension; the inverse is log y. Source: torch.distributions.SoftmaxTransform."""
 
     domain, codomain = constraints.real_vector, constraints.simplex
 
@@ -77,8 +77,10 @@ class SoftmaxTransform(Plain):
     forward_shape = inverse_shape = _same
 
 
-class StickBreakingTransform(Plain):
-    """K-1 numbers -> K probabilities, each a share of what is left. Source: torch.distributions.StickBreakingTransform.
+class StickBreakingTransform(ParameterFreeTransform):
+    """Map K-1 numbers to K probabilities, each a fraction of the remainder (stick breaking).
+
+    Source: torch.distributions.StickBreakingTransform.
 
     >>> torch.distributions.transforms.StickBreakingTransform()(torch.zeros(2))
     tensor([0.3333, 0.3333, 0.3333])
@@ -88,7 +90,7 @@ class StickBreakingTransform(Plain):
 
     @staticmethod
     def _left(x: Tensor) -> Tensor:
-        """How many places are left at each."""
+        """Return K-1, K-2, …, 1: the number of probabilities that follow each one."""
         return x.shape[-1] + 1 - x.new_ones(x.shape[-1]).cumsum(-1)
 
     def _call(self, x: Tensor) -> Tensor:
@@ -115,8 +117,8 @@ class StickBreakingTransform(Plain):
         return Size((*shape[:-1], shape[-1] - 1))
 
 
-class LowerCholeskyTransform(Plain):
-    """Any matrix -> a lower triangular one, diagonal exp. Source: torch.distributions.LowerCholeskyTransform."""
+class LowerCholeskyTransform(ParameterFreeTransform):
+    """Map a matrix to a lower triangular one of diagonal exp(x). Source: torch.distributions.LowerCholeskyTransform."""
 
     domain, codomain = constraints.independent(constraints.real, 2), constraints.lower_cholesky
 
@@ -127,8 +129,8 @@ class LowerCholeskyTransform(Plain):
         return y.tril(-1) + y.diagonal(dim1=-2, dim2=-1).log().diag_embed()
 
 
-class PositiveDefiniteTransform(Plain):
-    """Any matrix -> a positive definite one. Source: torch.distributions.PositiveDefiniteTransform."""
+class PositiveDefiniteTransform(ParameterFreeTransform):
+    """Map any matrix to a positive definite one. Source: torch.distributions.PositiveDefiniteTransform."""
 
     domain, codomain = constraints.independent(constraints.real, 2), constraints.positive_definite
 
@@ -143,9 +145,10 @@ class PositiveDefiniteTransform(Plain):
 
 
 class CorrCholeskyTransform(Transform):
-    """D(D-1)/2 numbers -> the Cholesky factor of a D×D correlation. Source: torch.distributions.CorrCholeskyTransform.
+    """Map D(D-1)/2 numbers to the Cholesky factor of a D×D correlation matrix.
 
-    tanh of each number is a partial correlation: a share of what the row has left of its length 1.
+    tanh of each number is a partial correlation: a fraction of what remains of the row's unit length.
+    Source: torch.distributions.CorrCholeskyTransform.
     """
 
     domain, codomain, bijective = constraints.real_vector, constraints.corr_cholesky, True

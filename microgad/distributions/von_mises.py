@@ -1,4 +1,4 @@
-"""Von Mises' distribution of angles."""
+"""The von Mises distribution of angles."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .utils import alias, broadcast_all
 
 
 class VonMises(Distribution):
-    """exp(concentration cos(x - loc)), scaled to 1 on the circle; mean and variance are the circle's.
+    """Von Mises distribution: density ∝ exp(concentration cos(x - loc)) on the circle; mean and variance are circular.
 
-    loc and values are angles: 2π more is the same. Source: torch.distributions.VonMises; its Bessel functions are
-    approximations, good to 7 digits.
+    loc and values are angles modulo 2π. Source: torch.distributions.VonMises, whose approximations of the Bessel
+    functions are accurate to 7 digits.
 
     >>> torch.distributions.VonMises(torch.tensor(1.0), torch.tensor(2.0)).log_prob(torch.tensor(1.0))
     tensor(-0.6619)
@@ -38,11 +38,11 @@ class VonMises(Distribution):
 
     @property
     def variance(self) -> Tensor:
-        """1 - the mean of cos(x - loc)."""
+        """The circular variance: 1 - the mean of cos(x - loc)."""
         return 1 - i1e(self.concentration) / i0e(self.concentration)
 
     def _sample(self, sample_shape: Any) -> Tensor:
-        """By rejection from wrapped Cauchy draws (Best and Fisher 1979), in float64, as in PyTorch."""
+        """Draw by rejection from a wrapped Cauchy distribution (Best and Fisher 1979), in float64, as in PyTorch."""
         loc, kappa = self.loc.to(float64), self.concentration.to(float64)
         r = _proposal(kappa)
         x = zeros(self._extended_shape(sample_shape), dtype=float64, device=loc.device)
@@ -53,24 +53,24 @@ class VonMises(Distribution):
             cosine = (1 + r * z) / (r + z)
             c = kappa * (r - cosine)
             accept = (c * (2 - c) > height) | ((c / height).log() + 1 - c >= 0)
-            x = where(accept, (side - 0.5).sign() * cosine.acos(), x)  # anew, too, where one had been accepted
+            x = where(accept, (side - 0.5).sign() * cosine.acos(), x)  # as in PyTorch, accepted samples may be redrawn
             accepted = accepted | accept
         return ((x + math.pi + loc) % (2 * math.pi) - math.pi).to(self.loc.dtype)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         kappa = self.concentration
         return kappa * ((value - self.loc).cos() - 1) - i0e(kappa).log() - math.log(2 * math.pi)
 
 
 def _log_modified_bessel_fn(x: Tensor, order: int = 0) -> Tensor:
-    """log I₀(x), or of order 1 log I₁(x)."""
+    """Return log I₀(x), or log I₁(x) for order 1."""
     scaled = i1e(x) if order else i0e(x)
     return scaled.log() + x.abs()
 
 
 def _proposal(kappa: Tensor) -> Tensor:
-    """The wrapped Cauchy distribution that is nearest, by 1/2 (ρ + 1/ρ)."""
+    """Return the parameter ½ (ρ + 1/ρ) of the closest wrapped Cauchy distribution."""
     tau = 1 + (1 + 4 * kappa.square()).sqrt()
     rho = (tau - (2 * tau).sqrt()) / (2 * kappa)
     return where(kappa < 1e-5, 1 / kappa + kappa, (1 + rho.square()) / (2 * rho))

@@ -14,7 +14,7 @@ from .utils import broadcast_all, euler_constant
 
 
 class Weibull(TransformedDistribution):
-    """scale · X^(1/concentration) of exponential X. Source: torch.distributions.Weibull.
+    """Weibull distribution: scale · X^(1/concentration) with X ~ Exponential(1). Source: torch.distributions.Weibull.
 
     >>> torch.distributions.Weibull(2.0, 1.0).mean
     tensor(2.)

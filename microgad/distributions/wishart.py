@@ -1,4 +1,4 @@
-"""Wishart's distribution of covariances."""
+"""The Wishart distribution of covariance matrices."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from ..ops.special import mvlgamma
 from ..tensor import Tensor
 from . import constraints
 from .chi2 import Chi2
-from .covariance import Covariance, half_log_det, one_of
+from .covariance import Covariance, given_matrix, half_log_det
 from .distribution import ExponentialFamily
 from .utils import vec_to_tril_matrix
 
 
 class Wishart(Covariance, ExponentialFamily):
-    """X Xᵀ of matrices X (K, df) whose columns are normal, of that covariance (*, K, K), its inverse, or its factor.
+    """Wishart distribution of X Xᵀ, where the df columns of X (K, df) are multivariate normal.
 
-    df, a number or (*), needn't be whole, but above K - 1, else ValueError. Below K draws are nearly singular: this
-    warns. The gradients of draws by df can't be differentiated again. Source: torch.distributions.Wishart.
+    It is given by the covariance (*, K, K) of a column, its inverse, or its Cholesky factor. df, a number or a Tensor
+    (*), need not be an integer, but must exceed K - 1, else ValueError. df < K warns that samples are nearly singular.
+    The gradients of samples by df can't be differentiated again. Source: torch.distributions.Wishart.
 
     >>> d = torch.distributions.Wishart(3.0, torch.eye(2))
     >>> d.log_prob(torch.eye(2)), d.mean
@@ -54,7 +55,7 @@ class Wishart(Covariance, ExponentialFamily):
         scale_tril: Tensor | None = None,
         validate_args: bool | None = None,
     ) -> None:
-        name, matrix = one_of(
+        name, matrix = given_matrix(
             covariance_matrix=covariance_matrix, precision_matrix=precision_matrix, scale_tril=scale_tril
         )
         df = df if isinstance(df, Tensor) else as_tensor(df, dtype=matrix.dtype, device=matrix.device)
@@ -86,7 +87,7 @@ class Wishart(Covariance, ExponentialFamily):
         return self.df[..., None, None] * (self.covariance_matrix.square() + own.unsqueeze(-1) * own.unsqueeze(-2))
 
     def _bartlett(self, sample_shape: Any) -> Tensor:
-        """Draws L A (L A)ᵀ of triangles A: roots of chi² draws on the diagonal, normal ones below."""
+        """Draw L A (L A)ᵀ with triangular A: roots of chi² samples on the diagonal, normal samples below (Bartlett)."""
         size = self._event_shape[-1]
         factor = self._unbroadcasted_scale_tril
         like: dict[str, Any] = {"dtype": factor.dtype, "device": factor.device}
@@ -97,13 +98,13 @@ class Wishart(Covariance, ExponentialFamily):
         return chol @ chol.mT
 
     def _any(self, which: Tensor) -> Tensor:
-        """Of each sample, whether it is so of one of the batch."""
+        """Return for each sample whether `which` holds anywhere in the batch."""
         return which.flatten(-len(self._batch_shape)).any(-1) if self._batch_shape else which
 
     def rsample(self, sample_shape: Any = (), max_try_correction: int = 10) -> Tensor:
-        """Draws; those that aren't positive definite in this dtype are drawn anew, max_try_correction times.
+        """Draw samples. Those that aren't positive definite in this dtype are redrawn, up to max_try_correction times.
 
-        PyTorch takes the definite ones of its first draws for singular, and draws them anew: the same is done here.
+        As in PyTorch, whose first check is inverted, the positive definite ones of the first samples are redrawn.
         """
         drawn = self._bartlett(sample_shape)
         again = self._any(self.support.check(drawn))
@@ -115,14 +116,14 @@ class Wishart(Covariance, ExponentialFamily):
         return drawn
 
     def log_prob(self, value: Tensor) -> Tensor:
-        self._checked(value)
+        self._maybe_validate(value)
         size, half = self._event_shape[-1], self.df / 2
         distance = cholesky_solve(value, self._unbroadcasted_scale_tril).diagonal(dim1=-2, dim2=-1).sum(-1) / 2
         scale = self.df * (size * math.log(2) / 2 + half_log_det(self._unbroadcasted_scale_tril)) + mvlgamma(half, size)
         return (half - (size + 1) / 2) * slogdet(value).logabsdet - distance - scale
 
     def _mean_log(self) -> Tensor:
-        """The mean of log det(X / 2) where the covariance is I."""
+        """Return the mean of log det(X / 2) for the identity as covariance."""
         size = self._event_shape[-1]
         places = arange(size, dtype=self.df.dtype, device=self.df.device)
         return ((self.df.unsqueeze(-1) - places) / 2).digamma().sum(-1)
