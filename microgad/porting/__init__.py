@@ -1,4 +1,4 @@
-"""Programs written for PyTorch, run unchanged: `import torch` that gives microgad, a command, what is missing."""
+"""Run programs written for PyTorch unchanged: `import torch` gives microgad, and `check` lists the names it lacks."""
 
 from .alias import as_torch
 from .check import Absence, check

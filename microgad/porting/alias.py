@@ -1,4 +1,4 @@
-"""as_torch: while it lasts, `import torch`, `import torchvision` and `import safetensors` give microgad."""
+"""as_torch, which lets `import torch`, `import torchvision` and `import safetensors` give microgad's modules."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from ..tensor import Tensor
 from ..torch_function import wrappers
 from .torch_modules.torch_version import TorchVersion
 
-# Where a room of PyTorch's is another's of microgad; any other `torch.a.b` is `microgad.a.b`.
-ROOMS = {
+# microgad's modules for PyTorch's, where the names differ; any other `torch.a.b` is `microgad.a.b`.
+MODULES = {
     "torch": "microgad",
     "torch._ops": "microgad.porting.torch_modules.library",
     "torch._subclasses.fake_tensor": "microgad.porting.torch_modules._subclasses",
@@ -43,32 +43,33 @@ ROOMS = {
     "torchview": "microgad.graph.compat",
     "torchviz": "microgad.graph.compat",
 }
-# What PyTorch once had. Programs ask for it to learn how old their PyTorch is: `import torch._six` raises, as there.
-GONE = {
+# Modules of old PyTorch versions. Programs import them to detect these: `import torch._six` must raise, as in PyTorch.
+REMOVED = {
     "torch._namedtensor_internals", "torch._six", "torch.distributed.deprecated", "torch.for_onnx", "torch.functorch",
     "torch.nn._functions", "torch.nn.parallel.deprecated", "torch.onnx.symbolic", "torch.utils.ffi",
     "torch.utils.trainer", "torchvision.models.utils", "torchvision.prototype",
     "torchvision.transforms.functional_tensor",
 }  # fmt: skip
-ROOTS = ("torch", "torchvision", "functorch", "safetensors", "torchinfo", "torchview", "torchviz")
-# Where libraries find whose array x is, by type(x).__module__, and what programs print of it.
-HOMES = {Tensor: "torch", Size: "torch", device: "torch", dtype: "torch", Parameter: "torch.nn.parameter"}
-ALONE = {"ChannelShuffle": "channelshuffle", "Flatten": "flatten", "Unflatten": "flatten"}  # layers' own rooms, there
-# Modules that go by the name of a function of the room above, where it is.
+PACKAGES = ("torch", "torchvision", "functorch", "safetensors", "torchinfo", "torchview", "torchviz")
+# The __module__ of classes: libraries read type(x).__module__ to see which framework x is of, and programs print it.
+CLASS_MODULES = {Tensor: "torch", Size: "torch", device: "torch", dtype: "torch", Parameter: "torch.nn.parameter"}
+# PyTorch's modules of layers, where ours have other names.
+LAYER_MODULES = {"ChannelShuffle": "channelshuffle", "Flatten": "flatten", "Unflatten": "flatten"}
+# Modules with the same name as a function of their parent module, which holds that function.
 HOMONYMS = ("torch.autograd.gradcheck", "torch.multiprocessing.spawn", "torch.nn.parallel.data_parallel")
-LIKE = "2.13.0"  # the version of PyTorch that programs are told of
+TORCH_VERSION = "2.13.0"  # the version of PyTorch that programs see
 
 
 class NameTakenError(MicrogadError, ImportError):
-    """PyTorch itself is imported already."""
+    """Raised by as_torch if PyTorch itself is already imported."""
 
 
 class as_torch:
-    """Let `import torch`, torchvision and safetensors give microgad: from the call on, or as a context for a while.
+    """Let `import torch`, torchvision and safetensors give microgad: from the call on, or inside a `with` block.
 
-    A name that microgad doesn't have raises AttributeError where it is used, not where it is imported. While it goes by
-    the name of torch, `__version__` is that of the PyTorch it follows. Raises ImportError where PyTorch itself is
-    imported already: a program would be given parts of both. `importlib.metadata` knows of torch and torchvision, too.
+    A name that microgad doesn't have raises AttributeError when it is used, not when it is imported. Meanwhile
+    `__version__` is the version of PyTorch that microgad follows, and `importlib.metadata` knows torch and torchvision.
+    Raises ImportError if PyTorch itself is already imported, because a program would get parts of both.
 
     >>> import subprocess, sys
     >>> program = '''
@@ -84,7 +85,7 @@ class as_torch:
     _root: Any
 
     def __init__(self) -> None:
-        for name in ROOTS:
+        for name in PACKAGES:
             found = sys.modules.get(name)
             if found is not None and not _is_of_microgad(found):
                 raise NameTakenError(
@@ -97,16 +98,16 @@ class as_torch:
         self._placeholder, self._before_us = lazy.on_missing_import, dispatch.running_as_torch
         self._version = self._root.__version__
         self._root.__name__ = "torch"
-        self._root.__version__ = TorchVersion(f"{LIKE}+microgad.{self._version.rpartition('+microgad.')[2]}")
-        lazy.on_missing_import, dispatch.running_as_torch = Absent, True
-        self._root.torch = self._root  # kornia's annotations say torch.torch.Tensor
-        homes = _homes()
-        self._homes = {kind: kind.__module__ for kind in homes}
-        _move(homes)
-        for home in {*homes.values()}:
-            importlib.import_module(home)  # where inspect looks for its source
+        self._root.__version__ = TorchVersion(f"{TORCH_VERSION}+microgad.{self._version.rpartition('+microgad.')[2]}")
+        lazy.on_missing_import, dispatch.running_as_torch = MissingName, True
+        self._root.torch = self._root  # kornia's annotations use torch.torch.Tensor
+        class_modules = _class_modules()
+        self._class_modules = {kind: kind.__module__ for kind in class_modules}
+        _set_modules(class_modules)
+        for name_of_module in {*class_modules.values()}:
+            importlib.import_module(name_of_module)  # inspect looks for the source of the class there
         for name in HOMONYMS:
-            sys.modules.setdefault(name, Nowhere(name))
+            sys.modules.setdefault(name, MissingModule(name))
         vars(ops).update(aten=operators.aten, load_library=operators.load_library)
 
     def __enter__(self) -> ModuleType:
@@ -116,41 +117,41 @@ class as_torch:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         sys.meta_path.remove(self._finder)
-        _move(self._homes)
+        _set_modules(self._class_modules)
         self._root.__version__, lazy.on_missing_import = self._version, self._placeholder
         dispatch.running_as_torch = self._before_us
         if lazy.on_missing_import is None:
             self._root.__name__ = "microgad"
             del self._root.torch
-        for name in sorted(set(sys.modules) - self._before, reverse=True):  # what is in a room before the room
-            if name.partition(".")[0] in ROOTS:
+        for name in sorted(set(sys.modules) - self._before, reverse=True):  # submodules before their parents
+            if name.partition(".")[0] in PACKAGES:
                 gone, (above, _, name) = sys.modules.pop(name), name.rpartition(".")
                 held = vars(sys.modules.get(above, gone))
-                if isinstance(gone, Nowhere) and held.get(name) is gone:
+                if isinstance(gone, MissingModule) and held.get(name) is gone:
                     del held[name]
 
 
-def _homes() -> dict[type, str]:
-    """Classes, layers among them, and PyTorch's modules of them: of the same name as ours, or one that has them."""
+def _class_modules() -> dict[type, str]:
+    """Return the name of PyTorch's module for each class. A layer's module has the name of ours, if PyTorch has it."""
     from .. import nn
     from ..nn import modules
 
-    rooms = {name: vars(room) for name, room in vars(modules).items() if isinstance(room, ModuleType)}
-    homes = dict(HOMES)
+    contents = {name: vars(module) for name, module in vars(modules).items() if isinstance(module, ModuleType)}
+    class_modules = dict(CLASS_MODULES)
     for kind in vars(nn).values():
         if isinstance(kind, type) and issubclass(kind, nn.Module):
-            own = ALONE.get(kind.__name__, kind.__module__.rpartition(".")[2])
-            there = [room for room in (own, *rooms) if rooms.get(room, {}).get(kind.__name__) is kind]
+            own = LAYER_MODULES.get(kind.__name__, kind.__module__.rpartition(".")[2])
+            there = [name for name in (own, *contents) if contents.get(name, {}).get(kind.__name__) is kind]
             if there:
-                homes[kind] = f"torch.nn.modules.{there[0]}"
-    return homes
+                class_modules[kind] = f"torch.nn.modules.{there[0]}"
+    return class_modules
 
 
-def _move(homes: dict[type, str]) -> None:
-    for kind, home in homes.items():
+def _set_modules(class_modules: dict[type, str]) -> None:
+    for kind, name_of_module in class_modules.items():
         lines = {name: line for name, line in vars(kind).items() if name == "__firstlineno__"}
-        kind.__module__ = home
-        for name, line in lines.items():  # with the module Python 3.13 takes away where inspect finds the source
+        kind.__module__ = name_of_module
+        for name, line in lines.items():  # Python 3.13 deletes __firstlineno__, which inspect reads, with __module__
             setattr(kind, name, line)
 
 
@@ -159,116 +160,116 @@ def _is_of_microgad(module: ModuleType) -> bool:
     return spec is not None and (spec.name.partition(".")[0] == "microgad" or type(spec.loader) is _Finder)
 
 
-def _none_is(absent: object, x: object) -> bool:
-    """isinstance(x, what microgad doesn't have)."""
+def _never(absent: object, x: object) -> bool:
+    """Return False, as the answer to isinstance(x, a missing class)."""
     return False
 
 
-class Arguments(list[str]):
-    """sys.argv of a program that runs as PyTorch's: a process that it spawns is given it before it imports anything."""
+class ProgramArguments(list[str]):
+    """The sys.argv of a program under as_torch. A spawned process unpickles it first, which calls as_torch there."""
 
     def __reduce__(self) -> Any:
-        return _as_its_parent, (list(self),)
+        return _unpickle_arguments, (list(self),)
 
 
-def _as_its_parent(arguments: list[str]) -> Arguments:
+def _unpickle_arguments(arguments: list[str]) -> ProgramArguments:
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         as_torch()
-    return Arguments(arguments)
+    return ProgramArguments(arguments)
 
 
-class Absent:
-    """What a program has imported that microgad doesn't have: whatever is done with it says so."""
+class MissingName:
+    """Placeholder for an imported name that microgad doesn't have. Any use raises an error that says so."""
 
-    def __init__(self, said: str) -> None:
-        object.__setattr__(self, "said", said)
+    def __init__(self, message: str) -> None:
+        object.__setattr__(self, "message", message)
 
     def __repr__(self) -> str:
-        return f"<{said_of(self)}>"
+        return f"<{missing_message(self)}>"
 
     def _used(self, *args: Any, **options: Any) -> NoReturn:
-        raise AttributeError(f"{_place()}: {said_of(self)}")
+        raise AttributeError(f"{_caller_location()}: {missing_message(self)}")
 
     __call__ = __getattr__ = __setattr__ = __iter__ = __enter__ = _used
-    __instancecheck__ = __subclasscheck__ = _none_is
+    __instancecheck__ = __subclasscheck__ = _never
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type]:
-        """A library that nobody asks for its class may derive it: to make an object of it is to use what is absent."""
-        return (type("Absent", (), {"__new__": lambda cls, *args, **options: self._used()}),)
+        """Let a class derive from a missing one; the error is raised when an object of the class is made."""
+        return (type("MissingName", (), {"__new__": lambda cls, *args, **options: self._used()}),)
 
-    def __getitem__(self, index: Any) -> Absent:
-        """In annotations: what is absent of a type, or it or another, is absent as well."""
+    def __getitem__(self, index: Any) -> MissingName:
+        """Return the placeholder itself for annotations such as X[int] and X | None."""
         return self
 
     __or__ = __ror__ = __getitem__
 
 
-class Nowhere(ModuleType):
-    """A module of PyTorch's that microgad doesn't have. What it holds may be in a room above; else it is Absent."""
+class MissingModule(ModuleType):
+    """Placeholder for a missing module of PyTorch's. Its names are looked up in the parent modules, else missing."""
 
     def _used(self, *args: Any, **options: Any) -> NoReturn:
-        raise AttributeError(f"{_place()}: {said_of(self)}")
+        raise AttributeError(f"{_caller_location()}: {missing_message(self)}")
 
     __call__ = __mro_entries__ = __getitem__ = _used
-    __instancecheck__ = __subclasscheck__ = _none_is
+    __instancecheck__ = __subclasscheck__ = _never
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        room = self.__name__
-        while "." in room:
-            room = room.rpartition(".")[0]
-            above = room_of(room)
+        module = self.__name__
+        while "." in module:
+            module = module.rpartition(".")[0]
+            above = find_module(module)
             if hasattr(above, name):
                 return getattr(above, name)
-        said = _absent(f"{self.__name__}.{name}")
+        message = _describe_missing(f"{self.__name__}.{name}")
         if lazy.is_unguarded_import(sys._getframe(1)):
-            return Absent(said)
-        raise AttributeError(f"{_place()}: {said}")
+            return MissingName(message)
+        raise AttributeError(f"{_caller_location()}: {message}")
 
 
-def said_of(x: Any) -> str | None:
-    """What there is to say of something absent; None of anything else."""
-    if isinstance(x, Nowhere):
-        return _absent(x.__name__)
-    return object.__getattribute__(x, "said") if type(x) is Absent else None
+def missing_message(x: Any) -> str | None:
+    """Return the error message of a placeholder, or None if x is not one."""
+    if isinstance(x, MissingModule):
+        return _describe_missing(x.__name__)
+    return object.__getattribute__(x, "message") if type(x) is MissingName else None
 
 
-def _absent(name: str) -> str:
-    """That microgad hasn't PyTorch's torch.a.b, and why, where that is known."""
+def _describe_missing(name: str) -> str:
+    """Return the message that microgad lacks torch.a.b, with the reason if one is known."""
     whole = name.removeprefix("torch.")
     why = absences.reason(whole)
     return f"microgad has no {whole}" + (f": {why}" if why else "")
 
 
-def _place() -> str:
-    """File and line of the program's that is running: the newest one outside of microgad."""
+def _caller_location() -> str:
+    """Return file and line of the innermost frame outside of microgad."""
     frame = sys._getframe(2)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("microgad."):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-def room_of(name: str) -> ModuleType | None:
-    """microgad's module for one of PyTorch's, by name; None where there is none."""
+def find_module(name: str) -> ModuleType | None:
+    """Return microgad's module for the name of a PyTorch module, or None."""
     above, inside = name, ""
-    while above not in ROOMS:
+    while above not in MODULES:
         above, _, last = above.rpartition(".")
         inside = f".{last}{inside}"
-    for found in (ROOMS[above] + inside, f"microgad.porting.torch_modules.{name.removeprefix('torch.')}"):
+    for found in (MODULES[above] + inside, f"microgad.porting.torch_modules.{name.removeprefix('torch.')}"):
         try:
             there = importlib.util.find_spec(found)
-        except ModuleNotFoundError:  # nor what it would be in
+        except ModuleNotFoundError:  # its parent doesn't exist
             continue
         if there is not None:
-            room = importlib.import_module(found)
-            lazy.define_getattr(vars(room))
-            return room
+            module = importlib.import_module(found)
+            lazy.define_getattr(vars(module))
+            return module
     return None
 
 
-class Room(ModuleType):
-    """A module in which a function stays when a module of its name is imported, as in PyTorch: nn.utils.weight_norm."""
+class GuardedModule(ModuleType):
+    """A module whose functions aren't replaced by submodules of the same name, such as nn.utils.weight_norm."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not (isinstance(value, ModuleType) and self._holds(name)):
@@ -278,17 +279,17 @@ class Room(ModuleType):
         return not isinstance(vars(self).get(name, self), ModuleType)
 
 
-def _held(name: str) -> bool:
-    """Whether a room holds something else by the name: mock.patch asks for each part of "torch.optim.SGD.step"."""
+def _is_held_by_parent(name: str) -> bool:
+    """Return whether the parent holds something else by that name: mock.patch tries each part of "torch.optim.SGD"."""
     above, _, last = name.rpartition(".")
-    room = sys.modules.get(above)
-    if type(room) is ModuleType:
-        room.__class__ = Room
-    return isinstance(room, Room) and room._holds(last)
+    module = sys.modules.get(above)
+    if type(module) is ModuleType:
+        module.__class__ = GuardedModule
+    return isinstance(module, GuardedModule) and module._holds(last)
 
 
-def _is_from() -> bool:
-    """Whether the name is looked for by `from torch import name`, which takes a name for a module last of all."""
+def _is_from_import() -> bool:
+    """Return whether `from torch import name` asks for the module, which Python tries after the attribute."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
         if frame.f_code.co_name == "_handle_fromlist":
@@ -298,18 +299,18 @@ def _is_from() -> bool:
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds torch.a.b as microgad.a.b, the same module under both names."""
+    """Import hook that gives microgad.a.b for torch.a.b: the same module under both names."""
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
         wrappers.install_if_needed()
-        if name.partition(".")[0] not in ROOTS or name in GONE:
+        if name.partition(".")[0] not in PACKAGES or name in REMOVED:
             return None
-        if (_held(name) or _is_from()) and room_of(name) is None:
+        if (_is_held_by_parent(name) or _is_from_import()) and find_module(name) is None:
             return None
         return ModuleSpec(name, self, is_package=True)
 
     def find_distributions(self, context: Any) -> Iterator[Any]:
-        """torch and torchvision, with the versions that microgad follows."""
+        """Yield torch and torchvision with the versions that microgad follows."""
         from .metadata import Alias
 
         for name in ("torch", "torchvision"):
@@ -317,11 +318,11 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
                 yield Alias(name, importlib.import_module(name).__version__)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return Nowhere(spec.name)
+        return MissingModule(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Put microgad's module at the place of the new one, which is kept where there is none."""
-        room = room_of(module.__name__)
-        if room is not None:
-            vars(room).setdefault("__path__", [])  # so that what would be in it is asked for here
-            sys.modules[module.__name__] = room
+        """Replace the new module by microgad's; if there is none, the placeholder stays."""
+        found = find_module(module.__name__)
+        if found is not None:
+            vars(found).setdefault("__path__", [])  # makes imports of submodules reach this finder
+            sys.modules[module.__name__] = found

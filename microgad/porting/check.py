@@ -1,4 +1,4 @@
-"""check: which names of PyTorch's a program uses that microgad doesn't have, without running it."""
+"""check, which lists the PyTorch names in a program that microgad lacks, without running the program."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from .alias import ROOTS, Nowhere, room_of, said_of
+from .alias import PACKAGES, MissingModule, find_module, missing_message
 
 
 class Absence(NamedTuple):
-    """A name that a program uses: where, and what microgad says of it."""
+    """A missing name: the file and line that use it, and microgad's message."""
 
     file: str
     line: int
@@ -23,10 +23,10 @@ class Absence(NamedTuple):
 
 
 def check(file: str | Path) -> list[Absence]:
-    """What of PyTorch a program names that microgad doesn't have: imported names, and attributes reached from them.
+    """List the PyTorch names in a program that microgad lacks: imported names and attributes reached from them.
 
-    Methods of Tensors are not looked at: what a variable holds is known when the program runs. Raises OSError where
-    there is no such file, SyntaxError where it isn't Python.
+    Methods of Tensors are not checked, because types of variables are only known when the program runs. Raises OSError
+    if the file can't be read and SyntaxError if it isn't Python.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -37,28 +37,28 @@ def check(file: str | Path) -> list[Absence]:
     """
     tree = ast.parse(Path(file).read_bytes(), str(file))
     known: dict[str, Any] = {}
-    found = [*_of_imports(tree, known), *_of_attributes(tree, known)]
+    found = [*_missing_imports(tree, known), *_missing_attributes(tree, known)]
     return [Absence(str(file), line, said) for line, said in sorted(set(found))]
 
 
-def _of_imports(tree: ast.AST, known: dict[str, Any]) -> Iterator[tuple[int, str]]:
-    """What imports don't find; what they bind goes to `known`, under the program's name for it."""
+def _missing_imports(tree: ast.AST, known: dict[str, Any]) -> Iterator[tuple[int, str]]:
+    """Yield missing imported names. Add what the imports bind to `known`, by the program's names."""
     for node in ast.walk(tree):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
-            for found, bound in _imported(node):
+            for found, bound in _imported_names(node):
                 known.update(bound)
-                yield from _if_absent(node, found)
+                yield from _line_if_missing(node, found)
 
 
-def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """For each of PyTorch's names that an import asks for: what that is here, and what it binds."""
+def _imported_names(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Yield, for each PyTorch name that an import statement asks for, microgad's object and the names it binds."""
     if isinstance(node, ast.Import):
         for alias in node.names:
             root = alias.name.partition(".")[0]
-            if root in ROOTS:
+            if root in PACKAGES:
                 found = _module(alias.name)
                 yield found, {alias.asname: found} if alias.asname else {root: _module(root)}
-    elif not node.level and (node.module or "").partition(".")[0] in ROOTS:
+    elif not node.level and (node.module or "").partition(".")[0] in PACKAGES:
         module = _module(node.module or "")
         for alias in node.names:
             if alias.name == "*":
@@ -72,32 +72,32 @@ def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[Any, dict[str
 
 
 def _module(name: str) -> ModuleType:
-    return room_of(name) or Nowhere(name)
+    return find_module(name) or MissingModule(name)
 
 
-def _if_absent(node: ast.stmt, found: Any) -> Iterator[tuple[int, str]]:
-    said = said_of(found)
+def _line_if_missing(node: ast.stmt, found: Any) -> Iterator[tuple[int, str]]:
+    said = missing_message(found)
     if said is not None:
         yield node.lineno, said
 
 
-def _of_attributes(tree: ast.AST, known: dict[str, Any]) -> Iterator[tuple[int, str]]:
-    """What chains like `torch.nn.Linear` don't find, beginning from a name that was imported."""
+def _missing_attributes(tree: ast.AST, known: dict[str, Any]) -> Iterator[tuple[int, str]]:
+    """Yield missing names in chains like `torch.nn.Linear` that start from an imported name."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
-            room = _value(node.value, known)
-            if isinstance(room, ModuleType) and not isinstance(room, Nowhere):
+            module = _value(node.value, known)
+            if isinstance(module, ModuleType) and not isinstance(module, MissingModule):
                 try:
-                    getattr(room, node.attr)
+                    getattr(module, node.attr)
                 except AttributeError as error:
                     yield node.lineno, str(error)
 
 
 def _value(node: ast.AST, known: dict[str, Any]) -> Any:
-    """What an expression of names and attributes stands for; None where that isn't known."""
+    """Return the object that an expression of names and attributes denotes, or None if unknown."""
     if isinstance(node, ast.Name):
         return known.get(node.id)
     if isinstance(node, ast.Attribute):
-        room = _value(node.value, known)
-        return getattr(room, node.attr, None) if isinstance(room, ModuleType) else None
+        module = _value(node.value, known)
+        return getattr(module, node.attr, None) if isinstance(module, ModuleType) else None
     return None

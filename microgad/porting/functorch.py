@@ -1,4 +1,4 @@
-"""What the package functorch is to a program: torch.func under its old names, and modules as functions."""
+"""The package functorch: torch.func under its old names, and modules as functions of their parameters."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ..tensor import Tensor
 Tensors = tuple[Tensor, ...]
 
 
-def _old(name: str, new: str, f: Callable[..., Any]) -> Any:
-    """f, which warns of its old name as PyTorch does."""
+def _deprecated(name: str, new: str, f: Callable[..., Any]) -> Any:
+    """Wrap f so that calls by its old name warn as PyTorch does."""
 
     @functools.wraps(f)
     def called(*args: Any, **kwargs: Any) -> Any:
@@ -31,13 +31,13 @@ def _old(name: str, new: str, f: Callable[..., Any]) -> Any:
 
 
 grad, grad_and_value, vjp, jvp, jacrev, jacfwd, hessian, functionalize = (
-    _old(f.__name__, f"torch.func.{f.__name__}", f)
+    _deprecated(f.__name__, f"torch.func.{f.__name__}", f)
     for f in (
         _func.grad, _func.grad_and_value, _func.vjp, _func.jvp, _func.jacrev, _func.jacfwd, _func.hessian,
         _func.functionalize,
     )
 )  # fmt: skip
-vmap = _old("vmap", "torch.vmap", _func.vmap)
+vmap = _deprecated("vmap", "torch.vmap", _func.vmap)
 
 
 class FunctionalModuleWithBuffers(Module):
@@ -62,7 +62,7 @@ class FunctionalModule(FunctionalModuleWithBuffers):
 
 
 def _state(model: Module, disable_autograd_tracking: bool) -> tuple[Module, Tensors, Tensors]:
-    """A copy of the module, and its parameters and buffers."""
+    """Return a copy of the module with the copy's parameters and buffers."""
     copied = copy.deepcopy(model)
     params = tuple(copied.parameters())
     if disable_autograd_tracking:
@@ -74,7 +74,7 @@ def _state(model: Module, disable_autograd_tracking: bool) -> tuple[Module, Tens
 def _make_functional_with_buffers(
     model: Module, disable_autograd_tracking: bool = False
 ) -> tuple[FunctionalModuleWithBuffers, Tensors, Tensors]:
-    """func(params, buffers, *inputs), with copies of the module's. Source: functorch.make_functional_with_buffers.
+    """Return func(params, buffers, *inputs) with copies of both. Source: functorch.make_functional_with_buffers.
 
     >>> import warnings
     >>> from microgad.porting.functorch import make_functional_with_buffers
@@ -89,7 +89,7 @@ def _make_functional_with_buffers(
 
 
 def _make_functional(model: Module, disable_autograd_tracking: bool = False) -> tuple[FunctionalModule, Tensors]:
-    """func(params, *inputs), with copies of the module's parameters. Source: functorch.make_functional.
+    """Return func(params, *inputs) with copies of the module's parameters. Source: functorch.make_functional.
 
     Raises RuntimeError for a module that has buffers.
 
@@ -110,9 +110,9 @@ def _make_functional(model: Module, disable_autograd_tracking: bool = False) -> 
 
 
 def _combine_state_for_ensemble(models: Sequence[Module]) -> tuple[FunctionalModuleWithBuffers, Tensors, Tensors]:
-    """One function for all, and their states stacked, for vmap. Source: functorch.combine_state_for_ensemble.
+    """Return one function and the stacked states of models, for vmap. Source: functorch.combine_state_for_ensemble.
 
-    Raises RuntimeError where there is none, or modules are of several classes, or some train and others don't.
+    Raises RuntimeError if there are no models, or if they differ in class or in training mode.
 
     >>> import warnings
     >>> from microgad.porting.functorch import combine_state_for_ensemble
@@ -133,11 +133,11 @@ def _combine_state_for_ensemble(models: Sequence[Module]) -> tuple[FunctionalMod
     return functions[0], stacked[0], stacked[1]
 
 
-make_functional = _old("make_functional", "torch.func.functional_call", _make_functional)
-make_functional_with_buffers = _old(
+make_functional = _deprecated("make_functional", "torch.func.functional_call", _make_functional)
+make_functional_with_buffers = _deprecated(
     "make_functional_with_buffers", "torch.func.functional_call", _make_functional_with_buffers
 )
-combine_state_for_ensemble = _old(
+combine_state_for_ensemble = _deprecated(
     "combine_state_for_ensemble", "torch.func.stack_module_state", _combine_state_for_ensemble
 )
 

@@ -1,4 +1,4 @@
-"""What importlib.metadata says of torch and torchvision while microgad goes by their names."""
+"""The entries of torch and torchvision in importlib.metadata under `as_torch`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NoReturn
 
 
 class Alias(Distribution):
-    """A package that microgad stands for: its name and its version, and no files."""
+    """A package that microgad replaces: a name and a version without files."""
 
     def __init__(self, name: str, version: str) -> None:
         self._texts = {
@@ -17,9 +17,9 @@ class Alias(Distribution):
         }
 
     def read_text(self, filename: str) -> str | None:
-        """METADATA and top_level.txt; None of any other file."""
+        """Return the text of METADATA or top_level.txt, and None for any other file."""
         return self._texts.get(filename)
 
     def locate_file(self, path: str | PathLike[str]) -> NoReturn:
-        """Raise FileNotFoundError: there are none."""
+        """Raise FileNotFoundError: the package has no files."""
         raise FileNotFoundError(path)

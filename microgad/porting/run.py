@@ -1,4 +1,4 @@
-"""The command: run a program that was written for PyTorch, or say what of it microgad doesn't have."""
+"""The command `python -m microgad`: run a program written for PyTorch, or check it for missing names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType, TracebackType
 
-from .alias import Arguments, as_torch
+from .alias import ProgramArguments, as_torch
 from .check import check
 
 USAGE = """usage: python -m microgad program.py [argument ...]
@@ -16,12 +16,12 @@ USAGE = """usage: python -m microgad program.py [argument ...]
        python -m microgad -c code [argument ...]
        python -m microgad check program.py [program.py ...]
 
-Runs a program in which `import torch` gives microgad, or lists the names that it uses and microgad doesn't have.
+Runs a program in which `import torch` gives microgad, or lists the names that it uses and microgad lacks.
 """
 
 
 def main(arguments: Sequence[str]) -> int:
-    """What `python -m microgad` does with its arguments; gives the exit code, and passes on the program's own."""
+    """Run `python -m microgad` and return the exit code. The program's own exit code is passed on."""
     first, *rest = arguments or [""]
     asked = {"-h", "--help"} & {first, *(rest[:1] if first == "check" else ())}
     if asked or not arguments:
@@ -38,8 +38,8 @@ def main(arguments: Sequence[str]) -> int:
     as_torch()
     try:
         _run(first, rest)
-    except Exception as error:  # told as Python tells it of a program that it runs itself
-        error.__traceback__ = _of_the_program(error.__traceback__)
+    except Exception as error:  # shown as Python shows it for a program that it runs itself
+        error.__traceback__ = _without_runner_frames(error.__traceback__)
         sys.excepthook(type(error), error, error.__traceback__)
         return 1
     return 0
@@ -47,22 +47,22 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(first: str, rest: list[str]) -> None:
     if first == "-m":
-        sys.argv = Arguments(rest)
+        sys.argv = ProgramArguments(rest)
         sys.path[0] = ""
         runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
     elif first == "-c":
-        sys.argv = Arguments(["-c", *rest[1:]])
+        sys.argv = ProgramArguments(["-c", *rest[1:]])
         sys.path[0] = ""
-        sys.modules["__main__"] = main = ModuleType("__main__")  # where what the code defines is found again
-        exec(compile(rest[0], "<string>", "exec", dont_inherit=True), vars(main))  # nor our `from __future__`
+        sys.modules["__main__"] = main = ModuleType("__main__")  # pickle finds the code's definitions there
+        exec(compile(rest[0], "<string>", "exec", dont_inherit=True), vars(main))  # without our `from __future__`
     else:
-        sys.argv = Arguments([first, *rest])
+        sys.argv = ProgramArguments([first, *rest])
         sys.path[0] = str(Path(first).resolve().parent)
         runpy.run_path(first, run_name="__main__")
 
 
-def _of_the_program(traceback: TracebackType | None) -> TracebackType | None:
-    """A traceback without what led to the program: this file's frames and runpy's."""
+def _without_runner_frames(traceback: TracebackType | None) -> TracebackType | None:
+    """Drop the leading frames of this file and of runpy from a traceback."""
     inner = traceback
     while inner is not None and (
         inner.tb_frame.f_globals["__name__"] == __name__ or "runpy" in inner.tb_frame.f_code.co_filename
@@ -72,7 +72,7 @@ def _of_the_program(traceback: TracebackType | None) -> TracebackType | None:
 
 
 def _check(files: Sequence[str]) -> int:
-    """Print what each file misses; 1 if there is anything, 2 if a file can't be read, or isn't Python."""
+    """Print the missing names of each file. Return 1 if there are any, 2 if a file can't be read or isn't Python."""
     if not files:
         print(f"python -m microgad check: which program?\n{USAGE}", file=sys.stderr, end="")
         return 2

@@ -26,7 +26,7 @@ ROOMS = [
 ]  # fmt: skip
 
 
-def room_of(root: Any, path: str) -> Any:
+def find_module(root: Any, path: str) -> Any:
     for name in path.split(".") if path != "." else ():
         root = getattr(root, name, None) or importlib.import_module(f"{root.__name__}.{name}")
     return root
@@ -51,7 +51,7 @@ def public(room: Any) -> Iterator[str]:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("path", ROOMS)
 def test_a_name_is_here_or_says_why_it_is_not(path):
-    theirs, ours = room_of(torch, path), room_of(microgad, path)
+    theirs, ours = find_module(torch, path), find_module(microgad, path)
     ours = microgad.zeros(1) if path == "Tensor" else ours
     silent = []
     for name in public(theirs):

@@ -107,7 +107,7 @@ except AttributeError as error:
     print(str(error).partition(": ")[2])
 print(type(f.__annotations__["more"]))  # evaluated, as by Python: not a str
 """
-    expected = "microgad has no utils.nowhere.Thing\n<class 'microgad.porting.alias.Absent'>\n"
+    expected = "microgad has no utils.nowhere.Thing\n<class 'microgad.porting.alias.MissingName'>\n"
     assert run(program) == expected
 
 

@@ -1,4 +1,4 @@
-"""safetensors.numpy: the same files, of arrays."""
+"""safetensors.numpy: safetensors files of NumPy arrays."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ...serialization.writing import Path
 
 
 def load_file(filename: Path, *, backend: str = "mmap") -> dict[str, Any]:
-    """The arrays in a file, by name. Source: safetensors.numpy.load_file. Raises as `safe_open`."""
+    """Load the arrays in a file, by name. Raises as `safe_open` does. Source: safetensors.numpy.load_file."""
     with safetensors.safe_open(filename, "numpy") as file:
         return file.get_tensors()
 
 
 def load(data: bytes) -> dict[str, Any]:
-    """The arrays in a file's content. Source: safetensors.numpy.load. Raises as `safe_open`.
+    """Load the arrays in the bytes of a file. Raises as `safe_open` does. Source: safetensors.numpy.load.
 
     >>> from microgad.porting.safetensors.numpy import load, save
     >>> load(save({"w": np.arange(3)}))
@@ -30,12 +30,12 @@ def load(data: bytes) -> dict[str, Any]:
 
 
 def save_file(tensor_dict: Mapping[str, Any], filename: Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Write arrays by name to a file. Source: safetensors.numpy.save_file. Raises as that of `safetensors.torch`."""
+    """Save named arrays to a file. Raises as safetensors.torch.save_file does. Source: safetensors.numpy.save_file."""
     safetensors.save_file(_tensors(tensor_dict), filename, metadata)
 
 
 def save(tensor_dict: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> bytes:
-    """The same as bytes. Source: safetensors.numpy.save."""
+    """Return named arrays as the bytes of a file. Source: safetensors.numpy.save."""
     return safetensors.save(_tensors(tensor_dict), metadata)
 
 

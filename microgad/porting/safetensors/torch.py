@@ -1,4 +1,4 @@
-"""safetensors.torch: Tensors in files, and modules' state dicts."""
+"""safetensors.torch: safetensors files of Tensors and of modules' state dicts."""
 
 from ...lazy import define_getattr as _define_getattr
 from ...serialization.safetensors import (

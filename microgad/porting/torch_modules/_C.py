@@ -1,4 +1,4 @@
-"""torch._C: switches of PyTorch's compiler that programs set, without effect."""
+"""torch._C: switches and names of PyTorch's compiler that programs use. They have no effect."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from ...tensor import Tensor
 
 
 def _jit_set_profiling_mode(profiling_flag: bool) -> bool:
-    """No effect."""
+    """Do nothing."""
     return False
 
 
@@ -26,29 +26,29 @@ _jit_override_can_fuse_on_cpu = _jit_override_can_fuse_on_gpu = _debug_set_autod
 
 
 def _log_api_usage_once(event: str) -> None:
-    """Nothing is logged."""
+    """Do nothing: usage is not logged."""
 
 
 def _get_tracing_state() -> None:
-    """None: nothing is traced."""
+    """Return None: nothing is traced."""
 
 
 def _is_tracing() -> bool:
-    """False: nothing is traced."""
+    """Return False: nothing is traced."""
     return False
 
 
 def _are_functorch_transforms_active() -> bool:
-    """False: `vmap` calls a function slice by slice, with Tensors whose values can be looked at."""
+    """Return False: the values of Tensors inside `vmap` can be read."""
     return False
 
 
 class _nn:
-    """torch._C._nn: what modules call in PyTorch."""
+    """torch._C._nn: functions that PyTorch's modules call."""
 
     @staticmethod
     def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
-        """(device, dtype, non_blocking, memory_format) of the arguments of `Module.to`."""
+        """Parse the arguments of `Module.to` into (device, dtype, non_blocking, memory_format)."""
         where, dtype, flags = destination((*args, kwargs.get("tensor")), kwargs.get("device"), kwargs.get("dtype"))
         non_blocking = flags[0] if flags else kwargs.get("non_blocking", False)
         return None if where is None else device(where), dtype, non_blocking, kwargs.get("memory_format")
@@ -57,22 +57,22 @@ class _nn:
 _disabled_torch_function_impl = _protocol.disabled_torch_function
 DisableTorchFunctionSubclass, DisableTorchFunction = _protocol.disable_subclasses, _protocol.disable_torch_function
 TensorBase = _TensorBase = Tensor
-_AutoDispatchBelowAutograd = no_grad  # around what a kernel of a program's own operation calls
+_AutoDispatchBelowAutograd = no_grad  # entered by the kernels of custom operations
 
 
 class Graph:
-    """A program that PyTorch has compiled: there is none, but libraries' annotations name it, and its parts."""
+    """A compiled program. microgad has none, but annotations in libraries name it and its parts."""
 
 
 class DeviceObjType:
-    """A device's type in such a program: a name in annotations. Source: torch.DeviceObjType."""
+    """The type of a device in a compiled program, for annotations. Source: torch.DeviceObjType."""
 
 
 Block = Node = Value = Graph
 
 
 class PyTorchFileReader:
-    """PyTorch's reader of its files: a name in annotations. Source: torch.PyTorchFileReader."""
+    """PyTorch's reader of its files, for annotations. Source: torch.PyTorchFileReader."""
 
     def __init__(self, *args: Any) -> None:
         raise UnsupportedError(

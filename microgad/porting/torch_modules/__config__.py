@@ -1,4 +1,4 @@
-"""torch.__config__: what is underneath, in words."""
+"""torch.__config__: descriptions of the libraries and threads that compute."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .settings import get_num_interop_threads, get_num_threads
 
 
 def show() -> str:
-    """What computes. Source: torch.__config__.show.
+    """Describe the libraries that compute. Source: torch.__config__.show.
 
     >>> torch.__config__.show().startswith("microgad on NumPy")
     True
@@ -17,7 +17,7 @@ def show() -> str:
 
 
 def parallel_info() -> str:
-    """How many threads there are. Source: torch.__config__.parallel_info.
+    """Describe the number of threads. Source: torch.__config__.parallel_info.
 
     >>> "at::get_num_threads() : " in torch.__config__.parallel_info()
     True

@@ -1,4 +1,4 @@
-"""torch.__future__: what a conversion of modules does with their parameters."""
+"""torch.__future__: settings of how `module.to` and similar conversions treat parameters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ...nn.conversion import FutureFlags as _FutureFlags
 
 
 def set_overwrite_module_params_on_conversion(value: bool) -> None:
-    """Whether `module.to` and its kin put new parameters in the place of the old ones, which stay what they were.
+    """Set whether `module.to` and other conversions replace parameters by new ones instead of changing their data.
 
     Source: torch.__future__.set_overwrite_module_params_on_conversion.
 
@@ -22,7 +22,7 @@ def set_overwrite_module_params_on_conversion(value: bool) -> None:
 
 
 def get_overwrite_module_params_on_conversion() -> bool:
-    """What was set, or False. Source: torch.__future__.get_overwrite_module_params_on_conversion.
+    """Return the value that was set, or False. Source: torch.__future__.get_overwrite_module_params_on_conversion.
 
     >>> torch.__future__.get_overwrite_module_params_on_conversion()
     False
@@ -31,7 +31,7 @@ def get_overwrite_module_params_on_conversion() -> bool:
 
 
 def set_swap_module_params_on_conversion(value: bool) -> None:
-    """No effect beside an overwriting's end: parameters stay the same objects, as PyTorch's do that are swapped.
+    """Turn off overwriting if True: parameters stay the same objects, as swapped parameters do in PyTorch.
 
     Source: torch.__future__.set_swap_module_params_on_conversion.
     """
@@ -39,7 +39,7 @@ def set_swap_module_params_on_conversion(value: bool) -> None:
 
 
 def get_swap_module_params_on_conversion() -> bool:
-    """What was set, or False. Source: torch.__future__.get_swap_module_params_on_conversion.
+    """Return the value that was set, or False. Source: torch.__future__.get_swap_module_params_on_conversion.
 
     >>> torch.__future__.get_swap_module_params_on_conversion()
     False

@@ -1,4 +1,5 @@
-"""Rooms of PyTorch's that steer what microgad doesn't have: programs that set them run, and are told where it matters.
+"""Modules of PyTorch that control what microgad doesn't have, so that programs which use them run.
 
-Here `torch.jit` is `microgad.porting.torch_modules.jit`, and so on.
+`torch.jit` is `microgad.porting.torch_modules.jit`, and so on. Most functions do nothing; those whose absence matters
+warn or raise.
 """

@@ -1,4 +1,4 @@
-"""torch._dynamo: what programs set of PyTorch's compiler, without effect."""
+"""torch._dynamo: settings of PyTorch's compiler that programs change. They have no effect."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ config = SimpleNamespace(suppress_errors=False, cache_size_limit=8, recompile_li
 
 
 def mark_dynamic(t: object, index: object = None, **options: object) -> None:
-    """No effect. Source: torch._dynamo.mark_dynamic."""
+    """Do nothing. Source: torch._dynamo.mark_dynamic."""
 
 
 mark_static = mark_static_address = maybe_mark_dynamic = mark_dynamic

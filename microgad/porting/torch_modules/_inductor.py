@@ -1,4 +1,4 @@
-"""torch._inductor: what programs set of PyTorch's compiler, without effect."""
+"""torch._inductor: settings of PyTorch's compiler that programs change. They have no effect."""
 
 from types import SimpleNamespace
 

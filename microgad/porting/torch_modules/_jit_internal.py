@@ -1,18 +1,18 @@
-"""torch._jit_internal: what marks a function for TorchScript gives it as it is."""
+"""torch._jit_internal: decorators for TorchScript, which return functions unchanged."""
 
 from __future__ import annotations
 
 from ...lazy import define_getattr as _define_getattr
 from .futures import Future as Future
 from .jit import Final as Final
-from .jit import _as_it_is
 from .jit import _overload as _overload
 from .jit import _overload_method as _overload_method
+from .jit import _unchanged
 from .jit import export as export
 from .jit import ignore as ignore
 from .jit import is_scripting as is_scripting
 from .jit import unused as unused
 
-_copy_to_script_wrapper = _as_it_is
+_copy_to_script_wrapper = _unchanged
 
 _define_getattr(globals())

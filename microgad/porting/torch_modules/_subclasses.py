@@ -1,4 +1,4 @@
-"""torch._subclasses: the Tensors that PyTorch's compiler traces with. There are none, but libraries ask."""
+"""torch._subclasses: the fake Tensors of PyTorch's compiler. microgad has none, but libraries test for them."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from ...lazy import define_getattr as _define_getattr
 
 
 class FakeTensor:
-    """A Tensor of the compiler's, without values: there is none; those of the device "meta" are Tensors."""
+    """A Tensor without values in PyTorch's compiler. No Tensor is one, not even those of the device "meta"."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         raise UnsupportedError('programs run as they are; Tensors without values are made by device="meta"')
@@ -17,7 +17,7 @@ FakeTensorMode = FakeTensor
 
 
 def is_fake(x: object) -> bool:
-    """False: nothing is traced."""
+    """Return False: nothing is traced."""
     return False
 
 

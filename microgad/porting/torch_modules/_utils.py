@@ -1,4 +1,4 @@
-"""torch._utils: many Tensors as one, as programs send gradients in one piece or keep them beside their parameters."""
+"""torch._utils: flattening of many Tensors into one, for example to communicate gradients in one piece."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ...tensor import Tensor
 
 
 def _flatten_dense_tensors(tensors: Sequence[Tensor]) -> Tensor:
-    """The elements of all, one after another: (n,). Of a single Tensor a view, where its layout allows.
+    """Concatenate the elements of all Tensors to one Tensor (n,). For a single Tensor it is a view, if possible.
 
-    Raises ValueError for no Tensors. Source: torch._utils._flatten_dense_tensors.
+    Raises ValueError if there are no Tensors. Source: torch._utils._flatten_dense_tensors.
 
     >>> from microgad.porting.torch_modules._utils import _flatten_dense_tensors
     >>> _flatten_dense_tensors([torch.zeros(1, 2), torch.ones(2)])
@@ -23,9 +23,9 @@ def _flatten_dense_tensors(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def _unflatten_dense_tensors(flat: Tensor, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """What lies in `flat`, (n,), in the shapes of `tensors`: views, which may be written to.
+    """Return views of `flat` (n,) in the shapes of `tensors`.
 
-    Raises RuntimeError where `flat` is too short. Source: torch._utils._unflatten_dense_tensors.
+    Raises RuntimeError if `flat` is too short. Source: torch._utils._unflatten_dense_tensors.
 
     >>> from microgad.porting.torch_modules._utils import _unflatten_dense_tensors
     >>> _unflatten_dense_tensors(torch.arange(3), [torch.zeros(1, 2), torch.zeros(1)])

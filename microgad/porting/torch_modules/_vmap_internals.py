@@ -1,4 +1,4 @@
-"""torch._vmap_internals: vmap as it was before torch.func, which older libraries take from here."""
+"""torch._vmap_internals: the vmap of before torch.func, which older libraries import from here."""
 
 from __future__ import annotations
 

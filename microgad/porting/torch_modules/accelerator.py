@@ -11,7 +11,7 @@ set_device_index = cuda.set_device
 
 
 def current_accelerator(check_available: bool = False) -> backend.device | None:
-    """The device "cuda" where there is one, else None. Source: torch.accelerator.current_accelerator.
+    """Return the device "cuda" if there is one, else None. Source: torch.accelerator.current_accelerator.
 
     >>> device = torch.accelerator.current_accelerator() or torch.device("cpu")
     """

@@ -1,4 +1,4 @@
-"""torch._check and its kin: conditions that have to hold, by which PyTorch's compiler learns of what it can't see."""
+"""torch._check and similar assertions, which tell PyTorch's compiler facts that it can't infer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Message = Callable[[], str] | None
 def _check_with(error_type: type[Exception], cond: bool, message: Message) -> None:
     """Raise an error of this class unless cond, a bool, is True. Source: torch._check_with.
 
-    Raises TypeError where cond is no bool, or the message no function.
+    Raises TypeError if cond is not a bool or the message not a function.
 
     >>> torch._check_with(KeyError, 1 < 0, lambda: "said when it is needed")
     Traceback (most recent call last):

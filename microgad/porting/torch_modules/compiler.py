@@ -1,4 +1,4 @@
-"""torch.compile and torch.compiler: nothing is compiled, programs run as they are."""
+"""torch.compile and torch.compiler. Nothing is compiled: programs run as they are."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def compile(model: F, **options: Any) -> F: ...
 @overload
 def compile(model: None = None, **options: Any) -> Callable[[F], F]: ...
 def compile(model: Any = None, **options: Any) -> Any:
-    """Give the function as it is; also as a decorator with options. Says so once.
+    """Return the function unchanged, after a warning, once per process. Also usable as a decorator with options.
 
-    A module comes back inside of another, which computes the same and has PyTorch's names: its state_dict's keys begin
-    with "_orig_mod.", and `_orig_mod` is the module itself. `module.compile()` leaves the names alone.
+    A module is wrapped in one that computes the same and has PyTorch's names: the keys of its state_dict begin with
+    "_orig_mod.", and `_orig_mod` is the module itself. `module.compile()` keeps the names.
 
     Source: torch.compile.
 
@@ -39,35 +39,35 @@ def compile(model: Any = None, **options: Any) -> Any:
 
 
 def disable(fn: Any = None, recursive: bool = True, **options: Any) -> Any:
-    """Give the function as it is; also as a decorator. Source: torch.compiler.disable."""
+    """Return the function unchanged; also as a decorator. Source: torch.compiler.disable."""
     return (lambda fn: fn) if fn is None else fn
 
 
 def allow_in_graph(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the function as it is. Source: torch.compiler.allow_in_graph."""
+    """Return the function unchanged. Source: torch.compiler.allow_in_graph."""
     return fn
 
 
 def is_compiling() -> bool:
-    """False. Source: torch.compiler.is_compiling."""
+    """Return False. Source: torch.compiler.is_compiling."""
     return False
 
 
 def reset() -> None:
-    """Nothing to forget. Source: torch.compiler.reset."""
+    """Do nothing: there is no compiled code. Source: torch.compiler.reset."""
 
 
 def cudagraph_mark_step_begin() -> None:
-    """Nothing to mark. Source: torch.compiler.cudagraph_mark_step_begin."""
+    """Do nothing: there are no CUDA graphs. Source: torch.compiler.cudagraph_mark_step_begin."""
 
 
 def list_backends(exclude_tags: Sequence[str] = ()) -> list[str]:
-    """None. Source: torch.compiler.list_backends."""
+    """Return an empty list. Source: torch.compiler.list_backends."""
     return []
 
 
 class set_stance(ContextDecorator):
-    """No effect, called, as a context and as a decorator. Source: torch.compiler.set_stance."""
+    """Do nothing, as a function, a context and a decorator. Source: torch.compiler.set_stance."""
 
     def __init__(self, stance: str = "default", **options: Any) -> None:
         self.stance = stance

@@ -1,4 +1,4 @@
-"""torch.cpu: the one that there is."""
+"""torch.cpu: the CPU as a device, under the function names of torch.cuda."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...lazy import define_getattr as _define_getattr
 
 
 def is_available() -> bool:
-    """True. Source: torch.cpu.is_available."""
+    """Return True. Source: torch.cpu.is_available."""
     return True
 
 
@@ -18,17 +18,17 @@ is_initialized = is_available
 
 
 def device_count() -> int:
-    """1. Source: torch.cpu.device_count."""
+    """Return 1. Source: torch.cpu.device_count."""
     return 1
 
 
 def current_device() -> str:
-    """Its name, "cpu". Source: torch.cpu.current_device."""
+    """Return the name "cpu". Source: torch.cpu.current_device."""
     return "cpu"
 
 
 def synchronize(device: Any = None) -> None:
-    """Nothing to wait for. Source: torch.cpu.synchronize."""
+    """Do nothing: there is nothing to wait for. Source: torch.cpu.synchronize."""
 
 
 set_device = synchronize
@@ -36,7 +36,7 @@ Stream = stream = StreamContext = contextlib.nullcontext
 
 
 def current_stream(device: Any = None) -> Any:
-    """A stream that does nothing: operations run at once. Source: torch.cpu.current_stream."""
+    """Return a stream without effect: operations run at once. Source: torch.cpu.current_stream."""
     return Stream()
 
 

@@ -1,4 +1,4 @@
-"""torch._foreach_*: an operation over lists of Tensors, as a loop over them."""
+"""torch._foreach_*: operations over lists of Tensors, as loops over the lists."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ _METHODS = {
     "max", "mm", "mul", "neg", "pow", "reciprocal", "round", "rsqrt", "sigmoid", "sign", "sin", "sinh", "sqrt", "sub",
     "tan", "tanh", "trunc",
 }  # fmt: skip
-_OTHERWISE: dict[str, Callable[..., Any]] = {
+_SPECIAL_CASES: dict[str, Callable[..., Any]] = {
     "copy_": Tensor.copy_,
     "norm": lambda x, ord=2, dtype=None: vector_norm(x, ord, dtype=dtype),
     "zero_": Tensor.zero_,
 }
 for _name, _as in (("maximum", "clamp_min"), ("minimum", "clamp_max")):
-    _OTHERWISE[_name], _OTHERWISE[_name + "_"] = getattr(Tensor, _as), getattr(Tensor, _as + "_")
-_NAMES = (  # of arguments that may be lists, in the order in which they come
+    _SPECIAL_CASES[_name], _SPECIAL_CASES[_name + "_"] = getattr(Tensor, _as), getattr(Tensor, _as + "_")
+_NAMES = (  # the arguments that may be lists, in their order
     "self", "tensors1", "tensor1", "tensor2", "tensor", "other", "scalar", "scalars", "weight", "weights", "exponent",
     "src", "ord",
 )  # fmt: skip
 
 
 def of(name: str) -> Callable[..., Any] | None:
-    """`torch._foreach_add` for "add", `torch._foreach_add_` for "add_"; None where there is none.
+    """Return `torch._foreach_add` for "add", `torch._foreach_add_` for "add_" and so on, or None for an unknown name.
 
-    An argument that is a list goes along with the Tensors, any other one is the same for all of them; they go by
-    PyTorch's names, too.
+    An argument that is a list has one value for each Tensor; any other argument is the same for all. Arguments may be
+    passed by PyTorch's names.
 
     >>> xs = [torch.ones(1), torch.ones(2)]
     >>> torch._foreach_add(xs, [1.0, 2.0])
@@ -40,13 +40,13 @@ def of(name: str) -> Callable[..., Any] | None:
     >>> torch._foreach_mul_(xs, 3)
     [tensor([3.]), tensor([3., 3.])]
     """
-    one = _OTHERWISE.get(name) or (getattr(Tensor, name, None) if name.removesuffix("_") in _METHODS else None)
+    one = _SPECIAL_CASES.get(name) or (getattr(Tensor, name, None) if name.removesuffix("_") in _METHODS else None)
     if one is None:
         return None
 
     def each(*args: Any, **options: Any) -> Iterator[Any]:
         args = (*args, *(options.pop(name) for name in _NAMES if name in options))
-        if name == "pow" and not isinstance(args[0], (list, tuple)):  # a number to the power of each
+        if name == "pow" and not isinstance(args[0], (list, tuple)):  # a number raised to each Tensor
             return (args[0] ** x for x in _checked(name, args[1]))
         columns = _columns(name, args)
         if name.startswith("addc") and len(columns) == 4:
@@ -57,7 +57,7 @@ def of(name: str) -> Callable[..., Any] | None:
         return tuple(each(*args, **options))
 
     def foreach_(self: Sequence[Tensor], *args: Any, **options: Any) -> Sequence[Tensor]:
-        for _ in each(self, *args, **options):  # each reads what was written before
+        for _ in each(self, *args, **options):  # later Tensors may read what was written to earlier ones
             pass
         return self
 
@@ -67,10 +67,10 @@ def of(name: str) -> Callable[..., Any] | None:
 
 
 def _columns(name: str, args: Sequence[Any]) -> list[Any]:
-    """A list for each argument, of one length: what is the same for all is repeated."""
+    """Return a list of equal length for each argument; a single value is repeated."""
     columns = [_checked(name, args[0])]
     for x in args[1:]:
-        if isinstance(x, Tensor) and name.startswith("addc"):  # a value for each
+        if isinstance(x, Tensor) and name.startswith("addc"):  # it holds a value for each Tensor
             x = x.tolist()
         elif isinstance(x, Tensor) and x.ndim:
             raise ArgumentError(f"_foreach_{name}: a tensor for all must be of 0 dimensions, but has {x.ndim}")
@@ -82,7 +82,7 @@ def _columns(name: str, args: Sequence[Any]) -> list[Any]:
 
 
 def _checked(name: str, tensors: Any) -> Sequence[Tensor]:
-    """The list of Tensors, if it is one."""
+    """Return the list of Tensors; raise an error for anything else."""
     if not isinstance(tensors, (list, tuple)) or not all(isinstance(x, Tensor) for x in tensors):
         raise DtypeError(f"_foreach_{name}: argument 'self' must be a list of Tensors, got {tensors!r}")
     if not tensors:

@@ -1,4 +1,4 @@
-"""torch.functional: where PyTorch has the functions of torch that it writes in Python."""
+"""torch.functional: the functions of torch that PyTorch implements in Python."""
 
 from ...lazy import define_getattr as _define_getattr
 from ...ops.distance import cdist as cdist

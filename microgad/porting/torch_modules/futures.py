@@ -1,4 +1,4 @@
-"""torch.futures: a result that comes later, in one process."""
+"""torch.futures: results that are available later, within one process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Future(Generic[T]):
-    """A result that is set once, by whoever has it, and waited for. Source: torch.futures.Future.
+    """A result that is set once and can be waited for. Source: torch.futures.Future.
 
     >>> later = torch.futures.Future()
     >>> doubled = later.then(lambda it: 2 * it.wait())
@@ -26,25 +26,25 @@ class Future(Generic[T]):
         self._future: futures.Future[T] = futures.Future()
 
     def done(self) -> bool:
-        """Whether there is a result, or an error."""
+        """Return whether a result or an error is set."""
         return self._future.done()
 
     def wait(self) -> T:
-        """The result, as soon as it is there. Raises the error that was set."""
+        """Wait for the result and return it. Raises the error if one is set."""
         return self._future.result()
 
     def value(self) -> T:
-        """The result. Raises RuntimeError where there is none yet."""
+        """Return the result. Raises RuntimeError if none is set yet."""
         if not self.done():
             raise RuntimeError("Future: there is no value yet; wait() for it")
         return self.wait()
 
     def set_result(self, result: T) -> None:
-        """Set the result. Raises RuntimeError where there is one, or an error."""
+        """Set the result. Raises RuntimeError if a result or an error is already set."""
         self._end(self._future.set_result, result)
 
     def set_exception(self, result: BaseException) -> None:
-        """Set an error in the result's place. Raises RuntimeError where there is a result, or an error."""
+        """Set an error instead of a result. Raises RuntimeError if a result or an error is already set."""
         assert isinstance(result, Exception), f"{result!r} is a {type(result).__name__}, not an Exception"
         self._end(self._future.set_exception, result)
 
@@ -55,11 +55,11 @@ class Future(Generic[T]):
             raise RuntimeError("Future already marked complete") from None
 
     def add_done_callback(self, callback: Callable[[Future[T]], None]) -> None:
-        """Call with this Future when it is done."""
+        """Call `callback` with this Future when it is done."""
         self._future.add_done_callback(lambda _: callback(self))
 
     def then(self, callback: Callable[[Future[T]], Any]) -> Future[Any]:
-        """A Future of callback(this one). What the callback raises comes out of it as a RuntimeError that tells of it.
+        """Return a Future of callback(self). An error in the callback becomes a RuntimeError with its message.
 
         >>> later = torch.futures.Future()
         >>> halved = later.then(lambda it: it.wait() / 0)
@@ -73,7 +73,7 @@ class Future(Generic[T]):
         def go_on(done: Future[T]) -> None:
             try:
                 after.set_result(callback(done))
-            except Exception as error:  # whoever waits for it is told
+            except Exception as error:  # reported to those who wait
                 said = f"Got the following error when running the callback: {type(error).__name__}: {error}"
                 told = RuntimeError(said)
                 told.__cause__ = error
@@ -84,12 +84,12 @@ class Future(Generic[T]):
 
 
 def collect_all(futures: list[Future[Any]]) -> Future[list[Future[Any]]]:
-    """A Future of all of them, done. Source: torch.futures.collect_all."""
+    """Return a Future of the list of Futures, done when all of them are. Source: torch.futures.collect_all."""
     after: Future[list[Future[Any]]] = Future()
     done = itertools.count(1)
 
     def count(_: Future[Any]) -> None:
-        if next(done) == len(futures):  # at once: they may come from several threads
+        if next(done) == len(futures):  # next is atomic: callbacks may run in several threads
             after.set_result(futures)
 
     for future in futures:
@@ -100,7 +100,7 @@ def collect_all(futures: list[Future[Any]]) -> Future[list[Future[Any]]]:
 
 
 def wait_all(futures: list[Future[Any]]) -> list[Any]:
-    """The results of all. Source: torch.futures.wait_all."""
+    """Wait for all Futures and return their results. Source: torch.futures.wait_all."""
     return [future.wait() for future in futures]
 
 

@@ -1,4 +1,4 @@
-"""torch.fx: programs aren't traced, so what marks a function for the tracer gives it as it is."""
+"""torch.fx: programs aren't traced; decorators for the tracer return functions unchanged."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from ...tensor import Tensor
 
 
 class Proxy:
-    """A value of a traced program: there is none. Source: torch.fx.Proxy."""
+    """A value of a traced program. There are none. Source: torch.fx.Proxy."""
 
 
 class Node:
-    """A step of a traced program: there is none. Source: torch.fx.Node."""
+    """A step of a traced program. There are none. Source: torch.fx.Node."""
 
 
 class Graph:
-    """A traced program's steps: there are none, but annotations name them. Source: torch.fx.Graph."""
+    """The steps of a traced program, for annotations. There are none. Source: torch.fx.Graph."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         raise UnsupportedError("torch.fx.Graph: programs run as they are; microgad.graph shows what was recorded")
 
 
 class GraphModule(Module):
-    """A traced program: there is none, but programs ask for it, and derive from it. Source: torch.fx.GraphModule."""
+    """A traced program, for isinstance and as a base class. There are none. Source: torch.fx.GraphModule."""
 
 
 def wrap(fn_or_name: Any) -> Any:
-    """Give the function, or its name, as it is. Source: torch.fx.wrap.
+    """Return the function or its name unchanged. Source: torch.fx.wrap.
 
     >>> torch.fx.wrap(len) is len
     True
@@ -39,7 +39,7 @@ def wrap(fn_or_name: Any) -> Any:
 
 
 def get_proxy_mode() -> None:
-    """None: nothing is traced. Source: torch.fx.experimental.proxy_tensor.get_proxy_mode."""
+    """Return None: nothing is traced. Source: torch.fx.experimental.proxy_tensor.get_proxy_mode."""
 
 
 def _assert(condition: Any, message: str) -> None:
@@ -51,7 +51,7 @@ def _assert(condition: Any, message: str) -> None:
 
 
 def _assert_async(input: Tensor, assert_msg: str = "Expected Tensor with single nonzero value, but got zero") -> None:
-    """Raise RuntimeError with the message where a Tensor of one element is zero. Source: torch._assert_async.
+    """Raise RuntimeError with the message if a Tensor of one element is zero. Source: torch._assert_async.
 
     >>> torch._assert_async(torch.tensor(True))
     """
@@ -60,7 +60,7 @@ def _assert_async(input: Tensor, assert_msg: str = "Expected Tensor with single 
 
 
 class SymInt:
-    """A size that PyTorch's compiler doesn't know yet: there is none, but programs ask. Source: torch.SymInt.
+    """A symbolic size of PyTorch's compiler, for isinstance. There are none. Source: torch.SymInt.
 
     >>> isinstance(torch.ones(2).shape[0], torch.SymInt)
     False
@@ -71,11 +71,11 @@ class SymInt:
 
 
 class SymFloat(SymInt):
-    """A number that PyTorch's compiler doesn't know yet: see SymInt. Source: torch.SymFloat."""
+    """A symbolic number of PyTorch's compiler: see SymInt. Source: torch.SymFloat."""
 
 
 class SymBool(SymInt):
-    """A truth value that PyTorch's compiler doesn't know yet: see SymInt. Source: torch.SymBool."""
+    """A symbolic truth value of PyTorch's compiler: see SymInt. Source: torch.SymBool."""
 
 
 _define_getattr(globals())

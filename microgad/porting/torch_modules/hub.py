@@ -1,4 +1,4 @@
-"""torch.hub: refuses. It runs code from the network."""
+"""torch.hub: raises, because it would run code from the network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...utils.cache import set_dir as set_dir
 
 
 def load(*args: Any, **options: Any) -> NoReturn:
-    """Refuse. Source: torch.hub.load.
+    """Raise: torch.hub runs code from the network. Source: torch.hub.load.
 
     >>> torch.hub.load("pytorch/vision", "resnet18")
     Traceback (most recent call last):
@@ -24,9 +24,9 @@ def load(*args: Any, **options: Any) -> NoReturn:
 
 
 list = help = load_state_dict_from_url = download_url_to_file = load_url = load
-HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")  # in the name of a file, the beginning of its SHA-256
+HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")  # a file's name contains the beginning of its SHA-256
 
 
 def __getattr__(name: str) -> Any:
-    """tqdm, which programs take from here."""
+    """Return tqdm, which programs import from here."""
     return progress_bar.tqdm() if name == "tqdm" else _refuse(__name__, name)

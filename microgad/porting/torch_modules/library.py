@@ -1,4 +1,4 @@
-"""torch.library: operations of a program's own, which are found under torch.ops as well."""
+"""torch.library: custom operations, which are available under torch.ops too."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .schemas import Schema
 from .schemas import infer_schema as infer_schema
 
 PLACES = {"cpu": "CPU", "cuda": "CUDA", "default": "CompositeExplicitAutograd"}
-COMPOSITE = ("CompositeExplicitAutograd", "CompositeImplicitAutograd")  # of any device
+COMPOSITE = ("CompositeExplicitAutograd", "CompositeImplicitAutograd")  # dispatch keys of kernels for any device
 RECORDED = ("Autograd", "AutogradCPU", "AutogradCUDA")
 _known: dict[str, OpOverload] = {}
-_defining: set[str] = set()  # namespaces
+_defining: set[str] = set()  # the namespaces that have a "DEF" Library
 
 
 class OpOverload:
-    """An operation of one signature, and what computes it on each device. Source: torch._ops.OpOverload."""
+    """An operation of one signature, with a kernel for each device. Source: torch._ops.OpOverload."""
 
     namespace: str
     _opname: str
@@ -37,8 +37,8 @@ class OpOverload:
         self.namespace, _, self._opname = name.partition("::")
         self._overloadname = overload or "default"
         self.kernels: dict[str, Callable[..., Any]] = {}
-        self.node: type[_Recorded] | None = None
-        self.backward: Callable[..., Any] = self._none
+        self.node: type[_CustomOpFunction] | None = None
+        self.backward: Callable[..., Any] = self._no_backward
         self.prepare: Callable[..., Any] | None = None
         _known[schema.name] = self
         if not hasattr(ops, self.namespace):
@@ -48,7 +48,7 @@ class OpOverload:
         setattr(packet, self._overloadname, self)
 
     def name(self) -> str:
-        """As it was defined."""
+        """Return the qualified name, as it was defined."""
         return self._schema.name
 
     def __str__(self) -> str:
@@ -62,7 +62,7 @@ class OpOverload:
         tensors = _tensors(given.args, given.kwargs)
         if state.current().grad_enabled and any(x.requires_grad for x in tensors):
             recorded = [self.kernels[key] for key in RECORDED if key in self.kernels]
-            if recorded:  # records a node, in which it calls this again, where nothing is recorded
+            if recorded:  # records a node, whose forward calls this again with recording off
                 return recorded[-1](*given.args, **given.kwargs)
         if self.node is None:
             return self.compute(given)
@@ -72,7 +72,7 @@ class OpOverload:
         return tree_map(lambda _: next(results), call.out)
 
     def compute(self, given: inspect.BoundArguments) -> Any:
-        """The results, by the kernel for the device of the first Tensor."""
+        """Compute the results with the kernel for the device of the first Tensor."""
         first, *_ = (*_tensors(given.args, given.kwargs), None)
         key = PLACES["cpu" if first is None else first.device.type]
         kernel = next((self.kernels[each] for each in (key, *COMPOSITE) if each in self.kernels), None)
@@ -83,12 +83,12 @@ class OpOverload:
         return out
 
     def differentiate(self, backward: Callable[..., Any] | None, prepare: Callable[..., Any] | None) -> None:
-        """Record it as one node from now on; without a backward as one that can't be passed."""
+        """Record calls as one node from now on. Without a `backward`, the node's backward raises an error."""
         name = f"GeneratedBackwardFor_{str(self).replace('.', '_')}"
-        self.node = type(name, (_Recorded,), {})
-        self.backward, self.prepare = backward or self._none, prepare
+        self.node = type(name, (_CustomOpFunction,), {})
+        self.backward, self.prepare = backward or self._no_backward, prepare
 
-    def _none(self, ctx: Any, *grads: Any) -> Any:
+    def _no_backward(self, ctx: Any, *grads: Any) -> Any:
         raise GraphError(
             f"Trying to backward through {self} but no autograd formula was registered. "
             "Please use register_autograd to add one."
@@ -96,7 +96,7 @@ class OpOverload:
 
 
 class OpOverloadPacket:
-    """An operation, its overloads as attributes. Source: torch._ops.OpOverloadPacket."""
+    """An operation, with its overloads as attributes. Source: torch._ops.OpOverloadPacket."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -108,11 +108,11 @@ class OpOverloadPacket:
         return f"<OpOverloadPacket(op='{self._name}')>"
 
     def overloads(self) -> list[str]:
-        """Their names."""
+        """Return the names of the overloads."""
         return [name for name in vars(self) if name != "_name"]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """By the first overload that takes the arguments."""
+        """Call the first overload that accepts the arguments."""
         *others, last = (getattr(self, name) for name in self.overloads())
         for overload in others:
             try:
@@ -134,7 +134,7 @@ class _OpNamespace:
 
 
 class _Call:
-    """A call of an operation: what it is given, and then gives."""
+    """A call of an operation: its arguments and, later, its results."""
 
     out: Any
 
@@ -142,8 +142,8 @@ class _Call:
         self.op, self.given = op, given
 
 
-class _Recorded(Function):
-    """A call as one node of all the Tensors in its arguments."""
+class _CustomOpFunction(Function):
+    """A call recorded as one node whose inputs are all Tensors in its arguments."""
 
     @staticmethod
     def forward(ctx: Any, call: _Call, *tensors: Tensor) -> Any:
@@ -167,23 +167,23 @@ class _Recorded(Function):
         found = found if isinstance(found, tuple) else (found,)
         if len(found) != len(inputs):
             raise GraphError(f"{op}: backward gives {len(found)} gradients, but there are {len(inputs)} arguments")
-        flat: list[Any] = [None]  # of the call
+        flat: list[Any] = [None]  # the gradient of `call`
         for is_tensor, grad in zip(inputs, found, strict=True):
             several = isinstance(is_tensor, (list, tuple))
             flags = is_tensor if several else [is_tensor]
             each = grad if several and grad is not None else [grad] * len(flags)
             flat += [g for g, flag in zip(each, flags, strict=True) if flag]
-        return (*flat, *[None] * (len(needs) + 1 - len(flat)))  # what has to be named has none
+        return (*flat, *[None] * (len(needs) + 1 - len(flat)))  # keyword-only arguments get no gradient
 
 
 class CustomOpDef:
-    """A function as an operation, with a derivative of its own if one is registered. Source: torch.library.CustomOpDef.
+    """A custom operation defined by a function, optionally with a derivative. Source: torch.library.CustomOpDef.
 
-    What it gives may lie in no argument's memory: RuntimeError.
+    Raises RuntimeError if a result shares memory with an argument.
     """
 
     def __init__(self, name: str, schema: str, fn: Callable[..., Any], device_types: Any) -> None:
-        _known.pop(name, None)  # it may be made anew
+        _known.pop(name, None)  # an operation may be defined again
         self._opoverload = OpOverload(Schema(f"{name}{schema}"))
         self._opoverload.differentiate(None, None)
         self.register_kernel(device_types or "default", fn)
@@ -195,17 +195,17 @@ class CustomOpDef:
         return f"<CustomOpDef({self._opoverload.name()})>"
 
     def register_autograd(self, backward: Callable[..., Any], /, *, setup_context: Any = None) -> None:
-        """Give the operation a derivative: backward(ctx, *grads), and what keeps values for it on ctx."""
+        """Register a derivative: backward(ctx, *grads), and setup_context, which saves values for it on ctx."""
         self._opoverload.differentiate(backward, setup_context)
 
     def register_kernel(self, device_types: str | Iterable[str] | None, fn: Any = None, /) -> Any:
-        """Let a function compute it on these devices; also as a decorator."""
+        """Register the kernel for these devices; also usable as a decorator."""
         if fn is None:
             return lambda fn: self.register_kernel(device_types, fn)
-        impl(self, device_types or "default", self._apart(fn))
+        impl(self, device_types or "default", self._without_aliasing(fn))
         return fn
 
-    def _apart(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+    def _without_aliasing(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
             out = fn(*args, **kwargs)
             given, made = ({id(backend.owner(x.array)) for x in _tensors(nest)} for nest in ([args, kwargs], out))
@@ -219,11 +219,11 @@ class CustomOpDef:
         return run
 
     def register_fake(self, fn: Callable[..., Any], /) -> Callable[..., Any]:
-        """Give the function as it is: nothing is computed without values."""
+        """Return the function unchanged: kernels always run on values."""
         return fn
 
     def register_vmap(self, func: Any = None, /) -> Any:
-        """Give the function as it is: `vmap` maps over what the operation does."""
+        """Return the function unchanged: `vmap` maps over the operations in the kernel."""
         return func or self.register_vmap
 
 
@@ -231,9 +231,9 @@ def custom_op(
     name: str, fn: Callable[..., Any] | None = None, /, *, mutates_args: str | Iterable[str], device_types: Any = None,
     schema: str | None = None, tags: Any = None,
 ) -> Any:  # fmt: skip
-    """An operation of the function, named "namespace::name"; also as a decorator. Source: torch.library.custom_op.
+    """Define an operation "namespace::name" by a function; also usable as a decorator. Source: torch.library.custom_op.
 
-    Its arguments are what its annotations say, or the schema. Raises ValueError where these say nothing.
+    Its signature is the schema or comes from the annotations. Raises ValueError for an argument without annotation.
 
     >>> @torch.library.custom_op("mine::twice", mutates_args=())
     ... def twice(x: torch.Tensor) -> torch.Tensor:
@@ -248,7 +248,7 @@ def custom_op(
 
 
 class Library:
-    """The operations of a namespace, of which one library is the "DEF"; others are "FRAGMENT", or "IMPL" of kernels.
+    """Operations of a namespace: one library has the kind "DEF", others are "FRAGMENT" or, for kernels only, "IMPL".
 
     Source: torch.library.Library.
 
@@ -273,30 +273,30 @@ class Library:
         return f"Library(kind={self.kind}, ns={self.ns}, dispatch_key={self.dispatch_key})>"
 
     def define(self, schema: str, alias_analysis: str = "", *, tags: Any = ()) -> str:
-        """Name an operation, which has no kernel yet; gives its name. RuntimeError where there is one already."""
+        """Declare an operation without kernel and return its name. Raises RuntimeError if it already exists."""
         return OpOverload(Schema(f"{self.ns}::{schema.strip()}"))._opname
 
     def impl(
         self, op_name: Any, fn: Callable[..., Any], dispatch_key: str = "", *, with_keyset: bool = False,
         allow_override: bool = False,
     ) -> None:  # fmt: skip
-        """Let a function compute it: of "CPU", "CUDA", or of any device, "CompositeExplicitAutograd", and its kin."""
+        """Register a kernel for "CPU", "CUDA", or any device ("CompositeExplicitAutograd" and similar keys)."""
         key = dispatch_key or self.dispatch_key or "CompositeImplicitAutograd"
         if key not in (*PLACES.values(), *COMPOSITE, *RECORDED, "Meta"):
             raise ArgumentError(f"could not parse dispatch key: {key}")
         name = f"{self.ns}::{op_name}" if isinstance(op_name, str) and "::" not in op_name else op_name
-        _found(name).kernels[key] = fn
+        _lookup(name).kernels[key] = fn
 
 
 def define(qualname: str, schema: str, *, lib: Any = None, tags: Any = ()) -> None:
-    """Name an operation, "namespace::name", of a schema, "(Tensor x) -> Tensor". Source: torch.library.define."""
+    """Declare an operation "namespace::name" with a schema "(Tensor x) -> Tensor". Source: torch.library.define."""
     OpOverload(Schema(f"{_qualified(qualname)}{schema}"))
 
 
 def impl(qualname: Any, types: str | Iterable[str], func: Any = None, *, lib: Any = None) -> Any:
-    """Let a function compute an operation on devices, "cpu", "cuda" or "default"; also as a decorator.
+    """Register the kernel of an operation for "cpu", "cuda" or "default"; also usable as a decorator.
 
-    Of a Library, impl(library, name, dispatch_key) is its `impl` as a decorator. Source: torch.library.impl.
+    impl(library, name, dispatch_key) is `Library.impl` as a decorator. Source: torch.library.impl.
     """
     if func is None or isinstance(qualname, Library):
         key = func or ""
@@ -312,20 +312,20 @@ def impl(qualname: Any, types: str | Iterable[str], func: Any = None, *, lib: An
     for kind in (types,) if isinstance(types, str) else types:
         if kind not in PLACES:
             raise ArgumentError(f"the device is 'cpu', 'cuda' or 'default', got {kind!r}")
-        _found(qualname).kernels[PLACES[kind]] = func
+        _lookup(qualname).kernels[PLACES[kind]] = func
     return None
 
 
 def register_autograd(op: Any, backward: Callable[..., Any], /, *, setup_context: Any = None, lib: Any = None) -> None:
-    """Give an operation a derivative: backward(ctx, *grads) gives one for each argument, and what keeps values on ctx.
+    """Register a derivative: backward(ctx, *grads) returns a gradient for each argument; setup_context fills ctx.
 
     Source: torch.library.register_autograd.
     """
-    _found(op).differentiate(backward, setup_context)
+    _lookup(op).differentiate(backward, setup_context)
 
 
 def register_fake(op: Any, func: Any = None, /, *, lib: Any = None, **options: Any) -> Any:
-    """Give the function as it is; also as a decorator. Source: torch.library.register_fake."""
+    """Return the function unchanged; also usable as a decorator. Source: torch.library.register_fake."""
     return (lambda func: func) if func is None else func
 
 
@@ -333,15 +333,15 @@ impl_abstract = register_vmap = register_fake
 
 
 def register_kernel(op: Any, device_types: Any, func: Any = None, /, *, lib: Any = None) -> Any:
-    """Let a function compute an operation on devices; also as a decorator. Source: torch.library.register_kernel."""
+    """Register the kernel of an operation for devices; also a decorator. Source: torch.library.register_kernel."""
     if func is None:
         return lambda func: register_kernel(op, device_types, func)
     impl(op, device_types or "default", func)
     return func
 
 
-def _found(op: Any) -> OpOverload:
-    """The operation of a name, or of what stands for it."""
+def _lookup(op: Any) -> OpOverload:
+    """Return the operation for a name or for an object that represents it."""
     if isinstance(op, str):
         if op not in _known:
             raise ArgumentError(f"there is no operation {_qualified(op)}: Library.define or custom_op make one")

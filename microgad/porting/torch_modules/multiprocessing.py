@@ -1,4 +1,4 @@
-"""torch.multiprocessing: Python's own, through which Tensors go whose memory is shared, and `spawn`."""
+"""torch.multiprocessing: Python's multiprocessing, with Tensors in shared memory, and `spawn`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Any
 
 from ...lazy import define_getattr as _define_getattr
 
-LONGEST = 8_000  # characters of a traceback, which a pipe holds until it is read
+LONGEST = 8_000  # the most characters of a traceback: a pipe holds as many before it is read
 
 
 class ProcessException(Exception):
-    """A process that was started here has failed: which one. Source: torch.multiprocessing.ProcessException."""
+    """A process failed; its index and pid are attributes. Source: torch.multiprocessing.ProcessException."""
 
     def __init__(self, msg: str, error_index: int, error_pid: int) -> None:
         super().__init__(msg)
@@ -30,11 +30,11 @@ class ProcessException(Exception):
 
 
 class ProcessRaisedException(ProcessException):
-    """It raised, what the message tells. Source: torch.multiprocessing.ProcessRaisedException."""
+    """A process raised an exception, which the message shows. Source: torch.multiprocessing.ProcessRaisedException."""
 
 
 class ProcessExitedException(ProcessException):
-    """It ended with another code than 0, or by a signal. Source: torch.multiprocessing.ProcessExitedException."""
+    """A process ended with a nonzero code or a signal. Source: torch.multiprocessing.ProcessExitedException."""
 
     def __init__(
         self, msg: str, error_index: int, error_pid: int, exit_code: int, signal_name: str | None = None
@@ -47,19 +47,19 @@ class ProcessExitedException(ProcessException):
 
 
 class ProcessContext:
-    """The processes that were started together, and where each says what it raised."""
+    """The processes of one start_processes, with the pipes that report their exceptions."""
 
     def __init__(self, processes: list[Any], errors: list[Any]) -> None:
         self.processes, self._errors = processes, errors
 
     def pids(self) -> list[int]:
-        """Their numbers."""
+        """Return the process ids."""
         return [process.pid for process in self.processes]
 
     def join(self, timeout: float | None = None, grace_period: float | None = None) -> bool:
-        """Wait for one; whether all have ended. Where one failed the others are stopped, and it is said which.
+        """Wait for a process to end and return whether all have ended. If one failed, stop the others and raise.
 
-        They are given `grace_period` seconds to end by themselves, and again so long, or 30, to end when they are told.
+        The others get `grace_period` seconds to end by themselves, then as long, or 30 seconds, to end after SIGTERM.
         Raises ProcessRaisedException or ProcessExitedException.
         """
         running = {process.sentinel: process for process in self.processes if process.exitcode is None}
@@ -98,10 +98,10 @@ SpawnContext = ProcessContext
 
 
 def _run(fn: Callable[..., Any], i: int, args: tuple[Any, ...], errors: Any) -> None:
-    """What a process does: call the function, and say what that raised."""
+    """Call the function in the new process and report the exception that it raises."""
     try:
         fn(i, *args)
-    except KeyboardInterrupt:  # told to end
+    except KeyboardInterrupt:  # asked to end
         pass
     except Exception:
         errors.put(traceback.format_exc()[-LONGEST:])
@@ -112,9 +112,9 @@ def start_processes(
     fn: Callable[..., Any], args: tuple[Any, ...] = (), nprocs: int = 1, join: bool = True, daemon: bool = False,
     start_method: str = "spawn",
 ) -> ProcessContext | None:  # fmt: skip
-    """Run fn(i, *args) in `nprocs` processes, and wait for them; without join, give what can wait.
+    """Run fn(i, *args) in `nprocs` processes and wait for them; without `join`, return a context to wait with.
 
-    Raises ProcessRaisedException where the function raises in one, and ProcessExitedException where one ends otherwise.
+    Raises ProcessRaisedException if the function raises in a process, and ProcessExitedException if one ends otherwise.
     Source: torch.multiprocessing.start_processes.
     """
     context: Any = multiprocessing.get_context(start_method)
@@ -125,7 +125,7 @@ def start_processes(
     started = ProcessContext(processes, errors)
     if not join:
         return started
-    while not started.join():  # any of them may fail while another waits for it
+    while not started.join():  # any process may fail while another waits for it
         pass
     return None
 
@@ -134,7 +134,7 @@ def spawn(
     fn: Callable[..., Any], args: tuple[Any, ...] = (), nprocs: int = 1, join: bool = True, daemon: bool = False,
     start_method: str = "spawn",
 ) -> ProcessContext | None:  # fmt: skip
-    """`start_processes` whose start_method is "spawn"; warns of another. Source: torch.multiprocessing.spawn."""
+    """Call `start_processes` with the start_method "spawn"; warn of another. Source: torch.multiprocessing.spawn."""
     if start_method != "spawn":
         warnings.warn(
             f"spawn: start_method is always 'spawn', got {start_method!r}; torch.multiprocessing.start_processes takes "
@@ -146,17 +146,17 @@ def spawn(
 
 
 def get_all_sharing_strategies() -> set[str]:
-    """The one there is. Source: torch.multiprocessing.get_all_sharing_strategies."""
+    """Return the only strategy. Source: torch.multiprocessing.get_all_sharing_strategies."""
     return {"file_descriptor"}
 
 
 def get_sharing_strategy() -> str:
-    """ "file_descriptor": a file without a name. Source: torch.multiprocessing.get_sharing_strategy."""
+    """Return "file_descriptor": an unnamed file. Source: torch.multiprocessing.get_sharing_strategy."""
     return "file_descriptor"
 
 
 def set_sharing_strategy(new_strategy: str) -> None:
-    """No effect: nothing runs out of names. Source: torch.multiprocessing.set_sharing_strategy."""
+    """Do nothing: there is only one strategy. Source: torch.multiprocessing.set_sharing_strategy."""
 
 
 _define_getattr(globals())

@@ -1,4 +1,4 @@
-"""What `torch.compile` makes of a module: one around it, whose names PyTorch's checkpoints have."""
+"""OptimizedModule, the wrapper that `torch.compile` puts around a module, with the names of PyTorch's checkpoints."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ...nn import Module
 
 
 class OptimizedModule(Module):
-    """A module under the name `_orig_mod`: it computes as that, and all else but the names is that module's.
+    """Wrapper of the module `_orig_mod`. Calls and attributes go to that module; names get the prefix "_orig_mod.".
 
     Source: torch._dynamo.eval_frame.OptimizedModule.
 
@@ -20,11 +20,11 @@ class OptimizedModule(Module):
     def __init__(self, mod: Module) -> None:
         super().__init__()
         del vars(self)["training"]
-        self._modules["_orig_mod"] = mod  # whose path, which pictures show, stays what it was
+        self._modules["_orig_mod"] = mod  # keeps the module's path, which drawings show
 
     @property
     def training(self) -> bool:
-        """Whether the module trains."""
+        """Whether the module is in training mode."""
         return self._orig_mod.training
 
     @training.setter

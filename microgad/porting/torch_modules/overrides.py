@@ -1,4 +1,4 @@
-"""torch.overrides: who is asked before a function computes, by __torch_function__."""
+"""torch.overrides: overriding of public functions by __torch_function__."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ...torch_function import wrappers as _wrappers
 
 
 class TorchFunctionMode:
-    """What is asked before each function of the library while it is entered, the innermost first.
+    """A context that intercepts calls of the library's functions, the innermost first.
 
-    A subclass says in __torch_function__ what to do; there the mode itself isn't asked. Source:
+    A subclass defines __torch_function__, inside which the mode itself is off. Source:
     torch.overrides.TorchFunctionMode.
 
     >>> class Named(torch.overrides.TorchFunctionMode):
@@ -42,7 +42,7 @@ class TorchFunctionMode:
 
 
 class BaseTorchFunctionMode(TorchFunctionMode):
-    """One that calls the function. Source: torch.overrides.BaseTorchFunctionMode."""
+    """A mode that only calls the function. Source: torch.overrides.BaseTorchFunctionMode."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Call the function."""
@@ -50,7 +50,7 @@ class BaseTorchFunctionMode(TorchFunctionMode):
 
 
 def has_torch_function(relevant_args: Iterable[Any]) -> bool:
-    """Whether there is anybody to ask: a mode, or the class of an argument. Source: torch.overrides.
+    """Return whether a mode or the class of an argument overrides functions. Source: torch.overrides.
 
     >>> torch.overrides.has_torch_function((torch.ones(1),))
     False
@@ -59,19 +59,19 @@ def has_torch_function(relevant_args: Iterable[Any]) -> bool:
 
 
 def has_torch_function_unary(x: Any) -> bool:
-    """`has_torch_function` of one. Source: torch.overrides.has_torch_function_unary."""
+    """`has_torch_function` of one argument. Source: torch.overrides.has_torch_function_unary."""
     return _protocol.has_torch_function((x,))
 
 
 def has_torch_function_variadic(*args: Any) -> bool:
-    """`has_torch_function` of several. Source: torch.overrides.has_torch_function_variadic."""
+    """`has_torch_function` of several arguments. Source: torch.overrides.has_torch_function_variadic."""
     return _protocol.has_torch_function(args)
 
 
 def handle_torch_function(public_api: Callable[..., Any], relevant_args: Any, *args: Any, **kwargs: Any) -> Any:
-    """What those who are asked make of public_api(*args, **kwargs). Source: torch.overrides.handle_torch_function.
+    """Call the overrides of public_api(*args, **kwargs). Source: torch.overrides.handle_torch_function.
 
-    Raises TypeError where none of them has an answer.
+    Raises TypeError if all of them return NotImplemented.
     """
     relevant_args = tuple(relevant_args)
     result = _protocol.handle_torch_function(public_api, relevant_args, args, kwargs)
@@ -81,7 +81,7 @@ def handle_torch_function(public_api: Callable[..., Any], relevant_args: Any, *a
 
 
 def wrap_torch_function(dispatcher: Callable[..., Any]) -> Callable[..., Any]:
-    """A decorator of a function that may be overridden, by which of its arguments dispatcher gives.
+    """Make a decorator of functions that can be overridden by the arguments which dispatcher returns.
 
     Source: torch.overrides.wrap_torch_function.
     """
@@ -100,7 +100,7 @@ def wrap_torch_function(dispatcher: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def is_tensor_like(inp: Any) -> bool:
-    """Whether it is a Tensor, or says so by a __torch_function__. Source: torch.overrides.is_tensor_like.
+    """Return whether inp is a Tensor or has __torch_function__. Source: torch.overrides.is_tensor_like.
 
     >>> torch.overrides.is_tensor_like(torch.ones(1)), torch.overrides.is_tensor_like(1)
     (True, False)
@@ -109,23 +109,23 @@ def is_tensor_like(inp: Any) -> bool:
 
 
 def resolve_name(f: Any) -> str | None:
-    """PyTorch's name of a function that can be overridden. Source: torch.overrides.resolve_name."""
+    """Return PyTorch's name of a function that can be overridden. Source: torch.overrides.resolve_name."""
     _wrappers.install()
     return _protocol.resolve_name(f)
 
 
 def is_tensor_method_or_property(func: Any) -> bool:
-    """Whether it is a method of Tensor, or reads an attribute. Source: torch.overrides."""
+    """Return whether func is a method of Tensor or the getter of a property. Source: torch.overrides."""
     return (_protocol.resolve_name(func) or "").startswith("torch.Tensor.")
 
 
 def get_overridable_functions() -> dict[Any, list[Callable[..., Any]]]:
-    """Functions that can be overridden, by the module or class they are in. Source: torch.overrides."""
+    """Return the functions that can be overridden, by module or class. Source: torch.overrides."""
     return _wrappers.overridable_functions()
 
 
 def get_default_nowrap_functions() -> set[Any]:
-    """Functions whose results subclasses don't convert. Source: torch.overrides.get_default_nowrap_functions."""
+    """Return the functions whose results aren't converted to subclasses. Source: torch.overrides."""
     return _protocol.functions_not_to_wrap()
 
 

@@ -1,4 +1,4 @@
-"""Signatures of a program's own operations, as PyTorch writes them: "mine::scale(Tensor x, float by=2.0) -> Tensor"."""
+"""Schemas of custom operations in PyTorch's syntax: "mine::scale(Tensor x, float by=2.0) -> Tensor"."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TYPES = {
 
 
 class Argument(NamedTuple):
-    """One of an operation's arguments."""
+    """An argument of an operation."""
 
     name: str
     type: str
@@ -33,12 +33,12 @@ class Argument(NamedTuple):
 
     @property
     def is_write(self) -> bool:
-        """Whether the operation writes into it, as `Tensor(a!)` says."""
+        """Whether the operation writes to the argument, marked as `Tensor(a!)`."""
         return "!" in self.type
 
 
 class Schema:
-    """What an operation takes and gives. Source: torch._C.FunctionSchema.
+    """The arguments and results of an operation. Source: torch._C.FunctionSchema.
 
     >>> from microgad.porting.torch_modules.schemas import Schema
     >>> schema = Schema("mine::scale(Tensor x, float by=2.0) -> Tensor")
@@ -72,7 +72,7 @@ class Schema:
     __repr__ = __str__
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> inspect.BoundArguments:
-        """The arguments of a call, what wasn't given included. Raises RuntimeError where they don't fit."""
+        """Bind the arguments of a call, with defaults. Raises RuntimeError if they don't match the schema."""
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
@@ -88,7 +88,7 @@ class Schema:
         return bound
 
     def written(self, bound: inspect.BoundArguments) -> Iterable[Any]:
-        """The arguments that the operation writes into."""
+        """Return the arguments that the operation writes to."""
         return (bound.arguments[argument.name] for argument in self.arguments if argument.is_write)
 
 
@@ -108,16 +108,16 @@ def _arguments(text: str, whole: str) -> Iterable[Argument]:
 def _value(text: str) -> Any:
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):  # a name of PyTorch's
+    except (ValueError, SyntaxError):  # a name from PyTorch
         return text
 
 
 def infer_schema(
     prototype_function: Callable[..., Any], /, *, mutates_args: str | Iterable[str], op_name: str | None = None
 ) -> str:
-    """The schema that a function's annotations say. Source: torch.library.infer_schema.
+    """Infer the schema of a function from its annotations. Source: torch.library.infer_schema.
 
-    Raises ValueError for what has no annotation, or one that no operation has.
+    Raises ValueError for a missing or unsupported annotation.
 
     >>> def scale(x: torch.Tensor, by: float = 2.0) -> torch.Tensor: ...
     >>> torch.library.infer_schema(scale, mutates_args=())
@@ -146,7 +146,7 @@ def infer_schema(
 
 
 def _type(hint: Any, whose: str) -> str:
-    """PyTorch's name of a type; of one or None with a ?, of lists with brackets."""
+    """Return PyTorch's name of a type: optional types with ?, lists with []."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if hint in _TYPES:
         return _TYPES[hint]

@@ -1,4 +1,4 @@
-"""Settings of torch that are as they are here: determinism, precision of products, threads."""
+"""Global settings of torch: threads, determinism and matmul precision. Most have no effect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from . import cpu
 
 
 def get_num_threads() -> int:
-    """How many threads the BLAS has; the number of cores where threadpoolctl isn't installed.
+    """Return the number of threads of the BLAS, or of cores if threadpoolctl isn't installed.
 
     Source: torch.get_num_threads.
 
@@ -26,9 +26,9 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(num_threads: int) -> None:
-    """Give the BLAS so many threads; without threadpoolctl nothing changes. Source: torch.set_num_threads.
+    """Set the number of threads of the BLAS; does nothing without threadpoolctl. Source: torch.set_num_threads.
 
-    Raises RuntimeError where that is no positive int.
+    Raises RuntimeError if it is not a positive int.
 
     >>> torch.set_num_threads(torch.get_num_threads())
     """
@@ -44,39 +44,39 @@ def _positive(op: str, number: int) -> int:
 
 
 def get_num_interop_threads() -> int:
-    """1: operations run one after the other. Source: torch.get_num_interop_threads."""
+    """Return 1: operations run one after the other. Source: torch.get_num_interop_threads."""
     return 1
 
 
 def set_num_interop_threads(num_threads: int) -> None:
-    """No effect. Source: torch.set_num_interop_threads."""
+    """Do nothing. Source: torch.set_num_interop_threads."""
     _positive("set_num_interop_threads", num_threads)
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """No effect: on the CPU everything is deterministic. Source: torch.use_deterministic_algorithms."""
+    """Do nothing: on the CPU everything is deterministic. Source: torch.use_deterministic_algorithms."""
     boolean("use_deterministic_algorithms", mode=mode, warn_only=warn_only)
     _settings["deterministic"] = mode, warn_only
 
 
 def are_deterministic_algorithms_enabled() -> bool:
-    """What was asked for. Source: torch.are_deterministic_algorithms_enabled."""
+    """Return the value that was set. Source: torch.are_deterministic_algorithms_enabled."""
     return bool(_settings["deterministic"][0])
 
 
 def is_deterministic_algorithms_warn_only_enabled() -> bool:
-    """What was asked for. Source: torch.is_deterministic_algorithms_warn_only_enabled."""
+    """Return the value that was set. Source: torch.is_deterministic_algorithms_warn_only_enabled."""
     return bool(_settings["deterministic"][1])
 
 
 def get_deterministic_debug_mode() -> int:
-    """0 where determinism wasn't asked for, 1 with warnings, 2 else. Source: torch.get_deterministic_debug_mode."""
+    """Return 0 without determinism, 1 with warn_only, else 2. Source: torch.get_deterministic_debug_mode."""
     mode, warn_only = _settings["deterministic"]
     return (1 if warn_only else 2) if mode else 0
 
 
 def set_deterministic_debug_mode(debug_mode: int | str) -> None:
-    """No effect: see `use_deterministic_algorithms`. Raises RuntimeError of another than 0, 1, 2 or their names.
+    """Do nothing: see `use_deterministic_algorithms`. Raises RuntimeError for modes other than 0, 1, 2 or their names.
 
     Source: torch.set_deterministic_debug_mode.
     """
@@ -88,7 +88,7 @@ def set_deterministic_debug_mode(debug_mode: int | str) -> None:
 
 
 def get_device_module(device: Any = None) -> Any:
-    """`torch.cuda`, or `torch.cpu`, for a device. Source: torch.get_device_module.
+    """Return `torch.cuda` or `torch.cpu` for a device. Source: torch.get_device_module.
 
     >>> torch.get_device_module("cpu").device_count()
     1
@@ -98,18 +98,18 @@ def get_device_module(device: Any = None) -> Any:
 
 
 def set_warn_always(b: bool) -> None:
-    """Whether what is said once is said every time. Source: torch.set_warn_always."""
+    """Set whether warnings that are given once are repeated. Source: torch.set_warn_always."""
     boolean("set_warn_always", b=b)
     notices.always = b
 
 
 def is_warn_always_enabled() -> bool:
-    """What was asked for. Source: torch.is_warn_always_enabled."""
+    """Return the value that was set. Source: torch.is_warn_always_enabled."""
     return notices.always
 
 
 def is_vulkan_available() -> bool:
-    """False. Source: torch.is_vulkan_available."""
+    """Return False. Source: torch.is_vulkan_available."""
     return False
 
 
@@ -118,19 +118,19 @@ has_lapack = has_spectral = True
 
 
 def get_float32_matmul_precision() -> str:
-    """What was asked for, at first "highest". Source: torch.get_float32_matmul_precision."""
+    """Return the value that was set, at first "highest". Source: torch.get_float32_matmul_precision."""
     return str(_settings["precision"])
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """No effect: products are as precise as the BLAS is. Source: torch.set_float32_matmul_precision."""
+    """Do nothing: the BLAS determines the precision. Source: torch.set_float32_matmul_precision."""
     if precision not in ("highest", "high", "medium"):
         raise ArgumentError(f"set_float32_matmul_precision: must be one of highest, high or medium, got {precision!r}")
     _settings["precision"] = precision
 
 
 def set_flush_denormal(mode: bool) -> bool:
-    """False: it can't be set. Source: torch.set_flush_denormal."""
+    """Return False: flushing can't be set. Source: torch.set_flush_denormal."""
     boolean("set_flush_denormal", mode=mode)
     return False
 

@@ -1,4 +1,4 @@
-"""torch.sparse: arrays are dense, so what a program makes sparse is the dense Tensor of the same values."""
+"""torch.sparse: all arrays are dense, so sparse constructors return dense Tensors of the same values."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def sparse_coo_tensor(
     indices: Any, values: Any, size: Any = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
     check_invariants: bool | None = None, is_coalesced: bool | None = None,
 ) -> Tensor:  # fmt: skip
-    """The dense Tensor of a size with values (n,) at the places indices (d, n), zero elsewhere; says so once.
+    """Return the dense Tensor with values (n,) at indices (d, n) and zeros elsewhere. Warns once that it is dense.
 
-    Values at the same place are added up. Without a size it is the smallest that has all the places. Raises IndexError
-    for a place outside of it. Source: torch.sparse_coo_tensor.
+    Values at the same index are added. The default size is the smallest that contains all indices. Raises IndexError
+    for an index outside of the size. Source: torch.sparse_coo_tensor.
 
     >>> import warnings
     >>> with warnings.catch_warnings():
@@ -44,7 +44,7 @@ def sparse_coo_tensor(
 
 
 def sum(input: Tensor, dim: Any = None, dtype: Any = None) -> Tensor:
-    """The sum over all axes, or over some, which go. Source: torch.sparse.sum.
+    """Sum over all dimensions, or over `dim`, which are removed. Source: torch.sparse.sum.
 
     >>> torch.sparse.sum(torch.ones(2, 3), 1, torch.float64)
     tensor([3., 3.], dtype=torch.float64)

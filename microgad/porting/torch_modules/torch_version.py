@@ -1,4 +1,4 @@
-"""torch.torch_version: a version that programs compare, by its numbers."""
+"""torch.torch_version: TorchVersion, a version string that compares by its numbers."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _FORM = re.compile(
 
 
 class TorchVersion(str):
-    """A version that compares with text, and with tuples of numbers, as PEP 440 orders versions: 2.13 is after 2.9.
+    """A version that compares with strings and tuples of numbers in the order of PEP 440: 2.13 is after 2.9.
 
-    What is no version compares as text does; beside what is neither text nor a sequence, `<` raises TypeError. Source:
+    A string that isn't a version compares as text; for other types `<` raises TypeError. Source:
     torch.torch_version.TorchVersion.
 
     >>> version = TorchVersion("2.13.0+cpu")
@@ -47,7 +47,7 @@ class TorchVersion(str):
     __hash__ = str.__hash__
 
     def _compare(self, how: Callable[[Any, Any], bool], other: Any) -> bool:
-        """By the keys of versions, or as text where one of the two is none."""
+        """Compare by the keys of the versions, or as text if one of the two isn't a version."""
         if not isinstance(other, (str, Iterable)):
             return NotImplemented
         ours, theirs = _key(self), _key(other if isinstance(other, str) else ".".join(map(str, other)))
@@ -55,7 +55,7 @@ class TorchVersion(str):
 
 
 def _key(version: str) -> tuple[Any, ...] | None:
-    """What versions are ordered by, in PEP 440; None of what is no version."""
+    """Return the sort key of a version in PEP 440, or None if it isn't a version."""
     found = _FORM.fullmatch(version)
     if found is None:
         return None
@@ -66,7 +66,7 @@ def _key(version: str) -> tuple[Any, ...] | None:
     if stage is not None:
         first = stage[0].lower()
         before = (first if first in "ab" else "c", int(found["of_stage"] or 0))
-    else:  # of what is under way, what comes before the first alpha; else what is after all of them
+    else:  # a bare development release sorts before the first alpha, any other release after all of them
         before = ("", 0) if dev is not None and post is None else ("z", 0)
     local = re.split("[-_.]", found["local"].lower()) if found["local"] else []
     return (
@@ -75,12 +75,12 @@ def _key(version: str) -> tuple[Any, ...] | None:
         before,
         -1 if post is None else _number(post),
         float("inf") if dev is None else _number(dev),
-        [(part.isdigit(), int(part) if part.isdigit() else part) for part in local],  # numbers are after letters
+        [(part.isdigit(), int(part) if part.isdigit() else part) for part in local],  # numbers sort after letters
     )
 
 
 def _number(part: str) -> int:
-    """The number at the end of a part of a version; 0 where there is none."""
+    """Return the number at the end of a part of a version, or 0."""
     return int("".join(filter(str.isdigit, part)) or 0)
 
 

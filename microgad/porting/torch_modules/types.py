@@ -1,4 +1,4 @@
-"""torch.types: names that programs annotate with."""
+"""torch.types: names for annotations."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""torch.version: of the PyTorch that microgad follows; built for nothing in particular."""
+"""torch.version: the version of PyTorch that microgad follows, as a build for the CPU."""
 
 from ...lazy import define_getattr as _define_getattr
-from ..alias import LIKE
+from ..alias import TORCH_VERSION
 
-__version__, debug = LIKE, False
+__version__, debug = TORCH_VERSION, False
 cuda = hip = rocm = xpu = None
 git_version = "Unknown"
 

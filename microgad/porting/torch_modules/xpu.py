@@ -1,4 +1,4 @@
-"""torch.xpu: there is none."""
+"""torch.xpu: Intel's GPUs, which are unavailable."""
 
 from __future__ import annotations
 

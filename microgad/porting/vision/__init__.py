@@ -1,18 +1,18 @@
-"""What torchvision is to a program that imports it: its rooms, as far as microgad has them."""
+"""The package torchvision, with the submodules that microgad has."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ...lazy import raise_missing as _refuse
-from ..alias import room_of as _room_of
+from ..alias import find_module as _room_of
 
 __version__ = "0.28.0"
 __all__ = ["datasets", "get_image_backend", "io", "models", "ops", "set_image_backend", "transforms", "utils"]
 
 
 def get_image_backend() -> str:
-    """The package that opens images. Source: torchvision.get_image_backend.
+    """Return the name of the package that opens images. Source: torchvision.get_image_backend.
 
     >>> torch.porting.vision.get_image_backend()
     'PIL'
@@ -21,7 +21,7 @@ def get_image_backend() -> str:
 
 
 def set_image_backend(backend: str) -> None:
-    """Nothing for "PIL", which opens images; ValueError of another. Source: torchvision.set_image_backend.
+    """Do nothing for "PIL", the only backend; raise ValueError for others. Source: torchvision.set_image_backend.
 
     >>> torch.porting.vision.set_image_backend("PIL")
     """
@@ -30,7 +30,7 @@ def set_image_backend(backend: str) -> None:
 
 
 def disable_beta_transforms_warning() -> None:
-    """Nothing: there is no such warning. Source: torchvision.disable_beta_transforms_warning.
+    """Do nothing: there is no such warning. Source: torchvision.disable_beta_transforms_warning.
 
     >>> torch.porting.vision.disable_beta_transforms_warning()
     """

@@ -1,4 +1,4 @@
-"""Images in files, to and from Tensors of bytes (C, H, W), by Pillow. Source: torchvision.io."""
+"""Reading and writing of image files as uint8 Tensors (C, H, W), by Pillow. Source: torchvision.io."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Path = str | os.PathLike[str]
 
 
 class ImageReadMode(Enum):
-    """The channels that an image is read to. Source: torchvision.io.ImageReadMode.
+    """The channels to which a decoded image is converted. Source: torchvision.io.ImageReadMode.
 
     >>> torch.porting.vision.io.ImageReadMode["GRAY"].value
     1
@@ -35,11 +35,11 @@ class ImageReadMode(Enum):
     RGBA = RGB_ALPHA
 
 
-_OF_PILLOW = {"GRAY": "L", "GRAY_ALPHA": "LA", "RGB": "RGB", "RGB_ALPHA": "RGBA"}
+_PILLOW_MODES = {"GRAY": "L", "GRAY_ALPHA": "LA", "RGB": "RGB", "RGB_ALPHA": "RGBA"}
 
 
 def read_file(path: Path) -> Tensor:
-    """A file's bytes, (N,) uint8. RuntimeError where it can't be read. Source: torchvision.io.read_file.
+    """Read a file's bytes, (N,) uint8. Raises RuntimeError if it can't be read. Source: torchvision.io.read_file.
 
     >>> torch.porting.vision.io.read_file(torch.__file__).dtype
     torch.uint8
@@ -51,7 +51,7 @@ def read_file(path: Path) -> Tensor:
 
 
 def write_file(filename: Path, data: Tensor) -> None:
-    """A file of bytes (N,). Source: torchvision.io.write_file.
+    """Write bytes (N,) to a file. Source: torchvision.io.write_file.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -66,9 +66,9 @@ def write_file(filename: Path, data: Tensor) -> None:
 def decode_image(
     input: Any, mode: ImageReadMode | str = ImageReadMode.UNCHANGED, apply_exif_orientation: bool = False
 ) -> Tensor:
-    """(C, H, W) uint8 of a file's bytes, or of a path. RuntimeError of what is no image, ImportError without Pillow.
+    """Decode the bytes of an image file, or the file at a path, to (C, H, W) uint8.
 
-    Source: torchvision.io.decode_image.
+    Raises RuntimeError if it isn't an image, ImportError without Pillow. Source: torchvision.io.decode_image.
 
     >>> image = torch.arange(12, dtype=torch.uint8).reshape(3, 2, 2)
     >>> torch.porting.vision.io.decode_image(torch.porting.vision.io.encode_png(image)).equal(image)
@@ -85,7 +85,7 @@ def decode_image(
     if apply_exif_orientation:
         image = pillow("ImageOps").exif_transpose(image)
     if wanted is not ImageReadMode.UNCHANGED:
-        image = image.convert(_OF_PILLOW[wanted.name])
+        image = image.convert(_PILLOW_MODES[wanted.name])
     elif image.mode in ("1", "P"):
         image = image.convert("RGBA" if "transparency" in image.info else "RGB" if image.mode == "P" else "L")
     return pil_to_tensor(image).contiguous()
@@ -94,7 +94,7 @@ def decode_image(
 def read_image(
     path: Path, mode: ImageReadMode | str = ImageReadMode.UNCHANGED, apply_exif_orientation: bool = False
 ) -> Tensor:
-    """(C, H, W) uint8 of an image in a file. Raises as decode_image does. Source: torchvision.io.read_image.
+    """Read an image file to (C, H, W) uint8. Raises as decode_image does. Source: torchvision.io.read_image.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -117,7 +117,7 @@ def _encoded(input: Tensor, op: str, **options: Any) -> Tensor:
 
 
 def encode_png(input: Tensor, compression_level: int = 6) -> Tensor:
-    """The bytes of a PNG file of (1 or 3, H, W) uint8. RuntimeError of anything else.
+    """Encode an image (1 or 3, H, W) uint8 to the bytes of a PNG file. Raises RuntimeError for anything else.
 
     Source: torchvision.io.encode_png.
 
@@ -128,14 +128,14 @@ def encode_png(input: Tensor, compression_level: int = 6) -> Tensor:
 
 
 def write_png(input: Tensor, filename: Path, compression_level: int = 6) -> None:
-    """encode_png, in a file. Source: torchvision.io.write_png."""
+    """Write an image to a PNG file: see encode_png. Source: torchvision.io.write_png."""
     write_file(filename, encode_png(input, compression_level))
 
 
 def encode_jpeg(input: Tensor, quality: int = 75) -> Tensor:
-    """The bytes of a JPEG file of (1 or 3, H, W) uint8. RuntimeError, or ValueError, of anything else.
+    """Encode an image (1 or 3, H, W) uint8 to the bytes of a JPEG file.
 
-    Source: torchvision.io.encode_jpeg.
+    Raises RuntimeError or ValueError for anything else. Source: torchvision.io.encode_jpeg.
 
     >>> torch.porting.vision.io.encode_jpeg(torch.zeros(1, 2, 2, dtype=torch.uint8))[:2].tolist()
     [255, 216]
@@ -146,7 +146,7 @@ def encode_jpeg(input: Tensor, quality: int = 75) -> Tensor:
 
 
 def write_jpeg(input: Tensor, filename: Path, quality: int = 75) -> None:
-    """encode_jpeg, in a file. Source: torchvision.io.write_jpeg."""
+    """Write an image to a JPEG file: see encode_jpeg. Source: torchvision.io.write_jpeg."""
     write_file(filename, encode_jpeg(input, quality))
 
 

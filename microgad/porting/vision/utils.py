@@ -1,4 +1,4 @@
-"""Pictures of Tensors: grids, files, boxes and masks. Source: torchvision.utils."""
+"""Drawing of images: grids, files, boxes, masks, keypoints and optical flow. Source: torchvision.utils."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def make_grid(
     scale_each: bool = False,
     pad_value: float = 0.0,
 ) -> Tensor:
-    """Images (N, C, H, W), or a list of (C, H, W), in rows of nrow, as one (3, H', W'); of one image itself.
+    """Arrange images (N, C, H, W), or a list of (C, H, W), in rows of nrow to one image (3, H', W').
 
-    normalize: to [0, 1], from value_range or from the least and greatest value, of all or of each.
-    Raises TypeError of anything else. Source: torchvision.utils.make_grid.
+    normalize: scale value_range, or the range of all values (with scale_each: of each image), to [0, 1].
+    Raises TypeError for anything else. Source: torchvision.utils.make_grid.
 
     >>> torch.porting.vision.utils.make_grid(torch.ones(3, 1, 2, 2), nrow=2).shape
     torch.Size([3, 10, 10])
@@ -63,7 +63,7 @@ def make_grid(
 
 @no_grad()
 def save_image(tensor: Any, fp: str | os.PathLike[str] | IO[bytes], format: str | None = None, **kwargs: Any) -> None:
-    """make_grid of images from 0 to 1, in a file of the format that its name, or `format`, says.
+    """Save make_grid of images with values in [0, 1] to a file of the format of its name, or of `format`.
 
     Raises as make_grid does, and ImportError without Pillow. Source: torchvision.utils.save_image.
 
@@ -79,7 +79,7 @@ def save_image(tensor: Any, fp: str | os.PathLike[str] | IO[bytes], format: str 
 
 
 def _image(image: Any, op: str, channels: tuple[int, ...]) -> None:
-    """Raise of what is no image (C, H, W) of bytes or floating point."""
+    """Raise an error if it isn't an image (C, H, W) of uint8 or floating point."""
     if not isinstance(image, Tensor):
         raise DtypeError(f"{op}: image is {type(image).__name__}, expected a Tensor")
     if image.dtype != uint8 and not image.is_floating_point():
@@ -88,16 +88,16 @@ def _image(image: Any, op: str, channels: tuple[int, ...]) -> None:
         raise ShapeError(f"{op}: image has shape {tuple(image.shape)}, expected (C, H, W) of {channels} channels")
 
 
-def _colours(colours: Any, count: int) -> list[Any]:
-    """A colour for each of `count`, as numbers from 0 to 255: one for all, a list, or different ones."""
-    if colours is None:
-        # Far apart, however many there are.
+def _parse_colors(colors: Any, count: int) -> list[Any]:
+    """Return `count` colors of numbers from 0 to 255: one for all, a list, or by default different ones."""
+    if colors is None:
+        # As different as possible for any count.
         return [tuple(i * step % 255 for step in (2**25 - 1, 2**15 - 1, 2**21 - 1)) for i in range(count)]
-    if not isinstance(colours, (list, tuple, str)) or (isinstance(colours, tuple) and len(colours) != 3):
-        raise ArgumentError(f"colors is {colours!r}, expected a name, a tuple of three, or a list of such")
-    if isinstance(colours, list) and len(colours) < count:
-        raise ArgumentError(f"colors has {len(colours)}, but there are {count} objects")
-    listed = colours if isinstance(colours, list) else [colours] * count
+    if not isinstance(colors, (list, tuple, str)) or (isinstance(colors, tuple) and len(colors) != 3):
+        raise ArgumentError(f"colors is {colors!r}, expected a name, a tuple of three, or a list of such")
+    if isinstance(colors, list) and len(colors) < count:
+        raise ArgumentError(f"colors has {len(colors)}, but there are {count} objects")
+    listed = colors if isinstance(colors, list) else [colors] * count
     return [pillow("ImageColor").getrgb(c) if isinstance(c, str) else c for c in listed]
 
 
@@ -107,12 +107,12 @@ def draw_bounding_boxes(
     width: int = 1, font: str | None = None, font_size: int | None = None, label_colors: Any = None,
     label_background_colors: Any = None, fill_labels: bool = False,
 ) -> Tensor:  # fmt: skip
-    """An image (C, H, W), of 1 or 3 channels, with boxes (N, 4), x and y of two corners, drawn on it, and labels.
+    """Draw boxes (N, 4), given by x and y of two corners, and labels on an image (C, H, W) of 1 or 3 channels.
 
-    Labels have the boxes' colours, or `label_colors`; with `fill_labels` they are black, or of these, on the boxes'
-    colours, or on `label_background_colors`.
+    Labels have the colors of the boxes or `label_colors`. With `fill_labels` they are black, or of `label_colors`, on
+    a background of the boxes' colors or `label_background_colors`.
 
-    Raises TypeError and ValueError of anything else, ImportError without Pillow.
+    Raises TypeError or ValueError for anything else, ImportError without Pillow.
     Source: torchvision.utils.draw_bounding_boxes.
 
     >>> image = torch.zeros(3, 4, 4, dtype=torch.uint8)
@@ -128,9 +128,9 @@ def draw_bounding_boxes(
         return image
     if labels is not None and len(labels) != count:
         raise ArgumentError(f"draw_bounding_boxes: {count} boxes, but {len(labels)} labels")
-    outlines = _colours(colors, count)
-    texts = _colours(label_colors or "black", count) if label_colors or fill_labels else outlines
-    behind = _colours(label_background_colors, count) if label_background_colors else outlines
+    outlines = _parse_colors(colors, count)
+    texts = _parse_colors(label_colors or "black", count) if label_colors or fill_labels else outlines
+    behind = _parse_colors(label_background_colors, count) if label_background_colors else outlines
     if font is None and font_size is not None:
         warnings.warn("Argument 'font_size' will be ignored since 'font' is not set.", stacklevel=2)
     fonts = pillow("ImageFont")
@@ -151,9 +151,9 @@ def draw_bounding_boxes(
 
 @no_grad()
 def draw_segmentation_masks(image: Tensor, masks: Tensor, alpha: float = 0.8, colors: Any = None) -> Tensor:
-    """An image (3, H, W) with masks (N, H, W), or (H, W), of bool in colours over it; black where they overlap.
+    """Draw bool masks (N, H, W) or (H, W) in colors over an image (3, H, W); overlaps are black.
 
-    Raises TypeError and ValueError of anything else. Source: torchvision.utils.draw_segmentation_masks.
+    Raises TypeError or ValueError for anything else. Source: torchvision.utils.draw_segmentation_masks.
 
     >>> image, mask = torch.zeros(3, 1, 2), torch.tensor([[True, False]])
     >>> torch.porting.vision.utils.draw_segmentation_masks(image, mask, 1.0, "red")[0]
@@ -170,8 +170,8 @@ def draw_segmentation_masks(image: Tensor, masks: Tensor, alpha: float = 0.8, co
         warnings.warn("masks doesn't contain any mask. No mask was drawn", stacklevel=2)
         return image
     drawn, most = image.clone(), 255 if image.is_floating_point() else 1
-    for mask, colour in zip(masks, _colours(colors, len(masks)), strict=False):
-        values = creation.tensor([c / most for c in colour], dtype=image.dtype, device=image.device)
+    for mask, color in zip(masks, _parse_colors(colors, len(masks)), strict=False):
+        values = creation.tensor([c / most for c in color], dtype=image.dtype, device=image.device)
         drawn[:, mask] = values[:, None]
     drawn[:, masks.sum(0) > 1] = 0
     return (image * (1 - alpha) + drawn * alpha).to(image.dtype)
@@ -182,10 +182,10 @@ def draw_keypoints(
     image: Tensor, keypoints: Tensor, connectivity: list[tuple[int, int]] | None = None, colors: Any = None,
     radius: int = 2, width: int = 3, visibility: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """An image (3, H, W) with discs at keypoints (instances, K, 2), x and y, and lines between those connected.
+    """Draw discs at keypoints (instances, K, 2) of x and y, and lines between connected ones, on an image (3, H, W).
 
-    `connectivity` has pairs of numbers from 0 to K - 1; `visibility` (instances, K) says which are drawn at all.
-    Raises TypeError and ValueError of anything else, ImportError without Pillow.
+    `connectivity` holds pairs of indices from 0 to K - 1; `visibility` (instances, K) selects the keypoints to draw.
+    Raises TypeError or ValueError for anything else, ImportError without Pillow.
     Source: torchvision.utils.draw_keypoints.
 
     >>> image = torch.zeros(3, 1, 4, dtype=torch.uint8)
@@ -215,24 +215,24 @@ def draw_keypoints(
     return convert_image_dtype(pil_to_tensor(drawn), image.dtype)
 
 
-def _wheel() -> list[list[int]]:
-    """Colours around a circle, unevenly, as eyes tell them apart: red, yellow, green, cyan, blue, magenta."""
-    colours, now = [], [255, 0, 0]
+def _make_colorwheel() -> list[list[int]]:
+    """Return the color wheel, spaced by perception: red, yellow, green, cyan, blue, magenta."""
+    colors, now = [], [255, 0, 0]
     for count, channel in ((15, 1), (6, 0), (4, 2), (11, 1), (13, 0), (6, 2)):
         start = now[channel]
         for i in range(count):
             now[channel] = abs(start - 255 * i // count)
-            colours.append(list(now))
+            colors.append(list(now))
         now[channel] = 255 - start
-    return colours
+    return colors
 
 
 @no_grad()
 def flow_to_image(flow: Tensor) -> Tensor:
-    """Optical flow (N, 2, H, W), or (2, H, W), of float32 as pictures (N, 3, H, W), or (3, H, W), of bytes.
+    """Draw optical flow (N, 2, H, W) or (2, H, W) of float32 as uint8 images (N, 3, H, W) or (3, H, W).
 
-    A direction has a hue, and a length a saturation, the longest the full one. Raises ValueError of anything else.
-    Source: torchvision.utils.flow_to_image; the colours are those of Baker et al., ICCV 2007.
+    The direction gives the hue and the length the saturation, full for the longest. Raises ValueError for anything
+    else. Source: torchvision.utils.flow_to_image, with the colors of Baker et al., ICCV 2007.
 
     >>> torch.porting.vision.utils.flow_to_image(torch.tensor([1.0, 0.0]).reshape(2, 1, 1)).flatten()
     tensor([255,   0,   0], dtype=torch.uint8)
@@ -242,7 +242,7 @@ def flow_to_image(flow: Tensor) -> Tensor:
         raise ArgumentError(f"flow_to_image: flow is {said}, expected torch.float32 (N, 2, H, W) or (2, H, W)")
     longest = (flow**2).sum(-3).sqrt().max()
     flow = flow / (longest + finfo(float32).eps)
-    wheel = creation.tensor(_wheel(), dtype=float32, device=flow.device) / 255.0
+    wheel = creation.tensor(_make_colorwheel(), dtype=float32, device=flow.device) / 255.0
     at = ((-flow.select(-3, 1)).atan2(-flow.select(-3, 0)) / math.pi + 1) / 2 * (len(wheel) - 1)
     before = at.floor().to(int64)
     part, length = (at - before).unsqueeze(-1), (flow**2).sum(-3).sqrt().unsqueeze(-1)

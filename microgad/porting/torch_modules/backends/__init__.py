@@ -1,4 +1,4 @@
-"""torch.backends: flags that a program may set, which have no effect, and what there is."""
+"""torch.backends: which backends are available, and their flags, which have no effect."""
 
 from ....lazy import define_getattr as _define_getattr
 from . import cpu as cpu

@@ -1,4 +1,4 @@
-"""torch.backends.cpu."""
+"""torch.backends.cpu: the vector instructions of the processor."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ....training.environment import environment
 
 
 def get_cpu_capability() -> str:
-    """What PyTorch would call the processor's vectors. Source: torch.backends.cpu.get_cpu_capability.
+    """Return PyTorch's name of the processor's vector instructions. Source: torch.backends.cpu.get_cpu_capability.
 
     >>> torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "AVX2", "AVX512")
     True

@@ -16,7 +16,7 @@ matmul = SimpleNamespace(
 
 
 def is_built() -> bool:
-    """False. Source: torch.backends.cuda.is_built.
+    """Return False. Source: torch.backends.cuda.is_built.
 
     >>> torch.backends.cuda.matmul.allow_tf32 = True
     >>> torch.backends.cuda.is_built()
@@ -26,20 +26,20 @@ def is_built() -> bool:
 
 
 def enable_flash_sdp(enabled: bool) -> None:
-    """No effect: attention has one form. Source: torch.backends.cuda.enable_flash_sdp."""
+    """Do nothing: attention has one implementation. Source: torch.backends.cuda.enable_flash_sdp."""
 
 
 enable_mem_efficient_sdp = enable_math_sdp = enable_cudnn_sdp = enable_flash_sdp
 
 
 def sdp_kernel(*args: Any, **options: Any) -> AbstractContextManager[None]:
-    """A block in which attention is computed as ever; deprecated. Source: torch.backends.cuda.sdp_kernel."""
+    """Return a context without effect; deprecated. Source: torch.backends.cuda.sdp_kernel."""
     warn("torch.backends.cuda.sdp_kernel() is deprecated: torch.nn.attention.sdpa_kernel() is there", FutureWarning)
     return nullcontext()
 
 
 def flash_sdp_enabled() -> bool:
-    """False. Source: torch.backends.cuda.flash_sdp_enabled."""
+    """Return False. Source: torch.backends.cuda.flash_sdp_enabled."""
     return False
 
 
@@ -47,7 +47,7 @@ mem_efficient_sdp_enabled = cudnn_sdp_enabled = flash_sdp_enabled
 
 
 def math_sdp_enabled() -> bool:
-    """True: attention is as it is written. Source: torch.backends.cuda.math_sdp_enabled."""
+    """Return True: attention follows its formula. Source: torch.backends.cuda.math_sdp_enabled."""
     return True
 
 

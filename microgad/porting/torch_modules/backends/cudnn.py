@@ -14,7 +14,7 @@ conv, rnn = SimpleNamespace(fp32_precision="tf32"), SimpleNamespace(fp32_precisi
 
 
 def is_available() -> bool:
-    """False. Source: torch.backends.cudnn.is_available.
+    """Return False. Source: torch.backends.cudnn.is_available.
 
     >>> torch.backends.cudnn.benchmark = True
     >>> torch.backends.cudnn.is_available()
@@ -24,7 +24,7 @@ def is_available() -> bool:
 
 
 def version() -> None:
-    """None: there is none. Source: torch.backends.cudnn.version."""
+    """Return None: cuDNN isn't used. Source: torch.backends.cudnn.version."""
 
 
 @contextlib.contextmanager
@@ -32,7 +32,7 @@ def flags(
     enabled: bool = False, benchmark: bool = False, benchmark_limit: int = 10, deterministic: bool = False,
     allow_tf32: bool = True, fp32_precision: str = "none", depthwise_kernel: str = "auto",
 ) -> Iterator[None]:  # fmt: skip
-    """A block in which flags have other values. Source: torch.backends.cudnn.flags."""
+    """Return a context in which the flags have other values. Source: torch.backends.cudnn.flags."""
     options = locals()
     before = {name: globals()[name] for name in options}
     globals().update(options)

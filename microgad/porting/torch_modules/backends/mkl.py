@@ -1,10 +1,10 @@
-"""torch.backends.mkl: NumPy has its own BLAS."""
+"""torch.backends.mkl: unavailable, because NumPy has its own BLAS."""
 
 from ....lazy import define_getattr as _define_getattr
 
 
 def is_available() -> bool:
-    """False. Source: torch.backends.mkl.is_available."""
+    """Return False. Source: torch.backends.mkl.is_available."""
     return False
 
 

@@ -1,4 +1,4 @@
-"""torch.backends.mkldnn: NumPy has its own BLAS; a flag without effect."""
+"""torch.backends.mkldnn: unavailable, because NumPy has its own BLAS; its flags have no effect."""
 
 from types import SimpleNamespace
 
@@ -9,7 +9,7 @@ matmul, conv, rnn = (SimpleNamespace(fp32_precision="none") for _ in range(3))
 
 
 def is_available() -> bool:
-    """False. Source: torch.backends.mkldnn.is_available."""
+    """Return False. Source: torch.backends.mkldnn.is_available."""
     return False
 
 

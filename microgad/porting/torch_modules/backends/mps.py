@@ -1,15 +1,15 @@
-"""torch.backends.mps: there is none."""
+"""torch.backends.mps: unavailable."""
 
 from ....lazy import define_getattr as _define_getattr
 
 
 def is_available() -> bool:
-    """False. Source: torch.backends.mps.is_available."""
+    """Return False. Source: torch.backends.mps.is_available."""
     return False
 
 
 def is_macos_or_newer(major: int, minor: int) -> bool:
-    """False. Source: torch.backends.mps.is_macos_or_newer."""
+    """Return False. Source: torch.backends.mps.is_macos_or_newer."""
     return False
 
 

@@ -1,10 +1,10 @@
-"""torch.backends.openmp: NumPy has its own BLAS."""
+"""torch.backends.openmp: unavailable, because NumPy has its own BLAS."""
 
 from ....lazy import define_getattr as _define_getattr
 
 
 def is_available() -> bool:
-    """False. Source: torch.backends.openmp.is_available."""
+    """Return False. Source: torch.backends.openmp.is_available."""
     return False
 
 

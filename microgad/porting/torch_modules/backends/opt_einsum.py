@@ -1,4 +1,4 @@
-"""torch.backends.opt_einsum: flags without effect; einsum takes the cheapest order."""
+"""torch.backends.opt_einsum: flags without effect. einsum always contracts in the cheapest order."""
 
 from ....lazy import define_getattr as _define_getattr
 
@@ -6,7 +6,7 @@ enabled, strategy = True, "auto"
 
 
 def is_available() -> bool:
-    """False. Source: torch.backends.opt_einsum.is_available."""
+    """Return False. Source: torch.backends.opt_einsum.is_available."""
     return False
 
 

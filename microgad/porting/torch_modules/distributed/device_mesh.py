@@ -1,4 +1,4 @@
-"""torch.distributed.device_mesh: devices in rows and columns, which one device is not."""
+"""torch.distributed.device_mesh: names for annotations. Meshes need several devices."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ....lazy import define_getattr as _define_getattr
 
 
 class DeviceMesh:
-    """A name in annotations: making one is refused. Source: torch.distributed.device_mesh.DeviceMesh."""
+    """A mesh of devices, for annotations. Creating one raises. Source: torch.distributed.device_mesh.DeviceMesh."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         raise UnsupportedError("DeviceMesh: microgad computes in one process, on one device")
 
 
 def init_device_mesh(device_type: str, mesh_shape: Any, **options: Any) -> DeviceMesh:
-    """Refuse, as DeviceMesh does. Source: torch.distributed.init_device_mesh."""
+    """Raise, as DeviceMesh does. Source: torch.distributed.init_device_mesh."""
     return DeviceMesh(device_type, mesh_shape, **options)
 
 

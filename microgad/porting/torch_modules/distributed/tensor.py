@@ -1,4 +1,4 @@
-"""torch.distributed.tensor: what programs ask of a Tensor, whether it is shared out. None is."""
+"""torch.distributed.tensor: the class that programs test Tensors against. No Tensor is distributed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ....lazy import define_getattr as _define_getattr
 
 
 class DTensor:
-    """No Tensor is one; making one is refused. Source: torch.distributed.tensor.DTensor."""
+    """A distributed Tensor. No Tensor is one; creating one raises. Source: torch.distributed.tensor.DTensor."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         raise UnsupportedError("DTensor: microgad computes in one process, on one device")

@@ -1,4 +1,4 @@
-"""torch.jit: what is scripted or traced is given as it is."""
+"""torch.jit: scripting and tracing return functions and modules unchanged."""
 
 import builtins
 from collections.abc import Callable
@@ -14,15 +14,15 @@ from .annotations import List as List
 from .annotations import Optional as Optional
 from .annotations import Tuple as Tuple
 
-_isinstance = builtins.isinstance  # PyTorch has its own under that name, below
+_isinstance = builtins.isinstance  # torch.jit has its own isinstance, below
 
 
 class ScriptModule(Module):
-    """A module that was scripted: there is none, but programs derive from it. Source: torch.jit.ScriptModule."""
+    """A scripted module, as a base class. There are none. Source: torch.jit.ScriptModule."""
 
 
 def script(obj: Any, *args: Any, **options: Any) -> Any:
-    """Give the module, or the function, as it is. Says so once. Source: torch.jit.script.
+    """Return the module or function unchanged, after a warning, once per process. Source: torch.jit.script.
 
     >>> import warnings
     >>> with warnings.catch_warnings():
@@ -35,14 +35,14 @@ def script(obj: Any, *args: Any, **options: Any) -> Any:
 
 
 class TracerWarning(Warning):
-    """What tracing would warn of: programs silence it. Source: torch.jit.TracerWarning."""
+    """The category of tracing's warnings, which programs silence. Source: torch.jit.TracerWarning."""
 
 
 def trace(func: Any, example_inputs: Any = None, *args: Any, example_kwarg_inputs: Any = None, **options: Any) -> Any:
-    """Give the module, or the function, as it is, after it has run on the inputs once. Says so once.
+    """Run the module or function once on the inputs and return it unchanged. Warns once per process.
 
-    So what it draws and counts while it is traced is drawn and counted; PyTorch's check of a trace, which runs it
-    some more times, isn't made. Source: torch.jit.trace.
+    The run has its side effects, such as random draws and counters. PyTorch's check of a trace, which runs it again, is
+    left out. Source: torch.jit.trace.
 
     >>> import warnings
     >>> seen = []
@@ -60,41 +60,41 @@ def trace(func: Any, example_inputs: Any = None, *args: Any, example_kwarg_input
 
 
 def trace_module(mod: Any, inputs: Any, *args: Any, **options: Any) -> Any:
-    """Give the module as it is. Says so once. Source: torch.jit.trace_module."""
+    """Return the module unchanged, after a warning, once per process. Source: torch.jit.trace_module."""
     return script(mod)
 
 
 def freeze(mod: Any, *args: Any, **options: Any) -> Any:
-    """Give the module as it is. Source: torch.jit.freeze."""
+    """Return the module unchanged. Source: torch.jit.freeze."""
     return mod
 
 
-def _as_it_is(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the function as it is."""
+def _unchanged(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function unchanged."""
     return fn
 
 
-optimize_for_inference, script_method, script_if_tracing = freeze, _as_it_is, _as_it_is
-export, unused, interface, _overload, _overload_method = (_as_it_is,) * 5
+optimize_for_inference, script_method, script_if_tracing = freeze, _unchanged, _unchanged
+export, unused, interface, _overload, _overload_method = (_unchanged,) * 5
 
 
 def ignore(drop: Any = False, **options: Any) -> Any:
-    """Give the function as it is; also as a decorator. Source: torch.jit.ignore."""
-    return drop if callable(drop) else _as_it_is
+    """Return the function unchanged; also as a decorator. Source: torch.jit.ignore."""
+    return drop if callable(drop) else _unchanged
 
 
 def annotate(the_type: Any, the_value: Any) -> Any:
-    """Give the value as it is. Source: torch.jit.annotate."""
+    """Return the value unchanged. Source: torch.jit.annotate."""
     return the_value
 
 
 def Attribute(value: Any, type: Any) -> Any:
-    """Give the value as it is. Source: torch.jit.Attribute."""
+    """Return the value unchanged. Source: torch.jit.Attribute."""
     return value
 
 
-def _fits(obj: Any, kind: Any) -> bool:
-    """Whether obj is of the type, and what it holds of the types in brackets."""
+def _matches(obj: Any, kind: Any) -> bool:
+    """Return whether obj is of the type and its elements are of the types in brackets."""
     kinds = get_args(kind)
     if kind in (list, List, tuple, Tuple, dict, Dict, Optional):
         raise RuntimeError(f"torch.jit.isinstance: {kind} says nothing of what it holds, expected brackets after it")
@@ -102,29 +102,30 @@ def _fits(obj: Any, kind: Any) -> bool:
         case None:
             return _isinstance(obj, kind)
         case builtins.list:
-            return _isinstance(obj, list) and all(_fits(x, kinds[0]) for x in obj)
+            return _isinstance(obj, list) and all(_matches(x, kinds[0]) for x in obj)
         case builtins.dict:
-            return _isinstance(obj, dict) and all(_fits(k, kinds[0]) and _fits(obj[k], kinds[1]) for k in obj)
+            return _isinstance(obj, dict) and all(_matches(k, kinds[0]) and _matches(obj[k], kinds[1]) for k in obj)
         case builtins.tuple:
-            return _isinstance(obj, tuple) and len(obj) == len(kinds) and all(map(_fits, obj, kinds))
-    return any(_fits(obj, one) for one in kinds)
+            return _isinstance(obj, tuple) and len(obj) == len(kinds) and all(map(_matches, obj, kinds))
+    return any(_matches(obj, one) for one in kinds)
 
 
 def isinstance(obj: Any, target_type: Any) -> bool:
-    """Whether obj is of the type, or of one of a tuple of types, each element of a container looked at.
+    """Return whether obj is of a type or of one in a tuple of types, checking each element of a container.
 
-    None is of a Union that names it, and containers in one are looked into: PyTorch takes None of any Union, and no
-    containers in it. Raises RuntimeError of a container that doesn't say of what. Source: torch.jit.isinstance.
+    None matches a Union that contains None, and the elements of containers in a Union are checked. PyTorch lets None
+    match any Union and rejects containers in one. Raises RuntimeError for a container type without element types.
+    Source: torch.jit.isinstance.
 
     >>> from typing import Dict, List
     >>> torch.jit.isinstance({"a": [1, 2]}, Dict[str, List[int]]), torch.jit.isinstance([1, "b"], List[int])
     (True, False)
     """
-    return any(_fits(obj, kind) for kind in (target_type if _isinstance(target_type, tuple) else (target_type,)))
+    return any(_matches(obj, kind) for kind in (target_type if _isinstance(target_type, tuple) else (target_type,)))
 
 
 def is_scripting() -> bool:
-    """False. Source: torch.jit.is_scripting."""
+    """Return False. Source: torch.jit.is_scripting."""
     return False
 
 
@@ -132,7 +133,7 @@ is_tracing = is_scripting
 
 
 def save(*args: Any, **options: Any) -> NoReturn:
-    """Refuse: there is no such program. Source: torch.jit.save."""
+    """Raise: there are no scripted programs. Source: torch.jit.save."""
     raise NotImplementedError("torch.jit: microgad has no TorchScript files; torch.save(module.state_dict(), file)")
 
 

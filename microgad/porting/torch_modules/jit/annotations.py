@@ -1,4 +1,4 @@
-"""torch.jit.annotations: the types that programs import from there."""
+"""torch.jit.annotations: types that programs import from this module."""
 
 from typing import Any as Any
 from typing import Dict as Dict  # noqa: UP035 - by these names

@@ -1,4 +1,4 @@
-"""Boxes, regions, losses and layers of networks that see. Source: torchvision.ops."""
+"""Boxes, region pooling, losses and layers for computer vision. Source: torchvision.ops."""
 
 from ....lazy import define_getattr as _define_getattr
 from ....models.blocks import MLP as MLP

@@ -1,4 +1,4 @@
-"""Boxes (..., 4): x and y of the upper left, and of the lower right. Source: torchvision.ops.boxes."""
+"""Boxes (..., 4), given by x and y of the upper left and lower right corners. Source: torchvision.ops.boxes."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ....tensor import Tensor
 FORMATS = ("xyxy", "xywh", "cxcywh")
 
 
-def _wide(x: Tensor) -> Tensor:
-    """In a dtype whose products don't overflow."""
+def _upcast(x: Tensor) -> Tensor:
+    """Convert to a dtype in which products don't overflow."""
     return x if x.element_size() >= 4 else x.to(float32 if x.is_floating_point() else int64)
 
 
 def box_convert(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:
-    """Boxes as corners (xyxy), as a corner and the size (xywh), or as the middle and the size (cxcywh).
+    """Convert boxes between the formats xyxy (two corners), xywh (corner and size) and cxcywh (center and size).
 
-    Raises ValueError of another format. Source: torchvision.ops.box_convert.
+    Raises ValueError for other formats. Source: torchvision.ops.box_convert.
 
     >>> torch.porting.vision.ops.box_convert(torch.tensor([[1, 2, 4, 6]]), "xyxy", "xywh")
     tensor([[1, 2, 3, 4]])
@@ -47,44 +47,44 @@ def box_convert(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:
 
 
 def box_area(boxes: Tensor, fmt: str = "xyxy") -> Tensor:
-    """(..., 4) -> (...). ValueError of an unknown format. Source: torchvision.ops.box_area.
+    """Return the areas (...) of boxes (..., 4). Raises ValueError for other formats. Source: torchvision.ops.box_area.
 
     >>> torch.porting.vision.ops.box_area(torch.tensor([[1, 2, 4, 6]]))
     tensor([12])
     """
     if fmt not in FORMATS:
         raise ArgumentError(f"box_area: fmt is {fmt!r}, known are {', '.join(FORMATS)}")
-    a, b, c, d = _wide(boxes).unbind(-1)
+    a, b, c, d = _upcast(boxes).unbind(-1)
     return (c - a) * (d - b) if fmt == "xyxy" else c * d
 
 
-def shared(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """The areas of what is in both, and in either, of boxes a (..., 4) and b, which are broadcast."""
-    size = _wide(minimum(a[..., 2:], b[..., 2:]) - maximum(a[..., :2], b[..., :2])).clamp(min=0)
+def intersection_and_union(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the areas of intersection and union of boxes a (..., 4) and b, broadcast."""
+    size = _upcast(minimum(a[..., 2:], b[..., 2:]) - maximum(a[..., :2], b[..., :2])).clamp(min=0)
     common = size[..., 0] * size[..., 1]
     return common, box_area(a) + box_area(b) - common
 
 
-def around(a: Tensor, b: Tensor) -> Tensor:
-    """Width and height (..., 2) of what holds both."""
-    return _wide(maximum(a[..., 2:], b[..., 2:]) - minimum(a[..., :2], b[..., :2])).clamp(min=0)
+def enclosing_size(a: Tensor, b: Tensor) -> Tensor:
+    """Return width and height (..., 2) of the smallest box that encloses both."""
+    return _upcast(maximum(a[..., 2:], b[..., 2:]) - minimum(a[..., :2], b[..., :2])).clamp(min=0)
 
 
-def generalized(a: Tensor, b: Tensor, eps: float) -> Tensor:
-    """The intersection over union, less the share of the box around both that neither covers."""
-    (common, either), size = shared(a, b), around(a, b)
+def generalized_iou(a: Tensor, b: Tensor, eps: float) -> Tensor:
+    """Return the generalized IoU: the IoU minus the fraction of the enclosing box that neither covers."""
+    (common, either), size = intersection_and_union(a, b), enclosing_size(a, b)
     whole = size[..., 0] * size[..., 1]
     return common / (either + eps) - (whole - either) / (whole + eps)
 
 
-def apart(a: Tensor, b: Tensor, eps: float) -> Tensor:
-    """The squared distance of the middles, by that of opposite corners of what holds both."""
+def center_distance(a: Tensor, b: Tensor, eps: float) -> Tensor:
+    """Return the squared distance of the centers divided by the squared diagonal of the enclosing box."""
     middles = [(x[..., 2:] + x[..., :2]) / 2 for x in (a, b)]
-    return ((middles[0] - middles[1]) ** 2).sum(-1) / ((around(a, b) ** 2).sum(-1) + eps)
+    return ((middles[0] - middles[1]) ** 2).sum(-1) / ((enclosing_size(a, b) ** 2).sum(-1) + eps)
 
 
-def unlike(a: Tensor, b: Tensor, iou: Tensor, eps: float) -> Tensor:
-    """How much the proportions differ, of what overlaps by `iou`: of what hardly does it counts less."""
+def aspect_penalty(a: Tensor, b: Tensor, iou: Tensor, eps: float) -> Tensor:
+    """Return the penalty for different aspect ratios, which has less weight for a small `iou`."""
     tilts = [((x[..., 2] - x[..., 0]) / (x[..., 3] - x[..., 1])).atan() for x in (a, b)]
     squared = 4 / math.pi**2 * (tilts[0] - tilts[1]) ** 2
     with no_grad():
@@ -93,58 +93,60 @@ def unlike(a: Tensor, b: Tensor, iou: Tensor, eps: float) -> Tensor:
 
 
 def _pairs(boxes1: Tensor, boxes2: Tensor) -> tuple[Tensor, Tensor]:
-    """(..., N, 1, 4) and (..., 1, M, 4), of which each meets each."""
+    """Reshape to (..., N, 1, 4) and (..., 1, M, 4), which broadcast to all pairs."""
     return boxes1[..., :, None, :], boxes2[..., None, :, :]
 
 
 def box_iou(boxes1: Tensor, boxes2: Tensor, fmt: str = "xyxy") -> Tensor:
-    """(..., N, 4), (..., M, 4) -> (..., N, M): the area of what is in both, by that of what is in either.
+    """Return the IoU (intersection over union) of all pairs: (..., N, 4), (..., M, 4) -> (..., N, M).
 
-    Raises ValueError of an unknown format. Source: torchvision.ops.box_iou.
+    Raises ValueError for unknown formats. Source: torchvision.ops.box_iou.
 
     >>> torch.porting.vision.ops.box_iou(torch.tensor([[0.0, 0, 2, 2]]), torch.tensor([[0.0, 0, 1, 2]]))
     tensor([[0.5000]])
     """
-    common, either = shared(*_pairs(box_convert(boxes1, fmt, "xyxy"), box_convert(boxes2, fmt, "xyxy")))
+    common, either = intersection_and_union(*_pairs(box_convert(boxes1, fmt, "xyxy"), box_convert(boxes2, fmt, "xyxy")))
     return common / either
 
 
 def generalized_box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
-    """box_iou, less the share of the box around both that neither covers. Source: torchvision.ops.generalized_box_iou.
+    """Return box_iou minus the fraction of the enclosing box that neither covers: Rezatofighi et al. (2019).
+
+    Source: torchvision.ops.generalized_box_iou.
 
     >>> torch.porting.vision.ops.generalized_box_iou(torch.tensor([[0.0, 0, 1, 1]]), torch.tensor([[2.0, 0, 3, 1]]))
     tensor([[-0.3333]])
     """
-    return generalized(*_pairs(boxes1, boxes2), 0.0)
+    return generalized_iou(*_pairs(boxes1, boxes2), 0.0)
 
 
 def distance_box_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-7) -> Tensor:
-    """box_iou, less how far apart the boxes' middles are: Zheng et al. (2020).
+    """Return box_iou minus a penalty for the distance of the centers: Zheng et al. (2020).
 
     Source: torchvision.ops.distance_box_iou.
 
     >>> torch.porting.vision.ops.distance_box_iou(torch.tensor([[0.0, 0, 1, 1]]), torch.tensor([[2.0, 0, 3, 1]]))
     tensor([[-0.4000]])
     """
-    boxes1, boxes2 = _wide(boxes1), _wide(boxes2)
-    return box_iou(boxes1, boxes2) - apart(*_pairs(boxes1, boxes2), eps)
+    boxes1, boxes2 = _upcast(boxes1), _upcast(boxes2)
+    return box_iou(boxes1, boxes2) - center_distance(*_pairs(boxes1, boxes2), eps)
 
 
 def complete_box_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-7) -> Tensor:
-    """distance_box_iou, less how much the boxes' proportions differ: Zheng et al. (2020).
+    """Return distance_box_iou minus a penalty for different aspect ratios: Zheng et al. (2020).
 
     Source: torchvision.ops.complete_box_iou.
 
     >>> torch.porting.vision.ops.complete_box_iou(torch.tensor([[0.0, 0, 1, 1]]), torch.tensor([[2.0, 0, 3, 1]]))
     tensor([[-0.4000]])
     """
-    boxes1, boxes2 = _wide(boxes1), _wide(boxes2)
+    boxes1, boxes2 = _upcast(boxes1), _upcast(boxes2)
     pairs, iou = _pairs(boxes1, boxes2), box_iou(boxes1, boxes2)
-    return iou - apart(*pairs, eps) - unlike(*pairs, iou, eps)
+    return iou - center_distance(*pairs, eps) - aspect_penalty(*pairs, iou, eps)
 
 
 def clip_boxes_to_image(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Boxes within an image of (height, width). Source: torchvision.ops.clip_boxes_to_image.
+    """Clip boxes to an image of size (height, width). Source: torchvision.ops.clip_boxes_to_image.
 
     >>> torch.porting.vision.ops.clip_boxes_to_image(torch.tensor([[-1, 2, 9, 6]]), (5, 8))
     tensor([[0, 2, 8, 5]])
@@ -155,7 +157,7 @@ def clip_boxes_to_image(boxes: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def remove_small_boxes(boxes: Tensor, min_size: float) -> Tensor:
-    """The indices of boxes that are at least min_size wide and high. Source: torchvision.ops.remove_small_boxes.
+    """Return the indices of boxes whose sides are ≥ min_size. Source: torchvision.ops.remove_small_boxes.
 
     >>> torch.porting.vision.ops.remove_small_boxes(torch.tensor([[0, 0, 1, 9], [0, 0, 9, 9]]), 2)
     tensor([1])
@@ -165,9 +167,9 @@ def remove_small_boxes(boxes: Tensor, min_size: float) -> Tensor:
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
-    """The indices of boxes (N, 4), by falling scores, but for those whose box_iou with one before is above a threshold.
+    """Non-maximum suppression: the indices of boxes (N, 4) by falling score, without those that overlap a better one.
 
-    Source: torchvision.ops.nms.
+    Boxes overlap if their box_iou exceeds iou_threshold. Source: torchvision.ops.nms.
 
     >>> boxes = torch.tensor([[0.0, 0, 2, 2], [0, 0, 2, 1.9], [3, 3, 4, 4]])
     >>> torch.porting.vision.ops.nms(boxes, torch.tensor([0.5, 0.9, 0.1]), 0.5)
@@ -181,14 +183,14 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
         kept.append(int(first))
         size = np.minimum(at[first, 2:], at[rest, 2:]) - np.maximum(at[first, :2], at[rest, :2])
         common = np.maximum(size, 0).prod(-1)
-        with np.errstate(invalid="ignore"):  # of two boxes without area
+        with np.errstate(invalid="ignore"):  # 0/0 for two boxes without area
             overlap = common / (areas[first] + areas[rest] - common)
-        rest = rest[~(overlap > np.float64(iou_threshold))]  # not rounded to the boxes' dtype
+        rest = rest[~(overlap > np.float64(iou_threshold))]  # the threshold isn't rounded to the boxes' dtype
     return creation.tensor(kept, dtype=int64, device=boxes.device)
 
 
 def batched_nms(boxes: Tensor, scores: Tensor, idxs: Any, iou_threshold: float) -> Tensor:
-    """nms of the boxes of each class idxs (N,) by itself. Source: torchvision.ops.batched_nms.
+    """Apply nms separately to the boxes of each class in idxs (N,). Source: torchvision.ops.batched_nms.
 
     >>> boxes = torch.tensor([[0.0, 0, 2, 2], [0, 0, 2, 1.9]])
     >>> torch.porting.vision.ops.batched_nms(boxes, torch.tensor([0.5, 0.9]), torch.tensor([0, 1]), 0.5)
@@ -196,13 +198,13 @@ def batched_nms(boxes: Tensor, scores: Tensor, idxs: Any, iou_threshold: float) 
     """
     if boxes.numel() == 0:
         return creation.empty(0, dtype=int64, device=boxes.device)
-    # As torchvision does: classes side by side, so far apart that none of their boxes meet.
-    apart = idxs.to(boxes.dtype) * (boxes.max() + 1)
-    return nms(boxes + apart[:, None], scores, iou_threshold)
+    # As in torchvision, the classes are shifted so far apart that none of their boxes overlap.
+    center_distance = idxs.to(boxes.dtype) * (boxes.max() + 1)
+    return nms(boxes + center_distance[:, None], scores, iou_threshold)
 
 
 def masks_to_boxes(masks: Tensor) -> Tensor:
-    """(N, H, W) -> (N, 4): the boxes around what isn't 0; 0 of empty masks. Source: torchvision.ops.masks_to_boxes.
+    """Return the bounding boxes (N, 4) of masks (N, H, W); 0 for empty masks. Source: torchvision.ops.masks_to_boxes.
 
     >>> torch.porting.vision.ops.masks_to_boxes(torch.tensor([[[0, 0, 0], [0, 1, 1]]]))
     tensor([[1., 1., 2., 1.]])

@@ -1,4 +1,4 @@
-"""Convolution whose kernel's places are moved about, each by a map of its own. Source: torchvision.ops."""
+"""Deformable convolution, whose kernel positions are shifted by given offsets. Source: torchvision.ops."""
 
 from __future__ import annotations
 
@@ -17,75 +17,78 @@ def _pair(x: Any) -> tuple[int, int]:
     return (x, x) if isinstance(x, int) else tuple(x)
 
 
-def _places(offset: Tensor, axis: int, count: int, size: int, step: int, padding: int, dilation: int) -> Tensor:
-    """(N, G, KH, KW, OH, OW): where on an axis, 0 for rows and 1 for columns, each place of the kernel looks."""
+def _coordinates(offset: Tensor, axis: int, count: int, size: int, step: int, padding: int, dilation: int) -> Tensor:
+    """Return the coordinate (N, G, KH, KW, OH, OW) that each kernel position reads along an axis (0: y, 1: x)."""
     kernel = creation.arange(count, dtype=offset.dtype, device=offset.device) * dilation - padding
     output = creation.arange(size, dtype=offset.dtype, device=offset.device) * step
-    here = kernel.reshape(-1, *(1,) * 3) + output.reshape(-1, 1)  # (KH, 1, OH, 1), of rows
+    here = kernel.reshape(-1, *(1,) * 3) + output.reshape(-1, 1)  # (KH, 1, OH, 1) for rows
     return offset.select(4, axis) + (here if axis == 0 else here.transpose(0, 1).transpose(2, 3))
 
 
-def _sampled(images: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """(N, G, C, H, W) at places (N, G, P) -> (N, G, C, P): between four pixels, which outside of the image are zero."""
+def _sample_bilinear(images: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    """Sample images (N, G, C, H, W) at points (N, G, P) bilinearly, with zeros outside -> (N, G, C, P)."""
     channels, height, width = images.shape[2:]
     flat = pad(images, (1, 1, 1, 1)).flatten(3)
     top, left = y.detach().floor(), x.detach().floor()
     inside = ((y > -1) & (y < height) & (x > -1) & (x < width)).to(images.dtype)
     down, right = y - top, x - left
-    parts = []
+    offset_groups = []
     for row, high in ((top, 1 - down), (top + 1, down)):
         for column, wide in ((left, 1 - right), (left + 1, right)):
             at = (row + 1).clamp(0, height + 1) * (width + 2) + (column + 1).clamp(0, width + 1)
             found = flat.gather(3, at.to(int64).unsqueeze(2).expand(-1, -1, channels, -1))
-            parts.append(found * (high * wide * inside).unsqueeze(2))
-    return (parts[0] + parts[1]) + (parts[2] + parts[3])
+            offset_groups.append(found * (high * wide * inside).unsqueeze(2))
+    return (offset_groups[0] + offset_groups[1]) + (offset_groups[2] + offset_groups[3])
 
 
 def deform_conv2d(
     input: Tensor, offset: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = (1, 1),
     padding: Any = (0, 0), dilation: Any = (1, 1), mask: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """(N, C, H, W), (N, 2·G·KH·KW, OH, OW), (O, C/groups, KH, KW) -> (N, O, OH, OW).
+    """Deformable convolution: (N, C, H, W), (N, 2·G·KH·KW, OH, OW), (O, C/groups, KH, KW) -> (N, O, OH, OW).
 
-    offset: how far from its place each of the kernel's looks, down and to the right, for G parts of the channels.
-    mask: (N, G·KH·KW, OH, OW), factors of what is found. Raises RuntimeError of other shapes.
+    offset: the shifts down and to the right of each kernel position, for G groups of channels.
+    mask: factors (N, G·KH·KW, OH, OW) of the sampled values. Raises RuntimeError for other shapes.
     Source: torchvision.ops.deform_conv2d; Dai et al. (2017), Zhu et al. (2018).
 
     >>> x, weight, offset = torch.arange(9.0).reshape(1, 1, 3, 3), torch.ones(1, 1, 1, 1), torch.zeros(1, 2, 3, 3)
     >>> torch.porting.vision.ops.deform_conv2d(x, offset + 0.5, weight)[0, 0, 0]
     tensor([2.0000, 3.0000, 1.7500])
     """
-    steps, around, between, kernel = _pair(stride), _pair(padding), _pair(dilation), tuple(weight.shape[2:])
+    strides, pads, dilations, kernel = _pair(stride), _pair(padding), _pair(dilation), tuple(weight.shape[2:])
     (count, channels), taps, outputs = input.shape[:2], math.prod(kernel), len(weight)
     size = [
         (n + 2 * p - d * (k - 1) - 1) // s + 1
-        for n, k, s, p, d in zip(input.shape[2:], kernel, steps, around, between, strict=True)
+        for n, k, s, p, d in zip(input.shape[2:], kernel, strides, pads, dilations, strict=True)
     ]
-    parts, groups = offset.shape[1] // (2 * taps), channels // weight.shape[1]
-    wanted = (count, 2 * parts * taps, *size)
-    if parts == 0 or offset.shape != wanted or channels % parts:
+    offset_groups, groups = offset.shape[1] // (2 * taps), channels // weight.shape[1]
+    wanted = (count, 2 * offset_groups * taps, *size)
+    if offset_groups == 0 or offset.shape != wanted or channels % offset_groups:
         raise ShapeError(
             f"deform_conv2d: offset has shape {tuple(offset.shape)}, expected {wanted}, a multiple of {2 * taps} in "
             f"axis 1 that divides {channels} channels"
         )
     if weight.shape[1] * groups != channels or outputs % groups:
         raise ShapeError(f"deform_conv2d: weight has shape {tuple(weight.shape)}, but input {tuple(input.shape)}")
-    if mask is not None and mask.shape != (count, parts * taps, *size):
-        raise ShapeError(f"deform_conv2d: mask has shape {tuple(mask.shape)}, expected {(count, parts * taps, *size)}")
-    moved = offset.reshape(count, parts, *kernel, 2, *size)
+    if mask is not None and mask.shape != (count, offset_groups * taps, *size):
+        raise ShapeError(
+            f"deform_conv2d: mask has shape {tuple(mask.shape)}, expected {(count, offset_groups * taps, *size)}"
+        )
+    moved = offset.reshape(count, offset_groups, *kernel, 2, *size)
     y, x = (
-        _places(moved, i, kernel[i], size[i], steps[i], around[i], between[i]).reshape(count, parts, -1) for i in (0, 1)
+        _coordinates(moved, i, *per_axis).reshape(count, offset_groups, -1)
+        for i, per_axis in enumerate(zip(kernel, size, strides, pads, dilations, strict=True))
     )
-    found = _sampled(input.reshape(count, parts, -1, *input.shape[2:]), y, x)
+    found = _sample_bilinear(input.reshape(count, offset_groups, -1, *input.shape[2:]), y, x)
     if mask is not None:
-        found = found * mask.reshape(count, parts, 1, -1)
+        found = found * mask.reshape(count, offset_groups, 1, -1)
     columns = found.reshape(count, groups, weight.shape[1] * taps, -1)
     result = (weight.reshape(groups, outputs // groups, -1) @ columns).reshape(count, outputs, *size)
     return result if bias is None else result + bias.reshape(-1, 1, 1)
 
 
 class DeformConv2d(Module):
-    """deform_conv2d as a layer, with initial values as Conv2d's. ValueError of groups that don't divide the channels.
+    """deform_conv2d as a layer, initialized as Conv2d. Raises ValueError if groups don't divide the channels.
 
     Source: torchvision.ops.DeformConv2d.
 
@@ -108,7 +111,7 @@ class DeformConv2d(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the initial values again."""
+        """Draw new initial values."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
             bound = 1 / math.sqrt(math.prod(self.weight.shape[1:]))

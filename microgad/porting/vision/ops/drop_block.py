@@ -1,4 +1,4 @@
-"""Dropout of whole blocks of feature maps. Source: torchvision.ops."""
+"""DropBlock: dropout of contiguous blocks of feature maps. Source: torchvision.ops."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ....ops import creation
 from ....tensor import Tensor
 
 
-def _dropped(
+def _drop_blocks(
     op: str, input: Tensor, p: float, block_size: int, inplace: bool, eps: float, training: bool, pool: Any, axes: int
 ) -> Tensor:
     if not 0.0 <= p <= 1.0:
@@ -23,7 +23,7 @@ def _dropped(
         return input
     sizes = input.shape[2:]
     side = min(block_size, *sizes)
-    starts = [size - side + 1 for size in sizes]  # where a block may begin
+    starts = [size - side + 1 for size in sizes]  # the number of positions of a block
     noise = creation.empty(*input.shape[:2], *starts, dtype=input.dtype, device=input.device)
     noise.bernoulli_(p * math.prod(sizes) / (side**axes * math.prod(starts)))
     kept = 1 - pool(pad(noise, [side // 2] * (2 * axes)), side, 1, side // 2)
@@ -34,21 +34,22 @@ def _dropped(
 def drop_block2d(
     input: Tensor, p: float, block_size: int, inplace: bool = False, eps: float = 1e-06, training: bool = True
 ) -> Tensor:
-    """(N, C, H, W) with zeros in square blocks drawn in each channel, about p of it, and the rest scaled.
+    """Zero random square blocks in each channel of (N, C, H, W), about a fraction p of it, and scale the rest.
 
-    Raises ValueError of another p or number of dimensions. Source: torchvision.ops.drop_block2d; Ghiasi et al. (2018).
+    Raises ValueError for p outside of [0, 1] or other dimensions.
+    Source: torchvision.ops.drop_block2d; Ghiasi et al. (2018).
 
     >>> torch.porting.vision.ops.drop_block2d(torch.ones(1, 1, 2, 2), 0.0, 1).sum()
     tensor(4.)
     """
-    return _dropped("drop_block2d", input, p, block_size, inplace, eps, training, max_pool2d, 2)
+    return _drop_blocks("drop_block2d", input, p, block_size, inplace, eps, training, max_pool2d, 2)
 
 
 def drop_block3d(
     input: Tensor, p: float, block_size: int, inplace: bool = False, eps: float = 1e-06, training: bool = True
 ) -> Tensor:
-    """(N, C, D, H, W) as drop_block2d, in cubes. Source: torchvision.ops.drop_block3d."""
-    return _dropped("drop_block3d", input, p, block_size, inplace, eps, training, max_pool3d, 3)
+    """Zero random cubes in (N, C, D, H, W): see drop_block2d. Source: torchvision.ops.drop_block3d."""
+    return _drop_blocks("drop_block3d", input, p, block_size, inplace, eps, training, max_pool3d, 3)
 
 
 class DropBlock2d(Module):

@@ -1,4 +1,4 @@
-"""Feature pyramids: maps of several sizes, each told what the smaller ones hold. Source: torchvision.ops."""
+"""Feature pyramid networks, which add information from smaller feature maps to larger ones. Source: torchvision.ops."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from ....tensor import Tensor
 
 
 class ExtraFPNBlock(Module):
-    """What adds maps to a pyramid: `forward(results, x, names)` gives results and names."""
+    """Base of blocks that add maps to a pyramid: `forward(results, x, names)` returns results and names."""
 
 
 class LastLevelMaxPool(ExtraFPNBlock):
-    """Adds every other row and column of the smallest map, as "pool". Source: torchvision's LastLevelMaxPool."""
+    """Append the smallest map, subsampled by 2, under the name "pool". Source: torchvision's LastLevelMaxPool."""
 
     def forward(self, x: list[Tensor], y: list[Tensor], names: list[str]) -> tuple[list[Tensor], list[str]]:
-        """The maps and their names, with one more."""
+        """Return the maps and their names with the new one appended."""
         return [*x, functional.max_pool2d(x[-1], 1, 2, 0)], [*names, "pool"]
 
 
 class FeaturePyramidNetwork(Module):
-    """A dict of maps (N, C_i, H_i, W_i), the largest first -> the same of (N, out_channels, H_i, W_i).
+    """Map a dict of feature maps (N, C_i, H_i, W_i), the largest first, to maps (N, out_channels, H_i, W_i).
 
-    Each goes through a 1 × 1 convolution, has the next smaller result before it added, enlarged to its size, and goes
-    through a 3 × 3 one. `extra_blocks` adds further maps. Raises ValueError for 0 channels. Source: Lin et al. (2017),
+    Each map passes a 1 × 1 convolution, is added to the upsampled sum of the next smaller map, and passes a 3 × 3
+    convolution. `extra_blocks` appends further maps. Raises ValueError for 0 channels. Source: Lin et al. (2017),
     torchvision.ops.FeaturePyramidNetwork.
 
     >>> from microgad.porting.vision.ops import FeaturePyramidNetwork
@@ -57,7 +57,7 @@ class FeaturePyramidNetwork(Module):
         self.extra_blocks = extra_blocks
 
     def forward(self, x: dict[str, Tensor]) -> OrderedDict[str, Tensor]:
-        """The maps, each with what the smaller ones tell it."""
+        """Return the maps of the pyramid."""
         names, maps = list(x), list(x.values())
         found: list[Tensor] = []
         above: Tensor | None = None

@@ -1,4 +1,4 @@
-"""Layers where torchvision has them: `torchvision.ops.misc.FrozenBatchNorm2d`. Source: torchvision.ops.misc."""
+"""Layers under their names in torchvision.ops.misc, such as FrozenBatchNorm2d. Source: torchvision.ops.misc."""
 
 from ....lazy import define_getattr as _define_getattr
 from ....models.blocks import MLP as MLP

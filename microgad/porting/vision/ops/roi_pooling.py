@@ -1,4 +1,4 @@
-"""Parts of feature maps, resampled or pooled to one size. Source: torchvision.ops."""
+"""RoI align and RoI pooling: regions of feature maps, resampled or pooled to one size. Source: torchvision.ops."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ....tensor import Tensor
 
 
 def _weights(start: float, size: float, bins: int, samples: int, length: int) -> Any:
-    """(bins, length): how much each place counts for the mean of a bin's samples, by linear interpolation."""
+    """Return the weights (bins, length) of positions in the mean of each bin's linearly interpolated samples."""
     count = samples if samples > 0 else math.ceil(size / bins)
     weights = np.zeros((bins, length))
     if count <= 0:
@@ -33,8 +33,8 @@ def _weights(start: float, size: float, bins: int, samples: int, length: int) ->
     return weights / count
 
 
-def _asked(output_size: Any, boxes: Any) -> tuple[tuple[int, int], Any]:
-    """How many bins, and the boxes as (K, 5) on the CPU, each with its image's number first."""
+def _parse_arguments(output_size: Any, boxes: Any) -> tuple[tuple[int, int], Any]:
+    """Return the output size as a pair, and the boxes as (K, 5) on the CPU, each with the index of its image first."""
     listed = boxes if isinstance(boxes, (list, tuple)) else [boxes]
     width = 5 if listed is not boxes else 4
     if not all(isinstance(b, Tensor) and b.ndim == 2 and b.shape[1] == width for b in listed):
@@ -54,20 +54,20 @@ def roi_align(
     sampling_ratio: int = -1,
     aligned: bool = False,
 ) -> Tensor:
-    """(N, C, H, W) and K boxes -> (K, C, *output_size): means of samples in the bins of each box.
+    """Average bilinear samples in the bins of each box: (N, C, H, W) and K boxes -> (K, C, *output_size).
 
-    boxes: (K, 5), each with its image's number first, or a list of (L, 4) for each image. Gradients go to the input.
+    boxes: (K, 5) with the index of the image first, or a list of (L, 4) for each image. Only the input has a gradient.
     Source: torchvision.ops.roi_align; He et al. (2017).
 
     >>> torch.porting.vision.ops.roi_align(torch.ones(1, 2, 8, 8), [torch.tensor([[0.0, 0, 4, 4]])], 2).shape
     torch.Size([1, 2, 2, 2])
     """
-    bins, rows = _asked(output_size, boxes)
+    bins, rows = _parse_arguments(output_size, boxes)
     corners = rows[:, 1:] * spatial_scale - (0.5 if aligned else 0.0)
     parts = []
     for image, (x0, y0, x1, y1) in zip(rows[:, 0].astype(int), corners, strict=True):
         width, height = x1 - x0, y1 - y0
-        if not aligned:  # what is too small is as large as a pixel
+        if not aligned:  # boxes are at least one pixel large
             width, height = max(width, 1.0), max(height, 1.0)
         down = _weights(y0, height, bins[0], sampling_ratio, input.shape[2])
         across = _weights(x0, width, bins[1], sampling_ratio, input.shape[3])
@@ -76,30 +76,30 @@ def roi_align(
     return movement.stack(parts) if parts else input.new_zeros((0, input.shape[1], *bins))
 
 
-def _spans(start: float, stop: float, bins: int, length: int) -> list[slice]:
-    """The places of each bin between two corners, which are rounded to places and both belong to it."""
+def _bin_slices(start: float, stop: float, bins: int, length: int) -> list[slice]:
+    """Return the positions of each bin between two corners, which are rounded and inclusive."""
     first, last = (int(math.copysign(math.floor(abs(x) + 0.5), x)) for x in (start, stop))
-    step = np.float32(max(last - first + 1, 1)) / np.float32(bins)  # in float32, whose floors these are in torchvision
+    step = np.float32(max(last - first + 1, 1)) / np.float32(bins)  # in float32, as torchvision, for the same floors
     ends = [(first + math.floor(i * step), first + math.ceil((i + 1) * step)) for i in range(bins)]
     return [slice(*(min(max(end, 0), length) for end in pair)) for pair in ends]
 
 
 def roi_pool(input: Tensor, boxes: Any, output_size: Any, spatial_scale: float = 1.0) -> Tensor:
-    """(N, C, H, W) and K boxes -> (K, C, *output_size): the largest values in the bins of each box, 0 in empty ones.
+    """Take the maximum in the bins of each box, 0 in empty bins: (N, C, H, W) and K boxes -> (K, C, *output_size).
 
-    boxes: as of roi_align. Source: torchvision.ops.roi_pool; Girshick (2015).
+    boxes: as in roi_align. Source: torchvision.ops.roi_pool; Girshick (2015).
 
     >>> x = torch.arange(16.0).reshape(1, 1, 4, 4)
     >>> torch.porting.vision.ops.roi_pool(x, torch.tensor([[0.0, 0, 0, 2, 2]]), 2)
     tensor([[[[ 5.,  6.],
               [ 9., 10.]]]])
     """
-    bins, rows = _asked(output_size, boxes)
+    bins, rows = _parse_arguments(output_size, boxes)
     channels, height, width = input.shape[1:]
     nothing = input.new_zeros(channels)
     parts = []
     for image, (x0, y0, x1, y1) in zip(rows[:, 0].astype(int), rows[:, 1:] * spatial_scale, strict=True):
-        down, across = _spans(y0, y1, bins[0], height), _spans(x0, x1, bins[1], width)
+        down, across = _bin_slices(y0, y1, bins[0], height), _bin_slices(x0, x1, bins[1], width)
         found = [input[int(image), :, y, x].flatten(1) for y in down for x in across]
         parts += [values.max(1).values if values.shape[1] else nothing for values in found]
     pooled: Tensor = movement.stack(parts or [nothing], 1)[:, : len(parts)].reshape(channels, len(rows), *bins)
