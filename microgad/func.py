@@ -480,7 +480,7 @@ class _TransformCall:
 
 
 def _broadcast_dims(dims: Any, tree: Any, name: str) -> list[Any]:
-    """Return a dimension for each leaf of a tree. `dims` has the tree's structure; one for a part holds for all in it."""
+    """Return a dimension for each leaf of a tree. One entry of `dims` may stand for a whole subtree."""
     if not isinstance(tree, (tuple, list, dict)):
         if isinstance(dims, (tuple, list, dict)):
             raise errors.ArgumentError(f"vmap: {name} has {dims} for one {type(tree).__name__}")

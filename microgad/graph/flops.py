@@ -96,8 +96,8 @@ MOVES = frozenset(
     (
         "Reshape", "Permute", "Expand", "Clone", "Cast", "Transfer", "Cat", "Stack", "Flip", "Roll", "Rot90",
         "SlidingWindows", "BlockDiag", "RepeatInterleave", "AsStrided", "Diagonal", "DiagEmbed", "Tril", "Triu",
-        "Split", "Unbind", "Pad", "NonConstantPad", "Shuffle", "GatherCells", "MaxPoolScatter", "GetItem", "SetItem", "ClearItem",
-        "BoxMax", "Gather", "IndexSelect", "TakeRows", "Embedding", "Pick", "Unfold",
+        "Split", "Unbind", "Pad", "NonConstantPad", "Shuffle", "GatherCells", "MaxPoolScatter", "GetItem", "SetItem",
+        "ClearItem", "BoxMax", "Gather", "IndexSelect", "TakeRows", "Embedding", "Pick", "Unfold",
         "Fold", "ViewAsReal", "ViewAsComplex", "Real", "Imag", "Detach", "Flat", "Identity", "RegionWrite",
         "RegionClear", "RegionRead",
     )

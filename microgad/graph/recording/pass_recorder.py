@@ -60,7 +60,7 @@ class PassRecorder:
             self._note_hooks(edge)
             if g is not None and current.bounded and self.op(producer(edge)[0]) is None:
                 self._add_point("end", edge)
-        if type(node) is BackwardHookFunction:  # a module's backward hooks, which are replayed as if hooks of its results had run
+        if type(node) is BackwardHookFunction:  # replayed as if hooks of its results had run
             points = [(i, g) for i, g in enumerate(gradients) if g is not None]
             current.points += [BoundaryPoint(node.number, i, False, "hook", strided_copy(g)) for i, g in points]
 

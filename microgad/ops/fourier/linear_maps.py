@@ -65,7 +65,7 @@ def _full_spectrum(x: Any, axes: Sequence[int], norm: Any) -> Any:
     """The transform of real numbers, with all frequencies."""
     *others, last = axes
     half = _half_spectrum(x, axes, norm)
-    rest = half[stretch(last, x.shape[last] - half.shape[last], 0, -1)]
+    rest = half[slice_along(last, x.shape[last] - half.shape[last], 0, -1)]
     return np.concatenate((half, np.conj(_negate_frequencies(rest, others))), last)
 
 

@@ -29,7 +29,7 @@ class AdaptiveAvg(Resample):
 
 @composite
 def adaptive_max_pool1d(input: Tensor, output_size: Sizes, return_indices: bool = False) -> Any:
-    """Take the maximum of output_size nearly equal parts, (N, C, L) -> (N, C, OL). For the rest see adaptive_max_pool2d.
+    """Take the maxima of output_size nearly equal parts, (N, C, L) -> (N, C, OL). See adaptive_max_pool2d.
 
     Source: torch.nn.functional.adaptive_max_pool1d.
 

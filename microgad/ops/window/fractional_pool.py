@@ -134,7 +134,7 @@ def of_boxes(input: Tensor, tables: Sequence[Any], return_indices: bool) -> Any:
     place = BoxArgmax.apply(input, tables=tables)
     lead, area = input.array.shape[: -len(tables)], math.prod(input.array.shape[-len(tables) :])
     flat = place.array.reshape(*lead, math.prod(place.shape[-len(tables) :]))
-    flat = flat.copy() if return_indices and is_recorded(input) else flat  # the caller may write to them before backward
+    flat = flat.copy() if return_indices and is_recorded(input) else flat  # the caller may write to them
     out = BoxMax.apply(input.reshape(*lead, area), index=flat, axis=len(lead)).reshape(place.shape)
     return (out, place) if return_indices else out
 

@@ -22,7 +22,7 @@ from .geometry import Size, invalid, ntuple, stride_or_kernel
 
 
 class MaxUnpool(Function):
-    """Zeros with the input's values at `cells`, (..., P) -> (..., size). Of several values for a cell the last stays."""
+    """Zeros with the input's values at `cells`, (..., P) -> (..., size). The last value for a cell counts."""
 
     symbol = "max_unpool"
     cells: Any
