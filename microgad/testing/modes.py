@@ -78,7 +78,7 @@ class ForwardMode:
 
     def _pushed(self, i: int, u: Tensor) -> Sequence[Tensor | None]:
         others = [np.zeros_like(t.array) for t in self.tensors]
-        return self.pushing.along([u if j == i else Tensor._made(zero) for j, zero in enumerate(others)], False)
+        return self.pushing.jvp([u if j == i else Tensor._made(zero) for j, zero in enumerate(others)], False)
 
 
 Mode = ReverseMode | ForwardMode

@@ -182,7 +182,7 @@ def tap_cells(x: Any, window: Window) -> tuple[Any, list[tuple[Any, ...]]]:
 def windows(plane: Any, window: Window) -> Any:
     """Return a view of a padded plane with all windows, (N, C, H, W) -> (N, C, KH, KW, OH, OW); windows may overlap."""
     if plane.shape[2:] != window.padded_size:
-        raise ShapeError(f"the padded plane must be {window.padded}, got {plane.shape[2:]}")
+        raise ShapeError(f"the padded plane must be {window.padded_size}, got {plane.shape[2:]}")
     return _windows(plane, plane, window)
 
 

@@ -57,7 +57,7 @@ def forward_mode(case: Case) -> None:
     along = _pushed(case, us)[1]
     if CustomNode in case.classes:
         outs = [y for y in case.outputs(case.inputs) if y.requires_grad]
-        along = grad_arrays(DoubleBackward(outs, case.wanted).along([Tensor._made(u) for u in us], False))
+        along = grad_arrays(DoubleBackward(outs, case.wanted).jvp([Tensor._made(u) for u in us], False))
     said = "forward mode gives {:.10g} along a random direction, reverse mode {:.10g} (tolerance {:.3g})"
     said = _apart(case, (grad_arrays(case.recorded[0]), along), (us, case.gradients), said)
     if said:
