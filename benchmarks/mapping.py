@@ -71,7 +71,7 @@ def main() -> None:
     at_once = microgad.func.all_at_once
 
     def in_turn(*_: Any) -> Any:
-        raise microgad.slices.Apart
+        raise microgad.duck_arrays.Fallback
 
     for make in (per_sample_gradients, second_derivatives, jacobian, products):
         calls, turns = [make(torch), make(microgad), make(microgad)], []

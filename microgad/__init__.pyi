@@ -7,7 +7,7 @@ from math import pi as pi
 
 from numpy import newaxis as newaxis
 
-import microgad.backend.formats
+import microgad.backend.memory_formats
 import microgad.dtypes
 import microgad.ops.creation
 import microgad.ops.linalg
@@ -68,19 +68,19 @@ from .autograd.grad_mode import is_inference_mode_enabled as is_inference_mode_e
 from .backend.devices import device as device
 from .backend.devices import get_default_device as get_default_device
 from .backend.devices import set_default_device as set_default_device
-from .backend.formats import channels_last as channels_last
-from .backend.formats import channels_last_3d as channels_last_3d
-from .backend.formats import contiguous_format as contiguous_format
-from .backend.formats import layout as layout
-from .backend.formats import memory_format as memory_format
-from .backend.formats import preserve_format as preserve_format
-from .backend.formats import sparse_bsc as sparse_bsc
-from .backend.formats import sparse_bsr as sparse_bsr
-from .backend.formats import sparse_coo as sparse_coo
-from .backend.formats import sparse_csc as sparse_csc
-from .backend.formats import sparse_csr as sparse_csr
-from .backend.formats import strided as strided
 from .backend.memory import empty_cache as empty_cache
+from .backend.memory_formats import channels_last as channels_last
+from .backend.memory_formats import channels_last_3d as channels_last_3d
+from .backend.memory_formats import contiguous_format as contiguous_format
+from .backend.memory_formats import layout as layout
+from .backend.memory_formats import memory_format as memory_format
+from .backend.memory_formats import preserve_format as preserve_format
+from .backend.memory_formats import sparse_bsc as sparse_bsc
+from .backend.memory_formats import sparse_bsr as sparse_bsr
+from .backend.memory_formats import sparse_coo as sparse_coo
+from .backend.memory_formats import sparse_csc as sparse_csc
+from .backend.memory_formats import sparse_csr as sparse_csr
+from .backend.memory_formats import strided as strided
 from .cuda import Event as Event
 from .cuda import OutOfMemoryError as OutOfMemoryError
 from .cuda import Stream as Stream
@@ -105,10 +105,10 @@ from .dtypes import uint32 as uint32
 from .dtypes import uint64 as uint64
 from .dtypes.limits import finfo as finfo
 from .dtypes.limits import iinfo as iinfo
-from .dtypes.unheld import bfloat16 as bfloat16
-from .dtypes.unheld import complex32 as complex32
-from .dtypes.unheld import float8_e4m3fn as float8_e4m3fn
-from .dtypes.unheld import float8_e5m2 as float8_e5m2
+from .dtypes.unsupported import bfloat16 as bfloat16
+from .dtypes.unsupported import complex32 as complex32
+from .dtypes.unsupported import float8_e4m3fn as float8_e4m3fn
+from .dtypes.unsupported import float8_e5m2 as float8_e5m2
 from .fake_quantize import fake_quantize_per_channel_affine as fake_quantize_per_channel_affine
 from .fake_quantize import fake_quantize_per_tensor_affine as fake_quantize_per_tensor_affine
 from .func import vmap as vmap
@@ -718,7 +718,7 @@ double = microgad.dtypes.float64
 short = microgad.dtypes.int16
 int = microgad.dtypes.int32
 long = microgad.dtypes.int64
-legacy_contiguous_format = microgad.backend.formats.contiguous_format
+legacy_contiguous_format = microgad.backend.memory_formats.contiguous_format
 orgqr = microgad.ops.linalg.householder_product
 spmm = microgad.ops.linalg.mm
 cholesky = microgad.ops.linalg.torch_cholesky

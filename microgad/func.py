@@ -15,6 +15,7 @@ from . import errors, state
 from .autograd import functional
 from .batching.randomness import BatchedDraws
 from .batching.vmap import call_batched, remove_batch_dim
+from .duck_arrays import Fallback, called_again
 from .errors import wording
 from .generator import default_generator
 from .generator.vmap_randomness import SequentialDraws, VmapDraws
@@ -26,8 +27,7 @@ from .ops.creation import eye, ones_like
 from .ops.movement import cat, clone, stack
 from .ops.movement.strided import vmapped_inputs
 from .pytree import flatten_into, tree_map
-from .slices import Apart, called_again
-from .state.contexts import holding
+from .state.contexts import binding
 from .tensor import Tensor
 
 Argnums = int | tuple[int, ...]
@@ -338,14 +338,14 @@ def _map_over_slices(
     if size > 1 and state.current().observer is None:
         try:
             return call_batched(unbatched, leaves, dims, size, BatchedDraws(randomness))
-        except (Apart, Exception):  # an error of the function itself is raised again below
+        except (Fallback, Exception):  # an error of the function itself is raised again below
             pass
     draws, results = SequentialDraws(randomness, size), []
     for i in range(size):
         slices = [x if d is None else x.select(d, i) for x, d in zip(leaves, dims, strict=True)]
         pairs = [(x, s) for x, s, d in zip(leaves, slices, dims, strict=True) if d is not None]
         again = called_again.get() or i + 1 < size
-        with draws.at(i), holding(vmapped_inputs, (*vmapped_inputs.get(), pairs)), holding(called_again, again):
+        with draws.at(i), binding(vmapped_inputs, (*vmapped_inputs.get(), pairs)), binding(called_again, again):
             results.append(func(slices))
     return _join_results(results, out_dims, stack)
 

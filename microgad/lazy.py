@@ -270,7 +270,7 @@ class MissingName:
             return f"{self.path} does not exist"
         import difflib
 
-        from .errors.absences import reason
+        from .errors.missing import reason
 
         why, near = reason(self.path), difflib.get_close_matches(self.name, self.candidates(), 1)
         message = f"microgad has no {self.path}" + (f": {why}" if why else "")

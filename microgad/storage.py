@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from . import backend, dtypes
-from .backend.placement import address, memory_of
+from .backend.memory_layout import address, memory_of
 from .errors import DtypeError
 from .lazy import define_getattr as _define_getattr
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from . import backend, dtypes, errors, function, gradients, state
+from .duck_arrays import check_write
 from .engine import leaves, versions
 from .errors import arguments
 from .function import Function, Leaf, Output
 from .lazy import LazyModule
 from .methods import Methods
 from .size import Size
-from .slices import check_write
 from .state import inference
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Tensor(Methods):
     chain: tuple[tuple[type[Function], dict[str, Any]], ...] | None = None  # the view operations from the base to this
     views: list[weakref.ref[Tensor]] | None = None  # the live views of a base
     name: str | None = None
-    aside: bool = False  # whether it was made by `.data`: then the regions of its writes are remembered
+    is_data_alias: bool = False  # whether it was made by `.data`: then the regions of its writes are remembered
 
     def __new__(cls, *sizes: Any, device: Any = None) -> Any:
         return creation.legacy_new(*sizes, device=device)._of_class(cls)
@@ -98,7 +98,7 @@ class Tensor(Methods):
         """The node of the operation that made this Tensor; None for leaves."""
         if self.is_leaf:
             return None
-        shared = type(self.node) is Output and not hasattr(self.node, "called")
+        shared = type(self.node) is Output and not hasattr(self.node, "torch_name")
         return self.node.edges[0] if shared else self.node
 
     @property
@@ -142,7 +142,7 @@ class Tensor(Methods):
             raise errors.DtypeError(
                 f"only Tensors of floating point and complex dtype can require gradients, got {self.dtype}"
             )
-        self.node = leaves.wanting(self, requires_grad)
+        self.node = leaves.set_requires_grad(self, requires_grad)
         return self
 
     def detach(self) -> Tensor:
@@ -162,7 +162,7 @@ class Tensor(Methods):
         if self.base is not None:
             raise errors.GraphError("can't detach views in-place: use detach()")
         view_writes.guard_views(self)
-        self.node, self.retainer = leaves.wanting(self, False), None
+        self.node, self.retainer = leaves.set_requires_grad(self, False), None
         return self
 
     @property
@@ -172,7 +172,7 @@ class Tensor(Methods):
         Writes through it that overwrite what was kept for backward make backward raise; PyTorch doesn't notice them.
         """
         result = self.detach()
-        result.aside = True
+        result.is_data_alias = True
         return result
 
     @data.setter
@@ -185,7 +185,7 @@ class Tensor(Methods):
         self.array = value.array
         self._bump()
         if type(self.node) is Leaf:
-            self.node = leaves.renewed(self)
+            self.node = leaves.leaf_of_new_array(self)
 
     def graph(self, **options: Any) -> Graph:
         """The graph of how this Tensor was computed, to inspect and draw: see `microgad.graph.graph` for the options.
@@ -206,8 +206,8 @@ class Tensor(Methods):
 
     def _bump(self) -> None:
         counter = inference.bumped(self._counter())
-        if (self if self.base is None else self.base).aside:
-            versions.note(counter, self.array)
+        if (self if self.base is None else self.base).is_data_alias:
+            versions.record_write(counter, self.array)
 
     def _view_of(self, source: Tensor, node: Function, step: Any = None, others: Any = ()) -> None:
         """Register this as a view of `source`, if the operation `node` did return a view.

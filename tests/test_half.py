@@ -9,7 +9,7 @@ import pytest
 import microgad as torch
 from microgad import nn
 from microgad.dtypes import number_kinds
-from microgad.dtypes.halves import convert
+from microgad.dtypes.half_precision import convert
 from microgad.nn import functional as F
 
 

@@ -18,7 +18,7 @@ PACKAGE = Path(microgad.__file__).parent
 FLOORS = [
     ["errors", "operators"],
     ["hypothesis_types", "lazy", "pytree", "size", "state"],
-    ["return_types", "slices"],
+    ["return_types", "duck_arrays"],
     ["backend"],
     ["dtypes"],
     ["function", "storage", "type_aliases"],

@@ -13,7 +13,7 @@ import pytest
 import microgad as torch
 from microgad import Function
 from microgad.autograd.function_hooks import FunctionHook
-from microgad.backend import placement
+from microgad.backend import memory_layout
 
 
 def test_gradients_asked_for_don_t_share_either() -> None:
@@ -77,14 +77,14 @@ def test_who_looks_on_while_it_is_measured_who_holds_an_array_is_not_counted() -
     before = sys.gettrace()
     sys.settrace(look)
     try:
-        assert placement._sole() == placement.SOLE
+        assert memory_layout._sole() == memory_layout.SOLE
     finally:
         sys.settrace(before)
 
 
 def test_a_profiler_written_in_c_goes_on() -> None:
     with cProfile.Profile() as profile:
-        assert placement._sole() == placement.SOLE
+        assert memory_layout._sole() == memory_layout.SOLE
         math.hypot(3, 4)
     assert any("hypot" in str(entry.code) for entry in profile.getstats())
 

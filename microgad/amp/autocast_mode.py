@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .. import dtypes
-from ..dtypes import unheld
+from ..dtypes import unsupported
 from ..errors import ArgumentError
 from ..errors.notices import once as _once
 
@@ -76,7 +76,7 @@ def get_autocast_dtype(device_type: str = "cuda") -> Any:
     >>> torch.get_autocast_dtype("cuda"), torch.get_autocast_dtype("cpu")
     (torch.float16, torch.bfloat16)
     """
-    return unheld.bfloat16 if device_type == "cpu" else dtypes.float16
+    return unsupported.bfloat16 if device_type == "cpu" else dtypes.float16
 
 
 def get_autocast_cpu_dtype() -> Any:

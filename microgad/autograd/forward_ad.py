@@ -15,7 +15,7 @@ from ..function import Function, Leaf
 from ..lazy import define_getattr as _define_getattr
 from ..ops.elementwise import Flat
 from ..ops.movement import clone
-from ..state.contexts import holding
+from ..state.contexts import binding
 from ..tensor import Tensor
 from .function import Function as CustomFunction
 from .functional import jvp_of
@@ -165,7 +165,7 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
         if dual.node is tensor.node:
             return UnpackedDualTensor(_WithoutTangent.apply(tensor) if dual.on_graph else tensor.detach(), dual.tangent)
     wanted = gradients.dual_level.get().wanted(tensor)
-    with holding(_computing_tangent, True), holding(gradients.dual_level, None):
+    with binding(_computing_tangent, True), binding(gradients.dual_level, None):
         (tangent,) = jvp_of([tensor], duals, [dual.tangent for dual in duals], wanted)
     if not wanted:
         return UnpackedDualTensor(tensor.detach(), tangent)

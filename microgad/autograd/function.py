@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 
 from .. import errors, state
 from .. import function as core
+from ..duck_arrays import levels
 from ..gradients import grad
 from ..lazy import LazyModule
 from ..lazy import define_getattr as _define_getattr
-from ..slices import levels
-from ..state.contexts import holding
+from ..state.contexts import binding
 from ..tensor import Tensor
 
 custom_function = LazyModule("microgad.batching.custom_function")
@@ -189,7 +189,7 @@ def _record(
     """The node of a call, at which its results stand from now on."""
     ctx._count, ctx._slots = len(every), [i for i, x in enumerate(every) if isinstance(x, Tensor)]
     outs = [every[i] for i in ctx._slots]
-    node = cls.node_class.noted(edges, outs[0].array, ctx=ctx)
+    node = cls.node_class.recorded(edges, outs[0].array, ctx=ctx)
     ctx._node = weakref.ref(node)
     _save(cls, ctx, node, inputs, outs)
     if several:
@@ -242,7 +242,7 @@ def _save(
     ctx._saved = len(ctx.to_save)
     ctx._places = tuple(_location_of(t, outs) for t in saved)
     node.kept = [None if t is None else t.array for t in saved]
-    node.seen = [x for t in saved if t is not None for x in (t._counter(), t._counter()[0])]
+    node.versions = [x for t in saved if t is not None for x in (t._counter(), t._counter()[0])]
     ctx._writes = bool(ctx.dirty)
 
 
@@ -319,7 +319,7 @@ class CustomNode(core.Function):
 
     def _linear(self, grads: list[Any]) -> tuple[Any, ...]:
         """What backward gives, in forward mode, which takes the derivative of it."""
-        with holding(computing_jvp, False):
+        with binding(computing_jvp, False):
             results = self._pulled(grads)
         pairs = zip(results, self.edges, strict=False)
         lost = any(isinstance(g, Tensor) and edge is not None and g.node is None for g, edge in pairs)

@@ -15,7 +15,7 @@ from ..gradients import grad
 from ..lazy import define_getattr as _define_getattr
 from ..ops.creation import ones_like, zeros, zeros_like
 from ..ops.movement import cat, clone, movedim
-from ..state.contexts import holding
+from ..state.contexts import binding
 from ..tensor import Tensor
 from .function import computing_jvp
 
@@ -146,7 +146,7 @@ class DoubleBackward:
         self.recorded = [y for y in outputs if y.node is not None]
         with state.scope(grad_enabled=True):
             self.seeds = [zeros_like(y).requires_grad_() for y in self.recorded]
-        with holding(computing_jvp, by_jvp):
+        with binding(computing_jvp, by_jvp):
             self.grads = vjp_of(self.recorded, inputs, self.seeds, True)
 
     def jvp(self, tangents: Sequence[Tensor], create_graph: bool) -> list[Tensor | None]:

@@ -13,7 +13,7 @@ from ..engine import leaves
 from ..engine.hooks import RemovableHandle
 from ..function import Function as Node
 from ..lazy import define_getattr as _define_getattr
-from ..state.contexts import holding
+from ..state.contexts import binding
 from ..tensor import Tensor
 from .saved_tensors import (
     allow_mutation_on_saved_tensors,
@@ -96,18 +96,18 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None
     """
     if mode not in ("all", "any"):
         raise errors.ArgumentError(f"register_multi_grad_hook: mode must be 'all' or 'any', got '{mode}'")
-    task: list[Any] = [None]  # a backward pass's `finals` are its own
+    task: list[Any] = [None]  # each backward pass has its own
     grads: dict[int, Tensor | None] = {}
     count = len(tensors)  # which the hook doesn't refer to: they hold it
     numbers, expected = [tensor.node.number for tensor in tensors if tensor.node is not None], set[int]()
 
     def hook_of(i: int) -> Callable[[Tensor], None]:
         def hook(grad: Tensor) -> None:
-            if task[0] is not leaves.finals():
-                task[0] = leaves.finals()
+            if task[0] is not leaves.current_pass():
+                task[0] = leaves.current_pass()
                 grads.clear()
                 expected.clear()
-                expected.update(task[0].comes_to(numbers))
+                expected.update(task[0].visits(numbers))
             if mode == "any":
                 if not grads:
                     grads[i] = None  # the gradient itself isn't held
@@ -137,7 +137,7 @@ def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
     """
     if innermost() is not None:
         raise RuntimeError(error_message)
-    with holding(disabled_message, error_message):
+    with binding(disabled_message, error_message):
         yield
 
 

@@ -103,7 +103,7 @@ class PackingObserver(state.Observer):
                 for i in range(len(kept)):
                     packed.pack(i, self.hooks.pack_hook, self.hooks.unpack_hook, given)
                 if not packed.shows(kept):
-                    node.seen = ()  # the user's form stays as it is, whatever is written
+                    node.versions = ()  # the user's form stays as it is, whatever is written
 
 
 def innermost() -> PackingObserver | None:

@@ -28,10 +28,10 @@ class _Engine:
         >>> (x * 2).sum().backward()
         done tensor([2., 2.])
         """
-        finals = leaves.finals()
-        if finals is None:
+        running = leaves.current_pass()
+        if running is None:
             raise GraphError("Final callbacks can only be installed during backward pass.")
-        finals.queue.append(callback)
+        running.callbacks.append(callback)
 
 
 class Variable(metaclass=_AnyTensor):

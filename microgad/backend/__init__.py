@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from ..duck_arrays import DuckArray
 from ..errors import DeviceError
-from ..slices import Stand
 from . import memory as memory  # importing it configures malloc
 from .devices import CPU as CPU
 from .devices import chosen as chosen
 from .devices import device as device
-from .hollow import META, NO_DATA, Hollow, NoValuesError
+from .meta import META, NO_DATA, MetaArray, NoValuesError
 
 
 def _cupy() -> Any:
@@ -44,7 +44,7 @@ def is_gpu(x: Any) -> bool:
 
 def is_array(x: Any) -> bool:
     """Whether `x` is a NumPy, CuPy or duck array."""
-    return isinstance(x, (np.ndarray, Stand)) or is_gpu(x)
+    return isinstance(x, (np.ndarray, DuckArray)) or is_gpu(x)
 
 
 def as_array(x: Any) -> Any:
@@ -54,22 +54,22 @@ def as_array(x: Any) -> Any:
 
 def device_of(x: Any) -> device:
     """The device of an array."""
-    return device("cuda", x.device.id) if is_gpu(x) else META if isinstance(x, Hollow) else CPU
+    return device("cuda", x.device.id) if is_gpu(x) else META if isinstance(x, MetaArray) else CPU
 
 
 def to_device(x: Any, where: device | str | int | None) -> Any:
     """The array on a device: itself if it is there already, else a copy."""
     where = device(where) if where is not None else CPU
     if where.type == "meta":
-        return x if isinstance(x, Hollow) else Hollow(x)
-    if isinstance(x, Hollow):
+        return x if isinstance(x, MetaArray) else MetaArray(x)
+    if isinstance(x, MetaArray):
         raise NoValuesError(NO_DATA)
     if where.type == "cpu":
         return x.get() if is_gpu(x) else x
     if where.type != "cuda":
         raise DeviceError(f"device '{where}': microgad has no tensors there; 'cpu', 'cuda' (CuPy) and 'meta' are there")
     with _cupy().cuda.Device(where.index):
-        return x.made_of(_cupy().asarray) if isinstance(x, Stand) else _cupy().asarray(x)
+        return x.map_innermost(_cupy().asarray) if isinstance(x, DuckArray) else _cupy().asarray(x)
 
 
 def like(values: Any, x: Any, dtype: Any = None) -> Any:
@@ -100,7 +100,7 @@ def from_dlpack(x: Any, on_cpu: bool) -> Any:
 
 def as_strided(x: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
     """A view that starts at the first element of `x`, with strides in bytes. It may reach beyond `x`."""
-    if isinstance(x, Stand):
+    if isinstance(x, DuckArray):
         return x.as_strided(shape, strides)
     library = _cupy() if is_gpu(x) else np
     return library.lib.stride_tricks.as_strided(x, shape, strides)
@@ -108,7 +108,7 @@ def as_strided(x: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
 
 def at(ufunc: Any, target: Any, index: Any, values: Any) -> None:
     """target[index] = ufunc(target[index], values), where an index that is repeated counts each time."""
-    gpu = is_gpu(target) and not isinstance(target, Stand)  # CuPy has scatter_add, scatter_max, scatter_min
+    gpu = is_gpu(target) and not isinstance(target, DuckArray)  # CuPy has scatter_add, scatter_max, scatter_min
     (getattr(sys.modules["cupyx"], f"scatter_{ufunc.__name__[:3]}") if gpu else ufunc.at)(target, index, values)
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from .. import backend
+from ..duck_arrays import DuckArray, Fallback
 from ..engine import leaves
 from ..errors import GraphError
-from ..slices import Apart, Stand
 
 
 class Level:
@@ -39,7 +39,7 @@ class Level:
 
     def check(self) -> None:
         """Raise RuntimeError where the mapping is over, and no backward pass goes through it."""
-        if self.over and leaves.finals() is None:
+        if self.over and leaves.current_pass() is None:
             raise GraphError(
                 "vmap: your tensor may have escaped from inside a function being vmapped: it was kept beyond it, where "
                 "there are no slices any more. Return what is to be used there"
@@ -77,7 +77,7 @@ class Flags:
     )
 
 
-class BatchedArray(Stand):
+class BatchedArray(DuckArray):
     """Looks like one slice's array, (*shape); `whole`, (slices, *shape), has all: Batched, too, in nested mappings."""
 
     __slots__ = ("__weakref__", "base", "innermost", "level", "whole")
@@ -85,15 +85,15 @@ class BatchedArray(Stand):
 
     def __init__(self, whole: Any, level: Level, base: BatchedArray | None = None) -> None:
         if whole.dtype == np.float16:
-            raise Apart  # it is computed in float32, which is seen to where there are NumPy's arrays
+            raise Fallback  # it is computed in float32, which is seen to where there are NumPy's arrays
         level.check()
         self.whole, self.level = whole, level
         self.innermost = getattr(whole, "innermost", whole)
         self.base = base  # whose memory it shows, as of NumPy's arrays
 
-    def made_of(self, function: Callable[[Any], Any]) -> BatchedArray:
+    def map_innermost(self, function: Callable[[Any], Any]) -> BatchedArray:
         """Apply a function to the NumPy or CuPy array behind all mappings, and wrap its result like this one."""
-        found = self.whole.made_of(function) if isinstance(self.whole, BatchedArray) else function(self.whole)
+        found = self.whole.map_innermost(function) if isinstance(self.whole, BatchedArray) else function(self.whole)
         return self if found is self.whole else BatchedArray(found, self.level)
 
     def like(self, whole: Any) -> BatchedArray:
@@ -101,13 +101,13 @@ class BatchedArray(Stand):
         shown = whole.base is not None and backend.owner(whole) is backend.owner(self.whole)
         return BatchedArray(whole, self.level, (self if self.base is None else self.base) if shown else None)
 
-    def note_write(self) -> None:
+    def record_write(self) -> None:
         """Tell the mappings into which its memory has come that it is about to be written."""
         for base in self.level.came_in:
             if base is self.base:
                 self.level.note(base.whole)
                 if isinstance(base.whole, BatchedArray):
-                    base.whole.note_write()
+                    base.whole.record_write()
 
     # How a slice looks
 
@@ -131,7 +131,7 @@ class BatchedArray(Stand):
     # What only numbers can answer
 
     def item(self, *index: int) -> Any:
-        """The one value, if it is the same of all slices. Raises Apart where it isn't."""
+        """The one value, if it is the same of all slices. Raises Fallback where it isn't."""
         values = self[index].whole if index else self.whole  # type: ignore[index]
         if isinstance(values, BatchedArray):
             values = np.asarray([value.item() for value in values])
@@ -150,9 +150,9 @@ class BatchedArray(Stand):
         return int(self.item())
 
     def refuse(self, *_: Any, **__: Any) -> Any:
-        """Raise Apart; where there are no slices any more, RuntimeError."""
+        """Raise Fallback; where there are no slices any more, RuntimeError."""
         self.level.check()
-        raise Apart
+        raise Fallback
 
     __array__ = tolist = tobytes = __repr__ = __reduce_ex__ = refuse
     data = __array_interface__ = property(refuse)
@@ -161,17 +161,17 @@ class BatchedArray(Stand):
 
     def get(self) -> BatchedArray:
         """The same in the computer's memory, as of CuPy's arrays."""
-        return self.made_of(backend.to_numpy)
+        return self.map_innermost(backend.to_numpy)
 
     def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> BatchedArray:
-        return self.made_of(lambda whole: whole.astype(dtype, *args, **kwargs))
+        return self.map_innermost(lambda whole: whole.astype(dtype, *args, **kwargs))
 
     def copy(self, order: str = "C") -> BatchedArray:
         return self.like(self.whole.copy(order))
 
     def view(self, dtype: Any = None) -> BatchedArray:
         if dtype is not None and not self.ndim and np.dtype(dtype).itemsize != self.itemsize:
-            raise Apart
+            raise Fallback
         return self.like(self.whole.view() if dtype is None else self.whole.view(dtype))
 
     def as_strided(self, shape: tuple[int, ...], strides: tuple[int, ...]) -> BatchedArray:

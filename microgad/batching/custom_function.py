@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..duck_arrays import levels
 from ..generator.vmap_randomness import randomness
-from ..slices import levels
-from ..state.contexts import holding
+from ..state.contexts import binding
 from .array import Level
 from .functions import innermost_level, is_batched_at
 from .vmap import RemoveBatchDim, add_batch_dim
@@ -40,7 +40,7 @@ def apply_vmap_rule(rule: Callable[..., Any], args: tuple[Any, ...]) -> Any:
 
     dims = _map_leaves(lambda x: 0 if is_batched_at(getattr(x, "array", None), level) else None, args)
     given = _map_leaves(outside, args)
-    with holding(levels, going_on[: going_on.index(level)]):
+    with binding(levels, going_on[: going_on.index(level)]):
         results, places = rule(VmapInfo(level.count, randomness()), dims, *given)
     return _add_batch_dims(results, places, level)
 

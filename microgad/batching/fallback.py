@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..backend import is_array
+from ..duck_arrays import Fallback
 from ..function import Function, Packed
-from ..slices import Apart
 from .array import Level, batched_view
 from .functions import innermost_level, is_batched_at, stack_results, take_slice
 from .rules import expand_to_batch
 
 
 def forward(node: Function, arrays: Sequence[Any]) -> Any:
-    """The result of an operation that raised Apart: each slice given its own copy of shared arrays, or one by one."""
+    """The result of an operation that raised Fallback: with a copy of shared arrays for each slice, or one by one."""
     level = _innermost_level((*arrays, *vars(node).values()))
 
     def one(i: int) -> Any:
@@ -36,7 +36,7 @@ def forward(node: Function, arrays: Sequence[Any]) -> Any:
 def derivatives(
     node: Function, grad: Any, onward: Sequence[Function | None], derive: Callable[..., list[Any]]
 ) -> list[Any]:
-    """The gradients of a node's inputs, as `engine.derive` gives them, where that raised Apart: as in `forward`."""
+    """The gradients of a node's inputs, as `engine.derive` gives them, where that raised Fallback: as in `forward`."""
     before = node.kept
     kept = before.unpack() if isinstance(before, Packed) else before
     level = _innermost_level((grad, *kept, *vars(node).values()))
@@ -52,7 +52,7 @@ def derivatives(
         one = _node_of_slice(node, level, i)
         for name in ("plan", "edges", "shape", "dtype", "path", "number"):
             setattr(one, name, getattr(node, name))
-        one.kept, one.seen = take_slice(list(kept), level, i), ()
+        one.kept, one.versions = take_slice(list(kept), level, i), ()
         return derive(one, take_slice(grad, level, i), onward, False)
 
     found: list[Any] = _try_batched(each_its_own, lambda: stack_results([of(i) for i in range(level.count)], level))
@@ -63,14 +63,14 @@ def _try_batched(at_once: Callable[[], Any], in_turn: Callable[[], Any]) -> Any:
     """Try at once, which may go now that slices share no array; else in turn."""
     try:
         return at_once()
-    except Apart:
+    except Fallback:
         return in_turn()
 
 
 def _innermost_level(values: Any) -> Level:
     level: Level | None = innermost_level(values)
     if level is None:
-        raise Apart  # of a mapping outside
+        raise Fallback  # of a mapping outside
     return level
 
 
@@ -89,4 +89,4 @@ def _node_of_slice(node: Function, level: Level, i: int) -> Function:
 
 
 # Of a floor below, without these
-Apart.forward, Apart.derivatives = staticmethod(forward), staticmethod(derivatives)
+Fallback.forward, Fallback.derivatives = staticmethod(forward), staticmethod(derivatives)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy
 
 from ..backend import at, is_array, like, owner
-from ..slices import Apart
+from ..duck_arrays import Fallback
 from .array import BatchedArray, Level
 
 np: Any = numpy  # whose stubs know no such arrays
@@ -49,7 +49,7 @@ def _apply_rule(name: Any, func: Any, level: Level, args: tuple[Any, ...], kwarg
         (out,) = out
     target = own[0] if name in WRITERS else out
     if target is not None and not is_batched_at(target, level):
-        raise Apart  # what slices have in common can't hold what is each one's own
+        raise Fallback  # what slices have in common can't hold what is each one's own
     rule = RULES.get(name)
     if rule is None or kwargs.get("where", True) is not True:
         return call_per_slice(func, level, own, kwargs)
@@ -58,7 +58,7 @@ def _apply_rule(name: Any, func: Any, level: Level, args: tuple[Any, ...], kwarg
     except NoRuleError:
         return call_per_slice(func, level, own, kwargs)
     except Exception:  # one slice's, of which an operation may make something: a matrix may be singular
-        raise Apart from None
+        raise Fallback from None
     if out is None:
         return found
     out[...] = found
@@ -74,7 +74,7 @@ def _elementwise(ufunc: Any, level: Level, inputs: tuple[Any, ...], out: Any = (
     if not out:
         return wrap(ufunc(*given, **kwargs), level)
     if not all(x is None or (is_batched_at(x, level) and x.ndim == ndim) for x in out):
-        raise Apart
+        raise Fallback
     ufunc(*given, out=tuple(x if x is None else x.whole for x in out), **kwargs)
     return out[0] if len(out) == 1 else out
 
@@ -142,17 +142,17 @@ def take_slice(x: Any, level: Level, i: int) -> Any:
 
 
 def stack_results(results: Sequence[Any], level: Level, args: Any = ()) -> Any:
-    """The slices' results as one. Raises Apart where they can't be: of different shapes, or views of an argument."""
+    """The slices' results as one. Raises Fallback where they can't be: of different shapes, or views of an argument."""
     first = results[0]
     if isinstance(first, (tuple, list)):
         parts = [stack_results(each, level, args) for each in zip(*results, strict=True)]
         return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
     if is_array(first) or isinstance(first, np.generic):
         if any(x.shape != first.shape for x in results) or _shares_memory(first, args):
-            raise Apart
+            raise Fallback
         return BatchedArray(np.stack(results), level)
     if any(x != first for x in results):
-        raise Apart
+        raise Fallback
     return first
 
 
@@ -191,7 +191,7 @@ def setitem(x: BatchedArray, index: Any, value: Any, write: Callable[..., Any] =
     items = index if isinstance(index, tuple) else (index,)
     level, inner = x.level, innermost_level((value, *items))
     if inner is not None and inner.depth > level.depth:
-        raise Apart  # what the inner mapping's slices have in common
+        raise Fallback  # what the inner mapping's slices have in common
     if innermost_level(items) is not None:
         place = _batched_index(items, x)
         ndim = x.ndim - len(items) + place[0].ndim - 1 if place else 0

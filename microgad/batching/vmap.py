@@ -12,10 +12,10 @@ import numpy as np
 
 from .. import function, state
 from ..backend import as_array
+from ..duck_arrays import Fallback, levels
 from ..errors import ArgumentError, DimError
 from ..function import Function
-from ..slices import Apart, levels
-from ..state.contexts import holding
+from ..state.contexts import binding
 from . import fallback as fallback
 from . import rules as rules
 from .array import BatchedArray, Level, batched_view
@@ -70,13 +70,13 @@ def call_batched(
 ) -> Any:
     """What func gives of Tensors, those that have a dim as all slices along it. It takes what it gives out by `left`.
 
-    Raises Apart where that can't be done, or whatever func raises: then it has drawn nothing, and written to nothing.
+    Raises Fallback where that can't be done, or what func raises: then it has drawn nothing and written to nothing.
     """
     outer = levels.get()
     level = Level(count, len(outer))
     given = [x if d is None else add_batch_dim(x, level, d) for x, d in zip(tensors, dims, strict=True)]
     try:
-        with holding(levels, (*outer, level)), nullcontext() if draws is None else draws.of(level):
+        with binding(levels, (*outer, level)), nullcontext() if draws is None else draws.of(level):
             return func(given)
     except BaseException:
         level.undo()
@@ -101,10 +101,10 @@ def add_batch_dim(x: Any, level: Level, dim: int) -> Any:
 
 
 def remove_batch_dim(y: Any, dim: int | None) -> Any:
-    """A result on its way out of the mapping: all slices along `dim`. With None as it is; Apart if it has slices."""
+    """A result on its way out of the mapping: all slices along `dim`. With None as it is; Fallback if it has slices."""
     level = levels.get()[-1]
     if not isinstance(y, function.Tensor) or (dim is None and is_batched_at(y.array, level)):
-        raise Apart
+        raise Fallback
     return y if dim is None else RemoveBatchDim.apply(y, level=level, dim=dim)
 
 
@@ -124,7 +124,7 @@ def map_slices(func: Callable[[Sequence[Any]], Sequence[Any]], tensors: Sequence
         try:
             found: list[Any] = call_batched(outside, tensors, [0] * len(tensors), count)
             return found
-        except (Apart, Exception):  # which is raised again, if it is the function's
+        except (Fallback, Exception):  # which is raised again, if it is the function's
             pass
     every = [func([x[i] for x in tensors]) for i in range(count)]
     with state.scope(grad_enabled=True):
@@ -165,7 +165,7 @@ def call_hook_per_slice(hook: Callable[[Any], Any], grad: Any) -> Any:
     """Call a hook with the gradient of each slice, once the mapping is over; None if it changes none of them."""
     level = getattr(grad.array, "level", None)
     if level is None or level in levels.get():
-        raise Apart
+        raise Fallback
     every = RemoveBatchDim.apply(grad, level=level, dim=0)
     found = [(hook(part), part) for part in every]
     if all(changed is None for changed, _ in found):
@@ -174,4 +174,4 @@ def call_hook_per_slice(hook: Callable[[Any], Any], grad: Any) -> Any:
     return AddBatchDim.apply(np.stack(parts), level=level, dim=0)
 
 
-BatchedArray.gradient_for, Apart.hooked = sum_to_levels, staticmethod(call_hook_per_slice)
+BatchedArray.gradient_for, Fallback.hooked = sum_to_levels, staticmethod(call_hook_per_slice)

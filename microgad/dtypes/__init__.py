@@ -8,11 +8,18 @@ from typing import Any
 import numpy as np
 
 from ..errors import DtypeError, KindError
-from .halves import convert
+from .half_precision import convert
 
 # Categories order PyTorch's promotion: a tensor's dtype gives way only to a higher category of fewer dimensions.
 _BOOL, _INTEGER, _FLOATING, _COMPLEX = range(4)
-_CATEGORY = {"b": _BOOL, "i": _INTEGER, "u": _INTEGER, "f": _FLOATING, "c": _COMPLEX, "V": _FLOATING}  # V: unheld.py
+_CATEGORY = {
+    "b": _BOOL,
+    "i": _INTEGER,
+    "u": _INTEGER,
+    "f": _FLOATING,
+    "c": _COMPLEX,
+    "V": _FLOATING,
+}  # V: unsupported.py
 
 
 class dtype:

@@ -22,7 +22,7 @@ class finfo:
         found = dtypes.get_default_dtype() if type is None else dtypes.of(type)
         found = found.to_real()
         limits = getattr(found, "limits", None)
-        if limits is not None:  # a dtype that NumPy doesn't have, see unheld.py
+        if limits is not None:  # a dtype that NumPy doesn't have, see unsupported.py
             self.dtype, self.bits = found.name, 8 * found.itemsize
             self.max, self.eps, self.tiny, self.resolution = limits
             self.min, self.smallest_normal = -self.max, self.tiny

@@ -14,7 +14,7 @@ import numpy as np
 from numpy import ndarray
 
 from .. import backend, dtypes, state
-from .halves import convert
+from .half_precision import convert
 
 HALF, _SINGLE = np.dtype("float16"), np.dtype("float32")
 
@@ -46,12 +46,12 @@ def widened(node: Any, arrays: Sequence[Any]) -> Sequence[Any]:
 
     Python numbers beside them are rounded to float16, as in PyTorch, unless the operation sets `exact`.
     """
-    if node.narrow:
+    if node.native_half:
         return arrays
     found = [wide(x) for x in arrays]
     if all(x is y for x, y in zip(found, arrays, strict=True)):
         return arrays
-    if node.promote is not None and not node.exact:
+    if node.promote is not None and not node.exact_scalars:
         found = [float(HALF.type(x)) if type(x) in (float, int) else x for x in found]
     return found
 
@@ -63,7 +63,7 @@ def in_single(node: Any, arrays: Sequence[Any]) -> Any:
     >>> x.sum(0), x.array.sum(0).tolist()
     (tensor([5000., 5000.], dtype=torch.float16), [2048.0, 2048.0])
     """
-    if node.may_share and not node.narrow:
+    if node.may_share and not node.native_half:
         out = node.forward(*arrays)
         if shares(out, arrays):  # a view needs no rounding
             return out

@@ -12,11 +12,11 @@ import numpy as np
 from numpy import ndarray
 
 from .. import backend, errors, function, state
-from ..backend.placement import SOLE, alone, copied, copied_like
+from ..backend.memory_layout import SOLE, alone, copied, copied_like
 from ..dtypes.number_kinds import conjugate, conjugates, for_derivatives
+from ..duck_arrays import DuckArray, Fallback
 from ..function import Function, Leaf, Output, Packed
 from ..function.plan import argument
-from ..slices import Apart, Stand
 from ..state import State
 from . import leaves, versions
 from .hooks import LAST
@@ -44,10 +44,10 @@ def run(
     found: dict[int, Any] = {}
     ends = frozenset(node.number for node in targets or ())
     oldest = min(ends, default=0)
-    ways = None if targets is None else _ways(roots, ends, oldest)
-    positions = leaves.places(roots, oldest) if leaves.hooked else {}
+    routes = None if targets is None else _routes(roots, ends, oldest)
+    positions = leaves.hooked_positions(roots, oldest) if leaves.hooked else {}
     for node, seed in zip(roots, seeds, strict=True):
-        if ways is None or node.number in ways:
+        if routes is None or node.number in routes:
             if (position := positions.get(node.number, node.number)) in pending:
                 _add(pending[position], seed, create_graph)
             else:
@@ -59,28 +59,28 @@ def run(
     if observer is not None:
         observer.start_backward(roots, seeds, targets)
     running = State(create_graph, outer.path, observer, False, outer.holomorphic)
-    token, finals = state.variable.set(running), leaves.Finals(roots, ways)
+    token, current = state.variable.set(running), leaves.BackwardPass(roots, routes)
     try:
         while heap:
             node, grad, owned = pending.pop(-heappop(heap))
             kind = type(node)
             if node.hooks:
-                grad, owned = leaves.seen(node, grad, stop=LAST if kind is Leaf else inf), False
+                grad, owned = leaves.run_hooks(node, grad, stop=LAST if kind is Leaf else inf), False
             if node.number in ends:
                 found[node.number] = grad if owned or create_graph else copied(grad)
             if kind is Leaf:
-                if ways is None:
+                if routes is None:
                     accumulate(node, grad, owned, create_graph)
                 continue
             edges = node.edges
             if kind is Output:
                 parent = edges[0]
-                if ways is None or parent.number in ways:
+                if routes is None or parent.number in routes:
                     _gather(heap, pending, parent, node.index, grad)
                 continue
             if type(grad) is list:  # a node with several results, of which some may be unused
                 grad = with_zeros(node, grad) if node.materializes and node.plan.fills else tuple(grad)
-            onward = edges if ways is None else ways[node.number]
+            onward = edges if routes is None else routes[node.number]
             if not onward:
                 continue
             if observer is not None:
@@ -94,14 +94,14 @@ def run(
             else:
                 try:
                     gradients = derive(node, grad, onward, create_graph)
-                except Apart as apart:
+                except Fallback as apart:
                     gradients = apart.derivatives(node, grad, onward, derive)
             if observer is not None:
                 observer.backward(node, list(gradients))  # it may keep them: its references prevent writes in place
             for i, g in enumerate(gradients):
                 edge = onward[i]
                 if g is not None and edge is not None:
-                    g, owned = _fit(node, i, g, create_graph)
+                    g, owned = _fit_to_input(node, i, g, create_graph)
                     if (position := positions.get(edge.number, edge.number) if positions else edge.number) in pending:
                         _add(pending[position], g, create_graph)
                     else:
@@ -113,13 +113,13 @@ def run(
         raise errors.NoMemoryError(f"{_name(node)}, backward: {errors.no_memory(error)}") from error
     finally:
         state.variable.reset(token)
-        finals.close()
-    finals.call()
+        current.close()
+    current.run_callbacks()
     return found
 
 
 def _add(waiting: Pending, grad: Any, create_graph: bool) -> None:
-    if waiting[2] and not create_graph and not isinstance(grad, Stand):  # vmap's slices may share the array
+    if waiting[2] and not create_graph and not isinstance(grad, DuckArray):  # vmap's slices may share the array
         waiting[1] += grad
     else:
         waiting[1:] = _sum(waiting[1], grad), True
@@ -142,10 +142,10 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
             f"{_name(node)}: backward through the graph a second time, but what it kept was freed by the first."
             " Give the first call retain_graph=True, or compute the result again"
         )
-    seen = node.seen
-    for i in range(0, len(seen), 2):
-        if seen[i][0] != seen[i + 1]:
-            versions.check(node, seen[i], seen[i + 1])
+    versions_kept = node.versions
+    for i in range(0, len(versions_kept), 2):
+        if versions_kept[i][0] != versions_kept[i + 1]:
+            versions.check(node, versions_kept[i], versions_kept[i + 1])
     plan = node.plan
     if plan.keeps and type(kept) is not list:
         kept = kept.unpack()
@@ -185,15 +185,15 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
                     f"{_name(node)}: its derivative for {argument(node, i)} returned a bare {type(g).__name__} "
                     "under create_graph: somewhere in it the gradient was taken off the graph"
                 )
-            if node.flat is not None:
-                gradients[i] = node.flat.apply(g, function.Tensor._made(g.array, node if plan.out else edge))
+            if node.zero_link is not None:
+                gradients[i] = node.zero_link.apply(g, function.Tensor._made(g.array, node if plan.out else edge))
     return gradients
 
 
 def free(node: Function) -> None:
     """Release a node's kept values and the arrays among its settings. Edges and shapes stay, for drawing the graph."""
     if node.kept or isinstance(node.kept, Packed):
-        node.kept, node.seen = None, ()
+        node.kept, node.versions = None, ()
     if node.has_settings:
         for name, value in list(vars(node).items()):
             if backend.is_array(value) or (type(value) is tuple and any(map(backend.is_array, value))):
@@ -201,7 +201,7 @@ def free(node: Function) -> None:
                 node.kept = None
 
 
-def _fit(node: Function, i: int, g: Any, create_graph: bool) -> tuple[Any, bool]:
+def _fit_to_input(node: Function, i: int, g: Any, create_graph: bool) -> tuple[Any, bool]:
     """Convert a gradient to its input's shape and dtype; also tell whether the engine alone refers to the array."""
     edge = node.edges[i]
     if g.shape != edge.shape:
@@ -212,13 +212,13 @@ def _fit(node: Function, i: int, g: Any, create_graph: bool) -> tuple[Any, bool]
             )
         g = sum_to(g, edge.shape)
     if create_graph:
-        if isinstance(g.array, Stand):
+        if isinstance(g.array, DuckArray):
             g = g.array.gradient_for(g, edge)
         if g.array.dtype.kind == "c" and edge.dtype.kind != "c":
             g = np.real(g)
         return (g if g.array.dtype == edge.dtype else np.astype(g, edge.dtype)), False
     if type(g) is not ndarray:
-        g = g.gradient_for(g, edge) if isinstance(g, Stand) else backend.as_array(g)
+        g = g.gradient_for(g, edge) if isinstance(g, DuckArray) else backend.as_array(g)
     if g.dtype is not edge.dtype and g.dtype != edge.dtype:
         g = (g.real if g.dtype.kind == "c" and edge.dtype.kind != "c" else g).astype(edge.dtype)
     # The incoming gradient, kept values, settings, user's constants and other inputs' gradients have more references.
@@ -244,12 +244,12 @@ def accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
     if tensor is None or tensor.node is None:  # it was deleted, or no longer requires grad
         return
     if leaf.hooks:
-        grad, owned = leaves.seen(leaf, grad, start=LAST), False
+        grad, owned = leaves.run_hooks(leaf, grad, start=LAST), False
     if create_graph:  # copied, since other leaves may have the same gradient, and clipping one must not clip the others
         held = tensor.__dict__.get("grad")  # the property `.grad` would check what is assigned
         tensor.__dict__["grad"] = np.copy(grad) if held is None else held + grad
     else:
-        with leaves.adding:
+        with leaves.accumulate_lock:
             held = tensor.__dict__.get("grad")
             if held is None:
                 fits = owned and grad.strides == tensor.array.strides
@@ -260,7 +260,7 @@ def accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
                 held.array += grad
                 held._bump()
     if tensor._post_accumulate_grad_hooks:
-        leaves.accumulated(tensor)
+        leaves.run_post_accumulate_hooks(tensor)
 
 
 def _gather(heap: list[float], pending: dict[float, Pending], parent: Function, index: int, grad: Any) -> None:
@@ -280,18 +280,18 @@ def with_zeros(node: Function, grads: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(np.zeros_like(known, shape=shape, dtype=dtype) if g is None else g for g, shape, dtype in facts)
 
 
-def _ways(roots: Sequence[Function], ends: frozenset[int], oldest: float) -> dict[int, Sequence[Function | None]]:
+def _routes(roots: Sequence[Function], ends: frozenset[int], oldest: float) -> dict[int, Sequence[Function | None]]:
     """Find the nodes from which a target in `ends` can be reached.
 
     For each, by number: its edges, with None in place of those that lead to no target.
     """
-    reached = leaves.reached(roots, oldest)
-    ways: dict[int, Sequence[Function | None]] = dict.fromkeys(ends, ())
+    reached = leaves.reachable(roots, oldest)
+    routes: dict[int, Sequence[Function | None]] = dict.fromkeys(ends, ())
     for number in sorted(reached):
-        edges = [edge if edge is not None and edge.number in ways else None for edge in reached[number].edges]
+        edges = [edge if edge is not None and edge.number in routes else None for edge in reached[number].edges]
         if edges.count(None) < len(edges):
-            ways[number] = edges
-    return ways
+            routes[number] = edges
+    return routes
 
 
 def _as_tensors(node: Function, kept: list[Any]) -> list[Any]:
@@ -329,7 +329,7 @@ def _derive_by_decomposition(node: Function, kept: list[Any], grad: Any, onward:
     gradients: list[Any] = [None] * len(onward)
     for i in wanted:
         g = found.get(starts[i].node.number)
-        gradients[i] = g if g is None or node.flat is None else node.flat.apply(g, starts[i])
+        gradients[i] = g if g is None or node.zero_link is None else node.zero_link.apply(g, starts[i])
     return gradients
 
 

@@ -13,17 +13,17 @@ from typing import Any
 from weakref import WeakSet
 
 from .. import errors, function
+from ..duck_arrays import Fallback
 from ..function import Function, Leaf
-from ..slices import Apart
-from ..state.contexts import holding
+from ..state.contexts import binding
 from ..state.inference import check_inference
 from .hooks import RemovableHandle
 
 hooked: WeakSet[Leaf] = WeakSet()  # leaves that have, or had, a hook
-adding = RLock()  # held while adding to `.grad`: several threads' passes may end at one leaf
+accumulate_lock = RLock()  # held while adding to `.grad`: several threads' passes may end at one leaf
 
 
-def hook(node: Function, fn: Callable[[Any], Any], last: int = 0) -> RemovableHandle:
+def add_hook(node: Function, fn: Callable[[Any], Any], last: int = 0) -> RemovableHandle:
     """Register `fn` to be called with the gradient that reaches `node`. Hooks with a higher `last` run later."""
     if type(node) is Leaf:
         hooked.add(node)
@@ -31,7 +31,7 @@ def hook(node: Function, fn: Callable[[Any], Any], last: int = 0) -> RemovableHa
     return RemovableHandle(node.hooks, fn, last)
 
 
-def renewed(tensor: Any) -> Leaf:
+def leaf_of_new_array(tensor: Any) -> Leaf:
     """The leaf node of a Tensor whose array was replaced: a new one with the same hooks if shape or dtype changed."""
     leaf: Leaf = tensor.node
     if (leaf.shape, leaf.dtype) == (tensor.array.shape, tensor.array.dtype):
@@ -43,7 +43,7 @@ def renewed(tensor: Any) -> Leaf:
     return new
 
 
-def wanting(tensor: Any, wanted: bool) -> Leaf | None:
+def set_requires_grad(tensor: Any, wanted: bool) -> Leaf | None:
     """The node of a leaf Tensor after `requires_grad_(wanted)`.
 
     Switched off, it is None, and the Tensor remembers its Leaf. Switched on again, it is that same Leaf, so that graphs
@@ -51,14 +51,14 @@ def wanting(tensor: Any, wanted: bool) -> Leaf | None:
     """
     if not wanted:
         if type(tensor.node) is Leaf:
-            tensor.rested = tensor.node
+            tensor.idle_leaf = tensor.node
         return None
     check_inference(tensor.version, "Setting requires_grad=True on inference tensor")
-    tensor.node = vars(tensor).pop("rested", None) or Leaf(tensor)
-    return renewed(tensor)
+    tensor.node = vars(tensor).pop("idle_leaf", None) or Leaf(tensor)
+    return leaf_of_new_array(tensor)
 
 
-def reached(roots: Sequence[Function | None], oldest: float) -> dict[int, Function]:
+def reachable(roots: Sequence[Function | None], oldest: float) -> dict[int, Function]:
     """The nodes that can be reached from `roots`, by number, without those that are older than `oldest`."""
     found: dict[int, Function] = {}
     stack: list[Function | None] = list(roots)
@@ -70,43 +70,43 @@ def reached(roots: Sequence[Function | None], oldest: float) -> dict[int, Functi
     return found
 
 
-class Finals:
+class BackwardPass:
     """A backward pass that is running, and the callbacks to run at its end.
 
-    It visits all nodes that can be reached from `roots`, or only those whose numbers are in `ways`.
+    It visits all nodes that can be reached from `roots`, or only those whose numbers are in `routes`.
     """
 
-    __slots__ = ("queue", "roots", "token", "ways")
+    __slots__ = ("callbacks", "roots", "routes", "token")
 
-    def __init__(self, roots: Sequence[Function], ways: Mapping[int, Any] | None) -> None:
-        self.roots, self.ways = roots, ways
-        self.queue: list[Callable[[], Any]] = []
-        self.token = _finals.set(self)
+    def __init__(self, roots: Sequence[Function], routes: Mapping[int, Any] | None) -> None:
+        self.roots, self.routes = roots, routes
+        self.callbacks: list[Callable[[], Any]] = []
+        self.token = _pass.set(self)
 
     def close(self) -> None:
         """End the pass, and release the graph: hooks may keep this object, to recognize the pass."""
-        _finals.reset(self.token)
-        self.roots, self.ways = (), {}
+        _pass.reset(self.token)
+        self.roots, self.routes = (), {}
 
-    def comes_to(self, numbers: Collection[int]) -> set[int]:
+    def visits(self, numbers: Collection[int]) -> set[int]:
         """Which of the nodes with these numbers the pass visits."""
-        ways = reached(self.roots, min(numbers)) if self.ways is None else self.ways
-        return ways.keys() & numbers
+        routes = reachable(self.roots, min(numbers)) if self.routes is None else self.routes
+        return routes.keys() & numbers
 
-    def call(self) -> None:
+    def run_callbacks(self) -> None:
         """Run the callbacks, including those that callbacks add."""
-        if not self.queue:
+        if not self.callbacks:
             return
-        with holding(_finals, self):
-            for final in self.queue:
+        with binding(_pass, self):
+            for final in self.callbacks:
                 final()
 
 
-_finals: ContextVar[Finals | None] = ContextVar("microgad backward pass", default=None)
-finals = _finals.get  # the innermost running pass, None outside of any
+_pass: ContextVar[BackwardPass | None] = ContextVar("microgad backward pass", default=None)
+current_pass = _pass.get  # the innermost running pass, None outside of any
 
 
-def places(roots: Sequence[Function], oldest: float) -> dict[int, float]:
+def hooked_positions(roots: Sequence[Function], oldest: float) -> dict[int, float]:
     """The positions of hooked leaves in the walk from `roots`, by node number.
 
     Leaves are older than all nodes, so the engine would reach them at the end. A hooked leaf is to come right after the
@@ -115,7 +115,7 @@ def places(roots: Sequence[Function], oldest: float) -> dict[int, float]:
     aren't visited.
     """
     found: dict[int, float] = {}
-    for number, node in reached(roots, oldest).items():
+    for number, node in reachable(roots, oldest).items():
         for i, edge in enumerate(node.edges):
             if type(edge) is Leaf and edge in hooked:
                 before = -i if node.last_first else i
@@ -124,15 +124,15 @@ def places(roots: Sequence[Function], oldest: float) -> dict[int, float]:
     return found
 
 
-def called(hook: Callable[[Any], Any], grad: Any) -> Any:
+def call_hook(hook: Callable[[Any], Any], grad: Any) -> Any:
     """Call a hook with a gradient. Under vmap, a hook that asks for values is called for each slice by itself."""
     try:
         return hook(grad)
-    except Apart:
-        return Apart.hooked(hook, grad)
+    except Fallback:
+        return Fallback.hooked(hook, grad)
 
 
-def seen(node: Function, grad: Any, start: float = 0, stop: float = inf) -> Any:
+def run_hooks(node: Function, grad: Any, start: float = 0, stop: float = inf) -> Any:
     """Run the node's hooks whose ids are in [start, stop), and return the gradient as they leave it.
 
     Those of a leaf from `LAST` on wait until its gradient is complete.
@@ -141,7 +141,7 @@ def seen(node: Function, grad: Any, start: float = 0, stop: float = inf) -> Any:
     bare = not isinstance(grad, Tensor)
     grad = Tensor._made(grad) if bare else grad
     for i, hook in sorted(node.hooks.items()):  # type: ignore[union-attr]
-        changed = called(hook, grad) if start <= i < stop else None
+        changed = call_hook(hook, grad) if start <= i < stop else None
         if changed is not None:
             facts = grad.array.shape, grad.array.dtype
             if not isinstance(changed, Tensor) or (changed.array.shape, changed.array.dtype) != facts:
@@ -153,7 +153,7 @@ def seen(node: Function, grad: Any, start: float = 0, stop: float = inf) -> Any:
     return grad.array if bare else grad
 
 
-def accumulated(tensor: Any) -> None:
+def run_post_accumulate_hooks(tensor: Any) -> None:
     """Run a leaf's post-accumulate-grad hooks."""
     for _, hook in sorted(tensor._post_accumulate_grad_hooks.items()):
         if (result := hook(tensor)) is not None and result is not tensor:

@@ -12,14 +12,14 @@ import numpy as np
 
 from .. import errors
 from ..backend import is_array
-from ..backend.placement import address
+from ..backend.memory_layout import address
 from ..state.inference import count
 
-NOTED = 64  # how many of the latest writes' regions are remembered
+REMEMBERED = 64  # how many of the latest writes' regions are remembered
 WORK = 10_000  # how many steps NumPy may take to find out whether two strided arrays share an element
 
 
-class _Place:
+class _Region:
     """The memory region of an array, as an array interface: it doesn't keep the memory alive, and is never read."""
 
     def __init__(self, x: Any) -> None:
@@ -27,10 +27,10 @@ class _Place:
         self.__array_interface__ = {**facts, "version": 3}
 
 
-def note(counter: list[Any], array: Any) -> None:
+def record_write(counter: list[Any], array: Any) -> None:
     """Remember the region of the latest write, which went into `array`."""
-    counter.append((count(counter), _Place(array)))
-    del counter[1:-NOTED]
+    counter.append((count(counter), _Region(array)))
+    del counter[1:-REMEMBERED]
 
 
 def check(node: Any, counter: list[Any], then: int) -> None:
@@ -41,7 +41,7 @@ def check(node: Any, counter: list[Any], then: int) -> None:
     """
     since = [place for version, place in counter[1:] if version > then]
     known = type(node.kept) is list and len(since) == counter[0] - then  # of values that hooks have packed, nothing is
-    if not known or any(_meet(place, x) for place in since for x in node.kept):
+    if not known or any(_may_overlap(place, x) for place in since for x in node.kept):
         raise errors.GraphError(
             f"{errors.place(type(node).__name__, node.path)}: one of the values needed for gradient computation has "
             f"been modified by an inplace operation: it is at version {counter[0]}, but version {then} was kept. Clone "
@@ -49,11 +49,11 @@ def check(node: Any, counter: list[Any], then: int) -> None:
         )
 
 
-def _meet(place: _Place, kept: Any) -> bool:
+def _may_overlap(place: _Region, kept: Any) -> bool:
     """Whether a kept value may share an element with a region."""
     if not is_array(kept):
         return isinstance(kept, tuple)  # the results of a Function with several: assume so
     try:
-        return bool(np.shares_memory(np.asarray(place), np.asarray(_Place(kept)), WORK))  # type: ignore[arg-type]
+        return bool(np.shares_memory(np.asarray(place), np.asarray(_Region(kept)), WORK))  # type: ignore[arg-type]
     except RuntimeError:  # it would take more than WORK steps
         return True

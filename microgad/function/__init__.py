@@ -13,9 +13,9 @@ from numpy import ndarray
 
 from .. import errors
 from ..backend import as_array, is_array, is_gpu, owner
-from ..backend.placement import as_operands, together
+from ..backend.memory_layout import laid_out_as_operands, on_one_device
 from ..dtypes.number_kinds import HALF, casting, in_single, widened
-from ..slices import Apart
+from ..duck_arrays import Fallback
 from ..state import State, current, inference
 from .plan import Plan, parameters, read_signatures
 
@@ -62,13 +62,13 @@ class Function:
     may_share: ClassVar[bool] = False  # whether the result may be a view of the first input; several results: see Split
     materializes: ClassVar[bool] = True  # whether an unused result has the gradient zeros (True) or None
     last_first: ClassVar[bool] = False  # whether the hooks of its leaf inputs run from the last input to the first
-    flat: ClassVar[type[Function] | None] = None  # records that a derivative depends on the input with slope zero
+    zero_link: ClassVar[type[Function] | None] = None  # records that a derivative depends on the input with slope zero
     conjugates: ClassVar[bool] = True  # whether the engine conjugates complex gradients, as PyTorch's convention asks
     has_settings: ClassVar[bool] = False  # whether any node of this class has been given settings
-    shaped: ClassVar[bool] = False  # whether the input's shape is passed as the setting `x_shape`
-    exact: ClassVar[bool] = False  # whether a Python number stays unrounded beside a float16 array
+    keeps_shape: ClassVar[bool] = False  # whether the input's shape is passed as the setting `x_shape`
+    exact_scalars: ClassVar[bool] = False  # whether a Python number stays unrounded beside a float16 array
     elementwise: ClassVar[bool] = False  # whether the result's memory layout follows the operands', as in PyTorch
-    narrow: ClassVar[bool] = False  # whether float16 is computed in float16; otherwise it is computed in float32
+    native_half: ClassVar[bool] = False  # whether float16 is computed in float16; otherwise it is computed in float32
     constants: ClassVar[tuple[str, ...]] = ()  # intermediates independent of the inputs' values: masks, indices
 
     # Derived from the methods' signatures when the class is defined, see plan.py:
@@ -82,15 +82,15 @@ class Function:
     plans: ClassVar[dict[Any, Plan]] = {}  # the key has one bit for each input that wants a gradient
 
     __slots__ = (
-        "__dict__", "__weakref__", "called", "dtype", "edges", "given", "hooks", "kept", "needs", "number", "path",
-        "plan", "results", "seen", "shape",
+        "__dict__", "__weakref__", "dtype", "edges", "hooks", "kept", "needs", "number", "path",
+        "plan", "results", "shape", "tensor_bits", "torch_name", "versions",
     )  # fmt: skip
-    called: str  # PyTorch's name for the node, where class and settings don't determine it: see naming.py
+    torch_name: str  # PyTorch's name for the node, where class and settings don't determine it: see naming.py
     number: int  # the position on the tape
     edges: list[Any]  # for each input the node that made it; None where no gradient is wanted
-    given: int  # one bit for each input that was a Tensor; not set where all inputs were
+    tensor_bits: int  # one bit for each input that was a Tensor; not set where all inputs were
     kept: Any  # the values kept for backward: a list, () where nothing is kept, None once freed
-    seen: Any  # for each kept Tensor its version counter, followed by the version at which it was kept
+    versions: Any  # for each kept Tensor its version counter, followed by the version at which it was kept
     shape: Any  # of the result; a list of shapes where there are several results
     dtype: Any  # likewise
     path: str  # of the module in whose forward the operation was called
@@ -144,10 +144,10 @@ class Function:
         else:
             arrays, edges, wanting, given = cls._unwrap(inputs)
             if not given:
-                return cls._computed(inputs, settings)
+                return cls._compute(inputs, settings)
             self = cls()
-            self.given = given
-        if cls.shaped and "x_shape" not in settings:
+            self.tensor_bits = given
+        if cls.keeps_shape and "x_shape" not in settings:
             settings["x_shape"] = arrays[0].shape
         if settings:
             self._set(settings)
@@ -173,18 +173,18 @@ class Function:
                     half |= type(each) is ndarray and each.dtype is not _FLOAT32 and each.dtype == HALF
                 out = in_single(self, arrays) if half else self.forward(*arrays)
                 settled = len(arrays) < 3
-        except Apart as apart:
+        except Fallback as apart:
             out, settled = apart.forward(self, arrays), True
         except errors.FROM_FORWARD as error:
-            if cls.promote is not None and (near := together(inputs)):
+            if cls.promote is not None and (near := on_one_device(inputs)):
                 return cls.apply(*near, **settings)
             raise errors.in_forward(error, cls.__name__, state.path, cls.inputs, inputs, settings) from error
         if type(out) is not ndarray:
             if type(out) is tuple:
-                return self._several(inputs, arrays, edges, wanting, state, out)
+                return self._record_outputs(inputs, arrays, edges, wanting, state, out)
             out = as_array(out)
         if not settled and cls.elementwise:
-            out = as_operands(out, arrays)
+            out = laid_out_as_operands(out, arrays)
 
         result = _new(Tensor)
         result.array = out
@@ -209,9 +209,9 @@ class Function:
                 self.kept = arrays
                 c = x.version or x._counter()
                 d = y.version or y._counter()
-                self.seen = (c, c[0], d, d[0])
+                self.versions = (c, c[0], d, d[0])
             elif not plan.keeps:
-                self.kept = self.seen = ()
+                self.kept = self.versions = ()
             else:
                 self._keep(plan, inputs, arrays, result)
         if cls.may_share and (out.base is not None or out is arrays[0]):
@@ -231,7 +231,7 @@ class Function:
         plan = cls._plan(wanting, len(inputs), target.array) if recorded else None
         target._check_writable(f"{cls.__name__}_", plan is not None)
         self = cls()
-        self.given = tensors
+        self.tensor_bits = tensors
         self._set(settings)
         if plan is not None:
             for i in plan.inputs:
@@ -242,7 +242,7 @@ class Function:
         try:
             self.write(target.array, *(arrays if cls.promote is None else cls.promote(arrays)))
         except errors.FROM_FORWARD as error:
-            if cls.promote is not None and is_gpu(target.array) and (near := together(given)):
+            if cls.promote is not None and is_gpu(target.array) and (near := on_one_device(given)):
                 return cls.apply_(*near, **settings)
             raise errors.in_forward(error, f"{cls.__name__}_", state.path, cls.inputs, given, settings) from error
         target._bump()
@@ -256,7 +256,7 @@ class Function:
         return target
 
     @classmethod
-    def noted(cls, edges: list[Any], out: Any, **settings: Any) -> Function:
+    def recorded(cls, edges: list[Any], out: Any, **settings: Any) -> Function:
         """Make a node for a result `out` that was computed elsewhere. The derivatives of `cls` must read no arrays."""
         self = cls()
         self._set(settings)
@@ -360,13 +360,13 @@ class Function:
         return arrays, edges, wanting, given
 
     @classmethod
-    def _computed(cls, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+    def _compute(cls, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
         """Compute on bare arrays, as a derivative does. NumPy scalars are 0-d results of NumPy's functions."""
         if inputs[0] is None or _SCALARS.issuperset(map(type, inputs)):
             name, kind = cls.inputs[0], type(inputs[0]).__name__
             raise errors.DtypeError(f"{cls.__name__}: argument '{name}' must be Tensor, not {kind}")
         self = cls()
-        if cls.shaped and "x_shape" not in settings:
+        if cls.keeps_shape and "x_shape" not in settings:
             settings["x_shape"] = np.shape(inputs[0])
         self._set(settings)
         return self.forward(*[as_array(x) if isinstance(x, np.generic) else x for x in inputs])
@@ -382,18 +382,18 @@ class Function:
         self.hooks = None
         self._keep(plan, inputs, arrays, results)
 
-    def _stand(self, edges: list[Any], shape: Any, dtype: Any, path: str) -> None:
+    def _init_node(self, edges: list[Any], shape: Any, dtype: Any, path: str) -> None:
         """Make this a node that computes and keeps nothing: a Leaf or an Output."""
         self.number = next(numbers)
         self.edges, self.shape, self.dtype, self.path = edges, shape, dtype, path
-        self.kept = self.seen = ()
+        self.kept = self.versions = ()
         self.hooks = None
 
     def _keep(self, plan: Plan, inputs: Sequence[Any], arrays: list[Any], results: Any) -> None:
         """Keep what the derivatives will read, and the versions that it has now."""
         kept: list[Any] = []
         seen: list[Any] = []
-        self.kept, self.seen = kept, seen
+        self.kept, self.versions = kept, seen
         for i in plan.inputs:
             kept.append(arrays[i])
             x = inputs[i]
@@ -409,7 +409,7 @@ class Function:
         if plan.hidden:
             plan.hide(self)
 
-    def _several(
+    def _record_outputs(
         self, inputs: Sequence[Any], arrays: list[Any], edges: list[Any], wanting: int, state: State,
         out: tuple[Any, ...],
     ) -> tuple[Any, ...]:  # fmt: skip
@@ -447,7 +447,7 @@ class Output(Function):
     __slots__ = ("index",)
 
     def __init__(self, node: Function, index: int) -> None:
-        self._stand([node], node.shape[index], node.dtype[index], node.path)
+        self._init_node([node], node.shape[index], node.dtype[index], node.path)
         self.index = index
 
 
@@ -457,7 +457,7 @@ class Leaf(Function):
     __slots__ = ("tensor",)
 
     def __init__(self, tensor: Any) -> None:
-        self._stand([], tensor.array.shape, tensor.array.dtype, "")
+        self._init_node([], tensor.array.shape, tensor.array.dtype, "")
         self.tensor = weakref.ref(tensor)
 
     @property

@@ -22,7 +22,7 @@ class LinearMap(Function):
     (tensor([2., 2.]),)
     """
 
-    shaped = True
+    keeps_shape = True
     transposed: ClassVar[type[LinearMap]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -33,8 +33,8 @@ class LinearMap(Function):
                 "adjoint": cls.forward,
                 "transposed": cls,
                 "may_share": True,
-                "narrow": False,  # the transpose of a movement adds elements up
-                "flat": None,
+                "native_half": False,  # the transpose of a movement adds elements up
+                "zero_link": None,
                 "__module__": cls.__module__,
                 "__doc__": f"The adjoint of {cls.__name__}.",
             }

@@ -11,7 +11,7 @@ def called(name: str, result: T) -> T:
     """Give the node of a new result the name that PyTorch prints for it, and return the result."""
     node = getattr(result, "node", None)
     if node is not None:
-        node.called = name
+        node.torch_name = name
     return result
 
 
@@ -24,4 +24,4 @@ def called_in_place(name: str, tensor: T, before: Any) -> T:
 def called_as_in_place(node: Any) -> None:
     """Name the node of an in-place view (`squeeze_`). PyTorch numbers it after the views': "SqueezeBackward3"."""
     name = node.name()
-    node.called = f"{name[:-1]}{int(name[-1]) + (3 if name.startswith('Squeeze') else 1)}"
+    node.torch_name = f"{name[:-1]}{int(name[-1]) + (3 if name.startswith('Squeeze') else 1)}"

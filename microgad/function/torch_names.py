@@ -15,14 +15,18 @@ from typing import Any
 def backward_name(node: Any) -> str:
     """The name of a node. Source: torch.autograd.graph.Node.name."""
     cls = type(node)
-    if cls.__name__ == "Output" and not hasattr(node, "called"):  # one of several results: its Function has the name
+    if cls.__name__ == "Output" and not hasattr(
+        node, "torch_name"
+    ):  # one of several results: its Function has the name
         return backward_name(node.edges[0])
     if cls.__name__ == "AccumulateGrad":
         return cls.__name__
-    if hasattr(cls, "function") and not hasattr(node, "called"):  # a user's autograd.Function
+    if hasattr(cls, "function") and not hasattr(node, "torch_name"):  # a user's autograd.Function
         return f"{cls.__name__}Backward"
     found = (
-        of_composite(getattr(node, "path", "")) or getattr(node, "called", "") or NAMES.get(cls.__name__, cls.__name__)
+        of_composite(getattr(node, "path", ""))
+        or getattr(node, "torch_name", "")
+        or NAMES.get(cls.__name__, cls.__name__)
     )
     name = found if isinstance(found, str) else found(node)
     return name if "Backward" in name or name == "CopySlices" else f"{name}Backward0"
@@ -33,7 +37,7 @@ def inputs_of(node: Any) -> list[bool]:
 
     The operations in WITH_ALL are exceptions: they have a place for each input.
     """
-    cls, given = type(node), getattr(node, "given", -1)
+    cls, given = type(node), getattr(node, "tensor_bits", -1)
     if hasattr(cls, "function"):
         return node.ctx._given
     if cls.__name__ in WITH_ALL and given & 1:
@@ -66,7 +70,7 @@ def _shape(node: Any, i: int) -> tuple[int, ...] | None:
 
 def _is_number(node: Any, i: int) -> bool:
     """Whether input i was a number."""
-    return not getattr(node, "given", -1) >> i & 1
+    return not getattr(node, "tensor_bits", -1) >> i & 1
 
 
 def _matmul(node: Any) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..slices import Stand
+from ..duck_arrays import DuckArray
 from .stream import Generator, generator_or_default
 
 if TYPE_CHECKING:
@@ -291,8 +291,8 @@ def empty_like(array: Array, dtype: Any = None) -> Array:
     >>> empty_like(np.empty((4, 6))[:, ::2].T).strides
     (8, 24)
     """
-    if isinstance(array, Stand):
-        return array.made_of(lambda all_slices: empty_like(all_slices, dtype))
+    if isinstance(array, DuckArray):
+        return array.map_innermost(lambda all_slices: empty_like(all_slices, dtype))
     axes = _axes_in_memory(array)
     ordered = np.empty([array.shape[axis] for axis in axes], array.dtype if dtype is None else dtype)
     return ordered.transpose(sorted(range(array.ndim), key=axes.__getitem__))

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..backend.hollow import Hollow, emptied, filled
+from ..backend.meta import MetaArray, as_zeros, without_values
+from ..duck_arrays import DuckArray
 from ..errors import GraphError
-from ..slices import Stand
-from ..state.contexts import holding
+from ..state.contexts import binding
 from .fills import empty_like
 from .stream import Generator, generator_or_default
 
@@ -38,7 +38,7 @@ def resume_here() -> Callable[[], AbstractContextManager[None]]:
         try:
             for lanes, *place in marks:
                 lanes.lane, lanes.place = place
-            with holding(_variable, draws):
+            with binding(_variable, draws):
                 yield
         finally:
             for lanes, *place in since:
@@ -67,7 +67,7 @@ class VmapDraws:
 
     def active(self) -> AbstractContextManager[None]:
         """A block in which draws are made this way."""
-        return holding(_variable, self)
+        return binding(_variable, self)
 
     def made(self, draw: Callable[..., Any], reads: bool, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """The result of draw(*given) in this mapping; called with the draws of the mapping outside in force."""
@@ -115,7 +115,7 @@ class SequentialDraws(VmapDraws):
 
 
 def _is_array(x: Any) -> bool:
-    return isinstance(x, (np.ndarray, Stand))
+    return isinstance(x, (np.ndarray, DuckArray))
 
 
 def same_randomness_error() -> GraphError:
@@ -130,7 +130,7 @@ def _not_drawn(draw: Callable[..., Any], reads: bool, given: tuple[Any, ...], op
     """What would have been drawn where there are no values: no number is taken from the stream."""
     if not reads:
         return given[0]
-    return emptied(draw(*filled(given), **{**options, "generator": Generator()}), ())
+    return without_values(draw(*as_zeros(given), **{**options, "generator": Generator()}), ())
 
 
 def vmap_aware(draw: F, reads: bool = False) -> F:
@@ -138,7 +138,7 @@ def vmap_aware(draw: F, reads: bool = False) -> F:
 
     @functools.wraps(draw)
     def drawn(*given: Any, **options: Any) -> Any:
-        if given and isinstance(given[0], Hollow):
+        if given and isinstance(given[0], MetaArray):
             return _not_drawn(draw, reads, given, options)
         draws = _variable.get()
         if draws is None:
@@ -151,7 +151,7 @@ def vmap_aware(draw: F, reads: bool = False) -> F:
         source = generator_or_default(options.get("generator"))
         if all(source is not known for known, _ in draws.before):
             draws.before.append((source, source.snapshot()))
-        with holding(_variable, draws.outer):
+        with binding(_variable, draws.outer):
             return draws.made(drawn, reads, given, options)
 
     return drawn  # type: ignore[return-value]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 from .. import backend, dtypes, errors, gradients
 from .. import function as core
-from ..backend import formats
-from ..backend.placement import axes_of, strides
+from ..backend import memory_formats
+from ..backend.memory_layout import axes_of, strides
 from ..errors import notices
 from ..lazy import LazyModule
 from ..state import inference
@@ -128,11 +128,11 @@ class Attributes:
             raise errors.ArgumentError(f"dim_order: of strides {self.stride()} there is no one order")
         return axes_of(self.array)
 
-    def is_contiguous(self: Tensor, memory_format: Any = formats.contiguous_format) -> bool:
+    def is_contiguous(self: Tensor, memory_format: Any = memory_formats.contiguous_format) -> bool:
         """Whether the values lie in memory in row-major order, or in that of memory_format."""
         array = self.array
-        if memory_format in formats.AXES:
-            axes = formats.AXES[memory_format]
+        if memory_format in memory_formats.AXES:
+            axes = memory_formats.AXES[memory_format]
             if len(axes) != array.ndim:
                 return False
             array = array.transpose(axes)
@@ -219,9 +219,9 @@ class Attributes:
         return other.detach() if assign else self.copy_(other).detach()
 
     @property
-    def layout(self: Tensor) -> formats.layout:
+    def layout(self: Tensor) -> memory_formats.layout:
         """`torch.strided`: there is no other."""
-        return formats.strided
+        return memory_formats.strided
 
     # What a Tensor is not: other layouts, numbers and devices of PyTorch's.
     is_sparse = is_sparse_csr = is_quantized = is_nested = is_mkldnn = False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .. import backend, dtypes, errors, state
 from .. import function as core
-from ..backend import formats
+from ..backend import memory_formats
 from ..dtypes.type_names import TYPE_NAMES
 from ..errors.arguments import boolean
 from ..function.naming import called
@@ -33,7 +33,7 @@ else:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _converted(self: Tensor, memory_format: formats.memory_format | None = None) -> Tensor:
+def _converted(self: Tensor, memory_format: memory_formats.memory_format | None = None) -> Tensor:
     return self.to(memory_format=memory_format)
 
 
@@ -42,7 +42,7 @@ def _as(dtype: dtypes.dtype, like: F) -> F:
 
     own = dtype.dtype
 
-    def method(self: Tensor, memory_format: formats.memory_format | None = None) -> Tensor:
+    def method(self: Tensor, memory_format: memory_formats.memory_format | None = None) -> Tensor:
         if memory_format is None:
             return self if self.array.dtype is own else self.to(dtype=dtype)
         return self.to(dtype=dtype, memory_format=memory_format)
@@ -98,7 +98,7 @@ class Conversion:
                 result = result.detach()  # integers carry no gradient
             result = movement.Cast.apply(result, to=to, source=result.array.dtype)
         memory_format = ignored.get("memory_format")
-        if memory_format not in (None, formats.preserve_format, movement.memory_format_of(result.array)):
+        if memory_format not in (None, memory_formats.preserve_format, movement.memory_format_of(result.array)):
             result = called("ToCopyBackward0", movement.clone(result, memory_format=memory_format))
         return called("ToCopyBackward0", result.clone()) if copy and result is self else result
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import backend, errors
-from ..backend.placement import elsewhere, memory_of
+from ..backend.memory_layout import elsewhere, memory_of
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
-NOT_COPIED = ("grad", "base", "chain", "views", "_post_accumulate_grad_hooks", "rested", "retainer")
+NOT_COPIED = ("grad", "base", "chain", "views", "_post_accumulate_grad_hooks", "idle_leaf", "retainer")
 
 
 class Copies:

@@ -22,7 +22,7 @@ class Hooks:
 
     _post_accumulate_grad_hooks: dict[int, Any] | None = None
     retainer: RemovableHandle | None = None  # of the hook that retain_grad made
-    rested: Leaf | None = None  # of a leaf that wants no gradient for now: its node
+    idle_leaf: Leaf | None = None  # of a leaf that wants no gradient for now: its node
 
     @property
     def _backward_hooks(self: Tensor) -> dict[int, Any] | None:
@@ -41,7 +41,7 @@ class Hooks:
             if (tensor := weak()) is not None:
                 tensor.grad = grad.clone() if tensor.grad is None else tensor.grad + grad
 
-        self.retainer = leaves.hook(self.node, keep, last=1)
+        self.retainer = leaves.add_hook(self.node, keep, last=1)
 
     @property
     def retains_grad(self: Tensor) -> bool:
@@ -59,7 +59,7 @@ class Hooks:
         """
         if self.node is None:
             raise errors.GraphError("cannot register a hook on a tensor that doesn't require gradient")
-        return leaves.hook(self.node, hook)
+        return leaves.add_hook(self.node, hook)
 
     def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], None]) -> RemovableHandle:
         """Call `hook` with this leaf each time its gradient has been added to `.grad`."""

@@ -6,18 +6,18 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .. import dtypes, errors
-from ..backend import formats
+from ..backend import memory_formats
 from ..errors.notices import once
 from ..lazy import LazyModule, accepts_lazy
 from .factories import sizes_from, with_dims, with_signature
 
 if TYPE_CHECKING:
-    from ..backend import placement as memory
+    from ..backend import memory_layout as memory
     from ..ops import movement as ops
     from ..tensor import Tensor
 else:
     ops = LazyModule("microgad.ops.movement")
-    memory = LazyModule("microgad.backend.placement")
+    memory = LazyModule("microgad.backend.memory_layout")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -173,7 +173,7 @@ class Movement:
         """The conjugate transpose of matrices: see `adjoint`."""
         return ops.matrix_transpose(self, "tensor.mH").conj()
 
-    def contiguous(self: Tensor, memory_format: Any = formats.contiguous_format) -> Tensor:
+    def contiguous(self: Tensor, memory_format: Any = memory_formats.contiguous_format) -> Tensor:
         """This Tensor if its values lie in row-major order, or in that of memory_format, else a copy where they do.
 
         Operations go by their own rules: their results needn't lie as their inputs do.
@@ -184,7 +184,7 @@ class Movement:
         """
         if self.is_contiguous(memory_format):
             return self
-        if memory_format is formats.preserve_format:
+        if memory_format is memory_formats.preserve_format:
             raise errors.ArgumentError("contiguous: preserve memory format is unsupported by the contiguous operator")
         return ops.clone(self, memory_format=memory_format)
 

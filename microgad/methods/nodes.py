@@ -88,7 +88,7 @@ def _backward(node: Function, given: Any, onward: Sequence[Function | None], rec
     try:
         found = engine.derive(node, given, onward, recorded)
         fit = [
-            None if g is None or edge is None else engine._fit(node, i, g, recorded)[0]
+            None if g is None or edge is None else engine._fit_to_input(node, i, g, recorded)[0]
             for i, (g, edge) in enumerate(zip(found, node.edges, strict=True))
         ]
         return _tensors(fit)
@@ -151,7 +151,7 @@ class LeafHandle(RemovableHandle):
         def call(tensor: Any) -> None:
             _checked_replacement(fn((), (grads.pop(),)), (), "hook")
 
-        self.first = leaves.hook(leaf, grads.append, last=2)
+        self.first = leaves.add_hook(leaf, grads.append, last=2)
         super().__init__(leaf.variable._accumulation_hooks(), call, last=1)
 
     def remove(self) -> None:
@@ -185,7 +185,7 @@ def register_prehook(node: Function, fn: Callable[..., Any]) -> RemovableHandle:
             (changed,) = _checked_replacement(fn((grad,)), (grad,), "prehook")
             return np.zeros_like(grad) if changed is None else changed  # None would leave it as it is
 
-        return leaves.hook(node, call, last=1)
+        return leaves.add_hook(node, call, last=1)
     return RemovableHandle(_hooked(node).before, fn)
 
 

@@ -103,7 +103,9 @@ def format_tensor(
     >>> format_tensor(np.zeros((0, 3)))
     'tensor([], size=(0, 3), dtype=torch.float64)'
     """
-    dtype = f"torch.{array.dtype.names[0] if array.dtype.names else array.dtype}"  # of what unheld.py has: its field's
+    dtype = (
+        f"torch.{array.dtype.names[0] if array.dtype.names else array.dtype}"  # of what unsupported.py has: its field's
+    )
     understood = {default_dtype}
     valueless = device == "meta"
     if array.size and not valueless:

@@ -207,7 +207,7 @@ def _position(node: Function, name: str, lead: str) -> int | None:
 
 def _check_version(node: Function, at: int) -> Any:
     """The counter of writes into what is kept there, where it is known. Raises RuntimeError after a write."""
-    seen, plan = node.seen, node.plan
+    seen, plan = node.versions, node.plan
     all_tensors = len(seen) == 2 * (len(plan.inputs) + plan.out)  # of numbers nothing is counted
     for i in (2 * at,) if all_tensors else range(0, len(seen), 2):
         if seen[i][0] != seen[i + 1]:

@@ -14,7 +14,7 @@ from ..errors import ArgumentError, DeviceError, UnsupportedError
 from ..nn import Module
 from ..nn.training_mode import training_mode
 from ..pytree import tree_map
-from ..state.contexts import holding
+from ..state.contexts import binding
 from ..tensor import Tensor
 from . import TrainingMode
 from . import export_rules as export_rules
@@ -76,7 +76,7 @@ def export(
     if any(x.is_cuda for x in (*tensors, *known)):
         raise DeviceError("onnx.export: the model and its arguments must be on the CPU: call .cpu() on them")
     mode = None if training == TrainingMode.PRESERVE else training == TrainingMode.TRAINING
-    with holding(exporting, True), training_mode(model, mode):
+    with binding(exporting, True), training_mode(model, mode):
         steps, recording, result, points = _recorded(model, given, named, tensors, axes)
     proto = _Export(opset, steps, recording, names, axes, points).written(result, output_names, dynamic_axes or {})
     if f is None:

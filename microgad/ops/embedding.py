@@ -26,7 +26,7 @@ TABLE = 1 << 18  # elements of all bags whose largest rows are looked for togeth
 class TakeRows(LinearMap):
     """(V, D) -> (..., D): the rows at an index."""
 
-    symbol, narrow = "rows", True
+    symbol, native_half = "rows", True
 
     def forward(self, x):
         return x.take(self.index, 0)  # in half the time of x[index]
@@ -47,7 +47,7 @@ class TakeRows(LinearMap):
 class Embedding(Function):
     """(V, D) -> (..., D): the rows at an index; of gradients only those that count, each times its `share`, if any."""
 
-    symbol, narrow = "embedding", True
+    symbol, native_half = "embedding", True
 
     def forward(self, weight):
         return weight.take(self.index, 0)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend
-from ..backend.placement import lying, order_by
+from ..backend.memory_layout import lying, order_by
 
 # NumPy makes an array of each shape first: that takes longer than many an operation on a thousand elements.
 broadcast_shapes = functools.lru_cache(maxsize=1024)(np.broadcast_shapes)

@@ -12,7 +12,7 @@ from . import layouts
 class Shuffle(LinearMap):
     """x in the shape `split`, its axes in another order, a copy, in the shape `size`."""
 
-    symbol, narrow = "shuffle", True
+    symbol, native_half = "shuffle", True
     split: tuple[int, ...]
     order: tuple[int, ...]
     size: tuple[int, ...]

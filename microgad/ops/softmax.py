@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import backend, dtypes
 from .. import generator as draws
-from ..backend.hollow import made_for
+from ..backend.meta import placed_on
 from ..errors import KindError
 from ..errors.notices import warn
 from ..function import Function
@@ -129,7 +129,7 @@ def gumbel_softmax(
     """
     if eps != 1e-10:
         warn("`eps` parameter is deprecated and has no effect.")
-    drawn = draws.exponential_(made_for(np.empty(logits.array.shape, logits.array.dtype), logits.device))
+    drawn = draws.exponential_(placed_on(np.empty(logits.array.shape, logits.array.dtype), logits.device))
     noise = backend.to_device(-np.log(drawn), logits.device)
     soft = softmax((logits + noise) / tau, dim)
     if not hard:

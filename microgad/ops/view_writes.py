@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from .. import backend, errors, function, state
-from ..backend.placement import axes_of, overlaps, within
+from ..backend.memory_layout import axes_of, overlaps, within
+from ..duck_arrays import check_write
 from ..engine import Identity
 from ..function import Function, Leaf, Output
 from ..function.linear_map import LinearMap
 from ..function.naming import called
-from ..slices import check_write
 from ..state.inference import check_inference
 from ..type_aliases import Tensor
 from . import layouts
@@ -93,7 +93,7 @@ def refresh_views(base: Tensor, changed: Tensor) -> None:
                 continue
             if view.chain is None:
                 if view.array.dtype.kind in "fc":
-                    set_history(view, LostView.noted([base.node], view.array))
+                    set_history(view, LostView.recorded([base.node], view.array))
                 continue
             shown = function.Tensor._made(base.array, base.node)
             for cls, settings in view.chain:
@@ -152,11 +152,11 @@ def rebase_history(view: Tensor, node: Function) -> Function:
     order, writer = axes_of(base.array), node.edges[0] if type(node) is Output else node
     if base.node is not None and view.chain and "held" in view.chain[0][1] and view.node in writer.edges:
         facts = {"x_shape": base.array.shape, "kind": base.array.dtype}
-        before = RegionRead.noted([base.node], view.array, chain=view.chain, order=order, **facts)
+        before = RegionRead.recorded([base.node], view.array, chain=view.chain, order=order, **facts)
         # In the engine's order between those two nodes and the write; nearer to them than any hooked leaf's place.
         before.number = max(view.node.number, base.node.number) + 2.0**-20
         writer.edges[writer.edges.index(view.node)] = before
-    return RegionWrite.noted([base.node, node], base.array, chain=view.chain, order=order)
+    return RegionWrite.recorded([base.node, node], base.array, chain=view.chain, order=order)
 
 
 def _overwrite(node: Any, base: Any, value: Any, like: Any, shape: tuple[int, ...], kind: Any = None) -> Any:

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from .. import dispatch, lazy, operators, ops
 from ..backend.devices import device
 from ..dtypes import dtype
-from ..errors import MicrogadError, absences
+from ..errors import MicrogadError, missing
 from ..parameter import Parameter
 from ..size import Size
 from ..tensor import Tensor
@@ -238,7 +238,7 @@ def missing_message(x: Any) -> str | None:
 def _describe_missing(name: str) -> str:
     """Return the message that microgad lacks torch.a.b, with the reason if one is known."""
     whole = name.removeprefix("torch.")
-    why = absences.reason(whole)
+    why = missing.reason(whole)
     return f"microgad has no {whole}" + (f": {why}" if why else "")
 
 

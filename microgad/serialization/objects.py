@@ -23,7 +23,7 @@ from typing import Any
 
 from ..errors import DtypeError
 from ..methods.copies import NOT_COPIED
-from ..state.contexts import holding
+from ..state.contexts import binding
 from ..tensor import Tensor
 from .errors import FileError, shown
 
@@ -85,7 +85,7 @@ class safe_globals:
 
 def allow_program_classes(whole: bool) -> AbstractContextManager[None]:
     """For a block, whether files may hold Modules, and objects of the program's own classes."""
-    return holding(_program_classes_allowed, whole)
+    return binding(_program_classes_allowed, whole)
 
 
 def _modules() -> tuple[Any, ...]:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from .. import backend, dispatch, dtypes, return_types
-from ..backend import formats
-from ..backend.placement import geometry, memory_of, strides
+from ..backend import memory_formats
+from ..backend.memory_layout import geometry, memory_of, strides
 from ..errors import ArgumentError, DtypeError
 from ..parameter import Parameter
 from ..size import Size
@@ -63,7 +63,7 @@ class Pickler:
             Size: lambda x, place: self._call("torch Size", (tuple(x),), place),
             backend.device: lambda x, place: self._call("torch device", (str(x),), place),
             dtypes.dtype: lambda x, place: self._global(f"torch {x.name}"),
-            formats.layout: lambda x, place: self._call("torch.serialization _get_layout", (repr(x),), place),
+            memory_formats.layout: lambda x, place: self._call("torch.serialization _get_layout", (repr(x),), place),
             np.ndarray: self._array,
             UntypedStorage: lambda x, place: self._storage(x, None, place),
             TypedStorage: lambda x, place: self._storage(x, x.dtype, place),

@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 
 from .. import backend, dtypes
-from ..backend.placement import address
+from ..backend.memory_layout import address
 from ..errors import ArgumentError, DtypeError
 from ..tensor import Tensor
 from .archive import read_array

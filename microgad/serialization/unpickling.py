@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend, return_types
-from ..backend import formats
+from ..backend import memory_formats
 from ..lazy import public_names
 from ..parameter import Parameter
 from ..size import Size
@@ -158,7 +158,7 @@ def _device(kind: Any, index: Any = None) -> backend.device:
 def _layout(name: Any) -> Any:
     if name != "torch.strided":
         raise FileError(f"holds the layout {shown(name)}; arrays have strides alone")
-    return formats.strided
+    return memory_formats.strided
 
 
 def _of_type(value: Callable[..., Any], kind: Any, arguments: Any, state: Any = None) -> Any:

@@ -11,12 +11,12 @@ T = TypeVar("T")
 
 
 @contextmanager
-def holding(variable: ContextVar[T], value: T) -> Iterator[None]:
+def binding(variable: ContextVar[T], value: T) -> Iterator[None]:
     """Set a context variable to `value` for a block.
 
     >>> from contextvars import ContextVar
     >>> depth = ContextVar("depth", default=0)
-    >>> with holding(depth, 1):
+    >>> with binding(depth, 1):
     ...     depth.get()
     1
     >>> depth.get()

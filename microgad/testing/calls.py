@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import backend, state
 from ..dtypes import complex128, float64
-from ..engine.leaves import reached
+from ..engine.leaves import reachable
 from ..errors import ArgumentError, MicrogadError, notices
 from ..function import Function, Leaf
 from ..generator import default_generator
@@ -184,7 +184,7 @@ def jacobians(y: Tensor, tensors: Sequence[Tensor]) -> list[Any]:
 
 def nodes_behind(tensors: Sequence[Tensor]) -> list[Function]:
     """Return every node in the graphs of the Tensors, leaves included."""
-    return list(reached([t.node for t in tensors], 0).values())
+    return list(reachable([t.node for t in tensors], 0).values())
 
 
 def slices(tensors: list[Tensor]) -> list[slice]:

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from .. import function
-from ..state.contexts import holding
+from ..state.contexts import binding
 
 
 class _State(NamedTuple):
@@ -24,12 +24,12 @@ _state: ContextVar[_State] = ContextVar("torch function", default=_State())  # n
 
 def disable_subclasses() -> Any:
     """Return a context in which only modes override functions, and no classes."""
-    return holding(_state, _state.get()._replace(subclasses=False))
+    return binding(_state, _state.get()._replace(subclasses=False))
 
 
 def disable_torch_function() -> Any:
     """Return a context in which neither modes nor classes override functions."""
-    return holding(_state, _State((), False))
+    return binding(_state, _State((), False))
 
 
 def push_mode(mode: Any) -> Any:
@@ -91,7 +91,7 @@ def handle_torch_function(func: Any, arguments: Iterable[Any], args: tuple[Any, 
     state, overloaded = _state.get(), get_overloaded_args(arguments)
     types = tuple(type(x) for x in overloaded)
     if state.modes:
-        with holding(_state, state._replace(modes=state.modes[:-1])):
+        with binding(_state, state._replace(modes=state.modes[:-1])):
             result = state.modes[-1].__torch_function__(func, types, args, kwargs or None)
         if result is not NotImplemented:
             return result

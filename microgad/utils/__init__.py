@@ -39,8 +39,8 @@ def swap_tensors(t1: _Tensor, t2: _Tensor) -> None:
     for t, own, requires_grad in ((t1, second, wanted[0]), (t2, first, wanted[1])):
         vars(t).clear()
         vars(t).update(own)
-        if "rested" in own:  # its leaf
-            own["rested"].tensor = weakref.ref(t)
+        if "idle_leaf" in own:  # its leaf
+            own["idle_leaf"].tensor = weakref.ref(t)
         t._bump()
         t.requires_grad_(requires_grad)
 

@@ -13,7 +13,7 @@ from ..function import Function, Packed
 from ..generator import default_generator
 from ..generator.vmap_randomness import resume_here
 from ..lazy import define_getattr as _define_getattr
-from ..state.contexts import holding
+from ..state.contexts import binding
 from ..tensor import Tensor
 
 
@@ -171,8 +171,8 @@ class Region:
         for i, node in enumerate(nodes):
             if node.kept:  # what is packed, as of a checkpoint in this one, is nowhere in sight
                 node.kept = Recomputed(self, i)
-                seen = [(c, then) for c, then in zip(node.seen[::2], node.seen[1::2], strict=True)]
-                node.seen = [x for c, then in seen if id(c) not in made or c[0] != then for x in (c, then)]
+                seen = [(c, then) for c, then in zip(node.versions[::2], node.versions[1::2], strict=True)]
+                node.versions = [x for c, then in seen if id(c) not in made or c[0] != then for x in (c, then)]
                 self.needed = i + 1 if self.stops else None
 
     def take(self, i: int) -> Any:
@@ -247,7 +247,7 @@ def set_checkpoint_early_stop(enable: bool) -> contextlib.AbstractContextManager
 
     Source: torch.utils.checkpoint.set_checkpoint_early_stop.
     """
-    return holding(_early_stop, enable)
+    return binding(_early_stop, enable)
 
 
 @contextlib.contextmanager

@@ -41,7 +41,7 @@ class ModuleTracker:
     @property
     def is_bw(self) -> bool:
         """Whether a backward pass is going on."""
-        return leaves.finals() is not None
+        return leaves.current_pass() is not None
 
     def __enter__(self) -> ModuleTracker:
         self._handles += register_module_forward_pre_hook(self._before), register_module_forward_hook(self._after)

@@ -12,8 +12,8 @@ from microgad.batching import fallback as fallback  # which brings the rules
 from microgad.batching import functions
 from microgad.batching.array import BatchedArray, Level
 from microgad.batching.functions import RULES, take_slice
-from microgad.slices import Apart, levels
-from microgad.state.contexts import holding
+from microgad.duck_arrays import Fallback, levels
+from microgad.state.contexts import binding
 
 SLICES = 3
 
@@ -155,7 +155,7 @@ def test_a_rule_gives_what_slices_give(function: Any, arguments: Any, monkeypatc
         raise AssertionError("no rule was used")
 
     monkeypatch.setattr(functions, "call_per_slice", no_loop)
-    with holding(levels, (level,)):
+    with binding(levels, (level,)):
         found = function(*args, **kwargs)
     same(args[0] if found is None else found, slices)
 
@@ -192,7 +192,7 @@ def same(found: Any, slices: list[Any]) -> None:
 def test_an_index_reads_and_writes_what_slices_have(index: Any) -> None:
     x = Make().own(4, 3, 2)
     before = x.whole.copy()
-    with holding(levels, (x.level,)):
+    with binding(levels, (x.level,)):
         found = x[index]
         value = Make().own(*found.shape[-1:])
         np.testing.assert_array_equal(found.whole, np.stack([part[index] for part in before]))
@@ -219,7 +219,7 @@ OWN = {
 def test_each_slice_has_an_index_of_its_own(name: str) -> None:
     m = Make()
     x, index = m.own(4, 3), OWN[name](m)
-    with holding(levels, (m.level,)):
+    with binding(levels, (m.level,)):
         parts = [take_slice(index, m.level, i) for i in range(SLICES)]
         found = x[index]
         np.testing.assert_array_equal(found.whole, np.stack([x.whole[i][parts[i]] for i in range(SLICES)]))
@@ -235,25 +235,25 @@ def test_each_slice_has_an_index_of_its_own(name: str) -> None:
 def test_numbers_are_given_where_slices_agree() -> None:
     m = Make()
     agreed, apart = BatchedArray(np.full(SLICES, 2.0), m.level), BatchedArray(np.arange(3.0), m.level)
-    with holding(levels, (m.level,)):
+    with binding(levels, (m.level,)):
         assert (float(agreed), int(agreed), bool(agreed), agreed.item()) == (2.0, 2, True, 2.0)
         assert [5, 6, 7][BatchedArray(np.full(SLICES, 1), m.level)] == 6
         assert np.isnan(BatchedArray(np.full(SLICES, np.nan), m.level).item())
         for ask in (float, int, bool, np.asarray, repr):
-            with pytest.raises(Apart):
+            with pytest.raises(Fallback):
                 ask(apart)
 
 
 def test_what_slices_have_in_common_is_not_written() -> None:
     m = Make()
-    with holding(levels, (m.level,)):
+    with binding(levels, (m.level,)):
         for write in (
             lambda: np.add(m.common(4), m.own(4), out=np.zeros(4)),
             lambda: np.copyto(np.zeros(4), m.own(4)),
             lambda: np.matmul(m.own(4, 4), m.own(4), out=np.zeros(4)),
             lambda: np.add.at(np.zeros(4), m.indices(4, 2), 1.0),
         ):
-            with pytest.raises(Apart):
+            with pytest.raises(Fallback):
                 write()
 
 
@@ -275,7 +275,7 @@ def test_views_show_the_memory_of_what_they_are_views_of() -> None:
 def test_a_ufunc_of_several_results_and_one_that_is_given_where() -> None:
     m = Make()
     x, out = m.own(4, 5), m.own(4, 5)
-    with holding(levels, (m.level,)):
+    with binding(levels, (m.level,)):
         whole, rest = np.divmod(x, 0.5)
         assert np.add(x, m.common(5), out=out, where=x > 0) is out
     np.testing.assert_array_equal(

@@ -201,7 +201,7 @@ class Watcher(state.Observer):
 
     def training(self) -> bool:
         """Whether what is computed now may be of the next step: it is no part of a backward pass, nor evaluation."""
-        return state.current().grad_enabled and leaves.finals() is None and not self.closed
+        return state.current().grad_enabled and leaves.current_pass() is None and not self.closed
 
     def seen(self) -> state.Observer:
         """Who sees an operation: evaluation between two steps isn't recorded."""

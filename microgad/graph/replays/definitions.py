@@ -72,7 +72,7 @@ HOMES = ("microgad.backend", "microgad.tensor", "microgad.state")
 UFUNC = "class {}(Function):\n    def forward(self, *inputs):\n        return np.{}(*inputs)"
 LEFT_OUT = frozenset((
     "symbol", "numpy", "promote", "write", "decomposition", "may_share", "constants", "broadcasts", "conjugates",
-    "materializes", "flat", "narrow", "elementwise",
+    "materializes", "zero_link", "native_half", "elementwise",
 ))  # fmt: skip
 FOREIGN = {"numpy", *sys.stdlib_module_names}
 GONE = "\0"  # marks lines that are left out

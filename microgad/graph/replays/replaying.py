@@ -112,7 +112,7 @@ class Replaying:
             return Parameter(Tensor._made(array))
         x: Tensor = Tensor._made(array).requires_grad_(source.kind != "constant")
         if source.computed:  # may be written to, as no leaf may
-            x = Tensor._made(array, engine.Identity.noted([x.node], array))
+            x = Tensor._made(array, engine.Identity.recorded([x.node], array))
         return x
 
     def step(self, op: Op) -> list[Tensor]:

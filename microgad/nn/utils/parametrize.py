@@ -12,7 +12,7 @@ from ... import state
 from ...errors import GraphError
 from ...lazy import define_getattr as _define_getattr
 from ...parameter import Parameter
-from ...state.contexts import holding
+from ...state.contexts import binding
 from ...tensor import Tensor
 from ..container import ModuleDict, ModuleList
 from ..module import Module
@@ -27,7 +27,7 @@ _cache: ContextVar[Cache | None] = ContextVar("cache", default=None)
 def cached() -> Iterator[None]:
     """A block in which each parametrized Tensor is computed once. Source: torch.nn.utils.parametrize.cached."""
     outer = _cache.get()
-    with holding(_cache, {} if outer is None else outer):
+    with binding(_cache, {} if outer is None else outer):
         yield
 
 

@@ -27,8 +27,8 @@ from .common import apply_activation, require_floating
 class PRelu(Function):
     """x where x > 0, else slope · x; slope is a number or an array that broadcasts."""
 
-    symbol, promote, flat, elementwise = "prelu", staticmethod(require_floating), Flat, True
-    exact = True
+    symbol, promote, zero_link, elementwise = "prelu", staticmethod(require_floating), Flat, True
+    exact_scalars = True
 
     def forward(self, x, slope):
         if _is_maximum(x, slope):
@@ -100,7 +100,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 class RRelu(Dropout):
     """x · noise, where noise is 1 for x > 0 and a random slope for each other element."""
 
-    symbol, flat = "rrelu", Flat
+    symbol, zero_link = "rrelu", Flat
 
     def forward(self, x):
         return layouts.contiguous(x * self.noise)
@@ -134,7 +134,7 @@ def rrelu(
 class Hardtanh(Function):
     """x clipped to [low, high]; on the bounds and beyond the derivative is 0."""
 
-    symbol, flat = "hardtanh", Flat
+    symbol, zero_link = "hardtanh", Flat
 
     def forward(self, x):
         return x.clip(self.low, self.high)
@@ -248,7 +248,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 class Threshold(Function):
     """x where x > bound, else value."""
 
-    symbol, constants, flat = "threshold", ("above",), Flat
+    symbol, constants, zero_link = "threshold", ("above",), Flat
 
     def forward(self, x):
         self.above = above = np.logical_not(x <= self.bound)
@@ -275,7 +275,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 class Hardshrink(Function):
     """x where |x| > bound, else 0."""
 
-    symbol, promote, constants, flat = "hardshrink", staticmethod(require_floating), ("beyond",), Flat
+    symbol, promote, constants, zero_link = "hardshrink", staticmethod(require_floating), ("beyond",), Flat
 
     def forward(self, x):
         self.beyond = beyond = np.logical_not(np.absolute(x) <= self.bound)
@@ -298,7 +298,7 @@ def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) 
 class Softshrink(Function):
     """sign(x) · max(|x| - bound, 0)."""
 
-    symbol, promote, flat = "softshrink", staticmethod(require_floating), Flat
+    symbol, promote, zero_link = "softshrink", staticmethod(require_floating), Flat
 
     def forward(self, x):
         def shrink(out: Any, x: Any) -> None:

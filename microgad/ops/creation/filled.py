@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from ... import backend, dtypes, function
-from ...backend import formats
-from ...backend.hollow import filled
-from ...dtypes.unheld import unheld
+from ...backend import memory_formats
+from ...backend.meta import as_zeros
+from ...dtypes.unsupported import unsupported_dtype
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...size import Size
 from ...storage import is_storage
@@ -70,7 +70,7 @@ def _filled(
         raise TypeError(f"{op}() missing 1 required positional arguments: 'size'")
     check_options(op, options)
     shape, dtype = parse_shape(size), resolve_dtype(op, dtype, out)
-    kind = dtype.without_values if 0 in shape and isinstance(dtype, unheld) else numpy_dtype(dtype)
+    kind = dtype.without_values if 0 in shape and isinstance(dtype, unsupported_dtype) else numpy_dtype(dtype)
     array = in_memory_format(op, lambda shape: make(shape, kind), shape, options.get("memory_format"))
     return from_array_into(out, array, device, requires_grad)
 
@@ -79,9 +79,9 @@ def in_memory_format(op: str, make: Callable[[Any], Any], shape: tuple[int, ...]
     """What `make` gives for a shape, in a memory format. Raises RuntimeError for preserve_format."""
     if memory_format is None:
         return make(shape)
-    if memory_format is formats.preserve_format:
+    if memory_format is memory_formats.preserve_format:
         raise ArgumentError(f"{op}: unsupported memory format option Preserve: there is no input whose it would be")
-    axes = formats.axes_of(op, memory_format, len(shape))
+    axes = memory_formats.axes_of(op, memory_format, len(shape))
     return make(tuple(shape[i] for i in axes)).transpose([axes.index(i) for i in range(len(axes))])
 
 
@@ -126,7 +126,7 @@ def full(
     size: Any, fill_value: Any, *, out: Any = None, dtype: Dtype = None, device: Device = None,
     requires_grad: bool = False, **options: Any,
 ) -> Tensor:  # fmt: skip
-    """A shape filled with one value, whose type gives the dtype. Source: torch.full.
+    """A shape as_zeros with one value, whose type gives the dtype. Source: torch.full.
 
     >>> torch.full((2,), 7)
     tensor([7, 7])
@@ -279,9 +279,9 @@ def _like(
     What is expanded has no place for other values: it is laid out anew.
     """
     check_options(op, options)
-    x, kind = input.array if device is None else filled(input.array), _kind(input, dtype)
+    x, kind = input.array if device is None else as_zeros(input.array), _kind(input, dtype)
     memory_format = options.get("memory_format")
-    if memory_format not in (None, formats.preserve_format):
+    if memory_format not in (None, memory_formats.preserve_format):
         made = in_memory_format(op, lambda shape: make(x, dtype=kind, order="C", shape=shape), x.shape, memory_format)
     else:
         made = make(x, dtype=kind, order=layouts.copy_order(x))

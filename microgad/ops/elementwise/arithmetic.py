@@ -130,7 +130,7 @@ class Mul(Function):
     """a · b, broadcast."""
 
     symbol, numpy, promote = "×", np.multiply, dtypes.promote
-    exact = True
+    exact_scalars = True
 
     def forward(self, a, b):
         return a * b
@@ -159,7 +159,7 @@ NEGATIVE_ZERO = complex(-0.0, -0.0)
 class Neg(Function):
     """-x."""
 
-    symbol, numpy, promote, narrow = "−", np.negative, dtypes.only("iufc"), True
+    symbol, numpy, promote, native_half = "−", np.negative, dtypes.only("iufc"), True
 
     def forward(self, x):
         return NEGATIVE_ZERO - x if x.dtype.kind == "c" else -x
@@ -247,7 +247,7 @@ class Lerp(Function):
     """
 
     symbol, elementwise = "lerp", True
-    exact = True
+    exact_scalars = True
 
     @staticmethod
     def promote(arrays):

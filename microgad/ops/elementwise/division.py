@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend, dtypes
-from ...dtypes.halves import convert
+from ...dtypes.half_precision import convert
 from ...dtypes.number_kinds import HALF, by_forward, wide
 from ...errors import ArgumentError
 from ...function import Function
@@ -22,7 +22,7 @@ class Div(Function):
     """a / b, broadcast; integers give the default floating dtype."""
 
     symbol, numpy, promote = "÷", np.true_divide, dtypes.promote_floating
-    exact = True
+    exact_scalars = True
 
     def forward(self, a, b):
         return a / b
@@ -79,7 +79,7 @@ class RoundedDiv(Function):
     """a / b rounded to whole numbers, broadcast. It is piecewise constant, so its derivatives are 0."""
 
     promote = staticmethod(_promote_division)
-    exact = narrow = True
+    exact_scalars = native_half = True
     write = by_forward
 
     def grad_a(self, grad):

@@ -142,7 +142,7 @@ class NextAfter(Function):
     """The next floating-point number after a in the direction of b."""
 
     symbol, numpy, promote = "nextafter", np.nextafter, dtypes.only("f")
-    narrow = True  # float16 has other neighbours than float32
+    native_half = True  # float16 has other neighbours than float32
 
     def forward(self, a, b):
         return in_blocks(_nextafter_by_bits, a, b) if max(np.size(a), np.size(b)) > LARGE else np.nextafter(a, b)

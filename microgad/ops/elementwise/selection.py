@@ -208,7 +208,7 @@ class Flat(Function):
 class Relu(Function):
     """max(x, 0)."""
 
-    symbol, promote, flat = "relu", dtypes.only("iuf", list), Flat
+    symbol, promote, zero_link = "relu", dtypes.only("iuf", list), Flat
 
     def forward(self, x):
         return fast_maximum(0, x)
@@ -307,7 +307,7 @@ def fast_select(mask: Any, x: Any) -> Any:
 class Where(Function):
     """a where the condition holds, b elsewhere; broadcast."""
 
-    symbol, numpy, elementwise, narrow = "where", np.where, True, True
+    symbol, numpy, elementwise, native_half = "where", np.where, True, True
 
     @staticmethod
     def promote(arrays):
@@ -365,7 +365,7 @@ def where(
 class Select(Function):
     """x where the mask holds, and 0 elsewhere, even where x is infinite: a product with the mask would be NaN."""
 
-    symbol, narrow = "select", True
+    symbol, native_half = "select", True
 
     def forward(self, mask, x):
         return fast_select(mask, x)

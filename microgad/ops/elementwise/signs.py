@@ -23,7 +23,7 @@ from .selection import Select
 class Abs(Function):
     """|x|."""
 
-    symbol, numpy, promote, narrow = "|x|", np.absolute, dtypes.only("iufc", list), True
+    symbol, numpy, promote, native_half = "|x|", np.absolute, dtypes.only("iufc", list), True
 
     def forward(self, x):
         return np.absolute(x)

@@ -114,7 +114,7 @@ class Irfft(LinearMap):
     symbol = "irfft"
 
     def forward(self, x):
-        return _transform(lambda x, axes, norm: np.fft.irfft(x, self.n, *axes, norm), x, [self.axis], self.norm)
+        return _transform(lambda x, axes, norm: np.fft.irfft(x, self.n, axes[0], norm), x, [self.axis], self.norm)
 
     def adjoint(self, grad):
         half = np.conj(np.fft.rfft(grad, axis=self.axis, norm=INVERSE_NORM[self.norm]))

@@ -27,7 +27,7 @@ from .item import AddItem, GetItem, SetItem, Write, one_step_call
 class Gather(LinearMap):
     """x taken at an array of indices along one axis: out[i][j] = x[i][index[i][j]] for axis 1."""
 
-    symbol, numpy, narrow = "gather", np.take_along_axis, True
+    symbol, numpy, native_half = "gather", np.take_along_axis, True
 
     def forward(self, x):
         return index_kernels.take(x, flat_indices(self.axis, self.index, x.shape))

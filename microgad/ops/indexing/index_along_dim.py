@@ -72,7 +72,7 @@ def _as_slices(op: str, input: Tensor, dim: int, index: Tensor, source: Tensor, 
 class IndexSelect(LinearMap):
     """The slices of x at a vector of indices along an axis."""
 
-    symbol, narrow = "index select", True
+    symbol, native_half = "index select", True
 
     def forward(self, x):
         return x.take(self.index, self.axis)

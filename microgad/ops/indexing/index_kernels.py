@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import backend
-from ...backend.hollow import filled
-from ...backend.placement import lying, order_by
+from ...backend.memory_layout import lying, order_by
+from ...backend.meta import as_zeros
 from .. import layouts
 from .row_kernels import SMALL, at_elements, at_rows
 
@@ -27,7 +27,7 @@ BASIC = frozenset((int, slice, type(None), type(...)))
 
 def all_in_range(indices: Any, count: int) -> bool:
     """Whether all are from 0 to count - 1. It is one number, for which a GPU is waited for: its own indexing wraps."""
-    indices = filled(indices)
+    indices = as_zeros(indices)
     if not indices.size:
         return True
     # as unsigned numbers negative ones are huge: one comparison for both ends

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend, function, state
-from ...backend import placement
+from ...backend import memory_layout
 from ...errors import ArgumentError, DeviceError, DimError, DtypeError, GraphError
 from ...errors.notices import warn
 from ...type_aliases import Tensor
@@ -189,7 +189,7 @@ def is_recorded(*operands: Any) -> bool:
 
 def _bounds(x: Any) -> tuple[int, int]:
     """Where the memory of an array begins and ends."""
-    first = placement.address(x)
+    first = memory_layout.address(x)
     if not x.size:
         return first, first
     reach = [(n - 1) * stride for n, stride in zip(x.shape, x.strides, strict=True)]

@@ -27,7 +27,7 @@ from .index_parsing import is_recorded, normalize_index, refuse_uint8_fill, spli
 class GetItem(LinearMap):
     """x[index]: a view where the index is basic."""
 
-    symbol, may_share, narrow = "[ ]", True, True
+    symbol, may_share, native_half = "[ ]", True, True
 
     def forward(self, x):
         return index_kernels.take(x, self.index)
@@ -68,7 +68,7 @@ class SetItem(StoreMixin, Function):
     def apply_(cls, target: Any, value: Any, **settings: Any) -> Any:
         """As of any operation. One value is put through arrays also where what is expanded has several at one place."""
         x, index = target.array, settings["index"]
-        if (target if target.base is None else target.base).aside and is_basic(index):
+        if (target if target.base is None else target.base).is_data_alias and is_basic(index):
             super().apply_(GetItem.apply(target, index=index), value, index=(...,))  # it is remembered where to
             return target
         axes = layouts.expanded_axes(x)
@@ -98,7 +98,7 @@ class SetItem(StoreMixin, Function):
 class ClearItem(LinearMap):
     """x with zeros at index."""
 
-    symbol, narrow = "[ ]=0", True
+    symbol, native_half = "[ ]=0", True
 
     def forward(self, x):
         out = backend.as_array(x).copy()

@@ -81,7 +81,7 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
 class MaskedScatter(StoreMixin, Function):
     """x with the first of some values, in their order, at the places `index` of a mask."""
 
-    symbol, narrow = "masked scatter", True
+    symbol, native_half = "masked scatter", True
 
     def store(self, out, value):
         index_kernels.put(out, self.index, value.reshape(-1)[: self.count])

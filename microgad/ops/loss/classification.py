@@ -125,7 +125,7 @@ def _of_probabilities(input: Tensor, target: Any, weight: Tensor | None) -> Tens
 class NllLoss(Function):
     """(N, C, ...), int (N, ...), (C) -> (N, ...), or their sum or mean: -x[target]."""
 
-    symbol, flat = "nll", Flat
+    symbol, zero_link = "nll", Flat
 
     def forward(self, input, target, weight):
         classes, self.counted, self.row_weights = _rows(input, target, weight, self.ignore_index)

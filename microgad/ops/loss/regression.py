@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
-from ...backend.placement import as_operands
+from ...backend.memory_layout import laid_out_as_operands
 from ...errors import ArgumentError, KindError, ShapeError
 from ...errors.notices import warn
 from ...function import Function
@@ -30,7 +30,7 @@ class SquaredError(Function):
     def forward(self, x, y):
         difference = x - y
         if self.reduction == "none":
-            return as_operands(difference * difference, (x, y))
+            return laid_out_as_operands(difference * difference, (x, y))
         return sum_of_squares(difference.reshape(-1)) / self._count(difference)
 
     def grad_x(self, grad, x, y):

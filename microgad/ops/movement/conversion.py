@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ... import backend
-from ...backend import formats
-from ...backend.placement import order_by
-from ...dtypes.halves import convert
+from ...backend import memory_formats
+from ...backend.memory_layout import order_by
+from ...dtypes.half_precision import convert
 from ...errors.notices import once
 from ...function.linear_map import LinearMap
 from ...type_aliases import Tensor
@@ -19,7 +19,7 @@ from .. import layouts
 class Clone(LinearMap):
     """A copy; `order` is NumPy's, or the axes from the outermost in memory to the innermost."""
 
-    symbol, numpy, narrow = "clone", np.copy, True
+    symbol, numpy, native_half = "clone", np.copy, True
 
     def forward(self, x):
         order = order_by(x.strides) if self.order == "K" and 0 in x.strides else self.order
@@ -34,7 +34,7 @@ class Clone(LinearMap):
 class Cast(LinearMap):
     """The same values in another dtype."""
 
-    symbol, numpy, narrow = "cast", np.astype, True
+    symbol, numpy, native_half = "cast", np.astype, True
 
     def forward(self, x):
         if x.dtype.kind == "c" and self.to.kind not in "cb":
@@ -54,7 +54,7 @@ def _cast(x: Any, to: Any) -> Any:
 class Transfer(LinearMap):
     """The same values on another device; the same memory, where they are there already."""
 
-    symbol, may_share, narrow = "transfer", True, True
+    symbol, may_share, native_half = "transfer", True, True
 
     def forward(self, x):
         return backend.to_device(x, self.to)
@@ -69,8 +69,8 @@ def memory_format_of(x: Any) -> Any:
     (N, 1, H, W) lies in both; which of them is its own its stride over the channels says, that is never gone over.
     """
     if not layouts.channels_last(x):
-        return formats.contiguous_format
-    return formats.channels_last if x.ndim == 4 else formats.channels_last_3d
+        return memory_formats.contiguous_format
+    return memory_formats.channels_last if x.ndim == 4 else memory_formats.channels_last_3d
 
 
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
@@ -83,7 +83,7 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     >>> x
     tensor([1.])
     """
-    if memory_format in (None, formats.preserve_format):
+    if memory_format in (None, memory_formats.preserve_format):
         return Clone.apply(input, order="K")
-    axes = formats.axes_of("clone", memory_format, input.ndim)
-    return Clone.apply(input, order=axes if memory_format in formats.AXES else "C")
+    axes = memory_formats.axes_of("clone", memory_format, input.ndim)
+    return Clone.apply(input, order=axes if memory_format in memory_formats.AXES else "C")

@@ -35,7 +35,7 @@ class Diagonal(LinearMap):
 class DiagEmbed(LinearMap):
     """The last axis as a diagonal of two new ones, in zeros."""
 
-    symbol, narrow = "diag_embed", True
+    symbol, native_half = "diag_embed", True
 
     def forward(self, x):
         return _embedded(x, self.size, self.offset, self.axes)
@@ -83,7 +83,7 @@ def _below(x: Any, k: int) -> Any:
 class Tril(LinearMap):
     """The lower triangle of the last two axes, up to the k-th diagonal; zeros above it."""
 
-    symbol, numpy, narrow = "tril", np.tril, True
+    symbol, numpy, native_half = "tril", np.tril, True
 
     def forward(self, x):
         x = layouts.contiguous(x)
@@ -96,7 +96,7 @@ class Tril(LinearMap):
 class Triu(LinearMap):
     """The upper triangle of the last two axes, from the k-th diagonal on; zeros below it."""
 
-    symbol, numpy, narrow = "triu", np.triu, True
+    symbol, numpy, native_half = "triu", np.triu, True
 
     def forward(self, x):
         x = layouts.contiguous(x)

@@ -42,7 +42,7 @@ def _joined(arrays: tuple[Any, ...], axis: int) -> Any:
 class Cat(Function):
     """Arrays joined along an axis."""
 
-    symbol, numpy, narrow, promote = "cat", np.concatenate, True, staticmethod(_promoted)
+    symbol, numpy, native_half, promote = "cat", np.concatenate, True, staticmethod(_promoted)
 
     def forward(self, *inputs):
         return _joined(inputs, self.axis) if _last(inputs) else layouts.contiguous(np.concatenate(inputs, self.axis))
@@ -55,7 +55,7 @@ class Cat(Function):
 class Stack(Function):
     """Arrays of one shape joined along a new axis."""
 
-    symbol, numpy, narrow, promote = "stack", np.stack, True, staticmethod(_promoted)
+    symbol, numpy, native_half, promote = "stack", np.stack, True, staticmethod(_promoted)
 
     def forward(self, *inputs):
         before, after = inputs[0].shape[: self.axis], inputs[0].shape[self.axis :]

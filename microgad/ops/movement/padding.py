@@ -46,7 +46,7 @@ class Pad(Function):
 class NonConstantPad(LinearMap):
     """Widths of x's own values put around: `mode` is NumPy's reflect, symmetric, edge or wrap."""
 
-    symbol, flat, narrow = "pad", Flat, True
+    symbol, zero_link, native_half = "pad", Flat, True
 
     def forward(self, x):
         out = _amid(layouts.contiguous(x) if self.mode == "wrap" else x, self.widths)

@@ -149,7 +149,7 @@ def _in_words(x: Any, axes: Sequence[int]) -> bool:
 class Flip(LinearMap):
     """The order along axes reversed."""
 
-    symbol, numpy, narrow = "flip", np.flip, True
+    symbol, numpy, native_half = "flip", np.flip, True
 
     def forward(self, x):
         index = [slice(None)] * x.ndim  # np.flip, in a tenth of its overhead
@@ -202,7 +202,7 @@ def flipud(input: Tensor) -> Tensor:
 class Roll(LinearMap):
     """Values moved along axes, those that fall out at one end coming in at the other."""
 
-    symbol, numpy, narrow = "roll", np.roll, True
+    symbol, numpy, native_half = "roll", np.roll, True
 
     def forward(self, x):
         out = np.roll(x, self.shifts, self.axis)
@@ -234,7 +234,7 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] |
 class Rot90(LinearMap):
     """Turned by so many quarters from one axis towards another."""
 
-    symbol, narrow = "rot90", True
+    symbol, native_half = "rot90", True
 
     def forward(self, x):
         return _turned(x, self.turns, *self.axes)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend, function
-from ...backend import formats
+from ...backend import memory_formats
 from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.wording import in_torchs_words
 from ...function.linear_map import LinearMap
@@ -155,7 +155,7 @@ def _reshaped(wide: Tensor, shape: Sequence[int]) -> Tensor:
     result = reshape(wide, shape)
     if backend.owner(result.array) is not backend.owner(wide.array):
         return result
-    return clone(result, memory_format=formats.contiguous_format)
+    return clone(result, memory_format=memory_formats.contiguous_format)
 
 
 @composite
@@ -171,7 +171,7 @@ def tile(input: Tensor, dims: Sequence[int]) -> Tensor:
 class RepeatInterleave(LinearMap):
     """Each slice along an axis so many times."""
 
-    symbol, narrow = "repeat", True
+    symbol, native_half = "repeat", True
 
     def forward(self, x):
         return x.repeat(self.repeats, self.axis)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend
-from ...backend.placement import address, elsewhere, memory_of
+from ...backend.memory_layout import address, elsewhere, memory_of
 from ...errors import DeviceError
 from ...type_aliases import Tensor
 from ..view_writes import live_views

@@ -109,7 +109,7 @@ def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) ->
         )
     parts = _stretches(input, [0, *accumulate(sizes)], axis) if sizes else ()
     if parts and (node := parts[0].grad_fn) is not None:  # which all have together
-        node.called = "SplitWithSizes"
+        node.torch_name = "SplitWithSizes"
     return parts
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend
-from ...backend.placement import Geometry, address, geometry, memory_of, overlaps
+from ...backend.memory_layout import Geometry, address, geometry, memory_of, overlaps
 from ...errors import ArgumentError, ShapeError
 from ...function.linear_map import LinearMap
 from ...type_aliases import Tensor

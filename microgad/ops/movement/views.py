@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ... import backend, errors, function, state
-from ...backend import formats
-from ...backend.placement import axes_of, geometry, memory_of
+from ...backend import memory_formats
+from ...backend.memory_layout import axes_of, geometry, memory_of
 from ...engine import leaves
 from ...function.naming import called, called_as_in_place
 from ...type_aliases import Tensor
@@ -161,7 +161,7 @@ def become_view(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options
     if shown is not tensor:
         tensor.array, node = shown.array, shown.node
         if type(tensor.node) is function.Leaf:  # in no_grad: it stays one
-            node = leaves.renewed(tensor)
+            node = leaves.leaf_of_new_array(tensor)
         elif node is not None:
             called_as_in_place(node)
         if tensor.base is not None:
@@ -216,7 +216,9 @@ def resize_(input: Tensor, size: Sequence[int], *, memory_format: Any = None) ->
 @tensors_only
 def resize_as_(input: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
     """`resize_` to the shape of another Tensor, in its order with preserve_format. Source: torch.resize_as_."""
-    if memory_format is formats.preserve_format:
+    if memory_format is memory_formats.preserve_format:
         in_rows = the_template.is_contiguous()
-        memory_format = None if in_rows else next((f for f in formats.AXES if the_template.is_contiguous(f)), None)
+        memory_format = (
+            None if in_rows else next((f for f in memory_formats.AXES if the_template.is_contiguous(f)), None)
+        )
     return resize_(input, the_template.shape, memory_format=memory_format)

@@ -7,10 +7,10 @@ from typing import Any
 
 from ... import backend, function, state
 from ... import generator as draws
+from ...duck_arrays import Fallback
 from ...errors import ArgumentError, KindError
 from ...function.naming import called_in_place
 from ...generator import Generator
-from ...slices import Apart
 from ...type_aliases import Tensor
 from ..creation import check_options
 from ..creation.scalars import as_scalar
@@ -28,7 +28,7 @@ def _fill_in_place(self: Tensor, draw: Callable[..., Any], generator: Generator 
     apart = on_graph or backend.is_gpu(self.array)
     host = draws.fills.empty_like(self.array) if apart else self.array  # the values there are not read
     if draw(host, *numbers, generator=generator) is not host:
-        raise Apart  # of each slice its own, into what they have in common
+        raise Fallback  # of each slice its own, into what they have in common
     if apart:
         drawn = backend.to_device(host, self.device)
         if on_graph:

@@ -10,8 +10,8 @@ import numpy as np
 
 from ... import backend, dtypes, function
 from ... import generator as draws
-from ...backend import formats
-from ...backend.hollow import filled as with_values
+from ...backend import memory_formats
+from ...backend.meta import as_zeros as with_values
 from ...errors import ArgumentError
 from ...generator import Generator, fills
 from ...type_aliases import Device, Dtype, Tensor
@@ -38,7 +38,7 @@ def _empty_like(input: Tensor, dtype: Any, memory_format: Any, device: Any) -> A
     """An array for a draw in input's shape, laid out in the computer's memory as PyTorch would."""
     x = input.array if device is None else with_values(input.array)
     kind = x.dtype if dtype is None else dtypes.of(dtype).dtype
-    if memory_format not in (None, formats.preserve_format):
+    if memory_format not in (None, memory_formats.preserve_format):
         return in_memory_format("empty_like", lambda shape: np.empty(shape, kind), x.shape, memory_format)
     return fills.empty_like(x, kind)
 

@@ -23,7 +23,7 @@ from .sums import converted, integers_as_int64
 class Prod(Function):
     """The product over an axis, or of all elements."""
 
-    symbol, numpy, flat = "Π", np.prod, Flat
+    symbol, numpy, zero_link = "Π", np.prod, Flat
 
     def forward(self, x):
         return layouts.contiguous(product(x, self.axis, self.keepdims))

@@ -123,7 +123,7 @@ def cummin(input: Tensor, dim: int, *, out: Any = None) -> return_types.cummin:
 class LogCumSumExp(Function):
     """The cumulative log-sum-exp along an axis: log Σ eˣ over each element and all before it."""
 
-    symbol, flat = "log Σ exp so far", Flat
+    symbol, zero_link = "log Σ exp so far", Flat
 
     def forward(self, x):
         return in_wider_dtype(_running_log_sum, layouts.contiguous(x), self.axis)

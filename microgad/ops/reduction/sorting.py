@@ -12,7 +12,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from ... import backend, return_types
-from ...backend.hollow import filled, made_for
+from ...backend.meta import as_zeros, placed_on
 from ...dtypes.limits import highest, lowest
 from ...errors import ArgumentError, DtypeError
 from ...state import observed
@@ -42,14 +42,14 @@ def _with_axis_last(x: Any, axis: int) -> Any:
 
 def _lines(x: Any, axis: int) -> Any:
     """(..., n, ...) -> (m, n): the 1-d slices along an axis."""
-    *lead, n = (turned := _with_axis_last(filled(x), axis)).shape
+    *lead, n = (turned := _with_axis_last(as_zeros(x), axis)).shape
     return turned.reshape(math.prod(lead), n)
 
 
 def _pick_at(input: Tensor, axis: int, index: Any, keepdim: bool, result: Callable[..., R], out: Any) -> R:
     """Make the named tuple `result` of the values and indices of input at `index` (m, k) into its `_lines`."""
     *lead, _ = _with_axis_last(at_least_1d(input).array, axis).shape
-    index = made_for(layouts.contiguous(_with_axis_last(index.reshape(*lead, index.shape[1]), axis)), input.device)
+    index = placed_on(layouts.contiguous(_with_axis_last(index.reshape(*lead, index.shape[1]), axis)), input.device)
     return into(out, pick_along(input, axis, index, keepdim, result), exact=result.__name__)
 
 

@@ -43,7 +43,7 @@ class BoxArgmax(Function):
 class BoxMax(Gather):
     """The values of the winning cells of flattened planes, (..., P) -> (..., boxes)."""
 
-    flat = Flat
+    zero_link = Flat
 
 
 @composite

@@ -36,8 +36,8 @@ class MaxPool2d(Function):
     are the same under other names.
     """
 
-    symbol, constants, flat, materializes = "max_pool2d", ("winner",), Flat, False
-    narrow = True  # but computed in float32: NumPy is slow at comparing float16
+    symbol, constants, zero_link, materializes = "max_pool2d", ("winner",), Flat, False
+    native_half = True  # but computed in float32: NumPy is slow at comparing float16
     window: Window
     indices: bool
 
@@ -95,7 +95,7 @@ class MaxPoolScatter(LinearMap):
 class AvgPool2d(LinearMap):
     """The mean of each window, (N, C, H, W) -> (N, C, OH, OW). AvgPool1d and AvgPool3d are the same."""
 
-    symbol, flat = "avg_pool2d", Flat
+    symbol, zero_link = "avg_pool2d", Flat
     window: Window
     count_include_pad: bool
     divisor_override: int | None

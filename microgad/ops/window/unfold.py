@@ -25,7 +25,7 @@ from .geometry import Size, Window, ntuple
 class Unfold(LinearMap):
     """im2col: every window becomes a column, (N, C, H, W) -> (N, C·KH·KW, OH·OW)."""
 
-    symbol, narrow = "unfold", True
+    symbol, native_half = "unfold", True
     window: Window
 
     def forward(self, input):

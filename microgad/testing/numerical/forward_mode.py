@@ -8,7 +8,7 @@ import numpy as np
 
 from ...autograd.function import computing_jvp
 from ...gradients import grad
-from ...state.contexts import holding
+from ...state.contexts import binding
 from ...tensor import Tensor
 from ..calls import GradcheckError, flat
 from .check import SCALES, Check
@@ -23,7 +23,7 @@ def check_forward_mode(check: Check, fn: CheckedFunction, outputs: list[Tensor])
     outputs = [y for y in outputs if y.requires_grad]
     for i, t in enumerate(fn.tensors):
         seeds = [Tensor._made(np.ones_like(y.array)).requires_grad_() for y in outputs]
-        with holding(computing_jvp, True):
+        with binding(computing_jvp, True):
             (pulled,) = grad(outputs, [t], seeds, create_graph=True, allow_unused=True, retain_graph=True)
         if pulled is None or not pulled.requires_grad:
             continue

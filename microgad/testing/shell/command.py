@@ -17,7 +17,7 @@ from ... import autograd
 from ...errors import ArgumentError
 from ...function import Function
 from ...nn import Module
-from ...state.contexts import holding
+from ...state.contexts import binding
 from ..calls import GradcheckError
 from .progress import Progress
 
@@ -117,7 +117,7 @@ def _shown(total: int) -> Iterator[Progress]:
     from ..laws.runner import on_example
 
     progress = Progress(total, sys.stderr)
-    with closing(progress), holding(on_example, progress.example):
+    with closing(progress), binding(on_example, progress.example):
         yield progress
 
 

@@ -12,8 +12,8 @@ from torch.testing._internal.common_methods_invocations import op_db
 
 import microgad
 from microgad import Tensor
+from microgad.duck_arrays import Fallback
 from microgad.func import flatten, grad, vmap
-from microgad.slices import Apart
 
 from .programs import Call
 from .swap import Swapped, function, named
@@ -89,7 +89,7 @@ def same(in_turn: Any, at_once: Any) -> None:
 
 
 def apart(*_: Any) -> Any:
-    raise Apart
+    raise Fallback
 
 
 def outcome(f: Any, dims: Any, tensors: list[Tensor]) -> Any:

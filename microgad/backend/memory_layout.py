@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from .. import backend
-from ..backend.hollow import filled
+from ..backend.meta import as_zeros
+from ..duck_arrays import DuckArray
 from ..errors import ShapeError
-from ..slices import Stand
 
 Geometry = tuple[tuple[int, ...], tuple[int, ...], int]  # shape, strides in elements, offset in elements
 
@@ -42,7 +42,7 @@ def elsewhere(x: Any, memory: Any, row: Any) -> Any:
 
 def address(x: Any) -> int:
     """The address of the first element."""
-    return int(x.data.ptr if backend.is_gpu(x) else filled(x).__array_interface__["data"][0])
+    return int(x.data.ptr if backend.is_gpu(x) else as_zeros(x).__array_interface__["data"][0])
 
 
 def alone(x: Any) -> bool:
@@ -91,7 +91,7 @@ def geometry(x: Any) -> Geometry:
 
 def copied(x: Any) -> Any:
     """A copy in the same axis order. Expanded axes (stride 0) are copied once, and stay expanded."""
-    if 0 not in x.strides or isinstance(x, Stand):
+    if 0 not in x.strides or isinstance(x, DuckArray):
         return x.copy("K")
     once = x[tuple(slice(0, 1) if step == 0 else slice(None) for step in x.strides)].copy("K")
     steps = tuple(0 if step == 0 else own for step, own in zip(x.strides, once.strides, strict=True))
@@ -108,7 +108,7 @@ def copied_like(x: Any, values: Any) -> Any:
     return out
 
 
-def as_operands(out: Any, operands: Sequence[Any]) -> Any:
+def laid_out_as_operands(out: Any, operands: Sequence[Any]) -> Any:
     """The result of an elementwise operation in PyTorch's layout: copied if NumPy chose another one."""
     first = operands[0]
     if first.shape == out.shape:
@@ -146,7 +146,7 @@ def lying(out: Any, order: Sequence[int]) -> Any:
     return out if rows.flags.c_contiguous else rows.copy().transpose([order.index(i) for i in range(out.ndim)])
 
 
-def together(operands: Sequence[Any]) -> list[Any] | None:
+def on_one_device(operands: Sequence[Any]) -> list[Any] | None:
     """Move 0-d operands from the CPU to the GPU of the others, as PyTorch allows.
 
     Returns None where there are none to move, or where operands with dimensions are on the CPU.

@@ -11,7 +11,7 @@ from ..errors import DtypeError
 from . import dtype
 
 
-class unheld(dtype):
+class unsupported_dtype(dtype):
     """A dtype of PyTorch's that NumPy doesn't have. Making a Tensor of it raises TypeError.
 
     The exception is a Tensor without elements, which libraries make to ask for the size of an element.
@@ -54,7 +54,7 @@ class unheld(dtype):
         return self.name
 
 
-class unheld_complex(unheld):
+class UnsupportedComplex(unsupported_dtype):
     """complex32, two float16 a number, which NumPy doesn't have.
 
     >>> torch.complex32.is_complex, torch.complex32.itemsize, torch.complex32.to_real()
@@ -77,7 +77,7 @@ class unheld_complex(unheld):
         return self
 
 
-bfloat16 = unheld("bfloat16", 2, (2 - 2**-7) * 2.0**127, 7, 2.0**-126, 0.01)
-float8_e4m3fn = unheld("float8_e4m3fn", 1, 448.0, 3, 2.0**-6, 1.0)
-float8_e5m2 = unheld("float8_e5m2", 1, 57344.0, 2, 2.0**-14, 1.0)
-complex32 = unheld_complex()
+bfloat16 = unsupported_dtype("bfloat16", 2, (2 - 2**-7) * 2.0**127, 7, 2.0**-126, 0.01)
+float8_e4m3fn = unsupported_dtype("float8_e4m3fn", 1, 448.0, 3, 2.0**-6, 1.0)
+float8_e5m2 = unsupported_dtype("float8_e5m2", 1, 57344.0, 2, 2.0**-14, 1.0)
+complex32 = UnsupportedComplex()

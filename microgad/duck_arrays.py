@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from .state import current
 
 
-class Apart(BaseException):  # no error: programs that catch those mustn't see it
+class Fallback(BaseException):  # no error: programs that catch those mustn't see it
     """Raised where a duck array can't do what is asked: under vmap, what can't be computed for all slices at once.
 
     Who catches it, `Function.apply` or the engine, goes on by the exception's own functions.
@@ -25,13 +25,13 @@ class Apart(BaseException):  # no error: programs that catch those mustn't see i
     hooked: ClassVar[Callable[..., Any]]
 
 
-class Stand:
+class DuckArray:
     """The base class of duck arrays: they implement NumPy's protocols, so that NumPy's functions take them."""
 
     __slots__ = ()
     innermost: Any  # the NumPy or CuPy array behind it
     as_strided: Callable[..., Any]
-    made_of: Callable[..., Any]
+    map_innermost: Callable[..., Any]
     gradient_for: Callable[..., Any]
 
 
@@ -43,7 +43,7 @@ called_again: ContextVar[bool] = ContextVar("microgad called again", default=Fal
 
 
 def check_write(tensor: Any) -> None:
-    """Raise Apart if a write under vmap can't be made for all slices at once: into what is on a graph outside of it.
+    """Raise Fallback if a write under vmap can't be made for all slices at once: into what is on a graph outside of it.
 
     An array that all slices share is written once, as if each slice wrote the same. vmap may have to fall back to one
     slice after another later, so each running vmap saves what it overwrites, and can restore it.
@@ -52,12 +52,12 @@ def check_write(tensor: Any) -> None:
         array: Any = getattr(tensor, "array", None)
         own: Any = getattr(array, "level", None)
         if array is None or (own and any(x is array.base for x in own.on_graphs)):
-            raise Apart
+            raise Fallback
         if own in going_on:
-            array.note_write()
+            array.record_write()
         if own is going_on[-1]:
             return
         if current().grad_enabled and any(x is not None and x.node is not None for x in (tensor, tensor.base)):
-            raise Apart
+            raise Fallback
         for level in going_on[going_on.index(own) + 1 if own in going_on else 0 :]:
             level.note(array)
