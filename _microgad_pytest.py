@@ -1,7 +1,7 @@
-"""The pytest plugin: the mark `gradcheck`, fixtures, and wrong gradients as a table and as a page.
+"""The pytest plugin: the mark `gradcheck`, fixtures, and a report of wrong gradients as a table and an HTML page.
 
-pytest loads it in every run where microgad is installed. It stands beside the package, so that this imports neither
-microgad nor NumPy: a run that doesn't use them pays nothing, and coverage sees the package being imported.
+pytest loads it in every run where microgad is installed. It is outside of the package, so that loading it imports
+neither microgad nor NumPy: runs that don't use them pay nothing, and coverage sees the package being imported.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Put back microgad's filter of warnings: each test has filters of pytest's own, as each module had."""
+    """Install microgad's filter of warnings again, since pytest gives each test its own filters."""
     if "microgad" in sys.modules:
         sys.modules["microgad"].notices.quiet_numbers()
 
@@ -71,7 +71,7 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
 def strict_numerics() -> None:
     """While the test runs, NumPy's warnings are errors: of a division by zero, an overflow, an invalid value, ...
 
-    `pytest_runtest_call` does it. A fixture for each test is one that hypothesis warns of.
+    `pytest_runtest_call` does it: hypothesis warns of fixtures that are set up for each test, so this one does nothing.
     """
 
 
@@ -91,11 +91,11 @@ def _refuse_unknown(names: list[str]) -> None:
 
 
 def _devices(names: list[str]) -> ModuleType:
-    """A plugin with the fixture `device`, which has one value for each name; a project's own `device` goes first."""
+    """A plugin with the fixture `device`, parametrized by the names. A project's own fixture `device` overrides it."""
 
     @pytest.fixture(scope="session", params=names, name="device")
     def made(request: pytest.FixtureRequest) -> device:
-        """The microgad.device to test on: each that `--microgad-device` names."""
+        """The microgad.device to test on: each one that `--microgad-device` names."""
         from microgad.backend import device
 
         return device(request.param)
@@ -134,7 +134,7 @@ def _strict() -> Iterator[None]:
     import numpy as np
 
     with np.errstate(divide="raise", over="raise", invalid="raise"), warnings.catch_warnings():
-        warnings.simplefilter("error", RuntimeWarning)  # of what isn't floating-point: the mean of nothing
+        warnings.simplefilter("error", RuntimeWarning)  # errstate doesn't cover all of them: the mean of an empty array
         yield
 
 
@@ -146,7 +146,7 @@ def pytest_runtest_makereport(
     if call.excinfo is not None and report.failed:
         if SEED in item.stash:
             report.sections.append(("microgad rng", f"np.random.default_rng({item.stash[SEED]})"))
-        if "microgad.testing" in sys.modules:  # where the error would be from
+        if "microgad.testing" in sys.modules:  # otherwise the error isn't one of a gradient check
             from microgad.testing.plugins.pytest_plugin import rows
 
             page = item.config.getoption("--grad-report") is not None
@@ -155,7 +155,7 @@ def pytest_runtest_makereport(
 
 
 class WrongGradients:
-    """Gathers the wrong gradients of all tests, those of pytest-xdist's workers too, and shows them in the end."""
+    """Collects the wrong gradients of all tests, also from pytest-xdist's workers, and reports them at the end."""
 
     def __init__(self, path: Path | None) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""What microgad has, a line a name: read by editors, by type checkers, and by `microgad.lazy`."""
+"""All public names, one per line: editors and type checkers read this file, and `microgad.lazy` loads names by it."""
 
 from math import e as e
 from math import inf as inf
