@@ -192,7 +192,7 @@ def test_unique_integers(rng, dtype, span):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64, torch.complex64])
 def test_linspace_by_pieces(monkeypatch, dtype):
     made = [torch.linspace(-3, 10, 70_001, dtype=dtype).array]
-    monkeypatch.setattr("microgad.ops.creation.ranges.PIECE", 1 << 20)
+    monkeypatch.setattr("microgad.ops.creation.ranges.CHUNK", 1 << 20)
     made.append(torch.linspace(-3, 10, 70_001, dtype=dtype).array)
     np.testing.assert_array_equal(*made, strict=True)
     if dtype != torch.int64:

@@ -1,4 +1,4 @@
-"""Tensors made from data."""
+"""Tensors made from data: numbers, sequences, arrays, storages, files, buffers and other libraries' arrays."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from ...storage import is_storage
 from ...type_aliases import Device, Dtype, Tensor
 from .scalars import as_scalar, checked_cast
 
-_PYTHONS = frozenset((float, int, bool, complex))
+_PYTHON_NUMBERS = frozenset((float, int, bool, complex))
 COPIED = (
     "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
     "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor)."
 )
 _WITHOUT_EFFECT = frozenset(("layout", "pin_memory", "memory_format"))
-UNWRITABLE = "The given {} is not writable: what is written into the Tensor raises. You may want to copy it first."
+UNWRITABLE = "The given {} is not writable: writing to the Tensor raises. You may want to copy it first."
 
 
 def from_array(array: Any, device: Device = None, requires_grad: bool = False) -> Tensor:
-    """An array as a new Tensor on a device. Raises TypeError where requires_grad is neither a bool nor None."""
-    made: Tensor = function.Tensor._made(array if device is None else backend.to_device(array, device))
+    """Wrap an array as a Tensor, moved to a device if one is given. Raises TypeError if requires_grad is no bool."""
+    result: Tensor = function.Tensor._made(array if device is None else backend.to_device(array, device))
     if requires_grad is False or requires_grad is None:
-        return made
+        return result
     if requires_grad is not True:
         raise DtypeError(f"argument 'requires_grad' must be bool, not {type(requires_grad).__name__}")
-    return made.requires_grad_()
+    return result.requires_grad_()
 
 
 def check_options(op: str, options: dict[str, Any], known: Set[str] = _WITHOUT_EFFECT) -> None:
-    """Raise TypeError for keyword arguments but the known ones; layout, pin_memory and memory_format have no effect."""
+    """Raise TypeError for unknown keyword arguments. By default those that have no effect are known."""
     unexpected = options.keys() - known
     if unexpected:
         raise TypeError(f"{op}() got an unexpected keyword argument '{min(unexpected)}'")
@@ -46,10 +46,11 @@ def check_options(op: str, options: dict[str, Any], known: Set[str] = _WITHOUT_E
 def tensor(
     data: Any, *, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, pin_memory: bool = False
 ) -> Tensor:
-    """A new Tensor with a copy of data: numbers, nested sequences, arrays, Tensors; or on the memory of a storage.
+    """Copy data, which are numbers, nested sequences, arrays or Tensors, into a new Tensor. Source: torch.tensor.
 
-    Python numbers give int64, the default floating dtype, complex64 or bool; arrays keep their dtype. Raises
-    RuntimeError where Python's numbers are none of an integer dtype; arrays and Tensors are cast. Source: torch.tensor.
+    Python numbers become int64, the default floating dtype, complex64 or bool; arrays keep their dtype. A storage isn't
+    copied: the Tensor shares its memory. Raises RuntimeError where a Python number doesn't fit into an integer dtype,
+    while arrays and Tensors are cast.
 
     >>> torch.tensor([[1, 2], [3, 4]], dtype=torch.float64)
     tensor([[1., 2.],
@@ -58,58 +59,58 @@ def tensor(
     if isinstance(data, function.Tensor):
         warn(COPIED)
         data = data.array
-    elif is_storage(data):  # the Tensor lies on its memory, as in PyTorch, while everything else is copied
-        return from_array(_lent(data, dtype), device, requires_grad)
+    elif is_storage(data):  # shares its memory, as in PyTorch
+        return from_array(_shared_array(data, dtype), device, requires_grad)
     else:
-        data = _lent(data, dtype)
+        data = _shared_array(data, dtype)
     if backend.is_gpu(data):
         array = data.copy() if dtype is None else data.astype(dtypes.of(dtype).dtype)
         return from_array(array, device, requires_grad)
-    array = _array_of(data, dtype)
-    _check_kind(array)
+    array = _copy_to_array(data, dtype)
+    _check_dtype(array)
     return from_array(array, backend.chosen(device), requires_grad)
 
 
-def _array_of(data: Any, dtype: Dtype) -> Any:
-    """A new array of data in a dtype, or in that which PyTorch finds for it: of arrays and Tensors their own."""
-    found: list[Any] = []
+def _copy_to_array(data: Any, dtype: Dtype) -> Any:
+    """Copy data into a new array of a dtype, or of the dtype that PyTorch infers."""
+    found: list[Any] = []  # the dtypes of elements, where some are arrays or Tensors
     first = _first(data)
-    array = _joined(data, first, found)
+    array = _stack(data, first, found)
     if array.dtype == object:
-        array = _of_objects(data, array, dtype)
+        array = _from_objects(data, array, dtype)
     if isinstance(first, str) and first is not data:
         raise ArgumentError("tensor: too many dimensions 'str'")
     if dtype is not None and backend.is_array(data):
-        _check_kind(data)
+        _check_dtype(data)
         return array.astype(dtypes.of(dtype).dtype, copy=False)
     if dtype is not None:
         return checked_cast("tensor", array, dtypes.of(dtype).dtype)
-    if not found and first is not data and array.dtype not in (np.int64, np.bool_) and _among_numbers(data):
-        _plain(data, found)
+    if not found and first is not data and array.dtype not in (np.int64, np.bool_) and _has_typed(data):
+        _unwrap(data, found)
     if found:
         return array.astype(functools.reduce(dtypes.promote_types, found).dtype)
     if hasattr(first, "dtype"):
         return array
     if array.dtype == np.uint64 or (type(first) is int and array.dtype.kind == "f" and _overflows(data)):
         raise ArgumentError("tensor: Overflow: a number is too large for int64; give dtype=torch.uint64")
-    if array.dtype.kind in "biufc":  # of what has a buffer, such as a bytearray, the numbers alone count
+    if array.dtype.kind in "biufc":  # a buffer such as a bytearray counts as a sequence of Python numbers
         array = array.astype(dtypes.default_for("bifc".index(array.dtype.kind.replace("u", "i"))), copy=False)
     return array
 
 
-def _joined(data: Any, first: Any, found: list[Any]) -> Any:
-    """data as an array by NumPy, with numbers for Tensors: where there are such, `found` gets the dtypes of all."""
+def _stack(data: Any, first: Any, found: list[Any]) -> Any:
+    """np.array(data). If there are Tensors in it, they become numbers, and `found` gets the dtypes of all elements."""
     try:
-        return np.array(_plain(data, found) if isinstance(first, function.Tensor) else data)
-    except (TypeError, GraphError):  # further on there is a Tensor of a GPU, or one that requires grad
-        return np.array(_plain(data, found))
+        return np.array(_unwrap(data, found) if isinstance(first, function.Tensor) else data)
+    except (TypeError, GraphError):  # a later element is a Tensor on a GPU, or one that requires grad
+        return np.array(_unwrap(data, found))
     except ValueError:
-        _check_even(data, data)
+        _check_not_ragged(data, data)
         raise
 
 
-def _lent(data: Any, dtype: Dtype) -> Any:
-    """The array of what lends its memory, by DLPack or as a storage, which is of dtype or of the default one."""
+def _shared_array(data: Any, dtype: Dtype) -> Any:
+    """An array on the memory of a storage (of dtype, or the default one) or a DLPack object; other data unchanged."""
     if is_storage(data):
         return data.row_of(dtypes.of(dtype or dtypes.get_default_dtype()).dtype)
     if hasattr(data, "__dlpack__") and not backend.is_array(data):
@@ -117,8 +118,8 @@ def _lent(data: Any, dtype: Dtype) -> Any:
     return data
 
 
-def _check_kind(array: Any) -> None:
-    """Refuse what PyTorch has no name for."""
+def _check_dtype(array: Any) -> None:
+    """Raise RuntimeError for a dtype that PyTorch doesn't have, or bytes in another order than the machine's."""
     try:
         dtypes.of(array.dtype)
     except DtypeError:
@@ -130,12 +131,15 @@ def _check_kind(array: Any) -> None:
 _WIDE = {"b": np.bool_, "f": np.float64, "c": np.complex128}
 
 
-def _of_objects(data: Any, array: Any, dtype: Any) -> Any:
-    """Numbers that NumPy has no dtype for, fractions and large integers, as of a kind that has them, if it's wanted."""
+def _from_objects(data: Any, array: Any, dtype: Any) -> Any:
+    """Convert an array of objects, such as fractions and large integers, to float64, complex128 or bool.
+
+    The dtype, or a float or a complex number among them, says to which. Raises RuntimeError where nothing does.
+    """
     if not backend.is_array(data):
-        held = set(map(type, array.flat))
-        beside = "c" if complex in held else "f" if float in held else ""
-        kind = dtypes.of(dtype).dtype.kind if dtype is not None else beside
+        types = set(map(type, array.flat))
+        inferred = "c" if complex in types else "f" if float in types else ""
+        kind = dtypes.of(dtype).dtype.kind if dtype is not None else inferred
         if kind in _WIDE and all(hasattr(x, "__float__") or (type(x) is complex and kind != "f") for x in array.flat):
             return array.astype(_WIDE[kind])
         if array.size and all(type(x) is int for x in array.flat):
@@ -143,14 +147,14 @@ def _of_objects(data: Any, array: Any, dtype: Any) -> Any:
     raise DtypeError(f"tensor: expected numbers or nested sequences of equal lengths, got {type(data).__name__}")
 
 
-def _among_numbers(data: Any) -> bool:
-    """Whether nested sequences have something of a dtype among Python's numbers, which alone have none."""
+def _has_typed(data: Any) -> bool:
+    """Whether nested sequences contain an element that has a dtype, such as a NumPy scalar."""
     if isinstance(data, (list, tuple)):
-        return not _PYTHONS.issuperset(map(type, data)) and any(map(_among_numbers, data))
+        return not _PYTHON_NUMBERS.issuperset(map(type, data)) and any(map(_has_typed, data))
     return hasattr(data, "dtype")
 
 
-def _check_even(data: Any, like: Any, level: int = 0) -> None:
+def _check_not_ragged(data: Any, like: Any, level: int = 0) -> None:
     """Raise where nested sequences differ in depth or in length from `like`, the first one at their level."""
     nested, wanted = (isinstance(x, (list, tuple)) or getattr(x, "ndim", 0) > 0 for x in (data, like))
     if nested is not wanted:
@@ -158,18 +162,18 @@ def _check_even(data: Any, like: Any, level: int = 0) -> None:
     if nested and len(data) != len(like):
         raise ValueError(f"expected sequence of length {len(like)} at dim {level} (got {len(data)})")
     for x in data if nested else ():
-        _check_even(x, like[0], level + 1)
+        _check_not_ragged(x, like[0], level + 1)
 
 
 def _overflows(data: Any) -> bool:
-    """Whether nested sequences are of integers alone, which NumPy made floats for want of a common dtype."""
+    """Whether nested sequences hold only integers. NumPy made floats of them, so they fit into no integer dtype."""
     return all(map(_overflows, data)) if isinstance(data, (list, tuple)) else type(data) is int
 
 
-def _plain(data: Any, found: list[Any]) -> Any:
-    """Nested sequences with numbers in place of Tensors of one element; `found` gets the dtypes of all."""
+def _unwrap(data: Any, found: list[Any]) -> Any:
+    """Replace the one-element Tensors in nested sequences by numbers; append the dtype of each element to `found`."""
     if isinstance(data, (list, tuple)):
-        return [_plain(x, found) for x in data]
+        return [_unwrap(x, found) for x in data]
     if isinstance(data, function.Tensor):
         if data.array.size != 1:
             raise ArgumentError("only one element tensors can be converted to Python scalars")
@@ -185,7 +189,7 @@ def _plain(data: Any, found: list[Any]) -> Any:
 
 
 def _first(data: Any) -> Any:
-    """The first number, or array, of nested sequences; what they end in where they are empty."""
+    """The first element of nested sequences: a number, an array, or an empty sequence."""
     for _ in range(128):
         if not (isinstance(data, (list, tuple)) and data):
             return data
@@ -194,7 +198,7 @@ def _first(data: Any) -> Any:
 
 
 def as_tensor(data: Any, dtype: Dtype = None, device: Device = None) -> Tensor:
-    """data as a Tensor, sharing memory with an array or Tensor where nothing is converted. Source: torch.as_tensor.
+    """Make a Tensor of data, on the same memory if no conversion is needed. Source: torch.as_tensor.
 
     >>> array = np.zeros(2)
     >>> torch.as_tensor(array)[0] = 1
@@ -202,12 +206,12 @@ def as_tensor(data: Any, dtype: Dtype = None, device: Device = None) -> Tensor:
     array([1., 0.])
     """
     if isinstance(data, function.Tensor):
-        found: Tensor = data.to(dtype=dtype, device=device)
-        return found
-    data = _lent(data, dtype)
+        converted: Tensor = data.to(dtype=dtype, device=device)
+        return converted
+    data = _shared_array(data, dtype)
     if backend.is_array(data) and (dtype is None or dtypes.of(dtype).dtype == data.dtype):
-        _check_kind(data)
-        data = data.view()  # whoever has the array may give it another shape or dtype
+        _check_dtype(data)
+        data = data.view()  # the caller may change the shape or the dtype of its array in place
         return from_array(data, device if backend.is_gpu(data) else backend.chosen(device))
     return tensor(data, dtype=dtype, device=device)
 
@@ -216,9 +220,10 @@ def asarray(
     obj: Any, *, dtype: Dtype = None, device: Device = None, copy: bool | None = None,
     requires_grad: bool | None = None,
 ) -> Tensor:  # fmt: skip
-    """obj as a Tensor; copy=True copies always, copy=False never, and raises where it has to. Source: torch.asarray.
+    """Make a Tensor of obj, on the same memory if possible. Source: torch.asarray.
 
-    The memory of what has a buffer, such as a bytearray, is read as numbers of the dtype, or of the default one.
+    copy=True always copies; copy=False never does, and raises RuntimeError where a copy would be needed. The memory of
+    a buffer, such as a bytearray, is read as numbers of dtype, or of the default one.
 
     >>> torch.asarray([1, 2])
     tensor([1, 2])
@@ -229,16 +234,16 @@ def asarray(
         obj = from_dlpack(obj)
     if not hasattr(obj, "dtype") and _has_buffer(obj):
         obj = frombuffer(obj, dtype=dtype or dtypes.get_default_dtype())
-    found = as_tensor(obj, dtype, device)
+    result = as_tensor(obj, dtype, device)
     array = getattr(obj, "array", obj)
-    shares = backend.is_array(array) and np.may_share_memory(found.array, array)
+    shares = backend.is_array(array) and np.may_share_memory(result.array, array)
     if copy is False and not shares:
         raise ArgumentError("asarray: copy=False, but the conversion of obj needs a copy")
     if copy and shares:
-        found = found.clone()
-    if requires_grad in (None, found.requires_grad):
-        return found
-    return found.requires_grad_() if requires_grad else found.detach()
+        result = result.clone()
+    if requires_grad in (None, result.requires_grad):
+        return result
+    return result.requires_grad_() if requires_grad else result.detach()
 
 
 def _has_buffer(obj: Any) -> bool:
@@ -250,7 +255,7 @@ def _has_buffer(obj: Any) -> bool:
 
 
 def from_numpy(ndarray: Any) -> Tensor:
-    """A Tensor on the memory of a NumPy array. Source: torch.from_numpy.
+    """Make a Tensor that shares the memory of a NumPy array. Source: torch.from_numpy.
 
     >>> torch.from_numpy(np.arange(3))
     tensor([0, 1, 2])
@@ -266,10 +271,10 @@ def from_file(
     filename: Any, shared: bool | None = None, size: int = 0, *, dtype: Dtype = None, requires_grad: bool = False,
     **options: Any,
 ) -> Tensor:  # fmt: skip
-    """A Tensor on the memory of a file of `size` elements: with `shared` what is written goes into the file.
+    """Map a file of `size` elements into memory. Source: torch.from_file.
 
-    Where shared, the file is made if there is none, and made longer if it is too short; else that raises ValueError.
-    Source: torch.from_file.
+    With `shared`, what is written to the Tensor is written to the file, which is created or extended as needed. Without
+    it, a file that is too short raises ValueError.
 
     >>> import tempfile
     >>> with tempfile.NamedTemporaryFile() as file:
@@ -284,7 +289,7 @@ def from_file(
 
 
 class _Capsule:
-    """A capsule, as `utils.dlpack.to_dlpack` gives it, in the form that NumPy takes: it tells no device."""
+    """Adapt a DLPack capsule, which `utils.dlpack.to_dlpack` returns, to the protocol that NumPy reads."""
 
     def __init__(self, capsule: Any) -> None:
         self.capsule = capsule
@@ -295,28 +300,28 @@ class _Capsule:
     def __dlpack_device__(self) -> tuple[int, int]:
         return 1, 0
 
-    def taken(self) -> Any:
-        """The array, which may be written to: a capsule of before DLPack 1.0 doesn't say, so NumPy forbids it."""
+    def to_array(self) -> Any:
+        """Return a writable array. NumPy makes those of capsules before DLPack 1.0 read-only, as these don't say."""
         old = '"dltensor"' in repr(self.capsule)
         array = backend.from_dlpack(self, True)
         return np.asarray(_Writable(array)) if old else array
 
 
 class _Writable:
-    """The memory of an array that may only be read, as NumPy's array interface tells of it, but for that."""
+    """The memory of a read-only array, exposed as writable by NumPy's array interface."""
 
     def __init__(self, array: Any) -> None:
-        self.array = array  # kept, since it holds the memory
-        said = array.__array_interface__
-        self.__array_interface__ = {**said, "data": (said["data"][0], False)}
+        self.array = array  # keeps the memory alive
+        interface = array.__array_interface__
+        self.__array_interface__ = {**interface, "data": (interface["data"][0], False)}
 
 
 def from_dlpack(ext_tensor: Any, *, device: Device = None, copy: bool | None = None) -> Tensor:
-    """A Tensor on the memory of another library's array, by DLPack: of NumPy, CuPy, PyTorch, JAX, ...
+    """Make a Tensor on the memory of another library's array (NumPy, CuPy, PyTorch, JAX). Source: torch.from_dlpack.
 
-    With `copy` on memory of its own. Writes into it are not noticed by backward. Raises BufferError where its library
-    refuses, RuntimeError where its dtype is none of NumPy's, and ValueError where copy=False, but the device is
-    another. Source: torch.from_dlpack.
+    With `copy` the Tensor gets its own memory. Writes by the other library are not noticed by backward. Raises
+    BufferError where the other library refuses, RuntimeError for a dtype that NumPy doesn't have, and ValueError where
+    copy=False but the array is on another device.
 
     >>> array = np.zeros(2)
     >>> torch.from_dlpack(array)[0] = 1
@@ -333,18 +338,18 @@ def from_dlpack(ext_tensor: Any, *, device: Device = None, copy: bool | None = N
         elif hasattr(ext_tensor, "__dlpack__"):
             array = backend.from_dlpack(ext_tensor, ext_tensor.__dlpack_device__()[0] == 1)
         else:
-            array = _Capsule(ext_tensor).taken()
+            array = _Capsule(ext_tensor).to_array()
         dtypes.of(array.dtype)
     except (RuntimeError, TypeError) as error:
         raise DtypeError(f"from_dlpack: {error}") from error
-    made = from_array(array, device)
-    if copy is False and made.array is not array:
-        raise ArgumentError(f"from_dlpack: copy=False, but to reach {made.device} the values have to be copied")
-    return made.clone() if copy and made.array is array else made
+    result = from_array(array, device)
+    if copy is False and result.array is not array:
+        raise ArgumentError(f"from_dlpack: copy=False, but to reach {result.device} the values have to be copied")
+    return result.clone() if copy and result.array is array else result
 
 
 def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
-    """A Tensor on the memory of an object that has a buffer, such as a bytearray. Source: torch.frombuffer.
+    """Make a Tensor on the memory of an object that has a buffer, such as a bytearray. Source: torch.frombuffer.
 
     >>> torch.frombuffer(bytearray([1, 0, 2, 0]), dtype=torch.int16)
     tensor([1, 2], dtype=torch.int16)
@@ -365,7 +370,9 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
 def scalar_tensor(
     s: Any, *, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
-    """One number without dimensions, in the default floating dtype. Source: torch.scalar_tensor.
+    """Make a 0-dimensional Tensor of a number, in the default floating dtype unless told otherwise.
+
+    Source: torch.scalar_tensor.
 
     >>> torch.scalar_tensor(2)
     tensor(2.)

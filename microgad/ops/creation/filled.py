@@ -1,4 +1,4 @@
-"""Tensors made from nothing: one value everywhere, or whatever the memory holds."""
+"""Tensors of a given shape: uninitialized, filled with one value, or an identity matrix."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ from .scalars import as_scalar, checked_scalar
 
 
 def parse_shape(size: tuple[Any, ...]) -> tuple[int, ...]:
-    """Sizes given one by one or as one sequence."""
+    """Return the shape that sizes give, one by one or as one sequence. Raises RuntimeError for an impossible one."""
     sizes = tuple(size[0]) if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
     shape = tuple(map(operator.index, sizes))
     if any(n < 0 for n in shape):
         raise ArgumentError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
-    if math.prod(n or 1 for n in shape) >= 2**60:  # as PyTorch and NumPy count, also where nothing is held
+    if math.prod(n or 1 for n in shape) >= 2**60:  # PyTorch's and NumPy's limit, also for empty ones
         raise ArgumentError(f"Storage size calculation overflowed with sizes={list(shape)}")
     return shape
 
 
 def numpy_dtype(dtype: Any) -> np.dtype[Any]:
-    """The NumPy dtype of a dtype, the default floating one for None."""
+    """Return the NumPy dtype of a dtype; None stands for the default floating dtype."""
     return (dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype)).dtype
 
 
 def resolve_dtype(op: str, dtype: Any, out: Tensor | None) -> Any:
-    """dtype, or that of `out`, which must not be another."""
+    """Return dtype, or that of `out`. Raises RuntimeError if both are given and differ."""
     if out is None:
         return dtype
     if dtype is not None and out.dtype != dtypes.of(dtype):
@@ -51,9 +51,9 @@ def resolve_dtype(op: str, dtype: Any, out: Tensor | None) -> Any:
 
 
 def from_array_into(out: Tensor | None, array: Any, device: Any, requires_grad: bool) -> Tensor:
-    """An array as a new Tensor, or in `out`, which says on what device unless another is given.
+    """Wrap an array as a new Tensor, or write it into `out`, whose device is the default then.
 
-    A row of as many values as `out` has places takes its shape.
+    A 1-dimensional array of as many elements as `out` takes the shape of `out`.
     """
     if out is not None and array.ndim == 1 and array.size == out.array.size:
         array = array.reshape(out.array.shape)
@@ -76,7 +76,7 @@ def _filled(
 
 
 def in_memory_format(op: str, make: Callable[[Any], Any], shape: tuple[int, ...], memory_format: Any) -> Any:
-    """What `make` gives for a shape, in a memory format. Raises RuntimeError for preserve_format."""
+    """Return make(shape) with strides in a memory format. Raises RuntimeError for preserve_format."""
     if memory_format is None:
         return make(shape)
     if memory_format is memory_formats.preserve_format:
@@ -89,7 +89,7 @@ def in_memory_format(op: str, make: Callable[[Any], Any], shape: tuple[int, ...]
 def empty(
     *size: Any, out: Any = None, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
-    """A Tensor with whatever its memory holds, in a memory_format if one is given. Source: torch.empty.
+    """An uninitialized Tensor, in a memory_format if one is given. Source: torch.empty.
 
     >>> torch.empty(2, 3).shape
     torch.Size([2, 3])
@@ -101,7 +101,7 @@ def empty(
 def zeros(
     *size: Any, out: Any = None, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
-    """Zeros. Source: torch.zeros.
+    """A Tensor filled with zeros. Source: torch.zeros.
 
     >>> torch.zeros(2)
     tensor([0., 0.])
@@ -113,7 +113,7 @@ def zeros(
 def ones(
     *size: Any, out: Any = None, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
-    """Ones. Source: torch.ones.
+    """A Tensor filled with ones. Source: torch.ones.
 
     >>> torch.ones(2, dtype=torch.int64)
     tensor([1, 1])
@@ -126,7 +126,7 @@ def full(
     size: Any, fill_value: Any, *, out: Any = None, dtype: Dtype = None, device: Device = None,
     requires_grad: bool = False, **options: Any,
 ) -> Tensor:  # fmt: skip
-    """A shape as_zeros with one value, whose type gives the dtype. Source: torch.full.
+    """A Tensor as_zeros with one value, whose type gives the dtype by default. Source: torch.full.
 
     >>> torch.full((2,), 7)
     tensor([7, 7])
@@ -143,7 +143,7 @@ def eye(
     n: int, m: int | None = None, *, out: Any = None, dtype: Dtype = None, device: Device = None,
     requires_grad: bool = False, **options: Any,
 ) -> Tensor:  # fmt: skip
-    """Ones on the diagonal of an (n, m) matrix of zeros. Source: torch.eye.
+    """An (n, m) matrix with ones on the diagonal and zeros elsewhere. Source: torch.eye.
 
     >>> torch.eye(2)
     tensor([[1., 0.],
@@ -162,7 +162,7 @@ def eye(
 def empty_strided(
     size: Any, stride: Any, *, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
-    """A Tensor with these strides, and whatever its memory holds. Source: torch.empty_strided.
+    """An uninitialized Tensor with the given strides. Source: torch.empty_strided.
 
     >>> torch.empty_strided((2, 3), (1, 2)).stride()
     (1, 2)
@@ -174,7 +174,7 @@ def empty_strided(
     if min(stride, default=0) < 0:
         raise ArgumentError(f"empty_strided: strides can't be negative, got {list(stride)}")
     span = 0 if 0 in shape else 1 + sum((n - 1) * s for n, s in zip(shape, stride, strict=True))
-    parse_shape((span,))  # raises where no memory is that large
+    parse_shape((span,))  # raises if the memory would be too large
     memory = from_array(np.empty(span, kind), backend.chosen(device)).array
     strides = tuple(s * kind.itemsize for s in stride)
     return from_array(backend.as_strided(memory, shape, strides), None, requires_grad)
@@ -183,7 +183,7 @@ def empty_strided(
 def empty_permuted(
     size: Any, physical_layout: Sequence[int], *, dtype: Dtype = None, device: Device = None, **options: Any
 ) -> Tensor:
-    """A Tensor whose dimensions lie in memory in this order, with whatever that holds. Source: torch.empty_permuted.
+    """An uninitialized Tensor whose dimensions lie in memory in the given order. Source: torch.empty_permuted.
 
     >>> torch.empty_permuted((2, 3, 5), (1, 2, 0)).stride()
     (1, 10, 2)
@@ -198,10 +198,10 @@ def empty_permuted(
 
 
 def legacy_new(*sizes: Any, dtype: Dtype = None, device: Device = None) -> Tensor:
-    """What `torch.Tensor(...)`, `torch.FloatTensor(...)` and `x.new(...)` give.
+    """Make what `torch.Tensor(...)`, `torch.FloatTensor(...)` and `x.new(...)` return.
 
-    Of sizes it is uninitialised, of a Tensor a view, which has to be of the dtype if one is given, of an array it is on
-    the same memory.
+    Sizes give an uninitialized Tensor, a Tensor gives a view of it, and an array gives a Tensor on the same memory.
+    Raises RuntimeError if a dtype is given and the Tensor has another one.
     """
     if len(sizes) != 1 or isinstance(sizes[0], (int, np.integer, Size)):
         return empty(*sizes or (0,), dtype=dtype, device=device)
@@ -209,8 +209,8 @@ def legacy_new(*sizes: Any, dtype: Dtype = None, device: Device = None) -> Tenso
     if isinstance(data, function.Tensor):
         if dtype not in (None, data.dtype):
             raise DtypeError(f"new(): expected a Tensor of {dtype}, got one of {data.dtype}")
-        shown: Tensor = data.as_subclass(function.Tensor)
-        return shown
+        view: Tensor = data.as_subclass(function.Tensor)
+        return view
     if isinstance(data, str) or not (isinstance(data, Sequence) or backend.is_array(data) or is_storage(data)):
         raise TypeError(f"new(): data must be a sequence (got {type(data).__name__})")
     return as_tensor(data, dtype or dtypes.get_default_dtype(), device)
@@ -220,7 +220,7 @@ def legacy_new(*sizes: Any, dtype: Dtype = None, device: Device = None) -> Tenso
 def empty_like(
     input: Tensor, *, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
-    """A Tensor of input's shape, dtype and device with whatever its memory holds. Source: torch.empty_like.
+    """An uninitialized Tensor of input's shape, dtype and device. Source: torch.empty_like.
 
     >>> torch.empty_like(torch.zeros(2)).shape
     torch.Size([2])
@@ -232,7 +232,7 @@ def empty_like(
 def zeros_like(
     input: Tensor, *, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
-    """Zeros of input's shape, dtype and device. Source: torch.zeros_like.
+    """A Tensor of zeros of input's shape, dtype and device. Source: torch.zeros_like.
 
     >>> torch.zeros_like(torch.tensor([1, 2]))
     tensor([0, 0])
@@ -244,7 +244,7 @@ def zeros_like(
 def ones_like(
     input: Tensor, *, dtype: Dtype = None, device: Device = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
-    """Ones of input's shape, dtype and device. Source: torch.ones_like.
+    """A Tensor of ones of input's shape, dtype and device. Source: torch.ones_like.
 
     >>> torch.ones_like(torch.tensor([1.5, 2.5]))
     tensor([1., 1.])
@@ -257,7 +257,7 @@ def full_like(
     input: Tensor, fill_value: Any, *, dtype: Dtype = None, device: Device = None, requires_grad: bool = False,
     **options: Any,
 ) -> Tensor:  # fmt: skip
-    """One value in input's shape, dtype and device. Source: torch.full_like.
+    """A Tensor filled with one value, of input's shape, dtype and device. Source: torch.full_like.
 
     >>> torch.full_like(torch.zeros(2), 3)
     tensor([3., 3.])
@@ -274,22 +274,22 @@ def _kind(input: Tensor, dtype: Any) -> Any:
 def _like(
     op: str, make: Callable[..., Any], input: Tensor, dtype: Any, device: Any, requires_grad: bool, options: Any
 ) -> Tensor:
-    """A Tensor in input's shape and order, or in that of a memory_format.
+    """Make a Tensor of input's shape, with its strides or in a memory_format.
 
-    What is expanded has no place for other values: it is laid out anew.
+    The strides of an expanded input aren't taken over, since several of its elements share one place in memory.
     """
     check_options(op, options)
     x, kind = input.array if device is None else as_zeros(input.array), _kind(input, dtype)
     memory_format = options.get("memory_format")
     if memory_format not in (None, memory_formats.preserve_format):
-        made = in_memory_format(op, lambda shape: make(x, dtype=kind, order="C", shape=shape), x.shape, memory_format)
+        array = in_memory_format(op, lambda shape: make(x, dtype=kind, order="C", shape=shape), x.shape, memory_format)
     else:
-        made = make(x, dtype=kind, order=layouts.copy_order(x))
-    return from_array(made, device, requires_grad)
+        array = make(x, dtype=kind, order=layouts.copy_order(x))
+    return from_array(array, device, requires_grad)
 
 
 class Fill(function.Function):
-    """The value everywhere in the shape of x."""
+    """A result of the shape of x that is `value` everywhere."""
 
     symbol = "fill"
 
@@ -307,7 +307,7 @@ class Fill(function.Function):
 
 @tensors_only
 def fill(input: Tensor, value: Any) -> Tensor:
-    """The value everywhere in input's shape and dtype; a number or a Tensor without dimensions. Source: torch.fill.
+    """A Tensor of input's shape and dtype, filled with a number or a 0-dimensional Tensor. Source: torch.fill.
 
     >>> torch.fill(torch.tensor([1, 2]), 3.7)
     tensor([3, 3])

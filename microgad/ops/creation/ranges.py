@@ -1,4 +1,4 @@
-"""Tensors made of numbers in order."""
+"""Tensors of evenly spaced values, and the indices of triangles of matrices."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .data import check_options, from_array
 from .filled import from_array_into, numpy_dtype, resolve_dtype
 from .scalars import as_scalar, scale_factor
 
-PIECE = 1 << 15  # numbers that are computed together: they stay in the cache
+CHUNK = 1 << 15  # elements that linspace computes at a time, so that they stay in the cache
 
 
 @tensors_only
@@ -28,13 +28,13 @@ def arange(
     start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, dtype: Dtype = None, device: Device = None,
     requires_grad: bool = False, **options: Any,
 ) -> Tensor:  # fmt: skip
-    """Values from start (0 if one bound is given) up to, not including, end. Source: torch.arange.
+    """Values from start (by default 0) to end, exclusive, in steps of `step`. Source: torch.arange.
 
     >>> torch.arange(1, 2.5, 0.5)
     tensor([1.0000, 1.5000, 2.0000])
     """
     check_options("arange", options)
-    return _stepped("arange", start, end, step, 0, out, dtype, device, requires_grad)
+    return _arange("arange", start, end, step, False, out, dtype, device, requires_grad)
 
 
 @tensors_only
@@ -42,23 +42,24 @@ def range(
     start: Any = 0, end: Any = None, step: Any = 1, *, out: Any = None, dtype: Dtype = None, device: Device = None,
     requires_grad: bool = False, **options: Any,
 ) -> Tensor:  # fmt: skip
-    """Values from start up to end, which belongs to them, in the default floating dtype. Source: torch.range.
+    """Values from start to end, inclusive, in the default floating dtype unless told otherwise. Source: torch.range.
 
     >>> torch.range(1, 3)
     tensor([1., 2., 3.])
     """
     check_options("range", options)
-    said = "torch.range is deprecated, since its end belongs to it. Use torch.arange, whose values are in [start, end)."
-    warnings.warn(said, stacklevel=2)
+    message = "torch.range is deprecated, since it includes end. Use torch.arange, whose values are in [start, end)."
+    warnings.warn(message, stacklevel=2)
     kind = dtypes.get_default_dtype() if dtype is None and out is None else dtype
-    return _stepped("range", start, end, step, 1, out, kind, device, requires_grad)
+    return _arange("range", start, end, step, True, out, kind, device, requires_grad)
 
 
-def _stepped(
-    op: str, start: Any, end: Any, step: Any, more: int, out: Any, dtype: Any, device: Any, requires_grad: bool
+def _arange(
+    op: str, start: Any, end: Any, step: Any, inclusive: bool, out: Any, dtype: Any, device: Any, requires_grad: bool
 ) -> Tensor:
+    """`arange` or, with `inclusive`, `range`."""
     start, end = (0, start) if end is None else (start, end)
-    start, end, step = (_number(op, x) for x in (start, end, step))
+    start, end, step = (_real_scalar(op, x) for x in (start, end, step))
     if step == 0:
         raise ArgumentError(f"{op}: step must be nonzero")
     if not (math.isfinite(start) and math.isfinite(end)):
@@ -69,18 +70,18 @@ def _stepped(
             f"to {end}"
         )
     dtype = resolve_dtype(op, dtype, out)
-    whole = all(isinstance(x, int) for x in (start, end, step))
-    kind = dtypes.int64.dtype if dtype is None and whole else numpy_dtype(dtype)
+    integers = all(isinstance(x, int) for x in (start, end, step))
+    kind = dtypes.int64.dtype if dtype is None and integers else numpy_dtype(dtype)
     if kind.kind in "bc":
         raise KindError(f"{op}: not implemented for {kind}")
     if kind == np.int64 and int(step):
-        start, end, step, whole = int(start), int(end), int(step), True
-    steps = Fraction(end - start, step) if whole else (end - start) / step
-    count = math.floor(steps) + 1 if more else math.ceil(steps)
+        start, end, step, integers = int(start), int(end), int(step), True
+    steps = Fraction(end - start, step) if integers else (end - start) / step
+    count = math.floor(steps) + 1 if inclusive else math.ceil(steps)
     if count >= 2**60:
         raise ArgumentError(f"{op}: invalid size, possible overflow? {start} -> {end} by {step}")
     if kind.kind in "iu":
-        if int(step) == 0 and (more or kind == np.int64):  # in smaller dtypes PyTorch repeats start instead
+        if int(step) == 0 and (inclusive or kind == np.int64):  # in smaller dtypes PyTorch repeats start
             raise ArgumentError(f"{op}: step must be nonzero, but {step} is 0 in {kind}")
         values = int(start) + int(step) * np.arange(count)
     else:
@@ -94,7 +95,7 @@ def _stepped(
     return from_array_into(out, values.astype(kind, copy=False), device, requires_grad)
 
 
-def _number(op: str, x: Any) -> Any:
+def _real_scalar(op: str, x: Any) -> Any:
     x = as_scalar(op, "end", x)
     if not isinstance(x, (int, float)):
         raise DtypeError(f"{op}: expected a real number, got {x!r}")
@@ -106,7 +107,7 @@ def linspace(
     start: Any, end: Any, steps: int, *, out: Any = None, dtype: Dtype = None, device: Device = None,
     requires_grad: bool = False, **options: Any,
 ) -> Tensor:  # fmt: skip
-    """`steps` evenly spaced values from start to end, both included. Source: torch.linspace.
+    """`steps` evenly spaced values from start to end, inclusive. Source: torch.linspace.
 
     >>> torch.linspace(0, 1, 5)
     tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
@@ -114,35 +115,35 @@ def linspace(
     check_options("linspace", options)
     steps = operator.index(steps)
     start, end, kind = _bounds("linspace", start, end, steps, resolve_dtype("linspace", dtype, out))
-    # counted from both ends, as PyTorch does, so that the last value is exactly end
+    # Each half is counted from its own end, as in PyTorch, so that the last value is exactly end.
     first, last, half = kind.type(start), kind.type(end), max(steps // 2, min(steps, 1))
-    if kind.kind in "iu":  # as Python numbers: their difference may be too large for the dtype
+    if kind.kind in "iu":  # the difference may be too large for the dtype
         first, last = int(first), int(last)
     step = (last - first) / max(steps - 1, 1)
-    wide = np.float64 if kind == np.float32 or kind.kind in "iu" else kind  # PyTorch rounds the product and sum once
-    exact = kind == np.float64 and abs(step) < 2.0**960  # then the parts in `_fused` don't overflow
+    wide = np.float64 if kind == np.float32 or kind.kind in "iu" else kind  # PyTorch rounds once, after the sum
+    fused = kind == np.float64 and abs(step) < 2.0**960  # nothing in `_fused_multiply_add` overflows
     values = np.empty(steps, kind)
     for part, begin, sign in ((values[:half], first, 1), (values[half:][::-1], last, -1)):
-        for i in builtins.range(0, len(part), PIECE):
-            place = np.arange(i, min(i + PIECE, len(part))).astype(wide)  # a small dtype counts less far
-            if exact:
-                part[i : i + PIECE] = _fused(float(sign * step), place, float(begin))
+        for i in builtins.range(0, len(part), CHUNK):
+            index = np.arange(i, min(i + CHUNK, len(part))).astype(wide)  # a small dtype can't count that far
+            if fused:
+                part[i : i + CHUNK] = _fused_multiply_add(float(sign * step), index, float(begin))
             else:
-                part[i : i + PIECE] = begin + step * place if sign > 0 else begin - step * place
+                part[i : i + CHUNK] = begin + step * index if sign > 0 else begin - step * index
     return from_array_into(out, values, device, requires_grad)
 
 
-def _fused(x: float, counts: Any, y: float) -> Any:
-    """x · counts + y of float64 numbers, rounded once (but for a last bit, where what is left out would be a tie).
+def _fused_multiply_add(x: float, counts: Any, y: float) -> Any:
+    """x · counts + y in float64, rounded once, except that near a tie the last bit may differ.
 
-    The products of both halves of x's bits are exact, and so is what the sum leaves out: Knuth's two-sum.
+    x is split in halves whose products are exact, and Knuth's two-sum gives the rounding error of the sum.
     """
     shifted = x * (2.0**27 + 1)
     high = shifted - (shifted - x)
     product = high * counts
     total = product + y
-    back = total - y
-    return total + ((y - (total - back)) + (product - back) + (x - high) * counts)
+    rounded_product = total - y
+    return total + ((y - (total - rounded_product)) + (product - rounded_product) + (x - high) * counts)
 
 
 @tensors_only
@@ -150,7 +151,7 @@ def logspace(
     start: Any, end: Any, steps: int, base: float = 10.0, *, out: Any = None, dtype: Dtype = None,
     device: Device = None, requires_grad: bool = False, **options: Any,
 ) -> Tensor:  # fmt: skip
-    """base to the powers of `steps` evenly spaced values from start to end. Source: torch.logspace.
+    """base to the power of `steps` evenly spaced values from start to end. Source: torch.logspace.
 
     >>> torch.logspace(0, 2, 3)
     tensor([  1.,  10., 100.])
@@ -159,13 +160,13 @@ def logspace(
     start, end, kind = _bounds("logspace", start, end, steps, resolve_dtype("logspace", dtype, out))
     exact = np.result_type(kind, np.float64)
     exponents = linspace(start, end, steps, dtype=exact, device="cpu").array
-    with np.errstate(invalid="ignore"):  # a negative base has no such powers
+    with np.errstate(invalid="ignore"):  # NaN for fractional powers of a negative base
         values = np.power(exact.type(base), exponents)
     return from_array_into(out, values.astype(kind), device, requires_grad)
 
 
 def _bounds(op: str, start: Any, end: Any, steps: int, dtype: Any) -> tuple[Any, Any, Any]:
-    """Both ends as numbers, and the dtype of the result."""
+    """Return start and end as Python numbers, and the NumPy dtype of the result."""
     for name, x in (("start", start), ("end", end)):
         if getattr(x, "ndim", 0):
             raise ArgumentError(
@@ -189,7 +190,7 @@ def _bounds(op: str, start: Any, end: Any, steps: int, dtype: Any) -> tuple[Any,
 def tril_indices(
     row: int, col: int, offset: int = 0, *, dtype: Dtype = None, device: Device = None, **options: Any
 ) -> Tensor:
-    """The places of a (row, col) matrix's lower triangle, as a (2, n) Tensor. Source: torch.tril_indices.
+    """The indices of the lower triangle of a (row, col) matrix, as a (2, n) Tensor. Source: torch.tril_indices.
 
     >>> torch.tril_indices(2, 2)
     tensor([[0, 1, 1],
@@ -202,7 +203,7 @@ def tril_indices(
 def triu_indices(
     row: int, col: int, offset: int = 0, *, dtype: Dtype = None, device: Device = None, **options: Any
 ) -> Tensor:
-    """The places of a (row, col) matrix's upper triangle, as a (2, n) Tensor. Source: torch.triu_indices.
+    """The indices of the upper triangle of a (row, col) matrix, as a (2, n) Tensor. Source: torch.triu_indices.
 
     >>> torch.triu_indices(2, 2)
     tensor([[0, 0, 1],
@@ -211,7 +212,7 @@ def triu_indices(
     return _triangle("triu_indices", np.triu_indices, row, col, offset, dtype, device, options)
 
 
-def _triangle(op: str, places: Any, row: int, col: int, offset: int, dtype: Any, device: Any, options: Any) -> Tensor:
+def _triangle(op: str, indices: Any, row: int, col: int, offset: int, dtype: Any, device: Any, options: Any) -> Tensor:
     check_options(op, options)
     for name, size in (("row", row), ("col", col)):
         if size < 0:
@@ -219,4 +220,4 @@ def _triangle(op: str, places: Any, row: int, col: int, offset: int, dtype: Any,
     kind = dtypes.of(dtypes.int64 if dtype is None else dtype).dtype
     if kind.kind != "i" or kind.itemsize < 4:
         raise KindError(f"{op}: not implemented for {kind}; int64 and int32 are there")
-    return from_array(np.stack(places(row, offset, col)).astype(kind), backend.chosen(device))
+    return from_array(np.stack(indices(row, offset, col)).astype(kind), backend.chosen(device))

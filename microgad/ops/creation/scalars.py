@@ -1,4 +1,4 @@
-"""Python's numbers as the elements of a dtype, which may not hold them."""
+"""Python numbers that meet Tensors: checks that a dtype can hold them, with PyTorch's errors where it can't."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from ...errors import ArgumentError, DtypeError
 
 
 def as_scalar(op: str, argument: str, value: Any) -> Any:
-    """A Python number, also from NumPy's and from a Tensor without dimensions.
+    """Return a number, a NumPy scalar or a 0-dimensional Tensor as a Python number.
 
-    Raises TypeError for one that has some, for one that wants a gradient, as it would get none, and for all else.
+    Raises TypeError for anything else, and for a Tensor that requires grad, since no gradient would reach it.
     """
-    found = value
+    scalar = value
     if hasattr(value, "item") and not value.ndim and not getattr(value, "requires_grad", False):
-        found = value.item()
-    if not isinstance(found, (float, int, complex)):
+        scalar = value.item()
+    if not isinstance(scalar, (float, int, complex)):
         raise TypeError(f"{op}(): argument '{argument}' must be Number, not {type(value).__name__}")
-    return found
+    return scalar
 
 
 def checked_scalar(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
-    """A Python number that a dtype can hold. Raises RuntimeError for others, as PyTorch does.
+    """Return a Python number if the dtype can hold it, else raise RuntimeError, as PyTorch does.
 
-    Of unsigned integers the negative ones count from the end, if they are whole: -1 is the largest.
+    A negative integer wraps around in an unsigned dtype: -1 becomes the largest number.
     """
     fits, value = True, as_scalar(op, "value", value)
     if isinstance(value, complex) and dtype.kind == "b":
@@ -36,9 +36,9 @@ def checked_scalar(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
     elif isinstance(value, complex) and dtype.kind != "c":
         fits, value = value.imag == 0, value.real if value.imag == 0 else value
     if fits and dtype.kind in "iu":
-        least, most = bounds(dtype)
-        fits = (-most if dtype.kind == "u" and isinstance(value, int) else least) <= value <= most
-        value = int(value) % (most + 1) if fits and dtype.kind == "u" else value
+        low, high = bounds(dtype)
+        fits = (-high if dtype.kind == "u" and isinstance(value, int) else low) <= value <= high
+        value = int(value) % (high + 1) if fits and dtype.kind == "u" else value
     elif fits and dtype.kind in "fc":
         largest = _largest(dtype)
         fits = not (largest < abs(value.real) < math.inf or largest < abs(value.imag) < math.inf)
@@ -53,13 +53,13 @@ def _largest(dtype: np.dtype[Any]) -> float:
 
 
 def scale_factor(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
-    """A Python number by which values of a dtype are multiplied; among integers only its whole part."""
+    """Return a Python number as a factor for values of a dtype: bool or int for these dtypes, truncated if need be."""
     value = checked_scalar(op, value, dtype)
     return bool(value) if dtype.kind == "b" else int(value) if dtype.kind in "iu" else value
 
 
 def check_scale_factor(op: str, argument: str, value: Any, dtype: np.dtype[Any]) -> None:
-    """Raise RuntimeError for a Python number of a kind by which PyTorch doesn't multiply values of a dtype."""
+    """Raise RuntimeError where PyTorch refuses to scale values of a dtype by a number of this type."""
     if isinstance(value, bool) and dtype.kind != "b":
         raise ArgumentError(f"{op}: Boolean {argument} only supported for Boolean results")
     wrong = f"argument {argument} must not be a {{}} number, got {value}"
@@ -70,9 +70,9 @@ def check_scale_factor(op: str, argument: str, value: Any, dtype: np.dtype[Any])
 
 
 def checked_cast(op: str, numbers: Any, dtype: np.dtype[Any]) -> Any:
-    """An array of Python's numbers in another dtype. Raises RuntimeError where integers can't hold one of them.
+    """Cast an array made of Python numbers. Raises RuntimeError where an integer dtype can't hold one of them.
 
-    Raises TypeError for complex numbers where the dtype is of real ones.
+    Raises TypeError for complex numbers and a real dtype.
     """
     if numbers.dtype.kind == "c" and dtype.kind not in "cb":
         raise TypeError(f"{op}: must be real numbers for {dtype}, not complex")
