@@ -1,4 +1,4 @@
-"""Fourier transforms: of complex numbers, of real ones, over time, and the windows that go with them."""
+"""Discrete and short-time Fourier transforms, and window functions."""
 
 from .linear_maps import Fft, Ifft, Irfft, RealFft, Rfft
 from .short_time import istft, stft

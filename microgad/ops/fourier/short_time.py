@@ -1,4 +1,4 @@
-"""The short-time Fourier transform: a signal's frames, windowed and transformed, and back."""
+"""The short-time Fourier transform, which transforms the windowed frames of a signal, and its inverse."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ def stft(
     window: Tensor | None = None, center: bool = True, pad_mode: str = "reflect", normalized: bool = False,
     onesided: bool | None = None, return_complex: bool | None = None, align_to_window: bool | None = None,
 ) -> Tensor:  # fmt: skip
-    """(L,) or (B, L) -> (..., frequencies, frames): the transform of each stretch of n_fft numbers times a window.
+    """The Fourier transform of overlapping, windowed frames of a signal. Source: torch.stft.
 
-    Frames are hop_length (n_fft // 4) apart, and centred on their places unless `center` is false. Of real signals the
-    first n_fft // 2 + 1 frequencies are given, unless `onesided` is false; `normalized` divides by √n_fft.
-    `return_complex=False` gives the parts on a last axis of 2. Raises RuntimeError where sizes don't fit. Source:
-    torch.stft.
+    (L,) or (B, L) -> (..., frequencies, frames). A frame has n_fft samples, and one starts every hop_length samples, by
+    default n_fft // 4. With `center` the signal is padded, so that frame t is centered at sample t · hop_length. Of a
+    real signal only the first n_fft // 2 + 1 frequencies are returned, unless onesided=False. `normalized` divides by
+    √n_fft. With return_complex=False real and imaginary parts lie along a last dimension of size 2. Raises RuntimeError
+    where sizes don't fit.
 
     >>> torch.stft(torch.ones(8), 4, window=torch.ones(4), return_complex=True).shape
     torch.Size([3, 9])
@@ -42,9 +43,8 @@ def stft(
     onesided = not complex_ if onesided is None else onesided
     if onesided and complex_:
         raise ArgumentError("stft: Cannot have onesided output if window or input is complex")
-    hop, window = _hop_and_window(
-        "stft", input, n_fft, hop_length, win_length, window, center and align_to_window is not None
-    )
+    misaligned = center and align_to_window is not None
+    hop, window = _hop_and_window("stft", input, n_fft, hop_length, win_length, window, misaligned)
     if input.ndim not in (1, 2):
         raise ShapeError(f"stft: expected a 1D or 2D tensor, but got {input.ndim}D")
     x = input.unsqueeze(0) if input.ndim == 1 else input
@@ -54,9 +54,9 @@ def stft(
         raise ArgumentError(f"stft: expected 0 < n_fft <= {x.shape[-1]}, but got n_fft={n_fft}")
     frames = unfold(x, -1, n_fft, hop) * window  # (B, frames, n_fft)
     norm = "ortho" if normalized else None
-    found = transpose(rfft(frames, norm=norm) if onesided else fft(frames, norm=norm), 1, 2)
-    found = found.squeeze(0) if input.ndim == 1 else found
-    return found if return_complex else view_as_real(found)
+    spectra = transpose(rfft(frames, norm=norm) if onesided else fft(frames, norm=norm), 1, 2)
+    spectra = spectra.squeeze(0) if input.ndim == 1 else spectra
+    return spectra if return_complex else view_as_real(spectra)
 
 
 @composite
@@ -65,10 +65,10 @@ def istft(
     window: Tensor | None = None, center: bool = True, normalized: bool = False, onesided: bool | None = None,
     length: int | None = None, return_complex: bool = False,
 ) -> Tensor:  # fmt: skip
-    """The inverse of stft, (..., frequencies, frames) -> (..., length), in the least squares sense.
+    """The least-squares inverse of stft: (..., frequencies, frames) -> (..., length). Source: torch.istft.
 
-    Frames are added up, and divided by the sum of their squared windows. Raises RuntimeError where that is zero, and
-    where sizes don't fit. Source: torch.istft.
+    The windowed frames are overlap-added and divided by the sum of the squared windows. Raises RuntimeError where that
+    sum is zero, and where sizes don't fit.
 
     >>> x, w = torch.arange(8.0), torch.hann_window(4)
     >>> torch.allclose(torch.istft(torch.stft(x, 4, window=w, return_complex=True), 4, window=w), x, atol=1e-5)
@@ -89,11 +89,11 @@ def istft(
         raise ArgumentError("istft: Cannot have onesided output if window or input is complex")
     norm, spectra = "ortho" if normalized else None, transpose(batch, 1, 2)
     if return_complex:
-        pieces = ifft(spectra, norm=norm)
+        segments = ifft(spectra, norm=norm)
     else:
-        pieces = irfft(spectra[..., : n_fft // 2 + 1], n_fft, norm=norm)
+        segments = irfft(spectra[..., : n_fft // 2 + 1], n_fft, norm=norm)
     total = n_fft + hop * (frames - 1)
-    signal = _overlap_add(pieces * window, hop, total)
+    signal = _overlap_add(segments * window, hop, total)
     weights = _overlap_add((window * window).expand(1, frames, n_fft), hop, total)
     start = n_fft // 2 if center else 0
     end = start + length if length is not None else total - (n_fft // 2 if center else 0)
@@ -107,7 +107,7 @@ def istft(
 
 
 def _overlap_add(frames: Tensor, hop: int, total: int) -> Tensor:
-    """(B, frames, n) -> (B, total): each frame added where it came from."""
+    """Add frames that start every `hop` samples: (B, frames, n) -> (B, total)."""
     n = frames.shape[-1]
     return fold(transpose(frames, 1, 2), (1, total), (1, n), stride=(1, hop)).reshape(frames.shape[0], total)
 
@@ -115,7 +115,7 @@ def _overlap_add(frames: Tensor, hop: int, total: int) -> Tensor:
 def _hop_and_window(
     op: str, x: Tensor, n_fft: int, hop_length: int | None, win_length: int | None, window: Any, misaligned: bool
 ) -> tuple[int, Tensor]:
-    """The distance of frames, and the window in the middle of n_fft places."""
+    """Return the distance between frames, and the window padded on both sides to n_fft elements."""
     hop = n_fft // 4 if hop_length is None else hop_length
     size = n_fft if win_length is None else win_length
     if misaligned:

@@ -1,4 +1,4 @@
-"""Discrete Fourier transforms."""
+"""Discrete Fourier transforms: PyTorch's `fft` module."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ Dims = int | Sequence[int] | None
 def fft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """The discrete Fourier transform along dim, of n numbers: longer inputs are cut, shorter ones followed by zeros.
+    """The discrete Fourier transform along dim. Source: torch.fft.fft.
 
-    `norm` is where the factor 1/n goes: "backward" (to the inverse), "forward", or "ortho" (1/√n to both). Integers are
-    made floating-point. Raises RuntimeError for n < 1, IndexError for a dim that isn't there. Source: torch.fft.fft.
+    The input is cut or padded with zeros to n elements. `norm` says which transform has the factor 1/n: the inverse
+    ("backward", the default) or this one ("forward"), or both have 1/√n ("ortho"). Integers are converted to the
+    default floating dtype. Raises RuntimeError for n < 1 and IndexError for a dim that doesn't exist.
 
     >>> torch.fft.fft(torch.tensor([1.0, 2.0]))
     tensor([ 3.+0.j, -1.+0.j])
@@ -61,7 +62,7 @@ def ifft(
 def fftn(
     input: Tensor, s: Dims = None, dim: Dims = None, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """fft along several dimensions: all, those of dim, or the last len(s). Source: torch.fft.fftn.
+    """fft along several dimensions: those of dim, else the last len(s), else all. Source: torch.fft.fftn.
 
     >>> torch.fft.fftn(torch.ones(2, 2))
     tensor([[4.+0.j, 0.+0.j],
@@ -112,7 +113,9 @@ def ifft2(
 def rfft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """The first n // 2 + 1 results of fft for real numbers. Complex ones raise RuntimeError. Source: torch.fft.rfft.
+    """fft of a real input, reduced to frequencies 0, ..., n // 2. Source: torch.fft.rfft.
+
+    The other frequencies are their complex conjugates. Raises RuntimeError for a complex input.
 
     >>> torch.fft.rfft(torch.tensor([1.0, 2.0, 3.0]))
     tensor([ 6.0000+0.0000j, -1.5000+0.8660j])
@@ -151,7 +154,7 @@ def rfft2(
 def irfft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """The inverse of rfft: n real numbers, by default 2 (m - 1) of m. Source: torch.fft.irfft.
+    """The inverse of rfft: n real numbers, by default 2 · (size - 1). Source: torch.fft.irfft.
 
     >>> torch.fft.irfft(torch.fft.rfft(torch.tensor([1.0, 2.0, 3.0])), n=3)
     tensor([1., 2., 3.])
@@ -190,7 +193,7 @@ def irfft2(
 def hfft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """The transform of a signal that is Hermitian in time, given by its first half: real numbers.
+    """The real-valued transform of a signal that is Hermitian in time, given by its first half.
 
     Source: torch.fft.hfft.
 
@@ -268,7 +271,7 @@ def ihfft2(
 
 @numpy_spelling
 def fftshift(input: Tensor, dim: Dims = None) -> Tensor:
-    """With frequency 0 in the middle of each dimension. Source: torch.fft.fftshift.
+    """Move frequency 0 from the start to the middle of each dimension. Source: torch.fft.fftshift.
 
     >>> torch.fft.fftshift(torch.arange(4))
     tensor([2, 3, 0, 1])
@@ -293,7 +296,7 @@ def fftfreq(
     n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Dtype = None, layout: Any = None,
     device: Device = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """The frequencies of fft's n results, for samples d apart. Source: torch.fft.fftfreq.
+    """The frequencies of the n elements of fft, for samples at a distance d. Source: torch.fft.fftfreq.
 
     >>> torch.fft.fftfreq(4)
     tensor([ 0.0000,  0.2500, -0.5000, -0.2500])
@@ -308,7 +311,7 @@ def rfftfreq(
     n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Dtype = None, layout: Any = None,
     device: Device = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """The frequencies of rfft's n // 2 + 1 results. Source: torch.fft.rfftfreq.
+    """The frequencies of the n // 2 + 1 elements of rfft. Source: torch.fft.rfftfreq.
 
     >>> torch.fft.rfftfreq(4)
     tensor([0.0000, 0.2500, 0.5000])
@@ -328,32 +331,32 @@ def _frequencies(
     return from_array_into(out, (cycles * np.divide(1.0, n * float(d))).astype(kind.dtype), device, requires_grad)
 
 
-# How inputs are brought to the size and the dtype that a transform takes.
-
-
 def _fft_c2c(op: str, cls: type[LinearMap], x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: Any) -> Tensor:
+    """The complex transform `cls` of x, resized to `sizes` along `dims`. Real numbers are transformed by RealFft."""
     dims = _dims(op, x, dims)
     x = _resize(op, _to_floating(x), sizes, dims)
     if not dims or cls is not Fft or x.is_complex():
         x = x.to(dtype=x.dtype.to_complex())
     else:
         cls = RealFft
-    found: Tensor = cls.apply(x, axes=tuple(dims), norm=_check_norm(op, norm)) if dims else x.clone()
+    result: Tensor = cls.apply(x, axes=tuple(dims), norm=_check_norm(op, norm)) if dims else x.clone()
     if len(dims) > 1:
-        return called("FftC2C", found)
-    return called("FftR2C", found) if cls is RealFft else found
+        return called("FftC2C", result)
+    return called("FftR2C", result) if cls is RealFft else result
 
 
 def _fft_r2c(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: Any) -> Tensor:
+    """The half spectrum (Rfft) of real x, resized to `sizes` along `dims`."""
     if x.is_complex():
         raise DtypeError(f"{op} expects a real input tensor, but got {x.dtype}")
     dims = _dims(op, x, dims, least=1)
     x = _resize(op, _to_floating(x), sizes, dims)
-    found: Tensor = Rfft.apply(x, axes=tuple(dims), norm=_check_norm(op, norm))
-    return found
+    result: Tensor = Rfft.apply(x, axes=tuple(dims), norm=_check_norm(op, norm))
+    return result
 
 
 def _fft_c2r(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: Any) -> Tensor:
+    """The real numbers of which x is the half spectrum: Irfft along the last of `dims`, Ifft along the others."""
     dims = _dims(op, x, dims, least=1)
     *others, last = dims
     x, norm, n = _to_floating(x), _check_norm(op, norm), sizes[-1]
@@ -363,12 +366,12 @@ def _fft_c2r(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm
     x = _resize(op, x, [*sizes[:-1], n // 2 + 1], dims).to(dtype=x.dtype.to_complex())
     if others:
         x = Ifft.apply(x, axes=tuple(others), norm=norm)
-    found: Tensor = Irfft.apply(x, axis=last, n=n, norm=norm)
-    return found
+    result: Tensor = Irfft.apply(x, axis=last, n=n, norm=norm)
+    return result
 
 
 def _resize(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int]) -> Tensor:
-    """x with sizes[i] places along dims[i], cut or followed by zeros; None leaves a size as it is."""
+    """Cut x or pad it with zeros to sizes[i] elements along dims[i]; None keeps a size."""
     for n, d in zip(sizes, dims, strict=True):
         size = x.shape[d] if n is None else n
         if size < 1:
@@ -381,9 +384,9 @@ def _resize(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int]) -> Te
 
 
 def _sizes_and_dims(op: str, x: Tensor, s: Any, dim: Any) -> tuple[list[Any], list[int]]:
-    """Sizes and dimensions of a transform along several: all, those of dim, or the last len(s).
+    """Return the sizes and dimensions of an n-dimensional transform: those of dim, else the last len(s), else all.
 
-    Here, unlike in those along one, -1 leaves a size as it is.
+    A size of -1 becomes None, which keeps a size. The one-dimensional transforms don't take -1.
     """
     s = s if s is None else [None if n == -1 else n for n in as_tuple(s)]
     if dim is None:
@@ -400,7 +403,7 @@ def _sizes_and_dims(op: str, x: Tensor, s: Any, dim: Any) -> tuple[list[Any], li
 
 
 def _dims(op: str, x: Tensor, dim: Any, least: int = 0) -> list[int]:
-    """Dimensions counted from the front, each once, and so many at least."""
+    """Return non-negative dimensions. Raises RuntimeError for repeated ones, and for fewer than `least`."""
     given = range(x.ndim) if dim is None else as_tuple(dim)
     dims = [wrap_dim(d, x.ndim, op, of_scalars=False) for d in given]
     if len(set(dims)) < len(dims):
@@ -421,7 +424,7 @@ def _inverse_norm(op: str, norm: Any) -> Any:
 
 
 def _to_floating(x: Tensor) -> Tensor:
-    """Integers as the default floating dtype. Raises RuntimeError for float16, which NumPy doesn't transform."""
+    """Convert integers to the default floating dtype. Raises RuntimeError for float16, which NumPy can't transform."""
     if x.dtype == dtypes.float16:
         raise DtypeError("Unsupported dtype torch.float16: NumPy has no transform of it")
     return x if x.dtype.is_floating_point or x.dtype.is_complex else x.to(dtype=dtypes.get_default_dtype())

@@ -1,4 +1,4 @@
-"""Windows: what frames are multiplied by, (M,). Symmetric ones for filters, periodic ones for spectra."""
+"""Window functions, (M,): symmetric ones for filter design, and periodic ones for spectral analysis."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from ..spelling import tensors_only
 
 
 def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, **options: Any) -> Tensor:
-    """Σₖ (-1)ᵏ aₖ cos(2πkn/N), with N = M - 1, or M unless `sym`. Source: torch.signal.windows.general_cosine.
+    """Σₖ (-1)ᵏ aₖ cos(2πkn/N) for n = 0, ..., M - 1. Source: torch.signal.windows.general_cosine.
 
-    Options of all windows are `dtype`, a floating-point one, `device` and `requires_grad`. Raises RuntimeError for a
-    negative M, and where an argument is out of range.
+    N is M - 1 for a symmetric window, or M for a periodic one (sym=False). The options of all windows are `dtype`
+    (floating-point), `device` and `requires_grad`. Raises RuntimeError for a negative M and for a parameter out of
+    range.
 
     >>> torch.signal.windows.general_cosine(5, a=[0.5, 0.5])
     tensor([0.0000, 0.5000, 1.0000, 0.5000, 0.0000])
@@ -33,7 +34,7 @@ def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, **options: A
         half = int(size) // 2 + 1
         angle = 2 * math.pi * n[:half] / size
         first = weights[0] + sum(((-1) ** k * w * np.cos(k * angle) for k, w in enumerate(weights[1:], 1)), 0 * angle)
-        return np.concatenate((first, first[int(size) - len(n) + 1 : int(size) - half + 1][::-1]))  # it is symmetric
+        return np.concatenate((first, first[int(size) - len(n) + 1 : int(size) - half + 1][::-1]))  # the mirror image
 
     return _make_window("general_cosine", values, M, sym, **options)
 
@@ -75,7 +76,7 @@ def blackman(M: int, *, sym: bool = True, **options: Any) -> Tensor:
 
 
 def nuttall(M: int, *, sym: bool = True, **options: Any) -> Tensor:
-    """Nuttall's minimum of four terms. Source: torch.signal.windows.nuttall.
+    """Nuttall's minimum four-term cosine window. Source: torch.signal.windows.nuttall.
 
     >>> torch.signal.windows.nuttall(3)
     tensor([3.6280e-04, 1.0000e+00, 3.6280e-04])
@@ -84,7 +85,7 @@ def nuttall(M: int, *, sym: bool = True, **options: Any) -> Tensor:
 
 
 def bartlett(M: int, *, sym: bool = True, **options: Any) -> Tensor:
-    """A triangle, 1 - |2n/N - 1|. Source: torch.signal.windows.bartlett.
+    """The triangular window 1 - |2n/N - 1|. Source: torch.signal.windows.bartlett.
 
     >>> torch.signal.windows.bartlett(5)
     tensor([0.0000, 0.5000, 1.0000, 0.5000, 0.0000])
@@ -93,7 +94,7 @@ def bartlett(M: int, *, sym: bool = True, **options: Any) -> Tensor:
 
 
 def cosine(M: int, *, sym: bool = True, **options: Any) -> Tensor:
-    """sin(π (n + 1/2) / M), of M + 1 places unless `sym`. Source: torch.signal.windows.cosine.
+    """sin(π (n + 1/2) / M), with M + 1 for M unless `sym`. Source: torch.signal.windows.cosine.
 
     >>> torch.signal.windows.cosine(3)
     tensor([0.5000, 1.0000, 0.5000])
@@ -102,7 +103,7 @@ def cosine(M: int, *, sym: bool = True, **options: Any) -> Tensor:
 
 
 def exponential(M: int, *, center: float | None = None, tau: float = 1.0, sym: bool = True, **options: Any) -> Tensor:
-    """exp(-|n - center| / tau), by default around the middle. Source: torch.signal.windows.exponential.
+    """exp(-|n - center| / tau), centered at N/2 by default. Source: torch.signal.windows.exponential.
 
     >>> torch.signal.windows.exponential(3)
     tensor([0.3679, 1.0000, 0.3679])
@@ -140,33 +141,32 @@ def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, **options: Any) -> T
 
 
 def _kaiser(n: Any, size: float, beta: float) -> Any:
-    place = 2 * n / size - 1
-    return np.i0(beta * np.sqrt(np.maximum(1 - place * place, 0))) / np.i0(beta)
+    x = 2 * n / size - 1
+    return np.i0(beta * np.sqrt(np.maximum(1 - x * x, 0))) / np.i0(beta)
 
 
 def _make_window(
     op: str, values: Any, M: int, sym: bool, dtype: Dtype = None, device: Device = None, requires_grad: bool = False,
-    kinds: tuple[Dtype, ...] = (dtypes.float32, dtypes.float64), **without_effect: Any,
+    kinds: tuple[Dtype, ...] = (dtypes.float32, dtypes.float64), **options: Any,
 ) -> Tensor:  # fmt: skip
-    check_options(op, without_effect)
+    """Make the window values(n, N) for n = 0, ..., M - 1, computed in float64; a window of one element is 1."""
+    check_options(op, options)
     M = int(M)
     if M < 0:
         raise ArgumentError(f"{op}: requires non-negative window length, got M={M}")
     kind = dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype)
     if kind not in kinds:
         raise ArgumentError(f"{op}: expects {' or '.join(map(str, kinds))}, got: {kind!r}")
-    found = values(np.arange(M, dtype=np.float64), M - 1 if sym else M) if M > 1 else np.ones(M)
-    return tensor(found, dtype=kind, device=device, requires_grad=requires_grad)
-
-
-# PyTorch's older names: periodic unless told otherwise, of float16 as well, and in the dtype's own arithmetic.
+    window = values(np.arange(M, dtype=np.float64), M - 1 if sym else M) if M > 1 else np.ones(M)
+    return tensor(window, dtype=kind, device=device, requires_grad=requires_grad)
 
 
 def _legacy_window(op: str, values: Any, M: int, periodic: bool, dtype: Dtype = None, **options: Any) -> Tensor:
+    """Make a window of PyTorch's older functions, which also support float16 and compute in the window's dtype."""
     kind = np.dtype(dtype or dtypes.get_default_dtype())
 
     def rounded(n: Any, size: float) -> Any:
-        return values(n.astype(kind), size)  # Python's numbers are rounded to it too, as in PyTorch
+        return values(n.astype(kind), size)  # NumPy rounds Python numbers to that dtype too, as PyTorch does
 
     kinds = (dtypes.float16, dtypes.float32, dtypes.float64)
     return _make_window(op, rounded, M, not periodic, dtype, kinds=kinds, **options)
@@ -200,7 +200,7 @@ def hamming_window(
 
 @tensors_only
 def blackman_window(window_length: int, periodic: bool = True, **options: Any) -> Tensor:
-    """`signal.windows.blackman`, periodic by default: an end is -2.9802e-08, not 0. Source: torch.blackman_window.
+    """`signal.windows.blackman`, periodic by default. It starts at -2.9802e-08, not 0. Source: torch.blackman_window.
 
     >>> torch.blackman_window(4)[1:]
     tensor([0.3400, 1.0000, 0.3400])
