@@ -1,4 +1,4 @@
-"""Special functions: a file for each kind, and all their names here."""
+"""Special functions: one file a family, and all their names here."""
 
 # isort: skip_file
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Numbers of twice float64's digits, for what is left where two numbers of the same size cancel."""
+"""Double-double arithmetic: numbers of twice float64's digits, for differences whose leading digits cancel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PI = Decimal("3.14159265358979323846264338327950288419716939937510582097")
 
 
 class DoubleDouble:
-    """high + low, arrays of one shape or Python's numbers, low at most half a unit of high's last place."""
+    """The number high + low, arrays or floats, where |low| is at most half a unit in the last place of high."""
 
     __slots__ = ("high", "low")
 
@@ -32,31 +32,33 @@ class DoubleDouble:
         return self + -other
 
     def __mul__(self, other: DoubleDouble) -> DoubleDouble:
-        crossed = self.high * other.low + self.low * other.high
-        return renormalize(self.high * other.high, product_error(self.high, other.high) + crossed)
+        cross_terms = self.high * other.low + self.low * other.high
+        return renormalize(self.high * other.high, product_error(self.high, other.high) + cross_terms)
 
     def __truediv__(self, other: DoubleDouble) -> DoubleDouble:
         quotient = self.high / other.high
-        rest = (self.high - quotient * other.high) - product_error(quotient, other.high)
-        return renormalize(quotient, (rest + (self.low - quotient * other.low)) / other.high)
+        remainder = (self.high - quotient * other.high) - product_error(quotient, other.high)
+        return renormalize(quotient, (remainder + (self.low - quotient * other.low)) / other.high)
 
     def rounded(self) -> Any:
+        """The nearest float64 numbers."""
         return self.high + self.low
 
 
 def renormalize(high: Any, low: Any) -> DoubleDouble:
-    """high + low, of which low is the smaller, but may be more than half a unit of high's."""
+    """The DoubleDouble high + low of numbers with |low| <= |high| (Dekker's FastTwoSum)."""
     total = high + low
     return DoubleDouble(total, low - (total - high))
 
 
 def to_pair(number: Decimal | Fraction) -> tuple[float, float]:
+    """Round a number to high + low."""
     high = float(number)
     return high, float(Fraction(number) - Fraction(high))
 
 
 def power_series(x: DoubleDouble, leading: list[tuple[float, float]], others: tuple[float, ...]) -> DoubleDouble:
-    """A power series in a small x; the others, highest power first, count to float64's digits only."""
+    """Σ cₙ xⁿ for small x: the `leading` coefficients c₀, c₁, ... are pairs, the `others`, highest first, float64."""
     out = DoubleDouble(polynomial(x.high, others))
     for pair in reversed(leading):
         out = DoubleDouble(*pair) + out * x
@@ -64,7 +66,7 @@ def power_series(x: DoubleDouble, leading: list[tuple[float, float]], others: tu
 
 
 def _even_zetas(count: int) -> list[Decimal]:
-    """ζ(2), ζ(4), ...: each by those before it (DLMF 25.6.16)."""
+    """ζ(2), ζ(4), ..., each computed from those before it (DLMF 25.6.16)."""
     out = [_PI * _PI / 6]
     for n in range(2, count + 1):
         out.append(sum((out[k] * out[n - 2 - k] for k in range(n - 1)), Decimal(0)) / (n + Decimal("0.5")))
@@ -72,41 +74,41 @@ def _even_zetas(count: int) -> list[Decimal]:
 
 
 DIGITS = Context(prec=45)
-_CENTRES = [Decimal(2 * k + 1) / 128 for k in range(32, 64)]  # of 32 pieces from 1/2 to 1
+_CENTERS = [Decimal(2 * k + 1) / 128 for k in range(32, 64)]  # of 32 intervals of [1/2, 1)
 with localcontext(DIGITS):
     EVEN_ZETAS = _even_zetas(36)
-    # B₂ⱼ / (2j)!, the weights of Euler and Maclaurin's series (DLMF 25.6.2)
-    WEIGHTS = [-2 * zeta / (-4 * _PI * _PI) ** j for j, zeta in enumerate(EVEN_ZETAS, 1)]
+    # B₂ⱼ / (2j)!, the coefficients of the Euler-Maclaurin formula (DLMF 25.6.2)
+    EULER_MACLAURIN = [-2 * zeta / (-4 * _PI * _PI) ** j for j, zeta in enumerate(EVEN_ZETAS, 1)]
     _LOG_2 = to_pair(Decimal(2).ln())
-    _LOGS = [(float(c), *to_pair(c.ln())) for c in _CENTRES]
+    _LOGS = [(float(c), *to_pair(c.ln())) for c in _CENTERS]
     _ATANH = [to_pair(2 / Decimal(2 * k + 1)) for k in range(4)]
     _COTANGENT = [to_pair(2 * zeta) for zeta in EVEN_ZETAS[:25]]
-    _STIRLING = [to_pair(weight * math.factorial(2 * j - 1)) for j, weight in enumerate(WEIGHTS[:10], 1)]  # B₂ⱼ / 2j
+    _STIRLING = [to_pair(c * math.factorial(2 * j - 1)) for j, c in enumerate(EULER_MACLAURIN[:10], 1)]  # B₂ⱼ / 2j
 _ATANH_OTHERS = tuple(2 / (2 * k + 1) for k in range(7, 3, -1))
 _COTANGENT_OTHERS = tuple(high for high, _ in reversed(_COTANGENT[12:]))
 _STIRLING_OTHERS = tuple(high for high, _ in reversed(_STIRLING[4:]))
 
 
 def log(x: DoubleDouble) -> DoubleDouble:
-    """log x of normal numbers: x = 2^k m, and log m is that of a centre c near it and 2 artanh((m - c) / (m + c))."""
+    """log x = k log 2 + log c + 2 artanh((m - c) / (m + c)), where x = 2^k m isn't subnormal and c is near m."""
     m, k = np.frexp(x.high)
-    rest = np.ldexp(x.low, -k)
+    m_low = np.ldexp(x.low, -k)
     table = table_rows(_LOGS, m * 64 - 32)
-    centre = table[:, 0]
-    s = DoubleDouble(m - centre, rest) / renormalize(m + centre, sum_error(m, centre) + rest)
-    near = s * power_series(s * s, _ATANH, _ATANH_OTHERS)
-    power = k.astype(np.float64)
-    whole = DoubleDouble(power) * DoubleDouble(*[np.full_like(power, part) for part in _LOG_2])
-    return (whole + DoubleDouble(table[:, 1], table[:, 2])) + near
+    center = table[:, 0]
+    s = DoubleDouble(m - center, m_low) / renormalize(m + center, sum_error(m, center) + m_low)
+    log_quotient = s * power_series(s * s, _ATANH, _ATANH_OTHERS)
+    exponent = k.astype(np.float64)
+    log_power = DoubleDouble(exponent) * DoubleDouble(*[np.full_like(exponent, part) for part in _LOG_2])
+    return (log_power + DoubleDouble(table[:, 1], table[:, 2])) + log_quotient
 
 
 def pi_cotangent(e: Any) -> DoubleDouble:
-    """π cot πe of 0 < |e| < 0.22, by 1/e - 2 Σ ζ(2k) e^(2k - 1) (DLMF 4.19.6), and to fewer digits beyond."""
+    """π cot πe = 1/e - 2 Σ ζ(2k) e^(2k - 1) (DLMF 4.19.6), for 0 < |e| < 0.22; beyond, it has fewer digits."""
     e = DoubleDouble(e)
     return DoubleDouble(1.0) / e - e * power_series(e * e, _COTANGENT[:12], _COTANGENT_OTHERS)
 
 
 def digamma(w: DoubleDouble) -> DoubleDouble:
-    """ψ(w) of w > 50, by Stirling's series (DLMF 5.11.2)."""
+    """ψ(w) for w > 50, by its asymptotic series (DLMF 5.11.2)."""
     z = DoubleDouble(1.0) / (w * w)
     return log(w) - (DoubleDouble(0.5) / w + z * power_series(z, _STIRLING[:4], _STIRLING_OTHERS))

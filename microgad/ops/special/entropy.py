@@ -1,4 +1,4 @@
-"""Products with a logarithm that are 0 where their factor is."""
+"""Products with a logarithm that are 0 where the other factor is 0: entr and xlog1py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .numeric import promote
 
 
 class Entr(Function):
-    """-x log x: 0 at 0, -∞ below."""
+    """-x log x, which is 0 at 0 and -∞ for negative x."""
 
     symbol, promote = "−x log x", promote
 
@@ -27,7 +27,7 @@ class Entr(Function):
 
 
 def entr(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """-input log(input): 0 at 0, -∞ for negative numbers. Source: torch.special.entr.
+    """-input · log(input), which is 0 at 0 and -∞ for negative numbers. Source: torch.special.entr.
 
     >>> torch.special.entr(torch.tensor([-1.0, 0.0, 0.5]))
     tensor([  -inf, 0.0000, 0.3466])
@@ -36,22 +36,22 @@ def entr(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 class XLog1PY(Function):
-    """x · log(1 + y), broadcast; 0 where x is 0, unless y is NaN."""
+    """x · log(1 + y), broadcast; it is 0 where x is 0 and y isn't NaN."""
 
     symbol, promote, elementwise = "x log(1 + y)", staticmethod(XLogY.promote), True
 
     def forward(self, x, y):
-        return (x + 0.0) * np.log1p(np.where((x == 0) & (y == y), 0, y))  # -0 counts as 0
+        return (x + 0.0) * np.log1p(np.where((x == 0) & (y == y), 0, y))  # x + 0 makes 0 of -0
 
     def grad_x(self, grad, x, y):
-        return XLog1PY.apply(grad, np.where((x == 0) & (y <= -1), 0, y))  # as XLogY's
+        return XLog1PY.apply(grad, np.where((x == 0) & (y <= -1), 0, y))  # as in XLogY
 
     def grad_y(self, grad, x, y):
         return grad * (x / (y + 1))
 
 
 def xlog1py(input: Tensor | float, other: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """input · log(1 + other), broadcast; 0 where input is 0, unless other is NaN. Source: torch.special.xlog1py.
+    """input · log(1 + other), broadcast; 0 where input is 0 and other isn't NaN. Source: torch.special.xlog1py.
 
     >>> torch.special.xlog1py(torch.tensor([0.0, 2.0]), torch.tensor([-1.0, 1.0]))
     tensor([0.0000, 1.3863])

@@ -1,4 +1,4 @@
-"""The error function and its kin."""
+"""The error function erf, its complement erfc, and the scaled complement erfcx."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .numeric import evaluate, piecewise, polynomial, promote, rational, square_
 
 ROOT_PI = math.sqrt(math.pi)
 
-# -log(erfc(x)) / x by x, 0 <= x <= 6, as exact as erf needs it
+# -log(erfc(x)) / x for 0 <= x <= 6, to the digits that erf needs
 _DECAY = (
     0.00011831967351880569, 0.003369129069749144, 0.03498247957832192, 0.1999430833505358, 0.7206029176599894,
     1.714802194607236, 2.67049405354323, 2.5234839524092907, 1.1283791670955126,
@@ -23,13 +23,13 @@ _DECAY = (
     0.00011834069789551262, 0.0033666883596548793, 0.03442334749830822, 0.18881754039259102, 0.6327670573633178,
     1.3321517962456202, 1.6721898410253027, 1.0,
 )  # fmt: skip
-# artanh(erf(x)) / x by x², 0 <= x <= 4, as exact as float32 needs it
+# artanh(erf(x)) / x in terms of x², for 0 <= x <= 4, to the digits that float32 needs
 _ARTANH = (
     -0.0007788012389453147, 0.0710155730146168, 1.8082771395522077, 12.84208217990218, 57.7591190614258,
 ), (1.0, 6.718849786659604, 51.18768596716177)  # fmt: skip
-# (x + c) erfcx(x) by t = (x - c) / (x + c), 0.5 <= x < 5: it varies little, so that little is lost to rounding; of
-# that c, also the value at t = 0, c √2 and that value times √2 are float64 numbers but for 2e-18
-_CENTRE = 1.62398
+# (x + c) erfcx(x) in terms of t = (x - c) / (x + c), for 0.5 <= x < 5. It varies little there, so little is lost to
+# rounding. This c was chosen so that the value at t = 0, c √2 and that value times √2 are float64 numbers to 2e-18.
+_CENTER = 1.62398
 _MIDDLE = (
     1.3312734650567674e-06, -1.1835871283163833e-08, -5.991427087700056e-06, -8.643106691432122e-06,
     2.4947366629404224e-06, 3.138712511988984e-05, 5.368537317319101e-05, -5.661316484269497e-06,
@@ -37,12 +37,12 @@ _MIDDLE = (
     0.0017675015561586477, -0.007146502575178557, -0.017026547766985086, 0.035396198053043205, 0.1270616202026992,
     -0.559691200359999, 0.9822163235504635,
 )  # fmt: skip
-# (x + 3) erfcx(x) by t = (x - 3) / (x + 3), x >= 0, as exact as float32 needs it
+# (x + 3) erfcx(x) in terms of t = (x - 3) / (x + 3), for x >= 0, to the digits that float32 needs
 _FLOAT32 = (
     -0.000325355247, -0.00048321025, 0.00308033079, -0.00122641219, -0.026839825, 0.119529065, -0.310466009,
     0.590228299, -0.883394486, 1.07400691,
 )  # fmt: skip
-# (x √π erfcx(x) - 1) x² by z = 1/x², x >= 5
+# (√π x erfcx(x) - 1) x² in terms of z = 1/x², for x >= 5
 _TAIL = (
     6.774617538836614, -27.637938666343388, -123.23472681388624, -65.4284235778405, -10.525945315868732,
     -0.49999999999999994,
@@ -50,138 +50,139 @@ _TAIL = (
 
 
 def _erf(x: Any) -> Any:
+    """erf(x) = 1 - exp(log erfc(x)) for x >= 0."""
     y = np.minimum(abs(x), 6.0)
     return np.copysign(np.expm1(-y * rational(y, *_DECAY)), x)
 
 
 def _erf_float32(x: Any) -> Any:
-    y = np.clip(x, -5.0, 5.0)  # where tanh is 1, too
+    y = np.clip(x, -5.0, 5.0)  # tanh is ±1 at the ends, and erf beyond
     out = rational(y * y, *_ARTANH)
     out *= y
     return np.tanh(out)
 
 
-def _stretched(coefficients: tuple[float, ...], root: float, more: int) -> tuple[float, ...]:
-    """The coefficients for an argument root times as large, and for a result divided by root^more."""
-    powers = [n + more for n in range(len(coefficients) - 1, -1, -1)]
+def _rescale(coefficients: tuple[float, ...], root: float, order: int) -> tuple[float, ...]:
+    """The coefficients of p(x / root) / root^order as a polynomial in x. root² is an integer, so little is rounded."""
+    powers = [n + order for n in range(len(coefficients) - 1, -1, -1)]
     return tuple(
         c / (round(root * root) ** (n // 2) * root ** (n % 2)) for c, n in zip(coefficients, powers, strict=True)
     )
 
 
-def _sum(constant: float, part: Any, *less: Any) -> Any:
-    """constant + part, less a small share of it, which is taken from the part: that is rounded less."""
-    for share in less:
-        whole = constant + part
-        whole *= share
-        part -= whole
+def _add(constant: float, part: Any, *corrections: Any) -> Any:
+    """(constant + part) · (1 - ε) for each small ε. It is subtracted from the part, whose rounding is smaller."""
+    for epsilon in corrections:
+        total = constant + part
+        total *= epsilon
+        part -= total
     part += constant
     return part
 
 
 class ErfcFormulas:
-    """erfc(x / root) and e^(x²/root²) erfc(x / root), the root in the coefficients, where it costs no rounding."""
+    """erfc(x / root) and erfcx(x / root). The coefficients contain the root, so that x / root isn't rounded."""
 
     def __init__(self, root: float) -> None:
         self.root, self.square = root, round(root * root)
         self.end = math.sqrt(self.square / math.pi)
-        above, below = _DECAY
-        self.decay = _stretched(above, root, 1), _stretched(below, root, 0)
-        self.centre, self.middle = _CENTRE * root, tuple(c * root for c in _MIDDLE)
-        self.short = tuple(c * root for c in _FLOAT32)
+        numerator, denominator = _DECAY
+        self.decay = _rescale(numerator, root, 1), _rescale(denominator, root, 0)
+        self.center, self.middle = _CENTER * root, tuple(c * root for c in _MIDDLE)
+        self.float32 = tuple(c * root for c in _FLOAT32)
         self.tail = tuple(c * self.end for c in _TAIL[0]), _TAIL[1]
 
-    def above(self, x: Any) -> Any:
-        """erfc(x / root) of x >= root / 2."""
+    def erfc_upper(self, x: Any) -> Any:
+        """erfc(x / root) = exp(-x²/root²) erfcx(x / root) for x >= root / 2."""
         x = np.minimum(x, 30 * self.root)
-        square, rest = square_with_error(x)
-        return np.exp(square / -self.square) * self.scaled(x, rest / self.square)
+        square, error = square_with_error(x)
+        return np.exp(square / -self.square) * self.erfcx(x, error / self.square)
 
-    def below(self, x: Any) -> Any:
-        """erfc(x / root) of x < root / 2."""
-        part = np.exp(-self.minus_log(abs(x)))
-        return np.where(x < 0, 2 - part, part)
+    def erfc_lower(self, x: Any) -> Any:
+        """erfc(x / root) for x < root / 2."""
+        value = np.exp(-self.minus_log_erfc(abs(x)))
+        return np.where(x < 0, 2 - value, value)  # erfc(-x) = 2 - erfc(x)
 
-    def minus_log(self, x: Any) -> Any:
-        """-log(erfc(x / root)) of 0 <= x < root / 2, and of larger x to the digits that 2 less the function needs."""
+    def minus_log_erfc(self, x: Any) -> Any:
+        """-log(erfc(x / root)) for 0 <= x < root / 2. For larger x it has the digits that 2 - erfc(x / root) needs."""
         y = np.minimum(x, 6 * self.root)
         return y * rational(y, *self.decay)
 
-    def single(self, x: Any) -> Any:
-        """erfc(x / root) of float32 numbers, in float64, where their squares are exact."""
+    def erfc_float32(self, x: Any) -> Any:
+        """erfc(x / root) of float32 numbers, in float64, in which their squares are exact."""
         y = np.minimum(abs(x), 12 * self.root).astype(np.float64)
         u = y + 3 * self.root
         np.divide(1, u, out=u)
         t = y - 3 * self.root
         t *= u
-        part = polynomial(t, self.short)
-        part *= u
+        value = polynomial(t, self.float32)
+        value *= u
         y *= y
         y *= -1 / self.square  # a power of 2
-        part *= np.exp(y, out=y)
+        value *= np.exp(y, out=y)
         twice = np.multiply(x < 0, 2.0, out=u)
-        part *= np.subtract(1, twice, out=t)
-        part += twice  # 2 - part where x < 0: exactly, and without np.where, which branches
-        return part
+        value *= np.subtract(1, twice, out=t)
+        value += twice  # 2 - value where x < 0: exactly, and without np.where, which branches
+        return value
 
-    def scaled(self, x: Any, *less: Any) -> Any:
-        """e^(x²/root²) erfc(x / root) of x >= root / 2, less this small share of it."""
+    def erfcx(self, x: Any, *corrections: Any) -> Any:
+        """exp(x²/root²) erfc(x / root) for x >= root / 2, times 1 - ε if a small correction ε is given."""
 
-        def middle(x: Any, *less: Any) -> Any:
-            below = x + self.centre
-            t = x - self.centre
-            t /= below
+        def middle(x: Any, *corrections: Any) -> Any:
+            denominator = x + self.center
+            t = x - self.center
+            t /= denominator
             part = polynomial(t, self.middle[:-1])
             part *= t
-            if less:  # with what the rounding of `below` left out
-                lost = x - below
-                lost += self.centre
-                lost /= below
-                lost += less[0]
-                less = (lost,)
-            part = _sum(self.middle[-1], part, *less)
-            part /= below
-            return part
+            if corrections:  # add the relative rounding error of the denominator
+                epsilon = x - denominator
+                epsilon += self.center
+                epsilon /= denominator
+                epsilon += corrections[0]
+                corrections = (epsilon,)
+            value = _add(self.middle[-1], part, *corrections)
+            value /= denominator
+            return value
 
-        def far(x: Any, *less: Any) -> Any:
+        def far(x: Any, *corrections: Any) -> Any:
             z = self.square / (x * x)
-            return _sum(self.end, z * rational(z, *self.tail), *less) / x
+            return _add(self.end, z * rational(z, *self.tail), *corrections) / x
 
-        return piecewise((x, *less), (x < 5 * self.root, middle), (x >= 5 * self.root, far))
+        return piecewise((x, *corrections), (x < 5 * self.root, middle), (x >= 5 * self.root, far))
 
 
-_PLAIN = ErfcFormulas(1)
+_ERFC = ErfcFormulas(1)
 
 
 def _erfc(x: Any) -> Any:
-    return piecewise((x,), (x >= 0.5, _PLAIN.above), (x < 0.5, _PLAIN.below))
+    return piecewise((x,), (x >= 0.5, _ERFC.erfc_upper), (x < 0.5, _ERFC.erfc_lower))
 
 
 def erfcx_float64(x: Any) -> Any:
-    """e^(x²) erfc(x) in float64."""
+    """exp(x²) erfc(x) in float64."""
 
-    def near(x: Any) -> Any:
-        square, rest = square_with_error(x)
-        return np.exp((square - _PLAIN.minus_log(x)) + rest)
+    def near_zero(x: Any) -> Any:
+        square, error = square_with_error(x)
+        return np.exp((square - _ERFC.minus_log_erfc(x)) + error)
 
-    def below(x: Any) -> Any:
-        square, rest = square_with_error(np.maximum(x, -30.0))
-        return np.exp(square) * (_PLAIN.below(x) * (1 + rest))
+    def negative(x: Any) -> Any:
+        square, error = square_with_error(np.maximum(x, -30.0))
+        return np.exp(square) * (_ERFC.erfc_lower(x) * (1 + error))
 
-    return piecewise((x,), (x >= 0.5, _PLAIN.scaled), ((x >= 0) & (x < 0.5), near), (x < 0, below))
+    return piecewise((x,), (x >= 0.5, _ERFC.erfcx), ((x >= 0) & (x < 0.5), near_zero), (x < 0, negative))
 
 
 def _erfcx_float32(x: Any) -> Any:
     def near(x: Any) -> Any:
         y = np.minimum(abs(x), 30.0).astype(np.float64)
         u = 1 / (y + 3)
-        part = polynomial((y - 3) * u, _FLOAT32)
-        part *= u
+        value = polynomial((y - 3) * u, _FLOAT32)
+        value *= u
         square = np.minimum(x, 0.0).astype(np.float64)
         square *= square
-        return np.where(x < 0, 2 * np.exp(square) - part, part)
+        return np.where(x < 0, 2 * np.exp(square) - value, value)
 
-    return piecewise((x,), (x < 6, near), (x >= 6, lambda x: _PLAIN.scaled(x.astype(np.float64))))
+    return piecewise((x,), (x < 6, near), (x >= 6, lambda x: _ERFC.erfcx(x.astype(np.float64))))
 
 
 class Erf(Function):
@@ -197,7 +198,7 @@ class Erf(Function):
 
 
 def erf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The error function. Source: torch.erf.
+    """The error function, 2/√π times the integral of exp(-t²) from 0 to input. Source: torch.erf.
 
     >>> torch.erf(torch.tensor([0.0, -1.0, 10.0]))
     tensor([ 0.0000, -0.8427,  1.0000])
@@ -206,12 +207,12 @@ def erf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 class Erfc(Function):
-    """1 - erf(x), with all its digits where that is small."""
+    """1 - erf(x), with all digits where that is small."""
 
     symbol, promote = "erfc", promote
 
     def forward(self, x):
-        return evaluate(_erfc, _PLAIN.single, x)
+        return evaluate(_erfc, _ERFC.erfc_float32, x)
 
     def grad_x(self, grad, x):
         return grad * (-2 / ROOT_PI * np.exp(-x * x))
@@ -239,7 +240,7 @@ class Erfcx(Function):
 
 
 def _erfcx_slope(x: Any) -> Any:
-    """2 x erfcx(x) - 2/√π, which of a large x are nearly equal."""
+    """erfcx'(x) = 2x erfcx(x) - 2/√π. For large x the two terms nearly cancel, so a series gives their difference."""
 
     def far(x: Any) -> Any:
         z = 1 / (x * x)
@@ -249,7 +250,7 @@ def _erfcx_slope(x: Any) -> Any:
 
 
 class ErfcxSlope(Function):
-    """The derivative of erfcx, with all its digits where x is large."""
+    """The derivative of erfcx, with all digits also where x is large."""
 
     symbol, promote = "erfcx′", promote
 

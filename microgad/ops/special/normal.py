@@ -1,4 +1,4 @@
-"""The normal distribution function and its logarithm."""
+"""The standard normal distribution function Φ and its logarithm."""
 
 from __future__ import annotations
 
@@ -15,52 +15,52 @@ from ..out import into
 from .error_function import ErfcFormulas, Erfcx
 from .numeric import evaluate, piecewise, polynomial, promote
 
-# log Φ(x) by x - 0.614, 0 <= x < 1.3
+# log Φ(x) in terms of x - 0.614, for 0 <= x < 1.3
 _MIDDLE = (
     -1.6337131432856181e-09, 6.079928715045687e-10, 1.8612989199319713e-08, 3.775489263888702e-08,
     -9.954223299504092e-08, -7.066026184975538e-07, -8.471077446497683e-07, 5.990028255674128e-06,
     2.761341805922517e-05, 3.2506102688969035e-06, -0.0003702104009840821, -0.0011801933840675182,
     0.0030729739575373876, 0.04670871457318092, -0.24119406749128047, 0.4523662719548207, -0.3141734420928936,
 )  # fmt: skip
-_OF_ROOT_2 = ErfcFormulas(math.sqrt(2))
-_BORDER = -0.72  # where its formulas meet
+_ERFC_SQRT2 = ErfcFormulas(math.sqrt(2))  # Φ(x) = erfc(-x / √2) / 2
+_BORDER = -0.72  # between erfc_upper and erfc_lower
 
 
 def _ndtr(x: Any) -> Any:
     return piecewise(
         (x,),
-        (x <= _BORDER, lambda x: _OF_ROOT_2.above(-x) / 2),
-        (x > _BORDER, lambda x: _OF_ROOT_2.below(-x) / 2),
+        (x <= _BORDER, lambda x: _ERFC_SQRT2.erfc_upper(-x) / 2),
+        (x > _BORDER, lambda x: _ERFC_SQRT2.erfc_lower(-x) / 2),
     )
 
 
 def _log_ndtr(x: Any) -> Any:
     def far(x: Any) -> Any:
-        return np.log(_OF_ROOT_2.scaled(-x) / 2) - x * (x / 2)
+        return np.log(_ERFC_SQRT2.erfcx(-x) / 2) - x * (x / 2)
 
     return piecewise(
         (x,),
         (x <= _BORDER, far),
-        ((x > _BORDER) & (x < 0), lambda x: -(_OF_ROOT_2.minus_log(-x) + math.log(2))),
+        ((x > _BORDER) & (x < 0), lambda x: -(_ERFC_SQRT2.minus_log_erfc(-x) + math.log(2))),
         ((x >= 0) & (x < 1.3), lambda x: polynomial(x - 0.614, _MIDDLE)),
-        (x >= 1.3, lambda x: np.log1p(_OF_ROOT_2.above(x) / -2)),
+        (x >= 1.3, lambda x: np.log1p(_ERFC_SQRT2.erfc_upper(x) / -2)),
     )
 
 
 class Ndtr(Function):
-    """The mass of the normal distribution below x."""
+    """The standard normal distribution function Φ(x)."""
 
     symbol, promote = "Φ", promote
 
     def forward(self, x):
-        return evaluate(_ndtr, lambda x: _OF_ROOT_2.single(-x) / 2, x)
+        return evaluate(_ndtr, lambda x: _ERFC_SQRT2.erfc_float32(-x) / 2, x)
 
     def grad_x(self, grad, x):
         return grad * (1 / math.sqrt(2 * math.pi) * np.exp(x * x / -2))
 
 
 def ndtr(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The mass of the standard normal distribution below input. Source: torch.special.ndtr.
+    """The standard normal distribution function, P(X <= input). Source: torch.special.ndtr.
 
     >>> torch.special.ndtr(torch.tensor([0.0, -1.0, 1.96]))
     tensor([0.5000, 0.1587, 0.9750])
@@ -68,19 +68,19 @@ def ndtr(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, Ndtr.apply(input))
 
 
-def _below(x: Any, out: Any) -> Any:
-    """The derivative of log Φ, `out`, below 0."""
+def _slope_negative(x: Any, out: Any) -> Any:
+    """The derivative of out = log Φ(x) for x < 0."""
     return math.sqrt(2 / math.pi) / Erfcx.apply(np.minimum(x, 0) * -math.sqrt(0.5))
 
 
-def _above(x: Any, out: Any) -> Any:
-    """And above, where erfcx of a large -x, or its square, overflows: from 40 on the density is 0."""
+def _slope_positive(x: Any, out: Any) -> Any:
+    """The derivative φ(x) / Φ(x) of out = log Φ(x) for x >= 0, where erfcx would overflow. From 40 on φ(x) is 0."""
     square = np.clip(x, 0, 40) ** 2
     return np.exp(square / -2 - out) / math.sqrt(2 * math.pi)
 
 
 class LogNdtr(Function):
-    """log Φ(x), with all its digits in both tails."""
+    """log Φ(x), with all digits in both tails."""
 
     symbol, promote = "log Φ", promote
 
@@ -90,12 +90,13 @@ class LogNdtr(Function):
     def grad_x(self, grad, x, out):
         if type(x) is np.ndarray:
             flat = x.reshape(-1), out.reshape(-1)
-            return grad * piecewise(flat, (flat[0] < 0, _below), (flat[0] >= 0, _above)).reshape(x.shape)
-        return grad * Where.apply(x < 0, _below(x, out), _above(x, Select.apply(x >= 0, out)))
+            slope = piecewise(flat, (flat[0] < 0, _slope_negative), (flat[0] >= 0, _slope_positive))
+            return grad * slope.reshape(x.shape)
+        return grad * Where.apply(x < 0, _slope_negative(x, out), _slope_positive(x, Select.apply(x >= 0, out)))
 
 
 def log_ndtr(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The logarithm of `ndtr`, with all its digits in both tails. Source: torch.special.log_ndtr.
+    """The logarithm of `ndtr`, with all digits in both tails. Source: torch.special.log_ndtr.
 
     >>> torch.special.log_ndtr(torch.tensor([0.0, -30.0, 10.0]))
     tensor([-6.9315e-01, -4.5432e+02, -7.6199e-24])

@@ -1,8 +1,8 @@
-"""How special functions are computed: in float64, block by block, each piece of the domain by its own formula.
+"""How special functions are evaluated: in float64, block by block, each interval of the domain by its own formula.
 
-Coefficients are fits of our own, highest power first: rational minimax ones, by weighted linear least squares on
-Chebyshev points with Lawson's weights, or interpolation in such points, in 50 to 110 digits (mpmath), each so close
-that what is made of it errs by less than 1e-16, or by less than 3e-8 where float32 is all it serves.
+Coefficients are listed from the highest power down. They are our own fits, made with mpmath in 50 to 110 digits:
+rational minimax approximations (weighted linear least squares on Chebyshev points, with Lawson's weights), or
+interpolation in such points. Each adds an error below 1e-16 to the result, or below 3e-8 where it serves float32 only.
 """
 
 from __future__ import annotations
@@ -19,33 +19,39 @@ from ..blocks import in_blocks, in_double
 promote = dtypes.only("f", dtypes.promote_floating).__func__  # complex numbers are refused
 
 
-def evaluate(formula: Callable[..., Any], single: Callable[..., Any], x: Any) -> Any:
-    """formula(x) computed in float64, but for float32 by a formula of fewer terms."""
-    return in_blocks(single, x) if x.dtype == np.float32 else in_double(formula, x)
+def evaluate(formula: Callable[..., Any], float32_formula: Callable[..., Any], x: Any) -> Any:
+    """Evaluate formula(x) in float64, or a formula of fewer terms where x is float32."""
+    return in_blocks(float32_formula, x) if x.dtype == np.float32 else in_double(formula, x)
 
 
-def non_differentiable(name: str, formula: Callable[..., Any], single: Any = None) -> type[Function]:
-    """A Function of one or two inputs that PyTorch gives no derivative either; of one float32 input by `single`."""
+def non_differentiable(name: str, formula: Callable[..., Any], float32_formula: Any = None) -> type[Function]:
+    """Define a Function of one or two inputs without a derivative, which PyTorch doesn't have either.
+
+    `float32_formula` is for a single float32 input, which it gets in float64.
+    """
     count = formula.__code__.co_argcount
 
-    def one(self: Function, x: Any) -> Any:
-        return in_double(single if single and x.dtype == np.float32 else formula, x)
+    def unary(self: Function, x: Any) -> Any:
+        return in_double(float32_formula if float32_formula and x.dtype == np.float32 else formula, x)
 
-    def two(self: Function, x: Any, n: Any) -> Any:
+    def binary(self: Function, x: Any, n: Any) -> Any:
         return in_double(formula, x, n)
 
-    body = {"forward": one if count == 1 else two, "promote": staticmethod(promote), "__doc__": formula.__doc__}
+    body = {"forward": unary if count == 1 else binary, "promote": staticmethod(promote), "__doc__": formula.__doc__}
     return type(name, (Function,), {**body, "__module__": formula.__module__})
 
 
 def piecewise(inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -> Any:
-    """formula(*inputs) of the one case (condition, formula) whose condition holds; NaN where none does."""
-    if backend.is_gpu(inputs[0]):  # without a look at the conditions, which would have to wait for them
+    """Evaluate formula(*inputs) where the condition of its case (condition, formula) holds; NaN where none does.
+
+    The conditions must exclude one another.
+    """
+    if backend.is_gpu(inputs[0]):  # evaluate every case: to look at a condition would mean to wait for the GPU
         out = np.full_like(inputs[0], np.nan)
         for condition, formula in cases:
             out = np.where(condition, formula(*inputs), out)
         return out
-    size = left = inputs[0].size
+    size = remaining = inputs[0].size
     out = None
     for condition, formula in cases:
         (where,) = condition.nonzero()
@@ -54,14 +60,14 @@ def piecewise(inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -
         if len(where):
             out = np.full_like(inputs[0], np.nan) if out is None else out
             out[where] = formula(*[x[where] for x in inputs])
-            left -= len(where)
-            if not left:
+            remaining -= len(where)
+            if not remaining:
                 break
     return np.full_like(inputs[0], np.nan) if out is None else out
 
 
 def replace_where(out: Any, inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -> Any:
-    """`out`, but formula(*inputs) where the condition of a case (condition, formula) holds, which is seldom."""
+    """Overwrite `out` with formula(*inputs) where the condition of a case (condition, formula) holds: in few places."""
     for condition, formula in cases:
         if backend.is_gpu(out):
             out = np.where(condition, formula(*inputs), out)
@@ -71,7 +77,7 @@ def replace_where(out: Any, inputs: tuple[Any, ...], *cases: tuple[Any, Callable
 
 
 def polynomial(x: Any, coefficients: tuple[float, ...]) -> Any:
-    """The polynomial in x by Horner's rule."""
+    """The polynomial with these coefficients at x, by Horner's rule."""
     first, second, *rest = coefficients
     if first == 1:
         out = x + second
@@ -84,38 +90,41 @@ def polynomial(x: Any, coefficients: tuple[float, ...]) -> Any:
     return out
 
 
-def rational(x: Any, above: tuple[float, ...], below: tuple[float, ...]) -> Any:
-    """The quotient of two polynomials in x."""
-    out = polynomial(x, above)
-    out /= polynomial(x, below)
+def rational(x: Any, numerator: tuple[float, ...], denominator: tuple[float, ...]) -> Any:
+    """The quotient of two polynomials at x."""
+    out = polynomial(x, numerator)
+    out /= polynomial(x, denominator)
     return out
 
 
 def table_rows(table: Any, index: Any) -> Any:
-    """The rows of a table, in float64, at the whole part of an index; where it lies outside, the nearest ones."""
+    """The rows of a table, as float64, at the integer parts of `index`, which is clipped to the table."""
     return backend.like(table, index, np.float64)[np.clip(index, 0, len(table) - 1).astype(np.int64)]
 
 
 def square_with_error(x: Any) -> tuple[Any, Any]:
-    """x² as a rounded square and what the rounding left out."""
+    """x², rounded, and the rounding error."""
     return x * x, product_error(x, x)
 
 
 def product_error(a: Any, b: Any) -> Any:
-    """What the rounding of a · b left out, of numbers below 1e300 in size: exactly, unless it is below 1e-307."""
-    (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
+    """The rounding error a · b - fl(a · b), by Dekker's TwoProduct.
+
+    |a| and |b| must be below 1e300. It is exact unless it is below 1e-307.
+    """
+    (a_high, a_low), (b_high, b_low) = _split(a), _split(b)
     return ((a_high * b_high - a * b) + a_high * b_low + a_low * b_high) + a_low * b_low
 
 
-def _halves(a: Any) -> tuple[Any, Any]:
-    """a in two parts of 26 bits, whose products are exact."""
+def _split(a: Any) -> tuple[Any, Any]:
+    """Split a into two parts of 26 bits, whose products are exact (Veltkamp)."""
     stretched = a * (2.0**27 + 1)
     high = stretched - (stretched - a)
     return high, a - high
 
 
 def sum_error(a: Any, b: Any) -> Any:
-    """What the rounding of a + b left out."""
+    """The rounding error (a + b) - fl(a + b), by Knuth's TwoSum."""
     total = a + b
     b_part = total - a
     return (a - (total - b_part)) + (b - b_part)

@@ -1,4 +1,7 @@
-"""Functions with zeros, and all their digits next to these: a zero is in two parts, taken off one after the other."""
+"""Functions near their zeros, to all digits.
+
+A zero is the sum of two float64 numbers, which are subtracted from x one after the other.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,20 @@ from typing import Any
 from .numeric import polynomial, table_rows
 
 
-def polynomial_with_zeros(zeros: Any, centre: float, coefficients: tuple[float, ...]) -> Callable[..., Any]:
-    """The formula: x less each zero, times a polynomial in x less the centre. Of several arguments x is the first."""
+def polynomial_with_zeros(zeros: Any, center: float, coefficients: tuple[float, ...]) -> Callable[..., Any]:
+    """Return the formula Π (x - zero) · polynomial(x - center), of which x is the first argument."""
 
     def formula(x: Any, *_: Any) -> Any:
-        out = polynomial(x - centre, coefficients)
-        for zero, rest in zeros:
-            out *= (x - zero) - rest
+        out = polynomial(x - center, coefficients)
+        for high, low in zeros:
+            out *= (x - high) - low
         return out
 
     return formula
 
 
 def taylor_at_zero(x: Any, table: Any, index: Any) -> Any:
-    """A power series in x less a zero: the table has rows of that and of coefficients, of the first power on."""
+    """The Taylor series Σ cₙ (x - zero)ⁿ, n >= 1. A row of the table has the zero, in two parts, and c₁, c₂, ..."""
     rows = table_rows(table, index)
     delta = (x - rows[:, 0]) - rows[:, 1]
     out = rows[:, -1]

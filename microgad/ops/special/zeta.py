@@ -13,24 +13,24 @@ from ...type_aliases import Tensor
 from ..blocks import in_double
 from ..elementwise.operands import require_one_tensor
 from ..out import into
-from .double_double import WEIGHTS
+from .double_double import EULER_MACLAURIN
 from .numeric import piecewise, promote, replace_where, sum_error
 from .zeta_near_zeros import zeta_near_zero
 
 _TERMS = 10  # summed one by one before Euler and Maclaurin's series takes over, of 12 terms
 
 
-_WEIGHTS = [float(weight) for weight in WEIGHTS[:12]]
+_EULER_MACLAURIN = [float(weight) for weight in EULER_MACLAURIN[:12]]
 
 
 def _euler_maclaurin(s: Any, w: Any, unit: float, factor: float) -> Any:
     """`hurwitz` of w >= 10, unless s is much larger: the integral, half a term, and corrections."""
     s_small = np.minimum(s, 1e4)  # w^-s is 0 from there on
     step = 1 / (w * w)
-    total = np.full_like(w, _WEIGHTS[-1])
-    for j in range(len(_WEIGHTS) - 1, 0, -1):
+    total = np.full_like(w, _EULER_MACLAURIN[-1])
+    for j in range(len(_EULER_MACLAURIN) - 1, 0, -1):
         total *= (s_small + (2 * j - 1)) * (s_small + 2 * j) * step
-        total += _WEIGHTS[j - 1]
+        total += _EULER_MACLAURIN[j - 1]
     total *= s_small / w
     total += 0.5
     power = np.power(w / unit, -s)

@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from .double_double import DIGITS, EVEN_ZETAS, WEIGHTS, DoubleDouble, renormalize, to_pair
+from .double_double import DIGITS, EULER_MACLAURIN, EVEN_ZETAS, DoubleDouble, renormalize, to_pair
 from .numeric import replace_where, table_rows
 
 _LOW = 13  # n below which A is a power series of t, with coefficients from a table
 _LARGEST = 31  # s above which A is too small to cancel all of D's digits
 _ORDERS, _TWICE = 18, 7  # how many terms of A's power series count, and how many to twice the digits
 _ODD_ORDERS, _ODD_TWICE = 10, 5  # and of D's
-_WEIGHTS = [to_pair(weight) for weight in WEIGHTS[:20]]
+_EULER_MACLAURIN = [to_pair(weight) for weight in EULER_MACLAURIN[:20]]
 
 
 @cache
@@ -41,7 +41,7 @@ def _tails() -> Any:
         last = Decimal(2 * _LOW + 3)
         for m in range(3, _LARGEST + _ORDERS):
             rising, total = 2 * m / last, last / (2 * (m - 1)) + Decimal("0.5")  # Euler and Maclaurin's series
-            for j, weight in enumerate(WEIGHTS[:20], 1):
+            for j, weight in enumerate(EULER_MACLAURIN[:20], 1):
                 total += weight * rising
                 rising *= 4 * (m + 2 * j - 1) * (m + 2 * j) / last**2
             row = [total * last**-m]
@@ -112,12 +112,12 @@ def _high(s: Any, n: Any, t: Any) -> DoubleDouble:
     v = renormalize(2 * n + 3, t)
     u = DoubleDouble(1.0) / v
     z = u * u
-    plain = np.full_like(t, _WEIGHTS[-1][0])
-    for j in range(len(_WEIGHTS) - 1, 4, -1):
-        plain = plain * (4 * (s + (2 * j - 1)) * (s + 2 * j) * z.high) + _WEIGHTS[j - 1][0]
+    plain = np.full_like(t, _EULER_MACLAURIN[-1][0])
+    for j in range(len(_EULER_MACLAURIN) - 1, 4, -1):
+        plain = plain * (4 * (s + (2 * j - 1)) * (s + 2 * j) * z.high) + _EULER_MACLAURIN[j - 1][0]
     total = DoubleDouble(plain)
     for j in range(4, 0, -1):
-        total = DoubleDouble(*_WEIGHTS[j - 1]) + total * (DoubleDouble(4 * (s + (2 * j - 1)) * (s + 2 * j)) * z)
+        total = DoubleDouble(*_EULER_MACLAURIN[j - 1]) + total * (DoubleDouble(4 * (s + (2 * j - 1)) * (s + 2 * j)) * z)
     integral = v / DoubleDouble(2 * (s - 1))
     return _power(u, s) * ((integral + DoubleDouble(np.full_like(t, 0.5))) + DoubleDouble(2 * s) * u * total)
 
