@@ -1,4 +1,4 @@
-"""The logarithm of the gamma function and its derivatives."""
+"""log |Γ|, its derivatives digamma, trigamma and polygamma, and the multivariate log-gamma function."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Lgamma(Function):
 
 
 def lgamma(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The logarithm of |Γ(input)|; ∞ at 0 and at the negative integers. Source: torch.lgamma.
+    """log |Γ(input)|, which is ∞ at 0 and at the negative integers. Source: torch.lgamma.
 
     >>> torch.lgamma(torch.tensor([0.5, 1.0, 10.0]))
     tensor([ 0.5724,  0.0000, 12.8018])
@@ -84,7 +84,7 @@ class Digamma(Function):
 
 
 def digamma(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """ψ(input), the derivative of `lgamma`; NaN at the negative integers. Source: torch.digamma.
+    """The digamma function ψ, the derivative of `lgamma`; NaN at the negative integers. Source: torch.digamma.
 
     >>> torch.digamma(torch.tensor([1.0, 0.5]))
     tensor([-0.5772, -1.9635])
@@ -93,7 +93,7 @@ def digamma(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 class Polygamma(Function):
-    """The derivative of ψ of order n >= 1: ±n! ζ(n + 1, x)."""
+    """The n-th derivative of ψ for n >= 1, which is (-1)ⁿ⁺¹ n! ζ(n + 1, x)."""
 
     symbol, promote = "ψⁿ", promote
 
@@ -101,7 +101,8 @@ class Polygamma(Function):
         if self.n == 1:
             return in_double(_trigamma_float32 if x.dtype == np.float32 else _trigamma, x)
         order = self.n + 1
-        power = int(math.lgamma(order) / (order * math.log(2)))  # n! = factor · 2^(power · order)
+        # n! = factor · 2^(power · order): the power of two goes into the zeta function, so that nothing overflows
+        power = int(math.lgamma(order) / (order * math.log(2)))
         factor = math.factorial(self.n) / 2 ** (power * order) if order < 1000 else math.inf
         return in_double(lambda x: (-1) ** order * hurwitz_zeta(np.full_like(x, order), x, 2.0**power, factor), x)
 
@@ -111,7 +112,7 @@ class Polygamma(Function):
 
 @tensors_only
 def polygamma(n: int, input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The derivative of `digamma` of order n. Source: torch.polygamma.
+    """The n-th derivative of `digamma`. Source: torch.polygamma.
 
     Raises RuntimeError for n < 0.
 

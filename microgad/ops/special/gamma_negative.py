@@ -1,11 +1,12 @@
 """log Γ, its derivative ψ and that one's, of negative numbers.
 
-x = e - n, n the nearest integer to -x: e is exact, and by the reflection (DLMF 5.5.3, 5.5.4)
+With n the integer nearest to -x, e = x + n is exact, and the reflection formulas (DLMF 5.5.3, 5.5.4) give
 
     log|Γ(x)| = log(πe / sin πe) - log|e| - log Γ(n + 1 - e),    ψ(x) = ψ(n + 1 - e) - π cot πe.
 
-Both have zeros, of log|Γ| two between any two poles below -2 and of ψ one. That the error is a few units of the last
-digit there too, the difference from the value at the zero, 0, is taken, term by term. The zeros are in two parts.
+Between two poles below -2, log|Γ| has two zeros and ψ has one, near which the terms cancel. There the value is computed
+as the difference from the value at the zero, which is 0: term by term, so that the error stays a few units in the last
+place. The zeros are given in two parts.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from . import gamma_positive as positive
 from .numeric import piecewise, polynomial, product_error, replace_where, table_rows
 from .zeros import polynomial_with_zeros
 
-# (|Γ(x)| - 1) |(x + 2) (x + 3)| by x + 5/2, -3 < x < -2, over x less each of the zeros of log|Γ| there
+# (|Γ(x)| - 1) |(x + 2) (x + 3)| / Π (x - zero) in terms of x + 5/2, for -3 < x < -2 and the zeros of log|Γ| there
 _BETWEEN = (
     0.00018782751956782177, 0.00031447756109666513, 0.00016434133715002315, 0.00027514812585990633,
     0.0005230738248316853, 0.0008757284969369739, 0.0011252230797100984, 0.0018836280414555211, 0.0025409590461498485,
@@ -30,9 +31,8 @@ _BETWEEN = (
     0.19305362831925138, 0.2110736514973211, 1.2845292022735288,
 )  # fmt: skip
 _BETWEEN_ZEROS = (-2.7476826467274127, 9.055340329338315e-17), (-2.4570247382208006, -3.7075610815513266e-17)
-# log|Γ(x)| and ψ(x), where the sums below would be rounded too often, over x less each of their zeros there: from
-# and to which x, the zeros, a centre, of which the value is a float64 number but for 1e-18, and coefficients by x
-# less it.
+# log|Γ(x)| / Π (x - zero) and ψ(x) / (x - zero) on intervals where the sums below would be rounded too often: the ends,
+# the zeros, a center, where the value is a float64 number to 1e-18, and the coefficients in terms of x - center.
 _LGAMMA_PIECES = (
     (-1.8, -1.4, (), -1.5565, (
         33858296735.971256, 27695939081.08642, 4023784716.7787647, -3070543056.4852123, -1011165221.1066917,
@@ -68,25 +68,25 @@ _DIGAMMA_PIECES = (
         -10.36800102137066, 10.213174696220154,
     )),
 )  # fmt: skip
-# log(πe / sin πe) / e² by e², |e| <= 1/2
+# log(πe / sin πe) / e² in terms of e², for |e| <= 1/2
 _REFLECTED = (
     0.40832454181885286, -0.2254061661490444, 0.23762874930645952, 0.05726021366253758, 0.11930112166409186,
     0.1239410907610632, 0.14295899527732164, 0.16670224481157, 0.20019911768440504, 0.25101933457238956,
     0.3391143540460239, 0.5411616168553397, 1.6449340668482266,
 )  # fmt: skip
-# (1 / e - π cot πe) / e by e², |e| <= 0.5045
+# (1 / e - π cot πe) / e in terms of e², for |e| <= 0.5045
 _COTANGENT = (
     19.231815411694424, -19.924160764161904, 16.19967451337019, -3.7724465964157288, 3.6023038016616282,
     1.6837218957132167, 2.0452377241331177, 1.9952976545495245, 2.0003852052816207, 2.000103529498558,
     2.000492871252539, 2.0019891334413447, 2.008154712640101, 2.03468612396704, 2.164646467422282, 3.289868133696453,
 )  # fmt: skip
-# π² / sin² πe - 1 / e² by e², |e| <= 1/2
+# π² / sin² πe - 1 / e² in terms of e², for |e| <= 1/2
 _SQUARED = (
     661.1989148278246, -697.9828502895857, 537.2241184844659, -143.5305103572228, 98.87654816408536, 31.732095107417287,
     39.444258820260046, 33.85228692419477, 30.011401002514283, 26.001017266930415, 22.00543471040072,
     18.017901859902814, 14.057082993798039, 10.17343061979196, 6.493939402266984, 3.289868133696453,
 )  # fmt: skip
-# e of the zeros of log|Γ|: right and left of -3, -4, ..., -11. The next ones are as near to the poles as numbers are.
+# The zeros of log|Γ| as e: right and left of -3, -4, ..., -11. Later ones are next to a pole, with no float64 between.
 _LGAMMA_ZEROS = (
     (-0.14358088834998006, 3.862806401714152e-18), (0.04470571514140207, 8.223977942582053e-19),
     (-0.03936183974053688, 3.2731379225891636e-18), (0.008455359439952277, 8.231751957350036e-19),
@@ -98,7 +98,7 @@ _LGAMMA_ZEROS = (
     (-2.755730136466002e-07, -2.4472526783403563e-23), (2.5052109918476226e-08, -6.807394864189793e-25),
     (-2.5052106852407546e-08, 1.2924868620853802e-24),
 )  # fmt: skip
-# e of the zeros of ψ between the poles, next to -3, -4, ..., -50
+# The zeros of ψ as e, next to -3, -4, ..., -50
 _DIGAMMA_ZEROS = (
     (0.38927913155585536, -1.2202694992732132e-17), (0.3647066335630989, -9.671895995274374e-19),
     (0.34676223825685754, 2.2628894141607193e-17), (0.33283755844311447, -3.2153051074948335e-18),
@@ -126,22 +126,23 @@ _DIGAMMA_ZEROS = (
     (0.21594343746923184, 7.591346819274996e-18), (0.21514379122997324, -1.231860291171903e-17),
 )  # fmt: skip
 _FACTORIALS = tuple(float(math.factorial(n)) for n in range(171))
-_GAUSS = (0.06943184420297371, 0.17392742256872692), (0.33000947820757187, 0.32607257743127307)  # nodes, weights
+# The nodes and weights of the four-point Gauss-Legendre rule on [0, 1], without their mirror images.
+_GAUSS_LEGENDRE = (0.06943184420297371, 0.17392742256872692), (0.33000947820757187, 0.32607257743127307)
 
 
-def _from_pole(x: Any) -> tuple[Any, Any]:
-    """n and e."""
+def _pole_and_distance(x: Any) -> tuple[Any, Any]:
+    """(n, e) with x = e - n, where n is an integer and |e| <= 1/2."""
     n = np.rint(-x)
     return n, x + n
 
 
 def _mean(f: Any, x: Any, width: Any) -> Any:
-    """The mean of f from x to x + width, by Gauss and Legendre's rule of four points."""
-    return sum(w * (f(x + t * width) + f(x + (1 - t) * width)) for t, w in _GAUSS)
+    """The mean of f over [x, x + width], by the four-point Gauss-Legendre rule."""
+    return sum(w * (f(x + t * width) + f(x + (1 - t) * width)) for t, w in _GAUSS_LEGENDRE)
 
 
-def _divided(x: Any, y: Any, coefficients: tuple[float, ...]) -> Any:
-    """(p(x) - p(y)) / (x - y) of a polynomial p, by Horner's rule."""
+def _divided_difference(x: Any, y: Any, coefficients: tuple[float, ...]) -> Any:
+    """(p(x) - p(y)) / (x - y) for a polynomial p, by Horner's rule."""
     slope, value = np.zeros_like(x), np.full_like(x, coefficients[0])
     for c in coefficients[1:]:
         slope = slope * x + value
@@ -149,18 +150,18 @@ def _divided(x: Any, y: Any, coefficients: tuple[float, ...]) -> Any:
     return slope
 
 
-def _fitted(x: Any, table: Any) -> list[tuple[Any, Callable[..., Any]]]:
-    """The cases of a table of pieces."""
-    return [((x >= low) & (x < high), polynomial_with_zeros(*piece)) for low, high, *piece in table]
+def _fitted_cases(x: Any, table: Any) -> list[tuple[Any, Callable[..., Any]]]:
+    """The cases for `piecewise` of a table of intervals with their fits."""
+    return [((x >= low) & (x < high), polynomial_with_zeros(*fit)) for low, high, *fit in table]
 
 
 def lgamma(x: Any) -> Any:
-    """log|Γ(x)| of x < -0.3."""
+    """log|Γ(x)| for x < -0.3."""
     x = np.maximum(x, -1e300)
-    n, e = _from_pole(x)
+    n, e = _pole_and_distance(x)
     zero = table_rows(_LGAMMA_ZEROS, 2 * n - 6 - (e > 0))
     delta = (e - zero[:, 0]) - zero[:, 1]
-    fitted = _fitted(x, _LGAMMA_PIECES)
+    fitted = _fitted_cases(x, _LGAMMA_PIECES)
     is_fitted = fitted[0][0] | fitted[1][0]
     between = (x >= -3) & (x <= -2) & ~is_fitted
     at_zero = (x < -3) & (n <= 11) & (abs(delta) <= abs(e) / 3)
@@ -168,7 +169,7 @@ def lgamma(x: Any) -> Any:
     return piecewise(
         (x, n, e, zero[:, 0], delta),
         *fitted,
-        (between, lambda x, *_: _between(x)),
+        (between, lambda x, *_: _lgamma_between_poles(x)),
         (at_zero, lambda x, n, e, zero, delta: _lgamma_at_zero(n, e, zero, delta)),
         (by_pole, lambda x, n, e, *_: _lgamma_by_pole(n, e)),
         (~(is_fitted | between | at_zero | by_pole), lambda x, n, e, *_: _lgamma_reflected(n, e)),
@@ -176,8 +177,11 @@ def lgamma(x: Any) -> Any:
 
 
 def lgamma_float32(x: Any, above: Any) -> Any:
-    """The same of float32 numbers < 0, in float64, by log Γ(1 - x): enough is left of what cancels next to zeros."""
-    _, e = _from_pole(np.maximum(x, -1e40))
+    """log|Γ(x)| of float32 numbers x < 0, in float64, from above = log Γ(1 - x) by the reflection formula.
+
+    Near the zeros terms cancel, but float64 leaves enough digits for float32.
+    """
+    _, e = _pole_and_distance(np.maximum(x, -1e40))
     square = e * e
     out = square * polynomial(square, _REFLECTED)
     out -= above
@@ -189,16 +193,17 @@ def _lgamma_reflected(n: Any, e: Any) -> Any:
     return (e * e * polynomial(e * e, _REFLECTED) - positive.lgamma(n + 1 - e)) - np.log(abs(e))
 
 
-def _between(x: Any) -> Any:
+def _lgamma_between_poles(x: Any) -> Any:
+    """log|Γ(x)| = log(1 + (|Γ(x)| - 1)) for -3 < x < -2."""
     return np.log1p(polynomial_with_zeros(_BETWEEN_ZEROS, -2.5, _BETWEEN)(x) / abs((x + 2) * (x + 3)))
 
 
 def _lgamma_by_pole(n: Any, e: Any) -> Any:
-    """log(πe / sin πe) - log(n! |e|) + log Γ(n + 1) / Γ(n + 1 - e): n! is exact as far as there are zeros."""
+    """log(πe / sin πe) - log(n! |e|) + log(Γ(n + 1) / Γ(n + 1 - e)). n! is exact for all n that have zeros nearby."""
     factorial, size, w = table_rows(_FACTORIALS, n), abs(e), n + 1 - e
     product = factorial * size
-    rest = np.where(n <= 22, product_error(np.minimum(factorial, 1e22), size), 0)
-    pole = np.where(product < 0.5, np.log(product), np.log1p((product - 1) + rest))
+    error = np.where(n <= 22, product_error(np.minimum(factorial, 1e22), size), 0)
+    pole = np.where(product < 0.5, np.log(product), np.log1p((product - 1) + error))
     ratio = piecewise(
         (n, e, w),
         (size < 1e-6, lambda n, e, w: e * positive.digamma(n + 1 - e / 2)),
@@ -208,22 +213,23 @@ def _lgamma_by_pole(n: Any, e: Any) -> Any:
 
 
 def _log_ratio(n: Any, e: Any, w: Any) -> Any:
+    """log(Γ(n + 1) / Γ(w)) for w = n + 1 - e, by Stirling's formula with Binet's function."""
     return e * (np.log(w) - 1) - (n + 0.5) * np.log1p(-e / (n + 1)) + (positive.binet(n + 1) - positive.binet(w))
 
 
 def _lgamma_at_zero(n: Any, e: Any, zero: Any, delta: Any) -> Any:
-    """The difference from the value at the zero: of log(πe / sin πe), of -log Γ(n + 1 - e) and of -log|e|."""
-    slope = (e + zero) * _divided(e * e, zero * zero, (*_REFLECTED, 0.0))
+    """The sum of the differences from the zero of log(πe / sin πe), -log Γ(n + 1 - e) and -log|e|."""
+    slope = (e + zero) * _divided_difference(e * e, zero * zero, (*_REFLECTED, 0.0))
     return delta * (slope + _mean(positive.digamma, n + 1 - e, delta)) - np.log1p(delta / zero)
 
 
 def digamma(x: Any) -> Any:
-    """ψ(x) of x < -0.25."""
-    n, e = _from_pole(x)
+    """ψ(x) for x < -0.25."""
+    n, e = _pole_and_distance(x)
     zero = table_rows(_DIGAMMA_ZEROS, n - 3)
     delta = (e - zero[:, 0]) - zero[:, 1]
     at_zero = (n >= 3) & (n <= 50) & (abs(delta) < np.minimum(0.06 * n, 0.2))
-    fitted = _fitted(x, _DIGAMMA_PIECES)
+    fitted = _fitted_cases(x, _DIGAMMA_PIECES)
     return piecewise(
         (x, n, e, zero[:, 0], delta),
         *fitted,
@@ -233,18 +239,18 @@ def digamma(x: Any) -> Any:
 
 
 def digamma_float32(x: Any, above: Any) -> Any:
-    """The same of float32 numbers < 0, in float64, by ψ(1 - x): enough is left of what cancels next to zeros."""
-    _, e = _from_pole(x)
+    """ψ(x) of float32 numbers x < 0, in float64, from above = ψ(1 - x) by the reflection formula."""
+    _, e = _pole_and_distance(x)
     square = e * e
     out = e * polynomial(square, _COTANGENT)
     out += above
-    out -= e / square  # at a pole NaN
+    out -= e / square  # NaN at a pole
     return out
 
 
 def _digamma_at_zero(w: Any, e: Any, zero: Any, delta: Any) -> Any:
-    """The difference from the value at the zero: of -1/e, of 1/e - π cot πe and of ψ(w)."""
-    cotangents = polynomial(e * e, _COTANGENT) + zero * (e + zero) * _divided(e * e, zero * zero, _COTANGENT)
+    """The sum of the differences from the zero of -1/e, 1/e - π cot πe and ψ(w), where w = n + 1 - e."""
+    cotangents = polynomial(e * e, _COTANGENT) + zero * (e + zero) * _divided_difference(e * e, zero * zero, _COTANGENT)
     return delta * ((1 / (e * zero) + cotangents) - _mean(positive.trigamma, w, delta))
 
 
@@ -256,22 +262,22 @@ def _digamma_reflected(n: Any, e: Any) -> Any:
         (abs(e) >= 0.35, lambda above, e: above - np.copysign(math.pi * np.tan(math.pi * (0.5 - abs(e))), e)),
     )
     out = np.where(e == 0, math.nan, out)
-    return replace_where(out, (n, e), ((n > 50) & (abs(out) < above), _digamma_twofold))
+    return replace_where(out, (n, e), ((n > 50) & (abs(out) < above), _digamma_double_double))
 
 
-def _digamma_twofold(n: Any, e: Any) -> Any:
-    """The same of n > 50 where the two cancel."""
+def _digamma_double_double(n: Any, e: Any) -> Any:
+    """ψ(n + 1 - e) - π cot πe for n > 50, in double-double arithmetic, where the two nearly cancel."""
     e = np.where(e == 0, 0.25, e)
     return (double_double.digamma(double_double.renormalize(n + 1, -e)) - double_double.pi_cotangent(e)).rounded()
 
 
 def trigamma(x: Any) -> Any:
-    """ψ'(x) of x < -0.25: π² / sin² πe - ψ'(n + 1 - e)."""
-    n, e = _from_pole(x)
+    """ψ'(x) = π² / sin² πe - ψ'(n + 1 - e) for x < -0.25."""
+    n, e = _pole_and_distance(x)
     return trigamma_float32(x, positive.trigamma(n + 1 - e))
 
 
 def trigamma_float32(x: Any, above: Any) -> Any:
-    """The same by ψ'(1 - x)."""
-    square = _from_pole(x)[1] ** 2
+    """ψ'(x) for x < 0, from above = ψ'(1 - x)."""
+    square = _pole_and_distance(x)[1] ** 2
     return 1 / square + (polynomial(square, _SQUARED) - above)

@@ -1,4 +1,4 @@
-"""log Γ, its derivative ψ and that one's, of positive numbers and a little below 0: no two terms cancel."""
+"""log Γ, ψ and ψ' of positive numbers and of those just below 0, by formulas in which no two terms cancel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from .numeric import piecewise, polynomial, rational
 
-# log Γ(1 + t) / t, -0.3 <= t < 0.7, and log Γ(2 + t) / t, -0.4 <= t < 2: the zeros are factors
+# log Γ(1 + t) / t for -0.3 <= t < 0.7, and log Γ(2 + t) / t for -0.4 <= t < 2: the zeros of log Γ, 1 and 2, are factors
 _ONE = (
     5.003880221959341e-05, 0.009087873732634807, 0.13057933406414507, 0.5723249660367693, 0.8630858323612782,
     -0.00599782768709179, -0.9919145523977565, -0.5772156649015329,
@@ -25,8 +25,8 @@ _TWO = (
     7.690549521092337e-07, 0.00011291450907448596, 0.0037750685136636168, 0.04978488591096853, 0.3147490049826661,
     1.016587100594988, 1.6152813138565967, 1.0,
 )  # fmt: skip
-# log Γ(x) over (x - 1) (x - 2) by x - 1, 0.8 <= x < 1.1875, x - 1.46875, 1.1875 <= x < 1.75, and x - 2.875,
-# 2.125 <= x < 3.5
+# log Γ(x) / ((x - 1) (x - 2)) in terms of x - 1 for 0.8 <= x < 1.1875, of x - 1.46875 for 1.1875 <= x < 1.75, and of
+# x - 2.875 for 2.125 <= x < 3.5
 _BY_ZEROS = (
     -0.03818544197297427, 0.036773693407827, -0.033709573780255346, 0.03670950733461856, -0.039975667583159305,
     0.043419784518327266, -0.047542346809785196, 0.052556168011877895, -0.058777951630171535,
@@ -44,12 +44,12 @@ _BY_ZEROS = (
     -0.00031761925248319196, 0.0010796664605443652, -0.0038260020077283074, 0.014488449985799201,
     -0.061919050539472005, 0.3540943079760371,
 )  # fmt: skip
-# Binet's function times x, log Γ(x) = (x - 1/2) log x - x + log(2π)/2 + binet(x), by 1/x², x >= 3
+# x · binet(x) in terms of 1/x², for x >= 3
 _BINET = (
     -0.0040610918014240245, 0.3765229115721603, 2.2894987390454866, 2.705504194561719, 0.9187760870191882,
     0.08333333333333331,
 ), (5.2235434477022595, 28.46997888101263, 32.82514807118219, 11.058646377563404, 1.0)  # fmt: skip
-# ψ(1 + t) / (t - zero), -0.25 <= t < 2, of the zero in two parts
+# ψ(1 + t) / (t - zero) for -0.25 <= t < 2, and the zero in two parts
 _ZERO = 0.46163214496836236, -1.5522348162858677e-17
 _ROOT = (
     6.182738700444368e-08, 5.162083610198118e-05, 0.002696625941633141, 0.04574080827601027, 0.34084321126447087,
@@ -58,8 +58,8 @@ _ROOT = (
     9.924770039730461e-06, 0.0007385786199684942, 0.016573120886048138, 0.16223399745254902, 0.7891805613044397,
     1.9582295785025563, 2.315438547607736, 1.0,
 )  # fmt: skip
-# ψ(x) over x less the zero by x - 0.9375, 0.75 <= x < 1.0625, x - 1.28125, 1.0625 <= x < 1.5, and x - 1.75,
-# 1.5 <= x < 2.15
+# ψ(x) / (x - 1 - zero) in terms of x - 0.9375 for 0.75 <= x < 1.0625, of x - 1.28125 for 1.0625 <= x < 1.5, and of
+# x - 1.75 for 1.5 <= x < 2.15
 _BY_ZERO = (
     4.1441554576888855, -1.6835703761082736, 1.6987564383397225, -1.7081656666914042, 1.585130329459201,
     -1.4838781705803554, 1.3917533199663954, -1.3050732837652983, 1.2240577109032715, -1.1486488790789082,
@@ -76,13 +76,13 @@ _BY_ZERO = (
     0.0044918142454402985, -0.007910468522216114, 0.013985786164076279, -0.024890048492611713,
     0.04479965445305897, -0.08228558635575443, 0.15712011335204118, -0.3262546278681058, 0.8581832171262995,
 )  # fmt: skip
-# (ψ(x) - log x + 1/2x) x² by 1/x², x >= 3
+# (ψ(x) - log x + 1/2x) x² in terms of 1/x², for x >= 3
 _DIGAMMA = (
     -0.3447923774173281, -5.3437956141812455, -11.196257107415997, -6.767540449007833, -1.3859464405821171,
     -0.08333333333333333,
 ), (7.766181146327919, 75.11583054900879, 141.89195419147632, 82.83600206919961, 16.731357286985354, 1.0)  # fmt: skip
 
-# ψ'(1 + t), -0.25 <= t < 1
+# ψ'(1 + t) for -0.25 <= t < 1
 _TRIGAMMA = (
     0.019435340052658526, 0.23543906546252064, 1.2091658034793815, 3.357396237810899, 5.306444498364784,
     4.531827144812437, 1.6449340668482264,
@@ -90,7 +90,7 @@ _TRIGAMMA = (
     0.019435339626393683, 0.24515674565155607, 1.3285048245024271, 3.9807902772211388, 7.076062987759035,
     7.414602599047931, 4.216546481052111, 1.0,
 )  # fmt: skip
-# (ψ'(x) - 1/x - 1/2x²) x³ by 1/x², x >= 2
+# (ψ'(x) - 1/x - 1/2x²) x³ in terms of 1/x², for x >= 2
 _TRIGAMMA_LARGE = (
     2.0112320089110596, 60.025310796614164, 248.16693372491554, 329.7915022193097, 180.13689944963713,
     43.82902836021569, 4.609267314465417, 0.16666666666666663,
@@ -101,18 +101,18 @@ _TRIGAMMA_LARGE = (
 
 
 def binet(x: Any) -> Any:
-    """log Γ(x) - (x - 1/2) log x + x - log(2π)/2 of x >= 3."""
+    """Binet's function, log Γ(x) - (x - 1/2) log x + x - log(2π)/2, for x >= 3."""
     return rational(1 / (x * x), *_BINET) / x
 
 
 def lgamma(x: Any) -> Any:
-    """log Γ(x) of x >= -0.3."""
+    """log |Γ(x)| for x >= -0.3."""
 
     def large(x: Any) -> Any:
         return (x - 0.5) * (np.log(x) - 1) + ((math.log(2 * math.pi) - 1) / 2 + binet(x))
 
-    def by_zeros(centre: float, table: tuple[float, ...]) -> Callable[[Any], Any]:
-        return lambda x: (x - 1) * (x - 2) * polynomial(x - centre, table) + 0.0  # 0, not -0, at 1
+    def by_zeros(center: float, table: tuple[float, ...]) -> Callable[[Any], Any]:
+        return lambda x: (x - 1) * (x - 2) * polynomial(x - center, table) + 0.0  # 0, not -0, at 1
 
     return piecewise(
         (x,),
@@ -127,7 +127,10 @@ def lgamma(x: Any) -> Any:
 
 
 def lgamma_float32(x: Any) -> Any:
-    """The same of float32 numbers >= 0, in float64, where next to the zeros enough is left of what cancels."""
+    """log Γ(x) of float32 numbers x >= 0, in float64, by Γ(x) = Γ(x + 3) / (x (x + 1) (x + 2)).
+
+    Near the zeros terms cancel, but float64 leaves enough digits for float32.
+    """
     x = np.minimum(x, 1e40)
     w = x + 3
     out = (w - 0.5) * (np.log(w) - 1) + ((math.log(2 * math.pi) - 1) / 2 + binet(w))
@@ -137,17 +140,17 @@ def lgamma_float32(x: Any) -> Any:
 
 
 def digamma_float32(x: Any) -> Any:
-    """ψ(x) of float32 numbers >= 0, in float64."""
+    """ψ(x) of float32 numbers x >= 0, in float64, by ψ(x + 3) - 1/x - 1/(x + 1) - 1/(x + 2)."""
     w = x + 3
     z = 1 / (w * w)
     return np.log(w) + (z * rational(z, *_DIGAMMA) - 0.5 / w) - (1 / x + 1 / (x + 1) + 1 / (x + 2))
 
 
 def digamma(x: Any) -> Any:
-    """ψ(x) of x >= -0.25."""
+    """ψ(x) for x >= -0.25."""
 
-    def by_zero(centre: float, table: tuple[float, ...]) -> Callable[[Any], Any]:
-        return lambda x: ((x - 1 - _ZERO[0]) - _ZERO[1]) * polynomial(x - centre, table)
+    def by_zero(center: float, table: tuple[float, ...]) -> Callable[[Any], Any]:
+        return lambda x: ((x - 1 - _ZERO[0]) - _ZERO[1]) * polynomial(x - center, table)
 
     def large(x: Any) -> Any:
         z = 1 / (x * x)
@@ -165,7 +168,7 @@ def digamma(x: Any) -> Any:
 
 
 def trigamma(x: Any) -> Any:
-    """ψ'(x) of x >= -0.25."""
+    """ψ'(x) for x >= -0.25."""
     return piecewise(
         (x,),
         (x >= 2, _large_trigamma),
@@ -175,7 +178,7 @@ def trigamma(x: Any) -> Any:
 
 
 def trigamma_float32(x: Any) -> Any:
-    """ψ'(x) of float32 numbers >= 0, in float64."""
+    """ψ'(x) of float32 numbers x >= 0, in float64, by ψ'(x + 2) + 1/x² + 1/(x + 1)²."""
     return _large_trigamma(x + 2) + (1 / (x * x) + 1 / (x + 1) ** 2)
 
 

@@ -1,4 +1,4 @@
-"""The incomplete gamma functions."""
+"""The regularized incomplete gamma functions P(a, x) (lower) and Q(a, x) = 1 - P(a, x) (upper)."""
 
 from __future__ import annotations
 
@@ -23,225 +23,231 @@ from .gamma import Lgamma
 from .gamma_positive import binet, lgamma_float32
 from .numeric import piecewise, polynomial, product_error, rational, sum_error
 
-# (1 / Γ(1 + f) - 1) / f (1 - f) by f - 1/2, 0 <= f <= 1
+# (1 / Γ(1 + f) - 1) / (f (1 - f)) in terms of f - 1/2, for 0 <= f <= 1
 _RECIPROCAL = (
     -1.6796002705931017e-08, 9.01276868758033e-08, -6.22845254166883e-08, -2.1341211068273184e-06,
     1.3881269473509407e-05, -2.588862672911073e-05, -0.000148887308180788, 0.0011042580831499755, -0.002157953269256171,
     -0.006336833304923994, 0.04161568105120782, -0.05255106857397921, -0.1646981057811324, 0.5135166683820503,
 )  # fmt: skip
-_AT_ONCE = 1 << 17  # elements
+_AT_ONCE = 1 << 17  # elements: how many steps of a recurrence are prepared together
 _EULER = 0.5772156649015329  # γ
-_FEW = 0.5614594835668851, 3.845711298868925e-17  # e^-γ
-# (log Γ(1 + a) / a + γ) / a, 0 <= a <= 1
-_SECOND = (
+_EXP_MINUS_EULER = 0.5614594835668851, 3.845711298868925e-17  # e^-γ, in two parts
+# (log Γ(1 + a) / a + γ) / a, for 0 <= a <= 1
+_LGAMMA_REST = (
     1.906810866093884e-05, 0.005460451429658404, 0.10863032757724259, 0.677944515384063, 1.7629245711796795,
     2.004026795826522, 0.8224670334241132,
 ), (
     0.0013767973616728582, 0.04456603967545184, 0.42212683047876787, 1.6924427392405499, 3.238865735892898,
     2.9237797169835305, 1.0,
 )  # fmt: skip
-# 2 (m - log(1 + m)) / m², |m| <= 0.36
-_LOG = (
+# η² / m² = 2 (m - log(1 + m)) / m², for |m| <= 0.36
+_ETA_SQUARED = (
     1.505588374777415e-05, 0.02073534950966482, 0.2962861708409475, 1.410221631440601, 2.9542772828588038,
     2.817391015142689, 1.0,
 ), (
     0.010768631363599072, 0.1872327457941406, 1.1366498592511227, 3.2528477265792346, 4.776982404065046,
     3.484057681809356, 1.0,
 )  # fmt: skip
-# so many powers of η in each of c₀, ..., c₉ of Temme's expansion, as far as a >= 20 and |x - a| <= 0.35 a need them
-_TEMME = 24, 21, 19, 17, 15, 13, 11, 8, 6, 5
+# The number of powers of η that each of c₀, ..., c₉ of Temme's expansion needs for a >= 20 and |x - a| <= 0.35 a.
+_TEMME_COUNTS = 24, 21, 19, 17, 15, 13, 11, 8, 6, 5
 
 
 @functools.cache
-def _temme() -> list[tuple[float, ...]]:
-    """The coefficients of Temme's uniform expansion (DLMF 8.12.9 to 11), power series by η, the highest power first.
+def _temme_coefficients() -> list[tuple[float, ...]]:
+    """The coefficients cₖ(η) of Temme's uniform expansion (DLMF 8.12.9 to 11) as power series, the highest power first.
 
-    With m = x/a - 1 and η²/2 = m - log(1 + m) they are c₀ = 1/m - 1/η and cₖ = cₖ₋₁' / η + g / m, g such that there is
-    no pole.
+    With m = x/a - 1 and η²/2 = m - log(1 + m), they are c₀ = 1/m - 1/η and cₖ = cₖ₋₁' / η + g / m, where the constant g
+    is chosen so that the pole at η = 0 vanishes.
     """
-    m = [Fraction(0), Fraction(1)]  # by η, of which m m' = η (1 + m)
+    m = [Fraction(0), Fraction(1)]  # the series of m(η), which satisfies m m' = η (1 + m)
     for n in range(2, 26):
         m.append((m[n - 1] - sum(m[j] * (n + 1 - j) * m[n + 1 - j] for j in range(2, n))) / (n + 1))
-    inverse = [Fraction(1)]  # η/m
+    inverse = [Fraction(1)]  # the series of η/m
     for n in range(1, 25):
         inverse.append(-sum((m[j + 1] * inverse[n - j] for j in range(1, n + 1)), Fraction(0)))
-    c, found = inverse[1:], []
-    for count in _TEMME:
-        found.append(tuple(map(float, c[:count][::-1])))
+    c, coefficients = inverse[1:], []
+    for count in _TEMME_COUNTS:
+        coefficients.append(tuple(map(float, c[:count][::-1])))
         c = [(n + 2) * c[n + 2] - c[1] * inverse[n + 1] for n in range(len(c) - 2)]
-    return found
+    return coefficients
 
 
-def _peak(a: Any, x: Any, by: Any, by_rest: Any = 0.0, less: Any = None) -> Any:
-    """(x / a)^a e^(a - x - less) (by + by_rest), of which the roundings in between are made up for."""
+def _power_times_exp(a: Any, x: Any, factor: Any, factor_low: Any = 0.0, shift: Any = None) -> Any:
+    """(x / a)^a · e^(a - x - shift) · (factor + factor_low), corrected for the rounding errors on the way."""
     ratio, gap = x / a, a - x
-    rest = (x - ratio * a) - product_error(ratio, a)
-    gap_rest = np.where(a > x, (a - gap) - x, a - (gap + x))
-    if less is not None:
-        gap_rest += sum_error(gap, -less)
-        gap = gap - less
-    error = rest / ratio + gap_rest
+    remainder = (x - ratio * a) - product_error(ratio, a)
+    gap_low = np.where(a > x, (a - gap) - x, a - (gap + x))
+    if shift is not None:
+        gap_low += sum_error(gap, -shift)
+        gap = gap - shift
+    error = remainder / ratio + gap_low
 
-    def direct(a: Any, x: Any, by: Any, by_rest: Any, ratio: Any, gap: Any, error: Any, rest: Any) -> Any:
+    def direct(a: Any, x: Any, factor: Any, factor_low: Any, ratio: Any, gap: Any, error: Any, gap_low: Any) -> Any:
         power, decay = np.power(ratio, a), np.exp(gap)
         out = power * decay
-        return _times(out, out * error + product_error(power, decay), by, by_rest)
+        return _multiply(out, out * error + product_error(power, decay), factor, factor_low)
 
-    def by_logarithm(a: Any, x: Any, by: Any, by_rest: Any, ratio: Any, gap: Any, error: Any, rest: Any) -> Any:
-        """Each factor alone would over- or underflow."""
-        exponent = DoubleDouble(a) * log(DoubleDouble(x) / DoubleDouble(a)) + DoubleDouble(gap, rest)
+    def by_log(a: Any, x: Any, factor: Any, factor_low: Any, ratio: Any, gap: Any, error: Any, gap_low: Any) -> Any:
+        """Add the exponents, since power or decay alone would over- or underflow."""
+        exponent = DoubleDouble(a) * log(DoubleDouble(x) / DoubleDouble(a)) + DoubleDouble(gap, gap_low)
         out = np.exp(np.minimum(exponent.high, 0))
-        return _times(out, out * exponent.low, by, by_rest)
+        return _multiply(out, out * exponent.low, factor, factor_low)
 
     near = (abs(gap) <= 500) & (gap <= 700 * ratio)  # a log(a / x) <= (a - x) a / x
-    by_rest = np.zeros_like(a) + by_rest
-    return piecewise((a, x, by, by_rest, ratio, gap, error, gap_rest), (near, direct), (~near, by_logarithm))
+    factor_low = np.zeros_like(a) + factor_low
+    return piecewise((a, x, factor, factor_low, ratio, gap, error, gap_low), (near, direct), (~near, by_log))
 
 
-def _times(x: Any, x_rest: Any, y: Any, y_rest: Any) -> Any:
-    """(x + x_rest) (y + y_rest), rounded once."""
+def _multiply(x: Any, x_low: Any, y: Any, y_low: Any) -> Any:
+    """(x + x_low) · (y + y_low), rounded once."""
     out = x * y
-    return out + (product_error(x, y) + (x_rest * y + x * y_rest))
+    return out + (product_error(x, y) + (x_low * y + x * y_low))
 
 
-def _factor(a: Any, x: Any, divided: bool) -> Any:
-    """x^a e^-x / Γ(a + 1), or over Γ(a) if not divided by a once more: with few roundings."""
+def _prefactor(a: Any, x: Any, divided: bool) -> Any:
+    """x^a e^-x / Γ(a + 1) if `divided` by a, else x^a e^-x / Γ(a), with few roundings."""
 
     def small(a: Any, x: Any) -> Any:
-        whole = np.floor(a)
-        f = a - whole
+        integer = np.floor(a)
+        f = a - integer
         power, decay = np.power(x, a), np.exp(-x)
         out = power * decay
         out = out + (out * (f * (1 - f) * polynomial(f - 0.5, _RECIPROCAL)) + product_error(power, decay))
-        for k in range(0 if divided else 1, 4):
-            out = np.where(whole > k, out / np.where(whole > k, a - k, 1.0), out)
-        return out if divided else np.where(whole == 0, out * a, out)
+        for k in range(0 if divided else 1, 4):  # Γ(a + 1) = a (a - 1) ... Γ(f + 1)
+            out = np.where(integer > k, out / np.where(integer > k, a - k, 1.0), out)
+        return out if divided else np.where(integer == 0, out * a, out)
 
     def large(a: Any, x: Any) -> Any:
         square = 1 / (2 * math.pi * a) if divided else a * (1 / (2 * math.pi))
-        return _peak(a, x, np.sqrt(square), less=binet(a))
+        return _power_times_exp(a, x, np.sqrt(square), shift=binet(a))
 
     return piecewise((a, np.minimum(x, 1e8 + 4 * a)), (a < 4, small), (a >= 4, large))
 
 
-def _factor_float32(a: Any, x: Any) -> Any:
-    """x^a e^-x / Γ(a + 1) to float32's digits."""
+def _prefactor_float32(a: Any, x: Any) -> Any:
+    """x^a e^-x / Γ(a + 1), to float32's digits."""
     return np.exp(a * np.log(x) - x - lgamma_float32(a + 1))
 
 
-def _downwards(first: int, beyond: int, x: Any) -> Iterator[Any]:
-    """The numbers from the first to before the one beyond, in columns: of few x many at once, which saves calls."""
+def _countdown(start: int, stop: int, x: Any) -> Iterator[Any]:
+    """start, start - 1, ... before stop, in columns that broadcast with x: longer ones for small x, to save calls."""
     size = max(1, _AT_ONCE // x.size)
-    for k in range(first, beyond, -size):
-        yield backend.like(np.arange(k, max(k - size, beyond), -1.0)[:, None], x)
+    for k in range(start, stop, -size):
+        yield backend.like(np.arange(k, max(k - size, stop), -1.0)[:, None], x)
 
 
-def _series(count: Any, upper: Any, single: Any) -> Any:
-    """P(a, x) of x < a or small x, or 1 less it: a power series with positive terms, of which so many count.
+def _series(count: Any, upper: Any, float32: Any) -> Any:
+    """The formula for P(a, x) (or 1 - P if `upper`) where x < a or x is small: `count` terms of its power series.
 
-    But for float32 the last few steps have twice the digits: what the others are rounded by grows small until then.
+    All terms are positive (DLMF 8.11.4). Except for float32, the last few steps of Horner's rule are taken in
+    double-double arithmetic; the rounding errors of the steps before them are scaled down by x / (a + k).
     """
 
     def formula(a: Any, x: Any) -> Any:
         total = np.ones_like(a)
-        for ks in _downwards(count, 0 if single else 4, a):
+        for ks in _countdown(count, 0 if float32 else 4, a):
             for ratio in x / (a + ks):
                 total *= ratio
                 total += 1
-        if single:
-            lower = _factor_float32(a, x) * total
+        if float32:
+            lower = _prefactor_float32(a, x) * total
         else:
-            fine = DoubleDouble(total)
-            for last in (4.0, 3.0, 2.0, 1.0):
-                fine = DoubleDouble(1.0) + fine * (DoubleDouble(x) / DoubleDouble(a + last, sum_error(a, last)))
-            factor = _factor(a, x, True)
-            lower = factor * fine.high + factor * fine.low
+            exact = DoubleDouble(total)
+            for k in (4.0, 3.0, 2.0, 1.0):
+                exact = DoubleDouble(1.0) + exact * (DoubleDouble(x) / DoubleDouble(a + k, sum_error(a, k)))
+            prefactor = _prefactor(a, x, True)
+            lower = prefactor * exact.high + prefactor * exact.low
         return 1 - lower if upper else lower
 
     return formula
 
 
-def _fraction(count: Any, upper: Any, single: Any) -> Any:
-    """Q(a, x) of x > a - 0.9, or 1 less it: a continued fraction, of which so many terms count."""
+def _continued_fraction(count: Any, upper: Any, float32: Any) -> Any:
+    """The formula for Q(a, x) (or 1 - Q unless `upper`) where x > a - 0.9: `count` terms of a continued fraction."""
 
     def formula(a: Any, x: Any) -> Any:
         gap, total = x - a, x + (2 * count + 1 - a)
-        for ks in _downwards(count, 1, a):
-            for step, base in zip(ks * (ks - a), gap + (2 * ks - 1), strict=True):
-                step /= total
-                total = np.subtract(base, step, out=base)
+        for ks in _countdown(count, 1, a):
+            for numerator, denominator in zip(ks * (ks - a), gap + (2 * ks - 1), strict=True):
+                numerator /= total
+                total = np.subtract(denominator, numerator, out=denominator)
         last = (a - 1) / total
         total = gap + 1 + last
-        if single:
-            value = a * _factor_float32(a, x) / total
+        if float32:
+            value = a * _prefactor_float32(a, x) / total
         else:
-            rest = sum_error(x, -a) + sum_error(gap, np.ones_like(a)) + sum_error(gap + 1, last)
-            value = _factor(a, x, False) / total
-            value -= value * (rest / total)
+            error = sum_error(x, -a) + sum_error(gap, np.ones_like(a)) + sum_error(gap + 1, last)
+            value = _prefactor(a, x, False) / total
+            value -= value * (error / total)
         return value if upper else 1 - value
 
     return formula
 
 
 def _uniform(upper: Any) -> Any:
-    """P or Q near x = a, a large, by Temme's expansion."""
+    """The formula for Q (or P unless `upper`) near x = a for large a, by Temme's expansion (DLMF 8.12.3 and 4).
+
+    The smaller of the two is erfc(z) / 2 plus or minus a correction, where z = |η| √(a/2); both are scaled by e^(z²).
+    """
 
     def formula(a: Any, x: Any) -> Any:
         m = (x - a) / a
-        square = rational(m, *_LOG)
+        square = rational(m, *_ETA_SQUARED)
         eta = m * np.sqrt(square)
         total = np.zeros_like(a)
-        for row in reversed(_temme()):
+        for row in reversed(_temme_coefficients()):
             total = total / a + polynomial(eta, row)
         distance, quotient = abs(x - a), square / (2 * a)
         root = np.sqrt(quotient)
         z = distance * root
-        quotient_rest = ((square - quotient * (2 * a)) - product_error(quotient, 2 * a)) / (2 * a)
-        root_rest = (((quotient - root * root) - product_error(root, root)) + quotient_rest) / (2 * root)
-        z_rest = product_error(distance, root) + distance * root_rest
+        quotient_error = ((square - quotient * (2 * a)) - product_error(quotient, 2 * a)) / (2 * a)
+        root_error = (((quotient - root * root) - product_error(root, root)) + quotient_error) / (2 * root)
+        z_error = product_error(distance, root) + distance * root_error
         correction = total / np.sqrt(2 * math.pi * a)
         half = erfcx_float64(z) / 2
-        half_rest = z_rest * (2 * z * half - 1 / math.sqrt(math.pi))
+        half_error = z_error * (2 * z * half - 1 / math.sqrt(math.pi))
         above = eta > 0
         correction = np.where(above, correction, -correction)
-        tail = _peak(a, x, half + correction, sum_error(half, correction) + half_rest)
+        tail = _power_times_exp(a, x, half + correction, sum_error(half, correction) + half_error)
         return np.where(above == upper, tail, 1 - tail)
 
     return formula
 
 
 def _small_upper(a: Any, x: Any) -> Any:
-    """Q(a, x) of x <= 0.8 and small a: 1 - x^a / Γ(a + 1) less a series, so that 1 doesn't swallow what is left.
+    """Q(a, x) = 1 - x^a / Γ(a + 1) · (1 + a series), for x <= 0.8 and small a, where P is near 1.
 
-    log x - log Γ(1 + a) / a, a factor of a logarithm, is small near x = e^-γ: there the digits of x less that count.
+    The exponent of x^a / Γ(a + 1) is a (log x + γ - a · rational(a)). Near x = e^-γ log x + γ is small, and computed as
+    log1p of the relative difference from e^-γ.
     """
-    near = np.log1p(np.maximum((x - _FEW[0]) - _FEW[1], -0.4) / _FEW[0])
+    near = np.log1p(np.maximum((x - _EXP_MINUS_EULER[0]) - _EXP_MINUS_EULER[1], -0.4) / _EXP_MINUS_EULER[0])
     log, euler = np.where(x > 0.3, near, np.log(x)), np.where(x > 0.3, 0.0, _EULER)
-    second = -a * rational(a, *_SECOND)
+    second = -a * rational(a, *_LGAMMA_REST)
     factor = (log + euler) + second
-    power = a * factor
-    rest = product_error(a, factor) + a * (sum_error(log, euler) + sum_error(log + euler, second))
+    exponent = a * factor
+    exponent_error = product_error(a, factor) + a * (sum_error(log, euler) + sum_error(log + euler, second))
     total = np.zeros_like(a)
     for k in range(20, 1, -1):
         total = (total + 1 / (a + k)) * (x / -k)
     first = 1 / (a + 1)
     inner = total + first
     product = -x * inner
-    product_lost = product_error(-x, inner) - x * sum_error(total, first)
-    loss = a * product
-    lost = product_error(a, product) + a * product_lost
-    grown = np.expm1(power)
-    return -(loss + (grown + (grown * loss + (lost + (1 + grown) * rest))))
+    inner_error = product_error(-x, inner) - x * sum_error(total, first)
+    rest = a * product  # P = (1 + power) (1 + rest), so Q = -(rest + power + power · rest)
+    rest_error = product_error(a, product) + a * inner_error
+    power = np.expm1(exponent)
+    return -(rest + (power + (power * rest + (rest_error + (1 + power) * exponent_error))))
 
 
-def _incomplete(upper: bool, counts: tuple[int, ...], reach: float = 0.8, single: bool = False) -> Any:
-    """P or Q: each region by the formula that has it, or by 1 less the other where that isn't small.
+def _incomplete(upper: bool, counts: tuple[int, ...], reach: float = 0.8, float32: bool = False) -> Any:
+    """The formula for Q if `upper`, else for P: in each region the one that suits it, or 1 minus that of the other.
 
-    Of three series and four fractions so many terms count; below `reach` it is the series whatever a is.
+    `counts` are the numbers of terms of three series and four continued fractions, for regions of x. For x < reach it
+    is a series whatever a is.
     """
-    series = [_series(count, upper, single) for count in counts[:3]]
-    fractions = [_fraction(count, upper, single) for count in counts[3:]]
-    one, zero = (0.0, 1.0) if upper else (1.0, 0.0)
+    series = [_series(count, upper, float32) for count in counts[:3]]
+    fractions = [_continued_fraction(count, upper, float32) for count in counts[3:]]
+    one, zero = (0.0, 1.0) if upper else (1.0, 0.0)  # the values where P is 1 and where P is 0
 
     def by_series(a: Any, x: Any) -> Any:
         cases = x < 1, (x >= 1) & (a < 20), (x >= 1) & (a >= 20)
@@ -256,10 +262,10 @@ def _incomplete(upper: bool, counts: tuple[int, ...], reach: float = 0.8, single
         finite = proper & (a < 1e37)
         near = finite & (a >= 20) & (x > 0.68 * a) & (x <= 1.35 * a)
         rest = finite & ~near
-        low = x < np.maximum(a - 0.9 if upper else a, reach)  # where 1 - P has P's digits, and x - a + 1 is positive
+        low = x < np.maximum(a - 0.9 if upper else a, reach)  # 1 - P is accurate there, and x - a + 1 > 0 elsewhere
         small = rest & (x <= 0.8) & (np.where(x <= 0.5, -0.4 / np.log(x), 1.1 * x) >= a) & upper
-        far = (x > 0) & ((a == 0) | (np.isinf(x) & ~(a < 0) & (a != np.inf)))  # where P is 1
-        nothing = ((x == 0) & ~(a <= 0)) | ((a == np.inf) & ~(x < 0) & (x != np.inf))  # and where it is 0
+        p_is_1 = (x > 0) & ((a == 0) | (np.isinf(x) & ~(a < 0) & (a != np.inf)))
+        p_is_0 = ((x == 0) & ~(a <= 0)) | ((a == np.inf) & ~(x < 0) & (x != np.inf))
         return piecewise(
             (a, x),
             (small, _small_upper),
@@ -267,8 +273,8 @@ def _incomplete(upper: bool, counts: tuple[int, ...], reach: float = 0.8, single
             (rest & ~low, by_fraction),
             (near, _uniform(upper)),
             (proper & ~finite, lambda a, x: np.where(x == a, 0.5, np.where(x < a, zero, one))),
-            (far, lambda a, x: np.full_like(a, one)),
-            (nothing, lambda a, x: np.full_like(a, zero)),
+            (p_is_1, lambda a, x: np.full_like(a, one)),
+            (p_is_0, lambda a, x: np.full_like(a, zero)),
         )
 
     return formula
@@ -284,12 +290,12 @@ _lower_float32, _upper_float32 = (
 
 
 def _density(a: Any, x: Any) -> Any:
-    """The derivative of P(a, x) by x."""
+    """The derivative of P(a, x) with respect to x."""
     return np.exp((a - 1) * np.log(x) - x - Lgamma.apply(a))
 
 
 class Igamma(Function):
-    """P(a, x), of which the derivative by x alone is known, as in PyTorch."""
+    """P(a, x). Only the derivative with respect to x is implemented, as in PyTorch."""
 
     symbol, promote, elementwise = "P(a, x)", dtypes.only("f"), True
 
@@ -305,11 +311,10 @@ class Igamma(Function):
 
 
 def igamma(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The lower incomplete gamma function P(input, other), regularized. Source: torch.igamma.
+    """The regularized lower incomplete gamma function P(input, other). Source: torch.igamma.
 
-    In float64 it is right to 4 units in the last place.
-
-    It has a derivative for other only, as in PyTorch: backward raises where input wants one.
+    In float64 it errs by at most 4 units in the last place. Only the derivative with respect to other is implemented,
+    as in PyTorch: backward raises NotImplementedError if input requires grad.
 
     >>> torch.igamma(torch.tensor([1.0, 4.0]), torch.tensor([1.0, 5.0]))
     tensor([0.6321, 0.7350])
@@ -330,11 +335,10 @@ class Igammac(Igamma):
 
 
 def igammac(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The upper incomplete gamma function Q(input, other), regularized. Source: torch.igammac.
+    """The regularized upper incomplete gamma function Q(input, other). Source: torch.igammac.
 
-    In float64 it is right to 4 units in the last place.
-
-    It has a derivative for other only, as in PyTorch: backward raises where input wants one.
+    In float64 it errs by at most 4 units in the last place. Only the derivative with respect to other is implemented,
+    as in PyTorch: backward raises NotImplementedError if input requires grad.
 
     >>> torch.igammac(torch.tensor([1.0, 4.0]), torch.tensor([1.0, 5.0]))
     tensor([0.3679, 0.2650])
