@@ -1,4 +1,4 @@
-"""The Airy function; without a derivative, as in PyTorch."""
+"""The Airy function Ai, without a derivative, as in PyTorch."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from .double_double import DoubleDouble, power_series, renormalize, to_pair
 from .numeric import non_differentiable, piecewise, polynomial, product_error, rational, replace_where, sum_error
 from .zeros import polynomial_with_zeros, taylor_at_zero
 
-# Ai(x): over x less its first zero by x + 2, -3 <= x < -1, and less its second by x + 13/4, -4 <= x < -3; by x,
-# |x| <= 1; ζ (e^ζ ⁴√x Ai(x) - 1/2√π) by 1/ζ, ζ = 2/3 x√x, x > 1
+# Ai(x) / (x - zero) for the first zero, in terms of x + 2, for -3 <= x < -1, and for the second one, in terms of
+# x + 13/4, for -4 <= x < -3; Ai(x) in terms of x for |x| <= 1; and ζ (e^ζ ⁴√x Ai(x) - 1/(2√π)) in terms of 1/ζ for
+# x > 1, where ζ = 2/3 x√x.
 _FIRST = (
     -4.367263095335692e-12, -1.5263939122581397e-11, 3.074042145016088e-10, -8.645359233707067e-10,
     -7.597885816933548e-09, 6.858094223504672e-08, -7.177207464792022e-08, -1.7292317086357689e-06,
@@ -44,7 +45,7 @@ _DECAY = (
     0.30774446996176863, 8.392664933816492, 63.87551086725186, 197.81214950831338, 290.50872313882496,
     216.09818318779725, 81.97106517342252, 14.839124950223635, 1.0,
 )  # fmt: skip
-# P and ζ Q by 1/ζ², x < -4: √π ⁴√-x Ai(x) = P cos χ + Q sin χ, χ = ζ - π/4
+# P and ζ Q in terms of 1/ζ² for x < -4, where √π ⁴√-x Ai(x) = P cos χ + Q sin χ with χ = ζ - π/4
 _P = (
     -1410.6346825139221, 127476.48464638634, 162147.56103923492, 43565.63293967993, 3734.6094102732163,
     112.18866829835646, 1.0,
@@ -53,7 +54,7 @@ _Q = (
     -2120.7198760485267, 17864.237501186915, 20505.093039812484, 4646.539497621016, 339.82903920516253,
     8.854612737523347, 0.0694444444444444,
 ), (363714.553706315, 326400.088623654, 69423.39298243634, 4961.9244273324575, 128.05352347176748, 1.0)  # fmt: skip
-# the first zeros in two parts, and the slopes there: up to ζ = 45, where φ's asymptotic series has 32 digits
+# The zeros in two parts, and the slopes there, up to ζ = 45, from where on φ's asymptotic series has 32 digits
 _ZEROS = (
     (-2.338107410459767, -3.912260409818305e-17, 0.7012108227206914),
     (-4.08794944413097, -3.387261694242901e-16, -0.803111369654864),
@@ -70,12 +71,12 @@ _ZEROS = (
     (-15.340755135977997, -2.9774186246930615e-16, 1.116596177932656),
     (-16.132685156945772, 8.807679938269336e-16, -1.130732310493188),
 )
-_PERIOD = 5e9  # beyond, neighbouring numbers are a good part of a period apart
-_QUARTER_PI_REST = 3.061616997868383e-17
+_HUGE = 5e9  # beyond, neighboring float64 numbers are a good part of a period apart
+_QUARTER_PI_LOW = 3.061616997868383e-17  # π/4 minus its float64 value
 
 
 def _taylor(zero: float, slope: float) -> list[float]:
-    """The coefficients of (x - zero)^n, n = 1, ..., 12: by Airy's equation each by those before it."""
+    """The Taylor coefficients of (x - zero)^n, n = 1, ..., 12, by the recurrence from Airy's equation."""
     a = [0.0, slope, 0.0]
     for n in range(1, 11):
         a.append((zero * a[n] + a[n - 1]) / ((n + 1) * (n + 2)))
@@ -83,81 +84,79 @@ def _taylor(zero: float, slope: float) -> list[float]:
 
 
 _TAYLOR = [(zero, rest, *_taylor(zero, slope)) for zero, rest, slope in _ZEROS]
-_PHASE_SERIES = [3 * c for c in phase_series(Fraction(1, 3), 22)]  # 3 φ ζ by 1/ζ²
-_PHASE, _PHASE_OTHERS = (
-    [to_pair(c) for c in _PHASE_SERIES[:5]],
-    tuple(float(c) for c in reversed(_PHASE_SERIES[5:])),
-)
-
-
+_PHASE_SERIES = [3 * c for c in phase_series(Fraction(1, 3), 22)]  # 3 φ ζ in terms of 1/ζ²
+_PHASE = [to_pair(c) for c in _PHASE_SERIES[:5]]
+_PHASE_OTHERS = tuple(float(c) for c in reversed(_PHASE_SERIES[5:]))
 _P_REST = tuple(a - b for a, b in zip(_P[0][:-1], (0.0, *_P[1][:-1]), strict=True)), _P[1]  # (P - 1) ζ²
 
 
 def _zeta(x: Any) -> Any:
-    """2/3 x√x in two parts, for e^ζ and cos ζ magnify its rounding."""
+    """ζ = 2/3 x√x in two parts, because e^ζ and cos ζ magnify its rounding error."""
     root = np.sqrt(x)
-    root_rest = ((x - root * root) - product_error(root, root)) / (2 * root)
-    product, lost = x * root, product_error(x, root)
+    root_low = ((x - root * root) - product_error(root, root)) / (2 * root)
+    product, product_low = x * root, product_error(x, root)
     zeta = product / 1.5
-    return zeta, (((2 * product - 2 * zeta) - zeta) + 2 * (lost + x * root_rest)) / 3
+    return zeta, (((2 * product - 2 * zeta) - zeta) + 2 * (product_low + x * root_low)) / 3
 
 
 def _decaying(x: Any) -> Any:
+    """Ai(x) = e^-ζ / ⁴√x · (1/(2√π) + ...) for x > 1."""
     x = np.minimum(x, 1e3)
-    zeta, rest = _zeta(x)
+    zeta, zeta_low = _zeta(x)
     u = 1 / zeta
     out = np.exp(-zeta) * ((0.5 / math.sqrt(math.pi) + u * rational(u, *_DECAY)) / np.sqrt(np.sqrt(x)))
-    return out - out * rest
+    return out - out * zeta_low
 
 
 def _oscillating(x: Any) -> Any:
-    return piecewise((-x,), (x > -_PERIOD, _near), (x <= -_PERIOD, _far))
+    return piecewise((-x,), (x > -_HUGE, _moderate), (x <= -_HUGE, _huge))
 
 
-def _near(y: Any) -> Any:
-    """As `Wave`: by r = ζ - (k + 3/4) π, and what is near a zero in other ways."""
-    zeta, rest = _zeta(y)
+def _moderate(y: Any) -> Any:
+    """Ai(-y) for y < 5e9, from r = ζ - (k + 3/4) π. Near zeros it is computed again, as in `LargeArgumentBessel`."""
+    zeta, zeta_low = _zeta(y)
     k = np.rint(zeta * (1 / math.pi) - 0.75)
     quarters = 4 * k + 3
     turn = quarters * (math.pi / 4)
-    rest_of_turn = product_error(quarters, np.full_like(y, math.pi / 4)) + quarters * _QUARTER_PI_REST
-    r = renormalize(zeta - turn, rest - rest_of_turn)
+    turn_low = product_error(quarters, np.full_like(y, math.pi / 4)) + quarters * _QUARTER_PI_LOW
+    r = renormalize(zeta - turn, zeta_low - turn_low)
     z = 1 / (zeta * zeta)
     sine = np.sin(r.high)
     wave = (np.cos(r.high) * (rational(z, *_Q) / zeta - r.low) - sine * (z * rational(z, *_P_REST))) - sine
     close = abs(wave) * zeta < np.maximum(4 * _Q[0][-1], zeta * zeta * 2**-51)
     norm = _sign(k) * np.sqrt(math.pi * np.sqrt(y))
-    cases = (close & (k < len(_TAYLOR)), _at_zero), (close & (k >= len(_TAYLOR)), _by_phase)
-    return replace_where(wave / norm, (y, k, zeta, rest), *cases)
+    cases = (close & (k < len(_TAYLOR)), _by_taylor), (close & (k >= len(_TAYLOR)), _by_phase)
+    return replace_where(wave / norm, (y, k, zeta, zeta_low), *cases)
 
 
-def _far(y: Any) -> Any:
-    zeta, rest = _zeta(np.minimum(y, 1e30))
+def _huge(y: Any) -> Any:
+    """Ai(-y) for y >= 5e9, with the sine and cosine of ζ + its low part by the addition theorem."""
+    zeta, zeta_low = _zeta(np.minimum(y, 1e30))
     s, c = np.sin(zeta), np.cos(zeta)
-    s_rest, c_rest = np.sin(rest), np.cos(rest)
-    s, c = s * c_rest + s_rest * c, c * c_rest - s_rest * s
+    s_low, c_low = np.sin(zeta_low), np.cos(zeta_low)
+    s, c = s * c_low + s_low * c, c * c_low - s_low * s
     return (c + s + _Q[0][-1] / zeta * (s - c)) * (math.sqrt(0.5 / math.pi) / np.sqrt(np.sqrt(y)))
 
 
 def _sign(k: Any) -> Any:
-    """(-1)^k"""
+    """(-1)^k."""
     return 1 - 4 * abs(0.5 * k - np.rint(0.5 * k))
 
 
-def _at_zero(y: Any, k: Any, *_: Any) -> Any:
+def _by_taylor(y: Any, k: Any, *_: Any) -> Any:
     return taylor_at_zero(-y, _TAYLOR, k)
 
 
-def _by_phase(y: Any, k: Any, zeta: Any, rest: Any) -> Any:
-    """-(-1)^k √(P² + Q²) sin(r + φ) / √π ⁴√y: three times the angle is 2 y √y - 3 (k + 3/4) π + 3 φ.
+def _by_phase(y: Any, k: Any, zeta: Any, zeta_low: Any) -> Any:
+    """Ai(-y) = -(-1)^k √(P² + Q²) sin(r + φ) / (√π ⁴√y), where 3 (r + φ) = 2 y √y - 3 (k + 3/4) π + 3 φ.
 
-    √y is summed of three parts, π/4 of four, whose products with either half of a whole number are exact.
+    √y is a sum of three parts, and π/4 of four, whose products with either half of an integer are exact.
     """
     root = np.sqrt(y)
-    left = DoubleDouble(y - root * root) - DoubleDouble(product_error(root, root))
-    small = left.high / (2 * root)
-    left = left - DoubleDouble(2 * root * small, product_error(2 * root, small))
-    smallest = (left.rounded() - small * small) / (2 * root)
+    remainder = DoubleDouble(y - root * root) - DoubleDouble(product_error(root, root))
+    small = remainder.high / (2 * root)
+    remainder = remainder - DoubleDouble(2 * root * small, product_error(2 * root, small))
+    smallest = (remainder.rounded() - small * small) / (2 * root)
     turns = 3 * (4 * k + 3)
     upper = np.floor(turns / 2**26) * 2**26
     (first, second, third, fourth), lower = FINE_QUARTER_PI, turns - upper
@@ -168,11 +167,11 @@ def _by_phase(y: Any, k: Any, zeta: Any, rest: Any) -> Any:
         error = error + sum_error(r, part)
         r = r + part
     error = error + (2 * product_error(y, small) + 2 * y * smallest - turns * fourth)
-    u = DoubleDouble(1.0) / DoubleDouble(zeta, rest)
+    u = DoubleDouble(1.0) / DoubleDouble(zeta, zeta_low)
     angle = (renormalize(r, error) + u * power_series(u * u, _PHASE, _PHASE_OTHERS)).rounded() / 3
     z = 1 / (zeta * zeta)
-    size = np.sqrt(rational(z, *_P) ** 2 + (rational(z, *_Q) / zeta) ** 2)
-    return np.sin(angle) * size / (-_sign(k) * np.sqrt(math.pi * np.sqrt(y)))
+    modulus = np.sqrt(rational(z, *_P) ** 2 + (rational(z, *_Q) / zeta) ** 2)
+    return np.sin(angle) * modulus / (-_sign(k) * np.sqrt(math.pi * np.sqrt(y)))
 
 
 def _airy(x: Any) -> Any:
@@ -192,9 +191,9 @@ AiryAi = non_differentiable("AiryAi", _airy)
 def airy_ai(x: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The Airy function Ai(x). Source: torch.special.airy_ai.
 
-    In float64 it is right to 4 units in the last place, next to its zeros as well, where x > -5e9. Beyond, where from
-    one number to the next the phase turns by a tenth of a radian and more, it is so to 4 units of the amplitude as far
-    as -1e11, and to fewer digits then.
+    In float64 it errs by at most 4 units in the last place for x > -5e9, also near its zeros. Below, where the phase
+    advances by a tenth of a radian and more from one number to the next, it errs by at most 4 units in the last place
+    of the amplitude down to -1e11, and by more beyond.
 
     >>> torch.special.airy_ai(torch.tensor([0.0, 1.0, -3.0]))
     tensor([ 0.3550,  0.1353, -0.3788])

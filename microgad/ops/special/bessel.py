@@ -1,4 +1,4 @@
-"""Bessel functions of order 0 and 1; without derivatives, as in PyTorch."""
+"""Bessel functions of orders 0 and 1, and the spherical one of order 0; without derivatives, as in PyTorch."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 from ...type_aliases import Tensor
 from ..out import into
-from . import bessel_large_argument as waves
+from . import bessel_large_argument as large
 from .numeric import non_differentiable, piecewise, polynomial, replace_where
 from .zeros import polynomial_with_zeros
 
-# J₀(x) by x², x < 1, and J₁(x) / x by x², x < 2. Then, x <= 5, over x less a zero: J₀(x) by x - 17/8, x < 3.25, and
-# x - 4, and J₁(x) by x - 7/2
+# J₀(x) in terms of x² for x < 1, and J₁(x) / x in terms of x² for x < 2. From there to x = 5, divided by x - zero:
+# J₀(x) in terms of x - 17/8 for x < 3.25 and of x - 4 beyond, and J₁(x) in terms of x - 7/2.
 _J0_NEAR = (
     -2.750417384206437e-17, 9.37311925515688e-15, -2.402744629849181e-12, 4.709500922154078e-10,
     -6.781683992954739e-08, 6.7816840273808705e-06, -0.00043402777777751543, 0.015624999999999912, -0.25, 1.0,
@@ -41,8 +41,9 @@ _J1 = (
     -1.4098310556828497e-06, 5.140835134588482e-05, 7.689638028975457e-05, -0.0024431681050837224,
     -0.0020594584943690233, 0.05703550414919742, 0.01574870844382178, -0.4141545214769123,
 )  # fmt: skip
-# Y₀(x) - 2/π log(x/a) J₀(x), and x (Y₁(x) - 2/π log(x/a) J₁(x)), over x² - a², a the first zero and then the second:
-# by x² - 2, x < 2, and x² - 14.5, 2 <= x <= 5; by x² - 6, x < 3.5, and x² - 18.5, 3.5 <= x <= 5
+# Y₀(x) - 2/π log(x/a) J₀(x) and x (Y₁(x) - 2/π log(x/a) J₁(x)), divided by x² - a², where a is the first and then the
+# second zero: in terms of x² - 2 for x < 2 and x² - 14.5 for 2 <= x <= 5, of x² - 6 for x < 3.5 and x² - 18.5 for
+# 3.5 <= x <= 5.
 _Y0_LOW = (
     -1.3927331013237322e-19, 5.3711700864800684e-17, -1.6680459250894097e-14, 4.0620312092003985e-12,
     -7.494394849187524e-10, 1.0006144855295263e-07, -9.063597932475106e-06, 0.0005049491758777186,
@@ -64,7 +65,7 @@ _Y1_HIGH = (
     0.0002098694978898043, -0.004311107930898197, -0.12635306929561543,
 )  # fmt: skip
 
-# As exact as float32 needs it, by x², x <= 5: J₀, J₁ / x, Y₀ - 2/π log(x) J₀, and (Y₁ - 2/π (log(x) J₁ - 1/x)) / x
+# J₀, J₁ / x, Y₀ - 2/π log(x) J₀, and (Y₁ - 2/π (log(x) J₁ - 1/x)) / x in terms of x², for x <= 5, for float32
 _J0_FLOAT32 = (
     -1.1516283772555288e-22, 7.025429984779424e-20, -2.888899923305203e-17, 9.38407729489643e-15,
     -2.4027779513263752e-12, 4.709499696775561e-10, -6.78168381367331e-08, 6.7816840183947335e-06,
@@ -105,31 +106,31 @@ def _j0(x: Any) -> Any:
         )
 
     x = abs(x)
-    return piecewise((x,), (x <= 5, low), (x > 5, waves.J0))
+    return piecewise((x,), (x <= 5, low), (x > 5, large.J0))
 
 
 def _j1(x: Any) -> Any:
     def low(x: Any) -> Any:
-        near, middle = (
-            (x < 2, lambda x: x * polynomial(x * x, _J1_NEAR)),
-            (x >= 2, polynomial_with_zeros(_J1_ZEROS, 3.5, _J1)),
-        )
-        return piecewise((x,), near, middle)
+        middle = polynomial_with_zeros(_J1_ZEROS, 3.5, _J1)
+        return piecewise((x,), (x < 2, lambda x: x * polynomial(x * x, _J1_NEAR)), (x >= 2, middle))
 
     y = abs(x)
-    size = piecewise((y,), (y <= 5, low), (y > 5, waves.J1))
+    size = piecewise((y,), (y <= 5, low), (y > 5, large.J1))
     return np.where(np.signbit(x), -size, size)
 
 
-def _second_kind(first: Any, table: Any, centre: float, zero: tuple[float, float], power: int) -> Any:
-    """2/π log(x/zero) first(x) + (x² - zero²) polynomial(x²) / x^power (DLMF 10.8.1): near the zero both are small."""
+def _second_kind(first_kind: Any, table: Any, center: float, zero: tuple[float, float], power: int) -> Any:
+    """Return the formula Y(x) = 2/π log(x/zero) J(x) + (x² - zero²) polynomial(x² - center) / x^power (DLMF 10.8.1).
+
+    Both terms vanish at the zero, so they don't cancel near it.
+    """
 
     def formula(x: Any) -> Any:
         delta = (x - zero[0]) - zero[1]
         near = abs(delta) < zero[0] / 2
         log = np.where(near, np.log1p(np.where(near, delta, 0) / zero[0]), np.log(x) - math.log(zero[0]))
-        rest = polynomial(x * x - centre, table) * (delta * (x + zero[0]))
-        return 2 / math.pi * log * first(x) + (rest / x if power else rest)
+        rest = polynomial(x * x - center, table) * (delta * (x + zero[0]))
+        return 2 / math.pi * log * first_kind(x) + (rest / x if power else rest)
 
     return formula
 
@@ -141,24 +142,24 @@ _y1_high = _second_kind(_j1, _Y1_HIGH, 18.5, _Y1_ZEROS[1], 1)
 
 
 def _y0(x: Any) -> Any:
-    return piecewise((x,), ((x >= 0) & (x < 2), _y0_low), ((x >= 2) & (x <= 5), _y0_high), (x > 5, waves.Y0))
+    return piecewise((x,), ((x >= 0) & (x < 2), _y0_low), ((x >= 2) & (x <= 5), _y0_high), (x > 5, large.Y0))
 
 
 def _y1(x: Any) -> Any:
     def low(x: Any) -> Any:
         return np.where(x == 0, -math.inf, _y1_low(x))
 
-    return piecewise((x,), ((x >= 0) & (x < 3.5), low), ((x >= 3.5) & (x <= 5), _y1_high), (x > 5, waves.Y1))
+    return piecewise((x,), ((x >= 0) & (x < 3.5), low), ((x >= 3.5) & (x <= 5), _y1_high), (x > 5, large.Y1))
 
 
-def _single(low: Any, full: Any) -> Any:
-    """The formula for float32 numbers, in float64; where the result is small beside x, next to zeros, the full one."""
+def _for_float32(short: Any, full: Any) -> Any:
+    """Return the formula for float32 numbers, in float64: short(x) for |x| <= 5, full(x) beyond and near zeros."""
 
-    def near(x: Any) -> Any:
-        out = low(x)
+    def low(x: Any) -> Any:
+        out = short(x)
         return replace_where(out, (x,), (~(abs(out) > 1e-4 * abs(x)), full))
 
-    return lambda x: piecewise((x,), (abs(x) <= 5, near), (abs(x) > 5, full))
+    return lambda x: piecewise((x,), (abs(x) <= 5, low), (abs(x) > 5, full))
 
 
 def _j0_float32(x: Any) -> Any:
@@ -182,13 +183,13 @@ def _spherical_j0(x: Any) -> Any:
 
 
 def _spherical_j0_float32(x: Any) -> Any:
-    """Of float32 numbers, in float64, by the tangent of half of x: NumPy has it much faster than the sine."""
+    """sin(x) / x of float32 numbers, in float64, by t = tan(x/2): NumPy computes it much faster than the sine."""
     t = np.tan(x / 2)
     out = 2 * t / ((1 + t * t) * x)
     return replace_where(out, (x,), (np.isnan(out), _spherical_j0))
 
 
-BesselJ0 = non_differentiable("BesselJ0", _j0, _single(_j0_float32, _j0))
+BesselJ0 = non_differentiable("BesselJ0", _j0, _for_float32(_j0_float32, _j0))
 
 
 def bessel_j0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -200,7 +201,7 @@ def bessel_j0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, BesselJ0.apply(input))
 
 
-BesselJ1 = non_differentiable("BesselJ1", _j1, _single(_j1_float32, _j1))
+BesselJ1 = non_differentiable("BesselJ1", _j1, _for_float32(_j1_float32, _j1))
 
 
 def bessel_j1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -212,7 +213,7 @@ def bessel_j1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, BesselJ1.apply(input))
 
 
-BesselY0 = non_differentiable("BesselY0", _y0, _single(_y0_float32, _y0))
+BesselY0 = non_differentiable("BesselY0", _y0, _for_float32(_y0_float32, _y0))
 
 
 def bessel_y0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -224,7 +225,7 @@ def bessel_y0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, BesselY0.apply(input))
 
 
-BesselY1 = non_differentiable("BesselY1", _y1, _single(_y1_float32, _y1))
+BesselY1 = non_differentiable("BesselY1", _y1, _for_float32(_y1_float32, _y1))
 
 
 def bessel_y1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -240,7 +241,7 @@ SphericalBesselJ0 = non_differentiable("SphericalBesselJ0", _spherical_j0, _sphe
 
 
 def spherical_bessel_j0(x: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """sin(x) / x, 1 at 0. Source: torch.special.spherical_bessel_j0.
+    """The spherical Bessel function of order 0: sin(x) / x, and 1 at 0. Source: torch.special.spherical_bessel_j0.
 
     >>> torch.special.spherical_bessel_j0(torch.tensor([1.0, 10.0]))
     tensor([ 0.8415, -0.0544])

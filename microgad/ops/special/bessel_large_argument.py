@@ -1,10 +1,11 @@
-"""Bessel functions of x > 5: waves with slowly varying amplitude and phase.
+"""J₀, J₁, Y₀ and Y₁ for x > 5, where they are waves with slowly varying amplitude and phase.
 
-By Hankel's expansions (DLMF 10.17.3) each is ±√(2/πx) (P sin r + Q cos r), r the distance of x from the nearest zero of
-the wave it tends to, all of whose digits count. Where the two terms cancel, that is near a zero of the function, it is
+By Hankel's expansions (DLMF 10.17.3) each is ±√(2/πx) (P sin r + Q cos r), where r is the signed distance of x from the
+nearest zero of the limiting wave, computed to all digits. Near a zero of the function the two terms cancel. There it is
+computed
 
-- for x < 45, its Taylor series there, by Bessel's equation (DLMF 10.2.1) and a table of zeros,
-- beyond, ±√(2/πx) √(P² + Q²) sin(r + φ), φ by its asymptotic series (DLMF 10.18.18): to twice the digits, as r is.
+- for x < 45, by its Taylor series at the zero, which follows from Bessel's equation (DLMF 10.2.1) and a table of zeros;
+- beyond, as ±√(2/πx) √(P² + Q²) sin(r + φ), with r and the phase φ (DLMF 10.18.18) in double-double arithmetic.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .double_double import DoubleDouble, power_series, renormalize, to_pair
 from .numeric import polynomial, replace_where, sum_error
 from .zeros import taylor_at_zero
 
-# Hankel's (P - 1) x² and Q x, of order 0 and 1, by 1/x²: what to divide, and by what
+# Hankel's (P - 1) x² and Q x for orders 0 and 1, in terms of 1/x²: two numerators and their common denominator
 _HANKEL_0 = (
     -7185.173311647391, -54905.86156024751, -35708.7846456277, -6318.046765831168, -400.22093120543894,
     -9.51820436541169, -0.07031249999990569,
@@ -39,7 +40,7 @@ _HANKEL_1 = (
     445870.4376657727, 1100116.9293179282, 557947.2464641711, 91290.55571681012, 5656.795545225367, 134.4058050810092,
     1.0,
 )  # fmt: skip
-# Zeros, the first ones of J₀, J₁, Y₀ and Y₁, in two parts, and the slopes there
+# The first zeros of J₀, J₁, Y₀ and Y₁ above 3.8, in two parts, and the slopes there
 _ZEROS = {
     "J0": (
         (5.520078110286311, 8.088597146146722e-17, 0.34026480655836816),
@@ -106,15 +107,15 @@ _ZEROS = {
         (46.33039925070169, -2.0415813997220564e-15, 0.11721120311639725),
     ),
 }  # fmt: skip
-# π/4 in parts, whose products with whole numbers below 2^20 and 2^26 are exact but for the last
+# π/4 in parts (Cody-Waite): all products but the last with integers below 2^20 (2^26 for the fine one) are exact
 _QUARTER_PI = 0.7853981633670628, 3.038550253253096e-11
 FINE_QUARTER_PI = 0.7853981629014015, 4.960467869796759e-10, 2.8605943548317875e-18, 8.223128468162129e-27
 
-_SERIES_FROM = 45  # where φ's asymptotic series has 32 digits
+_SERIES_FROM = 45  # from here on φ's asymptotic series has 32 digits
 
 
 def phase_series(order: int | Fraction, count: int) -> list[Fraction]:
-    """φ x by 1/x²: φ' + 1 is 1 / (P² + Q²), whose coefficients are simple (DLMF 10.18.17)."""
+    """The series of φ(x) x in terms of 1/x², from 1 + φ' = 1 / (P² + Q²), where that of P² + Q² is DLMF 10.18.17."""
     modulus, inverse = [Fraction(1)], [Fraction(1)]
     for k in range(1, count + 1):
         modulus.append(modulus[-1] * Fraction(2 * k - 1, 2 * k) * Fraction(4 * order**2 - (2 * k - 1) ** 2, 4))
@@ -123,8 +124,8 @@ def phase_series(order: int | Fraction, count: int) -> list[Fraction]:
 
 
 def _taylor(order: int, z: float, slope: float) -> list[float]:
-    """The coefficients of (x - z)^n, n = 1, ..., 12, at a zero z: by Bessel's equation each by those before it."""
-    a = [0.0, 0.0, 0.0, slope]  # of n = -2, ..., 1
+    """The Taylor coefficients of (x - z)^n, n = 1, ..., 12, at a zero z, by the recurrence from Bessel's equation."""
+    a = [0.0, 0.0, 0.0, slope]  # n = -2, ..., 1
     for n in range(11):
         rest = z * (n + 1) * (2 * n + 1) * a[-1] + (n * n - order**2 + z * z) * a[-2] + 2 * z * a[-3] + a[-4]
         a.append(-rest / (z * z * (n + 1) * (n + 2)))
@@ -132,60 +133,64 @@ def _taylor(order: int, z: float, slope: float) -> list[float]:
 
 
 class LargeArgumentBessel:
-    """One of the four functions: it tends to sign · (-1)^k √(2/πx) sin r, x = (k + shift/4) π + r."""
+    """One of the four functions, which tends to sign · (-1)^k √(2/πx) sin r, where x = (k + shift/4) π + r."""
 
     def __init__(self, order: int, shift: int, sign: int, zeros: Any) -> None:
         self.shift, self.sign = shift, sign
         self.zeros = [(zero, rest, *_taylor(order, zero, slope)) for zero, rest, slope in zeros]
         self.hankel = (_HANKEL_0, _HANKEL_1)[order]
-        self.close = 1.0 + 0.5 * order  # over x: below it the two terms cancel, and a Taylor series reaches as far
+        self.close = 1.0 + 0.5 * order  # where |wave| < close / x the terms cancel; a Taylor series reaches that far
         phase = phase_series(order, 22)
         self.leading = [to_pair(c) for c in phase[:5]]
         self.others = tuple(float(c) for c in reversed(phase[5:]))
 
     def __call__(self, x: Any) -> Any:
-        """Of x > 5."""
-        return replace_where(self._near(x), (x,), (x >= 5e4, self._far))
+        return replace_where(self._moderate(x), (x,), (x >= 5e4, self._huge))
 
-    def _near(self, x: Any) -> Any:
-        k, quarters = self._half_waves(x)
+    def _moderate(self, x: Any) -> Any:
+        """The function for x < 5e4, by t = tan r: sin r = t / √(1 + t²) and cos r = 1 / √(1 + t²)."""
+        k, quarters = self._nearest_zero(x)
         r = x - quarters * _QUARTER_PI[0]
         quarters *= -_QUARTER_PI[1]
-        rest = sum_error(r, quarters)
+        r_error = sum_error(r, quarters)
         r += quarters
-        t = np.tan(r)  # NumPy has it much faster than the sine and the cosine
+        t = np.tan(r)  # NumPy computes it much faster than the sine and the cosine
         norm = t * t
         norm += 1
         norm *= math.pi / 2 * x
-        return self._of(x, t, rest, 1.0, np.copysign(np.sqrt(norm), self._parity(k)), x)
+        return self._combine(x, t, r_error, 1.0, np.copysign(np.sqrt(norm), self._parity(k)), x)
 
-    def _far(self, x: Any) -> Any:
-        """√2 sin r and √2 cos r are s + c and s - c but for signs: their product, -cos 2x, gives the smaller one."""
+    def _huge(self, x: Any) -> Any:
+        """The function for x >= 5e4. √2 sin r and √2 cos r are ±(s + c) and ±(s - c) with s = sin x and c = cos x.
+
+        Their product is -cos 2x, from which the smaller one is computed.
+        """
         s, c = np.sin(x), np.cos(x)
         plus, minus = s + c, s - c
         product = np.where(x < 8e307, -np.cos(2 * x), plus * minus)  # 2 x overflows
         plus, minus = np.where(s * c < 0, product / minus, plus), np.where(s * c < 0, minus, product / plus)
         sine, cosine = (minus, plus) if self.shift == 1 else (-plus, minus)
-        return self._of(x, sine, 0.0, cosine, 2 * self.sign * np.sqrt(math.pi / 4 * x), np.where(x < 5e7, x, math.inf))
+        norm = 2 * self.sign * np.sqrt(math.pi / 4 * x)
+        return self._combine(x, sine, 0.0, cosine, norm, np.where(x < 5e7, x, math.inf))
 
-    def _of(self, x: Any, sine: Any, rest: Any, cosine: Any, norm: Any, reach: Any) -> Any:
-        """Of r's sine, in two parts, and cosine, and what to divide by; `reach` is x as far as zeros call for more."""
+    def _combine(self, x: Any, sine: Any, sine_error: Any, cosine: Any, norm: Any, reach: Any) -> Any:
+        """(P sin r + Q cos r) / norm, which is computed again near zeros; `reach` is x, or ∞ for no such correction."""
         wave, q, divisor = self._hankel(x)
         wave *= sine
         q *= cosine
         wave += q
         wave /= divisor
-        wave += rest
+        wave += sine_error
         wave += sine
         close = abs(wave) * reach < self.close * np.where(x < _SERIES_FROM, 1, 12)  # Q has fewer digits
         wave /= norm
-        return replace_where(wave, (x,), (close, self._nearby))
+        return replace_where(wave, (x,), (close, self._near_zero))
 
-    def _nearby(self, x: Any) -> Any:
-        return replace_where(self._at_zero(x), (x,), (x >= _SERIES_FROM, self._by_phase))
+    def _near_zero(self, x: Any) -> Any:
+        return replace_where(self._taylor(x), (x,), (x >= _SERIES_FROM, self._by_phase))
 
     def _hankel(self, x: Any) -> Any:
-        """P - 1 and Q, times a divisor, and that."""
+        """(P - 1) d, Q d and the common denominator d."""
         u = 1 / x
         z = u * u
         p_rest, q, divisor = (polynomial(z, table) for table in self.hankel)
@@ -193,31 +198,32 @@ class LargeArgumentBessel:
         q *= u
         return p_rest, q, divisor
 
-    def _half_waves(self, x: Any) -> Any:
-        """k, and x - r in quarters of π."""
+    def _nearest_zero(self, x: Any) -> Any:
+        """The number k of the nearest zero of the limiting wave, and the zero in units of π/4."""
         k = np.rint(x * (1 / math.pi) - self.shift / 4)
         return k, 4 * k + self.shift
 
     def _parity(self, k: Any) -> Any:
-        """A number of the sign of sign · (-1)^k, faster than by k % 2."""
+        """A number whose sign is sign · (-1)^k, computed faster than by k % 2."""
         half = k * 0.5
         half -= np.rint(half)
         half = abs(half)
         return 0.25 - half if self.sign > 0 else half - 0.25
 
-    def _at_zero(self, x: Any) -> Any:
-        k, _ = self._half_waves(x)
+    def _taylor(self, x: Any) -> Any:
+        k, _ = self._nearest_zero(x)
         return taylor_at_zero(x, self.zeros, k - 1)
 
     def _by_phase(self, x: Any) -> Any:
-        k, quarters = self._half_waves(x)
+        """±√(2/πx) √(P² + Q²) sin(r + φ)."""
+        k, quarters = self._nearest_zero(x)
         r = x - quarters * FINE_QUARTER_PI[0]
-        rest = -quarters * FINE_QUARTER_PI[-1]
+        r_low = -quarters * FINE_QUARTER_PI[-1]
         for part in FINE_QUARTER_PI[1:-1]:
-            rest = rest + sum_error(r, -quarters * part)
+            r_low = r_low + sum_error(r, -quarters * part)
             r = r - quarters * part
         u = DoubleDouble(1.0) / DoubleDouble(x)
-        angle = (renormalize(r, rest) + u * power_series(u * u, self.leading, self.others)).rounded()
+        angle = (renormalize(r, r_low) + u * power_series(u * u, self.leading, self.others)).rounded()
         p_rest, q, divisor = self._hankel(x)
         p_rest, q = p_rest / divisor, q / divisor
         square = 1 + (p_rest * (2 + p_rest) + q * q)

@@ -1,4 +1,4 @@
-"""Modified Bessel functions of order 0 and 1: plain, and scaled by e^-|x| (first kind) or e^x (second kind)."""
+"""Modified Bessel functions of orders 0 and 1: I and K, and the scaled e^-|x| I(x) and e^x K(x)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..blocks import in_double
 from ..out import into
 from .numeric import non_differentiable, piecewise, polynomial, promote, rational
 
-# I₀(x) and I₁(x) / x by x²/4, |x| < 8
+# I₀(x) and I₁(x) / x in terms of x²/4, for |x| < 8
 _I0 = (
     9.199490192822799e-25, 1.1271315698780286e-22, 2.6398039041166653e-20, 4.345576463193113e-18,
     6.277947933796445e-16, 7.593864679920678e-14, 7.594072929478665e-12, 6.151186544390525e-10, 3.936759919236813e-08,
@@ -26,14 +26,14 @@ _I1 = (
     1.3778659721252566e-07, 5.78703703461938e-06, 0.00017361111111452218, 0.003472222222219402, 0.04166666666666785,
     0.2499999999999998, 0.5,
 )  # fmt: skip
-# e^-x I₀(x) by x - 3.177, 2.5 <= x < 4; the value there is a float64 number but for 1e-18
+# e^-x I₀(x) in terms of x - 3.177, for 2.5 <= x < 4; the value at 3.177 is a float64 number to 1e-18
 _I0_SCALED = (
     -7.200451251346173e-12, 6.523598405259445e-11, -4.749680622687538e-10, 3.2893182845103733e-09,
     -2.1308406478709116e-08, 1.2800268974915267e-07, -7.098123020695368e-07, 3.6168433739034745e-06,
     -1.6864277498322474e-05, 7.176608410084492e-05, -0.0002790292001807735, 0.001000051357608389,
     -0.0033840873782565234, 0.011367660410235481, -0.04180779884329372, 0.23522443844694577,
 )  # fmt: skip
-# √x e^-x I(x) by x - 6, 4 <= x < 8, and by 1/x, x >= 8
+# √x e^-x I(x) in terms of x - 6, for 4 <= x < 8, and of 1/x, for x >= 8
 _I0_MIDDLE = (
     -8.683446119287473e-18, 5.953482507935553e-17, -2.2120697197166966e-16, 1.4257226540418136e-15,
     -1.0304322715454022e-14, 5.944194733892372e-14, -3.0060364550738715e-13, 1.2937745714774874e-12,
@@ -62,7 +62,7 @@ _I1_LARGE = (
     14.641951421183618, -0.40593512188114605, -0.11002783458508328, -0.057526957899371095, -0.04090717406169342,
     -0.04675104844774439, -0.149603355150588, 0.3989422804014327,
 )  # fmt: skip
-# K₀(x) + log(x) I₀(x), and (K₁(x) - 1/x - log(x) I₁(x)) / x, by x², x < 1
+# K₀(x) + log(x) I₀(x) and (K₁(x) - 1/x - log(x) I₁(x)) / x in terms of x², for x < 1
 _K0 = (
     6.611697199137138e-12, 1.2082660548092037e-09, 1.6271068932192254e-07, 1.4914719243031542e-05,
     0.0008460350907213902, 0.025248929932161213, 0.27898287891460316, 0.11593151565841245,
@@ -71,7 +71,7 @@ _K1 = (
     -4.221989438282024e-13, -8.87092489601584e-11, -1.4030171839891595e-08, -1.5592887664345827e-06,
     -0.00011253607036725078, -0.004642182766471444, -0.08537071972865079, -0.3079657578292062,
 )  # fmt: skip
-# x (√x e^x K(x) - √(π/2)) by 1/x, x >= 1
+# x (√x e^x K(x) - √(π/2)) in terms of 1/x, for x >= 1
 _K0_LARGE = (
     -0.14490576307528058, -3.163981288374647, -16.54974376476671, -32.56181692355288, -28.641262734241593,
     -11.94099431069759, -2.2726792379932115, -0.1566642671644177,
@@ -89,7 +89,7 @@ _K1_LARGE = (
 
 
 def bessel_i_over_power(y: Any, n: Any, scaled: Any) -> Any:
-    """Iₙ(y) / yⁿ of y >= 0, times e^-y where `scaled`."""
+    """Iₙ(y) / yⁿ for y >= 0, times e^-y if `scaled`. From y = 8 on it is computed by recurrence from I₀ and I₁."""
 
     def small(y: Any) -> Any:
         z = y * y / 4
@@ -99,9 +99,9 @@ def bessel_i_over_power(y: Any, n: Any, scaled: Any) -> Any:
     def large(y: Any) -> Any:
         u = 1 / y
         root = np.sqrt(u)
-        before, out = polynomial(u, _I0_LARGE) * root, polynomial(u, _I1_LARGE) * root * u
+        previous, out = polynomial(u, _I0_LARGE) * root, polynomial(u, _I1_LARGE) * root * u
         for m in range(1, n):
-            before, out = out, (before - 2 * m * out) * (u * u)
+            previous, out = out, (previous - 2 * m * out) * (u * u)
         return _unscaled(out, y, scaled)
 
     if n == 0:
@@ -110,20 +110,20 @@ def bessel_i_over_power(y: Any, n: Any, scaled: Any) -> Any:
             (y,),
             (y < border, small),
             ((y >= border) & (y < 4), lambda y: polynomial(y - 3.177, _I0_SCALED)),
-            (y >= 4, lambda y: _beyond(y, 0, scaled)),
+            (y >= 4, lambda y: _i_from_4(y, 0, scaled)),
         )
     return piecewise((y,), (y < 8, small), (y >= 8, large))
 
 
-def _beyond(y: Any, n: int, scaled: Any) -> Any:
-    """Iₙ(y) of y >= 4, times e^-y where `scaled`: the rounding of y² would count in a power series."""
+def _i_from_4(y: Any, n: int, scaled: Any) -> Any:
+    """Iₙ(y) for n = 0, 1 and y >= 4, times e^-y if `scaled`. In a power series the rounding of y² would cost digits."""
     middle, large = ((_I0_MIDDLE, _I0_LARGE), (_I1_MIDDLE, _I1_LARGE))[n]
     out = piecewise((y,), (y < 8, lambda y: polynomial(y - 6, middle)), (y >= 8, lambda y: polynomial(1 / y, large)))
     return _unscaled(out / np.sqrt(y), y, scaled)
 
 
 def _unscaled(value: Any, y: Any, scaled: Any) -> Any:
-    """The value, or its product with e^y: where that overflows in two steps, of which the first doesn't."""
+    """The value, times e^y unless `scaled`. Where e^y overflows, multiply by e^(y/2) twice, as the product may not."""
     if scaled:
         return value
     half = np.exp(np.minimum(y, 1e4) / 2)
@@ -132,11 +132,11 @@ def _unscaled(value: Any, y: Any, scaled: Any) -> Any:
 
 
 def _taylor(n: int) -> tuple[float, ...]:
-    """Σ (x²/4)^k / (k! (n + k)! 2ⁿ): Iₙ(x) / xⁿ for |x| < 8."""
+    """The coefficients of Iₙ(x) / xⁿ = Σ (x²/4)^k / (k! (n + k)! 2ⁿ), in terms of x²/4, for |x| < 8."""
     return tuple(1 / (math.factorial(k) * math.factorial(n + k) * 2**n) for k in range(24, -1, -1))
 
 
-# I₁(x) / x as exact as float32 needs it, by x², |x| < 8
+# I₁(x) / x in terms of x², for |x| < 8, to the digits that float32 needs
 _I1_FLOAT32 = (
     1.1460832451640963e-23, 2.3291947609270933e-21, 1.5456262162831017e-18, 5.153365891203708e-16,
     1.504265455397372e-13, 3.3632455960175416e-11, 5.651525939110622e-09, 6.781670155494767e-07,
@@ -145,7 +145,7 @@ _I1_FLOAT32 = (
 
 
 def _i1e_float32(x: Any) -> Any:
-    """Of float32 numbers, in float64."""
+    """e^-|x| I₁(x) of float32 numbers, in float64."""
     y = abs(x)
     return piecewise(
         (x, y),
@@ -159,7 +159,7 @@ def _i1(x: Any, scaled: Any) -> Any:
         return y * bessel_i_over_power(y, 1, scaled)
 
     y = abs(x)
-    return np.copysign(piecewise((y,), (y < 4, small), (y >= 4, lambda y: _beyond(y, 1, scaled))), x)
+    return np.copysign(piecewise((y,), (y < 4, small), (y >= 4, lambda y: _i_from_4(y, 1, scaled))), x)
 
 
 class I0(Function):
@@ -247,7 +247,7 @@ def i1e(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 class BesselRatio(Function):
-    """Iₙ(x) / xⁿ, which by x has the derivative x times the next: so nothing cancels near 0, to no order."""
+    """Iₙ(x) / xⁿ. Its derivative is x · Iₙ₊₁(x) / xⁿ⁺¹, so that nothing cancels near 0 in derivatives of any order."""
 
     symbol, promote = "Iₙ/xⁿ", promote
 
@@ -264,7 +264,7 @@ def _k0(x: Any, scaled: Any) -> Any:
         out = polynomial(x * x, _K0) - np.log(x) * polynomial(x * x / 4, _I0)
         return out * np.exp(x) if scaled else out
 
-    return piecewise((x,), ((x >= 0) & (x < 1), small), (x >= 1, lambda x: _large(x, _K0_LARGE, scaled)))
+    return piecewise((x,), ((x >= 0) & (x < 1), small), (x >= 1, lambda x: _k_from_1(x, _K0_LARGE, scaled)))
 
 
 def _k1(x: Any, scaled: Any) -> Any:
@@ -272,10 +272,11 @@ def _k1(x: Any, scaled: Any) -> Any:
         out = 1 / x + x * (polynomial(x * x, _K1) + np.log(x) * polynomial(x * x / 4, _I1))
         return np.where(x == 0, math.inf, out * np.exp(x) if scaled else out)
 
-    return piecewise((x,), ((x >= 0) & (x < 1), small), (x >= 1, lambda x: _large(x, _K1_LARGE, scaled)))
+    return piecewise((x,), ((x >= 0) & (x < 1), small), (x >= 1, lambda x: _k_from_1(x, _K1_LARGE, scaled)))
 
 
-def _large(x: Any, table: Any, scaled: Any) -> Any:
+def _k_from_1(x: Any, table: Any, scaled: Any) -> Any:
+    """K(x) for x >= 1, times e^x if `scaled`."""
     u = 1 / x
     out = (math.sqrt(math.pi / 2) + u * rational(u, *table)) / np.sqrt(x)
     return out if scaled else out * np.exp(-x)

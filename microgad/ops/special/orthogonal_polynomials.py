@@ -1,4 +1,4 @@
-"""Orthogonal polynomials by their recurrences, each element of its own degree; without derivatives, as in PyTorch."""
+"""Orthogonal polynomials, with a degree for each element; without derivatives, as in PyTorch."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from ..elementwise.operands import require_one_tensor
 from ..out import into
 from .numeric import non_differentiable, piecewise
 
-LOW = 64  # the highest degree of Chebyshev's that goes by a recurrence
-FEW = 8  # elements of a high degree that go on one by one
+RECURRENCE_UP_TO = 64  # the highest degree for which Chebyshev polynomials are computed by recurrence
+FEW = 8  # elements: so few of a high degree are computed one by one
 
 
 def _family(name: str, first: Callable[..., Any], step: Callable[..., Any], highest: float = 2.0**63) -> Any:
-    """p₀ = 1, p₁ = first(x), pₖ₊₁ = step(k, x, pₖ, pₖ₋₁); 0 where the degree is negative, NaN above the highest."""
+    """Define a family by its recurrence: p₀ = 1, p₁ = first(x), pₖ₊₁ = step(k, x, pₖ, pₖ₋₁).
+
+    It is 0 for a negative degree, and NaN for a degree above `highest`.
+    """
 
     def formula(x: Any, n: Any) -> Any:
         n = _degrees(n)
@@ -28,19 +31,22 @@ def _family(name: str, first: Callable[..., Any], step: Callable[..., Any], high
 
 
 def _chebyshev(name: str, first: Callable[..., Any], wave: Any, one: Any, minus_one: Any, shifted: bool) -> Any:
-    """The same, where a high degree goes by wave(n, arccos x), and by its limits at 1 and (but for the sign) at -1."""
+    """Define a Chebyshev family, in which a high degree is computed as wave(n, arccos x).
+
+    one(n) is the value at 1 and minus_one(n) the absolute value at -1. A shifted polynomial is that of 2x - 1.
+    """
 
     def high(x: Any, n: Any) -> Any:
-        inner = wave(n, np.arccos(x.astype(np.complex128))).real
-        inner = np.where(np.isfinite(inner), inner, math.nan)
-        return np.where(x == 1, one(n), np.where(x == -1, (1 - 2 * (n % 2)) * minus_one(n), inner))
+        value = wave(n, np.arccos(x.astype(np.complex128))).real  # the angle is complex for |x| > 1
+        value = np.where(np.isfinite(value), value, math.nan)
+        return np.where(x == 1, one(n), np.where(x == -1, (1 - 2 * (n % 2)) * minus_one(n), value))
 
     def formula(x: Any, n: Any) -> Any:
         y, n = 2 * x - 1 if shifted else x, _degrees(n)
-        low, rounded = n <= LOW, (abs(x) < 0.25) & (n >= 0) & shifted
+        low, rounded = n <= RECURRENCE_UP_TO, (abs(x) < 0.25) & (n >= 0) & shifted  # 2x - 1 loses digits of x
         return piecewise(
             (x, y, n),
-            (low & ~rounded, lambda x, y, n: _by_recurrence(y, n, first, _doubled)),
+            (low & ~rounded, lambda x, y, n: _by_recurrence(y, n, first, _chebyshev_step)),
             (low & rounded, lambda x, y, n: _by_differences(x, n, first)),
             (~low, lambda x, y, n: high(y, n)),
         )
@@ -48,16 +54,19 @@ def _chebyshev(name: str, first: Callable[..., Any], wave: Any, one: Any, minus_
     return non_differentiable(name, formula)
 
 
-def _doubled(k: int, x: Any, p: Any, before: Any) -> Any:
-    return 2 * x * p - before
+def _chebyshev_step(k: int, x: Any, p: Any, previous: Any) -> Any:
+    return 2 * x * p - previous
 
 
 def _by_differences(x: Any, n: Any, first: Callable[..., Any]) -> Any:
-    """Chebyshev's of 2 x - 1 for small x, the digits of which that rounds off: (-1)ⁿ pₙ by its differences."""
+    """The shifted Chebyshev polynomial for small x, whose digits 2x - 1 would round off.
+
+    It sums the differences of (-1)ᵏ pₖ(2x - 1), which obey a recurrence in x.
+    """
     slope = first(1) - first(0)
     difference = (slope - first(0) - 1) - 2 * slope * x
     p = out = np.ones_like(x)
-    for k in range(1, min(int(n.max()), LOW) + 1):
+    for k in range(1, min(int(n.max()), RECURRENCE_UP_TO) + 1):
         p = p + difference
         out = np.where(n == k, p, out)
         difference = difference - 4 * x * p
@@ -65,36 +74,37 @@ def _by_differences(x: Any, n: Any, first: Callable[..., Any]) -> Any:
 
 
 def _degrees(n: Any) -> Any:
-    """Whole numbers; what no integer can be is taken for a negative degree, as in PyTorch."""
+    """Truncate degrees to integers. One that fits into no int64 counts as negative, as in PyTorch."""
     return np.where(abs(n) < 2.0**63, np.trunc(n), -1.0)
 
 
 def _by_recurrence(x: Any, n: Any, first: Callable[..., Any], step: Callable[..., Any]) -> Any:
-    before, p = np.ones_like(x), first(x)
-    out = np.where(n < 0, 0.0, before)
-    top, low = int(n.max()), int(n.min())  # the loop has to know: on a GPU it waits for them
-    for k in range(1, top + 1):
+    """pₙ(x) by the recurrence of `_family`; n holds a degree for each element."""
+    previous, p = np.ones_like(x), first(x)
+    out = np.where(n < 0, 0.0, previous)
+    highest, lowest = int(n.max()), int(n.min())  # the loop needs numbers, so it waits for a GPU
+    for k in range(1, highest + 1):
         if k % 4096 == 0:
-            going = np.flatnonzero((n > k) & (p == p))  # NaN stays
-            if len(going) <= FEW:
+            unfinished = np.flatnonzero((n > k) & (p == p))  # NaN stays NaN
+            if len(unfinished) <= FEW:
                 out = np.where(n >= k, p, out)
-                for i in map(int, going):
-                    out[i] = _alone(k, int(n[i]), x[i].item(), p[i].item(), before[i].item(), step)
+                for i in map(int, unfinished):
+                    out[i] = _scalar_recurrence(k, int(n[i]), x[i].item(), p[i].item(), previous[i].item(), step)
                 return out
-        if k >= low:
+        if k >= lowest:
             out = np.where(n == k, p, out)
-        before, p = p, step(k, x, p, before)
+        previous, p = p, step(k, x, p, previous)
     return out
 
 
-def _alone(k: int, n: int, x: float, p: float, before: float, step: Callable[..., Any]) -> float:
-    """The same of one number from degree k on, in Python, in a tenth of the time that an array of one takes."""
+def _scalar_recurrence(k: int, n: int, x: float, p: float, previous: float, step: Callable[..., Any]) -> float:
+    """Continue the recurrence from degree k to n for one Python number, ten times as fast as for an array of one."""
     while k < n and p == p:
-        before, p, k = p, step(k, x, p, before), k + 1
+        previous, p, k = p, step(k, x, p, previous), k + 1
     return p
 
 
-# p₁, pₙ by the arccosine of x, pₙ(1), |pₙ(-1)|
+# For each kind: p₁, pₙ in terms of a = arccos x, pₙ(1), and |pₙ(-1)|
 _T = (lambda x: x, lambda n, a: np.cos(n * a), np.ones_like, np.ones_like)
 _U = (lambda x: 2 * x, lambda n, a: np.sin((n + 1) * a) / np.sin(a), lambda n: n + 1, lambda n: n + 1)
 _V = (lambda x: 2 * x - 1, lambda n, a: np.cos((n + 0.5) * a) / np.cos(a / 2), np.ones_like, lambda n: 2 * n + 1)
@@ -105,7 +115,7 @@ ChebyshevT = _chebyshev("ChebyshevT", *_T, shifted=False)
 
 
 def chebyshev_polynomial_t(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """Chebyshev's polynomial of the first kind, of degree n. Source: torch.special.chebyshev_polynomial_t.
+    """The Chebyshev polynomial of the first kind and degree n. Source: torch.special.chebyshev_polynomial_t.
 
     >>> torch.special.chebyshev_polynomial_t(torch.tensor([0.5, 2.0]), 3)
     tensor([-1., 26.])
@@ -117,7 +127,7 @@ ChebyshevU = _chebyshev("ChebyshevU", *_U, shifted=False)
 
 
 def chebyshev_polynomial_u(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """Chebyshev's polynomial of the second kind, of degree n. Source: torch.special.chebyshev_polynomial_u.
+    """The Chebyshev polynomial of the second kind and degree n. Source: torch.special.chebyshev_polynomial_u.
 
     >>> torch.special.chebyshev_polynomial_u(torch.tensor([0.5, 2.0]), 3)
     tensor([-1., 56.])
@@ -129,7 +139,7 @@ ChebyshevV = _chebyshev("ChebyshevV", *_V, shifted=False)
 
 
 def chebyshev_polynomial_v(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """Chebyshev's polynomial of the third kind, of degree n. Source: torch.special.chebyshev_polynomial_v.
+    """The Chebyshev polynomial of the third kind and degree n. Source: torch.special.chebyshev_polynomial_v.
 
     >>> torch.special.chebyshev_polynomial_v(torch.tensor([0.5, 2.0]), 3)
     tensor([-1., 41.])
@@ -141,7 +151,7 @@ ChebyshevW = _chebyshev("ChebyshevW", *_W, shifted=False)
 
 
 def chebyshev_polynomial_w(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """Chebyshev's polynomial of the fourth kind, of degree n. Source: torch.special.chebyshev_polynomial_w.
+    """The Chebyshev polynomial of the fourth kind and degree n. Source: torch.special.chebyshev_polynomial_w.
 
     >>> torch.special.chebyshev_polynomial_w(torch.tensor([0.5, 2.0]), 3)
     tensor([-1., 71.])
@@ -153,7 +163,7 @@ ShiftedChebyshevT = _chebyshev("ShiftedChebyshevT", *_T, shifted=True)
 
 
 def shifted_chebyshev_polynomial_t(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """Chebyshev's polynomial of the first kind, of degree n, of 2 x - 1.
+    """The shifted Chebyshev polynomial of the first kind and degree n, that of 2x - 1.
 
     Source: torch.special.shifted_chebyshev_polynomial_t.
 
@@ -167,7 +177,7 @@ ShiftedChebyshevU = _chebyshev("ShiftedChebyshevU", *_U, shifted=True)
 
 
 def shifted_chebyshev_polynomial_u(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """Chebyshev's polynomial of the second kind, of degree n, of 2 x - 1.
+    """The shifted Chebyshev polynomial of the second kind and degree n, that of 2x - 1.
 
     Source: torch.special.shifted_chebyshev_polynomial_u.
 
@@ -181,7 +191,7 @@ ShiftedChebyshevV = _chebyshev("ShiftedChebyshevV", *_V, shifted=True)
 
 
 def shifted_chebyshev_polynomial_v(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """Chebyshev's polynomial of the third kind, of degree n, of 2 x - 1.
+    """The shifted Chebyshev polynomial of the third kind and degree n, that of 2x - 1.
 
     Source: torch.special.shifted_chebyshev_polynomial_v.
 
@@ -195,7 +205,7 @@ ShiftedChebyshevW = _chebyshev("ShiftedChebyshevW", *_W, shifted=True)
 
 
 def shifted_chebyshev_polynomial_w(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """Chebyshev's polynomial of the fourth kind, of degree n, of 2 x - 1.
+    """The shifted Chebyshev polynomial of the fourth kind and degree n, that of 2x - 1.
 
     Source: torch.special.shifted_chebyshev_polynomial_w.
 
@@ -205,11 +215,11 @@ def shifted_chebyshev_polynomial_w(x: Tensor | float, n: Tensor | float, *, out:
     return into(out, ShiftedChebyshevW.apply(*require_one_tensor("shifted_chebyshev_polynomial_w", x, n)))
 
 
-HermiteH = _family("HermiteH", lambda x: 2 * x, lambda k, x, p, before: 2 * x * p - 2 * k * before, 512)
+HermiteH = _family("HermiteH", lambda x: 2 * x, lambda k, x, p, previous: 2 * x * p - 2 * k * previous, 512)
 
 
 def hermite_polynomial_h(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """The physicist's Hermite polynomial of degree n. Source: torch.special.hermite_polynomial_h.
+    """The physicists' Hermite polynomial of degree n. Source: torch.special.hermite_polynomial_h.
 
     >>> torch.special.hermite_polynomial_h(torch.tensor([0.5, 2.0]), 3)
     tensor([-5., 40.])
@@ -217,11 +227,11 @@ def hermite_polynomial_h(x: Tensor | float, n: Tensor | float, *, out: Tensor | 
     return into(out, HermiteH.apply(*require_one_tensor("hermite_polynomial_h", x, n)))
 
 
-HermiteHe = _family("HermiteHe", lambda x: x, lambda k, x, p, before: x * p - k * before, 512)
+HermiteHe = _family("HermiteHe", lambda x: x, lambda k, x, p, previous: x * p - k * previous, 512)
 
 
 def hermite_polynomial_he(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """The probabilist's Hermite polynomial of degree n. Source: torch.special.hermite_polynomial_he.
+    """The probabilists' Hermite polynomial of degree n. Source: torch.special.hermite_polynomial_he.
 
     >>> torch.special.hermite_polynomial_he(torch.tensor([0.5, 2.0]), 3)
     tensor([-1.3750,  2.0000])
@@ -229,11 +239,11 @@ def hermite_polynomial_he(x: Tensor | float, n: Tensor | float, *, out: Tensor |
     return into(out, HermiteHe.apply(*require_one_tensor("hermite_polynomial_he", x, n)))
 
 
-LaguerreL = _family("LaguerreL", lambda x: 1 - x, lambda k, x, p, before: ((2 * k + 1 - x) * p - k * before) / (k + 1))
+LaguerreL = _family("LaguerreL", lambda x: 1 - x, lambda k, x, p, q: ((2 * k + 1 - x) * p - k * q) / (k + 1))
 
 
 def laguerre_polynomial_l(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """Laguerre's polynomial of degree n. Source: torch.special.laguerre_polynomial_l.
+    """The Laguerre polynomial of degree n. Source: torch.special.laguerre_polynomial_l.
 
     >>> torch.special.laguerre_polynomial_l(torch.tensor([0.5, 2.0]), 3)
     tensor([-0.1458, -0.3333])
@@ -241,11 +251,11 @@ def laguerre_polynomial_l(x: Tensor | float, n: Tensor | float, *, out: Tensor |
     return into(out, LaguerreL.apply(*require_one_tensor("laguerre_polynomial_l", x, n)))
 
 
-LegendreP = _family("LegendreP", lambda x: x, lambda k, x, p, before: ((2 * k + 1) * x * p - k * before) / (k + 1))
+LegendreP = _family("LegendreP", lambda x: x, lambda k, x, p, q: ((2 * k + 1) * x * p - k * q) / (k + 1))
 
 
 def legendre_polynomial_p(x: Tensor | float, n: Tensor | float, *, out: Tensor | None = None) -> Tensor:
-    """Legendre's polynomial of degree n. Source: torch.special.legendre_polynomial_p.
+    """The Legendre polynomial of degree n. Source: torch.special.legendre_polynomial_p.
 
     >>> torch.special.legendre_polynomial_p(torch.tensor([0.5, 2.0]), 3)
     tensor([-0.4375, 17.0000])

@@ -1,4 +1,4 @@
-"""Inverses of the error function and of the normal distribution."""
+"""The inverses of the error function (erfinv) and of the normal distribution function (ndtri)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ..blocks import in_double
 from ..out import into
 from .numeric import evaluate, piecewise, polynomial, promote, rational
 
-# The normal quantile of p = 1/2 + q over q: by q², |q| < 0.25, and less 2.5 by 0.425² - q², |q| <= 0.425. Further out
-# r √2 less the quantile, r = √(-log p): by r - 1.6, and by r - 5. The divisions are Wichura's in AS 241 but for the
-# first; what is left after the round parts is small, and so is its rounding.
+# The normal quantile z of p = 1/2 + q: z / q in terms of q² for |q| < 0.25; z / q - 2.5 in terms of 0.425² - q² for
+# |q| <= 0.425; farther out √2 r - |z| with r = √(-log(tail)), in terms of r - 1.6 for r < 5 and of r - 5 beyond. All
+# intervals but the first are Wichura's (AS 241). What is fitted is small beside 2.5 and √2 r, and so is its rounding.
 _NEAR = (
     21613787.71383451, -3665914.1851714007, 881398.3131093333, 24001.673595174703, 23495.540728635176,
     5769.998747345612, 1692.60971654514, 496.2234688573349, 149.83041532299904, 47.03578255517238, 15.667608986724646,
@@ -42,7 +42,7 @@ _FARTHEST = (
     8.715171767283001e-10, 2.8308348989079895e-07, 2.5402644906508453e-05, 0.0009315982164208382,
     0.016302912690204563, 0.1435081573969925, 0.6112332186152101, 1.0,
 )  # fmt: skip
-# erfinv(x) / x as exact as float32 needs it: by w - 5/2, w = -log(1 - x²) < 5, and by √w - 3
+# erfinv(x) / x with w = -log(1 - x²), to the digits that float32 needs: in terms of w - 5/2 for w < 5, then of √w - 3
 _NEAR_FLOAT32 = (
     -8.79205312e-09, 2.32331668e-08, 4.66184393e-07, -3.46271112e-06, -4.96341048e-06, 0.000218344463, -0.00125274177,
     -0.00417738681, 0.246640286, 1.50140936,
@@ -54,27 +54,27 @@ _FAR_FLOAT32 = (
 
 
 class QuantileFormulas:
-    """The normal quantile over a root, the root in the coefficients, where it costs no rounding."""
+    """The normal quantile divided by `root`. The coefficients contain the root, so that the division isn't rounded."""
 
     def __init__(self, root: float) -> None:
         self.root, self.square = root, round(2 / (root * root))
         table = ((_NEAR, (1.0,)), _CENTRAL, _FAR, _FARTHEST)
-        self.table = tuple((tuple(c / root for c in above), below) for above, below in table)
+        self.table = tuple((tuple(c / root for c in numerator), denominator) for numerator, denominator in table)
 
     def __call__(self, q: Any, tail: Any) -> Any:
-        """Of the probability 1/2 + q, where `tail` is 1/2 - |q| with all its digits."""
+        """The quantile of the probability 1/2 + q, where `tail` is 1/2 - |q| with all digits."""
         (near, _), central, far, farthest = self.table
         y = abs(q)
 
         def outer(q: Any, tail: Any) -> Any:
             square = -np.log(tail)
             r = np.sqrt(square)
-            less = piecewise(
+            correction = piecewise(
                 (r,),
                 (r < 5, lambda r: rational(r - 1.6, *far)),
                 (r >= 5, lambda r: rational(np.minimum(r, 30.0) - 5, *farthest)),
             )
-            return np.copysign(np.sqrt(self.square * square) - less, q)
+            return np.copysign(np.sqrt(self.square * square) - correction, q)
 
         return piecewise(
             (q, tail),
@@ -93,13 +93,13 @@ def _erfinv(x: Any) -> Any:
 
 def _erfinv_float32(x: Any) -> Any:
     w = -np.log((1 - x) * (1 + x))
-    size = piecewise(
+    ratio = piecewise(
         (w,),
         (w < 5, lambda w: polynomial(w - 2.5, _NEAR_FLOAT32)),
         ((w >= 5) & (w < 20), lambda w: polynomial(np.sqrt(w) - 3, _FAR_FLOAT32)),
         (w == math.inf, lambda w: w),
     )
-    return x * size
+    return x * ratio
 
 
 def _ndtri(p: Any) -> Any:
@@ -120,7 +120,7 @@ class Erfinv(Function):
 
 
 def erfinv(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The inverse of erf: ±∞ at ±1, NaN beyond. Source: torch.erfinv.
+    """The inverse of erf, which is ±∞ at ±1 and NaN beyond. Source: torch.erfinv.
 
     >>> torch.erfinv(torch.tensor([0.0, 0.5, -1.0]))
     tensor([0.0000, 0.4769,   -inf])
@@ -141,7 +141,9 @@ class Ndtri(Function):
 
 
 def ndtri(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The x below which the normal distribution has the given mass: ∓∞ at 0 and 1. Source: torch.special.ndtri.
+    """The quantile function of the normal distribution, the inverse of `ndtr`. Source: torch.special.ndtri.
+
+    It is -∞ at 0 and ∞ at 1.
 
     >>> torch.special.ndtri(torch.tensor([0.0, 0.5, 0.975]))
     tensor([  -inf, 0.0000, 1.9600])

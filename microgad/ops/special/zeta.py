@@ -1,4 +1,4 @@
-"""The Hurwitz zeta function."""
+"""The Hurwitz zeta function ζ(s, q) = Σ (q + k)^-s over k >= 0."""
 
 from __future__ import annotations
 
@@ -17,86 +17,93 @@ from .double_double import EULER_MACLAURIN
 from .numeric import piecewise, promote, replace_where, sum_error
 from .zeta_near_zeros import zeta_near_zero
 
-_TERMS = 10  # summed one by one before Euler and Maclaurin's series takes over, of 12 terms
-
-
-_EULER_MACLAURIN = [float(weight) for weight in EULER_MACLAURIN[:12]]
+_TERMS = 10  # summed one by one, before the Euler-Maclaurin formula takes over
+_EULER_MACLAURIN = [float(c) for c in EULER_MACLAURIN[:12]]
 
 
 def _euler_maclaurin(s: Any, w: Any, unit: float, factor: float) -> Any:
-    """`hurwitz` of w >= 10, unless s is much larger: the integral, half a term, and corrections."""
+    """`hurwitz_positive` by the Euler-Maclaurin formula, for w >= 10 that isn't much smaller than s.
+
+    The formula is the integral, plus half of the first term, plus corrections.
+    """
     s_small = np.minimum(s, 1e4)  # w^-s is 0 from there on
-    step = 1 / (w * w)
+    u = 1 / (w * w)
     total = np.full_like(w, _EULER_MACLAURIN[-1])
     for j in range(len(_EULER_MACLAURIN) - 1, 0, -1):
-        total *= (s_small + (2 * j - 1)) * (s_small + 2 * j) * step
+        total *= (s_small + (2 * j - 1)) * (s_small + 2 * j) * u
         total += _EULER_MACLAURIN[j - 1]
     total *= s_small / w
     total += 0.5
     power = np.power(w / unit, -s)
 
-    def halved(s: Any, w: Any, total: Any) -> Any:
+    def by_half_powers(s: Any, w: Any, total: Any) -> Any:
         half = np.power(w / unit, s / -2)  # the power itself may underflow where the result doesn't
         return (total * half + w * half / (s - 1)) * factor * half
 
-    return replace_where((total * power + w * power / (s - 1)) * factor, (s, w, total), (power < 1e-290, halved))
+    out = (total * power + w * power / (s - 1)) * factor
+    return replace_where(out, (s, w, total), (power < 1e-290, by_half_powers))
 
 
 def _term(s: Any, q: Any, k: Any, unit: float) -> Any:
-    """((q + k) / unit)^-s; where s is large, the rounding of q + k counts."""
+    """((q + k) / unit)^-s, corrected for the rounding error of q + k, which a large s magnifies."""
     w = q + k
-    lost = q - (w - k)
-    return np.power(w / unit, -s) * (1 - s * lost / w)
+    error = q - (w - k)
+    return np.power(w / unit, -s) * (1 - s * error / w)
 
 
-def _summed(s: Any, q: Any, unit: float) -> Any:
+def _sum_terms(s: Any, q: Any, unit: float) -> Any:
+    """Σ ((q + k) / unit)^-s: ten terms and the Euler-Maclaurin formula for the rest, by compensated summation."""
     s_small = np.minimum(s, 1e4)
-    parts = [np.power(q / unit, -s), *(_term(s_small, q, k, unit) for k in range(1, _TERMS))]
-    parts.append(_euler_maclaurin(s, q + _TERMS, unit, 1.0))
-    total, lost = parts[0], np.zeros_like(q)
-    for part in parts[1:]:
-        lost += sum_error(total, part)
-        total = total + part
-    return np.where(np.isfinite(total), total + lost, total)
+    terms = [np.power(q / unit, -s), *(_term(s_small, q, k, unit) for k in range(1, _TERMS))]
+    terms.append(_euler_maclaurin(s, q + _TERMS, unit, 1.0))
+    total, error = terms[0], np.zeros_like(q)
+    for term in terms[1:]:
+        error += sum_error(total, term)
+        total = total + term
+    return np.where(np.isfinite(total), total + error, total)
 
 
 def hurwitz_positive(s: Any, q: Any, unit: float = 1.0, factor: float = 1.0) -> Any:
-    """factor · Σ ((q + k) / unit)^-s of s > 1 and 0 < q < ∞."""
+    """factor · Σ ((q + k) / unit)^-s for s > 1 and 0 < q < ∞."""
     near = q < s + _TERMS
     return piecewise(
         (s, q),
-        (near, lambda s, q: factor * _summed(s, q, unit)),
+        (near, lambda s, q: factor * _sum_terms(s, q, unit)),
         (~near, lambda s, q: _euler_maclaurin(s, q, unit, factor)),
     )
 
 
-def _negative(s: Any, q: Any) -> Any:
-    """Of q < 0 and integer s: the terms on either side of 0, of one sign where s is even."""
-    whole = np.floor(-q)
-    fraction = -q - whole
+def _hurwitz_negative(s: Any, q: Any) -> Any:
+    """ζ(s, q) for q < 0 and an integer s, from the terms of either side of 0, which have one sign if s is even.
+
+    With -q = n + fraction, those above 0 sum up to ζ(s, 1 - fraction), and those below, but for the sign, to
+    ζ(s, fraction) - ζ(s, 1 - q).
+    """
+    n = np.floor(-q)
+    fraction = -q - n
     below, beyond, above = hurwitz_positive(s, fraction), hurwitz_positive(s, 1 - q), hurwitz_positive(s, 1 - fraction)
-    above *= 1 - s * sum_error(np.ones_like(q), -fraction) / (1 - fraction)  # where s is large, that rounding counts
+    above *= 1 - s * sum_error(np.ones_like(q), -fraction) / (1 - fraction)  # a large s magnifies that rounding error
     even = s % 2 == 0
     out = above + np.where(even, below - beyond, beyond - below)
     cancels = ~even & (abs(out) < 0.8 * np.maximum(below, above))
-    return replace_where(out, (s, whole, 2 * fraction - 1, beyond), (cancels, zeta_near_zero))
+    return replace_where(out, (s, n, 2 * fraction - 1, beyond), (cancels, zeta_near_zero))
 
 
 def hurwitz_zeta(s: Any, q: Any, unit: float = 1.0, factor: float = 1.0) -> Any:
-    """factor · Σ ((q + k) / unit)^-s in float64, unit a power of 2: nothing leaves the range on the way."""
-    converges = s > 1
-    pole = q == np.floor(q)
+    """factor · Σ ((q + k) / unit)^-s in float64. The unit, a power of 2, keeps intermediate values in range."""
+    converges, pole = s > 1, q == np.floor(q)
+    negative = converges & (q < 0) & ~pole & (s == np.floor(s))
     return piecewise(
         (s, q),
         (converges & (q > 0) & (q < math.inf), lambda s, q: hurwitz_positive(s, q, unit, factor)),
         (converges & (q == math.inf), lambda s, q: np.zeros_like(q)),
         ((s == 1) | (converges & (q <= 0) & pole), lambda s, q: np.full_like(s, math.inf)),
-        (converges & (q < 0) & ~pole & (s == np.floor(s)), lambda s, q: factor * np.power(unit, s) * _negative(s, q)),
+        (negative, lambda s, q: factor * np.power(unit, s) * _hurwitz_negative(s, q)),
     )
 
 
 class Zeta(Function):
-    """Σ (q + k)^-s over k >= 0."""
+    """ζ(s, q) = Σ (q + k)^-s over k >= 0. Only the derivative with respect to q is implemented, as in PyTorch."""
 
     symbol, promote, elementwise = "ζ", promote, True
 
@@ -113,7 +120,8 @@ class Zeta(Function):
 def zeta(input: Tensor | float, other: Tensor | float, *, out: Tensor | None = None) -> Tensor:
     """The Hurwitz zeta function Σ (other + k)^-input over k >= 0, broadcast. Source: torch.special.zeta.
 
-    It has a derivative for other only, as in PyTorch: backward raises where input wants one.
+    Only the derivative with respect to other is implemented, as in PyTorch: backward raises NotImplementedError if
+    input requires grad.
 
     >>> torch.special.zeta(torch.tensor([2.0, 4.0]), 1)
     tensor([1.6449, 1.0823])

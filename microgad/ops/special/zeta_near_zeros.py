@@ -1,11 +1,11 @@
-"""The Hurwitz zeta function of odd s next to its zeros, one just above each of -1/2, -3/2, ...
+"""The Hurwitz zeta function of odd integers s near its zeros, of which one lies just above each of -1/2, -3/2, ...
 
-At q = -(n + 1/2 + t/2), n whole, t small, what its terms of both signs leave is
+At q = -(n + 1/2 + t/2), with an integer n and small t, its terms of both signs nearly cancel, and leave
 
     2^-s ζ(s, q) = D + A,    D = Σ (2k + 1 - t)^-s - (2k + 1 + t)^-s,    A = Σ (2k + 2n + 3 + t)^-s
 
-over k >= 0. D has the sign of t: 2 Σ c_j λ(s + j) t^j over odd j, where λ(m) = Σ (2k + 1)^-m and c_j is the binomial
-s + j - 1 over j. Where D and A cancel, each is computed to twice the digits.
+over k >= 0. D = 2 Σ c_j λ(s + j) t^j over odd j, where λ(m) = Σ (2k + 1)^-m and c_j is the binomial coefficient
+(s + j - 1 over j). Where D and A nearly cancel, both are computed in double-double arithmetic.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from .double_double import DIGITS, EULER_MACLAURIN, EVEN_ZETAS, DoubleDouble, re
 from .numeric import replace_where, table_rows
 
 _LOW = 13  # n below which A is a power series of t, with coefficients from a table
-_LARGEST = 31  # s above which A is too small to cancel all of D's digits
-_ORDERS, _TWICE = 18, 7  # how many terms of A's power series count, and how many to twice the digits
-_ODD_ORDERS, _ODD_TWICE = 10, 5  # and of D's
-_EULER_MACLAURIN = [to_pair(weight) for weight in EULER_MACLAURIN[:20]]
+_LARGEST = 31  # s above which A is too small to cancel D
+_A_TERMS, _A_PAIRS = 18, 7  # the terms of A's power series, and how many of them are double-double
+_D_TERMS, _D_PAIRS = 10, 5  # the same of D's
+_EULER_MACLAURIN = [to_pair(c) for c in EULER_MACLAURIN[:20]]
 
 
 @cache
 def _lambdas() -> Any:
-    """λ(2), λ(4), ..., λ(72), which is 1."""
+    """λ(2), λ(4), ..., λ(72), the last of which is 1 in float64."""
     with localcontext(DIGITS):
         return np.array([to_pair((1 - Decimal(4) ** -k) * zeta) for k, zeta in enumerate(EVEN_ZETAS, 1)])
 
 
 @cache
 def _tails() -> Any:
-    """Σ (2k + 2n + 3)^-m over k >= 0, for m = 3, 4, ... and of each n = 0, ..., 12."""
+    """Σ (2k + 2n + 3)^-m over k >= 0, for m = 3, 4, ... and, for each m, n = 0, ..., 12."""
     out = []
     with localcontext(DIGITS):
         last = Decimal(2 * _LOW + 3)
-        for m in range(3, _LARGEST + _ORDERS):
-            rising, total = 2 * m / last, last / (2 * (m - 1)) + Decimal("0.5")  # Euler and Maclaurin's series
-            for j, weight in enumerate(EULER_MACLAURIN[:20], 1):
-                total += weight * rising
+        for m in range(3, _LARGEST + _A_TERMS):
+            rising, total = 2 * m / last, last / (2 * (m - 1)) + Decimal("0.5")  # Euler-Maclaurin
+            for j, c in enumerate(EULER_MACLAURIN[:20], 1):
+                total += c * rising
                 rising *= 4 * (m + 2 * j - 1) * (m + 2 * j) / last**2
             row = [total * last**-m]
             for n in range(_LOW - 1, -1, -1):
@@ -55,22 +55,22 @@ def _entries(table: Any, index: Any) -> DoubleDouble:
     return DoubleDouble(*table_rows(table, index).T)
 
 
-def zeta_near_zero(s: Any, n: Any, t: Any, above: Any) -> Any:
-    """ζ(s, q) of odd s, where D is not much larger than its first term; `above` is ζ(s, 1 - q), 2^s A."""
-    tail = np.ldexp(above, -s.astype(np.int32))
-    out = 2 * s * t + (_rest_of_odd(s, t) + tail)
-    close = (abs(out) < 4 * tail) & (s <= _LARGEST) & (np.power(2 * n + 3, 1 - s) > 2**-62)
+def zeta_near_zero(s: Any, n: Any, t: Any, beyond: Any) -> Any:
+    """ζ(s, q) for odd s, where D is not much larger than its first term. `beyond` is ζ(s, 1 - q) = 2^s A."""
+    a = np.ldexp(beyond, -s.astype(np.int32))
+    out = 2 * s * t + (_d_rest(s, t) + a)
+    close = (abs(out) < 4 * a) & (s <= _LARGEST) & (np.power(2 * n + 3, 1 - s) > 2**-62)
     out = replace_where(
         out,
         (s, n, t),
-        (close & (n < _LOW), lambda s, n, t: (_odd_twofold(s, t) + _low(s, n, t)).rounded()),
-        (close & (n >= _LOW), lambda s, n, t: (_odd_twofold(s, t) + _high(s, n, t)).rounded()),
+        (close & (n < _LOW), lambda s, n, t: (_d_pairs(s, t) + _a_by_power_series(s, n, t)).rounded()),
+        (close & (n >= _LOW), lambda s, n, t: (_d_pairs(s, t) + _a_by_euler_maclaurin(s, n, t)).rounded()),
     )
     return np.ldexp(out, s.astype(np.int32))
 
 
-def _rest_of_odd(s: Any, t: Any) -> Any:
-    """D - 2 s t of |t| < 0.8 / s."""
+def _d_rest(s: Any, t: Any) -> Any:
+    """D - 2 s t for |t| < 0.8 / s."""
     square, power = t * t, 2 * s * t
     out = power * (_entries(_lambdas(), (s + 1) / 2 - 1).high - 1)
     for j in range(1, 35, 2):
@@ -79,36 +79,37 @@ def _rest_of_odd(s: Any, t: Any) -> Any:
     return out
 
 
-def _odd_twofold(s: Any, t: Any) -> DoubleDouble:
+def _d_pairs(s: Any, t: Any) -> DoubleDouble:
+    """D in double-double arithmetic."""
     binomials = [s]
-    for j in range(1, 2 * _ODD_ORDERS - 1, 2):
-        binomials.append(binomials[-1] * (s + j) * (s + (j + 1)) / ((j + 1) * (j + 2)))  # whole numbers
+    for j in range(1, 2 * _D_TERMS - 1, 2):
+        binomials.append(binomials[-1] * (s + j) * (s + (j + 1)) / ((j + 1) * (j + 2)))  # integers
     terms = [(c, _entries(_lambdas(), (s + j) / 2 - 1)) for c, j in zip(binomials, range(1, 99, 2), strict=False)]
-    return DoubleDouble(2 * t) * _horner(terms, DoubleDouble(t) * DoubleDouble(t), _ODD_TWICE)
+    return DoubleDouble(2 * t) * _horner(terms, DoubleDouble(t) * DoubleDouble(t), _D_PAIRS)
 
 
-def _low(s: Any, n: Any, t: Any) -> DoubleDouble:
-    """A by a power series."""
+def _a_by_power_series(s: Any, n: Any, t: Any) -> DoubleDouble:
+    """A for n < 13, by a power series in t."""
     binomials = [np.ones_like(s)]
-    for j in range(_ORDERS - 1):
+    for j in range(_A_TERMS - 1):
         binomials.append(binomials[-1] * (s + j) / (j + 1))
     terms = [(c, _entries(_tails(), (s + (j - 3)) * _LOW + n)) for j, c in enumerate(binomials)]
-    return _horner(terms, DoubleDouble(-t), _TWICE)
+    return _horner(terms, DoubleDouble(-t), _A_PAIRS)
 
 
-def _horner(terms: list[tuple[Any, DoubleDouble]], x: DoubleDouble, twice: int) -> DoubleDouble:
-    """Σ c a x^j over the terms (c, a), of which so many to twice the digits."""
+def _horner(terms: list[tuple[Any, DoubleDouble]], x: DoubleDouble, pairs: int) -> DoubleDouble:
+    """Σ c a x^j over the terms (c, a), of which the first `pairs` are added in double-double arithmetic."""
     plain = np.zeros_like(x.high)
-    for c, a in reversed(terms[twice:]):
+    for c, a in reversed(terms[pairs:]):
         plain = plain * x.high + c * a.high
     out = DoubleDouble(plain)
-    for c, a in reversed(terms[:twice]):
+    for c, a in reversed(terms[:pairs]):
         out = DoubleDouble(c) * a + out * x
     return out
 
 
-def _high(s: Any, n: Any, t: Any) -> DoubleDouble:
-    """A by Euler and Maclaurin's series."""
+def _a_by_euler_maclaurin(s: Any, n: Any, t: Any) -> DoubleDouble:
+    """A for n >= 13, by the Euler-Maclaurin formula."""
     v = renormalize(2 * n + 3, t)
     u = DoubleDouble(1.0) / v
     z = u * u
@@ -123,7 +124,7 @@ def _high(s: Any, n: Any, t: Any) -> DoubleDouble:
 
 
 def _power(x: DoubleDouble, exponent: Any) -> DoubleDouble:
-    """x^exponent, a whole number up to 31, by squares."""
+    """x^exponent for integer exponents up to 31, by squaring."""
     out = DoubleDouble(np.ones_like(x.high))
     for k in range(5):
         chosen, product = np.floor(exponent / 2**k) % 2 == 1, out * x
