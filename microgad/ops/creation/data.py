@@ -206,8 +206,7 @@ def as_tensor(data: Any, dtype: Dtype = None, device: Device = None) -> Tensor:
     array([1., 0.])
     """
     if isinstance(data, function.Tensor):
-        converted: Tensor = data.to(dtype=dtype, device=device)
-        return converted
+        return data.to(dtype=dtype, device=device)
     data = _shared_array(data, dtype)
     if backend.is_array(data) and (dtype is None or dtypes.of(dtype).dtype == data.dtype):
         _check_dtype(data)

@@ -209,8 +209,7 @@ def legacy_new(*sizes: Any, dtype: Dtype = None, device: Device = None) -> Tenso
     if isinstance(data, function.Tensor):
         if dtype not in (None, data.dtype):
             raise DtypeError(f"new(): expected a Tensor of {dtype}, got one of {data.dtype}")
-        view: Tensor = data.as_subclass(function.Tensor)
-        return view
+        return data.as_subclass(function.Tensor)
     if isinstance(data, str) or not (isinstance(data, Sequence) or backend.is_array(data) or is_storage(data)):
         raise TypeError(f"new(): data must be a sequence (got {type(data).__name__})")
     return as_tensor(data, dtype or dtypes.get_default_dtype(), device)

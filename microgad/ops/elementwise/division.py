@@ -118,20 +118,19 @@ class FloorDiv(RoundedDiv):
         return _from_quotient(np.floor_divide, a, b, f=floor, d=lambda *given: _floor_and_remainder(*given)[0])
 
 
-def _round_to_float16(x: Any) -> Any:
+def _float16(x: Any) -> Any:
     """Round to float16, but return float32: NumPy's own steps in float16 take thrice as long."""
     return wide(convert(x, HALF)) if hasattr(x, "dtype") else float(HALF.type(x))
 
 
 def _floor_divide_float16(a: Any, b: Any) -> Any:
     """⌊a / b⌋ with each step rounded to float16, as PyTorch computes it: from the remainder."""
-    rounded = _round_to_float16
-    a, b = rounded(a), rounded(b)
-    ratio, mod = rounded(a / b), np.fmod(a, b)
-    div = rounded(rounded(a - mod) / b)
-    div = rounded(div - ((mod != 0) & ((b < 0) != (mod < 0))))
+    a, b = _float16(a), _float16(b)
+    ratio, mod = _float16(a / b), np.fmod(a, b)
+    div = _float16(_float16(a - mod) / b)
+    div = _float16(div - ((mod != 0) & ((b < 0) != (mod < 0))))
     floor = np.floor(div)
-    floor = floor + (rounded(div - floor) > 0.5)
+    floor = floor + (_float16(div - floor) > 0.5)
     return convert(np.where(b == 0, ratio, np.where(div == 0, ratio * 0, floor)), HALF)
 
 

@@ -185,8 +185,7 @@ class LogAddExp(Function):
             return _log_add(np.logaddexp, np.exp, a, b, 1.0)
         first = np.real(a) > np.real(b)
         larger, smaller = np.where(first, a, b), np.where(first, b, a)
-        difference = np.where(larger == smaller, 0, smaller - larger)  # ∞ - ∞ is NaN
-        return larger + np.log1p(np.exp(difference))
+        return larger + np.log1p(np.exp(np.where(larger == smaller, 0, smaller - larger)))  # ∞ - ∞ is NaN
 
     def grad_a(self, grad, a, b):
         return grad * Sigmoid.apply(a - b)

@@ -43,8 +43,9 @@ def stft(
     onesided = not complex_ if onesided is None else onesided
     if onesided and complex_:
         raise ArgumentError("stft: Cannot have onesided output if window or input is complex")
-    misaligned = center and align_to_window is not None
-    hop, window = _hop_and_window("stft", input, n_fft, hop_length, win_length, window, misaligned)
+    if center and align_to_window is not None:
+        raise ArgumentError("stft: align_to_window should only be set when center=False")
+    hop, window = _hop_and_window("stft", input, n_fft, hop_length, win_length, window)
     if input.ndim not in (1, 2):
         raise ShapeError(f"stft: expected a 1D or 2D tensor, but got {input.ndim}D")
     x = input.unsqueeze(0) if input.ndim == 1 else input
@@ -78,7 +79,7 @@ def istft(
     if x.ndim not in (2, 3) or 0 in x.shape:
         raise ShapeError(f"istft: expected a tensor of 2 or 3 dimensions, none of them empty, got {tuple(input.shape)}")
     batch = x.unsqueeze(0) if x.ndim == 2 else x
-    hop, window = _hop_and_window("istft", x, n_fft, hop_length, win_length, window, False)
+    hop, window = _hop_and_window("istft", x, n_fft, hop_length, win_length, window)
     onesided = batch.shape[1] != n_fft if onesided is None else onesided
     rows, frames = n_fft // 2 + 1 if onesided else n_fft, batch.shape[2]
     if batch.shape[1] != rows:
@@ -113,13 +114,11 @@ def _overlap_add(frames: Tensor, hop: int, total: int) -> Tensor:
 
 
 def _hop_and_window(
-    op: str, x: Tensor, n_fft: int, hop_length: int | None, win_length: int | None, window: Any, misaligned: bool
+    op: str, x: Tensor, n_fft: int, hop_length: int | None, win_length: int | None, window: Any
 ) -> tuple[int, Tensor]:
     """Return the distance between frames, and the window padded on both sides to n_fft elements."""
     hop = n_fft // 4 if hop_length is None else hop_length
     size = n_fft if win_length is None else win_length
-    if misaligned:
-        raise ArgumentError(f"{op}: align_to_window should only be set when center=False")
     if hop <= 0:
         raise ArgumentError(f"{op}: expected hop_length > 0, but got hop_length={hop}")
     if not 0 < size <= n_fft:

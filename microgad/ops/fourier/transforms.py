@@ -351,8 +351,7 @@ def _fft_r2c(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm
         raise DtypeError(f"{op} expects a real input tensor, but got {x.dtype}")
     dims = _dims(op, x, dims, least=1)
     x = _resize(op, _to_floating(x), sizes, dims)
-    result: Tensor = Rfft.apply(x, axes=tuple(dims), norm=_check_norm(op, norm))
-    return result
+    return Rfft.apply(x, axes=tuple(dims), norm=_check_norm(op, norm))
 
 
 def _fft_c2r(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: Any) -> Tensor:
@@ -366,8 +365,7 @@ def _fft_c2r(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm
     x = _resize(op, x, [*sizes[:-1], n // 2 + 1], dims).to(dtype=x.dtype.to_complex())
     if others:
         x = Ifft.apply(x, axes=tuple(others), norm=norm)
-    result: Tensor = Irfft.apply(x, axis=last, n=n, norm=norm)
-    return result
+    return Irfft.apply(x, axis=last, n=n, norm=norm)
 
 
 def _resize(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int]) -> Tensor:

@@ -14,40 +14,39 @@ from ..blocks import in_double
 from ..creation import arange
 from ..out import into
 from ..spelling import tensors_only
-from . import gamma_negative as negative
-from . import gamma_positive as positive
+from . import gamma_negative, gamma_positive
 from .numeric import piecewise, promote, replace_where
 from .zeta import hurwitz_zeta
 
 
 def _lgamma(x: Any) -> Any:
-    return piecewise((x,), (x >= -0.3, positive.lgamma), (x < -0.3, negative.lgamma))
+    return piecewise((x,), (x >= -0.3, gamma_positive.lgamma), (x < -0.3, gamma_negative.lgamma))
 
 
 def _lgamma_float32(x: Any) -> Any:
     below = x < 0
-    out = positive.lgamma_float32(abs(x) + below)
-    return replace_where(out, (x, out), (below, negative.lgamma_float32))
+    out = gamma_positive.lgamma_float32(abs(x) + below)
+    return replace_where(out, (x, out), (below, gamma_negative.lgamma_float32))
 
 
 def _digamma(x: Any) -> Any:
-    return piecewise((x,), (x >= -0.25, positive.digamma), (x < -0.25, negative.digamma))
+    return piecewise((x,), (x >= -0.25, gamma_positive.digamma), (x < -0.25, gamma_negative.digamma))
 
 
 def _digamma_float32(x: Any) -> Any:
     below = x < 0
-    out = positive.digamma_float32(np.where(below, 1 - x, x))
-    return replace_where(out, (x, out), (below, negative.digamma_float32))
+    out = gamma_positive.digamma_float32(np.where(below, 1 - x, x))
+    return replace_where(out, (x, out), (below, gamma_negative.digamma_float32))
 
 
 def _trigamma(x: Any) -> Any:
-    return piecewise((x,), (x >= -0.25, positive.trigamma), (x < -0.25, negative.trigamma))
+    return piecewise((x,), (x >= -0.25, gamma_positive.trigamma), (x < -0.25, gamma_negative.trigamma))
 
 
 def _trigamma_float32(x: Any) -> Any:
     below = x < 0
-    out = positive.trigamma_float32(abs(x) + below)
-    return replace_where(out, (x, out), (below, negative.trigamma_float32))
+    out = gamma_positive.trigamma_float32(abs(x) + below)
+    return replace_where(out, (x, out), (below, gamma_negative.trigamma_float32))
 
 
 class Lgamma(Function):

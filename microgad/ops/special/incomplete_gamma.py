@@ -282,11 +282,8 @@ def _incomplete(upper: bool, counts: tuple[int, ...], reach: float = 0.8, float3
 
 _TERMS = 22, 52, 100, 142, 96, 56, 24
 _TERMS_FLOAT32 = 13, 38, 57, 54, 38, 24, 18  # for errors below 3e-10
-_lower, _upper = _incomplete(False, _TERMS), _incomplete(True, _TERMS)
-_lower_float32, _upper_float32 = (
-    _incomplete(False, _TERMS_FLOAT32, 2.2, True),
-    _incomplete(True, _TERMS_FLOAT32, 0.8, True),
-)
+_lower, _lower_float32 = _incomplete(False, _TERMS), _incomplete(False, _TERMS_FLOAT32, 2.2, True)
+_upper, _upper_float32 = _incomplete(True, _TERMS), _incomplete(True, _TERMS_FLOAT32, 0.8, True)
 
 
 def _density(a: Any, x: Any) -> Any:
