@@ -1,4 +1,4 @@
-"""Operations that move values without changing them: shape, order, joining, splitting, padding, conversion."""
+"""Operations that move values without computing: reshape, permute, join, split, pad, repeat, copy, convert."""
 
 # isort: skip_file
 from __future__ import annotations

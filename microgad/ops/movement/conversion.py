@@ -1,4 +1,4 @@
-"""The same values in other memory: a copy, another dtype, another device."""
+"""Copies of a Tensor: in other memory, in another dtype, on another device."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .. import layouts
 
 
 class Clone(LinearMap):
-    """A copy; `order` is NumPy's, or the axes from the outermost in memory to the innermost."""
+    """A copy; `order` is one of NumPy's, or lists the axes from the outermost in memory to the innermost."""
 
     symbol, numpy, native_half = "clone", np.copy, True
 
@@ -46,13 +46,13 @@ class Cast(LinearMap):
 
 
 def _cast(x: Any, to: Any) -> Any:
-    """An array in another dtype; of complex numbers the real parts, where that isn't complex, nor bool: not 0."""
+    """Convert an array to another dtype. Complex numbers become their real parts, unless `to` is complex or bool."""
     x = x.real if x.dtype.kind == "c" and to.kind not in "cb" else x
     return layouts.keep_channels_last_strides(convert(x, to, layouts.copy_order(x)), x)
 
 
 class Transfer(LinearMap):
-    """The same values on another device; the same memory, where they are there already."""
+    """The same values on another device: a view if they are there already."""
 
     symbol, may_share, native_half = "transfer", True, True
 
@@ -64,9 +64,9 @@ class Transfer(LinearMap):
 
 
 def memory_format_of(x: Any) -> Any:
-    """The memory_format of an array, of the two that its strides may allow that which results of it take, too.
+    """Return the memory_format of an array, which results computed from it take as well.
 
-    (N, 1, H, W) lies in both; which of them is its own its stride over the channels says, that is never gone over.
+    The strides of (N, 1, H, W) allow two formats; the unused stride of the channels decides between them.
     """
     if not layouts.channels_last(x):
         return memory_formats.contiguous_format
@@ -74,9 +74,9 @@ def memory_format_of(x: Any) -> Any:
 
 
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
-    """A copy with the same layout, or in the order of a memory_format. Source: torch.clone.
+    """A copy with the same memory order, or in that of a memory_format. Source: torch.clone.
 
-    Raises RuntimeError where the format is of another number of dimensions.
+    Raises RuntimeError where the format needs another number of dimensions.
 
     >>> x = torch.tensor([1.0])
     >>> y = torch.clone(x).add_(1)

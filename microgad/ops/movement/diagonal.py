@@ -1,4 +1,4 @@
-"""Diagonals, and the triangles beside them."""
+"""Diagonals, the trace, and lower and upper triangles of matrices."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Diagonal(LinearMap):
 
 
 class DiagEmbed(LinearMap):
-    """The last axis as a diagonal of two new ones, in zeros."""
+    """The last axis as a diagonal of two new axes, with zeros elsewhere."""
 
     symbol, native_half = "diag_embed", True
 
@@ -45,7 +45,7 @@ class DiagEmbed(LinearMap):
 
 
 def _diagonal(x: Any, offset: int, axes: tuple[int, int]) -> Any:
-    """A view of a diagonal; NumPy's own can't be written until it is allowed."""
+    """Return a view of a diagonal that is writable if x is; NumPy's own view is read-only."""
     if backend.is_gpu(x):
         return np.diagonal(x, offset, *axes)
     out = x.diagonal(offset, *axes)
@@ -54,13 +54,14 @@ def _diagonal(x: Any, offset: int, axes: tuple[int, int]) -> Any:
 
 
 def _embedded(x: Any, shape: tuple[int, ...], offset: int, axes: tuple[int, int]) -> Any:
+    """Return zeros of a shape with x on a diagonal."""
     out = np.zeros_like(x, shape=shape)
     _diagonal(out, offset, axes)[...] = x
     return out
 
 
 class Trace(LinearMap):
-    """The sum of a matrix's diagonal; of integers in int64."""
+    """The sum of a matrix's diagonal; integers are summed in int64."""
 
     symbol, numpy = "tr", np.trace
 
@@ -74,39 +75,40 @@ class Trace(LinearMap):
 _tri = functools.lru_cache(maxsize=16)(np.tri)
 
 
-def _below(x: Any, k: int) -> Any:
-    """Where the lower triangle of small matrices is, made once: that takes NumPy most of the time."""
+def _lower_mask(x: Any, k: int) -> Any:
+    """Return the cached mask of the lower triangle, which NumPy takes longest to make; None for large matrices."""
     n, m = x.shape[-2:]
     return None if backend.is_gpu(x) or n * m > 1 << 14 else _tri(n, m, k, bool)
 
 
 class Tril(LinearMap):
-    """The lower triangle of the last two axes, up to the k-th diagonal; zeros above it."""
+    """The lower triangle of the last two axes, up to the k-th diagonal, with zeros above it."""
 
     symbol, numpy, native_half = "tril", np.tril, True
 
     def forward(self, x):
         x = layouts.contiguous(x)
-        below = _below(x, self.k)
+        below = _lower_mask(x, self.k)
         return np.tril(x, self.k) if below is None else np.where(below, x, x.dtype.type(0))
 
     adjoint = forward
 
 
 class Triu(LinearMap):
-    """The upper triangle of the last two axes, from the k-th diagonal on; zeros below it."""
+    """The upper triangle of the last two axes, from the k-th diagonal on, with zeros below it."""
 
     symbol, numpy, native_half = "triu", np.triu, True
 
     def forward(self, x):
         x = layouts.contiguous(x)
-        below = _below(x, self.k - 1)
+        below = _lower_mask(x, self.k - 1)
         return np.triu(x, self.k) if below is None else np.where(below, x.dtype.type(0), x)
 
     adjoint = forward
 
 
 def _axes(dim1: int, dim2: int, ndim: int, op: str) -> tuple[int, int]:
+    """Convert two dims to distinct axes."""
     axes = wrap_dim(dim1, ndim, op), wrap_dim(dim2, ndim, op)
     if axes[0] == axes[1]:
         raise ArgumentError(f"{op}: diagonal dimensions cannot be identical {dim1}, {dim2}")
@@ -115,7 +117,7 @@ def _axes(dim1: int, dim2: int, ndim: int, op: str) -> tuple[int, int]:
 
 @tensors_only
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """The diagonal of two dimensions, as the last one: a view. Source: torch.diagonal.
+    """The diagonal of two dimensions, as the last dimension of the result: a view. Source: torch.diagonal.
 
     >>> torch.diagonal(torch.tensor([[1, 2], [3, 4]]))
     tensor([1, 4])
@@ -131,7 +133,7 @@ def linalg_diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -
 
 @tensors_only
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-    """The last dimension as the diagonal of two, in zeros. Source: torch.diag_embed.
+    """The last dimension as the diagonal of two new ones, with zeros elsewhere. Source: torch.diag_embed.
 
     >>> torch.diag_embed(torch.tensor([1, 2]))
     tensor([[1, 0],
@@ -149,7 +151,7 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
 
 @composite
 def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
-    """A vector as the diagonal of a matrix of zeros; of a matrix the diagonal, copied. Source: torch.diag.
+    """A diagonal matrix with the given vector, or a copy of the diagonal of the given matrix. Source: torch.diag.
 
     >>> torch.diag(torch.tensor([[1, 2], [3, 4]]))
     tensor([1, 4])
@@ -163,7 +165,7 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
 
 @composite
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
-    """All elements as the diagonal of a matrix of zeros. Source: torch.diagflat.
+    """A diagonal matrix with all elements of input. Source: torch.diagflat.
 
     >>> torch.diagflat(torch.tensor([[1, 2]]))
     tensor([[1, 0],
@@ -194,7 +196,7 @@ def _matrix(input: Tensor, op: str) -> Tensor:
 
 @tensors_only
 def tril(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
-    """The lower triangle of matrices, up to a diagonal; zeros above it. Source: torch.tril.
+    """The lower triangle of matrices, up to a diagonal, with zeros above it. Source: torch.tril.
 
     >>> torch.tril(torch.tensor([[1, 2], [3, 4]]))
     tensor([[1, 0],
@@ -205,7 +207,7 @@ def tril(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
 
 @tensors_only
 def triu(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
-    """The upper triangle of matrices, from a diagonal on; zeros below it. Source: torch.triu.
+    """The upper triangle of matrices, from a diagonal on, with zeros below it. Source: torch.triu.
 
     >>> torch.triu(torch.tensor([[1, 2], [3, 4]]))
     tensor([[1, 2],
@@ -216,11 +218,11 @@ def triu(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
 
 @tensors_only
 def tril_(input: Tensor, diagonal: int = 0) -> Tensor:
-    """In place: see `tril`. Source: torch.Tensor.tril_."""
+    """The in-place form of `tril`. Source: torch.Tensor.tril_."""
     return Tril.apply_(_matrix(input, "tril_"), k=int(diagonal), x_shape=input.array.shape)
 
 
 @tensors_only
 def triu_(input: Tensor, diagonal: int = 0) -> Tensor:
-    """In place: see `triu`. Source: torch.Tensor.triu_."""
+    """The in-place form of `triu`. Source: torch.Tensor.triu_."""
     return Triu.apply_(_matrix(input, "triu_"), k=int(diagonal), x_shape=input.array.shape)

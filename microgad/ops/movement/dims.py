@@ -1,4 +1,4 @@
-"""A dimension counted from the front, and what is said of one that isn't there."""
+"""Check dimensions, and count negative ones from the front."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ...errors import DimError, ShapeError
 
 
 def wrap_dim(dim: int, ndim: int, op: str, of_scalars: bool = True) -> int:
-    """A dimension counted from the front; a Tensor without dimensions has one to speak of, if `of_scalars`."""
+    """Check a dim and count it from the front; a 0-d Tensor counts as having one dim, unless `of_scalars` is false."""
     if type(dim) is not int:
-        dim = _whole(dim, op)
+        dim = _as_int(dim, op)
     if not (ndim or of_scalars):
         raise DimError(f"{op}: Dimension specified as {dim} but tensor has no dimensions")
     n = max(ndim, 1)
@@ -22,7 +22,7 @@ def wrap_dim(dim: int, ndim: int, op: str, of_scalars: bool = True) -> int:
 
 
 def wrap_dims(dims: int | Sequence[int], ndim: int, op: str, of_scalars: bool = True) -> tuple[int, ...]:
-    """Dimensions counted from the front, none of them twice."""
+    """Check dims, none of which may come twice, and count them from the front."""
     if type(dims) is int:
         return (wrap_dim(dims, ndim, op, of_scalars),)
     found = tuple(wrap_dim(d, ndim, op, of_scalars) for d in as_tuple(dims))
@@ -33,22 +33,22 @@ def wrap_dims(dims: int | Sequence[int], ndim: int, op: str, of_scalars: bool = 
 
 
 def slice_along(axis: int, start: int | None, stop: int | None, step: int | None = None) -> tuple[slice, ...]:
-    """The index of a stretch of an axis: x[stretch(1, 0, 3)] is x[:, 0:3]."""
+    """Return the index of a slice along an axis: x[slice_along(1, 0, 3)] is x[:, 0:3]."""
     return (*(slice(None),) * axis, slice(start, stop, step))
 
 
 def as_tuple(numbers: Any) -> tuple[Any, ...]:
-    """Numbers as a tuple, where one may stand for a sequence of one: Python's, NumPy's or a Tensor without dims."""
+    """Return numbers as a tuple; a single one (see `is_number`) becomes a tuple of one."""
     return (numbers,) if is_number(numbers) else tuple(numbers)
 
 
 def is_number(numbers: Any) -> TypeGuard[int]:
-    """Whether it is a number by itself: Python's, NumPy's or a Tensor without dimensions."""
+    """Whether this is a single number: Python's, NumPy's, or a 0-d Tensor."""
     return isinstance(numbers, (int, float)) or getattr(numbers, "ndim", 1) == 0
 
 
-def _whole(dim: Any, op: str) -> int:
-    """NumPy's integers and Tensors of one are dims as well; truth values and fractions aren't, as in PyTorch."""
+def _as_int(dim: Any, op: str) -> int:
+    """Convert a dim to int: NumPy's integers and 0-d Tensors are dims, booleans and floats are not, as in PyTorch."""
     if isinstance(dim, bool) or getattr(dim, "ndim", 0) != 0 or not hasattr(dim, "__index__"):
         raise TypeError(f"{op}(): argument 'dim' must be int, not {type(dim).__name__}")
     return operator.index(dim)

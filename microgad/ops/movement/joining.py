@@ -1,4 +1,4 @@
-"""Several Tensors made one."""
+"""Join Tensors: cat, stack and their relatives."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ from .shape import atleast_1d, atleast_2d, atleast_3d, reshape
 
 
 def _promoted(arrays: list[Any]) -> list[Any]:
-    return arrays if _alike([x.dtype for x in arrays]) else dtypes.promote(arrays)
+    """Convert arrays to their common dtype."""
+    return arrays if _all_equal([x.dtype for x in arrays]) else dtypes.promote(arrays)
 
 
-def _alike(facts: list[Any]) -> bool:
-    return facts.count(facts[0]) == len(facts)
+def _all_equal(items: list[Any]) -> bool:
+    return items.count(items[0]) == len(items)
 
 
-def _last(arrays: tuple[Any, ...]) -> bool:
+def _all_channels_last(arrays: tuple[Any, ...]) -> bool:
     return all(map(layouts.channels_last, arrays))
 
 
-def _joined(arrays: tuple[Any, ...], axis: int) -> Any:
-    """Arrays joined with their channels innermost, also where the others have one element, whose stride NumPy reads."""
+def _cat_channels_last(arrays: tuple[Any, ...], axis: int) -> Any:
+    """Concatenate channels-last arrays to one; NumPy's choice of layout depends on the strides of axes of size 1."""
     shape = list(arrays[0].shape)
     shape[axis] = sum(x.shape[axis] for x in arrays)
     return np.concatenate(arrays, axis, out=layouts.empty_in_format(arrays[0], tuple(shape)))
@@ -45,7 +46,9 @@ class Cat(Function):
     symbol, numpy, native_half, promote = "cat", np.concatenate, True, staticmethod(_promoted)
 
     def forward(self, *inputs):
-        return _joined(inputs, self.axis) if _last(inputs) else layouts.contiguous(np.concatenate(inputs, self.axis))
+        if _all_channels_last(inputs):
+            return _cat_channels_last(inputs, self.axis)
+        return layouts.contiguous(np.concatenate(inputs, self.axis))
 
     def grad_inputs(self, grad):
         bounds = pairwise([0, *accumulate(self.sizes)])
@@ -64,9 +67,9 @@ class Stack(Function):
             return np.concatenate(
                 [x[..., None] for x in inputs], self.axis, out=np.empty_like(inputs[0], shape=shape, order="C")
             )
-        # As `cat` has it, with the axis split: by rows whatever else the inputs' layout.
-        if _last(inputs):
-            return _joined(inputs, self.axis).reshape(shape)
+        # Concatenate and split the axis: channels-last inputs keep their layout, the rest become row-major.
+        if _all_channels_last(inputs):
+            return _cat_channels_last(inputs, self.axis).reshape(shape)
         out = np.empty_like(inputs[0], shape=(*before, len(inputs) * after[0], *after[1:]), order="C")
         return np.concatenate(inputs, self.axis, out=out).reshape(shape)
 
@@ -77,14 +80,14 @@ class Stack(Function):
 
 @numpy_spelling
 def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
-    """Tensors joined along dim; other sizes must agree. Source: torch.cat.
+    """Join Tensors along dim; all other sizes must agree. Source: torch.cat.
 
-    Raises RuntimeError where they don't, and for Tensors without dimensions.
+    Raises RuntimeError where they don't, and for 0-d Tensors.
 
     >>> torch.cat([torch.tensor([1, 2]), torch.tensor([3])])
     tensor([1, 2, 3])
     """
-    tensors = _given(tensors, "cat")
+    tensors = _as_list(tensors, "cat")
     if out is not None and any(t is out or np.may_share_memory(t.array, out.array) for t in tensors):
         raise GraphError("cat: out shares memory with one of the tensors")
     shapes = [t.array.shape for t in tensors]
@@ -92,10 +95,10 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
         raise ShapeError(f"cat: zero-dimensional tensor (at position {shapes.index(())}) cannot be concatenated")
     whole = max(shapes, key=len)
     ndim = len(whole)
-    axis = 0 if whole == (0,) else wrap_dim(dim, ndim, "cat")  # PyTorch's old empty tensor is so along any dim
+    axis = 0 if whole == (0,) else wrap_dim(dim, ndim, "cat")  # a legacy empty Tensor, for which any dim is valid
     before, after = whole[:axis], whole[axis + 1 :]
-    for i, shape in enumerate(() if _alike(shapes) else shapes):
-        if shape == (0,) and ndim > 1:  # and joins anything
+    for i, shape in enumerate(() if _all_equal(shapes) else shapes):
+        if shape == (0,) and ndim > 1:  # a legacy empty Tensor joins Tensors of any shape
             shapes[i] = (*before, 0, *after)
             tensors[i] = reshape(tensors[i], shapes[i])
         elif len(shape) != ndim:
@@ -109,17 +112,17 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
     return into(out, Cat.apply(*tensors, axis=axis, sizes=tuple([shape[axis] for shape in shapes])))
 
 
-def _given(tensors: Any, op: str) -> list[Any]:
-    """A list of Tensors; RuntimeError where there are none, TypeError where it is something else."""
+def _as_list(tensors: Any, op: str) -> list[Any]:
+    """Check a sequence of Tensors: RuntimeError if it is empty, TypeError if it holds anything else."""
     if isinstance(tensors, function.Tensor):
         raise DtypeError(f"{op}: argument 'tensors' must be a tuple of Tensors, not a Tensor")
-    given = list(tensors)
-    if not given:
+    items = list(tensors)
+    if not items:
         raise ArgumentError(f"{op}: expected a non-empty list of Tensors")
-    for i, t in enumerate(given):
+    for i, t in enumerate(items):
         if not isinstance(t, function.Tensor):
             raise DtypeError(f"{op}: expected Tensor as element {i} in argument 'tensors', but got {type(t).__name__}")
-    return given
+    return items
 
 
 concat = concatenate = cat
@@ -127,15 +130,15 @@ concat = concatenate = cat
 
 @numpy_spelling
 def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
-    """Tensors of one shape joined along a new dimension. Source: torch.stack.
+    """Join Tensors of one shape along a new dimension. Source: torch.stack.
 
     >>> torch.stack([torch.tensor([1, 2]), torch.tensor([3, 4])], dim=1)
     tensor([[1, 3],
             [2, 4]])
     """
-    tensors = _given(tensors, "stack")
+    tensors = _as_list(tensors, "stack")
     shapes = [t.array.shape for t in tensors]
-    if not _alike(shapes):
+    if not _all_equal(shapes):
         i, other = next((i, shape) for i, shape in enumerate(shapes) if shape != shapes[0])
         raise ShapeError(
             f"stack expects each tensor to be equal size, but got {list(shapes[0])} at entry 0 and {list(other)} at "
@@ -144,31 +147,31 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
     return into(out, Stack.apply(*tensors, axis=wrap_dim(dim, tensors[0].ndim + 1, "stack")))
 
 
-def _beside(tensors: Any, made: Callable[[Tensor], Tensor], dim: int, op: str, out: Tensor | None) -> Tensor:
-    """Tensors given dimensions, and then joined along one of them, or along their last."""
-    parts = [made(t) for t in _given(tensors, op)]
+def _cat_reshaped(tensors: Any, reshaped: Callable[[Tensor], Tensor], dim: int, op: str, out: Tensor | None) -> Tensor:
+    """Reshape each Tensor, and join the results along dim, or along the last dimension if there are fewer."""
+    parts = [reshaped(t) for t in _as_list(tensors, op)]
     return cat(parts, min(dim, parts[0].ndim - 1), out=out)
 
 
 @composite
 def hstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
-    """Tensors joined side by side: along the second dimension, vectors along their only one. Source: torch.hstack.
+    """Join Tensors side by side: along the second dimension, vectors along their only one. Source: torch.hstack.
 
     >>> torch.hstack([torch.tensor([1, 2]), torch.tensor([3])])
     tensor([1, 2, 3])
     """
-    return _beside(tensors, atleast_1d, 1, "hstack", out)
+    return _cat_reshaped(tensors, atleast_1d, 1, "hstack", out)
 
 
 @composite
 def vstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
-    """Tensors joined one under another: along the first dimension, vectors as rows. Source: torch.vstack.
+    """Join Tensors one below the other: along the first dimension, vectors as rows. Source: torch.vstack.
 
     >>> torch.vstack([torch.tensor([1, 2]), torch.tensor([3, 4])])
     tensor([[1, 2],
             [3, 4]])
     """
-    return _beside(tensors, atleast_2d, 0, "vstack", out)
+    return _cat_reshaped(tensors, atleast_2d, 0, "vstack", out)
 
 
 row_stack = vstack
@@ -176,21 +179,21 @@ row_stack = vstack
 
 @composite
 def dstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
-    """Tensors joined along the third dimension. Source: torch.dstack.
+    """Join Tensors along the third dimension. Source: torch.dstack.
 
     >>> torch.dstack([torch.tensor([1, 2]), torch.tensor([3, 4])])
     tensor([[[1, 3],
              [2, 4]]])
     """
-    return _beside(tensors, atleast_3d, 2, "dstack", out)
+    return _cat_reshaped(tensors, atleast_3d, 2, "dstack", out)
 
 
 @composite
 def column_stack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
-    """Tensors joined along the second dimension, vectors as columns. Source: torch.column_stack.
+    """Join Tensors along the second dimension, vectors as columns. Source: torch.column_stack.
 
     >>> torch.column_stack([torch.tensor([1, 2]), torch.tensor([3, 4])])
     tensor([[1, 3],
             [2, 4]])
     """
-    return _beside(tensors, lambda x: reshape(x, (x.numel(), 1)) if x.ndim < 2 else x, 1, "column_stack", out)
+    return _cat_reshaped(tensors, lambda x: reshape(x, (x.numel(), 1)) if x.ndim < 2 else x, 1, "column_stack", out)

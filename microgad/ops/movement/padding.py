@@ -1,4 +1,4 @@
-"""Values put around."""
+"""Padding, with a constant or with the input's own values."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Widths = tuple[tuple[int, int], ...]  # before and after, for each axis
 
 
 class Pad(Function):
-    """Widths of a constant value put around: `widths` has (before, after) for each axis."""
+    """Pad with a constant `value`; `widths` has (before, after) for each axis."""
 
     symbol, numpy = "pad", np.pad
 
     def forward(self, x):
         if not any(map(any, self.widths)):
-            return x.copy(layouts.copy_order(x))  # PyTorch clones what is only cut
-        out = _amid(x, self.widths)
+            return x.copy(layouts.copy_order(x))  # PyTorch clones what it only crops
+        out = _with_empty_border(x, self.widths)
         for axis, (low, high) in enumerate(self.widths):
             lead = (slice(None),) * axis
             if low:
@@ -44,12 +44,12 @@ class Pad(Function):
 
 
 class NonConstantPad(LinearMap):
-    """Widths of x's own values put around: `mode` is NumPy's reflect, symmetric, edge or wrap."""
+    """Pad with x's own values; `mode` is NumPy's reflect, symmetric, edge or wrap."""
 
     symbol, zero_link, native_half = "pad", Flat, True
 
     def forward(self, x):
-        out = _amid(layouts.contiguous(x) if self.mode == "wrap" else x, self.widths)
+        out = _with_empty_border(layouts.contiguous(x) if self.mode == "wrap" else x, self.widths)
         for put, source in _borders(x.shape, self.widths, self.mode):
             out[put] = out[source]
         return out
@@ -58,41 +58,41 @@ class NonConstantPad(LinearMap):
         grad = grad.copy()
         for axis, (low, high) in enumerate(self.widths):
             lead, n = (slice(None),) * axis, grad.shape[axis] - low - high
-            for put, source in _edges(n, low, high, self.mode):
+            for put, source in _border_along_axis(n, low, high, self.mode):
                 part = grad[(*lead, put)]
                 grad[(*lead, source)] += part.sum(axis, keepdims=True) if self.mode == "edge" else part
             grad = grad[(*lead, slice(low, low + n))]
         return grad
 
 
-def _amid(x: Any, widths: Widths) -> Any:
-    """A larger array with x in it, and around it whatever its memory holds."""
-    shape, middle = _around(x.shape, widths)
+def _with_empty_border(x: Any, widths: Widths) -> Any:
+    """Return a padded array with x in the middle and an uninitialized border."""
+    shape, middle = _padded_shape(x.shape, widths)
     out = layouts.empty_in_format(x, shape)
     out[middle] = x
     return out
 
 
 @functools.lru_cache(maxsize=256)
-def _around(shape: tuple[int, ...], widths: Widths) -> tuple[tuple[int, ...], tuple[slice, ...]]:
-    """A shape with widths put around it, and where in that it lies."""
+def _padded_shape(shape: tuple[int, ...], widths: Widths) -> tuple[tuple[int, ...], tuple[slice, ...]]:
+    """Return the padded shape, and the index of the original within it."""
     whole = tuple([low + n + high for n, (low, high) in zip(shape, widths, strict=True)])
     return whole, tuple([slice(low, low + n) for n, (low, _) in zip(shape, widths, strict=True)])
 
 
 @functools.lru_cache(maxsize=256)
 def _borders(shape: tuple[int, ...], widths: Widths, mode: str) -> list[tuple[tuple[slice, ...], tuple[slice, ...]]]:
-    """Axis by axis the places around an array of a shape, and where the values lie that go there."""
+    """List, axis by axis, the indices of the border of a padded array and of the values to be copied there."""
     found = []
     for axis, (n, (low, high)) in enumerate(zip(shape, widths, strict=True)):
         lead = (slice(None),) * axis
-        found += [((*lead, put), (*lead, source)) for put, source in _edges(n, low, high, mode)]
+        found += [((*lead, put), (*lead, source)) for put, source in _border_along_axis(n, low, high, mode)]
     return found
 
 
 @functools.lru_cache(maxsize=256)
-def _edges(n: int, low: int, high: int, mode: str) -> list[tuple[slice, slice]]:
-    """Along an axis of n values with widths around: the places before and after them, and where their values lie."""
+def _border_along_axis(n: int, low: int, high: int, mode: str) -> list[tuple[slice, slice]]:
+    """List the same along one axis: the slices of the border before and after n values, and of their sources."""
     end, skip = low + n, mode == "reflect"
     if mode == "edge":
         sources = slice(low, low + 1), slice(end - 1, end)
@@ -115,9 +115,9 @@ TOO_WIDE = {
 
 @tensors_only
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: complex | None = None) -> Tensor:
-    """input with (before, after) widths put around, given from the last dimension backwards; negative ones cut off.
+    """Pad input by (before, after) widths, given from the last dimension backwards; negative widths crop.
 
-    Modes: constant, and for the last 1, 2 or 3 dimensions behind 1 or 2 others reflect, replicate, circular. Raises
+    Modes: constant, and for the last 1, 2 or 3 dimensions after 1 or 2 others reflect, replicate, circular. Raises
     RuntimeError where widths don't fit. Source: torch.nn.functional.pad.
 
     >>> F.pad(torch.tensor([1, 2, 3]), (1, 2), value=9)
@@ -149,7 +149,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: comple
 
 
 def constant_pad_nd(input: Tensor, pad: Sequence[int], value: float = 0) -> Tensor:
-    """input with widths of a constant put around: see `nn.functional.pad`. Source: torch.constant_pad_nd.
+    """Pad input with a constant: see `nn.functional.pad`. Source: torch.constant_pad_nd.
 
     >>> torch.constant_pad_nd(torch.tensor([1, 2]), (1, 0))
     tensor([0, 1, 2])
@@ -158,19 +158,19 @@ def constant_pad_nd(input: Tensor, pad: Sequence[int], value: float = 0) -> Tens
 
 
 def padded(input: Tensor, widths: Sequence[tuple[int, int]], mode: str, value: Any = 0) -> Tensor:
-    """input with (before, after) widths for each dimension put around, in one of NumPy's modes."""
+    """Pad input by (before, after) widths for each dimension, in one of NumPy's modes; negative widths crop."""
     shape = input.array.shape
-    wide, cuts = tuple(widths), []
+    wide, crops = tuple(widths), []
     if min(map(min, widths), default=0) < 0:
         for axis, (n, (low, high)) in enumerate(zip(shape, widths, strict=True)):
             if n + (min(low, 0) + min(high, 0) if mode == "constant" else low + high) < 0:
                 said = f"pad: widths ({low}, {high}) cut off more than dimension {axis} of input {shape} has"
                 raise ShapeError(said)
         wide = tuple((max(low, 0), max(high, 0)) for low, high in widths)
-        cuts = [(max(-low, 0), max(-high, 0)) for low, high in widths]
-    if mode in ("constant", "wrap"):  # what is cut off doesn't come round
-        input = _cut(input, cuts)
-        cuts = []
+        crops = [(max(-low, 0), max(-high, 0)) for low, high in widths]
+    if mode in ("constant", "wrap"):  # crop before padding, so that cropped values don't wrap around
+        input = _crop(input, crops)
+        crops = []
     if mode == "constant":
         if input.array.dtype.kind in "iu":
             value = int(checked_scalar("pad", float(value), input.array.dtype))
@@ -184,10 +184,10 @@ def padded(input: Tensor, widths: Sequence[tuple[int, int]], mode: str, value: A
                 f"{list(input.shape)}"
             )
     out = NonConstantPad.apply(input, widths=wide, mode=mode)
-    return _cut(out, cuts).clone() if cuts else out
+    return _crop(out, crops).clone() if crops else out
 
 
-def _cut(input: Tensor, cuts: Sequence[tuple[int, int]]) -> Tensor:
-    if not any(low or high for low, high in cuts):
+def _crop(input: Tensor, crops: Sequence[tuple[int, int]]) -> Tensor:
+    if not any(low or high for low, high in crops):
         return input
-    return input[tuple(slice(low, n - high) for n, (low, high) in zip(input.shape, cuts, strict=True))]
+    return input[tuple(slice(low, n - high) for n, (low, high) in zip(input.shape, crops, strict=True))]

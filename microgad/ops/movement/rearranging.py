@@ -1,4 +1,4 @@
-"""The axes, or the values along them, in another order."""
+"""Permute axes (views), and reorder values along axes: flip, roll, rot90 (copies)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .. import layouts
 from ..spelling import tensors_only
 from .dims import as_tuple, is_number, wrap_dim, wrap_dims
 
-BYTES = 1 << 12  # that NumPy turns one by one as fast
+MIN_BYTES = 1 << 12  # NumPy reverses fewer bytes one by one just as fast
 
 
 class Permute(LinearMap):
@@ -37,7 +37,7 @@ class Permute(LinearMap):
 
 @tensors_only
 def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
-    """The dimensions in the order of dims: a view. Source: torch.permute.
+    """Permute the dimensions to the order of dims: a view. Source: torch.permute.
 
     >>> torch.permute(torch.zeros(2, 3, 4), (2, 0, 1)).shape
     torch.Size([4, 2, 3])
@@ -53,7 +53,7 @@ def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
 
 @tensors_only
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
-    """Two dimensions exchanged: a view. Source: torch.transpose.
+    """Exchange two dimensions: a view. Source: torch.transpose.
 
     >>> torch.transpose(torch.tensor([[1, 2], [3, 4]]), 0, 1)
     tensor([[1, 3],
@@ -70,7 +70,7 @@ swapdims = transpose
 
 
 def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
-    """Two dimensions exchanged: see `transpose`. Source: torch.swapaxes.
+    """Exchange two dimensions: see `transpose`. Source: torch.swapaxes.
 
     >>> torch.swapaxes(torch.zeros(2, 3, 4), 0, 2).shape
     torch.Size([4, 3, 2])
@@ -80,7 +80,7 @@ def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
 
 @tensors_only
 def t(input: Tensor) -> Tensor:
-    """The transpose of a matrix; vectors and scalars as they are: a view. Source: torch.t.
+    """Transpose a matrix, and leave a vector or scalar as it is: a view. Source: torch.t.
 
     >>> torch.t(torch.tensor([[1, 2], [3, 4]]))
     tensor([[1, 3],
@@ -93,7 +93,7 @@ def t(input: Tensor) -> Tensor:
 
 
 def matrix_transpose(input: Tensor, op: str) -> Tensor:
-    """The last two dimensions exchanged, for those of PyTorch's names that want a matrix."""
+    """Exchange the last two dimensions, for PyTorch's names that need a matrix (`mT`, `mH`, `adjoint`)."""
     if input.ndim == 1:
         raise ShapeError(f"{op} is only supported on matrices or batches of matrices. Got 1-D tensor.")
     if input.ndim == 0:
@@ -104,7 +104,7 @@ def matrix_transpose(input: Tensor, op: str) -> Tensor:
 
 @tensors_only
 def adjoint(input: Tensor) -> Tensor:
-    """The last two dimensions exchanged: a view, but of complex numbers a copy, conjugated. Source: torch.adjoint.
+    """Exchange the last two dimensions and conjugate: a view, but of complex numbers a copy. Source: torch.adjoint.
 
     >>> torch.adjoint(torch.tensor([[1, 2j]]))
     tensor([[1.-0.j],
@@ -115,7 +115,7 @@ def adjoint(input: Tensor) -> Tensor:
 
 @tensors_only
 def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
-    """Dimensions moved to other places, the rest left in their order: a view. Source: torch.movedim.
+    """Move dimensions to other places, and leave the rest in their order: a view. Source: torch.movedim.
 
     >>> torch.movedim(torch.zeros(2, 3, 4), 0, -1).shape
     torch.Size([3, 4, 2])
@@ -139,23 +139,23 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
 moveaxis = movedim
 
 
-def _in_words(x: Any, axes: Sequence[int]) -> bool:
-    """Whether rows of bytes can be turned eight at a time, in two fifths of the time."""
-    if x.itemsize > 1 or x.size < BYTES or x.ndim - 1 not in axes or x.shape[-1] % 8:
+def _can_flip_by_words(x: Any, axes: Sequence[int]) -> bool:
+    """Whether rows of bytes can be reversed in words of eight, in two fifths of the time."""
+    if x.itemsize > 1 or x.size < MIN_BYTES or x.ndim - 1 not in axes or x.shape[-1] % 8:
         return False
     return type(x) is np.ndarray and x.flags.c_contiguous
 
 
 class Flip(LinearMap):
-    """The order along axes reversed."""
+    """The values in reverse order along axes."""
 
     symbol, numpy, native_half = "flip", np.flip, True
 
     def forward(self, x):
-        index = [slice(None)] * x.ndim  # np.flip, in a tenth of its overhead
+        index = [slice(None)] * x.ndim  # what np.flip does, with a tenth of its overhead
         for axis in self.axis:
             index[axis] = slice(None, None, -1)
-        if _in_words(x, self.axis):
+        if _can_flip_by_words(x, self.axis):
             return x.view(np.uint64)[(*index, ...)].byteswap().view(x.dtype)
         return x[(*index, ...)].copy(layouts.copy_order(x))
 
@@ -164,7 +164,7 @@ class Flip(LinearMap):
 
 @tensors_only
 def flip(input: Tensor, dims: int | Sequence[int]) -> Tensor:
-    """The order along dims reversed: a copy. Source: torch.flip.
+    """Reverse the order along dims: a copy. Source: torch.flip.
 
     >>> torch.flip(torch.tensor([1, 2, 3]), (0,))
     tensor([3, 2, 1])
@@ -175,7 +175,7 @@ def flip(input: Tensor, dims: int | Sequence[int]) -> Tensor:
 
 @tensors_only
 def fliplr(input: Tensor) -> Tensor:
-    """The order along the second dimension reversed: a copy. Source: torch.fliplr.
+    """Reverse the order along the second dimension: a copy. Source: torch.fliplr.
 
     >>> torch.fliplr(torch.tensor([[1, 2], [3, 4]]))
     tensor([[2, 1],
@@ -188,7 +188,7 @@ def fliplr(input: Tensor) -> Tensor:
 
 @tensors_only
 def flipud(input: Tensor) -> Tensor:
-    """The order along the first dimension reversed: a copy. Source: torch.flipud.
+    """Reverse the order along the first dimension: a copy. Source: torch.flipud.
 
     >>> torch.flipud(torch.tensor([[1, 2], [3, 4]]))
     tensor([[3, 4],
@@ -200,15 +200,17 @@ def flipud(input: Tensor) -> Tensor:
 
 
 class Roll(LinearMap):
-    """Values moved along axes, those that fall out at one end coming in at the other."""
+    """The values shifted along axes; those shifted out at one end come in at the other."""
 
     symbol, numpy, native_half = "roll", np.roll, True
 
     def forward(self, x):
         out = np.roll(x, self.shifts, self.axis)
-        # PyTorch joins what comes first and what comes last: where that is none, its result lies in order.
-        whole = not self.axis or any(s % (x.shape[i] or 1) == 0 for s, i in zip(self.shifts, self.axis, strict=True))
-        return layouts.contiguous(out) if whole else layouts.match_memory_format(out, x)
+        # PyTorch concatenates the two parts that it exchanges; where one is empty, its result is contiguous.
+        contiguous = not self.axis or any(
+            s % (x.shape[i] or 1) == 0 for s, i in zip(self.shifts, self.axis, strict=True)
+        )
+        return layouts.contiguous(out) if contiguous else layouts.match_memory_format(out, x)
 
     def adjoint(self, grad):
         return np.roll(grad, tuple(-shift for shift in self.shifts), self.axis)
@@ -216,7 +218,7 @@ class Roll(LinearMap):
 
 @tensors_only
 def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
-    """Values moved by shifts along dims, round and round; without dims as if in one row. Source: torch.roll.
+    """Shift the values along dims, cyclically; without dims along the flattened input. Source: torch.roll.
 
     >>> torch.roll(torch.tensor([[1, 2, 3], [4, 5, 6]]), 1, 1)
     tensor([[3, 1, 2],
@@ -232,18 +234,18 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] |
 
 
 class Rot90(LinearMap):
-    """Turned by so many quarters from one axis towards another."""
+    """A rotation by a number of quarter turns, from the first of `axes` towards the second."""
 
     symbol, native_half = "rot90", True
 
     def forward(self, x):
-        return _turned(x, self.turns, *self.axes)
+        return _rotated(x, self.turns, *self.axes)
 
     def adjoint(self, grad):
-        return _turned(grad, -self.turns % 4, *self.axes)
+        return _rotated(grad, -self.turns % 4, *self.axes)
 
 
-def _turned(x: Any, turns: int, a: int, b: int) -> Any:
+def _rotated(x: Any, turns: int, a: int, b: int) -> Any:
     index = [slice(None)] * x.ndim
     for axis in ((), (b,), (a, b), (a,))[turns]:
         index[axis] = slice(None, None, -1)
@@ -253,7 +255,7 @@ def _turned(x: Any, turns: int, a: int, b: int) -> Any:
 
 @tensors_only
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
-    """Turned by k quarters, from the first of dims towards the second: a copy. Source: torch.rot90.
+    """Rotate by k quarter turns, from the first of dims towards the second: a copy. Source: torch.rot90.
 
     >>> torch.rot90(torch.tensor([[1, 2], [3, 4]]))
     tensor([[2, 4],

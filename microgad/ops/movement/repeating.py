@@ -1,4 +1,4 @@
-"""Values that come more than once."""
+"""Repeat values: expand and broadcast (views), repeat, tile, repeat_interleave and kron (copies)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .shape import Reshape, flatten, reshape
 
 
 class Expand(LinearMap):
-    """Axes of size 1 (and new ones in front) repeated without a copy: a view."""
+    """Axes of size 1, and new axes in front, expanded without a copy: a view."""
 
     symbol, numpy, may_share = "expand", np.broadcast_to, True
 
@@ -40,7 +40,7 @@ class Expand(LinearMap):
 
 
 def expand(input: Tensor, size: Sequence[int], *, implicit: bool = False) -> Tensor:
-    """Dimensions of size 1 repeated without a copy: a view; -1 keeps a size. Source: torch.Tensor.expand.
+    """Expand dimensions of size 1 without a copy: a view; -1 keeps a size. Source: torch.Tensor.expand.
 
     >>> torch.tensor([[1], [2]]).expand(2, 3)
     tensor([[1, 1, 1],
@@ -65,13 +65,13 @@ def expand(input: Tensor, size: Sequence[int], *, implicit: bool = False) -> Ten
 
 @tensors_only
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
-    """`expand` to the shape of other. Source: torch.Tensor.expand_as."""
+    """Expand input to the shape of other. Source: torch.Tensor.expand_as."""
     return expand(input, other.shape)
 
 
 @composite
 def sum_to_size(input: Tensor, size: Sequence[int]) -> Tensor:
-    """The sum over the dimensions along which `size` was stretched to input's shape. Source: torch.Tensor.sum_to_size.
+    """Sum over the dimensions along which `size` would broadcast to input's shape. Source: torch.Tensor.sum_to_size.
 
     >>> torch.ones(2, 3).sum_to_size(1, 3)
     tensor([[2., 2., 2.]])
@@ -81,12 +81,12 @@ def sum_to_size(input: Tensor, size: Sequence[int]) -> Tensor:
         raise ShapeError(f"sum_to_size: size {list(shape)} is not expandable to size {list(input.shape)}")
     stretched = (i for i, n in enumerate(shape, lead) if n != input.shape[i])
     dims = (*range(lead), *stretched)
-    return reshape(input.sum(dims), shape) if dims or not shape else input  # of booleans () is their sum
+    return reshape(input.sum(dims), shape) if dims or not shape else input  # () of booleans is summed, too
 
 
 @tensors_only
 def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
-    """Dimensions of size 1 repeated without a copy: see `Tensor.expand`. Source: torch.broadcast_to.
+    """Expand dimensions of size 1 without a copy: see `Tensor.expand`. Source: torch.broadcast_to.
 
     >>> torch.broadcast_to(torch.tensor([1, 2]), (2, 2))
     tensor([[1, 2],
@@ -96,7 +96,7 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
-    """The shape that shapes have together, those of size 1 stretched. Source: torch.broadcast_shapes.
+    """The shape to which shapes broadcast. Source: torch.broadcast_shapes.
 
     >>> torch.broadcast_shapes((2, 1), (3,))
     torch.Size([2, 3])
@@ -115,7 +115,7 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
 
 @tensors_only
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """Tensors, stretched to the shape that they have together: views, but of that shape themselves.
+    """Expand Tensors to their common shape: views, or the Tensors themselves where they have that shape.
 
     Source: torch.broadcast_tensors.
 
@@ -130,7 +130,7 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 @composite
 def repeat(input: Tensor, repeats: Sequence[int]) -> Tensor:
-    """input put down so many times along each dimension, new ones in front: a copy. Source: torch.Tensor.repeat.
+    """Repeat input along each dimension, and along new ones in front: a copy. Source: torch.Tensor.repeat.
 
     >>> torch.tensor([1, 2]).repeat(2, 2)
     tensor([[1, 2, 1, 2],
@@ -145,13 +145,13 @@ def repeat(input: Tensor, repeats: Sequence[int]) -> Tensor:
     if any(r < 0 for r in times):
         raise ArgumentError(f"repeat: Trying to create tensor with negative dimension, got repeats {times}")
     shape = (*(1,) * lead, *input.shape)
-    apart = reshape(input, [m for n in shape for m in (1, n)])
-    wide = Expand.apply(apart, size=tuple(m for pair in zip(times, shape, strict=True) for m in pair))
-    return _reshaped(wide, [r * n for r, n in zip(times, shape, strict=True)])
+    spaced = reshape(input, [m for n in shape for m in (1, n)])
+    wide = Expand.apply(spaced, size=tuple(m for pair in zip(times, shape, strict=True) for m in pair))
+    return _copy_reshaped(wide, [r * n for r, n in zip(times, shape, strict=True)])
 
 
-def _reshaped(wide: Tensor, shape: Sequence[int]) -> Tensor:
-    """In another shape, and a copy in row-major order even where it could be a view."""
+def _copy_reshaped(wide: Tensor, shape: Sequence[int]) -> Tensor:
+    """Copy to another shape in row-major order, even where a view would do."""
     result = reshape(wide, shape)
     if backend.owner(result.array) is not backend.owner(wide.array):
         return result
@@ -160,7 +160,7 @@ def _reshaped(wide: Tensor, shape: Sequence[int]) -> Tensor:
 
 @composite
 def tile(input: Tensor, dims: Sequence[int]) -> Tensor:
-    """`repeat`, with dims 1 for those that aren't given. Source: torch.tile.
+    """Like `repeat`, with 1 for the leading dims that aren't given. Source: torch.tile.
 
     >>> torch.tile(torch.tensor([[1, 2]]), (2,))
     tensor([[1, 2, 1, 2]])
@@ -169,7 +169,7 @@ def tile(input: Tensor, dims: Sequence[int]) -> Tensor:
 
 
 class RepeatInterleave(LinearMap):
-    """Each slice along an axis so many times."""
+    """Each slice along an axis, `repeats` times in a row."""
 
     symbol, native_half = "repeat", True
 
@@ -186,9 +186,9 @@ class RepeatInterleave(LinearMap):
 def repeat_interleave(
     input: Tensor, repeats: int | Tensor | None = None, dim: int | None = None, *, output_size: int | None = None
 ) -> Tensor:
-    """Each slice along dim repeated, all as often or each as `repeats` says; without dim, of all elements in a row.
+    """Repeat each slice along dim, as often as `repeats` says for all or for each; without dim, flatten input first.
 
-    Of `repeats` alone it gives the indices. Source: torch.repeat_interleave.
+    Given a Tensor of repeats alone, return the repeated indices. Source: torch.repeat_interleave.
 
     >>> torch.repeat_interleave(torch.tensor([1, 2]), torch.tensor([2, 1]))
     tensor([1, 1, 2])
@@ -220,6 +220,7 @@ def repeat_interleave(
 
 
 def _counts(repeats: Any) -> Any:
+    """Check repeats, and return them as a vector on the CPU."""
     if not isinstance(repeats, (int, np.integer, function.Tensor)):
         raise TypeError(f"repeat_interleave: repeats must be an int or an integer Tensor, got {repeats!r}")
     counts = np.asarray(backend.to_numpy(getattr(repeats, "array", repeats)))
@@ -235,7 +236,7 @@ def _counts(repeats: Any) -> Any:
 
 @composite
 def kron(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The Kronecker product: other, times each element of input in its place. Source: torch.kron.
+    """The Kronecker product: a block of other, scaled, for each element of input. Source: torch.kron.
 
     >>> torch.kron(torch.tensor([1, 2]), torch.tensor([1, 10]))
     tensor([ 1, 10,  2, 20])

@@ -1,4 +1,4 @@
-"""The same values in another shape."""
+"""Change the shape, and keep the values in order: views where the memory layout allows."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def _reshaped(input: Tensor, size: tuple[int, ...]) -> Tensor:
-    """input in this shape: in PyTorch a view of what lies row by row, another node's of what doesn't, or of a copy."""
+    """Reshape, and name the node as PyTorch does: by whether input is contiguous, and whether the result is a view."""
     result: Tensor = Reshape.apply(input, size=size)
     if input.array.flags.c_contiguous:
         return result
@@ -53,7 +53,7 @@ def _reshaped(input: Tensor, size: tuple[int, ...]) -> Tensor:
 
 
 def _size(n: int, shape: Sequence[int], op: str) -> tuple[int, ...]:
-    """The shape of n elements with its -1 worked out."""
+    """Check the shape of n elements, and infer the size given as -1."""
     size = tuple(map(operator.index, shape))
     product, least = math.prod(size), min(size, default=0)
     if product == n and least >= 0:
@@ -78,9 +78,9 @@ def _size(n: int, shape: Sequence[int], op: str) -> tuple[int, ...]:
 
 
 def view(input: Tensor, size: Any) -> Tensor:
-    """The same memory in another shape; or read as another dtype, Python's `float` too, through which no gradient goes.
+    """View the same memory in another shape, or as another dtype (Python's `float`, too), which stops gradients.
 
-    Raises RuntimeError where the layout doesn't allow it: `reshape` copies. Source: torch.Tensor.view.
+    Raises RuntimeError where the layout doesn't allow a view; `reshape` copies there. Source: torch.Tensor.view.
 
     >>> torch.arange(4).view(2, 2)
     tensor([[0, 1],
@@ -112,39 +112,39 @@ def _view_as_dtype(input: Tensor, dtype: dtypes.dtype) -> Tensor:
         for name, n in counts.items():
             if ratio > 1 and n % ratio:
                 raise ShapeError(f"{said}, self.{name} must be divisible by {int(ratio)}, but got {n}")
-    result = input.detach()  # the same memory and counter of writes; PyTorch lets no gradient through either
+    result = input.detach()  # the same memory and version counter; PyTorch stops the gradient here, too
     result.array = x.view(dtype.dtype)
     return result
 
 
 @tensors_only
 def view_as(input: Tensor, other: Tensor) -> Tensor:
-    """`view` in the shape of other. Source: torch.Tensor.view_as."""
+    """View input in the shape of other. Source: torch.Tensor.view_as."""
     return view(input, other.shape)
 
 
 @tensors_only
 def reshape_as(input: Tensor, other: Tensor) -> Tensor:
-    """`reshape` to the shape of other. Source: torch.Tensor.reshape_as."""
+    """Reshape input to the shape of other. Source: torch.Tensor.reshape_as."""
     return reshape(input, other.shape)
 
 
 @numpy_spelling
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
-    """Without dimensions of size 1, all or those named: a view. Source: torch.squeeze.
+    """Remove dimensions of size 1, all of them or those named: a view. Source: torch.squeeze.
 
     >>> torch.squeeze(torch.zeros(1, 2, 1), 0).shape
     torch.Size([2, 1])
     """
     shape = input.array.shape
-    gone = range(len(shape)) if dim is None else wrap_dims(dim, len(shape), "squeeze")
-    squeezed = Reshape.apply(input, size=tuple([n for i, n in enumerate(shape) if n != 1 or i not in gone]))
+    removable = range(len(shape)) if dim is None else wrap_dims(dim, len(shape), "squeeze")
+    squeezed = Reshape.apply(input, size=tuple([n for i, n in enumerate(shape) if n != 1 or i not in removable]))
     return called(f"SqueezeBackward{0 if dim is None else 1 if isinstance(dim, int) else 2}", squeezed)
 
 
 @numpy_spelling
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
-    """With a dimension of size 1 put in at dim: a view. Source: torch.unsqueeze.
+    """Insert a dimension of size 1 at dim: a view. Source: torch.unsqueeze.
 
     >>> torch.unsqueeze(torch.tensor([1, 2]), 1)
     tensor([[1],
@@ -157,7 +157,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 
 @tensors_only
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Dimensions from start_dim to end_dim made one: a view where the layout allows. Source: torch.flatten.
+    """Merge the dimensions from start_dim to end_dim: a view where the layout allows. Source: torch.flatten.
 
     >>> torch.flatten(torch.zeros(2, 3, 4), 1).shape
     torch.Size([2, 12])
@@ -173,7 +173,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 @numpy_spelling
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
-    """One dimension made several, of which one size may be -1: a view. Source: torch.unflatten.
+    """Split a dimension into several, one of whose sizes may be -1: a view. Source: torch.unflatten.
 
     >>> torch.unflatten(torch.zeros(2, 12), 1, (3, -1)).shape
     torch.Size([2, 3, 4])
@@ -195,7 +195,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
 
 @tensors_only
 def ravel(input: Tensor) -> Tensor:
-    """One dimension: a view of what lies in memory row by row, else a copy. Source: torch.ravel.
+    """Flatten to one dimension: a view if input is contiguous, else a copy. Source: torch.ravel.
 
     >>> torch.ravel(torch.tensor([[1, 2], [3, 4]]))
     tensor([1, 2, 3, 4])
@@ -208,7 +208,7 @@ def atleast_1d(tensors: Tensor, /) -> Tensor: ...
 @overload
 def atleast_1d(*tensors: Any) -> tuple[Tensor, ...]: ...
 def atleast_1d(*tensors: Any) -> Any:
-    """Views with a dimension where there is none, of one Tensor or of several. Source: torch.atleast_1d.
+    """View one or several Tensors with at least one dimension. Source: torch.atleast_1d.
 
     >>> torch.atleast_1d(torch.tensor(1.0))
     tensor([1.])
@@ -221,7 +221,7 @@ def atleast_2d(tensors: Tensor, /) -> Tensor: ...
 @overload
 def atleast_2d(*tensors: Any) -> tuple[Tensor, ...]: ...
 def atleast_2d(*tensors: Any) -> Any:
-    """Views with two dimensions or more: vectors become rows. Source: torch.atleast_2d.
+    """View Tensors with at least two dimensions: vectors become rows. Source: torch.atleast_2d.
 
     >>> torch.atleast_2d(torch.tensor([1.0, 2.0]))
     tensor([[1., 2.]])
@@ -234,7 +234,7 @@ def atleast_3d(tensors: Tensor, /) -> Tensor: ...
 @overload
 def atleast_3d(*tensors: Any) -> tuple[Tensor, ...]: ...
 def atleast_3d(*tensors: Any) -> Any:
-    """Views with three dimensions or more: (n) becomes (1, n, 1), (m, n) becomes (m, n, 1).
+    """View Tensors with at least three dimensions: (n) becomes (1, n, 1), (m, n) becomes (m, n, 1).
 
     Source: torch.atleast_3d.
 
@@ -246,6 +246,7 @@ def atleast_3d(*tensors: Any) -> Any:
 
 
 def _each(op: Any, tensors: tuple[Any, ...], name: str) -> Any:
+    """Apply op to one Tensor, or to each of several."""
     several = tensors[0] if len(tensors) == 1 else tensors
     if isinstance(several, function.Tensor):
         return op(several)

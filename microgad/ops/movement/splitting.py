@@ -1,4 +1,4 @@
-"""Parts of a Tensor: all views."""
+"""Split a Tensor into parts, and select parts of it: all of them views."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ..spelling import numpy_spelling
 from .dims import as_tuple, is_number, slice_along, wrap_dim
 
 
-class _Parts:
-    """What each of `indices` shows of an array: views."""
+class _SeveralViews:
+    """Mixin for Functions that return several views of an array, one for each of `indices`."""
 
     __slots__ = ()
     indices: tuple[Any, ...]
@@ -29,15 +29,15 @@ class _Parts:
         return tuple([x[index] for index in self.indices])
 
     def parts(self, x: Any) -> list[tuple[type[Function], dict[str, Any]]]:
-        """The operations that show each alone: what a write into x makes of them."""
-        from ..indexing import GetItem  # here: indexing leans on movement
+        """Return for each view the operation that makes it alone, from which it is made anew after a write into x."""
+        from ..indexing import GetItem  # not at the top: indexing imports movement
 
         shape = x.shape
         return [(GetItem, {"index": index, "x_shape": shape}) for index in self.indices]
 
 
-class Split(_Parts, Function):
-    """Stretches of an axis, which together are the whole: views."""
+class Split(_SeveralViews, Function):
+    """Consecutive slices along an axis, which cover it: views."""
 
     symbol, numpy, may_share = "split", np.split, True
 
@@ -45,8 +45,8 @@ class Split(_Parts, Function):
         return np.concatenate(grad, self.axis)
 
 
-class Unbind(_Parts, Function):
-    """The slices along an axis, without it: views."""
+class Unbind(_SeveralViews, Function):
+    """The slices along an axis, each without that axis: views."""
 
     symbol, numpy, may_share = "unbind", np.unstack, True
 
@@ -54,8 +54,8 @@ class Unbind(_Parts, Function):
         return np.stack(grad, self.axis)
 
 
-def _stretches(input: Tensor, bounds: Sequence[int], axis: int) -> tuple[Tensor, ...]:
-    """Views between each two of the bounds, which begin with 0 and end with the size."""
+def _split_at(input: Tensor, bounds: Sequence[int], axis: int) -> tuple[Tensor, ...]:
+    """Return views between consecutive bounds, which begin with 0 and end with the size of the axis."""
     lead = (builtins.slice(None),) * axis
     indices = tuple([(*lead, builtins.slice(a, b), ...) for a, b in pairwise(bounds)])
     if list(bounds) == sorted(bounds):
@@ -63,14 +63,14 @@ def _stretches(input: Tensor, bounds: Sequence[int], axis: int) -> tuple[Tensor,
     return tuple(input[index] for index in indices)
 
 
-def _check_ndim(input: Tensor, least: int, op: str) -> None:
-    if input.array.ndim < least:
-        raise ShapeError(f"{op}: expects at least a {least}-dimensional tensor, but got {input.ndim} dimensions")
+def _check_ndim(input: Tensor, min_ndim: int, op: str) -> None:
+    if input.array.ndim < min_ndim:
+        raise ShapeError(f"{op}: expects at least a {min_ndim}-dimensional tensor, but got {input.ndim} dimensions")
 
 
 @numpy_spelling
 def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """Views along dim, of one size (the last may be smaller) or of the sizes given. Source: torch.split.
+    """Split along dim into views of one size (the last may be smaller) or of the given sizes. Source: torch.split.
 
     >>> torch.split(torch.arange(5), 2)
     (tensor([0, 1]), tensor([2, 3]), tensor([4]))
@@ -78,21 +78,21 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
     if not is_number(split_size_or_sections):
         return split_with_sizes(tensor, as_tuple(split_size_or_sections), dim)
     _check_ndim(tensor, 1, "split")
-    return _split(tensor, operator.index(split_size_or_sections), wrap_dim(dim, tensor.array.ndim, "split"))
+    return _split_evenly(tensor, operator.index(split_size_or_sections), wrap_dim(dim, tensor.array.ndim, "split"))
 
 
-def _split(tensor: Tensor, step: int, axis: int) -> tuple[Tensor, ...]:
+def _split_evenly(tensor: Tensor, step: int, axis: int) -> tuple[Tensor, ...]:
     n = tensor.array.shape[axis]
     if step < 0:
         raise ArgumentError(f"split: expects split_size be non-negative, but got split_size={step}")
     if step == 0 and n:
         raise ArgumentError(f"split: split_size can only be 0 if dimension size is 0, but got dimension size of {n}")
-    return _stretches(tensor, [*range(0, n, step or 1), n] if n else [0, 0], axis)
+    return _split_at(tensor, [*range(0, n, step or 1), n] if n else [0, 0], axis)
 
 
 @numpy_spelling
 def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """Views along dim of the sizes given, which add up to input's. Source: torch.split_with_sizes.
+    """Split along dim into views of the given sizes, which add up to input's. Source: torch.split_with_sizes.
 
     >>> torch.split_with_sizes(torch.arange(3), [1, 2])
     (tensor([0]), tensor([1, 2]))
@@ -107,15 +107,15 @@ def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) ->
             f"split_with_sizes: expects split_sizes to sum exactly to {n} (input's size at dimension {dim}), but got "
             f"{sizes}, which sum to {sum(sizes)}"
         )
-    parts = _stretches(input, [0, *accumulate(sizes)], axis) if sizes else ()
-    if parts and (node := parts[0].grad_fn) is not None:  # which all have together
+    parts = _split_at(input, [0, *accumulate(sizes)], axis) if sizes else ()
+    if parts and (node := parts[0].grad_fn) is not None:  # all parts share it
         node.torch_name = "SplitWithSizes"
     return parts
 
 
 @numpy_spelling
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """At most `chunks` views along dim, of equal size but for the last. Source: torch.chunk.
+    """Split along dim into at most `chunks` views, of equal size but for the last. Source: torch.chunk.
 
     >>> torch.chunk(torch.arange(5), 2)
     (tensor([0, 1, 2]), tensor([3, 4]))
@@ -125,7 +125,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
         raise ArgumentError(f"chunk: expects `chunks` to be greater than 0, got: {chunks}")
     axis = wrap_dim(dim, input.array.ndim, "chunk")
     n = input.array.shape[axis]
-    return _split(input, -(-n // chunks), axis) if n else split_with_sizes(input, [0] * chunks, axis)
+    return _split_evenly(input, -(-n // chunks), axis) if n else split_with_sizes(input, [0] * chunks, axis)
 
 
 unsafe_split = split
@@ -135,7 +135,7 @@ unsafe_chunk = chunk
 
 @numpy_spelling
 def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """Views along dim: so many of nearly equal size, or cut at the indices. Source: torch.tensor_split.
+    """Split along dim into a number of views of nearly equal size, or at indices. Source: torch.tensor_split.
 
     >>> torch.tensor_split(torch.arange(5), (1, 3))
     (tensor([0]), tensor([1, 2]), tensor([3, 4]))
@@ -153,15 +153,16 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
         cuts = operator.index(cuts)
         if cuts <= 0:
             raise ArgumentError(f"tensor_split: number of sections must be larger than 0, got {cuts}")
-        least, more = divmod(n, cuts)
-        bounds = [*(least * i + min(i, more) for i in range(min(cuts, n) + 1)), *[n] * (cuts - n)]
+        size, larger = divmod(n, cuts)  # the first `larger` sections have one more
+        bounds = [*(size * i + min(i, larger) for i in range(min(cuts, n) + 1)), *[n] * (cuts - n)]
     else:
         bounds = [0, *(builtins.slice(operator.index(i)).indices(n)[1] for i in cuts), n]
-    return tuple([called("Slice", part) for part in _stretches(input, bounds, axis)])
+    return tuple([called("Slice", part) for part in _split_at(input, bounds, axis)])
 
 
-def _split_along(input: Tensor, parts: Any, least: int, axis: int, op: str) -> tuple[Tensor, ...]:
-    _check_ndim(input, least, op)
+def _split_along(input: Tensor, parts: Any, min_ndim: int, axis: int, op: str) -> tuple[Tensor, ...]:
+    """Check the arguments of hsplit, vsplit or dsplit, and split."""
+    _check_ndim(input, min_ndim, op)
     if is_number(parts) and (parts <= 0 or input.shape[axis] % parts):
         raise ArgumentError(
             f"{op}: attempted to split along dimension {axis}, but the size of the dimension {input.shape[axis]} is "
@@ -172,7 +173,7 @@ def _split_along(input: Tensor, parts: Any, least: int, axis: int, op: str) -> t
 
 @numpy_spelling
 def hsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
-    """`tensor_split` along the second dimension, of vectors along their only one. Source: torch.hsplit.
+    """Split along the second dimension, a vector along its only one: see `tensor_split`. Source: torch.hsplit.
 
     >>> torch.hsplit(torch.tensor([[1, 2], [3, 4]]), 2)[1]
     tensor([[2],
@@ -183,7 +184,7 @@ def hsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Ten
 
 @numpy_spelling
 def vsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
-    """`tensor_split` along the first dimension. Source: torch.vsplit.
+    """Split along the first dimension: see `tensor_split`. Source: torch.vsplit.
 
     >>> torch.vsplit(torch.tensor([[1, 2], [3, 4]]), 2)[1]
     tensor([[3, 4]])
@@ -193,7 +194,7 @@ def vsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Ten
 
 @numpy_spelling
 def dsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
-    """`tensor_split` along the third dimension. Source: torch.dsplit.
+    """Split along the third dimension: see `tensor_split`. Source: torch.dsplit.
 
     >>> torch.dsplit(torch.arange(4).reshape(1, 2, 2), 2)[1]
     tensor([[[1],
@@ -204,7 +205,7 @@ def dsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Ten
 
 @numpy_spelling
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """The slices along dim, without it: views. Source: torch.unbind.
+    """The slices along dim, each without that dim: views. Source: torch.unbind.
 
     >>> torch.unbind(torch.tensor([[1, 2], [3, 4]]))
     (tensor([1, 2]), tensor([3, 4]))
@@ -217,7 +218,9 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 @numpy_spelling
 def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
-    """`length` slices along dim from `start` on, which may be counted from the end: a view. Source: torch.narrow.
+    """Narrow dim to `length` slices from `start` on; a negative start counts from the end: a view.
+
+    Source: torch.narrow.
 
     >>> torch.narrow(torch.arange(5), 0, 1, 3)
     tensor([1, 2, 3])
@@ -242,7 +245,7 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
 
 @numpy_spelling
 def select(input: Tensor, dim: int, index: int) -> Tensor:
-    """The slice at index along dim, without it: a view. Source: torch.select.
+    """The slice at index along dim, without that dim: a view. Source: torch.select.
 
     >>> torch.select(torch.tensor([[1, 2], [3, 4]]), 1, 0)
     tensor([1, 3])
@@ -258,7 +261,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 
 
 def slice(input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Tensor:
-    """Every step-th slice along dim, from start up to, not including, end: a view. Source: torch.ops.aten.slice.
+    """Every step-th slice along dim, from start up to but not including end: a view. Source: torch.ops.aten.slice.
 
     >>> torch.slice(torch.arange(5), 0, 1, None, 2)
     tensor([1, 3])

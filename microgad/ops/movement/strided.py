@@ -1,4 +1,4 @@
-"""The memory of a Tensor in another geometry."""
+"""Views of a Tensor's memory with another shape, strides and offset: as_strided, unfold."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from ..spelling import tensors_only
 from .dims import slice_along, wrap_dim
 from .shape import reshape
 
-# What `vmap` is mapping, a sequence for each that is inside another: wholes, each with the slice of it.
+# For each nested `vmap`, from the outermost on: the mapped inputs, each with its current slice.
 vmapped_inputs: ContextVar[tuple[Sequence[tuple[Tensor, Tensor]], ...]] = ContextVar("vmapped_inputs", default=())
 
 
 def vmap_slice_offset(input: Tensor) -> int:
-    """How far into the memory of input, in elements, the slices begin that are being mapped."""
+    """Return the offset, in elements, of the current slice in the mapped Tensor that shares input's memory, else 0."""
     levels = vmapped_inputs.get()
     if not levels:
         return 0
     memory, start = address(memory_of(input.array)), 0
     for level in levels:
-        for whole, part in level:
-            if address(memory_of(part.array)) == memory:
-                start += geometry(part.array)[2] - geometry(whole.array)[2]
+        for mapped, current in level:
+            if address(memory_of(current.array)) == memory:
+                start += geometry(current.array)[2] - geometry(mapped.array)[2]
                 break
     return start
 
 
 class SlidingWindows(LinearMap):
-    """Every step-th stretch of an axis, its elements as a new last axis: a view."""
+    """Sliding windows along an axis, `step` apart, with their elements along a new last axis: a view."""
 
     symbol, may_share = "unfold", True
 
@@ -58,17 +58,18 @@ class SlidingWindows(LinearMap):
 
 
 class AsStrided(LinearMap):
-    """All memory behind x, seen in another geometry: a view of x.
+    """A view of the memory behind x with another geometry (shape, strides, offset).
 
-    `shown` is the geometry of the result and `held` that of x, each (shape, strides, offset), and `extent` the size of
-    the memory, in elements. An x that lies otherwise is put into a memory as it was, with zeros where x has nothing.
+    `shown` is the geometry of the result, `held` that of x when the operation was recorded, and `extent` the size of
+    the memory, in elements. If x has another geometry now (in a replay, say), it is first copied into zeros of size
+    `extent` with the geometry `held`.
     """
 
     symbol, may_share = "as_strided", True
 
     @classmethod
     def apply(cls, x: Any, **settings: Any) -> Any:
-        """As of any operation. Of a view the chain begins anew at the base: a write may be to what x doesn't show."""
+        """Apply, and if x is a view restart the chain of views at its base: a write may reach elements outside of x."""
         result = super().apply(x, **settings)
         if getattr(result, "chain", None) is not None and x.base is not None and x.base.array.dtype == x.array.dtype:
             of_base = {"held": geometry(x.base.array), "x_shape": x.base.array.shape}
@@ -78,40 +79,40 @@ class AsStrided(LinearMap):
     def forward(self, x):
         memory = memory_of(x) if geometry(x) == self.held else None
         if memory is None or memory.size != self.extent:
-            memory = self._spread(x / self._times(x), self.held)
-        return _at(memory, self.shown)
+            memory = self._scattered(x / self._multiplicity(x), self.held)
+        return _view_of(memory, self.shown)
 
     def adjoint(self, grad):
-        return _at(self._spread(grad, self.shown), self.held) / self._times(grad)
+        return _view_of(self._scattered(grad, self.shown), self.held) / self._multiplicity(grad)
 
-    def _spread(self, x: Any, place: Geometry) -> Any:
-        """A memory with the elements of x at their places; what comes to one place is added up."""
+    def _scattered(self, x: Any, place: Geometry) -> Any:
+        """Return a memory of zeros with the elements of x at their places; those that share a place are added."""
         memory = np.zeros_like(x, shape=(self.extent,))
         if overlaps(*place[:2]):
-            index_kernels.add(memory, backend.like(_at(np.arange(self.extent), place), x), x)
+            index_kernels.add(memory, backend.like(_view_of(np.arange(self.extent), place), x), x)
         else:
-            _at(memory, place)[...] = x
+            _view_of(memory, place)[...] = x
         return memory
 
-    def _times(self, x: Any) -> Any:
-        """How often x has its elements: a gradient is shared among those that are one in memory, as PyTorch does."""
+    def _multiplicity(self, x: Any) -> Any:
+        """Return how many elements of x share each place in memory: they share its gradient equally, as in PyTorch."""
         if not overlaps(*self.held[:2]):
             return 1
-        addresses = _at(np.arange(self.extent), self.held)
+        addresses = _view_of(np.arange(self.extent), self.held)
         return backend.like(np.bincount(addresses.reshape(-1), minlength=self.extent)[addresses], x, x.real.dtype)
 
 
-def _at(memory: Any, place: Geometry) -> Any:
+def _view_of(memory: Any, place: Geometry) -> Any:
     shape, strides, offset = place
     return backend.as_strided(memory[offset:], shape, tuple(s * memory.itemsize for s in strides))
 
 
 @tensors_only
 def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None) -> Tensor:
-    """The memory behind input in another shape, with other strides: a view. Source: torch.as_strided.
+    """View the memory behind input with another shape and other strides. Source: torch.as_strided.
 
-    In a function that `vmap` maps, storage_offset counts as if each slice lay where the whole begins, as in PyTorch.
-    Raises RuntimeError where it would reach beyond that memory.
+    Inside `vmap`, the offset of the current slice within the mapped Tensor is added to storage_offset, as in PyTorch.
+    Raises RuntimeError where the view would reach beyond the memory.
 
     >>> torch.as_strided(torch.arange(4), (3, 2), (1, 1))
     tensor([[0, 1],
@@ -123,7 +124,7 @@ def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storag
 
 
 def storage_view(input: Tensor, size: Sequence[int], stride: Sequence[int], offset: int | None) -> Tensor:
-    """The same with an offset from where the memory begins, whatever is mapped."""
+    """Like `as_strided`, but the offset always counts from the beginning of the memory, also inside `vmap`."""
     shape, strides = tuple(map(operator.index, size)), tuple(map(operator.index, stride))
     x = input.array
     held, extent = geometry(x), memory_of(x).size
@@ -144,7 +145,7 @@ def storage_view(input: Tensor, size: Sequence[int], stride: Sequence[int], offs
 
 @tensors_only
 def fill_diagonal_(input: Tensor, fill_value: complex, wrap: bool = False) -> Tensor:
-    """Set the main diagonal, where all indices are equal; `wrap` begins again below a tall matrix's last row.
+    """Fill the main diagonal, where all indices are equal; with `wrap` it restarts below each square of a tall matrix.
 
     Raises RuntimeError for fewer than two dimensions, and for more than two of different lengths.
     Source: torch.Tensor.fill_diagonal_.
@@ -169,7 +170,7 @@ def fill_diagonal_(input: Tensor, fill_value: complex, wrap: bool = False) -> Te
 
 @tensors_only
 def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
-    """Every step-th stretch of a dimension, `size` long, along a new last dimension: a view.
+    """Sliding windows of `size` elements along a dimension, `step` apart, as a new last dimension: a view.
 
     Source: torch.Tensor.unfold.
 

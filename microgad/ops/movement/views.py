@@ -1,4 +1,4 @@
-"""What follows from a view: its values copied, input with it overwritten, and a Tensor that becomes it."""
+"""Relatives of the views: copies (`*_copy`), writes out of place (`*_scatter`), and views in place (`resize_`)."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def alias(input: Tensor) -> Tensor:
-    """The same values at the same place: a view. Source: torch.ops.aten.alias."""
+    """A view of all of input. Source: torch.ops.aten.alias."""
     return called("Alias", reshape(input, input.shape))
 
 
 @tensors_only
 def detach(input: Tensor) -> Tensor:
-    """The same memory, off the graph: see `Tensor.detach`. Source: torch.detach."""
+    """A view off the graph: see `Tensor.detach`. Source: torch.detach."""
     return input.detach()
 
 
-def _copied(op: F) -> F:
-    """The operation by whose name PyTorch copies what a view shows, row by row."""
+def _copy_variant(op: F) -> F:
+    """Make PyTorch's `*_copy` variant of an operation that returns views: the result is copied, row by row."""
     name = f"{op.__name__}_copy"
 
     def copy(*args: Any, out: Any = None, **options: Any) -> Any:
-        shown = op(*args, **options)
-        if isinstance(shown, tuple):
-            return into(out, tuple(Clone.apply(x, order="C") for x in shown), exact=name)
-        return into(out, Clone.apply(shown, order="C"), exact=name)
+        view = op(*args, **options)
+        if isinstance(view, tuple):
+            return into(out, tuple(Clone.apply(x, order="C") for x in view), exact=name)
+        return into(out, Clone.apply(view, order="C"), exact=name)
 
     copy.__name__ = copy.__qualname__ = name
     copy.__doc__ = f"`{op.__name__}`, copied. Source: torch.{name}."
@@ -56,64 +56,64 @@ def _copied(op: F) -> F:
     return state.composite(copy)  # type: ignore[return-value]
 
 
-alias_copy = _copied(alias)
-as_strided_copy = _copied(as_strided)
-detach_copy = _copied(detach)
-diagonal_copy = _copied(diagonal)
-expand_copy = _copied(expand)
-narrow_copy = _copied(narrow)
-permute_copy = _copied(permute)
-select_copy = _copied(select)
-slice_copy = _copied(slice)
-split_copy = _copied(split)
-split_with_sizes_copy = _copied(split_with_sizes)
-squeeze_copy = _copied(squeeze)
-t_copy = _copied(t)
-transpose_copy = _copied(transpose)
-unbind_copy = _copied(unbind)
-unfold_copy = _copied(unfold)
-unsqueeze_copy = _copied(unsqueeze)
-view_as_complex_copy = _copied(view_as_complex)
-view_as_real_copy = _copied(view_as_real)
-view_copy = _copied(view)
+alias_copy = _copy_variant(alias)
+as_strided_copy = _copy_variant(as_strided)
+detach_copy = _copy_variant(detach)
+diagonal_copy = _copy_variant(diagonal)
+expand_copy = _copy_variant(expand)
+narrow_copy = _copy_variant(narrow)
+permute_copy = _copy_variant(permute)
+select_copy = _copy_variant(select)
+slice_copy = _copy_variant(slice)
+split_copy = _copy_variant(split)
+split_with_sizes_copy = _copy_variant(split_with_sizes)
+squeeze_copy = _copy_variant(squeeze)
+t_copy = _copy_variant(t)
+transpose_copy = _copy_variant(transpose)
+unbind_copy = _copy_variant(unbind)
+unfold_copy = _copy_variant(unfold)
+unsqueeze_copy = _copy_variant(unsqueeze)
+view_as_complex_copy = _copy_variant(view_as_complex)
+view_as_real_copy = _copy_variant(view_as_real)
+view_copy = _copy_variant(view)
 
 
-def _overwritten(op: str, input: Tensor, src: Tensor, show: Callable[[Tensor], Tensor]) -> Tensor:
-    """A copy of input in which src stands where `show` looks; without a gradient in integers, which carry none."""
+def _scatter(op: str, input: Tensor, src: Tensor, view_of: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return a copy of input with src written to the view that `view_of` takes; an integer input detaches src."""
     x = input.array
     with state.scope(grad_enabled=True, observer=None):
-        shown = show(function.Tensor._made(x))
-    if src.array.shape != shown.array.shape:
+        target = view_of(function.Tensor._made(x))
+    if src.array.shape != target.array.shape:
         raise errors.ShapeError(
             f"{op}: expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = "
-            f"{list(shown.shape)}"
+            f"{list(target.shape)}"
         )
     order = axes_of(x) if layouts.copy_order(x) == "K" else tuple(range(x.ndim))
     src = src if x.dtype.kind in "fc" else src.detach()
-    written = view_writes.RegionWrite.apply(input, src, chain=shown.chain or (), order=order)
+    written = view_writes.RegionWrite.apply(input, src, chain=target.chain or (), order=order)
     return called(op.title().replace("_", ""), written)
 
 
 @tensors_only
 def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """A copy of input with src as its diagonal. Source: torch.diagonal_scatter.
+    """Copy input with src written to its diagonal. Source: torch.diagonal_scatter.
 
     >>> torch.diagonal_scatter(torch.zeros(2, 2), torch.ones(2))
     tensor([[1., 0.],
             [0., 1.]])
     """
-    return _overwritten("diagonal_scatter", input, src, lambda x: diagonal(x, offset, dim1, dim2))
+    return _scatter("diagonal_scatter", input, src, lambda x: diagonal(x, offset, dim1, dim2))
 
 
 @numpy_spelling
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
-    """A copy of input with src as its slice at index along dim. Source: torch.select_scatter.
+    """Copy input with src written to the slice at index along dim. Source: torch.select_scatter.
 
     >>> torch.select_scatter(torch.zeros(2, 2), torch.ones(2), 0, 1)
     tensor([[0., 0.],
             [1., 1.]])
     """
-    return _overwritten("select_scatter", input, src, lambda x: select(x, dim, index))
+    return _scatter("select_scatter", input, src, lambda x: select(x, dim, index))
 
 
 @numpy_spelling
@@ -121,12 +121,12 @@ def slice_scatter(
     input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1, *,
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """A copy of input with src as every step-th of its slices along dim. Source: torch.slice_scatter.
+    """Copy input with src written to every step-th slice along dim. Source: torch.slice_scatter.
 
     >>> torch.slice_scatter(torch.zeros(3), torch.ones(2), 0, 0, None, 2)
     tensor([1., 0., 1.])
     """
-    written = _overwritten("slice_scatter", input, src, lambda x: slice(x, dim, start, end, step))
+    written = _scatter("slice_scatter", input, src, lambda x: slice(x, dim, start, end, step))
     return into(out, written, exact="slice_scatter")
 
 
@@ -134,33 +134,33 @@ def slice_scatter(
 def as_strided_scatter(
     input: Tensor, src: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
 ) -> Tensor:
-    """A copy of input with src where `as_strided` looks. Source: torch.as_strided_scatter.
+    """Copy input with src written to the view that `as_strided` takes. Source: torch.as_strided_scatter.
 
     >>> torch.as_strided_scatter(torch.zeros(2, 2), torch.ones(2), (2,), (3,))
     tensor([[1., 0.],
             [0., 1.]])
     """
     if layouts.expanded_axes(input.array):
-        input = Clone.apply(input, order="C")  # in which no two elements are one
+        input = Clone.apply(input, order="C")  # a copy in which no two elements share memory
     x = input.array
     shape, strides, offset = geometry(x)
-    at = offset if storage_offset is None else storage_offset + vmap_slice_offset(input)
+    start = offset if storage_offset is None else storage_offset + vmap_slice_offset(input)
     extent = memory_of(x).size
     if extent == x.size:
-        return _overwritten("as_strided_scatter", input, src, lambda x: storage_view(x, size, stride, at))
-    row = storage_view(input, (extent,), (1,), 0)  # what lies between input's elements stays between them
-    written = _overwritten("as_strided_scatter", row, src, lambda x: storage_view(x, size, stride, at))
+        return _scatter("as_strided_scatter", input, src, lambda x: storage_view(x, size, stride, start))
+    row = storage_view(input, (extent,), (1,), 0)  # includes what lies between input's elements
+    written = _scatter("as_strided_scatter", row, src, lambda x: storage_view(x, size, stride, start))
     return storage_view(written, shape, strides, offset)
 
 
 def become_view(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options: Any) -> Tensor:
-    """tensor itself becomes a view that `op` gives of it, by one operation, and views of it are views of that."""
+    """Turn tensor itself, in place, into the view that `op` takes of it; existing views of it follow."""
     tensor._check_history(f"{op.__name__}_", tensor.node is not None)
     with state.scope(grad_enabled=True):
         shown = op(tensor, *args, **options)
     if shown is not tensor:
         tensor.array, node = shown.array, shown.node
-        if type(tensor.node) is function.Leaf:  # in no_grad: it stays one
+        if type(tensor.node) is function.Leaf:  # under no_grad it stays a leaf
             node = leaves.leaf_of_new_array(tensor)
         elif node is not None:
             called_as_in_place(node)
@@ -168,14 +168,14 @@ def become_view(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options
             view_writes.set_history(tensor, node)
             tensor.chain = shown.chain
         else:
-            # The tensor was the base: its views see it through the operation's inverse, which of what only moves
-            # values is the transpose, and then as before.
+            # The tensor is the base of its views: prepend the inverse of the operation to their chains. The inverse of
+            # an operation that only moves values is its transpose.
             step, settings = (shown.chain or ())[-1]
-            back: Any = step.transposed  # type: ignore[attr-defined]
-            del shown  # or it would be among the views
-            for seen in view_writes.live_views(tensor):
-                if seen.chain is not None:
-                    seen.chain = ((back, settings), *seen.chain)
+            inverse: Any = step.transposed  # type: ignore[attr-defined]
+            del shown  # or it would be among the live views
+            for view_ in view_writes.live_views(tensor):
+                if view_.chain is not None:
+                    view_.chain = ((inverse, settings), *view_.chain)
             if node is not None:
                 with state.scope(grad_enabled=True):
                     tensor._rebind(node)
@@ -185,10 +185,10 @@ def become_view(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options
 
 @tensors_only
 def resize_(input: Tensor, size: Sequence[int], *, memory_format: Any = None) -> Tensor:
-    """Another shape, in place: the same memory row by row, or where it is too small another with what it held.
+    """Change the shape in place, in row-major order or that of a memory_format; memory that is too small is replaced.
 
-    A memory_format says in which order. Raises RuntimeError where input requires grad, and where a memory that is too
-    small has other views, which PyTorch moves with it. Source: torch.Tensor.resize_.
+    The values at the beginning of the memory stay. Raises RuntimeError where input requires grad, and where a memory
+    that is too small has other views, which PyTorch would move along. Source: torch.Tensor.resize_.
 
     >>> torch.arange(6).resize_(2, 2)
     tensor([[0, 1],
@@ -215,7 +215,7 @@ def resize_(input: Tensor, size: Sequence[int], *, memory_format: Any = None) ->
 
 @tensors_only
 def resize_as_(input: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
-    """`resize_` to the shape of another Tensor, in its order with preserve_format. Source: torch.resize_as_."""
+    """Resize to the shape of another Tensor, and with preserve_format in its memory order. Source: torch.resize_as_."""
     if memory_format is memory_formats.preserve_format:
         in_rows = the_template.is_contiguous()
         memory_format = (
