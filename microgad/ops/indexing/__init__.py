@@ -1,4 +1,4 @@
-"""Indexing, read and written: basic (views), integer, boolean and mixed; by dimension, by mask, and flat."""
+"""Read and write by index: brackets (basic, integer, boolean, mixed), along one dimension, by mask, and flat."""
 
 # isort: skip_file
 from .index_along_dim import (

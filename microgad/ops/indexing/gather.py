@@ -1,4 +1,4 @@
-"""Values taken along a dimension, or of the Tensor as if it were flat."""
+"""gather, take_along_dim, take, put, unravel_index: elements by index along a dimension, or of the flat Tensor."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Gather(LinearMap):
 
 
 def _offsets_along(count: int, step: int, behind: int) -> Any:
-    """0, step, 2 step, ..., to broadcast with as many axes behind them."""
+    """Return 0, step, 2 step, ..., with `behind` axes of size 1 after them, to be broadcast."""
     return np.arange(0, count * step, step).reshape((-1,) + (1,) * behind)
 
 
@@ -48,7 +48,7 @@ _cached_offsets_along = functools.lru_cache(maxsize=64)(_offsets_along)
 
 
 def flat_indices(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
-    """Where in x.reshape(-1) lies what `index` takes along one axis of x, and every other axis as it comes."""
+    """Convert indices along one axis of x to indices of x.reshape(-1); along other axes the position itself counts."""
     offsets: Any = 0
     step = stride = 1
     for i in reversed(range(len(shape))):
@@ -65,7 +65,7 @@ def flat_indices(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
 
 
 def checked_index(op: str, input: Tensor, dim: int, index: Tensor, *others: Any) -> tuple[int, Any]:
-    """The axis and the array of an index along it, both checked as PyTorch does."""
+    """Check dim and an index along it as PyTorch does, and return the axis and the index array."""
     axis = wrap_dim(dim, input.ndim, op)
     if isinstance(index, function.Tensor) and index.array.size == 0:
         return axis, index.array.astype(np.int64)  # of any dtype, as in PyTorch
@@ -87,9 +87,9 @@ def checked_index(op: str, input: Tensor, dim: int, index: Tensor, *others: Any)
 
 @numpy_spelling
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False, out: Tensor | None = None) -> Tensor:
-    """Values of input at index along dim; both have the same number of dimensions. Source: torch.gather.
+    """Gather values of input by index along dim; both have the same number of dimensions. Source: torch.gather.
 
-    Gradients are dense whatever `sparse_grad` says.
+    Gradients are dense, also with `sparse_grad`.
 
     >>> torch.gather(torch.tensor([[1, 2], [3, 4]]), 1, torch.tensor([[0, 0], [1, 0]]))
     tensor([[1, 1],
@@ -103,7 +103,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
 
 @numpy_spelling
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, out: Tensor | None = None) -> Tensor:
-    """Values of input at indices along dim, the two broadcast elsewhere; without dim both are flat.
+    """Take values of input by indices along dim; other dims broadcast. Without dim, both are flattened.
 
     Negative indices count from the end of dim. Source: torch.take_along_dim.
 
@@ -139,7 +139,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
 
 
 def _flat_index(op: str, input: Tensor, index: Tensor, *others: Any) -> Any:
-    """An index of the flat Tensor, checked."""
+    """Check an index into the flattened Tensor."""
     array = checked_index_array(op, index, input, *others, dtypes=(INT64,))
     if array.size and not input.array.size:
         raise DimError(f"{op}(): tried to {op} from an empty tensor")
@@ -148,7 +148,7 @@ def _flat_index(op: str, input: Tensor, index: Tensor, *others: Any) -> Any:
 
 @tensors_only
 def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Values of input, as if it were flat, at index, in its shape. Source: torch.take.
+    """Take values of the flattened input, in the shape of index. Source: torch.take.
 
     Negative indices count from the end.
 
@@ -178,7 +178,9 @@ def put_call(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = Fa
 
 @tensors_only
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
-    """input with the values of source at index, as if all were flat; `accumulate` adds them. Source: torch.put.
+    """input with the values of source put at indices into the flattened input, or added if `accumulate`.
+
+    Source: torch.put.
 
     >>> torch.put(torch.zeros(2, 2), torch.tensor([0, 3]), torch.tensor([1.0, 2.0]))
     tensor([[1., 0.],
@@ -188,9 +190,9 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
 
 
 def unravel_index(indices: Tensor, shape: int | Sequence[int] | Size) -> tuple[Tensor, ...]:
-    """Places in a flat Tensor as one Tensor of indices for each dimension of shape. Source: torch.unravel_index.
+    """Convert flat indices to one Tensor of indices for each dimension of shape. Source: torch.unravel_index.
 
-    Raises TypeError for indices that are no integers, ValueError for negative sizes.
+    Raises TypeError where the indices aren't integers, ValueError for negative sizes.
 
     >>> torch.unravel_index(torch.tensor([1, 5]), (2, 3))
     (tensor([0, 1]), tensor([1, 2]))

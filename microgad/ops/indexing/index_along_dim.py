@@ -1,4 +1,4 @@
-"""Whole slices taken, put, added up and reduced by an index along one dimension."""
+"""index_select, index_add, index_copy, index_fill, index_reduce, and scatter_reduce: slices by index along one dim."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from .item import AddItem, GetItem, SetItem, Write, checked_fill_value, one_step
 from .scatter import scatter_operands
 
 
-def _vector(
+def _checked_vector(
     op: str, input: Tensor, dim: int, index: Tensor, error: type[Exception] | None, *others: Any,
     dtypes: tuple[np.dtype[Any], ...] = INTEGERS, negative: bool = False,
 ) -> tuple[int, Any]:  # fmt: skip
-    """The axis, and a vector of indices along it; of a 0-d input indices of the flat one."""
+    """Check a vector of indices along dim, and return the axis and the array; a 0-d input counts as a vector."""
     shape = input.array.shape
     axis = wrap_dim(dim, len(shape), op)
     array = checked_index_array(op, index, input, *others, dtypes=dtypes)
@@ -38,20 +38,22 @@ def _vector(
             raise DimError(f"{op}(): Index is supposed to be a vector, but got {array.shape}")
         array = array.reshape(-1)
     if error is None:
-        error = ArgumentError if axis == 1 else DimError  # PyTorch has two kernels, which raise different errors
+        error = ArgumentError if axis == 1 else DimError  # PyTorch's two kernels raise different errors
     return axis, wrap_indices(array, shape[axis] if shape else 1, op, error, negative, axis)
 
 
-def _index(op: str, input: Tensor, dim: int, index: Tensor, error: type[Exception], *others: Any, **rules: Any) -> Any:
-    """An index along dim, as one for NumPy; of a 0-d input as one for the flat input."""
-    axis, array = _vector(op, input, dim, index, error, *others, **rules)
+def _as_index(
+    op: str, input: Tensor, dim: int, index: Tensor, error: type[Exception], *others: Any, **rules: Any
+) -> Any:
+    """Convert a vector of indices along dim to a NumPy index of input; a 0-d input is indexed as a vector."""
+    axis, array = _checked_vector(op, input, dim, index, error, *others, **rules)
     if ndim := input.array.ndim:
         return (*(ALL,) * axis, array, *(ALL,) * (ndim - axis - 1))
     return array
 
 
-def _as_slices(op: str, input: Tensor, dim: int, index: Tensor, source: Tensor, error: type[Exception]) -> Tensor:
-    """The source, of input's dtype, and of its shape but for dim, which is as long as the index: 1 for a number."""
+def _checked_source(op: str, input: Tensor, dim: int, index: Tensor, source: Tensor, error: type[Exception]) -> Tensor:
+    """Check that source has input's dtype, and its shape except along dim, where its size is that of the index."""
     if source.array.dtype != input.array.dtype:
         raise DtypeError(
             f"{op}(): self and source expected to have the same dtype, but got (self) {input.dtype} and (source) "
@@ -60,7 +62,7 @@ def _as_slices(op: str, input: Tensor, dim: int, index: Tensor, source: Tensor, 
     expected, given = list(input.array.shape), source.array.shape
     if expected:
         expected[wrap_dim(dim, len(expected), op)] = index.array.size
-    alike = len(given) <= 1 and (not expected or (op == "index_copy" and len(expected) == 1))  # one number for another
+    alike = len(given) <= 1 and (not expected or (op == "index_copy" and len(expected) == 1))  # 1 element matches 0-d
     if given != tuple(expected) and not (alike and source.array.size == index.array.size == 1):
         raise error(
             f"{op}(): source tensor shape must match self tensor shape, excluding the specified dimension, where it "
@@ -85,14 +87,14 @@ class IndexSelect(LinearMap):
 
 @numpy_spelling
 def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The slices of input along dim that a vector of indices names. Source: torch.index_select.
+    """Select slices of input along dim by a vector of indices. Source: torch.index_select.
 
     >>> torch.index_select(torch.tensor([[1, 2], [3, 4]]), 0, torch.tensor([1, 0, 1]))
     tensor([[3, 4],
             [1, 2],
             [3, 4]])
     """
-    axis, where = _vector("index_select", input, dim, index, None)
+    axis, where = _checked_vector("index_select", input, dim, index, None)
     if input.array.ndim:
         taken = IndexSelect.apply(input, index=where, axis=axis)
     elif where.size == 1:
@@ -103,10 +105,10 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
 
 
 def index_add_call(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Write:
-    ndim = input.array.ndim  # PyTorch has two kernels, which raise different errors
+    ndim = input.array.ndim  # PyTorch's two kernels raise different errors
     error = ArgumentError if ndim > 1 and index.dtype == INT64 and dim % ndim in (0, ndim - 1) else DimError
-    where = _index("index_add", input, dim, index, error, source)
-    source = _as_slices("index_add", input, dim, index, source, ShapeError)
+    where = _as_index("index_add", input, dim, index, error, source)
+    source = _checked_source("index_add", input, dim, index, source, ShapeError)
     if alpha != 1:
         source = source * scale_factor("index_add", alpha, input.array.dtype)
     return one_step_call("IndexAdd", AddItem, source, where)
@@ -125,14 +127,16 @@ def index_add(
 
 
 def index_copy_call(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Write:
-    where = _index("index_copy", input, dim, index, DimError, source, dtypes=(INT64,))
-    source = _as_slices("index_copy", input, dim, index, source, DimError)
+    where = _as_index("index_copy", input, dim, index, DimError, source, dtypes=(INT64,))
+    source = _checked_source("index_copy", input, dim, index, source, DimError)
     return one_step_call("IndexCopy", SetItem, source, where)
 
 
 @numpy_spelling
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """input with the slices of source at index along dim; the last of several stays. Source: torch.index_copy.
+    """input with the slices of source copied to index along dim; of a repeated index the last stays.
+
+    Source: torch.index_copy.
 
     >>> torch.index_copy(torch.zeros(3), 0, torch.tensor([2, 0]), torch.tensor([1.0, 2.0]))
     tensor([2., 0., 1.])
@@ -143,14 +147,14 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: T
 def index_fill_call(input: Tensor, dim: int, index: Tensor, value: Any) -> Write:
     if isinstance(index, core.Tensor) and index.array.dtype != INT64:
         raise DimError(f"index_fill_(): Expected dtype int64 for index, got {index.array.dtype}")
-    where = _index("index_fill", input, dim, index, DimError, value, negative=True)
+    where = _as_index("index_fill", input, dim, index, DimError, value, negative=True)
     name, value = f"IndexFillBackward{int(hasattr(value, 'array'))}", checked_fill_value("index_fill", value, input)
     return one_step_call(name, SetItem, value, where, order=layouts.copy_order(input.array))
 
 
 @numpy_spelling
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
-    """input with one value, a number or a 0-d Tensor, in the slices at index along dim. Source: torch.index_fill.
+    """input with the slices at index along dim filled by one value, a number or 0-d Tensor. Source: torch.index_fill.
 
     >>> torch.index_fill(torch.zeros(3), 0, torch.tensor([0, -1]), 5)
     tensor([5., 0., 5.])
@@ -162,8 +166,8 @@ def index_reduce_call(
     input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
 ) -> Write:
     once("index_reduce() is in beta in PyTorch, and the API may change.")
-    where = _index("index_reduce", input, dim, index, DimError, source)
-    source = _as_slices("index_reduce", input, dim, index, source, ShapeError)
+    where = _as_index("index_reduce", input, dim, index, DimError, source)
+    source = _checked_source("index_reduce", input, dim, index, source, ShapeError)
     return reduction_call("index_reduce", input, source, where, reduce, include_self, ("prod", "mean", "amax", "amin"))
 
 
@@ -174,7 +178,7 @@ def index_reduce(
 ) -> Tensor:  # fmt: skip
     """input with the slices of source reduced ("prod", "mean", "amax", "amin") into those at index along dim.
 
-    Without `include_self` the values that were there don't count. Source: torch.index_reduce.
+    If `include_self` is false, the original values don't take part. Source: torch.index_reduce.
 
     >>> torch.index_reduce(torch.ones(2), 0, torch.tensor([1, 1]), torch.tensor([2.0, 3.0]), "prod")
     tensor([1., 6.])
@@ -198,7 +202,7 @@ def scatter_reduce(
 ) -> Tensor:  # fmt: skip
     """input with the values of src reduced ("sum", "prod", "mean", "amax", "amin") into those at index along dim.
 
-    Without `include_self` the values that were there don't count. Source: torch.scatter_reduce.
+    If `include_self` is false, the original values don't take part. Source: torch.scatter_reduce.
 
     >>> torch.scatter_reduce(torch.ones(2), 0, torch.tensor([0, 0, 1]), torch.tensor([2.0, 6.0, 5.0]), "mean")
     tensor([3., 3.])

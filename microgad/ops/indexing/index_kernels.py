@@ -1,6 +1,6 @@
-"""Reading, writing and adding up at the places that an index names, on bare arrays.
+"""Read, write and add at an index, on bare arrays, with the fastest of NumPy's ways.
 
-An index is a tuple for NumPy's brackets, or one bare array of integers: those count in x.reshape(-1).
+An index is a tuple for NumPy's brackets, or one bare array of integers, which are indices into x.reshape(-1).
 """
 
 from __future__ import annotations
@@ -17,47 +17,47 @@ from .. import layouts
 from .row_kernels import SMALL, at_elements, at_rows
 
 FEW = 500  # up to so many values NumPy's own indexing is as fast
-FEW_OF_MASK = 4096  # the same for the elements of a mask
+FEW_OF_MASK = 4096  # and up to so many elements of a mask
 WIDE = 32  # a row of so many values is worth moving as a whole
-OFTEN = 8  # rows for each place, from which on they have to be four times as wide
-ATOMIC = {np.add: "ilqILQefd", np.maximum: "ilqILQfd", np.minimum: "ilqILQfd"}  # dtypes that CUDA's operations take
+MANY = 8  # with so many rows for each place, they must be four times as wide
+ATOMIC = {np.add: "ilqILQefd", np.maximum: "ilqILQfd", np.minimum: "ilqILQfd"}  # dtypes of CUDA's atomic operations
 ALL = slice(None)
 BASIC = frozenset((int, slice, type(None), type(...)))
 
 
 def all_in_range(indices: Any, count: int) -> bool:
-    """Whether all are from 0 to count - 1. It is one number, for which a GPU is waited for: its own indexing wraps."""
+    """Whether all indices are in [0, count). On a GPU this synchronizes; CuPy's own indexing wraps instead."""
     indices = as_zeros(indices)
     if not indices.size:
         return True
-    # as unsigned numbers negative ones are huge: one comparison for both ends
+    # As unsigned numbers negative ones are huge, so that one comparison does for both ends.
     unsigned = indices.view(np.uint64) if indices.dtype == np.int64 else indices.astype(np.uint64)
-    # in half of the method's overhead, where there is no GPU
+    # On the CPU the ufunc's reduce has half of the overhead of `max`.
     return bool((np.maximum.reduce(unsigned, None) if type(unsigned) is np.ndarray else unsigned.max()) < count)
 
 
 class SingleAxisIndex(NamedTuple):
-    """An index as one along the middle axis of x.reshape(before, length, after): integers `where` of any shape."""
+    """An index as integers `where`, of any shape, along the middle axis of x.reshape(before, length, after)."""
 
     before: tuple[int, ...]
     length: int
     after: tuple[int, ...]
     where: Any
-    once: bool  # no place comes twice
+    distinct: bool  # whether no index is repeated
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """What x is reshaped to."""
+        """The shape to which x is reshaped."""
         return math.prod(self.before), self.length, math.prod(self.after)
 
 
 def is_basic(index: Any) -> bool:
-    """Whether an index has no arrays in it: then it gives a view."""
+    """Whether an index has no arrays in it, so that it gives a view."""
     return type(index) is tuple and (BASIC.issuperset(map(type, index)) or not any(map(backend.is_array, index)))
 
 
 def unexpanded(x: Any) -> tuple[Any, ...]:
-    """An index of all of x, but of what is expanded once."""
+    """Return an index that takes one element along each expanded axis of x, and all along the others."""
     return (*[slice(0, 1) if step == 0 else ALL for step in x.strides], ...) if 0 in x.strides else (...,)
 
 
@@ -67,21 +67,21 @@ def is_mask(item: Any) -> bool:
 
 
 def _index_size(index: Any) -> int:
-    """About how many places an index with arrays names."""
+    """Estimate the number of elements that an index with arrays selects."""
     return index.size if type(index) is not tuple else max(i.size for i in index if backend.is_array(i))
 
 
 def _is_small(index: Any) -> bool:
-    """Whether NumPy's own ways are as fast for an index with arrays."""
+    """Whether an index with arrays is so small that NumPy's own indexing is as fast."""
     if len(index) == 1 and is_mask(index[0]):
         return bool(index[0].size < FEW_OF_MASK)
     return _index_size(index) < FEW
 
 
 def as_single_axis(index: Any, shape: tuple[int, ...]) -> SingleAxisIndex | None:
-    """The index as one along a single axis, or None where it is not: arrays side by side, and else whole slices.
+    """Rewrite one mask, or adjacent arrays of integers, among full slices as an index along one axis; else None.
 
-    Of x[:, i, j] with x of shape (A, N, M, B) that is x.reshape(A, N · M, B) at i · M + j along the middle.
+    For example, x[:, i, j] of x (A, N, M, B) is x.reshape(A, N · M, B)[:, i · M + j].
     """
     if type(index) is not tuple:
         return SingleAxisIndex((), math.prod(shape), (), wrap_indices(index, math.prod(shape)), False)
@@ -111,7 +111,7 @@ def as_single_axis(index: Any, shape: tuple[int, ...]) -> SingleAxisIndex | None
 
 
 def _joined(arrays: list[Any], sizes: tuple[int, ...], start: int) -> Any:
-    """Indices along the axes from start on as indices along one."""
+    """Combine indices along the axes from start on to indices along the merged axis."""
     where = wrap_indices(arrays[0], sizes[0], axis=start)
     for axis, (item, size) in enumerate(zip(arrays[1:], sizes[1:], strict=True), start + 1):
         where = where * size + wrap_indices(item, size, axis=axis)
@@ -121,7 +121,10 @@ def _joined(arrays: list[Any], sizes: tuple[int, ...], start: int) -> Any:
 def wrap_indices(
     where: Any, size: int, op: str = "", error: type[Exception] = IndexError, negative: bool = True, axis: int = 0
 ) -> Any:
-    """Indices along an axis, int64, negative ones counted from its end; `error` where one is outside (not on a GPU)."""
+    """Check indices along an axis, and count negative ones from its end. Raises `error` for one out of range.
+
+    On a GPU indices are not checked, and wrap around if `negative`.
+    """
     if backend.is_gpu(where):
         return where % max(size, 1) if negative else where
     where = where.astype(np.int64, copy=False)
@@ -140,42 +143,42 @@ def take(x: Any, index: Any) -> Any:
         return x.take(index)
     if is_basic(index):
         view = x[index]
-        if None in index:  # NumPy's new axes have the stride 0, those of a reshape PyTorch's
+        if None in index:  # NumPy gives new axes the stride 0; a reshape gives them PyTorch's strides
             view = x[tuple([i for i in index if i is not None])].reshape(view.shape)
         return view if type(view) is np.ndarray else backend.as_array(view)
     if not x.flags.c_contiguous:
         return _as_source(backend.as_array(x[index]), x, index)
     if len(index) == 1 and index[0].dtype.kind == "i" and x.ndim and x.size:
-        return backend.as_array(x.take(index[0], 0))  # whole rows, in half of the time of brackets
+        return backend.as_array(x.take(index[0], 0))  # whole rows, in half the time of brackets
     if backend.is_gpu(x) or _is_small(index):
         return layouts.contiguous(backend.as_array(x[index]))
-    run = as_single_axis(index, x.shape)
-    if run is None:
+    flat = as_single_axis(index, x.shape)
+    if flat is None:
         return layouts.contiguous(x[index])
-    return x.reshape(run.shape).take(run.where, 1).reshape(run.before + run.where.shape + run.after)
+    return x.reshape(flat.shape).take(flat.where, 1).reshape(flat.before + flat.where.shape + flat.after)
 
 
 def _as_source(out: Any, x: Any, index: tuple[Any, ...]) -> Any:
-    """What was taken from x by arrays: the axes that stay lie in memory as in x."""
-    steps: list[int] = []  # of those
-    axis, at = 0, []  # where the arrays stand among them
+    """Copy x[index], `out`, to memory in which the axes that index leaves whole are ordered as in x."""
+    strides: list[int] = []  # of the axes that are not indexed by arrays
+    axis, at = 0, []  # `at`: the positions of the arrays among these axes
     for item in index:
         if backend.is_array(item):
-            at.append(len(steps))
+            at.append(len(strides))
             axis += item.ndim if is_mask(item) else 1
         elif item is None:
-            steps.append(0)
+            strides.append(0)
         else:
-            steps += x.strides[axis : axis + 1] if type(item) is slice else ()
+            strides += x.strides[axis : axis + 1] if type(item) is slice else ()
             axis += 1
-    steps += x.strides[axis:]
-    start = at[0] if at[0] == at[-1] else 0
-    steps[start:start] = [0] * (out.ndim - len(steps))
-    return lying(out, order_by(tuple(steps)))
+    strides += x.strides[axis:]
+    start = at[0] if at[0] == at[-1] else 0  # arrays apart from each other put their axes first
+    strides[start:start] = [0] * (out.ndim - len(strides))
+    return lying(out, order_by(tuple(strides)))
 
 
 def put(x: Any, index: Any, values: Any) -> None:
-    """x[index] = values; of a place that comes more than once the last value stays."""
+    """x[index] = values; where an index is repeated, the last value stays."""
     if is_basic(index):
         x[index] = values
     elif not x.flags.c_contiguous:
@@ -183,31 +186,31 @@ def put(x: Any, index: Any, values: Any) -> None:
     elif type(index) is not tuple:
         x.reshape(-1)[index] = values
     else:
-        run = None if backend.is_gpu(x) or _is_small(index) else as_single_axis(index, x.shape)
-        if run is None:
+        flat = None if backend.is_gpu(x) or _is_small(index) else as_single_axis(index, x.shape)
+        if flat is None:
             x[index] = values
         else:
-            x.reshape((*run.before, run.length, *run.after))[(ALL,) * len(run.before) + (run.where,)] = values
+            x.reshape((*flat.before, flat.length, *flat.after))[(ALL,) * len(flat.before) + (flat.where,)] = values
 
 
 def add(x: Any, index: Any, values: Any) -> None:
-    """x[index] += values, where a place that comes more than once counts each time."""
+    """x[index] += values, where a repeated index adds each of its values."""
     at(np.add, x, index, values)
 
 
 def at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
-    """x[index] = ufunc(x[index], values), where a place that comes more than once counts each time."""
+    """x[index] = ufunc(x[index], values), where a repeated index takes each of its values: `ufunc.at`, but faster."""
     if is_basic(index):
         ufunc(x[index], values, out=x[index])
     elif type(index) is tuple and (backend.is_gpu(x) or max(_index_size(index), np.size(values)) < FEW):
-        # NumPy 2.4 doesn't broadcast values along an index of more axes: it reads on.
+        # NumPy 2.4 doesn't broadcast 1-d values to an index of more axes, but reads past their end.
         if x.ndim == 1 == np.ndim(values) and values.shape != x[index].shape:
             values = np.broadcast_to(values, x[index].shape)
         _ufunc_at(ufunc, x, index, values)
     elif not x.flags.c_contiguous:
-        whole = x.copy()
-        at(ufunc, whole, index, values)
-        x[...] = whole
+        contiguous = x.copy()
+        at(ufunc, contiguous, index, values)
+        x[...] = contiguous
     elif type(index) is not tuple:
         if not backend.is_array(values) or values.shape != index.shape:
             values = np.broadcast_to(backend.like(values, x, x.dtype), index.shape)
@@ -217,7 +220,7 @@ def at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
 
 
 def _ufunc_at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
-    """The same on a GPU also where it has no atomic operation: of complex numbers, of small ones, multiplication."""
+    """`ufunc.at`, also for what CUDA has no atomic operation for: complex numbers, small dtypes, multiplication."""
     if not backend.is_gpu(x) or (ufunc is not np.multiply and x.dtype.char in ATOMIC[ufunc]):
         backend.at(ufunc, x, index, values)
     elif ufunc is np.multiply:
@@ -232,34 +235,35 @@ def _ufunc_at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
 
 
 def _multiply_at_gpu(x: Any, index: Any, values: Any) -> None:
-    """Multiplied, which CuPy has no `at` of: in turns in which a place comes once."""
+    """np.multiply.at, which CuPy lacks: in rounds, in each of which no place is repeated."""
     where = backend.like(np.arange(x.size), x).reshape(x.shape)[index]
     values, where = np.broadcast_to(values, where.shape).reshape(-1), where.reshape(-1)
     order = np.argsort(where)  # CuPy's is stable
     ordered, flat = where[order], x.reshape(-1)
-    turn = backend.like(np.arange(where.size), x) - np.searchsorted(ordered, ordered)
-    for i in range(int(turn.max()) + 1 if where.size else 0):
-        chosen = order[turn == i]
+    round_of = backend.like(np.arange(where.size), x) - np.searchsorted(ordered, ordered)
+    for i in range(int(round_of.max()) + 1 if where.size else 0):
+        chosen = order[round_of == i]
         flat[where[chosen]] *= values[chosen]
     x[...] = flat.reshape(x.shape)
 
 
 def _at_single_axis(ufunc: Any, x: Any, index: Any, values: Any) -> None:
-    run = as_single_axis(index, x.shape)
-    if run is None:
+    """`ufunc.at` on a contiguous array, through a SingleAxisIndex, by the fastest of four ways."""
+    flat = as_single_axis(index, x.shape)
+    if flat is None:
         index = np.arange(x.size).reshape(x.shape)[index]
-        run = SingleAxisIndex((), x.size, (), index, False)
-    before, _, after = shape = run.shape
-    target, where = x.reshape(shape), run.where.reshape(-1)
-    values, whole = np.asarray(values, x.dtype), run.before + run.where.shape + run.after
-    if values.shape != whole:
-        values = np.broadcast_to(values, whole)
+        flat = SingleAxisIndex((), x.size, (), index, False)
+    before, _, after = flat.shape
+    target, where = x.reshape(flat.shape), flat.where.reshape(-1)
+    values, shape = np.asarray(values, x.dtype), flat.before + flat.where.shape + flat.after
+    if values.shape != shape:
+        values = np.broadcast_to(values, shape)
     values = values.reshape(before, where.size, after)
-    if run.once:
+    if flat.distinct:
         target[:, where] = ufunc(target[:, where], values)
     elif before * after >= FEW and where.size <= FEW // 10:
         _at_place_by_place(ufunc, target, where, values)
-    elif after < WIDE or values.size < SMALL or (before * after < 4 * WIDE and where.size >= OFTEN * run.length):
+    elif after < WIDE or values.size < SMALL or (before * after < 4 * WIDE and where.size >= MANY * flat.length):
         at_elements(ufunc, target, where, values)
     else:
         at_rows(ufunc, target, where, values)
@@ -271,16 +275,19 @@ def _at_place_by_place(ufunc: Any, target: Any, where: Any, values: Any) -> None
 
 
 def last_write_mask(index: Any, x: Any) -> Any:
-    """For each value put at index, whether no later one overwrote it, to be broadcast; None where none comes twice."""
+    """Mark the values of x[index] = values that are not overwritten by a later one; None where no index is repeated.
+
+    The mask is to be broadcast.
+    """
     if 0 in x.shape:
         return None
-    run = as_single_axis(index, x.shape)
-    if run is not None and run.once:
+    flat = as_single_axis(index, x.shape)
+    if flat is not None and flat.distinct:
         return None
-    if run is None:
-        whole = backend.like(np.arange(x.size), x).reshape(x.shape)
-        run = SingleAxisIndex((), x.size, (), whole[index], False)
-    order = backend.like(np.arange(run.where.size), x).reshape(run.where.shape)
-    slots = np.zeros_like(order, shape=(run.length,))
-    slots[run.where] = order
-    return (slots[run.where] == order).reshape(run.where.shape + (1,) * len(run.after))
+    if flat is None:
+        positions = backend.like(np.arange(x.size), x).reshape(x.shape)
+        flat = SingleAxisIndex((), x.size, (), positions[index], False)
+    order = backend.like(np.arange(flat.where.size), x).reshape(flat.where.shape)
+    slots = np.zeros_like(order, shape=(flat.length,))
+    slots[flat.where] = order
+    return (slots[flat.where] == order).reshape(flat.where.shape + (1,) * len(flat.after))

@@ -1,4 +1,4 @@
-"""What a user puts between the brackets, as NumPy has to read it: PyTorch's rules."""
+"""Translate an index from PyTorch's rules to NumPy's, and check index Tensors and `out`."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ..out import into
 from .index_kernels import ALL, BASIC, is_mask
 
 INT64, UINT8 = np.dtype(np.int64), np.dtype(np.uint8)
-BOUNDS = frozenset((int, type(None)))  # what most slices are made of
+BOUNDS = frozenset((int, type(None)))  # the types of most slices' bounds
 INTEGERS = (INT64, np.dtype(np.int32))
 NESTED = (list, tuple, range, slice, np.ndarray, type(None), type(...))  # a list that holds these counts as a tuple
 
 
 def normalize_index(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
-    """A user's index as a tuple for arrays on x's device: Tensors and lists become arrays; copies if a graph keeps it.
+    """Convert a user's index to a tuple for arrays on x's device: Tensors and lists become arrays, copied if `keep`.
 
-    uint8 counts as a mask, as in PyTorch. Raises IndexError for what is no index, for negative steps, and for masks of
-    another shape than what they stand for.
+    uint8 counts as a mask, as in PyTorch. Raises IndexError for objects that are no index, for negative steps, and for
+    masks whose shape differs from the dimensions that they index.
     """
     if type(index) is int or index is ...:
         return (index, ...) if index is not ... else (...,)
@@ -34,7 +34,7 @@ def normalize_index(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
         index = tuple(index)
     items = [_item(item, x, keep) for item in (index if isinstance(index, tuple) else (index,))]
     if not BASIC.issuperset(map(type, items)) and any(map(backend.is_array, items)):
-        spread = _spread(items, x.ndim) if len(items) > 1 else tuple(items)
+        spread = _expand_ellipsis(items, x.ndim) if len(items) > 1 else tuple(items)
         if any(map(is_mask, spread)):
             _check_masks(spread, x.shape)
         return spread
@@ -46,6 +46,7 @@ def normalize_index(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
 
 
 def _item(item: Any, x: Any, keep: bool) -> Any:
+    """Convert one item of an index."""
     if item is None or item is ... or type(item) is int:
         return item
     if type(item) is bool:
@@ -68,6 +69,7 @@ def _item(item: Any, x: Any, keep: bool) -> Any:
 
 
 def _array(item: Any, x: Any, keep: bool, integers: tuple[np.dtype[Any], ...] = ()) -> Any:
+    """Check an array in an index; 0-d integers become numbers. `integers` are the allowed integer dtypes."""
     kind = item.dtype.kind
     if kind in "UO":
         raise DtypeError(f"index: expected numbers, got {item.tolist()!r}")
@@ -98,8 +100,8 @@ def _refused_dtype(item: Any) -> Any:
     raise DimError(f"tensors used as indices must be long, int, byte or bool tensors, got {item.dtype}")
 
 
-def _spread(items: list[Any], ndim: int) -> tuple[Any, ...]:
-    """An index with arrays in it, `...` written out."""
+def _expand_ellipsis(items: list[Any], ndim: int) -> tuple[Any, ...]:
+    """Replace `...`, in an index with arrays, by full slices."""
     if not any(item is ... for item in items):
         return tuple(items)
     where = next(i for i, item in enumerate(items) if item is ...)
@@ -109,10 +111,14 @@ def _spread(items: list[Any], ndim: int) -> tuple[Any, ...]:
 
 
 def _check_masks(items: tuple[Any, ...], shape: tuple[int, ...]) -> None:
-    """Raise IndexError where a mask isn't of the shape of the dimensions that it stands for."""
+    """Raise IndexError where the shape of a mask differs from the dimensions that it indexes."""
     if len(items) == 1 and items[0].shape == shape[: items[0].ndim]:
         return
-    left, at, masks = list(shape), 0, []  # x's shape after the items so far, its next axis, and where masks stand
+    left, at, masks = (
+        list(shape),
+        0,
+        [],
+    )  # x's shape after the items so far, the next axis, and the masks' axes and shapes
     for item in items:
         if isinstance(item, int):
             del left[at : at + 1]
@@ -134,7 +140,7 @@ def _check_masks(items: tuple[Any, ...], shape: tuple[int, ...]) -> None:
 
 
 def refuse_uint8_fill(index: Any, items: tuple[Any, ...]) -> None:
-    """Raise RuntimeError where one value goes through one mask of uint8, for which PyTorch has `masked_fill_`."""
+    """Raise RuntimeError for one value and one uint8 mask, which PyTorch hands to `masked_fill_`, which refuses it."""
     arrays = [item for item in items if backend.is_array(item)]
     if len(arrays) != 1 or not is_mask(arrays[0]) or not arrays[0].ndim:
         return
@@ -144,10 +150,10 @@ def refuse_uint8_fill(index: Any, items: tuple[Any, ...]) -> None:
 
 
 def split_int_indices(index: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]] | None:
-    """An index as a basic one and one for its result, where NumPy would put the axes of arrays elsewhere than PyTorch.
+    """Split an index into a basic one and one for its result, where NumPy and PyTorch order the axes differently.
 
-    NumPy counts an integer among the arrays: with a slice between the two, their axes come first. PyTorch takes
-    integers out beforehand.
+    NumPy treats integers like arrays: with a slice between an integer and an array, the arrays' axes come first.
+    PyTorch applies integers beforehand. Returns None where the two agree.
     """
     if not any(type(item) is int for item in index) or not any(map(backend.is_array, index)):
         return None
@@ -167,7 +173,7 @@ def split_int_indices(index: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[An
 
 
 def checked_index_array(op: str, index: Any, *kept_by: Any, dtypes: tuple[np.dtype[Any], ...] = INTEGERS) -> Any:
-    """The array of an index Tensor; a copy where a graph will keep it. Raises RuntimeError for other dtypes."""
+    """Return the array of an index Tensor, copied if a graph will keep it. Raises RuntimeError for other dtypes."""
     if not isinstance(index, function.Tensor):
         raise TypeError(f"{op}(): argument 'index' must be Tensor, not {type(index).__name__}")
     array = index.array
@@ -179,7 +185,7 @@ def checked_index_array(op: str, index: Any, *kept_by: Any, dtypes: tuple[np.dty
 
 
 def is_recorded(*operands: Any) -> bool:
-    """Whether an operation on these is recorded, so that its settings stay."""
+    """Whether an operation on these operands is recorded, so that a graph keeps its settings."""
     if state.current().grad_enabled:
         for x in operands:
             if getattr(x, "node", None) is not None:
@@ -187,8 +193,8 @@ def is_recorded(*operands: Any) -> bool:
     return False
 
 
-def _bounds(x: Any) -> tuple[int, int]:
-    """Where the memory of an array begins and ends."""
+def _address_range(x: Any) -> tuple[int, int]:
+    """Return the addresses at which the memory of an array begins and ends."""
     first = memory_layout.address(x)
     if not x.size:
         return first, first
@@ -197,15 +203,15 @@ def _bounds(x: Any) -> tuple[int, int]:
 
 
 def _overlap(out: Any, nbytes: int, x: Any) -> bool:
-    """Whether memory of `out`, which may have to grow to so many bytes, unless it has none, is x's as well."""
+    """Whether the memory of `out`, which may have to grow to `nbytes`, overlaps x's; an empty `out` has none."""
     if not out.size:
         return False
-    (start, stop), (first, last) = _bounds(out), _bounds(x)
+    (start, stop), (first, last) = _address_range(out), _address_range(x)
     return bool(start < last and first < max(stop, start + nbytes))
 
 
 def into_separate(op: str, out: Tensor | None, result: Tensor, *inputs: Tensor) -> Tensor:
-    """The result, or `out` with its values, which has to be of the same dtype and may share no memory with inputs."""
+    """Return the result, or write it to `out`, which must have its dtype and share no memory with the inputs."""
     if out is None:
         return result
     if any(_overlap(out.array, result.array.nbytes, x.array) for x in inputs):

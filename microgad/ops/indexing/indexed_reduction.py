@@ -1,4 +1,4 @@
-"""Values multiplied to, averaged with, or compared with what lies at places along a dimension."""
+"""The reductions of index_reduce and scatter_reduce: product, mean, maximum and minimum at an index."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .item import AddItem, GetItem, SetItem, StoreMixin, Write
 
 
 class MulItem(StoreMixin, Function):
-    """x with its values at index multiplied by others, each time that a place comes."""
+    """x multiplied by values at index; a repeated index multiplies by each of its values."""
 
     symbol = "[ ]×="
 
@@ -32,15 +32,15 @@ class MulItem(StoreMixin, Function):
         zero = value == 0
         zeros = AddItem.apply(np.zeros_like(grad), np.astype(zero, grad.dtype), index=self.index)
         zeros = GetItem.apply(zeros, index=self.index)
-        _refuse_several(grad, zeros)
+        _refuse_several_zeros(grad, zeros)
         lone = zero & (zeros == 1)
         others = MulItem.apply(grad * x, np.where(lone, 1, value), index=self.index)
         quotients = GetItem.apply(grad * out, index=self.index) / np.where(zero, 1, value)
         return np.where(lone, GetItem.apply(others, index=self.index), quotients)
 
 
-def _refuse_several(grad: Any, zeros: Any) -> None:
-    """Two zeros at one place: the first derivative is 0, and its expression has lost the second."""
+def _refuse_several_zeros(grad: Any, zeros: Any) -> None:
+    """Refuse a second derivative with several zeros at one place, which the formula of the first has lost."""
     if isinstance(grad, function.Tensor) and bool((zeros.array > 1).any()):
         raise GraphError(
             "MulItem: double backward is unsupported where more than one zero of the source goes to the same place"
@@ -48,12 +48,15 @@ def _refuse_several(grad: Any, zeros: Any) -> None:
 
 
 class ExtremeItem(StoreMixin, Function):
-    """x with its values at index, or a larger (or smaller) one of those that go there; ties share the gradient."""
+    """x with each element at index replaced by the maximum (or minimum) of itself and its values.
+
+    Ties share the gradient equally.
+    """
 
     symbol = "[ ]max="
 
     def store(self, out, value):
-        with np.errstate(invalid="ignore"):  # NumPy warns of NaN that it compares
+        with np.errstate(invalid="ignore"):  # NumPy warns of comparisons with NaN
             index_kernels.at(np.maximum if self.largest else np.minimum, out, self.index, value)
 
     def backward(self, grad, x, value, out):
@@ -67,7 +70,7 @@ class ExtremeItem(StoreMixin, Function):
 def reduction_call(
     op: str, input: Tensor, source: Tensor, where: Any, how: str, include_self: bool, allowed: tuple[str, ...]
 ) -> Write:
-    """The source reduced into the places `where`, whose own values count unless `include_self` is false."""
+    """Make the Write that reduces source into input at `where`; input's own values count if `include_self`."""
     kind = input.array.dtype.kind
     if how not in allowed:
         raise ArgumentError(f"{op}: reduce argument must be either {', '.join(allowed)}, got {how!r}")
@@ -75,7 +78,7 @@ def reduction_call(
         raise KindError(f"{op}: reduce={how!r} is not implemented for {input.dtype}")
     steps: list[tuple[type[Function], Any, dict[str, Any]]] = []
     if not include_self:
-        steps.append((SetItem, _neutral(how, input.array.dtype), {"index": where}))
+        steps.append((SetItem, _identity_element(how, input.array.dtype), {"index": where}))
     if how in ("amax", "amin"):
         steps.append((ExtremeItem, source, {"index": where, "largest": how == "amax"}))
     else:
@@ -88,8 +91,8 @@ def reduction_call(
     return Write(op.title().replace("_", ""), tuple(steps))
 
 
-def _neutral(how: str, dtype: np.dtype[Any]) -> Any:
-    """What changes nothing in a reduction_call."""
+def _identity_element(how: str, dtype: np.dtype[Any]) -> Any:
+    """Return the value that changes nothing in a reduction."""
     if how in ("sum", "mean", "prod"):
         return int(how == "prod")
     if dtype.kind == "b":

@@ -1,4 +1,4 @@
-"""x[index], read, written and added to."""
+"""x[index] read, assigned and added to, and what all writes by index are built of."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class GetItem(LinearMap):
 
 
 class StoreMixin:
-    """x with what is written into it at places; `order` is NumPy's, of the copy."""
+    """Mixin for writes by index: out of place they store into a copy of x with NumPy's memory `order`."""
 
     __slots__ = ()
     order = "C"
@@ -60,25 +60,27 @@ class StoreMixin:
 
 
 class SetItem(StoreMixin, Function):
-    """x with value at index; where an index comes more than once, the last value stays."""
+    """x with value at index; where an index is repeated, the last value stays."""
 
     symbol, broadcasts = "[ ]=", True
 
     @classmethod
     def apply_(cls, target: Any, value: Any, **settings: Any) -> Any:
-        """As of any operation. One value is put through arrays also where what is expanded has several at one place."""
+        """Write in place as usual, except into a `.data` Tensor, and one value into an expanded Tensor."""
         x, index = target.array, settings["index"]
         if (target if target.base is None else target.base).is_data_alias and is_basic(index):
-            super().apply_(GetItem.apply(target, index=index), value, index=(...,))  # it is remembered where to
+            super().apply_(
+                GetItem.apply(target, index=index), value, index=(...,)
+            )  # the view remembers where the write went
             return target
         axes = layouts.expanded_axes(x)
         if not axes or is_basic(index) or np.size(getattr(value, "array", value)) > 1:
             return super().apply_(target, value, **settings)
         warn("Writes by index or mask into what is expanded are deprecated; clone() the Tensor first")
-        there = np.zeros_like(x, bool, order="C")
-        index_kernels.put(there, index, True)
+        mask = np.zeros_like(x, bool, order="C")
+        index_kernels.put(mask, index, True)
         value = value.reshape(()) if hasattr(value, "array") else value
-        super().apply_(GetItem.apply(target, index=unexpanded(x)), value, index=(there.any(axes, keepdims=True),))
+        super().apply_(GetItem.apply(target, index=unexpanded(x)), value, index=(mask.any(axes, keepdims=True),))
         return target
 
     def store(self, out, value):
@@ -91,8 +93,8 @@ class SetItem(StoreMixin, Function):
         g = GetItem.apply(grad, index=self.index)
         if is_basic(self.index):
             return g
-        lasts = index_kernels.last_write_mask(self.index, getattr(grad, "array", grad))
-        return g if lasts is None else Select.apply(lasts, g)
+        last = index_kernels.last_write_mask(self.index, getattr(grad, "array", grad))
+        return g if last is None else Select.apply(last, g)
 
 
 class ClearItem(LinearMap):
@@ -109,7 +111,7 @@ class ClearItem(LinearMap):
 
 
 class AddItem(StoreMixin, Function):
-    """x with values added at index, each time that it comes."""
+    """x with values added at index; a repeated index adds each of its values."""
 
     symbol, broadcasts = "[ ]+=", True
 
@@ -124,19 +126,19 @@ class AddItem(StoreMixin, Function):
 
 
 class Write(NamedTuple):
-    """What an operation comes to: Functions, applied to a Tensor one after the other, out of place or in place."""
+    """A write whose arguments are checked, but which is not made yet: Functions to be applied one after the other."""
 
-    name: str  # PyTorch's name of the node; empty where the Function tells it by itself
+    name: str  # PyTorch's name of the node; empty where the Function's own will do
     steps: tuple[tuple[type[Function], Any, dict[str, Any]], ...]  # each with its second operand and its settings
 
     def out_of_place(self, input: Tensor) -> Tensor:
-        """The result as a new Tensor."""
+        """Return the result as a new Tensor."""
         for cls, operand, settings in self.steps:
             input = cls.apply(input, operand, **settings)
         return called(self.name, input)
 
     def in_place(self, input: Tensor) -> Tensor:
-        """The result in the Tensor's own memory."""
+        """Write the result into the Tensor's own memory."""
         x, before = input.array, input.node
         steps = [
             (cls, copy_if_shared(operand, x), {name: copy_if_shared(value, x) for name, value in settings.items()})
@@ -148,7 +150,7 @@ class Write(NamedTuple):
 
 
 def copy_if_shared(given: Any, target: Any) -> Any:
-    """An operand or an index, copied where it lies in memory that will be written to: it is read as it was before."""
+    """Copy an operand or index that shares memory with the target, so that it is read as it was before the write."""
     if type(given) is tuple:
         return tuple([copy_if_shared(item, target) for item in given])
     array = getattr(given, "array", given)
@@ -158,7 +160,7 @@ def copy_if_shared(given: Any, target: Any) -> Any:
 
 
 def one_step_call(name: str, cls: type[Function], operand: Any, index: Any, **settings: Any) -> Write:
-    """One Function, at an index."""
+    """Make a Write of one Function at an index."""
     return Write(name, ((cls, operand, {"index": index, **settings}),))
 
 
@@ -183,8 +185,8 @@ def getitem(input: Tensor, index: Any) -> Tensor:
 def setitem(input: Tensor, index: Any, value: Any) -> None:
     """input[index] = value: numbers, Tensors, and arrays or lists as well. Source: torch.Tensor.__setitem__.
 
-    Through arrays of indices a Tensor has to be of input's dtype; everything else is converted, as is one value through
-    a mask.
+    Where index has arrays, a Tensor value must have input's dtype, unless it is one value for one mask; other values
+    are converted.
 
     >>> x = torch.zeros(3)
     >>> x[[0, 2]] = torch.tensor([1.0, 2.0])
@@ -195,14 +197,14 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, (int, float, complex)):
-        if input.array.dtype != np.float16 or isinstance(value, complex):  # float16 takes too large ones as ∞
+        if input.array.dtype != np.float16 or isinstance(value, complex):  # in float16 too large numbers become ∞
             value = checked_scalar("__setitem__", value, input.array.dtype)
     elif value is None or isinstance(value, str):
         raise DtypeError(f"__setitem__: can't assign a {type(value).__name__} to a Tensor")
     else:
-        value = _settable(value, input, index)
+        value = _assignable(value, input, index)
     if is_basic(index):
-        if layouts.expanded_axes(input.array):  # a part may have each element once
+        if layouts.expanded_axes(input.array):  # the part may hold each element once
             input, index = GetItem.apply(input, index=index), (Ellipsis,)
         SetItem.apply_(input, value, index=index)
         return
@@ -214,7 +216,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
 
 
 def fill_everywhere(name: str, input: Tensor, value: Any) -> Tensor:
-    """input with one number, which its dtype can hold, at every place of its memory."""
+    """Set all elements in place to one number that input's dtype can hold, for `fill_` and `zero_`."""
     before, shown = input.node, input
     if layouts.expanded_axes(input.array):
         shown = GetItem.apply(input, index=unexpanded(input.array))
@@ -222,14 +224,14 @@ def fill_everywhere(name: str, input: Tensor, value: Any) -> Tensor:
     return called_in_place(name, input, before)
 
 
-def _settable(value: Any, input: Tensor, index: tuple[Any, ...]) -> Tensor:
-    """A value as a Tensor without leading axes of size 1."""
+def _assignable(value: Any, input: Tensor, index: tuple[Any, ...]) -> Tensor:
+    """Convert the value of a `setitem` to a Tensor that can be assigned, without leading axes of size 1."""
     if not isinstance(value, function.Tensor):
         made: Tensor = creation.as_tensor(value, device=input.device).to(dtype=input.dtype)
         value = made
     elif value.array.dtype != input.array.dtype:
         if not is_basic(index):
-            value = _fill("__setitem__", value, input, index)
+            value = _single_masked_value("__setitem__", value, input, index)
         elif value.array.dtype.kind == "c":
             value = value.to(dtype=input.dtype)
     while value.array.ndim and value.array.shape[0] == 1:
@@ -239,17 +241,17 @@ def _settable(value: Any, input: Tensor, index: tuple[Any, ...]) -> Tensor:
     return value
 
 
-def _fill(op: str, value: Tensor, input: Tensor, index: tuple[Any, ...]) -> Tensor:
-    """A value of another dtype that is to go through an index with arrays: one, by one mask, as by `masked_fill`."""
+def _single_masked_value(op: str, value: Tensor, input: Tensor, index: tuple[Any, ...]) -> Tensor:
+    """Check a value of another dtype for an index with arrays: one value for one mask is allowed."""
     arrays = [item for item in index if backend.is_array(item)]
     if len(arrays) > 1 or not is_mask(arrays[0]) or value.array.size != 1:
-        raise _other_dtype("Index put", input, value)
+        raise _dtype_mismatch("Index put", input, value)
     one: Tensor = checked_fill_value(op, value.reshape(()), input)
     return one
 
 
 def checked_fill_value(op: str, value: Any, input: Tensor) -> Any:
-    """One value, a number or a 0-d Tensor, that input's dtype can take."""
+    """Check one value, a number or a 0-d Tensor: input's dtype must be able to hold it."""
     if not hasattr(value, "array"):
         return checked_scalar(op, value, input.array.dtype)
     if value.ndim:
@@ -261,7 +263,7 @@ def checked_fill_value(op: str, value: Any, input: Tensor) -> Any:
     return value
 
 
-def _other_dtype(op: str, input: Tensor, source: Tensor) -> DtypeError:
+def _dtype_mismatch(op: str, input: Tensor, source: Tensor) -> DtypeError:
     return DtypeError(
         f"{op} requires the source and destination dtypes match, got {input.dtype} for the destination and "
         f"{source.dtype} for the source"
@@ -281,8 +283,8 @@ def index_put_call(input: Tensor, indices: Sequence[Tensor | None], values: Tens
     index = normalize_index(given, input.array, is_recorded(input, values))
     if values.array.dtype != input.array.dtype:
         if accumulate:
-            raise _other_dtype("Index put", input, values)
-        values = _fill("index_put_", values, input, index)
+            raise _dtype_mismatch("Index put", input, values)
+        values = _single_masked_value("index_put_", values, input, index)
     if not accumulate and values.array.size == 1:
         refuse_uint8_fill(given, index)
     cls = AddItem if accumulate else SetItem
@@ -291,7 +293,7 @@ def index_put_call(input: Tensor, indices: Sequence[Tensor | None], values: Tens
 
 @tensors_only
 def index_put(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Tensor:
-    """input with values, which broadcast, at input[indices]; `accumulate` adds them. Source: torch.index_put.
+    """input with values, which broadcast, written to input[indices], or added if `accumulate`. Source: torch.index_put.
 
     >>> torch.index_put(torch.zeros(3), (torch.tensor([0, 0]),), torch.tensor([1.0, 2.0]), accumulate=True)
     tensor([3., 0., 0.])

@@ -1,4 +1,4 @@
-"""Values chosen and written by a boolean mask."""
+"""masked_fill, masked_select, masked_scatter: elements by a boolean mask."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from .item import ClearItem, GetItem, SetItem, StoreMixin, Write, checked_fill_v
 
 
 def _mask(op: str, mask: Any, *kept_by: Any) -> Any:
+    """Return the array of a mask, copied if a graph will keep it. Raises for other types and dtypes."""
     if not isinstance(mask, function.Tensor):
         raise TypeError(f"{op}(): argument 'mask' must be Tensor, not {type(mask).__name__}")
     if mask.array.dtype != bool:
@@ -30,7 +31,7 @@ def _mask(op: str, mask: Any, *kept_by: Any) -> Any:
 
 
 def _broadcast(op: str, input: Tensor, mask: Any, in_place: bool = False) -> tuple[Tensor, tuple[Any]]:
-    """Both in one shape."""
+    """Broadcast input and mask to one shape, and return the mask as an index."""
     if mask.shape == input.array.shape:
         return input, (mask,)
     try:
@@ -47,7 +48,7 @@ def masked_fill_call(input: Tensor, mask: Tensor, value: Any) -> Write:
 
 
 def _filled(op: str, input: Tensor, mask: Tensor, value: Any, in_place: bool = False) -> tuple[Tensor, Write]:
-    """The input, as wide as the mask, and what is done to it."""
+    """Return the input expanded to the mask's shape, and the Write that fills it."""
     wide, index = _broadcast(op, input, _mask(op, mask, input, value), in_place)
     name = f"MaskedFillBackward{int(hasattr(value, 'array'))}"
     return wide, one_step_call(name, SetItem, checked_fill_value(op, value, input), index)
@@ -55,7 +56,7 @@ def _filled(op: str, input: Tensor, mask: Tensor, value: Any, in_place: bool = F
 
 @tensors_only
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
-    """input with one value, a number or a 0-d Tensor, where the mask, which broadcasts, holds.
+    """input filled with one value, a number or a 0-d Tensor, where the mask is true; the mask broadcasts.
 
     Source: torch.masked_fill.
 
@@ -68,7 +69,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
 
 @tensors_only
 def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The values of input where the mask holds, the two broadcast, as a vector. Source: torch.masked_select.
+    """The values of input where the mask is true, as a vector; the two broadcast. Source: torch.masked_select.
 
     >>> torch.masked_select(torch.tensor([[1, 2], [3, 4]]), torch.tensor([True, False]))
     tensor([1, 3])
@@ -79,7 +80,7 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
 
 
 class MaskedScatter(StoreMixin, Function):
-    """x with the first of some values, in their order, at the places `index` of a mask."""
+    """x with the first `count` values, in order, where the mask in `index` is true."""
 
     symbol, native_half = "masked scatter", True
 
@@ -112,7 +113,7 @@ def masked_scatter_call(input: Tensor, mask: Tensor, source: Tensor) -> Write:
 
 @tensors_only
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
-    """input with the values of source, one after the other, where the mask, which broadcasts, holds.
+    """input with consecutive values of source where the mask is true; the mask broadcasts.
 
     Source: torch.masked_scatter.
 
@@ -124,12 +125,13 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 
 
 def _safe(mask: Tensor, indices: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
+    """Set the indices to 0 where the mask is false: they may be out of range there."""
     return tuple(None if i is None else masked_fill(i, ~mask, 0) for i in indices)
 
 
 @tensors_only
 def _unsafe_masked_index(input: Tensor, mask: Tensor, indices: Sequence[Tensor | None], fill: Any) -> Tensor:
-    """input[indices] where the mask holds, `fill` elsewhere, whatever the indices are there."""
+    """input[indices] where the mask is true, `fill` elsewhere, where the indices may be out of range."""
     given = tuple(slice(None) if i is None else i for i in _safe(mask, indices))
     index = normalize_index(given, input.array, is_recorded(input))
     return masked_fill(GetItem.apply(input, index=index), ~mask, fill)
@@ -139,5 +141,5 @@ def _unsafe_masked_index(input: Tensor, mask: Tensor, indices: Sequence[Tensor |
 def _unsafe_masked_index_put_accumulate(
     input: Tensor, mask: Tensor, indices: Sequence[Tensor | None], values: Tensor
 ) -> Tensor:
-    """input with values added at indices where the mask holds, whatever the indices are elsewhere."""
+    """input with values added at indices where the mask is true; elsewhere the indices may be out of range."""
     return index_put(input, _safe(mask, indices), masked_fill(values, ~mask, 0), accumulate=True)

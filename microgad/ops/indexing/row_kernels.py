@@ -1,4 +1,4 @@
-"""Rows added up, or multiplied, or compared, where an index says, on bare NumPy arrays."""
+"""Fast forms of `ufunc.at` for rows: add, multiply or compare rows into an array at an index. NumPy arrays only."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ from typing import Any
 
 import numpy as np
 
-SMALL = 1 << 15  # elements that are best taken one by one
-FEW = 8  # rows of each place, for which there are rounds over all places however few those are
-ROUND = 5  # places whose rows are reduced one place after the other in the time of a round
+SMALL = 1 << 15  # with fewer elements than this `at_elements` is as fast
+MIN_ROUNDS = 8  # the first so many rounds are made however few places are left
+ROUND_COST = 5  # a round takes the time of reducing the rows of so many places one after the other
 
 
 def at_elements(ufunc: Any, target: Any, where: Any, values: Any) -> None:
-    """target[:, where] = ufunc(target[:, where], values), (A, N, B) at (K,): flat, which NumPy does ten times as fast.
-
-    A place that comes more than once counts each time.
-    """
+    """ufunc.at(target (A, N, B), (:, where (K,)), values): on flat arrays, which NumPy does ten times as fast."""
     before, length, after = target.shape
     if after != 1:
         where = (where * after)[:, None] + np.arange(after)
@@ -25,35 +22,35 @@ def at_elements(ufunc: Any, target: Any, where: Any, values: Any) -> None:
 
 
 def at_rows(ufunc: Any, target: Any, where: Any, values: Any, blank: bool = False) -> None:
-    """The same row by row, in a tenth of the time where there are many wide ones.
+    """The same as `at_elements`, in rounds of whole rows: in a tenth of the time where rows are many and wide.
 
-    One row of each place first, then a second, ... Where few places have many rows more, these are reduced place by
-    place. A target that is `blank` has in it what changes nothing: its first rows are written.
+    Each round takes one row for each place. Where few places have many rows left, these are reduced place by place. A
+    `blank` target holds the identity element everywhere, so that the first round may simply assign.
     """
     rows = np.arange(len(where))
     last = np.empty(target.shape[1], rows.dtype)
-    last[where] = rows  # of each place: the last row that goes there
+    last[where] = rows  # the last row for each place
     is_last = last[where] == rows
     if blank:
-        target[:, where] = values  # of several rows for a place NumPy leaves the last
+        target[:, where] = values  # where a place is repeated NumPy leaves the last row
     else:
         _apply_round(ufunc, target, where, values, np.flatnonzero(is_last))
     order = np.flatnonzero(~is_last)
-    order = order[np.argsort(where[order], kind="stable")]  # the other rows, place after place
-    starts = np.flatnonzero(np.diff(where[order], prepend=-1))  # in `order`, of the rows of each place
+    order = order[np.argsort(where[order], kind="stable")]  # the other rows, sorted by place
+    starts = np.flatnonzero(np.diff(where[order], prepend=-1))  # where in `order` the rows of each place begin
     counts = np.diff(starts, append=len(order))
-    turn = 0
-    while len(starts) and (turn < FEW or (counts.max() - turn) * ROUND < len(starts)):
-        _apply_round(ufunc, target, where, values, order[starts + turn])
-        turn += 1
-        starts, counts = starts[counts > turn], counts[counts > turn]
+    done = 0
+    while len(starts) and (done < MIN_ROUNDS or (counts.max() - done) * ROUND_COST < len(starts)):
+        _apply_round(ufunc, target, where, values, order[starts + done])
+        done += 1
+        starts, counts = starts[counts > done], counts[counts > done]
     for start, count in zip(starts, counts, strict=True):
-        rest = ufunc.reduce(values.take(order[start + turn : start + count], 1), 1, values.dtype)
+        rest = ufunc.reduce(values.take(order[start + done : start + count], 1), 1, values.dtype)
         place = where[order[start]]
         target[:, place] = ufunc(target[:, place], rest)
 
 
 def _apply_round(ufunc: Any, target: Any, where: Any, values: Any, rows: Any) -> None:
-    """The same with some of the rows, of which no two go to one place."""
+    """Apply some of the rows, no two of which go to the same place."""
     places = where[rows]
     target[:, places] = ufunc(target.take(places, 1), values.take(rows, 1))

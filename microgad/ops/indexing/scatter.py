@@ -1,4 +1,4 @@
-"""Values put at, or added to, places along a dimension."""
+"""scatter and scatter_add: values written to, or added at, an index along one dimension."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _REDUCE: dict[str | None, Any] = {None: SetItem, "add": AddItem, "multiply": Mul
 
 
 def scatter_operands(op: str, input: Tensor, dim: int, index: Tensor, src: Any) -> tuple[Any, Any]:
-    """The values that go to index along dim, and where in the flat input they go."""
+    """Check the arguments of a scatter, and return its values and their indices into the flattened input."""
     if not isinstance(src, function.Tensor):
         axis, array = checked_index(op, input, dim, index)
-        return checked_scalar(op, src, input.array.dtype), _where(input, axis, array)
+        return checked_scalar(op, src, input.array.dtype), _flat_index(input, axis, array)
     if src.array.dtype != input.array.dtype:
         raise DtypeError(f"{op}(): Expected self.dtype to be equal to src.dtype, got {input.dtype} and {src.dtype}")
     axis, array = checked_index(op, input, dim, index, src)
     if not array.size:
         return src.reshape(-1)[:0].reshape(array.shape), array
     if src.array.shape == array.shape:
-        return src, _where(input, axis, array)
+        return src, _flat_index(input, axis, array)
     if max(src.ndim, 1) != max(array.ndim, 1):
         raise ShapeError(
             f"{op}: Index tensor must have the same number of dimensions as src tensor, got {array.shape} and "
@@ -43,10 +43,10 @@ def scatter_operands(op: str, input: Tensor, dim: int, index: Tensor, src: Any) 
             f"{axis} and to be no larger size than src {tuple(src.shape)}"
         )
     src = src[tuple(slice(n) for n in array.shape)] if src.ndim == array.ndim else src.reshape(array.shape)
-    return src, _where(input, axis, array)
+    return src, _flat_index(input, axis, array)
 
 
-def _where(input: Tensor, axis: int, array: Any) -> Any:
+def _flat_index(input: Tensor, axis: int, array: Any) -> Any:
     return flat_indices(axis, array, input.array.shape) if array.size and input.ndim else array
 
 
@@ -71,10 +71,10 @@ def scatter(
     input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None,
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """input with values of src, a Tensor or one number, at index along dim. Source: torch.scatter.
+    """input with the values of src, a Tensor or one number, written to index along dim. Source: torch.scatter.
 
-    Of a place that comes more than once the last value stays; only that one has a gradient. `reduce` is "add" or
-    "multiply".
+    Of a repeated index the last value stays, and only that one has a gradient. With `reduce` ("add" or "multiply") all
+    values are combined with input's.
 
     >>> torch.scatter(torch.zeros(2, 3), 1, torch.tensor([[2], [0]]), torch.tensor([[1.0], [2.0]]))
     tensor([[0., 0., 1.],
