@@ -1,6 +1,6 @@
-"""Rounding to the steps of a quantized dtype, as a training that prepares for one does; the numbers stay floats.
+"""Fake quantization, for quantization-aware training: round to the grid of a quantized dtype, but keep floats.
 
-The gradient goes straight through, where it isn't cut off at an end of the range (Bengio et al. 2013).
+The gradient passes straight through, except where a value was clipped to the range (Bengio et al. 2013).
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from .ops.creation import as_tensor
 from .ops.spelling import tensors_only
 from .tensor import Tensor
 
-POINTS = (np.dtype(np.int32), np.dtype(np.float32), np.dtype(np.float16))
+ZERO_POINT_DTYPES = (np.dtype(np.int32), np.dtype(np.float32), np.dtype(np.float16))
 
 
 class FakeQuantize(Function):
-    """To the nearest step."""
+    """Round to the nearest point of the grid."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, scale: Tensor, zero_point: Any, quant_min: int, quant_max: int) -> Tensor:
-        step = (x.float() if x.dtype == float16 else x) * (1 / scale)
-        if isinstance(zero_point, Tensor) and zero_point.is_floating_point():  # the zero may lie between two steps
-            step = (step + zero_point).round()
+        q = (x.float() if x.dtype == float16 else x) * (1 / scale)
+        if isinstance(zero_point, Tensor) and zero_point.is_floating_point():  # zero may lie between two grid points
+            q = (q + zero_point).round()
         else:
-            step = step.round() + zero_point
-        ctx.save_for_backward((step >= quant_min) & (step <= quant_max))
-        step = step.nan_to_num(nan=quant_min).clamp(quant_min, quant_max)
-        step = step - zero_point
-        return ((step if scale.ndim > 1 else step.float()) * scale).to(x.dtype)  # channels' are rounded once
+            q = q.round() + zero_point
+        ctx.save_for_backward((q >= quant_min) & (q <= quant_max))
+        q = q.nan_to_num(nan=quant_min).clamp(quant_min, quant_max)
+        q = q - zero_point
+        return ((q if scale.ndim > 1 else q.float()) * scale).to(x.dtype)  # per channel the result is rounded once
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
-        (inside,) = ctx.saved_tensors
-        return grad * inside, None, None, None, None
+        (in_range,) = ctx.saved_tensors
+        return grad * in_range, None, None, None, None
 
 
 def _check(op: str, x: Tensor, scale: Any, quant_min: int, quant_max: int) -> None:
@@ -59,11 +59,11 @@ def _check_range(op: str, zero_point: Tensor, quant_min: int, quant_max: int) ->
 def fake_quantize_per_tensor_affine(
     input: Tensor, scale: float | Tensor, zero_point: int | Tensor, quant_min: int, quant_max: int
 ) -> Tensor:
-    """The nearest of (q - zero_point) · scale with a whole q from quant_min to quant_max, in input's shape and dtype.
+    """Round input to the nearest (q - zero_point) · scale with an integer q from quant_min to quant_max.
 
-    NaN becomes the least. The gradient is that of the result where input is in the range, else 0. Raises RuntimeError
-    for an empty range, for a number zero_point outside of it, and for a scale that requires grad. Source:
-    torch.fake_quantize_per_tensor_affine.
+    The result has input's shape and dtype. NaN becomes the smallest value. The gradient passes through where input is
+    in range, else it is 0. Raises RuntimeError for an empty range, for a number zero_point outside of it, and for a
+    scale that requires grad. Source: torch.fake_quantize_per_tensor_affine.
 
     >>> torch.fake_quantize_per_tensor_affine(torch.tensor([0.0552, 0.973, -1.078]), 0.1, 0, 0, 255)
     tensor([0.1000, 1.0000, 0.0000])
@@ -84,10 +84,10 @@ def fake_quantize_per_tensor_affine(
 def fake_quantize_per_channel_affine(
     input: Tensor, scale: Tensor, zero_point: Tensor, axis: int, quant_min: int, quant_max: int
 ) -> Tensor:
-    """The same with a scale, (C,) of float32, and a zero_point, (C,), for each of the C channels along axis.
+    """Fake-quantize each of the C channels along axis with a scale (C,), float32, and a zero_point (C,) of its own.
 
-    Raises RuntimeError where these don't fit input, IndexError for an axis that it hasn't. Source:
-    torch.fake_quantize_per_channel_affine.
+    See `fake_quantize_per_tensor_affine`. Raises RuntimeError where scale and zero_point don't fit input, IndexError
+    for an axis out of range. Source: torch.fake_quantize_per_channel_affine.
 
     >>> scale, zero_point = torch.tensor([0.5, 0.25]), torch.zeros(2, dtype=torch.int32)
     >>> torch.fake_quantize_per_channel_affine(torch.full((2, 2), 0.3), scale, zero_point, 0, 0, 255)
@@ -97,7 +97,7 @@ def fake_quantize_per_channel_affine(
     op = "fake_quantize_per_channel_affine"
     if scale.dtype != float32:
         raise DtypeError(f"{op}: scale must be Float, found {scale.dtype}")
-    if zero_point.array.dtype not in POINTS:
+    if zero_point.array.dtype not in ZERO_POINT_DTYPES:
         raise DtypeError(f"{op}: zero_point must be Int32, Float or Half, found {zero_point.dtype}")
     if scale.shape != zero_point.shape or scale.ndim != 1:
         raise ShapeError(

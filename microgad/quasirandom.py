@@ -1,4 +1,4 @@
-"""torch.quasirandom: points that fill a cube more evenly than random ones. Their directions are SciPy's."""
+"""torch.quasirandom: points that fill a cube more evenly than random ones. SciPy has their direction numbers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .tensor import Tensor
 
 
 class SobolEngine:
-    """Points of Sobol's sequence in [0, 1)ᵈ, by Joe and Kuo (2008); scrambled, each seed has its own (Owen, Matoušek).
+    """Points of the Sobol sequence in [0, 1)ᵈ, with the direction numbers of Joe and Kuo (2008).
 
-    It takes SciPy, whose table of directions is too large to come along: ImportError where it isn't there, ValueError
-    where dimension isn't 1 to 21201. Source: torch.quasirandom.SobolEngine.
+    With `scramble` the points depend on the seed (Owen, Matoušek). Raises ImportError without SciPy, which has the
+    table of direction numbers; ValueError unless 1 <= dimension <= 21201. Source: torch.quasirandom.SobolEngine.
 
     >>> torch.quasirandom.SobolEngine(dimension=2).draw(3)
     tensor([[0.0000, 0.0000],
@@ -50,11 +50,13 @@ class SobolEngine:
             bits = (dimension, self.MAXBIT)
             shift = randint(2, bits, generator=generator, device="cpu").array @ powers
             lower = np.tril(randint(2, (*bits, self.MAXBIT), generator=generator, device="cpu").array, -1)
-            self._columns = self._columns + (lower * powers[::-1, None]).sum(1)  # of a matrix of bits with ones across
+            self._columns = self._columns + (lower * powers[::-1, None]).sum(
+                1
+            )  # columns of a unit lower triangular matrix of bits
         self.shift = Tensor._made(shift)
 
     def draw(self, n: int = 1, out: Tensor | None = None, dtype: Any = None) -> Tensor:
-        """The next n points: (n, dimension), of the default dtype unless given; written into `out` where that is given.
+        """Return the next n points, (n, dimension), in `dtype` (the default dtype if None); `out` is filled if given.
 
         Raises RuntimeError for an n below 1, NotImplementedError for a dtype that isn't floating.
         """
@@ -64,20 +66,20 @@ class SobolEngine:
         if kind.kind != "f":
             raise KindError(f"SobolEngine.draw: dtype must be a floating-point one, got {dtype}")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of an n that is no power of 2
+            warnings.simplefilter("ignore")  # SciPy warns unless n is a power of 2
             plain = np.ldexp(self._sequence.random(n), self.MAXBIT).astype(np.int64)
         points = np.broadcast_to(self.shift.array, plain.shape)
         for i in range(self.MAXBIT):
             points = points ^ (plain >> self.MAXBIT - 1 - i & 1) * self._columns[:, i]
         drawn = np.ldexp(points.astype(kind), -self.MAXBIT)
-        if self.num_generated == 0:  # PyTorch's first one comes by way of the default dtype
+        if self.num_generated == 0:  # PyTorch computes the first point in the default dtype
             drawn[0] = np.ldexp(points[0].astype(dtypes.get_default_dtype()), -self.MAXBIT)
         self.num_generated += n
         result = Tensor._made(drawn)
         return result if out is None else out.resize_(result.shape).copy_(result)
 
     def draw_base2(self, m: int, out: Tensor | None = None, dtype: Any = None) -> Tensor:
-        """The next 2ᵐ points. Raises ValueError where all of them together are then not a power of 2."""
+        """Return the next 2ᵐ points. Raises ValueError unless the total number of points is then a power of 2."""
         total = self.num_generated + 2**m
         if total & (total - 1):
             raise ValueError(
@@ -87,21 +89,21 @@ class SobolEngine:
         return self.draw(2**m, out, dtype)
 
     def fast_forward(self, n: int) -> Self:
-        """Leave n points out."""
+        """Skip n points."""
         if n:
             self._sequence.fast_forward(n)
         self.num_generated += n
         return self
 
     def reset(self) -> Self:
-        """Begin again."""
+        """Restart the sequence from its first point."""
         self._sequence.reset()
         self.num_generated = 0
         return self
 
     def __repr__(self) -> str:
-        said = [f"dimension={self.dimension}"] + ["scramble=True"] * self.scramble
-        return f"SobolEngine({', '.join(said + [f'seed={self.seed}'] * (self.seed is not None))})"
+        options = [f"dimension={self.dimension}"] + ["scramble=True"] * self.scramble
+        return f"SobolEngine({', '.join(options + [f'seed={self.seed}'] * (self.seed is not None))})"
 
 
 _define_getattr(globals())

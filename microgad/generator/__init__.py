@@ -1,11 +1,11 @@
 """PyTorch's CPU random streams on bare NumPy arrays.
 
 After `manual_seed(s)` every draw here is the one that PyTorch makes on a CPU with that seed. Uniform, integer and
-Bernoulli draws are equal bit for bit. NumPy's logarithm, sine and cosine aren't PyTorch's: normal draws are equal to
-5 units in the last place in float32 (2 in float64), exponential ones to 2 in float64.
+Bernoulli draws are equal bit for bit. NumPy's logarithm, sine and cosine differ from PyTorch's, so that normal draws
+are equal to 5 units in the last place in float32 (2 in float64), exponential ones to 2 in float64.
 
-The engine is NumPy's MT19937, which is PyTorch's: one stream of 32-bit words (stream.py). Everything else says how
-many words a draw takes, in which order, and what it makes of them. Fills run in the *memory order* of their
+NumPy has the same engine as PyTorch, MT19937: one stream of 32-bit words (stream.py). The other files say how many
+words a draw takes, in which order, and how it turns them into numbers. Fills run in the *memory order* of their
 destination. Bad arguments and empty arrays draw nothing.
 """
 

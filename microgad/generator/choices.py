@@ -1,4 +1,4 @@
-"""randperm and multinomial: draws among a finite number of things (ATen's TensorFactories and Distributions)."""
+"""randperm and multinomial: permutations and weighted choices (ATen's TensorFactories and Distributions)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 
 def randperm(n: int, dtype: DTypeLike = np.int64, *, generator: Generator | None = None) -> NDArray[Any]:
-    """A random permutation of 0 .. n-1, shape (n,): `torch.randperm`. Fisher and Yates, as Durstenfeld (1964) has it.
+    """Return a random permutation of 0 .. n-1, shape (n,): `torch.randperm`.
 
-    n < 0, or more than the dtype holds: RuntimeError. A dtype that PyTorch doesn't offer, or n >= 214,748,364, where
-    PyTorch changes the algorithm: NotImplementedError.
+    The method is Fisher and Yates' shuffle, in Durstenfeld's form (1964). Raises RuntimeError for n < 0 and for more
+    than the dtype holds; NotImplementedError for a dtype that PyTorch doesn't offer, and for n >= 214,748,364, where
+    PyTorch changes the algorithm.
 
     >>> randperm(8, generator=Generator().manual_seed(2024))
     array([0, 1, 6, 3, 7, 4, 2, 5])
@@ -42,7 +43,7 @@ def randperm(n: int, dtype: DTypeLike = np.int64, *, generator: Generator | None
 
 
 def _shuffle_by_loop(partners: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """0 .. n-1 after swapping, for i = 0 .. n-2 in turn, places i and partners[i] >= i."""
+    """Return 0 .. n-1 after swapping the places i and partners[i] >= i for i = 0 .. n-2 in turn."""
     order = list(range(n))
     for i, j in enumerate(partners.tolist()):
         order[i], order[j] = order[j], order[i]
@@ -50,7 +51,7 @@ def _shuffle_by_loop(partners: NDArray[np.int64], n: int) -> NDArray[np.int64]:
 
 
 def _shuffle_by_sort(partners: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """The same without a loop.
+    """Do the same without a loop.
 
     Step i takes for good what lies in place j = partners[i], and leaves there what lay in place i. So what place x
     holds when step x begins is what place i held when step i began, where i < x is the last step with partner x;
@@ -75,17 +76,18 @@ def _shuffle_by_sort(partners: NDArray[np.int64], n: int) -> NDArray[np.int64]:
 def multinomial(
     probabilities: NDArray[Any], num_samples: int, replacement: bool = False, *, generator: Generator | None = None
 ) -> NDArray[np.int64]:
-    """(K,) or (N, K) weights, floating-point -> int64 (num_samples,) or (N, num_samples) indices: `torch.multinomial`.
+    """Draw indices with the weights in each row: `torch.multinomial`.
 
-    Weights needn't add up to 1. RuntimeError where one is negative, infinite or NaN, where a row has none above 0,
-    and where more are to be drawn without replacement than there are.
+    (K,) or (N, K) weights -> (num_samples,) or (N, num_samples) indices, int64. Weights are floating-point and needn't
+    add up to 1. Raises RuntimeError where one is negative, infinite or NaN, where a row has none above 0, and where
+    more are drawn without replacement than there are.
 
     >>> multinomial(np.array([1.0, 2, 3, 4], np.float32), 3, generator=Generator().manual_seed(2024))
     array([2, 0, 3])
     """
     _check_multinomial(probabilities, num_samples, replacement)
     if num_samples == 1 or not replacement:
-        # Efraimidis and Spirakis (2006): exponential clocks at these rates ring in the order of a draw
+        # Efraimidis and Spirakis (2006): exponential clocks with these rates ring in the order of a weighted draw.
         clocks = exponential_(empty_like(probabilities), generator=generator)
         with np.errstate(divide="ignore", over="ignore"):
             ranks = np.argsort(-(probabilities / clocks), axis=-1, kind="stable")

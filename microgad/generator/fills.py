@@ -1,6 +1,6 @@
 """Fills: uniform_, normal_, bernoulli_, random_ and dropout's noise (ATen's DistributionTemplates).
 
-`draw(part)` inside each is the distribution: how one contiguous 1-D stretch of the destination gets its next values.
+In each function, `draw(part)` fills one contiguous 1-d part of the destination with the next values.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 
-CHUNK = 1 << 15  # elements drawn at a time: words and temporaries stay in the cache
+CHUNK = 1 << 15  # elements drawn at a time, so that words and temporaries stay in the cache
 FLOAT64 = np.dtype(np.float64)
-FEW = 32  # numbers for which Python takes less time than to call NumPy
+FEW = 32  # up to so many numbers a Python loop is faster than NumPy
 
 
 def uniform_(array: Array, low: float = 0.0, high: float = 1.0, *, generator: Generator | None = None) -> Array:
-    """Fill a floating-point array of any shape from [low, high): `Tensor.uniform_`, `torch.rand`. Returns the array.
+    """Fill an array of any shape with uniform numbers in [low, high), and return it: `Tensor.uniform_`, `torch.rand`.
 
-    Complex numbers get both parts from there. low > high, or bounds that the dtype can't hold: RuntimeError. Other
-    dtypes: NotImplementedError.
+    The dtype is floating-point or complex, with both parts drawn; another raises NotImplementedError. Raises
+    RuntimeError where low > high, and for bounds that the dtype can't hold.
 
     >>> uniform_(np.empty(1, np.float32), -2, 5, generator=Generator().manual_seed(2024))
     array([1.7220111], dtype=float32)
@@ -53,17 +53,17 @@ def uniform_(array: Array, low: float = 0.0, high: float = 1.0, *, generator: Ge
         unit = source.uniform(part.size, working)
         part[...] = fma(unit, width, start)
         if rounds and (rounded_up := part == end).any():
-            part[rounded_up] = start  # the end is excluded
+            part[rounded_up] = start  # high itself is excluded
 
     return fill("uniform_", array, draw)
 
 
 def normal_(array: Array, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Array:
-    """Fill a floating-point array of any shape from N(mean, std²): `Tensor.normal_`, `torch.randn`. Returns the array.
+    """Fill an array of any shape with draws of N(mean, std²), and return it: `Tensor.normal_`, `torch.randn`.
 
-    Box and Muller (1958): by blocks of 16 where the array is contiguous and has 16 elements, else pair by pair.
-    Each part of a complex number has the mean, and half of the variance.
-    std < 0: RuntimeError. Other dtypes: NotImplementedError.
+    The method is Box and Muller's (1958): by blocks of 16 if the array is contiguous with 16 elements or more, else
+    pair by pair. Each part of a complex number has the mean, and half of the variance. Raises RuntimeError for
+    std < 0, NotImplementedError for other than floating-point and complex dtypes.
 
     >>> normal_(np.empty(3, np.float32), generator=Generator().manual_seed(2024)).round(4)
     array([-0.0404,  1.726 , -0.814 ], dtype=float32)
@@ -76,7 +76,7 @@ def normal_(array: Array, mean: float = 0.0, std: float = 1.0, *, generator: Gen
     check_floating("normal_", array)
     source = generator_or_default(generator)
     if array.size >= 16 and array.flags.c_contiguous:
-        _check_destination("normal_", array)
+        _check_writable("normal_", array)
         _normal_blocks(array.reshape(-1), mean, std, source)
         return array
 
@@ -87,15 +87,15 @@ def normal_(array: Array, mean: float = 0.0, std: float = 1.0, *, generator: Gen
 
 
 def _parts(array: Array) -> Array:
-    """The real and imaginary parts of a complex array along a last axis, on its memory."""
+    """View the real and imaginary parts of a complex array along a new last axis."""
     size = array.itemsize // 2
     return np.lib.stride_tricks.as_strided(array.real, (*array.shape, 2), (*array.strides, size))
 
 
 def _normal_blocks(flat: Array, mean: float, std: float, source: Generator) -> None:
-    """By blocks of 16: 8 radii, then 8 angles, become 8 cosines, then 8 sines.
+    """Draw blocks of 16 normal numbers: 8 uniform numbers for radii and 8 for angles make 8 cosines and 8 sines.
 
-    If the last block isn't full, a whole one is drawn over the last 16 elements.
+    If the last block isn't full, a whole block is drawn over the last 16 elements.
     """
     working, left_over = working_dtype(flat), flat.size % 16
 
@@ -116,30 +116,30 @@ def _normal_blocks(flat: Array, mean: float, std: float, source: Generator) -> N
 
 
 def normal_pairs(source: Generator, count: int) -> NDArray[np.float64]:
-    """`count` values of N(0, 1), by two. A second one left over waits in the generator for the next scalar draw."""
-    waiting = [] if source.cached_normal is None else [source.cached_normal]
-    units = source.uniform((count - len(waiting) + 1) // 2 * 2, FLOAT64)
+    """Draw `count` values of N(0, 1) in pairs. The generator caches one that is left over for the next such draw."""
+    cached = [] if source.cached_normal is None else [source.cached_normal]
+    units = source.uniform((count - len(cached) + 1) // 2 * 2, FLOAT64)
     if units.size <= FEW:
-        few, numbers = list(waiting), iter(units.tolist())
+        few, numbers = list(cached), iter(units.tolist())
         for unit, other in zip(numbers, numbers, strict=True):
-            length, turn = math.sqrt(math.log1p(-other) * -2), unit * (2 * math.pi)
-            few += (length * math.cos(turn), length * math.sin(turn))
+            radius, angle = math.sqrt(math.log1p(-other) * -2), unit * (2 * math.pi)
+            few += (radius * math.cos(angle), radius * math.sin(angle))
         source.cached_normal = few[count] if len(few) > count else None
         return np.array(few[:count])
     pairs = units.reshape(-1, 2)
     logs = [math.log1p(-unit) for unit in pairs[:, 1].tolist()]  # NumPy's is off by an ulp on some processors
-    radius, angle = np.sqrt(np.array(logs) * -2), pairs[:, 0] * (2 * math.pi)
-    pairs[:, 0], pairs[:, 1] = radius * np.cos(angle), radius * np.sin(angle)
-    values = np.concatenate((waiting, pairs.reshape(-1)))
+    radii, angles = np.sqrt(np.array(logs) * -2), pairs[:, 0] * (2 * math.pi)
+    pairs[:, 0], pairs[:, 1] = radii * np.cos(angles), radii * np.sin(angles)
+    values = np.concatenate((cached, pairs.reshape(-1)))
     source.cached_normal = float(values[count]) if len(values) > count else None
     return values[:count]
 
 
 def bernoulli_(array: Array, p: float | Array = 0.5, *, generator: Generator | None = None) -> Array:
-    """Fill an array of any shape and dtype with 1, of probability p, and 0: `Tensor.bernoulli_`. Returns the array.
+    """Fill an array of any shape and dtype with 1 with probability p, else 0, and return it: `Tensor.bernoulli_`.
 
     p is a number, or a floating-point array that broadcasts to the array's shape. A number or a float64 array takes
-    two words an element, a float16 or float32 array one. p outside of [0, 1]: RuntimeError.
+    two words an element, a float16 or float32 array one. Raises RuntimeError for p outside of [0, 1].
 
     >>> bernoulli_(np.empty(10, np.int8), 0.3, generator=Generator().manual_seed(2024))
     array([1, 0, 0, 0, 0, 1, 0, 0, 0, 1], dtype=int8)
@@ -175,10 +175,10 @@ def _bernoulli_by_array(array: Array, p: Array, source: Generator) -> Array:
 
 
 def dropout_noise(array: Array, keep: float, scale: float, *, generator: Generator | None = None) -> Array:
-    """A new array like this one: `scale` with probability `keep`, else 0. Multiply by it to drop out.
+    """Return a new array with `scale` with probability `keep`, else 0: the factor of dropout.
 
-    It has the array's shape, dtype and order of axes in memory, as PyTorch draws it:
-    `empty_like(array).bernoulli_(keep)`. keep outside of [0, 1]: RuntimeError. Other dtypes: NotImplementedError.
+    It has the shape, dtype and memory order of `array`, and the draws of `empty_like(array).bernoulli_(keep)`. Raises
+    RuntimeError for keep outside of [0, 1], NotImplementedError for dtypes that aren't floating-point.
 
     >>> dropout_noise(np.empty(4, np.float32), 0.5, 2.0, generator=Generator().manual_seed(2024))
     array([2., 0., 2., 0.], dtype=float32)
@@ -196,11 +196,11 @@ def dropout_noise(array: Array, keep: float, scale: float, *, generator: Generat
 def random_(
     array: Array, low: int | None = None, high: int | None = None, *, generator: Generator | None = None
 ) -> Array:
-    """Fill an array of any shape and real dtype with integers of [low, high): `Tensor.random_`, `torch.randint`.
+    """Fill an array of any shape with integers in [low, high), and return it: `Tensor.random_`, `torch.randint`.
 
-    Without high: up to the dtype's largest integer, that one included (2**24 in float32). With high alone: from 0.
-    Without both: from 0 to the largest. Returns the array. An empty range, or bounds that the dtype can't hold:
-    RuntimeError. A dtype that PyTorch doesn't fill: NotImplementedError.
+    low defaults to 0; without high the range includes the dtype's largest integer (2**24 in float32). Raises
+    RuntimeError for an empty range, and for bounds that the dtype can't hold; NotImplementedError for a dtype that
+    PyTorch doesn't fill.
 
     >>> random_(np.empty(6, np.int64), 0, 10, generator=Generator().manual_seed(2024))
     array([2, 0, 4, 0, 3, 0])
@@ -230,7 +230,7 @@ def random_(
 
 
 def _integer_bounds(dtype: np.dtype[Any], low: int | None, high: int | None) -> tuple[int, int]:
-    """random_'s low and excluded high, checked. Where a floating-point dtype rounds them outwards they move inwards."""
+    """Check random_'s bounds, and move them inwards where a floating-point dtype would round them outwards."""
     low = 0 if low is None else index(low)
     high = largest_integer(dtype) + 1 if high is None else index(high)
     info = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype) if dtype.kind in "iu" else None
@@ -250,8 +250,8 @@ def _integer_bounds(dtype: np.dtype[Any], low: int | None, high: int | None) -> 
 
 
 def fill(name: str, array: Array, draw: Callable[[Array], None]) -> Array:
-    """Have `draw` fill one part of the array after the other, in the order in which they lie in memory."""
-    _check_destination(name, array)
+    """Fill an array in memory order: call `draw` for one contiguous 1-d part after the other."""
+    _check_writable(name, array)
     ordered = array if array.flags.c_contiguous else array.transpose(_axes_in_memory(array))
     dense = ordered.flags.c_contiguous
     flat = ordered.reshape(-1) if dense else np.empty(array.size, array.dtype)
@@ -262,7 +262,7 @@ def fill(name: str, array: Array, draw: Callable[[Array], None]) -> Array:
     return array
 
 
-def _check_destination(name: str, array: Array) -> None:
+def _check_writable(name: str, array: Array) -> None:
     if not array.flags.c_contiguous and array.size and 0 in array.strides and _expanded(array):
         raise RuntimeError(f"{name}: elements of the array {array.shape} share memory (it was expanded); copy it first")
     if not array.flags.writeable:
@@ -274,7 +274,7 @@ def _expanded(array: Array) -> bool:
 
 
 def _axes_in_memory(array: Array) -> list[int]:
-    """The axes from the outermost to the innermost in memory; those of stride 0 (expanded) keep their place.
+    """List the axes from the outermost to the innermost in memory; those of stride 0 (expanded) keep their place.
 
     >>> _axes_in_memory(np.empty((2, 3, 4)).transpose(2, 0, 1))
     [1, 2, 0]
@@ -286,7 +286,7 @@ def _axes_in_memory(array: Array) -> list[int]:
 
 
 def empty_like(array: Array, dtype: Any = None) -> Array:
-    """`torch.empty_like`: shape, dtype (or another) and order of axes in memory of the array, without its gaps.
+    """Return an uninitialized dense array with this one's shape and memory order: `torch.empty_like`.
 
     >>> empty_like(np.empty((4, 6))[:, ::2].T).strides
     (8, 24)
@@ -299,7 +299,7 @@ def empty_like(array: Array, dtype: Any = None) -> Array:
 
 
 def largest_integer(dtype: np.dtype[Any]) -> int:
-    """The integer up to which the dtype has all of them: 255 in uint8, 2**24 in float32."""
+    """Return the largest n such that the dtype holds all integers from 0 to n: 255 for uint8, 2**24 for float32."""
     if dtype.kind == "b":
         return 1
     return 2 ** (np.finfo(dtype).nmant + 1) if dtype.kind == "f" else int(np.iinfo(dtype).max)
@@ -314,35 +314,36 @@ def check_floating(
 
 
 def working_dtype(array: Array) -> np.dtype[Any]:
-    """float16 is computed in float32, and rounded to it first."""
+    """Return the dtype in which draws are computed: float32 for float16, else the array's own."""
     return np.dtype(np.float32) if array.dtype == np.float16 else array.dtype
 
 
 def _threshold(name: str, argument: str, p: float) -> int:
+    """Check a probability, and convert it to the integer with which `_below` compares."""
     if not 0 <= p <= 1:
         raise RuntimeError(f"{name}: {argument} must be in [0, 1], but got {p}")
     return math.ceil(p * 2**53)
 
 
 def _below(threshold: int, source: Generator, count: int) -> NDArray[np.bool_]:
-    """`source.uniform(count, float64) < p` for threshold = ceil(p·2**53): integers do it in half the time."""
+    """Compute `source.uniform(count, float64) < p` for threshold = ceil(p·2**53), with integers in half the time."""
     pairs = source.random64(count)
     pairs &= np.uint64(2**53 - 1)
     return pairs < threshold
 
 
 def fma(x: Array, scale: float, shift: float) -> Array:
-    """x·scale + shift, rounded once (where nothing underflows); x is float32 or float64."""
+    """Compute x·scale + shift with one rounding (where nothing underflows); x is float32 or float64."""
     if shift == 0 or not math.isfinite(scale + shift):
         return x if scale == 1 and not shift else x * scale + shift
-    if abs(math.frexp(scale)[0]) == 0.5 and x.dtype.type(shift) == shift:  # by a power of 2 the product is exact
+    if abs(math.frexp(scale)[0]) == 0.5 and x.dtype.type(shift) == shift:  # a product with a power of 2 is exact
         return x * scale + shift
-    if x.dtype == np.float32:  # in float64 it is
+    if x.dtype == np.float32:  # in float64 the product is exact
         product = x.astype(np.float64)
         product *= scale
         total = product + shift
-        halfway = (total.view(np.int64) & (2**29 - 1)) == 2**28  # between two numbers of float32
-        if halfway.any():  # how the sum was rounded decides to which of them
+        halfway = (total.view(np.int64) & (2**29 - 1)) == 2**28  # between two float32 numbers
+        if halfway.any():  # the rounding of the sum decides which of the two is next
             total[halfway] = _add_to_odd(product[halfway], shift)
         return total.astype(np.float32)
     # Dekker (1971): halves of at most 27 bits multiply exactly, so that the product's error is known
@@ -359,16 +360,17 @@ def fma(x: Array, scale: float, shift: float) -> Array:
 
 
 def _two_sum(a: Array, b: Array | float) -> tuple[Array, Array]:
-    """a + b, and what its rounding lost: Knuth, The Art of Computer Programming, 4.2.2."""
+    """Return a + b and its rounding error: Knuth, The Art of Computer Programming, 4.2.2."""
     total = a + b
     b_part = total - a
     return total, (a - (total - b_part)) + (b - b_part)
 
 
 def _add_to_odd(a: Array, b: Array | float) -> Array:
-    """a + b in float64, rounded to odd: cut off, and the last bit set where that lost something.
+    """Compute a + b in float64, rounded to odd: truncated, with the last bit set if that was inexact.
 
-    Rounded again, to fewer bits or in a last addition, it gives what one rounding gives (Boldo and Melquiond 2008).
+    Rounding the result again, to fewer bits or by a last addition, is as good as one rounding (Boldo and Melquiond
+    2008).
     """
     total, lost = _two_sum(a, b)
     inexact = lost != 0

@@ -1,4 +1,4 @@
-"""gamma and dirichlet: draws by rejection (ATen's Distributions), one after the other, from one stream."""
+"""gamma and dirichlet: draws by rejection, one after the other (ATen's Distributions)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-# PyTorch writes these constants as float32, also where it computes in float64.
+# In PyTorch these constants are float32, even where it computes in float64.
 _THIRD, _SQUEEZE = float(np.float32(1) / np.float32(3)), float(np.float32(0.0331))
 
 
 def gamma(shapes: Array, *, generator: Generator | None = None) -> Array:
-    """A draw of the density x^(a-1) exp(-x) / Γ(a) for each a >= 0 in `shapes`: `torch._standard_gamma`.
+    """Draw from the density x^(a-1) exp(-x) / Γ(a) for each a >= 0 in `shapes`: `torch._standard_gamma`.
 
-    By Marsaglia and Tsang (2000), in row-major order. At least the smallest normal number of the dtype.
+    The method is Marsaglia and Tsang's (2000), in row-major order. Results are at least the smallest normal number of
+    the dtype.
 
     >>> gamma(np.array([0.5, 3.0]), generator=Generator().manual_seed(2024)).round(4)
     array([0.7375, 1.4583])
@@ -38,7 +39,7 @@ def _gamma(unit: UniformBuffer, a: Any, kind: Any) -> float:
     if a == 0:
         return 0.0
     scale = 1.0
-    if a < 1:  # of a + 1, times a uniform number's power
+    if a < 1:  # a draw for a + 1, times a power of a uniform number
         scale = (1 - unit()) ** float(kind(1) / a)
         a = a + kind(1)
     d = float(a - kind(_THIRD))
@@ -54,7 +55,9 @@ def _gamma(unit: UniformBuffer, a: Any, kind: Any) -> float:
 
 
 def dirichlet(concentrations: Array, *, generator: Generator | None = None) -> Array:
-    """(*, K) concentrations -> probabilities that add up to 1 along the last axis: `torch._sample_dirichlet`.
+    """Draw from Dirichlet distributions: `torch._sample_dirichlet`.
+
+    (..., K) concentrations -> (..., K) probabilities, which add up to 1 along the last axis.
 
     >>> dirichlet(np.ones((1, 2)), generator=Generator().manual_seed(2024)).sum()
     np.float64(1.0)

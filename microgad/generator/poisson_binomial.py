@@ -1,6 +1,6 @@
-"""poisson and binomial: draws that take as many uniform numbers as luck will have it (ATen's Distributions).
+"""poisson and binomial: draws that take a random number of uniform numbers each (ATen's Distributions).
 
-One after the other, since each begins where the one before it ended.
+They are made one after the other, as each begins in the stream where the one before it ended.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 Unit = Callable[[], float]
 
 
-def _drawn(draw: Callable[..., float], generator: Generator | None, *parameters: Array) -> Array:
-    """A draw for each element, in row-major order."""
+def _draw_each(draw: Callable[..., float], generator: Generator | None, *parameters: Array) -> Array:
+    """Make a draw for each element of the parameters, in row-major order."""
     units = UniformBuffer(generator_or_default(generator), parameters[0].size)
     values = [draw(units, *each) for each in zip(*(p.reshape(-1).tolist() for p in parameters), strict=True)]
     units.rewind()
@@ -32,10 +32,10 @@ def _drawn(draw: Callable[..., float], generator: Generator | None, *parameters:
 
 
 def poisson(rates: Array, *, generator: Generator | None = None) -> Array:
-    """How often what happens `rates` times on average does: a new array of that shape and dtype, `torch.poisson`.
+    """Draw from Poisson distributions: a new array of the shape and dtype of rates, `torch.poisson`.
 
-    Below 10 by Knuth's product of uniform numbers, else Hoermann's transformed rejection (1993). A rate below 0 or
-    NaN: RuntimeError. Other dtypes than floating-point: NotImplementedError.
+    Rates below 10 use Knuth's product of uniform numbers, others Hoermann's transformed rejection (1993). Raises
+    RuntimeError for a rate below 0 or NaN, NotImplementedError for dtypes that aren't floating-point.
 
     >>> poisson(np.array([3.0, 30.0, 7.0]), generator=Generator().manual_seed(2024))
     array([ 3., 37.,  5.])
@@ -43,7 +43,7 @@ def poisson(rates: Array, *, generator: Generator | None = None) -> Array:
     check_floating("poisson", rates, "rates")
     if not (rates >= 0).all():
         raise RuntimeError("poisson: rates must be >= 0, but some are negative or NaN")
-    return _drawn(_poisson, generator, rates)
+    return _draw_each(_poisson, generator, rates)
 
 
 def _poisson(unit: Unit, rate: float) -> float:
@@ -79,9 +79,10 @@ def _poisson_by_rejection(unit: Unit, rate: float) -> float:
 
 
 def binomial(counts: Array, probabilities: Array, *, generator: Generator | None = None) -> Array:
-    """How many of `counts` trials succeed, each with its probability: two arrays of one shape, `torch.binomial`.
+    """Draw from binomial distributions, given counts and probabilities of one shape: `torch.binomial`.
 
-    By sums of geometric gaps where fewer than 10 are expected (Devroye 1986), else Hoermann's BTRS (1993).
+    Where fewer than 10 successes are expected it sums geometric gaps (Devroye 1986), else it uses Hoermann's BTRS
+    (1993). Raises ValueError for dtypes that aren't floating-point, NotImplementedError for float16.
 
     >>> binomial(np.array([10.0, 200.0]), np.array([0.5, 0.4]), generator=Generator().manual_seed(2024))
     array([ 6., 78.])
@@ -90,7 +91,7 @@ def binomial(counts: Array, probabilities: Array, *, generator: Generator | None
     check_floating("binomial", probabilities, "probabilities", ValueError)
     if np.float16 in (counts.dtype, probabilities.dtype):
         raise NotImplementedError("binomial: not implemented for float16")
-    return _drawn(_binomial, generator, counts, probabilities)
+    return _draw_each(_binomial, generator, counts, probabilities)
 
 
 def _binomial(unit: Unit, count: float, p: float) -> float:
@@ -103,11 +104,12 @@ def _binomial(unit: Unit, count: float, p: float) -> float:
     if not count < math.inf:
         return count
     rare = min(p, 1 - p)
-    found = _btrs(unit, count, rare) if count * rare >= 10 else _gaps(unit, count, rare)
+    found = _btrs(unit, count, rare) if count * rare >= 10 else _binomial_by_gaps(unit, count, rare)
     return found if p <= 0.5 else count - found
 
 
-def _gaps(unit: Unit, count: float, p: float) -> float:
+def _binomial_by_gaps(unit: Unit, count: float, p: float) -> float:
+    """Count the successes by the geometric gaps between them."""
     log_failure = math.log1p(-p)
     place = successes = 0.0
     while True:
@@ -119,10 +121,11 @@ def _gaps(unit: Unit, count: float, p: float) -> float:
 
 
 def _btrs(unit: Unit, count: float, p: float) -> float:
+    """Hoermann's transformed rejection with squeeze."""
     deviation = math.sqrt(count * p * (1 - p))
     b = 1.15 + 2.53 * deviation
     a = -0.0873 + 0.0248 * b + 0.01 * p
-    centre = count * p + 0.5
+    center = count * p + 0.5
     tight = 0.92 - 4.2 / b
     odds = p / (1 - p)
     alpha = (2.83 + 5.1 / b) * deviation
@@ -131,7 +134,7 @@ def _btrs(unit: Unit, count: float, p: float) -> float:
         u = unit() - 0.5
         v = unit()
         edge = 0.5 - abs(u)
-        k = math.floor((2 * a / edge + b) * u + centre)
+        k = math.floor((2 * a / edge + b) * u + center)
         if edge >= 0.07 and v <= tight:
             return k
         if k < 0 or k > count:
@@ -154,7 +157,7 @@ def _log(x: float) -> float:
 
 
 def _stirling_tail(k: float) -> float:
-    """What Stirling's series for log k! leaves out."""
+    """Return the error of Stirling's approximation of log k!."""
     if k <= 9:
         return math.lgamma(k + 1) - ((k + 0.5) * math.log(k + 1) - (k + 1) + 0.5 * math.log(2 * math.pi))
     square = (k + 1) ** 2

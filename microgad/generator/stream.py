@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SEED = 67280421310721
 
-# What torch.Generator.get_state() holds. Of the block of 624 words, `next` is the place of the one to come.
+# The layout of torch.Generator.get_state(). `next` is the index of the next word in the block of 624.
 STATE = np.dtype(
     {
         "names": ["seed", "left", "seeded", "next", "words", "normal", "has_normal"],
@@ -28,12 +28,12 @@ STATE = np.dtype(
         "itemsize": 5056,
     }
 )
-_starting = Lock()  # of threads that are the first to draw
-WORDS_END = 24 + 8 * 624  # in bytes; behind them is the waiting normal
+_starting = Lock()  # held by the thread that makes a generator's engine
+WORDS_END = 24 + 8 * 624  # in bytes; after the words comes the cached normal
 
 
 class Generator:
-    """A stream of random numbers: `torch.Generator` on the CPU. It can be pickled and deep-copied, state and all.
+    """A stream of random numbers: `torch.Generator` on the CPU. Pickles and deep copies include its state.
 
     A new one has PyTorch's default seed, 67280421310721. A device that isn't a CPU raises RuntimeError.
 
@@ -42,24 +42,25 @@ class Generator:
     array([0, 1, 6, 3, 7, 4, 2, 5])
     """
 
-    __slots__ = ("__weakref__", "_begun", "_engine", "_fresh", "_known", "_seed", "_seeded", "cached_normal", "device")
+    __slots__ = ("__weakref__", "_engine", "_fresh", "_known", "_seed", "_seeded", "_start", "cached_normal", "device")
 
     def __init__(self, device: Any = "cpu") -> None:
         if str(device).partition(":")[0] != "cpu":
             raise RuntimeError(f"Generator: device is {device}, but these are PyTorch's CPU streams: use device='cpu'")
         self.device = CPU
         self._engine: Any = None  # made when first needed: importing numpy.random takes milliseconds
-        # The state now, where it is known, and a seed with the state at its beginning, both without a waiting normal.
-        # To read a state of NumPy's engine takes 30 times as long as to seed anew, and so does setting one.
+        # Caches, as to read or set the state of NumPy's engine takes 30 times as long as to seed it: the current state,
+        # if known, and the last seed whose initial state was read, with that state. Neither has a cached normal.
         self._known: NDArray[np.uint8] | None
-        self._begun: tuple[int, NDArray[np.uint8]] = 0, np.empty(0, np.uint8)
-        self.cached_normal: float | None  # scalar normal draws come in pairs; the second one waits here
+        self._start: tuple[int, NDArray[np.uint8]] = 0, np.empty(0, np.uint8)
+        self.cached_normal: float | None  # scalar normal draws come in pairs; the second one is kept here
         self.manual_seed(DEFAULT_SEED)
 
     def manual_seed(self, seed: int) -> Generator:
-        """Begin the stream that belongs to `seed`; return self.
+        """Restart the stream from a seed, and return self.
 
-        -2**63 <= seed < 2**64, else ValueError; a negative seed stands for seed + 2**64. Not an integer: TypeError.
+        A negative seed stands for seed + 2**64. Raises ValueError unless -2**63 <= seed < 2**64, and TypeError for a
+        seed that isn't an integer.
 
         >>> Generator().manual_seed(-1).initial_seed() == 2**64 - 1
         True
@@ -71,14 +72,14 @@ class Generator:
         if not -(2**63) <= number < 2**64:
             raise ValueError(f"manual_seed: seed must be in [-2**63, 2**64), but got {number}")
         self._seed, self._fresh, self.cached_normal = number % 2**64, True, None
-        self._seeded = True  # and not put into another state since
-        self._known = self._begun[1] if self._begun[1].size and self._begun[0] == self._seed else None
+        self._seeded = True  # as opposed to a state that was set
+        self._known = self._start[1] if self._start[1].size and self._start[0] == self._seed else None
         if self._engine is not None:
             self._reseed(self._engine)
         return self
 
     def seed(self) -> int:
-        """Take a seed from the operating system's entropy and return it.
+        """Restart the stream from a seed drawn from the operating system's entropy, and return the seed.
 
         >>> g = Generator()
         >>> g.seed() == g.initial_seed()
@@ -87,7 +88,7 @@ class Generator:
         return self.manual_seed(int.from_bytes(os.urandom(8), "little")).initial_seed()
 
     def initial_seed(self) -> int:
-        """The seed last given, all 64 bits of it.
+        """Return the last seed, all 64 bits of it.
 
         >>> Generator().initial_seed()
         67280421310721
@@ -95,7 +96,7 @@ class Generator:
         return self._seed
 
     def get_state(self) -> Tensor:
-        """`snapshot` as a Tensor, which goes into a checkpoint: `torch.Generator.get_state`.
+        """Return the state as a Tensor, which can go into a checkpoint: `torch.Generator.get_state`.
 
         >>> Generator().get_state().shape
         torch.Size([5056])
@@ -104,19 +105,19 @@ class Generator:
         return made
 
     def snapshot(self) -> NDArray[np.uint8]:
-        """The state, uint8 (5056,), in the bytes of PyTorch's `Generator.get_state()`.
+        """Return the state as an array, uint8 (5056,), in the bytes of PyTorch's `Generator.get_state()`.
 
         >>> Generator().snapshot().shape
         (5056,)
         """
         if self._known is None:
-            mt19937 = self._started()[0].state["state"]
+            mt19937 = self._started_engine()[0].state["state"]
             record = np.zeros(1, STATE)
             record["seed"], record["seeded"], record["words"] = self._seed, 1, mt19937["key"]
             record["left"], record["next"] = 625 - mt19937["pos"], 0 if self._fresh else mt19937["pos"]
             self._known = record.view(np.uint8)
             if self._fresh and self._seeded:
-                self._begun = self._seed, self._known
+                self._start = self._seed, self._known
         state = self._known.copy()
         if self.cached_normal is not None:
             record = state.view(STATE)
@@ -124,9 +125,9 @@ class Generator:
         return state
 
     def set_state(self, state: ArrayLike) -> Generator:
-        """Go on from what `get_state()`, PyTorch's or ours, has returned: uint8 (5056,). Gives the generator.
+        """Continue from a state, uint8 (5056,), that PyTorch's or this `get_state()` returned, and return self.
 
-        Another dtype raises TypeError, another size or impossible contents RuntimeError; either changes nothing.
+        Raises TypeError for another dtype, RuntimeError for another size or an impossible state; both change nothing.
 
         >>> a = Generator().manual_seed(1)
         >>> b = Generator().set_state(a.get_state())
@@ -141,8 +142,8 @@ class Generator:
         data = np.ascontiguousarray(data.reshape(-1))
         record = data.view(STATE)[0]
         if not _same_words(data, self._known):
-            if _same_words(data, self._begun[1]):
-                self.manual_seed(self._begun[0])
+            if _same_words(data, self._start[1]):
+                self.manual_seed(self._start[0])
             else:
                 self._set_words(record)
                 self._known = data.copy()
@@ -151,6 +152,7 @@ class Generator:
         return self
 
     def _set_words(self, record: Any) -> None:
+        """Check a state, and put NumPy's engine into it."""
         seeded, left, position = int(record["seeded"]), int(record["left"]), int(record["next"])
         fresh = (left, position) == (1, 0)
         if seeded != 1 or not 1 <= left <= 624 or not (fresh or position == 625 - left):
@@ -159,11 +161,11 @@ class Generator:
                 f"next = {position} (must be 625 - left)"
             )
         words = {"key": record["words"].astype(np.uint32), "pos": 625 - left}
-        self._started()[0].state = {"bit_generator": "MT19937", "state": words}
+        self._started_engine()[0].state = {"bit_generator": "MT19937", "state": words}
         self._seed, self._fresh, self._seeded = int(record["seed"]), fresh, False
 
     def clone_state(self) -> Generator:
-        """A new Generator that goes on from here by itself: `torch.Generator.clone_state`.
+        """Return a new Generator in the same state: `torch.Generator.clone_state`.
 
         >>> g = Generator().manual_seed(3)
         >>> bool(g.clone_state().random32(1) == g.random32(1))
@@ -181,12 +183,12 @@ class Generator:
         self.set_state(state)
 
     def random32(self, count: int) -> NDArray[np.uint32]:
-        """The next `count` words, uint32.
+        """Draw the next `count` words, uint32.
 
         >>> Generator().manual_seed(2024).random32(2)
         array([2525503112, 3251949050], dtype=uint32)
         """
-        bits, _, bulk = self._started()
+        bits, _, bulk = self._started_engine()
         if count:
             self._fresh, self._known = False, None
         if count < 2000:  # a call of random_raw is cheap, a call of integers costs microseconds
@@ -194,12 +196,12 @@ class Generator:
         return bulk.integers(0, 2**32, count, dtype=np.uint32)
 
     def random64(self, count: int) -> NDArray[np.uint64]:
-        """The next 2 `count` words as pairs, uint64: the first word of a pair is the high half.
+        """Draw `count` pairs of words, uint64; the first word of a pair is the high half.
 
         >>> int(Generator().manual_seed(2024).random64(1)[0]) == 2525503112 << 32 | 3251949050
         True
         """
-        bits, _, bulk = self._started()
+        bits, _, bulk = self._started_engine()
         if count:
             self._fresh, self._known = False, None
         if count < 500:
@@ -208,7 +210,7 @@ class Generator:
         return bulk.integers(0, 2**64, count, dtype=np.uint64)
 
     def uniform(self, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-        """The next `count` uniform numbers of [0, 1): float32 from 24 bits of a word, float64 from 53 bits of a pair.
+        """Draw `count` uniform numbers in [0, 1): float32 from 24 bits of a word, float64 from 53 bits of a pair.
 
         >>> Generator().manual_seed(2024).uniform(3, np.dtype(np.float32))
         array([0.53171587, 0.83126795, 0.971838  ], dtype=float32)
@@ -225,8 +227,11 @@ class Generator:
             values *= 2.0**-53
         return values
 
-    def _started(self) -> Any:
-        """(MT19937, RandomState, numpy's Generator) on one stream: single words and state; PyTorch's seeding; bulk."""
+    def _started_engine(self) -> Any:
+        """Return NumPy's (MT19937, RandomState, Generator) on one stream, made on first use.
+
+        The first gives single words and the state, the second has PyTorch's seeding, the third draws in bulk.
+        """
         if self._engine is None:
             with _starting:
                 if self._engine is None:
@@ -241,7 +246,7 @@ class Generator:
 
 
 def _same_words(state: NDArray[np.uint8], other: NDArray[np.uint8] | None) -> bool:
-    """Whether two states are the same but for a waiting normal."""
+    """Whether two states are the same apart from a cached normal."""
     return other is not None and bool(np.array_equal(state[:WORDS_END], other[:WORDS_END]))
 
 
@@ -249,7 +254,7 @@ default_generator = Generator()
 
 
 def generator_or_default(generator: Generator | None) -> Generator:
-    """The one given, or the default one. Raises TypeError for what is no Generator."""
+    """Return the given generator, or the default one. Raises TypeError for anything else."""
     if generator is None:
         return default_generator
     if not isinstance(generator, Generator):

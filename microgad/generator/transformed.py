@@ -1,4 +1,4 @@
-"""Fills by a function of uniform or normal numbers: exponential_, cauchy_, geometric_, log_normal_."""
+"""Fills by a function of uniform or normal numbers: exponential_, cauchy_, geometric_, log_normal_; rrelu_noise."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 
-def _by(name: str, array: Array, generator: Generator | None, function: Callable[[Array], Array]) -> Array:
-    """Fill an array with a function of uniform numbers, 53 bits each, in every dtype."""
+def _fill_by(name: str, array: Array, generator: Generator | None, function: Callable[[Array], Array]) -> Array:
+    """Fill an array with function(uniform numbers), which have 53 bits whatever the dtype."""
     source = generator_or_default(generator)
 
     def draw(part: Array) -> None:
-        with np.errstate(over="ignore"):  # in float16
+        with np.errstate(over="ignore"):  # float16 overflows
             part[...] = function(source.uniform(part.size, FLOAT64)).astype(working_dtype(part))
 
     return fill(name, array, draw)
 
 
 def exponential_(array: Array, lambd: float = 1.0, *, generator: Generator | None = None) -> Array:
-    """Fill a floating-point array of any shape from the density lambd·exp(-lambd·x): `Tensor.exponential_`.
+    """Fill an array of any shape from the density lambd·exp(-lambd·x), and return it: `Tensor.exponential_`.
 
-    Returns the array. lambd <= 0, other dtypes: RuntimeError.
+    Raises RuntimeError for lambd <= 0, and for dtypes that aren't floating-point.
 
     >>> exponential_(np.empty(1), generator=Generator().manual_seed(2024)).round(6)
     array([0.292664])
@@ -39,13 +39,13 @@ def exponential_(array: Array, lambd: float = 1.0, *, generator: Generator | Non
     check_floating("exponential_", array, error=RuntimeError)
     if not lambd > 0:
         raise RuntimeError(f"exponential_: lambd must be > 0, but got {lambd}")
-    return _by("exponential_", array, generator, lambda unit: np.log1p(-unit) * (-1 / lambd))
+    return _fill_by("exponential_", array, generator, lambda unit: np.log1p(-unit) * (-1 / lambd))
 
 
 def cauchy_(array: Array, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None) -> Array:
-    """Fill a floating-point array of any shape from the density sigma/π / ((x - median)² + sigma²): `Tensor.cauchy_`.
+    """Fill an array from the density sigma/π / ((x - median)² + sigma²), and return it: `Tensor.cauchy_`.
 
-    Returns the array. sigma <= 0, other dtypes: RuntimeError.
+    Raises RuntimeError for sigma <= 0, and for dtypes that aren't floating-point.
 
     >>> cauchy_(np.empty(1), generator=Generator().manual_seed(2024)).round(6)
     array([-0.976851])
@@ -53,14 +53,14 @@ def cauchy_(array: Array, median: float = 0.0, sigma: float = 1.0, *, generator:
     check_floating("cauchy_", array, error=RuntimeError)
     if not sigma > 0:
         raise RuntimeError(f"cauchy_: sigma must be > 0, but got {sigma}")
-    return _by("cauchy_", array, generator, lambda unit: fma(np.tan(math.pi * (unit - 0.5)), sigma, median))
+    return _fill_by("cauchy_", array, generator, lambda unit: fma(np.tan(math.pi * (unit - 0.5)), sigma, median))
 
 
 def geometric_(array: Array, p: float, *, generator: Generator | None = None) -> Array:
-    """Fill a real array of any shape with the number of trials up to the first success: `Tensor.geometric_`.
+    """Fill an array with the number of trials up to the first success, and return it: `Tensor.geometric_`.
 
-    p is the probability of one. Returns the array. p outside of (0, 1): RuntimeError. Other dtypes:
-    NotImplementedError.
+    p is the probability of success. Raises RuntimeError for p outside of (0, 1), NotImplementedError for complex and
+    bool dtypes.
 
     >>> geometric_(np.empty(4, np.int64), 0.3, generator=Generator().manual_seed(2024))
     array([4, 1, 4, 1])
@@ -74,13 +74,13 @@ def geometric_(array: Array, p: float, *, generator: Generator | None = None) ->
         with np.errstate(divide="ignore"):
             return np.ceil(np.log(unit) / math.log1p(-p))
 
-    return _by("geometric_", array, generator, trials)
+    return _fill_by("geometric_", array, generator, trials)
 
 
 def log_normal_(array: Array, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None) -> Array:
-    """Fill a floating-point array of any shape with exp of N(mean, std²): `Tensor.log_normal_`. Returns the array.
+    """Fill an array with exp of draws of N(mean, std²), and return it: `Tensor.log_normal_`.
 
-    std <= 0: RuntimeError. Other dtypes: NotImplementedError.
+    Raises RuntimeError for std <= 0, NotImplementedError for dtypes that aren't floating-point.
 
     >>> log_normal_(np.empty(1), generator=Generator().manual_seed(2024)).round(6)
     array([2.507138])
@@ -98,7 +98,7 @@ def log_normal_(array: Array, mean: float = 1.0, std: float = 2.0, *, generator:
 
 
 def rrelu_noise(x: Array, low: float, high: float, *, generator: Generator | None = None) -> Array:
-    """A new array like x: uniform of [low, high) where x <= 0, in row-major order, else 1: the noise of `torch.rrelu`.
+    """Return the noise of `torch.rrelu`: uniform in [low, high) where x <= 0, drawn in row-major order, else 1.
 
     >>> rrelu_noise(np.array([1.0, -1.0]), 0.25, 0.5, generator=Generator().manual_seed(2024)).round(4)
     array([1.    , 0.3134])

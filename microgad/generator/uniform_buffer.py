@@ -1,4 +1,4 @@
-"""Numbers one at a time, for draws that take as many as luck will have it: drawn ahead in blocks, and given back."""
+"""UniformBuffer: uniform numbers one at a time, for rejection sampling, which takes a random number of them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from .stream import Generator
 
 
 class UniformBuffer:
-    """The next uniform float64 of [0, 1) at each call; `rewind` gives back those that were drawn ahead.
+    """A callable that returns the next uniform float64 in [0, 1). It draws ahead in blocks.
 
-    It is told how many draws are to be made of them: for a few none is drawn ahead, as going back takes longer.
+    `rewind` must be called at the end: it gives back what was drawn ahead. `draws` is the number of values to be made
+    of the numbers; for a few nothing is drawn ahead, as giving back takes longer.
     """
 
     def __init__(self, source: Generator, draws: int) -> None:
-        self.source, self.waiting = source, source.cached_normal
+        self.source, self.cached_normal = source, source.cached_normal
         self.block = min(8 * draws, 1024) if draws >= FEW else 1
         self.start = source.snapshot() if self.block > 1 else None
         self.used, self.ahead = 0, list[float]()
@@ -27,17 +28,18 @@ class UniformBuffer:
         return self.ahead.pop()
 
     def normal(self) -> float:
-        """The next of N(0, 1), which come by two: a second one left over waits in the generator."""
-        found = self.waiting
+        """Return the next value of N(0, 1). Values come in pairs; the second one is cached."""
+        found = self.cached_normal
         if found is None:
-            turn, length = self() * (2 * math.pi), math.sqrt(math.log1p(-self()) * -2)
-            self.waiting = length * math.sin(turn)
-            return length * math.cos(turn)
-        self.waiting = None
+            angle, radius = self() * (2 * math.pi), math.sqrt(math.log1p(-self()) * -2)
+            self.cached_normal = radius * math.sin(angle)
+            return radius * math.cos(angle)
+        self.cached_normal = None
         return found
 
     def rewind(self) -> None:
+        """Put the generator where it would be without drawing ahead."""
         if self.start is not None:
             self.source.set_state(self.start)
             self.source.random64(self.used)
-        self.source.cached_normal = self.waiting
+        self.source.cached_normal = self.cached_normal

@@ -1,4 +1,4 @@
-"""Draws of slices: `torch.vmap` makes one for all of them, of which each has its part, or which they have in common."""
+"""The `randomness` of `torch.vmap`: draws inside it differ from slice to slice, are the same for all, or raise."""
 
 from __future__ import annotations
 
@@ -18,94 +18,99 @@ from .fills import empty_like
 from .stream import Generator, generator_or_default
 
 F = TypeVar("F", bound=Callable[..., Any])
-_variable: ContextVar[VmapDraws | None] = ContextVar("microgad draws of slices", default=None)
+_variable: ContextVar[VmapDraws | None] = ContextVar("microgad vmap draws", default=None)
 
 
 def randomness() -> str:
-    """The innermost mapping's `randomness`; "error" outside of any."""
+    """Return the `randomness` of the innermost vmap; "error" outside of any."""
     draws = _variable.get()
     return "error" if draws is None else draws.randomness
 
 
 def resume_here() -> Callable[[], AbstractContextManager[None]]:
-    """Note where draws stand: gives a block in which they go on from here, for a checkpoint that computes again."""
+    """Note the current position of the draws, and return a context manager that resumes them there.
+
+    A checkpoint uses it to recompute its function with the same draws.
+    """
     draws = _variable.get()
-    marks = [(lanes, lanes.lane, lanes.place) for lanes in _outwards(draws) if isinstance(lanes, SequentialDraws)]
+    marks = [(d, d.slice, d.position) for d in _outwards(draws) if isinstance(d, SequentialDraws)]
 
     @contextmanager
     def block() -> Iterator[None]:
-        since = [(lanes, lanes.lane, lanes.place) for lanes, *_ in marks]
+        current = [(d, d.slice, d.position) for d, *_ in marks]
         try:
-            for lanes, *place in marks:
-                lanes.lane, lanes.place = place
+            for d, *where in marks:
+                d.slice, d.position = where
             with binding(_variable, draws):
                 yield
         finally:
-            for lanes, *place in since:
-                lanes.lane, lanes.place = place
+            for d, *where in current:
+                d.slice, d.position = where
 
     return block
 
 
 def _outwards(draws: VmapDraws | None) -> Iterator[VmapDraws]:
+    """Iterate over nested vmaps' draws, from the innermost on."""
     while draws is not None:
         yield draws
         draws = draws.outer
 
 
 class VmapDraws:
-    """How draws are made inside of a mapping, by its `randomness`: "different", "same" or "error"."""
+    """How draws are made inside a vmap, by its `randomness`: "different", "same" or "error"."""
 
     def __init__(self, randomness: str) -> None:
-        self.randomness, self.outer = randomness, _variable.get()  # of the mapping that this one is in
-        self.before: list[tuple[Generator, Any]] = []  # where the generators were that it drew from
+        self.randomness, self.outer = randomness, _variable.get()  # `outer`: of the enclosing vmap
+        self.before: list[tuple[Generator, Any]] = []  # the generators drawn from, with their states before
 
     def undo(self) -> None:
-        """Put the generators that were drawn from back to where they stood."""
-        for source, then in self.before:
-            source.set_state(then)
+        """Reset the generators that were drawn from to their states before the first draw."""
+        for source, state in self.before:
+            source.set_state(state)
 
     def active(self) -> AbstractContextManager[None]:
-        """A block in which draws are made this way."""
+        """Return a context manager inside which draws are made this way."""
         return binding(_variable, self)
 
     def made(self, draw: Callable[..., Any], reads: bool, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        """The result of draw(*given) in this mapping; called with the draws of the mapping outside in force."""
+        """Return the result of draw(*given) inside this vmap. Called with the draws of the enclosing vmap active."""
         raise NotImplementedError
 
 
 class SequentialDraws(VmapDraws):
-    """Draws of slices that are computed one after another: each is made for all of them when the first slice asks."""
+    """Draws of a vmap that computes its slices one after the other: the first slice makes each draw for all of them."""
 
     def __init__(self, randomness: str, count: int) -> None:
         super().__init__(randomness)
-        self.count, self.lane, self.place = count, 0, 0
-        self.drawn: list[tuple[Any, list[Any]]] = []  # (count, *shape), and the values by which it was drawn
+        self.count, self.slice, self.position = count, 0, 0  # `position`: the number of the next draw
+        self.drawn: list[tuple[Any, list[Any]]] = []  # draws (count, *shape), with the values that they depended on
 
-    def at(self, lane: int) -> AbstractContextManager[None]:
-        """For a block that is the slice of this number."""
-        self.lane, self.place = lane, 0
+    def at(self, slice: int) -> AbstractContextManager[None]:
+        """Return a context manager inside which the slice of this number is computed."""
+        self.slice, self.position = slice, 0
         return self.active()
 
     def made(self, draw: Callable[..., Any], reads: bool, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
         first, fills = given[0], draw.__name__.endswith("_")
         values = [x for x in (given if reads else given[1:]) if _is_array(x)]
-        if values and self.randomness == "different":  # which come in turn also where all are drawn at once
+        if values and self.randomness == "different":  # slice after slice gives the same numbers as all at once
             return draw(*given, **options)
-        if self.place == len(self.drawn):
-            self.drawn.append((self._of_all(draw, given, options), values))
-        whole, by = self.drawn[self.place]
-        self.place += 1
+        if self.position == len(self.drawn):
+            self.drawn.append((self._for_all_slices(draw, given, options), values))
+        whole, known = self.drawn[self.position]
+        self.position += 1
         if fills and (first.shape, first.dtype) != (whole.shape[1:], whole.dtype):
             return draw(*given, **options)
-        if not all(map(np.array_equal, values, by)):
+        if not all(map(np.array_equal, values, known)):
             raise same_randomness_error()
         if not fills:
-            return whole[self.lane]
-        first[...] = whole[self.lane]
+            return whole[self.slice]
+        first[...] = whole[self.slice]
         return first
 
-    def _of_all(self, draw: Callable[..., Any], given: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    def _for_all_slices(self, draw: Callable[..., Any], given: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """Make a draw for all slices, (count, *shape)."""
         first, *rest = given
         if self.randomness == "same":
             return np.stack([draw(*given, **options)] * self.count)
@@ -119,7 +124,7 @@ def _is_array(x: Any) -> bool:
 
 
 def same_randomness_error() -> GraphError:
-    """The error for a draw with randomness="same" that reads values which differ from slice to slice."""
+    """Make the error for a draw with randomness="same" that depends on values which differ from slice to slice."""
     return GraphError(
         "vmap: randomness='same' can't be had of a draw by values of which each slice has its own: Vmap does not "
         "currently support same randomness with a batched tensor input"
@@ -127,14 +132,17 @@ def same_randomness_error() -> GraphError:
 
 
 def _not_drawn(draw: Callable[..., Any], reads: bool, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """What would have been drawn where there are no values: no number is taken from the stream."""
+    """Return the result of a draw on the device "meta", which has no values; the stream isn't advanced."""
     if not reads:
         return given[0]
     return without_values(draw(*as_zeros(given), **{**options, "generator": Generator()}), ())
 
 
 def vmap_aware(draw: F, reads: bool = False) -> F:
-    """Decorate a draw so that in a mapping `Draws.made` makes it. `reads`: its first argument's values matter, too."""
+    """Decorate a draw so that inside a vmap `VmapDraws.made` makes it.
+
+    `reads` says that the draw depends on the values of its first argument, not only on its shape and dtype.
+    """
 
     @functools.wraps(draw)
     def drawn(*given: Any, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Tensors filled with random numbers, in the memory order of their values."""
+"""Fill Tensors in place with random numbers, in the memory order of their values."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from ..spelling import tensors_only
 
 
 def _fill_in_place(self: Tensor, draw: Callable[..., Any], generator: Generator | None, **parameters: Any) -> Tensor:
-    """Overwrite a Tensor by draw(array, *parameters), in the memory order of its values."""
+    """Overwrite a Tensor with draw(array, *parameters)."""
     name = draw.__name__
-    numbers = [x if x is None or backend.is_array(x) else as_scalar(name, said, x) for said, x in parameters.items()]
+    numbers = [x if x is None or backend.is_array(x) else as_scalar(name, key, x) for key, x in parameters.items()]
     self._check_writable(name, False)
     on_graph = self.node is not None or (self.base is not None and self.base.node is not None)
     on_graph = on_graph and state.current().grad_enabled
-    apart = on_graph or backend.is_gpu(self.array)
-    host = draws.fills.empty_like(self.array) if apart else self.array  # the values there are not read
+    separate = on_graph or backend.is_gpu(self.array)  # draw into another array first
+    host = draws.fills.empty_like(self.array) if separate else self.array
     if draw(host, *numbers, generator=generator) is not host:
-        raise Fallback  # of each slice its own, into what they have in common
-    if apart:
+        raise Fallback  # slices would write different draws into memory that they share
+    if separate:
         drawn = backend.to_device(host, self.device)
         if on_graph:
             before = self.node
@@ -41,7 +41,7 @@ def _fill_in_place(self: Tensor, draw: Callable[..., Any], generator: Generator 
 
 
 def _from_argument(name: str, from_: Any, options: dict[str, Any]) -> Any:
-    """The lower bound, which PyTorch calls `from`."""
+    """Return the lower bound, which may be given as `**{"from": ...}`, PyTorch's name."""
     check_options(name, options, {"from"})
     return options.get("from", from_)
 
@@ -76,7 +76,7 @@ def normal_(self: Tensor, mean: float = 0, std: float = 1, *, generator: Generat
 
 @tensors_only
 def log_normal_(self: Tensor, mean: float = 1, std: float = 2, *, generator: Generator | None = None) -> Tensor:
-    """Fill with exp of normal numbers, whose mean and deviation are given. Source: torch.Tensor.log_normal_.
+    """Fill with exp of normal numbers of a mean and a standard deviation. Source: torch.Tensor.log_normal_.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.empty(2).log_normal_(0, 0.25)
@@ -87,7 +87,7 @@ def log_normal_(self: Tensor, mean: float = 1, std: float = 2, *, generator: Gen
 
 @tensors_only
 def exponential_(self: Tensor, lambd: float = 1, *, generator: Generator | None = None) -> Tensor:
-    """Fill with exponential waiting times at rate lambd. Source: torch.Tensor.exponential_.
+    """Fill with exponentially distributed numbers of rate lambd. Source: torch.Tensor.exponential_.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.empty(1).exponential_()
@@ -98,7 +98,7 @@ def exponential_(self: Tensor, lambd: float = 1, *, generator: Generator | None 
 
 @tensors_only
 def cauchy_(self: Tensor, median: float = 0, sigma: float = 1, *, generator: Generator | None = None) -> Tensor:
-    """Fill with Cauchy numbers of half-width sigma. Source: torch.Tensor.cauchy_.
+    """Fill with Cauchy-distributed numbers with the scale sigma. Source: torch.Tensor.cauchy_.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.empty(1).cauchy_()
@@ -109,7 +109,7 @@ def cauchy_(self: Tensor, median: float = 0, sigma: float = 1, *, generator: Gen
 
 @tensors_only
 def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) -> Tensor:
-    """Fill with the trials of probability p up to the first success. Source: torch.Tensor.geometric_.
+    """Fill with the number of trials, of probability p, up to the first success. Source: torch.Tensor.geometric_.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.empty(4).geometric_(0.3)
@@ -119,9 +119,9 @@ def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) ->
 
 
 def random_(self: Tensor, *bounds: int | None, generator: Generator | None = None, **spelled: int | None) -> Tensor:
-    """Fill with integers in [from, to), or up to all that the dtype holds exactly. Source: torch.Tensor.random_.
+    """Fill with integers in [from, to), by default all that the dtype holds exactly. Source: torch.Tensor.random_.
 
-    `random_(to)`, `random_(from, to)`, and `random_(from, None)`, which has no upper bound.
+    The forms are `random_()`, `random_(to)`, `random_(from, to)`, and `random_(from, None)`, without an upper bound.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.empty(6, dtype=torch.int64).random_(0, 10)

@@ -24,18 +24,18 @@ from .in_place import normal_, random_, uniform_
 from .sampling import fill_out_or_new, with_zero_gradients
 
 
-def _new(
+def _filled(
     fill: Callable[..., Tensor], size: tuple[Any, ...], dtype: Any, out: Tensor | None, device: Device,
     requires_grad: bool, *by: float, generator: Generator | None, default: Any = None,
 ) -> Tensor:  # fmt: skip
-    """`out` in that size, or a new Tensor, filled in place by numbers."""
+    """Fill `out`, resized, or a new Tensor of a size, by the in-place draw `fill` with the parameters `by`."""
     kind = dtypes.of(dtype or default or dtypes.get_default_dtype()).dtype
     made = fill_out_or_new(fill, parse_shape(size), kind, out, backend.chosen(device), *by, generator=generator)
     return made if out is not None else from_array(made.array, None, requires_grad)
 
 
 def _empty_like(input: Tensor, dtype: Any, memory_format: Any, device: Any) -> Any:
-    """An array for a draw in input's shape, laid out in the computer's memory as PyTorch would."""
+    """Return an uninitialized CPU array with input's shape, and with the memory order that PyTorch gives it."""
     x = input.array if device is None else with_values(input.array)
     kind = x.dtype if dtype is None else dtypes.of(dtype).dtype
     if memory_format not in (None, memory_formats.preserve_format):
@@ -44,7 +44,7 @@ def _empty_like(input: Tensor, dtype: Any, memory_format: Any, device: Any) -> A
 
 
 def _sizes(size: tuple[Any, ...], options: dict[str, Any], op: str) -> tuple[Any, ...]:
-    """Sizes given one by one, as a sequence, or as `size=`."""
+    """Accept sizes one by one, as a sequence, or as `size=`."""
     check_options(op, options, {"size"})
     return (options["size"],) if options else size
 
@@ -61,7 +61,7 @@ def rand(
     tensor([0.5317, 0.8313, 0.9718])
     """
     size = _sizes(size, sizes, "rand")
-    return _new(uniform_, size, dtype, out, device, requires_grad, generator=generator)
+    return _filled(uniform_, size, dtype, out, device, requires_grad, generator=generator)
 
 
 @tensors_only
@@ -76,7 +76,7 @@ def randn(
     tensor([-0.0404,  1.7260, -0.8140])
     """
     size = _sizes(size, sizes, "randn")
-    return _new(normal_, size, dtype, out, device, requires_grad, generator=generator)
+    return _filled(normal_, size, dtype, out, device, requires_grad, generator=generator)
 
 
 @tensors_only
@@ -123,7 +123,7 @@ def randint(
         low, high, size = None, low, high
     low, high = _bounds(low, high)
     rest = out, device, requires_grad, low, high
-    return _new(random_, (size,), dtype, *rest, generator=generator, default=dtypes.int64)
+    return _filled(random_, (size,), dtype, *rest, generator=generator, default=dtypes.int64)
 
 
 @tensors_only
@@ -144,7 +144,7 @@ def randint_like(
 
 
 def _bounds(low: Any, high: Any) -> tuple[int, int]:
-    """The bounds of a draw of integers, of which one may have been left out."""
+    """Return (low, high) of a draw of integers; a single bound is high."""
     if high is None:
         low, high = None, low
     if high is None:
@@ -157,7 +157,7 @@ def randperm(
     n: int, *, generator: Generator | None = None, out: Tensor | None = None, dtype: Dtype = None, layout: Any = None,
     device: Device = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
-    """The integers below n in random order. Source: torch.randperm.
+    """A random permutation of the integers from 0 to n - 1. Source: torch.randperm.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.randperm(8)
@@ -173,16 +173,16 @@ def normal(
     out: Tensor | None = None, dtype: Dtype = None, layout: Any = None, device: Device = None,
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Normal numbers with a mean and a standard deviation each: numbers with a size, or Tensors, which broadcast.
+    """Normal numbers. mean and std are numbers, with a size, or Tensors with one entry for each, which broadcast.
 
-    Draws don't depend on the two smoothly: their gradients are zeros. Source: torch.normal.
+    As in PyTorch the gradients of mean and std are zeros. Source: torch.normal.
 
     >>> torch.normal(0.0, 1.0, (2, 3)).shape
     torch.Size([2, 3])
     """
     if size is not None:
         a, b = as_scalar("normal", "mean", mean), as_scalar("normal", "std", std)
-        return _new(normal_, (size,), dtype, out, device, requires_grad, a, b, generator=generator)
+        return _filled(normal_, (size,), dtype, out, device, requires_grad, a, b, generator=generator)
     tensors = [x for x in (mean, std) if isinstance(x, function.Tensor)]
     if not tensors:
         raise ArgumentError("normal: with numbers for mean and std, size must be given")

@@ -1,4 +1,4 @@
-"""Draws whose chances are given by Tensors."""
+"""Draws whose parameters are Tensors: bernoulli, multinomial, poisson, binomial."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def fill_out_or_new(
     fill: Callable[..., Tensor], shape: tuple[int, ...], dtype: Any, out: Tensor | None, device: Any, *by: Any,
     generator: Generator | None,
 ) -> Tensor:  # fmt: skip
-    """`out` in that shape, or a new Tensor on a device, filled in place by numbers or Tensors."""
+    """Fill `out`, resized, or a new Tensor of a shape by the in-place draw `fill` with parameters `by`."""
     if out is None:
         given = [backend.to_numpy(x.array) if isinstance(x, function.Tensor) else x for x in by]
         draw = getattr(draws, fill.__name__)
@@ -37,7 +37,7 @@ def fill_out_or_new(
 
 
 def with_zero_gradients(drawn: Tensor, *inputs: Any) -> Tensor:
-    """A draw as a function of what it was drawn by: the gradients of these are zeros."""
+    """Record a draw as a function of its parameters, with zeros as their gradients."""
     for x in inputs:
         if isinstance(x, function.Tensor) and x.requires_grad:
             drawn = Where.apply(from_array(np.asarray(True), drawn.device), drawn, x)
@@ -48,7 +48,7 @@ def with_zero_gradients(drawn: Tensor, *inputs: Any) -> Tensor:
 def bernoulli(
     input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Tensor | None = None
 ) -> Tensor:
-    """1 with the probabilities in input (or with p), 0 else, in input's shape and dtype. Source: torch.bernoulli.
+    """Draw 1 with the probabilities in input (or with p), else 0, in input's shape and dtype. Source: torch.bernoulli.
 
     The gradient is zeros.
 
@@ -57,8 +57,8 @@ def bernoulli(
     tensor([0., 0., 0., 1., 1., 0., 1., 0., 0., 0.])
     """
     check_real(input if out is None else out)
-    x, chance = input.array, input if p is None else as_scalar("bernoulli", "p", p)
-    drawn = fill_out_or_new(bernoulli_, x.shape, x.dtype, out, input.device, chance, generator=generator)
+    x, probability = input.array, input if p is None else as_scalar("bernoulli", "p", p)
+    drawn = fill_out_or_new(bernoulli_, x.shape, x.dtype, out, input.device, probability, generator=generator)
     return drawn if out is not None else called("BernoulliBackward0", with_zero_gradients(drawn, input))
 
 
@@ -67,7 +67,7 @@ def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None,
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Indices (int64) drawn with the weights in each row of input. Source: torch.multinomial.
+    """Draw indices (int64) with the weights in each row of input. Source: torch.multinomial.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.multinomial(torch.tensor([1.0, 2.0, 3.0, 4.0]), 3)
@@ -81,7 +81,9 @@ def multinomial(
 
 @tensors_only
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
-    """Counts drawn at the rates in input, in its shape and dtype; the gradient is zeros. Source: torch.poisson.
+    """Draw from Poisson distributions with the rates in input, in its shape and dtype. Source: torch.poisson.
+
+    The gradient is zeros.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.poisson(torch.tensor([3.0, 30.0, 7.0]))
@@ -93,7 +95,7 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
 
 @tensors_only
 def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
-    """How many of `count` trials succeed, each with probability prob; the two broadcast. Source: torch.binomial.
+    """Draw the number of successes in `count` trials of probability prob; the two broadcast. Source: torch.binomial.
 
     The gradients are zeros.
 

@@ -1,4 +1,4 @@
-"""The default generator: its seed and its state."""
+"""The seed and the state of the default generator."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...type_aliases import Tensor
 
 
 def manual_seed(seed: Any) -> Generator:
-    """Start the default generator anew from a seed, and return it. Source: torch.manual_seed.
+    """Restart the default generator from a seed, and return the generator. Source: torch.manual_seed.
 
     >>> torch.manual_seed(0).initial_seed()
     0
@@ -21,17 +21,17 @@ def manual_seed(seed: Any) -> Generator:
 
 
 def seed() -> int:
-    """Start the default generator from a random seed, and return that. Source: torch.seed."""
+    """Restart the default generator from a random seed, and return the seed. Source: torch.seed."""
     return default_generator.seed()
 
 
 def initial_seed() -> int:
-    """The seed that the default generator started from. Source: torch.initial_seed."""
+    """Return the seed of the default generator. Source: torch.initial_seed."""
     return default_generator.initial_seed()
 
 
 def get_rng_state() -> Tensor:
-    """The default generator's state, a uint8 Tensor in PyTorch's layout. Source: torch.get_rng_state.
+    """Return the default generator's state, a uint8 Tensor in PyTorch's layout. Source: torch.get_rng_state.
 
     >>> saved = torch.get_rng_state()
     >>> a = torch.rand(2)
@@ -43,13 +43,13 @@ def get_rng_state() -> Tensor:
 
 
 def set_rng_state(new_state: Tensor) -> None:
-    """Put the default generator into a state. Source: torch.set_rng_state."""
+    """Set the default generator's state. Source: torch.set_rng_state."""
     default_generator.set_state(backend.to_numpy(getattr(new_state, "array", new_state)))
 
 
 @contextmanager
 def fork_rng(devices: Any = None, enabled: bool = True, device_type: str = "cuda", **ignored: Any) -> Iterator[None]:
-    """Run a block, and then go on in the random stream as if it had drawn nothing. Source: torch.random.fork_rng.
+    """Run a block, and then reset the default generator to its state before. Source: torch.random.fork_rng.
 
     One stream serves all devices, so `devices` makes no difference.
 
