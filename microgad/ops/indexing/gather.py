@@ -38,13 +38,13 @@ class Gather(LinearMap):
         return out
 
 
-def _offsets_along(count: int, step: int, behind: int) -> Any:
+def _offsets(count: int, step: int, behind: int) -> Any:
     """Return 0, step, 2 step, ..., with `behind` axes of size 1 after them, to be broadcast."""
     return np.arange(0, count * step, step).reshape((-1,) + (1,) * behind)
 
 
-CACHED_LENGTH = 1024  # up to this length making the offsets takes as long as adding them, so they are cached
-_cached_offsets_along = functools.lru_cache(maxsize=64)(_offsets_along)
+CACHED = 1024  # up to this length making the offsets takes as long as adding them, so they are cached
+_cached_offsets = functools.lru_cache(maxsize=64)(_offsets)
 
 
 def flat_indices(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
@@ -55,8 +55,7 @@ def flat_indices(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
         if i == axis:
             stride = step
         elif index.shape[i] > 1:
-            make = _cached_offsets_along if index.shape[i] <= CACHED_LENGTH else _offsets_along
-            line = make(index.shape[i], step, len(shape) - 1 - i)
+            line = (_cached_offsets if index.shape[i] <= CACHED else _offsets)(index.shape[i], step, len(shape) - 1 - i)
             line = backend.like(line, index) if backend.is_gpu(index) else line
             offsets = line if type(offsets) is int else offsets + line
         step *= shape[i]
@@ -155,9 +154,8 @@ def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.take(torch.tensor([[4, 3], [2, 1]]), torch.tensor([0, -1]))
     tensor([4, 1])
     """
-    return into_separate(
-        "take", out, called("Take", GetItem.apply(input, index=_flat_index("take", input, index))), input, index
-    )
+    taken = GetItem.apply(input, index=_flat_index("take", input, index))
+    return into_separate("take", out, called("Take", taken), input, index)
 
 
 def put_call(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Write:

@@ -42,11 +42,9 @@ def _checked_vector(
     return axis, wrap_indices(array, shape[axis] if shape else 1, op, error, negative, axis)
 
 
-def _as_index(
-    op: str, input: Tensor, dim: int, index: Tensor, error: type[Exception], *others: Any, **rules: Any
-) -> Any:
+def _as_index(op: str, input: Tensor, dim: int, index: Tensor, error: type[Exception], *others: Any, **kw: Any) -> Any:
     """Convert a vector of indices along dim to a NumPy index of input; a 0-d input is indexed as a vector."""
-    axis, array = _checked_vector(op, input, dim, index, error, *others, **rules)
+    axis, array = _checked_vector(op, input, dim, index, error, *others, **kw)
     if ndim := input.array.ndim:
         return (*(ALL,) * axis, array, *(ALL,) * (ndim - axis - 1))
     return array

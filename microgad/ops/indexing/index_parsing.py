@@ -114,11 +114,7 @@ def _check_masks(items: tuple[Any, ...], shape: tuple[int, ...]) -> None:
     """Raise IndexError where the shape of a mask differs from the dimensions that it indexes."""
     if len(items) == 1 and items[0].shape == shape[: items[0].ndim]:
         return
-    left, at, masks = (
-        list(shape),
-        0,
-        [],
-    )  # x's shape after the items so far, the next axis, and the masks' axes and shapes
+    left, at, masks = list(shape), 0, []  # x's shape after the items so far, the next axis, (axis, shape) of masks
     for item in items:
         if isinstance(item, int):
             del left[at : at + 1]

@@ -69,9 +69,8 @@ class SetItem(StoreMixin, Function):
         """Write in place as usual, except into a `.data` Tensor, and one value into an expanded Tensor."""
         x, index = target.array, settings["index"]
         if (target if target.base is None else target.base).is_data_alias and is_basic(index):
-            super().apply_(
-                GetItem.apply(target, index=index), value, index=(...,)
-            )  # the view remembers where the write went
+            # Through a view, which remembers where the write went.
+            super().apply_(GetItem.apply(target, index=index), value, index=(...,))
             return target
         axes = layouts.expanded_axes(x)
         if not axes or is_basic(index) or np.size(getattr(value, "array", value)) > 1:

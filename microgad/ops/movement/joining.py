@@ -29,10 +29,6 @@ def _all_equal(items: list[Any]) -> bool:
     return items.count(items[0]) == len(items)
 
 
-def _all_channels_last(arrays: tuple[Any, ...]) -> bool:
-    return all(map(layouts.channels_last, arrays))
-
-
 def _cat_channels_last(arrays: tuple[Any, ...], axis: int) -> Any:
     """Concatenate channels-last arrays to one; NumPy's choice of layout depends on the strides of axes of size 1."""
     shape = list(arrays[0].shape)
@@ -46,9 +42,8 @@ class Cat(Function):
     symbol, numpy, native_half, promote = "cat", np.concatenate, True, staticmethod(_promoted)
 
     def forward(self, *inputs):
-        if _all_channels_last(inputs):
-            return _cat_channels_last(inputs, self.axis)
-        return layouts.contiguous(np.concatenate(inputs, self.axis))
+        last = all(map(layouts.channels_last, inputs))
+        return _cat_channels_last(inputs, self.axis) if last else layouts.contiguous(np.concatenate(inputs, self.axis))
 
     def grad_inputs(self, grad):
         bounds = pairwise([0, *accumulate(self.sizes)])
@@ -68,7 +63,7 @@ class Stack(Function):
                 [x[..., None] for x in inputs], self.axis, out=np.empty_like(inputs[0], shape=shape, order="C")
             )
         # Concatenate and split the axis: channels-last inputs keep their layout, the rest become row-major.
-        if _all_channels_last(inputs):
+        if all(map(layouts.channels_last, inputs)):
             return _cat_channels_last(inputs, self.axis).reshape(shape)
         out = np.empty_like(inputs[0], shape=(*before, len(inputs) * after[0], *after[1:]), order="C")
         return np.concatenate(inputs, self.axis, out=out).reshape(shape)

@@ -207,10 +207,8 @@ class Roll(LinearMap):
     def forward(self, x):
         out = np.roll(x, self.shifts, self.axis)
         # PyTorch concatenates the two parts that it exchanges; where one is empty, its result is contiguous.
-        contiguous = not self.axis or any(
-            s % (x.shape[i] or 1) == 0 for s, i in zip(self.shifts, self.axis, strict=True)
-        )
-        return layouts.contiguous(out) if contiguous else layouts.match_memory_format(out, x)
+        dense = not self.axis or any(s % (x.shape[i] or 1) == 0 for s, i in zip(self.shifts, self.axis, strict=True))
+        return layouts.contiguous(out) if dense else layouts.match_memory_format(out, x)
 
     def adjoint(self, grad):
         return np.roll(grad, tuple(-shift for shift in self.shifts), self.axis)

@@ -172,9 +172,8 @@ def unique(
     if return_inverse:
         inverse = np.empty_like(order)
         inverse[order] = np.cumsum(starts) - 1
-    return _unique_result(
-        input, dim, shape, rows, order[starts], inverse, _run_lengths(starts) if return_counts else None
-    )
+    counts = _run_lengths(starts) if return_counts else None
+    return _unique_result(input, dim, shape, rows, order[starts], inverse, counts)
 
 
 def _in_small_range(x: Any) -> bool:

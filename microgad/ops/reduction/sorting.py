@@ -77,10 +77,10 @@ def _torch_argsort(lines: Any, descending: bool) -> Any:
     tied = tie_breaking.equal_neighbors(_take_from_lines(lines, index)).sum(1) > n * n >> 24
     if np.count_nonzero(tied) * n > MAX_TIED:
         return index
-    return _with_ties_resolved(lines, index, tied, lambda lines: tie_breaking.argsort(lines, descending))
+    return _resolve_ties(lines, index, tied, lambda lines: tie_breaking.argsort(lines, descending))
 
 
-def _with_ties_resolved(lines: Any, index: Any, tied: Any, choose: Callable[[Any], Any]) -> Any:
+def _resolve_ties(lines: Any, index: Any, tied: Any, choose: Callable[[Any], Any]) -> Any:
     """Replace the rows of `index` (m, k) of the lines marked in `tied` (m) by `choose(those lines)`."""
     if tied.any():
         index[tied] = choose(lines[tied])
@@ -171,7 +171,7 @@ def _topk_indices(lines: Any, k: int, largest: bool) -> Any:
     if not index.size or gpu:
         return index
     tied = tie_breaking.have_ties(lines, _take_from_lines(lines, index), largest)
-    return _with_ties_resolved(lines, index, tied, lambda lines: tie_breaking.topk(lines, k, largest))
+    return _resolve_ties(lines, index, tied, lambda lines: tie_breaking.topk(lines, k, largest))
 
 
 def _topk_by_argmax(lines: Any, k: int, largest: bool) -> Any:
@@ -212,8 +212,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out
     equal = _kth_value_and_ties(lines, k - 1)[1]
     index = equal.argmax(1, keepdims=True)
     if not backend.is_gpu(index):
-        tied = equal.sum(1) > 1
-        index = _with_ties_resolved(lines, index, tied, lambda lines: tie_breaking.kthvalue(lines, k - 1)[:, None])
+        index = _resolve_ties(lines, index, equal.sum(1) > 1, lambda x: tie_breaking.kthvalue(x, k - 1)[:, None])
     return _pick_at(input, axis, index, keepdim, return_types.kthvalue, out)
 
 
@@ -317,7 +316,5 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: Any = None
     else:
         equal = _equal_or_both_nan(lines, _take_from_lines(values, end))
         index, tied = equal.argmax(1, keepdims=True), equal.sum(1) > 1
-        index = _with_ties_resolved(
-            lines, index, tied, lambda lines: tie_breaking.argsort_at(lines, end[tied, 0])[:, None]
-        )
+        index = _resolve_ties(lines, index, tied, lambda x: tie_breaking.argsort_at(x, end[tied, 0])[:, None])
     return _pick_at(input, axis, index, keepdim, return_types.mode, out)

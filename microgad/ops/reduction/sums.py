@@ -44,9 +44,7 @@ class Mean(LinearMap):
 
     def adjoint(self, grad):
         scaled = grad / (reduction_size(self.x_shape, self.axis) or math.nan)
-        out = np.empty_like(
-            grad, shape=self.x_shape, order="C"
-        )  # a writable copy, unlike Sum's: programs write to it in place
+        out = np.empty_like(grad, shape=self.x_shape, order="C")  # no view, unlike Sum's: programs write to it in place
         out[...] = scaled.reshape(keepdims_shape(self.x_shape, self.axis))
         return out
 
