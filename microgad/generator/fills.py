@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 15  # elements drawn at a time, so that words and temporaries stay in the cache
 FLOAT64 = np.dtype(np.float64)
-FEW = 32  # up to so many numbers a Python loop is faster than NumPy
+SMALL_LOOP = 32  # the largest count for which a Python loop is faster than NumPy
 
 
 def uniform_(array: Array, low: float = 0.0, high: float = 1.0, *, generator: Generator | None = None) -> Array:
@@ -119,7 +119,7 @@ def normal_pairs(source: Generator, count: int) -> NDArray[np.float64]:
     """Draw `count` values of N(0, 1) in pairs. The generator caches one that is left over for the next such draw."""
     cached = [] if source.cached_normal is None else [source.cached_normal]
     units = source.uniform((count - len(cached) + 1) // 2 * 2, FLOAT64)
-    if units.size <= FEW:
+    if units.size <= SMALL_LOOP:
         few, numbers = list(cached), iter(units.tolist())
         for unit, other in zip(numbers, numbers, strict=True):
             radius, angle = math.sqrt(math.log1p(-other) * -2), unit * (2 * math.pi)

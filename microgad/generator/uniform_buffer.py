@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .fills import FEW, FLOAT64
+from .fills import FLOAT64, SMALL_LOOP
 from .stream import Generator
 
 
@@ -17,7 +17,7 @@ class UniformBuffer:
 
     def __init__(self, source: Generator, draws: int) -> None:
         self.source, self.cached_normal = source, source.cached_normal
-        self.block = min(8 * draws, 1024) if draws >= FEW else 1
+        self.block = min(8 * draws, 1024) if draws >= SMALL_LOOP else 1
         self.start = source.snapshot() if self.block > 1 else None
         self.used, self.ahead = 0, list[float]()
 

@@ -94,7 +94,7 @@ class Indexing:
 
     def fill_(self: Tensor, value: Operand) -> Tensor:
         """Set every element to value, a number that the dtype can hold, or a Tensor without dimensions."""
-        before, value = self.node, indexing.checked_fill_value("fill_", value, self)
+        before, value = self.node, indexing.fill_value_for("fill_", value, self)
         if not hasattr(value, "array"):
             return indexing.fill_everywhere("FillBackward2", self, value)
         self[...] = value

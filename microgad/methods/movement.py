@@ -190,7 +190,7 @@ class Movement:
 
     def storage_offset(self: Tensor) -> int:
         """How many elements of its memory lie before the first that this Tensor shows; see `as_strided`."""
-        return memory.geometry(self.array)[2] - ops.vmap_slice_offset(self)
+        return memory.geometry(self.array)[2] - ops.vmap_offset(self)
 
     def is_set_to(self: Tensor, tensor: Tensor) -> bool:
         """Whether both show the same memory in the same geometry."""

@@ -8,8 +8,7 @@ from .index_along_dim import (
 from .gather import Gather, gather, put, put_call, take, take_along_dim, unravel_index
 from .index_parsing import normalize_index
 from .item import (
-    AddItem, ClearItem, GetItem, SetItem, checked_fill_value, fill_everywhere, getitem, index_put, index_put_call,
-    setitem,
+    AddItem, ClearItem, GetItem, SetItem, fill_everywhere, fill_value_for, getitem, index_put, index_put_call, setitem,
 )  # fmt: skip
 from .masked import (
     MaskedScatter, _unsafe_masked_index, _unsafe_masked_index_put_accumulate, masked_fill, masked_fill_call,

@@ -21,7 +21,7 @@ from ..movement.dims import wrap_dim
 from ..spelling import numpy_spelling, tensors_only
 from . import index_kernels
 from .index_parsing import INT64, checked_index_array, into_separate
-from .item import AddItem, GetItem, SetItem, Write, one_step_call
+from .item import AddItem, GetItem, SetItem, Write, single_write
 
 
 class Gather(LinearMap):
@@ -171,7 +171,7 @@ def put_call(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = Fa
         )
     array = _flat_index("put", input, index, source).reshape(-1)
     cls = AddItem if accumulate else SetItem
-    return one_step_call("Put", cls, source.reshape(-1), array, order=layouts.copy_order(input.array))
+    return single_write("Put", cls, source.reshape(-1), array, order=layouts.copy_order(input.array))
 
 
 @tensors_only

@@ -21,7 +21,7 @@ from . import index_kernels
 from .index_kernels import ALL, wrap_indices
 from .index_parsing import INT64, INTEGERS, checked_index_array, into_separate
 from .indexed_reduction import reduction_call
-from .item import AddItem, GetItem, SetItem, Write, checked_fill_value, one_step_call
+from .item import AddItem, GetItem, SetItem, Write, fill_value_for, single_write
 from .scatter import scatter_operands
 
 
@@ -109,7 +109,7 @@ def index_add_call(input: Tensor, dim: int, index: Tensor, source: Tensor, *, al
     source = _checked_source("index_add", input, dim, index, source, ShapeError)
     if alpha != 1:
         source = source * scale_factor("index_add", alpha, input.array.dtype)
-    return one_step_call("IndexAdd", AddItem, source, where)
+    return single_write("IndexAdd", AddItem, source, where)
 
 
 @numpy_spelling
@@ -127,7 +127,7 @@ def index_add(
 def index_copy_call(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Write:
     where = _as_index("index_copy", input, dim, index, DimError, source, dtypes=(INT64,))
     source = _checked_source("index_copy", input, dim, index, source, DimError)
-    return one_step_call("IndexCopy", SetItem, source, where)
+    return single_write("IndexCopy", SetItem, source, where)
 
 
 @numpy_spelling
@@ -146,8 +146,8 @@ def index_fill_call(input: Tensor, dim: int, index: Tensor, value: Any) -> Write
     if isinstance(index, core.Tensor) and index.array.dtype != INT64:
         raise DimError(f"index_fill_(): Expected dtype int64 for index, got {index.array.dtype}")
     where = _as_index("index_fill", input, dim, index, DimError, value, negative=True)
-    name, value = f"IndexFillBackward{int(hasattr(value, 'array'))}", checked_fill_value("index_fill", value, input)
-    return one_step_call(name, SetItem, value, where, order=layouts.copy_order(input.array))
+    name, value = f"IndexFillBackward{int(hasattr(value, 'array'))}", fill_value_for("index_fill", value, input)
+    return single_write(name, SetItem, value, where, order=layouts.copy_order(input.array))
 
 
 @numpy_spelling

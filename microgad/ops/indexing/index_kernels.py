@@ -1,4 +1,4 @@
-"""Read, write and add at an index, on bare arrays, with the fastest of NumPy's ways.
+"""Read, write and add at an index, on bare arrays, each in the fastest way that NumPy has for it.
 
 An index is a tuple for NumPy's brackets, or one bare array of integers, which are indices into x.reshape(-1).
 """
@@ -16,10 +16,10 @@ from ...backend.meta import as_zeros
 from .. import layouts
 from .row_kernels import SMALL, at_elements, at_rows
 
-FEW = 500  # up to so many values NumPy's own indexing is as fast
-FEW_OF_MASK = 4096  # and up to so many elements of a mask
-WIDE = 32  # a row of so many values is worth moving as a whole
-MANY = 8  # with so many rows for each place, they must be four times as wide
+SMALL_INDEX = 500  # below this number of values NumPy's own indexing is as fast
+SMALL_MASK = 4096  # and below this number of elements of a mask
+WIDE = 32  # the number of values from which on a row is worth moving as a whole;
+MANY = 8  # with this many rows for each place or more, rows must be four times as wide
 ATOMIC = {np.add: "ilqILQefd", np.maximum: "ilqILQfd", np.minimum: "ilqILQfd"}  # dtypes of CUDA's atomic operations
 ALL = slice(None)
 BASIC = frozenset((int, slice, type(None), type(...)))
@@ -74,8 +74,8 @@ def _index_size(index: Any) -> int:
 def _is_small(index: Any) -> bool:
     """Whether an index with arrays is so small that NumPy's own indexing is as fast."""
     if len(index) == 1 and is_mask(index[0]):
-        return bool(index[0].size < FEW_OF_MASK)
-    return _index_size(index) < FEW
+        return bool(index[0].size < SMALL_MASK)
+    return _index_size(index) < SMALL_INDEX
 
 
 def as_single_axis(index: Any, shape: tuple[int, ...]) -> SingleAxisIndex | None:
@@ -147,7 +147,7 @@ def take(x: Any, index: Any) -> Any:
             view = x[tuple([i for i in index if i is not None])].reshape(view.shape)
         return view if type(view) is np.ndarray else backend.as_array(view)
     if not x.flags.c_contiguous:
-        return _as_source(backend.as_array(x[index]), x, index)
+        return _in_memory_order_of(backend.as_array(x[index]), x, index)
     if len(index) == 1 and index[0].dtype.kind == "i" and x.ndim and x.size:
         return backend.as_array(x.take(index[0], 0))  # whole rows, in half the time of brackets
     if backend.is_gpu(x) or _is_small(index):
@@ -158,8 +158,8 @@ def take(x: Any, index: Any) -> Any:
     return x.reshape(flat.shape).take(flat.where, 1).reshape(flat.before + flat.where.shape + flat.after)
 
 
-def _as_source(out: Any, x: Any, index: tuple[Any, ...]) -> Any:
-    """Copy x[index], `out`, to memory in which the axes that index leaves whole are ordered as in x."""
+def _in_memory_order_of(out: Any, x: Any, index: tuple[Any, ...]) -> Any:
+    """Copy out = x[index] so that the axes not indexed by arrays have the memory order of x."""
     strides: list[int] = []  # of the axes that are not indexed by arrays
     axis, at = 0, []  # `at`: the positions of the arrays among these axes
     for item in index:
@@ -202,7 +202,7 @@ def at(ufunc: Any, x: Any, index: Any, values: Any) -> None:
     """x[index] = ufunc(x[index], values), where a repeated index takes each of its values: `ufunc.at`, but faster."""
     if is_basic(index):
         ufunc(x[index], values, out=x[index])
-    elif type(index) is tuple and (backend.is_gpu(x) or max(_index_size(index), np.size(values)) < FEW):
+    elif type(index) is tuple and (backend.is_gpu(x) or max(_index_size(index), np.size(values)) < SMALL_INDEX):
         # NumPy 2.4 doesn't broadcast 1-d values to an index of more axes, but reads past their end.
         if x.ndim == 1 == np.ndim(values) and values.shape != x[index].shape:
             values = np.broadcast_to(values, x[index].shape)
@@ -261,7 +261,7 @@ def _at_single_axis(ufunc: Any, x: Any, index: Any, values: Any) -> None:
     values = values.reshape(before, where.size, after)
     if flat.distinct:
         target[:, where] = ufunc(target[:, where], values)
-    elif before * after >= FEW and where.size <= FEW // 10:
+    elif before * after >= SMALL_INDEX and where.size <= SMALL_INDEX // 10:
         _at_place_by_place(ufunc, target, where, values)
     elif after < WIDE or values.size < SMALL or (before * after < 4 * WIDE and where.size >= MANY * flat.length):
         at_elements(ufunc, target, where, values)

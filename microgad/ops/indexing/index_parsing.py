@@ -34,10 +34,10 @@ def normalize_index(index: Any, x: Any, keep: bool = False) -> tuple[Any, ...]:
         index = tuple(index)
     items = [_item(item, x, keep) for item in (index if isinstance(index, tuple) else (index,))]
     if not BASIC.issuperset(map(type, items)) and any(map(backend.is_array, items)):
-        spread = _expand_ellipsis(items, x.ndim) if len(items) > 1 else tuple(items)
-        if any(map(is_mask, spread)):
-            _check_masks(spread, x.shape)
-        return spread
+        expanded = _expand_ellipsis(items, x.ndim) if len(items) > 1 else tuple(items)
+        if any(map(is_mask, expanded)):
+            _check_masks(expanded, x.shape)
+        return expanded
     if ... not in items:
         items.append(...)  # a view even where a single element is left
     while items[-1] is ... and items.count(...) > 1:

@@ -1,4 +1,4 @@
-"""x[index] read, assigned and added to, and what all writes by index are built of."""
+"""x[index] read, assigned and added to, and the classes of which all writes by index are built."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ class GetItem(LinearMap):
 
 
 class StoreMixin:
-    """Mixin for writes by index: out of place they store into a copy of x with NumPy's memory `order`."""
+    """Mixin for Functions that write by index: `forward` stores into a copy of x, `write` into x itself.
+
+    `order` is NumPy's memory order of the copy.
+    """
 
     __slots__ = ()
     order = "C"
@@ -158,7 +161,7 @@ def copy_if_shared(given: Any, target: Any) -> Any:
     return array.copy() if given is array else given.clone()
 
 
-def one_step_call(name: str, cls: type[Function], operand: Any, index: Any, **settings: Any) -> Write:
+def single_write(name: str, cls: type[Function], operand: Any, index: Any, **settings: Any) -> Write:
     """Make a Write of one Function at an index."""
     return Write(name, ((cls, operand, {"index": index, **settings}),))
 
@@ -182,7 +185,7 @@ def getitem(input: Tensor, index: Any) -> Tensor:
 
 
 def setitem(input: Tensor, index: Any, value: Any) -> None:
-    """input[index] = value: numbers, Tensors, and arrays or lists as well. Source: torch.Tensor.__setitem__.
+    """Assign a number, Tensor, array or list to input[index]. Source: torch.Tensor.__setitem__.
 
     Where index has arrays, a Tensor value must have input's dtype, unless it is one value for one mask; other values
     are converted.
@@ -211,7 +214,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         refuse_uint8_fill(given, index)
     if (steps := split_int_indices(index)) is not None:
         input, index = GetItem.apply(input, index=steps[0]), steps[1]
-    one_step_call("", SetItem, value, index).in_place(input)
+    single_write("", SetItem, value, index).in_place(input)
 
 
 def fill_everywhere(name: str, input: Tensor, value: Any) -> Tensor:
@@ -245,11 +248,11 @@ def _single_masked_value(op: str, value: Tensor, input: Tensor, index: tuple[Any
     arrays = [item for item in index if backend.is_array(item)]
     if len(arrays) > 1 or not is_mask(arrays[0]) or value.array.size != 1:
         raise _dtype_mismatch("Index put", input, value)
-    one: Tensor = checked_fill_value(op, value.reshape(()), input)
+    one: Tensor = fill_value_for(op, value.reshape(()), input)
     return one
 
 
-def checked_fill_value(op: str, value: Any, input: Tensor) -> Any:
+def fill_value_for(op: str, value: Any, input: Tensor) -> Any:
     """Check one value, a number or a 0-d Tensor: input's dtype must be able to hold it."""
     if not hasattr(value, "array"):
         return checked_scalar(op, value, input.array.dtype)
@@ -287,7 +290,7 @@ def index_put_call(input: Tensor, indices: Sequence[Tensor | None], values: Tens
     if not accumulate and values.array.size == 1:
         refuse_uint8_fill(given, index)
     cls = AddItem if accumulate else SetItem
-    return one_step_call("IndexPut", cls, values, index, order=layouts.copy_order(input.array))
+    return single_write("IndexPut", cls, values, index, order=layouts.copy_order(input.array))
 
 
 @tensors_only

@@ -18,7 +18,7 @@ from .. import layouts
 from ..spelling import tensors_only
 from . import index_kernels
 from .index_parsing import into_separate, is_recorded, normalize_index
-from .item import ClearItem, GetItem, SetItem, StoreMixin, Write, checked_fill_value, index_put, one_step_call
+from .item import ClearItem, GetItem, SetItem, StoreMixin, Write, fill_value_for, index_put, single_write
 
 
 def _mask(op: str, mask: Any, *kept_by: Any) -> Any:
@@ -51,7 +51,7 @@ def _filled(op: str, input: Tensor, mask: Tensor, value: Any, in_place: bool = F
     """Return the input expanded to the mask's shape, and the Write that fills it."""
     wide, index = _broadcast(op, input, _mask(op, mask, input, value), in_place)
     name = f"MaskedFillBackward{int(hasattr(value, 'array'))}"
-    return wide, one_step_call(name, SetItem, checked_fill_value(op, value, input), index)
+    return wide, single_write(name, SetItem, fill_value_for(op, value, input), index)
 
 
 @tensors_only

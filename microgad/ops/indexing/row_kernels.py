@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 SMALL = 1 << 15  # with fewer elements than this `at_elements` is as fast
-MIN_ROUNDS = 8  # the first so many rounds are made however few places are left
-ROUND_COST = 5  # a round takes the time of reducing the rows of so many places one after the other
+MIN_ROUNDS = 8  # the number of rounds that are made however few places are left
+ROUND_COST = 5  # the time of a round, in reductions of the rows of one place
 
 
 def at_elements(ufunc: Any, target: Any, where: Any, values: Any) -> None:

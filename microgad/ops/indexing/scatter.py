@@ -15,7 +15,7 @@ from ..out import into
 from ..spelling import numpy_spelling
 from .gather import checked_index, flat_indices
 from .indexed_reduction import MulItem
-from .item import AddItem, SetItem, Write, one_step_call
+from .item import AddItem, SetItem, Write, single_write
 
 _REDUCE: dict[str | None, Any] = {None: SetItem, "add": AddItem, "multiply": MulItem}
 
@@ -63,7 +63,7 @@ def scatter_call(
     if reduce == "multiply" and not isinstance(source, function.Tensor):
         source = function.Tensor._made(np.full_like(input.array, source, shape=where.shape))
     name = f"ScatterBackward{int(not hasattr(src, 'array'))}" if reduce is None else "ScatterReduce"
-    return one_step_call(name, _REDUCE[reduce], source, where)
+    return single_write(name, _REDUCE[reduce], source, where)
 
 
 @numpy_spelling
@@ -86,7 +86,7 @@ def scatter(
 
 def scatter_add_call(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Write:
     source, where = scatter_operands("scatter_add", input, dim, index, src)
-    return one_step_call("ScatterAdd", AddItem, source, where)
+    return single_write("ScatterAdd", AddItem, source, where)
 
 
 @numpy_spelling

@@ -26,9 +26,7 @@ from .splitting import (
     Split, Unbind, chunk, dsplit, hsplit, narrow, select, slice, split, split_with_sizes, tensor_split, unbind,
     unsafe_chunk, unsafe_split, unsafe_split_with_sizes, vsplit,
 )  # fmt: skip
-from .strided import (
-    AsStrided, SlidingWindows, as_strided, storage_view, fill_diagonal_, unfold, vmap_slice_offset,
-)  # fmt: skip
+from .strided import AsStrided, SlidingWindows, as_strided, fill_diagonal_, storage_view, unfold, vmap_offset
 from .views import (
     alias, alias_copy, as_strided_copy, as_strided_scatter, become_view, detach, detach_copy, diagonal_copy,
     diagonal_scatter, expand_copy, narrow_copy, permute_copy, resize_, resize_as_, select_copy, select_scatter,

@@ -22,7 +22,7 @@ def wrap_dim(dim: int, ndim: int, op: str, of_scalars: bool = True) -> int:
 
 
 def wrap_dims(dims: int | Sequence[int], ndim: int, op: str, of_scalars: bool = True) -> tuple[int, ...]:
-    """Check dims, none of which may come twice, and count them from the front."""
+    """Check that dims are distinct and in range, and count them from the front."""
     if type(dims) is int:
         return (wrap_dim(dims, ndim, op, of_scalars),)
     found = tuple(wrap_dim(d, ndim, op, of_scalars) for d in as_tuple(dims))

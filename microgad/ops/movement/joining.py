@@ -30,7 +30,7 @@ def _all_equal(items: list[Any]) -> bool:
 
 
 def _cat_channels_last(arrays: tuple[Any, ...], axis: int) -> Any:
-    """Concatenate channels-last arrays to one; NumPy's choice of layout depends on the strides of axes of size 1."""
+    """Concatenate channels-last arrays to one; left to itself, NumPy heeds the strides of axes of size 1, too."""
     shape = list(arrays[0].shape)
     shape[axis] = sum(x.shape[axis] for x in arrays)
     return np.concatenate(arrays, axis, out=layouts.empty_in_format(arrays[0], tuple(shape)))
@@ -59,9 +59,8 @@ class Stack(Function):
         before, after = inputs[0].shape[: self.axis], inputs[0].shape[self.axis :]
         shape = (*before, len(inputs), *after)
         if not after:
-            return np.concatenate(
-                [x[..., None] for x in inputs], self.axis, out=np.empty_like(inputs[0], shape=shape, order="C")
-            )
+            out = np.empty_like(inputs[0], shape=shape, order="C")
+            return np.concatenate([x[..., None] for x in inputs], self.axis, out=out)
         # Concatenate and split the axis: channels-last inputs keep their layout, the rest become row-major.
         if all(map(layouts.channels_last, inputs)):
             return _cat_channels_last(inputs, self.axis).reshape(shape)

@@ -29,7 +29,7 @@ class _SeveralViews:
         return tuple([x[index] for index in self.indices])
 
     def parts(self, x: Any) -> list[tuple[type[Function], dict[str, Any]]]:
-        """Return for each view the operation that makes it alone, from which it is made anew after a write into x."""
+        """Return for each view the operation that makes it alone, which is applied again after a write into x."""
         from ..indexing import GetItem  # not at the top: indexing imports movement
 
         shape = x.shape

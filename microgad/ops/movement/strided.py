@@ -25,7 +25,7 @@ from .shape import reshape
 vmapped_inputs: ContextVar[tuple[Sequence[tuple[Tensor, Tensor]], ...]] = ContextVar("vmapped_inputs", default=())
 
 
-def vmap_slice_offset(input: Tensor) -> int:
+def vmap_offset(input: Tensor) -> int:
     """Return the offset, in elements, of the current slice in the mapped Tensor that shares input's memory, else 0."""
     levels = vmapped_inputs.get()
     if not levels:
@@ -119,7 +119,7 @@ def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storag
             [1, 2],
             [2, 3]])
     """
-    offset = None if storage_offset is None else int(storage_offset) + vmap_slice_offset(input)
+    offset = None if storage_offset is None else int(storage_offset) + vmap_offset(input)
     return storage_view(input, size, stride, offset)
 
 

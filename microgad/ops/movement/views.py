@@ -24,7 +24,7 @@ from .rearranging import permute, t, transpose
 from .repeating import expand
 from .shape import reshape, squeeze, unsqueeze, view
 from .splitting import narrow, select, slice, split, split_with_sizes, unbind
-from .strided import as_strided, storage_view, unfold, vmap_slice_offset
+from .strided import as_strided, storage_view, unfold, vmap_offset
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -144,7 +144,7 @@ def as_strided_scatter(
         input = Clone.apply(input, order="C")  # a copy in which no two elements share memory
     x = input.array
     shape, strides, offset = geometry(x)
-    start = offset if storage_offset is None else storage_offset + vmap_slice_offset(input)
+    start = offset if storage_offset is None else storage_offset + vmap_offset(input)
     extent = memory_of(x).size
     if extent == x.size:
         return _scatter("as_strided_scatter", input, src, lambda x: storage_view(x, size, stride, start))

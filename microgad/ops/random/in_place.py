@@ -19,7 +19,7 @@ from ..spelling import tensors_only
 
 
 def _fill_in_place(self: Tensor, draw: Callable[..., Any], generator: Generator | None, **parameters: Any) -> Tensor:
-    """Overwrite a Tensor with draw(array, *parameters)."""
+    """Overwrite a Tensor with draw(array, *parameters), recorded if the Tensor is on a graph."""
     name = draw.__name__
     numbers = [x if x is None or backend.is_array(x) else as_scalar(name, key, x) for key, x in parameters.items()]
     self._check_writable(name, False)

@@ -220,7 +220,7 @@ def unique_consecutive(
 
 
 def _as_rows(input: Tensor, dim: int | None, op: str) -> tuple[Any, Any]:
-    """Return what is compared, elements (n,) or flattened slices (n, k), and the shape of the inverse."""
+    """Return the items to be compared, elements (n,) or flattened slices (n, k), and the shape of the inverse."""
     x = input.array
     if x.dtype.kind == "c":
         raise KindError(f"{op}: is not implemented for complex numbers, got {input.dtype}")

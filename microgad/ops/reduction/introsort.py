@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-INSERTION_MAX = 16  # up to so many elements std::sort uses insertion sort
+INSERTION_MAX = 16  # the most elements that std::sort leaves to insertion sort
 
 
 Line = tuple[list[Any], list[int]]  # elements, none of them NaN, and their indices; both are moved

@@ -24,9 +24,9 @@ def associative_scan(combine: Callable[[Any, Any], Any], x: Any, axis: int) -> A
 
 _WIDER = {"e": np.float32, "f": np.float64, "F": np.complex128}
 WIDENING_CHUNK = 1 << 15  # elements converted to the wider dtype at a time, so that they stay in a core's cache
-MIN_LINES = 1 << 8  # the number of lines from which on all of them are scanned together,
-BLOCK_STEPS = 1 << 6  # in blocks of so many elements along the axis,
-BLOCK_ELEMENTS = 1 << 17  # and so many elements in all, which stay in the cache
+MIN_LINES = 1 << 8  # the number of lines from which on all of them are scanned together, in blocks
+BLOCK_STEPS = 1 << 6  # the length of a block along the axis
+BLOCK_ELEMENTS = 1 << 17  # the size of a block, so that it stays in the cache
 
 
 def in_wider_dtype(scan: Callable[[Any, int], Any], x: Any, axis: int) -> Any:

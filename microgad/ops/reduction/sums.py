@@ -1,4 +1,4 @@
-"""Sums and means, also of what is not NaN."""
+"""Sums and means, also without NaN."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ follows them in one line, in plain Python; this module follows them in all lines
 many elements.
 
 A `Pair` holds the keys of all lines, end to end, and the elements' indices in their lines; both are moved. Keys are
-numbers, of which the smallest comes first. Parts of lines are given as arrays of their begins and ends in the pair.
+sorted in ascending order. Parts of lines are given as two arrays: where they begin in the pair, and where they end.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .introsort import INSERTION_MAX, depth_of
 
 Pair = tuple[Any, Any]
 
-ONE_BY_ONE_MAX = 2500  # up to so many elements introsort.py is faster
+ONE_BY_ONE_MAX = 2500  # the most elements for which introsort.py is faster
 HEAP_RATIO = 64  # from HEAP_RATIO · k elements on PyTorch uses a heap (std::partial_sort)
 
 
@@ -161,7 +161,8 @@ def _sort(pair: Pair, begin: Any, count: int, n: int) -> None:
     if count:
         lines, line_places = (x.reshape(-1, n)[:, :count] for x in pair)
         ties = _introsort_loop(pair, begin, n, np.sort(lines, 1))
-        order = np.argsort(lines, 1)  # the final insertion sort, which is stable
+        # The final insertion sort, which is stable: within each run of equal elements by index.
+        order = np.argsort(lines, 1)
         order += (np.arange(count) - ties[:, :count]) * n
         order.sort(1)
         line_places[...] = np.take_along_axis(line_places, order % n, 1)
