@@ -101,8 +101,7 @@ class Generator:
         >>> Generator().get_state().shape
         torch.Size([5056])
         """
-        made: Tensor = function.Tensor._made(self.snapshot())
-        return made
+        return function.Tensor._made(self.snapshot())
 
     def snapshot(self) -> NDArray[np.uint8]:
         """Return the state as an array, uint8 (5056,), in the bytes of PyTorch's `Generator.get_state()`.

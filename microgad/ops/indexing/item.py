@@ -229,8 +229,7 @@ def fill_everywhere(name: str, input: Tensor, value: Any) -> Tensor:
 def _assignable(value: Any, input: Tensor, index: tuple[Any, ...]) -> Tensor:
     """Convert the value of a `setitem` to a Tensor that can be assigned, without leading axes of size 1."""
     if not isinstance(value, function.Tensor):
-        made: Tensor = creation.as_tensor(value, device=input.device).to(dtype=input.dtype)
-        value = made
+        value = creation.as_tensor(value, device=input.device).to(dtype=input.dtype)
     elif value.array.dtype != input.array.dtype:
         if not is_basic(index):
             value = _single_masked_value("__setitem__", value, input, index)
@@ -248,8 +247,7 @@ def _single_masked_value(op: str, value: Tensor, input: Tensor, index: tuple[Any
     arrays = [item for item in index if backend.is_array(item)]
     if len(arrays) > 1 or not is_mask(arrays[0]) or value.array.size != 1:
         raise _dtype_mismatch("Index put", input, value)
-    one: Tensor = fill_value_for(op, value.reshape(()), input)
-    return one
+    return fill_value_for(op, value.reshape(()), input)
 
 
 def fill_value_for(op: str, value: Any, input: Tensor) -> Any:

@@ -42,8 +42,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
 def _sum_of_weights(place: Any, weights: Tensor, count: int) -> Tensor:
     """(n) -> (count): the sums of the weights that have the same place."""
     if weights.node is not None:
-        total: Tensor = Gather.transposed.apply(weights, index=place, axis=0, x_shape=(count,))
-        return total
+        return Gather.transposed.apply(weights, index=place, axis=0, x_shape=(count,))
     return function.Tensor._made(np.bincount(place, weights.array, count).astype(weights.array.dtype))
 
 
