@@ -173,9 +173,9 @@ def become_view(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options
             step, settings = (shown.chain or ())[-1]
             inverse: Any = step.transposed  # type: ignore[attr-defined]
             del shown  # or it would be among the live views
-            for view_ in view_writes.live_views(tensor):
-                if view_.chain is not None:
-                    view_.chain = ((inverse, settings), *view_.chain)
+            for existing in view_writes.live_views(tensor):
+                if existing.chain is not None:
+                    existing.chain = ((inverse, settings), *existing.chain)
             if node is not None:
                 with state.scope(grad_enabled=True):
                     tensor._rebind(node)
