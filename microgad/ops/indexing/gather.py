@@ -176,7 +176,7 @@ def put_call(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = Fa
 
 @tensors_only
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
-    """input with the values of source put at indices into the flattened input, or added if `accumulate`.
+    """Return input with the values of source put at indices into the flattened input, or added if `accumulate`.
 
     Source: torch.put.
 

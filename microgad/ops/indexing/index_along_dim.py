@@ -116,7 +116,7 @@ def index_add_call(input: Tensor, dim: int, index: Tensor, source: Tensor, *, al
 def index_add(
     input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1, out: Tensor | None = None
 ) -> Tensor:
-    """input with alpha times the slices of source added at index along dim. Source: torch.index_add.
+    """Return input with alpha times the slices of source added at index along dim. Source: torch.index_add.
 
     >>> torch.index_add(torch.zeros(3), 0, torch.tensor([0, 0, 2]), torch.ones(3), alpha=2)
     tensor([4., 0., 2.])
@@ -132,7 +132,7 @@ def index_copy_call(input: Tensor, dim: int, index: Tensor, source: Tensor) -> W
 
 @numpy_spelling
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """input with the slices of source copied to index along dim; of a repeated index the last stays.
+    """Return input with the slices of source copied to index along dim; of a repeated index the last stays.
 
     Source: torch.index_copy.
 
@@ -152,7 +152,9 @@ def index_fill_call(input: Tensor, dim: int, index: Tensor, value: Any) -> Write
 
 @numpy_spelling
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
-    """input with the slices at index along dim filled by one value, a number or 0-d Tensor. Source: torch.index_fill.
+    """Return input with the slices at index along dim filled by one value, a number or 0-d Tensor.
+
+    Source: torch.index_fill.
 
     >>> torch.index_fill(torch.zeros(3), 0, torch.tensor([0, -1]), 5)
     tensor([5., 0., 5.])
@@ -174,7 +176,7 @@ def index_reduce(
     input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True,
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """input with the slices of source reduced ("prod", "mean", "amax", "amin") into those at index along dim.
+    """Return input with the slices of source reduced ("prod", "mean", "amax", "amin") into those at index along dim.
 
     If `include_self` is false, the original values don't take part. Source: torch.index_reduce.
 
@@ -198,7 +200,7 @@ def scatter_reduce(
     input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True,
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """input with the values of src reduced ("sum", "prod", "mean", "amax", "amin") into those at index along dim.
+    """Return input with values of src reduced ("sum", "prod", "mean", "amax", "amin") into those at index along dim.
 
     If `include_self` is false, the original values don't take part. Source: torch.scatter_reduce.
 

@@ -56,7 +56,7 @@ def _filled(op: str, input: Tensor, mask: Tensor, value: Any, in_place: bool = F
 
 @tensors_only
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
-    """input filled with one value, a number or a 0-d Tensor, where the mask is true; the mask broadcasts.
+    """Return input filled with one value, a number or a 0-d Tensor, where the mask is true; the mask broadcasts.
 
     Source: torch.masked_fill.
 
@@ -69,7 +69,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
 
 @tensors_only
 def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The values of input where the mask is true, as a vector; the two broadcast. Source: torch.masked_select.
+    """Return the values of input where the mask is true, as a vector; the two broadcast. Source: torch.masked_select.
 
     >>> torch.masked_select(torch.tensor([[1, 2], [3, 4]]), torch.tensor([True, False]))
     tensor([1, 3])
@@ -113,7 +113,7 @@ def masked_scatter_call(input: Tensor, mask: Tensor, source: Tensor) -> Write:
 
 @tensors_only
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
-    """input with consecutive values of source where the mask is true; the mask broadcasts.
+    """Return input with consecutive values of source where the mask is true; the mask broadcasts.
 
     Source: torch.masked_scatter.
 
@@ -141,5 +141,5 @@ def _unsafe_masked_index(input: Tensor, mask: Tensor, indices: Sequence[Tensor |
 def _unsafe_masked_index_put_accumulate(
     input: Tensor, mask: Tensor, indices: Sequence[Tensor | None], values: Tensor
 ) -> Tensor:
-    """input with values added at indices where the mask is true; elsewhere the indices may be out of range."""
+    """Return input with values added at indices where the mask is true; elsewhere the indices may be out of range."""
     return index_put(input, _safe(mask, indices), masked_fill(values, ~mask, 0), accumulate=True)

@@ -71,7 +71,7 @@ def scatter(
     input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None,
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """input with the values of src, a Tensor or one number, written to index along dim. Source: torch.scatter.
+    """Return input with the values of src, a Tensor or one number, written to index along dim. Source: torch.scatter.
 
     Of a repeated index the last value stays, and only that one has a gradient. With `reduce` ("add" or "multiply") all
     values are combined with input's.
@@ -91,7 +91,7 @@ def scatter_add_call(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Wri
 
 @numpy_spelling
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """input with the values of src added at index along dim. Source: torch.scatter_add.
+    """Return input with the values of src added at index along dim. Source: torch.scatter_add.
 
     >>> torch.scatter_add(torch.zeros(3), 0, torch.tensor([0, 0, 2]), torch.ones(3))
     tensor([2., 0., 1.])

@@ -74,7 +74,7 @@ def memory_format_of(x: Any) -> Any:
 
 
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
-    """A copy with the same memory order, or in that of a memory_format. Source: torch.clone.
+    """Return a copy with the same memory order, or in that of a memory_format. Source: torch.clone.
 
     Raises RuntimeError where the format needs another number of dimensions.
 

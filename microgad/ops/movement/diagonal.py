@@ -117,7 +117,7 @@ def _axes(dim1: int, dim2: int, ndim: int, op: str) -> tuple[int, int]:
 
 @tensors_only
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """The diagonal of two dimensions, as the last dimension of the result: a view. Source: torch.diagonal.
+    """Return the diagonal of two dimensions, as the last dimension of the result: a view. Source: torch.diagonal.
 
     >>> torch.diagonal(torch.tensor([[1, 2], [3, 4]]))
     tensor([1, 4])
@@ -127,13 +127,13 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
 
 @tensors_only
 def linalg_diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-    """The diagonal of matrices: a view. Source: torch.linalg.diagonal."""
+    """Return the diagonal of matrices: a view. Source: torch.linalg.diagonal."""
     return diagonal(A, offset, dim1, dim2)
 
 
 @tensors_only
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-    """The last dimension as the diagonal of two new ones, with zeros elsewhere. Source: torch.diag_embed.
+    """Return the last dimension as the diagonal of two new ones, with zeros elsewhere. Source: torch.diag_embed.
 
     >>> torch.diag_embed(torch.tensor([1, 2]))
     tensor([[1, 0],
@@ -151,7 +151,9 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
 
 @composite
 def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
-    """A diagonal matrix with the given vector, or a copy of the diagonal of the given matrix. Source: torch.diag.
+    """Return a diagonal matrix with the given vector, or a copy of the diagonal of the given matrix.
+
+    Source: torch.diag.
 
     >>> torch.diag(torch.tensor([[1, 2], [3, 4]]))
     tensor([1, 4])
@@ -165,7 +167,7 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
 
 @composite
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
-    """A diagonal matrix with all elements of input. Source: torch.diagflat.
+    """Return a diagonal matrix with all elements of input. Source: torch.diagflat.
 
     >>> torch.diagflat(torch.tensor([[1, 2]]))
     tensor([[1, 0],
@@ -176,7 +178,7 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
 
 @tensors_only
 def trace(input: Tensor) -> Tensor:
-    """The sum of a matrix's diagonal. Source: torch.trace.
+    """Return the sum of a matrix's diagonal. Source: torch.trace.
 
     >>> torch.trace(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
     tensor(5.)
@@ -196,7 +198,7 @@ def _matrix(input: Tensor, op: str) -> Tensor:
 
 @tensors_only
 def tril(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
-    """The lower triangle of matrices, up to a diagonal, with zeros above it. Source: torch.tril.
+    """Return the lower triangle of matrices, up to a diagonal, with zeros above it. Source: torch.tril.
 
     >>> torch.tril(torch.tensor([[1, 2], [3, 4]]))
     tensor([[1, 0],
@@ -207,7 +209,7 @@ def tril(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
 
 @tensors_only
 def triu(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
-    """The upper triangle of matrices, from a diagonal on, with zeros below it. Source: torch.triu.
+    """Return the upper triangle of matrices, from a diagonal on, with zeros below it. Source: torch.triu.
 
     >>> torch.triu(torch.tensor([[1, 2], [3, 4]]))
     tensor([[1, 2],
@@ -218,11 +220,11 @@ def triu(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
 
 @tensors_only
 def tril_(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The in-place form of `tril`. Source: torch.Tensor.tril_."""
+    """Set everything above the lower triangle to zero in place: see `tril`. Source: torch.Tensor.tril_."""
     return Tril.apply_(_matrix(input, "tril_"), k=int(diagonal), x_shape=input.array.shape)
 
 
 @tensors_only
 def triu_(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The in-place form of `triu`. Source: torch.Tensor.triu_."""
+    """Set everything below the upper triangle to zero in place: see `triu`. Source: torch.Tensor.triu_."""
     return Triu.apply_(_matrix(input, "triu_"), k=int(diagonal), x_shape=input.array.shape)

@@ -96,7 +96,7 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
-    """The shape to which shapes broadcast. Source: torch.broadcast_shapes.
+    """Return the shape to which shapes broadcast. Source: torch.broadcast_shapes.
 
     >>> torch.broadcast_shapes((2, 1), (3,))
     torch.Size([2, 3])
@@ -236,7 +236,7 @@ def _counts(repeats: Any) -> Any:
 
 @composite
 def kron(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The Kronecker product: a block of other, scaled, for each element of input. Source: torch.kron.
+    """Return the Kronecker product: a block of other, scaled, for each element of input. Source: torch.kron.
 
     >>> torch.kron(torch.tensor([1, 2]), torch.tensor([1, 10]))
     tensor([ 1, 10,  2, 20])

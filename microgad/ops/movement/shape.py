@@ -33,9 +33,9 @@ class Reshape(LinearMap):
 
 @tensors_only
 def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
-    """The same values in another shape, a view where the layout allows; one size may be -1. Source: torch.reshape.
+    """Return the same values in another shape, a view where the layout allows; one size may be -1.
 
-    Raises RuntimeError where the numbers of elements differ.
+    Raises RuntimeError where the numbers of elements differ. Source: torch.reshape.
 
     >>> torch.reshape(torch.arange(4), (2, -1))
     tensor([[0, 1],

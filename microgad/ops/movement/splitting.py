@@ -205,7 +205,7 @@ def dsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Ten
 
 @numpy_spelling
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """The slices along dim, each without that dim: views. Source: torch.unbind.
+    """Return the slices along dim, each without that dim: views. Source: torch.unbind.
 
     >>> torch.unbind(torch.tensor([[1, 2], [3, 4]]))
     (tensor([1, 2]), tensor([3, 4]))
@@ -245,7 +245,7 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
 
 @numpy_spelling
 def select(input: Tensor, dim: int, index: int) -> Tensor:
-    """The slice at index along dim, without that dim: a view. Source: torch.select.
+    """Return the slice at index along dim, without that dim: a view. Source: torch.select.
 
     >>> torch.select(torch.tensor([[1, 2], [3, 4]]), 1, 0)
     tensor([1, 3])
@@ -261,7 +261,9 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 
 
 def slice(input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Tensor:
-    """Every step-th slice along dim, from start up to but not including end: a view. Source: torch.ops.aten.slice.
+    """Return every step-th slice along dim, from start up to but not including end: a view.
+
+    Source: torch.ops.aten.slice.
 
     >>> torch.slice(torch.arange(5), 0, 1, None, 2)
     tensor([1, 3])

@@ -170,7 +170,7 @@ def fill_diagonal_(input: Tensor, fill_value: complex, wrap: bool = False) -> Te
 
 @tensors_only
 def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
-    """Sliding windows of `size` elements along a dimension, `step` apart, as a new last dimension: a view.
+    """Return sliding windows of `size` elements along a dimension, `step` apart, as a new last dimension: a view.
 
     Source: torch.Tensor.unfold.
 

@@ -30,13 +30,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def alias(input: Tensor) -> Tensor:
-    """A view of all of input. Source: torch.ops.aten.alias."""
+    """Return a view of all of input. Source: torch.ops.aten.alias."""
     return called("Alias", reshape(input, input.shape))
 
 
 @tensors_only
 def detach(input: Tensor) -> Tensor:
-    """A view off the graph: see `Tensor.detach`. Source: torch.detach."""
+    """Return a view off the graph: see `Tensor.detach`. Source: torch.detach."""
     return input.detach()
 
 

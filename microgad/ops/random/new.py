@@ -54,7 +54,7 @@ def rand(
     *size: Any, generator: Generator | None = None, out: Tensor | None = None, dtype: Dtype = None, layout: Any = None,
     device: Device = None, requires_grad: bool = False, pin_memory: bool = False, **sizes: Any,
 ) -> Tensor:  # fmt: skip
-    """Uniform numbers in [0, 1). Source: torch.rand.
+    """Return uniform numbers in [0, 1). Source: torch.rand.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.rand(3)
@@ -69,7 +69,7 @@ def randn(
     *size: Any, generator: Generator | None = None, out: Tensor | None = None, dtype: Dtype = None, layout: Any = None,
     device: Device = None, requires_grad: bool = False, pin_memory: bool = False, **sizes: Any,
 ) -> Tensor:  # fmt: skip
-    """Standard normal numbers. Source: torch.randn.
+    """Return standard normal numbers. Source: torch.randn.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.randn(3)
@@ -84,7 +84,7 @@ def rand_like(
     input: Tensor, *, generator: Generator | None = None, dtype: Dtype = None, layout: Any = None,
     device: Device = None, requires_grad: bool = False, memory_format: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Uniform numbers in [0, 1) in input's shape, dtype and device. Source: torch.rand_like.
+    """Return uniform numbers in [0, 1) in input's shape, dtype and device. Source: torch.rand_like.
 
     >>> torch.rand_like(torch.zeros(2, 3)).shape
     torch.Size([2, 3])
@@ -98,7 +98,7 @@ def randn_like(
     input: Tensor, *, generator: Generator | None = None, dtype: Dtype = None, layout: Any = None,
     device: Device = None, requires_grad: bool = False, memory_format: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Standard normal numbers in input's shape, dtype and device. Source: torch.randn_like.
+    """Return standard normal numbers in input's shape, dtype and device. Source: torch.randn_like.
 
     >>> torch.randn_like(torch.zeros(2, 3)).shape
     torch.Size([2, 3])
@@ -113,7 +113,7 @@ def randint(
     out: Tensor | None = None, dtype: Dtype = None, layout: Any = None, device: Device = None,
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Integers (int64) in [low, high); with one bound, from 0. Source: torch.randint.
+    """Return integers (int64) in [low, high); with one bound, from 0. Source: torch.randint.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.randint(0, 10, (6,))
@@ -132,7 +132,9 @@ def randint_like(
     layout: Any = None, device: Device = None, requires_grad: bool = False, memory_format: Any = None,
     pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Integers in [low, high), with one bound from 0, in input's shape, dtype and device. Source: torch.randint_like.
+    """Return integers in [low, high), with one bound from 0, in input's shape, dtype and device.
+
+    Source: torch.randint_like.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.randint_like(torch.zeros(3), 10)
@@ -157,7 +159,7 @@ def randperm(
     n: int, *, generator: Generator | None = None, out: Tensor | None = None, dtype: Dtype = None, layout: Any = None,
     device: Device = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
-    """A random permutation of the integers from 0 to n - 1. Source: torch.randperm.
+    """Return a random permutation of the integers from 0 to n - 1. Source: torch.randperm.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.randperm(8)
@@ -173,7 +175,7 @@ def normal(
     out: Tensor | None = None, dtype: Dtype = None, layout: Any = None, device: Device = None,
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Normal numbers. mean and std are numbers, with a size, or Tensors with one entry for each, which broadcast.
+    """Return normal numbers. mean and std are numbers, with a size, or Tensors with an entry for each, which broadcast.
 
     As in PyTorch the gradients of mean and std are zeros. Source: torch.normal.
 

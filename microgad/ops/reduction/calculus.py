@@ -51,7 +51,9 @@ def _all_but_last(x: Tensor, axis: int) -> Tensor:
 @numpy_spelling
 @composite
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1) -> Tensor:
-    """The integral of y along dim, at points x, or dx (1) apart, by the trapezoidal rule. Source: torch.trapezoid.
+    """Return the integral of y along dim, at points x, or dx (1) apart, by the trapezoidal rule.
+
+    Source: torch.trapezoid.
 
     >>> torch.trapezoid(torch.tensor([1.0, 5.0, 10.0]), torch.tensor([1.0, 3.0, 6.0]))
     tensor(28.5000)
@@ -72,7 +74,7 @@ trapz = trapezoid
 @numpy_spelling
 @composite
 def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1) -> Tensor:
-    """The integral up to each point after the first: see `trapezoid`. Source: torch.cumulative_trapezoid.
+    """Return the integral up to each point after the first: see `trapezoid`. Source: torch.cumulative_trapezoid.
 
     >>> torch.cumulative_trapezoid(torch.tensor([1.0, 5.0, 10.0]))
     tensor([ 3.0000, 10.5000])
@@ -84,7 +86,7 @@ def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None
 @numpy_spelling
 @composite
 def gradient(input: Tensor, *, spacing: Any = 1, dim: Dim = None, edge_order: int = 1) -> tuple[Tensor, ...]:
-    """The derivatives along dims (all by default) from central differences. Source: torch.gradient.
+    """Return the derivatives along dims (all by default) from central differences. Source: torch.gradient.
 
     spacing is one distance, or for each dim a distance or the coordinates along it. edge_order (1 or 2) is the order of
     the one-sided differences at both ends.

@@ -90,7 +90,9 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: Literal[False
 def nonzero(input: Tensor, *, as_tuple: Literal[True]) -> tuple[Tensor, ...]: ...
 @tensors_only
 def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False) -> Any:
-    """The indices of nonzero elements, one row for each; as a tuple, one Tensor for each dim. Source: torch.nonzero.
+    """Return the indices of nonzero elements, one row for each; as a tuple, one Tensor for each dim.
+
+    Source: torch.nonzero.
 
     >>> torch.nonzero(torch.tensor([[1, 0], [0, 2]]))
     tensor([[0, 0],
@@ -108,7 +110,7 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
 
 @tensors_only
 def argwhere(input: Tensor) -> Tensor:
-    """The indices of nonzero elements, one row for each. Source: torch.argwhere.
+    """Return the indices of nonzero elements, one row for each. Source: torch.argwhere.
 
     >>> torch.argwhere(torch.tensor([0, 3]))
     tensor([[1]])
@@ -118,7 +120,7 @@ def argwhere(input: Tensor) -> Tensor:
 
 @tensors_only
 def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Tensor | None = None) -> Tensor:
-    """The first `size` rows of `nonzero`, padded with rows of fill_value. Source: torch.nonzero_static.
+    """Return the first `size` rows of `nonzero`, padded with rows of fill_value. Source: torch.nonzero_static.
 
     >>> torch.nonzero_static(torch.tensor([0, 3]), size=2)
     tensor([[ 1],
@@ -146,7 +148,7 @@ def unique(
     input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False,
     dim: int | None = None,
 ) -> Any:  # fmt: skip
-    """The sorted unique values of input, or with a dim its unique slices. Source: torch.unique.
+    """Return the sorted unique values of input, or with a dim its unique slices. Source: torch.unique.
 
     With return_inverse, also the index of each element's value in the result; with return_counts, also how often each
     value occurs. Each NaN is unique. The gradient of a value goes to its first occurrence; in PyTorch it has none.

@@ -37,7 +37,7 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | N
 
 @composite
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
-    """The p-norm of input - other; the two broadcast. Source: torch.dist.
+    """Return the p-norm of input - other; the two broadcast. Source: torch.dist.
 
     >>> torch.dist(torch.tensor([3.0, 4.0]), torch.tensor([0.0, 0.0]))
     tensor(5.)

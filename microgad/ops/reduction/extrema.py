@@ -109,7 +109,7 @@ def _extremum_axis(input: Tensor, dim: Dim, op: str) -> Axis:
 
 @numpy_spelling
 def amax(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """The maximum over dim, without indices; ties share the gradient equally. Source: torch.amax.
+    """Return the maximum over dim, without indices; ties share the gradient equally. Source: torch.amax.
 
     >>> torch.amax(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), dim=1)
     tensor([5., 4.])
@@ -119,7 +119,7 @@ def amax(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor |
 
 @numpy_spelling
 def amin(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """The minimum over dim, without indices; ties share the gradient equally. Source: torch.amin.
+    """Return the minimum over dim, without indices; ties share the gradient equally. Source: torch.amin.
 
     >>> torch.amin(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), dim=1)
     tensor([1., 3.])
@@ -129,7 +129,7 @@ def amin(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor |
 
 @numpy_spelling
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out: Any = None) -> return_types.aminmax:
-    """The minimum and the maximum over dim (of all elements by default). Source: torch.aminmax.
+    """Return the minimum and the maximum over dim (of all elements by default). Source: torch.aminmax.
 
     >>> torch.aminmax(torch.tensor([3.0, 1.0, 2.0])).max
     tensor(3.)
@@ -152,7 +152,7 @@ def _arg_extremum(cls: type[Function], input: Tensor, dim: int | None, keepdim: 
 
 @numpy_spelling
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """The index (int64) of the first maximum along dim, or in the flattened input. Source: torch.argmax.
+    """Return the index (int64) of the first maximum along dim, or in the flattened input. Source: torch.argmax.
 
     >>> torch.argmax(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
     tensor([1, 0])
@@ -162,7 +162,7 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out:
 
 @numpy_spelling
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """The index (int64) of the first minimum along dim, or in the flattened input. Source: torch.argmin.
+    """Return the index (int64) of the first minimum along dim, or in the flattened input. Source: torch.argmin.
 
     >>> torch.argmin(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
     tensor([0, 1])
@@ -179,7 +179,9 @@ def max(input: Tensor, other: Tensor, /, *, out: Tensor | None = None) -> Tensor
 @numpy_spelling
 @observed
 def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None, out: Any = None) -> Any:
-    """The maximum of all values; with an int dim, (values, indices); with a Tensor, `maximum`. Source: torch.max.
+    """Return the maximum of all values; with an int dim, (values, indices); with a Tensor, `maximum`.
+
+    Source: torch.max.
 
     >>> torch.max(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1).values
     tensor([5., 3.])
@@ -196,7 +198,9 @@ def min(input: Tensor, other: Tensor, /, *, out: Tensor | None = None) -> Tensor
 @numpy_spelling
 @observed
 def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None, out: Any = None) -> Any:
-    """The minimum of all values; with an int dim, (values, indices); with a Tensor, `minimum`. Source: torch.min.
+    """Return the minimum of all values; with an int dim, (values, indices); with a Tensor, `minimum`.
+
+    Source: torch.min.
 
     >>> torch.min(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1).indices
     tensor([0, 1])

@@ -87,9 +87,10 @@ def histogram(
     input: Tensor, bins: int | Tensor = 100, *, range: tuple[float, float] | None = None, weight: Tensor | None = None,
     density: bool = False, out: Any = None,
 ) -> return_types.histogram:  # fmt: skip
-    """(hist, bin_edges): the number of elements in each bin, or the sum of their weights. Source: torch.histogram.
+    """Return (hist, bin_edges): the number of elements in each bin, or the sum of their weights.
 
     `bins` has the edges, or is the number of equal bins in `range`. The last bin includes its right edge.
+    Source: torch.histogram.
 
     >>> torch.histogram(torch.tensor([1.0, 2.0, 1.0]), bins=3, range=(0.0, 3.0)).hist
     tensor([0., 2., 1.])
@@ -104,7 +105,7 @@ def histogramdd(
     input: Tensor, bins: int | Sequence[int] | Sequence[Tensor], *, range: Sequence[float] | None = None,
     weight: Tensor | None = None, density: bool = False,
 ) -> return_types.histogramdd:  # fmt: skip
-    """(hist, bin_edges) of points (..., D): the number of points in each cell of a D-dimensional grid.
+    """Return (hist, bin_edges) of points (..., D): the number of points in each cell of a D-dimensional grid.
 
     Source: torch.histogramdd.
 
@@ -189,10 +190,10 @@ def searchsorted(
     sorted_sequence: Tensor, input: Tensor | float, *, out_int32: bool = False, right: bool = False,
     side: str | None = None, sorter: Tensor | None = None, out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """The indices at which input's elements would be inserted into sorted sequences, (..., N), (..., M) -> (..., M).
+    """Return the indices at which input's elements would be inserted into sorted sequences.
 
-    They go before equal elements, or after them if right=True or side="right". A 1-d sequence serves an input of any
-    shape. Source: torch.searchsorted.
+    The shapes are (..., N), (..., M) -> (..., M). Elements go before equal elements, or after them if right=True or
+    side="right". A 1-d sequence serves an input of any shape. Source: torch.searchsorted.
 
     >>> torch.searchsorted(torch.tensor([1, 3, 5]), torch.tensor([3, 6]), right=True)
     tensor([2, 3])
@@ -250,7 +251,9 @@ def bucketize(
     input: Tensor | float, boundaries: Tensor, *, out_int32: bool = False, right: bool = False,
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """The index of the bucket between boundaries that each element is in: see `searchsorted`. Source: torch.bucketize.
+    """Return the index of the bucket between boundaries that each element is in: see `searchsorted`.
+
+    Source: torch.bucketize.
 
     >>> torch.bucketize(torch.tensor([3, 6, 9]), torch.tensor([1, 3, 5, 7, 9]))
     tensor([1, 3, 4])

@@ -28,7 +28,7 @@ def quantile(
     input: Tensor, q: Tensor | float, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear",
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """The q-quantiles along dim (of all elements by default), q in [0, 1]; several q come first.
+    """Return the q-quantiles along dim (of all elements by default), q in [0, 1]; several q come first.
 
     Between two elements, interpolation is linear, lower, higher, midpoint or nearest. NaN gives NaN.
     Source: torch.quantile.

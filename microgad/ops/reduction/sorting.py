@@ -92,7 +92,7 @@ def _resolve_ties(lines: Any, index: Any, tied: Any, choose: Callable[[Any], Any
 def sort(
     input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool | None = False, out: Any = None
 ) -> return_types.sort:
-    """(values, indices) sorted along dim; NaN counts as the greatest. Source: torch.sort.
+    """Return (values, indices) sorted along dim; NaN counts as the greatest. Source: torch.sort.
 
     If not `stable`, equal elements come in the order in which PyTorch's unstable sort leaves them on the CPU.
 
@@ -111,7 +111,7 @@ def sort(
 def argsort(
     input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False, *, out: Tensor | None = None
 ) -> Tensor:
-    """The indices that sort input along dim, with equal elements in the order of `sort`. Source: torch.argsort.
+    """Return the indices that sort input along dim, with equal elements in the order of `sort`. Source: torch.argsort.
 
     >>> torch.argsort(torch.tensor([3.0, 1.0, 2.0]), descending=True)
     tensor([0, 2, 1])
@@ -120,7 +120,7 @@ def argsort(
 
 
 def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The values sorted along the first dim. Source: torch.msort.
+    """Return the values sorted along the first dim. Source: torch.msort.
 
     >>> torch.msort(torch.tensor([3.0, 1.0, 2.0]))
     tensor([1., 2., 3.])
@@ -133,7 +133,7 @@ def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def topk(
     input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: Any = None
 ) -> return_types.topk:
-    """(values, indices) of the k largest, or smallest, elements along dim. Source: torch.topk.
+    """Return (values, indices) of the k largest, or smallest, elements along dim. Source: torch.topk.
 
     They are sorted, best first; if not `sorted`, they come as PyTorch leaves them on the CPU. Raises RuntimeError where
     the dim has fewer than k elements.
@@ -193,7 +193,7 @@ def _topk_by_argmax(lines: Any, k: int, largest: bool) -> Any:
 @numpy_spelling
 @observed
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out: Any = None) -> return_types.kthvalue:
-    """(values, indices) of the k-th smallest element along dim, counted from 1. Source: torch.kthvalue.
+    """Return (values, indices) of the k-th smallest element along dim, counted from 1. Source: torch.kthvalue.
 
     >>> torch.kthvalue(torch.tensor([4.0, 2.0, 9.0]), 2).values
     tensor(4.)
@@ -244,7 +244,7 @@ def median(input: Tensor, dim: int, keepdim: bool = False, *, out: Any = None) -
 @numpy_spelling
 @observed
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
-    """The lower median of all values; with a dim, (values, indices). NaN if there is one. Source: torch.median.
+    """Return the lower median of all values; with a dim, (values, indices). NaN if there is one. Source: torch.median.
 
     >>> torch.median(torch.tensor([4.0, 1.0, 3.0, 2.0]))
     tensor(2.)
@@ -258,7 +258,7 @@ def nanmedian(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def nanmedian(input: Tensor, dim: int, keepdim: bool = False, *, out: Any = None) -> return_types.nanmedian: ...
 @numpy_spelling
 def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
-    """The lower median of the values that are not NaN; with a dim, (values, indices). Source: torch.nanmedian.
+    """Return the lower median of the values that are not NaN; with a dim, (values, indices). Source: torch.nanmedian.
 
     >>> torch.nanmedian(torch.tensor([4.0, torch.nan, 3.0]))
     tensor(3.)
@@ -298,7 +298,7 @@ def _index_of_median(lines: Any, skip: bool) -> Any:
 
 @numpy_spelling
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: Any = None) -> return_types.mode:
-    """(values, indices) of the most frequent element along dim; of several the smallest. Source: torch.mode.
+    """Return (values, indices) of the most frequent element along dim; of several the smallest. Source: torch.mode.
 
     >>> torch.mode(torch.tensor([3, 1, 2, 3])).values
     tensor(3)

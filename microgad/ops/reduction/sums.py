@@ -53,7 +53,7 @@ class Mean(LinearMap):
 def sum(
     input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Dtype = None, out: Tensor | None = None
 ) -> Tensor:
-    """The sum over dim (all dims by default). Integers and booleans give int64. Source: torch.sum.
+    """Return the sum over dim (all dims by default). Integers and booleans give int64. Source: torch.sum.
 
     >>> torch.sum(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=0)
     tensor([4., 6.])
@@ -86,7 +86,7 @@ def integers_as_int64(result: Tensor, x: Tensor, dtype: Any, out: Tensor | None)
 def nansum(
     input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Dtype = None, out: Tensor | None = None
 ) -> Tensor:
-    """The sum over dim, with NaN counted as 0. Source: torch.nansum.
+    """Return the sum over dim, with NaN counted as 0. Source: torch.nansum.
 
     Raises RuntimeError for complex numbers.
 
@@ -114,7 +114,7 @@ def _may_be_nan(found: Any) -> bool:
 def mean(
     input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Dtype = None, out: Tensor | None = None
 ) -> Tensor:
-    """The mean over dim (all dims by default) of floating-point numbers. Source: torch.mean.
+    """Return the mean over dim (all dims by default) of floating-point numbers. Source: torch.mean.
 
     >>> torch.mean(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=1, keepdim=True)
     tensor([[1.5000],
@@ -134,7 +134,7 @@ def mean(
 def nanmean(
     input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Dtype = None, out: Tensor | None = None
 ) -> Tensor:
-    """The mean over dim of the elements that are not NaN; NaN where there are none. Source: torch.nanmean.
+    """Return the mean over dim of the elements that are not NaN; NaN where there are none. Source: torch.nanmean.
 
     >>> torch.nanmean(torch.tensor([1.0, torch.nan, 3.0]))
     tensor(2.)

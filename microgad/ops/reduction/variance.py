@@ -134,7 +134,9 @@ def var(
     input: Tensor, dim: Dim = None, unbiased: bool | None = None, keepdim: bool = False, *,
     correction: float | None = None, out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """The variance over dim: squared deviations summed, divided by n - correction (1 by default). Source: torch.var.
+    """Return the variance over dim: squared deviations summed, divided by n - correction (1 by default).
+
+    Source: torch.var.
 
     >>> torch.var(torch.tensor([1.0, 2.0, 4.0]))
     tensor(2.3333)
@@ -147,7 +149,7 @@ def var_mean(
     input: Tensor, dim: Dim = None, unbiased: bool | None = None, keepdim: bool = False, *,
     correction: float | None = None, out: Any = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """The variance and the mean over dim. Source: torch.var_mean.
+    """Return the variance and the mean over dim. Source: torch.var_mean.
 
     >>> torch.var_mean(torch.tensor([1.0, 3.0]))
     (tensor(2.), tensor(2.))
@@ -161,7 +163,7 @@ def std(
     input: Tensor, dim: Dim = None, unbiased: bool | None = None, keepdim: bool = False, *,
     correction: float | None = None, out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """The standard deviation over dim: the square root of `var`. Its derivative at 0 is 0. Source: torch.std.
+    """Return the standard deviation over dim: the square root of `var`. Its derivative at 0 is 0. Source: torch.std.
 
     >>> torch.std(torch.tensor([1.0, 2.0, 4.0]))
     tensor(1.5275)
@@ -174,7 +176,7 @@ def std_mean(
     input: Tensor, dim: Dim = None, unbiased: bool | None = None, keepdim: bool = False, *,
     correction: float | None = None, out: Any = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """The standard deviation and the mean over dim. Source: torch.std_mean.
+    """Return the standard deviation and the mean over dim. Source: torch.std_mean.
 
     >>> torch.std_mean(torch.tensor([1.0, 3.0]))
     (tensor(1.4142), tensor(2.))
@@ -186,7 +188,7 @@ def std_mean(
 def cov(
     input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None
 ) -> Tensor:
-    """The covariance matrix of variables (rows) over observations (columns). Source: torch.cov.
+    """Return the covariance matrix of variables (rows) over observations (columns). Source: torch.cov.
 
     fweights are the integer counts of the observations, aweights their relative importance.
 
@@ -239,7 +241,7 @@ def _described(x: Tensor) -> str:
 
 @composite
 def corrcoef(input: Tensor) -> Tensor:
-    """The matrix of Pearson's correlation coefficients of variables (rows). Source: torch.corrcoef.
+    """Return the matrix of Pearson's correlation coefficients of variables (rows). Source: torch.corrcoef.
 
     >>> torch.corrcoef(torch.tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]))
     tensor([[ 1., -1.],
