@@ -103,6 +103,7 @@ def multinomial(
 
 
 def _check_multinomial(probabilities: NDArray[Any], num_samples: int, replacement: bool) -> None:
+    """Raise RuntimeError for bad arguments of multinomial."""
     check_floating("multinomial", probabilities, "probabilities", RuntimeError)
     if probabilities.ndim not in (1, 2):
         raise RuntimeError(f"multinomial: probabilities must be (K,) or (N, K), but have shape {probabilities.shape}")

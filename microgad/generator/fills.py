@@ -156,6 +156,7 @@ def bernoulli_(array: Array, p: float | Array = 0.5, *, generator: Generator | N
 
 
 def _bernoulli_by_array(array: Array, p: Array, source: Generator) -> Array:
+    """Fill with draws whose probabilities are an array."""
     check_floating("bernoulli_", p, "p")
     inside = (p >= 0) & (p <= 1)
     if not inside.all():

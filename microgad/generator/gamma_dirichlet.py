@@ -36,6 +36,7 @@ def gamma(shapes: Array, *, generator: Generator | None = None) -> Array:
 
 
 def _gamma(unit: UniformBuffer, a: Any, kind: Any) -> float:
+    """Draw one value for the shape parameter a; `kind` is the scalar type of its dtype."""
     if a == 0:
         return 0.0
     scale = 1.0

@@ -47,6 +47,7 @@ def poisson(rates: Array, *, generator: Generator | None = None) -> Array:
 
 
 def _poisson(unit: Unit, rate: float) -> float:
+    """Draw one Poisson-distributed value."""
     if rate in (0, math.inf):
         return rate
     if rate >= 10:
@@ -59,6 +60,7 @@ def _poisson(unit: Unit, rate: float) -> float:
 
 
 def _poisson_by_rejection(unit: Unit, rate: float) -> float:
+    """Draw one value for a rate of 10 or more by Hoermann's transformed rejection."""
     root, log_rate = math.sqrt(rate), math.log(rate)
     b = 0.931 + 2.53 * root
     a = -0.059 + 0.02483 * b
@@ -95,6 +97,7 @@ def binomial(counts: Array, probabilities: Array, *, generator: Generator | None
 
 
 def _binomial(unit: Unit, count: float, p: float) -> float:
+    """Draw one binomially distributed value."""
     if count <= 0 or p <= 0:
         return 0
     if p >= 1:

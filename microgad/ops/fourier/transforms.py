@@ -403,7 +403,7 @@ def _sizes_and_dims(op: str, x: Tensor, s: Any, dim: Any) -> tuple[list[Any], li
 def _dims(op: str, x: Tensor, dim: Any, least: int = 0) -> list[int]:
     """Return non-negative dimensions. Raises RuntimeError for repeated ones, and for fewer than `least`."""
     given = range(x.ndim) if dim is None else as_tuple(dim)
-    dims = [wrap_dim(d, x.ndim, op, of_scalars=False) for d in given]
+    dims = [wrap_dim(d, x.ndim, op, wrap_scalar=False) for d in given]
     if len(set(dims)) < len(dims):
         raise ArgumentError(f"{op}: FFT dims must be unique, got {tuple(given)}")
     if len(dims) < least:

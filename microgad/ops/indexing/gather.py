@@ -159,6 +159,7 @@ def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def put_call(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Write:
+    """Check the arguments of `put`, and return its Write."""
     if source.array.dtype != input.array.dtype:
         raise DtypeError(
             f"put(): self and source expected to have the same dtype, but got self.dtype = {input.dtype} and "

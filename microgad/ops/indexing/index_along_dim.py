@@ -103,6 +103,7 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
 
 
 def index_add_call(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Write:
+    """Check the arguments of `index_add`, and return its Write."""
     ndim = input.array.ndim  # PyTorch's two kernels raise different errors
     error = ArgumentError if ndim > 1 and index.dtype == INT64 and dim % ndim in (0, ndim - 1) else DimError
     where = _as_index("index_add", input, dim, index, error, source)
@@ -125,6 +126,7 @@ def index_add(
 
 
 def index_copy_call(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Write:
+    """Check the arguments of `index_copy`, and return its Write."""
     where = _as_index("index_copy", input, dim, index, DimError, source, dtypes=(INT64,))
     source = _checked_source("index_copy", input, dim, index, source, DimError)
     return single_write("IndexCopy", SetItem, source, where)
@@ -143,6 +145,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: T
 
 
 def index_fill_call(input: Tensor, dim: int, index: Tensor, value: Any) -> Write:
+    """Check the arguments of `index_fill`, and return its Write."""
     if isinstance(index, core.Tensor) and index.array.dtype != INT64:
         raise DimError(f"index_fill_(): Expected dtype int64 for index, got {index.array.dtype}")
     where = _as_index("index_fill", input, dim, index, DimError, value, negative=True)
@@ -165,6 +168,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
 def index_reduce_call(
     input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
 ) -> Write:
+    """Check the arguments of `index_reduce`, and return its Write."""
     once("index_reduce() is in beta in PyTorch, and the API may change.")
     where = _as_index("index_reduce", input, dim, index, DimError, source)
     source = _checked_source("index_reduce", input, dim, index, source, ShapeError)
@@ -190,6 +194,7 @@ def index_reduce(
 def scatter_reduce_call(
     input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
 ) -> Write:
+    """Check the arguments of `scatter_reduce`, and return its Write."""
     source, where = scatter_operands("scatter_reduce", input, dim, index, src)
     allowed = ("sum", "prod", "mean", "amax", "amin")
     return reduction_call("scatter_reduce", input, source, where, reduce, include_self, allowed)

@@ -271,6 +271,7 @@ def _dtype_mismatch(op: str, input: Tensor, source: Tensor) -> DtypeError:
 
 
 def index_put_call(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Write:
+    """Check the arguments of `index_put`, and return its Write."""
     if isinstance(indices, function.Tensor) or not isinstance(indices, (tuple, list)):
         raise TypeError(f"index_put(): argument 'indices' must be tuple of Tensors, not {type(indices).__name__}")
     if not isinstance(values, function.Tensor):

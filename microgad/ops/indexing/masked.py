@@ -44,6 +44,7 @@ def _broadcast(op: str, input: Tensor, mask: Any, in_place: bool = False) -> tup
 
 
 def masked_fill_call(input: Tensor, mask: Tensor, value: Any) -> Write:
+    """Check the arguments of `masked_fill_`, and return its Write."""
     return _filled("masked_fill_", input, mask, value, True)[1]
 
 
@@ -96,6 +97,7 @@ class MaskedScatter(StoreMixin, Function):
 
 
 def masked_scatter_call(input: Tensor, mask: Tensor, source: Tensor) -> Write:
+    """Check the arguments of `masked_scatter`, and return its Write."""
     if source.array.dtype != input.array.dtype:
         raise DtypeError(
             f"masked_scatter: expected self and source to have same dtypes but got {input.dtype} and {source.dtype}"

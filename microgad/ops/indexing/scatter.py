@@ -53,6 +53,7 @@ def _flat_index(input: Tensor, axis: int, array: Any) -> Any:
 def scatter_call(
     input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None
 ) -> Write:
+    """Check the arguments of `scatter`, and return its Write."""
     if reduce not in _REDUCE:
         raise ArgumentError(f"scatter: reduce argument must be either add or multiply, got {reduce!r}")
     if (src is None) == (value is None):
@@ -85,6 +86,7 @@ def scatter(
 
 
 def scatter_add_call(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Write:
+    """Check the arguments of `scatter_add`, and return its Write."""
     source, where = scatter_operands("scatter_add", input, dim, index, src)
     return single_write("ScatterAdd", AddItem, source, where)
 

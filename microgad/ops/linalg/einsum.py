@@ -281,7 +281,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     of_a, of_b = (as_tuple(d) for d in dims)
     if len(of_a) != len(of_b):
         raise ArgumentError(f"both dimension lists should have same length, got {of_a} and {of_b}")
-    of_a, of_b = (wrap_dims(dims, x.ndim, "tensordot", of_scalars=False) for dims, x in ((of_a, a), (of_b, b)))
+    of_a, of_b = (wrap_dims(dims, x.ndim, "tensordot", wrap_scalar=False) for dims, x in ((of_a, a), (of_b, b)))
     check_same_dtype("tensordot", a, b)
     labels, others = [f"a{i}" for i in range(a.ndim)], [f"b{i}" for i in range(b.ndim)]
     for i, j in zip(of_a, of_b, strict=True):

@@ -9,11 +9,11 @@ from typing import Any, TypeGuard
 from ...errors import DimError, ShapeError
 
 
-def wrap_dim(dim: int, ndim: int, op: str, of_scalars: bool = True) -> int:
-    """Check a dim and count it from the front; a 0-d Tensor counts as having one dim, unless `of_scalars` is false."""
+def wrap_dim(dim: int, ndim: int, op: str, wrap_scalar: bool = True) -> int:
+    """Check a dim and count it from the front; a 0-d Tensor counts as having one dim, unless `wrap_scalar` is false."""
     if type(dim) is not int:
         dim = _as_int(dim, op)
-    if not (ndim or of_scalars):
+    if not (ndim or wrap_scalar):
         raise DimError(f"{op}: Dimension specified as {dim} but tensor has no dimensions")
     n = max(ndim, 1)
     if not -n <= dim < n:
@@ -21,11 +21,11 @@ def wrap_dim(dim: int, ndim: int, op: str, of_scalars: bool = True) -> int:
     return dim % n
 
 
-def wrap_dims(dims: int | Sequence[int], ndim: int, op: str, of_scalars: bool = True) -> tuple[int, ...]:
+def wrap_dims(dims: int | Sequence[int], ndim: int, op: str, wrap_scalar: bool = True) -> tuple[int, ...]:
     """Check that dims are distinct and in range, and count them from the front."""
     if type(dims) is int:
-        return (wrap_dim(dims, ndim, op, of_scalars),)
-    found = tuple(wrap_dim(d, ndim, op, of_scalars) for d in as_tuple(dims))
+        return (wrap_dim(dims, ndim, op, wrap_scalar),)
+    found = tuple(wrap_dim(d, ndim, op, wrap_scalar) for d in as_tuple(dims))
     for d in found:
         if found.count(d) > 1:
             raise ShapeError(f"{op}: dim {d} appears multiple times in the list of dims {dims}")

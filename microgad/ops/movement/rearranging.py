@@ -227,7 +227,7 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] |
         raise ShapeError("roll: `shifts` required")
     if len(axes) != len(steps) and not (len(steps) == 1 and not axes):
         raise ShapeError(f"roll: shifts and dimensions must align. shifts: {len(steps)}, dims: {len(axes)}")
-    axes = tuple(wrap_dim(d, input.ndim, "roll", of_scalars=False) for d in axes)
+    axes = tuple(wrap_dim(d, input.ndim, "roll", wrap_scalar=False) for d in axes)
     return Roll.apply(input, shifts=steps, axis=axes or None)
 
 

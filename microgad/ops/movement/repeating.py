@@ -202,7 +202,7 @@ def repeat_interleave(
         return function.Tensor._made(backend.like(index, input.array))
     if dim is None:
         input, dim = flatten(input), 0
-    axis = wrap_dim(dim, input.ndim, "repeat_interleave", of_scalars=False)
+    axis = wrap_dim(dim, input.ndim, "repeat_interleave", wrap_scalar=False)
     n = input.shape[axis]
     counts = _counts(repeats).tolist()
     if len(counts) not in (1, n):

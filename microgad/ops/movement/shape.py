@@ -100,6 +100,7 @@ def view(input: Tensor, size: Any) -> Tensor:
 
 
 def _view_as_dtype(input: Tensor, dtype: dtypes.dtype) -> Tensor:
+    """Read the same memory as another dtype, where PyTorch's rules allow it."""
     x, ratio = input.array, dtype.itemsize / input.element_size()
     if ratio != 1:
         said = f"view: to read {input.dtype} as {dtype} (different element sizes)"

@@ -210,7 +210,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     >>> torch.unbind(torch.tensor([[1, 2], [3, 4]]))
     (tensor([1, 2]), tensor([3, 4]))
     """
-    axis = wrap_dim(dim, input.ndim, "unbind", of_scalars=False)
+    axis = wrap_dim(dim, input.ndim, "unbind", wrap_scalar=False)
     lead = (builtins.slice(None),) * axis
     indices = tuple([(*lead, i, ...) for i in range(input.array.shape[axis])])
     return Unbind.apply(input, indices=indices, axis=axis) if indices else ()

@@ -96,7 +96,7 @@ def gradient(input: Tensor, *, spacing: Any = 1, dim: Dim = None, edge_order: in
     """
     if input.array.dtype.kind == "u":
         raise DtypeError(f"gradient: does not support {input.dtype} input")
-    over = tuple(range(input.ndim)) if dim is None else wrap_dims(dim, input.ndim, "gradient", of_scalars=False)
+    over = tuple(range(input.ndim)) if dim is None else wrap_dims(dim, input.ndim, "gradient", wrap_scalar=False)
     several = isinstance(spacing, Sequence)
     if several and len(spacing) != len(over):
         raise ArgumentError(f"gradient: expected spacing for {len(over)} dims, got {len(spacing)}")

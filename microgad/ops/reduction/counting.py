@@ -226,7 +226,7 @@ def _as_rows(input: Tensor, dim: int | None, op: str) -> tuple[Any, Any]:
     x = input.array
     if x.dtype.kind == "c":
         raise KindError(f"{op}: is not implemented for complex numbers, got {input.dtype}")
-    axis = None if dim is None else wrap_dim(dim, x.ndim, op, of_scalars=False)
+    axis = None if dim is None else wrap_dim(dim, x.ndim, op, wrap_scalar=False)
     if axis is None or x.ndim == 1:
         return x.reshape(-1), x.shape
     n = x.shape[axis]

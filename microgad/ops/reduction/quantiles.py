@@ -54,6 +54,7 @@ def nanquantile(
 
 
 def _quantile(op: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str) -> Tensor:
+    """Compute quantile or nanquantile, whichever `op` names."""
     q = _checked_q(op, input, q, interpolation)
     over_all = dim is None or input.ndim == 0
     axis = 0 if dim is None else wrap_dim(dim, input.ndim, op)

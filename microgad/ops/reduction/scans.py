@@ -147,6 +147,7 @@ class LogCumSumExp(Function):
 
 
 def _running_log_sum(x: Any, axis: int) -> Any:
+    """Compute the cumulative log-sum-exp along an axis."""
     if backend.is_gpu(x):
         return accumulate(_add_exponentials, x, axis)
     if x.dtype.kind != "c":

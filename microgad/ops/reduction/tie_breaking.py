@@ -262,6 +262,7 @@ def _compare_exchange(pair: Pair, i: Any, j: Any) -> None:
 
 
 def _median_to_first(values: Any, pair: Pair, first: Any, three: tuple[Any, Any, Any]) -> None:
+    """Swap the median of three elements of each part to the part's first place."""
     a, b, c = (values[i] for i in three)
     rising = np.where(b < c, 1, np.where(a < c, 2, 0))  # which of the three is the median, if a < b
     falling = np.where(a < c, 0, np.where(b < c, 2, 1))  # and if not
