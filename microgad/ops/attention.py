@@ -1,4 +1,4 @@
-"""Attention: each query's mean of values, weighted by how well their keys fit it."""
+"""Scaled dot-product attention: for each query, a mean of the values, weighted by the softmax of query · key."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from .movement import broadcast_shapes
 from .softmax import Softmax, exponentials
 from .spelling import tensors_only
 
-BLOCK_SCORES = 1 << 16  # so many scores are computed at a time: they and what is made of them stay in the cache
-MIN_BLOCK_ROWS = 32  # a block has so many rows at least: products of fewer are slow
-MAX_KEPT_SCORES = 1 << 22  # scores at most that are kept for backward: that is faster, but takes memory
+BLOCK_SCORES = 1 << 16  # scores in a block: these, and the arrays computed from them, stay in the cache
+MIN_BLOCK_ROWS = 32  # rows of a block, at least: matrix products with fewer rows are slow
+MAX_KEPT_SCORES = 1 << 22  # scores kept for backward, at most: keeping them is faster, but takes memory
 
 
 class Attention(Function):
-    """softmax(query keyᵀ · scale + mask) value, batch axes broadcast. If `weighted`, the softmax is a result, too.
+    """softmax(query keyᵀ · scale + mask) value, with broadcast batch axes. If `weighted`, the softmax is a result, too.
 
-    `noise`, if any, is a factor of the softmax: dropout. If `safe`, the softmax of a row that is all -∞ is 0. If
-    `fused`, the result lies in memory as query does, whose shape it has. There is a score for each query and key: they
-    are made in blocks that stay in the cache, and unless `keep`, backward makes them again, by each row's maximum and
-    sum. Dao et al. (2022).
+    `noise`, if any, multiplies the softmax: dropout. If `safe`, the softmax of a row that is all -∞ is 0. If `fused`,
+    the result has the shape and the strides of query. There is a score for each pair of query and key. The scores are
+    computed in blocks that stay in the cache. Unless `keep` is set, backward computes them again from each row's
+    maximum and sum, as in FlashAttention. Dao et al. (2022).
     """
 
     symbol = "attention"
@@ -52,7 +52,7 @@ class Attention(Function):
         for _, here, q, k, v, added, noise in self.blocks(lead, query, key, value, mask):
             kept = None if self.exps is None else self.exps[here]
             exps, total, self.top[here] = exponentials(self.scores(q, k, added), -1, kept, self.safe)
-            total += total == 0  # 1 where there is no key, or only masked ones: then exps are 0
+            total += total == 0  # 1 if there is no key or all are masked: the exponentials are 0 then
             self.total[here] = total
             dropped = exps if noise is None else exps * noise
             if weights is not None:
@@ -112,7 +112,7 @@ class Attention(Function):
         return (out, weights) if self.weighted else out
 
     def check(self, query: Any, key: Any, value: Any, mask: Any) -> tuple[int, ...]:
-        """(..., L): the batch axes and the queries. Raises ShapeError where shapes don't fit."""
+        """Return the shape of the batch axes and the queries, (..., L). Raise ShapeError if shapes do not fit."""
         if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
             raise ShapeError(
                 "query (..., L, E), key (..., S, E) and value (..., S, D) must have the same E and S, but are "
@@ -125,7 +125,10 @@ class Attention(Function):
         return scores[:-1]
 
     def blocks(self, lead: Any, query: Any, key: Any, value: Any, mask: Any) -> Iterator[tuple[Any, ...]]:
-        """Where a block is in the batch, where its queries are, and what is there of query, key, value, mask, noise."""
+        """Yield for each block: its index in the batch, the index of its scores, and its part of each array.
+
+        The arrays are query, key, value, mask and noise.
+        """
         batch, shape = lead[:-1], (*lead, key.shape[-2])
         q, k, v = [_broadcast(x, (*batch, *x.shape[-2:])) for x in (query, key, value)]
         added = None if mask is None else layouts.expand(mask, shape)  # `check` has seen its shape
@@ -137,7 +140,7 @@ class Attention(Function):
             yield every, here, q[here], k[every], v[every], *(None if x is None else x[here] for x in (added, noise))
 
     def scores(self, query: Any, key: Any, added: Any) -> Any:
-        """query keyᵀ · scale + mask"""
+        """Return query keyᵀ · scale + mask."""
         scores = np.matmul(query * self.scale, np.swapaxes(key, -1, -2))
         if added is not None:
             scores += added
@@ -145,7 +148,7 @@ class Attention(Function):
 
 
 def _accumulate(out: Any, every: Any, here: Any, part: Any) -> None:
-    """Add what the queries of a block give to their keys or values; the first ones begin."""
+    """Add a block's part of the gradient of keys or values to `out`. The first block of queries initializes it."""
     if here[-2].start:
         out[every] += part
     else:
@@ -159,7 +162,7 @@ def _broadcast(x: Any, shape: tuple[int, ...]) -> Any:
 def score_blocks(
     batch: tuple[int, ...], length: int, keys: int, block: float
 ) -> Iterator[tuple[tuple[Any, ...], slice]]:
-    """An index of batch axes, and rows of queries, for about `block` scores at a time.
+    """Yield blocks of about `block` scores: an index of the batch axes, and a slice of the queries.
 
     >>> [block for block in score_blocks((2, 3), 100, 200, 65536)][0]
     ((slice(0, 1, None), Ellipsis), slice(0, 100, None))
@@ -185,14 +188,16 @@ def scaled_dot_product_attention(
     query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
     is_causal: bool = False, *, scale: float | None = None, enable_gqa: bool = False,
 ) -> Tensor:  # fmt: skip
-    """softmax(query keyᵀ · scale + mask) value, scale being 1/√E. Source: torch.nn.functional; Vaswani et al. (2017).
+    """Return softmax(query keyᵀ · scale + mask) value; scale is 1/√E by default. Vaswani et al. (2017).
 
-    query is (..., L, E), key (..., S, E), value (..., S, D); the result is (..., L, D). attn_mask broadcasts to
-    (..., L, S): booleans say which keys count, numbers are added. With is_causal the first i keys count for query i. A
-    query for which no key counts gives 0. dropout_p, of the weights, takes effect whatever the mode. With enable_gqa
-    key and value may have fewer heads (the third last dimension) than query. Raises RuntimeError where shapes or dtypes
-    don't fit, and where there is a mask as well as is_causal, but for what PyTorch's fused kernel takes: four
-    dimensions, no dropout, and a mask that wants no gradient.
+    query is (..., L, E), key (..., S, E), value (..., S, D); the result is (..., L, D). attn_mask broadcasts to (...,
+    L, S). A boolean mask is True where a key takes part; other masks are added to the scores. With is_causal, the keys
+    0 to i take part for query i. A query without keys gives 0. dropout_p applies to the weights, in evaluation mode
+    too. With enable_gqa, key and value may have fewer heads (the third dimension from the end) than query.
+
+    Raises RuntimeError if shapes or dtypes do not fit, and for a mask together with is_causal. As in PyTorch's fused
+    kernel, these two go together for four dimensions, without dropout, and with a mask that needs no gradient.
+    Source: torch.nn.functional.scaled_dot_product_attention.
 
     >>> x = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     >>> F.scaled_dot_product_attention(x, x, x, is_causal=True)
@@ -220,7 +225,7 @@ def scaled_dot_product_attention(
 
 
 def _has_fused_layout(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> bool:
-    """Whether PyTorch's fused kernel takes these, which writes its result as query lies in memory."""
+    """Return whether PyTorch calls its fused kernel for these, whose result has the strides of query."""
     if attn_mask is not None and (attn_mask.node is not None or attn_mask.ndim not in (2, 4)):
         return False
     arrays = [x.array for x in (query, key, value)]
@@ -233,7 +238,10 @@ def attention_with_dropout(
     query: Tensor, key: Tensor, value: Tensor, mask: Any, dropout_p: float, scale: float, weighted: bool = False,
     fused: bool = False,
 ) -> Any:  # fmt: skip
-    """Attention with dropout, drawn as for a contiguous array of weights. With its weights it isn't safe."""
+    """Apply `Attention`, and draw its dropout noise as for a contiguous array of weights.
+
+    If `weighted`, the weights are a result, too, and rows that are all -∞ give NaN.
+    """
     q, k = query.array.shape, key.array.shape
     shape = (*broadcast_shapes(q[:-2], k[:-2]), q[-2], k[-2])
     noise = None
@@ -247,7 +255,7 @@ def attention_with_dropout(
 
 
 def causal_mask(query: Tensor, key: Tensor) -> Any:
-    """(L, S), to be added: -∞ for keys after the query."""
+    """Return a mask (L, S) to add to the scores: -∞ for keys after the query, otherwise 0."""
     queries, keys, dtype = query.array.shape[-2], key.array.shape[-2], query.array.dtype
     made = _cached_causal_mask if queries * keys <= BLOCK_SCORES else _cached_causal_mask.__wrapped__
     return backend.like(made(queries, keys, dtype), query.array)
@@ -277,7 +285,7 @@ def _check_inputs(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor |
 
 
 def _repeat_heads(x: Tensor, query: Tensor) -> Tensor:
-    """(..., heads, S, E) with each head repeated, as many times as query has more of them."""
+    """Repeat each head of x (..., heads, S, E) until there are as many as query has."""
     heads, wanted = (y.shape[-3] if y.ndim > 2 else 1 for y in (x, query))
     if heads == wanted:
         return x

@@ -1,4 +1,4 @@
-"""Attention of several heads, between projections."""
+"""Multi-head attention: projections of query, key and value, attention for each head, and an output projection."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ def multi_head_attention_forward(
     v_proj_weight: Tensor | None = None, static_k: Tensor | None = None, static_v: Tensor | None = None,
     average_attn_weights: bool = True, is_causal: bool = False,
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-    """Attention of num_heads heads between projections, projected back; and its weights. Source: torch.nn.functional.
+    """Apply multi-head attention; return its output and its weights. Vaswani et al. (2017).
 
-    query is (L, N, E), key and value (S, N, E), or all of them without N; the weights are (N, L, S), the mean over
-    heads, or (N, heads, L, S). in_proj_weight (3 E, E) is that of query, key and value, or each has its own. Masks
-    (key_padding_mask (N, S), attn_mask (L, S) or (N · heads, L, S)) are True where a key doesn't count, or are added.
-    bias_k, bias_v and zeros (add_zero_attn) are one more key and value. Vaswani et al. (2017).
+    query is (L, N, E), key and value are (S, N, E); all three may lack N. The weights are (N, L, S), the mean over the
+    heads, or (N, heads, L, S). in_proj_weight (3 E, E) projects query, key and value, or each has a weight of its own.
+    The masks, key_padding_mask (N, S) and attn_mask (L, S) or (N · heads, L, S), are True where a key is ignored, or
+    are added to the scores. bias_k and bias_v add a key and a value, and add_zero_attn adds a key and a value of zeros.
 
-    Raises AssertionError and RuntimeError where shapes don't fit.
+    Raises AssertionError or RuntimeError if shapes do not fit.
+    Source: torch.nn.functional.multi_head_attention_forward.
 
     >>> x, eye = torch.ones(2, 1, 2), torch.eye(2)
     >>> projections = torch.cat([eye] * 3), None, None, None, False, 0.0, eye, None
@@ -59,11 +60,11 @@ def multi_head_attention_forward(
     if any(weight is None for weight in weights):
         raise CallError(f"use_separate_proj_weight is {use_separate_proj_weight}, but a weight for that is None")
     if use_separate_proj_weight:
-        q, k, v = _in_projection(query, key, value, *separate, *_thirds(in_proj_bias))
+        q, k, v = _in_projection(query, key, value, *separate, *_split_bias(in_proj_bias))
     else:
         q, k, v = _in_projection_packed(query, key, value, in_proj_weight, in_proj_bias)
 
-    more = 0  # keys that the masks don't know
+    more = 0  # keys that are added here, and that the masks have no column for
     if (bias_k is None) != (bias_v is None):
         raise CallError("of bias_k and bias_v, only one is set")
     if bias_k is not None and bias_v is not None:
@@ -109,7 +110,7 @@ def _check_heads(query: Tensor, key: Tensor, value: Tensor, size: int, num_heads
 
 
 def _attention_mask(mask: Tensor | None, sizes: tuple[int, int], heads: int, query: Tensor) -> Tensor | None:
-    """(1 or N · heads, L, S), to be added."""
+    """Return attn_mask in the form that is added to the scores, (1 or N · heads, L, S), or None."""
     if mask is None:
         return None
     if mask.ndim not in (2, 3):
@@ -124,7 +125,7 @@ def _attention_mask(mask: Tensor | None, sizes: tuple[int, int], heads: int, que
 def _padding_mask(
     mask: Tensor | None, sizes: tuple[int, int], attn_mask: Tensor | None, query: Tensor
 ) -> Tensor | None:
-    """(N, S), to be added."""
+    """Return key_padding_mask in the form that is added to the scores, (N, S), or None."""
     if mask is None:
         return None
     if tuple(mask.shape) != sizes:
@@ -136,7 +137,7 @@ def _padding_mask(
 
 
 def _combine_masks(mask: Tensor | None, padding: Tensor | None, more: int, num_heads: int) -> Tensor | None:
-    """The sum of both masks, of no effect on `more` keys behind those that they know."""
+    """Return the sum of both masks, with zeros for `more` keys at the end."""
     mask, padding = (pad(x, (0, more)) if more and x is not None else x for x in (mask, padding))
     if padding is None:
         return mask
@@ -145,24 +146,24 @@ def _combine_masks(mask: Tensor | None, padding: Tensor | None, more: int, num_h
     return each if mask is None else mask + each
 
 
-def _thirds(bias: Tensor | None) -> Any:
+def _split_bias(bias: Tensor | None) -> Any:
     return [None] * 3 if bias is None else bias.chunk(3)
 
 
 def _in_projection_packed(q: Tensor, k: Tensor, v: Tensor, w: Any, b: Tensor | None = None) -> list[Tensor]:
-    """Query, key and value, each times its third of the weight (3 E, E), plus its third of the bias."""
-    return _in_projection(q, k, v, *w.chunk(3), *_thirds(b))
+    """Project query, key and value, each by its third of the weight (3 E, E) and of the bias."""
+    return _in_projection(q, k, v, *w.chunk(3), *_split_bias(b))
 
 
 def _in_projection(
     q: Tensor, k: Tensor, v: Tensor, w_q: Any, w_k: Any, w_v: Any, b_q: Any = None, b_k: Any = None, b_v: Any = None
 ) -> list[Tensor]:
-    """Query, key and value, each times its own weight, plus its own bias."""
+    """Project query, key and value, each by its own weight and bias."""
     return [linear(q, w_q, b_q), linear(k, w_k, b_k), linear(v, w_v, b_v)]
 
 
 def _additive_mask(name: str, mask: Tensor, query: Tensor) -> Any:
-    """A mask to be added: -∞ where a boolean one is True."""
+    """Return a mask to add to the scores: a boolean one becomes -∞ where it is True."""
     if mask.dtype.is_floating_point:
         return mask
     if mask.array.dtype != bool:

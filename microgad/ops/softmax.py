@@ -1,4 +1,4 @@
-"""Softmax, its logarithm, the logarithm of its denominator. The maximum is taken off first: exp can't overflow."""
+"""Softmax, log-softmax and log-sum-exp. They subtract the maximum first, so that exp cannot overflow."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from .reduction import axes, keepdims_shape
 from .reduction.axes import Dim, apply_along
 from .spelling import numpy_spelling
 
-TINY, HUGE = 1e-4, 1e15  # between them a sum of exponentials has neither overflowed nor lost digits
+TINY, HUGE = 1e-4, 1e15  # a sum of exponentials between them has neither overflowed nor lost digits
 
 
 class Softmax(Function):
-    """eˣ / Σ eˣ along an axis."""
+    """exp(x) / Σ exp(x) along an axis."""
 
     symbol = "softmax"
 
@@ -52,10 +52,10 @@ class Softmax(Function):
 
 
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Dtype = None) -> Tensor:
-    """exp(input) / Σ exp(input) along dim: positive numbers that add up to 1. Source: torch.nn.functional.softmax.
+    """Return exp(input) / Σ exp(input) along dim: positive numbers that sum to 1. Source: torch.nn.functional.softmax.
 
-    Takes floating-point numbers of any shape, or converts to `dtype` first; integers raise RuntimeError, a dim that
-    isn't there IndexError.
+    input is floating-point, or is converted to `dtype` first. Raises RuntimeError for integers, IndexError for a dim
+    that is out of range.
 
     >>> softmax(torch.tensor([[1.0, 1.0], [1.0, 3.0]]), dim=1)
     tensor([[0.5000, 0.5000],
@@ -65,7 +65,7 @@ def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
 
 
 def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Dtype = None) -> Tensor:
-    """The softmax of -input. Source: torch.nn.functional.softmin.
+    """Return the softmax of -input. Source: torch.nn.functional.softmin.
 
     >>> softmin(torch.tensor([1.0, 3.0]), dim=0)
     tensor([0.8808, 0.1192])
@@ -74,7 +74,7 @@ def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
 
 
 class LogSoftmax(Function):
-    """x - log Σ eˣ along an axis."""
+    """x - log Σ exp(x) along an axis."""
 
     symbol = "log softmax"
 
@@ -91,9 +91,9 @@ class LogSoftmax(Function):
 
 
 def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Dtype = None) -> Tensor:
-    """The logarithm of softmax, without its loss of precision. Source: torch.nn.functional.log_softmax.
+    """Return the logarithm of softmax, without the loss of precision. Source: torch.nn.functional.log_softmax.
 
-    Arguments and errors are softmax's.
+    The arguments and errors are those of softmax.
 
     >>> log_softmax(torch.tensor([0.0, 1000.0]), dim=0)
     tensor([-1000.,     0.])
@@ -119,9 +119,10 @@ def _apply(cls: type[Function], name: str, input: Tensor, dim: int | None, stack
 def gumbel_softmax(
     logits: Tensor, tau: float | Tensor = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
 ) -> Tensor:
-    """The softmax of (logits + Gumbel noise) / tau along dim; the draws are PyTorch's. Source: torch.nn.functional.
+    """Return the softmax of (logits + Gumbel noise) / tau along dim. Source: torch.nn.functional.gumbel_softmax.
 
-    With hard, 1 at the largest and 0 elsewhere, with the gradient of the soft result. Jang et al. (2016).
+    With `hard`, the result is 1 at the maximum and 0 elsewhere, but has the gradient of the soft result. The draws are
+    PyTorch's. Jang et al. (2016).
 
     >>> _ = torch.manual_seed(2024)
     >>> F.gumbel_softmax(torch.tensor([1.0, 2.0, 0.0]), hard=True)
@@ -139,7 +140,7 @@ def gumbel_softmax(
 
 
 class LogSumExp(Function):
-    """log Σ eˣ over axes; over nothing but -∞ it is -∞."""
+    """log Σ exp(x) over axes; -∞ if all values are -∞."""
 
     symbol, promote = "log Σ exp", dtypes.promote_floating
 
@@ -156,13 +157,13 @@ class LogSumExp(Function):
         share = np.exp(x - np.where(np.isinf(out), 0.0, out).reshape(shape))
         if is_complex(x):
             return grad.reshape(shape) * share
-        total = sum_along(share, self.axis)  # it would be 1, were a large out not rounded
+        total = sum_along(share, self.axis)  # 1 except for the rounding of a large `out`
         return grad.reshape(shape) * (share / np.where(total == 0, 1.0, total))
 
 
 @numpy_spelling
 def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """log Σ exp(input) over dim, one or several, without overflow. Source: torch.logsumexp.
+    """Return log Σ exp(input) over one or several dims, without overflow. Source: torch.logsumexp.
 
     >>> logsumexp(torch.tensor([[1000.0, 1000.0], [0.0, -torch.inf]]), dim=1)
     tensor([1000.6932,    0.0000])
@@ -171,10 +172,11 @@ def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False, *, out: Tensor | N
 
 
 def exponentials(x: Any, axis: int, out: Any = None, safe: bool = False) -> tuple[Any, Any, Any]:
-    """eˣ⁻ᵗ, its sum along an axis, and t, which has length 1 there: of large arrays 0 if it can be, else the maximum.
+    """Return exp(x - t), its sum along an axis, and t, which has length 1 there.
 
-    Any t will do by which the sum is neither huge nor tiny, and for most x 0 is one: whether it was, the sum tells. If
-    `safe`, a line that is all -∞ gives zeros, else NaN.
+    Any t will do for which the sum is neither huge nor tiny. For large arrays 0 is tried first, since it usually is
+    such a t and saves the pass for the maximum; the sum tells whether it was. Otherwise t is the maximum. Lines that
+    are all -∞ give zeros if `safe`, otherwise NaN.
     """
     if type(x) is np.ndarray and x.size >= UFUNC_BUFFER and x.itemsize > 2:
         with np.errstate(over="ignore"):
@@ -190,7 +192,7 @@ def exponentials(x: Any, axis: int, out: Any = None, safe: bool = False) -> tupl
 
 
 def maximum_along(x: Any, axis: Any) -> Any:
-    """The maximum along axes, which keep length 1; 0 over nothing."""
+    """Return the maximum along axes, which keep length 1; 0 for an empty array."""
     if type(x) is np.ndarray and axis in (-1, x.ndim - 1) and 0 < 20 * x.shape[-1] < min(x.size, 20 * 32):
         columns = np.ascontiguousarray(x.reshape((-1, x.shape[-1])).T)  # NumPy is slow on many short rows
         return np.maximum.reduce(columns, 0).reshape((*x.shape[:-1], 1))
@@ -198,7 +200,7 @@ def maximum_along(x: Any, axis: Any) -> Any:
 
 
 def sum_along(x: Any, axis: Any) -> Any:
-    """The sum along axes, which keep length 1. Along the last one a matrix product is the fastest way."""
+    """Return the sum along axes, which keep length 1. Along the last axis a matrix product is the fastest way."""
     if type(x) is np.ndarray and x.size < 5000:
         return np.add.reduce(x, axis, keepdims=True)
     if axis in (-1, x.ndim - 1):
@@ -207,7 +209,7 @@ def sum_along(x: Any, axis: Any) -> Any:
 
 
 def _dot_along(a: Any, b: Any, axis: int) -> Any:
-    """The sum of products along an axis, which keeps length 1."""
+    """Return the sum of a · b along an axis, which keeps length 1."""
     if axis in (-1, a.ndim - 1):
         return row_dots(a, b)
     return np.sum(a * b, axis, keepdims=True)

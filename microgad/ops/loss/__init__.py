@@ -1,4 +1,4 @@
-"""Losses: a file for each kind, and all their names here."""
+"""Loss functions, by kind: classification, binary, CTC, margin, regression."""
 
 # isort: skip_file
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Binary cross-entropy, of probabilities and of logits."""
+"""Binary cross-entropy of probabilities and of logits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .reduction import reduce_losses, resolve_reduction
 
 
 class BinaryCrossEntropyWithLogits(Function):
-    """-p t log σ(x) - (1 - t) log σ(-x), elementwise; p broadcasts, None is 1."""
+    """-p t log σ(x) - (1 - t) log σ(-x), elementwise; the positive weight p broadcasts, and None means 1."""
 
     symbol = "binary cross entropy"
     promote = staticmethod(lambda arrays: [*dtypes.promote(arrays[:2]), arrays[2]])
@@ -43,11 +43,12 @@ def binary_cross_entropy_with_logits(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str | int = "mean", pos_weight: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Binary cross-entropy of sigmoid(input), without its loss of precision. Source: torch.nn.functional.
+    """Return the binary cross-entropy of sigmoid(input), without the loss of precision of the sigmoid.
 
-    -pos_weight · target · log σ(input) - (1 - target) · log σ(-input), times weight. weight and pos_weight broadcast to
-    the shape of input, else RuntimeError is raised; target has it, else ValueError is. Losses have the dtype of target,
-    which, as input's, is a floating-point one, else RuntimeError is raised.
+    A loss is (-pos_weight · target · log σ(input) - (1 - target) · log σ(-input)) · weight, and has the dtype of
+    target. Raises ValueError if input and target have different shapes, RuntimeError if one of them is not
+    floating-point or if weight or pos_weight does not broadcast to their shape. Source:
+    torch.nn.functional.binary_cross_entropy_with_logits.
 
     >>> binary_cross_entropy_with_logits(torch.tensor([0.0, 100.0]), torch.tensor([1.0, 1.0]))
     tensor(0.3466)
@@ -63,13 +64,13 @@ def binary_cross_entropy_with_logits(
 
 
 class BinaryCrossEntropy(Function):
-    """-t log x - (1 - t) log(1 - x), elementwise. Logarithms are held above -100, as in PyTorch."""
+    """-t log x - (1 - t) log(1 - x), elementwise. Logarithms are clamped to at least -100, as in PyTorch."""
 
     symbol, elementwise = "binary cross entropy", True
 
     def forward(self, x, target):
         inside = (x >= 0) & (x <= 1)
-        if not (inside & (target >= 0) & (target <= 1)).all():  # one number, for which a GPU is waited for
+        if not (inside & (target >= 0) & (target <= 1)).all():  # this waits for a GPU once
             if not inside.all():
                 raise ArgumentError("all elements of input should be between 0 and 1; logits have a loss of their own")
             raise ArgumentError("all elements of target should be between 0 and 1")
@@ -89,10 +90,10 @@ def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str | int = "mean",
 ) -> Tensor:  # fmt: skip
-    """-target · log input - (1 - target) · log(1 - input), times weight. Source: torch.nn.functional.
+    """Return (-target · log input - (1 - target) · log(1 - input)) · weight, reduced.
 
-    Raises ValueError where input and target have different shapes, RuntimeError where their dtypes differ, one of them
-    is outside of [0, 1], or weight doesn't broadcast to their shape.
+    Raises ValueError if input and target have different shapes, RuntimeError if their dtypes differ, a value is outside
+    of [0, 1], or weight does not broadcast to their shape. Source: torch.nn.functional.binary_cross_entropy.
 
     >>> binary_cross_entropy(torch.tensor([0.5, 1.0]), torch.tensor([1.0, 1.0]))
     tensor(0.3466)
@@ -114,7 +115,7 @@ def _check_same(op: str, input: Tensor, target: Tensor) -> None:
 
 
 def _weighted(op: str, losses: Tensor, weight: Tensor | None, target: Tensor) -> Tensor:
-    """Losses times weight, in target's shape and dtype: PyTorch computes them in a copy of target."""
+    """Return losses · weight in target's shape and dtype, since PyTorch computes them in a copy of target."""
     losses = losses if weight is None else losses * weight
     if losses.array.shape != target.array.shape:
         raise ShapeError(f"{op}: weights must broadcast to {tuple(target.shape)}, but would make it {losses.shape}")

@@ -1,4 +1,4 @@
-"""Losses of classes: cross-entropy, negative log-likelihood."""
+"""Losses of class scores: cross-entropy and negative log-likelihood."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from ..softmax import LogSoftmax, log_softmax
 from ..spelling import tensors_only
 from .reduction import reduce_losses, reduce_weighted, resolve_reduction
 
-KEPT = 1 << 22  # exponentials at most that are kept for backward: that is faster, but takes memory
-INDICES = (np.dtype(np.int64), np.dtype(np.uint8))  # the dtypes of class indices
+MAX_KEPT = 1 << 22  # exponentials kept for backward, at most: keeping them is faster, but takes memory
+INDEX_DTYPES = (np.dtype(np.int64), np.dtype(np.uint8))
 
 
 class CrossEntropy(Function):
-    """(N, C, ...), int (N, ...), (C) -> (N, ...), or their sum or mean: log Σ exp(x) - x[target].
+    """log Σ exp(x) - x[target], or its sum or mean: (N, C, ...), int (N, ...), weight (C) -> (N, ...) or ().
 
-    Of the softmax it keeps the exponentials; if they are many, only two numbers a row, the maximum and the sum, by
-    which the way back makes them again.
+    For backward it keeps the exponentials, or, if there are many, only each row's maximum and sum, from which backward
+    computes the exponentials again.
     """
 
     symbol = "cross entropy"
@@ -45,9 +45,9 @@ class CrossEntropy(Function):
         self.peak = x.max(0) if x.size else x.sum(0)
         with unbuffered(input, 1):
             shifted = x - self.peak
-        own = shifted[_places(classes)]
+        own = shifted[_class_index(classes)]
         exps = np.exp(shifted, out=shifted)
-        self.exps = exps if exps.size <= KEPT else None
+        self.exps = exps if exps.size <= MAX_KEPT else None
         self.total = _sum_of_first(exps)
         return reduce_weighted(np.log(self.total) - own, self.counted, self.row_weights, self.divisor, self.reduction)
 
@@ -60,7 +60,7 @@ class CrossEntropy(Function):
             if exps is None:
                 exps = np.exp(np.subtract(x, peak, out=part), out=part)
             np.multiply(exps, scale / total, out=part)
-        part[_places(target)] -= scale
+        part[_class_index(target)] -= scale
         if part is not out:
             out[...] = part
         return gradient
@@ -75,14 +75,15 @@ def cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     ignore_index: int = -100, reduce: bool | None = None, reduction: str | int = "mean", label_smoothing: float = 0.0,
 ) -> Tensor:  # fmt: skip
-    """The negative logarithm of the softmax of input at the target classes. Source: torch.nn.functional.cross_entropy.
+    """Return the negative logarithm of the softmax of input at the target classes.
 
-    input is (C), (N, C) or (N, C, d1, ...). target is either class indices, int64 of shape (), (N) or (N, d1, ...),
-    where ignore_index counts for nothing, or probabilities of input's shape. weight (C) is the classes'. "mean" is over
-    the weights of the targets, with probabilities over N (and d1, ...).
+    input is (C), (N, C) or (N, C, d1, ...). target holds class indices, int64 of shape (), (N) or (N, d1, ...), of
+    which those that equal ignore_index are ignored, or class probabilities of input's shape. weight (C) has a weight
+    for each class. "mean" divides by the sum of the targets' weights; for probabilities, by the number of rows N (· d1
+    · ...).
 
-    Raises IndexError where a target is no class, ValueError and RuntimeError where shapes don't fit, RuntimeError for
-    other dtypes.
+    Raises IndexError if a target is not a class, ValueError or RuntimeError if shapes do not fit, RuntimeError for
+    other dtypes. Source: torch.nn.functional.cross_entropy.
 
     >>> cross_entropy(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]))
     tensor(0.2395)
@@ -107,13 +108,13 @@ def cross_entropy(
         return CrossEntropy.apply(input, target, weight, ignore_index=ignore_index, reduction=reduction)
     classes, counted, row_weights = _checked_rows("cross_entropy", input, target, weight, ignore_index)
     smooth = np.full_like(input.array, label_smoothing / max(input.shape[1], 1))
-    np.swapaxes(smooth, 0, 1)[_places(classes)] += 1 - label_smoothing
+    np.swapaxes(smooth, 0, 1)[_class_index(classes)] += 1 - label_smoothing
     losses = _of_probabilities(input, smooth, weight)
     return called("Add", reduce_weighted(losses, counted, None, _divisor(classes, row_weights), reduction))
 
 
 def _of_probabilities(input: Tensor, target: Any, weight: Tensor | None) -> Tensor:
-    """(N, C, ...) twice, (C) -> (N, ...): each row's cross-entropy."""
+    """Return each row's cross-entropy with target probabilities: (N, C, ...) twice, weight (C) -> (N, ...)."""
     products = log_softmax(input, 1) * target
     if weight is not None:
         if weight.array.shape != (input.shape[1],):
@@ -123,20 +124,20 @@ def _of_probabilities(input: Tensor, target: Any, weight: Tensor | None) -> Tens
 
 
 class NllLoss(Function):
-    """(N, C, ...), int (N, ...), (C) -> (N, ...), or their sum or mean: -x[target]."""
+    """-x[target], or its sum or mean: (N, C, ...), int (N, ...), weight (C) -> (N, ...) or ()."""
 
     symbol, zero_link = "nll", Flat
 
     def forward(self, input, target, weight):
         classes, self.counted, self.row_weights = _rows(input, target, weight, self.ignore_index)
         self.divisor = _divisor(classes, self.row_weights)
-        losses = -input.swapaxes(0, 1)[_places(classes)]
+        losses = -input.swapaxes(0, 1)[_class_index(classes)]
         return reduce_weighted(losses, self.counted, self.row_weights, self.divisor, self.reduction)
 
     def grad_input(self, grad, target, counted, row_weights, divisor):
         target, scale = _scaled(-grad, target, counted, row_weights, divisor, self)
         out = np.zeros_like(grad, shape=self.sizes)
-        out.swapaxes(0, 1)[_places(target)] = scale
+        out.swapaxes(0, 1)[_class_index(target)] = scale
         return out
 
     def decomposition(self, input, target, counted, row_weights, divisor):
@@ -144,10 +145,10 @@ class NllLoss(Function):
 
 
 def _picked(x: Any, target: Any, counted: Any, row_weights: Any, divisor: Any, node: Any) -> Any:
-    """(N, C, ...), int (N, ...) -> (N, ...), or their sum or mean: -x[target], in plain calls."""
+    """Return -x[target], reduced, in calls that can be differentiated: (N, C, ...), int (N, ...) -> (N, ...) or ()."""
     if counted is not None:
         target = np.where(counted, target, 0)
-    return reduce_weighted(-np.swapaxes(x, 0, 1)[_places(target)], counted, row_weights, divisor, node.reduction)
+    return reduce_weighted(-np.swapaxes(x, 0, 1)[_class_index(target)], counted, row_weights, divisor, node.reduction)
 
 
 @tensors_only
@@ -155,9 +156,9 @@ def nll_loss(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     ignore_index: int = -100, reduce: bool | None = None, reduction: str | int = "mean",
 ) -> Tensor:  # fmt: skip
-    """-input at the target classes. Source: torch.nn.functional.nll_loss.
+    """Return -input at the target classes. Source: torch.nn.functional.nll_loss.
 
-    input has log-probabilities: (C), (N, C) or (N, C, d1, ...). target, weight, the mean and the errors are those of
+    input holds log-probabilities, (C), (N, C) or (N, C, d1, ...). target, weight, the mean and the errors are those of
     cross_entropy with class indices.
 
     >>> nll_loss(torch.tensor([[-0.1, -2.4], [-0.7, -0.7]]), torch.tensor([0, 1]))
@@ -176,11 +177,11 @@ def linear_cross_entropy(
     weight: Tensor | None = None, reduction: str | int = "mean", ignore_index: int | None = None,
     label_smoothing: float = 0.0, options: Any = None,
 ) -> Tensor:  # fmt: skip
-    """The cross-entropy of linear(input, linear_weight, linear_bias). Source: torch.nn.functional.linear_cross_entropy.
+    """Return the cross-entropy of linear(input, linear_weight, linear_bias).
 
-    input is (in) or (N, in), linear_weight (C, in) or (C, d1, ..., in), linear_bias as that without in; target and the
-    rest are cross_entropy's. `options` says how PyTorch saves memory: here it is taken and changes nothing. Raises
-    RuntimeError where shapes don't fit.
+    input is (in) or (N, in), linear_weight is (C, in) or (C, d1, ..., in), linear_bias is (C) or (C, d1, ...). The
+    other arguments are cross_entropy's. `options`, with which PyTorch saves memory, is accepted and ignored. Raises
+    RuntimeError if shapes do not fit. Source: torch.nn.functional.linear_cross_entropy.
 
     >>> F.linear_cross_entropy(torch.tensor([1.0]), torch.tensor([[2.0], [0.0], [0.0]]), torch.tensor(0))
     tensor(0.2395)
@@ -209,14 +210,18 @@ def linear_cross_entropy(
 
 
 def _unbatched(loss: Callable[..., Tensor], input: Tensor, target: Tensor, reduction: str, **rest: Any) -> Tensor:
-    """The loss of (C) is that of (1, C), without its batch dimension."""
+    """Compute a loss of an input (C) as that of (1, C), and remove the batch axis."""
     indexed = target.array.shape == (1,) and not target.dtype.is_floating_point
     out = loss(input.unsqueeze(0), target if indexed else target.unsqueeze(0), reduction=reduction, **rest)
     return out.squeeze(0) if out.ndim else out
 
 
 def _rows(input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any, Any]:
-    """The rows' classes, 0 where ignored; which ones count, None if all; their weights, None if all are 1. Bare."""
+    """Check the arguments; return three bare arrays with an entry for each row.
+
+    These are the row's class (0 if it is ignored), whether it counts (None if all rows do), and its weight (None if all
+    are 1).
+    """
     if input.dtype.kind != "f":
         raise KindError(f"input must be floating-point, but is {input.dtype}")
     if input.ndim == 0:
@@ -229,7 +234,7 @@ def _rows(input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any,
             f"size mismatch: target has shape {target.shape}, but input {input.shape} needs class indices of shape "
             f"{input.shape[:1] + input.shape[2:]}, or floating-point class probabilities of its own shape"
         )
-    if target.dtype not in INDICES:
+    if target.dtype not in INDEX_DTYPES:
         raise DtypeError(f"class indices in target must be int64 or uint8, but are {target.dtype}: use target.long()")
     if weight is not None and weight.shape != (count,):
         raise ShapeError(_weight_rule(weight, count))
@@ -247,7 +252,7 @@ def _rows(input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any,
 
 
 def _scaled(grad: Any, target: Any, counted: Any, row_weights: Any, divisor: Any, node: Any) -> tuple[Any, Any]:
-    """The classes of rows, 0 where they are ignored, and the gradient of each row's unweighted loss, 0 there. Bare."""
+    """Return each row's class and the gradient of its unweighted loss, both 0 if the row is ignored. Bare arrays."""
     scale = grad / divisor if node.reduction == "mean" else grad
     if row_weights is not None:
         scale = row_weights * scale
@@ -261,7 +266,7 @@ def _weight_rule(weight: Any, count: int) -> str:
 
 
 def _checked_rows(op: str, input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> tuple[Any, ...]:
-    """`_rows` of Tensors, for composites."""
+    """Call `_rows` for the Tensors of a composite, whose errors then name the operation and its arguments."""
     try:
         return _rows(input.array, target.array, None if weight is None else weight.array, ignore_index)
     except errors.FROM_FORWARD as error:
@@ -270,18 +275,18 @@ def _checked_rows(op: str, input: Tensor, target: Tensor, weight: Tensor | None,
 
 
 def _classes_first(x: Any) -> Any:
-    """(N, C, ...) -> (C, N, ...), bare: a view; of a matrix of short rows, on which NumPy is slow, a copy."""
+    """Return a view (C, N, ...) of a bare array (N, C, ...), or a copy of a matrix with short rows, for speed."""
     x = x.swapaxes(0, 1)
     return x.copy() if x.ndim == 2 and x.shape[0] < 32 else x
 
 
 def _sum_of_first(x: Any) -> Any:
-    """(C, N, ...) -> (N, ...), bare: the sum. Along long rows a matrix product is the fastest way."""
+    """Sum a bare array over its first axis, (C, N, ...) -> (N, ...). For a matrix, a product with ones is fastest."""
     return x.sum(0) if x.ndim > 2 or x.flags.c_contiguous else ones(len(x), x) @ x
 
 
-def _places(classes: Any) -> tuple[Any, ...]:
-    """Of (C, N, ...) the index that gives (N, ...): at each place the class there."""
+def _class_index(classes: Any) -> tuple[Any, ...]:
+    """Return the index with which an array (C, N, ...) gives (N, ...): at each position, the value of its class."""
     classes = getattr(classes, "array", classes)  # off the Tensor, if it is one: integers have no gradient
     classes = layouts.contiguous(classes.astype(np.int64, copy=False))  # bytes would be a mask
     grid = [np.arange(n).reshape((n,) + (1,) * (classes.ndim - 1 - i)) for i, n in enumerate(classes.shape)]
@@ -289,5 +294,5 @@ def _places(classes: Any) -> tuple[Any, ...]:
 
 
 def _divisor(classes: Any, row_weights: Any) -> Any:
-    """What the mean divides by. PyTorch's mean over nothing is NaN, and 0 / 0 of arrays is as well."""
+    """Return the divisor of the mean: NaN, or an array of 0, if no row counts, so that the mean is NaN as in PyTorch."""
     return row_weights.sum() if row_weights is not None else classes.size or math.nan

@@ -1,4 +1,4 @@
-"""Connectionist temporal classification: the likelihood of a sequence of labels, whatever its alignment."""
+"""Connectionist temporal classification (CTC): the likelihood of a sequence of labels, summed over its alignments."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from .reduction import resolve_reduction
 
 
 class Ctc(Function):
-    """Log-probabilities (T, N, C) -> (N): the negative logarithm of the likelihood, summed over alignments.
+    """The negative log-likelihood of label sequences, summed over alignments: log-probabilities (T, N, C) -> (N).
 
-    states (S, N) are the labels with blanks before, between and after. A path through them starts where `starts` holds;
-    from one time to the next it stays, steps on by one, or by two into a state of `skips`; at `lengths` it is at one of
-    `ends`. Graves et al. (2006). The gradient is PyTorch's: it takes log_probs for the results of a log_softmax, and
-    adds that one's own term, the probabilities.
+    `states` (S, N) are the labels with blanks before, between and after them. An alignment is a path through the
+    states. It starts at a state of `starts`. At each time step it stays, moves on by one state, or moves by two into a
+    state of `skips`. After `lengths` steps it is at a state of `ends`. Graves et al. (2006).
+
+    The gradient is PyTorch's. It assumes that log_probs are the results of a log_softmax, and contains the
+    probabilities, which are part of that function's derivative.
     """
 
     symbol = "ctc"
@@ -32,27 +34,27 @@ class Ctc(Function):
     def forward(self, log_probs):
         emitted = self._emitted(log_probs)
         times, states, count = emitted.shape
-        # Two states in front, from which nothing comes.
+        # Two more states in front, with probability 0.
         self.alphas = alphas = np.full_like(emitted, -math.inf, shape=(times, states + 2, count))
-        skipping = _only(self.skips, emitted)
-        alphas[:1, 2:] = emitted[:1] + _only(self.starts, emitted)
+        skipping = _log_mask(self.skips, emitted)
+        alphas[:1, 2:] = emitted[:1] + _log_mask(self.starts, emitted)
         with np.errstate(divide="ignore"):
             for before, alpha, here in zip(alphas, alphas[1:], emitted[1:], strict=False):
-                np.add(_sum3(before[2:], before[1:-1], before[:-2] + skipping), here, out=alpha[2:])
+                np.add(_logsumexp3(before[2:], before[1:-1], before[:-2] + skipping), here, out=alpha[2:])
             self.total = np.where(self._running(log_probs), np.exp(log_probs), 0).sum((0, 2))
             last = alphas[np.maximum(self.lengths, 1) - 1, 2:, backend.like(np.arange(count), alphas)]
-            return -_sum_of(last.T + _only(self.ends, emitted))
+            return -_logsumexp_first(last.T + _log_mask(self.ends, emitted))
 
     def grad_log_probs(self, grad, log_probs, alphas, out):
         emitted = self._emitted(log_probs)
-        ends = _only(self.ends, emitted)
-        skipping = _only(np.concatenate([self.skips[2:], np.zeros_like(self.skips[:2])]), emitted)
+        ends = _log_mask(self.ends, emitted)
+        skipping = _log_mask(np.concatenate([self.skips[2:], np.zeros_like(self.skips[:2])]), emitted)
         last = backend.like(np.arange(1, len(emitted) + 1), self.lengths)[:, None] == self.lengths
-        beta = np.full_like(emitted, -math.inf, shape=alphas.shape[1:])  # with two states behind the last
-        with np.errstate(divide="ignore", invalid="ignore"):  # ∞ - ∞: of an infinite loss
-            share = alphas[:, 2:] + out  # of the likelihood that passes through a state, its logarithm
+        beta = np.full_like(emitted, -math.inf, shape=alphas.shape[1:])  # with two more states at the end
+        with np.errstate(divide="ignore", invalid="ignore"):  # an infinite loss gives ∞ - ∞
+            share = alphas[:, 2:] + out  # the logarithm of the share of the likelihood that passes through a state
             for t in range(len(emitted) - 1, -1, -1):
-                after = np.where(last[t], ends, _sum3(beta[:-2], beta[1:-1], beta[2:] + skipping))
+                after = np.where(last[t], ends, _logsumexp3(beta[:-2], beta[1:-1], beta[2:] + skipping))
                 share[t] += after
                 np.add(after, emitted[t], out=beta[:-2])
             np.exp(share, out=share)
@@ -75,7 +77,7 @@ class Ctc(Function):
         return loss + (np.where(self._running(log_probs), np.exp(log_probs), 0.0).sum((0, 2)) - total)
 
     def _emitted(self, log_probs: Any) -> Any:
-        """(T, S, N): the log-probability of each state's label."""
+        """Return the log-probability of each state's label, (T, S, N)."""
         return log_probs[self._places(log_probs)]
 
     def _places(self, log_probs: Any) -> Any:
@@ -83,18 +85,18 @@ class Ctc(Function):
         return backend.like(times, self.states), backend.like(rows, self.states), self.states[None]
 
     def _running(self, log_probs: Any) -> Any:
-        """(T, N, 1): whether an input goes on at that time."""
+        """Return whether an input is longer than that time, (T, N, 1)."""
         times = backend.like(np.arange(log_probs.shape[0]), self.states)
         return (times[:, None] < self.lengths)[..., None]
 
 
-def _only(where: Any, like: Any) -> Any:
-    """What is added to keep some states alone: -∞ for the others."""
+def _log_mask(where: Any, like: Any) -> Any:
+    """Return the logarithm of a mask: 0 where it is true, otherwise -∞."""
     return np.where(where, 0, -math.inf).astype(like.dtype)
 
 
-def _sum3(a: Any, b: Any, c: Any) -> Any:
-    """The logarithm of a sum of exponentials; of -∞ alone it is -∞. np.logaddexp takes three times as long."""
+def _logsumexp3(a: Any, b: Any, c: Any) -> Any:
+    """Return log(eᵃ + eᵇ + eᶜ), -∞ if all three are. np.logaddexp takes three times as long."""
     peak = np.maximum(np.maximum(a, b), c)
     np.maximum(peak, np.finfo(peak.dtype).min, out=peak)
     total = np.exp(a - peak)
@@ -105,8 +107,8 @@ def _sum3(a: Any, b: Any, c: Any) -> Any:
     return total
 
 
-def _sum_of(x: Any) -> Any:
-    """The same along the first axis."""
+def _logsumexp_first(x: Any) -> Any:
+    """Return log Σ exp(x) along the first axis."""
     peak = np.maximum(np.max(x, 0), np.finfo(x.dtype).min)
     return np.log(np.sum(np.exp(x - peak), 0)) + peak
 
@@ -116,12 +118,12 @@ def ctc_loss(
     log_probs: Tensor, targets: Tensor, input_lengths: Tensor | Sequence[int], target_lengths: Tensor | Sequence[int],
     blank: int = 0, reduction: str | int = "mean", zero_infinity: bool = False,
 ) -> Tensor:  # fmt: skip
-    """The negative log-likelihood of targets under log_probs, over all alignments. Source: torch.nn.functional.
+    """Return the negative log-likelihood of targets under log_probs, summed over alignments. Graves et al. (2006).
 
-    log_probs are (T, N, C), or (T, C) for one sequence; targets (N, S), or those of all sequences one after the other,
-    whole numbers of any dtype. "mean" divides each loss by its target's length first. zero_infinity makes infinite
-    losses, and their gradients, 0.
-    Raises RuntimeError where sizes, lengths or dtypes don't fit. Graves et al. (2006).
+    log_probs are (T, N, C), or (T, C) for one sequence. targets are (N, S), or 1-D with the labels of all sequences one
+    after the other; they are whole numbers of any dtype. "mean" divides each loss by its target's length first.
+    zero_infinity sets infinite losses and their gradients to 0. Raises RuntimeError if sizes, lengths or dtypes do not
+    fit. Source: torch.nn.functional.ctc_loss.
 
     >>> x = torch.log(torch.tensor([[[0.5, 0.5]], [[0.5, 0.5]]]))
     >>> F.ctc_loss(x, torch.tensor([[1]]), [2], [1]).exp()
@@ -169,7 +171,7 @@ def _lengths(name: str, given: Any, count: int) -> Any:
 
 
 def _tables(targets: Any, sizes: Any, lengths: Any, blank: int, classes: int) -> dict[str, Any]:
-    """The settings of `Ctc`, each (N, S), and the lengths (N)."""
+    """Return the settings of `Ctc`: the lengths (N), the others (N, S)."""
     labels = _padded(targets, sizes, blank)
     states = np.full((len(sizes), 2 * labels.shape[1] + 1), blank)
     states[:, 1::2] = labels
@@ -184,7 +186,7 @@ def _tables(targets: Any, sizes: Any, lengths: Any, blank: int, classes: int) ->
 
 
 def _padded(targets: Any, sizes: Any, blank: int) -> Any:
-    """(N, S) of labels, blank after each sequence's own; from that, or from (sum of sizes)."""
+    """Return labels (N, S) with blanks after each sequence's own, from targets (N, S) or (sum of sizes,)."""
     width = int(sizes.max())
     inside = np.arange(width) < sizes[:, None]
     out = np.full(inside.shape, blank)

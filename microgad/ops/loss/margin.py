@@ -1,4 +1,4 @@
-"""Losses of margins: between scores, between classes, between distances."""
+"""Margin losses: hinge losses of scores, of classes, of distances."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..indexing import index_kernels
 from ..spelling import tensors_only
 from .reduction import reduce_losses, reduce_weighted, resolve_reduction
 
-EPSILON = 1e-12  # added to the squares of lengths by cosine_embedding_loss
+EPSILON = 1e-12  # cosine_embedding_loss adds it to squared lengths
 
 
 @composite
@@ -30,7 +30,9 @@ def soft_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str | int = "mean",
 ) -> Tensor:  # fmt: skip
-    """log(1 + exp(-target · input)), target being 1 or -1; it never overflows. Source: torch.nn.functional.
+    """Return log(1 + exp(-target · input)), reduced, without overflow; target is 1 or -1.
+
+    Source: torch.nn.functional.soft_margin_loss.
 
     >>> F.soft_margin_loss(torch.tensor([0.0, 100.0]), torch.tensor([1.0, -1.0]))
     tensor(50.3466)
@@ -44,9 +46,9 @@ def margin_ranking_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str | int = "mean",
 ) -> Tensor:  # fmt: skip
-    """max(0, -target · (input1 - input2) + margin): target 1 wants input1 to be more. Source: torch.nn.functional.
+    """Return max(0, -target · (input1 - input2) + margin), reduced: for target 1, input1 should be the larger one.
 
-    Raises RuntimeError where the numbers of dimensions differ.
+    Raises RuntimeError if the numbers of dimensions differ. Source: torch.nn.functional.margin_ranking_loss.
 
     >>> F.margin_ranking_loss(torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([1.0]), 0.5)
     tensor(2.5000)
@@ -65,7 +67,9 @@ def hinge_embedding_loss(
     input: Tensor, target: Tensor, margin: float = 1.0, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str | int = "mean",
 ) -> Tensor:  # fmt: skip
-    """input where target is 1, max(0, margin - input) where it is -1. Source: torch.nn.functional.
+    """Return input where target is 1, max(0, margin - input) where it is -1, reduced.
+
+    Source: torch.nn.functional.hinge_embedding_loss.
 
     >>> F.hinge_embedding_loss(torch.tensor([2.0, 0.25]), torch.tensor([1.0, -1.0]), reduction="none")
     tensor([2.0000, 0.7500])
@@ -80,9 +84,10 @@ def cosine_embedding_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str | int = "mean",
 ) -> Tensor:  # fmt: skip
-    """1 - cos where target is 1, max(0, cos - margin) where it is -1: cos is that of the angle between the inputs.
+    """Return 1 - cos where target is 1, max(0, cos - margin) where it is -1, reduced; cos is the cosine similarity.
 
-    Inputs are (N, D) and target (N), or (D) and (); else RuntimeError is raised. Source: torch.nn.functional.
+    The inputs are (N, D) and target is (N), or they are (D) and (); otherwise RuntimeError is raised.
+    Source: torch.nn.functional.cosine_embedding_loss.
 
     >>> F.cosine_embedding_loss(torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 1.0]]), torch.tensor([1]))
     tensor(0.2929)
@@ -102,7 +107,10 @@ def cosine_embedding_loss(
 
 
 class MultiMarginLoss(Function):
-    """(N, C), int (N), (C) -> (N), or their sum or mean: Σ of other classes, weight · max(0, margin - own + x)ᵖ / C."""
+    """Σ weight · max(0, margin - x[target] + x)ᵖ / C over the other classes, or its sum or mean.
+
+    (N, C), int (N), weight (C) -> (N) or (). `own` is x[target].
+    """
 
     symbol = "multi margin"
 
@@ -116,16 +124,16 @@ class MultiMarginLoss(Function):
         return reduce_weighted(hinge.sum(1) / input.shape[1], None, None, len(input) or math.nan, self.reduction)
 
     def _hinge(self, x: Any, target: Any) -> Any:
-        """(N, C), bare: max(0, margin - own + x), 0 at the target."""
+        """Return max(0, margin - own + x), and 0 at the target: a bare array (N, C)."""
         own = backend.like(np.arange(len(x)), x), target
         hinge = x + (self.margin - x[own])[:, None]
-        np.fmax(hinge, 0, out=hinge)  # 0 of NaN, as PyTorch's
+        np.fmax(hinge, 0, out=hinge)  # NaN becomes 0, as in PyTorch
         hinge[own] = 0
         return hinge
 
     def grad_input(self, grad, input, target, weight):
         hinge = self._hinge(input, target)
-        scale = _of_rows(grad, len(input), self.reduction) / input.shape[1]
+        scale = _row_gradients(grad, len(input), self.reduction) / input.shape[1]
         if weight is not None:
             scale = scale * weight[target]
         slope = layouts.expand(scale[:, None], hinge.shape)
@@ -137,7 +145,7 @@ class MultiMarginLoss(Function):
         hinge = self._hinge(input, target)
         terms = (hinge * hinge if self.p == 2 else hinge).sum(1) / input.shape[1]
         out = np.zeros_like(weight)
-        index_kernels.add(out, target, _of_rows(grad, len(input), self.reduction) * terms)
+        index_kernels.add(out, target, _row_gradients(grad, len(input), self.reduction) * terms)
         return out
 
     def decomposition(self, input, target, weight):
@@ -157,13 +165,13 @@ def _check_kind(input: Any) -> None:
         raise KindError(f"input must be floating-point, but is {input.dtype}")
 
 
-def _of_rows(grad: Any, rows: int, reduction: str) -> Any:
-    """(N), bare: the gradient of each row's loss."""
+def _row_gradients(grad: Any, rows: int, reduction: str) -> Any:
+    """Return the gradient of each row's loss, a bare array (N)."""
     return layouts.expand(backend.as_array(grad / rows if reduction == "mean" else grad), (rows,))
 
 
 def _is_own(target: Any, count: int) -> Any:
-    """(N), bare -> (N, C), or (N, L) -> (N, L, C): whether a class is the target."""
+    """Return whether a class is the target: bare (N) -> (N, C), or (N, L) -> (N, L, C)."""
     return target[..., None] == backend.like(np.arange(count), target)
 
 
@@ -172,10 +180,11 @@ def multi_margin_loss(
     input: Tensor, target: Tensor, p: float = 1, margin: float = 1.0, weight: Tensor | None = None,
     size_average: bool | None = None, reduce: bool | None = None, reduction: str | int = "mean",
 ) -> Tensor:  # fmt: skip
-    """The sum over other classes of weight · max(0, margin - input at target + input)ᵖ, divided by their number C.
+    """Return Σ weight · max(0, margin - input[target] + input)ᵖ / C over the other classes, reduced.
 
-    input is (N, C) and target int64 (N), or (C) and (); weight is (C), p is 1 or 2. Raises ValueError or RuntimeError
-    where they aren't, RuntimeError where a target is no class. Source: torch.nn.functional.multi_margin_loss.
+    input is (N, C) and target int64 (N), or they are (C) and (); weight (C) is that of the target; p is 1 or 2. Raises
+    ValueError or RuntimeError for anything else, RuntimeError if a target is not a class.
+    Source: torch.nn.functional.multi_margin_loss.
 
     >>> F.multi_margin_loss(torch.tensor([[0.5, 0.25, 0.0]]), torch.tensor([0]))
     tensor(0.4167)
@@ -194,15 +203,16 @@ def multi_margin_loss(
         )
     if weight is not None and weight.numel() != shape[1]:
         raise ShapeError(f"multi_margin_loss: inconsistent weight size: {weight.numel()} for {shape[1]} classes")
-    classes = _classes("multi_margin_loss", target if target.ndim else target.reshape(1), shape[1])
+    classes = _checked_classes("multi_margin_loss", target if target.ndim else target.reshape(1), shape[1])
     losses = MultiMarginLoss.apply(x, classes, weight, p=p, margin=float(margin), reduction=reduction)
     return losses if target.ndim or reduction != "none" else losses.reshape(())
 
 
 class MultilabelMarginLoss(Function):
-    """(N, C), int (N, C) -> (N), or their sum or mean: Σ of labels and other classes, max(0, 1 - own + x) / C.
+    """Σ max(0, 1 - x[label] + x) / C over pairs of a label and a class that is none, or its sum or mean.
 
-    A row of target has its labels before the first negative number. They are few, so each is looked at by itself.
+    (N, C), int (N, C) -> (N) or (). The labels of a row of target are those before its first negative number. They are
+    few, so the work is done label by label. `own` is x[label].
     """
 
     symbol = "multilabel margin"
@@ -215,20 +225,20 @@ class MultilabelMarginLoss(Function):
         return reduce_weighted(losses / input.shape[1], None, None, len(input) or math.nan, self.reduction)
 
     def _hinges(self, x: Any, target: Any) -> tuple[Any, Any, Any]:
-        """(L, C), bare, for L labels: max(0, 1 - own + x), 0 at labels; (L) twice: their rows and their classes."""
+        """Return max(0, 1 - own + x), 0 at labels, for all L labels, (L, C), and the labels' rows and classes, (L)."""
         rows, nth = layouts.nonzero(_precede_the_end(target))
         own = rows, target[rows, nth]
         is_label = np.zeros_like(target, dtype=bool)
         is_label[own] = True
         hinge = x[rows]
         hinge += (1 - x[own])[:, None]
-        np.fmax(hinge, 0, out=hinge)  # 0 of NaN, as PyTorch's
+        np.fmax(hinge, 0, out=hinge)  # NaN becomes 0, as in PyTorch
         hinge[is_label[rows]] = 0
         return hinge, *own
 
     def grad_input(self, grad, input, target):
         hinge, *own = self._hinges(input, target)
-        scale = _of_rows(grad, len(input), self.reduction) / input.shape[1]
+        scale = _row_gradients(grad, len(input), self.reduction) / input.shape[1]
         slope = fast_select(hinge != 0, layouts.expand(scale[own[0]][:, None], hinge.shape))
         out = np.zeros_like(input)
         index_kernels.add(out, (own[0],), slope)
@@ -246,7 +256,7 @@ class MultilabelMarginLoss(Function):
 
 
 def _precede_the_end(target: Any) -> Any:
-    """(N, C), bare: which numbers of a row are labels."""
+    """Return which numbers of each row are labels, a bare array (N, C)."""
     return (target < 0).cumsum(1) == 0
 
 
@@ -255,9 +265,9 @@ def multilabel_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str | int = "mean",
 ) -> Tensor:  # fmt: skip
-    """The sum over labels and other classes of max(0, 1 - input at label + input), divided by the number of classes.
+    """Return Σ max(0, 1 - input[label] + input) / C over pairs of a label and a class that is none, reduced.
 
-    input and target are (N, C) or (C). A row of target, int64, has its labels first, then -1. Raises RuntimeError where
+    input and target are (N, C) or (C). A row of target, int64, lists its labels first, then -1. Raises RuntimeError if
     shapes differ. Source: torch.nn.functional.multilabel_margin_loss.
 
     >>> F.multilabel_margin_loss(torch.tensor([[0.1, 0.2, 0.4, 0.8]]), torch.tensor([[3, 0, -1, 1]]))
@@ -271,12 +281,12 @@ def multilabel_margin_loss(
         )
     x, labels = (a if a.ndim == 2 else a.reshape(1, -1) for a in (input, target))
     counted = labels.array * _precede_the_end(labels.array)
-    _classes("multilabel_margin_loss", labels._made(counted), x.array.shape[1])
+    _checked_classes("multilabel_margin_loss", labels._made(counted), x.array.shape[1])
     losses = MultilabelMarginLoss.apply(x, labels, reduction=reduction)
     return losses if input.ndim > 1 or reduction != "none" else losses.reshape(())
 
 
-def _classes(op: str, target: Tensor, count: int) -> Tensor:
+def _checked_classes(op: str, target: Tensor, count: int) -> Tensor:
     if target.array.dtype != np.int64:
         raise DtypeError(f"{op}: target must be int64, but is {target.dtype}")
     if not index_kernels.all_in_range(target.array, count):
@@ -289,9 +299,9 @@ def multilabel_soft_margin_loss(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str | int = "mean",
 ) -> Tensor:  # fmt: skip
-    """-target · log σ(input) - (1 - target) · log σ(-input), times weight: the mean over the last dimension.
+    """Return the mean over the last dimension of (-target · log σ(input) - (1 - target) · log σ(-input)) · weight.
 
-    Source: torch.nn.functional.multilabel_soft_margin_loss.
+    The means are then reduced. Source: torch.nn.functional.multilabel_soft_margin_loss.
 
     >>> F.multilabel_soft_margin_loss(torch.tensor([[0.0, 0.0]]), torch.tensor([[1.0, 0.0]]))
     tensor(0.6931)
@@ -308,10 +318,10 @@ def triplet_margin_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2, eps: float = 1e-6,
     swap: bool = False, size_average: bool | None = None, reduce: bool | None = None, reduction: str | int = "mean",
 ) -> Tensor:  # fmt: skip
-    """max(0, d(anchor, positive) - d(anchor, negative) + margin), d being pairwise_distance with p and eps.
+    """Return max(0, d(anchor, positive) - d(anchor, negative) + margin), reduced.
 
-    With swap, the lesser of d(anchor, negative) and d(positive, negative). Raises ValueError where margin isn't
-    positive. Source: torch.nn.functional.triplet_margin_loss.
+    d is pairwise_distance with p and eps. With `swap`, the smaller one of d(anchor, negative) and d(positive, negative)
+    is subtracted. Raises ValueError if margin is not positive. Source: torch.nn.functional.triplet_margin_loss.
 
     >>> F.triplet_margin_loss(torch.tensor([[0.0]]), torch.tensor([[1.0]]), torch.tensor([[1.5]]))
     tensor(0.5000)
@@ -328,7 +338,9 @@ def triplet_margin_with_distance_loss(
     distance_function: Callable[[Tensor, Tensor], Tensor] | None = None, margin: float | Tensor = 1.0,
     swap: bool = False, reduction: str | int = "mean",
 ) -> Tensor:  # fmt: skip
-    """As triplet_margin_loss, with a distance of one's own. Source: torch.nn.functional.
+    """Return triplet_margin_loss with the distance `distance_function`.
+
+    Source: torch.nn.functional.triplet_margin_with_distance_loss.
 
     >>> points = torch.tensor([[0.0]]), torch.tensor([[1.0]]), torch.tensor([[1.5]])
     >>> F.triplet_margin_with_distance_loss(*points, distance_function=lambda a, b: (a - b).abs().sum(1))

@@ -1,4 +1,4 @@
-"""From losses to the loss: reductions."""
+"""The reduction of losses: "none", "mean" or "sum"."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ...function.naming import called
 from ...type_aliases import Tensor
 from ..elementwise import Select
 
-REDUCTIONS = ("none", "mean", "sum")  # by PyTorch's numbers, which functions on `torch` take
+REDUCTIONS = ("none", "mean", "sum")  # at the numbers that PyTorch's functions on `torch` take for them
 
 
 def reduce_weighted(losses: Any, counted: Any, row_weights: Any, divisor: Any, reduction: str) -> Any:
-    """Weighted losses, 0 where they aren't counted, as they are, or their sum or mean."""
+    """Reduce losses · row_weights; losses that are not `counted` are 0, and the mean divides by `divisor`."""
     if counted is not None:
         losses = Select.apply(counted, losses)
     if row_weights is not None:
@@ -25,13 +25,13 @@ def reduce_weighted(losses: Any, counted: Any, row_weights: Any, divisor: Any, r
 
 
 def reduce_losses(losses: Tensor, reduction: str, name: str = "") -> Tensor:
-    """The same without weights, and what PyTorch calls it where that is one operation there."""
+    """Reduce losses without weights. `name` is the node's name, if PyTorch has one operation for the whole loss."""
     whole = losses if reduction == "none" else losses.mean() if reduction == "mean" else losses.sum()
     return called(name, whole) if name else whole
 
 
 def resolve_reduction(size_average: bool | None, reduce: bool | None, reduction: str | int) -> str:
-    """The reduction, by PyTorch's first arguments for it where these are given."""
+    """Return the reduction's name, also from PyTorch's deprecated size_average and reduce, or from its number."""
     if size_average is not None or reduce is not None:
         averaged, whole = size_average is None or size_average, reduce is None or reduce
         reduction = "mean" if averaged and whole else "sum" if whole else "none"

@@ -1,4 +1,4 @@
-"""Losses of numbers: squared and absolute errors, likelihoods, divergences."""
+"""Losses of real-valued predictions: squared and absolute errors, likelihoods, the Kullback-Leibler divergence."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .reduction import reduce_losses, reduce_weighted, resolve_reduction
 
 
 class SquaredError(Function):
-    """(x - y)², broadcast, or the sum or mean of it."""
+    """(x - y)², broadcast, or its sum or mean."""
 
     symbol, promote, broadcasts = "(x - y)²", dtypes.promote, True
 
@@ -50,10 +50,10 @@ def mse_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str | int = "mean", weight: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """(input - target)², each times its weight; the mean is over the weights. Source: torch.nn.functional.mse_loss.
+    """Return (input - target)² · weight, reduced; the mean is weighted. Source: torch.nn.functional.mse_loss.
 
-    Other shapes broadcast, with a warning. Raises ValueError where weight hasn't input's shape, RuntimeError for
-    integers and complex numbers.
+    Different shapes broadcast, with a warning. Raises ValueError if weight does not have input's shape, RuntimeError
+    for integers and complex numbers.
 
     >>> mse_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
     tensor(2.)
@@ -71,9 +71,9 @@ def l1_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str | int = "mean", weight: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """|input - target|, each times its weight; the mean is over the weights. Source: torch.nn.functional.l1_loss.
+    """Return |input - target| · weight, reduced; the mean is weighted. Source: torch.nn.functional.l1_loss.
 
-    Arguments and errors are mse_loss's, but integers have losses and a sum, though no mean.
+    The arguments and errors are those of mse_loss, except that integers are allowed if the reduction is not "mean".
 
     >>> l1_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
     tensor(1.)
@@ -98,7 +98,7 @@ def _operands(op: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _alike(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """The two, of which a number is given the other's shape, and so has a dtype that counts; warns of other shapes."""
+    """Return both, with a warning if their shapes differ. A 0-d one is expanded, so that its dtype counts."""
     if target.array.shape == input.array.shape:
         return input, target
     warn(
@@ -118,7 +118,7 @@ def _weighted(losses: Tensor, input: Tensor, weight: Tensor) -> Tensor:
 
 
 class Huber(Function):
-    """½ d² where d = |x - y| is below δ, δ (d - ½ δ) elsewhere; broadcast."""
+    """½ d² where d = |x - y| is less than δ, otherwise δ (d - ½ δ); broadcast."""
 
     symbol, promote, elementwise = "huber", dtypes.promote_floating, True
 
@@ -140,10 +140,10 @@ class Huber(Function):
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str | int = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
-    """½ (input - target)² where |input - target| is below delta, delta (|input - target| - ½ delta) elsewhere.
+    """Return ½ d² where d = |input - target| is less than delta, otherwise delta (d - ½ delta); reduced.
 
-    weight has input's shape, or ValueError is raised; the mean is over the elements. Source:
-    torch.nn.functional.huber_loss; Huber (1964).
+    The losses are multiplied by weight, which must have input's shape, else ValueError is raised; the mean is over the
+    elements. Source: torch.nn.functional.huber_loss; Huber (1964).
 
     >>> huber_loss(torch.tensor([0.0, 0.0]), torch.tensor([1.0, 4.0]), reduction="none", delta=2.0)
     tensor([0.5000, 6.0000])
@@ -161,9 +161,9 @@ def smooth_l1_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str | int = "mean", beta: float = 1.0,
 ) -> Tensor:  # fmt: skip
-    """½ (input - target)² / beta where |input - target| is below beta, |input - target| - ½ beta elsewhere.
+    """Return ½ d² / beta where d = |input - target| is less than beta, otherwise d - ½ beta; reduced.
 
-    With beta 0 it is l1_loss. Raises RuntimeError where beta is negative. Source: torch.nn.functional.smooth_l1_loss;
+    For beta = 0 it is l1_loss. Raises RuntimeError if beta is negative. Source: torch.nn.functional.smooth_l1_loss;
     Girshick (2015).
 
     >>> smooth_l1_loss(torch.tensor([0.0, 0.0]), torch.tensor([0.5, 4.0]), reduction="none")
@@ -184,10 +184,11 @@ def poisson_nll_loss(
     input: Tensor, target: Tensor, log_input: bool = True, full: bool = False, size_average: bool | None = None,
     eps: float = 1e-8, reduce: bool | None = None, reduction: str | int = "mean",
 ) -> Tensor:  # fmt: skip
-    """The negative log-likelihood of counts: exp(input) - target · input. Source: torch.nn.functional.poisson_nll_loss.
+    """Return the negative log-likelihood of Poisson counts, exp(input) - target · input, reduced.
 
-    Without log_input, input is the rate itself: input - target · log(input + eps). full adds Stirling's approximation
-    of log(target!) where target is more than 1.
+    If log_input is false, input is the rate itself, and the loss is input - target · log(input + eps). `full` adds
+    Stirling's approximation of log(target!) where target is more than 1.
+    Source: torch.nn.functional.poisson_nll_loss.
 
     >>> poisson_nll_loss(torch.tensor([0.0, 1.0]), torch.tensor([1.0, 2.0]), reduction="none")
     tensor([1.0000, 0.7183])
@@ -205,10 +206,10 @@ def gaussian_nll_loss(
     input: Tensor, target: Tensor, var: Tensor | float, full: bool = False, eps: float = 1e-6,
     reduction: str | int = "mean",
 ) -> Tensor:  # fmt: skip
-    """½ (log var + (input - target)² / var), var being at least eps; full adds ½ log 2π. Source: torch.nn.functional.
+    """Return ½ (log var + (input - target)² / var), reduced; var is at least eps, and `full` adds ½ log 2π.
 
-    var is a number or has input's shape, or that without its last dimension, or with one dimension of size 1. Raises
-    ValueError where it has another, or a negative value.
+    var is a number, or has input's shape, or that shape without the last dimension or with one dimension of size 1.
+    Raises ValueError for another shape or a negative value. Source: torch.nn.functional.gaussian_nll_loss.
 
     >>> gaussian_nll_loss(torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([4.0]))
     tensor(1.1931)
@@ -224,7 +225,7 @@ def gaussian_nll_loss(
         if len(found) != len(sizes) or sum(differing) != 1:
             raise ShapeError(f"var is of incorrect size: it has {found}, but input {sizes}")
     reduction = resolve_reduction(None, None, reduction)
-    given = given + clamp(eps - given.detach(), min=0)  # a gradient goes through to those below eps, too
+    given = given + clamp(eps - given.detach(), min=0)  # unlike a clamp, this has a gradient below eps, too
     losses = 0.5 * (log(given) + (input - target) ** 2 / given)
     return reduce_losses(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
 
@@ -234,10 +235,11 @@ def kl_div(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str | int = "mean", log_target: bool = False,
 ) -> Tensor:  # fmt: skip
-    """target · (log target - input), input being log-probabilities: the Kullback-Leibler divergence from input.
+    """Return target · (log target - input), reduced: the Kullback-Leibler divergence; input holds log-probabilities.
 
-    With log_target, target has logarithms too. "batchmean" divides the sum by the size of the first dimension; "mean",
-    by the number of elements, warns. Raises RuntimeError of integers. Source: torch.nn.functional.kl_div.
+    With log_target, target holds log-probabilities, too. "batchmean" divides the sum by the size of the first
+    dimension; "mean" divides by the number of elements, and warns. Raises RuntimeError for integers. Source:
+    torch.nn.functional.kl_div.
 
     >>> kl_div(torch.tensor([[-0.7, -0.7]]), torch.tensor([[1.0, 0.0]]), reduction="batchmean")
     tensor(0.7000)

@@ -29,7 +29,7 @@ class AdaptiveAvg(Resample):
 
 @composite
 def adaptive_max_pool1d(input: Tensor, output_size: Sizes, return_indices: bool = False) -> Any:
-    """Take the maxima of output_size nearly equal parts, (N, C, L) -> (N, C, OL). See adaptive_max_pool2d.
+    """Take the maximum of output_size nearly equal parts, (N, C, L) -> (N, C, OL): see adaptive_max_pool2d.
 
     Source: torch.nn.functional.adaptive_max_pool1d.
 
@@ -68,7 +68,7 @@ def adaptive_max_pool3d(input: Tensor, output_size: Sizes, return_indices: bool 
 
 @composite
 def adaptive_avg_pool1d(input: Tensor, output_size: Sizes) -> Tensor:
-    """Take the mean of output_size nearly equal parts, (N, C, L) -> (N, C, OL). For the rest see adaptive_avg_pool2d.
+    """Take the mean of output_size nearly equal parts, (N, C, L) -> (N, C, OL): see adaptive_avg_pool2d.
 
     Source: torch.nn.functional.adaptive_avg_pool1d.
 

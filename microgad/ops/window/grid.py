@@ -1,4 +1,4 @@
-"""Values of planes and volumes at places between their cells, and the grids of such places that affine maps make."""
+"""Sampling of 2-D and 3-D inputs at arbitrary positions (grid_sample), and the grids of affine maps (affine_grid)."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from ..creation import from_array, linspace
 from .geometry import invalid
 from .resample import cubic, cubic_slope
 
-MODES, PADDINGS = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")
+MODES, PADDINGS = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")  # by PyTorch's numbers
 TAPS = {mode: np.array(taps)[:, None] for mode, taps in zip(MODES, ([0, 1], [0], [-1, 0, 1, 2]), strict=True)}
 
 
 class GridSourceIndex(Function):
-    """(N, ..., D), in [-1, 1] from edge to edge, x first -> (N, D, P), in cells: 0 is the middle of the first one.
+    """Unnormalize a grid: coordinates (N, ..., D) in [-1, 1], x first -> source indices (N, D, P), in cells.
 
-    With padding "border" or "reflection" what is outside comes back inside, and doesn't move with its place any more,
-    or moves against it.
+    Index 0 is the center of the first cell. With padding "border" or "reflection", indices outside of the input are
+    clipped or reflected into it; their derivative is then 0 or changes its sign. `turn` holds that factor: -1, 0 or 1.
     """
 
     symbol, constants = "grid places", ("turn",)
-    places: tuple[int, ...]  # the grid's own shape, between N and D
-    size: Any  # of the axes, x first, (D, 1)
-    scale: Any  # how many cells a place moves by when its number grows by one, along each axis
+    places: tuple[int, ...]  # the grid's shape without N and D
+    size: Any  # the size of each axis, x first, (D, 1)
+    scale: Any  # the number of cells for a step of 1 in the normalized coordinates, along each axis
     align: bool
     padding: str
 
     def forward(self, grid):
         size, grid = self.size, grid.reshape(len(grid), math.prod(self.places), len(self.size))
-        grid = grid.swapaxes(1, 2).copy() + 1  # each axis by itself: long loops
+        grid = grid.swapaxes(1, 2).copy() + 1  # a contiguous row for each axis makes NumPy's loops long
         if self.align:
             at = grid * self.scale
         elif len(size) == 3:
@@ -54,8 +54,8 @@ class GridSourceIndex(Function):
                 at, turn = reflected(at, size, self.align)
             inside = (at > 0) & (at < last)
             self.turn = inside if turn is None else inside * turn
-            at = np.fmin(np.fmax(at, 0), last)  # NaN becomes 0, too
-        elif len(size) == 3:  # of volumes PyTorch reads nothing there, of planes it multiplies with it
+            at = np.fmin(np.fmax(at, 0), last)  # this turns NaN into 0, too
+        elif len(size) == 3:  # in 3-D PyTorch reads nothing at NaN and infinities, in 2-D it multiplies by them
             at = np.where(np.isfinite(at), at, -2)
         return at
 
@@ -65,12 +65,12 @@ class GridSourceIndex(Function):
 
 
 class GridSample(Function):
-    """(N, C, ...), (N, D, P) in cells -> (N, C, ...): what is at these places between the cells around."""
+    """Interpolate an input (N, C, ...) at source indices (N, D, P) -> (N, C, *places)."""
 
     symbol, constants = "grid sample", ("cells",)
-    places: tuple[int, ...]  # the result's shape, behind N and C
-    size: Any  # of the axes, x first, (D, 1)
-    taps: Any  # cells that it reads along an axis, from the one before a place: (taps, 1)
+    places: tuple[int, ...]  # the result's shape after N and C
+    size: Any  # the size of each axis, x first, (D, 1)
+    taps: Any  # the cells that are read along an axis, relative to floor(index): (taps, 1)
     mode: str
     padding: str
     align: bool
@@ -79,8 +79,8 @@ class GridSample(Function):
         self.cells = self.cells_at(at, input.shape[2:])
         out = np.empty_like(input, shape=(*input.shape[:2], at.shape[2]), order="C")
         weight = None if self.mode == "nearest" else _product(_weights(at, self.mode, self.taps))
-        for i, lines in enumerate(_framed(input)):
-            values = lines.take(self.cells[i], 1)
+        for i, planes in enumerate(_framed(input)):
+            values = planes.take(self.cells[i], 1)
             out[i] = values[:, 0] if weight is None else np.einsum("ckp,kp->cp", values, weight[i])
         return out.reshape(*input.shape[:2], *self.places)
 
@@ -89,11 +89,11 @@ class GridSample(Function):
         grad = grad.reshape(*grad.shape[:2], at.shape[2])
         if self.needs[0]:
             weight = _product(weights)
-            grad_input = _added_up((g[:, None] * w for g, w in zip(grad, weight, strict=True)), cells, input)
+            grad_input = _scatter_cells((g[:, None] * w for g, w in zip(grad, weight, strict=True)), cells, input)
         if self.needs[1] and self.mode != "nearest":
             grad_weight = np.empty_like(at, shape=cells.shape)
-            for i, lines in enumerate(_framed(input)):
-                grad_weight[i] = np.einsum("ckp,cp->kp", lines.take(cells[i], 1), grad[i])
+            for i, planes in enumerate(_framed(input)):
+                grad_weight[i] = np.einsum("ckp,cp->kp", planes.take(cells[i], 1), grad[i])
             slopes = _slopes(at, self.mode, self.taps)
             for axis in range(at.shape[1]):
                 turned = np.copy(weights)
@@ -107,14 +107,17 @@ class GridSample(Function):
         return out.reshape((*out.shape[:2], *self.places))
 
     def cells_at(self, at: Any, sizes: tuple[int, ...]) -> Any:
-        """What places (N, D, P) read, (N, K, P): cells of the flat plane in its frame, where all is that is outside."""
+        """Return the K cells that each of the source indices (N, D, P) reads, (N, K, P).
+
+        They are positions on the flattened plane with a frame around it; cells outside of the plane are in the frame.
+        """
         at, size = at[:, :, None], self.size[:, None]
         places = np.rint(at) if self.mode == "nearest" else np.floor(at) + self.taps
         if self.mode == "bicubic" and self.padding == "reflection":
             places = np.rint(reflected(places, size, self.align)[0])
         if self.mode == "bicubic" and self.padding != "zeros":
             places = np.clip(places, 0, size - 1)
-        cells = np.fmax(np.fmin(places, size), -1).astype(np.int64) + 1  # NaN counts as outside
+        cells = np.fmax(np.fmin(places, size), -1).astype(np.int64) + 1  # NaN becomes a cell outside
         found = cells[:, -1]
         for axis in range(len(sizes) - 2, -1, -1):
             found = found[:, :, None] * (sizes[-1 - axis] + 2) + cells[:, axis, None]
@@ -123,23 +126,23 @@ class GridSample(Function):
 
 
 class GatherCells(LinearMap):
-    """(N, C, ...) -> (N, C, K, P): the cells (N, K, P) of each plane in a frame of zeros."""
+    """The cells (N, K, P) of each plane with a frame of zeros around it, (N, C, ...) -> (N, C, K, P)."""
 
     symbol = "cells"
     cells: Any
 
     def forward(self, input):
         out = np.empty_like(input, shape=(*input.shape[:2], *self.cells.shape[1:]), order="C")
-        for i, lines in enumerate(_framed(input)):
-            out[i] = lines.take(self.cells[i], 1)
+        for i, planes in enumerate(_framed(input)):
+            out[i] = planes.take(self.cells[i], 1)
         return out
 
     def adjoint(self, grad):
-        return _added_up(grad, self.cells, np.empty_like(grad, shape=self.x_shape, order="C"))
+        return _scatter_cells(grad, self.cells, np.empty_like(grad, shape=self.x_shape, order="C"))
 
 
 def _framed(input: Any) -> Iterator[Any]:
-    """Each image of (N, C, ...) in a frame of zeros, a cell wide, with its planes flat: (C, S)."""
+    """Yield each image of (N, C, ...) with a frame of zeros, one cell wide, its planes flattened: (C, S)."""
     frame = np.zeros_like(input, shape=(input.shape[1], *(n + 2 for n in input.shape[2:])), order="C")
     inside, lines = (..., *(slice(1, -1),) * (input.ndim - 2)), frame.reshape(len(frame), math.prod(frame.shape[1:]))
     for image in input:
@@ -147,8 +150,8 @@ def _framed(input: Any) -> Iterator[Any]:
         yield lines
 
 
-def _added_up(values: Iterable[Any], cells: Any, like: Any) -> Any:
-    """The adjoint of reading: for each image values (C, K, P) added to the cells (K, P), which gives (N, C, ...)."""
+def _scatter_cells(values: Iterable[Any], cells: Any, like: Any) -> Any:
+    """Add values (C, K, P) to the cells (K, P), for each image, and return (N, C, ...): the adjoint of GatherCells."""
     out = np.empty_like(like, order="C")
     channels, size = out.shape[1], [n + 2 for n in out.shape[2:]]
     frame = np.empty_like(like, shape=(channels, *size), order="C")
@@ -162,20 +165,20 @@ def _added_up(values: Iterable[Any], cells: Any, like: Any) -> Any:
 
 
 def rounded_once(x: Any, scale: Any) -> Any:
-    """x · scale - 0.5, rounded once, as the fused instruction does it that PyTorch's places in planes come from.
+    """Return x · scale - 0.5, rounded once, like the fused multiply-add that PyTorch computes 2-D positions with.
 
-    The places of a map that moves nothing lie on kinks, where the last bit chooses the side.
+    The positions of an identity map lie on kinks of the interpolation, where the last bit decides on which side.
     """
     if x.dtype == np.float32:
         return (x.astype(np.float64) * scale - 0.5).astype(np.float32)
-    high = np.floor(x * 2.0**26) / 2.0**26  # its product with half a size is exact
+    high = np.floor(x * 2.0**26) / 2.0**26  # the product with half a size is exact
     return high * scale - 0.5 + np.where(np.isfinite(x), x - high, 0) * scale
 
 
 def reflected(at: Any, size: Any, align: bool) -> tuple[Any, Any]:
-    """Places, in cells, mirrored at both edges as often as it takes, and 1 or -1 where each moves with or against.
+    """Reflect source indices at both edges until they are inside; also return the derivative of that, 1 or -1.
 
-    With `align` the edges are the middles of the outermost cells.
+    With `align` the edges are the centers of the outermost cells, otherwise their outer borders.
     """
     low = 0.0 if align else -0.5
     span = size - 1 if align else size
@@ -192,10 +195,11 @@ def reflected(at: Any, size: Any, align: bool) -> tuple[Any, Any]:
 def grid_sample(
     input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None,
 ) -> Tensor:  # fmt: skip
-    """Values of (N, C, H, W) at places (N, OH, OW, 2), x and y in [-1, 1]: (N, C, OH, OW). Volumes have x, y and z.
+    """Sample an input (N, C, H, W) at the positions grid (N, OH, OW, 2), x and y in [-1, 1]: (N, C, OH, OW).
 
-    Modes: "bilinear", "nearest", "bicubic" (of planes). Outside are zeros, the border's values, or reflections. With
-    align_corners -1 and 1 are the middles of the outermost cells, else their outer edges, which is the default. Source:
+    A 3-D input (N, C, D, H, W) takes a grid of x, y and z. The modes are "bilinear", "nearest" and, in 2-D, "bicubic".
+    padding_mode says what is outside: "zeros", the value at the "border", or a "reflection". With align_corners, -1 and
+    1 are the centers of the outermost cells, otherwise (the default) their outer borders. Source:
     torch.nn.functional.grid_sample.
 
     >>> x, places = torch.tensor([[[[1.0, 3.0]]]]), torch.tensor([[[[0.0, 0.0], [-0.5, 0.0]]]])
@@ -208,7 +212,7 @@ def grid_sample(
         raise invalid(op, f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
     size, align = _checked(op, input, grid, mode), _aligned(align_corners)
     axes = backend.like(size[::-1], grid.array, grid.array.dtype).reshape(-1, 1)
-    within = "zeros" if mode == "bicubic" else padding_mode  # which is applied to each of its cells
+    within = "zeros" if mode == "bicubic" else padding_mode  # "bicubic" applies the padding mode to each cell it reads
     places, scale = grid.array.shape[1:-1], (axes - align) / 2
     at = GridSourceIndex.apply(grid, places=places, size=axes, scale=scale, align=align, padding=within)
     taps = backend.like(TAPS[mode], axes, axes.dtype)
@@ -219,7 +223,7 @@ def grid_sample(
 def grid_sampler(
     input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
 ) -> Tensor:
-    """`grid_sample`, its modes by number. Source: torch.grid_sampler.
+    """Call `grid_sample` with the modes given by number. Source: torch.grid_sampler.
 
     >>> torch.grid_sampler(torch.tensor([[[[1.0, 3.0]]]]), torch.zeros(1, 1, 1, 2), 0, 0, False)
     tensor([[[[2.]]]])
@@ -229,10 +233,10 @@ def grid_sampler(
 
 @composite
 def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None = None) -> Tensor:
-    """Places for grid_sample: affine maps (N, 2, 3) of a plane's cells, (N, H, W, 2), for size (N, C, H, W).
+    """Return a grid (N, H, W, 2) for grid_sample: the affine maps theta (N, 2, 3) applied to a plane's cells.
 
-    Of volumes (N, 3, 4) give (N, D, H, W, 3). Raises ValueError where theta and size do not fit. Source:
-    torch.nn.functional.affine_grid.
+    `size` is (N, C, H, W). In 3-D, theta is (N, 3, 4) and the grid (N, D, H, W, 3). Raises ValueError if theta and size
+    do not fit. Source: torch.nn.functional.affine_grid.
 
     >>> F.affine_grid(torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.5]]]), (1, 1, 1, 2), align_corners=False)
     tensor([[[[-0.5000,  0.5000],
@@ -259,7 +263,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     base = base.reshape(1, -1, dims + 1)
     cells = from_array(backend.like(base, theta.array))
     grid: Tensor
-    if cells.numel() * dims < 400:  # up to here PyTorch multiplies without a library: this gives the same last bits
+    if cells.numel() * dims < 400:  # below that PyTorch calls no BLAS: this has the same rounding
         grid = (cells.unsqueeze(-1) * theta.transpose(1, 2).unsqueeze(1)).sum(2)
     else:
         grid = cells @ theta.transpose(1, 2)
@@ -268,13 +272,13 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
 
 @functools.lru_cache(maxsize=64)
 def _middles(n: int, align: bool, dtype: np.dtype[Any]) -> Any:
-    """Where between -1 and 1 the middles of n cells are, rounded as PyTorch's."""
+    """Return the normalized coordinates of the centers of n cells, rounded as PyTorch's."""
     line = linspace(-1, 1, n, dtype=dtype, device="cpu").array if n > 1 else np.zeros(1, dtype)
     return line if align else line * (n - 1) / n
 
 
 def _aligned(align_corners: bool | None) -> bool:
-    """False where it isn't said, with PyTorch's warning: once it was True."""
+    """Return align_corners, or False with PyTorch's warning if it is None: it used to default to True."""
     if align_corners is None:
         said = "grid_sample and affine_grid take align_corners=False by default; give align_corners to say so."
         warn(said)
@@ -282,7 +286,7 @@ def _aligned(align_corners: bool | None) -> bool:
 
 
 def _checked(op: str, input: Tensor, grid: Tensor, mode: str) -> tuple[int, ...]:
-    """The sizes of the plane or volume."""
+    """Check the arguments of grid_sample and return the input's spatial sizes."""
     x, places, found = input.array, grid.array, ""
     dims = x.ndim - 2
     if dims not in (2, 3) or places.ndim != x.ndim:
@@ -305,7 +309,7 @@ def _checked(op: str, input: Tensor, grid: Tensor, mode: str) -> tuple[int, ...]
 
 
 def _weights(at: Any, mode: str, taps: Any) -> Any:
-    """Of places (N, D, P) the weights of the cells that they read along each axis, (N, D, taps, P)."""
+    """Return the weights of the cells that source indices (N, D, P) read along each axis, (N, D, taps, P)."""
     if mode == "nearest":
         return (np.where(np.isfinite(at), at, 0.0) * 0.0 + 1.0)[:, :, None]
     part = (at - np.floor(at))[:, :, None]
@@ -313,13 +317,13 @@ def _weights(at: Any, mode: str, taps: Any) -> Any:
 
 
 def _slopes(at: Any, mode: str, taps: Any) -> Any:
-    """The derivatives of the weights by the places."""
+    """Return the derivatives of `_weights` by the source indices."""
     part = (at - np.floor(at))[:, :, None]
     return np.zeros_like(part) + (2 * taps - 1) if mode == "bilinear" else cubic_slope(part - taps, -0.75)
 
 
 def _product(weights: Any) -> Any:
-    """Weights along each axis, (N, D, taps, P), x first -> those of all cells around, (N, K, P), x the fastest."""
+    """Multiply the weights of each axis, (N, D, taps, P), x first, into those of all cells, (N, K, P), x fastest."""
     n, dims, taps, places = weights.shape
     out = weights[:, -1]
     for axis in range(dims - 2, -1, -1):

@@ -1,4 +1,4 @@
-"""Resizing lines, planes and volumes, one dimension after the other."""
+"""Resizing of 1-D, 2-D and 3-D inputs: `interpolate`, one dimension after the other, and its older names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .geometry import invalid
 from .resample import KERNELS, Resample, ResampleMatrix
 
 Scale = float | Sequence[float] | None
-PLAIN = ("nearest", "nearest-exact", "area")  # modes that don't interpolate
+PLAIN = ("nearest", "nearest-exact", "area")  # the modes that take no align_corners
 
 
 @composite
@@ -27,12 +27,12 @@ def interpolate(
     input: Tensor, size: int | Sequence[int] | None = None, scale_factor: Scale = None, mode: str = "nearest",
     align_corners: bool | None = None, recompute_scale_factor: bool | None = None, antialias: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Resize the last dimensions of (N, C, L), (N, C, H, W) or (N, C, D, H, W) to `size`, or `scale_factor` times.
+    """Resize the spatial dimensions of (N, C, L), (N, C, H, W) or (N, C, D, H, W) to `size` or by `scale_factor`.
 
-    Modes: "nearest", "nearest-exact", "area"; "linear" of lines, "bilinear" and "bicubic" of planes, "trilinear" of
-    volumes; "lanczos" of planes if antialias. With align_corners the corners' centres stay where they are. Raises
-    ValueError for arguments that contradict each other, NotImplementedError for a mode of other dimensions. Source:
-    torch.nn.functional.interpolate.
+    The modes are "nearest", "nearest-exact" and "area"; "linear" in 1-D; "bilinear", "bicubic" and, with antialias,
+    "lanczos" in 2-D; "trilinear" in 3-D. With align_corners, the centers of the corner cells stay in place. Raises
+    ValueError for arguments that contradict each other, NotImplementedError for a mode of other dimensions.
+    Source: torch.nn.functional.interpolate.
 
     >>> F.interpolate(torch.tensor([[[1.0, 3.0]]]), scale_factor=2, mode="linear")
     tensor([[[1.0000, 1.5000, 2.5000, 3.0000]]])
@@ -48,7 +48,7 @@ def interpolate(
         scales = [None] * dims
     _check(op, input, mode, align_corners, antialias, out)
     dtype, sizes = input.array.dtype, input.array.shape[2:]
-    if mode == "nearest" and dims == 2:  # sides that stay or double do so whatever scale led there
+    if mode == "nearest" and dims == 2:  # if a side stays or doubles, PyTorch ignores the exact scale_factor
         scales = [None if steps in (n, 2 * n) else scale for n, steps, scale in zip(sizes, out, scales, strict=True)]
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[dims - 1](input, out)
@@ -58,7 +58,7 @@ def interpolate(
     matrices = [ResampleMatrix.resizing(mode, sizes[i], out[i], align, scales[i], antialias, kind) for i in range(dims)]
     if dtype == np.uint8 and not plain:
         result = input.double()
-        for i in reversed(changed):  # the width first, and bytes between
+        for i in reversed(changed):  # the width first, rounded to uint8 after each dimension
             result = (Resample.apply(result, axis=i + 2, matrix=matrices[i].rounded) + 0.5).floor().clamp(0, 255)
         return result.to(input.dtype)
     result = input
@@ -69,7 +69,7 @@ def interpolate(
 
 
 def _check(op: str, input: Tensor, mode: str, align_corners: bool | None, antialias: bool, out: list[int]) -> None:
-    """Refuse a mode for what it isn't, and sizes of 0."""
+    """Raise an error for a mode that does not take this input, and for sizes of 0."""
     dims = input.ndim - 2
     if antialias and (mode not in KERNELS or dims != 2):
         raise invalid(op, f"antialias is for bilinear, bicubic and lanczos of 4-D input, got {mode} and {dims + 2}-D")
@@ -95,42 +95,42 @@ def upsample(
     input: Tensor, size: int | Sequence[int] | None = None, scale_factor: Scale = None, mode: str = "nearest",
     align_corners: bool | None = None,
 ) -> Tensor:  # fmt: skip
-    """`interpolate`, under its old name. Source: torch.nn.functional.upsample.
+    """Call `interpolate`; this is its deprecated name. Source: torch.nn.functional.upsample.
 
     >>> F.upsample(torch.tensor([[[1.0, 3.0]]]), 4)
     tensor([[[1., 1., 3., 3.]]])
     """
-    _renamed("upsample")
+    _warn_deprecated("upsample")
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
 def upsample_nearest(input: Tensor, size: int | Sequence[int] | None = None, scale_factor: Scale = None) -> Tensor:
-    """`interpolate` with mode="nearest". Source: torch.nn.functional.upsample_nearest.
+    """Call `interpolate` with mode="nearest". Source: torch.nn.functional.upsample_nearest.
 
     >>> F.upsample_nearest(torch.tensor([[[1.0, 3.0]]]), scale_factor=2)
     tensor([[[1., 1., 3., 3.]]])
     """
-    _renamed("upsample_nearest")
+    _warn_deprecated("upsample_nearest")
     return interpolate(input, size, scale_factor, mode="nearest")
 
 
 def upsample_bilinear(input: Tensor, size: int | Sequence[int] | None = None, scale_factor: Scale = None) -> Tensor:
-    """`interpolate` with mode="bilinear" and align_corners. Source: torch.nn.functional.upsample_bilinear.
+    """Call `interpolate` with mode="bilinear" and align_corners. Source: torch.nn.functional.upsample_bilinear.
 
     >>> F.upsample_bilinear(torch.tensor([[[[1.0, 3.0]]]]), (1, 3))
     tensor([[[[1., 2., 3.]]]])
     """
-    _renamed("upsample_bilinear")
+    _warn_deprecated("upsample_bilinear")
     return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)
 
 
-def _renamed(name: str) -> None:
+def _warn_deprecated(name: str) -> None:
     said = f"`nn.functional.{name}` is deprecated. Use `nn.functional.interpolate` instead."
     warnings.warn(said, stacklevel=3)
 
 
 def _sizes(op: str, input: Tensor, size: Any, scale_factor: Any, dims: int) -> tuple[list[int], list[Any]]:
-    """The output's sizes, and the scales where those were given."""
+    """Return the output's sizes, and the scale of each dimension, None if sizes were given."""
     if (size is None) == (scale_factor is None):
         rule = "either size or scale_factor" if size is None else "only one of size and scale_factor"
         raise invalid(op, f"{rule} should be defined")
@@ -156,5 +156,5 @@ def _sizes(op: str, input: Tensor, size: Any, scale_factor: Any, dims: int) -> t
 
 
 def _stays(mode: str, antialias: bool, size: int, steps: int, scale: float | None) -> bool:
-    """Whether resizing along an axis changes nothing."""
+    """Return whether resizing along an axis changes nothing."""
     return size == steps and (scale in (None, 1) or (mode.endswith("linear") and not antialias))

@@ -1,4 +1,7 @@
-"""Along an axis every output is a weighted sum of a few cells: a sparse matrix, of resizing or of adaptive averages."""
+"""Resampling along one axis: each output is a weighted sum of a few cells, which is a product with a sparse matrix.
+
+`interpolate` and adaptive average pooling are such products.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,10 @@ from .. import layouts
 
 @dataclass(frozen=True, eq=False)
 class ResampleMatrix:
-    """A sparse matrix (steps, size): row i has `weights[:, i]` in the columns `cells[:, i]`, both (taps, steps).
+    """A sparse matrix (steps, size) whose row i has the weights `weights[:, i]` in the columns `cells[:, i]`.
 
-    Without weights they are 1. A cell that is `size` stands for zero: rows have less than all taps.
+    Both arrays are (taps, steps). Without weights, all are 1. A row with fewer taps has the cell `size` for the rest;
+    it stands for zero.
     """
 
     size: int
@@ -29,7 +33,7 @@ class ResampleMatrix:
     @staticmethod
     @functools.lru_cache(maxsize=64)
     def parts(size: int, steps: int) -> ResampleMatrix:
-        """The mean of each of `steps` nearly equal parts, as adaptive pooling takes them."""
+        """Return the matrix that takes the mean of each of `steps` nearly equal parts, as adaptive pooling does."""
         cells, stop = parts(size, steps)
         inside = cells < stop
         return ResampleMatrix(size, np.where(inside, cells, size), inside / inside.sum(0))
@@ -37,17 +41,17 @@ class ResampleMatrix:
     @staticmethod
     @functools.lru_cache(maxsize=64)
     def resizing(
-        mode: str, size: int, steps: int, align: bool, scale: float | None, smooth: bool, dtype: str
+        mode: str, size: int, steps: int, align: bool, scale: float | None, antialias: bool, dtype: str
     ) -> ResampleMatrix:
-        """`interpolate`'s along one axis. Places are computed in the precision of `dtype`, as PyTorch does."""
+        """Return the matrix of `interpolate` along one axis. Like PyTorch, it computes positions with `dtype`."""
         real = np.dtype(dtype).type
         if align:
             step = real(size - 1) / real(steps - 1) if steps > 1 else real(0)
         else:
             step = real(1 / scale) if scale else real(size) / real(steps)
         i = np.arange(steps, dtype=real)
-        if smooth:
-            return smoothed(mode, size, step, i)
+        if antialias:
+            return antialiased(mode, size, step, i)
         if mode.startswith("nearest"):
             cells = np.floor((i if mode == "nearest" else i + real(0.5)) * step).astype(np.int64)
             return ResampleMatrix(size, np.minimum(cells, size - 1)[None])
@@ -69,7 +73,7 @@ class ResampleMatrix:
         order = np.argsort(cells, kind="stable")
         order = order[cells[order] < self.size]
         cells = cells[order]
-        rank = np.arange(len(cells)) - np.searchsorted(cells, cells)  # the number of each tap among those of its cell
+        rank = np.arange(len(cells)) - np.searchsorted(cells, cells)  # the index of each tap among those of its cell
         turned = np.full((rank.max(initial=0) + 1, self.size), steps)
         turned[rank, cells] = order % steps
         if self.weights is None:
@@ -80,12 +84,12 @@ class ResampleMatrix:
 
     @functools.cached_property
     def ragged(self) -> bool:
-        """Whether a row has less than all taps."""
+        """Whether a row has fewer taps than others."""
         return bool(self.cells.max(initial=0) == self.size)
 
     @functools.cached_property
     def rounded(self) -> ResampleMatrix:
-        """With weights of 15 bits, by which PyTorch resizes bytes."""
+        """The matrix with its weights rounded to 15 bits, with which PyTorch resizes uint8."""
         bits = min(14 - math.frexp(self.weights.max())[1] + 1, 22)
         return ResampleMatrix(
             self.size, self.cells, np.floor(np.abs(self.weights) * 2**bits + 0.5) * np.sign(self.weights) / 2**bits
@@ -93,7 +97,7 @@ class ResampleMatrix:
 
     @functools.cached_property
     def spans(self) -> list[tuple[int, int]]:
-        """Of few rows with many taps, all side by side, where each begins and ends; of others nothing."""
+        """The first cell and the end of each row, if there are few rows of many adjacent taps; otherwise []."""
         taps, steps = self.cells.shape
         side_by_side = (self.cells == self.cells[0] + np.arange(taps)[:, None]) | (self.cells == self.size)
         if 2 * steps >= taps or not side_by_side.all():
@@ -102,7 +106,7 @@ class ResampleMatrix:
         return list(zip(self.cells[0].tolist(), (self.cells[0] + count).tolist(), strict=True))
 
     def times(self, x: Any, axis: int) -> Any:
-        """The matrix times each line of x along an axis."""
+        """Multiply the matrix and x along one axis."""
         if self.spans:
             lines = x.reshape(*x.shape[: axis + 1], math.prod(x.shape[axis + 1 :]))
             parts = [(row, lines[..., span, :]) for span, row in self._rows(x)]
@@ -123,7 +127,7 @@ class ResampleMatrix:
         return out
 
     def transposed_times(self, x: Any, axis: int) -> Any:
-        """The transposed matrix times each line of x along an axis."""
+        """Multiply the transposed matrix and x along one axis."""
         if not self.spans:
             return self.transposed.times(x, axis)
         out, lead = np.zeros_like(x, shape=(*x.shape[:axis], self.size, *x.shape[axis + 1 :])), (slice(None),) * axis
@@ -132,63 +136,65 @@ class ResampleMatrix:
         return out
 
     def _rows(self, x: Any) -> Iterator[tuple[slice, Any]]:
-        """The cells and the weights of each row, if the rows are spans."""
+        """Yield the slice of cells and the weights of each row of a matrix that has `spans`."""
         weights = backend.like(np.ones(self.cells.shape) if self.weights is None else self.weights, x, x.dtype)
         for (start, stop), row in zip(self.spans, weights.T.copy(), strict=True):
             yield slice(start, stop), row[: stop - start]
 
 
 def parts(size: int, steps: int) -> tuple[Any, Any]:
-    """Along one dimension, of nearly equal parts: cells from each one's first on, (taps, steps), and where it ends."""
+    """Return the cells of nearly equal parts of one dimension, (taps, steps), and the end of each part, (steps,)."""
     i, count = np.arange(steps), max(steps, 1)
     start, stop = i * size // count, -((i + 1) * -size // count)
     return start + np.arange((stop - start).max(initial=1))[:, None], stop
 
 
 class Resample(LinearMap):
-    """(..., n, ...) -> (..., m, ...): along one axis, each a weighted sum of the cells that `taps` says."""
+    """A product with a ResampleMatrix along one axis, (..., n, ...) -> (..., m, ...)."""
 
     symbol = "resample"
     axis: int
     matrix: ResampleMatrix
 
     def forward(self, input):
-        return layouts.match_memory_format(_as_it_lies(self.matrix.times, input, self.axis), input)
+        return layouts.match_memory_format(_in_memory_format(self.matrix.times, input, self.axis), input)
 
     def adjoint(self, grad):
-        return _as_it_lies(self.matrix.transposed_times, grad, self.axis)
+        return _in_memory_format(self.matrix.transposed_times, grad, self.axis)
 
 
-def _as_it_lies(times: Callable[[Any, int], Any], x: Any, axis: int) -> Any:
-    """A matrix times each line of x, which is taken in the order in which its axes lie."""
+def _in_memory_format(times: Callable[[Any, int], Any], x: Any, axis: int) -> Any:
+    """Apply `times` to x along an axis; a channels-last x is taken as (N, ..., C), its order in memory."""
     if axis < 2 or not layouts.channels_last(x):
         return times(x, axis)
     return np.moveaxis(times(np.moveaxis(x, 1, -1), axis - 1), -1, 1)
 
 
 def triangle(x: Any) -> Any:
+    """Evaluate the kernel of linear interpolation: 1 at 0, falling linearly to 0 at ±1."""
     return np.maximum(1 - np.abs(x), 0)
 
 
 def cubic(x: Any, a: float = -0.5) -> Any:
-    """Keys' kernel: 1 at 0, 0 at all other integers, and 0 from 2 on."""
-    far, square = np.abs(x), x * x  # of |x|² the second derivative at 0 would be lost
+    """Evaluate the cubic convolution kernel of Keys (1981): 1 at 0, 0 at all other integers and beyond ±2."""
+    far, square = np.abs(x), x * x  # |x|² would have no second derivative at 0
     inner, outer = ((a + 2) * far - (a + 3)) * square + 1, (((far - 5) * far + 8) * far - 4) * a
-    return np.where(far <= 1, inner, np.where(far > 2, 0, outer))  # at 2 with outer's second derivative; NaN of NaN
+    return np.where(far <= 1, inner, np.where(far > 2, 0, outer))  # `outer` at 2, for its derivatives, and for NaN
 
 
 def cubic_slope(x: Any, a: float = -0.5) -> Any:
-    """The derivative of `cubic`."""
+    """Evaluate the derivative of `cubic`."""
     far = np.abs(x)
     inner, outer = (3 * (a + 2) * far - 2 * (a + 3)) * x, np.sign(x) * ((3 * far - 10) * far + 8) * a
     return np.where(far <= 1, inner, np.where(far > 2, 0, outer))
 
 
 def lanczos(x: Any) -> Any:
+    """Evaluate the Lanczos kernel of radius 3."""
     return np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0)
 
 
-# How far each reaches, and its height there.
+# The radius of each interpolation kernel, and its function.
 KERNELS: dict[str, tuple[int, Callable[..., Any]]] = {
     "bilinear": (1, triangle),
     "bicubic": (2, cubic),
@@ -196,8 +202,8 @@ KERNELS: dict[str, tuple[int, Callable[..., Any]]] = {
 }
 
 
-def smoothed(mode: str, size: int, step: Any, i: Any) -> ResampleMatrix:
-    """Antialiased: where it shrinks, the kernel grows as wide as the step."""
+def antialiased(mode: str, size: int, step: Any, i: Any) -> ResampleMatrix:
+    """Return the matrix of antialiased resizing: when shrinking, the kernel is as many times wider as the step is."""
     reach, kernel = KERNELS[mode]
     wide = max(step, type(step)(1))
     center = (i + type(step)(0.5)) * step
