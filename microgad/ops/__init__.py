@@ -1,1 +1,1 @@
-"""The operations, a family a file. Each file holds Functions and, under them, the public functions that apply them."""
+"""The operations, by family: each file has Functions and, below them, the public functions that apply them."""

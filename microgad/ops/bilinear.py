@@ -1,4 +1,4 @@
-"""The bilinear form of two inputs."""
+"""The bilinear transformation of two inputs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .linalg import matmul
 
 @composite
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """(..., in1), (..., in2), (out, in1, in2), (out) -> (..., out): input1ᵀ weight input2 + bias.
+    """Return input1ᵀ weight input2 + bias: (..., in1), (..., in2), (out, in1, in2), (out) -> (..., out).
 
-    Source: torch.bilinear. Raises RuntimeError where the sizes don't fit.
+    Raises RuntimeError if the sizes do not fit. Source: torch.bilinear.
 
     >>> torch.bilinear(torch.tensor([[2.0]]), torch.tensor([[3.0]]), torch.tensor([[[4.0]]]), torch.tensor([1.0]))
     tensor([[25.]])

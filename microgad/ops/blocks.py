@@ -1,4 +1,4 @@
-"""Large arrays a block at a time: what a formula of many passes works on stays in a core's cache."""
+"""Cache blocking: a formula of many passes is evaluated on a large array block by block, so that blocks stay cached."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import numpy as np
 from .. import backend
 from . import layouts
 
-BLOCK_SIZE = 1 << 16  # elements a block, for a formula that writes into `out` and makes few arrays
-FLOAT64_BLOCK_SIZE = 1 << 16  # elements a block, for one that makes many arrays of float64
-BATCH_BYTES = 1 << 19  # bytes a block, for what is done to images
+BLOCK_SIZE = 1 << 16  # elements of a block, for a formula that writes into `out` and makes few arrays
+FLOAT64_BLOCK_SIZE = 1 << 16  # elements of a block, for a formula that makes many arrays of float64
+BATCH_BYTES = 1 << 19  # bytes of a block of images
 GPU_BATCH_BYTES = 1 << 28
-UFUNC_BUFFER = 1 << 13  # elements: the size of NumPy's own buffer
-SHORT_RUN = 1 << 8  # elements: in shorter runs NumPy spends most of the time on beginning them
+UFUNC_BUFFER = 1 << 13  # elements of the buffer that NumPy's ufuncs use by default
+SHORT_RUN = 1 << 8  # elements: NumPy spends most of the time of a shorter inner loop on starting it
 
 
 def by_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
-    """What formula(out, *inputs), elementwise, writes into out. It is given arrays of one dimension or more."""
+    """Return a new `out` into which an elementwise formula(out, *inputs) writes; 0-d arrays are passed to it as 1-D."""
     out = layouts.empty_like(inputs[0])
     if out.ndim:
         piecewise(formula, out, *inputs)
@@ -31,7 +31,7 @@ def by_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
 
 
 def piecewise(formula: Callable[..., Any], out: Any, *inputs: Any) -> None:
-    """formula(out, *inputs), elementwise, of large arrays piece by piece; inputs have out's shape, or are single."""
+    """Call an elementwise formula(out, *inputs) block by block. Inputs have out's shape or a single element."""
     n = out.size
     whole = n <= BLOCK_SIZE or type(out) is not np.ndarray
     if whole or not all(x.flags.c_contiguous and x.size in (1, n) for x in (out, *inputs)):
@@ -43,9 +43,9 @@ def piecewise(formula: Callable[..., Any], out: Any, *inputs: Any) -> None:
 
 
 def in_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
-    """formula(*inputs), broadcast, in the dtype of the inputs; Python scalars come as arrays of that dtype as well.
+    """Return formula(*inputs), broadcast, in the inputs' dtype; the formula gets 1-D blocks, also for Python scalars.
 
-    The result lies in memory as the first input does that isn't expanded.
+    The result has the memory order of the first input that is not expanded.
     """
     like = next((x for x in inputs if hasattr(x, "dtype")), np.empty(0))
     if len(inputs) > 1:
@@ -64,12 +64,12 @@ def in_blocks(formula: Callable[..., Any], *inputs: Any) -> Any:
 
 
 def in_double(formula: Callable[..., Any], *inputs: Any) -> Any:
-    """formula(*inputs), broadcast, computed in float64 and given in the dtype of the inputs."""
+    """Return formula(*inputs), broadcast, computed in float64 and converted to the dtype of the inputs."""
     return in_blocks(lambda *parts: formula(*[x.astype(np.float64) for x in parts]), *inputs)
 
 
 def batch_blocks(x: Any, rows: int, numbers: int) -> Iterator[tuple[slice, slice]]:
-    """Slices of the batch x and of `rows`, `numbers` numbers each."""
+    """Yield pairs of slices, of the batch x and of its `rows`, that fit into a block. A row has `numbers` numbers."""
     room = (GPU_BATCH_BYTES if backend.is_gpu(x) else BATCH_BYTES) // x.itemsize
     take = max(1, room // max(1, numbers))
     take_images, take_rows = max(1, take // rows), min(rows, take)
@@ -92,10 +92,10 @@ _UNCHANGED = nullcontext()
 
 
 def unbuffered(x: Any, axis: int) -> AbstractContextManager[None]:
-    """A context for x beside what has length 1 along an axis, and changes with every run of so many elements.
+    """Return a context for elementwise arithmetic of x with an array of length 1 along an axis.
 
-    Outside of it NumPy goes through several runs at once where they fit into its buffer, and to that end first copies
-    what is broadcast into the buffer. That takes longer than the arithmetic.
+    Outside of it, NumPy processes several runs of x at once if they fit into its buffer, and first copies the broadcast
+    operand into that buffer, which takes longer than the arithmetic. The context makes the buffer smaller than a run.
     """
     if type(x) is not np.ndarray or x.size < UFUNC_BUFFER:
         return _UNCHANGED
@@ -103,5 +103,5 @@ def unbuffered(x: Any, axis: int) -> AbstractContextManager[None]:
 
 
 def unbuffered_runs(length: int) -> AbstractContextManager[None]:
-    """The same for many runs of this length."""
+    """Return the context of `unbuffered` for many runs of a given length."""
     return _ShortBuffer() if SHORT_RUN <= length < UFUNC_BUFFER else _UNCHANGED

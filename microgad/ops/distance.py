@@ -1,4 +1,4 @@
-"""Distances and angles between vectors, and vectors brought to length 1."""
+"""Distances and angles between vectors, and normalization of vectors to length 1."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def normalize(
     input: Tensor, p: float = 2.0, dim: int | tuple[int, ...] = 1, eps: float | Tensor = 1e-12,
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """input over its p-norm along dim, or over eps where the norm is less. Source: torch.nn.functional.normalize.
+    """Divide input by its p-norm along dim, or by eps if the norm is smaller. Source: torch.nn.functional.normalize.
 
     >>> F.normalize(torch.tensor([[3.0, 4.0]]))
     tensor([[0.6000, 0.8000]])
@@ -38,7 +38,7 @@ def normalize(
 @numpy_spelling
 @composite
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
-    """The p-norm of x1 - x2 + eps over the last dimension; the two broadcast. Source: torch.pairwise_distance.
+    """Return the p-norm of x1 - x2 + eps over the last dimension; the two broadcast. Source: torch.pairwise_distance.
 
     >>> torch.pairwise_distance(torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 0.0]]))
     tensor([5.0000])
@@ -49,10 +49,10 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
 @numpy_spelling
 @composite
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """The cosine of the angle between x1 and x2 along dim; the two broadcast. Source: torch.cosine_similarity.
+    """Return the cosine of the angle between x1 and x2 along dim; the two broadcast. Source: torch.cosine_similarity.
 
-    A norm less than eps counts as eps, and has its derivative all the same. Raises RuntimeError where the common dtype
-    isn't a real floating-point one.
+    A norm that is less than eps is replaced by eps, but keeps its derivative. Raises RuntimeError if the common dtype
+    is not floating-point and real.
 
     >>> torch.cosine_similarity(torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 1.0]]))
     tensor([0.7071])
@@ -71,12 +71,12 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     return (a * b).sum(dim)
 
 
-ROOM = 1 << 15  # numbers that stay in the cache
-FEW = 1 << 7  # rows, of which the mask of pairs is kept
+BLOCK = 1 << 15  # numbers that stay in the cache
+FEW_ROWS = 1 << 7  # rows, at most, for which the mask of pairs is cached
 
 
 class Pdist(Function):
-    """(N, M) -> (N (N - 1) / 2): the p-norms of the differences of rows i < j, without keeping the differences."""
+    """The p-norms of the differences of rows i < j, (N, M) -> (N (N - 1) / 2). The differences are not kept."""
 
     symbol = "pdist"
     p: float
@@ -130,22 +130,23 @@ class Pdist(Function):
 
 
 def _pair_by_pair(x: Any, p: float) -> Any:
-    """(N, M) -> (N·(N - 1)/2,): the p-norms of the differences of any two rows."""
+    """Return the p-norms of the differences of any two rows, (N, M) -> (N·(N - 1)/2,), in differentiable calls."""
     first, second = (backend.like(i, bare(x)) for i in np.triu_indices(x.shape[0], 1))
     return _norms(x[first] - x[second], p)
 
 
 def _norms(x: Any, p: float) -> Any:
-    """The p-norms along the last axis."""
-    return np.linalg.norm(x, p if x.shape[-1] else 1, -1)  # the norm inf takes a maximum, which nothing has
+    """Return the p-norms along the last axis."""
+    return np.linalg.norm(x, p if x.shape[-1] else 1, -1)  # p = inf would fail for an empty axis
 
 
 def _centred(x: Any) -> tuple[Any, Any, Any]:
-    """(N, N): which pairs of rows count; x without its mean; (N, N): the sums of the squares of two rows' lengths.
+    """Return the mask of the pairs i < j, (N, N), x minus its mean, and |xᵢ|² + |xⱼ|² for all pairs, (N, N).
 
-    Rows whose distance is small beside that would lose digits in products, and are looked at one by one.
+    Squared distances come from a matrix product. Pairs whose distance is small compared to these lengths would lose
+    digits in it, and are computed one by one.
     """
-    later = backend.like(_later(len(x)) if len(x) <= FEW else _later.__wrapped__(len(x)), x)
+    later = backend.like(_later(len(x)) if len(x) <= FEW_ROWS else _later.__wrapped__(len(x)), x)
     x = x - x.sum(0) / len(x)
     lengths = np.einsum("ij,ij->i", x, x)
     return later, x, lengths[:, None] + lengths
@@ -153,19 +154,21 @@ def _centred(x: Any) -> tuple[Any, Any, Any]:
 
 @functools.lru_cache(maxsize=16)
 def _later(n: int) -> Any:
-    """(N, N): which rows come after which; of few rows made once, since that takes longer than the rest."""
+    """Return the mask of the pairs i < j, (N, N)."""
     return np.less.outer(np.arange(n), np.arange(n))
 
 
 def _row_blocks(x: Any) -> Iterator[tuple[Any, slice, slice, Any]]:
-    """A few rows at a time: their differences from themselves and later rows, (M, rows, later rows), since sums along
-    the first axis are fast; the rows; their pairs, and where these are among the differences.
+    """Yield for each block of rows: the differences from themselves and later rows, and the slice of the rows.
+
+    Then follow the slice of their pairs in the result, and the positions of these pairs among the differences. The
+    differences are (M, rows, later rows), since sums along the first axis are fast.
     """
     n, m = x.shape
     x = np.copy(x.T, "C")
     start = done = 0
     while start < n - 1:
-        stop = min(n, start + max(1, ROOM // ((n - start) * max(m, 1))))
+        stop = min(n, start + max(1, BLOCK // ((n - start) * max(m, 1))))
         upper = np.flatnonzero(np.arange(start, n) > np.arange(start, stop)[:, None])
         ways = x[:, start:stop, None] - x[:, None, start:]
         yield ways, slice(start, stop), slice(done, done + len(upper)), backend.like(upper, x)
@@ -173,7 +176,7 @@ def _row_blocks(x: Any) -> Iterator[tuple[Any, slice, slice, Any]]:
 
 
 def _lengths(x: Any, p: float) -> Any:
-    """The p-norms along the first axis."""
+    """Return the p-norms along the first axis."""
     if p == 2:
         return np.sqrt((x * x).sum(0))
     if p == 0:
@@ -185,7 +188,7 @@ def _lengths(x: Any, p: float) -> Any:
 
 
 def _over_powers(grad: Any, length: Any, p: float) -> Any:
-    """grad / lengthᵖ⁻¹, by which `_slopes` are too large."""
+    """Return grad / lengthᵖ⁻¹; `_slopes` leaves that factor out."""
     if p in (0, 1, math.inf):
         return grad
     length = np.where(length == 0, 1, length)
@@ -193,7 +196,7 @@ def _over_powers(grad: Any, length: Any, p: float) -> Any:
 
 
 def _slopes(x: Any, p: float) -> Any:
-    """The derivatives of the p-norms along the first axis, times lengthᵖ⁻¹; the largest share that of the maximum."""
+    """Return the derivatives of the p-norms along the first axis, times lengthᵖ⁻¹; for p = inf, ties share equally."""
     if p == 2:
         return x
     if p == 1:
@@ -207,9 +210,9 @@ def _slopes(x: Any, p: float) -> Any:
 
 @tensors_only
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
-    """(N, M) -> (N (N - 1) / 2): the p-norms of the differences of rows i < j, by i, then j. Source: torch.pdist.
+    """Return the p-norms of the differences of rows i < j, ordered by i, then j: (N, M) -> (N (N - 1) / 2).
 
-    Raises RuntimeError where input isn't (N, M) or p is negative.
+    Raises RuntimeError if input is not (N, M) or p is negative. Source: torch.pdist.
 
     >>> torch.pdist(torch.tensor([[0.0], [1.0], [4.0]]))
     tensor([1., 4., 3.])
@@ -224,7 +227,7 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
 
 
 class Cdist(Function):
-    """(..., P, M), (..., R, M) -> (..., P, R): Euclidean distances of rows, by one product of matrices."""
+    """Euclidean distances of rows by one matrix product, (..., P, M), (..., R, M) -> (..., P, R)."""
 
     symbol, broadcasts = "cdist", True
 
@@ -243,7 +246,7 @@ class Cdist(Function):
 
 
 class Distances(Function):
-    """(..., P, M), (..., R, M) -> (..., P, R): the p-norms of the differences of rows, without keeping these."""
+    """The p-norms of the differences of rows, (..., P, M), (..., R, M) -> (..., P, R). The differences are not kept."""
 
     symbol, broadcasts = "cdist", True
     p: float
@@ -257,7 +260,7 @@ class Distances(Function):
         return out
 
     def backward(self, grad, a, b, out):
-        """Added up row by row, as PyTorch does."""
+        """Return both gradients, summed row by row in PyTorch's order."""
         grad = _over_powers(grad, out, self.p)
         a, b = (np.broadcast_to(x, out.shape[:-2] + x.shape[-2:]) for x in (a, b))
         from_a, from_b, total = np.zeros_like(a, order="C"), np.zeros_like(b, order="C"), 0
@@ -271,8 +274,8 @@ class Distances(Function):
         return from_a, from_b
 
     def _stretches(self, a: Any, out: Any) -> Iterator[slice]:
-        """A few rows of a at a time, whose differences from all in b are at hand quickly."""
-        step = max(1, ROOM * out.shape[-2] // max(a.shape[-1] * out.size, 1))
+        """Return slices of a's rows such that their differences from all rows of b stay in the cache."""
+        step = max(1, BLOCK * out.shape[-2] // max(a.shape[-1] * out.size, 1))
         return (slice(start, start + step) for start in range(0, out.shape[-2], step))
 
     def decomposition(self, a, b):
@@ -280,15 +283,16 @@ class Distances(Function):
 
 
 def _columns_first(x: Any, lead: tuple[int, ...]) -> Any:
-    """(..., N, M) -> (M, *lead, N)."""
+    """Copy (..., N, M) into (M, *lead, N)."""
     return np.copy(np.moveaxis(np.broadcast_to(x, lead + x.shape[-2:]), -1, 0), "C")
 
 
 @tensors_only
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Tensor:
-    """(..., P, M), (..., R, M) -> (..., P, R): the p-norms of differences of rows. Source: torch.cdist.
+    """Return the p-norms of the differences of rows, (..., P, M), (..., R, M) -> (..., P, R). Source: torch.cdist.
 
-    For p = 2 and more than 25 rows the distances come from one product of matrices, as in PyTorch: fast, less exact.
+    For p = 2 and more than 25 rows, the distances come from one matrix product, as in PyTorch: it is faster, but less
+    exact.
 
     >>> torch.cdist(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0], [0.0, 1.0]]))
     tensor([[5., 1.]])

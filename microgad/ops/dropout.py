@@ -1,4 +1,4 @@
-"""Dropout. The noise is drawn by the public function and is a setting of the node, so that it can be replayed."""
+"""Dropout. The public function draws the noise and makes it a setting of the node, so that a replay is the same."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ..type_aliases import Tensor
 from . import layouts
 from .spelling import tensors_only
 
-ALPHA = 1.7580993408473766  # -ALPHA is what selu comes to far below zero
+ALPHA = 1.7580993408473766  # selu(x) approaches -ALPHA for x -> -∞
 
 
 class Dropout(Function):
-    """x times noise: 0 where a value is dropped, 1/(1 - p) elsewhere."""
+    """x · noise; the noise is 0 where a value is dropped, otherwise 1/(1 - p)."""
 
     symbol = "dropout"
 
@@ -34,10 +34,10 @@ class Dropout(Function):
 
 @tensors_only
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Zero with probability p, the rest scaled by 1/(1 - p). Source: torch.nn.functional.dropout, Hinton et al. (2012).
+    """Set each value to 0 with probability p and scale the others by 1/(1 - p). Hinton et al. (2012).
 
-    The draws are PyTorch's. Gives input itself where it isn't training, where p is 0, and where input is empty. Raises
-    ValueError where p isn't in [0, 1], RuntimeError for integers.
+    The draws are PyTorch's. Returns input itself if `training` is false, p is 0, or input is empty. Raises ValueError
+    if p is not in [0, 1], RuntimeError for integers. Source: torch.nn.functional.dropout.
 
     >>> _ = torch.manual_seed(2024)
     >>> dropout(torch.ones(6))
@@ -62,7 +62,7 @@ def _dropped(
     drop = Dropout.apply_ if inplace else Dropout.apply
     if not alpha or p == 1:
         return drop(input, noise=noise_like(x, p, input.device, by_channel))
-    # -ALPHA where the mask is 0, x where it is 1; then scaled and shifted so that mean 0 and variance 1 are kept.
+    # x where the mask is 1, -ALPHA where it is 0; then an affine map that restores mean 0 and variance 1.
     mask, scale = noise_like(x, p, input.device, by_channel, 1.0), 1 / math.sqrt((ALPHA * ALPHA * p + 1) * (1 - p))
     shift = ALPHA * scale
     scaled, added = drop(input, noise=mask * scale), input._made((mask + -1) * shift + shift * p)
@@ -70,18 +70,18 @@ def _dropped(
 
 
 def noise_like(x: Any, p: float, where: Any, by_channel: bool = False, scale: float | None = None) -> Any:
-    """`scale` with probability 1 - p, else 0, for each element or for each (N, C), as PyTorch draws it.
+    """Draw `scale` with probability 1 - p, otherwise 0, for each element or each channel, as PyTorch does.
 
-    x is an array of that shape, dtype and order in memory, whose values are not read; the noise is on device `where`.
-    Without `scale` it is 1/(1 - p), by which the mean stays, and for p = 1 nothing is drawn. Raises ValueError where p
-    isn't in [0, 1].
+    The noise has the shape, dtype and memory order of the array x, whose values are not read; `where` is its device.
+    `scale` is 1/(1 - p) by default, which preserves the mean; then nothing is drawn for p = 1. Raises ValueError if p
+    is not in [0, 1].
     """
     _check_probability(p)
     if scale is None:
         if p == 1:
             return backend.to_device(np.zeros_like(x), where)
         scale = 1 / (1 - p) if x.dtype == np.float64 else float(np.float32(1) / np.float32(1 - p))
-    if by_channel:  # drawn in the order of the axes, but lying as x, so that what is dropped does so, too
+    if by_channel:  # drawn in the order of the axes, but with the memory order of x, which the result then has, too
         layout = np.empty((*x.shape[:2], *(1,) * (x.ndim - 2)), x.dtype)
         noise = layouts.match_strides(draws.dropout_noise(layout, 1 - p, scale), x)
     else:
@@ -95,7 +95,7 @@ def _check_probability(p: float) -> None:
 
 
 def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """As dropout, of whole channels of (N, C, L) or (C, L). Source: torch.nn.functional.dropout1d.
+    """Apply dropout to whole channels of (N, C, L) or (C, L). Source: torch.nn.functional.dropout1d.
 
     Raises RuntimeError for other dimensions.
 
@@ -110,7 +110,7 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """As dropout, of whole channels of (N, C, H, W); (N, C, L) is taken, too. Source: torch.nn.functional.dropout2d.
+    """Apply dropout to whole channels of (N, C, H, W), or of (N, C, L). Source: torch.nn.functional.dropout2d.
 
     >>> _ = torch.manual_seed(2024)
     >>> F.dropout2d(torch.ones(1, 2, 1, 2))
@@ -129,7 +129,7 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """As dropout, of whole channels of (N, C, D, H, W) or (C, D, H, W). Source: torch.nn.functional.dropout3d.
+    """Apply dropout to whole channels of (N, C, D, H, W) or (C, D, H, W). Source: torch.nn.functional.dropout3d.
 
     >>> _ = torch.manual_seed(2024)
     >>> F.dropout3d(torch.ones(2, 1, 1, 2)).flatten()
@@ -148,7 +148,7 @@ def _by_channel(op: str, input: Tensor, p: float, training: bool, inplace: bool,
 
 
 def feature_dropout(input: Tensor, p: float, train: bool, inplace: bool = False) -> Tensor:
-    """As dropout, of whole channels of (N, C, ...). Source: torch.feature_dropout.
+    """Apply dropout to whole channels of (N, C, ...). Source: torch.feature_dropout.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.feature_dropout(torch.ones(1, 2, 2), 0.5, True)
@@ -161,9 +161,9 @@ def feature_dropout(input: Tensor, p: float, train: bool, inplace: bool = False)
 @tensors_only
 @composite
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
-    """-1.7581 with probability p; then scaled and shifted, to keep mean 0 and variance 1. Source: torch.alpha_dropout.
+    """Set each value to -1.7581 with probability p, then scale and shift all to preserve mean 0 and variance 1.
 
-    Klambauer et al. (2017). Arguments and errors are dropout's.
+    The arguments and errors are those of dropout. Source: torch.alpha_dropout; Klambauer et al. (2017).
 
     >>> _ = torch.manual_seed(2024)
     >>> F.alpha_dropout(torch.ones(3), training=True)
@@ -175,7 +175,7 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
 @tensors_only
 @composite
 def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
-    """As alpha_dropout, of whole channels of (N, C, ...). Source: torch.feature_alpha_dropout.
+    """Apply alpha_dropout to whole channels of (N, C, ...). Source: torch.feature_alpha_dropout.
 
     >>> _ = torch.manual_seed(2024)
     >>> F.feature_alpha_dropout(torch.ones(1, 2, 2), training=True)
@@ -186,7 +186,9 @@ def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False,
 
 
 def native_dropout(input: Tensor, p: float, train: bool | None) -> tuple[Tensor, Tensor]:
-    """dropout, and a boolean Tensor of where values were kept. Source: torch.native_dropout.
+    """Apply dropout; return the result and a boolean Tensor that says which values were kept.
+
+    Source: torch.native_dropout.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.native_dropout(torch.ones(3), 0.5, True)

@@ -1,4 +1,4 @@
-"""Rows of a table looked up by integers: embeddings, bags of them, and one-hot rows."""
+"""Embeddings: lookup of a table's rows by integers, sums, means or maxima of bags of rows, and one-hot rows."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from .indexing.index_parsing import is_recorded
 from .indexing.row_kernels import SMALL, at_elements, at_rows
 from .spelling import numpy_spelling, tensors_only
 
-TABLE = 1 << 18  # elements of all bags whose largest rows are looked for together
+MAX_TABLE = 1 << 18  # elements of the bags whose maxima are computed together
 
 
 class TakeRows(LinearMap):
-    """(V, D) -> (..., D): the rows at an index."""
+    """The rows at an index, (V, D) -> (..., D)."""
 
     symbol, native_half = "rows", True
 
     def forward(self, x):
-        return x.take(self.index, 0)  # in half the time of x[index]
+        return x.take(self.index, 0)  # twice as fast as x[index]
 
     def adjoint(self, grad):
         out = np.zeros_like(grad, shape=self.x_shape, order="C")
@@ -45,7 +45,11 @@ class TakeRows(LinearMap):
 
 
 class Embedding(Function):
-    """(V, D) -> (..., D): the rows at an index; of gradients only those that count, each times its `share`, if any."""
+    """The rows at an index, (V, D) -> (..., D).
+
+    In backward, gradients of rows that do not count (padding) are dropped, and the others multiplied by `share`, if
+    any.
+    """
 
     symbol, native_half = "embedding", True
 
@@ -65,13 +69,14 @@ def embedding(
     input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None,
     norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Rows of weight (V, D) at input, int64 or int32 (...): (..., D). Source: torch.nn.functional.embedding.
+    """Return the rows of weight (V, D) at the indices input, int64 or int32 (...) -> (..., D).
 
-    The row padding_idx gets no gradient. Rows looked up whose norm is over max_norm are scaled down in weight first.
-    scale_grad_by_freq divides each row's gradient by how often it comes. Gradients are dense, `sparse` or not.
+    The row padding_idx gets no gradient. If max_norm is given, rows of weight that are looked up and have a larger norm
+    are first scaled down in place. scale_grad_by_freq divides each row's gradient by the number of its occurrences.
+    Gradients are dense whatever `sparse` says.
 
-    Raises IndexError where an index is no row, AssertionError where padding_idx isn't, RuntimeError for other shapes
-    and dtypes.
+    Raises IndexError if an index is out of range, AssertionError if padding_idx is, RuntimeError for other shapes and
+    dtypes. Source: torch.nn.functional.embedding.
 
     >>> F.embedding(torch.tensor([1, 0]), torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
     tensor([[3., 4.],
@@ -92,7 +97,7 @@ def embedding(
         share = (1 / np.maximum(often, 1)).astype(weight.array.dtype)[..., None]
     if padding_idx is not None:
         counts = (index != padding_idx % max(count, 1))[..., None]
-    index = index.copy() if is_recorded(weight) else index  # a copy: input may be written to before backward reads it
+    index = index.copy() if is_recorded(weight) else index  # the caller may write to input before backward
     return Embedding.apply(weight, index=index, share=share, counts=counts, shape_of_weight=tuple(weight.shape))
 
 
@@ -106,7 +111,9 @@ def _checked(op: str, input: Tensor, count: int, error: type[Exception] = DimErr
 
 
 def embedding_renorm_(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> Tensor:
-    """Scale down, in place, the rows of weight at indices whose norm is over max_norm. Source: torch.embedding_renorm_.
+    """Scale the rows of weight at indices down to max_norm, in place, if their norm is larger.
+
+    Source: torch.embedding_renorm_.
 
     >>> torch.embedding_renorm_(torch.tensor([[3.0, 4.0], [3.0, 4.0]]), torch.tensor([1]), 1.0, 2.0)
     tensor([[3.0000, 4.0000],
@@ -129,13 +136,14 @@ def embedding_bag(
     scale_grad_by_freq: bool = False, mode: str = "mean", sparse: bool = False,
     per_sample_weights: Tensor | None = None, include_last_offset: bool = False, padding_idx: int | None = None,
 ) -> Tensor:  # fmt: skip
-    """The sum, mean or max of the rows of weight (V, D) in each bag of indices: (bags, D). Source: torch.nn.functional.
+    """Return the sum, mean or max of the rows of weight (V, D) in each bag of indices, (bags, D).
 
-    input is (bags, n), or (n) with offsets, int (bags), where the bags begin; with include_last_offset also where the
-    last one ends. Entries padding_idx don't count; nothing gives 0. per_sample_weights, of input's shape, multiply the
-    rows, for mode "sum". The rest is embedding's.
+    input is (bags, n), or (n) with offsets, int (bags), the first entry of each bag; with include_last_offset there is
+    one more offset, the end of the last bag. Entries equal to padding_idx do not count; an empty bag gives 0.
+    per_sample_weights, of input's shape, multiply the rows in mode "sum". The other arguments are those of embedding.
 
-    Raises ValueError where shapes, offsets or the mode don't fit, RuntimeError where an index is no row.
+    Raises ValueError if shapes, offsets or the mode do not fit, RuntimeError if an index is out of range.
+    Source: torch.nn.functional.embedding_bag.
 
     >>> weight = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     >>> F.embedding_bag(torch.tensor([0, 1, 1]), weight, torch.tensor([0, 1]), mode="sum")
@@ -146,13 +154,13 @@ def embedding_bag(
         warn("embedding_bag(weight, input, ...) is deprecated: it is embedding_bag(input, weight, ...) now")
         input, weight = weight, input
     _check_bag(input, weight, mode, scale_grad_by_freq or sparse, per_sample_weights, padding_idx)
-    starts, sizes = _bags(input, offsets, include_last_offset)
+    starts, sizes = _bag_bounds(input, offsets, include_last_offset)
     flat = input.reshape(-1)
     index = backend.to_numpy(_checked("embedding_bag", flat, weight.shape[0], ArgumentError))
     if max_norm is not None:
         embedding_renorm_(weight.detach(), flat, max_norm, norm_type)
     bag, counts, factors = None, sizes, None if per_sample_weights is None else per_sample_weights.reshape(-1)
-    if input.ndim == 1 or padding_idx is not None:  # otherwise each entry counts once, in the order given
+    if input.ndim == 1 or padding_idx is not None:  # otherwise every entry counts, and bags are rows of input
         entries = np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
         bag = np.repeat(np.arange(len(sizes)), sizes)
         if padding_idx is not None:
@@ -162,7 +170,7 @@ def embedding_bag(
         flat, factors = flat[chosen], None if factors is None else factors[chosen]
     rows = embedding(flat, weight, scale_grad_by_freq=scale_grad_by_freq)
     if mode == "max":
-        return _largest(rows, counts)
+        return _bag_maxima(rows, counts)
     if factors is not None:
         rows = rows * factors.unsqueeze(1)
     shape = (len(sizes), weight.shape[1])
@@ -178,7 +186,7 @@ def embedding_bag(
 def _check_bag(
     input: Tensor, weight: Tensor, mode: str, special: bool, per_sample_weights: Tensor | None, padding_idx: int | None
 ) -> None:
-    """Refuse arguments of embedding_bag that don't go together; `special` gradients are sparse or scaled ones."""
+    """Raise an error if arguments of embedding_bag do not fit; `special` means sparse or frequency-scaled gradients."""
     if per_sample_weights is not None and input.shape != per_sample_weights.shape:
         raise ShapeError(
             f"embedding_bag: per_sample_weights {tuple(per_sample_weights.shape)} must have the same shape as the "
@@ -199,11 +207,11 @@ def _check_bag(
 
 
 class _NotSupported(ArgumentError, NotImplementedError):
-    """What PyTorch raises for an option that it hasn't."""
+    """The error that PyTorch raises for an option that it does not support."""
 
 
-def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> tuple[Any, Any]:
-    """Where the bags begin, and how many entries each has."""
+def _bag_bounds(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> tuple[Any, Any]:
+    """Return the first entry of each bag, and its number of entries."""
     if input.ndim == 2:
         if offsets is not None:
             raise ArgumentError("if input is 2D, then offsets has to be None: the rows are the bags")
@@ -227,16 +235,16 @@ def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> t
     return edges[:-1], np.diff(edges)
 
 
-def _largest(rows: Tensor, counts: Any) -> Tensor:
-    """(n, D) -> (bags, D): of each bag's rows the largest values, the first of equal ones; 0 of none."""
+def _bag_maxima(rows: Tensor, counts: Any) -> Tensor:
+    """Return the maximum of each bag's rows, (n, D) -> (bags, D); 0 for empty bags. Of equal values the first wins."""
     x, shape = rows.array, (len(counts), rows.shape[1])
     if not len(x):
         return TakeRows.transposed.apply(rows, index=backend.like([], x, np.int64), x_shape=shape)
     starts, index = np.cumsum(counts) - counts, np.zeros_like(x, shape=shape, dtype=np.int64)
     order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
-    while order.size:  # bags of about one size at a time: a table of all would be as wide as the largest
+    while order.size:  # bags of similar size together: a table of all bags would be as wide as the largest
         width = int(counts[order[0]])
-        step = max(1, TABLE // (width * max(shape[1], 1)))
+        step = max(1, MAX_TABLE // (width * max(shape[1], 1)))
         bags, order = order[:step], order[step:]
         inside = np.arange(width) < counts[bags, None]
         table = backend.like(np.where(inside, starts[bags, None] + np.arange(width), 0), x)
@@ -248,9 +256,9 @@ def _largest(rows: Tensor, counts: Any) -> Tensor:
 @numpy_spelling
 @observed
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
-    """Classes int64 (...) -> (..., num_classes) int64: 1 at the class, 0 elsewhere. The largest is the last by default.
+    """Encode classes as one-hot rows, int64 (...) -> (..., num_classes). By default the largest class is the last one.
 
-    Raises RuntimeError where a class is negative or too large. Source: torch.nn.functional.one_hot.
+    Raises RuntimeError if a class is negative or too large. Source: torch.nn.functional.one_hot.
 
     >>> F.one_hot(torch.tensor([0, 2]))
     tensor([[1, 0, 0],

@@ -1,4 +1,4 @@
-"""Reductions of bare arrays in ways that are faster than NumPy's: of many short runs, and sums by products."""
+"""Reductions of bare arrays that are faster than NumPy's: over many short axes, and sums as products with ones."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .. import backend
 from ..dtypes.limits import highest, lowest
 from .blocks import BLOCK_SIZE, SHORT_RUN
 
-SHORT_AXIS = 1 << 5  # elements of an axis that NumPy reduces as fast as it begins to
-MANY_RUNS = 1 << 9  # runs that NumPy begins in as much time as another way to reduce takes
-SUM_CHUNK = 1 << 10  # elements that a product with ones adds up at once: more would cost digits
-LONG_ROW, DOT_CHUNK = 1 << 17, 1 << 12  # elements of a row whose products aren't added up in one go, and those that are
-# The array's method that is a ufunc's reduction, which CuPy's ufuncs don't have.
+SHORT_AXIS = 1 << 5  # elements of an axis for which NumPy takes as long to start the loop as to reduce
+MANY_RUNS = 1 << 9  # inner loops that NumPy starts in the time that another method needs as its overhead
+SUM_CHUNK = 1 << 10  # elements that a product with ones sums at once: more would cost digits
+LONG_ROW, DOT_CHUNK = 1 << 17, 1 << 12  # elements of a row that is too long for one dot product, and of its chunks
+# The array method that is each ufunc's reduction: CuPy's ufuncs have no `reduce`.
 METHODS = {
     np.add: "sum", np.multiply: "prod", np.maximum: "max", np.minimum: "min", np.logical_and: "all",
     np.logical_or: "any",
@@ -24,26 +24,26 @@ METHODS = {
 
 
 def fast_reduce(ufunc: Any, x: Any, axis: Any, keepdims: bool) -> Any:
-    """The reduction of an array by a ufunc over an axis, several, or all (None).
+    """Reduce an array by a ufunc over one axis, several, or all (None).
 
-    NumPy takes as long to begin a run of elements as for some thirty of them: many short runs are put together.
+    NumPy takes as long to start an inner loop as for some thirty elements, so many short loops are merged into few.
     """
     if type(x) is not np.ndarray:
         return getattr(x, METHODS[ufunc])(axis, keepdims=keepdims)
     if isinstance(axis, tuple) and len(axis) == 1:
         (axis,) = axis
     if x.size < 4 * MANY_RUNS or type(axis) is not int or not x.flags.c_contiguous:
-        return ufunc.reduce(x, axis, keepdims=keepdims)  # x.max() and its like in a third of their overhead
+        return ufunc.reduce(x, axis, keepdims=keepdims)  # it has a third of the overhead of methods like x.max()
     before, n, after = x.shape[:axis], x.shape[axis], x.shape[axis:][1:]
     out = _reduce_lines(ufunc, x.reshape(-1, n, math.prod(after)))
     return out.reshape((*before, *(1,) * keepdims, *after))
 
 
 def _reduce_lines(ufunc: Any, lines: Any) -> Any:
-    """(m, n, width) -> (m, width): n rows of `width` elements reduced to one, in each of m lines.
+    """Reduce the n rows of each of m lines, (m, n, width) -> (m, width).
 
-    NumPy takes a line as one run of n elements where width is 1, else as n runs of `width`. Where these are many and
-    short, there are fewer and longer ones to be had: by rows put together, by lines side by side, or by pairs.
+    NumPy runs one inner loop of n elements for a line if width is 1, otherwise n loops of `width` elements. Many short
+    loops are replaced by fewer and longer ones: by merging rows, by transposing lines, or by reducing pairs.
     """
     m, n, width = lines.shape
     kind, extremum = lines.dtype.kind, ufunc in (np.maximum, np.minimum)
@@ -51,7 +51,7 @@ def _reduce_lines(ufunc: Any, lines: Any) -> Any:
         return ufunc.reduce(lines, 1)
     if n > SHORT_AXIS and width > 1:
         return _reduce_wide_rows(ufunc, lines)
-    if n > SHORT_AXIS and extremum and kind != "b":  # with a start that changes nothing NumPy copies no first ones
+    if n > SHORT_AXIS and extremum and kind != "b":  # with `initial` NumPy need not copy the first elements
         return ufunc.reduce(lines, 1, initial=(lowest if ufunc is np.maximum else highest)(lines.dtype))
     if n > SHORT_AXIS and not (ufunc is np.multiply and kind in "fc"):
         return ufunc.reduce(lines, 1)
@@ -66,7 +66,7 @@ def _reduce_lines(ufunc: Any, lines: Any) -> Any:
 
 
 def _reduce_wide_rows(ufunc: Any, lines: Any) -> Any:
-    """(m, n, width) -> (m, width): k rows count as one, k times as wide; what comes out is k rows again."""
+    """Reduce (m, n, width) -> (m, width) with k rows merged into one that is k times as wide; then reduce these k."""
     m, n, width = lines.shape
     k = min(SHORT_RUN // width, n // 4)
     rest = n % k
@@ -76,13 +76,13 @@ def _reduce_wide_rows(ufunc: Any, lines: Any) -> Any:
 
 
 def _reduce_transposed(ufunc: Any, lines: Any, out: Any) -> None:
-    """(m, n, width) -> (m, width): the lines laid side by side, so that there are n long runs."""
-    whole = "D" if lines[0, 0].nbytes == 16 else lines.dtype  # what lies together is moved as one
+    """Reduce (m, n, width) -> (m, width) with the lines side by side in a copy, so that there are n long loops."""
+    whole = "D" if lines[0, 0].nbytes == 16 else lines.dtype  # rows of 16 bytes are copied as single items
     ufunc.reduce(lines.view(whole).swapaxes(0, 1).copy().view(lines.dtype), 0, out=out)
 
 
 def _reduce_pairwise(ufunc: Any, lines: Any, out: Any) -> None:
-    """(m, n, 1) -> (m, 1): neighbours first, all of which are one run, then neighbours of those results, ..."""
+    """Reduce (m, n, 1) -> (m, 1) by pairs of neighbors, in one loop for all lines, then by pairs of the results, ..."""
     rows = lines[..., 0].astype(out.dtype, copy=False)
     while (n := rows.shape[1]) > 1:
         found = ufunc(rows[:, : n - 1 : 2], rows[:, 1::2])
@@ -100,14 +100,14 @@ def _cached_ones(n: int, dtype: Any) -> Any:
 
 
 def ones(n: int, like: Any) -> Any:
-    """(n): ones to add up by, of the dtype and on the device of `like`. Making a few takes longer than the product."""
+    """Return n ones with the dtype and device of `like`, as a factor that sums. Short vectors are cached."""
     return (
         _cached_ones(n, like.dtype) if n <= 2 * SUM_CHUNK and type(like) is np.ndarray else np.ones_like(like, shape=n)
     )
 
 
 def fast_sum(x: Any, axis: Any, keepdims: bool) -> Any:
-    """The sum of an array; over axes that lie together in memory by products with ones, 3 × as fast as NumPy's sum."""
+    """Sum an array over axes. Innermost axes are summed by a product with ones, 3 × as fast as NumPy's sum."""
     if x.size < 20_000 or x.dtype.char not in "fd" or backend.is_gpu(x):
         return fast_reduce(np.add, x, axis, keepdims)
     axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis % x.ndim,)
@@ -133,7 +133,7 @@ def fast_sum(x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 def row_dots(a: Any, b: Any) -> Any:
-    """(..., n) twice -> (..., 1): sums of products. BLAS has the fastest, but of long rows they lose digits."""
+    """Return the dot products of rows, (..., n), (..., n) -> (..., 1). Long rows are split: BLAS would lose digits."""
     n = a.shape[-1]
     if n <= LONG_ROW:
         return np.matmul(a[..., None, :], b[..., None])[..., 0]
@@ -143,5 +143,5 @@ def row_dots(a: Any, b: Any) -> Any:
 
 
 def sum_of_squares(x: Any) -> Any:
-    """(n) -> ()"""
+    """Return the sum of squares of a vector, (n) -> ()."""
     return x @ x if x.size <= LONG_ROW else row_dots(x, x)[0]

@@ -1,4 +1,4 @@
-"""Grids, combinations and blocks made of several Tensors."""
+"""Functions that build grids, products, combinations and block matrices out of several Tensors."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from . import creation, movement
 
 @composite
 def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
-    """The coordinates of a grid: for each vector its values along its own dimension, repeated along the others.
+    """Return the coordinates of a grid: each vector along its own dimension, repeated along the others.
 
-    "ij" lays the vectors along the dimensions in their order, "xy" exchanges the first two. Source: torch.meshgrid.
+    "ij" indexing assigns the dimensions in the vectors' order, "xy" swaps the first two. Source: torch.meshgrid.
 
     >>> torch.meshgrid(torch.tensor([1, 2]), torch.tensor([3, 4, 5]), indexing="ij")[0]
     tensor([[1, 1, 1],
@@ -55,7 +55,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
 
 @composite
 def cartesian_prod(*tensors: Tensor) -> Tensor:
-    """All ways to take a value from each vector, a row each. Source: torch.cartesian_prod.
+    """Return all ways to take one value from each vector, as rows. Source: torch.cartesian_prod.
 
     >>> torch.cartesian_prod(torch.tensor([1, 2]), torch.tensor([3, 4]))
     tensor([[1, 3],
@@ -72,7 +72,7 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
 
 @composite
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
-    """All ways to take r values of a vector, in its order, a row each. Source: torch.combinations.
+    """Return all ways to take r values of a vector, in its order, as rows. Source: torch.combinations.
 
     >>> torch.combinations(torch.tensor([1, 2, 3]))
     tensor([[1, 2],
@@ -101,7 +101,7 @@ def _vector(op: str, x: Tensor) -> None:
 
 
 class BlockDiag(Function):
-    """Matrices along the diagonal of one, with zeros elsewhere."""
+    """A block-diagonal matrix of the inputs."""
 
     symbol, promote = "block diag", staticmethod(dtypes.promote)
 
@@ -116,7 +116,7 @@ class BlockDiag(Function):
 
 
 def _corners(shapes: Sequence[tuple[int, int]]) -> Iterator[tuple[slice, slice]]:
-    """Where matrices of these shapes lie along a diagonal."""
+    """Yield the position of each matrix of these shapes in the block-diagonal matrix."""
     row = column = 0
     for n, m in shapes:
         yield slice(row, row + n), slice(column, column + m)
@@ -125,7 +125,7 @@ def _corners(shapes: Sequence[tuple[int, int]]) -> Iterator[tuple[slice, slice]]
 
 @composite
 def block_diag(*tensors: Any) -> Tensor:
-    """The matrices along the diagonal of one, with zeros elsewhere; vectors are rows. Source: torch.block_diag.
+    """Return the block-diagonal matrix of the inputs; a vector counts as a row. Source: torch.block_diag.
 
     >>> torch.block_diag(torch.tensor([[1, 2]]), torch.tensor(3))
     tensor([[1, 2, 0],

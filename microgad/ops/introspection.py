@@ -1,4 +1,4 @@
-"""Facts about Tensors, as functions."""
+"""Functions that ask about a Tensor: its dtype, device, number of elements, and the like."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .spelling import tensors_only
 
 
 def is_tensor(obj: Any) -> bool:
-    """Whether obj is a Tensor. Source: torch.is_tensor.
+    """Return whether obj is a Tensor. Source: torch.is_tensor.
 
     >>> torch.is_tensor(torch.tensor(1)), torch.is_tensor(1)
     (True, False)
@@ -20,7 +20,7 @@ def is_tensor(obj: Any) -> bool:
 
 @tensors_only
 def is_floating_point(input: Tensor) -> bool:
-    """Whether the dtype is a real floating-point one. Source: torch.is_floating_point.
+    """Return whether the dtype is floating-point and real. Source: torch.is_floating_point.
 
     >>> torch.is_floating_point(torch.tensor(1.0))
     True
@@ -30,7 +30,7 @@ def is_floating_point(input: Tensor) -> bool:
 
 @tensors_only
 def is_complex(input: Tensor) -> bool:
-    """Whether values are complex numbers. Source: torch.is_complex.
+    """Return whether the dtype is complex. Source: torch.is_complex.
 
     >>> torch.is_complex(torch.tensor(1j))
     True
@@ -40,7 +40,7 @@ def is_complex(input: Tensor) -> bool:
 
 @tensors_only
 def is_signed(input: Tensor) -> bool:
-    """Whether values can be negative. Source: torch.is_signed.
+    """Return whether the dtype has negative numbers. Source: torch.is_signed.
 
     >>> torch.is_signed(torch.tensor(1)), torch.is_signed(torch.tensor(True))
     (True, False)
@@ -49,10 +49,10 @@ def is_signed(input: Tensor) -> bool:
 
 
 def result_type(*operands: Any, **named: Any) -> dtypes.dtype:
-    """The dtype of an operation of two Tensors or numbers. Source: torch.result_type.
+    """Return the dtype of the result of an operation on two Tensors or numbers. Source: torch.result_type.
 
-    By name they are `tensor` and `other`, `scalar` and `tensor`, `scalar1` and `scalar2`, or, as PyTorch's
-    documentation has it, `tensor1` and `tensor2`. Raises TypeError for others.
+    The keyword arguments are `tensor` and `other`, `scalar` and `tensor`, `scalar1` and `scalar2`, or, as PyTorch's
+    documentation has them, `tensor1` and `tensor2`. Raises TypeError for others.
 
     >>> torch.result_type(torch.tensor([1, 2]), 1.0)
     torch.float32
@@ -64,9 +64,9 @@ def result_type(*operands: Any, **named: Any) -> dtypes.dtype:
 
 
 def is_nonzero(input: Tensor) -> bool:
-    """Whether the one value is not zero. Source: torch.is_nonzero.
+    """Return whether the value of a Tensor with one element is not zero. Source: torch.is_nonzero.
 
-    Raises RuntimeError where there are more values, or none.
+    Raises RuntimeError if there are more elements, or none.
 
     >>> torch.is_nonzero(torch.tensor([0.5]))
     True
@@ -76,7 +76,7 @@ def is_nonzero(input: Tensor) -> bool:
 
 @tensors_only
 def is_same_size(input: Tensor, other: Tensor) -> bool:
-    """Whether two Tensors have the same shape. Source: torch.is_same_size.
+    """Return whether two Tensors have the same shape. Source: torch.is_same_size.
 
     >>> torch.is_same_size(torch.zeros(2), torch.ones(3))
     False
@@ -85,7 +85,7 @@ def is_same_size(input: Tensor, other: Tensor) -> bool:
 
 
 def is_inference(input: Tensor) -> bool:
-    """Whether it, or what it is a view of, was made in `inference_mode`. Source: torch.is_inference.
+    """Return whether the Tensor, or the base of this view, was made in `inference_mode`. Source: torch.is_inference.
 
     >>> torch.is_inference(torch.ones(1))
     False
@@ -94,13 +94,13 @@ def is_inference(input: Tensor) -> bool:
 
 
 def is_distributed(input: Tensor) -> bool:
-    """False: a Tensor is on one device. Source: torch.is_distributed."""
+    """Return False, since no Tensor is distributed over devices. Source: torch.is_distributed."""
     return False
 
 
 @tensors_only
 def get_device(input: Tensor) -> int:
-    """The number of its GPU, -1 on the CPU. Source: torch.get_device.
+    """Return the index of the Tensor's GPU, or -1 on the CPU. Source: torch.get_device.
 
     >>> torch.get_device(torch.ones(1)) >= -1
     True
@@ -110,7 +110,7 @@ def get_device(input: Tensor) -> int:
 
 @tensors_only
 def numel(input: Tensor) -> int:
-    """The number of elements. Source: torch.numel.
+    """Return the number of elements. Source: torch.numel.
 
     >>> torch.numel(torch.zeros(2, 3))
     6

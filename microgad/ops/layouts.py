@@ -1,4 +1,4 @@
-"""How results lie in memory: as PyTorch's do, where programs see it in `view` and in the order of random draws."""
+"""Memory layout of results. It is PyTorch's, since programs see it: in `view`, and in the order of random draws."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 from .. import backend
 from ..backend.memory_layout import lying, order_by
 
-# NumPy makes an array of each shape first: that takes longer than many an operation on a thousand elements.
+# np.broadcast_shapes makes an array for each shape: it takes longer than many operations on a thousand elements.
 broadcast_shapes = functools.lru_cache(maxsize=1024)(np.broadcast_shapes)
 
 
 def nonzero(x: Any) -> tuple[Any, ...]:
-    """np.nonzero of one dimension or more, by places of booleans in a flat array: in a tenth to half of the time."""
+    """Return np.nonzero(x) for one dimension or more, by way of the flattened array: in a tenth to half of the time."""
     if backend.is_gpu(x):
         return np.nonzero(x)
     flat = np.flatnonzero(x if x.dtype.kind == "b" else x != 0)
@@ -24,29 +24,29 @@ def nonzero(x: Any) -> tuple[Any, ...]:
 
 
 def contiguous(x: Any) -> Any:
-    """x in the order of its axes, copied where it isn't: as PyTorch lays out what an operation has put together."""
+    """Return x, or a copy in C order if x is not in that order."""
     return x if x.flags.c_contiguous else x.copy()
 
 
 def copy_order(x: Any) -> Any:
-    """What NumPy is given as the order of a copy that lies as x does; an expanded x lies in the order of its axes."""
+    """Return NumPy's `order` for the copy that PyTorch makes of x: "K" keeps the strides, but "C" if x is expanded."""
     return "C" if expanded_axes(x) else "K"
 
 
 def expanded_axes(x: Any) -> tuple[int, ...]:
-    """The axes along which an expanded x has one element again and again."""
+    """Return the axes along which x is expanded, that is, repeats its elements with stride 0."""
     if 0 not in x.strides or not x.size:
         return ()
     return tuple([i for i, step in enumerate(x.strides) if step == 0 and x.shape[i] > 1])
 
 
 def empty_like(x: Any) -> Any:
-    """np.empty_like, but of an expanded x in the order of its axes, as of a ufunc, not with those axes innermost."""
+    """Return np.empty_like(x), but in C order if x is expanded: NumPy would put the expanded axes innermost."""
     return np.empty_like(x, order=copy_order(x))
 
 
 def empty_in_format(x: Any, shape: tuple[int, ...]) -> Any:
-    """An empty array of a shape, of the dtype of x, with its channels innermost where x has them so."""
+    """Return an empty array of another shape with the dtype of x, in channels-last format if x is."""
     if channels_last(x):
         n, c, *sizes = shape
         return np.moveaxis(np.empty_like(x, shape=(n, *sizes, c), order="C"), -1, 1)
@@ -54,12 +54,12 @@ def empty_in_format(x: Any, shape: tuple[int, ...]) -> Any:
 
 
 def match_strides(out: Any, x: Any) -> Any:
-    """out, of the shape of x, copied where it doesn't lie in memory as a copy of x does."""
+    """Return `out`, which has the shape of x, with its axes in memory in the order of x's, copied if necessary."""
     return out if x.flags.c_contiguous and out.flags.c_contiguous else lying(out, order_by(x.strides))
 
 
 def in_memory_order(out: Any, *inputs: Any) -> list[Any]:
-    """out and inputs that broadcast to it, the axes of all in the order in which they lie in the memory of out."""
+    """Transpose `out`, and inputs that broadcast to it, so that the axes follow the order in the memory of `out`."""
     if out.flags.c_contiguous:
         return [out, *inputs]
     order = sorted(range(out.ndim), key=lambda axis: -out.strides[axis])
@@ -68,14 +68,14 @@ def in_memory_order(out: Any, *inputs: Any) -> list[Any]:
 
 
 def strided_view(x: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
-    """A view of x, from its first element on and not beyond it, in another shape with other strides, in bytes."""
+    """Return a view of x with another shape and strides (in bytes), which must stay within the memory of x."""
     if type(x) is np.ndarray and x.flags.c_contiguous:
-        return np.ndarray(shape, x.dtype, x, 0, strides)  # in a sixth of the time
+        return np.ndarray(shape, x.dtype, x, 0, strides)  # in a sixth of the time of as_strided
     return backend.as_strided(x, shape, strides)
 
 
 def expand(x: Any, shape: tuple[int, ...]) -> Any:
-    """x with axes of size 1, and new ones in front, repeated without a copy: it can be written, as torch's."""
+    """Return a view of x expanded to a shape, as torch.Tensor.expand does. Unlike np.broadcast_to, it is writable."""
     if math.prod(shape) == x.size:
         return x.reshape(shape)
     lead = len(shape) - x.ndim
@@ -84,10 +84,11 @@ def expand(x: Any, shape: tuple[int, ...]) -> Any:
 
 
 def channels_last(x: Any) -> bool:
-    """Whether x, planes (N, C, H, W) or volumes, has its channels innermost in memory, even with gaps.
+    """Return whether x, (N, C, H, W) or (N, C, D, H, W), is in channels-last format, possibly with gaps.
 
-    PyTorch chooses the layout of results by that: each stride, from the innermost out, reaches over the axes within,
-    also that of an axis of one element. So a picture (H, W, C), permuted and made a batch of one, has them not.
+    By this, PyTorch chooses the format of results. Each stride, from the innermost axis outwards, must reach over the
+    axes inside of it; this holds for axes of one element, too. So an image (H, W, C) that was permuted and made a batch
+    of one is not in channels-last format.
     """
     strides = x.strides
     if x.ndim not in (4, 5) or not 0 < strides[1] <= strides[-1] or not x.size:
@@ -97,11 +98,11 @@ def channels_last(x: Any) -> bool:
         if strides[axis] < reach:
             return False
         reach = strides[axis] * x.shape[axis]
-    return bool(strides[0] >= reach > strides[1])  # (N, 1, 1, 1) lies in the order of its axes, too
+    return bool(strides[0] >= reach > strides[1])  # (N, 1, 1, 1) counts as contiguous
 
 
 def lines_as_planes(x: Any) -> Any:
-    """Lines (N, C, L) as planes of one row, as which PyTorch pools them; what else there is, as it is."""
+    """Return a non-contiguous (N, C, L) as (N, C, 1, L), as which PyTorch pools it, and anything else as it is."""
     if x.ndim != 3 or x.flags.c_contiguous:
         return x
     n, c, step = x.strides
@@ -109,9 +110,9 @@ def lines_as_planes(x: Any) -> Any:
 
 
 def match_memory_format(out: Any, *inputs: Any) -> Any:
-    """out (N, C, ...) with its channels innermost where one of the inputs has them so, else in the order of its axes.
+    """Return `out` (N, C, ...) in channels-last format if one of the inputs is, otherwise contiguous.
 
-    That is PyTorch's rule for convolution, pooling, normalization, resizing and shuffling of planes and volumes.
+    This is PyTorch's rule for convolution, pooling, normalization, resizing and channel shuffles in 2-D and 3-D.
     """
     if not any(map(channels_last, inputs)):
         return contiguous(out)
@@ -119,9 +120,9 @@ def match_memory_format(out: Any, *inputs: Any) -> Any:
 
 
 def normalize_channels_last(x: Any) -> Any:
-    """x with the strides of channels_last where without gaps it lies so, but for those of axes of one element.
+    """Return x with strides that `channels_last` recognizes, if only the strides of axes of one element prevent that.
 
-    Batch normalization takes such an x for channels_last, too.
+    Batch normalization treats such an x as channels-last, too.
     """
     if x.ndim not in (4, 5) or x.flags.c_contiguous:
         return x
@@ -130,13 +131,14 @@ def normalize_channels_last(x: Any) -> Any:
 
 
 def keep_channels_last_strides(out: Any, x: Any) -> Any:
-    """out, a copy of x that lies as x does, with its strides also over axes of one element, which NumPy makes anew."""
+    """Give `out`, a copy of x, the strides of x for axes of one element, too, for which NumPy makes up others."""
     return _channels_moved_second(np.moveaxis(out, 1, -1)) if channels_last(x) else out
 
 
 def _channels_moved_second(inner: Any) -> Any:
-    """(N, ..., C), in the order of its axes, as (N, C, ...).
+    """Return a contiguous (N, ..., C) as (N, C, ...).
 
-    By way of a row axes of one element, whose strides NumPy leaves as they were, get those of that order.
+    It is flattened on the way, so that axes of one element get the strides of a contiguous array; NumPy would keep
+    others.
     """
     return np.moveaxis(inner.reshape(-1).reshape(inner.shape), -1, 1)

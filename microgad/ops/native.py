@@ -1,6 +1,6 @@
-"""Functions whose arguments have another order on `torch` itself than in torch.nn.functional: PyTorch's own interface.
+"""Functions whose arguments have another order on `torch` than in torch.nn.functional: PyTorch's native signatures.
 
-Reductions are numbers there: 0 none, 1 mean, 2 sum. PyTorch's signatures say mean, but its functions begin with none.
+Reductions are numbers there: 0 is none, 1 mean, 2 sum. The default is 0, although PyTorch documents mean.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def batch_norm(
     input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None,
     training: bool, momentum: float, eps: float, cudnn_enabled: bool = True,
 ) -> Tensor:  # fmt: skip
-    """`nn.functional.batch_norm`. Source: torch.batch_norm."""
+    """Call `nn.functional.batch_norm`. Source: torch.batch_norm."""
     return norms.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
@@ -36,7 +36,7 @@ def instance_norm(
     input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None,
     use_input_stats: bool, momentum: float, eps: float, cudnn_enabled: bool = True,
 ) -> Tensor:  # fmt: skip
-    """`nn.functional.instance_norm`. Source: torch.instance_norm."""
+    """Call `nn.functional.instance_norm`. Source: torch.instance_norm."""
     return norms.instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
 
 
@@ -44,7 +44,7 @@ def layer_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, bias: Tensor | None = None,
     eps: float = 1e-5, cudnn_enable: bool = True,
 ) -> Tensor:  # fmt: skip
-    """`nn.functional.layer_norm`. Source: torch.layer_norm."""
+    """Call `nn.functional.layer_norm`. Source: torch.layer_norm."""
     return norms.layer_norm(input, normalized_shape, weight, bias, eps)
 
 
@@ -52,47 +52,47 @@ def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5,
     cudnn_enabled: bool = True,
 ) -> Tensor:  # fmt: skip
-    """`nn.functional.group_norm`. Source: torch.group_norm."""
+    """Call `nn.functional.group_norm`. Source: torch.group_norm."""
     return norms.group_norm(input, num_groups, weight, bias, eps)
 
 
 @tensors_only
 def relu_(input: Tensor) -> Tensor:
-    """max(input, 0), written into input. Source: torch.relu_."""
+    """Apply relu in place. Source: torch.relu_."""
     return input.relu_()
 
 
 def dropout(input: Tensor, p: float, train: bool) -> Tensor:
-    """`nn.functional.dropout`. Source: torch.dropout."""
+    """Call `nn.functional.dropout`. Source: torch.dropout."""
     return dropouts.dropout(input, p, train)
 
 
 def dropout_(input: Tensor, p: float, train: bool) -> Tensor:
-    """`nn.functional.dropout`, written into input. Source: torch.dropout_."""
+    """Call `nn.functional.dropout` in place. Source: torch.dropout_."""
     return dropouts.dropout(input, p, train, True)
 
 
 def feature_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
-    """`feature_dropout`, written into input. Source: torch.feature_dropout_."""
+    """Call `feature_dropout` in place. Source: torch.feature_dropout_."""
     return dropouts.feature_dropout(input, p, train, True)
 
 
 def margin_ranking_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 0
 ) -> Tensor:
-    """`nn.functional.margin_ranking_loss`. Source: torch.margin_ranking_loss."""
+    """Call `nn.functional.margin_ranking_loss`. Source: torch.margin_ranking_loss."""
     return loss.margin_ranking_loss(input1, input2, target, margin, reduction=reduction)
 
 
 def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: int = 0) -> Tensor:
-    """`nn.functional.hinge_embedding_loss`. Source: torch.hinge_embedding_loss."""
+    """Call `nn.functional.hinge_embedding_loss`. Source: torch.hinge_embedding_loss."""
     return loss.hinge_embedding_loss(input, target, margin, reduction=reduction)
 
 
 def cosine_embedding_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 0
 ) -> Tensor:
-    """`nn.functional.cosine_embedding_loss`. Source: torch.cosine_embedding_loss."""
+    """Call `nn.functional.cosine_embedding_loss`. Source: torch.cosine_embedding_loss."""
     return loss.cosine_embedding_loss(input1, input2, target, margin, reduction=reduction)
 
 
@@ -100,17 +100,17 @@ def triplet_margin_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2, eps: float = 1e-6,
     swap: bool = False, reduction: int = 0,
 ) -> Tensor:  # fmt: skip
-    """`nn.functional.triplet_margin_loss`. Source: torch.triplet_margin_loss."""
+    """Call `nn.functional.triplet_margin_loss`. Source: torch.triplet_margin_loss."""
     return loss.triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, reduction=reduction)
 
 
 def kl_div(input: Tensor, target: Tensor, reduction: int = 0, *, log_target: bool = False) -> Tensor:
-    """`nn.functional.kl_div`. Source: torch.kl_div."""
+    """Call `nn.functional.kl_div`. Source: torch.kl_div."""
     return loss.kl_div(input, target, reduction=reduction, log_target=log_target)
 
 
 def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool, full: bool, eps: float, reduction: int) -> Tensor:
-    """`nn.functional.poisson_nll_loss`. Source: torch.poisson_nll_loss."""
+    """Call `nn.functional.poisson_nll_loss`. Source: torch.poisson_nll_loss."""
     return loss.poisson_nll_loss(input, target, log_input, full, eps=eps, reduction=reduction)
 
 
@@ -118,21 +118,21 @@ def ctc_loss(
     log_probs: Tensor, targets: Tensor, input_lengths: Tensor | Sequence[int], target_lengths: Tensor | Sequence[int],
     blank: int = 0, reduction: int = 0, zero_infinity: bool = False,
 ) -> Tensor:  # fmt: skip
-    """`nn.functional.ctc_loss`. Source: torch.ctc_loss."""
+    """Call `nn.functional.ctc_loss`. Source: torch.ctc_loss."""
     return loss.ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, reduction, zero_infinity)
 
 
 def binary_cross_entropy_with_logits(
     input: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None, reduction: int = 0
 ) -> Tensor:
-    """`nn.functional.binary_cross_entropy_with_logits`. Source: torch.binary_cross_entropy_with_logits."""
+    """Call `nn.functional.binary_cross_entropy_with_logits`. Source: torch.binary_cross_entropy_with_logits."""
     return loss.binary_cross_entropy_with_logits(input, target, weight, reduction=reduction, pos_weight=pos_weight)
 
 
 def embedding(
     weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False
 ) -> Tensor:
-    """`nn.functional.embedding`; a negative padding_idx is none. Source: torch.embedding."""
+    """Call `nn.functional.embedding`; a negative padding_idx means none. Source: torch.embedding."""
     padding = None if padding_idx < 0 else padding_idx
     return lookup.embedding(indices, weight, padding, scale_grad_by_freq=scale_grad_by_freq)
 
@@ -143,10 +143,11 @@ def embedding_bag(
     sparse: bool = False, per_sample_weights: Tensor | None = None, include_last_offset: bool = False,
     padding_idx: int | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-    """`nn.functional.embedding_bag`; mode is 0 sum, 1 mean, 2 max. Source: torch.embedding_bag.
+    """Call `nn.functional.embedding_bag`; mode 0 is sum, 1 mean, 2 max. Source: torch.embedding_bag.
 
-    Beside it: the bag of each index (n), how many of each bag's count (bags), and for the mode max which indices won
-    (bags, D), for others the sizes again. PyTorch leaves some of them empty.
+    Returns four Tensors: the embeddings, the bag of each index (n), the number of indices of each bag that count
+    (bags), and for mode max the indices of the maxima (bags, D), otherwise the numbers again. PyTorch leaves some of
+    them empty.
 
     >>> weight = torch.tensor([[1.0, 2.0], [3.0, 0.0]])
     >>> torch.embedding_bag(weight, torch.tensor([0, 1]), torch.tensor([0]), mode=2)
@@ -170,22 +171,22 @@ def embedding_bag(
 
 
 def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
-    """`nn.functional.alpha_dropout`. Source: torch.alpha_dropout."""
+    """Call `nn.functional.alpha_dropout`. Source: torch.alpha_dropout."""
     return dropouts.alpha_dropout(input, p, train)
 
 
 def alpha_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
-    """`nn.functional.alpha_dropout`, written into input. Source: torch.alpha_dropout_."""
+    """Call `nn.functional.alpha_dropout` in place. Source: torch.alpha_dropout_."""
     return dropouts.alpha_dropout(input, p, train, True)
 
 
 def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
-    """`nn.functional.feature_alpha_dropout`. Source: torch.feature_alpha_dropout."""
+    """Call `nn.functional.feature_alpha_dropout`. Source: torch.feature_alpha_dropout."""
     return dropouts.feature_alpha_dropout(input, p, train)
 
 
 def feature_alpha_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
-    """`nn.functional.feature_alpha_dropout`, written into input. Source: torch.feature_alpha_dropout_."""
+    """Call `nn.functional.feature_alpha_dropout` in place. Source: torch.feature_alpha_dropout_."""
     return dropouts.feature_alpha_dropout(input, p, train, True)
 
 
@@ -193,7 +194,9 @@ def feature_alpha_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
 def native_layer_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None, bias: Tensor | None, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """`layer_norm`, the means, and the inverses of the standard deviations. Source: torch.native_layer_norm.
+    """Return the results of `layer_norm`, the means, and the inverse standard deviations.
+
+    Source: torch.native_layer_norm.
 
     >>> torch.native_layer_norm(torch.tensor([[1.0, 3.0]]), (2,), None, None, 0.0)[1:]
     (tensor([[2.]]), tensor([[1.]]))
@@ -207,7 +210,9 @@ def native_layer_norm(
 def native_group_norm(
     input: Tensor, weight: Tensor | None, bias: Tensor | None, N: int, C: int, HxW: int, group: int, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """`group_norm`, the means (N, group), and the inverses of the standard deviations. Source: torch.native_group_norm.
+    """Return the results of `group_norm`, the means (N, group), and the inverse standard deviations (N, group).
+
+    Source: torch.native_group_norm.
 
     >>> torch.native_group_norm(torch.tensor([[1.0, 3.0]]), None, None, 1, 2, 1, 1, 0.0)[1:]
     (tensor([[2.]]), tensor([[1.]]))
@@ -222,9 +227,9 @@ def native_batch_norm(
     input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None,
     training: bool, momentum: float, eps: float, *, out: tuple[Tensor, Tensor, Tensor] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """`batch_norm`, the batch's means (C), and the inverses of its deviations. Source: torch.native_batch_norm.
+    """Return the results of `batch_norm`, the batch's means (C), and its inverse standard deviations (C).
 
-    In evaluation these two are empty.
+    The last two are empty in evaluation. Source: torch.native_batch_norm.
 
     >>> torch.native_batch_norm(torch.tensor([[1.0], [3.0]]), None, None, None, None, True, 0.1, 1e-9)[1:]
     (tensor([2.]), tensor([1.]))
@@ -242,19 +247,19 @@ def _statistics(x: Tensor, axes: int | tuple[int, ...], eps: float, keepdim: boo
 
 @numpy_spelling
 def softmax(input: Tensor, dim: int, dtype: Dtype = None, *, out: Tensor | None = None) -> Tensor:
-    """`nn.functional.softmax`. Source: torch.softmax."""
+    """Call `nn.functional.softmax`. Source: torch.softmax."""
     return into(out, exponentials.softmax(input, dim, dtype=dtype), exact="softmax")
 
 
 @numpy_spelling
 def log_softmax(input: Tensor, dim: int, dtype: Dtype = None, *, out: Tensor | None = None) -> Tensor:
-    """`nn.functional.log_softmax`. Source: torch.log_softmax."""
+    """Call `nn.functional.log_softmax`. Source: torch.log_softmax."""
     return into(out, exponentials.log_softmax(input, dim, dtype=dtype), exact="log_softmax")
 
 
 @composite
 def _softmax_backward_data(grad_output: Tensor, output: Tensor, dim: int, input_dtype: Dtype) -> Tensor:
-    """The gradient of a softmax along dim by its result, for Functions with a backward of their own.
+    """Return the gradient of a softmax along dim from its result, for custom autograd Functions.
 
     Source: torch._softmax_backward_data.
 
@@ -267,7 +272,7 @@ def _softmax_backward_data(grad_output: Tensor, output: Tensor, dim: int, input_
 
 @composite
 def _log_softmax_backward_data(grad_output: Tensor, output: Tensor, dim: int, input_dtype: Dtype) -> Tensor:
-    """The gradient of a log_softmax along dim by its result. Source: torch._log_softmax_backward_data.
+    """Return the gradient of a log_softmax along dim from its result. Source: torch._log_softmax_backward_data.
 
     >>> torch._log_softmax_backward_data(torch.tensor([1.0, 0.0]), torch.tensor([0.5, 0.5]).log(), 0, torch.float32)
     tensor([ 0.5000, -0.5000])
@@ -276,7 +281,7 @@ def _log_softmax_backward_data(grad_output: Tensor, output: Tensor, dim: int, in
 
 
 def _convert_indices_from_coo_to_csr(input: Tensor, size: int, *, out_int32: bool = False) -> Tensor:
-    """Where each of `size` rows begins among sorted row numbers, and where the last ends; int64, or int32.
+    """Return where each of `size` rows begins among sorted row indices, and where the last one ends; int64 or int32.
 
     Source: torch._convert_indices_from_coo_to_csr.
 
@@ -293,9 +298,9 @@ def _convert_indices_from_coo_to_csr(input: Tensor, size: int, *, out_int32: boo
 def _convert_indices_from_csr_to_coo(
     crow_indices: Tensor, col_indices: Tensor, *, out_int32: bool = False, transpose: bool = False
 ) -> Tensor:
-    """The row of each column number, by where rows begin, over the column; with transpose below it; int64, or int32.
+    """Return the row and the column of each entry, (2, n); the other order with transpose; int64 or int32.
 
-    Source: torch._convert_indices_from_csr_to_coo.
+    crow_indices say where each row's entries begin. Source: torch._convert_indices_from_csr_to_coo.
 
     >>> torch._convert_indices_from_csr_to_coo(torch.tensor([0, 2, 2, 3]), torch.tensor([1, 3, 0]))
     tensor([[0, 0, 2],

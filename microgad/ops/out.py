@@ -1,4 +1,4 @@
-"""The keyword `out=`: results put into Tensors that the caller hands in."""
+"""The keyword `out=`: a result is written into Tensors that the caller passes in."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ R = TypeVar("R")
 
 
 def into(out: Any, result: R, exact: str = "", quiet: bool = False) -> R:
-    """The result, or, where `out` is given, `out` with the result's values; of several results each into its own.
+    """Return the result, or, if `out` is given, write the result into it and return `out`.
 
-    An `out` of another shape is given the result's, as PyTorch resizes it, with a warning unless `quiet`. Raises
-    RuntimeError where the result's dtype is of a higher kind than out's, or, where `exact` names an operation that
-    takes no other, isn't out's, and where something wants a gradient, which PyTorch refuses as well; TypeError for one
-    Tensor in the place of several, and for several in that of one.
+    Several results take a tuple of as many Tensors. An `out` of another shape is resized, as in PyTorch, with a warning
+    unless `quiet`. Raises RuntimeError if the result cannot be cast to out's dtype, or, where `exact` names an
+    operation that does not cast, if the dtypes differ; and, as in PyTorch, if a gradient is required. Raises TypeError
+    for a single Tensor in place of several, and for the opposite.
     """
     if out is None:
         return result
@@ -31,7 +31,7 @@ def into(out: Any, result: R, exact: str = "", quiet: bool = False) -> R:
     for target, value in zip(outs, results, strict=True):
         if not hasattr(target, "array"):
             raise errors.DtypeError(f"argument 'out' must be Tensor, not {type(target).__name__}")
-        _check(target, value, exact)  # all of them, before the first one is written to
+        _check(target, value, exact)  # all are checked before the first one is written to
     for target, value in zip(outs, results, strict=True):
         _put(target, value, quiet)
     if several:

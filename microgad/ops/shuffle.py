@@ -1,4 +1,4 @@
-"""Values moved between channels and places, or between groups of channels."""
+"""Pixel shuffles, which move values between channels and positions, and channel shuffle, between groups of channels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from . import layouts
 
 
 class Shuffle(LinearMap):
-    """x in the shape `split`, its axes in another order, a copy, in the shape `size`."""
+    """x reshaped to `split`, permuted by `order`, and reshaped to `size`."""
 
     symbol, native_half = "shuffle", True
     split: tuple[int, ...]
@@ -28,9 +28,9 @@ class Shuffle(LinearMap):
 
 @composite
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
-    """(..., C r², H, W) -> (..., C, H r, W r): r · r channels become the pixels of one. Source: torch.pixel_shuffle.
+    """Turn r² channels into r × r pixels of one channel, (..., C r², H, W) -> (..., C, H r, W r); r is upscale_factor.
 
-    Raises RuntimeError where r² doesn't divide the channels. Shi et al. (2016).
+    Raises RuntimeError if r² does not divide the channels. Source: torch.pixel_shuffle; Shi et al. (2016).
 
     >>> torch.pixel_shuffle(torch.arange(4).reshape(4, 1, 1), 2)
     tensor([[[0, 1],
@@ -50,9 +50,9 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
 
 @composite
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
-    """(..., C, H r, W r) -> (..., C r², H, W): what pixel_shuffle undoes. Source: torch.pixel_unshuffle.
+    """Invert pixel_shuffle, (..., C, H r, W r) -> (..., C r², H, W). Source: torch.pixel_unshuffle.
 
-    Raises RuntimeError where r doesn't divide height and width.
+    Raises RuntimeError if r does not divide height and width.
 
     >>> torch.pixel_unshuffle(torch.tensor([[[0, 1], [2, 3]]]), 2).shape
     torch.Size([4, 1, 1])
@@ -79,9 +79,9 @@ def _factor(op: str, input: Tensor, factor: int) -> int:
 
 @composite
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
-    """(N, C, ...): the channels of `groups` groups, one after another of each. Source: torch.channel_shuffle.
+    """Interleave the channels of (N, C, ...): the first channel of each group, then the second, ...
 
-    Raises RuntimeError where groups doesn't divide C. Zhang et al. (2018).
+    Raises RuntimeError if `groups` does not divide C. Source: torch.channel_shuffle; Zhang et al. (2018).
 
     >>> torch.channel_shuffle(torch.arange(4).reshape(1, 4, 1), 2).flatten()
     tensor([0, 2, 1, 3])

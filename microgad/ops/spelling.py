@@ -1,4 +1,4 @@
-"""What PyTorch takes beside its own spelling: NumPy's names of arguments, and the order of before version 1.5."""
+"""Decorators for the arguments that PyTorch accepts besides the documented ones: NumPy's names, and an older order."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from ..errors.notices import once
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_PYTORCH = {"axis": "dim", "keepdims": "keepdim", "a": "input", "x": "input", "x1": "input", "x2": "other"}
-# What PyTorch calls arguments for which its documentation has better names: by their place.
-_PLACES = {
+# NumPy's names of arguments, and PyTorch's.
+_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "a": "input", "x": "input", "x1": "input", "x2": "other"}
+# Names that PyTorch takes for arguments that its documentation calls something else, and their positions.
+_POSITIONS = {
     "input": 0, "input2": 1, "input3": 2, "b": 1, "other": 1, "indices": 1, "sections": 1,
     "tensor_indices_or_sections": 1, "split_size": 1,
 }  # fmt: skip
@@ -23,19 +24,19 @@ _OLD_ORDER = "numbers before the Tensors that they scale are deprecated: give th
 
 
 def numpy_spelling(function: F) -> F:
-    """Let a public function take `axis` for `dim`, `keepdims` for `keepdim`, `x` for `input`, `input` for `A`.
+    """Make a public function accept `axis` for `dim`, `keepdims` for `keepdim`, `x` for `input`, `input` for `A`.
 
-    Of arguments of a type that they can't be it says so, as `tensors_only`.
+    It also checks the types of arguments, as `tensors_only` does.
     """
     code = inspect.unwrap(function).__code__
     own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    renamed = {name: own[place] for name, place in _PLACES.items() if place < code.co_argcount and name not in own}
-    renamed |= {theirs: ours for theirs, ours in _PYTORCH.items() if ours in own and theirs not in own}
+    renamed = {name: own[place] for name, place in _POSITIONS.items() if place < code.co_argcount and name not in own}
+    renamed |= {theirs: ours for theirs, ours in _NUMPY_NAMES.items() if ours in own and theirs not in own}
     return _checked(function, renamed)
 
 
 def tensors_only(function: F) -> F:
-    """Let a public function raise TypeError for an argument of another type than it has to be: Tensor, int, bool."""
+    """Make a public function raise TypeError for an argument that is not of the annotated type: Tensor, int, bool."""
     return _checked(function, {})
 
 
@@ -60,9 +61,9 @@ def _checked(function: F, renamed: dict[str, str]) -> F:
 
 
 def numbers_first(function: F) -> F:
-    """Let a public function take its factors before the tensors that they scale, as `addcmul(input, value, a, b)`.
+    """Make a public function accept factors before the Tensors that they scale, as in `addcmul(input, value, a, b)`.
 
-    Programs of before 2020 call so: `addmm(beta, input, alpha, mat1, mat2)`, where alpha may be left out.
+    This order, `addmm(beta, input, alpha, mat1, mat2)` with an optional alpha, is PyTorch's deprecated one.
     """
     code = inspect.unwrap(function).__code__
     names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
@@ -80,7 +81,7 @@ def numbers_first(function: F) -> F:
 
 
 def old_order(op: str, alpha: Any, rest: tuple[Any, ...]) -> tuple[Any, Any]:
-    """other and alpha of `add(input, alpha, other)`. Raises TypeError where what comes third is no operand."""
+    """Return other and alpha of a deprecated `add(input, alpha, other)`. Raise TypeError if `other` is no operand."""
     if len(rest) > 1 or not isinstance(rest[0], (core.Tensor, complex, float, int)):
         raise TypeError(f"{op}() takes 2 positional arguments but {2 + len(rest)} were given")
     once(_OLD_ORDER)

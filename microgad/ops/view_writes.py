@@ -1,4 +1,7 @@
-"""What an in-place write does to a base and its views. A region is what a chain of view operations shows of a base."""
+"""In-place writes and views: how a write gives a base and its views new nodes.
+
+A region is the part of a base that a view shows. The view's chain of view operations describes it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from . import layouts
 
 
 class Detach(Function):
-    """The same memory, off the graph: only observers see it, where a Tensor is detached."""
+    """A node that tells observers of `detach`: the result shares memory and is not on the graph."""
 
     may_share = True
 
@@ -28,7 +31,7 @@ class Detach(Function):
 
 
 def notify_detached(tensor: Tensor, result: Tensor) -> None:
-    """Tell an observer, if there is one."""
+    """Tell the observer, if there is one, that `result` is `tensor` detached."""
     observer = state.current().observer
     if observer is not None:
         node = Detach()
@@ -37,7 +40,7 @@ def notify_detached(tensor: Tensor, result: Tensor) -> None:
 
 
 def set_history(tensor: Tensor, node: Function) -> None:
-    """Let a Tensor be what another node made, after a write: the gradient that it retains is the one there."""
+    """Make another node that of a Tensor, after a write. A retained gradient is then the gradient at the new node."""
     tensor.node = node
     handle = tensor.retainer
     if handle is not None:
@@ -47,7 +50,10 @@ def set_history(tensor: Tensor, node: Function) -> None:
 
 
 class LostView(Identity):
-    """A view made under no_grad, or by hooks, of what was then written to with a gradient: how it shows isn't known."""
+    """The node of a view whose derivative is unknown, so backward raises an error.
+
+    Such a view was made under no_grad or by hooks, and its base was then modified with grad mode enabled.
+    """
 
     def grad_x(self, grad):
         raise errors.GraphError(
@@ -60,14 +66,14 @@ _ENDS = (type(None), Leaf)
 
 
 class GuardedView(Identity):
-    """A view of what was taken off the graph: it leads to where its values came from while these are still there."""
+    """The node of a view whose base was detached in place. It keeps the values, so that a later write is noticed."""
 
     def grad_x(self, grad, x):  # type: ignore[override]
         return grad
 
 
 def guard_views(base: Tensor) -> None:
-    """Let the live views of a base that leaves the graph refuse a gradient once something is written to them."""
+    """Make the live views of a base that is detached in place refuse a gradient after they are written to."""
     with state.scope(grad_enabled=True, observer=None):
         for view in live_views(base):
             if type(base.node) not in _ENDS and view.node is not None:
@@ -75,19 +81,19 @@ def guard_views(base: Tensor) -> None:
 
 
 def live_views(base: Tensor) -> list[Tensor]:
-    """The views of a base that somebody still holds."""
+    """Return the views of a base that still exist."""
     return [view for ref in base.views or () if (view := ref()) is not None]
 
 
 def refresh_views(base: Tensor, changed: Tensor) -> None:
-    """Give the live views of a base the nodes that lead to them from its new one.
+    """Give the live views of a base new nodes, which are derived from the base's new node.
 
-    Those that show nothing of what has changed keep theirs: it takes a hundredth of the time to see that, and there may
-    be as many views as writes.
+    Views that share no memory with what has changed keep their nodes: checking that takes a hundredth of the time, and
+    there may be as many views as writes.
     """
     if not base.views:
         return
-    with state.scope(observer=None):  # views are only shown anew: nothing is computed that an observer should see
+    with state.scope(observer=None):  # the views are only rebuilt: an observer should see no operation
         for view in live_views(base):
             if type(view.node) not in _ENDS and not np.may_share_memory(view.array, changed.array):
                 continue
@@ -98,15 +104,15 @@ def refresh_views(base: Tensor, changed: Tensor) -> None:
             shown = function.Tensor._made(base.array, base.node)
             for cls, settings in view.chain:
                 shown = cls.apply(shown, **settings)
-            set_history(view, called("AsStrided", shown).node)  # the name that PyTorch gives it from then on
+            set_history(view, called("AsStrided", shown).node)  # PyTorch's name for the node of a view after a write
 
 
-# Real numbers may show parts of complex ones, and the other way around: gradients pass as PyTorch's, parts by parts, so
+# A real view may show parts of a complex base, and the opposite. Gradients pass part by part, as in PyTorch, so
 # `conjugates` is off.
 
 
 class RegionWrite(Function):
-    """The base with a region of it overwritten by value."""
+    """The base with a region overwritten by `value`."""
 
     symbol, conjugates = "view[ ]=", False
 
@@ -121,7 +127,7 @@ class RegionWrite(Function):
 
 
 class RegionClear(LinearMap):
-    """The base with zeros in a region."""
+    """The base with a region set to zero."""
 
     symbol, conjugates = "view[ ]=0", False
 
@@ -132,7 +138,7 @@ class RegionClear(LinearMap):
 
 
 class RegionRead(LinearMap):
-    """The values in a region."""
+    """The values of a region."""
 
     symbol, conjugates = "view", False
 
@@ -160,9 +166,9 @@ def rebase_history(view: Tensor, node: Function) -> Function:
 
 
 def _overwrite(node: Any, base: Any, value: Any, like: Any, shape: tuple[int, ...], kind: Any = None) -> Any:
-    """The base with value in a node's region: a new array, of the dtype of `like` if no other is given.
+    """Return a new array: the base with `value` in the node's region. Its dtype is `kind`, or that of `like`.
 
-    Its axes lie in memory as the base's own do: there, the same chain gives views.
+    Its axes are in memory in the order of the base's, so that the view operations give views of it, too.
     """
     order = node.order
     out = np.empty_like(like, kind, shape=tuple(shape[axis] for axis in order), order="C")
@@ -184,7 +190,7 @@ def _replay_views(chain: tuple[tuple[type[Function], dict[str, Any]], ...], x: A
 
 
 def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
-    """Refuse an in-place operation that could not be right."""
+    """Raise an error if an in-place operation on a Tensor cannot give right values or gradients."""
     x = tensor.array
     check_write(tensor)
     check_inference(tensor.version, "Inplace update to inference tensor")
@@ -203,7 +209,7 @@ def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
             "elements of the written-to view overlap in memory, so a write through it has no gradient; "
             "clone() it first",
         )
-    # A gradient goes back through the views, of which as_strided can show what those before it don't.
+    # A gradient passes through all views of the chain, but as_strided can show elements that an earlier view does not.
     if not all(within(step["shown"], step["held"]) for _, step in tensor.chain or () if "held" in step):
         raise _refusal(
             op,
@@ -213,7 +219,7 @@ def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
 
 
 def check_history(tensor: Tensor, op: str, recorded: bool) -> None:
-    """Refuse to give this Tensor another node where PyTorch does."""
+    """Raise an error if PyTorch does not allow to give this Tensor another node."""
     base = tensor.base
     if not state.current().grad_enabled:
         return

@@ -99,7 +99,7 @@ def test_of_padding_no_gradient_comes_back_not_even_one_that_is_no_number():
 @pytest.mark.parametrize("largest", [600, 3])
 def test_bags_of_many_sizes(largest, monkeypatch):
     """A table as wide as the largest bag, for all of them, would be of 40 MB."""
-    monkeypatch.setattr(embedding, "TABLE", 1 << 12)
+    monkeypatch.setattr(embedding, "MAX_TABLE", 1 << 12)
     rng = np.random.default_rng(0)
     sizes = np.concatenate([rng.integers(0, 3, 300), [largest], rng.integers(0, 3, 300)])
     stops, table = np.cumsum(sizes), rng.integers(0, 9, (1300, 28)).astype(np.float32)

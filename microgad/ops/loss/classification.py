@@ -294,5 +294,5 @@ def _class_index(classes: Any) -> tuple[Any, ...]:
 
 
 def _divisor(classes: Any, row_weights: Any) -> Any:
-    """Return the divisor of the mean: NaN, or an array of 0, if no row counts, so that the mean is NaN as in PyTorch."""
+    """Return the divisor of the mean: NaN or an array of 0 if no row counts, so that the mean is NaN as in PyTorch."""
     return row_weights.sum() if row_weights is not None else classes.size or math.nan

@@ -1,4 +1,4 @@
-"""Normalization: of channels over a batch, of rows and groups, of a place by those around it."""
+"""Normalization layers' functions: batch and instance norm, layer, group and RMS norm, local response norm."""
 
 # isort: skip_file
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Batch normalization: by the batch's own statistics in training, by running ones in evaluation."""
+"""Batch normalization, by the batch's statistics in training and by running ones in evaluation; instance norm."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ from .group import GroupNorm, apply_norm
 
 
 class BatchNorm(Function):
-    """(N, C, ...), (C), (C) -> (N, C, ...), normalized over all but C; and each channel's mean and biased variance."""
+    """Batch normalization in training, (N, C, ...), weight (C), bias (C) -> (N, C, ...).
+
+    The other results are each channel's mean and biased variance, (C).
+    """
 
     symbol = "batch norm"
 
@@ -43,12 +46,12 @@ class BatchNorm(Function):
         x, centred = flatten_positions(input), flatten_positions(out)
         mean = np.einsum("ncp->c", x) / count
         np.subtract(x, per_channel(mean, x), out=centred)
-        # By how much the mean was rounded (the corrected two-pass algorithm; Chan, Golub and LeVeque, 1983).
+        # The rounding error of the mean (the corrected two-pass algorithm; Chan, Golub and LeVeque, 1983).
         rest = np.einsum("ncp->c", centred) / count
         var = np.einsum("ncp,ncp->c", centred, centred) / count - rest * rest
         std = np.sqrt(var + self.eps)
         self.mean = np.where(np.isinf(mean), mean, mean + rest)
-        self.inv_std = np.where(std == 0, 0, 1 / std)  # equal values give 0 without eps, too
+        self.inv_std = np.where(std == 0, 0, 1 / std)  # a constant channel gives 0 even if eps is 0
         scale = self.inv_std if weight is None else self.inv_std * weight
         centred *= per_channel(scale, x)
         centred += per_channel(-rest * scale if bias is None else bias - rest * scale, x)
@@ -91,7 +94,7 @@ class BatchNorm(Function):
 
 
 class FixedBatchNorm(Function):
-    """(N, C, ...), four of (C) -> (N, C, ...): normalized by a mean and a variance that don't depend on the input."""
+    """Normalization by a given mean and variance: (N, C, ...), mean, var, weight, bias (C) -> (N, C, ...)."""
 
     symbol = "batch norm"
 
@@ -128,15 +131,14 @@ def batch_norm(
     input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
     bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
 ) -> Tensor:  # fmt: skip
-    """(input - mean) / sqrt(var + eps) · weight + bias for each channel. Source: torch.nn.functional.batch_norm,
-    Ioffe and Szegedy (2015).
+    """Return (input - mean) / sqrt(var + eps) · weight + bias for each channel. Ioffe and Szegedy (2015).
 
-    input is (N, C, ...), the others (C), all of one floating-point dtype, or the others float32 and input float16. In
-    training, mean and variance are the batch's, and the running ones move towards them (the variance unbiased) by
-    momentum; else they are the running ones.
+    input is (N, C, ...), the others are (C), all of one floating-point dtype, or the others float32 and input float16.
+    In training, mean and variance are those of the batch, and the running ones are moved towards them by `momentum`
+    (with the unbiased variance). In evaluation, they are the running ones.
 
-    Raises RuntimeError where sizes or dtypes don't fit or where running statistics are missing, and ValueError in
-    training with one value a channel.
+    Raises RuntimeError if sizes or dtypes do not fit or running statistics are missing, ValueError in training with one
+    value per channel. Source: torch.nn.functional.batch_norm.
 
     >>> x = torch.tensor([[1.0], [3.0]])
     >>> mean, var = torch.zeros(1), torch.ones(1)
@@ -156,7 +158,7 @@ def _batch_norm(
     input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None, bias: Tensor | None,
     training: bool, momentum: float, eps: float,
 ) -> Tensor:  # fmt: skip
-    """batch_norm with any eps."""
+    """Apply batch_norm without the check of eps."""
     if (running_mean is None) is not (running_var is None):
         raise ArgumentError("batch_norm: running_mean and running_var must either both be None or neither be None")
     if input.array.ndim == 1 and not input.array.size:
@@ -185,10 +187,11 @@ def instance_norm(
     input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None, weight: Tensor | None = None,
     bias: Tensor | None = None, use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5,
 ) -> Tensor:  # fmt: skip
-    """batch_norm of each (channel of each) element of the batch by itself. Source: torch.nn.functional.instance_norm.
+    """Normalize each channel of each instance of the batch by itself. Source: torch.nn.functional.instance_norm.
 
-    input is (N, C, ...), the others (C). Running statistics move towards the batch's mean ones; with use_input_stats
-    False they are used. Raises ValueError where a channel has one value. Ulyanov et al. (2016).
+    input is (N, C, ...), the others are (C). Running statistics are moved towards the means of those of the instances.
+    If use_input_stats is false, they are used in place of the input's. Raises ValueError if a channel has one value.
+    Ulyanov et al. (2016).
 
     >>> F.instance_norm(torch.tensor([[[1.0, 3.0], [0.0, 4.0]]]))
     tensor([[[-1.0000,  1.0000],

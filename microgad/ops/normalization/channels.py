@@ -1,4 +1,4 @@
-"""What normalizations have in common: checks, and the shapes of channels."""
+"""What the normalizations share: checks of arguments, and shapes of arrays with an element for each channel."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ SINGLE = np.dtype(np.float32)
 
 
 def check_channels(input: Any, **channelwise: Any) -> None:
+    """Raise an error if input is not floating-point (N, C, ...), or an argument is not (C) with input's dtype."""
     if input.ndim < 2:
         raise ShapeError(f"input must be (N, C, ...), but has shape {input.shape}")
     if input.dtype.kind != "f":
@@ -26,33 +27,35 @@ def check_channels(input: Any, **channelwise: Any) -> None:
 
 
 def is_mixed_half(input: Any, *parameters: Any) -> bool:
-    """Whether an input of float16 comes with parameters of float32, as PyTorch takes it: it is computed as float32."""
+    """Return whether input is float16 and the parameters are float32; like PyTorch, we then compute in float32."""
     return input.array.dtype == HALF and {x.array.dtype for x in parameters if x is not None} == {SINGLE}
 
 
 def channel_size_rule(input: Any, name: str, x: Any) -> str:
+    """Return the error message for an argument that does not have an element for each channel."""
     return f"{name} must have an element for each channel of input, {tuple(input.shape[1:2])}, but has {tuple(x.shape)}"
 
 
 def channel_size(input: Any) -> int:
-    """How many values a channel has."""
+    """Return the number of values of a channel."""
     return math.prod((*input.shape[:1], *input.shape[2:]))
 
 
 def flatten_positions(x: Any) -> Any:
-    """(N, C, ...) -> (N, C, P)"""
+    """Flatten the axes after the channels, (N, C, ...) -> (N, C, P)."""
     return x.reshape((*x.shape[:2], math.prod(x.shape[2:])))
 
 
 def channel_column(x: Any, like: Any) -> Any:
-    """(C) -> (C, 1, ...), to broadcast with (N, C, ...)"""
+    """Reshape (C) to (C, 1, ...), which broadcasts with `like`, (N, C, ...)."""
     return x.reshape((-1, *(1,) * (like.ndim - 2)))
 
 
 def per_channel(values: Any, x: Any) -> Any:
-    """(C) to broadcast with x: (C) with (N, C); with (N, C, P) it is (C, 1), or (C, P), the same numbers.
+    """Reshape (C) so that it broadcasts with x: to (C) for (N, C), and to (C, 1) or (C, P) for (N, C, P).
 
-    NumPy takes as long to begin a row as for a thousand numbers, so for short rows of many images they are written out.
+    For short rows of many images the values are repeated, (C, P), since NumPy takes as long to start a row as to
+    process a thousand numbers.
     """
     if x.ndim == 2:
         return values
@@ -63,5 +66,5 @@ def per_channel(values: Any, x: Any) -> Any:
 
 
 def sum_over_batch(x: Any) -> Any:
-    """(N, C, ...) -> (C): the sum."""
+    """Sum over everything but the channels, (N, C, ...) -> (C)."""
     return x.sum((0, *range(2, x.ndim)))

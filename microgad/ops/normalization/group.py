@@ -1,4 +1,4 @@
-"""Normalization of each row, or group of channels, by its own statistics: layer, group and RMS norm."""
+"""Group, layer and RMS normalization: each row, or group of channels, is normalized by its own statistics."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from ..fast_reductions import ones, row_dots
 from ..spelling import tensors_only
 from .channels import channel_column, is_mixed_half, per_channel
 
-BLOCK = 1 << 18  # elements
+BLOCK = 1 << 18  # elements that stay in the cache
 
 
 class GroupNorm(Function):
-    """x as `rows` rows, each brought to mean 0 and variance 1; then, in the shape `view`, (N, C, ...), times (C), plus
-    (C). `affine` is the shape of weight and bias.
+    """Normalization of rows to mean 0 and variance 1, then an affine map of each channel.
+
+    The input is seen as `rows` rows for the normalization, and in the shape `view`, (N, C) or (N, C, P), for the
+    product with weight (C) and the sum with bias (C). `affine` is the shape in which weight and bias are given.
     """
 
     symbol, centred = "group norm", True
@@ -41,7 +43,9 @@ class GroupNorm(Function):
                 np.subtract(x[rows], mean, out=part)
                 var = row_dots(part, part) / (x.shape[1] or 1)
                 if self.centred and (backend.is_gpu(x) or (mean * mean > 16 * var).any()):
-                    rest = _mean(part)  # the mean's rounding, which counts from 4 standard deviations on: see BatchNorm
+                    rest = _mean(
+                        part
+                    )  # the mean's rounding error, which matters beyond 4 standard deviations: see BatchNorm
                     part -= rest
                     mean += rest
                     var -= rest * rest
@@ -83,7 +87,7 @@ class GroupNorm(Function):
         return (grad_input if self.needs[0] else None, *affine)
 
     def _parts(self, x: Any) -> Iterator[tuple[slice, slice]]:
-        """Slices of x's rows, each of which stays in the cache, and the same as slices of the view."""
+        """Yield blocks that stay in the cache, each as a slice of the rows and as a slice of the view."""
         group = self.rows // (self.view[0] or 1) or 1
         count = max(1, BLOCK // (group * x.shape[1] or 1))
         for i in range(0, self.view[0], count):
@@ -108,7 +112,7 @@ class GroupNorm(Function):
 
 
 class LayerNorm(GroupNorm):
-    """The last dimensions of x as rows, each brought to mean 0 and variance 1, then times weight, plus bias."""
+    """Normalization of the last dimensions to mean 0 and variance 1, then times weight, plus bias."""
 
     symbol = "layer norm"
 
@@ -117,18 +121,18 @@ class LayerNorm(GroupNorm):
 
 
 class RmsNorm(GroupNorm):
-    """The last dimensions of x as rows, each divided by its root mean square, then times weight."""
+    """Division of the last dimensions by their root mean square, then times weight."""
 
     symbol, centred = "rms norm", False
 
 
 def _mean(x: Any) -> Any:
-    """(R, n) -> (R, 1), bare."""
+    """Return the mean of each row of a bare array, (R, n) -> (R, 1)."""
     return (x @ ones(x.shape[1], x))[:, None] / (x.shape[1] or 1)
 
 
 def _by_channel(a: Any, b: Any = None) -> Any:
-    """(N, C) or (N, C, P) -> (C), bare: the sum of a, or of a · b."""
+    """Sum a, or a · b, over everything but the channels: bare (N, C) or (N, C, P) -> (C)."""
     if a.ndim == 2:
         return ones(len(a), a) @ a if b is None else np.einsum("nc,nc->c", a, b)
     return (a @ ones(a.shape[2], a) if b is None else row_dots(a, b)[..., 0]).sum(0)
@@ -139,9 +143,10 @@ def layer_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor:  # fmt: skip
-    """The last dimensions brought to mean 0 and variance 1, then times weight, plus bias. Source: torch.layer_norm.
+    """Normalize the last dimensions to mean 0 and variance 1, then multiply by weight and add bias.
 
-    normalized_shape is theirs, weight's and bias's, else RuntimeError is raised. Ba et al. (2016).
+    normalized_shape is the shape of these dimensions, of weight and of bias, otherwise RuntimeError is raised.
+    Source: torch.layer_norm; Ba et al. (2016).
 
     >>> F.layer_norm(torch.tensor([[1.0, 3.0]]), (2,))
     tensor([[-1.0000,  1.0000]])
@@ -153,10 +158,10 @@ def layer_norm(
 def rms_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
-    """The last dimensions divided by their root mean square, then times weight. Source: torch.rms_norm.
+    """Divide the last dimensions by their root mean square, then multiply by weight. Source: torch.rms_norm.
 
-    eps is the dtype's by default, of float16 float32's; shapes are as in layer_norm. The result has input's dtype, also
-    where weight has another. Zhang and Sennrich (2019).
+    eps is the dtype's machine epsilon by default, that of float32 for float16. Shapes are as in layer_norm. The result
+    has input's dtype, even if weight has another. Zhang and Sennrich (2019).
 
     >>> F.rms_norm(torch.tensor([[1.0, 7.0]]), (2,))
     tensor([[0.2000, 1.4000]])
@@ -216,10 +221,10 @@ def apply_norm(op: str, cls: type[Function], input: Tensor, *parameters: Tensor 
 def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
-    """Groups of channels brought to mean 0 and variance 1, then each channel times weight, plus bias.
+    """Normalize groups of channels to mean 0 and variance 1, then multiply each channel by weight and add bias.
 
-    input is (N, C, ...), weight and bias (C); RuntimeError is raised where they aren't or num_groups doesn't divide C,
-    ValueError where a group has one value. Source: torch.group_norm; Wu and He (2018).
+    input is (N, C, ...), weight and bias are (C). Raises RuntimeError for other shapes and if num_groups does not
+    divide C, ValueError if a group has one value. Source: torch.group_norm; Wu and He (2018).
 
     >>> F.group_norm(torch.tensor([[1.0, 3.0, 0.0, 4.0]]), 2)
     tensor([[-1.0000,  1.0000, -1.0000,  1.0000]])

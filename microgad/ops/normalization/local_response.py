@@ -1,4 +1,4 @@
-"""Normalization by what lies around: local response norm."""
+"""Local response normalization, across neighboring channels."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from ..movement import narrow, pad
 def local_response_norm(
     input: Tensor, size: int, alpha: float | Tensor = 1e-4, beta: float | Tensor = 0.75, k: float | Tensor = 1.0
 ) -> Tensor:
-    """input / (k + alpha · the mean of squares of `size` channels around)ᵝ. Source: torch.nn.functional.
+    """Divide input by (k + alpha · the mean square of `size` neighboring channels)ᵝ. Krizhevsky et al. (2012).
 
-    input is (N, C, L, ...), else ValueError is raised; channels that aren't there count as 0. Krizhevsky et al. (2012).
+    input is (N, C, L, ...), otherwise ValueError is raised. Channels beyond the first and the last count as 0.
+    Source: torch.nn.functional.local_response_norm.
 
     >>> F.local_response_norm(torch.tensor([[[1.0], [2.0]]]), 2, alpha=2.0, beta=1.0)
     tensor([[[0.5000],

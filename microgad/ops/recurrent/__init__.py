@@ -1,4 +1,4 @@
-"""Recurrent layers: Elman networks, long short-term memory, gated recurrent units; and a step of each."""
+"""Recurrent networks: Elman networks, long short-term memory, gated recurrent units; whole layers and single cells."""
 
 # isort: skip_file
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What recurrent Functions have in common: the order of steps, and the way back."""
+"""What the recurrent Functions share: the order of time steps, and the gradients of weights and inputs."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ from ...function import Function
 
 
 class Recurrent(Function):
-    """Rows of T steps, states (B, H), w_ih (G, I), w_hh (G, H), biases (G) -> rows of results, states after the end.
+    """One layer in one direction: rows, states (B, H), w_ih (G, I), w_hh (G, H), biases (G) -> output rows, states.
 
-    The rows of a step lie together, `batch_sizes[t]` of them, those of the longest sequences first: a batch of one
-    length and a packed one are the same then, and so are both directions. A step takes the states of the sequences that
-    it has rows of and leaves the others alone, which have ended, or, in reverse, have not yet begun.
+    The rows of all T time steps form one matrix: `batch_sizes[t]` rows for step t, those of the longest sequences
+    first. So a batch of sequences of one length is the same as a packed one, and both directions are the same. A step
+    updates the states of the sequences that it has rows of. The other sequences have ended or, in reverse, have not
+    begun.
     """
 
     batch_sizes: tuple[int, ...]
     reverse: bool
 
     def check_sizes(self, input: Any, *states: Any) -> None:
-        """Raise ShapeError where rows or states are not as many as the batch sizes say."""
+        """Raise ShapeError if the numbers of rows or states do not fit the batch sizes."""
         rows, batch = sum(self.batch_sizes), self.batch_sizes[0]
         if math.prod(input.shape[:-1]) != rows or any(s.shape[0] != batch for s in states):
             raise ShapeError(f"expected {rows} rows of input in all, and states of {batch} sequences")
 
     def steps(self) -> list[tuple[int, int]]:
-        """First row and number of rows of each step, in the order in which they are done."""
+        """Return the first row and the number of rows of each step, in the order of computation."""
         starts = np.cumsum((0, *self.batch_sizes)).tolist()
         found = [(start, stop - start) for start, stop in pairwise(starts)]
         return found[::-1] if self.reverse else found
 
     def states_before(self, first: Any, after: Any) -> Any:
-        """The rows of a state before each step, by what it was at first and by its rows after each step."""
+        """Return the rows of a state before each step, from its initial value and its rows after each step."""
         pieces, last, known = [], 0, 0
         for start, count in self.steps():
             both = min(count, known)
@@ -46,7 +47,10 @@ class Recurrent(Function):
         return np.concatenate([x for pair in (pieces[::-1] if self.reverse else pieces) for x in pair])
 
     def unroll(self, step: Callable[..., tuple[Any, ...]], rows: Any, *states: Any) -> tuple[Any, ...]:
-        """step(rows, *states), which gives the new states, for each step, in plain calls; rows of the first are out."""
+        """Call step(rows, *states), which returns new states, for each time step; return the output and the states.
+
+        The output is the rows of the first state. All calls are differentiable.
+        """
         out = []
         for start, count in self.steps():
             new: Sequence[Any] = step(rows[start : start + count], *[s[:count] for s in states])
@@ -56,7 +60,7 @@ class Recurrent(Function):
         return np.concatenate(out[::-1] if self.reverse else out), *states
 
     def input_gradients(self, input: Any, w_ih: Any, grad_ih: Any, grad_hh: Any, before: Any, **others: Any) -> Any:
-        """Those of all inputs by those of the two sums in each step, x w_ihᵀ + b_ih and h w_hhᵀ + b_hh."""
+        """Return the gradients of all inputs, from those of the sums x w_ihᵀ + b_ih and h w_hhᵀ + b_hh of each step."""
         found = {
             "input": lambda: np.matmul(grad_ih, w_ih).reshape(input.shape),
             "w_ih": lambda: np.matmul(grad_ih.T, flatten_rows(input)),
@@ -69,7 +73,7 @@ class Recurrent(Function):
 
 
 def check_dtypes(op: str, input: Any, *others: Any) -> None:
-    """Raise DtypeError where a state or a weight has another dtype than the input."""
+    """Raise DtypeError if a state or a weight does not have the input's dtype."""
     for x in others:
         if x is not None and x.dtype != input.dtype:
             raise DtypeError(
@@ -78,17 +82,17 @@ def check_dtypes(op: str, input: Any, *others: Any) -> None:
 
 
 def flatten_rows(x: Any) -> Any:
-    """(..., I) -> rows (N, I)"""
+    """Flatten (..., I) into rows (N, I)."""
     return x.reshape((math.prod(x.shape[:-1]), x.shape[-1])) if x.ndim > 2 else x
 
 
 def project_inputs(x: Any, w: Any, *biases: Any) -> Any:
-    """x wᵀ + biases: for the rows of all steps one product of matrices."""
+    """Return x wᵀ + biases, with one matrix product for all time steps."""
     present = [b for b in biases if b is not None]
     product = np.matmul(flatten_rows(x), w.T)
     return product + sum(present[1:], present[0]) if present else product
 
 
 def row_major(w: Any) -> Any:
-    """A copy in row-major order, by which few rows are multiplied up to 1.7 × as fast as by a transposed view."""
+    """Return a copy in row-major order: products of few rows with it are up to 1.7 × as fast as with a view."""
     return w.copy()

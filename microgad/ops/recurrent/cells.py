@@ -1,4 +1,4 @@
-"""One step of a recurrent layer."""
+"""Recurrent cells: single time steps of the recurrent layers."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def lstm_cell(
     input: Tensor, hx: Sequence[Tensor], w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None,
     b_hh: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """A step of `lstm`: input (B, I), states (h, c), each (B, H) -> new (h, c). Source: torch.lstm_cell.
+    """Compute one step of `lstm`: input (B, I), states (h, c), each (B, H) -> new (h, c). Source: torch.lstm_cell.
 
-    Raises RuntimeError where sizes don't fit.
+    Raises RuntimeError if sizes do not fit.
 
     >>> x, w = torch.ones(1, 1), torch.ones(4, 1)
     >>> torch.lstm_cell(x, (torch.zeros(1, 1), torch.zeros(1, 1)), w, w)
@@ -41,7 +41,7 @@ def lstm_cell(
 def gru_cell(
     input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
 ) -> Tensor:
-    """A step of `gru`: input (B, I), state (B, H) -> the new state. Source: torch.gru_cell.
+    """Compute one step of `gru`: input (B, I), state (B, H) -> the new state. Source: torch.gru_cell.
 
     >>> x, w = torch.ones(1, 1), torch.ones(3, 1)
     >>> torch.gru_cell(x, torch.zeros(1, 1), w, w)
@@ -54,7 +54,7 @@ def gru_cell(
 def rnn_tanh_cell(
     input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
 ) -> Tensor:
-    """A step of `rnn_tanh`: input (B, I), state (B, H) -> the new state. Source: torch.rnn_tanh_cell.
+    """Compute one step of `rnn_tanh`: input (B, I), state (B, H) -> the new state. Source: torch.rnn_tanh_cell.
 
     >>> w = torch.ones(1, 1)
     >>> torch.rnn_tanh_cell(w, torch.zeros(1, 1), w, w)
@@ -67,7 +67,7 @@ def rnn_tanh_cell(
 def rnn_relu_cell(
     input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
 ) -> Tensor:
-    """A step of `rnn_relu`: input (B, I), state (B, H) -> the new state. Source: torch.rnn_relu_cell.
+    """Compute one step of `rnn_relu`: input (B, I), state (B, H) -> the new state. Source: torch.rnn_relu_cell.
 
     >>> w = torch.ones(1, 1)
     >>> torch.rnn_relu_cell(w, w, w, w)

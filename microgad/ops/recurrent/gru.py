@@ -1,4 +1,4 @@
-"""The gated recurrent unit: a gate decides how much of the state is new."""
+"""The gated recurrent unit (GRU)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from .base import Recurrent, flatten_rows, project_inputs, row_major
 
 
 class Gru(Recurrent):
-    """r, z = σ of w_ih x + b_ih + w_hh h + b_hh; n = tanh(w_in x + b_in + r (w_hn h + b_hn)); h = (1 - z) n + z h.
+    """A GRU layer. Cho et al. (2014).
 
-    Cho et al. (2014).
+    r, z = σ(w_ih x + b_ih + w_hh h + b_hh); n = tanh(w_in x + b_in + r (w_hn h + b_hn)); h = (1 - z) n + z h.
     """
 
     symbol = "gru"
@@ -22,7 +22,7 @@ class Gru(Recurrent):
         self.gates = project_inputs(input, w_ih, b_ih)
         if b_hh is not None:
             self.gates[:, : 2 * size] += b_hh[: 2 * size]
-        # σ(z) = (1 + tanh(z/2)) / 2, with the first half in the weights.
+        # σ(z) = (1 + tanh(z/2)) / 2; the ½ inside of tanh is in the weights.
         self.gates[:, : 2 * size] *= 0.5
         w = row_major(np.concatenate([w_hh[: 2 * size] * 0.5, w_hh[2 * size :]]).T)
         self.recurrent = np.empty_like(h, shape=(self.gates.shape[0], size))  # w_hn h + b_hn
@@ -46,14 +46,14 @@ class Gru(Recurrent):
             state *= both[:, size:]
             state += new
             self.after[start:stop] = state
-        return self.after.reshape((*input.shape[:-1], size)).copy(), h  # which may be written in place
+        return self.after.reshape((*input.shape[:-1], size)).copy(), h  # a copy, since users may write to it
 
     def backward(self, grad, input, hx, w_ih, w_hh, gates, recurrent, after):
         grad_out, grad_h, size = flatten_rows(grad[0]), grad[1].copy(), hx.shape[-1]
         r, z, n = gates[:, :size], gates[:, size : 2 * size], gates[:, 2 * size :]
         before = self.states_before(hx, after)
         new = (1 - z) * (1 - n * n)
-        # What the sums of r, z and w_hn h + b_hn get of h's gradient.
+        # The derivatives of h by the sums of r and z, and by w_hn h + b_hn.
         d = np.concatenate([new * recurrent * r * (1 - r), (before - n) * z * (1 - z), new * r], 1)
         for start, count in reversed(self.steps()):
             stop = start + count

@@ -1,4 +1,4 @@
-"""Recurrent layers on one another: a node of the tape for each layer and direction."""
+"""Stacks of recurrent layers. Each layer and direction is one node of the tape."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _PACKED_ARGUMENTS = ("data", "batch_sizes", *_BATCH_ARGUMENTS[1:-1])
 def lstm(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor, Tensor]:
     """(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first) -> results, h, c.
 
-    Long short-term memories on one another. input is (T, B, I), with batch_first (B, T, I); hx the states (h, c) at
-    first, each (layers · directions, B, H); params for each layer and direction w_ih (4 H, I), w_hh (4 H, H), with
-    has_biases b_ih, b_hh (4 H), and w_hr (P, H) where h and the results have another size. Between layers in training
-    dropout. Of sequences of several lengths: (data, batch_sizes, hx, ...), see `nn.utils.rnn.PackedSequence`, without
-    batch_first. Raises RuntimeError where sizes or dtypes don't fit. Source: torch.lstm; Hochreiter and Schmidhuber
-    (1997).
+    Apply a stack of LSTM layers. input is (T, B, I), or (B, T, I) with batch_first. hx is the pair of initial states
+    (h, c), each (layers · directions, B, H). params holds, for each layer and direction, w_ih (4 H, I), w_hh (4 H, H),
+    with has_biases b_ih and b_hh (4 H), and w_hr (P, H) if h is projected to size P. In training, dropout is applied
+    between layers. Packed sequences of different lengths are given as (data, batch_sizes, hx, ...) without batch_first:
+    see `nn.utils.rnn.PackedSequence`. Raises RuntimeError if sizes or dtypes do not fit. Source: torch.lstm; Hochreiter
+    and Schmidhuber (1997).
 
     >>> x, state, weights = torch.ones(2, 1, 1), torch.zeros(1, 1, 1), [torch.ones(4, 1), torch.ones(4, 1)]
     >>> torch.lstm(x, (state, state), weights, False, 1, 0.0, True, False, False)[0].flatten()
@@ -54,8 +54,8 @@ def lstm(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor, Tensor]:
 def gru(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
     """(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first) -> results, h.
 
-    Gated recurrent units on one another: as lstm, but hx is one Tensor, and w_ih, w_hh, b_ih, b_hh have 3 H rows.
-    Source: torch.gru; Cho et al. (2014).
+    Apply a stack of GRU layers. The arguments are those of lstm, but hx is one Tensor, and w_ih, w_hh, b_ih and b_hh
+    have 3 H rows. Source: torch.gru; Cho et al. (2014).
 
     >>> x, state, weights = torch.ones(2, 1, 1), torch.zeros(1, 1, 1), [torch.ones(3, 1), torch.ones(3, 1)]
     >>> torch.gru(x, state, weights, False, 1, 0.0, True, False, False)[0].flatten()
@@ -68,8 +68,8 @@ def gru(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
 def rnn_tanh(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
     """(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first) -> results, h.
 
-    Elman networks on one another: as lstm, but hx is one Tensor, and w_ih, w_hh, b_ih, b_hh have H rows.
-    Source: torch.rnn_tanh; Elman (1990).
+    Apply a stack of Elman layers. The arguments are those of lstm, but hx is one Tensor, and w_ih, w_hh, b_ih and b_hh
+    have H rows. Source: torch.rnn_tanh; Elman (1990).
 
     >>> x, state, weights = torch.ones(2, 1, 1), torch.zeros(1, 1, 1), [torch.ones(1, 1), torch.ones(1, 1)]
     >>> torch.rnn_tanh(x, state, weights, False, 1, 0.0, True, False, False)[0].flatten()
@@ -80,7 +80,7 @@ def rnn_tanh(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
 
 @composite
 def rnn_relu(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-    """rnn_tanh with relu in place of tanh. Source: torch.rnn_relu.
+    """Apply rnn_tanh with relu in place of tanh. Source: torch.rnn_relu.
 
     >>> x, state, weights = torch.ones(2, 1, 1), torch.zeros(1, 1, 1), [torch.ones(1, 1), torch.ones(1, 1)]
     >>> torch.rnn_relu(x, state, weights, False, 1, 0.0, True, False, False)[0].flatten()
@@ -90,7 +90,7 @@ def rnn_relu(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
 
 
 def _bind_arguments(op: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """By name. Of sequences of several lengths there are integers where states would be."""
+    """Return the arguments by name. They are a packed sequence's if the second one is integral: the batch sizes."""
     packed = kwargs.keys() & {"data", "batch_sizes"} or (
         len(args) > 1 and isinstance(args[1], function.Tensor) and args[1].array.dtype.kind in "iu"
     )
@@ -109,7 +109,7 @@ def _run_single_state(cls: type[Recurrent], op: str, args: Any, kwargs: Any, **s
 def _run_layers(
     cls: type[Recurrent], op: str, given: dict[str, Any], hx: Sequence[Tensor], weights: int, **settings: Any
 ) -> tuple[Tensor, ...]:
-    """The layers' results, and each of their states after the end; `weights` is how many a layer has."""
+    """Run all layers and return the output and the final states; `weights` is a layer's number of weight matrices."""
     x = given["data"] if "data" in given else given["input"]
     batch_first = given.get("batch_first", False)
     if batch_first:
@@ -139,7 +139,7 @@ def _run_layers(
             if not biases:
                 mine[2:2] = None, None
             operands = (x, *states[place], *mine)
-            operands += (None,) * (len(cls.inputs) - len(operands))  # w_hr, where there is none
+            operands += (None,) * (len(cls.inputs) - len(operands))  # for w_hr, if there is none
             out, *last = cls.apply(*operands, batch_sizes=sizes, reverse=direction == 1, **settings)
             results.append(out)
             after.append(last)

@@ -1,4 +1,4 @@
-"""Long short-term memory: a cell that gates fill, keep and read."""
+"""Long short-term memory (LSTM)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .base import Recurrent, flatten_rows, project_inputs, row_major
 
 
 class Lstm(Recurrent):
-    """i, f, g, o = σ, σ, tanh, σ of w_ih x + b_ih + w_hh h + b_hh; c = f c + i g; h = w_hr (o tanh c).
+    """An LSTM layer: i, f, g, o = σ, σ, tanh, σ of w_ih x + b_ih + w_hh h + b_hh; c = f c + i g; h = w_hr (o tanh c).
 
-    Hochreiter and Schmidhuber (1997); Gers et al. (2000); w_hr, if any, of Sak et al. (2014).
+    Hochreiter and Schmidhuber (1997); Gers et al. (2000); the optional projection w_hr is that of Sak et al. (2014).
     """
 
     symbol = "lstm"
@@ -22,7 +22,7 @@ class Lstm(Recurrent):
     def forward(self, input, hx, cx, w_ih, w_hh, b_ih, b_hh, w_hr):
         self.check_sizes(input, hx, cx)
         h, c, size = hx.copy(), cx.copy(), cx.shape[-1]
-        # σ(z) = (1 + tanh(z/2)) / 2: with the halves in the weights one tanh does for all gates.
+        # σ(z) = (1 + tanh(z/2)) / 2: with that ½ in the weights, one call of tanh computes all gates.
         half = backend.like(np.repeat((0.5, 0.5, 1.0, 0.5), size), w_hh, w_hh.dtype)
         self.gates, w, rest = project_inputs(input, w_ih, b_ih, b_hh), row_major(w_hh.T * half), 1 - half
         self.gates *= half
@@ -51,8 +51,8 @@ class Lstm(Recurrent):
         i, f, g, o = columns(gates)
         seen = np.tanh(cells)
         after = o * seen if w_hr is None else np.matmul(o * seen, w_hr.T)
-        through = o * (1 - seen * seen)  # from h to c
-        # What the gates' sums get of c's gradient, and the last one of h's.
+        through = o * (1 - seen * seen)  # the derivative of h by c
+        # The derivatives of c by the sums of i, f and g, and of h by that of o.
         kept = self.states_before(cx, cells)
         d = np.concatenate([i * (1 - i) * g, f * (1 - f) * kept, (1 - g * g) * i, o * (1 - o) * seen], 1)
         grad_rows = grad_out if w_hr is None else np.empty_like(grad_out)
@@ -88,6 +88,6 @@ class Lstm(Recurrent):
 
 
 def columns(z: Any) -> list[Any]:
-    """(N, 4 H) -> four of (N, H)"""
+    """Split (N, 4 H) into the four gates (N, H)."""
     size = z.shape[1] // 4
     return [z[:, k * size : (k + 1) * size] for k in range(4)]

@@ -1,4 +1,4 @@
-"""The Elman network: the state is a tanh, or a relu, of the input and the state before."""
+"""The Elman network: the new state is tanh or relu of a linear map of the input and the state."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .base import Recurrent, flatten_rows, project_inputs, row_major
 
 
 class Rnn(Recurrent):
-    """h = f(w_ih x + b_ih + w_hh h + b_hh), f being tanh or relu; (N, I), (B, H) -> (N, H), (B, H). Elman (1990)."""
+    """An Elman layer: h = f(w_ih x + b_ih + w_hh h + b_hh), f being tanh or, if `relu`, relu. Elman (1990)."""
 
     symbol = "rnn"
 
@@ -21,7 +21,7 @@ class Rnn(Recurrent):
             z += np.matmul(h[:count], w)
             np.maximum(z, 0, out=z) if self.relu else np.tanh(z, out=z)
             h[:count] = z
-        return self.after.reshape((*input.shape[:-1], hx.shape[-1])).copy(), h  # which may be written in place
+        return self.after.reshape((*input.shape[:-1], hx.shape[-1])).copy(), h  # a copy, since users may write to it
 
     def backward(self, grad, input, hx, w_ih, w_hh, after):
         grad_out, grad_h = flatten_rows(grad[0]), grad[1].copy()
