@@ -100,7 +100,7 @@ def test_substitution_in_many_small_matrices(upper, unit):
 @pytest.mark.parametrize("shape", [(40, 40), (70, 35), (35, 70), (5, 0)])
 def test_lu_of_one_matrix_is_that_of_many(dtype, shape):
     A = of(*shape, dtype=dtype)
-    results = lu_factors.factored(A.array), lu_factors.factored(torch.stack([A, A]).array)
+    results = lu_factors.lu_factorize(A.array), lu_factors.lu_factorize(torch.stack([A, A]).array)
     for one, many in zip(*results, strict=True):
         np.testing.assert_allclose(one, many[1], 1e-10, 1e-10)
 

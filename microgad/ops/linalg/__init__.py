@@ -1,4 +1,4 @@
-"""Linear algebra: products, factorizations, systems, spectra, norms."""
+"""Linear algebra: products, factorizations, linear systems, eigenvalues and singular values, norms."""
 
 # isort: skip_file
 from .chains import chain_matmul, matrix_power, multi_dot

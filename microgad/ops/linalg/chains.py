@@ -1,4 +1,4 @@
-"""Products of many matrices in the best order, and powers."""
+"""Products of several matrices in the cheapest order, and powers of matrices."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .solving import inv
 
 @composite
 def multi_dot(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
-    """The product of at least two matrices in the order of fewest multiplications; the ends may be vectors.
+    """Multiply two or more matrices in the order with the fewest operations; the first and last may be vectors.
 
     Source: torch.linalg.multi_dot.
 
@@ -49,8 +49,9 @@ def multi_dot(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor
 
 
 def _in_best_order(chain: list[Tensor]) -> Tensor:
+    """Multiply the matrices in the cheapest order, which dynamic programming finds."""
     sizes, n = [chain[0].shape[0], *(x.shape[1] for x in chain)], len(chain)
-    best = {(i, i + 1): (0, i) for i in range(n)}  # what the product of chain[i:j] costs, and where it is split last
+    best = {(i, i + 1): (0, i) for i in range(n)}  # the cost of the product of chain[i:j], and its last split
     for i, j in ((j - length, j) for length in range(2, n + 1) for j in range(length, n + 1)):
         costs = ((best[i, k][0] + best[k, j][0] + sizes[i] * sizes[k] * sizes[j], k) for k in range(i + 1, j))
         best[i, j] = min(costs)
@@ -58,7 +59,7 @@ def _in_best_order(chain: list[Tensor]) -> Tensor:
 
 
 def _multiplied(chain: list[Tensor], best: dict[tuple[int, int], tuple[int, int]], i: int, j: int) -> Tensor:
-    """The product of chain[i:j]."""
+    """Return the product of chain[i:j]."""
     if j - i == 1:
         return chain[i]
     k = best[i, j][1]
@@ -67,7 +68,7 @@ def _multiplied(chain: list[Tensor], best: dict[tuple[int, int], tuple[int, int]
 
 @tensors_only
 def chain_matmul(*matrices: Tensor, out: Tensor | None = None) -> Tensor:
-    """The product of one matrix or more in the order of fewest multiplications. Source: torch.chain_matmul.
+    """Multiply one or more matrices in the order with the fewest operations. Source: torch.chain_matmul.
 
     >>> torch.chain_matmul(torch.ones(1, 2), torch.ones(2, 3), torch.ones(3, 1))
     tensor([[6.]])
@@ -81,7 +82,7 @@ def chain_matmul(*matrices: Tensor, out: Tensor | None = None) -> Tensor:
 
 @composite
 def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
-    """The n-th power of square matrices, of their inverses where n is negative. Source: torch.linalg.matrix_power.
+    """Return the n-th power of square matrices; a negative n inverts them first. Source: torch.linalg.matrix_power.
 
     >>> torch.linalg.matrix_power(torch.tensor([[1.0, 1.0], [0.0, 1.0]]), 5)
     tensor([[1., 5.],

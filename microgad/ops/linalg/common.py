@@ -1,4 +1,4 @@
-"""What linear algebra's families share: transposes, checks of arguments, and masks that divide safely."""
+"""Helpers of linear algebra: transposes, safe divisions, factorizations of bare arrays, and checks of arguments."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from ..elementwise import Select, conjugate
 
 
 def mT(x: Any) -> Any:
-    """The transpose of each matrix."""
+    """Return the transpose of each matrix."""
     return np.swapaxes(x, -1, -2)
 
 
 def adjoint(x: Any) -> Any:
-    """The conjugate transpose of each matrix."""
+    """Return the conjugate transpose of each matrix."""
     return conjugate(np.swapaxes(x, -1, -2))
 
 
 def bare(x: Any) -> Any:
-    """The bare array of what may be a Tensor: to decide by, never to compute with."""
+    """Return the bare array of an array or a Tensor. Use it for decisions only: what it computes is not recorded."""
     return x.array if isinstance(x, function.Tensor) else x
 
 
 def eye(x: Any, n: int, m: int | None = None) -> Any:
-    """The identity on the device and in the dtype of x, as a bare array."""
+    """Return the identity matrix with the device and dtype of x, as a bare array."""
     return backend.like(np.eye(n, m), bare(x), np.dtype(x.dtype))
 
 
 def svd_or_nan(x: Any, full: bool) -> tuple[Any, ...]:
-    """U, S, Vᴴ, and NaN of matrices with an infinity, as in PyTorch: on some of those LAPACK goes on for ever."""
+    """Return U, S, Vᴴ; NaN for matrices with an infinity, as in PyTorch: LAPACK never returns for some of those."""
     return _of_finite(lambda x: np.linalg.svd(x, full), x)
 
 
 def svdvals_or_nan(x: Any) -> Any:
-    """S alone, in the same way."""
+    """Return the singular values; NaN for matrices with an infinity, as `svd_or_nan` does."""
     return _of_finite(lambda x: [np.linalg.svd(x, compute_uv=False)], x)[0]
 
 
@@ -53,12 +53,12 @@ def _of_finite(svd: Callable[[Any], Sequence[Any]], x: Any) -> tuple[Any, ...]:
 
 
 def cabs1(x: Any) -> Any:
-    """|x|, of complex numbers |re| + |im|, by which LAPACK chooses pivots."""
+    """Return |x|, or |re| + |im| for complex numbers: the magnitude by which LAPACK chooses pivots."""
     return abs(x.real) + abs(x.imag) if x.dtype.kind == "c" else abs(x)
 
 
 def broadcast_solve(a: Any, b: Any) -> Any:
-    """A⁻¹ B of bare arrays of matrices whose leading axes broadcast: CuPy's don't by themselves."""
+    """Return A⁻¹ B for bare arrays with leading axes that broadcast, which CuPy does not do by itself."""
     if a.shape[:-2] != b.shape[:-2]:
         lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         a, b = np.broadcast_to(a, lead + a.shape[-2:]), np.broadcast_to(b, lead + b.shape[-2:])
@@ -67,19 +67,22 @@ def broadcast_solve(a: Any, b: Any) -> Any:
 
 
 def safe_divide(a: Any, b: Any) -> Any:
-    """a / b, 0 where b is."""
+    """Return a / b, and 0 where b is 0."""
     zero = b == 0
     return Select.apply(np.logical_not(zero), a / np.where(zero, 1, b))
 
 
 def divide_off_diagonal(x: Any, differences: Any) -> Any:
-    """x / differences with a zero diagonal; 0 / 0 is 0: what no gradient reaches has no say where values coincide."""
+    """Return x / differences with a zero diagonal.
+
+    0 / 0 is 0: where eigenvalues coincide, entries without a gradient contribute nothing.
+    """
     idle = np.logical_or(eye(x, x.shape[-1]) != 0, np.logical_and(differences == 0, x == 0))
     return Select.apply(np.logical_not(idle), x / np.where(idle, 1, differences))
 
 
 def check_phase_invariant(excess: Any, op: str, scale: Any = 0) -> None:
-    """Refuse a loss that depends on the phase of vectors which are defined up to their phase."""
+    """Raise an error for a loss that depends on the phase of vectors, which are only defined up to their phase."""
     if (abs(bare(excess)) > 1e-2 * (1 + abs(bare(scale)))).any():
         raise GraphError(
             f"{op}_backward: in the complex case the vectors are specified up to multiplication by e^{{i phi}}. "
@@ -88,7 +91,7 @@ def check_phase_invariant(excess: Any, op: str, scale: Any = 0) -> None:
 
 
 def check_floating(op: str, *tensors: Tensor) -> None:
-    """Raise RuntimeError for what is neither floating-point nor complex, or of low precision, or of several dtypes."""
+    """Raise RuntimeError if a dtype is neither floating-point nor complex, or is float16, or if the dtypes differ."""
     for x in tensors:
         if x.array.dtype.kind not in "fc":
             raise KindError(f"{op}: Expected a floating point or complex tensor as input. Got {x.dtype}")
@@ -98,19 +101,19 @@ def check_floating(op: str, *tensors: Tensor) -> None:
 
 
 def check_not_bool(x: Any) -> None:
-    """Refuse booleans, of which NumPy's product of matrices is whether any pair holds."""
+    """Raise an error for booleans, since NumPy's matrix product of booleans is a logical one."""
     if x.dtype.kind == "b":
         raise KindError(f"not implemented for {x.dtype}")
 
 
 def not_a_tensor(op: str, **operands: Any) -> TypeError:
-    """The error to raise where an operand is no Tensor: it names the first of them."""
+    """Return the TypeError for operands of which one is not a Tensor; it names the first of these."""
     name, given = next((name, x) for name, x in operands.items() if not isinstance(x, function.Tensor))
     return TypeError(f"{op}(): argument '{name}' must be Tensor, not {type(given).__name__}")
 
 
 def check_same_dtype(op: str, *tensors: Tensor) -> None:
-    """Raise RuntimeError where dtypes differ."""
+    """Raise RuntimeError if the dtypes differ."""
     first = tensors[0].array.dtype
     for x in tensors[1:]:
         if x.array.dtype is not first and x.array.dtype != first:
@@ -118,7 +121,7 @@ def check_same_dtype(op: str, *tensors: Tensor) -> None:
 
 
 def check_matrices(op: str, x: Tensor, square: bool = False, name: str = "A") -> None:
-    """Raise RuntimeError for what has less than two dimensions, or isn't square where it has to be."""
+    """Raise RuntimeError if x has less than two dimensions, or if `square` is set and its matrices are not square."""
     if x.ndim < 2:
         raise ShapeError(f"{op}: The input tensor {name} must have at least 2 dimensions, got {x.ndim}")
     if square and x.shape[-1] != x.shape[-2]:
@@ -128,12 +131,12 @@ def check_matrices(op: str, x: Tensor, square: bool = False, name: str = "A") ->
 
 
 def is_vector_rhs(a: Tensor, b: Tensor) -> bool:
-    """Whether the right side of A X = B is a vector, or one for each matrix."""
+    """Return whether the right-hand side of A X = B is a vector, or a vector for each matrix."""
     return b.ndim == 1 or (b.ndim == a.ndim - 1 and tuple(b.shape) == tuple(a.shape[:-1]))
 
 
 def check_equation(op: str, a: Tensor, b: Tensor, left: bool) -> None:
-    """Raise RuntimeError where the sizes of matrices leave no X with A X = B, or X A = B unless left."""
+    """Raise RuntimeError if the sizes do not fit the equation A X = B, or X A = B unless `left`."""
     if b.ndim < 2 or a.shape[-1] != b.shape[-2 if left else -1]:
         sizes = " and ".join("x".join(map(str, x.shape[-2:])) for x in (a, b))
         equation = "AX = B" if left else "XA = B"
@@ -141,13 +144,13 @@ def check_equation(op: str, a: Tensor, b: Tensor, left: bool) -> None:
 
 
 def check_floating_matrices(op: str, x: Tensor, *others: Tensor, square: bool = False, name: str = "A") -> None:
-    """Raise RuntimeError where x isn't matrices, maybe square ones, of `floating` numbers, or others' dtypes differ."""
+    """Apply `check_floating` to all Tensors and `check_matrices` to x."""
     check_floating(op, x, *others)
     check_matrices(op, x, square, name)
 
 
 def check_ndims(op: str, **wanted: tuple[Tensor, int]) -> None:
-    """Raise RuntimeError where an argument hasn't the number of dimensions that it should have."""
+    """Raise RuntimeError if an argument does not have the wanted number of dimensions."""
     if not all(isinstance(x, function.Tensor) for x, _ in wanted.values()):
         raise not_a_tensor(op, **{name: x for name, (x, _) in wanted.items()})
     for name, (x, n) in wanted.items():

@@ -1,4 +1,4 @@
-"""Sums of products over named axes: einsum, tensordot."""
+"""Tensor contractions: einsum and tensordot."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 class Contract(Function):
-    """The sum of a · b over the labels that both have and the result hasn't; `labels` names the axes of all three.
+    """The contraction of two operands: the sum of a · b over the labels that the result does not have.
 
-    No label comes twice in one of them, and each is in two of them: so the derivatives are contractions as well.
+    `labels` are the labels of the axes of a, of b and of the result. No label occurs twice in one of the three, and
+    each occurs in two of them, so the derivatives are contractions as well.
     """
 
     symbol, promote = "Σ×", dtypes.promote
@@ -47,7 +48,7 @@ class Contract(Function):
         inner = math.prod(size[label] for label in summed)
         a = _ordered(of_a, [*batch, *left, *summed], a).reshape((*lead, math.prod(rows), inner))
         b = _ordered(of_b, [*batch, *summed, *right], b).reshape((*lead, inner, math.prod(columns)))
-        if (*batch, *right, *left) == of_out:  # then the result lies in order in memory, as PyTorch's does
+        if (*batch, *right, *left) == of_out:  # the product of the transposes gives a contiguous result, as in PyTorch
             return layouts.contiguous(np.matmul(np.swapaxes(b, -1, -2), np.swapaxes(a, -1, -2))).reshape(
                 (*lead, *columns, *rows)
             )
@@ -64,13 +65,13 @@ class Contract(Function):
 
 
 def _ordered(labels: Sequence[Any], wanted: Sequence[Any], x: Any) -> Any:
-    """The axes of x in another order."""
+    """Permute the axes of x from the order `labels` to the order `wanted`."""
     order = tuple(labels.index(label) for label in wanted)
     return x if order == tuple(range(len(order))) else np.transpose(x, order)
 
 
 def _at(wanted: Sequence[Any], labels: Sequence[Any], x: Any) -> Any:
-    """The axes of x in the places of the result, which it lacks some of: those of size 1."""
+    """Permute and expand x to the axes `wanted` of the result; axes that x lacks get size 1."""
     x = _ordered(labels, [label for label in wanted if label in labels], x)
     sizes = iter(x.shape)
     return x.reshape(tuple(next(sizes) if label in labels else 1 for label in wanted))
@@ -78,13 +79,14 @@ def _at(wanted: Sequence[Any], labels: Sequence[Any], x: Any) -> Any:
 
 @composite
 def einsum(equation: Any, *operands: Any) -> Tensor:
-    """The sum of products that the equation says: `ij,jk->ik`; `...` stands for axes that broadcast.
+    """Return the sum of products that an equation such as `ij,jk->ik` describes. Source: torch.einsum.
 
-    A letter that comes twice in an operand means its diagonal; without `->` the result has the letters that come once.
-    Operands and lists of axes may alternate instead, with a list for the result at the end. Source: torch.einsum.
+    `...` stands for axes that broadcast. A letter that occurs twice in an operand takes its diagonal. Without `->`, the
+    result has the letters that occur once, in alphabetical order. In place of an equation, operands and lists of axes
+    may alternate, with a list for the result at the end.
 
-    Raises RuntimeError where the equation doesn't fit the operands, and where operands of two dtypes are summed over a
-    letter that both have: a product of theirs alone has the dtype of both together.
+    Raises RuntimeError if the equation does not fit the operands, and if operands of different dtypes are summed over a
+    letter that both have. Their product without a sum has the promoted dtype.
 
     >>> torch.einsum("ij,jk->ik", torch.ones(2, 3), torch.ones(3, 1))
     tensor([[3.],
@@ -106,7 +108,7 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
 
 
 def _spelled(arguments: list[Any]) -> tuple[str, tuple[Any, ...]]:
-    """The equation of alternating operands and lists of axes."""
+    """Return the equation and the operands of alternating operands and lists of axes."""
     operands, lists = arguments[: len(arguments) // 2 * 2 : 2], arguments[1::2]
     terms = ",".join(map(_letters, lists))
     return terms + (f"->{_letters(arguments[-1])}" if len(arguments) % 2 else ""), tuple(operands)
@@ -121,7 +123,10 @@ def _letters(axes: Sequence[Any]) -> str:
 
 @lru_cache(1000)
 def parsed(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[Labels, ...], Labels]:
-    """The labels of the operands' axes and of the result's; the axes of an ellipsis are numbered from the last, -1."""
+    """Parse an equation into the labels of the operands' axes and of the result's.
+
+    The axes of an ellipsis have the labels ..., -2, -1.
+    """
     left, arrow, right = equation.partition("->")
     texts = left.split(",")
     if len(texts) != len(ndims):
@@ -154,7 +159,7 @@ def parsed(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[Labels, ...], L
 
 
 def _around_dots(text: str, where: str) -> tuple[str, str, str]:
-    """The letters before an ellipsis, the ellipsis and the letters after it; spaces may lie about its dots alone."""
+    """Split a term into the letters before its ellipsis, the ellipsis or "", and the letters after it."""
     before, dots, after = text.partition("...")
     before, after = before.replace(" ", ""), after.replace(" ", "")
     for letter in before + after:
@@ -166,7 +171,7 @@ def _around_dots(text: str, where: str) -> tuple[str, str, str]:
 
 
 def _diagonals(x: Tensor, term: Labels, operand: int) -> tuple[Tensor, list[Any]]:
-    """An operand in which each label comes once."""
+    """Replace repeated labels of an operand by its diagonal; return the operand and its labels."""
     labels = list(term)
     for label in term:
         while labels.count(label) > 1:
@@ -183,7 +188,7 @@ def _diagonals(x: Tensor, term: Labels, operand: int) -> tuple[Tensor, list[Any]
 
 
 def _contracted(parts: list[tuple[Tensor, list[Any]]], result: Labels) -> Tensor:
-    """The sum of products of Tensors, each with its axes' labels; of one that it leaves as it is, a view."""
+    """Contract Tensors, each with the labels of its axes. The result is never an operand itself, but may be a view."""
     whole, size = parts[0][0], _sizes(parts)
     parts = [_without(x, labels, size) for x, labels in parts]
     for group in _path(parts, result):
@@ -202,7 +207,7 @@ def _contracted(parts: list[tuple[Tensor, list[Any]]], result: Labels) -> Tensor
 
 
 def _sizes(parts: list[tuple[Tensor, list[Any]]]) -> dict[Any, int]:
-    """The size of each label, to which those of size 1 broadcast."""
+    """Return the size of each label; axes of size 1 broadcast."""
     size: dict[Any, int] = {}
     for i, (x, labels) in enumerate(parts):
         for label, n in zip(labels, x.shape, strict=True):
@@ -217,7 +222,7 @@ def _sizes(parts: list[tuple[Tensor, list[Any]]]) -> dict[Any, int]:
 
 
 def _without(x: Tensor, labels: list[Any], size: dict[Any, int]) -> tuple[Tensor, list[Any]]:
-    """Without the axes of size 1 that broadcast to another operand's size."""
+    """Remove the axes of size 1 that broadcast to another operand's size."""
     kept = [i for i, label in enumerate(labels) if x.shape[i] == size[label]]
     if len(kept) == len(labels):
         return x, labels
@@ -225,7 +230,7 @@ def _without(x: Tensor, labels: list[Any], size: dict[Any, int]) -> tuple[Tensor
 
 
 def _path(parts: list[tuple[Tensor, list[Any]]], result: Labels) -> list[tuple[int, ...]]:
-    """Which operands to contract, step by step: the cheapest order; of several dtypes PyTorch's, from left to right."""
+    """Return which operands to contract in each step: the cheapest order, or left to right if dtypes differ."""
     if len(parts) <= 2 or len({x.array.dtype for x, _ in parts}) > 1:
         return [tuple(range(len(parts)))]
     return _cheapest(tuple((tuple(labels), tuple(x.shape)) for x, labels in parts), result)
@@ -243,12 +248,13 @@ def _cheapest(terms: tuple[tuple[Labels, tuple[int, ...]], ...], result: Labels)
 
 
 def _summed(x: Tensor, labels: list[Any], needed: set[Any]) -> tuple[Tensor, list[Any]]:
-    """Summed over the axes that nothing else has."""
+    """Sum x over the axes whose labels are not needed."""
     gone = tuple(i for i, label in enumerate(labels) if label not in needed)
     return (x.sum(gone), [label for label in labels if label in needed]) if gone else (x, labels)
 
 
 def _pair(a: Any, b: Any, needed: set[Any], result: Labels | None) -> tuple[Tensor, list[Any]]:
+    """Contract two operands, and keep the needed labels, or those of the result in its order."""
     (x, of_x), (y, of_y) = a, b
     x, of_x = _summed(x, of_x, needed | set(of_y))
     y, of_y = _summed(y, of_y, needed | set(of_x))
@@ -263,7 +269,7 @@ def _pair(a: Any, b: Any, needed: set[Any], result: Labels | None) -> tuple[Tens
 
 @composite
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) -> Tensor:
-    """The sum of products over axes of a and b: two lists of them, or how many last ones of a and first ones of b.
+    """Contract axes of a with axes of b: two lists of axes, or the number of last axes of a and first axes of b.
 
     Source: torch.tensordot.
 
@@ -290,7 +296,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
                 f"contracted dimensions need to match, but first has size {a.shape[i]} in dim {i} and second has size "
                 f"{b.shape[j]} in dim {j}"
             )
-        if a.shape[i] == 1 != b.shape[j]:  # it broadcasts: the sum of the other's elements, in their dtype
+        if a.shape[i] == 1 != b.shape[j]:  # it broadcasts, so the other one is summed, in its dtype
             b = b.sum(j, keepdim=True, dtype=b.dtype)
         elif b.shape[j] == 1 != a.shape[i]:
             a = a.sum(i, keepdim=True, dtype=a.dtype)

@@ -1,4 +1,4 @@
-"""Cholesky's factorization, and QR."""
+"""The Cholesky and QR factorizations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .triangular import triangle_solved
 
 
 class Cholesky(Function):
-    """The lower triangle L with a positive diagonal of which A = L Lᴴ; of A one triangle is read."""
+    """The lower triangular L of A = L Lᴴ, with a positive diagonal. It reads A's lower triangle, or the upper one."""
 
     symbol, numpy, conjugates = "LLᴴ", np.linalg.cholesky, False
 
@@ -41,9 +41,9 @@ class Cholesky(Function):
 @numpy_spelling
 @composite
 def cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Tensor:
-    """The lower triangle L of A = L Lᴴ, or the upper one of A = Uᴴ U, for positive-definite matrices.
+    """Return the lower triangular L of A = L Lᴴ, or the upper triangular U of A = Uᴴ U if `upper`.
 
-    Raises LinAlgError, a RuntimeError, for others. Source: torch.linalg.cholesky.
+    Raises LinAlgError, a RuntimeError, if a matrix is not positive-definite. Source: torch.linalg.cholesky.
 
     >>> torch.linalg.cholesky(torch.tensor([[4.0, 2.0], [2.0, 2.0]]))
     tensor([[2., 0.],
@@ -56,7 +56,7 @@ def cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Te
 
 
 def torch_cholesky(input: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """`linalg.cholesky`, under its older name. Source: torch.cholesky.
+    """Call `linalg.cholesky`; this is its older name. Source: torch.cholesky.
 
     >>> torch.cholesky(torch.tensor([[4.0]]))
     tensor([[2.]])
@@ -66,19 +66,19 @@ def torch_cholesky(input: Tensor, upper: bool = False, *, out: Tensor | None = N
 
 
 def _cholesky(op: str, x: Tensor, upper: bool) -> Tensor | None:
-    """The factor; None where some matrix is not positive-definite."""
+    """Return the Cholesky factor, or None if some matrix is not positive-definite."""
     check_floating_matrices(op, x, square=True)
     try:
         factor = Cholesky.apply(x, upper=upper)
     except LinAlgError:
         return None
-    if _passed_nan(factor.array):
+    if _has_nan(factor.array):
         return None
     return adjoint(factor) if upper else factor
 
 
-def _passed_nan(factor: Any) -> bool:
-    """Whether there was NaN in some matrix, which LAPACK may let pass: it gets to the end of the factor then."""
+def _has_nan(factor: Any) -> bool:
+    """Return whether some matrix contained NaN. LAPACK may not report it, but it reaches the factor's last entry."""
     return bool(np.isnan(factor[..., -1:, -1:]).any())
 
 
@@ -96,9 +96,9 @@ def _not_definite(op: str, info: Any) -> LinAlgError:
 def cholesky_ex(
     A: Tensor, *, upper: bool = False, check_errors: bool = False, out: Any = None
 ) -> return_types.linalg_cholesky_ex:
-    """`linalg.cholesky`, and 0 or the order of the leading minor that isn't positive-definite: there L is NaN.
+    """Return the Cholesky factor, and 0 or the order of the first leading minor that is not positive-definite.
 
-    Source: torch.linalg.cholesky_ex.
+    For such a matrix the factor is NaN. Source: torch.linalg.cholesky_ex.
 
     >>> torch.linalg.cholesky_ex(-torch.eye(2)).info
     tensor(1, dtype=torch.int32)
@@ -116,14 +116,14 @@ def cholesky_ex(
 
 
 def _first_bad_minor(A: Tensor, upper: bool) -> Any:
-    """The order of the first leading minor that isn't positive-definite, 0 where all are."""
+    """Return the order of each matrix's first leading minor that is not positive-definite, 0 if all are."""
     x, n = mT(A.array) if upper else A.array, A.shape[-1]
     found = [_first_bad(m) for m in x.reshape(math.prod(x.shape[:-2]), n, n)]
     return backend.like(np.reshape(found, x.shape[:-2]), x, np.int32)
 
 
 def _first_bad(x: Any) -> int:
-    """The same of one matrix, by bisection: all minors that contain one that isn't, aren't either."""
+    """Return that order for one matrix, by bisection: minors that contain one that is not positive-definite are not."""
     orders = range(1, len(x) + 1)
     place = bisect_left(orders, True, key=lambda k: not _is_definite(x[:k, :k]))
     return orders[place] if place < len(x) else 0
@@ -132,13 +132,13 @@ def _first_bad(x: Any) -> int:
 def _is_definite(x: Any) -> bool:
     try:
         with backend.checked(x):
-            return not _passed_nan(np.linalg.cholesky(x))
+            return not _has_nan(np.linalg.cholesky(x))
     except np.linalg.LinAlgError:
         return False
 
 
 class QR(Function):
-    """Q with orthonormal columns, and R, an upper triangle, of which A = Q R; `mode` as NumPy has it."""
+    """Q with orthonormal columns and an upper triangular R with A = Q R; `mode` is that of np.linalg.qr."""
 
     symbol, numpy, conjugates = "QR", np.linalg.qr, False
 
@@ -168,9 +168,9 @@ class QR(Function):
 
 @composite
 def qr(A: Tensor, mode: str = "reduced", *, out: Any = None) -> return_types.linalg_qr:
-    """Q with orthonormal columns and R, an upper triangle, of which A = Q R. Source: torch.linalg.qr.
+    """Return Q with orthonormal columns and an upper triangular R with A = Q R. Source: torch.linalg.qr.
 
-    (m, n) -> (m, k), (k, n) with k = min(m, n); (m, m), (m, n) in mode "complete"; R alone, Q empty, in mode "r".
+    (m, n) -> (m, k), (k, n) with k = min(m, n), or (m, m), (m, n) in mode "complete". In mode "r", Q is empty.
 
     >>> A = torch.tensor([[3.0], [4.0]])
     >>> Q, R = torch.linalg.qr(A)
@@ -186,7 +186,7 @@ def qr(A: Tensor, mode: str = "reduced", *, out: Any = None) -> return_types.lin
 
 
 def torch_qr(input: Tensor, some: bool = True, *, out: Any = None) -> return_types.qr:
-    """`linalg.qr`, reduced if `some`, else complete. Source: torch.qr.
+    """Call `linalg.qr`, in mode "reduced" if `some`, otherwise "complete". Source: torch.qr.
 
     >>> torch.qr(torch.ones(3, 2), some=False).Q.shape
     torch.Size([3, 3])

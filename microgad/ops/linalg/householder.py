@@ -1,4 +1,4 @@
-"""Householder's reflections, in which LAPACK's QR leaves Q."""
+"""The QR factorization in LAPACK's form, with Q as a product of Householder reflections."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .triangular import triangle_solved
 
 
 class Geqrf(Function):
-    """R and, below it, the vectors of the reflections whose product is Q; and their factors."""
+    """R, with the reflections' vectors below its diagonal, and the reflections' factors tau."""
 
     symbol = "QR"
 
@@ -35,9 +35,9 @@ class Geqrf(Function):
 
 @tensors_only
 def geqrf(input: Tensor, *, out: Any = None) -> return_types.geqrf:
-    """R and, below it, the reflections' vectors; and their factors: for `linalg.householder_product` and `ormqr`.
+    """Return R, with the reflections' vectors below its diagonal, and the reflections' factors tau.
 
-    Source: torch.geqrf.
+    `linalg.householder_product` and `ormqr` take them. Source: torch.geqrf.
 
     >>> torch.linalg.householder_product(*torch.geqrf(torch.tensor([[3.0], [4.0]])))
     tensor([[-0.6000],
@@ -48,7 +48,7 @@ def geqrf(input: Tensor, *, out: Any = None) -> return_types.geqrf:
 
 
 def _compact(op: str, vectors: Tensor, tau: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """V, and A and D of which the product of the reflections is I - V A⁻¹ D Vᴴ."""
+    """Return V, A and D such that the product of the reflections is I - V A⁻¹ D Vᴴ (the compact WY form)."""
     check_floating_matrices(op, vectors, tau, name="input")
     rows, columns = vectors.shape[-2:]
     k = tau.shape[-1] if tau.ndim else 0
@@ -70,7 +70,7 @@ def _compact(op: str, vectors: Tensor, tau: Tensor) -> tuple[Tensor, Tensor, Ten
 @numpy_spelling
 @composite
 def householder_product(A: Tensor, tau: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The first columns of the product of the reflections I - τᵢ vᵢ vᵢᴴ, vᵢ below the diagonal of A.
+    """Return the first columns of the product of the reflections I - τᵢ vᵢ vᵢᴴ; vᵢ is below the diagonal of A.
 
     Source: torch.linalg.householder_product.
 
@@ -94,7 +94,9 @@ def householder_product(A: Tensor, tau: Tensor, *, out: Tensor | None = None) ->
 def ormqr(
     input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False, *, out: Tensor | None = None
 ) -> Tensor:
-    """Q · other, or other · Q unless left, Qᴴ for Q if transpose; Q is all reflections' product. Source: torch.ormqr.
+    """Return Q · other, or other · Q unless left, where Q is the product of the reflections of input and tau.
+
+    `transpose` puts Qᴴ in place of Q. Source: torch.ormqr.
 
     >>> torch.ormqr(torch.zeros(2, 1), torch.tensor([2.0]), torch.ones(2, 1))
     tensor([[-1.],

@@ -1,4 +1,7 @@
-"""Symmetric systems that needn't be definite: L D Lᵀ of Bunch and Kaufman (1977), laid out as LAPACK's sytrf does."""
+"""The LDL factorization of symmetric indefinite matrices, and the systems it solves.
+
+The method is that of Bunch and Kaufman (1977), the layout that of LAPACK's sytrf.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +25,15 @@ from .lu_factors import rows_taken
 from .solving import Solve
 from .triangular import triangle_solved
 
-GROWTH = (1 + math.sqrt(17)) / 8  # numbers grow as much by two pivots of one row as by one of two rows
+GROWTH = (1 + math.sqrt(17)) / 8  # for this threshold, two 1 x 1 pivots let entries grow as much as one 2 x 2 pivot
 
 
 class LDLFactor(Function):
-    """Of symmetric matrices, or Hermitian ones, read below the diagonal: L and D in one matrix, pivots, and info.
+    """L and D of A = L D Lᵀ (or Lᴴ, if `hermitian`) in one matrix, the pivots, and info. The lower triangle is read.
 
-    D has blocks of one and of two rows. Pivots are the rows that were exchanged, from 1; of a block of two negative,
-    and its second row was. Info is 0, or the first row of D, from 1, that is zero.
+    D has 1 x 1 and 2 x 2 blocks. A pivot is the number, from 1, of the row that a block's row was exchanged with; for a
+    2 x 2 block both pivots are negative, and the second row was exchanged. Info is 0 or the number of the first zero
+    row of D.
     """
 
     symbol, hermitian = "LDLᵀ", False
@@ -48,7 +52,7 @@ class LDLFactor(Function):
 
 
 def _factor_in_place(a: Any, pivots: Any, hermitian: bool) -> int:
-    """(n, n), (n) -> info: a matrix given by its lower triangle becomes L and D."""
+    """Replace the lower triangle of a matrix (n, n) by L and D, fill in the pivots (n), and return info."""
     star = adjoint if hermitian else mT
     a += star(np.tril(a, -1))
     k = info = 0
@@ -74,7 +78,7 @@ def _factor_in_place(a: Any, pivots: Any, hermitian: bool) -> int:
 
 
 def _pivot(rest: Any) -> tuple[int, int]:
-    """How many rows the next block of D has, and which row is to be its last."""
+    """Choose the next pivot: return the number of rows of the block, and the row to exchange with its last one."""
     first = cabs1(rest[:, 0])
     if len(first) == 1:
         return 1, 0
@@ -90,10 +94,10 @@ def _pivot(rest: Any) -> tuple[int, int]:
 
 @composite
 def ldl_factor(A: Tensor, *, hermitian: bool = False, out: Any = None) -> return_types.linalg_ldl_factor:
-    """L and D of A = L D Lᵀ in one matrix, and pivots, for `ldl_solve`: of symmetric matrices, or Hermitian ones.
+    """Return L and D of A = L D Lᵀ in one matrix, and pivots, for `ldl_solve`. A is symmetric or Hermitian.
 
-    (..., n, n) -> (..., n, n), (..., n). What is above the diagonal isn't read. Raises LinAlgError, a RuntimeError,
-    where D is singular. Has no derivative, as in PyTorch. Source: torch.linalg.ldl_factor.
+    (..., n, n) -> (..., n, n), (..., n). Only the lower triangle is read. Raises LinAlgError, a RuntimeError, if D is
+    singular. As in PyTorch, there is no derivative. Source: torch.linalg.ldl_factor.
 
     >>> torch.linalg.ldl_factor(torch.tensor([[0.0, 2.0], [2.0, 1.0]]))
     torch.return_types.linalg_ldl_factor(
@@ -109,7 +113,9 @@ def ldl_factor(A: Tensor, *, hermitian: bool = False, out: Any = None) -> return
 def ldl_factor_ex(
     A: Tensor, *, hermitian: bool = False, check_errors: bool = False, out: Any = None
 ) -> return_types.linalg_ldl_factor_ex:
-    """`linalg.ldl_factor`, and 0 or which row of D is the first of zeros. Source: torch.linalg.ldl_factor_ex.
+    """Return the factors of `linalg.ldl_factor`, and 0 or the number of the first zero row of D.
+
+    Source: torch.linalg.ldl_factor_ex.
 
     >>> torch.linalg.ldl_factor_ex(torch.zeros(1, 1)).info
     tensor(1, dtype=torch.int32)
@@ -128,7 +134,7 @@ def _factored(op: str, A: Tensor, hermitian: bool, check_errors: bool) -> Any:
 
 @composite
 def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False, out: Tensor | None = None) -> Tensor:
-    """X where A X = B, of what `ldl_factor` gives for A: (..., n, n), (..., n), (..., n, k) -> (..., n, k).
+    """Solve A X = B with the results of `ldl_factor` for A: (..., n, n), (..., n), (..., n, k) -> (..., n, k).
 
     Source: torch.linalg.ldl_solve.
 
@@ -145,7 +151,7 @@ def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False,
         raise ShapeError(f"{op}: LD needs pivots of shape {tuple(LD.shape[:-1])}, got {tuple(pivots.shape)}")
     check_equation(op, LD, B, left=True)
     order, places, paired = _exchanges(pivots.array)
-    beside = diag_embed(where(paired, diagonal(LD, -1, -2, -1), 0), -1)  # of the blocks of two
+    beside = diag_embed(where(paired, diagonal(LD, -1, -2, -1), 0), -1)  # the subdiagonal entries of 2 x 2 blocks
     D = diag_embed(diagonal(LD, 0, -2, -1)) + beside + star(beside)
     L = gather(tril(LD, -1) - beside, -2, places)
     x = Solve.apply(D, triangle_solved(L, rows_taken(B, order), upper=False, unit=True))
@@ -154,15 +160,16 @@ def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False,
 
 
 def _exchanges(pivots: Any) -> tuple[Any, Tensor, Tensor]:
-    """(..., n) -> (..., n), (..., n, n), (..., n - 1): the order of rows, L's in each column, where D has pairs.
+    """Return the order of rows (..., n), that of L's rows in each column (..., n, n), and where D has 2 x 2 blocks.
 
-    LAPACK leaves the columns of L that it has made as they are when it exchanges rows later on: here these move, too.
+    The last one is (..., n - 1). LAPACK does not exchange the rows of finished columns of L, so their order differs
+    from column to column.
     """
     *lead, n = pivots.shape
     host = backend.to_numpy(pivots).reshape(math.prod(lead), n)
     if not ((host != 0) & (abs(host) <= n)).all():
         raise ArgumentError(f"linalg.ldl_solve: pivots of {n} rows must be 1 to {n}, or -{n} to -1")
-    places = np.broadcast_to(np.arange(n)[:, None], (len(host), n, n + 1)).copy()  # the last column: of the matrix
+    places = np.broadcast_to(np.arange(n)[:, None], (len(host), n, n + 1)).copy()  # the last column orders the rows
     paired = np.zeros((len(host), max(n - 1, 0)), bool)
     for row, column, pairs in zip(host, places, paired, strict=True):
         k = 0

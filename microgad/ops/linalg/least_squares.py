@@ -1,4 +1,4 @@
-"""Pseudo-inverses, least squares, ranks."""
+"""Pseudo-inverses, ranks and least-squares solutions."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from .common import adjoint, check_floating_matrices, is_vector_rhs, mT, svd_or_
 
 
 class Pinv(Function):
-    """The pseudo-inverse: of singular values (or eigenvalues, if `hermitian`) up to the threshold it takes no notice.
+    """The pseudo-inverse. Singular values (eigenvalues, if `hermitian`) up to the threshold count as zero.
 
-    Its derivative is that of matrices of the same rank.
+    The derivative assumes that the rank does not change.
     """
 
     symbol, numpy, conjugates = "A⁺", np.linalg.pinv, False
@@ -45,9 +45,9 @@ class Pinv(Function):
 
 
 def _inverse(x: Any, atol: Any, rtol: Any) -> Any:
-    """The inverse, or R⁻¹Qᴴ of a tall A = QR, in a quarter to half of the time.
+    """Return the inverse, or R⁻¹Qᴴ of a tall A = QR: two to four times as fast as the pseudo-inverse by SVD.
 
-    None of a wide matrix, of what has none, or has a singular value that may count as zero.
+    Return None for a wide matrix, or if a singular value may count as zero.
     """
     rows, columns = x.shape[-2:]
     if rows < columns:
@@ -65,7 +65,7 @@ def _inverse(x: Any, atol: Any, rtol: Any) -> Any:
 
 
 def _within_norms(x: Any, inverse: Any, atol: Any, rtol: Any) -> bool:
-    """Whether the norms of A and of A⁺, which bound singular values on both sides, are far from the threshold."""
+    """Return whether the norms of A and A⁺, which bound the singular values, show that all are above the threshold."""
     with np.errstate(all="ignore"):
         size, reach = np.linalg.norm(x, axis=(-2, -1)), np.linalg.norm(inverse, axis=(-2, -1))
         least = np.maximum(_tolerance(x, size, atol, rtol), _tolerance(x, size, None, None))
@@ -73,13 +73,13 @@ def _within_norms(x: Any, inverse: Any, atol: Any, rtol: Any) -> bool:
 
 
 def _is_full(x: Any, inverse: Any, rtol: float) -> bool:
-    """Whether all ranks are full for sure: A⁺A is a projection, and so its trace the rank."""
+    """Return whether all ranks are certainly full: the trace of the projection A⁺A is the rank."""
     trace = (x * mT(inverse)).sum((-2, -1)).real
     return _within_norms(x, inverse, None, rtol) and bool((trace > min(x.shape[-2:]) - 0.5).all())
 
 
 def _decomposed(x: Any, hermitian: bool) -> Any:
-    """U, S, Vh; of Hermitian matrices by eigenvalues, which may be negative."""
+    """Return U, S, Vh. For Hermitian matrices S are the eigenvalues, which may be negative."""
     if not hermitian:
         return svd_or_nan(x, full=False)
     w, v = np.linalg.eigh(x)
@@ -87,19 +87,19 @@ def _decomposed(x: Any, hermitian: bool) -> Any:
 
 
 def _threshold(x: Any, s: Any, atol: Any, rtol: Any) -> Any:
-    """Below which singular values (…, k) count as zero: (…, 1)."""
+    """Return the threshold (..., 1) up to which singular values (..., k) count as zero."""
     return _tolerance(x, abs(s).max(-1), atol, rtol)[..., None] if s.shape[-1] else 0.0
 
 
 def _tolerance(x: Any, largest: Any, atol: Any, rtol: Any) -> Any:
-    """The larger of atol and rtol · the largest singular value."""
+    """Return max(atol, rtol · the largest singular value), with PyTorch's defaults."""
     if rtol is None:
         rtol = max(x.shape[-2:]) * float(np.finfo(largest.dtype).eps) if atol is None else 0.0
     return np.maximum(0.0 if atol is None else atol, rtol * largest)
 
 
-def _bare(op: str, **tolerances: Any) -> dict[str, Any]:
-    """Tolerances, which are real: arrays for Tensors."""
+def _bare_tolerances(op: str, **tolerances: Any) -> dict[str, Any]:
+    """Return the tolerances, which must be real, with arrays in place of Tensors."""
     for name, given in tolerances.items():
         if isinstance(given, complex):
             raise TypeError(f"{op}(): argument '{name}' must be a real number or a Tensor, not complex")
@@ -116,9 +116,9 @@ def pinv(
     A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None,
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """The pseudo-inverse of each matrix; singular values up to max(atol, rtol · the largest) count as zero.
+    """Return the pseudo-inverse of each matrix; singular values up to max(atol, rtol · the largest) count as zero.
 
-    rtol (rcond) is by default max(m, n) · eps, or 0 where atol is given. Source: torch.linalg.pinv.
+    rtol (or rcond) is max(m, n) · eps by default, or 0 if atol is given. Source: torch.linalg.pinv.
 
     >>> torch.linalg.pinv(torch.tensor([[2.0, 0.0], [0.0, 0.0]]))
     tensor([[0.5000, 0.0000],
@@ -126,12 +126,12 @@ def pinv(
     """
     check_floating_matrices("linalg.pinv", A, square=hermitian)
     rtol = rcond if rtol is None else rtol
-    return into(out, Pinv.apply(A, hermitian=hermitian, **_bare("linalg.pinv", atol=atol, rtol=rtol)))
+    return into(out, Pinv.apply(A, hermitian=hermitian, **_bare_tolerances("linalg.pinv", atol=atol, rtol=rtol)))
 
 
 @tensors_only
 def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
-    """`linalg.pinv`, where singular values up to rcond · the largest count as zero. Source: torch.pinverse.
+    """Call `linalg.pinv`; singular values up to rcond · the largest count as zero. Source: torch.pinverse.
 
     >>> torch.pinverse(torch.tensor([[2.0]]))
     tensor([[0.5000]])
@@ -140,7 +140,7 @@ def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
 
 
 class Rank(Function):
-    """How many singular values (or eigenvalues, if `hermitian`) are above the threshold."""
+    """The number of singular values (absolute eigenvalues, if `hermitian`) above the threshold."""
 
     symbol, numpy = "rank", np.linalg.matrix_rank
 
@@ -155,16 +155,17 @@ def matrix_rank(
     A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None,
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """The rank of each matrix (int64): its singular values above max(atol, rtol · the largest).
+    """Return the rank of each matrix, int64: the number of singular values above max(atol, rtol · the largest).
 
-    atol (tol) and rtol default as in `linalg.pinv`. Source: torch.linalg.matrix_rank.
+    The defaults of atol (or tol) and rtol are those of `linalg.pinv`. Source: torch.linalg.matrix_rank.
 
     >>> torch.linalg.matrix_rank(torch.ones(3, 3))
     tensor(1)
     """
     check_floating_matrices("linalg.matrix_rank", A, square=hermitian)
     atol = tol if atol is None else atol
-    return into(out, Rank.apply(A.detach(), hermitian=hermitian, **_bare("linalg.matrix_rank", atol=atol, rtol=rtol)))
+    tolerances = _bare_tolerances("linalg.matrix_rank", atol=atol, rtol=rtol)
+    return into(out, Rank.apply(A.detach(), hermitian=hermitian, **tolerances))
 
 
 @numpy_spelling
@@ -172,12 +173,12 @@ def matrix_rank(
 def lstsq(
     A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None, out: Any = None
 ) -> return_types.linalg_lstsq:
-    """The shortest X that makes |A X - B| least: B is matrices, or vectors for each A.
+    """Return the X of least norm that minimizes |A X - B|. B is matrices, or a vector for each A.
 
-    Beside the solution: the squares of the residuals (by column, where m > n, all ranks are n, and the driver is not
-    gelsy), the ranks (not for gels), the singular values (for gelsd and gelss); empty where not. The solution comes
-    from singular values whatever the driver; those up to rcond · the largest count as zero, but for gels, which raises
-    LinAlgError where one is. Source: torch.linalg.lstsq.
+    The other results are, for each column, the squared residuals (if m > n, all ranks are n, and the driver is not
+    gelsy), the ranks (not for gels), and the singular values (for gelsd and gelss); otherwise they are empty. Whatever
+    the driver, the solution comes from the pseudo-inverse. Singular values up to rcond · the largest count as zero;
+    gels raises LinAlgError if one is zero. Source: torch.linalg.lstsq.
 
     >>> torch.linalg.lstsq(torch.tensor([[1.0], [0.0]]), torch.tensor([[2.0], [3.0]])).solution
     tensor([[2.]])
@@ -192,7 +193,7 @@ def lstsq(
     rows, columns = A.shape[-2:]
     if b.ndim < 2 or b.shape[-2] != rows:
         raise ShapeError(f"{op}: input.size(-2) should match other.size(-2), got {tuple(A.shape)} and {tuple(B.shape)}")
-    tolerance = _least_part(A.array, rcond, driver)
+    tolerance = _driver_rtol(A.array, rcond, driver)
     inverse = pinv(A, tolerance)
     x = np.matmul(inverse, b)
     nothing, made = np.zeros_like(x.array, shape=(0,)).real, core.Tensor._made
@@ -219,11 +220,11 @@ def lstsq(
     return into(out, result)
 
 
-def _least_part(x: Any, rcond: float | None, driver: str) -> float:
-    """Up to which part of the largest singular value others count as zero, for a driver of LAPACK's."""
+def _driver_rtol(x: Any, rcond: float | None, driver: str) -> float:
+    """Return the rtol up to which a LAPACK driver takes singular values for zero."""
     if driver == "gels":
         return 0.0
     eps = float(np.finfo(x.dtype).eps)
     if rcond is None:
         return eps * max(x.shape[-2:])
-    return eps / 2 if rcond < 0 and driver != "gelsy" else rcond  # below 0: LAPACK's own choice
+    return eps / 2 if rcond < 0 and driver != "gelsy" else rcond  # LAPACK takes eps / 2 for a negative rcond

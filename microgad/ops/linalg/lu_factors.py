@@ -1,4 +1,4 @@
-"""LU, the factorization with rows exchanged for the largest pivots, and the systems that it solves."""
+"""The LU factorization with partial pivoting, and the systems that it solves."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from .common import adjoint as _adjoint
 from .common import cabs1, check_equation, check_floating_matrices, eye, mT
 from .triangular import triangle_solved
 
-PANEL = 32  # columns
+PANEL = 32  # columns that are factored before the rest of the matrix is updated by a matrix product
 
 
 class LUFactor(Function):
-    """P A = L U: both triangles in one matrix, the rows exchanged (from 1), the first zero pivot or 0, P's order."""
+    """L and U of P A = L U in one matrix, pivots (from 1), info (the first zero pivot or 0), and the order of rows."""
 
     symbol, constants = "LU", ("places",)
 
     def forward(self, x):
-        lu, pivots, order, info = factored(x)
+        lu, pivots, order, info = lu_factorize(x)
         self.places = np.argsort(order, -1)
         return lu, pivots, info, order
 
@@ -54,10 +54,11 @@ class LUFactor(Function):
         return (rows_taken(whole, places),)
 
 
-def factored(x: Any) -> tuple[Any, Any, Any, Any]:
-    """LU with rows exchanged for the largest pivots, by panels, the panels' rest by matrix products: arrays only.
+def lu_factorize(x: Any) -> tuple[Any, Any, Any, Any]:
+    """Factor bare matrices by LU with partial pivoting, panel by panel.
 
-    Gives L and U in one matrix, the row exchanged for each (from 1), the order of rows, the first zero pivot (from 1).
+    Return L and U in one matrix, the row that each row was exchanged with (from 1), the order of rows, and the first
+    zero pivot (from 1) or 0.
     """
     rows, columns = x.shape[-2:]
     k, lead = min(rows, columns), x.shape[:-2]
@@ -88,7 +89,7 @@ def factored(x: Any) -> tuple[Any, Any, Any, Any]:
 
 
 def _factor_in_place(lu: Any, pivots: Any, order: Any) -> None:
-    """`factored` of one matrix: each panel is laid out by columns, and the other columns' rows follow afterwards."""
+    """Factor one matrix in place. Panels are factored in transposed copies; the other columns' rows follow."""
     for start in range(0, len(pivots), PANEL):
         stop = min(start + PANEL, len(pivots))
         panel = np.copy(lu[start:, start:stop].T, "C")
@@ -110,20 +111,21 @@ def _factor_in_place(lu: Any, pivots: Any, order: Any) -> None:
 
 
 def _exchange(x: Any, i: Any, j: Any) -> None:
+    """Exchange rows i and j of one matrix in place."""
     held = x[j].copy()
     x[j] = x[i]
     x[i] = held
 
 
 def _exchange_each(x: Any, every: Any, i: int, places: Any) -> None:
-    """Row i of each matrix with the one that its place says; `every` counts the matrices."""
+    """Exchange row i of each matrix with the row in `places`, in place; `every` is the matrices' own indices."""
     held = x[every, places]
     x[every, places] = x[:, i]
     x[:, i] = held
 
 
 def exchanged(pivots: Any, rows: int) -> Any:
-    """The order of rows that the exchanges lead to: arrays only."""
+    """Return the order of rows that the exchanges of `pivots` lead to, as a bare array."""
     lead, k = pivots.shape[:-1], pivots.shape[-1]
     flat = pivots.reshape(math.prod(lead), k).astype(np.int64) - 1
     if ((flat < 0) | (flat >= rows)).any():
@@ -147,9 +149,9 @@ def _factor(op: str, A: Tensor, pivot: bool) -> tuple[Tensor, Tensor, Tensor, Te
 
 @composite
 def lu_factor(A: Tensor, *, pivot: bool = True, out: Any = None) -> return_types.linalg_lu_factor:
-    """L (below the diagonal, which is 1) and U of P A = L U in one matrix, and the rows exchanged. For `lu_solve`.
+    """Return L and U of P A = L U in one matrix, and the pivots, for `lu_solve`. L's unit diagonal is not stored.
 
-    Raises LinAlgError, a RuntimeError, where a pivot is zero. Source: torch.linalg.lu_factor.
+    Raises LinAlgError, a RuntimeError, if a pivot is zero. Source: torch.linalg.lu_factor.
 
     >>> torch.linalg.lu_factor(torch.tensor([[1.0, 2.0], [2.0, 0.0]]))
     torch.return_types.linalg_lu_factor(
@@ -158,11 +160,12 @@ def lu_factor(A: Tensor, *, pivot: bool = True, out: Any = None) -> return_types
     pivots=tensor([2, 2], dtype=torch.int32))
     """
     lu, pivots, info, _ = _factor("linalg.lu_factor", A, pivot)
-    _all_regular("linalg.lu_factor", info)
+    _check_regular("linalg.lu_factor", info)
     return into(out, return_types.linalg_lu_factor(lu, pivots), exact="linalg.lu_factor")
 
 
-def _all_regular(op: str, info: Tensor) -> None:
+def _check_regular(op: str, info: Tensor) -> None:
+    """Raise LinAlgError if a pivot is zero."""
     first = int(info.array.max()) if info.numel() else 0
     if first:
         raise LinAlgError(
@@ -175,19 +178,21 @@ def _all_regular(op: str, info: Tensor) -> None:
 def lu_factor_ex(
     A: Tensor, *, pivot: bool = True, check_errors: bool = False, out: Any = None
 ) -> return_types.linalg_lu_factor_ex:
-    """`linalg.lu_factor`, and 0 or which pivot of each matrix is zero. Source: torch.linalg.lu_factor_ex.
+    """Return the factors of `linalg.lu_factor`, and 0 or the number of each matrix's first zero pivot.
+
+    Source: torch.linalg.lu_factor_ex.
 
     >>> torch.linalg.lu_factor_ex(torch.zeros(1, 1)).info
     tensor(1, dtype=torch.int32)
     """
     factors = _factor("linalg.lu_factor_ex", A, pivot)
     if check_errors:
-        _all_regular("linalg.lu_factor_ex", factors[2])
+        _check_regular("linalg.lu_factor_ex", factors[2])
     return into(out, return_types.linalg_lu_factor_ex(*factors[:3]), exact="linalg.lu_factor_ex")
 
 
 def torch_lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) -> Any:
-    """`linalg.lu_factor`, or with get_infos `linalg.lu_factor_ex`, as a plain tuple. Source: torch.lu.
+    """Call `linalg.lu_factor`, or with get_infos `linalg.lu_factor_ex`; return a plain tuple. Source: torch.lu.
 
     >>> torch.lu(torch.tensor([[2.0]]))[1]
     tensor([1], dtype=torch.int32)
@@ -203,7 +208,7 @@ def torch_lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = 
 
 @composite
 def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> return_types.linalg_lu:
-    """A permutation matrix P, a lower triangle L with ones on its diagonal, an upper one U, of which A = P L U.
+    """Return a permutation matrix P, a lower triangular L with a unit diagonal, and an upper triangular U: A = P L U.
 
     Source: torch.linalg.lu.
 
@@ -218,12 +223,12 @@ def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> return_types.linalg
 
 
 def _permutation(order: Any, like: Any) -> Any:
-    """The matrix P of P A = L U."""
+    """Return the matrix P of A = P L U for an order of rows."""
     return mT((order[..., None] == backend.like(np.arange(order.shape[-1]), order)).astype(like.dtype))
 
 
 def _triangles(factors: Tensor) -> tuple[Any, Any]:
-    """L and U."""
+    """Split LU factors into L and U."""
     rows, columns = factors.shape[-2:]
     k = min(rows, columns)
     return np.tril(factors[..., :k], -1) + eye(factors, rows, k), np.triu(factors[..., :k, :])
@@ -233,7 +238,9 @@ def _triangles(factors: Tensor) -> tuple[Any, Any]:
 def lu_unpack(
     LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True, *, out: Any = None
 ) -> return_types.lu_unpack:
-    """P, L and U out of what `linalg.lu_factor` gives; empty Tensors for what isn't wanted. Source: torch.lu_unpack.
+    """Return P, L and U from the results of `linalg.lu_factor`; empty Tensors for those that are not wanted.
+
+    Source: torch.lu_unpack.
 
     >>> torch.lu_unpack(*torch.linalg.lu_factor(torch.tensor([[2.0]]))).U
     tensor([[2.]])
@@ -254,7 +261,9 @@ def lu_unpack(
 def lu_solve(
     LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False, out: Tensor | None = None
 ) -> Tensor:
-    """X where A X = B, X A = B unless left, Aᴴ for A if adjoint, of the factors of A. Source: torch.linalg.lu_solve.
+    """Solve A X = B, or X A = B unless left, with the LU factors of A; `adjoint` puts Aᴴ in place of A.
+
+    Source: torch.linalg.lu_solve.
 
     >>> A = torch.tensor([[1.0, 2.0], [2.0, 0.0]])
     >>> torch.linalg.lu_solve(*torch.linalg.lu_factor(A), torch.ones(2, 1))
@@ -285,7 +294,7 @@ def _lu_solved(factors: Tensor, order: Any, b: Tensor, adjoint: bool) -> Tensor:
 
 
 def rows_taken(x: Any, order: Any) -> Any:
-    """The rows of matrices in another order."""
+    """Return the rows of matrices in another order."""
     lead = np.broadcast_shapes(order.shape[:-1], tuple(x.shape[:-2]))
     shape = (*lead, *x.shape[-2:])
     x = np.broadcast_to(x, shape)
@@ -294,7 +303,7 @@ def rows_taken(x: Any, order: Any) -> Any:
 
 
 def torch_lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """`linalg.lu_solve`, its arguments in another order. Source: torch.lu_solve.
+    """Call `linalg.lu_solve`, with the arguments in another order. Source: torch.lu_solve.
 
     >>> torch.lu_solve(torch.ones(1, 1), *torch.linalg.lu_factor(torch.tensor([[2.0]])))
     tensor([[0.5000]])

@@ -1,4 +1,4 @@
-"""The exponential of matrices, and matrices of powers."""
+"""The matrix exponential, and Vandermonde matrices."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ..reduction.products import cumprod
 from ..spelling import numpy_spelling, tensors_only
 from .common import check_floating_matrices, eye, mT
 
-# The numerator of the Padé approximant of degree 13, from the constant on; it is used up to a norm of LARGEST
+# The numerator of the Padé approximant of degree 13, lowest power first, which is accurate up to the norm LARGEST
 # (Higham, The scaling and squaring method for the matrix exponential revisited, 2005).
 PADE = [math.factorial(26 - k) // (math.factorial(13 - k) * math.factorial(k)) for k in range(14)]
 LARGEST = 5.371920351148152
 
 
 class MatrixExp(Function):
-    """e to the power of each matrix, by scaling and squaring.
+    """The matrix exponential, by scaling and squaring.
 
     The derivative in direction G is the upper right block of exp([[A, G], [0, A]]): the same function again.
     """
@@ -59,7 +59,7 @@ class MatrixExp(Function):
 
 @numpy_spelling
 def matrix_exp(A: Tensor) -> Tensor:
-    """e to the power of each matrix. Source: torch.linalg.matrix_exp.
+    """Return the exponential of each matrix. Source: torch.linalg.matrix_exp.
 
     >>> torch.linalg.matrix_exp(torch.tensor([[0.0, 1.0], [0.0, 0.0]]))
     tensor([[1., 1.],
@@ -71,7 +71,9 @@ def matrix_exp(A: Tensor) -> Tensor:
 
 @composite
 def linalg_vander(x: Tensor, N: int | None = None) -> Tensor:
-    """(..., n) -> (..., n, N): the powers 0 to N - 1 of each number; N is n by default. Source: torch.linalg.vander.
+    """Return the powers 0 to N - 1 of each number, (..., n) -> (..., n, N). N is n by default.
+
+    Source: torch.linalg.vander.
 
     >>> torch.linalg.vander(torch.tensor([2.0, 3.0]), N=3)
     tensor([[1., 2., 4.],
@@ -87,7 +89,7 @@ def linalg_vander(x: Tensor, N: int | None = None) -> Tensor:
 
 @tensors_only
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
-    """(n) -> (n, N): the powers N - 1 to 0 of each number, or 0 to N - 1 if increasing. Source: torch.vander.
+    """Return the powers N - 1 to 0 of each number, or 0 to N - 1 if increasing: (n) -> (n, N). Source: torch.vander.
 
     >>> torch.vander(torch.tensor([2, 3]), 3)
     tensor([[4, 2, 1],

@@ -1,4 +1,4 @@
-"""Norms of vectors and matrices, condition numbers."""
+"""Norms of vectors and matrices, and condition numbers."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from .spectra import svdvals
 
 
 class VectorNorm(Function):
-    """(Σ |x|ᵖ)^(1/p) over axes, with its limits: the largest magnitude, the smallest, how many aren't zero.
+    """(Σ |x|ᵖ)^(1/p) over axes. For p = inf, -inf and 0: the largest |x|, the smallest |x|, the number of nonzeros.
 
-    Where the norm is 0 its derivative is 0; magnitudes that tie share it.
+    Where the norm is 0, its derivative is 0. For p = ±inf, values of equal magnitude share the gradient.
     """
 
     symbol, conjugates = "‖x‖", False
@@ -74,14 +74,14 @@ class VectorNorm(Function):
 
 
 def _direction(x: Any) -> Any:
-    """x / |x|, 0 at 0 and at a real NaN."""
+    """Return x / |x|, and 0 at 0; for real x also at NaN."""
     if not is_complex(x):
         return Sign.apply(x)
     return safe_divide(x, np.absolute(x))
 
 
 def _cast(op: str, x: Tensor, dtype: Any) -> Tensor:
-    """x in the dtype that is to be computed in."""
+    """Return x in the dtype to compute in, or raise an error if `dtype` is not allowed for it."""
     if x.array.dtype.kind not in "fc":
         raise DtypeError(f"{op}: Expected a floating point or complex tensor as input. Got {x.dtype}")
     if dtype is None:
@@ -101,7 +101,7 @@ def _cast(op: str, x: Tensor, dtype: Any) -> Tensor:
 
 
 def _dims(op: str, dim: Any, x: Tensor) -> tuple[int, ...]:
-    """Dimensions counted from the front; all of them for None and for none."""
+    """Return dims as nonnegative numbers; None and () stand for all of them."""
     found = wrap_dims(() if dim is None else dim, x.ndim, op)
     return found or tuple(range(x.ndim)) if x.ndim else ()
 
@@ -111,8 +111,9 @@ def _dims(op: str, dim: Any, x: Tensor) -> tuple[int, ...]:
 def vector_norm(
     x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Dtype = None, out: Tensor | None = None
 ) -> Tensor:
-    """(Σ |x|ᵒʳᵈ)^(1/ord) over dim, all by default; of inf the largest, of -inf the smallest, of 0 how many aren't 0.
+    """Return (Σ |x|ᵒʳᵈ)^(1/ord) over dim, by default over all dimensions.
 
+    For ord = inf, -inf and 0 it is the largest |x|, the smallest |x|, and the number of nonzeros.
     Source: torch.linalg.vector_norm.
 
     >>> torch.linalg.vector_norm(torch.tensor([[3.0, 4.0], [0.0, 0.0]]), dim=1)
@@ -134,9 +135,10 @@ def matrix_norm(
     A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Dtype = None,
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """The norm of matrices: "fro", "nuc" (Σ σ), 2 and -2 (largest, smallest σ), inf and -inf (of row sums), 1 and -1.
+    """Return the norm of matrices.
 
-    Source: torch.linalg.matrix_norm.
+    `ord` is "fro", "nuc" (the sum of the singular values), 2 or -2 (the largest or smallest singular value), inf or
+    -inf (the largest or smallest row sum of magnitudes), 1 or -1 (column sums). Source: torch.linalg.matrix_norm.
 
     >>> torch.linalg.matrix_norm(torch.tensor([[3.0, 0.0], [0.0, 4.0]]), ord="nuc")
     tensor(7.)
@@ -167,7 +169,7 @@ def matrix_norm(
 
 
 def _extreme(x: Tensor, dim: int, ord: float) -> Tensor:
-    """The largest, which of nothing is 0, or for a negative order the smallest, which of nothing there isn't."""
+    """Return the maximum, 0 for an empty dim, or the minimum for a negative order, which an empty dim does not have."""
     if ord < 0:
         return x.amin(dim)
     return x.amax(dim) if x.shape[dim] else x.sum(dim)
@@ -179,9 +181,9 @@ def linalg_norm(
     A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Dtype = None,
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """`vector_norm` over one dim, `matrix_norm` over two; without ord the 2-norm of all elements.
+    """Return `vector_norm` over one dim or `matrix_norm` over two; without ord, the 2-norm of all elements.
 
-    With ord and without dim, of one or two dimensions. Source: torch.linalg.norm.
+    With ord but without dim, A must have one or two dimensions. Source: torch.linalg.norm.
 
     >>> torch.linalg.norm(torch.tensor([3.0, 4.0]))
     tensor(5.)
@@ -204,7 +206,7 @@ def norm(
     input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Tensor | None = None,
     dtype: Dtype = None,
 ) -> Tensor:  # fmt: skip
-    """The p-norm of all elements, over whatever dimensions; "nuc" is a matrix's. Source: torch.norm.
+    """Return the p-norm of the elements over dim, by default of all; "nuc" is a matrix norm. Source: torch.norm.
 
     >>> torch.norm(torch.tensor([[3.0, 0.0], [0.0, 4.0]]), p=1)
     tensor(7.)
@@ -218,7 +220,7 @@ def norm(
 
 @composite
 def frobenius_norm(input: Tensor, dim: Any, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """The square root of the sum of squares over one or two dims, () for all. Source: torch.frobenius_norm.
+    """Return the square root of the sum of squares over one or two dims; () means all. Source: torch.frobenius_norm.
 
     Raises RuntimeError for more than two dims.
 
@@ -233,7 +235,7 @@ def frobenius_norm(input: Tensor, dim: Any, keepdim: bool = False, *, out: Tenso
 
 @composite
 def nuclear_norm(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """The sum of the singular values of matrices, which lie in two dims, the last by default.
+    """Return the sum of the singular values of matrices; `dim` are their two dimensions, the last ones by default.
 
     Source: torch.nuclear_norm, whose second argument is `keepdim` where it is a bool.
 
@@ -247,7 +249,7 @@ def nuclear_norm(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: 
 
 @composite
 def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Tensor:
-    """The p-norm over all dimensions but one, which are kept with size 1; with dim -1 over all of them.
+    """Return the norm over all dimensions but `dim`, which are kept with size 1; for dim = -1 over all dimensions.
 
     Source: torch.norm_except_dim.
 
@@ -263,16 +265,16 @@ def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Tensor:
 
 
 def tensor_norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Dtype = None) -> Tensor:
-    """`norm`, as a method: dtype has another place. Source: torch.Tensor.norm."""
+    """Call `norm` with the order of arguments that the method has. Source: torch.Tensor.norm."""
     return norm(input, p, dim, keepdim, dtype=dtype)
 
 
 @numpy_spelling
 @composite
 def cond(A: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
-    """‖A‖ ‖A⁻¹‖ of each matrix in the norm p, by default the largest singular value over the smallest.
+    """Return the condition number ‖A‖ ‖A⁻¹‖ in the norm p; by default the largest singular value over the smallest.
 
-    Infinite for singular matrices. Source: torch.linalg.cond.
+    It is infinite for singular matrices. Source: torch.linalg.cond.
 
     >>> torch.linalg.cond(torch.tensor([[1.0, 0.0], [0.0, 4.0]]))
     tensor(4.)

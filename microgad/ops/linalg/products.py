@@ -1,4 +1,4 @@
-"""Products of matrices and vectors."""
+"""Products of matrices and vectors: matmul and its kin, linear, cross products."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from ..out import into
 from ..spelling import numbers_first, numpy_spelling, tensors_only
 from .common import check_ndims, check_not_bool, check_same_dtype, not_a_tensor
 
-WHOLE = 600  # elements of integer matrices that NumPy multiplies as fast by itself
+SMALL_INTEGERS = 600  # elements of an integer matrix, at most, for which NumPy's product is as fast as by float64
 
 
 class MatMul(Function):
-    """(..., n, k), (..., k, m) -> (..., n, m), leading axes broadcast."""
+    """The matrix product, (..., n, k), (..., k, m) -> (..., n, m), with leading axes that broadcast."""
 
     symbol, numpy, promote, broadcasts = "@", np.matmul, dtypes.only("iufc"), True
 
@@ -37,8 +37,8 @@ class MatMul(Function):
             raise ShapeError(
                 f"mat1 and mat2 shapes cannot be multiplied ({_matrix(a.shape[-2:])} and {_matrix(b.shape[-2:])})"
             )
-        if a.dtype.kind in "iu" and a.size > WHOLE and b.size > WHOLE and not backend.is_gpu(a):
-            return _whole_product(a, b)
+        if a.dtype.kind in "iu" and a.size > SMALL_INTEGERS and b.size > SMALL_INTEGERS and not backend.is_gpu(a):
+            return _integer_product(a, b)
         return layouts.contiguous(np.matmul(a, b))
 
     def grad_a(self, grad, b):
@@ -48,8 +48,8 @@ class MatMul(Function):
         return np.matmul(a.swapaxes(-1, -2), grad)
 
 
-def _whole_product(a: Any, b: Any) -> Any:
-    """Of matrices of integers, for which there is no BLAS: in float64 where all sums are exact there."""
+def _integer_product(a: Any, b: Any) -> Any:
+    """Multiply integer matrices, for which there is no BLAS, in float64 if all sums are exact there."""
     largest = a.shape[-1] * math.prod(max(int(x.max()), -int(x.min())) for x in (a, b))
     if largest >= 1 << 53:
         return layouts.contiguous(np.matmul(a, b))
@@ -57,12 +57,12 @@ def _whole_product(a: Any, b: Any) -> Any:
 
 
 class Linear(Function):
-    """(..., in), (out, in), (out) -> (..., out): x Wᵀ + b, one matrix product for all leading axes.
+    """x Wᵀ + b with one matrix product for all leading axes, (..., in), (out, in), (out) -> (..., out).
 
-    A weight (in) and a bias () give (...).
+    With a weight (in) and a bias (), the result is (...).
     """
 
-    symbol, last_first = "linear", True  # as PyTorch's addmm, which begins with the bias
+    symbol, last_first = "linear", True  # the order of PyTorch's addmm, which begins with the bias
 
     def forward(self, x, weight, bias):
         if x.ndim == 0 or weight.ndim not in (1, 2) or x.shape[-1] != weight.shape[-1]:
@@ -93,17 +93,17 @@ class Linear(Function):
 
 
 def _rows(x: Any) -> Any:
-    """(..., n) -> (rows, n)"""
+    """Flatten (..., n) into (rows, n)."""
     return x if x.ndim == 2 else x.reshape((math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 def _matrix(shape: tuple[int, ...]) -> str:
-    """Say 6x4 of (2, 3, 4)."""
+    """Return the words of an error message for a shape as a matrix: "6x4" for (2, 3, 4)."""
     return "x".join(map(str, (math.prod(shape[:-1]), *shape[-1:])))
 
 
 class Dot(Function):
-    """(n), (n) -> (): Σ a·b."""
+    """The dot product Σ a·b, (n), (n) -> ()."""
 
     symbol, promote = "·", dtypes.only("iufc")
 
@@ -118,7 +118,7 @@ class Dot(Function):
 
 
 class Cross(Function):
-    """The cross product of vectors of three along an axis, broadcast."""
+    """The cross product of 3-vectors along an axis, broadcast."""
 
     symbol, promote = "×", dtypes.promote
 
@@ -140,9 +140,9 @@ class Cross(Function):
 
 
 def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The matrix product, of vectors too, leading axes broadcast. Source: torch.matmul.
+    """Return the matrix product; leading axes broadcast, and operands may be vectors. Source: torch.matmul.
 
-    Raises RuntimeError where the inner sizes differ, or the dtypes.
+    Raises RuntimeError if the inner sizes or the dtypes differ.
 
     >>> torch.matmul(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1.0, 1.0]))
     tensor([3., 7.])
@@ -158,7 +158,7 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
-    """`matmul` in the common dtype of its operands, as NumPy has it."""
+    """Compute `matmul` in the promoted dtype of its operands, as NumPy does."""
     if b.ndim == 2:
         if a.ndim == 2:
             return MatMul.apply(a, b)
@@ -172,9 +172,9 @@ def product(a: Tensor, b: Tensor) -> Tensor:
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
-    """(..., in), (out, in), (out) -> (..., out): input weightᵀ + bias. Source: torch.nn.functional.linear.
+    """Return input weightᵀ + bias, (..., in), (out, in), (out) -> (..., out). Source: torch.nn.functional.linear.
 
-    Raises RuntimeError where the sizes don't fit, or the dtypes differ.
+    Raises RuntimeError if the sizes do not fit or the dtypes differ.
 
     >>> F.linear(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]), torch.tensor([0.5]))
     tensor([[11.5000]])
@@ -193,9 +193,9 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Te
 
 
 def mm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """(n, k), (k, m) -> (n, m): the product of two matrices. Source: torch.mm.
+    """Return the product of two matrices, (n, k), (k, m) -> (n, m). Source: torch.mm.
 
-    Raises RuntimeError for other than matrices, where the inner sizes differ, or the dtypes.
+    Raises RuntimeError for other dimensions, and if the inner sizes or the dtypes differ.
 
     >>> torch.mm(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0], [4.0]]))
     tensor([[11.]])
@@ -205,9 +205,9 @@ def mm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """(b, n, k), (b, k, m) -> (b, n, m): the products of two batches of matrices. Source: torch.bmm.
+    """Return the products of two batches of matrices, (b, n, k), (b, k, m) -> (b, n, m). Source: torch.bmm.
 
-    Raises RuntimeError for other than three dimensions, and where the sizes don't fit.
+    Raises RuntimeError for other than three dimensions, and if the sizes do not fit.
 
     >>> torch.bmm(torch.ones(2, 1, 3), torch.ones(2, 3, 1))
     tensor([[[3.]],
@@ -220,7 +220,7 @@ def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """(n, m), (m) -> (n): a matrix times a vector. Source: torch.mv.
+    """Multiply a matrix and a vector, (n, m), (m) -> (n). Source: torch.mv.
 
     >>> torch.mv(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1.0, 1.0]))
     tensor([3., 7.])
@@ -231,7 +231,7 @@ def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 @tensors_only
 def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """(n), (n) -> (): the sum of the products, without conjugates. Source: torch.dot.
+    """Return the dot product of two vectors, without conjugation, (n), (n) -> (). Source: torch.dot.
 
     >>> torch.dot(torch.tensor([2, 3]), torch.tensor([2, 1]))
     tensor(7)
@@ -242,7 +242,7 @@ def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 @tensors_only
 def vdot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """(n), (n) -> (): the sum of the products with input conjugated. Source: torch.vdot.
+    """Return the dot product of two vectors with the first one conjugated, (n), (n) -> (). Source: torch.vdot.
 
     >>> torch.vdot(torch.tensor([1 + 2j]), torch.tensor([3 + 1j]))
     tensor(5.-5.j)
@@ -265,7 +265,7 @@ def _dot(op: str, a: Tensor, b: Tensor) -> Tensor:
 @numpy_spelling
 @composite
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Tensor | None = None) -> Tensor:
-    """The sums of conj(x) · y along dim; the rest broadcasts. Source: torch.linalg.vecdot.
+    """Return Σ conj(x) · y along dim; the other dimensions broadcast. Source: torch.linalg.vecdot.
 
     >>> torch.linalg.vecdot(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1.0, 1.0]))
     tensor([3., 7.])
@@ -278,7 +278,9 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Tensor | None = None) ->
 
 @composite
 def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """(..., k), (*, k) -> (..., *): sums of products over the last axes; numbers multiply. Source: torch.inner.
+    """Return the dot products over the last axes, (..., k), (*, k) -> (..., *); a 0-d operand multiplies the other.
+
+    Source: torch.inner.
 
     >>> torch.inner(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1.0, 1.0]))
     tensor([3., 7.])
@@ -299,7 +301,7 @@ def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 @composite
 def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """(n), (m) -> (n, m): each product of an element of the one with an element of the other. Source: torch.outer.
+    """Return the outer product of two vectors, (n), (m) -> (n, m). Source: torch.outer.
 
     >>> torch.outer(torch.tensor([1, 2]), torch.tensor([3, 4]))
     tensor([[3, 4],
@@ -312,7 +314,7 @@ def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def ger(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """`outer`, under its old name. Source: torch.ger.
+    """Call `outer`; this is its older name. Source: torch.ger.
 
     >>> torch.ger(torch.tensor([1, 2]), torch.tensor([3, 4]))
     tensor([[3, 4],
@@ -322,7 +324,7 @@ def ger(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def _added(op: str, input: Tensor, product: Tensor, beta: Any, alpha: Any, out: Tensor | None) -> Tensor:
-    """beta · input + alpha · product; with beta 0, input is not looked at."""
+    """Return beta · input + alpha · product; for beta = 0, input's values are ignored."""
     beta, alpha = (scale_factor(op, x, product.array.dtype) for x in (beta, alpha))
     shape = tuple(product.shape)
     sizes = zip(input.shape[::-1], shape[::-1], strict=False)
@@ -333,7 +335,7 @@ def _added(op: str, input: Tensor, product: Tensor, beta: Any, alpha: Any, out: 
     result = product if alpha == 1 else product * alpha
     if beta != 0:
         result = result + (input if beta == 1 else input * beta)
-    elif input.requires_grad:  # of which the gradient is 0
+    elif input.requires_grad:  # its gradient is 0, but not None
         result = result + Where.apply(backend.like(False, input.array), input, 0)
     return into(out, result, exact=op)
 
@@ -343,7 +345,7 @@ def _added(op: str, input: Tensor, product: Tensor, beta: Any, alpha: Any, out: 
 def addmm(
     input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
 ) -> Tensor:
-    """beta · input + alpha · mat1 mat2; with beta 0, input's NaN are ignored. Source: torch.addmm.
+    """Return beta · input + alpha · mat1 mat2; for beta = 0, input's NaN are ignored. Source: torch.addmm.
 
     >>> torch.addmm(torch.tensor([1.0]), torch.ones(1, 2), torch.ones(2, 2), alpha=10)
     tensor([[21., 21.]])
@@ -357,7 +359,7 @@ def addmm(
 def addmv(
     input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
 ) -> Tensor:
-    """beta · input + alpha · mat vec; with beta 0, input's NaN are ignored. Source: torch.addmv.
+    """Return beta · input + alpha · mat vec; for beta = 0, input's NaN are ignored. Source: torch.addmv.
 
     >>> torch.addmv(torch.tensor([1.0]), torch.ones(1, 2), torch.ones(2))
     tensor([3.])
@@ -371,7 +373,7 @@ def addmv(
 def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
 ) -> Tensor:
-    """beta · input + alpha · batch1 batch2, matrix by matrix; with beta 0, input's NaN are ignored.
+    """Return beta · input + alpha · batch1 batch2, matrix by matrix; for beta = 0, input's NaN are ignored.
 
     Source: torch.baddbmm.
 
@@ -387,7 +389,7 @@ def baddbmm(
 def addbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
 ) -> Tensor:
-    """beta · input + alpha · Σ batch1 batch2, summed over the batch. Source: torch.addbmm.
+    """Return beta · input + alpha · Σ batch1 batch2, summed over the batch. Source: torch.addbmm.
 
     >>> torch.addbmm(torch.ones(1, 1), torch.ones(3, 1, 2), torch.ones(3, 2, 1))
     tensor([[7.]])
@@ -401,7 +403,7 @@ def addbmm(
 def addr(
     input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
 ) -> Tensor:
-    """beta · input + alpha · vec1 ⊗ vec2; with beta 0, input's NaN are ignored. Source: torch.addr.
+    """Return beta · input + alpha · vec1 ⊗ vec2; for beta = 0, input's NaN are ignored. Source: torch.addr.
 
     >>> torch.addr(torch.zeros(2, 2), torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
     tensor([[3., 4.],
@@ -415,9 +417,9 @@ def addr(
 
 @numpy_spelling
 def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Tensor | None = None) -> Tensor:
-    """The cross product along dim, by default the first of size 3. Source: torch.cross.
+    """Return the cross product along dim, by default the first dimension of size 3. Source: torch.cross.
 
-    Raises RuntimeError where dim hasn't size 3, or the numbers of dimensions differ.
+    Raises RuntimeError if dim does not have size 3 or the numbers of dimensions differ.
 
     >>> torch.cross(torch.tensor([1, 0, 0]), torch.tensor([0, 1, 0]))
     tensor([0, 0, 1])
@@ -432,7 +434,7 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Tensor |
 
 @tensors_only
 def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Tensor | None = None) -> Tensor:
-    """The cross product along dim; the rest broadcasts. Source: torch.linalg.cross.
+    """Return the cross product along dim; the other dimensions broadcast. Source: torch.linalg.cross.
 
     >>> torch.linalg.cross(torch.tensor([[1, 0, 0]]), torch.tensor([[0, 1, 0]]))
     tensor([[0, 0, 1]])

@@ -29,7 +29,7 @@ from .common import (
     mT,
     svd_or_nan,
 )
-from .lu_factors import factored
+from .lu_factors import lu_factorize
 
 
 class Inv(Function):
@@ -50,7 +50,7 @@ class Inv(Function):
 
 
 class Solve(Function):
-    """X where A X = B, of matrices whose leading axes broadcast."""
+    """The solution X of A X = B, with leading axes that broadcast."""
 
     symbol, broadcasts = "A⁻¹B", True
 
@@ -93,13 +93,13 @@ class SLogDet(Function):
         if of_log is None:  # a real sign is constant
             return (np.zeros_like(x),)
         singular = bare(out[1]) == -math.inf
-        if singular.any():  # they have no inverse, and no gradient
+        if singular.any():  # singular matrices have no inverse and no gradient: they give NaN
             x = np.where(singular.reshape((*singular.shape, 1, 1)), math.nan, x)
         return of_log.reshape((*of_log.shape, 1, 1)) * adjoint(Inv.apply(x))
 
 
 def _cofactors(x: Any, det: Any) -> Any:
-    """The derivative of the determinant: det · A⁻ᵀ, and where that is 0 · ∞, the same of a bordered matrix."""
+    """Return the derivative of the determinant, det · A⁻ᵀ. For (nearly) singular matrices use a bordered matrix."""
     small = abs(bare(det)) < 100 * np.finfo(bare(det).dtype).eps
     small = small.reshape((*small.shape, 1, 1))
     det = det.reshape((*det.shape, 1, 1))
@@ -110,11 +110,11 @@ def _cofactors(x: Any, det: Any) -> Any:
 
 
 def _bordered(x: Any) -> Any:
-    """The cofactors of matrices that may be singular, with all their derivatives where the rank is n - 2 at least.
+    """Return the cofactors of matrices that may be singular. Their derivatives are right for ranks of at least n - 2.
 
-    Let M = [[A, B], [C, 0]], B and C of k columns and rows, and S the last k rows and columns of M⁻¹. Then
-    det A = det M · det S. With A's last singular vectors for B and C, M is regular, and k = 2 says all up to the second
-    derivative: further down in rank they are 0.
+    Let M = [[A, B], [C, 0]], where B has k columns and C has k rows, and let S be the last k rows and columns of M⁻¹.
+    Then det A = det M · det S. With A's last singular vectors as B and C, M is regular. k = 2 is enough for the
+    determinant's first and second derivatives: for lower ranks they are 0.
     """
     n, k = x.shape[-1], 2
     if n == 1:
@@ -136,9 +136,9 @@ def _bordered(x: Any) -> Any:
 
 @composite
 def inv(A: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The inverse of each matrix. Source: torch.linalg.inv.
+    """Return the inverse of each matrix. Source: torch.linalg.inv.
 
-    Raises LinAlgError, a RuntimeError, where one is singular.
+    Raises LinAlgError, a RuntimeError, if one is singular.
 
     >>> torch.linalg.inv(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
     tensor([[0.5000, 0.0000],
@@ -149,7 +149,7 @@ def inv(A: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def inverse(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The inverse of each matrix: see `linalg.inv`. Source: torch.inverse.
+    """Call `linalg.inv`. Source: torch.inverse.
 
     >>> torch.inverse(torch.tensor([[4.0]]))
     tensor([[0.2500]])
@@ -159,9 +159,9 @@ def inverse(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 @composite
 def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> return_types.linalg_inv_ex:
-    """The inverse of each matrix, and 0 or which pivot is zero: there the inverse is infinite.
+    """Return the inverse of each matrix, and 0 or the number of its first zero pivot.
 
-    Source: torch.linalg.inv_ex.
+    The inverse of a singular matrix is infinite. Source: torch.linalg.inv_ex.
 
     >>> torch.linalg.inv_ex(torch.zeros(1, 1)).info
     tensor(1, dtype=torch.int32)
@@ -172,7 +172,7 @@ def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> return_
 
 
 def _checked(op: str, a: Tensor, check_errors: bool) -> tuple[Tensor, Tensor]:
-    """Which pivot of each matrix is zero, counted from 1, 0 if none is; and the matrices, the identity for singular."""
+    """Return each matrix's first zero pivot (from 1) or 0, and the matrices, with the identity for singular ones."""
     info = _zero_pivots(a.array)
     if info.any():
         if check_errors:
@@ -183,16 +183,16 @@ def _checked(op: str, a: Tensor, check_errors: bool) -> tuple[Tensor, Tensor]:
 
 
 def _zero_pivots(a: Any) -> Any:
-    """Of bare arrays: which pivot of each matrix is zero, counted from 1, 0 if none is."""
+    """Return the first zero pivot of each matrix of a bare array, counted from 1, or 0."""
     info = np.where(np.linalg.slogdet(a)[0] == 0, a.shape[-1], 0).astype(np.int32)
     if info.any():
-        found = factored(a)[3]
+        found = lu_factorize(a)[3]
         info = np.where((info > 0) & (found > 0), found, info)
     return info
 
 
 def _singular(op: str, info: Any) -> LinAlgError:
-    """The error to raise where the first matrix is singular, in PyTorch's words."""
+    """Return the error, in PyTorch's words, for the first singular matrix."""
     flat = info.reshape(-1)
     first = int(np.argmax(flat > 0))
     which = f"(Batch element {first}): " if info.ndim else ""
@@ -205,15 +205,15 @@ def _singular(op: str, info: Any) -> LinAlgError:
 
 
 def _infinite(x: Tensor, info: Tensor, dims: int) -> Tensor:
-    """x, whose last `dims` dimensions are what a matrix gave, with infinities where that one is singular."""
+    """Set the results of singular matrices to infinity; a result is the last `dims` dimensions of x."""
     return where(reshape(info, (*info.shape, *(1,) * dims)) > 0, math.inf, x) if info.array.any() else x
 
 
 @composite
 def solve(A: Tensor, B: Tensor, *, left: bool = True, out: Tensor | None = None) -> Tensor:
-    """X where A X = B, or X A = B unless left; B is matrices, or vectors for each A. Source: torch.linalg.solve.
+    """Solve A X = B, or X A = B unless left; B is matrices, or a vector for each A. Source: torch.linalg.solve.
 
-    Raises LinAlgError, a RuntimeError, where a matrix is singular.
+    Raises LinAlgError, a RuntimeError, if a matrix is singular.
 
     >>> torch.linalg.solve(torch.tensor([[2.0, 0.0], [0.0, 4.0]]), torch.tensor([1.0, 1.0]))
     tensor([0.5000, 0.2500])
@@ -225,7 +225,9 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True, out: Tensor | None = None)
 def solve_ex(
     A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False, out: Any = None
 ) -> return_types.linalg_solve_ex:
-    """`linalg.solve`, and 0 or which pivot of A is zero: there the solution is infinite. Source: torch.linalg.solve_ex.
+    """Return the solution of `linalg.solve`, and 0 or the number of A's first zero pivot.
+
+    The solution for a singular A is infinite. Source: torch.linalg.solve_ex.
 
     >>> torch.linalg.solve_ex(torch.zeros(1, 1), torch.ones(1, 1)).info
     tensor(1, dtype=torch.int32)
@@ -250,7 +252,7 @@ def _solved(op: str, a: Tensor, b: Tensor, left: bool) -> Tensor:
 @numpy_spelling
 @composite
 def det(A: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The determinant of each matrix. Source: torch.linalg.det.
+    """Return the determinant of each matrix. Source: torch.linalg.det.
 
     >>> torch.linalg.det(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
     tensor(8.)
@@ -261,7 +263,7 @@ def det(A: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 @composite
 def linalg_slogdet(A: Tensor, *, out: Any = None) -> return_types.linalg_slogdet:
-    """The sign of each matrix's determinant, and the logarithm of its magnitude. Source: torch.linalg.slogdet.
+    """Return the sign of each matrix's determinant and the logarithm of its magnitude. Source: torch.linalg.slogdet.
 
     >>> torch.linalg.slogdet(torch.tensor([[-1.0]]))
     torch.return_types.linalg_slogdet(
@@ -273,7 +275,7 @@ def linalg_slogdet(A: Tensor, *, out: Any = None) -> return_types.linalg_slogdet
 
 
 def slogdet(input: Tensor, *, out: Any = None) -> return_types.slogdet:
-    """The sign of each matrix's determinant, and the logarithm of its magnitude. Source: torch.slogdet.
+    """Return the sign of each matrix's determinant and the logarithm of its magnitude. Source: torch.slogdet.
 
     >>> torch.slogdet(torch.tensor([[-1.0]])).sign
     tensor(-1.)
@@ -283,7 +285,7 @@ def slogdet(input: Tensor, *, out: Any = None) -> return_types.slogdet:
 
 @composite
 def logdet(input: Tensor) -> Tensor:
-    """The logarithm of each matrix's determinant: NaN for a negative one. Source: torch.logdet.
+    """Return the logarithm of each matrix's determinant, NaN if it is negative. Source: torch.logdet.
 
     >>> torch.logdet(torch.tensor([[1.0]]))
     tensor(0.)
@@ -296,7 +298,7 @@ def logdet(input: Tensor) -> Tensor:
 @numpy_spelling
 @composite
 def tensorinv(A: Tensor, ind: int = 2, *, out: Tensor | None = None) -> Tensor:
-    """The inverse of A as a map from its last axes to its first `ind`. Source: torch.linalg.tensorinv.
+    """Return the inverse of A as a map from its last axes to its first `ind` axes. Source: torch.linalg.tensorinv.
 
     >>> torch.linalg.tensorinv(torch.eye(4).reshape(4, 2, 2), ind=1).shape
     torch.Size([2, 2, 4])
@@ -315,7 +317,7 @@ def tensorinv(A: Tensor, ind: int = 2, *, out: Tensor | None = None) -> Tensor:
 @numpy_spelling
 @composite
 def tensorsolve(A: Tensor, B: Tensor, dims: Any = None, *, out: Tensor | None = None) -> Tensor:
-    """X where the sum of A · X over A's last axes is B; `dims` of A are moved to its end.
+    """Return X such that A's last axes, contracted with X, give B; `dims` are axes of A to move to the end first.
 
     Source: torch.linalg.tensorsolve.
 

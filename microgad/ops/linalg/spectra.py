@@ -1,4 +1,4 @@
-"""Eigenvalues and singular values, with their vectors."""
+"""Eigenvalues and eigenvectors, singular values and singular vectors."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from .factorizations import cholesky, qr
 from .solving import Solve
 from .triangular import solve_triangular
 
-# Derivatives of vectors are PyTorch's, written as they are, with adjoints: `conjugates` is off.
+# The derivatives are written as in PyTorch, with explicit conjugates, so `conjugates` is off.
 
 
 class Eigh(Function):
-    """Ascending eigenvalues and orthonormal eigenvectors of Hermitian matrices, of which one triangle is read."""
+    """Ascending eigenvalues and orthonormal eigenvectors of Hermitian matrices; one triangle is read."""
 
     symbol, numpy, conjugates, materializes = "λ, v", np.linalg.eigh, False, False
 
@@ -57,7 +57,7 @@ class Eigh(Function):
 
 
 class EigenvaluesH(Function):
-    """Ascending eigenvalues of Hermitian matrices; where gradients are wanted they come from `Eigh`."""
+    """Ascending eigenvalues of Hermitian matrices. If gradients are wanted, `Eigh` is used instead."""
 
     symbol, numpy = "λ", np.linalg.eigvalsh
 
@@ -66,7 +66,7 @@ class EigenvaluesH(Function):
 
 
 class Eig(Function):
-    """Eigenvalues and eigenvectors of length 1, always complex."""
+    """Eigenvalues and eigenvectors of length 1, both always complex."""
 
     symbol, numpy, conjugates = "λ, v", np.linalg.eig, False
 
@@ -86,7 +86,7 @@ class Eig(Function):
 
 
 class Eigenvalues(Function):
-    """Eigenvalues, always complex; where gradients are wanted they come from `Eig`, whose order they share."""
+    """Eigenvalues, always complex, in the order of `Eig`, which is used instead if gradients are wanted."""
 
     symbol, numpy = "λ", np.linalg.eigvals
 
@@ -95,7 +95,7 @@ class Eigenvalues(Function):
 
 
 class SVD(Function):
-    """Singular vectors and descending singular values: A = U diag(S) Vᴴ, the squares' further columns if `full`."""
+    """U, descending S, and Vᴴ of A = U diag(S) Vᴴ. If `full`, U and V are square."""
 
     symbol, numpy, conjugates, materializes = "UΣVᴴ", np.linalg.svd, False, False
 
@@ -131,7 +131,7 @@ class SVD(Function):
 
 
 class SingularValues(Function):
-    """Descending singular values; where gradients are wanted they come from `SVD`."""
+    """Descending singular values. If gradients are wanted, `SVD` is used instead."""
 
     symbol = "σ"
 
@@ -141,9 +141,9 @@ class SingularValues(Function):
 
 @numpy_spelling
 def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> return_types.linalg_eigh:
-    """Ascending real eigenvalues and orthonormal eigenvectors, as columns, of Hermitian matrices.
+    """Return the ascending real eigenvalues and the orthonormal eigenvectors (columns) of Hermitian matrices.
 
-    The lower triangle is read, or the upper one ("U"). A loss may not depend on the vectors' signs or phases.
+    The lower triangle is read, or the upper one if UPLO is "U". A loss must not depend on the vectors' signs or phases.
     Source: torch.linalg.eigh.
 
     >>> torch.linalg.eigh(torch.tensor([[1.0, 0.0], [0.0, -2.0]])).eigenvalues
@@ -155,7 +155,7 @@ def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> return_types.linalg_
 
 @numpy_spelling
 def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor:
-    """Ascending real eigenvalues of Hermitian matrices, of which one triangle is read. Source: torch.linalg.eigvalsh.
+    """Return the ascending real eigenvalues of Hermitian matrices; one triangle is read. Source: torch.linalg.eigvalsh.
 
     >>> torch.linalg.eigvalsh(torch.tensor([[1.0, 0.0], [0.0, -2.0]]))
     tensor([-2.,  1.])
@@ -174,9 +174,9 @@ def _triangle(op: str, name: str) -> str:
 
 @numpy_spelling
 def eig(A: Tensor, *, out: Any = None) -> return_types.linalg_eig:
-    """Eigenvalues and eigenvectors of length 1, as columns: complex numbers, in no particular order.
+    """Return the eigenvalues and the eigenvectors of length 1 (columns), as complex numbers, in no particular order.
 
-    A loss may not depend on the vectors' phases. Source: torch.linalg.eig.
+    A loss must not depend on the vectors' phases. Source: torch.linalg.eig.
 
     >>> torch.linalg.eig(torch.tensor([[0.0, 1.0], [-1.0, 0.0]])).eigenvalues
     tensor([0.+1.j, 0.-1.j])
@@ -187,7 +187,7 @@ def eig(A: Tensor, *, out: Any = None) -> return_types.linalg_eig:
 
 @numpy_spelling
 def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Eigenvalues: complex numbers, in no particular order. Source: torch.linalg.eigvals.
+    """Return the eigenvalues as complex numbers, in no particular order. Source: torch.linalg.eigvals.
 
     >>> torch.linalg.eigvals(torch.tensor([[0.0, 1.0], [-1.0, 0.0]]))
     tensor([0.+1.j, 0.-1.j])
@@ -200,10 +200,10 @@ def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
 def svd(
     A: Tensor, full_matrices: bool = True, *, driver: str | None = None, out: Any = None
 ) -> return_types.linalg_svd:
-    """A = U diag(S) Vh: singular vectors, those of Vh as rows, and descending values; all vectors if full_matrices.
+    """Return U, S, Vh of A = U diag(S) Vh, S descending; with full_matrices, U and Vh are square.
 
-    A loss may not depend on the vectors' signs or phases, nor on those beyond the values. `driver` is for CUDA, and
-    ignored. Source: torch.linalg.svd.
+    The singular vectors are the columns of U and the rows of Vh. A loss must not depend on their signs or phases, nor
+    on vectors without a singular value. `driver`, which is for CUDA, is ignored. Source: torch.linalg.svd.
 
     >>> torch.linalg.svd(torch.tensor([[3.0, 0.0], [0.0, 4.0]])).S
     tensor([4., 3.])
@@ -214,7 +214,7 @@ def svd(
 
 @tensors_only
 def svdvals(A: Tensor, *, driver: str | None = None, out: Tensor | None = None) -> Tensor:
-    """Descending singular values. Source: torch.linalg.svdvals.
+    """Return the descending singular values. Source: torch.linalg.svdvals.
 
     >>> torch.linalg.svdvals(torch.tensor([[3.0, 0.0], [0.0, 4.0]]))
     tensor([4., 3.])
@@ -225,7 +225,7 @@ def svdvals(A: Tensor, *, driver: str | None = None, out: Tensor | None = None) 
 
 @tensors_only
 def torch_svd(input: Tensor, some: bool = True, compute_uv: bool = True, *, out: Any = None) -> return_types.svd:
-    """input = U diag(S) Vᴴ, V's vectors as columns; without compute_uv, zeros for vectors. Source: torch.svd.
+    """Return U, S, V of input = U diag(S) Vᴴ; without compute_uv, U and V are zeros. Source: torch.svd.
 
     >>> torch.svd(torch.ones(3, 2)).U.shape
     torch.Size([3, 2])
@@ -240,9 +240,9 @@ def torch_svd(input: Tensor, some: bool = True, compute_uv: bool = True, *, out:
 
 @composite
 def svd_lowrank(A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor | None = None) -> tuple[Tensor, ...]:
-    """The q largest singular values of A - M with their vectors, about: U, S, V. Source: torch.svd_lowrank.
+    """Approximate the q largest singular values of A - M and their vectors: U, S, V. Source: torch.svd_lowrank.
 
-    Halko et al. (2009), algorithm 5.1: q random directions, turned towards the large values `niter` times.
+    Algorithm 5.1 of Halko et al. (2009): q random directions and `niter` power iterations.
 
     >>> U, S, V = torch.svd_lowrank(torch.ones(5, 4), q=2)
     >>> U.shape, S.shape, V.shape
@@ -263,9 +263,9 @@ def svd_lowrank(A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor |
 
 @composite
 def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int = 2) -> tuple[Tensor, ...]:
-    """Principal components: `svd_lowrank` of A less its columns' means, if center; q is 6 by default, or less.
+    """Return the principal components of A: `svd_lowrank` of A, minus its columns' means if `center`.
 
-    Source: torch.pca_lowrank.
+    q is min(6, m, n) by default. Source: torch.pca_lowrank.
 
     >>> torch.pca_lowrank(torch.ones(5, 4), q=1)[1].shape
     torch.Size([1])
@@ -287,10 +287,10 @@ def lobpcg(
     method: str | None = None, tracker: Any = None, ortho_iparams: Any = None, ortho_fparams: Any = None,
     ortho_bparams: Any = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """The k largest eigenvalues, or smallest, of symmetric A (*, m, m), or of A x = λ B x, and their vectors.
+    """Return the k largest (or smallest) eigenvalues of symmetric A (*, m, m), or of A x = λ B x, and their vectors.
 
-    B is positive definite. Found by `eigh`, so that all of what steers PyTorch's iteration has no effect.
-    Raises RuntimeError where A isn't square. Source: torch.lobpcg.
+    B is positive-definite. They come from `eigh`, so the arguments for PyTorch's iteration have no effect. Raises
+    RuntimeError if A is not square. Source: torch.lobpcg.
 
     >>> values, vectors = torch.lobpcg(torch.diag(torch.tensor([1.0, 3.0, 2.0])), k=2)
     >>> values
@@ -298,7 +298,7 @@ def lobpcg(
     """
     check_matrices("lobpcg", A, square=True)
     count = k or (1 if X is None else X.shape[-1])
-    A = (A + A.mH) / 2  # so that neither triangle is left out of it
+    A = (A + A.mH) / 2  # `eigh` would read one triangle only
     if B is None:
         values, vectors = eigh(A)
     else:

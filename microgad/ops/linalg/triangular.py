@@ -1,4 +1,4 @@
-"""Systems with triangular matrices, by blocks and matrix products: NumPy has no substitution."""
+"""Triangular systems, by blocks and matrix products, since NumPy has no triangular solver."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from ..out import into
 from ..spelling import numpy_spelling
 from .common import adjoint, broadcast_solve, check_equation, check_floating_matrices, eye, mT
 
-BLOCK = 32
-WIDE = 2  # times a block's rows: so many columns are faster by its inverse
-TINY = 8  # rows
-MANY, SMALL = 4, 512  # so many matrices for each of their rows, with results so small, take longer one by one
+BLOCK = 32  # rows of a diagonal block that is solved at once
+WIDE = 2  # a right-hand side with so many columns per row of the block is faster with the block's inverse
+TINY = 8  # rows up to which matrices are stored side by side, so that NumPy loops over the batch
+MANY, SMALL = 4, 512  # MANY matrices per row, with results up to SMALL elements, are solved together, row by row
 
 
 class SolveTriangular(Function):
-    """X where A X = B: A is read as an upper or lower triangle, with ones on its diagonal if `unit`.
+    """The solution X of A X = B. A's upper or lower triangle is read, with a unit diagonal if `unit`.
 
-    If `whole`, the derivative by A is that of a matrix with nothing to hide: PyTorch's, of `cholesky_solve`.
+    If `whole`, the gradient of A is not restricted to that triangle, as in PyTorch's `cholesky_solve`.
     """
 
     symbol, broadcasts = "◺⁻¹", True
 
     def forward(self, a, b):
-        return _substituted(a, b, self.upper, self.unit)
+        return _substitute(a, b, self.upper, self.unit)
 
     def backward(self, grad, a, out):
         solved = SolveTriangular.apply(mT(a), grad, upper=not self.upper, unit=self.unit, whole=self.whole)
@@ -46,24 +46,24 @@ class SolveTriangular(Function):
         return of_a, solved
 
 
-def _substituted(a: Any, b: Any, upper: bool, unit: bool) -> Any:
-    """Substitution by blocks, from the last one on if `upper`, else from the first one on."""
+def _substitute(a: Any, b: Any, upper: bool, unit: bool) -> Any:
+    """Solve by blocks, from the last one if `upper`, otherwise from the first one."""
     n = a.shape[-1]
     if n <= BLOCK // 2 or (n <= BLOCK and b.shape[-1] < WIDE * n):
         if upper:
-            return _last_substituted(a, b, unit)
-        return _last_substituted(a[..., ::-1, ::-1], b[..., ::-1, :], unit)[..., ::-1, :].copy()  # no strides below 0
+            return _solve_block(a, b, unit)
+        return _solve_block(a[..., ::-1, ::-1], b[..., ::-1, :], unit)[..., ::-1, :].copy()  # avoids negative strides
     halves = slice(n // 2), slice(n // 2, n)
     done, left = halves[::-1] if upper else halves
-    known = _substituted(a[..., done, done], b[..., done, :], upper, unit)
-    rest = _substituted(a[..., left, left], b[..., left, :] - np.matmul(a[..., left, done], known), upper, unit)
+    known = _substitute(a[..., done, done], b[..., done, :], upper, unit)
+    rest = _substitute(a[..., left, left], b[..., left, :] - np.matmul(a[..., left, done], known), upper, unit)
     if known.ndim < rest.ndim or known.shape[:-2] != rest.shape[:-2]:
         known = np.broadcast_to(known, (*rest.shape[:-2], *known.shape[-2:]))
     return np.concatenate((rest, known) if upper else (known, rest), -2)
 
 
-def _last_substituted(a: Any, b: Any, unit: bool) -> Any:
-    """Of an upper block."""
+def _solve_block(a: Any, b: Any, unit: bool) -> Any:
+    """Solve for a single upper triangular block."""
     n = a.shape[-1]
     block = np.where(backend.like(_upper(n, int(unit)), a), a, eye(a, n) if unit else 0)
     if math.prod(a.shape[:-2]) < MANY * n or n * b.shape[-1] > SMALL:
@@ -71,7 +71,7 @@ def _last_substituted(a: Any, b: Any, unit: bool) -> Any:
             if b.shape[-1] >= WIDE * n:
                 with backend.checked(a):
                     return np.matmul(np.linalg.inv(block), b)
-            return broadcast_solve(block, b)  # exchanges no rows of an upper triangle
+            return broadcast_solve(block, b)  # LU exchanges no rows of an upper triangle
         except np.linalg.LinAlgError:
             pass
     return _row_by_row(block, b)
@@ -83,9 +83,9 @@ def _upper(n: int, k: int) -> Any:
 
 
 def _row_by_row(a: Any, b: Any) -> Any:
-    """Of an upper block, all matrices at once. What is divided by zeros on the diagonal is infinite, or NaN.
+    """Solve upper triangular systems row by row, for all matrices at once. Zeros on the diagonal give infinity or NaN.
 
-    Small matrices lie side by side meanwhile, so that NumPy goes along all of them: in half of the time.
+    Small matrices are stored side by side meanwhile, so that NumPy loops over the batch, which halves the time.
     """
     order: Any = "F" if a.shape[-1] <= TINY else "C"
     out = np.broadcast_to(b, layouts.broadcast_shapes(a.shape[:-2], b.shape[:-2]) + b.shape[-2:]).copy(order)
@@ -98,7 +98,7 @@ def _row_by_row(a: Any, b: Any) -> Any:
 
 
 def triangle_solved(a: Any, b: Any, upper: bool, unit: bool = False, whole: bool = False) -> Any:
-    """X where A X = B, in a derivative or in a composite."""
+    """Apply `SolveTriangular` in a derivative or in a composite."""
     return SolveTriangular.apply(a, b, upper=upper, unit=unit, whole=whole)
 
 
@@ -107,7 +107,7 @@ def triangle_solved(a: Any, b: Any, upper: bool, unit: bool = False, whole: bool
 def solve_triangular(
     A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False, out: Tensor | None = None
 ) -> Tensor:
-    """X where A X = B, or X A = B unless left, of a triangular A, whose other half is not looked at.
+    """Solve A X = B, or X A = B unless left, for a triangular A; the other triangle of A is not read.
 
     Source: torch.linalg.solve_triangular.
 
@@ -128,7 +128,7 @@ def solve_triangular(
 def triangular_solve(
     b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False, *, out: Any = None
 ) -> return_types.triangular_solve:
-    """X where A X = b, or Aᵀ X = b, of a triangular A, and a copy of A. Source: torch.triangular_solve.
+    """Solve A X = b, or Aᵀ X = b, for a triangular A; return X and a copy of A. Source: torch.triangular_solve.
 
     >>> torch.triangular_solve(torch.ones(2, 1), torch.tensor([[2.0, 1.0], [0.0, 4.0]])).solution
     tensor([[0.3750],
@@ -149,7 +149,7 @@ def triangular_solve(
 @numpy_spelling
 @composite
 def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """X where L Lᴴ X = B, or Lᴴ L X = B if L is an upper triangle. Source: torch.cholesky_solve.
+    """Solve L Lᴴ X = B, or Lᴴ L X = B if L is upper triangular. Source: torch.cholesky_solve.
 
     >>> torch.cholesky_solve(torch.ones(1, 1), torch.tensor([[2.0]]))
     tensor([[0.2500]])
@@ -164,7 +164,7 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | N
 @numpy_spelling
 @composite
 def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """(L Lᴴ)⁻¹, or (Lᴴ L)⁻¹ if L is an upper triangle. Source: torch.cholesky_inverse.
+    """Return (L Lᴴ)⁻¹, or (Lᴴ L)⁻¹ if L is upper triangular. Source: torch.cholesky_inverse.
 
     >>> torch.cholesky_inverse(torch.tensor([[2.0]]))
     tensor([[0.2500]])

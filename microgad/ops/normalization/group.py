@@ -43,9 +43,7 @@ class GroupNorm(Function):
                 np.subtract(x[rows], mean, out=part)
                 var = row_dots(part, part) / (x.shape[1] or 1)
                 if self.centred and (backend.is_gpu(x) or (mean * mean > 16 * var).any()):
-                    rest = _mean(
-                        part
-                    )  # the mean's rounding error, which matters beyond 4 standard deviations: see BatchNorm
+                    rest = _mean(part)  # the mean's rounding error, which matters if |mean| > 4 std: see BatchNorm
                     part -= rest
                     mean += rest
                     var -= rest * rest
