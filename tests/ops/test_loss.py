@@ -266,3 +266,19 @@ def test_margins_are_of_real_numbers(dtype):
     for loss, target in ((F.multilabel_margin_loss, torch.zeros(2, 3)), (F.multi_margin_loss, torch.zeros(2))):
         with pytest.raises(NotImplementedError, match="input must be floating-point"):
             loss(x, target.long())
+
+
+@pytest.mark.parametrize("loss", [F.huber_loss, F.soft_margin_loss])
+def test_losses_in_the_dtype_of_the_input(loss):
+    single, double = torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor([0.0, 5.0], dtype=torch.float64)
+    assert loss(single, double).dtype == loss(single, double, reduction="none").dtype == torch.float32
+    assert loss(double, single.detach()).dtype == torch.float64
+    loss(single, double).backward()
+    assert single.grad.dtype == torch.float32
+    with pytest.raises(RuntimeError, match=r"result type torch.float64 can't be cast to .*torch.int64"):
+        loss(torch.tensor([1, 2]), double)
+
+
+def test_smoothed_labels_whose_weights_add_up_to_zero():
+    x, weight = torch.tensor([[1.0, 2.0, 3.0], [0.0, 1.0, 0.0]]), torch.tensor([1.0, -1.0, 0.0])
+    assert F.cross_entropy(x, torch.tensor([2, 2]), weight, label_smoothing=0.1).isnan()

@@ -11,7 +11,6 @@ import numpy as np
 from ... import backend, errors, state
 from ...errors import ArgumentError, DimError, DtypeError, KindError, ShapeError
 from ...function import Function
-from ...function.naming import called
 from ...state import composite, observed
 from ...type_aliases import Tensor
 from .. import layouts
@@ -102,25 +101,26 @@ def cross_entropy(
             raise ArgumentError(f"cross_entropy: ignore_index={ignore_index} is not supported for class probabilities")
         if label_smoothing > 0:
             target = target * (1 - label_smoothing) + label_smoothing / max(input.shape[1], 1)
-        losses = _of_probabilities(input, target, weight)
+        losses = _sum_over_classes(log_softmax(input, 1) * target, weight)
         return reduce_losses(losses, reduction, "DivBackward1" if reduction == "mean" else "Neg")
     if label_smoothing == 0:
         return CrossEntropy.apply(input, target, weight, ignore_index=ignore_index, reduction=reduction)
     classes, counted, row_weights = _checked_rows("cross_entropy", input, target, weight, ignore_index)
-    smooth = np.full_like(input.array, label_smoothing / max(input.shape[1], 1))
-    np.swapaxes(smooth, 0, 1)[_class_index(classes)] += 1 - label_smoothing
-    losses = _of_probabilities(input, smooth, weight)
-    return called("Add", reduce_weighted(losses, counted, None, _divisor(classes, row_weights), reduction))
+    log_probs = log_softmax(input, 1)
+    settings = {"ignore_index": ignore_index, "reduction": reduction, "sizes": tuple(input.shape)}
+    nll: Tensor = NllLoss.apply(log_probs, target, weight, **settings)
+    losses = _sum_over_classes(log_probs, weight)
+    smooth = reduce_weighted(losses, counted, None, _divisor(classes, row_weights), reduction)
+    return nll * (1 - label_smoothing) + smooth * (label_smoothing / max(input.shape[1], 1))
 
 
-def _of_probabilities(input: Tensor, target: Any, weight: Tensor | None) -> Tensor:
-    """Return each row's cross-entropy with target probabilities: (N, C, ...) twice, weight (C) -> (N, ...)."""
-    products = log_softmax(input, 1) * target
+def _sum_over_classes(terms: Tensor, weight: Tensor | None) -> Tensor:
+    """Return -Σ weight · terms over the classes, (N, C, ...), (C) -> (N, ...)."""
     if weight is not None:
-        if weight.array.shape != (input.shape[1],):
-            raise ShapeError(f"cross_entropy: {_weight_rule(weight.array, input.shape[1])}")
-        products = products * weight.reshape(-1, *(1,) * (input.ndim - 2))
-    return -products.sum(1)
+        if weight.array.shape != (terms.shape[1],):
+            raise ShapeError(f"cross_entropy: {_weight_rule(weight.array, terms.shape[1])}")
+        terms = terms * weight.reshape(-1, *(1,) * (terms.ndim - 2))
+    return -terms.sum(1)
 
 
 class NllLoss(Function):

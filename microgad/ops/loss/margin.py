@@ -20,7 +20,7 @@ from ..elementwise import Relu, Select, clamp_min, minimum, ne, sqrt, where
 from ..elementwise.selection import fast_select
 from ..indexing import index_kernels
 from ..spelling import tensors_only
-from .reduction import reduce_losses, reduce_weighted, resolve_reduction
+from .reduction import reduce_losses, reduce_weighted, resolve_reduction, to_input_dtype
 
 EPSILON = 1e-12  # cosine_embedding_loss adds it to squared lengths
 
@@ -32,13 +32,13 @@ def soft_margin_loss(
 ) -> Tensor:  # fmt: skip
     """Return log(1 + exp(-target · input)), reduced, without overflow; target is 1 or -1.
 
-    Source: torch.nn.functional.soft_margin_loss.
+    The losses have input's dtype. Source: torch.nn.functional.soft_margin_loss.
 
     >>> F.soft_margin_loss(torch.tensor([0.0, 100.0]), torch.tensor([1.0, -1.0]))
     tensor(50.3466)
     """
     reduction = resolve_reduction(size_average, reduce, reduction)
-    return reduce_losses(-logsigmoid(target * input), reduction)
+    return reduce_losses(-logsigmoid(to_input_dtype("soft_margin_loss", target * input, input)), reduction)
 
 
 @composite

@@ -5,7 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from ...errors import ArgumentError
+from ... import dtypes
+from ...errors import ArgumentError, DtypeError
 from ...function.naming import called
 from ...type_aliases import Tensor
 from ..elementwise import Select
@@ -22,6 +23,13 @@ def reduce_weighted(losses: Any, counted: Any, row_weights: Any, divisor: Any, r
     if reduction == "none":
         return losses
     return losses.sum() / divisor if reduction == "mean" else losses.sum()
+
+
+def to_input_dtype(op: str, losses: Tensor, input: Tensor) -> Tensor:
+    """Cast losses to input's dtype, as PyTorch does where it writes them into a Tensor made like input."""
+    if not dtypes.can_cast(losses.dtype, input.dtype):
+        raise DtypeError(f"{op}: result type {losses.dtype} can't be cast to the desired output type {input.dtype}")
+    return losses.to(input.dtype)
 
 
 def reduce_losses(losses: Tensor, reduction: str, name: str = "") -> Tensor:

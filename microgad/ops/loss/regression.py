@@ -19,7 +19,7 @@ from ..elementwise import clamp, exp, log, where, xlogy
 from ..fast_reductions import sum_of_squares
 from ..movement import broadcast_tensors
 from ..spelling import tensors_only
-from .reduction import reduce_losses, reduce_weighted, resolve_reduction
+from .reduction import reduce_losses, reduce_weighted, resolve_reduction, to_input_dtype
 
 
 class SquaredError(Function):
@@ -142,8 +142,8 @@ def huber_loss(
 ) -> Tensor:
     """Return ½ d² where d = |input - target| is less than delta, otherwise delta (d - ½ delta); reduced.
 
-    The losses are multiplied by weight, which must have input's shape, else ValueError is raised; the mean is over the
-    elements. Source: torch.nn.functional.huber_loss; Huber (1964).
+    The losses have input's dtype. They are multiplied by weight, which must have input's shape, else ValueError is
+    raised; the mean is over the elements. Source: torch.nn.functional.huber_loss; Huber (1964).
 
     >>> huber_loss(torch.tensor([0.0, 0.0]), torch.tensor([1.0, 4.0]), reduction="none", delta=2.0)
     tensor([0.5000, 6.0000])
@@ -152,7 +152,7 @@ def huber_loss(
     input, target = _operands("huber_loss", input, target)
     if not delta > 0:
         raise ArgumentError(f"huber_loss: does not support non-positive values for delta, got {delta}")
-    losses = Huber.apply(input, target, delta=float(delta))
+    losses = to_input_dtype("huber_loss", Huber.apply(input, target, delta=float(delta)), input)
     return reduce_losses(losses if weight is None else _weighted(losses, input, weight), reduction, "HuberLoss")
 
 
