@@ -12,17 +12,17 @@ from .elementwise import promoted
 
 
 def _matmul(a: Any, b: Any, out: None = None) -> Any:
-    return linalg.product(*promoted(a, b))
+    return linalg.promoted_matmul(*promoted(a, b))
 
 
 def _matvec(a: Any, b: Any) -> Any:
     x, y = promoted(a, b)
-    return linalg.product(x, movement.unsqueeze(y, -1)).squeeze(-1)
+    return linalg.promoted_matmul(x, movement.unsqueeze(y, -1)).squeeze(-1)
 
 
 def _vecmat(a: Any, b: Any) -> Any:
     x, y = promoted(a, b)
-    return linalg.product(movement.unsqueeze(elementwise.conj(x), -2), y).squeeze(-2)
+    return linalg.promoted_matmul(movement.unsqueeze(elementwise.conj(x), -2), y).squeeze(-2)
 
 
 UFUNCS: dict[Any, Callable[..., Any]] = {
@@ -37,7 +37,7 @@ def _dot(a: Any, b: Any, out: None = None) -> Any:
     x, y = promoted(a, b)
     if x.ndim == 0 or y.ndim == 0:
         return elementwise.mul(x, y)
-    return linalg.tensordot(x, y, ([-1], [max(y.ndim - 2, 0)])) if y.ndim > 2 else linalg.product(x, y)
+    return linalg.tensordot(x, y, ([-1], [max(y.ndim - 2, 0)])) if y.ndim > 2 else linalg.promoted_matmul(x, y)
 
 
 def _outer(a: Any, b: Any, out: None = None) -> Any:

@@ -84,26 +84,26 @@ class Pdist(Function):
     def forward(self, x):
         n = len(x)
         if self.p == 2 and n:
-            later, centred, lengths = _centred(x)
+            later, centred, lengths = _centered_squares(x)
             squares = lengths - 2 * np.matmul(centred, centred.T)
             near = first, second = layouts.nonzero(later & ~(squares > lengths / 4))
             if len(first) <= n:
                 if len(first):
-                    ways = x.take(first, 0) - x.take(second, 0)
-                    squares[near] = (ways * ways).sum(1)
+                    differences = x.take(first, 0) - x.take(second, 0)
+                    squares[near] = (differences * differences).sum(1)
                 return np.sqrt(squares[later])
         out = np.empty_like(x, shape=(n * (n - 1) // 2,))
-        for ways, _, pairs, upper in _row_blocks(x):
-            out[pairs] = np.take(_lengths(ways, self.p), upper)
+        for differences, _, pairs, upper in _row_blocks(x):
+            out[pairs] = np.take(_lengths(differences, self.p), upper)
         return out
 
     def grad_x(self, grad, x, out):
         n, p = len(x), self.p
         if p == 0 or not x.size:
             return np.zeros_like(x)
-        grad = _over_powers(grad, out, p)
+        grad = _divide_by_powers(grad, out, p)
         if p == 2:
-            later, centred, lengths = _centred(x)
+            later, centred, lengths = _centered_squares(x)
             weight, squares = np.zeros_like(x, shape=(2, n, n))
             weight[later], squares[later] = grad, out * out
             near = first, second = layouts.nonzero(later & ~(squares > lengths / 4))
@@ -117,12 +117,12 @@ class Pdist(Function):
                     backend.add_at(result, second, -close)
                 return result
         result = np.zeros_like(x.T, order="C")
-        for ways, rows, pairs, upper in _row_blocks(x):
-            weight = np.zeros_like(ways, shape=ways.shape[1:])
+        for differences, rows, pairs, upper in _row_blocks(x):
+            weight = np.zeros_like(differences, shape=differences.shape[1:])
             weight.reshape(-1)[upper] = grad[pairs]
-            ways = _slopes(ways, p) * weight
-            result[:, rows] += ways.sum(2)
-            result[:, rows.start :] -= ways.sum(1)
+            differences = _slopes(differences, p) * weight
+            result[:, rows] += differences.sum(2)
+            result[:, rows.start :] -= differences.sum(1)
         return np.copy(result.T, "C")
 
     def decomposition(self, x):
@@ -140,20 +140,20 @@ def _norms(x: Any, p: float) -> Any:
     return np.linalg.norm(x, p if x.shape[-1] else 1, -1)  # p = inf would fail for an empty axis
 
 
-def _centred(x: Any) -> tuple[Any, Any, Any]:
+def _centered_squares(x: Any) -> tuple[Any, Any, Any]:
     """Return the mask of the pairs i < j, (N, N), x minus its mean, and |xᵢ|² + |xⱼ|² for all pairs, (N, N).
 
     Squared distances come from a matrix product. Pairs whose distance is small compared to these lengths would lose
     digits in it, and are computed one by one.
     """
-    later = backend.like(_later(len(x)) if len(x) <= FEW_ROWS else _later.__wrapped__(len(x)), x)
+    later = backend.like(_upper_pairs(len(x)) if len(x) <= FEW_ROWS else _upper_pairs.__wrapped__(len(x)), x)
     x = x - x.sum(0) / len(x)
     lengths = np.einsum("ij,ij->i", x, x)
     return later, x, lengths[:, None] + lengths
 
 
 @functools.lru_cache(maxsize=16)
-def _later(n: int) -> Any:
+def _upper_pairs(n: int) -> Any:
     """Return the mask of the pairs i < j, (N, N)."""
     return np.less.outer(np.arange(n), np.arange(n))
 
@@ -170,8 +170,8 @@ def _row_blocks(x: Any) -> Iterator[tuple[Any, slice, slice, Any]]:
     while start < n - 1:
         stop = min(n, start + max(1, BLOCK // ((n - start) * max(m, 1))))
         upper = np.flatnonzero(np.arange(start, n) > np.arange(start, stop)[:, None])
-        ways = x[:, start:stop, None] - x[:, None, start:]
-        yield ways, slice(start, stop), slice(done, done + len(upper)), backend.like(upper, x)
+        differences = x[:, start:stop, None] - x[:, None, start:]
+        yield differences, slice(start, stop), slice(done, done + len(upper)), backend.like(upper, x)
         start, done = stop, done + len(upper)
 
 
@@ -187,7 +187,7 @@ def _lengths(x: Any, p: float) -> Any:
     return x.sum(0) if p == 1 else (x**p).sum(0) ** (1 / p)
 
 
-def _over_powers(grad: Any, length: Any, p: float) -> Any:
+def _divide_by_powers(grad: Any, length: Any, p: float) -> Any:
     """Return grad / lengthᵖ⁻¹; `_slopes` leaves that factor out."""
     if p in (0, 1, math.inf):
         return grad
@@ -261,15 +261,15 @@ class Distances(Function):
 
     def backward(self, grad, a, b, out):
         """Return both gradients, summed row by row in PyTorch's order."""
-        grad = _over_powers(grad, out, self.p)
+        grad = _divide_by_powers(grad, out, self.p)
         a, b = (np.broadcast_to(x, out.shape[:-2] + x.shape[-2:]) for x in (a, b))
         from_a, from_b, total = np.zeros_like(a, order="C"), np.zeros_like(b, order="C"), 0
         for few in self._stretches(a, out) if self.p and a.size else ():
-            ways = np.moveaxis(a[..., few, None, :] - b[..., None, :, :], -1, 0)
-            ways = np.moveaxis(_slopes(ways, self.p), 0, -1) * grad[..., few, :, None]
-            from_a[..., few, :] = ways.sum(-2)
-            ways[..., 0, :, :] += total
-            total = ways.sum(-3)
+            differences = np.moveaxis(a[..., few, None, :] - b[..., None, :, :], -1, 0)
+            differences = np.moveaxis(_slopes(differences, self.p), 0, -1) * grad[..., few, :, None]
+            from_a[..., few, :] = differences.sum(-2)
+            differences[..., 0, :, :] += total
+            total = differences.sum(-3)
         from_b -= total
         return from_a, from_b
 

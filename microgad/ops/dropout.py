@@ -43,10 +43,10 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     >>> dropout(torch.ones(6))
     tensor([2., 0., 2., 0., 0., 2.])
     """
-    return _dropped("dropout", input, p, training, inplace)
+    return _dropout("dropout", input, p, training, inplace)
 
 
-def _dropped(
+def _dropout(
     op: str, input: Tensor, p: float, training: bool, inplace: bool, by_channel: bool = False, alpha: bool = False
 ) -> Tensor:
     _check_probability(p)
@@ -106,7 +106,7 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     """
     if input.ndim not in (2, 3):
         raise ShapeError(f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input")
-    return _by_channel("dropout1d", input, p, training, inplace, input.ndim == 2)
+    return _dropout_channels("dropout1d", input, p, training, inplace, input.ndim == 2)
 
 
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -125,7 +125,7 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
             "dropout2d: Received a 3D input to dropout2d: it is interpreted as shape (N, C, L), as by dropout1d",
             stacklevel=2,
         )
-    return _by_channel("dropout2d", input, p, training, inplace, False)
+    return _dropout_channels("dropout2d", input, p, training, inplace, False)
 
 
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -137,13 +137,13 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     """
     if input.ndim not in (4, 5):
         warnings.warn(f"dropout3d: Received a {input.ndim}-D input to dropout3d, which is deprecated", stacklevel=2)
-    return _by_channel("dropout3d", input, p, training, inplace, input.ndim != 5)
+    return _dropout_channels("dropout3d", input, p, training, inplace, input.ndim != 5)
 
 
-def _by_channel(op: str, input: Tensor, p: float, training: bool, inplace: bool, unbatched: bool) -> Tensor:
+def _dropout_channels(op: str, input: Tensor, p: float, training: bool, inplace: bool, unbatched: bool) -> Tensor:
     if not unbatched:
-        return _dropped(op, input, p, training, inplace, by_channel=True)
-    out = _dropped(op, input.unsqueeze(0), p, training, inplace, by_channel=True)
+        return _dropout(op, input, p, training, inplace, by_channel=True)
+    out = _dropout(op, input.unsqueeze(0), p, training, inplace, by_channel=True)
     return input if inplace else out.squeeze(0)
 
 
@@ -155,7 +155,7 @@ def feature_dropout(input: Tensor, p: float, train: bool, inplace: bool = False)
     tensor([[[2., 2.],
              [0., 0.]]])
     """
-    return _dropped("feature_dropout", input, p, train, inplace, by_channel=True)
+    return _dropout("feature_dropout", input, p, train, inplace, by_channel=True)
 
 
 @tensors_only
@@ -169,7 +169,7 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
     >>> F.alpha_dropout(torch.ones(3), training=True)
     tensor([ 1.6656, -0.7792,  1.6656])
     """
-    return _dropped("alpha_dropout", input, p, training, inplace, alpha=True)
+    return _dropout("alpha_dropout", input, p, training, inplace, alpha=True)
 
 
 @tensors_only
@@ -182,7 +182,7 @@ def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False,
     tensor([[[ 1.6656,  1.6656],
              [-0.7792, -0.7792]]])
     """
-    return _dropped("feature_alpha_dropout", input, p, training, inplace, by_channel=True, alpha=True)
+    return _dropout("feature_alpha_dropout", input, p, training, inplace, by_channel=True, alpha=True)
 
 
 def native_dropout(input: Tensor, p: float, train: bool | None) -> tuple[Tensor, Tensor]:

@@ -88,7 +88,7 @@ def embedding(
     padding_idx = None if padding_idx is None else int(padding_idx)
     if padding_idx is not None and not -count <= padding_idx < max(count, 1):
         raise CallError(f"Padding_idx must be within num_embeddings, {count}, but is {padding_idx}")
-    index = _checked("embedding", input, count)
+    index = _check_indices("embedding", input, count)
     if max_norm is not None:
         embedding_renorm_(weight.detach(), input, max_norm, norm_type)
     share = counts = None
@@ -101,7 +101,7 @@ def embedding(
     return Embedding.apply(weight, index=index, share=share, counts=counts, shape_of_weight=tuple(weight.shape))
 
 
-def _checked(op: str, input: Tensor, count: int, error: type[Exception] = DimError) -> Any:
+def _check_indices(op: str, input: Tensor, count: int, error: type[Exception] = DimError) -> Any:
     index = input.array
     if index.dtype not in (np.dtype(np.int64), np.dtype(np.int32)):
         raise DtypeError(f"{op}: indices must be int64 or int32, but are {input.dtype}")
@@ -119,7 +119,7 @@ def embedding_renorm_(weight: Tensor, indices: Tensor, max_norm: float, norm_typ
     tensor([[3.0000, 4.0000],
             [0.6000, 0.8000]])
     """
-    rows = np.unique(backend.to_numpy(_checked("embedding_renorm_", indices, weight.shape[0])))
+    rows = np.unique(backend.to_numpy(_check_indices("embedding_renorm_", indices, weight.shape[0])))
     found = weight.detach()[backend.like(rows, weight.array)]
     norms = found.norm(norm_type, 1)
     long = backend.to_numpy(norms.array) > max_norm
@@ -156,7 +156,7 @@ def embedding_bag(
     _check_bag(input, weight, mode, scale_grad_by_freq or sparse, per_sample_weights, padding_idx)
     starts, sizes = _bag_bounds(input, offsets, include_last_offset)
     flat = input.reshape(-1)
-    index = backend.to_numpy(_checked("embedding_bag", flat, weight.shape[0], ArgumentError))
+    index = backend.to_numpy(_check_indices("embedding_bag", flat, weight.shape[0], ArgumentError))
     if max_norm is not None:
         embedding_renorm_(weight.detach(), flat, max_norm, norm_type)
     bag, counts, factors = None, sizes, None if per_sample_weights is None else per_sample_weights.reshape(-1)

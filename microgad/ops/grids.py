@@ -64,7 +64,7 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
             [2, 4]])
     """
     for x in tensors:
-        _vector("cartesian_prod", x)
+        _check_vector("cartesian_prod", x)
     if len(tensors) == 1:
         return tensors[0]
     return movement.stack([movement.flatten(x) for x in meshgrid(*tensors, indexing="ij")], 1)
@@ -79,7 +79,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
             [1, 3],
             [2, 3]])
     """
-    _vector("combinations", input)
+    _check_vector("combinations", input)
     if r < 0:
         raise ArgumentError(f"combinations: expect a non-negative number, but got r = {r}")
     if r == 0:
@@ -95,7 +95,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     return chosen
 
 
-def _vector(op: str, x: Tensor) -> None:
+def _check_vector(op: str, x: Tensor) -> None:
     if x.ndim != 1:
         raise ShapeError(f"{op}: expect a 1D vector, but got shape {tuple(x.shape)}")
 
@@ -107,15 +107,15 @@ class BlockDiag(Function):
 
     def forward(self, *inputs):
         out = np.zeros_like(inputs[0], shape=[sum(sizes) for sizes in zip(*self.shapes, strict=True)], order="C")
-        for x, place in zip(inputs, _corners(self.shapes), strict=True):
+        for x, place in zip(inputs, _diagonal_blocks(self.shapes), strict=True):
             out[place] = x
         return out
 
     def grad_inputs(self, grad):
-        return tuple([grad[place] for place in _corners(self.shapes)])
+        return tuple([grad[place] for place in _diagonal_blocks(self.shapes)])
 
 
-def _corners(shapes: Sequence[tuple[int, int]]) -> Iterator[tuple[slice, slice]]:
+def _diagonal_blocks(shapes: Sequence[tuple[int, int]]) -> Iterator[tuple[slice, slice]]:
     """Yield the position of each matrix of these shapes in the block-diagonal matrix."""
     row = column = 0
     for n, m in shapes:

@@ -98,15 +98,15 @@ def multi_head_attention_forward(
 
 def _check_heads(query: Tensor, key: Tensor, value: Tensor, size: int, num_heads: int, separate: bool) -> None:
     shapes = [tuple(x.shape) for x in (query, key, value)]
-    said = f"query {shapes[0]}, key {shapes[1]}, value {shapes[2]}"
+    given = f"query {shapes[0]}, key {shapes[1]}, value {shapes[2]}"
     if query.ndim not in (2, 3) or not query.ndim == key.ndim == value.ndim:
-        raise CallError(f"query should be unbatched 2D or batched 3D, key and value as it is, but they are {said}")
+        raise CallError(f"query should be unbatched 2D or batched 3D, key and value as it is, but they are {given}")
     if query.shape[-1] != size:
         raise CallError(f"was expecting embedding dimension of {size}, but got {query.shape[-1]}")
     if size % num_heads:
         raise CallError(f"embed_dim {size} not divisible by num_heads {num_heads}")
     if (shapes[1][:-1] != shapes[2][:-1]) if separate else (shapes[1] != shapes[2]):
-        raise CallError(f"key and value must fit each other, but they are {said}")
+        raise CallError(f"key and value must fit each other, but they are {given}")
 
 
 def _attention_mask(mask: Tensor | None, sizes: tuple[int, int], heads: int, query: Tensor) -> Tensor | None:
@@ -131,8 +131,8 @@ def _padding_mask(
     if tuple(mask.shape) != sizes:
         raise CallError(f"key_padding_mask must be (N, S), {sizes}, but is {tuple(mask.shape)}")
     if attn_mask is not None and attn_mask.dtype != mask.dtype:
-        said = "Support for mismatched key_padding_mask and attn_mask is deprecated. Use same type for both instead."
-        warnings.warn(said, stacklevel=4)
+        message = "Support for mismatched key_padding_mask and attn_mask is deprecated. Use same type for both instead."
+        warnings.warn(message, stacklevel=4)
     return _additive_mask("key_padding_mask", mask, query)
 
 

@@ -61,9 +61,9 @@ def _put(out: Tensor, result: Any, quiet: bool) -> None:
         out[...] = result.detach()
     else:
         if out.numel() and not quiet:
-            said = (
+            message = (
                 f"An output with one or more elements was resized since it had shape {list(out.shape)}, which does not "
                 f"match the required output shape {list(result.shape)}. This behavior is deprecated."
             )
-            warnings.warn(said, stacklevel=4)
+            warnings.warn(message, stacklevel=4)
         out.data = result.detach().to(dtype=out.dtype)

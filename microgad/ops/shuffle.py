@@ -36,7 +36,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     tensor([[[0, 1],
              [2, 3]]])
     """
-    r = _factor("pixel_shuffle", input, upscale_factor)
+    r = _check_factor("pixel_shuffle", input, upscale_factor)
     *lead, channels, height, width = input.array.shape
     if channels % (r * r):
         raise ShapeError(
@@ -57,7 +57,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     >>> torch.pixel_unshuffle(torch.tensor([[[0, 1], [2, 3]]]), 2).shape
     torch.Size([4, 1, 1])
     """
-    r = _factor("pixel_unshuffle", input, downscale_factor)
+    r = _check_factor("pixel_unshuffle", input, downscale_factor)
     *lead, c, height, width = input.array.shape
     if height % r or width % r:
         raise ShapeError(
@@ -69,7 +69,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     return Shuffle.apply(input, split=(*lead, c, height, r, width, r), order=order, size=size)
 
 
-def _factor(op: str, input: Tensor, factor: int) -> int:
+def _check_factor(op: str, input: Tensor, factor: int) -> int:
     if input.ndim < 3:
         raise ShapeError(f"{op} expects input to have at least 3 dimensions, but got input with {input.ndim}")
     if factor <= 0:

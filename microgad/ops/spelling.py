@@ -32,15 +32,15 @@ def numpy_spelling(function: F) -> F:
     own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     renamed = {name: own[place] for name, place in _POSITIONS.items() if place < code.co_argcount and name not in own}
     renamed |= {theirs: ours for theirs, ours in _NUMPY_NAMES.items() if ours in own and theirs not in own}
-    return _checked(function, renamed)
+    return _with_checks(function, renamed)
 
 
 def tensors_only(function: F) -> F:
     """Make a public function raise TypeError for an argument that is not of the annotated type: Tensor, int, bool."""
-    return _checked(function, {})
+    return _with_checks(function, {})
 
 
-def _checked(function: F, renamed: dict[str, str]) -> F:
+def _with_checks(function: F, renamed: dict[str, str]) -> F:
     check = kinds(function)
 
     @functools.wraps(function)

@@ -199,5 +199,5 @@ def test_public_functions_are_adjoint_too(form):
 def test_winners_are_counted_from_their_windows_corner():
     x = np.array([[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]])
     window = Window((2, 3), (2, 2), (1, 1), ((0, 0), (0, 0)), (1, 1))
-    assert [a.tolist() for a in max_pool_kernels.largest(x, window)] == [[[[[5, 6]]]], [[[[4, 4]]]]]
-    assert [a.tolist() for a in max_pool_kernels.largest(-x, window)] == [[[[[-1, -2]]]], [[[[0, 0]]]]]
+    assert [a.tolist() for a in max_pool_kernels.window_maxima(x, window)] == [[[[[5, 6]]]], [[[[4, 4]]]]]
+    assert [a.tolist() for a in max_pool_kernels.window_maxima(-x, window)] == [[[[[-1, -2]]]], [[[[0, 0]]]]]

@@ -14,7 +14,7 @@ from .norms import (
 )  # fmt: skip
 from .products import (
     Cross, Dot, Linear, MatMul, addbmm, addmm, addmv, addr, baddbmm, bmm, cross, dot, ger, inner, linalg_cross, linear,
-    matmul, mm, mv, outer, product, vdot, vecdot,
+    matmul, mm, mv, outer, promoted_matmul, vdot, vecdot,
 )  # fmt: skip
 from .householder import Geqrf, geqrf, householder_product, ormqr
 from .solving import (

@@ -35,44 +35,43 @@ class Contract(Function):
     symbol, promote = "Σ×", dtypes.promote
 
     def forward(self, a, b):
-        of_a, of_b, of_out = self.labels
-        summed = [label for label in of_a if label not in of_out]
+        a_labels, b_labels, out_labels = self.labels
+        summed = [label for label in a_labels if label not in out_labels]
         if not summed:
-            return _at(of_out, of_a, a) * _at(of_out, of_b, b)
+            return _align(out_labels, a_labels, a) * _align(out_labels, b_labels, b)
         check_not_bool(a)
-        batch = [label for label in of_out if label in of_a and label in of_b]
-        left = [label for label in of_out if label not in of_b]
-        right = [label for label in of_out if label not in of_a]
-        size = {**dict(zip(of_a, a.shape, strict=True)), **dict(zip(of_b, b.shape, strict=True))}
+        batch = [label for label in out_labels if label in a_labels and label in b_labels]
+        left = [label for label in out_labels if label not in b_labels]
+        right = [label for label in out_labels if label not in a_labels]
+        size = {**dict(zip(a_labels, a.shape, strict=True)), **dict(zip(b_labels, b.shape, strict=True))}
         lead, rows, columns = ([size[label] for label in group] for group in (batch, left, right))
         inner = math.prod(size[label] for label in summed)
-        a = _ordered(of_a, [*batch, *left, *summed], a).reshape((*lead, math.prod(rows), inner))
-        b = _ordered(of_b, [*batch, *summed, *right], b).reshape((*lead, inner, math.prod(columns)))
-        if (*batch, *right, *left) == of_out:  # the product of the transposes gives a contiguous result, as in PyTorch
-            return layouts.contiguous(np.matmul(np.swapaxes(b, -1, -2), np.swapaxes(a, -1, -2))).reshape(
-                (*lead, *columns, *rows)
-            )
+        a = _permute_labels(a_labels, [*batch, *left, *summed], a).reshape((*lead, math.prod(rows), inner))
+        b = _permute_labels(b_labels, [*batch, *summed, *right], b).reshape((*lead, inner, math.prod(columns)))
+        if (*batch, *right, *left) == out_labels:  # (a b)ᵀ = bᵀ aᵀ, which is contiguous, as in PyTorch
+            out = layouts.contiguous(np.matmul(np.swapaxes(b, -1, -2), np.swapaxes(a, -1, -2)))
+            return out.reshape((*lead, *columns, *rows))
         out = layouts.contiguous(np.matmul(a, b)).reshape((*lead, *rows, *columns))
-        return _ordered([*batch, *left, *right], of_out, out)
+        return _permute_labels([*batch, *left, *right], out_labels, out)
 
     def grad_a(self, grad, b):
-        of_a, of_b, of_out = self.labels
-        return Contract.apply(grad, b, labels=(of_out, of_b, of_a))
+        a_labels, b_labels, out_labels = self.labels
+        return Contract.apply(grad, b, labels=(out_labels, b_labels, a_labels))
 
     def grad_b(self, grad, a):
-        of_a, of_b, of_out = self.labels
-        return Contract.apply(grad, a, labels=(of_out, of_a, of_b))
+        a_labels, b_labels, out_labels = self.labels
+        return Contract.apply(grad, a, labels=(out_labels, a_labels, b_labels))
 
 
-def _ordered(labels: Sequence[Any], wanted: Sequence[Any], x: Any) -> Any:
+def _permute_labels(labels: Sequence[Any], wanted: Sequence[Any], x: Any) -> Any:
     """Permute the axes of x from the order `labels` to the order `wanted`."""
     order = tuple(labels.index(label) for label in wanted)
     return x if order == tuple(range(len(order))) else np.transpose(x, order)
 
 
-def _at(wanted: Sequence[Any], labels: Sequence[Any], x: Any) -> Any:
+def _align(wanted: Sequence[Any], labels: Sequence[Any], x: Any) -> Any:
     """Permute and expand x to the axes `wanted` of the result; axes that x lacks get size 1."""
-    x = _ordered(labels, [label for label in wanted if label in labels], x)
+    x = _permute_labels(labels, [label for label in wanted if label in labels], x)
     sizes = iter(x.shape)
     return x.reshape(tuple(next(sizes) if label in labels else 1 for label in wanted))
 
@@ -96,18 +95,18 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
             [0.5000, 1.0000]])
     """
     if isinstance(equation, core.Tensor):
-        equation, operands = _spelled([equation, *operands])
+        equation, operands = _to_equation([equation, *operands])
     elif len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
     if not operands:
         raise ArgumentError("einsum(): must provide at least one operand")
-    terms, result = parsed(equation, tuple(x.ndim for x in operands))
-    return _contracted(
-        [_diagonals(x, term, i) for i, (x, term) in enumerate(zip(operands, terms, strict=True))], result
+    terms, result = parse_equation(equation, tuple(x.ndim for x in operands))
+    return _contract(
+        [_take_diagonals(x, term, i) for i, (x, term) in enumerate(zip(operands, terms, strict=True))], result
     )
 
 
-def _spelled(arguments: list[Any]) -> tuple[str, tuple[Any, ...]]:
+def _to_equation(arguments: list[Any]) -> tuple[str, tuple[Any, ...]]:
     """Return the equation and the operands of alternating operands and lists of axes."""
     operands, lists = arguments[: len(arguments) // 2 * 2 : 2], arguments[1::2]
     terms = ",".join(map(_letters, lists))
@@ -122,7 +121,7 @@ def _letters(axes: Sequence[Any]) -> str:
 
 
 @lru_cache(1000)
-def parsed(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[Labels, ...], Labels]:
+def parse_equation(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[Labels, ...], Labels]:
     """Parse an equation into the labels of the operands' axes and of the result's.
 
     The axes of an ellipsis have the labels ..., -2, -1.
@@ -134,7 +133,7 @@ def parsed(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[Labels, ...], L
         raise ArgumentError(f"einsum(): {few} operands were provided than specified in the equation")
     terms, widest = [], 0
     for i, (text, ndim) in enumerate(zip(texts, ndims, strict=True)):
-        before, dots, after = _around_dots(text, f"operand {i}")
+        before, dots, after = _split_ellipsis(text, f"operand {i}")
         width = ndim - len(before + after)
         if width < 0 or (width and not dots):
             raise ShapeError(
@@ -147,7 +146,7 @@ def parsed(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[Labels, ...], L
     if not arrow:
         once = sorted(label for label in set(letters) if letters.count(label) == 1)
         return tuple(terms), (*range(-widest, 0), *once)
-    before, dots, after = _around_dots(right, "the output")
+    before, dots, after = _split_ellipsis(right, "the output")
     for label in before + after:
         if (before + after).count(label) > 1:
             raise ArgumentError(f"einsum(): output subscript {label} appears more than once in the output")
@@ -158,7 +157,7 @@ def parsed(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[Labels, ...], L
     return tuple(terms), (*before, *(range(-widest, 0) if dots else ()), *after)
 
 
-def _around_dots(text: str, where: str) -> tuple[str, str, str]:
+def _split_ellipsis(text: str, where: str) -> tuple[str, str, str]:
     """Split a term into the letters before its ellipsis, the ellipsis or "", and the letters after it."""
     before, dots, after = text.partition("...")
     before, after = before.replace(" ", ""), after.replace(" ", "")
@@ -170,7 +169,7 @@ def _around_dots(text: str, where: str) -> tuple[str, str, str]:
     return before, dots, after
 
 
-def _diagonals(x: Tensor, term: Labels, operand: int) -> tuple[Tensor, list[Any]]:
+def _take_diagonals(x: Tensor, term: Labels, operand: int) -> tuple[Tensor, list[Any]]:
     """Replace repeated labels of an operand by its diagonal; return the operand and its labels."""
     labels = list(term)
     for label in term:
@@ -187,26 +186,26 @@ def _diagonals(x: Tensor, term: Labels, operand: int) -> tuple[Tensor, list[Any]
     return x, labels
 
 
-def _contracted(parts: list[tuple[Tensor, list[Any]]], result: Labels) -> Tensor:
+def _contract(parts: list[tuple[Tensor, list[Any]]], result: Labels) -> Tensor:
     """Contract Tensors, each with the labels of its axes. The result is never an operand itself, but may be a view."""
-    whole, size = parts[0][0], _sizes(parts)
-    parts = [_without(x, labels, size) for x, labels in parts]
-    for group in _path(parts, result):
+    whole, size = parts[0][0], _label_sizes(parts)
+    parts = [_drop_broadcast_axes(x, labels, size) for x, labels in parts]
+    for group in _contraction_path(parts, result):
         chosen = [parts.pop(i) for i in sorted(group, reverse=True)][::-1]
         others = [labels for _, labels in parts]
         while len(chosen) > 1:
             a, b = chosen.pop(0), chosen.pop(0)
             needed = {label for labels in (*others, result, *(labels for _, labels in chosen)) for label in labels}
             last = not others and not chosen
-            chosen.insert(0, _pair(a, b, needed, result if last else None))
+            chosen.insert(0, _contract_pair(a, b, needed, result if last else None))
         parts.append(chosen[0])
-    x, labels = _summed(*parts[0], set(result))
+    x, labels = _sum_unneeded(*parts[0], set(result))
     if tuple(labels) == result and x is not whole:
         return x
     return permute(x, [labels.index(label) for label in result])
 
 
-def _sizes(parts: list[tuple[Tensor, list[Any]]]) -> dict[Any, int]:
+def _label_sizes(parts: list[tuple[Tensor, list[Any]]]) -> dict[Any, int]:
     """Return the size of each label; axes of size 1 broadcast."""
     size: dict[Any, int] = {}
     for i, (x, labels) in enumerate(parts):
@@ -221,7 +220,7 @@ def _sizes(parts: list[tuple[Tensor, list[Any]]]) -> dict[Any, int]:
     return size
 
 
-def _without(x: Tensor, labels: list[Any], size: dict[Any, int]) -> tuple[Tensor, list[Any]]:
+def _drop_broadcast_axes(x: Tensor, labels: list[Any], size: dict[Any, int]) -> tuple[Tensor, list[Any]]:
     """Remove the axes of size 1 that broadcast to another operand's size."""
     kept = [i for i, label in enumerate(labels) if x.shape[i] == size[label]]
     if len(kept) == len(labels):
@@ -229,15 +228,15 @@ def _without(x: Tensor, labels: list[Any], size: dict[Any, int]) -> tuple[Tensor
     return reshape(x, [x.shape[i] for i in kept]), [labels[i] for i in kept]
 
 
-def _path(parts: list[tuple[Tensor, list[Any]]], result: Labels) -> list[tuple[int, ...]]:
+def _contraction_path(parts: list[tuple[Tensor, list[Any]]], result: Labels) -> list[tuple[int, ...]]:
     """Return which operands to contract in each step: the cheapest order, or left to right if dtypes differ."""
     if len(parts) <= 2 or len({x.array.dtype for x, _ in parts}) > 1:
         return [tuple(range(len(parts)))]
-    return _cheapest(tuple((tuple(labels), tuple(x.shape)) for x, labels in parts), result)
+    return _cheapest_path(tuple((tuple(labels), tuple(x.shape)) for x, labels in parts), result)
 
 
 @lru_cache(1000)
-def _cheapest(terms: tuple[tuple[Labels, tuple[int, ...]], ...], result: Labels) -> list[tuple[int, ...]]:
+def _cheapest_path(terms: tuple[tuple[Labels, tuple[int, ...]], ...], result: Labels) -> list[tuple[int, ...]]:
     names = {label: i for i, label in enumerate(dict.fromkeys(label for labels, _ in terms for label in labels))}
     arguments: list[Any] = []
     for labels, shape in terms:
@@ -247,24 +246,24 @@ def _cheapest(terms: tuple[tuple[Labels, tuple[int, ...]], ...], result: Labels)
     return path[1:]
 
 
-def _summed(x: Tensor, labels: list[Any], needed: set[Any]) -> tuple[Tensor, list[Any]]:
+def _sum_unneeded(x: Tensor, labels: list[Any], needed: set[Any]) -> tuple[Tensor, list[Any]]:
     """Sum x over the axes whose labels are not needed."""
     gone = tuple(i for i, label in enumerate(labels) if label not in needed)
     return (x.sum(gone), [label for label in labels if label in needed]) if gone else (x, labels)
 
 
-def _pair(a: Any, b: Any, needed: set[Any], result: Labels | None) -> tuple[Tensor, list[Any]]:
+def _contract_pair(a: Any, b: Any, needed: set[Any], result: Labels | None) -> tuple[Tensor, list[Any]]:
     """Contract two operands, and keep the needed labels, or those of the result in its order."""
-    (x, of_x), (y, of_y) = a, b
-    x, of_x = _summed(x, of_x, needed | set(of_y))
-    y, of_y = _summed(y, of_y, needed | set(of_x))
+    (x, x_labels), (y, y_labels) = a, b
+    x, x_labels = _sum_unneeded(x, x_labels, needed | set(y_labels))
+    y, y_labels = _sum_unneeded(y, y_labels, needed | set(x_labels))
     if result is None:
-        batch = [label for label in of_x if label in of_y and label in needed]
-        only = [[label for label in p if label not in q] for p, q in ((of_x, of_y), (of_y, of_x))]
+        batch = [label for label in x_labels if label in y_labels and label in needed]
+        only = [[label for label in p if label not in q] for p, q in ((x_labels, y_labels), (y_labels, x_labels))]
         result = (*batch, *only[0], *only[1])
-    if not set(of_x).intersection(of_y) <= set(result):
+    if not set(x_labels).intersection(y_labels) <= set(result):
         check_same_dtype("einsum()", x, y)
-    return Contract.apply(x, y, labels=(tuple(of_x), tuple(of_y), tuple(result))), list(result)
+    return Contract.apply(x, y, labels=(tuple(x_labels), tuple(y_labels), tuple(result))), list(result)
 
 
 @composite
@@ -284,13 +283,13 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
         if dims > min(a.ndim, b.ndim):
             raise ArgumentError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
         dims = list(range(a.ndim - dims, a.ndim)), list(range(dims))
-    of_a, of_b = (as_tuple(d) for d in dims)
-    if len(of_a) != len(of_b):
-        raise ArgumentError(f"both dimension lists should have same length, got {of_a} and {of_b}")
-    of_a, of_b = (wrap_dims(dims, x.ndim, "tensordot", wrap_scalar=False) for dims, x in ((of_a, a), (of_b, b)))
+    a_dims, b_dims = (as_tuple(d) for d in dims)
+    if len(a_dims) != len(b_dims):
+        raise ArgumentError(f"both dimension lists should have same length, got {a_dims} and {b_dims}")
+    a_dims, b_dims = (wrap_dims(dims, x.ndim, "tensordot", wrap_scalar=False) for dims, x in ((a_dims, a), (b_dims, b)))
     check_same_dtype("tensordot", a, b)
     labels, others = [f"a{i}" for i in range(a.ndim)], [f"b{i}" for i in range(b.ndim)]
-    for i, j in zip(of_a, of_b, strict=True):
+    for i, j in zip(a_dims, b_dims, strict=True):
         if a.shape[i] != b.shape[j] and 1 not in (a.shape[i], b.shape[j]):
             raise ShapeError(
                 f"contracted dimensions need to match, but first has size {a.shape[i]} in dim {i} and second has size "
@@ -301,6 +300,6 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
         elif b.shape[j] == 1 != a.shape[i]:
             a = a.sum(i, keepdim=True, dtype=a.dtype)
         others[j] = labels[i]
-    summed = {labels[i] for i in of_a}
+    summed = {labels[i] for i in a_dims}
     result = tuple(label for label in labels + others if label not in summed)
-    return into(out, _contracted([(a, labels), (b, others)], result), exact="tensordot")
+    return into(out, _contract([(a, labels), (b, others)], result), exact="tensordot")

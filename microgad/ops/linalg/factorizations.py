@@ -19,7 +19,7 @@ from ..elementwise import Where
 from ..out import into
 from ..spelling import numpy_spelling
 from .common import adjoint, check_floating_matrices, eye, mT
-from .triangular import triangle_solved
+from .triangular import tri_solve
 
 
 class Cholesky(Function):
@@ -34,8 +34,8 @@ class Cholesky(Function):
     def grad_x(self, grad, out):
         inner = np.tril(np.matmul(adjoint(out), grad))
         inner = 0.5 * (inner + adjoint(np.tril(inner, -1)))
-        half = triangle_solved(adjoint(out), inner, upper=True)
-        return adjoint(triangle_solved(adjoint(out), adjoint(half), upper=True))
+        half = tri_solve(adjoint(out), inner, upper=True)
+        return adjoint(tri_solve(adjoint(out), adjoint(half), upper=True))
 
 
 @numpy_spelling
@@ -158,10 +158,10 @@ class QR(Function):
         if rows >= columns:
             inner = np.triu(np.matmul(of_r, adjoint(r)) - np.matmul(adjoint(q), of_q))
             inner = (inner + adjoint(inner)) * halved
-            return (adjoint(triangle_solved(r, adjoint(of_q + np.matmul(q, inner)), upper=True)),)
+            return (adjoint(tri_solve(r, adjoint(of_q + np.matmul(q, inner)), upper=True)),)
         inner = np.matmul(adjoint(q), of_q) - np.matmul(of_r, adjoint(r))
         inner = np.tril(inner - adjoint(inner)) * halved
-        square = np.matmul(q, adjoint(triangle_solved(r[..., :k], adjoint(inner), upper=True)))
+        square = np.matmul(q, adjoint(tri_solve(r[..., :k], adjoint(inner), upper=True)))
         rest = np.zeros_like(square, shape=(*square.shape[:-1], columns - k))
         return (np.concatenate((square, rest), -1) + np.matmul(q, of_r),)
 

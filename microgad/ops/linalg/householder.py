@@ -17,7 +17,7 @@ from ..movement import unsqueeze
 from ..out import into
 from ..spelling import numpy_spelling, tensors_only
 from .common import adjoint, check_floating_matrices, check_matrices, eye, mT
-from .triangular import triangle_solved
+from .triangular import tri_solve
 
 
 class Geqrf(Function):
@@ -85,7 +85,7 @@ def householder_product(A: Tensor, tau: Tensor, *, out: Tensor | None = None) ->
             "linalg.householder_product: input.shape[-2] must be greater than or equal to input.shape[-1], got "
             f"{tuple(A.shape)}"
         )
-    inner = triangle_solved(a, d * adjoint(v[..., :columns, :]), upper=True, unit=True)
+    inner = tri_solve(a, d * adjoint(v[..., :columns, :]), upper=True, unit=True)
     return into(out, core.Tensor._made(eye(A, rows, columns)) - np.matmul(v, inner))
 
 
@@ -116,8 +116,8 @@ def ormqr(
         )
     x = other if left else adjoint(other)
     if left == transpose:  # Qᴴ = I - V D* A⁻ᴴ Vᴴ
-        inner = conjugate(d) * triangle_solved(adjoint(a), np.matmul(adjoint(v), x), upper=False, unit=True)
+        inner = conjugate(d) * tri_solve(adjoint(a), np.matmul(adjoint(v), x), upper=False, unit=True)
     else:
-        inner = triangle_solved(a, d * np.matmul(adjoint(v), x), upper=True, unit=True)
+        inner = tri_solve(a, d * np.matmul(adjoint(v), x), upper=True, unit=True)
     result = x - np.matmul(v, inner)
     return into(out, result if left else adjoint(result), exact="ormqr")

@@ -21,9 +21,9 @@ from ..indexing import gather
 from ..movement import diag_embed, diagonal, tril
 from ..out import into
 from .common import adjoint, cabs1, check_equation, check_floating_matrices, mT
-from .lu_factors import rows_taken
+from .lu_factors import permute_rows
 from .solving import Solve
-from .triangular import triangle_solved
+from .triangular import tri_solve
 
 GROWTH = (1 + math.sqrt(17)) / 8  # for this threshold, two 1 x 1 pivots let entries grow as much as one 2 x 2 pivot
 
@@ -105,7 +105,7 @@ def ldl_factor(A: Tensor, *, hermitian: bool = False, out: Any = None) -> return
             [2., 1.]]),
     pivots=tensor([-2, -2], dtype=torch.int32))
     """
-    factors, pivots, _ = _factored("linalg.ldl_factor", A, hermitian, check_errors=True)
+    factors, pivots, _ = _checked_ldl("linalg.ldl_factor", A, hermitian, check_errors=True)
     return into(out, return_types.linalg_ldl_factor(factors, pivots), exact="linalg.ldl_factor")
 
 
@@ -120,11 +120,11 @@ def ldl_factor_ex(
     >>> torch.linalg.ldl_factor_ex(torch.zeros(1, 1)).info
     tensor(1, dtype=torch.int32)
     """
-    factors = _factored("linalg.ldl_factor_ex", A, hermitian, check_errors)
+    factors = _checked_ldl("linalg.ldl_factor_ex", A, hermitian, check_errors)
     return into(out, return_types.linalg_ldl_factor_ex(*factors), exact="linalg.ldl_factor_ex")
 
 
-def _factored(op: str, A: Tensor, hermitian: bool, check_errors: bool) -> Any:
+def _checked_ldl(op: str, A: Tensor, hermitian: bool, check_errors: bool) -> Any:
     check_floating_matrices(op, A, square=True)
     factors = LDLFactor.apply(A, hermitian=hermitian)
     if check_errors and (info := factors[2].array).any():
@@ -150,16 +150,16 @@ def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False,
     if tuple(pivots.shape) != tuple(LD.shape[:-1]):
         raise ShapeError(f"{op}: LD needs pivots of shape {tuple(LD.shape[:-1])}, got {tuple(pivots.shape)}")
     check_equation(op, LD, B, left=True)
-    order, places, paired = _exchanges(pivots.array)
+    order, places, paired = _row_orders(pivots.array)
     beside = diag_embed(where(paired, diagonal(LD, -1, -2, -1), 0), -1)  # the subdiagonal entries of 2 x 2 blocks
     D = diag_embed(diagonal(LD, 0, -2, -1)) + beside + star(beside)
     L = gather(tril(LD, -1) - beside, -2, places)
-    x = Solve.apply(D, triangle_solved(L, rows_taken(B, order), upper=False, unit=True))
-    x = triangle_solved(star(L), x, upper=True, unit=True)
-    return into(out, rows_taken(x, np.argsort(order, -1)), exact="linalg.ldl_solve")
+    x = Solve.apply(D, tri_solve(L, permute_rows(B, order), upper=False, unit=True))
+    x = tri_solve(star(L), x, upper=True, unit=True)
+    return into(out, permute_rows(x, np.argsort(order, -1)), exact="linalg.ldl_solve")
 
 
-def _exchanges(pivots: Any) -> tuple[Any, Tensor, Tensor]:
+def _row_orders(pivots: Any) -> tuple[Any, Tensor, Tensor]:
     """Return the order of rows (..., n), that of L's rows in each column (..., n, n), and where D has 2 x 2 blocks.
 
     The last one is (..., n - 1). LAPACK does not exchange the rows of finished columns of L, so their order differs

@@ -18,7 +18,7 @@ from ..indexing import Gather
 from ..out import into
 from .common import adjoint as _adjoint
 from .common import cabs1, check_equation, check_floating_matrices, eye, mT
-from .triangular import triangle_solved
+from .triangular import tri_solve
 
 PANEL = 32  # columns that are factored before the rest of the matrix is updated by a matrix product
 
@@ -46,12 +46,12 @@ class LUFactor(Function):
             inner = np.concatenate((inner, of_beside), -1)
         if rows > k:
             inner = inner - np.triu(np.matmul(mT(below), of_below))
-        inner = triangle_solved(mT(l), inner, upper=True, unit=True)
+        inner = tri_solve(mT(l), inner, upper=True, unit=True)
         left, right = inner[..., :k], inner[..., k:]
         left = np.concatenate((left, of_below), -2) if rows > k else left
-        left = mT(triangle_solved(u, mT(left), upper=True))
+        left = mT(tri_solve(u, mT(left), upper=True))
         whole = np.concatenate((left, right), -1) if columns > k else left
-        return (rows_taken(whole, places),)
+        return (permute_rows(whole, places),)
 
 
 def lu_factorize(x: Any) -> tuple[Any, Any, Any, Any]:
@@ -80,7 +80,7 @@ def lu_factorize(x: Any) -> tuple[Any, Any, Any, Any]:
             lu[:, j + 1 :, j + 1 : stop] -= lu[:, j + 1 :, j, None] * lu[:, None, j, j + 1 : stop]
         if stop < columns:
             panel = lu[:, start:stop, start:stop]
-            lu[:, start:stop, stop:] = triangle_solved(panel, lu[:, start:stop, stop:], upper=False, unit=True)
+            lu[:, start:stop, stop:] = tri_solve(panel, lu[:, start:stop, stop:], upper=False, unit=True)
             lu[:, stop:, stop:] -= np.matmul(lu[:, stop:, start:stop], lu[:, start:stop, stop:])
     zero = np.diagonal(lu, 0, -2, -1) == 0
     info = np.where(zero.any(-1), np.argmax(zero, -1) + 1, 0) if k else np.zeros_like(order, shape=len(lu))
@@ -106,7 +106,7 @@ def _factor_in_place(lu: Any, pivots: Any, order: Any) -> None:
         lu[start:, start:stop] = panel.T
         right = lu[start:stop, stop:]
         if right.size:
-            right[...] = triangle_solved(lu[start:stop, start:stop], right, upper=False, unit=True)
+            right[...] = tri_solve(lu[start:stop, start:stop], right, upper=False, unit=True)
             lu[stop:, stop:] -= np.matmul(lu[stop:, start:stop], right)
 
 
@@ -124,7 +124,7 @@ def _exchange_each(x: Any, every: Any, i: int, places: Any) -> None:
     x[:, i] = held
 
 
-def exchanged(pivots: Any, rows: int) -> Any:
+def pivots_to_order(pivots: Any, rows: int) -> Any:
     """Return the order of rows that the exchanges of `pivots` lead to, as a bare array."""
     lead, k = pivots.shape[:-1], pivots.shape[-1]
     flat = pivots.reshape(math.prod(lead), k).astype(np.int64) - 1
@@ -140,7 +140,7 @@ def exchanged(pivots: Any, rows: int) -> Any:
     return order.reshape(*lead, rows)
 
 
-def _factor(op: str, A: Tensor, pivot: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _checked_lu(op: str, A: Tensor, pivot: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     check_floating_matrices(op, A)
     if not pivot:
         raise ArgumentError(f"{op}: LU without pivoting is not implemented; give pivot=True")
@@ -159,7 +159,7 @@ def lu_factor(A: Tensor, *, pivot: bool = True, out: Any = None) -> return_types
             [0.5000, 2.0000]]),
     pivots=tensor([2, 2], dtype=torch.int32))
     """
-    lu, pivots, info, _ = _factor("linalg.lu_factor", A, pivot)
+    lu, pivots, info, _ = _checked_lu("linalg.lu_factor", A, pivot)
     _check_regular("linalg.lu_factor", info)
     return into(out, return_types.linalg_lu_factor(lu, pivots), exact="linalg.lu_factor")
 
@@ -185,7 +185,7 @@ def lu_factor_ex(
     >>> torch.linalg.lu_factor_ex(torch.zeros(1, 1)).info
     tensor(1, dtype=torch.int32)
     """
-    factors = _factor("linalg.lu_factor_ex", A, pivot)
+    factors = _checked_lu("linalg.lu_factor_ex", A, pivot)
     if check_errors:
         _check_regular("linalg.lu_factor_ex", factors[2])
     return into(out, return_types.linalg_lu_factor_ex(*factors[:3]), exact="linalg.lu_factor_ex")
@@ -217,9 +217,9 @@ def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> return_types.linalg
     tensor([[1., 2.],
             [2., 0.]])
     """
-    factors, _, _, order = _factor("linalg.lu", A, pivot)
+    factors, _, _, order = _checked_lu("linalg.lu", A, pivot)
     P = core.Tensor._made(_permutation(order.array, factors.array))
-    return into(out, return_types.linalg_lu(P, *_triangles(factors)), exact="linalg.lu")
+    return into(out, return_types.linalg_lu(P, *_split_triangles(factors)), exact="linalg.lu")
 
 
 def _permutation(order: Any, like: Any) -> Any:
@@ -227,7 +227,7 @@ def _permutation(order: Any, like: Any) -> Any:
     return mT((order[..., None] == backend.like(np.arange(order.shape[-1]), order)).astype(like.dtype))
 
 
-def _triangles(factors: Tensor) -> tuple[Any, Any]:
+def _split_triangles(factors: Tensor) -> tuple[Any, Any]:
     """Split LU factors into L and U."""
     rows, columns = factors.shape[-2:]
     k = min(rows, columns)
@@ -251,9 +251,9 @@ def lu_unpack(
     if unpack_pivots:
         if LU_pivots.array.dtype != np.int32:
             raise ArgumentError(f"lu_unpack: LU_pivots is expected to be of torch.int32, got {LU_pivots.dtype}")
-        P = made(_permutation(exchanged(LU_pivots.array, LU_data.shape[-2]), LU_data.array))
+        P = made(_permutation(pivots_to_order(LU_pivots.array, LU_data.shape[-2]), LU_data.array))
     if unpack_data:
-        L, U = _triangles(LU_data)
+        L, U = _split_triangles(LU_data)
     return into(out, return_types.lu_unpack(P, L, U), exact="lu_unpack")
 
 
@@ -277,23 +277,23 @@ def lu_solve(
     if tuple(pivots.shape) != tuple(LU.shape[:-1]):
         raise ShapeError(f"{op}: pivots has shape {tuple(pivots.shape)}, but LU needs {tuple(LU.shape[:-1])}")
     check_equation(op, LU, B, left)
-    order = exchanged(pivots.array, LU.shape[-1])
+    order = pivots_to_order(pivots.array, LU.shape[-1])
     if left:
-        return into(out, _lu_solved(LU, order, B, adjoint), exact="linalg.lu_solve")
+        return into(out, _solve_with_factors(LU, order, B, adjoint), exact="linalg.lu_solve")
     # X A = B  <=>  Aᴴ Xᴴ = Bᴴ
-    return into(out, _adjoint(_lu_solved(LU, order, _adjoint(B), not adjoint)), exact="linalg.lu_solve")
+    return into(out, _adjoint(_solve_with_factors(LU, order, _adjoint(B), not adjoint)), exact="linalg.lu_solve")
 
 
-def _lu_solved(factors: Tensor, order: Any, b: Tensor, adjoint: bool) -> Tensor:
+def _solve_with_factors(factors: Tensor, order: Any, b: Tensor, adjoint: bool) -> Tensor:
     if not adjoint:
-        x = triangle_solved(factors, rows_taken(b, order), upper=False, unit=True)
-        return triangle_solved(factors, x, upper=True)
+        x = tri_solve(factors, permute_rows(b, order), upper=False, unit=True)
+        return tri_solve(factors, x, upper=True)
     flipped = _adjoint(factors)
-    x = triangle_solved(flipped, b, upper=False)
-    return rows_taken(triangle_solved(flipped, x, upper=True, unit=True), np.argsort(order, -1))
+    x = tri_solve(flipped, b, upper=False)
+    return permute_rows(tri_solve(flipped, x, upper=True, unit=True), np.argsort(order, -1))
 
 
-def rows_taken(x: Any, order: Any) -> Any:
+def permute_rows(x: Any, order: Any) -> Any:
     """Return the rows of matrices in another order."""
     lead = np.broadcast_shapes(order.shape[:-1], tuple(x.shape[:-2]))
     shape = (*lead, *x.shape[-2:])

@@ -153,11 +153,11 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
         raise not_a_tensor("matmul", input=input, other=other) from None
     if mixed:
         check_same_dtype("matmul", input, other)
-    result = product(input, other)
+    result = promoted_matmul(input, other)
     return result if out is None else into(out, result, exact="matmul")
 
 
-def product(a: Tensor, b: Tensor) -> Tensor:
+def promoted_matmul(a: Tensor, b: Tensor) -> Tensor:
     """Compute `matmul` in the promoted dtype of its operands, as NumPy does."""
     if b.ndim == 2:
         if a.ndim == 2:
@@ -187,7 +187,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Te
     if mixed:
         check_same_dtype("linear", input, weight, *(() if bias is None else (bias,)))
     if bias is not None and bias.array.shape != weight.array.shape[:1] and (bias.ndim != 1 or bias.numel() == 1):
-        return _added("linear", bias, Linear.apply(input, weight, None), 1, 1, out)
+        return _add_scaled("linear", bias, Linear.apply(input, weight, None), 1, 1, out)
     result = Linear.apply(input, weight, bias)
     return result if out is None else into(out, result, exact="linear")
 
@@ -323,7 +323,7 @@ def ger(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
     return outer(input, vec2, out=out)
 
 
-def _added(op: str, input: Tensor, product: Tensor, beta: Any, alpha: Any, out: Tensor | None) -> Tensor:
+def _add_scaled(op: str, input: Tensor, product: Tensor, beta: Any, alpha: Any, out: Tensor | None) -> Tensor:
     """Return beta · input + alpha · product; for beta = 0, input's values are ignored."""
     beta, alpha = (scale_factor(op, x, product.array.dtype) for x in (beta, alpha))
     shape = tuple(product.shape)
@@ -351,7 +351,7 @@ def addmm(
     tensor([[21., 21.]])
     """
     check_same_dtype("addmm", input, mat1, mat2)
-    return _added("addmm", input, mm(mat1, mat2), beta, alpha, out)
+    return _add_scaled("addmm", input, mm(mat1, mat2), beta, alpha, out)
 
 
 @numbers_first
@@ -365,7 +365,7 @@ def addmv(
     tensor([3.])
     """
     check_same_dtype("addmv", input, mat, vec)
-    return _added("addmv", input, mv(mat, vec), beta, alpha, out)
+    return _add_scaled("addmv", input, mv(mat, vec), beta, alpha, out)
 
 
 @numbers_first
@@ -381,7 +381,7 @@ def baddbmm(
     tensor([[[12.]]])
     """
     check_same_dtype("baddbmm", input, batch1, batch2)
-    return _added("baddbmm", input, bmm(batch1, batch2), beta, alpha, out)
+    return _add_scaled("baddbmm", input, bmm(batch1, batch2), beta, alpha, out)
 
 
 @numbers_first
@@ -395,7 +395,7 @@ def addbmm(
     tensor([[7.]])
     """
     check_same_dtype("addbmm", input, batch1, batch2)
-    return _added("addbmm", input, bmm(batch1, batch2).sum(0, dtype=input.dtype), beta, alpha, out)
+    return _add_scaled("addbmm", input, bmm(batch1, batch2).sum(0, dtype=input.dtype), beta, alpha, out)
 
 
 @numbers_first
@@ -412,7 +412,7 @@ def addr(
     dtype = dtypes.result_dtype([x.array for x in (input, vec1, vec2)])
     for name, value in (("beta", beta), ("alpha", alpha)):
         check_scale_factor("addr", name, as_scalar("addr", name, value), dtype)
-    return into(out, _added("addr", input, outer(*cast_to(dtype, vec1, vec2)), beta, alpha, None))
+    return into(out, _add_scaled("addr", input, outer(*cast_to(dtype, vec1, vec2)), beta, alpha, None))
 
 
 @numpy_spelling

@@ -42,7 +42,7 @@ class Inv(Function):
             with backend.checked(x):
                 return np.linalg.inv(x)
         except np.linalg.LinAlgError:
-            raise _singular("linalg.inv", _zero_pivots(x)) from None
+            raise _singular_error("linalg.inv", _zero_pivots(x)) from None
 
     def grad_x(self, grad, out):
         t = mT(out)
@@ -58,7 +58,7 @@ class Solve(Function):
         try:
             return broadcast_solve(a, b)
         except np.linalg.LinAlgError:
-            raise _singular("linalg.solve", _zero_pivots(a)) from None
+            raise _singular_error("linalg.solve", _zero_pivots(a)) from None
 
     def backward(self, grad, a, out):
         solved = Solve.apply(mT(a), grad)
@@ -167,16 +167,17 @@ def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> return_
     tensor(1, dtype=torch.int32)
     """
     check_floating_matrices("linalg.inv_ex", A, square=True)
-    info, regular = _checked("linalg.inv_ex", A, check_errors)
-    return into(out, return_types.linalg_inv_ex(_infinite(Inv.apply(regular), info, 2), info), exact="linalg.inv_ex")
+    info, regular = _replace_singular("linalg.inv_ex", A, check_errors)
+    inverse = _infinite_where_singular(Inv.apply(regular), info, 2)
+    return into(out, return_types.linalg_inv_ex(inverse, info), exact="linalg.inv_ex")
 
 
-def _checked(op: str, a: Tensor, check_errors: bool) -> tuple[Tensor, Tensor]:
+def _replace_singular(op: str, a: Tensor, check_errors: bool) -> tuple[Tensor, Tensor]:
     """Return each matrix's first zero pivot (from 1) or 0, and the matrices, with the identity for singular ones."""
     info = _zero_pivots(a.array)
     if info.any():
         if check_errors:
-            raise _singular(op, info)
+            raise _singular_error(op, info)
         bad = info.reshape((*info.shape, 1, 1)) > 0
         a = where(type(a)._made(bad), type(a)._made(eye(a, a.shape[-1])), a)
     return type(a)._made(info), a
@@ -191,7 +192,7 @@ def _zero_pivots(a: Any) -> Any:
     return info
 
 
-def _singular(op: str, info: Any) -> LinAlgError:
+def _singular_error(op: str, info: Any) -> LinAlgError:
     """Return the error, in PyTorch's words, for the first singular matrix."""
     flat = info.reshape(-1)
     first = int(np.argmax(flat > 0))
@@ -204,7 +205,7 @@ def _singular(op: str, info: Any) -> LinAlgError:
     )
 
 
-def _infinite(x: Tensor, info: Tensor, dims: int) -> Tensor:
+def _infinite_where_singular(x: Tensor, info: Tensor, dims: int) -> Tensor:
     """Set the results of singular matrices to infinity; a result is the last `dims` dimensions of x."""
     return where(reshape(info, (*info.shape, *(1,) * dims)) > 0, math.inf, x) if info.array.any() else x
 
@@ -218,7 +219,7 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True, out: Tensor | None = None)
     >>> torch.linalg.solve(torch.tensor([[2.0, 0.0], [0.0, 4.0]]), torch.tensor([1.0, 1.0]))
     tensor([0.5000, 0.2500])
     """
-    return into(out, _solved("linalg.solve", A, B, left), exact="linalg.solve")
+    return into(out, _solve("linalg.solve", A, B, left), exact="linalg.solve")
 
 
 @composite
@@ -233,12 +234,12 @@ def solve_ex(
     tensor(1, dtype=torch.int32)
     """
     check_floating_matrices("linalg.solve_ex", A, B, square=True)
-    info, regular = _checked("linalg.solve_ex", A, check_errors)
-    x = _infinite(_solved("linalg.solve_ex", regular, B, left), info, 1 if is_vector_rhs(A, B) else 2)
+    info, regular = _replace_singular("linalg.solve_ex", A, check_errors)
+    x = _infinite_where_singular(_solve("linalg.solve_ex", regular, B, left), info, 1 if is_vector_rhs(A, B) else 2)
     return into(out, return_types.linalg_solve_ex(x, info), exact="linalg.solve_ex")
 
 
-def _solved(op: str, a: Tensor, b: Tensor, left: bool) -> Tensor:
+def _solve(op: str, a: Tensor, b: Tensor, left: bool) -> Tensor:
     check_floating_matrices(op, a, b, square=True)
     vectors = is_vector_rhs(a, b)
     if vectors and not left:

@@ -150,7 +150,7 @@ def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> return_types.linalg_
     tensor([-2.,  1.])
     """
     check_floating_matrices("linalg.eigh", A, square=True)
-    return into(out, return_types.linalg_eigh(*Eigh.apply(A, triangle=_triangle("eigh", UPLO))), exact="linalg.eigh")
+    return into(out, return_types.linalg_eigh(*Eigh.apply(A, triangle=_check_uplo("eigh", UPLO))), exact="linalg.eigh")
 
 
 @numpy_spelling
@@ -161,12 +161,12 @@ def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor
     tensor([-2.,  1.])
     """
     check_floating_matrices("linalg.eigvalsh", A, square=True)
-    triangle = _triangle("eigvalsh", UPLO)
+    triangle = _check_uplo("eigvalsh", UPLO)
     found = Eigh.apply(A, triangle=triangle)[0] if is_recorded(A) else EigenvaluesH.apply(A, triangle=triangle)
     return into(out, found, exact="linalg.eigvalsh")
 
 
-def _triangle(op: str, name: str) -> str:
+def _check_uplo(op: str, name: str) -> str:
     if name.upper() not in ("L", "U"):
         raise ArgumentError(f"linalg.{op}: Expected UPLO argument to be 'L' or 'U', but got {name}")
     return name.upper()

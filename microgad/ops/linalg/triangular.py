@@ -97,7 +97,7 @@ def _row_by_row(a: Any, b: Any) -> Any:
     return layouts.contiguous(out)
 
 
-def triangle_solved(a: Any, b: Any, upper: bool, unit: bool = False, whole: bool = False) -> Any:
+def tri_solve(a: Any, b: Any, upper: bool, unit: bool = False, whole: bool = False) -> Any:
     """Apply `SolveTriangular` in a derivative or in a composite."""
     return SolveTriangular.apply(a, b, upper=upper, unit=unit, whole=whole)
 
@@ -119,8 +119,8 @@ def solve_triangular(
     check_floating_matrices(op, A, B, square=True)
     check_equation(op, A, B, left)
     if left:
-        return into(out, triangle_solved(A, B, upper, unitriangular), exact="linalg.solve_triangular")
-    return into(out, mT(triangle_solved(mT(A), mT(B), not upper, unitriangular)), exact="linalg.solve_triangular")
+        return into(out, tri_solve(A, B, upper, unitriangular), exact="linalg.solve_triangular")
+    return into(out, mT(tri_solve(mT(A), mT(B), not upper, unitriangular)), exact="linalg.solve_triangular")
 
 
 @numpy_spelling
@@ -141,7 +141,7 @@ def triangular_solve(
     check_floating_matrices("triangular_solve", A, b, square=True)
     check_equation("triangular_solve", A, b, left=True)
     a = mT(A) if transpose else A
-    solution = triangle_solved(a, b, upper != transpose, unitriangular)
+    solution = tri_solve(a, b, upper != transpose, unitriangular)
     coefficients = A.expand(*solution.shape[:-2], *A.shape[-2:]).clone()
     return into(out, return_types.triangular_solve(solution, coefficients), exact="triangular_solve")
 
@@ -157,8 +157,8 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | N
     check_floating_matrices("cholesky_solve", L, B, square=True, name="L")
     check_equation("cholesky_solve", L, B, left=True)
     first, second = (adjoint(L), L) if upper else (L, adjoint(L))
-    half = triangle_solved(first, B, upper=False, whole=True)
-    return into(out, triangle_solved(second, half, upper=True, whole=True))
+    half = tri_solve(first, B, upper=False, whole=True)
+    return into(out, tri_solve(second, half, upper=True, whole=True))
 
 
 @numpy_spelling
@@ -176,5 +176,5 @@ def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = Non
             f"cholesky_inverse: The diagonal element {zeros[0, -1] + 1} is zero, the inverse could not be completed."
         )
     one = type(L)._made(eye(L, L.shape[-1]))
-    inverse = triangle_solved(L, one, upper, whole=True)
+    inverse = tri_solve(L, one, upper, whole=True)
     return into(out, np.matmul(inverse, adjoint(inverse)) if upper else np.matmul(adjoint(inverse), inverse))

@@ -59,7 +59,7 @@ def binary_cross_entropy_with_logits(
         if x.array.dtype.kind != "f":
             raise KindError(f"binary_cross_entropy_with_logits: {name} must be floating-point, got {x.dtype}")
     losses = BinaryCrossEntropyWithLogits.apply(input, target, pos_weight)
-    losses = _weighted("binary_cross_entropy_with_logits", losses, weight, target)
+    losses = _apply_weight("binary_cross_entropy_with_logits", losses, weight, target)
     return reduce_losses(losses, reduction, "BinaryCrossEntropyWithLogits")
 
 
@@ -105,7 +105,7 @@ def binary_cross_entropy(
             "binary_cross_entropy: input and target must have one floating-point dtype, got "
             f"{input.dtype} and {target.dtype}"
         )
-    losses = _weighted("binary_cross_entropy", BinaryCrossEntropy.apply(input, target), weight, target)
+    losses = _apply_weight("binary_cross_entropy", BinaryCrossEntropy.apply(input, target), weight, target)
     return reduce_losses(losses, reduction, "BinaryCrossEntropy")
 
 
@@ -114,7 +114,7 @@ def _check_same(op: str, input: Tensor, target: Tensor) -> None:
         raise ShapeError(f"{op}: target size ({target.shape}) must be the same as input size ({input.shape})")
 
 
-def _weighted(op: str, losses: Tensor, weight: Tensor | None, target: Tensor) -> Tensor:
+def _apply_weight(op: str, losses: Tensor, weight: Tensor | None, target: Tensor) -> Tensor:
     """Return losses · weight in target's shape and dtype, since PyTorch computes them in a copy of target."""
     losses = losses if weight is None else losses * weight
     if losses.array.shape != target.array.shape:

@@ -38,7 +38,7 @@ class CrossEntropy(Function):
     symbol = "cross entropy"
 
     def forward(self, input, target, weight):
-        classes, self.counted, self.row_weights = _rows(input, target, weight, self.ignore_index)
+        classes, self.counted, self.row_weights = _check_rows(input, target, weight, self.ignore_index)
         self.divisor = _divisor(classes, self.row_weights)
         x = _classes_first(input)
         self.peak = x.max(0) if x.size else x.sum(0)
@@ -51,7 +51,7 @@ class CrossEntropy(Function):
         return reduce_weighted(np.log(self.total) - own, self.counted, self.row_weights, self.divisor, self.reduction)
 
     def grad_input(self, grad, input, target, counted, row_weights, divisor, peak, total, exps):
-        target, scale = _scaled(grad, target, counted, row_weights, divisor, self)
+        target, scale = _row_scales(grad, target, counted, row_weights, divisor, self)
         gradient = np.empty_like(input, order="C")
         x, out = _classes_first(input), gradient.swapaxes(0, 1)
         part = out if x.base is not None else np.empty_like(x)
@@ -65,7 +65,7 @@ class CrossEntropy(Function):
         return gradient
 
     def decomposition(self, input, target, counted, row_weights, divisor):
-        return _picked(LogSoftmax.apply(input, axis=1), target, counted, row_weights, divisor, self)
+        return _pick_and_reduce(LogSoftmax.apply(input, axis=1), target, counted, row_weights, divisor, self)
 
 
 @tensors_only
@@ -95,7 +95,7 @@ def cross_entropy(
         raise ArgumentError(f"cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     if input.ndim == 1:
         rest = {"weight": weight, "ignore_index": ignore_index, "label_smoothing": label_smoothing}
-        return _unbatched(cross_entropy, input, target, reduction=reduction, **rest)
+        return _with_batch_axis(cross_entropy, input, target, reduction=reduction, **rest)
     if target.array.shape == input.array.shape and target.dtype.is_floating_point:
         if ignore_index >= 0:
             raise ArgumentError(f"cross_entropy: ignore_index={ignore_index} is not supported for class probabilities")
@@ -105,7 +105,7 @@ def cross_entropy(
         return reduce_losses(losses, reduction, "DivBackward1" if reduction == "mean" else "Neg")
     if label_smoothing == 0:
         return CrossEntropy.apply(input, target, weight, ignore_index=ignore_index, reduction=reduction)
-    classes, counted, row_weights = _checked_rows("cross_entropy", input, target, weight, ignore_index)
+    classes, counted, row_weights = _check_tensors("cross_entropy", input, target, weight, ignore_index)
     log_probs = log_softmax(input, 1)
     settings = {"ignore_index": ignore_index, "reduction": reduction, "sizes": tuple(input.shape)}
     nll: Tensor = NllLoss.apply(log_probs, target, weight, **settings)
@@ -129,22 +129,22 @@ class NllLoss(Function):
     symbol, zero_link = "nll", Flat
 
     def forward(self, input, target, weight):
-        classes, self.counted, self.row_weights = _rows(input, target, weight, self.ignore_index)
+        classes, self.counted, self.row_weights = _check_rows(input, target, weight, self.ignore_index)
         self.divisor = _divisor(classes, self.row_weights)
         losses = -input.swapaxes(0, 1)[_class_index(classes)]
         return reduce_weighted(losses, self.counted, self.row_weights, self.divisor, self.reduction)
 
     def grad_input(self, grad, target, counted, row_weights, divisor):
-        target, scale = _scaled(-grad, target, counted, row_weights, divisor, self)
+        target, scale = _row_scales(-grad, target, counted, row_weights, divisor, self)
         out = np.zeros_like(grad, shape=self.sizes)
         out.swapaxes(0, 1)[_class_index(target)] = scale
         return out
 
     def decomposition(self, input, target, counted, row_weights, divisor):
-        return _picked(input, target, counted, row_weights, divisor, self)
+        return _pick_and_reduce(input, target, counted, row_weights, divisor, self)
 
 
-def _picked(x: Any, target: Any, counted: Any, row_weights: Any, divisor: Any, node: Any) -> Any:
+def _pick_and_reduce(x: Any, target: Any, counted: Any, row_weights: Any, divisor: Any, node: Any) -> Any:
     """Return -x[target], reduced, in calls that can be differentiated: (N, C, ...), int (N, ...) -> (N, ...) or ()."""
     if counted is not None:
         target = np.where(counted, target, 0)
@@ -166,7 +166,7 @@ def nll_loss(
     """
     reduction = resolve_reduction(size_average, reduce, reduction)
     if input.ndim == 1:
-        return _unbatched(nll_loss, input, target, reduction=reduction, weight=weight, ignore_index=ignore_index)
+        return _with_batch_axis(nll_loss, input, target, reduction=reduction, weight=weight, ignore_index=ignore_index)
     sizes = tuple(input.shape)
     return NllLoss.apply(input, target, weight, ignore_index=ignore_index, reduction=reduction, sizes=sizes)
 
@@ -209,14 +209,14 @@ def linear_cross_entropy(
     )  # fmt: skip
 
 
-def _unbatched(loss: Callable[..., Tensor], input: Tensor, target: Tensor, reduction: str, **rest: Any) -> Tensor:
+def _with_batch_axis(loss: Callable[..., Tensor], input: Tensor, target: Tensor, reduction: str, **rest: Any) -> Tensor:
     """Compute a loss of an input (C) as that of (1, C), and remove the batch axis."""
     indexed = target.array.shape == (1,) and not target.dtype.is_floating_point
     out = loss(input.unsqueeze(0), target if indexed else target.unsqueeze(0), reduction=reduction, **rest)
     return out.squeeze(0) if out.ndim else out
 
 
-def _rows(input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any, Any]:
+def _check_rows(input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any, Any]:
     """Check the arguments; return three bare arrays with an entry for each row.
 
     These are the row's class (0 if it is ignored), whether it counts (None if all rows do), and its weight (None if all
@@ -251,7 +251,7 @@ def _rows(input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any,
     return classes, counted, fast_select(counted, row_weights)
 
 
-def _scaled(grad: Any, target: Any, counted: Any, row_weights: Any, divisor: Any, node: Any) -> tuple[Any, Any]:
+def _row_scales(grad: Any, target: Any, counted: Any, row_weights: Any, divisor: Any, node: Any) -> tuple[Any, Any]:
     """Return each row's class and the gradient of its unweighted loss, both 0 if the row is ignored. Bare arrays."""
     scale = grad / divisor if node.reduction == "mean" else grad
     if row_weights is not None:
@@ -265,10 +265,10 @@ def _weight_rule(weight: Any, count: int) -> str:
     return f"weight must have shape ({count},), a weight for each class of input, but has shape {weight.shape}"
 
 
-def _checked_rows(op: str, input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> tuple[Any, ...]:
-    """Call `_rows` for the Tensors of a composite, whose errors then name the operation and its arguments."""
+def _check_tensors(op: str, input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> tuple[Any, ...]:
+    """Call `_check_rows` for the Tensors of a composite, so that its errors name the operation and its arguments."""
     try:
-        return _rows(input.array, target.array, None if weight is None else weight.array, ignore_index)
+        return _check_rows(input.array, target.array, None if weight is None else weight.array, ignore_index)
     except errors.FROM_FORWARD as error:
         names = ("input", "target", "weight")
         raise errors.in_forward(error, op, state.current().path, names, (input, target, weight)) from None

@@ -142,13 +142,13 @@ def ctc_loss(
         raise ArgumentError(f"ctc_loss: blank must be in label range 0 to {classes - 1}, got {blank}")
     if targets.array.dtype.kind == "c":
         raise DtypeError(f"ctc_loss: targets must be real, but are {targets.dtype}")
-    lengths, sizes = (_lengths(n, x, count) for n, x in (("input", input_lengths), ("target", target_lengths)))
+    lengths, sizes = (_check_lengths(n, x, count) for n, x in (("input", input_lengths), ("target", target_lengths)))
     if lengths.max() > longest or lengths.min() < 0 or sizes.min() < 0:
         raise ShapeError(
             f"ctc_loss: Expected input_lengths to have value at most {longest} and none to be negative, got {lengths} "
             f"and target_lengths {sizes}"
         )
-    tables = _tables(backend.to_numpy(targets.array), sizes, lengths, blank, classes)
+    tables = _make_settings(backend.to_numpy(targets.array), sizes, lengths, blank, classes)
     losses = Ctc.apply(batch, **{name: backend.like(table.T, batch.array) for name, table in tables.items()})
     if (lengths == 0).any():
         losses = where(backend.like((lengths == 0) & (sizes == 0), batch.array), 0.0, losses)
@@ -161,7 +161,7 @@ def ctc_loss(
     return losses if log_probs.ndim == 3 else losses.squeeze(0)
 
 
-def _lengths(name: str, given: Any, count: int) -> Any:
+def _check_lengths(name: str, given: Any, count: int) -> Any:
     array = (backend.to_numpy(given.array) if hasattr(given, "array") else np.asarray(given)).reshape(-1)
     if array.size != count:
         raise ShapeError(f"ctc_loss: {name}_lengths must be of size batch_size: {count}, but there are {array.size}")
@@ -170,9 +170,9 @@ def _lengths(name: str, given: Any, count: int) -> Any:
     return array.astype(np.int64)
 
 
-def _tables(targets: Any, sizes: Any, lengths: Any, blank: int, classes: int) -> dict[str, Any]:
+def _make_settings(targets: Any, sizes: Any, lengths: Any, blank: int, classes: int) -> dict[str, Any]:
     """Return the settings of `Ctc`: the lengths (N), the others (N, S)."""
-    labels = _padded(targets, sizes, blank)
+    labels = _pad_labels(targets, sizes, blank)
     states = np.full((len(sizes), 2 * labels.shape[1] + 1), blank)
     states[:, 1::2] = labels
     if states.min() < 0 or states.max() >= classes:
@@ -185,7 +185,7 @@ def _tables(targets: Any, sizes: Any, lengths: Any, blank: int, classes: int) ->
     return {"states": states, "skips": skips, "starts": starts, "ends": ends, "lengths": lengths}
 
 
-def _padded(targets: Any, sizes: Any, blank: int) -> Any:
+def _pad_labels(targets: Any, sizes: Any, blank: int) -> Any:
     """Return labels (N, S) with blanks after each sequence's own, from targets (N, S) or (sum of sizes,)."""
     width = int(sizes.max())
     inside = np.arange(width) < sizes[:, None]

@@ -43,8 +43,8 @@ def resolve_reduction(size_average: bool | None, reduce: bool | None, reduction:
     if size_average is not None or reduce is not None:
         averaged, whole = size_average is None or size_average, reduce is None or reduce
         reduction = "mean" if averaged and whole else "sum" if whole else "none"
-        said = f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead."
-        warnings.warn(said, stacklevel=3)
+        message = f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead."
+        warnings.warn(message, stacklevel=3)
     if isinstance(reduction, int) and 0 <= reduction < len(REDUCTIONS):
         return REDUCTIONS[reduction]
     if reduction not in REDUCTIONS:

@@ -59,10 +59,10 @@ def mse_loss(
     tensor(2.)
     """
     reduction = resolve_reduction(size_average, reduce, reduction)
-    input, target = _operands("mse_loss", input, target)
+    input, target = _check_operands("mse_loss", input, target)
     if weight is None:
         return SquaredError.apply(input, target, reduction=reduction)
-    losses = _weighted(SquaredError.apply(input, target, reduction="none"), input, weight)
+    losses = _apply_weight(SquaredError.apply(input, target, reduction="none"), input, weight)
     return reduce_weighted(losses, None, None, weight.sum(), reduction)
 
 
@@ -79,15 +79,15 @@ def l1_loss(
     tensor(1.)
     """
     reduction = resolve_reduction(size_average, reduce, reduction)
-    input, target = _alike(input, target)
+    input, target = _broadcast_scalars(input, target)
     losses = (input - target).abs()
     if weight is None:
         return reduce_losses(losses, reduction)
-    return reduce_weighted(_weighted(losses, input, weight), None, None, weight.sum(), reduction)
+    return reduce_weighted(_apply_weight(losses, input, weight), None, None, weight.sum(), reduction)
 
 
-def _operands(op: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    input, target = _alike(input, target)
+def _check_operands(op: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    input, target = _broadcast_scalars(input, target)
     kinds = input.array.dtype.kind + target.array.dtype.kind
     if "f" not in kinds or "c" in kinds:
         raise KindError(
@@ -97,7 +97,7 @@ def _operands(op: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return input, target
 
 
-def _alike(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+def _broadcast_scalars(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Return both, with a warning if their shapes differ. A 0-d one is expanded, so that its dtype counts."""
     if target.array.shape == input.array.shape:
         return input, target
@@ -111,7 +111,7 @@ def _alike(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return input, target
 
 
-def _weighted(losses: Tensor, input: Tensor, weight: Tensor) -> Tensor:
+def _apply_weight(losses: Tensor, input: Tensor, weight: Tensor) -> Tensor:
     if weight.shape != input.shape:
         raise ShapeError(f"Weights and input must have the same size, but have {weight.shape} and {input.shape}")
     return losses * weight
@@ -149,11 +149,11 @@ def huber_loss(
     tensor([0.5000, 6.0000])
     """
     reduction = resolve_reduction(None, None, reduction)
-    input, target = _operands("huber_loss", input, target)
+    input, target = _check_operands("huber_loss", input, target)
     if not delta > 0:
         raise ArgumentError(f"huber_loss: does not support non-positive values for delta, got {delta}")
     losses = to_input_dtype("huber_loss", Huber.apply(input, target, delta=float(delta)), input)
-    return reduce_losses(losses if weight is None else _weighted(losses, input, weight), reduction, "HuberLoss")
+    return reduce_losses(losses if weight is None else _apply_weight(losses, input, weight), reduction, "HuberLoss")
 
 
 @tensors_only
@@ -170,7 +170,7 @@ def smooth_l1_loss(
     tensor([0.1250, 3.5000])
     """
     reduction = resolve_reduction(size_average, reduce, reduction)
-    input, target = _operands("smooth_l1_loss", input, target)
+    input, target = _check_operands("smooth_l1_loss", input, target)
     if beta < 0:
         raise ArgumentError(f"smooth_l1_loss: does not support negative values for beta, got {beta}")
     if beta == 0:

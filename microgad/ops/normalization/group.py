@@ -207,8 +207,8 @@ def apply_norm(op: str, cls: type[Function], input: Tensor, *parameters: Tensor 
         raise KindError(f"{op}: is not implemented for {input.dtype}: convert input to a floating-point dtype")
     for x in () if is_mixed_half(input, *parameters) else parameters:
         if x is not None and x.array.dtype != kind:
-            said = f"{op}: mixed dtype: input is {input.dtype}, but a parameter is {x.dtype}; convert one of them"
-            raise DtypeError(said)
+            message = f"{op}: mixed dtype: input is {input.dtype}, but a parameter is {x.dtype}; convert one of them"
+            raise DtypeError(message)
     if kind.itemsize > 2:
         result: Tensor = cls.apply(input, *parameters, **settings)
         return result

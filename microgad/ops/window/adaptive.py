@@ -12,7 +12,7 @@ from ...errors.wording import plural
 from ...state import composite
 from ...type_aliases import Tensor
 from ..elementwise import Flat
-from .fractional_pool import checked, of_boxes
+from .fractional_pool import check_input, max_over_boxes
 from .geometry import invalid, ntuple
 from .pool import POOLS, with_indices
 from .resample import Resample, ResampleMatrix, parts
@@ -109,24 +109,24 @@ adaptive_max_pool3d_with_indices = with_indices(adaptive_max_pool3d)
 
 def _adaptive_max(dims: int, input: Tensor, output_size: Sizes, return_indices: bool) -> Any:
     op = f"adaptive_max_pool{dims}d"
-    size, out = checked(op, input, dims), output_sizes(op, input, output_size, dims)
+    size, out = check_input(op, input, dims), output_sizes(op, input, output_size, dims)
     input = input.contiguous() if dims == 3 else input  # PyTorch's 3-D results are contiguous
     kernel = whole_parts(size, out) if input.array.size else ()
     if kernel:
         found = POOLS[dims][1](input, kernel, return_indices=return_indices)
     else:
         tables = [np.minimum(cells, stop - 1) for cells, stop in map(parts, size, out)]
-        found = of_boxes(input, tables, return_indices)
+        found = max_over_boxes(input, tables, return_indices)
     return tuple(laid_out_as(x, input, dims) for x in found) if return_indices else laid_out_as(found, input, dims)
 
 
 def _adaptive_avg(dims: int, input: Tensor, output_size: Sizes) -> Tensor:
     op = f"adaptive_avg_pool{dims}d"
-    size, out = checked(op, input, dims, empty=True), output_sizes(op, input, output_size, dims)
+    size, out = check_input(op, input, dims, empty=True), output_sizes(op, input, output_size, dims)
     if set(out) == {1}:  # this gives NaN for an empty input
         return laid_out_as(input.mean(tuple(range(-dims, 0)), keepdim=True), input, dims)
     if 0 in (input.array.shape[1:] if dims == 3 else size):
-        checked(op, input, dims)
+        check_input(op, input, dims)
     found, kernel = input.contiguous() if dims == 3 else input, whole_parts(size, out) if input.array.size else ()
     if kernel:
         found = POOLS[dims][0](found, kernel)

@@ -35,7 +35,7 @@ class BoxArgmax(Function):
     def forward(self, input):
         best, place, step = input, None, 1
         for axis in range(-1, -len(self.tables) - 1, -1):
-            best, place = largest_along(best, place, axis, self.tables[axis], step)
+            best, place = max_along_axis(best, place, axis, self.tables[axis], step)
             step *= input.shape[axis]
         return place
 
@@ -91,7 +91,7 @@ def _fractional(
     op = f"fractional_max_pool{dims}d"
     if output_size is None and output_ratio is None:
         raise invalid(op, "output_size or output_ratio must be given")
-    size, kernel = checked(op, input, dims), ntuple(op, "kernel_size", kernel_size, dims)
+    size, kernel = check_input(op, input, dims), ntuple(op, "kernel_size", kernel_size, dims)
     if output_size is None:
         ratios: Any = output_ratio if isinstance(output_ratio, Sequence) else (output_ratio,) * dims
         if len(ratios) != dims:
@@ -110,13 +110,13 @@ def _fractional(
             raise invalid(op, f"{m} windows of {k} cells do not fit into {n}: kernel_size {kernel}, input {size}")
     # PyTorch's first random number is the width's in 2-D, but the depth's in 3-D.
     drawn = [samples.array[: planes[0], :, i] for i in (range(dims) if dims == 3 else (1, 0))]
-    tables = [drawn_places(u, n, k, m) for u, n, k, m in zip(drawn, size, kernel, out, strict=True)]
+    tables = [random_cells(u, n, k, m) for u, n, k, m in zip(drawn, size, kernel, out, strict=True)]
     if input.ndim == dims + 1:
         tables = [table[:, 0] for table in tables]
-    return of_boxes(input, tables, return_indices)
+    return max_over_boxes(input, tables, return_indices)
 
 
-def checked(op: str, input: Tensor, dims: int, empty: bool = False) -> tuple[int, ...]:
+def check_input(op: str, input: Tensor, dims: int, empty: bool = False) -> tuple[int, ...]:
     """Check a pooling's input and return the sizes of its spatial dimensions; they may be 0 only if `empty`."""
     shape: tuple[int, ...] = input.array.shape
     if len(shape) not in (dims + 1, dims + 2):
@@ -128,7 +128,7 @@ def checked(op: str, input: Tensor, dims: int, empty: bool = False) -> tuple[int
     return shape[-dims:]
 
 
-def of_boxes(input: Tensor, tables: Sequence[Any], return_indices: bool) -> Any:
+def max_over_boxes(input: Tensor, tables: Sequence[Any], return_indices: bool) -> Any:
     """Return the maximum of each box, and with return_indices a pair of it and its position."""
     tables = [backend.like(t, input.array) if isinstance(t, np.ndarray) else t for t in tables]
     place = BoxArgmax.apply(input, tables=tables)
@@ -139,7 +139,7 @@ def of_boxes(input: Tensor, tables: Sequence[Any], return_indices: bool) -> Any:
     return (out, place) if return_indices else out
 
 
-def drawn_places(sample: Any, size: int, kernel: int, steps: int) -> Any:
+def random_cells(sample: Any, size: int, kernel: int, steps: int) -> Any:
     """Return the windows' cells along one dimension for random numbers in [0, 1): (N, C) -> (taps, N, C, steps)."""
     dtype = sample.dtype.type
     u, i = sample[..., None], backend.like(np.arange(steps), sample, dtype)
@@ -149,7 +149,7 @@ def drawn_places(sample: Any, size: int, kernel: int, steps: int) -> Any:
     return start + backend.like(np.arange(kernel), sample).reshape(-1, 1, 1, 1)
 
 
-def largest_along(x: Any, place: Any, axis: int, table: Any, step: int) -> tuple[Any, Any]:
+def max_along_axis(x: Any, place: Any, axis: int, table: Any, step: int) -> tuple[Any, Any]:
     """Return the maximum of the boxes along one axis (a negative number), and its position.
 
     `place` has the positions that x's own values come from.
@@ -157,10 +157,10 @@ def largest_along(x: Any, place: Any, axis: int, table: Any, step: int) -> tuple
     *planes, steps = table.shape[1:]
     gpu = backend.is_gpu(x)  # asking whether there is a NaN would wait for the GPU, so every value is compared there
     aligned = (*planes, *(1,) * (x.ndim + axis - len(planes)), steps, *(1,) * (-axis - 1))
-    best = taken(x, table[0].reshape(aligned), axis)
+    best = take_along(x, table[0].reshape(aligned), axis)
     won = np.zeros_like(best, dtype=np.min_scalar_type(len(table)))  # the tap of the best value so far
     for tap, cells in enumerate(table[1:], 1):
-        value = taken(x, cells.reshape(aligned), axis)
+        value = take_along(x, cells.reshape(aligned), axis)
         better = value > best
         if gpu:
             better |= value != value
@@ -168,14 +168,14 @@ def largest_along(x: Any, place: Any, axis: int, table: Any, step: int) -> tuple
         np.maximum(best, value, out=best)
     if not gpu and (best != best).any():
         for tap, cells in enumerate(table):
-            value = taken(x, cells.reshape(aligned), axis)
+            value = take_along(x, cells.reshape(aligned), axis)
             np.copyto(won, tap, where=value != value)
     window = backend.like(np.arange(table[0].size).reshape(aligned), x)
     cells = table.take(won * np.int64(table[0].size) + window)
     return best, cells * step if place is None else cells * step + np.take_along_axis(place, cells, axis)
 
 
-def taken(x: Any, cells: Any, axis: int) -> Any:
+def take_along(x: Any, cells: Any, axis: int) -> Any:
     """Take x's cells along an axis; `cells` is one list for all planes, or has an entry for each."""
     if cells.size == cells.shape[axis]:
         return x.take(cells.reshape(-1), axis)

@@ -18,7 +18,7 @@ from ...state import composite
 from ...type_aliases import Tensor
 from ..creation import from_array, linspace
 from .geometry import invalid
-from .resample import cubic, cubic_slope
+from .resample import cubic_kernel, cubic_kernel_slope
 
 MODES, PADDINGS = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")  # by PyTorch's numbers
 TAPS = {mode: np.array(taps)[:, None] for mode, taps in zip(MODES, ([0, 1], [0], [-1, 0, 1, 2]), strict=True)}
@@ -46,12 +46,12 @@ class GridSourceIndex(Function):
         elif len(size) == 3:
             at = (grid * size - 1) / 2
         else:
-            at = rounded_once(grid, self.scale)
+            at = unnormalize_rounded_once(grid, self.scale)
         self.turn = None
         if self.padding != "zeros":
             turn, last = None, size - 1
             if self.padding == "reflection":
-                at, turn = reflected(at, size, self.align)
+                at, turn = reflect(at, size, self.align)
             inside = (at > 0) & (at < last)
             self.turn = inside if turn is None else inside * turn
             at = np.fmin(np.fmax(at, 0), last)  # this turns NaN into 0, too
@@ -78,8 +78,8 @@ class GridSample(Function):
     def forward(self, input, at):
         self.cells = self.cells_at(at, input.shape[2:])
         out = np.empty_like(input, shape=(*input.shape[:2], at.shape[2]), order="C")
-        weight = None if self.mode == "nearest" else _product(_weights(at, self.mode, self.taps))
-        for i, planes in enumerate(_framed(input)):
+        weight = None if self.mode == "nearest" else _cell_weights(_weights(at, self.mode, self.taps))
+        for i, planes in enumerate(_iter_framed(input)):
             values = planes.take(self.cells[i], 1)
             out[i] = values[:, 0] if weight is None else np.einsum("ckp,kp->cp", values, weight[i])
         return out.reshape(*input.shape[:2], *self.places)
@@ -88,22 +88,22 @@ class GridSample(Function):
         weights, grad_input, grad_at = _weights(at, self.mode, self.taps), None, np.zeros_like(at)
         grad = grad.reshape(*grad.shape[:2], at.shape[2])
         if self.needs[0]:
-            weight = _product(weights)
+            weight = _cell_weights(weights)
             grad_input = _scatter_cells((g[:, None] * w for g, w in zip(grad, weight, strict=True)), cells, input)
         if self.needs[1] and self.mode != "nearest":
             grad_weight = np.empty_like(at, shape=cells.shape)
-            for i, planes in enumerate(_framed(input)):
+            for i, planes in enumerate(_iter_framed(input)):
                 grad_weight[i] = np.einsum("ckp,cp->kp", planes.take(cells[i], 1), grad[i])
             slopes = _slopes(at, self.mode, self.taps)
             for axis in range(at.shape[1]):
                 turned = np.copy(weights)
                 turned[:, axis] = slopes[:, axis]
-                grad_at[:, axis] = (grad_weight * _product(turned)).sum(1)
+                grad_at[:, axis] = (grad_weight * _cell_weights(turned)).sum(1)
         return grad_input, grad_at
 
     def decomposition(self, input, at, cells):
         values = GatherCells.apply(input, cells=cells)
-        out = (values * _product(_weights(at, self.mode, self.taps))[:, None]).sum(2)
+        out = (values * _cell_weights(_weights(at, self.mode, self.taps))[:, None]).sum(2)
         return out.reshape((*out.shape[:2], *self.places))
 
     def cells_at(self, at: Any, sizes: tuple[int, ...]) -> Any:
@@ -114,7 +114,7 @@ class GridSample(Function):
         at, size = at[:, :, None], self.size[:, None]
         places = np.rint(at) if self.mode == "nearest" else np.floor(at) + self.taps
         if self.mode == "bicubic" and self.padding == "reflection":
-            places = np.rint(reflected(places, size, self.align)[0])
+            places = np.rint(reflect(places, size, self.align)[0])
         if self.mode == "bicubic" and self.padding != "zeros":
             places = np.clip(places, 0, size - 1)
         cells = np.fmax(np.fmin(places, size), -1).astype(np.int64) + 1  # NaN becomes a cell outside
@@ -133,7 +133,7 @@ class GatherCells(LinearMap):
 
     def forward(self, input):
         out = np.empty_like(input, shape=(*input.shape[:2], *self.cells.shape[1:]), order="C")
-        for i, planes in enumerate(_framed(input)):
+        for i, planes in enumerate(_iter_framed(input)):
             out[i] = planes.take(self.cells[i], 1)
         return out
 
@@ -141,7 +141,7 @@ class GatherCells(LinearMap):
         return _scatter_cells(grad, self.cells, np.empty_like(grad, shape=self.x_shape, order="C"))
 
 
-def _framed(input: Any) -> Iterator[Any]:
+def _iter_framed(input: Any) -> Iterator[Any]:
     """Yield each image of (N, C, ...) with a frame of zeros, one cell wide, its planes flattened: (C, S)."""
     frame = np.zeros_like(input, shape=(input.shape[1], *(n + 2 for n in input.shape[2:])), order="C")
     inside, lines = (..., *(slice(1, -1),) * (input.ndim - 2)), frame.reshape(len(frame), math.prod(frame.shape[1:]))
@@ -164,7 +164,7 @@ def _scatter_cells(values: Iterable[Any], cells: Any, like: Any) -> Any:
     return out
 
 
-def rounded_once(x: Any, scale: Any) -> Any:
+def unnormalize_rounded_once(x: Any, scale: Any) -> Any:
     """Return x · scale - 0.5, rounded once, like the fused multiply-add that PyTorch computes 2-D positions with.
 
     The positions of an identity map lie on kinks of the interpolation, where the last bit decides on which side.
@@ -175,7 +175,7 @@ def rounded_once(x: Any, scale: Any) -> Any:
     return high * scale - 0.5 + np.where(np.isfinite(x), x - high, 0) * scale
 
 
-def reflected(at: Any, size: Any, align: bool) -> tuple[Any, Any]:
+def reflect(at: Any, size: Any, align: bool) -> tuple[Any, Any]:
     """Reflect source indices at both edges until they are inside; also return the derivative of that, 1 or -1.
 
     With `align` the edges are the centers of the outermost cells, otherwise their outer borders.
@@ -210,7 +210,7 @@ def grid_sample(
     if mode not in MODES or padding_mode not in PADDINGS:
         name, value, known = ("padding_mode", padding_mode, PADDINGS) if mode in MODES else ("mode", mode, MODES)
         raise invalid(op, f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
-    size, align = _checked(op, input, grid, mode), _aligned(align_corners)
+    size, align = _check_grid_sample(op, input, grid, mode), _resolve_align_corners(align_corners)
     axes = backend.like(size[::-1], grid.array, grid.array.dtype).reshape(-1, 1)
     within = "zeros" if mode == "bicubic" else padding_mode  # "bicubic" applies the padding mode to each cell it reads
     places, scale = grid.array.shape[1:-1], (axes - align) / 2
@@ -254,12 +254,12 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
         raise invalid(op, f"size must be positive behind the batch, got {size}")
     if len(theta.array) != size[0]:
         raise invalid(op, f"theta must have {size[0]} maps for size {size}, got {len(theta.array)}")
-    align, dtype = _aligned(align_corners), theta.array.dtype
+    align, dtype = _resolve_align_corners(align_corners), theta.array.dtype
     if align and 1 in size[2:]:
         warn("affine_grid: with align_corners=True the one cell of a size of 1 is at 0, in the middle, not at -1")
     base = np.ones((*size[2:], dims + 1), dtype)
     for axis, n in enumerate(size[2:]):
-        base[..., dims - 1 - axis] = _middles(n, align, dtype).reshape(-1, *(1,) * (dims - 1 - axis))
+        base[..., dims - 1 - axis] = _cell_centers(n, align, dtype).reshape(-1, *(1,) * (dims - 1 - axis))
     base = base.reshape(1, -1, dims + 1)
     cells = from_array(backend.like(base, theta.array))
     grid: Tensor
@@ -271,29 +271,29 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
 
 
 @functools.lru_cache(maxsize=64)
-def _middles(n: int, align: bool, dtype: np.dtype[Any]) -> Any:
+def _cell_centers(n: int, align: bool, dtype: np.dtype[Any]) -> Any:
     """Return the normalized coordinates of the centers of n cells, rounded as PyTorch's."""
     line = linspace(-1, 1, n, dtype=dtype, device="cpu").array if n > 1 else np.zeros(1, dtype)
     return line if align else line * (n - 1) / n
 
 
-def _aligned(align_corners: bool | None) -> bool:
+def _resolve_align_corners(align_corners: bool | None) -> bool:
     """Return align_corners, or False with PyTorch's warning if it is None: it used to default to True."""
     if align_corners is None:
-        said = "grid_sample and affine_grid take align_corners=False by default; give align_corners to say so."
-        warn(said)
+        message = "grid_sample and affine_grid take align_corners=False by default; give align_corners to say so."
+        warn(message)
     return bool(align_corners)
 
 
-def _checked(op: str, input: Tensor, grid: Tensor, mode: str) -> tuple[int, ...]:
+def _check_grid_sample(op: str, input: Tensor, grid: Tensor, mode: str) -> tuple[int, ...]:
     """Check the arguments of grid_sample and return the input's spatial sizes."""
     x, places, found = input.array, grid.array, ""
     dims = x.ndim - 2
     if dims not in (2, 3) or places.ndim != x.ndim:
         found = "input and grid must both have 4 dimensions, or both 5"
     elif x.dtype.kind != "f" or places.dtype != x.dtype:
-        said = f"input and grid must be of one floating-point dtype, got {input.dtype} and {grid.dtype}"
-        raise invalid(op, said, KindError)
+        message = f"input and grid must be of one floating-point dtype, got {input.dtype} and {grid.dtype}"
+        raise invalid(op, message, KindError)
     elif len(places) != len(x):
         found = "input and grid must have the same batch size"
     elif places.shape[-1] != dims:
@@ -313,16 +313,16 @@ def _weights(at: Any, mode: str, taps: Any) -> Any:
     if mode == "nearest":
         return (np.where(np.isfinite(at), at, 0.0) * 0.0 + 1.0)[:, :, None]
     part = (at - np.floor(at))[:, :, None]
-    return np.concatenate((1 - part, part), 2) if mode == "bilinear" else cubic(part - taps, -0.75)
+    return np.concatenate((1 - part, part), 2) if mode == "bilinear" else cubic_kernel(part - taps, -0.75)
 
 
 def _slopes(at: Any, mode: str, taps: Any) -> Any:
     """Return the derivatives of `_weights` by the source indices."""
     part = (at - np.floor(at))[:, :, None]
-    return np.zeros_like(part) + (2 * taps - 1) if mode == "bilinear" else cubic_slope(part - taps, -0.75)
+    return np.zeros_like(part) + (2 * taps - 1) if mode == "bilinear" else cubic_kernel_slope(part - taps, -0.75)
 
 
-def _product(weights: Any) -> Any:
+def _cell_weights(weights: Any) -> Any:
     """Multiply the weights of each axis, (N, D, taps, P), x first, into those of all cells, (N, K, P), x fastest."""
     n, dims, taps, places = weights.shape
     out = weights[:, -1]

@@ -41,7 +41,7 @@ def interpolate(
     plain = mode in PLAIN
     if plain and align_corners is not None:
         raise invalid(op, f"align_corners can be set for the modes that interpolate, not for {mode}")
-    out, scales = _sizes(op, input, size, scale_factor, dims)
+    out, scales = _output_sizes(op, input, size, scale_factor, dims)
     if recompute_scale_factor and size is not None:
         raise invalid(op, "recompute_scale_factor is not meaningful with an explicit size")
     if recompute_scale_factor:
@@ -52,7 +52,7 @@ def interpolate(
         scales = [None if steps in (n, 2 * n) else scale for n, steps, scale in zip(sizes, out, scales, strict=True)]
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[dims - 1](input, out)
-    changed = [i for i in range(dims) if not _stays(mode, antialias, sizes[i], out[i], scales[i])] or [0]
+    changed = [i for i in range(dims) if not _is_identity(mode, antialias, sizes[i], out[i], scales[i])] or [0]
     kind = "float64" if dtype in (np.float64, np.uint8) else "float32"
     align = bool(align_corners)
     matrices = [ResampleMatrix.resizing(mode, sizes[i], out[i], align, scales[i], antialias, kind) for i in range(dims)]
@@ -125,11 +125,11 @@ def upsample_bilinear(input: Tensor, size: int | Sequence[int] | None = None, sc
 
 
 def _warn_deprecated(name: str) -> None:
-    said = f"`nn.functional.{name}` is deprecated. Use `nn.functional.interpolate` instead."
-    warnings.warn(said, stacklevel=3)
+    message = f"`nn.functional.{name}` is deprecated. Use `nn.functional.interpolate` instead."
+    warnings.warn(message, stacklevel=3)
 
 
-def _sizes(op: str, input: Tensor, size: Any, scale_factor: Any, dims: int) -> tuple[list[int], list[Any]]:
+def _output_sizes(op: str, input: Tensor, size: Any, scale_factor: Any, dims: int) -> tuple[list[int], list[Any]]:
     """Return the output's sizes, and the scale of each dimension, None if sizes were given."""
     if (size is None) == (scale_factor is None):
         rule = "either size or scale_factor" if size is None else "only one of size and scale_factor"
@@ -155,6 +155,6 @@ def _sizes(op: str, input: Tensor, size: Any, scale_factor: Any, dims: int) -> t
         raise invalid(op, f"size must be an int or ints, got {size!r}", DtypeError) from None
 
 
-def _stays(mode: str, antialias: bool, size: int, steps: int, scale: float | None) -> bool:
+def _is_identity(mode: str, antialias: bool, size: int, steps: int, scale: float | None) -> bool:
     """Return whether resizing along an axis changes nothing."""
     return size == steps and (scale in (None, 1) or (mode.endswith("linear") and not antialias))

@@ -19,7 +19,7 @@ MANY_TAPS = 64  # taps of a tiling window, at least, for which one argmax call i
 FEW_CELLS = 1 << 13  # cells of all windows together, at most, for which it is faster, too
 
 
-def largest(x: Any, window: Window) -> tuple[Any, Any]:
+def window_maxima(x: Any, window: Window) -> tuple[Any, Any]:
     """Return the maximum of each window, NaN if it contains one, and the winner's offset from the window's corner.
 
     The offset, on the flattened plane, is a small unsigned integer. Of equal values the first in row-major order wins,
@@ -29,7 +29,7 @@ def largest(x: Any, window: Window) -> tuple[Any, Any]:
     gpu = backend.is_gpu(x)  # asking whether there is a NaN would wait for the GPU, so every value is compared there
     tiles = taps >= MANY_TAPS and window.stride == window.kernel == window.span and window.unpadded and window.tiled
     if tiles or (not gpu and taps * len(x) * x.shape[1] * math.prod(window.out) <= FEW_CELLS):
-        out, place = largest_of_rows(rows_of(x, window, tiles), x, window)
+        out, place = maxima_of_rows(windows_as_rows(x, window, tiles), x, window)
         if gpu or not len(x) or np.minimum.reduce(out, None) > low:  # otherwise a winner may be padding or NaN
             return out, place
     plane, small = padded(x, window, low), np.min_scalar_type(window.tap_offsets[-1])
@@ -41,7 +41,7 @@ def largest(x: Any, window: Window) -> tuple[Any, Any]:
             shape = (*best.shape[:axis], *out.shape[axis : axis + 1], *best.shape[axis + 1 :])
             now = out[images] if axis == 2 else np.empty_like(x, shape=shape, order="C")
             where = winner[images] if axis == 2 else np.empty_like(now, dtype=small)
-            largest_along(axis, window, best, place, now, where)
+            maxima_along_axis(axis, window, best, place, now, where)
             best, place = now, where
     if not gpu and (out != out).any():
         cells = windows(plane, window)
@@ -51,7 +51,7 @@ def largest(x: Any, window: Window) -> tuple[Any, Any]:
     return out, winner
 
 
-def largest_along(axis: int, window: Window, x: Any, won: Any, best: Any, place: Any) -> None:
+def maxima_along_axis(axis: int, window: Window, x: Any, won: Any, best: Any, place: Any) -> None:
     """Write the maximum of windows along one axis of x (N, C, ...) into `best`, and its offset into `place`.
 
     `won` has the offsets that x's own values come from. Each tap's cells are copied into contiguous memory first, which
@@ -92,7 +92,7 @@ def copy(out: Any, x: Any) -> None:
     out[...] = x
 
 
-def rows_of(x: Any, window: Window, tiles: bool) -> Any:
+def windows_as_rows(x: Any, window: Window, tiles: bool) -> Any:
     """Return each window as a row, (N, C, H, W) -> (N·C·OH·OW, KH·KW): a copy unless a tile covers the whole plane."""
     plane, planes, taps = padded(x, window, lowest(x.dtype)), x.shape[0] * x.shape[1], len(window.tap_offsets)
     if tiles:
@@ -114,8 +114,8 @@ def _rows(cells: Any, count: int, taps: int) -> Any:
     return cells.transpose((0, 1, *range(2 + dims, 2 + 2 * dims), *range(2, 2 + dims))).reshape(count, taps)
 
 
-def largest_of_rows(rows: Any, x: Any, window: Window) -> tuple[Any, Any]:
-    """Compute `largest` from x's windows as rows, except that of several NaNs the first wins on the CPU.
+def maxima_of_rows(rows: Any, x: Any, window: Window) -> tuple[Any, Any]:
+    """Compute `window_maxima` from x's windows as rows, except that of several NaNs the first wins on the CPU.
 
     The winner may be padding if no value of a window is larger than the padding.
     """
@@ -131,13 +131,13 @@ def largest_of_rows(rows: Any, x: Any, window: Window) -> tuple[Any, Any]:
     return out.reshape(shape), offsets.take(tap).reshape(shape)
 
 
-def positions(winner: Any, window: Window) -> Any:
+def flat_positions(winner: Any, window: Window) -> Any:
     """Return the winning cells' positions on the flattened plane, int64."""
-    return backend.like(corners(window), winner, np.int64) + winner
+    return backend.like(corner_positions(window), winner, np.int64) + winner
 
 
 @functools.lru_cache(maxsize=8)
-def corners(window: Window) -> Any:
+def corner_positions(window: Window) -> Any:
     """Return the positions of the windows' corners on the flattened plane, (OH, OW), int64.
 
     A corner that lies in the padding has a position outside of the plane.
@@ -155,5 +155,5 @@ def winning_cells(x: Any, winner: Any, window: Window) -> Iterator[tuple[slice, 
         if images.start == 0:  # the first block is the largest
             planes = np.arange(0, images.stop * channels * plane, plane)
             planes = planes.reshape(images.stop, channels, *(1,) * len(window.size))
-            starts = backend.like(planes + corners(window), winner, np.int64)
+            starts = backend.like(planes + corner_positions(window), winner, np.int64)
         yield images, (starts[: images.stop - images.start] + winner[images]).reshape(-1)

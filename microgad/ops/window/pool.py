@@ -23,7 +23,7 @@ from ..indexing.index_parsing import is_recorded
 from ..out import into
 from ..spelling import tensors_only
 from .geometry import Size, Window, invalid
-from .max_pool_kernels import largest, positions, winning_cells
+from .max_pool_kernels import flat_positions, window_maxima, winning_cells
 from .unfold import padded, reach
 
 P = ParamSpec("P")
@@ -43,10 +43,12 @@ class MaxPool2d(Function):
 
     def forward(self, input):
         check(input, self.window, "fiu")
-        out, self.winner = largest(wide(input), self.window)
+        out, self.winner = window_maxima(wide(input), self.window)
         like = layouts.lines_as_planes(input)
         out = layouts.match_memory_format(out.astype(input.dtype, copy=False), like)
-        return (out, layouts.match_memory_format(positions(self.winner, self.window), like)) if self.indices else out
+        if not self.indices:
+            return out
+        return out, layouts.match_memory_format(flat_positions(self.winner, self.window), like)
 
     def grad_input(self, grad, winner):
         return MaxPoolScatter.apply(grad[0] if self.indices else grad, winner=winner, window=self.window)
@@ -102,7 +104,7 @@ class AvgPool2d(LinearMap):
 
     def forward(self, input):
         check(input, self.window, "f", also=np.int64)
-        out = divided(sums(padded(input, self.window), self.window), divisor(self, input))
+        out = divide(window_sums(padded(input, self.window), self.window), divisor(self, input))
         like = () if input.ndim == 5 else (layouts.lines_as_planes(input),)  # PyTorch makes volumes contiguous
         return layouts.match_memory_format(out, *like)
 
@@ -214,10 +216,12 @@ def _max_pool(op: type[MaxPool2d], dims: int, input: Any, settings: Any, return_
     if batched:
         return found
     name = f"MaxPool{dims}DWithIndices"
-    return tuple(of_one(name, x, dims) for x in found) if return_indices else of_one(name, found, dims)
+    if return_indices:
+        return tuple(remove_batch_axis(name, x, dims) for x in found)
+    return remove_batch_axis(name, found, dims)
 
 
-def of_one(name: str, x: Any, dims: int) -> Any:
+def remove_batch_axis(name: str, x: Any, dims: int) -> Any:
     """Remove the batch axis from a batch of one.
 
     PyTorch pools 2-D and 3-D inputs without a batch directly, so the node has the pooling's name there.
@@ -314,7 +318,7 @@ def _avg_pool(op: type[AvgPool2d], dims: int, input: Any, settings: Any, count_i
             op.__name__, f"input of size {window.size} is smaller than kernel_size {window.kernel}", ShapeError
         )
     out = op.apply(batch, window=window, count_include_pad=count_include_pad, divisor_override=divisor)
-    return out if batched else of_one(f"AvgPool{dims}D", out, dims)
+    return out if batched else remove_batch_axis(f"AvgPool{dims}D", out, dims)
 
 
 def check(input: Any, window: Window, kinds: str, also: Any = None) -> None:
@@ -327,7 +331,7 @@ def check(input: Any, window: Window, kinds: str, also: Any = None) -> None:
     window.check()
 
 
-def sums(plane: Any, window: Window) -> Any:
+def window_sums(plane: Any, window: Window) -> Any:
     """Sum each window of a padded plane, first down the rows, then across: in KH + KW steps instead of KH · KW."""
     for taps in window.tap_slices:
         parts = [plane[cells] for cells in taps]
@@ -343,11 +347,11 @@ def divisor(node: Any, x: Any) -> Any:
         return node.divisor_override
     if node.window.unpadded:
         return math.prod(node.window.kernel)
-    return backend.like(counted(node.window, bool(node.count_include_pad), x.dtype), x)
+    return backend.like(window_counts(node.window, bool(node.count_include_pad), x.dtype), x)
 
 
 @functools.lru_cache(maxsize=8)
-def counted(window: Window, count_include_pad: bool, dtype: np.dtype[Any]) -> Any:
+def window_counts(window: Window, count_include_pad: bool, dtype: np.dtype[Any]) -> Any:
     """Return the number of cells of each window, (OH, OW)."""
     counts = []
     for size, k, s, (pad, _), steps in zip(*window[:4], window.out, strict=True):
@@ -357,7 +361,7 @@ def counted(window: Window, count_include_pad: bool, dtype: np.dtype[Any]) -> An
     return functools.reduce(np.multiply.outer, counts).astype(dtype)
 
 
-def divided(sums: Any, by: Any) -> Any:
+def divide(sums: Any, by: Any) -> Any:
     """Return sums / by, truncated for integers as in C. It overwrites the sums unless they are a view."""
     if sums.dtype.kind != "f":
         return np.sign(sums) * np.sign(by) * (np.abs(sums) // np.abs(by))

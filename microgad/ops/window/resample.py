@@ -170,35 +170,35 @@ def _in_memory_format(times: Callable[[Any, int], Any], x: Any, axis: int) -> An
     return np.moveaxis(times(np.moveaxis(x, 1, -1), axis - 1), -1, 1)
 
 
-def triangle(x: Any) -> Any:
+def linear_kernel(x: Any) -> Any:
     """Evaluate the kernel of linear interpolation: 1 at 0, falling linearly to 0 at ±1."""
     return np.maximum(1 - np.abs(x), 0)
 
 
-def cubic(x: Any, a: float = -0.5) -> Any:
+def cubic_kernel(x: Any, a: float = -0.5) -> Any:
     """Evaluate the cubic convolution kernel of Keys (1981): 1 at 0, 0 at all other integers and beyond ±2."""
     far, square = np.abs(x), x * x  # |x|² would have no second derivative at 0
     inner, outer = ((a + 2) * far - (a + 3)) * square + 1, (((far - 5) * far + 8) * far - 4) * a
     return np.where(far <= 1, inner, np.where(far > 2, 0, outer))  # `outer` at 2, for its derivatives, and for NaN
 
 
-def cubic_slope(x: Any, a: float = -0.5) -> Any:
-    """Evaluate the derivative of `cubic`."""
+def cubic_kernel_slope(x: Any, a: float = -0.5) -> Any:
+    """Evaluate the derivative of `cubic_kernel`."""
     far = np.abs(x)
     inner, outer = (3 * (a + 2) * far - 2 * (a + 3)) * x, np.sign(x) * ((3 * far - 10) * far + 8) * a
     return np.where(far <= 1, inner, np.where(far > 2, 0, outer))
 
 
-def lanczos(x: Any) -> Any:
+def lanczos_kernel(x: Any) -> Any:
     """Evaluate the Lanczos kernel of radius 3."""
     return np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0)
 
 
 # The radius of each interpolation kernel, and its function.
 KERNELS: dict[str, tuple[int, Callable[..., Any]]] = {
-    "bilinear": (1, triangle),
-    "bicubic": (2, cubic),
-    "lanczos": (3, lanczos),
+    "bilinear": (1, linear_kernel),
+    "bicubic": (2, cubic_kernel),
+    "lanczos": (3, lanczos_kernel),
 }
 
 
