@@ -131,7 +131,7 @@ class Attention(Function):
         """
         batch, shape = lead[:-1], (*lead, key.shape[-2])
         q, k, v = [_broadcast(x, (*batch, *x.shape[-2:])) for x in (query, key, value)]
-        added = None if mask is None else layouts.expand(mask, shape)  # `check` has seen its shape
+        added = None if mask is None else layouts.expand(mask, shape)  # `check` has made sure that it broadcasts
         noise = None if self.noise is None else _broadcast(self.noise, shape)
         for every, rows in score_blocks(
             batch, lead[-1], key.shape[-2], math.inf if backend.is_gpu(query) else self.block
@@ -263,6 +263,7 @@ def causal_mask(query: Tensor, key: Tensor) -> Any:
 
 @functools.lru_cache(maxsize=16)
 def _cached_causal_mask(queries: int, keys: int, dtype: np.dtype[Any]) -> Any:
+    """Make the mask of `causal_mask` on the CPU."""
     return np.where(np.tri(queries, keys, dtype=bool), np.zeros((), dtype), -math.inf)
 
 

@@ -79,6 +79,8 @@ def batch_blocks(x: Any, rows: int, numbers: int) -> Iterator[tuple[slice, slice
 
 
 class _ShortBuffer:
+    """A context in which NumPy's ufunc buffer is shorter than a run."""
+
     __slots__ = ("before",)
 
     def __enter__(self) -> None:

@@ -49,6 +49,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 def _dropout(
     op: str, input: Tensor, p: float, training: bool, inplace: bool, by_channel: bool = False, alpha: bool = False
 ) -> Tensor:
+    """Apply dropout, alpha dropout if `alpha`, to elements or channels, in place if `inplace`."""
     _check_probability(p)
     x = input.array
     if not training or p == 0 or x.size == 0:
@@ -141,6 +142,7 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 
 def _dropout_channels(op: str, input: Tensor, p: float, training: bool, inplace: bool, unbatched: bool) -> Tensor:
+    """Apply dropout to channels; an unbatched input gets a batch axis first."""
     if not unbatched:
         return _dropout(op, input, p, training, inplace, by_channel=True)
     out = _dropout(op, input.unsqueeze(0), p, training, inplace, by_channel=True)

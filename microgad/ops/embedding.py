@@ -102,6 +102,7 @@ def embedding(
 
 
 def _check_indices(op: str, input: Tensor, count: int, error: type[Exception] = DimError) -> Any:
+    """Return the array of indices, or raise an error if its dtype or a value is not allowed."""
     index = input.array
     if index.dtype not in (np.dtype(np.int64), np.dtype(np.int32)):
         raise DtypeError(f"{op}: indices must be int64 or int32, but are {input.dtype}")

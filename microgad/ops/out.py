@@ -41,6 +41,7 @@ def into(out: Any, result: R, exact: str = "", quiet: bool = False) -> R:
 
 
 def _check(out: Tensor, result: Any, exact: str) -> None:
+    """Raise an error if the result may not be written into `out`."""
     if current().grad_enabled and (out.requires_grad or result.requires_grad):
         raise errors.GraphError("functions with out=... arguments don't support automatic differentiation")
     if exact and result.dtype != out.dtype:
@@ -57,6 +58,7 @@ def _check(out: Tensor, result: Any, exact: str) -> None:
 
 
 def _put(out: Tensor, result: Any, quiet: bool) -> None:
+    """Write the result into `out`, which takes the result's shape if it has another."""
     if tuple(out.shape) == tuple(result.shape):
         out[...] = result.detach()
     else:

@@ -102,6 +102,7 @@ def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dty
 
 
 def _apply(cls: type[Function], name: str, input: Tensor, dim: int | None, stacklevel: int, dtype: Any) -> Tensor:
+    """Check the arguments of a public function and apply its Function; warn if dim is not given, as PyTorch does."""
     if dim is None:
         dim = 0 if input.ndim in (0, 1, 3) else 1
         warnings.warn(

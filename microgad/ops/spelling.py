@@ -41,6 +41,7 @@ def tensors_only(function: F) -> F:
 
 
 def _with_checks(function: F, renamed: dict[str, str]) -> F:
+    """Wrap a public function: `renamed` maps alternative names of arguments to its own; types are checked."""
     check = kinds(function)
 
     @functools.wraps(function)

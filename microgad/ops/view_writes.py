@@ -150,16 +150,16 @@ class RegionRead(LinearMap):
 
 
 def rebase_history(view: Tensor, node: Function) -> Function:
-    """The node of the base of a view that a node has written to.
+    """Return the new node of a base after `node` has written to a view of it.
 
-    Through `as_strided` of a view a write reads what the base has there, and not what that view shows of it.
+    If the view was made by `as_strided` of another view, the write reads its values from the base, not from that view.
     """
     base: Any = view.base
     order, writer = axes_of(base.array), node.edges[0] if type(node) is Output else node
     if base.node is not None and view.chain and "held" in view.chain[0][1] and view.node in writer.edges:
         facts = {"x_shape": base.array.shape, "kind": base.array.dtype}
         before = RegionRead.recorded([base.node], view.array, chain=view.chain, order=order, **facts)
-        # In the engine's order between those two nodes and the write; nearer to them than any hooked leaf's place.
+        # The engine visits this node after the write and before those two. No hooked leaf's number is so close to theirs.
         before.number = max(view.node.number, base.node.number) + 2.0**-20
         writer.edges[writer.edges.index(view.node)] = before
     return RegionWrite.recorded([base.node, node], base.array, chain=view.chain, order=order)
@@ -179,6 +179,7 @@ def _overwrite(node: Any, base: Any, value: Any, like: Any, shape: tuple[int, ..
 
 
 def _replay_views(chain: tuple[tuple[type[Function], dict[str, Any]], ...], x: Any, must_share: bool = True) -> Any:
+    """Apply the view operations of a chain to x; raise GraphError if the result does not share memory but must."""
     view = x
     for cls, settings in chain:
         view = cls.apply(view, **settings)

@@ -114,6 +114,7 @@ def _to_equation(arguments: list[Any]) -> tuple[str, tuple[Any, ...]]:
 
 
 def _letters(axes: Sequence[Any]) -> str:
+    """Return the term of an equation for a list of axis numbers and Ellipsis."""
     for axis in axes:
         if axis is not Ellipsis and not 0 <= axis < len(LETTERS):
             raise ArgumentError(f"einsum(): subscripts must be in the range [0, 52), got {axis}")
@@ -237,6 +238,7 @@ def _contraction_path(parts: list[tuple[Tensor, list[Any]]], result: Labels) -> 
 
 @lru_cache(1000)
 def _cheapest_path(terms: tuple[tuple[Labels, tuple[int, ...]], ...], result: Labels) -> list[tuple[int, ...]]:
+    """Let np.einsum_path find the cheapest order: exactly for up to five operands, otherwise greedily."""
     names = {label: i for i, label in enumerate(dict.fromkeys(label for labels, _ in terms for label in labels))}
     arguments: list[Any] = []
     for labels, shape in terms:

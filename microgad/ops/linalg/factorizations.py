@@ -83,6 +83,7 @@ def _has_nan(factor: Any) -> bool:
 
 
 def _not_definite(op: str, info: Any) -> LinAlgError:
+    """Return the error, in PyTorch's words, for the first matrix that is not positive-definite."""
     first = int(np.argmax(info.reshape(-1) > 0))
     which = f"(Batch element {first}): " if info.ndim else ""
     return LinAlgError(

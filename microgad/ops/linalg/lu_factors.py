@@ -285,6 +285,7 @@ def lu_solve(
 
 
 def _solve_with_factors(factors: Tensor, order: Any, b: Tensor, adjoint: bool) -> Tensor:
+    """Solve A x = b, or Aᴴ x = b if adjoint, from the LU factors and the order of rows."""
     if not adjoint:
         x = tri_solve(factors, permute_rows(b, order), upper=False, unit=True)
         return tri_solve(factors, x, upper=True)

@@ -37,6 +37,7 @@ class VectorNorm(Function):
         return layouts.contiguous(self._length(x))
 
     def _length(self, x: Any) -> Any:
+        """Return the norm; it may be a view in any memory order."""
         axis, keep = self.axis, self.keepdims
         if self.p == 2:
             if len(axis) == x.ndim and x.dtype.kind == "f" and x.itemsize > 2:

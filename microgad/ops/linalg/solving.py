@@ -240,6 +240,7 @@ def solve_ex(
 
 
 def _solve(op: str, a: Tensor, b: Tensor, left: bool) -> Tensor:
+    """Check the arguments of solve, and apply `Solve`, for a right-hand side of matrices or vectors."""
     check_floating_matrices(op, a, b, square=True)
     vectors = is_vector_rhs(a, b)
     if vectors and not left:

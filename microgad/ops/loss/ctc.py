@@ -81,6 +81,7 @@ class Ctc(Function):
         return log_probs[self._places(log_probs)]
 
     def _places(self, log_probs: Any) -> Any:
+        """Return the index of each state's label in log_probs, (T, S, N)."""
         times, rows = np.arange(log_probs.shape[0])[:, None, None], np.arange(log_probs.shape[1])
         return backend.like(times, self.states), backend.like(rows, self.states), self.states[None]
 
@@ -162,6 +163,7 @@ def ctc_loss(
 
 
 def _check_lengths(name: str, given: Any, count: int) -> Any:
+    """Return lengths as an int64 array (N), or raise an error if they are not integers or not N."""
     array = (backend.to_numpy(given.array) if hasattr(given, "array") else np.asarray(given)).reshape(-1)
     if array.size != count:
         raise ShapeError(f"ctc_loss: {name}_lengths must be of size batch_size: {count}, but there are {array.size}")

@@ -87,6 +87,7 @@ def l1_loss(
 
 
 def _check_operands(op: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Return both operands, or raise an error if their dtypes are not allowed; see `_broadcast_scalars`."""
     input, target = _broadcast_scalars(input, target)
     kinds = input.array.dtype.kind + target.array.dtype.kind
     if "f" not in kinds or "c" in kinds:
@@ -126,7 +127,7 @@ class Huber(Function):
         out = x - y
         near = out.clip(-self.delta, self.delta)
         out -= 0.5 * near
-        out *= near  # of the same sign
+        out *= near  # both factors have the same sign
         return out
 
     def grad_x(self, grad, x, y):

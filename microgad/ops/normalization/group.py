@@ -183,6 +183,7 @@ def _by_rows(
     op: str, cls: type[Function], input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None,
     bias: Tensor | None, eps: Any,
 ) -> Tensor:  # fmt: skip
+    """Check the arguments of layer_norm or rms_norm and apply it."""
     shape, sizes = input.array.shape, tuple(normalized_shape)
     if not sizes:
         raise ShapeError(f"{op}: Expected normalized_shape to be at least 1-dimensional, but got {list(sizes)}")
@@ -202,6 +203,7 @@ def _by_rows(
 
 
 def apply_norm(op: str, cls: type[Function], input: Tensor, *parameters: Tensor | None, **settings: Any) -> Tensor:
+    """Check the dtypes and apply a normalization; float16 is computed in float32."""
     kind = input.array.dtype
     if kind.kind != "f":
         raise KindError(f"{op}: is not implemented for {input.dtype}: convert input to a floating-point dtype")

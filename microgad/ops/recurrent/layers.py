@@ -28,14 +28,14 @@ _PACKED_ARGUMENTS = ("data", "batch_sizes", *_BATCH_ARGUMENTS[1:-1])
 
 @composite
 def lstm(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor, Tensor]:
-    """(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first) -> results, h, c.
+    """Apply a stack of LSTM layers; return the output and the final states h and c.
 
-    Apply a stack of LSTM layers. input is (T, B, I), or (B, T, I) with batch_first. hx is the pair of initial states
-    (h, c), each (layers · directions, B, H). params holds, for each layer and direction, w_ih (4 H, I), w_hh (4 H, H),
-    with has_biases b_ih and b_hh (4 H), and w_hr (P, H) if h is projected to size P. In training, dropout is applied
-    between layers. Packed sequences of different lengths are given as (data, batch_sizes, hx, ...) without batch_first:
-    see `nn.utils.rnn.PackedSequence`. Raises RuntimeError if sizes or dtypes do not fit. Source: torch.lstm; Hochreiter
-    and Schmidhuber (1997).
+    The arguments are (input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first). input is
+    (T, B, I), or (B, T, I) with batch_first. hx is the pair of initial states (h, c), each (layers · directions, B, H).
+    params holds, for each layer and direction, w_ih (4 H, I), w_hh (4 H, H), with has_biases b_ih and b_hh (4 H), and
+    w_hr (P, H) if h is projected to size P. In training, dropout is applied between layers. Packed sequences of
+    different lengths are given as (data, batch_sizes, hx, ...) without batch_first: see `nn.utils.rnn.PackedSequence`.
+    Raises RuntimeError if sizes or dtypes do not fit. Source: torch.lstm; Hochreiter and Schmidhuber (1997).
 
     >>> x, state, weights = torch.ones(2, 1, 1), torch.zeros(1, 1, 1), [torch.ones(4, 1), torch.ones(4, 1)]
     >>> torch.lstm(x, (state, state), weights, False, 1, 0.0, True, False, False)[0].flatten()
@@ -52,9 +52,9 @@ def lstm(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor, Tensor]:
 
 @composite
 def gru(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-    """(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first) -> results, h.
+    """Apply a stack of GRU layers; return the output and the final states.
 
-    Apply a stack of GRU layers. The arguments are those of lstm, but hx is one Tensor, and w_ih, w_hh, b_ih and b_hh
+    The arguments are those of lstm, but hx is one Tensor, and w_ih, w_hh, b_ih and b_hh
     have 3 H rows. Source: torch.gru; Cho et al. (2014).
 
     >>> x, state, weights = torch.ones(2, 1, 1), torch.zeros(1, 1, 1), [torch.ones(3, 1), torch.ones(3, 1)]
@@ -66,9 +66,9 @@ def gru(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
 
 @composite
 def rnn_tanh(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-    """(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first) -> results, h.
+    """Apply a stack of Elman layers with tanh; return the output and the final states.
 
-    Apply a stack of Elman layers. The arguments are those of lstm, but hx is one Tensor, and w_ih, w_hh, b_ih and b_hh
+    The arguments are those of lstm, but hx is one Tensor, and w_ih, w_hh, b_ih and b_hh
     have H rows. Source: torch.rnn_tanh; Elman (1990).
 
     >>> x, state, weights = torch.ones(2, 1, 1), torch.zeros(1, 1, 1), [torch.ones(1, 1), torch.ones(1, 1)]

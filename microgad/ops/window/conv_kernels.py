@@ -85,9 +85,8 @@ def correlate_transposed(y: Any, weight: Any, bias: Any, window: Window, groups:
             columns = columns.reshape(groups, c, area, images.stop - images.start, *window.out)
             add_columns(np.moveaxis(columns, 3, 0), x[images], window)
     else:
-        for images, rows in batch_blocks(
-            y, oh, groups * c * area * row // 4
-        ):  # larger ones: each tap is added by itself
+        # Blocks are four times as large as elsewhere, since each tap is added by itself.
+        for images, rows in batch_blocks(y, oh, groups * c * area * row // 4):
             columns = matrix @ flat[images, :, :, rows.start * row : rows.stop * row]
             columns = columns.reshape(len(columns), groups, c, area, rows.stop - rows.start, *window.out[1:])
             add_columns(columns, x[images], window, rows.start)
