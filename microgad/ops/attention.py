@@ -49,15 +49,15 @@ class Attention(Function):
         self.top, self.total = new(shape=(*lead, 1)), new(shape=(*lead, 1))
         self.exps = new(shape=shape) if self.keep else None
         weights = new(shape=shape) if self.weighted else None
-        for _, here, q, k, v, added, noise in self.blocks(lead, query, key, value, mask):
-            kept = None if self.exps is None else self.exps[here]
-            exps, total, self.top[here] = exponentials(self.scores(q, k, added), -1, kept, self.safe)
+        for _, index, q, k, v, added, noise in self.blocks(lead, query, key, value, mask):
+            kept = None if self.exps is None else self.exps[index]
+            exps, total, self.top[index] = exponentials(self.scores(q, k, added), -1, kept, self.safe)
             total += total == 0  # 1 if there is no key or all are masked: the exponentials are 0 then
-            self.total[here] = total
+            self.total[index] = total
             dropped = exps if noise is None else exps * noise
             if weights is not None:
-                weights[here] = dropped / total
-            out[here] = np.matmul(dropped, v) / total
+                weights[index] = dropped / total
+            out[index] = np.matmul(dropped, v) / total
         self.empty = self.top == -math.inf if self.safe and mask is not None else None
         return out if weights is None else (out, weights)
 
@@ -68,35 +68,35 @@ class Attention(Function):
             grad_out = np.zeros_like(value, shape=(*lead, value.shape[-1]))
         shapes = [(*lead[:-1], *x.shape[-2:]) for x in (query, key, value)] + [(*lead, key.shape[-2])]
         new = functools.partial(np.empty_like, query, order="C")
-        found: list[Any] = [new(shape=shape) if need else None for shape, need in zip(shapes, needs, strict=True)]
-        for every, here, q, k, v, added, noise in self.blocks(lead, query, key, value, mask):
+        grads: list[Any] = [new(shape=shape) if need else None for shape, need in zip(shapes, needs, strict=True)]
+        for batch_index, index, q, k, v, added, noise in self.blocks(lead, query, key, value, mask):
             if exps is None:
-                e = self.scores(q, k, added)
-                e -= np.where(top[here] == -math.inf, 0, top[here]) if self.safe else top[here]
-                np.exp(e, out=e)
+                part_exps = self.scores(q, k, added)
+                part_exps -= np.where(top[index] == -math.inf, 0, top[index]) if self.safe else top[index]
+                np.exp(part_exps, out=part_exps)
             else:
-                e = exps[here]
-            divisor = total[here]  # e / divisor is the softmax
-            g = grad_out[here] / divisor
+                part_exps = exps[index]
+            divisor = total[index]  # part_exps / divisor is the softmax
+            grad_part = grad_out[index] / divisor
             if needs[2]:
-                dropped = e if noise is None else e * noise
-                _accumulate(found[2], every, here, np.matmul(np.swapaxes(dropped, -1, -2), g))
+                dropped = part_exps if noise is None else part_exps * noise
+                _accumulate(grads[2], batch_index, index, np.matmul(np.swapaxes(dropped, -1, -2), grad_part))
             if not (needs[0] or needs[1] or needs[3]):
                 continue
-            d = np.matmul(g, np.swapaxes(v, -1, -2))
+            grad_scores = np.matmul(grad_part, np.swapaxes(v, -1, -2))
             if grad_weights is not None:
-                d += grad_weights[here] / divisor
+                grad_scores += grad_weights[index] / divisor
             if noise is not None:
-                d *= noise
-            d -= np.einsum("...s,...s->...", d, e)[..., None] / divisor
-            d *= e
+                grad_scores *= noise
+            grad_scores -= np.einsum("...s,...s->...", grad_scores, part_exps)[..., None] / divisor
+            grad_scores *= part_exps
             if needs[3]:
-                found[3][here] = d
+                grads[3][index] = grad_scores
             if needs[0]:
-                found[0][here] = np.matmul(d, k) * self.scale
+                grads[0][index] = np.matmul(grad_scores, k) * self.scale
             if needs[1]:
-                _accumulate(found[1], every, here, np.matmul(np.swapaxes(d, -1, -2), q * self.scale))
-        return tuple(found)
+                _accumulate(grads[1], batch_index, index, np.matmul(np.swapaxes(grad_scores, -1, -2), q * self.scale))
+        return tuple(grads)
 
     def decomposition(self, query, key, value, mask, empty):
         scores = np.matmul(query * self.scale, np.swapaxes(key, -1, -2))
@@ -133,11 +133,11 @@ class Attention(Function):
         q, k, v = [_broadcast(x, (*batch, *x.shape[-2:])) for x in (query, key, value)]
         added = None if mask is None else layouts.expand(mask, shape)  # `check` has made sure that it broadcasts
         noise = None if self.noise is None else _broadcast(self.noise, shape)
-        for every, rows in score_blocks(
-            batch, lead[-1], key.shape[-2], math.inf if backend.is_gpu(query) else self.block
-        ):
-            here = (*every, rows, slice(None))
-            yield every, here, q[here], k[every], v[every], *(None if x is None else x[here] for x in (added, noise))
+        block = math.inf if backend.is_gpu(query) else self.block
+        for batch_index, rows in score_blocks(batch, lead[-1], key.shape[-2], block):
+            index = (*batch_index, rows, slice(None))
+            parts = (None if x is None else x[index] for x in (added, noise))
+            yield batch_index, index, q[index], k[batch_index], v[batch_index], *parts
 
     def scores(self, query: Any, key: Any, added: Any) -> Any:
         """Return query keyᵀ · scale + mask."""
@@ -147,12 +147,12 @@ class Attention(Function):
         return scores
 
 
-def _accumulate(out: Any, every: Any, here: Any, part: Any) -> None:
+def _accumulate(out: Any, batch_index: Any, index: Any, part: Any) -> None:
     """Add a block's part of the gradient of keys or values to `out`. The first block of queries initializes it."""
-    if here[-2].start:
-        out[every] += part
+    if index[-2].start:
+        out[batch_index] += part
     else:
-        out[every] = part
+        out[batch_index] = part
 
 
 def _broadcast(x: Any, shape: tuple[int, ...]) -> Any:
@@ -177,9 +177,9 @@ def score_blocks(
         parts = [slice(start, start + step) for start in range(0, batch[axis - 1], step)]
         outer = [(*index, part, ...) for index in np.ndindex(batch[: axis - 1]) for part in parts]
     rows = length if size <= block else int(block // min(keys, max(1, block // MIN_BLOCK_ROWS)))
-    for every in outer:
+    for batch_index in outer:
         for first in range(0, max(length, 1), max(rows, 1)):
-            yield every, slice(first, first + rows)
+            yield batch_index, slice(first, first + rows)
 
 
 @tensors_only

@@ -101,9 +101,8 @@ def _cached_ones(n: int, dtype: Any) -> Any:
 
 def ones(n: int, like: Any) -> Any:
     """Return n ones with the dtype and device of `like`, as a factor that sums. Short vectors are cached."""
-    return (
-        _cached_ones(n, like.dtype) if n <= 2 * SUM_CHUNK and type(like) is np.ndarray else np.ones_like(like, shape=n)
-    )
+    short = n <= 2 * SUM_CHUNK and type(like) is np.ndarray
+    return _cached_ones(n, like.dtype) if short else np.ones_like(like, shape=n)
 
 
 def fast_sum(x: Any, axis: Any, keepdims: bool) -> Any:
