@@ -15,8 +15,8 @@ from .update_helpers import ema_square_, increment_step, init_state, lerp_, upda
 class RMSprop(Optimizer):
     """RMSprop, Hinton's lecture 6a (2012). Source: torch.optim.RMSprop.
 
-    v is a running average of the square of the gradient g (+ weight_decay · p): v = alpha · v + (1 − alpha) · g², and p
-    = p − lr · g / (√v + eps). With `centered` the variance, v minus the square of g's running average, replaces v
+    v is a running average of the square of the gradient g (+ weight_decay · p): v = alpha · v + (1 − alpha) · g², and
+    p = p − lr · g / (√v + eps). With `centered` the variance, v minus the square of g's running average, replaces v
     (Graves, 2013). With momentum, buffer = momentum · buffer + g / (√v + eps) and p = p − lr · buffer. With `maximize`
     it ascends. `foreach` and `capturable` have no effect.
 

@@ -1,4 +1,7 @@
-"""Averages of models: over a training's last stretch (SWA), or fading (EMA). Source: torch.optim.swa_utils."""
+"""Averages of a model's parameters: stochastic weight averaging (SWA) and exponential moving averages (EMA).
+
+Source: torch.optim.swa_utils.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +30,9 @@ Averages = Callable[[list[Tensor], list[Tensor], Any], None]
 
 
 def get_ema_avg_fn(decay: float = 0.999) -> Average:
-    """An `avg_fn` whose averages fade: decay · average + (1 − decay) · parameter.
+    """Return an `avg_fn` of an exponential moving average: decay · average + (1 − decay) · parameter.
 
-    Source: torch.optim.swa_utils.get_ema_avg_fn. A decay outside of [0, 1] raises ValueError.
+    Raises ValueError for a decay outside of [0, 1]. Source: torch.optim.swa_utils.get_ema_avg_fn.
 
     >>> torch.optim.swa_utils.get_ema_avg_fn(0.75)(torch.tensor([0.0]), torch.tensor([1.0]), 0)
     tensor([0.2500])
@@ -44,7 +47,7 @@ def get_ema_avg_fn(decay: float = 0.999) -> Average:
 
 
 def get_swa_avg_fn() -> Average:
-    """An `avg_fn` whose averages count all alike: average + (parameter − average) / (n + 1).
+    """Return an `avg_fn` of the mean over all updates: average + (parameter − average) / (n + 1).
 
     Source: torch.optim.swa_utils.get_swa_avg_fn.
 
@@ -60,9 +63,9 @@ def get_swa_avg_fn() -> Average:
 
 
 def get_ema_multi_avg_fn(decay: float = 0.999) -> Averages:
-    """A `multi_avg_fn` that does what get_ema_avg_fn does, in place, to lists of parameters.
+    """Return a `multi_avg_fn`, which applies the update of `get_ema_avg_fn` in place to lists of parameters.
 
-    Source: torch.optim.swa_utils.get_ema_multi_avg_fn. A decay outside of [0, 1] raises ValueError.
+    Raises ValueError for a decay outside of [0, 1]. Source: torch.optim.swa_utils.get_ema_multi_avg_fn.
 
     >>> averages = [torch.tensor([0.0])]
     >>> torch.optim.swa_utils.get_ema_multi_avg_fn(0.75)(averages, [torch.tensor([1.0])], 0)
@@ -83,7 +86,7 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> Averages:
 
 
 def get_swa_multi_avg_fn() -> Averages:
-    """A `multi_avg_fn` that does what get_swa_avg_fn does, in place, to lists of parameters.
+    """Return a `multi_avg_fn`, which applies the update of `get_swa_avg_fn` in place to lists of parameters.
 
     Source: torch.optim.swa_utils.get_swa_multi_avg_fn.
 
@@ -110,13 +113,13 @@ def _check_decay(decay: float) -> None:
 
 
 class AveragedModel(Module):
-    """A copy of a model, `module`, whose parameters are averages of the model's.
+    """A copy of a model whose parameters are averages of the model's. The copy is the attribute `module`.
 
-    `update_parameters(model)` counts the model in: the first time it is copied, then averaged by `avg_fn(average,
-    parameter, n_averaged)` or `multi_avg_fn` on lists of them, by default all alike. Buffers are copied, or with
-    `use_buffers` averaged too. `n_averaged`, a buffer, says how many were counted in.
+    The first `update_parameters(model)` copies the model's parameters. Later calls average them by
+    `avg_fn(average, parameter, n_averaged)` or by `multi_avg_fn`, which takes lists; by default the average is the mean
+    of all updates. Buffers are copied, or with `use_buffers` averaged, too. The buffer `n_averaged` counts the updates.
 
-    Source: torch.optim.swa_utils.AveragedModel. Both functions at once raise AssertionError.
+    Raises AssertionError for both functions at once. Source: torch.optim.swa_utils.AveragedModel.
 
     >>> model = nn.Linear(1, 1)
     >>> average = torch.optim.swa_utils.AveragedModel(model)
@@ -146,12 +149,12 @@ class AveragedModel(Module):
         self.use_buffers = use_buffers
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the averaged model gives."""
+        """Call the averaged model."""
         return self.module(*args, **kwargs)
 
     @no_grad()
     def update_parameters(self, model: Module) -> None:
-        """Count the model's parameters in."""
+        """Include the model's present parameters in the averages."""
         averages: Iterable[Tensor] = self.parameters()
         if self.use_buffers:
             averages = itertools.chain(self.module.parameters(), self.module.buffers())
@@ -168,12 +171,12 @@ class AveragedModel(Module):
             for average, current in pairs:
                 average.copy_(current)
         elif self.multi_avg_fn is not None:
-            alike = defaultdict(list)
+            by_kind = defaultdict(list)
             for pair in pairs:
-                alike[pair[0].dtype, pair[0].device].append(pair)
-            for (_, device), some in alike.items():
-                several, news = map(list, zip(*some, strict=True))
-                self.multi_avg_fn(several, news, self.n_averaged.to(device))
+                by_kind[pair[0].dtype, pair[0].device].append(pair)
+            for (_, device), alike in by_kind.items():
+                averages, currents = map(list, zip(*alike, strict=True))
+                self.multi_avg_fn(averages, currents, self.n_averaged.to(device))
         else:
             rule = self.avg_fn or get_swa_avg_fn()
             for average, current in pairs:
@@ -182,9 +185,9 @@ class AveragedModel(Module):
 
 @no_grad()
 def update_bn(loader: Iterable[Any], model: Module, device: Device = None) -> None:
-    """Reckon the running statistics of a model's batch normalizations anew, over all batches of the loader.
+    """Recompute the running statistics of a model's batch normalization layers over all batches of the loader.
 
-    Of a batch that is a list or tuple the first item is the model's input. Source: torch.optim.swa_utils.update_bn.
+    If a batch is a list or tuple, its first item is the model's input. Source: torch.optim.swa_utils.update_bn.
 
     >>> model = nn.BatchNorm1d(1)
     >>> torch.optim.swa_utils.update_bn([torch.tensor([[1.0], [3.0]]), torch.tensor([[3.0], [5.0]])], model)
@@ -198,7 +201,7 @@ def update_bn(loader: Iterable[Any], model: Module, device: Device = None) -> No
     model.train()
     for layer in layers:
         layer.reset_running_stats()
-        layer.momentum = None  # an average over all batches, each counted alike
+        layer.momentum = None  # a mean over all batches, with equal weights
     try:
         for batch in loader:
             inputs = batch[0] if isinstance(batch, (list, tuple)) else batch
@@ -210,10 +213,10 @@ def update_bn(loader: Iterable[Any], model: Module, device: Device = None) -> No
 
 
 class SWALR(BuiltinScheduler):
-    """From the learning rate there is to `swa_lr`, in `anneal_epochs` along a cosine or "linear", and constant then.
+    """Anneal the learning rate from its present value to `swa_lr` over `anneal_epochs`, then keep it constant.
 
-    Source: Izmailov et al. (2018); torch.optim.swa_utils.SWALR. Raises ValueError for another strategy, and for
-    anneal_epochs that aren't an integer >= 0.
+    It follows a cosine (anneal_strategy="cos") or a line ("linear"). Raises ValueError for another strategy, and unless
+    anneal_epochs is an integer >= 0. Source: Izmailov et al. (2018); torch.optim.swa_utils.SWALR.
 
     >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = torch.optim.swa_utils.SWALR(optimizer, swa_lr=0.5, anneal_epochs=2, anneal_strategy="linear")
@@ -241,7 +244,7 @@ class SWALR(BuiltinScheduler):
         super().__init__(optimizer, last_epoch)
 
     def compute_lrs(self) -> list[Any]:
-        """The learning rates for `last_epoch`, one a group."""
+        """Return the learning rates for `last_epoch`, one per group."""
         step = self._step_count - 1
         if self.anneal_epochs == 0:
             step = max(1, step)

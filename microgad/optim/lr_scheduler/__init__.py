@@ -1,4 +1,4 @@
-"""Learning rates that follow a schedule: one `step()` an epoch, after the optimizer's."""
+"""torch.optim.lr_scheduler: learning rate schedules, stepped once per epoch after the optimizer's steps."""
 
 from ...lazy import define_getattr as _define_getattr
 from .base import LRScheduler, _LRScheduler

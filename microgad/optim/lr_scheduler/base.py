@@ -1,4 +1,4 @@
-"""LRScheduler: what all schedules share."""
+"""LRScheduler, the base class of learning rate schedulers, and helpers that they share."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ EPOCH_WARNING = (
 
 
 class LRScheduler:
-    """Base class: `get_lr` gives the learning rates for `last_epoch`. Source: torch.optim.lr_scheduler.LRScheduler.
+    """Base class of learning rate schedulers. Source: torch.optim.lr_scheduler.LRScheduler.
 
-    The learning rates at the start are kept in the groups, as "initial_lr". To go on from a saved run, make the
-    scheduler first and load the optimizer's state after that. A learning rate that is a Tensor is written in place. A
-    `step()` before the optimizer's first one warns.
+    A subclass defines `get_lr`, which returns the learning rates for `last_epoch`. Each group keeps its learning rate
+    at the start as "initial_lr". To resume a saved run, make the scheduler first, and then load the optimizer's state.
+    A learning rate that is a Tensor is changed in place. A `step()` before the optimizer's first one warns.
 
-    With last_epoch >= 0 a group without "initial_lr" raises KeyError; what isn't an Optimizer raises TypeError.
+    Raises TypeError unless `optimizer` is an Optimizer, and KeyError for a group without "initial_lr" if
+    last_epoch >= 0.
 
     >>> class Halved(torch.optim.lr_scheduler.LRScheduler):
     ...     def get_lr(self):
@@ -56,7 +57,7 @@ class LRScheduler:
                 )
         self.base_lrs: list[Any] = group_values(optimizer, "initial_lr")
         self.last_epoch = last_epoch
-        vars(optimizer).setdefault("_opt_called", False)  # from here on it notes whether it was stepped
+        vars(optimizer).setdefault("_opt_called", False)  # from now on the optimizer's step sets it
         self._initial_step()
 
     def _initial_step(self) -> None:
@@ -68,15 +69,15 @@ class LRScheduler:
             self._is_initial = False
 
     def get_lr(self) -> list[Any]:
-        """The learning rates for `last_epoch`, one a group. `step` calls it; get_last_lr() tells what they are."""
+        """Return the learning rates for `last_epoch`, one per group. For `step`; programs call get_last_lr()."""
         raise NotImplementedError(f"{type(self).__name__} must define get_lr()")
 
     def get_last_lr(self) -> list[Any]:
-        """The learning rates in force since the last step, one a group."""
+        """Return the current learning rates, one per group, as the last step set them."""
         return self._last_lr
 
     def step(self, epoch: int | None = None) -> None:
-        """Go on to the next epoch, or (in old programs) to `epoch`: put its learning rates into the groups."""
+        """Advance to the next epoch, or (deprecated) to `epoch`, and set the groups' learning rates."""
         if self._step_count == 1 and not getattr(self.optimizer, "_opt_called", True):
             warnings.warn(STEP_ORDER_WARNING, UserWarning, stacklevel=2)
         self._step_count += 1
@@ -100,34 +101,34 @@ class LRScheduler:
         return group_values(self.optimizer, "lr")
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the scheduler remembers, but for the optimizer."""
+        """Return the scheduler's state: all attributes except the optimizer."""
         return {name: value for name, value in vars(self).items() if name != "optimizer"}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict()` gave."""
+        """Load a state from `state_dict()`."""
         vars(self).update(state_dict)
 
 
 class _LRScheduler(LRScheduler):
-    """LRScheduler's name before PyTorch 2.0."""
+    """LRScheduler under its name before PyTorch 2.0."""
 
 
 class BuiltinScheduler(LRScheduler):
-    """A schedule of the library: `compute_lrs` are the learning rates. Asked for them out of turn, it warns."""
+    """Base class of the library's schedulers: `get_lr` is `compute_lrs`, with a warning if called outside `step`."""
 
     def compute_lrs(self) -> list[Any]:
-        """The learning rates for `last_epoch`, one a group."""
+        """Return the learning rates for `last_epoch`, one per group."""
         raise NotImplementedError
 
     def get_lr(self) -> list[Any]:
-        """The learning rates for `last_epoch`, one a group. `step` calls it; get_last_lr() tells what they are."""
+        """Return the learning rates for `last_epoch`, one per group. For `step`; programs call get_last_lr()."""
         if not self._get_lr_called_within_step:
             warnings.warn(GET_LR_WARNING, UserWarning, stacklevel=2)
         return self.compute_lrs()
 
 
 def check_optimizer(optimizer: Any) -> Optimizer:
-    """The optimizer, if it is one.
+    """Return `optimizer`; raise TypeError unless it is an Optimizer.
 
     >>> check_optimizer("SGD")
     Traceback (most recent call last):
@@ -139,17 +140,17 @@ def check_optimizer(optimizer: Any) -> Optimizer:
 
 
 def group_values(optimizer: Optimizer, option: str) -> list[Any]:
-    """What each group has for an option."""
+    """Return the value of an option in each group, copied by `copy_value`."""
     return [copy_value(group[option]) for group in optimizer.param_groups]
 
 
 def copy_value(value: Any) -> Any:
-    """A Tensor's copy: a learning rate that is one will be written in place."""
+    """Return a value, or the copy of a Tensor: a learning rate that is a Tensor is changed in place."""
     return value.clone() if isinstance(value, Tensor) else value
 
 
 def set_lr(group: dict[str, Any], lr: Any) -> None:
-    """Make `lr` a group's learning rate."""
+    """Set a group's learning rate, in place if it is a Tensor."""
     if isinstance(group["lr"], Tensor):
         with execution.scope(grad_enabled=False):
             group["lr"].fill_(float(lr))
@@ -158,7 +159,7 @@ def set_lr(group: dict[str, Any], lr: Any) -> None:
 
 
 def per_group(name: str, optimizer: Optimizer, value: Any) -> list[Any]:
-    """One value a group: those of a list, or the same for all.
+    """Return one value per group: the items of a list, or the same value for all.
 
     >>> per_group("max_lr", torch.optim.SGD([torch.ones(1)]), [0.1, 0.2])
     Traceback (most recent call last):

@@ -1,4 +1,4 @@
-"""Schedules made of schedules: one after the other, or all at once."""
+"""Schedulers made of schedulers: SequentialLR and ChainedScheduler."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from .plateau import ReduceLROnPlateau
 
 
 class _Combined(LRScheduler):
+    """Base class of schedulers that step others of the same optimizer."""
+
     _schedulers: Sequence[LRScheduler]
 
     def _init_schedulers(self, optimizer: Optimizer | None, schedulers: Sequence[LRScheduler]) -> None:
@@ -38,20 +40,20 @@ class _Combined(LRScheduler):
         self._schedulers = schedulers
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the schedulers remember, but for the optimizer."""
+        """Return the scheduler's state, which includes those of its schedulers."""
         state = super().state_dict()
-        del state["_schedulers"]  # they come last, as in PyTorch
+        del state["_schedulers"]  # to put them last, as in PyTorch
         return {**state, "_schedulers": [scheduler.state_dict() for scheduler in self._schedulers]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict()` gave."""
+        """Load a state from `state_dict()`."""
         super().load_state_dict({**state_dict, "_schedulers": self._schedulers})
         for scheduler, saved in zip(self._schedulers, state_dict["_schedulers"], strict=True):
             scheduler.load_state_dict(saved)
 
 
 class SequentialLR(_Combined):
-    """One scheduler after the other: at each of the `milestones` the next one starts, from its epoch 0.
+    """Use one scheduler after another: at each of the `milestones` the next one starts, at its epoch 0.
 
     Source: torch.optim.lr_scheduler.SequentialLR. Raises ValueError for schedulers of different optimizers, for a
     ReduceLROnPlateau among them, and unless there is one milestone fewer than schedulers.
@@ -90,7 +92,7 @@ class SequentialLR(_Combined):
         self._last_lr = first.get_last_lr()
 
     def recursive_undo(self, sched: Any = None) -> None:
-        """Take back the step that each scheduler made when it was made."""
+        """Undo the initial step that each scheduler made in its constructor."""
         scheduler = self if sched is None else sched
         if hasattr(scheduler, "_schedulers"):
             for inner in scheduler._schedulers:
@@ -99,7 +101,7 @@ class SequentialLR(_Combined):
             scheduler.last_epoch -= 1
 
     def step(self) -> None:  # type: ignore[override]
-        """Go on to the next epoch, by the scheduler whose turn it is."""
+        """Advance to the next epoch, by a step of the scheduler whose turn it is."""
         self.last_epoch += 1
         turn = bisect_right(self._milestones, self.last_epoch)
         scheduler = self._schedulers[turn]
@@ -111,7 +113,7 @@ class SequentialLR(_Combined):
 
 
 class ChainedScheduler(_Combined):
-    """Several schedulers, each of which steps every epoch. Source: torch.optim.lr_scheduler.ChainedScheduler.
+    """Step several schedulers in every epoch, one after another. Source: torch.optim.lr_scheduler.ChainedScheduler.
 
     Raises ValueError for schedulers of different optimizers and for a ReduceLROnPlateau among them.
 
@@ -130,7 +132,7 @@ class ChainedScheduler(_Combined):
         self._last_lr = self._current_lrs()
 
     def step(self) -> None:  # type: ignore[override]
-        """Go on to the next epoch, by each of the schedulers."""
+        """Advance to the next epoch, by a step of each scheduler."""
         for scheduler in self._schedulers:
             scheduler.step()
         self._last_lr = self._current_lrs()

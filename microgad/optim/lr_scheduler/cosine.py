@@ -1,4 +1,4 @@
-"""Schedules along a cosine: once down and up, or down again and again."""
+"""CosineAnnealingLR and CosineAnnealingWarmRestarts: learning rates along a cosine."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .base import BuiltinScheduler
 
 
 class CosineAnnealingLR(BuiltinScheduler):
-    """From initial_lr down to `eta_min` over `T_max` epochs along half a cosine, then up again.
+    """Lower the learning rate to `eta_min` over `T_max` epochs along half a cosine, then raise it again.
 
     Source: Loshchilov and Hutter (2017), without restarts; torch.optim.lr_scheduler.CosineAnnealingLR. As there, each
-    learning rate is reckoned from the one before, so that changes made in between last.
+    learning rate is computed from the previous one, so that changes made in between persist.
 
     >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=2)
@@ -31,13 +31,13 @@ class CosineAnnealingLR(BuiltinScheduler):
         super().__init__(optimizer, last_epoch)
 
     def compute_lrs(self) -> list[Any]:
-        """The learning rates for `last_epoch`, one a group."""
+        """Return the learning rates for `last_epoch`, one per group."""
         epoch, low = self.last_epoch, self.eta_min
         if self._is_initial:
             return self._current_lrs()
         if self._step_count == 1 and epoch > 0:
             return self._get_closed_form_lr()
-        if (epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # just past the lowest point: below would be 0 / 0
+        if (epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # past the lowest point: the formula below is 0 / 0
             rise = 1 - math.cos(math.pi / self.T_max)
             return [lr + (base - low) * rise / 2 for lr, base in zip(self._current_lrs(), self.base_lrs, strict=True)]
         before, now = (1 + math.cos(math.pi * e / self.T_max) for e in (epoch - 1, epoch))
@@ -49,10 +49,11 @@ class CosineAnnealingLR(BuiltinScheduler):
 
 
 class CosineAnnealingWarmRestarts(BuiltinScheduler):
-    """From initial_lr down to `eta_min` along half a cosine, in T_0 epochs, then T_0 · T_mult, T_0 · T_mult² and so on.
+    """Lower the learning rate to `eta_min` along half a cosine, restart at initial_lr, and so on.
 
-    Source: Loshchilov and Hutter (2017); torch.optim.lr_scheduler.CosineAnnealingWarmRestarts. `step(epoch)` goes to
-    any epoch, fractions too. Raises ValueError where T_0 or T_mult isn't a positive integer.
+    The first cycle takes T_0 epochs, and each further one T_mult times as many as the one before. `step(epoch)` goes to
+    any epoch, which may be fractional. Raises ValueError unless T_0 and T_mult are positive integers.
+    Source: Loshchilov and Hutter (2017); torch.optim.lr_scheduler.CosineAnnealingWarmRestarts.
 
     >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=2)
@@ -79,12 +80,12 @@ class CosineAnnealingWarmRestarts(BuiltinScheduler):
         super().__init__(optimizer, last_epoch)
 
     def compute_lrs(self) -> list[Any]:
-        """The learning rates for `last_epoch`, one a group."""
+        """Return the learning rates for `last_epoch`, one per group."""
         height = 1 + math.cos(math.pi * self.T_cur / self.T_i)
         return [self.eta_min + (lr - self.eta_min) * height / 2 for lr in self.base_lrs]
 
     def step(self, epoch: float | None = None) -> None:
-        """Go on to the next epoch, or to `epoch`: put its learning rates into the groups."""
+        """Advance to the next epoch, or to `epoch`, and set the groups' learning rates."""
         if epoch is None and self.last_epoch < 0:
             epoch = 0
         if epoch is None:

@@ -1,4 +1,4 @@
-"""Schedules that go up and down, with a momentum that goes the other way: CyclicLR, OneCycleLR."""
+"""CyclicLR and OneCycleLR: the learning rate rises and falls, and the momentum moves the opposite way."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from .factors import callable_attributes
 
 
 class _CyclicScheduler(BuiltinScheduler):
+    """Base class of schedulers that may also cycle the momentum, or Adam's first beta."""
+
     cycle_momentum: bool
 
     def _init_momentum(
         self, optimizer: Optimizer, base_momentum: Any, max_momentum: Any, last_epoch: int
     ) -> tuple[list[Any], list[Any]]:
-        """The ends between which momentum, or Adam's first beta, is to go, one a group; the groups hold them."""
+        """Put the bounds of the momentum, or of Adam's first beta, into the groups, and return them, one per group."""
         base = per_group("base_momentum", optimizer, base_momentum)
         most = per_group("max_momentum", optimizer, max_momentum)
         if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
@@ -37,14 +39,15 @@ class _CyclicScheduler(BuiltinScheduler):
 
 
 class CyclicLR(_CyclicScheduler):
-    """From base_lr to max_lr in `step_size_up` steps and down again in `step_size_down`, over and over.
+    """Cycle the learning rate from base_lr up to max_lr in `step_size_up` steps and down in `step_size_down`.
 
-    How high cycle n goes: all the way ("triangular"), 1/2^(n−1) of it ("triangular2"), or gamma^step at each step
-    ("exp_range"); or scale_fn of the cycle or the step ("iterations"), as `scale_mode` says. With `cycle_momentum` the
-    momentum, or Adam's first beta, goes from max_momentum down to base_momentum and up again.
+    `mode` scales the height of each cycle n: by 1 ("triangular"), by 1/2^(n−1) ("triangular2"), or at each step by
+    gamma^step ("exp_range"). `scale_fn` is a scale of your own, a function of the cycle's number or, with
+    scale_mode="iterations", of the step. With `cycle_momentum` the momentum, or Adam's first beta, goes from
+    max_momentum down to base_momentum and up again.
 
-    Source: Smith (2017); torch.optim.lr_scheduler.CyclicLR. Raises ValueError for an unknown mode, for lists of another
-    length than there are groups, and for an optimizer without momentum, unless cycle_momentum=False.
+    Source: Smith (2017); torch.optim.lr_scheduler.CyclicLR. Raises ValueError for an unknown mode, for lists that don't
+    have one value per group, and for an optimizer without momentum unless cycle_momentum=False.
 
     >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = torch.optim.lr_scheduler.CyclicLR(optimizer, base_lr=0.0, max_lr=1.0, step_size_up=2)
@@ -85,7 +88,7 @@ class CyclicLR(_CyclicScheduler):
         self.base_lrs = base_lrs
 
     def scale_fn(self, x: float) -> float:
-        """How high a cycle, or a step, goes."""
+        """Return the scale of the cycle, or of the step, with number x."""
         if self._scale_fn_custom is not None:
             return self._scale_fn_custom(x)
         if self.mode == "triangular":
@@ -93,7 +96,7 @@ class CyclicLR(_CyclicScheduler):
         return 1 / (2.0 ** (x - 1)) if self.mode == "triangular2" else self.gamma**x
 
     def compute_lrs(self) -> list[Any]:
-        """The learning rates for `last_epoch`, one a group; momenta are put into the groups."""
+        """Return the learning rates for `last_epoch`, one per group, and set the groups' momenta."""
         cycle = math.floor(1 + self.last_epoch / self.total_size)
         x = 1.0 + self.last_epoch / self.total_size - cycle
         height = x / self.step_ratio if x <= self.step_ratio else (x - 1) / (self.step_ratio - 1)
@@ -105,13 +108,13 @@ class CyclicLR(_CyclicScheduler):
         return [base + (most - base) * height * scale for base, most in zip(self.base_lrs, self.max_lrs, strict=True)]
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the scheduler remembers, but for the optimizer; of a callable object its attributes."""
+        """Return the scheduler's state; a callable object is represented by its attributes, a function by None."""
         state = super().state_dict()
-        fn = state.pop("_scale_fn_custom")  # it comes last, as in PyTorch
+        fn = state.pop("_scale_fn_custom")  # to put it last, as in PyTorch
         return {**state, "_scale_fn_custom": callable_attributes(fn) if fn else None}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict()` gave; a function stays, a callable object's attributes are set."""
+        """Load a state from `state_dict()`: a function stays as it is, a callable object gets its attributes."""
         fn = self._scale_fn_custom
         super().load_state_dict({**state_dict, "_scale_fn_custom": fn})
         if state_dict["_scale_fn_custom"]:
@@ -119,16 +122,16 @@ class CyclicLR(_CyclicScheduler):
 
 
 class OneCycleLR(_CyclicScheduler):
-    """From max_lr / div_factor up to max_lr, then down to that start divided by final_div_factor, in `total_steps`.
+    """Raise the learning rate from max_lr / div_factor to max_lr, then lower it to the start / final_div_factor.
 
-    The way up takes the share `pct_start`; with `three_phase` the way down to the start takes as long, and the rest
-    goes on from there. Steps are along a cosine or "linear". With `cycle_momentum` the momentum, or Adam's first beta,
-    goes from max_momentum down to base_momentum and up again. `epochs` and `steps_per_epoch` may take the place of
-    total_steps. `step()` is to be called after each batch, and raises ValueError after the last.
+    The rise takes the fraction `pct_start` of `total_steps`. With `three_phase` the fall to the start takes as long,
+    and a third phase goes on from there. The learning rate follows a cosine ("cos") or a line ("linear"). With
+    `cycle_momentum` the momentum, or Adam's first beta, goes from max_momentum down to base_momentum and up again.
+    `epochs` and `steps_per_epoch` may replace total_steps. Call `step()` after each batch; it raises ValueError after
+    the last one.
 
     Source: Smith and Topin (2018); torch.optim.lr_scheduler.OneCycleLR. Raises ValueError for arguments out of range,
-    for lists of another length than there are groups, and for an optimizer without momentum, unless
-    cycle_momentum=False.
+    for lists that don't have one value per group, and for an optimizer without momentum unless cycle_momentum=False.
 
     >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = torch.optim.lr_scheduler.OneCycleLR(
@@ -178,7 +181,7 @@ class OneCycleLR(_CyclicScheduler):
         super().__init__(optimizer, last_epoch)
 
     def compute_lrs(self) -> list[Any]:
-        """The learning rates for `last_epoch`, one a group; momenta are put into the groups."""
+        """Return the learning rates for `last_epoch`, one per group, and set the groups' momenta."""
         now = self.last_epoch
         if now > self.total_steps:
             raise ValueError(f"Tried to step {now} times. The specified number of total steps is {self.total_steps}")
@@ -204,7 +207,7 @@ class OneCycleLR(_CyclicScheduler):
 
 
 def _make_phases(total: int, rise: float, three: bool) -> list[dict[str, Any]]:
-    """When each phase ends, and the options of a group between which it goes."""
+    """Return each phase's last step, and the names of the group options between which it anneals."""
     names = ("end_step", "start_lr", "end_lr", "start_momentum", "end_momentum")
     up = (rise - 1, "initial_lr", "max_lr", "max_momentum", "base_momentum")
     if three:

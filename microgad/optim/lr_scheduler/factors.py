@@ -1,4 +1,4 @@
-"""Schedules that multiply: each learning rate is the one before, or the first one, times a factor."""
+"""Schedulers that multiply the previous, or the initial, learning rate by a factor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LRLambda = Callable[[int], float]
 
 
 class _LambdaScheduler(BuiltinScheduler):
-    """A function of the epoch for each group, or one for all."""
+    """Base class of schedulers given by a function of the epoch: one per group, or one for all."""
 
     def __init__(self, optimizer: Optimizer, lr_lambda: LRLambda | Sequence[LRLambda], last_epoch: int = -1) -> None:
         groups = len(optimizer.param_groups)
@@ -28,13 +28,13 @@ class _LambdaScheduler(BuiltinScheduler):
         super().__init__(optimizer, last_epoch)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the scheduler remembers, but for the optimizer; of a callable object its attributes."""
+        """Return the scheduler's state; a callable object is represented by its attributes, a function by None."""
         state = super().state_dict()
-        del state["lr_lambdas"]  # it comes last, as in PyTorch
+        del state["lr_lambdas"]  # to put it last, as in PyTorch
         return {**state, "lr_lambdas": [callable_attributes(rule) for rule in self.lr_lambdas]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict()` gave; functions stay, a callable object's attributes are set."""
+        """Load a state from `state_dict()`: functions stay as they are, callable objects get their attributes."""
         rules = self.lr_lambdas
         super().load_state_dict({**state_dict, "lr_lambdas": rules})
         for rule, saved in zip(rules, state_dict["lr_lambdas"], strict=True):
@@ -43,15 +43,15 @@ class _LambdaScheduler(BuiltinScheduler):
 
 
 def callable_attributes(rule: Any) -> dict[str, Any] | None:
-    """What is saved of a callable: a function can't be."""
+    """Return the attributes of a callable object to save, or None for a function."""
     return None if isinstance(rule, types.FunctionType) else dict(getattr(rule, "__dict__", {}))
 
 
 class LambdaLR(_LambdaScheduler):
-    """initial_lr · lr_lambda(epoch); one function, or one a group. Source: torch.optim.lr_scheduler.LambdaLR.
+    """Set the learning rate to initial_lr · lr_lambda(epoch). Source: torch.optim.lr_scheduler.LambdaLR.
 
-    Functions are not saved; of a callable object `state_dict()` has the attributes. Another number of functions than
-    groups raises ValueError.
+    `lr_lambda` is one function, or a list of one per group. `state_dict()` doesn't save functions; of a callable object
+    it has the attributes. Raises ValueError unless there are as many functions as groups.
 
     >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.5)
     >>> scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 / (1 + epoch))
@@ -62,14 +62,14 @@ class LambdaLR(_LambdaScheduler):
     """
 
     def compute_lrs(self) -> list[Any]:
-        """The learning rates for `last_epoch`, one a group."""
+        """Return the learning rates for `last_epoch`, one per group."""
         return [lr * rule(self.last_epoch) for lr, rule in zip(self.base_lrs, self.lr_lambdas, strict=True)]
 
 
 class MultiplicativeLR(_LambdaScheduler):
-    """The learning rate times lr_lambda(epoch); one function, or one a group.
+    """Multiply the learning rate by lr_lambda(epoch) in each epoch. Source: torch.optim.lr_scheduler.MultiplicativeLR.
 
-    Source: torch.optim.lr_scheduler.MultiplicativeLR. Saved and refused as LambdaLR does.
+    For `lr_lambda`, saving and errors, see LambdaLR.
 
     >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.5)
     >>> scheduler = torch.optim.lr_scheduler.MultiplicativeLR(optimizer, lambda epoch: 1 / (1 + epoch))
@@ -80,14 +80,17 @@ class MultiplicativeLR(_LambdaScheduler):
     """
 
     def compute_lrs(self) -> list[Any]:
-        """The learning rates for `last_epoch`, one a group."""
+        """Return the learning rates for `last_epoch`, one per group."""
         if self._is_initial:
             return self._current_lrs()
         return [lr * rule(self.last_epoch) for lr, rule in zip(self._current_lrs(), self.lr_lambdas, strict=True)]
 
 
 class _FactorScheduler(BuiltinScheduler):
-    """Each epoch multiplies by its `step_factor`; `total_factor` is the closed form of all up to it."""
+    """Base class of schedulers that multiply by `step_factor` in each epoch.
+
+    `total_factor` is the product of all these up to `last_epoch`, in closed form.
+    """
 
     def step_factor(self) -> float:
         raise NotImplementedError
@@ -105,7 +108,7 @@ class _FactorScheduler(BuiltinScheduler):
 
 
 class StepLR(_FactorScheduler):
-    """The learning rate times `gamma` every `step_size` epochs. Source: torch.optim.lr_scheduler.StepLR.
+    """Multiply the learning rate by `gamma` every `step_size` epochs. Source: torch.optim.lr_scheduler.StepLR.
 
     >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5)
@@ -131,7 +134,7 @@ class StepLR(_FactorScheduler):
 
 
 class MultiStepLR(_FactorScheduler):
-    """The learning rate times `gamma` at each of the `milestones`. Source: torch.optim.lr_scheduler.MultiStepLR.
+    """Multiply the learning rate by `gamma` at each of the `milestones`. Source: torch.optim.lr_scheduler.MultiStepLR.
 
     >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones=[1, 3], gamma=0.5)
@@ -160,7 +163,7 @@ class MultiStepLR(_FactorScheduler):
 
 
 class ConstantLR(_FactorScheduler):
-    """The learning rate times `factor` until epoch `total_iters`. Source: torch.optim.lr_scheduler.ConstantLR.
+    """Multiply the learning rate by `factor` until epoch `total_iters`. Source: torch.optim.lr_scheduler.ConstantLR.
 
     A factor outside of [0, 1] raises ValueError.
 
@@ -194,10 +197,10 @@ class ConstantLR(_FactorScheduler):
 
 
 class LinearLR(_FactorScheduler):
-    """The learning rate times a factor that goes from `start_factor` to `end_factor` in `total_iters` epochs.
+    """Multiply the learning rate by a factor that changes linearly over `total_iters` epochs.
 
-    Source: torch.optim.lr_scheduler.LinearLR. Raises ValueError for a start_factor outside of (0, 1] and an end_factor
-    outside of [0, 1].
+    It goes from `start_factor` to `end_factor`. Raises ValueError for a start_factor outside of (0, 1] and an
+    end_factor outside of [0, 1]. Source: torch.optim.lr_scheduler.LinearLR.
 
     >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.5, total_iters=2)
@@ -240,7 +243,7 @@ class LinearLR(_FactorScheduler):
 
 
 class ExponentialLR(_FactorScheduler):
-    """The learning rate times `gamma` every epoch. Source: torch.optim.lr_scheduler.ExponentialLR.
+    """Multiply the learning rate by `gamma` every epoch. Source: torch.optim.lr_scheduler.ExponentialLR.
 
     >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
@@ -263,7 +266,7 @@ class ExponentialLR(_FactorScheduler):
 
 
 class PolynomialLR(_FactorScheduler):
-    """The learning rate times (1 − epoch / total_iters)^power, until it is 0.
+    """Multiply the initial learning rate by (1 − epoch / total_iters)^power, until it is 0.
 
     Source: torch.optim.lr_scheduler.PolynomialLR.
 

@@ -1,4 +1,4 @@
-"""ReduceLROnPlateau: a learning rate that falls when nothing gets better."""
+"""ReduceLROnPlateau: a scheduler that lowers the learning rate when a metric stops improving."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .base import EPOCH_WARNING, LRScheduler, check_optimizer, set_lr
 
 
 class ReduceLROnPlateau(LRScheduler):
-    """The learning rate times `factor` after more than `patience` epochs without a better value.
+    """Multiply the learning rate by `factor` after more than `patience` epochs without an improvement.
 
-    `step(value)` takes what is watched: in the `mode` "min" it gets better by falling, in "max" by rising, each by more
-    than `threshold`, as a share of the best value ("rel") or as it is ("abs"). After a fall `cooldown` epochs don't
-    count. A learning rate stays >= `min_lr`, and changes of at most `eps` aren't made.
+    `step(value)` takes the metric. It improves by falling (mode="min") or rising (mode="max") by more than `threshold`,
+    relative to the best value (threshold_mode="rel") or absolutely ("abs"). After a reduction, `cooldown` epochs don't
+    count. Learning rates stay >= `min_lr`, and changes of at most `eps` aren't made.
 
     Source: torch.optim.lr_scheduler.ReduceLROnPlateau. Raises ValueError for a factor >= 1, an unknown mode or
-    threshold_mode, and another number of min_lrs than groups.
+    threshold_mode, and unless there are as many min_lrs as groups.
 
     >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=1)
@@ -66,11 +66,11 @@ class ReduceLROnPlateau(LRScheduler):
 
     @property
     def in_cooldown(self) -> bool:
-        """Whether a fall was so recently that nothing counts."""
+        """Whether the last reduction is so recent that epochs don't count."""
         return self.cooldown_counter > 0
 
     def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
-        """Take the epoch's value, and lower the learning rates where it is time to."""
+        """Take the metric of an epoch, and lower the learning rates if it has stopped improving."""
         current = float(metrics)
         if epoch is not None:
             warnings.warn(EPOCH_WARNING, UserWarning, stacklevel=2)
@@ -90,7 +90,7 @@ class ReduceLROnPlateau(LRScheduler):
         self._last_lr = self._current_lrs()
 
     def _reduce_lr(self, epoch: int) -> None:
-        """Lower the rates, at an epoch: subclasses override it by PyTorch's name and argument."""
+        """Lower the learning rates. Name and argument are PyTorch's, for subclasses that override it."""
         groups = self.optimizer.param_groups
         if len(groups) != len(self.min_lrs):
             if self.default_min_lr is None:
