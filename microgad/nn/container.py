@@ -1,4 +1,4 @@
-"""Containers: modules that hold others in order, or by name."""
+"""Containers of modules: Sequential, ModuleList and ModuleDict."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .parameter_containers import ParameterList as ParameterList
 
 
 class _IndexedContainer(Module):
-    """What a Sequential and a ModuleList have in common: children named "0", "1", ..., reached like a list's items."""
+    """Base class of Sequential and ModuleList: children named "0", "1", ..., indexed like a list's items."""
 
     _modules: dict[str, Module]  # type: ignore[assignment]
 
@@ -25,6 +25,7 @@ class _IndexedContainer(Module):
         return iter(self._modules.values())
 
     def _key(self, i: Any) -> str:
+        """Return the name of child i. Raises IndexError if there is none."""
         n = index(i)
         if not -len(self) <= n < len(self):
             raise IndexError(f"index {n} is out of range")
@@ -37,12 +38,12 @@ class _IndexedContainer(Module):
     def __getitem__(self, i: int | slice) -> Module:
         if not isinstance(i, slice):
             return self._modules[self._key(i)]
-        part = type(self)()  # of modules that still stand where they did
+        part = type(self)()  # its modules keep their paths
         part._modules.update(zip(self._slice_names(i), list(self)[i], strict=False))
         return part
 
     def _slice_names(self, part: slice) -> Iterable[str]:
-        """What the modules of a slice are called in it."""
+        """Return the names that the modules of a slice get in the result."""
         return list(self._modules)[part]
 
     def __setitem__(self, i: int, module: Module) -> None:
@@ -54,10 +55,11 @@ class _IndexedContainer(Module):
         self._renumber(list(self))
 
     def _renumber(self, modules: Iterable[Module], names: Iterable[str] | None = None) -> None:
+        """Make `modules` the children, under `names` or "0", "1", ..."""
         before, self._modules = self._modules, {}
         for name, module in zip(names or map(str, count()), modules, strict=False):
             if before.get(name) is module:
-                self._modules[name] = module  # and stands where it stood
+                self._modules[name] = module  # its path is unchanged
             else:
                 self._set_child(name, module)
 
@@ -76,7 +78,7 @@ class _IndexedContainer(Module):
         return self
 
     def insert(self, index: int, module: Module) -> Self:
-        """Put a module before place index; the ones from there on move up and are numbered, names before it stay."""
+        """Insert a module before `index`; it and the modules after it are renumbered."""
         if not isinstance(module, Module):
             raise AssertionError(f"module should be of type: {Module}")
         if not -len(self) <= index <= len(self):
@@ -88,16 +90,17 @@ class _IndexedContainer(Module):
         return self
 
     def pop(self, key: int | slice) -> Any:
-        """Take the module at place key out, and give it."""
+        """Remove the module at `key`, or the modules of a slice, and return it."""
         module = self[key]
         del self[key]
         return module
 
 
 class Sequential(_IndexedContainer):
-    """Modules, each called with the result of the one before: `Sequential(a, b)(x)` is b(a(x)).
+    """A chain of modules, each called with the result of the previous one: `Sequential(a, b)(x)` is b(a(x)).
 
-    Made from modules, named "0", "1", ..., or from an OrderedDict of named ones. Source: torch.nn.Sequential.
+    The arguments are modules, which get the names "0", "1", ..., or one OrderedDict of named modules.
+    Source: torch.nn.Sequential.
 
     >>> net = nn.Sequential(nn.Linear(4, 3), nn.ReLU())
     >>> net
@@ -150,7 +153,7 @@ def _positive(times: Any) -> int:
 
 
 class ModuleList(_IndexedContainer):
-    """A list of modules that are registered; what calls them is up to you. Source: torch.nn.ModuleList.
+    """A list that registers its modules; it has no `forward`. Source: torch.nn.ModuleList.
 
     >>> layers = nn.ModuleList(nn.Linear(2, 2) for _ in range(3))
     >>> layers
@@ -176,7 +179,7 @@ class ModuleList(_IndexedContainer):
         return self.extend(other)
 
     def __repr__(self) -> str:
-        """Equal neighbours are printed once, with their number."""
+        """Show equal neighbors once, with their number."""
         runs: list[tuple[int, int, str]] = []  # first, last, text
         for i, text in enumerate(map(repr, self)):
             if runs and runs[-1][2] == text:
@@ -189,7 +192,7 @@ class ModuleList(_IndexedContainer):
 
 
 class ModuleDict(Module):
-    """A dictionary of modules that are registered, in order of insertion. Source: torch.nn.ModuleDict.
+    """A dictionary that registers its modules, in order of insertion. Source: torch.nn.ModuleDict.
 
     >>> heads = nn.ModuleDict({"digit": nn.Linear(2, 10), "parity": nn.Linear(2, 2)})
     >>> heads["parity"](torch.ones(1, 2)).shape, list(heads)
@@ -222,19 +225,19 @@ class ModuleDict(Module):
         return key in self._modules
 
     def keys(self) -> KeysView[str]:
-        """The names."""
+        """Return the names."""
         return self._modules.keys()
 
     def values(self) -> ValuesView[Module]:
-        """The modules."""
+        """Return the modules."""
         return self._modules.values()
 
     def items(self) -> ItemsView[str, Module]:
-        """The names with their modules."""
+        """Return (name, module) pairs."""
         return self._modules.items()
 
     def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
-        """Take over modules by name, from a mapping or from pairs; names that are there already get the new ones."""
+        """Add modules from a mapping or from (name, module) pairs, replacing those of the same names."""
         if not isinstance(modules, Iterable):
             kind = type(modules).__name__
             raise TypeError(f"ModuleDict.update should be called with an iterable of key/value pairs, but got {kind}")
@@ -246,11 +249,11 @@ class ModuleDict(Module):
             self[name] = module
 
     def pop(self, key: str) -> Module:
-        """Take a module out, and give it."""
+        """Remove a module, and return it."""
         module = self._modules[key]
         del self._modules[key]
         return module
 
     def clear(self) -> None:
-        """Take all modules out."""
+        """Remove all modules."""
         self._modules.clear()

@@ -1,4 +1,4 @@
-"""Conversion of modules: all that one holds goes to another device, dtype or memory."""
+"""Conversion of a module's parameters and buffers to another device, dtype or memory."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 class FutureFlags:
-    """What torch.__future__ sets: swapped parameters are the same objects, also where they were to be overwritten."""
+    """The settings of torch.__future__: whether conversion overwrites parameters by new ones (unless `swap` is set)."""
 
     overwrite = swap = False
 
 
 class ModuleConversion:
-    """The part of Module that converts its parameters and buffers and those of all modules below."""
+    """The part of Module that converts its parameters and buffers, and those of all modules below."""
 
     _parameters: dict[str, Parameter | None]
     _buffers: dict[str, Tensor | None]
@@ -35,7 +35,7 @@ class ModuleConversion:
         def children(self) -> Iterator[Module]: ...
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Convert the parameters, which stay the same objects unless overwritten, their gradients, and the buffers."""
+        """Convert parameters, gradients and buffers by `fn`. Parameters stay the same objects unless overwritten."""
         for module in self.children() if recurse else ():
             module._apply(fn)
         with state.scope(grad_enabled=False):
@@ -62,9 +62,9 @@ class ModuleConversion:
         non_blocking: bool = False,
         memory_format: Any = None,
     ) -> Self:
-        """To a device, a floating-point dtype (which integers ignore), or both: `to(device)`, `to(dtype)`, `to(like)`.
+        """Move to a device, convert to a floating-point dtype, or both: `to(device)`, `to(dtype)`, `to(tensor)`.
 
-        memory_format is of parameters and buffers that have four or five dimensions.
+        Integer Tensors keep their dtype. memory_format applies to Tensors of four or five dimensions.
 
         >>> nn.Linear(2, 1).to(torch.float64).weight.dtype
         torch.float64
@@ -77,53 +77,53 @@ class ModuleConversion:
             )
 
         if device is not None:
-            device = backend.device(device)  # which refuses what is none, where nothing is there to move as well
+            device = backend.device(device)  # raises for an unknown device, even if there is nothing to move
 
         def convert(t: Tensor) -> Tensor:
             floating = t.array.dtype.kind in "fc"
-            there = t.to(device=device, dtype=kind if floating else None)
-            return there.to(memory_format=memory_format) if t.ndim in (4, 5) else there
+            converted = t.to(device=device, dtype=kind if floating else None)
+            return converted.to(memory_format=memory_format) if t.ndim in (4, 5) else converted
 
         return self._apply(convert)
 
     def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
-        """To a device, with values of no meaning; without recurse this module alone."""
+        """Move to a device without copying values, which become arbitrary. With recurse=False, only this module."""
         return self._apply(lambda t: empty_like(t, device=device), recurse)
 
     def share_memory(self) -> Self:
-        """Move parameters and buffers to memory that processes share: see `Tensor.share_memory_`."""
+        """Move parameters and buffers to shared memory: see `Tensor.share_memory_`."""
         return self._apply(lambda t: t.share_memory_())
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing: there is no compiler."""
+        """Do nothing: there is no compiler."""
 
     def cpu(self) -> Self:
-        """To the CPU."""
+        """Move to the CPU."""
         return self._apply(lambda t: t.cpu())
 
     def cuda(self, device: Device = None) -> Self:
-        """To a GPU."""
+        """Move to a GPU."""
         return self._apply(lambda t: t.cuda(device))
 
     def type(self, dst_type: Any) -> Self:
-        """All parameters and buffers, integers too, to a dtype, also one by the name of its type: torch.FloatTensor."""
+        """Convert all parameters and buffers, integer ones too, to a dtype or a type such as torch.FloatTensor."""
         return self._apply(lambda t: t.type(dst_type))
 
     def float(self) -> Self:
-        """Floating-point parameters and buffers to float32."""
+        """Convert floating-point parameters and buffers to float32."""
         return self._apply(lambda t: t.float() if t.is_floating_point() else t)
 
     def double(self) -> Self:
-        """Floating-point parameters and buffers to float64."""
+        """Convert floating-point parameters and buffers to float64."""
         return self._apply(lambda t: t.double() if t.is_floating_point() else t)
 
     def half(self) -> Self:
-        """Floating-point parameters and buffers to float16."""
+        """Convert floating-point parameters and buffers to float16."""
         return self._apply(lambda t: t.half() if t.is_floating_point() else t)
 
 
 def _new_parameter(parameter: Parameter | None) -> Parameter | None:
-    """Another on the same memory, with another gradient on its memory."""
+    """Return a new Parameter on the same memory, with a new gradient on the memory of the old one."""
     if parameter is None or is_lazy(parameter):
         return parameter
     other = Parameter(parameter.detach(), parameter.requires_grad)

@@ -1,4 +1,4 @@
-"""Parameters and buffers, and such as have no shape yet."""
+"""Buffer, and the uninitialized parameters and buffers of lazy layers; Parameter itself is in ../parameter.py."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class Buffer(Tensor):
-    """A Tensor that is a module's state and isn't learned: assigned to one, it is registered there.
+    """A Tensor that becomes a buffer, state that isn't learned, when it is assigned to an attribute of a module.
 
-    One that isn't persistent stays out of `state_dict`. Source: torch.nn.Buffer.
+    With persistent=False it stays out of `state_dict`. Source: torch.nn.Buffer.
 
     >>> layer = nn.Identity()
     >>> layer.steps = nn.Buffer(torch.tensor(0))
@@ -31,11 +31,11 @@ class Buffer(Tensor):
     persistent: bool
 
     def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Any:
-        given = empty(0) if data is None else data
-        self = cls._made(given.array)
-        self.version = given._counter()
+        source = empty(0) if data is None else data
+        self = cls._made(source.array)
+        self.version = source._counter()
         self.persistent = persistent
-        return self.requires_grad_(given.requires_grad)
+        return self.requires_grad_(source.requires_grad)
 
 
 def _refuse(*args: Any, **kwargs: Any) -> Any:
@@ -46,13 +46,13 @@ def _refuse(*args: Any, **kwargs: Any) -> Any:
 
 
 class _NoValues(np.ndarray[Any, Any]):
-    """The array of a Tensor without a shape: it can be converted, but nothing can be computed with it."""
+    """The array of an uninitialized Tensor: its dtype and device can be converted, but no values read."""
 
     __array_ufunc__ = __array_function__ = __getitem__ = _refuse
 
 
 class _Uninitialized(Tensor):
-    """Nothing can be done with it but convert it, and `materialize` it."""
+    """A Tensor without a shape, which can only be converted to a dtype or device, and be materialized."""
 
     cls_to_become: ClassVar[type[Tensor]]
     _check_writable = _refuse
@@ -62,9 +62,9 @@ class _Uninitialized(Tensor):
         return super()._made(array.view(_NoValues) if isinstance(array, np.ndarray) else array, node)
 
     def materialize(self, shape: Any, device: Device = None, dtype: Dtype = None) -> None:
-        """Make it what it is to become, with this shape and undefined values."""
-        held = self.array
-        self.data = empty(shape, device=self.device if device is None else device, dtype=dtype or held.dtype)
+        """Turn this Tensor into an instance of `cls_to_become` with this shape and uninitialized values."""
+        dtype = dtype or self.array.dtype
+        self.data = empty(shape, device=self.device if device is None else device, dtype=dtype)
         self.__class__ = self.cls_to_become  # type: ignore[assignment]
 
     @property
@@ -73,7 +73,7 @@ class _Uninitialized(Tensor):
 
     @property
     def data(self) -> Tensor:
-        """An empty array: what is written to it, as programs do to fill weights, has no effect."""
+        """An empty Tensor: programs that fill weights through `data` have no effect before the first call."""
         return empty(0, device=self.device, dtype=self.dtype)
 
     @data.setter
@@ -137,7 +137,7 @@ class UninitializedBuffer(_Uninitialized, Buffer):
 
 
 def is_lazy(param: Any) -> bool:
-    """Whether it is a parameter or buffer without a shape."""
+    """Return whether `param` is an uninitialized parameter or buffer."""
     return isinstance(param, _Uninitialized)
 
 

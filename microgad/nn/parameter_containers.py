@@ -1,4 +1,4 @@
-"""Containers of parameters: a list and a dictionary that are registered."""
+"""Containers of parameters: ParameterList and ParameterDict."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .module import Module
 
 
 class ParameterList(Module):
-    """A list whose Parameters are registered, named "0", "1", ...; Tensors become Parameters.
+    """A list that registers its Parameters under the names "0", "1", ...; Tensors become Parameters.
 
-    Other things may be in it. Source: torch.nn.ParameterList.
+    It may hold other objects, too. Source: torch.nn.ParameterList.
 
     >>> params = nn.ParameterList([torch.zeros(2), torch.zeros(2, 3)])
     >>> params
@@ -57,13 +57,13 @@ class ParameterList(Module):
         return self.extend(values)
 
     def append(self, value: Any) -> Self:
-        """Add one at the end."""
-        setattr(self, str(self._size), _to_parameter(value))  # which may refuse it
+        """Add a value at the end."""
+        setattr(self, str(self._size), _to_parameter(value))  # first, as it may raise
         self._size += 1
         return self
 
     def extend(self, values: Iterable[Any]) -> Self:
-        """Add some at the end."""
+        """Add values at the end."""
         if not isinstance(values, Iterable) or isinstance(values, Tensor):
             raise TypeError(f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}")
         for value in values:
@@ -78,9 +78,10 @@ class ParameterList(Module):
 
 
 class ParameterDict(Module):
-    """A dictionary whose Parameters are registered by their keys, which are strings; Tensors become Parameters.
+    """A dictionary that registers its Parameters under their keys, which are strings; Tensors become Parameters.
 
-    In order of insertion; from a plain dict, sorted, as PyTorch has it. Source: torch.nn.ParameterDict.
+    It is in order of insertion, but a plain dict's items are inserted in sorted order, as in PyTorch.
+    Source: torch.nn.ParameterDict.
 
     >>> params = nn.ParameterDict({"left": torch.zeros(2), "right": torch.zeros(2, 3)})
     >>> params["right"].shape, list(params), [name for name, _ in params.named_parameters()]
@@ -97,7 +98,7 @@ class ParameterDict(Module):
         return getattr(self, _check_key(key))
 
     def __setitem__(self, key: str, value: Any) -> None:
-        setattr(self, _check_key(key), _to_parameter(value))  # which may refuse it
+        setattr(self, _check_key(key), _to_parameter(value))  # first, as it may raise
         self._keys[key] = None
 
     def __delitem__(self, key: str) -> None:
@@ -117,29 +118,29 @@ class ParameterDict(Module):
         return key in self._keys
 
     def keys(self) -> KeysView[str]:
-        """The names."""
+        """Return the keys."""
         return self._keys.keys()
 
     def values(self) -> Iterable[Any]:
-        """What is in it."""
+        """Return the values."""
         return (self[key] for key in self._keys)
 
     def items(self) -> Iterable[tuple[str, Any]]:
-        """The names with what they stand for."""
+        """Return (key, value) pairs."""
         return ((key, self[key]) for key in self._keys)
 
     def get(self, key: str, default: Any = None) -> Any:
-        """What a name stands for, or default."""
+        """Return the value of a key, or `default`."""
         return self[key] if key in self._keys else default
 
     def setdefault(self, key: str, default: Any = None) -> Any:
-        """What a name stands for, which is default from now on if there was nothing."""
+        """Return the value of a key, after setting it to `default` if the key is missing."""
         if key not in self:
             self[key] = default
         return self[key]
 
     def update(self, parameters: Any) -> None:
-        """Take over by name, from a mapping or from pairs; names that are there already get the new ones."""
+        """Add values from a mapping or from (key, value) pairs, replacing those of the same keys."""
         if not isinstance(parameters, Iterable):
             kind = type(parameters).__name__
             raise TypeError(
@@ -158,27 +159,27 @@ class ParameterDict(Module):
             self[key] = value
 
     def pop(self, key: str) -> Any:
-        """Take one out, and give it."""
+        """Remove a key, and return its value."""
         value = self[key]
         del self[key]
         return value
 
     def popitem(self) -> tuple[str, Any]:
-        """Take the last one out, and give it with its name."""
+        """Remove the last item, and return it as (key, value)."""
         key = next(reversed(self._keys))
         return key, self.pop(key)
 
     def clear(self) -> None:
-        """Take all out."""
+        """Remove all items."""
         for key in list(self._keys):
             del self[key]
 
     def copy(self) -> ParameterDict:
-        """Another dictionary of the same Parameters."""
+        """Return a new dictionary of the same Parameters."""
         return ParameterDict(self)
 
     def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
-        """A dictionary of these names, each for default."""
+        """Return a dictionary with these keys, all with the value `default`."""
         return ParameterDict((key, default) for key in keys)
 
     def __or__(self, other: Any) -> ParameterDict:
