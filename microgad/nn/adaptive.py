@@ -1,4 +1,4 @@
-"""Softmax for very many classes."""
+"""AdaptiveLogSoftmaxWithLoss, an approximate softmax for very many classes."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ class _ASMoutput(NamedTuple):
 
 
 class AdaptiveLogSoftmaxWithLoss(Module):
-    """(N, in_features) and classes (N) -> (output (N), the classes' log-probabilities; loss, their negative mean).
+    """(N, in_features) and classes (N) -> (output, loss): the classes' log-probabilities (N) and their negative mean.
 
-    Classes are sorted by frequency: the first cutoffs[0] are in the head; each further cluster, up to the next of the
-    cutoffs, has one place in the head and a tail of its own, in_features / div_valueⁱ wide. Also without N.
+    Classes must be sorted by frequency. The head scores the first cutoffs[0] classes, and one entry for each cluster of
+    classes up to the next cutoff. Cluster i has a tail of its own, whose hidden size is in_features / div_valueⁱ. Works
+    without N, too.
     Source: torch.nn.AdaptiveLogSoftmaxWithLoss; Grave et al. (2016).
 
     >>> _ = torch.manual_seed(0)
@@ -68,13 +69,13 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         self.shortlist_size = self.cutoffs[0]
         self.n_clusters = len(self.cutoffs) - 1
         self.head_size = self.shortlist_size + self.n_clusters
-        where: dict[str, Any] = {"device": device, "dtype": dtype}
-        self.head = Linear(in_features, self.head_size, bias=head_bias, **where)
+        factory: dict[str, Any] = {"device": device, "dtype": dtype}
+        self.head = Linear(in_features, self.head_size, bias=head_bias, **factory)
         self.tail = ModuleList()
         for i, (first, last) in enumerate(pairwise(self.cutoffs)):
             hidden = int(in_features // (div_value ** (i + 1)))
-            projection = Linear(in_features, hidden, bias=False, **where)
-            self.tail.append(Sequential(projection, Linear(hidden, last - first, bias=False, **where)))
+            projection = Linear(in_features, hidden, bias=False, **factory)
+            self.tail.append(Sequential(projection, Linear(hidden, last - first, bias=False, **factory)))
 
     def reset_parameters(self) -> None:
         """Draw new initial values."""
@@ -104,18 +105,18 @@ class AdaptiveLogSoftmaxWithLoss(Module):
                 f"{layer_name(self)}: target values should be in [0, {self.n_classes - 1}], but values in range "
                 f"[{target.min().item()}, {target.max().item()}] were found"
             )
-        output, places = input.new_zeros(input.shape[0]), target.clone()
+        output, head_classes = input.new_zeros(input.shape[0]), target.clone()
         for i, (first, last) in enumerate(pairwise(self.cutoffs)):
             rows = ((target >= first) & (target < last)).nonzero().squeeze(1)
             if rows.numel():
-                places[rows] = self.shortlist_size + i
+                head_classes[rows] = self.shortlist_size + i
                 within = F.log_softmax(self.tail[i](input.index_select(0, rows)), 1)
                 output = output.index_copy(0, rows, _picked(within, target[rows] - first))
-        output = output + _picked(F.log_softmax(self.head(input), 1), places)
+        output = output + _picked(F.log_softmax(self.head(input), 1), head_classes)
         return _ASMoutput(output if target_.ndim else output.squeeze(0), (-output).mean())
 
     def log_prob(self, input: Tensor) -> Tensor:
-        """(N, in_features) -> the log-probabilities of all classes (N, n_classes)."""
+        """Return the log-probabilities of all classes: (N, in_features) -> (N, n_classes)."""
         head = F.log_softmax(self.head(input), 1)
         tails = [
             F.log_softmax(tail(input), 1) + head[:, self.shortlist_size + i].unsqueeze(1)
@@ -124,7 +125,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         return cat([head[:, : self.shortlist_size], *tails], 1)
 
     def predict(self, input: Tensor) -> Tensor:
-        """(N, in_features) -> the class (N) whose place in the head, or in its cluster, is the likeliest."""
+        """Return the most likely class, found by way of the head: (N, in_features) -> (N)."""
         head = self.head(input).argmax(1)
         beyond = head >= self.shortlist_size
         if beyond.any():

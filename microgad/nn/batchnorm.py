@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class _NormBase(_AffineNorm):
-    """What batch and instance normalization have in common: running statistics."""
+    """Base class of batch and instance normalization: affine parameters and running statistics."""
 
-    _version = 2  # since there is num_batches_tracked
+    _version = 2  # 2 added num_batches_tracked
     _dimensions: tuple[int, ...]
 
     running_mean: Tensor | None
@@ -53,14 +53,14 @@ class _NormBase(_AffineNorm):
         self.reset_parameters()
 
     def reset_running_stats(self) -> None:
-        """Forget the batches seen: mean 0, variance 1."""
+        """Reset the running mean to 0, the variance to 1 and the number of batches to 0."""
         if self.track_running_stats:
             self.running_mean.zero_()  # type: ignore[union-attr]
             self.running_var.fill_(1)  # type: ignore[union-attr]
             self.num_batches_tracked.zero_()  # type: ignore[union-attr]
 
     def reset_parameters(self) -> None:
-        """Weight 1, bias 0, no batches seen."""
+        """Reset weight to 1, bias to 0 and the running statistics."""
         self.reset_running_stats()
         super().reset_parameters()
 
@@ -84,25 +84,25 @@ class _BatchNorm(_NormBase):
         self._check_input_dim(input)
         momentum = self.momentum
         counts = self.training and self.track_running_stats and self.num_batches_tracked is not None
-        if counts and momentum is None:  # the mean of all batches seen
+        if counts and momentum is None:  # mean over all batches seen
             momentum = 1 / (self.num_batches_tracked.item() + 1)  # type: ignore[union-attr]
         mean, var = self.running_mean, self.running_var
-        of_batch = self.training or (mean is None and var is None)
+        use_batch_stats = self.training or (mean is None and var is None)
         if self.training and not self.track_running_stats:
             mean = var = None
         momentum = 0.0 if momentum is None else momentum
-        out = F.batch_norm(input, mean, var, self.weight, self.bias, of_batch, momentum, self.eps)
-        if counts:  # last, so that a refused batch is not counted
+        out = F.batch_norm(input, mean, var, self.weight, self.bias, use_batch_stats, momentum, self.eps)
+        if counts:  # last, so that a batch that raises doesn't count
             self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
         return out
 
 
 class BatchNorm1d(_BatchNorm):
-    """(N, C) or (N, C, L): each channel brought to mean 0 and variance 1, then times weight (C), plus bias (C).
+    """Normalize each channel of (N, C) or (N, C, L) to mean 0 and variance 1, then apply weight (C) and bias (C).
 
-    In training by the batch's statistics, which move running_mean and running_var (of the unbiased variance) by
-    momentum, or with momentum None make them the mean over all batches; else by those. Raises ValueError for other
-    dimensions. Source: torch.nn.BatchNorm1d; Ioffe, Szegedy (2015).
+    In training the batch's statistics are used, and running_mean and running_var (of the unbiased variance) move
+    towards them by `momentum`; with momentum=None they are the mean over all batches. In evaluation the running
+    statistics are used. Raises ValueError for other dimensions. Source: torch.nn.BatchNorm1d; Ioffe, Szegedy (2015).
 
     >>> norm = nn.BatchNorm1d(1)
     >>> norm(torch.tensor([[1.0], [3.0]])), norm.running_mean
@@ -114,7 +114,7 @@ class BatchNorm1d(_BatchNorm):
 
 
 class BatchNorm2d(_BatchNorm):
-    """(N, C, H, W): each channel brought to mean 0 and variance 1; see BatchNorm1d. Source: torch.nn.BatchNorm2d.
+    """Normalize each channel of (N, C, H, W): see BatchNorm1d. Source: torch.nn.BatchNorm2d.
 
     >>> nn.BatchNorm2d(3)(torch.randn(2, 3, 4, 4)).shape
     torch.Size([2, 3, 4, 4])
@@ -124,7 +124,7 @@ class BatchNorm2d(_BatchNorm):
 
 
 class BatchNorm3d(_BatchNorm):
-    """(N, C, D, H, W): each channel brought to mean 0 and variance 1; see BatchNorm1d. Source: torch.nn.BatchNorm3d.
+    """Normalize each channel of (N, C, D, H, W): see BatchNorm1d. Source: torch.nn.BatchNorm3d.
 
     >>> nn.BatchNorm3d(3)(torch.randn(2, 3, 4, 4, 4)).shape
     torch.Size([2, 3, 4, 4, 4])
@@ -134,9 +134,10 @@ class BatchNorm3d(_BatchNorm):
 
 
 class SyncBatchNorm(_BatchNorm):
-    """(N, C, ...): BatchNorm of any number of dimensions. In one process, which all of microgad's runs are.
+    """Normalize each channel of (N, C, ...): BatchNorm for any number of dimensions.
 
-    process_group is kept, and has no effect. Source: torch.nn.SyncBatchNorm.
+    microgad runs in one process: nothing is synchronized, and process_group has no effect.
+    Source: torch.nn.SyncBatchNorm.
 
     >>> net = nn.SyncBatchNorm.convert_sync_batchnorm(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)))
     >>> net[1], net(torch.randn(4, 2)).shape
@@ -167,7 +168,7 @@ class SyncBatchNorm(_BatchNorm):
 
     @classmethod
     def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
-        """The module with a SyncBatchNorm, of the same parameters and buffers, for each BatchNorm in it."""
+        """Replace each BatchNorm in a module by a SyncBatchNorm with the same parameters and buffers."""
         converted = module
         if isinstance(module, _BatchNorm):
             converted = cls._like(module, process_group)

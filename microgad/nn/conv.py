@@ -1,4 +1,4 @@
-"""Convolution layers."""
+"""Convolution and transposed convolution layers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PAD_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
 class _ConvNd(Module):
-    """What convolutions of all dimensions, and the transposed ones, have in common."""
+    """Base class of convolutions and transposed convolutions of any number of dimensions."""
 
     weight: Parameter
     bias: Parameter | None
@@ -123,7 +123,7 @@ class _Conv(_ConvNd):
         return self._conv_forward(input, self.weight, self.bias)
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """What forward does, for subclasses that compute their weights."""
+        """Convolve with a given weight and bias: PyTorch's hook for subclasses that compute their weights."""
         padding: Size | str = self.padding
         if self.padding_mode != "zeros":
             input, padding = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode), 0
@@ -131,7 +131,7 @@ class _Conv(_ConvNd):
 
     @property
     def _reversed_padding_repeated_twice(self) -> list[int]:
-        """The padding as `F.pad` takes it: left, right, top, bottom."""
+        """The padding in the order of `F.pad`: left, right, top, bottom."""
         widths = []
         for i in reversed(range(self._spatial_dims)):
             if isinstance(self.padding, str):
@@ -153,10 +153,10 @@ class Conv1d(_Conv):
 
 
 class Conv2d(_Conv):
-    """(N, in_channels, H, W) -> (N, out_channels, OH, OW): cross-correlation; also without N.
+    """Cross-correlation: (N, in_channels, H, W) -> (N, out_channels, OH, OW), also without N.
 
-    weight is (out_channels, in_channels/groups, KH, KW). It and bias start uniform in ±1/√fan_in, the number of values
-    that an output reads. Raises ValueError for settings that don't fit together. Source: torch.nn.Conv2d.
+    weight is (out_channels, in_channels/groups, KH, KW). Weight and bias start uniform in ±1/√fan_in, where fan_in is
+    the number of inputs of an output. Raises ValueError for settings that don't fit together. Source: torch.nn.Conv2d.
 
     >>> conv = nn.Conv2d(1, 10, kernel_size=3, padding=1)
     >>> conv, conv(torch.zeros(8, 1, 28, 28)).shape
@@ -209,7 +209,7 @@ class _ConvTransposeNd(_ConvNd):
         )
 
     def _output_padding_for(self, input: Tensor, output_size: Sequence[int]) -> tuple[int, ...]:
-        """The output_padding with which the result has that size."""
+        """Return the output_padding that gives the result this size."""
         n, name = self._spatial_dims, layer_name(self)
         batched = input.ndim == n + 2
         wanted = tuple(output_size)[2 if batched else 1 :] if len(output_size) == input.ndim else tuple(output_size)
@@ -241,9 +241,10 @@ class ConvTranspose1d(_ConvTransposeNd):
 
 
 class ConvTranspose2d(_ConvTransposeNd):
-    """(N, in_channels, H, W) -> (N, out_channels, OH, OW): the gradient of a Conv2d by its input, as a layer.
+    """Transposed convolution, a Conv2d's gradient: (N, in_channels, H, W) -> (N, out_channels, OH, OW).
 
-    weight is (in_channels, out_channels/groups, KH, KW). forward takes an output_size where the stride leaves it open.
+    weight is (in_channels, out_channels/groups, KH, KW). With a stride > 1 several output sizes are possible; `forward`
+    takes an output_size to choose one.
     Source: torch.nn.ConvTranspose2d.
 
     >>> up = nn.ConvTranspose2d(4, 1, kernel_size=3, stride=2, padding=1)

@@ -1,4 +1,4 @@
-"""How far apart two batches of vectors are."""
+"""PairwiseDistance and CosineSimilarity of batches of vectors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .module import Module
 
 
 class PairwiseDistance(Module):
-    """(..., D), (..., D) -> (...): the p-norm of x1 - x2 + eps. Source: torch.nn.PairwiseDistance.
+    """The p-norm of x1 - x2 + eps: (..., D), (..., D) -> (...). Source: torch.nn.PairwiseDistance.
 
     >>> nn.PairwiseDistance()(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0]]))
     tensor([5.0000])
@@ -23,7 +23,7 @@ class PairwiseDistance(Module):
 
 
 class CosineSimilarity(Module):
-    """The cosine of the angle between vectors along dim. Source: torch.nn.CosineSimilarity.
+    """The cosine of the angle between vectors along `dim`. Source: torch.nn.CosineSimilarity.
 
     >>> nn.CosineSimilarity()(torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 1.0]]))
     tensor([0.7071])

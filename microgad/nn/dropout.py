@@ -10,7 +10,7 @@ from .module import Module
 
 
 class _DropoutNd(Module):
-    """Raises ValueError unless p is in [0, 1]."""
+    """Base class of dropout layers. Raises ValueError unless p is in [0, 1]."""
 
     _drop: Callable[..., Tensor]
 
@@ -29,9 +29,10 @@ class _DropoutNd(Module):
 
 
 class Dropout(_DropoutNd):
-    """In training, each element is zero with probability p, and the others are divided by 1 - p; else the input itself.
+    """In training, zero each element with probability p, and divide the others by 1 - p.
 
-    Raises ValueError unless p is in [0, 1]. Source: torch.nn.Dropout; Srivastava et al. (2014).
+    In evaluation return the input itself. Raises ValueError unless p is in [0, 1].
+    Source: torch.nn.Dropout; Srivastava et al. (2014).
 
     >>> _ = torch.manual_seed(0)
     >>> drop = nn.Dropout(0.5)
@@ -43,7 +44,7 @@ class Dropout(_DropoutNd):
 
 
 class Dropout1d(_DropoutNd):
-    """(N, C, L) or (C, L): Dropout of whole channels. Source: torch.nn.Dropout1d.
+    """Dropout of whole channels of (N, C, L) or (C, L). Source: torch.nn.Dropout1d.
 
     >>> _ = torch.manual_seed(0)
     >>> nn.Dropout1d(0.5)(torch.ones(3, 2))
@@ -56,7 +57,7 @@ class Dropout1d(_DropoutNd):
 
 
 class Dropout2d(_DropoutNd):
-    """(N, C, H, W): Dropout of whole channels. Source: torch.nn.Dropout2d; Tompson et al. (2014).
+    """Dropout of whole channels of (N, C, H, W). Source: torch.nn.Dropout2d; Tompson et al. (2014).
 
     >>> nn.Dropout2d(0.0)(torch.ones(1, 1, 1, 2))
     tensor([[[[1., 1.]]]])
@@ -66,7 +67,7 @@ class Dropout2d(_DropoutNd):
 
 
 class Dropout3d(_DropoutNd):
-    """(N, C, D, H, W) or (C, D, H, W): Dropout of whole channels. Source: torch.nn.Dropout3d.
+    """Dropout of whole channels of (N, C, D, H, W) or (C, D, H, W). Source: torch.nn.Dropout3d.
 
     >>> nn.Dropout3d(1.0)(torch.ones(1, 1, 1, 2))
     tensor([[[[0., 0.]]]])
@@ -76,7 +77,7 @@ class Dropout3d(_DropoutNd):
 
 
 class AlphaDropout(_DropoutNd):
-    """Dropout for SELU nets: mean and variance stay what they are.
+    """Dropout for SELU networks, which preserves mean and variance.
 
     Source: torch.nn.AlphaDropout; Klambauer et al. (2017).
 
@@ -89,7 +90,7 @@ class AlphaDropout(_DropoutNd):
 
 
 class FeatureAlphaDropout(_DropoutNd):
-    """(N, C, ...): AlphaDropout of whole channels. Source: torch.nn.FeatureAlphaDropout.
+    """AlphaDropout of whole channels of (N, C, ...). Source: torch.nn.FeatureAlphaDropout.
 
     >>> nn.FeatureAlphaDropout(0.5).eval()(torch.ones(1, 1, 2))
     tensor([[[1., 1.]]])

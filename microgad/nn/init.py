@@ -1,4 +1,7 @@
-"""Initial values, drawn in place and not recorded. After `manual_seed` they are the ones that PyTorch draws."""
+"""torch.nn.init: initializers, which fill a Tensor in place, unrecorded.
+
+After `manual_seed` they draw the values that PyTorch draws.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +27,9 @@ _GAINS |= {f"conv{transpose}{n}d": 1 for transpose in ("", "_transpose") for n i
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """By what a nonlinearity asks its weights to be larger; param is leaky_relu's slope, 0.01 unless given.
+    """Return the recommended gain of a nonlinearity; `param` is the slope of leaky_relu, 0.01 by default.
 
-    Raises ValueError for one that isn't known. Source: torch.nn.init.calculate_gain.
+    Raises ValueError for an unknown nonlinearity. Source: torch.nn.init.calculate_gain.
 
     >>> nn.init.calculate_gain("leaky_relu", 1.0)
     1.0
@@ -42,7 +45,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Uniform in [a, b), any shape. Source: torch.nn.init.uniform_.
+    """Fill with uniform numbers in [a, b). Source: torch.nn.init.uniform_.
 
     >>> _ = torch.manual_seed(2024)
     >>> nn.init.uniform_(torch.empty(1), -2, 5)
@@ -53,7 +56,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Normal with that mean and standard deviation, any shape. Source: torch.nn.init.normal_.
+    """Fill with normal numbers of a given mean and standard deviation. Source: torch.nn.init.normal_.
 
     >>> _ = torch.manual_seed(2024)
     >>> nn.init.normal_(torch.empty(3))
@@ -71,7 +74,7 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Normal, held within [a, b] by drawing again what falls outside, any shape. Source: torch.nn.init.trunc_normal_.
+    """Fill with normal numbers, redrawn until they are within [a, b]. Source: torch.nn.init.trunc_normal_.
 
     >>> nn.init.trunc_normal_(torch.empty(100), std=5.0).abs().max() <= 2
     tensor(True)
@@ -89,8 +92,8 @@ def trunc_normal_(
 def _trunc_normal_by_normals(
     tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Generator | None
 ) -> Tensor:
-    """Normal numbers, all drawn again until each has once been inside."""
-    low, high = tensor.new_tensor(a).item(), tensor.new_tensor(b).item()  # rounded as the values are
+    """Draw normal numbers for the whole shape until each place has got one inside [a, b]."""
+    low, high = tensor.new_tensor(a).item(), tensor.new_tensor(b).item()  # rounded to the values' dtype
     values = tensor.normal_(mean, std, generator=generator)
     while (outside := (values < low) | (values > high)).any():
         values = where(outside, empty_like(tensor).normal_(mean, std, generator=generator), values)
@@ -100,24 +103,24 @@ def _trunc_normal_by_normals(
 def _trunc_normal_by_uniforms(
     tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Generator | None
 ) -> Tensor:
-    """Uniform numbers, kept with a probability that goes with their density: few normal ones would be inside."""
+    """Draw uniform numbers, and accept them by rejection sampling: few normal numbers would be inside [a, b]."""
     peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
 
-    def refused(candidates: Tensor) -> Tensor:
+    def rejected(candidates: Tensor) -> Tensor:
         log_density = candidates.sub(mean).div(std).pow(2).mul(-0.5).sub(peak)
         return empty_like(tensor).uniform_(generator=generator).log() > log_density
 
     values = tensor.uniform_(a, b, generator=generator)
-    pending = refused(values)
+    pending = rejected(values)
     while pending.any():
         candidates = empty_like(tensor).uniform_(a, b, generator=generator)
         values = where(pending, candidates, values)
-        pending = pending & refused(candidates)
+        pending = pending & rejected(candidates)
     return values
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """One value, any shape. Source: torch.nn.init.constant_.
+    """Fill with one value. Source: torch.nn.init.constant_.
 
     >>> nn.init.constant_(torch.empty(2), 0.3)
     tensor([0.3000, 0.3000])
@@ -127,17 +130,17 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
 
 
 def ones_(tensor: Tensor) -> Tensor:
-    """Ones, any shape. Source: torch.nn.init.ones_."""
+    """Fill with ones. Source: torch.nn.init.ones_."""
     return constant_(tensor, 1)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
-    """Zeros, any shape. Source: torch.nn.init.zeros_."""
+    """Fill with zeros. Source: torch.nn.init.zeros_."""
     return constant_(tensor, 0)
 
 
 def eye_(tensor: Tensor) -> Tensor:
-    """Ones on the diagonal of a matrix of zeros. Source: torch.nn.init.eye_.
+    """Fill a matrix with ones on the diagonal and zeros elsewhere. Source: torch.nn.init.eye_.
 
     >>> nn.init.eye_(torch.empty(2, 3))
     tensor([[1., 0., 0.],
@@ -152,7 +155,7 @@ def eye_(tensor: Tensor) -> Tensor:
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
-    """A convolution's weight (O, C, K...) that gives its input, as far as the channels go; group by group.
+    """Fill a convolution's weight (O, C, K...) so that each group passes on as many input channels as it can.
 
     Source: torch.nn.init.dirac_.
 
@@ -175,7 +178,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 
 
 def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
-    """How many inputs a unit of a weight (O, C, K...) reads, and how many outputs an input reaches."""
+    """Return fan_in and fan_out of a weight (O, C, K...): C · ∏ K and O · ∏ K."""
     if tensor.ndim < 2:
         raise ValueError(
             "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions, got shape "
@@ -186,7 +189,7 @@ def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Uniform in ±gain · √(6 / (fan_in + fan_out)), for a weight (O, C, K...).
+    """Fill a weight (O, C, K...) with uniform numbers in ±gain · √(6 / (fan_in + fan_out)).
 
     Source: torch.nn.init.xavier_uniform_; Glorot and Bengio (2010).
 
@@ -198,7 +201,7 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | No
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Normal of standard deviation gain · √(2 / (fan_in + fan_out)): see `xavier_uniform_`."""
+    """Fill with normal numbers of standard deviation gain · √(2 / (fan_in + fan_out)): see `xavier_uniform_`."""
     return normal_(tensor, 0.0, _xavier_std(tensor, gain), generator)
 
 
@@ -213,7 +216,7 @@ def kaiming_uniform_(
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
 ) -> Tensor:
-    """Uniform in ±gain · √(3 / fan), for a weight (O, C, K...); a is leaky_relu's slope.
+    """Fill a weight (O, C, K...) with uniform numbers in ±gain · √(3 / fan); `a` is the slope of leaky_relu.
 
     Source: torch.nn.init.kaiming_uniform_; He et al. (2015).
 
@@ -233,7 +236,7 @@ def kaiming_normal_(
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
 ) -> Tensor:
-    """Normal of standard deviation gain / √fan: see `kaiming_uniform_`."""
+    """Fill with normal numbers of standard deviation gain / √fan: see `kaiming_uniform_`."""
     if 0 in tensor.shape:
         return _nothing_to_draw(tensor)
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
@@ -257,7 +260,7 @@ def _nothing_to_draw(tensor: Tensor) -> Tensor:
 
 
 def fan_in_uniform_(weight: Tensor, bias: Tensor | None) -> None:
-    """How linear and convolution layers start: both uniform in ±1/√fan_in, each bound rounded as PyTorch rounds it."""
+    """Initialize a linear or convolution layer: weight and bias uniform in ±1/√fan_in, rounded as PyTorch does it."""
     kaiming_uniform_(weight, a=math.sqrt(5))
     if bias is not None:
         fan_in, _ = _calculate_fan_in_and_fan_out(weight)
@@ -266,7 +269,9 @@ def fan_in_uniform_(weight: Tensor, bias: Tensor | None) -> None:
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
-    """Orthonormal rows or columns, whichever are fewer, times gain; dimensions after the first count as one.
+    """Fill with a matrix whose rows or columns, whichever are fewer, are orthonormal, times `gain`.
+
+    Dimensions after the first count as one.
 
     Source: torch.nn.init.orthogonal_; Saxe et al. (2013).
 
@@ -283,16 +288,16 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         return tensor
     drawn = tensor.new_zeros(rows, columns).normal_(generator=generator).array
     q, r = np.linalg.qr(drawn.T if rows < columns else drawn)
-    q = q * np.sign(np.diagonal(r))  # unique, and so uniform over all orthogonal matrices: Mezzadri (2007)
+    q = q * np.sign(np.diagonal(r))  # makes QR unique, hence q uniform over orthogonal matrices: Mezzadri (2007)
     with state.scope(grad_enabled=False):
         return tensor.copy_(tensor.new_tensor((q.T if rows < columns else q).reshape(tensor.shape))).mul_(gain)
 
 
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
-    """Normal numbers, of which in each column of the matrix a fraction of `sparsity` is zero.
+    """Fill a matrix with normal numbers, and set a fraction `sparsity` of each column to zero.
 
-    Which ones, PyTorch draws from the default generator, also where one is given. Source: torch.nn.init.sparse_;
-    Martens (2010).
+    As in PyTorch, the positions of the zeros are drawn from the default generator, even if another is given.
+    Source: torch.nn.init.sparse_; Martens (2010).
 
     >>> (nn.init.sparse_(torch.empty(4, 3), sparsity=0.5) == 0).sum(0)
     tensor([2, 2, 2])
@@ -320,7 +325,7 @@ kaiming_normal = deprecated_alias(kaiming_normal_, "nn.init")
 orthogonal = deprecated_alias(orthogonal_, "nn.init")
 sparse = deprecated_alias(sparse_, "nn.init")
 
-_no_grad_uniform_, _no_grad_normal_, _no_grad_trunc_normal_ = uniform_, normal_, trunc_normal_  # as libraries know them
+_no_grad_uniform_, _no_grad_normal_, _no_grad_trunc_normal_ = uniform_, normal_, trunc_normal_  # libraries import these
 _no_grad_fill_, _no_grad_zero_ = constant_, zeros_
 
 _define_getattr(globals())

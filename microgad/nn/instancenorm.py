@@ -42,17 +42,17 @@ class _InstanceNorm(_NormBase):
         return self._normalized(input.unsqueeze(0)).squeeze(0) if dim == 0 else self._normalized(input)
 
     def _normalized(self, input: Tensor) -> Tensor:
-        of_input = self.training or not self.track_running_stats
+        use_input_stats = self.training or not self.track_running_stats
         momentum = 0.0 if self.momentum is None else self.momentum
         parameters = self.running_mean, self.running_var, self.weight, self.bias
-        return F.instance_norm(input, *parameters, of_input, momentum, self.eps)
+        return F.instance_norm(input, *parameters, use_input_stats, momentum, self.eps)
 
 
 class InstanceNorm1d(_InstanceNorm):
-    """(N, C, L) or (C, L): each channel of each example brought to mean 0 and variance 1.
+    """Normalize each channel of each example of (N, C, L) or (C, L) to mean 0 and variance 1.
 
-    With affine then times weight (C), plus bias (C). With track_running_stats by running statistics when it isn't
-    training. Source: torch.nn.InstanceNorm1d; Ulyanov et al. (2016).
+    With `affine`, weight (C) and bias (C) are applied. With `track_running_stats`, running statistics are used in
+    evaluation. Source: torch.nn.InstanceNorm1d; Ulyanov et al. (2016).
 
     >>> nn.InstanceNorm1d(1)(torch.tensor([[1.0, 3.0]]))
     tensor([[-1.0000,  1.0000]])
@@ -62,7 +62,9 @@ class InstanceNorm1d(_InstanceNorm):
 
 
 class InstanceNorm2d(_InstanceNorm):
-    """(N, C, H, W) or (C, H, W): see InstanceNorm1d. Source: torch.nn.InstanceNorm2d.
+    """Normalize each channel of each example of (N, C, H, W) or (C, H, W): see InstanceNorm1d.
+
+    Source: torch.nn.InstanceNorm2d.
 
     >>> nn.InstanceNorm2d(3)(torch.randn(2, 3, 4, 4)).shape
     torch.Size([2, 3, 4, 4])
@@ -72,7 +74,9 @@ class InstanceNorm2d(_InstanceNorm):
 
 
 class InstanceNorm3d(_InstanceNorm):
-    """(N, C, D, H, W) or (C, D, H, W): see InstanceNorm1d. Source: torch.nn.InstanceNorm3d.
+    """Normalize each channel of each example of (N, C, D, H, W) or (C, D, H, W): see InstanceNorm1d.
+
+    Source: torch.nn.InstanceNorm3d.
 
     >>> nn.InstanceNorm3d(3)(torch.randn(2, 3, 4, 4, 4)).shape
     torch.Size([2, 3, 4, 4, 4])

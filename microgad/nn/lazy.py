@@ -1,4 +1,4 @@
-"""Layers that learn their input's size from their first input."""
+"""LazyModuleMixin: modules that infer the shapes of their parameters from the first input."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .parameter import is_lazy
 
 
 class LazyModuleMixin(Module):
-    """A module whose parameters get their shapes in the first call: then `initialize_parameters(*args)` is called.
+    """A module whose parameters get their shapes in the first call, by `initialize_parameters(*args)`.
 
-    That materializes the UninitializedParameters and -Buffers; afterwards the module's class is `cls_to_become`, if
-    there is one. Source: torch.nn.modules.lazy.LazyModuleMixin.
+    That method materializes the UninitializedParameters and UninitializedBuffers. Afterwards the module's class becomes
+    `cls_to_become`, unless that is None. Source: torch.nn.modules.lazy.LazyModuleMixin.
 
     >>> layer = nn.LazyLinear(3)
     >>> layer.weight
@@ -36,9 +36,9 @@ class LazyModuleMixin(Module):
         return super().__call__(*args, **kwargs)
 
     def initialize_parameters(self, *args: Any, **kwargs: Any) -> None:
-        """Give the parameters their shapes, by the input that forward is about to get. A subclass says how."""
+        """Materialize the parameters for the arguments that `forward` is about to get. Subclasses define this."""
         raise NotImplementedError(f"initialize_parameters is not implemented for {self._get_name()}")
 
     def has_uninitialized_params(self) -> bool:
-        """Whether a parameter or buffer of its own has no shape yet."""
+        """Return whether a parameter or buffer of this module itself has no shape yet."""
         return any(map(is_lazy, (*self._parameters.values(), *self._buffers.values())))

@@ -1,4 +1,4 @@
-"""Linear, convolution and normalization layers that learn their input's size from their first input."""
+"""Lazy linear, convolution and normalization layers, which infer their input size from the first input."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class _LazyLayer(LazyModuleMixin):
-    """What these have in common: a size that the first input tells, and the shapes that follow from it."""
+    """Base class of lazy layers: the first input determines one size, and that the parameters' shapes."""
 
-    _size_attribute: ClassVar[str]  # the size's attribute, 0 until then
+    _size_attribute: ClassVar[str]  # name of the attribute that holds the size, 0 until it is known
 
     def _infer_size(self, input: Tensor) -> int:
         raise NotImplementedError
@@ -29,18 +29,18 @@ class _LazyLayer(LazyModuleMixin):
         raise NotImplementedError
 
     def _add_uninitialized(self, weight: bool, bias: bool, device: Any, dtype: Any) -> None:
-        """Have parameters without shapes, where there are to be any."""
-        for name, there in (("weight", weight), ("bias", bias)):
-            if there:
+        """Add an uninitialized weight, bias, or both."""
+        for name, wanted in (("weight", weight), ("bias", bias)):
+            if wanted:
                 setattr(self, name, UninitializedParameter(device=device, dtype=dtype))
 
     def reset_parameters(self) -> None:
-        """Draw new initial values, where there are shapes."""
+        """Draw new initial values, once the shapes are known."""
         if not self.has_uninitialized_params() and getattr(self, self._size_attribute) != 0:
             super().reset_parameters()  # type: ignore[misc]
 
     def initialize_parameters(self, input: Tensor, *args: Any, **kwargs: Any) -> None:
-        """Shapes, and initial values. Raises RuntimeError where some were loaded and others not."""
+        """Set shapes and initial values. Raises RuntimeError if a state_dict gave shapes to some parameters only."""
         if self.has_uninitialized_params() or getattr(self, self._size_attribute) == 0:
             setattr(self, self._size_attribute, self._infer_size(input))
         shapes = self._parameter_shapes()

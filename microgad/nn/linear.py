@@ -1,4 +1,4 @@
-"""Linear layers, and those that only rearrange."""
+"""Linear, Bilinear, Identity, Flatten and Unflatten layers."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class Linear(Module):
-    """(..., in_features) -> (..., out_features): x weightᵀ + bias, weight (out_features, in_features).
+    """x weightᵀ + bias: (..., in_features) -> (..., out_features), with weight (out_features, in_features).
 
-    Both start uniform in ±1/√in_features. Source: torch.nn.Linear.
+    Weight and bias start uniform in ±1/√in_features. Source: torch.nn.Linear.
 
     >>> _ = torch.manual_seed(0)
     >>> nn.Linear(2, 1).weight
@@ -29,7 +29,7 @@ class Linear(Module):
     """
 
     weight: Parameter
-    bias: Parameter  # or None, as the arguments say: PyTorch's too is a Parameter to type checkers
+    bias: Parameter  # may be None, but is a Parameter to type checkers, as in PyTorch
 
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, device: Device = None, dtype: Dtype = None
@@ -52,13 +52,13 @@ class Linear(Module):
 
 
 class NonDynamicallyQuantizableLinear(Linear):
-    """A Linear, under the name that PyTorch prints for the projection of attention's results."""
+    """A Linear under the name that PyTorch gives to the output projection of MultiheadAttention."""
 
 
 class Bilinear(Module):
-    """(..., in1_features), (..., in2_features) -> (..., out_features): x1ᵀ W x2 + bias for each matrix W of weight.
+    """x1ᵀ W x2 + bias, for each matrix W of weight: (..., in1_features), (..., in2_features) -> (..., out_features).
 
-    weight is (out_features, in1_features, in2_features). Both start uniform in ±1/√in1_features.
+    weight is (out_features, in1_features, in2_features). Weight and bias start uniform in ±1/√in1_features.
     Source: torch.nn.Bilinear.
 
     >>> nn.Bilinear(2, 3, 4)(torch.ones(5, 2), torch.ones(5, 3)).shape
@@ -66,7 +66,7 @@ class Bilinear(Module):
     """
 
     weight: Parameter
-    bias: Parameter  # or None, as the arguments say: PyTorch's too is a Parameter to type checkers
+    bias: Parameter  # may be None, but is a Parameter to type checkers, as in PyTorch
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Bilinear(Module):
 
 
 class Identity(Module):
-    """Gives its input; takes, and ignores, any arguments when it is made. Source: torch.nn.Identity.
+    """Return the input. The constructor ignores its arguments. Source: torch.nn.Identity.
 
     >>> nn.Identity()(torch.tensor([1.0]))
     tensor([1.])
@@ -116,7 +116,7 @@ class Identity(Module):
 
 
 class Flatten(Module):
-    """(N, ...) -> (N, features): the dimensions from start_dim to end_dim made one. Source: torch.nn.Flatten.
+    """Merge the dimensions from start_dim to end_dim: (N, ...) -> (N, features). Source: torch.nn.Flatten.
 
     >>> nn.Flatten()(torch.zeros(2, 3, 4)).shape
     torch.Size([2, 12])
@@ -134,7 +134,7 @@ class Flatten(Module):
 
 
 class Unflatten(Module):
-    """Dimension dim split into those of unflattened_size, of which one may be -1. Source: torch.nn.Unflatten.
+    """Split dimension `dim` into unflattened_size, one entry of which may be -1. Source: torch.nn.Unflatten.
 
     >>> nn.Unflatten(1, (3, -1))(torch.zeros(2, 12)).shape
     torch.Size([2, 3, 4])

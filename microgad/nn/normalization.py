@@ -1,4 +1,4 @@
-"""Normalization layers that know of no batch: over layers, groups, neighbouring channels."""
+"""Normalization layers that are independent of the batch: layer, RMS, group and local response norm."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from .module import Module
 if TYPE_CHECKING:
     from ..type_aliases import Device, Dtype
 
-_shape_t = int | Sequence[int]  # in annotations of layers that are derived from these
+_shape_t = int | Sequence[int]  # PyTorch's name, for annotations in derived layers
 
 
 class _AffineNorm(Module):
-    """A normalization with a learned weight and bias, or without."""
+    """Base class of normalizations with an optional learned weight and bias."""
 
-    weight: Parameter  # or None, as the arguments say: PyTorch's too is a Parameter to type checkers
-    bias: Parameter  # or None, as the arguments say: PyTorch's too is a Parameter to type checkers
+    weight: Parameter  # may be None, but is a Parameter to type checkers, as in PyTorch
+    bias: Parameter  # may be None, but is a Parameter to type checkers, as in PyTorch
 
     def reset_parameters(self) -> None:
-        """Weight 1, bias 0."""
+        """Reset weight to 1 and bias to 0."""
         for name, fill in (("weight", init.ones_), ("bias", init.zeros_)):
             parameter = self._parameters.get(name)
             if parameter is not None:
@@ -36,7 +36,7 @@ class _AffineNorm(Module):
 
 
 class LayerNorm(_AffineNorm):
-    """(..., *normalized_shape): brought to mean 0 and variance 1 over these dimensions, times weight, plus bias.
+    """Normalize over the last dimensions, normalized_shape, to mean 0 and variance 1; apply weight and bias.
 
     Source: torch.nn.LayerNorm; Ba et al. (2016).
 
@@ -70,9 +70,9 @@ class LayerNorm(_AffineNorm):
 
 
 class RMSNorm(_AffineNorm):
-    """(..., *normalized_shape): divided by the root of the mean square over these dimensions, times weight.
+    """Divide by the root mean square over the last dimensions, normalized_shape, and multiply by weight.
 
-    eps None is the dtype's. Source: torch.nn.RMSNorm; Zhang, Sennrich (2019).
+    With eps=None it is the dtype's machine epsilon. Source: torch.nn.RMSNorm; Zhang, Sennrich (2019).
 
     >>> nn.RMSNorm(2)(torch.tensor([[1.0, 7.0]]))
     tensor([[0.2000, 1.4000]], grad_fn=...)
@@ -101,7 +101,7 @@ class RMSNorm(_AffineNorm):
 
 
 class GroupNorm(_AffineNorm):
-    """(N, C, ...): the channels of each group brought to mean 0 and variance 1, times weight (C), plus bias (C).
+    """Normalize each group of channels of (N, C, ...) to mean 0 and variance 1; apply weight (C) and bias (C).
 
     Raises ValueError unless num_groups divides num_channels. Source: torch.nn.GroupNorm; Wu, He (2018).
 
@@ -152,7 +152,7 @@ class _ResponseNorm(Module):
 
 
 class LocalResponseNorm(_ResponseNorm):
-    """(N, C, ...): divided by (k + alpha · mean of squares of `size` channels around)^beta.
+    """Divide each value of (N, C, ...) by (k + alpha · mean square of the `size` channels around it)^beta.
 
     Source: torch.nn.LocalResponseNorm; Krizhevsky et al. (2012).
 
@@ -165,15 +165,15 @@ class LocalResponseNorm(_ResponseNorm):
 
 
 class CrossMapLRN2d(_ResponseNorm):
-    """(N, C, H, W): LocalResponseNorm as Torch7 had it, in PyTorch's form, whose windows never let go of channel 0.
+    """LocalResponseNorm of (N, C, H, W) as in Torch7, with PyTorch's quirk: all windows include channel 0.
 
-    The gradient is this function's, which PyTorch's is not. Source: torch.nn.CrossMapLRN2d.
+    The gradient is exact; PyTorch's is not. Source: torch.nn.CrossMapLRN2d.
 
     >>> nn.CrossMapLRN2d(1, alpha=1.0, beta=0.5, k=0)(torch.tensor([-3.0, 4.0]).reshape(1, 2, 1, 1)).flatten()
     tensor([-1.0000,  0.8000])
     """
 
-    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:  # which is printed so
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:  # repr shows k=1
         super().__init__(size, alpha, beta, k)
 
     def forward(self, input: Tensor) -> Tensor:

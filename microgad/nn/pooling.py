@@ -1,4 +1,4 @@
-"""Pooling layers."""
+"""Pooling layers: maximum, average, Lp, fractional and adaptive pooling, and unpooling."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Pool = Callable[..., Any]
 
 
 class _MaxPoolNd(Module):
-    """stride is kernel_size unless given."""
+    """Base class of max pooling; `stride` is kernel_size by default."""
 
     _pool: Pool
 
@@ -45,7 +45,7 @@ class _MaxPoolNd(Module):
 
 
 class MaxPool1d(_MaxPoolNd):
-    """(N, C, L) or (C, L) -> (..., OL): the largest value of each window. Source: torch.nn.MaxPool1d.
+    """The maximum of each window: (N, C, L) or (C, L) -> (..., OL). Source: torch.nn.MaxPool1d.
 
     >>> nn.MaxPool1d(2)(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
     tensor([[3., 2.]])
@@ -55,9 +55,9 @@ class MaxPool1d(_MaxPoolNd):
 
 
 class MaxPool2d(_MaxPoolNd):
-    """(N, C, H, W) -> (N, C, OH, OW): the largest value of each window; stride is kernel_size unless given.
+    """The maximum of each window: (N, C, H, W) -> (N, C, OH, OW). `stride` is kernel_size by default.
 
-    With return_indices a pair: the values, and where on the flat plane they are. Source: torch.nn.MaxPool2d.
+    With return_indices, also return their indices in the flattened (H, W) plane. Source: torch.nn.MaxPool2d.
 
     >>> nn.MaxPool2d(2)(torch.arange(16.0).reshape(1, 1, 4, 4))
     tensor([[[[ 5.,  7.],
@@ -68,7 +68,7 @@ class MaxPool2d(_MaxPoolNd):
 
 
 class MaxPool3d(_MaxPoolNd):
-    """(N, C, D, H, W) -> (N, C, OD, OH, OW): the largest value of each window. Source: torch.nn.MaxPool3d.
+    """The maximum of each window: (N, C, D, H, W) -> (N, C, OD, OH, OW). Source: torch.nn.MaxPool3d.
 
     >>> nn.MaxPool3d(2)(torch.arange(8.0).reshape(1, 1, 2, 2, 2)).flatten()
     tensor([7.])
@@ -94,7 +94,7 @@ class _MaxUnpoolNd(Module):
 
 
 class MaxUnpool1d(_MaxUnpoolNd):
-    """MaxPool1d's values and indices -> a line of zeros with the values in place. Source: torch.nn.MaxUnpool1d.
+    """Put MaxPool1d's values back at their indices, with zeros elsewhere. Source: torch.nn.MaxUnpool1d.
 
     >>> values, indices = nn.MaxPool1d(2, return_indices=True)(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
     >>> nn.MaxUnpool1d(2)(values, indices)
@@ -105,9 +105,9 @@ class MaxUnpool1d(_MaxUnpoolNd):
 
 
 class MaxUnpool2d(_MaxUnpoolNd):
-    """MaxPool2d's values and indices -> a plane of zeros with the values in place; output_size where that is open.
+    """Put MaxPool2d's values back at their indices, with zeros elsewhere.
 
-    Source: torch.nn.MaxUnpool2d.
+    `forward` takes an output_size, as several sizes may pool to the same one. Source: torch.nn.MaxUnpool2d.
 
     >>> values, indices = nn.MaxPool2d(2, return_indices=True)(torch.arange(4.0).reshape(1, 2, 2))
     >>> nn.MaxUnpool2d(2)(values, indices)
@@ -119,7 +119,7 @@ class MaxUnpool2d(_MaxUnpoolNd):
 
 
 class MaxUnpool3d(_MaxUnpoolNd):
-    """MaxPool3d's values and indices -> a box of zeros with the values in place. Source: torch.nn.MaxUnpool3d.
+    """Put MaxPool3d's values back at their indices, with zeros elsewhere. Source: torch.nn.MaxUnpool3d.
 
     >>> values, indices = nn.MaxPool3d(2, return_indices=True)(torch.arange(8.0).reshape(1, 2, 2, 2))
     >>> nn.MaxUnpool3d(2)(values, indices).flatten()
@@ -130,7 +130,7 @@ class MaxUnpool3d(_MaxUnpoolNd):
 
 
 class AvgPool1d(Module):
-    """(N, C, L) or (C, L) -> (..., OL): the mean of each window; stride is kernel_size unless given.
+    """The mean of each window: (N, C, L) or (C, L) -> (..., OL). `stride` is kernel_size by default.
 
     Source: torch.nn.AvgPool1d.
 
@@ -187,7 +187,7 @@ class _AvgPoolNd(Module):
 
 
 class AvgPool2d(_AvgPoolNd):
-    """(N, C, H, W) -> (N, C, OH, OW): the mean of each window; stride is kernel_size unless given.
+    """The mean of each window: (N, C, H, W) -> (N, C, OH, OW). `stride` is kernel_size by default.
 
     Source: torch.nn.AvgPool2d.
 
@@ -200,7 +200,7 @@ class AvgPool2d(_AvgPoolNd):
 
 
 class AvgPool3d(_AvgPoolNd):
-    """(N, C, D, H, W) -> (N, C, OD, OH, OW): the mean of each window. Source: torch.nn.AvgPool3d.
+    """The mean of each window: (N, C, D, H, W) -> (N, C, OD, OH, OW). Source: torch.nn.AvgPool3d.
 
     >>> nn.AvgPool3d(2)(torch.arange(8.0).reshape(1, 1, 2, 2, 2)).flatten()
     tensor([3.5000])
@@ -228,7 +228,7 @@ class _LPPoolNd(Module):
 
 
 class LPPool1d(_LPPoolNd):
-    """(N, C, L) or (C, L) -> (..., OL): (Σ xᵖ)^(1/p) of each window, p the norm_type. Source: torch.nn.LPPool1d.
+    """(Σ xᵖ)^(1/p) of each window, with p = norm_type: (N, C, L) or (C, L) -> (..., OL). Source: torch.nn.LPPool1d.
 
     >>> nn.LPPool1d(2, 2)(torch.tensor([[3.0, 4.0]]))
     tensor([[5.]])
@@ -238,7 +238,7 @@ class LPPool1d(_LPPoolNd):
 
 
 class LPPool2d(_LPPoolNd):
-    """(N, C, H, W) -> (N, C, OH, OW): (Σ xᵖ)^(1/p) of each window, p the norm_type. Source: torch.nn.LPPool2d.
+    """(Σ xᵖ)^(1/p) of each window, with p = norm_type: (N, C, H, W) -> (N, C, OH, OW). Source: torch.nn.LPPool2d.
 
     >>> nn.LPPool2d(1, 2)(torch.ones(1, 2, 2))
     tensor([[[4.]]])
@@ -248,7 +248,7 @@ class LPPool2d(_LPPoolNd):
 
 
 class LPPool3d(_LPPoolNd):
-    """(N, C, D, H, W) -> (N, C, OD, OH, OW): (Σ xᵖ)^(1/p) of each window. Source: torch.nn.LPPool3d.
+    """(Σ xᵖ)^(1/p) of each window: (N, C, D, H, W) -> (N, C, OD, OH, OW). Source: torch.nn.LPPool3d.
 
     >>> nn.LPPool3d(1, 2)(torch.ones(1, 2, 2, 2))
     tensor([[[[8.]]]])
@@ -288,9 +288,9 @@ class _FractionalMaxPool(Module):
 
 
 class FractionalMaxPool2d(_FractionalMaxPool):
-    """(N, C, H, W) -> (N, C, OH, OW): the largest value of windows at random places.
+    """The maximum of each of (OH, OW) randomly placed windows: (N, C, H, W) -> (N, C, OH, OW).
 
-    The result's size is output_size, or output_ratio of the input's.
+    The result's size is output_size, or output_ratio times the input's.
     Source: torch.nn.FractionalMaxPool2d; Graham (2014).
 
     >>> nn.FractionalMaxPool2d(2, output_ratio=0.5)(torch.zeros(1, 8, 6)).shape
@@ -301,7 +301,7 @@ class FractionalMaxPool2d(_FractionalMaxPool):
 
 
 class FractionalMaxPool3d(_FractionalMaxPool):
-    """(N, C, D, H, W) -> (N, C, OD, OH, OW): see FractionalMaxPool2d. Source: torch.nn.FractionalMaxPool3d.
+    """FractionalMaxPool2d for (N, C, D, H, W) -> (N, C, OD, OH, OW). Source: torch.nn.FractionalMaxPool3d.
 
     >>> nn.FractionalMaxPool3d(2, output_size=3)(torch.zeros(1, 8, 6, 7)).shape
     torch.Size([1, 3, 3, 3])
@@ -324,7 +324,7 @@ class _AdaptiveAvgPoolNd(Module):
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
-    """(..., L) -> (..., output_size): means of as many windows. Source: torch.nn.AdaptiveAvgPool1d.
+    """The means of output_size windows: (..., L) -> (..., output_size). Source: torch.nn.AdaptiveAvgPool1d.
 
     >>> nn.AdaptiveAvgPool1d(2)(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
     tensor([[2., 1.]])
@@ -334,9 +334,9 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
 
 
 class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
-    """(..., H, W) -> (..., *output_size): means of as many windows; None keeps a size, one number is meant for both.
+    """The means of output_size windows: (..., H, W) -> (..., *output_size).
 
-    Source: torch.nn.AdaptiveAvgPool2d.
+    In output_size None keeps a dimension, and a single number applies to both. Source: torch.nn.AdaptiveAvgPool2d.
 
     >>> nn.AdaptiveAvgPool2d(1)(torch.arange(4.0).reshape(1, 2, 2))
     tensor([[[1.5000]]])
@@ -346,7 +346,7 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
-    """(..., D, H, W) -> (..., *output_size): see AdaptiveAvgPool2d. Source: torch.nn.AdaptiveAvgPool3d.
+    """AdaptiveAvgPool2d for (..., D, H, W) -> (..., *output_size). Source: torch.nn.AdaptiveAvgPool3d.
 
     >>> nn.AdaptiveAvgPool3d((1, None, 2))(torch.zeros(1, 4, 4, 4)).shape
     torch.Size([1, 1, 4, 2])
@@ -370,7 +370,7 @@ class _AdaptiveMaxPoolNd(Module):
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
-    """(..., L) -> (..., output_size): the largest value of as many windows. Source: torch.nn.AdaptiveMaxPool1d.
+    """The maxima of output_size windows: (..., L) -> (..., output_size). Source: torch.nn.AdaptiveMaxPool1d.
 
     >>> nn.AdaptiveMaxPool1d(2)(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
     tensor([[3., 2.]])
@@ -380,7 +380,7 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
-    """(..., H, W) -> (..., *output_size): the largest value of as many windows; with return_indices their places, too.
+    """The maxima of output_size windows, and with return_indices their indices: (..., H, W) -> (..., *output_size).
 
     Source: torch.nn.AdaptiveMaxPool2d.
 
@@ -392,7 +392,7 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
-    """(..., D, H, W) -> (..., *output_size): see AdaptiveMaxPool2d. Source: torch.nn.AdaptiveMaxPool3d.
+    """AdaptiveMaxPool2d for (..., D, H, W) -> (..., *output_size). Source: torch.nn.AdaptiveMaxPool3d.
 
     >>> nn.AdaptiveMaxPool3d(2)(torch.zeros(1, 4, 4, 4)).shape
     torch.Size([1, 2, 2, 2])

@@ -1,4 +1,4 @@
-"""Recurrent layers and cells."""
+"""Recurrent layers (RNN, LSTM, GRU) and their cells."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 
 
 class RNNBase(Module):
-    """What RNN, LSTM and GRU have in common: parameters, states, and the ways in and out of a batch.
+    """Base class of RNN, LSTM and GRU: parameters, states, and batched, unbatched or packed input.
 
-    Each layer and direction has weight_ih_l0 (gates · H, I), weight_hh_l0 (gates · H, H or P), without bias=False
-    bias_ih_l0 and bias_hh_l0, and with proj_size P weight_hr_l0 (P, H); "_reverse" is added for the direction back. All
-    start uniform in ±1/√H. Raises TypeError and ValueError for settings that don't fit. Source: torch.nn.RNNBase.
+    Each layer and direction has weight_ih_l0 (gates · H, I) and weight_hh_l0 (gates · H, H or P), unless bias=False
+    bias_ih_l0 and bias_hh_l0, and with proj_size P weight_hr_l0 (P, H). The names of the backward direction end with
+    "_reverse". All start uniform in ±1/√H. Raises TypeError and ValueError for settings that don't fit together.
+    Source: torch.nn.RNNBase.
     """
 
     def __init__(
@@ -59,13 +60,13 @@ class RNNBase(Module):
         self.bidirectional = bidirectional
         self.proj_size = proj_size
         self._check_settings()
-        kept = proj_size or hidden_size
+        state_size = proj_size or hidden_size
         self._all_weights = []
         for layer in range(num_layers):
             for suffix in ("", "_reverse")[: 1 + bidirectional]:
                 rows = _GATES[mode] * hidden_size
-                size = kept * (1 + bidirectional) if layer else input_size
-                shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, size), "weight_hh": (rows, kept)}
+                size = state_size * (1 + bidirectional) if layer else input_size
+                shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, size), "weight_hh": (rows, state_size)}
                 if bias:
                     shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
                 if proj_size:
@@ -102,7 +103,7 @@ class RNNBase(Module):
 
     @property
     def all_weights(self) -> list[list[Parameter]]:
-        """The parameters of each layer and direction."""
+        """The parameters, a list for each layer and direction."""
         return [[getattr(self, name) for name in names] for names in self._all_weights]
 
     @property
@@ -114,26 +115,27 @@ class RNNBase(Module):
         return [name for names in self._all_weights for name in names]
 
     def flatten_parameters(self) -> None:
-        """Nothing: where the parameters lie in memory makes no difference here."""
+        """Do nothing: the layout of parameters in memory doesn't matter here."""
 
     def _state_sizes(self) -> list[int]:
         return [self.proj_size or self.hidden_size]
 
     def forward(self, input: Tensor | PackedSequence, hx: Any = None) -> tuple[Any, Any]:
-        """input (T, B, I), (T, I), with batch_first (B, T, I), or packed; hx (layers · directions, B, H), or zeros.
+        """Run all layers over the sequences, from the states `hx` (layers · directions, B, H), zeros by default.
 
-        Gives the last layer's state of each step, of both directions side by side, and all layers' states at the end.
+        input is (T, B, I), with batch_first (B, T, I), without a batch (T, I), or a PackedSequence. Returns the last
+        layer's states at all steps, both directions side by side, and the final states of all layers.
         """
         states = None if hx is None else [hx] if isinstance(hx, Tensor) else list(hx)
         out: Any
         if isinstance(input, PackedSequence):
-            data, batch_sizes, order, back = input
-            if states is not None and order is not None:
-                states = [s.index_select(1, order) for s in states]
+            data, batch_sizes, sorted_indices, unsorted_indices = input
+            if states is not None and sorted_indices is not None:
+                states = [s.index_select(1, sorted_indices) for s in states]
             data, states = self._forward_batch(data, batch_sizes, states)
-            out = PackedSequence(data, batch_sizes, order, back)
-            if back is not None:
-                states = [s.index_select(1, back) for s in states]
+            out = PackedSequence(data, batch_sizes, sorted_indices, unsorted_indices)
+            if unsorted_indices is not None:
+                states = [s.index_select(1, unsorted_indices) for s in states]
         else:
             self._check_ndim(input, states)
             if input.ndim == 2:
@@ -188,12 +190,13 @@ class RNNBase(Module):
                 raise RuntimeError(f"Expected {which} size {shape}, got {list(state.shape)}")
 
     def _call_op(self, x: Tensor, batch_sizes: Tensor | None, states: list[Tensor]) -> tuple[Tensor, ...]:
-        lead = (x,) if batch_sizes is None else (x, batch_sizes)
-        said = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
-        tail = (self.batch_first,) if batch_sizes is None else ()
+        """Call the operation of this mode, which has another signature for packed input."""
+        inputs = (x,) if batch_sizes is None else (x, batch_sizes)
+        settings = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
+        batch_first = (self.batch_first,) if batch_sizes is None else ()
         op = getattr(recurrent, self.mode.lower())
         hx = states[0] if len(states) == 1 else tuple(states)
-        return op(*lead, hx, self._flat_weights, *said, *tail)
+        return op(*inputs, hx, self._flat_weights, *settings, *batch_first)
 
     def extra_repr(self) -> str:
         defaults = {
@@ -207,7 +210,7 @@ class RNNBase(Module):
 
 
 class RNN(RNNBase):
-    """Elman networks on one another: h = tanh(w_ih x + b_ih + w_hh h + b_hh), or relu. Source: torch.nn.RNN.
+    """Stacked Elman networks: h = tanh(w_ih x + b_ih + w_hh h + b_hh), or with relu. Source: torch.nn.RNN.
 
     (T, B, I) -> (T, B, H) and (layers, B, H): see `RNNBase`. Elman (1990).
 
@@ -227,10 +230,10 @@ class RNN(RNNBase):
 
 
 class LSTM(RNNBase):
-    """Long short-term memories on one another: cells that gates fill, keep and read. Source: torch.nn.LSTM.
+    """Stacked long short-term memory (LSTM) layers. Source: torch.nn.LSTM.
 
-    (T, B, I) -> (T, B, H) and (h, c), each (layers, B, H); hx is a pair as well. With proj_size P results and h have P
-    numbers. See `RNNBase`. Hochreiter and Schmidhuber (1997); Sak et al. (2014).
+    (T, B, I) -> (T, B, H) and (h, c), each (layers, B, H); hx is such a pair, too. With proj_size P, the outputs and h
+    have size P instead of H. See `RNNBase`. Hochreiter and Schmidhuber (1997); Sak et al. (2014).
 
     >>> out, (h, c) = nn.LSTM(2, 3, num_layers=2, bidirectional=True)(torch.ones(4, 1, 2))
     >>> out.shape, h.shape, c.shape
@@ -245,7 +248,7 @@ class LSTM(RNNBase):
 
 
 class GRU(RNNBase):
-    """Gated recurrent units on one another: a gate decides how much of the state is new. Source: torch.nn.GRU.
+    """Stacked layers of gated recurrent units (GRU). Source: torch.nn.GRU.
 
     (T, B, I) -> (T, B, H) and (layers, B, H): see `RNNBase`. Cho et al. (2014).
 
@@ -264,13 +267,14 @@ def _reject_proj_size(kwargs: dict[str, Any]) -> None:
 
 
 def _init_uniform(module: Module, hidden_size: int) -> None:
+    """Draw all parameters uniformly from ±1/√hidden_size."""
     bound = 1 / math.sqrt(hidden_size) if hidden_size > 0 else 0
     for parameter in module.parameters():
         init.uniform_(parameter, -bound, bound)
 
 
 class RNNCellBase(Module):
-    """What the cells have in common: weight_ih (gates · H, I), weight_hh (gates · H, H), bias_ih, bias_hh."""
+    """Base class of the cells, with weight_ih (gates · H, I), weight_hh (gates · H, H), bias_ih and bias_hh."""
 
     weight_ih: Parameter
     weight_hh: Parameter
@@ -299,30 +303,30 @@ class RNNCellBase(Module):
         return said if nonlinearity == "tanh" else f"{said}, nonlinearity={nonlinearity}"
 
     def _step(self, op: str, input: Tensor, hx: Any, states: int = 1) -> Any:
-        """A step of `op`, for a batch or for one; without hx from zeros."""
+        """Call `op` for one step, with a batch or without, from the states `hx`, zeros by default."""
         name = self._get_name()
-        given = None if hx is None else list(hx) if states > 1 else [hx]
+        hidden = None if hx is None else list(hx) if states > 1 else [hx]
         if input.ndim not in (1, 2):
             raise ValueError(f"{name}: Expected input to be 1D or 2D, got {input.ndim}D instead")
-        for i, state in enumerate(given or ()):
+        for i, state in enumerate(hidden or ()):
             if state.ndim not in (1, 2):
                 which = f"hx[{i}]" if states > 1 else "hidden"
                 raise ValueError(f"{name}: Expected {which} to be 1D or 2D, got {state.ndim}D instead")
-        one = input.ndim == 1
-        x = input.unsqueeze(0) if one else input
-        if given is None:
-            given = [zeros(x.shape[0], self.hidden_size, dtype=x.dtype, device=x.device)] * states
-        elif one:
-            given = [s.unsqueeze(0) for s in given]
+        unbatched = input.ndim == 1
+        x = input.unsqueeze(0) if unbatched else input
+        if hidden is None:
+            hidden = [zeros(x.shape[0], self.hidden_size, dtype=x.dtype, device=x.device)] * states
+        elif unbatched:
+            hidden = [s.unsqueeze(0) for s in hidden]
         weights = self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
-        new = getattr(recurrent, op)(x, given[0] if states == 1 else tuple(given), *weights)
-        if not one:
+        new = getattr(recurrent, op)(x, hidden[0] if states == 1 else tuple(hidden), *weights)
+        if not unbatched:
             return new
         return new.squeeze(0) if states == 1 else tuple(s.squeeze(0) for s in new)
 
 
 class RNNCell(RNNCellBase):
-    """A step of RNN: (B, I), state (B, H) -> the new state; also without B. Source: torch.nn.RNNCell.
+    """One step of RNN: (B, I), state (B, H) -> the new state; also without B. Source: torch.nn.RNNCell.
 
     >>> nn.RNNCell(2, 3)(torch.ones(1, 2)).shape
     torch.Size([1, 3])
@@ -342,7 +346,7 @@ class RNNCell(RNNCellBase):
 
 
 class LSTMCell(RNNCellBase):
-    """A step of LSTM: (B, I), (h, c) of (B, H) -> new (h, c); also without B. Source: torch.nn.LSTMCell.
+    """One step of LSTM: (B, I), (h, c) of (B, H) -> new (h, c); also without B. Source: torch.nn.LSTMCell.
 
     >>> h, c = nn.LSTMCell(2, 3)(torch.ones(1, 2))
     >>> h.shape, c.shape
@@ -359,7 +363,7 @@ class LSTMCell(RNNCellBase):
 
 
 class GRUCell(RNNCellBase):
-    """A step of GRU: (B, I), state (B, H) -> the new state; also without B. Source: torch.nn.GRUCell.
+    """One step of GRU: (B, I), state (B, H) -> the new state; also without B. Source: torch.nn.GRUCell.
 
     >>> nn.GRUCell(2, 3)(torch.ones(1, 2)).shape
     torch.Size([1, 3])

@@ -1,4 +1,4 @@
-"""Layers that look vectors up by number."""
+"""Embedding and EmbeddingBag, which look up rows of a table by index."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class _EmbeddingBase(Module):
-    """weight (num_embeddings, embedding_dim), drawn from N(0, 1); the row padding_idx is zero and learns nothing."""
+    """Base class of Embedding and EmbeddingBag: the table `weight` (num_embeddings, embedding_dim)."""
 
     weight: Parameter
     max_norm: float | None
@@ -69,10 +69,10 @@ class _EmbeddingBase(Module):
 
 
 class Embedding(_EmbeddingBase):
-    """int (...) -> (..., embedding_dim): the rows of weight (num_embeddings, embedding_dim) with these numbers.
+    """Look up rows of weight (num_embeddings, embedding_dim) by index: int (...) -> (..., embedding_dim).
 
-    weight starts as N(0, 1). The row padding_idx starts as zeros and learns nothing. With max_norm rows that are longer
-    are scaled down in place when they are used. sparse has no effect. Source: torch.nn.Embedding.
+    weight is drawn from N(0, 1). The row padding_idx starts as zeros and gets no gradient. With max_norm, used rows
+    with a larger norm are scaled down in place. `sparse` has no effect. Source: torch.nn.Embedding.
 
     >>> nn.Embedding.from_pretrained(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))(torch.tensor([1, 0]))
     tensor([[3., 4.],
@@ -121,7 +121,7 @@ class Embedding(_EmbeddingBase):
         scale_grad_by_freq: bool = False,
         sparse: bool = False,
     ) -> Self:
-        """A layer on the rows of a Tensor (num_embeddings, embedding_dim), which don't learn if `freeze`."""
+        """Make a layer from a table (num_embeddings, embedding_dim), which is not trained if `freeze`."""
         rows, columns = _table_shape(embeddings)
         return cls(
             rows, columns, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, _weight=embeddings,
@@ -130,9 +130,10 @@ class Embedding(_EmbeddingBase):
 
 
 class EmbeddingBag(_EmbeddingBase):
-    """Sums, means or largest values of rows of weight: int (B, N) -> (B, embedding_dim).
+    """Sums, means or maxima of bags of rows of weight: int (B, N) -> (B, embedding_dim).
 
-    Or int (N) with offsets (B), where each bag begins. mode is "sum", "mean" or "max". See Embedding.
+    Instead of (B, N), the input may be int (N) with offsets (B), at which the bags begin. mode is "sum", "mean" or
+    "max". See Embedding.
     Source: torch.nn.EmbeddingBag.
 
     >>> table = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
@@ -188,7 +189,7 @@ class EmbeddingBag(_EmbeddingBase):
         include_last_offset: bool = False,
         padding_idx: int | None = None,
     ) -> Self:
-        """A layer on the rows of a Tensor (num_embeddings, embedding_dim), which don't learn if `freeze`."""
+        """Make a layer from a table (num_embeddings, embedding_dim), which is not trained if `freeze`."""
         rows, columns = _table_shape(embeddings)
         made = cls(
             rows, columns, max_norm, norm_type, scale_grad_by_freq, mode, sparse, embeddings, include_last_offset,

@@ -1,4 +1,4 @@
-"""A module called with other parameters than its own."""
+"""functional_call, which calls a module with other parameters than its own, and its companions in torch.func."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ..tensor import Tensor
 from .batchnorm import _BatchNorm
 from .module import Module
 
-Slot = tuple[dict[str, Any], str]  # a module's parameters, buffers or attributes, and the name of one
-_MISSING = object()  # what an attribute was that a module didn't have
+Slot = tuple[dict[str, Any], str]  # the dictionary of a module that holds a Tensor, and its key there
+_MISSING = object()  # stands for an attribute that the module didn't have
 
 
 def functional_call(
@@ -26,13 +26,14 @@ def functional_call(
     tie_weights: bool = True,
     strict: bool = False,
 ) -> Any:
-    """`module(*args, **kwargs)` with the Tensors of a dict, by name, in place of its own parameters and buffers.
+    """Call `module(*args, **kwargs)` with Tensors from a dict, by name, in place of its parameters and buffers.
 
-    The module is as it was afterwards, also when it raises; what it writes to a buffer, or puts in its place, goes into
-    the dict, if it is one alone. Parameters that are one Tensor stay one, unless `tie_weights` is false. Other names
-    are attributes, of modules that are there: Tensors, or new ones. With `strict` every parameter and buffer must be
-    given, and nothing else: RuntimeError. Raises AttributeError for a module that isn't there, TypeError for an
-    attribute that is no Tensor, RuntimeError for one that is computed where it is read, as parametrized ones are.
+    Afterwards the module is as it was, even if it raised. If a single dict is given, it gets the Tensors that the
+    module assigns to those names; buffers are written in place. With `tie_weights`, a Tensor given for one name of a
+    shared parameter is used for all its names. A name that is neither a parameter nor a buffer sets an attribute: it
+    must be a new one, or hold a Tensor or None. With `strict`, every parameter and buffer must be given, and nothing
+    else; otherwise RuntimeError is raised. Raises AttributeError for a module that doesn't exist, TypeError for an
+    attribute that is not a Tensor, RuntimeError for one that is a property, such as a parametrized weight.
     Source: torch.func.functional_call.
 
     >>> layer = nn.Linear(2, 1)
@@ -47,9 +48,9 @@ def functional_call(
             kind = type(parameter_and_buffer_dicts).__name__
             raise errors.ArgumentError(f"functional_call: expected a dict, or a list or tuple of them, got {kind}")
         for each in parameter_and_buffer_dicts:
-            if twice := given.keys() & each.keys():
+            if repeated := given.keys() & each.keys():
                 raise errors.ArgumentError(
-                    f"functional_call: {', '.join(sorted(twice))} appears in more than one dictionary"
+                    f"functional_call: {', '.join(sorted(repeated))} appears in more than one dictionary"
                 )
             given.update(each)
     with _reparametrize_module(module, given, tie_weights, strict):
@@ -59,7 +60,7 @@ def functional_call(
 
 @contextmanager
 def _reparametrize_module(module: Module, given: Any, tie_weights: bool, strict: bool) -> Iterator[None]:
-    """The module with other Tensors, while it lasts; what it puts in their places is in `given` afterwards."""
+    """Put the given Tensors into the module for the duration of a block; then put what replaced them into `given`."""
     slots = _find_slots(module, given, every=tie_weights or strict)
     unknown = [name for name in given if name not in slots]
     if unknown and strict:
@@ -89,10 +90,10 @@ def _reparametrize_module(module: Module, given: Any, tie_weights: bool, strict:
 
 
 def _find_slots(module: Module, given: Any, every: bool) -> dict[str, Slot]:
-    """Where parameters and buffers are, by their names: of every module, or of those whose are given alone."""
+    """Map names of parameters and buffers to their slots, of `every` module or only of those that `given` names."""
     if every:
         modules = module.named_modules(remove_duplicate=False)
-    else:  # a module that holds itself has no end of paths
+    else:  # a module that contains itself has infinitely many paths
         paths = dict.fromkeys(name.rpartition(".")[0] for name in given)
         modules = ((path, module.get_submodule(path)) for path in paths)
     slots: dict[str, Slot] = {}
@@ -105,7 +106,7 @@ def _find_slots(module: Module, given: Any, every: bool) -> dict[str, Slot]:
 
 
 def _attribute_slot(module: Module, name: str, value: Any) -> Slot:
-    """Where a Tensor goes that is given for another attribute, or a new one."""
+    """Return the slot of an attribute that is neither a parameter nor a buffer, or that is new."""
     path, _, attribute = name.rpartition(".")
     inner = module.get_submodule(path)
     if isinstance(getattr(type(inner), attribute, None), property):
@@ -122,7 +123,7 @@ def _attribute_slot(module: Module, name: str, value: Any) -> Slot:
 
 
 def _with_tied_weights(given: Any, slots: dict[str, Slot]) -> dict[str, Any]:
-    """What is given, for all names of the Tensors whose place it takes. Raises where two differ."""
+    """Extend `given` to all names of shared parameters. Raises if two names of one get different Tensors."""
     by_tensor: dict[int, Tensor] = {}
     for key, (registry, name) in slots.items():
         own = registry.get(name)
@@ -140,10 +141,11 @@ def _with_tied_weights(given: Any, slots: dict[str, Slot]) -> dict[str, Any]:
 
 
 def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The parameters and the buffers of modules of one class, each stacked under its name: new leaves.
+    """Stack the parameters and the buffers of several modules of one class by name. The results are new leaves.
 
-    With `functional_call` and `vmap` they run as an ensemble. Raises RuntimeError where there are none, or where their
-    classes or modes differ, or whether one's parameters want gradients. Source: torch.func.stack_module_state.
+    With `functional_call` and `vmap` the modules run as an ensemble. Raises RuntimeError without modules, and if their
+    classes, their training modes or the requires_grad of their parameters differ.
+    Source: torch.func.stack_module_state.
 
     >>> models = [nn.Linear(2, 1), nn.Linear(2, 1), nn.Linear(2, 1)]
     >>> weights, buffers = torch.func.stack_module_state(models)
@@ -174,7 +176,7 @@ def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Tensor], dic
 
 
 def replace_all_batch_norm_modules_(root: Module) -> Module:
-    """Let every batch norm in a module use its batch's statistics alone: it has no others afterwards.
+    """Remove the running statistics of every batch norm in a module, so that it uses the batch's only.
 
     Source: torch.func.replace_all_batch_norm_modules_.
 

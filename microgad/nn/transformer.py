@@ -1,4 +1,4 @@
-"""Transformers: stacks of attention and of small networks for each place."""
+"""Transformer, its encoder and decoder, and their layers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Activation = str | Callable[[Tensor], Tensor]
 
 
 class _TransformerLayer(Module):
-    """What layers of the encoder and of the decoder have in common: blocks, each of which is added to its input."""
+    """Base class of the encoder and decoder layers: residual blocks of attention and a feedforward network."""
 
     _attentions: tuple[str, ...]
 
@@ -61,33 +61,33 @@ class _TransformerLayer(Module):
         for i in numbers:
             setattr(self, f"dropout{i}", Dropout(dropout))
         self.activation = _get_activation_fn(activation) if isinstance(activation, str) else activation
-        known = {1: (F.relu, ReLU), 2: (F.gelu, GELU)}
+        fused = {1: (F.relu, ReLU), 2: (F.gelu, GELU)}
         self.activation_relu_or_gelu = next(
-            (i for i, (f, cls) in known.items() if self.activation is f or isinstance(self.activation, cls)), 0
+            (i for i, (f, cls) in fused.items() if self.activation is f or isinstance(self.activation, cls)), 0
         )
 
-    # The blocks have PyTorch's names and arguments: subclasses override them, or call them from a forward of their own.
+    # The blocks have PyTorch's names and arguments: subclasses override them, or call them from their own forward.
 
     def _sa_block(
         self, x: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None, is_causal: bool = False
     ) -> Tensor:
-        """Self-attention."""
+        """Apply self-attention and dropout."""
         out = self.self_attn(
             x, x, x, attn_mask=attn_mask, key_padding_mask=key_padding_mask, is_causal=is_causal, need_weights=False
         )[0]
         return self.dropout1(out)
 
     def _ff_block(self, x: Tensor) -> Tensor:
-        """The network, which comes last."""
+        """Apply the feedforward network and dropout."""
         out = self.linear2(self.dropout(self.activation(self.linear1(x))))
         return getattr(self, f"dropout{len(self._attentions) + 1}")(out)
 
 
 class TransformerEncoderLayer(_TransformerLayer):
-    """Self-attention, then a network of two layers for each place, each added to its input and normalized.
+    """Self-attention and a two-layer feedforward network per position, each with a residual connection and a norm.
 
     (S, N, E), with batch_first (N, S, E), or (S, E) -> the same. src_mask, src_key_padding_mask and is_causal are
-    MultiheadAttention's masks. activation is relu, gelu or a callable; with norm_first the norms come before the
+    MultiheadAttention's masks. `activation` is "relu", "gelu" or a callable. With norm_first the norms come before the
     blocks. Source: torch.nn.TransformerEncoderLayer; Vaswani et al. (2017).
 
     >>> nn.TransformerEncoderLayer(d_model=4, nhead=2, dim_feedforward=8)(torch.ones(3, 1, 4)).shape
@@ -111,7 +111,7 @@ class TransformerEncoderLayer(_TransformerLayer):
 
 
 class TransformerDecoderLayer(_TransformerLayer):
-    """Self-attention, attention to the encoder's results, and a network of two layers for each place.
+    """Self-attention, attention to the encoder's output, and a two-layer feedforward network per position.
 
     (T, N, E) and memory (S, N, E), with batch_first N in front, or without N -> (T, N, E). Masks, activation and
     norm_first are the encoder layer's. Source: torch.nn.TransformerDecoderLayer; Vaswani et al. (2017).
@@ -134,21 +134,21 @@ class TransformerDecoderLayer(_TransformerLayer):
         tgt_is_causal: bool = False,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        itself = tgt_mask, tgt_key_padding_mask, tgt_is_causal
-        other = memory, memory_mask, memory_key_padding_mask, memory_is_causal
+        self_masks = tgt_mask, tgt_key_padding_mask, tgt_is_causal
+        memory_args = memory, memory_mask, memory_key_padding_mask, memory_is_causal
         x = tgt
         if self.norm_first:
-            x = x + self._sa_block(self.norm1(x), *itself)
-            x = x + self._mha_block(self.norm2(x), *other)
+            x = x + self._sa_block(self.norm1(x), *self_masks)
+            x = x + self._mha_block(self.norm2(x), *memory_args)
             return x + self._ff_block(self.norm3(x))
-        x = self.norm1(x + self._sa_block(x, *itself))
-        x = self.norm2(x + self._mha_block(x, *other))
+        x = self.norm1(x + self._sa_block(x, *self_masks))
+        x = self.norm2(x + self._mha_block(x, *memory_args))
         return self.norm3(x + self._ff_block(x))
 
     def _mha_block(
         self, x: Tensor, mem: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None, is_causal: bool = False
     ) -> Tensor:
-        """Attention to what the encoder made."""
+        """Apply attention to the encoder's output, and dropout."""
         out = self.multihead_attn(
             x, mem, mem, attn_mask=attn_mask, key_padding_mask=key_padding_mask, is_causal=is_causal, need_weights=False
         )[0]
@@ -156,11 +156,11 @@ class TransformerDecoderLayer(_TransformerLayer):
 
 
 class TransformerEncoder(Module):
-    """num_layers copies of an encoder layer, one after another, then norm. Source: torch.nn.TransformerEncoder.
+    """A stack of num_layers copies of an encoder layer, then `norm`. Source: torch.nn.TransformerEncoder.
 
-    mask, src_key_padding_mask and is_causal are the layers'; is_causal None asks whether mask is the causal one.
-    enable_nested_tensor and mask_check are as in PyTorch, which in evaluation without gradients leaves padded places
-    out of the batch where it can: their results are 0 then.
+    mask, src_key_padding_mask and is_causal are those of the layers; with is_causal=None, `mask` is compared with the
+    causal mask. In evaluation without gradients, PyTorch may skip padded positions by means of nested Tensors, and
+    their outputs are 0 then. enable_nested_tensor and mask_check control this as in PyTorch.
 
     >>> layer = nn.TransformerEncoderLayer(d_model=4, nhead=2, dim_feedforward=8, batch_first=True)
     >>> nn.TransformerEncoder(layer, num_layers=2)(torch.ones(1, 3, 4)).shape
@@ -205,19 +205,20 @@ class TransformerEncoder(Module):
         return out if self.norm is None else self.norm(out)
 
     def _zeroes_padding(self, src: Tensor, padding: Tensor) -> bool:
+        """Return whether PyTorch would take the nested Tensor path, whose outputs at padded positions are 0."""
         first = self.layers[0]
         if not self.use_nested_tensor or first.training or src.ndim != 3:
             return False
         if state.current().grad_enabled and any(x.requires_grad for x in (src, *first.parameters())):
             return False
-        there = ~_is_padding(padding).array
-        return not self.mask_check or bool((there[:, 1:] <= there[:, :-1]).all())  # places before padding alone
+        valid = ~_is_padding(padding).array
+        return not self.mask_check or bool((valid[:, 1:] <= valid[:, :-1]).all())  # padding only at the end
 
 
 class TransformerDecoder(Module):
-    """num_layers copies of a decoder layer, one after another, then norm. Source: torch.nn.TransformerDecoder.
+    """A stack of num_layers copies of a decoder layer, then `norm`. Source: torch.nn.TransformerDecoder.
 
-    Masks are the layers'; tgt_is_causal None asks whether tgt_mask is the causal one.
+    Masks are those of the layers; with tgt_is_causal=None, tgt_mask is compared with the causal mask.
 
     >>> layer = nn.TransformerDecoderLayer(d_model=4, nhead=2, dim_feedforward=8)
     >>> nn.TransformerDecoder(layer, num_layers=2)(torch.ones(3, 1, 4), torch.ones(5, 1, 4)).shape
@@ -253,10 +254,10 @@ class TransformerDecoder(Module):
 
 
 class Transformer(Module):
-    """An encoder of src, and a decoder of tgt that attends to what the encoder made. Source: torch.nn.Transformer.
+    """An encoder of src, and a decoder of tgt that attends to the encoder's output. Source: torch.nn.Transformer.
 
-    src (S, N, E), tgt (T, N, E), with batch_first N in front, or without N -> (T, N, E). Weights start by Glorot and
-    Bengio's rule. Raises RuntimeError where sizes don't fit. Vaswani et al. (2017).
+    src (S, N, E), tgt (T, N, E), with batch_first N in front, or without N -> (T, N, E). Weights start by
+    `init.xavier_uniform_`. Raises RuntimeError if sizes don't fit. Vaswani et al. (2017).
 
     >>> net = nn.Transformer(4, 2, num_encoder_layers=1, num_decoder_layers=1, dim_feedforward=8, batch_first=True)
     >>> mask = nn.Transformer.generate_square_subsequent_mask(3)
@@ -332,7 +333,7 @@ class Transformer(Module):
 
     @staticmethod
     def generate_square_subsequent_mask(sz: int, device: Device = None, dtype: Dtype = None) -> Tensor:
-        """(sz, sz) to be added to the scores: -∞ where a key comes after the query, else 0."""
+        """Return the causal mask (sz, sz) to add to the scores: -∞ where a key comes after the query, else 0."""
         return full((sz, sz), -float("inf"), device=device, dtype=dtype).triu(1)
 
     def _reset_parameters(self) -> None:
@@ -341,6 +342,7 @@ class Transformer(Module):
                 init.xavier_uniform_(parameter)
 
 
+# Programs import these two by PyTorch's names.
 def _get_activation_fn(name: str) -> Callable[[Tensor], Tensor]:
     if name not in ("relu", "gelu"):
         raise RuntimeError(f"activation should be relu/gelu, not {name}")
@@ -351,13 +353,10 @@ def _get_clones(module: Module, count: int) -> ModuleList:
     return ModuleList([copy.deepcopy(module) for _ in range(count)])
 
 
-_get_activation_fn, _get_clones = _get_activation_fn, _get_clones  # the names that programs take from PyTorch
-
-
-def _is_causal(mask: Tensor | None, said: bool | None, x: Tensor, layer: Any) -> bool:
-    """Whether a mask is the causal one: as it is said, else by its values."""
-    if said is not None or mask is None:
-        return said is True
+def _is_causal(mask: Tensor | None, is_causal: bool | None, x: Tensor, layer: Any) -> bool:
+    """Return whether a mask is the causal one: `is_causal` unless that is None, else by comparing values."""
+    if is_causal is not None or mask is None:
+        return is_causal is True
     length = x.shape[1 if x.ndim == 3 and layer.self_attn.batch_first else 0]
     causal = Transformer.generate_square_subsequent_mask(length, mask.device)
     return mask.shape == causal.shape and bool((mask == (causal.bool() if mask.array.dtype == bool else causal)).all())
@@ -368,7 +367,7 @@ def _is_padding(mask: Tensor) -> Tensor:
 
 
 def _why_not_nested_tensor(layer: Module) -> str:
-    """Why PyTorch couldn't leave padded places out of a batch, if that is so."""
+    """Return the reason why PyTorch couldn't use nested Tensors with this layer, or "" if it could."""
     if not isinstance(layer, TransformerEncoderLayer):
         return " was not TransformerEncoderLayer"
     attention = layer.self_attn
