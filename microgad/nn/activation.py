@@ -1,4 +1,4 @@
-"""Activation layers: a function of each element."""
+"""Activation layers, which apply a function to each element; those along a dimension are in softmax.py."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class _InplaceActivation(Module):
-    """Written into the input if inplace."""
+    """Base class of activations with the option `inplace`, which overwrites the input."""
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class Tanhshrink(Module):
 
 
 class Hardsigmoid(_InplaceActivation):
-    """x/6 + 1/2 held within [0, 1], of any shape. Source: torch.nn.Hardsigmoid; Courbariaux et al. (2015).
+    """x/6 + 1/2 clamped to [0, 1], of any shape. Source: torch.nn.Hardsigmoid; Courbariaux et al. (2015).
 
     >>> nn.Hardsigmoid()(torch.tensor([-4.0, 0.0, 4.0]))
     tensor([0.0000, 0.5000, 1.0000])
@@ -159,6 +159,8 @@ class SELU(_InplaceActivation):
 
 
 class _AlphaActivation(Module):
+    """Base class of activations with a parameter alpha."""
+
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
         self.alpha = alpha
@@ -208,7 +210,7 @@ class LeakyReLU(Module):
 
 
 class RReLU(Module):
-    """LeakyReLU whose slopes are drawn from [lower, upper] in training, one an element, else their mean.
+    """LeakyReLU with slopes drawn from [lower, upper] per element in training, and their mean in evaluation.
 
     Source: torch.nn.RReLU; Xu et al. (2015).
 
@@ -229,7 +231,7 @@ class RReLU(Module):
 
 
 class PReLU(Module):
-    """LeakyReLU whose slope is learned: weight (1), or one for each channel. Source: torch.nn.PReLU; He et al. (2015).
+    """LeakyReLU with a learned slope: weight (1), or one per channel. Source: torch.nn.PReLU; He et al. (2015).
 
     >>> nn.PReLU()(torch.tensor([-1.0, 2.0]))
     tensor([-0.2500,  2.0000], grad_fn=...)
@@ -245,7 +247,7 @@ class PReLU(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Every slope init."""
+        """Set every slope to `init`."""
         initial.constant_(self.weight, self.init)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -274,7 +276,7 @@ class Threshold(Module):
 
 
 class Hardtanh(Module):
-    """x held within [min_val, max_val], of any shape; min_value and max_value are old names for these.
+    """x clamped to [min_val, max_val], of any shape; min_value and max_value are deprecated names.
 
     Source: torch.nn.Hardtanh.
 
@@ -293,8 +295,8 @@ class Hardtanh(Module):
         super().__init__()
         for name, value in (("min", min_value), ("max", max_value)):
             if value is not None:
-                said = f"keyword argument `{name}_value` is deprecated and renamed to `{name}_val`"
-                warnings.warn(said, FutureWarning, stacklevel=2)
+                message = f"keyword argument `{name}_value` is deprecated and renamed to `{name}_val`"
+                warnings.warn(message, FutureWarning, stacklevel=2)
         self.min_val = min_val if min_value is None else min_value
         self.max_val = max_val if max_value is None else max_value
         self.inplace = inplace
@@ -308,7 +310,7 @@ class Hardtanh(Module):
 
 
 class ReLU6(Hardtanh):
-    """x held within [0, 6], of any shape. Source: torch.nn.ReLU6; Krizhevsky (2010).
+    """x clamped to [0, 6], of any shape. Source: torch.nn.ReLU6; Krizhevsky (2010).
 
     >>> nn.ReLU6()(torch.tensor([-1.0, 8.0]))
     tensor([0., 6.])
@@ -359,7 +361,7 @@ class Hardshrink(_Shrink):
 
 
 class Softshrink(_Shrink):
-    """x brought closer to 0 by lambd, 0 where it was not farther than that. Source: torch.nn.Softshrink.
+    """x moved towards 0 by lambd, or 0 where |x| <= lambd, of any shape. Source: torch.nn.Softshrink.
 
     >>> nn.Softshrink()(torch.tensor([-2.0, 0.4]))
     tensor([-1.5000,  0.0000])
@@ -370,7 +372,7 @@ class Softshrink(_Shrink):
 
 
 class GELU(Module):
-    """x · Φ(x), Φ the normal distribution's; or, approximate="tanh", by a tanh. Any shape.
+    """x · Φ(x), of any shape, with the normal distribution function Φ, or with approximate="tanh" an approximation.
 
     Source: torch.nn.GELU; Hendrycks, Gimpel (2016).
 
@@ -390,7 +392,7 @@ class GELU(Module):
 
 
 class GLU(Module):
-    """a · sigmoid(b), a and b the halves of the input along dim. Source: torch.nn.GLU; Dauphin et al. (2016).
+    """a · sigmoid(b), with a and b the halves of the input along `dim`. Source: torch.nn.GLU; Dauphin et al. (2016).
 
     >>> nn.GLU()(torch.tensor([4.0, 0.0]))
     tensor([2.])

@@ -1,4 +1,4 @@
-"""Names of types that programs take from torch.nn.common_types."""
+"""Type aliases that programs import from torch.nn.common_types."""
 
 from __future__ import annotations
 

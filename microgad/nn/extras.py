@@ -1,4 +1,4 @@
-"""Activation layers and an initializer that are microgad's own: PyTorch has none of that name."""
+"""Activation layers and an initializer that PyTorch doesn't have."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class BentIdentity(Module):
-    """(√(x² + 1) - 1)/2 + x, of any shape. microgad's own.
+    """(√(x² + 1) - 1)/2 + x, of any shape. Not in PyTorch.
 
     >>> nn.BentIdentity()(torch.tensor([0.0, 0.75]))
     tensor([0.0000, 0.8750])
@@ -27,7 +27,7 @@ class BentIdentity(Module):
 
 
 class TanhExp(Module):
-    """x · tanh(eˣ), of any shape. microgad's own; Liu, Di (2020).
+    """x · tanh(eˣ), of any shape. Not in PyTorch; Liu, Di (2020).
 
     >>> nn.TanhExp()(torch.tensor([-1.0, 100.0]))
     tensor([ -0.3521, 100.0000])
@@ -38,7 +38,7 @@ class TanhExp(Module):
 
 
 class Swish(Module):
-    """x · sigmoid(beta · x), of any shape; SiLU is that of beta 1. microgad's own; Ramachandran et al. (2017).
+    """x · sigmoid(beta · x), of any shape; SiLU is that of beta 1. Not in PyTorch; Ramachandran et al. (2017).
 
     >>> nn.Swish(2.0)(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.8808])
@@ -55,7 +55,7 @@ class Swish(Module):
 
 
 class _Acon(Module):
-    """Parameters that are learned: of one number, or of one for each channel (dimension 1)."""
+    """Base class of the ACON activations, whose learned parameters have one element, or one per channel (dim 1)."""
 
     _initial_values: dict[str, float]
 
@@ -66,7 +66,7 @@ class _Acon(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """All parameters as they start."""
+        """Reset all parameters to their initial values."""
         for name, start in self._initial_values.items():
             initial.constant_(getattr(self, name), start)
 
@@ -78,7 +78,7 @@ class _Acon(Module):
 
 
 class AconA(_Acon):
-    """x · sigmoid(beta · x), beta learned: a smooth max(x, 0). microgad's own; ACON-A of Ma et al. (2021).
+    """x · sigmoid(beta · x), beta learned: a smooth max(x, 0). Not in PyTorch; ACON-A of Ma et al. (2021).
 
     >>> nn.AconA()(torch.tensor([[0.0, 1.0]]))
     tensor([[0.0000, 0.7311]], grad_fn=...)
@@ -91,7 +91,7 @@ class AconA(_Acon):
 
 
 class AconB(_Acon):
-    """(1 - p) · x · sigmoid(beta · (1 - p) · x) + p · x: a smooth max(x, p · x). microgad's own; ACON-B, see AconA.
+    """(1 - p) · x · sigmoid(beta · (1 - p) · x) + p · x: a smooth max(x, p · x). Not in PyTorch; ACON-B, see AconA.
 
     beta starts as 1, p as 0.25.
 
@@ -106,7 +106,7 @@ class AconB(_Acon):
 
 
 class AconC(_Acon):
-    """(p1 - p2) · x · sigmoid(beta · (p1 - p2) · x) + p2 · x: a smooth max(p1 · x, p2 · x). microgad's own; ACON-C.
+    """(p1 - p2) · x · sigmoid(beta · (p1 - p2) · x) + p2 · x: a smooth max(p1 · x, p2 · x). Not in PyTorch; ACON-C.
 
     beta and p1 start as 1, p2 as 0. See AconA.
 
@@ -121,7 +121,7 @@ class AconC(_Acon):
 
 
 def small_normal_(tensor: Tensor, generator: Generator | None = None) -> Tensor:
-    """0.05 · N(0, 1), any shape, drawn in place: `init.normal_` of that deviation. microgad's own.
+    """0.05 · N(0, 1), any shape, drawn in place: `init.normal_` with that standard deviation. Not in PyTorch.
 
     >>> from microgad.nn.extras import small_normal_
     >>> small_normal_(torch.empty(1000)).std() < 0.06

@@ -1,4 +1,4 @@
-"""Windows as columns, and back."""
+"""Unfold (im2col) and Fold (col2im)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .module import Module
 
 
 class Unfold(Module):
-    """(N, C, H, W) -> (N, C·KH·KW, number of windows): each window as a column; also without N.
+    """Make each window a column: (N, C, H, W) -> (N, C·KH·KW, number of windows), also without N.
 
     Source: torch.nn.Unfold.
 
@@ -34,7 +34,7 @@ class Unfold(Module):
 
 
 class Fold(Module):
-    """(N, C·KH·KW, number of windows) -> (N, C, H, W), the output_size: Unfold's columns, added where they overlap.
+    """Add up Unfold's columns at their windows: (N, C·KH·KW, number of windows) -> (N, C, *output_size).
 
     Source: torch.nn.Fold.
 

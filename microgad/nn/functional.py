@@ -1,4 +1,4 @@
-"""Operations under torch.nn.functional's names."""
+"""torch.nn.functional: operations under PyTorch's names, most of them defined in ../ops."""
 
 from __future__ import annotations
 
@@ -142,11 +142,11 @@ from ..ops.window import upsample_nearest as upsample_nearest
 from ..tensor import Tensor
 from . import grad as grad
 
-_threshold = threshold  # what PyTorch calls it by, too
+_threshold = threshold  # PyTorch's second name for it
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
-    """max(input, 0), of any shape; written into input if inplace. Source: torch.nn.functional.relu.
+    """max(input, 0), of any shape; overwrites input if `inplace`. Source: torch.nn.functional.relu.
 
     >>> F.relu(torch.tensor([-1.0, 2.0]))
     tensor([0., 2.])
@@ -156,7 +156,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 @_tensors_only
 def relu_(input: Tensor) -> Tensor:
-    """`relu`, written into input. Source: torch.nn.functional.relu_."""
+    """In-place `relu`. Source: torch.nn.functional.relu_."""
     return input.relu_()
 
 

@@ -1,4 +1,4 @@
-"""The derivatives of convolutions, as functions of their own. Source: torch.nn.grad."""
+"""torch.nn.grad: gradients of convolutions with respect to input and weight, as functions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from ..tensor import Tensor
 def _conv_gradient(
     conv: Callable[..., Tensor], input: Tensor, weight: Tensor, grad_output: Tensor, at: int, *settings: Any
 ) -> Any:
-    """The gradient of a convolution for its input (at 0) or its weight (at 1): it is bilinear, so their values go."""
+    """Return the gradient of a convolution with respect to its input (at=0) or its weight (at=1).
+
+    A convolution is bilinear, so that this gradient doesn't depend on the value of that argument.
+    """
     wanted = (input, weight)[at]
     graph = state.current().grad_enabled and any(
         x.requires_grad for x in (input, weight, grad_output) if x is not wanted
@@ -34,7 +37,9 @@ def _make_input_gradient(conv: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return _conv_gradient(conv, input, weight, grad_output, 0, stride, padding, dilation, groups)
 
     gradient.__name__ = gradient.__qualname__ = f"{conv.__name__}_input"
-    gradient.__doc__ = f"The gradient of {conv.__name__} for its input. Source: torch.nn.grad.{conv.__name__}_input."
+    gradient.__doc__ = (
+        f"The gradient of {conv.__name__} by its input. Source: torch.nn.grad.{conv.__name__}_input."
+    )
     return gradient
 
 
@@ -47,7 +52,9 @@ def _make_weight_gradient(conv: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return _conv_gradient(conv, input, weight, grad_output, 1, stride, padding, dilation, groups)
 
     gradient.__name__ = gradient.__qualname__ = f"{conv.__name__}_weight"
-    gradient.__doc__ = f"The gradient of {conv.__name__} for its weight. Source: torch.nn.grad.{conv.__name__}_weight."
+    gradient.__doc__ = (
+        f"The gradient of {conv.__name__} by its weight. Source: torch.nn.grad.{conv.__name__}_weight."
+    )
     return gradient
 
 

@@ -1,4 +1,4 @@
-"""Losses as layers: of regression, classification, distributions."""
+"""Loss modules of regression, classification and distributions; margin_losses.py has the others."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
 
 class CrossEntropyLoss(_WeightedLoss):
-    """Logits (N, C, ...) and classes int64 (N, ...), or their probabilities (N, C, ...) -> the mean cross-entropy.
+    """The mean cross-entropy of logits (N, C, ...) and targets.
 
-    weight (C) is the classes'. Source: torch.nn.CrossEntropyLoss.
+    Targets are classes, int64 (N, ...), or probabilities (N, C, ...). `weight` (C) weights the classes.
+    Source: torch.nn.CrossEntropyLoss.
 
     >>> nn.CrossEntropyLoss()(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
     tensor(0.6931)
@@ -61,9 +62,9 @@ class CrossEntropyLoss(_WeightedLoss):
 
 
 class NLLLoss(_WeightedLoss):
-    """Log-probabilities (N, C, ...) and classes int64 (N, ...) -> the mean of their negatives at the classes.
+    """The mean negative log-likelihood of classes, int64 (N, ...), given log-probabilities (N, C, ...).
 
-    weight (C) is the classes'. Source: torch.nn.NLLLoss.
+    `weight` (C) weights the classes. Source: torch.nn.NLLLoss.
 
     >>> nn.NLLLoss()(torch.tensor([[-0.5, -1.0]]), torch.tensor([1]))
     tensor(1.)
@@ -85,7 +86,7 @@ class NLLLoss(_WeightedLoss):
 
 
 class NLLLoss2d(NLLLoss):
-    """NLLLoss, under an older name. Source: torch.nn.NLLLoss2d."""
+    """NLLLoss under an older name. Source: torch.nn.NLLLoss2d."""
 
     def __init__(
         self,
@@ -100,7 +101,7 @@ class NLLLoss2d(NLLLoss):
 
 
 class MSELoss(_Loss):
-    """Two Tensors of one shape -> the mean of (input - target)². Source: torch.nn.MSELoss.
+    """The mean of (input - target)², for Tensors of one shape. Source: torch.nn.MSELoss.
 
     >>> nn.MSELoss()(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
     tensor(2.)
@@ -111,7 +112,7 @@ class MSELoss(_Loss):
 
 
 class L1Loss(_Loss):
-    """Two Tensors of one shape -> the mean of |input - target|. Source: torch.nn.L1Loss.
+    """The mean of |input - target|, for Tensors of one shape. Source: torch.nn.L1Loss.
 
     >>> nn.L1Loss()(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
     tensor(1.)
@@ -122,7 +123,7 @@ class L1Loss(_Loss):
 
 
 class SmoothL1Loss(_Loss):
-    """The mean of |input - target| - beta/2, or of its square / (2 beta) where it is below beta.
+    """The mean of |d| - beta/2, or of d² / (2 beta) where |d| < beta, with d = input - target.
 
     Source: torch.nn.SmoothL1Loss; Girshick (2015).
 
@@ -162,9 +163,10 @@ class HuberLoss(_Loss):
 
 
 class KLDivLoss(_Loss):
-    """Log-probabilities and probabilities (or, with log_target, their logarithms) -> the Kullback-Leibler divergence.
+    """The Kullback-Leibler divergence of log-probabilities (input) from probabilities (target).
 
-    reduction may be "batchmean" as well: only that is the divergence. Source: torch.nn.KLDivLoss.
+    With log_target the target, too, holds log-probabilities. Only reduction="batchmean" gives the mathematical
+    divergence. Source: torch.nn.KLDivLoss.
 
     >>> nn.KLDivLoss(reduction="batchmean")(torch.tensor([[0.5, 0.5]]).log(), torch.tensor([[1.0, 0.0]]))
     tensor(0.6931)
@@ -185,9 +187,10 @@ class KLDivLoss(_Loss):
 
 
 class PoissonNLLLoss(_Loss):
-    """Log-rates (or, without log_input, rates) and counts -> the mean of e^input - target · input.
+    """The mean of e^input - target · input: the negative log-likelihood of counts, given log-rates.
 
-    With full Stirling's term of the target too; eps is added to rates. Source: torch.nn.PoissonNLLLoss.
+    With log_input=False the input holds rates, to which eps is added. With `full`, Stirling's approximation of
+    log(target!) is added. Source: torch.nn.PoissonNLLLoss.
 
     >>> nn.PoissonNLLLoss()(torch.tensor([0.0]), torch.tensor([2.0]))
     tensor(1.)
@@ -214,9 +217,10 @@ class PoissonNLLLoss(_Loss):
 
 
 class GaussianNLLLoss(_Loss):
-    """Means, targets and variances -> the mean of (log var + (input - target)² / var) / 2.
+    """The mean of (log var + (input - target)² / var) / 2: the negative log-likelihood of a normal distribution.
 
-    With full the constant as well; var is at least eps. Source: torch.nn.GaussianNLLLoss; Nix, Weigend (1994).
+    With `full`, the constant term is added. Variances are clamped to at least eps. Source: torch.nn.GaussianNLLLoss;
+    Nix, Weigend (1994).
 
     >>> nn.GaussianNLLLoss()(torch.tensor([0.0]), torch.tensor([2.0]), torch.tensor([1.0]))
     tensor(2.)
@@ -232,7 +236,7 @@ class GaussianNLLLoss(_Loss):
 
 
 class BCELoss(_WeightedLoss):
-    """Probabilities of one shape with their targets -> the mean binary cross-entropy. Source: torch.nn.BCELoss.
+    """The mean binary cross-entropy of probabilities and targets of one shape. Source: torch.nn.BCELoss.
 
     >>> nn.BCELoss()(torch.tensor([0.5]), torch.tensor([1.0]))
     tensor(0.6931)
@@ -243,7 +247,7 @@ class BCELoss(_WeightedLoss):
 
 
 class BCEWithLogitsLoss(_Loss):
-    """Logits and probabilities of one shape -> the mean binary cross-entropy; weight and pos_weight broadcast.
+    """The mean binary cross-entropy of logits and targets of one shape; weight and pos_weight broadcast.
 
     Source: torch.nn.BCEWithLogitsLoss.
 
@@ -273,10 +277,10 @@ class BCEWithLogitsLoss(_Loss):
 
 
 class CTCLoss(_Loss):
-    """Log-probabilities (T, N, C), targets (N, S) or all in a row, and both their lengths (N) -> -log p(targets).
+    """Connectionist temporal classification: -log p(targets), summed over all alignments with repeats and blanks.
 
-    By connectionist temporal classification: all ways of repeating the targets, with blanks between, count. With "mean"
-    each is divided by its target's length. zero_infinity has infinite losses be 0. Also without N.
+    Inputs are log-probabilities (T, N, C), targets (N, S) or concatenated, and the lengths (N) of both; also without N.
+    With reduction="mean" each loss is divided by its target's length. With zero_infinity infinite losses become 0.
     Source: torch.nn.CTCLoss; Graves et al. (2006).
 
     >>> log_probs = torch.tensor([[[0.5, 0.5]], [[0.5, 0.5]]]).log()
@@ -297,7 +301,7 @@ class CTCLoss(_Loss):
 
 @dataclass(frozen=True, slots=True)
 class LinearCrossEntropyOptions:
-    """How PyTorch saves memory in `F.linear_cross_entropy`: here it is taken and changes nothing.
+    """Options by which PyTorch saves memory in `F.linear_cross_entropy`. They have no effect here.
 
     Source: torch.nn.LinearCrossEntropyOptions.
     """
@@ -310,7 +314,7 @@ class LinearCrossEntropyOptions:
 
 
 class LinearCrossEntropyLoss(_WeightedLoss):
-    """(N, in_features) and classes -> a Linear layer's logits, and CrossEntropyLoss of them.
+    """CrossEntropyLoss of the logits of a Linear layer: (N, in_features) and classes -> the loss.
 
     With out_features (D...) the logits are (N, num_classes, D...). Source: torch.nn.LinearCrossEntropyLoss.
 
@@ -361,6 +365,6 @@ class LinearCrossEntropyLoss(_WeightedLoss):
         )
 
     def extra_repr(self) -> str:
-        said = f"in_features={self.linear.in_features}, {format_settings(self, 'num_classes out_features')}"
+        sizes = f"in_features={self.linear.in_features}, {format_settings(self, 'num_classes out_features')}"
         rest = format_settings(self, "reduction ignore_index label_smoothing options")
-        return f"{said}, bias={self.linear.bias is not None}, {rest}"
+        return f"{sizes}, bias={self.linear.bias is not None}, {rest}"

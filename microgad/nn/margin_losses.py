@@ -1,4 +1,4 @@
-"""Losses as layers: of margins and distances."""
+"""Loss modules based on margins and distances."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from .loss_base import _Loss, _WeightedLoss
 
 
 class _MarginLoss(_Loss):
+    """Base class of losses with a margin."""
+
     def __init__(
         self,
         margin: float = 0.0,
@@ -24,7 +26,7 @@ class _MarginLoss(_Loss):
 
 
 class CosineEmbeddingLoss(_MarginLoss):
-    """Pairs (N, D) and targets ±1 (N) -> the mean of 1 - cos, where the target is -1 of max(0, cos - margin).
+    """The mean of 1 - cos for pairs (N, D) with target 1, and of max(0, cos - margin) for those with target -1.
 
     Source: torch.nn.CosineEmbeddingLoss.
 
@@ -38,7 +40,7 @@ class CosineEmbeddingLoss(_MarginLoss):
 
 
 class MarginRankingLoss(_MarginLoss):
-    """Pairs (N) and targets ±1 (N) -> the mean of max(0, margin - target · (input1 - input2)).
+    """The mean of max(0, margin - target · (input1 - input2)), with targets ±1; all are (N).
 
     Source: torch.nn.MarginRankingLoss.
 
@@ -51,7 +53,7 @@ class MarginRankingLoss(_MarginLoss):
 
 
 class HingeEmbeddingLoss(_MarginLoss):
-    """Distances and targets ±1 of one shape -> the mean of x, where the target is -1 of max(0, margin - x).
+    """The mean of x for distances x with target 1, and of max(0, margin - x) for those with target -1.
 
     Source: torch.nn.HingeEmbeddingLoss.
 
@@ -73,7 +75,7 @@ class HingeEmbeddingLoss(_MarginLoss):
 
 
 class SoftMarginLoss(_Loss):
-    """Scores and targets ±1 of one shape -> the mean of log(1 + e^(-target · x)). Source: torch.nn.SoftMarginLoss.
+    """The mean of log(1 + e^(-target · x)), with scores x and targets ±1 of one shape. Source: torch.nn.SoftMarginLoss.
 
     >>> nn.SoftMarginLoss()(torch.tensor([0.0]), torch.tensor([1.0]))
     tensor(0.6931)
@@ -84,8 +86,9 @@ class SoftMarginLoss(_Loss):
 
 
 class MultiLabelMarginLoss(_Loss):
-    """Scores (N, C) and classes (N, C), those up to the first -1 -> max(0, 1 - own + other), summed, over C; the mean.
+    """Multi-label hinge loss of scores x (N, C) and classes (N, C), of which those before the first -1 count.
 
+    The mean over N of Σ max(0, 1 - x[own] + x[other]) / C, summed over the example's own and all other classes.
     Source: torch.nn.MultiLabelMarginLoss.
 
     >>> nn.MultiLabelMarginLoss()(torch.tensor([[0.0, 0.5]]), torch.tensor([[1, -1]]))
@@ -97,7 +100,7 @@ class MultiLabelMarginLoss(_Loss):
 
 
 class MultiLabelSoftMarginLoss(_WeightedLoss):
-    """Logits and targets 0 or 1 (N, C) -> the binary cross-entropy, its mean over C and N.
+    """The binary cross-entropy of logits (N, C) with targets 0 or 1 (N, C), averaged over C and N.
 
     Source: torch.nn.MultiLabelSoftMarginLoss.
 
@@ -110,9 +113,10 @@ class MultiLabelSoftMarginLoss(_WeightedLoss):
 
 
 class MultiMarginLoss(_WeightedLoss):
-    """Scores (N, C) and classes (N) -> max(0, margin - own + other)ᵖ, summed, over C; the mean.
+    """Multi-class hinge loss of scores x (N, C) and classes (N).
 
-    Source: torch.nn.MultiMarginLoss.
+    The mean over N of Σ max(0, margin - x[own] + x[other])ᵖ / C, summed over all other classes. Source:
+    torch.nn.MultiMarginLoss.
 
     >>> nn.MultiMarginLoss()(torch.tensor([[0.0, 0.5]]), torch.tensor([1]))
     tensor(0.2500)
@@ -140,9 +144,9 @@ class MultiMarginLoss(_WeightedLoss):
 
 
 class TripletMarginLoss(_Loss):
-    """(N, D) three times -> the mean of max(0, margin + |anchor - positive| - |anchor - negative|), p-norms.
+    """The mean of max(0, margin + ‖anchor - positive‖ - ‖anchor - negative‖), with p-norms; inputs are (N, D).
 
-    With swap |positive - negative| counts where that is smaller.
+    With `swap`, ‖positive - negative‖ replaces ‖anchor - negative‖ where it is smaller.
     Source: torch.nn.TripletMarginLoss; Balntas et al. (2016).
 
     >>> nn.TripletMarginLoss()(torch.tensor([[0.0]]), torch.tensor([[1.0]]), torch.tensor([[1.5]]))
@@ -171,7 +175,7 @@ class TripletMarginLoss(_Loss):
 
 
 class TripletMarginWithDistanceLoss(_Loss):
-    """TripletMarginLoss with any distance: a function or module of two Tensors; PairwiseDistance unless given.
+    """TripletMarginLoss with a distance of your own, a callable of two Tensors; PairwiseDistance by default.
 
     Source: torch.nn.TripletMarginWithDistanceLoss.
 

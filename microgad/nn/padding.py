@@ -1,4 +1,4 @@
-"""Padding layers: a border around the last dimensions."""
+"""Padding layers, which add a border to the last dimensions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .module import Module
 
 
 class _Pad(Module):
-    """padding is one width for all sides, or (left, right, top, bottom, front, back) as far as there are dimensions."""
+    """Base class: padding is one width for all sides, or one per side: (left, right, top, bottom, front, back)."""
 
     _mode = "constant"
     _sides: int
@@ -39,7 +39,7 @@ class _ConstantPadNd(_Pad):
 
 
 class ConstantPad1d(_ConstantPadNd):
-    """(..., L): `value` on both sides; padding is (left, right) or one width. Source: torch.nn.ConstantPad1d.
+    """Pad (..., L) with `value`; padding is (left, right) or one width. Source: torch.nn.ConstantPad1d.
 
     >>> nn.ConstantPad1d((1, 2), 9.0)(torch.zeros(2))
     tensor([9., 0., 0., 9., 9.])
@@ -49,7 +49,7 @@ class ConstantPad1d(_ConstantPadNd):
 
 
 class ConstantPad2d(_ConstantPadNd):
-    """(..., H, W): `value` on all sides, (left, right, top, bottom) or one width. Source: torch.nn.ConstantPad2d.
+    """Pad (..., H, W) with `value`; padding is (left, right, top, bottom) or one width. Source: torch.nn.ConstantPad2d.
 
     >>> nn.ConstantPad2d(1, 9.0)(torch.zeros(1, 1))
     tensor([[9., 9., 9.],
@@ -61,7 +61,7 @@ class ConstantPad2d(_ConstantPadNd):
 
 
 class ConstantPad3d(_ConstantPadNd):
-    """(..., D, H, W): `value` on all sides: see ConstantPad2d. Source: torch.nn.ConstantPad3d.
+    """Pad (..., D, H, W) with `value`; padding has six widths, or is one width. Source: torch.nn.ConstantPad3d.
 
     >>> nn.ConstantPad3d(1, 9.0)(torch.zeros(2, 2, 2)).shape
     torch.Size([4, 4, 4])
@@ -78,7 +78,7 @@ class _ZeroPad(_ConstantPadNd):
 
 
 class ZeroPad1d(_ZeroPad, ConstantPad1d):
-    """(..., L): zeros on both sides. Source: torch.nn.ZeroPad1d.
+    """Pad (..., L) with zeros. Source: torch.nn.ZeroPad1d.
 
     >>> nn.ZeroPad1d(1)(torch.ones(2))
     tensor([0., 1., 1., 0.])
@@ -86,7 +86,7 @@ class ZeroPad1d(_ZeroPad, ConstantPad1d):
 
 
 class ZeroPad2d(_ZeroPad, ConstantPad2d):
-    """(..., H, W): zeros on all sides. Source: torch.nn.ZeroPad2d.
+    """Pad (..., H, W) with zeros. Source: torch.nn.ZeroPad2d.
 
     >>> nn.ZeroPad2d((1, 0, 0, 1))(torch.ones(1, 1))
     tensor([[0., 1.],
@@ -95,7 +95,7 @@ class ZeroPad2d(_ZeroPad, ConstantPad2d):
 
 
 class ZeroPad3d(_ZeroPad, ConstantPad3d):
-    """(..., D, H, W): zeros on all sides. Source: torch.nn.ZeroPad3d.
+    """Pad (..., D, H, W) with zeros. Source: torch.nn.ZeroPad3d.
 
     >>> nn.ZeroPad3d(1)(torch.ones(1, 1, 1)).sum()
     tensor(1.)
@@ -107,7 +107,7 @@ class _ReflectionPadNd(_Pad):
 
 
 class ReflectionPad1d(_ReflectionPadNd):
-    """(..., C, L): mirrored at the first and last value. Source: torch.nn.ReflectionPad1d.
+    """Pad (..., C, L) by reflection at the first and last value. Source: torch.nn.ReflectionPad1d.
 
     >>> nn.ReflectionPad1d(2)(torch.tensor([[0.0, 1.0, 2.0]]))
     tensor([[2., 1., 0., 1., 2., 1., 0.]])
@@ -117,7 +117,7 @@ class ReflectionPad1d(_ReflectionPadNd):
 
 
 class ReflectionPad2d(_ReflectionPadNd):
-    """(..., C, H, W): mirrored at the borders. Source: torch.nn.ReflectionPad2d.
+    """Pad (..., C, H, W) by reflection at the borders. Source: torch.nn.ReflectionPad2d.
 
     >>> nn.ReflectionPad2d(1)(torch.arange(4.0).reshape(1, 2, 2))[0, 0]
     tensor([3., 2., 3., 2.])
@@ -127,7 +127,7 @@ class ReflectionPad2d(_ReflectionPadNd):
 
 
 class ReflectionPad3d(_ReflectionPadNd):
-    """(..., C, D, H, W): mirrored at the borders. Source: torch.nn.ReflectionPad3d.
+    """Pad (..., C, D, H, W) by reflection at the borders. Source: torch.nn.ReflectionPad3d.
 
     >>> nn.ReflectionPad3d(1)(torch.zeros(1, 2, 2, 2)).shape
     torch.Size([1, 4, 4, 4])
@@ -141,7 +141,7 @@ class _ReplicationPadNd(_Pad):
 
 
 class ReplicationPad1d(_ReplicationPadNd):
-    """(..., C, L): the first and last value, repeated. Source: torch.nn.ReplicationPad1d.
+    """Pad (..., C, L) by repeating the first and last value. Source: torch.nn.ReplicationPad1d.
 
     >>> nn.ReplicationPad1d(2)(torch.tensor([[0.0, 1.0]]))
     tensor([[0., 0., 0., 1., 1., 1.]])
@@ -151,7 +151,7 @@ class ReplicationPad1d(_ReplicationPadNd):
 
 
 class ReplicationPad2d(_ReplicationPadNd):
-    """(..., C, H, W): the values at the borders, repeated. Source: torch.nn.ReplicationPad2d.
+    """Pad (..., C, H, W) by repeating the values at the borders. Source: torch.nn.ReplicationPad2d.
 
     >>> nn.ReplicationPad2d(1)(torch.arange(4.0).reshape(1, 2, 2))[0, 0]
     tensor([0., 0., 1., 1.])
@@ -161,7 +161,7 @@ class ReplicationPad2d(_ReplicationPadNd):
 
 
 class ReplicationPad3d(_ReplicationPadNd):
-    """(..., C, D, H, W): the values at the borders, repeated. Source: torch.nn.ReplicationPad3d.
+    """Pad (..., C, D, H, W) by repeating the values at the borders. Source: torch.nn.ReplicationPad3d.
 
     >>> nn.ReplicationPad3d(1)(torch.zeros(1, 2, 2, 2)).shape
     torch.Size([1, 4, 4, 4])
@@ -179,7 +179,7 @@ class _CircularPadNd(_Pad):
 
 
 class CircularPad1d(_CircularPadNd):
-    """(..., C, L): each side goes on with the other. Source: torch.nn.CircularPad1d.
+    """Pad (..., C, L) with values from the opposite side. Source: torch.nn.CircularPad1d.
 
     >>> nn.CircularPad1d(2)(torch.tensor([[0.0, 1.0, 2.0]]))
     tensor([[1., 2., 0., 1., 2., 0., 1.]])
@@ -189,7 +189,7 @@ class CircularPad1d(_CircularPadNd):
 
 
 class CircularPad2d(_CircularPadNd):
-    """(..., C, H, W): each side goes on with the opposite one. Source: torch.nn.CircularPad2d.
+    """Pad (..., C, H, W) with values from the opposite sides. Source: torch.nn.CircularPad2d.
 
     >>> nn.CircularPad2d(1)(torch.arange(4.0).reshape(1, 2, 2))[0, 0]
     tensor([3., 2., 3., 2.])
@@ -199,7 +199,7 @@ class CircularPad2d(_CircularPadNd):
 
 
 class CircularPad3d(_CircularPadNd):
-    """(..., C, D, H, W): each side goes on with the opposite one. Source: torch.nn.CircularPad3d.
+    """Pad (..., C, D, H, W) with values from the opposite sides. Source: torch.nn.CircularPad3d.
 
     >>> nn.CircularPad3d(1)(torch.zeros(1, 2, 2, 2)).shape
     torch.Size([1, 4, 4, 4])

@@ -1,4 +1,4 @@
-"""What programs wrap a model in to use several GPUs: here it is called as it is."""
+"""DataParallel and DistributedDataParallel, which here call the wrapped module on one device."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .module import Module
 
 
 class DataParallel(Module):
-    """The module, under the name "module"; it is called on one device, the arguments' own.
+    """A wrapper that calls its attribute `module` on one device, that of the arguments.
 
-    device_ids, output_device and dim have no effect, as in PyTorch where there is no GPU.
+    device_ids, output_device and dim have no effect, as in PyTorch without a GPU.
     Source: torch.nn.DataParallel.
 
     >>> net = nn.DataParallel(nn.Linear(2, 3))
@@ -31,9 +31,9 @@ class DataParallel(Module):
 
 
 class DistributedDataParallel(DataParallel):
-    """The module, under the name "module", in one process: there are no gradients of others to average.
+    """A wrapper of its attribute `module` in a single process, without other processes' gradients to average.
 
-    Options of how processes share gradients have no effect. Source: torch.nn.parallel.DistributedDataParallel.
+    Options about the communication of gradients have no effect. Source: torch.nn.parallel.DistributedDataParallel.
 
     >>> net = nn.parallel.DistributedDataParallel(nn.Linear(2, 3))
     >>> with net.no_sync():
@@ -49,7 +49,7 @@ class DistributedDataParallel(DataParallel):
 
     @contextlib.contextmanager
     def no_sync(self) -> Iterator[None]:
-        """A block after which gradients aren't averaged: they never are."""
+        """Context manager without effect: gradients are never averaged."""
         yield
 
 
@@ -57,7 +57,7 @@ def data_parallel(
     module: Module, inputs: Any, device_ids: Any = None, output_device: Any = None, dim: int = 0,
     module_kwargs: Any = None,
 ) -> Any:  # fmt: skip
-    """The module, called on one device. Source: torch.nn.parallel.data_parallel.
+    """Call the module on one device. Source: torch.nn.parallel.data_parallel.
 
     >>> nn.parallel.data_parallel(nn.Linear(2, 3), torch.zeros(1, 2)).shape
     torch.Size([1, 3])

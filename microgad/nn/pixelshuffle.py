@@ -1,4 +1,4 @@
-"""Layers that move values between channels and places, or between channels."""
+"""PixelShuffle, PixelUnshuffle and ChannelShuffle."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from .module import Module
 
 
 class PixelShuffle(Module):
-    """(..., C·r², H, W) -> (..., C, H·r, W·r), r the upscale_factor. Source: torch.nn.PixelShuffle; Shi et al. (2016).
+    """Move channels to pixels: (..., C·r², H, W) -> (..., C, H·r, W·r), where r is upscale_factor.
+
+    Source: torch.nn.PixelShuffle; Shi et al. (2016).
 
     >>> nn.PixelShuffle(2)(torch.arange(4.0).reshape(4, 1, 1))
     tensor([[[0., 1.],
@@ -27,7 +29,9 @@ class PixelShuffle(Module):
 
 
 class PixelUnshuffle(Module):
-    """(..., C, H·r, W·r) -> (..., C·r², H, W), r the downscale_factor. Source: torch.nn.PixelUnshuffle.
+    """Move pixels to channels: (..., C, H·r, W·r) -> (..., C·r², H, W), where r is downscale_factor.
+
+    Source: torch.nn.PixelUnshuffle.
 
     >>> nn.PixelUnshuffle(2)(torch.arange(4.0).reshape(1, 2, 2)).flatten()
     tensor([0., 1., 2., 3.])
@@ -44,7 +48,9 @@ class PixelUnshuffle(Module):
 
 
 class ChannelShuffle(Module):
-    """(N, C, ...): the channels of `groups` groups dealt in turn. Source: torch.nn.ChannelShuffle; Zhang et al. (2017).
+    """Interleave the channels of (N, C, ...) from `groups` groups.
+
+    Source: torch.nn.ChannelShuffle; Zhang et al. (2017).
 
     >>> nn.ChannelShuffle(2)(torch.arange(4.0).reshape(1, 4, 1)).flatten()
     tensor([0., 2., 1., 3.])

@@ -1,4 +1,4 @@
-"""Softmax and its like: activation layers along a dimension."""
+"""Softmax, Softmin, LogSoftmax and Softmax2d."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from .module import Module
 
 
 class _SoftmaxBase(Module):
+    """Base class of activations along the dimension `dim`."""
+
     def __init__(self, dim: int | None = None) -> None:
         super().__init__()
         self.dim = dim
@@ -51,7 +53,7 @@ class LogSoftmax(_SoftmaxBase):
 
 
 class Softmax2d(Module):
-    """(N, C, H, W) or (C, H, W): Softmax over the channels of each place. Source: torch.nn.Softmax2d.
+    """Softmax over the channels at each position of (N, C, H, W) or (C, H, W). Source: torch.nn.Softmax2d.
 
     >>> nn.Softmax2d()(torch.zeros(4, 1, 1)).flatten()
     tensor([0.2500, 0.2500, 0.2500, 0.2500])

@@ -1,4 +1,4 @@
-"""Layers that enlarge."""
+"""Upsampling layers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .module import Module
 
 
 class Upsample(Module):
-    """(N, C, [D,] [H,] W) -> (N, C, size), or scale_factor as large, by `F.interpolate`.
+    """Resize (N, C, [D,] [H,] W) to `size`, or by scale_factor, with `F.interpolate`.
 
-    mode is "nearest", "linear", "bilinear", "bicubic" or "trilinear". Source: torch.nn.Upsample.
+    `mode` is "nearest", "linear", "bilinear", "bicubic" or "trilinear". Source: torch.nn.Upsample.
 
     >>> nn.Upsample(scale_factor=2)(torch.tensor([[[1.0, 2.0]]]))
     tensor([[[1., 1., 2., 2.]]])
@@ -52,7 +52,7 @@ class Upsample(Module):
 
 
 class UpsamplingNearest2d(Upsample):
-    """(N, C, H, W): each value repeated. Source: torch.nn.UpsamplingNearest2d.
+    """Upsample (N, C, H, W) by repeating values. Source: torch.nn.UpsamplingNearest2d.
 
     >>> nn.UpsamplingNearest2d(scale_factor=2)(torch.tensor([[[[1.0, 2.0]]]]))
     tensor([[[[1., 1., 2., 2.],
@@ -66,7 +66,7 @@ class UpsamplingNearest2d(Upsample):
 
 
 class UpsamplingBilinear2d(Upsample):
-    """(N, C, H, W): interpolated between the corners. Source: torch.nn.UpsamplingBilinear2d.
+    """Upsample (N, C, H, W) by bilinear interpolation, with aligned corners. Source: torch.nn.UpsamplingBilinear2d.
 
     >>> nn.UpsamplingBilinear2d(size=(1, 3))(torch.tensor([[[[1.0, 2.0]]]]))
     tensor([[[[1.0000, 1.5000, 2.0000]]]])
