@@ -37,9 +37,7 @@ def _make_input_gradient(conv: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return _conv_gradient(conv, input, weight, grad_output, 0, stride, padding, dilation, groups)
 
     gradient.__name__ = gradient.__qualname__ = f"{conv.__name__}_input"
-    gradient.__doc__ = (
-        f"The gradient of {conv.__name__} by its input. Source: torch.nn.grad.{conv.__name__}_input."
-    )
+    gradient.__doc__ = f"The gradient of {conv.__name__} by its input. Source: torch.nn.grad.{conv.__name__}_input."
     return gradient
 
 
@@ -52,9 +50,7 @@ def _make_weight_gradient(conv: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return _conv_gradient(conv, input, weight, grad_output, 1, stride, padding, dilation, groups)
 
     gradient.__name__ = gradient.__qualname__ = f"{conv.__name__}_weight"
-    gradient.__doc__ = (
-        f"The gradient of {conv.__name__} by its weight. Source: torch.nn.grad.{conv.__name__}_weight."
-    )
+    gradient.__doc__ = f"The gradient of {conv.__name__} by its weight. Source: torch.nn.grad.{conv.__name__}_weight."
     return gradient
 
 

@@ -1,4 +1,4 @@
-"""Attention of several heads."""
+"""torch.nn.attention: MultiheadAttention, and the choice of a backend, of which there is one here."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class SDPBackend(enum.IntEnum):
-    """PyTorch's ways to compute attention. Source: torch.nn.attention.SDPBackend."""
+    """PyTorch's implementations of attention. Source: torch.nn.attention.SDPBackend."""
 
     ERROR, MATH, FLASH_ATTENTION, EFFICIENT_ATTENTION, CUDNN_ATTENTION, OVERRIDEABLE = range(-1, 5)
 
 
 @contextlib.contextmanager
 def sdpa_kernel(backends: Any, set_priority: bool = False) -> Iterator[None]:
-    """A block in which attention is computed as ever: there is one way. Source: torch.nn.attention.sdpa_kernel.
+    """Context manager without effect: there is one implementation. Source: torch.nn.attention.sdpa_kernel.
 
     >>> from microgad.nn.attention import SDPBackend, sdpa_kernel
     >>> with sdpa_kernel(SDPBackend.MATH):
@@ -39,13 +39,14 @@ def sdpa_kernel(backends: Any, set_priority: bool = False) -> Iterator[None]:
 
 
 class MultiheadAttention(Module):
-    """For each query the mean of values, weighted by how well their keys fit it: num_heads times, between projections.
+    """Scaled dot-product attention with several heads, between linear projections of its inputs and outputs.
 
-    query (L, N, E), key (S, N, kdim), value (S, N, vdim), with batch_first N in front, or all without N -> (L, N, E),
-    and, with need_weights, the weights (N, L, S): means over the heads, or with average_attn_weights False
-    (N, num_heads, L, S). key_padding_mask (N, S) and attn_mask (L, S) or (N · num_heads, L, S) are True where a key
-    doesn't count, or are added; is_causal says that attn_mask is the causal one. bias_k, bias_v (add_bias_kv) and zeros
-    (add_zero_attn) are one more key and value. dropout is of the weights.
+    query (L, N, E), key (S, N, kdim), value (S, N, vdim), with batch_first N in front, or all without N -> (L, N, E).
+    With need_weights, the attention weights are returned, too: (N, L, S) averaged over the heads, or
+    (N, num_heads, L, S) with average_attn_weights=False. key_padding_mask (N, S) and attn_mask (L, S) or
+    (N · num_heads, L, S) are either boolean, True where a key is ignored, or added to the scores. is_causal asserts
+    that attn_mask is the causal mask. add_bias_kv adds a learned key and value, bias_k and bias_v; add_zero_attn adds a
+    key and value of zeros. `dropout` applies to the weights.
 
     Raises ValueError and AssertionError for sizes that don't fit. Source: torch.nn.MultiheadAttention; Vaswani et al.
     (2017).
@@ -95,16 +96,16 @@ class MultiheadAttention(Module):
         self.head_dim = embed_dim // num_heads
         if self.head_dim * num_heads != embed_dim:
             raise AssertionError("embed_dim must be divisible by num_heads")
-        one = self._qkv_same_embed_dim  # one matrix makes all three
-        more = (1, 1, embed_dim) if add_bias_kv else None
+        joint = self._qkv_same_embed_dim  # one matrix projects query, key and value
+        bias_kv = (1, 1, embed_dim) if add_bias_kv else None
         add_parameters(
             self, device, dtype,
-            q_proj_weight=None if one else (embed_dim, embed_dim),
-            k_proj_weight=None if one else (embed_dim, self.kdim),
-            v_proj_weight=None if one else (embed_dim, self.vdim),
-            in_proj_weight=(3 * embed_dim, embed_dim) if one else None,
+            q_proj_weight=None if joint else (embed_dim, embed_dim),
+            k_proj_weight=None if joint else (embed_dim, self.kdim),
+            v_proj_weight=None if joint else (embed_dim, self.vdim),
+            in_proj_weight=(3 * embed_dim, embed_dim) if joint else None,
             in_proj_bias=3 * embed_dim if bias else None,
-            bias_k=more, bias_v=more,
+            bias_k=bias_kv, bias_v=bias_kv,
         )  # fmt: skip
         self.out_proj = NonDynamicallyQuantizableLinear(embed_dim, embed_dim, bias, device, dtype)
         self.add_zero_attn = add_zero_attn
@@ -117,9 +118,9 @@ class MultiheadAttention(Module):
         if self.in_proj_bias is not None and self.out_proj.bias is not None:
             init.zeros_(self.in_proj_bias)
             init.zeros_(self.out_proj.bias)
-        for more in (self.bias_k, self.bias_v):
-            if more is not None:
-                init.xavier_normal_(more)
+        for bias in (self.bias_k, self.bias_v):
+            if bias is not None:
+                init.xavier_normal_(bias)
 
     def forward(
         self,
@@ -132,8 +133,8 @@ class MultiheadAttention(Module):
         average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        turned = self.batch_first and query.ndim == 3
-        if turned:
+        transpose = self.batch_first and query.ndim == 3
+        if transpose:
             query, key, value = (x.transpose(0, 1) for x in (query, key, value))
         out, weights = F.multi_head_attention_forward(
             query, key, value, self.embed_dim, self.num_heads, self.in_proj_weight, self.in_proj_bias, self.bias_k,
@@ -141,7 +142,7 @@ class MultiheadAttention(Module):
             key_padding_mask, need_weights, attn_mask, not self._qkv_same_embed_dim, self.q_proj_weight,
             self.k_proj_weight, self.v_proj_weight, average_attn_weights=average_attn_weights, is_causal=is_causal,
         )  # fmt: skip
-        return out.transpose(0, 1) if turned else out, weights
+        return out.transpose(0, 1) if transpose else out, weights
 
 
 _define_getattr(globals())

@@ -1,4 +1,4 @@
-"""Causal masks of attention by the corner they go through: torch.nn.attention.bias's names."""
+"""torch.nn.attention.bias: causal masks whose diagonal starts at the upper left or ends at the lower right."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ...type_aliases import Device
 
 
 class CausalVariant(enum.IntEnum):
-    """Which corner the diagonal of a causal mask goes through. Source: torch.nn.attention.bias.CausalVariant."""
+    """The corner that the diagonal of a causal mask passes through. Source: torch.nn.attention.bias.CausalVariant."""
 
     UPPER_LEFT = 1
     LOWER_RIGHT = 2
 
 
 class CausalBias(Tensor):
-    """(L, S), True where a query may look at a key: an `attn_mask` of attention, and a Tensor like any other.
+    """A causal `attn_mask` (L, S), True where a query may attend to a key. It is a boolean Tensor.
 
-    The first query sees the first key alone, or with LOWER_RIGHT the last query sees the last key, as where keys of
-    earlier steps are kept. Raises AssertionError for what is no CausalVariant. Source: torch.nn.attention.bias.
-    CausalBias, which holds no values.
+    With UPPER_LEFT the first query sees only the first key. With LOWER_RIGHT the last query sees all keys, which suits
+    cached keys of earlier steps. Raises AssertionError unless `variant` is a CausalVariant.
+    Source: torch.nn.attention.bias.CausalBias, which holds no values.
 
     >>> from microgad.nn.attention.bias import CausalBias, CausalVariant
     >>> CausalBias(CausalVariant.LOWER_RIGHT, 2, 3)
@@ -33,7 +33,7 @@ class CausalBias(Tensor):
             [ True,  True,  True]])
     """
 
-    _keeps_class = False  # what is computed from it is no mask
+    _keeps_class = False  # results computed from it are plain Tensors
     variant: CausalVariant
     seq_len_q: int
     seq_len_kv: int
@@ -43,15 +43,15 @@ class CausalBias(Tensor):
             raise CallError(f"CausalBias: variant must be a CausalVariant, got {type(variant).__name__}")
         lower = variant is CausalVariant.LOWER_RIGHT
         if lower and seq_len_q > seq_len_kv:
-            said = f"the first queries of a lower right causal mask of {seq_len_q} for {seq_len_kv} keys see no key"
-            warnings.warn(said, stacklevel=3)
-        seen = tril(ones(seq_len_q, seq_len_kv, dtype=bool), seq_len_kv - seq_len_q if lower else 0)
-        mask: CausalBias = seen.as_subclass(cls)
+            message = f"the first queries of a lower right causal mask of {seq_len_q} for {seq_len_kv} keys see no key"
+            warnings.warn(message, stacklevel=3)
+        visible = tril(ones(seq_len_q, seq_len_kv, dtype=bool), seq_len_kv - seq_len_q if lower else 0)
+        mask: CausalBias = visible.as_subclass(cls)
         mask.variant, mask.seq_len_q, mask.seq_len_kv = variant, seq_len_q, seq_len_kv
         return mask
 
     def _materialize(self, device: Device = None) -> Tensor:
-        """The mask as a plain Tensor."""
+        """Return the mask as a plain Tensor."""
         plain: Tensor = self.as_subclass(Tensor)
         return plain if device is None else plain.to(device)
 
@@ -60,7 +60,9 @@ class CausalBias(Tensor):
 
 
 def causal_upper_left(*size: int) -> CausalBias:
-    """(L, S): query i sees the keys up to i. Source: torch.nn.attention.bias.causal_upper_left.
+    """Return the causal mask (L, S) in which query i sees the keys up to i.
+
+    Source: torch.nn.attention.bias.causal_upper_left.
 
     >>> from microgad.nn.attention.bias import causal_upper_left
     >>> causal_upper_left(2, 3)
@@ -71,7 +73,7 @@ def causal_upper_left(*size: int) -> CausalBias:
 
 
 def causal_lower_right(*size: int) -> CausalBias:
-    """(L, S): the last query sees every key, the one before it all but the last.
+    """Return the causal mask (L, S) in which the last query sees every key, the one before it all but the last.
 
     Source: torch.nn.attention.bias.causal_lower_right.
 

@@ -1,4 +1,4 @@
-"""torch.nn.attention.flex_attention: attention whose scores and mask are a program's own functions of the positions."""
+"""torch.nn.attention.flex_attention: attention with user-defined functions for the scores and the mask."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ Mod = Callable[..., Tensor]
 
 
 class AuxRequest(NamedTuple):
-    """What `flex_attention` is to give besides its result."""
+    """The auxiliary results that `flex_attention` is asked to return."""
 
     lse: bool = False
     max_scores: bool = False
 
 
 class AuxOutput(NamedTuple):
-    """What it has given: (B, H, L) each, None where it wasn't asked for."""
+    """The auxiliary results of `flex_attention`: (B, H, L) each, or None if not requested."""
 
     lse: Tensor | None = None
     max_scores: Tensor | None = None
@@ -48,14 +48,15 @@ def flex_attention(
     scale: float | None = None, enable_gqa: bool = False, return_lse: bool = False, kernel_options: Any = None, *,
     return_aux: AuxRequest | None = None,
 ) -> Any:  # fmt: skip
-    """softmax(score_mod(query keyᵀ · scale, b, h, i, j)) value, -∞ where the mask is False; 0 where it is all False.
+    """Attention with modified scores: softmax(score_mod(query keyᵀ · scale, b, h, i, j)) value.
 
-    query is (B, H, L, E), key (B, H, S, E), value (B, H, S, Ev), with enable_gqa of fewer heads, each for several of
-    query's. `score_mod` is called once, not for each score: score is (B, H, L, S), and the positions are arrays that
-    broadcast with it, by which a program's own Tensors are indexed, `bias[h, i - j]`. Gradients go through all of it,
-    on the CPU, too. No block is left out: what a mask spares PyTorch it doesn't spare here.
+    query is (B, H, L, E), key (B, H, S, E), value (B, H, S, Ev); with enable_gqa key and value may have fewer heads,
+    each shared by several of query's. Scores are -∞ where the block mask is False, and a query without any visible key
+    gives 0. `score_mod` is called once, not per score: its score is (B, H, L, S), and b, h, i and j are index Tensors
+    that broadcast with it, so that it can index other Tensors, as in `bias[h, i - j]`. Gradients flow through all of
+    it, on the CPU, too. Unlike in PyTorch, masked blocks are computed, too.
 
-    Raises ValueError where shapes don't fit. Source: torch.nn.attention.flex_attention. Dong et al. (2024).
+    Raises ValueError if shapes don't fit. Source: torch.nn.attention.flex_attention. Dong et al. (2024).
 
     >>> from microgad.nn.attention.flex_attention import flex_attention
     >>> x, value = torch.zeros(1, 1, 3, 2), torch.tensor([[[[1.0], [2.0], [6.0]]]])
@@ -67,7 +68,7 @@ def flex_attention(
         raise ArgumentError("flex_attention: say return_aux=AuxRequest(lse=True), or return_lse, not both")
     if enable_gqa:
         key, value = (x.repeat_interleave(query.shape[1] // x.shape[1], 1) for x in (key, value))
-    wide = promote_types(query.dtype, float32)  # in which scores of float16 are not rounded
+    wide = promote_types(query.dtype, float32)  # keeps the scores of float16 inputs exact
     scores = matmul(query.to(wide), key.to(wide).transpose(-2, -1))
     scores = scores * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)
     positions = _positions(*scores.shape, device=query.device)
@@ -89,31 +90,31 @@ def _check(query: Tensor, key: Tensor, value: Tensor, block_mask: BlockMask | No
     if not query.ndim == key.ndim == value.ndim == 4:
         raise UnsupportedError("flex_attention: query, key and value must be 4D tensors")
     sizes = [tuple(x.shape) for x in (query, key, value)]
-    said = f"flex_attention: query is {sizes[0]}, key {sizes[1]}, value {sizes[2]}"
-    (batch, heads, length, width), (others, fewer, count, _), _ = sizes
+    shapes = f"flex_attention: query is {sizes[0]}, key {sizes[1]}, value {sizes[2]}"
+    (batch, heads, q_len, width), (kv_batch, kv_heads, kv_len, _), _ = sizes
     if width != sizes[1][3]:
-        raise ArgumentError(f"{said}: expect query and key/value to have the same embedding dimension")
-    if heads != fewer and not (enable_gqa and heads % fewer == 0):
-        raise ArgumentError(f"{said}: expect the same number of heads, or with enable_gqa=True a divisor of query's")
-    if batch != others and (others != 1 or block_mask is None or block_mask.shape[0] not in (1, batch)):
-        raise ArgumentError(f"{said}: expect the same batch size, or 1 in key and value and a block_mask of query's")
-    if block_mask is not None and block_mask.shape[2:] != (length, count):
+        raise ArgumentError(f"{shapes}: expect query and key/value to have the same embedding dimension")
+    if heads != kv_heads and not (enable_gqa and heads % kv_heads == 0):
+        raise ArgumentError(f"{shapes}: expect the same number of heads, or with enable_gqa=True a divisor of query's")
+    if batch != kv_batch and (kv_batch != 1 or block_mask is None or block_mask.shape[0] not in (1, batch)):
+        raise ArgumentError(f"{shapes}: expect the same batch size, or 1 in key and value and a block_mask of query's")
+    if block_mask is not None and block_mask.shape[2:] != (q_len, kv_len):
         raise ArgumentError(
-            f"{said}: block_mask was created for block_mask.shape={block_mask.shape} but got q_len={length} and "
-            f"kv_len={count}; create a new block mask with the correct length"
+            f"{shapes}: block_mask was created for block_mask.shape={block_mask.shape} but got q_len={q_len} and "
+            f"kv_len={kv_len}; create a new block mask with the correct length"
         )
 
 
 def _positions(*shape: int, device: Any) -> list[Tensor]:
-    """Of each axis an index for each place along it, which broadcasts with the others."""
+    """Return the index Tensors of all axes, which broadcast with each other (an open grid)."""
     each = [arange(n, device=device) for n in shape]
     return [index.reshape([-1 if i == axis else 1 for i in range(len(shape))]) for axis, index in enumerate(each)]
 
 
 def create_mask(mod_fn: Mod, B: int | None, H: int | None, Q_LEN: int, KV_LEN: int, device: Device = None) -> Tensor:
-    """(B, H, Q_LEN, KV_LEN), booleans: what mask_mod(b, h, i, j) says, or where score_mod(score, …) isn't -∞.
+    """Return mask_mod(b, h, i, j), or where score_mod(score, …) isn't -∞, as booleans (B, H, Q_LEN, KV_LEN).
 
-    B and H are 1 where they are None. Source: torch.nn.attention.flex_attention.create_mask.
+    B and H count as 1 if they are None. Source: torch.nn.attention.flex_attention.create_mask.
 
     >>> from microgad.nn.attention.flex_attention import create_mask
     >>> create_mask(lambda b, h, i, j: i >= j, None, None, 2, 2)
@@ -128,7 +129,7 @@ def create_mask(mod_fn: Mod, B: int | None, H: int | None, Q_LEN: int, KV_LEN: i
 
 
 def _count_arguments(mod: Mod) -> int:
-    """How many a function of the positions needs: 4, or 5 with the score. Raises AssertionError for others."""
+    """Return how many arguments a mask_mod (4) or score_mod (5) takes. Raises AssertionError for other numbers."""
     if not callable(mod):
         raise TypeError(f"{mod} is not a callable object")
     found = sum(p.default is p.empty for p in inspect.signature(mod).parameters.values())
@@ -142,24 +143,24 @@ def _combine_masks(mods: tuple[Mod, ...], combine: Callable[[Any, Any], Any], st
         raise ArgumentError(f"All inputs should be callable mask_mods: {mods}")
 
     def combined(b: Tensor, h: Tensor, q_idx: Tensor, kv_idx: Tensor) -> Tensor:
-        said = (mod(b, h, q_idx, kv_idx) for mod in mods)
-        return functools.reduce(combine, said, full((), start, dtype=bool, device=b.device))
+        masks = (mod(b, h, q_idx, kv_idx) for mod in mods)
+        return functools.reduce(combine, masks, full((), start, dtype=bool, device=b.device))
 
     return combined
 
 
 def and_masks(*mask_mods: Mod) -> Mod:
-    """The mask that is True where all of them are. Source: torch.nn.attention.flex_attention.and_masks."""
+    """Return the mask_mod that is True where all of them are. Source: torch.nn.attention.flex_attention.and_masks."""
     return _combine_masks(mask_mods, operator.and_, True)
 
 
 def or_masks(*mask_mods: Mod) -> Mod:
-    """The mask that is True where one of them is. Source: torch.nn.attention.flex_attention.or_masks."""
+    """Return the mask_mod that is True where any of them is. Source: torch.nn.attention.flex_attention.or_masks."""
     return _combine_masks(mask_mods, operator.or_, False)
 
 
 def noop_mask(batch: Tensor, head: Tensor, token_q: Tensor, token_kv: Tensor) -> Tensor:
-    """The mask that is True everywhere. Source: torch.nn.attention.flex_attention.noop_mask."""
+    """The mask_mod that is True everywhere. Source: torch.nn.attention.flex_attention.noop_mask."""
     return full((), True, dtype=bool, device=batch.device)
 
 
@@ -170,10 +171,11 @@ def _no_mask_mod(*positions: Tensor) -> Tensor:
 
 
 class BlockMask:
-    """A mask by its function and by its blocks: `partial` and `full`, (B, H, rows, columns), say which are such.
+    """A mask given by its function `mask_mod`, and by which of its blocks are partly and fully True.
 
-    `mask_mod` and `seq_lengths`, (L, S), may be assigned. An index chooses among batch, heads and rows of blocks.
-    Source: torch.nn.attention.flex_attention.BlockMask; made by `create_block_mask`.
+    `partial` and `full` are booleans of shape (B, H, rows, columns), an entry per block. `mask_mod` and `seq_lengths`,
+    which is (L, S), may be assigned. Indexing selects batch entries, heads and rows of blocks. Source:
+    torch.nn.attention.flex_attention.BlockMask; made by `create_block_mask`.
 
     >>> from microgad.nn.attention.flex_attention import create_block_mask
     >>> mask = create_block_mask(lambda b, h, i, j: i >= j, None, None, 6, 6, BLOCK_SIZE=2)
@@ -196,7 +198,7 @@ class BlockMask:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(B, H, L, S)"""
+        """(B, H, L, S), the shape of the dense mask."""
         return (*self.partial.shape[:2], *self.seq_lengths)
 
     kv_num_blocks = property(lambda self: _count_true(self.partial))
@@ -214,25 +216,25 @@ class BlockMask:
         return BlockMask(self.partial[kept], self.full[kept], self.seq_lengths, self.BLOCK_SIZE, _no_mask_mod)
 
     def to(self, device: Device) -> BlockMask:
-        """The same on another device."""
+        """Move to another device."""
         return BlockMask(
             self.partial.to(device), self.full.to(device), self.seq_lengths, self.BLOCK_SIZE, self.mask_mod
         )
 
     def to_dense(self) -> Tensor:
-        """1 for each block in which something is True, int32."""
+        """Return an int32 Tensor with 1 for each block that is partly or fully True."""
         return (self.partial | self.full).int()
 
     def numel(self) -> int:
-        """How many places there are."""
+        """Return the number of entries of the dense mask."""
         return math.prod(self.shape)
 
     def sparsity(self) -> float:
-        """How many of them are in blocks that are left out, in per cent."""
+        """Return the percentage of entries in blocks that are entirely False."""
         return 100 * (1 - int(self.to_dense().sum()) * math.prod(self.BLOCK_SIZE) / self.numel())
 
     def to_string(self, grid_size: int | tuple[int, int] = (20, 20), limit: int = 4) -> str:
-        """The blocks of each batch and head, drawn; of more than grid_size several in one; -1 for all."""
+        """Draw the blocks of up to `limit` batch entries and heads, in at most grid_size rows and columns (-1: all)."""
         blocks = self.to_dense().float()
         grid = (grid_size, grid_size) if isinstance(grid_size, int) else grid_size
         rows, columns = (1 if most < 0 else -(-n // most) for n, most in zip(blocks.shape[2:], grid, strict=True))
@@ -259,12 +261,12 @@ _SHADES = {0.0: " ", 1.0: "█"}
 
 
 def _count_true(blocks: Tensor) -> Tensor:
-    """How many in each row are such."""
+    """Return the number of True blocks in each row."""
     return blocks.sum(-1).int()
 
 
 def _true_columns_first(blocks: Tensor) -> Tensor:
-    """The columns in each row, those first that are such."""
+    """Return the column indices of each row, those of True blocks first."""
     return blocks.int().argsort(-1, descending=True, stable=True).int()
 
 
@@ -272,9 +274,10 @@ def create_block_mask(
     mask_mod: Mod, B: int | None, H: int | None, Q_LEN: int, KV_LEN: int, device: Device = None,
     BLOCK_SIZE: int | tuple[int, int] = 128, _compile: bool = False, separate_full_blocks: bool = True, **options: Any,
 ) -> BlockMask:  # fmt: skip
-    """The mask mask_mod(b, h, i, j) of `flex_attention`, with its blocks of BLOCK_SIZE.
+    """Make a BlockMask with blocks of BLOCK_SIZE from mask_mod(b, h, i, j).
 
-    B and H are None where it is the same for all. Source: torch.nn.attention.flex_attention.create_block_mask.
+    B and H are None if the mask is the same for all batch entries or heads. Source:
+    torch.nn.attention.flex_attention.create_block_mask.
 
     >>> from microgad.nn.attention.flex_attention import create_block_mask
     >>> create_block_mask(lambda b, h, i, j: i >= j, None, None, 256, 256).sparsity()
@@ -285,9 +288,9 @@ def create_block_mask(
         raise CallError("create_block_mask: mask_mod must take 4 arguments, (b, h, q_idx, kv_idx)")
     mask = create_mask(mask_mod, B, H, Q_LEN, KV_LEN, device)
     mask = pad(mask, (0, -KV_LEN % size[1], 0, -Q_LEN % size[0]))
-    inside = mask.unflatten(-1, (-1, size[1])).unflatten(-3, (-1, size[0])).sum((-3, -1))
-    whole = (inside == math.prod(size)) & separate_full_blocks
-    return BlockMask((inside > 0) & ~whole, whole, (Q_LEN, KV_LEN), size, mask_mod)
+    true_count = mask.unflatten(-1, (-1, size[1])).unflatten(-3, (-1, size[0])).sum((-3, -1))
+    whole = (true_count == math.prod(size)) & separate_full_blocks
+    return BlockMask((true_count > 0) & ~whole, whole, (Q_LEN, KV_LEN), size, mask_mod)
 
 
 FlexKernelOptions = dict[str, Any]

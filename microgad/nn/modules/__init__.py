@@ -1,4 +1,4 @@
-"""torch.nn.modules: the rooms of microgad.nn where programs written for PyTorch look for layers and their bases.
+"""torch.nn.modules: makes the files of microgad.nn importable under PyTorch's module names.
 
 >>> from microgad.nn.modules.batchnorm import _BatchNorm
 >>> isinstance(nn.BatchNorm2d(3), _BatchNorm)
@@ -13,16 +13,16 @@ from typing import Any
 
 from . import utils as utils
 
-_ROOMS = (
+_FILES = (
     "activation adaptive batchnorm container conv distance dropout fold instancenorm lazy linear loss module "
     "normalization padding pixelshuffle pooling rnn sparse transformer upsampling"
 )
-for _name in _ROOMS.split():
+for _name in _FILES.split():
     globals()[_name] = sys.modules[f"{__name__}.{_name}"] = importlib.import_module(f"..{_name}", __name__)
-for _name, _room in (("channelshuffle", "pixelshuffle"), ("flatten", "linear")):
-    globals()[_name] = sys.modules[f"{__name__}.{_name}"] = globals()[_room]
+for _name, _file in (("channelshuffle", "pixelshuffle"), ("flatten", "linear")):
+    globals()[_name] = sys.modules[f"{__name__}.{_name}"] = globals()[_file]
 
 
 def __getattr__(name: str) -> Any:
-    """A layer's name."""
+    """Return a layer of microgad.nn by name."""
     return getattr(importlib.import_module("..", __name__), name)

@@ -1,4 +1,4 @@
-"""Sizes for each dimension, and names in state dicts, as programs take them from torch.nn.modules.utils."""
+"""torch.nn.modules.utils: helpers for sizes per dimension and for prefixes in state dicts."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _single, _pair, _triple, _quadruple = (partial(to_tuple, n=n) for n in (1, 2, 3,
 
 
 def _ntuple(n: int, name: str = "parse") -> partial[tuple[object, ...]]:
-    """A function that makes n of one number."""
+    """Return a function that makes a tuple of n from a single number."""
     return partial(to_tuple, n=n)
 
 
 def _reverse_repeat_tuple(t: Sequence[int], n: int) -> tuple[int, ...]:
-    """Each number n times, the last first: of a padding for each dimension, what `pad` takes.
+    """Repeat each number n times, in reverse order: this turns paddings per dimension into the argument of `pad`.
 
     >>> from microgad.nn.modules.utils import _reverse_repeat_tuple
     >>> _reverse_repeat_tuple((1, 2), 2)
@@ -28,7 +28,7 @@ def _reverse_repeat_tuple(t: Sequence[int], n: int) -> tuple[int, ...]:
 
 
 def _list_with_default(out_size: Any, defaults: Sequence[int]) -> Any:
-    """Sizes with a default, one of the last ones, where there is None; a single size as it is.
+    """Replace each None in `out_size` by the matching one of the last defaults. Return a single int unchanged.
 
     >>> from microgad.nn.modules.utils import _list_with_default
     >>> _list_with_default((None, 3), (1, 5, 7))
@@ -42,7 +42,7 @@ def _list_with_default(out_size: Any, defaults: Sequence[int]) -> Any:
 
 
 def consume_prefix_in_state_dict_if_present(state_dict: dict[str, Any], prefix: str) -> None:
-    """Take a prefix off the names in a state dict, in place: "module." of what DataParallel wrote.
+    """Remove a prefix from the names in a state dict, in place, such as DataParallel's "module.".
 
     Source: torch.nn.modules.utils.consume_prefix_in_state_dict_if_present.
     """
