@@ -1,4 +1,4 @@
-"""What is done to gradients, parameters and sequences around a model: torch.nn.utils's names."""
+"""torch.nn.utils: gradient clipping, parametrizations, pruning, fusion, and sequences of several lengths."""
 
 from ...lazy import define_getattr as _define_getattr
 from . import fusion as fusion

@@ -1,4 +1,4 @@
-"""Clipping of gradients: of all together, or of each by itself."""
+"""Gradient clipping, by total norm or by value."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def clip_grad_norm_(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Tensor:
-    """Scale all gradients, in place, so that together their norm is at most max_norm; gives the norm that they had.
+    """Scale all gradients in place so that their total norm is at most max_norm; return the norm that they had.
 
-    Raises RuntimeError where that is no finite number, if error_if_nonfinite, and leaves the gradients then. foreach
-    has no effect. Source: torch.nn.utils.clip_grad_norm_; Pascanu et al. (2013).
+    With error_if_nonfinite, raises RuntimeError for a norm that isn't finite, and leaves the gradients unchanged.
+    `foreach` has no effect. Source: torch.nn.utils.clip_grad_norm_; Pascanu et al. (2013).
 
     >>> p = nn.Parameter(torch.zeros(2))
     >>> p.grad = torch.tensor([3.0, 4.0])
@@ -46,10 +46,10 @@ def get_total_norm(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Tensor:
-    """The norm of all the Tensors together, as of one vector, off the graph; 0 of none. foreach has no effect.
+    """Return the norm of all Tensors as if they were one vector, detached; 0 for no Tensors.
 
-    norm_type is a number, or one as text, "inf". Raises RuntimeError where the norm is no finite number, if
-    error_if_nonfinite. Source: torch.nn.utils.get_total_norm.
+    norm_type is a number or a text such as "inf". With error_if_nonfinite, raises RuntimeError for a norm that isn't
+    finite. `foreach` has no effect. Source: torch.nn.utils.get_total_norm.
 
     >>> nn.utils.get_total_norm([torch.tensor([3.0]), torch.tensor([[0.0, 4.0]])])
     tensor(5.)
@@ -75,7 +75,7 @@ def _norm(x: Any, order: float) -> Any:
 def clip_grads_with_norm_(
     parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor, foreach: bool | None = None
 ) -> None:
-    """Scale all gradients, in place, by max_norm / total_norm, where that is less than 1; foreach has no effect.
+    """Scale all gradients in place by max_norm / total_norm if that is less than 1. `foreach` has no effect.
 
     Source: torch.nn.utils.clip_grads_with_norm_.
 
@@ -99,7 +99,7 @@ clip_grad_norm = deprecated_alias(clip_grad_norm_, "torch.nn.utils")
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
-    """Hold every element of every gradient within ±clip_value, in place; foreach has no effect.
+    """Clamp every element of all gradients to ±clip_value, in place. `foreach` has no effect.
 
     Source: torch.nn.utils.clip_grad_value_.
 

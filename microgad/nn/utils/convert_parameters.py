@@ -1,4 +1,4 @@
-"""All parameters of a model as one vector, and back."""
+"""Conversion of a model's parameters to one vector, and back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...tensor import Tensor
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """All parameters as one vector, recorded. Source: torch.nn.utils.parameters_to_vector.
+    """Concatenate all parameters to one vector; gradients flow through it. Source: torch.nn.utils.parameters_to_vector.
 
     >>> nn.utils.parameters_to_vector(nn.Linear(2, 3).parameters()).shape
     torch.Size([9])
@@ -19,9 +19,10 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
-    """Give the parameters new values, on the memory of vec's slices. Source: torch.nn.utils.vector_to_parameters.
+    """Set the parameters' data to slices of `vec`, whose memory they share from then on.
 
-    Raises TypeError where vec is no Tensor, RuntimeError where it is too short; no parameter is changed then.
+    Raises TypeError unless `vec` is a Tensor, RuntimeError if it is too short; no parameter is changed then.
+    Source: torch.nn.utils.vector_to_parameters.
 
     >>> net = nn.Linear(2, 1)
     >>> nn.utils.vector_to_parameters(torch.tensor([1.0, 2.0, 3.0]), net.parameters())

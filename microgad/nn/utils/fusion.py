@@ -1,4 +1,4 @@
-"""Batch normalization in evaluation, folded into the layer before it."""
+"""Fusion of batch normalization in evaluation mode into the layer before it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ M = TypeVar("M", bound=Module)
 
 
 def fuse_conv_bn_eval(conv: M, bn: Any, transpose: bool = False) -> M:
-    """A convolution that does what conv and then bn do. Source: torch.nn.utils.fusion.fuse_conv_bn_eval.
+    """Return a convolution equivalent to `conv` followed by `bn`. Source: torch.nn.utils.fusion.fuse_conv_bn_eval.
 
-    Raises AssertionError in training, and without running statistics.
+    Raises AssertionError in training mode, and without running statistics.
 
     >>> conv, bn = nn.Conv2d(1, 2, 3).eval(), nn.BatchNorm2d(2).eval()
     >>> fused = nn.utils.fusion.fuse_conv_bn_eval(conv, bn)
@@ -33,7 +33,7 @@ def fuse_conv_bn_weights(
     conv_w: Tensor, conv_b: Tensor | None, bn_rm: Tensor, bn_rv: Tensor, bn_eps: float, bn_w: Tensor | None,
     bn_b: Tensor | None, transpose: bool = False,
 ) -> tuple[Parameter, Parameter]:  # fmt: skip
-    """Weight and bias of that convolution. Source: torch.nn.utils.fusion.fuse_conv_bn_weights."""
+    """Return weight and bias of the fused convolution. Source: torch.nn.utils.fusion.fuse_conv_bn_weights."""
     bias = zeros_like(bn_rm) if conv_b is None else conv_b
     scale = rsqrt(bn_rv + bn_eps) * (ones_like(bn_rm) if bn_w is None else bn_w)
     shape = [1] * conv_w.ndim
@@ -47,9 +47,10 @@ def fuse_conv_bn_weights(
 
 
 def fuse_linear_bn_eval(linear: M, bn: Any) -> M:
-    """A linear layer that does what linear and then bn do. Source: torch.nn.utils.fusion.fuse_linear_bn_eval.
+    """Return a linear layer equivalent to `linear` followed by `bn`.
 
-    Raises AssertionError in training, without running statistics, and where sizes don't fit.
+    Raises AssertionError in training mode, without running statistics, and if sizes don't fit.
+    Source: torch.nn.utils.fusion.fuse_linear_bn_eval.
     """
     features: Any = linear
     if features.out_features != bn.num_features and bn.num_features != 1:
@@ -63,7 +64,7 @@ def fuse_linear_bn_eval(linear: M, bn: Any) -> M:
 def fuse_linear_bn_weights(
     linear_w: Tensor, linear_b: Tensor | None, bn_rm: Tensor, bn_rv: Tensor, bn_eps: float, bn_w: Tensor, bn_b: Tensor
 ) -> tuple[Parameter, Parameter]:
-    """Weight and bias of that layer. Source: torch.nn.utils.fusion.fuse_linear_bn_weights."""
+    """Return weight and bias of the fused linear layer. Source: torch.nn.utils.fusion.fuse_linear_bn_weights."""
     return fuse_conv_bn_weights(linear_w, linear_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b)
 
 

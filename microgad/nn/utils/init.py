@@ -1,4 +1,4 @@
-"""Modules without initial values."""
+"""skip_init, which makes modules without initial values."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ M = TypeVar("M", bound=Module)
 
 
 def skip_init(module_cls: type[M], *args: Any, **kwargs: Any) -> M:
-    """module_cls(*args, **kwargs), whose parameters have values of no meaning, and which draws no random numbers.
+    """Return module_cls(*args, **kwargs) without consuming random numbers; don't rely on its initial values.
 
-    Raises RuntimeError for what is no Module class, or takes no device. Source: torch.nn.utils.skip_init.
+    Raises RuntimeError unless module_cls is a Module class that takes a `device`. Source: torch.nn.utils.skip_init.
 
     >>> nn.utils.skip_init(nn.Linear, 5, 1).weight.shape
     torch.Size([1, 5])

@@ -1,4 +1,4 @@
-"""Weights of convolutions laid out for a memory format."""
+"""Conversion of convolution weights to a memory format."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ M = TypeVar("M", bound=Module)
 
 
 def convert_conv2d_weight_memory_format(module: M, memory_format: Any) -> M:
-    """Lay out the four-dimensional weights of all convolutions in memory so: values and results stay.
+    """Convert the memory format of all four-dimensional convolution weights. Values and results stay the same.
 
     Source: torch.nn.utils.convert_conv2d_weight_memory_format.
 
@@ -23,7 +23,10 @@ def convert_conv2d_weight_memory_format(module: M, memory_format: Any) -> M:
 
 
 def convert_conv3d_weight_memory_format(module: M, memory_format: Any) -> M:
-    """The same of five-dimensional weights. Source: torch.nn.utils.convert_conv3d_weight_memory_format."""
+    """Convert the memory format of all five-dimensional convolution weights.
+
+    Source: torch.nn.utils.convert_conv3d_weight_memory_format.
+    """
     return _convert(module, memory_format, 5)
 
 

@@ -1,4 +1,4 @@
-"""What weight and spectral normalization share: norms along a dimension, where power iteration starts, their hooks."""
+"""Helpers that the forms of weight and spectral normalization share, the older hooks and the parametrizations."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from ..module import Module
 
 
 def apply_weight_norm(v: Tensor, g: Tensor, dim: int) -> Tensor:
-    """g v / |v|: directions v with lengths g."""
+    """Return g v / |v|: the directions v with the norms g along `dim`."""
     return v * (g / norm_except_dim(v, 2, dim))
 
 
 def random_unit_vectors(matrix: Tensor, eps: float) -> tuple[Any, Any]:
-    """Directions drawn at random, for each side of a matrix."""
+    """Draw random unit vectors u (rows) and v (columns), with which power iteration on a matrix starts."""
     u, v = (matrix.new_empty(n).normal_(0, 1) for n in matrix.shape)
     return F.normalize(u, dim=0, eps=eps), F.normalize(v, dim=0, eps=eps)
 
 
 def find_hook(hooks: Mapping[int, Any], kind: Any, name: str) -> int | None:
-    """The id of the hook of a class that is for the parameter of this name, if there is one."""
+    """Return the id of the hook of a given class for the parameter `name`, or None if there is none."""
     return next((i for i, hook in hooks.items() if isinstance(hook, kind) and hook.name == name), None)
 
 
 def output_channel_dim(module: Module) -> int:
-    """Where a layer's weight has its results' channels."""
+    """Return the dimension of the output channels in a layer's weight."""
     return 1 if isinstance(module, (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)) else 0

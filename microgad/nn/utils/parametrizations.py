@@ -1,4 +1,4 @@
-"""Parametrizations of weights: orthogonal ones, ones of spectral norm 1, and ones of a length and a direction."""
+"""torch.nn.utils.parametrizations: orthogonal weights, weight normalization and spectral normalization."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MAPS = ("matrix_exp", "cayley", "householder")
 
 
 class _Orthogonal(Module):
-    """A matrix with orthonormal rows or columns, by a map from matrices without bounds: base times that, if base is."""
+    """Map an unconstrained matrix to one with orthonormal rows or columns, times `base` if there is one."""
 
     base: Tensor | None
 
@@ -69,7 +69,7 @@ class _Orthogonal(Module):
             return self._set_base(q) if hasattr(self, "base") else self._householder_vectors(q)
 
     def _set_base(self, weight: Tensor) -> Tensor:
-        """Make base of the nearest orthogonal matrix by QR, so that minus the identity is what leads to it."""
+        """Set `base` so that the result is `weight`, orthonormalized by QR, for the original -I, which is returned."""
         q = weight.mT if weight.shape[-2] < weight.shape[-1] else weight
         n, k = q.shape[-2:]
         if n != k:
@@ -82,6 +82,7 @@ class _Orthogonal(Module):
         return start
 
     def _householder_vectors(self, weight: Tensor) -> Tensor:
+        """Return the Householder vectors whose product of reflections is `weight`, with signs on the diagonal."""
         if self.orthogonal_map != "householder":
             raise NotImplementedError(
                 "It is not possible to assign to the matrix exponential or the Cayley parametrizations when "
@@ -107,11 +108,12 @@ def _orthonormalize(a: Tensor) -> Tensor:
 def orthogonal(
     module: M, name: str = "weight", orthogonal_map: str | None = None, *, use_trivialization: bool = True
 ) -> M:
-    """Keep a matrix's rows or columns, whichever are fewer, orthonormal. Source: torch.nn.utils.parametrizations.
+    """Keep a matrix's rows or columns, whichever are fewer, orthonormal.
 
-    orthogonal_map is matrix_exp, cayley or householder; None takes the first for square matrices, the last for others.
-    With use_trivialization it maps to what is multiplied by an orthogonal matrix found at first. Raises ValueError for
-    what is no matrix, and for another map. Lezcano-Casado (2019).
+    orthogonal_map is "matrix_exp", "cayley" or "householder"; by default the first for square or complex matrices, the
+    last for others. With use_trivialization its result is multiplied by a fixed orthogonal matrix, which registration
+    and assignment set. Raises ValueError for fewer than two dimensions, and for another map.
+    Source: torch.nn.utils.parametrizations.orthogonal; Lezcano-Casado (2019).
 
     >>> layer = nn.utils.parametrizations.orthogonal(nn.Linear(3, 2))
     >>> torch.allclose(layer.weight @ layer.weight.T, torch.eye(2), atol=1e-5)
@@ -127,8 +129,8 @@ def orthogonal(
         raise ValueError(
             f'orthogonal_map has to be one of "matrix_exp", "cayley", "householder". Got: {orthogonal_map}'
         )
-    made = _Orthogonal(weight, orthogonal_map, use_trivialization=use_trivialization)
-    return parametrize.register_parametrization(module, name, made, unsafe=True)
+    parametrization = _Orthogonal(weight, orthogonal_map, use_trivialization=use_trivialization)
+    return parametrize.register_parametrization(module, name, parametrization, unsafe=True)
 
 
 def _weight(module: Module, name: str) -> Tensor:
@@ -139,6 +141,8 @@ def _weight(module: Module, name: str) -> Tensor:
 
 
 class _WeightNorm(Module):
+    """Compute a weight from norms g and directions v: g v / |v|."""
+
     def __init__(self, dim: int | None = 0) -> None:
         super().__init__()
         self.dim = -1 if dim is None else dim
@@ -151,9 +155,10 @@ class _WeightNorm(Module):
 
 
 def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
-    """Learn a weight as lengths (original0) and directions (original1): g v / |v|, a length for each place along dim.
+    """Reparametrize a weight as g v / |v|, with learned norms g (original0) and directions v (original1).
 
-    With dim None there is one length. Source: torch.nn.utils.parametrizations.weight_norm; Salimans and Kingma (2016).
+    There is one norm per index along `dim`, or with dim=None a single one. Source:
+    torch.nn.utils.parametrizations.weight_norm; Salimans and Kingma (2016).
 
     >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))
     >>> layer.parametrizations.weight.original0.shape, layer.parametrizations.weight.original1.shape
@@ -162,7 +167,7 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
     parametrize.register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
 
     def renamed(state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
-        """What a module with `torch.nn.utils.weight_norm` saved."""
+        """Rename the entries that a module with the older `torch.nn.utils.weight_norm` saved."""
         old = [f"{prefix}{name}_{letter}" for letter in "gv"]
         if all(key in state_dict for key in old):
             for i, key in enumerate(old):
@@ -173,7 +178,7 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
 
 
 class _SpectralNorm(Module):
-    """weight / σ, σ being its largest singular value, by power iteration: in training one or more steps a call."""
+    """Divide a weight by its largest singular value σ, estimated by power iteration at each call in training."""
 
     _u: Tensor
     _v: Tensor
@@ -212,7 +217,7 @@ class _SpectralNorm(Module):
         matrix = self._matrix(weight)
         if self.training:
             self._iterate(matrix, self.n_power_iterations)
-        u, v = self._u.clone(), self._v.clone()  # the next call writes into them
+        u, v = self._u.clone(), self._v.clone()  # the next call overwrites them
         return weight / vdot(u, mv(matrix, v))
 
     def right_inverse(self, value: Tensor) -> Tensor:
@@ -222,7 +227,9 @@ class _SpectralNorm(Module):
 def spectral_norm(
     module: M, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12, dim: int | None = None
 ) -> M:
-    """Keep a weight's largest singular value at 1, as a matrix with rows along dim: 0, of transposed layers 1.
+    """Divide a weight by its largest singular value, as a matrix with rows along `dim`.
+
+    `dim` is 0 by default, or 1 for transposed convolutions.
 
     Source: torch.nn.utils.parametrizations.spectral_norm; Miyato et al. (2018).
 
@@ -232,8 +239,9 @@ def spectral_norm(
     1.0
     """
     weight = _weight(module, name)
-    made = _SpectralNorm(weight, n_power_iterations, output_channel_dim(module) if dim is None else dim, eps)
-    return parametrize.register_parametrization(module, name, made)
+    dim = output_channel_dim(module) if dim is None else dim
+    parametrization = _SpectralNorm(weight, n_power_iterations, dim, eps)
+    return parametrize.register_parametrization(module, name, parametrization)
 
 
 _define_getattr(globals())

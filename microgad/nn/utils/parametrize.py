@@ -1,4 +1,4 @@
-"""Parametrizations: a parameter that a module computes, each time it is read, from others that are learned."""
+"""torch.nn.utils.parametrize: parameters that are computed from learned originals each time they are read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _cache: ContextVar[Cache | None] = ContextVar("cache", default=None)
 
 @contextmanager
 def cached() -> Iterator[None]:
-    """A block in which each parametrized Tensor is computed once. Source: torch.nn.utils.parametrize.cached."""
+    """Within this context, compute each parametrized Tensor only once. Source: torch.nn.utils.parametrize.cached."""
     outer = _cache.get()
     with binding(_cache, {} if outer is None else outer):
         yield
@@ -34,8 +34,9 @@ def cached() -> Iterator[None]:
 class ParametrizationList(ModuleList):
     """The parametrizations of one Tensor, applied in turn to `original`, or to `original0`, `original1`, ...
 
-    Those are what the parametrizations' right_inverse makes of the Tensor, from the last one to the first. Unless
-    unsafe, shape and dtype have to stay: ValueError. Source: torch.nn.utils.parametrize.ParametrizationList.
+    The originals start as the Tensor, passed through the `right_inverse` of the parametrizations from the last one to
+    the first. Raises ValueError if shape or dtype change, unless `unsafe`. Source:
+    torch.nn.utils.parametrize.ParametrizationList.
     """
 
     def __init__(self, modules: Sequence[Module], original: Tensor, unsafe: bool = False) -> None:
@@ -44,46 +45,46 @@ class ParametrizationList(ModuleList):
         super().__init__(modules)
         self.unsafe = unsafe
         before = original.detach()
-        made: Any = original
+        inverse: Any = original
         with state.scope(grad_enabled=False):
             for module in reversed(list(self)):
                 if hasattr(module, "right_inverse"):
                     with suppress(NotImplementedError):
-                        made = module.right_inverse(made)
-        if not isinstance(made, (Tensor, Sequence)):
+                        inverse = module.right_inverse(inverse)
+        if not isinstance(inverse, (Tensor, Sequence)):
             raise ValueError(
                 "'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). "
-                f"Got {type(made).__name__}"
+                f"Got {type(inverse).__name__}"
             )
-        self.is_tensor = isinstance(made, Tensor)
-        self.ntensors = 1 if self.is_tensor else len(made)
-        if isinstance(made, Tensor):
-            self._register_one(made, original)
+        self.is_tensor = isinstance(inverse, Tensor)
+        self.ntensors = 1 if self.is_tensor else len(inverse)
+        if isinstance(inverse, Tensor):
+            self._register_one(inverse, original)
         else:
-            self._register_several(made, original)
+            self._register_several(inverse, original)
         if not unsafe:
-            said = "unparametrized {}", "parametrized {}", "`unsafe`"
+            words = "unparametrized {}", "parametrized {}", "`unsafe`"
             try:
-                _check("Registering a parametrization", self(), before, *said)
+                _check("Registering a parametrization", self(), before, *words)
             except Exception:
                 original.data = before
                 raise
 
-    def _register_one(self, made: Tensor, original: Tensor) -> None:
-        """Keep the original itself, with the values that the right_inverse made."""
-        for fact in ("dtype", "device"):
-            if getattr(made, fact) != getattr(original, fact):
+    def _register_one(self, inverse: Tensor, original: Tensor) -> None:
+        """Register the original itself, with the values of the right_inverse."""
+        for attr in ("dtype", "device"):
+            if getattr(inverse, attr) != getattr(original, attr):
                 raise ValueError(
-                    f"When `right_inverse` outputs one tensor, it may not change the {fact}.\n"
-                    f"original.{fact}: {getattr(original, fact)}\n"
-                    f"right_inverse(original).{fact}: {getattr(made, fact)}"
+                    f"When `right_inverse` outputs one tensor, it may not change the {attr}.\n"
+                    f"original.{attr}: {getattr(original, attr)}\n"
+                    f"right_inverse(original).{attr}: {getattr(inverse, attr)}"
                 )
-        _set(original, made)
+        _set(original, inverse)
         _register(self, "original", original)
 
-    def _register_several(self, made: Sequence[Any], original: Tensor) -> None:
-        """Keep what the right_inverse made, Parameters where the original is one."""
-        for i, x in enumerate(made):
+    def _register_several(self, inverses: Sequence[Any], original: Tensor) -> None:
+        """Register the Tensors of the right_inverse, as Parameters if the original is one."""
+        for i, x in enumerate(inverses):
             if not isinstance(x, Tensor):
                 raise ValueError(
                     "'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). "
@@ -94,13 +95,14 @@ class ParametrizationList(ModuleList):
 
     @property
     def originals(self) -> list[Tensor]:
-        """What is learned."""
+        """The original Tensors, which are learned."""
         return [self.original] if self.is_tensor else [getattr(self, f"original{i}") for i in range(self.ntensors)]
 
     def right_inverse(self, value: Any) -> None:
-        """Give the originals the values from which value is computed, where all parametrizations have a right_inverse.
+        """Set the originals to values from which `value` is computed.
 
-        Raises RuntimeError where one has none, ValueError for dtypes or numbers of Tensors that don't fit.
+        Raises RuntimeError for a parametrization without a right_inverse, ValueError for dtypes or numbers of Tensors
+        that don't fit.
         """
         with state.scope(grad_enabled=False):
             for module in reversed(list(self)):
@@ -150,20 +152,20 @@ def _register(module: Module, name: str, x: Tensor) -> None:
 def _check(what: str, new: Any, old: Any, said_old: str, said_new: str, flag: str) -> None:
     if not isinstance(new, Tensor):
         raise ValueError(f"A parametrization must return a tensor. Got {type(new).__name__}.")
-    for fact in ("dtype", "shape"):
-        if getattr(new, fact) != getattr(old, fact):
+    for attr in ("dtype", "shape"):
+        if getattr(new, attr) != getattr(old, attr):
             raise ValueError(
-                f"{what} may not change the {fact} of the tensor, unless {flag} flag is enabled.\n"
-                f"{said_old.format(fact)}: {getattr(old, fact)}\n{said_new.format(fact)}: {getattr(new, fact)}"
+                f"{what} may not change the {attr} of the tensor, unless {flag} flag is enabled.\n"
+                f"{said_old.format(attr)}: {getattr(old, attr)}\n{said_new.format(attr)}: {getattr(new, attr)}"
             )
 
 
 def register_parametrization(module: M, tensor_name: str, parametrization: Module, *, unsafe: bool = False) -> M:
-    """Have a parameter or buffer computed by parametrization: a module whose forward makes it of what is learned.
+    """Compute a parameter or buffer by `parametrization`, a module whose forward takes the learned original.
 
-    What is learned stands in `module.parametrizations.<name>.original`. A second one is applied to the first one's
-    result. If parametrization has a right_inverse, assigning to the Tensor works, and its value stays as near as that
-    makes it. Raises ValueError for a name that the module hasn't, and unless unsafe for another shape or dtype.
+    The original is `module.parametrizations.<name>.original`. A second parametrization is applied to the first one's
+    result. With a `right_inverse`, the Tensor can be assigned to, and registration preserves its value as far as the
+    right_inverse is exact. Raises ValueError for an unknown name, and unless `unsafe` for a change of shape or dtype.
 
     Source: torch.nn.utils.parametrize.register_parametrization.
 
@@ -181,13 +183,13 @@ def register_parametrization(module: M, tensor_name: str, parametrization: Modul
         module.parametrizations[tensor_name].append(parametrization)
         module.parametrizations[tensor_name].unsafe |= unsafe
     elif tensor_name in module._buffers or tensor_name in module._parameters:
-        made = ParametrizationList([parametrization], getattr(module, tensor_name), unsafe)
+        parametrizations = ParametrizationList([parametrization], getattr(module, tensor_name), unsafe)
         delattr(module, tensor_name)
         if not is_parametrized(module):
             module.__class__ = _parametrized_class(type(module))  # type: ignore[assignment]
             module.parametrizations = ModuleDict()
         setattr(type(module), tensor_name, _parametrized_property(tensor_name))
-        module.parametrizations[tensor_name] = made
+        module.parametrizations[tensor_name] = parametrizations
     else:
         raise ValueError(
             f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name "
@@ -197,7 +199,7 @@ def register_parametrization(module: M, tensor_name: str, parametrization: Modul
 
 
 def _check_another(module: Module, name: str, parametrization: Module) -> None:
-    """One more: it has to keep shape and dtype, and so has its right_inverse."""
+    """Check that one more parametrization, and its right_inverse, preserve shape and dtype."""
     old = getattr(module, name)
     new = parametrization(old)
     _check(
@@ -212,17 +214,17 @@ def _check_another(module: Module, name: str, parametrization: Module) -> None:
         return
     if not isinstance(back, Tensor):
         raise ValueError(f"parametrization.right_inverse must return a tensor. Got: {type(back).__name__}")
-    for fact in ("dtype", "shape"):
-        if getattr(back, fact) != getattr(old, fact):
+    for attr in ("dtype", "shape"):
+        if getattr(back, attr) != getattr(old, attr):
             raise ValueError(
-                f"The tensor returned by parametrization.right_inverse must have the same {fact} as module.{name}, "
-                f"unless the `unsafe` flag is enabled.\nmodule.{name}.{fact}: {getattr(old, fact)}\n"
-                f"returned {fact}: {getattr(back, fact)}"
+                f"The tensor returned by parametrization.right_inverse must have the same {attr} as module.{name}, "
+                f"unless the `unsafe` flag is enabled.\nmodule.{name}.{attr}: {getattr(old, attr)}\n"
+                f"returned {attr}: {getattr(back, attr)}"
             )
 
 
 def _parametrized_class(cls: type[Module]) -> type[Module]:
-    """A class of one module's own, which has properties for what is parametrized."""
+    """Make a subclass of `cls` for a single module, to hold the properties of its parametrized Tensors."""
 
     def copied(self: Any, memo: dict[int, Any]) -> Any:
         if id(self) not in memo:
@@ -238,6 +240,8 @@ def _parametrized_class(cls: type[Module]) -> type[Module]:
 
 
 def _parametrized_property(name: str) -> property:
+    """Make the property that computes a parametrized Tensor, and assigns to it by its right_inverse."""
+
     def read(self: Any) -> Any:
         cache = _cache.get()
         if cache is None:
@@ -253,7 +257,10 @@ def _parametrized_property(name: str) -> property:
 
 
 def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
-    """Whether a Tensor of the module, or without a name any, is. Source: torch.nn.utils.parametrize.is_parametrized."""
+    """Return whether a Tensor of the module (any, if no name is given) is parametrized.
+
+    Source: torch.nn.utils.parametrize.is_parametrized.
+    """
     found = getattr(module, "parametrizations", None)
     if not isinstance(found, ModuleDict):
         return False
@@ -261,16 +268,17 @@ def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
 
 
 def remove_parametrizations(module: M, tensor_name: str, leave_parametrized: bool = True) -> M:
-    """Make the Tensor a parameter or buffer again, with the value as computed, or with that of the original.
+    """Make a parametrized Tensor a parameter or buffer again.
 
-    Raises ValueError where it isn't parametrized, or where there are several originals to choose from.
+    Its value is the computed one, or with leave_parametrized=False that of the original. Raises ValueError if it isn't
+    parametrized, or has several originals to choose from.
     Source: torch.nn.utils.parametrize.remove_parametrizations.
     """
     if not is_parametrized(module, tensor_name):
         raise ValueError(f"Module {module} does not have a parametrization on {tensor_name}")
-    made = module.parametrizations[tensor_name]
-    if made.is_tensor:
-        original = made.original
+    parametrizations = module.parametrizations[tensor_name]
+    if parametrizations.is_tensor:
+        original = parametrizations.original
         if leave_parametrized:
             with state.scope(grad_enabled=False):
                 _set(original, getattr(module, tensor_name))
@@ -292,12 +300,15 @@ def remove_parametrizations(module: M, tensor_name: str, leave_parametrized: boo
 
 
 def type_before_parametrizations(module: Module) -> type:
-    """The class of a module as it was made. Source: torch.nn.utils.parametrize.type_before_parametrizations."""
+    """Return the class that a module had before it was parametrized.
+
+    Source: torch.nn.utils.parametrize.type_before_parametrizations.
+    """
     return type(module).__bases__[0] if is_parametrized(module) else type(module)
 
 
 def transfer_parametrizations_and_params(from_module: Module, to_module: M, tensor_name: str | None = None) -> M:
-    """Give to_module the parametrizations of from_module, of one Tensor or all, and what is learned.
+    """Give to_module the parametrizations and originals of from_module, for one Tensor or for all.
 
     Source: torch.nn.utils.parametrize.transfer_parametrizations_and_params.
     """

@@ -1,4 +1,7 @@
-"""Pruning: a weight multiplied by a mask before each forward. What is learned is `name_orig`, the mask `name_mask`."""
+"""torch.nn.utils.prune: pruning of a weight by a mask before each forward.
+
+The learned parameter becomes `<name>_orig`, and the mask is the buffer `<name>_mask`.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +25,11 @@ M = TypeVar("M", bound=Module)
 
 
 class BasePruningMethod(ABC):
-    """A way to prune, and the hook that does it. A subclass has `compute_mask`, and a PRUNING_TYPE.
+    """Base class of pruning methods, which are also the forward pre-hooks that apply the mask.
 
-    unstructured: the mask is made of what earlier prunings left; structured: of the channels along `dim` that they
-    left; global: of all. Source: torch.nn.utils.prune.BasePruningMethod.
+    A subclass defines `compute_mask` and PRUNING_TYPE, which says what a further pruning chooses from: the elements
+    that earlier ones left ("unstructured"), the channels along `dim` that they left ("structured"), or everything
+    ("global"). Source: torch.nn.utils.prune.BasePruningMethod.
     """
 
     PRUNING_TYPE: ClassVar[str]
@@ -36,10 +40,10 @@ class BasePruningMethod(ABC):
 
     @abstractmethod
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
-        """The mask for importances t, 0 where default_mask is and where it prunes."""
+        """Return the mask for importance scores t: 0 where default_mask is 0, and where this method prunes."""
 
     def apply_mask(self, module: Module) -> Tensor:
-        """The pruned weight."""
+        """Return the pruned weight."""
         mask, weight = (getattr(module, f"{self._tensor_name}_{part}") for part in ("mask", "orig"))
         return mask.to(weight.dtype) * weight
 
@@ -47,17 +51,17 @@ class BasePruningMethod(ABC):
     def apply(
         cls, module: Module, name: str, *args: Any, importance_scores: Tensor | None = None, **kwargs: Any
     ) -> Any:
-        """Prune a parameter, the arguments being the method's; more than one pruning are kept as a container."""
+        """Prune a parameter by the method with these arguments; several prunings become a PruningContainer."""
         method: BasePruningMethod = cls(*args, **kwargs)
         method._tensor_name = name
         registered = module._forward_pre_hooks
-        before = [(i, hook) for i, hook in registered.items() if _is_pruning_hook(hook, name)]
-        if len(before) > 1:
+        previous = [(i, hook) for i, hook in registered.items() if _is_pruning_hook(hook, name)]
+        if len(previous) > 1:
             raise AssertionError(
                 f"Avoid adding multiple pruning hooks to the same tensor {name} of module {module}. Use a "
                 "PruningContainer."
             )
-        for _, hook in before:
+        for _, hook in previous:
             container = copy.copy(hook) if isinstance(hook, PruningContainer) else PruningContainer(hook)
             container.add_pruning_method(method)
             method = container
@@ -70,11 +74,11 @@ class BasePruningMethod(ABC):
         first = not isinstance(method, PruningContainer)
         default = ones_like(weight) if first else getattr(module, f"{name}_mask").detach().clone()
         scores = weight if importance_scores is None else importance_scores
-        mask = method.compute_mask(scores.detach(), default_mask=default)  # may refuse: the module is as it was
-        for i, _ in before:
+        mask = method.compute_mask(scores.detach(), default_mask=default)  # may raise: nothing is changed yet
+        for i, _ in previous:
             del registered[i]
         if first:
-            module.register_parameter(f"{name}_orig", weight)  # refuses what no parameter is, as with a parametrization
+            module.register_parameter(f"{name}_orig", weight)  # raises unless it is a parameter
             del module._parameters[name]
         module.register_buffer(f"{name}_mask", mask)
         method(module, None)
@@ -82,7 +86,7 @@ class BasePruningMethod(ABC):
         return method
 
     def prune(self, t: Tensor, default_mask: Tensor | None = None, importance_scores: Tensor | None = None) -> Tensor:
-        """A Tensor pruned, with no module."""
+        """Return a pruned Tensor, without a module."""
         if importance_scores is not None and importance_scores.shape != t.shape:
             raise AssertionError(
                 f"importance_scores should have the same shape as tensor t, got {importance_scores.shape} vs {t.shape}"
@@ -91,7 +95,7 @@ class BasePruningMethod(ABC):
         return t * self.compute_mask(scores, default_mask=ones_like(t) if default_mask is None else default_mask)
 
     def remove(self, module: Module) -> None:
-        """Make the weight a parameter again, as it is pruned; the mask goes."""
+        """Make the pruned weight a parameter again, and remove the mask."""
         name = self._tensor_name
         weight = self.apply_mask(module)
         delattr(module, name)
@@ -107,7 +111,7 @@ def _is_pruning_hook(hook: Any, name: str) -> bool:
 
 
 class PruningContainer(BasePruningMethod):
-    """Prunings of one parameter, one after another; the last one is applied to what the others left.
+    """Several prunings of one parameter. The last one is applied to what the others left.
 
     Source: torch.nn.utils.prune.PruningContainer.
     """
@@ -120,7 +124,7 @@ class PruningContainer(BasePruningMethod):
             self.add_pruning_method(method)
 
     def add_pruning_method(self, method: BasePruningMethod | None) -> None:
-        """Add one of the same parameter. Raises TypeError for what is none, ValueError for another parameter."""
+        """Add a method. Raises TypeError unless it is a BasePruningMethod, ValueError if for another parameter."""
         if method is not None and not isinstance(method, BasePruningMethod):
             raise TypeError(f"{type(method)} is not a BasePruningMethod subclass")
         if method is not None and self._tensor_name != method._tensor_name:
@@ -163,14 +167,14 @@ class PruningContainer(BasePruningMethod):
 
 
 def _index_along(t: Tensor, dim: int, index: Any) -> tuple[Any, ...]:
-    """An index along one dimension."""
-    whole: list[Any] = [slice(None)] * t.ndim
-    whole[dim] = index
-    return tuple(whole)
+    """Return an index of t that applies `index` along one dimension."""
+    indices: list[Any] = [slice(None)] * t.ndim
+    indices[dim] = index
+    return tuple(indices)
 
 
 class Identity(BasePruningMethod):
-    """Prunes nothing, but has a mask of ones."""
+    """Prune nothing: the mask is all ones."""
 
     PRUNING_TYPE = "unstructured"
 
@@ -179,25 +183,25 @@ class Identity(BasePruningMethod):
 
 
 class _ByAmount(BasePruningMethod):
-    """Prunes a number of places, or a share of them."""
+    """Base class of methods that prune `amount`: a number (int) or a fraction (float)."""
 
     def __init__(self, amount: Any) -> None:
         if not isinstance(amount, numbers.Real):
             raise TypeError(f"Invalid type for amount: {amount}. Must be int or float.")
-        whole = isinstance(amount, numbers.Integral)
-        if float(amount) < 0 or (not whole and float(amount) > 1):
+        is_count = isinstance(amount, numbers.Integral)
+        if float(amount) < 0 or (not is_count and float(amount) > 1):
             raise ValueError(f"amount={amount} should either be a float in the range [0, 1] or a non-negative integer")
         self.amount: Any = amount
 
     def _count(self, size: int) -> int:
-        whole = isinstance(self.amount, numbers.Integral)
-        if whole and self.amount > size:
+        is_count = isinstance(self.amount, numbers.Integral)
+        if is_count and self.amount > size:
             raise ValueError(f"amount={self.amount} should be smaller than the number of parameters to prune={size}")
-        return int(self.amount) if whole else round(self.amount * size)
+        return int(self.amount) if is_count else round(self.amount * size)
 
 
 class RandomUnstructured(_ByAmount):
-    """Prunes at random."""
+    """Prune random elements."""
 
     PRUNING_TYPE = "unstructured"
 
@@ -206,7 +210,7 @@ class RandomUnstructured(_ByAmount):
 
 
 class L1Unstructured(_ByAmount):
-    """Prunes what is nearest to 0."""
+    """Prune the elements nearest to 0."""
 
     PRUNING_TYPE = "unstructured"
 
@@ -221,7 +225,7 @@ class L1Unstructured(_ByAmount):
 
 
 def _mask_out(mask: Tensor, count: int, scores: Any, largest: bool) -> Tensor:
-    """The mask with 0 at the `count` places of the largest or least scores."""
+    """Return a copy of the mask with 0 at the `count` largest, or least, scores."""
     mask = mask.clone()
     if count:
         mask.view(-1)[topk(scores().reshape(-1), count, largest=largest).indices] = 0
@@ -229,7 +233,7 @@ def _mask_out(mask: Tensor, count: int, scores: Any, largest: bool) -> Tensor:
 
 
 class _Structured(_ByAmount):
-    """Prunes channels along dim."""
+    """Base class of methods that prune channels along `dim`."""
 
     PRUNING_TYPE = "structured"
 
@@ -255,11 +259,11 @@ class _Structured(_ByAmount):
 
     @abstractmethod
     def _kept(self, t: Tensor, size: int, count: int) -> Any:
-        """Which channels stay when `count` of them go."""
+        """Return an index of the channels that stay when `count` of them are pruned."""
 
 
 class RandomStructured(_Structured):
-    """Prunes channels along dim at random."""
+    """Prune random channels along `dim`."""
 
     def _kept(self, t: Tensor, size: int, count: int) -> Any:
         drawn = rand(size)
@@ -267,7 +271,7 @@ class RandomStructured(_Structured):
 
 
 class LnStructured(_Structured):
-    """Prunes the channels along dim of the least norms, of order n."""
+    """Prune the channels along `dim` with the least norms of order n."""
 
     def __init__(self, amount: Any, n: Any, dim: int = -1) -> None:
         super().__init__(amount, dim)
@@ -285,7 +289,7 @@ class LnStructured(_Structured):
 
 
 class CustomFromMask(BasePruningMethod):
-    """Prunes by a mask that is given."""
+    """Prune by a given mask."""
 
     PRUNING_TYPE = "global"
 
@@ -307,7 +311,7 @@ def identity(module: M, name: str) -> M:
 
 
 def random_unstructured(module: M, name: str, amount: Any) -> M:
-    """Prune amount, a number or a share, of a parameter's elements at random. Source: torch.nn.utils.prune.
+    """Prune `amount`, a number or a fraction, of a parameter's elements at random. Source: torch.nn.utils.prune.
 
     >>> layer = nn.utils.prune.random_unstructured(nn.Linear(2, 3), "weight", amount=2)
     >>> int((layer.weight == 0).sum()), list(layer.state_dict())
@@ -318,22 +322,23 @@ def random_unstructured(module: M, name: str, amount: Any) -> M:
 
 
 def l1_unstructured(module: M, name: str, amount: Any, importance_scores: Tensor | None = None) -> M:
-    """Prune amount, a number or a share, of a parameter's elements: those nearest to 0, or of the least importance.
+    """Prune `amount`, a number or a fraction, of a parameter's elements: those with the least absolute value.
 
-    Source: torch.nn.utils.prune.l1_unstructured.
+    With importance_scores, those with the least absolute score are pruned. Source:
+    torch.nn.utils.prune.l1_unstructured.
     """
     L1Unstructured.apply(module, name, amount=amount, importance_scores=importance_scores)
     return module
 
 
 def random_structured(module: M, name: str, amount: Any, dim: int) -> M:
-    """Prune amount, a number or a share, of the channels along dim at random. Source: torch.nn.utils.prune."""
+    """Prune `amount`, a number or a fraction, of the channels along `dim` at random. Source: torch.nn.utils.prune."""
     RandomStructured.apply(module, name, amount, dim)
     return module
 
 
 def ln_structured(module: M, name: str, amount: Any, n: Any, dim: int, importance_scores: Tensor | None = None) -> M:
-    """Prune amount, a number or a share, of the channels along dim: those of the least norms of order n.
+    """Prune `amount`, a number or a fraction, of the channels along `dim`: those with the least norms of order n.
 
     Source: torch.nn.utils.prune.ln_structured.
     """
@@ -347,9 +352,9 @@ def global_unstructured(
     importance_scores: dict[tuple[Module, str], Tensor] | None = None,
     **kwargs: Any,
 ) -> None:
-    """Prune parameters, (module, name) each, as if they were one. Source: torch.nn.utils.prune.global_unstructured.
+    """Prune several parameters, given as (module, name) pairs, as if they were one.
 
-    Raises TypeError for a method that isn't unstructured.
+    Raises TypeError for a method that isn't unstructured. Source: torch.nn.utils.prune.global_unstructured.
 
     >>> net = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
     >>> places = [(net[0], "weight"), (net[1], "weight")]
@@ -386,7 +391,7 @@ def custom_from_mask(module: M, name: str, mask: Tensor) -> M:
 
 
 def remove(module: M, name: str) -> M:
-    """Make the weight a parameter again, as it is pruned. Raises ValueError where it isn't.
+    """Make the pruned weight a parameter again. Raises ValueError if it isn't pruned.
 
     Source: torch.nn.utils.prune.remove.
 
@@ -403,7 +408,7 @@ def remove(module: M, name: str) -> M:
 
 
 def is_pruned(module: Module) -> bool:
-    """Whether any parameter of the module or of those below is pruned. Source: torch.nn.utils.prune.is_pruned."""
+    """Return whether any parameter of a module or its descendants is pruned. Source: torch.nn.utils.prune.is_pruned."""
     hooks = (hook for m in module.modules() for hook in vars(m).get("_forward_pre_hooks", {}).values())
     return any(isinstance(hook, BasePruningMethod) for hook in hooks)
 

@@ -1,4 +1,4 @@
-"""Sequences of several lengths: padded to the longest, or packed, the rows of each step together."""
+"""torch.nn.utils.rnn: batches of sequences of several lengths, padded or packed."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ def _converted_to(dtype: Any) -> Callable[[Any], PackedSequence]:
     def converted(self: PackedSequence) -> PackedSequence:
         return self.to(dtype)
 
-    converted.__doc__ = f"The data to {np.dtype(dtype)}."
+    converted.__doc__ = f"Convert the data to {np.dtype(dtype)}."
     return converted
 
 
 class PackedSequence(_Packed):
-    """Rows of sequences, step after step: batch_sizes[t] of them in step t, those of the longest sequence first.
+    """A packed batch: `data` holds the rows of all sequences step by step, batch_sizes[t] rows for step t.
 
-    sorted_indices is how the batch was reordered for that, unsorted_indices the way back. Made by `pack_sequence` and
-    `pack_padded_sequence`, and taken by the recurrent layers. Source: torch.nn.utils.rnn.PackedSequence.
+    Within a step the longest sequence comes first: sorted_indices reordered the batch for this, and unsorted_indices
+    restores its order. `pack_sequence` and `pack_padded_sequence` make it, and recurrent layers accept it. Source:
+    torch.nn.utils.rnn.PackedSequence.
 
     >>> nn.utils.rnn.pack_sequence([torch.tensor([1, 2]), torch.tensor([3])])
     PackedSequence(data=tensor([1, 3, 2]), batch_sizes=tensor([2, 1]), sorted_indices=None, unsorted_indices=None)
@@ -59,23 +60,23 @@ class PackedSequence(_Packed):
         return super().__new__(cls, data, batch_sizes, sorted_indices, unsorted_indices)
 
     def to(self, *args: Any, **kwargs: Any) -> PackedSequence:
-        """The data to a dtype or a device, see `Tensor.to`, the indices to that device; self where nothing moves."""
+        """Convert the data by `Tensor.to`, and move the indices to the same device. Return self if nothing changes."""
         data = self.data.to(*args, **kwargs)
         if data is self.data:
             return self
-        there = [None if x is None else x.to(data.device) for x in (self.sorted_indices, self.unsorted_indices)]
-        return type(self)(data, self.batch_sizes, *there)
+        indices = [None if x is None else x.to(data.device) for x in (self.sorted_indices, self.unsorted_indices)]
+        return type(self)(data, self.batch_sizes, *indices)
 
     def cuda(self, *args: Any, **kwargs: Any) -> PackedSequence:
-        """To a GPU."""
+        """Move to a GPU."""
         return self.to(*args, **kwargs) if args or "device" in kwargs else self.to(device="cuda", **kwargs)
 
     def cpu(self, *args: Any, **kwargs: Any) -> PackedSequence:
-        """To the CPU."""
+        """Move to the CPU."""
         return self.to(*args, device="cpu", **kwargs)
 
     def pin_memory(self) -> PackedSequence:
-        """As it is: memory is not pinned here."""
+        """Return self: memory is not pinned here."""
         return self
 
     double, float, half = _converted_to(np.float64), _converted_to(np.float32), _converted_to(np.float16)
@@ -84,16 +85,16 @@ class PackedSequence(_Packed):
 
     @property
     def is_cuda(self) -> bool:
-        """Whether the data are on a GPU."""
+        """Whether the data is on a GPU."""
         return self.data.device.type == "cuda"
 
     def is_pinned(self) -> bool:
-        """Never."""
+        """Return False: memory is not pinned here."""
         return False
 
 
 def invert_permutation(permutation: Tensor | None) -> Tensor | None:
-    """Where each index stands in a permutation; None of None. Source: torch.nn.utils.rnn.invert_permutation.
+    """Return the inverse of a permutation, or None for None. Source: torch.nn.utils.rnn.invert_permutation.
 
     >>> nn.utils.rnn.invert_permutation(torch.tensor([2, 0, 1]))
     tensor([1, 2, 0])
@@ -104,10 +105,10 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
 def pack_padded_sequence(
     input: Tensor, lengths: Tensor | Sequence[int], batch_first: bool = False, enforce_sorted: bool = True
 ) -> PackedSequence:
-    """(T, B, ...), or with batch_first (B, T, ...), whose sequences have the given lengths -> packed.
+    """Pack padded sequences (T, B, ...), or with batch_first (B, T, ...), which have the given lengths.
 
-    They have to be in the order of their lengths, the longest first; without enforce_sorted they are put into it.
-    Raises RuntimeError for an order or lengths that don't fit. Source: torch.nn.utils.rnn.pack_padded_sequence.
+    The sequences must be sorted by length, the longest first; with enforce_sorted=False they are sorted here. Raises
+    RuntimeError for an order or lengths that don't fit. Source: torch.nn.utils.rnn.pack_padded_sequence.
 
     >>> packed = nn.utils.rnn.pack_padded_sequence(torch.tensor([[1, 2, 0], [3, 4, 5]]), [2, 3], True, False)
     >>> packed.data, packed.sorted_indices
@@ -123,9 +124,9 @@ def pack_padded_sequence(
         input = input.index_select(0 if batch_first else 1, order)
     rows = input.transpose(0, 1) if batch_first else input
     _check(rows, count)
-    there = np.arange(count[0])[:, None] < count
-    data = rows[: there.shape[0]][as_tensor(there, device=input.device)]
-    return PackedSequence(data, tensor(there.sum(1), dtype=int64, device="cpu"), order)
+    valid = np.arange(count[0])[:, None] < count  # (T, B)
+    data = rows[: valid.shape[0]][as_tensor(valid, device=input.device)]
+    return PackedSequence(data, tensor(valid.sum(1), dtype=int64, device="cpu"), order)
 
 
 def _check(input: Tensor, lengths: Any) -> None:
@@ -153,9 +154,10 @@ def pad_packed_sequence(
     sequence: PackedSequence, batch_first: bool = False, padding_value: float = 0.0,
     total_length: int | None = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Packed -> (T, B, ...), or with batch_first (B, T, ...), and the lengths: the inverse of `pack_padded_sequence`.
+    """Unpack to padded sequences (T, B, ...), or with batch_first (B, T, ...), and their lengths.
 
-    T is the greatest length, or total_length. Raises ValueError where that is less.
+    This is the inverse of `pack_padded_sequence`. T is the greatest length, or total_length. Raises ValueError if
+    total_length is less than the greatest length.
     Source: torch.nn.utils.rnn.pad_packed_sequence.
 
     >>> packed = nn.utils.rnn.pack_sequence([torch.tensor([1, 2]), torch.tensor([3])])
@@ -170,27 +172,27 @@ def pad_packed_sequence(
             "Expected total_length to be at least the length of the longest sequence in input, but got "
             f"total_length={total_length} and max sequence length being {len(sizes)}"
         )
-    there = np.arange(sizes[0]) < np.concatenate([sizes, np.zeros(steps - len(sizes), np.int64)])[:, None]
+    valid = np.arange(sizes[0]) < np.concatenate([sizes, np.zeros(steps - len(sizes), np.int64)])[:, None]  # (T, B)
     data = sequence.data
     padded = full((steps, int(sizes[0]), *data.shape[1:]), padding_value, dtype=data.dtype, device=data.device)
-    padded = padded.index_put((as_tensor(there, device=data.device),), data)
-    lengths = as_tensor(there.sum(0), device="cpu")
+    padded = padded.index_put((as_tensor(valid, device=data.device),), data)
+    lengths = as_tensor(valid.sum(0), device="cpu")
     if batch_first:
         padded = padded.transpose(0, 1)
-    back = sequence.unsorted_indices
-    if back is None:
+    order = sequence.unsorted_indices
+    if order is None:
         return padded, lengths
-    return padded.index_select(0 if batch_first else 1, back), lengths[back.cpu()]
+    return padded.index_select(0 if batch_first else 1, order), lengths[order.cpu()]
 
 
 def pad_sequence(
     sequences: Iterable[Tensor], batch_first: bool = False, padding_value: float = 0.0,
     padding_side: str = "right",
 ) -> Tensor:  # fmt: skip
-    """Tensors (L, ...) of several lengths -> (T, B, ...), or with batch_first (B, T, ...), of the dtype of the first.
+    """Pad Tensors (L, ...) of several lengths to (T, B, ...), or with batch_first to (B, T, ...).
 
-    padding_side, left or right, is where the shorter ones are filled up. Raises RuntimeError where there are none, or
-    their further dimensions differ. Source: torch.nn.utils.rnn.pad_sequence.
+    The result has the dtype of the first Tensor. padding_side, "left" or "right", says where padding is added. Raises
+    RuntimeError without Tensors, or if their further dimensions differ. Source: torch.nn.utils.rnn.pad_sequence.
 
     >>> nn.utils.rnn.pad_sequence([torch.tensor([1, 2]), torch.tensor([3])], batch_first=True)
     tensor([[1, 2],
@@ -209,10 +211,10 @@ def pad_sequence(
     if not each[0].ndim:
         raise ShapeError("pad_sequence: expected Tensors of at least one dimension")
     first, lengths = each[0], np.array([len(x) for x in each])
-    there = np.arange(lengths.max()) < lengths[:, None]
+    valid = np.arange(lengths.max()) < lengths[:, None]  # (B, T)
     if padding_side == "left":
-        there = there[:, ::-1]
-    (batch, steps), (which, when) = there.shape, np.nonzero(there)
+        valid = valid[:, ::-1]
+    (batch, steps), (which, when) = valid.shape, np.nonzero(valid)
     sizes, places = ((batch, steps), (which, when)) if batch_first else ((steps, batch), (when, which))
     padded = full((*sizes, *first.shape[1:]), padding_value, dtype=first.dtype, device=first.device)
     rows = cat([x.to(first.dtype).expand(len(x), *first.shape[1:]) for x in each])
@@ -220,7 +222,7 @@ def pad_sequence(
 
 
 def unpad_sequence(padded_sequences: Tensor, lengths: Tensor, batch_first: bool = False) -> list[Tensor]:
-    """(T, B, ...), or with batch_first (B, T, ...) -> its sequences, cut to their lengths: `pad_sequence`'s inverse.
+    """Split (T, B, ...), or with batch_first (B, T, ...), into its sequences: the inverse of `pad_sequence`.
 
     Source: torch.nn.utils.rnn.unpad_sequence.
 
@@ -232,7 +234,7 @@ def unpad_sequence(padded_sequences: Tensor, lengths: Tensor, batch_first: bool 
 
 
 def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:
-    """Tensors (L, ...), the longest first -> packed: `pack_padded_sequence` of them.
+    """Pack Tensors (L, ...), sorted by length, the longest first: see `pack_padded_sequence`.
 
     Source: torch.nn.utils.rnn.pack_sequence.
 
@@ -244,7 +246,7 @@ def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> P
 
 
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
-    """Packed -> Tensors (L, ...): the inverse of `pack_sequence`. Source: torch.nn.utils.rnn.unpack_sequence.
+    """Unpack to Tensors (L, ...): the inverse of `pack_sequence`. Source: torch.nn.utils.rnn.unpack_sequence.
 
     >>> nn.utils.rnn.unpack_sequence(nn.utils.rnn.pack_sequence([torch.tensor([1, 2]), torch.tensor([3])]))
     [tensor([1, 2]), tensor([3])]

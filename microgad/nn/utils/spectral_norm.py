@@ -1,4 +1,4 @@
-"""Spectral normalization, in its older form: a hook before each forward. See also `parametrizations.spectral_norm`."""
+"""The older form of spectral normalization, by a forward pre-hook. See also `parametrizations.spectral_norm`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ M = TypeVar("M", bound=Module)
 
 
 class SpectralNorm:
-    """The hook: it computes the weight `name` as `name_orig` / σ, by power iteration on `name_u` and `name_v`."""
+    """The hook, which computes the weight `<name>` as `<name>_orig` / σ, with power iteration for σ."""
 
     def __init__(self, name: str = "weight", n_power_iterations: int = 1, dim: int = 0, eps: float = 1e-12) -> None:
         if n_power_iterations <= 0:
@@ -30,12 +30,12 @@ class SpectralNorm:
         self.eps = eps
 
     def reshape_weight_to_matrix(self, weight: Tensor) -> Tensor:
-        """With rows along dim."""
+        """Return the weight as a matrix whose rows run along `dim`."""
         matrix = weight.movedim(self.dim, 0)
         return matrix.reshape(matrix.shape[0], -1)
 
     def compute_weight(self, module: Module, do_power_iteration: bool) -> Tensor:
-        """weight / σ."""
+        """Return weight / σ."""
         weight, u, v = (getattr(module, f"{self.name}_{part}") for part in ("orig", "u", "v"))
         matrix = self.reshape_weight_to_matrix(weight)
         if do_power_iteration:
@@ -43,11 +43,11 @@ class SpectralNorm:
                 for _ in range(self.n_power_iterations):
                     F.normalize(mv(matrix.T, u), dim=0, eps=self.eps, out=v)
                     F.normalize(mv(matrix, v), dim=0, eps=self.eps, out=u)
-                u, v = u.clone(), v.clone()  # the next call writes into them
+                u, v = u.clone(), v.clone()  # the next call overwrites them
         return weight / dot(u, mv(matrix, v))
 
     def remove(self, module: Module) -> None:
-        """Make the weight a parameter again, with its present value."""
+        """Make the weight a parameter again, with its current value."""
         with state.scope(grad_enabled=False):
             weight = self.compute_weight(module, do_power_iteration=False)
         for name in (self.name, *(f"{self.name}_{part}" for part in ("u", "v", "orig"))):
@@ -61,10 +61,11 @@ class SpectralNorm:
 def spectral_norm(
     module: M, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12, dim: int | None = None
 ) -> M:
-    """Keep a weight's largest singular value at 1, as a matrix with rows along dim: 0, of transposed layers 1.
+    """Divide a weight by its largest singular value, as a matrix with rows along `dim`.
 
-    `weight_orig` is learned; in training each call makes n_power_iterations steps of power iteration. Raises
-    RuntimeError the second time. Source: torch.nn.utils.spectral_norm; Miyato et al. (2018).
+    `dim` is 0 by default, or 1 for transposed convolutions. `weight_orig` is learned. In training, each call makes
+    n_power_iterations steps of power iteration. Raises RuntimeError if the weight is normalized already. Source:
+    torch.nn.utils.spectral_norm; Miyato et al. (2018).
 
     >>> _ = torch.manual_seed(0)
     >>> layer = nn.utils.spectral_norm(nn.Linear(3, 2))
@@ -94,7 +95,7 @@ def spectral_norm(
 
 
 class _Version:
-    """Says in a state_dict's metadata that it has `name_v`, as PyTorch asks."""
+    """State dict hook that stores the layout version in the metadata, as PyTorch expects it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -104,7 +105,7 @@ class _Version:
 
 
 def remove_spectral_norm(module: M, name: str = "weight") -> M:
-    """Make the weight a parameter again. Raises ValueError where it isn't normalized so.
+    """Make the weight a parameter again. Raises ValueError if `spectral_norm` wasn't applied to it.
 
     Source: torch.nn.utils.remove_spectral_norm.
     """

@@ -1,4 +1,4 @@
-"""A module called with other parameters than its own, under PyTorch's older name for its place."""
+"""torch.nn.utils.stateless, the deprecated home of `torch.func.functional_call`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..module import Module
 
 
 def functional_call(module: Module, parameters_and_buffers: Any, *args: Any, **options: Any) -> Any:
-    """`torch.func.functional_call`. Source: torch.nn.utils.stateless.functional_call."""
+    """Deprecated form of `torch.func.functional_call`. Source: torch.nn.utils.stateless.functional_call."""
     warnings.warn(
         "`torch.nn.utils.stateless.functional_call` is deprecated; use `torch.func.functional_call`",
         FutureWarning,
@@ -26,7 +26,7 @@ def functional_call(module: Module, parameters_and_buffers: Any, *args: Any, **o
 def _reparametrize_module(
     module: Module, parameters_and_buffers: Mapping[str, Tensor], *, tie_weights: bool = False, strict: bool = False
 ) -> AbstractContextManager[None]:
-    """The module with these Tensors, while it lasts; libraries take it from here."""
+    """Put these Tensors into the module for the duration of a block. Libraries import it from here."""
     return stateless._reparametrize_module(module, parameters_and_buffers, tie_weights, strict)
 
 

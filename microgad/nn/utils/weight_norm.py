@@ -1,4 +1,4 @@
-"""Weight normalization, in its older form: a hook before each forward. See also `parametrizations.weight_norm`."""
+"""The older form of weight normalization, by a forward pre-hook. See also `parametrizations.weight_norm`."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ M = TypeVar("M", bound=Module)
 
 
 class WeightNorm:
-    """The hook: it computes the weight `name` from lengths `name_g` and directions `name_v`."""
+    """The hook, which computes the weight `<name>` from norms `<name>_g` and directions `<name>_v`."""
 
     def __init__(self, name: str, dim: int | None) -> None:
         self.name = name
         self.dim = -1 if dim is None else dim
 
     def compute_weight(self, module: Module) -> Tensor:
-        """g v / |v|."""
+        """Return g v / |v|."""
         return apply_weight_norm(getattr(module, f"{self.name}_v"), getattr(module, f"{self.name}_g"), self.dim)
 
     def remove(self, module: Module) -> None:
-        """Make the weight a parameter again, with its present value."""
+        """Make the weight a parameter again, with its current value."""
         weight = self.compute_weight(module)
         delattr(module, self.name)
         del module._parameters[f"{self.name}_g"], module._parameters[f"{self.name}_v"]
@@ -38,10 +38,10 @@ class WeightNorm:
 
 
 def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
-    """Learn a weight as lengths `weight_g` and directions `weight_v`: g v / |v|, a length for each place along dim.
+    """Reparametrize a weight as g v / |v|, with learned norms g (`weight_g`) and directions v (`weight_v`).
 
-    With dim None there is one length. Raises RuntimeError the second time. Source: torch.nn.utils.weight_norm;
-    Salimans and Kingma (2016).
+    There is one norm per index along `dim`, or with dim=None a single one. Raises RuntimeError if the weight is
+    normalized already. Source: torch.nn.utils.weight_norm; Salimans and Kingma (2016).
     """
     warnings.warn(
         "`torch.nn.utils.weight_norm` is deprecated in favor of `torch.nn.utils.parametrizations.weight_norm`.",
@@ -57,9 +57,9 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
             "The module passed to `WeightNorm` can't have uninitialized parameters. Make sure to run the dummy forward "
             "before applying weight normalization"
         )
-    lengths = norm_except_dim(weight, 2, hook.dim).detach()  # may refuse dim: the module is as it was
+    norms = norm_except_dim(weight, 2, hook.dim).detach()  # may raise for dim: nothing is changed yet
     del module._parameters[name]
-    module.register_parameter(f"{name}_g", Parameter(lengths))
+    module.register_parameter(f"{name}_g", Parameter(norms))
     module.register_parameter(f"{name}_v", Parameter(weight.detach()))
     hook(module, None)
     module.register_forward_pre_hook(hook)
@@ -67,7 +67,7 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
 
 
 def remove_weight_norm(module: M, name: str = "weight") -> M:
-    """Make the weight a parameter again. Raises ValueError where it isn't normalized so.
+    """Make the weight a parameter again. Raises ValueError if `weight_norm` wasn't applied to it.
 
     Source: torch.nn.utils.remove_weight_norm.
     """
