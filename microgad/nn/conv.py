@@ -82,20 +82,20 @@ class _ConvNd(Module):
         init.fan_in_uniform_(self.weight, self.bias)
 
     def extra_repr(self) -> str:
-        said = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
         if self.padding != (0,) * len(self.padding):
-            said += f", padding={self.padding}"
+            text += f", padding={self.padding}"
         if self.dilation != (1,) * len(self.dilation):
-            said += f", dilation={self.dilation}"
+            text += f", dilation={self.dilation}"
         if self.output_padding != (0,) * len(self.output_padding):
-            said += f", output_padding={self.output_padding}"
+            text += f", output_padding={self.output_padding}"
         if self.groups != 1:
-            said += f", groups={self.groups}"
+            text += f", groups={self.groups}"
         if self.bias is None:
-            said += ", bias=False"
+            text += ", bias=False"
         if self.padding_mode != "zeros":
-            said += f", padding_mode={self.padding_mode}"
-        return said
+            text += f", padding_mode={self.padding_mode}"
+        return text
 
 
 class _Conv(_ConvNd):

@@ -202,11 +202,11 @@ class RNNBase(Module):
         defaults = {
             "proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0, "bidirectional": False,
         }  # fmt: skip
-        said = f"{self.input_size}, {self.hidden_size}"
+        text = f"{self.input_size}, {self.hidden_size}"
         for name, default in defaults.items():
             if getattr(self, name) != default:
-                said += f", {name}={getattr(self, name)}"
-        return said
+                text += f", {name}={getattr(self, name)}"
+        return text
 
 
 class RNN(RNNBase):
@@ -298,9 +298,9 @@ class RNNCellBase(Module):
         _init_uniform(self, self.hidden_size)
 
     def extra_repr(self) -> str:
-        said = f"{self.input_size}, {self.hidden_size}" + ("" if self.bias is True else f", bias={self.bias}")
+        text = f"{self.input_size}, {self.hidden_size}" + ("" if self.bias is True else f", bias={self.bias}")
         nonlinearity = getattr(self, "nonlinearity", "tanh")
-        return said if nonlinearity == "tanh" else f"{said}, nonlinearity={nonlinearity}"
+        return text if nonlinearity == "tanh" else f"{text}, nonlinearity={nonlinearity}"
 
     def _step(self, op: str, input: Tensor, hx: Any, states: int = 1) -> Any:
         """Call `op` for one step, with a batch or without, from the states `hx`, zeros by default."""

@@ -63,9 +63,9 @@ class _EmbeddingBase(Module):
                 self.weight[self.padding_idx].fill_(0)
 
     def _norm_settings(self) -> str:
-        said = f", max_norm={self.max_norm}" if self.max_norm is not None else ""
-        said += f", norm_type={self.norm_type}" if self.norm_type != 2 else ""
-        return said + (f", scale_grad_by_freq={self.scale_grad_by_freq}" if self.scale_grad_by_freq else "")
+        text = f", max_norm={self.max_norm}" if self.max_norm is not None else ""
+        text += f", norm_type={self.norm_type}" if self.norm_type != 2 else ""
+        return text + (f", scale_grad_by_freq={self.scale_grad_by_freq}" if self.scale_grad_by_freq else "")
 
 
 class Embedding(_EmbeddingBase):
@@ -105,10 +105,10 @@ class Embedding(_EmbeddingBase):
         return F.embedding(input, self.weight, *settings)
 
     def extra_repr(self) -> str:
-        said = f"{self.num_embeddings}, {self.embedding_dim}"
+        text = f"{self.num_embeddings}, {self.embedding_dim}"
         if self.padding_idx is not None:
-            said += f", padding_idx={self.padding_idx}"
-        return said + self._norm_settings() + ", sparse=True" * self.sparse
+            text += f", padding_idx={self.padding_idx}"
+        return text + self._norm_settings() + ", sparse=True" * self.sparse
 
     @classmethod
     def from_pretrained(
@@ -173,8 +173,8 @@ class EmbeddingBag(_EmbeddingBase):
         )  # fmt: skip
 
     def extra_repr(self) -> str:
-        said = f"{self.num_embeddings}, {self.embedding_dim}{self._said_of_rows()}, mode={self.mode!r}"
-        return said if self.padding_idx is None else f"{said}, padding_idx={self.padding_idx}"
+        text = f"{self.num_embeddings}, {self.embedding_dim}{self._norm_settings()}, mode={self.mode!r}"
+        return text if self.padding_idx is None else f"{text}, padding_idx={self.padding_idx}"
 
     @classmethod
     def from_pretrained(

@@ -99,12 +99,12 @@ class _FactorScheduler(BuiltinScheduler):
         raise NotImplementedError
 
     def compute_lrs(self) -> list[Any]:
-        ratio = self.step_factor()
-        return [lr * ratio for lr in self._current_lrs()]
+        factor = self.step_factor()
+        return [lr * factor for lr in self._current_lrs()]
 
     def _get_closed_form_lr(self) -> list[Any]:
-        product = self.total_factor()
-        return [lr * product for lr in self.base_lrs]
+        factor = self.total_factor()
+        return [lr * factor for lr in self.base_lrs]
 
 
 class StepLR(_FactorScheduler):
