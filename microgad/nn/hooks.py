@@ -198,29 +198,30 @@ def call_forward(module: Module, *args: Any, **kwargs: Any) -> Any:
 
     The forward hooks are looked up after `forward`, which may have registered some.
     """
-    due = result = None
+    pending = result = None  # pending: the forward hooks still to call
     try:
         for hook in _hooks_for(module, "_forward_pre_hooks"):
-            args, kwargs = _changed_arguments(hook, module, args, kwargs)
-        gates = _BackwardHooks.for_module(module)
-        if gates is not None:
-            args = gates.wrap_inputs(args)
+            args, kwargs = _call_pre_hook(hook, module, args, kwargs)
+        backward_hooks = _BackwardHooks.for_module(module)
+        if backward_hooks is not None:
+            args = backward_hooks.wrap_inputs(args)
         result = module.forward(*args, **kwargs)
-        due = _hooks_for(module, "_forward_hooks")
-        while due:
-            result = _changed_result(due.pop(0), module, args, kwargs, result)
-        return result if gates is None else gates.wrap_outputs(result)
+        pending = _hooks_for(module, "_forward_hooks")
+        while pending:
+            result = _call_hook(pending.pop(0), module, args, kwargs, result)
+        return result if backward_hooks is None else backward_hooks.wrap_outputs(result)
     except Exception:
-        for hook in _hooks_for(module, "_forward_hooks") if due is None else due:
+        for hook in _hooks_for(module, "_forward_hooks") if pending is None else pending:
             if hook.always_call:
                 try:
-                    result = _changed_result(hook, module, args, kwargs, result)
+                    result = _call_hook(hook, module, args, kwargs, result)
                 except Exception as error:
                     warnings.warn(f"a forward hook with always_call raised {error!r} when forward failed", stacklevel=4)
         raise
 
 
-def _changed_arguments(hook: Hook, module: Module, args: Any, kwargs: Any) -> tuple[Any, Any]:
+def _call_pre_hook(hook: Hook, module: Module, args: Any, kwargs: Any) -> tuple[Any, Any]:
+    """Call a forward pre-hook, and return the arguments or their replacements."""
     changed = hook.function(module, args, *((kwargs,) if hook.with_kwargs else ()))
     if changed is None:
         return args, kwargs
@@ -231,7 +232,8 @@ def _changed_arguments(hook: Hook, module: Module, args: Any, kwargs: Any) -> tu
     raise RuntimeError(f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {changed}.")
 
 
-def _changed_result(hook: Hook, module: Module, args: Any, kwargs: Any, result: Any) -> Any:
+def _call_hook(hook: Hook, module: Module, args: Any, kwargs: Any, result: Any) -> Any:
+    """Call a forward hook, and return the result or its replacement."""
     changed = hook.function(module, args, *((kwargs,) if hook.with_kwargs else ()), result)
     return result if changed is None else changed
 
@@ -266,9 +268,9 @@ class _BackwardHooks:
     Nodes refer to this object, and a module may store its outputs. So the module is held weakly, to avoid a cycle.
     """
 
-    def __init__(self, module: Module, before: list[Hook], after: list[Hook]) -> None:
+    def __init__(self, module: Module, pre_hooks: list[Hook], hooks: list[Hook]) -> None:
         self.module = weakref.ref(module)
-        self.before, self.after = before, after
+        self.pre_hooks, self.hooks = pre_hooks, hooks
         self.inputs: list[int] | None = None  # positions of the arguments that require grad
         self.outputs: list[int] | None = None
         self.n_inputs = self.n_outputs = 0
@@ -278,16 +280,16 @@ class _BackwardHooks:
     @classmethod
     def for_module(cls, module: Module) -> _BackwardHooks | None:
         """Return the object for a call of `module`, or None if no backward hook applies."""
-        before, after = _hooks_for(module, "_backward_pre_hooks"), _hooks_for(module, "_backward_hooks")
-        return cls(module, before, after) if before or after else None
+        pre_hooks, hooks = _hooks_for(module, "_backward_pre_hooks"), _hooks_for(module, "_backward_hooks")
+        return cls(module, pre_hooks, hooks) if pre_hooks or hooks else None
 
     def wrap_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """Pass the arguments that require grad through a BackwardHookFunction."""
         self.n_inputs = len(args)
-        gated, self.inputs = _wrap_tensors(args, self.on_grad_inputs)
+        wrapped, self.inputs = _wrap_tensors(args, self.on_grad_inputs)
         others = ((i, x) for i, x in enumerate(args) if isinstance(x, Tensor) and i not in (self.inputs or ()))
         self.constants = [(i, x.array.shape, x.array.dtype) for i, x in others]
-        return gated
+        return wrapped
 
     def wrap_outputs(self, result: Any) -> Any:
         """Pass the results that require grad through a BackwardHookFunction."""
@@ -297,27 +299,27 @@ class _BackwardHooks:
             return result
         results = result if isinstance(result, tuple) else (result,)
         self.n_outputs = len(results)
-        gated, self.outputs = _wrap_tensors(results, self.on_grad_outputs, materializes=False)
-        return gated if isinstance(result, tuple) else gated[0]
+        wrapped, self.outputs = _wrap_tensors(results, self.on_grad_outputs, materializes=False)
+        return wrapped if isinstance(result, tuple) else wrapped[0]
 
     def on_grad_outputs(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
         """Call the pre-hooks, and the other hooks, too, if no input requires grad. Return the new gradients."""
         module = self.module()
         if module is None:
             return grads
-        shown = _pack_with_none(self.outputs, grads, self.n_outputs)
-        for hook in self.before:
-            changed = hook.function(module, shown)
-            shown = _check_grads("pre hook returned an invalid number of grad_output", changed, shown)
+        grad_output = _pack_with_none(self.outputs, grads, self.n_outputs)
+        for hook in self.pre_hooks:
+            changed = hook.function(module, grad_output)
+            grad_output = _check_grads("pre hook returned an invalid number of grad_output", changed, grad_output)
         if self.inputs is not None:
-            self.grad_output = shown
-        elif self.after:
+            self.grad_output = grad_output
+        elif self.hooks:
             warnings.warn("a full backward hook is called without grad_input: no input requires grad", stacklevel=2)
-            for hook in self.after:
-                changed = hook.function(module, (None,) * self.n_inputs, shown)
+            for hook in self.hooks:
+                changed = hook.function(module, (None,) * self.n_inputs, grad_output)
                 if any(grad is not None for grad in changed or ()):
                     raise GraphError("a backward hook can't change gradients of inputs of which none requires grad")
-        return tuple(shown[i] for i in self.outputs or ())
+        return tuple(grad_output[i] for i in self.outputs or ())
 
     def on_grad_inputs(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
         """Call the hooks with the gradients of the inputs and outputs. Return the new gradients of the inputs."""
@@ -326,11 +328,11 @@ class _BackwardHooks:
             return grads
         self.grad_output = None
         zeros = {i: Tensor._made(np.zeros_like(grads[0].array, shape=s, dtype=d)) for i, s, d in self.constants}
-        shown = tuple(zeros.get(i, g) for i, g in enumerate(_pack_with_none(self.inputs, grads, self.n_inputs)))
-        for hook in self.after:
-            changed = hook.function(module, shown, grad_output)
-            shown = _check_grads("hook returned an invalid number of grad_input", changed, shown)
-        return tuple(shown[i] for i in self.inputs or ())
+        grad_input = tuple(zeros.get(i, g) for i, g in enumerate(_pack_with_none(self.inputs, grads, self.n_inputs)))
+        for hook in self.hooks:
+            changed = hook.function(module, grad_input, grad_output)
+            grad_input = _check_grads("hook returned an invalid number of grad_input", changed, grad_input)
+        return tuple(grad_input[i] for i in self.inputs or ())
 
 
 def _wrap_tensors(
@@ -343,13 +345,13 @@ def _wrap_tensors(
     at = [i for i, x in enumerate(values) if isinstance(x, Tensor) and x.requires_grad]
     if not (at and state.current().grad_enabled):
         return values, None
-    gated = list(values)
+    wrapped = list(values)
     hooked = BackwardHookFunction.apply(*[values[i] for i in at], callback=callback, **settings)
     for i, x in zip(at, hooked, strict=True):
         x._view_of(values[i], x.node, (BackwardHookFunction, {}))
         x.chain = None  # not writable in place: which hooks should see the gradient would be ambiguous
-        gated[i] = x
-    return (type(values)(*gated) if hasattr(values, "_fields") else tuple(gated)), at
+        wrapped[i] = x
+    return (type(values)(*wrapped) if hasattr(values, "_fields") else tuple(wrapped)), at
 
 
 def _pack_with_none(at: Sequence[int] | None, grads: tuple[Any, ...], count: int) -> tuple[Any, ...]:
@@ -360,13 +362,14 @@ def _pack_with_none(at: Sequence[int] | None, grads: tuple[Any, ...], count: int
     return tuple(spread)
 
 
-def _check_grads(rule: str, changed: Any, shown: tuple[Any, ...]) -> tuple[Any, ...]:
+def _check_grads(message: str, changed: Any, current: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Check what a backward hook returned, and return it, or the current gradients for None."""
     if changed is None:
-        return shown
+        return current
     grads = tuple(changed) if isinstance(changed, (tuple, list)) else (changed,)
     for grad in grads:
         if grad is not None and not isinstance(grad, Tensor):
             raise TypeError(f"Backward hook: expected a Tensor or None for each gradient, got {type(grad).__name__}")
-    if len(grads) != len(shown):
-        raise ShapeError(f"Backward {rule}, got {len(grads)}, but expected {len(shown)}")
+    if len(grads) != len(current):
+        raise ShapeError(f"Backward {message}, got {len(grads)}, but expected {len(current)}")
     return grads
