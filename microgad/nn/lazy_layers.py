@@ -49,7 +49,7 @@ class _LazyLayer(LazyModuleMixin):
         if lazy and len(lazy) < len(own):
             where = place(self._get_name(), self._path)
             raise GraphError(
-                f"{where}: no shape was loaded for {', '.join(lazy)}, but one for others: load all of them"
+                f"{where}: the loaded state lacks {', '.join(lazy)}, but has other parameters: load all of them"
             )
         for name in lazy:
             own[name].materialize(shapes[name])

@@ -111,7 +111,7 @@ class _LoadPass(NamedTuple):
         for hook in vars(module).get("_load_state_dict_post_hooks", {}).values():
             _write(self.writes)  # the hook sees the loaded values
             if hook(module, self.keys) is not None:
-                raise AssertionError("a hook after loading must return None: it changes incompatible_keys in place")
+                raise AssertionError("load_state_dict post-hook must return None; change incompatible_keys in place")
 
 
 def _write(writes: list[Callable[[], Any]]) -> None:
@@ -179,7 +179,7 @@ def _plan_copy(
         return [], error
     if assign:
         if target.requires_grad and not (value.is_floating_point() or value.is_complex()):
-            return [], f"{key} is learned, but its value in the checkpoint is of {value.dtype}"
+            return [], f"{key} requires grad, but its value in the checkpoint has dtype {value.dtype}"
         return [partial(_assign, module, name, target, value)], ""
     if not is_lazy(target) and target.is_meta and not value.is_meta:
         warnings.warn(

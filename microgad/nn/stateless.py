@@ -68,8 +68,8 @@ def _reparametrize_module(module: Module, given: Any, tie_weights: bool, strict:
     for name in unknown:
         slots[name] = _attribute_slot(module, name, given[name])
     chosen = _with_tied_weights(given, slots) if tie_weights else dict(given)
-    there = (key for key, (registry, name) in slots.items() if registry.get(name) is not None)
-    if strict and (absent := [key for key in there if key not in chosen]):
+    present = (key for key, (registry, name) in slots.items() if registry.get(name) is not None)
+    if strict and (absent := [key for key in present if key not in chosen]):
         raise errors.GraphError(f"functional_call: missing key(s): {', '.join(absent)}")
     saved = [(registry, name, registry.get(name, _MISSING)) for registry, name in (slots[key] for key in chosen)]
     try:
@@ -78,13 +78,13 @@ def _reparametrize_module(module: Module, given: Any, tie_weights: bool, strict:
             registry[name] = tensor
         yield
     finally:
-        held = {key: slots[key][0].get(slots[key][1], tensor) for key, tensor in given.items()}
+        results = {key: slots[key][0].get(slots[key][1], tensor) for key, tensor in given.items()}
         for registry, name, tensor in saved:
             if tensor is _MISSING:
                 registry.pop(name, None)
             else:
                 registry[name] = tensor
-        for key, tensor in held.items():
+        for key, tensor in results.items():
             if tensor is not given[key]:
                 given[key] = tensor
 
@@ -111,12 +111,12 @@ def _attribute_slot(module: Module, name: str, value: Any) -> Slot:
     inner = module.get_submodule(path)
     if isinstance(getattr(type(inner), attribute, None), property):
         raise errors.ArgumentError(
-            f"functional_call: {name} is computed where it is read: give what it is computed from, of a "
-            "parametrized one parametrizations.<name>.original"
+            f"functional_call: {name} is a property: give what it is computed from, for a parametrized weight "
+            "parametrizations.<name>.original"
         )
     own = getattr(inner, attribute, value)
     if not isinstance(own, (Tensor, type(None))):
-        raise TypeError(f"functional_call: {name} is {own}, which is no Tensor")
+        raise TypeError(f"functional_call: {name} is {own}, which is not a Tensor")
     attributes = vars(inner)
     new = attribute not in attributes
     return inner._parameters if new and isinstance(value, Parameter) else attributes, attribute
@@ -129,8 +129,8 @@ def _with_tied_weights(given: Any, slots: dict[str, Slot]) -> dict[str, Any]:
         own = registry.get(name)
         if key in given and own is not None and by_tensor.setdefault(id(own), given[key]) is not given[key]:
             raise errors.ArgumentError(
-                f"functional_call: {key} is tied to another key, for which another Tensor is given: give one, or"
-                " set tie_weights=False"
+                f"functional_call: {key} is tied to another key, for which another Tensor is given: give the same one, "
+                "or set tie_weights=False"
             )
     chosen = dict(given)
     for key in sorted(slots.keys() - given.keys()):

@@ -142,7 +142,7 @@ def test_what_was_loaded_in_part_is_not_drawn_anew(make, loaded, missing):
     whole, layer = make(), make()
     whole(torch.randn(4, 2))
     layer.load_state_dict({name: x for name, x in whole.state_dict().items() if name in loaded}, strict=False)
-    with pytest.raises(RuntimeError, match=f"no shape was loaded for {missing}, but one for others"):
+    with pytest.raises(RuntimeError, match=f"the loaded state lacks {missing}, but has other parameters"):
         layer(torch.randn(4, 2))
 
 

@@ -298,7 +298,7 @@ def test_sam_refuses():
     with pytest.raises(ValueError, match="learning rate"):
         optim.SAM([p], lr=-0.1)
     for base in (optim.LBFGS, type("MyLBFGS", (optim.LBFGS,), {})):
-        with pytest.raises(TypeError, match="LBFGS has a step of its own"):
+        with pytest.raises(TypeError, match="LBFGS overrides step"):
             optim.SAM([p], base)
 
 

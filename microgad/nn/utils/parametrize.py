@@ -120,7 +120,7 @@ class ParametrizationList(ModuleList):
         for i, (original, new) in enumerate(zip(self.originals, value, strict=True)):
             which, whose = ("The tensor", "original") if self.is_tensor else (f"Tensor {i}", f"original{i}")
             if not isinstance(new, Tensor):
-                raise ValueError(f"{which} returned by `right_inverse` is none: got {type(new).__name__}")
+                raise ValueError(f"{which} returned by `right_inverse` is not a Tensor: got {type(new).__name__}")
             if new.dtype != original.dtype:
                 raise ValueError(
                     f"{which} returned by `right_inverse` has dtype {new.dtype} while `{whose}` has dtype "
