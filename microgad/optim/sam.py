@@ -46,9 +46,7 @@ class SAM(Optimizer):
         super().__init__(params, {"rho": rho, "adaptive": adaptive, **options})
         self.base_optimizer = base_optimizer(self.param_groups, **options)
         if type(self.base_optimizer).step is not Optimizer.step:
-            raise TypeError(
-                f"SAM: {type(self.base_optimizer).__name__} overrides step, so it can't be the base optimizer"
-            )
+            raise TypeError(f"SAM: {type(self.base_optimizer).__name__} overrides step: it can't be the base optimizer")
         self.defaults.update(self.base_optimizer.defaults)
         self.param_shaped = self.base_optimizer.param_shaped
         self._share_state()

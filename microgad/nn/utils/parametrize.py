@@ -63,9 +63,9 @@ class ParametrizationList(ModuleList):
         else:
             self._register_several(inverse, original)
         if not unsafe:
-            words = "unparametrized {}", "parametrized {}", "`unsafe`"
+            labels = "unparametrized {}", "parametrized {}", "`unsafe`"
             try:
-                _check("Registering a parametrization", self(), before, *words)
+                _check("Registering a parametrization", self(), before, *labels)
             except Exception:
                 original.data = before
                 raise
@@ -149,14 +149,14 @@ def _register(module: Module, name: str, x: Tensor) -> None:
         module.register_buffer(name, x)
 
 
-def _check(what: str, new: Any, old: Any, said_old: str, said_new: str, flag: str) -> None:
+def _check(what: str, new: Any, old: Any, old_label: str, new_label: str, flag: str) -> None:
     if not isinstance(new, Tensor):
         raise ValueError(f"A parametrization must return a tensor. Got {type(new).__name__}.")
     for attr in ("dtype", "shape"):
         if getattr(new, attr) != getattr(old, attr):
             raise ValueError(
                 f"{what} may not change the {attr} of the tensor, unless {flag} flag is enabled.\n"
-                f"{said_old.format(attr)}: {getattr(old, attr)}\n{said_new.format(attr)}: {getattr(new, attr)}"
+                f"{old_label.format(attr)}: {getattr(old, attr)}\n{new_label.format(attr)}: {getattr(new, attr)}"
             )
 
 
