@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -154,13 +154,18 @@ def load_own_state(
         if sets_extra:  # before the keys below are checked: it may create children
             module.set_extra_state(state_dict[extra])
     names = own.keys() | ({_EXTRA_STATE_KEY_SUFFIX} if takes_extra else set())
+    unexpected += _unexpected_keys(module, state_dict, prefix, names)
+    if "writes" not in metadata:
+        _write(writes)
+
+
+def _unexpected_keys(module: Module, state_dict: Any, prefix: str, names: Set[str]) -> Iterator[str]:
+    """Yield the keys under `prefix` that are neither one of the module's own `names` nor below one of its children."""
     for key in state_dict:
         if key.startswith(prefix):
             name, below, _ = key.removeprefix(prefix).partition(".")
             if name not in (module._modules if below else names):
-                unexpected.append(key)
-    if "writes" not in metadata:
-        _write(writes)
+                yield key
 
 
 def _has_custom_load(module: Module) -> bool:
