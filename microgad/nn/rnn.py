@@ -129,13 +129,7 @@ class RNNBase(Module):
         states = None if hx is None else [hx] if isinstance(hx, Tensor) else list(hx)
         out: Any
         if isinstance(input, PackedSequence):
-            data, batch_sizes, sorted_indices, unsorted_indices = input
-            if states is not None and sorted_indices is not None:
-                states = [s.index_select(1, sorted_indices) for s in states]
-            data, states = self._forward_batch(data, batch_sizes, states)
-            out = PackedSequence(data, batch_sizes, sorted_indices, unsorted_indices)
-            if unsorted_indices is not None:
-                states = [s.index_select(1, unsorted_indices) for s in states]
+            out, states = self._forward_packed(input, states)
         else:
             self._check_ndim(input, states)
             if input.ndim == 2:
@@ -147,7 +141,20 @@ class RNNBase(Module):
                 out, states = self._forward_batch(input, None, states)
         return out, tuple(states) if len(states) > 1 else states[0]
 
+    def _forward_packed(
+        self, packed: PackedSequence, states: list[Tensor] | None
+    ) -> tuple[PackedSequence, list[Tensor]]:
+        """Run all layers over a packed batch, whose states are sorted like its sequences in between."""
+        data, batch_sizes, sorted_indices, unsorted_indices = packed
+        if states is not None and sorted_indices is not None:
+            states = [s.index_select(1, sorted_indices) for s in states]
+        data, states = self._forward_batch(data, batch_sizes, states)
+        if unsorted_indices is not None:
+            states = [s.index_select(1, unsorted_indices) for s in states]
+        return PackedSequence(data, batch_sizes, sorted_indices, unsorted_indices), states
+
     def _forward_batch(self, x: Tensor, batch_sizes: Any, states: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
+        """Run all layers over x: packed data with its batch_sizes, or else (T, B, I) (batch_first: (B, T, I))."""
         packed = batch_sizes is not None
         batch = int(batch_sizes[0]) if packed else x.shape[0 if self.batch_first else 1]
         leading = self.num_layers * (1 + self.bidirectional), batch
