@@ -68,11 +68,11 @@ class AdaBound(AdamBase):
             near = group["gamma"] * step
             low, high = final * (1 - 1 / (near + 1)), final * (1 + 1 / near) if near else math.inf
             kept = [state[name] for name in names]
-            for values, grad, m, v, *largest, a in update_chunks(p, group, *kept, scratch=1):
+            for values, grad, m, v, *max_v, a in update_chunks(p, group, *kept, scratch=1):
                 lerp_(m, grad, 1 - beta1, a)
                 ema_square_(v, grad, beta2, a)
-                if largest:
-                    v = np.maximum(largest[0], v, out=largest[0])
+                if max_v:
+                    v = np.maximum(max_v[0], v, out=max_v[0])
                 np.sqrt(v, out=a)
                 a += group["eps"]
                 np.divide(rate, a, out=a)

@@ -161,11 +161,11 @@ def adam_step(p: Tensor, state: dict[str, Any], group: Mapping[str, Any]) -> Non
     root = math.sqrt(1 - beta2**step)
     step_size = float(group["lr"]) * root / (1 - beta1**step)
     eps = group["eps"] * root  # step_size holds the division of √v by root: one pass less (Kingma and Ba, section 2)
-    for values, grad, m, v, *largest, a, b in update_chunks(p, group, *(state[name] for name in names), scratch=2):
+    for values, grad, m, v, *max_v, a, b in update_chunks(p, group, *(state[name] for name in names), scratch=2):
         lerp_(m, grad, 1 - beta1, a)
         ema_square_(v, grad, beta2, a)
-        if largest:
-            v = np.maximum(largest[0], v, out=largest[0])
+        if max_v:
+            v = np.maximum(max_v[0], v, out=max_v[0])
         np.sqrt(v, out=a)
         a += eps
         np.multiply(m, -step_size, out=b)

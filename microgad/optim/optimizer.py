@@ -1,4 +1,4 @@
-"""Optimizer, the base class: parameter groups, per-parameter state, state dicts, and the frame of a step."""
+"""Optimizer, the base class: parameter groups, per-parameter state, state dicts, `step` and its checks."""
 
 from __future__ import annotations
 

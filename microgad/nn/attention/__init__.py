@@ -1,4 +1,4 @@
-"""torch.nn.attention: MultiheadAttention, and the choice of a backend, of which there is one here."""
+"""torch.nn.attention: MultiheadAttention, and `sdpa_kernel`, which has no effect here."""
 
 from __future__ import annotations
 
