@@ -205,7 +205,7 @@ def softmax(x, axis):
 
 def test_devices(monkeypatch):
     elsewhere = []
-    monkeypatch.setattr(values, "_others", lambda case: [("another", lambda a: elsewhere.append(1) or a.copy())])
+    monkeypatch.setattr(values, "_other_devices", lambda case: [("another", lambda a: elsewhere.append(1) or a.copy())])
     check_op(Square, examples=5, laws=["devices"])
     elsewhere.clear()
     wrong = broken(forward=lambda self, x: x * x + len(elsewhere))

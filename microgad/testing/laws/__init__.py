@@ -1,4 +1,4 @@
-"""Laws that hold for every operation and every module, whatever it computes: `check_op`, `check_module`."""
+"""`check_op` and `check_module`: property-based tests by laws that hold whatever an operation or a module computes."""
 
 from .module import check_module
 from .op import check_op

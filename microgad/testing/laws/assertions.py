@@ -1,4 +1,4 @@
-"""When two arrays that were computed in different ways are the same."""
+"""Assertions that two arrays agree, which were computed in different ways."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 
 from ... import backend
 
-ROUNDINGS = 256  # how many roundings of the largest value that was added up may come together
+ROUNDINGS = 256  # how many rounding errors, each of the largest term of a sum, may accumulate
 
 
 def max_abs(x: Any) -> float:
-    """The largest finite magnitude in an array; 0 where there is none."""
+    """Return the largest finite magnitude in an array, 0 if there is none."""
     magnitude = np.abs(x)
     largest = float(magnitude.max()) if magnitude.size else 0.0
     if not np.isfinite(largest):
@@ -23,15 +23,15 @@ def max_abs(x: Any) -> float:
 
 
 def inner_terms(a: Any, b: Any) -> Any:
-    """What an inner product adds up: of complex numbers the real part of conj(a) · b, as their gradients have it."""
+    """Return the terms of an inner product; for complex numbers the real part of conj(a) · b, as gradients have it."""
     return (np.conj(a) * b).real if "c" in (a.dtype.kind, b.dtype.kind) else a * b
 
 
 def assert_agree(found: Any, expected: Any, tolerance: float | Callable[[], float], what: str) -> None:
-    """Raise AssertionError, with the worst entry, unless the arrays agree. Infinity and NaN agree with each other:
+    """Raise AssertionError, with the worst entry, unless the arrays agree up to a tolerance.
 
-    where one way of computing adds 0 · inf, another does not. A tolerance that takes computing is computed for what
-    isn't the same to the last digit.
+    Infinity and NaN agree with each other, since one way of computing may add 0 · inf where another does not. The
+    tolerance may be a function, which is called only if the arrays are not equal.
     """
     if found.shape != expected.shape:
         raise AssertionError(f"{what} has shape {found.shape}, expected {expected.shape}")

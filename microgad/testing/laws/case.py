@@ -1,4 +1,4 @@
-"""Case: one example of a call, and what came of it. What several laws look at is evaluated once."""
+"""Case: one example of a call, with its results and gradients, each evaluated once for all laws."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from ...tensor import Tensor
 from ..calls import floating, gradients, nodes_behind, random_signed, tensors_in, wanted
 from .assertions import ROUNDINGS, assert_agree, max_abs
 
-NEARBY = 2.0**-20  # relative: how far the inputs are moved to see what a rounding error does to the results
+NEARBY = 2.0**-20  # relative: perturbation of the inputs that shows what rounding errors do to the results
 
 
 class NothingReturnedError(AssertionError):
-    """There is no Tensor among what a function returned."""
+    """Raised if a function returned no Tensor."""
 
 
 class Evaluation(NamedTuple):
-    """Bare arrays: floating-point outputs, and a gradient for each wanted input, None where there is none."""
+    """Arrays of the floating-point outputs, and of the gradient of each differentiated input, None if it has none."""
 
     outs: list[Any]
     gradients: list[Any]
 
 
 class Case:
-    """What is called, and the inputs of one call. Those that require grad are differentiated.
+    """A function and the inputs of one call. Inputs that require grad are differentiated.
 
-    Each evaluation begins with the default generator at the same seed, which depends on the inputs' values alone.
+    Before each evaluation the default generator gets the same seed, which depends only on the inputs' values.
     """
 
-    reference: Callable[..., Any] | None = None  # the same operation on bare arrays
-    linear = False  # whether it is jointly linear in what is differentiated
-    thorough = True  # whether laws leave nothing to other examples
+    reference: Callable[..., Any] | None = None  # the same operation on arrays
+    linear = False  # whether the operation is jointly linear in the differentiated inputs
+    thorough = True  # whether laws run their expensive parts on this example whatever its turn
 
     def __init__(
         self,
@@ -65,26 +65,26 @@ class Case:
 
     @cached_property
     def rng(self) -> np.random.Generator:
-        """Random numbers of this example and the law that is held against it, made when one first asks for some."""
+        """Random numbers for this example and the current law, created on first use."""
         return np.random.default_rng(self.stream)
 
     def begin(self, law: str) -> None:
-        """Whatever laws were held before, this one has the same random numbers."""
+        """Start a law: its random numbers do not depend on the laws checked before."""
         self.stream = self._stream(law)
         vars(self).pop("rng", None)
 
     def _stream(self, what: str) -> tuple[int, int]:
-        """Where random numbers begin that this example has of its own for a law, or for what several laws share."""
+        """Return the seed of the random numbers of this example for a law, or for a value that several laws share."""
         return self.seed, zlib.crc32(what.encode())
 
     # Evaluations
 
     def start_draws(self) -> None:
-        """Put the default generator where every evaluation begins."""
+        """Seed the default generator, before each evaluation."""
         default_generator.manual_seed(self.seed)
 
     def call(self, inputs: Sequence[Any]) -> list[Tensor]:
-        """Every Tensor that the function gives."""
+        """Call the function and return all Tensors among its results."""
         self.start_draws()
         returned = self.function(*inputs)
         found = tensors_in(returned)
@@ -93,32 +93,32 @@ class Case:
         return found
 
     def outputs(self, inputs: Sequence[Any]) -> list[Tensor]:
-        """Those that can have a derivative."""
+        """Call the function and return the results that can have a derivative."""
         return floating(self.call(inputs))
 
-    def evaluate(self, inputs: Sequence[Any], seeds: Sequence[Any] | None = None) -> Evaluation:
-        """The function at other inputs, with its gradients for the incoming gradients `seeds`."""
+    def evaluate(self, inputs: Sequence[Any], grad_outputs: Sequence[Any] | None = None) -> Evaluation:
+        """Evaluate the function at other inputs, and its gradients for the incoming gradients `grad_outputs`."""
         outs = self.outputs(inputs)
-        found = pull(outs, wanted(inputs), self.seeds if seeds is None else seeds)
+        found = pull(outs, wanted(inputs), self.grad_outputs if grad_outputs is None else grad_outputs)
         return Evaluation([y.array for y in outs], found)
 
-    def mapped(self, change: Callable[[Any], Any]) -> list[Any]:
-        """The inputs with other arrays: fresh leaves, one Tensor for one Tensor."""
+    def map_arrays(self, change: Callable[[Any], Any]) -> list[Any]:
+        """Return the inputs with other arrays, as fresh leaves. An input that is passed twice stays one Tensor."""
         made: dict[int, Tensor] = {}
         for x in self.inputs:
             if isinstance(x, Tensor) and id(x) not in made:
                 made[id(x)] = Tensor._made(change(x.array)).requires_grad_(x.requires_grad)
         return [made.get(id(x), x) for x in self.inputs]
 
-    def at(self, inputs: Sequence[Any]) -> Case:
-        """The same call with other inputs."""
+    def with_inputs(self, inputs: Sequence[Any]) -> Case:
+        """Return the case of the same call with other inputs."""
         case = Case(self.name, self.function, inputs, order=self.order, kinks=self.kinks, settings=self.settings)
         case.seed, case.linear, case.reference = self.seed, self.linear, self.reference
         case.thorough = self.thorough
         return case
 
     def one_in(self, n: int, turn: int = 0) -> bool:
-        """Whether this example is one of those that what costs much is held against: each n-th, in schedule."""
+        """Whether to run an expensive part on this example: on every n-th, and on all that are checked thoroughly."""
         return self.thorough or (self.seed + turn) % n == 0
 
     @cached_property
@@ -127,12 +127,12 @@ class Case:
 
     @cached_property
     def calls(self) -> CallRecorder:
-        """The operations of the first evaluation."""
+        """Records the operations of the first evaluation."""
         return CallRecorder()
 
     @cached_property
     def results(self) -> list[Tensor]:
-        """Of the first evaluation, everything."""
+        """All results of the first evaluation."""
         with state.scope(observer=self.calls):
             return self.call(self.inputs)
 
@@ -149,36 +149,36 @@ class Case:
         return bool((default_generator.snapshot() != fresh).any())
 
     @cached_property
-    def seeds(self) -> list[Any]:
+    def grad_outputs(self) -> list[Any]:
         """A random incoming gradient for each output."""
         rng = np.random.default_rng(self._stream("seeds"))
-        seeds = [self.random_like(y.array, rng) for y in self.outs]
-        self.seeds_before = [s.copy() for s in seeds]
-        return seeds
+        grad_outputs = [self.random_like(y.array, rng) for y in self.outs]
+        self.grad_outputs_before = [s.copy() for s in grad_outputs]
+        return grad_outputs
 
     @cached_property
     def gradients(self) -> list[Any]:
-        """Of the first evaluation."""
-        return pull(self.outs, self.wanted, self.seeds)
+        """The gradients of the first evaluation."""
+        return pull(self.outs, self.wanted, self.grad_outputs)
 
     @cached_property
     def recorded(self) -> tuple[list[Tensor], list[Tensor | None]]:
-        """Incoming gradients that require grad, and the gradients with their graphs."""
-        outs, seeds = that_require_grad(self.outputs(self.inputs), self.seeds)
-        incoming = [Tensor._made(s).requires_grad_() for s in seeds]
+        """Incoming gradients that require grad, and the gradients computed from them under create_graph."""
+        outs, grad_outputs = that_require_grad(self.outputs(self.inputs), self.grad_outputs)
+        incoming = [Tensor._made(s).requires_grad_() for s in grad_outputs]
         if not outs:
             return [], [None] * len(self.wanted)
         return incoming, list(grad(outs, self.wanted, incoming, create_graph=True, allow_unused=True))
 
     def evaluate_all(self) -> None:
-        """Forward, backward, and, if second derivatives are asked for, backward with a graph: each once."""
+        """Run forward, backward, and, for second derivatives, backward under create_graph, each once."""
         _ = self.gradients
         if self.order > 1:
             _ = self.recorded
 
     @cached_property
     def classes(self) -> set[type[Function]]:
-        """Of the operations in the graphs of the results, of their gradients, and of the gradients of those."""
+        """The classes of the operations in the graphs of the results and of their first and second derivatives."""
         tensors = list(self.outs)
         if self.order > 1:
             incoming, gradients = self.recorded
@@ -190,32 +190,32 @@ class Case:
         return classes_behind(tensors)
 
     def random_like(self, x: Any, rng: np.random.Generator | None = None) -> Any:
-        """Numbers of either sign, neither small nor large."""
+        """Draw an array like `x` of numbers of either sign, neither small nor large."""
         return backend.like(random_signed(rng or self.rng, x.shape), x, x.dtype)
 
     # Comparisons
 
     @cached_property
     def eps(self) -> float:
-        """The rounding error of the coarsest dtype at hand."""
+        """The rounding error of the coarsest dtype among inputs and outputs."""
         kinds = [x.array.dtype for x in (*self.inputs, *self.outs) if isinstance(x, Tensor)]
         return max((float(np.finfo(kind).eps) for kind in kinds if kind.kind in "fc"), default=0.0)
 
     @cached_property
     def scales(self) -> tuple[list[float], list[float]]:
-        """For outputs and gradients: how large what was added up is, so that times eps it is a rounding error.
+        """How large the terms are that each output and each gradient adds up: times eps this is its rounding error.
 
-        Where a small relative change of the inputs changes a result by more than its own size, that counts. What
-        cancels in any case, as the gradients of a softmax do, is about as large as the incoming gradient; in values, as
-        1 + tanh(x) does, up to 1.
+        The terms are not seen, so this is an estimate. It includes how fast the result changes with the inputs, found
+        by a small relative perturbation. It also allows for terms that always cancel: in a gradient (softmax) they are
+        about as large as the incoming gradient, in a value (1 + tanh(x)) up to 1.
         """
         step = max(NEARBY, 16 * self.eps)
         rng = np.random.default_rng(self._stream("scales"))
-        moved = self.evaluate(self.mapped(lambda a: _nearby(a, step, rng) if a.dtype.kind in "fc" else a))
+        moved = self.evaluate(self.map_arrays(lambda a: _nearby(a, step, rng) if a.dtype.kind in "fc" else a))
         least = min(1.0, self.largest)
         values = zip(self.outs, moved.outs, strict=True)
         outs = [least + max_abs(y.array) + max_abs(z - y.array) / step for y, z in values]
-        incoming = max(map(max_abs, self.seeds), default=0.0)
+        incoming = max(map(max_abs, self.grad_outputs), default=0.0)
         result = max(outs, default=0.0)
         gradients = []
         for x, g, h in zip(self.wanted, self.gradients, moved.gradients, strict=True):
@@ -231,7 +231,7 @@ class Case:
         return max((max_abs(x) for x in self.before if backend.is_array(x) and x.dtype.kind in "fc"), default=0.0)
 
     def agrees(self, found: Evaluation, how: str, eps: float | None = None) -> None:
-        """Raise AssertionError unless an evaluation is that of this case, up to rounding."""
+        """Raise AssertionError unless an evaluation agrees with this case's, up to rounding."""
         unit = ROUNDINGS * (self.eps if eps is None else eps)
         for k, (y, z) in enumerate(zip(self.outs, found.outs, strict=True)):
             assert_agree(z, y.array, partial(self.output_tolerance, k, unit), f"{how}: output {k}")
@@ -240,12 +240,12 @@ class Case:
     def same_gradients(
         self, found: Sequence[Any], expected: Sequence[Any], what: str, unit: float | None = None
     ) -> None:
-        """The same of all inputs."""
+        """Raise AssertionError unless the gradients of all inputs agree, up to rounding."""
         for i, (g, h) in enumerate(zip(found, expected, strict=True)):
             self.same_gradient(i, g, h, what, unit)
 
     def same_gradient(self, i: int, found: Any, expected: Any, what: str, unit: float | None = None) -> None:
-        """Raise AssertionError unless two gradients of input i are the same, up to rounding; said after `what`."""
+        """Raise AssertionError, beginning with `what`, unless two gradients of input i agree up to rounding."""
         if found is None and expected is None:
             return
         what = f"{what} {self.input_name(i)}"
@@ -260,16 +260,16 @@ class Case:
         return (ROUNDINGS * self.eps if unit is None else unit) * self.scales[1][i]
 
     def place(self, i: int) -> int:
-        """Where a wanted input stands among the arguments."""
+        """Return the position of the i-th differentiated input among the arguments."""
         return next(j for j, y in enumerate(self.inputs) if y is self.wanted[i])
 
     def input_name(self, i: int) -> str:
-        """Of a wanted input: where it stands among the arguments, and its shape."""
+        """Return the name of the i-th differentiated input for messages: its position and shape."""
         return f"input {self.place(i)} {tuple(self.wanted[i].shape)}"
 
 
 class CallRecorder(state.Observer):
-    """Observes which operations are called: each with its inputs and its result."""
+    """Records each operation that is called, with its inputs and its result."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[Function, tuple[Any, ...], Any]] = []
@@ -278,34 +278,36 @@ class CallRecorder(state.Observer):
         self.seen.append((node, inputs, out))
 
     def constants(self, dtype: Any) -> bool:
-        """Whether an operation was called with an array or a Tensor of a dtype that no operation made."""
+        """Whether an operation got an array or a Tensor of a dtype that no operation made, such as a constant."""
         made = {id(y) for _, _, out in self.seen for y in (out if isinstance(out, tuple) else (out,))}
         return any(
-            hasattr(x, "dtype") and getattr(x, "array", x).dtype == dtype and id(x) not in made  # None == float64, too
+            hasattr(x, "dtype")
+            and getattr(x, "array", x).dtype == dtype
+            and id(x) not in made  # dtype(None) is float64
             for _, inputs, _ in self.seen
             for x in inputs
         )
 
 
 def _nearby(a: Any, step: float, rng: np.random.Generator) -> Any:
-    """Each element moved by a share of itself. The axes keep their order in memory, which random draws follow."""
+    """Change each element by a small share of itself, keeping the order of axes in memory, which draws follow."""
     factors = backend.like(1 + step * random_signed(rng, a.shape), a)
     return np.multiply(a, factors, out=np.empty_like(a), casting="same_kind")
 
 
-def pull(outs: Sequence[Tensor], inputs: Sequence[Tensor], seeds: Sequence[Any]) -> list[Any]:
-    """Bare gradients by a backward pass, after which the graph is still there."""
-    outs, seeds = that_require_grad(outs, seeds)
-    return gradients(outs, inputs, seeds) if outs and inputs else [None] * len(inputs)
+def pull(outs: Sequence[Tensor], inputs: Sequence[Tensor], grad_outputs: Sequence[Any]) -> list[Any]:
+    """Return the gradients as arrays, by a backward pass that keeps the graph."""
+    outs, grad_outputs = that_require_grad(outs, grad_outputs)
+    return gradients(outs, inputs, grad_outputs) if outs and inputs else [None] * len(inputs)
 
 
-def that_require_grad(outs: Sequence[Tensor], seeds: Sequence[Any]) -> tuple[list[Tensor], list[Any]]:
-    """Outputs on the graph, with their incoming gradients."""
-    chosen = [(y, s) for y, s in zip(outs, seeds, strict=True) if y.requires_grad]
+def that_require_grad(outs: Sequence[Tensor], grad_outputs: Sequence[Any]) -> tuple[list[Tensor], list[Any]]:
+    """Return the outputs that require grad, and their incoming gradients."""
+    chosen = [(y, s) for y, s in zip(outs, grad_outputs, strict=True) if y.requires_grad]
     return [y for y, _ in chosen], [s for _, s in chosen]
 
 
 def classes_behind(tensors: Sequence[Tensor]) -> set[type[Function]]:
-    """The classes of the operations in the graphs of some Tensors. Every autograd.Function counts as one class."""
+    """Return the classes of the operations in the Tensors' graphs. All autograd.Functions count as one class."""
     classes = {CustomNode if isinstance(node, CustomNode) else type(node) for node in nodes_behind(tensors)}
     return classes - {Leaf, Output}

@@ -1,6 +1,6 @@
-"""Laws of what a module's first output depends on: rows of a batch, positions of a sequence, an order.
+"""Laws of what a module's first output may depend on: rows of a batch, positions of a sequence, their order.
 
-Each is held by gradients, which have to be zero where nothing depends, and by values, which have to stay.
+Each is checked by gradients, which must be zero where there is no dependence, and by values, which must not change.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .module_case import ModuleCase
 
 
 def samples(case: ModuleCase) -> None:
-    """A row of a batch has the result that it has alone, and nothing leaks from one row to another."""
+    """A row of a batch has the same result as alone, and doesn't depend on other rows."""
     if not case.independent or case.batch_statistics:
         return
     batch = [x for x in case.given if isinstance(x, Tensor)]
@@ -35,21 +35,21 @@ def samples(case: ModuleCase) -> None:
 
 
 def causal(case: ModuleCase) -> None:
-    """A position along the axis depends on none that comes later."""
+    """A position along the axis doesn't depend on later ones."""
     if case.causal is not None and (n := _length(case, case.given[:1], case.causal)):
         last = int(case.rng.integers(n))
         _no_leak(case, case.given[:1], case.causal, np.arange(n) <= last, f"positions up to {last}", "later ones")
 
 
 def permutation_equivariant(case: ModuleCase) -> None:
-    """Of inputs in another order along the axis, results and gradients are the same, in that order."""
+    """Permuting the input along the axis permutes results and gradients in the same way."""
     axis = case.permutation_equivariant
     if axis is None or case.draws:
         return
     order = case.rng.permutation(_length(case, case.given[:1], axis))
     back = np.argsort(order)
     inputs = _changed(case, case.given[:1], lambda a: np.take(a, order, axis))
-    found = case.evaluate(inputs, [np.take(case.seeds[0], order, axis), *case.seeds[1:]])
+    found = case.evaluate(inputs, [np.take(case.grad_outputs[0], order, axis), *case.grad_outputs[1:]])
     _same_output(case, np.take(found.outs[0], back, axis), case.outs[0].array, "in another order")
     for i, (g, h) in enumerate(zip(case.gradients, found.gradients, strict=True)):
         moved = h is not None and case.wanted[i] is case.given[0]
@@ -57,8 +57,8 @@ def permutation_equivariant(case: ModuleCase) -> None:
 
 
 def _no_leak(case: ModuleCase, inputs: Sequence[Tensor], axis: int, watched: Any, which: str, others: str) -> None:
-    """At the `watched` places along an axis, the output depends on the inputs at no other place."""
-    first, *rest = case.seeds
+    """Check that at the `watched` positions along an axis the output depends on the inputs at no other position."""
+    first, *rest = case.grad_outputs
     seeds = [np.where(_along(watched, first, axis), first, 0), *map(np.zeros_like, rest)]
     for i, (x, g) in enumerate(zip(case.wanted, pull(case.outs, case.wanted, seeds), strict=True)):
         if g is not None and any(x is y for y in inputs):
@@ -73,7 +73,7 @@ def _no_leak(case: ModuleCase, inputs: Sequence[Tensor], axis: int, watched: Any
 
 
 def _length(case: ModuleCase, inputs: Sequence[Any], axis: int) -> int:
-    """How long the inputs and the first output are along an axis. Raises ValueError if they differ."""
+    """Return the length of the inputs and the first output along an axis. Raise ValueError if they differ."""
     found = {f"input {i}": tuple(x.shape) for i, x in enumerate(inputs)} | {"output 0": tuple(case.outs[0].shape)}
     lengths = {shape[axis] if -len(shape) <= axis < len(shape) else None for shape in found.values()}
     if len(lengths) != 1 or None in lengths:
@@ -85,21 +85,21 @@ def _length(case: ModuleCase, inputs: Sequence[Any], axis: int) -> int:
 
 
 def _along(mask: Any, a: Any, axis: int) -> Any:
-    """A mask for places along an axis, in a shape that broadcasts with an array."""
+    """Reshape a mask of positions along an axis to broadcast with an array."""
     shape = [1] * a.ndim
     shape[axis] = -1
     return backend.like(mask, a).reshape(shape)
 
 
 def _otherwise(a: Any, axis: int) -> Any:
-    """Other values of the same kind: those from the other end, and of floating-point ones half as much again."""
+    """Return other values of the same kind: flipped along the axis and, if floating-point, times 1.5."""
     return np.flip(a, axis) * 1.5 if a.dtype.kind == "f" else np.flip(a, axis)
 
 
 def _changed(case: ModuleCase, inputs: Sequence[Any], change: Any) -> list[Any]:
-    """The case's inputs and parameters, some of the inputs with other arrays."""
+    """Return the case's inputs and parameters, with some of the inputs changed."""
     arrays = [x.array for x in inputs]
-    return case.mapped(lambda a: change(a) if any(a is b for b in arrays) else a)
+    return case.map_arrays(lambda a: change(a) if any(a is b for b in arrays) else a)
 
 
 def _same_output(case: ModuleCase, found: Any, expected: Any, how: str) -> None:

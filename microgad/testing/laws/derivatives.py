@@ -1,4 +1,4 @@
-"""The law of derivatives, which check_grads holds: written ones are those of the function."""
+"""The law of derivatives: analytical derivatives agree with numerical ones, by check_grads."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from ..check_grads import found_kink
 from ..numerical.perturbation import perturbed
 from .case import Case
 
-FURTHER_ON = 2.0**-6  # of its own size each value is moved
+PERTURBATION = 2.0**-6  # relative: moves values to some that float32 would round
 
 
 def derivatives(case: Case) -> None:
-    """Derivatives agree with numerical ones, along random directions: those of order 2 of every second example.
+    """Derivatives agree with numerical ones along random directions, up to order 2 on every second example.
 
-    At a kink, which is left out of these, the derivative of one operation is no number, or one between the one-sided
-    derivatives: a quarter of those examples is looked at so. Of a composite it may be another: where two parts have a
-    kink, each may have chosen another side. A quarter is looked at a little further on as well, at values that float32
-    would round.
+    Kinks are skipped, but on a quarter of the examples at a kink the derivative has to be NaN or lie between the
+    one-sided derivatives. This holds for a single operation only: in a composite two parts may each have chosen
+    another side of a kink. A quarter of the examples is also checked at slightly perturbed inputs.
     """
     if not case.wanted or not case.outs:
         return
@@ -29,17 +28,17 @@ def derivatives(case: Case) -> None:
     if case.kinks == "move" and on_a_kink and case.one_in(4, 2) and _is_primitive(case):
         _check(case, 1, "accept", full=True)
     if case.kinks == "move" and case.one_in(4):
-        with perturbed(case.wanted, case.rng, FURTHER_ON):
+        with perturbed(case.wanted, case.rng, PERTURBATION):
             try:
                 _check(case, case.order, case.kinks)
             except GradcheckError:
                 raise
-            except FROM_FORWARD:  # values that the function refuses
+            except FROM_FORWARD:  # the function refuses the perturbed values
                 return
 
 
 def _check(case: Case, order: int, kinks: str, full: bool = False) -> bool:
-    """check_grads, of which it doesn't count that the derivative at a kink is no number; whether there was a kink."""
+    """Run check_grads, but accept a derivative of NaN at a kink. Return whether there was a kink."""
     case.start_draws()
     try:
         return found_kink(case.function, case.inputs, order, ("rev",), kinks, full)
@@ -51,9 +50,10 @@ def _check(case: Case, order: int, kinks: str, full: bool = False) -> bool:
 
 
 def _is_primitive(case: Case) -> bool:
-    """Whether one node of one input gives all results, and isn't a function of NumPy or torch, which may do much.
+    """Whether all results come from one node with one input.
 
-    Of several inputs that tie each has its convention: clamp's, where both bounds are the value, is no derivative.
+    Nodes of NumPy and torch functions do not count: they may be composites. Nor do several inputs: where they tie, each
+    gradient follows a convention, as that of clamp where both bounds equal the value.
     """
     nodes = [node for node in nodes_behind(case.outs) if not isinstance(node, (Leaf, Output))]
     return len(nodes) == len(case.wanted) == 1 and not any(

@@ -1,4 +1,4 @@
-"""A module as a function of its inputs and its parameters, which changes nothing of the module."""
+"""FunctionalModule: a module as a pure function of its inputs and parameters."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from ...tensor import Tensor
 
 
 class FunctionalModule:
-    """Called with inputs and then parameters, it gives the module's results for these.
+    """A function of the module's inputs, followed by its parameters, that leaves the module unchanged.
 
-    Each call is in the same mode and begins with the same buffers: copies, where the parameters are and of their dtype.
+    Each call runs in the same mode and starts from the same buffers: copies on the parameters' device, of their dtype.
     """
 
     def __init__(self, module: Module, training: bool) -> None:
         self.module, self.training = module, training
         self.names, self.parameters = list(dict(module.named_parameters())), list(module.parameters())
-        self.moved = False  # whether the last call changed a buffer
+        self.changed_buffers = False  # in the last call
 
-    def __repr__(self) -> str:  # how messages show it
+    def __repr__(self) -> str:
         return f"{type(self.module).__name__} of its inputs and parameters"
 
     def __call__(self, *args: Any) -> Any:
         n = len(args) - len(self.parameters)
-        instead = {id(p): other for p, other in zip(self.parameters, args[n:], strict=True)}
-        with self._standing_in(instead | self._buffers(args)):
+        replacements = {id(p): other for p, other in zip(self.parameters, args[n:], strict=True)}
+        with self._replaced(replacements | self._buffers(args)):
             return self.module.train(self.training)(*args[:n])
 
     def _buffers(self, args: Sequence[Any]) -> dict[int, Tensor]:
-        """Copies of the buffers, by the id of the one that each stands in for."""
+        """Return copies of the buffers, by the id of the original."""
         floating = [x.array for x in args if isinstance(x, Tensor) and x.array.dtype.kind == "f"]
         kind = np.result_type(*(a.dtype for a in floating)) if floating else np.dtype(np.float64)
         where = backend.device_of(floating[0]) if floating else None
@@ -45,18 +45,18 @@ class FunctionalModule:
         return copies
 
     @contextmanager
-    def _standing_in(self, instead: dict[int, Tensor]) -> Iterator[None]:
-        """Other Tensors in the module's registers, while it lasts."""
+    def _replaced(self, replacements: dict[int, Tensor]) -> Iterator[None]:
+        """Context in which the module has other Tensors as parameters and buffers."""
         registers: list[dict[str, Any]] = []
         for module in self.module.modules():
             registers += [module._parameters, module._buffers]
         saved = [dict(register) for register in registers]
         for register in registers:
-            register.update({name: instead.get(id(x), x) for name, x in register.items()})
+            register.update({name: replacements.get(id(x), x) for name, x in register.items()})
         before = self._state()
         try:
             yield
-            self.moved = self._state() != before
+            self.changed_buffers = self._state() != before
         finally:
             for register, content in zip(registers, saved, strict=True):
                 register.clear()

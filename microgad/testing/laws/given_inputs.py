@@ -1,4 +1,4 @@
-"""Where examples come from: what a caller gives for the inputs, made a hypothesis strategy."""
+"""Turn the inputs that a caller gives into hypothesis strategies."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ Inputs = tuple[Any, ...]
 
 
 def as_strategy(value: Any) -> st.SearchStrategy[Any]:
-    """A strategy as it is; anything else as the only example."""
+    """Return a strategy as it is, and for any other value the strategy that draws only that."""
     return value if isinstance(value, st.SearchStrategy) else st.just(value)
 
 
 def examples(inputs: Sequence[Any]) -> st.SearchStrategy[Inputs]:
-    """From one strategy of tuples, or from something for each argument: a strategy, an array, a Tensor, a value."""
+    """Return a strategy of argument tuples, from one such strategy or from a strategy or a value for each argument."""
     if len(inputs) == 1:
         return as_strategy(inputs[0]).map(lambda drawn: tuple(drawn) if isinstance(drawn, (tuple, list)) else (drawn,))
     return st.tuples(*map(as_strategy, inputs))
 
 
 def keywords(settings: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """Keyword arguments, of values and of strategies."""
+    """Return a strategy of keyword arguments, from values and strategies."""
     return st.fixed_dictionaries({name: as_strategy(value) for name, value in settings.items()})
 
 
 def in_float64(drawn: Inputs) -> Inputs:
-    """Fresh float64 Tensors, all of which require grad, for floating-point arrays and Tensors; others as they are."""
+    """Replace floating-point arrays and Tensors by fresh float64 Tensors that require grad; keep other arguments."""
     fresh = fresh_tensors(drawn)
     made = {
         id(x): Tensor._made(x.array.astype(np.float64)).requires_grad_()

@@ -1,4 +1,4 @@
-"""Laws of a backward pass: what gradients are, whose memory they have, and that they are linear."""
+"""Laws of a backward pass: shapes and memory of gradients, linearity, accumulation, the chain rule."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def shapes(case: Case) -> None:
 
 
 def aliasing(case: Case) -> None:
-    """Gradients are writable, and share memory with nothing: no other gradient, input, output, kept or set array."""
+    """Gradients are writable and share no memory: with another gradient, an input, an output, an array of a node."""
     inputs, outs, seeds = _backward(case)
     own = [(f"the gradient of {case.input_name(i)}", x.grad.array) for i, x in enumerate(inputs) if x.grad is not None]
     others = [(f"input {i}", x.array) for i, x in enumerate(case.inputs) if isinstance(x, Tensor)]
@@ -46,16 +46,16 @@ def aliasing(case: Case) -> None:
 
 
 def _backward(case: Case) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-    """One `backward` into fresh leaves, with a graph that stays: leaves, outputs, incoming gradients."""
-    inputs = case.mapped(lambda a: a)
-    outs, seeds = that_require_grad(case.outputs(inputs), [Tensor._made(s) for s in case.seeds])
+    """Run `backward` into fresh leaves and keep the graph. Return leaves, outputs and incoming gradients."""
+    inputs = case.map_arrays(lambda a: a)
+    outs, seeds = that_require_grad(case.outputs(inputs), [Tensor._made(s) for s in case.grad_outputs])
     if outs:
         backward(outs, seeds, retain_graph=True)
     return wanted(inputs), outs, seeds
 
 
 def accumulation(case: Case) -> None:
-    """A second backward adds the same again to `.grad`."""
+    """A second backward adds the same gradients to `.grad` again."""
     inputs, outs, seeds = _backward(case)
     once = [None if x.grad is None else x.grad.array.copy() for x in inputs]
     if outs:
@@ -66,16 +66,16 @@ def accumulation(case: Case) -> None:
 
 
 def each_alone(case: Case) -> None:
-    """An input has the same gradient whether or not the others want one: what is kept depends on that."""
+    """An input's gradient doesn't depend on whether others require grad, which decides what is kept for backward."""
     for i in range(len(case.wanted)) if len(case.wanted) > 1 else ():
         inputs = [x.detach() if isinstance(x, Tensor) and x is not case.wanted[i] else x for x in case.inputs]
-        (alone,) = pull(case.outputs(inputs), [case.wanted[i]], case.seeds)
+        (alone,) = pull(case.outputs(inputs), [case.wanted[i]], case.grad_outputs)
         case.same_gradient(i, alone, case.gradients[i], "where no other input requires grad, the gradient of")
 
 
 def results_alone(case: Case) -> None:
-    """A result has the same gradients where nobody used the others as where theirs are zeros; recorded ones as well."""
-    outs, seeds = that_require_grad(case.outs, case.seeds)
+    """A result gives the same gradients whether the others are unused or have gradients of zero."""
+    outs, seeds = that_require_grad(case.outs, case.grad_outputs)
     for k in range(len(outs)) if len(outs) > 1 else ():
         expected = pull(outs, case.wanted, [s if j == k else np.zeros_like(s) for j, s in enumerate(seeds)])
         found = [("of one result alone the gradient of", pull(outs[k : k + 1], case.wanted, seeds[k : k + 1]))]
@@ -90,10 +90,10 @@ def results_alone(case: Case) -> None:
 
 
 def linear_in_grad(case: Case) -> None:
-    """Backward is linear: of a·g + b·h it gives a times what it gives of g, and b times what it gives of h."""
-    others = [case.random_like(s) for s in case.seeds]
+    """Backward is linear in the incoming gradient: a·g + b·h gives a·backward(g) + b·backward(h)."""
+    others = [case.random_like(s) for s in case.grad_outputs]
     second = pull(case.outs, case.wanted, others)
-    both = pull(case.outs, case.wanted, [A * g + B * h for g, h in zip(case.seeds, others, strict=True)])
+    both = pull(case.outs, case.wanted, [A * g + B * h for g, h in zip(case.grad_outputs, others, strict=True)])
     for i, (g, h, sum_) in enumerate(zip(case.gradients, second, both, strict=True)):
         if g is not None:
             what = "of a sum of incoming gradients, the gradient of"
@@ -101,10 +101,10 @@ def linear_in_grad(case: Case) -> None:
 
 
 def adjoint(case: Case) -> None:
-    """Of a linear operation A, ⟨A x, y⟩ = ⟨x, Aᵀ y⟩."""
+    """For a linear operation A, ⟨A x, y⟩ = ⟨x, Aᵀ y⟩."""
     if not case.linear:
         return
-    pairs = [(y.array, s) for y, s in zip(case.outs, case.seeds, strict=True)]
+    pairs = [(y.array, s) for y, s in zip(case.outs, case.grad_outputs, strict=True)]
     back = [(x.array, g) for x, g in zip(case.wanted, case.gradients, strict=True) if g is not None]
     forward, backward = (sum(float(inner_terms(a, b).sum()) for a, b in part) for part in (pairs, back))
     terms = sum(float(np.abs(inner_terms(a, b)).sum()) for a, b in (*pairs, *back))
@@ -115,13 +115,13 @@ def adjoint(case: Case) -> None:
 
 
 def chain_rule(case: Case) -> None:
-    """Between other operations the gradient is what the chain rule makes of it: of 2x - x and 3y·s - 2y·s."""
-    if case.draws:  # which may follow the order in memory
+    """Inside a composite the chain rule holds: with 2x - x for each input x, and 3y·s - 2y·s for each output y."""
+    if case.draws:  # random draws may follow the order in memory
         return
-    inputs = case.mapped(lambda a: a)
+    inputs = case.map_arrays(lambda a: a)
     through = {id(x): 2 * x - x for x in inputs if isinstance(x, Tensor) and x.requires_grad}
     outs = case.outputs([through.get(id(x), x) for x in inputs])
-    outs, seeds = that_require_grad(outs, case.seeds)
+    outs, seeds = that_require_grad(outs, case.grad_outputs)
     if not outs:
         return
     weights = [Tensor._made(s) for s in seeds]

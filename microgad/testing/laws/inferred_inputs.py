@@ -1,4 +1,4 @@
-"""Inputs for an operation that came without: as many Tensors as it takes, of the first kind that it accepts."""
+"""Infer inputs for an operation by trial: as many Tensors as it takes, of the first shapes and values it accepts."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from ..calls import floating, fresh_tensors, tensors_in, wanted
 from ..strategies import numbers, tensors
 from .case import Case, pull
 from .inferred_settings import arguments_of, strategy_of
-from .input_shapes import ShapeFamily, Shapes, groups, together
+from .input_shapes import ShapeFamily, Shapes, broadcasting, groups
 from .runner import without_warnings
 
-SCALES = (1.0, 1.0, 3.0)  # beyond 6, where some functions are cut off
+SCALES = (1.0, 1.0, 3.0)  # 3 · 3 goes beyond 6, where some functions saturate
 
-TRIES = 12  # of values, which have to be accepted together: a power of -1/2 may be 3
+TRIES = 12  # combinations of values that must all be accepted: a negative base may go well with some exponents
 
 
 class Domain(NamedTuple):
-    """Values that an input may be limited to."""
+    """A range of values that an input may be restricted to."""
 
     low: float
     high: float
@@ -35,7 +35,7 @@ class Domain(NamedTuple):
     scaled: bool = True
 
     def values(self) -> list[float]:
-        """Some, with the ends."""
+        """Return some values of the domain, including its ends."""
         found = [self.low, 0.5, -0.5, self.high, 1.0, 0.0] if self.low < 0 else [self.low, self.high, 1.5]
         return [x for x in found if (x or self.zero) and self.low <= x <= self.high]
 
@@ -43,7 +43,7 @@ class Domain(NamedTuple):
         return numbers(self.low, self.high, away_from=() if self.zero else (0,))
 
 
-DOMAINS = (  # the widest first
+DOMAINS = (  # widest first
     Domain(-3, 3),
     Domain(-3, 3, zero=False),  # of a divisor
     Domain(0.125, 3),  # of a logarithm
@@ -54,17 +54,17 @@ DOMAINS = (  # the widest first
 
 
 class InputInference:
-    """What an operation can be called with, where its caller doesn't say."""
+    """Finds inputs that an operation accepts, when the caller gives none."""
 
     def __init__(self, op: Any, name: str) -> None:
         self.op, self.name = op, name
-        self.known: dict[str, st.SearchStrategy[Any]] = {}  # by settings
-        self.refused = ""  # what it said when it was last called with what it doesn't accept
+        self.known: dict[str, st.SearchStrategy[Any]] = {}  # by the repr of the settings
+        self.refused = ""  # the error of the last inputs that it refused
 
     def inputs(self, function: Callable[..., Any], settings: Mapping[str, Any]) -> st.SearchStrategy[Any]:
-        """A strategy of inputs that `function`, the operation with its settings, accepts.
+        """Return a strategy of inputs that `function`, the operation with its settings, accepts.
 
-        Raises ValueError where none of the kinds is accepted.
+        Raises ValueError if it accepts no family of shapes.
         """
         key = repr(settings)
         if key not in self.known:
@@ -72,31 +72,31 @@ class InputInference:
         return self.known[key]
 
     def _found(self, function: Callable[..., Any]) -> st.SearchStrategy[Any]:
-        """Of the first group of which anything is accepted, the kinds that have a derivative, right or wrong.
+        """Take the first group in which a family is accepted, and of its families those whose backward runs.
 
-        If none has, the derivative is to blame, and not the kind; so it is if it has one of fewer axes alone, as a sum
-        without keepdims is right for vectors. Unless the result is one number, as a loss is, which may be meant for
-        inputs of one shape.
+        If backward runs for none, the derivative is at fault and not the family. The same if it runs only for families
+        of fewer axes: a sum that forgets keepdims is right for vectors. The exception is a result that is one number,
+        such as a loss: it may be meant for inputs of equal shapes, so that later groups are tried.
         """
         n, losses = self.count(), []
         for group in groups(n):
             accepted = []
-            for kind in group.families:
-                domains = self._domains(function, n, kind.examples)
+            for family in group.families:
+                domains = self._domains(function, n, family.examples)
                 if domains is not None:
-                    accepted.append((kind, domains))
+                    accepted.append((family, domains))
             if accepted:
-                there = [
-                    (kind, domains)
-                    for kind, domains in accepted
-                    if all(self.accepts(function, sizes, domains, 0, backward=True) for sizes in kind.examples)
+                usable = [
+                    (family, domains)
+                    for family, domains in accepted
+                    if all(self.accepts(function, sizes, domains, 0, backward=True) for sizes in family.examples)
                 ]
-                number = self._is_a_number(function, *accepted[0])
-                if not (group.alternatives or number):
-                    there = [(kind, domains) for kind, domains in there if kind.axes == accepted[0][0].axes]
-                chosen = there if group.alternatives and there else (there or accepted)[:1]
-                found = st.one_of([_drawn(kind.strategy, domains) for kind, domains in chosen])
-                if there or not number:
+                scalar = self._is_scalar(function, *accepted[0])
+                if not (group.alternatives or scalar):
+                    usable = [(family, domains) for family, domains in usable if family.axes == accepted[0][0].axes]
+                chosen = usable if group.alternatives and usable else (usable or accepted)[:1]
+                found = st.one_of([_drawn(family.strategy, domains) for family, domains in chosen])
+                if usable or not scalar:
                     return found
                 losses.append(found)
         if losses:
@@ -105,12 +105,12 @@ class InputInference:
         raise ArgumentError(f"{self.name} {takes}: give its inputs{self.refused}")
 
     def of_any_shapes(self, function: Callable[..., Any]) -> list[Domain] | None:
-        """What its inputs may be where they may have any shapes that broadcast; None where they may not."""
+        """Return the inputs' domains if they may have any shapes that broadcast, else None."""
         n = self.count()
-        return self._domains(function, n, together(n, 0))
+        return self._domains(function, n, broadcasting(n, 0))
 
     def _domains(self, function: Callable[..., Any], n: int, some: Sequence[Shapes]) -> list[Domain] | None:
-        """For each input the widest domain, beginning with one for all; None where the operation refuses them all."""
+        """Return the widest domain of each input, starting from one common to all; None if there is no common one."""
 
         def accepted(domains: list[Domain]) -> bool:
             return all(self.accepts(function, sizes, domains, seed) for seed in range(TRIES) for sizes in some)
@@ -126,7 +126,7 @@ class InputInference:
         return found
 
     def count(self) -> int:
-        """How many Tensors it takes: as many arguments as have no default, two for any number of them."""
+        """Return how many Tensors it takes: the arguments without a default, or two for `*args`."""
         if isinstance(self.op, type) and issubclass(self.op, Function):
             return 2 if self.op.variadic else len(self.op.inputs)
         if isinstance(self.op, np.ufunc):  # NumPy's older ones have no signature
@@ -142,7 +142,7 @@ class InputInference:
     ) -> bool:
         """Whether the operation gives finite numbers for Tensors of these shapes, with values of these domains.
 
-        Of Tensors without axes it has to make some without axes. If `backward`, that has to run as well.
+        For 0-d Tensors the results have to be 0-d. With `backward`, backward has to run as well.
         """
         rng = np.random.default_rng(seed)
         arrays = [_resized(rng.permutation(domain.values()), size) for domain, size in zip(domains, sizes, strict=True)]
@@ -162,9 +162,9 @@ class InputInference:
                 return False
             return all(np.isfinite(y.array).all() for y in results) and not (backward and _fails(function, inputs))
 
-    def _is_a_number(self, function: Callable[..., Any], kind: ShapeFamily, domains: Sequence[Domain]) -> bool:
-        """Whether of inputs with axes the result has none."""
-        sizes = kind.examples[-1]
+    def _is_scalar(self, function: Callable[..., Any], family: ShapeFamily, domains: Sequence[Domain]) -> bool:
+        """Whether the result is 0-d although the inputs aren't, as that of a loss."""
+        sizes = family.examples[-1]
         with np.errstate(all="ignore"):
             arrays = [_resized(d.values(), size) for d, size in zip(domains, sizes, strict=True)]
             out = function(*for_gradients(self.op, arrays))
@@ -181,13 +181,13 @@ def _drawn(draw: st.DrawFn, sizes: st.SearchStrategy[Shapes], domains: Sequence[
 
 
 def for_gradients(op: Any, inputs: Sequence[Any]) -> list[Any]:
-    """Fresh inputs, of which those are differentiated that ask for it; if none does, all that have a derivative."""
+    """Return fresh inputs that require grad where the given ones do; if none does, all that have a derivative."""
     is_function = isinstance(op, type) and issubclass(op, Function)
     return fresh_tensors(inputs, lambda i: not is_function or op.joint is not None or op.derivatives[i] is not None)
 
 
 def reject_if_refused(case: Case) -> None:
-    """Of inputs and settings that were guessed, have hypothesis draw others where the operation refuses them."""
+    """Make hypothesis draw another example if the operation refuses the inputs and settings inferred for it."""
     try:
         with without_warnings():
             _ = case.results
@@ -196,11 +196,11 @@ def reject_if_refused(case: Case) -> None:
 
 
 def _fails(function: Callable[..., Any], inputs: Sequence[Tensor]) -> bool:
-    """Whether backward, of outputs that have a derivative, raises an error."""
+    """Whether backward raises an error."""
     try:
         outs = floating(function(*inputs))
         pull(outs, wanted(inputs), [np.ones_like(y.array) for y in outs])
-    except Exception:  # whatever it raises
+    except Exception:  # a user's derivative may raise anything
         return True
     return False
 

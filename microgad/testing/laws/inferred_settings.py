@@ -1,4 +1,4 @@
-"""Settings for an operation that came without: by their types, and by the names that such settings usually have."""
+"""Infer strategies for the settings of an operation, from their types and from names that settings usually have."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ NAMED: dict[str, Strategy] = {
 
 
 def infer_settings(op: Any, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings given, and strategies for others that the operation has no default for.
+    """Return the given settings, and strategies for others for which the operation has no default.
 
-    A Function annotates them, or its forward reads them; a function on Tensors has arguments of such a name.
-    Raises ValueError where neither their name nor their type says what they can be.
+    The settings of a Function are those that it annotates or that its forward reads; those of a function on Tensors are
+    arguments with a usual name or type. Raises ValueError if neither name nor type says what a setting can be.
     """
     found = dict(given)
     if isinstance(op, type) and issubclass(op, Function):
@@ -64,9 +64,9 @@ def infer_settings(op: Any, name: str, given: Mapping[str, Any]) -> dict[str, An
 
 
 def arguments_of(op: Any, name: str) -> list[inspect.Parameter]:
-    """Of a callable; of an autograd.Function, PyTorch's too, those of its forward without the context.
+    """Return the parameters of a callable; for an autograd.Function those of its forward, without the context.
 
-    Raises ValueError where it has no signature.
+    Raises ValueError if it has no signature.
     """
     try:
         if not isinstance(op, type):
@@ -78,16 +78,16 @@ def arguments_of(op: Any, name: str) -> list[inspect.Parameter]:
 
 
 def strategy_of(argument: inspect.Parameter) -> Strategy | None:
-    """What a function's argument can be if its name, or its type, is a setting's; None where it is a Tensor."""
+    """Return the strategy of an argument whose name or type is that of a setting; None for a Tensor."""
     kinds = {kind.__name__: kind for kind in TYPED}
-    kind = kinds.get(argument.annotation, argument.annotation)  # it may be written as text
+    kind = kinds.get(argument.annotation, argument.annotation)  # an annotation may be a string
     return NAMED.get(argument.name, TYPED.get(kind)) if isinstance(kind, type) else NAMED.get(argument.name)
 
 
 def _annotated(op: type[Function]) -> Iterator[tuple[str, Any]]:
-    """Settings that a Function or its bases annotate, with their types; None where a type isn't known at run time."""
+    """Yield the settings that a Function or its bases annotate, with their types; None for an unknown type."""
     for cls in op.__mro__:
-        if cls.__module__ == Function.__module__:  # where the node's own attributes are annotated
+        if cls.__module__ == Function.__module__:  # whose annotations are the node's own attributes
             return
         for setting, kind in inspect.get_annotations(cls).items():
             if not _is_class_variable(kind):
@@ -95,7 +95,7 @@ def _annotated(op: type[Function]) -> Iterator[tuple[str, Any]]:
 
 
 def _missing(op: type[Function], known: Mapping[str, Any]) -> str | None:
-    """A setting that forward reads and that isn't known."""
+    """Return a setting that forward reads and that isn't in `known`, if any: found by calling forward without it."""
     n = 2 if op.variadic else len(op.inputs)
     for sizes in (sizes for group in groups(n) for kind in group.families for sizes in kind.examples):
         node: Any = op()
@@ -106,7 +106,7 @@ def _missing(op: type[Function], known: Mapping[str, Any]) -> str | None:
         except AttributeError as error:
             if error.obj is node:
                 return error.name
-        except Exception:  # whatever it raises: it read no other setting before
+        except Exception:  # it failed for another reason: try other shapes
             continue
     return None
 
@@ -116,7 +116,7 @@ def _is_class_variable(kind: Any) -> bool:
 
 
 def _evaluated(kind: Any, cls: type) -> Any:
-    """An annotation that may be written as text; None where its names aren't known at run time."""
+    """Evaluate an annotation if it is a string; None if its names don't exist at run time."""
     if not isinstance(kind, str):
         return kind
     try:
@@ -126,7 +126,7 @@ def _evaluated(kind: Any, cls: type) -> Any:
 
 
 def _strategy(setting: str, kind: Any, name: str) -> Strategy:
-    """By the setting's name, else by its type."""
+    """Return the strategy of a setting, by its name or else by its type."""
     if setting in NAMED:
         return st.none() | NAMED[setting] if "None" in str(kind) and kind is not None else NAMED[setting]
     kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)

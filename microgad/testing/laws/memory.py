@@ -1,4 +1,4 @@
-"""Laws of what a graph holds: what was declared, for as long as it is needed."""
+"""Laws of memory: a graph keeps what its derivatives read, and is freed after backward."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from ...tensor import Tensor
 from ..calls import nodes_behind, wanted
 from .case import Case, that_require_grad
 
-HELD = ": a result that is an attribute of ctx holds what holds it; ctx.save_for_backward keeps it without a cycle"
+CTX_CYCLE = ": a result stored as an attribute of ctx is a reference cycle; ctx.save_for_backward keeps it without one"
 
 
 def graph_freed(case: Case) -> None:
-    """After backward, when the results are let go, every node and what it kept is gone, without the collector."""
-    inputs = case.mapped(lambda a: a)
-    traces = _through(case, inputs)
+    """After backward, reference counting alone frees every node and what it kept: there is no reference cycle."""
+    inputs = case.map_arrays(lambda a: a)
+    traces = _run(case, inputs)
     alive = sorted({name for name, trace in traces if trace() is not None})
     if alive:
-        said = "" if not any(isinstance(trace(), CustomNode) for _, trace in traces) else HELD
-        raise AssertionError(f"after backward there still is {', '.join(alive)}{said}")
+        said = "" if not any(isinstance(trace(), CustomNode) for _, trace in traces) else CTX_CYCLE
+        raise AssertionError(f"after backward these are not freed: {', '.join(alive)}{said}")
 
 
-def _through(case: Case, inputs: list[Any]) -> list[tuple[str, weakref.ref[Any]]]:
-    """Forward and backward; gives weak references to the nodes, and to the results that they kept."""
-    outs, seeds = that_require_grad(case.outputs(inputs), case.seeds)
+def _run(case: Case, inputs: list[Any]) -> list[tuple[str, weakref.ref[Any]]]:
+    """Run forward and backward. Return weak references to the nodes and to the results that they kept."""
+    outs, seeds = that_require_grad(case.outputs(inputs), case.grad_outputs)
     traces: list[tuple[str, weakref.ref[Any]]] = []
     given = nodes_behind([x for x in inputs if isinstance(x, Tensor)])
     for node in nodes_behind(outs):
@@ -45,7 +45,7 @@ def _through(case: Case, inputs: list[Any]) -> list[tuple[str, weakref.ref[Any]]
 
 
 def kept(case: Case) -> None:
-    """A node keeps what its derivatives name in their signatures, and no other memory of an input or of the result."""
+    """A node keeps the inputs and results that its derivatives' signatures name, and no others as settings."""
     _ = case.results
     for node, inputs, out in case.calls.seen:
         if not _has_plan(node):
@@ -66,5 +66,5 @@ def kept(case: Case) -> None:
 
 
 def _has_plan(node: Function) -> bool:
-    """Whether the node was recorded by a Function whose derivatives' signatures say what is kept."""
+    """Whether the node is of a Function whose derivatives' signatures say what is kept."""
     return not isinstance(node, CustomNode) and hasattr(node, "plan")

@@ -1,4 +1,4 @@
-"""check_module: every law of a module, over random inputs, in training and in evaluation."""
+"""check_module: check every law of a module over random inputs, in training and in evaluation mode."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .module_case import ModuleCase
 from .report import Report
 from .runner import Law, check_for_all, select_laws
 
-# In this order: what one law takes for granted, another has held before.
+# The order matters: a law may take for granted what an earlier one has checked.
 LAWS: tuple[Law[ModuleCase], ...] = (
     state.registered,
     gradients.shapes,
@@ -68,23 +68,22 @@ def check_module(
     laws: Iterable[str] | None = None,
     name: str | None = None,
 ) -> Report:
-    """Hold a module against every law, over random inputs, in training and in evaluation.
+    """Check that a module obeys every law, over random inputs, in training and in evaluation mode. Return a report.
 
-    `module` is a Module, of which copies are checked, something that makes one, called anew for each example, or a
-    hypothesis strategy: of modules, or without inputs of tuples (module, *inputs). `inputs` are one strategy of tuples,
-    or for each argument a strategy, an array, a Tensor or a value; without any they are what check_op would draw.
-    Everything is converted to float64. All inputs that
-    are floating-point, and all parameters, are differentiated. Random layers are checked as they are: the default
-    generator is put back before each evaluation.
+    `module` is a Module, of which copies are checked; a callable that makes one, called anew for each example; or a
+    hypothesis strategy of modules, or, without inputs, of tuples (module, *inputs). `inputs` are one strategy of
+    tuples, or for each argument a strategy, an array, a Tensor or a value. Without inputs, they are drawn as check_op
+    draws them. Everything is converted to float64. All floating-point inputs and all parameters are differentiated.
+    Random layers are checked as they are: the default generator is reset before each evaluation.
 
-    What is declared is checked of the first output: `independent="samples"`, that rows, along axis 0 of all Tensors, do
-    not depend on each other (of batch norm in evaluation alone); `causal`, an axis of the first input along which
-    nothing depends on what comes later; `permutation_equivariant`, an axis of the first input along which another order
-    gives the same results in that order.
+    Three properties are checked of the first output if they are declared. `independent="samples"`: rows, along axis 0
+    of all Tensors, do not depend on each other (for batch norm, in evaluation mode only). `causal`: an axis of the
+    first input along which no position depends on later ones. `permutation_equivariant`: an axis of the first input
+    along which permuting the input permutes the results.
 
-    The laws are the functions of the table `LAWS`; `laws` names some of them. `order`, `kinks` and `examples` are those
-    of `check_op`. Raises AssertionError, or GradcheckError for wrong derivatives, with the module, its mode, the law
-    and the numbers, and ValueError where a declaration does not fit the shapes, or a law isn't one.
+    `laws` are names of functions in the table `LAWS`, by default all. `order`, `kinks` and `examples` are those of
+    `check_op`. Raises AssertionError, or GradcheckError for wrong derivatives, which name the module, its mode and the
+    law and show the numbers. Raises ValueError if a declaration does not fit the shapes, or if a law is unknown.
 
     >>> inputs = torch.testing.strategies.tensors((2, 3))
     >>> report = check_module(nn.Linear(3, 2), inputs, independent="samples", examples=5)
@@ -99,11 +98,11 @@ def check_module(
         dependence.permutation_equivariant: permutation_equivariant,
     }
     held = [law for law in select_laws(LAWS, laws) if declared.get(law, True) is not None]
-    given = inputs or guessed(module)
+    given = inputs or infer_inputs(module)
 
     @st.composite
     def cases(draw: st.DrawFn) -> ModuleCase:
-        made, its = drawn(draw, module, given)
+        made, its = draw_module(draw, module, given)
         case = ModuleCase(name or name_of(made), made.double(), in_float64(its), draw(st.booleans()), order, kinks)
         case.independent, case.causal, case.permutation_equivariant = independent, causal, permutation_equivariant
         if given and not inputs:
@@ -114,34 +113,34 @@ def check_module(
     return check_for_all(title, cases(), held, examples)
 
 
-def guessed(module: Any) -> Inputs:
-    """What check_op would draw, for a module that came without inputs; nothing where it takes none."""
-    if isinstance(module, st.SearchStrategy):  # draws them
+def infer_inputs(module: Any) -> Inputs:
+    """Return the strategy of inputs that check_op would draw for a module; nothing if the module takes none."""
+    if isinstance(module, st.SearchStrategy):  # which draws the inputs as well
         return ()
-    with SameDraws():  # what it draws is not seen outside
-        module = made(module).double()
+    with SameDraws():  # leaves the generator as it was
+        module = make_module(module).double()
         inference = InputInference(module.forward, name_of(module))
         return (inference.inputs(module, {}),) if inference.count() else ()
 
 
-def drawn(draw: st.DrawFn, module: Any, inputs: Inputs) -> tuple[Module, Inputs]:
-    """A module that belongs to this example alone, and its inputs."""
+def draw_module(draw: st.DrawFn, module: Any, inputs: Inputs) -> tuple[Module, Inputs]:
+    """Draw a module of this example's own, and its inputs."""
     if isinstance(module, st.SearchStrategy):
         module = draw(module)
         module, inputs = (module, inputs) if inputs else (module[0], tuple(module[1:]))
     elif not isinstance(module, Module):
         default_generator.manual_seed(draw(st.integers(0, 2**32 - 1)))
-    module, given = made(module), draw(given_examples(inputs))
-    fits(module.forward, given, f"{name_of(module)} doesn't take {len(given)} inputs")
+    module, given = make_module(module), draw(given_examples(inputs))
+    check_signature(module.forward, given, f"{name_of(module)} doesn't take {len(given)} inputs")
     return module, given
 
 
-def made(module: Any) -> Module:
-    """A copy of a module, or what a class or a function makes."""
+def make_module(module: Any) -> Module:
+    """Return a copy of a module, or the module that a class or a function makes."""
     if isinstance(module, Module) or is_from(module, "torch"):
         module = copy.deepcopy(module)
     elif callable(module):
-        fits(module, (), f"{name_of(module)} takes arguments: hand in a module, or what makes one")
+        check_signature(module, (), f"{name_of(module)} takes arguments: hand in a module, or what makes one")
         module = module()
     if not isinstance(module, Module):
         kind = type(module)
@@ -151,8 +150,8 @@ def made(module: Any) -> Module:
     return module
 
 
-def fits(function: Callable[..., Any], given: Inputs, said: str) -> None:
-    """Raise ValueError where a function can't be called with so many arguments."""
+def check_signature(function: Callable[..., Any], given: Inputs, said: str) -> None:
+    """Raise ValueError if a function can't be called with these arguments."""
     try:
         inspect.signature(function).bind(*given)
     except TypeError as error:

@@ -1,4 +1,4 @@
-"""ModuleCase: one example of a module's call. Its parameters are inputs like the others, and come after them."""
+"""ModuleCase: one example of a module's call, whose parameters are additional inputs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .functional_module import FunctionalModule
 
 
 class ModuleCase(Case):
-    """A module, in float64, in one of its modes, with inputs of one call, and what is declared of it."""
+    """A float64 module in training or evaluation mode, the inputs of one call, and the properties declared of it."""
 
     function: FunctionalModule
     independent: str | None = None
@@ -34,17 +34,17 @@ class ModuleCase(Case):
         return f"{self.name}: {self.module!r}{self.given!r}"
 
     def input_name(self, i: int) -> str:
-        """Of what is wanted: the parameter's name, or where the input stands; and its shape."""
+        """Return the parameter's name, or the input's position, with its shape."""
         place = self.place(i) - len(self.given)
         return super().input_name(i) if place < 0 else f"{self.function.names[place]} {tuple(self.wanted[i].shape)}"
 
     @cached_property
     def batch_statistics(self) -> bool:
-        """Whether the call moves buffers, as batch norm does in training: then rows depend on each other."""
+        """Whether the call changes buffers, as batch norm does in training: then rows depend on each other."""
         self.call(self.inputs)
-        return self.function.moved
+        return self.function.changed_buffers
 
     def run(self, module: Module) -> list[Tensor]:
-        """A call of a module itself, which is as it is: floating-point outputs."""
+        """Call a module itself, with its own parameters, and return its floating-point outputs."""
         self.start_draws()
         return floating(module(*self.given))

@@ -1,4 +1,4 @@
-"""check_op: every law of an operation, over random inputs."""
+"""check_op: check every law of an operation over random inputs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .report import Report
 from .runner import check_for_all, select_laws
 from .sizes import sizes
 
-# In this order: what one law takes for granted, another has held before.
+# The order matters: a law may take for granted what an earlier one has checked.
 LAWS = (
     gradients.shapes,
     values.unchanged,
@@ -65,22 +65,22 @@ def check_op(
     settings: Mapping[str, Any] | None = None,
     name: str | None = None,
 ) -> Report:
-    """Hold an operation against every law, over random inputs.
+    """Check that an operation obeys every law, over random inputs that hypothesis draws. Return a report.
 
     `op` is a Function, a function on Tensors, a torch Function, or a NumPy function whose derivative is
     `vjp(grad, *arrays)`: see `adapt`. `inputs` are one hypothesis strategy of tuples, or for each argument a strategy,
-    an array, a Tensor or a value; without any, as many float64 Tensors as it takes, of the first family that it
-    accepts: any shapes that broadcast, matrices, images with their filters. Tensors that require grad are
-    differentiated; if none does, every floating-point or complex one. `settings` are keyword arguments, values or
-    strategies; those that a Function annotates and that aren't given are drawn where their type says what they can be.
+    an array, a Tensor or a value. Without inputs, check_op draws as many float64 Tensors as the operation takes, of the
+    first family of shapes that it accepts: shapes that broadcast, matrices, images with their filters. Tensors that
+    require grad are differentiated; if none does, every floating-point or complex one is. `settings` are keyword
+    arguments, values or strategies. Settings that a Function annotates and that are not given are drawn by their type.
 
-    The laws are the functions of the table `LAWS`; `laws` names some of them. `reference` is the same operation on
-    NumPy arrays. With order 1 there is nothing about second derivatives. `linear` says that the operation is jointly
-    linear in what is differentiated, as a LinearMap is. `kinks` is check_grads's. `examples` is how many there are, by
-    default as hypothesis's profile has it.
+    `laws` are names of functions in the table `LAWS`, by default all. `reference` is the same operation on NumPy
+    arrays. `order=1` skips second derivatives. `linear` says that the operation is jointly linear in its differentiated
+    inputs, as a LinearMap is. `kinks` is that of check_grads. `examples` is the number of examples, by default that of
+    hypothesis's profile.
 
-    Raises AssertionError, or GradcheckError for wrong derivatives, with the operation, the law and the numbers, and
-    ValueError where inputs or settings have to be given, or a law isn't one.
+    Raises AssertionError, or GradcheckError for wrong derivatives, which name the operation and the law and show the
+    numbers. Raises ValueError if inputs or settings have to be given, or if a law is unknown.
 
     >>> class Cube(torch.Function):
     ...     def forward(self, x): return x * x * x
@@ -127,5 +127,5 @@ def check_op(
         raise (refused[-1] if refused else error) from None
     except (AssertionError, GradcheckError) as error:
         if not inputs:
-            error.add_note("Its inputs were guessed: if it isn't meant for these, give those that it is meant for")
+            error.add_note("check_op chose the inputs: if the operation isn't meant for these, give it others")
         raise

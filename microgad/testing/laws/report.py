@@ -1,4 +1,4 @@
-"""Report: what a check has seen."""
+"""Report: what check_op and check_module return."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Report:
-    """Of a check that found nothing wrong: how many examples there were, and which laws they obeyed.
+    """Result of a check that found nothing wrong: how many examples were drawn, and which laws they obeyed.
 
     >>> print(Report("Relu", 25, ("unchanged", "layout"), ("Relu", "Select")))
     Relu: 25 examples obey 2 laws
@@ -18,7 +18,7 @@ class Report:
     op: str
     examples: int
     laws: tuple[str, ...]
-    classes: tuple[str, ...]  # names of the Functions that were recorded, in the results' graphs and their gradients'
+    classes: tuple[str, ...]  # names of the Functions in the graphs of the results and of their gradients
 
     def __str__(self) -> str:
         return (

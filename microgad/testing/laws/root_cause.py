@@ -1,4 +1,4 @@
-"""What check_grads says where another law is broken: it knows the numbers, and what the mistake may be."""
+"""Find out whether a broken law is caused by a wrong derivative, which check_grads can explain better."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ..check_grads import check_grads
 from ..numerical.perturbation import perturbed
 from .case import Case
 
-FURTHER_ON = 0.4  # of its own size each value is moved, where zeros or equal values may hide a mistake
+PERTURBATION = 0.4  # relative: moves inputs away from zeros and equal values, which may hide a mistake
 
 
 def find_wrong_derivatives(case: Case) -> GradcheckError | None:
-    """Of an example that breaks another law, or of values a little further on; None where nothing is wrong."""
-    for share in (0.0, FURTHER_ON):
+    """Return the error of check_grads for an example that broke another law, or for values nearby, else None."""
+    for share in (0.0, PERTURBATION):
         with perturbed(case.wanted, np.random.default_rng(0), share):
             try:
                 case.start_draws()
@@ -22,6 +22,6 @@ def find_wrong_derivatives(case: Case) -> GradcheckError | None:
             except GradcheckError as error:
                 if error.finding is not None:
                     return error
-            except Exception:  # whatever it is, it isn't about numbers
+            except Exception:  # the failure isn't about a wrong number
                 return None
     return None

@@ -1,4 +1,4 @@
-"""Running hypothesis: many examples, each held against every law."""
+"""Run hypothesis: draw many examples, and check every law on each."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from .case import Case
 from .report import Report
 from .root_cause import find_wrong_derivatives
 
-# Called after each example.
+# Called after each example: the progress bar of the command line sets it.
 on_example: ContextVar[Callable[[], None]] = ContextVar("on_example", default=lambda: None)
 
-ROUND = 10  # examples that hypothesis makes afresh, before it begins to change those that it has
+ROUND = 10  # so many examples hypothesis draws afresh before it begins to mutate earlier ones
 FLAKY = (
-    "The same example held when it was looked at again: what was checked keeps something from one call to the next, or "
-    "draws from elsewhere than the default generator"
+    "The same example passed when it was checked again: the function keeps state from one call to the next, or draws "
+    "random numbers from another generator than the default one"
 )
 
 C = TypeVar("C", bound=Case)
@@ -34,7 +34,7 @@ Law = Callable[[C], None]
 
 
 def select_laws(laws: Sequence[Law[C]], names: Iterable[str] | None) -> list[Law[C]]:
-    """The laws named; all of them without names. Raises ValueError for a name that is none."""
+    """Return the laws of these names, by default all. Raise ValueError for an unknown name."""
     if names is None:
         return list(laws)
     known, names = {law.__name__: law for law in laws}, list(names)
@@ -46,7 +46,7 @@ def select_laws(laws: Sequence[Law[C]], names: Iterable[str] | None) -> list[Law
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """No warnings of NumPy: laws go to places where a caller would not, such as means and indices of nothing."""
+    """Context without NumPy's warnings: laws also try what a caller would not, such as the mean of an empty array."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -54,7 +54,7 @@ def without_warnings() -> Iterator[None]:
 
 
 def check_laws(case: C, laws: Sequence[Law[C]]) -> None:
-    """Hold each law against one example. Raises AssertionError, or GradcheckError, that names the operation and law."""
+    """Check each law on one example. Raise AssertionError, or GradcheckError, that names the operation and the law."""
     with without_warnings():
         for law in laws:
             case.begin(law.__name__)
@@ -63,7 +63,7 @@ def check_laws(case: C, laws: Sequence[Law[C]]) -> None:
             except (AssertionError, GradcheckError) as error:
                 said = f"{case.name} breaks the law `{law.__name__}`: {error}"
                 found = find_wrong_derivatives(case) if isinstance(error, AssertionError) else None
-                if found is not None:  # which says what the mistake may be
+                if found is not None:  # its message says what the mistake may be
                     said = f"{said}\nIts derivatives are wrong, there or nearby. {found}"
                     error.finding = found.finding  # type: ignore[union-attr]
                 error.args = (said,)
@@ -76,46 +76,47 @@ def check_laws(case: C, laws: Sequence[Law[C]]) -> None:
 
 
 class ThoroughnessSchedule:
-    """Which examples are looked at in every way: some at first, and after one has failed all others, to make it small.
+    """Decides which examples are checked thoroughly, that is, by the expensive parts of the laws as well.
 
-    The one that failed is looked at as it was, however often hypothesis comes back to it: a test in which it fails in
-    another way is taken for flaky.
+    The first few examples are; and once an example has failed all others are, while hypothesis shrinks it. The failed
+    example itself is always checked as it was the first time: if it failed in another way, hypothesis would call the
+    test flaky.
     """
 
-    def __init__(self, wholly: int) -> None:
-        self.wholly = wholly
-        self.failed: dict[int, bool] = {}  # by its seed the example that did, and whether it was looked at in every way
+    def __init__(self, thorough: int) -> None:
+        self.thorough_left = thorough
+        self.failed: dict[int, bool] = {}  # seed of the failed example -> whether it was checked thoroughly
 
     @contextmanager
     def running(self, case: Case) -> Iterator[None]:
-        """While an example is looked at."""
-        case.thorough = self.failed.get(case.seed, bool(self.failed) or self.wholly > 0)
+        """Context in which an example is checked."""
+        case.thorough = self.failed.get(case.seed, bool(self.failed) or self.thorough_left > 0)
         try:
             yield
         except (AssertionError, GradcheckError):
             self.failed = self.failed or {case.seed: case.thorough}
             raise
-        self.wholly -= 1
+        self.thorough_left -= 1
 
 
 def for_all(name: str, cases: st.SearchStrategy[C], check: Callable[[C], None], **options: Any) -> None:
-    """Hold `check` against many cases, as hypothesis's settings and `options` say.
+    """Run `check` on many cases, with hypothesis's settings changed by `options`.
 
-    In rounds: after some examples hypothesis goes on mostly by changing numbers in those that it has, with the same
-    shapes and axes, and a fault that shows in few of these would pass.
+    It runs in rounds. After some examples hypothesis mostly mutates the numbers of earlier ones, keeping their shapes
+    and axes, and would miss a fault that shows only for a few shapes.
     """
     wanted, forced = settings(**options), getattr(core, "global_force_seed", None)
     for done in range(0, wanted.max_examples, ROUND):
         test = given(cases)(check)
         if wanted.derandomize or forced is not None:
             test = seed(f"{forced} {name} {done}")(test)
-        settings(wanted, max_examples=min(ROUND, wanted.max_examples - done))(test)()  # last: a seed takes the database
+        settings(wanted, max_examples=min(ROUND, wanted.max_examples - done))(test)()  # last: seed drops the database
 
 
 def check_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]], examples: int | None) -> Report:
-    """Hold each law against many examples. Draws that the default generator makes are not seen outside."""
+    """Check each law on many examples. The default generator is left as it was."""
     count, classes, laws_held = 0, set[str](), laws
-    schedule = ThoroughnessSchedule(1)  # the first may be one that failed in another run
+    schedule = ThoroughnessSchedule(1)  # the first example may be a failure from an earlier run
 
     def every_example_obeys(case: C) -> None:
         nonlocal count, laws_held
@@ -124,17 +125,17 @@ def check_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]]
                 try:
                     check_laws(case, [law])
                 except (AssertionError, GradcheckError):
-                    laws_held = [law]  # which the others are made small for
+                    laws_held = [law]  # hypothesis shrinks the example for this law alone
                     raise
         with without_warnings():
             classes.update(cls.__name__ for cls in case.classes)
         count += 1
         on_example.get()()
 
-    every_example_obeys.__qualname__ = f"{name}: every example obeys"  # hypothesis keeps failures under this name
+    every_example_obeys.__qualname__ = f"{name}: every example obeys"  # the key under which hypothesis stores failures
     options: dict[str, Any] = {} if examples is None else {"max_examples": examples}
     options |= {"deadline": None, "report_multiple_bugs": False, "suppress_health_check": list(HealthCheck)}
-    # A case is one value: to explain it, hypothesis would run it a hundred times to say that others fail as well.
+    # A case is one drawn value: the explain phase would run a hundred more cases and add nothing to the message.
     options["phases"] = [phase for phase in settings().phases if phase is not Phase.explain]
     with fork_rng():
         try:

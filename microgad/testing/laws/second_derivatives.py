@@ -1,4 +1,4 @@
-"""Laws of derivatives that are recorded themselves: second derivatives, and forward mode made of them."""
+"""Laws of gradients recorded under create_graph: second derivatives, and forward mode by double backward."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..numerical.perturbation import perturbed
 from .assertions import inner_terms, max_abs
 from .case import Case
 
-SYMMETRIC = 1e-7  # relative to all that is added up
+SYMMETRIC = 1e-7  # relative to the sum of the magnitudes of all terms
 
 
 def create_graph(case: Case) -> None:
-    """Gradients are the same when they are recorded, which may go another way."""
+    """Gradients are the same under create_graph, where they may be computed in another way."""
     if case.order < 2:
         return
     what, recorded = "under create_graph the gradient of", grad_arrays(case.recorded[1])
@@ -30,14 +30,15 @@ def create_graph(case: Case) -> None:
 
 
 def symmetry(case: Case) -> None:
-    """Second derivatives commute (Schwarz): for random u and w, ⟨w, H u⟩ = ⟨u, H w⟩, H of a random projection.
+    """Second derivatives commute (Schwarz): ⟨w, H u⟩ = ⟨u, H w⟩ for random u and w and the Hessian H of a projection.
 
-    Where a derivative jumps, as that of x ** p does at 0, it is a convention: it counts if they don't nearby either.
+    Where a derivative jumps, as that of x ** p at 0, its value is a convention. So an asymmetry counts as an error only
+    if there is one at perturbed inputs as well.
     """
     said = _asymmetry(case) if case.order > 1 else ""
     if said:
         with perturbed(case.wanted, np.random.default_rng(0)):
-            said = _asymmetry(case.at(case.inputs))
+            said = _asymmetry(case.with_inputs(case.inputs))
     if said:
         raise AssertionError(said)
 
@@ -50,7 +51,7 @@ def _asymmetry(case: Case) -> str:
 
 
 def forward_mode(case: Case) -> None:
-    """The derivative along a direction is that of the backward pass: by a pass through that pass, or by a jvp."""
+    """Forward mode, by double backward or by a `jvp`, gives the same derivative along a direction as reverse mode."""
     if case.order < 2:
         return
     us = _directions(case)
@@ -65,12 +66,12 @@ def forward_mode(case: Case) -> None:
 
 
 def _directions(case: Case) -> list[Any]:
-    """A random array for each wanted input."""
+    """Return a random array for each differentiated input."""
     return [case.random_like(x.array) for x in case.wanted]
 
 
 def _pushed(case: Case, directions: list[Any]) -> tuple[list[Any], list[Any]]:
-    """The derivative of ⟨directions, gradients⟩: for each input (H u), and for each incoming gradient (J u)."""
+    """Return the derivatives of ⟨directions, gradients⟩ by each input (H u) and by each incoming gradient (J u)."""
     incoming, gradients = case.recorded
     pairs = [
         (g, Tensor._made(u)) for g, u in zip(gradients, directions, strict=True) if g is not None and g.requires_grad
@@ -83,7 +84,7 @@ def _pushed(case: Case, directions: list[Any]) -> tuple[list[Any], list[Any]]:
 
 
 def _apart(case: Case, one: tuple[list[Any], list[Any]], other: tuple[list[Any], list[Any]], said: str) -> str:
-    """What to say of two inner products that should be the same; nothing where they are, or one isn't finite."""
+    """Return the message that two inner products differ; empty if they are equal or one isn't finite."""
     (a, size_a), (b, size_b) = _dot(*one), _dot(*other)
     tolerance = SYMMETRIC * (size_a + size_b) + _rounding(case)
     same = abs(a - b) <= tolerance or not (np.isfinite(a) and np.isfinite(b))
@@ -91,13 +92,13 @@ def _apart(case: Case, one: tuple[list[Any], list[Any]], other: tuple[list[Any],
 
 
 def _dot(a: list[Any], b: list[Any]) -> tuple[float, float]:
-    """The sum of products, and of their magnitudes; None is zero."""
+    """Return the inner product, and the sum of its terms' magnitudes. None stands for zeros."""
     products = [inner_terms(x, y) for x, y in zip(a, b, strict=True) if x is not None and y is not None]
     return sum(float(p.sum()) for p in products), sum(float(np.abs(p).sum()) for p in products)
 
 
 def _rounding(case: Case) -> float:
-    """What rounding may do to the sum of products."""
+    """Return a bound of the rounding error of the inner products."""
     return sum(
         case.gradient_tolerance(i) * max(1.0, 1 / (max_abs(x.array) or 1.0)) * x.numel()
         for i, x in enumerate(case.wanted)

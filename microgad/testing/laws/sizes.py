@@ -1,4 +1,4 @@
-"""The law of sizes: nothing along an axis, or no axis at all."""
+"""The law of sizes: axes of size 0, and inputs without axes."""
 
 from __future__ import annotations
 
@@ -17,47 +17,47 @@ from .values import reference
 
 
 def sizes(case: Case) -> None:
-    """With axes of size 0, or without axes, it computes and has a gradient, or it refuses with an error of its own.
+    """With axes of size 0, or with 0-d inputs, the operation has values and gradients, or refuses with a clear error.
 
-    Each length in turn is replaced by 0, in all inputs. Without axes the result has to be without them too, and
-    backward may refuse: many an operation on vectors takes a number for a vector, and is not meant to. Each length is
-    replaced in a quarter of the examples, and an eighth is looked at without axes.
+    Each axis length in turn is replaced by 0 in all inputs, each on a quarter of the examples. On an eighth all inputs
+    are 0-d. There backward may refuse, and results that aren't 0-d are not checked: many operations on vectors happen
+    to accept a number.
     """
     if not _is_finite(case):
         return
     tensors = [x for x in case.inputs if isinstance(x, Tensor)]
     lengths = sorted({n for x in tensors for n in x.shape if n})
     for n in [n for i, n in enumerate(lengths) if case.one_in(4, i)]:
-        there = _at(case, case.mapped(partial(_emptied, n=n)))
+        there = _at(case, case.map_arrays(partial(_emptied, n=n)))
         if there is not None:
             try:
                 there.evaluate_all()
-                _ = there.classes  # which takes second derivatives
+                _ = there.classes  # takes second derivatives
             except Exception as error:
-                said = f"{_said(there)} it computes, but backward fails: {type(error).__name__}: {error}"
+                said = f"{_shapes_text(there)} it computes, but backward fails: {type(error).__name__}: {error}"
                 raise AssertionError(said) from error
-            _obeys(there)
+            _check(there)
     if case.one_in(8, 1) and any(x.ndim for x in tensors) and not any(0 in x.shape for x in tensors):
-        there = _at(case, case.mapped(lambda a: a.reshape(-1)[:1].reshape(())))
+        there = _at(case, case.map_arrays(lambda a: a.reshape(-1)[:1].reshape(())))
         if there is not None and not any(y.ndim for y in there.outs):
             try:
                 there.evaluate_all()
-            except Exception:  # whatever it raises, it refuses
+            except Exception:  # any error counts as a refusal
                 return
-            _obeys(there)
+            _check(there)
 
 
 def _at(case: Case, inputs: list[Any]) -> Case | None:
-    """The case at other inputs; None where it refuses them, or makes no numbers of them, as a mean of nothing does."""
-    there = case.at(inputs)
-    there.kinks = "move"  # these aren't the caller's values
+    """Return the case at other inputs; None if it refuses them or isn't finite, as the mean of an empty array."""
+    there = case.with_inputs(inputs)
+    there.kinks = "move"  # the caller's choice is for his own values only
     try:
         _ = there.outs
-    except (*FROM_FORWARD, NothingReturnedError):  # an empty list, of nothing
+    except (*FROM_FORWARD, NothingReturnedError):  # NothingReturned: an empty list, of an empty array
         return None
     except Exception as error:
         raise AssertionError(
-            f"{_said(there)} it neither computes nor refuses: {type(error).__name__}: {error}"
+            f"{_shapes_text(there)} it neither computes nor refuses: {type(error).__name__}: {error}"
         ) from error
     return there if _is_finite(there) else None
 
@@ -66,8 +66,8 @@ def _is_finite(case: Case) -> bool:
     return all(bool(np.isfinite(y.array).all()) for y in case.outs)
 
 
-def _obeys(there: Case) -> None:
-    said = _said(there)
+def _check(there: Case) -> None:
+    said = _shapes_text(there)
     try:
         shapes(there)
         create_graph(there)
@@ -87,14 +87,14 @@ def _agrees_with_reference(there: Case) -> None:
         reference(there)
     except AssertionError:
         raise
-    except Exception:  # whatever it raises: the reference refuses
+    except Exception:  # the reference refuses
         return
 
 
-def _said(there: Case) -> str:
+def _shapes_text(there: Case) -> str:
     return f"of shapes {', '.join(str(tuple(x.shape)) for x in there.inputs if isinstance(x, Tensor))}"
 
 
 def _emptied(a: Any, n: int) -> Any:
-    """Nothing of an array along the axes of length n."""
+    """Return the array with size 0 along its axes of length n."""
     return a[(*(slice(0, 0) if length == n else slice(None) for length in a.shape), ...)]

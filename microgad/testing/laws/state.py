@@ -1,4 +1,4 @@
-"""Laws of a module's state: parameters, modes, saving and loading, copies. They look at copies of the module."""
+"""Laws of a module's state, checked on copies of it: parameters, modes, state_dict, copies, pickling."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STEP = 0.25  # the learning rate of a training step
 
 
 def registered(case: ModuleCase) -> None:
-    """Whatever is learned is a parameter that the module knows."""
+    """Every Tensor that requires grad is an input or a registered parameter."""
     module = copy.deepcopy(case.module).train(case.training)
     known = [*case.given, *module.parameters()]
     try:
@@ -42,7 +42,7 @@ def registered(case: ModuleCase) -> None:
 
 
 def modes(case: ModuleCase) -> None:
-    """train() and then eval() come back to the same numbers. In eval nothing is drawn, and no buffer moves."""
+    """train() followed by eval() restores the results. In eval mode nothing is drawn, and no buffer changes."""
     module = copy.deepcopy(case.module).eval()
     buffers = _bytes(module.buffers())
     first = case.run(module)
@@ -61,7 +61,7 @@ def modes(case: ModuleCase) -> None:
 
 
 def state_dict(case: ModuleCase) -> None:
-    """Loaded into a copy that has been trained since, a state_dict brings its results back."""
+    """Loading a state_dict into a copy that was trained since restores the results."""
     module = copy.deepcopy(case.module).eval()
     expected = case.run(module)
     other = copy.deepcopy(module)
@@ -86,17 +86,17 @@ def deepcopy(case: ModuleCase) -> None:
 
 
 def pickles(case: ModuleCase) -> None:
-    """If it can be pickled, what comes back has the same results."""
+    """If the module can be pickled, the unpickled one has the same results."""
     module = copy.deepcopy(case.module).eval()
     try:
         data = pickle.dumps(module)
-    except Exception:  # whatever its parts raise: a lambda, a class defined in a function
+    except Exception:  # it can't be pickled: it has a lambda, or its class is defined in a function
         return
     _same(case.run(pickle.loads(data)), case.run(module), "after pickle")
 
 
 def zero_grad(case: ModuleCase) -> None:
-    """After zero_grad() a backward pass gives the parameters the same gradients as the first one."""
+    """After zero_grad() a backward pass gives the same gradients as the first one."""
     module = copy.deepcopy(case.module).train(case.training)
     parameters = dict(module.named_parameters())
     buffers = [b.array.copy() for b in module.buffers()]  # on which the result may depend
@@ -117,7 +117,7 @@ def zero_grad(case: ModuleCase) -> None:
 
 
 def _train(case: ModuleCase, module: Module) -> None:
-    """A training step in which every parameter and every saved buffer changes."""
+    """Take a training step in which every parameter and every saved buffer changes."""
     mode = module.training
     _backward(case.run(module.train(case.training)))
     trained = list(module.parameters())
@@ -130,7 +130,7 @@ def _train(case: ModuleCase, module: Module) -> None:
 
 
 def _change(x: Tensor, by: Any) -> None:
-    """Make every element another one: of integers the next, of truth values the other."""
+    """Change every element: floats by `by`, integers by 1, booleans to their opposite."""
     x.array[...] = ~x.array if x.array.dtype.kind == "b" else x.array - (by if x.array.dtype.kind in "fc" else 1)
 
 
