@@ -17,7 +17,7 @@ from .adapters import name_of, with_arguments
 from .calls import GradcheckError, SameDraws, check_unchanged, equal_arrays, flat, require_wanted, sequence, tensors_in
 from .complex_as_real import ComplexAsReal
 from .numerical.check import SCALES, Check
-from .numerical.checked_function import CheckedFunction, ordinary
+from .numerical.checked_function import CheckedFunction, term_size
 from .numerical.entries import check_entries
 from .numerical.estimates import step_unit
 from .numerical.forward_mode import check_forward_mode
@@ -111,7 +111,7 @@ def _check_here(check: Check, order: int, draws: SameDraws) -> bool:
     draws.rewind()
     outputs = check.outputs()
     draws.first_done()
-    fn = CheckedFunction(1, check.outputs, check.outputs, check.tensors, check.names, draws, ordinary(check.tensors))
+    fn = CheckedFunction(1, check.outputs, check.outputs, check.tensors, check.names, draws, term_size(check.tensors))
     values = flat(outputs)
     if not (equal_arrays(fn.here, values) or np.allclose(fn.here, values, 1e-9, 0, equal_nan=True)):
         raise GradcheckError(

@@ -1,1 +1,1 @@
-"""Derivatives by number, and what is held against them: the parts of check_grads and gradcheck."""
+"""Numerical differentiation with error estimates, and the comparisons of check_grads and gradcheck."""

@@ -1,4 +1,4 @@
-"""Check: what one run of check_grads is about."""
+"""Check: the function, inputs and options of one run of check_grads."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..calls import floating, gradients, input_names, random_signed, slices, ten
 from ..complex_as_real import ComplexAsReal
 from .estimates import step_unit
 
-SCALES = (1.0, 0.3, 0.11)  # steps of another size for another try: a derivative is wrong if it is in all of them
+SCALES = (1.0, 0.3, 0.11)  # factors of the step sizes: a derivative counts as wrong only if it is with each
 
 
 class Check:
-    """What is called with what, how it is looked at, and random numbers to look at it with."""
+    """The function and arguments under test, the options of check_grads, and random numbers for projections."""
 
     def __init__(
         self,
@@ -37,6 +37,7 @@ class Check:
         self.rng = np.random.default_rng(0)
 
     def outputs(self) -> list[Tensor]:
+        """Call the function and return the outputs that have a derivative. Raise ArgumentError if there is none."""
         returned = self.call(*self.args)
         found = floating(returned)
         if not found:
@@ -47,22 +48,23 @@ class Check:
         return found
 
     def given(self) -> tuple[Any, ...]:
-        """What the function is called with, where the inputs are now: arrays for Tensors."""
+        """Return the function's arguments at the current inputs, with arrays in place of Tensors."""
         return tuple(x.array if isinstance(x, Tensor) else x for x in self.call.whole(self.args))
 
     def direction(self, t: Tensor) -> Any:
+        """Draw a direction in which to move a Tensor, in proportion to its elements' sizes."""
         x = t.array
         return step_unit(x) * backend.like(self.weights(x.size).reshape(x.shape), x)
 
     def weights(self, size: int) -> Any:
-        """Random factors that leave none out."""
+        """Draw random factors, none of which is near zero."""
         return random_signed(self.rng, size)
 
     def pulled(self, outputs: list[Tensor], tensors: list[Tensor], u: Any) -> list[Any]:
-        """The gradients of u · outputs."""
+        """Return the gradients of u · outputs. Set u to zero, in place, for outputs off the graph."""
         chosen = [(y, at) for y, at in zip(outputs, slices(outputs), strict=True) if y.requires_grad]
         for y, at in zip(outputs, slices(outputs), strict=True):
             if not y.requires_grad:
-                u[at] = 0  # off the graph: left out of the numerical side as well
+                u[at] = 0  # so that the numerical side skips it as well
         seeds = [backend.like(u[at].reshape(tuple(y.shape)), y.array, y.array.dtype) for y, at in chosen]
         return gradients([y for y, _ in chosen], tensors, seeds)

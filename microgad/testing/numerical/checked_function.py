@@ -1,4 +1,7 @@
-"""CheckedFunction: f, or the derivative of f of some order, as a function whose own derivative is checked."""
+"""CheckedFunction: f, or the gradients of f of some order, as a function whose derivative is checked.
+
+The second derivative of f is checked as the first derivative of its gradients, and so on.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,10 @@ from .estimates import EPS, Estimate, Line, estimate, largest, refined, verified
 
 
 class CheckedFunction:
-    """A function whose derivative is checked: f itself, or the gradients of a level below.
+    """A function whose derivative is checked: f itself (order 1), or the gradients of such a function (order 2, ...).
 
-    `recorded` gives its results with a graph, `plain` the same without one, to take differences of. `natural` is how
-    large the results would be if nothing in them cancelled or was small, (m,): rounding errors are of that size.
+    `recorded` returns its results with a graph, `plain` without one, for finite differences. `natural`, (m,), is how
+    large the results would be if no terms in them cancelled: it sets the size of their rounding errors.
     """
 
     def __init__(
@@ -36,25 +39,28 @@ class CheckedFunction:
     ) -> None:
         self.order, self.tensors, self.names, self.draws, self.natural = order, tensors, names, draws, natural
         self._recorded, self._plain = recorded, plain
-        self.takes_complex = True  # until it is seen not to
+        self.takes_complex = True  # until a complex step fails
 
     def recorded(self) -> list[Tensor]:
+        """Return the results with a graph."""
         self.draws.rewind()
         return self._recorded()
 
     def values(self) -> Any:
+        """Return the results as one vector, without a graph."""
         self.draws.rewind()
         return flat(self._plain())
 
     @cached_property
     def here(self) -> Any:
-        """The values at the place where the level was made."""
+        """The values at the inputs at which this object was created."""
         return self.values()
 
     def along(self, directions: Sequence[Any | None], scale: float = 1.0) -> Estimate:
+        """Estimate the numerical derivative along a direction for each Tensor; None leaves the Tensor fixed."""
         noise = 8 * EPS * self.natural
         exact = complex_step(self.values, self.tensors, directions) if self.takes_complex else None
-        if exact is not None and exact.shape != self.here.shape:  # of complex results, which count as two
+        if exact is not None and exact.shape != self.here.shape:  # complex results count as pairs
             exact = None
         self.takes_complex = exact is not None
         line = Line(self.values, self.here, self.tensors, directions, noise)
@@ -66,17 +72,18 @@ class CheckedFunction:
         return found._replace(error=found.error + noise * max(line.largest_move(), 1.0))
 
     def only(self, i: int, direction: Any) -> list[Any | None]:
+        """Return directions that move only Tensor i."""
         return [direction if k == i else None for k in range(len(self.tensors))]
 
     @property
     def derivative_name(self) -> str:
-        """What messages call the derivative that is checked."""
+        """The name of the checked derivative in messages."""
         return derivative_name(self.order)
 
     def derivative(
         self, outputs: list[Tensor], inputs: list[Tensor], rng: np.random.Generator
     ) -> CheckedFunction | None:
-        """The level above: from the inputs, and the gradients of `outputs`, to the gradients that go out."""
+        """Return the function from the inputs and the gradients of `outputs` to the gradients of the inputs, if any."""
         outputs = [y for y in outputs if y.requires_grad]
         seeds = [
             Tensor._made(backend.like(rng.standard_normal(tuple(y.shape)), y.array)).requires_grad_() for y in outputs
@@ -114,12 +121,12 @@ class CheckedFunction:
         return above
 
 
-def ordinary(tensors: list[Tensor]) -> float:
-    """How large what is added up on the way may be, where inputs are neither small nor large: 1 + tanh(x) has a 1."""
+def term_size(tensors: list[Tensor]) -> float:
+    """Return how large intermediate terms may be, such as the 1 in 1 + tanh(x): at most 32, and 0 for tiny inputs."""
     largest = max(map(_largest, tensors), default=0.0)
     return min(max(1.0, largest), 32.0) if largest >= 1e-3 else 0.0
 
 
 def _largest(x: Tensor) -> float:
-    """The largest finite magnitude among the values."""
+    """Return the largest finite magnitude among the values."""
     return largest(x.array[np.isfinite(x.array)])

@@ -1,4 +1,4 @@
-"""The complex step: derivatives of analytic functions without a difference, exact to the last digits."""
+"""The complex step: derivatives of analytic functions without cancellation, exact up to rounding."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..calls import Direction, Vector, moved
 def complex_step(
     values: Callable[[], Vector], tensors: Sequence[Tensor], directions: Sequence[Direction | None]
 ) -> Vector | None:
-    """f'(x) = Im f(x + ih) / h along `directions`, with h = 1e-20, smaller where an x is.
+    """Return Im f(x + ih) / h along `directions`, with h = 1e-20, or less if some x is smaller.
 
-    None where the function doesn't take complex input, or loses the imaginary part on the way. That it is analytic the
-    caller has to see for himself. Source: Squire & Trapp, Using complex variables to estimate derivatives of real
-    functions (1998).
+    None if the function refuses complex input or discards the imaginary part. The result is a derivative only if the
+    function is analytic, which the caller has to verify. Source: Squire & Trapp, Using complex variables to estimate
+    derivatives of real functions (1998).
     """
     if any(t.array.dtype != np.float64 for t in tensors):
         return None
@@ -29,13 +29,13 @@ def complex_step(
             near = (d != 0) & (t.array != 0)
             h = min(
                 [h, 1e-20 * float(np.abs(backend.to_numpy(t.array[near] / d[near])).min(initial=1.0))]
-            )  # small beside every x it moves
+            )  # small compared with every x that it moves
     h = max(h, 1e-300)
     try:
         with warnings.catch_warnings(), state.scope(holomorphic=True):
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
             warnings.filterwarnings("error", "Casting complex values to real")  # microgad's own
             out = moved(values, tensors, directions, 1j * h)
-    except Exception:  # whatever it raises, it says no
+    except Exception:  # it doesn't take complex numbers
         return None
     return out.imag / h if out.dtype.kind == "c" else None

@@ -1,4 +1,4 @@
-"""The thorough way: every entry of every Jacobian."""
+"""The full check: compare every entry of every Jacobian."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from .resolution import is_unresolvable
 def check_entries(
     check: Check, fn: CheckedFunction, outputs: list[Tensor], inputs: Sequence[int] | None = None
 ) -> bool:
-    """Every entry of every Jacobian; gives whether some can't be known, at a kink or out of reach.
+    """Check every entry of every Jacobian. Return whether some are unknown: at a kink, or below the resolution.
 
-    Outputs off the graph are left out, unless all of them are.
+    Raises GradcheckError for the worst entry that is wrong. Outputs off the graph are skipped, unless all are off it.
     """
     wrong, unknown = _find_wrong(check, fn, outputs, range(len(fn.tensors)) if inputs is None else inputs)
     if wrong:
@@ -45,7 +45,7 @@ def check_entries(
 def _find_wrong(
     check: Check, fn: CheckedFunction, outputs: list[Tensor], inputs: Sequence[int]
 ) -> tuple[list[Finding], bool]:
-    """What is wrong, and whether some entries can't be known."""
+    """Return a finding for each wrong Jacobian, and whether some entries are unknown."""
     some, unknown, wrong = any(y.requires_grad for y in outputs), False, []
     for i in inputs:
         rows = _jacobian(fn, i, SCALES[0])
@@ -65,7 +65,7 @@ def _find_wrong(
 def _in_every_try(
     check: Check, fn: CheckedFunction, outputs: list[Tensor], k: int, at: slice, i: int, rows: Estimate
 ) -> Finding:
-    """Of output k and input i what is wrong in `rows`, and with steps of each other size as well."""
+    """Return the finding of output k and input i in which only entries count that are wrong at every step size."""
     finding = _make_finding(check, fn, outputs, k, i, _columns(rows, at))
     for scale in SCALES[1:]:
         if finding.excess().any():
@@ -76,9 +76,9 @@ def _in_every_try(
 
 
 def _find_elsewhere(check: Check, fn: CheckedFunction, finding: Finding) -> Finding | None:
-    """What is wrong a little further on, where no zeros or equal values hide what the mistake is.
+    """Return what is wrong at perturbed inputs, where no zeros or equal values hide the nature of the mistake.
 
-    It may be the derivative of a lower order that is wrong there. None where nothing is.
+    There a derivative of lower order may be wrong. None if nothing is.
     """
     names = fn.names[: len(check.tensors)]
     with perturbed(check.tensors, check.rng, 0.4):
@@ -94,13 +94,13 @@ def _find_elsewhere(check: Check, fn: CheckedFunction, finding: Finding) -> Find
                     return None
                 there, outputs = above, above.recorded()
             wrong, _ = _find_wrong(check, there, outputs, [finding.input])
-        except Exception:  # whatever happens there, it isn't what was found
+        except Exception:  # another failure than the one to explain
             return None
     return next((other for other in wrong if other.output == finding.output), None)
 
 
 def _jacobian(fn: CheckedFunction, i: int, scale: float) -> Estimate:
-    """(x.size, m) each: the derivatives of all results by each element of input i."""
+    """Estimate the derivatives of all results by each element of input i; each field is (x.size, m)."""
     x = fn.tensors[i].array
     sizes, rows = backend.to_numpy(step_unit(x)).reshape(-1), []
     for j, size in enumerate(sizes):
@@ -121,14 +121,14 @@ def _make_finding(
     (analytical,) = jacobians(y, [x])
     largest = float(np.abs(value[np.isfinite(value)]).max(initial=0.0))
     error = SAFETY * error + ROUNDING * (np.abs(value) + 1e-3 * largest)
-    if check.kinks == "accept":  # whatever lies between the two sides
+    if check.kinks == "accept":  # accept any value between the one-sided derivatives
         with np.errstate(invalid="ignore"):
             between = np.clip(analytical, np.minimum(below, above) - error, np.maximum(below, above) + error)
         value = np.where(kinked & np.isfinite(between), between, value)
     else:
         error = np.where(kinked, np.inf, error)
     unknown = ~np.isfinite(value) | ~np.isfinite(error)
-    # Where one result or derivative is infinite, 0 · inf makes NaN of the others.
+    # Where one result or derivative is infinite, 0 · inf makes the others NaN.
     infinite = ~np.isfinite(analytical).all(1, keepdims=True) & unknown.any(1, keepdims=True)
     if infinite.any() or not np.isfinite(y.array).all():
         unknown |= ~np.isfinite(analytical) & (infinite | (not np.isfinite(y.array).all()))

@@ -1,4 +1,7 @@
-"""Derivatives along a direction that know how good they are, and where there is none because of a kink."""
+"""Directional derivatives with estimates of their own errors, which also detect kinks.
+
+The method is Richardson extrapolation of central differences, and the complex step where the two agree.
+"""
 
 from __future__ import annotations
 
@@ -14,30 +17,31 @@ from ..calls import Direction, Vector, moved
 
 EPS = float(np.finfo(np.float64).eps)
 LEAST = float(np.finfo(np.float64).smallest_subnormal)
-STEPS = (1e-2, 1e-4, 1e-6)  # in turn, until one is good: directions are in units of their tensors' own sizes
+STEPS = (1e-2, 1e-4, 1e-6)  # tried in turn until one is accurate, in units of `step_unit`
 VERIFY_STEP = 1e-5  # where the errors of the difference itself and of rounding are about the same
-RATIOS = (1.0, 0.5303, 0.2876)  # of the three steps: no multiples, at which a wave would look smooth
-CONVERGED = 1e-5  # relative: with a larger error an estimate agrees with itself by chance
-GOOD = 1e-7  # beside the derivative and the result itself
-ANALYTIC, SMOOTH = 1e-6, 1e-2  # relative: how far one step may be off a complex one, and its two sides from each other
-SIGNIFICANT = 1e-3  # relative: what is further apart than this agrees by rounding errors alone, which says nothing
+RATIOS = (1.0, 0.5303, 0.2876)  # of the three steps: incommensurable, or an oscillation could look smooth
+CONVERGED = 1e-5  # relative: extrapolations that differ by more have not converged
+ACCURATE = 1e-7  # error relative to the derivative and the result
+ANALYTIC = 1e-6  # relative: how far a difference may be from the complex step of an analytic function
+SMOOTH = 1e-2  # relative: how far the one-sided differences may be apart where there is no kink
+SIGNIFICANT = 1e-3  # relative: values further apart agree only within rounding errors, which proves nothing
 
 
 class Estimate(NamedTuple):
-    """The derivative of every result along a direction, (m,) each."""
+    """The derivative of every result along a direction; each field is (m,)."""
 
     value: Vector
-    error: Vector  # how far the value may be off: infinite where nothing can be said
-    rounding: Vector  # how much of that would only be more with smaller steps
+    error: Vector  # bound of the value's error, infinite where the value is unknown
+    rounding: Vector  # the part of the error that is rounding, which grows as the step shrinks
     below: Vector  # the one-sided derivatives
     above: Vector
-    kinked: Vector  # bool: whether those two differ
+    kinked: Vector  # bool: whether these two differ
 
 
 class Line(NamedTuple):
-    """`values()`, which is `here` now, along `directions` of the Tensors that it is computed from.
+    """The function values() restricted to a line through the current inputs, along `directions` of the Tensors.
 
-    `noise` is the rounding error of the values, where it's larger than they show.
+    `here` are the values at the current inputs, `noise` their rounding error if it is larger than their size implies.
     """
 
     values: Callable[[], Vector]
@@ -47,15 +51,15 @@ class Line(NamedTuple):
     noise: Any = 0.0
 
     def at(self, step: float) -> Vector:
-        """The values so many directions further on."""
+        """Return the values at the current inputs + step · directions."""
         return moved(self.values, self.tensors, self.directions, step)
 
     def largest_move(self) -> float:
-        """How far an element is moved by one direction, at the most."""
+        """Return the largest element of the directions, by magnitude."""
         return max((largest(d) for d in self.directions if d is not None), default=0.0)
 
     def absorbed(self, found: Estimate, beside: Iterable[Any]) -> Any:
-        """Which results stay the same only because the step drowns in the rounding of what is larger."""
+        """Mask of the results that don't change only because the step is absorbed in the rounding of larger values."""
         still = (found.value == 0) & (found.below == 0) & (found.above == 0)
         size, moving = max(map(largest, beside), default=0.0), self.largest_move()
         if not still.any() or not 0 < 1e6 * moving < size < np.inf:
@@ -64,14 +68,13 @@ class Line(NamedTuple):
 
 
 def estimate(line: Line, scale: float = 1.0) -> Estimate:
-    """How the values change along a line.
+    """Estimate the derivative of the values along a line, at 0.
 
-    Central differences at three steps are extrapolated twice (Richardson).
-    The error is what the last extrapolation changed, what it wouldn't have seen, and what rounding does to a difference
-    over so small a step.
-    Where both sides were smooth, the difference of the two one-sided derivatives would halve with the step: where it
-    stays, there is a kink. Where the steps do not agree, as near a kink, smaller ones have to agree twice. A jump, or a
-    wave shorter than any step, is steady at none: it counts as a kink too. All steps are times `scale`.
+    Central differences at three steps are extrapolated twice (Richardson). The error is the sum of what the last
+    extrapolation changed, of odd-order terms that it doesn't remove, and of the rounding error of the differences.
+    There is a kink where the difference of the one-sided derivatives doesn't shrink with the step. Where the steps
+    disagree, as they do near a kink, two smaller triples of steps have to agree. A jump, or an oscillation shorter than
+    the smallest step, never converges and counts as a kink too. All steps are multiplied by `scale`.
     """
     best = _richardson(line, STEPS[0] * scale)
     if not _is_accurate(best, line.here):
@@ -90,10 +93,10 @@ def estimate(line: Line, scale: float = 1.0) -> Estimate:
 
 
 def verified(exact: Vector, line: Line, scale: float = 1.0) -> Estimate | None:
-    """What the complex step gives, where one small step to either side agrees with it: there the function is analytic.
+    """Return the complex step `exact` as an Estimate if one small step to either side agrees with it, else None.
 
-    None where a result doesn't, as at a kink: then it takes an estimate to say more. By how much they agree is part of
-    the error: of a function that takes complex numbers and isn't analytic the complex step may be off by so much.
+    Agreement shows that the function is analytic there. None, as at a kink, means that `estimate` is needed. The
+    remaining difference is part of the error, since a function that takes complex numbers need not be analytic.
     """
     h, here = VERIFY_STEP * scale, line.here
     after, before = line.at(h), line.at(-h)
@@ -109,15 +112,15 @@ def verified(exact: Vector, line: Line, scale: float = 1.0) -> Estimate | None:
     error = off + h * rounding + 64 * EPS * np.abs(exact)
     found = Estimate(exact, error, rounding, down, up, np.zeros(exact.shape, bool))
     absorbed = line.absorbed(found, [t.array for t in line.tensors])
-    unseen = line.absorbed(found, [here])  # to agree on 0 then says nothing
+    unseen = line.absorbed(found, [here])  # agreement on 0 then proves nothing
     return found._replace(error=np.where(absorbed, np.inf, found.error + np.where(unseen, rounding, 0.0)))
 
 
 def refined(found: Estimate, exact: Vector) -> Estimate:
-    """An estimate with what the complex step gives in its place, if the two agree wherever there is one.
+    """Replace the values of an estimate by the complex step `exact`, if they agree wherever the estimate is known.
 
-    Where they don't the function isn't analytic, and may be off by less elsewhere. What is left of the error is by how
-    much they agree, and rounding, which differences magnify a hundredfold.
+    If they disagree somewhere, the function isn't analytic and the estimate is returned unchanged. The new error is
+    the difference of the two plus a hundredth of the old error, most of which is rounding that differences magnify.
     """
     known = np.isfinite(found.error) & ~found.kinked
     off = np.abs(exact - found.value)
@@ -129,12 +132,12 @@ def refined(found: Estimate, exact: Vector) -> Estimate:
 
 
 def largest(x: Any) -> float:
-    """The largest magnitude in an array, 0 where it is empty."""
+    """Return the largest magnitude in an array, 0 if it is empty."""
     return float(np.abs(x).max()) if x.size else 0.0
 
 
 def _is_accurate(found: Estimate, here: Vector) -> bool:
-    small = found.error <= GOOD * (np.abs(found.below) + np.abs(found.above) + np.abs(here))
+    small = found.error <= ACCURATE * (np.abs(found.below) + np.abs(found.above) + np.abs(here))
     good = small | (found.error <= 2 * found.rounding)
     return bool(np.all(good | ~np.isfinite(here)))
 
@@ -145,7 +148,7 @@ def _more_accurate(a: Estimate, b: Estimate) -> Estimate:
 
 
 def _max_abs(*values: Vector) -> Vector:
-    """The largest magnitude of each result among its values."""
+    """Return the elementwise maximum of magnitudes."""
     return functools.reduce(np.maximum, map(np.abs, values))
 
 
@@ -162,30 +165,30 @@ def _richardson(line: Line, step: float) -> Estimate:
             _extrapolate(central[1], central[2], h1**2, h2**2),
         )
         value = _extrapolate(coarse, fine, h0**2, h2**2)
-        # of results, and of inputs: those that move by their own size are rounded to that size
+        # of the results, and of the inputs: moving an input rounds it to its own precision
         rounding = (8 * (EPS * _max_abs(here, after[0], before[0]) + LEAST) + 4 * EPS * np.abs(value) + line.noise) / h2
-        # Where the second derivative jumps, the differences' error has odd powers of the step too.
+        # Where the second derivative jumps, the error of central differences has odd powers of the step, too.
         slope, steeper = (central[1] - central[2]) / (h1 - h2), (central[0] - central[1]) / (h0 - h1)
         odd = np.abs(slope - (steeper - slope) * (h1 + h2) / (h0 - h2))
         changed = np.abs(value - fine)
         steady = (changed <= CONVERGED * np.abs(value)) | (changed <= 10 * rounding)
         above, below = (_extrapolate(side[1], side[2], h1, h2) for side in (up, down))
         gap, wider = np.abs(above - below), np.abs(_extrapolate(up[0] - down[0], up[1] - down[1], h0, h1))
-        # of a smooth function the gap is of third order in the step: a sixth of the wider one
+        # For a smooth function the gap is of third order in the step, so that it is a sixth of the wider one.
         kinked = (gap > 0.4 * wider) & (gap > 1e-4 * (np.abs(above) + np.abs(below)) + 10 * rounding)
         error = np.where(np.isfinite(value) & steady, changed + odd * h2 + rounding, np.inf)
     return Estimate(value, error, rounding, below, above, kinked)
 
 
 def _extrapolate(coarse: Vector, fine: Vector, h: float, smaller: float) -> Vector:
-    """What is found at h and at a smaller h, extrapolated along a line to h = 0."""
+    """Extrapolate linearly from the values at h and at a smaller h to h = 0."""
     return fine + (fine - coarse) * (smaller / (h - smaller))
 
 
 def step_unit(x: Any) -> Any:
-    """For each element a size that is small enough to move it by: its own, or a thousandth of the largest one's.
+    """Return the unit of steps for each element of x: its magnitude, but at least a thousandth of the largest one.
 
-    At least 1e-300: of smaller ones a step would have no digits.
+    It is at least 1e-300, since a step of less would be subnormal.
     """
     size = np.abs(x)
     largest = float(size.max()) if size.size else 0.0

@@ -1,4 +1,4 @@
-"""Derivatives by differences: the reference that written derivatives are held against."""
+"""Finite differences: the numerical derivatives with which gradcheck compares analytical ones."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from .complex_step import complex_step
 
 
 class FiniteDifferences:
-    """How `values()` changes when the arrays in `tensors` are moved.
+    """Numerical derivatives of `values()`, a Vector computed from the arrays of `tensors`.
 
-    `values` computes from the Tensors' arrays and gives a Vector. A function that takes complex input is differentiated
-    by the complex step, any other by central differences at the steps eps and eps/2, extrapolated to 0 (Richardson):
-    where it is smooth, the error is O(eps⁴).
+    A function that takes complex input is differentiated by the complex step, any other by central differences with the
+    steps eps and eps/2, extrapolated to 0 (Richardson). For a smooth function the error is O(eps⁴).
     """
 
     def __init__(self, values: Callable[[], Vector], tensors: Sequence[Any], eps: float) -> None:
@@ -25,44 +24,44 @@ class FiniteDifferences:
         self.takes_complex = self._takes_complex()
 
     def along(self, directions: Sequence[Direction | None]) -> Vector:
-        """The derivative along a direction for each Tensor; None leaves it where it is."""
+        """Return the derivative along a direction for each Tensor; None leaves the Tensor fixed."""
         exact = complex_step(self.values, self.tensors, directions) if self.takes_complex else None
         return self._central(directions)[0] if exact is None else exact
 
     def jacobian(self, i: int) -> Any:
-        """(x.size, m): row j is the derivative for element j of Tensor i, flat."""
+        """Return (x.size, m): row j is the derivative by element j of Tensor i, flattened."""
         rows = [self.along(self._only(i, j)) for j in range(self.tensors[i].array.size)]
         return np.stack(rows) if rows else np.zeros((0, self.values().size))
 
     def one_sided(self, i: int, j: int) -> tuple[Vector, Vector]:
-        """The derivatives for element j of Tensor i from below and from above: at a kink they differ."""
+        """Return the one-sided derivatives by element j of Tensor i, from below and above: they differ at a kink."""
         directions = self._only(i, j)
         h = self._step(directions)
         here = self.values()
         return (here - self._moved(directions, -h)) / h, (self._moved(directions, h) - here) / h
 
     def _only(self, i: int, j: int) -> list[Direction | None]:
-        """The direction of element j of Tensor i."""
+        """Return the directions that move only element j of Tensor i."""
         direction = np.zeros_like(self.tensors[i].array, order="C")
         direction.reshape(-1)[j] = 1
         return [direction if k == i else None for k in range(len(self.tensors))]
 
     def _central(self, directions: Sequence[Direction | None], h: float | None = None) -> tuple[Vector, Vector]:
-        """The derivative, and how far it moved when the step was halved."""
+        """Return the derivative, and by how much halving the step changed it."""
         h = h or self._step(directions)
         coarse = (self._moved(directions, h) - self._moved(directions, -h)) / (2 * h)
         fine = (self._moved(directions, h / 2) - self._moved(directions, -h / 2)) / h
         return (4 * fine - coarse) / 3, np.abs(fine - coarse)
 
     def _step(self, directions: Sequence[Direction | None]) -> float:
-        """eps, larger where x is so large that eps would drown in its rounding."""
+        """Return eps times the largest moved |x|, if that is above 1: a smaller step would be lost in rounding."""
         moved = [t.array[d != 0] for t, d in zip(self.tensors, directions, strict=True) if d is not None]
         return self.eps * max([1.0, *(float(np.abs(x).max()) for x in moved if x.size)])
 
     def _takes_complex(self) -> bool:
-        """Whether the complex step can be trusted: it has to agree with central differences along a random direction.
+        """Whether the complex step agrees with central differences along a random direction, so that it can be trusted.
 
-        Every x is moved by a share of itself, so that differences are good whatever its scale.
+        Every x is moved in proportion to its size, so that differences are accurate at any scale.
         """
         rng = np.random.default_rng(0)
         directions = []
@@ -73,7 +72,7 @@ class FiniteDifferences:
         if exact is None:
             return False
         central, error = self._central(directions, self.eps)
-        if exact.shape != central.shape:  # of complex results, which count as two
+        if exact.shape != central.shape:  # complex results count as pairs
             return False
         agrees = np.abs(exact - central) <= 1e-3 * np.abs(exact) + 10 * error + 1e-8 * np.abs(self.values())
         return bool(np.all(np.isfinite(exact) & (agrees | ~np.isfinite(central))))

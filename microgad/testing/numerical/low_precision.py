@@ -1,4 +1,4 @@
-"""float32 and float16: gradients against those of the same call in float64."""
+"""float32 and float16: compare gradients with those of the same call in float64."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..calls import GradcheckError, SameDraws, gradients
 from .check import Check
 from .perturbation import in_float64, perturbed
 
-RANGE = 0.65  # as a power: of float32 from 1e-25 to 1e25
+RANGE = 0.65  # exponent that narrows a dtype's range: for float32 to 1e-25 ... 1e25
 
 
 def check_low_precision(check: Check, draws: SameDraws) -> None:
-    """The gradients of float32 and float16 inputs against those of the same call in float64."""
+    """Compare the gradients of float32 and float16 inputs with those of the same call in float64."""
 
     def recorded() -> list[Tensor]:
         return [y for y in check.outputs() if y.requires_grad]
@@ -24,7 +24,7 @@ def check_low_precision(check: Check, draws: SameDraws) -> None:
     outputs = recorded()
     draws.first_done()
     if draws.drew or not outputs:
-        return  # other dtypes, other draws
+        return  # draws differ between dtypes
     seeds = [check.rng.uniform(0.5, 1, tuple(y.shape)) for y in outputs]
 
     def pull(outputs: list[Tensor]) -> list[Any]:
@@ -37,7 +37,7 @@ def check_low_precision(check: Check, draws: SameDraws) -> None:
     with in_float64(check.args):
         double = pull(recorded())
         spread = [0.0] * len(double)
-        for _ in range(3):  # what the rounding of the inputs does to the gradients
+        for _ in range(3):  # how much rounding of the inputs changes the gradients
             with perturbed(check.tensors, check.rng, eps):
                 moved = pull(recorded())
             apart = [
@@ -49,7 +49,7 @@ def check_low_precision(check: Check, draws: SameDraws) -> None:
             continue
         largest = float(np.abs(b).max())
         if not least < largest < most:
-            continue  # it may overflow on the way
+            continue  # intermediate values may overflow
         if not _max_difference(a, b) <= 16 * s + max(1e-4, 32 * eps) * largest:
             raise GradcheckError(
                 f"{check.name}: the gradient of {name} differs by {_max_difference(a, b):.3g} between "

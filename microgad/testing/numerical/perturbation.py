@@ -1,4 +1,4 @@
-"""The same Tensors with other arrays, while it lasts: nearby values, or another dtype."""
+"""Contexts in which Tensors have other values: perturbed ones, or the same in float64."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .estimates import step_unit
 
 
 def perturbed(tensors: Sequence[Tensor], rng: np.random.Generator, share: float = 0.1) -> with_arrays:
-    """The Tensors with other values nearby, while it lasts: moved by a share of `unit`."""
+    """Context in which every element is moved by up to `share` of its `step_unit`."""
 
     def nearby(x: Any) -> Any:
         far = backend.like(share * random_signed(rng, x.shape), x)
@@ -24,6 +24,6 @@ def perturbed(tensors: Sequence[Tensor], rng: np.random.Generator, share: float 
 
 
 def in_float64(args: Sequence[Any]) -> with_arrays:
-    """Every floating-point Tensor among the arguments in float64, while it lasts."""
+    """Context in which all floating-point Tensors among the arguments are float64."""
     tensors = [x for x in args if isinstance(x, Tensor) and x.array.dtype.kind == "f" and x.array.dtype != np.float64]
     return with_arrays(tensors, [t.array.astype(np.float64) for t in tensors])

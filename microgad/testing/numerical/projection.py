@@ -1,4 +1,4 @@
-"""Projection: a derivative along one direction, seen through one combination of the results, found in two ways."""
+"""Projection: the number u · J v, computed numerically and analytically, for a cheap check of a whole Jacobian."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 from .estimates import Estimate
 
-SAFETY = 10  # times an estimate's error: it is an estimate itself
-ROUNDING = 1e-9  # of a written derivative, relative to what it adds up
+SAFETY = 10  # factor on the error of an estimate, which is itself an estimate
+ROUNDING = 1e-9  # error of an analytical derivative, relative to the terms that it sums
 
 
 class Projection(NamedTuple):
-    """u · J v, found in two ways, and how far apart the two may be."""
+    """u · J v, computed in two ways, and the tolerance of their difference."""
 
     numerical: float
     analytical: float
@@ -23,13 +23,13 @@ class Projection(NamedTuple):
 
     @property
     def agrees(self) -> bool:
-        """Whether the two are the same. Where results overflow, 0 · inf makes NaN of what was not asked for."""
+        """Whether the two agree. Where results overflow, an analytical NaN, as of 0 · inf, is accepted."""
         close = abs(self.analytical - self.numerical) <= self.tolerance
         return close or not (self.finite or np.isfinite(self.analytical))
 
 
 def project(u: Any, found: Estimate, directions: Sequence[Any], grads: Sequence[Any], finite: bool) -> Projection:
-    """u · (J v) by an estimate along v and (Jᵀ u) · v by gradients, of one input or of several together."""
+    """Compute u · (J v) from the estimate along v, and (Jᵀ u) · v from gradients, for one or several inputs."""
     used = u != 0
     value, error = u[used] * found.value[used], np.abs(u[used]) * found.error[used]
     tolerance = SAFETY * float(error.sum()) + ROUNDING * float(np.abs(value).sum())

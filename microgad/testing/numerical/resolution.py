@@ -1,4 +1,4 @@
-"""What differences can't show: there a derivative that looks wrong isn't said to be."""
+"""The limits of finite differences: where they can't resolve a derivative, it isn't reported as wrong."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from .estimates import largest, step_unit
 from .perturbation import perturbed
 from .projection import project
 
-ALONE = 1e-3  # where the written derivative is less than this nearby of what it is here, that is no wave: it is wrong
+ISOLATED = 1e-3  # if the derivative nearby is less than this share of that here, it is wrong and doesn't oscillate
 
 
 def is_unresolvable(
     check: Check, fn: CheckedFunction, outputs: list[Tensor], at: slice, finding: Finding, kinked: Any
 ) -> bool:
-    """Whether differences can't show what a finding says: its input has not the size at which the results change.
+    """Whether finite differences can't resolve the derivatives that a finding calls wrong.
 
-    Among values of 1e20 a zero may sit where the function changes over a distance of 1, or of 1e-20 if it is multiplied
-    by one of them: steps of some such size then agree with the derivative. Or it is a wave much shorter than any step:
-    what is written changes beyond recognition over a millionth of the input. Or it ties with two others at a kink
-    between which it goes nowhere by itself. At a kink of its own, where `kinked`, both sides are known.
+    There are three cases. The function may change over a distance much smaller than the step: among inputs of 1e20, a 0
+    may matter on a scale of 1, or of 1e-20 if one multiplies it. Then a smaller step agrees with the derivative. The
+    function may oscillate faster than any step: then the analytical derivative changes completely over a millionth of
+    the input. Or the input may tie with two others, as the middle one of three equal values, which moving it alone
+    can't show. At a kink of the input itself (`kinked`) both one-sided derivatives are known.
     """
     i, wrong = finding.input, finding.excess() > 0
     x = fn.tensors[i].array
@@ -47,15 +48,15 @@ def is_unresolvable(
     products = _nearby(check, fn, u, {i: direction})
     here = np.abs(backend.to_numpy(direction).reshape(-1) * (finding.analytical @ u[at])).sum()
     there = np.abs(products).max(0).sum()
-    return bool(np.ptp(products, axis=0).sum() > 0.5 * there > ALONE * here)
+    return bool(np.ptp(products, axis=0).sum() > 0.5 * there > ISOLATED * here)
 
 
 def _a_smaller_step_agrees(
     check: Check, fn: CheckedFunction, outputs: list[Tensor], i: int, u: Any, weights: Any
 ) -> bool:
-    """Whether a step down input i along weights, or a much smaller one, shows the derivative that is written.
+    """Whether the analytical derivative agrees with a step of input i along `weights`, or with a much smaller one.
 
-    Smaller ones, by the square of the largest input, are tried where that is above 1.
+    If the largest input is above 1, steps are tried down to its inverse square.
     """
     tensor = fn.tensors[i]
     scale = max(largest(t.array) for t in fn.tensors)
@@ -73,7 +74,7 @@ def _a_smaller_step_agrees(
 def _moves_differently_tied(
     check: Check, fn: CheckedFunction, i: int, u: Any, at: slice, tied: Any, finding: Finding
 ) -> bool:
-    """Whether tied values do something else moved together than one by one: the middle one of three equal values."""
+    """Whether moving tied values together changes the results otherwise than moving them one by one."""
     tensor = fn.tensors[i]
     moves = check.direction(tensor) * backend.like(tied, tensor.array)
     found = fn.along(fn.only(i, moves))
@@ -84,9 +85,9 @@ def _moves_differently_tied(
 
 
 def oscillates(check: Check, fn: CheckedFunction, u: Any, directions: dict[int, Any]) -> bool:
-    """Whether what the written derivatives of inputs add up to changes beyond recognition over their millionth.
+    """Whether the analytical derivative along the directions changes completely over a millionth of the inputs.
 
-    Where they tie, each one's may jump, but the sum may not. Terms that cancel to nearly nothing say nothing.
+    At ties the terms may jump, but their sum may not. A sum that nearly cancels proves nothing.
     """
     products = _nearby(check, fn, u, directions)
     seen = products.sum(1)
@@ -94,7 +95,7 @@ def oscillates(check: Check, fn: CheckedFunction, u: Any, directions: dict[int, 
 
 
 def _nearby(check: Check, fn: CheckedFunction, u: Any, directions: dict[int, Any]) -> Any:
-    """What the written derivative along directions adds up, at some places nearby: a row for each."""
+    """Return the terms of the analytical derivative along the directions, a row for each of four nearby points."""
     rows = []
     for _ in range(4):
         with perturbed(check.tensors, check.rng, 1e-6):

@@ -1,4 +1,4 @@
-"""What is wrong only where values are equal: at ties all steps of differences lead away from them."""
+"""Ties: find gradients that are wrong only where values are equal, which ordinary steps always separate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .resolution import oscillates
 
 
 def check_ties(check: Check, fn: CheckedFunction, outputs: list[Tensor], values: Any) -> None:
-    """Once more along a direction in which equal values stay equal, and zeros zero: there are no kinks of ties."""
+    """Check along a direction in which equal values stay equal and zeros stay zero, so that ties make no kinks."""
     inputs = check.tensors
     sizes = np.concatenate([np.abs(backend.to_numpy(t.array)).reshape(-1) for t in inputs])
     distinct, which, counts = np.unique(sizes, return_inverse=True, return_counts=True)
