@@ -1,1 +1,1 @@
-"""A derivative that is wrong, as data, and what is said of it: the mistake, code to paste, a table, a page."""
+"""Findings: wrong derivatives as data, and how they are reported: likely mistake, message, reproducer, HTML report."""

@@ -1,7 +1,7 @@
-"""The likely mistake behind a wrong derivative.
+"""Diagnosis: which mistake is likely behind a wrong derivative.
 
-Most are recognised by making them: what the mistake would turn the numerical derivative into is held against the
-analytical one, each in the file of its kind. They stand in a table at the end.
+Most recognizers make the mistake themselves: they apply it to the numerical derivative and compare the result with the
+analytical one. The table MISTAKES lists them; each kind of mistake has a file of its own.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from .jacobian_pair import JacobianPair
 
 
 def likely_mistake(finding: Finding) -> str | None:
-    """What was probably done wrong, in a sentence that begins with the mistake's name; None where nothing fits.
+    """Return what was probably done wrong, in a sentence that begins with the mistake's name; None if nothing fits.
 
-    The matrices of the finding are (x.size, y.size), of any size and real dtype; entries that are NaN or infinite are
-    left out of a fit. Raises nothing.
+    The matrices of the finding are (x.size, y.size), of any size and real dtype. Entries that are not finite are
+    ignored. Raises nothing.
 
     >>> from microgad.testing.findings.finding import Finding
     >>> from microgad.testing.findings.diagnosis import likely_mistake
@@ -50,7 +50,7 @@ def _lower_order(pair: JacobianPair) -> str:
     return f". It is right in the {right}: something may have been taken off the graph"
 
 
-# From the specific to the general: the first that fits is said.
+# From the specific to the general: the first that fits is reported.
 MISTAKES: tuple[tuple[str, Callable[[JacobianPair], str | None]], ...] = (
     ("a number that isn't finite", factors.not_finite),
     ("nothing arrives", factors.nothing_arrives),

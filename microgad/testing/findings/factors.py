@@ -1,4 +1,4 @@
-"""Mistakes that change the numbers: nothing arrives, a rounding, a tie, a constant factor."""
+"""Recognizers of mistakes that scale the derivative or lose it: zeros, rounding, ties, constant factors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def ratio_text(k: float) -> str:
 
 
 def not_finite(pair: JacobianPair) -> str | None:
-    """0 · ∞, 0 / 0 or an overflow on the way back."""
+    """Recognize 0 · ∞, 0 / 0 or an overflow in backward."""
     bad = ~np.isfinite(pair.a) & np.isfinite(pair.n) & pair.wrong
     if not bad.any():
         return None
@@ -28,13 +28,13 @@ def not_finite(pair: JacobianPair) -> str | None:
 
 
 def nothing_arrives(pair: JacobianPair) -> str | None:
-    """A value that is off the graph, a gradient of None or zeros."""
+    """Recognize a detached value, or a gradient of None or zeros."""
     nothing = np.abs(pair.a) <= np.where(np.isinf(pair.error), 0.0, pair.error)
     return None if not nothing.all() else f"the analytical derivative is 0 everywhere: {pair.name} may be detached"
 
 
 def no_influence(pair: JacobianPair) -> str | None:
-    """A gradient for what the output doesn't depend on."""
+    """Recognize a gradient for an input that the output doesn't depend on."""
     return None if pair.n_nonzero.any() else f"the output doesn't change with {pair.name}, but the gradient isn't 0"
 
 
@@ -42,7 +42,7 @@ def no_influence(pair: JacobianPair) -> str | None:
 
 
 def rounding(pair: JacobianPair) -> str | None:
-    """A constant, a cast or a buffer in float32."""
+    """Recognize a constant, a cast or a buffer in float32."""
     wrong = pair.wrong & np.isfinite(pair.n)
     gap, size = np.abs(pair.a - pair.n)[wrong], np.abs(pair.n)[wrong]
     share = float(np.median(gap / size)) if gap.size else 0.0
@@ -52,7 +52,7 @@ def rounding(pair: JacobianPair) -> str | None:
 
 
 def ties(pair: JacobianPair) -> str | None:
-    """< for ≤, all of several winners for one."""
+    """Recognize < in place of ≤, or a gradient that goes in full to each of several equal maxima."""
     if pair.x is None:
         return None
     rows = pair.wrong.any(1)
@@ -64,29 +64,29 @@ def ties(pair: JacobianPair) -> str | None:
                 value, pair.x_shape
             )
     for said, at in where.items():
-        if at[rows].all() and not pair.no_effect[~at].all():  # and it is right somewhere else
+        if at[rows].all() and not pair.no_effect[~at].all():  # and right somewhere else
             return f"wrong only where {pair.name} {said}"
     return None
 
 
 def sign(pair: JacobianPair) -> str | None:
-    """A minus that is missing, or one too many."""
+    """Recognize a wrong sign."""
     return ratio_text(-1) if pair.factor == -1 else None
 
 
 def mask_twice(pair: JacobianPair) -> str | None:
-    """Dropout's mask, with its scale, applied again to what had been masked."""
+    """Recognize dropout's mask, with its scale, applied twice."""
     scale = _scale_of_mask(pair)
     if not scale or not pair.factor or not math.isclose(pair.factor, scale, rel_tol=1e-5):
         return None
-    # Where nothing is seen to be held back, twice may be just that.
+    # If the mask dropped nothing, a factor of 2 may be any factor of 2.
     if not pair.no_effect.any() and scale == 2 and not any(word in pair.operations for word in ("drop", "mask")):
         return None
     return f"{ratio_text(scale)}, and {fraction_text(scale)} is the mask's own scale"
 
 
 def mask_unscaled(pair: JacobianPair) -> str | None:
-    """Dropout's mask without its scale 1/(1 - p)."""
+    """Recognize dropout's mask without its scale 1/(1 - p)."""
     scale = _scale_of_mask(pair)
     if not scale or not pair.factor or not math.isclose(pair.factor * scale, 1, rel_tol=1e-5):
         return None
@@ -94,7 +94,7 @@ def mask_unscaled(pair: JacobianPair) -> str | None:
 
 
 def _scale_of_mask(pair: JacobianPair) -> float | None:
-    """s > 1 where the numerical derivative is s for some elements of the input and 0 for the others."""
+    """Return s > 1 if the numerical derivative is s for some elements of the input and 0 for the others, else None."""
     if not pair.elementwise or not pair.n_nonzero.any():
         return None
     scale = near_fraction(float(np.median(pair.n[pair.n_nonzero])))
@@ -103,7 +103,7 @@ def _scale_of_mask(pair: JacobianPair) -> float | None:
 
 
 def averaged(pair: JacobianPair) -> str | None:
-    """A mean over what was broadcast, in place of the sum."""
+    """Recognize a mean over a broadcast axis in place of the sum."""
     if not pair.factor or len(pair.n) >= len(pair.n.T):
         return None
     for axes in subsets(pair.summed):
@@ -115,17 +115,17 @@ def averaged(pair: JacobianPair) -> str | None:
 
 
 def one_over_n(pair: JacobianPair) -> str | None:
-    """The 1/N of a mean, the 1/√N of a scale, N - 1 for N."""
+    """Recognize a missing or extra 1/N of a mean or 1/√N of a scale, and N - 1 in place of N."""
     if not pair.factor or abs(pair.factor) == 1:
         return None
-    if abs(pair.factor) in (2, 0.5) and pair.reduced != 2:  # more often just that
+    if abs(pair.factor) in (2, 0.5) and pair.reduced != 2:  # more often a plain 2 than a size
         return None
     reading = _in_sizes(pair, abs(pair.factor))
     return f"{ratio_text(pair.factor)}: {reading}" if reading else None
 
 
 def factor(pair: JacobianPair) -> str | None:
-    """Any other constant."""
+    """Recognize any other constant factor."""
     k = pair.factor
     if not k or (
         pair.n_nonzero.sum() < 2 and pair.alone and float(nearest_fraction(k)) != k
@@ -148,7 +148,7 @@ IN_SIZES: dict[str, Callable[[int], float]] = {
 
 
 def _in_sizes(pair: JacobianPair, k: float) -> str | None:
-    """What a factor may mean if it comes from a size, and whose size that is."""
+    """Return what a factor means if it comes from the size of some axes, and which axes; else None."""
     for said, expected in IN_SIZES.items():
         for axes in chain(subsets(pair.x_axes), subsets(pair.y_axes)):
             size = math.prod(pair.shape[axis] for axis in axes)
@@ -158,5 +158,5 @@ def _in_sizes(pair: JacobianPair, k: float) -> str | None:
 
 
 def subsets(axes: list[int]) -> Iterable[tuple[int, ...]]:
-    """Some of the axes, few first."""
+    """Yield all non-empty subsets of the axes, small ones first."""
     return chain.from_iterable(combinations(axes, count) for count in range(1, len(axes) + 1))

@@ -1,4 +1,4 @@
-"""Which operation it is: a function whose gradient is wrong is run again, and each operation in it is checked alone."""
+"""Fault localization: run a function with a wrong gradient again, and check each operation in it alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..check_grads import check_grads
 
 
 class CallTrace(state.Observer):
-    """One run of a function: its outputs, and the operations on the way, each with what it was called with.
+    """Records one run of a function: its outputs, and each operation with its inputs and settings.
 
     >>> class Square(torch.Function):
     ...     def forward(self, x): return x * x
@@ -34,21 +34,21 @@ class CallTrace(state.Observer):
             self.outputs = floating(function(*inputs))
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
-        """An operation was called; those that were not recorded have no derivative to be wrong."""
+        """Record a call. An operation off the graph is skipped: it has no derivative."""
         if hasattr(node, "edges"):
             self.calls.append((node, [_detached_copy(x) for x in inputs], dict(vars(node))))
 
     def faulty(self, order: int) -> list[Function]:
-        """The operations whose derivative, up to `order`, is wrong on the very inputs that they had; oldest first."""
+        """Return the operations whose derivatives, up to `order`, are wrong at their own inputs; oldest first."""
         return [node for node, inputs, settings in self.calls if _is_wrong(type(node), inputs, settings, order)]
 
     def unchecked(self) -> list[Function]:
-        """Those in the outputs' graphs that can't be called alone: each autograd.Function is known by its node only."""
+        """Return the operations that can't be called alone: autograd.Functions, of which only the node is known."""
         return [node for node in nodes_behind(self.outputs) if isinstance(node, CustomNode)]
 
 
 def _detached_copy(x: Any) -> Any:
-    """A copy of an input, from which nothing leads back."""
+    """Return a copy of an input that is detached from the graph."""
     if not isinstance(x, Tensor):
         return x
     copy: Tensor = Tensor._made(x.array.copy())
@@ -60,6 +60,6 @@ def _is_wrong(op: type[Function], inputs: list[Any], settings: dict[str, Any], o
         check_grads(lambda *args: op.apply(*args, **settings), inputs, order=order, kinks="accept", full=False)
     except GradcheckError:
         return True
-    except MicrogadError:  # it can't be checked so: one of its inputs is complex, ...
+    except MicrogadError:  # it can't be checked alone, as with a complex input
         return False
     return False

@@ -1,4 +1,4 @@
-"""Finding: a derivative that is wrong, as data. messages.py, diagnosis.py and reproducer.py say what it means."""
+"""Finding: a wrong derivative as data, from which the other files here make messages, diagnoses and reproducers."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Finding:
-    """The derivative of one output by one input, found in two ways.
+    """The Jacobian of one output by one input, computed numerically and analytically.
 
-    `numerical` and `analytical` are (x.size, y.size): row i is the derivative of all of the output by element i of the
-    input, both flat in row-major order. `error` is how far each entry may be off: infinity where the numerical one says
-    nothing.
+    `numerical` and `analytical` are (x.size, y.size): row i is the derivative of the whole output by element i of the
+    input, both flattened in row-major order. `error` is the tolerance of each entry: infinity where the numerical one
+    is unknown.
     """
 
-    op: str  # what was checked
-    order: int  # 1: its derivative, 2: the derivative of that, ...
+    op: str  # the name of the function that was checked
+    order: int  # of the derivative: 1, 2, ...
     output: int
     input: int
     names: tuple[str, ...]  # of the inputs
@@ -28,52 +28,52 @@ class Finding:
     numerical: Any
     analytical: Any
     error: Any
-    arguments: tuple[Any, ...]  # what it was called with: arrays for Tensors
-    operations: tuple[str, ...] = ()  # names of the operations of the function, and of those that lead to the output
-    contexts: tuple[str, ...] = ()  # those among them that are autograd.Functions
-    home: str = ""  # the module to import it from, if its name doesn't say that
-    bound: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})  # arguments before those, and by keyword
-    form: str = ""  # "vjp" where the derivative was given beside the function, "torch" where the function is torch's
-    elsewhere: Finding | None = None  # the same at other values: what fits here by accident doesn't fit there
+    arguments: tuple[Any, ...]  # of the call, with arrays in place of Tensors
+    operations: tuple[str, ...] = ()  # names of the operations in the graph
+    contexts: tuple[str, ...] = ()  # names of those that are autograd.Functions
+    home: str = ""  # the module to import the function from, if its name doesn't tell
+    bound: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})  # positional and keyword arguments of a partial
+    form: str = ""  # "vjp" for a function with a handwritten derivative, "torch" for one of torch, else empty
+    elsewhere: Finding | None = None  # the same at perturbed inputs, to rule out accidental matches
 
     def excess(self) -> Any:
-        """By how much each entry is outside of its tolerance; by infinity where one of the two is not a number."""
+        """Return by how much each entry exceeds its tolerance; infinity where one of the two is not finite."""
         return np.where(np.isinf(self.error), 0.0, beyond(self.analytical, self.numerical, self.error))
 
     def worst_entry(self) -> tuple[int, int]:
-        """Its row and its column."""
+        """Return the row and the column of the worst entry."""
         return divmod(int(self.excess().argmax()), self.numerical.shape[1])
 
     def worst(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The worst entry: the index of the input's element and that of the output's."""
+        """Return the worst entry as the index of the input's element and that of the output's."""
         row, column = self.worst_entry()
         return index(row, self.input_shape), index(column, self.output_shape)
 
 
 def worst_of(findings: Sequence[Finding]) -> Finding:
-    """The one with the entry that is furthest outside of its tolerance."""
+    """Return the finding with the entry that most exceeds its tolerance."""
     return max(findings, key=lambda finding: float(finding.excess().max()))
 
 
 def derivative_name(order: int) -> str:
-    """Say "second derivative"."""
+    """Return "derivative", "second derivative" or "derivative of order 3"."""
     return {1: "derivative", 2: "second derivative"}.get(order, f"derivative of order {order}")
 
 
 def beyond(a: Any, b: Any, tolerance: Any) -> Any:
-    """By how much more than a tolerance numbers differ; infinity where one of two that differ is not a number."""
+    """Return by how much |a - b| exceeds the tolerance; infinity where a and b differ and one is not finite."""
     with np.errstate(invalid="ignore"):
         more = np.abs(a - b) - tolerance
     return np.where(a == b, 0.0, np.where(np.isfinite(more), np.maximum(more, 0.0), np.inf))
 
 
 def index(flat: int, shape: Sequence[int]) -> tuple[int, ...]:
-    """Of an element in row-major order."""
+    """Return the index of an element, given its position in row-major order."""
     return tuple(int(i) for i in np.unravel_index(flat, tuple(shape)))
 
 
 def brackets(flat: int, shape: Sequence[int]) -> str:
-    """The same as one writes it, nothing where there are no axes.
+    """Return the index as it is written, nothing for a 0-d array.
 
     >>> brackets(4, (2, 3)), brackets(0, ())
     ('[1, 1]', '')

@@ -1,4 +1,4 @@
-"""A derivative that is another formula's: recognised by the values of the arguments."""
+"""Recognizers of a wrong formula, by the values of the arguments: another function's derivative, a wrong factor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Map = Callable[[Any], Any]
 
 
 def wrong_function(pair: JacobianPair) -> str | None:
-    """Another function's derivative; out read in place of the input, or the reverse."""
+    """Recognize another function's derivative, and a formula in terms of out that reads the input, or the reverse."""
     if pair.x is None or not pair.elementwise:
         return None
     x, error = pair.x, np.diagonal(pair.error)
@@ -69,7 +69,7 @@ FUNCTIONS: dict[str, tuple[Map, Map, Map]] = {
 
 
 def value_factor(pair: JacobianPair) -> str | None:
-    """A factor of the chain or product rule that is missing or too much, or another in its place."""
+    """Recognize a factor of the chain or product rule that is missing, extra or exchanged."""
     factors = [
         (
             name,
@@ -101,6 +101,6 @@ FORMS: dict[str, Map] = {
 
 
 def _scales(pair: JacobianPair, by: Any) -> bool:
-    """Whether the analytical derivative is the numerical one times `by`, or minus, twice or half that."""
+    """Whether analytical = k · by · numerical with a k of 1, -1, 2 or 1/2."""
     finite = bool(np.isfinite(by).all())
     return finite and any(pair.explains(pair.n * by * k, pair.error * (1 + np.abs(by * k))) for k in (1, -1, 2, 0.5))

@@ -1,4 +1,4 @@
-"""A page of wrong gradients: for each its numbers, code to paste, and the graph with the wrong operation marked."""
+"""The HTML report of wrong gradients: numbers, a reproducer, and the graph with the wrong operations marked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .fault_localization import CallTrace
 from .finding import Finding, brackets
 from .reproducer import as_code
 
-ENTRIES = 10  # rows of a table of numbers
+ENTRIES = 10  # rows of the table of worst entries
 WRONG = "#D55E00"  # Okabe and Ito's vermilion, which colour-blind people tell from the graph's other colours
 
 STYLE = f"""
@@ -30,7 +30,7 @@ figure {{ margin: 0; overflow-x: auto }}
 
 
 def page(examples: Iterable[str]) -> str:
-    """The whole page, which needs no other file, of what `example` gives.
+    """Return the report, one self-contained HTML file, of sections that `example` returns.
 
     >>> page([]).count("No gradient was found wrong")
     1
@@ -44,7 +44,7 @@ def page(examples: Iterable[str]) -> str:
 
 
 def facts(finding: Finding) -> dict[str, str]:
-    """What a finding is about and its worst entry, in a few words each."""
+    """Return the subject of a finding and its worst entry, as short texts by column."""
     i, j = finding.worst_entry()
     output, name = f"output {finding.output}", finding.names[finding.input]
     return {
@@ -58,7 +58,7 @@ def facts(finding: Finding) -> dict[str, str]:
 
 
 def example(test: str, error: GradcheckError) -> str:
-    """One failing example, which `test` found: what is wrong, code that shows it again, and the graph."""
+    """Return the section of one failing example of `test`: what is wrong, a reproducer, and the graph."""
     finding = error.finding
     if finding is None:
         return _section(test, "", f"<pre>{escape(str(error))}</pre>")
@@ -85,7 +85,7 @@ def _section(test: str, title: str, *parts: str) -> str:
 
 
 def _drawn(function: Callable[..., Any], inputs: Sequence[Any], order: int) -> str:
-    """The drawing, or why there is none: the page is about another error."""
+    """Return the drawing, or a note why there is none, so that the report is written in any case."""
     try:
         return drawing(function, inputs, order)
     except Exception as error:
@@ -93,7 +93,7 @@ def _drawn(function: Callable[..., Any], inputs: Sequence[Any], order: int) -> s
 
 
 def numbers(finding: Finding) -> str:
-    """The worst entries as a table."""
+    """Return the worst entries as an HTML table."""
     excess = finding.excess().reshape(-1)
     rows = []
     for flat in np.argsort(-excess, kind="stable")[:ENTRIES]:
@@ -116,7 +116,7 @@ def numbers(finding: Finding) -> str:
 
 
 def drawing(function: Callable[..., Any], inputs: Sequence[Any], order: int) -> str:
-    """The graph of a call as inline SVG (as DOT where there is no Graphviz), its wrong operations marked."""
+    """Return the graph of a call as inline SVG (DOT without Graphviz), with its wrong operations marked."""
     from ...graph import graph
 
     trace = CallTrace(function, inputs)

@@ -1,4 +1,4 @@
-"""JacobianPair: a finding as diagnosis.py looks at it, which holds what a mistake would give against what was given."""
+"""JacobianPair: the numerical and the analytical Jacobian of a finding, prepared for the recognizers of mistakes."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from ... import backend
 from ...engine import stretches
 from .finding import Finding
 
-Matrix = Any  # (x.size, y.size): row i is the derivative of all of the output by element i of the input
+Matrix = Any  # (x.size, y.size): row i is the derivative of the whole output by element i of the input
 
 
 class JacobianPair:
-    """A finding with what is asked of it again and again.
+    """A finding, with the properties that several recognizers need.
 
-    A matrix seen as a grid has the axes of the input, then those of the output.
+    `n` is the numerical Jacobian and `a` the analytical one. A Jacobian as a grid is reshaped to the axes of the input
+    followed by those of the output; `x_axes` and `y_axes` are their positions in the grid.
     """
 
     def __init__(self, finding: Finding, elsewhere: JacobianPair | None = None, alone: bool = True) -> None:
-        self.elsewhere = elsewhere  # the same at other values
-        self.alone = alone  # whether nothing is known of other values
+        self.elsewhere = elsewhere  # the same at perturbed inputs
+        self.alone = alone  # whether there is no finding at perturbed inputs
         self.order = finding.order
         self.operations = " ".join((finding.op, *finding.operations)).lower()
         self.n, self.a = (np.asarray(j, np.float64) for j in (finding.numerical, finding.analytical))
         self.error = np.nan_to_num(np.asarray(finding.error, np.float64), nan=0.0, posinf=np.inf)
         self.wrong = finding.excess() > 0
-        self.n_nonzero = (np.abs(self.n) > self.error) & np.isfinite(self.n)  # where each isn't 0
+        self.n_nonzero = (np.abs(self.n) > self.error) & np.isfinite(self.n)
         self.a_nonzero = np.abs(self.a) > self.error
         self.x_shape, self.y_shape = tuple(finding.input_shape), tuple(finding.output_shape)
         self.shape = self.x_shape + self.y_shape
@@ -45,12 +46,12 @@ class JacobianPair:
 
     @cached_property
     def x(self) -> Any:
-        """The input's value, flat; None where it isn't among the arguments."""
+        """The input's value, flattened; None if it isn't among the arguments."""
         found = [value for i, _, value in self.values() if i == self.at and value.shape == self.x_shape]
         return found[0].reshape(-1) if found else None
 
     def values(self) -> Iterator[tuple[int, str, Any]]:
-        """(position, name, value) of each argument that is an array of numbers, or a number."""
+        """Yield (position, name, value) of each argument that is a number or an array of numbers."""
         for i, (name, value) in enumerate(self.arguments):
             number = isinstance(value, (int, float, np.number))
             array = np.asarray(value) if number else backend.to_numpy(value) if backend.is_array(value) else None
@@ -58,19 +59,19 @@ class JacobianPair:
                 yield i, name, array.astype(np.float64)
 
     def explains(self, prediction: Matrix, error: Matrix) -> bool:
-        """Whether the analytical derivative is what is predicted, as far as both are known."""
+        """Whether the analytical Jacobian equals a prediction, wherever both are known."""
         known = np.isfinite(prediction) & np.isfinite(self.a) & np.isfinite(error)
         close = np.abs(self.a - prediction) <= error
         return bool(known[self.wrong].mean() > 0.5 and np.all(close | ~known))
 
     def moved_by(self, move: Callable[..., Any], *how: Any) -> bool:
-        """Whether `move(grid, *how)` makes the analytical derivative of the numerical one."""
+        """Whether `move(grid, *how)` turns the numerical Jacobian into the analytical one."""
         n, error = (move(j.reshape(self.shape), *how).reshape(j.shape) for j in (self.n, self.error))
         return self.explains(n, error)
 
     @cached_property
     def factor(self) -> float | None:
-        """The k with analytical = k · numerical; None where there is no such, or another one at other values."""
+        """The k with analytical = k · numerical; None if there is none, or another one at perturbed inputs."""
         k = self.factor_where(np.ones_like(self.n_nonzero))
         if k is not None and self.elsewhere is not None:
             other = self.elsewhere.factor
@@ -79,7 +80,7 @@ class JacobianPair:
         return k
 
     def factor_where(self, where: Matrix) -> float | None:
-        """The same, for some of the entries."""
+        """Return the k with analytical = k · numerical in some of the entries; None if there is none."""
         known = where & np.isfinite(self.n) & np.isfinite(self.a)
         clear = np.where(known & self.n_nonzero, np.abs(self.n) / np.maximum(self.error, 1e-16 * np.abs(self.n)), 0.0)
         if not clear.any():
@@ -94,32 +95,32 @@ class JacobianPair:
 
     @cached_property
     def elementwise(self) -> bool:
-        """Whether element i of the output depends on element i of the input alone, says either derivative."""
+        """Whether both Jacobians are diagonal: element i of the output depends only on element i of the input."""
         return self.x_shape == self.y_shape and not off_diagonal(self.n_nonzero | self.a_nonzero).any()
 
     @cached_property
     def reduced(self) -> int:
-        """To how few an output brings its inputs together: how many elements of the input each of its own depends on.
+        """How many elements of the input each element of the output depends on.
 
-        1 where the output is as large as the input, or where elements of it differ in that.
+        1 if the output is as large as the input, or if its elements differ in this number.
         """
         counts = np.unique(self.n_nonzero.sum(0))
         return int(counts[0]) if counts.size == 1 and self.n_nonzero.shape[1] < self.n_nonzero.shape[0] else 1
 
     @cached_property
     def same_values(self) -> bool:
-        """Whether the two may have the same entries, in other places."""
+        """Whether the two Jacobians may have the same entries, in other places."""
         error = self.error.max()
         return not np.isfinite(error) or bool(np.all(np.abs(np.sort(self.a, None) - np.sort(self.n, None)) <= error))
 
     @cached_property
     def no_effect(self) -> Any:
-        """(x.size,): which elements of the input have no influence at all."""
+        """(x.size,): mask of the input elements that don't influence the output."""
         return ~self.n_nonzero.any(1)
 
     @cached_property
     def summed(self) -> list[int]:
-        """The axes of the output along which each element of the input has several places, if it has one."""
+        """The axes of the output along which each input element influences several positions, if any."""
         axes = []
         for axis in self.y_axes:
             grid = self.n_nonzero.reshape(-1, *self.y_shape)
@@ -130,11 +131,11 @@ class JacobianPair:
         return axes
 
     def present(self, where: Matrix, axis: int) -> Any:
-        """At which indices along an axis of the grid there is an entry at all."""
+        """Return a mask of the indices along an axis of the grid at which `where` has an entry."""
         return where.reshape(self.shape).any(tuple(k for k in range(len(self.shape)) if k != axis))
 
     def axes(self, axes: Sequence[int]) -> str:
-        """Say `axes 0 and 1 of x, axis 0 of the output`."""
+        """Return text such as "axes 0 and 1 of x, axis 0 of the output"."""
         start, parts = len(self.x_shape), []
         for whose, numbers in (
             (self.name, [k for k in axes if k < start]),
@@ -145,20 +146,20 @@ class JacobianPair:
         return ", ".join(parts)
 
     def shared(self, axes: Sequence[int]) -> str:
-        """Say `axis 0 of the output, where b is broadcast`."""
+        """Return text such as "axis 0 of the output, where b is broadcast"."""
         how = "broadcast" if stretches(self.x_shape, self.y_shape) else "used again"
         return f"{self.axes(axes)}, where {self.name} is {how}"
 
 
 def reduced(grid: Any, reduce: Callable[..., Any], axis: int) -> Any:
-    """A sum or a mean over an axis, spread out along it again."""
+    """Return a sum or a mean over an axis, broadcast along it again."""
     return np.broadcast_to(reduce(grid, axis, keepdims=True), grid.shape)
 
 
 def argument_positions(names: tuple[str, ...]) -> list[int]:
-    """Where each input is among the arguments: `input 2` and `input 2, weight` are argument 2, others are in order.
+    """Return the position of each input among the arguments, from its name.
 
-    -1 stands for a gradient that comes in, which is none.
+    "input 2" and "input 2, weight" are argument 2, and other names are in order. An incoming gradient gets -1.
     """
     found = []
     for k, name in enumerate(names):
@@ -168,26 +169,26 @@ def argument_positions(names: tuple[str, ...]) -> list[int]:
 
 
 def off_diagonal(where: Matrix) -> Matrix:
-    """A matrix of truth values, without those on the diagonal."""
+    """Return a boolean matrix with its diagonal set to False."""
     return where & (np.arange(where.shape[0])[:, None] != np.arange(where.shape[1]))
 
 
 def broadcast_flat(value: Any, shape: tuple[int, ...]) -> Any:
-    """(n,): a value for each element of a shape."""
+    """Broadcast a value to a shape and flatten it, (n,)."""
     return np.broadcast_to(value, shape).reshape(-1)
 
 
 def nearest_fraction(k: float) -> Fraction:
-    """The fraction with a small denominator that is nearest to a finite number."""
+    """Return the fraction with a denominator up to 16 that is nearest to a finite number."""
     return Fraction(k).limit_denominator(16)
 
 
 def near_fraction(k: float) -> float:
-    """A finite number as a small fraction, if it is near one."""
+    """Return the nearest small fraction if it is within 1e-5 of a finite number, else the number."""
     near = float(nearest_fraction(k))
     return near if math.isclose(k, near, rel_tol=1e-5) else k
 
 
 def fraction_text(k: float) -> str:
-    """Say `1/3` or `0.123457`."""
+    """Return "1/3" or "0.123457"."""
     return str(nearest_fraction(k)) if float(nearest_fraction(k)) == k else f"{k:.6g}"

@@ -1,4 +1,4 @@
-"""Mistakes by which something doesn't arrive, or too much does: masks and sums."""
+"""Recognizers of wrong masks and sums: gradients that reach too few or too many elements."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .jacobian_pair import JacobianPair, fraction_text, reduced
 
 
 def mask_inverted(pair: JacobianPair) -> str | None:
-    """What is let through and what is held back, exchanged, element by element."""
+    """Recognize an inverted mask, element by element."""
     if not pair.elementwise:
         return None
     n = np.diagonal(pair.n)
@@ -22,7 +22,7 @@ def mask_inverted(pair: JacobianPair) -> str | None:
 
 
 def others_reached(pair: JacobianPair) -> str | None:
-    """What is held back gets a gradient, and nothing else."""
+    """Recognize a gradient that reaches exactly the elements that it should not."""
     reached = pair.a_nonzero.any(1)
     if pair.no_effect.any() and reached.any() and (reached == pair.no_effect).all():
         return f"the gradient of {pair.name} is 0 exactly where it shouldn't be"
@@ -30,7 +30,7 @@ def others_reached(pair: JacobianPair) -> str | None:
 
 
 def mask_missing(pair: JacobianPair) -> str | None:
-    """A gradient that also goes where nothing came from."""
+    """Recognize a missing mask: a gradient for elements without influence."""
     extra = pair.wrong & ~pair.n_nonzero
     silent = pair.no_effect[:, None] | ~pair.n_nonzero.any(0)
     k = pair.factor_where(pair.n_nonzero)
@@ -42,7 +42,7 @@ def mask_missing(pair: JacobianPair) -> str | None:
 
 
 def missing_sum(pair: JacobianPair) -> str | None:
-    """One gradient of what was broadcast along an axis, in place of the sum of all."""
+    """Recognize a missing sum: of a broadcast axis only some slices contribute to the gradient."""
     lost = _slices(pair)
     axes = [axis for axis in lost if axis in pair.summed]
     if not axes:
@@ -51,13 +51,13 @@ def missing_sum(pair: JacobianPair) -> str | None:
 
 
 def slices_lost(pair: JacobianPair) -> str | None:
-    """A gradient that reaches a part of the input only."""
+    """Recognize a gradient that reaches only some slices of the input."""
     lost = _slices(pair)
     return f"only {_indices(pair, lost)} arrives, the rest is 0" if lost else None
 
 
 def _slices(pair: JacobianPair) -> dict[int, list[int]]:
-    """Axis -> indices that arrive, for each axis where some don't; empty unless what arrives is right."""
+    """Return axis -> indices with a gradient, for axes where some have none; empty unless those are right."""
     lost: dict[int, list[int]] = {}
     arriving = np.ones(pair.shape, bool)
     for axis in range(len(pair.shape)):
@@ -74,7 +74,7 @@ def _indices(pair: JacobianPair, lost: dict[int, list[int]]) -> str:
 
 
 def overwritten(pair: JacobianPair) -> str | None:
-    """buffer[index] = grad, where an index that comes twice needs +=."""
+    """Recognize buffer[index] = grad where repeated indices need +=."""
     for which, step in (("last", -1), ("first", 1)):
         places = pair.n_nonzero[:, ::step]
         kept = (places & (places.cumsum(1) == 1))[:, ::step]
@@ -87,7 +87,7 @@ def overwritten(pair: JacobianPair) -> str | None:
 
 
 def summed_too_much(pair: JacobianPair) -> str | None:
-    """A sum or a mean over an axis that wasn't broadcast, spread out again."""
+    """Recognize a sum or a mean over an axis that wasn't broadcast."""
     for axis, (said, reduce) in product(pair.x_axes, (("summed", np.sum), ("averaged", np.mean))):
         if pair.shape[axis] > 1 and pair.moved_by(reduced, reduce, axis):
             return f"the analytical derivative is the numerical one, {said} over {pair.axes([axis])}"

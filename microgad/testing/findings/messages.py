@@ -1,4 +1,4 @@
-"""What gradcheck says of a derivative that is wrong."""
+"""The error messages of gradcheck (`explain`) and check_grads (`describe`)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .finding import Finding, brackets, derivative_name
 def explain(
     finding: Finding, kind: str, y: Tensor, below: float, above: float, eps: float, atol: float, rtol: float
 ) -> str:
-    """The worst entry, both numbers, what they may mean, and where to look.
+    """Return gradcheck's message: the worst entry, its two derivatives, what they may mean, and where to look.
 
-    `y` is the output, of a kind, `below` and `above` are the one-sided derivatives there.
+    `y` is the output, `kind` what messages call it, `below` and `above` are the one-sided derivatives of the entry.
     """
     lines, n, a, tolerance = _numbers(finding, kind)
     lines.append(f"    difference {abs(a - n): .4g}, tolerance {tolerance:.4g} = atol + rtol · |numerical|")
@@ -33,7 +33,7 @@ def explain(
 
 
 def _numbers(finding: Finding, kind: str) -> tuple[list[str], float, float, float]:
-    """What is wrong in how many entries, and the worst one, in lines; its numbers and its tolerance."""
+    """Return the first lines of a message, and of the worst entry the two derivatives and the tolerance."""
     row, column = finding.worst_entry()
     n, a, error = (float(x[row, column]) for x in (finding.numerical, finding.analytical, finding.error))
     wrong, size = int((finding.excess() > 0).sum()), finding.numerical.size
@@ -47,7 +47,7 @@ def _numbers(finding: Finding, kind: str) -> tuple[list[str], float, float, floa
 
 
 def describe(finding: Finding) -> str:
-    """The worst entry, both numbers, how far they may be apart, what the mistake may be, and code to paste."""
+    """Return check_grads' message: the worst entry, its derivatives and tolerance, the likely mistake, a reproducer."""
     from .diagnosis import likely_mistake
     from .reproducer import as_code
 
@@ -69,7 +69,7 @@ def describe(finding: Finding) -> str:
 
 
 def _ratio(finding: Finding) -> str:
-    """What it says if the two differ by a constant factor."""
+    """Return a sentence about the ratio of the two derivatives if it is constant, else an empty string."""
     a, n = finding.analytical, finding.numerical
     clear = np.abs(n) > 1e-3 * np.abs(n).max()
     if not clear.any() or not np.isfinite(a).all():
@@ -82,6 +82,6 @@ def _ratio(finding: Finding) -> str:
 
 
 def operations(outputs: Sequence[Tensor]) -> tuple[str, ...]:
-    """The names of the operations that lead to some Tensors, each once, at most ten."""
+    """Return the names of the operations in the Tensors' graphs, each once, at most ten."""
     names = (type(node).__name__ for node in nodes_behind(outputs) if not isinstance(node, Leaf))
     return tuple(dict.fromkeys(names))[:10]

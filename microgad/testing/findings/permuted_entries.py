@@ -1,4 +1,4 @@
-"""Mistakes by which the right numbers are in the wrong places: transposed, flipped, off by one."""
+"""Recognizers of right numbers in the wrong places: transposed, flipped, rolled."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .jacobian_pair import JacobianPair
 
 
 def transposed(pair: JacobianPair) -> str | None:
-    """A transpose that is missing, or the wrong one; a sum over the wrong axis."""
+    """Recognize a missing or wrong transpose, and a sum over the wrong axis."""
     if not pair.same_values:
         return None
     for order in _orders(pair.shape):
@@ -29,7 +29,7 @@ def transposed(pair: JacobianPair) -> str | None:
 
 
 def _orders(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """The orders of the axes that keep a shape, those that move few first; of very many the exchanges of two."""
+    """Return the permutations of axes that keep a shape, smallest moves first; if too many, only the swaps of two."""
     groups = [[axis for axis, n in enumerate(shape) if n == size] for size in sorted({*shape} - {1})]
     if math.prod(math.factorial(len(group)) for group in groups) <= 720:
         choices = product(*map(permutations, groups))
@@ -41,7 +41,7 @@ def _orders(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 
 def flipped(pair: JacobianPair) -> str | None:
-    """An axis backwards: a flip that is missing, a kernel that isn't rotated."""
+    """Recognize a missing flip, such as a kernel that isn't rotated."""
     for axes in subsets([axis for axis, n in enumerate(pair.shape) if n > 1][:8]) if pair.same_values else ():
         if pair.moved_by(np.flip, axes):
             kernel = {*axes} & {*pair.x_axes} and {*axes} & {*pair.y_axes}
@@ -51,9 +51,9 @@ def flipped(pair: JacobianPair) -> str | None:
 
 
 def rolled(pair: JacobianPair) -> str | None:
-    """Indices off by one, or by more; what is pushed out comes in again, or zeros do."""
+    """Recognize indices off by one or more, with wrap-around or zeros at the border."""
     for axis, size in enumerate(pair.shape):
-        for by in sorted(range(1 - size, size), key=abs) if size > 2 else ():  # 2: it is a flip
+        for by in sorted(range(1 - size, size), key=abs) if size > 2 else ():  # for size 2 it is a flip
             again = by and pair.same_values and pair.moved_by(np.roll, by, axis)
             if again or (0 < 2 * abs(by) < min(size, 5) and pair.moved_by(_shifted, by, axis)):
                 return f"off by {abs(by)} along {pair.axes([axis])}"
@@ -61,21 +61,21 @@ def rolled(pair: JacobianPair) -> str | None:
 
 
 def _shifted(grid: Any, by: int, axis: int) -> Any:
-    """Like np.roll, with zeros coming in."""
+    """Roll like np.roll, but shift zeros in."""
     shifted = np.moveaxis(np.roll(grid, by, axis), axis, 0).copy()
     shifted[slice(by) if by > 0 else slice(by, None)] = 0
     return np.moveaxis(shifted, 0, axis)
 
 
 def wrong_places(pair: JacobianPair) -> str | None:
-    """The first of a window in place of its winner, tile for repeat."""
+    """Recognize other permutations: the first of a window in place of its maximum, tile in place of repeat."""
     if not np.all(np.abs(np.sort(pair.a, 0) - np.sort(pair.n, 0)) <= pair.error.max()) or np.isinf(pair.error).any():
         return None
     return f"for each element of the output the numbers are right, but they go to other elements of {pair.name}"
 
 
 def transposed_inside(pair: JacobianPair) -> str | None:
-    """A matrix that is transposed before a nonlinearity: of a row or column the factors stay as they are."""
+    """Recognize a matrix that is transposed before a nonlinearity, up to factors of its rows or columns."""
     if not pair.x_shape or pair.x_shape != pair.y_shape or pair.x_shape[-1] < 2:
         return None
     size = pair.x_shape[-1]

@@ -1,4 +1,4 @@
-"""A finding as a few lines of Python that show it again."""
+"""Write the Python code that reproduces a finding."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ...tensor import Tensor
 from .finding import Finding
 from .jacobian_pair import argument_positions
 
-SHORT = 50  # elements that are written out; of more there is a line of base64
+SHORT = 50  # arrays of up to so many elements are written out, larger ones in base64
 TAKEN = {"np", "torch", "base64", "partial", "check_grads", "torch_function", "vjp", *keyword.kwlist}
-INFERRED = (np.float64, np.int64, np.bool_)  # what np.array makes of Python's numbers
+INFERRED = (np.float64, np.int64, np.bool_)  # dtypes that np.array infers from Python's numbers
 
 
 def as_code(finding: Finding) -> str:
@@ -72,7 +72,7 @@ def as_code(finding: Finding) -> str:
 
 
 def _written_or_named(lines: list[str], name: str, value: Any, requires_grad: bool | None = None) -> str:
-    """What stands for a value in a call: itself, or a name for a PLACEHOLDER, or for a Tensor if that is said of it."""
+    """Return the source of an argument: an expression, or a name that a line added to `lines` defines."""
     written = _written(value)
     if written is None:
         lines.append(_missing(name, _in_a_line(repr(value))))
@@ -88,18 +88,18 @@ def _missing(name: str, said: str) -> str:
 
 
 def _bound(name: str, arguments: list[str]) -> str:
-    """A function with some of its arguments."""
+    """Return the source of a function, or of its partial with some arguments."""
     return f"partial({', '.join([name, *arguments])})" if arguments else name
 
 
 def _tensor(array: str, requires_grad: bool) -> str:
-    """A Tensor on an array; of what is broadcast, and so can't be written, from_numpy would warn."""
+    """Return the source of a Tensor on an array. For a broadcast array, not writable, from_numpy would warn."""
     made = "as_tensor" if "np.broadcast_to" in array else "from_numpy"
     return f"torch.{made}({array}){'.requires_grad_()' if requires_grad else ''}"
 
 
 def _in_a_line(text: str) -> str:
-    """Fit for a comment."""
+    """Shorten a text to one line for a comment."""
     line = " ".join(text.split())
     return line if len(line) < 80 else f"{line[:77]}..."
 
@@ -109,7 +109,7 @@ def _tuple(words: list[str]) -> str:
 
 
 def _written(value: Any) -> str | None:
-    """An expression that gives an equal value; None where there is none."""
+    """Return an expression that evaluates to an equal value, None if there is none."""
     if isinstance(value, Tensor):
         array = _written(value.array)
         return array and _tensor(array, value.requires_grad)
@@ -136,14 +136,14 @@ def _written(value: Any) -> str | None:
 
 
 def _float(value: Any) -> str:
-    """A float, or NumPy's, in the fewest digits that say which."""
+    """Return a float, or NumPy's, in the shortest digits that identify it."""
     if np.isnan(value):
         return "-np.nan" if np.signbit(value) else "np.nan"
     return f"{'-' if value < 0 else ''}np.inf" if np.isinf(value) else str(value)
 
 
 def _laid_out(x: Any) -> str:
-    """An array that lies in memory in the same way: order of axes, direction, gaps, elements that share a place."""
+    """Return an expression for an array of the same memory layout: order of axes, direction, gaps, stride 0."""
     if x.flags.c_contiguous:
         return _array(x)
     if x.flags.f_contiguous:
@@ -166,7 +166,7 @@ def _laid_out(x: Any) -> str:
 
 
 def _array(x: Any) -> str:
-    """An array in row-major order, bit for bit."""
+    """Return an expression for the array in row-major order, bit for bit."""
     dtype = f"np.{x.dtype.name}" if x.dtype.isnative and hasattr(np, x.dtype.name) else repr(x.dtype.str)
     if x.size == 0:
         return f"np.zeros({x.shape}, dtype={dtype})"
@@ -179,7 +179,7 @@ def _array(x: Any) -> str:
 
 
 def _read(words: list[str], dtype: Any) -> bytes:
-    """What Python will make of the words: other bits, for a NaN that carries a payload."""
+    """Return the bytes of the array that the words evaluate to: a NaN loses its payload."""
     return np.array([float(word.replace("np.", "")) for word in words], dtype).tobytes()
 
 

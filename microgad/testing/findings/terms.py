@@ -1,4 +1,4 @@
-"""Mistakes of another formula: terms that are missing, or too much."""
+"""Recognizers of missing or extra terms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .jacobian_pair import JacobianPair, fraction_text, near_fraction, off_diago
 
 
 def not_diagonal(pair: JacobianPair) -> str | None:
-    """Softmax or a norm, as if each element had an influence on itself alone."""
+    """Recognize missing off-diagonal terms, as of a softmax or norm treated as elementwise."""
     diagonal = pair.a_nonzero.any(1).all() and not off_diagonal(pair.a_nonzero).any()
     if pair.x_shape != pair.y_shape or not diagonal or not off_diagonal(pair.n_nonzero).any():
         return None
@@ -16,7 +16,7 @@ def not_diagonal(pair: JacobianPair) -> str | None:
 
 
 def term_of_mean(pair: JacobianPair) -> str | None:
-    """A norm or a softmax whose gradient isn't centred."""
+    """Recognize a missing term through the mean or the sum, as in a norm or a softmax."""
     gap = (pair.a - pair.n).reshape(pair.shape)
     for axis in pair.x_axes:
         same = reduced(gap, np.mean, axis)
@@ -26,7 +26,7 @@ def term_of_mean(pair: JacobianPair) -> str | None:
 
 
 def term_of_variance(pair: JacobianPair) -> str | None:
-    """A norm whose variance is taken for a constant."""
+    """Recognize a variance that is treated as a constant, as in a norm."""
     gap = (pair.a - pair.n).reshape(pair.shape)
     for axis in pair.x_axes if pair.x is not None else ():
         x = pair.x.reshape(pair.x_shape + (1,) * len(pair.y_shape))
@@ -38,7 +38,7 @@ def term_of_variance(pair: JacobianPair) -> str | None:
 
 
 def offset(pair: JacobianPair) -> str | None:
-    """Something added that doesn't belong there."""
+    """Recognize a constant that is added to the derivative."""
     known = np.isfinite(pair.n) & np.isfinite(pair.a) & np.isfinite(pair.error)
     for where, said in ((known & pair.n_nonzero, "where that isn't 0"), (known, "everywhere")):
         if where.sum() > 1:
@@ -49,7 +49,7 @@ def offset(pair: JacobianPair) -> str | None:
 
 
 def some_signs(pair: JacobianPair) -> str | None:
-    """An absolute value, or a sign that depends on the input's."""
+    """Recognize wrong signs in some entries, such as those of negative inputs."""
     if not pair.explains(np.where(pair.a * pair.n < 0, -pair.n, pair.n), pair.error):
         return None
     where = f"where {pair.name} is negative" if _negative(pair) else f"in {pair.wrong.sum()} entries"
@@ -57,7 +57,7 @@ def some_signs(pair: JacobianPair) -> str | None:
 
 
 def weights(pair: JacobianPair) -> str | None:
-    """A factor that belongs to an index: a border counted otherwise, a channel's scale."""
+    """Recognize a factor that depends on the index along an axis, such as a channel's scale."""
     for axis, size in enumerate(pair.shape):
         n, a, error = (
             np.moveaxis(j.reshape(pair.shape), axis, 0).reshape(size, -1) for j in (pair.n, pair.a, pair.error)
@@ -73,24 +73,24 @@ def weights(pair: JacobianPair) -> str | None:
 
 
 def terms_lost(pair: JacobianPair) -> str | None:
-    """Ways from the input to the output that were forgotten."""
+    """Recognize forgotten paths from the input to the output."""
     if not pair.explains(np.where(pair.a_nonzero, pair.n, 0.0), pair.error):
         return None
     return f"the analytical derivative is 0 in {pair.wrong.sum()} entries where the numerical one isn't, else right"
 
 
 def one_branch(pair: JacobianPair) -> str | None:
-    """One side of a function that has two."""
+    """Recognize a wrong branch of a function defined by cases on the input's sign."""
     return f"wrong exactly where {pair.name} is negative" if _negative(pair) else None
 
 
 def _negative(pair: JacobianPair) -> bool:
-    """Whether it is the negative elements of the input, and no others, whose derivative is wrong."""
+    """Whether the derivative is wrong for exactly the negative elements of the input."""
     if pair.x is None or not 1 < (pair.x < 0).sum() < pair.x.size - 1:
         return False
     return bool((pair.wrong.any(1) == (pair.x < 0)).all())
 
 
 def off_the_graph(pair: JacobianPair) -> str | None:
-    """A first derivative that was computed right, from values that have no graph."""
+    """Recognize a higher derivative that is wrong, while the first, computed from detached values, is right."""
     return None if pair.order == 1 else "a term is missing or wrong"
