@@ -1,4 +1,4 @@
-"""What is to be checked, as a callable on Tensors: Functions, Modules, NumPy functions with their vjp, torch's."""
+"""Adapters: turn Functions, Modules, NumPy functions with a vjp and torch functions into callables on Tensors."""
 
 from __future__ import annotations
 

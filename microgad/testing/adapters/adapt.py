@@ -1,4 +1,4 @@
-"""adapt: anything that has a derivative, as a callable on Tensors."""
+"""adapt: turn anything that has a derivative into a callable on Tensors."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from .names import is_from, name_of, without_partials
 
 
 def adapt(target: Any, vjp: Callable[..., Any] | None = None) -> Callable[..., Any]:
-    """`target` as a callable on Tensors.
+    """Return `target` as a callable on Tensors.
 
-    - A subclass of Function or of autograd.Function: its `apply`.
-    - A subclass of torch.autograd.Function, a torch.nn.Module, a function of torch: as `torch_function` has it. Wrap a
-      function of your own that calls torch yourself.
-    - A NumPy function with `vjp`, its derivative: an operation that computes with the two. `vjp(grad, *args)` is called
-      with the gradient of the result (a tuple of them where there are several) and with what the function was called
-      with, settings included. It returns a gradient for each array among these, None where there is none; a tuple
-      with one for every positional argument does as well.
-    - A functools.partial of one of these classes: a partial of its `apply`.
-    - Any other callable, such as a Module or a function on Tensors: itself.
+    - For a subclass of Function or of autograd.Function, its `apply`.
+    - For a subclass of torch.autograd.Function, a torch.nn.Module or a function of torch, its `torch_function`. Wrap
+      functions of your own that call torch in `torch_function` yourself.
+    - For a NumPy function with `vjp`, its derivative, an operation that computes with the two. `vjp(grad, *args)` gets
+      the gradient of the result (a tuple for several results) and the arguments of the function, keyword arguments
+      included. It returns a gradient for each array among these, None if there is none, or a tuple with one for every
+      positional argument.
+    - For a functools.partial of one of these classes, a partial of its `apply`.
+    - Any other callable, such as a Module or a function on Tensors, is returned unchanged.
 
-    A vjp in NumPy calls that Tensors answer, and that reads nothing but its arguments, is recorded under create_graph,
-    and so has derivatives of its own. Of any other the second derivative raises RuntimeError.
+    A vjp that uses only NumPy functions known to Tensors and reads only its arguments is recorded under create_graph,
+    and so has derivatives itself. For any other vjp the second derivative raises RuntimeError.
 
-    Raises TypeError where `target` can't be called, ValueError where it is a class to make an instance of, a module
-    whose parameters aren't float64, or has a derivative of its own beside `vjp`. When the callable is differentiated,
-    it raises RuntimeError where `vjp` gives a wrong number of gradients or one of another shape than its input's, and
-    TypeError where one is no float.
+    Raises TypeError if `target` can't be called. Raises ValueError if it is a class of which an instance is needed, a
+    module whose parameters aren't float64, or has a derivative of its own besides `vjp`. When the callable is
+    differentiated, it raises RuntimeError if `vjp` returns a wrong number of gradients or one of a wrong shape, and
+    TypeError if one isn't floating-point.
 
     >>> def cube(x): return x**3
     >>> cubed = adapt(cube, vjp=lambda grad, x: grad * 3 * x**2)
@@ -61,7 +61,7 @@ def adapt(target: Any, vjp: Callable[..., Any] | None = None) -> Callable[..., A
 
 
 def _refuse_single_precision(target: Any) -> None:
-    """Of microgad's modules and torch's."""
+    """Raise ArgumentError for a module, microgad's or torch's, with parameters that aren't float64."""
     module = getattr(without_partials(target), "__self__", without_partials(target))
     if isinstance(module, Module) or (is_from(module, "torch") and hasattr(module, "named_parameters")):
         for name, p in () if isinstance(module, type) else module.named_parameters():

@@ -1,4 +1,4 @@
-"""What is to be checked together with its arguments: torch's tensors and NumPy's arrays among them as Tensors."""
+"""with_arguments: adapt a function together with its arguments, among them torch's tensors and NumPy's arrays."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .names import is_from
 def with_arguments(
     target: Any, args: Sequence[Any], vjp: Callable[..., Any] | None = None
 ) -> tuple[Callable[..., Any], list[Any]]:
-    """`target` as a callable on Tensors, as `adapt` has it, and the arguments to call it with.
+    """Return `target` as a callable on Tensors, by `adapt`, and the arguments to call it with.
 
-    Torch's tensors become Tensors with copies of their values, which require grad where they did. Then `target` is a
-    function on torch's tensors, also one that just calls torch, unless it is microgad's or has a `vjp`. With `vjp`
-    floating-point arrays become Tensors that require grad, if nothing else requires it.
+    Torch's tensors become Tensors with copies of their values, which require grad where they did. With any of them,
+    `target` counts as a torch function, unless it is microgad's or has a `vjp`. With `vjp`, floating-point arrays
+    become Tensors that require grad, if nothing else does.
 
     Raises what `adapt` raises.
 
@@ -45,11 +45,11 @@ def with_arguments(
 
 
 def _imported_torch() -> Any:
-    """PyTorch; None where nobody has imported it, and so has no tensor of it, or where microgad goes by its name."""
+    """Return PyTorch; None if nobody imported it, so that no tensor is torch's, or if microgad stands in for it."""
     torch = sys.modules.get("torch")
     return None if getattr(torch, "__name__", None) != "torch" else torch
 
 
 def _as_tensor(x: Any) -> Tensor:
-    """Torch's tensor, wherever it lies, in memory of its own on the CPU."""
+    """Copy a torch tensor, of any device, to a Tensor on the CPU."""
     return Tensor._made(np.array(x.numpy(force=True))).requires_grad_(x.requires_grad)

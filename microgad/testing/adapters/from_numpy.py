@@ -1,4 +1,4 @@
-"""NumPy functions whose derivative is written by hand, as functions on Tensors."""
+"""Turn NumPy functions with a handwritten derivative into functions on Tensors."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ...errors import DtypeError, GraphError, ShapeError, place
 from ...errors.wording import plural
 from ...pytree import tree_leaves
 from ...tensor import Tensor
-from .foreign import Arguments, arrays_of, is_array, named_after, node_class, packed, several, unpacked
+from .foreign import Arguments, arrays_of, as_tuple, is_array, named_after, node_class, packed, unpacked
 
 
 def numpy_function(f: Callable[..., Any], vjp: Callable[..., Any]) -> Callable[..., Any]:
-    """A function on arrays and its derivative `vjp(grad, *args)`, as a function on Tensors: see `adapt`.
+    """Turn a function on arrays and its derivative `vjp(grad, *args)` into a function on Tensors: see `adapt`.
 
     >>> double = numpy_function(lambda x: 2 * x, lambda grad, x: 2 * grad)
     >>> double(torch.ones(2, requires_grad=True))
@@ -31,7 +31,7 @@ def numpy_function(f: Callable[..., Any], vjp: Callable[..., Any]) -> Callable[.
 
 
 class _OfNumPy:
-    """What the nodes do."""
+    """Forward and derivative of the Functions that `numpy_function` makes."""
 
     function: ClassVar[Callable[..., Any]]
     vjp: ClassVar[Callable[..., Any]]
@@ -42,7 +42,7 @@ class _OfNumPy:
     def forward(self, *inputs: Any) -> Any:
         args, settings = self.arguments.filled(inputs)
         found = self.function(*args, **settings)
-        results = tuple(backend.as_array(y).copy() for y in tree_leaves(found))  # copied: it may be an input
+        results = tuple(backend.as_array(y).copy() for y in tree_leaves(found))  # copied, since one may be an input
         if not results or any(y.dtype.kind not in "biufc" for y in results):
             raise DtypeError(f"it returned {found!r}, expected an array or several")
         if not any(map(_is_floating, results)) and any(map(_is_floating, inputs)):
@@ -50,14 +50,14 @@ class _OfNumPy:
         return packed(results)
 
     def grad_inputs(self, grad: Any, *inputs: Any) -> list[Any]:
-        """On Tensors the vjp runs on the bare arrays as well: what it gives there is what has to be recorded."""
-        grads = several(grad)
+        """Call the vjp. With Tensors it also runs on their arrays, and the recorded gradients have to be the same."""
+        grads = as_tuple(grad)
         plain = self._pulled_back(tuple(map(_bare, grads)), tuple(map(_bare, inputs)))
         if not isinstance(grads[0], Tensor):
             return plain
         try:
             recorded = self._pulled_back(grads, inputs)
-        except Exception as error:  # whatever it raises, it says no
+        except Exception as error:  # the vjp can't run on Tensors
             raise self._only_once(f"raised {type(error).__name__} on Tensors: {error}") from error
         for i, (g, expected) in enumerate(zip(recorded, plain, strict=True)):
             if (g is None) != (expected is None) or (g is not None and not _same(_bare(g), expected)):
@@ -65,11 +65,11 @@ class _OfNumPy:
             if g is not None and not isinstance(g, Tensor):
                 if g.any():
                     raise self._only_once(f"takes the gradient of array {i} off the graph")
-                recorded[i] = Tensor._made(g)  # zeros are a constant
+                recorded[i] = Tensor._made(g)  # zeros need no graph
         return recorded
 
     def _pulled_back(self, grads: tuple[Any, ...], inputs: tuple[Any, ...]) -> list[Any]:
-        """For each input that needs one its gradient, in its shape."""
+        """Call the vjp, and return a checked gradient for each input that needs one."""
         args, settings = self.arguments.filled(inputs)
         found = self.vjp(unpacked(grads), *args, **settings)
         gradients = list(found) if isinstance(found, (tuple, list)) else [found]
@@ -115,7 +115,7 @@ def _is_floating(x: Any) -> bool:
 
 
 def _same(x: Any, y: Any) -> bool:
-    """Whether two ways to compute the same gave the same."""
+    """Whether two results agree up to half of their digits."""
     tolerance = float(np.sqrt(np.finfo(y.dtype).eps))
     sizes = np.abs(y[np.isfinite(y)])
     largest = float(sizes.max()) if sizes.size else 0.0

@@ -1,4 +1,4 @@
-"""Functions on torch's tensors as functions on Tensors, with torch's derivatives. Only they import PyTorch."""
+"""Turn torch functions into functions on Tensors, with torch's derivatives. Only this file imports PyTorch."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ...errors import ArgumentError, DtypeError, GraphError
 from ...generator import default_generator
 from ...pytree import tree_leaves
 from ...tensor import Tensor
-from .foreign import Arguments, arrays_of, named_after, node_class, packed, several, unpacked
+from .foreign import Arguments, arrays_of, as_tuple, named_after, node_class, packed, unpacked
 
 
 def torch_function(f: Callable[..., Any]) -> Callable[..., Any]:
-    """A function on torch's tensors, or a subclass of torch.autograd.Function, as a function on Tensors.
+    """Turn a function on torch's tensors, or a subclass of torch.autograd.Function, into a function on Tensors.
 
-    Tensors and arrays, also those in lists, tuples and dicts, reach `f` as torch's tensors of the same shape and dtype
-    on the CPU, other arguments as they are. The tensors that `f` returns, nested or not, come back as one Tensor or a
-    flat tuple; as arrays, if only arrays went in. Derivatives of every order are torch's, and `f` draws from microgad's
-    default generator, whose stream is torch's.
+    Tensors and arrays, also those in lists, tuples and dicts, are passed to `f` as torch tensors of the same shape and
+    dtype on the CPU; other arguments are passed unchanged. The tensors that `f` returns, nested or not, become one
+    Tensor or a flat tuple, or arrays if all inputs are arrays. Derivatives of every order are torch's. Random draws in
+    `f` continue microgad's default generator, whose stream equals torch's.
 
     The parameters of a torch.nn.Module are constants (make it `.double()` to check it in float64). To check their
     gradients as well, make them arguments:
@@ -33,8 +33,8 @@ def torch_function(f: Callable[..., Any]) -> Callable[..., Any]:
         names = [name for name, _ in module.named_parameters()]
         check_grads(call, (x, *module.parameters()))
 
-    Raises ModuleNotFoundError where there is no PyTorch, ValueError where `f` is a class to make an instance of, and
-    RuntimeError where torch has no derivative.
+    Raises ModuleNotFoundError without PyTorch, ValueError if `f` is a class of which an instance is needed, and
+    RuntimeError if torch has no derivative.
     """
     torch = _torch()
     function: Any = f
@@ -58,7 +58,7 @@ def torch_function(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _OfTorch:
-    """What the nodes do."""
+    """Forward and derivative of the Functions that `torch_function` makes."""
 
     call: _Call | _Gradients
     needs: tuple[bool, ...]
@@ -72,17 +72,17 @@ class _OfTorch:
         return packed(tuple(backend.like(np.array(y.numpy(force=True)), where) for y in results))
 
     def grad_inputs(self, grad: Any, *inputs: Any) -> tuple[Any, ...]:
-        grads = several(grad)
+        grads = as_tuple(grad)
         call = _Gradients(type(self).__name__, self.call, len(grads), self.needs)
-        found = iter(several(type(self).apply(*grads, *inputs, call=call)))
+        found = iter(as_tuple(type(self).apply(*grads, *inputs, call=call)))
         return tuple(next(found) if need else None for need in self.needs)
 
 
 class _Call:
-    """A function of torch's tensors, the other arguments given. It makes the same draws each time."""
+    """A call of a torch function as a function of its tensors, with the same random draws each time."""
 
-    end: Any  # where the draws left the stream
-    on_graph: tuple[bool, ...]  # which results torch can differentiate
+    end: Any  # the generator's state after the call
+    on_graph: tuple[bool, ...]  # which results require grad
 
     def __init__(self, function: Callable[..., Any], arguments: Arguments, start: Any, wants: tuple[bool, ...]) -> None:
         self.function, self.arguments, self.start, self.wants = function, arguments, start, wants
@@ -99,12 +99,12 @@ class _Call:
         self.on_graph = tuple(y.requires_grad for y in found)
         return found
 
-    def __str__(self) -> str:  # how pictures show it
+    def __str__(self) -> str:
         return str(self.arguments)
 
 
 class _Gradients:
-    """The gradients of a call, as a call themselves: of the gradients of its results, and of its inputs."""
+    """The gradients of a call, as a function of the gradients of its results and of its inputs."""
 
     def __init__(self, name: str, call: _Call | _Gradients, results: int, needs: tuple[bool, ...]) -> None:
         self.name, self.call, self.results, self.needs = name, call, results, needs
@@ -120,7 +120,7 @@ class _Gradients:
             if not pairs:
                 return tuple(map(torch.zeros_like, wanted))
             outputs, seeds = zip(*pairs, strict=True)
-            if recorded:  # only of gradients that are on the graph does torch say that they can't be differentiated
+            if recorded:  # torch reports a missing second derivative only for seeds on the graph
                 seeds = tuple(g.view_as(g).requires_grad_() for g in seeds)
             try:
                 found = torch.autograd.grad(
@@ -135,12 +135,12 @@ class _Gradients:
             )
         return tuple(found)
 
-    def __str__(self) -> str:  # how pictures show it
+    def __str__(self) -> str:
         return f"gradients of {self.call}"
 
 
 def _ends_in_an_error(tensors: Sequence[Any]) -> bool:
-    """Whether the graph has a node that stands for a missing derivative: torch.autograd.grad goes around it."""
+    """Whether the graph has an Error node, torch's mark of a missing derivative, which `grad` may bypass."""
     seen, stack = set(), [t.grad_fn for t in tensors]
     while stack:
         node = stack.pop()
@@ -153,10 +153,10 @@ def _ends_in_an_error(tensors: Sequence[Any]) -> bool:
 
 
 def _to_torch(x: Any, requires_grad: bool) -> Any:
-    """On the same memory, so that a function that writes into its inputs is found out."""
+    """Return a torch tensor on the same memory, so that a function that writes into its inputs is detected."""
     array = backend.to_numpy(x)
     if not array.flags.writeable or min(array.strides, default=0) < 0:
-        array = array.copy()  # torch has neither
+        array = array.copy()  # torch supports neither
     return _torch().from_numpy(array).requires_grad_(requires_grad)
 
 

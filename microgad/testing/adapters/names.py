@@ -1,4 +1,4 @@
-"""What is checked: its name, as messages and pictures show it, where it comes from, and what is bound to it."""
+"""Inspect the object under test: its name, the package that it comes from, and what partials and adapters wrap."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def name_of(target: Any) -> str:
-    """The name of a class, `module.function`, or what an object says of itself in one line.
+    """Return the name of a class, `module.function`, or the repr of another object if it is one line.
 
     >>> name_of(torch.nn.Linear(2, 3)), name_of(np.sin), name_of(torch.ops.elementwise.Exp.apply), name_of(lambda x: x)
     ('Linear(in_features=2, out_features=3, bias=True)', 'numpy.sin', 'Exp', '<lambda>')
@@ -29,16 +29,16 @@ def name_of(target: Any) -> str:
 
 
 class Unwrapped(NamedTuple):
-    """What was handed in, without what this kit and functools.partial have put around it."""
+    """The object under test, without the wrappers of adapters and functools.partial."""
 
-    target: Any  # a class in place of its `apply`
-    form: str  # see Finding
+    target: Any  # for the `apply` of a class the class
+    form: str  # which adapter made it: see Finding
     args: tuple[Any, ...]
     keywords: dict[str, Any]
 
     @property
     def home(self) -> str:
-        """The module that a class can be imported from, "" where there is none."""
+        """The module that a class can be imported from, or an empty string."""
         module = getattr(self.target, "__module__", "")
         name = self.target.__name__ if isinstance(self.target, type) else ""
         found = getattr(sys.modules.get(module), name, None) is self.target
@@ -46,7 +46,7 @@ class Unwrapped(NamedTuple):
 
 
 def unwrap(target: Any) -> Unwrapped:
-    """A callable, taken apart.
+    """Remove the wrappers around a callable.
 
     >>> unwrap(functools.partial(np.sum, axis=0))[1:]
     ('', (), {'axis': 0})
@@ -66,7 +66,7 @@ def unwrap(target: Any) -> Unwrapped:
 
 
 def is_from(target: Any, package: str) -> bool:
-    """Whether it, its class or a base of that comes from a package, which isn't imported to see it.
+    """Whether an object, its class or a base class comes from a package, which is not imported for that.
 
     >>> is_from(torch.nn.Linear(2, 3), "microgad"), is_from(np.sin, "microgad")
     (True, False)
@@ -79,7 +79,7 @@ def is_from(target: Any, package: str) -> bool:
 
 
 def without_partials(target: Any) -> Any:
-    """What a partial is a partial of."""
+    """Return the function inside of partials."""
     while isinstance(target, functools.partial):
         target = target.func
     return target

@@ -1,1 +1,1 @@
-"""What the plugins of pytest and hypothesis do, once they are needed."""
+"""The plugins for pytest and hypothesis, imported only when they are needed."""

@@ -1,4 +1,7 @@
-"""What `st.from_type` draws for Tensors, dtypes, devices, layers and losses. `_microgad_hypothesis.py` registers it."""
+"""The strategies of `st.from_type` for Tensors, dtypes, devices, layers and losses.
+
+`_microgad_hypothesis.py` registers them.
+"""
 
 from __future__ import annotations
 
@@ -60,13 +63,13 @@ def _along(cls: type[nn.Module]) -> Strategy:
 
 @st.composite
 def _from_a_seed(draw: st.DrawFn, layer: Strategy) -> Any:
-    """A layer whose initial values come from a drawn seed, while microgad's own generator stays as it is."""
+    """Draw a layer whose initial values come from a drawn seed. The default generator is left as it was."""
     with seeded(draw(st.integers(0, 2**32 - 1))):
         return draw(layer)
 
 
 def _by_numbers(cls: type[nn.Module]) -> Strategy:
-    """Numbers for what a layer must be told, nothing for what it needn't."""
+    """Build a layer with numbers for its required arguments and defaults for the others."""
     told = [p for p in inspect.signature(cls).parameters.values() if p.default is p.empty]
     return _from_a_seed(st.builds(cls, *[side for p in told if p.kind is p.POSITIONAL_OR_KEYWORD]))
 

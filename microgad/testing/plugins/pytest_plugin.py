@@ -1,6 +1,6 @@
-"""What the pytest plugin does where it is needed: check what a test returns, and say what is wrong.
+"""The pytest plugin's work: check what a test marked `gradcheck` returns, and report wrong gradients.
 
-The hooks and the fixtures are in `_microgad_pytest.py`, beside the package.
+The hooks and the fixtures are in `_microgad_pytest.py`, next to the package.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ COLUMNS = ("test", "op", "input", "order", "worst", "numerical", "analytical", "
 
 @contextmanager
 def checking(item: pytest.Function, mark: pytest.Mark) -> Iterator[None]:
-    """While it lasts, what a test returns is checked: once, or for each example that hypothesis draws."""
+    """Context in which the return value of a test is checked, under hypothesis for each example."""
     unknown = [*map(repr, mark.args), *(name for name in mark.kwargs if name not in OPTIONS)]
     if unknown:
         _refuse(item, f"the mark has no option {', '.join(unknown)}; there are {', '.join(OPTIONS)}, by name")
-    inner = getattr(item.obj, "hypothesis", None)  # its way for plugins to reach the test under @given
+    inner = getattr(item.obj, "hypothesis", None)  # hypothesis' handle for plugins, on the test under @given
     holder, name = (item, "obj") if inner is None else (inner, "inner_test")
     function = getattr(holder, name)
 
@@ -52,11 +52,11 @@ def _refuse(item: pytest.Function, why: str) -> None:
 
 
 def rows(test: str, error: BaseException, page: bool) -> list[dict[str, str]]:
-    """Of the wrong gradients among a test's errors, what the table says of each, and with `page` the page too.
+    """Return a table row for each GradcheckError among a test's errors, with `page` also its section of the report.
 
-    Plain text, as a worker of pytest-xdist can send it.
+    Rows are plain text, so that a worker of pytest-xdist can send them.
     """
-    if isinstance(error, BaseExceptionGroup):  # hypothesis raises several so
+    if isinstance(error, BaseExceptionGroup):  # several failures that hypothesis found
         return [row for each in error.exceptions for row in rows(test, each, page)]
     if not isinstance(error, GradcheckError):
         return []
@@ -74,7 +74,7 @@ def rows(test: str, error: BaseException, page: bool) -> list[dict[str, str]]:
 
 
 def table(found: Sequence[dict[str, str]]) -> list[str]:
-    """Rows as lines, the columns one below the other; of errors that are not about an entry, what they say.
+    """Return rows as lines of aligned columns; errors that are not about an entry give their message instead.
 
     >>> facts = dict.fromkeys(COLUMNS[1:], "x")
     >>> print(*table([{"test": "test_exp", **facts}, {"test": "test_abs", "said": "abs sits on a kink"}]), sep="\\n")
