@@ -1,4 +1,4 @@
-"""`python -m microgad.testing check mypackage.ops:Softplus`, `python -m microgad.testing write mypackage.ops`."""
+"""The command line: `python -m microgad.testing check mypackage.ops:Softplus`, `... write mypackage.ops`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""assert_close: whether values, nested as they may be, are the same up to rounding, and where they differ most."""
+"""assert_close and assert_allclose: compare values, also nested ones, up to tolerances, in PyTorch's words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..ops.creation import as_tensor, tensor
 from ..ops.elementwise import isclose
 from ..tensor import Tensor
 
-# Relative and absolute tolerance; other dtypes must be equal.
+# Relative and absolute tolerances; other dtypes must be equal.
 _TOLERANCES: dict[dtype, tuple[float, float]] = {
     float16: (1e-3, 1e-5),
     float32: (1.3e-6, 1e-5),
@@ -29,11 +29,11 @@ _BOOLEANS = (bool, np.bool_)
 
 
 class _Different(Exception):
-    """What differs, before it is said where."""
+    """Raised for a difference, before its place in the nested values is added."""
 
 
 class _Incomparable(Exception):
-    """The same of types that can't be compared."""
+    """Raised for types that can't be compared, before their place is added."""
 
 
 def assert_close(
@@ -50,11 +50,12 @@ def assert_close(
     check_stride: bool = False,
     msg: str | Callable[[str], str] | None = None,
 ) -> None:
-    """Raise AssertionError unless |actual - expected| <= atol + rtol · |expected|, of one shape, device and dtype.
+    """Raise AssertionError unless |actual - expected| <= atol + rtol · |expected|, with equal shape, device and dtype.
 
-    Of Tensors, arrays, numbers, None; of sequences and mappings of them, item by item. Without tolerances they are the
-    dtype's: of float32 1.3e-6 and 1e-5, of float64 1e-7 both, of integers 0. Types that can't be compared raise
-    TypeError; one tolerance alone raises ValueError. Source: torch.testing.assert_close.
+    The arguments are Tensors, arrays, numbers, None, or sequences and mappings of them, compared item by item. Default
+    tolerances depend on the dtype: rtol 1.3e-6 and atol 1e-5 for float32, 1e-7 both for float64, 0 for integers. Raises
+    TypeError for types that can't be compared, and ValueError if only one tolerance is given. Source:
+    torch.testing.assert_close.
 
     >>> torch.testing.assert_close(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.5]))
     Traceback (most recent call last):
@@ -79,7 +80,7 @@ def assert_allclose(
     actual: Any, expected: Any, rtol: float | None = None, atol: float | None = None, equal_nan: bool = True,
     msg: str = "",
 ) -> None:  # fmt: skip
-    """`assert_close` of older programs: of any dtypes, also of what Tensors can be made of; tolerances are wider.
+    """Deprecated form of `assert_close`: dtypes may differ, arguments may be lists, default tolerances are wider.
 
     Source: torch.testing.assert_allclose.
 
@@ -103,7 +104,7 @@ class _Rules(NamedTuple):
     stride: bool
 
     def difference(self, actual: Any, expected: Any, place: str) -> str | None:
-        """What to say of the first difference; None where there is none."""
+        """Return the message of the first difference, None if there is none."""
         try:
             if isinstance(actual, Mapping) and isinstance(expected, Mapping):
                 self._keys(actual, expected)
@@ -171,7 +172,7 @@ class _Rules(NamedTuple):
             if checked and mine != other:
                 raise _Different(f"The values for attribute '{name}' do not match: {mine} != {other}.")
         rtol, atol = self.tolerances or tuple(map(max, *(_TOLERANCES.get(x.dtype, (0, 0)) for x in (a, b))))
-        # uint64 counts as int64 here, as in PyTorch: beside what has a sign there is no wider type for it.
+        # uint64 counts as int64 here, as in PyTorch: no wider type holds it together with signed integers.
         common = promote_types(*(int64 if x.dtype == uint64 else x.dtype for x in (a, b)))
         a, b = (as_tensor(backend.to_numpy(x.array)).to(common) for x in (a, b))
         matches = isclose(a, b, rtol=rtol, atol=atol, equal_nan=self.equal_nan)

@@ -1,4 +1,4 @@
-"""make_tensor: Tensors of uniform numbers, of any dtype and layout."""
+"""make_tensor: make Tensors of uniform random numbers, of any dtype and memory layout."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ def make_tensor(
     exclude_zero: bool = False,
     memory_format: Any = None,
 ) -> Tensor:
-    """Uniform numbers in [low, high), from -9 to 9 without bounds; with exclude_zero the smallest number in 0's place.
+    """Make a Tensor of uniform random numbers in [low, high), by default from -9 to 9.
 
-    Bounds beyond the dtype's are cut; ValueError where they hold nothing. Source: torch.testing.make_tensor.
+    Bounds are clamped to the dtype's range. `exclude_zero` replaces 0 by the smallest positive number. Raises
+    ValueError if the range is empty. Source: torch.testing.make_tensor.
 
     >>> torch.testing.make_tensor((2, 3), dtype=torch.int64, device="cpu", low=0, high=1)
     tensor([[0, 0, 0],
@@ -49,7 +50,7 @@ def make_tensor(
     if inexact:
         made = empty(drawn, dtype=kind, device=device)
         parts = view_as_real(made) if kind.is_complex else made
-        if last - first >= finfo(kind).max:  # more than a number of the dtype
+        if last - first >= finfo(kind).max:  # the difference overflows
             parts.uniform_(first / 2, last / 2).mul_(2)
         else:
             parts.uniform_(first, last)
@@ -65,14 +66,14 @@ def make_tensor(
 
 
 def _bounds(kind: Any, low: float | None, high: float | None) -> tuple[float, float]:
-    """The bounds, or those of a dtype, cut to what it holds."""
+    """Return the bounds, by default the usual ones of the dtype, clamped to its range."""
     inexact = kind.is_floating_point or kind.is_complex
     if inexact:
         least, most, usual = finfo(kind).min, finfo(kind).max, (-9, 9)
     elif kind == dtypes.bool_:
         least, most, usual = 0, 2, (0, 2)
     else:
-        # the end is excluded, and has to be an int64 itself
+        # the end is exclusive, and has to be an int64 itself
         least, most, usual = iinfo(kind).min, min(iinfo(kind).max + 1, 2**63 - 1), (-9, 10)
     first, last = usual[0] if low is None else low, usual[1] if high is None else high
     if math.isnan(first) or math.isnan(last):

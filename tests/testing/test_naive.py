@@ -11,7 +11,7 @@ from microgad.testing.programs.machine import ONLY_PYTORCH_REFUSES, ONLY_PYTORCH
 from microgad.testing.programs.naive import NaiveEngine, Refusal
 from microgad.testing.programs.program import RESULTS, VIEWS, WRITES, Draft, execute, leads_to
 from microgad.testing.strategies import programs
-from microgad.testing.strategies.program import leaf_steps, steps, written
+from microgad.testing.strategies.program import build_program, leaf_steps, steps
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def test_agrees_with_differences():
     compared = 0
 
     @settings(max_examples=100)
-    @given(st.tuples(leaf_steps(), leaf_steps(), wishes).map(lambda drawn: written([*drawn[:2], *drawn[2]])))
+    @given(st.tuples(leaf_steps(), leaf_steps(), wishes).map(lambda drawn: build_program([*drawn[:2], *drawn[2]])))
     def check(program):
         nonlocal compared
         tensors = execute(program, NaiveEngine())

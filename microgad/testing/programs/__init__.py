@@ -1,1 +1,1 @@
-"""Random programs of operations, views, writes and backward passes, and a naive engine to run them on."""
+"""Random programs of operations, views, in-place writes and backward passes, and a naive engine that runs them."""

@@ -1,4 +1,4 @@
-"""The engine as a whole: random programs, step by step, held against the naive engine and against PyTorch."""
+"""Stateful tests of an autograd engine: random programs, compared with the naive engine and PyTorch at every step."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ from .program import (
     run_line,
 )
 
-# Where PyTorch alone may refuse, and says so. From there on microgad is held against the naive engine alone.
+# Errors that only PyTorch raises. After one, the rest of the program is compared with the naive engine only.
 ONLY_PYTORCH_REFUSES = (
-    "modified by an inplace operation",  # x.mul_(x): PyTorch keeps the memory that it overwrites, microgad a copy
+    "modified by an inplace operation",  # x.mul_(x): PyTorch keeps the overwritten memory, microgad a copy
     "some elements of the input tensor and the written-to tensor",  # x.add_(x[0]): microgad reads before it writes
-    "leaf Variable that requires grad",  # a write through a view that is older than its base's wish for gradients
+    "leaf Variable that requires grad",  # a write through a view made before its base required grad
 )
-# PyTorch frees even a write through a view, which keeps nothing.
+# PyTorch also frees the node of a write through a view, though it keeps no values.
 ONLY_PYTORCH_REFUSES_BY_VIEW = "backward through the graph a second time"
 
 
 class GradMachine(RuleBasedStateMachine):
-    """Makes random programs, and after each statement holds a library's tensors against those of other engines.
+    """State machine that makes random programs, and after each statement compares a library with other engines.
 
-    Compared are values, gradients, `requires_grad`, `is_leaf`, and what is refused. The naive engine is always among
-    the others. A subclass says which library it is, microgad unless given, and what else it is held against, PyTorch
-    where that is installed unless given. Run it by `run_state_machine_as_test`, as `check_engine` does, or leave
-    `TestCase = GradMachine.TestCase` in a file of tests. Raises AssertionError with the program to paste.
+    It compares values, gradients, `requires_grad`, `is_leaf`, and which statements raise an error. The naive engine is
+    always one of the others. A subclass may set `library`, by default microgad, and `against`, by default PyTorch if it
+    is installed. Run it with `run_state_machine_as_test`, as `check_engine` does, or put
+    `TestCase = GradMachine.TestCase` in a test file. Raises AssertionError with the failing program as Python code.
 
     >>> from hypothesis import settings
     >>> from hypothesis.stateful import run_state_machine_as_test
@@ -98,7 +98,7 @@ class GradMachine(RuleBasedStateMachine):
         self.take(step)
 
     def teardown(self) -> None:
-        """Compare every gradient that there is to ask for."""
+        """Compare the gradient of every tensor by every variable that it depends on."""
         tensors = {} if self.failed else self.draft.tensors
         for z, output in tensors.items():
             for x, variable in tensors.items():
@@ -119,10 +119,10 @@ class GradMachine(RuleBasedStateMachine):
         self.draft.program.append(instruction)
 
     def take(self, step: Step) -> None:
-        """Take a step in every engine, and compare them."""
+        """Run a step in every engine, and compare the results."""
         instruction = self.draft.instruction(step)
         if instruction is not None and (step.kind in SHARED_WEIGHTS or self.draft.overlaps(instruction)):
-            self.others = [other for other in self.others if other.name != "torch"]  # wrong there without a word
+            self.others = [other for other in self.others if other.name != "torch"]  # PyTorch is silently wrong there
         outcome = "out of bounds" if instruction is None else self.draft.add(instruction)
         if instruction is None or outcome == "out of bounds":
             return
@@ -145,7 +145,7 @@ class GradMachine(RuleBasedStateMachine):
         self._compare()
 
     def _alone_may_refuse(self, side: Execution, refusal: RuntimeError) -> bool:
-        """Whether it is PyTorch's refusal, of what others need not refuse."""
+        """Whether the error is one that only PyTorch raises."""
         by_view = self.draft.engine.by_view and ONLY_PYTORCH_REFUSES_BY_VIEW in str(refusal)
         return side.name == "torch" and (by_view or any(known in str(refusal) for known in ONLY_PYTORCH_REFUSES))
 
@@ -159,7 +159,7 @@ class GradMachine(RuleBasedStateMachine):
         return None
 
     def _refused(self, instruction: Instruction, doubtful: bool) -> None:
-        """Keep the statement as one that is refused, and forget gradients that may be halfway."""
+        """Keep the statement in the program as one that fails, and reset gradients that may be half accumulated."""
         if doubtful:
             self.draft.take_back()
         self.draft.add(("refused", indent(line(instruction), "    ")))
@@ -184,7 +184,7 @@ class GradMachine(RuleBasedStateMachine):
 
 
 class Execution:
-    """A library, and the tensors that a program made with it."""
+    """The execution of a program by one library, with the tensors that it made."""
 
     def __init__(self, library: Any) -> None:
         self.name: str = getattr(library, "__name__", type(library).__name__)
@@ -192,12 +192,12 @@ class Execution:
 
 
 def _difference(name: str, found: Any, expected: Any) -> str | None:
-    """What differs between a tensor and the naive engine's; None where nothing does."""
+    """Return how a tensor differs from the naive engine's, None if it doesn't."""
     for fact in ("requires_grad", "is_leaf"):
         if getattr(found, fact) != getattr(expected, fact):
             return f"{name}.{fact} is {getattr(found, fact)}, but must be {getattr(expected, fact)}"
     pairs = [(name, found, expected)]
-    if found.is_leaf:  # of others PyTorch has no gradient, and warns of the question
+    if found.is_leaf:  # on others PyTorch warns of the access
         pairs.append((f"{name}.grad", found.grad, expected.grad))
     for what, x, y in pairs:
         if (x is None) != (y is None):
@@ -214,11 +214,11 @@ def _close(x: Any, y: Any) -> bool:
 def check_engine(
     library: Any = None, *, against: Sequence[Any] | None = None, examples: int | None = None, steps: int = 20
 ) -> None:
-    """Hold an engine against the naive one, and against others, in random programs.
+    """Compare an autograd engine with the naive engine, and with others, on random programs.
 
-    `library` is microgad, or a module with the same names. `against` are other modules, by default torch where it is
-    installed. `examples` is how many programs, by default as hypothesis's profile has it; each has at most `steps`
-    statements. Raises AssertionError with the shortest program found that tells them apart, as Python to paste.
+    `library` is by default microgad, or a module with the same names. `against` are other modules, by default torch if
+    it is installed. `examples` is the number of programs, by default that of hypothesis's profile; each has at most
+    `steps` statements. Raises AssertionError with the shortest program found on which they differ, as Python code.
 
     >>> from microgad.testing.programs.machine import check_engine
     >>> check_engine(torch, against=(), examples=2)
@@ -236,6 +236,6 @@ def check_engine(
             deadline=None,
             report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
-            phases=[phase for phase in settings().phases if phase is not Phase.explain],  # the program says it all
+            phases=[phase for phase in settings().phases if phase is not Phase.explain],  # the program explains itself
         ),
     )

@@ -1,13 +1,14 @@
-"""A naive engine, right by construction: every element of memory carries its derivatives beside its value.
+"""A naive autograd engine, right by construction: it is the test oracle of the real ones.
 
-There is no tape and no way back. Derivatives are computed forwards, by the chain rule, when the operation happens:
+It has no tape and no backward pass. Every element of memory carries its derivatives along with its value, and they are
+computed by the chain rule in forward mode when the operation runs:
 
-- A tensor is an array of addresses into a memory. A view is other addresses into the same memory, so what one writes
-  the others see, values and derivatives alike.
-- A write assigns values and derivatives. An in-place operation is the operation out of place, and then a write.
-- `detach` gives the same values with derivatives of their own, all zero. In `no_grad` values alone are written.
-- A variable is what one can differentiate by: every memory that depends on a leaf, and it anew after each write. It has
-  a column for each of its elements. To read a gradient is to look at columns.
+- A tensor is an array of addresses into a memory. A view has other addresses into the same memory, so a write through
+  one changes the values and the derivatives of all.
+- A write assigns values and derivatives. An in-place operation is the operation out of place followed by a write.
+- `detach` shares the values but has derivatives of its own, all zero. In `no_grad` a write assigns values only.
+- A variable is anything that can be differentiated by: every memory that depends on a leaf, and each write makes it a
+  new variable. It has one column of derivatives for each of its elements. Reading a gradient is reading columns.
 """
 
 from __future__ import annotations
@@ -20,35 +21,35 @@ import numpy as np
 
 
 class Refusal(RuntimeError):
-    """What every engine has to refuse."""
+    """Raised for a statement that every engine has to refuse."""
 
 
 class Values:
-    """The values of a memory, and how often it was written. A tensor and its `detach` share them."""
+    """The values of a memory, and a count of its writes. A tensor and its `detach` share them."""
 
     def __init__(self, values: Any) -> None:
         self.values, self.version = values, 0
 
 
 class Node:
-    """An operation that happened, and the memories, each at a version, that an engine may keep for its derivative."""
+    """A past operation, and the memories, each at a version, that a real engine may keep for its derivative."""
 
     def __init__(self, *kept: Values, by_view: bool = False) -> None:
         self.kept, self.freed = [(memory, memory.version) for memory in kept], False
         self.by_view = by_view  # a write through a view
 
     def may_refuse(self) -> bool:
-        """Whether what was kept is freed or overwritten."""
+        """Whether a kept memory was freed or overwritten, so that a real engine may refuse a backward pass."""
         return self.freed or any(memory.version != version for memory, version in self.kept)
 
 
 class Trace:
-    """The derivatives of a memory: a row for each of its elements, a column for each element of the variables."""
+    """The derivatives of a memory: a row for each of its elements, a column for each element of every variable."""
 
     def __init__(self, engine: NaiveEngine, size: int) -> None:
         self.slopes = np.zeros((size, engine.columns))
-        self.own = slice(0, 0)  # the columns of the variable that this memory is now
-        self.factor = 1.0  # by which hooks multiply the gradient by it
+        self.own = slice(0, 0)  # the columns of this memory as a variable
+        self.factor = 1.0  # the product of its hooks' factors
         self.reach: set[int] = set()  # the variables that it depends on, each by its first column
         self.past: set[Node] = set()  # the operations that it depends on
         self.leaf = self.viewed = False
@@ -56,11 +57,11 @@ class Trace:
 
 
 class NaiveEngine:
-    """The engine, with the names that a program written for torch uses. Everything is float64.
+    """The naive engine, under the names that a program written for torch uses. Everything is float64.
 
-    `columns` is how many elements all variables may have together: beyond them it raises OverflowError. `doubtful` says
-    of the last gradient whether an engine that keeps values may refuse it, as some were freed or overwritten, and
-    `by_view` whether a write through a view leads to it.
+    `columns` is the most elements that all variables may have together; beyond that it raises OverflowError.
+    `doubtful` says of the last gradient whether a real engine may refuse it, because kept values were freed or
+    overwritten, and `by_view` whether a write through a view is among the operations behind it.
 
     >>> from microgad.testing.programs.naive import NaiveEngine
     >>> torch = NaiveEngine()
@@ -101,7 +102,7 @@ class NaiveEngine:
         weights: Tensor | None = None,
         retain_graph: bool = False,
     ) -> tuple[Tensor, ...]:
-        """The gradients of a tensor by tensors that are no views."""
+        """Return the gradients of a tensor by tensors that aren't views."""
         variables = [variables] if isinstance(variables, Tensor) else variables
         for variable in variables:
             if not variable.requires_grad or variable.trace.own.start not in output.trace.reach:
@@ -109,8 +110,8 @@ class NaiveEngine:
         return tuple(map(self.made, output.gradients(variables, weights, retain_graph)))
 
     def made(self, values: Any, terms: Any = (), kept: tuple[Tensor, ...] = ()) -> Tensor:
-        """A tensor with a memory of its own; `terms` are pairs (operand, what it adds to the derivatives)."""
-        order: Any = "F" if values.flags.fnc else "C"  # as the values lie, for reshape
+        """Make a tensor with its own memory. `terms` are pairs (operand, its contribution to the derivatives)."""
+        order: Any = "F" if values.flags.fnc else "C"  # the order of the values in memory, which reshape depends on
         where = np.arange(values.size).reshape(values.shape, order=order)
         result = Tensor(self, Values(values.ravel(order)), Trace(self, values.size), where)
         operands = [x for x, _ in terms if x.requires_grad]
@@ -123,12 +124,10 @@ class NaiveEngine:
         return result
 
     def renew(self, trace: Trace) -> None:
-        """What is in a memory now is a new variable: each element's derivative by itself is 1."""
+        """Make the current content of a memory a new variable: the derivative of each element by itself is 1."""
         start, self.used = self.used, self.used + len(trace.slopes)
         if self.used > self.columns:
-            raise OverflowError(
-                f"NaiveEngine: the variables have more than {self.columns} elements: ask for more columns"
-            )
+            raise OverflowError(f"the variables have more than {self.columns} elements: ask for more columns")
         trace.own, trace.factor = slice(start, self.used), 1.0
         trace.slopes[:, trace.own] = np.eye(len(trace.slopes))
         trace.reach.add(start)
@@ -144,7 +143,7 @@ class Tensor:
 
     @property
     def values(self) -> Any:
-        copy = np.empty_like(self.where, float)  # empty_like: the axes stay in their order in memory
+        copy = np.empty_like(self.where, float)  # empty_like keeps the order of axes in memory
         copy[...] = self.memory.values[self.where]
         return copy
 
@@ -240,7 +239,7 @@ class Tensor:
         recording, trace = self.engine.recording, self.trace
         if recording and trace.leaf:
             raise Refusal("a write into a leaf that requires grad, or into a view of it")
-        self.memory.version += 1  # first: what the operation keeps of this memory it keeps as it is after the write
+        self.memory.version += 1  # first: an operation that keeps this memory keeps it as it is after the write
         value = result()
         source = value if isinstance(value, Tensor) else self.engine.tensor(value)
         slopes, self.memory.values[self.where] = source.slopes, source.values
@@ -279,7 +278,7 @@ class Tensor:
     # Gradients: columns
 
     def requires_grad_(self) -> Tensor:
-        """Make it a leaf: for tensors that are no views, and of which there is none."""
+        """Make the tensor a leaf. It may not be a view, or have views."""
         if not self.requires_grad:
             self.engine.renew(self.trace)
             self.engine.leaves.append(self)
@@ -287,7 +286,7 @@ class Tensor:
         return self
 
     def gradients(self, variables: list[Tensor], weights: Tensor | None, retain_graph: bool) -> list[Any]:
-        """Of the elements, weighted, by each of the variables."""
+        """Return the gradients of the weighted sum of the elements by each of the variables."""
         if weights is None and self.where.size != 1:
             raise Refusal("the gradient of more than one element needs weights")
         columns = np.tensordot(np.ones(self.shape) if weights is None else weights.values, self.slopes, len(self.shape))
@@ -305,10 +304,10 @@ class Tensor:
             leaf.grad = self.engine.made(found + (0 if leaf.grad is None else leaf.grad.values))
 
     def register_hook(self, hook: Callable[[Any], Any]) -> None:
-        """Of a tensor that is no view, a hook that multiplies by a number.
+        """Register a hook that multiplies the gradient by a number, on a tensor that isn't a view.
 
-        It multiplies that part of a derivative by a variable that goes by way of this tensor: the derivative by this
-        tensor times this tensor's by the variable.
+        It multiplies the part of each derivative that passes through this tensor: the derivative by this tensor times
+        this tensor's derivative by the variable.
         """
         if not self.requires_grad:
             raise Refusal("a hook on what requires no grad")

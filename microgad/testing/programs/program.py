@@ -1,4 +1,4 @@
-"""Programs of operations, views, in-place writes and backward passes: what they are made of, and how one is written."""
+"""Programs of operations, views, in-place writes and backward passes: the statements, and how to build and run them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .naive import NaiveEngine, Refusal
 
 
 class Template(NamedTuple):
-    """A statement, and where it is allowed.
+    """The source of a statement with fields to fill in, and a condition on its tensors.
 
-    Its fields: `new` is a name, `x` and `z` are tensors, `n` is a number, and `y` is z if its shape fits, else z.sum().
-    To fit is to broadcast with x, or into the part of x that is written. `when` looks at x and z of the naive engine.
+    Fields: `new` is a new name, `x` and `z` are tensors, `n` is a number, and `y` is z if its shape fits, else z.sum().
+    A shape fits if it broadcasts with x, or into the part of x that is written. `when` gets the naive engine's x and z.
     """
 
     source: str
@@ -47,7 +47,7 @@ def _is_writable(x: Any, z: Any) -> bool:
 
 
 def _has_the_next(x: Any, z: Any) -> bool:
-    """Whether x has the element that lies in memory behind its first."""
+    """Whether x contains the element that follows its first one in memory."""
     return x.where.size > 0 and x.where.flat[0] + 1 in x.where
 
 
@@ -133,8 +133,7 @@ GRADIENTS = {
     "grad": Template("{new} = torch.autograd.grad({z}.sum(), {x})[0].clone()", leads_to),
     "hook": Template("{x}.register_hook(lambda grad: grad * {n})", _is_variable),
 }
-# PyTorch may store the weights themselves, or a view of them, as a leaf's gradient: what is written to one is seen in
-# the other.
+# PyTorch may store the weights themselves, or a view of them, as a leaf's gradient: a write to one changes the other.
 SHARED_WEIGHTS = {"backward_shared": Template("{new} = {x}.detach()\n{x}.backward({new})", _wants_grad)}
 STORED = {
     "read": Template("{new} = {x}.grad.clone()", _has_grad),
@@ -143,7 +142,7 @@ STORED = {
     "descend": Template(IN_NO_GRAD + "{x}.add_({x}.grad * {n})", _has_grad),
 }
 OTHERS = {
-    # A view that is older than its base's wish for gradients would be a case of its own.
+    # Not on a base that already has views: there PyTorch has special cases.
     "require": Template("{x}.requires_grad_()", lambda x, z: not (x.requires_grad or x.view or x.trace.viewed)),
     "drop": Template("del {x}"),
 }
@@ -158,15 +157,15 @@ WRITTEN_BY_THE_MACHINE = {
     "probe": Template("(grad,) = torch.autograd.grad({z}, {x}, {z}.detach() + 1.0, retain_graph=True)"),
 }
 CHOSEN = RESULTS | VIEWS | WRITES | GRADIENTS | STORED | OTHERS
-KINDS = LEAVES | CHOSEN | SHARED_WEIGHTS | ALWAYS_REFUSED | WRITTEN_BY_THE_MACHINE
+TEMPLATES = LEAVES | CHOSEN | SHARED_WEIGHTS | ALWAYS_REFUSED | WRITTEN_BY_THE_MACHINE
 
 Instruction = tuple[str, ...]
 
 
 class Program(list[Instruction]):
-    """Instructions: each is the name of its kind and the words for the fields of that kind's source, in their order.
+    """A list of instructions: each has the name of its template, and texts for the fields of the template, in order.
 
-    `str` gives Python to paste and run.
+    `str` returns Python code that can be run.
 
     >>> from microgad.testing.programs.program import Program
     >>> print(Program([("leaf", "t0", "[2.0]", "True"), ("mul", "t1", "t0", "t0"), ("backward", "t1")]))
@@ -185,15 +184,15 @@ class Program(list[Instruction]):
 
 
 def line(instruction: Instruction) -> str:
-    """The statement of an instruction."""
+    """Return the source of an instruction."""
     kind, *words = instruction
-    source = KINDS[kind].source
+    source = TEMPLATES[kind].source
     return source.format(**dict(zip(fields(source), words, strict=True)))
 
 
 @lru_cache
 def fields(source: str) -> tuple[str, ...]:
-    """Names of the fields of a statement, each once, in their order.
+    """Return the names of the fields in a template's source, each once, in order.
 
     >>> from microgad.testing.programs.program import fields
     >>> fields("{new} = {x} @ {x}.t()")
@@ -203,7 +202,7 @@ def fields(source: str) -> tuple[str, ...]:
 
 
 def run_line(instruction: Instruction, names: dict[str, Any]) -> None:
-    """Run one instruction, with `torch` and the tensors among `names`. Raises what the library raises."""
+    """Run one instruction on `names`, which holds `torch` and the tensors. Errors of the library are passed on."""
     exec(_compiled(line(instruction)), names)
 
 
@@ -213,14 +212,14 @@ def _compiled(source: str) -> CodeType:
 
 
 def tensors_among(names: dict[str, Any]) -> dict[str, Any]:
-    """The tensors that a program made, by their names, from the oldest to the newest."""
+    """Return the tensors that a program made, by name, from the oldest to the newest."""
     return {name: value for name, value in names.items() if re.fullmatch(r"t\d+", name)}
 
 
 def execute(program: Program, library: Any) -> dict[str, Any]:
-    """Run a program, with `torch` in it meaning microgad, torch or a `NaiveEngine()`: the tensors by their names.
+    """Run a program with `library` as its `torch`: microgad, torch or a `NaiveEngine()`. Return the tensors by name.
 
-    Raises what the library raises.
+    Errors of the library are passed on.
 
     >>> from microgad.testing.programs.program import Program, execute
     >>> program = Program([("leaf", "t0", "[2.0]", "True"), ("mul", "t1", "t0", "t0"), ("backward", "t1")])
@@ -234,9 +233,9 @@ def execute(program: Program, library: Any) -> dict[str, Any]:
 
 
 class Step(NamedTuple):
-    """A wish for an instruction: what its fields become depends on the tensors that there are by then.
+    """A drawn request for an instruction, which `Draft.instruction` fits to the tensors that exist by then.
 
-    `x` and `z` count from the newest tensor that the kind allows, round and round.
+    `x` and `z` are indices of tensors that the template allows, counted from the newest, modulo their number.
     """
 
     kind: str
@@ -247,11 +246,11 @@ class Step(NamedTuple):
     flag: bool = False
 
 
-LIMIT = 1e3  # of values and derivatives: then those of two engines differ by rounding alone, by less than 1e-8
+LIMIT = 1e3  # of values and derivatives, so that two engines differ by rounding errors of less than 1e-8
 
 
 class Draft:
-    """A program in the making, and the naive engine after it.
+    """A program under construction, and the naive engine that has run it.
 
     >>> from microgad.testing.programs.program import Draft, Step
     >>> draft = Draft()
@@ -269,7 +268,7 @@ class Draft:
     """
 
     def __init__(self) -> None:
-        self.count = 0  # of names
+        self.count = 0  # of names given so far
         self._restart(Program())
 
     def _restart(self, program: Program) -> None:
@@ -282,36 +281,36 @@ class Draft:
         before, kept = set(self.names), False
         try:
             run_line(instruction, self.names)
-            kept = instruction[0] != "refused"  # by other engines: what this one made they don't have
+            kept = instruction[0] != "refused"  # a refused statement makes no tensors in other engines
         finally:
             if not kept:
                 self.names = {name: value for name, value in self.names.items() if name in before}
 
     @property
     def tensors(self) -> dict[str, Any]:
-        """The naive engine's, by their names, from the oldest to the newest."""
+        """The naive engine's tensors, by name, from the oldest to the newest."""
         return tensors_among(self.names)
 
     def instruction(self, step: Step) -> Instruction | None:
-        """The instruction that a step asks for; None where no tensor allows it."""
-        kind, tensors = KINDS[step.kind], self.tensors
+        """Return the instruction that a step requests, None if no tensor allows it."""
+        template, tensors = TEMPLATES[step.kind], self.tensors
         names = list(tensors)[::-1]
         z = names[step.z % len(names)] if names else ""
-        allowed = [name for name in names if kind.when(tensors[name], tensors[z])]
-        if "x" in fields(kind.source) and not allowed:
+        allowed = [name for name in names if template.when(tensors[name], tensors[z])]
+        if "x" in fields(template.source) and not allowed:
             return None
         x = allowed[step.x % len(allowed)] if allowed else ""
         y = z
-        if "y" in fields(kind.source) and not _fits(kind, tensors[x], tensors[z]):
+        if "y" in fields(template.source) and not _fits(template, tensors[x], tensors[z]):
             y = f"{z}.sum()"
         words = {"new": f"t{self.count}", "x": x, "y": y, "z": z, "n": step.n, "data": step.data, "flag": step.flag}
-        return step.kind, *(str(words[field]) for field in fields(kind.source))
+        return step.kind, *(str(words[field]) for field in fields(template.source))
 
     def add(self, instruction: Instruction) -> str:
-        """Run an instruction, and take it into the program unless it is refused or its numbers are out of bounds.
+        """Run an instruction, and append it to the program unless it is refused or its numbers are out of bounds.
 
-        Says which: "done", "refused", "out of bounds", or "doubtful", of one that an engine which keeps values may
-        refuse, and that is in the program.
+        Returns "done", "refused", "out of bounds", or "doubtful" for an appended instruction that a real engine, which
+        keeps values, may refuse.
         """
         self.engine.doubtful = False
         try:
@@ -325,35 +324,35 @@ class Draft:
             self._restart(self.program)
             return "out of bounds"
         self.program.append(instruction)
-        self.count += "new" in fields(KINDS[instruction[0]].source)
+        self.count += "new" in fields(TEMPLATES[instruction[0]].source)
         return "doubtful" if self.engine.doubtful else "done"
 
     def overlaps(self, instruction: Instruction) -> bool:
-        """Whether it writes to a memory what is elsewhere in it: all is read first, but PyTorch may not refuse it."""
+        """Whether it copies within one memory: here all is read first, but PyTorch may neither do so nor refuse."""
         kind, *words = instruction
         tensors = self.tensors
-        if KINDS[kind].written is None or words[0] == words[1] or words[1] not in tensors:
+        if TEMPLATES[kind].written is None or words[0] == words[1] or words[1] not in tensors:
             return False
         return tensors[words[0]].memory is tensors[words[1]].memory
 
     def take_back(self) -> None:
-        """Undo the last instruction."""
+        """Remove the last instruction."""
         self._restart(Program(self.program[:-1]))
 
     def _largest(self) -> float:
-        """Of the magnitudes of all values, gradients and derivatives."""
+        """Return the largest magnitude of all values, gradients and derivatives."""
         tensors = self.tensors.values()
         values = [x.values for x in tensors] + [x.grad.values for x in tensors if x.grad is not None]
         slopes = [trace.slopes[:, : self.engine.used] for trace in self.engine.traces]
         return max((float(np.abs(x).max(initial=0)) for x in values + slopes), default=0.0)
 
 
-def _fits(kind: Template, x: Any, z: Any) -> bool:
+def _fits(template: Template, x: Any, z: Any) -> bool:
     try:
-        if kind.written is None:
+        if template.written is None:
             np.broadcast_shapes(x.shape, z.shape)
             return True
-        part = kind.written(x.where).shape
+        part = template.written(x.where).shape
         return np.broadcast_shapes(part, z.shape) == part
     except ValueError:
         return False

@@ -1,4 +1,4 @@
-"""hypothesis strategies for whatever operations and layers are called with. The only imports of hypothesis in testing.
+"""hypothesis strategies for the arguments of operations and layers: Tensors, shapes, axes, indices, problems, programs.
 
 Everything shrinks to small, readable examples: few dimensions, sides of 1, zeros and multiples of 1/8, contiguous.
 """

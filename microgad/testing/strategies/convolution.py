@@ -1,4 +1,4 @@
-"""Convolution problems: an input, a weight, a bias, and settings that fit."""
+"""Strategy of convolution problems: an input, a weight, a bias, and settings that fit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .tensor import tensors
 
 @dataclass(frozen=True, eq=False)
 class ConvProblem:
-    """What a convolution is called with: `conv2d(*problem.operands, **problem.settings)`.
+    """The arguments of a convolution: `conv2d(*problem.operands, **problem.settings)`.
 
     x is (N, C, *size) or (C, *size), weight (O, C/groups, *kernel), bias (O,) or None. stride, padding and dilation
     have one int for each dimension of the kernel; padding may also be "same" or "valid".
@@ -41,7 +41,7 @@ class ConvProblem:
 
 @st.composite
 def conv_problems(draw: st.DrawFn, /, dims: int = 2, **options: Any) -> ConvProblem:
-    """Valid problems for a convolution in 1, 2 or 3 dimensions; options are those of `tensors`, for all operands.
+    """Draw valid problems for a convolution in 1, 2 or 3 dimensions. Options are those of `tensors`, for all operands.
 
     >>> from hypothesis import find
     >>> find(torch.testing.strategies.conv_problems(1), lambda problem: problem.groups > 1)
@@ -49,7 +49,7 @@ def conv_problems(draw: st.DrawFn, /, dims: int = 2, **options: Any) -> ConvProb
             [0.]], dtype=torch.float64), weight=tensor([[[0.]],
             [[0.]]], dtype=torch.float64), bias=None, stride=(1,), padding=(0,), dilation=(1,), groups=2)
     """
-    most, room = (3, 2) if dims < 3 else (2, 1)  # few elements in 3 dimensions: each one is drawn
+    most, room = (3, 2) if dims < 3 else (2, 1)  # in 3 dimensions few elements, since each one is drawn
     kernel = _sides(draw, dims, 1, most)
     dilation = _sides(draw, dims, 1, 2)
     span = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]

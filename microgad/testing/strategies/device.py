@@ -1,4 +1,4 @@
-"""The devices at hand."""
+"""Strategy of the available devices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ...backend import device
 
 
 def devices() -> st.SearchStrategy[device]:
-    """The CPU, and the GPU where `torch.cuda.is_available()`.
+    """Draw the CPU, or the GPU if `torch.cuda.is_available()`.
 
     >>> from hypothesis import find
     >>> find(torch.testing.strategies.devices(), lambda device: True)

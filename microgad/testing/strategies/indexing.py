@@ -1,4 +1,4 @@
-"""Indices: what can stand between the brackets of x[...]."""
+"""Strategies of indices: what can stand between the brackets of x[...]."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ INDEX_KINDS = ("basic", "integer", "boolean", "mixed")
 
 
 def indices(shape: Shape, kind: str | None = None) -> st.SearchStrategy[Any]:
-    """What a Tensor of a shape can be indexed by; any of the kinds, unless one is named.
+    """Draw indices of a Tensor of a shape, of one kind or, by default, of any.
 
-    basic: ints, slices (of positive steps, as PyTorch has it), `...` and None, which give a view. integer: an array of
-    ints for each dimension, or a list of ints for the first; an element may come more than once. boolean: a mask over
-    the first dimensions. mixed: lists of ints, or one mask and lists, among what is basic.
+    "basic": ints, slices (with positive steps, as in PyTorch), `...` and None, which make a view. "integer": an array
+    of ints for each dimension, or a list of ints for the first; elements may repeat. "boolean": a mask over the first
+    dimensions. "mixed": lists of ints, or one mask and lists, among basic items.
 
-    Raises ValueError for a kind that there isn't, and where nothing of the kind fits: only "basic" and "boolean" do
-    where the shape has no dimension, and "integer" needs all sides, "mixed" one side, to be at least 1.
+    Raises ValueError for an unknown kind, and if no index of the kind fits the shape. A shape without dimensions takes
+    only "basic" and "boolean"; "integer" needs all sides to be at least 1, "mixed" one of them.
 
     >>> from hypothesis import find
     >>> find(torch.testing.strategies.indices((2, 3), "integer"), lambda index: np.zeros((2, 3))[index].size > 2)
@@ -49,7 +49,7 @@ def _basic(shape: Shape) -> st.SearchStrategy[Any]:
 
 
 def _forwards(index: Any) -> Any:
-    """The same with slices that run forwards."""
+    """Make the steps of slices positive."""
     if type(index) is tuple:
         return tuple(map(_forwards, index))
     return slice(None, None, -index.step) if type(index) is slice and (index.step or 1) < 0 else index
@@ -66,7 +66,7 @@ def _masks(shape: Shape) -> st.SearchStrategy[Any]:
 
 @st.composite
 def _mixed(draw: st.DrawFn, shape: Shape) -> tuple[Any, ...]:
-    """An item for each axis, of which one or more are arrays; those broadcast together. `...` or None among them."""
+    """Draw an item for each axis, one or more of them arrays that broadcast together, and perhaps `...` or None."""
     filled = [axis for axis, side in enumerate(shape) if side]
     arrays = draw(st.lists(st.sampled_from(filled), min_size=1, unique=True))
     index = [draw(_one_basic(side)) for side in shape]
@@ -82,11 +82,11 @@ def _mixed(draw: st.DrawFn, shape: Shape) -> tuple[Any, ...]:
 
 
 def _one_basic(side: int) -> st.SearchStrategy[Any]:
-    """What indexes one axis and gives a view."""
+    """Draw an index of one axis that makes a view."""
     slices = st.just(slice(None)) | st.slices(side).map(_forwards)
     return slices | st.integers(-side, side - 1) if side else slices
 
 
 def _places(side: int, least: int = 1, most: int = 4) -> st.SearchStrategy[list[int]]:
-    """Lists of ints that index an axis, from either end."""
+    """Draw lists of ints that index an axis, from either end."""
     return st.lists(st.integers(0, side - 1) | st.integers(-side, -1), min_size=least, max_size=most)

@@ -1,4 +1,4 @@
-"""Memory layouts: the ways in which the same values can lie in memory."""
+"""Strategy of memory layouts: order of axes, strides, writability."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 from hypothesis import strategies as st
 
 LAYOUTS = ("contiguous", "fortran", "gapped", "reversed", "broadcast", "read_only")
-_any = st.sampled_from(LAYOUTS)  # one strategy: hypothesis looks at each that it meets
+_any = st.sampled_from(LAYOUTS)  # a single object, since hypothesis validates each strategy that it meets
 
 
 def layouts() -> st.SearchStrategy[str]:
-    """Names of ways in which values can lie in memory, for `laid_out`.
+    """Draw names of memory layouts, for `laid_out`.
 
-    contiguous (the simplest), fortran, gapped (every second element), reversed (negative strides), broadcast (stride
-    0), read_only.
+    They are "contiguous" (the simplest), "fortran", "gapped" (every second element), "reversed" (negative strides),
+    "broadcast" (stride 0) and "read_only".
 
     >>> from hypothesis import find
     >>> find(torch.testing.strategies.layouts(), lambda name: name != "contiguous")
@@ -25,7 +25,7 @@ def layouts() -> st.SearchStrategy[str]:
 
 
 def laid_out(x: Any, layout: str) -> Any:
-    """The array in a layout. "broadcast" repeats the first slice along the last axis; the others keep every value.
+    """Copy the array to a memory layout. "broadcast" repeats the first slice of the last axis; others keep all values.
 
     >>> torch.testing.strategies.laid_out(np.zeros((2, 3)), "reversed").strides
     (-24, -8)

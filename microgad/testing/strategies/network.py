@@ -1,4 +1,4 @@
-"""Random small networks, each with an input that it takes."""
+"""Strategy of small random networks, each with an input for it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Drawn = tuple[nn.Module, Shape]  # a layer, and the shape of its result
 
 @st.composite
 def modules(draw: st.DrawFn, /, *, max_layers: int = 4, **options: Any) -> tuple[nn.Module, Tensor]:
-    """A Sequential of one to `max_layers` layers in training mode, and an input: (N, F) or (N, C, H, W), N at least 2.
+    """Draw a Sequential of one to `max_layers` layers, and an input for it: (N, F) or (N, C, H, W), with N at least 2.
 
-    The layers are Linear, Conv2d, pooling, batch norm, dropout, activations and Flatten. Options are those of
-    `tensors`, for the input; parameters have its dtype, float64 unless given. Initial values come from a drawn seed;
-    microgad's own generator stays as it is.
+    The layers are Linear, Conv2d, pooling, batch norm, dropout, activations and Flatten, in training mode. Options are
+    those of `tensors`, for the input; parameters have the input's dtype, by default float64. Initial values come from a
+    drawn seed. The default generator is left as it was.
 
     >>> from hypothesis import find
     >>> find(torch.testing.strategies.modules(), lambda drawn: len(drawn[0]) > 1)
@@ -54,7 +54,7 @@ def modules(draw: st.DrawFn, /, *, max_layers: int = 4, **options: Any) -> tuple
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Initial values as after manual_seed(seed); the generator is put back afterwards."""
+    """Context with the random numbers of manual_seed(seed). Afterwards the default generator is as it was before."""
     with fork_rng():
         default_generator.manual_seed(seed)
         yield

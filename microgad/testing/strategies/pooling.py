@@ -1,4 +1,4 @@
-"""Pooling problems: an input, and a window that fits."""
+"""Strategy of pooling problems: an input, and a window that fits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .tensor import tensors
 
 @dataclass(frozen=True, eq=False)
 class PoolProblem:
-    """What a pooling is called with: `max_pool2d(problem.x, **problem.settings)`.
+    """The arguments of a pooling: `max_pool2d(problem.x, **problem.settings)`.
 
     x is (N, C, *size) or (C, *size). The others have one int for each dimension of the kernel; stride may be None,
     which is kernel_size, and dilation is None where the pooling takes none.
@@ -36,10 +36,10 @@ class PoolProblem:
 
 @st.composite
 def pool_problems(draw: st.DrawFn, /, dims: int = 2, *, dilated: bool = True, **options: Any) -> PoolProblem:
-    """Valid problems for a pooling in 1, 2 or 3 dimensions: every window has a cell of x in it.
+    """Draw valid problems for a pooling in 1, 2 or 3 dimensions, in which every window contains an element of x.
 
     `dilated=False` is for average pooling, which takes no dilation. Options are those of `tensors`, for x: with
-    `unique=True` no two cells tie.
+    `unique=True` no two elements tie.
 
     >>> from hypothesis import find
     >>> find(torch.testing.strategies.pool_problems(1), lambda problem: problem.x.shape[-1] > 1)
@@ -51,7 +51,7 @@ def pool_problems(draw: st.DrawFn, /, dims: int = 2, *, dilated: bool = True, **
     stride = draw(st.none() | st.tuples(*[st.integers(1, 3)] * dims))
     padding = draw(st.tuples(*[st.integers(0, k // 2) for k in kernel]))
     steps = draw(st.tuples(*[st.integers(1, 2)] * dims)) if dilated else (1,) * dims
-    # One cell for the kernel to fit, and as many as a step, or a window could step over all of x.
+    # x has to fit the kernel, and to be as long as a dilation step, or a window could miss all of x.
     least = [max(d, (k - 1) * d + 1 - 2 * p) for k, d, p in zip(kernel, steps, padding, strict=True)]
     if dims == 3 and not dilated:  # PyTorch's avg_pool3d wants all of the kernel in x, whatever the padding
         least = [max(n, k) for n, k in zip(least, kernel, strict=True)]

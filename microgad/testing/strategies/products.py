@@ -1,4 +1,4 @@
-"""Operands of matrix products, and of sums over named axes: einsum."""
+"""Strategies of the operands of matmul and einsum."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .tensor import tensors
 
 @st.composite
 def matmul_operands(draw: st.DrawFn, /, *, min_side: int = 1, max_side: int = 3, **options: Any) -> tuple[Tensor, ...]:
-    """Two Tensors that can be multiplied: vectors, matrices, and batches of matrices that broadcast.
+    """Draw two operands of matmul: vectors, matrices, and batches of matrices that broadcast.
 
     Options are those of `tensors`.
 
@@ -32,7 +32,7 @@ def matmul_operands(draw: st.DrawFn, /, *, min_side: int = 1, max_side: int = 3,
 
 @dataclass(frozen=True, eq=False)
 class EinsumProblem:
-    """What einsum is called with: `einsum(problem.equation, *problem.operands)`."""
+    """The arguments of einsum: `einsum(problem.equation, *problem.operands)`."""
 
     equation: str
     operands: tuple[Tensor, ...]
@@ -40,10 +40,10 @@ class EinsumProblem:
 
 @st.composite
 def einsum_problems(draw: st.DrawFn, /, **options: Any) -> EinsumProblem:
-    """Valid equations for one to three operands; options are those of `tensors`, for all operands.
+    """Draw valid equations for one to three operands. Options are those of `tensors`, for all operands.
 
-    A letter may come more than once in an operand (a diagonal), in several (a product) and in the result or not (a
-    sum). `...` stands for leading axes, which broadcast. Without "->" the result has the letters that come once.
+    A letter may occur twice in an operand (a diagonal), in several operands (a product), and not in the result (a sum).
+    `...` stands for leading axes, which broadcast. Without "->" the result has the letters that occur once.
 
     >>> from hypothesis import find
     >>> find(torch.testing.strategies.einsum_problems(), lambda problem: "i" in problem.equation)

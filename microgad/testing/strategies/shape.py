@@ -1,4 +1,4 @@
-"""Shapes, shapes that broadcast together, and the axes of a shape."""
+"""Strategies of shapes, of shapes that broadcast together, and of axes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Shape = tuple[int, ...]
 
 @st.composite
 def shapes(draw: st.DrawFn, /, *, min_dims: int = 0, max_dims: int = 3, min_side: int = 1, max_side: int = 4) -> Shape:
-    """Shapes: `max_dims` and `max_side` are included; `min_side=0` lets arrays be empty.
+    """Draw shapes. `max_dims` and `max_side` are inclusive; `min_side=0` allows empty arrays.
 
-    The more dimensions, the more often: there is more that can be wrong. The last two are often of one size: what is
-    transposed by mistake has the right shape there alone.
+    More dimensions are drawn more often, since more can go wrong. The last two sides are often equal, since only then a
+    matrix transposed by mistake has the right shape.
 
     >>> from hypothesis import find
     >>> find(torch.testing.strategies.shapes(), lambda shape: len(shape) > 1)
@@ -31,7 +31,7 @@ def shapes(draw: st.DrawFn, /, *, min_dims: int = 0, max_dims: int = 3, min_side
 def broadcastable_shapes(
     draw: st.DrawFn, n: int, /, *, min_dims: int = 0, max_dims: int = 3, min_side: int = 1, max_side: int = 4
 ) -> tuple[Shape, ...]:
-    """`n` shapes that broadcast together, by axes of size 1 and by missing ones, in each way about as often.
+    """Draw `n` shapes that broadcast together, by axes of size 1 and by missing ones, each about equally often.
 
     >>> from hypothesis import find
     >>> find(torch.testing.strategies.broadcastable_shapes(2), lambda pair: len(pair[1]) > len(pair[0]))
@@ -53,7 +53,7 @@ def broadcastable_shapes(
 
 
 def axes(ndim: int, *, several: bool = True, all: bool = True) -> st.SearchStrategy[Any]:
-    """What `dim` can be for `ndim` dimensions: an int from either end, a tuple (if `several`), None (if `all`).
+    """Draw values of `dim` for `ndim` dimensions: an int from either end, a tuple (if `several`), None (if `all`).
 
     >>> from hypothesis import find
     >>> find(torch.testing.strategies.axes(3), lambda dim: isinstance(dim, tuple) and len(dim) == 2)

@@ -1,4 +1,4 @@
-"""Tensors: a shape, a dtype, elements, a layout."""
+"""Strategies of Tensors: by shape, dtype, elements and memory layout."""
 
 from __future__ import annotations
 
@@ -29,15 +29,14 @@ def tensors(
     unique: bool = False,
     scale: float | st.SearchStrategy[float] | None = None,
 ) -> Tensor:
-    """Tensors of a shape (any of `shapes()` by default), a dtype, and elements: `numbers()`, in both parts of complex
-    ones, or what the dtype holds.
+    """Draw Tensors. `shape`, `layout` and `scale` may be strategies.
 
-    `layout` is one of `layouts()`, any of them by default; `unique` makes all values differ, which leaves out
-    "broadcast" (ties are then the caller's to make). `scale` multiplies all elements, which are then by default up to
-    1000 times as large as the smallest but 0; float16 needs narrower ones than `scales()` has. `shape`, `layout` and
-    `scale` may be strategies.
+    `shape` is by default drawn from `shapes()`, `layout` from `layouts()`. Elements are by default `numbers()` for
+    floating-point dtypes, the same in both parts for complex ones, and any values for others. `unique` makes all
+    values differ, which excludes the layout "broadcast". `scale` multiplies all elements; their default is then wider,
+    so that nonzero magnitudes differ by a factor of up to 1000. float16 needs smaller scales than `scales()` draws.
 
-    Raises ValueError for a scale of a dtype that isn't a floating-point one.
+    Raises ValueError for a scale with a dtype that isn't floating-point.
 
     >>> from hypothesis import find
     >>> s = torch.testing.strategies
@@ -63,7 +62,7 @@ def tensors(
     return made.requires_grad_(requires_grad)
 
 
-@lru_cache(1000)  # hypothesis looks at a strategy that it knows once
+@lru_cache(1000)  # hypothesis validates a strategy object only once
 def _arrays(kind: Any, size: Shape, elements: Any, unique: bool) -> Any:
     return arrays_of.arrays(kind, size, elements=elements, fill=st.nothing(), unique=unique)
 
@@ -78,7 +77,7 @@ def broadcastable_tensors(
     min_side: int = 1,
     **options: Any,
 ) -> list[Tensor]:
-    """`n` Tensors that broadcast together: `elements` for each, other options as `tensors` has them.
+    """Draw `n` Tensors that broadcast together. `elements` has a strategy for each, the rest are options of `tensors`.
 
     >>> from hypothesis import find
     >>> find(torch.testing.strategies.broadcastable_tensors(2), lambda pair: pair[0].ndim > pair[1].ndim)

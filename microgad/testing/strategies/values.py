@@ -1,4 +1,4 @@
-"""Numbers to fill Tensors with: readable ones away from kinks, special ones on purpose, and scales."""
+"""Strategies of numbers to fill Tensors with: readable ones away from kinks, special values, and scales."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ...errors import ArgumentError
 def numbers(
     low: float = -3, high: float = 3, *, away_from: Sequence[float] = (), by: float = 0.1
 ) -> st.SearchStrategy[float]:
-    """Multiples of 1/8 from `low` to `high`, none nearer than `by` to the points of `away_from` (a function's kinks).
+    """Draw multiples of 1/8 from `low` to `high`, none within `by` of the points `away_from` (a function's kinks).
 
-    Zero, where code may go another way, is at least every tenth of them unless it is left out.
+    At least every tenth is zero, which code often treats specially, unless it is excluded.
 
     >>> from hypothesis import find
     >>> find(torch.testing.strategies.numbers(away_from=[0]), lambda x: x < 0)
@@ -28,7 +28,7 @@ def numbers(
     return _numbers(low, high, tuple(away_from), by)
 
 
-@cache  # hypothesis looks at a strategy that it knows once
+@cache  # hypothesis validates a strategy object only once
 def _numbers(low: float, high: float, away_from: tuple[float, ...], by: float) -> st.SearchStrategy[float]:
     first, last = math.ceil(8 * low), math.floor(8 * high)
     again = (last - first) // 8 if first <= 0 <= last and not any(abs(kink) < by for kink in away_from) else 0
@@ -47,13 +47,14 @@ def special_numbers(
     inf: bool = True,
     nan: bool = True,
 ) -> st.SearchStrategy[float]:
-    """Numbers that floating-point code stumbles over, exact in `dtype`. `numbers() | special_numbers()` mixes them in.
+    """Draw numbers on which floating-point code often fails, exact in `dtype`; use as `numbers() | special_numbers()`.
 
     `zeros`: 0 and -0. `ties`: ±1 and ±1/2, so few that elements are often equal, or equal in magnitude. `subnormals`:
     the smallest and the largest. `tiny`: the smallest normal number, and a power of 2 whose square is 0. `huge`: the
-    largest number, and a power of 2 whose square overflows. `inf`: both. They shrink to what stands first.
+    largest number, and a power of 2 whose square overflows. `inf`: both signs. They shrink towards the classes named
+    first.
 
-    Raises ValueError where every class is off, and where the dtype is not a floating-point one.
+    Raises ValueError if all classes are switched off, or if the dtype isn't floating-point.
 
     >>> from hypothesis import find
     >>> find(torch.testing.strategies.special_numbers(torch.float32), lambda x: x > 1)
@@ -64,7 +65,7 @@ def special_numbers(
         raise ArgumentError(f"special_numbers: dtype must be a floating-point one, got {kind!r}")
     info = np.finfo(kind.dtype)
     least, smallest, largest = (float(x) for x in (info.smallest_subnormal, info.smallest_normal, info.max))
-    vanishing = 2.0 ** (math.frexp(least)[1] // 2 - 1)  # its square is at most half of the least number
+    vanishing = 2.0 ** (math.frexp(least)[1] // 2 - 1)  # its square is at most half of the smallest subnormal
     classes = [
         (zeros, (0.0, -0.0)),
         (ties, (1.0, -1.0, 0.5, -0.5)),
@@ -81,7 +82,7 @@ def special_numbers(
 
 
 def scales(low: float = 1e-30, high: float = 1e30) -> st.SearchStrategy[float]:
-    """Powers of 10 from `low` to `high`, for the `scale` of `tensors`: one for all elements. The simplest is 1.
+    """Draw powers of 10 from `low` to `high`, for the `scale` of `tensors`. They shrink to 1.
 
     >>> from hypothesis import find
     >>> find(torch.testing.strategies.scales(), lambda scale: scale < 1)
