@@ -56,7 +56,7 @@ HOMES = {
         "testing/laws",
         "testing/programs/machine.py",
         "testing/plugins/hypothesis_plugin.py",
-        "testing/shell/command.py",
+        "testing/cli/command.py",
     },
     "matplotlib": {"training/plots.py"},
     "tqdm": {"utils/progress_bar.py"},

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from microgad.testing.shell.command import main
+from microgad.testing.cli.command import main
 
 RIGHT = """
 import numpy as np

@@ -1,4 +1,4 @@
-"""The kit from the shell: `python -m microgad.testing check mypackage.ops:Softplus`, `... write mypackage.ops`."""
+"""The commands `python -m microgad.testing check mypackage.ops:Softplus` and `... write mypackage.ops`."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ RIGHT, WRONG, USAGE = 0, 1, 2  # exit codes
 
 
 class Target(NamedTuple):
-    """Something to check, and how it's called."""
+    """An object to check, and its name on the command line."""
 
     name: str  # "mypackage.ops:Softplus"
     value: Any
 
 
 class UsageError(Exception):
-    """What was asked for can't be done."""
+    """Raised for a command that can't be carried out."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; gives the exit code: 0 if all is right, 1 if a fault was found, 2 if something can't be checked.
+    """Run a command. Return the exit code: 0 if all is right, 1 if a fault was found, 2 if something can't be checked.
 
-    `arguments` are those of the command line by default. What argparse doesn't understand raises SystemExit(2).
+    `arguments` are by default those of the command line. Arguments that argparse rejects raise SystemExit(2).
 
     >>> main(["check", "microgad.ops.elementwise:Sin", "--examples", "10"])
     Sin: 10 examples obey ... laws
@@ -62,8 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     check = commands.add_parser(
         "check",
-        help="hold operations and modules against every law, over random inputs",
-        description="Hold operations and modules against every law, over random inputs. Exit code 0: all is right; "
+        help="check operations and modules by every law, over random inputs",
+        description="Check operations and modules by every law, over random inputs. Exit code 0: all is right; "
         "1: a fault was found; 2: something can't be checked.",
     )
     check.add_argument(
@@ -73,13 +73,13 @@ def _parser() -> argparse.ArgumentParser:
         help="mypackage.ops:Softplus, a Function, a Module or a function on Tensors; or mypackage.ops, for every "
         "Function and Module class that is defined there",
     )
-    check.add_argument("--examples", type=_positive, metavar="N", help="how many for each; hypothesis's default is 100")
-    check.add_argument("--order", type=_positive, default=2, help="of the derivatives; 2 by default")
+    check.add_argument("--examples", type=_positive, metavar="N", help="examples for each; hypothesis's default is 100")
+    check.add_argument("--order", type=_positive, default=2, help="highest order of derivatives; 2 by default")
     check.set_defaults(run=_check)
     write = commands.add_parser(
         "write",
-        help="print a file of tests",
-        description="Print a file of tests, one for each Function that is defined in a module.",
+        help="print a test file",
+        description="Print a test file with a test for each Function that is defined in a module.",
     )
     write.add_argument("module", metavar="MODULE", help="mypackage.ops")
     write.set_defaults(run=_write)
@@ -98,10 +98,10 @@ def _check(options: argparse.Namespace) -> int:
     targets = [target for name in options.targets for target in targets_of(name)]
     examples = options.examples or settings().max_examples
     codes = []
-    with _shown(examples * len(targets)) as progress:
+    with _progress_bar(examples * len(targets)) as progress:
         for i, target in enumerate(targets):
             progress.at(target.name, i * examples)
-            code, said = held(target, examples, options.order)
+            code, said = check_target(target, examples, options.order)
             progress.at(target.name, (i + 1) * examples)
             codes.append(code)
             progress.say(said, sys.stderr if code == USAGE else sys.stdout)
@@ -112,8 +112,8 @@ def _check(options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _shown(total: int) -> Iterator[Progress]:
-    """A bar on standard error, that every example moves on."""
+def _progress_bar(total: int) -> Iterator[Progress]:
+    """Context with a progress bar on standard error that advances with every example."""
     from ..laws.runner import on_example
 
     progress = Progress(total, sys.stderr)
@@ -121,8 +121,8 @@ def _shown(total: int) -> Iterator[Progress]:
         yield progress
 
 
-def held(target: Target, examples: int, order: int) -> tuple[int, str]:
-    """An exit code, and what is to be said of a target."""
+def check_target(target: Target, examples: int, order: int) -> tuple[int, str]:
+    """Check a target. Return the exit code and the text to print."""
     from hypothesis.errors import Flaky, Unsatisfiable
 
     from ..laws import check_module, check_op
@@ -137,7 +137,7 @@ def held(target: Target, examples: int, order: int) -> tuple[int, str]:
         return WRONG, "\n".join([str(error), *notes])
     except (ArgumentError, Unsatisfiable, UsageError) as error:
         return USAGE, f"{target.name} can't be checked from here: {error}. Write a test with check_op or check_module"
-    except Exception as error:  # the target's own, on its first call
+    except Exception as error:  # the target raised it when it was first called
         return WRONG, f"{target.name} raised {type(error).__name__}: {error}"
 
 
@@ -145,8 +145,8 @@ def _is_class(value: Any, *bases: type) -> bool:
     return isinstance(value, type) and issubclass(value, bases) and value not in bases
 
 
-def imported(name: str) -> ModuleType:
-    """A module by its name. Raises UsageError where there is none, or where it can't be imported."""
+def import_module(name: str) -> ModuleType:
+    """Import a module by name. Raise UsageError if there is none, or if it can't be imported."""
     try:
         return importlib.import_module(name)
     except Exception as error:
@@ -156,13 +156,13 @@ def imported(name: str) -> ModuleType:
 
 
 def targets_of(text: str) -> list[Target]:
-    """What "mypackage.ops:Softplus", or "mypackage.ops" alone, stands for. Raises UsageError where that is nothing.
+    """Return the targets that "mypackage.ops:Softplus" or "mypackage.ops" names. Raise UsageError if there are none.
 
     >>> [target.name for target in targets_of("microgad.nn.distance")]
     ['microgad.nn.distance:PairwiseDistance', 'microgad.nn.distance:CosineSimilarity']
     """
     module_name, colon, path = text.partition(":")
-    module = imported(module_name)
+    module = import_module(module_name)
     if not colon:
         found = operations(module, Function, autograd.Function, Module)
         if not found:
@@ -180,7 +180,7 @@ def targets_of(text: str) -> list[Target]:
 
 
 def operations(module: ModuleType, *bases: type) -> list[Target]:
-    """The classes with these bases that a module, or package, defines: in its order, without private ones."""
+    """Return the public classes with these bases that a module or package defines, in order of definition."""
     found = []
     for name, value in vars(module).items():
         its_own = _is_class(value, *bases) and f"{value.__module__}.".startswith(f"{module.__name__}.")
@@ -190,11 +190,11 @@ def operations(module: ModuleType, *bases: type) -> list[Target]:
 
 
 def _write(options: argparse.Namespace) -> int:
-    from .ghostwriter import written
+    from .ghostwriter import write_tests
 
-    module = imported(options.module)
+    module = import_module(options.module)
     found = operations(module, Function, autograd.Function)
     if not found:
         raise UsageError(f"{options.module} defines no Function")
-    print(written(module, [target.value for target in found]), end="")
+    print(write_tests(module, [target.value for target in found]), end="")
     return RIGHT

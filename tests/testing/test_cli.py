@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from microgad.testing.shell.command import main
+from microgad.testing.cli.command import main
 
 OPS = """
 import numpy as np
@@ -184,7 +184,7 @@ def test_bad_usage_gives_code_2_and_says_what_is_wrong(check, module, arguments,
 
 
 def test_without_hypothesis_it_says_what_to_install(check, monkeypatch):
-    monkeypatch.setattr("microgad.testing.shell.command.find_spec", lambda name: None)
+    monkeypatch.setattr("microgad.testing.cli.command.find_spec", lambda name: None)
     assert check("microgad.ops.elementwise") == (
         2,
         "",
@@ -212,14 +212,14 @@ def test_on_a_terminal_a_bar_goes_through_all_examples(check, module, monkeypatc
 
 def test_the_bar_is_moved_by_every_example_and_ends_full(monkeypatch):
     pytest.importorskip("tqdm")
+    from microgad.testing.cli.command import _progress_bar
+    from microgad.testing.cli.progress import Progress
     from microgad.testing.laws import check_op
     from microgad.testing.laws.runner import on_example
-    from microgad.testing.shell.command import _shown
-    from microgad.testing.shell.progress import Progress
 
     moved = []
     monkeypatch.setattr(Progress, "example", lambda self: moved.append(self))
-    with _shown(6):
+    with _progress_bar(6):
         check_op(abs, examples=6, laws=["unchanged"])
     assert len(moved) == 6
     on_example.get()()  # nobody looks any more

@@ -1,4 +1,4 @@
-"""Writing tests: a file with one for each Function of a module, to run as it is and to change."""
+"""Write a test file with a test for each Function of a module, to run as it is and to edit."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ...errors import ArgumentError
 from ..laws.inferred_inputs import DOMAINS, Domain, InputInference
 from ..laws.inferred_settings import infer_settings
 
-WIDTH = 88  # of lines: what formatters have by default
-IMPORTS = {  # by the name that is used
+WIDTH = 88  # of lines: the default of formatters
+IMPORTS = {  # by the name that needs it
     "np": "import numpy as np",
     "st": "from hypothesis import strategies as st",
     "check_op": "from microgad.testing import check_op",
@@ -28,13 +28,13 @@ IMPORTS = {  # by the name that is used
 TAKEN = {"SCALES", *IMPORTS}
 
 
-def written(module: ModuleType, functions: Sequence[type[Any]]) -> str:
-    """A file of tests for pytest: each holds a Function, or autograd.Function, of the module against every law.
+def write_tests(module: ModuleType, functions: Sequence[type[Any]]) -> str:
+    """Return a pytest file in which each test checks a Function, or autograd.Function, of the module by every law.
 
-    Where the Function takes whatever broadcasts, the inputs are written out; where not, check_op draws what it accepts,
-    and if there is nothing, the test fails and says what to give.
+    If the Function takes any shapes that broadcast, the inputs are written out. If not, check_op infers inputs that it
+    accepts; if there are none, the test fails and says what to give.
 
-    >>> print(written(microgad.ops.elementwise, [microgad.ops.elementwise.Log]))
+    >>> print(write_tests(microgad.ops.elementwise, [microgad.ops.elementwise.Log]))
     \"""Property tests of the derivatives in microgad.ops.elementwise.\"""
     <BLANKLINE>
     from __future__ import annotations
@@ -57,17 +57,17 @@ def written(module: ModuleType, functions: Sequence[type[Any]]) -> str:
         tests.append(f"\n\ndef {test}() -> None:\n{_body(function, name)}")
     body = "".join(tests)
     if "SCALES" in body:
-        body = f"\nSCALES = st.sampled_from([1.0, 8.0])  # far out, some functions are flat\n{body}"
+        body = f"\nSCALES = st.sampled_from([1.0, 8.0])  # some functions are flat at large values\n{body}"
     imports = [line for used, line in IMPORTS.items() if re.search(rf"\b{used}[.(]", body)]
-    theirs = f"{f'from {package} ' if package else ''}import {last}{f' as {name}' if name != last else ''}"
-    blocks = [[*imports, theirs]] if _is_installed(module) else [imports, [theirs]]
-    lines = "\n\n".join("\n".join(sorted(block, key=_place)) for block in blocks)
+    own = f"{f'from {package} ' if package else ''}import {last}{f' as {name}' if name != last else ''}"
+    blocks = [[*imports, own]] if _is_installed(module) else [imports, [own]]
+    lines = "\n\n".join("\n".join(sorted(block, key=_sort_key)) for block in blocks)
     title = f'"""Property tests of the derivatives in {module.__name__}."""'
     return f"{title}\n\nfrom __future__ import annotations\n\n{lines}\n{body}"
 
 
-def _place(line: str) -> tuple[bool, str, str]:
-    """Where an import stands: `import` before `from`, then by the module's name, whatever the case."""
+def _sort_key(line: str) -> tuple[bool, str, str]:
+    """Return the sort key of an import: `import` before `from`, then the module's name, ignoring case."""
     kind, name, *rest = line.split()
     return kind == "from", name.lower(), " ".join(rest)
 
@@ -77,14 +77,14 @@ def _snake(name: str) -> str:
 
 
 def _is_installed(module: ModuleType) -> bool:
-    """Whether a module is another's, and not of the project that one is in: those are imported in a block of theirs."""
+    """Whether a module is third-party: those of the current project are imported in a block of their own."""
     file = Path(module.__file__ or "").resolve()
     homes = [sysconfig.get_paths()["purelib"], *site.getsitepackages()]
     return any(file.is_relative_to(home) for home in homes) or not file.is_relative_to(Path.cwd())
 
 
 def _body(op: type[Any], module: str) -> str:
-    """The lines of a test."""
+    """Return the body of a test."""
     name = f"{module}.{op.__name__}"
     try:
         settings = infer_settings(op, op.__name__, {})
@@ -97,7 +97,7 @@ def _body(op: type[Any], module: str) -> str:
             return _commented("check_op draws shapes that it accepts.") + _call(name)
     except ArgumentError as error:
         return _commented(str(error)) + _call(name)
-    return _held(name, domains, _reference(op))
+    return _check_op_call(name, domains, _reference(op))
 
 
 def _commented(text: str) -> str:
@@ -110,15 +110,15 @@ def _call(*arguments: str) -> str:
 
 
 def _wrapped(start: str, items: Sequence[str], end: str) -> str:
-    """A statement, as formatters have it: on one line, or if that would be too long with a line for each item."""
+    """Return a statement as formatters lay it out: on one line, or else with a line for each item."""
     line = f"    {start}{', '.join(items)}{end}\n"
     if len(line) <= WIDTH:
         return line
     return f"    {start}\n" + "".join(f"        {item},\n" for item in items) + f"    {end}\n"
 
 
-def _held(name: str, domains: Sequence[Domain], reference: list[str]) -> str:
-    """A call of check_op with Tensors that broadcast, which have values of these domains."""
+def _check_op_call(name: str, domains: Sequence[Domain], reference: list[str]) -> str:
+    """Return a call of check_op with Tensors that broadcast, with values of these domains."""
     elements = [_numbers(domain) for domain in domains]
     scale = ["scale=SCALES"] if all(domain.scaled for domain in domains) else []
     if len(domains) == 1:
@@ -133,7 +133,7 @@ def _numbers(domain: Domain) -> str:
 
 
 def _reference(op: type[Any]) -> list[str]:
-    """The NumPy function that a Function answers for, if that takes what the Function takes."""
+    """Return the argument `reference` with the ufunc of a Function, if it takes the same inputs."""
     ufunc = getattr(op, "numpy", None)
     if not isinstance(ufunc, np.ufunc) or ufunc.nin != len(op.inputs):
         return []

@@ -1,4 +1,4 @@
-"""How far a check from the shell is: a bar on a terminal, where tqdm is installed."""
+"""Progress: the progress bar of the command line, on a terminal and if tqdm is installed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ...utils.progress_bar import bar
 
 
 class Progress:
-    """Goes through `total` examples. Shows nothing where `file` is no terminal.
+    """Progress bar over `total` examples. Shows nothing if `file` isn't a terminal.
 
     >>> import io
     >>> progress = Progress(10, io.StringIO())
@@ -21,23 +21,23 @@ class Progress:
         self._bar: Any = bar(total, file, leave=False) if file.isatty() else None
 
     def at(self, name: str, done: int) -> None:
-        """The check of `name` begins, or was the last, when `done` examples are through or need not be."""
+        """Set the name of the current target and the number of examples done."""
         if self._bar is not None:
             self._bar.set_postfix_str(name, refresh=False)
             self._bar.update(done - self._bar.n)
 
     def example(self) -> None:
-        """Another one is through."""
+        """Advance by one example."""
         if self._bar is not None:
             self._bar.update()
 
     def say(self, text: str, file: TextIO) -> None:
-        """Text of its own, above the bar if there is one."""
+        """Print a text above the bar."""
         if self._bar is not None:
             self._bar.clear()
         print(text, file=file, flush=True)
 
     def close(self) -> None:
-        """All are, or something else ended it; the bar is taken off the screen."""
+        """Remove the bar from the screen."""
         if self._bar is not None:
             self._bar.close()

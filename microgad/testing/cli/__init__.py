@@ -1,0 +1,1 @@
+"""The command line of the testing kit: `check` operations, `write` tests."""

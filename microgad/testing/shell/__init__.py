@@ -1,1 +1,0 @@
-"""The kit from the shell: check and write."""
