@@ -108,49 +108,45 @@ def _check_orders(check: Check, order: int, draws: SameDraws) -> bool:
 
 def _check_here(check: Check, order: int, draws: SameDraws) -> bool:
     """Check each order at the current inputs. Return whether there was a kink."""
-    draws.rewind()
-    outputs = check.outputs()
-    draws.first_done()
     fn = CheckedFunction(1, check.outputs, check.outputs, check.tensors, check.names, draws, term_size(check.tensors))
-    values = flat(outputs)
+    values = flat(fn.outputs)
+    draws.first_done()
     if not (equal_arrays(fn.here, values) or np.allclose(fn.here, values, 1e-9, 0, equal_nan=True)):
         raise GradcheckError(
             f"{check.name} gives other values when it is called again, so it has no numerical derivative. Draw from "
             "the default generator, which is put back before each call, or make the draw an input"
         )
-    kinked = _check_function(check, fn, outputs)
-    while fn.order < order and (above := fn.derivative(outputs, check.tensors, check.rng)):
-        fn, outputs = above, above.recorded()
-        kinked |= _check_function(check, fn, outputs)
+    kinked = _check_function(check, fn)
+    while fn.order < order and (above := fn.derivative(check.tensors, check.rng)):
+        fn = above
+        kinked |= _check_function(check, fn)
     return kinked
 
 
-def _check_function(check: Check, fn: CheckedFunction, outputs: list[Tensor]) -> bool:
-    some = any(y.requires_grad for y in outputs)
+def _check_function(check: Check, fn: CheckedFunction) -> bool:
+    """Check the derivative of `fn` in all modes. Return whether there was a kink."""
+    some = any(y.requires_grad for y in fn.outputs)
     if fn.order > 1 and not some:
         return False
-    values = flat(outputs)
-    kinked = (
-        check_entries(check, fn, outputs) if check.full or not some else _check_projections(check, fn, outputs, values)
-    )
+    kinked = check_entries(check, fn) if check.full or not some else _check_projections(check, fn)
     if kinked and check.kinks == "reject":
         _reject(check.name)
     if kinked and check.kinks == "fail":
         raise GradcheckError(f"{check.name} sits on a kink: there its one-sided derivatives differ")
     if some and kinked:
-        check_ties(check, fn, outputs, values)
+        check_ties(check, fn)
     if some and "fwd" in check.modes:
-        check_forward_mode(check, fn, outputs)
+        check_forward_mode(check, fn)
     return kinked
 
 
-def _check_projections(check: Check, fn: CheckedFunction, outputs: list[Tensor], values: Any) -> bool:
+def _check_projections(check: Check, fn: CheckedFunction) -> bool:
     """Compare u · (J v) by differences with (Jᵀ u) · v by backward, for random u and v. Return whether at a kink.
 
     All inputs are moved together first. They are moved one by one if that shows an error, or if their sizes differ so
     much that the move of one would be lost in the rounding of another.
     """
-    inputs, kinked = range(len(fn.tensors)), False
+    inputs, values, kinked = range(len(fn.tensors)), flat(fn.outputs), False
     suspects = [inputs] if _comparable(fn.tensors) else [[i] for i in inputs]
     for scale in (SCALES[0], *SCALES):
         directions = [check.direction(t) for t in fn.tensors]
@@ -162,25 +158,25 @@ def _check_projections(check: Check, fn: CheckedFunction, outputs: list[Tensor],
             kinked |= bool(found.kinked.any())
             usable &= ~found.kinked & np.isfinite(found.error)
         u = np.where(usable, check.weights(values.size), 0.0)
-        grads = check.pulled(outputs, fn.tensors, u)
-        wrong = [
-            group
+        grads = check.pulled(fn.outputs, fn.tensors, u)
+        projections = [
+            project(u, found, [directions[i] for i in group], [grads[i] for i in group], bool(usable.all()))
             for group, found in zip(suspects, estimates, strict=True)
-            if not project(
-                u, found, [directions[i] for i in group], [grads[i] for i in group], bool(usable.all())
-            ).agrees
         ]
+        wrong = [(group, seen) for group, seen in zip(suspects, projections, strict=True) if not seen.agrees]
         if not wrong:
             return kinked
-        suspects = [[i] for group in wrong for i in group]
-    wrong_inputs = [i for (i,) in suspects]
-    if check_entries(check, fn, outputs, wrong_inputs):  # raises a more detailed error if an entry is wrong
+        suspects = [[i] for group, _ in wrong for i in group]
+    inputs = [i for (i,) in suspects]
+    if check_entries(check, fn, inputs):  # raises a more detailed error if an entry is wrong
         return True
-    if oscillates(check, fn, u, {i: directions[i] for i in wrong_inputs}):
+    if oscillates(check, fn, u, {i: directions[i] for i in inputs}):
         return True
+    value, said = wrong[0][1].analytical, "is wrong, although no entry by itself is outside of its tolerance"
+    if not np.isfinite(value):
+        said = f"is {value}, although the numerical one is finite: backward computes 0 / 0 or 0 · ∞"
     raise GradcheckError(
-        f"{check.name}: a random projection of the {fn.derivative_name} with respect to "
-        f"{fn.names[suspects[0][0]]} is wrong, although no entry by itself is outside of its tolerance"
+        f"{check.name}: a random projection of the {fn.derivative_name} with respect to {fn.names[inputs[0]]} {said}"
     )
 
 

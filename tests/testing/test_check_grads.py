@@ -60,6 +60,11 @@ def test_what_is_taken_off_the_graph_is_missed(f, full):
         check_grads(f, [random(2, 3)], full=full)
 
 
+def test_a_projection_that_is_nan_is_told():
+    with pytest.raises(GradcheckError, match="is nan, although the numerical one is finite: backward computes 0 / 0"):
+        check_grads(lambda x: ((x * x).sum()) ** 0.5, [leaf()], order=2, full=False)
+
+
 class Cubed(Function):
     """Its second derivative is wrong: the first takes x off the graph."""
 

@@ -156,6 +156,13 @@ def test_a_nan_or_infinite_gradient_is_told():
         )
 
 
+def test_a_nan_at_0_is_explained():
+    x, n = np.array([0.0, 1.0]), np.eye(2)
+    found = Finding("f", 1, 0, 0, ("x",), (2,), (2,), n, np.diag([np.nan, 1.0]), np.full((2, 2), 1e-9), (x,))
+    said = "nan only where x is 0, but the numerical one is finite. There backward computes 0 / 0 or 0 · ∞; np.where"
+    assert said in likely_mistake(found)
+
+
 @pytest.mark.parametrize(
     "shapes", [((), ()), ((3,), (3,)), ((2, 2), (2, 2)), ((1, 3), (2, 3)), ((2, 3), ()), ((3, 2), (2,))]
 )

@@ -9,7 +9,7 @@ from itertools import chain, combinations
 import numpy as np
 
 from ...engine import stretches
-from .jacobian_pair import JacobianPair, broadcast_flat, fraction_text, near_fraction, nearest_fraction
+from .jacobian_pair import JacobianPair, expanded, fraction_text, near_fraction, nearest_fraction
 
 
 def ratio_text(k: float) -> str:
@@ -21,10 +21,12 @@ def not_finite(pair: JacobianPair) -> str | None:
     bad = ~np.isfinite(pair.a) & np.isfinite(pair.n) & pair.wrong
     if not bad.any():
         return None
-    rows = bad.any(1)
-    at_zero = pair.x is not None and not rows.all() and (pair.x[rows] == 0).all()
-    where = f", only where {pair.name} is 0" if at_zero else ""
-    return f"the analytical derivative is {pair.a[bad][0]} where the numerical one is finite{where}"
+    value, rows, where = pair.a[bad][0], bad.any(1), "where the numerical one is finite"
+    if pair.x is not None and (pair.x[rows] == 0).all():
+        where = f"{'' if rows.all() else 'only '}where {pair.name} is 0, but the numerical one is finite"
+        if np.isnan(value):
+            where += ". There backward computes 0 / 0 or 0 · ∞; np.where doesn't prevent it, since both branches run"
+    return f"the analytical derivative is {value} {where}"
 
 
 def nothing_arrives(pair: JacobianPair) -> str | None:
@@ -60,9 +62,7 @@ def ties(pair: JacobianPair) -> str | None:
     where = {"is 0": pair.x == 0, "has equal values": counts[which] > 1}
     for i, name, value in pair.values():
         if i != pair.at and stretches(value.shape, pair.x_shape):
-            where[f"is equal to {name}" if value.ndim else f"is {value:g}"] = pair.x == broadcast_flat(
-                value, pair.x_shape
-            )
+            where[f"is equal to {name}" if value.ndim else f"is {value:g}"] = pair.x == expanded(value, pair.x_shape)
     for said, at in where.items():
         if at[rows].all() and not pair.no_effect[~at].all():  # and right somewhere else
             return f"wrong only where {pair.name} {said}"
@@ -127,9 +127,8 @@ def one_over_n(pair: JacobianPair) -> str | None:
 def factor(pair: JacobianPair) -> str | None:
     """Recognize any other constant factor."""
     k = pair.factor
-    if not k or (
-        pair.n_nonzero.sum() < 2 and pair.alone and float(nearest_fraction(k)) != k
-    ):  # one number is always a multiple
+    # A single number is always some multiple of another.
+    if not k or (pair.n_nonzero.sum() < 2 and pair.alone and float(nearest_fraction(k)) != k):
         return None
     reading = _in_sizes(pair, abs(k))
     if k == _scale_of_mask(pair):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...engine import stretches
-from .jacobian_pair import JacobianPair, broadcast_flat
+from .jacobian_pair import JacobianPair, expanded
 
 Map = Callable[[Any], Any]
 
@@ -21,9 +21,8 @@ def wrong_function(pair: JacobianPair) -> str | None:
     x, error = pair.x, np.diagonal(pair.error)
 
     def gives(values: Any) -> bool:
-        return bool(np.isfinite(values).all()) and pair.explains(
-            np.diag(values), pair.error + 1e-9 * np.diag(abs(values))
-        )
+        error = pair.error + 1e-9 * np.diag(abs(values))
+        return bool(np.isfinite(values).all()) and pair.explains(np.diag(values), error)
 
     for f, (function, derivative, in_out) in FUNCTIONS.items():
         if np.all(np.abs(derivative(x) - np.diagonal(pair.n)) <= error):
@@ -71,10 +70,7 @@ FUNCTIONS: dict[str, tuple[Map, Map, Map]] = {
 def value_factor(pair: JacobianPair) -> str | None:
     """Recognize a factor of the chain or product rule that is missing, extra or exchanged."""
     factors = [
-        (
-            name,
-            broadcast_flat(value, shape).reshape(column),
-        )  # for the elements of the input, or for those of the output
+        (name, expanded(value, shape).reshape(column))  # for the elements of the input, or for those of the output
         for _, name, value in pair.values()
         for shape, column in ((pair.x_shape, (-1, 1)), (pair.y_shape, (1, -1)))
         if value.ndim and stretches(value.shape, shape)

@@ -173,7 +173,7 @@ def off_diagonal(where: Matrix) -> Matrix:
     return where & (np.arange(where.shape[0])[:, None] != np.arange(where.shape[1]))
 
 
-def broadcast_flat(value: Any, shape: tuple[int, ...]) -> Any:
+def expanded(value: Any, shape: tuple[int, ...]) -> Any:
     """Broadcast a value to a shape and flatten it, (n,)."""
     return np.broadcast_to(value, shape).reshape(-1)
 

@@ -281,9 +281,7 @@ class CallRecorder(state.Observer):
         """Whether an operation got an array or a Tensor of a dtype that no operation made, such as a constant."""
         made = {id(y) for _, _, out in self.seen for y in (out if isinstance(out, tuple) else (out,))}
         return any(
-            hasattr(x, "dtype")
-            and getattr(x, "array", x).dtype == dtype
-            and id(x) not in made  # dtype(None) is float64
+            hasattr(x, "dtype") and getattr(x, "array", x).dtype == dtype and id(x) not in made
             for _, inputs, _ in self.seen
             for x in inputs
         )

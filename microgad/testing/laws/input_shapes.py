@@ -51,9 +51,7 @@ def groups(n: int) -> Iterator[Families]:
         yield Families([_equal(1, low, high) for low, high in ((0, 3), (1, 3), (2, 3), (1, 2), (2, 2), (1, 1))], False)
         yield Families([_family([word]) for word in ("bmk", "nchw")], True)
         return
-    yield Families(
-        [ShapeFamily(broadcasting(n, least), broadcastable_shapes(n, min_dims=least)) for least in range(3)], False
-    )
+    yield Families([ShapeFamily(broadcasting(n, k), broadcastable_shapes(n, min_dims=k)) for k in range(3)], False)
     for row in FAMILIES:
         found = [_family(words[:n]) for words in row if n <= len(words)]
         if found:

@@ -46,6 +46,11 @@ class CheckedFunction:
         self.draws.rewind()
         return self._recorded()
 
+    @cached_property
+    def outputs(self) -> list[Tensor]:
+        """The results with a graph, at the inputs at which this object was created."""
+        return self.recorded()
+
     def values(self) -> Any:
         """Return the results as one vector, without a graph."""
         self.draws.rewind()
@@ -80,11 +85,9 @@ class CheckedFunction:
         """The name of the checked derivative in messages."""
         return derivative_name(self.order)
 
-    def derivative(
-        self, outputs: list[Tensor], inputs: list[Tensor], rng: np.random.Generator
-    ) -> CheckedFunction | None:
-        """Return the function from the inputs and the gradients of `outputs` to the gradients of the inputs, if any."""
-        outputs = [y for y in outputs if y.requires_grad]
+    def derivative(self, inputs: list[Tensor], rng: np.random.Generator) -> CheckedFunction | None:
+        """Return the function from the inputs and the outputs' gradients to the inputs' gradients, if there are any."""
+        outputs = [y for y in self.outputs if y.requires_grad]
         seeds = [
             Tensor._made(backend.like(rng.standard_normal(tuple(y.shape)), y.array)).requires_grad_() for y in outputs
         ]
@@ -107,16 +110,12 @@ class CheckedFunction:
         natural = np.concatenate(
             [np.zeros(0), *(np.full(x.numel(), incoming / min(_largest(x) or 1.0, 1.0)) for x in reached)]
         )
+        natural = np.where(np.isfinite(natural), natural, 0.0)
         names = self.names + [f"grad_outputs[{i}]" for i in range(len(seeds))]
         above = CheckedFunction(
-            self.order + 1,
-            lambda: results(True),
-            lambda: results(False),
-            self.tensors + seeds,
-            names,
-            self.draws,
-            np.where(np.isfinite(natural), natural, 0.0),
-        )
+            self.order + 1, lambda: results(True), lambda: results(False),
+            self.tensors + seeds, names, self.draws, natural,
+        )  # fmt: skip
         above.here = flat([g for g in pulled if g is not None])
         return above
 

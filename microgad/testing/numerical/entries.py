@@ -9,7 +9,6 @@ import numpy as np
 
 from ... import backend
 from ...autograd.function import CustomNode
-from ...tensor import Tensor
 from ..calls import GradcheckError, jacobians, nodes_behind, slices
 from ..findings.finding import Finding, worst_of
 from ..findings.messages import describe, operations
@@ -21,14 +20,12 @@ from .projection import ROUNDING, SAFETY
 from .resolution import is_unresolvable
 
 
-def check_entries(
-    check: Check, fn: CheckedFunction, outputs: list[Tensor], inputs: Sequence[int] | None = None
-) -> bool:
+def check_entries(check: Check, fn: CheckedFunction, inputs: Sequence[int] | None = None) -> bool:
     """Check every entry of every Jacobian. Return whether some are unknown: at a kink, or below the resolution.
 
     Raises GradcheckError for the worst entry that is wrong. Outputs off the graph are skipped, unless all are off it.
     """
-    wrong, unknown = _find_wrong(check, fn, outputs, range(len(fn.tensors)) if inputs is None else inputs)
+    wrong, unknown = _find_wrong(check, fn, range(len(fn.tensors)) if inputs is None else inputs)
     if wrong:
         worst = worst_of(wrong)
         fn.draws.rewind()
@@ -42,34 +39,30 @@ def check_entries(
     return unknown
 
 
-def _find_wrong(
-    check: Check, fn: CheckedFunction, outputs: list[Tensor], inputs: Sequence[int]
-) -> tuple[list[Finding], bool]:
+def _find_wrong(check: Check, fn: CheckedFunction, inputs: Sequence[int]) -> tuple[list[Finding], bool]:
     """Return a finding for each wrong Jacobian, and whether some entries are unknown."""
-    some, unknown, wrong = any(y.requires_grad for y in outputs), False, []
+    some, unknown, wrong = any(y.requires_grad for y in fn.outputs), False, []
     for i in inputs:
         rows = _jacobian(fn, i, SCALES[0])
         unknown |= bool(rows.kinked.any())
-        for k, at in enumerate(slices(outputs)):
-            if some and not outputs[k].requires_grad:
+        for k, at in enumerate(slices(fn.outputs)):
+            if some and not fn.outputs[k].requires_grad:
                 continue
-            finding = _in_every_try(check, fn, outputs, k, at, i, rows)
+            finding = _wrong_at_every_step(check, fn, k, at, i, rows)
             if finding.excess().any():
-                if is_unresolvable(check, fn, outputs, at, finding, rows.kinked[:, at]):
+                if is_unresolvable(check, fn, at, finding, rows.kinked[:, at]):
                     unknown = True
                 else:
                     wrong.append(finding)
     return wrong, unknown
 
 
-def _in_every_try(
-    check: Check, fn: CheckedFunction, outputs: list[Tensor], k: int, at: slice, i: int, rows: Estimate
-) -> Finding:
+def _wrong_at_every_step(check: Check, fn: CheckedFunction, k: int, at: slice, i: int, rows: Estimate) -> Finding:
     """Return the finding of output k and input i in which only entries count that are wrong at every step size."""
-    finding = _make_finding(check, fn, outputs, k, i, _columns(rows, at))
+    finding = _make_finding(check, fn, k, i, _columns(rows, at))
     for scale in SCALES[1:]:
         if finding.excess().any():
-            again = _make_finding(check, fn, outputs, k, i, _columns(_jacobian(fn, i, scale), at))
+            again = _make_finding(check, fn, k, i, _columns(_jacobian(fn, i, scale), at))
             right = (finding.excess() > 0) & (again.excess() == 0)
             finding = replace(finding, error=np.where(right, np.inf, finding.error))
     return finding
@@ -84,16 +77,15 @@ def _find_elsewhere(check: Check, fn: CheckedFunction, finding: Finding) -> Find
     with perturbed(check.tensors, check.rng, 0.4):
         try:
             there = CheckedFunction(1, check.outputs, check.outputs, check.tensors, names, fn.draws)
-            outputs = there.recorded()
             while there.order < fn.order:
-                wrong, _ = _find_wrong(check, there, outputs, range(len(there.tensors)))
+                wrong, _ = _find_wrong(check, there, range(len(there.tensors)))
                 if wrong:
                     return worst_of(wrong)
-                above = there.derivative(outputs, check.tensors, check.rng)
+                above = there.derivative(check.tensors, check.rng)
                 if above is None:
                     return None
-                there, outputs = above, above.recorded()
-            wrong, _ = _find_wrong(check, there, outputs, [finding.input])
+                there = above
+            wrong, _ = _find_wrong(check, there, [finding.input])
         except Exception:  # another failure than the one to explain
             return None
     return next((other for other in wrong if other.output == finding.output), None)
@@ -113,11 +105,9 @@ def _jacobian(fn: CheckedFunction, i: int, scale: float) -> Estimate:
     return Estimate(*(np.stack(parts) for parts in zip(*rows, strict=True)))
 
 
-def _make_finding(
-    check: Check, fn: CheckedFunction, outputs: list[Tensor], output: int, i: int, rows: Estimate
-) -> Finding:
+def _make_finding(check: Check, fn: CheckedFunction, output: int, i: int, rows: Estimate) -> Finding:
     value, error, _, below, above, kinked = rows
-    y, x = outputs[output], fn.tensors[i]
+    y, x = fn.outputs[output], fn.tensors[i]
     (analytical,) = jacobians(y, [x])
     largest = float(np.abs(value[np.isfinite(value)]).max(initial=0.0))
     error = SAFETY * error + ROUNDING * (np.abs(value) + 1e-3 * largest)

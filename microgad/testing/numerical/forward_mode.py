@@ -1,4 +1,4 @@
-"""Forward mode: the derivative along a direction, by a backward pass through the backward pass."""
+"""Forward mode: check directional derivatives computed by double backward."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from .estimates import Estimate
 from .projection import ROUNDING, SAFETY
 
 
-def check_forward_mode(check: Check, fn: CheckedFunction, outputs: list[Tensor]) -> None:
-    """The derivative along a direction, by a backward pass through the backward pass, against differences."""
-    recorded = np.concatenate([np.full(y.numel(), y.requires_grad) for y in outputs])
-    outputs = [y for y in outputs if y.requires_grad]
+def check_forward_mode(check: Check, fn: CheckedFunction) -> None:
+    """Compare derivatives along random directions, by a backward pass through the backward pass, with differences."""
+    recorded = np.concatenate([np.full(y.numel(), y.requires_grad) for y in fn.outputs])
+    outputs = [y for y in fn.outputs if y.requires_grad]
     for i, t in enumerate(fn.tensors):
+        # Ones, where `autograd.functional.Pushing` takes zeros: a vjp that leaves the graph passes for a constant at 0.
         seeds = [Tensor._made(np.ones_like(y.array)).requires_grad_() for y in outputs]
         with binding(computing_jvp, True):
             (pulled,) = grad(outputs, [t], seeds, create_graph=True, allow_unused=True, retain_graph=True)

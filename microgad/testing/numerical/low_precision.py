@@ -40,22 +40,20 @@ def check_low_precision(check: Check, draws: SameDraws) -> None:
         for _ in range(3):  # how much rounding of the inputs changes the gradients
             with perturbed(check.tensors, check.rng, eps):
                 moved = pull(recorded())
-            apart = [
-                0.0 if g is None or not g.size else _max_difference(g, d) for g, d in zip(moved, double, strict=True)
-            ]
-            spread = list(map(max, spread, apart))
+            gaps = [0.0 if g is None or not g.size else _gap(g, d) for g, d in zip(moved, double, strict=True)]
+            spread = list(map(max, spread, gaps))
     for name, a, b, s in zip(check.names, single, double, spread, strict=True):
         if a is None or b is None or not a.size:
             continue
         largest = float(np.abs(b).max())
         if not least < largest < most:
             continue  # intermediate values may overflow
-        if not _max_difference(a, b) <= 16 * s + max(1e-4, 32 * eps) * largest:
+        if not _gap(a, b) <= 16 * s + max(1e-4, 32 * eps) * largest:
             raise GradcheckError(
-                f"{check.name}: the gradient of {name} differs by {_max_difference(a, b):.3g} between "
+                f"{check.name}: the gradient of {name} differs by {_gap(a, b):.3g} between "
                 f"{coarsest.dtype} and float64, where the largest entry is {largest:.3g}"
             )
 
 
-def _max_difference(a: Any, b: Any) -> float:
+def _gap(a: Any, b: Any) -> float:
     return float(np.abs(a - b).max())

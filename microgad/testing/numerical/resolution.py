@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ... import backend
-from ...tensor import Tensor
 from ..findings.finding import Finding
 from .check import Check
 from .checked_function import CheckedFunction
@@ -19,9 +18,7 @@ from .projection import project
 ISOLATED = 1e-3  # if the derivative nearby is less than this share of that here, it is wrong and doesn't oscillate
 
 
-def is_unresolvable(
-    check: Check, fn: CheckedFunction, outputs: list[Tensor], at: slice, finding: Finding, kinked: Any
-) -> bool:
+def is_unresolvable(check: Check, fn: CheckedFunction, at: slice, finding: Finding, kinked: Any) -> bool:
     """Whether finite differences can't resolve the derivatives that a finding calls wrong.
 
     There are three cases. The function may change over a distance much smaller than the step: among inputs of 1e20, a 0
@@ -32,13 +29,13 @@ def is_unresolvable(
     """
     i, wrong = finding.input, finding.excess() > 0
     x = fn.tensors[i].array
-    if not any(y.requires_grad for y in outputs) or (wrong & kinked).any():
+    if not any(y.requires_grad for y in fn.outputs) or (wrong & kinked).any():
         return False
     rows = wrong.any(1).reshape(x.shape)
     weights = check.weights(x.size).reshape(x.shape) * rows
     u = np.zeros(fn.here.size)
     u[at] = check.weights(finding.analytical.shape[1]) * wrong.any(0)
-    if _a_smaller_step_agrees(check, fn, outputs, i, u, weights):
+    if _a_smaller_step_agrees(check, fn, i, u, weights):
         return True
     sizes = np.abs(backend.to_numpy(x))
     tied = np.isin(sizes, sizes[rows])
@@ -51,9 +48,7 @@ def is_unresolvable(
     return bool(np.ptp(products, axis=0).sum() > 0.5 * there > ISOLATED * here)
 
 
-def _a_smaller_step_agrees(
-    check: Check, fn: CheckedFunction, outputs: list[Tensor], i: int, u: Any, weights: Any
-) -> bool:
+def _a_smaller_step_agrees(check: Check, fn: CheckedFunction, i: int, u: Any, weights: Any) -> bool:
     """Whether the analytical derivative agrees with a step of input i along `weights`, or with a much smaller one.
 
     If the largest input is above 1, steps are tried down to its inverse square.
@@ -64,7 +59,7 @@ def _a_smaller_step_agrees(
         direction = backend.like(weights / 10.0**power, tensor.array)
         found = fn.along(fn.only(i, direction))
         if not (found.kinked | ~np.isfinite(found.error))[u != 0].any():
-            seen = project(u, found, [direction], check.pulled(outputs, [tensor], u), True)
+            seen = project(u, found, [direction], check.pulled(fn.outputs, [tensor], u), True)
             off, all_of_it = abs(seen.numerical - seen.analytical), abs(seen.analytical)
             if off <= 1e-10 * all_of_it > 0 or (seen.agrees and seen.tolerance <= 1e-2 * all_of_it):
                 return True

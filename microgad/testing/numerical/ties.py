@@ -7,17 +7,16 @@ from typing import Any
 import numpy as np
 
 from ... import backend
-from ...tensor import Tensor
-from ..calls import GradcheckError
+from ..calls import GradcheckError, flat
 from .check import SCALES, Check
 from .checked_function import CheckedFunction
 from .projection import project
 from .resolution import oscillates
 
 
-def check_ties(check: Check, fn: CheckedFunction, outputs: list[Tensor], values: Any) -> None:
+def check_ties(check: Check, fn: CheckedFunction) -> None:
     """Check along a direction in which equal values stay equal and zeros stay zero, so that ties make no kinks."""
-    inputs = check.tensors
+    inputs, values = check.tensors, flat(fn.outputs)
     sizes = np.concatenate([np.abs(backend.to_numpy(t.array)).reshape(-1) for t in inputs])
     distinct, which, counts = np.unique(sizes, return_inverse=True, return_counts=True)
     if not (counts[distinct != 0] > 1).any() or not np.isfinite(distinct).all():
@@ -33,7 +32,7 @@ def check_ties(check: Check, fn: CheckedFunction, outputs: list[Tensor], values:
         found = fn.along(directions, scale)
         usable = np.isfinite(values) & ~found.kinked & np.isfinite(found.error)
         u = np.where(usable, check.weights(values.size), 0.0)
-        grads = check.pulled(outputs, inputs, u)
+        grads = check.pulled(fn.outputs, inputs, u)
         if project(u, found, directions[: len(inputs)], grads, bool(usable.all())).agrees:
             return
     if oscillates(check, fn, u, {i: t.array for i, t in enumerate(inputs)}):

@@ -14,8 +14,8 @@ import numpy as np
 from .naive import NaiveEngine, Refusal
 
 
-class Template(NamedTuple):
-    """The source of a statement with fields to fill in, and a condition on its tensors.
+class Rule(NamedTuple):
+    """A rule by which a program grows: the source of a statement, with fields, and a condition on its tensors.
 
     Fields: `new` is a new name, `x` and `z` are tensors, `n` is a number, and `y` is z if its shape fits, else z.sum().
     A shape fits if it broadcasts with x, or into the part of x that is written. `when` gets the naive engine's x and z.
@@ -73,97 +73,93 @@ def _is_unused(x: Any, z: Any) -> bool:
 
 
 IN_NO_GRAD = "with torch.no_grad():\n    "
-LEAVES = {"leaf": Template("{new} = torch.tensor({data}, dtype=torch.float64, requires_grad={flag})")}
+LEAVES = {"leaf": Rule("{new} = torch.tensor({data}, dtype=torch.float64, requires_grad={flag})")}
 RESULTS = {
-    "tanh": Template("{new} = {x}.tanh()"),
-    "sigmoid": Template("{new} = {x}.sigmoid()"),
-    "scale": Template("{new} = {x} * {n}"),
-    "shift": Template("{new} = {x} + {n}"),
-    "add": Template("{new} = {x} + {y}"),
-    "mul": Template("{new} = {x} * {y}"),
-    "matmul": Template(
-        "{new} = {x} @ {z}", lambda x, z: len(x.shape) == len(z.shape) == 2 and x.shape[1] == z.shape[0]
-    ),
-    "gram": Template("{new} = {x} @ {x}.t()", _is_matrix),
-    "sum": Template("{new} = {x}.sum()"),
-    "sum_rows": Template("{new} = {x}.sum(0)", _has_rows),
-    "sum_columns": Template("{new} = {x}.sum(-1)", _has_rows),
-    "repeat": Template("{new} = {x}[[0, 0]]", _has_rows),
-    "clone": Template("{new} = {x}.clone()"),
-    "mul_in_no_grad": Template(IN_NO_GRAD + "{new} = {x} * {y}"),
+    "tanh": Rule("{new} = {x}.tanh()"),
+    "sigmoid": Rule("{new} = {x}.sigmoid()"),
+    "scale": Rule("{new} = {x} * {n}"),
+    "shift": Rule("{new} = {x} + {n}"),
+    "add": Rule("{new} = {x} + {y}"),
+    "mul": Rule("{new} = {x} * {y}"),
+    "matmul": Rule("{new} = {x} @ {z}", lambda x, z: len(x.shape) == len(z.shape) == 2 and x.shape[1] == z.shape[0]),
+    "gram": Rule("{new} = {x} @ {x}.t()", _is_matrix),
+    "sum": Rule("{new} = {x}.sum()"),
+    "sum_rows": Rule("{new} = {x}.sum(0)", _has_rows),
+    "sum_columns": Rule("{new} = {x}.sum(-1)", _has_rows),
+    "repeat": Rule("{new} = {x}[[0, 0]]", _has_rows),
+    "clone": Rule("{new} = {x}.clone()"),
+    "mul_in_no_grad": Rule(IN_NO_GRAD + "{new} = {x} * {y}"),
 }
 VIEWS = {
-    "row": Template("{new} = {x}[0]", _has_rows),
-    "tail": Template("{new} = {x}[1:]", lambda x, z: len(x.shape) > 0 and x.shape[0] > 1),
-    "column": Template("{new} = {x}[:, -1]", _is_matrix),
-    "step": Template("{new} = {x}[..., ::2]", _has_rows),
-    "transpose": Template("{new} = {x}.t()", _is_matrix),
-    "flatten": Template("{new} = {x}.reshape(-1)", lambda x, z: len(x.shape) == 2 and x.where.flags.c_contiguous),
-    "lift": Template("{new} = {x}.unsqueeze(0)", lambda x, z: len(x.shape) < 3),
-    "diagonal": Template("{new} = {x}.diagonal()", _is_matrix),
-    "part": Template("{new} = {x}.tensor_split(2)[0]", _has_rows),
-    "windows": Template("{new} = {x}.unfold(0, 2, 2)", lambda x, z: 0 < len(x.shape) < 3 and x.shape[0] > 1),
-    "stretch": Template("{new} = {x}.as_strided((2,), (1,))", _has_the_next),
-    "detach": Template("{new} = {x}.detach()"),
+    "row": Rule("{new} = {x}[0]", _has_rows),
+    "tail": Rule("{new} = {x}[1:]", lambda x, z: len(x.shape) > 0 and x.shape[0] > 1),
+    "column": Rule("{new} = {x}[:, -1]", _is_matrix),
+    "step": Rule("{new} = {x}[..., ::2]", _has_rows),
+    "transpose": Rule("{new} = {x}.t()", _is_matrix),
+    "flatten": Rule("{new} = {x}.reshape(-1)", lambda x, z: len(x.shape) == 2 and x.where.flags.c_contiguous),
+    "lift": Rule("{new} = {x}.unsqueeze(0)", lambda x, z: len(x.shape) < 3),
+    "diagonal": Rule("{new} = {x}.diagonal()", _is_matrix),
+    "part": Rule("{new} = {x}.tensor_split(2)[0]", _has_rows),
+    "windows": Rule("{new} = {x}.unfold(0, 2, 2)", lambda x, z: 0 < len(x.shape) < 3 and x.shape[0] > 1),
+    "stretch": Rule("{new} = {x}.as_strided((2,), (1,))", _has_the_next),
+    "detach": Rule("{new} = {x}.detach()"),
 }
 WRITES = {
-    "scale_": Template("{x}.mul_({n})", _is_writable),
-    "shift_": Template("{x}.add_({n})", _is_writable),
-    "fill_": Template("{x}.fill_({n})", _is_writable),
-    "tanh_": Template("{x}.tanh_()", _is_writable),
-    "mul_": Template("{x}.mul_({y})", _is_writable, lambda x: x),
-    "add_": Template("{x}.add_({y})", _is_writable, lambda x: x),
-    "copy_": Template("{x}.copy_({y})", _is_writable, lambda x: x),
-    "set_row": Template("{x}[0] = {y}", _has_writable_rows, lambda x: x[0]),
-    "set_rows": Template("{x}[[-1]] = {n}", _has_writable_rows),
-    "mul_row_": Template("{x}[0].mul_({y})", _has_writable_rows, lambda x: x[0]),
-    "turn_": Template("{x}.t_()", _can_turn),
-    "scale_diagonal_": Template("{x}.diagonal().mul_({n})", lambda x, z: len(x.shape) == 2 and not x.trace.leaf),
-    "add_transposed_": Template(
-        "{x}.t().add_({y})", lambda x, z: len(x.shape) == 2 and not x.trace.leaf, lambda x: x.T
-    ),
-    "copy_step_": Template("{x}[..., ::2].copy_({y})", _has_writable_rows, lambda x: x[..., ::2]),
-    "add_in_no_grad_": Template(IN_NO_GRAD + "{x}.add_({y})", written=lambda x: x),
-    "scale_row_in_no_grad_": Template(IN_NO_GRAD + "{x}[0].mul_({n})", _has_rows),
+    "scale_": Rule("{x}.mul_({n})", _is_writable),
+    "shift_": Rule("{x}.add_({n})", _is_writable),
+    "fill_": Rule("{x}.fill_({n})", _is_writable),
+    "tanh_": Rule("{x}.tanh_()", _is_writable),
+    "mul_": Rule("{x}.mul_({y})", _is_writable, lambda x: x),
+    "add_": Rule("{x}.add_({y})", _is_writable, lambda x: x),
+    "copy_": Rule("{x}.copy_({y})", _is_writable, lambda x: x),
+    "set_row": Rule("{x}[0] = {y}", _has_writable_rows, lambda x: x[0]),
+    "set_rows": Rule("{x}[[-1]] = {n}", _has_writable_rows),
+    "mul_row_": Rule("{x}[0].mul_({y})", _has_writable_rows, lambda x: x[0]),
+    "turn_": Rule("{x}.t_()", _can_turn),
+    "scale_diagonal_": Rule("{x}.diagonal().mul_({n})", lambda x, z: len(x.shape) == 2 and not x.trace.leaf),
+    "add_transposed_": Rule("{x}.t().add_({y})", lambda x, z: len(x.shape) == 2 and not x.trace.leaf, lambda x: x.T),
+    "copy_step_": Rule("{x}[..., ::2].copy_({y})", _has_writable_rows, lambda x: x[..., ::2]),
+    "add_in_no_grad_": Rule(IN_NO_GRAD + "{x}.add_({y})", written=lambda x: x),
+    "scale_row_in_no_grad_": Rule(IN_NO_GRAD + "{x}[0].mul_({n})", _has_rows),
 }
 GRADIENTS = {
-    "backward": Template("{x}.sum().backward()", _wants_grad),
-    "backward_again": Template("{x}.sum().backward(retain_graph=True)", _wants_grad),
-    "backward_weighted": Template("{x}.backward({x}.detach().clone())", _wants_grad),
-    "grad": Template("{new} = torch.autograd.grad({z}.sum(), {x})[0].clone()", leads_to),
-    "hook": Template("{x}.register_hook(lambda grad: grad * {n})", _is_variable),
+    "backward": Rule("{x}.sum().backward()", _wants_grad),
+    "backward_again": Rule("{x}.sum().backward(retain_graph=True)", _wants_grad),
+    "backward_weighted": Rule("{x}.backward({x}.detach().clone())", _wants_grad),
+    "grad": Rule("{new} = torch.autograd.grad({z}.sum(), {x})[0].clone()", leads_to),
+    "hook": Rule("{x}.register_hook(lambda grad: grad * {n})", _is_variable),
 }
 # PyTorch may store the weights themselves, or a view of them, as a leaf's gradient: a write to one changes the other.
-SHARED_WEIGHTS = {"backward_shared": Template("{new} = {x}.detach()\n{x}.backward({new})", _wants_grad)}
+SHARED_WEIGHTS = {"backward_shared": Rule("{new} = {x}.detach()\n{x}.backward({new})", _wants_grad)}
 STORED = {
-    "read": Template("{new} = {x}.grad.clone()", _has_grad),
-    "zero": Template("{x}.grad.zero_()", _has_grad),
-    "forget": Template("{x}.grad = None", _has_grad),
-    "descend": Template(IN_NO_GRAD + "{x}.add_({x}.grad * {n})", _has_grad),
+    "read": Rule("{new} = {x}.grad.clone()", _has_grad),
+    "zero": Rule("{x}.grad.zero_()", _has_grad),
+    "forget": Rule("{x}.grad = None", _has_grad),
+    "descend": Rule(IN_NO_GRAD + "{x}.add_({x}.grad * {n})", _has_grad),
 }
 OTHERS = {
     # Not on a base that already has views: there PyTorch has special cases.
-    "require": Template("{x}.requires_grad_()", lambda x, z: not (x.requires_grad or x.view or x.trace.viewed)),
-    "drop": Template("del {x}"),
+    "require": Rule("{x}.requires_grad_()", lambda x, z: not (x.requires_grad or x.view or x.trace.viewed)),
+    "drop": Rule("del {x}"),
 }
 ALWAYS_REFUSED = {
-    "scale_leaf_": Template("{x}.mul_({n})", lambda x, z: x.trace.leaf),
-    "backward_constant": Template("{x}.sum().backward()", lambda x, z: not x.requires_grad),
-    "hook_constant": Template("{x}.register_hook(lambda grad: grad * {n})", lambda x, z: not x.requires_grad),
-    "grad_unused": Template("torch.autograd.grad({z}.sum(), {x})", _is_unused),
+    "scale_leaf_": Rule("{x}.mul_({n})", lambda x, z: x.trace.leaf),
+    "backward_constant": Rule("{x}.sum().backward()", lambda x, z: not x.requires_grad),
+    "hook_constant": Rule("{x}.register_hook(lambda grad: grad * {n})", lambda x, z: not x.requires_grad),
+    "grad_unused": Rule("torch.autograd.grad({z}.sum(), {x})", _is_unused),
 }
 WRITTEN_BY_THE_MACHINE = {
-    "refused": Template("try:\n{lines}\nexcept RuntimeError:\n    pass"),
-    "probe": Template("(grad,) = torch.autograd.grad({z}, {x}, {z}.detach() + 1.0, retain_graph=True)"),
+    "refused": Rule("try:\n{lines}\nexcept RuntimeError:\n    pass"),
+    "probe": Rule("(grad,) = torch.autograd.grad({z}, {x}, {z}.detach() + 1.0, retain_graph=True)"),
 }
 CHOSEN = RESULTS | VIEWS | WRITES | GRADIENTS | STORED | OTHERS
-TEMPLATES = LEAVES | CHOSEN | SHARED_WEIGHTS | ALWAYS_REFUSED | WRITTEN_BY_THE_MACHINE
+RULES = LEAVES | CHOSEN | SHARED_WEIGHTS | ALWAYS_REFUSED | WRITTEN_BY_THE_MACHINE
 
 Instruction = tuple[str, ...]
 
 
 class Program(list[Instruction]):
-    """A list of instructions: each has the name of its template, and texts for the fields of the template, in order.
+    """A list of instructions: each has the name of its rule, and texts for the fields of the rule, in order.
 
     `str` returns Python code that can be run.
 
@@ -186,13 +182,13 @@ class Program(list[Instruction]):
 def line(instruction: Instruction) -> str:
     """Return the source of an instruction."""
     kind, *words = instruction
-    source = TEMPLATES[kind].source
+    source = RULES[kind].source
     return source.format(**dict(zip(fields(source), words, strict=True)))
 
 
 @lru_cache
 def fields(source: str) -> tuple[str, ...]:
-    """Return the names of the fields in a template's source, each once, in order.
+    """Return the names of the fields in a rule's source, each once, in order.
 
     >>> from microgad.testing.programs.program import fields
     >>> fields("{new} = {x} @ {x}.t()")
@@ -235,7 +231,7 @@ def execute(program: Program, library: Any) -> dict[str, Any]:
 class Step(NamedTuple):
     """A drawn request for an instruction, which `Draft.instruction` fits to the tensors that exist by then.
 
-    `x` and `z` are indices of tensors that the template allows, counted from the newest, modulo their number.
+    `x` and `z` are indices of tensors that the rule allows, counted from the newest, modulo their number.
     """
 
     kind: str
@@ -293,18 +289,18 @@ class Draft:
 
     def instruction(self, step: Step) -> Instruction | None:
         """Return the instruction that a step requests, None if no tensor allows it."""
-        template, tensors = TEMPLATES[step.kind], self.tensors
+        rule, tensors = RULES[step.kind], self.tensors
         names = list(tensors)[::-1]
         z = names[step.z % len(names)] if names else ""
-        allowed = [name for name in names if template.when(tensors[name], tensors[z])]
-        if "x" in fields(template.source) and not allowed:
+        allowed = [name for name in names if rule.when(tensors[name], tensors[z])]
+        if "x" in fields(rule.source) and not allowed:
             return None
         x = allowed[step.x % len(allowed)] if allowed else ""
         y = z
-        if "y" in fields(template.source) and not _fits(template, tensors[x], tensors[z]):
+        if "y" in fields(rule.source) and not _fits(rule, tensors[x], tensors[z]):
             y = f"{z}.sum()"
         words = {"new": f"t{self.count}", "x": x, "y": y, "z": z, "n": step.n, "data": step.data, "flag": step.flag}
-        return step.kind, *(str(words[field]) for field in fields(template.source))
+        return step.kind, *(str(words[field]) for field in fields(rule.source))
 
     def add(self, instruction: Instruction) -> str:
         """Run an instruction, and append it to the program unless it is refused or its numbers are out of bounds.
@@ -324,14 +320,14 @@ class Draft:
             self._restart(self.program)
             return "out of bounds"
         self.program.append(instruction)
-        self.count += "new" in fields(TEMPLATES[instruction[0]].source)
+        self.count += "new" in fields(RULES[instruction[0]].source)
         return "doubtful" if self.engine.doubtful else "done"
 
     def overlaps(self, instruction: Instruction) -> bool:
         """Whether it copies within one memory: here all is read first, but PyTorch may neither do so nor refuse."""
         kind, *words = instruction
         tensors = self.tensors
-        if TEMPLATES[kind].written is None or words[0] == words[1] or words[1] not in tensors:
+        if RULES[kind].written is None or words[0] == words[1] or words[1] not in tensors:
             return False
         return tensors[words[0]].memory is tensors[words[1]].memory
 
@@ -347,12 +343,12 @@ class Draft:
         return max((float(np.abs(x).max(initial=0)) for x in values + slopes), default=0.0)
 
 
-def _fits(template: Template, x: Any, z: Any) -> bool:
+def _fits(rule: Rule, x: Any, z: Any) -> bool:
     try:
-        if template.written is None:
+        if rule.written is None:
             np.broadcast_shapes(x.shape, z.shape)
             return True
-        part = template.written(x.where).shape
+        part = rule.written(x.where).shape
         return np.broadcast_shapes(part, z.shape) == part
     except ValueError:
         return False
