@@ -114,7 +114,7 @@ def require_wanted(check: str, inputs: Sequence[Any]) -> list[Tensor]:
     """Return the Tensors that require grad. Raise ArgumentError if there is none."""
     tensors = wanted(inputs)
     if not tensors:
-        said = ": to a function on Tensors arrays are constants" if any(map(backend.is_array, inputs)) else ""
+        said = ": arrays are constants to a function on Tensors" if any(map(backend.is_array, inputs)) else ""
         raise ArgumentError(f"{check}: at least one input Tensor must require grad, but none does{said}")
     return tensors
 

@@ -78,13 +78,13 @@ def found_kink(
         raise ArgumentError(f"check_grads: kinks must be one of {', '.join(KINKS)}, got {kinks!r}")
     modes = sequence(modes)
     if not modes or any(mode not in MODES for mode in modes):
-        raise ArgumentError(f"check_grads: modes must be of {', '.join(MODES)}, got {modes!r}")
+        raise ArgumentError(f"check_grads: modes must be among {', '.join(MODES)}, got {modes!r}")
     if order < 1:
         raise ArgumentError(f"check_grads: order must be at least 1, got {order}")
     call, args = with_arguments(f, sequence(args), vjp)
     for i, x in enumerate(args):
         if not isinstance(x, Tensor) and any(y.requires_grad for y in tensors_in(x)):
-            raise ArgumentError(f"check_grads: argument {i} holds Tensors that require grad: hand them in one by one")
+            raise ArgumentError(f"check_grads: argument {i} holds Tensors that require grad: pass them one by one")
     call = ComplexAsReal(call, args)
     check = Check(name_of(f), call, require_wanted("check_grads", call.args), kinks, full, modes)
     with SameDraws() as draws, np.errstate(all="ignore"):
@@ -114,7 +114,7 @@ def _check_here(check: Check, order: int, draws: SameDraws) -> bool:
     if not (equal_arrays(fn.here, values) or np.allclose(fn.here, values, 1e-9, 0, equal_nan=True)):
         raise GradcheckError(
             f"{check.name} gives other values when it is called again, so it has no numerical derivative. Draw from "
-            "the default generator, which is put back before each call, or make the draw an input"
+            "the default generator, which is reset before each call, or pass the random numbers as an input"
         )
     kinked = _check_function(check, fn)
     while fn.order < order and (above := fn.derivative(check.tensors, check.rng)):

@@ -207,7 +207,7 @@ class _Check(NamedTuple):
         if not np.allclose(self._values(draws), flat(outputs), 1e-9, 1e-12, equal_nan=True):
             raise GradcheckError(
                 "func gives other values when it is called again, so it has no numerical derivative. Draw from the "
-                "default generator, which is put back before each call, or make the draw an input"
+                "default generator, which is reset before each call, or pass the random numbers as an input"
             )
 
     def _check_entries(self, mode: Mode, differences: FiniteDifferences) -> None:
@@ -288,8 +288,8 @@ class _Check(NamedTuple):
                 a, b = (0 if g is None else backend.to_numpy(g) for g in (a, b))
                 if not np.allclose(a, b, equal_nan=True):
                     raise GradcheckError(
-                        f"{self.kind} {k} gives {name} another gradient where the other outputs have a gradient of "
-                        "zero than where they have none"
+                        f"{self.kind} {k} gives {name} one gradient if the other outputs have gradients of zero, and "
+                        "another if they have none"
                     )
 
 

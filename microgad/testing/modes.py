@@ -96,9 +96,7 @@ def check_batches(mode: Mode) -> None:
                 continue
             expected = np.stack([at_once[0] * 0 if g is None else g for g in one_by_one])
             if not np.allclose(backend.to_numpy(at_once), backend.to_numpy(expected), equal_nan=True):
-                raise GradcheckError(
-                    f"{mode.said}several at once, by vmap, give\n{at_once}\nbut one after the other\n{expected}"
-                )
+                raise GradcheckError(f"{mode.said}a batch by vmap gives\n{at_once}\nbut one by one\n{expected}")
 
 
 def _dot(a: Tensor | None, b: Any) -> float:

@@ -88,7 +88,7 @@ class TestMicrogad:
     @pytest.mark.parametrize("cls", [nn.Linear, int, Cube(), 3, None])
     def test_what_is_nothing_to_call_says_so(self, cls):
         expected = ArgumentError if isinstance(cls, type) else DtypeError
-        with pytest.raises(expected, match="hand in one of them" if isinstance(cls, type) else "expected a function"):
+        with pytest.raises(expected, match="pass an instance" if isinstance(cls, type) else "expected a function"):
             check_grads(cls, [random(3)])
 
 
@@ -223,11 +223,11 @@ class TestNumPy:
             check_grads(np.sum, [random(3)], vjp=lambda grad, x: grad)
 
     def test_a_wrong_number_of_gradients(self):
-        with pytest.raises(ShapeError, match="<lambda>: its vjp gave 1 gradient for 2 arrays"):
+        with pytest.raises(ShapeError, match="<lambda>: its vjp returned 1 gradient for 2 arrays"):
             check_grads(lambda x, y: x * y, (random(3), random(3)), vjp=lambda grad, x, y: grad * y)
 
     def test_a_gradient_that_is_no_float(self):
-        with pytest.raises(DtypeError, match="gradient of int64 for array 0, expected a float"):
+        with pytest.raises(DtypeError, match="vjp returned int64 for array 0, expected floating"):
             check_grads(np.ceil, [random(3)], vjp=lambda grad, x: np.zeros(x.shape, np.int64))
 
     def test_a_second_derivative_that_is_wrong(self):
@@ -354,7 +354,7 @@ class TestArrays:
             check_grads(cubed, [np.array([1, 2])], vjp=cubed_vjp)
 
     def test_without_a_vjp_are_constants(self):
-        with pytest.raises(ArgumentError, match="none does: to a function on Tensors arrays are constants"):
+        with pytest.raises(ArgumentError, match="none does: arrays are constants to a function on Tensors"):
             check_grads(cubed, [np.array([1.0, 2.0])])
 
 

@@ -99,7 +99,7 @@ def test_what_forward_kept_is_a_constant_of_its_second_derivative():
 
     with pytest.raises(GradcheckError, match="the derivatives of Swish, Mul") as error:
         check_grads(Swish, [leaf(1.0, 2.0)], order=2)
-    assert "What Swish computed in forward and kept is a constant in backward, unless it is a result" in str(
+    assert "What Swish computes in forward and keeps is a constant in backward, unless it is a result" in str(
         error.value
     )
 
@@ -320,8 +320,8 @@ def test_a_finding_has_both_derivatives():
     ("options", "message"),
     [
         ({"kinks": "ignore"}, "kinks must be one of move, accept, reject, fail, got 'ignore'"),
-        ({"modes": ("back",)}, "modes must be of rev, fwd"),
-        ({"modes": ()}, "modes must be of rev, fwd"),
+        ({"modes": ("back",)}, "modes must be among rev, fwd"),
+        ({"modes": ()}, "modes must be among rev, fwd"),
         ({"order": 0}, "order must be at least 1, got 0"),
     ],
 )
@@ -345,7 +345,7 @@ def test_something_has_to_be_differentiated():
 
 
 def test_a_tensor_to_differentiate_is_not_in_a_list():
-    with pytest.raises(ArgumentError, match="argument 1 holds Tensors that require grad: hand them in one by one"):
+    with pytest.raises(ArgumentError, match="argument 1 holds Tensors that require grad: pass them one by one"):
         check_grads(lambda x, ys: x * ys[0], [leaf(1.0), [leaf(2.0)]])
 
 

@@ -141,7 +141,7 @@ def test_what_cannot_be_checked_gives_code_2_and_a_fault_goes_before(check, modu
     code, out, err = check(f"{name}:Seven", f"{name}:Sized", "--examples", "5")
     assert code == 2
     assert f"{name}:Seven can't be checked from here: Seven refuses 1 float64 Tensor" in err
-    assert f"{name}:Sized can't be checked from here: check_module: Sized takes arguments: hand in" in err
+    assert f"{name}:Sized can't be checked from here: check_module: Sized takes arguments: pass" in err
     assert out == "2 checked: 2 not checked\n"
     code, out, _ = check(name, "--examples", "5")
     assert code == 1
@@ -165,8 +165,8 @@ def test_what_raises_an_error_is_a_fault(check, module):
         (["{empty}"], "error: {empty} defines no Function and no Module; name what to check: {empty}:name"),
         (["{broken}"], "error: {broken} can't be imported: ZeroDivisionError: division by zero"),
         (["{needs}"], "error: {needs} can't be imported: ModuleNotFoundError: No module named 'no_such_thing'"),
-        (["{ops}", "--examples=0"], "argument --examples: expected a whole number from 1 on, got '0'"),
-        (["{ops}", "--examples=many"], "argument --examples: expected a whole number from 1 on, got 'many'"),
+        (["{ops}", "--examples=0"], "argument --examples: expected a positive integer, got '0'"),
+        (["{ops}", "--examples=many"], "argument --examples: expected a positive integer, got 'many'"),
         (["{ops}", "--exemples=3"], "unrecognized arguments: --exemples=3"),
         ([], "the following arguments are required: TARGET"),
     ],

@@ -195,7 +195,7 @@ def test_a_gradient_of_zero_and_none_at_all():
         b.register_hook(lambda grad: watched.append(grad) or grad + 1)
         return a, b
 
-    with pytest.raises(GradcheckError, match="output 0 gives input 0 another gradient"):
+    with pytest.raises(GradcheckError, match="output 0 gives input 0 one gradient if"):
         gradcheck(through_a_hook, leaf(2), atol=10)
     assert gradcheck(through_a_hook, leaf(2), atol=10, check_undefined_grad=False)
 

@@ -160,7 +160,7 @@ def test_where_a_wrong_derivative_is_has_the_parameters_name():
     with pytest.raises(GradcheckError, match=r"with respect to input 1, weight \(3,\)") as error:
         check_module(Detaches(), ROWS, examples=EXAMPLES, laws=["derivatives"])
     assert "x1 = torch.from_numpy(np.array([1.5, -0.5, 2.0])).requires_grad_()" in str(error.value)
-    assert "put what was checked here: Detaches of its inputs and parameters\n" in str(error.value)
+    assert "put the checked function here: Detaches of its inputs and parameters\n" in str(error.value)
 
 
 def test_what_double_does_not_reach():
@@ -287,7 +287,7 @@ def test_a_module_without_inputs():
 def test_declarations_have_to_fit():
     with pytest.raises(ArgumentError, match="independent is None or 'samples'"):
         check_module(Scale(), ROWS, independent="rows")
-    with pytest.raises((ArgumentError, AssertionError), match="one length along axis 2"):
+    with pytest.raises((ArgumentError, AssertionError), match="same length along axis 2"):
         check_module(Scale(), ROWS, causal=2, examples=1)
 
 
@@ -295,7 +295,7 @@ def test_what_is_no_module_or_none_yet():
     with pytest.raises(ArgumentError, match=r"expected a microgad Module, got builtins.int"):
         check_module(lambda: 3, ROWS, examples=1)
     for inputs in ((), (ROWS,)):
-        with pytest.raises(ArgumentError, match=r"Linear takes arguments: hand in a module, .*'in_features'"):
+        with pytest.raises(ArgumentError, match=r"Linear takes arguments: pass a module, .*'in_features'"):
             check_module(nn.Linear, *inputs, examples=1)
     with pytest.raises(ArgumentError, match=r"ReLU\(\) doesn't take 2 inputs \(too many positional arguments\)"):
         check_module(nn.ReLU(), ROWS, ROWS, examples=1)

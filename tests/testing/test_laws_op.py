@@ -171,7 +171,7 @@ class OnCtx(torch.autograd.Function):
 
 
 def test_a_forward_that_writes_into_its_argument_is_told_so_whatever_the_values():
-    with pytest.raises(AssertionError, match="`layout`: it fails where nothing can be written into"):
+    with pytest.raises(AssertionError, match="`layout`: it fails for inputs that are not writable"):
         check_op(Clamped, tensors((2,), elements=st.just(1.0)), examples=EXAMPLES)
 
 

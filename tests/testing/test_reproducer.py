@@ -174,7 +174,7 @@ def test_only_inputs_require_grad():
 )
 def test_what_cannot_be_imported_is_a_placeholder(op):
     code = as_code(finding(np.ones(2), op=op))
-    assert f"f = ...  # PLACEHOLDER: put what was checked here: {' '.join(op.split())}\n" in code
+    assert f"f = ...  # PLACEHOLDER: put the checked function here: {' '.join(op.split())}\n" in code
     assert run(code)[0] is ...
 
 
@@ -302,7 +302,7 @@ def power(*grads_and_x, k):
 
 
 def test_a_function_that_calls_torch_is_wrapped():
-    found = dataclasses.replace(finding(np.ones(2), op="f"), form="torch")
+    found = dataclasses.replace(finding(np.ones(2), op="f"), adapter="torch")
     code = as_code(found)
     assert "from microgad.testing import check_grads, torch_function\n" in code
     assert code.endswith("check_grads(torch_function(f), (x0,), order=1)")

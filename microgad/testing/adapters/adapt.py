@@ -55,7 +55,7 @@ def adapt(target: Any, vjp: Callable[..., Any] | None = None) -> Callable[..., A
         return torch_function(target)
     if isinstance(target, type):
         if not issubclass(target, (Function, autograd.Function)):
-            raise ArgumentError(f"{target.__name__} is a class whose instances can be checked: hand in one of them")
+            raise ArgumentError(f"{target.__name__} is a class: pass an instance of it")
         return target.apply
     return target
 
@@ -68,5 +68,5 @@ def _refuse_single_precision(target: Any) -> None:
             if p.is_floating_point() and str(p.dtype) != "torch.float64":
                 raise ArgumentError(
                     f"{name_of(target)}: its parameter {name} is {p.dtype}, but derivatives are checked in float64. "
-                    "Hand in the module as module.double()"
+                    "Pass module.double()"
                 )

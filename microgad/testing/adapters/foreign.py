@@ -63,17 +63,17 @@ def as_tuple(grad: Any) -> tuple[Any, ...]:
     return grad if type(grad) is tuple else (grad,)
 
 
-def node_class(f: Any, behaviour: type, **attributes: Any) -> type[Function]:
-    """Make a Function named after `f`, with the forward and derivative of the class `behaviour`."""
+def node_class(f: Any, behavior: type, **attributes: Any) -> type[Function]:
+    """Make a Function named after `f`, with the forward and derivative of the class `behavior`."""
     name = name_of(f).partition("(")[0].rpartition(".")[2]
     module = getattr(f, "__module__", None) or "numpy"
-    return type(name, (behaviour, Function), {"__module__": module, "__doc__": f.__doc__, **attributes})
+    return type(name, (behavior, Function), {"__module__": module, "__doc__": f.__doc__, **attributes})
 
 
-def named_after(f: Callable[..., Any], wrapper: Callable[..., Any], form: str) -> Callable[..., Any]:
+def named_after(f: Callable[..., Any], wrapper: Callable[..., Any], adapter: str) -> Callable[..., Any]:
     """Give the wrapper the name of `f`, but keep its module, so that it doesn't count as a function of torch.
 
-    Its attribute `form` says which adapter made it: see Finding.
+    Its attribute `adapter` says which adapter made it: see Finding.
     """
-    wrapper.form = form  # type: ignore[attr-defined]
+    wrapper.adapter = adapter  # type: ignore[attr-defined]
     return functools.update_wrapper(wrapper, f, ("__name__", "__qualname__", "__doc__"), ())

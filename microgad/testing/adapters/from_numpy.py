@@ -77,7 +77,7 @@ class _OfNumPy:
             gradients = [g for g, x in zip(gradients, args, strict=True) if is_array(x)]
         if len(gradients) != len(inputs):
             counts = f"{plural(len(gradients), 'gradient')} for {plural(len(inputs), 'array')}"
-            raise ShapeError(f"{self._name}: its vjp gave {counts}")
+            raise ShapeError(f"{self._name}: its vjp returned {counts}")
         return [self._checked(i, g, inputs[i]) if self.needs[i] else None for i, g in enumerate(gradients)]
 
     def _checked(self, i: int, g: Any, x: Any) -> Any:
@@ -88,11 +88,13 @@ class _OfNumPy:
         array = _bare(g)
         if array.shape != _bare(x).shape:
             raise ShapeError(
-                f"{self._name}: its vjp gave a gradient of shape {array.shape} for array {i}, whose shape is "
+                f"{self._name}: its vjp returned a gradient of shape {array.shape} for array {i}, whose shape is "
                 f"{_bare(x).shape}. Sum it over the axes along which the array was broadcast"
             )
         if not _is_floating(array):
-            raise DtypeError(f"{self._name}: its vjp gave a gradient of {array.dtype} for array {i}, expected a float")
+            raise DtypeError(
+                f"{self._name}: its vjp returned {array.dtype} for array {i}, expected floating-point numbers"
+            )
         return g
 
     def _only_once(self, why: str) -> GraphError:

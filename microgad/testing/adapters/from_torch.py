@@ -40,7 +40,7 @@ def torch_function(f: Callable[..., Any]) -> Callable[..., Any]:
     function: Any = f
     if isinstance(f, type):
         if not issubclass(f, torch.autograd.Function):
-            raise ArgumentError(f"{f.__name__} is a class whose instances can be checked: hand in one of them")
+            raise ArgumentError(f"{f.__name__} is a class: pass an instance of it")
         function = function.apply
     cls = node_class(f, _OfTorch)
 

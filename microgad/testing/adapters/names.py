@@ -32,12 +32,12 @@ class Unwrapped(NamedTuple):
     """The object under test, without the wrappers of adapters and functools.partial."""
 
     target: Any  # for the `apply` of a class the class
-    form: str  # which adapter made it: see Finding
+    adapter: str  # which adapter made it: see Finding
     args: tuple[Any, ...]
     keywords: dict[str, Any]
 
     @property
-    def home(self) -> str:
+    def module(self) -> str:
         """The module that a class can be imported from, or an empty string."""
         module = getattr(self.target, "__module__", "")
         name = self.target.__name__ if isinstance(self.target, type) else ""
@@ -51,18 +51,18 @@ def unwrap(target: Any) -> Unwrapped:
     >>> unwrap(functools.partial(np.sum, axis=0))[1:]
     ('', (), {'axis': 0})
     """
-    form, args = "", ()
+    adapter, args = "", ()
     keywords: dict[str, Any] = {}
     while True:
         if isinstance(target, functools.partial):
             args, keywords, target = target.args + args, target.keywords | keywords, target.func
-        elif hasattr(target, "form") and hasattr(target, "__wrapped__"):
-            form, target = target.form, target.__wrapped__
+        elif hasattr(target, "adapter") and hasattr(target, "__wrapped__"):
+            adapter, target = target.adapter, target.__wrapped__
         else:
             break
     owner = getattr(target, "__self__", None)
     of_class = isinstance(owner, type) and target.__name__ == "apply"
-    return Unwrapped(owner if of_class else target, form, args, keywords)
+    return Unwrapped(owner if of_class else target, adapter, args, keywords)
 
 
 def is_from(target: Any, package: str) -> bool:

@@ -31,14 +31,14 @@ def likely_mistake(finding: Finding) -> str | None:
     if there is not None and there.order < finding.order:
         said = likely_mistake(there)
         if said:
-            return f"{said}. At the values given it shows in the derivative of that alone"
-    elsewhere = JacobianPair(there, alone=False) if there is not None and there.order == finding.order else None
+            return f"{said}. At the given values only the derivative of that derivative shows it"
+    elsewhere = JacobianPair(there, only=False) if there is not None and there.order == finding.order else None
     pair = JacobianPair(finding, elsewhere, elsewhere is None)
     if pair.wrong.any():
         with np.errstate(all="ignore"):
-            for name, recogniser in MISTAKES:
-                said = recogniser(pair)
-                if said and (elsewhere is None or recogniser(elsewhere)):
+            for name, recognizer in MISTAKES:
+                said = recognizer(pair)
+                if said and (elsewhere is None or recognizer(elsewhere)):
                     return f"{name}: {said}{_lower_order(pair)}"
     return None
 

@@ -128,7 +128,7 @@ def factor(pair: JacobianPair) -> str | None:
     """Recognize any other constant factor."""
     k = pair.factor
     # A single number is always some multiple of another.
-    if not k or (pair.n_nonzero.sum() < 2 and pair.alone and float(nearest_fraction(k)) != k):
+    if not k or (pair.n_nonzero.sum() < 2 and pair.only and float(nearest_fraction(k)) != k):
         return None
     reading = _in_sizes(pair, abs(k))
     if k == _scale_of_mask(pair):

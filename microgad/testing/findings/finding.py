@@ -30,10 +30,10 @@ class Finding:
     error: Any
     arguments: tuple[Any, ...]  # of the call, with arrays in place of Tensors
     operations: tuple[str, ...] = ()  # names of the operations in the graph
-    contexts: tuple[str, ...] = ()  # names of those that are autograd.Functions
-    home: str = ""  # the module to import the function from, if its name doesn't tell
-    bound: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})  # positional and keyword arguments of a partial
-    form: str = ""  # "vjp" for a function with a handwritten derivative, "torch" for one of torch, else empty
+    custom_functions: tuple[str, ...] = ()  # names of those that are autograd.Functions
+    module: str = ""  # the module to import the function from, if its name doesn't tell
+    partial: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})  # positional and keyword arguments of a partial
+    adapter: str = ""  # "vjp" for a function with a handwritten derivative, "torch" for one of torch, else empty
     elsewhere: Finding | None = None  # the same at perturbed inputs, to rule out accidental matches
 
     def excess(self) -> Any:

@@ -15,7 +15,7 @@ from .finding import Finding, brackets
 from .reproducer import as_code
 
 ENTRIES = 10  # rows of the table of worst entries
-WRONG = "#D55E00"  # Okabe and Ito's vermilion, which colour-blind people tell from the graph's other colours
+WRONG = "#D55E00"  # Okabe and Ito's vermilion, which color-blind people tell from the graph's other colors
 
 STYLE = f"""
 body {{ font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}

@@ -25,9 +25,9 @@ class JacobianPair:
     followed by those of the output; `x_axes` and `y_axes` are their positions in the grid.
     """
 
-    def __init__(self, finding: Finding, elsewhere: JacobianPair | None = None, alone: bool = True) -> None:
+    def __init__(self, finding: Finding, elsewhere: JacobianPair | None = None, only: bool = True) -> None:
         self.elsewhere = elsewhere  # the same at perturbed inputs
-        self.alone = alone  # whether there is no finding at perturbed inputs
+        self.only = only  # whether there is no finding at perturbed inputs
         self.order = finding.order
         self.operations = " ".join((finding.op, *finding.operations)).lower()
         self.n, self.a = (np.asarray(j, np.float64) for j in (finding.numerical, finding.analytical))

@@ -59,12 +59,12 @@ def describe(finding: Finding) -> str:
         lines.append(f"It looks like {mistake}")
     if finding.operations:
         lines.append(f"Look at the derivatives of {', '.join(finding.operations)}")
-    if finding.contexts and finding.order > 1:
+    if finding.custom_functions and finding.order > 1:
         lines.append(
-            f"What {', '.join(finding.contexts)} computed in forward and kept is a constant in backward, unless it is "
-            "a result: compute it there again"
+            f"What {', '.join(finding.custom_functions)} computes in forward and keeps is a constant in backward, "
+            "unless it is a result: compute it again in backward"
         )
-    lines += ["To see it again:", *(f"    {line}" for line in as_code(finding).splitlines())]
+    lines += ["To reproduce it:", *(f"    {line}" for line in as_code(finding).splitlines())]
     return "\n".join(lines)
 
 

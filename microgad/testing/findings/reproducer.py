@@ -21,11 +21,11 @@ INFERRED = (np.float64, np.int64, np.bool_)  # dtypes that np.array infers from 
 
 
 def as_code(finding: Finding) -> str:
-    """Code to paste that checks the same again: the arrays bit for bit, how they lie in memory, and the call.
+    """Return code that repeats the check of a finding: the arrays, bit for bit and with their layout, and the call.
 
-    Arrays have any shape and dtype; those that the finding names as inputs require grad. What can't be imported by the
-    name that the finding has, such as a lambda, and arguments that can't be written down are left as a PLACEHOLDER.
-    Raises nothing.
+    Arrays have any shape and dtype; those that the finding names as inputs require grad. A PLACEHOLDER stands for a
+    function that can't be imported by its name, such as a lambda, and for arguments that have no source code. Raises
+    nothing.
 
     >>> from microgad.testing.findings.finding import Finding
     >>> from microgad.testing.findings.reproducer import as_code
@@ -35,35 +35,35 @@ def as_code(finding: Finding) -> str:
     import microgad as torch
     from microgad.testing import check_grads
     <BLANKLINE>
-    f = ...  # PLACEHOLDER: put what was checked here: <lambda>
+    f = ...  # PLACEHOLDER: put the checked function here: <lambda>
     x = torch.from_numpy(np.array([0.5, -1.0], dtype=np.float32)).requires_grad_()
     check_grads(f, (x, 2), order=1)
     """
-    kit = "check_grads, torch_function" if finding.form == "torch" else "check_grads"
+    kit = "check_grads, torch_function" if finding.adapter == "torch" else "check_grads"
     imports = ["import numpy as np", "import microgad as torch", f"from microgad.testing import {kit}"]
     lines: list[str] = []
-    module, _, op = f"{finding.home}.{finding.op}".strip(".").rpartition(".")
+    module, _, op = f"{finding.module}.{finding.op}".strip(".").rpartition(".")
     if callable(getattr(sys.modules.get(module), op, None)):
         imports.append(f"from {module} import {op}")
     else:
         op = "f"
-        lines.append(_missing(op, f"put what was checked here: {_in_a_line(finding.op)}"))
+        lines.append(_placeholder(op, f"put the checked function here: {_one_line(finding.op)}"))
     inputs = dict(zip(argument_positions(finding.names), finding.names, strict=True))
     arguments: list[str] = []
     for i, value in enumerate(finding.arguments):
         given = inputs.get(i, "")
         name = given if given.isidentifier() and given not in TAKEN | {op, *arguments} else f"x{i}"
-        arguments.append(_written_or_named(lines, name, value, i in inputs))
+        arguments.append(_argument(lines, name, value, i in inputs))
     bound: list[str] = []
-    for i, (name, value) in enumerate([*(("", x) for x in finding.bound[0]), *finding.bound[1].items()]):
-        written = _written_or_named(lines, f"bound{i}", value)
+    for i, (name, value) in enumerate([*(("", x) for x in finding.partial[0]), *finding.partial[1].items()]):
+        written = _argument(lines, f"bound{i}", value)
         bound.append(f"{name}={written}" if name else written)
-    called, options = _bound(op, bound), f"order={finding.order}"
-    if finding.form == "vjp":
-        lines.append(_missing("vjp", "its derivative, as it was checked"))
-        options += f", vjp={_bound('vjp', bound)}"
-    called = f"torch_function({called})" if finding.form == "torch" else called
-    lines.append(f"check_grads({called}, {_tuple(arguments)}, {options})")
+    called, options = _partial(op, bound), f"order={finding.order}"
+    if finding.adapter == "vjp":
+        lines.append(_placeholder("vjp", "put its derivative here, as it was checked"))
+        options += f", vjp={_partial('vjp', bound)}"
+    called = f"torch_function({called})" if finding.adapter == "torch" else called
+    lines.append(f"check_grads({called}, {_tuple_source(arguments)}, {options})")
     if bound:
         imports.insert(0, "from functools import partial")
     if any("base64." in line for line in lines):
@@ -71,11 +71,11 @@ def as_code(finding: Finding) -> str:
     return "\n".join([*imports, "", *lines])
 
 
-def _written_or_named(lines: list[str], name: str, value: Any, requires_grad: bool | None = None) -> str:
+def _argument(lines: list[str], name: str, value: Any, requires_grad: bool | None = None) -> str:
     """Return the source of an argument: an expression, or a name that a line added to `lines` defines."""
-    written = _written(value)
+    written = _expression(value)
     if written is None:
-        lines.append(_missing(name, _in_a_line(repr(value))))
+        lines.append(_placeholder(name, _one_line(repr(value))))
     elif requires_grad is not None and backend.is_array(value):
         lines.append(f"{name} = {_tensor(written, requires_grad)}")
     else:
@@ -83,11 +83,11 @@ def _written_or_named(lines: list[str], name: str, value: Any, requires_grad: bo
     return name
 
 
-def _missing(name: str, said: str) -> str:
+def _placeholder(name: str, said: str) -> str:
     return f"{name} = ...  # PLACEHOLDER: {said}"
 
 
-def _bound(name: str, arguments: list[str]) -> str:
+def _partial(name: str, arguments: list[str]) -> str:
     """Return the source of a function, or of its partial with some arguments."""
     return f"partial({', '.join([name, *arguments])})" if arguments else name
 
@@ -98,34 +98,34 @@ def _tensor(array: str, requires_grad: bool) -> str:
     return f"torch.{made}({array}){'.requires_grad_()' if requires_grad else ''}"
 
 
-def _in_a_line(text: str) -> str:
+def _one_line(text: str) -> str:
     """Shorten a text to one line for a comment."""
     line = " ".join(text.split())
     return line if len(line) < 80 else f"{line[:77]}..."
 
 
-def _tuple(words: list[str]) -> str:
+def _tuple_source(words: list[str]) -> str:
     return f"({words[0]},)" if len(words) == 1 else f"({', '.join(words)})"
 
 
-def _written(value: Any) -> str | None:
+def _expression(value: Any) -> str | None:
     """Return an expression that evaluates to an equal value, None if there is none."""
     if isinstance(value, Tensor):
-        array = _written(value.array)
+        array = _expression(value.array)
         return array and _tensor(array, value.requires_grad)
     if backend.is_array(value):
         array = backend.to_numpy(value)
-        return None if array.dtype.hasobject else _laid_out(array)
+        return None if array.dtype.hasobject else _array_in_layout(array)
     if isinstance(value, np.generic):
-        array = _written(np.asarray(value))
+        array = _expression(np.asarray(value))
         return array and f"{array}[()]"
     if type(value) in (list, tuple):
-        words = [_written(v) for v in value]
+        words = [_expression(v) for v in value]
         if None in words:
             return None
-        return _tuple(words) if type(value) is tuple else f"[{', '.join(words)}]"  # type: ignore[arg-type]
+        return _tuple_source(words) if type(value) is tuple else f"[{', '.join(words)}]"  # type: ignore[arg-type]
     if type(value) is dict:
-        words = [_written(v) for pair in value.items() for v in pair]
+        words = [_expression(v) for pair in value.items() for v in pair]
         if None in words:
             return None
         return "{" + ", ".join(f"{k}: {v}" for k, v in zip(words[::2], words[1::2], strict=True)) + "}"
@@ -142,7 +142,7 @@ def _float(value: Any) -> str:
     return f"{'-' if value < 0 else ''}np.inf" if np.isinf(value) else str(value)
 
 
-def _laid_out(x: Any) -> str:
+def _array_in_layout(x: Any) -> str:
     """Return an expression for an array of the same memory layout: order of axes, direction, gaps, stride 0."""
     if x.flags.c_contiguous:
         return _array(x)
@@ -152,14 +152,14 @@ def _laid_out(x: Any) -> str:
     shared = [axis for axis in long if x.strides[axis] == 0]
     if shared:
         one = x[tuple(slice(1) if axis in shared else slice(None) for axis in range(x.ndim))]
-        return f"np.broadcast_to({_laid_out(one)}, {x.shape})"
+        return f"np.broadcast_to({_array_in_layout(one)}, {x.shape})"
     backwards = tuple(axis for axis in long if x.strides[axis] < 0)
     if backwards:
-        return f"np.flip({_laid_out(np.flip(x, backwards))}, {backwards})"
+        return f"np.flip({_array_in_layout(np.flip(x, backwards))}, {backwards})"
     order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
     if order != sorted(order):
         back = tuple(order.index(axis) for axis in range(x.ndim))
-        return f"np.transpose({_laid_out(x.transpose(order))}, {back})"
+        return f"np.transpose({_array_in_layout(x.transpose(order))}, {back})"
     # There are gaps: along the last axis whose step isn't as long as all that it steps over.
     gap = max(axis for axis in long if x.strides[axis] != x.itemsize * math.prod(x.shape[axis + 1 :]))
     return f"np.repeat({_array(x)}, 2, {gap})[{':, ' * gap}::2]"
@@ -172,13 +172,13 @@ def _array(x: Any) -> str:
         return f"np.zeros({x.shape}, dtype={dtype})"
     if x.size <= SHORT and x.dtype.kind in "biuf":
         words = [_float(v) if x.dtype.kind == "f" else str(v) for v in x.reshape(-1)]
-        if x.dtype.kind != "f" or _read(words, x.dtype) == x.tobytes():
+        if x.dtype.kind != "f" or _parsed_bytes(words, x.dtype) == x.tobytes():
             return f"np.array({_nested(words, x.shape)}{'' if x.dtype in INFERRED else f', dtype={dtype}'})"
     data = base64.b64encode(x.tobytes()).decode()
     return f'np.frombuffer(base64.b64decode("{data}"), dtype={dtype}).reshape({x.shape}).copy()'
 
 
-def _read(words: list[str], dtype: Any) -> bytes:
+def _parsed_bytes(words: list[str], dtype: Any) -> bytes:
     """Return the bytes of the array that the words evaluate to: a NaN loses its payload."""
     return np.array([float(word.replace("np.", "")) for word in words], dtype).tobytes()
 

@@ -30,9 +30,9 @@ def term_of_variance(pair: JacobianPair) -> str | None:
     gap = (pair.a - pair.n).reshape(pair.shape)
     for axis in pair.x_axes if pair.x is not None else ():
         x = pair.x.reshape(pair.x_shape + (1,) * len(pair.y_shape))
-        centred = x - x.mean(axis, keepdims=True)
-        share = (gap * centred).sum(axis, keepdims=True) / (centred**2).sum(axis, keepdims=True)
-        if pair.shape[axis] > 2 and pair.explains(pair.n + (share * centred).reshape(pair.n.shape), pair.error):
+        centered = x - x.mean(axis, keepdims=True)
+        share = (gap * centered).sum(axis, keepdims=True) / (centered**2).sum(axis, keepdims=True)
+        if pair.shape[axis] > 2 and pair.explains(pair.n + (share * centered).reshape(pair.n.shape), pair.error):
             return f"a term is missing, or too much, that is a multiple of {pair.name} - mean along {pair.axes([axis])}"
     return None
 

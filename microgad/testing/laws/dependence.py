@@ -78,7 +78,7 @@ def _length(case: ModuleCase, inputs: Sequence[Any], axis: int) -> int:
     lengths = {shape[axis] if -len(shape) <= axis < len(shape) else None for shape in found.values()}
     if len(lengths) != 1 or None in lengths:
         said = ", ".join(f"{name} {shape}" for name, shape in found.items())
-        raise ArgumentError(f"inputs and output must be of one length along axis {axis}: {said}")
+        raise ArgumentError(f"inputs and output must have the same length along axis {axis}: {said}")
     (n,) = lengths
     assert n is not None
     return n

@@ -74,7 +74,7 @@ def arguments_of(op: Any, name: str) -> list[inspect.Parameter]:
         apart = any("setup_context" in vars(cls) for cls in op.__mro__ if not cls.__module__.startswith("torch."))
         return list(inspect.signature(op.forward).parameters.values())[not apart :]  # type: ignore[attr-defined]
     except (TypeError, ValueError):
-        raise ArgumentError(f"{name} doesn't say what it takes: give its inputs") from None
+        raise ArgumentError(f"{name} has no signature: give its inputs") from None
 
 
 def strategy_of(argument: inspect.Parameter) -> Strategy | None:

@@ -140,7 +140,7 @@ def make_module(module: Any) -> Module:
     if isinstance(module, Module) or is_from(module, "torch"):
         module = copy.deepcopy(module)
     elif callable(module):
-        check_signature(module, (), f"{name_of(module)} takes arguments: hand in a module, or what makes one")
+        check_signature(module, (), f"{name_of(module)} takes arguments: pass a module, or a callable that makes one")
         module = module()
     if not isinstance(module, Module):
         kind = type(module)

@@ -64,7 +64,7 @@ def check_laws(case: C, laws: Sequence[Law[C]]) -> None:
                 said = f"{case.name} breaks the law `{law.__name__}`: {error}"
                 found = find_wrong_derivatives(case) if isinstance(error, AssertionError) else None
                 if found is not None:  # its message says what the mistake may be
-                    said = f"{said}\nIts derivatives are wrong, there or nearby. {found}"
+                    said = f"{said}\nIts derivatives are wrong, at these inputs or nearby. {found}"
                     error.finding = found.finding  # type: ignore[union-attr]
                 error.args = (said,)
                 raise

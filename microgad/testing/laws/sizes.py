@@ -34,7 +34,7 @@ def sizes(case: Case) -> None:
                 there.evaluate_all()
                 _ = there.classes  # takes second derivatives
             except Exception as error:
-                said = f"{_shapes_text(there)} it computes, but backward fails: {type(error).__name__}: {error}"
+                said = f"{_shapes_text(there)} forward runs, but backward fails: {type(error).__name__}: {error}"
                 raise AssertionError(said) from error
             _check(there)
     if case.one_in(8, 1) and any(x.ndim for x in tensors) and not any(0 in x.shape for x in tensors):
@@ -57,7 +57,7 @@ def _at(case: Case, inputs: list[Any]) -> Case | None:
         return None
     except Exception as error:
         raise AssertionError(
-            f"{_shapes_text(there)} it neither computes nor refuses: {type(error).__name__}: {error}"
+            f"{_shapes_text(there)} forward raises an unexpected error, {type(error).__name__}: {error}"
         ) from error
     return there if _is_finite(there) else None
 
@@ -75,7 +75,7 @@ def _check(there: Case) -> None:
         if all(y.numel() == 0 for y in there.outs):
             for i, g in enumerate(there.gradients):
                 if g is not None and np.any(g):
-                    raise AssertionError(f"nothing comes out, but the gradient of {there.input_name(i)} is {g}")
+                    raise AssertionError(f"the results are empty, but the gradient of {there.input_name(i)} is {g}")
         else:
             derivatives(there)
     except AssertionError as error:
@@ -92,7 +92,7 @@ def _agrees_with_reference(there: Case) -> None:
 
 
 def _shapes_text(there: Case) -> str:
-    return f"of shapes {', '.join(str(tuple(x.shape)) for x in there.inputs if isinstance(x, Tensor))}"
+    return f"with inputs of shapes {', '.join(str(tuple(x.shape)) for x in there.inputs if isinstance(x, Tensor))}"
 
 
 def _emptied(a: Any, n: int) -> Any:

@@ -29,8 +29,8 @@ def registered(case: ModuleCase) -> None:
         outs = case.run(module)
     except DtypeError as error:
         raise AssertionError(
-            f"{error}. The module was converted by .double(), which reaches what is registered: is a parameter, or a "
-            "module, in a plain list, or is a Tensor made in forward?"
+            f"{error}. `.double()` converted the module, but only what is registered in it: is a parameter, or "
+            "a module, in a plain list, or is a Tensor made in forward?"
         ) from error
     for node in nodes_behind(outs):
         tensor = node.tensor() if isinstance(node, Leaf) else None
@@ -49,9 +49,9 @@ def modes(case: ModuleCase) -> None:
     drawn = default_generator.snapshot()
     case.start_draws()
     if (default_generator.snapshot() != drawn).any():
-        raise AssertionError("in eval it draws random numbers: does it hand `self.training` on?")
+        raise AssertionError("in eval mode it draws random numbers: does it pass `self.training` on?")
     if _bytes(module.buffers()) != buffers:
-        raise AssertionError("in eval a call changes a buffer")
+        raise AssertionError("in eval mode a call changes a buffer")
     for mode in (True, False):
         module.train(mode)
         others = [name or "the module" for name, part in module.named_modules() if part.training is not mode]

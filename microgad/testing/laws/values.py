@@ -107,7 +107,7 @@ def layout(case: Case) -> None:
             found = case.evaluate(case.map_arrays(laid), list(map(laid, case.grad_outputs)))
         except FROM_FORWARD as error:
             if name in NOT_WRITABLE:
-                raise AssertionError(f"it fails where nothing can be written into what it is given: {error}") from error
+                raise AssertionError(f"it fails for inputs that are not writable: {error}") from error
             raise
         same.agrees(found, f"with {name} inputs")
 
@@ -152,11 +152,11 @@ def _narrowed(array: Any) -> Any:
 def _check_all_narrow(case: Case, outs: list[Tensor]) -> None:
     for k, (y, z) in enumerate(zip(case.outs, outs, strict=True)):
         if z.array.dtype != NARROW.get(y.array.dtype, z.array.dtype):
-            raise AssertionError(f"of float32 inputs output {k} is {z.array.dtype}")
+            raise AssertionError(f"with float32 inputs output {k} is {z.array.dtype}")
     for node in nodes_behind(outs):
         for dtype in node.dtype if isinstance(node.dtype, list) else [node.dtype]:
             if dtype in NARROW:
-                raise AssertionError(f"of float32 inputs {type(node).__name__}, on the way, gives {dtype}")
+                raise AssertionError(f"with float32 inputs an intermediate {type(node).__name__} gives {dtype}")
 
 
 def _check_not_rounded(case: Case) -> None:
@@ -165,7 +165,7 @@ def _check_not_rounded(case: Case) -> None:
     for k, y in enumerate(outs):
         long = y[np.isfinite(y) & (np.abs(y) > LEFT_OVER) & (y / SHORT != np.round(y / SHORT))]
         if y.dtype == np.float64 and long.size and bool((long == long.astype(np.float32)).all()):
-            raise AssertionError(f"of float64 inputs output {k} has been rounded to float32, as {float(long[0])!r}")
+            raise AssertionError(f"with float64 inputs output {k} is rounded to float32, as {float(long[0])!r}")
 
 
 def _is_floating(x: Any) -> bool:

@@ -31,8 +31,10 @@ def check_entries(check: Check, fn: CheckedFunction, inputs: Sequence[int] | Non
         fn.draws.rewind()
         own = check.outputs()
         names = dict.fromkeys((*operations(own), *worst.operations))
-        contexts = dict.fromkeys(type(node).__name__ for node in nodes_behind(own) if isinstance(node, CustomNode))
-        worst = replace(worst, elsewhere=_find_elsewhere(check, fn, worst), operations=(*names,), contexts=(*contexts,))
+        custom = dict.fromkeys(type(node).__name__ for node in nodes_behind(own) if isinstance(node, CustomNode))
+        worst = replace(
+            worst, elsewhere=_find_elsewhere(check, fn, worst), operations=(*names,), custom_functions=(*custom,)
+        )
         error = GradcheckError(describe(worst))
         error.finding, error.call = worst, (check.call, tuple(check.args))
         raise error
@@ -125,7 +127,7 @@ def _make_finding(check: Check, fn: CheckedFunction, output: int, i: int, rows: 
     return Finding(
         check.name, fn.order, output, i, tuple(fn.names), tuple(x.shape), tuple(y.shape),
         value, analytical, np.where(unknown, np.inf, error), check.given(), operations([y]), (),
-        check.unwrapped.home, (check.unwrapped.args, check.unwrapped.keywords), check.unwrapped.form,
+        check.unwrapped.module, (check.unwrapped.args, check.unwrapped.keywords), check.unwrapped.adapter,
     )  # fmt: skip
 
 

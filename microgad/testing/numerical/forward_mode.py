@@ -37,8 +37,8 @@ def check_forward_mode(check: Check, fn: CheckedFunction) -> None:
                 break
         else:
             raise GradcheckError(
-                f"{check.name}: forward mode gives another {fn.derivative_name} along a direction of "
-                f"{fn.names[i]} than differences: {pushed} in place of {expected.value}"
+                f"{check.name}: in forward mode the {fn.derivative_name} along a direction of {fn.names[i]} is "
+                f"{pushed}, but by finite differences {expected.value}"
             )
 
 

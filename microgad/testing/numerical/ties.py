@@ -38,6 +38,6 @@ def check_ties(check: Check, fn: CheckedFunction) -> None:
     if oscillates(check, fn, u, {i: t.array for i, t in enumerate(inputs)}):
         return
     raise GradcheckError(
-        f"{check.name}: the {fn.derivative_name} is wrong where values are equal: moved together, so that "
-        "they stay equal, they change the result in another way than the derivative says"
+        f"{check.name}: the {fn.derivative_name} is wrong where values are equal: when they are moved "
+        "together, so that they stay equal, the result changes otherwise than the derivative says"
     )
