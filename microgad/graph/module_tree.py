@@ -25,6 +25,9 @@ class ModuleCall:
         return ".".join(self.parts)
 
 
+Member = Op | ModuleCall  # of a ModuleCall
+
+
 class ModuleTree:
     """A tape's operations grouped by module call, and the call that each source belongs to.
 

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .module_tree import ModuleCall
+from .module_tree import Member, ModuleCall
 from .tape import Op, Source
 
 MAX_PERIOD, MAX_TRIES = 400, 50  # members of a repeated part, and positions that are tried for its second occurrence
@@ -20,7 +20,7 @@ class StructureIds:
         self._numbers: dict[Any, int] = {}
         self._calls: dict[ModuleCall, int] = {}
 
-    def id_of(self, member: Op | ModuleCall) -> int:
+    def id_of(self, member: Member) -> int:
         """Return the id of an operation, or of a call with all that is in it."""
         if isinstance(member, ModuleCall):
             known = self._calls.get(member)
@@ -79,17 +79,17 @@ def _run_at(ids: Sequence[int], i: int, places: Sequence[int], least: int) -> tu
     return best
 
 
-def ops_in(members: Sequence[Op | ModuleCall]) -> Iterator[Op]:
+def ops_in(members: Sequence[Member]) -> Iterator[Op]:
     """Iterate over the operations among members of a call, and inside calls among them, in order."""
     return (member for member in _all(members) if isinstance(member, Op))
 
 
-def sources_in(members: Sequence[Op | ModuleCall]) -> Iterator[Source]:
+def sources_in(members: Sequence[Member]) -> Iterator[Source]:
     """Iterate over the sources that belong to calls among members of a call, and to calls inside them, in order."""
     return (source for member in _all(members) if isinstance(member, ModuleCall) for source in member.sources)
 
 
-def _all(members: Sequence[Op | ModuleCall]) -> Iterator[Op | ModuleCall]:
+def _all(members: Sequence[Member]) -> Iterator[Member]:
     """Iterate over members, and over those of calls inside. A call comes before its members."""
     stack = list(reversed(members))
     while stack:

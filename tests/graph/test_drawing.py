@@ -265,7 +265,7 @@ def test_a_layout_that_takes_too_long_is_stopped(monkeypatch, tmp_path):
     program.write_text("#!/bin/sh\nexec /bin/sleep 60\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(render, "PATIENCE", 0.2)
+    monkeypatch.setattr(render, "TIMEOUT", 0.2)
     with pytest.raises(RuntimeError, match=r"2 boxes: Graphviz did not finish in 0.2 seconds"):
         graph(torch.ones(1, requires_grad=True).exp()).save(tmp_path / "net.svg")
 

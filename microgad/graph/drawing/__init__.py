@@ -1,1 +1,1 @@
-"""A tape as a drawing: what is shown, as plain data, and the languages that say it."""
+"""Draw a tape: choose what is shown, write it as DOT or Mermaid, and render it with Graphviz."""

@@ -1,4 +1,4 @@
-"""The backward pass, drawn beside the forward."""
+"""Draw the backward pass beside the forward pass."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from .dot import DotWriter
 
 
-def backward(writer: DotWriter) -> None:
-    """The backward pass beside: the same boxes, the arrows the other way, and what each reads of the forward."""
-    look, needed = writer.theme, dict.fromkeys(needing(writer.sketch))
+def draw_backward(writer: DotWriter) -> None:
+    """Add the backward pass: the same boxes, reversed arrows, and dotted edges from what the forward pass kept."""
+    look, needed = writer.theme, dict.fromkeys(boxes_with_gradient(writer.sketch))
     writer.graph.attr(newrank="true")
     with writer.graph.subgraph(name="cluster_backward") as beside:
         beside.attr(
@@ -26,16 +26,16 @@ def backward(writer: DotWriter) -> None:
         for box in needed:
             names = [text.title(op) for op in (box.ops if box.kind in ("op", "chain") else ())]
             title = "∂ " + (" … ".join([names[0], *names[1:][-1:]]) if names else box.title)
-            often = f" ×{box.times}" if box.times > 1 else ""
+            count = f" ×{box.times}" if box.times > 1 else ""
             operation = bool(box.ops)
             beside.node(
-                f"back_{box.name}", f"<{escaped(title)}{often}>", style="filled" if operation else style.style,
+                f"back_{box.name}", f"<{escaped(title)}{count}>", style="filled" if operation else style.style,
                 fillcolor=look.operation if operation else style.fill, color=look.line if operation else style.line,
             )  # fmt: skip
     for edge, times in writer.edges.items():
         if edge.tail in needed and edge.head in needed and not edge.to_next:
-            said = f" {writer.sketch.edge_label(edge, times)} "
-            writer.graph.edge(f"back_{edge.tail.name}", f"back_{edge.head.name}", said, dir="back")
+            label = f" {writer.sketch.edge_label(edge, times)} "
+            writer.graph.edge(f"back_{edge.tail.name}", f"back_{edge.head.name}", label, dir="back")
     for box in needed:
         with writer.graph.subgraph() as row:
             row.attr(rank="same")
@@ -45,8 +45,8 @@ def backward(writer: DotWriter) -> None:
             writer.graph.edge(box.name, f"back_{box.name}", constraint="false", style="dotted", color=look.residual)
 
 
-def needing(sketch: Sketch) -> list[Box]:
-    """The boxes that gradients pass through, and the parameters and leaves that they come to."""
+def boxes_with_gradient(sketch: Sketch) -> list[Box]:
+    """Return the boxes that gradients flow through, with the parameters, leaves and results at the ends."""
     ops = [sketch.tape.op(i) for i in ops_with_gradient(sketch.tape)]
     read = {x.origin for op in ops for x in op.inputs}
     numbers = {source.number for source in sketch.tape.sources if source.kind != "constant"} & read

@@ -1,4 +1,4 @@
-"""A sketch in Graphviz's language. The only import of graphviz."""
+"""Write a Sketch in DOT, Graphviz's language. This is the only module that imports graphviz."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .. import text
 from ..tape import Input, Kept, Op, Result, Source, total
 from .sketch import Box, Edge, Frame
-from .styles import SCALES, THEMES, between
+from .styles import SCALES, THEMES, interpolate
 
 if TYPE_CHECKING:
     from graphviz import Digraph as Digraph
@@ -29,18 +29,21 @@ _VIEWS = {
 
 
 def drawing(graph: Graph) -> Digraph:
-    """A sketch as a graphviz.Digraph: operations with their arguments and what they keep, modules as clusters."""
+    """Return the drawing of a Graph as a graphviz.Digraph.
+
+    Operations show their arguments and what they keep for backward; modules are clusters.
+    """
     writer = DotWriter(graph)
     if graph.beside:
-        from .backward_pass import backward
+        from .backward_pass import draw_backward
 
-        backward(writer)
+        draw_backward(writer)
     writer.graph.graph_attr["label"] = writer.caption(graph.beside)
     return writer.graph
 
 
 class DotWriter:
-    """Writes one drawing."""
+    """Writes one drawing as a graphviz.Digraph."""
 
     def __init__(self, graph: Graph) -> None:
         from graphviz import Digraph
@@ -77,7 +80,7 @@ class DotWriter:
         self.connect()
 
     def fill(self, graph: Digraph, items: list[Box | Frame]) -> None:
-        """Draw what is in a frame, inner frames as clusters."""
+        """Draw what is in a frame, with inner frames as clusters."""
         for item in items:
             if isinstance(item, Frame) and not self.frames and item.times == 1:
                 self.fill(graph, item.items)
@@ -86,12 +89,12 @@ class DotWriter:
             elif item.kind == "op":
                 self.op(graph, item)
             elif item.ops:
-                self.several(graph, item)
+                self.merged(graph, item)
             else:
                 self.box(graph, item, self.value(item.sources[0]))
 
     def cluster(self, frame: Frame) -> Digraph:
-        """A frame. One box alone has the module's path in itself, and no frame."""
+        """Draw a frame as a cluster. If it has only one operation, the operation's box shows the module's path instead."""
         from graphviz import Digraph
 
         cluster = Digraph(frame.name if frame.title else f"cluster_{frame.name}")
@@ -100,12 +103,12 @@ class DotWriter:
             cluster.attr(label="", style="", peripheries="0", margin="2")
             self.op(cluster, first, frame.title, frame.times)
             return cluster
-        said = _bold(frame.title) if frame.title else ""
+        title = _bold(frame.title) if frame.title else ""
         if frame.times > 1:
-            said += f'&#160;<FONT POINT-SIZE="12"><B>×{frame.times}</B></FONT>'
-        beside = "&#160;" * (3 * len(frame.title))  # so that an edge into a narrow cluster passes the words by
+            title += f'&#160;<FONT POINT-SIZE="12"><B>×{frame.times}</B></FONT>'
+        padding = "&#160;" * (3 * len(frame.title))  # widens the cluster, so that edges into it don't cross the title
         cluster.attr(
-            label=f"<{said}{beside}>", labeljust="l", labelloc="t", fontsize="10", margin="10",
+            label=f"<{title}{padding}>", labeljust="l", labelloc="t", fontsize="10", margin="10",
             fontcolor=self.theme.ink, style="rounded,filled" if frame.title else "rounded,filled,dashed",
             fillcolor=self.theme.frames[frame.level % 2], color=self.theme.border,
             penwidth="2" if frame.times > 1 else "1",
@@ -114,30 +117,32 @@ class DotWriter:
         return cluster
 
     def value(self, x: Source | Result) -> list[str]:
+        """Return the lines with a number and its gradient, if these are known."""
         lines = [] if x.value is None else [escaped(text.number(x.value))]
         if isinstance(x, Source) and x.shape == () and x.gradient is not None:
             lines.append(f"grad {text.number(x.gradient.mean)}")
         return lines
 
     def filled(self, box: Box, fill: str) -> str:
-        """A box's colour: that of its kind, or of its value on the scale."""
+        """Return the color of a box: that of its kind, or that of its value on the color scale."""
         if self.scale is None:
             return fill
-        return between(self.theme.operation, self.theme.hot, (self.values.get(box, 0.0) / self.highest) ** 0.5)
+        return interpolate(self.theme.operation, self.theme.hot, (self.values.get(box, 0.0) / self.highest) ** 0.5)
 
     def outline(self, box: Box, line: str, width: str) -> dict[str, str]:
-        """A box's border; that of a marked one stands out."""
+        """Return the attributes of a box's border, which is highlighted if the box is marked."""
         if box in self.marked:
             return {"color": self.theme.residual, "penwidth": "3"}
         return {"color": line} | ({"penwidth": width} if width != "1" else {})
 
     def measured(self, box: Box) -> list[str]:
+        """Return the line with a box's value on the color scale, unless it is shown anyway."""
         if self.scale is None or box not in self.values or (self.show_saved and self.scale is SCALES["bytes"]):
             return []
         return [_small(f"{self.scale.label} {self.scale.shown(self.values[box])}")]
 
     def box(self, graph: Digraph, box: Box, lines: list[str]) -> None:
-        """Where values come in, or a result."""
+        """Draw a source or a result."""
         style = self.theme.style(box.kind)
         title = _bold(box.title)
         shared = box.kind == "parameter" and box.uses > 1
@@ -149,8 +154,8 @@ class DotWriter:
             **self.outline(box, style.line, style.width), **{"peripheries": "2"} if shared else {},
         )  # fmt: skip
 
-    def several(self, graph: Digraph, box: Box) -> None:
-        """A module that is not opened, or operations in a row: one box with what is in it."""
+    def merged(self, graph: Digraph, box: Box) -> None:
+        """Draw a closed module or a chain of operations as one box that lists what is in it."""
         ops, parameters = box.ops, [source for source in box.sources if source.kind == "parameter"]
         counted = [f"{len(ops):,} operations"] if len(ops) > 1 and box.kind != "chain" else []
         if parameters:
@@ -158,7 +163,7 @@ class DotWriter:
         if self.show_saved and total(ops):
             counted.append(f"keeps {text.size(total(ops))}")
         if box.kind == "chain":
-            lines = _together([self.line(op) for op in ops])
+            lines = _join_lines([self.line(op) for op in ops])
         else:
             kinds = Counter(map(text.title, ops)).most_common()
             names = [escaped(name) if n == 1 else f"{escaped(name)} ×{n}" for name, n in kinds]
@@ -176,7 +181,7 @@ class DotWriter:
         )  # fmt: skip
 
     def line(self, op: Op) -> tuple[str, int]:
-        """An operation in a row of them: what it is, and the module that it is all of; and how long that is."""
+        """Return the line of an operation in a chain, and its length. It has the module, if that has no other operation."""
         settings, title = ", ".join(text.settings(op)), text.title(op)
         call = self.sketch.modules.call_of[op.number]
         own = call.parts[-1:] if len(call.members) == 1 else ()
@@ -186,7 +191,7 @@ class DotWriter:
         return "&#160;".join(words), len(name) + len(title) + len(shown)
 
     def op(self, graph: Digraph, box: Box, module: str = "", times: int = 1) -> None:
-        """An operation as a table; with the module's path if it is all that happened there."""
+        """Draw an operation as a table, with the module's path if it is the only operation of the module."""
         op, times = box.ops[0], times * box.times
         kept = {k.name for k in op.kept if k.role == "input"} if self.show_saved else set()
         arguments = []
@@ -206,7 +211,7 @@ class DotWriter:
         put(graph, box.name, f"<{label}>", shape="plain", tooltip=escaped(f"{text.title(op)}{where}"))
 
     def card(self, arguments: list[str], body: str, keeps: str, box: Box) -> str:
-        """The rows of an operation's table: its arguments face where their edges come from."""
+        """Return the rows of an operation's table. The arguments are on the side where their edges come in."""
         across = self.rankdir in ("TB", "BT")
         span = len(arguments) or 1
         style = ' STYLE="dashed"' if is_view(box.ops[0]) else ""
@@ -231,7 +236,7 @@ class DotWriter:
         return f'<TD PORT="{i}" BGCOLOR="{fill}"><FONT POINT-SIZE="9" COLOR="{ink}">{escaped(words)}</FONT></TD>'
 
     def keeps(self, op: Op) -> str:
-        """What is kept besides inputs, and how much in all."""
+        """Return the lines with what is kept besides inputs, and the bytes of all that is kept."""
         lines = [_small(escaped(self.kept_line(kept))) for kept in op.kept if kept.role != "input"]
         if op.bytes:
             lines.append(_small(f"keeps {text.size(op.bytes)}"))
@@ -241,18 +246,18 @@ class DotWriter:
         return kept.name if kept.role == "output" else f"{kept.name} {text.shape_of(kept.shape, kept.dtype)}"
 
     def connect(self) -> None:
-        """An edge for each input, with its shape; those alike are one."""
-        led: set[Box] = set()  # on to the next time: one arrow says it
+        """Draw all edges."""
+        repeated: set[Box] = set()  # one edge to the next repetition is enough for a box
         for edge, times in self.edges.items():
             if not edge.to_next:
-                self.lead(edge, times)
-            elif edge.tail not in led:
-                led.add(edge.tail)
-                self.lead_on(edge)
+                self.edge(edge, times)
+            elif edge.tail not in repeated:
+                repeated.add(edge.tail)
+                self.edge_to_next(edge)
 
-    def lead(self, edge: Edge, times: int) -> None:
-        """An edge to a box, or to the argument in it that reads the value."""
-        look, head, said = self.theme, edge.head.name, f" {self.sketch.edge_label(edge, times)} "
+    def edge(self, edge: Edge, times: int) -> None:
+        """Draw an edge to a box, or to the argument in it that reads the value."""
+        look, head, label = self.theme, edge.head.name, f" {self.sketch.edge_label(edge, times)} "
         op = edge.head.ops[0] if edge.argument is not None else None
         if op and (len(op.inputs) > 1 or (self.show_saved and any(k.role == "input" for k in op.kept))):
             head += f":{edge.argument}:" + {"TB": "n", "BT": "s", "LR": "w", "RL": "e"}[self.rankdir]
@@ -260,30 +265,30 @@ class DotWriter:
         if edge.dashed:
             more["style"] = "dashed"
         if edge.tail.ops and isinstance(source := self.sketch.tape.find(edge.what.origin), Source):
-            more |= {"color": look.parameter[1], "fontcolor": look.parameter[1]}  # shared by modules
-            said = f" {escaped(source.name)}{said}"
+            more |= {"color": look.parameter[1], "fontcolor": look.parameter[1]}  # a parameter that modules share
+            label = f" {escaped(source.name)}{label}"
         elif edge in self.residual:
             more |= {"color": look.residual, "penwidth": "1.8"}
-        put(self.graph, f"{edge.tail.name} -> {head}", said, **more)
+        put(self.graph, f"{edge.tail.name} -> {head}", label, **more)
 
-    def lead_on(self, edge: Edge) -> None:
-        """An edge to the next time of what is drawn once, beside the boxes that it goes past."""
-        beside = "e" if self.rankdir in ("TB", "BT") else "s"
+    def edge_to_next(self, edge: Edge) -> None:
+        """Draw an edge to the next repetition of what is drawn once. It ends at the side of the box."""
+        side = "e" if self.rankdir in ("TB", "BT") else "s"
         more = {"constraint": "false", "color": self.theme.parameter[1], "style": "bold,dashed"}
-        put(self.graph, f"{edge.tail.name} -> {edge.head.name}:{beside}", "", **more)
+        put(self.graph, f"{edge.tail.name} -> {edge.head.name}:{side}", "", **more)
 
     def caption(self, beside: bool) -> str:
-        """The legend, and the summary."""
+        """Return the legend and the summary as one label."""
         cells = self.legend(beside)
-        across = 4 if len(cells) > 5 else len(cells) or 1
-        lines = "".join(f"<TR>{''.join(cells[i : i + across])}</TR>" for i in range(0, len(cells), across))
+        columns = 4 if len(cells) > 5 else len(cells) or 1
+        lines = "".join(f"<TR>{''.join(cells[i : i + columns])}</TR>" for i in range(0, len(cells), columns))
         legend = f'<TR><TD><TABLE BORDER="0" CELLBORDER="0" CELLSPACING="4" CELLPADDING="3">{lines}</TABLE></TD></TR>'
-        legend = legend if lines else ""  # of an empty tape: Graphviz takes no table without rows
-        said = f"<TR><TD>{escaped(text.summary(self.sketch.tape))}</TD></TR>"
-        return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="2">{legend}{said}</TABLE>>'
+        legend = legend if lines else ""  # Graphviz rejects a table without rows
+        summary = f"<TR><TD>{escaped(text.summary(self.sketch.tape))}</TD></TR>"
+        return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="2">{legend}{summary}</TABLE>>'
 
     def legend(self, beside: bool) -> list[str]:
-        """A cell for each thing that there is in the drawing."""
+        """Return a cell for each kind of box and edge in the drawing."""
         look, boxes = self.theme, self.sketch.boxes
         kinds = {box.kind for box in (*boxes, *self.sketch.results)}
         open_ops = [box.ops[0] for box in boxes if box.kind == "op"]
@@ -314,25 +319,25 @@ class DotWriter:
     def swatch(self, words: str, fill: str, line: str, style: str = "") -> str:
         style = ",".join(part for part in style.split(",") if part != "filled")
         border = f' STYLE="{style}"' if style else ""
-        said = f'<FONT POINT-SIZE="9" COLOR="{self.theme.ink}">{words}</FONT>'
-        return f'<TD BORDER="1" COLOR="{line}" BGCOLOR="{fill}"{border}>{said}</TD>'
+        label = f'<FONT POINT-SIZE="9" COLOR="{self.theme.ink}">{words}</FONT>'
+        return f'<TD BORDER="1" COLOR="{line}" BGCOLOR="{fill}"{border}>{label}</TD>'
 
     def words(self, words: str, color: str = "") -> str:
         return f'<TD><FONT POINT-SIZE="9" COLOR="{color or self.theme.ink}">{words}</FONT></TD>'
 
 
 def put(graph: Digraph, what: str, label: str, **attributes: str) -> None:
-    """Add a node, or an edge, as Digraph's own methods do, which take five times as long."""
-    said = [f"label={_quoted(label)}"] if label else []
-    said += [f"{name}={_quoted(value)}" for name, value in sorted(attributes.items())]
-    graph.body.append(f"\t{what} [{' '.join(said)}]\n")
+    """Add a node or an edge. Digraph's own methods do the same in five times the time."""
+    settings = [f"label={_quoted(label)}"] if label else []
+    settings += [f"{name}={_quoted(value)}" for name, value in sorted(attributes.items())]
+    graph.body.append(f"\t{what} [{' '.join(settings)}]\n")
 
 
 def _quoted(words: str) -> str:
     return words if words.startswith("<") and words.endswith(">") else _word(words)
 
 
-@lru_cache(maxsize=1024)  # most are said again and again
+@lru_cache(maxsize=1024)  # most words are repeated often
 def _word(words: str) -> str:
     if _IDENTIFIER.fullmatch(words) and words.lower() not in _KEYWORDS:
         return words
@@ -341,26 +346,26 @@ def _word(words: str) -> str:
 
 
 def is_view(op: Op) -> bool:
-    """Whether a result shares memory with an input: as it was recorded, or as operations of its kind do."""
+    """Whether a result shares memory with an input: as recorded, or else as is usual for such an operation."""
     return any(x in ("view", "expanded") for x in op.layouts) if op.layouts else op.name in _VIEWS
 
 
-def _together(words: list[tuple[str, int]]) -> list[str]:
-    """Words and their lengths in lines: short ones share one, and of many the middle is left out."""
+def _join_lines(words: list[tuple[str, int]]) -> list[str]:
+    """Arrange words, given with their lengths, in lines. Short ones share a line; of many lines the middle is cut."""
     lines: list[str] = []
     room = 0
-    for said, length in words:
+    for word, length in words:
         if length <= room:
-            lines[-1] += f"&#160;·&#160;{said}"
+            lines[-1] += f"&#160;·&#160;{word}"
             room -= length + 3
         else:
-            lines.append(said)
+            lines.append(word)
             room = 30 - length
     return lines if len(lines) <= 6 else [*lines[:3], f"… {len(lines) - 5} more lines …", *lines[-2:]]
 
 
 def escaped(words: str) -> str:
-    """Text for an HTML-like label or a tooltip. A mark of no width keeps \\N from being the box's name."""
+    """Escape text for an HTML-like label or a tooltip. A zero-width space keeps \\N from becoming the node's name."""
     printable = words if words.isprintable() else "".join(c if c.isprintable() else "�" for c in words)
     return html.escape(printable).replace("\\", "\\\u200b")
 

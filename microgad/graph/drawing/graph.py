@@ -1,4 +1,4 @@
-"""A drawing of a tape: it shows itself in a notebook, and is saved as a picture or as its source."""
+"""Graph: a drawing of a tape, which a notebook displays, and which can be saved as a picture or as source."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from .dot import Digraph
 
-MAX_LAID_OUT = 1000  # boxes that Graphviz is asked to lay out
+MAX_LAID_OUT = 1000  # boxes, since Graphviz would be too slow for more
 PICTURES = ("svg", "png", "pdf")
 
 
 class Graph:
-    """A tape, drawn as far as a page holds it: see `Tape.draw` for the options."""
+    """A drawing of a tape with as much detail as fits on a page. See `Tape.draw` for the options."""
 
     def __init__(
         self,
@@ -69,12 +69,12 @@ class Graph:
 
     @cached_property
     def sketch(self) -> Sketch:
-        """What is drawn, as plain data: boxes, frames and edges."""
+        """The boxes, frames and edges as plain data."""
         return make_sketch(self.tape, self.options, self.limit, self.free)
 
     @cached_property
     def dot(self) -> Digraph:
-        """The drawing, a graphviz.Digraph: to change before it is saved, or to use with Graphviz's own tools."""
+        """The drawing as a graphviz.Digraph, which can be changed before it is saved."""
         from .dot import drawing
 
         return drawing(self)
@@ -86,16 +86,16 @@ class Graph:
 
     @property
     def mermaid(self) -> str:
-        """The drawing in Mermaid's language, which code hosts and notebooks render by themselves."""
+        """The drawing as a Mermaid flowchart, which code hosts and notebooks render by themselves."""
         from .mermaid import mermaid
 
         return mermaid(self.sketch, self.rankdir)
 
     def save(self, path: str | pathlib.Path) -> None:
-        """Draw into a file: .svg, .png or .pdf; .dot or .gv for Graphviz's source, .mmd for Mermaid's.
+        """Write the drawing to a file: .svg, .png or .pdf, .dot or .gv for its DOT source, .mmd for its Mermaid source.
 
-        Raises RuntimeError for another suffix, for more boxes than can be laid out, and where there is no Graphviz:
-        then the source is written beside it.
+        Raises ValueError for another suffix or too many boxes, and RuntimeError if Graphviz fails. If Graphviz isn't
+        installed, the DOT source is written beside the path before RuntimeError is raised.
         """
         from pathlib import Path
 
@@ -114,11 +114,11 @@ class Graph:
         except RendererMissing as error:
             source = path.with_suffix(".dot")
             source.write_text(self.source, encoding="utf-8")
-            told = f"graph: {path.name} is not drawn, but its source is written to {source}: {error}"
-            raise RendererMissing(told) from None
+            message = f"graph: {path.name} is not drawn, but its source is written to {source}: {error}"
+            raise RendererMissing(message) from None
 
     def view(self) -> None:
-        """Draw into a temporary file and open it in the browser."""
+        """Write the drawing to a temporary file and open it in the browser."""
         import tempfile
         import webbrowser
         from pathlib import Path
@@ -153,7 +153,7 @@ class Graph:
         return f"<Graph: {text.summary(self.tape)}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What a notebook shows: the picture, or the table where there can be none."""
+        """Return what a notebook shows: the picture, or the table of operations if it can't be drawn."""
         shown = {"text/plain": str(self)}
         try:
             shown["image/svg+xml"] = self._picture("svg").decode()

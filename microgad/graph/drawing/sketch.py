@@ -1,4 +1,4 @@
-"""What a drawing shows: boxes, frames around them and edges, as plain data. DOT and Mermaid are written from it."""
+"""A drawing as plain data: boxes, frames around them, and edges. DOT and Mermaid are written from it."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ..module_tree import ModuleCall, ModuleTree
+from ..module_tree import Member, ModuleCall, ModuleTree
 from ..repeats import StructureIds, find_runs, ops_in, sources_in
 from ..tape import Input, Op, Result, Source, Tape
 from ..text import shape_of
 
-MAX_BOXES = 60  # boxes that fit on a page
-MAX_DEPTH = 60  # levels of modules, of which the innermost has all that is below
-MANY = 24  # operations that a module may have for its insides to be left out
-BUSY = 4  # uses of a parameter; the lines of more would hide the rest
-MAX_HEIGHT = 22  # inches that can still be read when they are made to fit a page
-_RESIDUAL_JOINS = {"Add", "Sub", "Cat", "Stack"}  # where a way past other boxes comes back
+MAX_BOXES = 60  # that fit on a page
+MAX_DEPTH = 60  # levels of modules; what is below is drawn at the last one
+MAX_HIDDEN = 24  # operations of a module that `leaves` keeps closed
+MAX_USES = 4  # of a parameter; the edges of more would clutter the drawing
+MAX_HEIGHT = 22  # inches; a higher drawing can't be read when it is scaled to a page
+_RESIDUAL_JOINS = {"Add", "Sub", "Cat", "Stack"}  # operations at which residual connections end
 
 
 @dataclass(slots=True, eq=False)
 class Box:
-    """One box: an operation, a row of them, a module that isn't opened, where values come in, or a result."""
+    """One box: an operation, a chain of operations, a closed module, a source, or a result."""
 
-    name: str  # in the drawing's source: "op3"
+    name: str  # identifier in DOT and Mermaid: "op3"
     kind: str  # "op", "chain", "module", "part", "parameter", "buffer", "leaf", "constant", "result"
     title: str
     ops: list[Op] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
     result: Result | None = None
     times: int = 1
-    uses: int = 1  # of a parameter: by how many operations
+    uses: int = 1  # of a source: how many operations read it
 
 
 @dataclass(slots=True, eq=False)
 class Frame:
-    """What stands around boxes: an opened module, or what is done several times in a row."""
+    """A frame around boxes: an open module, or a sequence that is repeated."""
 
     name: str
     title: str
@@ -48,35 +48,35 @@ class Frame:
 
 @dataclass(slots=True, eq=False)
 class Edge:
-    """From box to box; edges alike are one. `argument` is the place of the input where the head shows its inputs."""
+    """An edge between boxes, which stands for all edges that would look the same."""
 
     tail: Box
     head: Box
-    argument: int | None
+    argument: int | None  # position of the input, if the head is an operation
     what: Input | Result
-    to_next: bool  # to the next time of something that is drawn once
-    wrote: bool = False  # not the values themselves, but what has been written to their memory since
+    to_next: bool  # whether it leads to the next repetition of something that is drawn once
+    wrote: bool = False  # whether the tail didn't make the value, but wrote to its memory later
 
     @property
     def dashed(self) -> bool:
-        """Whether nothing is learned by it: it comes from a constant, or says but that something was written."""
+        """Whether no gradient flows along it: it comes from a constant or buffer, or only stands for a write."""
         return self.wrote or self.tail.kind in ("constant", "buffer")
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Which modules are opened, and what is drawn as one."""
+    """Which modules are opened, and what is merged into one box. See `Tape.draw`."""
 
-    depth: int | None = None  # modules at this level aren't opened
+    depth: int | None = None  # modules at this level are closed
     collapse: tuple[str, ...] = ()
     expand: tuple[str, ...] = ()
-    roll: bool = False  # what repeats is drawn once
-    fold: bool = False  # rows of operations of one input are one box
-    leaves: bool = False  # modules that call none aren't opened
-    parts: int = 0  # operations that are one box, whatever they are
+    roll: bool = False  # draw what repeats once
+    fold: bool = False  # merge chains of operations with one input into one box
+    leaves: bool = False  # close modules that call no others
+    parts: int = 0  # if not 0, every so many operations are one box
 
     def opens(self, call: ModuleCall) -> bool:
-        """Whether what is in a call is shown."""
+        """Whether a module is opened."""
         if self.expand and any(_leads_to(call.parts, pattern.split(".")) for pattern in self.expand):
             return True
         if any(fnmatchcase(call.path, pattern) for pattern in self.collapse):
@@ -85,7 +85,7 @@ class Options:
             return False
         return (
             not self.leaves
-            or len(call.members) > MANY
+            or len(call.members) > MAX_HIDDEN
             or any(isinstance(member, ModuleCall) for member in call.members)
         )
 
@@ -102,27 +102,26 @@ class Sketch:
         self.structure = StructureIds()
         self.boxes: list[Box] = []
         self.at: dict[int, Box] = {}  # number of an Op or Source -> its box
-        self.representative: dict[int, int] = {}  # of what is drawn once -> the number that it is drawn as
-        self.repetitions: dict[
-            int, tuple[tuple[int, int], ...]
-        ] = {}  # number of an Op -> (which repetition, which time)
-        self.rolls = 0
+        self.representative: dict[int, int] = {}  # number of an Op or Source -> that of the one drawn in its place
+        # Number of an Op -> for each run around it, from the outside in, the run and which repetition the Op is in.
+        self.repetitions: dict[int, tuple[tuple[int, int], ...]] = {}
+        self.rolls = 0  # number of runs drawn once
         self.uses = Counter(x.origin for op in tape for x in op.inputs)
-        self.read: dict[int | None, set[int]] = {}  # which results of an operation are used
+        self.read: dict[int | None, set[int]] = {}  # number of an Op -> the indices of its results that are read
         for op in tape:
             for x in op.inputs:
                 self.read.setdefault(x.origin, set()).add(x.index)
         self.place = {op.number: i for i, op in enumerate(tape.ops)}
         self.place |= {source.number: i for i, source in enumerate(tape.sources)}
-        self.module_count = 0  # modules
-        self.prefix = ""  # the path of the module that repeats around what is drawn: names go on from there
+        self.module_count = 0  # modules drawn so far
+        self.prefix = ""  # path of the repeated module that is being drawn; it is cut off the names inside
         self.items = self.split_evenly(options.parts) if options.parts else self.open_call(self.modules.root)
         self.results = [Box(f"result{i}", "result", x.name or "result", result=x) for i, x in enumerate(tape.results)]
 
     # Boxes
 
     def open_call(self, call: ModuleCall) -> list[Box | Frame]:
-        """What is shown of an opened call."""
+        """Draw what is in an open module."""
         items = self.sequence(call.members, len(call.parts))
         return [*self.inputs(call.sources), *items]
 
@@ -138,13 +137,13 @@ class Sketch:
             found.append(box)
         return found
 
-    def sequence(self, members: Sequence[Op | ModuleCall], level: int) -> list[Box | Frame]:
-        """What is shown of members in a row."""
+    def sequence(self, members: Sequence[Member], level: int) -> list[Box | Frame]:
+        """Draw members in order; with `roll`, runs among them once."""
         if not self.options.roll or len(members) < 2:
             return self.singles(members, level)
         items: list[Box | Frame] = []
         numbers = [self.structure.id_of(member) for member in members]
-        alone: list[Op | ModuleCall] = []
+        alone: list[Member] = []
         for start, length, times, rest in find_runs(numbers, [isinstance(member, ModuleCall) for member in members]):
             end = start + length * times + rest
             repetitions = [members[i : min(i + length, end)] for i in range(start, end, length)]
@@ -156,8 +155,8 @@ class Sketch:
             items.append(self.repetition(repetitions, level))
         return items + self.singles(alone, level)
 
-    def repetition(self, repetitions: list[Sequence[Op | ModuleCall]], level: int) -> Box | Frame:
-        """What is done several times in a row, drawn once."""
+    def repetition(self, repetitions: list[Sequence[Member]], level: int) -> Box | Frame:
+        """Draw a run once, with its count."""
         self.rolls += 1
         self.merge_repetitions(repetitions)
         (first, *others), last = repetitions[0], repetitions[-1][0]
@@ -174,14 +173,14 @@ class Sketch:
         item.times *= len(repetitions)
         return item
 
-    def merge_repetitions(self, repetitions: list[Sequence[Op | ModuleCall]]) -> None:
-        """Have what later times do, and what comes in there, stand where the first time's stands."""
+    def merge_repetitions(self, repetitions: list[Sequence[Member]]) -> None:
+        """Make operations and sources of the first repetition the representatives of those of later ones."""
         ops, homes = (
             [list(ops_in(repetition)) for repetition in repetitions],
             [list(sources_in(repetition)) for repetition in repetitions],
         )
         for k, (mine, at_home) in enumerate(zip(ops, homes, strict=True)):
-            for a, b in zip(ops[0], mine, strict=False):  # the last time may be cut short
+            for a, b in zip(ops[0], mine, strict=False):  # the last repetition may be incomplete
                 self.repetitions[b.number] = (*self.repetitions.get(b.number, ()), (self.rolls, k))
                 if k:
                     self.representative[b.number] = a.number
@@ -192,7 +191,7 @@ class Sketch:
                 )
 
     def merge_inputs(self, a: Op, b: Op) -> None:
-        """What comes in anew each time is one box too: the step's own input."""
+        """Draw sources that are read by one repetition each, such as the inputs of time steps, as one box."""
         for x, y in zip(a.inputs, b.inputs, strict=False):
             mine, other = self.tape.find(x.origin), self.tape.find(y.origin)
             if mine is not other and isinstance(mine, Source) and isinstance(other, Source):
@@ -200,8 +199,8 @@ class Sketch:
                 if alike and self.uses[other.number] == 1 and mine.number not in self.representative:
                     self.representative[other.number] = mine.number
 
-    def singles(self, members: Sequence[Op | ModuleCall], level: int) -> list[Box | Frame]:
-        """What is shown of members that don't repeat."""
+    def singles(self, members: Sequence[Member], level: int) -> list[Box | Frame]:
+        """Draw members that don't repeat; with `fold`, chains among them as one box each."""
         if not self.options.fold:
             return [self.single(member) for member in members]
         items: list[Box | Frame] = []
@@ -209,14 +208,14 @@ class Sketch:
             items += [self.merged_box("chain", chain)] if len(chain) > 1 else map(self.single, chain)
         return items
 
-    def single(self, member: Op | ModuleCall) -> Box | Frame:
-        """What is shown of one member."""
+    def single(self, member: Member) -> Box | Frame:
+        """Draw one member."""
         if isinstance(member, ModuleCall):
             return self.call(member)
         return self.add(Box(f"op{self.place[member.number]}", "op", "", [member]))
 
     def call(self, call: ModuleCall) -> Box | Frame:
-        """A module: a frame where it is opened, else one box."""
+        """Draw a module call: a frame if it is opened, else one box."""
         name, self.module_count = self.module_count, self.module_count + 1
         if self.options.opens(call):
             items = self.open_call(call)
@@ -228,7 +227,7 @@ class Sketch:
         return self.add(Box(f"module{name}", "module", self.short_path(call.path), list(ops_in([call])), sources))
 
     def split_evenly(self, size: int) -> list[Box | Frame]:
-        """Everything in boxes of as many operations, each with what comes in there first."""
+        """Draw everything as boxes of `size` operations each, with the sources that they read first."""
         items: list[Box | Frame] = []
         waiting = {source.number: source for source in self.tape.sources}
         for i in range(0, len(self.tape), size):
@@ -239,19 +238,20 @@ class Sketch:
             items.append(box)
         return items
 
-    def merged_box(self, kind: str, members: Sequence[Op | ModuleCall]) -> Box:
-        """A box of operations in a row, some of them in modules of their own."""
+    def merged_box(self, kind: str, members: Sequence[Member]) -> Box:
+        """Draw members as one box."""
         ops = list(ops_in(members))
         first, last = self.place[ops[0].number], self.place[ops[-1].number]
         sources = [source for source in sources_in(members) if source.number not in self.representative]
         return self.add(Box(f"{kind}{first}", kind, f"operations {first} … {last}", ops, sources))
 
-    def chains(self, row: Sequence[Op | ModuleCall]) -> list[list[Op | ModuleCall]]:
-        """The row in parts that are a box each: what but changes the values of the one before goes with that.
+    def chains(self, row: Sequence[Member]) -> list[list[Member]]:
+        """Split members into chains, each of which is one box.
 
-        A part is of one operation, of three or more, or of two of which one is a module's.
+        A member continues a chain if it reads only the result of the member before it, keeps its shape, and is its only
+        reader. Two operations are too short a chain, unless one of them is a module.
         """
-        found: list[list[Op | ModuleCall]] = []
+        found: list[list[Member]] = []
         before: Op | None = None
         for member in row:
             op = self.only_op(member)
@@ -266,14 +266,14 @@ class Sketch:
             else:
                 found.append([member])
             before = op
-        cut: list[list[Op | ModuleCall]] = []
+        cut: list[list[Member]] = []
         for chain in found:
             whole = len(chain) > 2 or any(isinstance(member, ModuleCall) for member in chain)
             cut += [chain] if whole else [[member] for member in chain]
         return cut
 
-    def only_op(self, member: Op | ModuleCall) -> Op | None:
-        """The operation that a member is all of: itself, or the only one of a module that isn't opened."""
+    def only_op(self, member: Member) -> Op | None:
+        """Return the member if it is an operation, or the only operation of a closed module; else None."""
         if isinstance(member, Op):
             return member
         if self.options.opens(member) or len(member.members) != 1:
@@ -282,7 +282,7 @@ class Sketch:
         return inner if isinstance(inner, Op) else None
 
     def short_path(self, path: str) -> str:
-        """A path, from the module that repeats around it on."""
+        """Return a path without the path of the repeated module around it."""
         return path.removeprefix(self.prefix)
 
     def add(self, box: Box) -> Box:
@@ -291,11 +291,11 @@ class Sketch:
         return box
 
     def box(self, number: int | None) -> Box | None:
-        """The box that an operation or a source is drawn in."""
+        """Return the box in which an operation or a source is drawn."""
         return None if number is None else self.at.get(self.representative_of(number))
 
     def representative_of(self, number: int) -> int:
-        """The number of what stands for an operation or a source."""
+        """Return the number of the operation or source that is drawn in place of this one."""
         while number in self.representative:
             number = self.representative[number]
         return number
@@ -303,7 +303,7 @@ class Sketch:
     # Edges
 
     def edge_label(self, edge: Edge, times: int = 1) -> str:
-        """What an edge says: the shape, which one it is of several results, and for how many it stands."""
+        """Return the label of an edge: which of several results it is, its shape, and how many edges it stands for."""
         x, often = edge.what, f" ×{times}" if times > 1 else ""
         if edge.wrote:
             return f"has written{often}"
@@ -311,7 +311,7 @@ class Sketch:
         return which + shape_of(x.shape, x.dtype) + often
 
     def edges(self) -> Counter[Edge]:
-        """The edges, and how many each of them stands for."""
+        """Return the edges, with the number of edges that each stands for."""
         found: Counter[Edge] = Counter()
         alike: dict[Any, Edge] = {}
         counted: set[Any] = set()
@@ -333,23 +333,25 @@ class Sketch:
         return found
 
     def edge(self, op: Op, i: int, number: int) -> Edge | None:
-        """From the box of what made, or wrote to, the input i of an operation; None where nothing is to be drawn."""
+        """Make the edge to input i of an operation from what made it, or wrote to it. None if both are in one box."""
         tail, head = self.box(number), self.box(op.number)
         again, _ = self.crosses(number, op.number)
-        reads_itself = again and head is not None and head.kind == "op"  # a step, what it gave the time before
+        reads_itself = (
+            again and head is not None and head.kind == "op"
+        )  # a step reads its own result of the step before
         if tail is None or head is None or (tail is head and not reads_itself):
             return None
         argument, x = i if head.kind == "op" else None, op.inputs[i]
         return Edge(tail, head, argument, x, again, number == x.written)
 
     def edge_key(self, edge: Edge, number: int) -> tuple[Any, ...]:
-        """By what edges are alike: operations of one box are, sources of one box are told apart."""
+        """Return a key that is equal for edges to be merged. It tells sources in one box apart, but not operations."""
         source = None if number in self.modules.call_of else self.representative_of(number)
         x, index = edge.what, edge.what.index if len(edge.tail.ops) == 1 else 0
         return edge.tail, edge.head, edge.argument, source, x.shape, x.dtype, index, edge.to_next, edge.wrote
 
     def crosses(self, tail: int, head: int) -> tuple[bool, bool]:
-        """Whether an edge goes to a later time of a repetition, and whether it counts for one of its own."""
+        """Return whether an edge leads to another repetition, and whether it adds to the count on its label."""
         mine, other = self.repetitions.get(head, ()), self.repetitions.get(tail, ())
         shared = 0
         for (roll, k), (same, j) in zip(mine, other, strict=False):
@@ -363,7 +365,7 @@ class Sketch:
         return False, tail not in self.representative or not mine[shared:]
 
     def height(self) -> float:
-        """About how many inches the boxes are that come one after the other."""
+        """Estimate the height of the drawing in inches from the longest chain of boxes."""
         levels: dict[Box, float] = {}
         for op in self.tape:
             head = self.box(op.number)
@@ -374,8 +376,8 @@ class Sketch:
         return max(levels.values(), default=0.0)
 
     def residual_edges(self, edges: Counter[Edge]) -> set[Edge]:
-        """The edges that go past other boxes to where both ways meet: residual connections."""
-        into: dict[Box, dict[Box, Edge]] = {}  # a box -> those before it
+        """Return the residual connections: edges parallel to a longer path between the same boxes."""
+        into: dict[Box, dict[Box, Edge]] = {}  # a box -> its predecessors, and the edges from them
         for edge in edges:
             if edge.tail.ops and edge.head.ops and not edge.to_next and edge.what.origin in self.modules.call_of:
                 into.setdefault(edge.head, {})[edge.tail] = edge
@@ -388,7 +390,7 @@ class Sketch:
 
 
 def _shortcuts(boxes: Mapping[Box, Any], into: Mapping[Box, Mapping[Box, Any]]) -> set[Box]:
-    """Those of some boxes from which a way leads to others of them, looked for in the nearest 2,000."""
+    """Return those of some boxes from which a path leads to another of them, within the nearest 2,000 boxes."""
     found: set[Box] = set()
     stack, reached = list(boxes), set(boxes)
     while stack and len(reached) < 2000:
@@ -401,8 +403,8 @@ def _shortcuts(boxes: Mapping[Box, Any], into: Mapping[Box, Mapping[Box, Any]]) 
     return found
 
 
-def _is_repetition(repetitions: Sequence[Sequence[Op | ModuleCall]]) -> bool:
-    """Whether modules repeat, or operations each time read what they gave the time before."""
+def _is_repetition(repetitions: Sequence[Sequence[Member]]) -> bool:
+    """Whether a run is worth drawing once: it has modules, or each repetition reads the result of the one before."""
     if any(isinstance(member, ModuleCall) for member in repetitions[0]):
         return True
     before = {member.number for member in repetitions[0] if isinstance(member, Op)}
@@ -414,15 +416,15 @@ def _is_repetition(repetitions: Sequence[Sequence[Op | ModuleCall]]) -> bool:
 
 
 def _last_name(first: tuple[str, ...], last: tuple[str, ...]) -> str:
-    """The last of several modules, by the part of its path that differs: "blocks.0 … 11"."""
+    """Return the part of the last module's path that differs from the first one's: the 11 of "blocks.0 … 11"."""
     return last[-1] if first[:-1] == last[:-1] else ".".join(last)
 
 
 def make_sketch(tape: Tape, options: Options, limit: int | None, free: Sequence[str]) -> Sketch:
-    """A sketch of at most `limit` boxes, if the options that are `free` can do that: "roll", "fold" and "depth".
+    """Make a Sketch with as much detail as fits in `limit` boxes.
 
-    Opened as far as the limit allows; what repeats is drawn once only where it has to be, or where parameters are read
-    so often that their lines would hide the rest.
+    `free` are the options that may be changed for that: "roll", "fold" and "depth". Repetitions are drawn once only if
+    that is necessary, or if parameters are read so often that their edges would clutter the drawing.
     """
     modules = ModuleTree(tape, MAX_DEPTH)
     too_many = free and limit is not None and len(tape) > limit and options == Options(expand=options.expand)
@@ -431,7 +433,7 @@ def make_sketch(tape: Tape, options: Options, limit: int | None, free: Sequence[
         if limit is None or not free:
             return sketch
         if len(sketch.boxes) <= limit and sketch.height() <= MAX_HEIGHT:
-            busy = any(box.kind == "parameter" and box.uses > BUSY for box in sketch.boxes)
+            busy = any(box.kind == "parameter" and box.uses > MAX_USES for box in sketch.boxes)
             rolled = Sketch(tape, replace(options, roll=True), modules) if busy and "roll" in free else sketch
             return rolled if rolled.rolls else sketch
     assert limit is not None
@@ -439,7 +441,7 @@ def make_sketch(tape: Tape, options: Options, limit: int | None, free: Sequence[
 
 
 def _reduce(tape: Tape, options: Options, limit: int, free: Sequence[str], modules: ModuleTree) -> Sketch:
-    """Rolled and folded, and with modules closed from the deepest on, until it fits; else in parts of its size."""
+    """Roll, fold, and close modules from the deepest level on, until the Sketch fits. If none fits, split it evenly."""
     options = replace(options, roll=options.roll or "roll" in free, fold=options.fold or "fold" in free)
     tries = [options]
     if "depth" in free:

@@ -1,5 +1,8 @@
-"""How a drawing looks: tints of Okabe and Ito's palette, which colour-blind people tell apart; kinds differ in their
-borders too. And the scales that boxes are coloured by."""
+"""The colors of drawings, and the scales by which boxes can be colored.
+
+The colors are tints of Okabe and Ito's palette, which color-blind people can tell apart. Kinds of boxes also differ in
+their borders.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from .sketch import Box
 
 
 class Style(NamedTuple):
-    """How a kind of box looks, and what the legend calls it."""
+    """How a kind of box looks, and its label in the legend."""
 
     label: str
     fill: str
@@ -25,7 +28,7 @@ class Style(NamedTuple):
 
 @dataclass(frozen=True)
 class Theme:
-    """The colours of a drawing."""
+    """The colors of a drawing."""
 
     paper: str
     ink: str
@@ -36,14 +39,14 @@ class Theme:
     module: str
     frames: tuple[str, str]
     border: str
-    residual: str
-    hot: str  # the end of the scale that boxes are coloured by
+    residual: str  # residual edges, marked operations
+    hot: str  # upper end of the color scale
     parameter: tuple[str, str]
     result: tuple[str, str]
     buffer: tuple[str, str]
 
     def style(self, kind: str) -> Style:
-        """How a kind of box looks."""
+        """Return the style of a kind of box."""
         return {
             "parameter": Style("parameter", *self.parameter, "rounded,filled"),
             "buffer": Style("buffer", *self.buffer, "rounded,filled,dashed"),
@@ -73,8 +76,8 @@ def _plain(value: float) -> str:
     return f"{value:.3g}"
 
 
-def _most(of: Callable[[Stats], float], gradients: bool = False) -> Callable[[Box], float | None]:
-    """The largest of some statistic in a box; None where none was taken."""
+def _largest(of: Callable[[Stats], float], gradients: bool = False) -> Callable[[Box], float | None]:
+    """Make a function that returns the largest value of a statistic in a box, or None if there are no statistics."""
 
     def value(box: Box) -> float | None:
         found = [s for op in box.ops for s in ((op.gradients if gradients else op.stats) or ()) if s is not None]
@@ -85,6 +88,8 @@ def _most(of: Callable[[Stats], float], gradients: bool = False) -> Callable[[Bo
 
 
 def _sum(of: Callable[[Op], float | None]) -> Callable[[Box], float | None]:
+    """Make a function that returns the sum of a value over the operations in a box, or None if it isn't known."""
+
     def value(box: Box) -> float | None:
         found = [x for op in box.ops if (x := of(op)) is not None]
         return sum(found) if found else None
@@ -93,11 +98,11 @@ def _sum(of: Callable[[Op], float | None]) -> Callable[[Box], float | None]:
 
 
 class Scale(NamedTuple):
-    """What boxes are coloured by: its name, a box's number, and its words."""
+    """A quantity by which boxes can be colored."""
 
     label: str
-    value: Callable[[Box], float | None]
-    shown: Callable[[float], str]
+    value: Callable[[Box], float | None]  # the quantity of a box
+    shown: Callable[[float], str]  # formats it
 
 
 SCALES = {
@@ -106,18 +111,18 @@ SCALES = {
         "kept for backward", lambda box: float(total(box.ops)) if box.ops else None, lambda x: text.size(round(x))
     ),
     "flops": Scale("flops", _sum(lambda op: op.flops), lambda x: f"{x:,.3g}"),
-    "gradient": Scale("gradient norm", _most(lambda s: s.norm, True), _plain),
-    "zeros": Scale("zeros", _most(lambda s: s.zeros), lambda x: f"{100 * x:.3g} %"),
-    "nan": Scale("NaN or infinite", _most(lambda s: s.nans + s.infs), _plain),
+    "gradient": Scale("gradient norm", _largest(lambda s: s.norm, True), _plain),
+    "zeros": Scale("zeros", _largest(lambda s: s.zeros), lambda x: f"{100 * x:.3g} %"),
+    "nan": Scale("NaN or infinite", _largest(lambda s: s.nans + s.infs), _plain),
 }  # fmt: skip
 
 
-def between(low: str, high: str, share: float) -> str:
-    """The colour at a share of the way from one to another.
+def interpolate(low: str, high: str, fraction: float) -> str:
+    """Return the color at a fraction of the way from one color to another.
 
-    >>> from microgad.graph.drawing.styles import between
-    >>> between("#FFFFFF", "#000000", 0.5)
+    >>> from microgad.graph.drawing.styles import interpolate
+    >>> interpolate("#FFFFFF", "#000000", 0.5)
     '#808080'
     """
-    ends = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in (low, high)]
-    return "#" + "".join(f"{round(a + (b - a) * share):02X}" for a, b in zip(*ends, strict=True))
+    ends = [[int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in (low, high)]
+    return "#" + "".join(f"{round(a + (b - a) * fraction):02X}" for a, b in zip(*ends, strict=True))

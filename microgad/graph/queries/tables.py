@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import ArgumentError, GraphError
 from ..flops import flops_of
-from ..module_tree import ModuleCall, ModuleTree
+from ..module_tree import Member, ModuleCall, ModuleTree
 from ..repeats import ops_in
 from ..tape import Op, Tape, total
 from ..text import results, size, summary, title
@@ -135,7 +135,7 @@ def tree(tape: Tape, depth: int | None = None, rows: int = 200, width: int | Non
     """Return the tree of modules and operations: see `Tape.tree`."""
     lines: list[list[str]] = []
     seen = 0
-    stack: list[tuple[Op | ModuleCall, str, str]] = _below(ModuleTree(tape, depth).root, "")
+    stack: list[tuple[Member, str, str]] = _below(ModuleTree(tape, depth).root, "")
     while stack:
         member, prefix, under = stack.pop()
         seen += 1
@@ -149,12 +149,12 @@ def tree(tape: Tape, depth: int | None = None, rows: int = 200, width: int | Non
     return Table(["operation", "result", "kept", "flops"], lines, 2, more + summary(tape), width)
 
 
-def _below(call: ModuleCall, under: str) -> list[tuple[Op | ModuleCall, str, str]]:
+def _below(call: ModuleCall, under: str) -> list[tuple[Member, str, str]]:
     """Return the members of a call in reverse order, each with the prefixes of its own line and of the lines below."""
     last = len(call.members) - 1
     if not call.parts:
         return [(member, "", "") for member in reversed(call.members)]
-    found: list[tuple[Op | ModuleCall, str, str]] = []
+    found: list[tuple[Member, str, str]] = []
     for i, member in enumerate(call.members):
         found.append((member, under + ("└─ " if i == last else "├─ "), under + ("   " if i == last else "│  ")))
     return found[::-1]
