@@ -94,7 +94,7 @@ class DotWriter:
                 self.box(graph, item, self.value(item.sources[0]))
 
     def cluster(self, frame: Frame) -> Digraph:
-        """Draw a frame as a cluster. If it has only one operation, the operation's box shows the module's path instead."""
+        """Draw a frame as a cluster. The box of a single operation shows the module's path instead."""
         from graphviz import Digraph
 
         cluster = Digraph(frame.name if frame.title else f"cluster_{frame.name}")
@@ -181,7 +181,7 @@ class DotWriter:
         )  # fmt: skip
 
     def line(self, op: Op) -> tuple[str, int]:
-        """Return the line of an operation in a chain, and its length. It has the module, if that has no other operation."""
+        """Return the line of an operation in a chain, and its length. It names a module without other operations."""
         settings, title = ", ".join(text.settings(op)), text.title(op)
         call = self.sketch.modules.call_of[op.number]
         own = call.parts[-1:] if len(call.members) == 1 else ()

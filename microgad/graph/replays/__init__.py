@@ -1,1 +1,1 @@
-"""A tape run again: as it was, with changes, and as a program of its own."""
+"""Run a tape again: unchanged, to verify it; with changes; or as a program that needs NumPy alone."""

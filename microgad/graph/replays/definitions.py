@@ -1,4 +1,4 @@
-"""The source of Functions, with all that it needs of helpers, as a text that runs with NumPy alone."""
+"""Collect the source code of Functions, and of all helpers that they need, as text that runs with NumPy alone."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ...errors import GraphError
 from ...function import Function
 from ...function.linear_map import LinearMap
 
-# What stands in a program for what microgad has of its own: arrays are NumPy's, and nothing else is asked.
-OURS = {
+# NumPy replacements for helpers of the core, since a program has only NumPy arrays.
+REPLACEMENTS = {
     "is_gpu": "def {}(x):\n    return False",
     "is_array": "def {}(x):\n    return isinstance(x, np.ndarray)",
     "as_array": "{} = np.asarray",
@@ -29,8 +29,8 @@ OURS = {
     "at": "def {}(ufunc, target, index, values):\n    ufunc.at(target, index, values)",
     "add_at": "{} = np.add.at",
     "checked": "def {}(x):\n    return np.errstate()",
-    "current": 'class {}:\n    path = ""  # of the module that is at work: a program has none',
-    "Tensor": 'class {}:\n    """There are arrays alone."""',
+    "current": 'class {}:\n    path = ""  # of the running module: a program has none',
+    "Tensor": 'class {}:\n    """A program has no Tensors."""',
 }
 BASE = '''class Function:
     """An operation: its settings, how it is computed, and a derivative for each input."""
@@ -68,44 +68,44 @@ LINEAR = '''class LinearMap(Function):
 
     def grad_x(self, grad):
         return self.adjoint(grad)'''
-HOMES = ("microgad.backend", "microgad.tensor", "microgad.state")
+REPLACED_MODULES = ("microgad.backend", "microgad.tensor", "microgad.state")
 UFUNC = "class {}(Function):\n    def forward(self, *inputs):\n        return np.{}(*inputs)"
-LEFT_OUT = frozenset((
+LEFT_OUT = frozenset((  # attributes of a Function that a program doesn't need
     "symbol", "numpy", "promote", "write", "decomposition", "may_share", "constants", "broadcasts", "conjugates",
     "materializes", "zero_link", "native_half", "elementwise",
 ))  # fmt: skip
 FOREIGN = {"numpy", *sys.stdlib_module_names}
-GONE = "\0"  # marks lines that are left out
+REMOVED = "\0"  # marks lines to be removed
 
 
 class Definitions:
-    """Definitions in an order in which they can run. `name(x)` is what something is called there, and brings it in."""
+    """The definitions that a program needs, in an order in which they run. `name` adds one and returns its name."""
 
     def __init__(self) -> None:
         self.imports: dict[str, None] = {"import numpy as np": None}
         self.chunks: list[str] = []
-        self.last: list[str] = []  # constants that are computed by what is defined here
+        self.last: list[str] = []  # constants computed by calling definitions, which come last
         self.names: dict[Any, str] = {Function: "Function", LinearMap: "LinearMap"}
         self.taken = {"Function", "LinearMap", "np", *vars(builtins)}
-        self.late: set[str] = set()
+        self.late: set[str] = set()  # names of the constants in `last`
         self.begun: set[Any] = {Function, LinearMap}
-        self.later: list[tuple[Any, Any, str, dict[str, Any]]] = []  # what bodies call
+        self.later: list[tuple[Any, Any, str, dict[str, Any]]] = []  # what bodies call, to be defined afterwards
 
     def text(self) -> str:
-        """All definitions, each once, in an order in which they run."""
+        """Return all definitions in an order in which they run."""
         linear = [LINEAR] if any("LinearMap" in chunk for chunk in self.chunks) else []
         names = INPUTS if any(".inputs" in chunk for chunk in self.chunks) else ""
         return "\n\n\n".join(["\n".join(self.imports), BASE + names, *linear, *self.chunks, *self.last])
 
     def bring(self, x: Any) -> str:
-        """What the program calls a class or function, which it has from now on with all that it needs."""
+        """Add a class or function with all that it needs, and return its name in the program."""
         name = self.name(x, x.__name__, vars(sys.modules[x.__module__]), True)
         while self.later:
             self.define(*self.later.pop(0))
         return name
 
     def name(self, x: Any, called: str, scope: dict[str, Any], at_once: bool) -> str:
-        """What the program calls x, known as `called` in a module with that `scope`: defined `at_once`, or later."""
+        """Return the program's name for x, which is `called` so in `scope`, and define it `at_once` or later."""
         if isinstance(x, ModuleType):
             return self.imported(f"import {x.__name__}", x, called)
         x = inspect.unwrap(x) if hasattr(x, "__wrapped__") else x
@@ -119,9 +119,9 @@ class Definitions:
             return self.names[key]
         if home is not None and home.split(".")[0] in FOREIGN:
             return self.imported(f"from {home} import {x.__name__}", x, called)
-        text = _stand_in(x, called, home or scope["__name__"])
+        text = _replacement(x, called, home or scope["__name__"])
         if text is not None:
-            return self.given(key, called, text)
+            return self.replaced(key, called, text)
         if isinstance(x, type) and issubclass(x, LinearMap) and "forward" in vars(x) and not _has_source(x):
             forward = x.transposed
             return f"{self.name(forward, forward.__name__, vars(sys.modules[x.__module__]), at_once)}.transposed"
@@ -140,14 +140,14 @@ class Definitions:
         self.taken.add(called)
         return called
 
-    def given(self, key: Any, called: str, text: str) -> str:
+    def replaced(self, key: Any, called: str, text: str) -> str:
         self.begun.add(key)
         name = self.names[key] = self.free(called)
         self.chunks.append(text.format(name))
         return name
 
     def free(self, called: str) -> str:
-        """A name that nothing else has."""
+        """Return a name that nothing else has."""
         name, n = called, 2
         while name in self.taken:
             name, n = f"{called}{n}", n + 1
@@ -155,7 +155,7 @@ class Definitions:
         return name
 
     def define(self, x: Any, key: Any, called: str, scope: dict[str, Any]) -> None:
-        """Bring in a definition: what it needs at once comes before it, what its body calls later."""
+        """Add a definition, after what it needs when it is executed. What its body calls is added later."""
         if key in self.begun:
             return
         self.begun.add(key)
@@ -176,16 +176,16 @@ class Definitions:
 
 
 class Rewriter:
-    """One definition, rewritten: other modules' names become the program's own, what only microgad reads goes."""
+    """Rewrites one definition: it replaces names from other modules, and removes what only microgad reads."""
 
     def __init__(self, sources: Definitions, text: str, scope: dict[str, Any]) -> None:
         self.sources, self.scope, self.calls = sources, scope, False
         self.left_out: frozenset[str] = frozenset()
         self.lines = [line.encode() for line in text.splitlines()]
-        self.changes: list[tuple[int, int, int, int, str]] = []  # from line and column to line and column
+        self.changes: list[tuple[int, int, int, int, str]] = []  # (line, column, end line, end column, new text)
 
     def of(self, tree: ast.stmt, name: str) -> str:
-        """The definition's new text, under this name."""
+        """Return the definition's new text, under this name."""
         if isinstance(tree, ast.ClassDef):
             self.klass(tree, name)
         elif isinstance(tree, ast.FunctionDef):
@@ -198,7 +198,7 @@ class Rewriter:
             head, tail = self.lines[line][:start], self.lines[end_line][end:]
             self.lines[line : end_line + 1] = [head + text.encode() + tail]
         text = b"\n".join(self.lines).decode()
-        text = "\n".join(line for line in text.splitlines() if GONE not in line)
+        text = "\n".join(line for line in text.splitlines() if REMOVED not in line)
         return re.sub(r"\n\s*\n(\s*\n)+", "\n\n", text).strip()
 
     def klass(self, tree: ast.ClassDef, name: str) -> None:
@@ -207,7 +207,7 @@ class Rewriter:
             self.walk(node, set(), True)
         kept = 0
         for part in tree.body:
-            if _said(part) <= self.left_out:
+            if _defined_names(part) <= self.left_out:
                 self.remove(part)
                 continue
             kept += 1
@@ -241,7 +241,7 @@ class Rewriter:
             self.walk(node, local, False)
 
     def walk(self, node: ast.AST, local: set[str], at_once: bool) -> None:
-        """Names and attributes of modules in an expression or a body."""
+        """Replace the names and attributes of modules in an expression or a body."""
         if isinstance(node, ast.FunctionDef):
             self.function(node, local)
         elif isinstance(node, ast.Lambda):
@@ -252,7 +252,7 @@ class Rewriter:
             self.scope |= {x.asname or x.name: getattr(module, x.name) for x in node.names}
             self.change(node, "pass")
         elif isinstance(node, (ast.Name, ast.Attribute)):
-            found = self.meant(node, local)
+            found = self.resolved(node, local)
             if found is not None:
                 name = self.sources.name(*found, at_once)
                 self.calls |= at_once and name in self.sources.late
@@ -265,20 +265,20 @@ class Rewriter:
                     self.walk(expression, local, at_once)
         else:
             if at_once and isinstance(node, ast.Call):
-                found = self.meant(node.func, local)
+                found = self.resolved(node.func, local)
                 home = found and getattr(found[0], "__module__", None)
                 self.calls |= str(home).startswith("microgad")
             for part in ast.iter_child_nodes(node):
                 self.walk(part, local, at_once)
 
-    def meant(self, node: ast.expr, local: set[str]) -> tuple[Any, str, dict[str, Any]] | None:
-        """What a name, or an attribute of one of microgad's modules, is of the world outside the definition."""
+    def resolved(self, node: ast.expr, local: set[str]) -> tuple[Any, str, dict[str, Any]] | None:
+        """Return what a name, or an attribute of a microgad module, refers to outside the definition, if anything."""
         if isinstance(node, ast.Name):
             if node.id in local or node.id not in self.scope:
                 return None
             return self.scope[node.id], node.id, self.scope
         if isinstance(node, ast.Attribute):
-            base = self.meant(node.value, local)
+            base = self.resolved(node.value, local)
             if base is not None and isinstance(base[0], ModuleType) and _is_of_microgad(base[0]):
                 return getattr(base[0], node.attr), node.attr, vars(base[0])
         return None
@@ -296,13 +296,13 @@ class Rewriter:
         at: Any = node
         first = min([at.lineno, *(x.lineno for x in getattr(at, "decorator_list", ()))]) - 1
         for line in range(first, at.end_lineno):
-            self.lines[line] += GONE.encode()
+            self.lines[line] += REMOVED.encode()
 
 
-def _stand_in(x: Any, called: str, home: str) -> str | None:
-    """The text in the place of what only microgad has, or of what has no source; None of what is written out."""
-    if called in OURS and home in HOMES:
-        return OURS[called]
+def _replacement(x: Any, called: str, home: str) -> str | None:
+    """Return the text that replaces a helper or something without source; None if x's own source is used."""
+    if called in REPLACEMENTS and home in REPLACED_MODULES:
+        return REPLACEMENTS[called]
     if isinstance(x, type) and issubclass(x, BaseException):
         return "class {}(Exception):\n    pass"
     if isinstance(x, type) and issubclass(x, Function) and isinstance(x.numpy, np.ufunc) and not _has_source(x):
@@ -310,8 +310,8 @@ def _stand_in(x: Any, called: str, home: str) -> str | None:
     return None
 
 
-def _said(node: ast.stmt) -> set[str]:
-    """The names that a statement of a class defines; of others one that is never left out."""
+def _defined_names(node: ast.stmt) -> set[str]:
+    """Return the names that a statement of a class defines, or {""} if it defines none."""
     if isinstance(node, ast.FunctionDef):
         return {node.name}
     if isinstance(node, ast.AnnAssign):
@@ -323,7 +323,7 @@ def _said(node: ast.stmt) -> set[str]:
 
 
 def _is_of_microgad(module: ModuleType) -> bool:
-    """Also where it goes by the name of torch."""
+    """Whether a module is microgad's, even if it is imported under the name torch."""
     return module.__spec__ is not None and module.__spec__.name.partition(".")[0] == "microgad"
 
 
@@ -332,7 +332,7 @@ def _has_source(cls: type[Any]) -> bool:
 
 
 def _origin(scope: dict[str, Any], name: str) -> dict[str, Any]:
-    """The module that gives a constant its value."""
+    """Return the namespace of the module that assigns a constant, following imports."""
     for node in ast.parse(inspect.getsource(sys.modules[scope["__name__"]])).body:
         if isinstance(node, ast.ImportFrom) and any((x.asname or x.name) == name for x in node.names):
             module = importlib.import_module("." * node.level + (node.module or ""), scope["__package__"])
@@ -341,6 +341,7 @@ def _origin(scope: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _assignment(scope: dict[str, Any], name: str) -> str:
+    """Return the statement that assigns a constant in its module."""
     text = inspect.getsource(sys.modules[scope["__name__"]])
     for node in ast.parse(text).body:
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
@@ -350,6 +351,6 @@ def _assignment(scope: dict[str, Any], name: str) -> str:
                 pairs = list(zip(target.elts, node.value.elts, strict=True))
             for one, value in pairs:
                 if isinstance(one, ast.Name) and one.id == name:
-                    said = ast.get_source_segment(text, value) or ""
-                    return f"{name} = ({said})" if "\n" in said else f"{name} = {said}"
+                    expression = ast.get_source_segment(text, value) or ""
+                    return f"{name} = ({expression})" if "\n" in expression else f"{name} = {expression}"
     raise KeyError(name)

@@ -1,4 +1,4 @@
-"""The backward passes of a program: a line a derivative, as they are computed."""
+"""Write the backward passes of a program: a line for each derivative, while a replay computes it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ..replay_data import BoundaryPoint
 if TYPE_CHECKING:
     from .program import ProgramWriter
 
-_Key = tuple[int, int]  # number of a node, and which of its results
+_Key = tuple[int, int]  # number of a node, and index of its result
 
 
 @dataclass
 class OpNames:
-    """What the program calls an operation's parts."""
+    """The names that the program has for an operation's object, results and inputs."""
 
     op: str  # "relu1_op", or "Relu()"
     out: list[str]
@@ -30,19 +30,19 @@ class OpNames:
 
 
 class DerivativeWriter(Observer):
-    """Sees derivatives being computed, and has the writer say them."""
+    """An observer that writes a line for each derivative."""
 
     def __init__(self, writer: ProgramWriter) -> None:
         self.writer = writer
-        self.steps: dict[int, OpNames] = {}  # by the number of the node
-        self.leaves: dict[int, str] = {}  # what a leaf is called, by the number of its node
-        self.gradients: dict[str, str] = {}  # what leaves' gradients are called
-        self.grads: dict[_Key, str] = {}  # what gradients under way are called
-        self.hooked: dict[_Key, Any] = {}  # what hooks have made of some
-        self.ends: dict[_Key, str] = {}  # of a pass that `grad` started: what it asks for, besides leaves
+        self.steps: dict[int, OpNames] = {}  # number of a node -> its names
+        self.leaves: dict[int, str] = {}  # number of a leaf's node -> name of the leaf
+        self.gradients: dict[str, str] = {}  # name of a leaf -> variable of its final gradient
+        self.grads: dict[_Key, str] = {}  # variables of gradients during a pass
+        self.hooked: dict[_Key, Any] = {}  # gradients that hooks returned during the recording
+        self.ends: dict[_Key, str] = {}  # results whose gradients `grad` asked for -> their variables
 
     def start(self, points: Sequence[tuple[Function | None, BoundaryPoint]]) -> None:
-        """A backward pass."""
+        """Begin a backward pass."""
         writer = self.writer
         for node, point in points:
             assert node is not None
@@ -59,7 +59,7 @@ class DerivativeWriter(Observer):
             self.send(node, name, text, point.gradient)
 
     def end(self) -> None:
-        """The leaves have their gradients."""
+        """End a backward pass: add the gradients of leaves to those of earlier passes."""
         for key in [key for key in self.grads if key[0] in self.leaves]:
             name = self.leaves[key[0]]
             self.ends.pop(key, None)
@@ -73,7 +73,7 @@ class DerivativeWriter(Observer):
         self.grads, self.hooked, self.ends = {}, {}, {}
 
     def take(self, key: _Key, nothing: str) -> str:
-        """What the gradient of a result is called, once it is complete."""
+        """Return the variable of a result's gradient, now that it is complete, or `nothing` if it has none."""
         name = self.grads.pop(key, nothing)
         if key in self.hooked:
             name = name if name.isidentifier() else self.writer.fresh("grad")
@@ -83,7 +83,7 @@ class DerivativeWriter(Observer):
         return name
 
     def incoming(self, node: Function) -> str:
-        """The gradient of a node's result, or those of its results, as an expression."""
+        """Return the expression for the gradient of a node's result, or the tuple of gradients of its results."""
         conjugate = conjugates(node)
         if type(node.shape) is not list:
             name = self.take((node.number, 0), "")
@@ -96,9 +96,9 @@ class DerivativeWriter(Observer):
         return f"tuple(map(np.conj, {whole}))" if conjugate and any(d.kind == "c" for d in node.dtype) else whole
 
     def backward(self, node: Function, gradients: list[Any]) -> None:
-        """Write down what a node gives its inputs."""
+        """Write the derivatives of a node."""
         if node.number in self.leaves:
-            return  # what stands for a leaf
+            return  # an Identity in place of a leaf
         step = self.steps.get(node.number)
         if step is None:
             raise GraphError(f"program: a {type(node).__name__} of views that are written to can't be written out")
@@ -126,9 +126,9 @@ class DerivativeWriter(Observer):
             self.pass_on(edge, step.inputs[i], text, g)
 
     def joint(self, node: Function, step: OpNames, arguments: list[str], gradients: list[Any]) -> dict[int, str]:
-        """Derivatives that are computed together: what each is called."""
+        """Write the call that computes all derivatives together, and return their variables."""
         names = {
-            i: self.wish(step.inputs[i])
+            i: self.gradient_name(step.inputs[i])
             for i, edge in enumerate(node.edges)
             if edge is not None and gradients[i] is not None
         }
@@ -137,20 +137,20 @@ class DerivativeWriter(Observer):
         self.writer.say(f"{', '.join(targets)} = {call}" if len(targets) > 1 else f"({targets[0]},) = parts({call})")
         return names
 
-    def wish(self, name: str) -> str:
-        """What the gradient of a variable is called."""
+    def gradient_name(self, name: str) -> str:
+        """Return a new name for the gradient of a variable."""
         return self.writer.fresh(f"grad_{name if name.isidentifier() else 'x'}")
 
     def pass_on(self, edge: Function, name: str, text: str, grad: Any) -> None:
-        """A gradient, which may have a name already, goes on to a node."""
+        """Add a gradient, which may already be a variable, to that of a node."""
         held = _key(edge) in self.grads
         if not held and text.isidentifier():
             self.grads[_key(edge)] = text
         else:
-            self.send(edge, "" if held else self.wish(name), text, grad)
+            self.send(edge, "" if held else self.gradient_name(name), text, grad)
 
     def send(self, edge: Function, wish: str, text: str, grad: Any) -> None:
-        """A gradient goes to a node, or to a leaf."""
+        """Write the line that assigns a gradient to a node, or adds it to what the node has."""
         key = _key(edge)
         held = self.grads.get(key)
         if held is not None:
@@ -161,7 +161,7 @@ class DerivativeWriter(Observer):
 
 
 def facts(x: Any) -> str:
-    """Shape and dtype, as in a comment."""
+    """Return shape and dtype as text for a comment."""
     x = backend.as_array(x)
     return f"{tuple(x.shape)} {x.dtype}"
 

@@ -1,4 +1,4 @@
-"""A recorded program as Python source that runs with NumPy alone: its forward and its backward, a line an operation."""
+"""Write a tape as a Python program that needs NumPy alone: forward and backward, one line per operation."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from .definitions import Definitions
 from .derivative_writer import DerivativeWriter, OpNames, facts
 from .replaying import BackwardReplaying
 
-SMALL = 8  # elements of an array that is written into the source
-HELPER = '''def fit(grad, shape, dtype):
-    """A gradient as its input is: summed over the axes along which that was stretched."""
+MAX_INLINE = 8  # elements of an array that is written into the source
+FIT = '''def fit(grad, shape, dtype):
+    """Sum a gradient over broadcast axes, so that it has the shape and dtype of its input."""
     grad = np.asarray(grad)
     lead = grad.ndim - len(shape)
     axes = [i for i, n in enumerate(grad.shape) if i < lead or (shape[i - lead] == 1 and n != 1)]
@@ -34,7 +34,7 @@ HELPER = '''def fit(grad, shape, dtype):
 PARTS = """def parts(x):
     return x if isinstance(x, (tuple, list)) else (x,)"""
 WIDE = '''def wide(x):
-    """float16 as float32, in which it is computed."""
+    """Convert float16 to float32, in which it is computed."""
     if isinstance(x, tuple):
         return tuple(map(wide, x))
     return x.astype(np.float32) if getattr(x, "dtype", None) == np.float16 else x'''
@@ -46,19 +46,19 @@ MAIN = """if __name__ == "__main__":
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """The source, and the arrays that it starts from, by name."""
+    """A program: its source, and the arrays that it reads, by name."""
 
     text: str
     values: dict[str, Any]
 
     def run(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What it computes: results and gradients by name."""
-        scope: dict[str, Any] = {"__name__": __name__}  # dataclasses look for their module
+        """Run the program. Returns its results and its gradients by name."""
+        scope: dict[str, Any] = {"__name__": __name__}  # dataclasses look up their module by name
         exec(compile(self.text, "<program>", "exec"), scope)
         return scope["run"](self.values)
 
     def save(self, path: str | pathlib.Path) -> None:
-        """Write it as a .py file, with its arrays in an .npz file beside it: `python net.py` runs it."""
+        """Write a .py file, which `python net.py` runs, and its arrays to an .npz file beside it."""
         path = pathlib.Path(path)
         path.write_text(self.text, encoding="utf-8")
         with open(path.with_suffix(".npz"), "wb") as file:
@@ -72,9 +72,10 @@ class Program:
 
 
 def program(tape: Tape) -> Program:
-    """A tape recorded with `replay=True` as a Program.
+    """Return a tape recorded with `replay=True` as a Program.
 
-    Raises RuntimeError for other tapes, and for operations that have no source in microgad, as an autograd.Function.
+    Raises RuntimeError for other tapes, and for operations without source code in microgad, such as an
+    autograd.Function.
     """
     writer = ProgramWriter(tape)
     writer.run({}, {})
@@ -82,15 +83,15 @@ def program(tape: Tape) -> Program:
 
 
 class ProgramWriter(BackwardReplaying):
-    """A replay that writes down what it does, forward and backward."""
+    """A replay that writes a line of the program for each operation and derivative that it computes."""
 
     def __init__(self, tape: Tape) -> None:
         super().__init__(tape)
-        self.sources = Definitions()
-        self.values: dict[str, Any] = {}
+        self.definitions = Definitions()
+        self.values: dict[str, Any] = {}  # arrays that the program reads from its .npz file
         self.body: list[str] = []
-        self.variables: dict[tuple[int, int], str] = {}
-        self.names: dict[str, tuple[int, int]] = {}  # what a source's gradient is called, and which source that is
+        self.variables: dict[tuple[int, int], str] = {}  # (Op or Source, result) -> name of its variable
+        self.names: dict[str, tuple[int, int]] = {}  # name of a source's gradient -> the source
         self.taken = dict.fromkeys(
             [*keyword.kwlist, "np", "values", "fit", "parts", "wide", "float", "complex", "slice"], 1
         )
@@ -98,22 +99,22 @@ class ProgramWriter(BackwardReplaying):
 
     def program(self) -> Program:
         results = [self.variables[result.source, result.index] for result in self.tape.results]
-        told = ", ".join(f"'result{i or ''}': {name}" for i, name in enumerate(results))
+        outputs = ", ".join(f"'result{i or ''}': {name}" for i, name in enumerate(results))
         grads = ", ".join(f"{name!r}: {g}" for name, g in self.derivatives.gradients.items())
         lines = ["def run(values):", *(f"    {line}" if line else "" for line in self.body)]
-        lines.append(f"    return {{{told}}}, {{{grads}}}")
+        lines.append(f"    return {{{outputs}}}, {{{grads}}}")
         head = f'"""{len(self.tape):,} operations as they were recorded by microgad, in NumPy alone."""'
         future = "from __future__ import annotations"
         body = "\n".join(lines)
-        helper = [text for call, text in (("fit(", HELPER), ("parts(", PARTS), ("wide(", WIDE)) if call in body]
-        text = "\n\n\n".join([f"{head}\n\n{future}\n\n{self.sources.text()}", *helper, body, MAIN])
+        helper = [text for call, text in (("fit(", FIT), ("parts(", PARTS), ("wide(", WIDE)) if call in body]
+        text = "\n\n\n".join([f"{head}\n\n{future}\n\n{self.definitions.text()}", *helper, body, MAIN])
         return Program(text + "\n", self.values)
 
     def say(self, line: str, comment: str = "") -> None:
         self.body.append(f"{line}  # {comment}" if comment else line)
 
     def fresh(self, wish: str) -> str:
-        """A name that no variable has yet."""
+        """Return a name that no variable has yet, `wish` itself or with a number."""
         wish = name = _name(wish)
         while name in self.taken:
             self.taken[wish] += 1
@@ -128,15 +129,15 @@ class ProgramWriter(BackwardReplaying):
         text = self.array(name, source.array)
         self.say(f"{name} = {text}" + ".copy()" * text.startswith("values"), facts(x.array))
         if x.node is not None:
-            known = not source.name or source.name in self.names  # a parameter after a step is another
+            known = not source.name or source.name in self.names  # a parameter is another source after each step
             self.derivatives.leaves[x.node.number] = called = name if known else source.name
             self.names[called] = source.number, 0
         return x
 
     def array(self, name: str, x: Any) -> str:
-        """An array in the source, or among the values."""
+        """Return the expression for an array: its elements, or an entry of the values."""
         x = backend.to_numpy(x)
-        if 0 < x.size <= SMALL and np.isfinite(x).all() and x.dtype.kind in "biuf":
+        if 0 < x.size <= MAX_INLINE and np.isfinite(x).all() and x.dtype.kind in "biuf":
             return f"np.array({x.tolist()!r}, {x.dtype.name!r})"
         self.values[name] = x
         return f"values[{name!r}]"
@@ -149,14 +150,14 @@ class ProgramWriter(BackwardReplaying):
             raise GraphError(f"program: {op.name} is an autograd.Function, which has no forward on bare arrays")
         if cls is BackwardHookFunction:
             raise GraphError("program: backward hooks of modules can't be written out")
-        given, brought, arguments = self.arguments(op, cls)
+        given, converted, arguments = self.arguments(op, cls)
         outs = [self.fresh(op.name.lower()) for _ in op.shapes]
         maker = self.maker(cls, outs[0], recipe.settings)
         results = super().step(op)
         node = self.last.node if hasattr(self.last.node, "plan") else None
         made = maker
         if node is not None:
-            self.hold(op, node, given, arguments)
+            self.keep(op, node, given, arguments)
             made, maker = _named(f"{outs[0]}_op", maker, node)
         target = f"{', '.join(outs)}{',' * (self.last.several and len(outs) == 1)}"
         if recipe.in_place:
@@ -164,8 +165,8 @@ class ProgramWriter(BackwardReplaying):
         comment = ", ".join([*[op.path] * bool(op.path), *map(facts, (x.array for x in results))])
         halves = [name for name, x in zip(outs, results, strict=True) if x.array.dtype == HALF]
         taken = arguments
-        if halves and (op.in_place or not cls.may_share or not shares(results[0].array, brought)):
-            taken = self.widened(cls, brought, arguments)
+        if halves and (op.in_place or not cls.may_share or not shares(results[0].array, converted)):
+            taken = self.widened(cls, converted, arguments)
         self.say(f"{target} = {maker}({', '.join(taken)})", comment)
         if taken is not arguments and not op.in_place:
             for name in halves:
@@ -175,28 +176,28 @@ class ProgramWriter(BackwardReplaying):
             self.derivatives.steps[node.number] = OpNames(made, outs, arguments)
         return results
 
-    def widened(self, cls: type[Function], brought: list[Any], arguments: list[str]) -> list[str]:
-        """Arguments as float16 is computed: number_kinds.py."""
-        found = widened(cls, brought)
-        if found is brought:
+    def widened(self, cls: type[Function], converted: list[Any], arguments: list[str]) -> list[str]:
+        """Return the arguments with float16 arrays converted, as dtypes/number_kinds.py does."""
+        found = widened(cls, converted)
+        if found is converted:
             return arguments
         return [
             name if x is y else f"wide({name})" if backend.is_array(y) else self.setting_text("", x)
-            for name, x, y in zip(arguments, found, brought, strict=True)
+            for name, x, y in zip(arguments, found, converted, strict=True)
         ]
 
     def arguments(self, op: Op, cls: type[Function]) -> tuple[list[str], list[Any], list[str]]:
-        """An operation's inputs: their variables, values in the dtypes in which it takes them, and expressions."""
+        """Return an operation's inputs as variables, as values in the dtypes that it computes in, and as expressions."""
         given, operands = [], []
         for x in op.inputs:
             at = (x.source, x.index) if x.source is not None else None
             given.append(self.variables[at] if at else self.setting_text("", x.value))
             operands.append(self.made[at].array if at else x.value)
-        brought = operands if cls.promote is None else cls.promote(list(operands))
-        return given, list(brought), [_brought(*x) for x in zip(given, operands, brought, strict=True)]
+        converted = operands if cls.promote is None else cls.promote(list(operands))
+        return given, list(converted), [_cast(*x) for x in zip(given, operands, converted, strict=True)]
 
-    def hold(self, op: Op, node: Function, given: list[str], arguments: list[str]) -> None:
-        """Give names to arguments that derivatives read in another dtype, or as they were before a write."""
+    def keep(self, op: Op, node: Function, given: list[str], arguments: list[str]) -> None:
+        """Assign variables to arguments that derivatives read after a cast, or before an in-place write."""
         for i in node.plan.inputs:
             if arguments[i] != given[i] or (op.in_place and op.inputs[i].source is not None):
                 kept = self.fresh(f"{given[i] if given[i].isidentifier() else 'number'}_then")
@@ -205,10 +206,10 @@ class ProgramWriter(BackwardReplaying):
 
     def maker(self, cls: type[Function], out: str, settings: dict[str, Any]) -> str:
         given = ", ".join(f"{name}={self.setting_text(f'{out}.{name}', x)}" for name, x in settings.items())
-        return f"{self.sources.bring(cls)}({given})"
+        return f"{self.definitions.bring(cls)}({given})"
 
     def setting_text(self, name: str, x: Any) -> str:
-        """A setting as it is written."""
+        """Return the expression for a setting."""
         if x is None or x is Ellipsis or isinstance(x, (bool, int, str, slice)):
             return repr(x)
         if isinstance(x, (float, complex)):
@@ -220,7 +221,7 @@ class ProgramWriter(BackwardReplaying):
         if hasattr(x, "_fields") or dataclasses.is_dataclass(x):
             fields = x._fields if hasattr(x, "_fields") else [f.name for f in dataclasses.fields(x)]
             parts = [f"{field}={self.setting_text(f'{name}.{field}', getattr(x, field))}" for field in fields]
-            return f"{self.sources.bring(type(x))}({', '.join(parts)})"
+            return f"{self.definitions.bring(type(x))}({', '.join(parts)})"
         if isinstance(x, (tuple, list)):
             parts = [self.setting_text(f"{name}.{i}", y) for i, y in enumerate(x)]
             text = ", ".join(parts) + "," * (len(x) == 1 and isinstance(x, tuple))
@@ -228,20 +229,23 @@ class ProgramWriter(BackwardReplaying):
         if isinstance(x, dict):
             return "{" + ", ".join(f"{k!r}: {self.setting_text(f'{name}.{k}', y)}" for k, y in x.items()) + "}"
         if isinstance(x, type):
-            return x.__name__ if x.__module__ == "builtins" else self.sources.bring(x)
+            return x.__name__ if x.__module__ == "builtins" else self.definitions.bring(x)
         raise GraphError(f"program: the setting {name} is a {type(x).__name__}, which can't be written out")
 
-    def walk(self, passed: BackwardPass) -> None:
+    def backward(self, passed: BackwardPass) -> None:
         self.say("")
         self.derivatives.start([(self.node(point), point) for point in passed.points])
         with state.scope(observer=self.derivatives):
-            super().walk(passed)
+            super().backward(passed)
         self.derivatives.end()
         self.say("")
 
 
 def _named(name: str, maker: str, node: Function) -> tuple[str, str]:
-    """What derivatives call an operation's object, and the expression that makes it: a name, if it holds anything."""
+    """Return how derivatives refer to an operation's object, and the expression that makes it.
+
+    An object without settings or intermediate values is made anew each time; any other is assigned to `name`.
+    """
     if type(node).joint is not None:
         needs = f"needs={tuple(edge is not None for edge in node.edges)}"
         maker = f"{maker[:-1]}{'' if maker.endswith('()') else ', '}{needs})"
@@ -250,8 +254,8 @@ def _named(name: str, maker: str, node: Function) -> tuple[str, str]:
     return name, f"({name} := {maker})"
 
 
-def _brought(name: str, x: Any, y: Any) -> str:
-    """The expression of an operand, cast to the dtype in which the operation takes it."""
+def _cast(name: str, x: Any, y: Any) -> str:
+    """Return the expression of an operand x, cast to the dtype of y, in which the operation computes."""
     if x is y or not backend.is_array(y):
         return name
     if not backend.is_array(x):
@@ -260,6 +264,6 @@ def _brought(name: str, x: Any, y: Any) -> str:
 
 
 def _name(wish: str) -> str:
-    """A name as Python takes it."""
+    """Make a valid Python identifier."""
     name = re.sub(r"\W+", "_", wish).strip("_")
-    return name[:1].lower() + name[1:] if name[:1].isalpha() else f"x{name}"  # capitals are classes'
+    return name[:1].lower() + name[1:] if name[:1].isalpha() else f"x{name}"  # names with a capital are classes

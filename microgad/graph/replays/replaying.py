@@ -1,4 +1,4 @@
-"""A recorded program run again: with other inputs, in another dtype, with a result replaced."""
+"""Replay a tape: with other inputs, in another dtype, on another device, or with results replaced."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ..tape import Input, Op, Source, Tape
 
 @dataclass
 class Replay:
-    """What came out: `results` in the order of the tape's, and every Tensor by its operation's place or name."""
+    """The Tensors of a replay: `results` are those of the tape, and `replay[key]` is any other."""
 
     tape: Tape
     results: list[Tensor] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Replay:
     _made: dict[tuple[int, int], Tensor] = field(default_factory=dict)
 
     def __getitem__(self, key: Any) -> Any:
-        """The result of an operation (a tuple where there are several): by its place, name, or path, as `Tape`'s."""
+        """Return the result, or tuple of results, of an operation. The key is as in `tape[key]`."""
         found = _one(self.tape, key)
         if isinstance(found, Source):
             return self._made[found.number, 0]
@@ -54,22 +54,22 @@ def replay(
 ) -> Replay:
     """Run a tape's operations again, with the same random draws, and record a new graph.
 
-    `inputs` are other values for leaves and constants by name, `params` for parameters (a dict, or a module, of which
-    those that the tape doesn't read are passed over); they are copied, and what is no Tensor is brought to the dtype of
-    what it stands for. `dtype` is what floating-point values and settings are brought to, `device` where. `edits`
-    change results on the way: by a place, name or path of the tape what a result becomes, a Tensor, an array, a number,
-    or a function of the Tensor.
+    `inputs` has new values for leaves and constants by name. `params` has new values for parameters: a dict, or a
+    module, whose parameters that the tape doesn't read are ignored. All values are copied; anything but a Tensor is
+    cast to the dtype of the value that it replaces. `dtype` and `device` are those of all floating-point values and
+    settings. `edits` changes results: its keys are as in `tape[key]`, and its values are what the result becomes, a
+    Tensor, an array, a number, or a function of the Tensor.
 
-    Raises RuntimeError for a tape recorded without `replay=True`, (a ValueError too) for a name that it hasn't, and
-    TypeError for values that its dtype can't hold.
+    Raises RuntimeError for a tape recorded without `replay=True`, ValueError (also a RuntimeError) for a name that the
+    tape doesn't have, and TypeError for values that the dtype can't hold.
     """
     return Replaying(tape, dtype, device).run(_named(tape, inputs, params), _edits(tape, edits))
 
 
 class Replaying:
-    """One replay: every Tensor that was made, by the number of its operation and which result it is."""
+    """One replay. `made` has every Tensor, by the number of its Op or Source and the index of the result."""
 
-    recording = False  # also where there was no_grad
+    recording = False  # whether to record gradients even where the program had no_grad
 
     def __init__(self, tape: Tape, dtype: Any, device: Any) -> None:
         if any(op.recipe is None for op in tape):
@@ -86,32 +86,32 @@ class Replaying:
             if source.name:
                 replayed.sources.setdefault(source.name, x)
         for place, op in enumerate(self.tape):
-            self.reach(place)
+            self.before_op(place)
             results = self.step(op)
-            self.see(op, results)
+            self.after_op(op, results)
             if op.number in edits:
                 results = [_edited(x, edits[op.number]) for x in results]
             for i, x in enumerate(results):
                 self.made[op.number, i] = x
-        self.reach(len(self.tape))
+        self.before_op(len(self.tape))
         replayed.results = [self.made[result.source, result.index] for result in self.tape.results]
         return replayed
 
-    def reach(self, place: int) -> None:
-        """Called when so many operations are done."""
+    def before_op(self, place: int) -> None:
+        """Called before the operation at this position of the tape, and at the end."""
 
-    def see(self, op: Op, results: list[Tensor]) -> None:
-        """Called with an operation's result, before anything writes to it."""
+    def after_op(self, op: Op, results: list[Tensor]) -> None:
+        """Called with an operation's results, before any later operation can write to them."""
 
     def start(self, source: Source, given: Any) -> Tensor:
-        """A fresh leaf or constant."""
+        """Make the leaf or constant of a source."""
         held = source.array if given is None else _array(given, source.array)
-        array = self.brought(held)
-        array = strided_copy(held) if array is held else array  # which the program may write to
+        array = self.converted(held)
+        array = strided_copy(held) if array is held else array  # the program may write to it
         if source.kind == "parameter":
             return Parameter(Tensor._made(array))
         x: Tensor = Tensor._made(array).requires_grad_(source.kind != "constant")
-        if source.computed:  # may be written to, as no leaf may
+        if source.computed:  # it isn't a leaf, because it may be written to in place
             x = Tensor._made(array, engine.Identity.recorded([x.node], array))
         return x
 
@@ -134,7 +134,7 @@ class Replaying:
         return list(out) if isinstance(out, tuple) else [out]
 
     def operand(self, x: Input) -> Any:
-        """An input as the operation is given it: off the graph if the program had taken it off, by detach_() or so."""
+        """Return an input for the operation, detached if the program had detached it in place, by detach_() say."""
         if x.source is None:
             return x.value
         at, maker = (x.source, x.index), self.tape[x.source]
@@ -144,15 +144,15 @@ class Replaying:
 
     def setting(self, value: Any) -> Any:
         if backend.is_array(value):
-            return self.brought(value)
+            return self.converted(value)
         if type(value) is tuple:
             return tuple(map(self.setting, value))
         if self.dtype is not None and isinstance(value, np.dtype) and value.kind == self.dtype.kind:
             return self.dtype
         return value
 
-    def brought(self, array: Any) -> Any:
-        """An array on the device and in the dtype asked for, if it is floating-point."""
+    def converted(self, array: Any) -> Any:
+        """Move an array to the device of the replay and, if it is floating-point, cast it to the dtype."""
         if self.device is not None:
             array = backend.to_device(array, self.device)
         if self.dtype is not None and array.dtype.kind == self.dtype.kind and array.dtype != self.dtype:
@@ -161,17 +161,18 @@ class Replaying:
 
 
 class BackwardReplaying(Replaying):
-    """A replay that goes back as well, where backward passes began: later operations may write to what they read.
+    """A replay that also repeats the backward passes, at the same positions of the tape.
 
-    `last` is what the last operation has become: a view that is written to shows another node.
+    They can't be repeated at the end, because later operations may write to what they read. `last` has the node of the
+    last operation; its result may have another node, if it is a view that is written to.
     """
 
     def __init__(self, tape: Tape) -> None:
         super().__init__(tape, None, None)
         if any(op.recipe.hooked for op in tape if op.recipe is not None):
             raise GraphError("replay: hooks of nodes, from grad_fn.register_hook, can't be called again")
-        self.nodes: dict[tuple[int, int], Function] = {}  # as they were made: a write in place gives another
-        self.passes: dict[int, list[BackwardPass]] = {}  # by how many operations were done
+        self.nodes: dict[tuple[int, int], Function] = {}  # nodes before any in-place write
+        self.passes: dict[int, list[BackwardPass]] = {}  # position on the tape -> passes that start there
         for passed in tape.passes:
             self.passes.setdefault(passed.place, []).append(passed)
 
@@ -186,12 +187,12 @@ class BackwardReplaying(Replaying):
         with state.scope(observer=self.last):
             return super().step(op)
 
-    def reach(self, place: int) -> None:
+    def before_op(self, place: int) -> None:
         for passed in self.passes.get(place, ()):
-            self.walk(passed)
+            self.backward(passed)
 
-    def walk(self, passed: BackwardPass) -> None:
-        """Go through a backward pass again."""
+    def backward(self, passed: BackwardPass) -> None:
+        """Repeat a backward pass."""
         found = [(point, node) for point in passed.points if (node := self.node(point)) is not None]
         roots, seeds = [], []
         for point, node in found:
@@ -203,18 +204,18 @@ class BackwardReplaying(Replaying):
             engine.run(roots, seeds, ends, retain_graph=True)
 
     def node(self, point: BoundaryPoint) -> Function | None:
-        """The node of this replay at which the recorded pass met the world outside of the tape."""
+        """Return the node of this replay that corresponds to a BoundaryPoint of the recorded pass."""
         at = point.source, point.index
         return self.made[at].node if point.written else self.nodes.get(at)
 
-    def see(self, op: Op, results: list[Tensor]) -> None:
+    def after_op(self, op: Op, results: list[Tensor]) -> None:
         for i, x in enumerate(results):
             if x.node is not None:
                 self.nodes[op.number, i] = x.node
 
 
 class _LastNode(state.Observer):
-    """Notes the node of the operation that was done last, and whether it has several results."""
+    """An observer that notes the node of the last operation, and whether it has several results."""
 
     node: Any = None
     several = False
@@ -225,7 +226,7 @@ class _LastNode(state.Observer):
 
 @contextmanager
 def _hooked(given: list[tuple[Function, Any]]) -> Iterator[None]:
-    """Hang hooks on nodes that give them the gradients which hooks made when the tape was recorded."""
+    """Register hooks on nodes that return the gradients which the program's hooks returned during the recording."""
     for node, gradient in given:
         node.hooks = {0: lambda _, gradient=gradient: Tensor._made(gradient)}  # type: ignore[misc]
     try:
@@ -239,10 +240,10 @@ def gradient(
     tape: Tape, of: Any, wrt: Any, grad: Any = None, inputs: Mapping[str, Any] | None = None, params: Any = None,
     dtype: Any = None, device: Any = None, edits: Mapping[Any, Any] | None = None,
 ) -> Any:  # fmt: skip
-    """The gradient of an operation's result with respect to another's, or to what came in, on a replay.
+    """Return the gradient of an operation's result with respect to another result or a source, computed on a replay.
 
-    `of` and `wrt` are as in `tape[...]`: of several operations the last is meant. `grad` is what `of`'s gradient is,
-    by default ones; the rest is as in `replay`. Raises RuntimeError where `of` doesn't depend on `wrt`.
+    `of` and `wrt` are keys of `tape[...]`; of several operations, the last is taken. `grad` is the gradient of `of`, by
+    default ones, and the others are as in `replay`. Raises RuntimeError if `of` doesn't depend on `wrt`.
     """
     start, end = _one(tape, wrt), _one(tape, of)
     replaying = _Differentiating(tape, dtype, device, start.number)
@@ -259,13 +260,13 @@ def gradient(
 
 
 def _one(tape: Tape, key: Any) -> Op | Source:
-    """The entry of the tape that a name or number stands for: of several operations the last."""
+    """Return the entry of the tape for a key; of several operations, the last."""
     found: Any = tape[key]
     return found[-1] if isinstance(found, list) else found
 
 
 class _Differentiating(Replaying):
-    """A replay in which one Tensor's gradient is wanted, whatever it was before."""
+    """A replay in which one Tensor requires grad, whether or not it did in the program."""
 
     recording = True
 
@@ -275,7 +276,7 @@ class _Differentiating(Replaying):
         self.wanted: Tensor | None = None
 
     def start(self, source: Source, given: Any) -> Tensor:
-        x = super().start(source, given).detach()  # no leaf, which could not be written to
+        x = super().start(source, given).detach()  # a leaf that requires grad could not be written to
         return self.want(x) if source.number == self.number else x
 
     def step(self, op: Op) -> list[Tensor]:
@@ -285,7 +286,10 @@ class _Differentiating(Replaying):
         return results
 
     def want(self, x: Tensor) -> Tensor:
-        """Note what to differentiate by, as later writes may give x another node; gives the Tensor to go on with."""
+        """Note x as the Tensor to differentiate by, and return the one to continue with.
+
+        They must differ, because a later write may give x another node.
+        """
         if x.node is not None:
             self.wanted = Tensor._made(x.array, x.node)
             return x
@@ -295,6 +299,7 @@ class _Differentiating(Replaying):
 
 
 def _named(tape: Tape, inputs: Mapping[str, Any] | None, params: Any) -> dict[int, Any]:
+    """Return the new values for sources by their numbers."""
     by_name: dict[str, list[int]] = {}
     for source in tape.sources:
         by_name.setdefault(source.name, []).append(source.number)
@@ -312,6 +317,7 @@ def _named(tape: Tape, inputs: Mapping[str, Any] | None, params: Any) -> dict[in
 
 
 def _edits(tape: Tape, edits: Mapping[Any, Any] | None) -> dict[int, Any]:
+    """Return the edits by the numbers of their operations."""
     chosen: dict[int, Any] = {}
     for key, change in (edits or {}).items():
         found = tape[key]
@@ -323,7 +329,7 @@ def _edits(tape: Tape, edits: Mapping[Any, Any] | None) -> dict[int, Any]:
 
 
 def _edited(x: Tensor, change: Any) -> Tensor:
-    """What a result becomes: still on the graph where a function makes it of the Tensor."""
+    """Return what a result becomes. A function's result stays connected to the graph."""
     if callable(change) and not isinstance(change, Tensor):
         return change(x)
     y = change if isinstance(change, Tensor) else Tensor._made(_array(change, x.array))
@@ -333,7 +339,7 @@ def _edited(x: Tensor, change: Any) -> Tensor:
 
 
 def _array(value: Any, like: Any) -> Any:
-    """A Tensor's array; anything else as an array in the dtype of what it stands for, and where that is."""
+    """Return a Tensor's array, or convert anything else to an array of the dtype and device of `like`."""
     if isinstance(value, Tensor):
         return value.array
     if backend.is_gpu(value):

@@ -1,4 +1,4 @@
-"""The proof that a tape holds all of what happened: replayed, forward and backward, it gives the same bytes."""
+"""Verify a tape: a replay, forward and backward, must give the same bytes as the program did."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .replaying import BackwardReplaying
 
 @dataclass(frozen=True)
 class Verification:
-    """True where all was the same. `wrong` has the operations that weren't, each with what differed."""
+    """The outcome of `verify`, true if all was the same. `wrong` has the operations that differed, and what did."""
 
     ops: int
     gradients: int
@@ -43,23 +43,23 @@ def verify(tape: Tape) -> Verification:
 
 
 class _Compared(BackwardReplaying):
-    """A replay that compares as it goes."""
+    """A replay that compares each result with the recorded hash."""
 
     def __init__(self, tape: Tape) -> None:
         super().__init__(tape)
         self.wrong: list[tuple[Op, str]] = []
-        self.ops: dict[int, Op] = {}  # by the number of the new node
+        self.ops: dict[int, Op] = {}  # number of a node in the replay -> its operation
         self.gradients = _Gradients(self.ops)
 
-    def walk(self, passed: BackwardPass) -> None:
+    def backward(self, passed: BackwardPass) -> None:
         for point in passed.points:
             if point.role != "end" and self.node(point) is None:
                 self.wrong.append((self.tape[point.source], "the graph"))
         with state.scope(observer=self.gradients):
-            super().walk(passed)
+            super().backward(passed)
 
-    def see(self, op: Op, results: list[Tensor]) -> None:
-        super().see(op, results)
+    def after_op(self, op: Op, results: list[Tensor]) -> None:
+        super().after_op(op, results)
         assert op.recipe is not None
         for x, expected in zip(results, op.recipe.digests, strict=True):
             if digest(x.array) != expected:
@@ -72,13 +72,13 @@ class _Compared(BackwardReplaying):
         return results
 
     def missing(self) -> list[tuple[Op, str]]:
-        """Operations through which fewer backward passes went than there were."""
+        """Return the operations through which fewer backward passes went than in the program."""
         times = self.gradients.times
         return [(op, "a gradient") for op in self.tape if times[op.number] < len(op.recipe.gradients)]  # type: ignore[union-attr]
 
 
 class _Gradients(state.Observer):
-    """Compares what each operation gives its inputs."""
+    """An observer that compares the gradients of each operation's inputs with the recorded hashes."""
 
     def __init__(self, ops: dict[int, Op]) -> None:
         self.ops = ops
