@@ -1,6 +1,7 @@
-"""Drawings by the names and arguments that others gave them: torchviz, torchview and micrograd.
+"""The functions of torchviz, torchview and micrograd that draw graphs, with their names and arguments.
 
-Programs made for those work after a change of the import; under `as_torch()` `torchviz` and `torchview` are this.
+Programs that use these packages work after a change of the import. Under `as_torch()`, `torchviz` and `torchview` are
+this module.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ def make_dot(
     show_saved: bool = False,
     max_attr_chars: int = 50,
 ) -> Digraph:
-    """The graph that led to a Tensor, or to several, as a graphviz.Digraph. Raises RuntimeError without a graph.
+    """Return the graph that led to one or several Tensors as a graphviz.Digraph.
 
-    `params`, a module or a dict of names to Tensors, names what it has; `show_saved` shows what is kept for backward.
-    Settings are shown always and shortened, whatever `show_attrs` and `max_attr_chars` say.
+    `params`, a module or a dict of names to Tensors, gives names to Tensors, and `show_saved` shows what is kept for
+    backward. Settings are always shown and shortened; `show_attrs` and `max_attr_chars` are ignored. Raises
+    RuntimeError for a Tensor without a graph.
 
     Source: torchviz.make_dot.
 
@@ -47,9 +49,9 @@ def make_dot(
 
 
 def draw_dot(root: Tensor, format: str = "svg", rankdir: str = "LR") -> Digraph:
-    """The graph of a number, with the numbers and gradients of its leaves. `rankdir` is "LR" or "TB".
+    """Return the graph of a scalar as a graphviz.Digraph, with the values and gradients of its leaves.
 
-    Raises RuntimeError for a Tensor without a graph.
+    `rankdir` is "LR" or "TB". Raises RuntimeError for a Tensor without a graph.
 
     Source: micrograd's trace_graph notebook.
 
@@ -72,7 +74,7 @@ def draw_dot(root: Tensor, format: str = "svg", rankdir: str = "LR") -> Digraph:
 
 
 class ComputationGraph:
-    """What `draw_graph` gives: the drawing is `visual_graph`, a graphviz.Digraph."""
+    """The result of `draw_graph`. The drawing is `visual_graph`, a graphviz.Digraph."""
 
     def __init__(self, graph: Graph, name: str) -> None:
         self.graph = graph
@@ -80,7 +82,7 @@ class ComputationGraph:
         self.visual_graph.name = name
 
     def resize_graph(self, scale: float = 1.0, size_per_element: float = 0.3, min_size: float = 12) -> None:
-        """Let the drawing be at most as large as its boxes ask for: inches a box, and at least `min_size`."""
+        """Limit the size of the drawing to `size_per_element` inches per box, but no less than `min_size` inches."""
         size = max(min_size, len(self.graph.sketch.boxes) * size_per_element) * scale
         self.visual_graph.graph_attr["size"] = f"{size:g},{size:g}"
 
@@ -110,13 +112,14 @@ def draw_graph(
     collect_attributes: bool = False,
     **kwargs: Any,
 ) -> ComputationGraph:
-    """A model's forward pass drawn: its modules to a depth, operations outside of them, and shapes.
+    """Draw a model's forward pass: its modules down to `depth`, operations outside of them, and shapes.
 
-    It runs once, on `input_data` (a Tensor, a sequence of arguments or a dict of named ones) or on random numbers of
-    `input_size`, a shape or a sequence of them, in `mode` "eval" (the default) or "train". `expand_nested` draws frames
-    around modules, `hide_module_functions=False` opens the innermost ones, `roll` draws once what repeats, `graph_dir`
-    is where arrows go. `save_graph` writes `filename`.png into `directory`. Shapes are always shown, inner tensors
-    never. Raises ValueError without an input, and for another mode.
+    The model runs once, in `mode` "eval" (the default) or "train". Its input is `input_data`, a Tensor, a sequence of
+    arguments or a dict of named arguments, or random numbers of `input_size`, a shape or a sequence of shapes.
+
+    `expand_nested` draws frames around modules, `hide_module_functions=False` opens the innermost modules, `roll` draws
+    what repeats once, and `graph_dir` is the direction of the arrows. `save_graph` writes `filename`.png into
+    `directory`. Shapes are always shown, inner tensors never. Raises ValueError without an input, and for another mode.
 
     Source: torchview.draw_graph.
 
@@ -145,7 +148,7 @@ def draw_graph(
 
 
 def _inputs(data: Any, size: Any, device: Any, dtypes: Sequence[Any] | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments that a model is called with, in order and by name."""
+    """Return the positional and keyword arguments for the model."""
     if data is not None:
         if isinstance(data, Mapping):
             return (), dict(data)

@@ -1,4 +1,4 @@
-"""The calls of a model's layers: shapes, parameters, multiplications, as torchinfo counts them."""
+"""The calls of a model's layers, with shapes, parameters and multiply-adds as torchinfo counts them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...tensor import Tensor
 
 
 class LayerInfo:
-    """One call of a layer, or a layer that nobody called but what is in it. Source: torchinfo.layer_info.LayerInfo."""
+    """One call of a layer, or a container whose layers are called but not itself. Source: torchinfo.LayerInfo."""
 
     def __init__(self, module: Module, name: str, depth: int, parent: LayerInfo | None = None) -> None:
         self.module, self.var_name, self.depth, self.parent_info = module, name, depth, parent
@@ -29,49 +29,49 @@ class LayerInfo:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Its parameters and those of all below, but for those whose shape isn't known yet."""
+        """The layer's parameters and those of all layers inside, without uninitialized ones."""
         known = self.module.named_parameters()
         return {name: p for name, p in known if not type(p).__name__.startswith("Uninitialized")}
 
     @property
     def num_params(self) -> int:
-        """Numbers in its parameters."""
+        """The number of elements of its parameters."""
         return sum(p.numel() for p in self.parameters.values())
 
     @property
     def trainable_params(self) -> int:
-        """Numbers in those that require grad."""
+        """The number of elements of its parameters that require grad."""
         return sum(p.numel() for p in self.parameters.values() if p.requires_grad)
 
     @property
     def param_bytes(self) -> int:
-        """Bytes of its parameters."""
+        """The bytes of its parameters."""
         return sum(p.numel() * p.element_size() for p in self.parameters.values())
 
     @property
     def trainable(self) -> str:
-        """ "True", "False", "Partial", or "--" where it has no parameters."""
+        """ "True", "False" or "Partial", or "--" if the layer has no parameters."""
         if not self.num_params:
             return "--"
         return {0: "False", self.num_params: "True"}.get(self.trainable_params, "Partial")
 
     @property
     def kernel_size(self) -> Any:
-        """Its kernel_size, as a list where that has several numbers."""
+        """The layer's kernel_size, as a list if it has several numbers."""
         size = getattr(self.module, "kernel_size", None)
         return list(size) if isinstance(size, Iterable) else size
 
     def leftover(self, count: str) -> int:
-        """Of one of its counts what is its own: without that of the layers inside that are listed."""
+        """Return one of its counts without those of the listed layers inside."""
         inside = (x.num(count) for x in self.children if not x.is_recursive)
         return int(getattr(self, count) - sum(inside))
 
     def num(self, count: str) -> int:
-        """A count of what it has, where all that is inside is listed too."""
+        """Return one of its counts, for a sum over all layers."""
         return int(getattr(self, count)) if self.is_leaf_layer else self.leftover(count)
 
     def record_call(self, inputs: Any, output: Any, batch_dim: int | None) -> None:
-        """Its forward is done: note the sizes, and count multiplications as torchinfo does, by parameters."""
+        """After its forward, note the sizes, and count multiply-adds from the parameters, as torchinfo does."""
         self.input_size, _ = _size(inputs, batch_dim)
         self.output_size, width = _size(output, batch_dim)
         self.output_bytes = width * math.prod(self.output_size)
@@ -84,12 +84,12 @@ class LayerInfo:
                 self.macs += self.output_size[0] * p.numel()
 
     def title(self, rows: set[str]) -> str:
-        """ "Conv2d (0): 2-1"."""
+        """Return the text of the first column, such as "Conv2d (0): 2-1"."""
         words = self.class_name + (f" ({self.var_name})" if "var_names" in rows and self.var_name else "")
         return words + (f": {self.depth}-{self.depth_index}" if "depth" in rows and self.depth else "")
 
     def cells(self, deepest: bool, total: int) -> dict[str, str]:
-        """Its columns; `deepest`: what is inside isn't shown, and counts here."""
+        """Return the other columns. If it is `deepest`, layers inside aren't shown but included in its counts."""
         own = self.num_params if deepest or self.is_leaf_layer else self.leftover("num_params")
         inside = sum(x.macs for x in self.children if x.is_leaf_layer)
         macs = self.macs if self.is_leaf_layer else inside if deepest and self.macs else 0
@@ -115,8 +115,8 @@ class LayerInfo:
 def collect_layers(
     model: Module, args: Any, kwargs: dict[str, Any], batch_dim: int | None, training: bool, device: Any
 ) -> list[LayerInfo]:
-    """The layers in the order of their calls; all of them in the order of their registration, if nothing runs."""
-    places: dict[int, LayerInfo] = {}  # by a module's id, the last place where it is registered
+    """Return the layers in the order of their calls, or of their registration if there are no `args` to run on."""
+    places: dict[int, LayerInfo] = {}  # id of a module -> the last place where it is registered
     order: list[LayerInfo] = []
     stack = [LayerInfo(model, type(model).__name__, 0)]
     while stack:
@@ -175,7 +175,7 @@ def _run(
 
 
 def _marked(layers: list[LayerInfo]) -> list[LayerInfo]:
-    """With those that were there before marked so."""
+    """Mark the layers whose module was listed before as recursive."""
     seen: set[int] = set()
     for layer in layers:
         layer.is_recursive = id(layer.module) in seen
@@ -184,9 +184,9 @@ def _marked(layers: list[LayerInfo]) -> list[LayerInfo]:
 
 
 def _with_containers(called: list[LayerInfo]) -> list[LayerInfo]:
-    """With layers that hold others and aren't called themselves, as ModuleList, before what is in them.
+    """Insert containers that aren't called themselves, such as ModuleList, before their layers.
 
-    As torchinfo has it, one that is shown several times is the same object, and counts nowhere.
+    As in torchinfo, a container that is shown several times is one object, which isn't counted.
     """
     rows: list[LayerInfo] = []
     seen = {id(layer.module) for layer in called}
@@ -208,7 +208,7 @@ def _with_containers(called: list[LayerInfo]) -> list[LayerInfo]:
 
 
 def _size(x: Any, batch_dim: int | None) -> tuple[list[int], int]:
-    """The shape of the first Tensor in a value (the last of a dict), and the bytes of one element."""
+    """Return the shape of the first Tensor in a value (the last one of a dict), and the bytes of one element."""
     while not hasattr(x, "shape"):
         x = list(x.values())[-1:] if isinstance(x, Mapping) else getattr(x, "data", x)
         if hasattr(x, "shape"):

@@ -1,4 +1,4 @@
-"""The layers of a model in torchinfo's layout: shapes, parameters, multiply-adds, sizes. Also the module torchinfo."""
+"""The function `summary` and the classes of torchinfo. Under `as_torch()`, this is the module torchinfo."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from .layer_info import collect_layers
 
 
 class Mode(StrEnum):
-    """What the model is set to while it runs. Source: torchinfo.Mode."""
+    """The mode in which the model runs. Source: torchinfo.Mode."""
 
     TRAIN, EVAL = "train", "eval"
 
 
 class RowSettings(StrEnum):
-    """What the name of a row has. Source: torchinfo.RowSettings."""
+    """What the first column of a row shows. Source: torchinfo.RowSettings."""
 
     DEPTH, VAR_NAMES, ASCII_ONLY = "depth", "var_names", "ascii_only"
     HIDE_RECURSIVE_LAYERS = "hide_recursive_layers"
 
 
 class ColumnSettings(StrEnum):
-    """What there is of each layer. Source: torchinfo.ColumnSettings."""
+    """The columns for each layer. Source: torchinfo.ColumnSettings."""
 
     KERNEL_SIZE, INPUT_SIZE, OUTPUT_SIZE = "kernel_size", "input_size", "output_size"
     NUM_PARAMS, PARAMS_PERCENT, MULT_ADDS, TRAINABLE = "num_params", "params_percent", "mult_adds", "trainable"
 
 
 class Verbosity(IntEnum):
-    """Print nothing, the layers, or their parameters too. Source: torchinfo.Verbosity."""
+    """Whether to print nothing, the layers, or the layers with their parameters. Source: torchinfo.Verbosity."""
 
     QUIET, DEFAULT, VERBOSE = 0, 1, 2
 
@@ -48,12 +48,12 @@ TITLES = {
     "kernel_size": "Kernel Shape", "input_size": "Input Shape", "output_size": "Output Shape", "num_params": "Param #",
     "params_percent": "Param %", "mult_adds": "Mult-Adds", "trainable": "Trainable",
 }  # fmt: skip
-_OF_A_RUN = {"input_size", "output_size", "mult_adds"}
+_COLUMNS_OF_A_RUN = {"input_size", "output_size", "mult_adds"}
 _INDENT = 5
 
 
 class ModelStatistics:
-    """What `summary` found: it prints as torchinfo's table. Source: torchinfo.ModelStatistics."""
+    """The result of `summary`, which prints as torchinfo's table. Source: torchinfo.ModelStatistics."""
 
     def __init__(
         self, layers: list[LayerInfo], input_size: Any, total_input: int, columns: Sequence[str], rows: set[str],
@@ -68,7 +68,7 @@ class ModelStatistics:
         leaves = [x for x in layers if x.is_leaf_layer]
         self.total_mult_adds = sum(x.macs for x in leaves)
         self.total_param_bytes = sum(x.param_bytes for x in leaves if not x.is_recursive)
-        self.total_output_bytes = sum(2 * x.output_bytes for x in leaves if x.num_params)  # their gradients too
+        self.total_output_bytes = sum(2 * x.output_bytes for x in leaves if x.num_params)  # twice, for the gradients
 
     def __repr__(self) -> str:
         longest = max(len(x.title(self._rows)) + x.depth * _INDENT + 1 for x in self.summary_list)
@@ -127,15 +127,18 @@ def summary(
     device: Any = None, dtypes: Sequence[Any] | None = None, mode: str | None = None,
     row_settings: Iterable[str] | None = None, verbose: int | None = None, **kwargs: Any,
 ) -> ModelStatistics:  # fmt: skip
-    """Print and give a model's layers with shapes, parameters and multiply-adds. Source: torchinfo.summary.
+    """Print and return a model's layers with shapes, parameters and multiply-adds. Source: torchinfo.summary.
 
-    The model runs once, without gradients and in eval mode unless `mode` is "train", on random numbers of `input_size`,
-    one size or a list of them, batch included (or put at `batch_dim`), or on `input_data`, a Tensor, a sequence of
-    arguments or a dict of keyword arguments, and `kwargs`. Without either it doesn't run. `col_names` are of
-    "input_size", "output_size", "num_params", "params_percent", "kernel_size", "mult_adds" and "trainable",
-    `row_settings` of "depth", "var_names", "ascii_only" and "hide_recursive_layers". Layers deeper than `depth` aren't
-    shown. `verbose` 0 prints nothing, 2 parameters too. The pass is never cached. Raises ValueError for other names and
-    sizes, RuntimeError for both kinds of input, and for a model that fails.
+    The model runs once, without gradients, and in eval mode unless `mode` is "train". Its input is `input_data`, a
+    Tensor, a sequence of arguments or a dict of keyword arguments, or random numbers of `input_size`, a size or a list
+    of sizes. Sizes include the batch, unless it is inserted at `batch_dim`. `kwargs` are further arguments. Without an
+    input the model doesn't run.
+
+    `col_names` are among "input_size", "output_size", "num_params", "params_percent", "kernel_size", "mult_adds" and
+    "trainable", and `row_settings` among "depth", "var_names", "ascii_only" and "hide_recursive_layers". Layers deeper
+    than `depth` aren't shown. `verbose` is 0 to print nothing, or 2 to print parameters too. `cache_forward_pass` is
+    ignored. Raises ValueError for other names and sizes, and RuntimeError for both kinds of input or a model that
+    fails.
 
     >>> _ = torch.summary(nn.Sequential(nn.Linear(4, 2), nn.ReLU()), (8, 4))
     ==========================================================================================
@@ -169,9 +172,9 @@ def summary(
         raise ArgumentError(f"summary: col_width must be greater than 0, got {col_width}")
     if input_data is not None and input_size is not None:
         raise GraphError("summary: give input_size or input_data, not both")
-    if not runs and _OF_A_RUN & set(columns):
+    if not runs and _COLUMNS_OF_A_RUN & set(columns):
         raise ArgumentError(
-            f"summary: the columns {', '.join(sorted(_OF_A_RUN & set(columns)))} need input_size or input_data"
+            f"summary: the columns {', '.join(sorted(_COLUMNS_OF_A_RUN & set(columns)))} need input_size or input_data"
         )
     args: Any = [input_data] if isinstance(input_data, (Tensor, np.ndarray)) else input_data
     if input_size is not None:
@@ -192,7 +195,7 @@ def _is_array(x: Any) -> bool:
 
 
 def _sizes(input_size: Any) -> list[tuple[int, ...]]:
-    """One size, or several, as a list of them."""
+    """Return one or several sizes as a list of tuples."""
     if not isinstance(input_size, (list, tuple)):
         raise TypeError(f"summary: input_size must be a size or a list of them, got {type(input_size).__name__}")
     sizes = [input_size] if input_size and isinstance(input_size[0], int) else list(input_size)

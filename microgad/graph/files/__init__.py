@@ -1,1 +1,1 @@
-"""A tape in files, and as what other libraries hold."""
+"""Save and load tapes as JSON and .npz files, and convert them to objects of other libraries."""

@@ -1,4 +1,4 @@
-"""Rows of a dataclass as columns, and back: what repeats is written once, and what is nothing is left out."""
+"""Convert rows of a dataclass to columns and back. Repeated values are stored once, columns of defaults never."""
 
 from __future__ import annotations
 
@@ -12,45 +12,48 @@ from ...errors import ArgumentError
 
 Parts = Mapping[str, type[Any]]
 PLAIN: dict[str, set[Any]] = {"int": {int}, "int | None": {int, type(None)}, "bool": {bool}}
-POOLED = {"str": str, "Shape": tuple}  # what is in them, also as a list, or None
+POOLED = {"str": str, "Shape": tuple}  # types whose values are stored once; also lists of them, and None
 
 
 def to_columns(cls: type[Any], rows: Sequence[Any], parts: Parts, encode: Callable[[Any], Any]) -> dict[str, Any]:
-    """The columns of `rows`, all of them `cls`, by the names of its fields; `encode` is for single values."""
+    """Return the columns of `rows`, instances of `cls`, by field. `encode` converts single values.
+
+    `parts` has the dataclasses of which fields may be lists, by name.
+    """
     columns: dict[str, Any] = {"rows": len(rows)}
     for field in dataclasses.fields(cls):
         values = list(map(attrgetter(field.name), rows))
         kind, part = str(field.type), _part(field, parts)
         column: Any = values
-        dull = False
+        default = False  # whether all rows have the default value
         if part is not None:
             parted = list(chain.from_iterable(values))
             column = {"counts": list(map(len, values)), "of": to_columns(part, parted, parts, encode)}
         elif kind in PLAIN:
-            dull = set(values) <= {field.default}
+            default = set(values) <= {field.default}
         elif _pooled(kind):
             listed = kind.startswith("list")
             places: dict[Any, int] = {}
             at = [places.setdefault(x, len(places)) for x in (map(tuple, values) if listed else values)]
             column = {"pool": [encode(list(x) if listed else x) for x in places], "at": at}
-            dull = set(places) <= {() if listed else field.default}
+            default = set(places) <= {() if listed else field.default}
         else:
             by_name = kind.startswith("dict")
             at = [i for i, x in enumerate(values) if x is not None and (not by_name or x)]
-            column, dull = {"at": at, "of": [encode(values[i]) for i in at]}, not at
-        if not dull or _required(field):
+            column, default = {"at": at, "of": [encode(values[i]) for i in at]}, not at
+        if not default or _required(field):
             columns[field.name] = column
     return columns
 
 
 def from_columns(cls: type[Any], columns: Any, parts: Parts, decode: Callable[[Any], Any]) -> list[Any]:
-    """The rows that were written. Raises ArgumentError, KeyError, TypeError or IndexError for what is no such thing."""
+    """Return the rows of columns. Raises ArgumentError, KeyError, TypeError or IndexError if they are malformed."""
     n = columns["rows"]
     unknown = set(columns) - {"rows", *(field.name for field in dataclasses.fields(cls))}
     if unknown:
         raise ArgumentError(f"from_json: this {cls.__name__} has no {', '.join(sorted(unknown))}")
     found: list[list[Any]] = []
-    for field in dataclasses.fields(cls):  # those that have to be there are first, so n is known when others are made
+    for field in dataclasses.fields(cls):  # required fields come first
         if field.name not in columns and not _required(field):
             factory = field.default_factory
             found.append([field.default] * n if factory is dataclasses.MISSING else [factory() for _ in range(n)])
@@ -84,7 +87,7 @@ def _column(field: Any, held: Any, n: int, parts: Parts, decode: Callable[[Any],
 
 
 def _part(field: Any, parts: Parts) -> type[Any] | None:
-    """What a list of further rows consists of: list[Input], list[Kept]."""
+    """Return the dataclass of a field that is a list of dataclasses, such as list[Input], else None."""
     return parts.get(str(field.type).removeprefix("list[").removesuffix("]")) if "list[" in str(field.type) else None
 
 
@@ -97,7 +100,7 @@ def _bare(kind: str) -> str:
 
 
 def _fits(x: Any, kind: str) -> bool:
-    """Whether a value is of an annotation."""
+    """Whether a value fits an annotation."""
     if kind.startswith("list"):
         return type(x) is list and all(_fits(y, _bare(kind)) for y in x)
     if x is None:
@@ -118,7 +121,7 @@ def _places(at: Any, n: int) -> list[int]:
 
 
 def _split(counts: Any, rows: list[Any]) -> Iterator[list[Any]]:
-    """The rows of each."""
+    """Split rows into lists of the given lengths."""
     if not set(map(type, counts)) <= {int} or min(counts, default=0) < 0 or sum(counts) != len(rows):
         raise ArgumentError(f"from_json: {len(rows)} rows aren't those that are counted")
     start = 0

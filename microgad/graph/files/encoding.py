@@ -1,4 +1,4 @@
-"""A tape as JSON, and back. Reading runs nothing: what a file names is looked up among what is there."""
+"""Write a tape as JSON or .npz, and read it. Reading runs no code from a file: names must be those of known classes."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ FORMAT = 1
 ROWS: dict[str, type[Any]] = {"ops": Op, "sources": Source, "results": Result, "passes": BackwardPass}
 PARTS: dict[str, type[Any]] = {"Input": Input, "Kept": Kept, "BoundaryPoint": BoundaryPoint}
 SINGLE: dict[str, type[Any]] = {"Stats": Stats, "Recipe": Recipe}
-ROOMS = re.compile(r"microgad\.(ops(\.\w+)*|function|engine)")
+ALLOWED_MODULES = re.compile(r"microgad\.(ops(\.\w+)*|function|engine)")
 DTYPES = re.compile(r"[<>|=]?[biufcV?]\d*|bool|u?int\d+|float\d+|complex\d+")
 Path = str | pathlib.Path
 
 
 def to_json(tape: Tape, path: Path | None = None) -> str:
-    """The tape as JSON; written to `path` too, if there is one. Arrays that it holds are in it."""
+    """Return the tape as JSON, with the arrays that it holds, and write it to `path` if that is given."""
     writer = _Writer()
     plain = writer.tape(tape)
     plain["arrays"] = [[*facts, base64.b64encode(x.tobytes()).decode()] for facts, x in writer.arrays]
@@ -49,20 +49,20 @@ def to_json(tape: Tape, path: Path | None = None) -> str:
 
 
 def from_json(text: Path) -> Tape:
-    """The tape that `to_json` wrote: from the text, or from a file's path.
+    """Return the tape that `to_json` wrote, from its text or a file's path.
 
-    Raises ArgumentError (a ValueError) for what is no such text, and for a Function that is neither microgad's nor
-    defined in this program.
+    Raises ArgumentError (a ValueError) for any other text, and for a Function that is neither microgad's nor defined in
+    this program.
     """
     if isinstance(text, pathlib.Path) or not text.lstrip().startswith("{"):
         text = pathlib.Path(text).read_text(encoding="utf-8")
-    with _told("from_json"):
+    with _malformed_as_argument_error("from_json"):
         plain = json.loads(text)
         return _tape(plain, [_array(facts, base64.b64decode(facts.pop(), validate=True)) for facts in plain["arrays"]])
 
 
 def to_npz(tape: Tape, path: Path) -> None:
-    """A bundle: the tape as in JSON, and each array that it holds as NumPy's own, to be read one by one."""
+    """Write the tape to an .npz file: its JSON, and each array as a member of its own."""
     writer = _Writer()
     plain = writer.tape(tape)
     plain["arrays"] = [facts for facts, _ in writer.arrays]
@@ -73,16 +73,16 @@ def to_npz(tape: Tape, path: Path) -> None:
 
 
 def from_npz(path: Path) -> Tape:
-    """The tape that `to_npz` wrote. Raises ArgumentError (a ValueError), as `from_json`."""
-    with _told("from_npz"), np.load(path, allow_pickle=False) as bundle:
+    """Return the tape that `to_npz` wrote. Raises ArgumentError (a ValueError), as `from_json` does."""
+    with _malformed_as_argument_error("from_npz"), np.load(path, allow_pickle=False) as bundle:
         plain = json.loads(bundle["tape"].tobytes())
         raw = [bundle[f"array{i}"].tobytes() for i in range(len(plain["arrays"]))]
         return _tape(plain, [_array(facts, x) for facts, x in zip(plain["arrays"], raw, strict=True)])
 
 
 @contextmanager
-def _told(name: str) -> Iterator[None]:
-    """Whatever else is wrong with a file is said to be no tape."""
+def _malformed_as_argument_error(name: str) -> Iterator[None]:
+    """Turn errors from malformed files into ArgumentError."""
     try:
         yield
     except ArgumentError:
@@ -108,7 +108,7 @@ def _tape(plain: Any, arrays: list[Any]) -> Tape:
 
 
 def _check(tape: Tape) -> None:
-    """Whether all that is referred to is there, and before what refers to it."""
+    """Check that every reference is to an operation or source that comes before it."""
     results = {source.number: 1 for source in tape.sources}
     if len(results) + len(tape.ops) != len({*results, *(op.number for op in tape.ops)}):
         raise ArgumentError("from_json: two operations or sources have the same number")
@@ -129,17 +129,17 @@ def _check(tape: Tape) -> None:
 
 
 class _Writer:
-    """Values as JSON can hold them, and the arrays among them: dtype, shape and strides of each, and a copy."""
+    """Converts values to JSON, and collects the arrays among them."""
 
     def __init__(self) -> None:
-        self.arrays: list[tuple[list[Any], Any]] = []
+        self.arrays: list[tuple[list[Any], Any]] = []  # ([dtype, shape, strides], contiguous copy) of each
 
     def tape(self, tape: Tape) -> dict[str, Any]:
         columns = {name: to_columns(cls, getattr(tape, name), PARTS, self.value) for name, cls in ROWS.items()}
         return {"microgad tape": FORMAT, **columns}
 
     def value(self, x: Any) -> Any:
-        """What is no number, text, list or None is an object that says what it is."""
+        """Convert a value. Numbers, strings, lists and None stay; others become JSON objects with their kind as key."""
         if isinstance(x, np.generic):
             x = x.item()
         if x is None or isinstance(x, (bool, int, str)) or (isinstance(x, float) and math.isfinite(x)):
@@ -151,7 +151,7 @@ class _Writer:
         if _fields(x) is not None:
             return {"named": _place(type(x)), "of": self.values(_fields(x))}
         for kind, form in FORMS.items():
-            if form.holds(x):
+            if form.matches(x):
                 return {kind: form.write(self, x)}
         raise ArgumentError(f"to_json: a {type(x).__name__} can't be written")
 
@@ -159,7 +159,7 @@ class _Writer:
         return [self.value(x) for x in items]
 
     def array(self, x: Any) -> int:
-        """Its place among the arrays."""
+        """Add an array, and return its index among the arrays."""
         values = backend.to_numpy(x)
         facts = [values.dtype.str, list(values.shape), list(values.strides)]
         self.arrays.append((facts, np.ascontiguousarray(values)))
@@ -167,7 +167,7 @@ class _Writer:
 
 
 def _fields(x: Any) -> Any:
-    """The values in a named tuple or a dataclass; None of anything else."""
+    """Return the values in a named tuple or a dataclass, None for anything else."""
     if isinstance(x, tuple) and hasattr(x, "_fields"):
         return x
     if dataclasses.is_dataclass(x) and not isinstance(x, type):
@@ -197,6 +197,8 @@ def _array(facts: Any, raw: bytes) -> Any:
 
 
 class _Reader:
+    """Converts values from JSON, given the arrays."""
+
     def __init__(self, arrays: list[Any]) -> None:
         self.arrays = arrays
         self.functions: dict[tuple[str, str], type[Function]] = {}
@@ -215,18 +217,18 @@ class _Reader:
         return [self.value(x) for x in items]
 
     def named(self, held: list[str], of: list[Any]) -> Any:
-        """A named tuple, or a dataclass, of microgad's own."""
+        """Make a named tuple or a dataclass, which must be one of microgad's."""
         module, name = held
-        cls = getattr(_room(module), name, None)
+        cls = getattr(_import_allowed(module), name, None)
         if not (isinstance(cls, type) and (hasattr(cls, "_fields") or dataclasses.is_dataclass(cls))):
             raise ArgumentError(f"from_json: {module}.{name} is no kind of setting")
         return cls(*self.values(of))
 
     def function(self, held: list[str]) -> type[Function]:
-        """A Function: microgad's, or one that this program has defined."""
+        """Return a Function, which must be one of microgad's or defined in this program."""
         module, name = held
-        if ROOMS.fullmatch(module):
-            _room(module)
+        if ALLOWED_MODULES.fullmatch(module):
+            _import_allowed(module)
         if (module, name) not in self.functions:
             for cls in loaded():
                 self.functions.setdefault((cls.__module__, cls.__qualname__), cls)
@@ -239,9 +241,9 @@ SCALARS: dict[str, type[Any]] = {"bool": bool, "int": int, "float": float, "comp
 
 
 class Form(NamedTuple):
-    """A kind of value: which they are, and what stands for one in JSON."""
+    """How a kind of value is recognized, and how it is written to and read from JSON."""
 
-    holds: Callable[[Any], bool]
+    matches: Callable[[Any], bool]
     write: Callable[[_Writer, Any], Any]
     read: Callable[[_Reader, Any], Any]
 
@@ -270,18 +272,18 @@ FORMS: dict[str, Form] = {
 }
 
 
-def _numpy_dtype(said: Any) -> Any:
-    if not isinstance(said, str) or not DTYPES.fullmatch(said):
-        raise ArgumentError(f"from_json: no dtype {said!r}")
-    return np.dtype(said)
+def _numpy_dtype(name: Any) -> Any:
+    if not isinstance(name, str) or not DTYPES.fullmatch(name):
+        raise ArgumentError(f"from_json: no dtype {name!r}")
+    return np.dtype(name)
 
 
-def _dtype(said: str) -> Any:
-    return next(d for d in vars(dtypes).values() if isinstance(d, dtypes.dtype) and d.name == said)
+def _dtype(name: str) -> Any:
+    return next(d for d in vars(dtypes).values() if isinstance(d, dtypes.dtype) and d.name == name)
 
 
 def _checked(x: Any) -> Any:
-    """A recipe may say what a Function's settings are, and not what its methods are."""
+    """Check that a Recipe's settings don't replace methods of its Function."""
     if isinstance(x, Recipe) and not (
         isinstance(x.function, type)
         and type(x.settings) is dict
@@ -291,8 +293,9 @@ def _checked(x: Any) -> Any:
     return x
 
 
-def _room(name: str) -> Any:
-    if not ROOMS.fullmatch(name):
+def _import_allowed(name: str) -> Any:
+    """Import one of the modules in which a file may name classes."""
+    if not ALLOWED_MODULES.fullmatch(name):
         raise ArgumentError(f"from_json: {name} is no room of microgad's operations")
     try:
         return sys.modules.get(name) or import_module(name)

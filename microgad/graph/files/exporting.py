@@ -1,4 +1,4 @@
-"""A tape for other libraries: a graph of networkx, a table of pandas."""
+"""Convert a tape to a networkx graph or a pandas table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..tape import Input, Op, Tape
 
 
 def to_networkx(tape: Tape) -> Any:
-    """A MultiDiGraph: operations and sources by number, and an edge for each input."""
+    """Return a MultiDiGraph: a node for each operation and source, and an edge for each input."""
     import networkx
 
     graph = networkx.MultiDiGraph()
@@ -24,14 +24,14 @@ def to_networkx(tape: Tape) -> Any:
 
 
 def to_pandas(tape: Tape) -> Any:
-    """A DataFrame of operations, by number."""
+    """Return a DataFrame of the operations, indexed by number."""
     import pandas
 
     return pandas.DataFrame([row(op) for op in tape], index=pandas.Index([op.number for op in tape], name="number"))
 
 
 def row(op: Op) -> dict[str, Any]:
-    """What is known of an operation as a flat row: statistics of its first result are columns of their own."""
+    """Return an operation as a flat dict, with a key for each statistic of its first result."""
     plain = ("name", "symbol", "path", "call", "line", "shapes", "dtypes", "layouts", "bytes", "flops", "seconds")
     found = {name: getattr(op, name) for name in plain}
     found |= {"backward_seconds": op.backward_seconds, "inputs": [_read(x) for x in op.inputs], "settings": op.settings}

@@ -1,1 +1,1 @@
-"""A tape as a page for a browser: one file, or one that is served while a training runs."""
+"""HTML pages that show a tape in a browser: a single file, or a live view served while a model trains."""

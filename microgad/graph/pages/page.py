@@ -1,4 +1,4 @@
-"""A tape as one HTML file to explore: no network, no other file. Its parts lie in `web/`."""
+"""Write a tape as one HTML file that works offline. Its scripts and styles are in `web/`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .page_data import page_data
 
 WEB = Path(__file__).parent / "web"
 SCRIPTS = ("graph", "layout", "colour", "draw", "view", "panel", "charts", "controls", "main")
-LARGEST = 200_000  # operations that a browser is asked to hold
+LARGEST = 200_000  # operations that a browser can hold
 
 
 def page(tape: Tape, path: str | Path | None = None, title: str = "", steps: Sequence[Tape] = ()) -> str:
-    """The page as text, which is written to `path` if there is one: see `Tape.page`."""
+    """Return the page as text, and write it to `path` if that is given: see `Tape.page`."""
     if len(tape) > LARGEST:
         raise ArgumentError(
             f"page: {len(tape):,} operations are more than a browser holds (at most {LARGEST:,}): record a part of it"
@@ -37,7 +37,7 @@ def page(tape: Tape, path: str | Path | None = None, title: str = "", steps: Seq
 
 
 def document(data: dict[str, Any], live: bool = False) -> str:
-    """The HTML file around the data. A browser runs its own scripts, known by their hashes, and no others."""
+    """Return the HTML file with the data. A browser runs only its own scripts, whose hashes the policy lists."""
     library = _part("dagre.min.js").partition("//# sourceMappingURL")[0]
     script = "".join(_part(f"{name}.js") for name in SCRIPTS)
     parts = {

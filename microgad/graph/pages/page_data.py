@@ -1,4 +1,4 @@
-"""What the HTML page shows, as plain data for JSON: operations, sources, groups of them, and the steps recorded."""
+"""The data of the HTML page, ready for JSON: operations, sources, groups of operations, and recorded steps."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..module_tree import ModuleCall, ModuleTree
 from ..statistics import Stats
 from ..tape import Op, Source, Tape, differentiable
 
-MANY = 8  # operations that read a source, or sources in a group: the lines of more would hide the rest
-WIDEST = 32  # members of a group that are laid out at once; more are put in groups of their own
+MANY = 8  # readers of a source, or sources in a group; the edges of more would clutter the page
+WIDEST = 32  # members of a group that are laid out together; more are split into groups
 
 
 def page_data(tape: Tape, title: str = "", steps: Sequence[Tape] = ()) -> dict[str, Any]:
-    """All of a tape that the page shows; `steps` are later tapes of the same operations."""
+    """Return what the page shows of a tape. `steps` are later tapes of the same operations."""
     places = {op.number: i for i, op in enumerate(tape.ops)}
     places |= {source.number: -1 - i for i, source in enumerate(tape.sources)}
     carrying = ops_with_gradient(tape)
@@ -40,14 +40,14 @@ def page_data(tape: Tape, title: str = "", steps: Sequence[Tape] = ()) -> dict[s
         "ops": ops,
         "sources": [_source(source) | {"home": home} for source, home in zip(tape.sources, tree.homes, strict=True)],
         "groups": tree.groups,
-        "lines": {line: said for line in dict.fromkeys(op.line for op in tape.ops) if (said := source_line(line))},
+        "lines": {line: code for line in dict.fromkeys(op.line for op in tape.ops) if (code := source_line(line))},
         "formulas": formulas(tape),
         "steps": [step_of(one) | {"label": f"step {i}"} for i, one in enumerate((tape, *steps))] if steps else [],
     }
 
 
 def step_of(tape: Tape) -> dict[str, Any]:
-    """What one recorded step adds: statistics and times of its operations and sources, in the order of the tape."""
+    """Return the statistics and times of one recorded step, in the order of the tape."""
     return {
         "ops": [_measured(op) for op in tape.ops],
         "sources": [_measured_source(source) for source in tape.sources],
@@ -55,7 +55,7 @@ def step_of(tape: Tape) -> dict[str, Any]:
 
 
 def formulas(tape: Tape) -> dict[str, dict[str, Any]]:
-    """The mathematics of every kind of operation on a tape, as far as there is source text of it."""
+    """Return the formulas of every kind of operation on a tape, as far as there is source code."""
     found = {}
     for name in dict.fromkeys(op.name for op in tape.ops):
         known = formula(name)
@@ -65,15 +65,16 @@ def formulas(tape: Tape) -> dict[str, dict[str, Any]]:
 
 
 def source_line(line: str) -> str:
-    """The words of a line of a program, given as "train.py, line 12" or "train.py:12"; empty where it can't be read."""
+    """Return the code of a line given as "train.py, line 12" or "train.py:12", or "" if the file can't be read."""
     file, _, number = line.replace(", line ", ":").rpartition(":")
     return linecache.getline(file, int(number)).strip() if file and number.isdigit() else ""
 
 
 def ops_with_gradient(tape: Tape) -> set[int]:
-    """Places of the operations that gradient flows through: as backward was seen to, or else as it would.
+    """Return the positions of the operations that gradients flow through.
 
-    It would where autograd recorded it, a parameter or leaf leads to it, and it leads to a result.
+    These are the ones that a recorded backward pass went through. If none was recorded, they are those that autograd
+    recorded and that lead from a parameter or leaf to a result.
     """
     seen = {i for i, op in enumerate(tape.ops) if op.passes}
     if seen:
@@ -92,22 +93,23 @@ def ops_with_gradient(tape: Tape) -> set[int]:
 
 
 class GroupTree:
-    """Operations in groups: the calls of modules, and of what is long the parts.
+    """The tree of groups: calls of modules, and parts of long groups.
 
-    A group is a range of operations, `low` to `high`, and its `items`: an operation's place, or -1 - a group's. The
-    first group holds all. `homes` are of the sources: the group that each is drawn in, or None for one that is drawn
-    within the operations that read it: a parameter, what many read, one of many, and what gradient has no part in.
+    A group is a range of operations, from `low` to `high`, and its `items` are positions of operations, or -1 - the
+    position of a group. The first group holds everything. `homes` has the group that each source is drawn in. It is
+    None for a source that is drawn inside the boxes of the operations that read it: parameters, sources with many
+    readers or many neighbors, and those that no gradient passes.
     """
 
     def __init__(self, tape: Tape, carrying: set[int]) -> None:
         self.carrying = carrying
         self.groups: list[dict[str, Any]] = []
-        self.labels: dict[int, str] = {}  # of operations that are all that their module did
+        self.labels: dict[int, str] = {}  # position of the only operation of a module -> the module's name
         self.place = {op.number: i for i, op in enumerate(tape.ops)}
         self.ops = tape.ops
         modules = ModuleTree(tape)
-        self.known: dict[ModuleCall, int] = {}  # the group of each
-        self.calls: dict[str, int] = {}
+        self.known: dict[ModuleCall, int] = {}  # a call -> its group
+        self.calls: dict[str, int] = {}  # path of a module -> number of its calls so far
         self.group(modules.root, "")
         users: dict[int, list[int]] = {}
         for i, op in enumerate(tape.ops):
@@ -122,7 +124,7 @@ class GroupTree:
                 self.homes[i] = None
 
     def group(self, call: ModuleCall, label: str) -> int:
-        """Add a module's call and all in it; the group's place."""
+        """Add a module's call with all in it, and return the position of its group."""
         place = len(self.groups)
         call_number = self.calls.get(call.path, 0)
         self.calls[call.path] = call_number + 1
@@ -140,12 +142,12 @@ class GroupTree:
             else:
                 group = self.group(inner, name)
                 made["items"].append(-1 - group)
-                self.known.update(dict.fromkeys(_passed(member, inner), group))
+                self.known.update(dict.fromkeys(_skipped(member, inner), group))
         self.close(made)
         return place
 
     def close(self, made: dict[str, Any]) -> None:
-        """Give a group its range, and parts where it has too many members."""
+        """Set the range of a group, after splitting it into parts if it has too many members."""
         while len(made["items"]) > WIDEST:
             items = made["items"]
             size = math.ceil(len(items) / math.ceil(len(items) / WIDEST))  # parts of about the same size
@@ -154,6 +156,7 @@ class GroupTree:
         made["low"], made["high"] = low, high
 
     def part(self, whole: dict[str, Any], items: list[int]) -> int:
+        """Add a part of a group, named after its first and last member, and return it as an item."""
         if len(items) == 1:
             return items[0]
         low, high = self.span(items)
@@ -167,7 +170,7 @@ class GroupTree:
         return -len(self.groups)
 
     def span(self, items: list[int]) -> tuple[int, int]:
-        """The range of operations that some items are."""
+        """Return the range of operations in consecutive items."""
         if not items:
             return 0, 0
         first, last = items[0], items[-1]
@@ -181,12 +184,13 @@ class GroupTree:
         return label.split(" … ")[0 if first else -1]
 
     def home(self, source: Source, users: list[int], modules: ModuleTree) -> int | None:
+        """Return the group that a source is drawn in, or None: see the class."""
         call = modules.home_of[source.number]
         if users and (source.kind == "parameter" or len(users) > MANY or self.carrying.isdisjoint(users)):
             return None
         if len(users) == 1 and call.path:
             return None
-        while call not in self.known:  # of a module that is one operation
+        while call not in self.known:  # a module with a single operation has no group
             assert call.parent is not None
             call = call.parent
         home = self.known[call]
@@ -195,7 +199,7 @@ class GroupTree:
         return home
 
     def part_around(self, home: int, users: list[int]) -> int | None:
-        """The part in a group that has all of some operations, whose numbers are sorted."""
+        """Return the part of a group that contains all of some operations, given in order, or None."""
         for item in self.groups[home]["items"]:
             part = self.groups[-1 - item] if item < 0 else None
             if part is not None and part.get("part") and part["low"] <= users[0] and users[-1] < part["high"]:
@@ -204,7 +208,7 @@ class GroupTree:
 
 
 def _single(call: ModuleCall, parent: ModuleCall) -> tuple[ModuleCall | Op, str]:
-    """What a call is alone: an operation, or a call in it, if it is nothing else; and the label for it."""
+    """Skip calls with a single member. Return the operation or call that is left, and its label."""
     inner: ModuleCall | Op = call
     while isinstance(inner, ModuleCall) and len(inner.members) == 1:
         last, inner = inner, inner.members[0]
@@ -212,18 +216,19 @@ def _single(call: ModuleCall, parent: ModuleCall) -> tuple[ModuleCall | Op, str]
     parts = (inner if isinstance(inner, ModuleCall) else call).parts
     at = len(parent.parts)
     while at and parts[at].isdigit():
-        at -= 1  # "layer1.0", for "0" says little
+        at -= 1  # "layer1.0", because "0" alone isn't descriptive
     return inner, ".".join(parts[at:])
 
 
-def _passed(outer: ModuleCall, inner: ModuleCall) -> list[ModuleCall]:
-    passed = []
+def _skipped(outer: ModuleCall, inner: ModuleCall) -> list[ModuleCall]:
+    """Return the calls from `outer` down to `inner`, without `inner`."""
+    skipped = []
     while outer is not inner:
-        passed.append(outer)
+        skipped.append(outer)
         (only,) = outer.members
         assert isinstance(only, ModuleCall)
         outer = only
-    return passed
+    return skipped
 
 
 def _op(op: Op, places: dict[int, int]) -> dict[str, Any]:
@@ -290,15 +295,15 @@ def _measured_source(source: Source) -> dict[str, Any]:
 def _stats(s: Stats | None) -> dict[str, Any] | None:
     if s is None:
         return None
-    said = {
+    values = {
         "size": s.size, "min": s.minimum, "max": s.maximum, "mean": s.mean, "std": s.std, "norm": s.norm,
         "zeros": s.zeros, "nans": s.nans, "infs": s.infs,
     }  # fmt: skip
-    return {name: short(value) for name, value in said.items()} | {"counts": s.counts}
+    return {name: short(value) for name, value in values.items()} | {"counts": s.counts}
 
 
 def short(value: float) -> Any:
-    """A number in as many digits as are shown; one that JSON has no word for as a string."""
+    """Round a number to the digits that are shown. NaN and infinities, which JSON lacks, become strings."""
     if isinstance(value, int):
         return value
     return float(f"{value:.5g}") if math.isfinite(value) else str(value)
@@ -309,7 +314,7 @@ def _times(shape: tuple[int, ...]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A setting or a number for the page: None, a number, or words."""
+    """Convert a setting or a number to None, a number, or a string."""
     if isinstance(value, bool):
         return str(value)
     if value is None or isinstance(value, (int, str)):

@@ -1,4 +1,4 @@
-"""The server of a live view: on this machine only, in a thread."""
+"""The HTTP server of a live view, which runs in a thread and answers only this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Server:
-    """Serves the page at `/` and what is new at `/steps?after=3`, until it is closed."""
+    """Serves the page at `/`, and the steps after the third at `/steps?after=3`, until it is closed."""
 
     def __init__(self, history: StepHistory, port: int) -> None:
         self.http = _Quiet(("127.0.0.1", port), _handler(history))
@@ -26,14 +26,14 @@ class Server:
         self.thread.start()
 
     def close(self) -> None:
-        """Stop, and give the port back."""
+        """Stop the server and free its port."""
         self.http.shutdown()
         self.http.server_close()
         self.thread.join()
 
 
 class _Quiet(ThreadingHTTPServer):
-    """Says nothing of a browser that has gone away before it was answered: training's own output stays clean."""
+    """A server that prints no errors about closed connections, to keep the output of the training clean."""
 
     daemon_threads = True
 
@@ -46,14 +46,17 @@ def _handler(history: StepHistory) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             host = self.headers.get("Host", "").rpartition(":")[0]
-            asked = urlsplit(self.path)
-            if host not in ("127.0.0.1", "localhost"):  # a page from elsewhere that has its name point here
+            request = urlsplit(self.path)
+            if host not in (
+                "127.0.0.1",
+                "localhost",
+            ):  # DNS rebinding: another site's name that resolves to this machine
                 self.answer(403, "text/plain", "only for this machine")
-            elif asked.path == "/":
+            elif request.path == "/":
                 self.answer(200, "text/html", document(history.page(), live=True))
-            elif asked.path == "/steps":
-                said = parse_qs(asked.query).get("after", ["-1"])[0]
-                number = int(said) if said.removeprefix("-").isdecimal() else -1
+            elif request.path == "/steps":
+                after = parse_qs(request.query).get("after", ["-1"])[0]
+                number = int(after) if after.removeprefix("-").isdecimal() else -1
                 news = {"steps": history.after(number), "recorded": bool(history.graph["ops"]), "open": history.open}
                 self.answer(200, "application/json", json.dumps(news, separators=(",", ":"), allow_nan=False))
             else:

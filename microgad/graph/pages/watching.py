@@ -1,4 +1,4 @@
-"""A live view of training: the page of `Tape.page`, served here, with losses and gradient norms as they come."""
+"""A live view of training: the page of `Tape.page`, served with losses and gradient norms as training goes on."""
 
 from __future__ import annotations
 
@@ -21,18 +21,20 @@ if TYPE_CHECKING:
     from ..recording.recorder import Recorder
     from .serving import Server
 
-LONGEST = 2000  # steps that are held
-RECORDED = 20  # of them with statistics of operations
+MAX_STEPS = 2000  # most recent steps that are kept
+MAX_RECORDED = 20  # most recent steps that are kept with statistics of their operations
 
 
 def watch(model: Any, *, port: int = 0, every: int = 50, open: bool = False) -> Watch:
-    """Watch a model train, in a browser on this machine: its graph, and loss and gradient norms of each step.
+    """Show a model in a browser while it trains: its graph, and the loss and gradient norms of each step.
 
-    A step is a backward pass that reaches parameters of `model`, a module or a dict of names to Tensors. The first, and
-    each `every`th after, has statistics and times of all operations too. Only what this thread does is seen, from the
-    call on until `close()`, or to the end of a `with` block. `url` says where it is, on 127.0.0.1 at `port` (a free one
-    for 0); `open` opens a browser there. `save(path)` writes what was seen as a page. Raises ValueError for `every`
-    below 1 and OSError for a port that is taken.
+    A step is a backward pass that reaches parameters of `model`, a module or a dict of names to Tensors. Every
+    `every`th step, from the first one on, also has statistics and times of all operations. Only the current thread is
+    watched, until `close()` or the end of a `with` block.
+
+    The page is served on 127.0.0.1 at `port`, or at a free port for 0; `url` is its address. `open` opens it in a
+    browser. `save(path)` writes it to a file. Raises ValueError if `every` is less than 1, and OSError for a port that
+    is in use.
 
     >>> model = torch.nn.Linear(3, 1)
     >>> with torch.graph.watch(model) as live:
@@ -47,7 +49,7 @@ def watch(model: Any, *, port: int = 0, every: int = 50, open: bool = False) -> 
 
 
 class Watch:
-    """A model that is watched: see `watch`."""
+    """A live view of a model: see `watch`."""
 
     def __init__(self, names: dict[str, Tensor], title: str, port: int, every: int, open: bool) -> None:
         from .serving import Server
@@ -64,17 +66,17 @@ class Watch:
 
     @property
     def steps(self) -> list[dict[str, Any]]:
-        """What was seen of each step: "number", "loss", "norms" by parameter."""
-        return [{name: step[name] for name in ("number", "loss", "norms")} for step in self._history.seen(-1)]
+        """The number, the loss, and the gradient norms by parameter, of each step so far."""
+        return [{name: step[name] for name in ("number", "loss", "norms")} for step in self._history.steps_after(-1)]
 
     def save(self, path: str | Path) -> None:
-        """Write what was seen so far as a page that needs no server."""
+        """Write the steps so far as a page that needs no server."""
         from .page import document
 
         Path(path).write_text(document(self._history.page()), encoding="utf-8")
 
     def close(self) -> None:
-        """See no more, and serve no more. A page that is open in a browser keeps what it has."""
+        """Stop watching and serving. A page that is open in a browser keeps what it shows."""
         if self._server is None:
             return
         self._watcher.close()
@@ -95,14 +97,14 @@ class Watch:
 
 
 class StepHistory:
-    """What has been seen, for the thread that serves it."""
+    """The steps so far, for access from the thread that serves them."""
 
     def __init__(self, title: str) -> None:
         self.title = title
         self.count = 0
         self.open = True
         self.graph = self.page_data(Tape([], [], []))
-        self._steps: deque[dict[str, Any]] = deque(maxlen=LONGEST)
+        self._steps: deque[dict[str, Any]] = deque(maxlen=MAX_STEPS)
         self._lock = threading.Lock()
 
     def page_data(self, tape: Tape) -> dict[str, Any]:
@@ -111,7 +113,7 @@ class StepHistory:
         return page_data(tape, self.title)
 
     def add(self, tape: Tape | None, loss: Any, norms: dict[str, float]) -> None:
-        """A step has ended; `tape` has what was recorded of it, if it was."""
+        """Add a step. `tape` has its operations, if they were recorded."""
         from .page_data import short, step_of
 
         if tape is not None and not self.graph["ops"]:
@@ -128,33 +130,33 @@ class StepHistory:
             self._steps.append(step)
             self.count += 1
             recorded = [one for one in self._steps if "ops" in one]
-            for one in recorded[1:-RECORDED]:
+            for one in recorded[1:-MAX_RECORDED]:
                 del one["ops"], one["sources"]
 
-    def seen(self, number: int) -> list[dict[str, Any]]:
-        """The steps after this one."""
+    def steps_after(self, number: int) -> list[dict[str, Any]]:
+        """Return the steps after this one, with norms by name."""
         with self._lock:
             return [dict(step) for step in self._steps if step["number"] > number]
 
     def after(self, number: int) -> list[dict[str, Any]]:
-        """The same for the page: norms by its sources."""
+        """Return the steps after this one for the page, with norms in the order of its sources."""
         names = [source["name"] for source in self.graph["sources"]]
-        return [step | {"norms": [step["norms"].get(name) for name in names]} for step in self.seen(number)]
+        return [step | {"norms": [step["norms"].get(name) for name in names]} for step in self.steps_after(number)]
 
     def page(self) -> dict[str, Any]:
-        """All there is, as the page's data."""
+        """Return all data of the page."""
         return {**self.graph, "steps": self.after(-1)}
 
 
 class Watcher(state.Observer):
-    """An observer that finds where a training step ends, and what its loss and its gradients were."""
+    """An observer that finds the end of each training step, its loss, and its gradient norms."""
 
     def __init__(self, names: dict[str, Tensor], history: StepHistory, every: int) -> None:
         self.names, self.history, self.every = names, history, every
         self.outer = state.current().observer
         self.recorder: Recorder | None = None
-        self.scalars: dict[int, Any] = {}  # by a node's number: what may turn out to be the loss
-        self.lowest = 0  # number of the last node that this backward pass came to
+        self.scalars: dict[int, Any] = {}  # number of a node -> its scalar result, which may be the loss
+        self.lowest = 0  # number of the last node of the current backward pass
         self.loss: Any = None
         self.norms: dict[str, float] = {}
         self.closed = False
@@ -165,7 +167,7 @@ class Watcher(state.Observer):
 
     @property
     def around(self) -> state.Observer | None:
-        """The observer around this one, and around its recorder."""
+        """The observer that was active before this one."""
         return self.outer if self.recorder is None else self.recorder.outer
 
     def hook(self, name: str) -> Any:
@@ -177,45 +179,46 @@ class Watcher(state.Observer):
         return note
 
     def begin(self, node: Any, inputs: tuple[Any, ...], target: Any = None) -> None:
-        """An operation begins: the first one after a backward pass is of the next step."""
+        """End the step at the first operation after its backward pass."""
         if self.norms and self.training():
             self.end()
-        self.seen().begin(node, inputs, target)
+        self.recipient().begin(node, inputs, target)
 
     def forward(self, node: Any, inputs: tuple[Any, ...], out: Any) -> None:
-        """It has computed: it may be the loss."""
+        """Keep a scalar result, which may be the loss."""
         if hasattr(node, "number") and type(out) is Tensor and out.array.size == 1 and out.array.dtype.kind == "f":
             self.scalars[node.number] = out.array
-        self.seen().forward(node, inputs, out)
+        self.recipient().forward(node, inputs, out)
 
     def inside(self, node: Any) -> state.Observer | None:
-        """An autograd.Function is one operation."""
+        """Treat an autograd.Function as one operation."""
         return self.around
 
     def begin_backward(self, node: Function, grad: Any) -> None:
-        """A node that is newer than the last one begins a backward pass: it made the loss."""
+        """A node that is newer than the last one begins a backward pass, so its result is the loss."""
         if node.number >= self.lowest and node.number in self.scalars:
             self.loss = self.scalars[node.number]
         self.lowest = node.number
         super().begin_backward(node, grad)
 
     def training(self) -> bool:
-        """Whether what is computed now may be of the next step: it is no part of a backward pass, nor evaluation."""
+        """Whether an operation belongs to a training step: it is part of neither a backward pass nor evaluation."""
         return state.current().grad_enabled and leaves.current_pass() is None and not self.closed
 
-    def seen(self) -> state.Observer:
-        """Who sees an operation: evaluation between two steps isn't recorded."""
+    def recipient(self) -> state.Observer:
+        """Return the observer to pass an operation on to, which is not the recorder during evaluation."""
         around = self.outer if state.current().grad_enabled else self.around
-        return around or NOBODY
+        return around or IGNORE
 
     def record(self) -> None:
+        """Record the operations of the next step."""
         from ..recording.recorder import Recorder, RecordOptions
 
         options = RecordOptions(stats=True, time=True, source=True)
         self.outer = self.recorder = Recorder(Tape([], [], []), options, self.names, self.outer)
 
     def end(self) -> None:
-        """The step has ended."""
+        """End the step."""
         tape = None
         if self.recorder is not None:
             self.recorder.close()
@@ -227,7 +230,7 @@ class Watcher(state.Observer):
             self.record()
 
     def close(self) -> None:
-        """See no more."""
+        """Stop watching."""
         self.closed = True
         for handle in self.handles:
             handle.remove()
@@ -236,4 +239,4 @@ class Watcher(state.Observer):
         self.outer, self.recorder = self.around, None
 
 
-NOBODY = state.Observer()
+IGNORE = state.Observer()

@@ -177,7 +177,7 @@ class ProgramWriter(BackwardReplaying):
         return results
 
     def widened(self, cls: type[Function], converted: list[Any], arguments: list[str]) -> list[str]:
-        """Return the arguments with float16 arrays converted, as dtypes/number_kinds.py does."""
+        """Return the arguments with float16 arrays converted to float32, where the operation computes in it."""
         found = widened(cls, converted)
         if found is converted:
             return arguments
@@ -187,7 +187,7 @@ class ProgramWriter(BackwardReplaying):
         ]
 
     def arguments(self, op: Op, cls: type[Function]) -> tuple[list[str], list[Any], list[str]]:
-        """Return an operation's inputs as variables, as values in the dtypes that it computes in, and as expressions."""
+        """Return an operation's inputs as variables, as values in the dtypes of the computation, and as expressions."""
         given, operands = [], []
         for x in op.inputs:
             at = (x.source, x.index) if x.source is not None else None

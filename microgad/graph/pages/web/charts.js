@@ -1,4 +1,4 @@
-// Small charts of the panel: a histogram, a curve.
+// The charts of the side panel: a histogram and a line chart.
 
 function histogram(stats) {
   const { counts, min, max } = stats;
@@ -17,7 +17,7 @@ function histogram(stats) {
   return drawn;
 }
 
-// Values over steps; gaps where there are none.
+// A line chart of values over steps. Steps without a value are left out.
 function chart(values, said) {
   const known = values.map((y, x) => ({ x, y })).filter((p) => typeof p.y === "number");
   if (known.length < 2) return "";

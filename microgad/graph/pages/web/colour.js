@@ -1,4 +1,4 @@
-// What boxes are coloured by. A measure is of an operation; a group has the sum of its operations', or the largest.
+// The measures by which boxes can be colored. Each has a value for an operation; a group has their sum or maximum.
 
 const seconds = (t) => (t >= 1 ? `${+t.toPrecision(3)} s` : t >= 1e-3 ? `${+(t * 1e3).toPrecision(3)} ms` : `${+(t * 1e6).toPrecision(3)} µs`);
 const bytes = (n) => {
@@ -22,7 +22,7 @@ const MEASURES = {
 };
 let measure = "kind";
 
-// Of its result; or what a live view knows, of its parameters.
+// The gradient norm of an operation's result; in a live view, that of its parameters.
 function gradientNorm(i) {
   const own = stat(i, "gradients", "norm");
   if (own !== undefined) return own;
@@ -57,7 +57,7 @@ function ramp(t) {
   return stops[low].map((c, i) => Math.round(c + (stops[low + 1][i] - c) * (at - low)));
 }
 
-// The range of the boxes that are shown, and where a value is in it.
+// The range of values among the boxes on the screen, and the position of a value in it.
 function scaleOf(keys) {
   const share = MEASURES[measure].share;
   const values = keys.map(valueOf).filter((x) => typeof x === "number" && x > 0);

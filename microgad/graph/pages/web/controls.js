@@ -1,4 +1,4 @@
-// The menus, the sliders, the keys, the mouse, and the live view.
+// Menus, sliders, keys, mouse, and the live view.
 
 const $ = (id) => document.getElementById(id);
 let reversed = false;
@@ -104,7 +104,7 @@ function toStep(n) {
   fillPanel();
 }
 
-// Only what was recorded can be chosen.
+// The menu has only measures that were recorded.
 function showMeasures() {
   const has = Object.entries(MEASURES).filter(([, { of }]) => ops.some((_, i) => typeof of(i) === "number" && of(i) > 0));
   const wanted = [["kind", "kind"], ["module", "module"], ...has.map(([name, { said }]) => [name, said.toLowerCase()])];
@@ -135,7 +135,7 @@ const shownKey = (key) => {
   return true;
 };
 
-// The nearest box in a direction, from the box in focus.
+// Move the selection to the nearest box in a direction.
 function move(dx, dy) {
   const from = shown.get(boxWith(chosen || "")) || shown.get(chosen) || [...shown.values()][0];
   if (!from) return;
@@ -221,7 +221,7 @@ function start() {
   });
   window.addEventListener("resize", place);
 
-  // On paper: light, the whole graph, whatever part is on the screen.
+  // Print the whole graph in the light theme, whatever part of it is on the screen.
   let screen = null;
   window.addEventListener("beforeprint", () => {
     screen = { theme: document.documentElement.dataset.theme };
@@ -237,9 +237,9 @@ function start() {
   if (data.live) listen();
 }
 
-const MOST_STEPS = 2000; // as many as the other side holds
+const MOST_STEPS = 2000; // as many as the server keeps
 
-// The live view asks for what is new, and stays at the last step unless the reader has moved to another.
+// Poll for new steps. The page stays at the last step unless the reader has selected another.
 async function listen() {
   let wait = 1000;
   try {

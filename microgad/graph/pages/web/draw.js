@@ -1,4 +1,4 @@
-// Boxes and edges as SVG. Text is only ever set as text.
+// Draw boxes and edges as SVG. Text is only set as text content, never as markup.
 
 const svg = document.getElementById("graph");
 const make = (tag, attributes = {}, ...inside) => {
@@ -17,7 +17,7 @@ svg.append(
   world,
 );
 
-// What is on the screen: boxes by key, with their place in the world, and edges.
+// What is drawn: boxes by key, with their position in the whole drawing, and edges.
 let shown = new Map();
 let drawnEdges = [];
 let whole = { width: 1, height: 1 };
@@ -29,7 +29,7 @@ function draw() {
   world.replaceChildren(drawInside(groups[0], 0, 0));
 }
 
-// Under the boxes the frames of open groups, over them the edges; so an edge may come to a box inside an open group.
+// Frames of open groups are drawn first, then edges, then boxes, so that an edge can reach a box inside an open group.
 function drawInside(group, x, y, depth = 0) {
   const { boxes, edges } = group.layout;
   const frames = make("g");
@@ -57,7 +57,7 @@ function drawInside(group, x, y, depth = 0) {
   return make("g", { class: depth ? (depth % 2 ? "odd" : "even") : "" }, frames, arrows, marks, said);
 }
 
-// Down, bending between the points, upright at each.
+// A curve through the points that is vertical at each of them.
 function curve(points, x, y) {
   let path = `M${(x + points[0].x).toFixed(1)},${(y + points[0].y).toFixed(1)}`;
   for (let i = 1; i < points.length; i++) {

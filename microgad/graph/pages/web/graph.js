@@ -1,5 +1,5 @@
-// The recorded graph. An id is an operation's place, or -1 - the place of a source; an item of a group is an
-// operation's place, or -1 - the place of a group.
+// The recorded graph. An id is the position of an operation, or -1 - the position of a source. An item of a group is
+// the position of an operation, or -1 - the position of a group.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const { ops, sources, groups, steps } = data;
@@ -42,7 +42,7 @@ function inside(group, outer) {
   return group === outer;
 }
 
-// The key of the box in a group that an id is in: "o3", "s2", "g5".
+// The key of the box, directly in a group, that contains an id: "o3" (operation), "s2" (source), "g5" (group).
 function boxIn(group, id) {
   let at = homeOf(id);
   if (at === group) return id >= 0 ? `o${id}` : `s${-1 - id}`;
@@ -50,7 +50,7 @@ function boxIn(group, id) {
   return `g${at.g}`;
 }
 
-// What flows between the members of a group, into it and out of it: never changes, and is worked out when it is opened.
+// The edges between the members of a group, into it and out of it. They are computed once, when it is opened.
 function flows(group) {
   if (group.flows) return group.flows;
   const between = new Map();
@@ -91,7 +91,7 @@ function sourcesWithin(group) {
   return (group.within = [...found]);
 }
 
-// All ids that lead to these, or with `down` that these lead to.
+// All ancestors of some ids, or all descendants with `down`.
 function reach(ids, down, through = () => true) {
   const seen = new Set();
   const stack = [...ids];
@@ -108,7 +108,7 @@ function reach(ids, down, through = () => true) {
   return seen;
 }
 
-// The shortest way by which gradient comes to an id: from where backward started down to it; null where there is none.
+// The shortest path of the gradient from where backward started to an id; null if there is none.
 function gradientWay(id) {
   const came = new Map([[id, null]]);
   let line = [id];
@@ -132,7 +132,7 @@ function gradientWay(id) {
   return null;
 }
 
-// What was measured at the step that is looked at, or at the last one before it that was recorded.
+// The measurements of the selected step, or of the last recorded step before it.
 let step = steps.some((s) => s.norms) ? steps.length - 1 : 0;
 const recorded = () => {
   let at = step;
@@ -154,7 +154,7 @@ const badOf = (id) => {
   return { nans: all.reduce((n, s) => n + s.nans, 0), infs: all.reduce((n, s) => n + s.infs, 0) };
 };
 
-// What a search finds: ids whose name, module, settings, dtype, or trouble has all the words.
+// The ids with all words of the query in their name, module, settings or dtype; "nan" and "inf" find such values.
 function search(query) {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   if (!words.length) return [];

@@ -1,5 +1,5 @@
-// Where things are. Each open group is laid out by itself, by dagre, and then is one box to the group around it: a
-// click lays out again only the group clicked and those around it.
+// The layout. Each open group is laid out on its own by dagre, and is then a single box in the group around it. So a
+// click changes only the layout of the clicked group and of those around it.
 
 const PAD = 14;
 const HEAD = 24;
@@ -37,7 +37,7 @@ const line = (text, size, bold) => ({ text: clipped(text, 240, size, bold), size
 const shortName = (name) => name.split(".").pop();
 const sizeSaid = (n) => (n < 1e3 ? `${n}` : n < 1e6 ? `${+(n / 1e3).toPrecision(3)} K` : n < 1e9 ? `${+(n / 1e6).toPrecision(3)} M` : `${+(n / 1e9).toPrecision(3)} G`);
 
-// What a box says, and its size: fixed for each, whether it is shown or not.
+// The text and size of a box, which don't depend on whether it is visible.
 function boxOf(key) {
   const place = +key.slice(1);
   if (key[0] === "o") return (ops[place].box ||= opBox(ops[place]));
@@ -157,13 +157,13 @@ function layout(group) {
     pinned(graph, [...graph.nodes()].filter((key) => key[0] === "i"), true);
     pinned(graph, [...graph.nodes()].filter((key) => key[0] === "u"), false);
   }
-  if (graph.nodeCount() > 24) graph.graph().ranker = "tight-tree"; // as good to the eye, and quicker
+  if (graph.nodeCount() > 24) graph.graph().ranker = "tight-tree"; // looks as good, and is faster
   dagre.layout(graph);
   group.layout = placed(group, graph, edges, shown, outer);
   return group.layout;
 }
 
-// Several ports stand side by side at the rim: they hang on one point beyond it.
+// Align ports at the border of a group, by connecting them to one invisible node beyond it.
 function pinned(graph, ports, above) {
   if (ports.length < 2) return;
   const rim = above ? "rim above" : "rim below";
@@ -213,7 +213,7 @@ function placed(group, graph, edges, shown, outer) {
   return { width, height, boxes, edges, ports };
 }
 
-// Where an edge leaves its box or comes to it: at a port of an open group, else below or above the next point.
+// The end point of an edge: at a port of an open group, else at the box's border, close to the next point.
 function endOf(edge, at, ports, near, leaving, height) {
   const key = leaving ? edge.from : edge.to;
   const box = at.get(key);

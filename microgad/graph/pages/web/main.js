@@ -1,4 +1,4 @@
-// What is chosen, opened and marked; and how the page starts.
+// The state of the page (what is selected, opened and highlighted), and its start.
 
 let chosen = null; // the key of a box
 let marking = { before: true, after: true, path: false };
@@ -15,7 +15,7 @@ const idsOf = (key) => {
   return [...Array.from({ length: high - low }, (_, i) => low + i), ...sourcesWithin(groups[place]).map((k) => -1 - k)];
 };
 
-// A set of ids with the number of operations in it up to each place, so that a group is asked as quickly as a box.
+// A set of ids with prefix counts of its operations, so that membership of a group is as quick to test as of a box.
 function counted(ids) {
   const upto = new Int32Array(ops.length + 1);
   for (const id of ids) if (id >= 0) upto[id + 1] = 1;
@@ -28,13 +28,13 @@ function hasAny(key, { ids, upto }) {
   return ids.has(key[0] === "o" ? place : -1 - place);
 }
 const carrying = counted(new Set([...ops.keys()].filter((i) => ops[i].carries)));
-let bad = null; // what has a NaN or an infinity, at the step that is looked at
+let bad = null; // the ids with a NaN or an infinity at the selected step
 const findBad = () => {
   const all = [...ops.keys(), ...sources.map((_, k) => -1 - k)];
   bad = counted(new Set(all.filter((id) => Object.values(badOf(id)).some(Boolean))));
 };
 
-// Colours, highlights and search results, over what is drawn.
+// Apply colors, highlights and search results to what is drawn.
 function paint() {
   const picked = counted(new Set(chosen ? idsOf(chosen) : []));
   const none = counted(new Set());
@@ -97,7 +97,7 @@ const gradientSaid = (edge) => {
   return norm === undefined ? edge.text : `‖g‖ ${plain(norm)}`;
 };
 
-// Draw again, with one box staying where it is on the screen.
+// Draw again, and keep one box at its position on the screen.
 function redraw(still) {
   const before = still && shown.get(still);
   draw();
@@ -135,7 +135,7 @@ function openAll(g) {
   fillPanel();
 }
 
-// Open what is around a box, choose it, and bring it into sight.
+// Select a box, open the groups around it, and scroll to it.
 function choose(key, bring = false) {
   chosen = key;
   if (key) {
@@ -155,7 +155,7 @@ function choose(key, bring = false) {
   if (key) focusBox(boxWith(key));
 }
 
-// The box that shows a key: a parameter's pill is in its operation's.
+// The key of the box that shows a source; parameters are drawn inside their operation's box.
 const boxWith = (key) => (key[0] === "s" && sources[+key.slice(1)].home === null ? `o${sourceUsers[+key.slice(1)][0]}` : key);
 
 function mark(what) {
@@ -178,7 +178,7 @@ function notice(words) {
   document.getElementById("notice").textContent = words;
 }
 
-// Level by level, the largest first, as long as it can be read at a glance.
+// At the start, open groups level by level, the largest first, up to a readable number of boxes.
 function openSome(most = 36) {
   const parts = (group) => group.items.filter((item) => item < 0).map((item) => groups[-1 - item]);
   const worth = ({ low, high }) => carrying.upto[high] - carrying.upto[low] !== 1;

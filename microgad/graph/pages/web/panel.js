@@ -1,4 +1,4 @@
-// The side panel: everything known of what is chosen.
+// The side panel, which shows everything known about the selected box.
 
 const panel = document.getElementById("panel");
 const h = (tag, attributes = {}, ...inside) => {

@@ -9,7 +9,7 @@ function place() {
   world.setAttribute("transform", `translate(${view.x.toFixed(2)},${view.y.toFixed(2)}) scale(${view.k.toFixed(4)})`);
 }
 
-// All of it, or at the start of a large one its beginning, at a size to be read.
+// Fit the whole graph into the window; at the start, only the beginning of a large one, at a readable size.
 function fit(least = 0.05) {
   const { width, height } = stage.getBoundingClientRect();
   const room = document.getElementById("bars").offsetHeight + 24;
@@ -29,7 +29,7 @@ function zoom(factor, x, y) {
   place();
 }
 
-// Bring a box into sight, moving no further than that takes.
+// Scroll to a box, no further than necessary.
 function reveal(key, middle = false) {
   const box = shown.get(key);
   if (!box) return;
