@@ -81,10 +81,9 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     own = arguments.index("--") if "--" in arguments else len(arguments)
     given, others = parser.parse_known_args(arguments[:own])
     others += arguments[own + 1 :]
-    if given.out and Path(given.out).suffix not in (".html", *TAPE_SUFFIXES, *DRAWING_SUFFIXES):
-        parser.error(
-            f"--out {given.out}: the suffix must be one of .html, {', '.join((*TAPE_SUFFIXES, *DRAWING_SUFFIXES))}"
-        )
+    suffixes = (".html", *TAPE_SUFFIXES, *DRAWING_SUFFIXES)
+    if given.out and Path(given.out).suffix not in suffixes:
+        parser.error(f"--out {given.out}: the suffix must be one of {', '.join(suffixes)}")
     return given, others
 
 

@@ -83,11 +83,7 @@ class Options:
             return False
         if self.depth is not None and len(call.parts) >= self.depth:
             return False
-        return (
-            not self.leaves
-            or len(call.members) > MAX_HIDDEN
-            or any(isinstance(member, ModuleCall) for member in call.members)
-        )
+        return not self.leaves or len(call.members) > MAX_HIDDEN or any(isinstance(x, ModuleCall) for x in call.members)
 
 
 def _leads_to(parts: tuple[str, ...], pattern: list[str]) -> bool:
@@ -175,10 +171,7 @@ class Sketch:
 
     def merge_repetitions(self, repetitions: list[Sequence[Member]]) -> None:
         """Make operations and sources of the first repetition the representatives of those of later ones."""
-        ops, homes = (
-            [list(ops_in(repetition)) for repetition in repetitions],
-            [list(sources_in(repetition)) for repetition in repetitions],
-        )
+        ops, homes = [list(ops_in(each)) for each in repetitions], [list(sources_in(each)) for each in repetitions]
         for k, (mine, at_home) in enumerate(zip(ops, homes, strict=True)):
             for a, b in zip(ops[0], mine, strict=False):  # the last repetition may be incomplete
                 self.repetitions[b.number] = (*self.repetitions.get(b.number, ()), (self.rolls, k))
@@ -186,9 +179,8 @@ class Sketch:
                     self.representative[b.number] = a.number
                     self.merge_inputs(a, b)
             if k:
-                self.representative.update(
-                    (b.number, a.number) for a, b in zip(homes[0], at_home, strict=False) if a is not b
-                )
+                pairs = zip(homes[0], at_home, strict=False)
+                self.representative |= {b.number: a.number for a, b in pairs if a is not b}
 
     def merge_inputs(self, a: Op, b: Op) -> None:
         """Draw sources that are read by one repetition each, such as the inputs of time steps, as one box."""
@@ -336,9 +328,7 @@ class Sketch:
         """Make the edge to input i of an operation from what made it, or wrote to it. None if both are in one box."""
         tail, head = self.box(number), self.box(op.number)
         again, _ = self.crosses(number, op.number)
-        reads_itself = (
-            again and head is not None and head.kind == "op"
-        )  # a step reads its own result of the step before
+        reads_itself = again and head is not None and head.kind == "op"  # a step reads the result of the step before
         if tail is None or head is None or (tail is head and not reads_itself):
             return None
         argument, x = i if head.kind == "op" else None, op.inputs[i]
@@ -410,7 +400,7 @@ def _is_repetition(repetitions: Sequence[Sequence[Member]]) -> bool:
     before = {member.number for member in repetitions[0] if isinstance(member, Op)}
     return any(
         x.origin in before
-        for member in repetitions[-1 if len(repetitions) == 1 else 1]
+        for member in repetitions[min(1, len(repetitions) - 1)]
         for x in getattr(member, "inputs", ())
     )
 

@@ -98,9 +98,8 @@ def _tape(plain: Any, arrays: list[Any]) -> Tape:
         raise ArgumentError(f"from_json: a tape of format {plain['microgad tape']!r}, this is {FORMAT}")
     reader = _Reader(arrays)
     with gc_paused():
-        ops, sources, results, passes = (
-            from_columns(cls, plain[name], PARTS, reader.value) for name, cls in ROWS.items()
-        )
+        columns = ((cls, plain[name]) for name, cls in ROWS.items())
+        ops, sources, results, passes = (from_columns(cls, x, PARTS, reader.value) for cls, x in columns)
         tape = Tape(ops, sources, results)
         tape.passes = passes
         _check(tape)

@@ -47,10 +47,7 @@ def _handler(history: StepHistory) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             host = self.headers.get("Host", "").rpartition(":")[0]
             request = urlsplit(self.path)
-            if host not in (
-                "127.0.0.1",
-                "localhost",
-            ):  # DNS rebinding: another site's name that resolves to this machine
+            if host not in ("127.0.0.1", "localhost"):  # the name of another site that resolves to this machine
                 self.answer(403, "text/plain", "only for this machine")
             elif request.path == "/":
                 self.answer(200, "text/html", document(history.page(), live=True))

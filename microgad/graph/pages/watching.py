@@ -215,7 +215,7 @@ class Watcher(state.Observer):
         from ..recording.recorder import Recorder, RecordOptions
 
         options = RecordOptions(stats=True, time=True, source=True)
-        self.outer = self.recorder = Recorder(Tape([], [], []), options, self.names, self.outer)
+        self.outer = self.recorder = Recorder(options, self.names, self.outer)
 
     def end(self) -> None:
         """End the step."""

@@ -205,7 +205,7 @@ def _compare_values(a: Op, b: Op, rtol: float) -> Difference | None:
     if a.values is not None and b.values is not None:
         for i, (x, y) in enumerate(zip(a.values, b.values, strict=False)):
             what = "the values" if len(a.values) == 1 else f"the values of result {i}"
-            if (difference := _compare_arrays(a, b, what, x, y, rtol)) is not None:
+            if difference := _compare_arrays(a, b, what, x, y, rtol):
                 return difference
         return None
     if rtol or a.recipe is None or b.recipe is None or a.dtypes != b.dtypes or a.recipe.digests == b.recipe.digests:
@@ -224,9 +224,7 @@ def _compare_arrays(a: Any, b: Any, what: str, x: Any, y: Any, rtol: float) -> D
         far, largest = np.abs(p - q), np.maximum(np.abs(p), np.abs(q))
     same = (x == y) | (np.isnan(p) & np.isnan(q))
     at = np.unravel_index(int(np.argmax(np.where(same, -1, np.where(np.isnan(far), np.inf, far)))), far.shape)
-    most = float(
-        np.max(largest, where=np.isfinite(largest), initial=0.0)
-    )  # a mask's -inf would make all else relatively small
+    most = float(np.max(largest, where=np.isfinite(largest), initial=0.0))  # without the -inf of masks
     relative = float(far[at]) / most if most else float(far[at])
     if rtol and relative <= rtol:
         return None

@@ -126,10 +126,8 @@ class _PathSearch:
         if x.got == "nothing":
             why = f"the derivative of {place(op)} gave None for its input {x.name}"
             return no_gradient(self.called, "nothing", op, why)
-        message = (
-            f"{self.called} gets a gradient of zeros only: the derivative of {place(op)} is 0 at its inputs' values"
-        )
-        return Cut("zeros", op, message)
+        why = f"the derivative of {place(op)} is 0 at its inputs' values"
+        return Cut("zeros", op, f"{self.called} gets a gradient of zeros only: {why}")
 
     def _reached(self, flat: bool, follow_all: bool = False) -> set[int]:
         """Return the numbers of all that gradients can flow back from to the start, and fill `cuts` and `ends`.

@@ -79,15 +79,8 @@ def memory(tape: Tape) -> Memory:
     simulation = _BackwardSimulation(tape)
     peak, at = simulation.peak({})
     largest = sorted((op for op in tape if op.bytes), key=lambda op: -op.bytes)[:20]
-    return Memory(
-        total(tape.ops),
-        peak,
-        at,
-        _totals(by_op),
-        _totals(by_module),
-        tuple(_advice(tape, simulation, peak)),
-        tuple(largest),
-    )
+    checkpoints = tuple(_suggest_checkpoints(tape, simulation, peak))
+    return Memory(total(tape.ops), peak, at, _totals(by_op), _totals(by_module), checkpoints, tuple(largest))
 
 
 def _totals(groups: dict[str, list[Op]]) -> dict[str, int]:
@@ -129,10 +122,7 @@ class _BackwardSimulation:
         self.last_reader = self._last_readers()
 
     def _last_readers(self) -> list[int]:
-        """Return, for each operation, the position of the last one that reads its result.
-
-        There the gradient of the result begins to be held.
-        """
+        """Return, for each operation, the last one that reads its result: there its gradient begins to be held."""
         last = list(range(len(self.ops)))
         for i, op in enumerate(self.ops):
             for x in op.inputs:
@@ -201,7 +191,7 @@ def _gradient(op: Op) -> int:
     return sum(math.prod(shape) * _ITEM_SIZES.get(dtype, 4) for shape, dtype in results if differentiable(dtype))
 
 
-def _advice(tape: Tape, simulation: _BackwardSimulation, peak: int) -> list[Checkpoint]:
+def _suggest_checkpoints(tape: Tape, simulation: _BackwardSimulation, peak: int) -> list[Checkpoint]:
     """Return checkpoints that lower the peak, the best first.
 
     Tried are checkpoints around each call of one module, and around all submodules of one module.
@@ -209,9 +199,7 @@ def _advice(tape: Tape, simulation: _BackwardSimulation, peak: int) -> list[Chec
     calls = ModuleTree(tape).calls
     groups: dict[tuple[str, ...], list[ModuleCall]] = {}
     for call in calls:
-        alone = len(call.members) == 1 and isinstance(
-            call.members[0], ModuleCall
-        )  # the same as a checkpoint around its only submodule
+        alone = len(call.members) == 1 and isinstance(call.members[0], ModuleCall)  # its submodule is tried instead
         if not call.parts[-1].endswith(")") and not alone:
             groups.setdefault((call.path,), []).append(call)
     parts: dict[str, list[ModuleCall]] = defaultdict(list)

@@ -22,7 +22,7 @@ class FirstBackwardRecorder(Recorder):
     """
 
     def __init__(self, callback: Callable[[Tape], None], options: RecordOptions) -> None:
-        super().__init__(Tape([], [], []), options, {}, state.current().observer)
+        super().__init__(options, {}, state.current().observer)
         self.callback = callback
         self.roots: list[tuple[int, int]] = []
         self.done = False

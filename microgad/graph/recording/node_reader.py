@@ -90,9 +90,8 @@ class NodeReader:
             return Source(node.number, "leaf", "", node.shape, self.dtype(node.dtype))
         self.leaves[self.memory(tensor.array)] = node.number
         kind: Any = "parameter" if isinstance(tensor, Parameter) else "leaf"
-        return Source(
-            node.number, kind, self.name(tensor), node.shape, self.dtype(node.dtype), scalar_value(tensor.array)
-        )
+        value = scalar_value(tensor.array)
+        return Source(node.number, kind, self.name(tensor), node.shape, self.dtype(node.dtype), value)
 
     def op(self, node: Function) -> Op:
         cls = type(node)
@@ -114,9 +113,7 @@ class NodeReader:
             cls.__name__,
             cls.symbol,
             node.path,
-            {}
-            if isinstance(node, function.CustomNode)
-            else {name: plain_setting(value) for name, value in vars(node).items()},
+            {} if isinstance(node, function.CustomNode) else {name: plain_setting(x) for name, x in vars(node).items()},
             inputs,
             list(node.shape) if several else [node.shape],
             [self.dtype(dtype) for dtype in node.dtype] if several else [self.dtype(node.dtype)],

@@ -13,8 +13,8 @@ from ...tensor import Tensor
 class Origin:
     """Where a Tensor's values came from: result `index` of the operation, or source, with this `number`.
 
-    It also has the state of the Tensor's memory at that time: `writer` is the last recorded operation that wrote to it,
-    and `unseen` is the number of writes that were made by no recorded operation.
+    `writer` is the last recorded operation that had written to the Tensor's memory by then, and `unseen` the number of
+    writes by no recorded operation.
     """
 
     __slots__ = ("index", "leaf", "number", "strides", "tensor", "unseen", "writer")
@@ -74,6 +74,4 @@ class Origins:
 
     def at_node(self, node: Function) -> Origin | None:
         """Return the Origin of the Tensor whose node this is, since an in-place write."""
-        return next(
-            (origin for origin in self._origins.values() if getattr(origin.tensor(), "node", None) is node), None
-        )
+        return next((x for x in self._origins.values() if getattr(x.tensor(), "node", None) is node), None)

@@ -76,7 +76,7 @@ class record:
         self._entered: list[Recorder] = []  # a stack, so that one object can be entered several times
 
     def __enter__(self) -> Tape:
-        recorder = Recorder(Tape([], [], []), self._options, names_of(self._params), state.current().observer)
+        recorder = Recorder(self._options, names_of(self._params), state.current().observer)
         self._entered.append(recorder)
         state.variable.set(state.changed(observer=recorder))
         return recorder.tape
@@ -133,13 +133,11 @@ class RecordingReader(NodeReader):
 class Recorder(state.Observer):
     """The observer that writes a Tape."""
 
-    def __init__(
-        self, tape: Tape, options: RecordOptions, names: dict[str, Tensor], outer: state.Observer | None = None
-    ) -> None:
-        self.tape, self.options, self.outer = tape, options, outer
+    def __init__(self, options: RecordOptions, names: dict[str, Tensor], outer: state.Observer | None = None) -> None:
+        self.tape, self.options, self.outer = Tape([], [], []), options, outer
         self.reader = RecordingReader(names)
         self.origins = Origins()
-        self.pass_recorder = PassRecorder(tape, self.origins)
+        self.pass_recorder = PassRecorder(self.tape, self.origins)
         self.calls: dict[str, int] = {}  # path of a module -> number of its current call
         self.started = 0.0
         self.random: Any = None  # the default generator's state before an autograd.Function, which may draw from it
