@@ -20,7 +20,7 @@ from .environment import with_threads
 from .evaluate import Loss, evaluate, streams_of
 from .history import SETS, History, Path, Row
 from .progress import Progress, chosen
-from .settings import settings
+from .run_settings import run_settings
 from .step import Step, TrainingDiverged, explain_evaluation
 from .stopping import EarlyStopping
 
@@ -71,8 +71,8 @@ def fit(
     run.check(epochs, stop, schedulers)
     history, threads, kept = History(), None, None
     if checkpoint is not None:
-        said = settings(model, data, run.optimizers, loss, run.sets, stop, schedulers)
-        kept = Checkpoint(checkpoint, run.parts(schedulers), streams_of(data), said)
+        settings = run_settings(model, data, run.optimizers, loss, run.sets, stop, schedulers)
+        kept = Checkpoint(checkpoint, run.parts(schedulers), streams_of(data), settings)
         if resume and kept.exists():
             history, threads = kept.load(at_most=epochs)
         else:

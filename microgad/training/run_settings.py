@@ -14,7 +14,7 @@ from ..optim import Optimizer
 from .evaluate import Loss, device_of
 
 
-def settings(
+def run_settings(
     model: Module, data: Any, optimizers: Sequence[Optimizer], loss: Loss, sets: Mapping[str, Any], stop: Any,
     schedulers: Sequence[Any],
 ) -> dict[str, str]:  # fmt: skip
@@ -22,12 +22,13 @@ def settings(
 
     >>> model = nn.Linear(2, 1)
     >>> data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.ones(3, 2), torch.ones(3, 1)), 2)
-    >>> said = settings(model, data, [torch.optim.SGD(model.parameters())], F.mse_loss, {"held_out": [1, 2]}, None, [])
-    >>> said["model"], said["loss"], said["data"], said["held_out"]
+    >>> optimizers = [torch.optim.SGD(model.parameters())]
+    >>> settings = run_settings(model, data, optimizers, F.mse_loss, {"held_out": [1, 2]}, None, [])
+    >>> settings["model"], settings["loss"], settings["data"], settings["held_out"]
     ('Linear(in_features=2, out_features=1, bias=True)', 'mse_loss', '3 samples (2ec9af77), 2 batches', '2 samples')
     """
     shapes = (f"{name} {tuple(p.shape)} {p.dtype}" for name, p in model.named_parameters())
-    said = {
+    settings = {
         "model": repr(model),
         "parameters": "\n".join(shapes),
         "optimizer": "\n".join(map(repr, optimizers)),
@@ -39,7 +40,7 @@ def settings(
         "device": str(device_of(model)),
         **{name: _samples(data) for name, data in sets.items()},
     }
-    return {name: re.sub(r" at 0x[0-9a-f]+", "", text) for name, text in said.items()}
+    return {name: re.sub(r" at 0x[0-9a-f]+", "", text) for name, text in settings.items()}
 
 
 def _loss(loss: Loss) -> str:
