@@ -11,7 +11,7 @@ from ..ops.random import manual_seed
 from .comparison import Comparison, Run
 from .history import Path
 from .loop import fit
-from .progress import Progress, chosen
+from .progress import Progress, as_progress
 from .step import TrainingDiverged
 
 
@@ -42,7 +42,7 @@ def compare(
     (2, True)
     """
     seeds = list(seeds)
-    shown = chosen(progress)
+    shown = as_progress(progress)
     width = max(map(len, variants), default=0)
     runs = Comparison()
     if folder is not None:

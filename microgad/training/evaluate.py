@@ -54,7 +54,7 @@ def evaluate(model: Module, data: Any, loss: Loss, at_once: int = 1000) -> Score
     2
     """
     total, correct, samples, classes = 0.0, 0, 0, True
-    with at_rest(model, data):
+    with evaluating(model, data):
         for inputs, target in _chunks(data, at_once, device_of(model)):
             output = model(*inputs)
             classes = classes and _are_classes(output, target)
@@ -73,7 +73,7 @@ def predict(model: Module, inputs: Tensor, at_once: int = 1000) -> Tensor:
     torch.Size([5, 6])
     """
     device, starts = device_of(model), range(0, len(inputs), at_once) or [0]  # of no inputs once, for the shape
-    with at_rest(model, ()):
+    with evaluating(model, ()):
         return cat([model(inputs[start : start + at_once].to(device)) for start in starts])
 
 
@@ -100,7 +100,7 @@ def streams_of(data: Any) -> list[generator.Generator]:
 
 
 @contextmanager
-def at_rest(model: Module, data: Any) -> Iterator[None]:
+def evaluating(model: Module, data: Any) -> Iterator[None]:
     """A block in evaluation mode, unrecorded; each module's mode and the random streams are put back after it."""
     streams = [(stream, stream.snapshot()) for stream in streams_of(data)]
     try:

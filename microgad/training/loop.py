@@ -19,7 +19,7 @@ from .checkpoint import Checkpoint
 from .environment import with_threads
 from .evaluate import Loss, evaluate, streams_of
 from .history import SETS, History, Path, Row
-from .progress import Progress, chosen
+from .progress import Progress, as_progress
 from .run_settings import run_settings
 from .step import Step, TrainingDiverged, explain_evaluation
 from .stopping import EarlyStopping
@@ -67,7 +67,7 @@ def fit(
     (True, 2.0)
     """
     sets = dict(zip(SETS, (data if train_error else None, validation, held_out), strict=True))
-    run, schedulers = _Run(model, data, _several(optimizer), loss, at_once, sets), _several(scheduler)
+    run, schedulers = _Run(model, data, _as_list(optimizer), loss, at_once, sets), _as_list(scheduler)
     run.check(epochs, stop, schedulers)
     history, threads, kept = History(), None, None
     if checkpoint is not None:
@@ -77,7 +77,7 @@ def fit(
             history, threads = kept.load(at_most=epochs)
         else:
             kept.remove()
-    shown = chosen(progress)
+    shown = as_progress(progress)
     if history:
         shown.say(f"{shown.label}   resumed after epoch {len(history)} of {epochs}".strip())
     with with_threads(threads), training_mode(model, None):
@@ -170,5 +170,5 @@ class _Run:
         return {"model": self.model, **numbered}
 
 
-def _several(one_or_more: Any) -> list[Any]:
+def _as_list(one_or_more: Any) -> list[Any]:
     return list(one_or_more) if isinstance(one_or_more, Sequence) else [one_or_more]

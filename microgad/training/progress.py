@@ -93,7 +93,7 @@ class Silent(Progress):
         """Nothing."""
 
 
-def chosen(progress: Progress | bool) -> Progress:
+def as_progress(progress: Progress | bool) -> Progress:
     """What shows a run: what was given, or by default one that does, or doesn't."""
     return progress if isinstance(progress, Progress) else Progress() if progress else Silent()
 
