@@ -1,4 +1,4 @@
-"""torch.profiler: where the time of a program goes, by its operations; in steps of a schedule, if it is long."""
+"""torch.profiler: measure the time of a program's operations, if wanted in the steps of a schedule."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .tensor import Tensor
 
 
 class ProfilerActivity(enum.Enum):
-    """What can be watched. Here it is the CPU; the others are accepted. Source: torch.profiler.ProfilerActivity."""
+    """What to profile. Only the CPU is supported; others are ignored. Source: torch.profiler.ProfilerActivity."""
 
     CPU, XPU, MTIA, CUDA, HPU, PrivateUse1 = range(6)
 
@@ -38,17 +38,19 @@ _RECORDING = ProfilerAction.RECORD, ProfilerAction.RECORD_AND_SAVE
 
 
 def supported_activities() -> set[ProfilerActivity]:
-    """The CPU. Source: torch.profiler.supported_activities."""
+    """Return the CPU as the only activity. Source: torch.profiler.supported_activities."""
     return {ProfilerActivity.CPU}
 
 
 def schedule(
     *, wait: int, warmup: int, active: int, repeat: int = 0, skip_first: int = 0, skip_first_wait: int = 0
 ) -> Schedule:
-    """Steps to wait, to warm up, to record, again and again, `repeat` times if it isn't 0. Source: torch.profiler.
+    """Return a schedule of cycles: `wait` steps, then `warmup` steps, then `active` recorded steps.
 
-    The first `skip_first` don't count; with skip_first_wait the first round doesn't wait. Raises AssertionError for
-    negative numbers, and where no step is active.
+    There are `repeat` cycles, or no limit if it is 0. The first `skip_first` steps come before the first cycle, which
+    doesn't wait if skip_first_wait is given. Raises AssertionError for negative numbers, and if no step is active.
+
+    Source: torch.profiler.schedule.
 
     >>> steps = torch.profiler.schedule(wait=1, warmup=1, active=2, repeat=1)
     >>> [steps(i).name for i in range(5)]
@@ -61,8 +63,8 @@ def schedule(
     def action(step: int) -> ProfilerAction:
         if step < skip_first:
             return ProfilerAction.NONE
-        turn, at = divmod(step - skip_first + (wait if skip_first_wait else 0), wait + warmup + active)
-        if (repeat and turn >= repeat) or at < wait:
+        cycle, at = divmod(step - skip_first + (wait if skip_first_wait else 0), wait + warmup + active)
+        if (repeat and cycle >= repeat) or at < wait:
             return ProfilerAction.NONE
         if at < wait + warmup:
             return ProfilerAction.WARMUP
@@ -74,9 +76,9 @@ def schedule(
 def tensorboard_trace_handler(
     dir_name: str, worker_name: str | None = None, use_gzip: bool = False, use_python_export: bool = False
 ) -> Callable[[profile], None]:
-    """An `on_trace_ready` that writes each trace into a file of its own in a folder. Source: torch.profiler.
+    """Return an `on_trace_ready` function that writes each trace to a new file in a folder.
 
-    Raises RuntimeError where the folder can't be made.
+    It raises RuntimeError if the folder can't be created. Source: torch.profiler.tensorboard_trace_handler.
     """
 
     def write(prof: profile) -> None:
@@ -92,11 +94,12 @@ def tensorboard_trace_handler(
 
 
 class profile:
-    """In a block, note how long each operation and its derivatives take. Source: torch.profiler.profile.
+    """Measure in a `with` block how long each operation and its derivatives take. Source: torch.profiler.profile.
 
-    With a `schedule`, `step()` ends each step, and only those that it says are recorded; `on_trace_ready(prof)` is
-    called after each round. record_shapes notes inputs' shapes, profile_memory results' bytes, with_flops additions and
-    multiplications, with_stack the lines that called. A GPU's time isn't measured.
+    With a `schedule`, the program calls `step()` at the end of each step, only the steps that are active are recorded,
+    and `on_trace_ready(prof)` is called after each cycle. record_shapes records the shapes of inputs, profile_memory
+    the bytes of results, with_flops additions and multiplications, and with_stack the calling lines. Time on a GPU
+    isn't measured.
 
     >>> model, x = nn.Linear(4, 2), torch.ones(3, 4)
     >>> with torch.profiler.profile(record_shapes=True) as prof:
@@ -134,12 +137,12 @@ class profile:
         self.stop()
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start profiling."""
         self._recorder.__enter__()
         self._go_on()
 
     def stop(self) -> None:
-        """Stop watching; what is recorded so far is ready."""
+        """Stop profiling, and make the results available."""
         try:
             if self._recorder.active:
                 self._pause()
@@ -147,7 +150,7 @@ class profile:
             self._recorder.__exit__()
 
     def step(self) -> None:
-        """End a step of the schedule."""
+        """End a step of the schedule, and begin the next."""
         self._recorder.stop(f"ProfilerStep#{self.step_num}")
         self.step_num += 1
         before, self.current_action = self.current_action, self.schedule(self.step_num)
@@ -166,7 +169,7 @@ class profile:
                 event = self._recorder.start(name, name)
                 assert event is not None
                 event.is_user_annotation = True
-                event.name = event.key = "ProfilerStep*"  # of all steps: they are one row
+                event.name = event.key = "ProfilerStep*"  # all steps are one row of a table
 
     def _pause(self) -> None:
         found, self._recorder.active = self._recorder.finish(), False
@@ -177,7 +180,7 @@ class profile:
             self.on_trace_ready(self)
 
     def events(self) -> EventList:
-        """What was recorded. Raises AssertionError where nothing is ready."""
+        """Return the recorded events. Raises AssertionError if there are no results yet."""
         if self._found is None:
             raise AssertionError("profile: nothing is recorded yet; results are there after the block, or a round")
         return self._found
@@ -185,38 +188,38 @@ class profile:
     def key_averages(
         self, group_by_input_shape: bool = False, group_by_stack_n: int = 0, group_by_overload_name: bool = False
     ) -> EventList:
-        """Events of one name together: see `EventList.key_averages`."""
+        """Return averages over the events of each name: see `EventList.key_averages`."""
         return self.events().key_averages(group_by_input_shape, group_by_stack_n)
 
     def export_chrome_trace(self, path: str) -> None:
-        """Write what chrome://tracing and Perfetto show; compressed where the path ends in .gz."""
+        """Write a trace for chrome://tracing and Perfetto. A path that ends in .gz is compressed."""
         self.events().export_chrome_trace(path, self._metadata)
 
     def export_stacks(self, path: str, metric: str = "self_cpu_time_total") -> None:
-        """Write call stacks with their µs. Needs with_stack."""
+        """Write call stacks with their times in µs. Needs with_stack."""
         self.events().export_stacks(path, metric)
 
     def export_memory_timeline(self, path: str, device: str | None = None) -> NoReturn:
-        """Refuse: what memory is held when isn't known here. Source: torch.profiler."""
+        """Raise NotImplementedError, because freed memory isn't recorded. Source: torch.profiler."""
         raise NotImplementedError("export_memory_timeline: microgad notes the bytes of results, not when they go")
 
     def toggle_collection_dynamic(self, enable: bool, activities: Iterable[ProfilerActivity]) -> None:
-        """Record from here on, or don't."""
+        """Turn recording on or off."""
         self._recorder.active = enable
 
     def add_metadata(self, key: str, value: str) -> None:
-        """Put a string into the trace."""
+        """Add a string to the metadata of the trace."""
         self._metadata[key] = value
 
     def add_metadata_json(self, key: str, value: str) -> None:
-        """Put JSON into the trace."""
+        """Add JSON to the metadata of the trace."""
         self._metadata[key] = json.loads(value)
 
     preset_metadata_json = add_metadata_json
 
 
 def _flops(node: Any, inputs: tuple[Any, ...], out: Any) -> int:
-    """Additions and multiplications of an operation."""
+    """Return the additions and multiplications of an operation."""
     outs = out if type(out) is tuple else (out,)
     shaped = [SimpleNamespace(shape=tuple(x.shape) if isinstance(x, Tensor) else None) for x in inputs]
     shapes, settings = [tuple(y.shape) for y in outs], vars(node)

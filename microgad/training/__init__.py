@@ -1,7 +1,7 @@
-"""Training: fit a model, compare variants of it, and see how they did.
+"""Train models, compare variants of them, and evaluate them.
 
-`fit` trains and gives a History; `compare` trains several variants from several seeds and gives a table, a CSV file and
-a picture; `evaluate` and `predict` ask a trained model.
+`fit` trains a model and returns a History. `compare` trains several variants from several seeds, and its result can be
+shown as a table, a CSV file or a picture. `evaluate` and `predict` apply a trained model.
 """
 
 from .checkpoint import Checkpoint, CheckpointError

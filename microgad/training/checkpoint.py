@@ -1,4 +1,4 @@
-"""A run on disk: all that the next epoch depends on, so that an interrupted run goes on to the very same numbers."""
+"""Save everything that the next epoch depends on, so that an interrupted run continues with the same numbers."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ KIND = "microgad training checkpoint 1"
 
 
 class CheckpointError(MicrogadError, RuntimeError, ValueError):
-    """A checkpoint that is damaged, or of another run."""
+    """A checkpoint is damaged, or belongs to another run."""
 
 
 class Checkpoint:
-    """The state of a run in one file: `parts` (what has state_dict and load_state_dict), random streams, history.
+    """The state of a run in one file: its parts, its random streams and its history.
 
-    `settings` say what the run is, in words; a file with others is refused. With them goes the environment that last
-    digits depend on: see `environment`.
+    `parts` have state_dict and load_state_dict. `settings` describe the run; a file with other settings is refused.
+    The file also has the environment, on which the last digits of results depend: see `environment`.
 
     >>> import tempfile
     >>> model = nn.Linear(2, 1)
@@ -47,27 +47,27 @@ class Checkpoint:
         self.settings = dict(settings)
 
     def exists(self) -> bool:
-        """Whether there is such a file."""
+        """Whether the file exists."""
         return os.path.exists(self.path)
 
     def remove(self) -> None:
-        """Delete the file, if there is one."""
+        """Delete the file if it exists."""
         if self.exists():
             os.remove(self.path)
 
     def save(self, history: History) -> None:
-        """Write the file under another name, then give it its own: at any moment the old one or the new one is whole.
+        """Write the file atomically, so that an interruption leaves the old one or the new one, but no part of one.
 
-        Raises RuntimeError where the folder doesn't exist.
+        Raises RuntimeError if the folder doesn't exist.
         """
         facts = {"kind": KIND, "settings": self.settings, "environment": environment(), "history": list(history)}
         save(facts | self._states(), self.path)
 
     def load(self, at_most: float = math.inf) -> tuple[History, int | None]:
-        """Put every part and stream into the state in the file; give the history, and how many threads BLAS had.
+        """Restore all parts and streams from the file. Returns the history, and the number of BLAS threads.
 
-        Warns where the environment isn't what it was. Raises CheckpointError (a RuntimeError and a ValueError) for a
-        damaged file, for one of another run or of more than `at_most` epochs; nothing has changed then.
+        Warns if the environment has changed. Raises CheckpointError (a RuntimeError and a ValueError), and changes
+        nothing, if the file is damaged, belongs to another run, or has more than `at_most` epochs.
         """
         saved = self._read()
         if len(saved["history"]) > at_most:
@@ -115,7 +115,7 @@ class Checkpoint:
 
 
 def _unlike(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
-    """For each setting that differs, the first line that does."""
+    """Describe each setting that differs by its first line that does."""
     found = []
     for name in dict.fromkeys([*there, *here]):
         lines = zip_longest(str(there.get(name)).splitlines(), str(here.get(name)).splitlines(), fillvalue="nothing")

@@ -1,4 +1,4 @@
-"""compare: several variants trained side by side, from the same seeds, and held against each other."""
+"""Train several variants of a model from the same seeds, to compare them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def compare(
     variants: Mapping[str, Callable[[], Mapping[str, Any]]], seeds: Iterable[int] = (0,), *,
     folder: Path | None = None, resume: bool = False, progress: Progress | bool = True, **shared: Any,
 ) -> Comparison:  # fmt: skip
-    """Train each variant from each seed by `fit`, seed by seed.
+    """Train each variant from each seed with `fit`.
 
-    A variant is a function that makes `fit`'s arguments, at least "model" and "optimizer"; it is called after
-    `manual_seed(seed)`. `shared` are arguments for all. Into `folder`, which is made, goes a checkpoint of each run;
-    with `resume`, runs that are in there are not done again, and an interrupted one goes on. Raises ValueError where
-    two variants' files would have one name; else as `fit` does.
+    A variant is a function that returns arguments for `fit`, at least "model" and "optimizer". It is called after
+    `manual_seed(seed)`. `shared` are further arguments for all variants. A checkpoint of each run is saved in `folder`,
+    which is created. With `resume`, finished runs are skipped, and an interrupted one continues. Raises ValueError if
+    the files of two variants would have the same name, and the errors of `fit`.
 
     >>> x = torch.linspace(-1, 1, 64).reshape(64, 1)
     >>> data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, x * x), batch_size=16, shuffle=True)

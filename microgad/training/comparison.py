@@ -1,4 +1,4 @@
-"""Comparison: the runs of several variants, as a table, as a CSV file, as a picture."""
+"""Comparison: the runs of several variants, shown as a table, a CSV file or a picture."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Run(NamedTuple):
 
 
 class Comparison(list[Run]):
-    """Runs of several variants, one for each seed; `compare` makes it.
+    """A list of the runs of several variants, one for each seed. `compare` returns it.
 
     >>> rows = [{"epoch": i, "seconds": 0.5, "loss": 1 / i, "held_out_error": 1 / i} for i in (1, 2)]
     >>> print(Comparison([Run("small", 0, History(rows), nn.Linear(10, 5))]).table())
@@ -29,12 +29,12 @@ class Comparison(list[Run]):
     """
 
     def histories(self) -> dict[str, list[History]]:
-        """For each variant the histories of its runs, one a seed."""
+        """Return the histories of each variant, one per seed."""
         names = dict.fromkeys(run.variant for run in self)
         return {name: [run.history for run in self if run.variant == name] for name in names}
 
     def table(self) -> str:
-        """A line for each variant. Errors and accuracies are those on held-out data; what isn't known is left out."""
+        """Return a table with a line for each variant: errors and accuracies on held-out data, times and parameters."""
         names = list(self.histories())
         rows = [_facts([run for run in self if run.variant == name]) for name in names]
         columns = [column for column in (rows[0] if rows else ()) if any(row[column] for row in rows)]
@@ -48,11 +48,11 @@ class Comparison(list[Run]):
         return "\n".join(shown)
 
     def save(self, path: Path) -> None:
-        """Write every row of every history to a CSV file, with "variant" and "seed" before it."""
+        """Write all rows of all histories to a CSV file, with the columns "variant" and "seed" in front."""
         write_csv(path, [{"variant": run.variant, "seed": run.seed, **row} for run in self for row in run.history])
 
     def plot(self, *paths: Path, title: str = "") -> Any:
-        """Draw the error curves of all variants in one picture, into files such as "curves.png"; see `plots.curves`."""
+        """Draw the error curves of all variants in one figure, and save it to `paths`. See `plots.curves`."""
         from .plots import curves, write
 
         figure = curves(self.histories(), title)
@@ -62,7 +62,7 @@ class Comparison(list[Run]):
 
 
 def _facts(runs: Sequence[Run]) -> dict[str, str]:
-    """A variant's cells by column, empty where there is nothing to say."""
+    """Return a variant's cells by column, empty for what isn't known."""
     histories = [run.history for run in runs if run.history]
     last = [history[-1] for history in histories]
     best_error = best_epoch = last_error = best_accuracy = last_accuracy = ""
@@ -88,7 +88,7 @@ def _facts(runs: Sequence[Run]) -> dict[str, str]:
 
 
 def _accuracy(rows: Sequence[Row]) -> str:
-    """As "97.93 % (2938/3000)"."""
+    """Format the accuracy over all runs: "97.93 % (2938/3000)"."""
     total = sum(int(row["held_out_samples"]) for row in rows)
     right = sum(round(row["held_out_accuracy"] * row["held_out_samples"]) for row in rows)
     return f"{100 * right / total:.2f} % ({right}/{total})"

@@ -1,4 +1,4 @@
-"""What the last bits of a result depend on, beside the program: NumPy, the CPU, and the number of BLAS threads."""
+"""The environment that the last bits of a result depend on: NumPy, the CPU, and the number of BLAS threads."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Environment = dict[str, Any]
 
 
 def environment() -> Environment:
-    """NumPy's version, the machine, the CPU's features that NumPy found, and the BLAS with its number of threads.
+    """Return NumPy's version, the machine, the CPU features that NumPy found, and the BLAS with its number of threads.
 
-    Without threadpoolctl the BLAS is not known: its entries are None.
+    Without threadpoolctl, the entries for BLAS are None.
 
     >>> sorted(environment())
     ['BLAS', 'CPU', 'CPU cores', 'CPU features', 'NumPy', 'threads']
@@ -34,7 +34,7 @@ def environment() -> Environment:
 
 
 def differences(saved: Environment, now: Environment) -> list[str]:
-    """What isn't as it was, each in words. The number of threads is left out where it can be set.
+    """Describe what differs between two environments, without the number of threads if that can be set.
 
     >>> differences({"NumPy": "2.1.0", "CPU": "arm64"}, {"NumPy": "2.4.6", "CPU": "arm64"})
     ['NumPy: 2.1.0 then, 2.4.6 now']
@@ -45,7 +45,7 @@ def differences(saved: Environment, now: Environment) -> list[str]:
 
 
 def with_threads(count: int | None) -> AbstractContextManager[Any]:
-    """A block in which BLAS has so many threads; as many as it has, where count is None or threadpoolctl is missing."""
+    """In a `with` block, let BLAS use `count` threads. Does nothing if it is None or threadpoolctl is missing."""
     if count is None or _blas() is None:
         return nullcontext()
     from threadpoolctl import threadpool_limits
@@ -54,7 +54,7 @@ def with_threads(count: int | None) -> AbstractContextManager[Any]:
 
 
 def set_threads(count: int) -> None:
-    """Give BLAS so many threads from now on, if threadpoolctl is there to do it."""
+    """Let BLAS use `count` threads from now on, if threadpoolctl is installed."""
     if _blas() is not None:
         from threadpoolctl import threadpool_limits
 
@@ -62,7 +62,7 @@ def set_threads(count: int) -> None:
 
 
 def _blas() -> dict[str, Any] | None:
-    """What threadpoolctl says of NumPy's BLAS."""
+    """Return threadpoolctl's entry for NumPy's BLAS."""
     try:
         from threadpoolctl import threadpool_info
     except ImportError:

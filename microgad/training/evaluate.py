@@ -1,4 +1,4 @@
-"""What a model makes of data it isn't trained on: in evaluation mode, in chunks, leaving no trace."""
+"""Evaluate a model on data: in evaluation mode, in chunks, without changing any state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Loss = Callable[[Any, Any], Tensor]
 
 
 class Score(NamedTuple):
-    """The mean error of so many samples, and how many classes were right among them: None where there are no classes.
+    """The mean error over samples, and how many of them were classified correctly (None without classes).
 
     >>> print(Score(0.08, 981, 1000))
     error 0.0800, accuracy 98.10 % (981/1000)
@@ -30,7 +30,7 @@ class Score(NamedTuple):
 
     @property
     def accuracy(self) -> float | None:
-        """The part that was right."""
+        """The fraction of correctly classified samples."""
         return None if self.correct is None else self.correct / self.samples
 
     def __str__(self) -> str:
@@ -41,13 +41,13 @@ class Score(NamedTuple):
 
 
 def evaluate(model: Module, data: Any, loss: Loss, at_once: int = 1000) -> Score:
-    """The mean loss over all samples, and how many classes are right, with dropout off and nothing recorded.
+    """Return the mean loss over all samples, and how many are classified correctly, in evaluation mode.
 
-    `data` is a DataLoader, a Dataset of (input, ..., target), or a tuple of Tensors (inputs, ..., targets). The model
-    never sees more than `at_once` samples together, so that memory has a bound. Samples count alike, also those of a
-    shorter last batch, as long as `loss(output, target)` is a mean. Right is an integer target at which the output is
-    highest among the classes, (N, C, ...), each place of which counts as a sample. The modes of all modules, and the
-    random streams, are afterwards as before.
+    `data` is a DataLoader, a Dataset of (input, ..., target), or a tuple of Tensors (inputs, ..., targets). To limit
+    memory, the model gets at most `at_once` samples together. `loss(output, target)` must be a mean over samples, so
+    that all samples have the same weight. If targets are integers and outputs have the shape (N, C, ...), a prediction
+    is correct if the output of the target's class is the largest; each position counts as a sample. The modes of all
+    modules and the random streams are restored at the end.
 
     >>> data = torch.tensor([[2.0, 0.0], [0.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0, 1])
     >>> evaluate(nn.Identity(), data, F.cross_entropy, at_once=2).correct
@@ -67,18 +67,21 @@ def evaluate(model: Module, data: Any, loss: Loss, at_once: int = 1000) -> Score
 
 
 def predict(model: Module, inputs: Tensor, at_once: int = 1000) -> Tensor:
-    """The model's outputs for all inputs (N, ...), with dropout off, at most `at_once` samples at a time.
+    """Return the model's outputs for inputs (N, ...) in evaluation mode, computed for `at_once` samples at a time.
 
     >>> predict(nn.Flatten(), torch.ones(5, 2, 3), at_once=2).shape
     torch.Size([5, 6])
     """
-    device, starts = device_of(model), range(0, len(inputs), at_once) or [0]  # of no inputs once, for the shape
+    device, starts = (
+        device_of(model),
+        range(0, len(inputs), at_once) or [0],
+    )  # without inputs the model runs once, for the shape
     with evaluating(model, ()):
         return cat([model(inputs[start : start + at_once].to(device)) for start in starts])
 
 
 def split(batch: Any, device: Any) -> tuple[list[Any], Any]:
-    """Inputs and target of a batch, on the device. Raises TypeError for what isn't a sequence of at least two."""
+    """Move a batch to the device, and return its inputs and target. Raises TypeError if it isn't at least a pair."""
     if not isinstance(batch, (tuple, list)) or len(batch) < 2:
         given = type(batch).__name__
         raise TypeError(f"a batch must be (input, ..., target), but is a {given}: give the DataLoader a collate_fn")
@@ -87,12 +90,12 @@ def split(batch: Any, device: Any) -> tuple[list[Any], Any]:
 
 
 def device_of(model: Module) -> Any:
-    """The device of the model's parameters."""
+    """Return the device of the model's parameters."""
     return next((p.device for p in model.parameters()), "cpu")
 
 
 def streams_of(data: Any) -> list[generator.Generator]:
-    """The generators that a pass through the data may draw from, the default one first."""
+    """Return the generators that iterating over the data may draw from, the default one first."""
     sampler = getattr(data, "sampler", None)
     inner = getattr(getattr(data, "batch_sampler", None), "sampler", None)
     found = [generator.default_generator, *(getattr(part, "generator", None) for part in (data, sampler, inner))]
@@ -101,7 +104,7 @@ def streams_of(data: Any) -> list[generator.Generator]:
 
 @contextmanager
 def evaluating(model: Module, data: Any) -> Iterator[None]:
-    """A block in evaluation mode, unrecorded; each module's mode and the random streams are put back after it."""
+    """In a `with` block, use evaluation mode without gradients. Modes and random streams are restored afterwards."""
     streams = [(stream, stream.snapshot()) for stream in streams_of(data)]
     try:
         with training_mode(model, False), state.scope(grad_enabled=False):
@@ -112,7 +115,7 @@ def evaluating(model: Module, data: Any) -> Iterator[None]:
 
 
 def _chunks(data: Any, at_once: int, device: Any) -> Iterator[tuple[list[Any], Any]]:
-    """Inputs and targets of at most `at_once` samples, on the device."""
+    """Iterate over inputs and targets of at most `at_once` samples, on the device."""
     if isinstance(data, tuple):
         data = TensorDataset(*data)
     for batch in data if isinstance(data, DataLoader) else DataLoader(data, at_once):

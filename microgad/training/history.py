@@ -1,4 +1,4 @@
-"""History: what a training run measured, a row an epoch. Plain data."""
+"""History: the measurements of a training run, one row per epoch, as plain data."""
 
 from __future__ import annotations
 
@@ -9,37 +9,41 @@ from typing import overload
 
 Row = dict[str, float]
 Path = str | os.PathLike[str]
-SETS = {"train": "training", "validation": "validation", "held_out": "held-out"}  # of data, in columns and in words
+SETS = {
+    "train": "training",
+    "validation": "validation",
+    "held_out": "held-out",
+}  # prefix of columns -> name for display
 
 
 class History(list[Row]):
-    """Rows of numbers by name, one for each epoch; a name gives a column. `fit` says what its rows have.
+    """A list of rows, one per epoch, which are dicts of numbers. `history[name]` is a column. See `fit` for the names.
 
     >>> history = History([{"epoch": 1, "held_out_error": 0.5}, {"epoch": 2, "held_out_error": 0.25}])
     >>> history["held_out_error"], history[-1]["epoch"], history.best("held_out_error")["epoch"]
     ([0.5, 0.25], 2, 2)
     """
 
-    stopped: str | None = None  # why the run ended before its last epoch; a file doesn't have it
+    stopped: str | None = None  # why the run ended early; it isn't saved
 
     @overload  # type: ignore[override]
     def __getitem__(self, key: str) -> list[float]: ...
     @overload
     def __getitem__(self, key: int) -> Row: ...
     def __getitem__(self, key: str | int) -> list[float] | Row:
-        """A row by its place, a column by its name. Raises KeyError for a name that a row doesn't have."""
+        """Return a row by its index, or a column by its name. Raises KeyError if a row doesn't have that name."""
         return [row[key] for row in self] if isinstance(key, str) else super().__getitem__(key)
 
     def has(self, column: str) -> bool:
-        """Whether there are rows, and all of them have this column."""
+        """Whether there are rows and all of them have this column."""
         return bool(self) and all(column in row for row in self)
 
     def best(self, column: str) -> Row:
-        """The row in which a column is lowest, the first of them. Raises ValueError where there are no rows."""
+        """Return the first row in which a column is lowest. Raises ValueError if there are no rows."""
         return min(self, key=lambda row: row[column])
 
     def save(self, path: Path) -> None:
-        """Write a CSV file with a line of names; `read` gives the same numbers again.
+        """Write a CSV file with a header. `read` returns exactly the same numbers.
 
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -51,7 +55,7 @@ class History(list[Row]):
 
     @classmethod
     def read(cls, path: Path) -> History:
-        """The history in a CSV file. Raises ValueError, naming file and line, for what isn't a number."""
+        """Read a CSV file. Raises ValueError with the line number if an entry isn't a number."""
         with open(path, encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, restkey="")
             rows = cls()
@@ -67,7 +71,7 @@ class History(list[Row]):
 
 
 def write_csv(path: Path, rows: Iterable[dict[str, object]] | Iterable[Row]) -> None:
-    """Write rows to a CSV file, with a line of all their names; floats so that they come back bit for bit."""
+    """Write rows to a CSV file with a header of all their names. Floats are written exactly."""
     rows = [dict(row) for row in rows]
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")

@@ -1,4 +1,4 @@
-"""fit: train a model, epoch by epoch."""
+"""The training loop, `fit`."""
 
 from __future__ import annotations
 
@@ -32,30 +32,30 @@ def fit(
     checkpoint: Path | None = None, resume: bool = False, progress: Progress | bool = True,
     after_epoch: Callable[[Module, History], None] | None = None,
 ) -> History:  # fmt: skip
-    """Train `model` on the batches (input, ..., target) of `data`, with one optimizer or several; give the history.
+    """Train `model` on batches (input, ..., target) with one or several optimizers, and return the history.
 
-    `data` is a DataLoader, or another iterable of batches that starts anew for each epoch; each batch goes to the
-    device of the model's parameters. `loss(output, target)` is the mean over a batch. Optimizers get the loss by
-    `step(closure)`; each should have parameters of its own. `scheduler` steps after each epoch, a ReduceLROnPlateau by
+    `data` is a DataLoader, or another iterable of batches that starts anew for each epoch. Batches are moved to the
+    device of the model's parameters. `loss(output, target)` must be the mean over a batch. Each optimizer is called as
+    `step(closure)`, and should have parameters of its own. `scheduler` steps after each epoch; a ReduceLROnPlateau gets
     the error on `validation`.
 
-    A row of the history has "epoch", "seconds" (of training alone) and "loss", the mean over the epoch's samples while
-    they were trained on. To that come "held_out_error", and of classes "held_out_accuracy" and "held_out_samples", for
-    `held_out`; the same as "validation_..." for `validation`, and with `train_error` as "train_..." for the training
-    data with dropout off. What these may be, and `at_once`, `evaluate` says.
+    A row of the history has "epoch", "seconds" (of training alone) and "loss", the mean loss of the epoch's samples
+    during training. With `held_out` data it also has "held_out_error" and, for classes, "held_out_accuracy" and
+    "held_out_samples". `validation` adds the same as "validation_...", and `train_error=True` as "train_...", measured
+    on the training data with dropout off. See `evaluate` for these data and for `at_once`.
 
-    `stop` ends the run when the error on `validation` falls no more; `history.stopped` then says so. `progress` is
-    shown on standard output: True, False, or a Progress. `after_epoch(model, history)` is called after each epoch.
+    `stop` ends the run when the error on `validation` no longer falls; `history.stopped` is then the reason. `progress`
+    is True, False or a Progress, shown on standard output. `after_epoch(model, history)` is called after each epoch.
 
-    `checkpoint` is a file that has the state after the last whole epoch. With `resume`, a run goes on from there, if
-    the file is there, to the numbers that it would have had uninterrupted, bit for bit on the same machine; `epochs`
-    counts from the beginning. Streams of random numbers other than the default one and the DataLoader's are not kept,
-    nor are buffers that aren't persistent. Without `resume` an old file is deleted.
+    `checkpoint` is a file for the state after the last whole epoch. With `resume`, a run continues from that file, if
+    it exists, with the same numbers as without the interruption, bit for bit on the same machine; `epochs` includes
+    those already done. Of the random streams only the default one and those of the DataLoader are saved, and of the
+    buffers only persistent ones. Without `resume` an old file is deleted.
 
-    The modes of all modules are afterwards as before. Raises TrainingDiverged (a RuntimeError) for a loss, a gradient
-    or an error that isn't finite, naming the operation and the module that it came from, CheckpointError (a
-    RuntimeError and a ValueError) for a checkpoint that is damaged or of another run, TypeError for a `data` that gives
-    no batches, ValueError for other arguments that don't fit.
+    The modes of all modules are restored at the end. Raises TrainingDiverged (a RuntimeError) for a loss, a gradient or
+    an error that isn't finite, with the operation and module that it came from; CheckpointError (a RuntimeError and a
+    ValueError) for a damaged checkpoint or one of another run; TypeError if `data` gives no batches; and ValueError for
+    other invalid arguments.
 
     >>> _ = torch.manual_seed(0)
     >>> x = torch.randn(50, 1)
@@ -103,7 +103,7 @@ def fit(
 
 
 class _Run:
-    """What stays the same from epoch to epoch."""
+    """The parts of a run that stay the same from epoch to epoch."""
 
     def __init__(
         self, model: Module, data: Iterable[Any], optimizers: Sequence[Optimizer], loss: Loss, at_once: int,
@@ -114,7 +114,7 @@ class _Run:
         self.step = Step(model, optimizers, loss)
 
     def check(self, epochs: int, stop: EarlyStopping | None, schedulers: Sequence[Any]) -> None:
-        """Raise ArgumentError or TypeError where arguments don't fit together."""
+        """Raise ArgumentError or TypeError if arguments don't fit together."""
         if epochs < 0 or self.at_once < 1:
             raise ArgumentError(f"fit: epochs must be >= 0 and at_once >= 1, got {epochs} and {self.at_once}")
         if isinstance(self.data, (Dataset, tuple)):
@@ -134,11 +134,11 @@ class _Run:
                 raise ArgumentError(f"fit: optimizer {i} ({kind}) has none of the model's parameters")
 
     def epoch(self, history: History, shown: Progress) -> Row:
-        """Train on every batch once, then measure."""
+        """Train on every batch once, then measure the errors."""
         row: Row = {"epoch": len(history) + 1}
         total, count, batches, started = 0.0, 0, 0, time.perf_counter()
         try:
-            with np.errstate(all="ignore"):  # what isn't finite raises, and with more to say
+            with np.errstate(all="ignore"):  # non-finite values raise TrainingDiverged, which says more
                 self.model.train()
                 for batch in self.data:
                     loss, n = self.step(batch)
@@ -164,7 +164,7 @@ class _Run:
                 row |= {f"{name}_accuracy": score.accuracy, f"{name}_samples": score.samples}
 
     def parts(self, schedulers: Sequence[LRScheduler]) -> dict[str, Any]:
-        """What has a state that training changes."""
+        """Return everything whose state training changes, by name."""
         several = {"optimizer": self.optimizers, "scheduler": schedulers}
         numbered = {f"{kind} {i}": part for kind, parts in several.items() for i, part in enumerate(parts)}
         return {"model": self.model, **numbered}

@@ -1,4 +1,4 @@
-"""How a run is doing: a bar with the time left on a terminal, a line an epoch elsewhere."""
+"""Show the progress of a run: a bar with the remaining time on a terminal, a line per epoch elsewhere."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .history import SETS, Row
 
 
 class Progress:
-    """Shows the runs that it is given to, one after the other. `label` comes before everything.
+    """Shows the progress of one run after another, with `label` in front.
 
-    On a terminal, where tqdm is installed, a bar goes through all batches of all epochs, with the running loss and the
-    last held-out error; anywhere else each epoch gets a line. `file` is standard output by default.
+    On a terminal, if tqdm is installed, a bar counts all batches of all epochs, with the mean loss so far and the last
+    held-out error. Otherwise a line is printed for each epoch. `file` is standard output by default.
 
     >>> import io
     >>> progress = Progress("net", io.StringIO())
@@ -30,7 +30,7 @@ class Progress:
         self._bar: Any = None
 
     def start(self, epochs: int, batches: int, done: int = 0) -> None:
-        """A run of so many epochs begins, or goes on after those that are done; each has so many batches."""
+        """Begin a run of `epochs` with so many `batches` each, of which `done` epochs are done already."""
         self.epochs, self.done, self._held_out = epochs, done, ""
         self._started, self._first = time.perf_counter(), done
         if self.file.isatty():
@@ -38,13 +38,13 @@ class Progress:
             self._bar = bar(total, self.file, initial=done * batches, desc=name)
 
     def batch(self, loss: float) -> None:
-        """A batch is done; `loss` is the mean over the epoch so far."""
+        """Note the end of a batch. `loss` is the mean over the epoch so far."""
         if self._bar is not None:
             self._describe(self.done + 1, loss)
             self._bar.update()
 
     def epoch(self, row: Row) -> None:
-        """An epoch is done; `row` is what was measured."""
+        """Note the end of an epoch, and show its `row` of the history."""
         self.done = int(row["epoch"])
         self._held_out = f", held-out {row['held_out_error']:.4f}" if "held_out_error" in row else ""
         if self._bar is not None:
@@ -65,13 +65,13 @@ class Progress:
         self._bar.set_postfix_str(f"epoch {epoch}/{self.epochs}, loss {loss:.4f}{self._held_out}", refresh=False)
 
     def say(self, text: str) -> None:
-        """A line of its own, above the bar if there is one."""
+        """Print a line of text, above the bar if there is one."""
         if self._bar is not None:
             self._bar.clear()
         print(text, file=self.file, flush=True)
 
     def close(self) -> None:
-        """The run is over, in one way or another."""
+        """End the run, whether it is finished or interrupted."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -81,25 +81,25 @@ class Silent(Progress):
     """Shows nothing."""
 
     def start(self, epochs: int, batches: int, done: int = 0) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def batch(self, loss: float) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def epoch(self, row: Row) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def say(self, text: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 def as_progress(progress: Progress | bool) -> Progress:
-    """What shows a run: what was given, or by default one that does, or doesn't."""
+    """Return a Progress for `fit`'s argument: the given one, a new one for True, or a silent one for False."""
     return progress if isinstance(progress, Progress) else Progress() if progress else Silent()
 
 
 def clock(seconds: float) -> str:
-    """Time as minutes and seconds, with hours if there are any.
+    """Format a time as minutes and seconds, with hours if there are any.
 
     >>> clock(75), clock(3675)
     ('1:15', '1:01:15')

@@ -1,4 +1,4 @@
-"""What a run's numbers follow from, in words: by them a checkpoint knows its own run."""
+"""Describe what determines the results of a run, so that a checkpoint can tell whether it belongs to the run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def run_settings(
     model: Module, data: Any, optimizers: Sequence[Optimizer], loss: Loss, sets: Mapping[str, Any], stop: Any,
     schedulers: Sequence[Any],
 ) -> dict[str, str]:  # fmt: skip
-    """Model, data, optimizers, loss, schedulers, seed and device of a run that is about to begin.
+    """Return descriptions of a run's model, data, optimizers, loss, schedulers, seed and device.
 
     >>> model = nn.Linear(2, 1)
     >>> data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.ones(3, 2), torch.ones(3, 1)), 2)
@@ -44,14 +44,14 @@ def run_settings(
 
 
 def _loss(loss: Loss) -> str:
-    """A function's name; of a module also its plain attributes, such as label_smoothing."""
+    """Return the name of a loss function, or the repr of a module with attributes such as label_smoothing."""
     held = getattr(loss, "__dict__", {})
     plain = {name: value for name, value in held.items() if isinstance(value, (int, float, str))}
     return getattr(loss, "__qualname__", f"{loss!r} {plain}")
 
 
 def _samples(data: Any) -> str:
-    """How many samples there are and, where they are Tensors, a checksum of them."""
+    """Return the number of samples and, if they are Tensors, a checksum of them."""
     import zlib
 
     data = getattr(data, "dataset", data)

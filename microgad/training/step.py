@@ -1,4 +1,4 @@
-"""One training step, and what to do when it goes wrong: nothing is changed, and the error says where it began."""
+"""One training step. If it fails, nothing is changed, and the error says which operation was the first to fail."""
 
 from __future__ import annotations
 
@@ -19,24 +19,27 @@ from .history import History
 
 
 class TrainingDiverged(AnomalyError):
-    """The loss, a gradient or an error is NaN or infinite. `op` and `path` are the operation and the module that the
-    first such value came from; `history` is that of the run so far."""
+    """The loss, a gradient or an error is NaN or infinite.
+
+    `op` and `path` are the operation and the module that the first such value came from. `history` is that of the run
+    so far.
+    """
 
     history: History
 
     def at(self, place: str, after: str, history: History) -> TrainingDiverged:
-        """The same error, with more words around it."""
+        """Return the same error, with the place before the message and more text after it."""
         error = TrainingDiverged(f"{place}: {self}{after}")
         error.op, error.path, error.history = self.op, self.path, history
         return error
 
 
 class Step:
-    """Steps of optimizers down the gradient of loss(model(input, ...), target), a batch at a time.
+    """Trains a model on one batch per call: computes loss(model(input, ...), target), and steps the optimizers.
 
-    A loss or a gradient that isn't finite raises TrainingDiverged before any optimizer has moved: parameters, buffers,
-    optimizers and the default random stream are as they were before the batch. So they are after any other error in
-    the model, the loss or backward.
+    A loss or a gradient that isn't finite raises TrainingDiverged before any optimizer steps. Parameters, buffers,
+    optimizers and the default random stream are then as they were before the batch, as after any other error in the
+    model, the loss or backward.
 
     >>> model = nn.Linear(1, 1)
     >>> step = Step(model, [torch.optim.SGD(model.parameters(), lr=0.1)], F.mse_loss)
@@ -54,7 +57,7 @@ class Step:
         self.parameters = list(dict.fromkeys([*model.parameters(), *moved]))
 
     def __call__(self, batch: Any) -> tuple[float, int]:
-        """The loss before the step, and the number of samples."""
+        """Train on a batch. Returns the loss before the step, and the number of samples."""
         inputs, target = split(batch, self.device)
         stream = default_generator.snapshot()
         buffers = {name: buffer.detach().clone() for name, buffer in self.model.named_buffers()}
@@ -84,7 +87,7 @@ class Step:
         return number, len(target)
 
     def _closure(self, known: Tensor | None, inputs: Sequence[Any], target: Any) -> Callable[[], Tensor]:
-        """The loss with its gradients: at the first call those that are there already, then computed anew."""
+        """Return a closure for the optimizer. Its first call returns the loss and gradients computed already."""
 
         def closure() -> Tensor:
             nonlocal known
@@ -104,11 +107,11 @@ class Step:
 
     def _gradients_are_finite(self) -> bool:
         grads = [p.grad.array for p in self.parameters if p.grad is not None]
-        squares = sum(np.vdot(g, g) for g in grads)  # by far the fastest, but it overflows early
+        squares = sum(np.vdot(g, g) for g in grads)  # by far the fastest test, but it overflows early
         return bool(np.isfinite(squares)) or all(bool(np.isfinite(g).all()) for g in grads)
 
     def _explain(self, inputs: Sequence[Any], target: Any) -> NoReturn:
-        """The same batch again, watched."""
+        """Run the same batch again with a Tracer, and raise TrainingDiverged with what it finds."""
         names = {f"parameter {name}": p for name, p in self.model.named_parameters()}
         given = {f"input {i} of the batch": x for i, x in enumerate(inputs)} | {"the batch's target": target}
         tracer = Tracer(names | given)
@@ -125,7 +128,7 @@ class Step:
 
 
 def diverged(what: str, source: Source | None) -> TrainingDiverged:
-    """The error for a value that isn't finite."""
+    """Return the error for a value that isn't finite."""
     error = TrainingDiverged(f"{what}. {source.error()}" if source else what)
     if source:
         error.op, error.path = source.op, source.path
@@ -133,7 +136,7 @@ def diverged(what: str, source: Source | None) -> TrainingDiverged:
 
 
 def explain_evaluation(name: str, model: Module, data: Any, loss: Loss, at_once: int) -> TrainingDiverged:
-    """The error for an evaluation whose mean is NaN or infinite."""
+    """Evaluate again with a Tracer, and return the error for a mean that is NaN or infinite."""
     tracer = Tracer({f"parameter {name}": p for name, p in model.named_parameters()})
     sources: list[Source | None] = []
 

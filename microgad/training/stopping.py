@@ -1,4 +1,4 @@
-"""When to stop: once the error on validation data falls no more."""
+"""Stop training when the error on validation data no longer falls."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 
 class EarlyStopping:
-    """Stop after `patience` epochs in a row whose error isn't lower than the lowest before by more than `threshold`.
+    """Stops after `patience` epochs in a row that don't lower the lowest error by more than `threshold`.
 
-    The errors are those of validation data: data that is neither trained on nor used to report how good the model is
-    in the end, since a stop chosen by the test set makes its error look better than it is. Patience under 1 and a
-    negative threshold raise ValueError.
+    The errors should be those of validation data, which is used neither for training nor to report the final error: a
+    stop that is chosen on the test set makes the test error look better than it is. Raises ValueError for a patience
+    below 1 or a negative threshold.
 
     >>> stop = EarlyStopping(patience=2, threshold=0.01)
     >>> stop.reason([0.5, 0.3, 0.295]), stop.reason([0.5, 0.3, 0.295, 0.294])
@@ -24,7 +24,7 @@ class EarlyStopping:
         self.threshold = threshold
 
     def reason(self, errors: Sequence[float]) -> str | None:
-        """Why to stop after these errors, one for each epoch so far; None to go on."""
+        """Return why to stop after these errors, one for each epoch so far, or None to continue."""
         best, waited = float("inf"), 0
         for error in errors:
             if error < best - self.threshold:

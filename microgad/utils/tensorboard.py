@@ -1,4 +1,4 @@
-"""Runs written for TensorBoard, by the package tensorboardX (the extra `board`). Source: torch.utils.tensorboard."""
+"""Write logs for TensorBoard with the package tensorboardX (the extra `board`). Source: torch.utils.tensorboard."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..tensor import Tensor
 
 
 class BoardError(MicrogadError, ImportError):
-    """What was asked for needs tensorboardX, which isn't installed."""
+    """SummaryWriter needs tensorboardX, which isn't installed."""
 
 
 def _plain(x: Any) -> Any:
-    """Arrays in the place of Tensors, in lists, tuples and dicts too."""
+    """Convert Tensors to arrays, also inside lists, tuples and dicts."""
     return tree_map(lambda leaf: leaf.detach().cpu().numpy() if isinstance(leaf, Tensor) else leaf, x)
 
 
@@ -46,7 +46,7 @@ def _writer() -> Any:
 
 
 class _Later(type):
-    """The class stands for tensorboardX's, which is loaded when one is made."""
+    """The metaclass of SummaryWriter, which imports tensorboardX's class when an instance is made."""
 
     def __call__(cls, *args: Any, **options: Any) -> Any:
         return _writer()(*args, **options)
@@ -56,10 +56,9 @@ class _Later(type):
 
 
 class SummaryWriter(metaclass=_Later):
-    """tensorboardX's SummaryWriter, whose add_… take Tensors; add_graph writes nothing, and says so once.
+    """tensorboardX's SummaryWriter, with add_… methods that take Tensors. add_graph only warns that it does nothing.
 
-    Raises ImportError, with the package's name, where it isn't installed.
-    Source: torch.utils.tensorboard.SummaryWriter.
+    Raises ImportError if tensorboardX isn't installed. Source: torch.utils.tensorboard.SummaryWriter.
 
     >>> torch.utils.tensorboard.SummaryWriter.__name__
     'SummaryWriter'

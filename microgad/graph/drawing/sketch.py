@@ -398,11 +398,8 @@ def _is_repetition(repetitions: Sequence[Sequence[Member]]) -> bool:
     if any(isinstance(member, ModuleCall) for member in repetitions[0]):
         return True
     before = {member.number for member in repetitions[0] if isinstance(member, Op)}
-    return any(
-        x.origin in before
-        for member in repetitions[min(1, len(repetitions) - 1)]
-        for x in getattr(member, "inputs", ())
-    )
+    second = repetitions[min(1, len(repetitions) - 1)]
+    return any(x.origin in before for member in second for x in getattr(member, "inputs", ()))
 
 
 def _last_name(first: tuple[str, ...], last: tuple[str, ...]) -> str:
