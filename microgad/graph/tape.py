@@ -32,15 +32,15 @@ class Source:
 
     number: int  # the number of the leaf's node; constants have -1, -2, ...
     kind: Literal["parameter", "leaf", "constant"]
-    name: str  # "features.0.weight"; empty if it has no name
+    name: str  # "features.0.weight", or empty
     shape: Shape | None  # None: a constant that has been freed
     dtype: str | None
     value: Any = None  # the Python number, if it is 0-d
-    array: Any = None  # with record(replay=True): its values when it was first read
+    array: Any = None  # for replays: its values when it was first read
     stats: Stats | None = None
     gradient: Stats | None = None
-    made_by: int | None = None  # number of the Op that computed it, before the program made it a leaf
-    computed: bool = False  # whether it has a grad_fn from before the tape began; it is treated as a leaf
+    made_by: int | None = None  # number of the Op that computed it before it was made a leaf
+    computed: bool = False  # whether it is no leaf, but was computed before the tape began
 
 
 @dataclass(slots=True)
@@ -48,14 +48,14 @@ class Input:
     """One argument of an operation."""
 
     name: str  # "weight", "inputs[1]"
-    source: int | None  # number of the Op or Source that it comes from; None for a Python number, None, or unknown
+    source: int | None  # number of the Op or Source that it comes from; None for numbers, None, and if unknown
     index: int  # which result of that Op
     shape: Shape | None
     dtype: str | None
     value: Any = None  # the number, if it is a Python number
     wanted: bool = False  # whether it required grad when it was read
-    got: str = ""  # what backward gave it, if notable: "nothing"; with statistics also "zeros", "NaN" or "inf"
-    written: int | None = None  # number of the Op that last wrote to its memory through another view, if any did
+    got: str = ""  # what backward gave it: "nothing"; with statistics also "zeros", "NaN" or "inf"
+    written: int | None = None  # number of the Op that last wrote to its memory through another view
 
     @property
     def origin(self) -> int | None:
@@ -65,7 +65,7 @@ class Input:
 
 @dataclass(slots=True)
 class Kept:
-    """A description of one array that an operation keeps for backward. It doesn't hold the array."""
+    """The description of an array that an operation keeps for backward."""
 
     name: str  # "weight", "out", "mask"
     role: Literal["input", "output", "intermediate", "setting"]
@@ -73,7 +73,7 @@ class Kept:
     dtype: str
     bytes: int  # its size, or that of its memory if that is smaller (an expanded view)
     memory: int  # arrays that share memory have the same number
-    leaf: int | None  # number of the parameter or leaf whose memory this is; it takes no memory of its own then
+    leaf: int | None  # number of the parameter or leaf whose memory it is, if it takes none of its own
 
 
 @dataclass(slots=True)
@@ -103,7 +103,7 @@ class Op:
     recorded: bool = True  # whether autograd recorded it, so that gradients can flow through it
     in_place: bool = False  # whether it wrote into its first input
     passes: int = 0  # how many recorded backward passes went through it
-    passed: int = 0  # which backward pass of the recording last went through it, counted from 1
+    passed: int = 0  # which recorded backward pass last went through it, counted from 1
 
     @property
     def bytes(self) -> int:
@@ -290,10 +290,10 @@ class Tape:
     def page(self, path: str | Path | None = None, title: str = "", steps: Sequence[Tape] = ()) -> str:
         """Return the tape as one HTML page that works offline, and write it to `path` if that is given.
 
-        On the page modules can be opened and closed, boxes can be colored by time, bytes or gradients, and everything
-        can be searched. A side panel shows what is known of an operation, with its derivative and its source line.
-        `steps` are later recordings of the same operations, among which a slider chooses. Raises ValueError if a step
-        has other operations, and for more operations than a browser can hold.
+        On the page, modules can be opened, boxes colored by time, bytes or gradients, and everything searched. A side
+        panel shows all about an operation, with its derivative and source line. `steps` are later recordings of the
+        same operations, among which a slider chooses. Raises ValueError if a step has other operations, and for more
+        operations than a browser can hold.
 
         >>> x = torch.ones(2, requires_grad=True)
         >>> (x * 3).sum().graph().tape.page(title="Three times").splitlines()[6]
@@ -376,9 +376,9 @@ class Tape:
     def why_no_grad(self, of: str | int | Op | Source | Tensor, loss: int | Op | Tensor | None = None) -> Cut:
         """Return where, and how, the path of the gradient to `of` is cut. `of` is a Tensor, a source's name or an Op.
 
-        The tape should be one recorded by `record`, which also has operations without gradients. By default `loss` is
-        the operation where the last backward pass started, or else the last operation. With `record(stats=True)`,
-        derivatives that were 0 are found as well. Raises ValueError for a loss that isn't on the tape.
+        The tape should come from `record`, to have operations without gradients too. By default `loss` is where the
+        last backward pass started, or the last operation. With `record(stats=True)`, derivatives that were 0 are found
+        as well. Raises ValueError for a loss that isn't on the tape.
 
         >>> w = torch.ones(2, requires_grad=True)
         >>> with torch.record(params={"w": w}) as tape:

@@ -72,10 +72,7 @@ def predict(model: Module, inputs: Tensor, at_once: int = 1000) -> Tensor:
     >>> predict(nn.Flatten(), torch.ones(5, 2, 3), at_once=2).shape
     torch.Size([5, 6])
     """
-    device, starts = (
-        device_of(model),
-        range(0, len(inputs), at_once) or [0],
-    )  # without inputs the model runs once, for the shape
+    device, starts = device_of(model), range(0, len(inputs), at_once) or [0]  # [0] gives the shape without inputs
     with evaluating(model, ()):
         return cat([model(inputs[start : start + at_once].to(device)) for start in starts])
 

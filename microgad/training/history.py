@@ -9,11 +9,7 @@ from typing import overload
 
 Row = dict[str, float]
 Path = str | os.PathLike[str]
-SETS = {
-    "train": "training",
-    "validation": "validation",
-    "held_out": "held-out",
-}  # prefix of columns -> name for display
+SETS = {"train": "training", "validation": "validation", "held_out": "held-out"}  # prefix of columns -> shown name
 
 
 class History(list[Row]):

@@ -246,7 +246,6 @@ class DotWriter:
         return kept.name if kept.role == "output" else f"{kept.name} {text.shape_of(kept.shape, kept.dtype)}"
 
     def connect(self) -> None:
-        """Draw all edges."""
         repeated: set[Box] = set()  # one edge to the next repetition is enough for a box
         for edge, times in self.edges.items():
             if not edge.to_next:

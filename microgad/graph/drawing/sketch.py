@@ -13,7 +13,7 @@ from ..repeats import StructureIds, find_runs, ops_in, sources_in
 from ..tape import Input, Op, Result, Source, Tape
 from ..text import shape_of
 
-MAX_BOXES = 60  # that fit on a page
+MAX_BOXES = 60  # on a page
 MAX_DEPTH = 60  # levels of modules; what is below is drawn at the last one
 MAX_HIDDEN = 24  # operations of a module that `leaves` keeps closed
 MAX_USES = 4  # of a parameter; the edges of more would clutter the drawing
@@ -99,7 +99,7 @@ class Sketch:
         self.boxes: list[Box] = []
         self.at: dict[int, Box] = {}  # number of an Op or Source -> its box
         self.representative: dict[int, int] = {}  # number of an Op or Source -> that of the one drawn in its place
-        # Number of an Op -> for each run around it, from the outside in, the run and which repetition the Op is in.
+        # Number of an Op -> (run, repetition) for each run around it, from the outside in.
         self.repetitions: dict[int, tuple[tuple[int, int], ...]] = {}
         self.rolls = 0  # number of runs drawn once
         self.uses = Counter(x.origin for op in tape for x in op.inputs)
@@ -201,7 +201,6 @@ class Sketch:
         return items
 
     def single(self, member: Member) -> Box | Frame:
-        """Draw one member."""
         if isinstance(member, ModuleCall):
             return self.call(member)
         return self.add(Box(f"op{self.place[member.number]}", "op", "", [member]))
@@ -240,8 +239,8 @@ class Sketch:
     def chains(self, row: Sequence[Member]) -> list[list[Member]]:
         """Split members into chains, each of which is one box.
 
-        A member continues a chain if it reads only the result of the member before it, keeps its shape, and is its only
-        reader. Two operations are too short a chain, unless one of them is a module.
+        A member continues a chain if it is the only reader of the member before, reads nothing else, and keeps the
+        shape. Two operations are too short a chain, unless one is a module.
         """
         found: list[list[Member]] = []
         before: Op | None = None
@@ -428,7 +427,7 @@ def make_sketch(tape: Tape, options: Options, limit: int | None, free: Sequence[
 
 
 def _reduce(tape: Tape, options: Options, limit: int, free: Sequence[str], modules: ModuleTree) -> Sketch:
-    """Roll, fold, and close modules from the deepest level on, until the Sketch fits. If none fits, split it evenly."""
+    """Roll, fold, and close modules from the deepest level on until the Sketch fits, or else split it evenly."""
     options = replace(options, roll=options.roll or "roll" in free, fold=options.fold or "fold" in free)
     tries = [options]
     if "depth" in free:

@@ -73,8 +73,8 @@ def source_line(line: str) -> str:
 def ops_with_gradient(tape: Tape) -> set[int]:
     """Return the positions of the operations that gradients flow through.
 
-    These are the ones that a recorded backward pass went through. If none was recorded, they are those that autograd
-    recorded and that lead from a parameter or leaf to a result.
+    These are the ones on recorded backward passes or, without any, those that autograd recorded and that lead from a
+    parameter or leaf to a result.
     """
     seen = {i for i, op in enumerate(tape.ops) if op.passes}
     if seen:
@@ -95,10 +95,10 @@ def ops_with_gradient(tape: Tape) -> set[int]:
 class GroupTree:
     """The tree of groups: calls of modules, and parts of long groups.
 
-    A group is a range of operations, from `low` to `high`, and its `items` are positions of operations, or -1 - the
-    position of a group. The first group holds everything. `homes` has the group that each source is drawn in. It is
-    None for a source that is drawn inside the boxes of the operations that read it: parameters, sources with many
-    readers or many neighbors, and those that no gradient passes.
+    A group is a range of operations, from `low` to `high`; its `items` are positions of operations, or -1 - the
+    position of a group. The first group holds everything. `homes` has the group in which each source is drawn, or None
+    if it is drawn inside the boxes of its readers: a parameter, one with many readers or neighbors, or one without a
+    gradient.
     """
 
     def __init__(self, tape: Tape, carrying: set[int]) -> None:
@@ -184,7 +184,6 @@ class GroupTree:
         return label.split(" … ")[0 if first else -1]
 
     def home(self, source: Source, users: list[int], modules: ModuleTree) -> int | None:
-        """Return the group that a source is drawn in, or None: see the class."""
         call = modules.home_of[source.number]
         if users and (source.kind == "parameter" or len(users) > MANY or self.carrying.isdisjoint(users)):
             return None

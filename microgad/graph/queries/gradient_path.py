@@ -24,8 +24,8 @@ FLAT = frozenset(("Sign", "Round", "Floor", "Ceil", "Trunc", "Heaviside", "Floor
 class Cut:
     """Why a gradient doesn't arrive: the reason, the operation where its path ends, and a message.
 
-    `reason` is "flows" if nothing cuts the path, and then the Cut is false. `op` is a Source if no operation is to
-    blame, and None if the cause isn't known. `others` are further operations that cut the path.
+    `reason` is "flows", and the Cut is false, if nothing cuts the path. `op` may be a Source, or None if the cause
+    isn't known. `others` are further operations that cut the path.
     """
 
     reason: Reason
@@ -218,7 +218,7 @@ class _PathSearch:
         _, reason, neighbor = self.cuts.get(last.number, (last, None, last))
         scalar = any(math.prod(shape) == 1 for shape in last.shapes)
         after = [x for x in unknown if self._read_at(x) > last.number and (scalar or x.shape in last.shapes)]
-        # Integers and booleans may have become indices or masks. These are settings, whose origin isn't recorded.
+        # These may have become indices or masks, which are settings, whose origin isn't recorded.
         if reason in ("integer", "comparison") or (reason == "detached" and not after):
             why = f"its path ends at {place(last)}: {_explanation(reason, neighbor)}"
             return no_gradient(self.called, reason, last, why)

@@ -18,7 +18,7 @@ from .recorder import Recorder, RecordOptions
 class FirstBackwardRecorder(Recorder):
     """A recorder that stops after the first backward pass, and calls `callback` with the tape of that pass.
 
-    The tape has only the operations that the pass went through; if there was no backward pass, all operations.
+    If there was no backward pass, the tape has all operations.
     """
 
     def __init__(self, callback: Callable[[Tape], None], options: RecordOptions) -> None:

@@ -83,7 +83,7 @@ def program(tape: Tape) -> Program:
 
 
 class ProgramWriter(BackwardReplaying):
-    """A replay that writes a line of the program for each operation and derivative that it computes."""
+    """A replay that writes a line of the program for each operation and derivative."""
 
     def __init__(self, tape: Tape) -> None:
         super().__init__(tape)
@@ -242,10 +242,7 @@ class ProgramWriter(BackwardReplaying):
 
 
 def _named(name: str, maker: str, node: Function) -> tuple[str, str]:
-    """Return how derivatives refer to an operation's object, and the expression that makes it.
-
-    An object without settings or intermediate values is made anew each time; any other is assigned to `name`.
-    """
+    """Return how derivatives refer to an operation's object (by `name` if it has state), and the expression for it."""
     if type(node).joint is not None:
         needs = f"needs={tuple(edge is not None for edge in node.edges)}"
         maker = f"{maker[:-1]}{'' if maker.endswith('()') else ', '}{needs})"
