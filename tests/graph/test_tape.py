@@ -196,6 +196,13 @@ def test_what_comes_in_as_input_is_called_that():
     assert {s.name for s in constant.sources} == {"input", "net.0.weight"}
 
 
+@pytest.mark.parametrize(("layer", "states"), [(torch.nn.LSTM, ["hx", "cx"]), (torch.nn.GRU, ["hx"])])
+def test_zero_initial_states_are_not_called_input(layer, states):
+    model = layer(3, 4)
+    names = [s.name for s in tape(model(torch.ones(5, 2, 3))[0], params=model).sources if s.kind == "constant"]
+    assert sorted(names) == sorted(["input", *states])
+
+
 def test_layers_name_their_parameters_and_dropout_is_one_operation():
     nn = torch.nn
     body = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten())

@@ -148,7 +148,7 @@ class NodeReader:
         """
         if source.name:
             return
-        name = "" if argument.endswith("]") or len(argument) <= 2 else argument
+        name = "" if argument.endswith("]") or len(argument) == 1 else argument
         if source.kind == "constant":
             source.name = name or ("input" if path else "")
         elif name == "input":
