@@ -53,7 +53,7 @@ class DerivativeWriter(Observer):
             if point.role == "end":
                 self.ends[_key(node)] = called
                 continue
-            name = writer.fresh(f"grad_{called}")
+            name = writer.new_name(f"grad_{called}")
             ones = bool((backend.to_numpy(point.gradient) == 1).all())
             text = f"np.ones_like({called})" if ones else writer.array(name, point.gradient)
             self.send(node, name, text, point.gradient)
@@ -65,7 +65,7 @@ class DerivativeWriter(Observer):
             self.ends.pop(key, None)
             grad, total = self.grads.pop(key), self.gradients.get(name)
             if total:
-                self.writer.say(f"{total} = {total} + {grad}", "what this pass adds")
+                self.writer.emit(f"{total} = {total} + {grad}", "what this pass adds")
             self.gradients[name] = total or grad
         for key, name in self.ends.items():
             if key in self.grads:
@@ -76,8 +76,8 @@ class DerivativeWriter(Observer):
         """Return the variable of a result's gradient, now that it is complete, or `nothing` if it has none."""
         name = self.grads.pop(key, nothing)
         if key in self.hooked:
-            name = name if name.isidentifier() else self.writer.fresh("grad")
-            self.writer.say(f"{name} = {self.writer.array(name, self.hooked.pop(key))}", "as hooks have changed it")
+            name = name if name.isidentifier() else self.writer.new_name("grad")
+            self.writer.emit(f"{name} = {self.writer.array(name, self.hooked.pop(key))}", "as hooks have changed it")
         if key in self.ends:
             self.gradients[self.ends.pop(key)] = name
         return name
@@ -134,12 +134,12 @@ class DerivativeWriter(Observer):
         }
         targets = [names.get(i, "_") for i in range(len(node.edges))]
         call = f"{step.op}.{node.plan.joint[0].__name__}({', '.join(arguments)})"  # type: ignore[index]
-        self.writer.say(f"{', '.join(targets)} = {call}" if len(targets) > 1 else f"({targets[0]},) = parts({call})")
+        self.writer.emit(f"{', '.join(targets)} = {call}" if len(targets) > 1 else f"({targets[0]},) = parts({call})")
         return names
 
     def gradient_name(self, name: str) -> str:
         """Return a new name for the gradient of a variable."""
-        return self.writer.fresh(f"grad_{name if name.isidentifier() else 'x'}")
+        return self.writer.new_name(f"grad_{name if name.isidentifier() else 'x'}")
 
     def pass_on(self, edge: Function, name: str, text: str, grad: Any) -> None:
         """Add a gradient, which may already be a variable, to that of a node."""
@@ -149,15 +149,15 @@ class DerivativeWriter(Observer):
         else:
             self.send(edge, "" if held else self.gradient_name(name), text, grad)
 
-    def send(self, edge: Function, wish: str, text: str, grad: Any) -> None:
+    def send(self, edge: Function, base: str, text: str, grad: Any) -> None:
         """Write the line that assigns a gradient to a node, or adds it to what the node has."""
         key = _key(edge)
         held = self.grads.get(key)
         if held is not None:
-            self.writer.say(f"{held} = {held} + {text}", "its next part")
+            self.writer.emit(f"{held} = {held} + {text}", "its next part")
             return
-        name = self.grads[key] = wish
-        self.writer.say(f"{name} = {text}", facts(grad))
+        name = self.grads[key] = base
+        self.writer.emit(f"{name} = {text}", facts(grad))
 
 
 def facts(x: Any) -> str:

@@ -110,24 +110,24 @@ class ProgramWriter(BackwardReplaying):
         text = "\n\n\n".join([f"{head}\n\n{future}\n\n{self.definitions.text()}", *helper, body, MAIN])
         return Program(text + "\n", self.values)
 
-    def say(self, line: str, comment: str = "") -> None:
+    def emit(self, line: str, comment: str = "") -> None:
         self.body.append(f"{line}  # {comment}" if comment else line)
 
-    def fresh(self, wish: str) -> str:
-        """Return a name that no variable has yet, `wish` itself or with a number."""
-        wish = name = _name(wish)
+    def new_name(self, base: str) -> str:
+        """Return a name that no variable has yet, `base` itself or with a number."""
+        base = name = _name(base)
         while name in self.taken:
-            self.taken[wish] += 1
-            name = f"{wish}_{self.taken[wish]}"
+            self.taken[base] += 1
+            name = f"{base}_{self.taken[base]}"
         self.taken[name] = 1
         return name
 
     def start(self, source: Source, given: Any) -> Tensor:
         x = super().start(source, given)
-        name = self.fresh(source.name or {"constant": "x"}.get(source.kind, source.kind))
+        name = self.new_name(source.name or {"constant": "x"}.get(source.kind, source.kind))
         self.variables[source.number, 0] = name
         text = self.array(name, source.array)
-        self.say(f"{name} = {text}" + ".copy()" * text.startswith("values"), facts(x.array))
+        self.emit(f"{name} = {text}" + ".copy()" * text.startswith("values"), facts(x.array))
         if x.node is not None:
             known = not source.name or source.name in self.names  # a parameter is another source after each step
             self.derivatives.leaves[x.node.number] = called = name if known else source.name
@@ -151,14 +151,14 @@ class ProgramWriter(BackwardReplaying):
         if cls is BackwardHookFunction:
             raise GraphError("program: backward hooks of modules can't be written out")
         given, converted, arguments = self.arguments(op, cls)
-        outs = [self.fresh(op.name.lower()) for _ in op.shapes]
-        maker = self.maker(cls, outs[0], recipe.settings)
+        outs = [self.new_name(op.name.lower()) for _ in op.shapes]
+        constructor = self.constructor(cls, outs[0], recipe.settings)
         results = super().step(op)
         node = self.last.node if hasattr(self.last.node, "plan") else None
-        made = maker
+        reference = constructor
         if node is not None:
             self.keep(op, node, given, arguments)
-            made, maker = _named(f"{outs[0]}_op", maker, node)
+            reference, constructor = _reference(f"{outs[0]}_op", constructor, node)
         target = f"{', '.join(outs)}{',' * (self.last.several and len(outs) == 1)}"
         if recipe.in_place:
             outs, target = given[:1], f"{given[0]}[...]"
@@ -167,13 +167,13 @@ class ProgramWriter(BackwardReplaying):
         taken = arguments
         if halves and (op.in_place or not cls.may_share or not shares(results[0].array, converted)):
             taken = self.widened(cls, converted, arguments)
-        self.say(f"{target} = {maker}({', '.join(taken)})", comment)
+        self.emit(f"{target} = {constructor}({', '.join(taken)})", comment)
         if taken is not arguments and not op.in_place:
             for name in halves:
-                self.say(f"{name} = {name}.astype('float16')")
+                self.emit(f"{name} = {name}.astype('float16')")
         self.variables.update(((op.number, i), name) for i, name in enumerate(outs))
         if node is not None:
-            self.derivatives.steps[node.number] = OpNames(made, outs, arguments)
+            self.derivatives.steps[node.number] = OpNames(reference, outs, arguments)
         return results
 
     def widened(self, cls: type[Function], converted: list[Any], arguments: list[str]) -> list[str]:
@@ -200,11 +200,11 @@ class ProgramWriter(BackwardReplaying):
         """Assign variables to arguments that derivatives read after a cast, or before an in-place write."""
         for i in node.plan.inputs:
             if arguments[i] != given[i] or (op.in_place and op.inputs[i].source is not None):
-                kept = self.fresh(f"{given[i] if given[i].isidentifier() else 'number'}_then")
-                self.say(f"{kept} = {arguments[i]}" + ".copy()" * op.in_place)
+                kept = self.new_name(f"{given[i] if given[i].isidentifier() else 'number'}_then")
+                self.emit(f"{kept} = {arguments[i]}" + ".copy()" * op.in_place)
                 arguments[i] = kept
 
-    def maker(self, cls: type[Function], out: str, settings: dict[str, Any]) -> str:
+    def constructor(self, cls: type[Function], out: str, settings: dict[str, Any]) -> str:
         given = ", ".join(f"{name}={self.setting_text(f'{out}.{name}', x)}" for name, x in settings.items())
         return f"{self.definitions.bring(cls)}({given})"
 
@@ -233,22 +233,22 @@ class ProgramWriter(BackwardReplaying):
         raise GraphError(f"program: the setting {name} is a {type(x).__name__}, which can't be written out")
 
     def backward(self, passed: BackwardPass) -> None:
-        self.say("")
+        self.emit("")
         self.derivatives.start([(self.node(point), point) for point in passed.points])
         with state.scope(observer=self.derivatives):
             super().backward(passed)
         self.derivatives.end()
-        self.say("")
+        self.emit("")
 
 
-def _named(name: str, maker: str, node: Function) -> tuple[str, str]:
+def _reference(name: str, constructor: str, node: Function) -> tuple[str, str]:
     """Return how derivatives refer to an operation's object (by `name` if it has state), and the expression for it."""
     if type(node).joint is not None:
         needs = f"needs={tuple(edge is not None for edge in node.edges)}"
-        maker = f"{maker[:-1]}{'' if maker.endswith('()') else ', '}{needs})"
-    if maker.endswith("()") and not node.plan.computed:
-        return maker, maker
-    return name, f"({name} := {maker})"
+        constructor = f"{constructor[:-1]}{'' if constructor.endswith('()') else ', '}{needs})"
+    if constructor.endswith("()") and not node.plan.computed:
+        return constructor, constructor
+    return name, f"({name} := {constructor})"
 
 
 def _cast(name: str, x: Any, y: Any) -> str:
@@ -260,7 +260,7 @@ def _cast(name: str, x: Any, y: Any) -> str:
     return name if x.dtype == y.dtype else f"{name}.astype({y.dtype.name!r})"
 
 
-def _name(wish: str) -> str:
+def _name(base: str) -> str:
     """Make a valid Python identifier."""
-    name = re.sub(r"\W+", "_", wish).strip("_")
+    name = re.sub(r"\W+", "_", base).strip("_")
     return name[:1].lower() + name[1:] if name[:1].isalpha() else f"x{name}"  # names with a capital are classes
