@@ -32,7 +32,7 @@ REPLACEMENTS = {
     "current": 'class {}:\n    path = ""  # of the running module: a program has none',
     "Tensor": 'class {}:\n    """A program has no Tensors."""',
 }
-BASE = '''class Function:
+FUNCTION_CLASS = '''class Function:
     """An operation: its settings, how it is computed, and a derivative for each input."""
 
     needs = ()  # which inputs want a gradient
@@ -47,13 +47,13 @@ BASE = '''class Function:
     @classmethod
     def apply(cls, *inputs, **settings):
         return cls(**settings)(*inputs)'''
-INPUTS = """
+INPUT_NAMES = """
 
     def __init_subclass__(cls):
         if hasattr(cls, "forward"):
             code = cls.forward.__code__
             cls.inputs = code.co_varnames[1 : code.co_argcount]  # their names"""
-LINEAR = '''class LinearMap(Function):
+LINEAR_MAP_CLASS = '''class LinearMap(Function):
     """A linear operation: `forward`, and its transpose `adjoint`, which is its derivative."""
 
     def __init_subclass__(cls):
@@ -69,12 +69,12 @@ LINEAR = '''class LinearMap(Function):
     def grad_x(self, grad):
         return self.adjoint(grad)'''
 REPLACED_MODULES = ("microgad.backend", "microgad.tensor", "microgad.state")
-UFUNC = "class {}(Function):\n    def forward(self, *inputs):\n        return np.{}(*inputs)"
+UFUNC_CLASS = "class {}(Function):\n    def forward(self, *inputs):\n        return np.{}(*inputs)"
 LEFT_OUT = frozenset((  # attributes of a Function that a program doesn't need
     "symbol", "numpy", "promote", "write", "decomposition", "may_share", "constants", "broadcasts", "conjugates",
     "materializes", "zero_link", "native_half", "elementwise",
 ))  # fmt: skip
-FOREIGN = {"numpy", *sys.stdlib_module_names}
+IMPORTED_MODULES = {"numpy", *sys.stdlib_module_names}
 REMOVED = "\0"  # marks lines to be removed
 
 
@@ -87,21 +87,21 @@ class Definitions:
         self.last: list[str] = []  # constants computed by calling definitions, which come last
         self.names: dict[Any, str] = {Function: "Function", LinearMap: "LinearMap"}
         self.taken = {"Function", "LinearMap", "np", *vars(builtins)}
-        self.late: set[str] = set()  # names of the constants in `last`
-        self.begun: set[Any] = {Function, LinearMap}
-        self.later: list[tuple[Any, Any, str, dict[str, Any]]] = []  # what bodies call, to be defined afterwards
+        self.in_last: set[str] = set()  # names of the constants in `last`
+        self.defined: set[Any] = {Function, LinearMap}
+        self.pending: list[tuple[Any, Any, str, dict[str, Any]]] = []  # what bodies call, to be defined afterwards
 
     def text(self) -> str:
         """Return all definitions in an order in which they run."""
-        linear = [LINEAR] if any("LinearMap" in chunk for chunk in self.chunks) else []
-        names = INPUTS if any(".inputs" in chunk for chunk in self.chunks) else ""
-        return "\n\n\n".join(["\n".join(self.imports), BASE + names, *linear, *self.chunks, *self.last])
+        linear = [LINEAR_MAP_CLASS] if any("LinearMap" in chunk for chunk in self.chunks) else []
+        names = INPUT_NAMES if any(".inputs" in chunk for chunk in self.chunks) else ""
+        return "\n\n\n".join(["\n".join(self.imports), FUNCTION_CLASS + names, *linear, *self.chunks, *self.last])
 
-    def bring(self, x: Any) -> str:
+    def add(self, x: Any) -> str:
         """Add a class or function with all that it needs, and return its name in the program."""
         name = self.name(x, x.__name__, vars(sys.modules[x.__module__]), True)
-        while self.later:
-            self.define(*self.later.pop(0))
+        while self.pending:
+            self.define(*self.pending.pop(0))
         return name
 
     def name(self, x: Any, called: str, scope: dict[str, Any], at_once: bool) -> str:
@@ -109,30 +109,30 @@ class Definitions:
         if isinstance(x, ModuleType):
             return self.imported(f"import {x.__name__}", x, called)
         x = inspect.unwrap(x) if hasattr(x, "__wrapped__") else x
-        known = isinstance(x, (type, FunctionType))
-        elsewhere = isinstance(x, BuiltinFunctionType) or type(x).__module__.startswith("numpy")
-        home = getattr(x, "__module__", None) if known or elsewhere else None
-        if not known and home is None:
+        has_definition = isinstance(x, (type, FunctionType))
+        foreign = isinstance(x, BuiltinFunctionType) or type(x).__module__.startswith("numpy")
+        module = getattr(x, "__module__", None) if has_definition or foreign else None
+        if not has_definition and module is None:
             scope = _origin(scope, called)
-        key = x if known else (called, scope["__name__"])
-        if key in self.names and (key in self.begun or not at_once):
+        key = x if has_definition else (called, scope["__name__"])
+        if key in self.names and (key in self.defined or not at_once):
             return self.names[key]
-        if home is not None and home.split(".")[0] in FOREIGN:
-            return self.imported(f"from {home} import {x.__name__}", x, called)
-        text = _replacement(x, called, home or scope["__name__"])
+        if module is not None and module.split(".")[0] in IMPORTED_MODULES:
+            return self.imported(f"from {module} import {x.__name__}", x, called)
+        text = _replacement(x, called, module or scope["__name__"])
         if text is not None:
             return self.replaced(key, called, text)
         if isinstance(x, type) and issubclass(x, LinearMap) and "forward" in vars(x) and not _has_source(x):
             forward = x.transposed
             return f"{self.name(forward, forward.__name__, vars(sys.modules[x.__module__]), at_once)}.transposed"
-        if known:
+        if has_definition:
             called = x.__name__
         if key not in self.names:
-            self.names[key] = self.free(called)
+            self.names[key] = self.unused_name(called)
         if at_once:
             self.define(x, key, called, scope)
         else:
-            self.later.append((x, key, called, scope))
+            self.pending.append((x, key, called, scope))
         return self.names[key]
 
     def imported(self, line: str, x: Any, called: str) -> str:
@@ -141,12 +141,12 @@ class Definitions:
         return called
 
     def replaced(self, key: Any, called: str, text: str) -> str:
-        self.begun.add(key)
-        name = self.names[key] = self.free(called)
+        self.defined.add(key)
+        name = self.names[key] = self.unused_name(called)
         self.chunks.append(text.format(name))
         return name
 
-    def free(self, called: str) -> str:
+    def unused_name(self, called: str) -> str:
         """Return a name that nothing else has."""
         name, n = called, 2
         while name in self.taken:
@@ -156,9 +156,9 @@ class Definitions:
 
     def define(self, x: Any, key: Any, called: str, scope: dict[str, Any]) -> None:
         """Add a definition, after what it needs when it is executed. What its body calls is added later."""
-        if key in self.begun:
+        if key in self.defined:
             return
-        self.begun.add(key)
+        self.defined.add(key)
         try:
             if isinstance(x, (type, FunctionType)):
                 text, scope = textwrap.dedent(inspect.getsource(x)), vars(sys.modules[x.__module__])
@@ -172,7 +172,7 @@ class Definitions:
         chunk = rewriter.of(tree, self.names[key])
         (self.last if rewriter.calls else self.chunks).append(chunk)
         if rewriter.calls:
-            self.late.add(self.names[key])
+            self.in_last.add(self.names[key])
 
 
 class Rewriter:
@@ -187,7 +187,7 @@ class Rewriter:
     def of(self, tree: ast.stmt, name: str) -> str:
         """Return the definition's new text, under this name."""
         if isinstance(tree, ast.ClassDef):
-            self.klass(tree, name)
+            self.class_def(tree, name)
         elif isinstance(tree, ast.FunctionDef):
             self.function(tree, set(), name)
         else:
@@ -201,7 +201,7 @@ class Rewriter:
         text = "\n".join(line for line in text.splitlines() if REMOVED not in line)
         return re.sub(r"\n\s*\n(\s*\n)+", "\n\n", text).strip()
 
-    def klass(self, tree: ast.ClassDef, name: str) -> None:
+    def class_def(self, tree: ast.ClassDef, name: str) -> None:
         self.renamed(tree, "class", name)
         for node in [*tree.decorator_list, *tree.bases, *(word.value for word in tree.keywords)]:
             self.walk(node, set(), True)
@@ -255,7 +255,7 @@ class Rewriter:
             found = self.resolved(node, local)
             if found is not None:
                 name = self.sources.name(*found, at_once)
-                self.calls |= at_once and name in self.sources.late
+                self.calls |= at_once and name in self.sources.in_last
                 self.change(node, name)
             elif isinstance(node, ast.Attribute):
                 self.walk(node.value, local, at_once)
@@ -266,8 +266,8 @@ class Rewriter:
         else:
             if at_once and isinstance(node, ast.Call):
                 found = self.resolved(node.func, local)
-                home = found and getattr(found[0], "__module__", None)
-                self.calls |= str(home).startswith("microgad")
+                module = found and getattr(found[0], "__module__", None)
+                self.calls |= str(module).startswith("microgad")
             for part in ast.iter_child_nodes(node):
                 self.walk(part, local, at_once)
 
@@ -299,14 +299,14 @@ class Rewriter:
             self.lines[line] += REMOVED.encode()
 
 
-def _replacement(x: Any, called: str, home: str) -> str | None:
+def _replacement(x: Any, called: str, module: str) -> str | None:
     """Return the text that replaces a helper or something without source; None if x's own source is used."""
-    if called in REPLACEMENTS and home in REPLACED_MODULES:
+    if called in REPLACEMENTS and module in REPLACED_MODULES:
         return REPLACEMENTS[called]
     if isinstance(x, type) and issubclass(x, BaseException):
         return "class {}(Exception):\n    pass"
     if isinstance(x, type) and issubclass(x, Function) and isinstance(x.numpy, np.ufunc) and not _has_source(x):
-        return UFUNC.format("{}", x.numpy.__name__)
+        return UFUNC_CLASS.format("{}", x.numpy.__name__)
     return None
 
 
