@@ -206,7 +206,7 @@ class ProgramWriter(BackwardReplaying):
 
     def constructor(self, cls: type[Function], out: str, settings: dict[str, Any]) -> str:
         given = ", ".join(f"{name}={self.setting_text(f'{out}.{name}', x)}" for name, x in settings.items())
-        return f"{self.definitions.bring(cls)}({given})"
+        return f"{self.definitions.add(cls)}({given})"
 
     def setting_text(self, name: str, x: Any) -> str:
         """Return the expression for a setting."""
@@ -221,7 +221,7 @@ class ProgramWriter(BackwardReplaying):
         if hasattr(x, "_fields") or dataclasses.is_dataclass(x):
             fields = x._fields if hasattr(x, "_fields") else [f.name for f in dataclasses.fields(x)]
             parts = [f"{field}={self.setting_text(f'{name}.{field}', getattr(x, field))}" for field in fields]
-            return f"{self.definitions.bring(type(x))}({', '.join(parts)})"
+            return f"{self.definitions.add(type(x))}({', '.join(parts)})"
         if isinstance(x, (tuple, list)):
             parts = [self.setting_text(f"{name}.{i}", y) for i, y in enumerate(x)]
             text = ", ".join(parts) + "," * (len(x) == 1 and isinstance(x, tuple))
@@ -229,7 +229,7 @@ class ProgramWriter(BackwardReplaying):
         if isinstance(x, dict):
             return "{" + ", ".join(f"{k!r}: {self.setting_text(f'{name}.{k}', y)}" for k, y in x.items()) + "}"
         if isinstance(x, type):
-            return x.__name__ if x.__module__ == "builtins" else self.definitions.bring(x)
+            return x.__name__ if x.__module__ == "builtins" else self.definitions.add(x)
         raise GraphError(f"program: the setting {name} is a {type(x).__name__}, which can't be written out")
 
     def backward(self, passed: BackwardPass) -> None:
