@@ -88,7 +88,6 @@ def place(op: Op, called: str = "") -> str:
 
 
 def results(op: Op) -> str:
-    """Return the shapes of an operation's results."""
     return ", ".join(shape_of(shape, dtype) for shape, dtype in zip(op.shapes, op.dtypes, strict=True))
 
 

@@ -73,17 +73,17 @@ class DotWriter:
                 "fontname": FONT, "fontsize": "9", "fontcolor": look.faint, "color": look.line, "arrowsize": "0.6",
             },
         )  # fmt: skip
-        self.fill(self.graph, sketch.items)
+        self.draw_items(self.graph, sketch.items)
         for box in sketch.results:
             assert box.result is not None
             self.box(self.graph, box, self.value(box.result))
         self.connect()
 
-    def fill(self, graph: Digraph, items: list[Box | Frame]) -> None:
+    def draw_items(self, graph: Digraph, items: list[Box | Frame]) -> None:
         """Draw what is in a frame, with inner frames as clusters."""
         for item in items:
             if isinstance(item, Frame) and not self.frames and item.times == 1:
-                self.fill(graph, item.items)
+                self.draw_items(graph, item.items)
             elif isinstance(item, Frame):
                 graph.subgraph(self.cluster(item))
             elif item.kind == "op":
@@ -113,7 +113,7 @@ class DotWriter:
             fillcolor=self.theme.frames[frame.level % 2], color=self.theme.border,
             penwidth="2" if frame.times > 1 else "1",
         )  # fmt: skip
-        self.fill(cluster, frame.items)
+        self.draw_items(cluster, frame.items)
         return cluster
 
     def value(self, x: Source | Result) -> list[str]:

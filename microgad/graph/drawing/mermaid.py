@@ -58,7 +58,6 @@ def _colors(sketch: Sketch) -> Iterator[str]:
 
 
 def _label(box: Box) -> str:
-    """Return the text of a box."""
     if box.kind in ("op", "chain"):
         lines = [text.title(op) for op in box.ops]
         lines = [_words(lines[0], box.times), *map(_words, lines[1:])]

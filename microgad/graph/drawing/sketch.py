@@ -76,7 +76,6 @@ class Options:
     parts: int = 0  # if not 0, every so many operations are one box
 
     def opens(self, call: ModuleCall) -> bool:
-        """Whether a module is opened."""
         if self.expand and any(_leads_to(call.parts, pattern.split(".")) for pattern in self.expand):
             return True
         if any(fnmatchcase(call.path, pattern) for pattern in self.collapse):
@@ -230,7 +229,6 @@ class Sketch:
         return items
 
     def merged_box(self, kind: str, members: Sequence[Member]) -> Box:
-        """Draw members as one box."""
         ops = list(ops_in(members))
         first, last = self.place[ops[0].number], self.place[ops[-1].number]
         sources = [source for source in sources_in(members) if source.number not in self.representative]

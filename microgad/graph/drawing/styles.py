@@ -46,7 +46,6 @@ class Theme:
     buffer: tuple[str, str]
 
     def style(self, kind: str) -> Style:
-        """Return the style of a kind of box."""
         return {
             "parameter": Style("parameter", *self.parameter, "rounded,filled"),
             "buffer": Style("buffer", *self.buffer, "rounded,filled,dashed"),

@@ -100,7 +100,6 @@ def _bare(kind: str) -> str:
 
 
 def _fits(x: Any, kind: str) -> bool:
-    """Whether a value fits an annotation."""
     if kind.startswith("list"):
         return type(x) is list and all(_fits(y, _bare(kind)) for y in x)
     if x is None:

@@ -263,7 +263,6 @@ def _has_nonzero_gradient(op: Op) -> bool:
 
 
 def _overwrites_all(op: Op) -> bool:
-    """Whether an in-place write replaces all elements."""
     index = op.settings.get("index")
     return index in (None, "...", ("...",)) or (isinstance(index, tuple) and all(i in (":", "...") for i in index))
 

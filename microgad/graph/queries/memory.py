@@ -118,7 +118,7 @@ class _BackwardSimulation:
             for number, n in found.items():
                 self.sizes[number] = max(n, self.sizes.get(number, 0))
             self.kept.append(set(found))
-        self.gradients = [_gradient(op) for op in tape.ops]
+        self.gradients = [_gradient_bytes(op) for op in tape.ops]
         self.last_reader = self._last_readers()
 
     def _last_readers(self) -> list[int]:
@@ -185,8 +185,7 @@ class _BackwardSimulation:
         return entering
 
 
-def _gradient(op: Op) -> int:
-    """Return the bytes of the gradients of an operation's results."""
+def _gradient_bytes(op: Op) -> int:
     results = zip(op.shapes, op.dtypes, strict=True) if op.recorded else ()
     return sum(math.prod(shape) * _ITEM_SIZES.get(dtype, 4) for shape, dtype in results if differentiable(dtype))
 

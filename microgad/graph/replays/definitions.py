@@ -147,7 +147,6 @@ class Definitions:
         return name
 
     def unused_name(self, called: str) -> str:
-        """Return a name that nothing else has."""
         name, n = called, 2
         while name in self.taken:
             name, n = f"{called}{n}", n + 1
@@ -178,8 +177,8 @@ class Definitions:
 class Rewriter:
     """Rewrites one definition: it replaces names from other modules, and removes what only microgad reads."""
 
-    def __init__(self, sources: Definitions, text: str, scope: dict[str, Any]) -> None:
-        self.sources, self.scope, self.calls = sources, scope, False
+    def __init__(self, definitions: Definitions, text: str, scope: dict[str, Any]) -> None:
+        self.definitions, self.scope, self.calls = definitions, scope, False
         self.left_out: frozenset[str] = frozenset()
         self.lines = [line.encode() for line in text.splitlines()]
         self.changes: list[tuple[int, int, int, int, str]] = []  # (line, column, end line, end column, new text)
@@ -254,8 +253,8 @@ class Rewriter:
         elif isinstance(node, (ast.Name, ast.Attribute)):
             found = self.resolved(node, local)
             if found is not None:
-                name = self.sources.name(*found, at_once)
-                self.calls |= at_once and name in self.sources.in_last
+                name = self.definitions.name(*found, at_once)
+                self.calls |= at_once and name in self.definitions.in_last
                 self.change(node, name)
             elif isinstance(node, ast.Attribute):
                 self.walk(node.value, local, at_once)

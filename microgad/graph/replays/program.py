@@ -209,7 +209,6 @@ class ProgramWriter(BackwardReplaying):
         return f"{self.definitions.add(cls)}({given})"
 
     def setting_text(self, name: str, x: Any) -> str:
-        """Return the expression for a setting."""
         if x is None or x is Ellipsis or isinstance(x, (bool, int, str, slice)):
             return repr(x)
         if isinstance(x, (float, complex)):
