@@ -85,7 +85,7 @@ class ModuleTree:
                     if len(call.parts) > level.get(n, 0):
                         level[n] = len(call.parts)
                         self.home_of.pop(n, None)
-                self.home_of[n] = _common(call, self.home_of.get(n, call))
+                self.home_of[n] = _common_ancestor(call, self.home_of.get(n, call))
         for source in tape.sources:
             self.home_of.setdefault(source.number, self.root).sources.append(source)
 
@@ -97,8 +97,7 @@ def _owner(call: ModuleCall, name: str) -> ModuleCall:
     return call
 
 
-def _common(a: ModuleCall, b: ModuleCall) -> ModuleCall:
-    """Return the innermost call around both."""
+def _common_ancestor(a: ModuleCall, b: ModuleCall) -> ModuleCall:
     while a is not b:
         if len(a.parts) >= len(b.parts):
             assert a.parent is not None

@@ -77,7 +77,6 @@ def _edge_boxes(edge: str) -> Iterator[Box]:
 
 
 def _bezier(points: list[tuple[float, float]], t: float) -> tuple[float, float]:
-    """Return the point at t of a cubic Bézier curve."""
     s = 1 - t
     weights = (s**3, 3 * s * s * t, 3 * s * t * t, t**3)
     x = sum(w * p[0] for w, p in zip(weights, points, strict=True))

@@ -117,7 +117,7 @@ def _align(mine: Tape, theirs: Tape) -> tuple[list[tuple[Op, Op]], list[Differen
 
 
 def _common_prefix(a: list[Op], b: list[Op]) -> int:
-    """Return how many operations at the start of both lists have the same key."""
+    """Return how many operations at the start have the same key."""
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if _key(x) != _key(y)), min(len(a), len(b)))
 
 

@@ -61,7 +61,6 @@ class Origins:
         return self._writers.get(id(x._counter()))
 
     def set_writer(self, x: Tensor, number: int) -> None:
-        """Note which operation last wrote to a Tensor's memory."""
         self._writers[id(x._counter())] = number
 
     def original_of(self, x: Tensor) -> Tensor | None:

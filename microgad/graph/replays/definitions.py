@@ -265,8 +265,8 @@ class Rewriter:
         else:
             if at_once and isinstance(node, ast.Call):
                 found = self.resolved(node.func, local)
-                module = found and getattr(found[0], "__module__", None)
-                self.calls |= str(module).startswith("microgad")
+                owner = found and getattr(found[0], "__module__", None)
+                self.calls |= str(owner).startswith("microgad")
             for part in ast.iter_child_nodes(node):
                 self.walk(part, local, at_once)
 
