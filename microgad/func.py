@@ -480,7 +480,7 @@ class _TransformCall:
 
 
 def _broadcast_dims(dims: Any, tree: Any, name: str) -> list[Any]:
-    """Return a dimension for each leaf of a tree. One entry of `dims` may stand for a whole subtree."""
+    """Return a dimension for each leaf of `tree`. One dimension in `dims` may stand for a whole part of the tree."""
     if not isinstance(tree, (tuple, list, dict)):
         if isinstance(dims, (tuple, list, dict)):
             raise errors.ArgumentError(f"vmap: {name} has {dims} for one {type(tree).__name__}")

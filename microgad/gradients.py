@@ -1,4 +1,4 @@
-"""`backward` and `grad`: they check the arguments, run the engine, and return Tensors."""
+"""`backward` and `grad`: they check their arguments, run the engine, and return or store gradients as Tensors."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from . import engine, errors, function, state
-from .duck_arrays import called_again, check_write
 from .errors import arguments
 from .function import Function, Leaf
 from .lazy import LazyModule
+from .duck_arrays import called_again, check_write
 
 mapping = LazyModule("microgad.batching.vmap")
-# The level of forward mode, if it is on: gradients of Tensors with tangents are then recorded, and so have tangents.
+# The level of forward mode, if one is entered: then gradients of dual Tensors are recorded, so that they get tangents.
 dual_level: ContextVar[Any] = ContextVar("level", default=None)
 
 
@@ -31,15 +31,16 @@ def backward(
 ) -> None:
     """Add the gradients of `tensors` to `.grad` of the leaves that they depend on. Source: torch.autograd.backward.
 
-    With `inputs`, only to `.grad` of those, which needn't be leaves. Raises RuntimeError for a tensor that isn't a
-    scalar and has no gradient given, for one that doesn't require grad, and if kept values were freed or overwritten.
+    With `inputs`, which needn't be leaves, only their gradients are added. Raises RuntimeError if a tensor isn't a
+    scalar and `grad_tensors` has no gradient for it, if it doesn't require grad, and if values that were saved for
+    backward have been freed or overwritten.
 
     >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> torch.autograd.backward((x * x).sum())
     >>> x.grad
     tensor([2., 4.])
     """
-    check_write(None)  # under vmap each slice must add its own gradient
+    check_write(None)  # under vmap each slice adds its own gradient
     tensors = _sequence(tensors)
     given = grad_tensors if grad_variables is None else arguments.old_gradients(grad_tensors, grad_variables)
     create_graph = index(create_graph) != 0
@@ -51,11 +52,12 @@ def backward(
         raise errors.ArgumentError("`inputs` argument to `backward()` cannot be empty.")
     for x in wanted:
         if isinstance(x, function.Tensor):
-            x.retain_grad()  # so that non-leaves get `.grad`, too
+            x.retain_grad()  # does nothing for leaves
     found = engine.run(roots, seeds, None if inputs is None else list(targets), index(retain) != 0, create_graph)
     for target in targets:
         if isinstance(target, Leaf) and (g := found.get(target.number)) is not None:
-            engine.accumulate(target, g, not create_graph and 0 not in g.strides, create_graph)  # stride 0: expanded
+            owned = not create_graph and 0 not in g.strides  # a stride of 0 repeats one value: that array is copied
+            engine.accumulate(target, g, owned, create_graph)
 
 
 def grad(
@@ -69,11 +71,11 @@ def grad(
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Any, ...]:
-    """The gradients of the sum of `outputs` with respect to `inputs`; nothing is stored. Source: torch.autograd.grad.
+    """Return the gradients of the sum of `outputs` with respect to `inputs`, without storing them in `.grad`.
 
-    If the outputs don't depend on an input, RuntimeError is raised; with allow_unused its gradient is None, with
-    materialize_grads it is zeros. With is_grads_batched, `grad_outputs` and the gradients have one more axis in front,
-    with a backward pass for each index of it: all at once by vmap where that is possible.
+    An input that the outputs don't depend on raises RuntimeError; with allow_unused its gradient is None, with
+    materialize_grads zeros. With is_grads_batched each of `grad_outputs` has a batch axis in front, and so have the
+    gradients; there is a backward pass for each slice, if possible for all at once. Source: torch.autograd.grad.
 
     >>> x = torch.tensor(3.0, requires_grad=True)
     >>> (first,) = torch.autograd.grad(x**3, x, create_graph=True)
@@ -111,7 +113,7 @@ def _sequence(tensors: Any) -> tuple[Any, ...]:
 
 
 def _node_at(x: Any) -> Any:
-    """The node of a Tensor, or of a GradientEdge, which names one of several results by its number."""
+    """Return the node of a Tensor or GradientEdge; of a node with several results, the one at `output_nr`."""
     return x.node.result(x.output_nr) if x.node is not None and type(x.node.shape) is list else x.node
 
 

@@ -1,4 +1,4 @@
-"""Where NaN and infinity come from: the operation that made the first one, not the first that it fell upon."""
+"""Anomaly detection: find the operation that produced the first NaN or infinity, not the first one that received it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .function_hooks import remove_observer
 
 
 class AnomalyError(errors.MicrogadError, RuntimeError):
-    """A NaN, or an infinity where none may be. `op` and `path` are the operation and the module that it came from."""
+    """Raised for a NaN, or an unexpected infinity. `op` and `path` are the operation and module that it came from."""
 
     op: str = ""
     path: str = ""
@@ -28,13 +28,13 @@ class AnomalyError(errors.MicrogadError, RuntimeError):
 class Source(NamedTuple):
     """The operation that a non-finite value came from."""
 
-    order: int  # among all sources: the first one counts
+    order: int  # sources are numbered; of several the oldest one is reported
     op: str
     path: str
-    told: str  # what it did, in words
+    told: str  # what the operation did, in words
 
     def error(self, before: str = "", after: str = "") -> AnomalyError:
-        """The exception that says so, between other words."""
+        """Return the exception that reports this source, with text before and after."""
         made = AnomalyError(f"{before}{errors.place(self.op, self.path)}: {self.told}{after}")
         made.op, made.path = self.op, self.path
         return made
@@ -43,8 +43,8 @@ class Source(NamedTuple):
 class Tracer(state.Observer):
     """An observer that follows every non-finite value back to its source, forward and backward.
 
-    `names` are Tensors known by name, such as a model's parameters: a NaN that is there before any operation is told by
-    it. With `halt`, a NaN raises AnomalyError at once.
+    `names` maps names to Tensors, such as a model's parameters; a NaN in one of them is reported by its name. With
+    `halt`, a NaN raises AnomalyError at once.
 
     >>> x = torch.tensor([1.0, -1.0])
     >>> tracer = Tracer()
@@ -58,20 +58,20 @@ class Tracer(state.Observer):
         self.outer = state.current().observer
         self.halt = halt
         self._names = {id(tensor): name for name, tensor in (names or {}).items()}
-        self._sources: dict[int, tuple[Any, Source]] = {}  # by a Tensor's id; it is held, so that the id stays its
-        self._backward: dict[int, Source] = {}  # by the number of the node that gets the gradient
-        self._lines: dict[int, str] = {}  # by a node's number, where it was recorded
+        self._sources: dict[int, tuple[Any, Source]] = {}  # by a Tensor's id; holding the Tensor keeps the id its own
+        self._backward: dict[int, Source] = {}  # by the number of the node that receives the gradient
+        self._lines: dict[int, str] = {}  # the line that recorded a node, by the node's number
 
     def source(self, tensor: Any) -> Source | None:
-        """Where the non-finite values of a Tensor came from; None where it has none, or nothing seen here made it."""
+        """Return where a Tensor's non-finite values came from; None if it has none, or if none was seen to arise."""
         return self._sources.get(id(tensor), (None, None))[1]
 
     def source_of_gradient(self, tensor: Any) -> Source | None:
-        """Where the non-finite values of a Tensor's gradient came from."""
+        """Return where the non-finite values of a Tensor's gradient came from."""
         return self._backward.get(tensor.node.number) if tensor.node is not None else None
 
     def forward(self, node: Any, inputs: tuple[Any, ...], out: Any) -> None:
-        """See an operation's result."""
+        """Check an operation's results."""
         super().forward(node, inputs, out)
         if self.halt and hasattr(node, "number"):
             self._lines[node.number] = callers_line()
@@ -87,7 +87,7 @@ class Tracer(state.Observer):
             raise source.error(after="" if source.told.startswith("produced NaN") else f". It became NaN in {here}")
 
     def backward(self, node: Any, gradients: list[Any]) -> None:
-        """See the gradients that an operation hands on to its inputs."""
+        """Check the gradients of an operation's inputs."""
         super().backward(node, gradients)
         for i, (edge, grad) in enumerate(zip(node.edges, gradients, strict=True)):
             kind = nonfinite_kind(grad)
@@ -104,11 +104,12 @@ class Tracer(state.Observer):
                 raise source.error(before="backward: ", after=f". It was recorded at {line}" if line else "")
 
     def _inherited(self, inputs: tuple[Any, ...]) -> Source | None:
-        """The source of the inputs' own trouble: of NaN before that of infinity, of the older before the younger."""
+        """Return the source of the inputs' non-finite values: NaN before infinity, an older source before a younger."""
         known = [(nonfinite_kind(x) != "NaN", *self._sources[id(x)][1:]) for x in inputs if id(x) in self._sources]
         return min(known)[1] if known else None
 
     def _made(self, node: Any, inputs: tuple[Any, ...], kind: str) -> Source:
+        """Make the source for an operation that is the first one with non-finite values."""
         told = f"produced {kind} from finite inputs: {_describe_inputs(node, inputs)}"
         for i, x in enumerate(inputs):
             if found := nonfinite_kind(x):
@@ -119,7 +120,7 @@ class Tracer(state.Observer):
 
 
 def callers_line() -> str:
-    """The file and the line of the caller's program: of the innermost frame that isn't microgad's own."""
+    """Return the file and line of the innermost frame that isn't microgad's own."""
     frame: Any = sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "microgad":
         frame = frame.f_back
@@ -127,9 +128,9 @@ def callers_line() -> str:
 
 
 def nonfinite_kind(x: Any) -> str:
-    """ "NaN", "inf" or "-inf" where a Tensor, an array or a number holds one, "NaN" first; else "".
+    """Return "NaN", "inf" or "-inf" if a Tensor, array or number has such a value, "NaN" before others; else "".
 
-    >>> trouble(torch.tensor([1.0, float("-inf")])), trouble(2.0), trouble(None)
+    >>> nonfinite_kind(torch.tensor([1.0, float("-inf")])), nonfinite_kind(2.0), nonfinite_kind(None)
     ('-inf', '', '')
     """
     values = x.array if isinstance(x, Tensor) else x
@@ -143,7 +144,7 @@ def nonfinite_kind(x: Any) -> str:
 
 
 def _describe_inputs(node: Any, inputs: tuple[Any, ...]) -> str:
-    """As "x (128, 10) from -0.3 to 2.1, other 0.5"."""
+    """Describe an operation's inputs, as "x (128, 10) from -0.3 to 2.1, other 0.5"."""
     told = []
     for i, x in enumerate(inputs):
         if isinstance(x, Tensor):
@@ -156,17 +157,17 @@ def _describe_inputs(node: Any, inputs: tuple[Any, ...]) -> str:
 
 
 def describe_range(name: str, shape: tuple[int, ...], ends: tuple[float, float] | None) -> str:
-    """As "x (128, 10) from -0.3 to 2.1"."""
+    """Describe an array by its shape and range, as "x (128, 10) from -0.3 to 2.1"."""
     return f"{name} {shape}" + (f" from {ends[0]:.4g} to {ends[1]:.4g}" if ends is not None else "")
 
 
 def _current_tracer() -> Tracer | None:
-    """The one that is in force."""
-    return next((seer for seer in state.observers() if isinstance(seer, Tracer) and seer.halt), None)
+    """Return the tracer that `detect_anomaly` has installed, or None."""
+    return next((x for x in state.observers() if isinstance(x, Tracer) and x.halt), None)
 
 
 def _replace_tracer(tracer: Tracer | None) -> Tracer | None:
-    """Put one in the place of the one in force, which this gives; other observers stay."""
+    """Install a tracer in place of the current one, and return that; other observers stay."""
     if (before := _current_tracer()) is not None:
         remove_observer(before)
     if tracer is not None:
@@ -176,7 +177,9 @@ def _replace_tracer(tracer: Tracer | None) -> Tracer | None:
 
 
 class set_detect_anomaly:
-    """Switch the watch of `detect_anomaly` on or off, from here on or for a block. Source: torch.autograd.
+    """Switch anomaly detection on or off, from here on or for a block: see `detect_anomaly`.
+
+    Source: torch.autograd.set_detect_anomaly.
 
     >>> torch.autograd.set_detect_anomaly(False)
     set_detect_anomaly(False)
@@ -188,7 +191,7 @@ class set_detect_anomaly:
         self._before = _replace_tracer(Tracer(halt=True) if mode and check_nan else None)
 
     def __enter__(self) -> None:
-        """Nothing: in force since it was made."""
+        """Do nothing: the mode is set when the object is made."""
 
     def __exit__(self, *_: object) -> None:
         _replace_tracer(self._before)
@@ -198,13 +201,12 @@ class set_detect_anomaly:
 
 
 class detect_anomaly(ContextDecorator):
-    """Raise RuntimeError where a NaN arises, forward or backward, in a block or in what this decorates.
+    """Raise RuntimeError when an operation or derivative produces NaN, in a block or a decorated function.
 
-    The error names the operation and the module that the NaN came from, where it grew out of an infinity, those that
-    made the infinity, and in a backward pass the line that recorded the operation. PyTorch looks at gradients only, and
-    at results only where a gradient is lost. Every value is looked at, which takes time; an infinity alone doesn't
-    raise. With check_nan=False nothing is looked at.
-    Source: torch.autograd.detect_anomaly.
+    The error names the operation and module that the NaN came from; if it came from an infinity, those that produced
+    the infinity. In a backward pass it also gives the line that recorded the operation. Results are checked as well as
+    gradients, which are all that PyTorch checks. The checks take time; an infinity alone doesn't raise. With
+    check_nan=False nothing is checked. Source: torch.autograd.detect_anomaly.
 
     >>> x = torch.tensor([4.0, -1.0], requires_grad=True)
     >>> with torch.autograd.detect_anomaly(), np.errstate(invalid="ignore"):
@@ -220,7 +222,7 @@ class detect_anomaly(ContextDecorator):
             stacklevel=2,
         )
         self.check_nan = check_nan
-        self._active: list[set_detect_anomaly] = []  # a stack, so that one object can be entered again inside itself
+        self._active: list[set_detect_anomaly] = []  # a stack: one object may be entered again inside its own block
 
     def __enter__(self) -> None:
         self._active.append(set_detect_anomaly(True, self.check_nan))
@@ -230,7 +232,7 @@ class detect_anomaly(ContextDecorator):
 
 
 def is_anomaly_enabled() -> bool:
-    """Whether `detect_anomaly` looks at values. Source: torch.is_anomaly_enabled.
+    """Whether anomaly detection is on. Source: torch.is_anomaly_enabled.
 
     >>> with torch.autograd.detect_anomaly():
     ...     torch.is_anomaly_enabled()
@@ -239,11 +241,11 @@ def is_anomaly_enabled() -> bool:
     return _current_tracer() is not None
 
 
-is_anomaly_check_nan_enabled = is_anomaly_enabled  # to look at values is all that it does
+is_anomaly_check_nan_enabled = is_anomaly_enabled  # checking values is all that anomaly detection does
 
 
 def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
-    """Switch `detect_anomaly` on or off, from here on. Source: torch.set_anomaly_enabled.
+    """Switch anomaly detection on or off, from here on. Source: torch.set_anomaly_enabled.
 
     >>> torch.set_anomaly_enabled(False)
     """

@@ -1,7 +1,7 @@
-"""Forward mode: Tensors that carry a tangent. Source: torch.autograd.forward_ad.
+"""Forward-mode differentiation: dual Tensors, which carry a tangent. Source: torch.autograd.forward_ad.
 
-What an operation does is recorded, and `unpack_dual` finds the tangent of a result by a backward pass through the
-backward pass: PyTorch's numbers, from no other derivatives than those of backward.
+Operations are recorded as for backward, and `unpack_dual` computes the tangent of a result by the double-backward
+trick. So forward mode needs no derivatives of its own.
 """
 
 from __future__ import annotations
@@ -23,29 +23,30 @@ from .grad_mode import enable_grad
 
 
 class UnpackedDualTensor(NamedTuple):
-    """A value and its tangent, None where it has none."""
+    """A value and its tangent, which is None if it has none."""
 
     primal: Tensor
     tangent: Tensor | None
 
 
 class _Dual(NamedTuple):
-    """A place in the graph, as `grad` takes it in a Tensor's place, and its tangent.
+    """The graph node of a Tensor that `make_dual` has made, and its tangent.
 
-    The Tensor may be written to: it is elsewhere then.
+    The node is kept, and not the Tensor, which gets another node when it is written to. `grad` takes this as an input,
+    as it takes a GradientEdge.
     """
 
     node: Function
     output_nr: int
     tangent: Tensor
-    on_graph: bool  # whether it depends on what requires grad
+    on_graph: bool  # whether the primal requires grad
 
 
 class dual_level:
-    """In a block Tensors may carry tangents. One level at a time, as in PyTorch.
+    """A block in which Tensors may carry tangents. As in PyTorch only one level can be entered at a time.
 
-    Operations are recorded in it, so that tangents can be found, and so is what `grad` does of what carries some: in a
-    `no_grad` block inside there are none.
+    In the block operations are recorded, and so are gradients of dual Tensors, since tangents are found from the graph.
+    Results computed in a `no_grad` block inside have no tangents.
 
     >>> from microgad.autograd import forward_ad
     >>> with forward_ad.dual_level():
@@ -68,24 +69,21 @@ class dual_level:
         self._mode.__exit__()
 
     def duals_of(self, tensor: Tensor) -> list[_Dual]:
-        """What has been given tangents and goes into the Tensor."""
+        """Return the duals that a Tensor depends on."""
         duals = {dual.node.number: dual for dual in self.duals}
         oldest, seen, stack = min(duals, default=math.inf), set(), [tensor.node]
         while stack:
             node = stack.pop()
-            if (
-                node is None
-                or node.number < oldest
-                or node.number in seen
-                or isinstance(node, _WithoutTangent.node_class)
-            ):
+            if node is None or node.number < oldest or node.number in seen:
+                continue
+            if isinstance(node, _WithoutTangent.node_class):
                 continue
             seen.add(node.number)
             stack += node.edges
         return [dual for number, dual in duals.items() if number in seen]
 
-    def wanted(self, tensor: Tensor) -> bool:
-        """Whether a Tensor with a tangent depends on what requires grad, as that tangent does then."""
+    def requires_grad(self, tensor: Tensor) -> bool:
+        """Whether a dual Tensor, and so its tangent, depends on Tensors that require grad, apart from the duals."""
         of_graphs = {dual.node.number: dual.on_graph or dual.tangent.node is not None for dual in self.duals}
         oldest, seen, stack = min(of_graphs), set(), [tensor.node]
         while stack:
@@ -104,34 +102,34 @@ class dual_level:
 
     @staticmethod
     def as_printed(tensor: Tensor) -> tuple[bool, Tensor | None]:
-        """Whether a Tensor requires grad, a dual one for itself and not for its tangent's sake, and its tangent."""
+        """Return whether a Tensor's primal requires grad, and its tangent, for printing."""
         with state.scope(observer=None):
             primal, tangent = unpack_dual(tensor)
         return primal.requires_grad, tangent
 
     @staticmethod
     def constant(gradient: Tensor | None) -> Tensor | None:
-        """A gradient that has a tangent, and no derivative."""
+        """Let a gradient keep its tangent, but nothing else that makes it differentiable."""
         return gradient if gradient is None or gradient.node is None else _OnlyTangent.apply(gradient)
 
 
 def enter_dual_level() -> int:
-    """Begin what `dual_level` does for a block."""
+    """Enter a level, as `dual_level` does for a block."""
     return dual_level().__enter__()
 
 
 def exit_dual_level(*, level: int | None = None) -> None:
-    """End it. Raises RuntimeError outside of a level."""
+    """Leave the level that `enter_dual_level` entered. Raises RuntimeError outside of a level."""
     if (now := gradients.dual_level.get()) is None:
         raise errors.GraphError("Trying to exit a forward AD level that was not entered")
     now.__exit__()
 
 
 def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:
-    """`tensor` with a tangent, of its shape and dtype.
+    """Return `tensor` as a dual Tensor with a tangent of the same shape.
 
-    Raises RuntimeError outside of a level and where either has a tangent already, ValueError where the two differ in
-    shape or aren't floating-point.
+    Raises RuntimeError outside of a level and if either has a tangent already, ValueError if the two differ in shape or
+    aren't floating-point.
     """
     now = gradients.dual_level.get()
     if now is None:
@@ -152,7 +150,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
 
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
-    """A Tensor's value and its tangent, which both have derivatives where what they come from requires grad.
+    """Return a Tensor's value and its tangent. Both can be differentiated if they depend on Tensors that require grad.
 
     >>> from microgad.autograd import forward_ad
     >>> forward_ad.unpack_dual(torch.tensor(3.0))
@@ -164,45 +162,46 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
     for dual in duals:
         if dual.node is tensor.node:
             return UnpackedDualTensor(_WithoutTangent.apply(tensor) if dual.on_graph else tensor.detach(), dual.tangent)
-    wanted = gradients.dual_level.get().wanted(tensor)
+    differentiable = gradients.dual_level.get().requires_grad(tensor)
     with binding(_computing_tangent, True), binding(gradients.dual_level, None):
-        (tangent,) = jvp_of([tensor], duals, [dual.tangent for dual in duals], wanted)
-    if not wanted:
+        (tangent,) = jvp_of([tensor], duals, [dual.tangent for dual in duals], differentiable)
+    if not differentiable:
         return UnpackedDualTensor(tensor.detach(), tangent)
     if tangent.node is None:
-        tangent = Flat.apply(tangent, tensor)  # of what is linear: its derivative is 0, and not none
+        tangent = Flat.apply(tangent, tensor)  # of a linear function: the tangent's derivative is 0, but exists
     return UnpackedDualTensor(_WithoutTangent.apply(tensor), _WithoutTangent.apply(tangent))
 
 
-class _WithoutTangent(CustomFunction):
-    """A value, or a tangent, on the graph that has no tangent itself."""
+class _Identity(CustomFunction):
+    """The same value. Subclasses stop either gradients or tangents, both of which go through `backward`."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         return x
+
+
+class _WithoutTangent(_Identity):
+    """A value or tangent that has gradients, but no tangent of its own."""
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor | None:
         return None if _computing_tangent.get() else grad
 
 
-class _OnlyTangent(CustomFunction):
-    """A value on the graph that has a tangent alone."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return x
+class _OnlyTangent(_Identity):
+    """A gradient that has a tangent, but no gradients of its own."""
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor | None:
         return grad if _computing_tangent.get() else None
 
 
-_computing_tangent: ContextVar[bool] = ContextVar("pushing", default=False)
+# Whether the backward pass that runs computes a tangent.
+_computing_tangent: ContextVar[bool] = ContextVar("computing tangent", default=False)
 
 
 def _duals_of(tensor: Tensor) -> list[_Dual]:
-    """What has been given tangents at this level, if the Tensor depends on any of it."""
+    """Return the duals of the current level that a Tensor depends on; none outside of a level."""
     now = gradients.dual_level.get()
     return [] if now is None else now.duals_of(tensor)
 

@@ -1,4 +1,4 @@
-"""PyTorch's form of a Function: static methods, and a context that carries what backward needs."""
+"""torch.autograd.function: Functions in PyTorch's form, with static methods and a context that saves for backward."""
 
 from __future__ import annotations
 
@@ -19,17 +19,20 @@ from ..state.contexts import binding
 from ..tensor import Tensor
 
 custom_function = LazyModule("microgad.batching.custom_function")
-computing_jvp: ContextVar[bool] = ContextVar("pushing", default=False)  # backward passes whose derivative is a tangent
-
+# Whether the backward pass that runs is the first one of the double-backward trick: its derivative will be a tangent.
+computing_jvp: ContextVar[bool] = ContextVar("computing jvp", default=False)
 
 _NODE_ATTRIBUTES = ("metadata", "name", "next_functions", "register_hook", "register_prehook")
 
 
 class FunctionCtx:
-    """What a Function's forward hands to its backward. Source: torch.autograd.function.FunctionCtx."""
+    """The `ctx` by which a Function's forward passes Tensors and settings to its backward.
+
+    Source: torch.autograd.function.FunctionCtx.
+    """
 
     needs_input_grad: tuple[bool, ...] = ()
-    saved_tensors: tuple[Tensor | None, ...] = ()  # there while backward runs
+    saved_tensors: tuple[Tensor | None, ...] = ()  # set while backward runs
     _node: Callable[[], Any] = staticmethod(lambda: None)
 
     def __init__(self) -> None:
@@ -38,47 +41,48 @@ class FunctionCtx:
         self.non_differentiable: set[int] = set()
         self.dirty: tuple[Tensor, ...] = ()
         self.materialize_grads = True
-        self._places: tuple[Any, ...] = ()  # in the graph, of what is saved
-        self._count = 1  # of outputs
-        self._slots: list[int] = [0]  # which of them are Tensors
-        self._given: list[bool] = []  # which arguments are Tensors
-        self._likes: list[Tensor | None] = []  # where there is a jvp: zero tangents
-        self._writes = False  # whether forward has written to arguments, and jvp to tangents
-        self._saved, self._for_jvp = 0, tuple[int, ...]()  # of what is kept, how many are for backward, which for jvp
+        self._locations: tuple[Any, ...] = ()  # where in the graph each saved Tensor is
+        self._num_outputs = 1
+        self._tensor_outputs: list[int] = [0]  # which of the outputs are Tensors
+        self._is_tensor: list[bool] = []  # which of the arguments are Tensors
+        self._zero_tangents: list[Tensor | None] = []  # a zero tangent for each argument, if there is a static jvp
+        self._modifies_inputs = False  # whether forward writes to arguments, so that jvp may write to tangents
+        self._num_saved = 0  # the first of the kept Tensors are for backward
+        self._jvp_indices: tuple[int, ...] = ()  # which of them are for jvp
 
     def __getattr__(self, name: str) -> Any:
-        """What the node knows, which to PyTorch's users is this."""
+        """Look up the node's attributes: in PyTorch ctx is the node itself."""
         node = self._node() if name in _NODE_ATTRIBUTES else None
         if node is None:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(node, name)
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
-        """Keep inputs, outputs or intermediates for backward, where they are `saved_tensors`."""
+        """Save inputs, outputs or intermediate results for backward, which finds them in `saved_tensors`."""
         for i, x in enumerate(tensors):
             if not (x is None or isinstance(x, Tensor)):
                 raise TypeError(f"save_for_backward can only save Tensors, but argument {i} is {type(x).__name__}")
         self.to_save = tensors
 
     def save_for_forward(self, *tensors: Tensor | None) -> None:
-        """Keep them for a static `jvp`, where they are `saved_tensors`."""
+        """Save Tensors for a static `jvp`, which finds them in `saved_tensors`."""
         self.saved_for_forward = tensors
 
     def mark_non_differentiable(self, *tensors: Tensor) -> None:
-        """Say which outputs carry no gradient."""
+        """Mark outputs that have no gradient."""
         self.non_differentiable = {id(t) for t in tensors}
 
     def mark_dirty(self, *tensors: Tensor) -> None:
-        """Say which arguments forward has written to. It has to return them."""
+        """Mark arguments that forward has written to. Forward has to return them."""
         self.dirty = tensors
 
     def set_materialize_grads(self, value: bool) -> None:
-        """Whether backward is given zeros for outputs that nobody used, as it is at first, or None."""
+        """Set whether backward is given zeros for unused outputs, which is the default, or None."""
         self.materialize_grads = value
 
 
 def _backward_and_vjp(ctx: FunctionCtx, *grads: Any) -> Any:
-    """The backward of a class that has two."""
+    """Raise: this is the backward of a class that defines both `backward` and `vjp`."""
     raise errors.GraphError(
         "Implementing both 'backward' and 'vjp' for a custom Function is not allowed: they are names of one"
     )
@@ -88,12 +92,12 @@ FunctionCtx: type[FunctionCtx] = FunctionCtx
 
 
 class Function:
-    """An operation with its own derivative: subclass it with static `forward(ctx, ...)` and `backward(ctx, *grads)`.
+    """Base class of operations with a custom derivative: define static `forward(ctx, ...)` and `backward(ctx, *grads)`.
 
-    `backward` receives Tensors and gives one gradient for each argument of forward, None where there is none. What it
-    does is recorded under create_graph. Also the form with `setup_context(ctx, inputs, output)` and a forward without
-    ctx. In `vmap` a static `vmap(info, in_dims, *args)` is called for all slices at once, if there is one; it gives the
-    results and where they have the slices. Source: torch.autograd.Function.
+    `backward` receives Tensors, and returns a gradient or None for each argument of forward. Under create_graph it is
+    recorded. With a static `setup_context(ctx, inputs, output)`, forward takes no ctx. Inside `torch.func.vmap` a
+    static `vmap(info, in_dims, *args)`, if defined, is called once for all slices, and returns the results and their
+    batch dimensions. Source: torch.autograd.Function.
 
     >>> class Double(torch.autograd.Function):
     ...     @staticmethod
@@ -110,7 +114,7 @@ class Function:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "vjp" in vars(cls):  # its other name
+        if "vjp" in vars(cls):  # another name of backward
             cls.backward = _backward_and_vjp if "backward" in vars(cls) else cls.vjp  # type: ignore[method-assign, attr-defined]
         cls.node_class = type(
             cls.__name__, (CustomNode,), {"function": cls, "__doc__": cls.__doc__, "__module__": cls.__module__}
@@ -119,28 +123,29 @@ class Function:
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
-        """The operation."""
+        """Compute the operation."""
         raise NotImplementedError("an autograd.Function needs a static forward")
 
     @staticmethod
     def backward(ctx: Any, *grads: Any, **none: Any) -> Any:
-        """The gradients of forward's arguments."""
+        """Return the gradients of forward's arguments."""
         raise NotImplementedError("an autograd.Function needs a static backward to be differentiated")
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:
-        """The derivatives of forward's results along those of its arguments; where there is no backward, for it too.
+        """Return the tangents of forward's results, given those of its arguments.
 
-        Without one forward mode takes the derivative of what backward gives by what it is given.
+        A Function without backward is differentiated by its jvp in reverse mode as well. One without jvp is
+        differentiated in forward mode by its backward, which is then differentiated with respect to its gradients.
         """
         raise NotImplementedError("an autograd.Function needs a static jvp for forward mode")
 
     vmap: ClassVar[Callable[..., Any] | None] = None
-    generate_vmap_rule: ClassVar[bool] = False  # without `vmap` there is one in any case
+    generate_vmap_rule: ClassVar[bool] = False  # no effect: without `vmap` a rule is always generated
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
-        """Run forward, and record it where a gradient is wanted."""
+        """Run forward, and record it if an argument requires grad."""
         if hasattr(cls, "setup_context"):
             bound = _signature(cls.forward).bind(*args, **kwargs)
             bound.apply_defaults()
@@ -174,7 +179,7 @@ class Function:
 
 
 def _input_names(cls: type[Function]) -> tuple[str, ...]:
-    """What errors and pictures call a node's inputs: forward's arguments after the context, and "args" for others."""
+    """Return names of a node's inputs for errors and drawings: forward's parameters after ctx, and one for *args."""
     code = getattr(inspect.unwrap(cls.forward), "__code__", None)
     if code is None:
         return ("args",)
@@ -186,9 +191,9 @@ def _input_names(cls: type[Function]) -> tuple[str, ...]:
 def _record(
     cls: type[Function], ctx: FunctionCtx, inputs: tuple[Any, ...], edges: list[Any], every: list[Any], several: bool
 ) -> core.Function:
-    """The node of a call, at which its results stand from now on."""
-    ctx._count, ctx._slots = len(every), [i for i, x in enumerate(every) if isinstance(x, Tensor)]
-    outs = [every[i] for i in ctx._slots]
+    """Make the node of a call, and set it as the node of the call's results."""
+    ctx._num_outputs, ctx._tensor_outputs = len(every), [i for i, x in enumerate(every) if isinstance(x, Tensor)]
+    outs = [every[i] for i in ctx._tensor_outputs]
     node = cls.node_class.recorded(edges, outs[0].array, ctx=ctx)
     ctx._node = weakref.ref(node)
     _save(cls, ctx, node, inputs, outs)
@@ -203,14 +208,14 @@ def _record(
                 x._rebind(at)
             else:
                 x.node = at
-    ctx.to_save = ctx.saved_for_forward = ctx.dirty = ()  # results among them would hold themselves
+    ctx.to_save = ctx.saved_for_forward = ctx.dirty = ()  # results among these would be reference cycles
     return node
 
 
 def _copy_returned_inputs(cls: type[Function], ctx: FunctionCtx, inputs: tuple[Any, ...], outs: list[Any]) -> list[Any]:
-    """What forward gives; in place of an input that it hasn't written to a view, so that writes into either are seen.
+    """Return forward's outputs; an input that it returns unmodified becomes a view, so that writes to either are seen.
 
-    Raises RuntimeError where what it has written to isn't there.
+    Raises RuntimeError if an argument marked as dirty isn't among the outputs.
     """
     dirty = {id(t) for t in ctx.dirty}
     for t in ctx.dirty:
@@ -218,12 +223,12 @@ def _copy_returned_inputs(cls: type[Function], ctx: FunctionCtx, inputs: tuple[A
     if not dirty <= {id(x) for x in outs}:
         raise errors.GraphError(f"{cls.__name__}: what forward marks as dirty has to be among its outputs")
 
-    def seen(x: Any) -> Any:
+    def as_output(x: Any) -> Any:
         if not isinstance(x, Tensor) or id(x) in dirty or not any(x is given for given in inputs):
             return x
         return x.detach() if id(x) in ctx.non_differentiable else x.view_as(x)
 
-    every = [seen(x) for x in outs]
+    every = [as_output(x) for x in outs]
     ctx.non_differentiable = {id(x) for x, out in zip(every, outs, strict=True) if id(out) in ctx.non_differentiable}
     return every
 
@@ -231,40 +236,42 @@ def _copy_returned_inputs(cls: type[Function], ctx: FunctionCtx, inputs: tuple[A
 def _save(
     cls: type[Function], ctx: FunctionCtx, node: core.Function, inputs: tuple[Any, ...], outs: list[Tensor]
 ) -> None:
-    """Let a node keep what its derivatives need."""
-    ctx._given = [isinstance(x, Tensor) for x in inputs]
+    """Keep in the node the Tensors that were saved for backward and jvp."""
+    ctx._is_tensor = [isinstance(x, Tensor) for x in inputs]
     saved, for_jvp = ctx.to_save, ctx.saved_for_forward or ctx.to_save
     if cls.jvp is not Function.jvp:
         floating = [isinstance(x, Tensor) and x.array.dtype.kind in "fc" for x in inputs]
-        ctx._likes = [x.new_zeros(()).expand(x.shape) if has else None for x, has in zip(inputs, floating, strict=True)]
+        ctx._zero_tangents = [
+            x.new_zeros(()).expand(x.shape) if has else None for x, has in zip(inputs, floating, strict=True)
+        ]
         saved += tuple(x for x in for_jvp if all(x is not y for y in saved))
-        ctx._for_jvp = tuple(next(i for i, y in enumerate(saved) if x is y) for x in for_jvp)
-    ctx._saved = len(ctx.to_save)
-    ctx._places = tuple(_location_of(t, outs) for t in saved)
+        ctx._jvp_indices = tuple(next(i for i, y in enumerate(saved) if x is y) for x in for_jvp)
+    ctx._num_saved = len(ctx.to_save)
+    ctx._locations = tuple(_location_of(t, outs) for t in saved)
     node.kept = [None if t is None else t.array for t in saved]
     node.versions = [x for t in saved if t is not None for x in (t._counter(), t._counter()[0])]
-    ctx._writes = bool(ctx.dirty)
+    ctx._modifies_inputs = bool(ctx.dirty)
 
 
 _signature = functools.lru_cache(inspect.signature)
 
 
 def _location_of(tensor: Tensor | None, outs: list[Tensor]) -> Any:
-    """Where a saved Tensor is: the number of the output that it is, or its node and itself. So there is no cycle."""
+    """Return the number of the output that a saved Tensor is, else its node and a weak reference to it: no cycles."""
     known = None if tensor is None else (tensor.node, weakref.ref(tensor))
     return next((i for i, x in enumerate(outs) if x is tensor), known)
 
 
 class CustomNode(core.Function):
-    """The node of an autograd.Function; each has a subclass of its own name."""
+    """The node of an autograd.Function, for which a subclass of the same name is made."""
 
     broadcasts = True  # a gradient of the result's shape is summed to the argument's
-    conjugates = False  # its users write PyTorch's gradients
+    conjugates = False  # backward returns gradients of complex arguments in PyTorch's convention
     function: ClassVar[type[Function]]
     ctx: FunctionCtx
 
     def __getattr__(self, name: str) -> Any:
-        """What forward has set on ctx: to PyTorch's users it is the node itself."""
+        """Look up what forward has set on ctx: in PyTorch ctx is the node itself."""
         if name == "ctx":
             raise AttributeError(name)
         return getattr(self.ctx, name)
@@ -274,15 +281,15 @@ class CustomNode(core.Function):
 
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
-        """What is saved for backward. Raises RuntimeError where that has freed it."""
-        return self._all_saved()[: self.ctx._saved]
+        """The Tensors saved for backward. Raises RuntimeError if backward has freed them."""
+        return self._all_saved_tensors()[: self.ctx._num_saved]
 
-    def _all_saved(self) -> tuple[Tensor | None, ...]:
-        """And for jvp."""
+    def _all_saved_tensors(self) -> tuple[Tensor | None, ...]:
+        """Return the Tensors saved for backward, and after them those for jvp."""
         kept = self.kept.unpack() if isinstance(self.kept, core.Packed) else self.kept
         if kept is None:
             raise errors.GraphError(f"{self.function.__name__}: saved tensors have already been freed by backward")
-        return tuple(map(self._unpacked, kept, self.ctx._places))
+        return tuple(map(self._unpack, kept, self.ctx._locations))
 
     @property
     def materializes(self) -> bool:  # type: ignore[override]
@@ -293,14 +300,14 @@ class CustomNode(core.Function):
             g if g is None or isinstance(g, Tensor) else Tensor._made(g)
             for g in (grad if type(grad) is tuple else (grad,))
         )
-        given: list[Any] = [None] * self.ctx._count
-        for i, g in zip(self.ctx._slots, grads, strict=True):
+        given: list[Any] = [None] * self.ctx._num_outputs
+        for i, g in zip(self.ctx._tensor_outputs, grads, strict=True):
             given[i] = g
         recording = state.current().grad_enabled
         if recording and computing_jvp.get():
-            results = _ZeroWithJvp.apply(self, *given) if self.ctx._likes else self._linear(given)
+            results = _ZeroWithJvp.apply(self, *given) if self.ctx._zero_tangents else self._recorded_vjp(given)
         else:
-            results = self._pulled(given)
+            results = self._vjp(given)
         name = f"{self.function.__name__}Backward"
         if len(results) < len(self.edges) or any(g is not None for g in results[len(self.edges) :]):
             raise errors.ShapeError(
@@ -310,17 +317,17 @@ class CustomNode(core.Function):
         for i, g in enumerate(results[: len(self.edges)]):
             if not (g is None or isinstance(g, Tensor)):
                 raise errors.DtypeError(f"{name}: expected Variable or None (got {type(g).__name__})")
-            if g is not None and not self.ctx._given[i]:
+            if g is not None and not self.ctx._is_tensor[i]:
                 raise errors.GraphError(
                     f"function {name} returned a gradient different than None at position {i + 1}, but the "
                     "corresponding forward input was not a Variable"
                 )
         return tuple(g if g is None or recording else g.array for g in results[: len(self.edges)])
 
-    def _linear(self, grads: list[Any]) -> tuple[Any, ...]:
-        """What backward gives, in forward mode, which takes the derivative of it."""
+    def _recorded_vjp(self, grads: list[Any]) -> tuple[Any, ...]:
+        """Call backward in forward mode. Raises NotImplementedError if its results can't be differentiated."""
         with binding(computing_jvp, False):
-            results = self._pulled(grads)
+            results = self._vjp(grads)
         pairs = zip(results, self.edges, strict=False)
         lost = any(isinstance(g, Tensor) and edge is not None and g.node is None for g, edge in pairs)
         if lost and any(g is not None and g.node is not None for g in grads):
@@ -330,30 +337,30 @@ class CustomNode(core.Function):
             )
         return results
 
-    def _pulled(self, grads: list[Any]) -> tuple[Any, ...]:
-        """What backward gives; where there is a jvp alone, that transposed."""
+    def _vjp(self, grads: list[Any]) -> tuple[Any, ...]:
+        """Call backward, or if there is only a jvp compute its transpose."""
         backward = self.function.backward
-        if self.ctx._likes and backward is Function.backward:
-            return self._transposed(grads)
-        result = self._called(backward, self.saved_tensors, grads)
+        if self.ctx._zero_tangents and backward is Function.backward:
+            return self._transposed_jvp(grads)
+        result = self._call_with_saved(backward, self.saved_tensors, grads)
         return result if isinstance(result, tuple) else (result,)
 
-    def zeros(self, grads: Sequence[Any]) -> list[Tensor | None]:
-        """Tangents of the arguments, of each slice in a mapping if one of the gradients is."""
-        below = [(g != g).sum() < 0 for g in grads if g is not None]
-        return [like if like is None else like + sum(below).to(like.dtype) for like in self.ctx._likes]
+    def zero_tangents(self, grads: Sequence[Any]) -> list[Tensor | None]:
+        """Return zero tangents of the arguments, batched inside `vmap` if one of the gradients is."""
+        zeros = [(g != g).sum() < 0 for g in grads if g is not None]  # a count is never negative
+        return [like if like is None else like + sum(zeros).to(like.dtype) for like in self.ctx._zero_tangents]
 
-    def pushed(self, tangents: Sequence[Any]) -> tuple[Any, ...]:
-        """What jvp gives: a tangent for each output, None where there is none."""
+    def jvp_of(self, tangents: Sequence[Any]) -> tuple[Any, ...]:
+        """Call the static jvp: a tangent for each output, None where there is none."""
         if self.ctx.materialize_grads:
-            tangents = [like if x is None else x for x, like in zip(tangents, self.ctx._likes, strict=True)]
-        if self.ctx._writes:
+            tangents = [like if x is None else x for x, like in zip(tangents, self.ctx._zero_tangents, strict=True)]
+        if self.ctx._modifies_inputs:
             tangents = [x if x is None else x.clone() for x in tangents]
-        kept = self._all_saved()
-        result = self._called(self.function.jvp, tuple(kept[i] for i in self.ctx._for_jvp), tangents)
+        kept = self._all_saved_tensors()
+        result = self._call_with_saved(self.function.jvp, tuple(kept[i] for i in self.ctx._jvp_indices), tangents)
         return result if isinstance(result, tuple) else (result,)
 
-    def _called(self, derivative: Callable[..., Any], saved: tuple[Any, ...], given: Sequence[Any]) -> Any:
+    def _call_with_saved(self, derivative: Callable[..., Any], saved: tuple[Any, ...], given: Sequence[Any]) -> Any:
         self.ctx.saved_tensors = saved
         try:
             with state.scope(deriving=False):
@@ -361,19 +368,19 @@ class CustomNode(core.Function):
         finally:
             del self.ctx.saved_tensors
 
-    def _transposed(self, grads: list[Any]) -> tuple[Any, ...]:
-        """The gradients where there is a jvp alone: it is linear in the tangents, so they are its own by these."""
+    def _transposed_jvp(self, grads: list[Any]) -> tuple[Any, ...]:
+        """Compute gradients from the jvp: it is linear in the tangents, so its vjp by these is its transpose."""
         create_graph = state.current().grad_enabled
         with state.scope(grad_enabled=True):
-            tangents = [x if x is None else x.detach().requires_grad_() for x in self.zeros(grads)]
-            pairs = zip(self.pushed(tangents), grads, strict=True)
+            tangents = [x if x is None else x.detach().requires_grad_() for x in self.zero_tangents(grads)]
+            pairs = zip(self.jvp_of(tangents), grads, strict=True)
             roots, seeds = zip(*((y, g) for y, g in pairs if y is not None and g is not None), strict=True)
             by = [x for x in tangents if x is not None]
             found = iter(grad(roots, by, seeds, create_graph=create_graph, allow_unused=True))
         return tuple(x if x is None else next(found) for x in tangents)
 
-    def _unpacked(self, array: Any, place: Any) -> Any:
-        """A saved Tensor: the very one, where it wasn't made here and is still as it was."""
+    def _unpack(self, array: Any, place: Any) -> Any:
+        """Return a saved Tensor: the same object if it is alive, no output of this node, and unchanged."""
         if array is None:
             return None
         if type(place) is int:
@@ -387,7 +394,7 @@ class CustomNode(core.Function):
 
 
 def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
-    """For a static `backward` that isn't differentiable itself: what it gives refuses to be differentiated again.
+    """Decorate a static `backward` that isn't differentiable: differentiating its results raises RuntimeError.
 
     Source: torch.autograd.function.once_differentiable.
 
@@ -411,12 +418,13 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         with state.scope(grad_enabled=False):
             results = backward(ctx, *grads)
         saved = [t for t in ctx.saved_tensors if t is not None]
-        behind = [t for t in (*grads, *saved) if t is not None and t.node is not None]
-        if not (state.current().grad_enabled and behind):
+        depends_on = [t for t in (*grads, *saved) if t is not None and t.node is not None]
+        if not (state.current().grad_enabled and depends_on):
             return results
         several = isinstance(results, tuple)
         made = [
-            g if g is None else _NotTwiceDifferentiable.apply(g, *behind) for g in (results if several else (results,))
+            g if g is None else _NotTwiceDifferentiable.apply(g, *depends_on)
+            for g in (results if several else (results,))
         ]
         return tuple(made) if several else made[0]
 
@@ -424,34 +432,34 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _ZeroWithJvp(Function):
-    """What a backward gives in forward mode, which takes the derivative of that by what it is given: the static jvp.
+    """Stands for a node's backward in forward mode: its values are zeros, and its derivative is the static jvp.
 
-    It is given zeros, so it gives zeros, of each slice in a mapping: none is called.
+    Forward mode differentiates backward with respect to its gradients, which are zeros. So backward needn't be called.
     """
 
     @staticmethod
     def forward(ctx: Any, node: CustomNode, *grads: Any) -> Any:
         ctx.node = node
         ctx.set_materialize_grads(False)
-        return tuple(node.zeros(grads))
+        return tuple(node.zero_tangents(grads))
 
     @staticmethod
     def backward(ctx: Any, *tangents: Any) -> Any:
-        return (None, *ctx.node.pushed(tangents))
+        return (None, *ctx.node.jvp_of(tangents))
 
 
 class InplaceFunction(Function):
-    """A Function that may write into its input, which it then marks as dirty.
+    """A Function that may write to its input, which it then marks as dirty.
 
     Source: torch.autograd.function.InplaceFunction.
     """
 
 
 class _NotTwiceDifferentiable(Function):
-    """The same values, of which there is no second derivative."""
+    """Return gradients unchanged, but raise when they are differentiated."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, result: Tensor, *behind: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, result: Tensor, *depends_on: Tensor) -> Tensor:
         return result
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""One object that sees every operation of a block, forward and backward: to time, to print, to count, to assert."""
+"""Hooks that are called for every operation of a block, forward and backward: to time, print, count or check them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ H = TypeVar("H", bound="FunctionHook")
 
 
 class FunctionHook(state.Observer):
-    """What a subclass does with every operation of a `with` block, and with its derivatives.
+    """Base class of hooks that a `with` block calls for each operation and for its derivatives.
 
-    It overrides `begin(node, inputs, target)`, `forward(node, inputs, out)`, `begin_backward(node, grad)` or
-    `backward(node, gradients)`, and calls the same method of this class, which tells the hooks around it. `node` is the
-    operation: its class, its settings, and once it is recorded, its place on the tape. `target` is the Tensor that
-    an operation in place writes to. In backward, gradients are arrays, Tensors under create_graph. What a hook raises
-    ends the operation. microgad's own; Chainer has hooks of this kind.
+    A subclass overrides `begin(node, inputs, target)`, `forward(node, inputs, out)`, `begin_backward(node, grad)` or
+    `backward(node, gradients)`. Each must call the method of this class, which calls the hooks of blocks outside.
+    `node` is the operation: its class, its settings and, once recorded, its place on the tape. `target` is the Tensor
+    that an in-place operation writes to. In backward, gradients are arrays, or Tensors under create_graph. An exception
+    in a hook ends the operation. microgad's own; Chainer has hooks of this kind.
 
     >>> class Finite(FunctionHook):
     ...     def forward(self, node, inputs, out):
@@ -49,7 +49,7 @@ class FunctionHook(state.Observer):
 
 
 def remove_observer(observer: state.Observer) -> None:
-    """Take an observer off, wherever in the chain it is: blocks needn't end in the order in which they began."""
+    """Remove an observer from the chain of observers. It may be anywhere: blocks needn't end in reverse order."""
     if state.current().observer is observer:
         state.variable.set(state.changed(observer=observer.outer))
         return
@@ -59,7 +59,7 @@ def remove_observer(observer: state.Observer) -> None:
 
 
 class CountHook(FunctionHook):
-    """How often each operation is called, and each one's derivatives.
+    """Counts the calls of each operation, and of each operation's derivatives.
 
     >>> x = torch.ones(2, requires_grad=True)
     >>> with CountHook() as counts:
@@ -85,7 +85,7 @@ class CountHook(FunctionHook):
 
 
 class PrintHook(FunctionHook):
-    """Print each operation with its inputs and its result, and each one's gradients, as they happen.
+    """Prints each operation with its inputs and result, and its gradients, as they are computed.
 
     >>> x = torch.ones(2, requires_grad=True)
     >>> with PrintHook():
@@ -107,7 +107,7 @@ class PrintHook(FunctionHook):
         self._print(type(node).__name__, state.current().path, inputs, out)
 
     def begin_backward(self, node: Function, grad: Any) -> None:
-        """Remember the gradient that comes in."""
+        """Remember the incoming gradient, to print it with the outgoing ones."""
         super().begin_backward(node, grad)
         self._grads.append(_describe(grad))
 
@@ -122,7 +122,7 @@ class PrintHook(FunctionHook):
 
 
 class TimeHook(FunctionHook):
-    """Seconds in each operation and in each one's derivatives, without those in the operations inside.
+    """Measures the seconds in each operation and in its derivatives, without those in operations nested inside.
 
     >>> x = torch.ones(2, requires_grad=True)
     >>> with TimeHook() as times:
@@ -141,26 +141,26 @@ class TimeHook(FunctionHook):
 
     @property
     def total(self) -> float:
-        """Seconds in all."""
+        """The seconds in all operations and derivatives together."""
         return float(self.seconds.total() + self.backward_seconds.total())
 
     def begin(self, node: Function, inputs: tuple[Any, ...], target: Any = None) -> None:
-        """Start the clock."""
+        """Start timing an operation."""
         super().begin(node, inputs, target)
         self._running.begin(type(node), [time.perf_counter(), 0.0])
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
-        """Stop it."""
+        """Stop timing an operation."""
         self._end(self.seconds, type(node))
         super().forward(node, inputs, out)
 
     def begin_backward(self, node: Function, grad: Any) -> None:
-        """Start the clock."""
+        """Start timing its derivatives."""
         super().begin_backward(node, grad)
         self._running.begin((type(node), "backward"), [time.perf_counter(), 0.0])
 
     def backward(self, node: Function, gradients: list[Any]) -> None:
-        """Stop it."""
+        """Stop timing its derivatives."""
         self._end(self.backward_seconds, (type(node), "backward"))
         super().backward(node, gradients)
 
@@ -176,17 +176,20 @@ class TimeHook(FunctionHook):
 
 
 class OpenIntervals:
-    """What has begun and not ended, innermost last. What an exception has ended goes when what is around it ends."""
+    """The nested intervals that have begun and not ended, innermost last.
+
+    An interval that ended by an exception is removed when the one around it ends.
+    """
 
     def __init__(self) -> None:
         self.open: list[tuple[Any, Any]] = []
 
     def begin(self, key: Any, value: Any) -> None:
-        """Something begins."""
+        """Begin an interval."""
         self.open.append((key, value))
 
     def end(self, key: Any) -> Any:
-        """The value of the innermost one of this key, which has ended; None where none had begun."""
+        """End the innermost interval with this key and those inside of it. Return its value; None if there is none."""
         at = next((i for i in reversed(range(len(self.open))) if self.open[i][0] == key), None)
         if at is None:
             return None
@@ -196,14 +199,14 @@ class OpenIntervals:
 
 
 def new_bytes(inputs: tuple[Any, ...], out: Any) -> int:
-    """Bytes of an operation's results that aren't in the memory of its inputs."""
+    """Return the bytes of an operation's results that don't share memory with its inputs."""
     given = {id(backend.owner(x.array)) for x in inputs if isinstance(x, Tensor)}
     outs = out if type(out) is tuple else (out,)
     return sum(y.array.nbytes for y in outs if id(backend.owner(y.array)) not in given)
 
 
 def _describe(x: Any) -> Any:
-    """dtypes and shapes in words."""
+    """Describe arrays and Tensors by dtype and shape, as "float32 (2,)"."""
     if isinstance(x, str):
         return x
     if isinstance(x, (tuple, list)):

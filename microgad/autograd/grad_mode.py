@@ -1,4 +1,4 @@
-"""Whether operations are recorded: context managers that are decorators too."""
+"""Grad modes, which say whether operations are recorded: context managers that work as decorators too."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _restore(before: state.State) -> None:
-    """The mode is what it was; an observer that came or went in between stays as it is."""
+    """Restore the mode, but keep observers that were added or removed in between."""
     same = state.current().observer is before.observer
     state.variable.set(before if same else state.changed(grad_enabled=before.grad_enabled))
 
 
 class _GradMode:
-    """Sets the mode for a block, or for every call of what it decorates."""
+    """Sets the mode for a block, or for each call of a decorated function."""
 
     enabled: bool
 
     def __init__(self) -> None:
-        self._before: list[state.State] = []  # a stack, so that one object can be entered again inside itself
+        self._before: list[state.State] = []  # a stack: one object may be entered again inside its own block
 
     def __enter__(self) -> None:
         before = state.current()
@@ -41,7 +41,7 @@ class _GradMode:
 
     @contextmanager
     def _scope(self) -> Iterator[None]:
-        """The mode for a block, without this object's stack: for calls in any thread."""
+        """Set the mode for a block without using this object's stack, which threads would share."""
         before = state.current()
         state.variable.set(before.recording(self.enabled))
         try:
@@ -53,7 +53,7 @@ class _GradMode:
         if isinstance(function, type):
             warn("Decorating classes is deprecated: what is decorated is the making of an object alone", FutureWarning)
         if inspect.isgeneratorfunction(function):  # its body runs at each step, not at the call
-            return self._stepwise(function)
+            return self._wrap_generator(function)
 
         @functools.wraps(function)
         def within(*args: Any, **kwargs: Any) -> Any:
@@ -62,8 +62,8 @@ class _GradMode:
 
         return within  # type: ignore[return-value]
 
-    def _stepwise(self, function: Any) -> Any:
-        """A generator function whose steps run in the mode, while what takes its values keeps its own."""
+    def _wrap_generator(self, function: Any) -> Any:
+        """Wrap a generator function so that its steps run in the mode, and the code between them in the caller's."""
 
         @functools.wraps(function)
         def within(*args: Any, **kwargs: Any) -> Any:
@@ -88,7 +88,7 @@ class _GradMode:
 
 
 class no_grad(_GradMode):
-    """Record nothing. Source: torch.no_grad.
+    """Record no operations in a block or decorated function. Source: torch.no_grad.
 
     >>> x = torch.tensor(1.0, requires_grad=True)
     >>> with torch.no_grad():
@@ -115,7 +115,7 @@ class no_grad(_GradMode):
 
 
 class enable_grad(no_grad):
-    """Record, inside a block that doesn't. Source: torch.enable_grad.
+    """Record operations, inside a `no_grad` block. Source: torch.enable_grad.
 
     >>> x = torch.tensor(1.0, requires_grad=True)
     >>> with torch.no_grad(), torch.enable_grad():
@@ -128,10 +128,10 @@ class enable_grad(no_grad):
 
 
 class inference_mode(_GradMode):
-    """As `no_grad`; with mode False as `enable_grad`. Source: torch.inference_mode.
+    """Record no operations, and make inference tensors; with mode False act as `enable_grad`.
 
-    What is made in it is an inference tensor for good: outside, it is not written to in place, and kept for no backward
-    (RuntimeError); a clone is.
+    Tensors made in the block stay inference tensors: writing to one outside, or saving it for backward, raises
+    RuntimeError. A clone made outside is an ordinary Tensor. Source: torch.inference_mode.
 
     >>> with torch.inference_mode():
     ...     x = torch.ones(2)
@@ -173,7 +173,7 @@ class inference_mode(_GradMode):
 
 
 class set_grad_enabled(_GradMode):
-    """Record or not, from here on or for a block. Source: torch.set_grad_enabled.
+    """Set whether operations are recorded, from here on or for a block. Source: torch.set_grad_enabled.
 
     >>> with torch.set_grad_enabled(False):
     ...     torch.is_grad_enabled()
@@ -186,14 +186,14 @@ class set_grad_enabled(_GradMode):
         self.__enter__()
 
     def __enter__(self) -> None:
-        """In force since it was made; the block of one that was left sets the mode again."""
+        """Set the mode, which making the object has set already, once more: a block may be entered again."""
         state.variable.set(state.changed(grad_enabled=self.enabled))
 
     def __exit__(self, *_: object) -> None:
         _restore(self._outer)
 
     def __call__(self, function: F) -> F:
-        self.__exit__()  # a decorator is for the function's calls alone
+        self.__exit__()  # a decorator sets the mode for the function's calls only
         return super().__call__(function)
 
 
@@ -207,7 +207,7 @@ def is_grad_enabled() -> bool:
 
 
 def is_inference_mode_enabled() -> bool:
-    """Whether `inference_mode` is in force; `no_grad` alone is not enough. Source: torch.is_inference_mode_enabled.
+    """Whether `inference_mode` is on; `no_grad` doesn't count. Source: torch.is_inference_mode_enabled.
 
     >>> with torch.inference_mode():
     ...     torch.is_inference_mode_enabled()
@@ -217,16 +217,16 @@ def is_inference_mode_enabled() -> bool:
 
 
 class set_multithreading_enabled:
-    """No effect: backward runs in the thread that calls it. Source: torch.autograd.set_multithreading_enabled."""
+    """Do nothing: backward runs in the thread that calls it. Source: torch.autograd.set_multithreading_enabled."""
 
     def __init__(self, mode: bool) -> None:
         self.mode = mode
 
     def __enter__(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def __exit__(self, *raised: object) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 _define_getattr(globals())

@@ -1,4 +1,4 @@
-"""What PyTorch offers as torch.autograd.graph: hooks on what is kept, and on several gradients at once."""
+"""torch.autograd.graph: gradient edges, hooks on saved Tensors, and hooks on several gradients at once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ __all__ = [
 
 
 class GradientEdge(NamedTuple):
-    """A place in the graph, without the Tensor that was there: `grad` and `backward` take it in a Tensor's place.
+    """A Tensor's place in the graph: `grad` and `backward` take it in place of the Tensor, which may be gone.
 
     Source: torch.autograd.graph.GradientEdge.
     """
@@ -48,12 +48,12 @@ class GradientEdge(NamedTuple):
 
     @property
     def array(self) -> Any:
-        """Any array: without a Tensor, the computer's memory is supposed to be where it was."""
+        """An array that stands for the Tensor's: without one, its device is assumed to be the CPU."""
         return np.zeros(())
 
 
 def get_gradient_edge(tensor: Tensor) -> GradientEdge:
-    """Where in the graph a Tensor is. Raises RuntimeError where it doesn't require grad.
+    """Return a Tensor's place in the graph. Raises RuntimeError if it doesn't require grad.
 
     Source: torch.autograd.graph.get_gradient_edge.
 
@@ -66,28 +66,28 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
         raise errors.GraphError(
             "It is not possible to get the gradient edge for a Tensor that does not require gradients"
         )
-    # A Leaf knows its Tensor weakly, and a node its results: the edge holds them.
+    # A Leaf refers to its Tensor weakly, and a node to its results: the edge's token keeps them alive.
     node = tensor.node
     return GradientEdge(tensor.grad_fn or node, tensor.output_nr, tensor if tensor.is_leaf else node)
 
 
 class _Handles(RemovableHandle):
-    """Several hooks that are removed together."""
+    """The handle of several hooks that are removed together."""
 
     def __init__(self, handles: Sequence[RemovableHandle]) -> None:
         self.handles = tuple(handles)
 
     def remove(self) -> None:
-        """Call the hook no more."""
+        """Remove the hooks."""
         for handle in self.handles:
             handle.remove()
 
 
 def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None], *, mode: str = "all") -> _Handles:
-    """Call `fn` once a backward pass: with all gradients when the last has come, or with "any" with the first one.
+    """Call `fn` once in each backward pass: with a list of all gradients or, in mode "any", with the first that comes.
 
-    The gradient of a Tensor that the pass doesn't come to is None.
-    Gives a handle with `remove()`. Source: torch.autograd.graph.register_multi_grad_hook.
+    In the list, Tensors that the pass doesn't reach have None. Returns a handle with `remove()`.
+    Source: torch.autograd.graph.register_multi_grad_hook.
 
     >>> a, b = torch.tensor(1.0, requires_grad=True), torch.tensor(2.0, requires_grad=True)
     >>> handle = torch.autograd.graph.register_multi_grad_hook((a, b), print)
@@ -96,9 +96,9 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None
     """
     if mode not in ("all", "any"):
         raise errors.ArgumentError(f"register_multi_grad_hook: mode must be 'all' or 'any', got '{mode}'")
-    task: list[Any] = [None]  # each backward pass has its own
+    task: list[Any] = [None]  # `finals` of the current backward pass, by which passes are told apart
     grads: dict[int, Tensor | None] = {}
-    count = len(tensors)  # which the hook doesn't refer to: they hold it
+    count = len(tensors)  # the hook must not refer to the Tensors, which hold it
     numbers, expected = [tensor.node.number for tensor in tensors if tensor.node is not None], set[int]()
 
     def hook_of(i: int) -> Callable[[Tensor], None]:
@@ -110,7 +110,7 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None
                 expected.update(task[0].visits(numbers))
             if mode == "any":
                 if not grads:
-                    grads[i] = None  # the gradient itself isn't held
+                    grads[i] = None  # the gradient itself isn't kept alive
                     fn(grad)
                 return
             grads[i] = grad
@@ -126,7 +126,7 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None
 
 @contextmanager
 def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
-    """In a block, `saved_tensors_hooks` raises RuntimeError with this message; and here, where they are in force.
+    """In a block, let `saved_tensors_hooks` raise RuntimeError with this message; raise it now if hooks are active.
 
     Source: torch.autograd.graph.disable_saved_tensors_hooks.
 
@@ -142,7 +142,9 @@ def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
 
 
 def increment_version(tensor: Tensor | Sequence[Tensor]) -> None:
-    """Say that a Tensor has been written to in a way that wasn't seen. Source: torch.autograd.graph.increment_version.
+    """Record that Tensors have been written to in a way that autograd didn't see.
+
+    Source: torch.autograd.graph.increment_version.
 
     >>> x = torch.tensor(1.0, requires_grad=True)
     >>> kept = x * 1

@@ -1,4 +1,4 @@
-"""torch.autograd.profiler: where the time of a block goes, by its operations. For schedules see `microgad.profiler`."""
+"""torch.autograd.profiler: measure the time of each operation in a block. For schedules see `microgad.profiler`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from .profiler_util import FunctionEventAvg as FunctionEventAvg
 
 
 class Recorder(FunctionHook):
-    """A hook that notes when each operation, derivative and `record_function` block begins and ends.
+    """A hook that records when each operation, derivative and `record_function` block begins and ends.
 
-    It can be switched off and on by `active`. `flops(node, inputs, out)` says how much an operation computes.
+    Setting `active` switches it on and off. `flops(node, inputs, out)` estimates an operation's floating-point
+    operations.
     """
 
     def __init__(
@@ -36,14 +37,14 @@ class Recorder(FunctionHook):
         self._running = OpenIntervals()
 
     def begin(self, node: Function, inputs: tuple[Any, ...], target: Any = None) -> None:
-        """An operation begins."""
+        """Start the event of an operation."""
         super().begin(node, inputs, target)
         event = self.start(type(node), torch_names.operator_name(type(node)))
         if event is not None and self.shapes:
             event.input_shapes = [list(x.shape) if isinstance(x, Tensor) else [] for x in inputs]
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
-        """It ends."""
+        """Stop the event of an operation."""
         event = self.stop(type(node))
         super().forward(node, inputs, out)
         if event is None:
@@ -55,7 +56,7 @@ class Recorder(FunctionHook):
             event.flops = self.flops(node, inputs, out)
 
     def begin_backward(self, node: Function, grad: Any) -> None:
-        """Derivatives begin."""
+        """Start the event of an operation's derivatives."""
         super().begin_backward(node, grad)
         event = self.start((type(node), "backward"), torch_names.backward_name(node))
         if event is not None:
@@ -65,7 +66,7 @@ class Recorder(FunctionHook):
                 event.input_shapes = [[] if g is None else list(g.shape) for g in grads]
 
     def backward(self, node: Function, gradients: list[Any]) -> None:
-        """They end."""
+        """Stop the event of an operation's derivatives."""
         event = self.stop((type(node), "backward"))
         super().backward(node, gradients)
         if event is not None and self.memory:
@@ -73,7 +74,7 @@ class Recorder(FunctionHook):
             event.self_cpu_memory_usage = sum(g.nbytes for g in arrays if getattr(g, "base", None) is None)
 
     def start(self, key: Any, name: str) -> FunctionEvent | None:
-        """An event begins, inside of the one that is running."""
+        """Start an event, nested in the one that is running."""
         if not self.active:
             return None
         running = self._running.open
@@ -87,7 +88,7 @@ class Recorder(FunctionHook):
         return event
 
     def stop(self, key: Any) -> FunctionEvent | None:
-        """The innermost event of this key ends, and so does what is still open inside of it."""
+        """Stop the innermost event with this key, and events inside of it that are still running."""
         now, running = time.perf_counter_ns(), self._running.open
         inside = [event for _, event in running]
         event = self._running.end(key)
@@ -98,7 +99,7 @@ class Recorder(FunctionHook):
         return None
 
     def finish(self) -> EventList:
-        """What was seen; what is still open ends now."""
+        """Stop all running events, and return the events recorded so far."""
         now = time.perf_counter_ns()
         for _, event in self._running.open:
             event.end = now
@@ -109,12 +110,12 @@ class Recorder(FunctionHook):
 
 
 def active_recorders() -> Iterator[Recorder]:
-    """Those that see what happens here."""
+    """Return the recorders that are installed in this context."""
     return (observer for observer in state.observers() if isinstance(observer, Recorder))
 
 
 class record_function(ContextDecorator):
-    """A block, or a function, that profilers show under a name. Without a profiler it does nothing.
+    """Label a block or function in profiles. Without a profiler this does nothing.
 
     Source: torch.profiler.record_function.
 
@@ -141,10 +142,11 @@ class record_function(ContextDecorator):
 
 
 class profile:
-    """In a block, note how long each operation and its derivatives take. Source: torch.autograd.profiler.profile.
+    """Record how long each operation and its derivatives take in a block. Source: torch.autograd.profiler.profile.
 
-    With record_shapes the shapes of inputs, with profile_memory the bytes of results, with_stack the lines that called.
-    A GPU's time isn't measured. Operations have PyTorch's names, "aten::mul", derivatives their nodes', "MulBackward0".
+    record_shapes adds the shapes of inputs, profile_memory the bytes of results, with_stack the call stacks. The time
+    of a GPU isn't measured. Operations have PyTorch's names, as "aten::mul", derivatives those of nodes,
+    "MulBackward0".
 
     >>> x = torch.ones(2, requires_grad=True)
     >>> with torch.autograd.profiler.profile(record_shapes=True) as prof:
@@ -182,19 +184,19 @@ class profile:
     def key_averages(
         self, group_by_input_shape: bool = False, group_by_stack_n: int = 0, group_by_overload_name: bool = False
     ) -> EventList:
-        """Events of one name together: see `EventList.key_averages`."""
+        """Sum events of the same name: see `EventList.key_averages`."""
         return self._events().key_averages(group_by_input_shape, group_by_stack_n)
 
     def total_average(self) -> FunctionEventAvg:
-        """All events together."""
+        """Sum all events."""
         return self._events().total_average()
 
     def table(self, *args: Any, **options: Any) -> str:
-        """A table of events: see `EventList.table`."""
+        """Format the events as a table: see `EventList.table`."""
         return self._events().table(*args, **options)
 
     def export_chrome_trace(self, path: str) -> None:
-        """Write what chrome://tracing and Perfetto show."""
+        """Write a trace file for chrome://tracing and Perfetto."""
         self._events().export_chrome_trace(path)
 
     def export_stacks(self, path: str, metric: str = "self_cpu_time_total") -> None:
@@ -203,7 +205,7 @@ class profile:
 
     @property
     def self_cpu_time_total(self) -> float:
-        """µs in all."""
+        """The total time in µs."""
         return self._events().self_cpu_time_total
 
     def __str__(self) -> str:
@@ -212,7 +214,7 @@ class profile:
 
 @contextmanager
 def emit_nvtx(enabled: bool = True, record_shapes: bool = False) -> Iterator[None]:
-    """A block as any other: operations aren't shown to NVIDIA's tools. Source: torch.autograd.profiler.emit_nvtx."""
+    """Do nothing: operations aren't shown to NVIDIA's tools. Source: torch.autograd.profiler.emit_nvtx."""
     yield
 
 
@@ -220,17 +222,17 @@ emit_itt = emit_nvtx
 
 
 def kineto_available() -> bool:
-    """False: events are microgad's own. Source: torch.autograd.profiler.kineto_available."""
+    """Return False: events are microgad's own. Source: torch.autograd.profiler.kineto_available."""
     return False
 
 
 def load_nvprof(path: str) -> NoReturn:
-    """Refuse: there are no such files here. Source: torch.autograd.profiler.load_nvprof."""
+    """Raise NotImplementedError: NVIDIA's traces aren't read. Source: torch.autograd.profiler.load_nvprof."""
     raise NotImplementedError("load_nvprof: microgad doesn't read NVIDIA's traces")
 
 
 def _frames() -> list[str]:
-    """The lines that called, innermost first, without microgad's own."""
+    """Return the call stack, innermost first, without microgad's own frames."""
     frame: Any = sys._getframe(2)
     found = []
     while frame is not None:

@@ -1,4 +1,4 @@
-"""What a profiler saw: events, their averages, tables and traces."""
+"""A profiler's events, their averages, tables and traces. Source: torch.autograd.profiler_util."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _UNITS = {"s": 1e6, "ms": 1e3, "us": 1.0}
 
 
 class TimedEvent:
-    """Times in µs and bytes, of one event or of several together. On a GPU nothing is measured: all of that is 0."""
+    """Times and bytes of one event, or the sums of several. A GPU's times and bytes aren't measured, and are 0."""
 
     key: str
     count: int
-    cpu_time_total: float  # µs, with what is inside
-    self_cpu_time_total: float  # without
-    cpu_memory_usage: int  # bytes of new arrays that results hold
+    cpu_time_total: float  # µs, with nested events
+    self_cpu_time_total: float  # µs, without nested events
+    cpu_memory_usage: int  # bytes of new memory that results hold, with nested events
     self_cpu_memory_usage: int
     input_shapes: Any
     stack: list[str]
@@ -27,7 +27,7 @@ class TimedEvent:
 
     @property
     def cpu_time(self) -> float:
-        """µs a call."""
+        """µs per call."""
         return self.cpu_time_total / self.count if self.count else 0.0
 
     def __getattr__(self, name: str) -> Any:
@@ -42,7 +42,7 @@ class TimedEvent:
 
 
 class FunctionEvent(TimedEvent):
-    """One operation, derivative, or block of `record_function`, with the time that it took.
+    """One operation, derivative, or block of `record_function`, with its time.
 
     Source: torch.autograd.profiler_util.FunctionEvent.
     """
@@ -52,7 +52,7 @@ class FunctionEvent(TimedEvent):
     def __init__(self, id: int, name: str, start: int, parent: FunctionEvent | None = None) -> None:
         self.id = id
         self.name = self.key = self.trace_name = name
-        self.start, self.end = start, start  # ns
+        self.start = self.end = start  # ns
         self.cpu_parent = parent
         self.cpu_children: list[FunctionEvent] = []
         self.thread = 0
@@ -61,23 +61,23 @@ class FunctionEvent(TimedEvent):
         self.flops = 0
         self.self_cpu_memory_usage = 0
         self.is_user_annotation = False
-        self.sequence_nr = -1  # of its node on the tape
+        self.sequence_nr = -1  # the number of the operation's node
         if parent is not None:
             parent.cpu_children.append(self)
 
     @property
     def cpu_time_total(self) -> float:  # type: ignore[override]
-        """µs."""
+        """µs, with nested events."""
         return (self.end - self.start) / 1e3
 
     @property
     def self_cpu_time_total(self) -> float:  # type: ignore[override]
-        """µs without what is inside."""
+        """µs, without nested events."""
         return self.cpu_time_total - sum(child.cpu_time_total for child in self.cpu_children)
 
     @property
     def cpu_memory_usage(self) -> int:  # type: ignore[override]
-        """Bytes of the arrays that its results hold, and those of what is inside."""
+        """Bytes of the arrays that its results hold, with nested events."""
         return self.self_cpu_memory_usage + sum(child.cpu_memory_usage for child in self.cpu_children)
 
     def __repr__(self) -> str:
@@ -85,7 +85,7 @@ class FunctionEvent(TimedEvent):
 
 
 class FunctionEventAvg(TimedEvent):
-    """Events of one name, added up. Source: torch.autograd.profiler_util.FunctionEventAvg."""
+    """The sum of events of one name. Source: torch.autograd.profiler_util.FunctionEventAvg."""
 
     def __init__(self, events: Iterable[FunctionEvent] = ()) -> None:
         self.key, self.input_shapes, self.stack, self.is_user_annotation = "", [], [], False
@@ -95,7 +95,7 @@ class FunctionEventAvg(TimedEvent):
             self.add(event)
 
     def add(self, other: FunctionEvent | FunctionEventAvg) -> FunctionEventAvg:
-        """Add an event, or others' sum."""
+        """Add an event, or another sum."""
         if not self.count:
             self.key, self.input_shapes, self.stack = other.key, other.input_shapes, other.stack
             self.is_user_annotation = other.is_user_annotation
@@ -115,7 +115,7 @@ class FunctionEventAvg(TimedEvent):
 
 
 class EventList(list[Any]):
-    """Events, or their averages. Source: torch.autograd.profiler_util.EventList."""
+    """A list of events, or of sums of events. Source: torch.autograd.profiler_util.EventList."""
 
     def __init__(self, events: Iterable[Any] = (), *, shapes: bool = False, memory: bool = False, flops: bool = False):
         super().__init__(events)
@@ -126,13 +126,13 @@ class EventList(list[Any]):
 
     @property
     def self_cpu_time_total(self) -> float:
-        """µs in all."""
+        """The total time in µs."""
         return float(sum(event.self_cpu_time_total for event in self))
 
     def key_averages(
         self, group_by_input_shapes: bool = False, group_by_stack_n: int = 0, group_by_overload_name: bool = False
     ) -> EventList:
-        """Events of one name together; of the same shapes, and called from the same lines, if asked for."""
+        """Sum events of the same name, and if asked for of the same input shapes and innermost stack frames."""
         groups: dict[Any, FunctionEventAvg] = {}
         for event in self:
             shapes = str(event.input_shapes) if group_by_input_shapes else ""
@@ -145,7 +145,7 @@ class EventList(list[Any]):
         return self._like(groups.values())
 
     def total_average(self) -> FunctionEventAvg:
-        """All together."""
+        """Sum all events."""
         total = FunctionEventAvg(self)
         total.key = "Total"
         return total
@@ -155,9 +155,10 @@ class EventList(list[Any]):
         max_name_column_width: int = 55, max_shapes_column_width: int = 80, header: str | None = None,
         top_level_events_only: bool = False, time_unit: str | None = None,
     ) -> str:  # fmt: skip
-        """A table, sorted by an attribute such as "cpu_time_total", the largest first, of `row_limit` rows (-1: all).
+        """Format the events as a table of at most `row_limit` rows (-1: all).
 
-        Raises AttributeError for what events don't have.
+        `sort_by` is an attribute of events, such as "cpu_time_total"; the largest comes first. Raises AttributeError
+        for an unknown one.
         """
         events = list(self)
         if sort_by is not None:
@@ -206,7 +207,7 @@ class EventList(list[Any]):
         return columns
 
     def export_chrome_trace(self, path: str, metadata: dict[str, Any] | None = None) -> None:
-        """Write what chrome://tracing and Perfetto show; compressed where the path ends in .gz."""
+        """Write a trace file for chrome://tracing and Perfetto, compressed if the path ends in .gz."""
         process = os.getpid()
         events = [
             {
@@ -223,7 +224,7 @@ class EventList(list[Any]):
             json.dump({**trace, **(metadata or {})}, file)
 
     def export_stacks(self, path: str, metric: str = "self_cpu_time_total") -> None:
-        """Write call stacks with their µs in the form of flame graphs. Raises ValueError for another metric."""
+        """Write call stacks with their µs, as flame graph tools read them. Raises ValueError for an unknown metric."""
         known = self.supported_export_stacks_metrics()
         if metric not in known:
             raise ValueError(f"metric should be one of: {known}")
@@ -235,7 +236,7 @@ class EventList(list[Any]):
                     file.write(f"{';'.join(frames)} {us}\n")
 
     def supported_export_stacks_metrics(self) -> list[str]:
-        """What export_stacks can write."""
+        """Return the metrics that `export_stacks` accepts."""
         return ["self_cpu_time_total", "self_cuda_time_total", "self_xpu_time_total", "self_privateuse1_time_total"]
 
     def __str__(self) -> str:
@@ -243,7 +244,7 @@ class EventList(list[Any]):
 
 
 def as_time(us: float, unit: str | None = None) -> str:
-    """Microseconds in words.
+    """Format microseconds, in the given unit or one that fits.
 
     >>> as_time(1234.5), as_time(1234.5, "us")
     ('1.234ms', '1234.500us')
@@ -253,7 +254,7 @@ def as_time(us: float, unit: str | None = None) -> str:
 
 
 def as_bytes(count: int) -> str:
-    """Bytes in words.
+    """Format a number of bytes.
 
     >>> as_bytes(400), as_bytes(1200)
     ('400 B', '1.17 KB')

@@ -1,4 +1,4 @@
-"""What is kept for backward in another form: packed by a user's functions, or moved to the CPU."""
+"""Hooks on the Tensors saved for backward: they are packed by a user's functions, moved to the CPU, or copied."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from ..methods.saved_values import PackedByHooks
 from ..tensor import Tensor
 from .function_hooks import remove_observer
 
-disabled_message: ContextVar[str] = ContextVar(
-    "refused", default=""
-)  # why there may be no hooks, where there may be none
+# The error message of `disable_saved_tensors_hooks`, where that is active.
+disabled_message: ContextVar[str] = ContextVar("saved tensors hooks disabled", default="")
 
 
 class saved_tensors_hooks:
-    """In a block, what is kept for backward goes through `pack_hook`, and comes back through `unpack_hook`.
+    """In a block, pass Tensors that are saved for backward through `pack_hook`, and back through `unpack_hook`.
 
-    `pack_hook(tensor)` may give anything; `unpack_hook` gives a Tensor of the same shape and dtype of it. Of blocks
-    inside each other the innermost counts. A later write into what was kept is no error where `pack_hook` gave a copy.
+    `pack_hook(tensor)` may return any object, from which `unpack_hook` makes a Tensor of the same shape and dtype. Of
+    nested blocks the innermost counts. If `pack_hook` returns a copy, writing to the saved Tensor later is no error.
     Source: torch.autograd.graph.saved_tensors_hooks.
 
     >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
@@ -42,14 +41,14 @@ class saved_tensors_hooks:
         state.variable.set(state.changed(observer=PackingObserver(state.current().observer, self)))
 
     def __exit__(self, *_: object) -> None:
-        for observer in state.observers():  # in a backward pass those of the pass, which are gone with it
+        for observer in state.observers():  # not found in a backward pass, which has its own observers
             if isinstance(observer, PackingObserver) and observer.hooks is self:
                 remove_observer(observer)
                 break
 
 
 class save_on_cpu(saved_tensors_hooks):
-    """In a block, what is kept for backward waits in the computer's memory; with pin_memory always in a copy.
+    """In a block, keep Tensors saved for backward in the CPU's memory; with pin_memory always as copies.
 
     Source: torch.autograd.graph.save_on_cpu.
 
@@ -68,10 +67,10 @@ class save_on_cpu(saved_tensors_hooks):
 
 @contextmanager
 def allow_mutation_on_saved_tensors() -> Iterator[None]:
-    """In a block, what is kept for backward is copied, so that it may be written to afterwards.
+    """In a block, copy Tensors that are saved for backward, so that they may be written to afterwards.
 
-    PyTorch copies when that happens: here it takes the memory at once. Source:
-    torch.autograd.graph.allow_mutation_on_saved_tensors.
+    PyTorch copies only what is written to; here all copies are made at once.
+    Source: torch.autograd.graph.allow_mutation_on_saved_tensors.
 
     >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> with torch.autograd.graph.allow_mutation_on_saved_tensors():
@@ -86,13 +85,13 @@ def allow_mutation_on_saved_tensors() -> Iterator[None]:
 
 
 class PackingObserver(state.Observer):
-    """An observer that packs what each recorded operation keeps."""
+    """An observer that packs what each recorded operation saves for backward."""
 
     def __init__(self, outer: Any, hooks: saved_tensors_hooks) -> None:
         self.outer, self.hooks = outer, hooks
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
-        """See an operation. Of its inputs `pack` gets the very Tensors, as in PyTorch: it may know a Parameter."""
+        """Pack an operation's saved values. `pack_hook` gets the very input objects, as it may look for Parameters."""
         super().forward(node, inputs, out)
         kept = getattr(node, "kept", None)
         if kept and innermost() is self:
@@ -102,10 +101,10 @@ class PackingObserver(state.Observer):
                 given = {id(x.array): x for x in inputs if isinstance(x, Tensor) and id(x) not in results}
                 for i in range(len(kept)):
                     packed.pack(i, self.hooks.pack_hook, self.hooks.unpack_hook, given)
-                if not packed.shows(kept):
-                    node.versions = ()  # the user's form stays as it is, whatever is written
+                if not packed.shares_memory(kept):
+                    node.versions = ()  # the packed form shares no memory, so later writes don't matter
 
 
 def innermost() -> PackingObserver | None:
-    """The hooks that are in force."""
+    """Return the observer of the innermost active hooks, or None."""
     return next((observer for observer in state.observers() if isinstance(observer, PackingObserver)), None)

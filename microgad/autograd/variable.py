@@ -1,4 +1,4 @@
-"""What PyTorch called a Tensor with a gradient before 0.4; programs still say it."""
+"""torch.autograd.Variable: the name of a Tensor with a gradient before PyTorch 0.4, which programs still use."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class _AnyTensor(type):
 
 
 class _Engine:
-    """What PyTorch's own programs ask of its engine."""
+    """The part of PyTorch's execution engine that programs use."""
 
     def queue_callback(self, callback: Callable[[], Any]) -> None:
-        """Call `callback` at the end of the backward pass that is going on. Raises RuntimeError where none is.
+        """Call `callback` at the end of the current backward pass. Raises RuntimeError outside of one.
 
         >>> x = torch.ones(2, requires_grad=True)
         >>> queue = torch.autograd.Variable._execution_engine.queue_callback
@@ -35,9 +35,9 @@ class _Engine:
 
 
 class Variable(metaclass=_AnyTensor):
-    """A Tensor on the memory of `data`, without its history; every Tensor is an instance.
+    """Return a Tensor on the memory of `data`, without its history. Every Tensor is an instance of this class.
 
-    Raises TypeError where `data` is no Tensor, RuntimeError where whole numbers are to require a gradient.
+    Raises TypeError if `data` isn't a Tensor, RuntimeError if integers are to require a gradient.
     Source: torch.autograd.Variable.
 
     >>> x = torch.autograd.Variable(torch.ones(2), requires_grad=True)

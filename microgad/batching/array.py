@@ -1,8 +1,8 @@
-"""An array of slices that are computed together: it looks like one of them, and what is done to it is done to each.
+"""BatchedArray: it looks like the array of one slice, and operations on it are computed for all slices at once.
 
-Operations are written for arrays that take NumPy's functions. Given this one they compute for all slices at once, their
-derivatives too, and know nothing of it. What only a number can answer, such as an `if`, it answers where all slices
-agree. What NumPy's functions make of it is in functions.py.
+Operations are written in NumPy's functions, which dispatch on this class, so they and their derivatives work on it
+unchanged. Where Python needs a plain number, as an `if` does, the value is given if it is the same in all slices.
+functions.py implements NumPy's functions for it.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from ..errors import GraphError
 
 
 class Level:
-    """One call of a mapped function: how many slices it has, and in how many other mappings it was called."""
+    """One call of a mapped function: its number of slices, and its depth, the number of mappings around it."""
 
     def __init__(self, count: int, depth: int) -> None:
-        self.count, self.depth, self.over = count, depth, False
-        self.came_in: list[BatchedArray] = []  # bases of what has come in, and of that what is on a graph there
+        self.count, self.depth, self.ended = count, depth, False
+        self.entered: list[BatchedArray] = []  # bases of the arrays that came in, and those of them that are on a graph
         self.on_graphs: list[BatchedArray] = []
-        self.written: list[tuple[Any, Any]] = []  # what isn't its slices' and they wrote to, and what was there
+        self.written: list[tuple[Any, Any]] = []  # arrays from outside that were written to, and copies from before
 
     def note(self, array: Any) -> None:
-        """Something is about to be written."""
+        """Keep a copy of an array from outside that is about to be written, so that `undo` can restore it."""
         if all(array is not known for known, _ in self.written):
             self.written.append((array, array.copy()))
 
     def undo(self) -> None:
-        """Put what was there before back to where it was."""
+        """Restore the arrays from outside that were written to."""
         for array, before in reversed(self.written):
             array[...] = before
 
     def check(self) -> None:
-        """Raise RuntimeError where the mapping is over, and no backward pass goes through it."""
-        if self.over and leaves.current_pass() is None:
+        """Raise RuntimeError if the mapping has ended, unless a backward pass goes through it."""
+        if self.ended and leaves.current_pass() is None:
             raise GraphError(
                 "vmap: your tensor may have escaped from inside a function being vmapped: it was kept beyond it, where "
                 "there are no slices any more. Return what is to be used there"
@@ -47,9 +47,9 @@ class Level:
 
 
 class Shape(tuple[int, ...]):
-    """The shape of one slice, which also knows the mappings that the array belongs to: `levels`, the innermost first.
+    """The shape of one slice, with the mappings that the array belongs to: `levels`, innermost first.
 
-    A node keeps its result's shape, and so knows by it which gradients are a slice's own.
+    A node keeps its result's shape, and so knows for which levels its gradient is batched.
     """
 
     levels: tuple[Level, ...]
@@ -62,9 +62,9 @@ class Shape(tuple[int, ...]):
 
 
 class Flags:
-    """How each slice lies in memory, and whether it may be written."""
+    """A slice's `ndarray.flags`: how it lies in memory, and whether it may be written."""
 
-    aligned = True  # what isn't goes to a file as a copy, and slices don't go there
+    aligned = True  # only writing to files asks, and slices aren't written to files
 
     def __init__(self, x: BatchedArray) -> None:
         flags = x.whole[0, ...].flags
@@ -78,38 +78,41 @@ class Flags:
 
 
 class BatchedArray(DuckArray):
-    """Looks like one slice's array, (*shape); `whole`, (slices, *shape), has all: Batched, too, in nested mappings."""
+    """Looks like one slice's array, (*shape); `whole`, (slices, *shape), holds all slices.
+
+    In nested mappings `whole` is a BatchedArray itself, of the level outside.
+    """
 
     __slots__ = ("__weakref__", "base", "innermost", "level", "whole")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, whole: Any, level: Level, base: BatchedArray | None = None) -> None:
         if whole.dtype == np.float16:
-            raise Fallback  # it is computed in float32, which is seen to where there are NumPy's arrays
+            raise Fallback  # float16 is computed in float32, by code that handles NumPy's arrays only
         level.check()
         self.whole, self.level = whole, level
         self.innermost = getattr(whole, "innermost", whole)
-        self.base = base  # whose memory it shows, as of NumPy's arrays
+        self.base = base  # as for NumPy's arrays: the array whose memory this one views
 
     def map_innermost(self, function: Callable[[Any], Any]) -> BatchedArray:
-        """Apply a function to the NumPy or CuPy array behind all mappings, and wrap its result like this one."""
+        """Apply a function to the NumPy or CuPy array behind all levels, and wrap its result like this array."""
         found = self.whole.map_innermost(function) if isinstance(self.whole, BatchedArray) else function(self.whole)
         return self if found is self.whole else BatchedArray(found, self.level)
 
     def like(self, whole: Any) -> BatchedArray:
-        """Wrap what NumPy made from `whole`: where it is a view, `base` says of what, as an array's does."""
-        shown = whole.base is not None and backend.owner(whole) is backend.owner(self.whole)
-        return BatchedArray(whole, self.level, (self if self.base is None else self.base) if shown else None)
+        """Wrap a result that NumPy computed from `self.whole`, and set `base` if it is a view of that."""
+        is_view = whole.base is not None and backend.owner(whole) is backend.owner(self.whole)
+        return BatchedArray(whole, self.level, (self if self.base is None else self.base) if is_view else None)
 
     def record_write(self) -> None:
-        """Tell the mappings into which its memory has come that it is about to be written."""
-        for base in self.level.came_in:
+        """Tell each mapping that this memory came into from outside that it is about to be written."""
+        for base in self.level.entered:
             if base is self.base:
                 self.level.note(base.whole)
                 if isinstance(base.whole, BatchedArray):
                     base.whole.record_write()
 
-    # How a slice looks
+    # What describes one slice
 
     shape = property(Shape)
     ndim = property(lambda self: self.whole.ndim - 1)
@@ -128,10 +131,10 @@ class BatchedArray(DuckArray):
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))  # type: ignore[index]
 
-    # What only numbers can answer
+    # Conversions to Python numbers
 
     def item(self, *index: int) -> Any:
-        """The one value, if it is the same of all slices. Raises Fallback where it isn't."""
+        """Return the one value if it is the same in all slices. Raises Fallback if it isn't."""
         values = self[index].whole if index else self.whole  # type: ignore[index]
         if isinstance(values, BatchedArray):
             values = np.asarray([value.item() for value in values])
@@ -150,17 +153,17 @@ class BatchedArray(DuckArray):
         return int(self.item())
 
     def refuse(self, *_: Any, **__: Any) -> Any:
-        """Raise Fallback; where there are no slices any more, RuntimeError."""
+        """Raise Fallback, or RuntimeError if the mapping has ended."""
         self.level.check()
         raise Fallback
 
     __array__ = tolist = tobytes = __repr__ = __reduce_ex__ = refuse
     data = __array_interface__ = property(refuse)
 
-    # The same memory, or the same values, in another form
+    # Views and copies
 
     def get(self) -> BatchedArray:
-        """The same in the computer's memory, as of CuPy's arrays."""
+        """Copy to the CPU, as CuPy's arrays do."""
         return self.map_innermost(backend.to_numpy)
 
     def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> BatchedArray:
@@ -175,11 +178,11 @@ class BatchedArray(DuckArray):
         return self.like(self.whole.view() if dtype is None else self.whole.view(dtype))
 
     def as_strided(self, shape: tuple[int, ...], strides: tuple[int, ...]) -> BatchedArray:
-        """A view of each slice's memory, from its first element on."""
-        places = (self.level.count, *shape), (self.whole.strides[0], *strides)
-        return self.like(backend.as_strided(self.whole, *places))
+        """Return a view of each slice's memory, from its first element on."""
+        geometry = (self.level.count, *shape), (self.whole.strides[0], *strides)
+        return self.like(backend.as_strided(self.whole, *geometry))
 
 
 def batched_view(whole: Any, level: Level) -> BatchedArray:
-    """Slices that are a view of an array which others hold: a write into them is a write into that."""
+    """Wrap an array that others hold as a view of it, so that writes into the slices are seen as writes into it."""
     return BatchedArray(whole, level, BatchedArray(whole, level))

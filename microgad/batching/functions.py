@@ -1,4 +1,8 @@
-"""NumPy's functions on arrays of slices: by a rule that sees one axis more than a slice has, or slice after slice."""
+"""NumPy's functions, methods and operators on `BatchedArray`s.
+
+A function with a rule (see rules.py) is computed for all slices at once, on the array with the batch axis in front.
+Others are called slice by slice.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +18,17 @@ from ..duck_arrays import Fallback
 from .array import BatchedArray, Level
 
 np: Any = numpy  # whose stubs know no such arrays
-RULES: dict[Any, Callable[..., Any]] = {}  # see rules.py: (level, *args, **kwargs) of NumPy's functions
-# What writes into its first argument.
+RULES: dict[Any, Callable[..., Any]] = {}  # NumPy function -> rule(level, *args, **kwargs), filled by rules.py
+# The functions that write into their first argument.
 WRITERS = frozenset((np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask, "at"))
 
 
 class NoRuleError(Exception):
-    """A rule doesn't cover these arguments: the function is to be called slice by slice."""
+    """Raised by a rule that doesn't cover its arguments: the function is then called slice by slice."""
 
 
 def array_ufunc(self: BatchedArray, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    """`__array_ufunc__` of arrays of slices."""
+    """Implement `__array_ufunc__`."""
     level = innermost_level((*inputs, *kwargs.get("out", ()), kwargs.get("where")))
     if method == "at" and len(inputs) == 3 and is_batched_at(inputs[0], level):
         return setitem(*inputs, partial(at, ufunc))
@@ -36,20 +40,21 @@ def array_ufunc(self: BatchedArray, ufunc: Any, method: str, *inputs: Any, **kwa
 
 
 def array_function(self: BatchedArray, func: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """`__array_function__` of arrays of slices."""
-    if func in (np.may_share_memory, np.shares_memory):  # which may be asked when the mapping is over
+    """Implement `__array_function__`."""
+    if func in (np.may_share_memory, np.shares_memory):  # allowed after the mapping has ended, too
         return RULES[func](None, *args, **kwargs)
     return _apply_rule(func, func, innermost_level((*args, *kwargs.values())), args, kwargs)
 
 
 def _apply_rule(name: Any, func: Any, level: Level, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    own = args[1:] if isinstance(name, str) else args  # the rule for a method of ufuncs is told of which
+    """Compute a function by the rule registered under `name`, or slice by slice if there is none that applies."""
+    own = args[1:] if isinstance(name, str) else args  # the rule for a ufunc's method is given the ufunc first
     out = kwargs.get("out")
     if type(out) is tuple and len(out) == 1:
         (out,) = out
     target = own[0] if name in WRITERS else out
     if target is not None and not is_batched_at(target, level):
-        raise Fallback  # what slices have in common can't hold what is each one's own
+        raise Fallback  # an array that the slices share can't hold a value for each
     rule = RULES.get(name)
     if rule is None or kwargs.get("where", True) is not True:
         return call_per_slice(func, level, own, kwargs)
@@ -57,7 +62,7 @@ def _apply_rule(name: Any, func: Any, level: Level, args: tuple[Any, ...], kwarg
         found = rule(level, *args, **{name: x for name, x in kwargs.items() if name not in ("out", "where")})
     except NoRuleError:
         return call_per_slice(func, level, own, kwargs)
-    except Exception:  # one slice's, of which an operation may make something: a matrix may be singular
+    except Exception:  # caused by one slice, such as a singular matrix: the operation handles it slice by slice
         raise Fallback from None
     if out is None:
         return found
@@ -66,7 +71,7 @@ def _apply_rule(name: Any, func: Any, level: Level, args: tuple[Any, ...], kwarg
 
 
 def _elementwise(ufunc: Any, level: Level, inputs: tuple[Any, ...], out: Any = (), **kwargs: Any) -> Any:
-    """A ufunc of each element."""
+    """Compute a ufunc element by element, for all slices at once."""
     ndim = max(map(ndim_of, (*inputs, *out)))
     given = [align(x, level, ndim) for x in inputs]
     if "where" in kwargs:
@@ -79,11 +84,11 @@ def _elementwise(ufunc: Any, level: Level, inputs: tuple[Any, ...], out: Any = (
     return out[0] if len(out) == 1 else out
 
 
-# What arguments are
+# Arguments
 
 
 def innermost_level(values: Any) -> Any:
-    """The innermost mapping that one of the values, also in tuples and lists, is an array of; None without any."""
+    """Return the innermost level at which one of the values, also in tuples and lists, is batched; None for none."""
     found = None
     for x in values:
         level = x.level if type(x) is BatchedArray else innermost_level(x) if type(x) in (tuple, list) else None
@@ -95,18 +100,18 @@ def innermost_level(values: Any) -> Any:
 
 
 def is_batched_at(x: Any, level: Level) -> bool:
-    """Whether x is an array of this mapping's slices."""
+    """Whether x is batched at this level, so that each slice has its own values."""
     return type(x) is BatchedArray and x.level is level
 
 
 def ndim_of(x: Any) -> int:
-    """How many dimensions x has; a number none."""
+    """Return the number of dimensions of x; 0 for a Python number."""
     n: int = getattr(x, "ndim", 0)
     return n
 
 
 def align(x: Any, level: Level, ndim: int) -> Any:
-    """x as NumPy broadcasts it with all slices of others: axes of length 1 fill a slice up to `ndim` dimensions."""
+    """Prepare x for broadcasting with the batch axis in front: pad its slices with axes of length 1 to `ndim`."""
     if not is_batched_at(x, level):
         return x
     missing = ndim - x.ndim
@@ -114,18 +119,18 @@ def align(x: Any, level: Level, ndim: int) -> Any:
 
 
 def wrap(found: Any, level: Level) -> Any:
-    """Wrap what NumPy gave for all slices at once, one array or several."""
+    """Wrap a result that NumPy computed for all slices at once, one array or a tuple of them."""
     if not isinstance(found, tuple):
         return BatchedArray(found, level)
     parts = [BatchedArray(x, level) for x in found]
     return type(found)(*parts) if hasattr(found, "_fields") else tuple(parts)
 
 
-# One slice after another
+# Slice by slice
 
 
 def call_per_slice(func: Any, level: Level, args: Any, kwargs: Any) -> Any:
-    """Call a function that has no rule once for each slice, and put the results together."""
+    """Call a function once for each slice, and stack the results."""
     results = [func(*take_slice(args, level, i), **take_slice(kwargs, level, i)) for i in range(level.count)]
     if (out := kwargs.get("out")) is not None:
         return out[0] if type(out) is tuple and len(out) == 1 else out
@@ -133,7 +138,7 @@ def call_per_slice(func: Any, level: Level, args: Any, kwargs: Any) -> Any:
 
 
 def take_slice(x: Any, level: Level, i: int) -> Any:
-    """The arguments as slice i has them: its own part of arrays of slices, anything else as it is."""
+    """Take slice i of batched arrays, also in tuples, lists and dicts; return anything else as it is."""
     if is_batched_at(x, level):
         return x.whole[i, ...]
     if isinstance(x, dict):
@@ -142,7 +147,7 @@ def take_slice(x: Any, level: Level, i: int) -> Any:
 
 
 def stack_results(results: Sequence[Any], level: Level, args: Any = ()) -> Any:
-    """The slices' results as one. Raises Fallback where they can't be: of different shapes, or views of an argument."""
+    """Stack the slices' results. Raises Fallback for different shapes, different numbers, and views of an argument."""
     first = results[0]
     if isinstance(first, (tuple, list)):
         parts = [stack_results(each, level, args) for each in zip(*results, strict=True)]
@@ -157,7 +162,7 @@ def stack_results(results: Sequence[Any], level: Level, args: Any = ()) -> Any:
 
 
 def _shares_memory(result: Any, args: Any) -> bool:
-    """Whether a write into a result would be one into arguments."""
+    """Whether a result is a view of an argument's memory."""
     if type(args) in (tuple, list):
         return any(_shares_memory(result, x) for x in args)
     return type(args) is BatchedArray and ndim_of(result) > 0 and owner(result) is owner(args.whole)
@@ -167,7 +172,7 @@ def _shares_memory(result: Any, args: Any) -> bool:
 
 
 def getitem(x: BatchedArray, index: Any) -> Any:
-    """x[index]."""
+    """Implement `x[index]`."""
     items = index if isinstance(index, tuple) else (index,)
     if innermost_level(items) is None and not _moves_axes(items):
         return x.like(x.whole[(slice(None), *items)])
@@ -178,7 +183,7 @@ def getitem(x: BatchedArray, index: Any) -> Any:
 
 
 def _batched_index(items: tuple[Any, ...], x: BatchedArray) -> Any:
-    """An index into `whole` for one whose items are integers, own ones of each slice; None for any other index."""
+    """Turn an index of integers, batched or not, into an index of `x.whole`; None for other kinds of index."""
     if len(items) > x.ndim or any(getattr(i, "dtype", np.dtype(type(i))).kind not in "iu" for i in items):
         return None
     ndim = max(map(ndim_of, items))
@@ -187,11 +192,11 @@ def _batched_index(items: tuple[Any, ...], x: BatchedArray) -> Any:
 
 
 def setitem(x: BatchedArray, index: Any, value: Any, write: Callable[..., Any] = operator.setitem) -> None:
-    """x[index] = value, or `write(x, index, value)`, for all slices at once where that can be."""
+    """Implement `x[index] = value`, or `write(x, index, value)`, for all slices at once where possible."""
     items = index if isinstance(index, tuple) else (index,)
     level, inner = x.level, innermost_level((value, *items))
     if inner is not None and inner.depth > level.depth:
-        raise Fallback  # what the inner mapping's slices have in common
+        raise Fallback  # the inner mapping's slices share x
     if innermost_level(items) is not None:
         place = _batched_index(items, x)
         ndim = x.ndim - len(items) + place[0].ndim - 1 if place else 0
@@ -205,7 +210,7 @@ def setitem(x: BatchedArray, index: Any, value: Any, write: Callable[..., Any] =
 
 
 def _moves_axes(items: tuple[Any, ...]) -> bool:
-    """Whether NumPy may put the axes that arrays select in front of all others, the slices' among them."""
+    """Whether NumPy may move the axes selected by index arrays to the front, before the batch axis."""
     arrays = [is_array(i) or isinstance(i, list) for i in items]
     if any(isinstance(i, (bool, np.bool_)) or (is_array(i) and not i.ndim) for i in items):
         return True
@@ -213,7 +218,7 @@ def _moves_axes(items: tuple[Any, ...]) -> bool:
     return any(arrays) and places != list(range(places[0], places[-1] + 1))
 
 
-# As methods and operators
+# Methods and operators of BatchedArray
 
 
 def _method(name: str) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""Draws of slices that are computed together: one for all of them."""
+"""Random draws inside `vmap`, by its `randomness`: one draw for all slices, or one of the whole batch's shape."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .rules import expand_to_batch
 
 
 class BatchedDraws(VmapDraws):
-    """Those of a level's slices."""
+    """Makes the draws of all slices of a level in one call of the generator."""
 
     level: Level
 
     def of(self, level: Level) -> AbstractContextManager[None]:
-        """For a block that computes a level's slices."""
+        """Return a context in which the slices of a level draw from this object."""
         self.level = level
         return self.active()
 
@@ -31,7 +31,7 @@ class BatchedDraws(VmapDraws):
         return make(draw, reads, *given, **options)
 
     def _one_for_all(self, draw: Callable[..., Any], reads: bool, first: Any, *rest: Any, **options: Any) -> Any:
-        """A slice's draw, which all have. What differs from slice to slice can't be read by it, only filled."""
+        """Make one slice's draw for all of them. It may fill a batched array, but its parameters can't be batched."""
         if any(is_batched_at(x, self.level) for x in ((first, *rest) if reads else rest)):
             raise same_randomness_error()
         if not is_batched_at(first, self.level):
@@ -43,14 +43,14 @@ class BatchedDraws(VmapDraws):
         return first
 
     def _one_each(self, draw: Callable[..., Any], reads: bool, first: Any, *rest: Any, **options: Any) -> Any:
-        """One draw of all slices' shape."""
+        """Make one draw of the batch's shape."""
         level, fills = self.level, _fills(draw)
-        if not is_array(first):  # of whole numbers in random order: how many
+        if not is_array(first):  # of randperm: n, so each slice draws a permutation
             return BatchedArray(np.stack([draw(first, *rest, **options) for _ in range(level.count)]), level)
         if fills or reads:
             whole = expand_to_batch(first, level)
             whole = empty_like(whole) if fills and not is_batched_at(first, level) else whole
-        else:  # dropout's noise, which lies in PyTorch's memory slice after slice
+        else:  # dropout's noise, which in PyTorch lies in memory slice after slice
             whole = np.empty((level.count, *first.shape), first.dtype)
         by = (np.broadcast_to(align(x, level, first.ndim), whole.shape) if is_array(x) else x for x in rest)
         found = draw(whole, *by, **options)
@@ -58,5 +58,5 @@ class BatchedDraws(VmapDraws):
 
 
 def _fills(draw: Callable[..., Any]) -> bool:
-    """Whether it writes into its first argument: `normal_`."""
+    """Whether a draw writes into its first argument, as `normal_` does."""
     return draw.__name__.endswith("_")

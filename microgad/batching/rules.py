@@ -1,4 +1,8 @@
-"""The rules: what a function of NumPy is of slices, told by the same function of the array that has them in front."""
+"""The batching rules: how NumPy's functions are computed on arrays with the batch axis in front.
+
+A rule is called as rule(level, *args, **kwargs) with the function's own arguments, of which at least one is batched at
+the level. It raises NoRuleError for arguments that it doesn't cover.
+"""
 
 from __future__ import annotations
 
@@ -17,51 +21,53 @@ Rule = Callable[..., Any]
 
 
 def rule(*functions: Any) -> Callable[[Rule], Rule]:
-    """What is the rule for these functions, or for the method of that name of all ufuncs."""
+    """Register the decorated function as the rule for NumPy functions, or (by name) for a method of all ufuncs."""
 
-    def noted(body: Rule) -> Rule:
+    def register(body: Rule) -> Rule:
         RULES.update(dict.fromkeys(functions, body))
         return body
 
-    return noted
+    return register
 
 
 def batched_values(x: Any, level: Level) -> Any:
-    """(slices, ...) of an array that has some; there is no rule for others."""
+    """Return x with its batch axis in front, (slices, ...). Raises NoRuleError if x isn't batched."""
     if not is_batched_at(x, level):
         raise NoRuleError
     return x.whole
 
 
 def expand_to_batch(x: Any, level: Level) -> Any:
-    """(slices, ...) also of what slices have in common."""
+    """Return x with the batch axis in front, (slices, ...); an array that the slices share is broadcast."""
     return x.whole if is_batched_at(x, level) else np.broadcast_to(x, (level.count, *np.shape(x)))
 
 
 def flatten_slices(x: Any) -> Any:
-    """(slices, elements)."""
+    """Return x with each slice flattened, (slices, elements)."""
     return x.whole.reshape(x.level.count, -1)
 
 
 def shift_axes(axis: Any, ndim: int) -> Any:
-    """Axes of a slice as those of all slices."""
+    """Translate axes of a slice, which has `ndim` of them, to axes of the batched array."""
     if isinstance(axis, (tuple, list)):
         return tuple(shift_axes(a, ndim) for a in axis)
     axis = operator.index(axis)
     if not -ndim <= axis < ndim:
-        raise NoRuleError  # of a number, or none that there is
+        raise NoRuleError  # out of range: NumPy will raise its own error
     return axis % ndim + 1
 
 
 def all_axes(axis: Any, x: Any) -> Any:
-    """The same, None for all of them."""
+    """Translate axes of a slice as `shift_axes` does; None stands for all of them."""
     return tuple(range(1, x.ndim + 1)) if axis is None else shift_axes(axis, x.ndim)
 
 
-# Along axes
+# Reductions, scans and sorting along axes
 
 
 def _reduction(func: Any) -> Rule:
+    """Make the rule for a reduction: a function (a, axis, ...)."""
+
     def reduced(level: Level, a: Any, axis: Any = None, *args: Any, **kwargs: Any) -> Any:
         return BatchedArray(func(batched_values(a, level), all_axes(axis, a), *args, **kwargs), level)
 
@@ -69,7 +75,7 @@ def _reduction(func: Any) -> Rule:
 
 
 def _along_axis(func: Any, default: int | None, place: int = 1) -> Rule:
-    """Of a function along one axis, an argument at this place; where it is None, along all elements in a row."""
+    """Make the rule for a function along one axis, its argument number `place`; None means the flattened array."""
 
     def of_axis(level: Level, *args: Any, **kwargs: Any) -> Any:
         given = list(args)
@@ -118,7 +124,7 @@ def _roll(level: Level, a: Any, shift: Any, axis: Any = None) -> Any:
     return BatchedArray(np.roll(values, shift, shift_axes(axis, a.ndim)), level)
 
 
-# The same values in another shape, or another order
+# Shapes and views
 
 
 @rule(np.reshape)
@@ -194,7 +200,7 @@ def _split(level: Level, ary: Any, indices_or_sections: Any, axis: int = 0) -> A
 RULES[np.real], RULES[np.imag] = (lambda level, val: val.real), (lambda level, val: val.imag)
 
 
-# Several in one
+# Joining
 
 
 @rule(np.concatenate)
@@ -211,11 +217,11 @@ def _stack(level: Level, arrays: Any, axis: int = 0, **kwargs: Any) -> Any:
     return BatchedArray(np.stack(parts, shift_axes(axis, parts[0].ndim), **kwargs), level)
 
 
-# Element by element
+# Elementwise
 
 
 def _elementwise(func: Any, arrays: int) -> Rule:
-    """Of a function of each element, the first of whose arguments are arrays."""
+    """Make the rule for an elementwise function whose first `arrays` arguments are arrays."""
 
     def of_each(level: Level, *args: Any, **kwargs: Any) -> Any:
         if innermost_level((*args[arrays:], *kwargs.values())) is not None or len(args) < min(arrays, 2):
@@ -243,7 +249,7 @@ def _pad(level: Level, array: Any, pad_width: Any, mode: Any = "constant", **kwa
     return BatchedArray(np.pad(batched_values(array, level), [(0, 0), *widths], mode, **kwargs), level)
 
 
-# New ones, and writes
+# Creation and writes
 
 
 def _made_like(func: Any) -> Rule:
@@ -266,7 +272,7 @@ def _copyto(level: Level, dst: Any, src: Any, casting: Any = "same_kind") -> Non
     np.copyto(batched_values(dst, level), align(src, level, dst.ndim), casting)
 
 
-# Facts
+# Shapes, dtypes and memory
 
 RULES[np.shape] = lambda level, a: tuple(a.shape)
 RULES[np.ndim] = lambda level, a: a.ndim
@@ -283,7 +289,7 @@ RULES[np.may_share_memory] = lambda level, a, b, *most: np.may_share_memory(_mem
 RULES[np.shares_memory] = lambda level, a, b, *most: np.shares_memory(_memory(a), _memory(b), *most)
 
 
-# By indices
+# Indexing
 
 
 @rule(np.take)
@@ -321,7 +327,7 @@ def _searchsorted(level: Level, a: Any, v: Any, side: Any = "left", sorter: Any 
     return BatchedArray(np.searchsorted(a, v.whole, side, sorter), level)
 
 
-# Products, matrices, transforms
+# Products, linear algebra, Fourier transforms
 
 
 @rule(np.matmul)
@@ -375,7 +381,7 @@ def _triangle(func: Any) -> Rule:
 
 
 def _matrices(func: Any) -> Rule:
-    """Of a function of a matrix, which takes stacks of them."""
+    """Make the rule for a function of a matrix that accepts stacks of matrices."""
     return lambda level, a, *args, **kwargs: wrap(func(batched_values(a, level), *args, **kwargs), level)
 
 

@@ -1,4 +1,7 @@
-"""A function of slices called once, for all of them: how arrays come in, and results and gradients out."""
+"""Calls a function once for all slices: how Tensors get a batch dimension on the way in, and lose it on the way out.
+
+Gradients cross the same border the other way round; those of Tensors that the slices share are summed over the slices.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,12 @@ from .functions import is_batched_at
 from .randomness import BatchedDraws
 
 F = Callable[[Sequence[Any]], Any]
-# Mappings that are over lie in those that go on, and in those that ended later: a backward pass enters them from there.
+# In a backward pass a mapping that has ended counts as inside of those that go on, and of those that ended later.
 ENDED_DEPTHS = itertools.count(sys.maxsize, -1)
 
 
 class AddBatchDim(Function):
-    """An array as one of slices along `dim`."""
+    """Make an array batched: its slices along `dim` become those of the level."""
 
     symbol = "slices"
 
@@ -40,7 +43,7 @@ class AddBatchDim(Function):
 
 
 class RemoveBatchDim(Function):
-    """The slices as an array that has them along `dim`: copies, if they have it in common."""
+    """Return the slices of a level as one array, stacked along `dim`; an array that they share is repeated."""
 
     symbol = "all slices"
 
@@ -52,25 +55,25 @@ class RemoveBatchDim(Function):
 
 
 class SumOverSlices(Function):
-    """The sum over the slices of a mapping: the gradient of what they have in common."""
+    """Sum over the slices of a level: the gradient of an array that they share."""
 
     symbol = "Σ slices"
 
     def forward(self, x: Any) -> Any:
         if x.level is self.level:
             return as_array(x.whole.sum(0))
-        return BatchedArray(self.forward(x.whole), x.level)  # of a mapping outside that one
+        return BatchedArray(self.forward(x.whole), x.level)  # the level is further outside
 
     def grad_x(self, grad: Any) -> Any:
-        return grad  # the same for each
+        return grad  # the same for each slice
 
 
 def call_batched(
     func: F, tensors: Sequence[Any], dims: Sequence[int | None], count: int, draws: BatchedDraws | None = None
 ) -> Any:
-    """What func gives of Tensors, those that have a dim as all slices along it. It takes what it gives out by `left`.
+    """Call `func` once, with the Tensors that have a dim batched along it; it calls `remove_batch_dim` on its results.
 
-    Raises Fallback where that can't be done, or what func raises: then it has drawn nothing and written to nothing.
+    Raises Fallback if that can't be done for all slices at once, or what `func` raises; all draws and writes are undone.
     """
     outer = levels.get()
     level = Level(count, len(outer))
@@ -84,24 +87,24 @@ def call_batched(
             draws.undo()
         raise
     finally:
-        level.came_in.clear()  # which are of this level
+        level.entered.clear()  # their arrays refer to this level: no cycles
         level.on_graphs.clear()
         level.written.clear()
-        level.depth, level.over = next(ENDED_DEPTHS), True
+        level.depth, level.ended = next(ENDED_DEPTHS), True
 
 
 def add_batch_dim(x: Any, level: Level, dim: int) -> Any:
-    """A Tensor on its way into the mapping, on the same memory: what lies along `dim` are its slices."""
+    """Make a Tensor batched at a level, along `dim`, on the same memory and version counter."""
     slices = AddBatchDim.apply(x, level=level, dim=dim)
     slices.version = x._counter()
-    level.came_in.append(slices.array.base)
+    level.entered.append(slices.array.base)
     if x.node is not None:
         level.on_graphs.append(slices.array.base)
     return slices
 
 
 def remove_batch_dim(y: Any, dim: int | None) -> Any:
-    """A result on its way out of the mapping: all slices along `dim`. With None as it is; Fallback if it has slices."""
+    """Stack a result's slices along `dim`; None leaves a result as it is, and raises Fallback if it is batched."""
     level = levels.get()[-1]
     if not isinstance(y, function.Tensor) or (dim is None and is_batched_at(y.array, level)):
         raise Fallback
@@ -109,22 +112,22 @@ def remove_batch_dim(y: Any, dim: int | None) -> Any:
 
 
 def map_slices(func: Callable[[Sequence[Any]], Sequence[Any]], tensors: Sequence[Any]) -> list[Any]:
-    """What func gives of each slice along the first axis of Tensors, several Tensors or None, stacked; [] of no slice.
+    """Map `func`, which returns several Tensors or None, over the first axis of Tensors, and stack the results.
 
-    At once, where that can be done: func is to write nothing that it hasn't made.
+    All slices are computed at once if possible, so `func` must write only to what it makes. Returns [] for no slices.
     """
     count = len(tensors[0])
     if count > 1 and state.current().observer is None:
 
-        def outside(slices: Sequence[Any]) -> list[Any]:
+        def unbatched(slices: Sequence[Any]) -> list[Any]:
             found = func(slices)
-            with state.scope(grad_enabled=True):  # what is on no graph stays off it
+            with state.scope(grad_enabled=True):  # results that are off the graph stay off it
                 return [y if y is None else remove_batch_dim(y, 0) for y in found]
 
         try:
-            found: list[Any] = call_batched(outside, tensors, [0] * len(tensors), count)
+            found: list[Any] = call_batched(unbatched, tensors, [0] * len(tensors), count)
             return found
-        except (Fallback, Exception):  # which is raised again, if it is the function's
+        except (Fallback, Exception):  # an error of the function itself is raised again below
             pass
     every = [func([x[i] for x in tensors]) for i in range(count)]
     with state.scope(grad_enabled=True):
@@ -134,7 +137,7 @@ def map_slices(func: Callable[[Sequence[Any]], Sequence[Any]], tensors: Sequence
 def batched_grad(
     grad: Callable[..., Any], outputs: Any, inputs: Any, grads: Any, retain_graph: bool | None, rest: Any
 ) -> tuple[Any, ...]:
-    """`autograd.grad` for each slice of gradients, stacked; the last one may let go of the graph."""
+    """Call `autograd.grad` for each slice of gradients and stack the results; the last call may free the graph."""
     grads = (grads,) if isinstance(grads, function.Tensor) or grads is None else tuple(grads)
     if any(g is None for g in grads) or len({len(g) for g in grads}) > 1:
         raise ArgumentError("grad: is_grads_batched needs a gradient for each of outputs, and as many of each")
@@ -150,27 +153,26 @@ def batched_grad(
 
 
 def sum_to_levels(self: BatchedArray, g: Any, node: Function) -> Any:
-    """A gradient, this array or the Tensor g of it, for a node: summed over the slices that its result doesn't have.
+    """Sum a gradient (this array, or the Tensor `g` of it) over the levels at which the node's result isn't batched.
 
-    While a mapping goes on each slice asks for gradients of its own, also of what all have in common.
+    Levels of mappings that go on are kept: there each slice asks for its own gradient, even of what the slices share.
     """
-    stay = (*getattr(node.shape, "levels", ()), *levels.get())
+    kept = (*getattr(node.shape, "levels", ()), *levels.get())
     for level in self.shape.levels:
-        if level not in stay:
+        if level not in kept:
             g = SumOverSlices.apply(g, level=level)
     return g
 
 
 def call_hook_per_slice(hook: Callable[[Any], Any], grad: Any) -> Any:
-    """Call a hook with the gradient of each slice, once the mapping is over; None if it changes none of them."""
+    """Call a hook with the gradient of each slice of a mapping that has ended; None if the hook changes none."""
     level = getattr(grad.array, "level", None)
     if level is None or level in levels.get():
         raise Fallback
-    every = RemoveBatchDim.apply(grad, level=level, dim=0)
-    found = [(hook(part), part) for part in every]
-    if all(changed is None for changed, _ in found):
+    pairs = [(hook(part), part) for part in RemoveBatchDim.apply(grad, level=level, dim=0)]
+    if all(changed is None for changed, _ in pairs):
         return None
-    parts = [part if changed is None else changed for changed, part in found]
+    parts = [part if changed is None else changed for changed, part in pairs]
     return AddBatchDim.apply(np.stack(parts), level=level, dim=0)
 
 

@@ -39,7 +39,7 @@ def inputs_of(node: Any) -> list[bool]:
     """
     cls, given = type(node), getattr(node, "tensor_bits", -1)
     if hasattr(cls, "function"):
-        return node.ctx._given
+        return node.ctx._is_tensor
     if cls.__name__ in WITH_ALL and given & 1:
         given = -1
     known = cls.variadic or cls.joint is not None or not any(cls.derivatives)

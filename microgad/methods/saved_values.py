@@ -138,7 +138,7 @@ class PackedByHooks(Packed):
         facts = _of_each(self.values[i], lambda a: (a.shape, a.dtype))
         self.values[i], self.hooks[i] = _of_each(self.values[i], packed), (unpack_hook, facts)
 
-    def shows(self, kept: Sequence[Any]) -> bool:
+    def shares_memory(self, kept: Sequence[Any]) -> bool:
         """Whether a write into what was kept may be seen in the user's form of it: of objects nobody knows."""
         owners = {id(backend.owner(x)) for x in tree_leaves(kept) if backend.is_array(x)}
         for value in tree_leaves(self.values):

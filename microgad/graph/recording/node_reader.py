@@ -171,7 +171,7 @@ class NodeReader:
             roles += ["intermediate"] * len(plan.computed)
             if isinstance(node, function.CustomNode):
                 names = [f"saved[{i}]" for i in range(len(node.kept))]
-                places = node.ctx._places[: len(node.kept)]
+                places = node.ctx._locations[: len(node.kept)]
                 roles = ["output" if type(place) is int else "intermediate" for place in places]
             for name, role, value in zip(names, roles, node.kept, strict=True):
                 self.keep(found, name, role, value)
