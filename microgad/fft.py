@@ -1,4 +1,4 @@
-"""Fourier transforms under torch.fft's names."""
+"""Fourier transforms under the names of torch.fft."""
 
 from .lazy import define_getattr as _define_getattr
 from .ops.fourier.transforms import fft as fft

@@ -1,6 +1,6 @@
-"""PyTorch's first spelling of dtypes, as types: `torch.FloatTensor(2, 3)`, `torch.set_default_tensor_type`.
+"""PyTorch's legacy Tensor types, `torch.FloatTensor(2, 3)`, and `torch.set_default_tensor_type`.
 
-Programs of before 2018 use them, and `x.type()` still answers in them.
+Programs from before 2018 use them, and `x.type()` still returns their names.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from .tensor import Tensor
 
 
 class _TensorType(type):
+    """The metaclass of the legacy types: each is a dtype on a device, of which `isinstance` finds the Tensors."""
+
     dtype: dtypes.dtype
     device: str
     is_cuda = property(lambda cls: cls.device == "cuda")
@@ -28,7 +30,7 @@ class _TensorType(type):
 
 
 def _tensor_type(name: str, dtype: dtypes.dtype, place: str = "cpu") -> Any:
-    """The type of Tensors of a dtype on a device."""
+    """Make the legacy type of Tensors of a dtype on a device."""
 
     def make(cls: Any, *args: Any, device: Any = place) -> Tensor:
         if backend.device(device).type != place:
@@ -53,7 +55,7 @@ ON_GPU = {
 
 
 def set_default_tensor_type(t: Any) -> None:
-    """Make the dtype of a type, or of its name, the one of new floating-point Tensors, and its device that of all.
+    """Set the default dtype and device to those of a legacy type, given itself or by name.
 
     Source: torch.set_default_tensor_type.
 
@@ -74,7 +76,7 @@ def set_default_tensor_type(t: Any) -> None:
 
 
 def typename(obj: Any) -> str:
-    """The name of an object's type, with its module. Source: torch.typename.
+    """Return the name of an object's type, with its module. Source: torch.typename.
 
     >>> torch.typename(torch.ones(1)), torch.typename(3)
     ('torch.FloatTensor', 'int')
@@ -82,16 +84,16 @@ def typename(obj: Any) -> str:
     if isinstance(obj, Tensor):
         kind: str = obj.type()
         return kind
-    place = obj if hasattr(obj, "__qualname__") else type(obj)
-    module = getattr(place, "__module__", None)
-    return place.__qualname__ if module in (None, "builtins") else f"{module}.{place.__qualname__}"
+    named = obj if hasattr(obj, "__qualname__") else type(obj)
+    module = getattr(named, "__module__", None)
+    return named.__qualname__ if module in (None, "builtins") else f"{module}.{named.__qualname__}"
 
 
 def _has_compatible_shallow_copy_type(input: Tensor, from_: Tensor) -> bool:
-    """Whether the one can take the other's memory over, which any can."""
+    """Return True: any Tensor can take over the memory of any other."""
     return True
 
 
 def _cast_Long(input: Tensor, non_blocking: bool = False) -> Tensor:
-    """In int64."""
+    """Convert to int64."""
     return input.long()

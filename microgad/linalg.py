@@ -1,4 +1,4 @@
-"""Linear algebra under torch.linalg's names."""
+"""Functions of linear algebra under the names of torch.linalg."""
 
 # isort: skip_file
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Reductions, scans and normalizations of the elements that a mask keeps, under torch.masked's names.
+"""torch.masked: reductions, scans and normalizations of the elements that a mask selects.
 
-`mask` is broadcast to the shape of `input`, may not have more dimensions, and keeps what isn't 0 in it; None keeps all.
-What it leaves out is filled with the number that changes nothing: 0 in a sum, -∞ in a maximum, for integers the least
-there is. Over a slice that is left out whole this number is the result, and of a mean, a variance or a median NaN.
-Raises IndexError where the mask has more dimensions, RuntimeError where it doesn't broadcast; apart from that every
-function takes the dtypes, and raises the errors, of the function of `torch` that has its name.
+An element is selected where `mask` is nonzero; None selects all. The mask is broadcast to the shape of `input`, and may
+not have more dimensions. Masked-out elements are filled with the neutral element of the operation: 0 in a sum, -∞ in a
+maximum, or the least integer of an integer dtype. A slice without selected elements has the neutral element as result;
+its mean, variance and median are NaN. A mask of more dimensions raises IndexError, one that doesn't broadcast
+RuntimeError. Apart from that each function takes the dtypes, and raises the errors, of torch's function of its name.
 
-MaskedTensor, a prototype, is a name alone: libraries ask whether a Tensor is one; here none is, and none can be made.
+MaskedTensor, a prototype in PyTorch, exists only so that libraries can ask whether a Tensor is one; none can be made.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = [
 
 
 def _expanded_mask(input: Tensor, mask: Tensor | None) -> Tensor:
-    """The mask, as booleans of the input's shape, which take no memory where it repeats itself."""
+    """Return the mask as booleans, broadcast to the input's shape without a copy."""
     if mask is None:
         return broadcast_to(ones((), dtype=dtypes.bool_, device=input.device), input.shape)
     if mask.ndim > input.ndim:
@@ -50,11 +50,11 @@ def _expanded_mask(input: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def _fill_masked(input: Tensor, mask: Tensor | None, value: float) -> Tensor:
-    """The input, with `value` where the mask leaves out; of integers ±∞ is the largest or the least that there is."""
-    whole = not (input.is_floating_point() or input.is_complex())
+    """Fill masked-out elements with `value`; for integers ±∞ stands for the largest or smallest number of the dtype."""
+    integer = not (input.is_floating_point() or input.is_complex())
     if mask is None:
         return input
-    if whole and math.isinf(value):
+    if integer and math.isinf(value):
         if input.dtype == dtypes.bool_:
             raise KindError("torch.masked: booleans have no least or largest number to be filled with; convert input")
         value = limits.iinfo(input.dtype).max if value > 0 else limits.iinfo(input.dtype).min
@@ -65,7 +65,7 @@ def _fill_masked(input: Tensor, mask: Tensor | None, value: float) -> Tensor:
 def sum(
     input: Tensor, dim: Dim = None, *, keepdim: bool | None = False, dtype: Dtype = None, mask: Tensor | None = None
 ) -> Tensor:
-    """The sum over dim, one, several or all, of what is kept; of nothing it is 0. Source: torch.masked.sum.
+    """Sum selected elements over dim: one dimension, several or all; no elements give 0. Source: torch.masked.sum.
 
     >>> torch.masked.sum(torch.tensor([[1, 2], [3, 4]]), 1, mask=torch.tensor([True, False]))
     tensor([1, 3])
@@ -77,7 +77,7 @@ def sum(
 def prod(
     input: Tensor, dim: Dim = None, *, keepdim: bool | None = False, dtype: Dtype = None, mask: Tensor | None = None
 ) -> Tensor:
-    """The product over dim, one, several or all, of what is kept; of nothing it is 1. Source: torch.masked.prod.
+    """Multiply selected elements over dim, one, several or all; no elements give 1. Source: torch.masked.prod.
 
     >>> torch.masked.prod(torch.tensor([[1, 2], [3, 4]]), mask=torch.tensor([[True, False], [True, True]]))
     tensor(12)
@@ -92,7 +92,7 @@ def prod(
 def amax(
     input: Tensor, dim: Dim = None, *, keepdim: bool | None = False, dtype: Dtype = None, mask: Tensor | None = None
 ) -> Tensor:
-    """The largest over dim, one, several or all, of what is kept. Source: torch.masked.amax.
+    """Return the largest selected element over dim, one, several or all. Source: torch.masked.amax.
 
     >>> torch.masked.amax(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), 1, mask=torch.tensor([[True, False], [False, False]]))
     tensor([1., -inf])
@@ -104,7 +104,7 @@ def amax(
 def amin(
     input: Tensor, dim: Dim = None, *, keepdim: bool | None = False, dtype: Dtype = None, mask: Tensor | None = None
 ) -> Tensor:
-    """The least over dim, one, several or all, of what is kept. Source: torch.masked.amin.
+    """Return the smallest selected element over dim, one, several or all. Source: torch.masked.amin.
 
     >>> torch.masked.amin(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), 1, mask=torch.tensor([[True, False], [False, False]]))
     tensor([1., inf])
@@ -117,9 +117,9 @@ def argmax(
     input: Tensor, dim: int | None = None, *, keepdim: bool | None = False, dtype: Dtype = None,
     mask: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Where along dim, or in the flattened input, the largest that is kept is. Source: torch.masked.argmax.
+    """Return the index of the largest selected element along dim; None flattens input. Source: torch.masked.argmax.
 
-    The index is a number of the input's dtype, as in PyTorch.
+    As in PyTorch the index has the input's dtype.
 
     >>> torch.masked.argmax(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor(2.)
@@ -132,9 +132,9 @@ def argmin(
     input: Tensor, dim: int | None = None, *, keepdim: bool | None = False, dtype: Dtype = None,
     mask: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Where along dim, or in the flattened input, the least that is kept is. Source: torch.masked.argmin.
+    """Return the index of the smallest selected element along dim; None flattens input. Source: torch.masked.argmin.
 
-    The index is a number of the input's dtype, as in PyTorch.
+    As in PyTorch the index has the input's dtype.
 
     >>> torch.masked.argmin(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor(0.)
@@ -146,9 +146,9 @@ def argmin(
 def mean(
     input: Tensor, dim: Dim = None, *, keepdim: bool | None = False, dtype: Dtype = None, mask: Tensor | None = None
 ) -> Tensor:
-    """The mean over dim, one, several or all, of what is kept. Source: torch.masked.mean.
+    """Return the mean of selected elements over dim, one, several or all. Source: torch.masked.mean.
 
-    Raises ValueError where the result would be of integers.
+    Raises ValueError if the result's dtype is neither floating-point nor complex.
 
     >>> torch.masked.mean(torch.tensor([[1.0, 5.0], [3.0, 4.0]]), 1, mask=torch.tensor([[True, True], [False, False]]))
     tensor([3., nan])
@@ -160,6 +160,7 @@ def mean(
 
 
 def _count(input: Tensor, mask: Tensor | None, dim: Dim, keepdim: bool | None) -> Tensor:
+    """Count the selected elements over dim."""
     return reduction.sum(_expanded_mask(input, mask), dim, bool(keepdim))
 
 
@@ -167,9 +168,10 @@ def _count(input: Tensor, mask: Tensor | None, dim: Dim, keepdim: bool | None) -
 def median(
     input: Tensor, dim: int = -1, *, keepdim: bool = False, dtype: Dtype = None, mask: Tensor | None = None
 ) -> Tensor:
-    """The median along dim, the lower of two, of what is kept and not NaN. Source: torch.masked.median.
+    """Return the median along dim, the lower of two, of selected elements that aren't NaN. Source: torch.masked.median.
 
-    Of integers it is converted to dtype; ValueError where there is none.
+    Integers are computed in float32, and the result is converted to dtype. A slice of integers without selected
+    elements raises ValueError.
 
     >>> torch.masked.median(torch.tensor([1.0, 5.0, 3.0]), mask=torch.tensor([False, True, True]))
     tensor(3.)
@@ -188,7 +190,7 @@ def median(
 def logsumexp(
     input: Tensor, dim: Dim = None, *, keepdim: bool | None = False, dtype: Dtype = None, mask: Tensor | None = None
 ) -> Tensor:
-    """log Σ exp(input) over dim, one, several or all, of what is kept. Source: torch.masked.logsumexp.
+    """Compute log Σ exp(input) of selected elements over dim, one, several or all. Source: torch.masked.logsumexp.
 
     >>> torch.masked.logsumexp(torch.zeros(2, 2), 1, mask=torch.tensor([[True, False], [False, False]]))
     tensor([0., -inf])
@@ -201,7 +203,7 @@ def logaddexp(
     input: Tensor, other: Tensor, *, dtype: Dtype = None, input_mask: Tensor | None = None,
     other_mask: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """log(exp(input) + exp(other)), of each what its mask keeps. Source: torch.masked.logaddexp.
+    """Compute log(exp(input) + exp(other)), each with a mask of its own. Source: torch.masked.logaddexp.
 
     >>> input, other = torch.tensor([0.0, 0.0]), torch.tensor([0.0, 3.0])
     >>> torch.masked.logaddexp(input, other, other_mask=torch.tensor([True, False]))
@@ -216,9 +218,9 @@ def norm(
     input: Tensor, ord: float | None = 2.0, dim: Dim = None, *, keepdim: bool | None = False, dtype: Dtype = None,
     mask: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """The vector norm over dim, one, several or all, of what is kept. Source: torch.masked.norm.
+    """Compute the vector norm of selected elements over dim, one, several or all. Source: torch.masked.norm.
 
-    ord is any that `linalg.vector_norm` takes.
+    `ord` is any order that `linalg.vector_norm` takes.
 
     >>> torch.masked.norm(torch.tensor([3.0, 4.0, 9.0]), 2, 0, mask=torch.tensor([True, True, False]))
     tensor(5.)
@@ -232,23 +234,23 @@ def var(
     input: Tensor, dim: Dim = None, unbiased: bool | None = None, *, correction: float | None = None,
     keepdim: bool | None = False, dtype: Dtype = None, mask: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """The variance over dim, one, several or all, of what is kept. Source: torch.masked.var.
+    """Compute the variance of selected elements over dim, one, several or all. Source: torch.masked.var.
 
-    It is Σ |x - mean|² by how many there are less the correction, which is 1, or 0 if not unbiased; to say both raises
-    AssertionError. Integers give float32.
+    It is Σ |x - mean|² / (n - correction) for n selected elements. The correction is 1 by default, and 0 with
+    unbiased=False; giving both arguments raises AssertionError. Integers give float32.
 
     >>> torch.masked.var(torch.tensor([1.0, 5.0, 9.0]), 0, mask=torch.tensor([True, True, False]))
     tensor(8.)
     """
     if unbiased is not None and correction is not None:
         raise CallError("masked.var: Only one of unbiased and correction may be given")
-    less = float(correction if correction is not None else unbiased is not False)
+    delta = float(correction if correction is not None else unbiased is not False)
     of = dtypes.of(dtype or input.dtype)
     of = of if of.is_floating_point or of.is_complex else dtypes.float32
-    centre = sum(input, dim, keepdim=True, dtype=of, mask=mask) / _count(input, mask, dim, True)
-    apart = _fill_masked(input - centre, mask, 0)
-    total = reduction.sum(apart * apart.conj(), dim, bool(keepdim), dtype=of)
-    found = total / clamp(_count(input, mask, dim, keepdim).to(of.to_real()) - less, min=0)
+    center = sum(input, dim, keepdim=True, dtype=of, mask=mask) / _count(input, mask, dim, True)
+    deviation = _fill_masked(input - center, mask, 0)
+    total = reduction.sum(deviation * deviation.conj(), dim, bool(keepdim), dtype=of)
+    found = total / clamp(_count(input, mask, dim, keepdim).to(of.to_real()) - delta, min=0)
     return found if dtype is None else found.to(dtype)
 
 
@@ -256,7 +258,7 @@ def std(
     input: Tensor, dim: Dim = None, unbiased: bool | None = None, *, correction: int | None = None,
     keepdim: bool | None = False, dtype: Dtype = None, mask: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """The square root of `var`, whose arguments it takes. Source: torch.masked.std.
+    """Compute the standard deviation, the square root of `var`. Source: torch.masked.std.
 
     >>> torch.masked.std(torch.tensor([1.0, 3.0, 9.0]), 0, False, mask=torch.tensor([True, True, False]))
     tensor(1.)
@@ -266,7 +268,7 @@ def std(
 
 @composite
 def cumsum(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None = None) -> Tensor:
-    """The running sum along dim of what is kept, in the input's dtype. Source: torch.masked.cumsum.
+    """Compute the cumulative sum of selected elements along dim, in their dtype. Source: torch.masked.cumsum.
 
     >>> torch.masked.cumsum(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor([1., 1., 4.])
@@ -276,7 +278,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None 
 
 @composite
 def cumprod(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None = None) -> Tensor:
-    """The running product along dim of what is kept, in the input's dtype. Source: torch.masked.cumprod.
+    """Compute the cumulative product of selected elements along dim, in their dtype. Source: torch.masked.cumprod.
 
     >>> torch.masked.cumprod(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor([1., 1., 3.])
@@ -286,7 +288,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None
 
 @composite
 def softmax(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None = None) -> Tensor:
-    """exp(x) / Σ exp(x) along dim, of what is kept. Source: torch.masked.softmax.
+    """Compute exp(x) / Σ exp(x) along dim, of selected elements. Source: torch.masked.softmax.
 
     >>> torch.masked.softmax(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor([0.1192, 0.0000, 0.8808])
@@ -296,7 +298,7 @@ def softmax(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None
 
 @composite
 def log_softmax(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None = None) -> Tensor:
-    """x - log Σ exp(x) along dim, of what is kept. Source: torch.masked.log_softmax.
+    """Compute x - log Σ exp(x) along dim, of selected elements. Source: torch.masked.log_softmax.
 
     >>> torch.masked.log_softmax(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor([-2.1269,    -inf, -0.1269])
@@ -306,7 +308,7 @@ def log_softmax(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | 
 
 @composite
 def softmin(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None = None) -> Tensor:
-    """exp(-x) / Σ exp(-x) along dim, of what is kept. Source: torch.masked.softmin.
+    """Compute exp(-x) / Σ exp(-x) along dim, of selected elements. Source: torch.masked.softmin.
 
     >>> torch.masked.softmin(torch.tensor([1.0, 5.0, 3.0]), 0, mask=torch.tensor([True, False, True]))
     tensor([0.8808, 0.0000, 0.1192])
@@ -318,7 +320,7 @@ def softmin(input: Tensor, dim: int, *, dtype: Dtype = None, mask: Tensor | None
 def normalize(
     input: Tensor, ord: float, dim: int, *, eps: float = 1e-12, dtype: Dtype = None, mask: Tensor | None = None
 ) -> Tensor:
-    """What is kept over its `norm` along dim, or over eps where that is larger. Source: torch.masked.normalize.
+    """Divide selected elements by their `norm` along dim, or by eps if that is larger. Source: torch.masked.normalize.
 
     >>> torch.masked.normalize(torch.tensor([3.0, 9.0, 4.0]), 2, 0, mask=torch.tensor([True, False, True]))
     tensor([0.6000, 0.0000, 0.8000])
@@ -328,7 +330,7 @@ def normalize(
 
 
 class MaskedTensor:
-    """There are none.
+    """A placeholder for PyTorch's prototype class: it has no instances, and making one raises NotImplementedError.
 
     >>> isinstance(torch.ones(2), torch.masked.MaskedTensor)
     False
@@ -344,7 +346,7 @@ masked_tensor = as_masked_tensor = MaskedTensor
 
 
 def is_masked_tensor(obj: Any) -> bool:
-    """Whether it is one, which none is."""
+    """Return False: no object is a MaskedTensor."""
     return isinstance(obj, MaskedTensor)
 
 

@@ -1,4 +1,4 @@
-"""torch.ops: PyTorch's operations by the names that libraries know them by, `torch.ops.aten.clone.default`."""
+"""torch.ops: handles of PyTorch's operators, such as `torch.ops.aten.clone.default`, which libraries use as keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 
 class Operator:
-    """One operation, or an overload of it: a key for tables, and where microgad has it a function.
+    """An operator or one of its overloads. It can be a key of a table, and be called if microgad has its function.
 
     >>> relu = Operator("aten.relu")
     >>> relu, relu.default(torch.tensor([-1.0, 2.0]))
@@ -36,7 +36,7 @@ class Operator:
 
 
 def load_library(path: Any) -> NoReturn:
-    """Raise OSError, as PyTorch where the file isn't there. Source: torch.ops.load_library."""
+    """Raise OSError, as PyTorch does if the file doesn't exist. Source: torch.ops.load_library."""
     raise OSError(f"{path}: microgad loads no compiled operations")
 
 

@@ -1,4 +1,4 @@
-"""Parameter: what modules learn."""
+"""Parameter: a Tensor that a module registers as one to be learned."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .tensor import Tensor
 
 
 class _ParameterMeta(type):
-    """Of a Parameter made of a subclass of Tensor, which is of that class, `isinstance` says that it is one."""
+    """Lets `isinstance(x, Parameter)` hold for Parameters made of a subclass of Tensor, which keep that class."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
         marked = cls is Parameter and isinstance(instance, Tensor) and "_is_param" in vars(instance)
@@ -21,9 +21,9 @@ class _ParameterMeta(type):
 
 
 class Parameter(Tensor, metaclass=_ParameterMeta):
-    """A Tensor that a module learns: assigned to one, it is registered there. Source: torch.nn.Parameter.
+    """A Tensor that is registered as a parameter when it is assigned to a module. Source: torch.nn.Parameter.
 
-    Made of a Tensor of another class, it is of that class, as far as its `detach` is.
+    A Parameter made of a Tensor of a subclass keeps that class, if the subclass's `detach` does.
 
     >>> nn.Parameter(torch.zeros(2))
     Parameter containing:
@@ -43,11 +43,11 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
             self.version = data._counter()
         if cls is Parameter:
             return self.requires_grad_(requires_grad)
-        with torch_function.disable_torch_function():  # of what is being made nobody is asked
+        with torch_function.disable_torch_function():  # nobody overrides functions of an unfinished object
             return self.requires_grad_(requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
-        """Without the gradient."""
+        """Copy the values and requires_grad, without the gradient."""
         if id(self) not in memo:
             memo[id(self)] = type(self)(self.detach().clone(), self.requires_grad)
         copied: Parameter = memo[id(self)]
@@ -58,7 +58,7 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
 
 
 def zero_grad(p: Tensor, set_to_none: bool) -> None:
-    """Let a gradient go, or fill it with zeros, off the graph.
+    """Set a parameter's gradient to None, or detach it and fill it with zeros.
 
     >>> p = nn.Parameter(torch.zeros(2))
     >>> p.sum().backward()

@@ -1,4 +1,4 @@
-"""The default generator, under PyTorch's name for it. Source: torch.random."""
+"""The default random generator under the names of torch.random."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What operations of several results give: named tuples that print as PyTorch's. Source: torch.return_types."""
+"""The named tuples that operations with several results return; they print as PyTorch's. Source: torch.return_types."""
 
 from __future__ import annotations
 
@@ -13,66 +13,70 @@ T = TypeVar("T")
 
 
 def _repr(result: Any) -> str:
+    """Format a named tuple as PyTorch does, one field per line."""
     fields = ",\n".join(f"{name}={value!r}" for name, value in zip(result._fields, result, strict=True))
     return f"torch.return_types.{type(result).__name__}(\n{fields})"
 
 
 def _torch_style(cls: type[T]) -> type[T]:
-    one_by_one = cls.__new__
+    """Let a named tuple print as PyTorch's, and be made from one sequence of all fields, too."""
+    namedtuple_new = cls.__new__
 
-    def made(kind: type[T], *fields: Any, **named: Any) -> T:
-        if len(fields) == 1 and not named:  # all in one, as PyTorch's are made
+    def new(kind: type[T], *fields: Any, **named: Any) -> T:
+        if len(fields) == 1 and not named:
             fields = tuple(fields[0])
-        return one_by_one(kind, *fields, **named)
+        return namedtuple_new(kind, *fields, **named)
 
-    cls.__repr__, cls.__new__ = _repr, made  # type: ignore[method-assign, assignment]
+    cls.__repr__, cls.__new__ = _repr, new  # type: ignore[method-assign, assignment]
     return cls
 
 
 @_torch_style
 class _Selected(NamedTuple):
+    """Values that an operation selects along a dimension, and their indices."""
+
     values: Tensor
     indices: Tensor
 
 
 class max(_Selected):
-    """Largest values along a dimension, and where they are."""
+    """The largest values along a dimension, and their indices."""
 
 
 class min(_Selected):
-    """Smallest values along a dimension, and where they are."""
+    """The smallest values along a dimension, and their indices."""
 
 
 class median(_Selected):
-    """Medians along a dimension, and where they are."""
+    """The medians along a dimension, and their indices."""
 
 
 class nanmedian(_Selected):
-    """Medians of what is not NaN along a dimension, and where they are."""
+    """The medians of the values other than NaN along a dimension, and their indices."""
 
 
 class mode(_Selected):
-    """The commonest values along a dimension, and where they are."""
+    """The most frequent values along a dimension, and their indices."""
 
 
 class kthvalue(_Selected):
-    """The k-th smallest values along a dimension, and where they are."""
+    """The k-th smallest values along a dimension, and their indices."""
 
 
 class topk(_Selected):
-    """The k largest or smallest values along a dimension, and where they are."""
+    """The k largest or smallest values along a dimension, and their indices."""
 
 
 class sort(_Selected):
-    """Values in order along a dimension, and where they were."""
+    """The sorted values along a dimension, and the indices that they had."""
 
 
 class cummax(_Selected):
-    """The largest values so far along a dimension, and where they are."""
+    """The cumulative maxima along a dimension, and their indices."""
 
 
 class cummin(_Selected):
-    """The smallest values so far along a dimension, and where they are."""
+    """The cumulative minima along a dimension, and their indices."""
 
 
 @_torch_style
@@ -85,7 +89,7 @@ class aminmax(NamedTuple):
 
 @_torch_style
 class histogram(NamedTuple):
-    """How many values are in each bin, and the bins' edges."""
+    """The number of values in each bin, and the edges of the bins."""
 
     hist: Tensor
     bin_edges: Tensor
@@ -93,7 +97,7 @@ class histogram(NamedTuple):
 
 @_torch_style
 class histogramdd(NamedTuple):
-    """How many points are in each cell, and the edges along each dimension."""
+    """The number of points in each bin, and the edges of the bins along each dimension."""
 
     hist: Tensor
     bin_edges: tuple[Tensor, ...]
@@ -101,7 +105,7 @@ class histogramdd(NamedTuple):
 
 @_torch_style
 class linalg_svd(NamedTuple):
-    """Singular vectors (the right ones as rows), and values."""
+    """The singular values, with left singular vectors as columns of U and right ones as rows of Vh."""
 
     U: Tensor
     S: Tensor
@@ -110,7 +114,7 @@ class linalg_svd(NamedTuple):
 
 @_torch_style
 class svd(NamedTuple):
-    """Singular vectors as columns, and values."""
+    """The singular values, with left and right singular vectors as columns of U and V."""
 
     U: Tensor
     S: Tensor
@@ -119,7 +123,7 @@ class svd(NamedTuple):
 
 @_torch_style
 class linalg_eigh(NamedTuple):
-    """Eigenvalues, and eigenvectors as columns."""
+    """The eigenvalues, and the eigenvectors as columns."""
 
     eigenvalues: Tensor
     eigenvectors: Tensor
@@ -127,7 +131,7 @@ class linalg_eigh(NamedTuple):
 
 @_torch_style
 class linalg_qr(NamedTuple):
-    """A factor of orthonormal columns, and a triangular one."""
+    """The factor with orthonormal columns, and the upper triangular factor."""
 
     Q: Tensor
     R: Tensor
@@ -135,7 +139,7 @@ class linalg_qr(NamedTuple):
 
 @_torch_style
 class linalg_lu(NamedTuple):
-    """A permutation matrix, a lower and an upper triangle."""
+    """The permutation matrix, and the lower and the upper triangular factor."""
 
     P: Tensor
     L: Tensor
@@ -144,7 +148,7 @@ class linalg_lu(NamedTuple):
 
 @_torch_style
 class linalg_lu_factor(NamedTuple):
-    """Both triangles in one matrix, and the rows that were exchanged."""
+    """Both triangular factors in one matrix, and the pivots: the rows that were exchanged."""
 
     LU: Tensor
     pivots: Tensor
@@ -152,7 +156,7 @@ class linalg_lu_factor(NamedTuple):
 
 @_torch_style
 class linalg_lu_factor_ex(NamedTuple):
-    """Both triangles, the rows that were exchanged, and which pivot is zero."""
+    """Both triangular factors in one matrix, the pivots, and info: which pivot is zero."""
 
     LU: Tensor
     pivots: Tensor
@@ -169,7 +173,7 @@ class linalg_ldl_factor(NamedTuple):
 
 @_torch_style
 class linalg_ldl_factor_ex(NamedTuple):
-    """Both factors in one matrix, the pivots, and which one is zero."""
+    """Both factors in one matrix, the pivots, and info: which pivot is zero."""
 
     LD: Tensor
     pivots: Tensor
@@ -178,7 +182,7 @@ class linalg_ldl_factor_ex(NamedTuple):
 
 @_torch_style
 class linalg_cholesky_ex(NamedTuple):
-    """The factor, and which leading minor is not positive-definite."""
+    """The factor, and info: the order of the leading minor that is not positive-definite."""
 
     L: Tensor
     info: Tensor
@@ -186,7 +190,7 @@ class linalg_cholesky_ex(NamedTuple):
 
 @_torch_style
 class linalg_inv_ex(NamedTuple):
-    """The inverse, and which pivot is zero."""
+    """The inverse, and info: which pivot is zero."""
 
     inverse: Tensor
     info: Tensor
@@ -194,7 +198,7 @@ class linalg_inv_ex(NamedTuple):
 
 @_torch_style
 class linalg_solve_ex(NamedTuple):
-    """The solution, and which pivot is zero."""
+    """The solution, and info: which pivot is zero."""
 
     result: Tensor
     info: Tensor
@@ -210,7 +214,7 @@ class linalg_slogdet(NamedTuple):
 
 @_torch_style
 class linalg_lstsq(NamedTuple):
-    """The solution of least squares, and what is known of the problem."""
+    """The least-squares solution, the squared residuals, and the matrix's rank and singular values."""
 
     solution: Tensor
     residuals: Tensor
@@ -220,7 +224,7 @@ class linalg_lstsq(NamedTuple):
 
 @_torch_style
 class geqrf(NamedTuple):
-    """The reflections below the triangle and the triangle, and the factors of the reflections."""
+    """R in the upper triangle and the Householder vectors below it, and the factors of the reflectors."""
 
     a: Tensor
     tau: Tensor
@@ -228,7 +232,7 @@ class geqrf(NamedTuple):
 
 @_torch_style
 class frexp(NamedTuple):
-    """Mantissas, and exponents of 2."""
+    """The mantissas, and the exponents of 2."""
 
     mantissa: Tensor
     exponent: Tensor
@@ -236,22 +240,22 @@ class frexp(NamedTuple):
 
 @_torch_style
 class triangular_solve(NamedTuple):
-    """The solution, and a copy of the triangle."""
+    """The solution, and a copy of the coefficient matrix."""
 
     solution: Tensor
     cloned_coefficient: Tensor
 
 
 class linalg_eig(linalg_eigh):
-    """Eigenvalues, and eigenvectors as columns."""
+    """The eigenvalues, and the eigenvectors as columns."""
 
 
 class qr(linalg_qr):
-    """A factor of orthonormal columns, and a triangular one."""
+    """The factor with orthonormal columns, and the upper triangular factor."""
 
 
 class lu_unpack(linalg_lu):
-    """A permutation matrix, a lower and an upper triangle."""
+    """The permutation matrix, and the lower and the upper triangular factor."""
 
 
 class slogdet(linalg_slogdet):
@@ -259,7 +263,7 @@ class slogdet(linalg_slogdet):
 
 
 class _lu_with_info(linalg_lu_factor_ex):
-    """As `linalg_lu_factor_ex`."""
+    """The same fields as `linalg_lu_factor_ex`."""
 
 
 _define_getattr(globals())

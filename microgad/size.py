@@ -1,4 +1,4 @@
-"""Shapes."""
+"""torch.Size, the class of Tensors' shapes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, SupportsIndex, overload
 
 
 class Size(tuple[int, ...]):
-    """A shape: whole numbers, as Python's. Source: torch.Size.
+    """A shape: a tuple of Python ints, whose slices, sums and multiples are Sizes, too. Source: torch.Size.
 
-    Parts of one and sums are such too. Raises TypeError of what is no whole number.
+    Raises TypeError for items that aren't integers.
 
     >>> torch.zeros(2, 3).shape.numel()
     6
@@ -43,7 +43,7 @@ class Size(tuple[int, ...]):
     __rmul__ = __mul__
 
     def numel(self) -> int:
-        """The number of elements."""
+        """Return the number of elements of a Tensor of this shape."""
         return math.prod(self)
 
     def __repr__(self) -> str:

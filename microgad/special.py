@@ -1,4 +1,4 @@
-"""Special functions under torch.special's names."""
+"""Special functions under the names of torch.special."""
 
 # isort: skip_file
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 def softmax(input: Tensor, dim: int, dtype: Dtype = None) -> Tensor:
-    """The softmax along dim: see `nn.functional.softmax`. Source: torch.special.softmax.
+    """Compute the softmax along dim: see `nn.functional.softmax`. Source: torch.special.softmax.
 
     >>> torch.special.softmax(torch.tensor([0.0, 0.0]), 0)
     tensor([0.5000, 0.5000])
@@ -50,7 +50,7 @@ def softmax(input: Tensor, dim: int, dtype: Dtype = None) -> Tensor:
 
 
 def log_softmax(input: Tensor, dim: int, *, dtype: Dtype = None) -> Tensor:
-    """The logarithm of the softmax along dim: see `nn.functional.log_softmax`. Source: torch.special.log_softmax.
+    """Compute the log-softmax along dim: see `nn.functional.log_softmax`. Source: torch.special.log_softmax.
 
     >>> torch.special.log_softmax(torch.tensor([0.0, 0.0]), 0)
     tensor([-0.6931, -0.6931])

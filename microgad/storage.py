@@ -1,4 +1,4 @@
-"""The memory behind Tensors, as an object: what PyTorch calls a storage."""
+"""Storages: the memory behind Tensors, as bytes or as elements of a dtype. Source: torch.storage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .lazy import define_getattr as _define_getattr
 
 
 class UntypedStorage:
-    """The whole memory that a Tensor lies in, as bytes, or memory of its own. Source: torch.UntypedStorage.
+    """The whole memory that a Tensor lies in, or new memory, as bytes. Source: torch.UntypedStorage.
 
     >>> x = torch.arange(6.0)
     >>> x[2:].untyped_storage().nbytes(), x[2:].untyped_storage().data_ptr() == x.data_ptr()
@@ -24,13 +24,13 @@ class UntypedStorage:
     """
 
     def __init__(self, row: Any = 0) -> None:
-        """The memory itself, how many bytes of whatever value, or the bytes."""
+        """Take a 1-D array as the memory, a number of bytes to allocate uninitialized, or a list of bytes."""
         if isinstance(row, int):
             row = np.empty(row, np.uint8)
         self.row = np.array(row, np.uint8) if isinstance(row, (list, tuple)) else row
 
     def nbytes(self) -> int:
-        """How many bytes it has."""
+        """Return the number of bytes."""
         n: int = self.row.nbytes
         return n
 
@@ -45,27 +45,27 @@ class UntypedStorage:
     size = __len__
 
     def clone(self) -> Self:
-        """A copy."""
+        """Return a copy."""
         return type(self)(self.row.copy())
 
     def __sizeof__(self) -> int:
         return super().__sizeof__() + self.nbytes()
 
     def resizable(self) -> bool:
-        """True, though only `Tensor.resize_` gives a Tensor more memory."""
+        """Return True, though only `Tensor.resize_` gives a Tensor more memory."""
         return True
 
     def data_ptr(self) -> int:
-        """Where in memory it begins."""
+        """Return the address of the first byte."""
         return address(self.row)
 
     def element_size(self) -> int:
-        """Bytes of an element."""
+        """Return the bytes of one element."""
         n: int = self.row.itemsize
         return n
 
     def row_of(self, dtype: Any) -> Any:
-        """The same memory as a row of elements of a dtype. Raises RuntimeError where they have another already."""
+        """Return the memory as a 1-D array of a dtype. A TypedStorage of another dtype raises RuntimeError."""
         return self.row.view(dtype)
 
     def __getitem__(self, index: Any) -> Any:
@@ -79,13 +79,13 @@ class UntypedStorage:
         return iter(self.tolist())
 
     def tolist(self) -> list[Any]:
-        """The elements as Python numbers."""
+        """Return the elements as Python numbers."""
         values: list[Any] = self.row.tolist()
         return values
 
     @property
     def device(self) -> backend.device:
-        """Where it is."""
+        """The device that holds the memory."""
         return backend.device_of(self.row)
 
     @property
@@ -95,7 +95,7 @@ class UntypedStorage:
 
 
 class TypedStorage(UntypedStorage):
-    """The same as elements of the Tensor's dtype. Source: torch.TypedStorage.
+    """The whole memory that a Tensor lies in, as elements of the Tensor's dtype. Source: torch.TypedStorage.
 
     >>> torch.arange(6)[2:].storage().tolist()
     [0, 1, 2, 3, 4, 5]
@@ -103,27 +103,27 @@ class TypedStorage(UntypedStorage):
 
     @property
     def dtype(self) -> dtypes.dtype:
-        """Of its elements."""
+        """The dtype of the elements."""
         return dtypes.of(self.row.dtype)
 
     def row_of(self, dtype: Any) -> Any:
-        """The row itself, which has to be of that dtype."""
+        """Return the memory as a 1-D array, which has to be of that dtype already."""
         if self.row.dtype != dtype:
             raise DtypeError(f"expected a storage of {dtypes.of(dtype)} or an UntypedStorage, but got {self.dtype}")
         return self.row
 
     def untyped(self) -> UntypedStorage:
-        """As bytes."""
+        """Return the same memory as an UntypedStorage."""
         return UntypedStorage(self.row.view("uint8"))
 
 
 def untyped(array: Any) -> UntypedStorage:
-    """The storage of an array, as bytes."""
+    """Return the storage of an array, as bytes."""
     return UntypedStorage(memory_of(array).view("uint8"))
 
 
 def typed(array: Any) -> TypedStorage:
-    """The storage of an array, as elements of its dtype."""
+    """Return the storage of an array, as elements of its dtype."""
     return TypedStorage(memory_of(array))
 
 

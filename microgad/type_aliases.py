@@ -1,4 +1,4 @@
-"""What stands for a Tensor, a dtype or a device in signatures: read by type checkers alone."""
+"""Type aliases for signatures of operations, where Tensor itself can't be imported. Only type checkers read them."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ Device: TypeAlias = device | str | int | None
 if TYPE_CHECKING:
     from .tensor import Operand as Operand
     from .tensor import Tensor as Tensor
-else:  # operations are made before there is a Tensor
+else:  # operations are defined before the class Tensor
     Operand = Tensor = Any

@@ -1,4 +1,4 @@
-"""The operations as methods and operators of Tensor: a visible table for each family, and the few that need more."""
+"""Tensor's methods and operators, a mixin class for each family; most are a table of names bound to operations."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ class Methods(
     Random,
     Unsupported,
 ):
-    """What a Tensor can do, beside being one: the base of Tensor, and of nothing else."""
+    """All mixins together: the base class of Tensor, and of nothing else."""
 
     __slots__ = ()

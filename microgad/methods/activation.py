@@ -1,4 +1,4 @@
-"""Activations that PyTorch has as methods."""
+"""Activation functions that are methods in PyTorch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ else:
 
 
 class Activation:
-    """Methods that are activations."""
+    """Activation functions."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""What a Tensor says of itself."""
+"""A Tensor's attributes: its size, strides, dtype queries, memory, gradient, and how it prints."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NO_LEAF = (
 
 
 def _check_gradient(tensor: Tensor, grad: Any) -> None:
-    """Raise where a gradient can't be this Tensor's: TypeError for another type, RuntimeError for the rest."""
+    """Raise if an object can't be a Tensor's gradient: TypeError for its type, RuntimeError for anything else."""
     if not isinstance(grad, core.Tensor):
         raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(grad).__name__}")
     if grad is tensor:
@@ -54,7 +54,7 @@ def _check_gradient(tensor: Tensor, grad: Any) -> None:
 
 
 class Attributes:
-    """Sizes, kinds, places: nothing of them is computed."""
+    """Attributes and methods that describe a Tensor, and compute nothing."""
 
     __slots__ = ()
 
@@ -77,15 +77,15 @@ class Attributes:
     @overload
     def size(self: Tensor, dim: int) -> int: ...
     def size(self: Tensor, dim: int | None = None) -> Any:
-        """The shape, or the size of one dimension."""
+        """Return the shape, or the size of one dimension."""
         return self.shape if dim is None else self.shape[dim]
 
     def dim(self: Tensor) -> int:
-        """The number of dimensions."""
+        """Return the number of dimensions."""
         return self.ndim
 
     def numel(self: Tensor) -> int:
-        """The number of elements."""
+        """Return the number of elements."""
         n: int = self.array.size
         return n
 
@@ -93,21 +93,21 @@ class Attributes:
 
     @property
     def _cdata(self: Tensor) -> int:
-        """Which Tensor it is, as a number: libraries ask whether two names are of one."""
+        """A number that identifies this object: libraries compare it to see whether two Tensors are the same one."""
         return id(self)
 
     def element_size(self: Tensor) -> int:
-        """Bytes of one element."""
+        """Return the bytes of one element."""
         return self.dtype.itemsize
 
     @property
     def itemsize(self: Tensor) -> int:
-        """Bytes of one element."""
+        """The bytes of one element."""
         return self.dtype.itemsize
 
     @property
     def nbytes(self: Tensor) -> int:
-        """Bytes of all elements."""
+        """The bytes of all elements."""
         return self.numel() * self.dtype.itemsize
 
     @overload
@@ -115,21 +115,21 @@ class Attributes:
     @overload
     def stride(self: Tensor, dim: int) -> int: ...
     def stride(self: Tensor, dim: int | None = None) -> Any:
-        """How many elements lie between neighbours, in each dimension or in one."""
+        """Return the strides in elements, of all dimensions or of one."""
         steps = strides(self.array)
         return steps if dim is None else steps[dim]
 
     def dim_order(self: Tensor, *, ambiguity_check: Any = False) -> tuple[int, ...]:
-        """The dimensions from the outermost in memory to the innermost; those of equal strides in their order.
+        """Return the dimensions from the outermost in memory to the innermost; those of equal strides stay in order.
 
-        With ambiguity_check=True raises RuntimeError where strides are equal, and so another order would do as well.
+        With ambiguity_check=True equal strides, which leave the order ambiguous, raise RuntimeError.
         """
         if ambiguity_check is True and len(set(strides(self.array))) < self.array.ndim:
             raise errors.ArgumentError(f"dim_order: of strides {self.stride()} there is no one order")
         return axes_of(self.array)
 
     def is_contiguous(self: Tensor, memory_format: Any = memory_formats.contiguous_format) -> bool:
-        """Whether the values lie in memory in row-major order, or in that of memory_format."""
+        """Whether the elements lie in memory in row-major order, or in the order of memory_format."""
         array = self.array
         if memory_format in memory_formats.AXES:
             axes = memory_formats.AXES[memory_format]
@@ -140,7 +140,7 @@ class Attributes:
         return contiguous
 
     def is_complex(self: Tensor) -> bool:
-        """Whether values are complex numbers."""
+        """Whether the dtype is complex."""
         return self.dtype.is_complex
 
     def is_floating_point(self: Tensor) -> bool:
@@ -149,101 +149,101 @@ class Attributes:
 
     @property
     def is_cuda(self: Tensor) -> bool:
-        """Whether the array is CuPy's."""
+        """Whether the Tensor is on a GPU, in a CuPy array."""
         return backend.is_gpu(self.array)
 
     @property
     def is_cpu(self: Tensor) -> bool:
-        """Whether the array is NumPy's."""
+        """Whether the Tensor is on the CPU, in a NumPy array."""
         return self.device.type == "cpu"
 
     @property
     def is_meta(self: Tensor) -> bool:
-        """Whether it has no values."""
+        """Whether the Tensor is on the device "meta", and so has no values."""
         return self.device.type == "meta"
 
     def get_device(self: Tensor) -> int:
-        """The number of its GPU, -1 on the CPU."""
+        """Return the number of the Tensor's GPU, or -1 on the CPU."""
         index = self.device.index
         return -1 if index is None else index
 
     def untyped_storage(self: Tensor) -> storage.UntypedStorage:
-        """The whole memory that it lies in, as bytes: see `UntypedStorage`."""
+        """Return the whole memory that the Tensor lies in, as bytes: see `UntypedStorage`."""
         return storage.untyped(self.array)
 
     def storage(self: Tensor) -> storage.TypedStorage:
-        """The same, as elements of its dtype: see `TypedStorage`."""
+        """Return the whole memory that the Tensor lies in, as elements of its dtype: see `TypedStorage`."""
         notices.once("TypedStorage is deprecated: tensor.untyped_storage() is what will be left of it.")
         return storage.typed(self.array)
 
     def const_data_ptr(self: Tensor) -> int:
-        """The address of the first element: see `data_ptr`."""
+        """Return the address of the first element: see `data_ptr`."""
         return self.data_ptr()
 
     @property
     def _base(self: Tensor) -> Tensor | None:
-        """The Tensor that this one is a view of; of others None."""
+        """The Tensor that this one is a view of, or None."""
         return self.base
 
     def _is_view(self: Tensor) -> bool:
-        """Whether it is a view of another Tensor."""
+        """Whether this is a view of another Tensor."""
         return self.base is not None
 
     @property
     def output_nr(self: Tensor) -> int:
-        """Which of the results of its `grad_fn` it is; 0 of leaves."""
+        """The index of this Tensor among the results of its `grad_fn`; 0 for leaves."""
         return self.node.index if self.node is not self.grad_fn and not self.is_leaf else 0
 
     @property
     def grad_dtype(self: Tensor) -> dtypes.dtype:
-        """The dtype of its gradient, which is its own."""
+        """The dtype of the gradient, which is the Tensor's own."""
         return self.dtype
 
     def is_inference(self: Tensor) -> bool:
-        """Whether it, or what it is a view of, was made in `inference_mode`."""
+        """Whether this Tensor, or the one that it is a view of, was made in `inference_mode`."""
         return type(self.version) is inference.Untracked
 
     @property
     def _version(self: Tensor) -> int:
-        """How often its memory was written to. Raises RuntimeError of an inference tensor."""
+        """How often the Tensor's memory was written to. Raises RuntimeError for an inference tensor."""
         if self.is_inference():
             raise errors.GraphError("Inference tensors do not track version counter.")
         return 0 if self.version is None else self.version[0]
 
     def is_distributed(self: Tensor) -> bool:
-        """False: it is on one device."""
+        """Return False: a Tensor is on one device."""
         return False
 
     def module_load(self: Tensor, other: Tensor, assign: bool = False) -> Tensor:
-        """What `Module.load_state_dict` puts in this one's place: its values written into it, or with assign other."""
+        """Return what `Module.load_state_dict` stores: this parameter with copied values, or `other` if assign."""
         return other.detach() if assign else self.copy_(other).detach()
 
     @property
     def layout(self: Tensor) -> memory_formats.layout:
-        """`torch.strided`: there is no other."""
+        """`torch.strided`, the only layout."""
         return memory_formats.strided
 
-    # What a Tensor is not: other layouts, numbers and devices of PyTorch's.
+    # PyTorch's layouts, quantized dtypes and devices that microgad doesn't have.
     is_sparse = is_sparse_csr = is_quantized = is_nested = is_mkldnn = False
     is_mps = is_xpu = is_xla = is_ipu = is_maia = is_mtia = is_vulkan = False
 
     def to_dense(self: Tensor, dtype: Dtype = None, *, masked_grad: bool = True) -> Tensor:
-        """This Tensor, which is dense already; in another dtype where one is given."""
+        """Return this Tensor, which is dense already, converted to dtype if one is given."""
         return self if dtype is None else self.to(dtype)
 
     def to_sparse(self: Tensor, *args: Any, **options: Any) -> Tensor:
-        """This Tensor: arrays are dense."""
+        """Return this Tensor unchanged: there are no sparse layouts."""
         return self
 
     coalesce = to_sparse
 
     def is_pinned(self: Tensor, device: Device = None) -> bool:
-        """False: memory is never pinned."""
+        """Return False: memory is never pinned."""
         return False
 
     @property
     def grad(self: Tensor) -> Tensor | None:
-        """The gradient that `backward` has added up. What is assigned is a Tensor like this one, or None."""
+        """The gradient that `backward` has accumulated, or None. What is assigned must be like this Tensor, or None."""
         found = self.__dict__.get("grad")
         if found is None and not self.is_leaf and not self.retains_grad:
             warnings.warn(NO_LEAF, UserWarning, stacklevel=2)
@@ -259,6 +259,6 @@ class Attributes:
     def grad(self: Tensor) -> None:
         self.__dict__.pop("grad", None)
 
-    _grad = grad  # the name by which programs with several workers write it
+    _grad = grad  # programs with several workers assign gradients by this name
 
     is_shared, share_memory_ = shared_memory.is_shared, shared_memory.share_memory_

@@ -1,4 +1,4 @@
-"""Other dtypes, other devices."""
+"""Conversions to other dtypes, devices and classes, and the exchange of memory with other libraries and Tensors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _converted(self: Tensor, memory_format: memory_formats.memory_format | None 
 
 
 def _as(dtype: dtypes.dtype, like: F) -> F:
-    """The method that converts to a dtype."""
+    """Make the method that converts to a dtype, such as `x.double()`."""
 
     own = dtype.dtype
 
@@ -47,11 +47,14 @@ def _as(dtype: dtypes.dtype, like: F) -> F:
             return self if self.array.dtype is own else self.to(dtype=dtype)
         return self.to(dtype=dtype, memory_format=memory_format)
 
-    return with_signature(method, dtype.name, f"As {dtype.name}.", like)
+    return with_signature(method, dtype.name, f"Convert to {dtype.name}.", like)
 
 
 def destination(args: Iterable[Any], device: Any = None, dtype: Any = None) -> tuple[Any, Any, list[Any]]:
-    """What the arguments of `to` say: device and dtype, which a Tensor has both, and the flags, non_blocking first."""
+    """Parse the arguments of `to`: return the device, the dtype, and the flags (non_blocking, copy) in order.
+
+    A Tensor among the arguments gives both its device and its dtype.
+    """
     flags = []
     for arg in args:
         if arg is None:
@@ -68,16 +71,16 @@ def destination(args: Iterable[Any], device: Any = None, dtype: Any = None) -> t
 
 
 class Conversion:
-    """Methods that convert."""
+    """Conversions, `as_subclass` and `__torch_function__`, `set_` and DLPack."""
 
     __slots__ = ()
 
     def to(
         self: Tensor, *args: Any, dtype: Dtype = None, device: Device = None, copy: bool = False, **ignored: Any
     ) -> Tensor:
-        """In another dtype, on another device, or both: `to(dtype)`, `to(device)`, `to(device, dtype)`, `to(other)`.
+        """Convert to a dtype, a device, or both: `to(dtype)`, `to(device)`, `to(device, dtype)`, `to(other)`.
 
-        Gives this Tensor itself where nothing changes, unless `copy`. `non_blocking` has no effect.
+        Returns this Tensor itself if nothing changes, unless `copy` is true. `non_blocking` has no effect.
 
         >>> torch.tensor([1.7]).to(torch.int64)
         tensor([1])
@@ -103,11 +106,11 @@ class Conversion:
         return called("ToCopyBackward0", result.clone()) if copy and result is self else result
 
     def type(self: Tensor, dtype: Dtype = None, non_blocking: bool = False) -> Any:
-        """In another dtype, also by a type of PyTorch's or its name, which say where, too; of nothing, its own name."""
+        """Convert to a dtype, or a legacy type such as "torch.cuda.FloatTensor"; without one return the type's name."""
         boolean("type", non_blocking=non_blocking)
         if dtype is None:
             return f"torch.{'cuda.' if self.is_cuda else ''}{TYPE_NAMES[self.dtype]}Tensor"
-        device = getattr(dtype, "device", None)  # of torch.FloatTensor, which is a type
+        device = getattr(dtype, "device", None)  # of a legacy type, torch.FloatTensor
         if isinstance(dtype, str):
             place, _, name = dtype.removeprefix("torch.").rpartition(".")
             kind = {f"{name}Tensor": kind for kind, name in TYPE_NAMES.items()}.get(name)
@@ -119,7 +122,7 @@ class Conversion:
         return self.to(device, getattr(dtype, "dtype", dtype))
 
     def type_as(self: Tensor, other: Tensor) -> Tensor:
-        """In the dtype of other, and where that is."""
+        """Convert to the dtype and the device of other."""
         if not isinstance(other, core.Tensor):
             raise errors.DtypeError(f"type_as(): argument 'other' must be Tensor, not {builtins.type(other).__name__}")
         return self.to(other.device, other.dtype)
@@ -132,13 +135,13 @@ class Conversion:
     is_nonzero, is_same_size, is_signed = introspection.is_nonzero, introspection.is_same_size, introspection.is_signed
 
     def as_subclass(self: Tensor, cls: Any) -> Any:
-        """The same memory as an instance of a subclass of Tensor: a view. TypeError where cls is none."""
+        """Return a view as an instance of a subclass of Tensor. Raises TypeError if cls isn't one."""
         if not (isinstance(cls, type) and issubclass(cls, core.Tensor)):
             raise TypeError(f"as_subclass: cls must be a subclass of Tensor, but is {cls!r}")
         return movement.alias(self)._of_class(cls)
 
     def _of_class(self: Tensor, cls: Any) -> Any:
-        """This Tensor, which nobody else holds, as an instance of a subclass."""
+        """Return this Tensor, to which there must be no other references, as an instance of a subclass."""
         made = cls._made(self.array, self.node)
         made.version = self.version
         vars(made).update(vars(self))
@@ -146,7 +149,7 @@ class Conversion:
             made.base.views.append(weakref.ref(made))
         return made
 
-    _keeps_class: ClassVar[builtins.bool] = True  # whether results of operations on a subclass are of that subclass
+    _keeps_class: ClassVar[builtins.bool] = True  # whether operations on a subclass return instances of it
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -155,22 +158,23 @@ class Conversion:
 
     @classmethod
     def __torch_function__(cls: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Compute func(*args, **kwargs) and give its Tensors as instances of this subclass.
+        """Compute func(*args, **kwargs), and return its Tensors as instances of this subclass.
 
-        Source: torch.Tensor.__torch_function__. A subclass may have its own, which is called in place of the public
-        functions and the methods of Tensor that are given one of its instances.
+        A subclass may override this method. It is called in place of each public function or Tensor method that has an
+        instance of the subclass among its arguments. Source: torch.Tensor.__torch_function__.
         """
         return torch_function.default_torch_function(cls, func, types, args, kwargs)
 
     @staticmethod
     def _make_subclass(cls: Any, data: Tensor, require_grad: Any = False) -> Any:
-        """The same memory off the graph, as a leaf of a subclass: what `__new__` of PyTorch's subclasses returns."""
+        """Return a detached Tensor on the same memory as an instance of a subclass, for that one's `__new__`."""
         return data.detach()._of_class(cls).requires_grad_(require_grad)
 
     def set_(self: Tensor, source: Any = None, storage_offset: Any = 0, size: Any = None, stride: Any = None) -> Tensor:
-        """Show the memory of source, a Tensor or a storage, from now on: all of it as it is, or what the rest says.
+        """Make this Tensor a view of the memory of `source`, a Tensor or a storage.
 
-        Without arguments nothing. Raises RuntimeError where a gradient is wanted, or memory is too small.
+        The geometry is the source's, or the given offset, size and strides in elements. Without arguments the Tensor
+        becomes empty. Raises RuntimeError if either Tensor requires grad, or the memory is too small.
 
         >>> torch.zeros(0).set_(torch.arange(4.0), 1, (2,), (2,))
         tensor([1., 3.])
@@ -193,15 +197,15 @@ class Conversion:
         return self
 
     def pin_memory(self: Tensor, device: Device = None) -> Tensor:
-        """This Tensor: CuPy copies from memory that isn't pinned."""
+        """Return this Tensor: CuPy copies from memory that isn't pinned, too."""
         return self
 
     def cpu(self: Tensor, *, memory_format: Any = None) -> Tensor:
-        """On the CPU."""
+        """Copy to the CPU, or return this Tensor if it is there."""
         return self.to(device="cpu", memory_format=memory_format)
 
     def cuda(self: Tensor, device: Device = None, non_blocking: Any = False, memory_format: Any = None) -> Tensor:
-        """On a GPU."""
+        """Copy to a GPU, or return this Tensor if it is there."""
         boolean("cuda", non_blocking=non_blocking)
         where = backend.device("cuda" if device is None else device)
         return self.to(device=where, memory_format=memory_format)

@@ -1,4 +1,4 @@
-"""Copies and pickles of a Tensor: its values, and what was set on it, at no place in the graph."""
+"""Copying and pickling Tensors: their values and the attributes that programs set on them, off the graph."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from ..backend.memory_layout import elsewhere, memory_of
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
+# Attributes that belong to a Tensor's place in the graph.
 NOT_COPIED = ("grad", "base", "chain", "views", "_post_accumulate_grad_hooks", "idle_leaf", "retainer")
 
 
 class Copies:
-    """Methods that `copy` and `pickle` call."""
+    """The methods that the modules `copy` and `pickle` call."""
 
     __slots__ = ()
 
     def __reduce_ex__(self: Tensor, protocol: Any) -> tuple[Any, ...]:
         array, own = self.array, _user_attributes(self)
         if array.flags.c_contiguous or min(array.strides) < 0 or (row := _memory_span(array)).size > array.size:
-            return rebuild_tensor, (type(self), array, self.requires_grad, own)  # of memory with gaps the values alone
+            return rebuild_tensor, (type(self), array, self.requires_grad, own)  # memory with gaps isn't copied whole
         return rebuild_tensor, (type(self), row, self.requires_grad, own, array.shape, array.strides)
 
     def __copy__(self: Tensor) -> Tensor:
@@ -51,7 +52,10 @@ class Copies:
 
 
 def _copy_memory(x: Any, memo: dict[Any, Any]) -> tuple[Any, list[int]]:
-    """An array as it lies on a copy of its memory, and the count of writes there: one for all that share the memory."""
+    """Return the array's view of a copy of its memory, and that copy's version counter.
+
+    Arrays that share memory get views of one copy, by `memo`, and one counter.
+    """
     whole = backend.owner(x)
     place = "memory", id(whole)
     if place not in memo:
@@ -59,25 +63,26 @@ def _copy_memory(x: Any, memo: dict[Any, Any]) -> tuple[Any, list[int]]:
     memory, version = memo[place]
     if x is whole:
         return memory, version
-    if memory.strides != whole.strides:  # another library's memory, with gaps
+    if memory.strides != whole.strides:  # memory of another library, with gaps
         return x.copy("K"), [0]
     return elsewhere(x, whole, memory_of(memory).view(np.uint8)), version
 
 
 def _memory_span(x: Any) -> Any:
-    """The memory from the first element of an array to its last, as a row of elements."""
+    """Return the memory from the first element of an array to its last, as a 1-D array."""
     reach = sum((n - 1) * step for n, step in zip(x.shape, x.strides, strict=True))
     return backend.as_strided(x, (reach // x.itemsize + 1,), (x.itemsize,))
 
 
 def _user_attributes(tensor: Tensor) -> dict[str, Any]:
+    """Return the attributes that a program has set on a Tensor."""
     return {name: value for name, value in vars(tensor).items() if name not in NOT_COPIED}
 
 
 def rebuild_tensor(
     cls: type[Tensor], array: Any, requires_grad: bool, own: dict[str, Any], shape: Any = None, strides: Any = None
 ) -> Any:
-    """A Tensor out of what was copied of one: an array, or the row that it lies in, with strides in bytes."""
+    """Make a Tensor from a copied array, or from the 1-D memory that it lies in, its shape and its strides in bytes."""
     tensor = cls._made(array if shape is None else backend.as_strided(array, shape, strides))
     vars(tensor).update(own)
     return tensor.requires_grad_(requires_grad)

@@ -1,4 +1,4 @@
-"""New Tensors in the likeness of one."""
+"""`x.new_zeros(...)` and its kin: new Tensors with the dtype and device of an existing one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _of_size(
 
 @accepts_lazy
 def _new(make: Callable[..., Tensor], like: F) -> F:
-    """A function of sizes as a method."""
+    """Make the `new_` method of a creation function that takes sizes."""
 
     def method(self: Tensor, *size: Any, dtype: Dtype = None, device: Device = None, **options: Any) -> Tensor:
         return make(*size, dtype=dtype or self.dtype, device=device or self.device, **options)
@@ -38,29 +38,29 @@ def _new(make: Callable[..., Tensor], like: F) -> F:
 
 
 class Creation:
-    """`new_` methods: with this Tensor's dtype and device, where no other is given."""
+    """Methods that make new Tensors, by default with this Tensor's dtype and device."""
 
     __slots__ = ()
 
     def new_tensor(
         self: Tensor, data: Any, *, dtype: Dtype = None, device: Device = None, requires_grad: Any = False
     ) -> Tensor:
-        """A Tensor with a copy of data."""
+        """Return a Tensor with a copy of data."""
         dtype, device = dtype or self.dtype, device or self.device
         return creation.tensor(data, dtype=dtype, device=device, requires_grad=requires_grad)
 
     def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Dtype = None, **options: Any) -> Tensor:
-        """A shape filled with one value."""
+        """Return a Tensor of a size, filled with one value."""
         options["device"] = options.get("device") or self.device
         return creation.full(size, fill_value, dtype=dtype or self.dtype, **options)
 
     def new_empty_strided(self: Tensor, size: Any, stride: Any, *, dtype: Dtype = None, **options: Any) -> Tensor:
-        """A Tensor with these strides, and whatever its memory holds."""
+        """Return an uninitialized Tensor of a size, with the given strides."""
         options["device"] = options.get("device") or self.device
         return creation.empty_strided(size, stride, dtype=dtype or self.dtype, **options)
 
     def new(self: Tensor, *args: Any, size: Any = None, device: Device = None) -> Tensor:
-        """Of sizes, whatever its memory holds, or of data: PyTorch's old spelling of `new_empty` and `new_tensor`."""
+        """Return an uninitialized Tensor of given sizes, or a copy of data: legacy `new_empty` and `new_tensor`."""
         args = args if size is None else (Size(size),)
         return creation.legacy_new(*args, dtype=self.dtype, device=self.device if device is None else device)
 

@@ -1,4 +1,4 @@
-"""Functions of each element: arithmetic, comparison, choice, and in place."""
+"""Elementwise methods: arithmetic, comparison and selection, and their in-place forms."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _with_values(self: Tensor, values: Tensor) -> Tensor:
 
 
 class Elementwise:
-    """Methods that work element by element, and those of them that write into the Tensor itself."""
+    """Elementwise methods, and their in-place forms."""
 
     __slots__ = ()
 
@@ -56,7 +56,7 @@ class Elementwise:
     gcd_, lcm_ = in_place(ops.Gcd, with_tensor), in_place(ops.Lcm, with_tensor)
 
     def div_(self: Tensor, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
-        """In place: divided by other: see `div`."""
+        """Divide by other, in place: see `div`."""
         result: Tensor = ops.div_class(rounding_mode).apply_(self, other)
         return result
 
@@ -69,7 +69,7 @@ class Elementwise:
     ldexp_, square_ = in_place_by_copy(ops.ldexp), in_place_by_copy(ops.square)
 
     def float_power_(self: Tensor, exponent: Operand) -> Tensor:
-        """In place: to the power exponent, of a Tensor in double precision: see `float_power`."""
+        """Raise to a power, in place: see `float_power`. The Tensor has to be in double precision."""
         if self.element_size() != (16 if self.is_complex() else 8):
             raise DtypeError(f"float_power_: the base must be in double precision, not {self.dtype}")
         return in_place_by_copy(ops.float_power)(self, exponent)
@@ -141,7 +141,7 @@ class Elementwise:
     nan_to_num_ = in_place_by_copy(ops.nan_to_num)
 
     def clamp_(self: Tensor, min: Operand | None = None, max: Operand | None = None) -> Tensor:
-        """In place: held between min and max."""
+        """Clamp to the range from min to max, in place: see `clamp`."""
         if min is None and max is None:
             raise ArgumentError("clamp_: at least one of min and max must not be None")
         result: Tensor = ops.Clamp.apply_(self, min, max)
@@ -154,13 +154,13 @@ class Elementwise:
     conj_physical_ = in_place_by_copy(ops.conj_physical)
 
     def where(self: Tensor, condition: Tensor, other: Operand) -> Tensor:
-        """This Tensor where the condition holds, other elsewhere: see `where`."""
+        """Select this Tensor's elements where the condition holds, and those of other elsewhere: see `where`."""
         result: Tensor = ops.where(condition, self, other)
         return result
 
     @property
     def real(self: Tensor) -> Tensor:
-        """The real part, a view: see `real`. What is assigned is written into it."""
+        """The real part, as a view: see `real`. Assigning to it writes into this Tensor."""
         return ops.real(self)
 
     @real.setter
@@ -169,7 +169,7 @@ class Elementwise:
 
     @property
     def imag(self: Tensor) -> Tensor:
-        """The imaginary part, a view: see `imag`. What is assigned is written into it."""
+        """The imaginary part, as a view: see `imag`. Assigning to it writes into this Tensor."""
         return ops.imag(self)
 
     @imag.setter

@@ -1,4 +1,4 @@
-"""Forms of an operation that follow from its Function: the method `op_`, written into the Tensor's own memory."""
+"""Factories that make Tensor's methods from Functions and functions: in-place forms `op_`, operators, aliases."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ else:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-# How a method is called, as functions of which only the signature counts: for type checkers, editors and `help`.
+# Signatures of methods, for type checkers, editors and `help`. The bodies of these functions are never called.
 
 
 def unary(self: Tensor) -> Tensor:
-    """`x.op_()`."""
+    """The signature of `x.op_()`."""
     return self
 
 
 def binary(self: Tensor, other: Operand) -> Tensor:
-    """`x.op_(other)`."""
+    """The signature of `x.op_(other)`."""
     return self
 
 
 def with_tensor(self: Tensor, other: Tensor) -> Tensor:
-    """`x.op_(other)`, of which other is no number."""
+    """The signature of `x.op_(other)`, where other can't be a number."""
     return self
 
 
 def binary_with_alpha(self: Tensor, other: Operand, *, alpha: complex = 1) -> Tensor:
-    """`x.op_(other, alpha=2)`."""
+    """The signature of `x.op_(other, alpha=2)`."""
     return self
 
 
@@ -56,10 +56,7 @@ def in_place(cls: type[Function]) -> Callable[[Tensor], Tensor]: ...
 def in_place(cls: type[Function], like: F) -> F: ...
 @accepts_lazy
 def in_place(cls: type[Function], like: Any = unary) -> Any:
-    """The method `op_` of a Function: the result is written into the Tensor's own memory.
-
-    `like` names the operands after the Tensor, by its signature.
-    """
+    """Make the in-place method `op_` of a Function. The signature of `like` names the operands after the Tensor."""
     names = like.__code__.co_varnames[1 : like.__code__.co_argcount]
     tensors = [(i, name) for i, name in enumerate(names) if like.__annotations__[name] == "Tensor"]
 
@@ -73,9 +70,9 @@ def in_place(cls: type[Function], like: Any = unary) -> Any:
                     f"{type(others[i]).__name__}"
                 )
         if not cls.differentiable and any(map(_on_graph, (self, *others))):
-            node, self[...] = self.node, cls.apply(self, *others)  # values from nowhere: the gradient ends here
+            node, self[...] = self.node, cls.apply(self, *others)  # not differentiable: the gradient is 0 here
             kind = sum(isinstance(other, core.Tensor) for other in others)
-            name = torch_names.OPERATORS.get(cls.__name__)  # of comparisons, "eq"
+            name = torch_names.OPERATORS.get(cls.__name__)  # "eq", for comparisons only
             return called_in_place(f"{name.title()}Backward{kind}", self, node) if name else self
         result: Tensor = cls.apply_(self, *others)
         return result
@@ -84,7 +81,7 @@ def in_place(cls: type[Function], like: Any = unary) -> Any:
 
 
 def _bind_operands(op: str, names: tuple[str, ...], others: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
-    """Operands by place and by name, in order. Raises TypeError where they aren't just those of these names."""
+    """Return positional and keyword operands in order. Raises TypeError for missing, extra or unknown ones."""
     missing = names[len(others) :]
     if len(others) > len(names) or set(named) != set(missing):
         given = [*map(repr, named), f"{len(others)} by place"]
@@ -98,7 +95,7 @@ def _on_graph(x: Any) -> bool:
 
 @accepts_lazy
 def with_alpha(cls: type[Function], like: F) -> F:
-    """The same with a keyword `alpha` that multiplies the other operand."""
+    """Make the in-place method of a Function that has a keyword `alpha`, by which the other operand is multiplied."""
 
     def method(self: Tensor, other: Any, *rest: Any, alpha: float = 1) -> Tensor:
         if rest:
@@ -113,7 +110,7 @@ def with_alpha(cls: type[Function], like: F) -> F:
 
 @accepts_lazy
 def augmented_assignment(method: F) -> F:
-    """Python's operator for a method `op_`: `a += b`."""
+    """Make an augmented assignment, such as `a += b`, from an in-place method `op_`."""
 
     def operator(self: Tensor, other: Any) -> Any:
         return method(self, other) if is_operand(other) else retry_overridden(operator, self, other)
@@ -123,7 +120,7 @@ def augmented_assignment(method: F) -> F:
 
 @accepts_lazy
 def operator(cls: type[Function]) -> Callable[[Tensor, Operand | np.ndarray], Tensor]:
-    """Python's operator for a Function."""
+    """Make a binary operator from a Function."""
 
     def method(self: Tensor, other: Any) -> Any:
         try:
@@ -131,14 +128,14 @@ def operator(cls: type[Function]) -> Callable[[Tensor, Operand | np.ndarray], Te
         except TypeError:
             if is_operand(other):
                 raise
-            return retry_overridden(method, self, other)  # or else the other's own operator may know what to do
+            return retry_overridden(method, self, other)  # NotImplemented lets Python try the other operand's operator
 
     return method
 
 
 @accepts_lazy
 def reflected_operator(cls: type[Function], name: str = "") -> Callable[[Tensor, Operand | np.ndarray], Tensor]:
-    """The operator that Python calls where the Tensor stands on the right, and what PyTorch calls its node."""
+    """Make a reflected operator, as `__rsub__`, from a Function. `name` is PyTorch's name for its node, if special."""
 
     def method(self: Tensor, other: Any) -> Any:
         try:
@@ -153,17 +150,17 @@ def reflected_operator(cls: type[Function], name: str = "") -> Callable[[Tensor,
 
 
 def is_operand(x: Any) -> bool:
-    """Whether the operators take it beside a Tensor."""
+    """Whether operators accept an object as the operand beside a Tensor."""
     return isinstance(x, (core.Tensor, int, float, complex, np.generic)) or backend.is_array(x)
 
 
 @accepts_lazy
 def in_place_by_copy(function: F) -> F:
-    """The method `op_` of a composite: its result is copied into the Tensor's own memory."""
+    """Make the in-place method `op_` of a composite: the result is copied into the Tensor's memory."""
 
     def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
         recorded = any(map(_on_graph, (self, *args, *options.values())))
-        before = self.clone() if recorded else self  # what backward may need is not written over
+        before = self.clone() if recorded else self  # backward may need the values that are about to be overwritten
         result = function(before, *args, **options)
         if not dtypes.can_cast(result.dtype, self.dtype):
             raise errors.DtypeError(
@@ -183,7 +180,7 @@ def in_place_by_copy(function: F) -> F:
 
 @functools.cache
 def as_function(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A method as the function `torch.op_`, of which the Tensor goes by `input`."""
+    """Make the function `torch.op_` from a method; its first parameter is named `input`."""
 
     @functools.wraps(method)
     def function(input: Tensor, *args: Any, **named: Any) -> Any:
@@ -196,7 +193,7 @@ def as_function(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def with_signature(method: Any, name: str, doc: str, like: F) -> F:
-    """A method under its name, with its docstring, that says it is called as `like` is."""
+    """Give a method its name and docstring, and the signature of `like`."""
     method.__name__ = method.__qualname__ = name
     method.__doc__ = doc
     method.__wrapped__ = like  # `inspect.signature` and `help` follow it
@@ -209,7 +206,7 @@ def _named(method: Any, cls: type[Function], like: F) -> F:
 
 @accepts_lazy
 def with_dims(op: F) -> F:
-    """The method of an operation that takes dims, also one by one."""
+    """Make the method of an operation with a parameter dims, which may also be given as separate arguments."""
 
     def method(self: Tensor, *dims: Any, **options: Any) -> Any:
         return op(self, *(dims if len(dims) < 2 else (dims,)), **options)
@@ -218,7 +215,7 @@ def with_dims(op: F) -> F:
 
 
 def sizes_from(sizes: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Sizes given one by one or as one sequence."""
+    """Return sizes that were given as separate arguments or as one sequence."""
     if len(sizes) != 1 or isinstance(sizes[0], int):
         return sizes
     return tuple(sizes[0]) if isinstance(sizes[0], (list, tuple)) or np.ndim(sizes[0]) else sizes

@@ -1,4 +1,4 @@
-"""Fourier transforms over time."""
+"""The short-time Fourier transform and its inverse as methods."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ else:
 
 
 class Fourier:
-    """Methods of signals."""
+    """Short-time Fourier transforms."""
 
     __slots__ = ()
 

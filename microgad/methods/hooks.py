@@ -1,4 +1,4 @@
-"""What a Tensor's gradient goes through, and what is kept of it."""
+"""Hooks on a Tensor's gradient, and `retain_grad`."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 
 class Hooks:
-    """Functions that are called with gradients."""
+    """Methods that register hooks on gradients, or retain gradients."""
 
     __slots__ = ()
 
     _post_accumulate_grad_hooks: dict[int, Any] | None = None
-    retainer: RemovableHandle | None = None  # of the hook that retain_grad made
-    idle_leaf: Leaf | None = None  # of a leaf that wants no gradient for now: its node
+    retainer: RemovableHandle | None = None  # the handle of the hook that retain_grad has registered
+    idle_leaf: Leaf | None = None  # the node of a leaf whose requires_grad is switched off
 
     @property
     def _backward_hooks(self: Tensor) -> dict[int, Any] | None:
-        """Those of `register_hook`, by their handles' ids; None where there never was one."""
+        """The hooks of `register_hook`, by their handles' ids; None if there never was one."""
         return self.node and self.node.hooks
 
     def retain_grad(self: Tensor) -> None:
-        """Store the gradient in `.grad` although this is no leaf."""
+        """Store the gradient in `.grad`, although this Tensor isn't a leaf."""
         if self.node is None:
             raise errors.GraphError("can't retain_grad on Tensor that has requires_grad=False")
         if self.is_leaf or self.retains_grad:
@@ -45,11 +45,11 @@ class Hooks:
 
     @property
     def retains_grad(self: Tensor) -> bool:
-        """Whether `retain_grad` was asked for."""
+        """Whether `retain_grad` was called."""
         return self.retainer is not None
 
     def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
-        """Call `hook` with the gradient of this Tensor; what it returns, if anything, takes the gradient's place.
+        """Call `hook` with the gradient of this Tensor; if it returns a Tensor, that replaces the gradient.
 
         >>> x = torch.tensor(1.0, requires_grad=True)
         >>> handle = x.register_hook(lambda grad: grad * 10)

@@ -1,4 +1,4 @@
-"""Values taken from, and put at, places that an index names."""
+"""Methods that read or write elements by index, and that fill or copy all of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ P = ParamSpec("P")
 
 @accepts_lazy
 def _written(call: Callable[Concatenate[Tensor, P], Write]) -> Callable[Concatenate[Tensor, P], Tensor]:
-    """The method `op_`: what the operation comes to, in the Tensor's own memory."""
+    """Make the in-place method `op_` from `op_call`, which checks the arguments and returns a Call to apply."""
 
     def method(self: Tensor, /, *args: P.args, **options: P.kwargs) -> Tensor:
         try:
@@ -40,6 +40,7 @@ def _written(call: Callable[Concatenate[Tensor, P], Write]) -> Callable[Concaten
 
 
 def _each(op: str, function: Callable[..., Any], self: Tensor, *others: Tensor) -> Tensor:
+    """Call a Python function for each element of Tensors, and write the results into the first one."""
     if any(x.requires_grad for x in (self, *others)):
         raise errors.GraphError(f"Can't call {op}() on a Tensor that requires grad. Use detach().{op}() instead")
     rows = zip(*(x.expand(self.shape).reshape(-1).tolist() for x in (self, *others)), strict=True)
@@ -51,7 +52,7 @@ def _each(op: str, function: Callable[..., Any], self: Tensor, *others: Tensor) 
 
 
 class Indexing:
-    """Methods that read and write by index."""
+    """Methods that read and write elements."""
 
     __slots__ = ()
 
@@ -71,7 +72,7 @@ class Indexing:
     masked_select = indexing.masked_select
 
     def copy_(self: Tensor, other: Operand, non_blocking: bool = False) -> Tensor:
-        """Take over the values of other, broadcast and converted."""
+        """Copy the values of other, broadcast and converted, into this Tensor."""
         boolean("copy_", non_blocking=non_blocking)
         if isinstance(other, core.Tensor) and other.ndim > self.ndim:
             raise errors.ShapeError(
@@ -81,19 +82,19 @@ class Indexing:
         return called_in_place("torch::autograd::CopyBackwards", self, before)
 
     def apply_(self: Tensor, callable: Callable[[Any], Any]) -> Tensor:
-        """Call a Python function of each element, and put what it returns at its place. Slow, and on the CPU alone."""
+        """Replace each element by the result of a Python function of it. Slow, and on the CPU only."""
         return _each("apply_", callable, self)
 
     def map_(self: Tensor, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:
-        """The same with each element of another Tensor, broadcast."""
+        """Replace each element by a Python function of it and of the element of another Tensor, broadcast."""
         return _each("map_", callable, self, tensor)
 
     def map2_(self: Tensor, x: Tensor, y: Tensor, callable: Callable[[Any, Any, Any], Any]) -> Tensor:
-        """The same with each element of two other Tensors, broadcast."""
+        """Replace each element by a Python function of it and of the elements of two other Tensors, broadcast."""
         return _each("map2_", callable, self, x, y)
 
     def fill_(self: Tensor, value: Operand) -> Tensor:
-        """Set every element to value, a number that the dtype can hold, or a Tensor without dimensions."""
+        """Set all elements to value, a number that the dtype can hold or a 0-d Tensor."""
         before, value = self.node, indexing.fill_value_for("fill_", value, self)
         if not hasattr(value, "array"):
             return indexing.fill_everywhere("FillBackward2", self, value)
@@ -101,5 +102,5 @@ class Indexing:
         return called_in_place("FillBackward3", self, before)
 
     def zero_(self: Tensor) -> Tensor:
-        """Set every element to 0."""
+        """Set all elements to 0."""
         return indexing.fill_everywhere("ZeroBackward0", self, 0)

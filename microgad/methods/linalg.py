@@ -1,4 +1,4 @@
-"""Products of matrices and what else linear algebra has as methods."""
+"""Matrix products and other linear algebra as methods."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ else:
 
 
 class Linalg:
-    """Methods of linear algebra."""
+    """Linear algebra."""
 
     __slots__ = ()
 

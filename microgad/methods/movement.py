@@ -1,4 +1,4 @@
-"""Shapes, views and copies."""
+"""Methods that reshape, view, split, repeat or copy a Tensor."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ else:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-# How the methods of numbers are called: one by one, as one sequence, or by their name.
+# Signatures of methods that take integers: as separate arguments, as one sequence, or by keyword. See factories.py.
 
 
 @overload
@@ -59,7 +59,7 @@ def _repeats(self: Tensor, *args: Any, repeats: Any = ()) -> Tensor:
 
 @accepts_lazy
 def _with_sizes(op: Callable[..., Tensor], like: F) -> F:
-    """The method of an operation that takes numbers, by the name that `like` says."""
+    """Make the method of an operation that takes integers; the name of `like` is their keyword."""
     keyword = like.__name__.removeprefix("_")
 
     def method(self: Tensor, *numbers: Any, **options: Any) -> Tensor:
@@ -68,27 +68,27 @@ def _with_sizes(op: Callable[..., Tensor], like: F) -> F:
         given = options.pop(keyword) if keyword in options else sizes_from(numbers)
         return op(self, given, **options)
 
-    return with_signature(method, op.__name__, f"`{keyword}` as numbers or as one sequence. {op.__doc__}", like)
+    return with_signature(method, op.__name__, f"Takes `{keyword}` as integers or as one sequence. {op.__doc__}", like)
 
 
 @accepts_lazy
 def _in_place_view(op: F) -> F:
-    """The method `op_` of a view: the Tensor itself becomes it, and its memory stays."""
+    """Make the method `op_` from an operation that returns a view: the Tensor itself becomes that view."""
 
     def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
         return ops.become_view(self, op, *args, **options)
 
-    return with_signature(method, f"{op.__name__}_", f"In place, the memory untouched: see `{op.__name__}`.", op)
+    return with_signature(method, f"{op.__name__}_", f"In place, without touching the memory: see `{op.__name__}`.", op)
 
 
 @accepts_lazy
 def _unchecked(op: F) -> F:
-    """The function as it was before `tensors_only`: the Tensor of a method is one."""
+    """Return an operation without the check of `tensors_only`: a method's first argument is a Tensor anyway."""
     return op.__wrapped__  # type: ignore[attr-defined]
 
 
 class Movement:
-    """Methods that put the same values in another place or shape."""
+    """Methods that move elements, or view them in another shape."""
 
     __slots__ = ()
 
@@ -129,7 +129,7 @@ class Movement:
     repeat_interleave, kron, clone = ops.repeat_interleave, ops.kron, ops.clone
 
     def narrow_copy(self: Tensor, dim: int, start: int, length: int) -> Tensor:
-        """`narrow`, copied."""
+        """Return a copy of `narrow`."""
         return ops.narrow_copy(self, dim, start, length)
 
     @overload
@@ -139,7 +139,7 @@ class Movement:
     @overload
     def view(self: Tensor, size: Sequence[int]) -> Tensor: ...
     def view(self: Tensor, *shape: Any, **options: Any) -> Tensor:
-        """The same memory in another shape, or read as another dtype: see `ops.movement.view`."""
+        """View the memory in another shape, or as another dtype: see `ops.movement.view`."""
         given = (*shape, *options.values())
         if not given or options.keys() - {"dtype", "size"} or (options and len(given) > 1):
             raise TypeError(f"view: expected sizes or a dtype, got {given}")
@@ -147,7 +147,7 @@ class Movement:
 
     @property
     def T(self: Tensor) -> Tensor:
-        """All dimensions in reverse order: a view. Of other than matrices PyTorch warns once, and so does this."""
+        """A view with all dimensions in reverse order. As in PyTorch, other than 2-D Tensors give a warning, once."""
         if self.array.ndim != 2:
             once(
                 "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated: `x.mT` "
@@ -158,25 +158,25 @@ class Movement:
 
     @property
     def mT(self: Tensor) -> Tensor:
-        """The last two dimensions exchanged: a view."""
+        """A view with the last two dimensions exchanged."""
         return ops.matrix_transpose(self, "tensor.mT")
 
     @property
     def H(self: Tensor) -> Tensor:
-        """A matrix's conjugate transpose: see `adjoint`."""
+        """The conjugate transpose of a matrix: see `adjoint`."""
         if self.ndim not in (0, 2):
             raise errors.ShapeError(f"tensor.H is only supported on matrices (2-D tensors). Got {self.ndim}-D tensor.")
         return ops.matrix_transpose(self, "tensor.H").conj()
 
     @property
     def mH(self: Tensor) -> Tensor:
-        """The conjugate transpose of matrices: see `adjoint`."""
+        """The conjugate transpose of a batch of matrices: see `adjoint`."""
         return ops.matrix_transpose(self, "tensor.mH").conj()
 
     def contiguous(self: Tensor, memory_format: Any = memory_formats.contiguous_format) -> Tensor:
-        """This Tensor if its values lie in row-major order, or in that of memory_format, else a copy where they do.
+        """Return this Tensor if it is contiguous in row-major order, or in memory_format, else a copy that is.
 
-        Operations go by their own rules: their results needn't lie as their inputs do.
+        The results of operations needn't have the memory format of their inputs.
 
         >>> x = torch.zeros(2, 3, 4, 5).contiguous(memory_format=torch.channels_last)
         >>> x.stride(), x.is_contiguous(), x.is_contiguous(memory_format=torch.channels_last)
@@ -189,14 +189,14 @@ class Movement:
         return ops.clone(self, memory_format=memory_format)
 
     def storage_offset(self: Tensor) -> int:
-        """How many elements of its memory lie before the first that this Tensor shows; see `as_strided`."""
+        """Return the number of elements of the storage before this Tensor's first one; see `as_strided`."""
         return memory.geometry(self.array)[2] - ops.vmap_offset(self)
 
     def is_set_to(self: Tensor, tensor: Tensor) -> bool:
-        """Whether both show the same memory in the same geometry."""
+        """Whether both Tensors view the same memory with the same shape, strides and dtype."""
         a, b = self.array, tensor.array
         return memory.address(a) == memory.address(b) and (a.shape, a.strides, a.dtype) == (b.shape, b.strides, b.dtype)
 
     def data_ptr(self: Tensor) -> int:
-        """The address of the first element, 0 where there is none."""
+        """Return the address of the first element, or 0 if there is none."""
         return memory.address(self.array) if self.array.size and not self.is_meta else 0

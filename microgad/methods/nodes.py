@@ -1,4 +1,4 @@
-"""What users do with a node of the graph: walk on, call it, hang hooks on it, say things of it."""
+"""PyTorch's interface of graph nodes: `next_functions`, calling a node, hooks on it, and its metadata."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ else:
 
 
 def next_functions(node: Function) -> tuple[tuple[Function | None, int], ...]:
-    """For each input the node that made it and which of its results it is; None where no gradient is wanted.
+    """Return (node, index of its result) for each input; the node is None for inputs that don't require grad.
 
     Source: torch.autograd.graph.Node.next_functions.
 
@@ -38,10 +38,10 @@ def next_functions(node: Function) -> tuple[tuple[Function | None, int], ...]:
 
 
 class HookedPlan(Plan):
-    """A node's plan in which hooks stand before and after its derivatives; the engine knows nothing of them."""
+    """A node's plan with hooks before and after its derivatives. The engine runs it as any other plan."""
 
     __slots__ = ("after", "before", "own")
-    fills = False  # hooks see None
+    fills = False  # hooks are given None for missing gradients, not zeros
 
     def __init__(self, own: Plan) -> None:
         for name in Plan.__slots__:
@@ -50,11 +50,14 @@ class HookedPlan(Plan):
         self.before: dict[int, Any] = {}
         self.after: dict[int, Any] = {}
         self.derivatives, self.decomposition, self.joint = (), None, (backward_with_hooks, ())
-        self.keeps = False  # of what these read
+        self.keeps = False  # the wrapper itself reads no kept values
 
 
 def backward_with_hooks(node: Function, grad: Any) -> tuple[Any, ...]:
-    """The gradients of the inputs. What the engine conjugates around this is undone, so that hooks don't see it."""
+    """Return the gradients of a node's inputs: its joint derivative, with pre-hooks and hooks around it.
+
+    The engine's conjugation of complex gradients is undone for the hooks, which see PyTorch's convention.
+    """
     plan: Any = node.plan
     several = type(grad) is tuple
     grads, dtypes = (grad, node.dtype) if several else ((grad,), [node.dtype])
@@ -75,14 +78,14 @@ def backward_with_hooks(node: Function, grad: Any) -> tuple[Any, ...]:
     seen = tuple(compress(results, inputs))
     for hook in list(plan.after.values()):
         seen = _checked_replacement(hook(seen, grads), seen, "hook")
-    left = iter(seen)
-    results = tuple(next(left) if known else None for known in inputs)
+    rest = iter(seen)
+    results = tuple(next(rest) if known else None for known in inputs)
     results = _conjugated(node, results, [edge and edge.dtype for edge in node.edges])
     return results if recorded else _arrays(results)
 
 
 def _backward(node: Function, given: Any, onward: Sequence[Function | None], recorded: bool) -> tuple[Any, ...]:
-    """The gradients of a node's inputs, without its hooks."""
+    """Return the gradients of a node's inputs, without its hooks."""
     plan: Any = node.plan
     node.plan = getattr(plan, "own", plan)
     try:
@@ -97,11 +100,11 @@ def _backward(node: Function, given: Any, onward: Sequence[Function | None], rec
 
 
 def call_node(node: Function, *grads: Any) -> Any:
-    """The gradients of a node's inputs by those of its results: this one step of backward, without hooks.
+    """Return the gradients of a node's inputs, given those of its results: one step of backward, without hooks.
 
-    One Tensor, or a tuple where there are several inputs, with None for what has no gradient. A leaf's node adds to its
-    `.grad`. Raises TypeError where there is not one gradient, a Tensor or None, for each result. Source:
-    torch.autograd.graph.Node.
+    The result is a Tensor, or for several inputs a tuple, with None for inputs without a gradient. A leaf's node adds
+    the gradient to `.grad`. Raises TypeError unless there is a Tensor or None for each result.
+    Source: torch.autograd.graph.Node.
 
     >>> x, y = torch.tensor(3.0, requires_grad=True), torch.tensor(5.0, requires_grad=True)
     >>> (x * y).grad_fn(torch.tensor(2.0))
@@ -127,7 +130,7 @@ def call_node(node: Function, *grads: Any) -> Any:
 
 
 def _check_output_grads(node: Function, grads: tuple[Any, ...]) -> list[Any]:
-    """A gradient for each result, None for those of integers, which have none. TypeError where they don't fit."""
+    """Check the gradients of a node's results, and insert None for integer results. Raises TypeError for a misfit."""
     shapes, dtypes = (node.shape, node.dtype) if type(node.shape) is list else ([node.shape], [node.dtype])
     places = [i for i, dtype in enumerate(dtypes) if dtype.kind in "fc"]
     if len(grads) != len(places):
@@ -143,7 +146,7 @@ def _check_output_grads(node: Function, grads: tuple[Any, ...]) -> list[Any]:
 
 
 class LeafHandle(RemovableHandle):
-    """Of a leaf's node: a hook that sees each gradient when it has been added up."""
+    """The handle of a hook on a leaf's node, which is called when the gradient has been accumulated."""
 
     def __init__(self, leaf: Leaf, fn: Callable[..., Any]) -> None:
         grads: list[Any] = []
@@ -155,16 +158,16 @@ class LeafHandle(RemovableHandle):
         super().__init__(leaf.variable._accumulation_hooks(), call, last=1)
 
     def remove(self) -> None:
-        """Take the hook away; a second time does nothing."""
+        """Remove the hook; a second call does nothing."""
         self.first.remove()
         super().remove()
 
 
 def register_hook(node: Function, fn: Callable[..., Any]) -> RemovableHandle:
-    """Call fn(grad_inputs, grad_outputs) after each backward through a node; a tuple replaces grad_inputs.
+    """Call fn(grad_inputs, grad_outputs) after each backward through a node; a tuple it returns replaces grad_inputs.
 
-    Of a leaf's node, which comes to it when it has added up, grad_inputs is empty. Source:
-    torch.autograd.graph.Node.register_hook.
+    For a leaf's node the hook is called when the gradient has been accumulated, and grad_inputs is empty.
+    Source: torch.autograd.graph.Node.register_hook.
 
     >>> y = torch.tensor(3.0, requires_grad=True).exp()
     >>> handle = y.grad_fn.register_hook(lambda inputs, outputs: print(inputs, outputs))
@@ -175,7 +178,7 @@ def register_hook(node: Function, fn: Callable[..., Any]) -> RemovableHandle:
 
 
 def register_prehook(node: Function, fn: Callable[..., Any]) -> RemovableHandle:
-    """Call fn(grad_outputs) before each backward through a node; a tuple that it returns replaces them.
+    """Call fn(grad_outputs) before each backward through a node; if it returns a tuple, that replaces grad_outputs.
 
     Source: torch.autograd.graph.Node.register_prehook.
     """
@@ -183,7 +186,7 @@ def register_prehook(node: Function, fn: Callable[..., Any]) -> RemovableHandle:
 
         def call(grad: Any) -> Any:
             (changed,) = _checked_replacement(fn((grad,)), (grad,), "prehook")
-            return np.zeros_like(grad) if changed is None else changed  # None would leave it as it is
+            return np.zeros_like(grad) if changed is None else changed  # a leaf's hook can't return None for zero
 
         return leaves.add_hook(node, call, last=1)
     return RemovableHandle(_hooked(node).before, fn)
@@ -193,7 +196,7 @@ _metadata: WeakKeyDictionary[Function, dict[Any, Any]] = WeakKeyDictionary()
 
 
 def metadata(node: Function) -> dict[Any, Any]:
-    """What its users say of a node, as long as it is there. Source: torch.autograd.graph.Node.metadata.
+    """Return a dict in which programs keep notes about a node. Source: torch.autograd.graph.Node.metadata.
 
     >>> y = torch.tensor(3.0, requires_grad=True).exp()
     >>> y.grad_fn.metadata["from"] = "an example"
@@ -204,6 +207,7 @@ def metadata(node: Function) -> dict[Any, Any]:
 
 
 def _hooked(node: Function) -> HookedPlan:
+    """Give a node a plan with hooks if it has none yet, and return that plan."""
     node = node.edges[0] if isinstance(node, Output) else node
     if not isinstance(node.plan, HookedPlan):
         node.plan = HookedPlan(node.plan)
@@ -211,29 +215,29 @@ def _hooked(node: Function) -> HookedPlan:
 
 
 def _conjugated(node: Function, grads: Sequence[Any], dtypes: Sequence[Any]) -> tuple[Any, ...]:
-    """Gradients with those of complex numbers conjugated, where the engine does that."""
+    """Conjugate complex gradients if the engine does so for this node."""
     if not conjugates(node):
         return tuple(grads)
     return tuple(conjugate(g) if d is not None and d.kind == "c" else g for g, d in zip(grads, dtypes, strict=True))
 
 
 def _narrow(grad: Any, dtype: Any) -> Any:
-    """A gradient that was widened for derivatives, in float16 again."""
+    """Convert a gradient that was widened to float32 for derivatives back to float16."""
     return grad.astype(HALF) if grad is not None and dtype == HALF and grad.dtype != HALF else grad
 
 
 def _arrays(grads: Sequence[Any]) -> tuple[Any, ...]:
-    """Gradients as the engine's own, which it may add to: hooks may have kept theirs."""
+    """Copy gradients to arrays that the engine may write to: hooks may have kept the Tensors."""
     return tuple(None if g is None else g.array.copy() for g in grads)
 
 
 def _tensors(grads: Sequence[Any]) -> tuple[Any, ...]:
-    """Gradients as hooks see them."""
+    """Wrap gradients in Tensors, as hooks get them."""
     return tuple(g if g is None or isinstance(g, function.Tensor) else function.Tensor._made(g) for g in grads)
 
 
 def _checked_replacement(changed: Any, grads: tuple[Any, ...], what: str) -> tuple[Any, ...]:
-    """What takes the place of gradients: what a hook gives, if anything, in their shapes and dtypes."""
+    """Return a hook's result in place of gradients, or these if it is None. Checks types, shapes and dtypes."""
     if changed is None:
         return grads
     if not isinstance(changed, tuple):
@@ -251,10 +255,10 @@ def _checked_replacement(changed: Any, grads: tuple[Any, ...], what: str) -> tup
     return changed
 
 
-# Of a floor below, without this one
+# Function, which can't import this module, gets these as methods.
 Function.register_hook, Function.register_prehook = register_hook, register_prehook
 Function.__call__ = call_node  # type: ignore[method-assign]
 Function.next_functions = property(next_functions)  # type: ignore[attr-defined]
 Function.metadata = property(metadata)  # type: ignore[attr-defined]
-Leaf.__name__ = Leaf.__qualname__ = "AccumulateGrad"  # by which programs that walk a graph know where it ends
+Leaf.__name__ = Leaf.__qualname__ = "AccumulateGrad"  # programs that walk a graph recognize leaves by this name
 Function._sequence_nr = lambda node: node.number  # type: ignore[attr-defined]

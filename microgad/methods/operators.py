@@ -1,4 +1,4 @@
-"""Python's operators."""
+"""Python's operators on Tensors."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ else:
 
 
 class Operators:
-    """`a + b`, `a[i]`, `a += b`, and their kin."""
+    """The methods behind `a + b`, `a[i]`, `a += b` and other operators."""
 
     __slots__ = ()
 
@@ -72,7 +72,7 @@ class Operators:
 
     def __matmul__(self: Tensor, other: Tensor) -> Tensor:
         if not isinstance(other, core.Tensor):
-            return retry_overridden(Operators.__matmul__, self, other)  # or it is an array's turn
+            return retry_overridden(Operators.__matmul__, self, other)  # NotImplemented for an array: NumPy is next
         return linalg.matmul(self, other)
 
     def __rmatmul__(self: Tensor, other: Any) -> Tensor:

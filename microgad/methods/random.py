@@ -1,4 +1,4 @@
-"""Random draws."""
+"""In-place random draws, and Bernoulli and multinomial sampling, as methods."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ else:
 
 
 class Random:
-    """Methods that draw from a Generator."""
+    """Random sampling."""
 
     __slots__ = ()
 

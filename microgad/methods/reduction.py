@@ -1,4 +1,4 @@
-"""Reductions, scans, order, statistics; softmax."""
+"""Reductions, scans, sorting, statistics and softmax as methods."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ else:
 
 
 class Reduction:
-    """Methods that reduce, scan or order along dimensions."""
+    """Reductions, scans, sorting and statistics."""
 
     __slots__ = ()
 

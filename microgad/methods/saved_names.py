@@ -1,6 +1,6 @@
-"""PyTorch's names of what a node keeps for backward: `grad_fn._saved_self`, and `_raw_saved_self` for hooks on it.
+"""The attributes `grad_fn._saved_self` and `grad_fn._raw_saved_self`, PyTorch's names of what a node keeps.
 
-They are written down, and are no `__getattr__`, which would slow down every look at a node.
+Each name is a property of Function: a `__getattr__` would slow down every attribute access of nodes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _properties(name: str) -> tuple[property, property]:
 
 
 def _dir(node: Function) -> list[str]:
-    """Names of its attributes; of these, those that it has."""
+    """Return the names of a node's attributes, without saved values and settings that it doesn't have."""
     lacking = [name for name in NAMES if not saved_values.has(node, name)]
     hidden = {f"{lead}_{name}" for name in lacking for lead in ("_saved", "_raw_saved")}
     hidden.update(f"_saved_{name}" for name in set(SETTINGS).difference(saved_settings.settings_of(node)))

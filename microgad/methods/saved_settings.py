@@ -1,4 +1,4 @@
-"""What a node was told, by PyTorch's names: `grad_fn._saved_dim`, as torchviz shows it.
+"""A node's settings under PyTorch's names, as `grad_fn._saved_dim`, which torchviz shows.
 
 >>> y = torch.ones(2, 3, requires_grad=True).sum(1)
 >>> y.grad_fn._saved_dim, y.grad_fn._saved_keepdim, y.grad_fn._saved_self_sym_sizes
@@ -12,7 +12,7 @@ from typing import Any
 
 from ..function import Function, Output, torch_names
 
-Settings = Mapping[str, str | Callable[[Any], Any]]  # of each name an attribute of the node, or what gives it
+Settings = Mapping[str, str | Callable[[Any], Any]]  # PyTorch's name -> the node's attribute, or a function of the node
 REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
 
 
@@ -25,12 +25,12 @@ def _sizes(node: Any) -> tuple[int, ...]:
 
 
 def _where_differs(i: int) -> Callable[[Any], int]:
-    """The first, or the second, of two axes that changed places, if they aren't one."""
+    """Make a function that returns the first (i = 0) or second (i = 1) of the two axes that a node exchanged."""
     return lambda node: ([axis for axis, old in enumerate(node.order) if axis != old] or (0, 0))[i]
 
 
 def _pooling(node: Any) -> Any:
-    """The window of a pooling, which without a batch is what comes before the node."""
+    """Return the window of a pooling. Without a batch dimension the pooling itself is before the node."""
     while "window" not in vars(node):
         node = node.edges[0]
     return node.window
@@ -51,7 +51,7 @@ CONVOLUTION: Settings = {
 POOL: Settings = {
     "kernel_size": lambda node: tuple(_pooling(node).kernel), "padding": lambda node: _pads(_pooling(node)),
 }  # fmt: skip
-# Of nodes by PyTorch's names, but for "Backward" and a number that tells variants apart only where it is given.
+# By PyTorch's names of nodes, without "Backward0"; a full name stands for one of several variants.
 SETTINGS: dict[str, Settings] = {
     "Amax": REDUCED, "Amin": REDUCED, "AvgPool2D": POOL, "Cat": AXIS, "Convolution": CONVOLUTION, "Cumprod": AXIS,
     "Cumsum": AXIS, "Elu": {"alpha": "size"}, "Expand": SIZES, "Flip": {"dims": "axis"},
@@ -74,7 +74,7 @@ SETTINGS: dict[str, Settings] = {
 
 
 def settings_of(node: Function) -> Settings:
-    """What can be asked of a node. Of what is one operation in PyTorch and several here, nothing."""
+    """Return the settings that a node has; none if it is a part of one PyTorch operation that is several here."""
     node = node.edges[0] if type(node) is Output else node
     if torch_names.of_composite(node.path) is not None or type(node).__name__ == "SetItem":
         return {}
@@ -83,7 +83,7 @@ def settings_of(node: Function) -> Settings:
 
 
 def read(node: Function, name: str) -> Any:
-    """A setting under its name. Raises AttributeError where the node has none of that name."""
+    """Return a setting by its name. Raises AttributeError if the node has no setting of that name."""
     found = settings_of(node).get(name)
     if found is None:
         raise AttributeError(f"{node.name()!r} object has no attribute '_saved_{name}'")

@@ -1,4 +1,4 @@
-"""What a node keeps for backward, as Tensors by PyTorch's names, and packed by a user's functions.
+"""The values that a node keeps for backward: read under PyTorch's names, and packed by a user's hooks.
 
 >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
 >>> y = x.pow(2)
@@ -23,7 +23,7 @@ from ..function import Function, Leaf, Output, Packed, torch_names
 from ..pytree import tree_leaves
 
 RESULT = -1
-# Which input of an operation PyTorch calls so, where that is neither `self` nor `other` nor the input's own name.
+# PyTorch's names for inputs (by number) and the result, where these aren't `self`, `other`, `result` or our own name.
 INPUT_NAMES = {
     "Cholesky": {"L": RESULT}, "Clamp": {"min": 1, "max": 2}, "Det": {"A": 0}, "Dot": {"tensor": 1},
     "Inv": {"inverse": RESULT}, "Linear": {"mat1": 0}, "MatMul": {"mat2": 1}, "NllLoss": {"self": 0},
@@ -31,20 +31,20 @@ INPUT_NAMES = {
     "SquaredError": {"target": 1},
 }  # fmt: skip
 
-# What shows nobody's memory.
+# Types of objects that share no memory with arrays.
 _SHARES_NO_MEMORY = (type(None), int, float, complex, str, bytes, np.generic, PathLike, backend.device)
 
 
 def has(node: Function, name: str) -> bool:
-    """Whether some derivative of the operation reads what goes by this name."""
+    """Whether some derivative of a node's operation reads the value of this name."""
     return _find_input(_producer(node), name) is not None
 
 
 def read(node: Function, name: str) -> Any:
-    """What is kept under a name, at its place in the graph; a number as it is; None where this node doesn't need it.
+    """Return a kept value as a Tensor at its place in the graph, or a number; None if this node doesn't need it.
 
-    Raises AttributeError where there is no such name, RuntimeError where backward has freed it, or where it has been
-    written to.
+    Raises AttributeError if the operation has no value of that name, RuntimeError if backward has freed it or it has
+    been written to.
     """
     node = _producer(node)
     at = _position(node, name, "_saved_")
@@ -71,21 +71,22 @@ def read(node: Function, name: str) -> Any:
 
 
 def raw(node: Function, name: str) -> SavedTensor:
-    """What hooks can be put on. Raises AttributeError where there is no such name."""
+    """Return the object by which hooks are put on a kept value. Raises AttributeError if there is no such name."""
     node = _producer(node)
     return SavedTensor(node, _position(node, name, "_raw_saved_"))
 
 
 class SavedTensor:
-    """One value that a node keeps. Source: torch._C._autograd.SavedTensor, as `grad_fn._raw_saved_self` gives it."""
+    """A value that a node keeps, as `grad_fn._raw_saved_self`. Source: torch._C._autograd.SavedTensor."""
 
     def __init__(self, node: Function, at: int | None) -> None:
         self._node, self._at = node, at
 
     def register_hooks(self, pack_hook: Callable[[Any], Any], unpack_hook: Callable[[Any], Any]) -> None:
-        """Keep `pack_hook(tensor)` from now on, of which `unpack_hook` gives the Tensor when it is needed.
+        """Keep `pack_hook(tensor)` instead of the Tensor; `unpack_hook` turns it back into one when backward needs it.
 
-        Raises RuntimeError where it is freed, no Tensor, or packed already, TypeError where a hook can't be called.
+        Raises RuntimeError if the value is freed, not a Tensor, or has hooks already, TypeError if a hook isn't
+        callable.
 
         >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
         >>> y = x.exp()
@@ -113,17 +114,17 @@ class SavedTensor:
 
 
 class PackedByHooks(Packed):
-    """Kept values, of which some are as a user's functions have packed them."""
+    """The kept values of a node, some of them packed by a user's hooks."""
 
     def __init__(self, kept: Sequence[Any]) -> None:
         super().__init__()
         self.values = list(kept)
-        self.hooks: dict[int, tuple[Callable[[Any], Any], Any]] = {}  # by position: unpack, shape and dtype
+        self.hooks: dict[int, tuple[Callable[[Any], Any], Any]] = {}  # by position: unpack_hook, (shape, dtype)
 
     def pack(
         self, i: int, pack_hook: Callable[[Any], Any], unpack_hook: Callable[[Any], Any], given: Mapping[int, Any]
     ) -> None:
-        """Put what `pack_hook` makes of a value in its place: it sees the very Tensor that was given, by its array."""
+        """Replace value i by `pack_hook`'s result. The hook gets the Tensor in `given` that has the value as its array."""
 
         def packed(array: Any) -> Any:
             tensor = given.get(id(array), core.Tensor._made(array))
@@ -139,7 +140,7 @@ class PackedByHooks(Packed):
         self.values[i], self.hooks[i] = _of_each(self.values[i], packed), (unpack_hook, facts)
 
     def shares_memory(self, kept: Sequence[Any]) -> bool:
-        """Whether a write into what was kept may be seen in the user's form of it: of objects nobody knows."""
+        """Whether the packed values may share memory with what was kept; objects of unknown types may."""
         owners = {id(backend.owner(x)) for x in tree_leaves(kept) if backend.is_array(x)}
         for value in tree_leaves(self.values):
             x = value.array if isinstance(value, core.Tensor) else value
@@ -148,7 +149,7 @@ class PackedByHooks(Packed):
         return False
 
     def one(self, i: int) -> Any:
-        """One of what was kept, from the user's form. Raises RuntimeError where it has another shape or dtype."""
+        """Unpack value i. Raises RuntimeError if the hook returns another shape or dtype."""
         value = self.values[i]
         if i not in self.hooks:
             return value
@@ -159,20 +160,21 @@ class PackedByHooks(Packed):
             return _checked(unpack, value, facts)
 
     def unpack(self) -> list[Any]:
-        """What was kept."""
+        """Unpack all values."""
         return [self.one(i) for i in range(len(self.values))]
 
 
 def _producer(node: Function) -> Function:
+    """Return the node of the operation itself, given that of one of its several results."""
     return node.edges[0] if type(node) is Output else node
 
 
 def _find_input(node: Function, name: str) -> int | None:
-    """Which input goes by this name, or RESULT; None where there is none that a derivative reads."""
+    """Return the number of the input that PyTorch calls so, or RESULT; None if no derivative reads such a value."""
     cls, inputs = type(node), type(node).inputs
     composite = torch_names.of_composite(node.path)
     if not inputs or cls.variadic or composite not in (None, torch_names.NAMES.get(cls.__name__)):
-        return None  # of what is one operation in PyTorch and several here, nothing is known
+        return None  # a part of one PyTorch operation that is several here
     known = INPUT_NAMES.get(cls.__name__, {})
     place = known.get(name)
     if place is None:
@@ -185,6 +187,7 @@ def _find_input(node: Function, name: str) -> int | None:
 
 
 def _default_input(inputs: tuple[str, ...], name: str, several: bool) -> int | None:
+    """Find an input by its own name, or by the usual meaning of `result`, `self` and `other`."""
     if name in inputs:
         return inputs.index(name)
     if name == "result":
@@ -195,7 +198,7 @@ def _default_input(inputs: tuple[str, ...], name: str, several: bool) -> int | N
 
 
 def _position(node: Function, name: str, lead: str) -> int | None:
-    """Where in `kept` it is; None where this node doesn't keep it."""
+    """Return a value's position in `kept`; None if this node doesn't keep it."""
     place = _find_input(node, name)
     if place is None:
         raise AttributeError(f"{node.name()!r} object has no attribute '{lead}{name}'")
@@ -206,9 +209,9 @@ def _position(node: Function, name: str, lead: str) -> int | None:
 
 
 def _check_version(node: Function, at: int) -> Any:
-    """The counter of writes into what is kept there, where it is known. Raises RuntimeError after a write."""
+    """Return the version counter of a kept value if it is known. Raises RuntimeError if the value was written to."""
     seen, plan = node.versions, node.plan
-    all_tensors = len(seen) == 2 * (len(plan.inputs) + plan.out)  # of numbers nothing is counted
+    all_tensors = len(seen) == 2 * (len(plan.inputs) + plan.out)  # numbers have no counters
     for i in (2 * at,) if all_tensors else range(0, len(seen), 2):
         if seen[i][0] != seen[i + 1]:
             versions.check(node, seen[i], seen[i + 1])
@@ -216,6 +219,7 @@ def _check_version(node: Function, at: int) -> Any:
 
 
 def _checked(unpack: Callable[[Any], Any], value: Any, fact: Any) -> Any:
+    """Unpack a value, and return its array, checked against the shape and dtype of the one that was packed."""
     if type(fact) is not tuple:
         return value
     tensor = unpack(value)
@@ -226,11 +230,11 @@ def _checked(unpack: Callable[[Any], Any], value: Any, fact: Any) -> Any:
         raise errors.GraphError(
             f"unpack_hook: expected shape {shape} and dtype {dtype}, got {array.shape} and {array.dtype}"
         )
-    return array if array.dtype == dtype else array.astype(dtype)  # what was packed in fewer bits
+    return array if array.dtype == dtype else array.astype(dtype)  # the hooks may use fewer bits
 
 
 def _of_each(x: Any, change: Callable[[Any], Any]) -> Any:
-    """Of an array, or of each of several outputs, something else; whatever isn't an array as it is."""
+    """Apply a function to an array, or to each of a tuple of them; return anything else as it is."""
     if type(x) is tuple:
         return [_of_each(part, change) for part in x]
     return change(x) if backend.is_array(x) else x

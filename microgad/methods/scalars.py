@@ -1,4 +1,4 @@
-"""A Tensor of one element as one of Python's numbers."""
+"""Conversions of a one-element Tensor to a Python number."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ScalarConversion:
-    """`float(x)`, `int(x)`, `complex(x)`, `bool(x)`, `[...][x]`, `f"{x:.3f}"`."""
+    """The methods behind `float(x)`, `int(x)`, `complex(x)`, `bool(x)`, `[...][x]` and `f"{x:.3f}"`."""
 
     __slots__ = ()
 
@@ -26,7 +26,7 @@ class ScalarConversion:
 
     def __float__(self: Tensor) -> float:
         value = float(_real(self))
-        _tell_of_a_gradient(self)
+        _warn_of_gradient(self)
         return value
 
     def __int__(self: Tensor) -> int:
@@ -34,7 +34,7 @@ class ScalarConversion:
 
     def __complex__(self: Tensor) -> complex:
         value = complex(self.item())
-        _tell_of_a_gradient(self)
+        _warn_of_gradient(self)
         return value
 
     def __index__(self: Tensor) -> int:
@@ -54,6 +54,7 @@ def _real(tensor: Tensor) -> Any:
     return value.real
 
 
-def _tell_of_a_gradient(tensor: Tensor) -> None:
+def _warn_of_gradient(tensor: Tensor) -> None:
+    """Warn once that converting a Tensor that requires grad loses its gradient."""
     if tensor.node is not None and state.current().grad_enabled:
         notices.once(notices.TO_SCALAR)

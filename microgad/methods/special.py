@@ -1,4 +1,4 @@
-"""Special functions, and in place."""
+"""Special functions as methods, with their in-place forms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ else:
 
 
 class Special:
-    """Methods that compute special functions, and those of them that write into the Tensor itself."""
+    """Special functions, and their in-place forms."""
 
     __slots__ = ()
 
@@ -28,7 +28,7 @@ class Special:
     mvlgamma_ = in_place_by_copy(special.mvlgamma)
 
     def polygamma(self: Tensor, n: int) -> Tensor:
-        """The derivative of `digamma` of order n: see `polygamma`."""
+        """Compute the n-th derivative of `digamma`: see `polygamma`."""
         return special.polygamma(n, self)
 
     polygamma_ = in_place_by_copy(polygamma)

@@ -1,4 +1,4 @@
-"""What PyTorch's Tensor has and microgad's lacks: each name says why when it is asked for."""
+"""Attributes that PyTorch's Tensor has and microgad's lacks: using one raises an AttributeError that says why."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ NAMES = frozenset(_TABLE.split())
 
 
 class UnsupportedAttribute:
-    """A name that isn't there.
+    """A descriptor that raises AttributeError with the reason why an attribute is missing.
 
-    Each is written down, and of a typing mistake Python itself tells the nearest name, since a `__getattr__` of
-    Tensor would keep Python from finding `x.array` at once: it took a tenth of a small operation's time.
+    There is one for each name, since a `__getattr__` of Tensor would slow down finding `x.array`: it took a tenth of a
+    small operation's time. For misspelled names Python itself suggests the nearest one.
     """
 
     def __init__(self, name: str) -> None:
@@ -32,7 +32,7 @@ class UnsupportedAttribute:
 
 
 class Unsupported:
-    """The table of them."""
+    """The mixin that has a descriptor for each unsupported name, and hides these from `dir`."""
 
     __slots__ = ()
 

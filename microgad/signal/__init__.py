@@ -1,4 +1,4 @@
-"""What PyTorch offers as torch.signal: windows."""
+"""torch.signal, which has window functions only."""
 
 from ..lazy import define_getattr as _define_getattr
 from . import windows as windows

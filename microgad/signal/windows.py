@@ -1,4 +1,4 @@
-"""Windows under torch.signal.windows' names."""
+"""Window functions under the names of torch.signal.windows."""
 
 from ..lazy import define_getattr as _define_getattr
 from ..ops.fourier.windows import bartlett as bartlett
