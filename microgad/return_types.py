@@ -165,7 +165,7 @@ class linalg_lu_factor_ex(NamedTuple):
 
 @_torch_style
 class linalg_ldl_factor(NamedTuple):
-    """Both factors in one matrix, and the pivots."""
+    """Both factors of the LDL decomposition in one matrix, and the pivots."""
 
     LD: Tensor
     pivots: Tensor
@@ -173,7 +173,7 @@ class linalg_ldl_factor(NamedTuple):
 
 @_torch_style
 class linalg_ldl_factor_ex(NamedTuple):
-    """Both factors in one matrix, the pivots, and info: which pivot is zero."""
+    """Both factors of the LDL decomposition in one matrix, the pivots, and info: which pivot is zero."""
 
     LD: Tensor
     pivots: Tensor

@@ -90,7 +90,7 @@ class UntypedStorage:
 
     @property
     def is_cuda(self) -> bool:
-        """Whether it is on a GPU."""
+        """Whether the memory is on a GPU."""
         return backend.is_gpu(self.row)
 
 

@@ -1,4 +1,4 @@
-"""torch.amp: nothing is cast; GradScaler scales."""
+"""torch.amp: autocast, which casts nothing here, and GradScaler."""
 
 from __future__ import annotations
 

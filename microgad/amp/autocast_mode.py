@@ -1,4 +1,4 @@
-"""torch.autocast and its kin: everything stays in its own precision, so nothing is cast."""
+"""torch.autocast and related functions. They have no effect: operations compute in the dtype of their operands."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class autocast(contextlib.ContextDecorator):
-    """A block, or a function, that changes nothing. Says so once, unless `enabled` is false. Source: torch.autocast.
+    """Do nothing in a block or function, and warn of that once, unless `enabled` is false. Source: torch.autocast.
 
-    Raises ValueError where device_type is no string: `torch.device("cpu").type` is one.
+    Raises ValueError if device_type isn't a string, such as `torch.device("cpu").type`.
 
     >>> with torch.autocast("cpu", enabled=False):
     ...     (torch.ones(2) @ torch.ones(2)).dtype
@@ -42,7 +42,7 @@ class autocast(contextlib.ContextDecorator):
 
 
 def custom_fwd(fwd: Callable[..., Any] | None = None, **options: Any) -> Any:
-    """Give a Function's forward as it is; also as a decorator. Source: torch.amp.custom_fwd."""
+    """Return the forward of a Function unchanged, as a function or a decorator. Source: torch.amp.custom_fwd."""
     return (lambda fwd: fwd) if fwd is None else fwd
 
 
@@ -50,7 +50,7 @@ custom_bwd = custom_fwd
 
 
 def is_autocast_enabled(device_type: str = "cuda") -> bool:
-    """False: nothing is cast. Source: torch.is_autocast_enabled.
+    """Return False: nothing is cast. Source: torch.is_autocast_enabled.
 
     >>> with torch.autocast("cpu", enabled=False):
     ...     torch.is_autocast_enabled("cpu")
@@ -63,7 +63,7 @@ is_autocast_cpu_enabled = is_autocast_cache_enabled = is_autocast_enabled
 
 
 def set_autocast_enabled(*args: Any) -> None:
-    """No effect. Source: torch.set_autocast_enabled."""
+    """Do nothing. Source: torch.set_autocast_enabled."""
 
 
 set_autocast_cpu_enabled = set_autocast_cache_enabled = set_autocast_dtype = set_autocast_enabled
@@ -71,7 +71,7 @@ set_autocast_cpu_dtype = set_autocast_gpu_dtype = set_autocast_enabled
 
 
 def get_autocast_dtype(device_type: str = "cuda") -> Any:
-    """The dtype that PyTorch would cast to. Source: torch.get_autocast_dtype.
+    """Return the dtype that PyTorch would cast to. Source: torch.get_autocast_dtype.
 
     >>> torch.get_autocast_dtype("cuda"), torch.get_autocast_dtype("cpu")
     (torch.float16, torch.bfloat16)
@@ -80,7 +80,7 @@ def get_autocast_dtype(device_type: str = "cuda") -> Any:
 
 
 def get_autocast_cpu_dtype() -> Any:
-    """The one for the CPU. Source: torch.get_autocast_cpu_dtype."""
+    """Return the dtype that PyTorch would cast to on the CPU. Source: torch.get_autocast_cpu_dtype."""
     return get_autocast_dtype("cpu")
 
 
@@ -88,9 +88,9 @@ get_autocast_gpu_dtype = get_autocast_dtype
 
 
 def is_autocast_available(device_type: str) -> bool:
-    """False. Source: torch.amp.is_autocast_available."""
+    """Return False: nothing is cast. Source: torch.amp.is_autocast_available."""
     return False
 
 
 def clear_autocast_cache() -> None:
-    """Nothing was cached. Source: torch.clear_autocast_cache."""
+    """Do nothing: nothing is cached. Source: torch.clear_autocast_cache."""

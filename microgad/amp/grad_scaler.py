@@ -1,4 +1,4 @@
-"""torch.amp.GradScaler: losses are scaled up, gradients down again, and steps with infinities in them are left out."""
+"""torch.amp.GradScaler: scales losses up and gradients down, and skips steps whose gradients aren't finite."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..tensor import Tensor
 
 
 class GradScaler:
-    """The scale of the losses: less where a gradient wasn't finite, more where all were for long. Source:
-    torch.amp.GradScaler.
+    """Scales losses so that gradients in low precision don't underflow. Source: torch.amp.GradScaler.
 
-    Where there is no device of its kind it is off: losses and gradients stay as they are, and every step is made.
+    The scale shrinks when a gradient isn't finite, and grows when all were finite for `growth_interval` updates. With
+    enabled=False, and for "cuda" without a GPU, nothing is scaled and every step is made.
 
     >>> scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
     >>> scaler.scale(torch.tensor(2.0)), scaler.get_scale()
@@ -37,26 +37,26 @@ class GradScaler:
             raise AssertionError("The backoff factor must be < 1.0.")
         self._scale, self._growth_factor, self._backoff_factor = float(init_scale), growth_factor, backoff_factor
         self._growth_interval, self._growth_tracker = growth_interval, 0
-        self._scales = False  # whether it has scaled anything
-        self._found: dict[int, bool] = {}  # by the id of an optimizer: whether a gradient of its wasn't finite
-        self._stepped: set[int] = set()
+        self._scales = False  # whether `scale` has been called
+        self._found: dict[int, bool] = {}  # by the optimizer's id: whether one of its gradients isn't finite
+        self._stepped: set[int] = set()  # ids of optimizers that have stepped since the last update
 
     def scale(self, outputs: Any) -> Any:
-        """A loss, or an iterable of them, times the scale."""
+        """Multiply a loss, or an iterable of losses, by the scale."""
         if not self._enabled:
             return outputs
         if isinstance(outputs, Tensor):
             self._scales = True
-            return outputs * outputs.new_tensor(self._scale, dtype=dtypes.float32)  # a loss in float16 has no room
+            return outputs * outputs.new_tensor(self._scale, dtype=dtypes.float32)  # float16 could overflow
         if isinstance(outputs, Iterable):
             scaled = map(self.scale, outputs)
             return type(outputs)(scaled) if isinstance(outputs, (list, tuple)) else scaled
         raise errors.ArgumentError("outputs must be a Tensor or an iterable of Tensors")
 
     def unscale_(self, optimizer: Any) -> None:
-        """Divide the optimizer's gradients by the scale, as before they are clipped.
+        """Divide the optimizer's gradients by the scale, for example to clip them before `step`.
 
-        Raises RuntimeError where that was done since the last update, ValueError for gradients in float16.
+        Raises RuntimeError if that was done already since the last update, ValueError for gradients in float16.
         """
         if not self._enabled:
             return
@@ -75,7 +75,7 @@ class GradScaler:
             grad.detach().mul_(1 / self._scale)
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
-        """The optimizer's step, left out where a gradient isn't finite."""
+        """Call the optimizer's step, unless a gradient isn't finite."""
         if not self._enabled:
             return optimizer.step(*args, **kwargs)
         if "closure" in kwargs:
@@ -91,7 +91,7 @@ class GradScaler:
         return None if self._found[key] else optimizer.step(*args, **kwargs)
 
     def update(self, new_scale: float | Tensor | None = None) -> None:
-        """The next scale, after the steps of all optimizers; or `new_scale`."""
+        """Update the scale after the steps of all optimizers, or set it to `new_scale`."""
         if not self._enabled:
             return
         self._check("update")
@@ -114,39 +114,39 @@ class GradScaler:
             raise AssertionError(f"Attempted {op} but _scale is None: call scaler.scale(loss) before")
 
     def get_scale(self) -> float:
-        """The scale; 1 where it is off."""
+        """Return the scale, or 1 if the scaler is disabled."""
         return self._scale if self._enabled else 1.0
 
     def get_growth_factor(self) -> float:
-        """What the scale is multiplied by after `growth_interval` updates without infinities."""
+        """Return the factor by which the scale grows after `growth_interval` updates with finite gradients."""
         return self._growth_factor
 
     def set_growth_factor(self, new_factor: float) -> None:
-        """Another `growth_factor`."""
+        """Set `growth_factor`."""
         self._growth_factor = new_factor
 
     def get_backoff_factor(self) -> float:
-        """What the scale is multiplied by where a gradient wasn't finite."""
+        """Return the factor by which the scale shrinks when a gradient isn't finite."""
         return self._backoff_factor
 
     def set_backoff_factor(self, new_factor: float) -> None:
-        """Another `backoff_factor`."""
+        """Set `backoff_factor`."""
         self._backoff_factor = new_factor
 
     def get_growth_interval(self) -> int:
-        """How many updates without infinities the scale grows after."""
+        """Return after how many updates with finite gradients the scale grows."""
         return self._growth_interval
 
     def set_growth_interval(self, new_interval: int) -> None:
-        """Another `growth_interval`."""
+        """Set `growth_interval`."""
         self._growth_interval = new_interval
 
     def is_enabled(self) -> bool:
-        """Whether it scales."""
+        """Whether the scaler is enabled."""
         return self._enabled
 
     def state_dict(self) -> dict[str, Any]:
-        """Scale, factors and counts; nothing where it is off."""
+        """Return the scale, factors and counts; an empty dict if the scaler is disabled."""
         if not self._enabled:
             return {}
         return {
@@ -158,7 +158,7 @@ class GradScaler:
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict` gave. Raises RuntimeError where that was of one that is off."""
+        """Restore what `state_dict` returned. Raises RuntimeError if that was of a disabled scaler."""
         if not self._enabled:
             return
         if not state_dict:

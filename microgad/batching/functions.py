@@ -17,7 +17,7 @@ from ..backend import at, is_array, like, owner
 from ..duck_arrays import Fallback
 from .array import BatchedArray, Level
 
-np: Any = numpy  # whose stubs know no such arrays
+np: Any = numpy  # NumPy's stubs don't know BatchedArray
 RULES: dict[Any, Callable[..., Any]] = {}  # NumPy function -> rule(level, *args, **kwargs), filled by rules.py
 # The functions that write into their first argument.
 WRITERS = frozenset((np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask, "at"))

@@ -16,7 +16,7 @@ import numpy
 from .array import BatchedArray, Level
 from .functions import RULES, NoRuleError, align, innermost_level, is_batched_at, ndim_of, wrap
 
-np: Any = numpy  # whose stubs know no such arrays
+np: Any = numpy  # NumPy's stubs don't know BatchedArray
 Rule = Callable[..., Any]
 
 

@@ -1,4 +1,4 @@
-"""GPUs, through CuPy, under PyTorch's names."""
+"""torch.cuda: GPUs, by CuPy."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from ..type_aliases import Device
 
 empty_cache = memory.empty_cache
-OutOfMemoryError = NoMemoryError  # on a GPU or not
+OutOfMemoryError = NoMemoryError  # raised on the CPU, too
 
 
 def is_available() -> bool:
-    """Whether there is a GPU, and CuPy to use it. Source: torch.cuda.is_available.
+    """Whether CuPy is installed and finds a GPU. Source: torch.cuda.is_available.
 
     >>> device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     >>> torch.ones(2, device=device).sum().item()
@@ -49,7 +49,7 @@ is_initialized, _initialized = is_available, False
 
 
 def manual_seed(seed: int) -> None:
-    """Seed what is drawn on the GPU, which is what is drawn on the CPU, too; where there is no GPU, nothing.
+    """Seed the random generator, which the GPU shares with the CPU; without a GPU do nothing.
 
     Source: torch.cuda.manual_seed.
 
@@ -60,7 +60,7 @@ def manual_seed(seed: int) -> None:
 
 
 def seed() -> None:
-    """Seed what is drawn on the GPU at random; where there is none, nothing. Source: torch.cuda.seed."""
+    """Seed the random generator with a random number; without a GPU do nothing. Source: torch.cuda.seed."""
     if is_available():
         _seed()
 
@@ -69,7 +69,7 @@ manual_seed_all, seed_all = manual_seed, seed
 
 
 def device_count() -> int:
-    """How many GPUs CuPy sees; 0 where there is no CuPy. Source: torch.cuda.device_count.
+    """Return the number of GPUs that CuPy sees, 0 without CuPy. Source: torch.cuda.device_count.
 
     >>> torch.cuda.device_count() >= 0
     True
@@ -78,28 +78,28 @@ def device_count() -> int:
 
 
 def init() -> None:
-    """Nothing to do before the first use. Source: torch.cuda.init."""
+    """Do nothing: CUDA is initialized on first use. Source: torch.cuda.init."""
 
 
 def is_bf16_supported(including_emulation: bool = True) -> bool:
-    """False: arrays have no bfloat16. Source: torch.cuda.is_bf16_supported."""
+    """Return False: arrays have no bfloat16. Source: torch.cuda.is_bf16_supported."""
     return False
 
 
 def current_device() -> int:
-    """The number of the GPU in use. Raises RuntimeError where there is none. Source: torch.cuda.current_device."""
+    """Return the number of the current GPU. Raises RuntimeError without a GPU. Source: torch.cuda.current_device."""
     return int(_runtime().getDevice())
 
 
 def set_device(device: Any) -> None:
-    """Use this GPU from now on. Source: torch.cuda.set_device."""
+    """Make a GPU the current one. Source: torch.cuda.set_device."""
     index = backend.device("cuda" if device is None else device).index
     if index is not None:
         _runtime().setDevice(index)
 
 
 def synchronize(device: Device = None) -> None:
-    """Wait for what the GPU is doing; nothing where there is none. Source: torch.cuda.synchronize.
+    """Wait until the GPU's work is done; without a GPU do nothing. Source: torch.cuda.synchronize.
 
     >>> torch.cuda.synchronize()
     """
@@ -108,21 +108,21 @@ def synchronize(device: Device = None) -> None:
 
 
 def get_device_name(device: Device = None) -> str:
-    """What a GPU is called. Source: torch.cuda.get_device_name."""
+    """Return the name of a GPU. Source: torch.cuda.get_device_name."""
     name: bytes = _runtime().getDeviceProperties(_index(device))["name"]
     return name.decode()
 
 
 def get_device_capability(device: Device = None) -> tuple[int, int]:
-    """Its compute capability, (major, minor). Source: torch.cuda.get_device_capability."""
+    """Return the compute capability of a GPU, (major, minor). Source: torch.cuda.get_device_capability."""
     properties = _runtime().getDeviceProperties(_index(device))
     return int(properties["major"]), int(properties["minor"])
 
 
 def get_device_properties(device: Device = None) -> Any:
-    """Its name, major, minor, total_memory in bytes and multi_processor_count, by these names.
+    """Return an object with a GPU's name, major, minor, total_memory in bytes and multi_processor_count.
 
-    Raises RuntimeError where there is no GPU. Source: torch.cuda.get_device_properties.
+    Raises RuntimeError without a GPU. Source: torch.cuda.get_device_properties.
     """
     found = dict(_runtime().getDeviceProperties(_index(device)))
     found |= {"name": found["name"].decode(), "total_memory": found["totalGlobalMem"]}
@@ -130,17 +130,17 @@ def get_device_properties(device: Device = None) -> Any:
 
 
 def ipc_collect() -> None:
-    """Nothing: no other process holds this one's arrays. Source: torch.cuda.ipc_collect."""
+    """Do nothing: no other process holds this one's arrays. Source: torch.cuda.ipc_collect."""
 
 
 def mem_get_info(device: Device = None) -> tuple[int, int]:
-    """Bytes that are free, and all. Source: torch.cuda.mem_get_info."""
+    """Return the free and the total bytes of the current GPU. Source: torch.cuda.mem_get_info."""
     free, total = _runtime().memGetInfo()
     return int(free), int(total)
 
 
 def memory_allocated(device: Device = None) -> int:
-    """Bytes in arrays; 0 without a GPU. Source: torch.cuda.memory_allocated.
+    """Return the bytes allocated by arrays, 0 without a GPU. Source: torch.cuda.memory_allocated.
 
     >>> torch.cuda.memory_allocated() >= 0
     True
@@ -149,15 +149,15 @@ def memory_allocated(device: Device = None) -> int:
 
 
 def memory_reserved(device: Device = None) -> int:
-    """Bytes held, in arrays or for the next ones; 0 without a GPU. Source: torch.cuda.memory_reserved."""
+    """Return the bytes of CuPy's memory pool, used or free; 0 without a GPU. Source: torch.cuda.memory_reserved."""
     return int(_cupy().get_default_memory_pool().total_bytes()) if is_available() else 0
 
 
 def reset_peak_memory_stats(device: Device = None) -> None:
-    """No effect: CuPy keeps no peaks. Source: torch.cuda.reset_peak_memory_stats."""
+    """Do nothing: CuPy doesn't record peaks. Source: torch.cuda.reset_peak_memory_stats."""
 
 
-max_memory_allocated, max_memory_reserved = memory_allocated, memory_reserved  # now: CuPy keeps no peaks
+max_memory_allocated, max_memory_reserved = memory_allocated, memory_reserved  # the present values, for lack of peaks
 
 
 def _cupy() -> Any:
@@ -168,32 +168,32 @@ def _runtime() -> Any:
     return _cupy().cuda.runtime
 
 
-default_generators: tuple[Any, ...] = ()  # all draws are the default stream's, of the CPU
+default_generators: tuple[Any, ...] = ()  # all draws are made by the CPU's default generator
 
 
 def get_rng_state(device: Any = None) -> Any:
-    """The state of the one stream of random numbers, of every device. Source: torch.cuda.get_rng_state."""
+    """Return the state of the default generator, which all devices share. Source: torch.cuda.get_rng_state."""
     return _state_of()
 
 
 def set_rng_state(new_state: Any, device: Any = None) -> None:
-    """Set it. Source: torch.cuda.set_rng_state."""
+    """Set the state of the default generator. Source: torch.cuda.set_rng_state."""
     _set_state(new_state)
 
 
 def get_rng_state_all() -> list[Any]:
-    """The state for each GPU. Source: torch.cuda.get_rng_state_all."""
+    """Return a list with the default generator's state for each GPU. Source: torch.cuda.get_rng_state_all."""
     return [get_rng_state() for _ in range(device_count())]
 
 
 def set_rng_state_all(new_states: Any) -> None:
-    """Set it, of each GPU. Source: torch.cuda.set_rng_state_all."""
+    """Set the default generator's state from such a list. Source: torch.cuda.set_rng_state_all."""
     for state in new_states:
         set_rng_state(state)
 
 
 class CUDAGraph:
-    """A name in annotations: CuPy has its own. To make one raises NotImplementedError. Source: torch.cuda.CUDAGraph."""
+    """A class for annotations: making one raises NotImplementedError. Source: torch.cuda.CUDAGraph."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         raise UnsupportedError(
@@ -202,7 +202,7 @@ class CUDAGraph:
 
 
 class graph(CUDAGraph):
-    """A name that programs derive from: see CUDAGraph. Source: torch.cuda.graph."""
+    """A class that programs derive from: see CUDAGraph. Source: torch.cuda.graph."""
 
 
 BoolTensor, ByteTensor, CharTensor = _TYPES["BoolTensor"], _TYPES["ByteTensor"], _TYPES["CharTensor"]

@@ -1,4 +1,4 @@
-"""torch.cuda.amp: what torch.amp has, as it was called before that: the device goes without saying."""
+"""torch.cuda.amp: the deprecated form of torch.amp, with "cuda" as the implied device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""torch.cuda.nvtx: marks for NVIDIA's profiler, without effect."""
+"""torch.cuda.nvtx: marks for NVIDIA's profiler, which have no effect here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..lazy import define_getattr as _define_getattr
 
 @contextlib.contextmanager
 def range(msg: str, *args: Any, **kwargs: Any) -> Iterator[None]:
-    """A block, or a function, that is marked. Source: torch.cuda.nvtx.range.
+    """Mark a block or function; this has no effect. Source: torch.cuda.nvtx.range.
 
     >>> with torch.cuda.nvtx.range("forward"):
     ...     torch.ones(2).sum()
@@ -21,17 +21,17 @@ def range(msg: str, *args: Any, **kwargs: Any) -> Iterator[None]:
 
 
 def range_push(msg: str) -> int:
-    """-1: no block is open. Source: torch.cuda.nvtx.range_push."""
+    """Return -1, as no range is open. Source: torch.cuda.nvtx.range_push."""
     return -1
 
 
 def range_pop() -> int:
-    """-1: no block is open. Source: torch.cuda.nvtx.range_pop."""
+    """Return -1, as no range is open. Source: torch.cuda.nvtx.range_pop."""
     return -1
 
 
 def mark(msg: str) -> None:
-    """Nothing. Source: torch.cuda.nvtx.mark."""
+    """Do nothing. Source: torch.cuda.nvtx.mark."""
 
 
 _define_getattr(globals())

@@ -1,4 +1,4 @@
-"""What waits for what on a GPU: streams and events, which are CuPy's, and the device in use, under PyTorch's names."""
+"""CUDA streams, events and the current device under PyTorch's names, by CuPy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def _cuda() -> Any:
 
 
 def index_of(where: Any) -> int:
-    """The number of a GPU, -1 of what is no GPU; the one in use where none is given."""
+    """Return the number of a GPU, by default the current one, or -1 for a device that isn't a GPU."""
     if isinstance(where, int):
         return where
     where = backend.device("cuda" if where is None else where)
@@ -22,7 +22,7 @@ def index_of(where: Any) -> int:
 
 
 class Stream:
-    """Work of a GPU in its order; `cupy_stream` is CuPy's. Raises RuntimeError without a GPU.
+    """A queue of work for a GPU; `cupy_stream` is CuPy's object. Raises RuntimeError without a GPU.
 
     Source: torch.cuda.Stream.
     """
@@ -35,35 +35,35 @@ class Stream:
 
     @property
     def cuda_stream(self) -> int:
-        """CUDA's own handle of it."""
+        """CUDA's handle of the stream."""
         return int(self.cupy_stream.ptr)
 
     @property
     def device(self) -> backend.device:
-        """The GPU that works on it."""
+        """The GPU that the stream belongs to."""
         there = self.cupy_stream.device_id
         return backend.device("cuda", index_of(None) if there < 0 else there)
 
     def query(self) -> bool:
-        """Whether all of its work is done."""
+        """Whether all work in the stream is done."""
         return bool(self.cupy_stream.done)
 
     def synchronize(self) -> None:
-        """Wait for its work."""
+        """Wait until all work in the stream is done."""
         self.cupy_stream.synchronize()
 
     def record_event(self, event: Event | None = None) -> Event:
-        """An event after the work that it has so far."""
+        """Record an event after the present work of the stream, and return it."""
         event = Event() if event is None else event
         event.record(self)
         return event
 
     def wait_event(self, event: Event) -> None:
-        """Let its further work wait for an event."""
+        """Make later work in the stream wait for an event."""
         self.cupy_stream.wait_event(event.cupy_event)
 
     def wait_stream(self, stream: Stream) -> None:
-        """Let its further work wait for the work that another one has so far."""
+        """Make later work in the stream wait for the present work of another stream."""
         self.wait_event(stream.record_event())
 
     def __eq__(self, other: object) -> bool:
@@ -74,7 +74,7 @@ class Stream:
 
 
 class Event:
-    """A place in a stream's work; `cupy_event` is CuPy's. Raises RuntimeError without a GPU.
+    """A marker in a stream's work; `cupy_event` is CuPy's object. Raises RuntimeError without a GPU.
 
     Source: torch.cuda.Event.
 
@@ -90,44 +90,44 @@ class Event:
         self.cupy_event = _cuda().Event(blocking, not enable_timing, interprocess)
 
     def record(self, stream: Stream | None = None) -> None:
-        """Stand after the work that a stream has so far, the current one where none is given."""
+        """Place the event after the present work of a stream, by default the current one."""
         (current_stream() if stream is None else stream).cupy_stream.record(self.cupy_event)
 
     def wait(self, stream: Stream | None = None) -> None:
-        """Let the further work of a stream wait for this."""
+        """Make later work of a stream, by default the current one, wait for this event."""
         (current_stream() if stream is None else stream).wait_event(self)
 
     def query(self) -> bool:
-        """Whether the work before it is done."""
+        """Whether the work before the event is done."""
         return bool(self.cupy_event.done)
 
     def synchronize(self) -> None:
-        """Wait for the work before it."""
+        """Wait until the work before the event is done."""
         self.cupy_event.synchronize()
 
     def elapsed_time(self, end_event: Event) -> float:
-        """Milliseconds from here to another event, both of which keep time."""
+        """Return the milliseconds from this event to another. Both need enable_timing."""
         return float(_cuda().get_elapsed_time(self.cupy_event, end_event.cupy_event))
 
 
 def current_stream(device: Any = None) -> Stream:
-    """The stream that work goes to. Source: torch.cuda.current_stream."""
+    """Return the stream that work is put into at present. Source: torch.cuda.current_stream."""
     return Stream(of=_cuda().get_current_stream(index_of(device)))
 
 
 def default_stream(device: Any = None) -> Stream:
-    """The one that work goes to where no other is chosen. Source: torch.cuda.default_stream."""
+    """Return the stream that work is put into by default. Source: torch.cuda.default_stream."""
     return Stream(of=_cuda().Stream.null)
 
 
 def set_stream(stream: Stream | None) -> None:
-    """Let work go to a stream from now on; None changes nothing. Source: torch.cuda.set_stream."""
+    """Make a stream the current one; None changes nothing. Source: torch.cuda.set_stream."""
     if stream is not None:
         stream.cupy_stream.use()
 
 
 class StreamContext:
-    """Let the work of a block go to a stream; None changes nothing. Source: torch.cuda.StreamContext.
+    """Make a stream the current one in a block; None changes nothing. Source: torch.cuda.StreamContext.
 
     >>> with torch.cuda.stream(None):
     ...     torch.ones(1)
@@ -152,9 +152,9 @@ stream = StreamContext
 
 
 class device:
-    """Use a GPU for a block; a negative number, or what is no GPU, changes nothing. Source: torch.cuda.device.
+    """Make a GPU the current one in a block; a negative number, or another device, changes nothing.
 
-    Raises RuntimeError at the block where there is no such GPU.
+    Entering the block raises RuntimeError if there is no such GPU. Source: torch.cuda.device.
 
     >>> with torch.cuda.device(-1):
     ...     torch.ones(1)
@@ -176,7 +176,7 @@ class device:
 
 
 class device_of(device):
-    """Use the GPU of a Tensor for a block; of one on the CPU it changes nothing. Source: torch.cuda.device_of.
+    """Make a Tensor's GPU the current one in a block; one on the CPU changes nothing. Source: torch.cuda.device_of.
 
     >>> with torch.cuda.device_of(torch.ones(1)):
     ...     torch.ones(1)

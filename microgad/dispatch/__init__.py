@@ -1,7 +1,8 @@
-"""NumPy's functions on Tensors: NumPy function -> operation, with NumPy's arguments and defaults, a table a family.
+"""NumPy's functions on Tensors, by NEP 13 and 18: tables map them to operations, with NumPy's arguments and defaults.
 
-What is in no table computes on the arrays, as with PyTorch's Tensors, where that loses no gradient; else it refuses. In
-a program that runs as PyTorch's so does all else, since it goes on with arrays: `np.unique(x).astype(int)`.
+A function in no table computes on the Tensors' arrays, as PyTorch's Tensors do, if that loses no gradient; else it
+raises TypeError. In a program that uses microgad as `torch` all NumPy functions compute on arrays if they can, since it
+goes on with arrays: `np.unique(x).astype(int)`.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ TABLES = (elementwise, reduction, linalg, fourier, movement, indexing, creation,
 UFUNCS: dict[Any, Callable[..., Any]] = {**elementwise.UFUNCS, **linalg.UFUNCS}
 FUNCTIONS: dict[Any, Callable[..., Any]] = {name: op for table in TABLES for name, op in table.FUNCTIONS.items()}
 
-TRANSPARENT = (__name__, "microgad.tensor")  # what stands between a NumPy function and one that it calls
-running_as_torch = False  # whether programs run as PyTorch's: set by `as_torch`
+TRANSPARENT = (__name__, "microgad.tensor")  # the modules on the stack between a NumPy function and one that it calls
+running_as_torch = False  # whether `import torch` imports microgad: set by `as_torch`
 
 
 def ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What `__array_ufunc__` answers."""
+    """Implement Tensor's `__array_ufunc__`."""
     if "out" in kwargs:
         out, others = kwargs["out"], {name: value for name, value in kwargs.items() if name != "out"}
         _check_out(ufunc, out)
@@ -39,17 +40,15 @@ def ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, An
 
 
 def dispatch_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The same, of a call without `out`."""
+    """Implement `__array_ufunc__` for calls without `out`."""
     if method == "__call__" and not kwargs and ufunc in UFUNCS:
         return UFUNCS[ufunc](*[elementwise.as_exact_tensor(x) if isinstance(x, (list, tuple)) else x for x in inputs])
-    whole = reduction.METHODS.get(method, {}).get(ufunc)
-    if whole is not None and not kwargs.keys() - {"axis", "keepdims", "dtype"}:
-        return whole(inputs[0], **{"axis": 0, **kwargs})
+    reduce = reduction.METHODS.get(method, {}).get(ufunc)
+    if reduce is not None and not kwargs.keys() - {"axis", "keepdims", "dtype"}:
+        return reduce(inputs[0], **{"axis": 0, **kwargs})
     if method == "at" and not kwargs and indexing.at(ufunc, *inputs):
         return None
-    if (
-        method == "__call__" and not kwargs and _no_gradient_lost(inputs)
-    ):  # PyTorch's `__array_wrap__` makes Tensors of the results
+    if method == "__call__" and not kwargs and _no_gradient_lost(inputs):  # as PyTorch's `__array_wrap__`: Tensors
         results = ufunc(*_as_arrays(inputs))
         wrap = core.Tensor._made
         return tuple(wrap(as_array(x)) for x in results) if ufunc.nout > 1 else wrap(as_array(results))
@@ -61,11 +60,11 @@ def dispatch_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dic
 
 
 def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What `__array_function__` answers."""
+    """Implement Tensor's `__array_function__`."""
     if running_as_torch and _no_gradient_lost((args, kwargs)) and _called_by_program():
         try:
             return func._implementation(*args, **kwargs)
-        except (TypeError, ValueError, RuntimeError, AttributeError):  # PyTorch's methods go by other arguments
+        except (TypeError, ValueError, RuntimeError, AttributeError):  # it called a method that has PyTorch's arguments
             pass
     args, kwargs, out = _without_out(func, args, kwargs)
     op = FUNCTIONS.get(func)
@@ -74,7 +73,7 @@ def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             return func(*_as_arrays(args), **_as_arrays(kwargs))
         name = f"{func.__module__}.{func.__name__}"
         raise DtypeError(f"{name} is not recorded on Tensors; use microgad's own operation, or tensor.detach().numpy()")
-    if isinstance(kwargs.get("dtype"), str):  # NumPy takes names
+    if isinstance(kwargs.get("dtype"), str):  # NumPy accepts names of dtypes
         kwargs = {**kwargs, "dtype": np.dtype(kwargs["dtype"])}
     if out is not None:
         _check_out(func, (out,))
@@ -83,10 +82,10 @@ def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     except (TypeError, AttributeError) as error:
         if out is None and _no_gradient_lost((args, kwargs)):
             return func(*_as_arrays(args), **_as_arrays(kwargs))
-        if isinstance(error, AttributeError):  # an array where there can be a Tensor alone
+        if isinstance(error, AttributeError):  # an array or list where the operation needs a Tensor
             rule = "is recorded of Tensors, not of lists or of arrays"
         elif error.__traceback__ is None or error.__traceback__.tb_next is not None:
-            raise  # by what the operation does: only a call that doesn't fit its arguments raises it here
+            raise  # raised inside the operation; a call that doesn't fit the signature raises in this frame
         else:
             rule = "is not recorded on Tensors as it was called"
         raise DtypeError(f"numpy.{func.__name__}: {rule}: {error}") from error
@@ -96,23 +95,23 @@ def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 def _without_out(
     func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any], Any]:
-    """A call's arguments without `out`, by place or by name, and that; None where there is none."""
-    out, place = kwargs.get("out"), _position_of_out(func)
-    if len(args) > place:
-        out, args = args[place], (*args[:place], None, *args[place + 1 :])
+    """Take `out`, positional or keyword, from a call's arguments: return the other arguments, and `out` or None."""
+    out, position = kwargs.get("out"), _position_of_out(func)
+    if len(args) > position:
+        out, args = args[position], (*args[:position], None, *args[position + 1 :])
     if "out" in kwargs:
         kwargs = {name: value for name, value in kwargs.items() if name != "out"}
     return args, kwargs, out
 
 
 def _no_gradient_lost(x: Any) -> bool:
-    """Whether no gradient can be lost where arrays stand for the Tensors: none requires one, and all are NumPy's."""
+    """Whether arrays may stand for the Tensors: none of these requires grad, and all are on the CPU."""
     tensors = (leaf for leaf in tree_leaves(x) if isinstance(leaf, core.Tensor))
     return all(tensor.node is None and isinstance(tensor.array, np.ndarray) for tensor in tensors)
 
 
 def _called_by_program() -> bool:
-    """Whether a NumPy function was called outside of microgad, or by another that was."""
+    """Whether a NumPy function was called by the program, directly or through other NumPy functions."""
     frame: Any = sys._getframe(3)
     while (name := frame.f_globals.get("__name__", "")).startswith("numpy.") or name in TRANSPARENT:
         frame = frame.f_back
@@ -120,23 +119,23 @@ def _called_by_program() -> bool:
 
 
 def _as_arrays(x: Any) -> Any:
-    """The arrays of Tensors, in tuples, lists and dicts too."""
+    """Replace Tensors by their arrays, in tuples, lists and dicts too."""
     return tree_map(lambda leaf: leaf.array if isinstance(leaf, core.Tensor) else leaf, x)
 
 
 @functools.cache
 def _position_of_out(func: Any) -> int:
-    """Where among a NumPy function's positional arguments `out` stands; beyond all of them if it doesn't."""
+    """Return the position of `out` among a NumPy function's positional parameters, or sys.maxsize if it has none."""
     try:
         parameters = inspect.signature(func).parameters.values()
-    except ValueError:  # NumPy didn't say before version 2.4
+    except ValueError:  # before version 2.4 some of NumPy's functions have no signature
         parameters = inspect.signature(FUNCTIONS.get(func, lambda: None)).parameters.values()
     by_place = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return by_place.index("out") if "out" in by_place else sys.maxsize
 
 
 def _check_out(func: Any, outs: tuple[Any, ...]) -> None:
-    """Refuse to write into what is no Tensor: there a gradient would be lost."""
+    """Raise TypeError if `out` isn't a Tensor, since writing to an array would lose the gradient."""
     for out in outs:
         if not isinstance(out, core.Tensor):
             kind = type(out).__name__
@@ -144,7 +143,7 @@ def _check_out(func: Any, outs: tuple[Any, ...]) -> None:
 
 
 def _write_out(func: Any, out: Any, result: Any) -> Any:
-    """`out` with the result's values, which has to be of its shape."""
+    """Write a result into `out`, which must have its shape, and return that."""
     outs, results = (x if isinstance(x, tuple) else (x,) for x in (out, result))
     results = tuple(x if isinstance(x, core.Tensor) else core.Tensor._made(as_array(x)) for x in results)
     for target, value in zip(outs, results, strict=True):

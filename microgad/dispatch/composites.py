@@ -1,4 +1,4 @@
-"""NumPy's functions that PyTorch has no name for, made of those that it has."""
+"""NumPy's functions without a counterpart in PyTorch, composed of other operations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0
 
 
 def _unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * np.pi) -> Any:
-    # multiples of the period: constant nearly everywhere
+    # What is added is a multiple of the period, and so constant almost everywhere.
     turns = np.unwrap(p.array, discont, axis, period=period) - p.array
     return p + core.Tensor._made(turns)
 
@@ -37,6 +37,8 @@ def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
 
 
 def _cumulative(op: Callable[..., Any], first: int) -> Callable[..., Any]:
+    """Make np.cumulative_sum or np.cumulative_prod; `first` is the initial value that they may include."""
+
     def scan(x: Any, /, *, axis: Any = None, dtype: Any = None, out: None = None, include_initial: bool = False) -> Any:
         if axis is None and x.ndim > 1:
             raise ArgumentError("of more than one dimension the axis has to be given")

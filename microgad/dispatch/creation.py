@@ -1,4 +1,4 @@
-"""NumPy's new arrays in the likeness of one."""
+"""NumPy's functions that make new arrays like a given one: np.zeros_like and its kin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NumPy's functions of each element."""
+"""NumPy's elementwise functions."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..ops.movement import clone
 
 
 def as_exact_tensor(x: Any) -> Any:
-    """A Tensor; of numbers, in lists or alone, one of NumPy's dtype, which has all of their digits."""
+    """Convert to a Tensor. Python numbers, alone or in lists, get NumPy's dtype (float64), and keep their precision."""
     return as_tensor(x if hasattr(x, "dtype") else np.asarray(x))
 
 
 def promoted(*operands: Any) -> Any:
-    """Operands as Tensors of one dtype, as NumPy's products have them."""
+    """Convert operands to Tensors of one dtype, by NumPy's promotion rules."""
     tensors = [as_exact_tensor(x) for x in operands]
     if any(x.array.dtype != tensors[0].array.dtype for x in tensors):
         common = dtypes.of(np.result_type(*(x.array.dtype for x in tensors)))
@@ -29,12 +29,12 @@ def promoted(*operands: Any) -> Any:
 
 
 def _fraction(x: Any) -> Any:
-    """What is behind the point; of infinite numbers nothing is, which PyTorch has as NaN."""
+    """Return the fractional part. NumPy's is 0 for infinity, PyTorch's is NaN."""
     return elementwise.where(elementwise.isinf(x), 0.0, elementwise.frac(x))
 
 
 def _heaviside(x1: Any, x2: Any) -> Any:
-    common = np.result_type(*(getattr(x, "array", x) for x in (x1, x2)))  # by NumPy's rules: Python's numbers are weak
+    common = np.result_type(*(getattr(x, "array", x) for x in (x1, x2)))  # NumPy's promotion
     return elementwise.Heaviside.apply(*(as_tensor(x, dtypes.of(common)) for x in (x1, x2)))
 
 

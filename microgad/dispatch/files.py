@@ -1,4 +1,4 @@
-"""NumPy's functions that write to files. What they write is of Tensors that require no gradient, as with `.numpy()`."""
+"""NumPy's functions that write to files. As with `.numpy()`, Tensors that require grad are refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .. import function as core
 
 
 def _shown(x: Any) -> Any:
-    """A Tensor's array, in the CPU's memory. Raises PyTorch's RuntimeError where it requires grad."""
+    """Return a Tensor's array on the CPU. Raises PyTorch's RuntimeError if it requires grad."""
     if not isinstance(x, core.Tensor):
         return x
     return np.asarray(x) if x.requires_grad else backend.to_numpy(x.array)

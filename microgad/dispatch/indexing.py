@@ -1,4 +1,4 @@
-"""NumPy's functions of indices, and what ufuncs do in place at them."""
+"""NumPy's functions that read or write by index, and `ufunc.at`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .elementwise import as_exact_tensor
 
 
 def _indices(indices: Any, size: int, mode: str) -> Any:
-    """Indices as an array; where they are to be clipped or wrapped, within the size."""
+    """Convert indices to an array, clipped or wrapped to the size according to `mode`."""
     array = creation.as_tensor(indices).array.astype(np.int64)
     if mode == "raise":
         return array
@@ -52,12 +52,12 @@ def _put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
 
 
 def _put_repeated(a: Any, places: Any, values: Any) -> None:
-    """Put the values, again and again, at places of what has been laid flat."""
+    """Write values, repeated as needed, at flat indices."""
     a.put_(creation.from_array(places, a.device), _repeated(values, places.size, a))
 
 
 def _repeated(values: Any, count: int, like: Any) -> Any:
-    """So many values of those given, again and again, in the dtype of a Tensor."""
+    """Repeat values cyclically to `count` of them, in the dtype of a Tensor."""
     flat = _flat(as_exact_tensor(values)).to(dtype=like.dtype, device=like.device)
     return flat[np.arange(count) % max(flat.numel(), 1)] if count else flat[:0]
 
@@ -82,7 +82,7 @@ def _putmask(a: Any, mask: Any, values: Any) -> None:
 
 def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     places = np.arange(a.numel()).reshape(a.shape)
-    np.fill_diagonal(places, -1, wrap)  # with its errors
+    np.fill_diagonal(places, -1, wrap)  # marks the diagonal, and raises NumPy's errors
     _put_repeated(a, np.flatnonzero(places == -1), val)
 
 
@@ -127,7 +127,7 @@ _AT: dict[Any, tuple[type[Function], dict[str, Any]]] = {
 
 
 def at(ufunc: Any, a: Any, indices: Any, b: Any = None) -> bool:
-    """Do what `ufunc.at(a, indices, b)` does, in place; False where it isn't known how."""
+    """Compute `ufunc.at(a, indices, b)` in place and return True, or return False if the ufunc isn't supported."""
     if ufunc not in _AT or not isinstance(a, core.Tensor):
         return False
     cls, settings = _AT[ufunc]

@@ -1,4 +1,4 @@
-"""NumPy's functions that move values about."""
+"""NumPy's functions that reshape, join, split, repeat or reorder arrays."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _reversed(a: Any) -> Any:
 
 def _reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
     flags = a.array.flags
-    if order == "F" or (order == "A" and flags.f_contiguous and not flags.c_contiguous):  # the rows of the transpose
+    if order == "F" or (order == "A" and flags.f_contiguous and not flags.c_contiguous):  # of the transpose
         result = _reversed(movement.reshape(_reversed(a), _shape(shape)[::-1]))
     else:
         result = movement.reshape(a, _shape(shape))
@@ -37,7 +37,7 @@ def _reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = Non
 
 
 def _ravel(a: Any, order: str = "C") -> Any:
-    if order == "K":  # as they lie in memory
+    if order == "K":  # the order of the elements in memory
         a, order = movement.permute(a, sorted(range(a.ndim), key=lambda i: -abs(a.array.strides[i]))), "C"
     return _reshape(a, (-1,), order) if a.numel() else movement.ravel(a)
 
@@ -69,7 +69,7 @@ def _concatenate(
 
 
 def _joined_as(tensors: Any, joined: Any, dtype: Any, casting: str) -> Any:
-    """The result of a joining in its dtype, to which each of the Tensors has to go by NumPy's rule of casting."""
+    """Convert a joined result to `dtype`. Raises TypeError if NumPy's casting rule forbids it for a Tensor."""
     result = joined if dtype is None else joined.to(dtype=dtype)
     for t in tensors:
         if not np.can_cast(t.array.dtype, result.array.dtype, casting):  # type: ignore[arg-type]
@@ -83,6 +83,8 @@ def _stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, ca
 
 
 def _joined(op: Callable[..., Any]) -> Callable[..., Any]:
+    """Make np.hstack and its kin, functions (tup, dtype, casting)."""
+
     def join(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
         tensors = _tensors(tup)
         return _joined_as(tensors, op(tensors), dtype, casting)

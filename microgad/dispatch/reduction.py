@@ -1,4 +1,4 @@
-"""NumPy's reductions, scans, order and statistics: where NumPy's rules are others than PyTorch's, NumPy's hold."""
+"""NumPy's reductions, scans, sorting and statistics. Where NumPy's rules differ from PyTorch's, NumPy's hold."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .elementwise import as_exact_tensor
 
 
 def _over_axes(op: Callable[..., Any], a: Any, axis: Any, keepdims: bool) -> Any:
-    """An operation over axes. No axes mean none to NumPy, so each element is reduced by itself, and all to PyTorch."""
+    """Reduce over axes. For an empty tuple of axes NumPy reduces each element by itself, while PyTorch reduces all."""
     if isinstance(axis, (list, tuple)):
         return op(a, tuple(axis), keepdims) if axis else op(unsqueeze(a, -1), -1, False)
     return op(a, axis, keepdims)
 
 
 def _reduced(op: Callable[..., Any]) -> Callable[..., Any]:
-    """A function (a, axis, out, keepdims)."""
+    """Make a NumPy function (a, axis, out, keepdims)."""
 
     def function(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
         return _over_axes(op, a, axis, keepdims)
@@ -34,7 +34,7 @@ def _reduced(op: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _typed(op: Callable[..., Any]) -> Callable[..., Any]:
-    """A function (a, axis, dtype, out, keepdims)."""
+    """Make a NumPy function (a, axis, dtype, out, keepdims)."""
 
     def function(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False) -> Any:
         return _over_axes(op, _cast(a, dtype), axis, keepdims)
@@ -55,7 +55,7 @@ def _floating(a: Any) -> Any:
 
 
 def _prod(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Over several axes one after the other."""
+    """Multiply over one axis, or over several, one after the other."""
     if not isinstance(axis, tuple):
         return reduction.prod(a, axis, keepdims)
     for i in sorted(wrap_dims(axis, a.ndim, "prod"), reverse=True):
@@ -64,7 +64,7 @@ def _prod(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 def _with_ddof(op: Callable[..., Any]) -> Callable[..., Any]:
-    """A function (a, axis, dtype, out, ddof, keepdims)."""
+    """Make a NumPy function (a, axis, dtype, out, ddof, keepdims), such as np.var."""
 
     def function(
         a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False
@@ -91,7 +91,7 @@ def _nanstd(a: Any, axis: Any, *, correction: float, keepdim: bool) -> Any:
 
 
 def _scan(op: Callable[..., Any]) -> Callable[..., Any]:
-    """A function (a, axis, dtype, out), over all elements where there is no axis."""
+    """Make a NumPy function (a, axis, dtype, out), which scans the flattened array if axis is None."""
 
     def function(a: Any, axis: Any = None, dtype: Any = None, out: None = None) -> Any:
         a = _cast(a, dtype)
@@ -101,11 +101,13 @@ def _scan(op: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _fill_nan(op: Callable[..., Any], filling: float) -> Callable[..., Any]:
-    """The operation with NaNs replaced."""
+    """Make an operation that replaces NaN by a number first."""
     return lambda a, *args, **options: op(where(a == a, a, filling), *args, **options)
 
 
 def _nan_extremum(op: Callable[..., Any], filling: float) -> Callable[..., Any]:
+    """Make np.nanmax or np.nanmin, which are NaN where all elements are."""
+
     def function(a: Any, axis: Any, keepdims: bool) -> Any:
         if not a.is_floating_point():
             return op(a, axis, keepdims)
@@ -116,7 +118,7 @@ def _nan_extremum(op: Callable[..., Any], filling: float) -> Callable[..., Any]:
 
 
 def _sorted(op: Callable[..., Any]) -> Callable[..., Any]:
-    """A function (a, axis, kind, order, stable), of all elements where there is no axis."""
+    """Make a NumPy function (a, axis, kind, order, stable), which sorts the flattened array if axis is None."""
 
     def function(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
         if order is not None:
@@ -133,7 +135,7 @@ METHODS_OF_QUANTILES = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
 def _quantile(op: Callable[..., Any], scale: float = 1) -> Callable[..., Any]:
-    """NumPy's quantiles by five of its methods; the percentile's q is 100 times as large."""
+    """Make np.quantile, with five of NumPy's methods; with scale=100 np.percentile."""
 
     def function(
         a: Any,
@@ -162,7 +164,8 @@ def _median(op: Callable[..., Any]) -> Callable[..., Any]:
     def function(
         a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
     ) -> Any:
-        """The mean of the two in the middle, which PyTorch's is not, nor is its midpoint where they are infinite."""
+        # NumPy's median is the mean of the middle two. PyTorch's is the lower one, and its "midpoint" fails for
+        # infinity.
         low, high = (op(_floating(a), 0.5, axis, keepdims, interpolation=side) for side in ("lower", "higher"))
         return low * 0.5 + high * 0.5
 
@@ -218,7 +221,7 @@ def _corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) 
 
 
 def _by_row(x: Any, rowvar: bool, dtype: Any) -> Any:
-    """Variables as rows."""
+    """Transpose x if its variables are columns."""
     x = _cast(x, dtype)
     return x if rowvar or x.ndim < 2 else x.transpose(0, 1)
 
@@ -244,7 +247,7 @@ def _unique(
     equal_nan: bool = True,
     sorted: bool = True,
 ) -> Any:
-    """NaNs, which come last, are one value to NumPy."""
+    """Return the unique values. For NumPy all NaNs are one value; they are sorted to the end."""
     if return_index:
         raise DtypeError("numpy.unique with return_index=True is not recorded on Tensors")
     found = reduction.unique(ar, True, return_inverse, return_counts, axis)
@@ -314,7 +317,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.bincount: lambda x, /, weights=None, minlength=0: reduction.bincount(x, weights, minlength),
 }
 
-# ufunc.reduce and ufunc.accumulate, along the first axis by default
+# ufunc.reduce and ufunc.accumulate, which work along the first axis by default
 METHODS: dict[str, dict[Any, Callable[..., Any]]] = {
     "reduce": {
         np.add: sum,

@@ -1,8 +1,8 @@
-"""Tensors as text, letter for letter as PyTorch prints them.
+"""Formats Tensors as text, exactly as PyTorch prints them.
 
-Printing goes in four steps, each a function below: keep the entries that will be seen (`_edges`) and bring those
-alone to the host, write them in one common format (`_texts`), nest them in brackets (`_nested`), and append what is
-not a default: size, dtype, device, grad_fn (`format_tensor`). Only this module knows the layout; Tensor calls it.
+There are four steps, each a function below: keep the entries that will be printed (`_edges`) and copy only those to the
+host, format them in one common format (`_texts`), nest them in brackets (`_nested`), and append what is not a default:
+size, dtype, device, grad_fn (`format_tensor`).
 """
 
 import math
@@ -39,15 +39,15 @@ def set_printoptions(
     profile: str | None = None,
     sci_mode: bool | None = None,
 ) -> None:
-    """Choose how tensors print, for the whole process; PyTorch's `torch.set_printoptions`.
+    """Set how Tensors print, for the whole process. Source: torch.set_printoptions.
 
-    `precision`: digits after the point. `threshold`: print whole up to so many entries, else only `edgeitems` at
-    either end of each axis. `linewidth`: characters a line. `profile`: "default", "short" or "full", which the other
-    arguments then amend. `sci_mode`: scientific notation always (True), never (False), or as the values ask (None);
-    as in PyTorch, a call that leaves it out sets it back to None.
+    `precision` is the number of digits after the point. Tensors of at most `threshold` entries are printed whole,
+    others with `edgeitems` entries at either end of each axis. `linewidth` is the length of lines. `profile` is
+    "default", "short" or "full", which the other arguments then change. `sci_mode` is scientific notation always
+    (True), never (False), or as the values require (None); as in PyTorch, a call without it sets it to None.
 
-    Raises ValueError, changing nothing, for an unknown profile, a negative number or a fractional count (PyTorch
-    ignores the first and fails on the others when it next prints).
+    Raises ValueError, and changes nothing, for an unknown profile, a negative number or a fractional count. (PyTorch
+    ignores the first, and fails on the others when it prints next.)
 
     >>> set_printoptions(precision=2)
     >>> format_tensor(np.array([1 / 3]))
@@ -72,7 +72,7 @@ def set_printoptions(
 
 
 def get_printoptions() -> dict[str, Any]:
-    """The options in force, under the names that `set_printoptions` takes; a copy.
+    """Return a dict of the current options, under the names that `set_printoptions` takes.
 
     >>> get_printoptions()["linewidth"]
     80
@@ -90,12 +90,12 @@ def format_tensor(
     grad_fn: str | None = None,
     tangent: Any = None,
 ) -> str:
-    """The repr of a Tensor over `array`, a NumPy or CuPy array of any shape and of one of PyTorch's dtypes.
+    """Format the repr of a Tensor with this NumPy or CuPy array.
 
-    The dtype is named unless it follows from what is printed: `default_dtype`, the complex type that goes with it,
-    int64 and bool do. `device` is the device to name, "cuda:0", or None to name none. `grad_fn` is the name of the
-    node that made the tensor, "MulBackward0"; with one, `requires_grad` goes without saying. `tangent` is what a dual
-    Tensor carries. `kind` is the Tensor's class: a program's own goes by its name, and says so if it is a Parameter's.
+    The dtype is omitted if it follows from what is printed: `default_dtype`, the complex dtype that goes with it, int64
+    and bool. `device` is the name of the device to print, or None. `grad_fn` is the name of the Tensor's node, as
+    "MulBackward0"; if there is one, `requires_grad` isn't printed. `tangent` is the tangent of a dual Tensor. `kind` is
+    the Tensor's class: a program's subclass is printed by its name, inside of "Parameter(...)" if it is one.
 
     >>> print(format_tensor(np.float32([[1, 2], [3, -4.5]]), grad_fn="MulBackward0"))
     tensor([[ 1.0000,  2.0000],
@@ -103,9 +103,7 @@ def format_tensor(
     >>> format_tensor(np.zeros((0, 3)))
     'tensor([], size=(0, 3), dtype=torch.float64)'
     """
-    dtype = (
-        f"torch.{array.dtype.names[0] if array.dtype.names else array.dtype}"  # of what unsupported.py has: its field's
-    )
+    dtype = f"torch.{array.dtype.names[0] if array.dtype.names else array.dtype}"  # a stand-in of unsupported.py names its field
     understood = {default_dtype}
     valueless = device == "meta"
     if array.size and not valueless:
@@ -115,7 +113,7 @@ def format_tensor(
     suffixes = []
     if device is not None:
         suffixes.append(f"device='{device}'")
-    if valueless or (array.ndim != 1 if array.size == 0 else _options.edgeitems == 0):  # the entries do not tell it
+    if valueless or (array.ndim != 1 if array.size == 0 else _options.edgeitems == 0):  # not told by the entries
         suffixes.append(f"size={tuple(array.shape)}")
     if dtype not in understood:
         suffixes.append(f"dtype={dtype}")
@@ -143,7 +141,7 @@ def format_tensor(
 
 
 def format_array(array: Any, indent: int = 0) -> str:
-    """The entries alone, in brackets; lines after the first are indented by `indent`. Any shape, NumPy or CuPy.
+    """Format the entries of a NumPy or CuPy array in brackets; lines after the first are indented by `indent`.
 
     >>> print(format_array(np.arange(2000).reshape(2, 1000)))
     [[   0,    1,    2,  ...,  997,  998,  999],
@@ -165,7 +163,7 @@ def format_array(array: Any, indent: int = 0) -> str:
 
 
 def _edges(array: Any, edge: int, axis: int = 0) -> Any:
-    """The first and last `edge` entries along every axis longer than both: copies only what will be printed."""
+    """Keep the first and last `edge` entries along every axis longer than both: copies only what will be printed."""
     if axis == array.ndim:
         return array
     size = array.shape[axis]
@@ -177,7 +175,7 @@ def _edges(array: Any, edge: int, axis: int = 0) -> Any:
 
 
 def _texts(values: Any) -> tuple[list[str], int]:
-    """Every entry of a host array as padded text, in order, and the width that lines are planned with.
+    """Format each entry of a host array as padded text; return the texts in order, and the width that lines assume.
 
     The width is that of the finite, nonzero entries, as PyTorch has it: a NaN, an infinity or a -0. may be wider.
     """
@@ -196,7 +194,7 @@ def _texts(values: Any) -> tuple[list[str], int]:
 
 
 def _float_texts(values: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[list[str], int]:
-    """(N,) float64 -> N texts in the one format that suits all of them, and the width of the finite, nonzero ones."""
+    """Format (N,) float64 numbers in one common format; return N texts, and the width of the finite, nonzero ones."""
     finite = np.isfinite(values)
     counted = finite & (values != 0)
     spec, point = ".0f", "."  # whole numbers keep the point: `1.`
@@ -219,7 +217,7 @@ def _float_texts(values: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[list[st
 
 
 def _nested(texts: Iterator[str], shape: tuple[int, ...], cut: tuple[bool, ...], indent: int, per_line: int) -> str:
-    """Brackets around `texts`, which come in order: innermost axis `per_line` to a line, blank lines between blocks.
+    """Put brackets around texts: the innermost axis has `per_line` to a line, and blocks are separated by blank lines.
 
     `shape` is that of the entries kept, and `cut` says along which axes some were left out: `...` stands for them.
     """

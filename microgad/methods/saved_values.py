@@ -124,7 +124,7 @@ class PackedByHooks(Packed):
     def pack(
         self, i: int, pack_hook: Callable[[Any], Any], unpack_hook: Callable[[Any], Any], given: Mapping[int, Any]
     ) -> None:
-        """Replace value i by `pack_hook`'s result. The hook gets the Tensor in `given` that has the value as its array."""
+        """Replace value i by `pack_hook`'s result. The hook gets the Tensor in `given` that has this array."""
 
         def packed(array: Any) -> Any:
             tensor = given.get(id(array), core.Tensor._made(array))

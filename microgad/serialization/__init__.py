@@ -1,4 +1,4 @@
-"""save and load: PyTorch's files, both ways; safetensors and npz. No code in a file is ever run."""
+"""save and load, in PyTorch's file formats, safetensors and npz. No code from a file is ever run."""
 
 from ..lazy import define_getattr as _define_getattr
 from . import safetensors
@@ -13,6 +13,6 @@ __all__ = [
     "get_safe_globals", "load", "safe_globals", "safetensors", "save", "save_npz",
 ]  # fmt: skip
 
-DEFAULT_PROTOCOL = 2  # of pickle, in which files are written
+DEFAULT_PROTOCOL = 2  # the pickle protocol of files
 
 _define_getattr(globals())

@@ -1,4 +1,4 @@
-"""The zip archives of PyTorch's files and of NumPy's: records that lie as they are, aligned, each with its checksum."""
+"""Zip archives, the container of PyTorch's files and of npz: a writer, and a reader that trusts nothing in a file."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import numpy as np
 
 from .errors import FileError
 
-ALIGNMENT = 64  # bytes: where a record begins, so that it can be mapped into memory
-_LOCAL = struct.Struct("<4s5H3L2H")  # a zip's header before each record
-MAX_RATIO = 100  # times its size: what a packed file may unpack to. More is a bomb: Tensors don't pack so well.
+ALIGNMENT = 64  # bytes: records begin at multiples of it, so that they can be mapped into memory
+_LOCAL = struct.Struct("<4s5H3L2H")  # the local file header before each record
+MAX_RATIO = 100  # a compressed file may unpack to this many times its size; more is a zip bomb, since Tensors aren't
 LARGE = 1 << 20  # bytes
-_END = struct.Struct("<4s4H2LH")  # and after the list of them
-_PADDING = b"FB"  # PyTorch's name for a header's extra field of no meaning
+_END = struct.Struct("<4s4H2LH")  # the end of central directory record
+_PADDING = b"FB"  # PyTorch's id for the extra header field that pads records
 
 
 class Writer:
-    """Writes records into an archive, all in a folder of one name, if any."""
+    """Writes records into an archive, optionally all in one folder."""
 
     def __init__(self, file: IO[bytes], folder: str = "") -> None:
         self._zip, self._folder = zipfile.ZipFile(file, "w"), folder
 
     def write(self, name: str, *parts: Any) -> None:
-        """A record: bytes, or arrays of them, one after the other."""
+        """Write a record: the concatenation of bytes objects or arrays of bytes."""
         entry = zipfile.ZipInfo(f"{self._folder}/{name}" if self._folder else name)
         entry.file_size = sum(map(len, parts))
         large = entry.file_size >= zipfile.ZIP64_LIMIT
@@ -42,20 +42,20 @@ class Writer:
         return self
 
     def __exit__(self, *raised: Any) -> None:
-        """Write the list of records, which ends the archive."""
+        """Write the central directory, which ends the archive."""
         self._zip.close()
 
 
 def max_unpacked_size(length: int) -> int:
-    """The bytes that a packed file of a length may come to."""
+    """Return how many bytes a compressed file of this length may unpack to."""
     return max(MAX_RATIO * length, 2**20)
 
 
 class Reader:
-    """The records of an archive, by their names in it.
+    """Reads the records of an archive by name.
 
-    Before a record is read everything is checked that could make a reader allocate more than the file is long, or read
-    one thing under two names. Raises FileError, which says what is wrong.
+    Before any record is read, the directory is checked: no reader can be made to allocate more memory than the file is
+    long (or may unpack to), or find two records of one name. Raises FileError, which says what is wrong.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -90,11 +90,11 @@ class Reader:
             raise FileError(f"is {self.length} bytes long, but unpacks to {unpacked}")
 
     def names(self) -> list[str]:
-        """Of all records."""
+        """Return the names of all records."""
         return list(self._entries)
 
     def leave_folder(self) -> None:
-        """Let names begin after the folder that all records lie in, as in PyTorch's files, which pack nothing."""
+        """Strip the one folder that all records of PyTorch's files are in. Raises FileError for a compressed record."""
         folders = {name.partition("/")[0] for name in self._entries}
         if len(folders) > 1:
             raise FileError(f"holds records in several folders: {', '.join(sorted(folders)[:3])}")
@@ -109,15 +109,15 @@ class Reader:
         return name in self._entries
 
     def size(self, name: str) -> int:
-        """The bytes of a record."""
+        """Return the size of a record in bytes."""
         return self._entry(name).file_size
 
     def read(self, name: str) -> bytes:
-        """A record's bytes, checked."""
+        """Return a record's bytes, after checking them against the checksum."""
         return self.array(name).tobytes()
 
     def array(self, name: str) -> Any:
-        """A record's bytes as an array of its own memory, checked."""
+        """Return a record's bytes as a new array, after checking them against the checksum."""
         entry = self._entry(name)
         self._file.seek(self.begins(name))
         if entry.compress_type == zipfile.ZIP_DEFLATED:
@@ -128,7 +128,7 @@ class Reader:
         return data
 
     def mapped(self, name: str) -> Any:
-        """The same, mapped from the file on disk; what is written into it stays in memory."""
+        """Return a record's bytes as an array mapped from the file, copy-on-write; compressed records are read."""
         if self._entry(name).compress_type != zipfile.ZIP_STORED:
             return self.array(name)
         begins, size = self.begins(name), self.size(name)
@@ -137,7 +137,7 @@ class Reader:
         return data.view(np.ndarray)
 
     def begins(self, name: str) -> int:
-        """Where in the file a record's bytes begin, by its own header, which has to agree with the list."""
+        """Return where in the file a record's bytes begin. Its local header has to agree with the directory."""
         entry = self._entry(name)
         self._file.seek(entry.header_offset)
         header = self._file.read(_LOCAL.size)
@@ -162,9 +162,9 @@ class Reader:
 
 
 def empty_bytes(nbytes: int) -> Any:
-    """An array of bytes to read into. Of a large one the system is asked for all pages at once: half of the time."""
+    """Allocate an array of bytes to read into. For large ones, asking for all pages at once halves the time."""
     if nbytes >= LARGE:
-        with suppress(ImportError, AttributeError, OSError):  # of other systems
+        with suppress(ImportError, AttributeError, OSError):  # on other systems than Linux
             import mmap
 
             flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE
@@ -173,7 +173,7 @@ def empty_bytes(nbytes: int) -> Any:
 
 
 def read_array(file: IO[bytes], nbytes: int, name: str) -> Any:
-    """Bytes from where a file is, as an array of its own memory."""
+    """Read bytes from a file's current position into a new array."""
     data = empty_bytes(nbytes)
     if not hasattr(file, "readinto"):
         read = file.read(nbytes)

@@ -1,9 +1,9 @@
-"""What is wrong with a file."""
+"""The error of files that can't be loaded."""
 
 from __future__ import annotations
 
 import pickle
-from reprlib import repr as shown  # of what a file holds, which it can make endless to show
+from reprlib import repr as shown  # what a file holds could have an endless repr
 
 from ..errors import MicrogadError
 

@@ -1,4 +1,4 @@
-"""The files of PyTorch before 1.6: pickles one after the other, and then the memory that Tensors of theirs lie in."""
+"""The file format of PyTorch before 1.6: several pickles one after the other, and then the bytes of the storages."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .errors import FileError, shown
 from .storages import Storage, storage_slice
 from .unpickling import Name, Unpickler, storage_loader
 
-_MAGIC = 0x1950A86A20F9469CFC6C  # what such a file begins with, pickled
+_MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of such a file
 
 
 class PickleStream:
-    """Pickles one after the other; `referred` gives what their references stand for. The next one begins `at`."""
+    """Reads pickles one after the other; the next one begins at `at`. `referred` resolves persistent references."""
 
     def __init__(self, data: bytes, referred: Callable[[Any], Any]) -> None:
         self.data, self.at, self._referred = data, 0, referred
 
     def object(self) -> Any:
-        """The next one's."""
+        """Load the object of the next pickle."""
         machine = Unpickler(self.data, self._referred, self.at)
         found = machine.load()
         self.at = machine.at
@@ -30,7 +30,7 @@ class PickleStream:
 
 
 class _Storages:
-    """The memory of a file's storages, by their keys. It is filled when all of them are known."""
+    """The storages of a file by their keys. They are allocated when a pickle refers to them, and filled at the end."""
 
     def __init__(self, data: bytes, place: Callable[[str], str]) -> None:
         self._data, self._place, self._claimed = data, place, 0
@@ -38,7 +38,7 @@ class _Storages:
         self._versions: dict[str, list[int]] = {}
 
     def storage(self, kind: Name, key: Any, location: Any, count: Any, view: Any = None) -> Storage:
-        """What a reference stands for: a storage, or a part of one."""
+        """Resolve a persistent reference: return a storage, or a part of one."""
         dtype, key = kind.dtype, str(key)
         each = dtype.itemsize if dtype else 1
         if type(count) is not int or count < 0:
@@ -55,9 +55,9 @@ class _Storages:
         return Storage(lambda: memory, memory.size, dtype, self._versions.setdefault(key, [0]))
 
     def fill(self, keys: Any, at: int) -> None:
-        """Give each its bytes, which lie one after the other in the order of the keys, after how many elements it has.
+        """Fill the storages: their bytes follow in the order of the keys, each after its number of elements.
 
-        Raises FileError where the keys are others than those of the Tensors, or where the file ends before.
+        Raises FileError if the keys aren't those of the storages that the pickles refer to, or if the file ends early.
         """
         keys = [str(key) for key in keys if type(key) in (str, int)] if type(keys) is list else []
         if set(keys) != self._memories.keys():
@@ -71,14 +71,14 @@ class _Storages:
 
 
 def read_legacy(data: bytes, place: Callable[[str], str]) -> Any:
-    """The object in a file. Raises FileError, which says what is wrong with it."""
+    """Load the object of a file. Raises FileError, which says what is wrong."""
     if not data.startswith(b"\x80"):
         raise FileError("is not a file that torch.save wrote, nor one of safetensors or npz")
     memories = _Storages(data, place)
     pickles = PickleStream(data, storage_loader(memories.storage))
     if pickles.object() != _MAGIC:
         raise FileError("is a pickle, but not one of PyTorch's")
-    for _ in range(2):  # the protocol, and facts of the machine
+    for _ in range(2):  # the protocol version, and facts about the machine
         pickles.object()
     obj, keys = pickles.object(), pickles.object()
     memories.fill(keys, pickles.at)

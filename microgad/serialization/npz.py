@@ -1,4 +1,4 @@
-"""NumPy's npz files: a zip archive of arrays, each with a header. Objects, which are pickled there, are refused."""
+"""NumPy's npz files: zip archives of arrays. Arrays of objects, which are pickles, are refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .archive import Reader, Writer
 from .errors import FileError
 from .writing import Path, atomic_write
 
-# The header as NumPy writes it, a dict in Python's spelling; read without evaluating it.
+# The header as NumPy writes it: the repr of a dict, which is parsed without evaluating it.
 _HEADER = re.compile(
     r"\{\s*'descr':\s*'([<>|=]?([a-zA-Z])\d*)',\s*'fortran_order':\s*(True|False),"
     r"\s*'shape':\s*\(((?:\d{1,20}L?(?:,\s*|(?=\)))){0,64})\),?\s*\}\s*"
@@ -28,21 +28,21 @@ _KINDS = "biufcSU"  # numbers and text
 
 
 def is_npz(archive: Reader) -> bool:
-    """Whether an archive holds arrays of NumPy's."""
+    """Whether an archive is an npz file."""
     return all(name.endswith(".npy") for name in archive.names())
 
 
 def arrays_of(archive: Reader, mapped: bool = False) -> Iterator[tuple[str, Any]]:
-    """Names and arrays. Raises FileError, which says what is wrong."""
+    """Iterate over the names and arrays of an npz file. Raises FileError, which says what is wrong."""
     for record in archive.names():
         data = archive.mapped(record) if mapped else archive.array(record)
         yield record.removesuffix(".npy"), _array(data, record)
 
 
 def _array(data: Any, record: str) -> Any:
-    """What the bytes of an npy file hold: a view of them, or a copy in this machine's order of bytes."""
+    """Parse the bytes of an npy file: return a view of them, or a copy if alignment or byte order require it."""
     start = bytes(data[:12])
-    wide = 2 if start[6:7] == b"\1" else 4  # bytes of the header's length
+    wide = 2 if start[6:7] == b"\1" else 4  # size of the field that holds the header's length
     begins = 8 + wide + int.from_bytes(start[8 : 8 + wide], "little")
     if start[:6] != b"\x93NUMPY" or len(start) < 12 or begins > data.size:
         raise FileError(f"holds {record!r}, which is no array of NumPy's, or is cut off")
@@ -59,12 +59,11 @@ def _array(data: Any, record: str) -> Any:
 
 
 def save_npz(tensors: Mapping[str, Any], f: Path | IO[bytes]) -> None:
-    """Write Tensors and arrays by name, such as a state dict, to a file that `np.load` and `microgad.load` open.
+    """Write a dict of Tensors and arrays, such as a state dict, to a file that `np.load` and `microgad.load` open.
 
-    `f` is a path, taken as it is, or a binary file. Names are text; values are Tensors, on any device, or arrays of
-    numbers or text. As with `save`, a file of this name is replaced only by a whole one. See `numpy.savez`.
-
-    Raises TypeError for other values and names; RuntimeError where the folder doesn't exist.
+    `f` is a path, to which no ending is added, or a binary file. Keys are strings; values are Tensors, on any device,
+    or arrays of numbers or strings. As with `save`, an existing file is replaced only when the new one is complete. See
+    `numpy.savez`. Raises TypeError for other values and keys, RuntimeError if the folder doesn't exist.
 
     >>> import io
     >>> file = io.BytesIO()
@@ -86,6 +85,7 @@ def save_npz(tensors: Mapping[str, Any], f: Path | IO[bytes]) -> None:
 
 
 def _plain(name: Any, value: Any) -> Any:
+    """Check a name and a value to be saved, and return the value as a contiguous array on the CPU."""
     if type(name) is not str or not isinstance(value, (Tensor, np.ndarray, np.generic)):
         raise DtypeError(f"save_npz: takes Tensors and arrays by name, got {name!r}: {type(value).__name__}")
     if name.startswith("/") or ".." in name.split("/") or "\\" in name or "\0" in name:

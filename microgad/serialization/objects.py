@@ -1,10 +1,9 @@
-"""Modules, and other plain objects, as a whole: made without running any of their code.
+"""Saves and loads whole modules and other plain objects, without running any of their code.
 
-A file names the class and holds the attributes. The class has to be there already: it is looked up among the modules
-that the program has imported, and none is imported for a file. An object of it is made empty, and its attributes are
-put into its `__dict__`: no `__init__`, no `__setstate__`, no property of it runs. Classes for which that is not the
-whole story, and those whose objects do something when they go (`__del__`), are refused. A member of an Enum is looked
-up by its value.
+A file has an object's class by name, and its attributes. The class must be in a module that the program has imported
+already: none is imported for a file. An object is made empty, and its attributes are put into its `__dict__`: no
+`__init__`, no `__setstate__`, no property runs. Classes whose objects are more than their `__dict__`, and those that
+have a `__del__`, are refused. A member of an Enum is looked up by its value.
 """
 
 from __future__ import annotations
@@ -28,18 +27,18 @@ from ..tensor import Tensor
 from .errors import FileError, shown
 
 _PLAIN = (argparse.Namespace, types.SimpleNamespace)
-_MAKERS = (object.__new__, types.SimpleNamespace.__new__)  # which make an object without attributes
-# Rooms that a file may have loaded, of layers, and of what they call; layers go by PyTorch's in its programs.
+_MAKERS = (object.__new__, types.SimpleNamespace.__new__)  # the `__new__` methods that run no code of a class
+# Packages of layers and of what they call: a file may have these imported, and their classes and functions are trusted.
 _OWN = ("microgad.nn.", "microgad.ops.", "torch.nn.")
-_safe: list[Any] = []  # of all threads, as often as they were added
+_safe: list[Any] = []  # shared by all threads; an object is in it as often as it was added
 _program_classes_allowed: ContextVar[bool] = ContextVar("trusted", default=False)
 
 
 def add_safe_globals(safe_globals: Iterable[Any]) -> None:
-    """Let `load` give objects of these classes, and these functions, also with weights_only=True.
+    """Allow `load` to make objects of these classes, and to return these functions, even with weights_only=True.
 
-    A class has to be plain: one whose objects are a `__dict__` alone. (kind, "module.name") is one that a file calls
-    so. Source: torch.serialization.add_safe_globals.
+    A class has to be plain: its objects must consist of their `__dict__`. A pair (cls, "module.name") allows a class
+    under the name that a file has for it. Source: torch.serialization.add_safe_globals.
 
     >>> class Config:
     ...     pass
@@ -52,17 +51,17 @@ def add_safe_globals(safe_globals: Iterable[Any]) -> None:
 
 
 def get_safe_globals() -> list[Any]:
-    """What was added. Source: torch.serialization.get_safe_globals."""
+    """Return the classes and functions that were added. Source: torch.serialization.get_safe_globals."""
     return list(dict.fromkeys(_safe))
 
 
 def clear_safe_globals() -> None:
-    """Forget what was added. Source: torch.serialization.clear_safe_globals."""
+    """Remove all classes and functions that were added. Source: torch.serialization.clear_safe_globals."""
     _safe.clear()
 
 
 class safe_globals:
-    """`add_safe_globals` for a block. Source: torch.serialization.safe_globals.
+    """Allow classes and functions for a block: see `add_safe_globals`. Source: torch.serialization.safe_globals.
 
     >>> class Config:
     ...     pass
@@ -79,29 +78,29 @@ class safe_globals:
 
     def __exit__(self, *raised: object) -> None:
         for x in self._added:
-            with suppress(ValueError):  # cleared meanwhile
+            with suppress(ValueError):  # cleared in the meantime
                 _safe.remove(x)
 
 
-def allow_program_classes(whole: bool) -> AbstractContextManager[None]:
-    """For a block, whether files may hold Modules, and objects of the program's own classes."""
-    return binding(_program_classes_allowed, whole)
+def allow_program_classes(allowed: bool) -> AbstractContextManager[None]:
+    """Set for a block whether files may hold Modules, and objects of the program's own classes."""
+    return binding(_program_classes_allowed, allowed)
 
 
 def _modules() -> tuple[Any, ...]:
-    """nn.Module; nothing where its room, which takes long to load, isn't there: then no class can be of it."""
-    room = sys.modules.get("microgad.nn.module")
-    return (room.Module,) if room else ()
+    """Return (nn.Module,), or () if `nn` isn't loaded: then no class can be a Module, and loading it takes long."""
+    module = sys.modules.get("microgad.nn.module")
+    return (module.Module,) if module else ()
 
 
 def is_uninitialized(x: Any) -> bool:
-    """Whether it is a parameter, or a buffer, of a lazy module."""
-    room = sys.modules.get("microgad.nn.parameter")  # where it isn't loaded there is none
-    return bool(room and type(x) in (room.UninitializedParameter, room.UninitializedBuffer))
+    """Whether an object is an uninitialized parameter or buffer of a lazy module."""
+    module = sys.modules.get("microgad.nn.parameter")  # if it isn't loaded there are none
+    return bool(module and type(x) in (module.UninitializedParameter, module.UninitializedBuffer))
 
 
 def _why_not_plain(kind: type) -> str | None:
-    """Why no object of a class can be made from its attributes alone."""
+    """Return the reason why a class's objects can't be made from their attributes alone, or None if they can."""
     if type(kind) not in (type, abc.ABCMeta) or kind.__new__ not in _MAKERS:  # type: ignore[comparison-overlap]
         return "is made by code of its own"
     if hasattr(kind, "__del__") or any(vars(base).get("__slots__") for base in kind.__mro__):
@@ -111,9 +110,9 @@ def _why_not_plain(kind: type) -> str | None:
 
 
 def _find_loaded(module: str, name: str) -> Any:
-    """What a loaded module has under a name, itself; None where there is nothing."""
+    """Return what a loaded module has under a (dotted) name, without running descriptors; None if there is nothing."""
     if module.startswith("torch.nn.modules."):
-        module = "microgad.nn"  # which has every layer
+        module = "microgad.nn"  # it has all layers
     elif module.startswith("torch."):
         module = f"microgad{module[5:]}"
     if module not in sys.modules and f"{module}.".startswith(_OWN):
@@ -128,12 +127,12 @@ def _find_loaded(module: str, name: str) -> Any:
 
 
 def _by_name(x: Any) -> tuple[str, Any]:
-    """What a file calls a class or function, which may have been added with it, and that itself."""
+    """Return the name under which files have an allowed class or function, and that itself."""
     return (x[1], x[0]) if isinstance(x, tuple) else (f"{x.__module__}.{x.__qualname__}", x)
 
 
 def find_global(module: str, name: str) -> Any:
-    """The class or function that a file names, where the load in progress allows it; None where it does not."""
+    """Return the class or function that a file names if the current load allows it, else None."""
     safe = dict(map(_by_name, _safe))
     found = safe.get(f"{module}.{name}") or _find_loaded(module, name)
     if found is None or not isinstance(found, types.FunctionType | type):
@@ -146,12 +145,12 @@ def find_global(module: str, name: str) -> Any:
 
 
 def _is_library(x: Any) -> bool:
-    """Whether a class or function is of the library's layers, such as what prunes one before each call."""
+    """Whether a class or function belongs to the library's layers, as the hook of a pruned layer does."""
     return f"{x.__module__}.".startswith(_OWN)
 
 
 def _is_program_class(kind: type) -> bool:
-    """Whether objects of a class of the program's may be saved, and made again, as they are."""
+    """Whether a class of the program is one whose objects may be saved and loaded whole."""
     return issubclass(kind, (enum.Enum, *_modules())) or kind in _PLAIN or kind.__module__ == "__main__"
 
 
@@ -161,21 +160,21 @@ def is_allowed(kind: type) -> bool:
 
 
 def is_named_tuple(kind: Any) -> bool:
-    """Whether it is a class of tuples whose parts have names, which are all that there is to them."""
+    """Whether an object is a named tuple class whose tuples consist of their fields."""
     return (
         isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields") and not hasattr(kind, "__del__")
     )
 
 
 def make_named_tuple(kind: Any, parts: tuple[Any, ...]) -> Any:
-    """One of its parts, of which there is one for each name."""
+    """Make a named tuple from its fields. Raises FileError for a wrong number of them."""
     if len(parts) != len(kind._fields):
         raise FileError(f"makes a {kind.__qualname__} of {len(parts)} parts, not {len(kind._fields)}")
     return tuple.__new__(kind, parts)
 
 
 def make_empty(kind: Any) -> Any:
-    """An object without attributes."""
+    """Make an object without attributes. Raises FileError for a class whose objects aren't plain."""
     if not isinstance(kind, type):
         raise FileError("makes an object of what is no class")
     why = _why_not_plain(kind)
@@ -185,12 +184,12 @@ def make_empty(kind: Any) -> Any:
 
 
 def is_made_by_call(kind: Any) -> bool:
-    """Whether an empty object of a class is made by a call of it, which does nothing else."""
+    """Whether calling a class makes an empty object and does nothing else, as SimpleNamespace does."""
     return isinstance(kind, type) and kind.__init__ is types.SimpleNamespace.__init__  # type: ignore[misc]
 
 
 def enum_member(kind: Any, value: Any) -> Any:
-    """The member of an Enum that has a value; of flags also several in one."""
+    """Return the member of an Enum that has a value; for Flags also a combination of members."""
     for found in kind._member_map_.values():
         if type(found._value_) is type(value) and found._value_ == value:
             return found
@@ -201,13 +200,14 @@ def enum_member(kind: Any, value: Any) -> Any:
 
 
 def set_attributes(x: Any, state: Any) -> None:
-    """Give an object its attributes."""
+    """Set the attributes of an object that `make_empty` has made."""
     if type(state) is not dict or not all(type(name) is str for name in state):
         raise FileError(f"gives a {type(x).__name__} something else than attributes")
     if isinstance(x, _modules()):
         from ..nn.hooks import HOOK_ATTRIBUTES
 
-        # PyTorch writes a dict for every kind of hook, and here one that is there is looked at
+        # PyTorch writes a dict for every kind of hook. Here a dict that exists is looked at in each call: drop empty
+        # ones.
         state = {name: value for name, value in state.items() if name not in HOOK_ATTRIBUTES or value}
         if HOOK_ATTRIBUTES & state.keys():
             state["_hooked"] = True
@@ -215,12 +215,12 @@ def set_attributes(x: Any, state: Any) -> None:
 
 
 def tensor_attributes(x: Tensor) -> dict[str, Any]:
-    """What a program has set on a Tensor, as an attribute of its own."""
+    """Return the attributes that a program has set on a Tensor."""
     return {name: value for name, value in vars(x).items() if _settable(name)}
 
 
 def restore_tensor_attributes(x: Any, state: Any) -> Any:
-    """A Tensor with the attributes that a file says were set on it: those of `__dict__`, and no other."""
+    """Set the attributes that a program had set on a Tensor: those in its `__dict__`, and no others."""
     own = state[0] if type(state) is tuple and state else state
     if type(own) is dict and isinstance(x, Tensor):
         vars(x).update({name: value for name, value in own.items() if type(name) is str and _settable(name)})
@@ -232,7 +232,7 @@ def _settable(name: str) -> bool:
 
 
 def global_name(x: Any, place: str) -> str | None:
-    """A class's or function's "module name"; None of anything else. Raises TypeError where it can't be found again."""
+    """Return "module name" for a class or function, else None. Raises TypeError if it can't be found by that name."""
     if not isinstance(x, types.FunctionType | type):
         return None
     if hasattr(x, "torch_name"):  # the wrapper that a subclass of Tensor has had installed
@@ -244,7 +244,7 @@ def global_name(x: Any, place: str) -> str | None:
 
 
 def plain_attributes(x: Any, place: str) -> dict[str, Any] | None:
-    """What an object is but for its class; None where it can't be saved as that."""
+    """Return an object's attributes if its class and these are all that it consists of, else None."""
     kind = type(x)
     if _why_not_plain(kind) or not is_allowed(kind):
         return None

@@ -1,4 +1,4 @@
-"""Objects as the pickles that PyTorch writes: protocol 2, of a few kinds of objects, Tensors among them."""
+"""The pickler of `save`: it writes protocol 2, as PyTorch does, for Tensors and the other types that may be saved."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ PATHS = (PosixPath, WindowsPath, PurePosixPath, PureWindowsPath)
 
 
 class Pickler:
-    """Makes a pickle of an object; collects the memory of its Tensors, each piece once.
+    """Pickles an object, and collects the storages of its Tensors, each once.
 
-    An object that comes twice is written once, and is one again when it is loaded.
+    An object that occurs twice is written once, and is one object again when it is loaded.
     """
 
     def __init__(self) -> None:
-        self.storages: list[Any] = []  # rows of elements, by the numbers that the pickle calls them
-        self._numbers: dict[int, int] = {}  # of storages, by the id of the array that owns the memory
+        self.storages: list[Any] = []  # 1-D arrays; the pickle refers to them by their index
+        self._numbers: dict[int, int] = {}  # the index of a storage, by the id of the array that owns the memory
         self._out = bytearray(b"\x80\x02")
         self._memo: dict[Any, int] = {}
-        self._kept: list[Any] = []  # so that no id is used again
+        self._kept: list[Any] = []  # keeps pickled objects alive, so that no id is used again
         self._kinds: dict[type, Callable[[Any, str], None]] = {
             type(None): lambda x, place: self._write(b"N"),
             bool: lambda x, place: self._write(b"\x88" if x else b"\x89"),
@@ -70,7 +70,7 @@ class Pickler:
         }
 
     def pickle(self, obj: Any) -> bytes:
-        """The whole of it. Raises TypeError of what can't be saved, by its place; ValueError of what is too deep."""
+        """Return the pickle of an object. Raises TypeError for what can't be saved, ValueError for too deep nesting."""
         try:
             self._save(obj, "obj")
         except RecursionError:
@@ -121,7 +121,7 @@ class Pickler:
         self._write(b"h" + bytes([number]) if number < 256 else b"j" + struct.pack("<I", number))
 
     def _put(self, x: Any, key: Any = None) -> None:
-        """Remember what was made last under a number, and that it is x."""
+        """Store the object on top of the stack in the memo, under the next number, as x."""
         number = len(self._memo)
         self._memo[id(x) if key is None else key] = number
         self._kept.append(x)
@@ -143,7 +143,7 @@ class Pickler:
         self._put(x)
 
     def _global(self, name: str) -> None:
-        """A name in a module, "module name"."""
+        """Write a reference to a global, given as "module name"."""
         if name in self._memo:
             self._get(self._memo[name])
             return
@@ -151,7 +151,7 @@ class Pickler:
         self._put(name, name)
 
     def _call(self, name: str, arguments: tuple[Any, ...], place: str, made: Any = None) -> None:
-        """What a function makes of arguments, remembered as `made`."""
+        """Write the call of a function; its result is memoized as `made`."""
         self._global(name)
         self._tuple(arguments, place)
         self._write(b"R")
@@ -179,7 +179,7 @@ class Pickler:
         self._items(x, place)
 
     def _items(self, x: list[Any] | deque[Any], place: str) -> None:
-        """Put into the empty list that was made."""
+        """Write the items of a list or deque that has just been made empty."""
         self._put(x)
         if x:
             self._write(b"(")
@@ -188,7 +188,7 @@ class Pickler:
             self._write(b"e")
 
     def _pairs(self, x: Mapping[Any, Any], place: str, empty: bytes = b"") -> None:
-        """Keys and values, put into the empty dict that `empty` makes, or that was made."""
+        """Write the items of a dict, which the opcode `empty` makes, or which has just been made empty."""
         self._write(empty)
         self._put(x)
         if x:
@@ -201,7 +201,7 @@ class Pickler:
     def _ordered(self, x: OrderedDict[Any, Any], place: str) -> None:
         self._call("collections OrderedDict", (), place)
         self._pairs(x, place)
-        if hasattr(x, "_metadata"):  # of a state_dict: the versions of its modules
+        if hasattr(x, "_metadata"):  # a state_dict has the versions of its modules there
             self._pairs({"_metadata": x._metadata}, place, b"}")
             self._write(b"b")
 
@@ -218,7 +218,7 @@ class Pickler:
         self._pairs(x, place)
 
     def _object(self, x: Any, own: dict[str, Any], place: str) -> None:
-        """An object of a class, empty, and then its attributes."""
+        """Write an empty object of a class, and then its attributes."""
         self._global(f"{type(x).__module__} {type(x).__qualname__}")
         self._write(b")R" if objects.is_made_by_call(type(x)) else b")\x81")
         self._put(x)
@@ -226,7 +226,7 @@ class Pickler:
         self._write(b"b")
 
     def _reduced(self, x: Any, place: str) -> None:
-        """Any other object as Python pickles it: PyTorch reads it, where it is trusted; `load` names its class."""
+        """Write any other object as Python's pickle does: PyTorch loads it with weights_only=False, `load` refuses."""
         made = x.__reduce_ex__(2)
         if isinstance(made, str):
             return self._global(f"{x.__module__} {made}")
@@ -248,18 +248,18 @@ class Pickler:
             self._write(b"b")
 
     def _named_tuple(self, x: Any, place: str) -> None:
-        """A tuple with names for its parts; of the library's by PyTorch's name."""
+        """Write a named tuple; those of the library by PyTorch's names."""
         self._global(f"{type(x).__module__.replace('microgad.', 'torch.', 1)} {type(x).__qualname__}")
         self._tuple(x, place)
         self._write(b"\x81")
         self._put(x)
 
     def _tensor(self, x: Tensor, place: str) -> None:
-        """A piece of memory, where in it the Tensor lies, and what was set on it as attributes."""
+        """Write a Tensor: its storage, the geometry in it, and the attributes that the program has set."""
         array = x.array
         odd = any(stride < 0 or stride % array.itemsize for stride in array.strides)
         if odd or not (backend.is_gpu(array) or array.flags.aligned):
-            array = np.ascontiguousarray(backend.to_numpy(array))  # PyTorch has no such strides
+            array = np.ascontiguousarray(backend.to_numpy(array))  # PyTorch can't have such strides
         storage, (shape, _, offset) = memory_of(array), geometry(array)
         typed, own = x.dtype in STORAGE_CLASS_OF, objects.tensor_attributes(x)
         if own:
@@ -289,7 +289,7 @@ class Pickler:
         self._refer(x.row if whole else x.row.copy(), dtype, place)
 
     def _refer(self, memory: Any, dtype: dtypes.dtype | None, place: str) -> None:
-        """A piece of memory, as elements of a dtype or as bytes, by the number that it has, or gets."""
+        """Write a reference to a storage, of a dtype or of bytes, and collect the storage if it is new."""
         owner, typed = backend.owner(memory), dtype in STORAGE_CLASS_OF
         if id(owner) not in self._numbers:
             self._numbers[id(owner)] = len(self.storages)
@@ -304,14 +304,14 @@ class Pickler:
         self._write(b"tQ")
 
     def _dtype(self, x: Any, place: str) -> None:
-        """A NumPy dtype, as NumPy pickles it."""
+        """Write a NumPy dtype as NumPy pickles it."""
         _, arguments, state = x.__reduce__()
         self._call("numpy dtype", arguments, place)
         self._tuple(state, place)
         self._write(b"b")
 
     def _array(self, x: Any, place: str) -> None:
-        """An array, as NumPy pickles it."""
+        """Write an array as NumPy pickles it."""
         if x.dtype.hasobject or x.dtype.names:
             raise DtypeError(f"save: {place} is an array of Python objects; only numbers and text can be saved")
         self._global("numpy.core.multiarray _reconstruct")

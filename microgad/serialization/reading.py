@@ -1,4 +1,4 @@
-"""load: what is in a file of PyTorch's, of safetensors or of NumPy."""
+"""load: read a file in one of PyTorch's formats, safetensors or npz."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .unpickling import Name, Unpickler, storage_loader
 
 Path = str | os.PathLike[str]
 Location = Callable[[str], str]
-# What instructions that make no sense come to, wherever they are carried out.
+# The errors that invalid pickle instructions can raise, wherever they are carried out.
 INVALID = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, struct.error)
 
 
@@ -30,19 +30,21 @@ def load(
     f: Path | IO[bytes], map_location: Any = None, pickle_module: Any = None, *, weights_only: bool = True,
     mmap: bool | None = None, **options: Any,
 ) -> Any:  # fmt: skip
-    """What is in a file that `save`, PyTorch's or microgad's, wrote. Source: torch.load.
+    """Load a file that PyTorch's or microgad's `save` wrote. Source: torch.load.
 
-    What begins as a safetensors file, or an npz file of NumPy's, is read as that: a dict of Tensors by name.
+    Safetensors and npz files are recognized by their content, and are loaded as a dict of Tensors.
 
-    No code in a file is ever run, whatever `weights_only` says: Tensors, arrays, dicts, lists, sets, numbers and text
-    are loaded; with weights_only=False modules too, if the program has their classes: objects are made empty and given
-    their attributes. Anything else is an error that names it. Tensors come back on the device they were saved from;
-    `map_location` names another, or is a dict from device to device, or a function of a storage, which is on the CPU,
-    and the name of the device that it was on: it gives the storage, `storage.cuda(1)`, a name, or None. With `mmap`
-    their memory is the file's, read where it is looked at.
+    No code in a file is ever run, whatever `weights_only` is. Tensors, arrays, dicts, lists, sets, numbers and text are
+    loaded; with weights_only=False modules too, if the program has imported their classes: objects are made empty and
+    given their attributes. Anything else raises an error that names it.
 
-    Raises RuntimeError, which names the file and what is wrong, where it is damaged or may not be loaded; OSError where
-    it can't be read; AttributeError where `f` is neither a path nor a file.
+    Tensors are loaded onto the device that they were saved from. `map_location` is another device, a dict from device
+    to device, or a function: it is called with a storage on the CPU and the name of its old device, and returns the
+    storage, `storage.cuda(1)`, a device's name, or None for no change. With `mmap` Tensors are mapped from the file,
+    which is read when they are used.
+
+    Raises RuntimeError, which names the file and what is wrong, if it is damaged or may not be loaded; OSError if it
+    can't be read; AttributeError if `f` is neither a path nor a file.
     """
     place = _location(map_location)
     with objects.allow_program_classes(not weights_only):
@@ -55,7 +57,7 @@ def load(
 
 
 def _location(map_location: Any) -> Location:
-    """Where what was saved on a device comes to lie."""
+    """Return a function from the device that a storage was saved on to the one to load it onto."""
     if map_location is None:
         return lambda saved: saved
     if isinstance(map_location, dict):
@@ -74,9 +76,9 @@ def _location(map_location: Any) -> Location:
 
 
 def default_restore_location(storage: Any, location: str) -> Any:
-    """The storage on the device of that name, "cpu" or "cuda:1", for a function that is map_location of `load`.
+    """Move a storage to a device, "cpu" or "cuda:1": for functions that are passed to `load` as map_location.
 
-    Raises RuntimeError where there is no such device. Source: torch.serialization.default_restore_location.
+    Raises RuntimeError if there is no such device. Source: torch.serialization.default_restore_location.
 
     >>> import io
     >>> file = io.BytesIO()
@@ -90,7 +92,7 @@ def default_restore_location(storage: Any, location: str) -> Any:
 
 
 class _StorageLocation:
-    """A storage as a function of map_location sees it: where it lies, and may be moved to."""
+    """Stands for a storage when a map_location function is called: it knows its device, and can be moved."""
 
     def __init__(self, device: Any = "cpu") -> None:
         self.device = backend.device(device)
@@ -106,6 +108,7 @@ class _StorageLocation:
 
 
 def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
+    """Recognize a file's format, load it, and let errors name the file."""
     start = file.read(512)
     file.seek(0)
     try:
@@ -131,12 +134,12 @@ def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
 
 
 def _describe(error: Exception) -> str:
-    facts = (fact if type(fact) is str else shown(fact) for fact in error.args)  # a KeyError has the key
-    return f"{type(error).__name__}: {', '.join(facts)}"
+    args = (arg if type(arg) is str else shown(arg) for arg in error.args)  # a KeyError's argument is the key
+    return f"{type(error).__name__}: {', '.join(args)}"
 
 
 def _read_archive(archive: Reader, place: Location, mapped: bool) -> Any:
-    """The format of PyTorch since 1.6: a pickle, and a record for each piece of memory."""
+    """Load PyTorch's format since 1.6: a zip archive of a pickle, and a record for each storage."""
     archive.leave_folder()
     if "data.pkl" not in archive:
         raise FileError("is a zip archive, but not one of PyTorch's: it holds no data.pkl")
@@ -165,12 +168,12 @@ def _read_archive(archive: Reader, place: Location, mapped: bool) -> Any:
 
 
 def _normalize_device(name: str) -> str:
-    """One name for the CPU, which goes by many: what lies there is read once."""
+    """Map the several names of the CPU to one, so that a storage on it is read once."""
     return "cpu" if backend.device(name).type == "cpu" else name
 
 
 def _swap_bytes(data: Any, dtype: Any) -> Any:
-    """Numbers of the other order of bytes."""
+    """Convert a storage from the other byte order."""
     if dtype is None:
         raise FileError("is of the other order of bytes, and doesn't say of which numbers")
     return data.view(dtype.dtype).byteswap().view("u1")

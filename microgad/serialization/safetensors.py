@@ -1,7 +1,7 @@
-"""safetensors: a header of JSON that says where in the file each Tensor's bytes are. Nothing in it can be run.
+"""The safetensors format: a JSON header that says where in the file each Tensor's bytes are, and the bytes.
 
-The format is read and written here, without the package `safetensors`; its functions have their names, arguments and
-results. The rules are its own: https://github.com/huggingface/safetensors, "Format".
+The package `safetensors` isn't needed: its functions are here under their names, with their arguments and results.
+Source of the format: https://github.com/huggingface/safetensors, "Format".
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from .errors import FileError
 from .storages import to_tensor
 from .writing import Path, atomic_write
 
-MAX_HEADER = 100_000_000  # bytes of a header
-# In the order in which Tensors are laid, the widest first, so that each is aligned.
+MAX_HEADER = 100_000_000  # bytes
+# In the order in which Tensors are written, widest first, so that each is aligned.
 CODES = {
     "U64": dtypes.uint64, "I64": dtypes.int64, "F64": dtypes.float64, "C64": dtypes.complex64, "F32": dtypes.float32,
     "U32": dtypes.uint32, "I32": dtypes.int32, "F16": dtypes.float16, "U16": dtypes.uint16, "I16": dtypes.int16,
@@ -33,7 +33,7 @@ CODES = {
 }  # fmt: skip
 _CODE_OF = {dtype.dtype: code for code, dtype in CODES.items()}
 _RANK = {code: rank for rank, code in enumerate(CODES)}
-# The bits of an element. The last are of what NumPy has no arrays of: such Tensors may be there beside others.
+# The bits of an element. NumPy doesn't have the last dtypes, but a file with such Tensors can still be read for others.
 _BITS = {code: 8 * dtype.itemsize for code, dtype in CODES.items()} | {
     "BF16": 16, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8, "F6_E2M3": 6,
     "F6_E3M2": 6, "F4": 4,
@@ -41,12 +41,12 @@ _BITS = {code: 8 * dtype.itemsize for code, dtype in CODES.items()} | {
 
 
 def is_safetensors(start: bytes) -> bool:
-    """Whether a file begins with a header's length, and the header."""
+    """Whether a file begins as a safetensors file does: with a header's length and an opening brace."""
     return start[8:9] == b"{" and start[4:8] == bytes(4)
 
 
 class File:
-    """A file whose header was read and checked: everything that it claims fits the file, before anything is read.
+    """An open file whose header has been read, and checked against the file's length before any Tensor is read.
 
     Raises FileError, which says what is wrong.
     """
@@ -82,18 +82,18 @@ class File:
             raise FileError(f"holds {length - self._begins} bytes of Tensors, but its header says {at}")
 
     def names(self) -> list[str]:
-        """Of all Tensors, as they lie."""
+        """Return the names of all Tensors, in the order of the file."""
         return list(self._facts)
 
     def code(self, name: str) -> str:
-        """A Tensor's dtype, as the format calls it."""
+        """Return the format's name of a Tensor's dtype."""
         return self._of(name)[0]
 
     def shape(self, name: str) -> tuple[int, ...]:
         return self._of(name)[1]
 
     def array(self, name: str, mapped: bool = False) -> Any:
-        """A Tensor's values, in memory of their own, or mapped from the file."""
+        """Return a Tensor's values, read into new memory or mapped from the file."""
         code, shape, (begins, ends) = self._of(name)
         if code not in CODES:
             raise FileError(f"holds {name!r} as {code}, of which NumPy has no arrays")
@@ -113,6 +113,7 @@ class File:
 
 
 def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a dict from a JSON object. Raises FileError for a repeated key."""
     table = dict(pairs)
     if len(table) != len(pairs):
         raise FileError("has a header that says something twice")
@@ -124,7 +125,7 @@ def _is_text_table(x: Any) -> bool:
 
 
 def _check_entry(name: str, said: Any) -> tuple[str, tuple[int, ...], tuple[int, int]]:
-    """Dtype, shape and place of a Tensor, which have to agree."""
+    """Return dtype, shape and offsets of a Tensor from its header entry. Raises FileError if they don't agree."""
     told: Any = said if type(said) is dict else {}
     code, shape, place = told.get("dtype"), told.get("shape"), told.get("data_offsets")
     bits = _BITS.get(code) if type(code) is str else None
@@ -141,13 +142,14 @@ def _are_sizes(x: Any) -> bool:
 
 
 class safe_open:
-    """A safetensors file, open to read Tensors one by one. Source: safetensors.safe_open.
+    """Opens a safetensors file, to read Tensors one by one. Source: safetensors.safe_open.
 
-    `framework` is "pt" for Tensors or "numpy" for arrays; `device` is where Tensors go. `keys()` and `offset_keys()`
-    are the names, `metadata()` the text in the header, `get_tensor(name)` one Tensor, `get_tensors()` all of them;
-    `get_slice(name)` has `get_shape()` and `get_dtype()`, and reads, indexed, a part.
+    `framework` is "pt" for Tensors or "numpy" for arrays; `device` is where Tensors are put. `keys()` and
+    `offset_keys()` return the names, `metadata()` the text in the header, `get_tensor(name)` one Tensor,
+    `get_tensors()` all of them. `get_slice(name)` has `get_shape()` and `get_dtype()`; indexing it reads a part of the
+    Tensor.
 
-    Raises RuntimeError, which names the file and what is wrong, where it is damaged; OSError where it can't be read.
+    Raises RuntimeError, which names the file and what is wrong, if it is damaged; OSError if it can't be read.
 
     >>> import os, tempfile
     >>> from microgad.serialization.safetensors import safe_open, save_file
@@ -178,27 +180,27 @@ class safe_open:
         self._file.close()
 
     def keys(self) -> list[str]:
-        """The names, in alphabetical order."""
+        """Return the names in alphabetical order."""
         return sorted(self._tensors.names())
 
     def offset_keys(self) -> list[str]:
-        """The names, as the Tensors lie in the file."""
+        """Return the names in the order of the file."""
         return self._tensors.names()
 
     def metadata(self) -> dict[str, str] | None:
-        """The text in the header, by name."""
+        """Return the header's metadata, a dict of strings, or None."""
         return self._tensors.metadata
 
     def get_tensor(self, name: str) -> Any:
-        """One Tensor."""
+        """Read one Tensor."""
         return self._made(self._told(self._tensors.array, name))
 
     def get_tensors(self) -> dict[str, Any]:
-        """All Tensors by name."""
+        """Read all Tensors, as a dict."""
         return {name: self.get_tensor(name) for name in self.offset_keys()}
 
     def get_slice(self, name: str) -> _Slice:
-        """A Tensor of which parts are read."""
+        """Return an object that reads parts of a Tensor when it is indexed."""
         self._told(self._tensors.code, name)
         return _Slice(self, name)
 
@@ -213,7 +215,7 @@ class safe_open:
 
 
 class _Slice:
-    """A Tensor in a file."""
+    """A Tensor in a file, of which an index reads a part."""
 
     def __init__(self, file: safe_open, name: str) -> None:
         self._of, self._name = file, name
@@ -230,16 +232,18 @@ class _Slice:
 
 
 def load_file(filename: Path, device: Any = "cpu", *, backend: str = "mmap") -> dict[str, Tensor]:
-    """The Tensors in a safetensors file, by name. Source: safetensors.torch.load_file.
+    """Load the Tensors of a safetensors file as a dict. Source: safetensors.torch.load_file.
 
-    `microgad.load` opens such a file as well. `backend` has no effect. Raises as `safe_open`.
+    `microgad.load` loads such files, too. `backend` has no effect. Raises the errors of `safe_open`.
     """
     with safe_open(filename, "pt", device) as file:
         return file.get_tensors()
 
 
 def load(data: bytes) -> dict[str, Tensor]:
-    """The Tensors in the content of a safetensors file. Source: safetensors.torch.load. Raises as `safe_open`.
+    """Load Tensors from the bytes of a safetensors file, as a dict. Source: safetensors.torch.load.
+
+    Raises RuntimeError, which says what is wrong.
 
     >>> from microgad.serialization import safetensors
     >>> safetensors.load(safetensors.save({"w": torch.ones(2)}))
@@ -253,19 +257,18 @@ def load(data: bytes) -> dict[str, Tensor]:
 
 
 def save(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
-    """What `save_file` writes, as bytes. Source: safetensors.torch.save. Raises as it."""
+    """Return the bytes that `save_file` writes. Raises its errors. Source: safetensors.torch.save."""
     file = io.BytesIO()
     _write(file, *_lay_out(tensors, metadata))
     return file.getvalue()
 
 
 def save_file(tensors: Mapping[str, Tensor], filename: Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Write Tensors by name, and text by name, to a safetensors file. Source: safetensors.torch.save_file.
+    """Write a dict of Tensors, and metadata, to a safetensors file. Source: safetensors.torch.save_file.
 
-    Byte for byte the package's own. As with `torch.save`, a file of this name is replaced only by a whole one.
-
-    Raises ValueError for what isn't a dict of contiguous Tensors; RuntimeError where two share memory, or the folder
-    doesn't exist; TypeError for a dtype that the format doesn't have, and metadata that isn't text.
+    The file is the package's own byte for byte. As with `torch.save`, an existing file is replaced only when the new
+    one is complete. Raises ValueError for what isn't a dict of contiguous Tensors, RuntimeError if two share memory or
+    the folder doesn't exist, TypeError for a dtype that the format doesn't have, and for metadata that aren't strings.
 
     >>> import os, tempfile
     >>> from microgad.serialization.safetensors import load_file, save_file
@@ -280,7 +283,7 @@ def save_file(tensors: Mapping[str, Tensor], filename: Path, metadata: Mapping[s
 
 
 def _lay_out(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None) -> tuple[bytes, list[Any]]:
-    """The header, and the arrays as they come after it."""
+    """Return the header, and the arrays in the order in which they follow it."""
     if not isinstance(tensors, dict):
         raise ArgumentError(f"Expected a dict of [str, torch.Tensor] but received {type(tensors)}")
     rows = []
@@ -317,7 +320,7 @@ def _write(file: Any, header: bytes, arrays: list[Any]) -> None:
 
 
 def _shared_groups(tensors: Mapping[str, Tensor]) -> list[set[str]]:
-    """Names of Tensors in groups, whose members overlap in memory."""
+    """Group the names of Tensors: those in one group overlap in memory."""
     places = sorted((address(x.array), x.nbytes, name) for name, x in tensors.items() if x.nbytes)
     groups: list[set[str]] = []
     end = -1
@@ -330,7 +333,7 @@ def _shared_groups(tensors: Mapping[str, Tensor]) -> list[set[str]]:
 
 
 def storage_ptr(tensor: Tensor) -> int:
-    """Where the memory that a Tensor lies in begins. Source: safetensors.torch.storage_ptr.
+    """Return the address of a Tensor's storage. Source: safetensors.torch.storage_ptr.
 
     >>> from microgad.serialization.safetensors import storage_ptr
     >>> x = torch.ones(4)
@@ -341,7 +344,7 @@ def storage_ptr(tensor: Tensor) -> int:
 
 
 def storage_size(tensor: Tensor) -> int:
-    """How many bytes that memory has. Source: safetensors.torch.storage_size.
+    """Return the size of a Tensor's storage in bytes. Source: safetensors.torch.storage_size.
 
     >>> from microgad.serialization.safetensors import storage_size
     >>> storage_size(torch.ones(4)[2:])
@@ -353,10 +356,10 @@ def storage_size(tensor: Tensor) -> int:
 def save_model(
     model: Any, filename: Path, metadata: Mapping[str, str] | None = None, force_contiguous: bool = True
 ) -> None:
-    """Write a module's state dict, of Tensors that share memory one. Source: safetensors.torch.save_model.
+    """Write a module's state dict, with one Tensor of each group that shares memory.
 
-    What was left out goes to the metadata, with the name that stands for it. Raises RuntimeError where none of those
-    that share has all the memory; else as `save_file`.
+    The metadata map the names that are left out to the one that is written. Raises RuntimeError if no Tensor of a group
+    covers all of the shared memory, and the errors of `save_file`. Source: safetensors.torch.save_model.
 
     >>> import os, tempfile
     >>> from microgad.serialization.safetensors import load_model, save_model
@@ -381,10 +384,10 @@ def save_model(
 def load_model(
     model: Any, filename: Path, strict: bool = True, device: Any = "cpu", *, backend: str = "mmap"
 ) -> tuple[set[str], list[str]]:
-    """Read a file that `save_model` wrote into a module; gives the names that are missing in it, and those that it has
-    too many. Source: safetensors.torch.load_model.
+    """Load a file that `save_model` wrote into a module; return its missing and its unexpected names.
 
-    Raises RuntimeError where there are any and `strict` is True; else as `safe_open`.
+    Raises RuntimeError if there are any and `strict` is true, and the errors of `safe_open`.
+    Source: safetensors.torch.load_model.
     """
     state = load_file(filename, device)
     doubles = _duplicates(model.state_dict(), state)
@@ -404,7 +407,7 @@ def load_model(
 
 
 def _duplicates(state: Mapping[str, Tensor], preferred: Mapping[str, Any] | None = None) -> dict[str, list[str]]:
-    """Of each group of Tensors that share memory the name to keep, one in `preferred` if there is, and the others."""
+    """For each group of Tensors that share memory, map the name to keep, if possible a preferred one, to the others."""
     found = {}
     for group in _shared_groups(state):
         if len(group) > 1:
@@ -417,5 +420,6 @@ def _duplicates(state: Mapping[str, Tensor], preferred: Mapping[str, Any] | None
 
 
 def _covers_storage(x: Tensor) -> bool:
+    """Whether a Tensor covers all of its storage."""
     whole = backend.owner(x.array)
     return address(x.array) == address(whole) and x.nbytes == whole.nbytes

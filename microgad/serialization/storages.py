@@ -1,4 +1,4 @@
-"""Memory that Tensors of a file lie in, and Tensors on it."""
+"""The storages of a file, and Tensors made on them."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from .errors import FileError, shown
 
 
 class Storage(NamedTuple):
-    """A piece of memory: bytes, read when they are asked for; of elements of a dtype, None where a Tensor says it."""
+    """A storage of a file: its bytes, which are read on first use, and its dtype, or None for an untyped storage."""
 
     memory: Callable[[], Any]
     nbytes: int
     dtype: dtypes.dtype | None
-    version: list[int]  # the counter of writes, which all Tensors on it share
+    version: list[int]  # the version counter that all Tensors on it share
 
     def row(self, kind: dtypes.dtype) -> Any:
-        """As elements of a dtype."""
+        """Return the memory as a 1-D array of a dtype."""
         memory = self.memory()
         return memory[: memory.size // kind.itemsize * kind.itemsize].view(kind.dtype)
 
     def whole(self) -> TypedStorage:
-        """As an object of its own."""
+        """Return the storage as a TypedStorage object, for a file that holds it as such."""
         return TypedStorage(self.row(self.dtype or dtypes.uint8))
 
 
 def to_tensor(array: Any, where: str = "cpu") -> Any:
-    """A Tensor of an array; what no Tensor holds, such as text, stays an array."""
+    """Make a Tensor of an array on a device. An array of a dtype that Tensors don't have, such as text, stays one."""
     return Tensor._made(backend.to_device(array, where)) if array.dtype in dtypes._BY_NUMPY else array
 
 
 def storage_slice(memory: Any, offset: Any, size: Any, each: int) -> Any:
-    """So many elements of a storage, of `each` bytes, from one on."""
+    """Return `size` elements of `each` bytes from a storage's memory, beginning at element `offset`."""
     if type(offset) is not int or type(size) is not int or min(offset, size) < 0:
         raise FileError("holds a view of a storage that begins before it")
     return memory[offset * each : (offset + size) * each]
@@ -44,7 +44,7 @@ def storage_slice(memory: Any, offset: Any, size: Any, each: int) -> Any:
 def rebuild_tensor(
     storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any = False, dtype: dtypes.dtype | None = None
 ) -> Tensor:
-    """A Tensor on a storage. Raises FileError where it would reach beyond it."""
+    """Make a Tensor on a storage. Raises FileError if its geometry isn't valid or reaches beyond the storage."""
     if type(storage) is not Storage:
         raise FileError("holds a Tensor without a storage")
     kind = dtype if storage.dtype is None else storage.dtype

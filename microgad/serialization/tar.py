@@ -1,4 +1,4 @@
-"""The tar archives of PyTorch's first releases (0.1): memory, Tensors on it, and a pickle that names them by number."""
+"""The file format of PyTorch 0.1: a tar archive of storages, Tensors on them, and a pickle that refers to these."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .unpickling import Name, Unpickler
 
 _BLOCK = 512
 _PARTS = ("storages", "tensors", "pickle")
-_FACTS = "xg"  # kinds of entries: facts of the next one, such as its time
+_FACTS = "xg"  # entry types of extended headers, which hold facts about the next entry
 
 
 def is_tar(start: bytes) -> bool:
@@ -27,7 +27,7 @@ def is_tar(start: bytes) -> bool:
 
 
 def read_tar(data: bytes, place: Callable[[str], str]) -> Any:
-    """The object in an archive. Raises FileError, which says what is wrong with it."""
+    """Load the object of an archive. Raises FileError, which says what is wrong."""
     parts = _entries(data)
     storages = _storages(_Stream(parts["storages"]), place)
     tensors = _tensors(_Stream(parts["tensors"]), storages)
@@ -41,7 +41,7 @@ def read_tar(data: bytes, place: Callable[[str], str]) -> Any:
 
 
 def _entries(data: bytes) -> dict[str, bytes]:
-    """The archive's parts by name: each a plain file, each there once."""
+    """Return the archive's entries by name. Raises FileError for unknown or repeated ones."""
     found: dict[str, bytes] = {}
     at = 0
     while at + _BLOCK <= len(data) and data[at]:
@@ -73,7 +73,7 @@ def _octal(field: bytes) -> int:
 
 
 class _Stream(PickleStream):
-    """Pickles, and what lies between them."""
+    """Reads pickles, and the raw numbers and bytes between them."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data, _none)
@@ -99,7 +99,7 @@ class _Stream(PickleStream):
 
 
 def _storages(stream: _Stream, place: Callable[[str], str]) -> dict[Any, Storage]:
-    """Pieces of memory, then views of them, by their keys."""
+    """Read the storages, and then the views of storages, by their keys."""
     found: dict[Any, Storage] = {}
     for _ in range(stream.count()):
         key, location, kind = stream.facts(3)
@@ -125,7 +125,7 @@ def _tensors(stream: _Stream, storages: dict[Any, Storage]) -> dict[Any, Tensor]
         key, storage, kind = stream.facts(3)
         ndim = int.from_bytes(stream.take(8)[:4], "little", signed=True)
         size, stride, (offset,) = stream.numbers(ndim), stream.numbers(ndim), stream.numbers(1)
-        if storage is None:  # a Tensor of nothing
+        if storage is None:  # an empty Tensor
             dtype = TENSOR_DTYPES.get(_class(kind))
             if dtype is None:
                 raise FileError("holds a Tensor of no dtype")
@@ -138,6 +138,7 @@ def _tensors(stream: _Stream, storages: dict[Any, Storage]) -> dict[Any, Tensor]
 
 
 def _check_type(x: Any, kind: type) -> Any:
+    """Return x. Raises FileError if it isn't of the type."""
     if type(x) is not kind:
         raise FileError(f"holds a {type(x).__name__} where a number or a name belongs")
     return x

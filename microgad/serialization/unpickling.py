@@ -1,8 +1,8 @@
-"""PyTorch's pickles read by a machine of its own, which can do nothing but what is written here.
+"""A restricted unpickler for PyTorch's files, which can do nothing but what is written here.
 
-Python's unpickler calls what a file names. This one knows the names in `CALLS`, and what each does with its arguments;
-it puts items into lists and dicts that the file itself made, and gives a state to nothing but arrays. So no code in a
-file is ever run, and nothing is allocated that isn't in the file.
+Python's unpickler calls whatever a file names. This one knows the names in `CALLS`, and what each does with its
+arguments; it puts items only into lists and dicts that the file itself made, and sets the state only of arrays, dtypes,
+and plain objects. So no code from a file is ever run, and nothing is allocated that isn't in the file.
 """
 
 from __future__ import annotations
@@ -29,37 +29,37 @@ from .errors import FileError, shown
 from .storages import Storage, rebuild_tensor
 
 _MARK = object()
-MAX_KEY_ITEMS = 10_000  # parts of a tuple that is one
-MAX_COPIES = 8  # times its length: what functions may make, one by one, of parts that a pickle holds once
+MAX_KEY_ITEMS = 10_000  # of a tuple that is a key, with those of tuples inside
+MAX_COPIES = 8  # functions may copy items this many times the pickle's length: a pickle can refer to one object often
 
 
 class Name:
-    """A global name in a file: something that CALLS has, a storage's class, a dtype."""
+    """A global name in a file that this module knows: a key of CALLS, a storage's class, a dtype."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     @property
     def dtype(self) -> Any:
-        """Of a storage's class, that of its elements; None of others."""
+        """The dtype of the elements of a storage's class; None for other names."""
         return STORAGE_DTYPES.get(self.name.rpartition(" ")[2])
 
 
 class _ProgramGlobal:
-    """A class or function that the program has."""
+    """A class or function of the program or the library that the current load allows."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
 
 
 class _Array:
-    """A NumPy array that waits for its state."""
+    """A NumPy array that has no state yet."""
 
     array: Any = None
 
 
 class _Dtype:
-    """A NumPy dtype that waits for its state, which says the order of bytes."""
+    """A NumPy dtype that has no state yet, which will set its byte order."""
 
     def __init__(self, text: Any) -> None:
         self.text, self.order = text, "="
@@ -79,7 +79,7 @@ def _parameter(data: Any, requires_grad: Any, hooks: Any, state: Any = None) -> 
 
 
 def _variable(data: Any) -> Any:
-    """What PyTorch had around Tensors before 0.4."""
+    """Unwrap a Variable, PyTorch's wrapper of Tensors before 0.4."""
     if not isinstance(data, Tensor):
         raise FileError(f"holds a Variable of a {type(data).__name__}")
     return data.detach()
@@ -98,7 +98,7 @@ def _scalar(dtype: Any, data: Any) -> Any:
 
 
 def _dtype(text: Any, *flags: Any) -> _Dtype:
-    if type(text) is not str or not re.fullmatch(r"[a-zA-Z]\d{0,9}", text):  # NumPy would evaluate others
+    if type(text) is not str or not re.fullmatch(r"[a-zA-Z]\d{0,9}", text):  # NumPy evaluates other texts
         raise FileError(f"holds a dtype of the name {shown(text)}, which is none")
     return _Dtype(text)
 
@@ -133,7 +133,7 @@ def _path(kind: type[PurePath]) -> Callable[..., PurePath]:
 
 
 def _uninitialized(kind: str) -> Callable[..., Any]:
-    """A parameter of a lazy module, or a buffer, which is called by what it requires and its dtype."""
+    """Make the function that rebuilds an uninitialized parameter or buffer of a lazy module."""
 
     def made(requires_grad: Any = False, device: Any = None, dtype: Any = None) -> Any:
         from ..nn import parameter
@@ -162,7 +162,7 @@ def _layout(name: Any) -> Any:
 
 
 def _of_type(value: Callable[..., Any], kind: Any, arguments: Any, state: Any = None) -> Any:
-    """A Tensor with attributes of its own; of a subclass, whose code is never loaded, as a Tensor."""
+    """Rebuild a Tensor with attributes. A subclass's becomes a plain Tensor: no code of the subclass is run."""
     return objects.restore_tensor_attributes(CALLS[value.name](*arguments), state)  # type: ignore[attr-defined]
 
 
@@ -199,7 +199,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "__builtin__ frozenset": lambda items: frozenset(map(_key, _listed(items))),
     "__builtin__ xrange": lambda *bounds: range(*bounds),
     "__builtin__ slice": lambda *bounds: slice(*bounds),
-    "pathlib PosixPath": _path(Path),  # one of the system that reads it: the other's can't be made
+    "pathlib PosixPath": _path(Path),  # a path of this system, since one of another system can't be made
     "pathlib WindowsPath": _path(Path),
     "pathlib PurePosixPath": _path(PurePosixPath),
     "pathlib PureWindowsPath": _path(PureWindowsPath),
@@ -225,7 +225,7 @@ _RENAMED_MODULES = {
 
 
 def storage_loader(storage: Callable[..., Storage]) -> Callable[[Any], Storage]:
-    """References as PyTorch's files have them, to `storage(Name, *facts)`."""
+    """Make the function that resolves persistent references to storages, by calling `storage(Name, *facts)`."""
 
     def referred(facts: Any) -> Storage:
         if type(facts) is not tuple or len(facts) < 5 or facts[0] != "storage" or type(facts[1]) is not Name:
@@ -238,18 +238,18 @@ def storage_loader(storage: Callable[..., Storage]) -> Callable[[Any], Storage]:
 
 
 class Unpickler:
-    """Runs one pickle of a stream; `referred` gives what a persistent reference stands for."""
+    """Runs the instructions of one pickle; `referred` resolves its persistent references."""
 
     def __init__(self, data: bytes, referred: Callable[[Any], Any], at: int = 0) -> None:
-        self.at = at  # what comes after the pickle begins here, once it has been read
+        self.at = at  # the next byte to read; after `load`, the first one after the pickle
         self._data, self._referred = data, referred
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
         self._copies = 0
-        self._empty: dict[int, Any] = {}  # objects that wait for their attributes, by their ids
+        self._empty: dict[int, Any] = {}  # objects that have no attributes yet, by their ids
 
     def load(self) -> Any:
-        """The object. Raises FileError, and what its instructions raise where they make no sense."""
+        """Return the pickled object. Raises FileError, or any error that invalid instructions lead to."""
         while True:
             code = self._take(1)
             if code == b".":
@@ -280,7 +280,7 @@ class Unpickler:
         self._stack.append(x)
 
     def _marked(self) -> list[Any]:
-        """What was put on the stack since the last mark."""
+        """Pop what was pushed since the last mark."""
         for i in range(len(self._stack) - 1, -1, -1):
             if self._stack[i] is _MARK:
                 found = self._stack[i + 1 :]
@@ -320,7 +320,7 @@ class Unpickler:
         self._push(CALLS[function.name](*arguments))
 
     def _copied(self, *parts: Any) -> None:
-        """Count what is copied: a part can be said once and copied often."""
+        """Count the items that are copied, since a small pickle could have one object copied many times."""
         self._copies += sum(len(part) for part in parts if isinstance(part, (str, bytes, list, tuple, dict)))
         if self._copies > MAX_COPIES * len(self._data) + 10_000:
             raise FileError("makes many times more of its parts than it holds")
@@ -338,7 +338,7 @@ class Unpickler:
         self._waits(objects.make_empty(known.value))
 
     def _made(self, kind: Any, arguments: tuple[Any, ...]) -> None:
-        """What a class makes of arguments where none of its code is run."""
+        """Push the result of calling a class, if that runs none of its code."""
         if isinstance(kind, enum.EnumMeta) and len(arguments) == 1:
             self._push(objects.enum_member(kind, *arguments))
         elif objects.is_made_by_call(kind) and not arguments:
@@ -347,7 +347,7 @@ class Unpickler:
             raise FileError("calls what is no function")
 
     def _waits(self, made: Any) -> None:
-        """An object that was made, and has no attributes yet."""
+        """Push an object that has no attributes yet."""
         self._empty[id(made)] = made
         self._push(made)
 
@@ -365,7 +365,7 @@ class Unpickler:
             metadata = state.get("_metadata")
             if type(metadata) is OrderedDict:
                 x._metadata = metadata  # type: ignore[attr-defined]
-        elif isinstance(x, Tensor):  # attributes of a Tensor, which stay behind, but for a Variable's first
+        elif isinstance(x, Tensor):  # other attributes are dropped; the first one of a Variable is requires_grad
             if type(state) is tuple and len(state) == 3 and type(state[0]) is bool:
                 x.requires_grad_(state[0])
         else:
@@ -394,7 +394,7 @@ class Unpickler:
 
 
 def _array(shape: Any, dtype: Any, columns: Any, data: Any) -> Any:
-    if type(data) is str:  # as the bytes of Python 2 come
+    if type(data) is str:  # bytes pickled by Python 2
         data = data.encode("latin-1")
     if not isinstance(dtype, np.dtype) or type(data) is not bytes:
         raise FileError("holds an array of something else than numbers or text")
@@ -403,7 +403,7 @@ def _array(shape: Any, dtype: Any, columns: Any, data: Any) -> Any:
 
 
 def _key(x: Any) -> Any:
-    """What is hashed, which takes as long as it is large: a file of 100 bytes can say a tuple of 2**40 parts."""
+    """Return a key. Raises FileError for huge tuples, which take long to hash: 100 bytes can say 2**40 items."""
     todo, left = [x], MAX_KEY_ITEMS
     while todo:
         part = todo.pop()
@@ -416,7 +416,7 @@ def _key(x: Any) -> Any:
 
 
 def _finished(x: Any) -> Any:
-    """What is meant where an array, or a dtype, was waiting for its state."""
+    """Return the object that an item of the stack stands for. Raises FileError if it isn't complete."""
     if type(x) is _Array:
         if x.array is None:
             raise FileError("holds an array without values")
@@ -431,7 +431,7 @@ def _finished(x: Any) -> Any:
 
 
 def _part(x: Any) -> Any:
-    """The same of a part of a tuple, which may say what a Tensor is made of: a storage waits for that."""
+    """Return an item of a tuple as `_finished` does, but keep storages: a Tensor may be made of them."""
     return x if type(x) is Storage else _finished(x)
 
 

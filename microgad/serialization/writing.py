@@ -1,4 +1,4 @@
-"""save: an object into a file as PyTorch writes it."""
+"""save: write an object to a file in PyTorch's format."""
 
 from __future__ import annotations
 
@@ -24,17 +24,20 @@ def save(
     obj: Any, f: Path | IO[bytes], pickle_module: Any = None, pickle_protocol: int = 2,
     _use_new_zipfile_serialization: bool = True, _disable_byteorder_record: bool = False,
 ) -> None:  # fmt: skip
-    """Write dicts, lists, sets, numbers, text, paths, Tensors, arrays, modules and so on to a file. Source: torch.save.
+    """Save an object of dicts, lists, sets, numbers, text, paths, Tensors, arrays and modules. Source: torch.save.
 
-    `f` is a path or a binary file. PyTorch opens the file with `weights_only=True`, unless arrays or paths are in it.
-    Dtypes, strides, `requires_grad` and Parameters are kept; Tensors on one memory share it when they are loaded, and
-    what comes twice is one again. A module is its class's name and its attributes: `load` it with weights_only=False,
-    where the class is. Gradients and graphs are not saved. The file is written under another name and takes its place
-    at the end, so an interrupted `save`, or a full disk, leaves an older one whole. The other arguments have no effect.
+    `f` is a path or a binary file. PyTorch loads the file with `weights_only=True`, unless arrays or paths are in it.
+    Dtypes, strides, `requires_grad` and Parameters are kept. Tensors that share memory, and objects that occur twice,
+    do so when they are loaded. A module is saved as its class's name and its attributes: `load` it with
+    weights_only=False, after importing the class. Gradients and graphs are not saved. The other arguments have no
+    effect.
 
-    Raises TypeError, which names the place, for anything else, but in a program that runs as PyTorch's: there an object
-    of any other class is written as Python pickles it, for PyTorch to read; AttributeError where `f` is neither path
-    nor file; RuntimeError where the folder doesn't exist; OSError where the file can't be written.
+    The file is written under a temporary name and renamed at the end. So an interrupted `save`, or a full disk, leaves
+    an older file as it was.
+
+    Raises TypeError, which says where in the object, for other types. Only if `import torch` imports microgad they are
+    written as Python pickles them, for PyTorch to load. Raises AttributeError if `f` is neither a path nor a file,
+    RuntimeError if the folder doesn't exist, OSError if the file can't be written.
 
     >>> import io
     >>> file = io.BytesIO()
@@ -50,7 +53,7 @@ def save(
         return
     if not isinstance(f, str | bytes | os.PathLike):
         raise AttributeError(f"save: f must be a path or a file with a write method, not a {type(f).__name__}")
-    path = os.path.realpath(f)  # through links: these stay
+    path = os.path.realpath(f)  # a symbolic link stays, and its target is replaced
     with atomic_write(path) as file:
         _write(file, os.path.splitext(os.path.basename(path))[0] or "archive", pickled, pickler.storages)
 
@@ -68,11 +71,11 @@ def _write(file: Any, folder: str, pickled: bytes, storages: list[Any]) -> None:
 
 @contextmanager
 def atomic_write(path: str) -> Iterator[IO[bytes]]:
-    """A new file that takes the place of `path` at the end of the block, whole; an error leaves the old one.
+    """Open a new file that replaces `path` at the end of the block; an error leaves the old file as it was.
 
-    Until then it is locked, and called `path` and a number, .tmp: what a process that was killed has left is so known
-    from what another is writing, and removed. Raises RuntimeError where the folder doesn't exist; OSError, which names
-    `path`, where the disk is full or can't be written.
+    Until then it is named `path` with a random number and .tmp, and locked. By the lock, files that a killed process
+    has left behind, which are removed, are told from those that others are writing. Raises RuntimeError if the folder
+    doesn't exist; OSError, which names `path`, if the disk is full or can't be written.
     """
     folder, name = os.path.split(path)
     if not os.path.isdir(folder):
@@ -88,7 +91,7 @@ def atomic_write(path: str) -> Iterator[IO[bytes]]:
             if os.path.exists(path):
                 os.chmod(unfinished, os.stat(path).st_mode & 0o777)
             if fcntl is None:
-                file.close()  # where files have no locks, open ones can't be renamed
+                file.close()  # Windows can't rename open files
             os.replace(unfinished, path)
     except BaseException as error:
         if unfinished is not None and os.path.exists(unfinished):
@@ -100,23 +103,23 @@ def atomic_write(path: str) -> Iterator[IO[bytes]]:
 
 
 def _open_temporary(path: str) -> tuple[IO[bytes], str]:
-    """A new file beside `path`, locked, and its name."""
+    """Open a new, locked file beside `path`, and return it and its name."""
     while True:
         name = f"{path}.{os.urandom(4).hex()}.tmp"
         file = open(name, "xb")  # noqa: SIM115 - closed by the caller
-        with suppress(OSError):  # there are file systems without locks: nothing is removed from them
+        with suppress(OSError):  # on a file system without locks nothing is ever removed
             if fcntl is not None:
                 fcntl.flock(file, fcntl.LOCK_EX)
         if fcntl is None or os.fstat(file.fileno()).st_nlink:
             return file, name
-        file.close()  # removed by another process, before it was locked
+        file.close()  # another process removed it before it was locked
 
 
 def _remove_leftovers(folder: str, name: str) -> None:
-    """Remove unfinished files of a name that nobody is writing."""
+    """Remove temporary files of `name` that no process is writing."""
     left = re.compile(re.escape(name) + r"\.[0-9a-f]{8}\.tmp")
     for found in filter(left.fullmatch, os.listdir(folder)):
-        with suppress(OSError):  # written right now, or removed by another
+        with suppress(OSError):  # it is being written, or another process has removed it
             if fcntl is None:
                 os.remove(os.path.join(folder, found))
                 continue

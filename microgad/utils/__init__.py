@@ -1,4 +1,4 @@
-"""Tools around models, as PyTorch groups them: `utils.data`, `utils.checkpoint`, `utils.benchmark`."""
+"""torch.utils: data loading, checkpointing, benchmarks, and other tools around models."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from . import weak as weak
 
 
 def swap_tensors(t1: _Tensor, t2: _Tensor) -> None:
-    """Exchange what two Tensors are, so that every reference to one finds the other. Source: torch.utils.swap_tensors.
+    """Exchange the contents of two Tensor objects: values, attributes and class. Source: torch.utils.swap_tensors.
 
-    Raises RuntimeError where one of them isn't a leaf, or has views.
+    Raises RuntimeError if one of them isn't a leaf, or has views.
 
     >>> a, b = torch.zeros(1), torch.ones(1)
     >>> torch.utils.swap_tensors(a, b)
@@ -39,14 +39,14 @@ def swap_tensors(t1: _Tensor, t2: _Tensor) -> None:
     for t, own, requires_grad in ((t1, second, wanted[0]), (t2, first, wanted[1])):
         vars(t).clear()
         vars(t).update(own)
-        if "idle_leaf" in own:  # its leaf
+        if "idle_leaf" in own:  # the Leaf of a Tensor whose requires_grad is off
             own["idle_leaf"].tensor = weakref.ref(t)
         t._bump()
         t.requires_grad_(requires_grad)
 
 
 def set_module(obj: Any, mod: str) -> None:
-    """Say that an object is of a module, to print it so. Source: torch.utils.set_module."""
+    """Set the module that an object says it is from, for printing. Source: torch.utils.set_module."""
     if not isinstance(mod, str):
         raise TypeError("The mod argument should be a string")
     obj.__module__ = mod

@@ -1,4 +1,4 @@
-"""torch.utils._foreach_utils: what authors of optimizers group parameters with."""
+"""torch.utils._foreach_utils: helpers by which optimizers group their parameters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 def _group_tensors_by_device_and_dtype(
     tensorlistlist: list[list[Any]], with_indices: bool = False
 ) -> dict[Any, tuple[list[list[Any]], list[int]]]:
-    """Lists that belong together, position by position, split by the device and dtype of the first one's Tensors.
+    """Split parallel lists into groups, by the device and dtype of the Tensors in the first list.
 
     >>> from microgad.utils._foreach_utils import _group_tensors_by_device_and_dtype
     >>> groups = _group_tensors_by_device_and_dtype([[torch.ones(1), torch.ones(2)], [torch.ones(1), None]])
@@ -27,7 +27,7 @@ def _group_tensors_by_device_and_dtype(
 
 
 def _get_foreach_kernels_supported_devices() -> list[str]:
-    """None: lists of Tensors are gone through one by one."""
+    """Return no devices: there are no kernels for lists of Tensors."""
     return []
 
 
@@ -35,5 +35,5 @@ _get_fused_kernels_supported_devices = _get_foreach_kernels_supported_devices
 
 
 def _has_foreach_support(tensors: list[Any], device: Any) -> bool:
-    """False: lists of Tensors are gone through one by one."""
+    """Return False: there are no kernels for lists of Tensors."""
     return False

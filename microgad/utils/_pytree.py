@@ -1,7 +1,7 @@
-"""Nested containers as lists of their leaves: torch.utils._pytree, which many libraries use.
+"""torch.utils._pytree, which many libraries use: flatten nested containers to lists of leaves, and map over them.
 
-Tuples, named tuples, lists, the dicts of the standard library, deques and what is registered are containers; all else,
-None and other subclasses too, is a leaf.
+Containers are tuples, named tuples, lists, the dicts of the standard library, deques, and registered classes.
+Everything else is a leaf, including None and other subclasses of containers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..size import Size
 
 
 class TreeSpec(NamedTuple):
-    """What a tree is without its leaves: the container's type, what else it takes to build it, its children's specs."""
+    """The structure of a tree: its container's type, what else is needed to rebuild that, and its children's specs."""
 
     type: Any
     context: Any
@@ -23,19 +23,18 @@ class TreeSpec(NamedTuple):
 
     @property
     def num_leaves(self) -> int:
-        """How many leaves the tree has."""
+        """The number of leaves."""
         return 1 if self.type is None else sum(child.num_leaves for child in self.children_specs)
 
     def is_leaf(self) -> bool:
-        """Whether the tree is one leaf."""
+        """Whether the tree is a single leaf."""
         return self.type is None
 
 
 class LeafSpec(TreeSpec):
-    """What a leaf is as a tree."""
+    """The structure of a single leaf."""
 
     def __new__(cls) -> LeafSpec:
-        """Of any leaf it is the same."""
         return super().__new__(cls, None, None, [])
 
 
@@ -43,7 +42,7 @@ PyTree = Context = Any
 
 
 class NodeDef(NamedTuple):
-    """A kind of container: what gives (children, context) of one, what builds one of them, and the children's keys."""
+    """A registered container type, and the functions that flatten and rebuild it."""
 
     type: Any
     flatten_fn: Callable[[Any], tuple[Iterable[Any], Any]]
@@ -52,7 +51,7 @@ class NodeDef(NamedTuple):
 
 
 class MappingKey(NamedTuple):
-    """Where a leaf is in a dict."""
+    """The key of a dict's item in the path of a leaf."""
 
     key: Any
 
@@ -61,7 +60,7 @@ class MappingKey(NamedTuple):
 
 
 class SequenceKey(NamedTuple):
-    """Where a leaf is in a list."""
+    """The index of a sequence's item in the path of a leaf."""
 
     idx: int
 
@@ -70,7 +69,7 @@ class SequenceKey(NamedTuple):
 
 
 class GetAttrKey(NamedTuple):
-    """Where a leaf is in an object."""
+    """The name of an attribute in the path of a leaf."""
 
     name: str
 
@@ -86,9 +85,10 @@ def register_pytree_node(
     flatten_with_keys_fn: Callable[[Any], Any] | None = None,
     **options: Any,
 ) -> None:
-    """Make a container of a class: what gives (children, context), and what builds it of (children, context).
+    """Register a class as a container.
 
-    What tells leaves' paths needs `flatten_with_keys_fn`, too, which gives ([(key, child), ...], context). Raises
+    `flatten_fn(x)` returns (children, context), and `unflatten_fn(children, context)` rebuilds x. Functions that return
+    the paths of leaves need `flatten_with_keys_fn` as well, which returns ([(key, child), ...], context). Raises
     ValueError for a class that is registered already. Source: torch.utils._pytree.register_pytree_node.
 
     >>> from microgad.utils._pytree import register_pytree_node, tree_map
@@ -157,13 +157,13 @@ def _is_namedtuple_instance(tree: Any) -> bool:
 
 
 def _get_node_type(tree: Any) -> Any:
-    """Which container it is: its class, where that is registered, or `namedtuple`."""
+    """Return the key of an object's class in SUPPORTED_NODES: the class itself, or `namedtuple`."""
     cls = type(tree)
     return namedtuple if cls not in SUPPORTED_NODES and _is_namedtuple_instance(tree) else cls
 
 
 def tree_flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], TreeSpec]:
-    """The leaves of a tree, and what builds it of them. Source: torch.utils._pytree.
+    """Return the leaves of a tree, and its structure. Source: torch.utils._pytree.tree_flatten.
 
     >>> from microgad.utils._pytree import tree_flatten, tree_unflatten
     >>> leaves, spec = tree_flatten({"a": 1, "b": (2, [3])})
@@ -179,7 +179,7 @@ def tree_flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tup
 
 
 def tree_unflatten(leaves: Iterable[Any], treespec: TreeSpec) -> Any:
-    """The tree of these leaves. Raises ValueError where there are more or fewer than it has."""
+    """Rebuild a tree from leaves and a structure. Raises ValueError for a wrong number of leaves."""
     leaves = list(leaves)
     if len(leaves) != treespec.num_leaves:
         raise ValueError(
@@ -197,7 +197,7 @@ def _built(leaves: Any, spec: TreeSpec) -> Any:
 
 
 def tree_leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:
-    """The leaves of a tree."""
+    """Return the leaves of a tree."""
     return tree_flatten(tree, is_leaf)[0]
 
 
@@ -205,9 +205,9 @@ tree_iter = tree_leaves
 
 
 def tree_leaves_with_path(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[tuple[tuple[Any, ...], Any]]:
-    """The leaves of a tree, each with its path: the keys that lead to it.
+    """Return (path, leaf) for each leaf of a tree; the path is the tuple of keys that lead to the leaf.
 
-    Raises ValueError for a class that is registered without what gives keys.
+    Raises ValueError for a class that was registered without flatten_with_keys_fn.
 
     >>> from microgad.utils._pytree import keystr, tree_leaves_with_path
     >>> [(keystr(path), leaf) for path, leaf in tree_leaves_with_path({"a": 1, "b": (2, [3])})]
@@ -227,24 +227,24 @@ def tree_leaves_with_path(tree: Any, is_leaf: Callable[[Any], bool] | None = Non
 def tree_flatten_with_path(
     tree: Any, is_leaf: Callable[[Any], bool] | None = None
 ) -> tuple[list[tuple[tuple[Any, ...], Any]], TreeSpec]:
-    """The leaves of a tree with their paths, and what builds it of leaves."""
+    """Return (path, leaf) for each leaf of a tree, and its structure."""
     return tree_leaves_with_path(tree, is_leaf), tree_structure(tree, is_leaf)
 
 
 def keystr(kp: tuple[Any, ...]) -> str:
-    """A path as Python would have it: "['a'][0]"."""
+    """Format a path as a Python expression, as "['a'][0]"."""
     return "".join(map(str, kp))
 
 
 def tree_structure(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> TreeSpec:
-    """What a tree is without its leaves."""
+    """Return the structure of a tree."""
     return tree_flatten(tree, is_leaf)[1]
 
 
 def tree_map(func: Callable[..., Any], tree: Any, *rests: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
-    """The tree of func(leaf, ...), beside it what the further trees have at the leaf's place.
+    """Map `func` over the leaves of a tree. With further trees it is called with their parts at the leaf's place, too.
 
-    Raises ValueError where one of them isn't of the same containers; dicts may be of other kinds and orders.
+    Raises ValueError if a further tree doesn't have the same containers; dicts may be of other types and orders.
 
     >>> from microgad.utils._pytree import tree_map
     >>> tree_map(lambda x, y: x + y, [1, (2, 3)], [10, (20, 30)])
@@ -258,13 +258,13 @@ def tree_map(func: Callable[..., Any], tree: Any, *rests: Any, is_leaf: Callable
 def tree_map_with_path(
     func: Callable[..., Any], tree: Any, *rests: Any, is_leaf: Callable[[Any], bool] | None = None
 ) -> Any:
-    """The same of func(path, leaf, ...)."""
+    """Map `func(path, leaf, ...)` over the leaves of a tree: see `tree_map`."""
     paths = iter([path for path, _ in tree_leaves_with_path(tree, is_leaf)])
     return tree_map(lambda *leaves: func(next(paths), *leaves), tree, *rests, is_leaf=is_leaf)
 
 
 def _at_leaves(spec: TreeSpec, tree: Any) -> list[Any]:
-    """What a tree has where one of that spec has its leaves."""
+    """Return the parts of a tree at the places where a tree of that structure has its leaves."""
     if spec.type is None:
         return [tree]
     kind = _get_node_type(tree)
@@ -281,7 +281,7 @@ def _at_leaves(spec: TreeSpec, tree: Any) -> list[Any]:
 
 
 def tree_map_(func: Callable[..., Any], tree: Any, *rests: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
-    """Call func(leaf, ...) on each leaf, and give the tree."""
+    """Call `func(leaf, ...)` for each leaf, and return the tree itself."""
     tree_map(func, tree, *rests, is_leaf=is_leaf)
     return tree
 
@@ -289,19 +289,19 @@ def tree_map_(func: Callable[..., Any], tree: Any, *rests: Any, is_leaf: Callabl
 def tree_map_only(
     type_or_types_or_pred: Any, func: Any, tree: Any, is_leaf: Callable[[Any], bool] | None = None
 ) -> Any:
-    """The tree of func(leaf), of leaves of a type, or of types, or of which a function says so; other leaves stay."""
-    of = type_or_types_or_pred
-    fits = of if callable(of) and not isinstance(of, type) else lambda x: isinstance(x, of)
-    return tree_map(lambda x: func(x) if fits(x) else x, tree, is_leaf=is_leaf)
+    """Map `func` over the leaves of one or several types, or those for which a predicate holds; others stay."""
+    kind = type_or_types_or_pred
+    chosen = kind if callable(kind) and not isinstance(kind, type) else lambda x: isinstance(x, kind)
+    return tree_map(lambda x: func(x) if chosen(x) else x, tree, is_leaf=is_leaf)
 
 
 def tree_all(pred: Callable[[Any], bool], tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> bool:
-    """Whether it holds for every leaf."""
+    """Whether a predicate holds for all leaves."""
     return all(map(pred, tree_leaves(tree, is_leaf)))
 
 
 def tree_any(pred: Callable[[Any], bool], tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> bool:
-    """Whether it holds for a leaf."""
+    """Whether a predicate holds for any leaf."""
     return any(map(pred, tree_leaves(tree, is_leaf)))
 
 

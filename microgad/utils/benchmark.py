@@ -1,4 +1,4 @@
-"""Timer: how long a statement takes, by Python's timeit. Source: torch.utils.benchmark."""
+"""torch.utils.benchmark: measure how long statements take, by Python's timeit, and compare them in tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..lazy import define_getattr as _define_getattr
 
 
 class TaskSpec(NamedTuple):
-    """What is measured, and how it is called in tables. Source: torch.utils.benchmark.TaskSpec."""
+    """The statement that is measured, and its labels in tables. Source: torch.utils.benchmark.TaskSpec."""
 
     stmt: str
     setup: str
@@ -28,14 +28,14 @@ class TaskSpec(NamedTuple):
 
     @property
     def title(self) -> str:
-        """The label, or the statement, with the sub-label."""
+        """The label with the sub-label, or the statement if there is no label."""
         if self.label is not None:
             return self.label + (f": {self.sub_label}" if self.sub_label else "")
         return self.stmt if "\n" not in self.stmt else f"stmt:\n{textwrap.indent(self.stmt, '  ')}"
 
 
 class Measurement:
-    """Seconds that runs of a statement took: raw_times, each for number_per_run of them.
+    """The times of a statement: `raw_times` are in seconds, each for `number_per_run` runs.
 
     Source: torch.utils.benchmark.Measurement.
 
@@ -64,22 +64,22 @@ class Measurement:
 
     @property
     def times(self) -> list[float]:
-        """Seconds a run."""
+        """Seconds per run."""
         return [t / self.number_per_run for t in self.raw_times]
 
     @property
     def median(self) -> float:
-        """The median of seconds a run."""
+        """The median of seconds per run."""
         return float(np.median(self.times))
 
     @property
     def mean(self) -> float:
-        """The mean of seconds a run."""
+        """The mean of seconds per run."""
         return float(np.mean(self.times))
 
     @property
     def iqr(self) -> float:
-        """From the first quartile to the third."""
+        """The interquartile range of seconds per run."""
         low, high = self._quartiles()
         return high - low
 
@@ -89,16 +89,16 @@ class Measurement:
 
     @property
     def has_warnings(self) -> bool:
-        """Whether times vary by more than a tenth of the median."""
+        """Whether the interquartile range is a tenth of the median or more."""
         return not self.meets_confidence()
 
     def meets_confidence(self, threshold: float = 0.1) -> bool:
-        """Whether iqr is within that share of the median."""
+        """Whether the interquartile range is below that fraction of the median."""
         return self.iqr / self.median < threshold
 
     @property
     def as_row_name(self) -> str:
-        """What names it in a table."""
+        """The name of the measurement's row in tables."""
         return self.sub_label or self.stmt or "[Unknown]"
 
     def __repr__(self) -> str:
@@ -123,7 +123,7 @@ class Measurement:
 
 
 def select_unit(t: float) -> tuple[str, float]:
-    """The unit for so many seconds, and its seconds. Source: torch.utils.benchmark.select_unit.
+    """Return the unit that fits a time in seconds, and the unit's seconds. Source: torch.utils.benchmark.select_unit.
 
     >>> torch.utils.benchmark.select_unit(0.002)
     ('ms', 0.001)
@@ -132,9 +132,9 @@ def select_unit(t: float) -> tuple[str, float]:
 
 
 class Timer:
-    """Times a statement, which sees `globals`, and `torch`, after setup. Source: torch.utils.benchmark.Timer.
+    """Measures the time of a statement, which can use `globals` and `torch`. Source: torch.utils.benchmark.Timer.
 
-    num_threads is written into results and changes nothing: threads are those of NumPy's BLAS.
+    num_threads only goes into the results: the number of threads is that of NumPy's BLAS.
 
     >>> timer = torch.utils.benchmark.Timer("x + 1", globals={"x": torch.ones(3)})
     >>> timer.timeit(10).number_per_run
@@ -168,12 +168,12 @@ class Timer:
         return Measurement(number, times, self._spec)
 
     def timeit(self, number: int = 1_000_000) -> Measurement:
-        """One measurement of so many runs, after some to warm up."""
+        """Time `number` runs together, after some runs to warm up."""
         self._run(max(number // 100, 2))
         return self._measured(number, [self._run(number)])
 
     def _block(self, min_run_time: float) -> int:
-        """How many runs take a thousandth of a time, so that what the timer takes doesn't count."""
+        """Return how many runs take a thousandth of a time, so that the timer's own time doesn't count."""
         self._run(2)
         number = 1
         while self._run(number) < min_run_time / 1000 and number < 10**9:
@@ -183,7 +183,7 @@ class Timer:
     def blocked_autorange(
         self, callback: Callable[[int, float], Any] | None = None, min_run_time: float = 0.2
     ) -> Measurement:
-        """Measurements of as many runs as make the timer's share small, until min_run_time is over."""
+        """Time blocks of runs until min_run_time is over. Blocks are long, so the timer's own time is negligible."""
         number = self._block(min_run_time)
         times: list[float] = []
         while sum(times) < min_run_time or not times:
@@ -200,7 +200,7 @@ class Timer:
         max_run_time: float = 10.0,
         callback: Callable[[int, float], Any] | None = None,
     ) -> Measurement:
-        """Measurements until the quartiles are within threshold of the median, or max_run_time is over."""
+        """Time blocks of runs until their interquartile range is below threshold · median, or max_run_time is over."""
         number = self._block(0.05)
         times: list[float] = []
         while sum(times) < max_run_time:
@@ -214,7 +214,7 @@ class Timer:
 
 
 class Compare:
-    """Measurements as a table: a row for each sub-label, a column for each description.
+    """Formats measurements as a table, with a row for each sub-label and a column for each description.
 
     Source: torch.utils.benchmark.Compare.
 
@@ -235,7 +235,7 @@ class Compare:
         self._results = list(results)
 
     def extend_results(self, results: Sequence[Measurement]) -> None:
-        """More measurements."""
+        """Add measurements."""
         self._results.extend(results)
 
     def print(self) -> None:

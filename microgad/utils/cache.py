@@ -1,4 +1,4 @@
-"""Where PyTorch keeps what it downloaded."""
+"""torch.hub's folder of downloaded files."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _chosen: list[str] = []  # by set_dir
 
 
 def get_dir() -> str:
-    """The folder that `set_dir` named, or "hub" in what TORCH_HOME says, or "torch" in XDG_CACHE_HOME or ~/.cache.
+    """Return the folder set by `set_dir`, by default the folder "hub" in that of the environment variable TORCH_HOME.
 
-    Source: torch.hub.get_dir.
+    TORCH_HOME is by default "torch" in XDG_CACHE_HOME or ~/.cache. Source: torch.hub.get_dir.
 
     >>> torch.hub.get_dir().endswith("hub")
     True
@@ -19,7 +19,7 @@ def get_dir() -> str:
 
 
 def set_dir(d: str | os.PathLike[str]) -> None:
-    """Look for what was downloaded in another folder. Source: torch.hub.set_dir."""
+    """Set the folder of downloaded files. Source: torch.hub.set_dir."""
     _chosen[:] = [os.path.expanduser(d)]
 
 

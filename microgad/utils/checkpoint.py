@@ -1,4 +1,4 @@
-"""Checkpointing: a part of the graph keeps nothing, and is computed again when backward needs it."""
+"""Activation checkpointing: a region of the graph keeps no values, and is recomputed when backward needs them."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def checkpoint(
     early_stop: bool = True,
     **kwargs: Any,
 ) -> Any:
-    """`function(*args, **kwargs)`, whose operations keep nothing: backward calls it again for what they would keep.
+    """Call `function(*args, **kwargs)` without keeping values for backward, which recomputes them by a second call.
 
-    It takes the time of one more forward pass and saves the memory. The default generator is put back for the second
-    call, so that dropout drops the same, unless `preserve_rng_state` is false. `context_fn` gives two contexts, for the
-    first call and for the second, which stops where all is there that is needed, unless `early_stop` is false.
+    This trades the time of one more forward pass for memory. The default generator's state is restored for the second
+    call, so that dropout drops the same elements, unless `preserve_rng_state` is false. `context_fn` returns two
+    contexts, for the first and for the second call. The second call stops as soon as all needed values are there,
+    unless `early_stop` is false.
 
-    Where `use_reentrant` is true, or isn't said, which warns, the arguments alone count, as in PyTorch: if none of them
-    requires grad, nothing inside has a gradient, of which a UserWarning tells; keyword arguments raise ValueError; the
-    second call is made whole. Every kind of backward works, second derivatives too.
+    If `use_reentrant` is true, which is the default and warns, only the arguments count, as in PyTorch: if none of them
+    requires grad, nothing inside has a gradient, and there is a UserWarning. Keyword arguments then raise ValueError,
+    and the second call doesn't stop early. With either value every kind of backward works, second derivatives too.
 
-    Backward raises RuntimeError where the second call doesn't begin with the operations of the first that keep
-    something, of the same shapes and dtypes (unless `determinism_check` is "none"), and where an argument has been
-    written to since. Source:
-    torch.utils.checkpoint.checkpoint.
+    Backward raises RuntimeError if the second call doesn't begin with the same operations as the first, of the same
+    shapes and dtypes (not checked if `determinism_check` is "none"), and if an argument has been written to in between.
+    Source: torch.utils.checkpoint.checkpoint.
 
     >>> from microgad.utils.checkpoint import checkpoint
     >>> x = torch.tensor([0.5, 1.0], requires_grad=True)
@@ -79,7 +79,7 @@ def checkpoint_sequential(
     functions: Sequence[Callable[..., Any]], segments: int, input: Any, use_reentrant: bool | None = None,
     *, preserve_rng_state: bool = True,
 ) -> Any:  # fmt: skip
-    """A sequence of functions, or of modules, in so many checkpointed segments; the last one keeps what it needs.
+    """Call a sequence of functions or modules, checkpointed in `segments` segments except for the last one.
 
     Source: torch.utils.checkpoint.checkpoint_sequential.
 
@@ -116,18 +116,18 @@ def _warn_use_reentrant(op: str) -> None:
 
 
 class StopRecomputation(Exception):
-    """What leaves a call that is made again once all is there that is needed."""
+    """Raised to leave a recomputation early, once all needed values are there."""
 
 
 class Collector(state.Observer):
-    """An observer that collects the recorded operations that keep something, as many as are needed."""
+    """An observer that collects the recorded operations that keep values, and stops after `needed` of them."""
 
     def __init__(self, outer: Any, needed: int | None = None) -> None:
         self.outer, self.needed, self.nodes = outer, needed, list[Function]()
-        self.made: list[Any] = []  # version counters of memory that came into being
+        self.made: list[Any] = []  # version counters of memory that operations have allocated
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
-        """See an operation."""
+        """Collect an operation."""
         super().forward(node, inputs, out)
         results = out if isinstance(out, tuple) else (out,)
         self.made += [y._counter() for y in results if y.base is None and all(y is not x for x in inputs)]
@@ -135,17 +135,17 @@ class Collector(state.Observer):
             self.nodes.append(node)
 
     def begin(self, node: Function, inputs: tuple[Any, ...], target: Any = None) -> None:
-        """An operation is about to compute. Running statistics, which are in no graph, are still to be moved."""
+        """Stop before an operation on the graph if all are collected; running statistics are updated off the graph."""
         if len(self.nodes) == self.needed and any(getattr(x, "node", None) is not None for x in inputs):
             raise StopRecomputation
         super().begin(node, inputs, target)
 
 
 class Region:
-    """A call, and what its operations kept, as long as somebody has still to read it."""
+    """A checkpointed call, and the values that its recomputation has kept and backward hasn't read yet."""
 
-    stops = False  # whether it is made again no further than something is kept
-    needed: int | None = None  # how many operations that takes
+    stops = False  # whether the recomputation stops early
+    needed: int | None = None  # after how many operations that keep values it stops
 
     def __init__(
         self,
@@ -165,23 +165,24 @@ class Region:
         self.kept: dict[int, Any] = {}
 
     def close(self, nodes: list[Function], made: set[int]) -> None:
-        """Let go of what the operations of the first call keep. What was made in it may be written to from now on."""
+        """Release the values that the first call's operations keep. Memory made in it may be written to from now on."""
         self.kinds = _kinds(nodes)
         self.versions = [(counter, counter[0]) for counter, _ in self.versions]
         for i, node in enumerate(nodes):
-            if node.kept:  # what is packed, as of a checkpoint in this one, is nowhere in sight
+            if node.kept:  # false for values that are packed already, as in a nested checkpoint
                 node.kept = Recomputed(self, i)
                 seen = [(c, then) for c, then in zip(node.versions[::2], node.versions[1::2], strict=True)]
                 node.versions = [x for c, then in seen if id(c) not in made or c[0] != then for x in (c, then)]
                 self.needed = i + 1 if self.stops else None
 
     def take(self, i: int) -> Any:
-        """What operation i kept. The call is made again where nothing is left of the last one."""
+        """Return what operation i kept, after a recomputation if it isn't there."""
         if i not in self.kept:
-            self.kept = dict(enumerate(node.kept for node in self._again()))
+            self.kept = dict(enumerate(node.kept for node in self._recompute()))
         return self.kept.pop(i)
 
-    def _again(self) -> list[Function]:
+    def _recompute(self) -> list[Function]:
+        """Make the call again, and return its operations that keep values, checked against those of the first call."""
         if any(counter[0] != then for counter, then in self.versions):
             raise errors.GraphError("checkpoint: an argument has been modified by an inplace operation since the call")
         collector, now = Collector(None, self.needed), default_generator.snapshot()
@@ -210,32 +211,32 @@ def _kinds(nodes: list[Function]) -> list[Any]:
 
 
 class Recomputed(Packed):
-    """What an operation of a region kept, to be computed again."""
+    """Stands for the values that an operation of a region kept: unpacking recomputes them."""
 
     def __init__(self, region: Region, i: int) -> None:
         super().__init__()
         self.region, self.i = region, i
 
     def unpack(self) -> list[Any]:
-        """What was kept. Raises RuntimeError where the call can't be made again."""
+        """Return the recomputed values. Raises RuntimeError if the recomputation isn't the same."""
         return self.region.take(self.i)
 
 
 def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:
-    """The GPUs of Tensors and their generators' states: none, draws are the CPU's. Source: torch.utils.checkpoint."""
+    """Return no GPUs and no generator states, since all draws are made by the CPU's. Source: torch.utils.checkpoint."""
     return [], []
 
 
 def set_device_states(devices: list[int], states: list[Any], **options: Any) -> None:
-    """Nothing to put back. Source: torch.utils.checkpoint.set_device_states."""
+    """Do nothing: GPUs have no generator states. Source: torch.utils.checkpoint.set_device_states."""
 
 
 class CheckpointError(errors.GraphError):
-    """A recomputation that isn't the first computation's. Source: torch.utils.checkpoint.CheckpointError."""
+    """Raised if a recomputation differs from the first call. Source: torch.utils.checkpoint.CheckpointError."""
 
 
 def noop_context_fn() -> tuple[Any, Any]:
-    """Contexts that do nothing, of the forward and of the recomputation."""
+    """Return two contexts that do nothing, for the first call and the recomputation."""
     return contextlib.nullcontext(), contextlib.nullcontext()
 
 
@@ -243,7 +244,7 @@ _early_stop: ContextVar[bool | None] = ContextVar("early stop", default=None)
 
 
 def set_checkpoint_early_stop(enable: bool) -> contextlib.AbstractContextManager[None]:
-    """In a block, whether calls that are made again stop early, whatever `checkpoint` is told.
+    """Set for a block whether recomputations stop early, overriding the argument of `checkpoint`.
 
     Source: torch.utils.checkpoint.set_checkpoint_early_stop.
     """
@@ -252,12 +253,12 @@ def set_checkpoint_early_stop(enable: bool) -> contextlib.AbstractContextManager
 
 @contextlib.contextmanager
 def set_checkpoint_debug_enabled(enabled: bool | None) -> Iterator[None]:
-    """No effect. Source: torch.utils.checkpoint.set_checkpoint_debug_enabled."""
+    """Do nothing. Source: torch.utils.checkpoint.set_checkpoint_debug_enabled."""
     yield
 
 
 def detach_variable(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Off the graph what is a Tensor, as a leaf that requires grad where it did.
+    """Detach the Tensors among the inputs; each requires grad as it did before.
 
     Source: torch.utils.checkpoint.detach_variable.
     """

@@ -1,4 +1,4 @@
-"""DLPack, under PyTorch's names."""
+"""torch.utils.dlpack: exchange memory with other libraries by DLPack."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ..tensor import Tensor
 
 @_tensors_only
 def to_dlpack(tensor: Tensor) -> Any:
-    """A capsule for the memory of a Tensor, to be taken over once. Source: torch.utils.dlpack.to_dlpack.
+    """Return a DLPack capsule for a Tensor's memory, which can be used once. Source: torch.utils.dlpack.to_dlpack.
 
-    Raises BufferError where it requires grad.
+    Raises BufferError if the Tensor requires grad.
 
     >>> torch.utils.dlpack.from_dlpack(torch.utils.dlpack.to_dlpack(torch.ones(2)))
     tensor([1., 1.])

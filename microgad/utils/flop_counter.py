@@ -1,4 +1,4 @@
-"""torch.utils.flop_counter: how much a program multiplies, by its modules and by PyTorch's names of what does it."""
+"""torch.utils.flop_counter: count a program's floating-point operations, by module and by PyTorch operator."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from ..tensor import Tensor
 from .module_tracker import ModuleTracker
 
 Shape = tuple[int, ...]
-Shapes = Sequence[Shape | None]  # of an operation's inputs; None where there is none, or it isn't known any more
-Gradients = list[tuple[tuple[int, ...], int]]  # of which inputs a product is part of the gradients, and what it costs
+Shapes = Sequence[Shape | None]  # of an operation's inputs; None for no input, or one that wasn't kept
+Gradients = list[tuple[tuple[int, ...], int]]  # (the inputs whose gradients need a product, its cost) for each product
 NONE = (0, 0)
 UNITS = ["", "K", "M", "B", "T"]
 
 
 class Cost(NamedTuple):
-    """What an operation multiplies and adds, and its derivatives do, by PyTorch's names of them."""
+    """The floating-point operations of an operation and of its derivatives, with PyTorch's names of both."""
 
     name: str
     flops: int
@@ -38,12 +38,12 @@ class Cost(NamedTuple):
 
 
 class FlopCounterMode(FunctionHook):
-    """In a block, count what products of matrices and convolutions cost, forward and backward: 2 · M · N · K.
+    """Counts the operations of matrix products and convolutions in a block, forward and backward: 2 · M · N · K each.
 
-    Nothing else counts, not even a bias, and a weight's gradient in a convolution of groups counts as if there were
-    none: as in PyTorch. Attention counts as the products that it is made of, two forward and four backward, as in
-    PyTorch where none of its kernels does it whole; an LSTM counts in float32, too. When the block ends, `display`
-    prints the table, of modules down to `depth`. custom_mapping, of PyTorch's operations, raises NotImplementedError.
+    As in PyTorch nothing else counts, not even a bias, and the weight's gradient of a grouped convolution counts as if
+    there were one group. Attention counts as its two products forward and four backward, as in PyTorch without a fused
+    kernel; an LSTM counts in float32, too. With `display` a table of modules down to `depth` is printed when the block
+    ends. `custom_mapping`, which is about PyTorch's operators, raises NotImplementedError.
 
     Source: torch.utils.flop_counter.FlopCounterMode.
 
@@ -95,12 +95,12 @@ class FlopCounterMode(FunctionHook):
         if rule := RULES.get(type(node)):
             shapes = [x.shape if isinstance(x, Tensor) else None for x in inputs]
             cost = rule(node, shapes, (out[0] if type(out) is tuple else out).shape)
-            rows = inputs[0].ndim < 3 or inputs[0].is_contiguous()  # else the bias is added afterwards
+            rows = inputs[0].ndim < 3 or inputs[0].is_contiguous()  # else PyTorch adds the bias after an mm
             name = cost.name if rows or cost.name != "addmm" else "mm"
             self._add(cost.backward_name if state.current().deriving else name, cost.flops)
 
     def backward(self, node: Function, gradients: list[Any]) -> None:
-        """Count its derivatives; under create_graph they are operations themselves."""
+        """Count an operation's derivatives; under create_graph these are operations themselves, counted as such."""
         super().backward(node, gradients)
         rule = RULES.get(type(node))
         if rule is None or state.current().grad_enabled:
@@ -118,18 +118,18 @@ class FlopCounterMode(FunctionHook):
             self.flop_counts[module][getattr(operators.aten, name)] += flops
 
     def get_total_flops(self) -> int:
-        """Of all modules, and outside of them."""
+        """Return the count of all modules and of what is outside of them."""
         return sum(self.flop_counts["Global"].values())
 
     def get_flop_counts(self) -> dict[str, dict[Any, int]]:
-        """Of each module, and "Global" for all: of each operation, `torch.ops.aten.mm`."""
+        """Return the counts of each module, and of "Global" for all: dicts by operator, such as `torch.ops.aten.mm`."""
         return {module: dict(counts) for module, counts in self.flop_counts.items()}
 
     def get_table(self, depth: int | None = None) -> str:
-        """A line for each module, and for each operation in it: what it costs, and how much of the whole that is."""
+        """Format a table with a row for each module and each operator in it: the count, and its share of the total."""
         depth, whole = depth or self.depth or 999, self.get_total_flops()
         modules = sorted(name for name in self.flop_counts if name != "Global" and name.count(".") < depth)
-        outside = all(sum(self.flop_counts[name].values()) < whole for name in modules)  # then there is a line for all
+        outside = all(sum(self.flop_counts[name].values()) < whole for name in modules)  # "Global" gets a row
         unit = max(0, min(len(UNITS) - 1, (len(str(whole)) - 2) // 3))
         rows = [("Module", "FLOP", "% Total")]
         for name in ["Global"] * outside + modules:
@@ -145,7 +145,7 @@ class FlopCounterMode(FunctionHook):
 def _matmul(node: Any, shapes: Shapes, out: Shape) -> Cost:
     a, b = shapes
     flops = 2 * prod(out) * (a[-1] if a else (b or NONE)[-2])
-    edge = getattr(node, "edges", shapes)[0]  # a matrix that wants a gradient is multiplied by all others in one go
+    edge = getattr(node, "edges", shapes)[0]  # one matrix times a batch is one product
     name = "mm" if len(out) == 2 or (isinstance(edge, Function) and len(edge.shape) == 2) else "bmm"
     within = state.current().path.rpartition(".")[2]
     return Cost(within[:-2] if within in ("addmm()", "baddbmm()") else name, flops, name, _both(flops))
@@ -153,14 +153,14 @@ def _matmul(node: Any, shapes: Shapes, out: Shape) -> Cost:
 
 def _linear(node: Any, shapes: Shapes, out: Shape) -> Cost:
     x, weight, bias = shapes
-    flops = 2 * prod(out) * (weight or x or NONE)[-1] if len(weight or (0, 0)) == 2 else 0  # of a matrix and a vector
+    flops = 2 * prod(out) * (weight or x or NONE)[-1] if len(weight or (0, 0)) == 2 else 0  # else matrix times vector
     return Cost("addmm" if bias else "mm", flops, "mm", _both(flops))
 
 
 def _contract(node: Any, shapes: Shapes, out: Shape) -> Cost:
     pairs = [zip(labels, shape or (), strict=False) for labels, shape in zip(node.labels, (*shapes, out), strict=True)]
     sizes = {label: n for pair in pairs for label, n in pair}
-    flops = 2 * prod(sizes.values()) if len(sizes) > len(out) else 0  # of nothing summed
+    flops = 2 * prod(sizes.values()) if len(sizes) > len(out) else 0  # else no axis is summed
     return Cost("bmm", flops, "bmm", _both(flops))
 
 
@@ -190,13 +190,13 @@ def _recurrent(node: Any, shapes: Shapes, out: Shape) -> Cost:
     forward = {name: rows * prod(shapes[i] or ()) for name, i in at.items() if name.startswith("w_")}
     gradients: Gradients = [((at[name],), flops) for name, flops in forward.items()]
     gradients += [((at["input"],), forward["w_ih"]), (whole, forward.get("w_hr", 0))]
-    rest = forward["w_hh"] * first // rows  # of the first step, whose states may not want a gradient
+    rest = forward["w_hh"] * first // rows  # the first step, whose initial states may not require grad
     gradients += [(whole, forward["w_hh"] - rest), ((at["hx"],), rest)]
     return Cost("addmm" if "b_ih" in at else "mm", sum(forward.values()), "mm", gradients)
 
 
 def _both(flops: int, groups: int = 1) -> Gradients:
-    """The gradients of two that are multiplied: each is a product of the same size."""
+    """Return the gradients of a product's two factors: each is a product of the same size."""
     return [((0,), flops), ((1,), flops * groups)]
 
 

@@ -1,4 +1,4 @@
-"""Handles of hooks, where PyTorch has them."""
+"""torch.utils.hooks: the handles of hooks."""
 
 from ..engine.hooks import RemovableHandle as RemovableHandle
 from ..lazy import define_getattr as _define_getattr

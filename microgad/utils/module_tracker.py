@@ -1,4 +1,4 @@
-"""torch.utils.module_tracker: which modules are at work, in a forward pass and in a backward pass."""
+"""torch.utils.module_tracker: know which modules are running, in forward and in backward passes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ._pytree import tree_flatten
 
 
 class ModuleTracker:
-    """In a block, `parents` are the names of the modules that are being called, or whose derivatives are computed.
+    """Keeps in `parents`, during a block, the names of modules that are being called or whose derivatives are computed.
 
-    "Global" is always one of them. A module that is called by itself goes by its class's name, those inside of it by
-    "Net.features.0". In a backward pass a module is at work from the gradient of its result on until those of all its
-    inputs are there; where none of them wants one, until the pass ends. Source: torch.utils.module_tracker.
+    "Global" is always among them. A top-level module has its class's name, and modules inside of it names such as
+    "Net.features.0". In a backward pass a module is running from the gradient of its output until all gradients of its
+    inputs are there, or if none of these requires grad until the pass ends. Source: torch.utils.module_tracker.
 
     >>> from microgad.utils.module_tracker import ModuleTracker
     >>> class Net(nn.Sequential):
@@ -36,11 +36,11 @@ class ModuleTracker:
         self.parents = {"Global"}
         self._names: WeakKeyDictionary[Module, str] = WeakKeyDictionary()
         self._handles: list[RemovableHandle] = []
-        self._resets = False  # when the backward pass ends
+        self._resets = False  # whether `parents` will be reset when the current backward pass ends
 
     @property
     def is_bw(self) -> bool:
-        """Whether a backward pass is going on."""
+        """Whether a backward pass is running."""
         return leaves.current_pass() is not None
 
     def __enter__(self) -> ModuleTracker:
@@ -70,7 +70,7 @@ class ModuleTracker:
         self._when_derived(output, lambda grads: self._begin(name))
 
     def _when_derived(self, values: Any, hook: Any) -> None:
-        """Call it when the gradients of all Tensors among the values are known."""
+        """Call `hook` when the gradients of all Tensors among the values are known."""
         wanting = [x for x in tree_flatten(values)[0] if isinstance(x, Tensor) and x.requires_grad]
         if wanting:
             self._handles.append(register_multi_grad_hook(wanting, hook))

@@ -1,4 +1,4 @@
-"""Progress bars, where tqdm is installed: its only import."""
+"""Progress bars by tqdm, if it is installed. Only this module imports tqdm."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 
 def tqdm() -> Any:
-    """The class of that name; where tqdm isn't installed one that goes through an iterable and shows nothing.
+    """Return the class tqdm; if it isn't installed a substitute that iterates and shows nothing.
 
     >>> [x for x in tqdm()(["a"], disable=True)]
     ['a']
@@ -19,7 +19,7 @@ def tqdm() -> Any:
 
 
 class _NoBar:
-    """A bar that shows nothing, with what programs call of a bar's."""
+    """A bar that shows nothing, with the methods that programs call."""
 
     def __init__(self, iterable: Any = (), *args: Any, **options: Any) -> None:
         self.iterable = iterable
@@ -37,7 +37,7 @@ class _NoBar:
         pass
 
     def update(self, *args: Any, **options: Any) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     set_postfix = set_description = set_postfix_str = close = write = update
 
@@ -46,7 +46,7 @@ BAR_FORMAT = "{desc}{percentage:3.0f} %|{bar}| {elapsed}, {remaining} left{postf
 
 
 def bar(total: int | None, file: TextIO, **options: Any) -> Any:
-    """A bar of tqdm's, with the time left; None where that isn't installed.
+    """Make a tqdm bar that shows the time left, or return None if tqdm isn't installed.
 
     >>> import io
     >>> shown = bar(2, io.StringIO(), desc="net ")
@@ -58,6 +58,6 @@ def bar(total: int | None, file: TextIO, **options: Any) -> Any:
         return None
 
     class Bar(kind):  # type: ignore[misc, valid-type]
-        monitor_interval = 0  # no thread that watches over the bar: there are places without threads
+        monitor_interval = 0  # no monitor thread: some platforms have no threads
 
     return Bar(total=total, file=file, bar_format=BAR_FORMAT, dynamic_ncols=True, **options)

@@ -1,4 +1,4 @@
-"""torch.utils.weak: what a program knows of Tensors, for as long as these are there."""
+"""torch.utils.weak: dicts whose keys are Tensors, compared by identity and held weakly."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..lazy import define_getattr as _define_getattr
 
 
 class WeakIdKeyDictionary(MutableMapping[Any, Any]):
-    """A dict whose keys are objects themselves, whatever they are equal to; an entry goes with its key.
+    """A dict that compares keys by identity, and holds them weakly: an entry is removed when its key dies.
 
     Source: torch.utils.weak.WeakIdKeyDictionary.
 

@@ -1,4 +1,4 @@
-"""Data sets, samplers and the loader that makes batches of them; orders are PyTorch's."""
+"""torch.utils.data: datasets, samplers and the DataLoader, with PyTorch's random orders."""
 
 from ...lazy import define_getattr as _define_getattr
 from . import _utils as _utils

@@ -1,4 +1,4 @@
-"""PyTorch's private room, into which programs reach without importing it: `torch.utils.data._utils.collate`."""
+"""torch.utils.data._utils, a private module of PyTorch that programs use: `torch.utils.data._utils.collate`."""
 
 from ...lazy import define_getattr as _define_getattr
 from . import collate as collate

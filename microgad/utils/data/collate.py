@@ -1,4 +1,4 @@
-"""Batches from lists of samples."""
+"""Collation: combine a list of samples into a batch."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .dataset import Samples
 
 
 def default_collate(batch: Sequence[Any]) -> Any:
-    """A list of samples as one batch. Source: torch.utils.data.default_collate.
+    """Combine a list of samples into a batch. Source: torch.utils.data.default_collate.
 
     Tensors and arrays are stacked along a new first dimension; numbers become a Tensor (float: float64; int: int64);
-    strings stay a list. Mappings and sequences are gone through, and stay of their kind; but a tuple of fields that
-    have no names becomes a list. Anything else raises TypeError; sequences of different lengths raise RuntimeError.
+    strings stay as they are. Mappings and sequences are collated item by item and keep their type, except that a plain
+    tuple becomes a list. Anything else raises TypeError; sequences of different lengths raise RuntimeError.
 
     >>> default_collate([(torch.tensor([1.0, 2.0]), 0, "a"), (torch.tensor([3.0, 4.0]), 1, "b")])
     [tensor([[1., 2.],
@@ -32,9 +32,9 @@ def default_collate(batch: Sequence[Any]) -> Any:
 
 
 def collate(batch: Sequence[Any], *, collate_fn_map: CollateFns | None = None) -> Any:
-    """A list of samples as one batch, each kind of thing by the function that collate_fn_map has for it.
+    """Combine a list of samples into a batch, using the functions that `collate_fn_map` has for types of items.
 
-    `default_collate` goes by `default_collate_fn_map`, to which kinds of a program's own may be added.
+    `default_collate` uses `default_collate_fn_map`, to which programs may add types of their own.
     Source: torch.utils.data._utils.collate.collate.
 
     >>> class Graph: pass
@@ -60,7 +60,7 @@ def collate(batch: Sequence[Any], *, collate_fn_map: CollateFns | None = None) -
 default_collate_err_msg_format = (
     "default_collate: batch must contain tensors, numpy arrays, numbers, strings, dicts or lists; found {}"
 )
-np_str_obj_array_pattern = re.compile("[SaUO]")  # of the dtypes of arrays that can't be put together
+np_str_obj_array_pattern = re.compile("[SaUO]")  # matches the dtypes of arrays that can't become Tensors
 
 
 def _unknown(kind: Any) -> TypeError:
@@ -68,34 +68,34 @@ def _unknown(kind: Any) -> TypeError:
 
 
 def collate_tensor_fn(batch: Any, *, collate_fn_map: CollateFns | None = None) -> Tensor:
-    """Tensors, stacked."""
+    """Stack Tensors."""
     return stack(batch)
 
 
 def collate_numpy_array_fn(batch: Any, *, collate_fn_map: CollateFns | None = None) -> Tensor:
-    """Arrays, stacked. Raises TypeError for those of strings and objects."""
+    """Stack arrays to a Tensor. Raises TypeError for arrays of strings and objects."""
     if batch[0].dtype.kind in "SUO":
         raise _unknown(batch[0].dtype)
     return stack([as_tensor(array) for array in batch])
 
 
 def collate_numpy_scalar_fn(batch: Any, *, collate_fn_map: CollateFns | None = None) -> Tensor:
-    """NumPy's numbers, in their dtype."""
+    """Combine NumPy scalars into a Tensor of their dtype."""
     return as_tensor(np.array(batch))
 
 
 def collate_float_fn(batch: Any, *, collate_fn_map: CollateFns | None = None) -> Tensor:
-    """Numbers, in float64."""
+    """Combine floats into a float64 Tensor."""
     return tensor(batch, dtype=np.float64)
 
 
 def collate_int_fn(batch: Any, *, collate_fn_map: CollateFns | None = None) -> Tensor:
-    """Whole numbers, in int64, or booleans."""
+    """Combine ints into an int64 Tensor, or bools into a bool Tensor."""
     return tensor(batch)
 
 
 def collate_str_fn(batch: Any, *, collate_fn_map: CollateFns | None = None) -> Any:
-    """Strings, as they are."""
+    """Return strings as they are."""
     return batch
 
 
@@ -107,7 +107,7 @@ default_collate_fn_map: CollateFns = {
 
 
 def default_convert(data: Any) -> Any:
-    """Arrays in a sample as Tensors, all else as it is. Source: torch.utils.data.default_convert.
+    """Convert the arrays of a sample to Tensors, and leave the rest as it is. Source: torch.utils.data.default_convert.
 
     >>> default_convert({"a": np.array([1, 2]), "b": "text"})
     {'a': tensor([1, 2]), 'b': 'text'}
@@ -122,7 +122,7 @@ def default_convert(data: Any) -> Any:
 
 
 def _like(original: Any, items: Any) -> Any:
-    """`items` in a container of the original's kind, which may carry more than they are; tuples become lists."""
+    """Put items into a container of the original's type, copying what else that carries; plain tuples become lists."""
     if isinstance(original, tuple):
         return type(original)(*items) if hasattr(original, "_fields") else items
     try:
@@ -135,5 +135,5 @@ def _like(original: Any, items: Any) -> Any:
             for i, item in enumerate(items):
                 copied[i] = item
         return copied
-    except TypeError:  # of kinds that take no such items, or are made otherwise
+    except TypeError:  # a type that can't be made from items
         return items

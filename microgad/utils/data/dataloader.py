@@ -1,4 +1,4 @@
-"""DataLoader: a data set in batches."""
+"""DataLoader: iterate over a dataset in batches, in this process or by workers."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from .workers import get_worker_info as get_worker_info
 
 
 class DataLoader:
-    """Goes through a data set in batches, in PyTorch's order. Source: torch.utils.data.DataLoader.
+    """Iterates over a dataset in batches, in PyTorch's order. Source: torch.utils.data.DataLoader.
 
-    `shuffle` draws a new order for each pass. `sampler` gives indices, `batch_sampler` lists of them, and each takes
-    the place of the arguments that it makes pointless. `collate_fn` makes a batch of a list of samples;
-    `batch_size=None` gives the samples one by one.
+    `shuffle` draws a new order for each pass. `sampler` yields indices, `batch_sampler` lists of indices; each replaces
+    the arguments that it makes redundant. `collate_fn` makes a batch from a list of samples; `batch_size=None` yields
+    the samples one by one.
 
-    With `num_workers` as many processes fetch the batches, each asked for `prefetch_factor` (2) of them beforehand, and
-    kept for the next pass with `persistent_workers`. Batches come in the same order, or with in_order=False as they are
-    ready. A worker's random streams start at the loader's seed plus its number; `worker_init_fn(number)` is called
-    first, and get_worker_info() tells it who it is. Arrays come back in shared memory. An exception in a worker is
-    raised again here; a worker that died, or nothing to be had within `timeout` seconds, raises RuntimeError.
-    `pin_memory` is accepted and has no effect.
+    With `num_workers` > 0 batches are fetched by that many processes, each of which prefetches `prefetch_factor`
+    batches (2 by default), and stays for the next pass with `persistent_workers`. Batches come in the same order, or
+    with in_order=False as they get ready. A worker's random generators are seeded with the loader's seed plus the
+    worker's number; `worker_init_fn(number)` is called first, and get_worker_info() returns the worker's number and
+    more. Arrays come back in shared memory. An exception in a worker is raised again in this process. A worker that
+    dies, and waiting longer than `timeout` seconds, raise RuntimeError. `pin_memory` has no effect.
 
     Each `iter()` draws one int64 from `generator`, or from the default one, shuffled or not, as PyTorch does.
 
     Raises ValueError for arguments that exclude each other, a negative num_workers or timeout, and a prefetch_factor
-    under 1. The data set, samplers, batch_size and drop_last can't be set later.
+    below 1. The dataset, samplers, batch_size and drop_last can't be set later.
 
     >>> data = torch.utils.data.TensorDataset(torch.arange(5.0), torch.arange(5))
     >>> for x, y in torch.utils.data.DataLoader(data, batch_size=3):
@@ -100,21 +100,21 @@ class DataLoader:
         super().__setattr__(name, value)
 
     def __iter__(self) -> Iterator[Any]:
-        recipe = Fetcher(self.dataset, self.collate_fn, self.batch_sampler is not None, self.drop_last)
+        fetcher = Fetcher(self.dataset, self.collate_fn, self.batch_sampler is not None, self.drop_last)
         if self.num_workers == 0:
             if self.timeout:
                 raise CallError(
                     f"DataLoader: timeout is for workers; with num_workers=0 it has to be 0, got {self.timeout}"
                 )
-            return SingleProcessIterator(self, recipe)
+            return SingleProcessIterator(self, fetcher)
         from .multiprocess import MultiprocessIterator
 
         if not self.persistent_workers:
-            return MultiprocessIterator(self, recipe)
+            return MultiprocessIterator(self, fetcher)
         if self._workers is None or not self._workers.close.still_active():
-            self._workers = MultiprocessIterator(self, recipe)
+            self._workers = MultiprocessIterator(self, fetcher)
             return self._workers
-        return self._workers.again()
+        return self._workers.restart()
 
     @property
     def _indices(self) -> Any:
@@ -132,19 +132,19 @@ class DataLoader:
 
 
 class SingleProcessIterator(Iterator[Any]):
-    """A pass through a data set by this process itself."""
+    """Iterates over a dataset in this process."""
 
-    def __init__(self, loader: DataLoader, recipe: Fetcher) -> None:
+    def __init__(self, loader: DataLoader, fetcher: Fetcher) -> None:
         self.sampler = loader._indices
         self.indices = iter(self.sampler)
-        draw_seed(loader.generator)  # for workers, of which there are none; but it moves the stream
-        self.make = recipe.fetcher()
+        draw_seed(loader.generator)  # not used, but PyTorch advances the generator so, too
+        self.fetch = fetcher.start_pass()
 
     def __len__(self) -> int:
         return len(self.sampler)
 
     def __next__(self) -> Any:
-        return self.make(next(self.indices))
+        return self.fetch(next(self.indices))
 
 
 def _warn_of_settings(num_workers: int, pin_memory: bool) -> None:

@@ -1,4 +1,4 @@
-"""Data sets: what can be indexed, or gone through, sample by sample."""
+"""Datasets: indexed or iterable collections of samples, and combinations of them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Dataset(Generic[T_co]):
-    """Base class: `__getitem__` gives a sample, `__len__` says how many there are. Source: torch.utils.data.Dataset.
+    """Base class of indexed datasets: subclasses define `__getitem__` and `__len__`. Source: torch.utils.data.Dataset.
 
-    A subclass may define `__getitems__(indices)` as well: a DataLoader then fetches a whole batch by it.
+    A subclass may also define `__getitems__(indices)`, by which a DataLoader then fetches a whole batch.
 
     >>> class Squares(torch.utils.data.Dataset):
     ...     def __getitem__(self, index):
@@ -41,7 +41,7 @@ class Dataset(Generic[T_co]):
 
 
 class IterableDataset(Dataset[T_co], Iterable[T_co]):
-    """Base class of streams: `__iter__` gives one sample after the other. Source: torch.utils.data.IterableDataset.
+    """Base class of streams of samples: subclasses define `__iter__`. Source: torch.utils.data.IterableDataset.
 
     >>> class Count(torch.utils.data.IterableDataset):
     ...     def __iter__(self):
@@ -55,7 +55,7 @@ class IterableDataset(Dataset[T_co], Iterable[T_co]):
 
 
 class Samples(Sequence[tuple[Tensor, ...]]):
-    """Samples fetched at once: tuples, one for each row of `columns`, which `default_collate` takes as they are.
+    """A batch of samples fetched at once: a sequence of tuples, which `default_collate` returns as the `columns`.
 
     >>> samples = Samples((torch.tensor([1, 2]), torch.tensor([3, 4])))
     >>> samples[1]
@@ -75,10 +75,10 @@ class Samples(Sequence[tuple[Tensor, ...]]):
 
 
 class TensorDataset(Dataset[tuple[Tensor, ...]]):
-    """Samples are tuples of rows of Tensors, which must be equally many. Source: torch.utils.data.TensorDataset.
+    """A dataset whose samples are tuples of rows of Tensors. Source: torch.utils.data.TensorDataset.
 
-    Raises AssertionError where they are not, TypeError for what isn't a Tensor. A DataLoader gets a batch by one
-    indexing of each Tensor.
+    Raises AssertionError if the Tensors have different numbers of rows, TypeError for what isn't a Tensor. A DataLoader
+    fetches a batch by indexing each Tensor once.
 
     >>> data = torch.utils.data.TensorDataset(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([0, 1]))
     >>> data[1]
@@ -107,7 +107,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
 
 
 class Subset(Dataset[T_co]):
-    """The samples of a data set at the given indices. Source: torch.utils.data.Subset.
+    """The samples of a dataset at the given indices. Source: torch.utils.data.Subset.
 
     >>> torch.utils.data.Subset("abcdef", [4, 0])[0]
     'e'
@@ -132,9 +132,9 @@ class Subset(Dataset[T_co]):
 
 
 class ConcatDataset(Dataset[T_co]):
-    """Data sets one after the other: what `a + b` gives. Source: torch.utils.data.ConcatDataset.
+    """Datasets one after the other, as made by `a + b`. Source: torch.utils.data.ConcatDataset.
 
-    Raises AssertionError for none at all and for an IterableDataset, ValueError for an index before the first.
+    Raises AssertionError for no datasets and for an IterableDataset, ValueError for a negative index out of range.
 
     >>> data = torch.utils.data.ConcatDataset(["abc", "de"])
     >>> data[3], data[-1], len(data)
@@ -164,9 +164,9 @@ class ConcatDataset(Dataset[T_co]):
 
 
 class ChainDataset(IterableDataset[T_co]):
-    """Streams one after the other. Source: torch.utils.data.ChainDataset.
+    """Iterable datasets one after the other. Source: torch.utils.data.ChainDataset.
 
-    What isn't an IterableDataset raises AssertionError when its turn comes.
+    An item that isn't an IterableDataset raises AssertionError when iteration comes to it.
 
     >>> class Letters(torch.utils.data.IterableDataset):
     ...     def __iter__(self):
@@ -193,10 +193,10 @@ class ChainDataset(IterableDataset[T_co]):
 
 
 class StackDataset(Dataset[Any]):
-    """Samples of several data sets side by side: tuples, or dicts where they were given by name.
+    """Several datasets side by side: samples are tuples, or dicts if the datasets are given by keyword.
 
-    Source: torch.utils.data.StackDataset. Raises ValueError for none, for both kinds at once, and for data sets of
-    different lengths.
+    Raises ValueError for no datasets, for positional and keyword ones at once, and for different lengths.
+    Source: torch.utils.data.StackDataset.
 
     >>> torch.utils.data.StackDataset(x="abc", y="def")[1]
     {'x': 'b', 'y': 'e'}
@@ -238,10 +238,10 @@ class StackDataset(Dataset[Any]):
 
 
 def random_split(dataset: Dataset[T], lengths: Sequence[float], generator: Generator | None = None) -> list[Subset[T]]:
-    """Subsets of the given lengths, without overlap, by one random permutation. Source: torch.utils.data.random_split.
+    """Split a dataset into random subsets of the given lengths, without overlap. Source: torch.utils.data.random_split.
 
-    Lengths that add up to 1 are fractions; what rounding down leaves over goes to the first ones, one each. Raises
-    ValueError for a fraction outside of [0, 1] and for lengths that don't add up to the data set's.
+    Lengths that add up to 1 are fractions; samples left over after rounding down go to the first subsets, one each.
+    Raises ValueError for a fraction outside of [0, 1] and for lengths that don't add up to the dataset's.
 
     >>> parts = torch.utils.data.random_split(range(8), [0.75, 0.25], torch.Generator().manual_seed(2024))
     >>> [list(part) for part in parts]
@@ -265,7 +265,7 @@ def random_split(dataset: Dataset[T], lengths: Sequence[float], generator: Gener
 
 
 def fetch(dataset: Any, indices: Sequence[Any]) -> Sequence[Any]:
-    """The samples at the indices: at once, where the data set can.
+    """Return the samples at the indices, by one call of `__getitems__` if the dataset has it.
 
     >>> fetch("abc", [2, 0])
     ['c', 'a']

@@ -1,4 +1,4 @@
-"""DistributedSampler: each of several processes goes through its own share of a data set."""
+"""DistributedSampler: each of several processes iterates over its own share of a dataset."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .sampler import Sampler
 
 
 class DistributedSampler(Sampler[int]):
-    """Every num_replicas-th index from `rank` on, of all in an order that `seed` and the epoch give.
+    """Yields every num_replicas-th index, beginning at `rank`, in an order that depends on `seed` and the epoch.
 
-    The shares are equally long: the first indices come again, or with `drop_last` the last ones are left out. Call
-    `set_epoch(epoch)` before each pass, or each has the same order.
+    All shares have the same length: the first indices are repeated, or with `drop_last` the last ones are left out.
+    Call `set_epoch(epoch)` before each pass; otherwise all passes have the same order.
 
-    Source: torch.utils.data.DistributedSampler. num_replicas and rank must be given, which there may come from
-    torch.distributed: else RuntimeError. A rank outside of [0, num_replicas) raises ValueError.
+    num_replicas and rank must be given, or RuntimeError is raised; in PyTorch they may come from torch.distributed. A
+    rank outside of [0, num_replicas) raises ValueError. Source: torch.utils.data.DistributedSampler.
 
     >>> sampler = torch.utils.data.DistributedSampler(range(5), num_replicas=2, rank=1, shuffle=False)
     >>> list(sampler)
@@ -57,5 +57,5 @@ class DistributedSampler(Sampler[int]):
         return self.num_samples
 
     def set_epoch(self, epoch: int) -> None:
-        """Which pass is next: each has an order of its own."""
+        """Set the number of the next pass, on which its order depends."""
         self.epoch = epoch

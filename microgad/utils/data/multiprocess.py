@@ -1,4 +1,4 @@
-"""A pass through a data set by worker processes: who is asked for which batch, and what if one is gone."""
+"""The DataLoader's iterator over worker processes: it sends requests for batches, and notices workers that die."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from .sampler import draw_seed
 from .transfer import SHARED, receive, send
 from .workers import ExceptionWrapper, Fetcher, StreamEnd, work
 
-SHUTDOWN_SECONDS = 2.0  # seconds that a worker has to end by itself
+SHUTDOWN_SECONDS = 2.0  # that a worker has to end by itself
 _ends: weakref.WeakSet[Any] = weakref.WeakSet()  # this process's ends of the pipes to all workers
 
 
 class MultiprocessIterator(Iterator[Any]):
-    """Batches from worker processes, in the order of the indices.
+    """Yields batches from worker processes, in the order of the indices.
 
-    Each worker has a pipe of its own, so that one that dies harms no other. Workers are asked in turn, `ahead` batches
-    each beforehand. A worker that is gone, and a wait longer than `timeout`, raise RuntimeError; the workers have then
-    been ended. They are, too, at the end of a pass (unless they persist), and when nobody holds this object.
+    Each worker has a pipe of its own, so that one that dies doesn't harm the others. Workers are sent requests in turn,
+    `ahead` batches in advance. A worker that has died, and a wait longer than `timeout`, raise RuntimeError, after all
+    workers have been shut down. They are also shut down at the end of a pass (unless they are persistent), and when
+    this object is deleted.
     """
 
-    def __init__(self, loader: Any, recipe: Fetcher) -> None:
+    def __init__(self, loader: Any, fetcher: Fetcher) -> None:
         self.sampler = loader._indices
         self.indices = iter(self.sampler)
         self.base_seed = draw_seed(loader.generator)
@@ -41,17 +42,16 @@ class MultiprocessIterator(Iterator[Any]):
         forks = context.get_start_method() == "fork"
         self.pipes: list[Any] = []
         self.workers: list[Any] = []
-        self.close = Finalize(
-            self, _shut_down, (self.workers, self.pipes), exitpriority=10
-        )  # at exit: before daemons' turn
+        # At exit, priority 10 comes before daemons are terminated.
+        self.close = Finalize(self, _shut_down, (self.workers, self.pipes), exitpriority=10)
         try:
             for number in range(loader.num_workers):
                 here, there = context.Pipe()
                 self.pipes.append(here)
                 _ends.add(here)
-                args = (there, list(_ends) if forks else [], recipe, loader.worker_init_fn, self.base_seed)
+                args = (there, list(_ends) if forks else [], fetcher, loader.worker_init_fn, self.base_seed)
                 worker = context.Process(target=work, args=(*args, number, loader.num_workers), daemon=True)
-                with _delay_interrupts(), warnings.catch_warnings():  # of threads: BLAS's, which survive a fork
+                with _delay_interrupts(), warnings.catch_warnings():  # about threads: BLAS's survive a fork
                     warnings.filterwarnings("ignore", ".*multi-threaded.*", DeprecationWarning)
                     worker.start()
                 there.close()
@@ -59,29 +59,30 @@ class MultiprocessIterator(Iterator[Any]):
         except BaseException:
             self.close()
             raise
-        # Where all goes through a pipe both ends could wait for each other to read; not if only idle workers are asked.
+        # Without shared memory, both ends of a pipe could wait for each other to read; not if only idle workers are
+        # asked.
         self.ahead = loader.prefetch_factor if SHARED else 1
         self.turn = -1
         self._begin()
 
-    def again(self) -> MultiprocessIterator:
-        """A new pass by the same workers."""
+    def restart(self) -> MultiprocessIterator:
+        """Begin a new pass with the same workers."""
         self.indices = iter(self.sampler)
         self._begin()
         return self
 
     def _begin(self) -> None:
-        self.turn += 1  # answers of a pass that was broken off are told by it
-        self.asked, self.given = 0, 0
-        self.of: dict[int, int] = {}  # who was asked for a batch that isn't here yet
-        self.ready: dict[int, Any] = {}
-        self.active = [True] * len(self.workers)
+        self.turn += 1  # identifies the pass: answers to an earlier one that was broken off are dropped
+        self.asked, self.given = 0, 0  # numbers of the next batch to request, and of the next one to return
+        self.of: dict[int, int] = {}  # for each batch that was requested and isn't here yet, its worker
+        self.ready: dict[int, Any] = {}  # batches that have come too early
+        self.active = [True] * len(self.workers)  # whose streams haven't ended
         self.order = count()
         for _ in range(self.ahead * len(self.workers)):
             self._ask()
 
     def _ask(self) -> None:
-        """Ask the next worker whose stream goes on for a batch."""
+        """Request a batch from the next worker whose stream hasn't ended."""
         if not any(self.active):
             return
         at = next(self.indices, self)
@@ -91,7 +92,7 @@ class MultiprocessIterator(Iterator[Any]):
         while not self.active[number]:
             number = next(self.order) % len(self.workers)
         self.of[self.asked] = number
-        with suppress(ConnectionError):  # a worker that is gone is noticed where its answers are awaited
+        with suppress(ConnectionError):  # a worker that has died is noticed when its answers are awaited
             send(self.pipes[number], (self.turn, self.asked, at))
         self.asked += 1
 
@@ -112,13 +113,13 @@ class MultiprocessIterator(Iterator[Any]):
             raise
         self._ask()
         if isinstance(batch, ExceptionWrapper):
-            raise batch.again()
+            raise batch.make_exception()
         return batch
 
     def _next(self) -> Any:
         while True:
             while self.given < self.asked and self.given not in self.of and self.given not in self.ready:
-                self.given += 1  # given already, or asked of a stream that had ended
+                self.given += 1  # it was returned already, or requested from a stream that had ended
             if self.given in self.ready:
                 return self.ready.pop(self.given)
             if not self.of:
@@ -134,7 +135,7 @@ class MultiprocessIterator(Iterator[Any]):
                 return batch
 
     def _answer(self) -> tuple[int, Any]:
-        """The next answer that comes in from any worker."""
+        """Wait for the next answer of any worker."""
         limit = time.monotonic() + self.timeout if self.timeout else None
         while True:
             left = None if limit is None else max(0.0, limit - time.monotonic())
@@ -164,7 +165,7 @@ class MultiprocessIterator(Iterator[Any]):
 
 @contextmanager
 def _delay_interrupts() -> Iterator[None]:
-    """Let Ctrl-C wait until a process has been started: in a destructor on the way Python would ignore it."""
+    """Delay Ctrl-C until a process has been started: if it came in a destructor meanwhile, Python would ignore it."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -176,7 +177,7 @@ def _delay_interrupts() -> Iterator[None]:
 
 
 def _shut_down(workers: list[Any], pipes: list[Any]) -> None:
-    """End the workers: by themselves, when their pipes close, or else by force, which ends stopped ones too."""
+    """Shut the workers down: they end when their pipes close; those that don't are killed, even stopped ones."""
     for pipe in pipes:
         pipe.close()
     deadline = time.monotonic() + SHUTDOWN_SECONDS

@@ -1,4 +1,4 @@
-"""Samplers: in which order, and in which batches, a data set is gone through. The draws are PyTorch's."""
+"""Samplers: the order, and the batches, in which a dataset's indices are visited. Random draws are PyTorch's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Sampler(Generic[T_co]):
-    """Base class: an iterable of indices, or of batches of them. Source: torch.utils.data.Sampler.
+    """Base class of samplers, iterables of indices or of batches of them. Source: torch.utils.data.Sampler.
 
     >>> class Backwards(torch.utils.data.Sampler):
     ...     def __init__(self, data):
@@ -32,7 +32,7 @@ class Sampler(Generic[T_co]):
 
 
 class SequentialSampler(Sampler[int]):
-    """0, 1, 2 and so on. Source: torch.utils.data.SequentialSampler.
+    """Yields the indices 0, 1, 2, … in order. Source: torch.utils.data.SequentialSampler.
 
     >>> list(torch.utils.data.SequentialSampler("abc"))
     [0, 1, 2]
@@ -49,11 +49,11 @@ class SequentialSampler(Sampler[int]):
 
 
 class RandomSampler(Sampler[int]):
-    """Indices in random order; with `replacement` each drawn from all. Source: torch.utils.data.RandomSampler.
+    """Yields indices in random order, or with `replacement` independent ones. Source: torch.utils.data.RandomSampler.
 
-    `num_samples` (all of them by default) may go beyond the data set: its permutations follow each other. Without a
-    generator the default one gives the seed of a new one for each pass. A `num_samples` that isn't a positive integer
-    raises ValueError, a `replacement` that isn't a bool TypeError.
+    `num_samples` (by default the dataset's length) may be larger than the dataset: then several permutations follow
+    each other. Without `generator` each pass has a new one, seeded from the default generator. A `num_samples` that
+    isn't a positive integer raises ValueError, a `replacement` that isn't a bool TypeError.
 
     >>> list(torch.utils.data.RandomSampler(range(8), generator=torch.Generator().manual_seed(2024)))
     [0, 1, 6, 3, 7, 4, 2, 5]
@@ -74,7 +74,7 @@ class RandomSampler(Sampler[int]):
 
     @property
     def num_samples(self) -> int:
-        """How many indices a pass gives."""
+        """The number of indices in a pass."""
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def __iter__(self) -> Iterator[int]:
@@ -87,14 +87,14 @@ class RandomSampler(Sampler[int]):
         else:
             for _ in range(self.num_samples // n):
                 yield from draws.randperm(n, generator=source).tolist()
-            yield from draws.randperm(n, generator=source).tolist()[: self.num_samples % n]  # drawn for 0 too
+            yield from draws.randperm(n, generator=source).tolist()[: self.num_samples % n]  # PyTorch draws even for 0
 
     def __len__(self) -> int:
         return self.num_samples
 
 
 class SubsetRandomSampler(Sampler[int]):
-    """The given indices in random order. Source: torch.utils.data.SubsetRandomSampler.
+    """Yields the given indices in random order. Source: torch.utils.data.SubsetRandomSampler.
 
     >>> list(torch.utils.data.SubsetRandomSampler([10, 20, 30], generator=torch.Generator().manual_seed(0)))
     [30, 10, 20]
@@ -113,7 +113,7 @@ class SubsetRandomSampler(Sampler[int]):
 
 
 class WeightedRandomSampler(Sampler[int]):
-    """Indices drawn with the given weights, which needn't add up to 1. Source: torch.utils.data.WeightedRandomSampler.
+    """Yields indices drawn with given weights, which needn't sum to 1. Source: torch.utils.data.WeightedRandomSampler.
 
     Raises ValueError for a `num_samples` that isn't a positive integer, a `replacement` that isn't a bool, and weights
     that aren't one-dimensional.
@@ -143,10 +143,10 @@ class WeightedRandomSampler(Sampler[int]):
 
 
 class BatchSampler(Sampler[list[int]]):
-    """Lists of `batch_size` indices from another sampler, or any iterable. Source: torch.utils.data.BatchSampler.
+    """Yields lists of `batch_size` indices from a sampler or any iterable. Source: torch.utils.data.BatchSampler.
 
-    The last list may be shorter; `drop_last` leaves it out. A batch_size that isn't a positive integer, or a drop_last
-    that isn't a bool, raises ValueError.
+    The last list may be shorter, or is left out with `drop_last`. A batch_size that isn't a positive integer, or a
+    drop_last that isn't a bool, raises ValueError.
 
     >>> list(torch.utils.data.BatchSampler(range(5), batch_size=2, drop_last=False))
     [[0, 1], [2, 3], [4]]
@@ -172,7 +172,7 @@ class BatchSampler(Sampler[list[int]]):
 
 
 def draw_seed(generator: Generator | None) -> int:
-    """The int64 that PyTorch draws where it needs a seed.
+    """Draw a nonnegative int64 seed, as PyTorch does.
 
     >>> draw_seed(torch.Generator().manual_seed(2024)) == (2525503112 << 32 | 3251949050) % 2**63
     True

@@ -1,6 +1,6 @@
-"""Objects sent from a process to another, their arrays through memory that both have and that has no name.
+"""Send objects between processes; large arrays go through anonymous shared memory.
 
-Nothing is left of it when a process dies at any moment, as there is of named shared memory.
+Unlike named shared memory it is freed whenever a process dies.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from itertools import accumulate
 from multiprocessing import reduction
 from typing import Any
 
-ALIGNED = 64  # bytes: where arrays start
-LARGE = 4096  # bytes: less goes by the pipe
+ALIGNED = 64  # bytes: arrays start at multiples of it
+LARGE = 4096  # bytes: less goes through the pipe
 SHARED = hasattr(os, "memfd_create")  # Linux
 
 
 def send(connection: Any, value: Any) -> None:
-    """Send a value: pickled, its arrays apart; all but little ones in shared memory."""
+    """Send a value, pickled with its arrays out of band; if it is large, through shared memory."""
     buffers: list[Any] = []
     pickled = pickle.dumps(value, protocol=5, buffer_callback=lambda buffer: buffers.append(buffer.raw()))
     parts = [memoryview(pickled), *buffers]
@@ -41,7 +41,7 @@ def send(connection: Any, value: Any) -> None:
 
 
 def receive(connection: Any) -> Any:
-    """What was sent. Its arrays are the shared memory itself, which goes when the last of them does.
+    """Receive a value. Its arrays are views of the shared memory, which is freed with the last of them.
 
     >>> from multiprocessing import Pipe
     >>> here, there = Pipe()

@@ -1,4 +1,4 @@
-"""A DataLoader's worker: a process that fetches batches for it."""
+"""The worker processes of a DataLoader, which fetch batches for it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .transfer import receive, send
 
 @dataclass(frozen=True)
 class WorkerInfo:
-    """Which worker this process is: `id` of `num_workers`, with its `seed` and its copy of the `dataset`."""
+    """A worker's number `id`, the number of workers, the worker's `seed`, and its copy of the `dataset`."""
 
     id: int
     num_workers: int
@@ -35,7 +35,7 @@ _info: WorkerInfo | None = None
 
 
 def get_worker_info() -> WorkerInfo | None:
-    """In a DataLoader's worker, which one it is; elsewhere None. Source: torch.utils.data.get_worker_info.
+    """Return the WorkerInfo of this process, or None if it is no worker. Source: torch.utils.data.get_worker_info.
 
     >>> torch.utils.data.get_worker_info()
     """
@@ -43,15 +43,15 @@ def get_worker_info() -> WorkerInfo | None:
 
 
 class Fetcher(NamedTuple):
-    """How a batch is made."""
+    """What is needed to fetch batches: the dataset, and the DataLoader's settings."""
 
     dataset: Any
     collate_fn: Any
     batched: bool
     drop_last: bool
 
-    def fetcher(self) -> Any:
-        """A function from indices to a batch; of a stream, to its next one, of as many."""
+    def start_pass(self) -> Any:
+        """Return a function from indices to a batch; for an IterableDataset, to the next batch of that length."""
         if not isinstance(self.dataset, IterableDataset):
             return lambda at: self.collate_fn(self._samples(at) if self.batched else self.dataset[at])
         samples = iter(self.dataset)
@@ -68,30 +68,30 @@ class Fetcher(NamedTuple):
 
     def _samples(self, at: Any) -> Any:
         found = fetch(self.dataset, at)
-        own = self.collate_fn is not default_collate  # which may sort the list, or add to it
+        own = self.collate_fn is not default_collate  # a program's function may modify the list
         return list(found) if own and isinstance(found, Samples) else found
 
 
 class StreamEnd(NamedTuple):
-    """A worker's stream has come to its end."""
+    """A worker's answer when its IterableDataset has ended."""
 
 
 class ExceptionWrapper(NamedTuple):
-    """An exception in a worker: its class, if that can be sent, and all that there is to say."""
+    """A worker's answer when an exception was raised: the exception's class, if it can be sent, and the message."""
 
     kind: Any
     said: str
 
-    def again(self) -> BaseException:
-        """The exception, to be raised where the batch was asked for."""
+    def make_exception(self) -> BaseException:
+        """Return the exception, to be raised in the loader's process."""
         try:
             return self.kind(_Verbatim(self.said) if issubclass(self.kind, KeyError) else self.said)
-        except Exception:  # one that wants other arguments
+        except Exception:  # a class that takes other arguments
             return RuntimeError(self.said)
 
 
 class _Verbatim(str):
-    """KeyError prints the repr of its message."""
+    """A string that is its own repr: KeyError prints the repr of its message."""
 
     __slots__ = ()
 
@@ -100,7 +100,7 @@ class _Verbatim(str):
 
 
 def wrap_exception(error: BaseException, worker: int) -> ExceptionWrapper:
-    """What is sent of an exception."""
+    """Wrap an exception to be sent, with its traceback as the message."""
     kind = type(error) if "<locals>" not in type(error).__qualname__ else RuntimeError
     text = "".join(traceback.format_exception(error))
     return ExceptionWrapper(
@@ -109,21 +109,21 @@ def wrap_exception(error: BaseException, worker: int) -> ExceptionWrapper:
 
 
 def work(
-    connection: Any, others: list[Any], recipe: Fetcher, init_fn: Any, base_seed: int, number: int, of: int
+    connection: Any, others: list[Any], fetcher: Fetcher, init_fn: Any, base_seed: int, number: int, of: int
 ) -> None:
-    """Make batches as they are asked for, until nobody is at the other end. Runs in a process of its own."""
+    """Answer requests for batches until the loader closes the pipe. Runs in a worker process."""
     global _info
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the loader ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the loader shuts its workers down
     for other in others:
-        other.close()  # a fork has them too, and with them open nobody else would see that the loader is gone
+        other.close()  # inherited by a fork; while it is open, its worker wouldn't notice that the loader has died
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     seed = base_seed + number
     random.seed(seed)
     generator.default_generator.manual_seed(seed)
     words = [number, base_seed & 0xFFFFFFFF, base_seed >> 32]
-    np.random.seed(np.random.SeedSequence(words).generate_state(4))  # noqa: NPY002 - what data sets draw from
-    _info = WorkerInfo(number, of, seed, recipe.dataset)
-    problem, turn, make = None, None, None
+    np.random.seed(np.random.SeedSequence(words).generate_state(4))  # noqa: NPY002 - datasets draw from it
+    _info = WorkerInfo(number, of, seed, fetcher.dataset)
+    problem, turn, fetch_batch = None, None, None
     try:
         if init_fn is not None:
             init_fn(number)
@@ -134,11 +134,13 @@ def work(
             asked_turn, index, at = receive(connection)
             try:
                 if asked_turn != turn:
-                    make = recipe.fetcher()  # iter(dataset), which may raise: then it is tried again when asked again
+                    fetch_batch = (
+                        fetcher.start_pass()
+                    )  # iter(dataset) may raise; it is then tried again at the next request
                     turn = asked_turn
-                batch = problem or make(at)  # type: ignore[misc]
+                batch = problem or fetch_batch(at)  # type: ignore[misc]
             except StopIteration as end:
-                stream = isinstance(recipe.dataset, IterableDataset)
+                stream = isinstance(fetcher.dataset, IterableDataset)
                 batch = StreamEnd() if stream else wrap_exception(end, number)
             except Exception as error:
                 batch = wrap_exception(error, number)
@@ -152,12 +154,12 @@ def _reply(connection: Any, reply: Any, number: int) -> None:
         send(connection, reply)
     except (OSError, EOFError):
         raise
-    except Exception as error:  # what can't be pickled
+    except Exception as error:  # the batch can't be pickled
         send(connection, (*reply[:2], wrap_exception(error, number)))
 
 
 def _leave_with_parent() -> None:
-    """However busy this process is: it ends when the loader's does."""
+    """End this process when the loader's process has died, however busy it is."""
     parent, pid = parent_process(), os.getppid()
     while parent is not None and parent.is_alive() and os.getppid() == pid:
         time.sleep(1)
