@@ -441,7 +441,7 @@ class _TransformCall:
         return result[0], rebuild([self.off_graph(x) for x in leaves])
 
     def vjp(self, outputs: Sequence[Tensor], seeds: Sequence[Tensor], retain_graph: bool = True) -> list[Tensor]:
-        """Return the gradients of the wanted arguments, zeros for those that the outputs don't depend on."""
+        """Return the gradients of the wanted arguments, zeros where there are none."""
         found = functional.vjp_of(outputs, self.wanted, seeds, self.needs_graph(seeds), retain_graph)
         return functional.zeros_for_none(found, self.wanted)
 

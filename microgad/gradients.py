@@ -56,8 +56,7 @@ def backward(
     found = engine.run(roots, seeds, None if inputs is None else list(targets), index(retain) != 0, create_graph)
     for target in targets:
         if isinstance(target, Leaf) and (g := found.get(target.number)) is not None:
-            owned = not create_graph and 0 not in g.strides  # a stride of 0 repeats one value: that array is copied
-            engine.accumulate(target, g, owned, create_graph)
+            engine.accumulate(target, g, not create_graph and 0 not in g.strides, create_graph)  # stride 0: copied
 
 
 def grad(

@@ -101,7 +101,7 @@ def define_getattr(
 
     def __getattr__(name: str) -> Any:
         if name == "__all__" and not homes:
-            return public_names(module)
+            return exported(module)
         if name not in homes:
             return raise_missing(module["__name__"], name)
         try:
@@ -143,7 +143,7 @@ def _is_tool(value: Any) -> bool:
     return getattr(value, "__module__", None) in _TOOL_MODULES
 
 
-def public_names(module: dict[str, Any]) -> list[str]:
+def exported(module: dict[str, Any]) -> list[str]:
     """Return what `from module import *` imports: what microgad defines, and no modules.
 
     >>> from microgad.distributions.constraints import __all__ as names

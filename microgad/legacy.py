@@ -29,7 +29,7 @@ class _TensorType(type):
         return f"<class '{cls.__module__}.{cls.__name__}'>"
 
 
-def _tensor_type(name: str, dtype: dtypes.dtype, place: str = "cpu") -> Any:
+def _make(name: str, dtype: dtypes.dtype, place: str = "cpu") -> Any:
     """Make the legacy type of Tensors of a dtype on a device."""
 
     def make(cls: Any, *args: Any, device: Any = place) -> Tensor:
@@ -44,14 +44,12 @@ def _tensor_type(name: str, dtype: dtypes.dtype, place: str = "cpu") -> Any:
     return _TensorType(name, (), {"__new__": make, "__doc__": doc, "__module__": room, "dtype": dtype, "device": place})
 
 
-HalfTensor, FloatTensor = _tensor_type("HalfTensor", dtypes.float16), _tensor_type("FloatTensor", dtypes.float32)
-DoubleTensor, ByteTensor = _tensor_type("DoubleTensor", dtypes.float64), _tensor_type("ByteTensor", dtypes.uint8)
-CharTensor, ShortTensor = _tensor_type("CharTensor", dtypes.int8), _tensor_type("ShortTensor", dtypes.int16)
-IntTensor, LongTensor = _tensor_type("IntTensor", dtypes.int32), _tensor_type("LongTensor", dtypes.int64)
-BoolTensor = _tensor_type("BoolTensor", dtypes.bool_)
-ON_GPU = {
-    name: _tensor_type(name, kind.dtype, "cuda") for name, kind in list(globals().items()) if type(kind) is _TensorType
-}
+HalfTensor, FloatTensor = _make("HalfTensor", dtypes.float16), _make("FloatTensor", dtypes.float32)
+DoubleTensor, ByteTensor = _make("DoubleTensor", dtypes.float64), _make("ByteTensor", dtypes.uint8)
+CharTensor, ShortTensor = _make("CharTensor", dtypes.int8), _make("ShortTensor", dtypes.int16)
+IntTensor, LongTensor = _make("IntTensor", dtypes.int32), _make("LongTensor", dtypes.int64)
+BoolTensor = _make("BoolTensor", dtypes.bool_)
+ON_GPU = {name: _make(name, kind.dtype, "cuda") for name, kind in list(globals().items()) if type(kind) is _TensorType}
 
 
 def set_default_tensor_type(t: Any) -> None:

@@ -160,7 +160,6 @@ def mean(
 
 
 def _count(input: Tensor, mask: Tensor | None, dim: Dim, keepdim: bool | None) -> Tensor:
-    """Count the selected elements over dim."""
     return reduction.sum(_expanded_mask(input, mask), dim, bool(keepdim))
 
 

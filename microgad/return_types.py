@@ -13,13 +13,12 @@ T = TypeVar("T")
 
 
 def _repr(result: Any) -> str:
-    """Format a named tuple as PyTorch does, one field per line."""
     fields = ",\n".join(f"{name}={value!r}" for name, value in zip(result._fields, result, strict=True))
     return f"torch.return_types.{type(result).__name__}(\n{fields})"
 
 
 def _torch_style(cls: type[T]) -> type[T]:
-    """Let a named tuple print as PyTorch's, and be made from one sequence of all fields, too."""
+    """Let a named tuple print as PyTorch's, and be made from one sequence, too."""
     namedtuple_new = cls.__new__
 
     def new(kind: type[T], *fields: Any, **named: Any) -> T:
@@ -33,8 +32,6 @@ def _torch_style(cls: type[T]) -> type[T]:
 
 @_torch_style
 class _Selected(NamedTuple):
-    """Values that an operation selects along a dimension, and their indices."""
-
     values: Tensor
     indices: Tensor
 
@@ -105,7 +102,7 @@ class histogramdd(NamedTuple):
 
 @_torch_style
 class linalg_svd(NamedTuple):
-    """The singular values, with left singular vectors as columns of U and right ones as rows of Vh."""
+    """The singular values, singular vectors as columns of U and rows of Vh."""
 
     U: Tensor
     S: Tensor
@@ -114,7 +111,7 @@ class linalg_svd(NamedTuple):
 
 @_torch_style
 class svd(NamedTuple):
-    """The singular values, with left and right singular vectors as columns of U and V."""
+    """The singular values, singular vectors as columns of U and V."""
 
     U: Tensor
     S: Tensor
@@ -214,7 +211,7 @@ class linalg_slogdet(NamedTuple):
 
 @_torch_style
 class linalg_lstsq(NamedTuple):
-    """The least-squares solution, the squared residuals, and the matrix's rank and singular values."""
+    """The least-squares solution, squared residuals, and the matrix's rank and singular values."""
 
     solution: Tensor
     residuals: Tensor

@@ -32,8 +32,7 @@ class UnpackedDualTensor(NamedTuple):
 class _Dual(NamedTuple):
     """The graph node of a Tensor that `make_dual` has made, and its tangent.
 
-    The node is kept, and not the Tensor, which gets another node when it is written to. `grad` takes this as an input,
-    as it takes a GradientEdge.
+    The Tensor gets another node when it is written to. `grad` takes this as an input, as it does a GradientEdge.
     """
 
     node: Function

@@ -88,9 +88,6 @@ def _backward_and_vjp(ctx: FunctionCtx, *grads: Any) -> Any:
     )
 
 
-FunctionCtx: type[FunctionCtx] = FunctionCtx
-
-
 class Function:
     """Base class of operations with a custom derivative: define static `forward(ctx, ...)` and `backward(ctx, *grads)`.
 
@@ -136,7 +133,7 @@ class Function:
         """Return the tangents of forward's results, given those of its arguments.
 
         A Function without backward is differentiated by its jvp in reverse mode as well. One without jvp is
-        differentiated in forward mode by its backward, which is then differentiated with respect to its gradients.
+        differentiated in forward mode by differentiating its backward.
         """
         raise NotImplementedError("an autograd.Function needs a static jvp for forward mode")
 
@@ -194,9 +191,9 @@ def _record(
     """Make the node of a call, and set it as the node of the call's results."""
     ctx._num_outputs, ctx._tensor_outputs = len(every), [i for i, x in enumerate(every) if isinstance(x, Tensor)]
     outs = [every[i] for i in ctx._tensor_outputs]
-    node = cls.node_class.recorded(edges, outs[0].array, ctx=ctx)
+    node: Any = cls.node_class.recorded(edges, outs[0].array, ctx=ctx)
     ctx._node = weakref.ref(node)
-    _save(cls, ctx, node, inputs, outs)
+    _save(ctx, node, inputs, outs)
     if several:
         node.shape, node.dtype = [x.array.shape for x in outs], [x.array.dtype for x in outs]
         node.results = {}
@@ -233,16 +230,14 @@ def _copy_returned_inputs(cls: type[Function], ctx: FunctionCtx, inputs: tuple[A
     return every
 
 
-def _save(
-    cls: type[Function], ctx: FunctionCtx, node: core.Function, inputs: tuple[Any, ...], outs: list[Tensor]
-) -> None:
+def _save(ctx: FunctionCtx, node: CustomNode, inputs: tuple[Any, ...], outs: list[Tensor]) -> None:
     """Keep in the node the Tensors that were saved for backward and jvp."""
     ctx._is_tensor = [isinstance(x, Tensor) for x in inputs]
     saved, for_jvp = ctx.to_save, ctx.saved_for_forward or ctx.to_save
-    if cls.jvp is not Function.jvp:
+    if node.function.jvp is not Function.jvp:
         floating = [isinstance(x, Tensor) and x.array.dtype.kind in "fc" for x in inputs]
         ctx._zero_tangents = [
-            x.new_zeros(()).expand(x.shape) if has else None for x, has in zip(inputs, floating, strict=True)
+            x.new_zeros(()).expand(x.shape) if f else None for x, f in zip(inputs, floating, strict=True)
         ]
         saved += tuple(x for x in for_jvp if all(x is not y for y in saved))
         ctx._jvp_indices = tuple(next(i for i, y in enumerate(saved) if x is y) for x in for_jvp)
@@ -418,14 +413,11 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         with state.scope(grad_enabled=False):
             results = backward(ctx, *grads)
         saved = [t for t in ctx.saved_tensors if t is not None]
-        depends_on = [t for t in (*grads, *saved) if t is not None and t.node is not None]
-        if not (state.current().grad_enabled and depends_on):
+        sources = [t for t in (*grads, *saved) if t is not None and t.node is not None]
+        if not (state.current().grad_enabled and sources):
             return results
         several = isinstance(results, tuple)
-        made = [
-            g if g is None else _NotTwiceDifferentiable.apply(g, *depends_on)
-            for g in (results if several else (results,))
-        ]
+        made = [g if g is None else _NotDifferentiable.apply(g, *sources) for g in (results if several else (results,))]
         return tuple(made) if several else made[0]
 
     return once
@@ -455,11 +447,11 @@ class InplaceFunction(Function):
     """
 
 
-class _NotTwiceDifferentiable(Function):
+class _NotDifferentiable(Function):
     """Return gradients unchanged, but raise when they are differentiated."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, result: Tensor, *depends_on: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, result: Tensor, *sources: Tensor) -> Tensor:
         return result
 
     @staticmethod

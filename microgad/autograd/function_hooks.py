@@ -189,7 +189,7 @@ class OpenIntervals:
         self.open.append((key, value))
 
     def end(self, key: Any) -> Any:
-        """End the innermost interval with this key and those inside of it. Return its value; None if there is none."""
+        """End the innermost interval with this key, and return its value; None if there is none."""
         at = next((i for i in reversed(range(len(self.open))) if self.open[i][0] == key), None)
         if at is None:
             return None

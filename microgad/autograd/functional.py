@@ -1,7 +1,4 @@
-"""torch.autograd.functional: Jacobians and Hessians of functions of Tensors, and products with them.
-
-The building blocks that `torch.func` shares are here as well: `vjp_of`, `jvp_of`, and Jacobians by rows or columns.
-"""
+"""torch.autograd.functional: Jacobians and Hessians of functions of Tensors, and products with them."""
 
 from __future__ import annotations
 
@@ -150,7 +147,7 @@ class DoubleBackward:
             self.grads = vjp_of(self.recorded, inputs, self.seeds, True)
 
     def jvp(self, tangents: Sequence[Tensor], create_graph: bool) -> list[Tensor | None]:
-        """Return the derivative of each output along the tangents, None for outputs that don't depend on the inputs."""
+        """Return the derivative of each output along the tangents, None where there is none."""
         pairs = [(g, v) for g, v in zip(self.grads, tangents, strict=True) if g is not None]
         found = vjp_of([g for g, _ in pairs], self.seeds, [v for _, v in pairs], create_graph)
         by_output = {id(y): t for y, t in zip(self.recorded, found, strict=True)}
@@ -160,7 +157,7 @@ class DoubleBackward:
 def jvp_of(
     outputs: Sequence[Tensor], inputs: Sequence[Place], tangents: Sequence[Tensor], create_graph: bool
 ) -> list[Tensor]:
-    """Return the derivatives of outputs along tangents of inputs, zeros for outputs that don't depend on these."""
+    """Return the derivatives of outputs along tangents of inputs, zeros where there are none."""
     return zeros_for_none(DoubleBackward(outputs, inputs).jvp(tangents, create_graph), outputs)
 
 
@@ -168,7 +165,7 @@ def vjp_of(
     outputs: Sequence[Tensor], inputs: Sequence[Place], seeds: Sequence[Any], create_graph: bool,
     retain_graph: bool = True,
 ) -> Sequence[Tensor | None]:  # fmt: skip
-    """Return the gradients of inputs, given the cotangents `seeds` of outputs; None for inputs that aren't reached."""
+    """Return the gradients of inputs, given the cotangents `seeds` of outputs; None where there is none."""
     pairs = [(y, s) for y, s in zip(outputs, seeds, strict=True) if y.node is not None]
     if not pairs:
         return (None,) * len(inputs)
@@ -185,8 +182,7 @@ def zeros_for_none(found: Sequence[Tensor | None], likes: Sequence[Tensor]) -> l
 def depends_on_others(outputs: Sequence[Tensor], own: Sequence[Place]) -> bool:
     """Whether outputs depend on Tensors that require grad other than a function's own inputs: those it closes over.
 
-    A node older than the inputs leads to such a Tensor. Leaves that are younger don't count: they are arguments of
-    inner transforms, which have returned.
+    A node older than the inputs leads to such a Tensor. Younger leaves are arguments of inner transforms.
     """
     seen = {x.node.number for x in own}
     start = min(seen, default=math.inf)
@@ -211,8 +207,8 @@ def jacobian_by_rows(
     """
 
     def rows_of(y: Tensor) -> list[Tensor]:
-        rows = _for_unit_vectors(lambda unit: pull([y], (unit,)), y, chunk) or (None,) * len(inputs)
-        return [_reshape_jacobian(row, y, x) for row, x in zip(rows, inputs, strict=True)]
+        rows = _map_units(lambda unit: pull([y], (unit,)), y, chunk) or (None,) * len(inputs)
+        return [_reshape(row, y, x) for row, x in zip(rows, inputs, strict=True)]
 
     return [rows_of(y) for y in outputs]
 
@@ -228,18 +224,13 @@ def jacobian_by_columns(
             tangents = [unit if other is x else zeros_like(other).detach() for other in inputs]
             return zeros_for_none(double_backward.jvp(tangents, create_graph), outputs)
 
-        columns = _for_unit_vectors(along_unit, x, chunk) or (None,) * len(outputs)
-        return [
-            _reshape_jacobian(c if c is None else movedim(c, 0, -1), y, x)
-            for c, y in zip(columns, outputs, strict=True)
-        ]
+        columns = _map_units(along_unit, x, chunk) or (None,) * len(outputs)
+        return [_reshape(c if c is None else movedim(c, 0, -1), y, x) for c, y in zip(columns, outputs, strict=True)]
 
     return [list(row) for row in zip(*map(columns_of, inputs), strict=True)]
 
 
-def _for_unit_vectors(
-    func: Callable[[Tensor], Sequence[Tensor]], x: Tensor, chunk: int | None
-) -> Sequence[Tensor | None]:
+def _map_units(func: Callable[[Tensor], Sequence[Tensor]], x: Tensor, chunk: int | None) -> Sequence[Tensor | None]:
     """Stack the results of `func` for all unit vectors of x's shape, `chunk` at once; [] if x has no elements."""
     count = x.numel()
     size = chunk or count or 1
@@ -252,7 +243,7 @@ def _for_unit_vectors(
         return [parts[0] if len(parts) == 1 else cat(parts) for parts in zip(*found, strict=True)]
 
 
-def _reshape_jacobian(found: Tensor | None, y: Tensor, x: Tensor) -> Tensor:
+def _reshape(found: Tensor | None, y: Tensor, x: Tensor) -> Tensor:
     """Reshape the derivatives of all elements of y by those of x to (*y, *x); None becomes zeros."""
     shape = (*y.shape, *x.shape)
     with state.scope(grad_enabled=True):
@@ -305,7 +296,7 @@ class _Call:
         )
 
     def vjp(self, outputs: Sequence[Tensor], seeds: Sequence[Tensor | None], create_graph: bool) -> list[Tensor]:
-        """Return the gradients of the inputs, zeros for those that the outputs don't depend on."""
+        """Return the gradients of the inputs, zeros where there are none."""
         found = vjp_of(outputs, self.inputs, seeds, create_graph)
         for i, g in enumerate(found):
             if self.strict and (g is None or (create_graph and g.node is None)):
@@ -316,7 +307,7 @@ class _Call:
         return zeros_for_none(found, self.inputs)
 
     def jvp(self, outputs: Sequence[Tensor], tangents: Sequence[Tensor]) -> list[Tensor]:
-        """Return the derivatives of outputs along tangents of the inputs, zeros where they don't depend on these."""
+        """Return the derivatives of outputs along tangents of the inputs, zeros where there are none."""
         double_backward = DoubleBackward(outputs, self.inputs, by_jvp=False)
         found = double_backward.jvp(tangents, self.create_graph)
         if self.strict:

@@ -15,13 +15,7 @@ from ..function import Function as Node
 from ..lazy import define_getattr as _define_getattr
 from ..state.contexts import binding
 from ..tensor import Tensor
-from .saved_tensors import (
-    allow_mutation_on_saved_tensors,
-    disabled_message,
-    innermost,
-    save_on_cpu,
-    saved_tensors_hooks,
-)
+from .saved_tensors import allow_mutation_on_saved_tensors, disabled, innermost, save_on_cpu, saved_tensors_hooks
 
 __all__ = [
     "GradientEdge",
@@ -137,7 +131,7 @@ def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
     """
     if innermost() is not None:
         raise RuntimeError(error_message)
-    with binding(disabled_message, error_message):
+    with binding(disabled, error_message):
         yield
 
 

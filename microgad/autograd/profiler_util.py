@@ -185,7 +185,7 @@ class EventList(list[Any]):
             return f"{100 * us / total if total else 0:.2f}%"
 
         columns: dict[str, list[str]] = {
-            "Name": [_truncate(event.key, name_width) for event in events],
+            "Name": [_clip(event.key, name_width) for event in events],
             "Self CPU %": [part(event.self_cpu_time_total) for event in events],
             "Self CPU": [as_time(event.self_cpu_time_total, time_unit) for event in events],
             "CPU total %": [part(event.cpu_time_total) for event in events],
@@ -197,11 +197,9 @@ class EventList(list[Any]):
             columns["Self CPU Mem"] = [as_bytes(event.self_cpu_memory_usage) for event in events]
         columns["# of Calls"] = [str(event.count) for event in events]
         if self._shapes and any(event.input_shapes for event in events):
-            columns["Input Shapes"] = [_truncate(str(event.input_shapes), shapes_width) for event in events]
+            columns["Input Shapes"] = [_clip(str(event.input_shapes), shapes_width) for event in events]
         if any(event.stack for event in events):
-            columns["Source Location"] = [
-                _truncate(event.stack[0] if event.stack else "", source_width) for event in events
-            ]
+            columns["Source Location"] = [_clip(e.stack[0] if e.stack else "", source_width) for e in events]
         if self._flops:
             columns["Total FLOPs"] = [str(event.flops or "--") for event in events]
         return columns
@@ -265,5 +263,5 @@ def as_bytes(count: int) -> str:
     return f"{count} B"
 
 
-def _truncate(text: str, width: int) -> str:
+def _clip(text: str, width: int) -> str:
     return text if len(text) <= width or width < 4 else f"{text[: width - 3]}..."

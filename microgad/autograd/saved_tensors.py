@@ -14,7 +14,7 @@ from ..tensor import Tensor
 from .function_hooks import remove_observer
 
 # The error message of `disable_saved_tensors_hooks`, where that is active.
-disabled_message: ContextVar[str] = ContextVar("saved tensors hooks disabled", default="")
+disabled: ContextVar[str] = ContextVar("saved tensors hooks disabled", default="")
 
 
 class saved_tensors_hooks:
@@ -36,7 +36,7 @@ class saved_tensors_hooks:
         self.pack_hook, self.unpack_hook = pack_hook, unpack_hook
 
     def __enter__(self) -> None:
-        if message := disabled_message.get():
+        if message := disabled.get():
             raise RuntimeError(message)
         state.variable.set(state.changed(observer=PackingObserver(state.current().observer, self)))
 

@@ -33,7 +33,7 @@ def forward(node: Function, arrays: Sequence[Any]) -> Any:
             setattr(node, name, stack_results(values, level))
         return stack_results([out for out, _ in results], level, list(arrays))
 
-    return _try_batched(with_copies, per_slice)
+    return _attempt(with_copies, per_slice)
 
 
 def derivatives(
@@ -58,13 +58,11 @@ def derivatives(
         one.kept, one.versions = take_slice(list(kept), level, i), ()
         return derive(one, take_slice(grad, level, i), onward, False)
 
-    found: list[Any] = _try_batched(
-        with_copies, lambda: stack_results([of_slice(i) for i in range(level.count)], level)
-    )
+    found: list[Any] = _attempt(with_copies, lambda: stack_results([of_slice(i) for i in range(level.count)], level))
     return found
 
 
-def _try_batched(batched: Callable[[], Any], per_slice: Callable[[], Any]) -> Any:
+def _attempt(batched: Callable[[], Any], per_slice: Callable[[], Any]) -> Any:
     """Call the first function, which computes all slices at once; if it raises Fallback call the second one."""
     try:
         return batched()

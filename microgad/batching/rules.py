@@ -1,7 +1,6 @@
 """The batching rules: how NumPy's functions are computed on arrays with the batch axis in front.
 
-A rule is called as rule(level, *args, **kwargs) with the function's own arguments, of which at least one is batched at
-the level. It raises NoRuleError for arguments that it doesn't cover.
+A rule is called as rule(level, *args, **kwargs), with arguments of which at least one is batched at the level.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ def rule(*functions: Any) -> Callable[[Rule], Rule]:
     return register
 
 
-def batched_values(x: Any, level: Level) -> Any:
+def batch_of(x: Any, level: Level) -> Any:
     """Return x with its batch axis in front, (slices, ...). Raises NoRuleError if x isn't batched."""
     if not is_batched_at(x, level):
         raise NoRuleError
@@ -69,7 +68,7 @@ def _reduction(func: Any) -> Rule:
     """Make the rule for a reduction: a function (a, axis, ...)."""
 
     def reduced(level: Level, a: Any, axis: Any = None, *args: Any, **kwargs: Any) -> Any:
-        return BatchedArray(func(batched_values(a, level), all_axes(axis, a), *args, **kwargs), level)
+        return BatchedArray(func(batch_of(a, level), all_axes(axis, a), *args, **kwargs), level)
 
     return reduced
 
@@ -83,7 +82,7 @@ def _along_axis(func: Any, default: int | None, place: int = 1) -> Rule:
         a, *rest = given
         if innermost_level((*rest, *kwargs.values())) is not None or (axis is None and kwargs.get("keepdims")):
             raise NoRuleError
-        values, at = batched_values(a, level), 1 if axis is None else shift_axes(axis, a.ndim)
+        values, at = batch_of(a, level), 1 if axis is None else shift_axes(axis, a.ndim)
         return BatchedArray(func(flatten_slices(a) if axis is None else values, *rest, axis=at, **kwargs), level)
 
     return of_axis
@@ -106,19 +105,17 @@ for _func, _axis in {
 
 @rule("reduce")
 def _reduce(level: Level, ufunc: Any, array: Any, axis: Any = 0, *args: Any, **kwargs: Any) -> Any:
-    return BatchedArray(ufunc.reduce(batched_values(array, level), all_axes(axis, array), *args, **kwargs), level)
+    return BatchedArray(ufunc.reduce(batch_of(array, level), all_axes(axis, array), *args, **kwargs), level)
 
 
 @rule("accumulate")
 def _accumulate(level: Level, ufunc: Any, array: Any, axis: int = 0, *args: Any, **kwargs: Any) -> Any:
-    return BatchedArray(
-        ufunc.accumulate(batched_values(array, level), shift_axes(axis, array.ndim), *args, **kwargs), level
-    )
+    return BatchedArray(ufunc.accumulate(batch_of(array, level), shift_axes(axis, array.ndim), *args, **kwargs), level)
 
 
 @rule(np.roll)
 def _roll(level: Level, a: Any, shift: Any, axis: Any = None) -> Any:
-    values = batched_values(a, level)
+    values = batch_of(a, level)
     if axis is None:
         return BatchedArray(np.roll(flatten_slices(a), shift, 1).reshape(values.shape), level)
     return BatchedArray(np.roll(values, shift, shift_axes(axis, a.ndim)), level)
@@ -133,7 +130,7 @@ def _reshape(level: Level, a: Any, shape: Any, order: str = "C") -> Any:
     known = math.prod(n for n in shape if n != -1)
     if order != "C" or (not known and -1 in shape):
         raise NoRuleError
-    return a.like(batched_values(a, level).reshape(level.count, *(a.size // known if n == -1 else n for n in shape)))
+    return a.like(batch_of(a, level).reshape(level.count, *(a.size // known if n == -1 else n for n in shape)))
 
 
 @rule(np.ravel)
@@ -144,29 +141,29 @@ def _ravel(level: Level, a: Any) -> Any:
 @rule(np.transpose, np.permute_dims)
 def _transpose(level: Level, a: Any, axes: Any = None) -> Any:
     order = range(a.ndim, 0, -1) if axes is None else shift_axes(axes, a.ndim)
-    return a.like(batched_values(a, level).transpose(0, *order))
+    return a.like(batch_of(a, level).transpose(0, *order))
 
 
 @rule(np.swapaxes)
 def _swapaxes(level: Level, a: Any, axis1: int, axis2: int) -> Any:
-    return a.like(batched_values(a, level).swapaxes(*shift_axes((axis1, axis2), a.ndim)))
+    return a.like(batch_of(a, level).swapaxes(*shift_axes((axis1, axis2), a.ndim)))
 
 
 @rule(np.moveaxis)
 def _moveaxis(level: Level, a: Any, source: Any, destination: Any) -> Any:
-    return a.like(np.moveaxis(batched_values(a, level), shift_axes(source, a.ndim), shift_axes(destination, a.ndim)))
+    return a.like(np.moveaxis(batch_of(a, level), shift_axes(source, a.ndim), shift_axes(destination, a.ndim)))
 
 
 @rule(np.expand_dims)
 def _expand_dims(level: Level, a: Any, axis: Any) -> Any:
     axis = axis if isinstance(axis, (tuple, list)) else (axis,)
-    return a.like(np.expand_dims(batched_values(a, level), shift_axes(axis, a.ndim + len(axis))))
+    return a.like(np.expand_dims(batch_of(a, level), shift_axes(axis, a.ndim + len(axis))))
 
 
 @rule(np.squeeze)
 def _squeeze(level: Level, a: Any, axis: Any = None) -> Any:
     ones = tuple(i for i, n in enumerate(a.shape, 1) if n == 1)
-    return a.like(np.squeeze(batched_values(a, level), ones if axis is None else shift_axes(axis, a.ndim)))
+    return a.like(np.squeeze(batch_of(a, level), ones if axis is None else shift_axes(axis, a.ndim)))
 
 
 @rule(np.broadcast_to)
@@ -183,17 +180,17 @@ def _broadcast_arrays(level: Level, *arrays: Any) -> Any:
 
 @rule(np.flip)
 def _flip(level: Level, m: Any, axis: Any = None) -> Any:
-    return m.like(np.flip(batched_values(m, level), all_axes(axis, m)))
+    return m.like(np.flip(batch_of(m, level), all_axes(axis, m)))
 
 
 @rule(np.diagonal)
 def _diagonal(level: Level, a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    return a.like(np.diagonal(batched_values(a, level), offset, *shift_axes((axis1, axis2), a.ndim)))
+    return a.like(np.diagonal(batch_of(a, level), offset, *shift_axes((axis1, axis2), a.ndim)))
 
 
 @rule(np.split, np.array_split)
 def _split(level: Level, ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
-    parts = np.array_split(batched_values(ary, level), indices_or_sections, shift_axes(axis, ary.ndim))
+    parts = np.array_split(batch_of(ary, level), indices_or_sections, shift_axes(axis, ary.ndim))
     return [ary.like(x) for x in parts]
 
 
@@ -246,7 +243,7 @@ def _pad(level: Level, array: Any, pad_width: Any, mode: Any = "constant", **kwa
     if innermost_level(kwargs.values()) is not None or not isinstance(mode, str):
         raise NoRuleError
     widths = np.broadcast_to(pad_width, (array.ndim, 2)).tolist()
-    return BatchedArray(np.pad(batched_values(array, level), [(0, 0), *widths], mode, **kwargs), level)
+    return BatchedArray(np.pad(batch_of(array, level), [(0, 0), *widths], mode, **kwargs), level)
 
 
 # Creation and writes
@@ -258,7 +255,7 @@ def _made_like(func: Any) -> Rule:
             shape = (level.count, *(shape if isinstance(shape, (tuple, list)) else (shape,)))
         ndim = a.ndim if shape is None else len(shape) - 1
         given = [align(x, level, ndim) for x in args]
-        return BatchedArray(func(batched_values(a, level), *given, shape=shape, **kwargs), level)
+        return BatchedArray(func(batch_of(a, level), *given, shape=shape, **kwargs), level)
 
     return made
 
@@ -269,7 +266,7 @@ for _func in (np.empty_like, np.full_like, np.ones_like, np.zeros_like):
 
 @rule(np.copyto)
 def _copyto(level: Level, dst: Any, src: Any, casting: Any = "same_kind") -> None:
-    np.copyto(batched_values(dst, level), align(src, level, dst.ndim), casting)
+    np.copyto(batch_of(dst, level), align(src, level, dst.ndim), casting)
 
 
 # Shapes, dtypes and memory
@@ -294,7 +291,7 @@ RULES[np.shares_memory] = lambda level, a, b, *most: np.shares_memory(_memory(a)
 
 @rule(np.take)
 def _take(level: Level, a: Any, indices: Any, axis: Any = None, mode: str = "raise") -> Any:
-    values, at = (flatten_slices(a), 1) if axis is None else (batched_values(a, level), shift_axes(axis, a.ndim))
+    values, at = (flatten_slices(a), 1) if axis is None else (batch_of(a, level), shift_axes(axis, a.ndim))
     if not is_batched_at(indices, level):
         return BatchedArray(np.take(values, indices, at, **({} if mode == "raise" else {"mode": mode})), level)
     if mode != "raise" or at != 1:
@@ -306,10 +303,8 @@ def _take(level: Level, a: Any, indices: Any, axis: Any = None, mode: str = "rai
 def _take_along_axis(level: Level, arr: Any, indices: Any, axis: Any = -1) -> Any:
     if axis is None:
         raise NoRuleError
-    return BatchedArray(
-        np.take_along_axis(expand_to_batch(arr, level), expand_to_batch(indices, level), shift_axes(axis, arr.ndim)),
-        level,
-    )
+    given = expand_to_batch(arr, level), expand_to_batch(indices, level)
+    return BatchedArray(np.take_along_axis(*given, shift_axes(axis, arr.ndim)), level)
 
 
 @rule(np.put_along_axis)
@@ -317,7 +312,7 @@ def _put_along_axis(level: Level, arr: Any, indices: Any, values: Any, axis: Any
     if axis is None:
         raise NoRuleError
     given = expand_to_batch(indices, level), align(values, level, arr.ndim)
-    np.put_along_axis(batched_values(arr, level), *given, shift_axes(axis, arr.ndim))
+    np.put_along_axis(batch_of(arr, level), *given, shift_axes(axis, arr.ndim))
 
 
 @rule(np.searchsorted)
@@ -375,14 +370,14 @@ def _triangle(func: Any) -> Rule:
     def of_matrices(level: Level, m: Any, k: int = 0) -> Any:
         if m.ndim < 2:
             raise NoRuleError
-        return BatchedArray(func(batched_values(m, level), k), level)
+        return BatchedArray(func(batch_of(m, level), k), level)
 
     return of_matrices
 
 
 def _matrices(func: Any) -> Rule:
     """Make the rule for a function of a matrix that accepts stacks of matrices."""
-    return lambda level, a, *args, **kwargs: wrap(func(batched_values(a, level), *args, **kwargs), level)
+    return lambda level, a, *args, **kwargs: wrap(func(batch_of(a, level), *args, **kwargs), level)
 
 
 RULES[np.tril], RULES[np.triu] = _triangle(np.tril), _triangle(np.triu)
@@ -404,7 +399,7 @@ def _solve(level: Level, a: Any, b: Any) -> Any:
 @rule(np.linalg.norm)
 def _norm(level: Level, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     if axis is not None:
-        return BatchedArray(np.linalg.norm(batched_values(x, level), ord, shift_axes(axis, x.ndim), keepdims), level)
+        return BatchedArray(np.linalg.norm(batch_of(x, level), ord, shift_axes(axis, x.ndim), keepdims), level)
     if keepdims or (ord is not None and x.ndim != 1):
         raise NoRuleError
     return BatchedArray(np.linalg.norm(flatten_slices(x), ord, 1), level)
@@ -412,7 +407,7 @@ def _norm(level: Level, x: Any, ord: Any = None, axis: Any = None, keepdims: boo
 
 def _transform(func: Any) -> Rule:
     def of_axis(level: Level, a: Any, n: Any = None, axis: int = -1, norm: Any = None) -> Any:
-        return BatchedArray(func(batched_values(a, level), n, shift_axes(axis, a.ndim), norm), level)
+        return BatchedArray(func(batch_of(a, level), n, shift_axes(axis, a.ndim), norm), level)
 
     return of_axis
 
@@ -422,7 +417,7 @@ def _transform_of_axes(func: Any) -> Rule:
         if axes is None and s is not None:
             raise NoRuleError
         at = tuple(range(1, a.ndim + 1)) if axes is None else shift_axes(axes, a.ndim)
-        return BatchedArray(func(batched_values(a, level), s, at, norm), level)
+        return BatchedArray(func(batch_of(a, level), s, at, norm), level)
 
     return of_axes
 

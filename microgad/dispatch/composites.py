@@ -37,8 +37,6 @@ def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
 
 
 def _cumulative(op: Callable[..., Any], first: int) -> Callable[..., Any]:
-    """Make np.cumulative_sum or np.cumulative_prod; `first` is the initial value that they may include."""
-
     def scan(x: Any, /, *, axis: Any = None, dtype: Any = None, out: None = None, include_initial: bool = False) -> Any:
         if axis is None and x.ndim > 1:
             raise ArgumentError("of more than one dimension the axis has to be given")

@@ -87,9 +87,8 @@ def _array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> bool:
 def _isin(
     element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *, kind: Any = None
 ) -> Any:
-    return elementwise.isin(
-        as_exact_tensor(element), as_exact_tensor(test_elements), assume_unique=assume_unique, invert=invert
-    )
+    x, y = as_exact_tensor(element), as_exact_tensor(test_elements)
+    return elementwise.isin(x, y, assume_unique=assume_unique, invert=invert)
 
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {

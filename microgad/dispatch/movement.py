@@ -83,8 +83,6 @@ def _stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, ca
 
 
 def _joined(op: Callable[..., Any]) -> Callable[..., Any]:
-    """Make np.hstack and its kin, functions (tup, dtype, casting)."""
-
     def join(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
         tensors = _tensors(tup)
         return _joined_as(tensors, op(tensors), dtype, casting)

@@ -106,8 +106,6 @@ def _fill_nan(op: Callable[..., Any], filling: float) -> Callable[..., Any]:
 
 
 def _nan_extremum(op: Callable[..., Any], filling: float) -> Callable[..., Any]:
-    """Make np.nanmax or np.nanmin, which are NaN where all elements are."""
-
     def function(a: Any, axis: Any, keepdims: bool) -> Any:
         if not a.is_floating_point():
             return op(a, axis, keepdims)

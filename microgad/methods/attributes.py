@@ -54,7 +54,7 @@ def _check_gradient(tensor: Tensor, grad: Any) -> None:
 
 
 class Attributes:
-    """Attributes and methods that describe a Tensor, and compute nothing."""
+    """Attributes and methods that describe a Tensor."""
 
     __slots__ = ()
 
@@ -93,7 +93,7 @@ class Attributes:
 
     @property
     def _cdata(self: Tensor) -> int:
-        """A number that identifies this object: libraries compare it to see whether two Tensors are the same one."""
+        """A number that identifies this object, which libraries compare."""
         return id(self)
 
     def element_size(self: Tensor) -> int:

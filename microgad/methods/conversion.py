@@ -106,7 +106,7 @@ class Conversion:
         return called("ToCopyBackward0", result.clone()) if copy and result is self else result
 
     def type(self: Tensor, dtype: Dtype = None, non_blocking: bool = False) -> Any:
-        """Convert to a dtype, or a legacy type such as "torch.cuda.FloatTensor"; without one return the type's name."""
+        """Convert to a dtype or a legacy type, "torch.cuda.FloatTensor"; without one return the type's name."""
         boolean("type", non_blocking=non_blocking)
         if dtype is None:
             return f"torch.{'cuda.' if self.is_cuda else ''}{TYPE_NAMES[self.dtype]}Tensor"

@@ -75,14 +75,13 @@ def _memory_span(x: Any) -> Any:
 
 
 def _user_attributes(tensor: Tensor) -> dict[str, Any]:
-    """Return the attributes that a program has set on a Tensor."""
     return {name: value for name, value in vars(tensor).items() if name not in NOT_COPIED}
 
 
 def rebuild_tensor(
     cls: type[Tensor], array: Any, requires_grad: bool, own: dict[str, Any], shape: Any = None, strides: Any = None
 ) -> Any:
-    """Make a Tensor from a copied array, or from the 1-D memory that it lies in, its shape and its strides in bytes."""
+    """Make a Tensor from a copied array, or from the 1-D memory that it lies in, with strides in bytes."""
     tensor = cls._made(array if shape is None else backend.as_strided(array, shape, strides))
     vars(tensor).update(own)
     return tensor.requires_grad_(requires_grad)

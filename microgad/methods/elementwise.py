@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, DtypeError
 from ..lazy import LazyModule
-from .factories import binary, binary_with_alpha, in_place, in_place_by_copy, with_alpha, with_tensor
+from .factories import binary, binary_alpha, by_copy, in_place, with_alpha, with_tensor
 
 if TYPE_CHECKING:
     from ..ops import elementwise as ops
@@ -35,17 +35,9 @@ class Elementwise:
     add, sub, mul, neg, positive, addcmul = ops.add, ops.sub, ops.mul, ops.neg, ops.positive, ops.addcmul
     addcdiv, lerp = ops.addcdiv, ops.lerp
     subtract, multiply, negative = sub, mul, neg
-    add_, sub_, mul_ = (
-        with_alpha(ops.Add, binary_with_alpha),
-        with_alpha(ops.Sub, binary_with_alpha),
-        in_place(ops.Mul, binary),
-    )
+    add_, sub_, mul_ = with_alpha(ops.Add, binary_alpha), with_alpha(ops.Sub, binary_alpha), in_place(ops.Mul, binary)
     neg_ = in_place(ops.Neg)
-    addcmul_, addcdiv_, lerp_ = (
-        in_place_by_copy(ops.addcmul),
-        in_place_by_copy(ops.addcdiv),
-        in_place(ops.Lerp, _towards),
-    )
+    addcmul_, addcdiv_, lerp_ = by_copy(ops.addcmul), by_copy(ops.addcdiv), in_place(ops.Lerp, _towards)
     subtract_, multiply_, negative_ = sub_, mul_, neg_
 
     div, floor_divide, remainder, fmod, gcd = ops.div, ops.floor_divide, ops.remainder, ops.fmod, ops.gcd
@@ -66,20 +58,20 @@ class Elementwise:
     reciprocal, hypot, ldexp, frexp = ops.reciprocal, ops.hypot, ops.ldexp, ops.frexp
     pow_, sqrt_ = in_place(ops.Pow, _to_power), in_place(ops.Sqrt)
     rsqrt_, reciprocal_, hypot_ = in_place(ops.Rsqrt), in_place(ops.Reciprocal), in_place(ops.Hypot, with_tensor)
-    ldexp_, square_ = in_place_by_copy(ops.ldexp), in_place_by_copy(ops.square)
+    ldexp_, square_ = by_copy(ops.ldexp), by_copy(ops.square)
 
     def float_power_(self: Tensor, exponent: Operand) -> Tensor:
         """Raise to a power, in place: see `float_power`. The Tensor has to be in double precision."""
         if self.element_size() != (16 if self.is_complex() else 8):
             raise DtypeError(f"float_power_: the base must be in double precision, not {self.dtype}")
-        return in_place_by_copy(ops.float_power)(self, exponent)
+        return by_copy(ops.float_power)(self, exponent)
 
     exp, exp2, expm1, log, log2, log10, log1p = ops.exp, ops.exp2, ops.expm1, ops.log, ops.log2, ops.log10, ops.log1p
     logaddexp, logaddexp2, xlogy, sigmoid, logit = ops.logaddexp, ops.logaddexp2, ops.xlogy, ops.sigmoid, ops.logit
     exp_, exp2_, expm1_, log_ = in_place(ops.Exp), in_place(ops.Exp2), in_place(ops.Expm1), in_place(ops.Log)
     log2_, log10_, log1p_ = in_place(ops.Log2), in_place(ops.Log10), in_place(ops.Log1p)
     xlogy_ = in_place(ops.XLogY, binary)
-    sigmoid_, logit_ = in_place(ops.Sigmoid), in_place_by_copy(ops.logit)
+    sigmoid_, logit_ = in_place(ops.Sigmoid), by_copy(ops.logit)
 
     sin, cos, tan, asin, acos, atan, atan2 = ops.sin, ops.cos, ops.tan, ops.asin, ops.acos, ops.atan, ops.atan2
     sinc, deg2rad, rad2deg = ops.sinc, ops.deg2rad, ops.rad2deg
@@ -87,7 +79,7 @@ class Elementwise:
     sin_, cos_, tan_, asin_ = in_place(ops.Sin), in_place(ops.Cos), in_place(ops.Tan), in_place(ops.Asin)
     acos_, atan_, atan2_ = in_place(ops.Acos), in_place(ops.Atan), in_place(ops.Atan2, with_tensor)
     sinc_ = in_place(ops.Sinc)
-    deg2rad_, rad2deg_ = in_place_by_copy(ops.deg2rad), in_place_by_copy(ops.rad2deg)
+    deg2rad_, rad2deg_ = by_copy(ops.deg2rad), by_copy(ops.rad2deg)
     arcsin_, arccos_, arctan_, arctan2_ = asin_, acos_, atan_, atan2_
 
     sinh, cosh, tanh, asinh, acosh, atanh = ops.sinh, ops.cosh, ops.tanh, ops.asinh, ops.acosh, ops.atanh
@@ -98,19 +90,14 @@ class Elementwise:
 
     ceil, floor, trunc, round, frac, nextafter = ops.ceil, ops.floor, ops.trunc, ops.round, ops.frac, ops.nextafter
     fix = trunc
-    ceil_, floor_, trunc_, round_ = (
-        in_place(ops.Ceil),
-        in_place(ops.Floor),
-        in_place(ops.Trunc),
-        in_place_by_copy(ops.round),
-    )
+    ceil_, floor_, trunc_, round_ = in_place(ops.Ceil), in_place(ops.Floor), in_place(ops.Trunc), by_copy(ops.round)
     frac_, nextafter_ = in_place(ops.Frac), in_place(ops.NextAfter, with_tensor)
     fix_ = trunc_
 
     abs, sign, sgn, copysign, signbit = ops.abs, ops.sign, ops.sgn, ops.copysign, ops.signbit
     heaviside = ops.heaviside
     absolute = abs
-    abs_, sign_, sgn_ = in_place(ops.Abs), in_place_by_copy(ops.sign), in_place_by_copy(ops.sgn)
+    abs_, sign_, sgn_ = in_place(ops.Abs), by_copy(ops.sign), by_copy(ops.sgn)
     copysign_ = in_place(ops.CopySign, binary)
     heaviside_ = in_place(ops.Heaviside, _with_values)
     absolute_ = abs_
@@ -137,8 +124,8 @@ class Elementwise:
     maximum, minimum, fmax, fmin, clamp = ops.maximum, ops.minimum, ops.fmax, ops.fmin, ops.clamp
     clamp_min, clamp_max, relu, nan_to_num = ops.clamp_min, ops.clamp_max, ops.relu, ops.nan_to_num
     clip = clamp
-    clamp_min_, clamp_max_, relu_ = in_place_by_copy(ops.clamp_min), in_place_by_copy(ops.clamp_max), in_place(ops.Relu)
-    nan_to_num_ = in_place_by_copy(ops.nan_to_num)
+    clamp_min_, clamp_max_, relu_ = by_copy(ops.clamp_min), by_copy(ops.clamp_max), in_place(ops.Relu)
+    nan_to_num_ = by_copy(ops.nan_to_num)
 
     def clamp_(self: Tensor, min: Operand | None = None, max: Operand | None = None) -> Tensor:
         """Clamp to the range from min to max, in place: see `clamp`."""
@@ -151,7 +138,7 @@ class Elementwise:
 
     conj, conj_physical, resolve_conj, resolve_neg = ops.conj, ops.conj_physical, ops.resolve_conj, ops.resolve_neg
     is_conj, is_neg, angle = ops.is_conj, ops.is_neg, ops.angle
-    conj_physical_ = in_place_by_copy(ops.conj_physical)
+    conj_physical_ = by_copy(ops.conj_physical)
 
     def where(self: Tensor, condition: Tensor, other: Operand) -> Tensor:
         """Select this Tensor's elements where the condition holds, and those of other elsewhere: see `where`."""

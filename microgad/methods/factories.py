@@ -45,7 +45,7 @@ def with_tensor(self: Tensor, other: Tensor) -> Tensor:
     return self
 
 
-def binary_with_alpha(self: Tensor, other: Operand, *, alpha: complex = 1) -> Tensor:
+def binary_alpha(self: Tensor, other: Operand, *, alpha: complex = 1) -> Tensor:
     """The signature of `x.op_(other, alpha=2)`."""
     return self
 
@@ -109,7 +109,7 @@ def with_alpha(cls: type[Function], like: F) -> F:
 
 
 @accepts_lazy
-def augmented_assignment(method: F) -> F:
+def augmented(method: F) -> F:
     """Make an augmented assignment, such as `a += b`, from an in-place method `op_`."""
 
     def operator(self: Tensor, other: Any) -> Any:
@@ -134,7 +134,7 @@ def operator(cls: type[Function]) -> Callable[[Tensor, Operand | np.ndarray], Te
 
 
 @accepts_lazy
-def reflected_operator(cls: type[Function], name: str = "") -> Callable[[Tensor, Operand | np.ndarray], Tensor]:
+def reflected(cls: type[Function], name: str = "") -> Callable[[Tensor, Operand | np.ndarray], Tensor]:
     """Make a reflected operator, as `__rsub__`, from a Function. `name` is PyTorch's name for its node, if special."""
 
     def method(self: Tensor, other: Any) -> Any:
@@ -155,7 +155,7 @@ def is_operand(x: Any) -> bool:
 
 
 @accepts_lazy
-def in_place_by_copy(function: F) -> F:
+def by_copy(function: F) -> F:
     """Make the in-place method `op_` of a composite: the result is copied into the Tensor's memory."""
 
     def method(self: Tensor, *args: Any, **options: Any) -> Tensor:

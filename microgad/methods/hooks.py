@@ -49,7 +49,7 @@ class Hooks:
         return self.retainer is not None
 
     def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
-        """Call `hook` with the gradient of this Tensor; if it returns a Tensor, that replaces the gradient.
+        """Call `hook` with the gradient of this Tensor; a Tensor that it returns replaces the gradient.
 
         >>> x = torch.tensor(1.0, requires_grad=True)
         >>> handle = x.register_hook(lambda grad: grad * 10)

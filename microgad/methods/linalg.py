@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..lazy import LazyModule
-from .factories import in_place_by_copy
+from .factories import by_copy
 
 if TYPE_CHECKING:
     from ..ops import linalg
@@ -21,12 +21,8 @@ class Linalg:
     matmul, mm, bmm, mv, dot, vdot = linalg.matmul, linalg.mm, linalg.bmm, linalg.mv, linalg.dot, linalg.vdot
     inner, outer, ger, cross = linalg.inner, linalg.outer, linalg.ger, linalg.cross
     addmm, addmv, addr, addbmm, baddbmm = linalg.addmm, linalg.addmv, linalg.addr, linalg.addbmm, linalg.baddbmm
-    addmm_, addmv_, addr_ = (
-        in_place_by_copy(linalg.addmm),
-        in_place_by_copy(linalg.addmv),
-        in_place_by_copy(linalg.addr),
-    )
-    addbmm_, baddbmm_ = in_place_by_copy(linalg.addbmm), in_place_by_copy(linalg.baddbmm)
+    addmm_, addmv_, addr_ = by_copy(linalg.addmm), by_copy(linalg.addmv), by_copy(linalg.addr)
+    addbmm_, baddbmm_ = by_copy(linalg.addbmm), by_copy(linalg.baddbmm)
     matrix_power, matrix_exp, norm = linalg.matrix_power, linalg.matrix_exp, linalg.tensor_norm
     inverse, pinverse, det, slogdet, logdet = (
         linalg.inverse, linalg.pinverse, linalg.det, linalg.slogdet, linalg.logdet

@@ -58,7 +58,7 @@ def _repeats(self: Tensor, *args: Any, repeats: Any = ()) -> Tensor:
 
 
 @accepts_lazy
-def _with_sizes(op: Callable[..., Tensor], like: F) -> F:
+def _sized(op: Callable[..., Tensor], like: F) -> F:
     """Make the method of an operation that takes integers; the name of `like` is their keyword."""
     keyword = like.__name__.removeprefix("_")
 
@@ -72,7 +72,7 @@ def _with_sizes(op: Callable[..., Tensor], like: F) -> F:
 
 
 @accepts_lazy
-def _in_place_view(op: F) -> F:
+def _as_view(op: F) -> F:
     """Make the method `op_` from an operation that returns a view: the Tensor itself becomes that view."""
 
     def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
@@ -92,11 +92,11 @@ class Movement:
 
     __slots__ = ()
 
-    reshape, permute = _with_sizes(_unchecked(ops.reshape), _shape), _with_sizes(_unchecked(ops.permute), _dims)
-    expand, sum_to_size = _with_sizes(ops.expand, _size), _with_sizes(ops.sum_to_size, _size)
-    repeat, tile = _with_sizes(ops.repeat, _repeats), _with_sizes(ops.tile, _dims)
-    flip, resize_ = _with_sizes(ops.flip, _dims), _with_sizes(ops.resize_, _size)
-    broadcast_to = _with_sizes(ops.broadcast_to, _size)
+    reshape, permute = _sized(_unchecked(ops.reshape), _shape), _sized(_unchecked(ops.permute), _dims)
+    expand, sum_to_size = _sized(ops.expand, _size), _sized(ops.sum_to_size, _size)
+    repeat, tile = _sized(ops.repeat, _repeats), _sized(ops.tile, _dims)
+    flip, resize_ = _sized(ops.flip, _dims), _sized(ops.resize_, _size)
+    broadcast_to = _sized(ops.broadcast_to, _size)
     view_as, reshape_as, expand_as, resize_as_ = ops.view_as, ops.reshape_as, ops.expand_as, ops.resize_as_
 
     squeeze, unsqueeze, unflatten, ravel = with_dims(ops.squeeze), ops.unsqueeze, ops.unflatten, ops.ravel
@@ -104,17 +104,8 @@ class Movement:
     swapaxes, swapdims, adjoint = ops.swapaxes, ops.transpose, ops.adjoint
     movedim, moveaxis, roll, rot90 = ops.movedim, ops.movedim, ops.roll, ops.rot90
     fliplr, flipud = ops.fliplr, ops.flipud
-    squeeze_, unsqueeze_, t_, transpose_ = (
-        _in_place_view(squeeze),
-        _in_place_view(unsqueeze),
-        _in_place_view(t),
-        _in_place_view(transpose),
-    )
-    swapaxes_, swapdims_, as_strided_ = (
-        _in_place_view(swapaxes),
-        _in_place_view(swapdims),
-        _in_place_view(ops.as_strided),
-    )
+    squeeze_, unsqueeze_, t_, transpose_ = _as_view(squeeze), _as_view(unsqueeze), _as_view(t), _as_view(transpose)
+    swapaxes_, swapdims_, as_strided_ = _as_view(swapaxes), _as_view(swapdims), _as_view(ops.as_strided)
 
     narrow, select, unbind, chunk, split = ops.narrow, ops.select, ops.unbind, ops.chunk, ops.split
     split_with_sizes, tensor_split, hsplit = ops.split_with_sizes, ops.tensor_split, ops.hsplit

@@ -207,7 +207,6 @@ def metadata(node: Function) -> dict[Any, Any]:
 
 
 def _hooked(node: Function) -> HookedPlan:
-    """Give a node a plan with hooks if it has none yet, and return that plan."""
     node = node.edges[0] if isinstance(node, Output) else node
     if not isinstance(node.plan, HookedPlan):
         node.plan = HookedPlan(node.plan)
@@ -237,7 +236,7 @@ def _tensors(grads: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def _checked_replacement(changed: Any, grads: tuple[Any, ...], what: str) -> tuple[Any, ...]:
-    """Return a hook's result in place of gradients, or these if it is None. Checks types, shapes and dtypes."""
+    """Return a hook's result in place of gradients, checked, or these if it is None."""
     if changed is None:
         return grads
     if not isinstance(changed, tuple):

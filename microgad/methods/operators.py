@@ -11,16 +11,7 @@ from .. import backend
 from .. import function as core
 from ..errors import ArgumentError
 from ..lazy import LazyModule
-from .factories import (
-    augmented_assignment,
-    binary,
-    binary_with_alpha,
-    in_place,
-    is_operand,
-    operator,
-    reflected_operator,
-    with_alpha,
-)
+from .factories import augmented, binary, binary_alpha, in_place, is_operand, operator, reflected, with_alpha
 
 if TYPE_CHECKING:
     from ..ops import creation, indexing, linalg
@@ -41,12 +32,12 @@ class Operators:
     __slots__ = ()
 
     __add__ = __radd__ = operator(ops.Add)
-    __sub__, __rsub__ = operator(ops.Sub), reflected_operator(ops.Sub, "RsubBackward1")
+    __sub__, __rsub__ = operator(ops.Sub), reflected(ops.Sub, "RsubBackward1")
     __mul__ = __rmul__ = operator(ops.Mul)
     __truediv__ = __div__ = operator(ops.Div)
-    __floordiv__, __rfloordiv__ = operator(ops.FloorDiv), reflected_operator(ops.FloorDiv)
-    __mod__, __rmod__ = operator(ops.Remainder), reflected_operator(ops.Remainder)
-    __pow__, __rpow__ = operator(ops.Pow), reflected_operator(ops.Pow)
+    __floordiv__, __rfloordiv__ = operator(ops.FloorDiv), reflected(ops.FloorDiv)
+    __mod__, __rmod__ = operator(ops.Remainder), reflected(ops.Remainder)
+    __pow__, __rpow__ = operator(ops.Pow), reflected(ops.Pow)
     __neg__, __pos__, __abs__ = ops.neg, ops.positive, ops.abs
     __lt__, __le__ = operator(ops.Less), operator(ops.LessEqual)
     __gt__, __ge__ = operator(ops.Greater), operator(ops.GreaterEqual)
@@ -54,8 +45,8 @@ class Operators:
     __or__ = __ror__ = operator(ops.BitwiseOr)
     __xor__ = __rxor__ = operator(ops.BitwiseXor)
     __invert__ = ops.bitwise_not
-    __lshift__, __rlshift__ = operator(ops.LeftShift), reflected_operator(ops.LeftShift)
-    __rshift__, __rrshift__ = operator(ops.RightShift), reflected_operator(ops.RightShift)
+    __lshift__, __rlshift__ = operator(ops.LeftShift), reflected(ops.LeftShift)
+    __rshift__, __rrshift__ = operator(ops.RightShift), reflected(ops.RightShift)
 
     def __eq__(self: Tensor, other: Any) -> Tensor:  # type: ignore[override]
         return ops.Equal.apply(self, other) if is_operand(other) else retry_overridden(Operators.__eq__, self, other)
@@ -104,28 +95,10 @@ class Operators:
     def __delitem__(self: Tensor, index: Any) -> None:
         raise TypeError("Tensor does not support deleting items")
 
-    __iadd__, __isub__ = (
-        augmented_assignment(with_alpha(ops.Add, binary_with_alpha)),
-        augmented_assignment(with_alpha(ops.Sub, binary_with_alpha)),
-    )
-    __imul__, __itruediv__ = (
-        augmented_assignment(in_place(ops.Mul, binary)),
-        augmented_assignment(in_place(ops.Div, binary)),
-    )
-    __ifloordiv__, __imod__ = (
-        augmented_assignment(in_place(ops.FloorDiv, binary)),
-        augmented_assignment(in_place(ops.Remainder, binary)),
-    )
-    __ipow__, __iand__ = (
-        augmented_assignment(in_place(ops.Pow, binary)),
-        augmented_assignment(in_place(ops.BitwiseAnd, binary)),
-    )
-    __ior__, __ixor__ = (
-        augmented_assignment(in_place(ops.BitwiseOr, binary)),
-        augmented_assignment(in_place(ops.BitwiseXor, binary)),
-    )
-    __ilshift__, __irshift__ = (
-        augmented_assignment(in_place(ops.LeftShift, binary)),
-        augmented_assignment(in_place(ops.RightShift, binary)),
-    )
+    __iadd__, __isub__ = augmented(with_alpha(ops.Add, binary_alpha)), augmented(with_alpha(ops.Sub, binary_alpha))
+    __imul__, __itruediv__ = augmented(in_place(ops.Mul, binary)), augmented(in_place(ops.Div, binary))
+    __ifloordiv__, __imod__ = augmented(in_place(ops.FloorDiv, binary)), augmented(in_place(ops.Remainder, binary))
+    __ipow__, __iand__ = augmented(in_place(ops.Pow, binary)), augmented(in_place(ops.BitwiseAnd, binary))
+    __ior__, __ixor__ = augmented(in_place(ops.BitwiseOr, binary)), augmented(in_place(ops.BitwiseXor, binary))
+    __ilshift__, __irshift__ = augmented(in_place(ops.LeftShift, binary)), augmented(in_place(ops.RightShift, binary))
     __idiv__ = __itruediv__

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..lazy import LazyModule
-from .factories import in_place_by_copy, with_dims
+from .factories import by_copy, with_dims
 
 if TYPE_CHECKING:
     from ..ops import native, reduction
@@ -38,9 +38,5 @@ class Reduction:
     bincount, histc, histogram = reduction.bincount, reduction.histc, reduction.histogram
     logsumexp = exponentials.logsumexp
 
-    cumsum_, cumprod_, renorm_ = (
-        in_place_by_copy(reduction.cumsum),
-        in_place_by_copy(reduction.cumprod),
-        in_place_by_copy(reduction.renorm),
-    )
+    cumsum_, cumprod_, renorm_ = by_copy(reduction.cumsum), by_copy(reduction.cumprod), by_copy(reduction.renorm)
     softmax, log_softmax = native.softmax, native.log_softmax

@@ -43,8 +43,7 @@ def has(node: Function, name: str) -> bool:
 def read(node: Function, name: str) -> Any:
     """Return a kept value as a Tensor at its place in the graph, or a number; None if this node doesn't need it.
 
-    Raises AttributeError if the operation has no value of that name, RuntimeError if backward has freed it or it has
-    been written to.
+    Raises AttributeError if there is no value of that name, RuntimeError if it was freed or written to.
     """
     node = _producer(node)
     at = _position(node, name, "_saved_")

@@ -55,6 +55,5 @@ def _real(tensor: Tensor) -> Any:
 
 
 def _warn_of_gradient(tensor: Tensor) -> None:
-    """Warn once that converting a Tensor that requires grad loses its gradient."""
     if tensor.node is not None and state.current().grad_enabled:
         notices.once(notices.TO_SCALAR)

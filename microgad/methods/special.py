@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..lazy import LazyModule
-from .factories import in_place, in_place_by_copy, with_tensor
+from .factories import by_copy, in_place, with_tensor
 
 if TYPE_CHECKING:
     from ..ops import special
@@ -25,10 +25,10 @@ class Special:
     erf_, erfc_, erfinv_ = in_place(special.Erf), in_place(special.Erfc), in_place(special.Erfinv)
     i0_, lgamma_, digamma_ = in_place(special.I0), in_place(special.Lgamma), in_place(special.Digamma)
     igamma_, igammac_ = in_place(special.Igamma, with_tensor), in_place(special.Igammac, with_tensor)
-    mvlgamma_ = in_place_by_copy(special.mvlgamma)
+    mvlgamma_ = by_copy(special.mvlgamma)
 
     def polygamma(self: Tensor, n: int) -> Tensor:
         """Compute the n-th derivative of `digamma`: see `polygamma`."""
         return special.polygamma(n, self)
 
-    polygamma_ = in_place_by_copy(polygamma)
+    polygamma_ = by_copy(polygamma)

@@ -85,7 +85,6 @@ def save_npz(tensors: Mapping[str, Any], f: Path | IO[bytes]) -> None:
 
 
 def _plain(name: Any, value: Any) -> Any:
-    """Check a name and a value to be saved, and return the value as a contiguous array on the CPU."""
     if type(name) is not str or not isinstance(value, (Tensor, np.ndarray, np.generic)):
         raise DtypeError(f"save_npz: takes Tensors and arrays by name, got {name!r}: {type(value).__name__}")
     if name.startswith("/") or ".." in name.split("/") or "\\" in name or "\0" in name:

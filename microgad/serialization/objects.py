@@ -206,8 +206,7 @@ def set_attributes(x: Any, state: Any) -> None:
     if isinstance(x, _modules()):
         from ..nn.hooks import HOOK_ATTRIBUTES
 
-        # PyTorch writes a dict for every kind of hook. Here a dict that exists is looked at in each call: drop empty
-        # ones.
+        # PyTorch writes a dict for every kind of hook; here empty ones would only slow down calls.
         state = {name: value for name, value in state.items() if name not in HOOK_ATTRIBUTES or value}
         if HOOK_ATTRIBUTES & state.keys():
             state["_hooked"] = True

@@ -108,7 +108,6 @@ class _StorageLocation:
 
 
 def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:
-    """Recognize a file's format, load it, and let errors name the file."""
     start = file.read(512)
     file.seek(0)
     try:

@@ -70,9 +70,7 @@ class File:
         self.metadata = header.pop("__metadata__", None)
         if self.metadata is not None and not _is_text_table(self.metadata):
             raise FileError("has metadata that isn't text by name")
-        self._facts = dict(
-            sorted(((name, _check_entry(name, said)) for name, said in header.items()), key=lambda x: x[1][2])
-        )
+        self._facts = dict(sorted(((name, _entry(name, said)) for name, said in header.items()), key=lambda x: x[1][2]))
         at = 0
         for name, (_, _, (begins, ends)) in self._facts.items():
             if begins != at:
@@ -113,7 +111,6 @@ class File:
 
 
 def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make a dict from a JSON object. Raises FileError for a repeated key."""
     table = dict(pairs)
     if len(table) != len(pairs):
         raise FileError("has a header that says something twice")
@@ -124,7 +121,7 @@ def _is_text_table(x: Any) -> bool:
     return type(x) is dict and all(type(text) is str for text in (*x, *x.values()))
 
 
-def _check_entry(name: str, said: Any) -> tuple[str, tuple[int, ...], tuple[int, int]]:
+def _entry(name: str, said: Any) -> tuple[str, tuple[int, ...], tuple[int, int]]:
     """Return dtype, shape and offsets of a Tensor from its header entry. Raises FileError if they don't agree."""
     told: Any = said if type(said) is dict else {}
     code, shape, place = told.get("dtype"), told.get("shape"), told.get("data_offsets")
@@ -420,6 +417,5 @@ def _duplicates(state: Mapping[str, Tensor], preferred: Mapping[str, Any] | None
 
 
 def _covers_storage(x: Tensor) -> bool:
-    """Whether a Tensor covers all of its storage."""
     whole = backend.owner(x.array)
     return address(x.array) == address(whole) and x.nbytes == whole.nbytes

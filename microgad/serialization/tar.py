@@ -138,7 +138,6 @@ def _tensors(stream: _Stream, storages: dict[Any, Storage]) -> dict[Any, Tensor]
 
 
 def _check_type(x: Any, kind: type) -> Any:
-    """Return x. Raises FileError if it isn't of the type."""
     if type(x) is not kind:
         raise FileError(f"holds a {type(x).__name__} where a number or a name belongs")
     return x

@@ -19,7 +19,7 @@ import numpy as np
 
 from .. import backend, return_types
 from ..backend import memory_formats
-from ..lazy import public_names
+from ..lazy import exported
 from ..parameter import Parameter
 from ..size import Size
 from ..tensor import Tensor
@@ -166,7 +166,7 @@ def _of_type(value: Callable[..., Any], kind: Any, arguments: Any, state: Any = 
     return objects.restore_tensor_attributes(CALLS[value.name](*arguments), state)  # type: ignore[attr-defined]
 
 
-RESULTS = public_names(vars(return_types))
+RESULTS = exported(vars(return_types))
 CALLS: dict[str, Callable[..., Any]] = {
     "collections OrderedDict": _ordered,
     "collections Counter": _counter,
@@ -208,20 +208,14 @@ CALLS: dict[str, Callable[..., Any]] = {
     "numpy dtype": _dtype,
     "numpy.core.multiarray scalar": _scalar,
     "numpy.core.multiarray _reconstruct": lambda kind, shape, data: _Array(),
-    **{
-        f"torch.return_types {name}": _results(getattr(return_types, name)) for name in public_names(vars(return_types))
-    },
+    **{f"torch.return_types {name}": _results(getattr(return_types, name)) for name in exported(vars(return_types))},
 }
 _VALUES = {f"torch {name}": dtype for name, dtype in DTYPES.items()} | {"__builtin__ Ellipsis": ...}
 _CLASSES = [f"{room} {name}" for room in ("torch", "torch.cuda") for name in (*STORAGE_DTYPES, *TENSOR_DTYPES)]
 _KNOWN = {*CALLS, *_VALUES, *_CLASSES, *FACTORIES, UNTYPED, "numpy ndarray"} | {
     "torch Tensor", "torch._tensor Tensor", "torch.storage TypedStorage",
 }  # fmt: skip
-_RENAMED_MODULES = {
-    "builtins": "__builtin__",
-    "pathlib._local": "pathlib",
-    "numpy._core.multiarray": "numpy.core.multiarray",
-}
+_MOVED_TO = {"builtins": "__builtin__", "pathlib._local": "pathlib", "numpy._core.multiarray": "numpy.core.multiarray"}
 
 
 def storage_loader(storage: Callable[..., Storage]) -> Callable[[Any], Storage]:
@@ -296,7 +290,7 @@ class Unpickler:
         self._push(tuple(map(_part, items)))
 
     def _name(self, module: str, what: str) -> None:
-        name = f"{_RENAMED_MODULES.get(module, module)} {what}".replace("__builtin__ range", "__builtin__ xrange")
+        name = f"{_MOVED_TO.get(module, module)} {what}".replace("__builtin__ range", "__builtin__ xrange")
         if name not in _KNOWN:
             found = objects.find_global(module, what)
             if found is None:

@@ -1,6 +1,6 @@
 """The __torch_function__ protocol: subclasses of Tensor, other classes and modes override the public functions by it.
 
-This module finds the implementations and calls them; `wrappers` puts that call in front of the public functions.
+This module finds and calls the implementations; `wrappers` puts that in front of the public functions.
 """
 
 from __future__ import annotations
@@ -56,8 +56,7 @@ def disabled_torch_function(func: Any, types: Any, args: Any = (), kwargs: Any =
 def overrides_functions(kind: Any) -> bool:
     """Whether a class overrides functions: by a __torch_function__ of its own, or as a program's subclass of Tensor."""
     found = getattr(kind, "__torch_function__", None)
-    ours = kind is function.Tensor or kind.__module__.startswith("microgad.")
-    if found is None or found is disabled_torch_function or ours:
+    if found in (None, disabled_torch_function) or kind is function.Tensor or kind.__module__.startswith("microgad."):
         return False
     default = getattr(found, "__func__", None) is function.Tensor.__torch_function__.__func__
     return not default or kind._keeps_class

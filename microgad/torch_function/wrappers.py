@@ -30,9 +30,7 @@ OTHER_OPERATORS = """
     __rsub__ __rtruediv__ __pow__ __rpow__ __rmatmul__ __floordiv__ __rfloordiv__ __rmod__ __eq__ __ne__ __and__ __or__
     __xor__ __rand__ __ror__ __rxor__ __lshift__ __rshift__
 """
-SPECIAL_METHODS = (
-    "__invert__ __getitem__ __setitem__ __len__ __reversed__ __contains__ __bool__ __float__ __int__ __repr__"
-)
+SPECIALS = "__invert__ __getitem__ __setitem__ __len__ __reversed__ __contains__ __bool__ __float__ __int__ __repr__"
 PROPERTIES = "T mT H mH data real imag grad shape dtype device requires_grad grad_fn is_leaf"
 NOT_OVERRIDABLE = """
     get_* set_* is_grad* is_tensor is_storage is_warn* manual_seed seed initial_seed save load compile typename vmap
@@ -157,7 +155,7 @@ def _replace_in_table(table: Any) -> None:
 
 def _install_methods(cls: Any) -> None:
     known = {name: getattr(cls, name, None) for name in dir(cls)}  # loads what is lazy
-    for name in [*filter(_is_overridable, known), *OTHER_OPERATORS.split(), *SPECIAL_METHODS.split()]:
+    for name in [*filter(_is_overridable, known), *OTHER_OPERATORS.split(), *SPECIALS.split()]:
         if isinstance(inspect.getattr_static(cls, name, None), FunctionType):
             _set_wrapper(cls, name, _wrap(known[name], name, f"torch.Tensor.{name}"))
     for to, names in OPERATORS.items():

@@ -242,7 +242,7 @@ def tree_structure(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> T
 
 
 def tree_map(func: Callable[..., Any], tree: Any, *rests: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
-    """Map `func` over the leaves of a tree. With further trees it is called with their parts at the leaf's place, too.
+    """Map `func` over the leaves of a tree, with the parts of further trees at each leaf's place.
 
     Raises ValueError if a further tree doesn't have the same containers; dicts may be of other types and orders.
 

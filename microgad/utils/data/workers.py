@@ -103,9 +103,8 @@ def wrap_exception(error: BaseException, worker: int) -> ExceptionWrapper:
     """Wrap an exception to be sent, with its traceback as the message."""
     kind = type(error) if "<locals>" not in type(error).__qualname__ else RuntimeError
     text = "".join(traceback.format_exception(error))
-    return ExceptionWrapper(
-        kind, f"Caught {type(error).__name__} in DataLoader worker process {worker}.\nOriginal {text}"
-    )
+    said = f"Caught {type(error).__name__} in DataLoader worker process {worker}.\nOriginal {text}"
+    return ExceptionWrapper(kind, said)
 
 
 def work(
@@ -134,9 +133,7 @@ def work(
             asked_turn, index, at = receive(connection)
             try:
                 if asked_turn != turn:
-                    fetch_batch = (
-                        fetcher.start_pass()
-                    )  # iter(dataset) may raise; it is then tried again at the next request
+                    fetch_batch = fetcher.start_pass()  # iter(dataset) may raise: the next request tries again
                     turn = asked_turn
                 batch = problem or fetch_batch(at)  # type: ignore[misc]
             except StopIteration as end:
