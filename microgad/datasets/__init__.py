@@ -1,4 +1,4 @@
-"""Data sets of images in files that are checked, with torchvision's arguments; a real subset of MNIST ships here."""
+"""Image data sets with torchvision's arguments and checked files. The package contains a real subset of MNIST."""
 
 from ..lazy import define_getattr as _define_getattr
 from .cifar import CIFAR10 as CIFAR10

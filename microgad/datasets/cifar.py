@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100: 32 × 32 photographs. Their files are pickles, which are read without running them."""
+"""CIFAR-10 and CIFAR-100: 32 × 32 photographs. Their files are pickles, which are read without executing code."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ..serialization.reading import INVALID
 from ..serialization.unpickling import Unpickler
 from .download import fetch
 from .idx import DataError
-from .mnist_variants import write_whole
+from .mnist_variants import write_atomically
 from .vision import Transform, VisionDataset, md5_of
 
 
-def _refused(*facts: Any) -> NoReturn:
+def _refuse_reference(*facts: Any) -> NoReturn:
     raise FileError("holds a reference, which the files of a data set don't")
 
 
 class CIFAR10(VisionDataset):
     """CIFAR-10: 32 × 32 photographs of ten kinds of things (Krizhevsky, 2009).
 
-    The files lie in ``root/cifar-10-batches-py``, as torchvision puts them. They are checked against their MD5, and
-    read by a machine that knows lists, dicts, text and arrays alone: nothing in them is run.
+    The files lie in ``root/cifar-10-batches-py``, as with torchvision. Their MD5 is checked, and they are read by an
+    unpickler that only knows lists, dicts, strings and arrays, so no code in them is executed.
 
     Args:
         root: the folder.
@@ -37,7 +37,7 @@ class CIFAR10(VisionDataset):
     Attributes:
         data: (N, 32, 32, 3) uint8 NumPy array.
         targets: list of int.
-        classes, class_to_idx: the classes' names, and the class of each name.
+        classes, class_to_idx: the names of the classes, and the index of each name.
 
     Raises:
         DataError (a RuntimeError and a ValueError): files that are missing or damaged; a failed download.
@@ -79,7 +79,7 @@ class CIFAR10(VisionDataset):
         self.train = train
         if download:
             self.download()
-        if trouble := self._trouble():
+        if trouble := self._find_problem():
             raise DataError(f"Dataset not found or corrupted: {trouble}. You can use download=True to download it")
         images, self.targets = [], []
         for name, _ in self.train_list if train else self.test_list:
@@ -87,26 +87,26 @@ class CIFAR10(VisionDataset):
             images.append(found)
             self.targets += labels
         self.data = np.concatenate(images).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-        self.classes = self._names()
+        self.classes = self._class_names()
         self.class_to_idx = {name: number for number, name in enumerate(self.classes)}
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        return self._transformed(self._picture(self.data[index], "RGB"), self.targets[index])
+        return self._apply_transforms(self._to_image(self.data[index], "RGB"), self.targets[index])
 
     def __len__(self) -> int:
         return len(self.data)
 
     def extra_repr(self) -> str:
-        """The repr's last line: which split this is."""
+        """Return the last line of the repr: the split."""
         return f"Split: {'Train' if self.train else 'Test'}"
 
     def download(self) -> None:
-        """Fetch the archive, unless all files are there, and take them out of it.
+        """Download the archive and extract the files, unless all files exist.
 
         Raises:
-            DataError: it could not be fetched, or lacks one of them.
+            DataError: the archive could not be downloaded, or lacks one of the files.
         """
-        if not self._trouble():
+        if not self._find_problem():
             return
         folder = os.path.join(self.root, self.base_folder)
         os.makedirs(folder, exist_ok=True)
@@ -115,20 +115,20 @@ class CIFAR10(VisionDataset):
             fetch(self.filename, self.tgz_md5, [self.url.rpartition("/")[0]], self.root)
         try:
             with tarfile.open(path) as archive:
-                # By name, one by one: nothing else that an archive may hold is written.
+                # Only the expected names are extracted, whatever else the archive contains.
                 for name, _ in self._files():
                     packed = archive.extractfile(f"{self.base_folder}/{name}")
                     if packed is None:
                         raise KeyError(f"{name} is no file")
-                    write_whole(os.path.join(folder, name), packed.read())
+                    write_atomically(os.path.join(folder, name), packed.read())
         except (tarfile.TarError, KeyError, EOFError, OSError) as error:
             raise DataError(f"{path}: {error}. Delete the file and get it again") from None
 
     def _files(self) -> list[list[str]]:
         return [*self.train_list, *self.test_list, [self.meta["filename"], self.meta["md5"]]]
 
-    def _trouble(self) -> str:
-        """The first file that isn't as it should be, and why; nothing if all are."""
+    def _find_problem(self) -> str:
+        """Describe the first file that is missing or damaged; return an empty string if all files are intact."""
         for name, md5 in self._files():
             path = os.path.join(self.root, self.base_folder, name)
             if not os.path.isfile(path):
@@ -142,22 +142,22 @@ class CIFAR10(VisionDataset):
         with open(path, "rb") as file:
             content = file.read()
         try:
-            found = Unpickler(content, _refused).load()
+            found = Unpickler(content, _refuse_reference).load()
         except INVALID as error:
             raise DataError(f"{path}: {error or type(error).__name__}") from None
         if type(found) is not dict:
             raise DataError(f"{path}: holds a {type(found).__name__}, expected a dict")
         return found
 
-    def _names(self) -> list[str]:
-        """The classes' names, checked."""
+    def _class_names(self) -> list[str]:
+        """Read and check the names of the classes."""
         found = self._read(self.meta["filename"]).get(self.meta["key"])
         if type(found) is not list or not all(type(name) is str for name in found):
             raise DataError(f"{self.meta['filename']}: holds no names: {self.meta['key']!r} is expected to be a list")
         return found
 
     def _batch(self, name: str) -> tuple[Any, list[int]]:
-        """The (N, 3072) images of a file, and their labels, checked."""
+        """Read and check the images (N, 3072) and labels of a file."""
         found = self._read(name)
         images, labels = found.get("data"), found.get("labels", found.get("fine_labels"))
         if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] != (3072,):

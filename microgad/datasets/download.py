@@ -1,4 +1,4 @@
-"""Fetch a file from the first of several mirrors that has it whole."""
+"""Download a file from the first of several mirrors whose copy is intact."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ TIMEOUT = 30  # seconds without a byte
 
 
 def fetch(filename: str, md5: str, mirrors: Sequence[str], folder: str) -> None:
-    """Put `filename` into `folder`, from the first of `mirrors` whose copy has the checksum `md5`.
+    """Download `filename` to `folder` from the first of `mirrors` whose copy has the checksum `md5`.
 
-    It is written to a temporary file, checked, then renamed: whatever goes wrong, nothing half-written stays behind.
+    The data is written to a temporary file, checked, then renamed, so that no incomplete file stays behind.
 
     Raises:
-        DataError: no mirror had it. The message holds what each of them answered.
+        DataError: no mirror had the file. The message contains the answer of each mirror.
     """
     from http.client import HTTPException
 
@@ -58,7 +58,7 @@ def _fetch_from(url: str, md5: str, target: str) -> None:
 
 @contextlib.contextmanager
 def _progress(url: str, size: int) -> Iterator[Callable[[int], object]]:
-    """Say on stderr what is downloaded, and when each quarter of it is there."""
+    """Report on stderr what is downloaded, and each quarter of the progress."""
     print(f"downloading {url} ({size / 1e6:.1f} MB)" if size else f"downloading {url}", file=sys.stderr)
     done = quarters = 0
 

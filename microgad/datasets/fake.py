@@ -1,4 +1,4 @@
-"""Images of noise, for trying a program before its data is there."""
+"""Images of noise, for testing programs without data."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from .vision import Transform, VisionDataset
 
 
 class FakeData(VisionDataset):
-    """Images of noise, each drawn from the seed index + random_offset, the default generator left as it was.
+    """Images of noise, each drawn with the seed index + random_offset. The default generator is not changed.
 
     Args:
-        size: how many.
+        size: the number of images.
         image_size: channels, height, width.
         num_classes: targets are drawn from 0 to num_classes - 1.
         transform, target_transform: called with a PIL image, and with a target, a Tensor () of int64.
-        random_offset: of the seeds.
+        random_offset: added to the index to give the seed.
 
-    Raises IndexError past the end, ImportError without Pillow. Source: torchvision.datasets.FakeData.
+    Raises IndexError beyond the end, ImportError without Pillow. Source: torchvision.datasets.FakeData.
 
     >>> image, target = torch.datasets.FakeData(2, (3, 4, 5), transform=torch.transforms.ToTensor())[1]
     >>> image.shape, target
@@ -46,7 +46,7 @@ class FakeData(VisionDataset):
         manual_seed(index + self.random_offset)
         noise, target = randn(*self.image_size), randint(0, self.num_classes, (1,))[0]
         set_rng_state(state)
-        image, target = self._transformed(to_pil_image(noise), target)
+        image, target = self._apply_transforms(to_pil_image(noise), target)
         return image, target.item()
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""Data sets that are folders: a folder for each class, files in them."""
+"""Data sets of files in folders, with one folder for each class."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Samples = list[tuple[str, int]]
 
 
 class EmptyFolderError(MicrogadError, FileNotFoundError):
-    """A folder without the folders of classes, or one of them without files."""
+    """Raised if a folder has no class folders, or a class folder has no files."""
 
 
 def has_file_allowed_extension(filename: str, extensions: str | Sequence[str]) -> bool:
-    """Whether a file's name ends in one of them, in small letters or capitals.
+    """Return whether a file name ends in one of the extensions, ignoring case.
 
     Source: torchvision.datasets.folder.has_file_allowed_extension.
 
@@ -30,7 +30,7 @@ def has_file_allowed_extension(filename: str, extensions: str | Sequence[str]) -
 
 
 def is_image_file(filename: str) -> bool:
-    """Whether a file's name is that of an image. Source: torchvision.datasets.folder.is_image_file.
+    """Return whether a file name has the extension of an image. Source: torchvision.datasets.folder.is_image_file.
 
     >>> torch.datasets.folder.is_image_file("a.txt")
     False
@@ -39,7 +39,7 @@ def is_image_file(filename: str) -> bool:
 
 
 def find_classes(directory: str | os.PathLike[str]) -> tuple[list[str], dict[str, int]]:
-    """The folders in a folder, sorted, and the number of each. FileNotFoundError where there is none.
+    """Return the sorted subfolders and the index of each. Raises FileNotFoundError if there are none.
 
     Source: torchvision.datasets.folder.find_classes.
 
@@ -62,9 +62,10 @@ def make_dataset(
     is_valid_file: Callable[[str], bool] | None = None,
     allow_empty: bool = False,
 ) -> Samples:
-    """(path, class) of each file that has one of the extensions, or is valid; folders within folders too, all sorted.
+    """List (path, class) of each file with one of the extensions, or that is valid, in sorted order and in subfolders.
 
-    Raises ValueError where neither or both are given, FileNotFoundError of classes without files, if not allowed.
+    Raises ValueError if neither or both of extensions and is_valid_file are given, and FileNotFoundError for classes
+    without files unless allow_empty.
     Source: torchvision.datasets.folder.make_dataset.
 
     >>> import os, tempfile
@@ -101,7 +102,7 @@ def make_dataset(
 
 
 def pil_loader(path: str | os.PathLike[str]) -> Any:
-    """A file's image in RGB. ImportError without Pillow. Source: torchvision.datasets.folder.pil_loader.
+    """Load an image file in RGB. Raises ImportError without Pillow. Source: torchvision.datasets.folder.pil_loader.
 
     >>> import os, tempfile
     >>> from PIL import Image
@@ -122,13 +123,13 @@ class DatasetFolder(VisionDataset):
 
     Args:
         root: the folder.
-        loader: gives the sample that a file holds.
-        extensions or is_valid_file: which files are samples, by the end of their names or by a function of the path.
+        loader: a function from path to sample.
+        extensions or is_valid_file: selects the files by the end of their names or by a function of the path.
         transform, target_transform: called with a sample, and with its class.
-        allow_empty: classes without files are no error.
+        allow_empty: allow classes without files.
 
     Attributes: classes, class_to_idx, samples (path, class), targets.
-    Raises FileNotFoundError where there are no classes, or none of their files is a sample; ValueError.
+    Raises FileNotFoundError if there are no classes or a class has no samples, and ValueError as make_dataset does.
     Source: torchvision.datasets.DatasetFolder.
 
     >>> import os, tempfile
@@ -164,18 +165,18 @@ class DatasetFolder(VisionDataset):
         is_valid_file: Callable[[str], bool] | None = None,
         allow_empty: bool = False,
     ) -> Samples:
-        """What the samples are; a subclass may say otherwise."""
+        """List the samples; a subclass may override this."""
         if class_to_idx is None:
             raise ArgumentError("The class_to_idx parameter cannot be None.")
         return make_dataset(directory, class_to_idx, extensions, is_valid_file, allow_empty)
 
     def find_classes(self, directory: str | os.PathLike[str]) -> tuple[list[str], dict[str, int]]:
-        """What the classes are; a subclass may say otherwise."""
+        """List the classes; a subclass may override this."""
         return find_classes(directory)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         path, target = self.samples[index]
-        return self._transformed(self.loader(path), target)
+        return self._apply_transforms(self.loader(path), target)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -187,12 +188,12 @@ class ImageFolder(DatasetFolder):
     Args:
         root: the folder.
         transform, target_transform: called with an image, and with its class.
-        loader: gives the image that a file holds.
-        is_valid_file: which files are images, by a function of the path; else the usual extensions say so.
-        allow_empty: classes without images are no error.
+        loader: a function from path to image.
+        is_valid_file: selects the image files by a function of the path; the default is by extension.
+        allow_empty: allow classes without images.
 
-    Attributes: DatasetFolder's, and imgs, which are its samples. Raises as DatasetFolder does, and ImportError without
-    Pillow. Source: torchvision.datasets.ImageFolder.
+    Attributes: those of DatasetFolder, and imgs, which equals samples. Raises as DatasetFolder does, and ImportError
+    without Pillow. Source: torchvision.datasets.ImageFolder.
 
     >>> import os, tempfile
     >>> from PIL import Image

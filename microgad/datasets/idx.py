@@ -1,4 +1,4 @@
-"""IDX, the file format of MNIST and its kin, to and from NumPy arrays.
+"""Reading and writing of IDX, the file format of MNIST and similar data sets, as NumPy arrays.
 
 An IDX file is big-endian: two zero bytes, one byte for the dtype, one for the number of dimensions, each size as a
 uint32, then the values in row-major order. It is often gzipped.
@@ -25,11 +25,11 @@ GZIP_MAGIC, XZ_MAGIC = b"\x1f\x8b", b"\xfd7zXZ"
 
 
 class DataError(MicrogadError, RuntimeError, ValueError):
-    """A data file that is missing, damaged or of another kind."""
+    """A data file is missing, damaged or of another kind."""
 
 
 def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
-    """The array in the IDX file at `path`, gzipped, of xz, or not (the contents say which, not the name).
+    """Read the array in an IDX file, which may be compressed by gzip or xz (detected by its contents).
 
     Args:
         path: the file.
@@ -39,7 +39,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
 
     Raises:
         DataError: the file is damaged or not an IDX file; the message names it and what is wrong.
-        OSError: the file cannot be opened.
+        OSError: the file can't be opened.
 
     >>> import os, tempfile
     >>> import numpy as np
@@ -53,23 +53,23 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     """
     with open(path, "rb") as file:
         content = file.read()
-    return decode_idx(unpacked(content, path), path)
+    return decode_idx(decompress(content, path), path)
 
 
-def unpacked(content: bytes, name: str | os.PathLike[str]) -> bytes:
-    """`content` itself, or what is packed in it: no more than a file of its length should come to.
+def decompress(content: bytes, name: str | os.PathLike[str]) -> bytes:
+    """Decompress `content` if it is compressed. The size of the result is limited by that in the IDX header.
 
     Raises:
-        DataError: it can't be unpacked, or is a bomb.
+        DataError: it can't be decompressed, or is a decompression bomb.
 
-    >>> from microgad.datasets.idx import unpacked
+    >>> from microgad.datasets.idx import decompress
     >>> import gzip
-    >>> unpacked(gzip.compress(b"IDX"), "a file"), unpacked(b"IDX", "a file")
+    >>> decompress(gzip.compress(b"IDX"), "a file"), decompress(b"IDX", "a file")
     (b'IDX', b'IDX')
     """
     if not content.startswith((GZIP_MAGIC, XZ_MAGIC)):
         return content
-    kind, opened, damage = _opened(content)
+    kind, opened, damage = _open_compressed(content)
     most, found = max_unpacked_size(len(content)), bytearray()
     try:
         with opened as stream:
@@ -84,18 +84,18 @@ def unpacked(content: bytes, name: str | os.PathLike[str]) -> bytes:
     return bytes(found)
 
 
-def _opened(content: bytes) -> tuple[str, Any, type[Exception]]:
-    """The kind of what is packed, a stream of it, and what that raises of damage."""
+def _open_compressed(content: bytes) -> tuple[str, Any, type[Exception]]:
+    """Return the name of the compression, a stream of the contents, and the exception that damage raises."""
     file = io.BytesIO(content)
     if content.startswith(XZ_MAGIC):
-        import lzma  # which a Python in a browser may lack
+        import lzma  # may be missing, for example in a browser's Python
 
         return "xz", lzma.LZMAFile(file), lzma.LZMAError
     return "gzip", gzip.GzipFile(fileobj=file), zlib.error
 
 
 def decode_idx(content: bytes, name: str | os.PathLike[str] = "IDX data") -> NDArray[Any]:
-    """The array that the unpacked `content` of an IDX file holds; `name` is what an error calls it.
+    """Return the array in the decompressed `content` of an IDX file. Errors call the file `name`.
 
     Raises:
         DataError: `content` is not IDX, or its length does not fit the sizes in its header.
@@ -127,14 +127,14 @@ def decode_idx(content: bytes, name: str | os.PathLike[str] = "IDX data") -> NDA
         raise _damaged(name, f"{trouble}: the IDX header says shape {shape}, {expected} bytes; found {len(content)}")
     try:
         values = np.frombuffer(content, dtype, offset=start).reshape(shape)
-    except ValueError:  # nothing, of sizes that are too large without the zero
+    except ValueError:  # an empty array whose other sizes are too large
         raise _damaged(name, f"no array has the shape {shape} in the IDX header") from None
     # astype copies: the array owns writable memory, and `content` can go.
     return values.astype(dtype.newbyteorder("="))
 
 
 def encode_idx(array: NDArray[Any]) -> bytes:
-    """The (unpacked) IDX file that holds `array`.
+    """Return the uncompressed contents of an IDX file with `array`.
 
     Args:
         array: 1 to 64 dimensions; uint8, int8, int16, int32, float32 or float64.

@@ -18,8 +18,8 @@ from .vision import Transform, VisionDataset, md5_of
 SHIPPED = os.path.join(os.path.dirname(__file__), "data")
 
 
-def _renamed(before: str, now: str) -> Any:
-    """An attribute under the name that it had."""
+def _old_name(before: str, now: str) -> Any:
+    """Make a property for an attribute under its old name."""
 
     def get(self: Any) -> Any:
         warnings.warn(f"{before} has been renamed {now}", stacklevel=2)
@@ -31,28 +31,28 @@ def _renamed(before: str, now: str) -> Any:
 class MNIST(VisionDataset):
     """The MNIST database of handwritten digits (LeCun, Cortes and Burges, 1998); `torchvision.datasets.MNIST`.
 
-    The files lie in ``root/MNIST/raw``, as torchvision puts them, or directly in `root`; gzipped or not. A set of your
-    own in the same format works too. Without any file, `MNIST.subset` has 7,000 of the images.
+    The files lie in ``root/MNIST/raw``, as with torchvision, or directly in `root`, gzipped or not. Data of your own in
+    the same format works too. `MNIST.subset` has 7,000 of the images and needs no files.
 
     Args:
         root: the folder.
         train: the training set (60,000 images) or the test set (10,000).
         transform: called with each image, a PIL image; without Pillow a (28, 28) uint8 NumPy array; e.g. `ToTensor()`.
         target_transform: called with each target, an int.
-        download: fetch what is missing from `mirrors` first, into ``root/MNIST/raw``.
+        download: first download missing files from `mirrors` to ``root/MNIST/raw``.
 
     Attributes:
         data: (N, 28, 28) uint8 Tensor.
         targets: (N,) int64 Tensor.
-        classes, class_to_idx: the classes' names, and the class of each name.
+        classes, class_to_idx: the names of the classes, and the index of each name.
 
-    Indexing gives `(image, target)`: what the transforms return, else a PIL image (without Pillow a (28, 28) uint8
-    Tensor) and an int.
+    Indexing gives `(image, target)` after the transforms; without transforms these are a PIL image (without Pillow a
+    (28, 28) uint8 Tensor) and an int.
 
     Raises:
-        DataError (a RuntimeError and a ValueError): files that are missing, damaged, or do not fit each other; a failed
-            download. A gzipped file is held against its own checksum, a downloaded one against `resources`. An unpacked
-            file has no checksum: if it has the official size but not the official contents, a warning says so.
+        DataError (a RuntimeError and a ValueError): files are missing, damaged or inconsistent, or a download failed.
+            Gzipped files are checked by their own checksum, downloaded ones by `resources`. Uncompressed files have no
+            checksum: a warning tells if one has the official size but not the official contents.
 
     >>> from microgad.datasets import MNIST
     >>> test = MNIST.subset(train=False)
@@ -63,8 +63,8 @@ class MNIST(VisionDataset):
     ((28, 28), 7)
     """
 
-    _ships = True  # there is a subset of it in the package
-    _label: ClassVar[tuple[int, ...]] = ()  # a label's shape; of several numbers the first is the class
+    _has_subset = True  # whether the package contains a subset
+    _label: ClassVar[tuple[int, ...]] = ()  # the shape of a label, whose first number is the class
     mirrors: ClassVar[list[str]] = [
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -77,7 +77,7 @@ class MNIST(VisionDataset):
         ("t10k-images-idx3-ubyte.gz", "9fb629c4189551a2d022fa330f9573f3"),
         ("t10k-labels-idx1-ubyte.gz", "ec29112dd5afa0611ce80d1b7f02629c"),
     ]
-    # The same files unpacked: their sizes in bytes and their MD5.
+    # The uncompressed files: their sizes in bytes and their MD5.
     unpacked: ClassVar[dict[str, tuple[int, str]]] = {
         "train-images-idx3-ubyte": (47_040_016, "6bbc9ace898e44ae57da46a324031adb"),
         "train-labels-idx1-ubyte": (60_008, "a25bea736e30d166cdddb491f175f624"),
@@ -120,47 +120,47 @@ class MNIST(VisionDataset):
         transform: Transform = None,
         target_transform: Transform = None,
     ) -> Self:
-        """The part of MNIST that ships with microgad: 600 training or 100 test images of each digit. No files needed.
+        """Return the part of MNIST in microgad's package: 600 training or 100 test images of each digit.
 
         >>> from microgad.datasets import MNIST
         >>> MNIST.subset().data.shape[0]
         6000
         """
-        if not cls._ships:
+        if not cls._has_subset:
             raise DataError(f"{cls.__name__}: no subset ships with microgad, of MNIST alone")
         return cls(SHIPPED, train, transform, target_transform)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image = self._picture(self.data.numpy()[index], "L")
-        targets: Any = self.targets  # which programs replace by lists
-        return self._transformed(image, int((targets.numpy() if isinstance(targets, Tensor) else targets)[index]))
+        image = self._to_image(self.data.numpy()[index], "L")
+        targets: Any = self.targets  # programs may replace it by a list
+        return self._apply_transforms(image, int((targets.numpy() if isinstance(targets, Tensor) else targets)[index]))
 
     def __len__(self) -> int:
         return len(self.data)
 
     def extra_repr(self) -> str:
-        """The repr's last lines: which split this is."""
+        """Return the last lines of the repr: the split."""
         return f"Split: {'Train' if self.train else 'Test'}"
 
-    train_data, test_data = _renamed("train_data", "data"), _renamed("test_data", "data")
-    train_labels, test_labels = _renamed("train_labels", "targets"), _renamed("test_labels", "targets")
+    train_data, test_data = _old_name("train_data", "data"), _old_name("test_data", "data")
+    train_labels, test_labels = _old_name("train_labels", "targets"), _old_name("test_labels", "targets")
 
     @property
     def class_to_idx(self) -> dict[str, int]:
-        """The class that each of `classes` names."""
+        """The index of each name in `classes`."""
         return {name: number for number, name in enumerate(self.classes)}
 
     @property
     def raw_folder(self) -> str:
-        """Where the files lie: ``root/MNIST/raw``, or `root` where it alone has both files of this split."""
+        """The folder of the files: ``root/MNIST/raw``, or `root` if only it has both files of this split."""
         nested = os.path.join(self.root, type(self).__name__, "raw")
         return self.root if self._is_complete(self.root) and not self._is_complete(nested) else nested
 
     def download(self) -> None:
-        """Fetch all files that are missing, unless this split is complete.
+        """Download all missing files, unless this split is complete.
 
         Raises:
-            DataError: no mirror had one of them; those that came before it stay.
+            DataError: no mirror had a file; files downloaded before it stay.
         """
         folder = self.raw_folder
         if self._is_complete(folder):
@@ -173,29 +173,29 @@ class MNIST(VisionDataset):
             except DataError as error:
                 names = ", ".join(name for name, _ in missing[at:])
                 put = f"put {names} (gzipped or unpacked) into {folder!r} by hand"
-                raise DataError(f"{error}\nWithout a network: {put}{self._otherwise()}") from None
+                raise DataError(f"{error}\nWithout a network: {put}{self._hint()}") from None
 
-    def _otherwise(self) -> str:
-        """What there is without files."""
-        return f"; or use MNIST.subset(train={self.train}), which ships with microgad" if self._ships else ""
+    def _hint(self) -> str:
+        """Return the hint for error messages about what works without files."""
+        return f"; or use MNIST.subset(train={self.train}), which ships with microgad" if self._has_subset else ""
 
-    def _names(self) -> tuple[str, str]:
-        """The images' and the labels' file of this split."""
+    def _file_names(self) -> tuple[str, str]:
+        """Return the file names of the images and labels of this split."""
         split = "train" if self.train else "t10k"
         return f"{split}-images-idx3-ubyte", f"{split}-labels-idx1-ubyte"
 
     def _is_complete(self, folder: str) -> bool:
-        return all(_find(folder, name) is not None for name in self._names())
+        return all(_find(folder, name) is not None for name in self._file_names())
 
     def _load(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """(N, H, W) images and (N,) labels, checked."""
+        """Read and check the images (N, H, W) and labels (N,)."""
         folder = self.raw_folder
-        paths = [path for name in self._names() if (path := _find(folder, name)) is not None]
+        paths = [path for name in self._file_names() if (path := _find(folder, name)) is not None]
         if len(paths) < 2:
-            names = " and ".join(self._names())
+            names = " and ".join(self._file_names())
             raise DataError(
                 f"Dataset not found: {names} (or the same with .gz) lie neither in {folder!r} nor in {self.root!r}. "
-                f"Put them there, or use download=True to fetch them{self._otherwise()}"
+                f"Put them there, or use download=True to fetch them{self._hint()}"
             )
         images, labels = self._read(paths[0]), self._read(paths[1])
         if images.dtype != np.uint8 or images.ndim != 3:
@@ -225,12 +225,12 @@ class MNIST(VisionDataset):
                 warnings.warn(
                     f"{path}: has the size of the official file, but not its contents (MD5 {found}, expected {md5}). "
                     "Unless it is meant to differ, delete it and use download=True",
-                    stacklevel=4,  # _read, _load, __init__: the line that asked for the data set
+                    stacklevel=4,  # the line that created the data set, above _read, _load and __init__
                 )
         return array
 
 
 def _find(folder: str, name: str) -> str | None:
-    """The path of the IDX file `name` in `folder`, unpacked or else packed; None if there is none."""
+    """Return the path of the IDX file `name` in `folder`, uncompressed if possible, or None."""
     plain = os.path.join(folder, name)
     return next((path for path in (plain, f"{plain}.gz", f"{plain}.xz") if os.path.isfile(path)), None)

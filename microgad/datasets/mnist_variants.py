@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .download import fetch
 from .idx import DataError
 from .mnist import MNIST
-from .vision import one_of
+from .vision import verify_str_arg
 
 _IDX = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
 
@@ -32,7 +32,7 @@ class FashionMNIST(MNIST):
     'Ankle boot'
     """
 
-    _ships = False
+    _has_subset = False
     mirrors = ["http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"]
     resources = _gzipped(
         "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
@@ -55,7 +55,7 @@ class KMNIST(MNIST):
     ['o', 'ki', 'su']
     """
 
-    _ships = False
+    _has_subset = False
     mirrors = ["http://codh.rois.ac.jp/kmnist/dataset/kmnist/"]
     resources = _gzipped(
         "bdb82020997e1d708af4cf47b453dcf7",
@@ -67,28 +67,28 @@ class KMNIST(MNIST):
     classes = ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"]
 
 
-# Letters whose capitals look like them, which are one class in the splits of merged classes.
+# Letters that look like their capitals. Both are one class in the splits of merged classes.
 _MERGED = set("cijklmopsuvwxyz")
 _ALL = sorted(string.digits + string.ascii_letters)
 _FEWER = sorted(set(_ALL) - _MERGED)
 
 
 class EMNIST(MNIST):
-    """Images of handwritten digits and letters, 28 × 28, in MNIST's format; as in its files, they lie on their side.
+    """Images of handwritten digits and letters, 28 × 28, in MNIST's format. They are transposed, as in EMNIST's files.
 
     Args:
         root: the folder; the files lie in ``root/EMNIST/raw``, gzipped or not.
         split: "byclass", "bymerge", "balanced", "letters", "digits" or "mnist".
-        others: MNIST's. `download` fetches one archive of all splits.
+        others: as for MNIST. `download` gets one archive of all splits.
 
-    Raises ValueError of another split, else what MNIST raises. Cohen et al. (2017).
+    Raises ValueError for unknown splits, otherwise as MNIST. Cohen et al. (2017).
     Source: torchvision.datasets.EMNIST.
 
     >>> torch.datasets.EMNIST.classes_split_dict["letters"][:3]
     ['N/A', 'a', 'b']
     """
 
-    _ships = False
+    _has_subset = False
     url = "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip"
     md5 = "58c8d27c78d21e728a6bc7b3cc06412e"
     unpacked = {}
@@ -103,19 +103,19 @@ class EMNIST(MNIST):
     }
 
     def __init__(self, root: str | os.PathLike[str], split: str, **kwargs: Any) -> None:
-        self.split = one_of(split, "split", self.splits)
+        self.split = verify_str_arg(split, "split", self.splits)
         self.classes = self.classes_split_dict[split]  # type: ignore[misc]
         super().__init__(root, **kwargs)
 
-    def _names(self) -> tuple[str, str]:
+    def _file_names(self) -> tuple[str, str]:
         prefix = f"emnist-{self.split}-{'train' if self.train else 'test'}"
         return f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"
 
     def download(self) -> None:
-        """Fetch the archive, and take the gzipped files of all splits out of it, unless this split is complete.
+        """Download the archive and extract the gzipped files of all splits, unless this split is complete.
 
         Raises:
-            DataError: it could not be fetched, or is damaged.
+            DataError: the archive could not be downloaded or is damaged.
         """
         folder = self.raw_folder
         if self._is_complete(folder):
@@ -129,14 +129,14 @@ class EMNIST(MNIST):
                 for entry in packed.namelist():
                     name = entry.rpartition("/")[2]
                     if name.startswith("emnist-") and name.endswith(".gz"):
-                        write_whole(os.path.join(folder, name), packed.read(entry))
+                        write_atomically(os.path.join(folder, name), packed.read(entry))
         except zipfile.BadZipFile as error:
             raise DataError(f"{path}: {error}. Delete the file and get it again") from None
         os.remove(path)
 
 
-def write_whole(path: str, content: bytes) -> None:
-    """Write a file under another name first: there is all of it, or nothing."""
+def write_atomically(path: str, content: bytes) -> None:
+    """Write to a temporary name and rename it, so that the file is complete or missing."""
     partial = f"{path}.{os.getpid()}.part"
     try:
         with open(partial, "wb") as file:
@@ -148,23 +148,23 @@ def write_whole(path: str, content: bytes) -> None:
 
 
 class QMNIST(MNIST):
-    """MNIST's test set whole, 60,000 images, and what is known of who wrote them; in MNIST's format.
+    """MNIST with the complete test set of 60,000 images, and information on the writers, in MNIST's format.
 
     Args:
         root: the folder; the files lie in ``root/QMNIST/raw``.
         what: "train", "test", "test10k" (MNIST's own), "test50k" or "nist" (all of them).
-        compat: targets are ints; else (8,) int64 Tensors: the class first.
-        train: "train" or "test", where `what` isn't given.
-        others: MNIST's.
+        compat: targets are ints; if False, they are (8,) int64 Tensors that begin with the class.
+        train: selects "train" or "test" if `what` isn't given.
+        others: as for MNIST.
 
-    Raises ValueError of another `what`, else what MNIST raises. Yadav, Bottou (2019).
+    Raises ValueError for unknown `what`, otherwise as MNIST. Yadav, Bottou (2019).
     Source: torchvision.datasets.QMNIST.
 
     >>> torch.datasets.QMNIST.subsets["test10k"]
     'test'
     """
 
-    _ships = False
+    _has_subset = False
     mirrors = ["https://raw.githubusercontent.com/facebookresearch/qmnist/master/"]
     unpacked = {}
     _label = (8,)
@@ -192,12 +192,12 @@ class QMNIST(MNIST):
         train: bool = True,
         **kwargs: Any,
     ) -> None:
-        self.what = one_of(what or ("train" if train else "test"), "what", tuple(self.subsets))
+        self.what = verify_str_arg(what or ("train" if train else "test"), "what", tuple(self.subsets))
         self.compat = compat
         self.resources = self.files[self.subsets[self.what]]  # type: ignore[misc]
         super().__init__(root, train, **kwargs)
 
-    def _names(self) -> tuple[str, str]:
+    def _file_names(self) -> tuple[str, str]:
         images, labels = (os.path.splitext(name)[0] for name, _ in self.files[self.subsets[self.what]])
         return images, labels
 
@@ -207,9 +207,9 @@ class QMNIST(MNIST):
         return images[part].copy(), labels[part].copy()
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image, target = self._picture(self.data.numpy()[index], "L"), self.targets[index]
-        return self._transformed(image, int(target[0].item()) if self.compat else target)
+        image, target = self._to_image(self.data.numpy()[index], "L"), self.targets[index]
+        return self._apply_transforms(image, int(target[0].item()) if self.compat else target)
 
     def extra_repr(self) -> str:
-        """The repr's last line: which part this is."""
+        """Return the last line of the repr: the part of the data set."""
         return f"Split: {self.what}"

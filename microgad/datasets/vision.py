@@ -1,4 +1,4 @@
-"""What the data sets of images share: transforms, how they print, images of Pillow's."""
+"""VisionDataset, the base of image data sets, which applies transforms and makes PIL images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Transform = Callable[[Any], Any] | None
 
 
 class StandardTransform:
-    """A transform for images and one for targets, as one. Source: torchvision.datasets.vision.StandardTransform.
+    """A pair of transforms for images and targets. Source: torchvision.datasets.vision.StandardTransform.
 
     >>> torch.datasets.vision.StandardTransform(abs, None)(-1, -2)
     (1, -2)
@@ -41,14 +41,14 @@ class StandardTransform:
 
 
 class VisionDataset(Dataset[Any]):
-    """The base of data sets of images: a subclass defines __getitem__ and __len__, and may define extra_repr.
+    """Base of image data sets. A subclass defines __getitem__ and __len__, and may define extra_repr.
 
     Args:
-        root: the folder, in which ~ stands for the user's.
+        root: the folder; ~ stands for the home folder.
         transforms: called with an image and its target; or
         transform, target_transform: called with the image, and with the target.
 
-    Raises ValueError where both are given. Source: torchvision.datasets.VisionDataset.
+    Raises ValueError if both are given. Source: torchvision.datasets.VisionDataset.
 
     >>> class Two(torch.datasets.VisionDataset):
     ...     def __len__(self):
@@ -86,29 +86,29 @@ class VisionDataset(Dataset[Any]):
         return "\n".join([f"Dataset {type(self).__name__}", *(f"    {line}" for line in said)])
 
     def extra_repr(self) -> str:
-        """The lines of the repr that a subclass adds."""
+        """Return further lines of the repr; a subclass may override this."""
         return ""
 
-    def _transformed(self, image: Any, target: Any) -> tuple[Any, Any]:
+    def _apply_transforms(self, image: Any, target: Any) -> tuple[Any, Any]:
         return StandardTransform(self.transform, self.target_transform)(image, target)
 
-    def _picture(self, pixels: Any, mode: str) -> Any:
-        """An image of Pillow's; where it isn't installed the array for a transform, else a Tensor."""
+    def _to_image(self, pixels: Any, mode: str) -> Any:
+        """Return a PIL image. Without Pillow, return an array if there is a transform, else a Tensor."""
         try:
             return from_pixels(pixels, mode)
         except PillowError:
-            pixels = pixels.copy()  # a transform may write into its image, never into the data set
+            pixels = pixels.copy()  # a transform may write to its image, but not to the data set
             return pixels if self.transform is not None else from_numpy(pixels)
 
 
-def one_of(value: str, name: str, known: tuple[str, ...]) -> str:
-    """The value, if it is known. ValueError else."""
+def verify_str_arg(value: str, name: str, known: tuple[str, ...]) -> str:
+    """Return the value if it is known. Raises ValueError otherwise."""
     if value not in known:
         raise ArgumentError(f"Unknown value '{value}' for argument {name}. Valid values are {set(known)}.")
     return value
 
 
 def md5_of(path: str) -> str:
-    """A file's MD5."""
+    """Return the MD5 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -70,8 +70,6 @@ class RelaxedOneHotCategorical(TransformedDistribution):
         base = ExpRelaxedCategorical(temperature, probs, logits, validate_args=validate_args)
         super().__init__(base, ExpTransform(), validate_args=validate_args)
 
-    temperature = alias(
-        "base_dist.temperature", "The lower the temperature, the closer samples are to one-hot vectors."
-    )
+    temperature = alias("base_dist.temperature", "The lower the temperature, the closer samples are to one-hot.")
     probs: Tensor = alias("base_dist.probs", "The probabilities.")
     logits: Tensor = alias("base_dist.logits", "The log-probabilities.")

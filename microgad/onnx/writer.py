@@ -24,7 +24,7 @@ DTYPES = {
     **dict.fromkeys(("Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual"), BOOL),
     **dict.fromkeys(("ArgMax", "ArgMin", "NonZero", "Shape"), INT64),
 }
-TORCH_VERSION = {"Where": 1, "OneHot": 2}
+DTYPE_INPUT = {"Where": 1, "OneHot": 2}
 INDEXED = ("MaxPool", "TopK")  # whose second results are places
 
 
@@ -106,7 +106,7 @@ class Writer:
             given.pop()
         kept = {name: x for name, x in attributes.items() if x is not None}
         self.nodes.append(helper.make_node(kind, given, names, node_name, **kept))
-        dtype = DTYPES[kind] if kind in DTYPES else inputs[TORCH_VERSION.get(kind, 0)].dtype
+        dtype = DTYPES[kind] if kind in DTYPES else inputs[DTYPE_INPUT.get(kind, 0)].dtype
         made = [Symbol(self, name, INT64 if i and kind in INDEXED else dtype) for i, name in enumerate(names)]
         return made[0] if outputs == 1 else made
 

@@ -1,7 +1,7 @@
-"""From images to Tensors, and what is done with them before a network: torchvision's transforms, of the same draws.
+"""torchvision's image transforms, with the same random draws from the same seed.
 
-An image is Pillow's (the extra `images`) or a Tensor (..., C, H, W); ToTensor takes NumPy's arrays too, without Pillow.
-Source: torchvision.transforms.
+An image is a PIL image (the extra `images`) or a Tensor (..., C, H, W). ToTensor accepts NumPy arrays too, without
+Pillow. Source: torchvision.transforms.
 """
 
 from __future__ import annotations

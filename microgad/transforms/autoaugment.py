@@ -1,4 +1,4 @@
-"""Augmentations of a policy: found by search, or drawn from all there are."""
+"""AutoAugment, RandAugment, TrivialAugmentWide and AugMix: augmentation by several random operations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..ops import creation
 from ..ops.random import rand, randint
 from ..tensor import Tensor
 from . import functional as F
-from .base import Shown, fill_for
+from .base import TransformWithRepr, tensor_fill
 from .images import InterpolationMode
 
 
@@ -30,7 +30,7 @@ class AutoAugmentPolicy(Enum):
     SVHN = "svhn"
 
 
-# Of Cubuk et al. (2018): two operations, each with a probability and the number of a magnitude, - where it has none.
+# From Cubuk et al. (2018): pairs of operations, each with a probability and the index of a magnitude (- for none).
 _POLICIES = {
     AutoAugmentPolicy.IMAGENET: """
         Posterize 0.4 8 Rotate 0.6 9; Solarize 0.6 5 AutoContrast 0.6 -;
@@ -79,12 +79,12 @@ _POLICIES = {
     """,
 }
 
-# Of each operation: its magnitudes' bounds, and whether they go both ways. No bounds: it has none.
+# For each operation, its list of magnitudes (None for an operation without) and whether their sign is random.
 Space = dict[str, tuple[Any, bool]]
 
 
 _IDENTITY: Space = {"Identity": (None, False)}
-_FACTOR = {
+_ENHANCEMENTS = {
     "Brightness": F.adjust_brightness,
     "Color": F.adjust_saturation,
     "Contrast": F.adjust_contrast,
@@ -93,13 +93,13 @@ _FACTOR = {
 
 
 def _apply(img: Any, name: str, magnitude: float, mode: InterpolationMode, fill: Any, version: Any = F) -> Any:
-    """An operation by its name, of the functions of a version."""
+    """Apply an operation by name, with the functions of `version`."""
     if name == "Identity":
         return img
     if name in ("AutoContrast", "Equalize", "Invert"):
         return getattr(version, name.lower())(img)
-    if name in _FACTOR:
-        return _FACTOR[name](img, 1.0 + magnitude)
+    if name in _ENHANCEMENTS:
+        return _ENHANCEMENTS[name](img, 1.0 + magnitude)
     if name == "Rotate":
         return F.rotate(img, magnitude, mode, fill=fill)
     if name == "Posterize":
@@ -108,40 +108,40 @@ def _apply(img: Any, name: str, magnitude: float, mode: InterpolationMode, fill:
         return version.solarize(img, magnitude)
     across = name.endswith("X")
     if name.startswith("Shear"):
-        # Around the upper left, as in the paper.
+        # The center is the upper left corner, as in the paper.
         degrees = math.degrees(math.atan(magnitude))
         shear = [degrees, 0.0] if across else [0.0, degrees]
         return F.affine(img, 0.0, [0, 0], 1.0, shear, mode, fill, [0, 0])
     return F.affine(img, 0.0, [int(magnitude), 0] if across else [0, int(magnitude)], 1.0, [0.0, 0.0], mode, fill)
 
 
-def _far(img: Any) -> tuple[float, float]:
-    """How far AutoAugment and RandAugment shift an image, at the most: of the papers' 331 pixels 150."""
+def _max_translation(img: Any) -> tuple[float, float]:
+    """Return the largest translations (x, y) of AutoAugment and RandAugment: 150 of 331 pixels, as in the papers."""
     _, height, width = F.get_dimensions(img)
     return 150.0 / 331.0 * width, 150.0 / 331.0 * height
 
 
-class _Augmentation(Shown):
-    """What the augmentations share: they print enumerations by their own name. Version 2 draws in its own way."""
+class _Augmentation(TransformWithRepr):
+    """Base of the augmentations, with torchvision's random draws of version 1; version 2 overrides them."""
 
     interpolation: InterpolationMode
     fill: Any
 
-    def _said(self, value: Any) -> Any:
+    def _repr_value(self, value: Any) -> Any:
         return value
 
-    def _number(self, n: int) -> int:
-        """A number below n, drawn."""
+    def _random_index(self, n: int) -> int:
+        """Draw an integer from 0 to n - 1."""
         return int(randint(n, (1,)).item())
 
-    def _turned(self) -> bool:
-        """Whether a magnitude gets the other sign, drawn."""
-        return self._number(2) == 1
+    def _random_sign(self) -> bool:
+        """Draw whether a magnitude is negated."""
+        return self._random_index(2) == 1
 
-    def _space(
+    def _augmentation_space(
         self, bins: int, shear: float, across: float, down: float, turn: float, factor: float, bits: int
     ) -> Space:
-        """Each operation's magnitudes, as many as bins, and whether a sign is drawn."""
+        """Return the `bins` magnitudes of each operation, and whether their sign is drawn."""
 
         def even(low: float, high: float) -> list[float]:
             return creation.linspace(low, high, bins).tolist()
@@ -154,32 +154,32 @@ class _Augmentation(Shown):
         space["Solarize"] = even(255.0, 0.0), False
         return space | {"AutoContrast": (None, False), "Equalize": (None, False)}
 
-    def _changed(self, img: Any, space: Space, name: str, which: Any, turned: bool | None = None) -> Any:
-        """One operation of a space. Which of its magnitudes is a number, or drawn by a function; its sign is drawn."""
+    def _apply_with_magnitude(self, img: Any, space: Space, name: str, which: Any, negative: bool | None = None) -> Any:
+        """Apply an operation of a space. `which` is the index of its magnitude, or a function that draws the index."""
         magnitudes, signed = space[name]
         magnitude = 0.0 if magnitudes is None else magnitudes[which(magnitudes) if callable(which) else which]
-        if signed and (self._turned() if turned is None else turned):
+        if signed and (self._random_sign() if negative is None else negative):
             magnitude = -magnitude
-        return self._applied(img, name, magnitude)
+        return self._apply_to_image(img, name, magnitude)
 
-    def _any(self, img: Any, space: Space, which: Any) -> Any:
-        """One operation of a space, drawn."""
-        return self._changed(img, space, list(space)[self._number(len(space))], which)
+    def _apply_random(self, img: Any, space: Space, which: Any) -> Any:
+        """Apply a randomly chosen operation of a space."""
+        return self._apply_with_magnitude(img, space, list(space)[self._random_index(len(space))], which)
 
-    def _applied(self, img: Any, name: str, magnitude: float) -> Any:
-        return _apply(img, name, magnitude, self.interpolation, fill_for(self.fill, img))
+    def _apply_to_image(self, img: Any, name: str, magnitude: float) -> Any:
+        return _apply(img, name, magnitude, self.interpolation, tensor_fill(self.fill, img))
 
 
 class AutoAugment(_Augmentation):
-    """Two operations of a policy found for a data set: Cubuk et al. (2018). For bytes.
+    """Apply two operations of a policy that was found for a data set: Cubuk et al. (2018). For uint8 images.
 
-    Raises ValueError of an unknown policy. Source: torchvision.transforms.AutoAugment.
+    Raises ValueError for an unknown policy. Source: torchvision.transforms.AutoAugment.
 
     >>> torch.transforms.AutoAugment(torch.transforms.AutoAugmentPolicy.CIFAR10)
     AutoAugment(policy=AutoAugmentPolicy.CIFAR10, fill=None)
     """
 
-    shown = "policy fill"
+    repr_names = "policy fill"
 
     def __init__(
         self,
@@ -199,7 +199,7 @@ class AutoAugment(_Augmentation):
 
     @staticmethod
     def get_params(transform_num: int) -> tuple[int, Tensor, Tensor]:
-        """The number of a pair of operations, two numbers to hold against their probabilities, two signs."""
+        """Draw the index of a policy's pair, two numbers to compare with the probabilities, and two signs."""
         return int(randint(transform_num, (1,)).item()), rand(2), randint(2, (2,))
 
     def forward(self, img: Any) -> Any:
@@ -207,23 +207,23 @@ class AutoAugment(_Augmentation):
         space = self._policy_space(img)
         for chance, sign, (name, p, which) in zip(chances, signs, self.policies[number], strict=True):
             if (chance <= p).item():
-                img = self._changed(img, space, name, which, turned=sign.item() == 0)
+                img = self._apply_with_magnitude(img, space, name, which, negative=sign.item() == 0)
         return img
 
     def _policy_space(self, img: Any) -> Space:
-        return self._space(10, 0.3, *_far(img), 30.0, 0.9, 4) | {"Invert": (None, False)}
+        return self._augmentation_space(10, 0.3, *_max_translation(img), 30.0, 0.9, 4) | {"Invert": (None, False)}
 
 
 class RandAugment(_Augmentation):
-    """num_ops operations, drawn from all, of one magnitude: Cubuk et al. (2019). For bytes.
+    """Apply num_ops random operations of one magnitude: Cubuk et al. (2019). For uint8 images.
 
-    Raises ValueError of a num_ops that is no int, or below 0. Source: torchvision.transforms.RandAugment.
+    Raises ValueError if num_ops is not an int ≥ 0. Source: torchvision.transforms.RandAugment.
 
     >>> torch.transforms.RandAugment()(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
     torch.Size([3, 8, 8])
     """
 
-    shown = "num_ops magnitude num_magnitude_bins interpolation fill"
+    repr_names = "num_ops magnitude num_magnitude_bins interpolation fill"
 
     def __init__(
         self,
@@ -240,14 +240,14 @@ class RandAugment(_Augmentation):
         self.interpolation, self.fill = interpolation, fill
 
     def forward(self, img: Any) -> Any:
-        space = _IDENTITY | self._space(self.num_magnitude_bins, 0.3, *_far(img), 30.0, 0.9, 4)
+        space = _IDENTITY | self._augmentation_space(self.num_magnitude_bins, 0.3, *_max_translation(img), 30.0, 0.9, 4)
         for _ in range(self.num_ops):
-            img = self._any(img, space, self.magnitude)
+            img = self._apply_random(img, space, self.magnitude)
         return img
 
 
 class TrivialAugmentWide(_Augmentation):
-    """One operation, drawn from all, of a magnitude that is drawn: Müller, Hutter (2021). For bytes.
+    """Apply one random operation of random magnitude: Müller, Hutter (2021). For uint8 images.
 
     Source: torchvision.transforms.TrivialAugmentWide.
 
@@ -255,7 +255,7 @@ class TrivialAugmentWide(_Augmentation):
     torch.Size([3, 8, 8])
     """
 
-    shown = "num_magnitude_bins interpolation fill"
+    repr_names = "num_magnitude_bins interpolation fill"
 
     def __init__(
         self,
@@ -267,23 +267,23 @@ class TrivialAugmentWide(_Augmentation):
         self.num_magnitude_bins, self.interpolation, self.fill = num_magnitude_bins, interpolation, fill
 
     def forward(self, img: Any) -> Any:
-        space = _IDENTITY | self._space(self.num_magnitude_bins, 0.99, 32.0, 32.0, 135.0, 0.99, 6)
-        return self._any(img, space, lambda magnitudes: self._number(len(magnitudes)))
+        space = _IDENTITY | self._augmentation_space(self.num_magnitude_bins, 0.99, 32.0, 32.0, 135.0, 0.99, 6)
+        return self._apply_random(img, space, lambda magnitudes: self._random_index(len(magnitudes)))
 
 
 class AugMix(_Augmentation):
-    """An image mixed with what chains of operations made of it: Hendrycks et al. (2019). For bytes.
+    """Mix an image with the results of chains of random operations: Hendrycks et al. (2019). For uint8 images.
 
-    severity: how many of the ten magnitudes are drawn from, from the least; mixture_width: the number of chains;
-    chain_depth: the length of each, drawn from 1 to 3 where it isn't positive; alpha: of the distributions of the
-    shares; all_ops: change colours, too. Raises ValueError of a severity that isn't 1 to 10.
+    severity: the number of magnitudes to draw from, of ten, from the smallest; mixture_width: the number of chains;
+    chain_depth: the length of a chain, drawn from 1 to 3 if not positive; alpha: the parameter of the distributions of
+    mixture weights; all_ops: change colors too. Raises ValueError for a severity outside of 1 to 10.
     Source: torchvision.transforms.AugMix.
 
     >>> torch.transforms.AugMix()(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
     torch.Size([3, 8, 8])
     """
 
-    shown = "severity mixture_width chain_depth alpha all_ops interpolation fill"
+    repr_names = "severity mixture_width chain_depth alpha all_ops interpolation fill"
 
     def __init__(
         self,
@@ -305,25 +305,25 @@ class AugMix(_Augmentation):
         if not isinstance(img, Tensor):
             return F.to_pil_image(AugMix.forward(self, F.pil_to_tensor(img)))
         space = self._mixed_space(img)
-        batch = img.reshape((1,) * (4 - img.ndim) + img.shape)  # whose images differ in their shares alone
-        own, others = self._shares(2, batch)
+        batch = img.reshape((1,) * (4 - img.ndim) + img.shape)  # the images of a batch differ only in their weights
+        own, others = self._mixture_weights(2, batch)
         mixed = own * batch
-        for part in self._shares(self.mixture_width, batch) * others:
+        for part in self._mixture_weights(self.mixture_width, batch) * others:
             changed = batch
-            for _ in range(self.chain_depth if self.chain_depth > 0 else 1 + self._number(3)):
-                changed = self._any(changed, space, lambda magnitudes: self._number(self.severity))
+            for _ in range(self.chain_depth if self.chain_depth > 0 else 1 + self._random_index(3)):
+                changed = self._apply_random(changed, space, lambda magnitudes: self._random_index(self.severity))
             mixed.add_(part * changed)
         return mixed.reshape(img.shape).to(img.dtype)
 
     def _mixed_space(self, img: Tensor) -> Space:
-        """Ten magnitudes of each operation, those of colours last."""
+        """Return ten magnitudes of each operation, with color operations last."""
         _, height, width = F.get_dimensions(img)
-        space = self._space(10, 0.3, width / 3.0, height / 3.0, 30.0, 0.9, 4)
+        space = self._augmentation_space(10, 0.3, width / 3.0, height / 3.0, 30.0, 0.9, 4)
         space["Posterize"] = [bits - 4.0 for bits in space["Posterize"][0]], False
-        coloured = {name: space.pop(name) for name in _FACTOR}
+        coloured = {name: space.pop(name) for name in _ENHANCEMENTS}
         return space | coloured if self.all_ops else space
 
-    def _shares(self, n: int, batch: Tensor) -> Tensor:
-        """As many that add up to 1, drawn for each image, as Tensors that broadcast over the batch."""
+    def _mixture_weights(self, n: int, batch: Tensor) -> Tensor:
+        """Draw n weights that sum to 1 for each image, as Tensors that broadcast over the batch."""
         drawn = dirichlet(np.full((len(batch), n), self.alpha, np.float32))
         return creation.as_tensor(drawn, device=batch.device).T.reshape(n, -1, *(1,) * (batch.ndim - 1))

@@ -1,4 +1,4 @@
-"""What the transforms share: how they print, and how their arguments are read."""
+"""Base classes of the transforms, and the parsing of their arguments."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from ..nn import Module
 from ..ops import creation
 from ..ops.random import rand
 from ..tensor import Tensor
-from .images import NUMBERS, get_dimensions
+from .images import NUMERIC_TYPES, get_dimensions
 
 
-class Shown(Module):
-    """A transform that prints as Name(a=…, b=…), of the attributes that `shown` names."""
+class TransformWithRepr(Module):
+    """Base of transforms whose repr is Name(a=…, b=…) with the attributes listed in `repr_names`."""
 
-    shown = ""
+    repr_names = ""
     between = ", "
 
     def __repr__(self) -> str:
-        said = self.between.join(f"{name}={self._said(getattr(self, name))}" for name in self.shown.split())
+        said = self.between.join(f"{name}={self._repr_value(getattr(self, name))}" for name in self.repr_names.split())
         return f"{type(self).__name__}({said})"
 
-    def _said(self, value: Any) -> Any:
+    def _repr_value(self, value: Any) -> Any:
         return value.value if isinstance(value, Enum) else value
 
 
-class Sometimes(Shown):
-    """A transform that is used with probability p, else the image is returned."""
+class RandomApplyTransform(TransformWithRepr):
+    """Base of transforms that apply `change` with probability p and else return the image."""
 
-    shown = "p"
+    repr_names = "p"
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()
@@ -42,27 +42,27 @@ class Sometimes(Shown):
         return self.change(img) if (rand(1) < self.p).item() else img
 
     def change(self, img: Any) -> Any:
-        """What the transform is, when it is used."""
+        """Transform the image."""
         raise NotImplementedError
 
 
 def uniform(low: float, high: float) -> float:
-    """A number from low to high, drawn as PyTorch draws it."""
+    """Draw a number from low to high, as PyTorch draws it."""
     return float(creation.empty(1).uniform_(low, high).item())
 
 
-def range_of(x: Any, name: str, lengths: Sequence[int] = (2,)) -> list[float]:
-    """-x to x of a number; else as many numbers as `lengths` allows. TypeError of what is neither, ValueError else."""
-    if isinstance(x, NUMBERS):
+def parse_range(x: Any, name: str, lengths: Sequence[int] = (2,)) -> list[float]:
+    """Return (-x, x) for a number x, or a sequence as floats. Raises TypeError or ValueError for anything else."""
+    if isinstance(x, NUMERIC_TYPES):
         if x < 0:
             raise ArgumentError(f"If {name} is a single number, it must be positive, not {x}")
         return [float(-x), float(x)]
-    sequence(x, name, lengths)
+    require_sequence(x, name, lengths)
     return [float(v) for v in x]
 
 
-def sequence(x: Any, name: str, lengths: Sequence[int] = (2,)) -> None:
-    """TypeError of what is no sequence, ValueError of one of another length."""
+def require_sequence(x: Any, name: str, lengths: Sequence[int] = (2,)) -> None:
+    """Raise TypeError unless x is a sequence, and ValueError unless its length is one of `lengths`."""
     said = " or ".join(map(str, lengths))
     if not isinstance(x, Sequence):
         raise DtypeError(f"{name} should be a sequence of length {said}, not {type(x).__name__}")
@@ -70,26 +70,26 @@ def sequence(x: Any, name: str, lengths: Sequence[int] = (2,)) -> None:
         raise ArgumentError(f"{name} should be a sequence of length {said}, not {len(x)}")
 
 
-def filling(fill: Any) -> Any:
-    """What to fill with: a number, or one for each channel. TypeError of anything else."""
+def parse_fill(fill: Any) -> Any:
+    """Return a fill, a number or one for each channel, or 0 for None. Raises TypeError for anything else."""
     if fill is None:
         return 0
-    if not isinstance(fill, (*NUMBERS, Sequence)):
+    if not isinstance(fill, (*NUMERIC_TYPES, Sequence)):
         raise DtypeError(f"fill is {type(fill).__name__}, expected a number or a sequence")
     return fill
 
 
-def fill_for(fill: Any, img: Any) -> Any:
-    """`fill`, of a Tensor as a float for each channel."""
+def tensor_fill(fill: Any, img: Any) -> Any:
+    """Return `fill`, for a Tensor image as a float for each channel."""
     if not isinstance(img, Tensor) or fill is None:
         return fill
-    if isinstance(fill, NUMBERS):
+    if isinstance(fill, NUMERIC_TYPES):
         return [float(fill)] * get_dimensions(img)[0]
     return [float(f) for f in fill]
 
 
-def scale_and_ratio(scale: Any, ratio: Any) -> None:
-    """TypeError of what is no sequence; a warning of ranges that are upside down."""
+def require_scale_and_ratio(scale: Any, ratio: Any) -> None:
+    """Raise TypeError unless both are sequences; warn of reversed ranges."""
     for name, x in (("Scale", scale), ("Ratio", ratio)):
         if not isinstance(x, Sequence):
             raise DtypeError(f"{name} should be a sequence, not {type(x).__name__}")

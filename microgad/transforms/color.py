@@ -1,4 +1,4 @@
-"""The values of pixels changed: brightness, contrast, saturation, hue, and what is between them and their histogram."""
+"""Functions that change pixel values: brightness, contrast, saturation, hue, gamma, and histogram operations."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from .conversion import convert_image_dtype, max_value
 from .images import from_pixels, get_dimensions, is_tensor_image, pillow, require_pil
 
 
-def not_negative(op: str, name: str, value: float) -> None:
-    """Raise ValueError of what is less than 0."""
+def require_not_negative(op: str, name: str, value: float) -> None:
+    """Raise ValueError for a negative value."""
     if value < 0:
         raise ArgumentError(f"{op}: {name} is {value}, expected at least 0")
 
 
 def blend(img: Tensor, other: Tensor, ratio: float) -> Tensor:
-    """ratio · img + (1 - ratio) · other, within the range of the image's dtype."""
+    """Return ratio · img + (1 - ratio) · other, clamped to the range of the image's dtype."""
     ratio = float(ratio)
     return (ratio * img + (1.0 - ratio) * other).clamp(0, max_value(img.dtype)).to(img.dtype)
 
 
-def _enhanced(img: Any, how: str, factor: float) -> Any:
+def _enhance_pil(img: Any, how: str, factor: float) -> Any:
     return getattr(pillow("ImageEnhance"), how)(img).enhance(factor)
 
 
 def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
-    """The luminance of ITU-R 601 in 1 channel, or the same in 3.
+    """Return the luminance of ITU-R 601 in 1 channel, or repeated in 3.
 
-    TypeError of what is no image of 1 or 3 channels, ValueError of another number of output channels.
+    Raises TypeError unless img is an image of 1 or 3 channels, ValueError for other num_output_channels.
     Source: torchvision.transforms.functional.rgb_to_grayscale.
 
     >>> torch.transforms.functional.rgb_to_grayscale(torch.ones(3, 1, 2)).shape
@@ -43,7 +43,7 @@ def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
     """
     if not is_tensor_image(img, "rgb_to_grayscale", 3, channels=True):
         return to_grayscale(img, num_output_channels)
-    _one_or_three(num_output_channels)
+    _require_1_or_3_channels(num_output_channels)
     if img.shape[-3] == 3:
         r, g, b = img.unbind(-3)
         grey = (0.2989 * r + 0.587 * g + 0.114 * b).to(img.dtype).unsqueeze(-3)
@@ -53,7 +53,7 @@ def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
 
 
 def to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
-    """rgb_to_grayscale of a PIL image; TypeError of anything else.
+    """Return rgb_to_grayscale of a PIL image. Raises TypeError for anything else.
 
     Source: torchvision.transforms.functional.to_grayscale.
 
@@ -62,63 +62,67 @@ def to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
     255
     """
     require_pil(img, "to_grayscale")
-    _one_or_three(num_output_channels)
+    _require_1_or_3_channels(num_output_channels)
     grey = img.convert("L")
     return grey if num_output_channels == 1 else pillow().merge("RGB", [grey] * 3)
 
 
-def _one_or_three(channels: int) -> None:
+def _require_1_or_3_channels(channels: int) -> None:
     if channels not in (1, 3):
         raise ArgumentError(f"rgb_to_grayscale: num_output_channels is {channels}, expected 1 or 3")
 
 
 def adjust_brightness(img: Any, brightness_factor: float) -> Any:
-    """0: black, 1: as it is, 2: twice as bright. TypeError of what is no image, ValueError of a factor < 0.
+    """Change the brightness. Factor 0 gives black, 1 the image, 2 doubles its brightness.
 
+    Raises TypeError unless img is an image, ValueError for a factor < 0.
     Source: torchvision.transforms.functional.adjust_brightness.
 
     >>> torch.transforms.functional.adjust_brightness(torch.tensor([[[0.25, 0.75]]]), 2).tolist()
     [[[0.5, 1.0]]]
     """
     if not is_tensor_image(img, "adjust_brightness", channels=True):
-        return _enhanced(img, "Brightness", brightness_factor)
-    not_negative("adjust_brightness", "brightness_factor", brightness_factor)
+        return _enhance_pil(img, "Brightness", brightness_factor)
+    require_not_negative("adjust_brightness", "brightness_factor", brightness_factor)
     return blend(img, creation.zeros_like(img), brightness_factor)
 
 
 def adjust_contrast(img: Any, contrast_factor: float) -> Any:
-    """0: all grey, as bright as the mean, 1: as it is. TypeError of what is no image, ValueError of a factor < 0.
+    """Change the contrast. Factor 0 gives uniform gray of the mean brightness, 1 the image.
 
+    Raises TypeError unless img is an image, ValueError for a factor < 0.
     Source: torchvision.transforms.functional.adjust_contrast.
 
     >>> torch.transforms.functional.adjust_contrast(torch.tensor([[[0.25, 0.75]]]), 0).tolist()
     [[[0.5, 0.5]]]
     """
     if not is_tensor_image(img, "adjust_contrast", channels=True):
-        return _enhanced(img, "Contrast", contrast_factor)
-    not_negative("adjust_contrast", "contrast_factor", contrast_factor)
+        return _enhance_pil(img, "Contrast", contrast_factor)
+    require_not_negative("adjust_contrast", "contrast_factor", contrast_factor)
     grey = rgb_to_grayscale(img) if get_dimensions(img)[0] == 3 else img
     grey = grey if grey.is_floating_point() else grey.to(float32)
     return blend(img, grey.mean(tuple(range(-min(3, img.ndim), 0)), keepdim=True), contrast_factor)
 
 
 def adjust_saturation(img: Any, saturation_factor: float) -> Any:
-    """0: grey, 1: as it is, 2: twice as far from grey. TypeError of what is no image, ValueError of a factor < 0.
+    """Change the saturation. Factor 0 gives gray, 1 the image, 2 doubles the saturation.
 
+    Raises TypeError unless img is an image, ValueError for a factor < 0.
     Source: torchvision.transforms.functional.adjust_saturation.
 
     >>> torch.transforms.functional.adjust_saturation(torch.ones(3, 1, 1), 0).round(decimals=2).flatten().tolist()
     [1.0, 1.0, 1.0]
     """
     if not is_tensor_image(img, "adjust_saturation", channels=True):
-        return _enhanced(img, "Color", saturation_factor)
-    not_negative("adjust_saturation", "saturation_factor", saturation_factor)
+        return _enhance_pil(img, "Color", saturation_factor)
+    require_not_negative("adjust_saturation", "saturation_factor", saturation_factor)
     return img if get_dimensions(img)[0] == 1 else blend(img, rgb_to_grayscale(img), saturation_factor)
 
 
 def adjust_hue(img: Any, hue_factor: float) -> Any:
-    """Colours shifted on their circle, by -0.5 to 0.5 of it. TypeError of what is no image, ValueError else.
+    """Shift the hue by a factor from -0.5 to 0.5 of the color circle.
 
+    Raises TypeError unless img is an image, ValueError for other factors.
     Source: torchvision.transforms.functional.adjust_hue.
 
     >>> torch.transforms.functional.adjust_hue(torch.tensor([1.0, 0.0, 0.0]).reshape(3, 1, 1), 0.5).flatten().tolist()
@@ -130,7 +134,7 @@ def adjust_hue(img: Any, hue_factor: float) -> Any:
         if img.mode in ("L", "1", "I", "F"):
             return img
         hue, *rest = img.convert("HSV").split()
-        shifted = np.array(hue, np.uint8) + np.int32(hue_factor * 255).astype(np.uint8)  # bytes go round
+        shifted = np.array(hue, np.uint8) + np.int32(hue_factor * 255).astype(np.uint8)  # uint8 wraps around
         return pillow().merge("HSV", (from_pixels(shifted, "L"), *rest)).convert(img.mode)
     if get_dimensions(img)[0] == 1:
         return img
@@ -156,19 +160,20 @@ def _hsv_to_rgb(h: Tensor, s: Tensor, v: Tensor) -> Tensor:
     f = h * 6.0 - sixth
     p, q, t = ((v * (1.0 - x)).clamp(0.0, 1.0) for x in (s, s * f, s * (1.0 - f)))
     which = (sixth.to(int32) % 6).unsqueeze(-3) == creation.arange(6, device=h.device).reshape(-1, 1, 1)
-    colours = ((v, q, p, p, t, v), (t, v, v, q, p, p), (p, p, t, v, v, q))  # of each sixth of the circle: r, g, b
+    colours = ((v, q, p, p, t, v), (t, v, v, q, p, p), (p, p, t, v, v, q))  # r, g, b in each sixth of the circle
     return movement.stack([(which * movement.stack(c, -3)).sum(-3) for c in colours], -3)
 
 
 def adjust_gamma(img: Any, gamma: float, gain: float = 1) -> Any:
-    """gain · img ** gamma, of values from 0 to 1. TypeError of what is no image, ValueError of a gamma < 0.
+    """Return gain · img ** gamma for values scaled to [0, 1].
 
+    Raises TypeError unless img is an image, ValueError for a gamma < 0.
     Source: torchvision.transforms.functional.adjust_gamma.
 
     >>> torch.transforms.functional.adjust_gamma(torch.tensor([[[0.5, 1.0]]]), 2).tolist()
     [[[0.25, 1.0]]]
     """
-    not_negative("adjust_gamma", "gamma", gamma)
+    require_not_negative("adjust_gamma", "gamma", gamma)
     if not is_tensor_image(img, "adjust_gamma", channels=True):
         table = [int((255 + 1 - 1e-3) * gain * pow(value / 255.0, gamma)) for value in range(256)] * 3
         return img.convert("RGB").point(table).convert(img.mode)
@@ -177,7 +182,7 @@ def adjust_gamma(img: Any, gamma: float, gain: float = 1) -> Any:
 
 
 def invert(img: Any) -> Any:
-    """Its negative. TypeError of what is no image. Source: torchvision.transforms.functional.invert.
+    """Return the negative. Raises TypeError unless img is an image. Source: torchvision.transforms.functional.invert.
 
     >>> torch.transforms.functional.invert(torch.tensor([[[0.25, 1.0]]])).tolist()
     [[[0.75, 0.0]]]
@@ -188,7 +193,7 @@ def invert(img: Any) -> Any:
 
 
 def posterize(img: Any, bits: int) -> Any:
-    """Of each byte the highest bits alone. TypeError of what isn't bytes, ValueError of bits but 0 to 8.
+    """Keep the highest bits of each uint8 value. Raises TypeError unless uint8, ValueError for bits outside of 0 to 8.
 
     Source: torchvision.transforms.functional.posterize.
 
@@ -199,12 +204,12 @@ def posterize(img: Any, bits: int) -> Any:
         raise ArgumentError(f"posterize: bits is {bits}, expected 0 to 8")
     if not is_tensor_image(img, "posterize", 3, channels=True):
         return pillow("ImageOps").posterize(img, bits)
-    _of_bytes(img, "posterize")
-    return posterized(img, bits)
+    _require_uint8(img, "posterize")
+    return posterize_tensor(img, bits)
 
 
-def posterized(img: Tensor, bits: int) -> Tensor:
-    """The highest of the bits that there are for a dtype's range; of floating point, as many levels."""
+def posterize_tensor(img: Tensor, bits: int) -> Tensor:
+    """Keep the highest bits of integers; for floating point, round down to as many levels."""
     if img.is_floating_point():
         levels = 1 << bits
         return (img * levels).floor().clamp(0, levels - 1) * (1.0 / levels)
@@ -212,14 +217,15 @@ def posterized(img: Tensor, bits: int) -> Tensor:
     return img & (max_value(img.dtype) >> lower << lower)
 
 
-def _of_bytes(img: Tensor, op: str) -> None:
+def _require_uint8(img: Tensor, op: str) -> None:
     if img.dtype != uint8:
         raise DtypeError(f"{op}: img is {img.dtype}, expected torch.uint8")
 
 
 def solarize(img: Any, threshold: float) -> Any:
-    """Inverted where it is at least the threshold. TypeError of what is no image, or a threshold out of range.
+    """Invert values that are at least the threshold.
 
+    Raises TypeError unless img is an image and the threshold is in range.
     Source: torchvision.transforms.functional.solarize.
 
     >>> torch.transforms.functional.solarize(torch.tensor([[[0.25, 1.0]]]), 0.5).tolist()
@@ -227,18 +233,18 @@ def solarize(img: Any, threshold: float) -> Any:
     """
     if not is_tensor_image(img, "solarize", 3, channels=True):
         return pillow("ImageOps").solarize(img, threshold)
-    return solarized(img, threshold)
+    return solarize_tensor(img, threshold)
 
 
-def solarized(img: Tensor, threshold: float) -> Tensor:
-    """`solarize` of any channels."""
+def solarize_tensor(img: Tensor, threshold: float) -> Tensor:
+    """`solarize` for any number of channels."""
     if threshold > max_value(img.dtype):
         raise DtypeError(f"solarize: threshold is {threshold}, expected at most {max_value(img.dtype)} for {img.dtype}")
     return where(img >= threshold, max_value(img.dtype) - img, img)
 
 
 def autocontrast(img: Any) -> Any:
-    """Each channel's values spread over the whole range. TypeError of what is no image.
+    """Stretch the values of each channel to the whole range. Raises TypeError unless img is an image.
 
     Source: torchvision.transforms.functional.autocontrast.
 
@@ -256,7 +262,7 @@ def autocontrast(img: Any) -> Any:
 
 
 def equalize(img: Any) -> Any:
-    """Each channel's values spread so that all are about as frequent. TypeError of what isn't bytes.
+    """Equalize the histogram of each channel. Raises TypeError unless img is an image of uint8.
 
     Source: torchvision.transforms.functional.equalize.
 
@@ -267,19 +273,19 @@ def equalize(img: Any) -> Any:
         return pillow("ImageOps").equalize(img)
     if not 3 <= img.ndim <= 4:
         raise DtypeError(f"equalize: img has shape {tuple(img.shape)}, expected (C, H, W) or (N, C, H, W)")
-    _of_bytes(img, "equalize")
-    return equalized(img)
+    _require_uint8(img, "equalize")
+    return equalize_tensor(img)
 
 
-def equalized(img: Tensor) -> Tensor:
-    """`equalize` of bytes (..., H, W)."""
+def equalize_tensor(img: Tensor) -> Tensor:
+    """`equalize` for uint8 (..., H, W)."""
     if not img.numel():
         return img
     planes = img.reshape(-1, *img.shape[-2:])
-    return movement.stack([_equalized(plane) for plane in planes]).reshape(img.shape)
+    return movement.stack([_equalize_channel(plane) for plane in planes]).reshape(img.shape)
 
 
-def _equalized(channel: Tensor) -> Tensor:
+def _equalize_channel(channel: Tensor) -> Tensor:
     counts = bincount(channel.reshape(-1), minlength=256)
     step = int(counts[counts != 0][:-1].sum().item()) // 255
     if step == 0:

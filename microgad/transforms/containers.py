@@ -1,4 +1,4 @@
-"""Transforms of transforms. Their draws are those of torchvision's: some are PyTorch's, some Python's."""
+"""Containers of transforms. As in torchvision, some draw from PyTorch's generator and some from Python's."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ..ops.random import rand
 Transforms = Sequence[Callable[..., Any]]
 
 
-def listed(name: str, transforms: Transforms, *first: str) -> str:
-    """Name( and a line for each."""
+def multiline_repr(name: str, transforms: Transforms, *first: str) -> str:
+    """Return a repr with one line for each transform."""
     return "\n".join([f"{name}(", *(f"    {line}" for line in (*first, *transforms)), ")"])
 
 
@@ -42,7 +42,7 @@ class Compose:
         return img
 
     def __repr__(self) -> str:
-        return listed(type(self).__name__, self.transforms)
+        return multiline_repr(type(self).__name__, self.transforms)
 
 
 class RandomApply(Module):
@@ -65,11 +65,11 @@ class RandomApply(Module):
         return img
 
     def __repr__(self) -> str:
-        return listed(type(self).__name__, self.transforms, f"p={self.p}")
+        return multiline_repr(type(self).__name__, self.transforms, f"p={self.p}")
 
 
 class RandomTransforms:
-    """The base of those that call some of `transforms`. TypeError of what is no sequence.
+    """Base of containers that choose among `transforms`. Raises TypeError unless it is a sequence.
 
     Source: torchvision.transforms.transforms.RandomTransforms.
 
@@ -84,11 +84,11 @@ class RandomTransforms:
         self.transforms = transforms
 
     def __repr__(self) -> str:
-        return listed(type(self).__name__, self.transforms)
+        return multiline_repr(type(self).__name__, self.transforms)
 
 
 class RandomOrder(RandomTransforms):
-    """Call all `transforms` in an order of Python's generator. Source: torchvision.transforms.RandomOrder.
+    """Call all `transforms` in random order, by Python's generator. Source: torchvision.transforms.RandomOrder.
 
     >>> torch.transforms.RandomOrder([lambda x: x + 1, lambda x: x + 2])(0)
     3
@@ -103,9 +103,9 @@ class RandomOrder(RandomTransforms):
 
 
 class RandomChoice(RandomTransforms):
-    """Call one of `transforms`, of weights p, by Python's generator. Source: torchvision.transforms.RandomChoice.
+    """Call one of `transforms` with weights p, by Python's generator. Source: torchvision.transforms.RandomChoice.
 
-    Raises TypeError of weights that are no sequence.
+    Raises TypeError unless the weights are a sequence.
 
     >>> torch.transforms.RandomChoice([lambda x: x + 1, lambda x: x + 2], p=[1, 0])(0)
     1

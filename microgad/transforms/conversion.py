@@ -1,4 +1,4 @@
-"""From images to Tensors and back; from one range of values to another."""
+"""Conversion between images and Tensors, and between dtypes and ranges of values."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from ..ops import creation
 from ..tensor import Tensor
 from .images import from_pixels, is_pil, require_pil, require_tensor
 
-_SHORT = "I;16" if sys.byteorder == "little" else "I;16B"
-# The dtypes of Pillow's modes that aren't of bytes.
-_OF_MODE = {"I": np.int32, _SHORT: np.int16, "F": np.float32}
-# The modes that channels may stand for; the first is what they do stand for, of bytes.
-_MODES = {2: ["LA"], 3: ["RGB", "YCbCr", "HSV"], 4: ["RGBA", "CMYK", "RGBX"]}
-_MODE_OF_ONE = {np.dtype(t): m for t, m in {"u1": "L", "i2": _SHORT, "i4": "I", "f4": "F"}.items()}
+_INT16_MODE = "I;16" if sys.byteorder == "little" else "I;16B"
+# The dtypes of Pillow's modes other than uint8.
+_PIL_MODE_DTYPES = {"I": np.int32, _INT16_MODE: np.int16, "F": np.float32}
+# Pillow's modes by number of uint8 channels; the first is the default.
+_CHANNEL_MODES = {2: ["LA"], 3: ["RGB", "YCbCr", "HSV"], 4: ["RGBA", "CMYK", "RGBX"]}
+_SINGLE_CHANNEL_MODES = {np.dtype(t): m for t, m in {"u1": "L", "i2": _INT16_MODE, "i4": "I", "f4": "F"}.items()}
 
 
 def max_value(dtype: Dtype) -> int:
-    """The largest value of an image: of integers the largest there is, else 1."""
+    """Return the value of white: the largest integer of an integer dtype, else 1."""
     kind = np.dtype(dtype)
     return int(np.iinfo(kind).max) if kind.kind in "iu" and kind.itemsize * (kind.kind == "u") < 4 else 1
 
 
 def to_tensor(pic: Any) -> Tensor:
-    """A PIL image, or an array (H, W) or (H, W, C), as a Tensor (C, H, W). Bytes become numbers from 0 to 1.
+    """Convert a PIL image or an array (H, W) or (H, W, C) to a Tensor (C, H, W). uint8 is scaled to [0, 1].
 
-    Raises TypeError of anything else, ValueError of an array of other dimensions.
+    Raises TypeError for anything else, ValueError for an array of other dimensions.
     Source: torchvision.transforms.functional.to_tensor.
 
     >>> image = torch.transforms.functional.to_tensor(np.array([[0, 51, 255]], np.uint8))
@@ -40,7 +40,7 @@ def to_tensor(pic: Any) -> Tensor:
     (torch.Size([1, 1, 3]), 0.2)
     """
     if is_pil(pic):
-        pixels = np.array(pic, _OF_MODE.get(pic.mode, np.uint8))
+        pixels = np.array(pic, _PIL_MODE_DTYPES.get(pic.mode, np.uint8))
         pixels = pixels.reshape(pic.height, pic.width, len(pic.getbands()))
         if pic.mode == "1":
             pixels = 255 * pixels
@@ -59,7 +59,7 @@ def to_tensor(pic: Any) -> Tensor:
 
 
 def pil_to_tensor(pic: Any) -> Tensor:
-    """A PIL image's values as they are, (C, H, W). TypeError of anything else.
+    """Convert a PIL image to a Tensor (C, H, W) of the same values. Raises TypeError for anything else.
 
     Source: torchvision.transforms.functional.pil_to_tensor.
 
@@ -73,10 +73,10 @@ def pil_to_tensor(pic: Any) -> Tensor:
 
 
 def to_pil_image(pic: Any, mode: str | None = None) -> Any:
-    """A Tensor (C, H, W), or an array (H, W, C), or either as (H, W), as a PIL image.
+    """Convert a Tensor (C, H, W), an array (H, W, C), or either of shape (H, W) to a PIL image.
 
-    Numbers of floating point are from 0 to 1. `mode` is Pillow's; it follows from the channels and the dtype.
-    TypeError of what is neither, or has no mode; ValueError of other dimensions, channels, a mode that doesn't fit.
+    Floating-point values are in [0, 1]. `mode` is Pillow's; by default it follows from channels and dtype. Raises
+    TypeError for other types and dtypes, ValueError for other dimensions, channels, or a mode that doesn't match.
     Source: torchvision.transforms.functional.to_pil_image.
 
     >>> torch.transforms.functional.to_pil_image(torch.ones(3, 4, 5)).size
@@ -98,10 +98,10 @@ def to_pil_image(pic: Any, mode: str | None = None) -> Any:
     if np.issubdtype(pixels.dtype, np.floating) and mode != "F":
         pixels = (pixels * 255).astype(np.uint8)
     if channels == 1:
-        pixels, allowed = pixels[:, :, 0], [_MODE_OF_ONE.get(pixels.dtype)]
+        pixels, allowed = pixels[:, :, 0], [_SINGLE_CHANNEL_MODES.get(pixels.dtype)]
         found = allowed[0]
     else:
-        allowed = [*_MODES[channels]]
+        allowed = [*_CHANNEL_MODES[channels]]
         found = mode or (allowed[0] if pixels.dtype == np.uint8 else None)
     if mode is not None and mode not in allowed:
         raise ArgumentError(
@@ -114,9 +114,9 @@ def to_pil_image(pic: Any, mode: str | None = None) -> Any:
 
 
 def convert_image_dtype(image: Tensor, dtype: Dtype = float32) -> Tensor:
-    """Values of one range, of a dtype, in that of another: integers' to their largest, 0 to 1 else.
+    """Convert to another dtype and scale to its range: up to the largest integer, or 0 to 1.
 
-    Raises TypeError of what is no Tensor, RuntimeError where floating point can't hold the integers.
+    Raises TypeError unless image is a Tensor, RuntimeError if floating point can't represent the integers.
     Source: torchvision.transforms.functional.convert_image_dtype.
 
     >>> torch.transforms.functional.convert_image_dtype(torch.tensor([0, 51, 255], dtype=torch.uint8))
@@ -131,7 +131,7 @@ def convert_image_dtype(image: Tensor, dtype: Dtype = float32) -> Tensor:
             return image.to(dtype)
         if (image.dtype, dtype) in ((float32, int32), (float32, int64)) or (image.element_size(), dtype) == (8, int64):
             raise DtypeError(f"convert_image_dtype: The cast from {image.dtype} to {dtype} cannot be performed safely.")
-        # As many values go to the largest integer as to any other.
+        # The factor maps equally long intervals to each integer, the largest included.
         return image.mul(float(max_value(dtype)) + 1.0 - 1e-3).to(dtype)
     largest = float(max_value(image.dtype))
     if dtype.is_floating_point:
@@ -143,9 +143,9 @@ def convert_image_dtype(image: Tensor, dtype: Dtype = float32) -> Tensor:
 
 
 def normalize(tensor: Tensor, mean: Sequence[float], std: Sequence[float], inplace: bool = False) -> Tensor:
-    """(tensor - mean) / std, channel by channel, of a floating-point Tensor (..., C, H, W).
+    """Return (tensor - mean) / std for each channel of a floating-point Tensor (..., C, H, W).
 
-    Raises TypeError of anything else, ValueError of other shapes, or a zero in `std`.
+    Raises TypeError for anything else, ValueError for other shapes or a zero in `std`.
     Source: torchvision.transforms.functional.normalize.
 
     >>> torch.transforms.functional.normalize(torch.ones(2, 1, 1), [0.5, 1.0], [0.5, 2.0]).tolist()
@@ -166,7 +166,7 @@ def normalize(tensor: Tensor, mean: Sequence[float], std: Sequence[float], inpla
 
 
 def _column(image: Tensor, name: str, values: Any) -> Tensor:
-    """Mean or std, (C,) -> (C, 1, 1), with the image's dtype and device."""
+    """Reshape mean or std (C,) to (C, 1, 1), with the dtype and device of the image."""
     column = creation.as_tensor(values, dtype=image.dtype, device=image.device)
     column = column.reshape(-1, 1, 1) if column.ndim < 2 else column
     if column.ndim == 3 and len(column) not in (1, image.shape[-3]):
@@ -178,7 +178,7 @@ def _column(image: Tensor, name: str, values: Any) -> Tensor:
 
 
 def erase(img: Tensor, i: int, j: int, h: int, w: int, v: Any, inplace: bool = False) -> Tensor:
-    """`v` in place of h × w pixels from row i and column j on. TypeError of what is no Tensor.
+    """Replace h × w pixels from row i and column j on by `v`. Raises TypeError unless img is a Tensor.
 
     Source: torchvision.transforms.functional.erase.
 

@@ -1,4 +1,4 @@
-"""Transforms that draw nothing."""
+"""Transforms without random draws."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from ..dtypes import dtype as Dtype
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..tensor import Tensor
 from . import functional as F
-from .base import Shown
-from .geometry import PADDING_MODES, sides
-from .images import NUMBERS, InterpolationMode, mode_of, pair
+from .base import TransformWithRepr
+from .geometry import PADDING_MODES, parse_padding
+from .images import NUMERIC_TYPES, InterpolationMode, pair, parse_interpolation
 
 
-class _Bare:
-    """A transform that prints as its name alone."""
+class _ReprByName:
+    """Base of transforms whose repr is the name without arguments."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
 
-class ToTensor(_Bare):
-    """A PIL image, or an array (H, W) or (H, W, C), to a (C, H, W) Tensor. Source: torchvision.transforms.ToTensor.
+class ToTensor(_ReprByName):
+    """Convert a PIL image or an array (H, W[, C]) to a Tensor (C, H, W). Source: torchvision.transforms.ToTensor.
 
-    uint8 becomes float32 in [0, 1]; other dtypes keep dtype and range.
+    uint8 becomes float32 in [0, 1]; other dtypes and ranges are kept.
 
     Raises:
-        DtypeError (a TypeError): neither.
+        DtypeError (a TypeError): it is neither.
         ShapeError (a ValueError): an array of neither 2 nor 3 dimensions.
 
     >>> import numpy as np
@@ -43,10 +43,10 @@ class ToTensor(_Bare):
         return F.to_tensor(pic)
 
 
-class PILToTensor(_Bare):
-    """A PIL image to a (C, H, W) Tensor of the same values. Source: torchvision.transforms.PILToTensor.
+class PILToTensor(_ReprByName):
+    """Convert a PIL image to a Tensor (C, H, W) of the same values. Source: torchvision.transforms.PILToTensor.
 
-    Raises TypeError of anything else.
+    Raises TypeError for anything else.
 
     >>> from PIL import Image
     >>> torch.transforms.PILToTensor()(Image.new("L", (2, 1), 9)).tolist()
@@ -58,7 +58,7 @@ class PILToTensor(_Bare):
 
 
 class ToPILImage:
-    """A Tensor (C, H, W), or an array (H, W, C), to a PIL image. Source: torchvision.transforms.ToPILImage.
+    """Convert a Tensor (C, H, W) or an array (H, W, C) to a PIL image. Source: torchvision.transforms.ToPILImage.
 
     Raises TypeError and ValueError as functional.to_pil_image does.
 
@@ -76,8 +76,8 @@ class ToPILImage:
         return f"{type(self).__name__}({'' if self.mode is None else f'mode={self.mode}'})"
 
 
-class ConvertImageDtype(Shown):
-    """A Tensor to another dtype and its range. Source: torchvision.transforms.ConvertImageDtype.
+class ConvertImageDtype(TransformWithRepr):
+    """Convert a Tensor to another dtype and its range. Source: torchvision.transforms.ConvertImageDtype.
 
     Raises as functional.convert_image_dtype does.
 
@@ -93,12 +93,12 @@ class ConvertImageDtype(Shown):
         return F.convert_image_dtype(image, self.dtype)
 
 
-class Normalize(Shown):
-    """(image - mean) / std, channel by channel. Source: torchvision.transforms.Normalize.
+class Normalize(TransformWithRepr):
+    """Return (image - mean) / std for each channel. Source: torchvision.transforms.Normalize.
 
     Args:
         mean, std: one number for each channel, or a single one for all.
-        inplace: write into the image that is given.
+        inplace: write the result to the input.
 
     The image is a floating-point Tensor (..., C, H, W).
 
@@ -113,7 +113,7 @@ class Normalize(Shown):
     [[[1.0]], [[0.0]]]
     """
 
-    shown = "mean std"
+    repr_names = "mean std"
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], inplace: bool = False) -> None:
         super().__init__()
@@ -125,8 +125,8 @@ class Normalize(Shown):
         return F.normalize(tensor, self.mean, self.std, self.inplace)
 
 
-class Lambda(_Bare):
-    """Any function as a transform. Source: torchvision.transforms.Lambda.
+class Lambda(_ReprByName):
+    """Use any function as a transform. Source: torchvision.transforms.Lambda.
 
     Raises:
         DtypeError (a TypeError): `lambd` cannot be called.
@@ -146,16 +146,16 @@ class Lambda(_Bare):
         return self.lambd(img)
 
 
-class Resize(Shown):
-    """An image in another size: an int for the shorter edge, or (h, w). Source: torchvision.transforms.Resize.
+class Resize(TransformWithRepr):
+    """Resize to a size, an int for the shorter edge or (h, w). Source: torchvision.transforms.Resize.
 
-    Raises TypeError of a size that is neither, ValueError of a sequence of other lengths.
+    Raises TypeError for a size that is neither, ValueError for a sequence of another length.
 
     >>> torch.transforms.Resize(8)(torch.zeros(3, 16, 20)).shape
     torch.Size([3, 8, 10])
     """
 
-    shown = "size interpolation max_size antialias"
+    repr_names = "size interpolation max_size antialias"
 
     def __init__(
         self,
@@ -170,14 +170,14 @@ class Resize(Shown):
         if isinstance(size, Sequence) and len(size) not in (1, 2):
             raise ArgumentError(f"Resize: size has {len(size)} numbers, expected 1 or 2")
         self.size, self.max_size, self.antialias = size, max_size, antialias
-        self.interpolation = mode_of(interpolation, "Resize")
+        self.interpolation = parse_interpolation(interpolation, "Resize")
 
     def forward(self, img: Any) -> Any:
         return F.resize(img, self.size, self.interpolation, self.max_size, self.antialias)
 
 
-class _Crop(Shown):
-    shown = "size"
+class _Crop(TransformWithRepr):
+    repr_names = "size"
 
     def __init__(self, size: Any) -> None:
         super().__init__()
@@ -185,9 +185,9 @@ class _Crop(Shown):
 
 
 class CenterCrop(_Crop):
-    """The middle of an image, an int for both edges, or (h, w). Source: torchvision.transforms.CenterCrop.
+    """Crop the center to a size, an int for both edges or (h, w). Source: torchvision.transforms.CenterCrop.
 
-    Raises ValueError of more numbers.
+    Raises ValueError for a size of more numbers.
 
     >>> torch.transforms.CenterCrop(2)(torch.arange(16).reshape(1, 4, 4)).tolist()
     [[[5, 6], [9, 10]]]
@@ -197,21 +197,21 @@ class CenterCrop(_Crop):
         return F.center_crop(img, self.size)
 
 
-class Pad(Shown):
-    """Pixels around an image, as functional.pad has them. Source: torchvision.transforms.Pad.
+class Pad(TransformWithRepr):
+    """Pad an image: see functional.pad. Source: torchvision.transforms.Pad.
 
-    Raises TypeError of what is no number or sequence, ValueError of other lengths and modes.
+    Raises TypeError for padding other than numbers and sequences, ValueError for other lengths and modes.
 
     >>> torch.transforms.Pad(1)(torch.ones(1, 1, 1)).tolist()
     [[[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]]
     """
 
-    shown = "padding fill padding_mode"
+    repr_names = "padding fill padding_mode"
 
     def __init__(self, padding: Any, fill: Any = 0, padding_mode: str = "constant") -> None:
         super().__init__()
-        sides(padding, "Pad")
-        if not isinstance(fill, (*NUMBERS, tuple, list)):
+        parse_padding(padding, "Pad")
+        if not isinstance(fill, (*NUMERIC_TYPES, tuple, list)):
             raise DtypeError(f"Pad: fill is {type(fill).__name__}, expected a number or a tuple")
         if padding_mode not in PADDING_MODES:
             raise ArgumentError(f"Pad: padding_mode is {padding_mode!r}, expected one of {', '.join(PADDING_MODES)}")
@@ -222,9 +222,9 @@ class Pad(Shown):
 
 
 class FiveCrop(_Crop):
-    """The corners and the middle of an image, as a tuple. Source: torchvision.transforms.FiveCrop.
+    """Crop the four corners and the center, as a tuple. Source: torchvision.transforms.FiveCrop.
 
-    Raises ValueError of a size larger than the image.
+    Raises ValueError if the size is larger than the image.
 
     >>> len(torch.transforms.FiveCrop(2)(torch.zeros(1, 4, 4)))
     5
@@ -235,15 +235,15 @@ class FiveCrop(_Crop):
 
 
 class TenCrop(_Crop):
-    """FiveCrop of an image and of its mirror image, as a tuple. Source: torchvision.transforms.TenCrop.
+    """FiveCrop of an image and of its flipped image, as a tuple. Source: torchvision.transforms.TenCrop.
 
-    Raises ValueError of a size larger than the image.
+    Raises ValueError if the size is larger than the image.
 
     >>> len(torch.transforms.TenCrop(2)(torch.zeros(1, 4, 4)))
     10
     """
 
-    shown = "size vertical_flip"
+    repr_names = "size vertical_flip"
 
     def __init__(self, size: Any, vertical_flip: bool = False) -> None:
         super().__init__(size)
@@ -253,14 +253,14 @@ class TenCrop(_Crop):
         return F.ten_crop(img, self.size, self.vertical_flip)
 
 
-class Grayscale(Shown):
-    """An image in shades of grey, in 1 channel or the same in 3. Source: torchvision.transforms.Grayscale.
+class Grayscale(TransformWithRepr):
+    """Convert to grayscale, in 1 channel or repeated in 3. Source: torchvision.transforms.Grayscale.
 
     >>> torch.transforms.Grayscale()(torch.zeros(3, 2, 2)).shape
     torch.Size([1, 2, 2])
     """
 
-    shown = "num_output_channels"
+    repr_names = "num_output_channels"
 
     def __init__(self, num_output_channels: int = 1) -> None:
         super().__init__()
@@ -270,10 +270,10 @@ class Grayscale(Shown):
         return F.rgb_to_grayscale(img, self.num_output_channels)
 
 
-class LinearTransformation(Shown):
-    """(flattened image - mean_vector) @ transformation_matrix, in the image's shape: for whitening.
+class LinearTransformation(TransformWithRepr):
+    """Return (flattened image - mean_vector) @ transformation_matrix in the image's shape, for example for whitening.
 
-    Raises ValueError of a matrix and a vector that don't fit each other or the image.
+    Raises ValueError if the sizes of matrix, vector and image don't match.
     Source: torchvision.transforms.LinearTransformation.
 
     >>> torch.transforms.LinearTransformation(2 * torch.eye(2), torch.ones(2))(torch.ones(1, 1, 2)).tolist()

@@ -1,4 +1,4 @@
-"""Each pixel with its neighbours: blurred, sharpened."""
+"""Filters over neighboring pixels: Gaussian blur and sharpness."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from ..errors import ArgumentError, DtypeError
 from ..nn import functional as nn
 from ..ops import creation
 from ..tensor import Tensor
-from .color import _enhanced, blend, not_negative
+from .color import _enhance_pil, blend, require_not_negative
 from .conversion import pil_to_tensor, to_pil_image
-from .geometry import batched
+from .geometry import to_batch
 from .images import is_tensor_image
 
 
-def _filtered(img: Tensor, kernel: Tensor, padding: list[int]) -> Tensor:
-    """Each channel convolved with a kernel (H, W), the image reflected at its edges."""
-    batch, back = batched(img, kernel.dtype)
+def _filter2d(img: Tensor, kernel: Tensor, padding: list[int]) -> Tensor:
+    """Convolve each channel with a kernel (H, W), with reflection at the edges."""
+    batch, from_batch = to_batch(img, kernel.dtype)
     batch = nn.pad(batch, padding, mode="reflect") if any(padding) else batch
     channels = batch.shape[-3]
-    return back(nn.conv2d(batch, kernel.expand(channels, 1, *kernel.shape), groups=channels))
+    return from_batch(nn.conv2d(batch, kernel.expand(channels, 1, *kernel.shape), groups=channels))
 
 
-def _bell(size: int, sigma: float, like: Tensor) -> Tensor:
+def _gaussian_kernel(size: int, sigma: float, like: Tensor) -> Tensor:
     half = (size - 1) * 0.5
     dtype = like.dtype if like.is_floating_point() else float32
     x = creation.linspace(-half, half, size, dtype=dtype, device=like.device)
@@ -32,9 +32,9 @@ def _bell(size: int, sigma: float, like: Tensor) -> Tensor:
 
 
 def gaussian_blur(img: Any, kernel_size: Any, sigma: Any = None) -> Any:
-    """Blurred by a Gaussian of sigma, cut to kernel_size; each for both, or (x, y). sigma follows from the size.
+    """Blur by a Gaussian of `sigma`, truncated to `kernel_size`; both are numbers or (x, y). The size implies a sigma.
 
-    TypeError of what is no image or number, ValueError of an even size, a sigma <= 0, other lengths.
+    Raises TypeError for other types, ValueError for even sizes, a sigma <= 0 and other lengths.
     Source: torchvision.transforms.functional.gaussian_blur.
 
     >>> image = torch.zeros(1, 5, 5)
@@ -57,27 +57,28 @@ def gaussian_blur(img: Any, kernel_size: Any, sigma: Any = None) -> Any:
     if len(sigmas) != 2 or any(s <= 0.0 for s in sigmas):
         raise ArgumentError(f"gaussian_blur: sigma is {sigma}, expected two numbers > 0")
     image = img if is_tensor_image(img, "gaussian_blur") else pil_to_tensor(img)
-    across, down = (_bell(n, s, image) for n, s in zip(sizes, sigmas, strict=True))
+    across, down = (_gaussian_kernel(n, s, image) for n, s in zip(sizes, sigmas, strict=True))
     half = [n // 2 for n in sizes]
-    blurred = _filtered(image, down[:, None] @ across[None], [half[0], half[0], half[1], half[1]])
+    blurred = _filter2d(image, down[:, None] @ across[None], [half[0], half[0], half[1], half[1]])
     return blurred if isinstance(img, Tensor) else to_pil_image(blurred, img.mode)
 
 
 def adjust_sharpness(img: Any, sharpness_factor: float) -> Any:
-    """0: blurred, 1: as it is, 2: twice as sharp. TypeError of what is no image, ValueError of a factor < 0.
+    """Change the sharpness. Factor 0 gives a blurred image, 1 the image, 2 doubles its sharpness.
 
+    Raises TypeError unless img is an image, ValueError for a factor < 0.
     Source: torchvision.transforms.functional.adjust_sharpness.
 
     >>> torch.transforms.functional.adjust_sharpness(torch.ones(1, 3, 3), 2).sum()
     tensor(9.)
     """
     if not is_tensor_image(img, "adjust_sharpness", channels=True):
-        return _enhanced(img, "Sharpness", sharpness_factor)
-    not_negative("adjust_sharpness", "sharpness_factor", sharpness_factor)
+        return _enhance_pil(img, "Sharpness", sharpness_factor)
+    require_not_negative("adjust_sharpness", "sharpness_factor", sharpness_factor)
     if min(img.shape[-2:]) <= 2:
         return img
     kernel = creation.ones(3, 3, dtype=img.dtype if img.is_floating_point() else float32, device=img.device)
     kernel[1, 1] = 5.0
     blurred = img.clone()
-    blurred[..., 1:-1, 1:-1] = _filtered(img, kernel / kernel.sum(), [])
+    blurred[..., 1:-1, 1:-1] = _filter2d(img, kernel / kernel.sum(), [])
     return blend(img, blurred, sharpness_factor)

@@ -1,4 +1,4 @@
-"""Transforms as functions of an image and of what a transform would draw. Source: torchvision.transforms.functional."""
+"""The transforms as functions, with the random draws as arguments. Source: torchvision.transforms.functional."""
 
 from ..lazy import define_getattr as _define_getattr
 from .color import adjust_brightness as adjust_brightness

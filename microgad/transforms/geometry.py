@@ -1,4 +1,4 @@
-"""Parts of an image, what is around it, its size, its mirror image."""
+"""Functions that flip, pad, crop and resize images."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from ..nn import functional as nn
 from ..ops import creation
 from ..tensor import Tensor
 from .images import (
-    NUMBERS,
-    OF_PILLOW,
+    NUMERIC_TYPES,
+    PIL_MODES,
     InterpolationMode,
     get_dimensions,
     get_image_num_channels,
     is_tensor_image,
-    mode_of,
     pair,
+    parse_interpolation,
     pillow,
 )
 
 PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
 
 
-def batched(img: Tensor, *dtypes: Any) -> tuple[Tensor, Any]:
-    """Images (..., C, H, W) as a batch (N, C, H, W) of one of some dtypes, and what makes of such a batch the like."""
+def to_batch(img: Tensor, *dtypes: Any) -> tuple[Tensor, Any]:
+    """Return images (..., C, H, W) as a batch (N, C, H, W) in one of `dtypes`, and the function that reverts this."""
     dtype, batches = img.dtype, img.shape[:-3]
     batch = img.unsqueeze(0) if img.ndim < 4 else img.flatten(0, -4)
 
-    def back(result: Tensor, rounded: bool = True) -> Tensor:
+    def from_batch(result: Tensor, rounded: bool = True) -> Tensor:
         result = result.squeeze(0) if img.ndim < 4 else result.reshape(*batches, *result.shape[1:])
         if rounded and not (dtype.is_floating_point or dtype in (result.dtype, bool_)):
             result = result.round()
         return result.to(dtype)
 
-    return (batch if dtype in dtypes else batch.to(dtypes[0])), back
+    return (batch if dtype in dtypes else batch.to(dtypes[0])), from_batch
 
 
 def hflip(img: Any) -> Any:
-    """Left and right exchanged. TypeError of what is no image. Source: torchvision.transforms.functional.hflip.
+    """Flip left and right. Raises TypeError unless img is an image. Source: torchvision.transforms.functional.hflip.
 
     >>> torch.transforms.functional.hflip(torch.tensor([[1, 2, 3]])).tolist()
     [[3, 2, 1]]
@@ -54,7 +54,7 @@ def hflip(img: Any) -> Any:
 
 
 def vflip(img: Any) -> Any:
-    """Top and bottom exchanged. TypeError of what is no image. Source: torchvision.transforms.functional.vflip.
+    """Flip top and bottom. Raises TypeError unless img is an image. Source: torchvision.transforms.functional.vflip.
 
     >>> torch.transforms.functional.vflip(torch.tensor([[1], [2]])).tolist()
     [[2], [1]]
@@ -64,9 +64,9 @@ def vflip(img: Any) -> Any:
     return img.transpose(pillow().Transpose.FLIP_TOP_BOTTOM)
 
 
-def sides(padding: Any, op: str = "pad") -> tuple[int, int, int, int]:
-    """Left, top, right, bottom, of one number for all, of (left and right, top and bottom), or of four."""
-    if isinstance(padding, NUMBERS):
+def parse_padding(padding: Any, op: str = "pad") -> tuple[int, int, int, int]:
+    """Return (left, top, right, bottom) for one number, (left and right, top and bottom), or four numbers."""
+    if isinstance(padding, NUMERIC_TYPES):
         padding = (padding,)
     if not isinstance(padding, (tuple, list)):
         raise DtypeError(f"{op}: padding is {type(padding).__name__}, expected a number or a tuple of 1, 2 or 4")
@@ -77,17 +77,17 @@ def sides(padding: Any, op: str = "pad") -> tuple[int, int, int, int]:
 
 
 def pad(img: Any, padding: Any, fill: Any = 0, padding_mode: str = "constant") -> Any:
-    """Pixels around an image: `fill`, or the edge's, or the image reflected (symmetric: with its edge).
+    """Pad an image with `fill`, with its edge, or by reflection (mode "symmetric" repeats the edge).
 
-    `padding`: for all sides, (left and right, top and bottom), or (left, top, right, bottom). Negative ones crop.
-    TypeError of what is no image, ValueError of another mode or another number of sides.
+    `padding`: one number, (left and right, top and bottom), or (left, top, right, bottom). Negative padding crops.
+    Raises TypeError unless img is an image, ValueError for other modes and numbers of sides.
     Source: torchvision.transforms.functional.pad.
 
     >>> torch.transforms.functional.pad(torch.tensor([[[1, 2]]]), (1, 0), padding_mode="symmetric").tolist()
     [[[1, 1, 2, 2]]]
     """
-    left, top, right, bottom = sides(padding)
-    if not (fill is None or isinstance(fill, (*NUMBERS, tuple, list))):
+    left, top, right, bottom = parse_padding(padding)
+    if not (fill is None or isinstance(fill, (*NUMERIC_TYPES, tuple, list))):
         raise DtypeError(f"pad: fill is {type(fill).__name__}, expected a number or a tuple")
     if padding_mode not in PADDING_MODES:
         raise ArgumentError(f"pad: padding_mode is {padding_mode!r}, expected one of {', '.join(PADDING_MODES)}")
@@ -96,16 +96,16 @@ def pad(img: Any, padding: Any, fill: Any = 0, padding_mode: str = "constant") -
     if isinstance(fill, (tuple, list)):
         raise DtypeError("pad: fill is a sequence, expected a number for a Tensor")
     if padding_mode == "symmetric":
-        return _mirrored(img, left, top, right, bottom)
+        return _pad_reflected(img, left, top, right, bottom)
     if padding_mode == "constant":
-        batch, back = batched(img, img.dtype)
-        return back(nn.pad(batch, [left, right, top, bottom], value=float(fill or 0)))
-    batch, back = batched(img, float32, float64)
+        batch, from_batch = to_batch(img, img.dtype)
+        return from_batch(nn.pad(batch, [left, right, top, bottom], value=float(fill or 0)))
+    batch, from_batch = to_batch(img, float32, float64)
     mode = "replicate" if padding_mode == "edge" else padding_mode
-    return back(nn.pad(batch, [left, right, top, bottom], mode=mode), rounded=False)
+    return from_batch(nn.pad(batch, [left, right, top, bottom], mode=mode), rounded=False)
 
 
-def _mirrored(img: Tensor, left: int, top: int, right: int, bottom: int) -> Tensor:
+def _pad_reflected(img: Tensor, left: int, top: int, right: int, bottom: int) -> Tensor:
     if not 3 <= img.ndim <= 4:
         raise UnsupportedError("pad: Symmetric padding of N-D tensors are not supported yet")
     for dim, before, after in ((-2, top, bottom), (-1, left, right)):
@@ -121,7 +121,7 @@ def _mirrored(img: Tensor, left: int, top: int, right: int, bottom: int) -> Tens
 def _pad_pil(img: Any, around: tuple[int, int, int, int], fill: Any, mode: str) -> Any:
     palette = img.getpalette() if img.mode == "P" else None
     if mode == "constant":
-        img = pillow("ImageOps").expand(img, border=around, fill=fill_of(fill, img))
+        img = pillow("ImageOps").expand(img, border=around, fill=pil_fill(fill, img))
     else:
         left, top, right, bottom = around
         img = img.crop((-min(left, 0), -min(top, 0), img.width + min(right, 0), img.height + min(bottom, 0)))
@@ -133,8 +133,8 @@ def _pad_pil(img: Any, around: tuple[int, int, int, int], fill: Any, mode: str) 
     return img
 
 
-def fill_of(fill: Any, img: Any) -> Any:
-    """What a PIL image is filled with: as many numbers as it has channels. ValueError of another number of them."""
+def pil_fill(fill: Any, img: Any) -> Any:
+    """Return the fill of a PIL image, with one number per channel. Raises ValueError for another count."""
     channels = get_image_num_channels(img)
     fill = 0 if fill is None else fill
     kind = float if img.mode == "F" else int
@@ -146,7 +146,7 @@ def fill_of(fill: Any, img: Any) -> Any:
 
 
 def crop(img: Any, top: int, left: int, height: int, width: int) -> Any:
-    """The part of an image from a row and a column on; what is outside of it is 0. TypeError of what is no image.
+    """Crop an image from a row and a column on; pixels outside are 0. Raises TypeError unless img is an image.
 
     Source: torchvision.transforms.functional.crop.
 
@@ -165,7 +165,7 @@ def crop(img: Any, top: int, left: int, height: int, width: int) -> Any:
 
 
 def center_crop(img: Any, output_size: Any) -> Any:
-    """The middle of an image, (h, w) of one number for both or of two; zeros around where it is smaller.
+    """Crop the center to (h, w), given by one number or two. A smaller image is padded with zeros.
 
     Source: torchvision.transforms.functional.center_crop.
 
@@ -184,9 +184,9 @@ def center_crop(img: Any, output_size: Any) -> Any:
 
 
 def five_crop(img: Any, size: Any) -> tuple[Any, ...]:
-    """The four corners (top left, top right, bottom left, bottom right) and the middle, each (h, w).
+    """Crop the four corners (top left, top right, bottom left, bottom right) and the center to (h, w).
 
-    ValueError where the image is smaller. Source: torchvision.transforms.functional.five_crop.
+    Raises ValueError if the image is smaller. Source: torchvision.transforms.functional.five_crop.
 
     >>> [x.item() for x in torch.transforms.functional.five_crop(torch.arange(9).reshape(1, 3, 3), 1)]
     [0, 2, 6, 8, 4]
@@ -200,7 +200,7 @@ def five_crop(img: Any, size: Any) -> tuple[Any, ...]:
 
 
 def ten_crop(img: Any, size: Any, vertical_flip: bool = False) -> tuple[Any, ...]:
-    """five_crop of an image and of its mirror image. Source: torchvision.transforms.functional.ten_crop.
+    """five_crop of an image and of its flipped image. Source: torchvision.transforms.functional.ten_crop.
 
     >>> len(torch.transforms.functional.ten_crop(torch.zeros(3, 4, 4), 2))
     10
@@ -208,8 +208,8 @@ def ten_crop(img: Any, size: Any, vertical_flip: bool = False) -> tuple[Any, ...
     return five_crop(img, size) + five_crop(vflip(img) if vertical_flip else hflip(img), size)
 
 
-def resized_size(h: int, w: int, size: Sequence[int] | None, max_size: int | None) -> list[int]:
-    """The height and width of what is resized: `size` for the shorter edge, unless it has two numbers."""
+def resized_output_size(h: int, w: int, size: Sequence[int] | None, max_size: int | None) -> list[int]:
+    """Return height and width after `resize`. A single number in `size` is for the shorter edge."""
     if size is not None and len(size) == 2:
         return [size[0], size[1]]
     short, long = min(h, w), max(h, w)
@@ -233,21 +233,23 @@ def resize(
     max_size: int | None = None,
     antialias: bool | None = True,
 ) -> Any:
-    """An image in another size: of one number for the shorter edge, the longer then at most max_size; or (h, w).
+    """Resize an image to (h, w), or to one number for the shorter edge, with the longer one at most max_size.
 
-    PIL images are always antialiased; Tensors if asked for, in the modes bilinear, bicubic and lanczos.
-    TypeError of what is no image or no mode, ValueError of sizes that make no sense.
+    PIL images are always antialiased. Tensors are antialiased on request, in the modes bilinear, bicubic and lanczos.
+    Raises TypeError for other types of image or mode, ValueError for invalid sizes.
     Source: torchvision.transforms.functional.resize.
 
     >>> torch.transforms.functional.resize(torch.zeros(3, 4, 8), 2).shape
     torch.Size([3, 2, 4])
     """
-    return resized(img, size, interpolation, max_size, antialias, float32, float64)
+    return resize_as(img, size, interpolation, max_size, antialias, float32, float64)
 
 
-def resized(img: Any, size: Any, interpolation: Any, max_size: int | None, antialias: bool | None, *dtypes: Any) -> Any:
-    """`resize`, where pixels of other dtypes than these are computed in the first of them and rounded."""
-    mode = mode_of(interpolation, "resize")
+def resize_as(
+    img: Any, size: Any, interpolation: Any, max_size: int | None, antialias: bool | None, *dtypes: Any
+) -> Any:
+    """`resize` with pixels of other dtypes than `dtypes` computed in the first of these and rounded."""
+    mode = parse_interpolation(interpolation, "resize")
     if isinstance(size, int):
         size = [size]
     if size is not None and len(size) not in (1, 2):
@@ -255,20 +257,20 @@ def resized(img: Any, size: Any, interpolation: Any, max_size: int | None, antia
     if max_size is not None and size is not None and len(size) != 1:
         raise ArgumentError(f"resize: max_size is {max_size}, but size {size} says both edges")
     _, h, w = get_dimensions(img)
-    new = resized_size(h, w, size, max_size)
+    new = resized_output_size(h, w, size, max_size)
     if new == [h, w]:
         return img
     if not isinstance(img, Tensor):
         if antialias is False:
             warnings.warn("resize: PIL images are always antialiased; antialias=False is ignored", stacklevel=2)
-        return img.resize((new[1], new[0]), OF_PILLOW[mode])
+        return img.resize((new[1], new[0]), PIL_MODES[mode])
     smooth = mode.value in ("bilinear", "bicubic", "lanczos")
-    batch, back = batched(img, *dtypes)
+    batch, from_batch = to_batch(img, *dtypes)
     settings = {"align_corners": False, "antialias": bool(antialias)} if smooth else {}
     batch = nn.interpolate(batch, size=new, mode=mode.value, **settings)
     if mode is not InterpolationMode.BILINEAR and img.dtype == uint8 != batch.dtype:
         batch = batch.clamp(0, 255)
-    return back(batch)
+    return from_batch(batch)
 
 
 def resized_crop(
@@ -281,7 +283,7 @@ def resized_crop(
     interpolation: Any = InterpolationMode.BILINEAR,
     antialias: bool | None = True,
 ) -> Any:
-    """A part of an image, resized. Source: torchvision.transforms.functional.resized_crop.
+    """Crop a part of an image and resize it. Source: torchvision.transforms.functional.resized_crop.
 
     >>> torch.transforms.functional.resized_crop(torch.zeros(3, 4, 8), 0, 0, 3, 3, [2, 2]).shape
     torch.Size([3, 2, 2])

@@ -1,4 +1,4 @@
-"""What an image is: Pillow's, or a Tensor (..., C, H, W). The only place that imports Pillow."""
+"""The two kinds of images, PIL images and Tensors (..., C, H, W). Only this module imports Pillow."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ..tensor import Tensor
 
 
 class PillowError(MicrogadError, ImportError):
-    """What was asked for needs Pillow, which isn't installed."""
+    """Pillow is needed but isn't installed."""
 
 
 class InterpolationMode(Enum):
-    """How pixels between pixels are found. Source: torchvision.transforms.InterpolationMode.
+    """How values between pixels are computed. Source: torchvision.transforms.InterpolationMode.
 
     >>> torch.transforms.InterpolationMode("bilinear")
     <InterpolationMode.BILINEAR: 'bilinear'>
@@ -33,9 +33,9 @@ class InterpolationMode(Enum):
     LANCZOS = "lanczos"
 
 
-NUMBERS = (int, float, np.number)
-# Pillow's numbers of the modes; the first with a number is what the number stands for.
-OF_PILLOW = {
+NUMERIC_TYPES = (int, float, np.number)
+# Pillow's numbers of the modes. A number denotes the first mode that has it.
+PIL_MODES = {
     InterpolationMode.NEAREST: 0,
     InterpolationMode.LANCZOS: 1,
     InterpolationMode.BILINEAR: 2,
@@ -47,7 +47,7 @@ OF_PILLOW = {
 
 
 def pillow(module: str = "Image") -> Any:
-    """PIL.Image, or another module of Pillow's, loaded when it is first needed.
+    """Import PIL.Image or another module of Pillow's.
 
     Raises:
         PillowError (an ImportError): Pillow isn't installed.
@@ -62,7 +62,7 @@ def pillow(module: str = "Image") -> Any:
 
 
 def is_pil(image: Any) -> bool:
-    """Whether it is an image of Pillow's.
+    """Return whether it is a PIL image.
 
     >>> torch.transforms.images.is_pil(torch.zeros(1, 2, 2))
     False
@@ -72,13 +72,13 @@ def is_pil(image: Any) -> bool:
 
 
 def require_pil(image: Any, op: str) -> None:
-    """Raise TypeError unless it is an image of Pillow's."""
+    """Raise TypeError unless it is a PIL image."""
     if not is_pil(image):
         raise DtypeError(f"{op}: img is {type(image).__name__}, expected a PIL image or a Tensor")
 
 
 def require_tensor(image: Tensor, op: str, ndim: int = 2, channels: bool = False) -> None:
-    """Raise TypeError unless a Tensor has the dimensions of an image, and, if asked for, 1 or 3 channels."""
+    """Raise TypeError unless it is a Tensor with the dimensions of an image and, for `channels`, 1 or 3 channels."""
     if image.ndim < ndim:
         least = "(..., H, W)" if ndim == 2 else "(..., C, H, W)"
         raise DtypeError(f"{op}: img has shape {tuple(image.shape)}, expected {least}")
@@ -87,7 +87,7 @@ def require_tensor(image: Tensor, op: str, ndim: int = 2, channels: bool = False
 
 
 def is_tensor_image(image: Any, op: str, ndim: int = 2, channels: bool = False) -> bool:
-    """Whether it is a Tensor, as `require_tensor` wants it. TypeError of what is neither that nor Pillow's image."""
+    """Return True for a Tensor that passes `require_tensor` and False for a PIL image; raise TypeError for others."""
     if not isinstance(image, Tensor):
         require_pil(image, op)
         return False
@@ -95,13 +95,13 @@ def is_tensor_image(image: Any, op: str, ndim: int = 2, channels: bool = False) 
     return True
 
 
-def mode_of(interpolation: Any, op: str) -> InterpolationMode:
-    """The mode itself, or the one of Pillow's number or of a name."""
+def parse_interpolation(interpolation: Any, op: str) -> InterpolationMode:
+    """Return the mode for a mode, a name or Pillow's number."""
     if isinstance(interpolation, InterpolationMode):
         return interpolation
     if isinstance(interpolation, str):
         return InterpolationMode(interpolation)
-    for mode, number in OF_PILLOW.items():
+    for mode, number in PIL_MODES.items():
         if interpolation == number:
             return mode
     raise DtypeError(
@@ -110,7 +110,9 @@ def mode_of(interpolation: Any, op: str) -> InterpolationMode:
 
 
 def get_dimensions(img: Any) -> list[int]:
-    """Channels, height, width. TypeError of what is no image. Source: torchvision.transforms.functional.get_dimensions.
+    """Return [channels, height, width]. Raises TypeError unless img is an image.
+
+    Source: torchvision.transforms.functional.get_dimensions.
 
     >>> torch.transforms.functional.get_dimensions(torch.zeros(3, 4, 5))
     [3, 4, 5]
@@ -121,7 +123,9 @@ def get_dimensions(img: Any) -> list[int]:
 
 
 def get_image_size(img: Any) -> list[int]:
-    """Width and height. TypeError of what is no image. Source: torchvision.transforms.functional.get_image_size.
+    """Return [width, height]. Raises TypeError unless img is an image.
+
+    Source: torchvision.transforms.functional.get_image_size.
 
     >>> torch.transforms.functional.get_image_size(torch.zeros(3, 4, 5))
     [5, 4]
@@ -130,7 +134,7 @@ def get_image_size(img: Any) -> list[int]:
 
 
 def get_image_num_channels(img: Any) -> int:
-    """How many channels. TypeError of what is no image.
+    """Return the number of channels. Raises TypeError unless img is an image.
 
     Source: torchvision.transforms.functional.get_image_num_channels.
 
@@ -141,14 +145,14 @@ def get_image_num_channels(img: Any) -> int:
 
 
 def from_pixels(pixels: Any, mode: str) -> Any:
-    """The image of Pillow's that has the values of an array, (H, W) or (H, W, C)."""
+    """Make a PIL image of an array (H, W) or (H, W, C)."""
     size = pixels.shape[1], pixels.shape[0]
     return pillow().frombuffer(mode, size, pixels.tobytes(), "raw", mode, 0, 1)
 
 
 def pair(size: Any, said: str = "Please provide only two dimensions (h, w) for size") -> Any:
-    """(h, w) of a number, of one in a sequence, or of two. ValueError else."""
-    if isinstance(size, NUMBERS):
+    """Return (h, w) for a number or a sequence of one or two. Raises ValueError otherwise."""
+    if isinstance(size, NUMERIC_TYPES):
         return int(size), int(size)
     if len(size) == 1:
         return size[0], size[0]

@@ -1,4 +1,4 @@
-"""How images are prepared for networks whose weights are ready. Source: torchvision.transforms._presets."""
+"""The preprocessing of images for pretrained networks. Source: torchvision.transforms._presets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .images import InterpolationMode
 
 
 class ImageClassification(Module):
-    """A PIL image, or a Tensor (..., C, H, W), resized, its middle, from 0 to 1, normalized.
+    """Resize a PIL image or a Tensor (..., C, H, W), crop its center, scale it to [0, 1] and normalize it.
 
     Source: torchvision.transforms._presets.ImageClassification.
 

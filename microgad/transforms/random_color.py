@@ -1,4 +1,4 @@
-"""Transforms that draw what values become."""
+"""Random transforms of pixel values."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from ..errors import ArgumentError, DtypeError
 from ..ops.random import rand, randperm
 from ..tensor import Tensor
 from . import functional as F
-from .base import Shown, Sometimes, uniform
-from .images import NUMBERS, pair
+from .base import RandomApplyTransform, TransformWithRepr, uniform
+from .images import NUMERIC_TYPES, pair
 
 Range = tuple[float, float] | None
 
 
-class ColorJitter(Shown):
-    """Brightness, contrast, saturation and hue changed, in an order that is drawn.
+class ColorJitter(TransformWithRepr):
+    """Change brightness, contrast, saturation and hue randomly, in random order.
 
-    Each by a factor from 1 - x to 1 + x (of the hue: moved by -x to x), or of two numbers from one to the other.
-    Raises TypeError of anything else, ValueError of factors < 0, and of hues outside of -0.5 to 0.5.
+    A number x gives factors from 1 - x to 1 + x (for the hue, shifts from -x to x); two numbers are the range itself.
+    Raises TypeError for anything else, ValueError for factors < 0 and hues outside of -0.5 to 0.5.
     Source: torchvision.transforms.ColorJitter.
 
     >>> torch.transforms.ColorJitter(brightness=0.5, hue=(0, 0.1))
     ColorJitter(brightness=(0.5, 1.5), contrast=None, saturation=None, hue=(0.0, 0.1))
     """
 
-    shown = "brightness contrast saturation hue"
+    repr_names = "brightness contrast saturation hue"
 
     def __init__(self, brightness: Any = 0, contrast: Any = 0, saturation: Any = 0, hue: Any = 0) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class ColorJitter(Shown):
     def get_params(
         brightness: Range, contrast: Range, saturation: Range, hue: Range
     ) -> tuple[Tensor, float | None, float | None, float | None, float | None]:
-        """An order of the four, and a factor for each, None where it is not asked for."""
+        """Draw an order of the four changes, and a factor for each, or None."""
         order = randperm(4)
         b, c, s, h = (None if x is None else uniform(*x) for x in (brightness, contrast, saturation, hue))
         return order, b, c, s, h
@@ -54,7 +54,7 @@ class ColorJitter(Shown):
 
 
 def _factors(x: Any, name: str, center: float = 1, least: float = 0, most: float = float("inf")) -> Range:
-    if isinstance(x, NUMBERS):
+    if isinstance(x, NUMERIC_TYPES):
         if x < 0:
             raise ArgumentError(f"If {name} is a single number, it must be non negative, not {x}")
         low, high = center - float(x), center + float(x)
@@ -68,8 +68,8 @@ def _factors(x: Any, name: str, center: float = 1, least: float = 0, most: float
     return None if low == high == center else (low, high)
 
 
-class RandomGrayscale(Sometimes):
-    """In shades of grey, in as many channels, with probability p. Source: torchvision.transforms.RandomGrayscale.
+class RandomGrayscale(RandomApplyTransform):
+    """Convert to grayscale with probability p, keeping the channels. Source: torchvision.transforms.RandomGrayscale.
 
     >>> torch.transforms.RandomGrayscale(p=1.0)(torch.zeros(3, 2, 2)).shape
     torch.Size([3, 2, 2])
@@ -82,23 +82,23 @@ class RandomGrayscale(Sometimes):
         return F.rgb_to_grayscale(img, F.get_image_num_channels(img))
 
 
-class GaussianBlur(Shown):
-    """Blurred by a Gaussian of a sigma that is drawn from (low, high), or one that is given.
+class GaussianBlur(TransformWithRepr):
+    """Blur by a Gaussian with a sigma drawn from (low, high), or a given one.
 
-    Raises ValueError of an even kernel_size, and of sigmas <= 0. Source: torchvision.transforms.GaussianBlur.
+    Raises ValueError for an even kernel_size and sigmas <= 0. Source: torchvision.transforms.GaussianBlur.
 
     >>> torch.transforms.GaussianBlur(3)(torch.zeros(1, 4, 4)).shape
     torch.Size([1, 4, 4])
     """
 
-    shown = "kernel_size sigma"
+    repr_names = "kernel_size sigma"
 
     def __init__(self, kernel_size: Any, sigma: Any = (0.1, 2.0)) -> None:
         super().__init__()
         self.kernel_size = pair(kernel_size, "Kernel size should be a tuple/list of two integers")
         if any(n <= 0 or n % 2 == 0 for n in self.kernel_size):
             raise ArgumentError(f"Kernel size value should be an odd and positive number, not {kernel_size}")
-        if isinstance(sigma, NUMBERS):
+        if isinstance(sigma, NUMERIC_TYPES):
             sigma = (sigma, sigma)
         if not isinstance(sigma, Sequence) or len(sigma) != 2:
             raise ArgumentError(f"sigma should be a single number or a list/tuple with length 2, not {sigma!r}")
@@ -108,7 +108,7 @@ class GaussianBlur(Shown):
 
     @staticmethod
     def get_params(sigma_min: float, sigma_max: float) -> float:
-        """A sigma for `gaussian_blur`."""
+        """Draw a sigma for `gaussian_blur`."""
         return uniform(sigma_min, sigma_max)
 
     def forward(self, img: Any) -> Any:
@@ -116,10 +116,11 @@ class GaussianBlur(Shown):
         return F.gaussian_blur(img, self.kernel_size, [sigma, sigma])
 
 
-class _Often(Sometimes):
-    """A function of the image and of what is shown but p; version 2 has its own of some.
+class _RandomFunction(RandomApplyTransform):
+    """Base of transforms that call `function` with the image and the attributes in `repr_names` other than p.
 
-    Its draw is compared as a Python number, not as a Tensor: what differs is the last bit of p.
+    Version 2 replaces some functions. The draw is compared with p as a Python number, which differs from a comparison
+    of Tensors in the last bit of p.
     """
 
     between = ","
@@ -129,11 +130,11 @@ class _Often(Sometimes):
         return self.change(img) if rand(1).item() < self.p else img
 
     def change(self, img: Any) -> Any:
-        return self.function(img, *(getattr(self, name) for name in self.shown.split() if name != "p"))
+        return self.function(img, *(getattr(self, name) for name in self.repr_names.split() if name != "p"))
 
 
-class RandomInvert(_Often):
-    """The negative of an image, with probability p. Source: torchvision.transforms.RandomInvert.
+class RandomInvert(_RandomFunction):
+    """Invert an image with probability p. Source: torchvision.transforms.RandomInvert.
 
     >>> torch.transforms.RandomInvert(p=1.0)(torch.ones(1, 1, 1)).item()
     0.0
@@ -142,50 +143,50 @@ class RandomInvert(_Often):
     function = staticmethod(F.invert)
 
 
-class RandomPosterize(_Often):
-    """Of each byte the highest bits alone, with probability p. Source: torchvision.transforms.RandomPosterize.
+class RandomPosterize(_RandomFunction):
+    """Keep the highest bits of each value with probability p. Source: torchvision.transforms.RandomPosterize.
 
     >>> torch.transforms.RandomPosterize(bits=2)
     RandomPosterize(bits=2,p=0.5)
     """
 
-    shown, function = "bits p", staticmethod(F.posterize)
+    repr_names, function = "bits p", staticmethod(F.posterize)
 
     def __init__(self, bits: int, p: float = 0.5) -> None:
         super().__init__(p)
         self.bits = bits
 
 
-class RandomSolarize(_Often):
-    """Inverted from a threshold on, with probability p. Source: torchvision.transforms.RandomSolarize.
+class RandomSolarize(_RandomFunction):
+    """Invert values from a threshold on with probability p. Source: torchvision.transforms.RandomSolarize.
 
     >>> torch.transforms.RandomSolarize(threshold=128)
     RandomSolarize(threshold=128,p=0.5)
     """
 
-    shown, function = "threshold p", staticmethod(F.solarize)
+    repr_names, function = "threshold p", staticmethod(F.solarize)
 
     def __init__(self, threshold: float, p: float = 0.5) -> None:
         super().__init__(p)
         self.threshold = threshold
 
 
-class RandomAdjustSharpness(_Often):
-    """Blurred (0) or sharpened (2), with probability p. Source: torchvision.transforms.RandomAdjustSharpness.
+class RandomAdjustSharpness(_RandomFunction):
+    """Blur (0) or sharpen (2) with probability p. Source: torchvision.transforms.RandomAdjustSharpness.
 
     >>> torch.transforms.RandomAdjustSharpness(sharpness_factor=2)
     RandomAdjustSharpness(sharpness_factor=2,p=0.5)
     """
 
-    shown, function = "sharpness_factor p", staticmethod(F.adjust_sharpness)
+    repr_names, function = "sharpness_factor p", staticmethod(F.adjust_sharpness)
 
     def __init__(self, sharpness_factor: float, p: float = 0.5) -> None:
         super().__init__(p)
         self.sharpness_factor = sharpness_factor
 
 
-class RandomAutocontrast(_Often):
-    """Values spread over the whole range, with probability p. Source: torchvision.transforms.RandomAutocontrast.
+class RandomAutocontrast(_RandomFunction):
+    """Stretch values to the whole range with probability p. Source: torchvision.transforms.RandomAutocontrast.
 
     >>> torch.transforms.RandomAutocontrast(p=1.0)(torch.tensor([[[0.25, 0.75]]])).tolist()
     [[[0.0, 1.0]]]
@@ -194,8 +195,8 @@ class RandomAutocontrast(_Often):
     function = staticmethod(F.autocontrast)
 
 
-class RandomEqualize(_Often):
-    """Values made about as frequent as each other, with probability p. Source: torchvision.transforms.RandomEqualize.
+class RandomEqualize(_RandomFunction):
+    """Equalize the histogram with probability p. Source: torchvision.transforms.RandomEqualize.
 
     >>> torch.transforms.RandomEqualize()
     RandomEqualize(p=0.5)

@@ -1,4 +1,4 @@
-"""Transforms that draw a part of an image."""
+"""Transforms that crop or erase a random region."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from ..ops import creation
 from ..ops.random import rand, randint
 from ..tensor import Tensor
 from . import functional as F
-from .base import Shown, scale_and_ratio, uniform
-from .images import InterpolationMode, mode_of, pair
+from .base import TransformWithRepr, require_scale_and_ratio, uniform
+from .images import InterpolationMode, pair, parse_interpolation
 
 
-def draw(low: int, high: int) -> int:
-    """An integer of low to high - 1, drawn as PyTorch draws it."""
+def random_int(low: int, high: int) -> int:
+    """Draw an integer from low to high - 1, as PyTorch draws it."""
     return int(randint(low, high, (1,)).item())
 
 
-def areas(total: int, scale: Sequence[float], ratio: Sequence[float]) -> Iterator[tuple[float, float]]:
-    """Ten draws of an area, by a share of the total, and of a ratio, evenly in its logarithm."""
+def random_areas(total: int, scale: Sequence[float], ratio: Sequence[float]) -> Iterator[tuple[float, float]]:
+    """Yield ten draws of an area, as a fraction of the total, and of a ratio, uniform in its logarithm."""
     low, high = creation.tensor(ratio).log().tolist()
     for _ in range(10):
         area = total * uniform(*scale)
         yield area, float(creation.empty(1).uniform_(low, high).exp().item())
 
 
-class RandomCrop(Shown):
-    """A part (h, w) of an image, of an int for both or two; padded before, as functional.pad has it.
+class RandomCrop(TransformWithRepr):
+    """Crop a random region of size (h, w), given by an int or two, after padding as functional.pad does.
 
-    pad_if_needed: pad an image that is smaller. ValueError of one that is smaller otherwise.
+    pad_if_needed: pad a smaller image, which otherwise raises ValueError.
     Source: torchvision.transforms.RandomCrop.
 
     >>> torch.transforms.RandomCrop(4, padding=1)(torch.zeros(3, 4, 4)).shape
     torch.Size([3, 4, 4])
     """
 
-    shown = "size padding"
+    repr_names = "size padding"
 
     def __init__(
         self,
@@ -55,14 +55,14 @@ class RandomCrop(Shown):
 
     @staticmethod
     def get_params(img: Any, output_size: Sequence[int]) -> tuple[int, int, int, int]:
-        """A top, a left, a height and a width for `crop`."""
+        """Draw top, left, height and width for `crop`."""
         _, h, w = F.get_dimensions(img)
         th, tw = output_size
         if h < th or w < tw:
             raise ShapeError(f"Required crop size {(th, tw)} is larger than input image size {(h, w)}")
         if (h, w) == (th, tw):
             return 0, 0, h, w
-        return draw(0, h - th + 1), draw(0, w - tw + 1), th, tw
+        return random_int(0, h - th + 1), random_int(0, w - tw + 1), th, tw
 
     def forward(self, img: Any) -> Any:
         how = self.fill, self.padding_mode
@@ -76,10 +76,10 @@ class RandomCrop(Shown):
         return F.crop(img, *self.get_params(img, self.size))
 
 
-class RandomResizedCrop(Shown):
-    """A part of an image, of shares `scale` of its area and a ratio of width to height, resized to (h, w).
+class RandomResizedCrop(TransformWithRepr):
+    """Crop a region with a random fraction `scale` of the area and aspect ratio, and resize it to (h, w).
 
-    Raises TypeError of ranges that are no sequences, ValueError of a size of more numbers.
+    Raises TypeError unless the ranges are sequences, ValueError for a size of more numbers.
     Source: torchvision.transforms.RandomResizedCrop.
 
     >>> torch.transforms.RandomResizedCrop(8)(torch.zeros(3, 16, 20)).shape
@@ -96,19 +96,19 @@ class RandomResizedCrop(Shown):
     ) -> None:
         super().__init__()
         self.size = pair(size)
-        scale_and_ratio(scale, ratio)
-        self.interpolation = mode_of(interpolation, "RandomResizedCrop")
+        require_scale_and_ratio(scale, ratio)
+        self.interpolation = parse_interpolation(interpolation, "RandomResizedCrop")
         self.antialias, self.scale, self.ratio = antialias, scale, ratio
 
     @staticmethod
     def get_params(img: Any, scale: Sequence[float], ratio: Sequence[float]) -> tuple[int, int, int, int]:
-        """A top, a left, a height and a width for `resized_crop`."""
+        """Draw top, left, height and width for `resized_crop`."""
         _, height, width = F.get_dimensions(img)
-        for area, aspect in areas(height * width, scale, ratio):
+        for area, aspect in random_areas(height * width, scale, ratio):
             w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
             if 0 < w <= width and 0 < h <= height:
-                return draw(0, height - h + 1), draw(0, width - w + 1), h, w
-        # None of them fits: the middle, as much of it as the ratio allows.
+                return random_int(0, height - h + 1), random_int(0, width - w + 1), h, w
+        # None of the ten regions fits: take the largest central region with a ratio in the range.
         w, h = width, height
         if width / height < min(ratio):
             h = round(w / min(ratio))
@@ -116,7 +116,7 @@ class RandomResizedCrop(Shown):
             w = round(h * max(ratio))
         return (height - h) // 2, (width - w) // 2, h, w
 
-    cut = staticmethod(F.resized_crop)  # version 2 has its own
+    cut = staticmethod(F.resized_crop)  # version 2 replaces it
 
     def forward(self, img: Any) -> Any:
         part = self.get_params(img, self.scale, self.ratio)
@@ -128,18 +128,18 @@ class RandomResizedCrop(Shown):
         return f"{type(self).__name__}(size={self.size}, scale={scale}, ratio={ratio}, {rest})"
 
 
-class RandomErasing(Shown):
-    """With probability p, a part of a Tensor (..., C, H, W) replaced: of shares `scale` of its area, and a ratio.
+class RandomErasing(TransformWithRepr):
+    """Erase, with probability p, a region of random area (a fraction in `scale`) and ratio of a Tensor (..., C, H, W).
 
-    value: a number for all channels, one for each, or "random" for normal ones.
-    Raises TypeError and ValueError of arguments of other kinds or out of range.
+    value: the new value for all channels, one for each, or "random" for normal noise.
+    Raises TypeError or ValueError for arguments of other types or out of range.
     Source: torchvision.transforms.RandomErasing.
 
     >>> torch.transforms.RandomErasing(p=0.0)(torch.ones(1, 1, 2)).tolist()
     [[[1.0, 1.0]]]
     """
 
-    shown = "p scale ratio value inplace"
+    repr_names = "p scale ratio value inplace"
 
     def __init__(
         self,
@@ -154,7 +154,7 @@ class RandomErasing(Shown):
             raise DtypeError(f"RandomErasing: value is {type(value).__name__}, expected a number, str or sequence")
         if isinstance(value, str) and value != "random":
             raise ArgumentError(f"RandomErasing: value is {value!r}, expected 'random' of a str")
-        scale_and_ratio(scale, ratio)
+        require_scale_and_ratio(scale, ratio)
         if scale[0] < 0 or scale[1] > 1:
             raise ArgumentError(f"RandomErasing: scale is {scale}, expected between 0 and 1")
         if not 0 <= p <= 1:
@@ -165,16 +165,16 @@ class RandomErasing(Shown):
     def get_params(
         img: Tensor, scale: Sequence[float], ratio: Sequence[float], value: Sequence[float] | None = None
     ) -> tuple[int, int, int, int, Tensor]:
-        """A row, a column, a height, a width and values for `erase`; all of the image, as it is, if none was found."""
+        """Draw row, column, height, width and values for `erase`. If no region fits, it is the whole image as it is."""
         channels, height, width = img.shape[-3:]
-        for area, aspect in areas(height * width, scale, ratio):
+        for area, aspect in random_areas(height * width, scale, ratio):
             h, w = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
             if h < height and w < width:
                 if value is None:
                     new = creation.empty(channels, h, w, dtype=float32).normal_()
                 else:
                     new = creation.tensor(value)[:, None, None]
-                return draw(0, height - h + 1), draw(0, width - w + 1), h, w, new
+                return random_int(0, height - h + 1), random_int(0, width - w + 1), h, w, new
         return 0, 0, height, width, img
 
     def forward(self, img: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Transforms that draw where pixels go: flips, rotations, affine and other maps."""
+"""Random geometric transforms: flips, rotations, affine, perspective and elastic maps."""
 
 from __future__ import annotations
 
@@ -10,13 +10,21 @@ from ..ops import movement
 from ..ops.random import rand
 from ..tensor import Tensor
 from . import functional as F
-from .base import Shown, Sometimes, fill_for, filling, range_of, sequence, uniform
-from .images import InterpolationMode, mode_of
-from .random_crop import draw
+from .base import (
+    RandomApplyTransform,
+    TransformWithRepr,
+    parse_fill,
+    parse_range,
+    require_sequence,
+    tensor_fill,
+    uniform,
+)
+from .images import InterpolationMode, parse_interpolation
+from .random_crop import random_int
 
 
-class RandomHorizontalFlip(Sometimes):
-    """Left and right exchanged, with probability p. Source: torchvision.transforms.RandomHorizontalFlip.
+class RandomHorizontalFlip(RandomApplyTransform):
+    """Flip left and right with probability p. Source: torchvision.transforms.RandomHorizontalFlip.
 
     >>> torch.transforms.RandomHorizontalFlip(p=1.0)(torch.tensor([[1, 2, 3]])).tolist()
     [[3, 2, 1]]
@@ -26,8 +34,8 @@ class RandomHorizontalFlip(Sometimes):
         return F.hflip(img)
 
 
-class RandomVerticalFlip(Sometimes):
-    """Top and bottom exchanged, with probability p. Source: torchvision.transforms.RandomVerticalFlip.
+class RandomVerticalFlip(RandomApplyTransform):
+    """Flip top and bottom with probability p. Source: torchvision.transforms.RandomVerticalFlip.
 
     >>> torch.transforms.RandomVerticalFlip(p=1.0)(torch.tensor([[1], [2]])).tolist()
     [[2], [1]]
@@ -37,10 +45,10 @@ class RandomVerticalFlip(Sometimes):
         return F.vflip(img)
 
 
-class RandomRotation(Shown):
-    """An image turned by -degrees to degrees, or of two numbers from one to the other.
+class RandomRotation(TransformWithRepr):
+    """Rotate by a random angle from -degrees to degrees, or in the range of two numbers.
 
-    expand: make it as large as it must be to hold all. Raises TypeError and ValueError of other arguments.
+    expand: enlarge the result to contain the whole image. Raises TypeError or ValueError for other arguments.
     Source: torchvision.transforms.RandomRotation.
 
     >>> torch.transforms.RandomRotation(10)(torch.zeros(1, 4, 5)).shape
@@ -56,19 +64,19 @@ class RandomRotation(Shown):
         fill: Any = 0,
     ) -> None:
         super().__init__()
-        self.interpolation = mode_of(interpolation, "RandomRotation")
-        self.degrees = range_of(degrees, "degrees")
+        self.interpolation = parse_interpolation(interpolation, "RandomRotation")
+        self.degrees = parse_range(degrees, "degrees")
         if center is not None:
-            sequence(center, "center")
-        self.center, self.expand, self.fill = center, expand, filling(fill)
+            require_sequence(center, "center")
+        self.center, self.expand, self.fill = center, expand, parse_fill(fill)
 
     @staticmethod
     def get_params(degrees: Sequence[float]) -> float:
-        """An angle for `rotate`."""
+        """Draw an angle for `rotate`."""
         return uniform(*degrees)
 
     def forward(self, img: Any) -> Any:
-        fill, angle = fill_for(self.fill, img), self.get_params(self.degrees)
+        fill, angle = tensor_fill(self.fill, img), self.get_params(self.degrees)
         return F.rotate(img, angle, self.interpolation, self.expand, self.center, fill)  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
@@ -77,10 +85,10 @@ class RandomRotation(Shown):
         return f"{type(self).__name__}({said}{center}, fill={self.fill})"
 
 
-class RandomAffine(Shown):
-    """An image turned, and, as far as asked for, moved by shares of its size, scaled, and sheared by degrees.
+class RandomAffine(TransformWithRepr):
+    """Rotate and optionally translate by fractions of the size, scale, and shear by degrees, all randomly.
 
-    Raises TypeError and ValueError of arguments of other kinds or out of range.
+    Raises TypeError or ValueError for arguments of other types or out of range.
     Source: torchvision.transforms.RandomAffine.
 
     >>> torch.transforms.RandomAffine(10, translate=(0.1, 0.1), scale=(0.9, 1.1))
@@ -98,17 +106,17 @@ class RandomAffine(Shown):
         center: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        self.interpolation = mode_of(interpolation, "RandomAffine")
-        self.degrees = range_of(degrees, "degrees")
+        self.interpolation = parse_interpolation(interpolation, "RandomAffine")
+        self.degrees = parse_range(degrees, "degrees")
         for name, x in (("translate", translate), ("scale", scale), ("center", center)):
             if x is not None:
-                sequence(x, name)
+                require_sequence(x, name)
         if translate is not None and not all(0.0 <= t <= 1.0 for t in translate):
             raise ArgumentError(f"RandomAffine: translate is {translate}, expected values between 0 and 1")
         if scale is not None and not all(s > 0 for s in scale):
             raise ArgumentError(f"RandomAffine: scale is {scale}, expected values > 0")
-        self.translate, self.scale, self.center, self.fill = translate, scale, center, filling(fill)
-        self.shear = None if shear is None else range_of(shear, "shear", (2, 4))
+        self.translate, self.scale, self.center, self.fill = translate, scale, center, parse_fill(fill)
+        self.shear = None if shear is None else parse_range(shear, "shear", (2, 4))
 
     @staticmethod
     def get_params(
@@ -118,7 +126,7 @@ class RandomAffine(Shown):
         shears: Sequence[float] | None,
         img_size: Sequence[int],
     ) -> tuple[float, tuple[int, int], float, tuple[float, float]]:
-        """An angle, (x, y) to move by, a scale, and (x, y) to shear by, for `affine`; img_size is (width, height)."""
+        """Draw angle, translation (x, y), scale and shear (x, y) for `affine`; img_size is (width, height)."""
         angle, moved, scale, shear = uniform(*degrees), (0, 0), 1.0, (0.0, 0.0)
         if translate is not None:
             most = [float(share * n) for share, n in zip(translate, img_size, strict=True)]
@@ -134,21 +142,21 @@ class RandomAffine(Shown):
     def forward(self, img: Any) -> Any:
         _, height, width = F.get_dimensions(img)
         drawn = self.get_params(self.degrees, self.translate, self.scale, self.shear, [width, height])
-        fill = fill_for(self.fill, img)
+        fill = tensor_fill(self.fill, img)
         return F.affine(img, *drawn, self.interpolation, fill, self.center)  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
         usual: dict[str, Any] = {"translate": None, "scale": None, "shear": None}
         usual |= {"interpolation": InterpolationMode.NEAREST, "fill": 0, "center": None}
         said = {name: getattr(self, name) for name, default in usual.items() if getattr(self, name) != default}
-        rest = "".join(f", {name}={self._said(value)}" for name, value in said.items())
+        rest = "".join(f", {name}={self._repr_value(value)}" for name, value in said.items())
         return f"{type(self).__name__}(degrees={self.degrees}{rest})"
 
 
-class RandomPerspective(Sometimes):
-    """An image seen from elsewhere, with probability p: its corners moved inwards by up to distortion_scale / 2.
+class RandomPerspective(RandomApplyTransform):
+    """Change the perspective with probability p: corners move inwards by up to distortion_scale / 2 of the size.
 
-    Raises TypeError of a fill that is no number or sequence. Source: torchvision.transforms.RandomPerspective.
+    Raises TypeError unless fill is a number or sequence. Source: torchvision.transforms.RandomPerspective.
 
     >>> torch.transforms.RandomPerspective()(torch.zeros(1, 4, 5)).shape
     torch.Size([1, 4, 5])
@@ -162,53 +170,53 @@ class RandomPerspective(Sometimes):
         fill: Any = 0,
     ) -> None:
         super().__init__(p)
-        self.interpolation = mode_of(interpolation, "RandomPerspective")
-        self.distortion_scale, self.fill = distortion_scale, filling(fill)
+        self.interpolation = parse_interpolation(interpolation, "RandomPerspective")
+        self.distortion_scale, self.fill = distortion_scale, parse_fill(fill)
 
     @staticmethod
     def get_params(width: int, height: int, distortion_scale: float) -> tuple[list[list[int]], list[list[int]]]:
-        """The corners, from the upper left clockwise, and where they go, for `perspective`."""
+        """Draw for `perspective` the corners, clockwise from the upper left, and their new positions."""
         dx, dy = int(distortion_scale * (width // 2)), int(distortion_scale * (height // 2))
         left, right = (0, dx + 1), (width - dx - 1, width)
         top, bottom = (0, dy + 1), (height - dy - 1, height)
         corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
-        ends = [[draw(*x), draw(*y)] for x, y in corners]
+        ends = [[random_int(*x), random_int(*y)] for x, y in corners]
         return [[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], ends
 
     def change(self, img: Any) -> Any:
         _, height, width = F.get_dimensions(img)
         points = self.get_params(width, height, self.distortion_scale)
-        return F.perspective(img, *points, self.interpolation, fill_for(self.fill, img))
+        return F.perspective(img, *points, self.interpolation, tensor_fill(self.fill, img))
 
 
-class ElasticTransform(Shown):
-    """Pixels moved as if on water: by up to alpha pixels, alike within sigma pixels; each for both, or (x, y).
+class ElasticTransform(TransformWithRepr):
+    """Shift pixels by a smooth random field of amplitude alpha and smoothness sigma, each a number or (x, y).
 
-    Raises TypeError of what are no floats, ValueError of other lengths.
+    Raises TypeError unless they are floats, ValueError for other lengths.
     Source: torchvision.transforms.ElasticTransform.
 
     >>> torch.transforms.ElasticTransform(alpha=20.0)(torch.zeros(1, 32, 32)).shape
     torch.Size([1, 32, 32])
     """
 
-    shown = "alpha sigma interpolation fill"
+    repr_names = "alpha sigma interpolation fill"
 
     def __init__(
         self, alpha: Any = 50.0, sigma: Any = 5.0, interpolation: Any = InterpolationMode.BILINEAR, fill: Any = 0
     ) -> None:
         super().__init__()
         self.alpha, self.sigma = _two_floats(alpha, "alpha"), _two_floats(sigma, "sigma")
-        self.interpolation = mode_of(interpolation, "ElasticTransform")
+        self.interpolation = parse_interpolation(interpolation, "ElasticTransform")
         if not isinstance(fill, (int, float, list, tuple)):
             raise DtypeError(f"fill should be int or float or a list or tuple of them. Got {type(fill)}")
         self.fill = [float(f) for f in (fill if isinstance(fill, (list, tuple)) else [fill])]
 
-    def _said(self, value: Any) -> Any:
+    def _repr_value(self, value: Any) -> Any:
         return value
 
     @staticmethod
     def get_params(alpha: Sequence[float], sigma: Sequence[float], size: Sequence[int]) -> Tensor:
-        """How far pixels go, (1, H, W, 2), for `elastic_transform`."""
+        """Draw the displacement (1, H, W, 2) for `elastic_transform`."""
         moves = []
         for a, s, n in zip(alpha, sigma, size[::-1], strict=True):
             move = rand([1, 1, *size]) * 2 - 1

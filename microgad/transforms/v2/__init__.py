@@ -1,6 +1,6 @@
-"""torchvision's transforms of version 2: for samples of any structure, of the same draws.
+"""torchvision's transforms of version 2, for samples of any structure, with the same random draws from the same seed.
 
-Images are PIL images and plain Tensors; boxes, masks and videos by themselves there are none of.
+Images are PIL images and plain Tensors; there are no types for boxes, masks and videos.
 Source: torchvision.transforms.v2.
 """
 

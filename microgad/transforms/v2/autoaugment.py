@@ -1,4 +1,4 @@
-"""Augmentations of a policy, with version 2's draws."""
+"""AutoAugment, RandAugment, TrivialAugmentWide and AugMix with the random draws of version 2."""
 
 from __future__ import annotations
 
@@ -7,54 +7,59 @@ from typing import Any
 from ...ops import creation
 from ...ops.random import rand, randint
 from ...tensor import Tensor
-from .. import autoaugment as first
-from ..base import fill_for
+from .. import autoaugment as v1
+from ..base import tensor_fill
 from ..conversion import max_value
-from ..images import mode_of
+from ..images import parse_interpolation
 from . import functional as F
-from .base import Transform, second
+from .base import Transform, as_version_2
 
 
-class _Augmentation(Transform, first._Augmentation):
-    """What the augmentations share: a magnitude's sign is drawn as a number, and Solarize's is of what is white."""
+class _Augmentation(Transform, v1._Augmentation):
+    """Base of the augmentations: signs are drawn as numbers, and Solarize's magnitudes are fractions of white."""
 
-    shown = ""
+    repr_names = ""
     interpolation: Any
 
-    def _number(self, n: int) -> int:
+    def _random_index(self, n: int) -> int:
         return int(randint(n, ()).item())
 
-    def _turned(self) -> bool:
+    def _random_sign(self) -> bool:
         return bool((rand(()) <= 0.5).item())
 
-    def _space(self, bins: int, *bounds: Any) -> Any:
-        return super()._space(bins, *bounds) | {"Solarize": (creation.linspace(1.0, 0.0, bins).tolist(), False)}
+    def _augmentation_space(self, bins: int, *bounds: Any) -> Any:
+        return super()._augmentation_space(bins, *bounds) | {
+            "Solarize": (creation.linspace(1.0, 0.0, bins).tolist(), False)
+        }
 
-    def _applied(self, img: Any, name: str, magnitude: float) -> Any:
+    def _apply_to_image(self, img: Any, name: str, magnitude: float) -> Any:
         if name == "Solarize":
             magnitude *= max_value(img.dtype) if isinstance(img, Tensor) else 255.0
-        mode = mode_of(self.interpolation, type(self).__name__)
-        return first._apply(img, name, magnitude, mode, fill_for(self.fill, img), F)
+        mode = parse_interpolation(self.interpolation, type(self).__name__)
+        return v1._apply(img, name, magnitude, mode, tensor_fill(self.fill, img), F)
 
 
 def _augmented(self: Any, image: Any) -> Any:
     space = self._policy_space(image)
-    for name, p, which in self.policies[self._number(len(self.policies))]:
+    for name, p, which in self.policies[self._random_index(len(self.policies))]:
         if (rand(()) <= p).item():
-            image = self._changed(image, space, name, which)
+            image = self._apply_with_magnitude(image, space, name, which)
     return image
 
 
-AutoAugment = second(first.AutoAugment, "interpolation fill policy", _Augmentation, interpolation="nearest")
-AutoAugment.one = _augmented
-RandAugment = second(
-    first.RandAugment, "interpolation fill num_ops magnitude num_magnitude_bins", _Augmentation, interpolation="nearest"
+AutoAugment = as_version_2(v1.AutoAugment, "interpolation fill policy", _Augmentation, interpolation="nearest")
+AutoAugment.transform_image = _augmented
+RandAugment = as_version_2(
+    v1.RandAugment,
+    "interpolation fill num_ops magnitude num_magnitude_bins",
+    _Augmentation,
+    interpolation="nearest",
 )
-TrivialAugmentWide = second(
-    first.TrivialAugmentWide, "interpolation fill num_magnitude_bins", _Augmentation, interpolation="nearest"
+TrivialAugmentWide = as_version_2(
+    v1.TrivialAugmentWide, "interpolation fill num_magnitude_bins", _Augmentation, interpolation="nearest"
 )
-AugMix = second(
-    first.AugMix,
+AugMix = as_version_2(
+    v1.AugMix,
     "interpolation fill severity mixture_width chain_depth alpha all_ops",
     _Augmentation,
     interpolation="bilinear",

@@ -1,4 +1,4 @@
-"""The transforms of version 2: those of version 1 for samples of any structure, and more of their kind."""
+"""The transforms of version 2: those of version 1 for samples of any structure, and new ones."""
 
 from __future__ import annotations
 
@@ -14,68 +14,68 @@ from ...ops.random import rand, randperm
 from ...tensor import Tensor
 from ...utils._pytree import tree_map_only
 from .. import deterministic, random_color, random_crop, random_geometry
-from ..geometry import sides
+from ..geometry import parse_padding
 from ..images import is_pil, pair
 from . import functional as F
-from .base import Transform, is_array, is_tensor, require_fill, require_p, second
+from .base import Transform, as_version_2, is_array, is_tensor, require_fill, require_p
 
-CenterCrop = second(deterministic.CenterCrop, "size")
-FiveCrop = second(deterministic.FiveCrop, "size")
-TenCrop = second(deterministic.TenCrop, "size vertical_flip")
-Grayscale = second(deterministic.Grayscale, "num_output_channels")
-Grayscale.one = lambda self, image: F.rgb_to_grayscale(image, self.num_output_channels)
-Normalize = second(deterministic.Normalize, "mean std inplace", lists="mean std")
-LinearTransformation = second(deterministic.LinearTransformation, "")
-RandomResizedCrop = second(
+CenterCrop = as_version_2(deterministic.CenterCrop, "size")
+FiveCrop = as_version_2(deterministic.FiveCrop, "size")
+TenCrop = as_version_2(deterministic.TenCrop, "size vertical_flip")
+Grayscale = as_version_2(deterministic.Grayscale, "num_output_channels")
+Grayscale.transform_image = lambda self, image: F.rgb_to_grayscale(image, self.num_output_channels)
+Normalize = as_version_2(deterministic.Normalize, "mean std inplace", lists="mean std")
+LinearTransformation = as_version_2(deterministic.LinearTransformation, "")
+RandomResizedCrop = as_version_2(
     random_crop.RandomResizedCrop, "size scale ratio interpolation antialias", interpolation="bilinear"
 )
 RandomResizedCrop.cut = staticmethod(F.resized_crop)
-RandomHorizontalFlip = second(random_geometry.RandomHorizontalFlip, "p")
-RandomVerticalFlip = second(random_geometry.RandomVerticalFlip, "p")
-RandomRotation = second(
+RandomHorizontalFlip = as_version_2(random_geometry.RandomHorizontalFlip, "p")
+RandomVerticalFlip = as_version_2(random_geometry.RandomVerticalFlip, "p")
+RandomRotation = as_version_2(
     random_geometry.RandomRotation, "degrees interpolation expand fill center", interpolation="nearest"
 )
-RandomAffine = second(
+RandomAffine = as_version_2(
     random_geometry.RandomAffine, "degrees translate scale shear interpolation fill center", interpolation="nearest"
 )
-RandomPerspective = second(
+RandomPerspective = as_version_2(
     random_geometry.RandomPerspective, "p distortion_scale interpolation fill", interpolation="bilinear"
 )
-ColorJitter = second(
+ColorJitter = as_version_2(
     random_color.ColorJitter, "brightness contrast saturation hue", brightness=0, contrast=0, saturation=0, hue=0
 )
-RandomGrayscale = second(random_color.RandomGrayscale, "p")
-GaussianBlur = second(random_color.GaussianBlur, "kernel_size sigma", lists="sigma")
-RandomInvert = second(random_color.RandomInvert, "p")
-RandomPosterize = second(random_color.RandomPosterize, "p bits")
-RandomSolarize = second(random_color.RandomSolarize, "p threshold")
-RandomAdjustSharpness = second(random_color.RandomAdjustSharpness, "p sharpness_factor")
-RandomAutocontrast = second(random_color.RandomAutocontrast, "p")
-RandomEqualize = second(random_color.RandomEqualize, "p")
+RandomGrayscale = as_version_2(random_color.RandomGrayscale, "p")
+GaussianBlur = as_version_2(random_color.GaussianBlur, "kernel_size sigma", lists="sigma")
+RandomInvert = as_version_2(random_color.RandomInvert, "p")
+RandomPosterize = as_version_2(random_color.RandomPosterize, "p bits")
+RandomSolarize = as_version_2(random_color.RandomSolarize, "p threshold")
+RandomAdjustSharpness = as_version_2(random_color.RandomAdjustSharpness, "p sharpness_factor")
+RandomAutocontrast = as_version_2(random_color.RandomAutocontrast, "p")
+RandomEqualize = as_version_2(random_color.RandomEqualize, "p")
 for _name in ("invert", "posterize", "solarize", "autocontrast", "equalize"):
     globals()[f"Random{_name.capitalize()}"].function = staticmethod(getattr(F, _name))
 
 
-class _Plain(Transform):
-    """A transform that draws nothing."""
+class _DeterministicTransform(Transform):
+    """Base of transforms without random draws."""
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        return self.one(inpt)
+        return self.transform_image(inpt)
 
 
-class Identity(_Plain):
-    """The sample as it is. Source: torchvision.transforms.v2.Identity.
+class Identity(_DeterministicTransform):
+    """Return the sample unchanged. Source: torchvision.transforms.v2.Identity.
 
     >>> torch.transforms.v2.Identity()(3)
     3
     """
 
-    def one(self, image: Any) -> Any:
+    def transform_image(self, image: Any) -> Any:
         return image
 
 
-class ToImage(_Plain):
-    """A PIL image, an array or a Tensor to a Tensor (C, H, W) of the same values.
+class ToImage(_DeterministicTransform):
+    """Convert a PIL image, an array or a Tensor to a Tensor (C, H, W) of the same values.
 
     Source: torchvision.transforms.v2.ToImage.
 
@@ -83,57 +83,59 @@ class ToImage(_Plain):
     torch.Size([3, 4, 5])
     """
 
-    kinds = (is_pil, is_tensor, is_array)
+    handled_types = (is_pil, is_tensor, is_array)
 
-    def one(self, image: Any) -> Tensor:
+    def transform_image(self, image: Any) -> Tensor:
         return F.to_image(image)
 
 
 class ToPureTensor(Identity):
-    """Nothing: Tensors are plain already. Source: torchvision.transforms.v2.ToPureTensor."""
+    """Return the sample unchanged: Tensors are always plain. Source: torchvision.transforms.v2.ToPureTensor."""
 
 
-class PILToTensor(_Plain):
-    """A PIL image to a Tensor (C, H, W) of the same values. Source: torchvision.transforms.v2.PILToTensor."""
+class PILToTensor(_DeterministicTransform):
+    """Convert a PIL image to a Tensor (C, H, W) of the same values. Source: torchvision.transforms.v2.PILToTensor."""
 
-    kinds = (is_pil,)
+    handled_types = (is_pil,)
 
-    def one(self, image: Any) -> Tensor:
+    def transform_image(self, image: Any) -> Tensor:
         return F.pil_to_tensor(image)
 
 
-class ToTensor(_Plain):
-    """A PIL image or an array to a Tensor (C, H, W), bytes from 0 to 1. Source: torchvision.transforms.v2.ToTensor.
+class ToTensor(_DeterministicTransform):
+    """Convert a PIL image or an array to a Tensor (C, H, W), uint8 scaled to [0, 1].
+
+    Source: torchvision.transforms.v2.ToTensor.
 
     >>> torch.transforms.v2.ToTensor()(np.full((1, 1), 255, np.uint8)).item()
     1.0
     """
 
-    kinds = (is_pil, is_array)
+    handled_types = (is_pil, is_array)
 
-    def one(self, image: Any) -> Tensor:
+    def transform_image(self, image: Any) -> Tensor:
         return F.to_tensor(image)
 
 
-class ToPILImage(_Plain):
-    """A Tensor (C, H, W), or an array (H, W, C), to a PIL image. Source: torchvision.transforms.v2.ToPILImage.
+class ToPILImage(_DeterministicTransform):
+    """Convert a Tensor (C, H, W) or an array (H, W, C) to a PIL image. Source: torchvision.transforms.v2.ToPILImage.
 
     >>> torch.transforms.v2.ToPILImage()(torch.zeros(3, 4, 5)).size
     (5, 4)
     """
 
-    kinds = (is_tensor, is_array)
+    handled_types = (is_tensor, is_array)
 
     def __init__(self, mode: str | None = None) -> None:
         super().__init__()
         self.mode = mode
 
-    def one(self, image: Any) -> Any:
+    def transform_image(self, image: Any) -> Any:
         return F.to_pil_image(image, self.mode)
 
 
-class ToDtype(_Plain):
-    """A Tensor to another dtype, and, with scale, to its range. ValueError of what is no dtype.
+class ToDtype(_DeterministicTransform):
+    """Convert a Tensor to another dtype and, with scale, to its range. Raises ValueError unless dtype is one.
 
     Source: torchvision.transforms.v2.ToDtype.
 
@@ -141,7 +143,7 @@ class ToDtype(_Plain):
     1.0
     """
 
-    kinds = (is_tensor,)
+    handled_types = (is_tensor,)
 
     def __init__(self, dtype: Any, scale: bool = False) -> None:
         super().__init__()
@@ -149,7 +151,7 @@ class ToDtype(_Plain):
             raise ArgumentError(f"ToDtype: dtype is {type(dtype).__name__}, expected a torch.dtype or a dict")
         self.dtype, self.scale = dtype, scale
 
-    def one(self, image: Tensor) -> Tensor:
+    def transform_image(self, image: Tensor) -> Tensor:
         wanted: Any = self.dtype
         if isinstance(wanted, dict):
             if Tensor not in wanted and "others" not in wanted:
@@ -165,14 +167,14 @@ class ConvertImageDtype(ToDtype):
     1.0
     """
 
-    shown = ""
+    repr_names = ""
 
     def __init__(self, dtype: Dtype = float32) -> None:
         super().__init__(dtype, scale=True)
 
 
-class Lambda(_Plain):
-    """Any function of what in a sample is of some types, or of all. Source: torchvision.transforms.v2.Lambda.
+class Lambda(_DeterministicTransform):
+    """Apply a function to the objects of given types in a sample, or to all. Source: torchvision.transforms.v2.Lambda.
 
     >>> torch.transforms.v2.Lambda(lambda x: x + 1, int)(1, "a")
     (2, 'a')
@@ -186,24 +188,24 @@ class Lambda(_Plain):
         return tree_map_only(self.types, self.lambd, inputs if len(inputs) > 1 else inputs[0])
 
     def extra_repr(self) -> str:
-        """The function's name, and the types."""
+        """Show the name of the function and the types."""
         name = getattr(self.lambd, "__name__", None)
         return ", ".join([*([name] if name else []), f"types={[kind.__name__ for kind in self.types]}"])
 
 
-class RGB(_Plain):
-    """An image in three channels. Source: torchvision.transforms.v2.RGB.
+class RGB(_DeterministicTransform):
+    """Convert an image to three channels. Source: torchvision.transforms.v2.RGB.
 
     >>> torch.transforms.v2.RGB()(torch.zeros(1, 2, 2)).shape
     torch.Size([3, 2, 2])
     """
 
-    def one(self, image: Any) -> Any:
+    def transform_image(self, image: Any) -> Any:
         return F.grayscale_to_rgb(image)
 
 
-class GaussianNoise(_Plain):
-    """Normal noise on a floating-point image. Source: torchvision.transforms.v2.GaussianNoise.
+class GaussianNoise(_DeterministicTransform):
+    """Add normal noise to a floating-point image. Source: torchvision.transforms.v2.GaussianNoise.
 
     >>> torch.transforms.v2.GaussianNoise(sigma=0.0)(torch.ones(1, 1, 1)).item()
     1.0
@@ -213,25 +215,25 @@ class GaussianNoise(_Plain):
         super().__init__()
         self.mean, self.sigma, self.clip = mean, sigma, clip
 
-    def one(self, image: Tensor) -> Tensor:
+    def transform_image(self, image: Tensor) -> Tensor:
         return F.gaussian_noise(image, self.mean, self.sigma, self.clip)
 
 
 class RandomChannelPermutation(Transform):
-    """The channels in an order that is drawn. Source: torchvision.transforms.v2.RandomChannelPermutation.
+    """Permute the channels randomly. Source: torchvision.transforms.v2.RandomChannelPermutation.
 
     >>> torch.transforms.v2.RandomChannelPermutation()(torch.zeros(3, 2, 2)).shape
     torch.Size([3, 2, 2])
     """
 
-    def one(self, image: Any) -> Any:
+    def transform_image(self, image: Any) -> Any:
         return F.permute_channels(image, randperm(F.get_num_channels(image)))
 
 
-class Resize(_Plain):
-    """An image in another size: an int for the shorter edge, (h, w), or None and max_size for the longer one.
+class Resize(_DeterministicTransform):
+    """Resize to an int for the shorter edge, to (h, w), or, for None, to max_size for the longer edge.
 
-    Raises ValueError of anything else. Source: torchvision.transforms.v2.Resize.
+    Raises ValueError for anything else. Source: torchvision.transforms.v2.Resize.
 
     >>> torch.transforms.v2.Resize(8)(torch.zeros(3, 16, 20)).shape
     torch.Size([3, 8, 10])
@@ -248,26 +250,28 @@ class Resize(_Plain):
             raise ArgumentError(f"Resize: size is {size}, expected an int, one or two in a sequence, or None")
         self.size, self.interpolation, self.max_size, self.antialias = listed, interpolation, max_size, antialias
 
-    def one(self, image: Any) -> Any:
+    def transform_image(self, image: Any) -> Any:
         return F.resize(image, self.size, self.interpolation, self.max_size, self.antialias)
 
 
-class _Resizes(Transform):
-    """A size is drawn."""
+class _RandomSizeTransform(Transform):
+    """Base of transforms that resize to a random size."""
 
     interpolation: Any
     antialias: bool | None
 
     def size_for(self, height: int, width: int) -> Any:
-        """The size that is drawn for an image."""
+        """Draw the size for an image."""
         raise NotImplementedError
 
-    def one(self, image: Any) -> Any:
+    def transform_image(self, image: Any) -> Any:
         return F.resize(image, self.size_for(*F.get_size(image)), self.interpolation, antialias=self.antialias)
 
 
-class RandomResize(_Resizes):
-    """The shorter edge from min_size to max_size - 1. Source: torchvision.transforms.v2.RandomResize.
+class RandomResize(_RandomSizeTransform):
+    """Resize the shorter edge to a random size from min_size to max_size - 1.
+
+    Source: torchvision.transforms.v2.RandomResize.
 
     >>> torch.transforms.v2.RandomResize(4, 5)(torch.zeros(3, 8, 8)).shape
     torch.Size([3, 4, 4])
@@ -280,11 +284,11 @@ class RandomResize(_Resizes):
         self.min_size, self.max_size, self.interpolation, self.antialias = min_size, max_size, interpolation, antialias
 
     def size_for(self, height: int, width: int) -> Any:
-        return [random_crop.draw(self.min_size, self.max_size)]
+        return [random_crop.random_int(self.min_size, self.max_size)]
 
 
-class RandomShortestSize(_Resizes):
-    """The shorter edge one of min_size, the longer at most max_size.
+class RandomShortestSize(_RandomSizeTransform):
+    """Resize the shorter edge to a random one of min_size, with the longer edge at most max_size.
 
     Source: torchvision.transforms.v2.RandomShortestSize.
 
@@ -300,14 +304,14 @@ class RandomShortestSize(_Resizes):
         self.max_size, self.interpolation, self.antialias = max_size, interpolation, antialias
 
     def size_for(self, height: int, width: int) -> Any:
-        r = self.min_size[random_crop.draw(0, len(self.min_size))] / min(height, width)
+        r = self.min_size[random_crop.random_int(0, len(self.min_size))] / min(height, width)
         if self.max_size is not None:
             r = min(r, self.max_size / max(height, width))
         return int(height * r), int(width * r)
 
 
-class ScaleJitter(_Resizes):
-    """target_size by a scale that is drawn. Source: torchvision.transforms.v2.ScaleJitter.
+class ScaleJitter(_RandomSizeTransform):
+    """Resize to target_size times a random scale. Source: torchvision.transforms.v2.ScaleJitter.
 
     >>> torch.transforms.v2.ScaleJitter((4, 4), (1.0, 1.0))(torch.zeros(3, 8, 8)).shape
     torch.Size([3, 4, 4])
@@ -330,8 +334,8 @@ class ScaleJitter(_Resizes):
         return int((height * r).item()), int((width * r).item())
 
 
-class Pad(_Plain):
-    """Pixels around an image. Raises ValueError of other paddings and modes. Source: torchvision.transforms.v2.Pad.
+class Pad(_DeterministicTransform):
+    """Pad an image. Raises ValueError for other paddings and modes. Source: torchvision.transforms.v2.Pad.
 
     >>> torch.transforms.v2.Pad(1)
     Pad(padding=1, fill=0, padding_mode=constant)
@@ -345,14 +349,14 @@ class Pad(_Plain):
         self.padding = padding if isinstance(padding, int) else list(padding)
         self.fill, self.padding_mode = fill, padding_mode
 
-    def one(self, image: Any) -> Any:
+    def transform_image(self, image: Any) -> Any:
         return F.pad(image, self.padding, self.fill, self.padding_mode)
 
 
 class RandomZoomOut(Transform):
-    """With probability p, an image somewhere on a larger plane of `fill`, up to side_range times as large.
+    """Place an image, with probability p, at a random position on a canvas of `fill` that is side_range times as large.
 
-    Raises ValueError of ranges below 1. Source: torchvision.transforms.v2.RandomZoomOut.
+    Raises ValueError for ranges below 1. Source: torchvision.transforms.v2.RandomZoomOut.
 
     >>> torch.transforms.v2.RandomZoomOut(side_range=(2.0, 2.0), p=1.0)(torch.zeros(3, 4, 4)).shape
     torch.Size([3, 8, 8])
@@ -366,7 +370,7 @@ class RandomZoomOut(Transform):
         require_p("RandomZoomOut", p)
         self.p, self.fill, self.side_range = p, fill, side_range
 
-    def one(self, image: Any) -> Any:
+    def transform_image(self, image: Any) -> Any:
         if (rand(1) >= self.p).item():
             return image
         height, width = F.get_size(image)
@@ -379,9 +383,9 @@ class RandomZoomOut(Transform):
 
 
 class RandomCrop(Transform):
-    """A part (h, w) of an image, of an int for both or two; padded before, as functional.pad has it.
+    """Crop a random region of size (h, w), given by an int or two, after padding as functional.pad does.
 
-    pad_if_needed: pad an image that is smaller. ValueError of one that is smaller otherwise.
+    pad_if_needed: pad a smaller image, which otherwise raises ValueError.
     Source: torchvision.transforms.v2.RandomCrop.
 
     >>> torch.transforms.v2.RandomCrop(4, padding=1)(torch.zeros(3, 4, 4)).shape
@@ -400,12 +404,12 @@ class RandomCrop(Transform):
         self.size = pair(size)
         self.padding = None
         if padding:
-            left, top, right, bottom = sides(padding, "RandomCrop")
+            left, top, right, bottom = parse_padding(padding, "RandomCrop")
             self.padding = [left, right, top, bottom]
         require_fill("RandomCrop", fill)
         self.pad_if_needed, self.fill, self.padding_mode = pad_if_needed, fill, padding_mode
 
-    def one(self, image: Any) -> Any:
+    def transform_image(self, image: Any) -> Any:
         height, width = F.get_size(image)
         left, right, top, bottom = self.padding or (0, 0, 0, 0)
         height, width = height + top + bottom, width + left + right
@@ -417,13 +421,13 @@ class RandomCrop(Transform):
             raise ShapeError(f"Required crop size {tuple(self.size)} is larger than the image size {(height, width)}")
         if any((left, top, right, bottom)):
             image = F.pad(image, [left, top, right, bottom], self.fill, self.padding_mode)
-        y, x = (random_crop.draw(0, n - wanted + 1) if n > wanted else 0
+        y, x = (random_crop.random_int(0, n - wanted + 1) if n > wanted else 0
                 for n, wanted in zip((height, width), self.size, strict=True))  # fmt: skip
         return image if (height, width) == tuple(self.size) else F.crop(image, y, x, *self.size)
 
 
 class ElasticTransform(Transform):
-    """Pixels moved as if on water: by up to alpha pixels, alike within sigma pixels; each for both, or (x, y).
+    """Shift pixels by a smooth random field of amplitude alpha and smoothness sigma, each a number or (x, y).
 
     Source: torchvision.transforms.v2.ElasticTransform.
 
@@ -439,13 +443,13 @@ class ElasticTransform(Transform):
         require_fill("ElasticTransform", fill)
         self.interpolation, self.fill = interpolation, fill
 
-    def one(self, image: Any) -> Any:
+    def transform_image(self, image: Any) -> Any:
         moves = random_geometry.ElasticTransform.get_params(self.alpha, self.sigma, F.get_size(image))
         return F.elastic_transform(image, moves, self.interpolation, self.fill)
 
 
 class RandomErasing(Transform):
-    """With probability p, a part of an image replaced, as by version 1.
+    """Erase a random region with probability p: see version 1.
 
     Source: torchvision.transforms.v2.RandomErasing.
 
@@ -466,12 +470,12 @@ class RandomErasing(Transform):
         self.p, self.scale, self.ratio, self.inplace = p, scale, ratio, inplace
         self.value = None if isinstance(value, str) else [float(v) for v in np.ravel(value)]
 
-    def one(self, image: Any) -> Any:
+    def transform_image(self, image: Any) -> Any:
         if is_pil(image):
             return F.to_pil_image(self._first(F.pil_to_tensor(image)), image.mode)
         return self._first(image)
 
-    shown = "p scale ratio value inplace"
+    repr_names = "p scale ratio value inplace"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"

@@ -1,4 +1,4 @@
-"""Transforms of transforms, of whole samples."""
+"""Containers of transforms for samples of any structure."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ...ops.random import multinomial, rand, randperm
 from .base import Transform
 
 
-class _Several(Transform):
-    """The base of those that call `transforms`."""
+class _Container(Transform):
+    """Base of the containers."""
 
     def __init__(self, transforms: Any) -> None:
         super().__init__()
@@ -23,8 +23,8 @@ class _Several(Transform):
         self.transforms = transforms
 
 
-class Compose(_Several):
-    """Call `transforms` one after the other. TypeError of what is no sequence, ValueError of none.
+class Compose(_Container):
+    """Call `transforms` one after the other. Raises TypeError unless a sequence, ValueError for an empty one.
 
     Source: torchvision.transforms.v2.Compose.
 
@@ -33,14 +33,14 @@ class Compose(_Several):
     """
 
     def forward(self, *inputs: Any) -> Any:
-        return _in_turn(self.transforms, inputs)
+        return _call_in_order(self.transforms, inputs)
 
     def extra_repr(self) -> str:
-        """A line for each."""
+        """Show one line for each transform."""
         return "\n".join(f"    {transform}" for transform in self.transforms)
 
 
-def _in_turn(transforms: Any, inputs: tuple[Any, ...]) -> Any:
+def _call_in_order(transforms: Any, inputs: tuple[Any, ...]) -> Any:
     several = len(inputs) > 1
     for transform in transforms:
         found = transform(*inputs)
@@ -49,7 +49,7 @@ def _in_turn(transforms: Any, inputs: tuple[Any, ...]) -> Any:
 
 
 class RandomApply(Compose):
-    """Call `transforms` one after the other, with probability p. ValueError of a p outside of 0 to 1.
+    """Call `transforms` one after the other, with probability p. Raises ValueError for p outside of [0, 1].
 
     Source: torchvision.transforms.v2.RandomApply.
 
@@ -69,8 +69,8 @@ class RandomApply(Compose):
         return super().forward(*inputs)
 
 
-class RandomChoice(_Several):
-    """Call one of `transforms`, of weights p. Raises TypeError, ValueError.
+class RandomChoice(_Container):
+    """Call one of `transforms` with weights p. Raises TypeError or ValueError for invalid arguments.
 
     Source: torchvision.transforms.v2.RandomChoice.
 
@@ -89,12 +89,12 @@ class RandomChoice(_Several):
         return self.transforms[int(multinomial(creation.tensor(self.p), 1).item())](*inputs)
 
 
-class RandomOrder(_Several):
-    """Call all `transforms` in an order that is drawn. Source: torchvision.transforms.v2.RandomOrder.
+class RandomOrder(_Container):
+    """Call all `transforms` in random order. Source: torchvision.transforms.v2.RandomOrder.
 
     >>> torch.transforms.v2.RandomOrder([abs, abs])(-1)
     1
     """
 
     def forward(self, *inputs: Any) -> Any:
-        return _in_turn([self.transforms[i] for i in randperm(len(self.transforms)).tolist()], inputs)
+        return _call_in_order([self.transforms[i] for i in randperm(len(self.transforms)).tolist()], inputs)

@@ -1,4 +1,4 @@
-"""Transforms as functions, under the names of version 2. Source: torchvision.transforms.v2.functional."""
+"""The transforms as functions, under the names of version 2. Source: torchvision.transforms.v2.functional."""
 
 from __future__ import annotations
 
@@ -35,35 +35,35 @@ from ..images import is_pil, require_tensor
 horizontal_flip, vertical_flip, elastic = hflip, vflip, elastic_transform
 
 
-def _second(first: Callable[..., Any], of_tensor: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of version 1 but of Tensors, for which it is another."""
+def _with_tensor_version(v1: Callable[..., Any], tensor_version: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function that calls `tensor_version` for Tensors and version 1 for PIL images."""
 
-    @functools.wraps(first)
+    @functools.wraps(v1)
     def function(inpt: Any, *args: Any, **options: Any) -> Any:
-        return (of_tensor if isinstance(inpt, Tensor) else first)(inpt, *args, **options)
+        return (tensor_version if isinstance(inpt, Tensor) else v1)(inpt, *args, **options)
 
-    function.__module__ = __name__  # of two functions of one name, this is the one that pickle finds here
+    function.__module__ = __name__  # pickle must find this function here, not that of version 1
     return function
 
 
-def _grey(img: Tensor, num_output_channels: int = 1) -> Tensor:
+def _grayscale_tensor(img: Tensor, num_output_channels: int = 1) -> Tensor:
     grey = color.rgb_to_grayscale(img, num_output_channels)
     return grey.expand(*img.shape[:-3], num_output_channels, *img.shape[-2:])
 
 
-def _gamma(img: Tensor, gamma: float, gain: float = 1) -> Tensor:
-    color.not_negative("adjust_gamma", "gamma", gamma)
+def _adjust_gamma_tensor(img: Tensor, gamma: float, gain: float = 1) -> Tensor:
+    color.require_not_negative("adjust_gamma", "gamma", gamma)
     powers = convert_image_dtype(img, img.dtype if img.is_floating_point() else float32).pow(gamma)
     return convert_image_dtype(powers if gain == 1 else (gain * powers).clamp(0, 1), img.dtype)
 
 
-def _posterized(img: Tensor, bits: int) -> Tensor:
+def _posterize_tensor(img: Tensor, bits: int) -> Tensor:
     if not isinstance(bits, int) or not 0 <= bits <= 8:
         raise DtypeError(f"posterize: bits is {bits}, expected an int of 0 to 8")
-    return color.posterized(img, bits)
+    return color.posterize_tensor(img, bits)
 
 
-def _spread(img: Tensor) -> Tensor:
+def _autocontrast_tensor(img: Tensor) -> Tensor:
     require_tensor(img, "autocontrast", 3, channels=True)
     if not img.numel():
         return img
@@ -73,11 +73,11 @@ def _spread(img: Tensor) -> Tensor:
     return ((values - low.masked_fill(flat, 0)) / step.masked_fill(flat, 1)).clamp(0, most).to(img.dtype)
 
 
-def _equalized(img: Tensor) -> Tensor:
-    return convert_image_dtype(color.equalized(convert_image_dtype(img, uint8)), img.dtype)
+def _equalize_tensor(img: Tensor) -> Tensor:
+    return convert_image_dtype(color.equalize_tensor(convert_image_dtype(img, uint8)), img.dtype)
 
 
-def _padded(img: Tensor, padding: Any, fill: Any = None, padding_mode: str = "constant") -> Tensor:
+def _pad_tensor(img: Tensor, padding: Any, fill: Any = None, padding_mode: str = "constant") -> Tensor:
     if not isinstance(fill, (tuple, list)) or len(fill) == 1:
         return geometry.pad(img, padding, fill[0] if isinstance(fill, (tuple, list)) else fill, padding_mode)
     if padding_mode != "constant":
@@ -87,18 +87,18 @@ def _padded(img: Tensor, padding: Any, fill: Any = None, padding_mode: str = "co
     return where(inside, geometry.pad(img, padding), colours)
 
 
-rgb_to_grayscale = to_grayscale = _second(color.rgb_to_grayscale, _grey)
-adjust_gamma = _second(color.adjust_gamma, _gamma)
-invert = _second(color.invert, lambda img: max_value(img.dtype) - img)
-posterize = _second(color.posterize, _posterized)
-solarize = _second(color.solarize, color.solarized)
-autocontrast = _second(color.autocontrast, _spread)
-equalize = _second(color.equalize, _equalized)
-pad = _second(geometry.pad, _padded)
+rgb_to_grayscale = to_grayscale = _with_tensor_version(color.rgb_to_grayscale, _grayscale_tensor)
+adjust_gamma = _with_tensor_version(color.adjust_gamma, _adjust_gamma_tensor)
+invert = _with_tensor_version(color.invert, lambda img: max_value(img.dtype) - img)
+posterize = _with_tensor_version(color.posterize, _posterize_tensor)
+solarize = _with_tensor_version(color.solarize, color.solarize_tensor)
+autocontrast = _with_tensor_version(color.autocontrast, _autocontrast_tensor)
+equalize = _with_tensor_version(color.equalize, _equalize_tensor)
+pad = _with_tensor_version(geometry.pad, _pad_tensor)
 
 
 def erase(inpt: Any, i: int, j: int, h: int, w: int, v: Any, inplace: bool = False) -> Any:  # type: ignore[no-redef]
-    """`v` in place of h × w pixels from row i and column j on, of a PIL image in a new one.
+    """Replace h × w pixels from row i and column j on by `v`; a PIL image is copied.
 
     Source: torchvision.transforms.v2.functional.erase.
     """
@@ -108,7 +108,9 @@ def erase(inpt: Any, i: int, j: int, h: int, w: int, v: Any, inplace: bool = Fal
 
 
 def get_size(inpt: Any) -> list[int]:
-    """Height and width. TypeError of what is no image. Source: torchvision.transforms.v2.functional.get_size.
+    """Return [height, width]. Raises TypeError unless it is an image.
+
+    Source: torchvision.transforms.v2.functional.get_size.
 
     >>> torch.transforms.v2.functional.get_size(torch.zeros(3, 4, 5))
     [4, 5]
@@ -117,7 +119,7 @@ def get_size(inpt: Any) -> list[int]:
 
 
 def get_num_channels(inpt: Any) -> int:
-    """How many channels. TypeError of what is no image.
+    """Return the number of channels. Raises TypeError unless it is an image.
 
     Source: torchvision.transforms.v2.functional.get_num_channels.
 
@@ -128,9 +130,9 @@ def get_num_channels(inpt: Any) -> int:
 
 
 def to_image(inpt: Any) -> Tensor:
-    """A PIL image, an array (H, W) or (H, W, C), or a Tensor, as a Tensor (C, H, W) of the same values.
+    """Convert a PIL image, an array (H, W) or (H, W, C), or a Tensor to a Tensor (C, H, W) of the same values.
 
-    TypeError of anything else. Source: torchvision.transforms.v2.functional.to_image.
+    Raises TypeError for anything else. Source: torchvision.transforms.v2.functional.to_image.
 
     >>> torch.transforms.v2.functional.to_image(np.zeros((4, 5, 3), np.uint8)).shape
     torch.Size([3, 4, 5])
@@ -146,7 +148,7 @@ def to_image(inpt: Any) -> Tensor:
 
 
 def to_dtype(inpt: Tensor, dtype: Dtype = float32, scale: bool = False) -> Tensor:
-    """A Tensor in another dtype, and, if asked for, in its range.
+    """Convert a Tensor to another dtype and, with scale, to its range.
 
     Source: torchvision.transforms.v2.functional.to_dtype.
 
@@ -157,7 +159,9 @@ def to_dtype(inpt: Tensor, dtype: Dtype = float32, scale: bool = False) -> Tenso
 
 
 def grayscale_to_rgb(inpt: Any) -> Any:
-    """An image of one channel in three; of three itself. Source: torchvision.transforms.v2.functional.grayscale_to_rgb.
+    """Convert one channel to three; return three channels unchanged.
+
+    Source: torchvision.transforms.v2.functional.grayscale_to_rgb.
 
     >>> torch.transforms.v2.functional.grayscale_to_rgb(torch.zeros(1, 2, 2)).shape
     torch.Size([3, 2, 2])
@@ -174,14 +178,14 @@ def resize(  # type: ignore[no-redef]
     max_size: int | None = None,
     antialias: bool | None = True,
 ) -> Any:
-    """An image in another size; uint8 pixels in whole numbers, whose last one may differ from that of v1's `resize`.
+    """Resize an image. uint8 is computed in integers, which may differ from v1's `resize` by 1.
 
     Source: torchvision.transforms.v2.functional.resize.
 
     >>> torch.transforms.v2.functional.resize(torch.tensor([[[0, 255, 0, 0]]], dtype=torch.uint8), [1, 3]).tolist()
     [[[76, 128, 0]]]
     """
-    return geometry.resized(inpt, size, interpolation, max_size, antialias, float32, float64, uint8)
+    return geometry.resize_as(inpt, size, interpolation, max_size, antialias, float32, float64, uint8)
 
 
 def resized_crop(  # type: ignore[no-redef]
@@ -194,12 +198,12 @@ def resized_crop(  # type: ignore[no-redef]
     interpolation: Any = InterpolationMode.BILINEAR,
     antialias: bool | None = True,
 ) -> Any:
-    """A part of an image, resized. Source: torchvision.transforms.v2.functional.resized_crop."""
+    """Crop a part of an image and resize it. Source: torchvision.transforms.v2.functional.resized_crop."""
     return resize(crop(inpt, top, left, height, width), size, interpolation, antialias=antialias)
 
 
 def permute_channels(inpt: Any, permutation: Sequence[int] | Tensor) -> Any:
-    """An image with its channels in another order. Source: torchvision.transforms.v2.functional.permute_channels.
+    """Permute the channels of an image. Source: torchvision.transforms.v2.functional.permute_channels.
 
     >>> torch.transforms.v2.functional.permute_channels(torch.arange(3).reshape(3, 1, 1), [2, 0, 1]).flatten()
     tensor([2, 0, 1])
@@ -210,14 +214,14 @@ def permute_channels(inpt: Any, permutation: Sequence[int] | Tensor) -> Any:
 
 
 def gaussian_noise(inpt: Tensor, mean: float = 0.0, sigma: float = 0.1, clip: bool = True) -> Tensor:
-    """An image of floating point or of bytes with normal noise, of a range from 0 to 1, within it if asked for.
+    """Add normal noise to a floating-point or uint8 image; sigma is relative to the range, to which `clip` clamps.
 
-    Raises ValueError of anything else. Source: torchvision.transforms.v2.functional.gaussian_noise.
+    Raises ValueError for anything else. Source: torchvision.transforms.v2.functional.gaussian_noise.
 
     >>> torch.transforms.v2.functional.gaussian_noise(torch.zeros(1, 1, 1), mean=2.0, sigma=0.0).item()
     1.0
     """
-    color.not_negative("gaussian_noise", "sigma", sigma)
+    color.require_not_negative("gaussian_noise", "sigma", sigma)
     if not isinstance(inpt, Tensor) or not (inpt.is_floating_point() or inpt.dtype == uint8):
         raise ArgumentError("gaussian_noise: inpt is expected to be a Tensor of floating point or of torch.uint8")
     if inpt.dtype == uint8:

@@ -1,4 +1,4 @@
-"""Batches whose images are mixed with each other, and their labels as much."""
+"""MixUp and CutMix, which mix the images of a batch and their labels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .base import Transform
 
 
 def _labels(sample: Any) -> Any:
-    """The second of a pair, or what is called like labels in it or in a dict."""
+    """Find the labels in a sample: the second of a pair, or the entry of a dict that is named like labels."""
     found = sample[1] if isinstance(sample, (tuple, list)) else sample
     if isinstance(found, dict):
         names = sorted((name for name in found if "label" in name.lower()), key=lambda name: name.lower() != "labels")
@@ -24,7 +24,7 @@ def _labels(sample: Any) -> Any:
     return found
 
 
-class _Mixed(Transform):
+class _BatchMix(Transform):
     def __init__(
         self,
         *,
@@ -37,8 +37,8 @@ class _Mixed(Transform):
         self._dist = Beta(creation.tensor([alpha]), creation.tensor([alpha]))
         self._getter: Any = labels_getter if callable(labels_getter) else _labels
 
-    def mixed(self, images: Tensor) -> tuple[Tensor, float]:
-        """The images, and how much of each is its own."""
+    def mix(self, images: Tensor) -> tuple[Tensor, float]:
+        """Return the mixed images and the weight of each image's own part."""
         raise NotImplementedError
 
     def forward(self, *inputs: Any) -> Any:
@@ -58,17 +58,17 @@ class _Mixed(Transform):
             raise ShapeError(
                 f"{name}: images {tuple(flat[at].shape)}, expected ({len(labels)}, C, H, W) as the labels are"
             )
-        flat[at], own = self.mixed(flat[at])
+        flat[at], own = self.mix(flat[at])
         wide = one_hot(labels, self.num_classes or -1) if labels.ndim == 1 else labels
         wide = wide if wide.is_floating_point() else wide.float()
         flat = [wide.roll(1, 0).mul_(1.0 - own).add_(wide.mul(own)) if x is labels else x for x in flat]
         return tree_unflatten(flat, spec)
 
 
-class MixUp(_Mixed):
-    """Each image (N, C, H, W) and label mixed with the one before, by a share of Beta(alpha, alpha).
+class MixUp(_BatchMix):
+    """Mix each image (N, C, H, W) and label with the previous one, with a weight drawn from Beta(alpha, alpha).
 
-    Labels: (N,) of num_classes, or (N, C). Raises ValueError of others. Zhang et al. (2017).
+    Labels: (N,) of num_classes, or (N, C). Raises ValueError for others. Zhang et al. (2017).
     Source: torchvision.transforms.v2.MixUp.
 
     >>> images, labels = torch.transforms.v2.MixUp(num_classes=3)(torch.ones(2, 3, 4, 4), torch.arange(2))
@@ -76,22 +76,22 @@ class MixUp(_Mixed):
     tensor([1., 1.])
     """
 
-    def mixed(self, images: Tensor) -> tuple[Tensor, float]:
+    def mix(self, images: Tensor) -> tuple[Tensor, float]:
         own = float(self._dist.sample(()).item())
         return images.roll(1, 0).mul_(1.0 - own).add_(images.mul(own)), own
 
 
-class CutMix(_Mixed):
-    """A part of each image (N, C, H, W) from the one before, labels by its share: Yun et al. (2019).
+class CutMix(_BatchMix):
+    """Replace a region of each image (N, C, H, W) by the previous one's, and mix labels by area: Yun et al. (2019).
 
-    Labels: (N,) of num_classes, or (N, C). Raises ValueError of others. Source: torchvision.transforms.v2.CutMix.
+    Labels: (N,) of num_classes, or (N, C). Raises ValueError for others. Source: torchvision.transforms.v2.CutMix.
 
     >>> images, labels = torch.transforms.v2.CutMix(num_classes=3)(torch.zeros(2, 3, 4, 4), torch.tensor([0, 2]))
     >>> labels.sum(1)
     tensor([1., 1.])
     """
 
-    def mixed(self, images: Tensor) -> tuple[Tensor, float]:
+    def mix(self, images: Tensor) -> tuple[Tensor, float]:
         own = float(self._dist.sample(()).item())
         height, width = images.shape[-2:]
         x, y = (int(randint(n, (1,)).item()) for n in (width, height))

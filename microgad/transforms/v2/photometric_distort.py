@@ -1,4 +1,4 @@
-"""Colours that are distorted in steps, each of which may be left out."""
+"""RandomPhotometricDistort, which distorts colors in several optional steps."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Factors = tuple[float, float]
 
 
 class RandomPhotometricDistort(Transform):
-    """Brightness, contrast, saturation, hue and the channels' order changed, each with probability p.
+    """Change brightness, contrast, saturation, hue and the order of channels, each with probability p.
 
-    Of Liu et al. (2016), "SSD: Single Shot MultiBox Detector".
-    Each factor is drawn from (low, high); contrast changes before saturation and hue or after them.
+    From Liu et al. (2016), "SSD: Single Shot MultiBox Detector".
+    Each factor is drawn from (low, high). The contrast changes before or after saturation and hue.
     Source: torchvision.transforms.v2.RandomPhotometricDistort.
 
     >>> torch.transforms.v2.RandomPhotometricDistort(p=0.0)(torch.ones(3, 2, 2)).sum().item()
@@ -35,7 +35,7 @@ class RandomPhotometricDistort(Transform):
         self.brightness, self.contrast, self.hue, self.saturation = brightness, contrast, hue, saturation
         self.p = p
 
-    def one(self, image: Any) -> Any:
+    def transform_image(self, image: Any) -> Any:
         ranges = self.brightness, self.contrast, self.saturation, self.hue
         brightness, contrast, saturation, hue = (uniform(*x) if self._is_chosen() else None for x in ranges)
         steps: list[tuple[Any, Any]] = [(F.adjust_brightness, brightness)]
