@@ -1,4 +1,7 @@
-"""Networks with torchvision's names, so that its state_dicts load. Source: torchvision.models."""
+"""torchvision's models, with the same names of modules and parameters, so that its state_dicts load.
+
+Source: torchvision.models.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +92,7 @@ from .weights import enums
 from .weights import get_model_weights as get_model_weights
 from .weights import get_weight as get_weight
 
-if TYPE_CHECKING:  # what `enums` makes: tests/test_signatures.py holds the names to it
+if TYPE_CHECKING:  # the classes that `enums` makes; tests/test_signatures.py compares the names
     AlexNet_Weights = GoogLeNet_Weights = Inception_V3_Weights = WeightsEnum
     ConvNeXt_Base_Weights = ConvNeXt_Large_Weights = ConvNeXt_Small_Weights = ConvNeXt_Tiny_Weights = WeightsEnum
     DenseNet121_Weights = DenseNet161_Weights = DenseNet169_Weights = DenseNet201_Weights = WeightsEnum
@@ -109,7 +112,7 @@ if TYPE_CHECKING:  # what `enums` makes: tests/test_signatures.py holds the name
     ViT_B_16_Weights = ViT_B_32_Weights = ViT_H_14_Weights = ViT_L_16_Weights = ViT_L_32_Weights = WeightsEnum
     Wide_ResNet101_2_Weights = Wide_ResNet50_2_Weights = WeightsEnum
 
-for _build in BUILDERS.values():  # programs take them from the rooms of models, too
+for _build in BUILDERS.values():  # programs import them from the models' modules too
     vars(sys.modules[_build.__module__]).update(enums())
 globals().update(enums())
 _define_getattr(globals())

@@ -1,4 +1,4 @@
-"""What programs take from torchvision.models._utils: a network's layers by name, and widths that hardware likes."""
+"""Names that programs import from torchvision.models._utils."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["IntermediateLayerGetter", "_make_divisible"]
 
 
 class IntermediateLayerGetter(nn.ModuleDict):
-    """A model's children, which must be called in the order of their names, up to the last that is asked for.
+    """Return the results of some children of a model, whose children must be called in the order of registration.
 
-    `return_layers` has, for each child whose result is wanted, the name that it gets; ValueError where one isn't there.
-    Source: torchvision.models._utils.IntermediateLayerGetter.
+    `return_layers` maps the names of these children to the names of their results. Raises ValueError for an unknown
+    child. Source: torchvision.models._utils.IntermediateLayerGetter.
 
     >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
     >>> layers = torch.models._utils.IntermediateLayerGetter(net, {"0": "wide", "1": "kept"})

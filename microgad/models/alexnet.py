@@ -11,7 +11,7 @@ from .builders import builder
 
 
 class AlexNet(Module):
-    """(N, 3, H, W) -> (N, num_classes), H and W from 63 on. Source: torchvision.models.AlexNet.
+    """(N, 3, H, W) -> (N, num_classes) for H, W ≥ 63. Source: torchvision.models.AlexNet.
 
     >>> torch.models.AlexNet(num_classes=10).classifier[6]
     Linear(in_features=4096, out_features=10, bias=True)
@@ -51,7 +51,7 @@ class AlexNet(Module):
 
 @builder
 def alexnet(**options: Any) -> AlexNet:
-    """AlexNet, drawn anew. Source: torchvision.models.alexnet."""
+    """Build AlexNet. Source: torchvision.models.alexnet."""
     return AlexNet(**options)
 
 

@@ -1,4 +1,4 @@
-"""What many networks are made of, under torchvision.ops's names."""
+"""Building blocks of networks, under their names in torchvision.ops."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Layer = Callable[..., Module]
 
 
 def make_divisible(v: float, divisor: int, min_value: int | None = None) -> int:
-    """The multiple of divisor nearest to v, but not more than a tenth below it."""
+    """Return the multiple of divisor nearest to v, but at least 0.9 v."""
     found = max(min_value or divisor, int(v + divisor / 2) // divisor * divisor)
     return found + divisor if found < 0.9 * v else found
 
 
 class ConvNormActivation(nn.Sequential):
-    """A convolution that keeps the plane, a normalization, an activation; either of the last two may be None.
+    """A convolution that keeps the size, a normalization and an activation; either of the last two may be None.
 
     Source: torchvision.ops.misc.ConvNormActivation.
     """
@@ -43,20 +43,20 @@ class ConvNormActivation(nn.Sequential):
         conv_layer: Layer = nn.Conv2d,
     ) -> None:
         if padding is None:
-            padding = _half(kernel_size, dilation)
+            padding = _same_padding(kernel_size, dilation)
         bias = norm_layer is None if bias is None else bias
         options = {"dilation": dilation, "groups": groups, "bias": bias}
         layers = [conv_layer(in_channels, out_channels, kernel_size, stride, padding, **options)]
         if norm_layer is not None:
             layers.append(norm_layer(out_channels))
         if activation_layer is not None:
-            layers.append(activation_layer(**_in_place(inplace)))
+            layers.append(activation_layer(**_inplace_option(inplace)))
         super().__init__(*layers)
         self.out_channels = out_channels
 
 
-def _half(kernel_size: Any, dilation: Any) -> Any:
-    """The padding that keeps a plane, of numbers or of one for each dimension."""
+def _same_padding(kernel_size: Any, dilation: Any) -> Any:
+    """Return the padding that keeps the size, for numbers or one number for each dimension."""
     if isinstance(kernel_size, int) and isinstance(dilation, int):
         return (kernel_size - 1) // 2 * dilation
     n = len(kernel_size) if isinstance(kernel_size, Sequence) else len(dilation)
@@ -64,7 +64,7 @@ def _half(kernel_size: Any, dilation: Any) -> Any:
     return tuple((k - 1) // 2 * d for k, d in zip(sizes, dilations, strict=True))
 
 
-def _in_place(inplace: bool | None) -> dict[str, bool]:
+def _inplace_option(inplace: bool | None) -> dict[str, bool]:
     return {} if inplace is None else {"inplace": inplace}
 
 
@@ -80,7 +80,7 @@ class Conv2dNormActivation(ConvNormActivation):
 
 
 class Conv3dNormActivation(ConvNormActivation):
-    """(N, in, D, H, W) -> (N, out, D, H, W): Conv2dNormActivation in three dimensions.
+    """(N, in, D, H, W) -> (N, out, D, H, W): the 3-d version of Conv2dNormActivation.
 
     Source: torchvision.ops.Conv3dNormActivation.
 
@@ -108,7 +108,7 @@ class Conv3dNormActivation(ConvNormActivation):
 
 
 class SqueezeExcitation(Module):
-    """Each channel scaled by what a small network says of all channels' means.
+    """Scale each channel by a factor that a small network computes from the means of all channels.
 
     Source: torchvision.ops.SqueezeExcitation.
 
@@ -137,7 +137,7 @@ class SqueezeExcitation(Module):
 
 
 class MLP(nn.Sequential):
-    """Linear layers of hidden_channels, each but the last with normalization and activation; dropout after each.
+    """Linear layers of sizes hidden_channels, with dropout; all but the last have a normalization and an activation.
 
     Source: torchvision.ops.MLP.
 
@@ -162,14 +162,14 @@ class MLP(nn.Sequential):
             if i < len(hidden_channels) - 1:
                 if norm_layer is not None:
                     layers.append(norm_layer(channels))
-                layers.append(activation_layer(**_in_place(inplace)))
-            layers.append(nn.Dropout(dropout, **_in_place(inplace)))
+                layers.append(activation_layer(**_inplace_option(inplace)))
+            layers.append(nn.Dropout(dropout, **_inplace_option(inplace)))
             in_channels = channels
         super().__init__(*layers)
 
 
 class Permute(Module):
-    """The dimensions in another order. Source: torchvision.ops.Permute.
+    """Permute the dimensions. Source: torchvision.ops.Permute.
 
     >>> from microgad.models.blocks import Permute
     >>> Permute([0, 2, 1])(torch.zeros(1, 2, 3)).shape
@@ -185,9 +185,9 @@ class Permute(Module):
 
 
 def stochastic_depth(input: Tensor, p: float, mode: str, training: bool = True) -> Tensor:
-    """0 with probability p, for each row (or for the whole batch), the rest scaled by 1 / (1 - p).
+    """Zero each row (or the whole batch) with probability p, and scale the rest by 1 / (1 - p).
 
-    Raises ValueError of another p or mode. Source: torchvision.ops.stochastic_depth.
+    Raises ValueError for an invalid p or mode. Source: torchvision.ops.stochastic_depth.
 
     >>> from microgad.models.blocks import stochastic_depth
     >>> stochastic_depth(torch.ones(2, 3), 0.5, "row", training=False).sum()
@@ -205,7 +205,7 @@ def stochastic_depth(input: Tensor, p: float, mode: str, training: bool = True) 
 
 
 class StochasticDepth(Module):
-    """stochastic_depth while training, else nothing. Source: torchvision.ops.StochasticDepth.
+    """stochastic_depth in training mode, else the identity. Source: torchvision.ops.StochasticDepth.
 
     >>> from microgad.models.blocks import StochasticDepth
     >>> StochasticDepth(0.1, "row")
@@ -223,7 +223,7 @@ class StochasticDepth(Module):
 
 
 class FrozenBatchNorm2d(Module):
-    """(N, C, H, W): BatchNorm2d of statistics and weights that stay as they are.
+    """(N, C, H, W) -> (N, C, H, W): BatchNorm2d with fixed statistics and weights.
 
     Source: torchvision.ops.FrozenBatchNorm2d.
 
@@ -244,7 +244,7 @@ class FrozenBatchNorm2d(Module):
             self.register_buffer(name, creation.full((num_features,), float(value)))
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
-        state_dict.pop(f"{prefix}num_batches_tracked", None)  # which a BatchNorm2d has
+        state_dict.pop(f"{prefix}num_batches_tracked", None)  # from the state of a BatchNorm2d
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def forward(self, x: Tensor) -> Tensor:

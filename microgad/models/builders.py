@@ -1,4 +1,4 @@
-"""What the models share: functions that build them, and refuse weights that would have to be downloaded."""
+"""Functions that build models by name, load their weights, and initialize their layers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from ..nn import BatchNorm2d, Conv2d, GroupNorm, Linear, Module, init
-from .weights import WeightsEnum, of_model
+from .weights import WeightsEnum, weights_of_model
 
 M = TypeVar("M", bound=Module)
 M_co = TypeVar("M_co", bound=Module, covariant=True)
 
 
 class Builder(Protocol[M_co]):
-    """How a function that builds a model is called; the options are the model's."""
+    """The signature of a function that builds a model; the options are those of the model."""
 
     __name__: str
 
@@ -24,21 +24,22 @@ class Builder(Protocol[M_co]):
 BUILDERS: dict[str, Callable[..., Any]] = {}
 
 
-def builder(build: Callable[..., M], settled: Callable[[WeightsEnum], dict[str, Any]] = lambda _: {}) -> Builder[M]:
-    """A public function that builds a model, from one that takes the rest of the options.
+def builder(build: Callable[..., M], options_of: Callable[[WeightsEnum], dict[str, Any]] = lambda _: {}) -> Builder[M]:
+    """Make the public function that builds a model, with `weights`, from `build`, which takes only the options.
 
-    Weights are of 1000 classes, and may settle further options. True, as of `pretrained`, are the first ones.
+    Weights imply 1000 classes and the options `options_of(weights)`. `weights=True`, as `pretrained=True`, means the
+    first version.
     """
 
     def built(weights: Any = None, progress: bool = True, **options: Any) -> M:
         weights = options.pop("pretrained", None) or weights
         if not weights:
             return build(**options)
-        known = of_model(build.__name__)
+        known = weights_of_model(build.__name__)
         if weights is True and "IMAGENET1K_V1" not in known.__members__:
             raise ValueError(f"No weights available for model {build.__name__}")
         found = known["IMAGENET1K_V1"] if weights is True else known.verify(weights)
-        for name, value in {"num_classes": 1000, **settled(found)}.items():
+        for name, value in {"num_classes": 1000, **options_of(found)}.items():
             if options.setdefault(name, value) != value:
                 raise ValueError(f"The parameter '{name}' expected value {value} but got {options[name]} instead.")
         state = found.get_state_dict()
@@ -52,28 +53,28 @@ def builder(build: Callable[..., M], settled: Callable[[WeightsEnum], dict[str, 
     return built
 
 
-def named(
-    name: str, says: str, build: Callable[..., M], settled: Callable[[WeightsEnum], dict[str, Any]] = lambda _: {}
+def variant(
+    name: str, description: str, build: Callable[..., M], options_of: Callable[..., dict[str, Any]] = lambda _: {}
 ) -> Builder[M]:
-    """The builder of one of a family: `builder`, of what has no name and no words of its own."""
-    build.__name__, build.__doc__ = name, f"{says}, drawn anew. Source: torchvision.models.{name}."
-    return builder(build, settled)
+    """Make the builder of one model of a family, with a name and a docstring for `build`."""
+    build.__name__, build.__doc__ = name, f"Build {description}. Source: torchvision.models.{name}."
+    return builder(build, options_of)
 
 
 def require_stages(name: str, stages: Any, kind: type) -> None:
-    """Raise ValueError where there are none, TypeError where they are no sequence of a kind."""
+    """Raise ValueError for empty stages, TypeError unless they are a sequence of `kind`."""
     if not stages:
         raise ValueError(f"The {name} should not be empty")
     if not isinstance(stages, Sequence) or not all(isinstance(stage, kind) for stage in stages):
         raise TypeError(f"The {name} should be List[{kind.__name__}]")
 
 
-def by_kaiming(
+def init_kaiming(
     model: Module, mode: str, nonlinearity: str = "leaky_relu", linear: Callable[[Linear], Any] | None = None
 ) -> None:
-    """Draw weights of convolutions as He et al. (2015) do; normalization begins with weight 1, biases with 0.
+    """Initialize convolutions as He et al. (2015), normalization weights with 1 and biases with 0.
 
-    `linear` draws those of a linear layer; without it these stay as they are.
+    `linear` initializes linear layers; without it they stay as they are.
     """
     for module in model.modules():
         if isinstance(module, Conv2d):
@@ -89,13 +90,13 @@ def by_kaiming(
                 init.zeros_(module.bias)
 
 
-def narrow(layer: Linear) -> None:
-    """Draw a linear layer's weights near 0."""
+def init_small_normal(layer: Linear) -> None:
+    """Draw the weights of a linear layer near 0."""
     init.normal_(layer.weight, 0, 0.01)
 
 
 def get_model_builder(name: str) -> Callable[..., Any]:
-    """A model's function. ValueError where there is none. Source: torchvision.models.get_model_builder.
+    """Return the builder of a model. Raises ValueError if unknown. Source: torchvision.models.get_model_builder.
 
     >>> torch.models.get_model_builder("ResNet18").__name__
     'resnet18'
@@ -106,7 +107,7 @@ def get_model_builder(name: str) -> Callable[..., Any]:
 
 
 def get_model(name: str, **options: Any) -> Any:
-    """A model by the name of its function. ValueError where there is none. Source: torchvision.models.get_model.
+    """Build a model by name. Raises ValueError for an unknown name. Source: torchvision.models.get_model.
 
     >>> torch.models.get_model("resnet18", num_classes=10).fc
     Linear(in_features=512, out_features=10, bias=True)
@@ -115,7 +116,7 @@ def get_model(name: str, **options: Any) -> Any:
 
 
 def list_models(module: Any = None, include: Any = None, exclude: Any = None) -> list[str]:
-    """The names that get_model knows, or some: of a module, and by patterns. Source: torchvision.models.list_models.
+    """List the names for get_model, filtered by module and by patterns. Source: torchvision.models.list_models.
 
     >>> torch.models.list_models(include="resnet*", exclude=["*1", "*2"])
     ['resnet18', 'resnet34', 'resnet50']

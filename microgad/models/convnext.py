@@ -13,7 +13,7 @@ from ..ops import creation
 from ..parameter import Parameter
 from ..tensor import Tensor
 from .blocks import Conv2dNormActivation, Layer, Permute, StochasticDepth
-from .builders import Builder, named, require_stages
+from .builders import Builder, require_stages, variant
 
 
 class LayerNorm2d(LayerNorm):
@@ -28,7 +28,7 @@ class LayerNorm2d(LayerNorm):
 
 
 class CNBlock(Module):
-    """Each channel by itself over 7×7, then a network of each pixel's channels, beside the identity.
+    """A 7×7 depthwise convolution, then a network over the channels of each pixel, with a residual connection.
 
     Source: torchvision.models.convnext.CNBlock.
     """
@@ -56,7 +56,7 @@ class CNBlock(Module):
 
 @dataclass
 class CNBlockConfig:
-    """The channels of a stage, and how many blocks it has. Source: torchvision.models.convnext.CNBlockConfig."""
+    """The channels and the number of blocks of a stage. Source: torchvision.models.convnext.CNBlockConfig."""
 
     input_channels: int
     out_channels: int | None
@@ -115,7 +115,7 @@ def _convnext(name: str, channels: list[int], deep: int, dropped: float) -> Buil
     stages = zip(channels, [*channels[1:], None], (3, 3, deep, 3), strict=True)
     settings = [CNBlockConfig(*stage) for stage in stages]
     usual = {"stochastic_depth_prob": dropped}
-    return named(f"convnext_{name}", "A ConvNeXt", lambda **options: ConvNeXt(settings, **(usual | options)))
+    return variant(f"convnext_{name}", "a ConvNeXt", lambda **options: ConvNeXt(settings, **(usual | options)))
 
 
 convnext_tiny = _convnext("tiny", [96, 192, 384, 768], 9, 0.1)

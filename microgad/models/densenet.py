@@ -10,11 +10,11 @@ from ..nn import functional as F
 from ..ops.movement import cat
 from ..tensor import Tensor
 from ..utils.checkpoint import checkpoint
-from .builders import Builder, by_kaiming, named
+from .builders import Builder, init_kaiming, variant
 
 
 class _DenseLayer(Module):
-    """growth_rate new channels of all the channels so far."""
+    """Compute growth_rate new channels from all previous channels."""
 
     def __init__(
         self, num_input_features: int, growth_rate: int, bn_size: int, drop_rate: float, memory_efficient: bool = False
@@ -36,16 +36,16 @@ class _DenseLayer(Module):
             state_dict[f"{prefix}{kind}{numbered}"] = state_dict.pop(before)
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
-    def _narrowed(self, *inputs: Tensor) -> Tensor:
+    def _bottleneck(self, *inputs: Tensor) -> Tensor:
         return self.conv1(self.relu1(self.norm1(cat(inputs, 1))))
 
     def forward(self, input: Any) -> Tensor:
         inputs = [input] if isinstance(input, Tensor) else input
         if self.memory_efficient and any(x.requires_grad for x in inputs):
-            narrow = checkpoint(self._narrowed, *inputs, use_reentrant=False)
+            bottleneck = checkpoint(self._bottleneck, *inputs, use_reentrant=False)
         else:
-            narrow = self._narrowed(*inputs)
-        new = self.conv2(self.relu2(self.norm2(narrow)))
+            bottleneck = self._bottleneck(*inputs)
+        new = self.conv2(self.relu2(self.norm2(bottleneck)))
         return F.dropout(new, p=self.drop_rate, training=self.training) if self.drop_rate > 0 else new
 
 
@@ -83,7 +83,9 @@ class _Transition(Sequential):
 
 
 class DenseNet(Module):
-    """(N, 3, H, W) -> (N, num_classes): a layer reads all before it in its block. Source: torchvision.models.DenseNet.
+    """(N, 3, H, W) -> (N, num_classes): each layer reads all previous ones in its block.
+
+    Source: torchvision.models.DenseNet.
 
     >>> net = torch.models.DenseNet(8, (1, 1, 1, 1), num_init_features=16, num_classes=10).eval()
     >>> net(torch.zeros(2, 3, 32, 32)).shape
@@ -116,7 +118,7 @@ class DenseNet(Module):
                 width //= 2
         self.features.norm5 = BatchNorm2d(width)
         self.classifier = Linear(width, num_classes)
-        by_kaiming(self, "fan_in")
+        init_kaiming(self, "fan_in")
         init.zeros_(self.classifier.get_parameter("bias"))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -126,7 +128,9 @@ class DenseNet(Module):
 
 def _densenet(depth: int, growth_rate: int, block_config: tuple[int, ...], num_init_features: int) -> Builder[DenseNet]:
     settings = growth_rate, block_config, num_init_features
-    return named(f"densenet{depth}", f"DenseNet with {depth} layers", lambda **options: DenseNet(*settings, **options))
+    return variant(
+        f"densenet{depth}", f"a DenseNet with {depth} layers", lambda **options: DenseNet(*settings, **options)
+    )
 
 
 densenet121 = _densenet(121, 32, (6, 12, 24, 16), 64)

@@ -1,4 +1,4 @@
-"""EfficientNet: Tan, Le (2019); its second version: Tan, Le (2021)."""
+"""EfficientNet: Tan, Le (2019), and EfficientNetV2: Tan, Le (2021)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..lazy import define_getattr as _define_getattr
 from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Dropout, Linear, Module, Sequential, SiLU, init
 from ..tensor import Tensor
 from .blocks import Conv2dNormActivation, Layer, SqueezeExcitation, StochasticDepth, make_divisible
-from .builders import Builder, by_kaiming, named, require_stages
+from .builders import Builder, init_kaiming, require_stages, variant
 
 
 @dataclasses.dataclass
 class MBConvConfig:
-    """The settings of a stage, made wider and deeper. Source: torchvision.models.efficientnet.MBConvConfig."""
+    """The settings of a stage, scaled in width and depth. Source: torchvision.models.efficientnet.MBConvConfig."""
 
     expand_ratio: float
     kernel: int
@@ -38,12 +38,12 @@ class MBConvConfig:
 
     @staticmethod
     def adjust_channels(channels: int, width_mult: float, min_value: int | None = None) -> int:
-        """As many channels as a width comes to."""
+        """Scale the number of channels by the width."""
         return make_divisible(channels * width_mult, 8, min_value)
 
     @staticmethod
     def adjust_depth(num_layers: int, depth_mult: float) -> int:
-        """As many layers as a depth comes to."""
+        """Scale the number of layers by the depth."""
         return math.ceil(num_layers * depth_mult)
 
 
@@ -66,7 +66,7 @@ class FusedMBConvConfig(MBConvConfig):
 
 
 class _Residual(Module):
-    """A block beside the identity, where shapes allow; left out at random while training."""
+    """A block with a residual connection if the shapes allow it, and with stochastic depth."""
 
     def __init__(self, cnf: MBConvConfig, stochastic_depth_prob: float, layers: list[Module]) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class _Residual(Module):
 
 
 class MBConv(_Residual):
-    """Wider, each channel by itself, scaled, narrow again. Source: torchvision.models.efficientnet.MBConv."""
+    """Expansion, depthwise convolution, squeeze-excitation, projection. Source: torchvision.models.efficientnet."""
 
     def __init__(
         self, cnf: MBConvConfig, stochastic_depth_prob: float, norm_layer: Layer, se_layer: Layer = SqueezeExcitation
@@ -101,7 +101,7 @@ class MBConv(_Residual):
 
 
 class FusedMBConv(_Residual):
-    """Wider by a whole convolution, then narrow again. Source: torchvision.models.efficientnet.FusedMBConv."""
+    """Expansion by a full convolution, then projection. Source: torchvision.models.efficientnet.FusedMBConv."""
 
     def __init__(self, cnf: MBConvConfig, stochastic_depth_prob: float, norm_layer: Layer) -> None:
         how: Any = {"norm_layer": norm_layer, "activation_layer": SiLU}
@@ -115,7 +115,7 @@ class FusedMBConv(_Residual):
         super().__init__(cnf, stochastic_depth_prob, layers)
 
 
-def _by_outputs(layer: Linear) -> None:
+def _init_linear(layer: Linear) -> None:
     bound = 1.0 / math.sqrt(layer.out_features)
     init.uniform_(layer.weight, -bound, bound)
 
@@ -148,7 +148,7 @@ class EfficientNet(Module):
             for _ in range(setting.num_layers):
                 make: Any = setting.block
                 blocks.append(make(setting, stochastic_depth_prob * count / total, how["norm_layer"]))
-                # Those after the first keep the channels and the plane.
+                # The blocks after the first keep the channels and the size.
                 setting = copy.copy(setting)
                 setting.input_channels, setting.stride = setting.out_channels, 1
                 count += 1
@@ -159,19 +159,19 @@ class EfficientNet(Module):
         self.features = Sequential(*layers)
         self.avgpool = AdaptiveAvgPool2d(1)
         self.classifier = Sequential(Dropout(p=dropout, inplace=True), Linear(last, num_classes))
-        by_kaiming(self, "fan_out", linear=_by_outputs)
+        init_kaiming(self, "fan_out", linear=_init_linear)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
 
-# Of each stage: by what it widens, kernel, stride, inputs, outputs, layers.
-_FIRST = [
+# For each stage: expansion ratio, kernel, stride, input channels, output channels, layers.
+_V1_STAGES = [
     (1, 3, 1, 32, 16, 1), (6, 3, 2, 16, 24, 2), (6, 5, 2, 24, 40, 2), (6, 3, 2, 40, 80, 3), (6, 5, 1, 80, 112, 3),
     (6, 5, 2, 112, 192, 4), (6, 3, 1, 192, 320, 1),
 ]  # fmt: skip
-# Of the second version, three fused stages, and the others.
-_SECOND = {
+# For EfficientNetV2: three fused stages, and the others.
+_V2_STAGES = {
     "s": ([(1, 3, 1, 24, 24, 2), (4, 3, 2, 24, 48, 4), (4, 3, 2, 48, 64, 4)],
           [(4, 3, 2, 64, 128, 6), (6, 3, 1, 128, 160, 9), (6, 3, 2, 160, 256, 15)]),
     "m": ([(1, 3, 1, 24, 24, 3), (4, 3, 2, 24, 48, 5), (4, 3, 2, 48, 80, 5)],
@@ -182,32 +182,34 @@ _SECOND = {
 
 
 def _efficientnet(name: str, stages: list[MBConvConfig], **usual: Any) -> Builder[EfficientNet]:
-    return named(f"efficientnet_{name}", "An EfficientNet", lambda **options: EfficientNet(stages, **(usual | options)))
+    return variant(
+        f"efficientnet_{name}", "an EfficientNet", lambda **options: EfficientNet(stages, **(usual | options))
+    )
 
 
-def _first(name: str, width: float, depth: float, dropout: float, **usual: Any) -> Builder[EfficientNet]:
-    stages = [MBConvConfig(*stage, width_mult=width, depth_mult=depth) for stage in _FIRST]
+def _v1(name: str, width: float, depth: float, dropout: float, **usual: Any) -> Builder[EfficientNet]:
+    stages = [MBConvConfig(*stage, width_mult=width, depth_mult=depth) for stage in _V1_STAGES]
     return _efficientnet(name, stages, dropout=dropout, **usual)
 
 
-def _second(name: str, dropout: float) -> Builder[EfficientNet]:
-    fused, rest = _SECOND[name]
+def _v2(name: str, dropout: float) -> Builder[EfficientNet]:
+    fused, rest = _V2_STAGES[name]
     stages = [FusedMBConvConfig(*stage) for stage in fused] + [MBConvConfig(*stage) for stage in rest]
     norm = functools.partial(BatchNorm2d, eps=1e-3)
     return _efficientnet(f"v2_{name}", stages, dropout=dropout, last_channel=1280, norm_layer=norm)
 
 
-_slow = {"norm_layer": functools.partial(BatchNorm2d, eps=0.001, momentum=0.01)}
-efficientnet_b0 = _first("b0", 1.0, 1.0, 0.2)
-efficientnet_b1 = _first("b1", 1.0, 1.1, 0.2)
-efficientnet_b2 = _first("b2", 1.1, 1.2, 0.3)
-efficientnet_b3 = _first("b3", 1.2, 1.4, 0.3)
-efficientnet_b4 = _first("b4", 1.4, 1.8, 0.4)
-efficientnet_b5 = _first("b5", 1.6, 2.2, 0.4, **_slow)
-efficientnet_b6 = _first("b6", 1.8, 2.6, 0.5, **_slow)
-efficientnet_b7 = _first("b7", 2.0, 3.1, 0.5, **_slow)
-efficientnet_v2_s = _second("s", 0.2)
-efficientnet_v2_m = _second("m", 0.3)
-efficientnet_v2_l = _second("l", 0.4)
+_bn_options = {"norm_layer": functools.partial(BatchNorm2d, eps=0.001, momentum=0.01)}
+efficientnet_b0 = _v1("b0", 1.0, 1.0, 0.2)
+efficientnet_b1 = _v1("b1", 1.0, 1.1, 0.2)
+efficientnet_b2 = _v1("b2", 1.1, 1.2, 0.3)
+efficientnet_b3 = _v1("b3", 1.2, 1.4, 0.3)
+efficientnet_b4 = _v1("b4", 1.4, 1.8, 0.4)
+efficientnet_b5 = _v1("b5", 1.6, 2.2, 0.4, **_bn_options)
+efficientnet_b6 = _v1("b6", 1.8, 2.6, 0.5, **_bn_options)
+efficientnet_b7 = _v1("b7", 2.0, 3.1, 0.5, **_bn_options)
+efficientnet_v2_s = _v2("s", 0.2)
+efficientnet_v2_m = _v2("m", 0.3)
+efficientnet_v2_l = _v2("l", 0.4)
 
 _define_getattr(globals())

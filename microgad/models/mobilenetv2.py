@@ -10,11 +10,11 @@ from ..nn import BatchNorm2d, Conv2d, Dropout, Linear, Module, ReLU6, Sequential
 from ..nn import functional as F
 from ..tensor import Tensor
 from .blocks import Conv2dNormActivation, make_divisible
-from .builders import builder, by_kaiming, narrow
+from .builders import builder, init_kaiming, init_small_normal
 
 
 class InvertedResidual(Module):
-    """Wider by expand_ratio, each channel by itself, narrow again; beside the identity where shapes allow.
+    """Expansion by expand_ratio, depthwise convolution and projection, with a residual connection if shapes allow it.
 
     Source: torchvision.models.mobilenetv2.InvertedResidual.
 
@@ -46,7 +46,7 @@ class InvertedResidual(Module):
         return x + self.conv(x) if self.use_res_connect else self.conv(x)
 
 
-# By what a stage widens inside, its channels, how many blocks it has, the stride of the first.
+# For each stage: expansion ratio, channels, number of blocks, stride of the first block.
 _STAGES = [
     [1, 16, 1, 1], [6, 24, 2, 2], [6, 32, 3, 2], [6, 64, 4, 2], [6, 96, 3, 1], [6, 160, 3, 2], [6, 320, 1, 1],
 ]  # fmt: skip
@@ -88,7 +88,7 @@ class MobileNetV2(Module):
         features.append(Conv2dNormActivation(channels, self.last_channel, kernel_size=1, **how))
         self.features = Sequential(*features)
         self.classifier = Sequential(Dropout(p=dropout), Linear(self.last_channel, num_classes))
-        by_kaiming(self, "fan_out", linear=narrow)
+        init_kaiming(self, "fan_out", linear=init_small_normal)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(F.adaptive_avg_pool2d(self.features(x), (1, 1)).flatten(1))
@@ -96,7 +96,7 @@ class MobileNetV2(Module):
 
 @builder
 def mobilenet_v2(**options: Any) -> MobileNetV2:
-    """MobileNetV2, drawn anew. Source: torchvision.models.mobilenet_v2."""
+    """Build MobileNetV2. Source: torchvision.models.mobilenet_v2."""
     return MobileNetV2(**options)
 
 

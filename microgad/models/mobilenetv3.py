@@ -11,7 +11,7 @@ from ..lazy import define_getattr as _define_getattr
 from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Dropout, Hardsigmoid, Hardswish, Linear, Module, ReLU, Sequential
 from ..tensor import Tensor
 from .blocks import Conv2dNormActivation, Layer, SqueezeExcitation, make_divisible
-from .builders import builder, by_kaiming, narrow, require_stages
+from .builders import builder, init_kaiming, init_small_normal, require_stages
 
 
 @dataclass
@@ -35,12 +35,12 @@ class InvertedResidualConfig:
 
     @staticmethod
     def adjust_channels(channels: int, width_mult: float) -> int:
-        """As many channels as a width comes to."""
+        """Scale the number of channels by the width."""
         return make_divisible(channels * width_mult, 8)
 
 
 class InvertedResidual(Module):
-    """Wider, each channel by itself, perhaps scaled, narrow again; beside the identity where shapes allow.
+    """Expansion, depthwise convolution, optional squeeze-excitation and projection; residual if shapes allow it.
 
     Source: torchvision.models.mobilenetv3.InvertedResidual.
     """
@@ -107,14 +107,14 @@ class MobileNetV3(Module):
             Dropout(p=dropout, inplace=True),
             Linear(last_channel, num_classes),
         )
-        by_kaiming(self, "fan_out", linear=narrow)
+        init_kaiming(self, "fan_out", linear=init_small_normal)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
 
-# The last channels; of each block its inputs, kernel, width, outputs, whether it is scaled, activation, stride. Those
-# after the bar are the tail, which may be narrower, and dilated instead of strided.
+# The last channels; for each block: input channels, kernel, expanded channels, output channels, whether it has
+# squeeze-excitation, activation, stride. The blocks after the bar are the tail, which may be narrower or dilated.
 _LARGE = (1280, """
     16 3 16 16 - RE 1; 16 3 64 24 - RE 2; 24 3 72 24 - RE 1; 24 5 72 40 + RE 2; 40 5 120 40 + RE 1; 40 5 120 40 + RE 1;
     40 3 240 80 - HS 2; 80 3 200 80 - HS 1; 80 3 184 80 - HS 1; 80 3 184 80 - HS 1; 80 3 480 112 + HS 1;
@@ -150,13 +150,13 @@ def _build(
 
 @builder
 def mobilenet_v3_large(**options: Any) -> MobileNetV3:
-    """MobileNetV3, large, drawn anew. Source: torchvision.models.mobilenet_v3_large."""
+    """Build the large MobileNetV3. Source: torchvision.models.mobilenet_v3_large."""
     return _build(_LARGE, **options)
 
 
 @builder
 def mobilenet_v3_small(**options: Any) -> MobileNetV3:
-    """MobileNetV3, small, drawn anew. Source: torchvision.models.mobilenet_v3_small."""
+    """Build the small MobileNetV3. Source: torchvision.models.mobilenet_v3_small."""
     return _build(_SMALL, **options)
 
 

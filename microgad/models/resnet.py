@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from ..lazy import define_getattr as _define_getattr
 from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, ReLU, Sequential, init
 from ..tensor import Tensor
-from .builders import Builder, by_kaiming, named
+from .builders import Builder, init_kaiming, variant
 
 
 def conv3x3(in_planes: int, out_planes: int, stride: int = 1, groups: int = 1, dilation: int = 1) -> Conv2d:
-    """A 3×3 convolution that keeps the plane, without bias. Source: torchvision.models.resnet.conv3x3."""
+    """A 3×3 convolution that keeps the size, without bias. Source: torchvision.models.resnet.conv3x3."""
     return Conv2d(in_planes, out_planes, 3, stride, padding=dilation, groups=groups, bias=False, dilation=dilation)
 
 
@@ -21,7 +21,7 @@ def conv1x1(in_planes: int, out_planes: int, stride: int = 1) -> Conv2d:
 
 
 class BasicBlock(Module):
-    """Two 3×3 convolutions beside the identity, or beside downsample. Source: torchvision.models.resnet.BasicBlock.
+    """Two 3×3 convolutions with a shortcut: the identity or downsample. Source: torchvision.models.resnet.BasicBlock.
 
     >>> torch.models.resnet.BasicBlock(8, 8)(torch.zeros(1, 8, 4, 4)).shape
     torch.Size([1, 8, 4, 4])
@@ -62,7 +62,7 @@ class BasicBlock(Module):
 
 
 class Bottleneck(Module):
-    """1×1, 3×3 (which has the stride), and 1×1 convolutions to four times the planes, beside the identity.
+    """1×1, 3×3 (with the stride) and 1×1 convolutions to four times the planes, with a shortcut.
 
     Source: torchvision.models.resnet.Bottleneck.
 
@@ -105,7 +105,7 @@ class Bottleneck(Module):
 
 
 class ResNet(Module):
-    """(N, 3, H, W) -> (N, num_classes): four stages of blocks, each but the first halving the plane.
+    """(N, 3, H, W) -> (N, num_classes): four stages of blocks, each but the first halving the size.
 
     Source: torchvision.models.ResNet.
 
@@ -144,8 +144,8 @@ class ResNet(Module):
         self.layer4 = self._make_layer(block, 512, layers[3], stride=2, dilate=dilate[2])
         self.avgpool = AdaptiveAvgPool2d((1, 1))
         self.fc = Linear(512 * block.expansion, num_classes)
-        by_kaiming(self, "fan_out", "relu")
-        if zero_init_residual:  # each block begins as the identity
+        init_kaiming(self, "fan_out", "relu")
+        if zero_init_residual:  # each block starts as the identity
             for module in self.modules():
                 last = getattr(module, "bn3" if isinstance(module, Bottleneck) else "bn2", None)
                 if isinstance(module, (BasicBlock, Bottleneck)) and last.weight is not None:  # type: ignore[union-attr]
@@ -175,7 +175,9 @@ class ResNet(Module):
 
 
 def _resnet(name: str, block: type[BasicBlock | Bottleneck], layers: list[int], **widths: int) -> Builder[ResNet]:
-    return named(name, f"A ResNet of {layers} blocks", lambda **options: ResNet(block, layers, **{**widths, **options}))
+    return variant(
+        name, f"a ResNet of {layers} blocks", lambda **options: ResNet(block, layers, **{**widths, **options})
+    )
 
 
 resnet18 = _resnet("resnet18", BasicBlock, [2, 2, 2, 2])

@@ -9,21 +9,21 @@ from ..nn import BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, ReLU, Sequentia
 from ..nn import functional as F
 from ..ops.movement import cat
 from ..tensor import Tensor
-from .builders import Builder, named
+from .builders import Builder, variant
 
 
-def _plain(inp: int, oup: int) -> list[Module]:
+def _pointwise(inp: int, oup: int) -> list[Module]:
     return [Conv2d(inp, oup, 1, 1, 0, bias=False), BatchNorm2d(oup), ReLU(inplace=True)]
 
 
-def _apart(channels: int, stride: int) -> list[Module]:
+def _depthwise(channels: int, stride: int) -> list[Module]:
     return [Conv2d(channels, channels, 3, stride, 1, bias=False, groups=channels), BatchNorm2d(channels)]
 
 
 class InvertedResidual(Module):
-    """Half of the channels through convolutions, then all shuffled; of a stride both halves are made of all.
+    """Convolve half of the channels and shuffle all. With a stride, both halves are computed from all channels.
 
-    Raises ValueError of a stride but 1 to 3, and where the halves don't fit.
+    Raises ValueError for a stride outside of 1 to 3 and for channels that don't match.
     Source: torchvision.models.shufflenetv2.InvertedResidual.
 
     >>> torch.models.shufflenetv2.InvertedResidual(8, 8, 1)(torch.zeros(1, 8, 4, 4)).shape
@@ -37,9 +37,11 @@ class InvertedResidual(Module):
         self.stride, half = stride, oup // 2
         if stride == 1 and inp != 2 * half:
             raise ValueError(f"Invalid combination of stride {stride}, inp {inp} and oup {oup} values")
-        self.branch1 = Sequential(*_apart(inp, stride), *_plain(inp, half)) if stride > 1 else Sequential()
+        self.branch1 = Sequential(*_depthwise(inp, stride), *_pointwise(inp, half)) if stride > 1 else Sequential()
         self.branch2 = Sequential(
-            *_plain(inp if stride > 1 else half, half), *_apart(half, stride), *_plain(half, half)
+            *_pointwise(inp if stride > 1 else half, half),
+            *_depthwise(half, stride),
+            *_pointwise(half, half),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -52,7 +54,7 @@ class InvertedResidual(Module):
 
 
 class ShuffleNetV2(Module):
-    """(N, 3, H, W) -> (N, num_classes). Raises ValueError of lists of other lengths.
+    """(N, 3, H, W) -> (N, num_classes). Raises ValueError for lists of other lengths.
 
     Source: torchvision.models.ShuffleNetV2.
 
@@ -81,7 +83,7 @@ class ShuffleNetV2(Module):
             blocks += [inverted_residual(channels, channels, 1) for _ in range(repeats - 1)]
             self.add_module(f"stage{i + 2}", Sequential(*blocks))
             first = channels
-        self.conv5 = Sequential(*_plain(first, last))
+        self.conv5 = Sequential(*_pointwise(first, last))
         self.fc = Linear(last, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -93,7 +95,7 @@ class ShuffleNetV2(Module):
 
 def _shufflenet(width: str, channels: list[int]) -> Builder[ShuffleNetV2]:
     name = f"shufflenet_v2_{width}"
-    return named(name, "ShuffleNetV2 of a width", lambda **options: ShuffleNetV2([4, 8, 4], channels, **options))
+    return variant(name, "a ShuffleNetV2", lambda **options: ShuffleNetV2([4, 8, 4], channels, **options))
 
 
 shufflenet_v2_x0_5 = _shufflenet("x0_5", [24, 48, 96, 192, 1024])

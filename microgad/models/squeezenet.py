@@ -12,7 +12,7 @@ from .builders import builder
 
 
 class Fire(Module):
-    """Few channels, then many: half of them 1×1, half 3×3. Source: torchvision.models.squeezenet.Fire.
+    """A 1×1 convolution to few channels, then 1×1 and 3×3 ones to many. Source: torchvision.models.squeezenet.Fire.
 
     >>> torch.models.squeezenet.Fire(8, 2, 4, 4)(torch.zeros(1, 8, 5, 5)).shape
     torch.Size([1, 8, 5, 5])
@@ -34,7 +34,7 @@ class Fire(Module):
         return cat(wide, 1)
 
 
-# The first convolution's channels, kernel; then M for a pooling, else a Fire's squeezed channels.
+# Channels and kernel of the first convolution; then M for a pooling, else the squeezed channels of a Fire module.
 _VERSIONS: dict[str, tuple[int, int, list[Any]]] = {
     "1_0": (96, 7, ["M", 16, 16, 32, "M", 32, 48, 48, 64, "M", 64]),
     "1_1": (64, 3, ["M", 16, 16, "M", 32, 32, "M", 48, 48, 64, 64]),
@@ -78,13 +78,13 @@ class SqueezeNet(Module):
 
 @builder
 def squeezenet1_0(**options: Any) -> SqueezeNet:
-    """SqueezeNet 1.0, drawn anew. Source: torchvision.models.squeezenet1_0."""
+    """Build SqueezeNet 1.0. Source: torchvision.models.squeezenet1_0."""
     return SqueezeNet("1_0", **options)
 
 
 @builder
 def squeezenet1_1(**options: Any) -> SqueezeNet:
-    """SqueezeNet 1.1, drawn anew. Source: torchvision.models.squeezenet1_1."""
+    """Build SqueezeNet 1.1. Source: torchvision.models.squeezenet1_1."""
     return SqueezeNet("1_1", **options)
 
 

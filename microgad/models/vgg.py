@@ -7,11 +7,11 @@ from typing import Any
 from ..lazy import define_getattr as _define_getattr
 from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dropout, Linear, MaxPool2d, Module, ReLU, Sequential
 from ..tensor import Tensor
-from .builders import Builder, by_kaiming, named, narrow
+from .builders import Builder, init_kaiming, init_small_normal, variant
 
 
 class VGG(Module):
-    """features, then 7×7 averages, then three linear layers. Source: torchvision.models.VGG.
+    """`features`, average pooling to 7×7, and three linear layers. Source: torchvision.models.VGG.
 
     >>> torch.models.VGG(nn.Identity(), num_classes=10, init_weights=False).classifier[6]
     Linear(in_features=4096, out_features=10, bias=True)
@@ -33,14 +33,14 @@ class VGG(Module):
             Linear(4096, num_classes),
         )
         if init_weights:
-            by_kaiming(self, "fan_out", "relu", narrow)
+            init_kaiming(self, "fan_out", "relu", init_small_normal)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
 
-# Channels of the convolutions, all 3×3; M halves the plane.
-_PLANS = {
+# Channels of the 3×3 convolutions; M is a max pooling that halves the size.
+_CONFIGS = {
     11: "64 M 128 M 256 256 M 512 512 M 512 512 M",
     13: "64 64 M 128 128 M 256 256 M 512 512 M 512 512 M",
     16: "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512 M",
@@ -49,7 +49,7 @@ _PLANS = {
 
 
 def make_layers(cfg: list[Any], batch_norm: bool = False) -> Sequential:
-    """The features for channels and "M"s. Source: torchvision.models.vgg.make_layers.
+    """Make the features for a list of channels and "M"s. Source: torchvision.models.vgg.make_layers.
 
     >>> len(torch.models.vgg.make_layers([8, "M", 16]))
     5
@@ -69,13 +69,13 @@ def make_layers(cfg: list[Any], batch_norm: bool = False) -> Sequential:
 
 def _vgg(depth: int, batch_norm: bool) -> Builder[VGG]:
     def build(**options: Any) -> VGG:
-        return VGG(make_layers(_PLANS[depth].split(), batch_norm), **options)
+        return VGG(make_layers(_CONFIGS[depth].split(), batch_norm), **options)
 
     name = f"vgg{depth}_bn" if batch_norm else f"vgg{depth}"
-    return named(name, f"VGG with {depth} layers", build, lambda _: {"init_weights": False})
+    return variant(name, f"a VGG with {depth} layers", build, lambda _: {"init_weights": False})
 
 
-vgg11, vgg13, vgg16, vgg19 = (_vgg(depth, False) for depth in _PLANS)
-vgg11_bn, vgg13_bn, vgg16_bn, vgg19_bn = (_vgg(depth, True) for depth in _PLANS)
+vgg11, vgg13, vgg16, vgg19 = (_vgg(depth, False) for depth in _CONFIGS)
+vgg11_bn, vgg13_bn, vgg16_bn, vgg19_bn = (_vgg(depth, True) for depth in _CONFIGS)
 
 _define_getattr(globals())

@@ -16,14 +16,14 @@ from ..ops.movement import cat
 from ..parameter import Parameter
 from ..tensor import Tensor
 from .blocks import MLP, Layer
-from .builders import Builder, named
+from .builders import Builder, variant
 from .weights import WeightsEnum
 
 _NORM = functools.partial(nn.LayerNorm, eps=1e-6)
 
 
 class MLPBlock(MLP):
-    """Two linear layers with GELU between. Source: torchvision.models.vision_transformer.MLPBlock."""
+    """Two linear layers with GELU in between. Source: torchvision.models.vision_transformer.MLPBlock."""
 
     def __init__(self, in_dim: int, mlp_dim: int, dropout: float) -> None:
         super().__init__(in_dim, [mlp_dim, in_dim], activation_layer=nn.GELU, inplace=None, dropout=dropout)
@@ -33,7 +33,7 @@ class MLPBlock(MLP):
                 init.normal_(module.get_parameter("bias"), std=1e-6)
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
-        for before, now in (("linear_1", "0"), ("linear_2", "3")):  # as the layers are named in torchvision's files
+        for before, now in (("linear_1", "0"), ("linear_2", "3")):  # the old names in torchvision's files
             for name in ("weight", "bias"):
                 if f"{prefix}{before}.{name}" in state_dict:
                     state_dict[f"{prefix}{now}.{name}"] = state_dict.pop(f"{prefix}{before}.{name}")
@@ -41,7 +41,7 @@ class MLPBlock(MLP):
 
 
 class EncoderBlock(Module):
-    """Attention and a network of each position, each after normalization and beside the identity.
+    """Attention and a network on each position, both with normalization before and a residual connection.
 
     Source: torchvision.models.vision_transformer.EncoderBlock.
     """
@@ -71,7 +71,7 @@ class EncoderBlock(Module):
 
 
 class Encoder(Module):
-    """(N, L, hidden_dim): positions added, then blocks. Source: torchvision.models.vision_transformer.Encoder."""
+    """Position embedding and blocks on (N, L, hidden_dim). Source: torchvision.models.vision_transformer.Encoder."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class Encoder(Module):
 
 
 class VisionTransformer(Module):
-    """(N, 3, image_size, image_size) -> (N, num_classes). AssertionError of other sizes.
+    """(N, 3, image_size, image_size) -> (N, num_classes). Raises AssertionError for other sizes.
 
     Source: torchvision.models.VisionTransformer.
 
@@ -157,10 +157,10 @@ def _vit(
     def build(image_size: int = 224, **options: Any) -> VisionTransformer:
         return VisionTransformer(image_size, patch_size, num_layers, num_heads, hidden_dim, mlp_dim, **options)
 
-    def settled(weights: WeightsEnum) -> dict[str, Any]:
+    def options_of(weights: WeightsEnum) -> dict[str, Any]:
         return {"image_size": weights.transforms.keywords["crop_size"]}
 
-    return named(f"vit_{name}", "A Vision Transformer", build, settled)
+    return variant(f"vit_{name}", "a Vision Transformer", build, options_of)
 
 
 vit_b_16 = _vit("b_16", 16, 12, 12, 768, 3072)

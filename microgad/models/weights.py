@@ -1,4 +1,4 @@
-"""The names of torchvision's weights, how their images are prepared, and the files that hold them, where they are."""
+"""The enumerations of torchvision's pretrained weights, with their preprocessing and the names of their files."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..transforms.images import InterpolationMode
 from ..transforms.presets import ImageClassification
 from ..utils.cache import get_dir
 
-# A model, a version, its file, the sizes that images are cropped and resized to, and how, if not bilinear; the mean and
-# deviation of channels, if not ImageNet's.
+# Model, version, file, crop size, resize size, interpolation if not bilinear, mean and standard deviation of channels
+# if not ImageNet's.
 _TABLE = """
 AlexNet V1 alexnet-owt-7be5be79 224 256
 ConvNeXt_Base V1 convnext_base-6075fbad 224 232
@@ -95,7 +95,7 @@ Wide_ResNet50_2 V2 wide_resnet50_2-9ba9bcbe 224 232
 
 @dataclass
 class Weights:
-    """Weights of a model: their file's name, what prepares images, facts. Source: torchvision.models.Weights."""
+    """Weights of a model: the name of the file, the preprocessing, metadata. Source: torchvision.models.Weights."""
 
     file: str
     transforms: Any = field(compare=False)
@@ -103,13 +103,13 @@ class Weights:
 
 
 class WeightsEnum(Enum):
-    """The weights that there are of a model. Source: torchvision.models.WeightsEnum.
+    """Base of the enumerations of a model's weights. Source: torchvision.models.WeightsEnum.
 
     >>> torch.models.ResNet18_Weights.DEFAULT
     ResNet18_Weights.IMAGENET1K_V1
     """
 
-    if TYPE_CHECKING:  # members, of which each model has its own
+    if TYPE_CHECKING:  # members, which differ between models
         _value_: Weights
         DEFAULT: ClassVar[WeightsEnum]
         IMAGENET1K_V1: ClassVar[WeightsEnum]
@@ -120,17 +120,17 @@ class WeightsEnum(Enum):
 
     @property
     def transforms(self) -> Any:
-        """Makes a module that prepares an image."""
+        """A function that makes the module for preprocessing."""
         return self.value.transforms
 
     @property
     def meta(self) -> dict[str, Any]:
-        """Facts of them; of classes none are named here."""
+        """Metadata of the weights, without the names of classes."""
         return self.value.meta
 
     @classmethod
     def verify(cls, obj: Any) -> Any:
-        """A member by its name; a member or None itself. KeyError, TypeError of others."""
+        """Return the member for a name, a member or None. Raises KeyError or TypeError for others."""
         if isinstance(obj, str):
             return cls[obj.removeprefix(f"{cls.__name__}.")]
         if obj is not None and not isinstance(obj, cls):
@@ -140,7 +140,7 @@ class WeightsEnum(Enum):
         return obj
 
     def get_state_dict(self, *args: Any, **options: Any) -> dict[str, Any]:
-        """The weights, if PyTorch has put their file where it keeps them. NotImplementedError if it isn't there."""
+        """Load the weights from PyTorch's cache. Raises NotImplementedError if the file isn't there."""
         path = os.path.join(get_dir(), "checkpoints", self.value.file)
         if not os.path.isfile(path):
             raise UnsupportedError(
@@ -152,7 +152,7 @@ class WeightsEnum(Enum):
 
 @functools.cache
 def enums() -> dict[str, type[WeightsEnum]]:
-    """The enumerations of all models' weights, by name."""
+    """Return the enumerations of the weights of all models, by name."""
     versions: dict[str, dict[str, Weights]] = {}
     for line in _TABLE.split("\n")[1:-1]:
         model, version, file, crop, resize, *rest = line.split()
@@ -170,8 +170,8 @@ def enums() -> dict[str, type[WeightsEnum]]:
     return {name: make(name, found, module=__package__) for name, found in versions.items()}
 
 
-def of_model(name: str) -> type[WeightsEnum]:
-    """The enumeration of a model's weights. ValueError where there is none."""
+def weights_of_model(name: str) -> type[WeightsEnum]:
+    """Return the enumeration of a model's weights. Raises ValueError if there is none."""
     for found, enum in enums().items():
         if found.removesuffix("_Weights").replace("_", "").lower() == name.replace("_", ""):
             return enum
@@ -179,7 +179,7 @@ def of_model(name: str) -> type[WeightsEnum]:
 
 
 def get_weight(name: str) -> WeightsEnum:
-    """A member by the names of its enumeration and itself. ValueError where there is none.
+    """Return a member by a name like "ResNet18_Weights.DEFAULT". Raises ValueError for an unknown name.
 
     Source: torchvision.models.get_weight.
 
@@ -193,11 +193,11 @@ def get_weight(name: str) -> WeightsEnum:
 
 
 def get_model_weights(name: Any) -> type[WeightsEnum]:
-    """The enumeration of the weights of a model, by its name or its function. ValueError where there is none.
+    """Return the enumeration of a model's weights, for its name or builder. Raises ValueError if there is none.
 
     Source: torchvision.models.get_model_weights.
 
     >>> list(torch.models.get_model_weights("resnet50"))
     [ResNet50_Weights.IMAGENET1K_V1, ResNet50_Weights.IMAGENET1K_V2]
     """
-    return of_model(name.lower() if isinstance(name, str) else name.__name__)
+    return weights_of_model(name.lower() if isinstance(name, str) else name.__name__)

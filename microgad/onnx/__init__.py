@@ -1,6 +1,6 @@
-"""ONNX files: models written as graphs that other programs run, and graphs run as microgad's operations.
+"""ONNX files: `export` writes models as graphs for other programs, and `load` runs graphs as microgad's operations.
 
-Names are loaded when they are first used, with the `onnx` package: `pip install microgad[onnx]`.
+Both need the `onnx` package: `pip install microgad[onnx]`. It is imported on first use.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = [*_HOMES, "FileError", "TrainingMode", "UnsupportedError"]
 
 
 class TrainingMode(enum.IntEnum):
-    """In which mode `export` runs a model: evaluation, its own, or training. Source: torch.onnx.TrainingMode."""
+    """The mode in which `export` runs a model: evaluation, unchanged, or training. Source: torch.onnx.TrainingMode."""
 
     EVAL = 0
     PRESERVE = 1

@@ -1,8 +1,8 @@
-"""Sizes that aren't known before a run: what was recorded with other sizes says how numbers depend on them.
+"""Dynamic axes: how the numbers in a recorded model depend on sizes that aren't known before a run.
 
-A model is run once for each dynamic axis, with another size there, and once more with all of them changed. Where a
-number differs, it is an affine function of the axes' sizes, or a multiple of their product; what the last run shows
-must agree.
+A model is run once for each dynamic axis with another size, and once more with all sizes changed. A number that
+differs between the runs is fitted by an affine function of the sizes or by a multiple of their product. The last run
+verifies the fit.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ class Dim:
     product: bool = False
 
     def at(self, sizes: dict[str, int]) -> Fraction:
-        """The number for these sizes."""
+        """Return the number for given sizes."""
         if self.product:
             return self.offset * math.prod(sizes[name] for name, _ in self.terms)
         return sum((sizes[name] * factor for name, factor in self.terms), self.offset)
 
 
 @dataclass(frozen=True, slots=True)
-class Grown:
-    """An array that depends on sizes: `value` everywhere, or, with `axis`, start + step · i along it; of `shape`."""
+class GeneratedArray:
+    """An array of dynamic `shape`, filled with `value` or, with an `axis`, value + step · i along this axis."""
 
     shape: tuple[Any, ...]
     dtype: np.dtype[Any]
@@ -48,19 +48,19 @@ class Grown:
 
 @dataclass(frozen=True, slots=True)
 class Varying:
-    """What differs from run to run in a way that can't be written down. An error, where it is used."""
+    """A value that differs between runs in a way that can't be expressed. Using it is an error."""
 
     shown: str
 
 
-def held_in(setting: Any) -> Iterator[Any]:
-    """What lies in a setting: in tuples, lists, dicts and slices."""
+def flatten_setting(setting: Any) -> Iterator[Any]:
+    """Yield the values in nested tuples, lists, dicts and slices of a setting."""
     for x in tree_leaves(setting):
         yield from (x.start, x.stop, x.step) if isinstance(x, slice) else (x,)
 
 
-def fitted(numbers: Sequence[Any], points: Sequence[dict[str, int]]) -> Any:
-    """The Dim that has these values at these points: the first, one for each axis, the last."""
+def fit_dim(numbers: Sequence[Any], points: Sequence[dict[str, int]]) -> Any:
+    """Return the Dim with these numbers at these points (the first run, one for each axis, the last), or Varying."""
     if any(isinstance(n, bool) or not isinstance(n, (int, float)) or not math.isfinite(n) for n in numbers):
         return Varying(f"{numbers[0]!r} or {numbers[-1]!r}")
     if not points:
@@ -80,38 +80,38 @@ def fitted(numbers: Sequence[Any], points: Sequence[dict[str, int]]) -> Any:
     return Varying(f"{numbers[0]}, and {numbers[-1]} for other sizes")
 
 
-def merged(values: Sequence[Any], points: Sequence[dict[str, int]]) -> Any:
-    """What the runs have in common: the thing itself where all are equal, else Dims, Growns, and Varyings."""
+def merge(values: Sequence[Any], points: Sequence[dict[str, int]]) -> Any:
+    """Merge a value of several runs: return it if all are equal, else with Dims, GeneratedArrays and Varyings in it."""
     first = values[0]
     if any(type(x) is not type(first) for x in values):
         return Varying(f"a {type(first).__name__} or something else")
     if isinstance(first, Constant):
-        return _array(values, points)
+        return _merge_arrays(values, points)
     if isinstance(first, Value):
         if len({x.number for x in values}) > 1:
             return Varying("the results of different steps")
-        shapes = [merged([getattr(x, name) for x in values], points) for name in ("shape", "spread")]
+        shapes = [merge([getattr(x, name) for x in values], points) for name in ("shape", "spread")]
         return Value(first.number, *shapes)
     if isinstance(first, (tuple, list)):
         if len({len(x) for x in values}) > 1:
             return Varying(f"{len(first)} or {len(values[-1])} of them")
-        parts = [merged(part, points) for part in zip(*values, strict=True)]
+        parts = [merge(part, points) for part in zip(*values, strict=True)]
         return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
     if isinstance(first, dict):
         if len({tuple(x) for x in values}) > 1:
             return Varying("different names")
-        return {name: merged([x[name] for x in values], points) for name in first}
+        return {name: merge([x[name] for x in values], points) for name in first}
     if isinstance(first, slice):
-        return slice(*(merged([getattr(x, end) for x in values], points) for end in ("start", "stop", "step")))
+        return slice(*(merge([getattr(x, end) for x in values], points) for end in ("start", "stop", "step")))
     try:
         if all(x == first or (x != x and first != first) for x in values):
             return first
     except ValueError:
         pass
-    return fitted(values, points)
+    return fit_dim(values, points)
 
 
-def _array(values: Sequence[Constant], points: Sequence[dict[str, int]]) -> Any:
+def _merge_arrays(values: Sequence[Constant], points: Sequence[dict[str, int]]) -> Any:
     arrays = [x.array for x in values]
     first = arrays[0]
     if all(x is first for x in arrays):
@@ -121,30 +121,30 @@ def _array(values: Sequence[Constant], points: Sequence[dict[str, int]]) -> Any:
     if all(x.shape == first.shape and np.array_equal(x, first, equal_nan=x.dtype.kind == "f") for x in arrays):
         return values[0]
     if first.ndim == 0:
-        return fitted([x.item() for x in arrays], points)
-    shape = tuple(merged([x.shape for x in arrays], points))
+        return fit_dim([x.item() for x in arrays], points)
+    shape = tuple(merge([x.shape for x in arrays], points))
     filled = [x for x in arrays if x.size]
     known = filled and not any(isinstance(n, Varying) for n in shape)
-    return (_grown(filled, shape) if known else None) or Varying(f"an array {first.shape}")
+    return (_fit_generated(filled, shape) if known else None) or Varying(f"an array {first.shape}")
 
 
-def _grown(arrays: Sequence[Any], shape: tuple[Any, ...]) -> Grown | None:
-    """What fills arrays of any size alike: one value, or numbers with equal steps along an axis."""
+def _fit_generated(arrays: Sequence[Any], shape: tuple[Any, ...]) -> GeneratedArray | None:
+    """Return the GeneratedArray of the arrays, if they are constant or have equal steps along an axis, else None."""
     dtype, corner = arrays[0].dtype, arrays[0].flat[0]
     if all((x == corner).all() or (corner != corner and (x != x).all()) for x in arrays):
-        return Grown(shape, dtype, corner)
+        return GeneratedArray(shape, dtype, corner)
     for axis in range(len(shape) if dtype.kind != "b" else 0):
         lines = [np.moveaxis(x, axis, -1) for x in arrays]
         step = next((line.flat[1] - line.flat[0] for line in lines if line.shape[-1] > 1), None)
         if step is not None and all(
             (line == (corner + step * np.arange(line.shape[-1])).astype(dtype)).all() for line in lines
         ):
-            return Grown(shape, dtype, corner, axis, step)
+            return GeneratedArray(shape, dtype, corner, axis, step)
     return None
 
 
-def together(recordings: Sequence[Recording], points: Sequence[dict[str, int]]) -> list[Step]:
-    """The steps of several runs of a model as one list."""
+def merge_recordings(recordings: Sequence[Recording], points: Sequence[dict[str, int]]) -> list[Step]:
+    """Merge the steps of several runs of a model into one list."""
     first = recordings[0]
     for other in recordings[1:]:
         for a, b in zip(first.steps, other.steps, strict=False):
@@ -160,13 +160,13 @@ def together(recordings: Sequence[Recording], points: Sequence[dict[str, int]]) 
             )
     if len(recordings) == 1:
         return [replace(step, settings=dict(step.settings), inputs=list(step.inputs)) for step in first.steps]
-    return [_step([r.steps[i] for r in recordings], points) for i in range(len(first.steps))]
+    return [_merge_step([r.steps[i] for r in recordings], points) for i in range(len(first.steps))]
 
 
-def _step(steps: Sequence[Step], points: Sequence[dict[str, int]]) -> Step:
+def _merge_step(steps: Sequence[Step], points: Sequence[dict[str, int]]) -> Step:
     first = steps[0]
     settings, inputs, shapes = (
-        merged([getattr(step, name) for step in steps], points) for name in ("settings", "inputs", "shapes")
+        merge([getattr(step, name) for step in steps], points) for name in ("settings", "inputs", "shapes")
     )
     if isinstance(inputs, Varying):
         inputs = (inputs,)

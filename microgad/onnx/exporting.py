@@ -1,4 +1,4 @@
-"""`export`: a model's steps, written as an ONNX graph."""
+"""`export`, which records the steps of a model and writes them as an ONNX graph."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ..state.contexts import binding
 from ..tensor import Tensor
 from . import TrainingMode
 from . import export_rules as export_rules
-from .dynamic_axes import Dim, Grown, Varying, held_in, merged, together
+from .dynamic_axes import Dim, GeneratedArray, Varying, flatten_setting, merge, merge_recordings
 from .recording import Constant, Recording, Step, Value, record, tensors_in
 from .state import exporting
-from .writer import RULES, WHOLE, Symbol, Writer
+from .writer import COMPOSITES, RULES, Symbol, Writer
 
 OPSETS = range(17, 24)
-# Of torch.onnx.export, what makes no difference to a graph that is written from what was recorded.
+# Options of torch.onnx.export that don't affect a graph written from recorded steps.
 WITHOUT_EFFECT = frozenset((
     "artifacts_dir", "autograd_inlining", "custom_opsets", "custom_translation_table", "do_constant_folding",
     "dump_exported_program", "dynamo", "export_modules_as_functions", "external_data", "fallback",
@@ -39,18 +39,18 @@ def export(
     dynamic_axes: Mapping[str, Any] | None = None, dynamic_shapes: Any = None, training: int = TrainingMode.EVAL,
     **options: Any,
 ) -> Any:  # fmt: skip
-    """Write what model(*args, **kwargs) computes, in evaluation mode, as an ONNX file. Source: torch.onnx.export.
+    """Write the computation of model(*args, **kwargs), in evaluation mode, as an ONNX file. Source: torch.onnx.export.
 
-    args is a Tensor or a tuple of arguments, a dict at its end being keyword arguments. Tensors in them, also in nested
-    tuples, lists and dicts, are the graph's inputs, named by `input_names` or the arguments' names. dynamic_axes says
-    which sizes the file leaves open: `{"x": {0: "batch"}}` or `{"x": [0]}`; those of one name are equal. The model is
-    run a few times, with other sizes and other values: whatever then isn't as before is worked out from the inputs'
-    shapes, or refused. f is a path or a file open for writing; without it the model is given, an onnx.ModelProto.
-    opset_version is 17 to 23, by default 18. With `training` PRESERVE modules stay in the mode that they are in.
+    args is a Tensor or a tuple of arguments; a dict at its end holds keyword arguments. Tensors in the arguments, also
+    in nested tuples, lists and dicts, are the inputs of the graph, named by `input_names` or the names of arguments.
+    dynamic_axes lists the sizes that stay open: `{"x": {0: "batch"}}` or `{"x": [0]}`; axes of one name have equal
+    sizes. The model is run a few times with other sizes and values. Numbers that differ are computed from the inputs'
+    shapes in the graph, or rejected. f is a path or a file open for writing; without it an onnx.ModelProto is returned.
+    opset_version is 17 to 23, by default 18. With `training` PRESERVE, modules keep their mode.
 
-    Parameters and buffers keep their names, and nodes say in which module they are. A file over 2 GB is refused.
-    Raises NotImplementedError for an operation that there is no rule for and for what depends on values or sizes in a
-    way that can't be written, naming the operation and its module; ValueError for arguments that don't fit.
+    Parameters and buffers keep their names, and the names of nodes contain their modules. Files over 2 GB are rejected.
+    Raises NotImplementedError, which names the operation and its module, for an operation without a rule and for
+    dependencies on values or sizes that can't be expressed, and ValueError for arguments that don't match.
 
     >>> model = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
     >>> proto = torch.onnx.export(model, torch.ones(1, 3), dynamic_axes={"input": {0: "batch"}})
@@ -77,8 +77,8 @@ def export(
         raise DeviceError("onnx.export: the model and its arguments must be on the CPU: call .cpu() on them")
     mode = None if training == TrainingMode.PRESERVE else training == TrainingMode.TRAINING
     with binding(exporting, True), training_mode(model, mode):
-        steps, recording, result, points = _recorded(model, given, named, tensors, axes)
-    proto = _Export(opset, steps, recording, names, axes, points).written(result, output_names, dynamic_axes or {})
+        steps, recording, result, points = _record_runs(model, given, named, tensors, axes)
+    proto = _Exporter(opset, steps, recording, names, axes, points).written(result, output_names, dynamic_axes or {})
     if f is None:
         return proto
     data = proto.SerializeToString()
@@ -93,7 +93,7 @@ def export(
 def _input_names(
     model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], wanted: Sequence[str] | None, count: int
 ) -> list[str]:
-    """A name for each Tensor in the arguments: the argument's, with a number behind it where it has several."""
+    """Return a name for each Tensor in the arguments: that of the argument, with a number if it holds several."""
     try:
         bound = inspect.signature(getattr(model, "forward", model)).bind(*args, **kwargs).arguments
     except (TypeError, ValueError):
@@ -112,7 +112,7 @@ def _input_names(
 
 
 def _axes(said: Any, names: list[str], tensors: list[Tensor], outputs: Sequence[str]) -> dict[tuple[int, int], str]:
-    """(input, axis) -> the name of its size."""
+    """Return the name of the size for each dynamic (input, axis)."""
     if isinstance(said, (tuple, list)):
         said = dict(zip(names, said, strict=False))
     found = {}
@@ -125,53 +125,53 @@ def _axes(said: Any, names: list[str], tensors: list[Tensor], outputs: Sequence[
                 f"{', '.join(outputs) or 'have no names'}"
             )
         i = names.index(name)
-        for axis, label in _labels(name, axes).items():
+        for axis, label in _axis_labels(name, axes).items():
             if not -tensors[i].ndim <= axis < tensors[i].ndim:
                 raise ArgumentError(f"onnx.export: {name!r} has {tensors[i].ndim} dimensions: it has no axis {axis}")
             found[i, axis % tensors[i].ndim] = str(getattr(label, "__name__", label))
     return found
 
 
-def _labels(name: str, axes: Any) -> Mapping[int, Any]:
-    """By axes of what has a name, what their sizes are called."""
+def _axis_labels(name: str, axes: Any) -> Mapping[int, Any]:
+    """Return the names of sizes by axis."""
     return axes if isinstance(axes, Mapping) else {axis: f"{name}_dim_{axis}" for axis in axes or ()}
 
 
-def _recorded(
+def _record_runs(
     model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], tensors: list[Tensor], axes: dict[tuple[int, int], str]
 ) -> tuple[list[Step], Recording, Any, list[dict[str, int]]]:
-    """The steps, in which sizes and values that differ from run to run are marked; the first run and its result."""
+    """Run the model several times. Return merged steps, the first recording, its result, and the sizes of the runs."""
     known = {}
     if isinstance(model, Module):
         for name, x in [*model.named_parameters(), *model.named_buffers()]:
             known[id(x.array)] = name
 
     def run(sizes: dict[str, int], change: Callable[[Any], Any] = np.ndarray.copy) -> tuple[Recording, Any]:
-        """The model on arguments of these sizes, whose values are changed."""
-        others = (Tensor._made(np.asarray(change(x))) for x in _sized(tensors, axes, sizes))  # not NumPy's scalars
+        """Run the model on arguments of given sizes with changed values."""
+        others = (Tensor._made(np.asarray(change(x))) for x in _resize_arguments(tensors, axes, sizes))
         given, named = tree_map(lambda x: next(others) if isinstance(x, Tensor) else x, (args, kwargs))
-        return record(model, given, named, known, WHOLE)
+        return record(model, given, named, known, COMPOSITES)
 
     first: dict[str, int] = {}
     for (i, axis), name in axes.items():
-        first.setdefault(name, max(tensors[i].shape[axis], 2))  # of size 1 an axis broadcasts, and shows nothing
+        first.setdefault(name, max(tensors[i].shape[axis], 2))  # size 1 would broadcast and hide the dependence
     recording, result = run(first)
-    points, runs = _at_other_sizes(run, first, recording) if axes else ([first], [recording])
-    steps = together(runs, points)
-    shapes = [merged([r.arguments[i].shape for r in runs], points) for i in range(len(tensors))]
-    recording.results = merged([r.results for r in runs], points)
-    for change in (_mixed, _negated):
+    points, runs = _run_at_other_sizes(run, first, recording) if axes else ([first], [recording])
+    steps = merge_recordings(runs, points)
+    shapes = [merge([r.arguments[i].shape for r in runs], points) for i in range(len(tensors))]
+    recording.results = merge([r.results for r in runs], points)
+    for change in (_perturb, _negate):
         try:
             other, _ = run(first, change)
-        except Exception:  # such values may be none that the model takes
+        except Exception:  # the model may not accept such values
             continue
-        _compare(steps, recording, other)
+        _mark_value_dependent(steps, recording, other)
     recording.arguments = shapes
     return steps, recording, result, points
 
 
-def _sized(tensors: list[Tensor], axes: dict[tuple[int, int], str], sizes: dict[str, int]) -> list[Any]:
-    """The arrays of the arguments, along dynamic axes repeated, or cut off, to these sizes."""
+def _resize_arguments(tensors: list[Tensor], axes: dict[tuple[int, int], str], sizes: dict[str, int]) -> list[Any]:
+    """Repeat or truncate the arrays of the arguments along dynamic axes to given sizes."""
     arrays = [x.array for x in tensors]
     for (i, axis), name in axes.items():
         n = arrays[i].shape[axis]
@@ -181,8 +181,8 @@ def _sized(tensors: list[Tensor], axes: dict[tuple[int, int], str], sizes: dict[
     return arrays
 
 
-def _at_other_sizes(run: Any, first: dict[str, int], recording: Recording) -> Any:
-    """Runs with each dynamic axis changed, and with all: longer by a few; or, where a model can't, by whole times."""
+def _run_at_other_sizes(run: Any, first: dict[str, int], recording: Recording) -> Any:
+    """Run with each dynamic axis changed and with all changed: a bit longer or, if that fails, by integer factors."""
     plans: Any = (
         (lambda n, i: n + 1 + i, lambda n, i: n + 2 * (1 + i)),
         (lambda n, i: 2 * n, lambda n, i: (3 + i) * n),
@@ -193,7 +193,7 @@ def _at_other_sizes(run: Any, first: dict[str, int], recording: Recording) -> An
         points.append({name: all_(n, i) for i, (name, n) in enumerate(first.items())})
         try:
             runs = [recording, *(run(point)[0] for point in points[1:])]
-            together(runs, points)
+            merge_recordings(runs, points)
         except Exception:
             if last:
                 raise
@@ -202,31 +202,31 @@ def _at_other_sizes(run: Any, first: dict[str, int], recording: Recording) -> An
     raise AssertionError
 
 
-def _mixed(x: Any) -> Any:
+def _perturb(x: Any) -> Any:
     x = np.flip(x).copy()
     return x * x.dtype.type(0.75) + x.dtype.type(0.1) if x.dtype.kind == "f" else x
 
 
-def _negated(x: Any) -> Any:
+def _negate(x: Any) -> Any:
     return -x if x.dtype.kind == "f" else np.roll(x, 1)
 
 
-def _compare(steps: list[Step], recording: Recording, other: Recording) -> None:
-    """Mark what differs between runs with the same sizes and other values."""
-    together([recording, other], [])
+def _mark_value_dependent(steps: list[Step], recording: Recording, other: Recording) -> None:
+    """Mark inputs and settings that differ between runs with equal sizes and different values."""
+    merge_recordings([recording, other], [])
     for step, a, b in zip(steps, recording.steps, other.steps, strict=True):
         for i, (x, y) in enumerate(zip(a.inputs, b.inputs, strict=True)):
-            found = merged([x, y], [])
-            if isinstance(found, (Varying, Grown)):
+            found = merge([x, y], [])
+            if isinstance(found, (Varying, GeneratedArray)):
                 step.inputs[i] = found
         for name in a.settings:
-            found = merged([a.settings[name], b.settings[name]], [])
-            if any(isinstance(part, (Varying, Grown)) for part in held_in(found)):
+            found = merge([a.settings[name], b.settings[name]], [])
+            if any(isinstance(part, (Varying, GeneratedArray)) for part in flatten_setting(found)):
                 step.settings[name] = found
 
 
-class _Export:
-    """One graph."""
+class _Exporter:
+    """The export of one graph."""
 
     def __init__(
         self, opset: int, steps: list[Step], recording: Recording, names: list[str],
@@ -235,7 +235,7 @@ class _Export:
         self.writer = writer = Writer(opset)
         self.steps, self.recording, self.axes, self.points = steps, recording, axes, points
         self.inputs = []
-        self.fixed: set[int] = set()  # numbers of what depends on no input
+        self.fixed: set[int] = set()  # the numbers of values that depend on no input
         for i, (name, shape) in enumerate(zip(names, recording.arguments, strict=True)):
             array = recording.arrays[i]
             called = writer.named(name)
@@ -250,7 +250,7 @@ class _Export:
                     writer.sizes.setdefault(axes[i, axis], (writer.values[i], axis))
 
     def written(self, result: Any, names: Sequence[str] | None, labels: Mapping[str, Any]) -> Any:
-        """All steps, and the model that gives the result."""
+        """Write all steps and return the ONNX model of the result."""
         for step in self.steps:
             self.write(step)
         writer, outputs = self.writer, []
@@ -270,20 +270,20 @@ class _Export:
             made = writer.of(operand)
             symbols.append(made)
             shape = operand.shape if getattr(operand, "shape", None) is not None else writer.shape_of(operand)
-            given = _labels(name, labels.get(name))
-            sizes = [given.get(axis, _label(n)) for axis, n in enumerate(shape)]
+            given = _axis_labels(name, labels.get(name))
+            sizes = [given.get(axis, _size_label(n)) for axis, n in enumerate(shape)]
             kind = helper.np_dtype_to_tensor_dtype(x.array.dtype)
             outputs.append(helper.make_tensor_value_info(name, kind, sizes))
         return self.model(symbols, outputs)
 
     def model(self, symbols: list[Symbol], outputs: list[Any]) -> Any:
-        """The model of all that leads to some values, which it gives as its outputs."""
+        """Make the ONNX model with `outputs` and the nodes that lead to them."""
         writer, nodes = self.writer, self.used(symbols)
         nodes += [
             helper.make_node("Identity", [made.name], [info.name], writer.named(f"/{info.name}"))
             for made, info in zip(symbols, outputs, strict=True)
         ]
-        _renamed(nodes, {info.name for info in self.inputs})
+        _name_outputs(nodes, {info.name for info in self.inputs})
         needed = {name for node in nodes for name in node.input}
         held = [x for x in writer.initializers if x.name in needed]
         graph = helper.make_graph(nodes, "main_graph", self.inputs, outputs, held)
@@ -298,7 +298,7 @@ class _Export:
         return proto
 
     def write(self, step: Step) -> None:
-        """One step, by its rule, or its result, if that depends on no input."""
+        """Write a step by its rule, or its result as a constant if it depends on no input."""
         writer = self.writer
         writer.step = step
         writer.shapes.update(zip(step.outputs, step.shapes, strict=True))
@@ -307,26 +307,26 @@ class _Export:
             for number in step.outputs:
                 writer.values[number] = writer.constant(self.recording.arrays[number])
             return
-        write = next((RULES[key] for key in _alike(step.function) if key in RULES), None)
+        write = next((RULES[key] for key in _rule_keys(step.function) if key in RULES), None)
         if write is None:
-            raise writer.refused("there is no rule for it in microgad/onnx/export_rules")
+            raise writer.unsupported("there is no rule for it in microgad/onnx/export_rules")
         made = write(writer, step)
         results = made if isinstance(made, (tuple, list)) else [made]
         for number, symbol, dtype in zip(step.outputs, results, step.kinds, strict=True):
             writer.values[number] = writer.cast(symbol, dtype)
 
     def depends(self, step: Step) -> bool:
-        """Whether a step reads an input, a parameter, or a size that isn't known."""
-        return any(map(self.open, held_in((step.inputs, step.settings, step.shapes))))
+        """Return whether a step reads an input, a parameter or a dynamic size."""
+        return any(map(self.open, flatten_setting((step.inputs, step.settings, step.shapes))))
 
     def open(self, x: Any) -> bool:
-        """Whether an operand, or a part of a setting, isn't a constant."""
+        """Return whether an operand or a part of a setting isn't a constant."""
         if isinstance(x, Value):
             return x.number not in self.fixed
-        return bool(x.name) if isinstance(x, Constant) else isinstance(x, (Dim, Grown, Varying))
+        return bool(x.name) if isinstance(x, Constant) else isinstance(x, (Dim, GeneratedArray, Varying))
 
     def used(self, results: list[Symbol]) -> list[Any]:
-        """The nodes that lead to the results."""
+        """Return the nodes that lead to the results."""
         wanted, kept = {x.name for x in results}, []
         for node in reversed(self.writer.nodes):
             if wanted.intersection(node.output):
@@ -335,16 +335,16 @@ class _Export:
         return kept[::-1]
 
 
-def _alike(function: Any) -> list[Any]:
-    """By what its rule is found: a Function, and the classes that it has its forward of; of others the name."""
+def _rule_keys(function: Any) -> list[Any]:
+    """Return the keys of a function's rule: a Function and the bases with the same forward, or the name of others."""
     if not isinstance(function, type):
         return [function.__name__]
     forward = getattr(function, "forward", None)
     return [cls for cls in function.__mro__ if getattr(cls, "forward", None) is forward]
 
 
-def _label(n: Any) -> Any:
-    """A size as it stands in the file: the axis's name, where it is just that."""
+def _size_label(n: Any) -> Any:
+    """Return a size for the file: a number, the name of an axis, or None."""
     if isinstance(n, Dim) and len(n.terms) == 1:
         ((name, factor),) = n.terms
         plain = n.offset == 1 if n.product else n.offset == 0 and factor == 1
@@ -352,8 +352,8 @@ def _label(n: Any) -> Any:
     return n if isinstance(n, int) else None
 
 
-def _renamed(nodes: list[Any], inputs: set[str]) -> None:
-    """Give a result its name where it is made, and drop the Identity that gave it, if nothing else needs that."""
+def _name_outputs(nodes: list[Any], inputs: set[str]) -> None:
+    """Let the node that computes a result have its name, and remove the Identity that renamed it, if possible."""
     made = {name: node for node in nodes for name in node.output}
     for last in [node for node in nodes if node.op_type == "Identity" and node.name.startswith("/")]:
         (before,), (name,) = last.input, last.output

@@ -1,4 +1,4 @@
-"""ONNX graphs in memory: checked when they are read, run node by node."""
+"""ONNX graphs in memory. They are checked when they are read, and run node by node."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..ops.creation import as_tensor
 from ..serialization.errors import FileError
 from .tensors import array_of
 
-DEEPEST = 32  # graphs within graphs
+MAX_DEPTH = 32  # the deepest nesting of graphs
 MAIN = ("", "ai.onnx")
 
 Kernel = Callable[..., Any]
@@ -21,7 +21,7 @@ OPERATORS: dict[tuple[str, str], Kernel] = {}
 
 
 def operator(*names: str, domain: str = "") -> Callable[[Kernel], Kernel]:
-    """Enter what runs the operators of these names in the table: a function of the Node and its inputs."""
+    """Register the decorated function of the Node and its inputs as the kernel of operators."""
 
     def enter(run: Kernel) -> Kernel:
         OPERATORS.update({(domain, name): run for name in names})
@@ -30,12 +30,12 @@ def operator(*names: str, domain: str = "") -> Callable[[Kernel], Kernel]:
     return enter
 
 
-def plainly(function: Callable[..., Any]) -> Kernel:
-    """What runs an operator that goes by its inputs alone."""
+def inputs_only(function: Callable[..., Any]) -> Kernel:
+    """Make the kernel of an operator that only needs its inputs, not its Node."""
     return lambda node, *inputs: function(*inputs)
 
 
-PLAIN: dict[int, Callable[[Any], Any]] = {  # attributes that are read by themselves
+ATTRIBUTE_READERS: dict[int, Callable[[Any], Any]] = {  # by type of attribute
     AttributeProto.FLOAT: lambda x: x.f,
     AttributeProto.INT: lambda x: x.i,
     AttributeProto.STRING: lambda x: x.s.decode("utf-8", "replace"),
@@ -47,12 +47,12 @@ PLAIN: dict[int, Callable[[Any], Any]] = {  # attributes that are read by themse
 
 
 class NodeError(MicrogadError, RuntimeError, ValueError):
-    """A node of an ONNX graph that can't be run on what comes in."""
+    """A node of an ONNX graph can't be run on its inputs."""
 
 
 @dataclass(slots=True)
 class Node:
-    """One node: what runs it, its attributes, and the names of what goes in and comes out."""
+    """A node: its kernel, its attributes, and the names of its inputs and outputs."""
 
     kind: str
     name: str
@@ -62,10 +62,10 @@ class Node:
     outputs: list[str]
     opset: int
     gone: list[str] = field(default_factory=list)  # values that no later node reads
-    scope: Any = None  # the values around, of a node with graphs that runs: each thread's are its own
+    scope: Any = None  # while a node with subgraphs runs, the values outside of them
 
     def get(self, name: str, default: Any = None) -> Any:
-        """An attribute."""
+        """Return an attribute."""
         return self.attributes.get(name, default)
 
     def __str__(self) -> str:
@@ -74,7 +74,7 @@ class Node:
 
 @dataclass(slots=True)
 class Graph:
-    """Nodes in order, what goes in and what comes out."""
+    """Nodes in order, with the names of inputs and outputs."""
 
     inputs: list[str]
     outputs: list[str]
@@ -82,7 +82,7 @@ class Graph:
     nodes: list[Node]
 
     def run(self, given: Mapping[str, Any], scope: Mapping[str, Any] | None = None) -> list[Any]:
-        """The results for inputs by name. Values around it, and constants of a graph around it, are in `scope`."""
+        """Compute the results for named inputs. `scope` holds the values of the enclosing graphs."""
         values = {**(scope or {}), **self.constants, **given}
         for node in self.nodes:
             inputs = [values[name] if name else None for name in node.inputs]
@@ -102,16 +102,16 @@ class Graph:
 
 @dataclass(slots=True)
 class Reader:
-    """What reading graphs of one file needs."""
+    """Reads the graphs of one file."""
 
     folder: str | None
     opsets: dict[str, int]
-    functions: dict[tuple[str, str], Any] = field(default_factory=dict)  # of the model's own
-    missing: dict[str, str] = field(default_factory=dict)  # operators that nothing runs, and where
-    ready: dict[Any, Any] = field(default_factory=dict)  # the model's own functions as far as they are read
+    functions: dict[tuple[str, str], Any] = field(default_factory=dict)  # the functions defined in the model
+    missing: dict[str, str] = field(default_factory=dict)  # operators without kernel, and where they occur
+    ready: dict[Any, Any] = field(default_factory=dict)  # the kernels of the model's functions that have been read
 
     def graph(self, proto: Any, known: frozenset[str] = frozenset(), depth: int = 0) -> Graph:
-        """A GraphProto; `known` are the names of the graphs around it."""
+        """Read a GraphProto; `known` holds the names in enclosing graphs."""
         constants: dict[str, Any] = {}
         if proto.sparse_initializer:
             raise FileError("it has sparse tensors, which aren't supported")
@@ -127,13 +127,13 @@ class Reader:
             if name not in made:
                 raise FileError(f"its result {name!r} is made by no node")
         graph = Graph(inputs, outputs, constants, nodes)
-        _forgetting(graph)
+        _plan_release(graph)
         return graph
 
     def nodes(self, protos: Any, made: set[str], known: frozenset[str], depth: int) -> list[Node]:
-        """Nodes, each of which reads what stands before it."""
-        if depth > DEEPEST:
-            raise FileError(f"it has graphs within graphs, more than {DEEPEST} deep")
+        """Read nodes, and check that each only reads values of earlier ones."""
+        if depth > MAX_DEPTH:
+            raise FileError(f"it has graphs within graphs, more than {MAX_DEPTH} deep")
         found = []
         for proto in protos:
             where = f"node {proto.name or proto.op_type!r}"
@@ -149,7 +149,7 @@ class Reader:
         return found
 
     def node(self, proto: Any, known: frozenset[str], depth: int) -> Node:
-        """One node, with what runs it."""
+        """Read a node and find its kernel."""
         domain = "" if proto.domain in MAIN else proto.domain
         key = domain, proto.op_type
         run = OPERATORS.get(key)
@@ -158,17 +158,17 @@ class Reader:
         elif run is None:
             name = f"{domain}.{proto.op_type}" if domain else proto.op_type
             self.missing.setdefault(name, proto.name)
-            run = _nothing
+            run = _raise_missing
         attributes = {x.name: self.attribute(x, known, depth) for x in proto.attribute}
         opset = self.opsets.get(domain, 1)
         return Node(proto.op_type, proto.name, run, attributes, list(proto.input), list(proto.output), opset)
 
     def attribute(self, proto: Any, known: frozenset[str], depth: int) -> Any:
-        """An attribute as Python's numbers, text, an array, or a Graph."""
+        """Read an attribute as a number, a string, a list of these, a Tensor, or a Graph."""
         if proto.ref_attr_name:
-            return Reference(proto.ref_attr_name)
-        if proto.type in PLAIN:
-            return PLAIN[proto.type](proto)
+            return AttributeReference(proto.ref_attr_name)
+        if proto.type in ATTRIBUTE_READERS:
+            return ATTRIBUTE_READERS[proto.type](proto)
         if proto.type == AttributeProto.TENSOR:
             return as_tensor(array_of(proto.t, self.folder))
         if proto.type == AttributeProto.GRAPH:
@@ -176,7 +176,7 @@ class Reader:
         raise FileError(f"it has an attribute {proto.name!r} of a kind that isn't supported")
 
     def function(self, key: tuple[str, str], depth: int) -> Kernel:
-        """What runs a function of the model's own."""
+        """Make the kernel of a function defined in the model."""
         if key in self.ready:
             if self.ready[key] is None:
                 raise FileError(f"its function {key[1]!r} calls itself")
@@ -191,28 +191,28 @@ class Reader:
         def run(node: Node, *inputs: Any) -> Any:
             said = {**defaults, **node.attributes}
             padded = [*inputs, *[None] * (len(graph.inputs) - len(inputs))]
-            return tuple(_resolved(graph, said).run(dict(zip(graph.inputs, padded, strict=True))))
+            return tuple(_bind_attributes(graph, said).run(dict(zip(graph.inputs, padded, strict=True))))
 
         self.ready[key] = run
         return run
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
-    """An attribute that is the function's."""
+class AttributeReference:
+    """An attribute that refers to an attribute of the enclosing function."""
 
     name: str
 
 
-def _resolved(graph: Graph, said: dict[str, Any]) -> Graph:
-    """A function's graph with the attributes of one call of it, also in the graphs that its nodes have."""
+def _bind_attributes(graph: Graph, said: dict[str, Any]) -> Graph:
+    """Return a function's graph with the attributes of one call filled in, also in subgraphs."""
     nodes = []
     for node in graph.nodes:
         attributes = {}
         for name, value in node.attributes.items():
             if isinstance(value, Graph):
-                attributes[name] = _resolved(value, said)
-            elif not isinstance(value, Reference):
+                attributes[name] = _bind_attributes(value, said)
+            elif not isinstance(value, AttributeReference):
                 attributes[name] = value
             elif value.name in said:
                 attributes[name] = said[value.name]
@@ -220,26 +220,26 @@ def _resolved(graph: Graph, said: dict[str, Any]) -> Graph:
     return replace(graph, nodes=nodes)
 
 
-def _nothing(node: Node, *inputs: Any) -> Any:
+def _raise_missing(node: Node, *inputs: Any) -> Any:
     raise UnsupportedError(f"onnx: nothing runs {node.kind}")
 
 
-def _reads(node: Node) -> Iterator[str]:
-    """What a node reads, graphs in it included."""
+def _values_read(node: Node) -> Iterator[str]:
+    """Yield the names that a node reads, including those read in its subgraphs."""
     yield from node.inputs
     for value in node.attributes.values():
         if isinstance(value, Graph):
             yield from value.outputs
             for inner in value.nodes:
-                yield from _reads(inner)
+                yield from _values_read(inner)
 
 
-def _forgetting(graph: Graph) -> None:
-    """Work out after which node each value is no longer needed."""
+def _plan_release(graph: Graph) -> None:
+    """Set, for each node, the values that no later node needs."""
     last: dict[str, Node] = {}
     for node in graph.nodes:
         last.update(dict.fromkeys(filter(None, node.outputs), node))
-        for name in _reads(node):
+        for name in _values_read(node):
             if name in last:
                 last[name] = node
     for name, node in last.items():

@@ -1,4 +1,4 @@
-"""`load`: an ONNX file as a module."""
+"""`load`, which reads an ONNX file as a module."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from . import operators as operators
 from .graphs import MAIN, Graph, Reader
 
 OPSETS = range(7, 29)
-LARGEST = 2**31  # bytes, which protobuf takes
-DEEPEST = 32  # dots in a name
+MAX_BYTES = 2**31  # the limit of protobuf
+MAX_DEPTH = 32  # the most dots in a name
 
 
 class OnnxModule(Module):
-    """An ONNX graph: called with its inputs, in order or by name, it gives its results, a tuple if there are several.
+    """An ONNX graph as a module. It takes the inputs in order or by name and returns the results, several as a tuple.
 
-    Floating-point tensors of the file are parameters, but for constants (names that begin with "/"), the running
-    statistics of batch normalization and numbers; those and all others are buffers. What the file names "layer.weight"
-    is `layer.weight` here, too.
+    Floating-point tensors in the file are parameters, except constants (names that begin with "/"), the running
+    statistics of batch normalization and single numbers, which are buffers like all other tensors. The tensor
+    "layer.weight" of the file is the attribute `layer.weight`.
     """
 
     def __init__(self, graph: Graph, name: str) -> None:
@@ -48,10 +48,10 @@ class OnnxModule(Module):
         graph.constants = {}
 
     def _place(self, key: str) -> tuple[Module, str]:
-        """The module that has what the file names so, made where it isn't there yet, and the name that it has there."""
+        """Return the module that holds the tensor `key`, which is created if needed, and the tensor's name in it."""
         owner: Module = self
         parts = key.split(".")
-        if len(parts) > DEEPEST or not all(parts) or not self._free(parts):
+        if len(parts) > MAX_DEPTH or not all(parts) or not self._free(parts):
             parts = [key.replace(".", "_")]
         for part in parts[:-1]:
             if part not in owner._modules:
@@ -71,7 +71,7 @@ class OnnxModule(Module):
         return not hasattr(owner, parts[-1])
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """The graph's results."""
+        """Compute the results of the graph."""
         names = self.input_names
         if len(args) > len(names):
             raise ArgumentError(f"{self._file} takes {len(names)} inputs ({', '.join(names)}), got {len(args)}")
@@ -94,14 +94,14 @@ _NOTHING = Module()
 
 
 def load(f: str | os.PathLike[str] | IO[bytes] | bytes | ModelProto) -> OnnxModule:
-    """An ONNX file as a module that runs its graph as microgad's operations, of which gradients can be taken.
+    """Load an ONNX file as a module that runs its graph by microgad's operations, with gradients.
 
-    f is a path, a file open for reading, its bytes, or an onnx.ModelProto. Opsets 7 to 28 are taken. Data in other
-    files is read from the file's own folder alone. Sizes that the file claims are checked before anything is allocated;
-    running the module allocates what its graph says, so run none that you don't trust.
+    f is a path, a file open for reading, its bytes, or an onnx.ModelProto, with an opset from 7 to 28. External data is
+    read from the file's folder only. Sizes claimed by the file are checked before memory is allocated. Running the
+    module allocates what its graph asks for, so don't run files that you don't trust.
 
-    Raises microgad.onnx.FileError (a RuntimeError), which names the file, where it is damaged or refers to what isn't
-    there; NotImplementedError, which names them, for operators that nothing runs here (microgad/onnx/operators).
+    Raises microgad.onnx.FileError (a RuntimeError), which names the file, if it is damaged or refers to missing data,
+    and NotImplementedError for operators without a kernel in microgad/onnx/operators.
 
     >>> data = torch.onnx.export(nn.Linear(2, 1), torch.ones(1, 2)).SerializeToString()
     >>> model = torch.onnx.load(data)
@@ -120,7 +120,7 @@ def load(f: str | os.PathLike[str] | IO[bytes] | bytes | ModelProto) -> OnnxModu
     else:
         name = os.fspath(f)
         folder = os.path.dirname(os.path.abspath(name))
-        if os.path.getsize(name) >= LARGEST:
+        if os.path.getsize(name) >= MAX_BYTES:
             raise FileError(f"{name} is over 2 GB, which no ONNX file can be")
         with open(name, "rb") as file:
             data = file.read()

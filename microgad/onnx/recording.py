@@ -1,7 +1,7 @@
-"""What a model computes, as a list of steps: every Function that was applied, with or without a gradient.
+"""The recording of a model's computation as a list of steps: all applied Functions, with or without gradient.
 
-The autograd graph holds what derivatives need, and no more: no integers, nothing without a gradient. An observer sees
-all of it, as it happens.
+The autograd graph only holds what derivatives need, so it lacks integers and everything without a gradient. The
+recording uses an observer instead, which sees every operation.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from ..tensor import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What an argument or a step gave, by number; or the same memory in another `shape`, in which it is `spread`."""
+    """A reference by number to an argument or a result of a step, possibly reshaped to `shape` and broadcast."""
 
     number: int
     shape: Any = None
-    spread: Any = None  # the shape that it is broadcast to
+    spread: Any = None  # the shape to which it is broadcast
 
 
 @dataclass(slots=True)
 class Constant:
-    """An array that no step gave. Its name is that of a parameter or a buffer, if it is one."""
+    """An array that is not the result of a step. `name` is that of a parameter or buffer, if it is one."""
 
     array: Any
     name: str = ""
@@ -46,42 +46,42 @@ class Constant:
 
 @dataclass(slots=True)
 class Step:
-    """One Function, applied, or a public function of which a rule is for the whole."""
+    """One applied Function, or a call of a public function that has a rule of its own."""
 
     function: Callable[..., Any]
     path: str
-    settings: dict[str, Any]  # in which arrays are Values or Constants
+    settings: dict[str, Any]  # arrays in them are Values or Constants
     inputs: list[Any]  # Values, Constants, numbers, None
-    dtypes: list[Any]  # of the inputs, as the operation has brought them to one; None of numbers
+    dtypes: list[Any]  # of the inputs after type promotion; None for numbers
     outputs: list[int]
     shapes: list[Any]
     kinds: list[np.dtype[Any]]  # of the outputs
 
     @property
     def where(self) -> str:
-        """The operation and its module, for errors."""
+        """The operation and its module, for error messages."""
         return place(self.function.__name__, self.path)
 
 
 @dataclass
 class Recording(Observer):
-    """The steps of one run, and what went in and came out."""
+    """The steps of one run, with its arguments and results."""
 
     arguments: list[Any]
-    names: dict[int, str]  # of parameters and buffers, by id of the array
-    whole: Mapping[str, Callable[[dict[str, Any]], bool]]  # public functions that are one step, and for which arguments
+    names: dict[int, str]  # names of parameters and buffers, by id of the array
+    composites: Mapping[str, Callable[[dict[str, Any]], bool]]  # public functions recorded as one step, with conditions
     steps: list[Step] = field(default_factory=list)
     results: list[Any] = field(default_factory=list)
-    _numbers: dict[int, tuple[int, Any]] = field(default_factory=dict)  # by id of the array, which is held
-    arrays: list[Any] = field(default_factory=list)  # what each number stood for
-    _memory: list[Any] = field(default_factory=list)  # where that was, which may have been written to since
-    _made: dict[int, tuple[Step, int]] = field(default_factory=dict)  # by id of an array: its step, which result
-    _shown: dict[Any, int] = field(default_factory=dict)  # by memory: the id of the last array there
+    _numbers: dict[int, tuple[int, Any]] = field(default_factory=dict)  # by id of the array, which is kept alive
+    arrays: list[Any] = field(default_factory=list)  # the array of each number
+    _memory: list[Any] = field(default_factory=list)  # the original arrays, which may have been overwritten since
+    _made: dict[int, tuple[Step, int]] = field(default_factory=dict)  # step and result index, by id of the array
+    _shown: dict[Any, int] = field(default_factory=dict)  # the id of the last array, by memory
     _stale: dict[int, str] = field(default_factory=dict)
-    _before: dict[int, Constant] = field(default_factory=dict)  # what constants were before they were written to
+    _before: dict[int, Constant] = field(default_factory=dict)  # constants before they were overwritten
 
     def new(self, array: Any) -> int:
-        """Number what the array now holds."""
+        """Assign a new number to the current contents of an array."""
         number = len(self.arrays)
         self.arrays.append(array)
         self._memory.append(array)
@@ -91,7 +91,7 @@ class Recording(Observer):
         return number
 
     def operand(self, array: Any) -> Any:
-        """An array as a Value, where a step gave it or the memory that it shows, or else as a Constant."""
+        """Return a Value for an array that is, or views, the result of a step, else a Constant."""
         same, core = id(array), array
         if same not in self._numbers and array.base is not None:
             core = array[tuple(slice(0, 1) if step == 0 else slice(None) for step in array.strides)]
@@ -109,7 +109,7 @@ class Recording(Observer):
         return Value(known[0], core.shape, None if core.shape == array.shape else array.shape)
 
     def plain(self, value: Any) -> Any:
-        """A setting, in which arrays are Values or Constants."""
+        """Return a setting with its arrays replaced by Values and Constants."""
         if isinstance(value, np.ndarray):
             return self.operand(value)
         if isinstance(value, np.generic):
@@ -125,7 +125,7 @@ class Recording(Observer):
         return value
 
     def begin(self, node: Function, inputs: tuple[Any, ...], target: Tensor | None = None) -> None:
-        """Keep what an array holds that is about to be written to, and constants of which a view is about to be."""
+        """Copy the array that the operation is about to overwrite, or a constant of which it will make a view."""
         first = getattr(inputs[0], "array", None) if inputs else None
         if node.may_share and target is None and isinstance(first, np.ndarray) and not isinstance(node, Detach):
             operand = self.operand(first)
@@ -140,12 +140,12 @@ class Recording(Observer):
             self.arrays[known[0]] = target.array.copy()
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
-        """Note a step."""
+        """Record a step."""
         cls = type(node)
         given = out if isinstance(out, tuple) else (out,)
         in_place = bool(inputs) and isinstance(inputs[0], Tensor) and inputs[0] is given[0]
         if cls is Detach or (not in_place and all(id(x.array) in self._numbers for x in given)):
-            return  # the same arrays: also of an autograd.Function, whose steps have been seen
+            return  # no new arrays, for example after an autograd.Function, whose steps have been recorded
         arrays = [getattr(x, "array", x) for x in inputs]
         operands = [self.operand(x) if isinstance(x, np.ndarray) else x for x in arrays]
         promoted = arrays if cls.promote is None else cls.promote(list(arrays))
@@ -156,7 +156,7 @@ class Recording(Observer):
         kinds = [getattr(x, "dtype", None) for x in promoted]
         self._add(cls, settings, operands, kinds, [x.array for x in given])
         if in_place:
-            self._seen_through(arrays[0], stale)
+            self._record_view_write(arrays[0], stale)
 
     def _add(
         self, function: Any, settings: dict[str, Any], operands: list[Any], dtypes: list[Any], results: list[Any]
@@ -168,8 +168,8 @@ class Recording(Observer):
         self.steps.append(step)
         self._made.update({id(x): (step, i) for i, (x, new) in enumerate(zip(results, fresh, strict=True)) if new})
 
-    def _seen_through(self, shown: Any, stale: dict[int, str]) -> None:
-        """After a write into a view: what it shows, as if that had been written to out of place, as steps."""
+    def _record_view_write(self, shown: Any, stale: dict[int, str]) -> None:
+        """After a write to a view, record steps that write the same values out of place to the viewed array."""
         step, which = self._made.get(id(shown), (None, 0))
         source = step.inputs[0] if step is not None and step.inputs else None
         if step is None or not isinstance(source, Value) or source.shape is not None:
@@ -188,11 +188,11 @@ class Recording(Observer):
             self._add(indexing.SetItem, {"index": index}, [before, now], [base.dtype] * 2, [base])
         else:
             return
-        self._seen_through(base, stale)
+        self._record_view_write(base, stale)
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call a public function: as one step if a rule is for the whole, else its steps are seen one by one."""
-        when = self.whole.get(function.__name__)
+        """Call a public function and record it as one step, if it has a rule, or else as its individual steps."""
+        when = self.composites.get(function.__name__)
         if when is None:
             return function(*args, **kwargs)
         bound = inspect.signature(function).bind(*args, **kwargs)
@@ -214,7 +214,7 @@ class Recording(Observer):
 
 
 def _memory(array: Any) -> Any:
-    """Where a contiguous array lies, and how it is read: arrays that have this in common differ in their shape."""
+    """Return a key for the memory of a contiguous array: arrays with equal keys only differ in shape."""
     if not array.size or not array.flags.c_contiguous:
         return id(array)
     return array.__array_interface__["data"][0], array.size, array.dtype
@@ -222,11 +222,11 @@ def _memory(array: Any) -> Any:
 
 def record(
     call: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], names: dict[int, str],
-    whole: Mapping[str, Callable[[dict[str, Any]], bool]] | None = None,
+    composites: Mapping[str, Callable[[dict[str, Any]], bool]] | None = None,
 ) -> tuple[Recording, Any]:  # fmt: skip
-    """(recording, result) of call(*args, **kwargs), whose Tensors, in nested tuples, lists and dicts, are arguments."""
+    """Return (recording, result) of call(*args, **kwargs). The Tensors in nested containers are the arguments."""
     tensors = tensors_in((args, dict(kwargs)))
-    recording = Recording([x.array for x in tensors], names, whole or {})
+    recording = Recording([x.array for x in tensors], names, composites or {})
     for x in tensors:
         recording.new(x.array)
     with state.scope(observer=recording, grad_enabled=False):
@@ -236,5 +236,5 @@ def record(
 
 
 def tensors_in(nest: Any) -> list[Tensor]:
-    """The Tensors in nested tuples, lists, dicts and objects with `items`, in order."""
+    """Return the Tensors in nested tuples, lists, dicts and objects with `items`, in order."""
     return [x for x in tree_leaves(nest) if isinstance(x, Tensor)]

@@ -1,4 +1,4 @@
-"""Whether a model is being exported."""
+"""The state that tells whether a model is being exported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ exporting: ContextVar[bool] = ContextVar("microgad.onnx", default=False)
 
 
 def is_in_onnx_export() -> bool:
-    """Whether `export` is running the model right now. Source: torch.onnx.is_in_onnx_export.
+    """Return whether `export` is running the model. Source: torch.onnx.is_in_onnx_export.
 
     >>> torch.onnx.is_in_onnx_export()
     False

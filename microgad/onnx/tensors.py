@@ -1,4 +1,4 @@
-"""Arrays in ONNX files: what a file claims of them is checked before anything is allocated."""
+"""Reading of arrays in ONNX files. Their claimed sizes are checked before memory is allocated."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from onnx import TensorProto
 
 from ..serialization.errors import FileError
 
-# By ONNX's number: NumPy's dtype, and the field where values are that aren't raw bytes.
+# By ONNX's number of the dtype: NumPy's dtype, and the field that holds values other than raw bytes.
 KINDS: dict[int, tuple[np.dtype[Any], str]] = {
     TensorProto.FLOAT: (np.dtype("<f4"), "float_data"),
     TensorProto.UINT8: (np.dtype("u1"), "int32_data"),
@@ -31,7 +31,7 @@ KINDS: dict[int, tuple[np.dtype[Any], str]] = {
 
 
 def kind_of(number: int, what: str) -> np.dtype[Any]:
-    """The NumPy dtype of ONNX's number for it. Raises FileError where there is none."""
+    """Return the NumPy dtype for ONNX's number. Raises FileError for an unknown number."""
     if number not in KINDS:
         known = number in TensorProto.DataType.values()
         said = TensorProto.DataType.Name(number).lower() if known else f"number {number}"
@@ -40,7 +40,7 @@ def kind_of(number: int, what: str) -> np.dtype[Any]:
 
 
 def array_of(proto: Any, folder: str | None) -> Any:
-    """The array of a TensorProto; data outside of the file lies in `folder`, or is refused."""
+    """Return the array of a TensorProto. External data must lie in `folder`."""
     what = f"tensor {proto.name!r}" if proto.name else "a tensor"
     dtype = kind_of(proto.data_type, what)
     shape = tuple(proto.dims)

@@ -1,4 +1,4 @@
-"""An ONNX graph while it is written."""
+"""Writer, which builds an ONNX graph, and the registry of export rules."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ import numpy as np
 from onnx import helper, numpy_helper
 
 from ..errors import UnsupportedError
-from .dynamic_axes import Dim, Grown, Varying, held_in
+from .dynamic_axes import Dim, GeneratedArray, Varying, flatten_setting
 from .recording import Constant, Step, Value
 
 INT64 = np.dtype(np.int64)
 BOOL = np.dtype(bool)
 
-# Of operators whose results aren't of their first input's dtype: theirs, and which input's it is.
+# For operators whose result hasn't the dtype of the first input: the dtype, or the index of the input that has it.
 DTYPES = {
     **dict.fromkeys(("Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual"), BOOL),
     **dict.fromkeys(("ArgMax", "ArgMin", "NonZero", "Shape"), INT64),
 }
 DTYPE_INPUT = {"Where": 1, "OneHot": 2}
-INDEXED = ("MaxPool", "TopK")  # whose second results are places
+WITH_INDICES = ("MaxPool", "TopK")  # operators whose second result holds indices
 
 
 def _operator(kind: str, *, swapped: bool = False) -> Callable[[Symbol, Any], Symbol]:
-    """An operator of a Symbol and another, or a number."""
+    """Make an operator method of Symbol, whose other operand is a Symbol or a number."""
 
     def apply(self: Symbol, other: Any) -> Symbol:
         pair = self, self.writer.like(other, self)
@@ -39,7 +39,7 @@ def _operator(kind: str, *, swapped: bool = False) -> Callable[[Symbol, Any], Sy
 
 
 class Symbol:
-    """A value of the graph, by name, with the operators of numbers."""
+    """A named value of the graph, with Python's arithmetic operators."""
 
     __slots__ = ("dtype", "name", "writer")
 
@@ -58,25 +58,25 @@ class Symbol:
 
 
 class Writer:
-    """Nodes, initializers and names, in the order in which they are written."""
+    """Collects the nodes, initializers and names of a graph."""
 
     def __init__(self, opset: int) -> None:
         self.opset = opset
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
-        self.values: dict[int, Symbol] = {}  # by number, of what was recorded
+        self.values: dict[int, Symbol] = {}  # by number of the recorded value
         self.shapes: dict[int, Any] = {}
-        self.sizes: dict[str, tuple[Symbol, int]] = {}  # of each dynamic axis: an input, and which of its axes it is
+        self.sizes: dict[str, tuple[Symbol, int]] = {}  # for each dynamic axis, an input and its axis of this size
         self.step: Step | None = None
         self._constants: dict[Any, Symbol] = {}
-        self._held: list[Any] = []  # arrays that are known by their id
+        self._held: list[Any] = []  # keeps arrays alive whose ids are used
         self._dims: dict[str, Symbol] = {}
-        self._names: dict[str, int] = {}  # and the last number that was put behind each
+        self._names: dict[str, int] = {}  # names in use, with the last number appended to each
 
     # Names
 
     def named(self, wanted: str) -> str:
-        """The name, with a number behind it where it is taken."""
+        """Return the name, with a number appended if it is taken."""
         name = wanted
         while name in self._names:
             self._names[wanted] += 1
@@ -86,19 +86,19 @@ class Writer:
 
     @property
     def place(self) -> str:
-        """Where the step that is written stands, as a path: /layers/0/."""
+        """The module of the current step as a path: /layers/0/."""
         path = re.sub(r"\(\)", "", self.step.path) if self.step is not None else ""
         return f"/{path.replace('.', '/')}/" if path else "/"
 
-    def refused(self, why: str) -> UnsupportedError:
-        """The error to raise where the step can't be written."""
+    def unsupported(self, why: str) -> UnsupportedError:
+        """Return the error to raise if the current step can't be written."""
         assert self.step is not None
         return UnsupportedError(f"onnx.export: {self.step.where}: {why}")
 
     # Nodes
 
     def op(self, kind: str, *inputs: Any, outputs: int = 1, **attributes: Any) -> Any:
-        """A node; gives its result, or results, which know their dtype. None as input, or attribute, leaves it out."""
+        """Write a node and return its result or results. Inputs and attributes that are None are omitted."""
         node_name = self.named(f"{self.place}{kind}")
         names = [f"{node_name}_output_{i}" for i in range(outputs)]
         given = ["" if x is None else x.name for x in inputs]
@@ -107,11 +107,11 @@ class Writer:
         kept = {name: x for name, x in attributes.items() if x is not None}
         self.nodes.append(helper.make_node(kind, given, names, node_name, **kept))
         dtype = DTYPES[kind] if kind in DTYPES else inputs[DTYPE_INPUT.get(kind, 0)].dtype
-        made = [Symbol(self, name, INT64 if i and kind in INDEXED else dtype) for i, name in enumerate(names)]
+        made = [Symbol(self, name, INT64 if i and kind in WITH_INDICES else dtype) for i, name in enumerate(names)]
         return made[0] if outputs == 1 else made
 
     def cast(self, x: Symbol, dtype: Any) -> Symbol:
-        """x in another dtype."""
+        """Cast x to a dtype."""
         if x.dtype == dtype:
             return x
         to = np.dtype(dtype)
@@ -121,10 +121,10 @@ class Writer:
     # Constants
 
     def constant(self, value: Any, dtype: Any = None, name: str = "") -> Symbol:
-        """An initializer, one for all small equal ones."""
+        """Write an initializer; equal small ones are shared."""
         array = np.asarray(value, dtype)
         if array.dtype.kind == "c":
-            raise self.refused("ONNX has no complex numbers here")
+            raise self.unsupported("ONNX has no complex numbers here")
         key: Any = (name or array.tobytes(), array.dtype, array.shape) if array.size <= 64 else id(value)
         if name:
             key = name
@@ -136,17 +136,17 @@ class Writer:
         return self._constants[key]
 
     def like(self, x: Any, other: Symbol) -> Symbol:
-        """A number as a constant of another's dtype; what is a Symbol, of that dtype."""
+        """Return a number as a constant, or a Symbol, in the dtype of `other`."""
         return self.cast(x, other.dtype) if isinstance(x, Symbol) else self.number(x, other.dtype)
 
     def number(self, x: Any, dtype: Any) -> Symbol:
-        """A number, a Dim as well, without dimensions."""
+        """Return a number or a Dim as a value without dimensions."""
         if isinstance(x, Dim):
             return self.cast(self.op("Squeeze", self.dim(x), self.ints([0])), dtype)
         return self.constant(self.static(x), dtype)
 
     def ints(self, values: Sequence[Any]) -> Symbol:
-        """int64 numbers, among which Dims, in one dimension."""
+        """Return numbers and Dims as one int64 vector."""
         if not any(isinstance(x, Dim) for x in values):
             return self.constant([self.static(x) for x in values], INT64)
         parts: list[Any] = []
@@ -161,7 +161,7 @@ class Writer:
         return made[0] if len(made) == 1 else self.op("Concat", *made, axis=0)
 
     def dim(self, dim: Dim) -> Symbol:
-        """A Dim as one int64 in one dimension: from the shapes of the graph's inputs."""
+        """Compute a Dim from the shapes of the graph's inputs, as an int64 vector of size 1."""
         terms = [(self._size(name), factor) for name, factor in dim.terms]
         whole = math.lcm(dim.offset.denominator, *(factor.denominator for _, factor in terms))
         if dim.product:
@@ -182,10 +182,10 @@ class Writer:
         return self._dims[name]
 
     def static(self, x: Any) -> Any:
-        """A setting that has to be known now."""
-        found = next((part for part in held_in(x) if isinstance(part, (Dim, Varying, Grown))), None)
+        """Return a setting that must be known at export."""
+        found = next((part for part in flatten_setting(x) if isinstance(part, (Dim, Varying, GeneratedArray))), None)
         if found is not None:
-            raise self.refused(
+            raise self.unsupported(
                 f"one of its settings depends on a dynamic axis, or on the values of the inputs, and can't be written: "
                 f"it is {found.shown if isinstance(found, Varying) else 'a size'}"
             )
@@ -194,7 +194,7 @@ class Writer:
     # What was recorded
 
     def of(self, x: Any, dtype: Any = None) -> Symbol:
-        """An operand of the step, in a dtype."""
+        """Return an operand of the step, cast to a dtype."""
         found: Symbol
         if isinstance(x, Value):
             found = self.values[x.number]
@@ -204,12 +204,12 @@ class Writer:
                 found = self.op("Expand", found, self.ints(x.spread))
         elif isinstance(x, Constant):
             found = self.constant(x.array, None, x.name)
-        elif isinstance(x, Grown):
-            found = self._grown(x)
+        elif isinstance(x, GeneratedArray):
+            found = self._generate(x)
         elif isinstance(x, Symbol):
             found = x
         elif isinstance(x, Varying):
-            raise self.refused(
+            raise self.unsupported(
                 f"it takes {x.shown}: what it is made of isn't recorded, and depends on a dynamic axis or on the inputs"
             )
         else:
@@ -218,21 +218,21 @@ class Writer:
         return found if dtype is None else self.cast(found, dtype)
 
     def shape_of(self, x: Any) -> Any:
-        """The sizes of an operand, Dims where they are dynamic; () of a number."""
+        """Return the shape of an operand, with Dims for dynamic sizes; () for a number."""
         if isinstance(x, Value):
             return x.spread or (x.shape if x.shape is not None else self.shapes[x.number])
         if isinstance(x, Constant):
             return x.array.shape
-        return x.shape if isinstance(x, Grown) else ()
+        return x.shape if isinstance(x, GeneratedArray) else ()
 
     def reshaped(self, x: Symbol, shape: Sequence[Any]) -> Symbol:
-        """x in another shape; one size that isn't known is worked out from the others."""
+        """Reshape x. One unknown size is inferred from the others."""
         unknown = [i for i, n in enumerate(shape) if not isinstance(n, int)]
         if len(unknown) == 1 and 0 not in shape:
             shape = [-1 if i in unknown else n for i, n in enumerate(shape)]
         return self.op("Reshape", x, self.ints(shape), allowzero=1 if 0 in shape else None)
 
-    def _grown(self, x: Grown) -> Symbol:
+    def _generate(self, x: GeneratedArray) -> Symbol:
         if x.axis is None:
             return self.op("Expand", self.constant(x.value, x.dtype), self.ints(x.shape))
         numbers = self.op("Range", self.number(0, INT64), self.number(x.shape[x.axis], INT64), self.number(1, INT64))
@@ -243,16 +243,16 @@ class Writer:
 
 
 Rule = Callable[[Writer, Step], Any]
-RULES: dict[Any, Rule] = {}  # by Function, or by the name of a public function
-WHOLE: dict[str, Callable[[dict[str, Any]], bool]] = {}  # for which arguments that has a rule
+RULES: dict[Any, Rule] = {}  # by Function or by name of a public function
+COMPOSITES: dict[str, Callable[[dict[str, Any]], bool]] = {}  # the condition on arguments for a rule
 
 
 def rule(*functions: Any, when: Callable[[dict[str, Any]], bool] = lambda said: True) -> Callable[[Rule], Rule]:
-    """Enter what writes one step of these Functions, and gives its Symbol, or several, in the table."""
+    """Register the decorated function, which writes a step and returns its Symbols, as the rule of these Functions."""
 
     def enter(write: Rule) -> Rule:
         RULES.update(dict.fromkeys(functions, write))
-        WHOLE.update({x: when for x in functions if isinstance(x, str)})
+        COMPOSITES.update({x: when for x in functions if isinstance(x, str)})
         return write
 
     return enter

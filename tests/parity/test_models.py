@@ -71,7 +71,7 @@ def test_features_of_vgg(depth, batch_norm):
     name = f"vgg{depth}_bn" if batch_norm else f"vgg{depth}"
     with torch.device("meta"):
         other = getattr(theirs, name)().features
-    assert repr(models.vgg.make_layers(models.vgg._PLANS[depth].split(), batch_norm)) == repr(other)
+    assert repr(models.vgg.make_layers(models.vgg._CONFIGS[depth].split(), batch_norm)) == repr(other)
 
 
 @pytest.mark.parametrize(("name", "side"), [("ResNet", 8), ("DenseNet", 32), ("MobileNetV2", 64)])

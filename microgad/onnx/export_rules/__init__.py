@@ -1,4 +1,7 @@
-"""How each Function is written in ONNX: a table, a rule an operation, a file a family."""
+"""The rules by which `export` writes each Function as ONNX nodes, one module for each family of operations.
+
+A rule takes the Writer `w` and the recorded Step and returns the Symbols of the results.
+"""
 
 from . import elementwise as elementwise
 from . import indexing as indexing

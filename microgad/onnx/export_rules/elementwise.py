@@ -1,4 +1,4 @@
-"""Elementwise operations: each by ONNX's own where there is one, else by its formula."""
+"""Rules of elementwise operations: ONNX's own operator if there is one, else the formula."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...ops import activation, creation, elementwise, special
 from ..recording import Step
 from ..writer import BOOL, Symbol, Writer, rule
 
-# Of ONNX's own all but one are called as here.
+# All but one of these operators have the name of the Function in ONNX.
 UNARY: dict[Any, str] = {
     cls: cls.__name__
     for cls in (
@@ -44,13 +44,13 @@ LOGICAL: dict[Any, str] = {
     elementwise.LogicalOr: "Or",
     elementwise.LogicalXor: "Xor",
 }
-BITS: dict[Any, tuple[str, str]] = {  # of integers, and of booleans
+BITS: dict[Any, tuple[str, str]] = {  # the operators for integers and for booleans
     elementwise.BitwiseAnd: ("BitwiseAnd", "And"),
     elementwise.BitwiseOr: ("BitwiseOr", "Or"),
     elementwise.BitwiseXor: ("BitwiseXor", "Xor"),
 }
 
-SPECIAL: dict[Any, tuple[str, dict[str, Any]]] = {  # of floats; of others none is
+SPECIAL: dict[Any, tuple[str, dict[str, Any]]] = {  # for floats; False for other dtypes
     elementwise.IsNaN: ("IsNaN", {}),
     elementwise.IsInf: ("IsInf", {}),
     elementwise.IsPosInf: ("IsInf", {"detect_negative": 0}),
@@ -59,24 +59,24 @@ SPECIAL: dict[Any, tuple[str, dict[str, Any]]] = {  # of floats; of others none 
 
 
 def common(step: Step) -> np.dtype[Any]:
-    """The dtype in which an operation has computed."""
+    """Return the dtype in which the operation computed."""
     arrays = [dtype for dtype in step.dtypes if dtype is not None]
     numbers = [x for x, dtype in zip(step.inputs, step.dtypes, strict=True) if dtype is None and x is not None]
     return np.result_type(*arrays, *[x for x in numbers if isinstance(x, (bool, int, float))])
 
 
 def only(w: Writer, step: Step) -> Symbol:
-    """The one operand."""
+    """Return the only operand."""
     return w.of(step.inputs[0], step.dtypes[0])
 
 
 def every(w: Writer, step: Step) -> list[Any]:
-    """All operands, in the result's dtype; None where one is left out."""
+    """Return all operands in the result's dtype, None for omitted ones."""
     return [None if x is None else w.of(x, step.kinds[0]) for x in step.inputs]
 
 
 def pair(w: Writer, step: Step, dtype: Any = None) -> list[Symbol]:
-    """Both operands, of one dtype."""
+    """Return both operands in one dtype."""
     return [w.of(x, dtype or common(step)) for x in step.inputs]
 
 
@@ -203,13 +203,13 @@ def logaddexp(w: Writer, step: Step) -> Any:
     a, b = pair(w, step)
     unit = 1.0 if step.function is elementwise.LogAddExp else math.log(2)
     apart = w.op("Max", a, b) + w.op("Softplus", w.op("Abs", a - b) * -unit) * (1 / unit)
-    return w.op("Where", a.same(b), a + math.log(2) / unit, apart)  # two infinities have no difference
+    return w.op("Where", a.same(b), a + math.log(2) / unit, apart)  # the difference of two infinities is NaN
 
 
 @rule(elementwise.XLogY)
 def xlogy(w: Writer, step: Step) -> Any:
     x, y = every(w, step)
-    nothing = w.op("And", x.same(0), y.same(y))  # of NaN it is NaN
+    nothing = w.op("And", x.same(0), y.same(y))  # NaN gives NaN
     return w.op("Where", nothing, w.constant(0, x.dtype), x * w.op("Log", y))
 
 
@@ -220,7 +220,7 @@ def lerp(w: Writer, step: Step) -> Any:
 
 
 def whole(w: Writer, x: Symbol) -> Symbol:
-    """x without its fraction."""
+    """Round x towards zero."""
     return w.op("Sign", x) * w.op("Floor", w.op("Abs", x))
 
 
@@ -239,7 +239,7 @@ def round_(w: Writer, step: Step) -> Any:
 
 
 def below(w: Writer, rest: Symbol, b: Symbol) -> Symbol:
-    """Where a remainder isn't of the divisor's sign: the quotient that goes with it is one too large."""
+    """Return where the remainder's sign differs from the divisor's: there the quotient is one too large."""
     return w.op("And", w.op("Not", rest.same(0)), w.op("Xor", rest < 0, b < 0))
 
 
@@ -249,7 +249,7 @@ def floor_div(w: Writer, step: Step) -> Any:
     if a.dtype.kind != "f":
         quotient = a / b
         return quotient - w.cast(below(w, a - quotient * b, b), a.dtype)
-    rest = w.op("Mod", a, b, fmod=1)  # exact, which a / b is not: 1 // 0.1 is 9
+    rest = w.op("Mod", a, b, fmod=1)  # exact, unlike a / b: 1 // 0.1 is 9
     quotient = w.op("Round", (a - rest) / b - w.cast(below(w, rest, b), a.dtype))
     return w.op("Where", b.same(0), a / b, quotient)
 
@@ -276,7 +276,7 @@ def fmod(w: Writer, step: Step) -> Any:
 
 
 def clip(w: Writer, x: Symbol, low: Any, high: Any) -> Symbol:
-    """x between two numbers, each of which may be None."""
+    """Clip x to bounds, which may be None."""
     ends = [None if end is None else w.constant(end, x.dtype) for end in (low, high)]
     return w.op("Clip", x, *ends)
 

@@ -1,4 +1,4 @@
-"""Values taken at an index, and put there."""
+"""Rules of indexing: reading and writing at indices."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 
 from ...ops import embedding, indexing, view_writes
 from ...ops.window.fractional_pool import BoxMax
-from ..dynamic_axes import Grown, Varying
+from ..dynamic_axes import GeneratedArray, Varying
 from ..recording import Constant, Step, Value
 from ..writer import BOOL, INT64, Symbol, Writer, rule
 from .elementwise import only
 from .movement import LAST, sliced, squeezed, unsqueezed
 
-ARRAYS = (Value, Constant, Grown, Varying)
+ARRAYS = (Value, Constant, GeneratedArray, Varying)
 ALL = slice(None)
 
 
 def spread(index: Any, ndim: int) -> list[Any]:
-    """An index for all axes, `...` written out."""
+    """Expand an index to all axes, with `...` replaced by slices."""
     items = list(index if isinstance(index, tuple) else (index,))
     used = sum(1 for x in items if x is not None and x is not ...)
     where = next((i for i, x in enumerate(items) if x is ...), len(items))
@@ -29,7 +29,7 @@ def spread(index: Any, ndim: int) -> list[Any]:
 
 
 def _cut(w: Writer, item: Any, axis: int) -> tuple[Any, ...]:
-    """Start, stop, axis and step of what a number or a slice takes."""
+    """Return start, stop, axis and step of a number or slice."""
     if isinstance(item, slice):
         start, stop = 0 if item.start is None else item.start, LAST if item.stop is None else item.stop
         return start, stop, axis, 1 if item.step is None else w.static(item.step)
@@ -49,7 +49,7 @@ def getitem(w: Writer, step: Step) -> Any:
     arrays: list[tuple[int, Any]] = []
     axis = 0
     for item in spread(index, ndim):
-        place = axis - len(gone) + len(new)  # in the result, where an axis stays
+        place = axis - len(gone) + len(new)  # the axis in the result
         if item is None:
             new.append(place)
             continue
@@ -70,7 +70,7 @@ def getitem(w: Writer, step: Step) -> Any:
 
 
 def _taken(w: Writer, x: Symbol, arrays: list[Any], ndim: int) -> Any:
-    """x at arrays of indices, which are broadcast, along some of its axes."""
+    """Index x with broadcast arrays of indices along some of its axes."""
     if len(arrays) == 1:
         axis, index = arrays[0]
         return w.op("Gather", x, w.of(index, INT64), axis=axis)
@@ -98,19 +98,19 @@ def _has_mask(w: Writer, index: tuple[Any, ...]) -> bool:
 def _one_mask(w: Writer, index: tuple[Any, ...]) -> None:
     first, *rest = index
     if not isinstance(first, ARRAYS) or any(item is not ... and item != ALL for item in rest):
-        raise w.refused("a mask must come first, and alone, in an index")
+        raise w.unsupported("a mask must come first, and alone, in an index")
 
 
 def _masked(w: Writer, x: Symbol, index: tuple[Any, ...]) -> Any:
     _one_mask(w, index)
     if not w.shape_of(index[0]):
-        raise w.refused("ONNX has no index that is True or False")
+        raise w.unsupported("ONNX has no index that is True or False")
     where = w.op("Transpose", w.op("NonZero", w.of(index[0])), perm=[1, 0])
     return w.op("GatherND", x, where)
 
 
 def _put(w: Writer, x: Symbol, sizes: Any, value: Any, places: Any) -> Any:
-    """x with a value at places in its flat memory, broadcast to their shape."""
+    """Write a value at positions in the flattened x, broadcast to their shape."""
     wide = w.op("Expand", w.of(value, x.dtype), w.ints(places.shape))
     flat = w.op(
         "ScatterElements", w.op("Reshape", x, w.ints([-1])), w.constant(places.reshape(-1), INT64),
@@ -137,7 +137,7 @@ def region_write(w: Writer, step: Step) -> Any:
 
 
 def _written(w: Writer, step: Step, index: Any) -> Any:
-    """The first input with the second put at an index: at a mask, at known places, or along one axis."""
+    """Write the second input at an index of the first: at a mask, at known positions, or along one axis."""
     base, value = step.inputs
     x, sizes = w.of(base, step.kinds[0]), w.shape_of(base)
     index = index if isinstance(index, tuple) else (index,)
@@ -149,30 +149,30 @@ def _written(w: Writer, step: Step, index: Any) -> Any:
     items = spread(index, len(sizes))
     cut = [i for i, item in enumerate(items) if item != ALL]
     if len(cut) != 1 or None in items or isinstance(items[cut[0]], ARRAYS):
-        raise w.refused("with dynamic axes, values can only be put at a number or a stretch of one axis")
+        raise w.unsupported("with dynamic axes, values can only be put at a number or a stretch of one axis")
     return _put_along(w, x, len(sizes), value, cut[0], items[cut[0]])
 
 
 def _put_where(w: Writer, x: Symbol, sizes: Any, value: Any, index: tuple[Any, ...]) -> Any:
-    """x with one number where a mask, which may lack x's last axes, says."""
+    """Write one number where a mask holds; the mask may lack the last axes of x."""
     _one_mask(w, index)
     if len(w.shape_of(value)):
-        raise w.refused("through a mask only one number can be put")
+        raise w.unsupported("through a mask only one number can be put")
     last = range(len(w.shape_of(index[0])), len(sizes))
     mask = unsqueezed(w, w.of(index[0]), *last) if last else w.of(index[0])
     return w.op("Where", mask, w.of(value, x.dtype), x)
 
 
 def _put_along(w: Writer, x: Symbol, ndim: int, value: Any, axis: int, item: Any) -> Any:
-    """x with values at a number or a stretch of an axis, between what is before and after it, of any sizes."""
+    """Write values at a number or slice of one axis, by concatenating them with the parts before and after."""
     put = w.of(value, x.dtype)
     if isinstance(item, slice):
         if item.step not in (None, 1):
-            raise w.refused("with dynamic axes, values can only be put at neighbours along an axis")
+            raise w.unsupported("with dynamic axes, values can only be put at neighbours along an axis")
         start, stop = item.start or 0, item.stop
     else:
         start, stop = item, item + 1 or None
-        if len(w.shape_of(value)) >= ndim - axis:  # it has an axis before this one, which it lacks
+        if len(w.shape_of(value)) >= ndim - axis:  # it has axes before this one, which it lacks
             put = unsqueezed(w, put, axis - ndim)
     stretch = sliced(w, x, [start], [LAST if stop is None else stop], [axis])
     before = [sliced(w, x, [0], [start], [axis])] if start else []
@@ -202,5 +202,5 @@ def at_classes(w: Writer, step: Step) -> Any:
 
 
 def one_hot(w: Writer, classes: Symbol, count: Any, dtype: Any) -> Any:
-    """(..., C): 1 at the class, 0 at the others."""
+    """Return one-hot vectors (..., C) of classes (...)."""
     return w.op("OneHot", classes, w.ints([count]), w.constant([0, 1], dtype))

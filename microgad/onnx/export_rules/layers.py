@@ -1,4 +1,4 @@
-"""Normalization and attention; and what only a model in training does."""
+"""Rules of normalization, attention and operations that only occur in training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .reduction import reduced
 
 @rule(dropout.Dropout)
 def drawn(w: Writer, step: Step) -> Any:
-    raise w.refused("it drops values at random: export a model in evaluation mode, where it vanishes")
+    raise w.unsupported("it drops values at random: export a model in evaluation mode, where it vanishes")
 
 
 @rule(attention.Attention)
@@ -30,7 +30,7 @@ def attended(w: Writer, step: Step) -> Any:
     scores = w.op("MatMul", query * step.settings["scale"], turned)
     scores = scores if mask is None else scores + mask
     weights = w.op("Softmax", scores, axis=-1)
-    if step.settings["safe"] and mask is not None:  # 0 where no key counts
+    if step.settings["safe"] and mask is not None:  # 0 for queries without any allowed key
         nothing = w.op("IsNaN", weights)
         weights = w.op("Where", nothing, w.constant(0, weights.dtype), weights)
     out = w.op("MatMul", weights, value)
@@ -38,12 +38,12 @@ def attended(w: Writer, step: Step) -> Any:
 
 
 def column(w: Writer, x: Any, ndim: int, dtype: Any) -> Symbol:
-    """(C) as (C, 1, ...), to go with (N, C, ...)."""
+    """Reshape (C) to (C, 1, ...), which broadcasts over (N, C, ...)."""
     return w.op("Reshape", w.of(x, dtype), w.ints([-1] + [1] * (ndim - 2)))
 
 
 def scaled(w: Writer, x: Symbol, weight: Any, bias: Any, ndim: int) -> Symbol:
-    """(N, C, ...) times a weight and plus a bias of each channel, where there are such."""
+    """Multiply (N, C, ...) by a weight and add a bias for each channel, if they aren't None."""
     if weight is not None:
         x = x * column(w, weight, ndim, x.dtype)
     return x if bias is None else x + column(w, bias, ndim, x.dtype)
@@ -105,5 +105,5 @@ def group_norm(w: Writer, step: Step) -> Any:
 
 
 def _of_one(n: Any) -> Any:
-    """A size, where all dynamic ones are 1."""
+    """Return a size with all dynamic axes of size 1."""
     return n.at({name: 1 for name, _ in n.terms}) if isinstance(n, Dim) else n

@@ -1,4 +1,4 @@
-"""Losses."""
+"""Rules of losses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .movement import unsqueezed
 
 
 def gathered(w: Writer, x: Symbol, reduction: str) -> Any:
-    """The values themselves, their sum or their mean."""
+    """Reduce to the sum or the mean, or return the values themselves."""
     return x if reduction == "none" else w.op("ReduceSum" if reduction == "sum" else "ReduceMean", x, keepdims=0)
 
 
@@ -33,7 +33,7 @@ def of_classes(w: Writer, step: Step) -> Any:
 
 @rule("cross_entropy", when=_smoothed)
 def of_smoothed_classes(w: Writer, step: Step) -> Any:
-    """Of each class what is expected is a share, and of the target all but the others'."""
+    """Write cross entropy with label smoothing: each class has a share of the label, and the target the rest."""
     x, target, *weight = step.inputs
     ndim, said = len(w.shape_of(x)), step.settings
     share, ignored = said["label_smoothing"], said["ignore_index"]
@@ -84,7 +84,7 @@ def binary_cross_entropy(w: Writer, step: Step) -> Any:
 
 
 def summed(w: Writer, x: Symbol, *axes: int) -> Any:
-    """The sums over axes."""
+    """Sum over axes."""
     return w.op("ReduceSum", x, w.ints(axes), keepdims=0)
 
 
@@ -105,7 +105,7 @@ def multilabel_margin(w: Writer, step: Step) -> Any:
     x, target = w.of(step.inputs[0]), w.of(step.inputs[1], INT64)
     count = w.shape_of(step.inputs[0])[1]
     ended = w.op("CumSum", w.cast(target < 0, x.dtype), w.constant(1, INT64))
-    counts = 1 - w.op("Min", ended, w.constant(1, x.dtype))  # (N, L): 1 at labels, 0 from the first negative number on
+    counts = 1 - w.op("Min", ended, w.constant(1, x.dtype))  # (N, L): 1 for labels, 0 from the first negative number on
     labels = target * w.cast(counts, INT64)
     places = one_hot(w, labels, count, x.dtype) * unsqueezed(w, counts, 2)  # (N, L, C)
     others = 1 - w.op("Min", summed(w, places, 1), w.constant(1, x.dtype))  # (N, C): 0 at labels

@@ -1,4 +1,4 @@
-"""Where values lie: shapes, order, joining, padding, conversion."""
+"""Rules of movement: shapes, order, joining, padding, conversion."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ LAST = np.iinfo(np.int64).max
 
 
 def sliced(w: Writer, x: Symbol, starts: Any, stops: Any, axes: Any, steps: Any = None) -> Symbol:
-    """x[start:stop:step] along some axes."""
+    """Slice x[start:stop:step] along some axes."""
     given = [w.ints(part) for part in (starts, stops, axes)]
     return w.op("Slice", x, *given, None if steps is None else w.ints(steps))
 
 
 def squeezed(w: Writer, x: Symbol, *axes: int) -> Symbol:
-    """x without axes, whose size is 1."""
+    """Remove axes of size 1."""
     return w.op("Squeeze", x, w.ints(axes))
 
 
 def unsqueezed(w: Writer, x: Symbol, *axes: int) -> Symbol:
-    """x with new axes, of size 1."""
+    """Insert axes of size 1."""
     return w.op("Unsqueeze", x, w.ints(axes))
 
 
 def flipped(w: Writer, x: Symbol, axes: Sequence[int]) -> Symbol:
-    """x backwards along some axes."""
+    """Reverse x along some axes."""
     n = len(axes)
     return sliced(w, x, [-1] * n, [-LAST] * n, axes, [-1] * n) if n else x
 
@@ -54,7 +54,7 @@ def reshape(w: Writer, step: Step) -> Any:
     size, before = list(step.settings["size"]), w.shape_of(step.inputs[0])
     unknown = [i for i, n in enumerate(size) if not isinstance(n, int)]
     if len(unknown) > 1 and 0 not in size:
-        for i in unknown[:-1]:  # as many as before, where they stand: 0 says so
+        for i in unknown[:-1]:  # 0 stands for the input's size at the same axis
             if (
                 i < len(before)
                 and isinstance(size[i], Dim)
@@ -188,7 +188,7 @@ def border(w: Writer, step: Step) -> Any:
             after = [sliced(w, x, [0], [high], [axis])] if high else []
             x = w.op("Concat", *before, x, *after, axis=axis)
         else:
-            raise w.refused(f"ONNX has no padding {mode!r}")
+            raise w.unsupported(f"ONNX has no padding {mode!r}")
     return x
 
 

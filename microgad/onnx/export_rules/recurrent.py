@@ -1,4 +1,4 @@
-"""Recurrent layers. ONNX has its gates in another order than PyTorch, and each layer and direction with an axis."""
+"""Rules of recurrent layers. ONNX orders gates differently from PyTorch and has an axis for directions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .movement import squeezed, unsqueezed
 
 
 def gates(w: Writer, x: Symbol, rows: int, order: list[int]) -> Symbol:
-    """(gates · H, ...) -> (1, gates · H, ...), the gates in another order."""
+    """Reorder the gates: (gates · H, ...) -> (1, gates · H, ...)."""
     if len(order) > 1:
         size = rows // len(order)
         parts = w.op("Split", x, w.ints([size] * len(order)), outputs=len(order), axis=0)
@@ -20,19 +20,19 @@ def gates(w: Writer, x: Symbol, rows: int, order: list[int]) -> Symbol:
 
 
 def layer(w: Writer, step: Step, kind: str, order: list[int], states: int, **attributes: Any) -> Any:
-    """One layer in one direction."""
+    """Write one layer in one direction."""
     input, weights = step.inputs[0], step.inputs[1 + states :]
     dtype = step.kinds[0]
     sizes, batches = w.shape_of(input), step.settings["batch_sizes"]
     x = w.of(input, dtype)
     one = len(sizes) == 2
     if one and (not isinstance(batches, tuple) or len(batches) > 1):
-        raise w.refused("ONNX has no packed sequences: pad them")
+        raise w.unsupported("ONNX has no packed sequences: pad them")
     if one:
         x = unsqueezed(w, x, 0)
     w_ih, w_hh, b_ih, b_hh = weights[:4]
     if len(weights) > 4 and weights[4] is not None:
-        raise w.refused("ONNX has no LSTM with proj_size")
+        raise w.unsupported("ONNX has no LSTM with proj_size")
     rows, hidden = w.shape_of(w_hh)
     made = [gates(w, w.of(x, dtype), rows, order) for x in (w_ih, w_hh)]
     bias = None

@@ -1,4 +1,4 @@
-"""What many values come to: sums, extrema, order; products of matrices."""
+"""Rules of reductions, sorting, softmax and matrix products."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 def axes_of(w: Writer, step: Step) -> list[int]:
-    """The axes that a step goes over."""
+    """Return the axes that a step reduces."""
     axis = step.settings.get("axis")
     if axis is None:
         return list(range(len(w.shape_of(step.inputs[0]))))
@@ -34,7 +34,7 @@ def axes_of(w: Writer, step: Step) -> list[int]:
 
 
 def reduced(w: Writer, kind: str, x: Symbol, axes: list[int], keepdims: bool = True) -> Symbol:
-    """ReduceSum and its kin. Over no axes ONNX would reduce over all."""
+    """Write ReduceSum or a similar operator. No axes means none here, but all in ONNX."""
     if not axes:
         return x
     if w.opset >= 18 or kind == "ReduceSum":
@@ -42,7 +42,7 @@ def reduced(w: Writer, kind: str, x: Symbol, axes: list[int], keepdims: bool = T
     return w.op(kind, x, axes=axes, keepdims=int(keepdims))
 
 
-def _plainly(kind: str) -> Any:
+def _reduction_rule(kind: str) -> Any:
     def write(w: Writer, step: Step) -> Any:
         x = w.of(step.inputs[0], step.kinds[0])
         return reduced(w, kind, x, axes_of(w, step), bool(step.settings["keepdims"]))
@@ -60,7 +60,7 @@ for _function, _kind in {
     Min: "ReduceMin",
     softmax.LogSumExp: "ReduceLogSumExp",
 }.items():
-    rule(_function)(_plainly(_kind))
+    rule(_function)(_reduction_rule(_kind))
 
 
 @rule(Any_, All)
@@ -118,7 +118,7 @@ def at_place(w: Writer, step: Step) -> Any:
     if dim is None:
         x, sizes = w.op("Reshape", x, w.ints([-1])), (math.prod(w.static(sizes)),)
     axis = dim or 0
-    place = step.settings.get("k") or (w.static(sizes[axis]) + 1) // 2  # the lower of two in the middle
+    place = step.settings.get("k") or (w.static(sizes[axis]) + 1) // 2  # the lower of the two middle elements
     found = w.op("TopK", x, w.ints([place]), outputs=2, axis=axis, largest=0)
     parts = [sliced(w, part, [place - 1], [place], [axis]) for part in found]
     parts = parts if step.settings["keepdim"] else [squeezed(w, part, axis) for part in parts]
@@ -154,8 +154,8 @@ def deviation(w: Writer, step: Step) -> Any:
     return w.op("Sqrt", only(w, step))
 
 
-def length(w: Writer, x: Symbol, axes: list[int], keep: bool, p: float) -> Symbol:
-    """The p-norm over axes."""
+def norm(w: Writer, x: Symbol, axes: list[int], keep: bool, p: float) -> Symbol:
+    """Write the p-norm over axes."""
     if p in (1, 2):
         return reduced(w, f"ReduceL{int(p)}", x, axes, keep)
     size = w.op("Abs", x)
@@ -169,13 +169,13 @@ def length(w: Writer, x: Symbol, axes: list[int], keep: bool, p: float) -> Symbo
 
 @rule(VectorNorm)
 def vector_norm(w: Writer, step: Step) -> Any:
-    return length(w, only(w, step), axes_of(w, step), bool(step.settings["keepdims"]), step.settings["p"])
+    return norm(w, only(w, step), axes_of(w, step), bool(step.settings["keepdims"]), step.settings["p"])
 
 
 @rule(Cdist, Distances)
 def cdist(w: Writer, step: Step) -> Any:
     a, b = every(w, step)
-    return length(w, unsqueezed(w, a, -2) - unsqueezed(w, b, -3), [-1], False, step.settings.get("p", 2))
+    return norm(w, unsqueezed(w, a, -2) - unsqueezed(w, b, -3), [-1], False, step.settings.get("p", 2))
 
 
 @rule(softmax.Softmax, softmax.LogSoftmax)

@@ -1,4 +1,4 @@
-"""Kernels that slide: convolution, pooling, resizing, im2col."""
+"""Rules of sliding windows: convolution, pooling, resizing, im2col."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from .layers import _of_one
 
 
 def pads(padding: Any) -> list[int]:
-    """(before, after) for each axis as ONNX has them: all before, all after."""
+    """Convert (before, after) of each axis to ONNX's order: all before, then all after."""
     return [low for low, _ in padding] + [high for _, high in padding]
 
 
 def sliding(w: Writer, step: Step) -> dict[str, Any]:
-    """The attributes of a kernel."""
+    """Return the attributes of a sliding kernel."""
     window = step.settings["window"]
     return {
         "kernel_shape": list(w.static(window.kernel)),
@@ -43,7 +43,7 @@ def convolution(w: Writer, step: Step) -> Any:
     attributes = sliding(w, step)
     edges = attributes["pads"]
     if min(edges) < 0:
-        raise w.refused("ONNX has no negative padding")
+        raise w.unsupported("ONNX has no negative padding")
     return w.op("Conv", *given, group=step.settings["groups"], **attributes)
 
 
@@ -83,7 +83,7 @@ def avg_pool(w: Writer, step: Step) -> Any:
     del attributes["dilations"]
     even = all(low == high for low, high in window.padding)
     if divisor is None and (window.unpadded or even or not inside):
-        # A window that hangs over the far edge counts no cell there; ONNX would count them, if it counts any.
+        # A window beyond the far edge excludes the cells there, but ONNX includes them if it includes padding.
         return w.op("AveragePool", x, count_include_pad=int(inside), **attributes)
     sums = w.op("AveragePool", x, count_include_pad=1, **attributes)
     if divisor is not None:
@@ -162,7 +162,7 @@ def im2col(w: Writer, step: Step) -> Any:
 @rule(Fold)
 def col2im(w: Writer, step: Step) -> Any:
     if w.opset < 18:
-        raise w.refused("ONNX has it from opset 18 on")
+        raise w.unsupported("ONNX has it from opset 18 on")
     window = w.static(step.settings["window"])
     return w.op(
         "Col2Im", only(w, step), w.ints(window.size), w.ints(window.kernel), dilations=list(window.dilation),
@@ -175,7 +175,7 @@ def winners(w: Writer, step: Step) -> Any:
     tables = [x.array if isinstance(x, Constant) else w.static(x) for x in step.settings["tables"]]
     tables = [np.asarray(table) for table in tables]
     if any(table.ndim != 2 for table in tables):
-        raise w.refused("its windows are drawn at random")
+        raise w.unsupported("its windows are drawn at random")
     sizes = w.shape_of(step.inputs[0])
     dims = len(tables)
     spread: Any = np.zeros((1,) * (2 * dims), np.int64)
@@ -197,7 +197,7 @@ def winners(w: Writer, step: Step) -> Any:
 def grid_sample(w: Writer, step: Step) -> Any:
     mode, flat = step.settings["mode"], len(w.shape_of(step.inputs[0])) == 4
     if not flat and w.opset < 20:
-        raise w.refused("of volumes ONNX has it from opset 20 on")
+        raise w.unsupported("of volumes ONNX has it from opset 20 on")
     names = {"bilinear": "linear", "bicubic": "cubic"} if w.opset >= 20 else {}
     x, places = every(w, step)
     return w.op(

@@ -1,4 +1,7 @@
-"""What runs ONNX's operators: a table, a function an operator, a file a family."""
+"""The kernels by which `load` runs ONNX's operators, one function each and one module for each family.
+
+A kernel takes the Node and its inputs, and returns the result or a tuple of results.
+"""
 
 from . import control as control
 from . import elementwise as elementwise

@@ -1,4 +1,4 @@
-"""Graphs within graphs, and sequences and options of Tensors, which are lists and None here."""
+"""Kernels of control flow, sequences (lists of Tensors) and optional values (None)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 from ...ops import creation, movement
 from ...ops.indexing import getitem
 from ...tensor import Tensor
-from ..graphs import Node, operator, plainly
+from ..graphs import Node, inputs_only, operator
 from ..tensors import kind_of
 
-ENDLESS = np.iinfo(np.int64).max
+NO_LIMIT = np.iinfo(np.int64).max
 
 
-def _made(node: Node, given: list[Any]) -> Any:
-    """What a node's body makes of its inputs."""
+def _run_body(node: Node, given: list[Any]) -> Any:
+    """Run the body of a node on its inputs."""
     body = node.get("body")
     return body.run(dict(zip(body.inputs, given, strict=True)), node.scope)
 
@@ -30,13 +30,13 @@ def if_(node: Node, condition: Tensor) -> Any:
 
 @operator("Loop")
 def loop(node: Node, most: Tensor | None = None, going: Tensor | None = None, *states: Any) -> Any:
-    limit, on = ENDLESS if most is None else most.item(), True if going is None else bool(going.item())
+    limit, on = NO_LIMIT if most is None else most.item(), True if going is None else bool(going.item())
     carried = list(states)
     rows: list[list[Any]] = [[] for _ in range(len(node.get("body").outputs) - 1 - len(states))]
     turn = 0
     while on and turn < limit:
         given = [creation.as_tensor(np.array(turn, np.int64)), creation.as_tensor(np.array(on)), *carried]
-        now, *made = _made(node, given)
+        now, *made = _run_body(node, given)
         carried, on, turn = made[: len(states)], bool(now.item()), turn + 1
         for row, x in zip(rows, made[len(states) :], strict=True):
             row.append(x)
@@ -46,7 +46,7 @@ def loop(node: Node, most: Tensor | None = None, going: Tensor | None = None, *s
 @operator("Scan")
 def scan(node: Node, *inputs: Any) -> Any:
     count = node.get("num_scan_inputs")
-    if node.opset < 9:  # with a batch axis, and lengths before all else
+    if node.opset < 9:  # it has a batch axis, and lengths as first input
         return _scan_of_batch(node, *inputs[1:])
     states, given = list(inputs[: len(inputs) - count]), inputs[len(inputs) - count :]
     results = len(node.get("body").outputs) - len(states)
@@ -57,7 +57,7 @@ def scan(node: Node, *inputs: Any) -> Any:
     rows: list[list[Any]] = [[] for _ in range(results)]
     for t in range(steps):
         now = [getitem(x, steps - 1 - t if back else t) for x, back in zip(lines, ways[0], strict=True)]
-        made = _made(node, [*states, *now])
+        made = _run_body(node, [*states, *now])
         states = made[: len(states)]
         for row, x in zip(rows, made[len(states) :], strict=True):
             row.append(x)
@@ -90,11 +90,11 @@ def sequence_erase(node: Node, x: list[Any], place: Tensor | None = None) -> Any
     return [*x[:at], *x[at + 1 :]]
 
 
-operator("SequenceConstruct")(plainly(lambda *inputs: list(inputs)))
-operator("SequenceAt")(plainly(lambda x, place: x[place.item()]))
-operator("SequenceLength")(plainly(lambda x: creation.as_tensor(np.array(len(x), np.int64))))
-operator("Optional", "OptionalGetElement")(plainly(lambda x=None: x))
-operator("OptionalHasElement")(plainly(lambda x=None: creation.as_tensor(np.array(x is not None))))
+operator("SequenceConstruct")(inputs_only(lambda *inputs: list(inputs)))
+operator("SequenceAt")(inputs_only(lambda x, place: x[place.item()]))
+operator("SequenceLength")(inputs_only(lambda x: creation.as_tensor(np.array(len(x), np.int64))))
+operator("Optional", "OptionalGetElement")(inputs_only(lambda x=None: x))
+operator("OptionalHasElement")(inputs_only(lambda x=None: creation.as_tensor(np.array(x is not None))))
 
 
 @operator("SplitToSequence")
@@ -114,5 +114,5 @@ def concat_from_sequence(node: Node, x: list[Any]) -> Any:
 @operator("SequenceMap")
 def sequence_map(node: Node, *inputs: Any) -> Any:
     turns = range(len(inputs[0]))
-    found = [_made(node, [x[i] if isinstance(x, list) else x for x in inputs]) for i in turns]
+    found = [_run_body(node, [x[i] if isinstance(x, list) else x for x in inputs]) for i in turns]
     return tuple([row[i] for row in found] for i in range(len(node.get("body").outputs)))

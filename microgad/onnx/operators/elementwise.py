@@ -1,4 +1,4 @@
-"""Elementwise operators, and tensors made of nothing."""
+"""Kernels of elementwise operators and of the creation of tensors."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 from ...ops import activation, creation, elementwise, fourier, random, special
 from ...ops.movement import tril, triu
 from ...tensor import Tensor
-from ..graphs import OPERATORS, Node, operator, plainly
+from ..graphs import OPERATORS, Node, inputs_only, operator
 from ..tensors import kind_of
 
-PLAIN: dict[str, Callable[..., Any]] = {
+INPUTS_ONLY: dict[str, Callable[..., Any]] = {
     function.__name__.capitalize(): function
     for function in (
         elementwise.abs, elementwise.acos, elementwise.acosh, elementwise.add, elementwise.asin, elementwise.asinh,
@@ -48,7 +48,7 @@ PLAIN: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-OPERATORS.update({("", name): plainly(function) for name, function in PLAIN.items()})
+OPERATORS.update({("", name): inputs_only(function) for name, function in INPUTS_ONLY.items()})
 
 
 @operator("Div")
@@ -135,7 +135,7 @@ def shrink(node: Node, x: Tensor) -> Any:
     return elementwise.where(x < -by, x + bias, elementwise.where(x > by, x - bias, 0 * x)).to(x.dtype)
 
 
-# Made of nothing
+# Creation
 
 
 @operator("Constant")

@@ -1,4 +1,4 @@
-"""Values taken at an index, and put there."""
+"""Kernels of indexing: reading and writing at indices."""
 
 from __future__ import annotations
 
@@ -10,26 +10,31 @@ import numpy as np
 from ...ops import creation, elementwise, indexing, movement, reduction
 from ...tensor import Tensor
 from ..graphs import Node, operator
-from .movement import column, taken
+from .movement import column, take
 
-REDUCED = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}  # what scatters do, and PyTorch's name for it
+REDUCTIONS = {
+    "add": "sum",
+    "mul": "prod",
+    "max": "amax",
+    "min": "amin",
+}  # ONNX's and PyTorch's names of reductions
 
 
-def inside(index: Tensor, size: int) -> Any:
-    """Indices counted from the front, as an array."""
+def wrap_negative(index: Tensor, size: int) -> Any:
+    """Return indices as an array, with negative ones wrapped around."""
     array = index.array.astype(np.int64)
     return np.where(array < 0, array + size, array)
 
 
 @operator("Gather")
 def gather(node: Node, x: Tensor, index: Tensor) -> Any:
-    return taken(x, node.get("axis", 0), index.array.astype(np.int64) if index.ndim else int(index.item()))
+    return take(x, node.get("axis", 0), index.array.astype(np.int64) if index.ndim else int(index.item()))
 
 
 @operator("GatherElements")
 def gather_elements(node: Node, x: Tensor, index: Tensor) -> Any:
     axis = node.get("axis", 0) % x.ndim
-    return indexing.gather(x, axis, creation.as_tensor(inside(index, x.shape[axis])))
+    return indexing.gather(x, axis, creation.as_tensor(wrap_negative(index, x.shape[axis])))
 
 
 @operator("GatherND")
@@ -38,7 +43,7 @@ def gather_nd(node: Node, x: Tensor, index: Tensor) -> Any:
 
 
 def nd_index(index: Any, batch: int = 0) -> tuple[Any, ...]:
-    """An array of places (..., k) as an index; the first `batch` axes are those of what is indexed, too."""
+    """Convert positions (..., k) to an index tuple; the first `batch` axes are shared with the indexed array."""
     parts = tuple(np.moveaxis(index.astype(np.int64), -1, 0))
     dims = index.ndim - 1
     return (*(column(np.arange(n), dims, k) for k, n in enumerate(index.shape[:batch])), *parts)
@@ -47,10 +52,10 @@ def nd_index(index: Any, batch: int = 0) -> tuple[Any, ...]:
 @operator("Scatter", "ScatterElements")
 def scatter_elements(node: Node, x: Tensor, index: Tensor, updates: Tensor) -> Any:
     axis, how = node.get("axis", 0) % x.ndim, node.get("reduction", "none")
-    places = creation.as_tensor(inside(index, x.shape[axis]))
+    places = creation.as_tensor(wrap_negative(index, x.shape[axis]))
     if how == "none":
         return indexing.scatter(x, axis, places, updates)
-    return indexing.scatter_reduce(x, axis, places, updates, REDUCED[how])
+    return indexing.scatter_reduce(x, axis, places, updates, REDUCTIONS[how])
 
 
 @operator("ScatterND")
@@ -64,7 +69,7 @@ def scatter_nd(node: Node, x: Tensor, index: Tensor, updates: Tensor) -> Any:
     flat = np.ravel_multi_index(tuple(p % n for p, n in zip(places, sizes, strict=True)), sizes).reshape(-1)
     wide = creation.as_tensor(flat[:, None]).expand(flat.size, rest)
     lines = movement.reshape(x, (-1, rest)), movement.reshape(updates, (-1, rest))
-    return movement.reshape(indexing.scatter_reduce(lines[0], 0, wide, lines[1], REDUCED[how]), tuple(x.shape))
+    return movement.reshape(indexing.scatter_reduce(lines[0], 0, wide, lines[1], REDUCTIONS[how]), tuple(x.shape))
 
 
 @operator("TensorScatter")
@@ -87,7 +92,7 @@ def tensor_scatter(node: Node, cache: Tensor, update: Tensor, where: Tensor | No
 def one_hot(node: Node, index: Tensor, depth: Tensor, values: Tensor) -> Any:
     size, axis = int(depth.array.reshape(-1)[0]), node.get("axis", -1)
     axis %= index.ndim + 1
-    hot = np.expand_dims(inside(index, size), axis) == column(np.arange(size), index.ndim + 1, axis)
+    hot = np.expand_dims(wrap_negative(index, size), axis) == column(np.arange(size), index.ndim + 1, axis)
     hot = creation.as_tensor(hot)
     return elementwise.where(hot, indexing.getitem(values, 1), indexing.getitem(values, 0))
 
@@ -102,7 +107,7 @@ def compress(node: Node, x: Tensor, condition: Tensor) -> Any:
     axis, places = node.get("axis"), np.flatnonzero(condition.array)
     if axis is None:
         return indexing.getitem(movement.reshape(x, (-1,)), places)
-    return taken(x, axis, places)
+    return take(x, axis, places)
 
 
 @operator("Unique")
@@ -117,14 +122,14 @@ def unique(node: Node, x: Tensor) -> Any:
         rank[order] = np.arange(len(order))
         values = np.take(values, order, 0 if axis is None else axis)
         first, counts, back = first[order], counts[order], rank[back]
-    taken = indexing.getitem(movement.reshape(x, (-1,)), first) if axis is None else creation.as_tensor(values)
-    return taken, *(creation.as_tensor(part.astype(np.int64)) for part in (first, back, counts))
+    take = indexing.getitem(movement.reshape(x, (-1,)), first) if axis is None else creation.as_tensor(values)
+    return take, *(creation.as_tensor(part.astype(np.int64)) for part in (first, back, counts))
 
 
 @operator("TopK")
 def topk(node: Node, x: Tensor, k: Tensor | None = None) -> Any:
     count, axis = node.get("k") if k is None else int(k.array.reshape(-1)[0]), node.get("axis", -1)
-    found = reduction.sort(x, axis, bool(node.get("largest", 1)), stable=True)  # of equal ones the first
+    found = reduction.sort(x, axis, bool(node.get("largest", 1)), stable=True)  # the first of equal elements
     return tuple(movement.narrow(part, axis, 0, count) for part in found)
 
 
@@ -145,7 +150,7 @@ def non_max_suppression(
         for i in order:
             if len(chosen) >= limit:
                 break
-            if all(_shared(corners[i], corners[j]) <= bound for j in chosen):
+            if all(_iou(corners[i], corners[j]) <= bound for j in chosen):
                 chosen.append(int(i))
         found += [(n, c, i) for i in chosen]
     return creation.as_tensor(np.array(found, np.int64).reshape(-1, 3))
@@ -159,8 +164,8 @@ def _corners(boxes: Any, by_center: int) -> Any:
     return np.concatenate([low, high], 1)
 
 
-def _shared(a: Any, b: Any) -> float:
-    """Intersection over union."""
+def _iou(a: Any, b: Any) -> float:
+    """Return the intersection over union."""
     both = np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0).prod()
     union = (a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - both
     return float(both / union) if union > 0 else 0.0

@@ -1,4 +1,4 @@
-"""Losses."""
+"""Kernels of losses."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ...ops import softmax
 from ...tensor import Tensor
 from ..graphs import Node, operator
 
-NONE = np.iinfo(np.int64).min
+NO_CLASS = np.iinfo(np.int64).min
 
 
 @operator("NegativeLogLikelihoodLoss")
 def negative_log_likelihood(node: Node, x: Tensor, target: Tensor, weight: Tensor | None = None) -> Any:
-    ignored = node.get("ignore_index", NONE)
+    ignored = node.get("ignore_index", NO_CLASS)
     return F.nll_loss(x, target.long(), weight, ignore_index=ignored, reduction=node.get("reduction", "mean"))
 
 

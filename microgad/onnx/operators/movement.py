@@ -1,4 +1,4 @@
-"""Shapes, order, joining, padding, resizing of axes."""
+"""Kernels of movement: shapes, order, joining, padding."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ..graphs import Node, operator
 
 
 def axes_of(node: Node, axes: Tensor | None, name: str = "axes") -> Any:
-    """Axes: an input, or an attribute in older opsets; None where there are none."""
+    """Return axes from the input or, in older opsets, the attribute; None if there are none."""
     return node.get(name) if axes is None else axes.array.reshape(-1).tolist()
 
 
 def column(x: Any, ndim: int, axis: int = 1) -> Any:
-    """(C), a Tensor or an array, so that it goes along one axis of so many."""
+    """Reshape (C), a Tensor or an array, so that it broadcasts along one of `ndim` axes."""
     return x.reshape([-1 if i == axis else 1 for i in range(ndim)])
 
 
-def taken(x: Tensor, axis: int, places: Any) -> Any:
-    """x at places along an axis, which goes where `places` is a number."""
+def take(x: Tensor, axis: int, places: Any) -> Any:
+    """Index x at `places` along an axis, which is removed if `places` is a number."""
     return getitem(x, (*(slice(None),) * (axis % x.ndim), places))
 
 
@@ -102,7 +102,7 @@ def slice_(
     along = axes_of(node, axes) or list(range(len(first)))
     by = [1] * len(first) if steps is None else steps.tolist()
     index = [slice(None)] * x.ndim
-    turned = []
+    reverse_sequences = []
     for start, end, axis, step in zip(first, last, along, by, strict=True):
         axis %= x.ndim
         if step > 0:
@@ -111,11 +111,11 @@ def slice_(
         places = range(x.shape[axis])[slice(start, end if end >= -x.shape[axis] else None, step)]
         if len(places):
             index[axis] = slice(places[-1], places[0] + 1, -step)
-            turned.append(axis)
+            reverse_sequences.append(axis)
         else:
             index[axis] = slice(0, 0)
     made = getitem(x, tuple(index))
-    return movement.flip(made, turned) if turned else made
+    return movement.flip(made, reverse_sequences) if reverse_sequences else made
 
 
 @operator("Pad")
@@ -129,15 +129,15 @@ def pad(
         wide[axis] = edges[i], edges[i + len(along)]
     mode = node.get("mode", "constant")
     if mode == "constant":
-        return padded(x, wide, node.get("value", 0.0) if value is None else value.item())
+        return pad_last_axes(x, wide, node.get("value", 0.0) if value is None else value.item())
     if mode == "wrap":
         for axis, (low, high) in enumerate(wide):
             if low > 0 or high > 0:
                 places = np.arange(-max(low, 0), x.shape[axis] + max(high, 0)) % x.shape[axis]
-                x = taken(x, axis, places)
+                x = take(x, axis, places)
         return _cropped(x, wide)
     named = {"edge": "replicate", "reflect": "reflect"}[mode]
-    for axis, (low, high) in enumerate(wide):  # one after the other, since of all PyTorch pads a few alone
+    for axis, (low, high) in enumerate(wide):  # one axis at a time, because PyTorch only pads the last few axes
         if low > 0 or high > 0:
             lines = movement.movedim(x, axis, -1)
             flat = movement.reshape(lines, (1, -1, lines.shape[-1]))
@@ -146,8 +146,8 @@ def pad(
     return _cropped(x, wide)
 
 
-def padded(x: Tensor, edges: list[tuple[int, int]], value: float = 0.0) -> Tensor:
-    """The last axes with a value around them."""
+def pad_last_axes(x: Tensor, edges: list[tuple[int, int]], value: float = 0.0) -> Tensor:
+    """Pad the last axes with a value."""
     if not any(map(any, edges)):
         return x
     return movement.pad(x, [n for pair in reversed(edges) for n in pair], value=value)
@@ -163,9 +163,9 @@ def center_crop_pad(node: Node, x: Tensor, shape: Tensor) -> Any:
     wide = [(0, 0)] * x.ndim
     for axis, size in zip(node.get("axes", range(x.ndim)), shape.tolist(), strict=True):
         more = size - x.shape[axis]
-        low = int(more / 2)  # of an odd number the smaller half, whether it is put there or cut off
+        low = int(more / 2)  # the smaller half of an odd number, for padding and for cropping
         wide[axis] = low, more - low
-    return padded(x, wide)
+    return pad_last_axes(x, wide)
 
 
 @operator("Shape")
@@ -201,10 +201,10 @@ def space_to_depth(node: Node, x: Tensor) -> Any:
 @operator("ReverseSequence")
 def reverse_sequence(node: Node, x: Tensor, lengths: Tensor) -> Any:
     axes = node.get("time_axis", 0), node.get("batch_axis", 1)
-    return movement.movedim(turned(movement.movedim(x, axes, (0, 1)), lengths.array), (0, 1), axes)
+    return movement.movedim(reverse_sequences(movement.movedim(x, axes, (0, 1)), lengths.array), (0, 1), axes)
 
 
-def turned(x: Tensor, lengths: Any) -> Tensor:
-    """Sequences side by side, (T, B, ...), each backwards as far as it goes; what is behind it stays."""
+def reverse_sequences(x: Tensor, lengths: Any) -> Tensor:
+    """Reverse each sequence of a batch (T, B, ...) up to its length."""
     place = np.arange(x.shape[0])[:, None]
     return getitem(x, (np.where(place < lengths, lengths - 1 - place, place), np.arange(x.shape[1])))

@@ -1,4 +1,4 @@
-"""Recurrent layers: by microgad's fused ones where they are the usual ones, else step by step."""
+"""Kernels of recurrent layers: by microgad's fused layers for standard settings, else step by step."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ...ops.indexing import getitem
 from ...ops.recurrent import Gru, Lstm, Rnn
 from ...tensor import Tensor
 from ..graphs import OPERATORS, Node, operator
-from .movement import turned
+from .movement import reverse_sequences
 
 Function = Callable[[Tensor], Tensor]
-OPERATORS_TOO = {
+OPERATOR_ACTIVATIONS = {
     "Relu", "Tanh", "Sigmoid", "Softsign", "Softplus", "LeakyRelu", "ThresholdedRelu", "HardSigmoid", "Elu",
 }  # fmt: skip
 
 
-def functions(node: Node, defaults: list[str], directions: int) -> list[Function]:
-    """The activations of all directions."""
+def activation_functions(node: Node, defaults: list[str], directions: int) -> list[Function]:
+    """Return the activation functions of all directions."""
     alphas, betas = list(node.get("activation_alpha", [])), list(node.get("activation_beta", []))
     made: list[Function] = []
     for name in node.get("activations", defaults * directions):
@@ -40,15 +40,15 @@ def _activation(name: str, alpha: float | None, beta: float | None) -> Function:
         return lambda x: x * said.get("alpha", 1.0) + said.get("beta", 0.0)
     if name == "ScaledTanh":
         return lambda x: elementwise.tanh(x * said.get("beta", 1.0)) * said.get("alpha", 1.0)
-    if name not in OPERATORS_TOO:
+    if name not in OPERATOR_ACTIVATIONS:
         raise ValueError(f"it has no activation {name!r}")
     run = OPERATORS["", name]
     node = Node(name, "", run, said, [], [], 1)
     return lambda x: run(node, x)
 
 
-def both_ways(node: Node, x: Tensor, states: int, inputs: tuple[Any, ...], one: Callable[..., Any]) -> Any:
-    """All directions, side by side: Y (T, D, B, H), and each state after the end, (D, B, H)."""
+def run_directions(node: Node, x: Tensor, states: int, inputs: tuple[Any, ...], one: Callable[..., Any]) -> Any:
+    """Run all directions: return Y (T, D, B, H) and each final state (D, B, H)."""
     given: list[Any] = [*inputs, *[None] * (4 + states - len(inputs))]
     w, r, bias, lengths, *first = given
     if node.get("layout"):
@@ -69,11 +69,11 @@ def both_ways(node: Node, x: Tensor, states: int, inputs: tuple[Any, ...], one: 
     return tuple(results)
 
 
-def by_steps(x: Tensor, backwards: bool, lengths: Any, start: list[Tensor], step: Callable[..., Any]) -> Any:
-    """Each step's new states, by step(x, *states); those of sequences that have ended stay as they are."""
+def run_steps(x: Tensor, backwards: bool, lengths: Any, start: list[Tensor], step: Callable[..., Any]) -> Any:
+    """Apply step(x, *states) at each time. The states of sequences that have ended are kept."""
     states, rows = start, []
     size = np.full(x.shape[1], x.shape[0]) if lengths is None else lengths.array
-    x = turned(x, size) if backwards else x
+    x = reverse_sequences(x, size) if backwards else x
     for t in range(x.shape[0]):
         new = step(getitem(x, t), *states)
         if lengths is None:
@@ -84,18 +84,18 @@ def by_steps(x: Tensor, backwards: bool, lengths: Any, start: list[Tensor], step
             states = [elementwise.where(running, a, b) for a, b in zip(new, states, strict=True)]
         rows.append(row)
     out = movement.stack(rows)
-    return turned(out, size) if backwards else out, *states
+    return reverse_sequences(out, size) if backwards else out, *states
 
 
-def usual(node: Node, lengths: Any, activations: list[str]) -> bool:
-    """Whether a layer is as microgad's fused one is, which has these activations."""
+def matches_fused(node: Node, lengths: Any, activations: list[str]) -> bool:
+    """Return whether microgad's fused layer, which has these activations, can compute the layer."""
     others = ("clip", "input_forget", "activation_alpha", "activation_beta")
     same = node.get("activations", activations) in (activations, activations * 2)
     return lengths is None and same and not any(map(node.get, others))
 
 
 def _reordered(order: list[int], w: Tensor, r: Tensor, b: Any) -> list[Any]:
-    """Weights and biases, of which there may be none, with the gates in another order."""
+    """Reorder the gates of weights and of biases, which may be None."""
     split = [None if x is None else movement.chunk(x, len(order)) for x in (w, r, *(b or (None, None)))]
     return [None if parts is None else movement.cat([parts[i] for i in order]) for parts in split]
 
@@ -114,10 +114,10 @@ def _clipped(node: Node) -> Function:
 def lstm(node: Node, x: Tensor, *inputs: Any) -> Any:
     inputs = (*inputs, *(None,) * (7 - len(inputs)))
     activations = ["Sigmoid", "Tanh", "Tanh"]
-    acts, clip = functions(node, activations, 2), _clipped(node)
+    acts, clip = activation_functions(node, activations, 2), _clipped(node)
 
     def one(d: int, backwards: bool, x: Any, w: Any, r: Any, b: Any, lengths: Any, start: Any, peep: Any = None) -> Any:
-        if peep is None and usual(node, lengths, activations):
+        if peep is None and matches_fused(node, lengths, activations):
             sizes, weights = (x.shape[1],) * x.shape[0], _reordered([0, 2, 3, 1], w, r, b)
             return Lstm.apply(x, *start, *weights, None, batch_sizes=sizes, reverse=backwards)
         f, g, h_ = acts[3 * d : 3 * d + 3]
@@ -131,18 +131,18 @@ def lstm(node: Node, x: Tensor, *inputs: Any) -> Any:
             o = f(clip(o if po is None else o + po * c))
             return [o * h_(c), c]
 
-        return by_steps(x, backwards, lengths, start, step)
+        return run_steps(x, backwards, lengths, start, step)
 
-    return both_ways(node, x, 2, inputs, one)
+    return run_directions(node, x, 2, inputs, one)
 
 
 @operator("GRU")
 def gru(node: Node, x: Tensor, *inputs: Any) -> Any:
     activations = ["Sigmoid", "Tanh"]
-    acts, clip, after = functions(node, activations, 2), _clipped(node), node.get("linear_before_reset")
+    acts, clip, after = activation_functions(node, activations, 2), _clipped(node), node.get("linear_before_reset")
 
     def one(d: int, backwards: bool, x: Any, w: Any, r: Any, b: Any, lengths: Any, start: Any) -> Any:
-        if after and usual(node, lengths, activations):
+        if after and matches_fused(node, lengths, activations):
             sizes, weights = (x.shape[1],) * x.shape[0], _reordered([1, 0, 2], w, r, b)
             return Gru.apply(x, *start, *weights, batch_sizes=sizes, reverse=backwards)
         f, g = acts[2 * d : 2 * d + 2]
@@ -159,22 +159,22 @@ def gru(node: Node, x: Tensor, *inputs: Any) -> Any:
             read = reset * term(h, rs, 2, 1) if after else term(reset * h, rs, 2, 1)
             return [(1 - z) * g(clip(term(now, ws, 2, 0) + read)) + z * h]
 
-        return by_steps(x, backwards, lengths, start, step)
+        return run_steps(x, backwards, lengths, start, step)
 
-    return both_ways(node, x, 1, inputs, one)
+    return run_directions(node, x, 1, inputs, one)
 
 
 @operator("RNN")
 def rnn(node: Node, x: Tensor, *inputs: Any) -> Any:
-    acts = functions(node, ["Tanh"], 2)
+    acts = activation_functions(node, ["Tanh"], 2)
     said, clip = node.get("activations", ["Tanh"]), _clipped(node)
 
     def one(d: int, backwards: bool, x: Any, w: Any, r: Any, b: Any, lengths: Any, start: Any) -> Any:
         name = said[d] if d < len(said) else said[-1]
-        if usual(node, lengths, said) and set(said) <= {"Tanh", "Relu"}:
+        if matches_fused(node, lengths, said) and set(said) <= {"Tanh", "Relu"}:
             sizes = (x.shape[1],) * x.shape[0]
             biases = (None, None) if b is None else b
             return Rnn.apply(x, *start, w, r, *biases, batch_sizes=sizes, reverse=backwards, relu=name == "Relu")
-        return by_steps(x, backwards, lengths, start, lambda now, h: [acts[d](clip(_linear(now, h, w, r, b)))])
+        return run_steps(x, backwards, lengths, start, lambda now, h: [acts[d](clip(_linear(now, h, w, r, b)))])
 
-    return both_ways(node, x, 1, inputs, one)
+    return run_directions(node, x, 1, inputs, one)

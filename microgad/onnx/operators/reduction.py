@@ -1,4 +1,4 @@
-"""What many values come to; products of matrices."""
+"""Kernels of reductions, scans, softmax, matrix products and Fourier transforms."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 from ... import fft
 from ...ops import creation, elementwise, linalg, movement, reduction, softmax
 from ...tensor import Tensor
-from ..graphs import Node, operator, plainly
+from ..graphs import Node, inputs_only, operator
 from .movement import axes_of, column
 
 
-def _over(reduce: Callable[..., Any]) -> Callable[..., Any]:
-    """A reduction over axes, all by default."""
+def _over_axes(reduce: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the kernel of a reduction over axes, by default all."""
 
     def run(node: Node, x: Tensor, axes: Tensor | None = None) -> Any:
         dims = axes_of(node, axes) or (() if node.get("noop_with_empty_axes") else range(x.ndim))
@@ -77,7 +77,7 @@ for _name, _reduce in {
     "ReduceLogSumExp": _log_sum_exp,
     "ReduceSumSquare": lambda x, dims, keep: _sum(x * x, dims, keep),
 }.items():
-    operator(_name)(_over(_reduce))
+    operator(_name)(_over_axes(_reduce))
 
 
 @operator("ArgMax", "ArgMin")
@@ -91,15 +91,15 @@ def arg_extremum(node: Node, x: Tensor) -> Any:
 
 @operator("CumSum")
 def cumsum(node: Node, x: Tensor, axis: Tensor) -> Any:
-    return _scanned(node, x, axis, reduction.cumsum, 0)
+    return _scan(node, x, axis, reduction.cumsum, 0)
 
 
 @operator("CumProd")
 def cumprod(node: Node, x: Tensor, axis: Tensor) -> Any:
-    return _scanned(node, x, axis, reduction.cumprod, 1)
+    return _scan(node, x, axis, reduction.cumprod, 1)
 
 
-def _scanned(node: Node, x: Tensor, axis: Tensor, scan: Any, start: int) -> Any:
+def _scan(node: Node, x: Tensor, axis: Tensor, scan: Any, start: int) -> Any:
     dim = int(axis.array.reshape(-1)[0]) % x.ndim
     if node.get("reverse"):
         x = movement.flip(x, [dim])
@@ -110,8 +110,8 @@ def _scanned(node: Node, x: Tensor, axis: Tensor, scan: Any, start: int) -> Any:
     return movement.flip(made, [dim]) if node.get("reverse") else made
 
 
-def _normalizing(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Along an axis; before opset 13 along all from an axis on, as one."""
+def _along_axis(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the kernel of a function along an axis. Before opset 13 the axes from there on are flattened."""
 
     def run(node: Node, x: Tensor) -> Any:
         if node.opset >= 13:
@@ -129,13 +129,13 @@ def _hardmax(x: Tensor, axis: int) -> Tensor:
     return elementwise.eq(best, line).to(x.dtype)
 
 
-operator("Softmax")(_normalizing(softmax.softmax))
-operator("LogSoftmax")(_normalizing(softmax.log_softmax))
-operator("Hardmax")(_normalizing(_hardmax))
+operator("Softmax")(_along_axis(softmax.softmax))
+operator("LogSoftmax")(_along_axis(softmax.log_softmax))
+operator("Hardmax")(_along_axis(_hardmax))
 
 
-operator("MatMul")(plainly(linalg.matmul))
-operator("Det")(plainly(linalg.det))
+operator("MatMul")(inputs_only(linalg.matmul))
+operator("Det")(inputs_only(linalg.det))
 
 
 @operator("Gemm")

@@ -1,4 +1,4 @@
-"""Kernels that slide, and resizing."""
+"""Kernels of convolution, pooling, resizing and sampling."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ...nn import functional as F
 from ...ops import creation, elementwise, indexing, linalg, movement, reduction
 from ...tensor import Tensor
 from ..graphs import Node, operator
-from .movement import column, padded
+from .movement import column, pad_last_axes
 
 CONV = (F.conv1d, F.conv2d, F.conv3d)
-TURNED = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
+CONV_TRANSPOSE = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
 
 
 def kernel_of(node: Node, size: Any, kernel: list[int]) -> tuple[list[int], list[int], list[tuple[int, int]]]:
-    """Strides, dilations and (before, after) of a kernel over a plane of this size."""
+    """Return strides, dilations and paddings (before, after) of a sliding kernel for an input of this size."""
     dims = len(kernel)
     strides, dilations = node.get("strides", [1] * dims), node.get("dilations", [1] * dims)
     pads, auto = node.get("pads", [0] * (2 * dims)), node.get("auto_pad", "NOTSET")
@@ -28,12 +28,12 @@ def kernel_of(node: Node, size: Any, kernel: list[int]) -> tuple[list[int], list
         return strides, dilations, [(0, 0)] * dims
     edges = []
     for n, k, s, d in zip(size, kernel, strides, dilations, strict=True):
-        edges.append(_halves(max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0), auto))
+        edges.append(_split_padding(max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0), auto))
     return strides, dilations, edges
 
 
-def _halves(total: int, auto: str) -> tuple[int, int]:
-    """What is put at both ends of an axis; of an odd number more at the upper end, or at the lower one."""
+def _split_padding(total: int, auto: str) -> tuple[int, int]:
+    """Split a padding into its two ends; an odd number gives more to the upper or to the lower end."""
     small = total // 2
     return (small, total - small) if auto == "SAME_UPPER" else (total - small, small)
 
@@ -44,7 +44,7 @@ def conv(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> A
     strides, dilations, edges = kernel_of(node, x.shape[2:], list(weight.shape[2:]))
     even = all(low == high >= 0 for low, high in edges)
     padding = [low for low, _ in edges] if even else [0] * dims
-    x = x if even else padded(x, edges)
+    x = x if even else pad_last_axes(x, edges)
     return CONV[dims - 1](x, weight, bias, strides, padding, dilations, node.get("group", 1))
 
 
@@ -54,15 +54,15 @@ def conv_transpose(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None = 
     strides, dilations = node.get("strides", [1] * dims), node.get("dilations", [1] * dims)
     more, wanted = node.get("output_padding", [0] * dims), node.get("output_shape")
     pads, auto = node.get("pads", [0] * (2 * dims)), node.get("auto_pad", "NOTSET")
-    full = TURNED[dims - 1](x, weight, None, strides, 0, 0, node.get("group", 1), dilations)
+    full = CONV_TRANSPOSE[dims - 1](x, weight, None, strides, 0, 0, node.get("group", 1), dilations)
     edges = []
     for i, (n, s, k, d) in enumerate(zip(x.shape[2:], strides, kernel, dilations, strict=True)):
         whole = (n - 1) * s + (k - 1) * d + 1 + more[i]
         low, high = pads[i], pads[i + dims]
         if wanted is not None or auto.startswith("SAME"):
-            low, high = _halves(whole - (wanted[-dims:][i] if wanted is not None else n * s), auto)
+            low, high = _split_padding(whole - (wanted[-dims:][i] if wanted is not None else n * s), auto)
         edges.append((-low, more[i] - high))
-    full = padded(full, edges)
+    full = pad_last_axes(full, edges)
     return full if bias is None else full + column(bias, full.ndim)
 
 
@@ -70,7 +70,7 @@ def conv_transpose(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None = 
 
 
 def pooling(node: Node, x: Tensor) -> tuple[Any, ...]:
-    """Kernel, strides, dilations, edges, and the same with what a last window hangs over them."""
+    """Return kernel, strides, dilations, paddings, and paddings extended for the last window of ceil_mode."""
     kernel = node.get("kernel_shape")
     strides, dilations, edges = kernel_of(node, x.shape[2:], kernel)
     whole = list(edges)
@@ -83,8 +83,8 @@ def pooling(node: Node, x: Tensor) -> tuple[Any, ...]:
     return kernel, strides, dilations, edges, whole
 
 
-def _sums(x: Tensor, kernel: list[int], strides: list[int], dilations: list[int]) -> Tensor:
-    """The sum of each window."""
+def _window_sums(x: Tensor, kernel: list[int], strides: list[int], dilations: list[int]) -> Tensor:
+    """Return the sum of each window."""
     dims = len(kernel)
     if set(dilations) == {1}:
         return (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[dims - 1](x, kernel, strides) * math.prod(kernel)
@@ -97,20 +97,20 @@ def _sums(x: Tensor, kernel: list[int], strides: list[int], dilations: list[int]
 @operator("AveragePool")
 def average_pool(node: Node, x: Tensor) -> Any:
     kernel, strides, dilations, edges, whole = pooling(node, x)
-    sums = _sums(padded(x, whole), kernel, strides, dilations)
+    sums = _window_sums(pad_last_axes(x, whole), kernel, strides, dilations)
     if not any(map(any, whole)):
         return sums / math.prod(kernel)
     ones = creation.ones(1, 1, *x.shape[2:], dtype=x.dtype)
-    counted = padded(ones, edges, 1.0 if node.get("count_include_pad") else 0.0)
+    counted = pad_last_axes(ones, edges, 1.0 if node.get("count_include_pad") else 0.0)
     over = [(0, far - high) for (_, high), (_, far) in zip(edges, whole, strict=True)]
-    return sums / _sums(padded(counted, over), kernel, strides, dilations)
+    return sums / _window_sums(pad_last_axes(counted, over), kernel, strides, dilations)
 
 
 @operator("LpPool")
 def lp_pool(node: Node, x: Tensor) -> Any:
     kernel, strides, dilations, _, whole = pooling(node, x)
     p = node.get("p", 2)
-    return _sums(padded(elementwise.abs(x) ** p, whole), kernel, strides, dilations) ** (1 / p)
+    return _window_sums(pad_last_axes(elementwise.abs(x) ** p, whole), kernel, strides, dilations) ** (1 / p)
 
 
 @operator("MaxPool")
@@ -118,9 +118,9 @@ def max_pool(node: Node, x: Tensor) -> Any:
     kernel, strides, dilations, _, whole = pooling(node, x)
     dims, dtype = len(kernel), x.array.dtype
     worst = -math.inf if dtype.kind == "f" else int(np.iinfo(dtype).min)
-    wide = padded(x, whole, worst)
+    wide = pad_last_axes(x, whole, worst)
     pool = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[dims - 1]
-    if dtype.itemsize == 1:  # of bytes PyTorch has no pooling
+    if dtype.itemsize == 1:  # PyTorch has no pooling of 8-bit integers
         wide = wide.to(np.int32)
     indexed = len(node.outputs) > 1
     made = pool(wide, kernel, strides, 0, dilations, return_indices=indexed)
@@ -149,7 +149,7 @@ def max_unpool(node: Node, x: Tensor, places: Tensor, shape: Tensor | None = Non
     made = movement.reshape(made, whole)
     if shape is None:
         return made
-    return padded(made, [(0, n - m) for n, m in zip(shape.tolist()[2:], size, strict=True)])
+    return pad_last_axes(made, [(0, n - m) for n, m in zip(shape.tolist()[2:], size, strict=True)])
 
 
 @operator("GlobalAveragePool")
@@ -184,14 +184,14 @@ def col2im(node: Node, x: Tensor, size: Tensor, kernel: Tensor) -> Any:
     flat = creation.zeros(n * c, math.prod(wide), dtype=x.dtype)
     places = np.broadcast_to(cells.reshape(1, -1), (n * c, cells.size))
     made = indexing.scatter_add(flat, 1, creation.as_tensor(places.copy()), movement.reshape(x, (n * c, -1)))
-    return padded(movement.reshape(made, (n, c, *wide)), [(-low, -high) for low, high in edges])
+    return pad_last_axes(movement.reshape(made, (n, c, *wide)), [(-low, -high) for low, high in edges])
 
 
 # Resizing
 
 
-def _places(node: Node, n: int, m: int, scale: float, region: tuple[float, float]) -> Any:
-    """Where in n cells each of m lies."""
+def _source_coordinates(node: Node, n: int, m: int, scale: float, region: tuple[float, float]) -> Any:
+    """Return the coordinate in n input cells of each of m output cells."""
     mode, i = node.get("coordinate_transformation_mode", "half_pixel"), np.arange(m)
     if mode == "align_corners":
         return i * ((n - 1) / (scale * n - 1)) if scale * n > 1 else np.zeros(m)
@@ -208,9 +208,9 @@ def _places(node: Node, n: int, m: int, scale: float, region: tuple[float, float
     return middle
 
 
-def _matrix(node: Node, n: int, m: int, scale: float, region: tuple[float, float]) -> Any:
-    """(m, n): what each cell takes of each, and where a cell lies outside."""
-    mode, at = node.get("mode", "nearest"), _places(node, n, m, scale, region)
+def _interpolation_matrix(node: Node, n: int, m: int, scale: float, region: tuple[float, float]) -> Any:
+    """Return the interpolation weights (m, n), and which output cells lie outside."""
+    mode, at = node.get("mode", "nearest"), _source_coordinates(node, n, m, scale, region)
     if mode == "nearest":
         rounds: Any = {
             "round_prefer_floor": lambda x: np.ceil(x - 0.5), "round_prefer_ceil": lambda x: np.floor(x + 0.5),
@@ -267,7 +267,7 @@ def _resized(node: Node, x: Tensor, axes: Any, out: list[int], by: list[float], 
         n, crop = made.shape[axis], node.get("coordinate_transformation_mode") == "tf_crop_and_resize"
         if m == n and scale == 1 and not crop:
             continue
-        matrix, at = _matrix(node, n, m, scale, (corners[i], corners[i + len(axes)]))
+        matrix, at = _interpolation_matrix(node, n, m, scale, (corners[i], corners[i + len(axes)]))
         if crop:
             shape = [m if k == axis else 1 for k in range(x.ndim)]
             outside = outside | ((at < 0) | (at > n - 1)).reshape(shape)
@@ -322,11 +322,11 @@ def roi_align(node: Node, x: Tensor, regions: Tensor, batch: Tensor) -> Any:
 def _sampled(plane: Tensor, rows: Any, columns: Any, largest: bool) -> Tensor:
     corners = []
     for at, n, _ in (rows, columns):
-        inside = (at >= -1) & (at <= n)
+        wrap_negative = (at >= -1) & (at <= n)
         at = np.clip(at, 0, n - 1)
         low = np.minimum(np.floor(at).astype(np.int64), n - 1)
         part = at - low
-        corners.append(((low, (1 - part) * inside), (np.minimum(low + 1, n - 1), part * inside)))
+        corners.append(((low, (1 - part) * wrap_negative), (np.minimum(low + 1, n - 1), part * wrap_negative)))
     parts = []
     for r, wr in corners[0]:
         for c, wc in corners[1]:
