@@ -1,4 +1,4 @@
-"""Doctests see microgad under the name that its users give it."""
+"""Configuration of the doctests: the names that they use, and isolation from each other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 import microgad
 from microgad.torch_function import wrappers
 
-# Without the package that they need.
+# Files whose optional dependency is missing.
 collect_ignore_glob = [] if importlib.util.find_spec("onnx") else ["microgad/onnx/*", "tests/fuzz/graphs.py"]
 collect_ignore_glob += [] if importlib.util.find_spec("scipy") else ["microgad/quasirandom.py"]
 

@@ -1,7 +1,7 @@
-"""Operations in NumPy's calls alone, without a graph or checks: less time is not to be had from NumPy on a machine.
+"""Operations in bare NumPy calls, without a graph or checks: the lower limit of time for NumPy on a machine.
 
-Each gives its result and what makes the inputs' gradients of the result's, or None where only the forward is compared.
-Shapes are those of ops.py: no case besides is thought of.
+Each function returns its result and a function from the gradient of the result to those of the inputs, or None if only
+the forward pass is compared. Only the shapes of ops.py are handled.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def pointwise_conv(x: Array, w: Array) -> Result:
 
 
 def conv(stride: int, padding: int) -> Callable[[Array, Array], Result]:
-    """im2col, some images at a time; in the backward pass the columns are made again."""
+    """im2col for a few images at a time; the backward pass recomputes the columns."""
 
     def forward(x: Array, w: Array) -> Result:
         (n, c, h, wide), (o, _, k, _) = x.shape, w.shape
@@ -74,7 +74,7 @@ def conv(stride: int, padding: int) -> Callable[[Array, Array], Result]:
 
 
 def conv_by_lines(x: Array, w: Array) -> Result:
-    """Of 3 x 3 with a border of 1: columns over KW only, and a product for each row of the kernel (MEC)."""
+    """3 x 3 convolution with padding 1: columns over KW only, and a product for each row of the kernel (MEC)."""
     (n, c, h, wide), o = x.shape, len(w)
     out, product = np.empty((n, o, h * wide), x.dtype), np.empty((o, h * wide), x.dtype)
     lines = np.zeros((c, 3, h + 2, wide), x.dtype)
@@ -124,7 +124,7 @@ def avg_pool(x: Array) -> Result:
 def softmax(x: Array) -> Result:
     exps = np.exp(x)
     total = exps @ np.ones(x.shape[1], x.dtype)
-    before = np.setbufsize(256)  # else what is broadcast along a row is copied first
+    before = np.setbufsize(256)  # otherwise NumPy first copies operands that are broadcast along a row
     exps /= total[:, None]
     np.setbufsize(before)
 

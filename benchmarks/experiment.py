@@ -25,7 +25,7 @@ def network(library: Any, dropout: float) -> Any:
 
 
 def images(train: bool, root: str | Path | None = None) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """(N, 1, 28, 28) float32 in [0, 1] and (N,) int64: MNIST in a folder, or the shipped subset."""
+    """Load MNIST from a folder, or the subset in the package: (N, 1, 28, 28) float32 in [0, 1] and (N,) int64."""
     from microgad.datasets import MNIST
 
     data = MNIST.subset(train=train) if root is None else MNIST(root, train=train)
@@ -33,7 +33,7 @@ def images(train: bool, root: str | Path | None = None) -> tuple[np.ndarray[Any,
 
 
 def step(library: Any, net: Any, optimizer: Any, x: Any, y: Any) -> float:
-    """One training step; its loss."""
+    """Make one training step and return its loss."""
     optimizer.zero_grad()
     loss = library.nn.functional.cross_entropy(net(x), y)
     loss.backward()

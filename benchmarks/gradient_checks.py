@@ -1,8 +1,8 @@
-"""What check_op costs: operations over 100 random examples, in seconds of the processor and of the clock.
+"""The cost of check_op: processor and wall-clock seconds of operations over 100 random examples.
 
-Where PyTorch is installed, its gradcheck and gradgradcheck take the same examples, one thread each. They check
-derivatives alone; so does check_op in the column "derivatives", while elsewhere it holds every law. Ratios are of
-processor times. "Refused" counts the examples that PyTorch's checks say something against: those that sit on a kink.
+If PyTorch is installed, its gradcheck and gradgradcheck run on the same examples, with one thread each. They only check
+derivatives, as check_op does in the column "derivatives"; in the other columns it checks all laws. Ratios are of
+processor times. "Refused" counts the examples that PyTorch's checks reject, because they are on a kink.
 
     python benchmarks/gradient_checks.py
 """
@@ -66,11 +66,11 @@ def timed(action: Callable[[], object]) -> Seconds:
 
 
 class ByTorch:
-    """Its gradcheck and gradgradcheck of the same examples."""
+    """PyTorch's gradcheck and gradgradcheck on the same examples."""
 
     def __init__(self, function: Any, examples: list[tuple[Any, ...]]) -> None:
         self.function, self.examples = function, examples
-        self.refused = 0  # examples that it says something against
+        self.refused = 0  # the number of rejected examples
 
     def check(self) -> None:
         torch: Any = importlib.import_module("torch")
@@ -87,7 +87,7 @@ class ByTorch:
 
 
 def row(operation: Operation, torch: Any) -> list[str]:
-    """The cells of one operation."""
+    """Return the cells of an operation's row."""
     function, examples = operation.of(microgad), list[tuple[Any, ...]]()
 
     def noted(example: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -113,7 +113,7 @@ def main() -> None:
     if torch is not None:
         torch.set_num_threads(1)
         mine = torch.zeros(1, dtype=torch.float64, requires_grad=True)
-        torch.autograd.gradcheck(torch.sin, mine)  # what is loaded at first use
+        torch.autograd.gradcheck(torch.sin, mine)  # a warm-up: some parts are loaded on first use
     check_op(microgad.sin, tensors(), examples=5)
     print("seconds of the processor (of the clock)")
     for cells in [titles, *(row(operation, torch) for operation in OPERATIONS)]:

@@ -1,7 +1,7 @@
-"""What it costs to hold a graph: a ResNet-18's forward, plain, recorded at each level, and drawn; then a million nodes.
+"""The cost of recording a graph: a ResNet-18's forward, plain, recorded at each level, and drawn; then a million nodes.
 
-Forward and recording take turns; a ratio is that of the first quartiles of processor time, one thread. The chain of
-1,000,000 operations is held, saved as JSON and npz, read again and summarised.
+Forward and recording alternate; a ratio is that of the first quartiles of processor time on one thread. The chain of
+1,000,000 operations is recorded, saved as JSON and npz, read again and summarized.
 
     python benchmarks/graph.py
 """
@@ -31,14 +31,14 @@ LEVELS: dict[str, dict[str, bool]] = {
 
 
 def seconds(call: Callable[[], Any]) -> float:
-    """Processor time of a call."""
+    """Return the processor time of a call."""
     start = time.process_time()
     call()
     return time.process_time() - start
 
 
 def levels(turns: int = 15) -> None:
-    """ResNet-18 at batch 8 of 64 x 64: each level beside the plain forward."""
+    """Compare each level of recording with the plain forward of a ResNet-18, at batch 8 of 64 x 64."""
     microgad.manual_seed(0)
     model, x = resnet18(microgad), microgad.randn(8, 3, 64, 64)
 
@@ -66,7 +66,7 @@ def levels(turns: int = 15) -> None:
 
 
 def million(count: int = 1_000_000) -> None:
-    """A chain of a million operations."""
+    """Record, save and read a chain of a million operations."""
     x = microgad.ones(1, requires_grad=True)
 
     def record() -> Any:

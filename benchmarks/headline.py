@@ -1,9 +1,9 @@
-"""The headline experiment's training step beside PyTorch's: processor time on one thread, and peak memory.
+"""The training step of the headline experiment relative to PyTorch's: processor time on one thread, and peak memory.
 
-Both libraries take turns, each in a process of its own, as it runs for its users; the ratio is the median over the
-turns. It is given for turns in one process as well, where PyTorch has microgad's setting of malloc, which spares it
-the page faults of fresh memory. OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE, which some machines set and which slow NumPy's
-products, are unset.
+The libraries alternate, each in its own process, as users run them; the ratio is the median over the turns. The ratio
+in one shared process is printed too: there PyTorch benefits from microgad's malloc settings, which avoid the page
+faults of fresh memory. OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE, which some machines set and which slow NumPy's products,
+are unset.
 
     python benchmarks/headline.py
 """
@@ -29,7 +29,7 @@ Train = Callable[[int], float]
 
 
 def trainer(name: str, dropout: float, data: Path) -> Train:
-    """A function that trains some steps with a library: milliseconds a step."""
+    """Return a function that trains some steps with a library and returns the milliseconds per step."""
     library = importlib.import_module(name)
     if name == "torch":
         library.set_num_threads(1)
@@ -50,7 +50,7 @@ def trainer(name: str, dropout: float, data: Path) -> Train:
 
 
 def apart(stack: ExitStack, name: str, dropout: float, data: Path) -> Train:
-    """The same in a process of its own, which ends with the stack."""
+    """Return such a function that trains in a process of its own, which ends with `stack`."""
     command = [sys.executable, __file__, name, str(dropout), str(data)]
     worker = stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
     sent, received = worker.stdin, worker.stdout
@@ -66,7 +66,7 @@ def apart(stack: ExitStack, name: str, dropout: float, data: Path) -> Train:
 
 
 def work(name: str, dropout: str, data: str) -> None:
-    """What such a process does: trains as many steps as a line says; tells the time of one, and its peak memory."""
+    """Run in such a process: read numbers of steps, train, and print the time of a step and the peak memory."""
     train = trainer(name, float(dropout), Path(data))
     for line in sys.stdin:
         spent = train(int(line))
@@ -75,7 +75,7 @@ def work(name: str, dropout: str, data: str) -> None:
 
 
 def peak_memory(name: str, data: Path) -> float:
-    """MiB that a process which trains 40 steps needs at most."""
+    """Return the peak memory, in MiB, of a process that trains 40 steps."""
     command = [sys.executable, __file__, name, "0.5", str(data)]
     return float(subprocess.run(command, input="40", capture_output=True, text=True, check=True).stdout.split()[1])
 

@@ -1,6 +1,6 @@
-"""What `import microgad` costs beside `import numpy`: processor time, user and system, of fresh processes.
+"""The time of `import microgad` relative to `import numpy`: user and system time of fresh processes.
 
-The minimum of interleaved processes, the bare interpreter's subtracted.
+The minimum over interleaved processes, minus that of the bare interpreter.
 
     python benchmarks/import_time.py
 """
@@ -15,7 +15,7 @@ CACHING = {name: value for name, value in os.environ.items() if name != "PYTHOND
 
 
 def processor_time(code: str) -> float:
-    """Seconds of user and system time of one Python process."""
+    """Return the seconds of user and system time of a Python process."""
     process = subprocess.Popen([sys.executable, "-c", code], env=CACHING)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -26,7 +26,7 @@ def processor_time(code: str) -> float:
 def main(rounds: int = 20) -> None:
     codes = {"bare": "pass", "numpy": "import numpy", "microgad": "import microgad"}
     for code in codes.values():
-        processor_time(code)  # compiled files and disk caches are there from now on
+        processor_time(code)  # a warm-up: writes compiled files and fills disk caches
     times = [{name: processor_time(code) for name, code in codes.items()} for _ in range(rounds)]
     best = {name: min(t[name] for t in times) for name in codes}
     numpy, microgad = best["numpy"] - best["bare"], best["microgad"] - best["bare"]

@@ -1,6 +1,6 @@
-"""Loading a file of PyTorch's beside PyTorch: the weights of a GPT-2, 124 million numbers, in fresh processes.
+"""Loading of a PyTorch file relative to PyTorch: the weights of a GPT-2, 124 million numbers, in fresh processes.
 
-The figures are processor time of `load` alone, and what the process needs at most. The two take turns.
+The figures are the processor time of `load` and the peak memory of the process. The libraries alternate.
 
     python benchmarks/loading.py
 """
@@ -31,7 +31,7 @@ print(seconds, next(line.split()[1] for line in open("/proc/self/status") if lin
 
 
 def write(path: Path) -> None:
-    """The file, as torch.save writes it."""
+    """Write the file by torch.save."""
     import torch
 
     shapes = {"wte.weight": (50257, 768), "wpe.weight": (1024, 768)}
@@ -41,7 +41,7 @@ def write(path: Path) -> None:
 
 
 def measured(library: str, path: Path) -> tuple[float, float]:
-    """Seconds, and MiB."""
+    """Return seconds and MiB."""
     run = subprocess.run([sys.executable, "-c", CODE, library, path], capture_output=True, text=True, check=True)
     seconds, kib = run.stdout.split()
     return float(seconds), int(kib) / 1024

@@ -1,6 +1,6 @@
-"""Derivatives of many slices at once, beside PyTorch's torch.func: processor time on one thread, taking turns.
+"""vmap of derivatives relative to PyTorch's torch.func: processor time on one thread, with alternating turns.
 
-A ratio is that of the first quartiles. "in turn" is the same in microgad as a loop over the slices.
+A ratio is that of the first quartiles. "in turn" is the same computation in microgad as a loop over the slices.
 
     python benchmarks/mapping.py
 """

@@ -1,6 +1,6 @@
-"""The headline experiment on all of MNIST beside PyTorch: 20 epochs of both variants, from the same seed.
+"""The headline experiment on all of MNIST, compared with PyTorch: 20 epochs of both variants, from the same seed.
 
-Prints held-out loss and accuracy after each epoch, and what 200 epochs would take. OPENBLAS_CORETYPE and
+Prints held-out loss and accuracy after each epoch, and the extrapolated time of 200 epochs. OPENBLAS_CORETYPE and
 OPENBLAS_L2_SIZE, which some machines set and which slow NumPy's products, are unset.
 
     python benchmarks/mnist.py FOLDER_WITH_MNIST [--epochs 20] [--seed 0] [--only microgad]
@@ -19,7 +19,7 @@ from experiment import images, network, step
 
 
 def held_out(library: Any, net: Any, x: Any, y: Any) -> tuple[float, int]:
-    """Mean loss, and how many are right, with dropout off."""
+    """Return the mean loss and the number of right answers, with dropout off."""
     net.eval()
     loss, right = 0.0, 0
     with library.no_grad():

@@ -1,4 +1,4 @@
-"""Imported before NumPy and PyTorch: one thread each, and without two settings that slow NumPy's matrix products."""
+"""Import this before NumPy and PyTorch to limit both to one thread and unset variables that slow NumPy's products."""
 
 from __future__ import annotations
 

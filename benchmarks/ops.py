@@ -1,9 +1,9 @@
-"""Operations beside PyTorch's: processor time on one thread, forward and backward, with the ratio that was aimed at.
+"""Operations relative to PyTorch's: processor time on one thread, forward and backward, with the target ratio.
 
-The two take turns; a ratio is that of the first quartiles. "bare" is what the same takes in NumPy's calls alone
-(bare.py): the aims were measured on one processor, and on another bare NumPy itself may be over them. An arrow points
-to what is over both by more than 15 %. OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE, which some machines set and which slow
-NumPy's products, are unset.
+The libraries alternate; a ratio is that of the first quartiles. "bare" is the time of the same operation in bare NumPy
+(bare.py): the targets were measured on one processor, and on others bare NumPy itself may exceed them. An arrow marks
+ratios that exceed both by more than 15 %. OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE, which some machines set and which
+slow NumPy's products, are unset.
 
     python benchmarks/ops.py [names]    # the rest: sweep.py
 """
@@ -29,7 +29,7 @@ Shape = tuple[int, ...]
 
 
 class Workload(NamedTuple):
-    """What is called with which arrays, and the aims: times PyTorch's, forward and backward."""
+    """A function with its arrays, and the target ratios to PyTorch's time, forward and backward."""
 
     name: str
     call: Callable[..., Any]  # (library, *tensors)
@@ -51,7 +51,7 @@ def lstm(t: Any, x: Any, *weights: Any) -> Any:
 
 
 def step(optimizer: str, **options: Any) -> Callable[..., Any]:
-    """One step with gradients that stay as they are."""
+    """Return a function that makes one optimizer step with constant gradients."""
     made: dict[Any, Any] = {}
 
     def call(t: Any, *parameters: Any) -> Any:
@@ -123,7 +123,7 @@ def arrays_of(workload: Workload) -> list[Any]:
 
 
 class Contestant:
-    """One library's call: timed forward, and backward through the graph that it left."""
+    """A workload in one library: times the forward pass, and the backward pass through its graph."""
 
     def __init__(self, library: Any, workload: Workload) -> None:
         self.library, self.call = library, workload.call
@@ -141,7 +141,7 @@ class Contestant:
         return y[0] if isinstance(y, tuple) else y
 
     def time(self, rounds: int) -> tuple[float, float]:
-        """Seconds of the processor, forward and backward."""
+        """Return the processor seconds of forward and backward."""
         spent = [0.0, 0.0]
         for _ in range(rounds):
             start = time.process_time()
@@ -156,14 +156,14 @@ class Contestant:
 
 
 class Bare:
-    """The same in NumPy's calls alone."""
+    """A workload in bare NumPy."""
 
     def __init__(self, call: Callable[..., bare.Result], arrays: list[Any]) -> None:
         self.call, self.arrays = call, arrays
         self.seed = np.ones_like(call(*arrays)[0])
 
     def time(self, rounds: int) -> tuple[float, float]:
-        """Seconds of the processor, forward and backward; as a Contestant's, a result stays until the next is there."""
+        """Return the processor seconds of forward and backward. As in Contestant, a result lives until the next one."""
         spent = [0.0, 0.0]
         for _ in range(rounds):
             start = time.process_time()
@@ -179,10 +179,10 @@ class Bare:
 
 
 def measure(workload: Workload, seconds: float, percentile: float = 25) -> list[np.ndarray[Any, Any]]:
-    """Seconds, (forward, backward), of PyTorch, of microgad, and of bare NumPy where that is given.
+    """Return the seconds (forward, backward) of PyTorch, microgad and, if given, bare NumPy.
 
-    Each turn takes several rounds, of which the first finds the cache full of the other's arrays; of the turns counts
-    the first quartile, or another percentile.
+    Each turn has several rounds, because the first one finds the other library's arrays in the cache. The result is the
+    first quartile, or another percentile, over the turns.
     """
     contestants: list[Any] = [Contestant(torch, workload), Contestant(microgad, workload)]
     if workload.bare is not None:

@@ -1,7 +1,7 @@
-"""A ResNet-18's training step, batch 8 of 64x64, beside PyTorch's: peak memory and processor time, one thread each.
+"""A ResNet-18's training step, batch 8 of 64x64, relative to PyTorch's: peak memory and time, one thread each.
 
-Each library runs in fresh processes. Peak memory is that of a whole process, and what the step adds to one that has the
-model and its data.
+Each library runs in fresh processes. Peak memory is given for the whole process, and for the step without model and
+data.
 
     python benchmarks/resnet.py
 """
@@ -52,12 +52,12 @@ def resnet18(t: Any) -> Any:
 
 
 def peak() -> float:
-    """MiB that this process has needed at most."""
+    """Return the peak memory of this process in MiB."""
     return int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))) / 1024
 
 
 def train(name: str, steps: int = 4) -> None:
-    """Print peak memory before and after some steps, and the milliseconds of one."""
+    """Print the peak memory before and after some steps, and the milliseconds per step."""
     t = importlib.import_module(name)
     if name == "torch":
         t.set_num_threads(1)

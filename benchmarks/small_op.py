@@ -1,6 +1,6 @@
-"""A small operation beside PyTorch's: what recording costs when the arithmetic costs nothing.
+"""A small operation relative to PyTorch's: the cost of recording when the arithmetic costs almost nothing.
 
-A 10x10 float32 product, recorded, and with its backward; the minimum over interleaved rounds, one thread each.
+A 10x10 float32 product is recorded, and differentiated. The figures are minima over interleaved rounds, on one thread.
 
     python benchmarks/small_op.py
 """

@@ -1,7 +1,7 @@
-"""Operations without a target of their own, of about 1e3, 3e4 and 1e6 elements: what takes over 3 times PyTorch's time.
+"""Operations of about 1e3, 3e4 and 1e6 elements, to find those that take more than 3 times PyTorch's time.
 
-Processor time on one thread, forward and backward, the two in turns; a ratio is that of the shortest turns.
-OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE are unset.
+Measures processor time on one thread, forward and backward, in alternating turns; a ratio is that of the shortest
+turns. OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE are unset.
 
     python benchmarks/sweep.py [names] [--all] [--page FILE]    # SWEEP.md; the reasons are in RESULTS.md
 """
@@ -41,7 +41,7 @@ def definite(r: np.random.Generator, k: int) -> Any:
     return a @ a.swapaxes(1, 2) + n * np.eye(n, dtype=np.float32)
 
 
-# What a case is given, a letter each.
+# The kinds of arguments of a case, one letter each.
 DRAW: dict[str, Draw] = {
     "x": lambda r, k: normal(SIDES[k], SIDES[k])(r),
     "u": lambda r, k: r.uniform(0.05, 0.95, (SIDES[k], SIDES[k])).astype(np.float32),
@@ -55,16 +55,16 @@ DRAW: dict[str, Draw] = {
     "a": lambda r, k: normal(SEQUENCES[k][1], SEQUENCES[k][1], 3)(r),  # kernels
     "b": lambda r, k: normal(IMAGES[k][1], IMAGES[k][1], 3, 3)(r),
     "c": lambda r, k: normal(VOLUMES[k][1], VOLUMES[k][1], 3, 3, 3)(r),
-    "w": lambda r, k: normal(IMAGES[k][1])(r),  # a number a channel
-    "y": lambda r, k: r.integers(0, IMAGES[k][1], (IMAGES[k][0], *IMAGES[k][2:])),  # a class a pixel
-    "g": lambda r, k: r.uniform(-1, 1, (IMAGES[k][0], *IMAGES[k][2:], 2)).astype(np.float32),  # a place a pixel
+    "w": lambda r, k: normal(IMAGES[k][1])(r),  # a number for each channel
+    "y": lambda r, k: r.integers(0, IMAGES[k][1], (IMAGES[k][0], *IMAGES[k][2:])),  # a class for each pixel
+    "g": lambda r, k: r.uniform(-1, 1, (IMAGES[k][0], *IMAGES[k][2:], 2)).astype(np.float32),  # a point for each pixel
     "p": definite,
     "t": lambda r, k: normal(*TOKENS[k])(r),
     "s": lambda r, k: normal((64, 2000, 62500)[k], 16)(r),  # short rows
-    "l": lambda r, k: r.integers(0, 16, (64, 2000, 62500)[k]),  # a class each
+    "l": lambda r, k: r.integers(0, 16, (64, 2000, 62500)[k]),  # class indices
     "q": lambda r, k: normal(*((1, 2, 16, 32), (2, 4, 32, 64), (4, 8, 128, 64))[k])(r),  # heads of attention
-    "e": lambda r, k: normal(*((100, 10), (1000, 30), (10000, 100))[k])(r),  # a vocabulary
-    "n": lambda r, k: r.integers(0, (100, 1000, 10000)[k], (16, (2, 20, 200)[k])),  # words of it
+    "e": lambda r, k: normal(*((100, 10), (1000, 30), (10000, 100))[k])(r),  # an embedding matrix
+    "n": lambda r, k: r.integers(0, (100, 1000, 10000)[k], (16, (2, 20, 200)[k])),  # indices into it
 }
 Case = tuple[str, Callable[..., Any]]
 
@@ -249,7 +249,7 @@ LOSSES |= {
 
 
 def _few(t: Any, i: Any) -> Any:
-    """Three labels a row."""
+    """Return three labels for each row."""
     i = i.clone()
     i[:, 3:] = -1
     return i
@@ -360,7 +360,7 @@ def main() -> None:
     for workload in workloads(tuple(given.names) or ("",)):
         try:
             theirs, ours = measure(workload, 0.2, percentile=0)
-        except Exception as error:  # one operation that fails is no reason to keep the others
+        except Exception as error:  # an operation that fails shouldn't stop the others
             print(f"{workload.name:>34}  {type(error).__name__}: {error}")
             continue
         ratio = ours / np.maximum(theirs, 1e-7)
@@ -374,7 +374,7 @@ def main() -> None:
 
 
 def page(ratios: dict[str, list[Any]]) -> str:
-    """A table of what takes over 3 times PyTorch's time with one size or more."""
+    """Return a table of the operations that take over 3 times PyTorch's time for at least one size."""
     over = {name: found for name, found in ratios.items() if (np.array(found) > 3).any()}
     head = f"""# What takes more than three times PyTorch's time
 

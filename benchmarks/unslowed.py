@@ -1,4 +1,4 @@
-"""Imported before NumPy: without two settings, which some machines set, that slow its matrix products."""
+"""Import this before NumPy to unset two variables, set on some machines, that slow its matrix products."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ if SLOWING:
     print(f"unset for this run: {', '.join(SLOWING)}", flush=True)
     for name in SLOWING:
         del os.environ[name]
-    os.execv(sys.executable, [sys.executable, *sys.argv])  # some readers look at what a process began with
+    os.execv(sys.executable, [sys.executable, *sys.argv])  # some code reads the process's initial environment

@@ -1,9 +1,10 @@
-"""Dropout against none, on MNIST: a small convolutional network trained with and without it, side by side.
+"""Training on MNIST with and without dropout: the same small convolutional network, side by side.
 
     conv 10@3x3 -> ReLU -> max pool 2 -> linear 100 -> ReLU -> [dropout 0.5] -> linear 10
 
-Without dropout the training error goes to zero while the error on images that the network hasn't seen turns up again;
-with dropout it goes on falling. The images come with microgad (6,000 to train on, 1,000 held out), or from --data.
+Without dropout the training error goes to zero while the error on held-out images rises again; with dropout the
+held-out error keeps falling. The images are part of the package (6,000 to train on, 1,000 held out), or come from
+--data.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ OUT = "runs/dropout_mnist"
 
 
 def network(dropout: float) -> nn.Sequential:
-    """(N, 1, 28, 28) -> (N, 10): the network; 197,210 parameters."""
+    """The network, (N, 1, 28, 28) -> (N, 10), with 197,210 parameters."""
     layers = OrderedDict(
         conv=nn.Conv2d(1, 10, 3, padding=1),
         relu=nn.ReLU(),
@@ -44,7 +45,7 @@ def network(dropout: float) -> nn.Sequential:
 
 
 def optimizers(model: nn.Sequential, kind: str) -> list[torch.optim.Optimizer]:
-    """Adam for all layers, or as in the series: Eve for the hidden one, Adam for the others."""
+    """Make the optimizers: Adam for all layers, or, as in the series, Eve for the hidden layer and Adam for others."""
     if kind == "adam":
         return [torch.optim.Adam(model.parameters(), lr=0.001)]
     hidden = list(model.hidden.parameters())
@@ -53,7 +54,7 @@ def optimizers(model: nn.Sequential, kind: str) -> list[torch.optim.Optimizer]:
 
 
 def variant(dropout: float, options: argparse.Namespace) -> Callable[[], dict[str, Any]]:
-    """What `training.compare` calls for each seed."""
+    """Build what `training.compare` asks for with each seed."""
 
     def make() -> dict[str, Any]:
         model = network(dropout).to(options.device)
@@ -63,14 +64,14 @@ def variant(dropout: float, options: argparse.Namespace) -> Callable[[], dict[st
 
 
 def images(options: argparse.Namespace, train: bool) -> TensorDataset:
-    """The images as numbers from 0 to 1, (N, 1, 28, 28), and their digits; a part of them with --quick."""
+    """Load the images as numbers from 0 to 1, (N, 1, 28, 28), and their digits; only a part with --quick."""
     mnist = MNIST(options.data, train) if options.data else MNIST.subset(train)
     count = (2000 if train else 500) if options.quick else len(mnist)
     return TensorDataset(mnist.data[:count].unsqueeze(1).float() / 255, mnist.targets[:count])
 
 
 def arguments() -> argparse.Namespace:
-    """What the command line says."""
+    """Parse the command line."""
     layout = partial(argparse.RawDescriptionHelpFormatter, max_help_position=28, width=112)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
     add = parser.add_argument
@@ -91,7 +92,7 @@ def arguments() -> argparse.Namespace:
 
 
 def first_predictions(model: nn.Module, data: TensorDataset, count: int = 20) -> str:
-    """What the network takes the first images for, beside what they are."""
+    """Return the predicted and the true digits of the first images."""
     x, truth = data[:count]
     answers, digits = training.predict(model, x).argmax(1).tolist(), truth.tolist()
     marks = ["^" if answer != digit else " " for answer, digit in zip(answers, digits, strict=True)]
@@ -100,14 +101,14 @@ def first_predictions(model: nn.Module, data: TensorDataset, count: int = 20) ->
 
 
 def draw_graph(model: nn.Module, data: TensorDataset, device: str, path: Path) -> None:
-    """The picture of what a training step computes."""
+    """Draw the graph of a training step."""
     x, digits = data[:128]
     loss = F.cross_entropy(model.train()(x.to(device)), digits.to(device))
     loss.graph(params=model).save(path)
 
 
 def main(options: argparse.Namespace) -> None:
-    """Train, compare, and write down what came out."""
+    """Train, compare, and write the results."""
     train, held_out = images(options, train=True), images(options, train=False)
     out, checkpoints = options.out, options.out / "checkpoints"
     seeds = ", ".join(map(str, options.seeds))
@@ -150,5 +151,5 @@ if __name__ == "__main__":
         main(arguments())
     except KeyboardInterrupt:
         sys.exit("\nInterrupted. The same command with --resume goes on after the last whole epoch")
-    except MicrogadError as error:  # such as data that isn't there, or a checkpoint of other options
+    except MicrogadError as error:  # for example missing data, or a checkpoint of other options
         sys.exit(str(error))

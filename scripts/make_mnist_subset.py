@@ -1,11 +1,10 @@
-"""Make the part of MNIST that ships inside microgad, from MNIST's own four files.
+"""Make the subset of MNIST inside microgad's package from MNIST's four files.
 
     python scripts/make_mnist_subset.py --source FOLDER
 
-FOLDER holds the files, gzipped or not. From each class, 600 training and 100 test images are taken at equal distances
-over the whole file (the i-th of k is the class's image number ⌊i·n/k⌋), so that early and late writers are in; they
-stay in the file's order. Nothing is drawn at random and the gzip headers carry no time, so that a second run writes
-the very same bytes.
+FOLDER holds the files, gzipped or not. 600 training and 100 test images of each class are taken at equal distances over
+the whole file (the i-th of k is the class's image number ⌊i·n/k⌋), so that early and late writers are included. They
+keep the file's order. Nothing is random and the gzip headers contain no time, so a second run writes the same bytes.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ SHIPPED = Path(__file__).parents[1] / "microgad" / "datasets" / "data"
 
 
 def select(labels: NDArray[Any], per_class: int) -> NDArray[np.intp]:
-    """The positions, ascending, of `per_class` labels of each class, at equal distances among their class.
+    """Return the ascending positions of `per_class` labels of each class, at equal distances within the class.
 
     >>> select(np.array([0, 1, 0, 1, 0, 0, 1, 1]), 2)
     array([0, 1, 4, 6])
@@ -40,7 +39,7 @@ def select(labels: NDArray[Any], per_class: int) -> NDArray[np.intp]:
 
 
 def read_official(folder: Path, name: str) -> NDArray[Any]:
-    """The array in MNIST's file `name`, gzipped or not, once its contents are seen to be the official ones."""
+    """Return the array in MNIST's file `name`, gzipped or not, after a check that it is the official one."""
     path = folder / name if (folder / name).exists() else folder / f"{name}.gz"
     array = read_idx(path)
     found, expected = hashlib.md5(encode_idx(array)).hexdigest(), MNIST.unpacked[name][1]
@@ -50,7 +49,7 @@ def read_official(folder: Path, name: str) -> NDArray[Any]:
 
 
 def pack(array: NDArray[Any]) -> bytes:
-    """`array` as gzipped IDX, the same bytes each time: no name and no time in the header."""
+    """Write `array` as gzipped IDX, without name and time in the header, so that the bytes are always the same."""
     packed = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=packed, mtime=0) as file:
         file.write(encode_idx(array))

@@ -2,8 +2,8 @@
 
     python scripts/vendor_dagre.py
 
-writes microgad/graph/pages/web/dagre.min.js and its licence, as they are. To take a newer one, change VERSION and the
-digest, run the page's tests, and look at a page.
+writes microgad/graph/pages/web/dagre.min.js and its license, unchanged. To update, change VERSION and the digest, run
+the page's tests, and look at a page.
 """
 
 import base64

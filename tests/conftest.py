@@ -1,4 +1,4 @@
-"""What every test has at hand, and how the suite runs a second time on a GPU, or on a stand-in for CuPy."""
+"""Configuration of the tests, also of their second run on a GPU or on a stand-in for CuPy (`--device cuda`)."""
 
 from __future__ import annotations
 
@@ -17,53 +17,53 @@ import microgad
 from .strictarray import askers, installed
 
 collect_ignore = [
-    "porting/programs",  # which porting/test_programs.py runs
-    "consumer",  # a package with tests of its own, which tests/testing/test_consumer.py runs
-    "typed",  # which mypy reads: nothing there is run
+    "porting/programs",  # programs that porting/test_programs.py runs
+    "consumer",  # a package with its own tests, which tests/testing/test_consumer.py runs
+    "typed",  # only checked by mypy, not run
     "strictarray/read_surface.py",  # a program for a machine with CuPy
 ]
 HERE = Path(__file__).parent
-# What says nothing of a device, and doesn't run a second time; nor do doctests, which print what is on the CPU.
-OF_THE_HOST = {
+# Tests that don't run on a device, and why. Doctests don't either, because their output is that of the CPU.
+CPU_ONLY = {
     "examples": "runs of programs",
     "fuzz": "files",
     "graph/test_command.py": "processes of their own",
     "graph/test_diff.py": "values read by .numpy()",
     "graph/test_drawing.py": "values read by .numpy()",
-    "graph/test_every_function_replays.py": "examples that the laws move, not they",
+    "graph/test_every_function_replays.py": "examples that the laws move to the device",
     "graph/test_everyday_faults.py": "values read by .numpy()",
-    "graph/test_first_bad.py": "NumPy's words for what overflows",
+    "graph/test_first_bad.py": "NumPy's messages for overflows",
     "graph/test_page_browser.py": "a browser",
     "graph/test_program.py": "programs that NumPy runs",
     "graph/test_replaying.py": "values read by .numpy()",
-    "graph/test_verifying.py": "arrays that come from a file lie on the host, which rounds in its own way",
+    "graph/test_verifying.py": "arrays from a file are on the CPU, which rounds differently",
     "graph/test_why_no_grad.py": "values read by .numpy()",
-    "mutations": "what the kit finds",
-    "ops/test_layouts.py": "how arrays lie in the computer's memory",
-    "ops/test_special_digits.py": "digits of the CPU",
+    "mutations": "faults that the kit finds",
+    "ops/test_layouts.py": "layouts in the CPU's memory",
+    "ops/test_special_digits.py": "last digits on the CPU",
     "optim/test_differentiable.py": "comparisons with PyTorch's CPU",
     "onnx": "files, and another runtime on the CPU",
     "parity": "comparisons with PyTorch's CPU",
     "porting/test_porting.py": "processes of their own",
-    "porting/test_processes.py": "memory that processes share",
+    "porting/test_processes.py": "memory shared by processes",
     "porting/test_programs.py": "processes of their own",
     "properties/test_every_function_is_tested.py": "source code",
     "properties/test_false_alarms.py": "numerical derivatives",
     "testing": "the kit's own tests: numerical derivatives, reports, pytest's plugin",
     "test_dialect.py": "source code",
-    "test_half.py": "sums that CuPy makes in float32 by itself, and its stand-in doesn't",
+    "test_half.py": "sums that CuPy computes in float32 and its stand-in doesn't",
     "test_kills.py": "files",
     "test_objects.py": "files",
-    "test_transforms.py": "images in the computer's memory",
+    "test_transforms.py": "images in the CPU's memory",
     "test_formats.py": "files",
     "test_hostile_files.py": "files",
     "test_imports.py": "source code",
 }
 
-# To explain an example that it has shrunk to, hypothesis runs hundreds of others, also one that `find` is asked for.
-UNEXPLAINED = [phase for phase in hypothesis.Phase if phase is not hypothesis.Phase.explain]
-hypothesis.settings.register_profile("gate", max_examples=25, derandomize=True, deadline=None, phases=UNEXPLAINED)
-hypothesis.settings.register_profile("device", max_examples=8, derandomize=True, deadline=None, phases=UNEXPLAINED)
+# The explain phase runs hundreds of further examples after shrinking, even for `hypothesis.find`.
+PHASES = [phase for phase in hypothesis.Phase if phase is not hypothesis.Phase.explain]
+hypothesis.settings.register_profile("gate", max_examples=25, derandomize=True, deadline=None, phases=PHASES)
+hypothesis.settings.register_profile("device", max_examples=8, derandomize=True, deadline=None, phases=PHASES)
 hypothesis.settings.register_profile("thorough", max_examples=500, deadline=None)
 
 
@@ -73,14 +73,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("numprocesses", None):  # of pytest-xdist: there is a process for each core
+    if config.getoption("numprocesses", None):  # with pytest-xdist there is a process for each core
         for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(name, "1")
-    config.addinivalue_line("markers", "host(reason): what a test says holds on the CPU alone")
-    second = on_a_device(config)
-    hypothesis.settings.load_profile("thorough" if config.getoption("--thorough") else "device" if second else "gate")
-    if second:
-        config.option.ignore = [*(config.option.ignore or []), *(str(HERE / path) for path in OF_THE_HOST)]
+    config.addinivalue_line("markers", "host(reason): the test only holds on the CPU")
+    device = runs_on_device(config)
+    hypothesis.settings.load_profile("thorough" if config.getoption("--thorough") else "device" if device else "gate")
+    if device:
+        config.option.ignore = [*(config.option.ignore or []), *(str(HERE / path) for path in CPU_ONLY)]
         if config.args_source is config.ArgsSource.TESTPATHS:
             config.args = [str(HERE)]
         if not microgad.cuda.is_available():
@@ -92,47 +92,47 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """A process that is done takes half of what another has left.
+    """Let a process that is done take over half of the remaining tests of another.
 
-    By itself pytest-xdist hands out hundreds of tests at a time: all of tests/properties to one process, which then
-    takes as long as the others need for everything else, twice.
+    By default pytest-xdist assigns hundreds of tests at a time. One process then gets all of tests/properties and needs
+    twice as long as the others.
     """
-    if config.getoption("dist") != "load":  # somebody wants it in another way
+    if config.getoption("dist") != "load":  # another distribution was chosen
         return None
     from xdist.scheduler import WorkStealingScheduling
 
     return WorkStealingScheduling(config, log)
 
 
-def on_a_device(config: pytest.Config) -> bool:
+def runs_on_device(config: pytest.Config) -> bool:
     return config.getoption("--device") == "cuda"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    for item in items if on_a_device(config) else ():
+    for item in items if runs_on_device(config) else ():
         if mark := item.get_closest_marker("host"):
             item.add_marker(pytest.mark.skip(reason=mark.args[0]))
 
 
 def pytest_collection_finish() -> None:
-    """The collector needn't look through all tests and all modules each time: half a second a look."""
+    """Keep the garbage collector from scanning all tests and modules, which takes half a second each time."""
     gc.collect()
     gc.freeze()
 
 
-def place(node: pytest.Item | pytest.Collector) -> AbstractContextManager[object]:
-    """New Tensors are on the device. The laws of tests/properties move their inputs there themselves."""
-    moves = on_a_device(node.config) and not node.path.is_relative_to(HERE / "properties")
+def device_context(node: pytest.Item | pytest.Collector) -> AbstractContextManager[object]:
+    """Create new Tensors on the device, except in tests/properties, whose laws move their inputs there themselves."""
+    moves = runs_on_device(node.config) and not node.path.is_relative_to(HERE / "properties")
     return microgad.device("cuda") if moves else nullcontext()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
-    with place(collector):
+    with device_context(collector):
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    with place(item):
+    with device_context(item):
         return (yield)

@@ -1,4 +1,4 @@
-"""Draws the gallery: `python examples/gallery/make.py [name ...]`, each as an SVG and in Mermaid's language."""
+"""Draw the gallery, each model as an SVG and in Mermaid's language: `python examples/gallery/make.py [name ...]`."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Small models of well-known kinds, each with a batch to run it on."""
+"""Small models of well-known architectures, each with a batch of inputs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from microgad.nn import functional as F
 
 
 class UNet(nn.Module):
-    """Down, down, up, up, with what was there on the way down joined in again."""
+    """A U-Net: two steps down, two steps up, with skip connections."""
 
     def __init__(self, width: int = 8) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class UNet(nn.Module):
 
 
 class VAE(nn.Module):
-    """A variational autoencoder; gives its loss."""
+    """A variational autoencoder that returns its loss."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class Block(nn.Module):
 
 
 class GPT(nn.Module):
-    """A transformer that predicts the next token; its head is the embedding's weight."""
+    """A transformer that predicts the next token, with its head tied to the embedding."""
 
     def __init__(self, layers: int = 12, width: int = 48, heads: int = 4, vocabulary: int = 100) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class GPT(nn.Module):
 
 
 class Siamese(nn.Module):
-    """Two pictures through the same weights; gives their distance."""
+    """Two images through the same weights; returns their distance."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ class Siamese(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Two layers and their loss."""
+    """Two layers and a loss."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class Classifier(nn.Module):
 
 
 class GradientPenalty(nn.Module):
-    """A critic whose gradient's length is to be 1: its graph is that of the backward pass too."""
+    """A critic with a gradient penalty, whose graph contains the backward pass too."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -156,7 +156,7 @@ def picture(channels: int, size: int, count: int = 1) -> Tensor:
     return torch.randn(count, channels, size, size)
 
 
-# Name -> what makes the model, and what makes a batch.
+# For each name, a function that makes the model and one that makes a batch.
 MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Tensor, ...]]]] = {
     "mlp": (Classifier, lambda: (torch.randn(8, 4), torch.tensor([0, 1, 2, 0, 1, 2, 0, 1]))),
     "lenet": (lenet, lambda: (picture(1, 28, 2),)),
