@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from . import engine, errors, function, state
+from .duck_arrays import called_again, check_write
 from .errors import arguments
 from .function import Function, Leaf
 from .lazy import LazyModule
-from .duck_arrays import called_again, check_write
 
 mapping = LazyModule("microgad.batching.vmap")
 # The level of forward mode, if one is entered: then gradients of dual Tensors are recorded, so that they get tangents.
