@@ -376,7 +376,7 @@ def main() -> None:
 def page(ratios: dict[str, list[Any]]) -> str:
     """Return a table of the operations that take over 3 times PyTorch's time for at least one size."""
     over = {name: found for name, found in ratios.items() if (np.array(found) > 3).any()}
-    head = f"""# What takes more than three times PyTorch's time
+    head = f"""# Operations that take more than three times PyTorch's time
 
 {len(over)} of {len(ratios)} operations, by `python benchmarks/sweep.py --page benchmarks/SWEEP.md`: processor time on
 one thread, as a multiple of PyTorch's, forward / backward, of about 1e3, 3e4 and 1e6 elements. The reasons are in
