@@ -162,8 +162,8 @@ def batch_norm(x: Array, weight: Array, bias: Array) -> Result:
     mean = (flat @ ones).sum(0) / count
     out, squares = np.empty_like(flat), np.zeros(c, x.dtype)
     for i in range(0, n, 4):
-        centred = np.subtract(flat[i : i + 4], mean[:, None], out=out[i : i + 4])
-        squares += np.vecdot(centred, centred).sum(0)
+        centered = np.subtract(flat[i : i + 4], mean[:, None], out=out[i : i + 4])
+        squares += np.vecdot(centered, centered).sum(0)
     inverse = 1 / np.sqrt(squares / count + np.float32(1e-5))
     scale = weight * inverse
     shift = bias - mean * scale

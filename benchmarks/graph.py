@@ -88,7 +88,7 @@ def million(count: int = 1_000_000) -> None:
             took = seconds(lambda: write(path))  # noqa: B023
             again = seconds(lambda: read(path))  # noqa: B023
             print(f"  {suffix[1:]}: written in {took:.1f} s, {path.stat().st_size >> 20} MiB, read in {again:.1f} s")
-    print(f"  summarised in {seconds(lambda: str(tape.table(by='op'))):.1f} s")
+    print(f"  summarized in {seconds(lambda: str(tape.table(by='op'))):.1f} s")
 
 
 if __name__ == "__main__":

@@ -320,8 +320,8 @@ class AugMix(_Augmentation):
         _, height, width = F.get_dimensions(img)
         space = self._augmentation_space(10, 0.3, width / 3.0, height / 3.0, 30.0, 0.9, 4)
         space["Posterize"] = [bits - 4.0 for bits in space["Posterize"][0]], False
-        coloured = {name: space.pop(name) for name in _ENHANCEMENTS}
-        return space | coloured if self.all_ops else space
+        color_operations = {name: space.pop(name) for name in _ENHANCEMENTS}
+        return space | color_operations if self.all_ops else space
 
     def _mixture_weights(self, n: int, batch: Tensor) -> Tensor:
         """Draw n weights that sum to 1 for each image, as Tensors that broadcast over the batch."""

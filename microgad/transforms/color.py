@@ -46,10 +46,10 @@ def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
     _require_1_or_3_channels(num_output_channels)
     if img.shape[-3] == 3:
         r, g, b = img.unbind(-3)
-        grey = (0.2989 * r + 0.587 * g + 0.114 * b).to(img.dtype).unsqueeze(-3)
+        gray = (0.2989 * r + 0.587 * g + 0.114 * b).to(img.dtype).unsqueeze(-3)
     else:
-        grey = img.clone()
-    return grey.expand(img.shape) if num_output_channels == 3 else grey
+        gray = img.clone()
+    return gray.expand(img.shape) if num_output_channels == 3 else gray
 
 
 def to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
@@ -63,8 +63,8 @@ def to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
     """
     require_pil(img, "to_grayscale")
     _require_1_or_3_channels(num_output_channels)
-    grey = img.convert("L")
-    return grey if num_output_channels == 1 else pillow().merge("RGB", [grey] * 3)
+    gray = img.convert("L")
+    return gray if num_output_channels == 1 else pillow().merge("RGB", [gray] * 3)
 
 
 def _require_1_or_3_channels(channels: int) -> None:
@@ -99,9 +99,9 @@ def adjust_contrast(img: Any, contrast_factor: float) -> Any:
     if not is_tensor_image(img, "adjust_contrast", channels=True):
         return _enhance_pil(img, "Contrast", contrast_factor)
     require_not_negative("adjust_contrast", "contrast_factor", contrast_factor)
-    grey = rgb_to_grayscale(img) if get_dimensions(img)[0] == 3 else img
-    grey = grey if grey.is_floating_point() else grey.to(float32)
-    return blend(img, grey.mean(tuple(range(-min(3, img.ndim), 0)), keepdim=True), contrast_factor)
+    gray = rgb_to_grayscale(img) if get_dimensions(img)[0] == 3 else img
+    gray = gray if gray.is_floating_point() else gray.to(float32)
+    return blend(img, gray.mean(tuple(range(-min(3, img.ndim), 0)), keepdim=True), contrast_factor)
 
 
 def adjust_saturation(img: Any, saturation_factor: float) -> Any:
@@ -145,10 +145,10 @@ def adjust_hue(img: Any, hue_factor: float) -> Any:
 def _rgb_to_hsv(img: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     r, g, b = img.unbind(-3)
     high, low = img.amax(-3), img.amin(-3)
-    grey, span = high == low, high - low
+    gray, span = high == low, high - low
     one = creation.ones_like(high)
-    saturation = span / where(grey, one, high)
-    divisor = where(grey, one, span)
+    saturation = span / where(gray, one, high)
+    divisor = where(gray, one, span)
     rc, gc, bc = ((high - x) / divisor for x in (r, g, b))
     reddest, greenest = high == r, (high == g) & (high != r)
     hue = reddest * (bc - gc) + greenest * (2.0 + rc - bc) + ((high != g) & (high != r)) * (4.0 + gc - rc)
@@ -160,8 +160,8 @@ def _hsv_to_rgb(h: Tensor, s: Tensor, v: Tensor) -> Tensor:
     f = h * 6.0 - sixth
     p, q, t = ((v * (1.0 - x)).clamp(0.0, 1.0) for x in (s, s * f, s * (1.0 - f)))
     which = (sixth.to(int32) % 6).unsqueeze(-3) == creation.arange(6, device=h.device).reshape(-1, 1, 1)
-    colours = ((v, q, p, p, t, v), (t, v, v, q, p, p), (p, p, t, v, v, q))  # r, g, b in each sixth of the circle
-    return movement.stack([(which * movement.stack(c, -3)).sum(-3) for c in colours], -3)
+    colors = ((v, q, p, p, t, v), (t, v, v, q, p, p), (p, p, t, v, v, q))  # r, g, b in each sixth of the circle
+    return movement.stack([(which * movement.stack(c, -3)).sum(-3) for c in colors], -3)
 
 
 def adjust_gamma(img: Any, gamma: float, gain: float = 1) -> Any:

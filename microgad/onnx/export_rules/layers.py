@@ -68,9 +68,9 @@ def batch_norm(w: Writer, step: Step) -> Any:
     x, ndim = w.of(input), len(w.shape_of(input))
     axes = [0, *range(2, ndim)]
     mean = reduced(w, "ReduceMean", x, axes)
-    centred = x - mean
-    var = reduced(w, "ReduceMean", centred * centred, axes)
-    out = scaled(w, centred / w.op("Sqrt", var + step.settings["eps"]), weight, bias, ndim)
+    centered = x - mean
+    var = reduced(w, "ReduceMean", centered * centered, axes)
+    out = scaled(w, centered / w.op("Sqrt", var + step.settings["eps"]), weight, bias, ndim)
     return [out, *(w.op("Reshape", part, w.ints([-1])) for part in (mean, var))]
 
 

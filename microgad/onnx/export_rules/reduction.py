@@ -133,8 +133,8 @@ def cumsum(w: Writer, step: Step) -> Any:
 @rule(Var)
 def var(w: Writer, step: Step) -> Any:
     x, axes, keep = only(w, step), axes_of(w, step), bool(step.settings["keepdims"])
-    centred = x - reduced(w, "ReduceMean", x, axes)
-    squares = centred * centred
+    centered = x - reduced(w, "ReduceMean", x, axes)
+    squares = centered * centered
     correction = step.settings["correction"]
     if not correction:
         return reduced(w, "ReduceMean", squares, axes, keep)

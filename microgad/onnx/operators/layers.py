@@ -24,8 +24,8 @@ def batch_normalization(node: Node, x: Tensor, scale: Tensor, bias: Tensor, mean
     axes = (0, *range(2, x.ndim))
     momentum = node.get("momentum", 0.9)
     now = reduction.mean(x, axes), reduction.var(x, axes, correction=0)
-    centred = (x - column(now[0], x.ndim)) / elementwise.sqrt(column(now[1], x.ndim) + eps)
-    out = centred * column(scale, x.ndim) + column(bias, x.ndim)
+    centered = (x - column(now[0], x.ndim)) / elementwise.sqrt(column(now[1], x.ndim) + eps)
+    out = centered * column(scale, x.ndim) + column(bias, x.ndim)
     return out, *(before * momentum + new * (1 - momentum) for before, new in zip((mean, var), now, strict=True))
 
 
@@ -36,8 +36,8 @@ def instance_normalization(node: Node, x: Tensor, scale: Tensor, bias: Tensor) -
 
 
 def _normalized(x: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
-    centred = x - reduction.mean(x, axes, True)
-    return centred / elementwise.sqrt(reduction.mean(centred * centred, axes, True) + eps)
+    centered = x - reduction.mean(x, axes, True)
+    return centered / elementwise.sqrt(reduction.mean(centered * centered, axes, True) + eps)
 
 
 @operator("LayerNormalization")
@@ -48,9 +48,9 @@ def layer_normalization(node: Node, x: Tensor, scale: Tensor, bias: Tensor | Non
         return F.layer_norm(x, sizes, scale, bias, eps)
     axes = tuple(range(axis, x.ndim))
     mean = reduction.mean(x, axes, True)
-    centred = x - mean
-    inverse = 1 / elementwise.sqrt(reduction.mean(centred * centred, axes, True) + eps)
-    out = centred * inverse * scale
+    centered = x - mean
+    inverse = 1 / elementwise.sqrt(reduction.mean(centered * centered, axes, True) + eps)
+    out = centered * inverse * scale
     return out if bias is None else out + bias, mean, inverse
 
 
@@ -72,8 +72,8 @@ def rms_normalization(node: Node, x: Tensor, scale: Tensor) -> Any:
 @operator("MeanVarianceNormalization")
 def mean_variance_normalization(node: Node, x: Tensor) -> Any:
     axes = tuple(node.get("axes", (0, 2, 3)))
-    centred = x - reduction.mean(x, axes, True)
-    return centred / (elementwise.sqrt(reduction.mean(centred * centred, axes, True)) + 1e-9)
+    centered = x - reduction.mean(x, axes, True)
+    return centered / (elementwise.sqrt(reduction.mean(centered * centered, axes, True)) + 1e-9)
 
 
 @operator("LRN")

@@ -38,9 +38,9 @@ def quantize_linear(node: Node, x: Tensor, scale: Tensor, zero: Tensor | None = 
 @operator("DequantizeLinear")
 def dequantize_linear(node: Node, x: Tensor, scale: Tensor, zero: Tensor | None = None) -> Any:
     wide = x.to(np.int32)
-    centred = wide if zero is None else wide - _align_blocks(zero.to(np.int32), x, node)
+    centered = wide if zero is None else wide - _align_blocks(zero.to(np.int32), x, node)
     kind = node.get("output_dtype")
-    made = centred.to(scale.dtype) * _align_blocks(scale, x, node)
+    made = centered.to(scale.dtype) * _align_blocks(scale, x, node)
     return made.to(kind_of(kind, "the result")) if kind else made
 
 

@@ -47,8 +47,8 @@ def _with_tensor_version(v1: Callable[..., Any], tensor_version: Callable[..., A
 
 
 def _grayscale_tensor(img: Tensor, num_output_channels: int = 1) -> Tensor:
-    grey = color.rgb_to_grayscale(img, num_output_channels)
-    return grey.expand(*img.shape[:-3], num_output_channels, *img.shape[-2:])
+    gray = color.rgb_to_grayscale(img, num_output_channels)
+    return gray.expand(*img.shape[:-3], num_output_channels, *img.shape[-2:])
 
 
 def _adjust_gamma_tensor(img: Tensor, gamma: float, gain: float = 1) -> Tensor:
@@ -83,8 +83,8 @@ def _pad_tensor(img: Tensor, padding: Any, fill: Any = None, padding_mode: str =
     if padding_mode != "constant":
         raise ArgumentError(f"pad: padding_mode is {padding_mode!r}, but fill {fill}: it fills by constants alone")
     inside = geometry.pad(creation.ones_like(img[..., :1, :, :], dtype=bool_), padding)
-    colours = creation.tensor(fill, device=img.device).to(img.dtype).reshape(-1, 1, 1)
-    return where(inside, geometry.pad(img, padding), colours)
+    colors = creation.tensor(fill, device=img.device).to(img.dtype).reshape(-1, 1, 1)
+    return where(inside, geometry.pad(img, padding), colors)
 
 
 rgb_to_grayscale = to_grayscale = _with_tensor_version(color.rgb_to_grayscale, _grayscale_tensor)
