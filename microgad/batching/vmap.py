@@ -73,7 +73,7 @@ def call_batched(
 ) -> Any:
     """Call `func` once, with the Tensors that have a dim batched along it; it calls `remove_batch_dim` on its results.
 
-    Raises Fallback if that can't be done for all slices at once, or what `func` raises; all draws and writes are undone.
+    Raises Fallback if that needs one slice after another, or what `func` raises; all draws and writes are undone.
     """
     outer = levels.get()
     level = Level(count, len(outer))

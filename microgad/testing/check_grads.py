@@ -146,7 +146,7 @@ def _check_projections(check: Check, fn: CheckedFunction) -> bool:
     All inputs are moved together first. They are moved one by one if that shows an error, or if their sizes differ so
     much that the move of one would be lost in the rounding of another.
     """
-    inputs, values, kinked = range(len(fn.tensors)), flat(fn.outputs), False
+    inputs, values, kinked = list(range(len(fn.tensors))), flat(fn.outputs), False
     suspects = [inputs] if _comparable(fn.tensors) else [[i] for i in inputs]
     for scale in (SCALES[0], *SCALES):
         directions = [check.direction(t) for t in fn.tensors]
