@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from .. import backend
-from ..backend.meta import as_zeros
 from ..duck_arrays import DuckArray
 from ..errors import ShapeError
+from .meta import as_zeros
 
 Geometry = tuple[tuple[int, ...], tuple[int, ...], int]  # shape, strides in elements, offset in elements
 

@@ -8,7 +8,7 @@ from typing import Any
 from .. import nn
 from ..errors import ArgumentError
 from ..nn import Module
-from ..nn.layer_helpers import settings_repr
+from ..nn.modules.layer_helpers import settings_repr
 from ..ops import creation
 from ..tensor import Tensor
 

@@ -8,8 +8,8 @@ from ..generator import Generator
 from ..ops.activation import acon_a, acon_b, acon_c, bent_identity, swish, tanhexp
 from ..tensor import Tensor
 from . import init as initial
-from .layer_helpers import add_parameters, settings_repr
-from .module import Module
+from .modules.layer_helpers import add_parameters, settings_repr
+from .modules.module import Module
 
 if TYPE_CHECKING:
     from ..type_aliases import Device, Dtype

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..lazy import define_getattr as _define_getattr
-from .module import Module
+from .modules.module import Module
 
 
 class DataParallel(Module):

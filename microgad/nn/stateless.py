@@ -10,8 +10,8 @@ from .. import errors
 from ..ops.movement import stack
 from ..parameter import Parameter
 from ..tensor import Tensor
-from .batchnorm import _BatchNorm
-from .module import Module
+from .modules.batchnorm import _BatchNorm
+from .modules.module import Module
 
 Slot = tuple[dict[str, Any], str]  # the dictionary of a module that holds a Tensor, and its key there
 _MISSING = object()  # stands for an attribute that the module didn't have

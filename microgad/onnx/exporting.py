@@ -12,7 +12,7 @@ from onnx import checker, helper
 
 from ..errors import ArgumentError, DeviceError, UnsupportedError
 from ..nn import Module
-from ..nn.training_mode import training_mode
+from ..nn.modules.module.training_mode import training_mode
 from ..pytree import tree_map
 from ..state.contexts import binding
 from ..tensor import Tensor

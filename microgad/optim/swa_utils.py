@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from ..autograd import no_grad
 from ..dtypes import int64
 from ..lazy import define_getattr as _define_getattr
-from ..nn.batchnorm import _BatchNorm
-from ..nn.module import Module
+from ..nn.modules.batchnorm import _BatchNorm
+from ..nn.modules.module import Module
 from ..ops.creation import tensor
 from ..tensor import Tensor
 from .lr_scheduler.base import BuiltinScheduler, per_group

@@ -89,7 +89,7 @@ def allow_program_classes(allowed: bool) -> AbstractContextManager[None]:
 
 def _modules() -> tuple[Any, ...]:
     """Return (nn.Module,), or () if `nn` isn't loaded: then no class can be a Module, and loading it takes long."""
-    module = sys.modules.get("microgad.nn.module")
+    module = sys.modules.get("microgad.nn.modules.module")
     return (module.Module,) if module else ()
 
 
@@ -204,7 +204,7 @@ def set_attributes(x: Any, state: Any) -> None:
     if type(state) is not dict or not all(type(name) is str for name in state):
         raise FileError(f"gives a {type(x).__name__} something else than attributes")
     if isinstance(x, _modules()):
-        from ..nn.hooks import HOOK_ATTRIBUTES
+        from ..nn.modules.module.hooks import HOOK_ATTRIBUTES
 
         # PyTorch writes a dict for every kind of hook; here empty ones would only slow down calls.
         state = {name: value for name, value in state.items() if name not in HOOK_ATTRIBUTES or value}

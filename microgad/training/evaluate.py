@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from .. import generator, state
 from ..nn import Module
-from ..nn.training_mode import training_mode
+from ..nn.modules.module.training_mode import training_mode
 from ..ops.movement import cat
 from ..tensor import Tensor
 from ..utils.data import DataLoader, TensorDataset

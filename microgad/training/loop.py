@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..nn import Module
-from ..nn.training_mode import training_mode
+from ..nn.modules.module.training_mode import training_mode
 from ..optim import Optimizer
 from ..optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from ..utils.data import Dataset

@@ -10,7 +10,7 @@ from ..autograd.variable import Variable
 from ..engine import leaves
 from ..engine.hooks import RemovableHandle
 from ..lazy import define_getattr as _define_getattr
-from ..nn.module import Module, register_module_forward_hook, register_module_forward_pre_hook
+from ..nn.modules.module import Module, register_module_forward_hook, register_module_forward_pre_hook
 from ..tensor import Tensor
 from ._pytree import tree_flatten
 

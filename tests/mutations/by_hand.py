@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from microgad import engine
-from microgad.nn.hooks import BackwardHookFunction
+from microgad.nn.modules.module.hooks import BackwardHookFunction
 from microgad.ops.dropout import Dropout
 from microgad.ops.elementwise import (
     Abs,

@@ -65,7 +65,7 @@ def test_a_parameter_child_or_buffer_name_keeps_its_kind():
         TypeError, match=r"'torch\.(cuda\.)?FloatTensor' as parameter 'scale' \(torch.nn.Parameter or None expected\)"
     ):
         net.scale = torch.ones(1)
-    with pytest.raises(TypeError, match=r"cannot assign 'microgad.nn.activation.ReLU' as parameter 'scale'"):
+    with pytest.raises(TypeError, match=r"cannot assign 'microgad.nn.modules.activation.ReLU' as parameter 'scale'"):
         net.scale = nn.ReLU()
     with pytest.raises(TypeError, match=r"'int' as child module 'head' \(torch.nn.Module or None expected\)"):
         net.head = 3

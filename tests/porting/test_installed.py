@@ -47,7 +47,7 @@ print(hasattr(torch, "Absentee"), Absentee)
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "microgad\n"
     code = "import microgad\nwith microgad.as_torch(): pass\nprint(microgad.nn.Linear)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
-    assert found == "<class 'microgad.nn.linear.Linear'>\n"
+    assert found == "<class 'microgad.nn.modules.linear.Linear'>\n"
 
 
 def test_types_are_at_home_in_torch() -> None:

@@ -2,7 +2,7 @@
 
 import microgad as torch
 from microgad import nn
-from microgad.nn.hooks import BackwardHookFunction
+from microgad.nn.modules.module.hooks import BackwardHookFunction
 from microgad.testing.strategies import shapes, tensors
 
 from .registry import checks

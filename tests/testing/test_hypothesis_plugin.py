@@ -35,7 +35,7 @@ IMPORTS = {
     "hypothesis first": "import hypothesis, microgad; from microgad import nn",
     "microgad first": "import microgad; from microgad import nn; import hypothesis",
     "between": "import microgad, hypothesis; from microgad import nn",
-    "a layer's file": "import hypothesis, microgad.nn.linear, microgad; from microgad import nn",
+    "a layer's file": "import hypothesis, microgad.nn.modules.linear, microgad; from microgad import nn",
 }
 
 

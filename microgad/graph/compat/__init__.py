@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ArgumentError
 from ...function import Leaf
-from ...nn.training_mode import training_mode
+from ...nn.modules.module.training_mode import training_mode
 from ...tensor import Tensor
 from ..drawing.graph import Graph
 from ..recording.node_reader import ancestors, producer, read

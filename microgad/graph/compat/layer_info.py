@@ -8,8 +8,8 @@ from typing import Any
 
 from ... import state
 from ...errors import GraphError
-from ...nn.module import Module
-from ...nn.training_mode import training_mode
+from ...nn.modules.module import Module
+from ...nn.modules.module.training_mode import training_mode
 from ...tensor import Tensor
 
 

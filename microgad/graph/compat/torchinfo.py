@@ -11,7 +11,7 @@ import numpy as np
 
 from ... import backend, dtypes
 from ...errors import ArgumentError, GraphError
-from ...nn.module import Module
+from ...nn.modules.module import Module
 from ...pytree import tree_leaves, tree_map
 from ...tensor import Tensor
 from .layer_info import LayerInfo as LayerInfo

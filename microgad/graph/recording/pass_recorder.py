@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from ...function import Function, Output
-from ...nn.hooks import BackwardHookFunction
+from ...nn.modules.module.hooks import BackwardHookFunction
 from ...tensor import Tensor
 from ..replay_data import BackwardPass, BoundaryPoint
 from ..strided_copy import strided_copy

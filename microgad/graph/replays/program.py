@@ -15,7 +15,7 @@ from ...autograd import function
 from ...dtypes.number_kinds import HALF, shares, widened
 from ...errors import GraphError
 from ...function import Function
-from ...nn.hooks import BackwardHookFunction
+from ...nn.modules.module.hooks import BackwardHookFunction
 from ...tensor import Tensor
 from ..replay_data import BackwardPass
 from ..tape import Op, Source, Tape

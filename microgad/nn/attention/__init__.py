@@ -12,9 +12,9 @@ from ...parameter import Parameter
 from ...tensor import Tensor
 from .. import functional as F
 from .. import init
-from ..layer_helpers import add_parameters
-from ..linear import NonDynamicallyQuantizableLinear
-from ..module import Module
+from ..modules.layer_helpers import add_parameters
+from ..modules.linear import NonDynamicallyQuantizableLinear
+from ..modules.module import Module
 
 if TYPE_CHECKING:
     from ...type_aliases import Device, Dtype

@@ -1,4 +1,4 @@
-"""torch.nn.modules: makes the files of microgad.nn importable under PyTorch's module names.
+"""The layers, one family per file, and `module`, their base class. Source: torch.nn.modules.
 
 >>> from microgad.nn.modules.batchnorm import _BatchNorm
 >>> isinstance(nn.BatchNorm2d(3), _BatchNorm)
@@ -11,18 +11,14 @@ import importlib
 import sys
 from typing import Any
 
+from . import linear as flatten
+from . import pixelshuffle as channelshuffle
 from . import utils as utils
 
-_FILES = (
-    "activation adaptive batchnorm container conv distance dropout fold instancenorm lazy linear loss module "
-    "normalization padding pixelshuffle pooling rnn sparse transformer upsampling"
-)
-for _name in _FILES.split():
-    globals()[_name] = sys.modules[f"{__name__}.{_name}"] = importlib.import_module(f"..{_name}", __name__)
-for _name, _file in (("channelshuffle", "pixelshuffle"), ("flatten", "linear")):
-    globals()[_name] = sys.modules[f"{__name__}.{_name}"] = globals()[_file]
+for _module, _name in ((flatten, "flatten"), (channelshuffle, "channelshuffle")):  # files of their own in PyTorch
+    sys.modules[f"{__name__}.{_name}"] = _module
 
 
 def __getattr__(name: str) -> Any:
-    """Return a layer of microgad.nn by name."""
+    """Return a layer by its name: `nn.modules.Linear` is `nn.Linear`."""
     return getattr(importlib.import_module("..", __name__), name)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from ...lazy import define_getattr as _define_getattr
-from ..layer_helpers import to_tuple
+from .layer_helpers import to_tuple
 
 _single, _pair, _triple, _quadruple = (partial(to_tuple, n=n) for n in (1, 2, 3, 4))
 

@@ -10,7 +10,7 @@ from ...ops.creation import ones_like, zeros_like
 from ...ops.elementwise import rsqrt
 from ...parameter import Parameter
 from ...tensor import Tensor
-from ..module import Module
+from ..modules.module import Module
 
 M = TypeVar("M", bound=Module)
 

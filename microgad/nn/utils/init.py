@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from ...errors import ArgumentError
 from ...ops.random import fork_rng
-from ..module import Module
+from ..modules.module import Module
 
 M = TypeVar("M", bound=Module)
 

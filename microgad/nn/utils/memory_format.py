@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from ..conv import _ConvNd
-from ..module import Module
+from ..modules.conv import _ConvNd
+from ..modules.module import Module
 
 M = TypeVar("M", bound=Module)
 

@@ -8,8 +8,8 @@ from typing import Any
 from ...ops.linalg import norm_except_dim
 from ...tensor import Tensor
 from .. import functional as F
-from ..conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
-from ..module import Module
+from ..modules.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from ..modules.module import Module
 
 
 def apply_weight_norm(v: Tensor, g: Tensor, dim: int) -> Tensor:

@@ -15,7 +15,7 @@ from ...ops.movement import cat
 from ...ops.random import randn
 from ...tensor import Tensor
 from .. import functional as F
-from ..module import Module
+from ..modules.module import Module
 from . import parametrize
 from .normalization_helpers import apply_weight_norm, output_channel_dim, random_unit_vectors
 

@@ -14,8 +14,8 @@ from ...lazy import define_getattr as _define_getattr
 from ...parameter import Parameter
 from ...state.contexts import binding
 from ...tensor import Tensor
-from ..container import ModuleDict, ModuleList
-from ..module import Module
+from ..modules.container import ModuleDict, ModuleList
+from ..modules.module import Module
 
 M = TypeVar("M", bound=Module)
 

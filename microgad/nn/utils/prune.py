@@ -18,7 +18,7 @@ from ...ops.linalg import norm
 from ...ops.random import rand, rand_like
 from ...ops.reduction import kthvalue, topk
 from ...tensor import Tensor
-from ..module import Module
+from ..modules.module import Module
 from .convert_parameters import parameters_to_vector
 
 M = TypeVar("M", bound=Module)

@@ -9,7 +9,7 @@ from ...ops.linalg import dot, mv
 from ...parameter import Parameter
 from ...tensor import Tensor
 from .. import functional as F
-from ..module import Module
+from ..modules.module import Module
 from ..parameter import is_lazy
 from .normalization_helpers import find_hook, output_channel_dim, random_unit_vectors
 

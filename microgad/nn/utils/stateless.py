@@ -10,7 +10,7 @@ from typing import Any
 from ...lazy import define_getattr as _define_getattr
 from ...tensor import Tensor
 from .. import stateless
-from ..module import Module
+from ..modules.module import Module
 
 
 def functional_call(module: Module, parameters_and_buffers: Any, *args: Any, **options: Any) -> Any:

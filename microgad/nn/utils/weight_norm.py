@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from ...ops.linalg import norm_except_dim
 from ...parameter import Parameter
 from ...tensor import Tensor
-from ..module import Module
+from ..modules.module import Module
 from ..parameter import is_lazy
 from .normalization_helpers import apply_weight_norm, find_hook
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...lazy import define_getattr as _define_getattr
-from ...nn.conversion import FutureFlags as _FutureFlags
+from ...nn.modules.module.conversion import FutureFlags as _FutureFlags
 
 
 def set_overwrite_module_params_on_conversion(value: bool) -> None:

@@ -158,8 +158,8 @@ def import_module(name: str) -> ModuleType:
 def targets_of(text: str) -> list[Target]:
     """Return the targets that "mypackage.ops:Softplus" or "mypackage.ops" names. Raise UsageError if there are none.
 
-    >>> [target.name for target in targets_of("microgad.nn.distance")]
-    ['microgad.nn.distance:PairwiseDistance', 'microgad.nn.distance:CosineSimilarity']
+    >>> [target.name for target in targets_of("microgad.nn.modules.distance")]
+    ['microgad.nn.modules.distance:PairwiseDistance', 'microgad.nn.modules.distance:CosineSimilarity']
     """
     module_name, colon, path = text.partition(":")
     module = import_module(module_name)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ....errors import CallError
 from ....nn import Module
-from ....nn.layer_helpers import settings_repr
+from ....nn.modules.layer_helpers import settings_repr
 from ....ops import creation, movement
 from ....ops.linalg import einsum
 from ....tensor import Tensor

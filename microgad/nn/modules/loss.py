@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError, ShapeError
-from ..errors.notices import warn
-from ..tensor import Tensor
-from . import functional as F
+from ...errors import ArgumentError, ShapeError
+from ...errors.notices import warn
+from ...tensor import Tensor
+from .. import functional as F
 from .layer_helpers import format_settings
 from .linear import Linear
 from .loss_base import _Loss, _WeightedLoss
@@ -24,7 +24,7 @@ from .margin_losses import TripletMarginLoss as TripletMarginLoss
 from .margin_losses import TripletMarginWithDistanceLoss as TripletMarginWithDistanceLoss
 
 if TYPE_CHECKING:
-    from ..type_aliases import Device, Dtype
+    from ...type_aliases import Device, Dtype
 
 
 class CrossEntropyLoss(_WeightedLoss):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .module import Module
+from . import Module
 
 
 @contextmanager
@@ -16,7 +16,7 @@ def training_mode(model: Any, training: bool | None) -> Iterator[None]:
     With `training` None, or if `model` is not a Module, the block starts with the modes as they are. In any case each
     module leaves the block in the mode that it had before.
 
-    >>> from microgad.nn.training_mode import training_mode
+    >>> from microgad.nn.modules.module.training_mode import training_mode
     >>> model = nn.Sequential(nn.Dropout(), nn.BatchNorm1d(2).eval())
     >>> with training_mode(model, False):
     ...     print([module.training for module in model])

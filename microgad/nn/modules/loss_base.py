@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from ..tensor import Tensor
+from ...tensor import Tensor
 from .module import Module
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..errors import ShapeError
-from ..tensor import Tensor
-from . import functional as F
+from ...errors import ShapeError
+from ...tensor import Tensor
+from .. import functional as F
 from .layer_helpers import layer_name, settings_repr
 from .module import Module
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..errors import ArgumentError
-from ..tensor import Tensor
-from . import functional as F
+from ...errors import ArgumentError
+from ...tensor import Tensor
+from .. import functional as F
 from .layer_helpers import Size, settings_repr, to_tuple
 from .module import Module
 

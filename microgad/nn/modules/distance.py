@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..ops.distance import cosine_similarity, pairwise_distance
-from ..tensor import Tensor
+from ...ops.distance import cosine_similarity, pairwise_distance
+from ...tensor import Tensor
 from .module import Module
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, KeysView, Mapping
 from operator import index
 from typing import Any, Self
 
-from ..parameter import Parameter
-from ..tensor import Tensor
+from ...parameter import Parameter
+from ...tensor import Tensor
 from .module import Module
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
-from .. import backend, dtypes, state
-from ..errors import DtypeError
-from ..methods.conversion import destination
-from ..ops.creation import empty_like
-from ..parameter import Parameter
-from ..tensor import Tensor
-from .parameter import is_lazy
+from .... import backend, dtypes, state
+from ....errors import DtypeError
+from ....methods.conversion import destination
+from ....ops.creation import empty_like
+from ....parameter import Parameter
+from ....tensor import Tensor
+from ...parameter import is_lazy
 
 if TYPE_CHECKING:
-    from ..type_aliases import Device, Dtype
-    from .module import Module
+    from ....type_aliases import Device, Dtype
+    from . import Module
 
 
 class FutureFlags:

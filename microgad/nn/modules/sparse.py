@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from ..ops.creation import empty
-from ..parameter import Parameter
-from ..state import scope
-from ..tensor import Tensor
-from . import functional as F
-from . import init
+from ...ops.creation import empty
+from ...parameter import Parameter
+from ...state import scope
+from ...tensor import Tensor
+from .. import functional as F
+from .. import init
 from .module import Module
 
 if TYPE_CHECKING:
-    from ..type_aliases import Device, Dtype
+    from ...type_aliases import Device, Dtype
 
 
 class _EmbeddingBase(Module):

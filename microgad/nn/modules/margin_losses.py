@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..errors import ArgumentError, ShapeError
-from ..tensor import Tensor
-from . import functional as F
+from ...errors import ArgumentError, ShapeError
+from ...tensor import Tensor
+from .. import functional as F
 from .distance import PairwiseDistance
 from .loss_base import _Loss, _WeightedLoss
 

@@ -12,9 +12,10 @@ from functools import partial
 from types import FunctionType
 from typing import Any, Self
 
-from .. import state
-from ..parameter import Parameter, zero_grad
-from ..tensor import Tensor
+from .... import state
+from ....parameter import Parameter, zero_grad
+from ....tensor import Tensor
+from ...parameter import Buffer
 from . import hooks, state_dicts
 from .conversion import ModuleConversion
 from .hooks import register_module_backward_hook as register_module_backward_hook
@@ -22,7 +23,6 @@ from .hooks import register_module_forward_hook as register_module_forward_hook
 from .hooks import register_module_forward_pre_hook as register_module_forward_pre_hook
 from .hooks import register_module_full_backward_hook as register_module_full_backward_hook
 from .hooks import register_module_full_backward_pre_hook as register_module_full_backward_pre_hook
-from .parameter import Buffer
 from .registration_hooks import call_registration_hooks
 from .registration_hooks import register_module_buffer_registration_hook as register_module_buffer_registration_hook
 from .registration_hooks import register_module_module_registration_hook as register_module_module_registration_hook

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from .. import state
-from ..errors import ShapeError, place
-from ..ops.creation import empty
-from ..parameter import Parameter
+from ... import state
+from ...errors import ShapeError, place
+from ...ops.creation import empty
+from ...parameter import Parameter
 
 Size = int | Sequence[int]
 
@@ -16,7 +16,7 @@ Size = int | Sequence[int]
 def to_tuple(size: Any, n: int) -> tuple[Any, ...]:
     """Return a size for each of n dimensions; a single number is repeated.
 
-    >>> from microgad.nn.layer_helpers import to_tuple
+    >>> from microgad.nn.modules.layer_helpers import to_tuple
     >>> to_tuple(3, 2), to_tuple((1, 2), 2)
     ((3, 3), (1, 2))
     """
@@ -26,7 +26,7 @@ def to_tuple(size: Any, n: int) -> tuple[Any, ...]:
 def add_parameters(module: Any, device: Any, dtype: Any, **shapes: Any) -> None:
     """Register uninitialized Parameters with these names and shapes; a shape of None registers None.
 
-    >>> from microgad.nn.layer_helpers import add_parameters
+    >>> from microgad.nn.modules.layer_helpers import add_parameters
     >>> layer = nn.Module()
     >>> add_parameters(layer, None, torch.float64, weight=(2, 3), bias=None)
     >>> layer.weight.shape, layer.bias
@@ -40,7 +40,7 @@ def add_parameters(module: Any, device: Any, dtype: Any, **shapes: Any) -> None:
 def format_settings(module: Any, names: str) -> str:
     """Format attributes as "name=value, ..." for `extra_repr`; a false `inplace` is left out.
 
-    >>> from microgad.nn.layer_helpers import format_settings
+    >>> from microgad.nn.modules.layer_helpers import format_settings
     >>> format_settings(nn.ELU(2.0), "alpha inplace")
     'alpha=2.0'
     """
@@ -51,7 +51,7 @@ def format_settings(module: Any, names: str) -> str:
 def settings_repr(names: str) -> Callable[[Any], str]:
     """Return an `extra_repr` method that shows the attributes with these names.
 
-    >>> from microgad.nn.layer_helpers import settings_repr
+    >>> from microgad.nn.modules.layer_helpers import settings_repr
     >>> class Scaled(nn.Module):
     ...     by = 2
     ...     extra_repr = settings_repr("by")

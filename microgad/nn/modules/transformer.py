@@ -7,13 +7,13 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .. import state
-from ..ops.creation import full
-from ..tensor import Tensor
-from . import functional as F
-from . import init
+from ... import state
+from ...ops.creation import full
+from ...tensor import Tensor
+from .. import functional as F
+from .. import init
+from ..attention import MultiheadAttention
 from .activation import GELU, ReLU
-from .attention import MultiheadAttention
 from .container import ModuleList
 from .dropout import Dropout
 from .linear import Linear
@@ -21,7 +21,7 @@ from .module import Module
 from .normalization import LayerNorm
 
 if TYPE_CHECKING:
-    from ..type_aliases import Device, Dtype
+    from ...type_aliases import Device, Dtype
 
 Activation = str | Callable[[Tensor], Tensor]
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError
-from ..parameter import Parameter
-from ..tensor import Tensor
-from . import functional as F
-from . import init
+from ...errors import ArgumentError
+from ...parameter import Parameter
+from ...tensor import Tensor
+from .. import functional as F
+from .. import init
 from .layer_helpers import Size, add_parameters, layer_name, to_tuple
 from .module import Module
 
 if TYPE_CHECKING:
-    from ..type_aliases import Device, Dtype
+    from ...type_aliases import Device, Dtype
 
 _PAD_MODES = ("zeros", "reflect", "replicate", "circular")
 

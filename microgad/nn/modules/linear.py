@@ -6,15 +6,15 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..parameter import Parameter
-from ..tensor import Tensor
-from . import functional as F
-from . import init
+from ...parameter import Parameter
+from ...tensor import Tensor
+from .. import functional as F
+from .. import init
 from .layer_helpers import add_parameters, format_settings, settings_repr
 from .module import Module
 
 if TYPE_CHECKING:
-    from ..type_aliases import Device, Dtype
+    from ...type_aliases import Device, Dtype
 
 
 class Linear(Module):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from ..parameter import Parameter
-from ..tensor import Tensor
-from . import functional as F
-from . import init as initial
-from .attention import MultiheadAttention as MultiheadAttention
+from ...parameter import Parameter
+from ...tensor import Tensor
+from .. import functional as F
+from .. import init as initial
+from ..attention import MultiheadAttention as MultiheadAttention
 from .layer_helpers import add_parameters, settings_repr
 from .module import Module
 from .softmax import LogSoftmax as LogSoftmax
@@ -18,7 +18,7 @@ from .softmax import Softmax2d as Softmax2d
 from .softmax import Softmin as Softmin
 
 if TYPE_CHECKING:
-    from ..type_aliases import Device, Dtype
+    from ...type_aliases import Device, Dtype
 
 
 class _InplaceActivation(Module):

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .. import state
-from ..parameter import Parameter
-from ..tensor import Tensor
-from .parameter import is_lazy
+from .... import state
+from ....parameter import Parameter
+from ....tensor import Tensor
+from ...parameter import is_lazy
 
 if TYPE_CHECKING:
-    from .module import Module
+    from . import Module
 
 _EXTRA_STATE_KEY_SUFFIX = "_extra_state"
 

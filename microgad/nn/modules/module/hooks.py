@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .. import state
-from ..engine.hooks import RemovableHandle
-from ..errors import GraphError, ShapeError
-from ..function import Function
-from ..tensor import Tensor
+from .... import state
+from ....engine.hooks import RemovableHandle
+from ....errors import GraphError, ShapeError
+from ....function import Function
+from ....tensor import Tensor
 
 if TYPE_CHECKING:
-    from .module import Module
+    from . import Module
 
 
 class _LazyHookDict:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..errors import GraphError, ShapeError, place
-from ..ops.creation import tensor
-from ..tensor import Tensor
+from ...errors import GraphError, ShapeError, place
+from ...ops.creation import tensor
+from ...tensor import Tensor
+from ..parameter import UninitializedBuffer, UninitializedParameter, is_lazy
 from . import batchnorm, conv, instancenorm
 from .layer_helpers import Size
 from .lazy import LazyModuleMixin
 from .linear import Linear
-from .parameter import UninitializedBuffer, UninitializedParameter, is_lazy
 
 if TYPE_CHECKING:
-    from ..type_aliases import Device, Dtype
+    from ...type_aliases import Device, Dtype
 
 
 class _LazyLayer(LazyModuleMixin):
