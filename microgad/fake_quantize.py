@@ -12,7 +12,7 @@ import numpy as np
 from .autograd.function import Function
 from .dtypes import float16, float32
 from .errors import ArgumentError, DimError, DtypeError, KindError, ShapeError
-from .function.naming import called
+from .function.naming import with_torch_name
 from .ops.creation import as_tensor
 from .ops.spelling import tensors_only
 from .tensor import Tensor
@@ -77,7 +77,7 @@ def fake_quantize_per_tensor_affine(
     else:
         _check_range(op, as_tensor(zero_point), quant_min, quant_max)
     scale = as_tensor(scale, dtype=float32, device=input.device)
-    return called(f"{name}Backward0", FakeQuantize.apply(input, scale, zero_point, quant_min, quant_max))
+    return with_torch_name(f"{name}Backward0", FakeQuantize.apply(input, scale, zero_point, quant_min, quant_max))
 
 
 @tensors_only
@@ -113,4 +113,4 @@ def fake_quantize_per_channel_affine(
     shape = [-1 if i == axis else 1 for i in range(input.ndim)]
     parts = scale.view(shape), zero_point.view(shape)
     found = FakeQuantize.apply(input, *parts, quant_min, quant_max)
-    return called("FakeQuantizePerChannelAffineCachemaskBackward0", found)
+    return with_torch_name("FakeQuantizePerChannelAffineCachemaskBackward0", found)

@@ -100,10 +100,10 @@ def grad(
         g = found.get(target.number)
         if g is None and materialize_grads:
             zeros = np.zeros_like(x.array, shape=target.shape, dtype=target.dtype)
-            g = function.Tensor._made(zeros).requires_grad_(create_graph)
+            g = function.Tensor._wrap(zeros).requires_grad_(create_graph)
         elif g is None and not allow_unused:
             raise arguments.unused(i, target.shape)
-        results.append(g if g is None or isinstance(g, function.Tensor) else function.Tensor._made(g))
+        results.append(g if g is None or isinstance(g, function.Tensor) else function.Tensor._wrap(g))
     return tuple(results)
 
 
@@ -135,7 +135,7 @@ def _check_gradients(tensors: Sequence[Any], grads: Any, create_graph: bool) -> 
         if g is None:
             if math.prod(shape) != 1 or (dtype.kind == "c" and not state.current().holomorphic):
                 raise arguments.no_gradient(i, shape, dtype)
-            g = function.Tensor._made(np.ones_like(tensor.array, shape=shape, dtype=dtype))
+            g = function.Tensor._wrap(np.ones_like(tensor.array, shape=shape, dtype=dtype))
         elif not isinstance(g, function.Tensor) or g.array.shape != shape:
             raise arguments.unfit_gradient(i, g, shape, dtype)
         if g.array.dtype != dtype:

@@ -38,7 +38,7 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
             if type(detached) is not Tensor:
                 vars(detached)["_is_param"] = True
                 return detached.requires_grad_(requires_grad)
-        self = cls._made(np.empty(0, dtypes.get_default_dtype()) if data is None else data.array)
+        self = cls._wrap(np.empty(0, dtypes.get_default_dtype()) if data is None else data.array)
         if data is not None:
             self.version = data._counter()
         if cls is Parameter:

@@ -51,7 +51,7 @@ class SobolEngine:
             shift = randint(2, bits, generator=generator, device="cpu").array @ powers
             lower = np.tril(randint(2, (*bits, self.MAXBIT), generator=generator, device="cpu").array, -1)
             self._columns = self._columns + (lower * powers[::-1, None]).sum(1)  # of a unit lower triangular bit matrix
-        self.shift = Tensor._made(shift)
+        self.shift = Tensor._wrap(shift)
 
     def draw(self, n: int = 1, out: Tensor | None = None, dtype: Any = None) -> Tensor:
         """Return the next n points, (n, dimension), in `dtype` (the default dtype if None); `out` is filled if given.
@@ -73,7 +73,7 @@ class SobolEngine:
         if self.num_generated == 0:  # PyTorch computes the first point in the default dtype
             drawn[0] = np.ldexp(points[0].astype(dtypes.get_default_dtype()), -self.MAXBIT)
         self.num_generated += n
-        result = Tensor._made(drawn)
+        result = Tensor._wrap(drawn)
         return result if out is None else out.resize_(result.shape).copy_(result)
 
     def draw_base2(self, m: int, out: Tensor | None = None, dtype: Any = None) -> Tensor:

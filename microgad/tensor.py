@@ -59,7 +59,7 @@ class Tensor(Methods):
         return creation.legacy_new(*sizes, device=device)._of_class(cls)
 
     @classmethod
-    def _made(cls, array: Any, node: Any = None) -> Any:
+    def _wrap(cls, array: Any, node: Any = None) -> Any:
         self = _new(cls)
         self.array = array
         self.node = node
@@ -133,7 +133,7 @@ class Tensor(Methods):
 
         Raises RuntimeError for a Tensor that an operation made and for an integer one, TypeError unless given a bool.
         """
-        arguments.boolean("requires_grad_", requires_grad=requires_grad)
+        arguments.check_bool("requires_grad_", requires_grad=requires_grad)
         if requires_grad == (self.node is not None):
             return self
         if not self.is_leaf:
@@ -152,7 +152,7 @@ class Tensor(Methods):
         >>> x.detach().requires_grad
         False
         """
-        result = Tensor._made(self.array)
+        result = Tensor._wrap(self.array)
         result.version = self._counter()
         view_writes.notify_detached(self, result)
         return result
@@ -265,7 +265,7 @@ class Tensor(Methods):
         TypeError for one on a GPU.
         """
         if force is not False:
-            arguments.boolean("numpy", force=force)
+            arguments.check_bool("numpy", force=force)
             return backend.to_numpy(self.array).view()
         self._stay_on_graph("numpy()")
         if self.requires_grad and state.current().grad_enabled:
@@ -283,7 +283,7 @@ class Tensor(Methods):
         return array if dtype is None and copy is None else np.array(array, dtype, copy=copy)
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Tensor:
-        return Tensor._made(np.asarray(array))
+        return Tensor._wrap(np.asarray(array))
 
     def _stay_on_graph(self, what: str) -> None:
         """Raise RuntimeError if a derivative under create_graph takes values off the graph: it would be wrong."""

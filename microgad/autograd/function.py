@@ -292,7 +292,7 @@ class CustomNode(core.Function):
 
     def grad_inputs(self, grad: Any) -> tuple[Any, ...]:
         grads = tuple(
-            g if g is None or isinstance(g, Tensor) else Tensor._made(g)
+            g if g is None or isinstance(g, Tensor) else Tensor._wrap(g)
             for g in (grad if type(grad) is tuple else (grad,))
         )
         given: list[Any] = [None] * self.ctx._num_outputs
@@ -379,10 +379,10 @@ class CustomNode(core.Function):
         if array is None:
             return None
         if type(place) is int:
-            return Tensor._made(array, self.result(place) if isinstance(self.shape, list) else self)
+            return Tensor._wrap(array, self.result(place) if isinstance(self.shape, list) else self)
         node, tensor = place[0], place[1]()
         same = tensor is not None and tensor.array is array and tensor.node is node
-        return tensor if same else Tensor._made(array, node)
+        return tensor if same else Tensor._wrap(array, node)
 
     def forward(self, *inputs: Any) -> Any:
         raise NotImplementedError("an autograd.Function can't be replayed")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Self, TypeVar, overload
 
 from .. import state
-from ..errors.arguments import boolean
+from ..errors.arguments import check_bool
 from ..errors.notices import warn
 from ..lazy import define_getattr as _define_getattr
 from ..state.inference import inferences, inferring
@@ -146,7 +146,7 @@ class inference_mode(_GradMode):
     def __new__(cls, mode: Any = True) -> Any:
         self = object.__new__(cls)
         if not callable(mode):
-            boolean("inference_mode", mode=mode)
+            check_bool("inference_mode", mode=mode)
             return self
         self.__init__()  # type: ignore[misc]
         return self(mode)  # @inference_mode without parentheses
@@ -181,7 +181,7 @@ class set_grad_enabled(_GradMode):
     """
 
     def __init__(self, mode: bool) -> None:
-        boolean("set_grad_enabled", mode=mode)
+        check_bool("set_grad_enabled", mode=mode)
         self.enabled, self._outer = mode, state.current()
         self.__enter__()
 

@@ -39,7 +39,7 @@ class NoValuesFallback(Fallback, NoValuesError):
         one = type(node)()
         vars(one).update(as_zeros(vars(node)))
         found = one.forward(*as_zeros(list(arrays)))
-        vars(node).update({name: vars(one)[name] for name in type(node).computed})
+        vars(node).update({name: vars(one)[name] for name in type(node).intermediates})
         return without_values(found, arrays)
 
     @staticmethod

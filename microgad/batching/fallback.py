@@ -22,14 +22,14 @@ def forward(node: Function, arrays: Sequence[Any]) -> Any:
 
     def of_slice(i: int) -> Any:
         one = _node_of_slice(node, level, i)
-        return one.forward(*take_slice(list(arrays), level, i)), [vars(one)[name] for name in type(node).computed]
+        return one.forward(*take_slice(list(arrays), level, i)), [vars(one)[name] for name in type(node).intermediates]
 
     def with_copies() -> Any:
         return node.forward(*(copy_to_slices(x, level) for x in arrays))
 
     def per_slice() -> Any:
         results = [of_slice(i) for i in range(level.count)]
-        for name, *values in zip(type(node).computed, *(computed for _, computed in results), strict=True):
+        for name, *values in zip(type(node).intermediates, *(computed for _, computed in results), strict=True):
             setattr(node, name, stack_results(values, level))
         return stack_results([out for out, _ in results], level, list(arrays))
 

@@ -50,7 +50,7 @@ def dispatch_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dic
         return None
     if method == "__call__" and not kwargs and _no_gradient_lost(inputs):  # as PyTorch's `__array_wrap__`: Tensors
         results = ufunc(*_as_arrays(inputs))
-        wrap = core.Tensor._made
+        wrap = core.Tensor._wrap
         return tuple(wrap(as_array(x)) for x in results) if ufunc.nout > 1 else wrap(as_array(results))
     options = f" with {', '.join(sorted(kwargs))}=" if kwargs else ""
     call = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
@@ -145,7 +145,7 @@ def _check_out(func: Any, outs: tuple[Any, ...]) -> None:
 def _write_out(func: Any, out: Any, result: Any) -> Any:
     """Write a result into `out`, which must have its shape, and return that."""
     outs, results = (x if isinstance(x, tuple) else (x,) for x in (out, result))
-    results = tuple(x if isinstance(x, core.Tensor) else core.Tensor._made(as_array(x)) for x in results)
+    results = tuple(x if isinstance(x, core.Tensor) else core.Tensor._wrap(as_array(x)) for x in results)
     for target, value in zip(outs, results, strict=True):
         if target.shape != value.shape:
             raise ShapeError(f"numpy.{func.__name__}: out= has shape {target.shape}, but the result {value.shape}")

@@ -26,7 +26,7 @@ def _select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0
 def _unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * np.pi) -> Any:
     # What is added is a multiple of the period, and so constant almost everywhere.
     turns = np.unwrap(p.array, discont, axis, period=period) - p.array
-    return p + core.Tensor._made(turns)
+    return p + core.Tensor._wrap(turns)
 
 
 def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
@@ -45,7 +45,7 @@ def _cumulative(op: Callable[..., Any], first: int) -> Callable[..., Any]:
         if not include_initial:
             return found
         shape = [1 if i == axis % x.ndim else n for i, n in enumerate(x.shape)]
-        return movement.cat([core.Tensor._made(np.full_like(found.array, first, shape=shape)), found], axis)
+        return movement.cat([core.Tensor._wrap(np.full_like(found.array, first, shape=shape)), found], axis)
 
     return scan
 

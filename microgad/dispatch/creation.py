@@ -14,7 +14,7 @@ from .. import function as core
 def _like(make: Callable[..., Any]) -> Callable[..., Any]:
     def made(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
         kind = a.array.dtype if dtype is None else dtypes.of(np.dtype(dtype)).dtype
-        return core.Tensor._made(make(a.array, kind, order=order, shape=shape))
+        return core.Tensor._wrap(make(a.array, kind, order=order, shape=shape))
 
     return made
 

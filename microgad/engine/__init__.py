@@ -186,7 +186,7 @@ def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_
                     "under create_graph: somewhere in it the gradient was taken off the graph"
                 )
             if node.zero_link is not None:
-                gradients[i] = node.zero_link.apply(g, function.Tensor._made(g.array, node if plan.out else edge))
+                gradients[i] = node.zero_link.apply(g, function.Tensor._wrap(g.array, node if plan.out else edge))
     return gradients
 
 
@@ -253,9 +253,9 @@ def accumulate(leaf: Leaf, grad: Any, owned: bool, create_graph: bool) -> None:
             held = tensor.__dict__.get("grad")
             if held is None:
                 fits = owned and grad.strides == tensor.array.strides
-                tensor.__dict__["grad"] = function.Tensor._made(grad if fits else copied_like(tensor.array, grad))
+                tensor.__dict__["grad"] = function.Tensor._wrap(grad if fits else copied_like(tensor.array, grad))
             elif held.node is not None:  # from an earlier create_graph pass: adding a constant keeps its derivatives
-                tensor.__dict__["grad"] = function.Tensor._made(_sum(held.array, grad), held.node)
+                tensor.__dict__["grad"] = function.Tensor._wrap(_sum(held.array, grad), held.node)
             else:
                 held.array += grad
                 held._bump()
@@ -296,7 +296,7 @@ def _routes(roots: Sequence[Function], ends: frozenset[int], oldest: float) -> d
 
 def _as_tensors(node: Function, kept: list[Any]) -> list[Any]:
     """A node's kept values as Tensors that are connected to the graph, for create_graph. Constants stay bare arrays."""
-    made, plan = function.Tensor._made, node.plan
+    made, plan = function.Tensor._wrap, node.plan
     tensors = [made(x, node.edges[i]) if backend.is_array(x) else x for i, x in zip(plan.inputs, kept, strict=False)]
     if plan.out:
         out = kept[len(tensors)]
@@ -313,7 +313,7 @@ def _derive_by_decomposition(node: Function, kept: list[Any], grad: Any, onward:
     derivatives even where one Tensor is two inputs, or one input depends on another.
     """
     decomposition, positions = node.plan.decomposition  # type: ignore[misc]
-    made, kept = function.Tensor._made, list(kept)
+    made, kept = function.Tensor._wrap, list(kept)
     starts: dict[int, Any] = {}
     for j, i in enumerate(node.plan.inputs):
         if backend.is_array(kept[j]):

@@ -139,7 +139,7 @@ def run_hooks(node: Function, grad: Any, start: float = 0, stop: float = inf) ->
     """
     Tensor = function.Tensor
     bare = not isinstance(grad, Tensor)
-    grad = Tensor._made(grad) if bare else grad
+    grad = Tensor._wrap(grad) if bare else grad
     for i, hook in sorted(node.hooks.items()):  # type: ignore[union-attr]
         changed = call_hook(hook, grad) if start <= i < stop else None
         if changed is not None:

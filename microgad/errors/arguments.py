@@ -38,7 +38,7 @@ _ANY = frozenset(
 _WHOLE = frozenset(("int", "Size", "Sizes", "Sequence[int]", "int | Sequence[int]", "Dim", "Dims"))
 
 
-def kinds(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[str, Any]], None] | None:
+def type_check(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[str, Any]], None] | None:
     """Make a check of a call's argument types against the annotations of `function`: numbers, bools and strings.
 
     The check raises TypeError where PyTorch's bindings do: for "a", 1.5 or True where an int is expected, for 1 where a
@@ -92,18 +92,18 @@ def _mistyped(function: Callable[..., Any], where: str, kind: str, value: Any) -
     return DtypeError(f"{function.__name__}(): argument {where} must be {kind}, not {type(value).__name__}")
 
 
-def boolean(op: str, **given: Any) -> None:
+def check_bool(op: str, **given: Any) -> None:
     """Raise TypeError for an argument that isn't a bool. PyTorch's bindings refuse 1, None and NumPy's bools."""
     for name, value in given.items():
         if type(value) is not bool:
             raise DtypeError(f"{op}(): argument '{name}' must be bool, not {type(value).__name__}")
 
 
-UNFIT = (AttributeError, MemoryError, OverflowError, MicrogadError, TypeError, ValueError)
+CALL_ERRORS = (AttributeError, MemoryError, OverflowError, MicrogadError, TypeError, ValueError)
 
 
-def refuse(public: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: Any) -> Any:
-    """Raise the error that PyTorch raises for a call that failed with one of `UNFIT`: the same, or a better one.
+def retry_or_raise(public: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: Any) -> Any:
+    """Raise the error that PyTorch raises for a call that failed with one of `CALL_ERRORS`: the same, or a better one.
 
     PyTorch checks the types of all arguments first. Here they are checked after a failure, so that correct calls cost
     nothing. If an argument's class has a __torch_function__, that makes the call now, and its result is returned: see
@@ -114,12 +114,12 @@ def refuse(public: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
         if (answer := wrappers.retry_overridden(public, *args, **kwargs)) is not NotImplemented:
             return answer
     function = inspect.unwrap(public)
-    if (better := _unfit(function, args, kwargs, error)) is not error:
+    if (better := _better_error(function, args, kwargs, error)) is not error:
         raise better from None
     raise error
 
 
-def _unfit(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: Any) -> Exception:
+def _better_error(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: Any) -> Exception:
     if isinstance(error, AttributeError) and (better := no_tensor(function, args, kwargs, error)) is not error:
         return better
     named = isinstance(error, MicrogadError) and isinstance(error, TypeError)

@@ -74,7 +74,7 @@ class Function:
     # Derived from the methods' signatures when the class is defined, see plan.py:
     inputs: ClassVar[tuple[str, ...]] = ()
     variadic: ClassVar[bool] = False
-    computed: ClassVar[tuple[str, ...]] = ()
+    intermediates: ClassVar[tuple[str, ...]] = ()
     derivatives: ClassVar[tuple[Callable[..., Any] | None, ...]] = ()
     joint: ClassVar[Callable[..., Any] | None] = None
     decomposed: ClassVar[Callable[..., Any] | None] = None
@@ -414,7 +414,7 @@ class Function:
         out: tuple[Any, ...],
     ) -> tuple[Any, ...]:  # fmt: skip
         """Make Tensors of a tuple of results. The node of each is an Output, which points at this node."""
-        results = tuple([Tensor._made(x if type(x) is ndarray else as_array(x)) for x in out])
+        results = tuple([Tensor._wrap(x if type(x) is ndarray else as_array(x)) for x in out])
         plan = self._plan(wanting, len(inputs), results[0].array) if wanting and state.grad_enabled else None
         if self.may_share:
             (first, step), *others = zip(results, self.parts(arrays[0]), strict=True)

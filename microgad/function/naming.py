@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def called(name: str, result: T) -> T:
+def with_torch_name(name: str, result: T) -> T:
     """Give the node of a new result the name that PyTorch prints for it, and return the result."""
     node = getattr(result, "node", None)
     if node is not None:
@@ -15,13 +15,13 @@ def called(name: str, result: T) -> T:
     return result
 
 
-def called_in_place(name: str, tensor: T, before: Any) -> T:
+def with_in_place_name(name: str, tensor: T, before: Any) -> T:
     """Do the same for a Tensor written in place, unless its node is still `before`. Views keep their view's name."""
     node: Any = getattr(tensor, "node", None)
-    return tensor if node is before or getattr(tensor, "base", None) is not None else called(name, tensor)
+    return tensor if node is before or getattr(tensor, "base", None) is not None else with_torch_name(name, tensor)
 
 
-def called_as_in_place(node: Any) -> None:
+def set_in_place_view_name(node: Any) -> None:
     """Name the node of an in-place view (`squeeze_`). PyTorch numbers it after the views': "SqueezeBackward3"."""
     name = node.name()
     node.torch_name = f"{name[:-1]}{int(name[-1]) + (3 if name.startswith('Squeeze') else 1)}"

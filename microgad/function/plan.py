@@ -55,14 +55,14 @@ def read_signatures(cls: type[Function]) -> None:
             raise DtypeError(f"{cls.__name__}.{name} is no derivative: forward's inputs are {given}")
     methods = [f for f in (*cls.derivatives, cls.joint, cls.decomposed) if f is not None]
     reads = dict.fromkeys(name for f in methods for name in cls.reads(f))
-    cls.computed = tuple(name for name in reads if name != "out" and name not in cls.inputs)
+    cls.intermediates = tuple(name for name in reads if name != "out" and name not in cls.inputs)
     for name in stored(forward):
-        if name not in cls.computed:
+        if name not in cls.intermediates:
             raise DtypeError(
                 f"{cls.__name__}: forward sets self.{name}, but no derivative names {name} in its signature, "
                 "which is the only way to read it"
             )
-    dependent = [name for name in cls.computed if name not in cls.constants]
+    dependent = [name for name in cls.intermediates if name not in cls.constants]
     if dependent and cls.decomposed is None:
         raise DtypeError(
             f"{cls.__name__}: a derivative reads {', '.join(dependent)}, which is neither an input "
@@ -75,7 +75,7 @@ def read_signatures(cls: type[Function]) -> None:
 class Plan:
     """What to keep and which derivatives to call, for one set of inputs that want a gradient. Made at first use."""
 
-    __slots__ = ("computed", "decomposition", "derivatives", "hidden", "inputs", "joint", "keeps", "out", "whole")
+    __slots__ = ("decomposition", "derivatives", "hidden", "inputs", "intermediates", "joint", "keeps", "out", "whole")
     fills: ClassVar[bool] = True  # whether unused results have gradients of zeros instead of None
 
     # `kept` has inputs, then the result, then intermediates. What follows says which of them.
@@ -83,7 +83,7 @@ class Plan:
     out: bool  # whether the result is kept
     keeps: bool  # whether anything is kept
     whole: bool  # whether exactly all inputs are kept
-    computed: tuple[str, ...]  # names of the intermediates that are kept
+    intermediates: tuple[str, ...]  # names of the intermediates that are kept
     hidden: tuple[tuple[str, bool, bool], ...]  # all intermediates: name, whether it is a constant, whether it is kept
     derivatives: tuple[tuple[int, Callable[..., Any], tuple[int, ...]], ...]  # input, grad_<input>, positions in `kept`
     joint: tuple[Callable[..., Any], tuple[int, ...]] | None  # `backward` or `grad_inputs`, instead of `derivatives`
@@ -106,11 +106,11 @@ class Plan:
             self.inputs = tuple(i for i, name in enumerate(names) if name in reads)
             order = [names[i] for i in self.inputs]
         self.out = "out" in reads
-        self.computed = tuple(name for name in cls.computed if name in reads)
-        order += ["out"] * self.out + list(self.computed)
+        self.intermediates = tuple(name for name in cls.intermediates if name in reads)
+        order += ["out"] * self.out + list(self.intermediates)
         self.keeps = bool(order)
         self.whole = len(order) == len(self.inputs) == len(wanted)
-        self.hidden = tuple((name, name in cls.constants, name in self.computed) for name in cls.computed)
+        self.hidden = tuple((name, name in cls.constants, name in self.intermediates) for name in cls.intermediates)
 
         def positions(f: Callable[..., Any]) -> tuple[int, ...]:
             read = cls.reads(f)

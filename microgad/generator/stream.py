@@ -101,7 +101,7 @@ class Generator:
         >>> Generator().get_state().shape
         torch.Size([5056])
         """
-        return function.Tensor._made(self.snapshot())
+        return function.Tensor._wrap(self.snapshot())
 
     def snapshot(self) -> NDArray[np.uint8]:
         """Return the state as an array, uint8 (5056,), in the bytes of PyTorch's `Generator.get_state()`.

@@ -12,8 +12,8 @@ from .. import backend, dtypes, errors, state
 from .. import function as core
 from ..backend import memory_formats
 from ..dtypes.type_names import TYPE_NAMES
-from ..errors.arguments import boolean
-from ..function.naming import called
+from ..errors.arguments import check_bool
+from ..function.naming import with_torch_name
 from ..lazy import LazyModule
 from .factories import with_signature
 
@@ -88,7 +88,7 @@ class Conversion:
         if ignored.keys() - {"non_blocking", "memory_format", "other"}:
             raise TypeError(f"to: unexpected keyword arguments {sorted(ignored)}")
         if ignored or copy is not False:
-            boolean("to", copy=copy, non_blocking=ignored.get("non_blocking", False))
+            check_bool("to", copy=copy, non_blocking=ignored.get("non_blocking", False))
         device, dtype, flags = destination((*args, ignored.get("other")), device, dtype)
         copy = copy or flags[1:] == [True]
         result = self
@@ -102,12 +102,12 @@ class Conversion:
             result = movement.Cast.apply(result, to=to, source=result.array.dtype)
         memory_format = ignored.get("memory_format")
         if memory_format not in (None, memory_formats.preserve_format, movement.memory_format_of(result.array)):
-            result = called("ToCopyBackward0", movement.clone(result, memory_format=memory_format))
-        return called("ToCopyBackward0", result.clone()) if copy and result is self else result
+            result = with_torch_name("ToCopyBackward0", movement.clone(result, memory_format=memory_format))
+        return with_torch_name("ToCopyBackward0", result.clone()) if copy and result is self else result
 
     def type(self: Tensor, dtype: Dtype = None, non_blocking: bool = False) -> Any:
         """Convert to a dtype or a legacy type, "torch.cuda.FloatTensor"; without one return the type's name."""
-        boolean("type", non_blocking=non_blocking)
+        check_bool("type", non_blocking=non_blocking)
         if dtype is None:
             return f"torch.{'cuda.' if self.is_cuda else ''}{TYPE_NAMES[self.dtype]}Tensor"
         device = getattr(dtype, "device", None)  # of a legacy type, torch.FloatTensor
@@ -142,7 +142,7 @@ class Conversion:
 
     def _of_class(self: Tensor, cls: Any) -> Any:
         """Return this Tensor, to which there must be no other references, as an instance of a subclass."""
-        made = cls._made(self.array, self.node)
+        made = cls._wrap(self.array, self.node)
         made.version = self.version
         vars(made).update(vars(self))
         if made.base is not None:
@@ -182,7 +182,7 @@ class Conversion:
         if source is None:
             source = self.new_empty(0)
         if isinstance(source, storage.UntypedStorage) and getattr(source, "dtype", self.dtype) == self.dtype:
-            source = type(self)._made(source.row.view(self.array.dtype))
+            source = type(self)._wrap(source.row.view(self.array.dtype))
         if source.dtype != self.dtype:
             raise errors.DtypeError(f"set_: could not set {source.dtype} to a tensor of {self.dtype}")
         if state.current().grad_enabled and (self.requires_grad or source.requires_grad):
@@ -206,7 +206,7 @@ class Conversion:
 
     def cuda(self: Tensor, device: Device = None, non_blocking: Any = False, memory_format: Any = None) -> Tensor:
         """Copy to a GPU, or return this Tensor if it is there."""
-        boolean("cuda", non_blocking=non_blocking)
+        check_bool("cuda", non_blocking=non_blocking)
         where = backend.device("cuda" if device is None else device)
         return self.to(device=where, memory_format=memory_format)
 

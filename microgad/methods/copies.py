@@ -82,6 +82,6 @@ def rebuild_tensor(
     cls: type[Tensor], array: Any, requires_grad: bool, own: dict[str, Any], shape: Any = None, strides: Any = None
 ) -> Any:
     """Make a Tensor from a copied array, or from the 1-D memory that it lies in, with strides in bytes."""
-    tensor = cls._made(array if shape is None else backend.as_strided(array, shape, strides))
+    tensor = cls._wrap(array if shape is None else backend.as_strided(array, shape, strides))
     vars(tensor).update(own)
     return tensor.requires_grad_(requires_grad)

@@ -11,7 +11,7 @@ import numpy as np
 from .. import backend, dtypes, errors
 from .. import function as core
 from ..function import Function
-from ..function.naming import called, called_in_place
+from ..function.naming import with_in_place_name, with_torch_name
 from ..lazy import LazyModule, accepts_lazy
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def in_place(cls: type[Function], like: Any = unary) -> Any:
             node, self[...] = self.node, cls.apply(self, *others)  # not differentiable: the gradient is 0 here
             kind = sum(isinstance(other, core.Tensor) for other in others)
             name = torch_names.OPERATORS.get(cls.__name__)  # "eq", for comparisons only
-            return called_in_place(f"{name.title()}Backward{kind}", self, node) if name else self
+            return with_in_place_name(f"{name.title()}Backward{kind}", self, node) if name else self
         result: Tensor = cls.apply_(self, *others)
         return result
 
@@ -144,7 +144,7 @@ def reflected(cls: type[Function], name: str = "") -> Callable[[Tensor, Operand 
             if is_operand(other):
                 raise
             return retry_overridden(method, self, other)
-        return called(name, result) if name else result
+        return with_torch_name(name, result) if name else result
 
     return method
 
@@ -173,7 +173,7 @@ def by_copy(function: F) -> F:
             )
         node, self[...] = self.node, result
         name = "" if result.node is None else core.Function.name(result.node)
-        return called_in_place(name, self, node)
+        return with_in_place_name(name, self, node)
 
     return with_signature(method, f"{function.__name__}_", f"In place: see `{function.__name__}`.", function)
 

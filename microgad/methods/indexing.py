@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from .. import errors
 from .. import function as core
-from ..errors.arguments import boolean, no_tensor
-from ..function.naming import called_in_place
+from ..errors.arguments import check_bool, no_tensor
+from ..function.naming import with_in_place_name
 from ..lazy import LazyModule, accepts_lazy
 from .factories import with_signature
 
@@ -73,13 +73,13 @@ class Indexing:
 
     def copy_(self: Tensor, other: Operand, non_blocking: bool = False) -> Tensor:
         """Copy the values of other, broadcast and converted, into this Tensor."""
-        boolean("copy_", non_blocking=non_blocking)
+        check_bool("copy_", non_blocking=non_blocking)
         if isinstance(other, core.Tensor) and other.ndim > self.ndim:
             raise errors.ShapeError(
                 f"copy_: output with shape {list(self.shape)} doesn't match the broadcast shape {list(other.shape)}"
             )
         before, self[...] = self.node, other
-        return called_in_place("torch::autograd::CopyBackwards", self, before)
+        return with_in_place_name("torch::autograd::CopyBackwards", self, before)
 
     def apply_(self: Tensor, callable: Callable[[Any], Any]) -> Tensor:
         """Replace each element by the result of a Python function of it. Slow, and on the CPU only."""
@@ -99,7 +99,7 @@ class Indexing:
         if not hasattr(value, "array"):
             return indexing.fill_everywhere("FillBackward2", self, value)
         self[...] = value
-        return called_in_place("FillBackward3", self, before)
+        return with_in_place_name("FillBackward3", self, before)
 
     def zero_(self: Tensor) -> Tensor:
         """Set all elements to 0."""

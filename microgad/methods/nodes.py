@@ -232,7 +232,7 @@ def _arrays(grads: Sequence[Any]) -> tuple[Any, ...]:
 
 def _tensors(grads: Sequence[Any]) -> tuple[Any, ...]:
     """Wrap gradients in Tensors, as hooks get them."""
-    return tuple(g if g is None or isinstance(g, function.Tensor) else function.Tensor._made(g) for g in grads)
+    return tuple(g if g is None or isinstance(g, function.Tensor) else function.Tensor._wrap(g) for g in grads)
 
 
 def _checked_replacement(changed: Any, grads: tuple[Any, ...], what: str) -> tuple[Any, ...]:

@@ -60,11 +60,11 @@ def read(node: Function, name: str) -> Any:
     else:
         value = kept.unpack()[at] if isinstance(kept, Packed) else kept[at]
     if not backend.is_array(value):
-        return core.Tensor._made(np.asarray(value)) if name == "other" else value
+        return core.Tensor._wrap(np.asarray(value)) if name == "other" else value
     edge = node if at == len(node.plan.inputs) else node.edges[node.plan.inputs[at]]
     if type(edge) is Leaf and edge.variable is not None and edge.variable.array is value:
         return edge.variable
-    found = core.Tensor._made(value, edge)
+    found = core.Tensor._wrap(value, edge)
     found.version = counter
     return found
 
@@ -126,7 +126,7 @@ class PackedByHooks(Packed):
         """Replace value i by `pack_hook`'s result. The hook gets the Tensor in `given` that has this array."""
 
         def packed(array: Any) -> Any:
-            tensor = given.get(id(array), core.Tensor._made(array))
+            tensor = given.get(id(array), core.Tensor._wrap(array))
             version = tensor._version
             value = pack_hook(tensor)
             if tensor._version != version:

@@ -32,7 +32,7 @@ class Buffer(Tensor):
 
     def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Any:
         source = empty(0) if data is None else data
-        self = cls._made(source.array)
+        self = cls._wrap(source.array)
         self.version = source._counter()
         self.persistent = persistent
         return self.requires_grad_(source.requires_grad)
@@ -58,8 +58,8 @@ class _Uninitialized(Tensor):
     _check_writable = _refuse
 
     @classmethod
-    def _made(cls, array: Any, node: Any = None) -> Any:
-        return super()._made(array.view(_NoValues) if isinstance(array, np.ndarray) else array, node)
+    def _wrap(cls, array: Any, node: Any = None) -> Any:
+        return super()._wrap(array.view(_NoValues) if isinstance(array, np.ndarray) else array, node)
 
     def materialize(self, shape: Any, device: Device = None, dtype: Dtype = None) -> None:
         """Turn this Tensor into an instance of `cls_to_become` with this shape and uninitialized values."""

@@ -148,7 +148,7 @@ def _record_runs(
 
     def run(sizes: dict[str, int], change: Callable[[Any], Any] = np.ndarray.copy) -> tuple[Recording, Any]:
         """Run the model on arguments of given sizes with changed values."""
-        others = (Tensor._made(np.asarray(change(x))) for x in _resize_arguments(tensors, axes, sizes))
+        others = (Tensor._wrap(np.asarray(change(x))) for x in _resize_arguments(tensors, axes, sizes))
         given, named = tree_map(lambda x: next(others) if isinstance(x, Tensor) else x, (args, kwargs))
         return record(model, given, named, known, COMPOSITES)
 

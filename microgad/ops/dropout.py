@@ -66,7 +66,7 @@ def _dropout(
     # x where the mask is 1, -ALPHA where it is 0; then an affine map that restores mean 0 and variance 1.
     mask, scale = noise_like(x, p, input.device, by_channel, 1.0), 1 / math.sqrt((ALPHA * ALPHA * p + 1) * (1 - p))
     shift = ALPHA * scale
-    scaled, added = drop(input, noise=mask * scale), input._made((mask + -1) * shift + shift * p)
+    scaled, added = drop(input, noise=mask * scale), input._wrap((mask + -1) * shift + shift * p)
     return scaled.add_(added) if inplace else scaled + added
 
 
@@ -197,9 +197,9 @@ def native_dropout(input: Tensor, p: float, train: bool | None) -> tuple[Tensor,
     (tensor([2., 0., 2.]), tensor([ True, False,  True]))
     """
     if train is False or not input.array.size:
-        return input.clone(), input._made(np.ones_like(input.array, dtype=bool))
+        return input.clone(), input._wrap(np.ones_like(input.array, dtype=bool))
     if not input.dtype.is_floating_point:
         raise KindError(f"native_dropout: input must be floating-point, but is {input.dtype}")
     mask = noise_like(input.array, p, input.device, scale=1.0) != 0
     noise = mask * input.array.dtype.type(1 / (1 - p) if p < 1 else 0)
-    return Dropout.apply(input, noise=noise), input._made(mask)
+    return Dropout.apply(input, noise=noise), input._wrap(mask)

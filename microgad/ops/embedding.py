@@ -277,4 +277,4 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         raise ArgumentError(f"one_hot: Class values must be {rule}: there are {low} to {high} for {count} classes")
     out = np.zeros_like(x, shape=(x.size, count), order="C")
     out[backend.like(np.arange(x.size), x), x.reshape(-1)] = 1
-    return tensor._made(out.reshape((*x.shape, count)))
+    return tensor._wrap(out.reshape((*x.shape, count)))

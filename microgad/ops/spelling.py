@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from .. import function as core
-from ..errors.arguments import UNFIT, kinds, refuse
+from ..errors.arguments import CALL_ERRORS, retry_or_raise, type_check
 from ..errors.notices import once
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -42,7 +42,7 @@ def tensors_only(function: F) -> F:
 
 def _with_checks(function: F, renamed: dict[str, str]) -> F:
     """Wrap a public function: `renamed` maps alternative names of arguments to its own; types are checked."""
-    check = kinds(function)
+    check = type_check(function)
 
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
@@ -55,8 +55,8 @@ def _with_checks(function: F, renamed: dict[str, str]) -> F:
             check(args, kwargs)
         try:
             return function(*args, **kwargs)
-        except UNFIT as error:
-            return refuse(checked, args, kwargs, error)
+        except CALL_ERRORS as error:
+            return retry_or_raise(checked, args, kwargs, error)
 
     return checked  # type: ignore[return-value]
 

@@ -15,7 +15,7 @@ from ..duck_arrays import check_write
 from ..engine import Identity
 from ..function import Function, Leaf, Output
 from ..function.linear_map import LinearMap
-from ..function.naming import called
+from ..function.naming import with_torch_name
 from ..state.inference import check_inference
 from ..type_aliases import Tensor
 from . import layouts
@@ -77,7 +77,7 @@ def guard_views(base: Tensor) -> None:
     with state.scope(grad_enabled=True, observer=None):
         for view in live_views(base):
             if type(base.node) not in _ENDS and view.node is not None:
-                set_history(view, called(Function.name(view.node), GuardedView.apply(view)).node)
+                set_history(view, with_torch_name(Function.name(view.node), GuardedView.apply(view)).node)
 
 
 def live_views(base: Tensor) -> list[Tensor]:
@@ -101,10 +101,12 @@ def refresh_views(base: Tensor, changed: Tensor) -> None:
                 if view.array.dtype.kind in "fc":
                     set_history(view, LostView.recorded([base.node], view.array))
                 continue
-            shown = function.Tensor._made(base.array, base.node)
+            shown = function.Tensor._wrap(base.array, base.node)
             for cls, settings in view.chain:
                 shown = cls.apply(shown, **settings)
-            set_history(view, called("AsStrided", shown).node)  # PyTorch's name for the node of a view after a write
+            set_history(
+                view, with_torch_name("AsStrided", shown).node
+            )  # PyTorch's name for the node of a view after a write
 
 
 # A real view may show parts of a complex base, and the opposite. Gradients pass part by part, as in PyTorch, so

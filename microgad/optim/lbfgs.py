@@ -203,4 +203,4 @@ def _to_array(x: Any) -> Any:
 def _to_tensor(x: Any) -> Any:
     if isinstance(x, np.generic):
         x = np.array(x)
-    return Tensor._made(x) if hasattr(x, "dtype") else x
+    return Tensor._wrap(x) if hasattr(x, "dtype") else x

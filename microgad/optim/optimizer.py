@@ -280,7 +280,7 @@ class Optimizer(OptimizerHooks):
                 f"but this one has shape {tuple(p.shape)}"
             )
         dtype = p.array.dtype if p.is_floating_point() else value.array.dtype
-        return Tensor._made(backend.to_device(value.array, p.device).astype(dtype))
+        return Tensor._wrap(backend.to_device(value.array, p.device).astype(dtype))
 
     def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}

@@ -22,7 +22,7 @@ def init_state(state: dict[str, Any], p: Tensor, zeros: Sequence[str], **numbers
     {'step': tensor(0.), 'exp_avg': tensor([0., 0.])}
     """
     if not state:
-        arrays = {name: Tensor._made(np.zeros_like(p.array)) for name in zeros}  # if memory runs out, state stays empty
+        arrays = {name: Tensor._wrap(np.zeros_like(p.array)) for name in zeros}  # if memory runs out, state stays empty
         state.update({name: scalar_tensor(value) for name, value in numbers.items()} | arrays)
     return state
 
@@ -34,7 +34,7 @@ def scalar_tensor(value: float) -> Tensor:
     tensor(1.)
     """
     wide = dtypes.get_default_dtype() == dtypes.float64
-    return Tensor._made(np.array(value, np.float64 if wide else np.float32))
+    return Tensor._wrap(np.array(value, np.float64 if wide else np.float32))
 
 
 def increment_step(state: dict[str, Any]) -> float:

@@ -190,7 +190,7 @@ class safe_open:
 
     def get_tensor(self, name: str) -> Any:
         """Read one Tensor."""
-        return self._made(self._told(self._tensors.array, name))
+        return self._wrap(self._told(self._tensors.array, name))
 
     def get_tensors(self) -> dict[str, Any]:
         """Read all Tensors, as a dict."""
@@ -207,7 +207,7 @@ class safe_open:
         except FileError as error:
             raise FileError(f"safetensors: {self._name} {error}") from None
 
-    def _made(self, array: Any) -> Any:
+    def _wrap(self, array: Any) -> Any:
         return array if self._arrays else to_tensor(array, self._device)
 
 
@@ -225,7 +225,7 @@ class _Slice:
 
     def __getitem__(self, index: Any) -> Any:
         mapped = self._of._told(self._of._tensors.array, self._name, True)
-        return self._of._made(np.array(mapped[index], order="C"))
+        return self._of._wrap(np.array(mapped[index], order="C"))
 
 
 def load_file(filename: Path, device: Any = "cpu", *, backend: str = "mmap") -> dict[str, Tensor]:

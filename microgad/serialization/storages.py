@@ -31,7 +31,7 @@ class Storage(NamedTuple):
 
 def to_tensor(array: Any, where: str = "cpu") -> Any:
     """Make a Tensor of an array on a device. An array of a dtype that Tensors don't have, such as text, stays one."""
-    return Tensor._made(backend.to_device(array, where)) if array.dtype in dtypes._BY_NUMPY else array
+    return Tensor._wrap(backend.to_device(array, where)) if array.dtype in dtypes._BY_NUMPY else array
 
 
 def storage_slice(memory: Any, offset: Any, size: Any, each: int) -> Any:
@@ -60,6 +60,6 @@ def rebuild_tensor(
         )
     row = storage.row(kind)
     view = backend.as_strided(row[offset if needed else 0 :], size, tuple(step * kind.itemsize for step in stride))
-    made: Tensor = Tensor._made(view)
+    made: Tensor = Tensor._wrap(view)
     made.version = storage.version
     return made.requires_grad_(bool(requires_grad))

@@ -129,7 +129,7 @@ def _tensors(stream: _Stream, storages: dict[Any, Storage]) -> dict[Any, Tensor]
             dtype = TENSOR_DTYPES.get(_class(kind))
             if dtype is None:
                 raise FileError("holds a Tensor of no dtype")
-            found[_check_type(key, int)] = Tensor._made(np.empty(0, dtype.dtype))
+            found[_check_type(key, int)] = Tensor._wrap(np.empty(0, dtype.dtype))
         elif _check_type(storage, int) not in storages:
             raise FileError("holds a Tensor without a storage")
         else:

@@ -306,7 +306,7 @@ class Unpickler:
     def _call(self) -> None:
         arguments, function = self._stack.pop(), self._stack.pop()
         if type(function) is _ProgramGlobal and isinstance(arguments, tuple):
-            self._made(function.value, arguments)
+            self._wrap(function.value, arguments)
             return
         if type(function) is not Name or function.name not in CALLS or type(arguments) is not tuple:
             raise FileError("calls what is no function")
@@ -331,7 +331,7 @@ class Unpickler:
             raise FileError("makes an object with arguments")
         self._waits(objects.make_empty(known.value))
 
-    def _made(self, kind: Any, arguments: tuple[Any, ...]) -> None:
+    def _wrap(self, kind: Any, arguments: tuple[Any, ...]) -> None:
         """Push the result of calling a class, if that runs none of its code."""
         if isinstance(kind, enum.EnumMeta) and len(arguments) == 1:
             self._push(objects.enum_member(kind, *arguments))

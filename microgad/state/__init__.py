@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from ..errors.arguments import UNFIT, kinds, refuse
+from ..errors.arguments import CALL_ERRORS, retry_or_raise, type_check
 from .observer import Observer as Observer
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -79,26 +79,26 @@ def observers() -> Iterator[Observer]:
         observer = observer.outer
 
 
-def inside(name: str) -> str:
+def child_path(name: str) -> str:
     """The path of the module `name` called in the current one: `features` + `0` -> `features.0`."""
     return f"{path}.{name}" if (path := current().path) else name
 
 
 def composite(function: F) -> F:
     """Decorate a public function made of several operations: its name goes on their path, and pictures fold them."""
-    check, name = kinds(function), f"{function.__name__}()"
+    check, name = type_check(function), f"{function.__name__}()"
 
     @functools.wraps(function)
     def named(*args: Any, **kwargs: Any) -> Any:
         if check is not None:
             check(args, kwargs)
         now = current()
-        inner = now.inner.get(name) or now.inner.setdefault(name, now.at(inside(name), now.grad_enabled))
+        inner = now.inner.get(name) or now.inner.setdefault(name, now.at(child_path(name), now.grad_enabled))
         token = variable.set(inner)
         try:
             return function(*args, **kwargs) if now.observer is None else now.observer.call(function, args, kwargs)
-        except UNFIT as error:
-            return refuse(named, args, kwargs, error)
+        except CALL_ERRORS as error:
+            return retry_or_raise(named, args, kwargs, error)
         finally:
             variable.reset(token)
 
@@ -107,7 +107,7 @@ def composite(function: F) -> F:
 
 def observed(function: F) -> F:
     """Decorate a public function that computes on bare arrays in between: observers may record it as one call."""
-    check = kinds(function)
+    check = type_check(function)
 
     @functools.wraps(function)
     def named(*args: Any, **kwargs: Any) -> Any:

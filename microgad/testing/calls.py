@@ -104,7 +104,7 @@ def fresh_tensors(inputs: Sequence[Any], can_be: Callable[[int], bool] = lambda 
         if isinstance(x, Tensor) or backend.is_array(x):
             array = x.array if isinstance(x, Tensor) else x
             wants = isinstance(x, Tensor) and x.requires_grad if some else can_be(i) and array.dtype.kind in "fc"
-            fresh = made.setdefault(id(x), Tensor._made(array))
+            fresh = made.setdefault(id(x), Tensor._wrap(array))
             if wants:
                 fresh.requires_grad_()
     return [made.get(id(x), x.item() if isinstance(x, np.generic) else x) for x in inputs]
@@ -138,7 +138,7 @@ def input_names(inputs: Sequence[Any], tensors: Sequence[Tensor], last: Sequence
 
 def gradients(outputs: Sequence[Tensor], tensors: Sequence[Tensor], seeds: Sequence[Any]) -> list[Any]:
     """Return the gradients as arrays, None for a Tensor that the outputs don't depend on."""
-    return grad_arrays(grad(outputs, tensors, [Tensor._made(s) for s in seeds], retain_graph=True, allow_unused=True))
+    return grad_arrays(grad(outputs, tensors, [Tensor._wrap(s) for s in seeds], retain_graph=True, allow_unused=True))
 
 
 def grad_arrays(grads: Iterable[Tensor | None]) -> list[Any]:

@@ -31,7 +31,7 @@ class ReverseMode:
 
     def projections(self, us: Sequence[Any], vs: Sequence[Any]) -> list[list[float]]:
         """Return, for each output and each Tensor, v · (J u)."""
-        pulled = [self._pulled(y, Tensor._made(v)) for y, v in zip(self.outputs, vs, strict=True)]
+        pulled = [self._pulled(y, Tensor._wrap(v)) for y, v in zip(self.outputs, vs, strict=True)]
         return [[_dot(g, u) for g, u in zip(grads, us, strict=True)] for grads in pulled]
 
     def maps(self) -> Iterator[tuple[LinearFunction, Tensor]]:
@@ -61,14 +61,14 @@ class ForwardMode:
             for j in range(t.numel()):
                 unit = np.zeros_like(t.array, order="C")
                 unit.reshape(-1)[j] = 1
-                for rows, tangent in zip(found, grad_arrays(self._pushed(i, Tensor._made(unit))), strict=True):
+                for rows, tangent in zip(found, grad_arrays(self._pushed(i, Tensor._wrap(unit))), strict=True):
                     if tangent is not None:
                         rows[i][j] = backend.to_numpy(tangent).reshape(-1)
         return found
 
     def projections(self, us: Sequence[Any], vs: Sequence[Any]) -> list[list[float]]:
         """Return, for each output and each Tensor, v · (J u)."""
-        pushed = [self._pushed(i, Tensor._made(u)) for i, u in enumerate(us)]
+        pushed = [self._pushed(i, Tensor._wrap(u)) for i, u in enumerate(us)]
         return [[_dot(tangents[k], v) for tangents in pushed] for k, v in enumerate(vs)]
 
     def maps(self) -> Iterator[tuple[LinearFunction, Tensor]]:
@@ -78,7 +78,7 @@ class ForwardMode:
 
     def _pushed(self, i: int, u: Tensor) -> Sequence[Tensor | None]:
         others = [np.zeros_like(t.array) for t in self.tensors]
-        return self.pushing.jvp([u if j == i else Tensor._made(zero) for j, zero in enumerate(others)], False)
+        return self.pushing.jvp([u if j == i else Tensor._wrap(zero) for j, zero in enumerate(others)], False)
 
 
 Mode = ReverseMode | ForwardMode
@@ -88,7 +88,7 @@ def check_batches(mode: Mode) -> None:
     """Raise GradcheckError if a batch of gradients or tangents gives other results by vmap than one by one."""
     rng = np.random.default_rng(0)
     for linear, like in mode.maps():
-        given = Tensor._made(backend.like(rng.standard_normal((2, *like.shape)), like.array, like.array.dtype))
+        given = Tensor._wrap(backend.like(rng.standard_normal((2, *like.shape)), like.array, like.array.dtype))
         batch = grad_arrays(map_slices(lambda given, linear=linear: linear(given[0]), [given]))  # type: ignore[misc]
         each = zip(*(grad_arrays(linear(x)) for x in given), strict=True)
         for one_by_one, at_once in zip(each, batch, strict=True):

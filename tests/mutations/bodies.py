@@ -39,7 +39,7 @@ def only(i: int, change: Callable[[Any], Any]) -> Callable[[tuple[Any, ...]], tu
 
 def frozen(x: Any) -> Any:
     """The values, as a Tensor off the graph where they are one: right at first, lost in the second derivative."""
-    return Tensor._made(x.array) if isinstance(x, Tensor) else x
+    return Tensor._wrap(x.array) if isinstance(x, Tensor) else x
 
 
 def flip_planes(g: Any) -> Any:
@@ -100,7 +100,7 @@ def shared(node, i, g, grad, gradients, create_graph):
 
 
 def taken_over(leaf, grad, owned, create_graph):
-    leaf.tensor().grad = Tensor._made(grad)
+    leaf.tensor().grad = Tensor._wrap(grad)
 
 
 def last_written(waiting, grad, create_graph):

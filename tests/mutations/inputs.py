@@ -77,7 +77,7 @@ class Pool:
                     array = np.asarray(VALUES[kind](array, rng))
                 array = array[(..., *(slice(0, 0) if n == emptied else slice(None) for n in array.shape))]
                 array = laid_out(array.copy(), LAYOUTS[rng.integers(len(LAYOUTS))])  # a fault may write into it
-                made[id(x)] = Tensor._made(array).requires_grad_(x.requires_grad)
+                made[id(x)] = Tensor._wrap(array).requires_grad_(x.requires_grad)
         return case.function, [made.get(id(x), x) for x in case.inputs]
 
     def whole(self, k: int) -> Outcome:
@@ -136,16 +136,16 @@ def _evaluate(
             ys = call(others)
             pairs = [(y, s) for y, s in zip(ys, _for_all(all_outs, outs, seeds), strict=True) if y.requires_grad]
             numbers += _grad([y for y, _ in pairs], [x], [s for _, s in pairs]) if pairs else [None]
-    gradients.backward(outs, [Tensor._made(s) for s in seeds], retain_graph=True)
+    gradients.backward(outs, [Tensor._wrap(s) for s in seeds], retain_graph=True)
     facts.append(_memory(wanted, [*tensors, *outs], seeds))
     facts.append([bool(x.array.tobytes() == old.tobytes()) for x, old in zip(tensors, before, strict=True)])
     facts.append([bool((s == old).all()) for s, old in zip(seeds, held, strict=True)])
     first = len(numbers)
-    incoming = [Tensor._made(s.copy()).requires_grad_() for s in held]
+    incoming = [Tensor._wrap(s.copy()).requires_grad_() for s in held]
     once = gradients.grad(outs, wanted, incoming, create_graph=True, allow_unused=True)
     numbers += [None if g is None else g.array for g in once]
     once = [g for g in once if g is not None and g.requires_grad]
-    weights = [Tensor._made(rng.uniform(-1, 1, g.array.shape).astype(g.array.dtype)) for g in once]
+    weights = [Tensor._wrap(rng.uniform(-1, 1, g.array.shape).astype(g.array.dtype)) for g in once]
     targets = [*wanted, *incoming]
     twice = gradients.grad(once, targets, weights, allow_unused=True) if once else [None] * len(targets)
     numbers += [None if g is None else g.array for g in twice]
@@ -153,7 +153,7 @@ def _evaluate(
 
 
 def _grad(outs: list[Any], wanted: list[Any], seeds: list[Any]) -> list[Any]:
-    found = gradients.grad(outs, wanted, [Tensor._made(s) for s in seeds], retain_graph=True, allow_unused=True)
+    found = gradients.grad(outs, wanted, [Tensor._wrap(s) for s in seeds], retain_graph=True, allow_unused=True)
     return [None if g is None else g.array.copy() for g in found]
 
 

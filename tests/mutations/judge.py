@@ -274,7 +274,7 @@ def _flat(function: Any, inputs: list[Any]) -> Any:
 
 
 def _moved(function: Any, inputs: list[Any], wanted: list[Any], parts: list[Any], h: float) -> Any:
-    there = {id(x): Tensor._made(x.array + h * d) for x, d in zip(wanted, parts, strict=True)}
+    there = {id(x): Tensor._wrap(x.array + h * d) for x, d in zip(wanted, parts, strict=True)}
     return _flat(function, [there.get(id(x), x) for x in inputs])
 
 

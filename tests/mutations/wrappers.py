@@ -108,7 +108,7 @@ def _mask(g: Any, of: Callable[[Any], Any]) -> Any:
 
 
 def frozen_values(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:
-    return call(node, grad, *(Tensor._made(x.array) if isinstance(x, Tensor) else x for x in kept))
+    return call(node, grad, *(Tensor._wrap(x.array) if isinstance(x, Tensor) else x for x in kept))
 
 
 def rounded_values(call: Call, node: Any, grad: Any, kept: tuple[Any, ...]) -> Any:

@@ -221,7 +221,7 @@ def test_aliasing(monkeypatch):
 
 def test_accumulation(monkeypatch):
     def overwritten(leaf, grad, owned, create_graph):
-        leaf.tensor().grad = Tensor._made(grad.copy())
+        leaf.tensor().grad = Tensor._wrap(grad.copy())
 
     monkeypatch.setattr(engine, "accumulate", overwritten)
     with pytest.raises(AssertionError, match="breaks the law `accumulation`"):

@@ -46,7 +46,7 @@ def accumulation_overwrites(patch):
     def accumulate(leaf, grad, owned, create_graph):
         tensor = leaf.tensor()
         if tensor is not None:
-            tensor.grad = Tensor._made(grad.copy())
+            tensor.grad = Tensor._wrap(grad.copy())
 
     patch.setattr(engine, "accumulate", accumulate)
 
@@ -166,15 +166,15 @@ def writes_are_not_counted(patch):
 
 
 def detach_counts_its_own_writes(patch):
-    patch.setattr(Tensor, "detach", lambda self: Tensor._made(self.array))
+    patch.setattr(Tensor, "detach", lambda self: Tensor._wrap(self.array))
 
 
 def detach_keeps_the_graph(patch):
-    patch.setattr(Tensor, "detach", lambda self: Tensor._made(self.array, self.node))
+    patch.setattr(Tensor, "detach", lambda self: Tensor._wrap(self.array, self.node))
 
 
 def detach_copies(patch):
-    patch.setattr(Tensor, "detach", lambda self: Tensor._made(self.array.copy()))
+    patch.setattr(Tensor, "detach", lambda self: Tensor._wrap(self.array.copy()))
 
 
 def no_grad_is_ignored(patch):

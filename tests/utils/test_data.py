@@ -38,7 +38,7 @@ class Counted(microgad.Tensor):
 
 @pytest.mark.parametrize("nested", [False, True])
 def test_a_batch_is_one_indexing(nested: bool) -> None:
-    x = Counted._made(np.arange(12.0))
+    x = Counted._wrap(np.arange(12.0))
     dataset: Any = TensorDataset(x)
     if nested:
         dataset = Subset(Subset(dataset, range(12)), range(12))

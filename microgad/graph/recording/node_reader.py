@@ -167,8 +167,8 @@ class NodeReader:
             if plan.out:
                 names.append("out")
                 roles.append("output")
-            names += plan.computed
-            roles += ["intermediate"] * len(plan.computed)
+            names += plan.intermediates
+            roles += ["intermediate"] * len(plan.intermediates)
             if isinstance(node, function.CustomNode):
                 names = [f"saved[{i}]" for i in range(len(node.kept))]
                 places = node.ctx._locations[: len(node.kept)]

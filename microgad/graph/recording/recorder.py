@@ -168,7 +168,7 @@ class Recorder(state.Observer):
         for x in written:
             self.origins.count_write(x)
         op = self.entry(node, inputs, results)
-        settings = {name: x for name, x in vars(node).items() if name not in cls.computed and name != "ctx"}
+        settings = {name: x for name, x in vars(node).items() if name not in cls.intermediates and name != "ctx"}
         op.settings = {name: plain_setting(x) for name, x in settings.items()}
         op.flops = flops_of(op)
         if options.time:

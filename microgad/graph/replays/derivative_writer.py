@@ -105,7 +105,7 @@ class DerivativeWriter(Observer):
         plan = node.plan
         kept = [step.inputs[i] for i in plan.inputs]
         kept += [f"({', '.join(step.out)})" if type(node.shape) is list else step.out[0]] * plan.out
-        kept += [f"{step.op}.{name}" for name in plan.computed]
+        kept += [f"{step.op}.{name}" for name in plan.intermediates]
         incoming = self.incoming(node)
         if HALF in (node.dtype if type(node.dtype) is list else [node.dtype]):
             incoming = f"wide({incoming})"

@@ -245,7 +245,7 @@ def _reference(name: str, constructor: str, node: Function) -> tuple[str, str]:
     if type(node).joint is not None:
         needs = f"needs={tuple(edge is not None for edge in node.edges)}"
         constructor = f"{constructor[:-1]}{'' if constructor.endswith('()') else ', '}{needs})"
-    if constructor.endswith("()") and not node.plan.computed:
+    if constructor.endswith("()") and not node.plan.intermediates:
         return constructor, constructor
     return name, f"({name} := {constructor})"
 

@@ -30,14 +30,14 @@ class Replay:
     tape: Tape
     results: list[Tensor] = field(default_factory=list)
     sources: dict[str, Tensor] = field(default_factory=dict)  # by name
-    _made: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+    _wrap: dict[tuple[int, int], Tensor] = field(default_factory=dict)
 
     def __getitem__(self, key: Any) -> Any:
         """Return the result, or tuple of results, of an operation. The key is as in `tape[key]`."""
         found = _one(self.tape, key)
         if isinstance(found, Source):
-            return self._made[found.number, 0]
-        several = tuple(self._made[found.number, i] for i in range(len(found.shapes)))
+            return self._wrap[found.number, 0]
+        several = tuple(self._wrap[found.number, i] for i in range(len(found.shapes)))
         return several if len(several) > 1 else several[0]
 
     def __repr__(self) -> str:
@@ -79,7 +79,7 @@ class Replaying:
         self.made: dict[tuple[int, int], Tensor] = {}
 
     def run(self, given: Mapping[int, Any], edits: Mapping[int, Any]) -> Replay:
-        replayed = Replay(self.tape, _made=self.made)
+        replayed = Replay(self.tape, _wrap=self.made)
         for source in self.tape.sources:
             x = self.start(source, given.get(source.number))
             self.made[source.number, 0] = x
@@ -109,10 +109,10 @@ class Replaying:
         array = self.converted(held)
         array = strided_copy(held) if array is held else array  # the program may write to it
         if source.kind == "parameter":
-            return Parameter(Tensor._made(array))
-        x: Tensor = Tensor._made(array).requires_grad_(source.kind != "constant")
+            return Parameter(Tensor._wrap(array))
+        x: Tensor = Tensor._wrap(array).requires_grad_(source.kind != "constant")
         if source.computed:  # it isn't a leaf, because it may be written to in place
-            x = Tensor._made(array, engine.Identity.recorded([x.node], array))
+            x = Tensor._wrap(array, engine.Identity.recorded([x.node], array))
         return x
 
     def step(self, op: Op) -> list[Tensor]:
@@ -228,7 +228,7 @@ class _LastNode(state.Observer):
 def _hooked(given: list[tuple[Function, Any]]) -> Iterator[None]:
     """Register hooks on nodes that return the gradients which the program's hooks returned during the recording."""
     for node, gradient in given:
-        node.hooks = {0: lambda _, gradient=gradient: Tensor._made(gradient)}  # type: ignore[misc]
+        node.hooks = {0: lambda _, gradient=gradient: Tensor._wrap(gradient)}  # type: ignore[misc]
     try:
         yield
     finally:
@@ -252,7 +252,7 @@ def gradient(
     found = None
     if y.node is not None and x is not None:
         seed = y.detach().new_ones(y.shape) if grad is None else grad
-        seed = seed if isinstance(seed, Tensor) else Tensor._made(_array(seed, y.array))
+        seed = seed if isinstance(seed, Tensor) else Tensor._wrap(_array(seed, y.array))
         (found,) = gradients.grad(y, x, seed, allow_unused=True)
     if found is None:
         raise GraphError(f"gradient: {of!r} doesn't depend on {wrt!r} by anything that has a derivative")
@@ -291,7 +291,7 @@ class _Differentiating(Replaying):
         They must differ, because a later write may give x another node.
         """
         if x.node is not None:
-            self.wanted = Tensor._made(x.array, x.node)
+            self.wanted = Tensor._wrap(x.array, x.node)
             return x
         self.wanted = x.detach().requires_grad_()
         with state.scope(grad_enabled=True):
@@ -332,7 +332,7 @@ def _edited(x: Tensor, change: Any) -> Tensor:
     """Return what a result becomes. A function's result stays connected to the graph."""
     if callable(change) and not isinstance(change, Tensor):
         return change(x)
-    y = change if isinstance(change, Tensor) else Tensor._made(_array(change, x.array))
+    y = change if isinstance(change, Tensor) else Tensor._wrap(_array(change, x.array))
     if y.array.shape not in ((), x.array.shape):
         raise ArgumentError(f"replay: a result of shape {x.array.shape} can't become one of shape {y.array.shape}")
     return y if y.array.shape == x.array.shape else y.expand(x.shape)

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...errors import DtypeError, KindError
 from ...function import Function
-from ...function.naming import called, called_in_place
+from ...function.naming import with_in_place_name, with_torch_name
 from ...type_aliases import Tensor
 
 
@@ -31,7 +31,7 @@ def apply_activation(
     """
     if not inplace:
         result: Tensor = cls.apply(input, *others, **settings)
-        return called(name, result) if name else result
+        return with_torch_name(name, result) if name else result
     before = input.node
     result = cls.apply_(input, *others, **settings)
-    return called_in_place(f"{name}Backward1", result, before) if name else result
+    return with_in_place_name(f"{name}Backward1", result, before) if name else result

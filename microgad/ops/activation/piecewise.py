@@ -11,7 +11,7 @@ from ... import backend
 from ... import generator as draws
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
-from ...function.naming import called
+from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
 from .. import layouts
 from ..blocks import by_blocks, unbuffered
@@ -123,7 +123,7 @@ def rrelu(
         raise ArgumentError(f"rrelu: lower must be at most upper, but they are {lower} and {upper}")
     if not training:
         out = leaky_relu(input if inplace else input.contiguous(), (lower + upper) / 2, inplace)
-        return called("RreluWithNoiseBackward1" if inplace else "RreluWithNoise", out)
+        return with_torch_name("RreluWithNoiseBackward1" if inplace else "RreluWithNoise", out)
     x = input.array
     require_floating([x])
     low, high = float(x.dtype.type(lower)), float(x.dtype.type(upper))

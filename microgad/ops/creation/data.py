@@ -11,7 +11,7 @@ import numpy as np
 
 from ... import backend, dtypes, function, state
 from ...errors import ArgumentError, DtypeError, GraphError
-from ...errors.arguments import boolean
+from ...errors.arguments import check_bool
 from ...errors.notices import TO_SCALAR, once, warn
 from ...storage import is_storage
 from ...type_aliases import Device, Dtype, Tensor
@@ -28,7 +28,7 @@ UNWRITABLE = "The given {} is not writable: writing to the Tensor raises. You ma
 
 def from_array(array: Any, device: Device = None, requires_grad: bool = False) -> Tensor:
     """Wrap an array as a Tensor, moved to a device if one is given. Raises TypeError if requires_grad is no bool."""
-    result: Tensor = function.Tensor._made(array if device is None else backend.to_device(array, device))
+    result: Tensor = function.Tensor._wrap(array if device is None else backend.to_device(array, device))
     if requires_grad is False or requires_grad is None:
         return result
     if requires_grad is not True:
@@ -228,7 +228,7 @@ def asarray(
     tensor([1, 2])
     """
     given = {"copy": copy, "requires_grad": requires_grad}
-    boolean("asarray", **{name: value for name, value in given.items() if value is not None})
+    check_bool("asarray", **{name: value for name, value in given.items() if value is not None})
     if type(obj).__name__ == "PyCapsule":
         obj = from_dlpack(obj)
     if not hasattr(obj, "dtype") and _has_buffer(obj):

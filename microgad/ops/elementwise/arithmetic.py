@@ -11,7 +11,7 @@ from ... import dtypes
 from ...dtypes.number_kinds import HALF
 from ...errors import DtypeError, KindError
 from ...function import Function
-from ...function.naming import called
+from ...function.naming import with_torch_name
 from ...state import composite
 from ...type_aliases import Operand, Tensor
 from .. import layouts
@@ -123,7 +123,7 @@ def rsub(input: Tensor, other: Operand, alpha: float = 1) -> Tensor:
     tensor([9, 8])
     """
     result = sub(other, require_tensor("rsub", input), alpha=alpha)
-    return called(f"RsubBackward{int(not hasattr(other, 'array'))}", result)
+    return with_torch_name(f"RsubBackward{int(not hasattr(other, 'array'))}", result)
 
 
 class Mul(Function):

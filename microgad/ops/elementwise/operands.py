@@ -15,7 +15,7 @@ _NUMBERS = frozenset((bool, int, float, complex))
 def wrap_scalars(a: Any, b: Any) -> tuple[Any, Any]:
     """Return both operands. If both are numbers, the first becomes a Tensor, so that the result is a Tensor."""
     if type(a) in _NUMBERS and type(b) in _NUMBERS:
-        a = function.Tensor._made(np.asarray(a, dtypes.result_dtype([a])))
+        a = function.Tensor._wrap(np.asarray(a, dtypes.result_dtype([a])))
     return a, b
 
 

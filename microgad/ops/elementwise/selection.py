@@ -11,7 +11,7 @@ from ...dtypes.limits import highest, lowest
 from ...errors import ArgumentError, DtypeError
 from ...errors.notices import once
 from ...function import Function
-from ...function.naming import called
+from ...function.naming import with_torch_name
 from ...type_aliases import Operand, Tensor
 from .. import layouts
 from ..blocks import piecewise
@@ -177,7 +177,7 @@ def clamp_min(input: Tensor, min: Operand, *, out: Tensor | None = None) -> Tens
     tensor([0.0000, 0.5000])
     """
     result = Clamp.apply(require_tensor("clamp_min", input), min, None)
-    return into(out, called(f"ClampMinBackward{int(hasattr(min, 'array'))}", result))
+    return into(out, with_torch_name(f"ClampMinBackward{int(hasattr(min, 'array'))}", result))
 
 
 def clamp_max(input: Tensor, max: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -187,7 +187,7 @@ def clamp_max(input: Tensor, max: Operand, *, out: Tensor | None = None) -> Tens
     tensor([0.5000, 1.0000])
     """
     result = Clamp.apply(require_tensor("clamp_max", input), None, max)
-    return into(out, called(f"ClampMaxBackward{int(hasattr(max, 'array'))}", result))
+    return into(out, with_torch_name(f"ClampMaxBackward{int(hasattr(max, 'array'))}", result))
 
 
 class Flat(Function):
@@ -356,7 +356,7 @@ def where(
             missing = "input" if input is None else "other"
             raise TypeError(f"where(): argument '{missing}' must be Tensor or Number, not NoneType")
         indices = layouts.nonzero(np.atleast_1d(condition.array))
-        return tuple(function.Tensor._made(layouts.contiguous(i)) for i in indices)
+        return tuple(function.Tensor._wrap(layouts.contiguous(i)) for i in indices)
     if isinstance(condition, function.Tensor) and condition.array.dtype == np.uint8:
         once("where received a uint8 condition tensor, which is deprecated: use a boolean condition instead")
     return into(out, Where.apply(condition, input, other), exact="where")

@@ -10,7 +10,7 @@ from ... import dtypes
 from ...dtypes.number_kinds import by_forward
 from ...errors import DtypeError, KindError
 from ...function import Function
-from ...function.naming import called
+from ...function.naming import with_torch_name
 from ...type_aliases import Operand, Tensor
 from ..out import into
 from ..spelling import tensors_only
@@ -97,7 +97,7 @@ def sgn(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.sgn(torch.tensor([3 + 4j, 0]))
     tensor([0.6000+0.8000j, 0.0000+0.0000j])
     """
-    return into(out, called("SgnBackward0", _sign_or_sgn(input)), exact="sgn")
+    return into(out, with_torch_name("SgnBackward0", _sign_or_sgn(input)), exact="sgn")
 
 
 class CopySign(Function):

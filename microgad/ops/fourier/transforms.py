@@ -11,7 +11,7 @@ import numpy as np
 from ... import dtypes
 from ...errors import ArgumentError, DtypeError
 from ...function.linear_map import LinearMap
-from ...function.naming import called
+from ...function.naming import with_torch_name
 from ...state import composite
 from ...type_aliases import Device, Dtype, Tensor
 from ..creation import from_array_into
@@ -341,8 +341,8 @@ def _fft_c2c(op: str, cls: type[LinearMap], x: Tensor, sizes: Sequence[Any], dim
         cls = RealFft
     result: Tensor = cls.apply(x, axes=tuple(dims), norm=_check_norm(op, norm)) if dims else x.clone()
     if len(dims) > 1:
-        return called("FftC2C", result)
-    return called("FftR2C", result) if cls is RealFft else result
+        return with_torch_name("FftC2C", result)
+    return with_torch_name("FftR2C", result) if cls is RealFft else result
 
 
 def _fft_r2c(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: Any) -> Tensor:

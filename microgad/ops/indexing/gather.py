@@ -13,7 +13,7 @@ from ... import backend, function
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...errors.wording import in_torchs_words
 from ...function.linear_map import LinearMap
-from ...function.naming import called
+from ...function.naming import with_torch_name
 from ...size import Size
 from ...type_aliases import Tensor
 from .. import creation, layouts
@@ -96,7 +96,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
     """
     axis, array = checked_index("gather", input, dim, index)
     if not array.size or not input.ndim:
-        return into_separate("gather", out, called("Gather", GetItem.apply(input, index=array)), input, index)
+        return into_separate("gather", out, with_torch_name("Gather", GetItem.apply(input, index=array)), input, index)
     return into_separate("gather", out, Gather.apply(input, index=array, axis=axis), input, index)
 
 
@@ -155,7 +155,7 @@ def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor([4, 1])
     """
     taken = GetItem.apply(input, index=_flat_index("take", input, index))
-    return into_separate("take", out, called("Take", taken), input, index)
+    return into_separate("take", out, with_torch_name("Take", taken), input, index)
 
 
 def put_call(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Write:

@@ -10,7 +10,7 @@ from ... import function as core
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...errors.notices import once
 from ...function.linear_map import LinearMap
-from ...function.naming import called
+from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
 from .. import layouts
 from ..creation.scalars import scale_factor
@@ -96,7 +96,7 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
     if input.array.ndim:
         taken = IndexSelect.apply(input, index=where, axis=axis)
     elif where.size == 1:
-        taken = called("IndexSelect", GetItem.apply(input, index=where.reshape(())))
+        taken = with_torch_name("IndexSelect", GetItem.apply(input, index=where.reshape(())))
     else:
         raise ShapeError(f"index_select(): Index to scalar can have only 1 value, got {where.size} value(s)")
     return into_separate("index_select", out, taken, input, index)

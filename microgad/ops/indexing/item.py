@@ -9,11 +9,11 @@ import numpy as np
 
 from ... import backend, function
 from ...errors import DtypeError, ShapeError
-from ...errors.arguments import boolean
+from ...errors.arguments import check_bool
 from ...errors.notices import warn
 from ...function import Function
 from ...function.linear_map import LinearMap
-from ...function.naming import called, called_in_place
+from ...function.naming import with_in_place_name, with_torch_name
 from ...type_aliases import Tensor
 from .. import creation, layouts
 from ..creation.scalars import checked_scalar
@@ -137,7 +137,7 @@ class Write(NamedTuple):
         """Return the result as a new Tensor."""
         for cls, operand, settings in self.steps:
             input = cls.apply(input, operand, **settings)
-        return called(self.name, input)
+        return with_torch_name(self.name, input)
 
     def in_place(self, input: Tensor) -> Tensor:
         """Write the result into the Tensor's own memory."""
@@ -148,7 +148,7 @@ class Write(NamedTuple):
         ]
         for cls, operand, settings in steps:
             cls.apply_(input, operand, **settings)
-        return called_in_place(self.name, input, before)
+        return with_in_place_name(self.name, input, before)
 
 
 def copy_if_shared(given: Any, target: Any) -> Any:
@@ -223,7 +223,7 @@ def fill_everywhere(name: str, input: Tensor, value: Any) -> Tensor:
     if layouts.expanded_axes(input.array):
         shown = GetItem.apply(input, index=unexpanded(input.array))
     SetItem.apply_(shown, value, index=(...,))
-    return called_in_place(name, input, before)
+    return with_in_place_name(name, input, before)
 
 
 def _assignable(value: Any, input: Tensor, index: tuple[Any, ...]) -> Tensor:
@@ -276,7 +276,7 @@ def index_put_call(input: Tensor, indices: Sequence[Tensor | None], values: Tens
         raise TypeError(f"index_put(): argument 'indices' must be tuple of Tensors, not {type(indices).__name__}")
     if not isinstance(values, function.Tensor):
         raise TypeError(f"index_put(): argument 'values' must be Tensor, not {type(values).__name__}")
-    boolean("index_put_", accumulate=accumulate)
+    check_bool("index_put_", accumulate=accumulate)
     for position, i in enumerate(indices):
         if i is not None and not isinstance(i, function.Tensor):
             raise TypeError(f"index_put(): expected Tensor as element {position} of 'indices', got {type(i).__name__}")

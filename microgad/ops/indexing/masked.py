@@ -12,7 +12,7 @@ from ... import function
 from ...errors import DtypeError, ShapeError
 from ...errors.wording import in_torchs_words
 from ...function import Function
-from ...function.naming import called
+from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
 from .. import layouts
 from ..spelling import tensors_only
@@ -76,7 +76,7 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
     tensor([1, 3])
     """
     wide, index = _broadcast("masked_select", input, _mask("masked_select", mask, input))
-    taken = called("MaskedSelect", GetItem.apply(wide, index=index))
+    taken = with_torch_name("MaskedSelect", GetItem.apply(wide, index=index))
     return into_separate("masked_select", out, taken, input, mask)
 
 

@@ -113,7 +113,7 @@ def cholesky_ex(
         bad = info.reshape((*info.shape, 1, 1)) > 0
         factor = _cholesky("linalg.cholesky_ex", Where.apply(bad, eye(A, A.shape[-1]), A), upper)
         factor = Where.apply(bad, math.nan, factor)
-    return into(out, return_types.linalg_cholesky_ex(factor, core.Tensor._made(info)), exact="linalg.cholesky_ex")
+    return into(out, return_types.linalg_cholesky_ex(factor, core.Tensor._wrap(info)), exact="linalg.cholesky_ex")
 
 
 def _first_bad_minor(A: Tensor, upper: bool) -> Any:

@@ -86,7 +86,7 @@ def householder_product(A: Tensor, tau: Tensor, *, out: Tensor | None = None) ->
             f"{tuple(A.shape)}"
         )
     inner = tri_solve(a, d * adjoint(v[..., :columns, :]), upper=True, unit=True)
-    return into(out, core.Tensor._made(eye(A, rows, columns)) - np.matmul(v, inner))
+    return into(out, core.Tensor._wrap(eye(A, rows, columns)) - np.matmul(v, inner))
 
 
 @numpy_spelling

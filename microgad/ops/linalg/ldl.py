@@ -185,4 +185,4 @@ def _row_orders(pivots: Any) -> tuple[Any, Tensor, Tensor]:
     shapes = (pivots.shape, (*lead, n, n), (*lead, max(n - 1, 0)))
     found = zip((places[..., n], places[..., :n], paired), shapes, strict=True)
     order, places, paired = (backend.like(x.reshape(shape), pivots) for x, shape in found)
-    return order, core.Tensor._made(places), core.Tensor._made(paired)
+    return order, core.Tensor._wrap(places), core.Tensor._wrap(paired)

@@ -196,7 +196,7 @@ def lstsq(
     tolerance = _driver_rtol(A.array, rcond, driver)
     inverse = pinv(A, tolerance)
     x = np.matmul(inverse, b)
-    nothing, made = np.zeros_like(x.array, shape=(0,)).real, core.Tensor._made
+    nothing, made = np.zeros_like(x.array, shape=(0,)).real, core.Tensor._wrap
     s, spectral = nothing, driver in ("gelsd", "gelss")
     if spectral or not _is_full(A.array, inverse.array, tolerance):
         s = svdvals_or_nan(A.array)

@@ -218,7 +218,7 @@ def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> return_types.linalg
             [2., 0.]])
     """
     factors, _, _, order = _checked_lu("linalg.lu", A, pivot)
-    P = core.Tensor._made(_permutation(order.array, factors.array))
+    P = core.Tensor._wrap(_permutation(order.array, factors.array))
     return into(out, return_types.linalg_lu(P, *_split_triangles(factors)), exact="linalg.lu")
 
 
@@ -245,7 +245,7 @@ def lu_unpack(
     >>> torch.lu_unpack(*torch.linalg.lu_factor(torch.tensor([[2.0]]))).U
     tensor([[2.]])
     """
-    made = core.Tensor._made
+    made = core.Tensor._wrap
     nothing = made(np.zeros_like(LU_data.array, shape=(0,)))
     P = L = U = nothing
     if unpack_pivots:

@@ -11,7 +11,7 @@ from ... import backend, dtypes
 from ...errors import DimError, KindError, ShapeError
 from ...errors.notices import once
 from ...function import Function
-from ...function.naming import called
+from ...function.naming import with_torch_name
 from ...state import composite
 from ...type_aliases import Tensor
 from .. import layouts
@@ -216,7 +216,7 @@ def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
     check_ndims("bmm", batch1=(input, 3), batch2=(mat2, 3))
     if input.shape[0] != mat2.shape[0]:
         raise ShapeError(f"bmm: batch1 has {input.shape[0]} matrices, but batch2 has {mat2.shape[0]}")
-    return called("Bmm", matmul(input, mat2, out=out))
+    return with_torch_name("Bmm", matmul(input, mat2, out=out))
 
 
 def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -308,7 +308,7 @@ def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
             [6, 8]])
     """
     check_ndims("outer", input=(input, 1), vec2=(vec2, 1))
-    column = called("Unsqueeze", Reshape.apply(input, size=(input.array.size, 1)))
+    column = with_torch_name("Unsqueeze", Reshape.apply(input, size=(input.array.size, 1)))
     with unbuffered_runs(vec2.array.size):
         return into(out, Mul.apply(column, vec2))
 

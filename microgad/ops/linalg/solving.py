@@ -179,8 +179,8 @@ def _replace_singular(op: str, a: Tensor, check_errors: bool) -> tuple[Tensor, T
         if check_errors:
             raise _singular_error(op, info)
         bad = info.reshape((*info.shape, 1, 1)) > 0
-        a = where(type(a)._made(bad), type(a)._made(eye(a, a.shape[-1])), a)
-    return type(a)._made(info), a
+        a = where(type(a)._wrap(bad), type(a)._wrap(eye(a, a.shape[-1])), a)
+    return type(a)._wrap(info), a
 
 
 def _zero_pivots(a: Any) -> Any:

@@ -234,7 +234,7 @@ def torch_svd(input: Tensor, some: bool = True, compute_uv: bool = True, *, out:
         u, s, vh = svd(input, not some)
         return into(out, return_types.svd(u, s, adjoint(vh)), exact="svd")
     s = svdvals(input)
-    zeros = (type(input)._made(np.zeros_like(input.array, shape=(*input.shape[:-2], n, n))) for n in input.shape[-2:])
+    zeros = (type(input)._wrap(np.zeros_like(input.array, shape=(*input.shape[:-2], n, n))) for n in input.shape[-2:])
     return into(out, return_types.svd(next(zeros), s, next(zeros)), exact="svd")
 
 

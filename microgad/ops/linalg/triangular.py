@@ -175,6 +175,6 @@ def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = Non
         raise LinAlgError(
             f"cholesky_inverse: The diagonal element {zeros[0, -1] + 1} is zero, the inverse could not be completed."
         )
-    one = type(L)._made(eye(L, L.shape[-1]))
+    one = type(L)._wrap(eye(L, L.shape[-1]))
     inverse = tri_solve(L, one, upper, whole=True)
     return into(out, np.matmul(inverse, adjoint(inverse)) if upper else np.matmul(adjoint(inverse), inverse))

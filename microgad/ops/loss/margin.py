@@ -281,7 +281,7 @@ def multilabel_margin_loss(
         )
     x, labels = (a if a.ndim == 2 else a.reshape(1, -1) for a in (input, target))
     counted = labels.array * _precede_the_end(labels.array)
-    _checked_classes("multilabel_margin_loss", labels._made(counted), x.array.shape[1])
+    _checked_classes("multilabel_margin_loss", labels._wrap(counted), x.array.shape[1])
     losses = MultilabelMarginLoss.apply(x, labels, reduction=reduction)
     return losses if input.ndim > 1 or reduction != "none" else losses.reshape(())
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ... import dtypes
 from ...errors import ArgumentError, DtypeError
-from ...function.naming import called
+from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
 from ..elementwise import Select
 
@@ -35,7 +35,7 @@ def to_input_dtype(op: str, losses: Tensor, input: Tensor) -> Tensor:
 def reduce_losses(losses: Tensor, reduction: str, name: str = "") -> Tensor:
     """Reduce losses without weights. `name` is the node's name, if PyTorch has one operation for the whole loss."""
     whole = losses if reduction == "none" else losses.mean() if reduction == "mean" else losses.sum()
-    return called(name, whole) if name else whole
+    return with_torch_name(name, whole) if name else whole
 
 
 def resolve_reduction(size_average: bool | None, reduce: bool | None, reduction: str | int) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...errors import ArgumentError, ShapeError
 from ...function.linear_map import LinearMap
-from ...function.naming import called
+from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
 from .. import layouts
 from ..spelling import tensors_only
@@ -63,7 +63,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     order, a, b = list(range(ndim)), wrap_dim(dim0, ndim, "transpose"), wrap_dim(dim1, ndim, "transpose")
     if order:
         order[a], order[b] = order[b], order[a]
-    return called("Transpose", Permute.apply(input, order=tuple(order)))
+    return with_torch_name("Transpose", Permute.apply(input, order=tuple(order)))
 
 
 swapdims = transpose
@@ -89,7 +89,7 @@ def t(input: Tensor) -> Tensor:
     ndim = input.array.ndim
     if ndim > 2:
         raise ShapeError(f"t: expects a tensor with <= 2 dimensions, but self is {ndim}D")
-    return called("T", Permute.apply(input, order=tuple(range(ndim)[::-1])))
+    return with_torch_name("T", Permute.apply(input, order=tuple(range(ndim)[::-1])))
 
 
 def matrix_transpose(input: Tensor, op: str) -> Tensor:

@@ -199,7 +199,7 @@ def repeat_interleave(
             raise ShapeError("repeat_interleave: only accepts 1D vectors of repeats alone")
         kind = np.int32 if input.array.dtype == np.int32 else np.int64
         index = np.repeat(np.arange(len(counts), dtype=kind), counts)
-        return function.Tensor._made(backend.like(index, input.array))
+        return function.Tensor._wrap(backend.like(index, input.array))
     if dim is None:
         input, dim = flatten(input), 0
     axis = wrap_dim(dim, input.ndim, "repeat_interleave", wrap_scalar=False)
@@ -216,7 +216,7 @@ def repeat_interleave(
     if len(counts) == 1:
         return RepeatInterleave.apply(input, repeats=counts[0], axis=axis)
     index = np.repeat(np.arange(n), counts)
-    return input.index_select(axis, function.Tensor._made(backend.like(index, input.array)))
+    return input.index_select(axis, function.Tensor._wrap(backend.like(index, input.array)))
 
 
 def _counts(repeats: Any) -> Any:

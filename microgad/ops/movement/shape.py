@@ -12,7 +12,7 @@ import numpy as np
 from ... import dtypes, function
 from ...errors import ArgumentError, DtypeError, ShapeError, place
 from ...function.linear_map import LinearMap
-from ...function.naming import called
+from ...function.naming import with_torch_name
 from ...state import current
 from ...type_aliases import Tensor
 from ..spelling import numpy_spelling, tensors_only
@@ -49,7 +49,7 @@ def _reshaped(input: Tensor, size: tuple[int, ...]) -> Tensor:
     result: Tensor = Reshape.apply(input, size=size)
     if input.array.flags.c_contiguous:
         return result
-    return called("UnsafeView" if result.base is None else "ReshapeAlias", result)
+    return with_torch_name("UnsafeView" if result.base is None else "ReshapeAlias", result)
 
 
 def _size(n: int, shape: Sequence[int], op: str) -> tuple[int, ...]:
@@ -140,7 +140,7 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     shape = input.array.shape
     removable = range(len(shape)) if dim is None else wrap_dims(dim, len(shape), "squeeze")
     squeezed = Reshape.apply(input, size=tuple([n for i, n in enumerate(shape) if n != 1 or i not in removable]))
-    return called(f"SqueezeBackward{0 if dim is None else 1 if isinstance(dim, int) else 2}", squeezed)
+    return with_torch_name(f"SqueezeBackward{0 if dim is None else 1 if isinstance(dim, int) else 2}", squeezed)
 
 
 @numpy_spelling
@@ -153,7 +153,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """
     shape = input.array.shape
     at = wrap_dim(dim, len(shape) + 1, "unsqueeze")
-    return called("Unsqueeze", Reshape.apply(input, size=(*shape[:at], 1, *shape[at:])))
+    return with_torch_name("Unsqueeze", Reshape.apply(input, size=(*shape[:at], 1, *shape[at:])))
 
 
 @tensors_only

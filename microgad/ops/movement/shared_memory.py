@@ -75,4 +75,4 @@ def _rebuilt(kind: Any, arena: Any, start: int, shape: Any, strides: Any, dtype:
     ForkingPickler.register(kind, _reduced)
     row = np.asarray(_SharedMemory(arena))
     array = np.ndarray(shape, dtype, row, start, strides)
-    return kind._made(array).requires_grad_(requires_grad)
+    return kind._wrap(array).requires_grad_(requires_grad)

@@ -13,7 +13,7 @@ import numpy as np
 from ... import function
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...function import Function
-from ...function.naming import called
+from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
 from ..spelling import numpy_spelling
 from .dims import as_tuple, is_number, slice_along, wrap_dim
@@ -157,7 +157,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
         bounds = [*(size * i + min(i, larger) for i in range(min(cuts, n) + 1)), *[n] * (cuts - n)]
     else:
         bounds = [0, *(builtins.slice(operator.index(i)).indices(n)[1] for i in cuts), n]
-    return tuple([called("Slice", part) for part in _split_at(input, bounds, axis)])
+    return tuple([with_torch_name("Slice", part) for part in _split_at(input, bounds, axis)])
 
 
 def _split_along(input: Tensor, parts: Any, min_ndim: int, axis: int, op: str) -> tuple[Tensor, ...]:

@@ -11,7 +11,7 @@ from ... import backend, errors, function, state
 from ...backend import memory_formats
 from ...backend.memory_layout import axes_of, geometry, memory_of
 from ...engine import leaves
-from ...function.naming import called, called_as_in_place
+from ...function.naming import set_in_place_view_name, with_torch_name
 from ...type_aliases import Tensor
 from .. import layouts, view_writes
 from ..creation import in_memory_format, parse_shape
@@ -31,7 +31,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def alias(input: Tensor) -> Tensor:
     """Return a view of all of input. Source: torch.ops.aten.alias."""
-    return called("Alias", reshape(input, input.shape))
+    return with_torch_name("Alias", reshape(input, input.shape))
 
 
 @tensors_only
@@ -82,7 +82,7 @@ def _scatter(op: str, input: Tensor, src: Tensor, view_of: Callable[[Tensor], Te
     """Return a copy of input with src written to the view that `view_of` takes; an integer input detaches src."""
     x = input.array
     with state.scope(grad_enabled=True, observer=None):
-        target = view_of(function.Tensor._made(x))
+        target = view_of(function.Tensor._wrap(x))
     if src.array.shape != target.array.shape:
         raise errors.ShapeError(
             f"{op}: expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = "
@@ -91,7 +91,7 @@ def _scatter(op: str, input: Tensor, src: Tensor, view_of: Callable[[Tensor], Te
     order = axes_of(x) if layouts.copy_order(x) == "K" else tuple(range(x.ndim))
     src = src if x.dtype.kind in "fc" else src.detach()
     written = view_writes.RegionWrite.apply(input, src, chain=target.chain or (), order=order)
-    return called(op.title().replace("_", ""), written)
+    return with_torch_name(op.title().replace("_", ""), written)
 
 
 @tensors_only
@@ -163,7 +163,7 @@ def become_view(tensor: Tensor, op: Callable[..., Tensor], *args: Any, **options
         if type(tensor.node) is function.Leaf:  # under no_grad it stays a leaf
             node = leaves.leaf_of_new_array(tensor)
         elif node is not None:
-            called_as_in_place(node)
+            set_in_place_view_name(node)
         if tensor.base is not None:
             view_writes.set_history(tensor, node)
             tensor.chain = shown.chain

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import ArgumentError, ShapeError
 from ...function import Function
-from ...function.naming import called
+from ...function.naming import with_torch_name
 from ...state import composite
 from ...type_aliases import Tensor
 from .. import layouts
@@ -210,7 +210,7 @@ def instance_norm(
     if use_input_stats and running_mean is running_var is None and eps > 0:  # then each channel is a group
         x, view = input.contiguous(), (n, c, math.prod(rest))
         out = apply_norm("instance_norm", GroupNorm, x, weight, bias, rows=n * c, view=view, affine=(c,), eps=eps)
-        return called("View", out)
+        return with_torch_name("View", out)
     mean, var, scale, shift = (None if x is None else x.repeat(n) for x in (running_mean, running_var, weight, bias))
     x = input.contiguous().reshape(1, n * c, *input.shape[2:])
     out = _batch_norm(x, mean, var, scale, shift, use_input_stats, momentum, eps).reshape(input.shape)

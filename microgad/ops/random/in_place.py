@@ -9,7 +9,7 @@ from ... import backend, function, state
 from ... import generator as draws
 from ...duck_arrays import Fallback
 from ...errors import ArgumentError, KindError
-from ...function.naming import called_in_place
+from ...function.naming import with_in_place_name
 from ...generator import Generator
 from ...type_aliases import Tensor
 from ..creation import check_options
@@ -34,7 +34,7 @@ def _fill_in_place(self: Tensor, draw: Callable[..., Any], generator: Generator 
         if on_graph:
             before = self.node
             SetItem.apply_(self, drawn, index=(Ellipsis,))
-            return called_in_place(f"{name.title().replace('_', '')}Backward0", self, before)
+            return with_in_place_name(f"{name.title().replace('_', '')}Backward0", self, before)
         self.array[...] = drawn
     self._bump()
     return self

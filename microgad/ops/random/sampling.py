@@ -11,7 +11,7 @@ from ... import backend, function
 from ... import generator as draws
 from ...backend.meta import placed_on
 from ...errors import DtypeError, ShapeError
-from ...function.naming import called
+from ...function.naming import with_torch_name
 from ...generator import Generator
 from ...type_aliases import Tensor
 from ..creation import from_array
@@ -59,7 +59,7 @@ def bernoulli(
     check_real(input if out is None else out)
     x, probability = input.array, input if p is None else as_scalar("bernoulli", "p", p)
     drawn = fill_out_or_new(bernoulli_, x.shape, x.dtype, out, input.device, probability, generator=generator)
-    return drawn if out is not None else called("BernoulliBackward0", with_zero_gradients(drawn, input))
+    return drawn if out is not None else with_torch_name("BernoulliBackward0", with_zero_gradients(drawn, input))
 
 
 @tensors_only

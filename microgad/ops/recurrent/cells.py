@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ... import function
 from ...errors import DtypeError, ShapeError
-from ...function.naming import called
+from ...function.naming import with_torch_name
 from .base import check_dtypes
 from .gru import Gru
 from .lstm import Lstm
@@ -35,7 +35,7 @@ def lstm_cell(
     if len(hx) != 2:
         raise ShapeError("lstm_cell expects two hidden states")
     _, h, c = _step(Lstm, input, hx, 4, w_ih, w_hh, b_ih, b_hh, None)
-    return called("Mul", h), called("Add", c)
+    return with_torch_name("Mul", h), with_torch_name("Add", c)
 
 
 def gru_cell(
@@ -48,7 +48,7 @@ def gru_cell(
     tensor([[0.2048]])
     """
     new: Tensor = _step(Gru, input, (hx,), 3, w_ih, w_hh, b_ih, b_hh)[1]
-    return called("Add", new)
+    return with_torch_name("Add", new)
 
 
 def rnn_tanh_cell(
@@ -61,7 +61,7 @@ def rnn_tanh_cell(
     tensor([[0.7616]])
     """
     new: Tensor = _step(Rnn, input, (hx,), 1, w_ih, w_hh, b_ih, b_hh, relu=False)[1]
-    return called("Tanh", new)
+    return with_torch_name("Tanh", new)
 
 
 def rnn_relu_cell(
@@ -74,7 +74,7 @@ def rnn_relu_cell(
     tensor([[2.]])
     """
     new: Tensor = _step(Rnn, input, (hx,), 1, w_ih, w_hh, b_ih, b_hh, relu=True)[1]
-    return called("Relu", new)
+    return with_torch_name("Relu", new)
 
 
 def _step(

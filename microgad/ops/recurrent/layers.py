@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ... import function
 from ...errors import DtypeError, ShapeError
-from ...function.naming import called
+from ...function.naming import with_torch_name
 from ...state import composite
 from ..dropout import dropout
 from ..movement import cat, stack, unbind
@@ -147,5 +147,5 @@ def _run_layers(
         if given["dropout"] and given["train"] and layer < layers - 1:
             x = dropout(x, given["dropout"])
     if batch_first:
-        x = called(f"TransposeBackward{int(cls.__name__ != 'Lstm')}", x.transpose(0, 1))
+        x = with_torch_name(f"TransposeBackward{int(cls.__name__ != 'Lstm')}", x.transpose(0, 1))
     return x, *map(stack, zip(*after, strict=True))

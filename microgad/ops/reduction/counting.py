@@ -103,9 +103,9 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
     if as_tuple:
         if out is not None:
             raise DtypeError("nonzero: as_tuple=True takes no out=")
-        return tuple(function.Tensor._made(layouts.contiguous(place)) for place in places)
+        return tuple(function.Tensor._wrap(layouts.contiguous(place)) for place in places)
     found = np.stack(places).T
-    return into(out, function.Tensor._made(found if x.ndim else found[:, :0]), exact="nonzero")
+    return into(out, function.Tensor._wrap(found if x.ndim else found[:, :0]), exact="nonzero")
 
 
 @tensors_only
@@ -130,7 +130,7 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Tenso
         raise ArgumentError(f"nonzero_static: size must be a non-negative integer, got {size}")
     found = nonzero(input).array[:size]
     padding = np.full_like(found, fill_value, shape=(size - len(found), found.shape[1]))
-    return into(out, function.Tensor._made(np.concatenate([found, padding])), exact="nonzero_static")
+    return into(out, function.Tensor._wrap(np.concatenate([found, padding])), exact="nonzero_static")
 
 
 @overload
@@ -258,7 +258,7 @@ def _unique_result(input: Tensor, dim: int | None, shape: Any, rows: Any, first:
 
     If input is on a graph, the rows are selected from it by a recorded operation.
     """
-    made, found = function.Tensor._made, rows[first]
+    made, found = function.Tensor._wrap, rows[first]
     if dim is not None and input.array.ndim > 1:
         axis = dim % input.array.ndim
         rest = [n for i, n in enumerate(input.array.shape) if i != axis]

@@ -32,7 +32,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     if x.ndim != 1 or (x.size and x.dtype.kind == "i" and x.min() < 0):
         raise ShapeError(f"bincount: only supports 1-d non-negative integral inputs, got shape {x.shape}")
     if weights is None:
-        return function.Tensor._made(np.bincount(x.astype(np.int64), minlength=minlength))
+        return function.Tensor._wrap(np.bincount(x.astype(np.int64), minlength=minlength))
     if weights.array.shape != x.shape:
         raise ShapeError(f"bincount: input and weights should have the same length, got {x.shape}, {weights.shape}")
     count = max(minlength, int(x.max()) + 1 if x.size else 0)
@@ -43,7 +43,7 @@ def _sum_of_weights(place: Any, weights: Tensor, count: int) -> Tensor:
     """(n) -> (count): the sums of the weights that have the same place."""
     if weights.node is not None:
         return Gather.transposed.apply(weights, index=place, axis=0, x_shape=(count,))
-    return function.Tensor._made(np.bincount(place, weights.array, count).astype(weights.array.dtype))
+    return function.Tensor._wrap(np.bincount(place, weights.array, count).astype(weights.array.dtype))
 
 
 @tensors_only
@@ -67,7 +67,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out
         x = x.astype(np.float64) if high - low > np.finfo(x.dtype).max else x
         place = ((x - low) * bins / (high - low)).astype(np.int64)
     counts = np.bincount(np.minimum(place, bins - 1), minlength=bins)
-    return into(out, function.Tensor._made(counts.astype(input.array.dtype)), exact="histc")
+    return into(out, function.Tensor._wrap(counts.astype(input.array.dtype)), exact="histc")
 
 
 def _range(op: str, x: Any, bins: int, given: tuple[float, float] | None, margin: float) -> tuple[float, float]:
@@ -147,7 +147,7 @@ def _histogram(op: str, points: Tensor, bins: list[Any], range: Any, weight: Any
     sizes = [len(e) - 1 for e in edges]
     count = math.prod(sizes)
     if weight is None:
-        hist = function.Tensor._made(np.bincount(cell[inside], minlength=count).astype(x.dtype))
+        hist = function.Tensor._wrap(np.bincount(cell[inside], minlength=count).astype(x.dtype))
     else:
         hist = _sum_of_weights(cell[inside], weight.reshape(-1)[inside], count)
     hist = hist.reshape(sizes)
@@ -222,7 +222,7 @@ def searchsorted(
         lines = np.take_along_axis(lines, sorter.array, -1)
     found = _search(lines, values, right or side == "right")
     places = backend.as_array(found).astype(np.int32 if out_int32 else np.int64, "C")
-    return into(out, function.Tensor._made(places), exact="searchsorted")
+    return into(out, function.Tensor._wrap(places), exact="searchsorted")
 
 
 def _search(lines: Any, values: Any, right: bool) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import function, return_types
 from ...function.linear_map import LinearMap
-from ...function.naming import called
+from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
 from .. import layouts
 from ..indexing.gather import flat_indices
@@ -47,8 +47,8 @@ def pick_along(input: Tensor, axis: int, index: Any, keepdim: bool, result: Call
     laid_out = functools.partial(layouts.match_strides, x=input.array) if is_sort else layouts.contiguous
     values = Pick.apply(input, places=laid_out(places.reshape(shape)))
     if values.node is not None:
-        called(f"{result.__name__.capitalize()}Backward{int('median' in result.__name__)}", values)
+        with_torch_name(f"{result.__name__.capitalize()}Backward{int('median' in result.__name__)}", values)
     found = index.reshape(shape)
     if places is index:
         found = found.copy()  # a copy: writing to the result must not change where gradients go
-    return result(values, function.Tensor._made(laid_out(found)))
+    return result(values, function.Tensor._wrap(laid_out(found)))

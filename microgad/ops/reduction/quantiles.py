@@ -63,9 +63,9 @@ def _quantile(op: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, in
     last = x.shape[-1] - 1
     nans = np.sum(values.array != values.array, -1, keepdims=True)
     highest = np.maximum(last - nans, 0) if op == "nanquantile" else last + 0 * nans
-    rank = q.reshape(-1) * function.Tensor._made(highest.astype(values.array.dtype))
+    rank = q.reshape(-1) * function.Tensor._wrap(highest.astype(values.array.dtype))
     if op == "quantile" and np.any(nans):
-        rank = where(function.Tensor._made(nans > 0), float(last), rank)  # NaN is sorted last
+        rank = where(function.Tensor._wrap(nans > 0), float(last), rank)  # NaN is sorted last
     found = _interpolated(values, rank, interpolation)
     found = found.permute((found.ndim - 1, *range(found.ndim - 1)))
     if keepdim:
@@ -83,7 +83,7 @@ def _interpolated(values: Tensor, rank: Tensor, interpolation: str) -> Tensor:
         return at(_ROUNDED[interpolation](rank.array))
     below = np.floor(rank.array)
     low, high = at(below), at(np.ceil(rank.array))
-    return lerp(low, high, rank - function.Tensor._made(below) if interpolation == "linear" else 0.5)
+    return lerp(low, high, rank - function.Tensor._wrap(below) if interpolation == "linear" else 0.5)
 
 
 def _checked_q(op: str, input: Tensor, q: Any, interpolation: str) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 from ... import backend, dtypes
 from ...errors import DtypeError
 from ...function.linear_map import LinearMap
-from ...function.naming import called
+from ...function.naming import with_torch_name
 from ...state import composite
 from ...type_aliases import Dtype, Tensor
 from .. import layouts
@@ -145,6 +145,6 @@ def nanmean(
         check_ordered(given, "nanmean")
     found = mean(x, dim, keepdim)
     if not _may_be_nan(found.array):
-        return into(out, called("DivBackward0", found))
+        return into(out, with_torch_name("DivBackward0", found))
     is_number = x == x
     return into(out, sum(Select.apply(is_number, x), dim, keepdim) / sum(is_number, dim, keepdim))

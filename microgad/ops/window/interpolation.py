@@ -11,7 +11,7 @@ import numpy as np
 
 from ... import function
 from ...errors import DtypeError, KindError, ShapeError, UnsupportedError
-from ...function.naming import called
+from ...function.naming import with_torch_name
 from ...state import composite
 from ...type_aliases import Tensor
 from .adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
@@ -65,7 +65,7 @@ def interpolate(
     for i in sorted(changed, key=lambda i: out[i] / sizes[i]):
         result = Resample.apply(result, axis=i + 2, matrix=matrices[i])
     kind = {"nearest": "Nearest", "nearest-exact": "NearestExact"}.get(mode, mode.capitalize())
-    return called(f"Upsample{kind}{dims}D{'Aa' * antialias}", result)
+    return with_torch_name(f"Upsample{kind}{dims}D{'Aa' * antialias}", result)
 
 
 def _check(op: str, input: Tensor, mode: str, align_corners: bool | None, antialias: bool, out: list[int]) -> None:

@@ -15,7 +15,7 @@ from ...dtypes.number_kinds import wide
 from ...errors import KindError, ShapeError
 from ...function import Function
 from ...function.linear_map import LinearMap
-from ...function.naming import called
+from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
 from .. import layouts
 from ..elementwise import Flat
@@ -227,7 +227,7 @@ def remove_batch_axis(name: str, x: Any, dims: int) -> Any:
     PyTorch pools 2-D and 3-D inputs without a batch directly, so the node has the pooling's name there.
     """
     one = x.squeeze(0)
-    return called(name, one) if dims > 1 else one
+    return with_torch_name(name, one) if dims > 1 else one
 
 
 def with_indices(pool: Callable[P, Any]) -> Callable[P, tuple[Tensor, Tensor]]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...errors import ShapeError
 from ...function.linear_map import LinearMap
-from ...function.naming import called
+from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
 from .. import layouts
 from ..spelling import tensors_only
@@ -79,7 +79,7 @@ def unfold(input: Tensor, kernel_size: Size, dilation: Size = 1, padding: Size =
              [4., 5.]]])
     """
     if input.ndim == 3:
-        return called("Im2Col", unfold(input.unsqueeze(0), kernel_size, dilation, padding, stride).squeeze(0))
+        return with_torch_name("Im2Col", unfold(input.unsqueeze(0), kernel_size, dilation, padding, stride).squeeze(0))
     kernel = ntuple("Unfold", "kernel_size", kernel_size, 2)
     return Unfold.apply(input, window=Window.sliding("Unfold", 2, input.shape[2:], kernel, stride, padding, dilation))
 
@@ -99,7 +99,7 @@ def fold(
     """
     if input.ndim == 2:
         one = fold(input.unsqueeze(0), output_size, kernel_size, dilation, padding, stride).squeeze(0)
-        return called("Col2Im", one)
+        return with_torch_name("Col2Im", one)
     size, kernel = (ntuple("Fold", n, v, 2) for n, v in (("output_size", output_size), ("kernel_size", kernel_size)))
     return Fold.apply(input, window=Window.sliding("Fold", 2, size, kernel, stride, padding, dilation))
 

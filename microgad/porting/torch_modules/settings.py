@@ -9,7 +9,7 @@ from ... import cuda
 from ...backend.devices import device as _device
 from ...backend.devices import get_default_device
 from ...errors import ArgumentError, notices
-from ...errors.arguments import boolean
+from ...errors.arguments import check_bool
 from ...training.environment import environment, set_threads
 from . import cpu
 
@@ -55,7 +55,7 @@ def set_num_interop_threads(num_threads: int) -> None:
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
     """Do nothing: on the CPU everything is deterministic. Source: torch.use_deterministic_algorithms."""
-    boolean("use_deterministic_algorithms", mode=mode, warn_only=warn_only)
+    check_bool("use_deterministic_algorithms", mode=mode, warn_only=warn_only)
     _settings["deterministic"] = mode, warn_only
 
 
@@ -99,7 +99,7 @@ def get_device_module(device: Any = None) -> Any:
 
 def set_warn_always(b: bool) -> None:
     """Set whether warnings that are given once are repeated. Source: torch.set_warn_always."""
-    boolean("set_warn_always", b=b)
+    check_bool("set_warn_always", b=b)
     notices.always = b
 
 
@@ -131,7 +131,7 @@ def set_float32_matmul_precision(precision: str) -> None:
 
 def set_flush_denormal(mode: bool) -> bool:
     """Return False: flushing can't be set. Source: torch.set_flush_denormal."""
-    boolean("set_flush_denormal", mode=mode)
+    check_bool("set_flush_denormal", mode=mode)
     return False
 
 

@@ -36,7 +36,7 @@ def with_arguments(
     args = [made.get(id(x), x) for x in args]
     if vjp is not None and not any(isinstance(x, Tensor) and x.requires_grad for x in args):
         arrays = {id(x): x for x in args if backend.is_array(x) and x.dtype.kind == "f"}
-        fresh = {i: Tensor._made(x).requires_grad_() for i, x in arrays.items()}
+        fresh = {i: Tensor._wrap(x).requires_grad_() for i, x in arrays.items()}
         args = [fresh.get(id(x), x) for x in args]
     call = adapt(target, vjp)
     if theirs and call is target and not is_from(target, "microgad"):
@@ -52,4 +52,4 @@ def _imported_torch() -> Any:
 
 def _as_tensor(x: Any) -> Tensor:
     """Copy a torch tensor, of any device, to a Tensor on the CPU."""
-    return Tensor._made(np.array(x.numpy(force=True))).requires_grad_(x.requires_grad)
+    return Tensor._wrap(np.array(x.numpy(force=True))).requires_grad_(x.requires_grad)

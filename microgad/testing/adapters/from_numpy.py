@@ -65,7 +65,7 @@ class _OfNumPy:
             if g is not None and not isinstance(g, Tensor):
                 if g.any():
                     raise self._only_once(f"takes the gradient of array {i} off the graph")
-                recorded[i] = Tensor._made(g)  # zeros need no graph
+                recorded[i] = Tensor._wrap(g)  # zeros need no graph
         return recorded
 
     def _pulled_back(self, grads: tuple[Any, ...], inputs: tuple[Any, ...]) -> list[Any]:

@@ -51,7 +51,7 @@ def _detached_copy(x: Any) -> Any:
     """Return a copy of an input that is detached from the graph."""
     if not isinstance(x, Tensor):
         return x
-    copy: Tensor = Tensor._made(x.array.copy())
+    copy: Tensor = Tensor._wrap(x.array.copy())
     return copy.requires_grad_(x.requires_grad)
 
 

@@ -107,7 +107,7 @@ class Case:
         made: dict[int, Tensor] = {}
         for x in self.inputs:
             if isinstance(x, Tensor) and id(x) not in made:
-                made[id(x)] = Tensor._made(change(x.array)).requires_grad_(x.requires_grad)
+                made[id(x)] = Tensor._wrap(change(x.array)).requires_grad_(x.requires_grad)
         return [made.get(id(x), x) for x in self.inputs]
 
     def with_inputs(self, inputs: Sequence[Any]) -> Case:
@@ -165,7 +165,7 @@ class Case:
     def recorded(self) -> tuple[list[Tensor], list[Tensor | None]]:
         """Incoming gradients that require grad, and the gradients computed from them under create_graph."""
         outs, grad_outputs = that_require_grad(self.outputs(self.inputs), self.grad_outputs)
-        incoming = [Tensor._made(s).requires_grad_() for s in grad_outputs]
+        incoming = [Tensor._wrap(s).requires_grad_() for s in grad_outputs]
         if not outs:
             return [], [None] * len(self.wanted)
         return incoming, list(grad(outs, self.wanted, incoming, create_graph=True, allow_unused=True))
@@ -183,7 +183,7 @@ class Case:
         if self.order > 1:
             incoming, gradients = self.recorded
             once = [g for g in gradients if g is not None and g.requires_grad]
-            ones = [Tensor._made(np.ones_like(g.array)).requires_grad_() for g in once]
+            ones = [Tensor._wrap(np.ones_like(g.array)).requires_grad_() for g in once]
             if once:
                 twice = grad(once, [*self.wanted, *incoming], ones, create_graph=True, allow_unused=True)
                 tensors += [*once, *(g for g in twice if g is not None)]

@@ -41,7 +41,7 @@ class FunctionalModule:
         copies = {}
         for b in self.module.buffers():
             copy = b.array.astype(kind if b.array.dtype.kind == "f" else b.array.dtype)
-            copies[id(b)] = Tensor._made(backend.to_device(copy, where))
+            copies[id(b)] = Tensor._wrap(backend.to_device(copy, where))
         return copies
 
     @contextmanager

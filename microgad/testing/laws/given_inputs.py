@@ -35,7 +35,7 @@ def in_float64(drawn: Inputs) -> Inputs:
     """Replace floating-point arrays and Tensors by fresh float64 Tensors that require grad; keep other arguments."""
     fresh = fresh_tensors(drawn)
     made = {
-        id(x): Tensor._made(x.array.astype(np.float64)).requires_grad_()
+        id(x): Tensor._wrap(x.array.astype(np.float64)).requires_grad_()
         for x in fresh
         if isinstance(x, Tensor) and x.array.dtype.kind == "f"
     }

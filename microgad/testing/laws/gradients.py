@@ -48,7 +48,7 @@ def aliasing(case: Case) -> None:
 def _backward(case: Case) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
     """Run `backward` into fresh leaves and keep the graph. Return leaves, outputs and incoming gradients."""
     inputs = case.map_arrays(lambda a: a)
-    outs, seeds = that_require_grad(case.outputs(inputs), [Tensor._made(s) for s in case.grad_outputs])
+    outs, seeds = that_require_grad(case.outputs(inputs), [Tensor._wrap(s) for s in case.grad_outputs])
     if outs:
         backward(outs, seeds, retain_graph=True)
     return wanted(inputs), outs, seeds
@@ -80,7 +80,7 @@ def results_alone(case: Case) -> None:
         expected = pull(outs, case.wanted, [s if j == k else np.zeros_like(s) for j, s in enumerate(seeds)])
         found = [("of one result alone the gradient of", pull(outs[k : k + 1], case.wanted, seeds[k : k + 1]))]
         if case.order > 1:
-            incoming = Tensor._made(seeds[k]).requires_grad_()
+            incoming = Tensor._wrap(seeds[k]).requires_grad_()
             recorded = grad(outs[k], case.wanted, incoming, create_graph=True, allow_unused=True)
             what = "of one result alone, under create_graph, the gradient of"
             found.append((what, grad_arrays(recorded)))
@@ -124,7 +124,7 @@ def chain_rule(case: Case) -> None:
     outs, seeds = that_require_grad(outs, case.grad_outputs)
     if not outs:
         return
-    weights = [Tensor._made(s) for s in seeds]
+    weights = [Tensor._wrap(s) for s in seeds]
     losses = [(y * (3 * s) - (y + y) * s).sum() for y, s in zip(outs, weights, strict=True)]
     found = grad(losses, wanted(inputs), allow_unused=True)
     case.same_gradients(grad_arrays(found), case.gradients, "in a composite the gradient of", 4 * ROUNDINGS * case.eps)

@@ -40,7 +40,7 @@ def _run(case: Case, inputs: list[Any]) -> list[tuple[str, weakref.ref[Any]]]:
             computed = node.kept[len(node.plan.inputs) :] if _has_plan(node) else ()
             traces += [(f"what {name} kept", weakref.ref(x)) for x in computed if backend.is_array(x)]
     if outs:
-        grad(outs, wanted(inputs), [Tensor._made(s) for s in seeds], allow_unused=True)
+        grad(outs, wanted(inputs), [Tensor._wrap(s) for s in seeds], allow_unused=True)
     return traces
 
 
@@ -51,7 +51,7 @@ def kept(case: Case) -> None:
         if not _has_plan(node):
             continue
         name, plan = type(node).__name__, node.plan
-        declared = len(plan.inputs) + plan.out + len(plan.computed)
+        declared = len(plan.inputs) + plan.out + len(plan.intermediates)
         if len(node.kept) > declared:
             raise AssertionError(f"{name} keeps {len(node.kept)} values, but its derivatives name {declared}")
         outs = out if isinstance(out, tuple) else (out,)

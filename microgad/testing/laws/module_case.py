@@ -25,7 +25,7 @@ class ModuleCase(Case):
         self, name: str, module: Module, inputs: Sequence[Any], training: bool, order: int, kinks: str
     ) -> None:
         self.module, self.training, self.given = module, training, tuple(inputs)
-        parameters = [Tensor._made(p.array).requires_grad_(p.requires_grad) for p in module.parameters()]
+        parameters = [Tensor._wrap(p.array).requires_grad_(p.requires_grad) for p in module.parameters()]
         mode = "training" if training else "evaluation"
         function = FunctionalModule(module, training)
         super().__init__(f"{name} in {mode}", function, (*inputs, *parameters), order=order, kinks=kinks)

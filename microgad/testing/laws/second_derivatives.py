@@ -58,7 +58,7 @@ def forward_mode(case: Case) -> None:
     along = _pushed(case, us)[1]
     if CustomNode in case.classes:
         outs = [y for y in case.outputs(case.inputs) if y.requires_grad]
-        along = grad_arrays(DoubleBackward(outs, case.wanted).jvp([Tensor._made(u) for u in us], False))
+        along = grad_arrays(DoubleBackward(outs, case.wanted).jvp([Tensor._wrap(u) for u in us], False))
     said = "forward mode gives {:.10g} along a random direction, reverse mode {:.10g} (tolerance {:.3g})"
     said = _apart(case, (grad_arrays(case.recorded[0]), along), (us, case.gradients), said)
     if said:
@@ -74,7 +74,7 @@ def _pushed(case: Case, directions: list[Any]) -> tuple[list[Any], list[Any]]:
     """Return the derivatives of ⟨directions, gradients⟩ by each input (H u) and by each incoming gradient (J u)."""
     incoming, gradients = case.recorded
     pairs = [
-        (g, Tensor._made(u)) for g, u in zip(gradients, directions, strict=True) if g is not None and g.requires_grad
+        (g, Tensor._wrap(u)) for g, u in zip(gradients, directions, strict=True) if g is not None and g.requires_grad
     ]
     if not pairs:
         return [None] * len(case.wanted), [None] * len(incoming)

@@ -89,7 +89,7 @@ class CheckedFunction:
         """Return the function from the inputs and the outputs' gradients to the inputs' gradients, if there are any."""
         outputs = [y for y in self.outputs if y.requires_grad]
         seeds = [
-            Tensor._made(backend.like(rng.standard_normal(tuple(y.shape)), y.array)).requires_grad_() for y in outputs
+            Tensor._wrap(backend.like(rng.standard_normal(tuple(y.shape)), y.array)).requires_grad_() for y in outputs
         ]
         if not outputs:
             return None

@@ -23,14 +23,14 @@ def check_forward_mode(check: Check, fn: CheckedFunction) -> None:
     outputs = [y for y in fn.outputs if y.requires_grad]
     for i, t in enumerate(fn.tensors):
         # Ones, where `autograd.functional.Pushing` takes zeros: a vjp that leaves the graph passes for a constant at 0.
-        seeds = [Tensor._made(np.ones_like(y.array)).requires_grad_() for y in outputs]
+        seeds = [Tensor._wrap(np.ones_like(y.array)).requires_grad_() for y in outputs]
         with binding(computing_jvp, True):
             (pulled,) = grad(outputs, [t], seeds, create_graph=True, allow_unused=True, retain_graph=True)
         if pulled is None or not pulled.requires_grad:
             continue
         for scale in SCALES:
             v = check.direction(t)
-            found = grad([pulled], seeds, [Tensor._made(v)], retain_graph=True, allow_unused=True)
+            found = grad([pulled], seeds, [Tensor._wrap(v)], retain_graph=True, allow_unused=True)
             pushed = flat([y * 0 if g is None else g for g, y in zip(found, outputs, strict=True)])
             expected = Estimate(*(column[recorded] for column in fn.along(fn.only(i, v), scale)))
             if _pushed_agrees(pushed, expected):

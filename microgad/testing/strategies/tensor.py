@@ -58,7 +58,7 @@ def tensors(
         array *= draw(scale) if isinstance(scale, st.SearchStrategy) else scale
     if layout is None:
         layout = layouts() if not unique else st.sampled_from([name for name in LAYOUTS if name != "broadcast"])
-    made: Tensor = Tensor._made(laid_out(array, layout if isinstance(layout, str) else draw(layout)))
+    made: Tensor = Tensor._wrap(laid_out(array, layout if isinstance(layout, str) else draw(layout)))
     return made.requires_grad_(requires_grad)
 
 

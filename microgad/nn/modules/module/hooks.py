@@ -258,7 +258,7 @@ class BackwardHookFunction(Function):
         with state.scope(deriving=False):  # the hook may read values
             if any(isinstance(g, Tensor) for g in grad):
                 return self.callback(grad)
-            changed = self.callback(tuple(None if g is None else Tensor._made(g) for g in grad))
+            changed = self.callback(tuple(None if g is None else Tensor._wrap(g) for g in grad))
             return tuple(None if g is None else g.array[...] for g in changed)  # views: the hook may keep the arrays
 
 
@@ -327,7 +327,7 @@ class _BackwardHooks:
         if module is None or grad_output is None:  # the gradients didn't come through the outputs
             return grads
         self.grad_output = None
-        zeros = {i: Tensor._made(np.zeros_like(grads[0].array, shape=s, dtype=d)) for i, s, d in self.constants}
+        zeros = {i: Tensor._wrap(np.zeros_like(grads[0].array, shape=s, dtype=d)) for i, s, d in self.constants}
         grad_input = tuple(zeros.get(i, g) for i, g in enumerate(_pack_with_none(self.inputs, grads, self.n_inputs)))
         for hook in self.hooks:
             changed = hook.function(module, grad_input, grad_output)
