@@ -65,7 +65,7 @@ _REAL = dtypes.only("iuf").__func__
 def _promote_division(arrays: Any) -> Any:
     """Promote the operands. Raises RuntimeError for integers divided by zero, unless they are on a GPU.
 
-    To look at the divisor of a GPU would mean to wait for it.
+    Divisors on a GPU aren't checked, because that would mean waiting for the GPU.
     """
     arrays = _REAL(arrays)
     integers = all(getattr(x, "dtype", np.dtype(type(x))).kind in "biu" for x in arrays)
@@ -92,7 +92,7 @@ class RoundedDiv(Function):
 def _float32_for_one_divisor(forward: Any) -> Any:
     """Decorate `forward` so that float16 divided by a single number is computed in float32 and rounded once.
 
-    So does PyTorch, while between two arrays of float16 it rounds each step.
+    PyTorch does the same. Between two arrays of float16 it rounds each step instead.
     """
 
     def widened(self, a, b):
@@ -119,7 +119,7 @@ class FloorDiv(RoundedDiv):
 
 
 def _float16(x: Any) -> Any:
-    """Round to float16, but return float32: NumPy's own steps in float16 take thrice as long."""
+    """Round to float16, but return float32, in which NumPy computes three times as fast."""
     return wide(convert(x, HALF)) if hasattr(x, "dtype") else float(HALF.type(x))
 
 
