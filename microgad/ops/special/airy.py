@@ -12,8 +12,8 @@ from ...type_aliases import Tensor
 from ..out import into
 from .bessel_large_argument import FINE_QUARTER_PI, phase_series
 from .double_double import DoubleDouble, power_series, renormalize, to_pair
-from .numeric import non_differentiable, piecewise, polynomial, product_error, rational, replace_where, sum_error
-from .zeros import polynomial_with_zeros, taylor_at_zero
+from .evaluation import non_differentiable, piecewise, polynomial, product_error, rational, replace_where, sum_error
+from .near_zeros import polynomial_with_zeros, taylor_at_zero
 
 # Ai(x) / (x - zero) for the first zero, in terms of x + 2, for -3 <= x < -1, and for the second one, in terms of
 # x + 13/4, for -4 <= x < -3; Ai(x) in terms of x for |x| <= 1; and ζ (e^ζ ⁴√x Ai(x) - 1/(2√π)) in terms of 1/ζ for

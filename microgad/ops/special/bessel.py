@@ -10,8 +10,8 @@ import numpy as np
 from ...type_aliases import Tensor
 from ..out import into
 from . import bessel_large_argument as large
-from .numeric import non_differentiable, piecewise, polynomial, replace_where
-from .zeros import polynomial_with_zeros
+from .evaluation import non_differentiable, piecewise, polynomial, replace_where
+from .near_zeros import polynomial_with_zeros
 
 # J₀(x) in terms of x² for x < 1, and J₁(x) / x in terms of x² for x < 2. From there to x = 5, divided by x - zero:
 # J₀(x) in terms of x - 17/8 for x < 3.25 and of x - 4 beyond, and J₁(x) in terms of x - 7/2.

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from .double_double import DoubleDouble, power_series, renormalize, to_pair
-from .numeric import polynomial, replace_where, sum_error
-from .zeros import taylor_at_zero
+from .evaluation import polynomial, replace_where, sum_error
+from .near_zeros import taylor_at_zero
 
 # Hankel's (P - 1) x² and Q x for orders 0 and 1, in terms of 1/x²: two numerators and their common denominator
 _HANKEL_0 = (

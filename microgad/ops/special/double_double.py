@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .numeric import polynomial, product_error, sum_error, table_rows
+from .evaluation import polynomial, product_error, sum_error, table_rows
 
 _PI = Decimal("3.14159265358979323846264338327950288419716939937510582097")
 

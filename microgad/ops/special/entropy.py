@@ -11,7 +11,7 @@ from ...type_aliases import Tensor
 from ..elementwise import XLogY
 from ..elementwise.operands import require_one_tensor
 from ..out import into
-from .numeric import promote
+from .evaluation import promote
 
 
 class Entr(Function):

@@ -11,7 +11,7 @@ from ...function import Function
 from ...type_aliases import Tensor
 from ..blocks import in_double
 from ..out import into
-from .numeric import evaluate, piecewise, polynomial, promote, rational, square_with_error
+from .evaluation import evaluate, piecewise, polynomial, promote, rational, square_with_error
 
 ROOT_PI = math.sqrt(math.pi)
 

@@ -15,7 +15,7 @@ from ..creation import arange
 from ..out import into
 from ..spelling import tensors_only
 from . import gamma_negative, gamma_positive
-from .numeric import piecewise, promote, replace_where
+from .evaluation import piecewise, promote, replace_where
 from .zeta import hurwitz_zeta
 
 

@@ -19,8 +19,8 @@ import numpy as np
 
 from . import double_double
 from . import gamma_positive as positive
-from .numeric import piecewise, polynomial, product_error, replace_where, table_rows
-from .zeros import polynomial_with_zeros
+from .evaluation import piecewise, polynomial, product_error, replace_where, table_rows
+from .near_zeros import polynomial_with_zeros
 
 # (|Γ(x)| - 1) |(x + 2) (x + 3)| / Π (x - zero) in terms of x + 5/2, for -3 < x < -2 and the zeros of log|Γ| there
 _BETWEEN = (

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .numeric import piecewise, polynomial, rational
+from .evaluation import piecewise, polynomial, rational
 
 # log Γ(1 + t) / t for -0.3 <= t < 0.7, and log Γ(2 + t) / t for -0.4 <= t < 2: the zeros of log Γ, 1 and 2, are factors
 _ONE = (

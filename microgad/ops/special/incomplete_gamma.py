@@ -19,9 +19,9 @@ from ..elementwise.operands import require_tensors
 from ..out import into
 from .double_double import DoubleDouble, log
 from .error_function import erfcx_float64
+from .evaluation import piecewise, polynomial, product_error, rational, sum_error
 from .gamma import Lgamma
 from .gamma_positive import binet, lgamma_float32
-from .numeric import piecewise, polynomial, product_error, rational, sum_error
 
 # (1 / Γ(1 + f) - 1) / (f (1 - f)) in terms of f - 1/2, for 0 <= f <= 1
 _RECIPROCAL = (

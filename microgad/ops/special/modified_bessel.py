@@ -11,7 +11,7 @@ from ...function import Function
 from ...type_aliases import Tensor
 from ..blocks import in_double
 from ..out import into
-from .numeric import non_differentiable, piecewise, polynomial, promote, rational
+from .evaluation import non_differentiable, piecewise, polynomial, promote, rational
 
 # I₀(x) and I₁(x) / x in terms of x²/4, for |x| < 8
 _I0 = (

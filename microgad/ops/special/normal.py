@@ -13,7 +13,7 @@ from ..blocks import in_double
 from ..elementwise import Select, Where
 from ..out import into
 from .error_function import ErfcFormulas, Erfcx
-from .numeric import evaluate, piecewise, polynomial, promote
+from .evaluation import evaluate, piecewise, polynomial, promote
 
 # log Φ(x) in terms of x - 0.614, for 0 <= x < 1.3
 _MIDDLE = (

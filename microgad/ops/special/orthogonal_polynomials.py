@@ -11,7 +11,7 @@ import numpy as np
 from ...type_aliases import Tensor
 from ..elementwise.operands import require_one_tensor
 from ..out import into
-from .numeric import non_differentiable, piecewise
+from .evaluation import non_differentiable, piecewise
 
 RECURRENCE_UP_TO = 64  # the highest degree for which Chebyshev polynomials are computed by recurrence
 FEW = 8  # elements: so few of a high degree are computed one by one

@@ -11,7 +11,7 @@ from ...function import Function
 from ...type_aliases import Tensor
 from ..blocks import in_double
 from ..out import into
-from .numeric import evaluate, piecewise, polynomial, promote, rational
+from .evaluation import evaluate, piecewise, polynomial, promote, rational
 
 # The normal quantile z of p = 1/2 + q: z / q in terms of q² for |q| < 0.25; z / q - 2.5 in terms of 0.425² - q² for
 # |q| <= 0.425; farther out √2 r - |z| with r = √(-log(tail)), in terms of r - 1.6 for r < 5 and of r - 5 beyond. All

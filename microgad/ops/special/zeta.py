@@ -14,7 +14,7 @@ from ..blocks import in_double
 from ..elementwise.operands import require_one_tensor
 from ..out import into
 from .double_double import EULER_MACLAURIN
-from .numeric import piecewise, promote, replace_where, sum_error
+from .evaluation import piecewise, promote, replace_where, sum_error
 from .zeta_near_zeros import zeta_near_zero
 
 _TERMS = 10  # summed one by one, before the Euler-Maclaurin formula takes over

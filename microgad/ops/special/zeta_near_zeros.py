@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .double_double import DIGITS, EULER_MACLAURIN, EVEN_ZETAS, DoubleDouble, renormalize, to_pair
-from .numeric import replace_where, table_rows
+from .evaluation import replace_where, table_rows
 
 _LOW = 13  # n below which A is a power series of t, with coefficients from a table
 _LARGEST = 31  # s above which A is too small to cancel D

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .numeric import polynomial, table_rows
+from .evaluation import polynomial, table_rows
 
 
 def polynomial_with_zeros(zeros: Any, center: float, coefficients: tuple[float, ...]) -> Callable[..., Any]:
