@@ -106,12 +106,12 @@ def test_i0e(draw):
     return example(draw, nonzero, special.i0e)
 
 
-@checks(ops.I1, ops.BesselRatio)
+@checks(ops.I1, ops.BesselIOverPower)
 def test_i1(draw):
     return example(draw, real, special.i1)
 
 
-@checks(ops.I1e, ops.BesselRatio)
+@checks(ops.I1e, ops.BesselIOverPower)
 def test_i1e(draw):
     return example(draw, nonzero, special.i1e)
 

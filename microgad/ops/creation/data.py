@@ -18,12 +18,12 @@ from ...type_aliases import Device, Dtype, Tensor
 from .scalars import as_scalar, checked_cast
 
 _PYTHON_NUMBERS = frozenset((float, int, bool, complex))
-COPIED = (
+_COPY_WARNING = (
     "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
     "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor)."
 )
 _WITHOUT_EFFECT = frozenset(("layout", "pin_memory", "memory_format"))
-UNWRITABLE = "The given {} is not writable: writing to the Tensor raises. You may want to copy it first."
+_READ_ONLY_WARNING = "The given {} is not writable: writing to the Tensor raises. You may want to copy it first."
 
 
 def from_array(array: Any, device: Device = None, requires_grad: bool = False) -> Tensor:
@@ -57,7 +57,7 @@ def tensor(
             [3., 4.]], dtype=torch.float64)
     """
     if isinstance(data, function.Tensor):
-        warn(COPIED)
+        warn(_COPY_WARNING)
         data = data.array
     elif is_storage(data):  # shares its memory, as in PyTorch
         return from_array(_shared_array(data, dtype), device, requires_grad)
@@ -262,7 +262,7 @@ def from_numpy(ndarray: Any) -> Tensor:
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
     if not ndarray.flags.writeable:
-        once(UNWRITABLE.format("NumPy array"))
+        once(_READ_ONLY_WARNING.format("NumPy array"))
     return as_tensor(ndarray, device="cpu")
 
 
@@ -362,7 +362,7 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
             f"frombuffer: count ({count}) must not be 0, and offset ({offset}) must be in the buffer's {length} bytes"
         )
     if memoryview(buffer).readonly:
-        once(UNWRITABLE.format("buffer"))
+        once(_READ_ONLY_WARNING.format("buffer"))
     return from_array(np.frombuffer(buffer, dtypes.of(dtype).dtype, count, offset), None, requires_grad)
 
 

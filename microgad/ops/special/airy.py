@@ -83,7 +83,7 @@ def _taylor(zero: float, slope: float) -> list[float]:
     return a[1:]
 
 
-_TAYLOR = [(zero, rest, *_taylor(zero, slope)) for zero, rest, slope in _ZEROS]
+_TAYLOR = [(zero, zero_low, *_taylor(zero, slope)) for zero, zero_low, slope in _ZEROS]
 _PHASE_SERIES = [3 * c for c in phase_series(Fraction(1, 3), 22)]  # 3 φ ζ in terms of 1/ζ²
 _PHASE = [to_pair(c) for c in _PHASE_SERIES[:5]]
 _PHASE_OTHERS = tuple(float(c) for c in reversed(_PHASE_SERIES[5:]))

@@ -137,7 +137,7 @@ class LargeArgumentBessel:
 
     def __init__(self, order: int, shift: int, sign: int, zeros: Any) -> None:
         self.shift, self.sign = shift, sign
-        self.zeros = [(zero, rest, *_taylor(order, zero, slope)) for zero, rest, slope in zeros]
+        self.zeros = [(zero, zero_low, *_taylor(order, zero, slope)) for zero, zero_low, slope in zeros]
         self.hankel = (_HANKEL_0, _HANKEL_1)[order]
         self.close = 1.0 + 0.5 * order  # where |wave| < close / x the terms cancel; a Taylor series reaches that far
         phase = phase_series(order, 22)

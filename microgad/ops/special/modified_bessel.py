@@ -213,7 +213,7 @@ class I1(Function):
         return in_double(lambda x: _i1(x, False), x)
 
     def grad_x(self, grad, x):
-        return grad * (I0.apply(x) - BesselRatio.apply(x, n=1, scaled=False))
+        return grad * (I0.apply(x) - BesselIOverPower.apply(x, n=1, scaled=False))
 
 
 def i1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -234,7 +234,7 @@ class I1e(Function):
         return in_double(_i1e_float32 if x.dtype == np.float32 else lambda x: _i1(x, True), x)
 
     def grad_x(self, grad, x, out):
-        return grad * (I0e.apply(x) - BesselRatio.apply(x, n=1, scaled=True) - np.sign(x) * out)
+        return grad * (I0e.apply(x) - BesselIOverPower.apply(x, n=1, scaled=True) - np.sign(x) * out)
 
 
 def i1e(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -246,7 +246,7 @@ def i1e(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return into(out, I1e.apply(input))
 
 
-class BesselRatio(Function):
+class BesselIOverPower(Function):
     """Iₙ(x) / xⁿ. Its derivative is x · Iₙ₊₁(x) / xⁿ⁺¹, so that nothing cancels near 0 in derivatives of any order."""
 
     symbol, promote = "Iₙ/xⁿ", promote
@@ -255,7 +255,7 @@ class BesselRatio(Function):
         return in_double(lambda x: bessel_i_over_power(abs(x), self.n, self.scaled), x)
 
     def grad_x(self, grad, x, out):
-        slope = x * BesselRatio.apply(x, n=self.n + 1, scaled=self.scaled)
+        slope = x * BesselIOverPower.apply(x, n=self.n + 1, scaled=self.scaled)
         return grad * (slope - np.sign(x) * out if self.scaled else slope)
 
 
