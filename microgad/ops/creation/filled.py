@@ -26,7 +26,7 @@ from .scalars import as_scalar, checked_scalar
 
 
 def parse_shape(size: tuple[Any, ...]) -> tuple[int, ...]:
-    """Return the shape that sizes give, one by one or as one sequence. Raises RuntimeError for an impossible one."""
+    """Return the shape given by sizes, one by one or in a sequence. Raises RuntimeError for negative or huge ones."""
     sizes = tuple(size[0]) if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
     shape = tuple(map(operator.index, sizes))
     if any(n < 0 for n in shape):
@@ -51,7 +51,7 @@ def resolve_dtype(op: str, dtype: Any, out: Tensor | None) -> Any:
 
 
 def from_array_into(out: Tensor | None, array: Any, device: Any, requires_grad: bool) -> Tensor:
-    """Wrap an array as a new Tensor, or write it into `out`, whose device is the default then.
+    """Wrap an array as a new Tensor, or write it into `out`, whose device is used unless one is given.
 
     A 1-dimensional array of as many elements as `out` takes the shape of `out`.
     """

@@ -53,7 +53,7 @@ def _largest(dtype: np.dtype[Any]) -> float:
 
 
 def scale_factor(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
-    """Return a Python number as a factor for values of a dtype: bool or int for these dtypes, truncated if need be."""
+    """Return a Python number as a factor for values of a dtype: a bool for booleans, truncated to int for integers."""
     value = checked_scalar(op, value, dtype)
     return bool(value) if dtype.kind == "b" else int(value) if dtype.kind in "iu" else value
 

@@ -64,7 +64,7 @@ class Pow(Function):
 def pow(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tensor:
     """input to the power exponent, broadcast; one of the two may be a number. Source: torch.pow.
 
-    Raises RuntimeError for a negative whole number as the exponent of integers.
+    Raises RuntimeError for integers to a negative integer power.
 
     >>> torch.pow(torch.tensor([1.0, 2.0, 3.0]), 2)
     tensor([1., 4., 9.])

@@ -1,4 +1,4 @@
-"""Rounding, fractional parts, and neighbouring floating-point numbers."""
+"""Rounding, fractional parts, and neighboring floating-point numbers."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def trunc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 class Round(PiecewiseConstant):
-    """x rounded to `decimals` places after the point, or before it if negative; halves go to the even neighbour."""
+    """x rounded to `decimals` places after the point, or before it if negative; halves go to the even neighbor."""
 
     symbol, numpy, promote = "round", np.round, dtypes.only("iuf")
 
@@ -94,7 +94,7 @@ class Round(PiecewiseConstant):
 
 @tensors_only
 def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Tensor:
-    """Round to a number of decimals, halves to the even neighbour; the derivative is 0. Source: torch.round.
+    """Round to a number of decimals, halves to the even neighbor; the derivative is 0. Source: torch.round.
 
     >>> torch.round(torch.tensor([0.5, 1.5, -2.5]))
     tensor([ 0.,  2., -2.])
@@ -127,7 +127,7 @@ def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def _nextafter_by_bits(a: Any, b: Any) -> Any:
-    """np.nextafter by integer steps: read as integers, neighbouring floats of one sign differ by 1."""
+    """np.nextafter by integer steps: read as integers, neighboring floats of one sign differ by 1."""
     negative = (a < 0).view(np.int8)
     step = (b > a).view(np.int8) - (b < a).view(np.int8)
     step = (step ^ -negative) + negative  # -step where a is negative (two's complement)
@@ -142,7 +142,7 @@ class NextAfter(Function):
     """The next floating-point number after a in the direction of b."""
 
     symbol, numpy, promote = "nextafter", np.nextafter, dtypes.only("f")
-    native_half = True  # float16 has other neighbours than float32
+    native_half = True  # float16 has other neighbors than float32
 
     def forward(self, a, b):
         return in_blocks(_nextafter_by_bits, a, b) if max(np.size(a), np.size(b)) > LARGE else np.nextafter(a, b)

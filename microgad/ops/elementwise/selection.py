@@ -37,7 +37,7 @@ class Maximum(Function):
 
 
 def maximum(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """The larger of the two, broadcast; at a tie each takes half of the gradient. Source: torch.maximum.
+    """The larger of input and other, broadcast; at a tie each takes half of the gradient. Source: torch.maximum.
 
     >>> torch.maximum(torch.tensor([1.0, 4.0]), torch.tensor([3.0, 2.0]))
     tensor([3., 4.])
@@ -57,7 +57,7 @@ class Minimum(Function):
 
 
 def minimum(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """The smaller of the two, broadcast; at a tie each takes half of the gradient. Source: torch.minimum.
+    """The smaller of input and other, broadcast; at a tie each takes half of the gradient. Source: torch.minimum.
 
     >>> torch.minimum(torch.tensor([1.0, 4.0]), torch.tensor([3.0, 2.0]))
     tensor([1., 2.])
@@ -86,7 +86,7 @@ class Fmax(Function):
 
 
 def fmax(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The larger of the two, broadcast; if one is NaN, the other. Source: torch.fmax.
+    """The larger of input and other, broadcast; if one is NaN, the other one. Source: torch.fmax.
 
     >>> torch.fmax(torch.tensor([1.0, float("nan")]), torch.tensor([3.0, 2.0]))
     tensor([3., 2.])
@@ -110,7 +110,7 @@ class Fmin(Function):
 
 
 def fmin(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The smaller of the two, broadcast; if one is NaN, the other. Source: torch.fmin.
+    """The smaller of input and other, broadcast; if one is NaN, the other one. Source: torch.fmin.
 
     >>> torch.fmin(torch.tensor([1.0, float("nan")]), torch.tensor([3.0, 2.0]))
     tensor([1., 2.])

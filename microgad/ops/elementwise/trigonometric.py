@@ -29,7 +29,7 @@ class Sin(Function):
 
 
 def sin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The sine, of radians. Source: torch.sin.
+    """The sine of angles in radians. Source: torch.sin.
 
     >>> torch.sin(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.8415])
@@ -50,7 +50,7 @@ class Cos(Function):
 
 
 def cos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The cosine, of radians. Source: torch.cos.
+    """The cosine of angles in radians. Source: torch.cos.
 
     >>> torch.cos(torch.tensor([0.0, 1.0]))
     tensor([1.0000, 0.5403])
@@ -71,7 +71,7 @@ class Tan(Function):
 
 
 def tan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The tangent, of radians. Source: torch.tan.
+    """The tangent of angles in radians. Source: torch.tan.
 
     >>> torch.tan(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 1.5574])
