@@ -300,7 +300,7 @@ class _Capsule:
         return 1, 0
 
     def to_array(self) -> Any:
-        """Return a writable array. NumPy makes it read-only if the capsule is older than DLPack 1.0, and has no flag."""
+        """Return a writable array. NumPy makes it read-only if the capsule is older than DLPack 1.0, without a flag."""
         old = '"dltensor"' in repr(self.capsule)
         array = backend.from_dlpack(self, True)
         return np.asarray(_Writable(array)) if old else array
