@@ -54,7 +54,7 @@ class PRelu(Function):
 
 
 def _is_maximum(x: Any, slope: Any) -> bool:
-    """Whether the result is max(x, slope · x), because 0 < slope <= 1. Arrays of slopes are checked for large x only."""
+    """Whether the result is max(x, slope · x), as 0 < slope <= 1. Arrays of slopes are checked for large x only."""
     if isinstance(slope, (int, float)):
         return 0 < slope <= 1
     return x.size >= 5000 and not backend.is_gpu(x) and bool(slope.min() > 0 and slope.max() <= 1)
