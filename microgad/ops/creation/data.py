@@ -282,9 +282,9 @@ def from_file(
     tensor([1., 1.])
     """
     check_options("from_file", options)
-    kind = dtypes.of(dtype or dtypes.get_default_dtype()).dtype
     mode: Any = "c" if not shared else "r+" if os.path.exists(filename) else "w+"
-    return from_array(np.asarray(np.memmap(filename, kind, mode, shape=(size,))), None, requires_grad)
+    result_dtype = dtypes.of(dtype or dtypes.get_default_dtype()).dtype
+    return from_array(np.asarray(np.memmap(filename, result_dtype, mode, shape=(size,))), None, requires_grad)
 
 
 class _Capsule:

@@ -70,8 +70,8 @@ def _filled(
         raise TypeError(f"{op}() missing 1 required positional arguments: 'size'")
     check_options(op, options)
     shape, dtype = parse_shape(size), resolve_dtype(op, dtype, out)
-    kind = dtype.without_values if 0 in shape and isinstance(dtype, unsupported_dtype) else numpy_dtype(dtype)
-    array = in_memory_format(op, lambda shape: make(shape, kind), shape, options.get("memory_format"))
+    result_dtype = dtype.without_values if 0 in shape and isinstance(dtype, unsupported_dtype) else numpy_dtype(dtype)
+    array = in_memory_format(op, lambda shape: make(shape, result_dtype), shape, options.get("memory_format"))
     return from_array_into(out, array, device, requires_grad)
 
 
@@ -133,8 +133,8 @@ def full(
     """
     check_options("full", options)
     value, dtype = as_scalar("full", "fill_value", fill_value), resolve_dtype("full", dtype, out)
-    kind = dtypes.result_dtype([value]) if dtype is None else dtypes.of(dtype).dtype
-    array = np.full(parse_shape((tuple(size),)), checked_scalar("full", value, kind), kind)
+    result_dtype = dtypes.result_dtype([value]) if dtype is None else dtypes.of(dtype).dtype
+    array = np.full(parse_shape((tuple(size),)), checked_scalar("full", value, result_dtype), result_dtype)
     return from_array_into(out, array, device, requires_grad)
 
 
@@ -168,15 +168,15 @@ def empty_strided(
     (1, 2)
     """
     check_options("empty_strided", options)
-    shape, kind = parse_shape((tuple(size),)), numpy_dtype(dtype)
+    shape, result_dtype = parse_shape((tuple(size),)), numpy_dtype(dtype)
     if len(shape) != len(stride):
         raise ShapeError(f"empty_strided: dimensionality of sizes ({len(shape)}) must match strides ({len(stride)})")
     if min(stride, default=0) < 0:
         raise ArgumentError(f"empty_strided: strides can't be negative, got {list(stride)}")
     span = 0 if 0 in shape else 1 + sum((n - 1) * s for n, s in zip(shape, stride, strict=True))
     parse_shape((span,))  # raises if the memory would be too large
-    memory = from_array(np.empty(span, kind), backend.chosen(device)).array
-    strides = tuple(s * kind.itemsize for s in stride)
+    memory = from_array(np.empty(span, result_dtype), backend.chosen(device)).array
+    strides = tuple(s * result_dtype.itemsize for s in stride)
     return from_array(backend.as_strided(memory, shape, strides), None, requires_grad)
 
 
@@ -261,12 +261,12 @@ def full_like(
     >>> torch.full_like(torch.zeros(2), 3)
     tensor([3., 3.])
     """
-    value = checked_scalar("full_like", as_scalar("full_like", "fill_value", fill_value), _kind(input, dtype))
+    value = checked_scalar("full_like", as_scalar("full_like", "fill_value", fill_value), _result_dtype(input, dtype))
     make = partial(np.full_like, fill_value=value)
     return _like("full_like", make, input, dtype, device, requires_grad, options)
 
 
-def _kind(input: Tensor, dtype: Any) -> Any:
+def _result_dtype(input: Tensor, dtype: Any) -> Any:
     return input.array.dtype if dtype is None else dtypes.of(dtype).dtype
 
 
@@ -278,12 +278,13 @@ def _like(
     The strides of an expanded input aren't taken over, since several of its elements share one place in memory.
     """
     check_options(op, options)
-    x, kind = input.array if device is None else as_zeros(input.array), _kind(input, dtype)
+    x = input.array if device is None else as_zeros(input.array)
+    make = partial(make, x, dtype=_result_dtype(input, dtype))
     memory_format = options.get("memory_format")
     if memory_format not in (None, memory_formats.preserve_format):
-        array = in_memory_format(op, lambda shape: make(x, dtype=kind, order="C", shape=shape), x.shape, memory_format)
+        array = in_memory_format(op, lambda shape: make(order="C", shape=shape), x.shape, memory_format)
     else:
-        array = make(x, dtype=kind, order=layouts.copy_order(x))
+        array = make(order=layouts.copy_order(x))
     return from_array(array, device, requires_grad)
 
 

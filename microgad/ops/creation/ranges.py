@@ -50,8 +50,8 @@ def range(
     check_options("range", options)
     message = "torch.range is deprecated, since it includes end. Use torch.arange, whose values are in [start, end)."
     warnings.warn(message, stacklevel=2)
-    kind = dtypes.get_default_dtype() if dtype is None and out is None else dtype
-    return _arange("range", start, end, step, True, out, kind, device, requires_grad)
+    result_dtype = dtypes.get_default_dtype() if dtype is None and out is None else dtype
+    return _arange("range", start, end, step, True, out, result_dtype, device, requires_grad)
 
 
 def _arange(
@@ -71,18 +71,18 @@ def _arange(
         )
     dtype = resolve_dtype(op, dtype, out)
     integers = all(isinstance(x, int) for x in (start, end, step))
-    kind = dtypes.int64.dtype if dtype is None and integers else numpy_dtype(dtype)
-    if kind.kind in "bc":
-        raise KindError(f"{op}: not implemented for {kind}")
-    if kind == np.int64 and int(step):
+    result_dtype = dtypes.int64.dtype if dtype is None and integers else numpy_dtype(dtype)
+    if result_dtype.kind in "bc":
+        raise KindError(f"{op}: not implemented for {result_dtype}")
+    if result_dtype == np.int64 and int(step):
         start, end, step, integers = int(start), int(end), int(step), True
     steps = Fraction(end - start, step) if integers else (end - start) / step
     count = math.floor(steps) + 1 if inclusive else math.ceil(steps)
     if count >= 2**60:
         raise ArgumentError(f"{op}: invalid size, possible overflow? {start} -> {end} by {step}")
-    if kind.kind in "iu":
-        if int(step) == 0 and (inclusive or kind == np.int64):  # in smaller dtypes PyTorch repeats start
-            raise ArgumentError(f"{op}: step must be nonzero, but {step} is 0 in {kind}")
+    if result_dtype.kind in "iu":
+        if int(step) == 0 and (inclusive or result_dtype == np.int64):  # in smaller dtypes PyTorch repeats start
+            raise ArgumentError(f"{op}: step must be nonzero, but {step} is 0 in {result_dtype}")
         values = int(start) + int(step) * np.arange(count)
     else:
         values = np.arange(count, dtype=np.float64)
@@ -92,7 +92,7 @@ def _arange(
             values += start
     if op == "arange" and out is not None and 0 < out.array.size != count:
         warn(f"{op}: the out tensor has {out.array.size} elements, not {count}, and is resized to that")
-    return from_array_into(out, values.astype(kind, copy=False), device, requires_grad)
+    return from_array_into(out, values.astype(result_dtype, copy=False), device, requires_grad)
 
 
 def _real_scalar(op: str, x: Any) -> Any:
@@ -114,15 +114,16 @@ def linspace(
     """
     check_options("linspace", options)
     steps = operator.index(steps)
-    start, end, kind = _bounds("linspace", start, end, steps, resolve_dtype("linspace", dtype, out))
+    start, end, result_dtype = _bounds("linspace", start, end, steps, resolve_dtype("linspace", dtype, out))
     # Each half is counted from its own end, as in PyTorch, so that the last value is exactly end.
-    first, last, half = kind.type(start), kind.type(end), max(steps // 2, min(steps, 1))
-    if kind.kind in "iu":  # the difference may be too large for the dtype
+    first, last, half = result_dtype.type(start), result_dtype.type(end), max(steps // 2, min(steps, 1))
+    if result_dtype.kind in "iu":  # the difference may be too large for the dtype
         first, last = int(first), int(last)
     step = (last - first) / max(steps - 1, 1)
-    wide = np.float64 if kind == np.float32 or kind.kind in "iu" else kind  # PyTorch rounds once, after the sum
-    fused = kind == np.float64 and abs(step) < 2.0**960  # nothing in `_fused_multiply_add` overflows
-    values = np.empty(steps, kind)
+    # PyTorch rounds float32 and integers once, after the sum.
+    wide = np.float64 if result_dtype == np.float32 or result_dtype.kind in "iu" else result_dtype
+    fused = result_dtype == np.float64 and abs(step) < 2.0**960  # nothing in `_fused_multiply_add` overflows
+    values = np.empty(steps, result_dtype)
     for part, begin, sign in ((values[:half], first, 1), (values[half:][::-1], last, -1)):
         for i in builtins.range(0, len(part), CHUNK):
             index = np.arange(i, min(i + CHUNK, len(part))).astype(wide)  # a small dtype can't count that far
@@ -157,12 +158,12 @@ def logspace(
     tensor([  1.,  10., 100.])
     """
     check_options("logspace", options)
-    start, end, kind = _bounds("logspace", start, end, steps, resolve_dtype("logspace", dtype, out))
-    exact = np.result_type(kind, np.float64)
+    start, end, result_dtype = _bounds("logspace", start, end, steps, resolve_dtype("logspace", dtype, out))
+    exact = np.result_type(result_dtype, np.float64)
     exponents = linspace(start, end, steps, dtype=exact, device="cpu").array
     with np.errstate(invalid="ignore"):  # NaN for fractional powers of a negative base
         values = np.power(exact.type(base), exponents)
-    return from_array_into(out, values.astype(kind), device, requires_grad)
+    return from_array_into(out, values.astype(result_dtype), device, requires_grad)
 
 
 def _bounds(op: str, start: Any, end: Any, steps: int, dtype: Any) -> tuple[Any, Any, Any]:
@@ -178,12 +179,12 @@ def _bounds(op: str, start: Any, end: Any, steps: int, dtype: Any) -> tuple[Any,
     of_complex = isinstance(start + end, complex)
     if dtype is None and of_complex:
         return start, end, dtypes.default_for(3)
-    kind = numpy_dtype(dtype)
-    if of_complex and kind.kind != "c":
+    result_dtype = numpy_dtype(dtype)
+    if of_complex and result_dtype.kind != "c":
         raise DtypeError(f"{op}: start or end is complex, which can't be safely cast to {dtype}")
-    if kind.kind == "b":
+    if result_dtype.kind == "b":
         raise KindError(f"{op}: not implemented for bool")
-    return (*(scale_factor(op, x, kind) for x in (start, end)), kind)
+    return (*(scale_factor(op, x, result_dtype) for x in (start, end)), result_dtype)
 
 
 @tensors_only
@@ -217,7 +218,7 @@ def _triangle(op: str, indices: Any, row: int, col: int, offset: int, dtype: Any
     for name, size in (("row", row), ("col", col)):
         if size < 0:
             raise ArgumentError(f"{op}: {name} must be non-negative, got {size}")
-    kind = dtypes.of(dtypes.int64 if dtype is None else dtype).dtype
-    if kind.kind != "i" or kind.itemsize < 4:
-        raise KindError(f"{op}: not implemented for {kind}; int64 and int32 are there")
-    return from_array(np.stack(indices(row, offset, col)).astype(kind), backend.chosen(device))
+    result_dtype = dtypes.of(dtypes.int64 if dtype is None else dtype).dtype
+    if result_dtype.kind != "i" or result_dtype.itemsize < 4:
+        raise KindError(f"{op}: not implemented for {result_dtype}; int64 and int32 are there")
+    return from_array(np.stack(indices(row, offset, col)).astype(result_dtype), backend.chosen(device))

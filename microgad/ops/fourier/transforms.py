@@ -325,10 +325,11 @@ def _frequencies(
 ) -> Tensor:
     if n < 0:
         raise ArgumentError(f"{op}: n must not be negative, got {n}")
-    kind = dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype)
-    if not (kind.is_floating_point or kind.is_complex):
-        raise DtypeError(f"{op} requires a floating point or complex dtype, got {kind}")
-    return from_array_into(out, (cycles * np.divide(1.0, n * float(d))).astype(kind.dtype), device, requires_grad)
+    result_dtype = dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype)
+    if not (result_dtype.is_floating_point or result_dtype.is_complex):
+        raise DtypeError(f"{op} requires a floating point or complex dtype, got {result_dtype}")
+    frequencies = cycles * np.divide(1.0, n * float(d))
+    return from_array_into(out, frequencies.astype(result_dtype.dtype), device, requires_grad)
 
 
 def _fft_c2c(op: str, cls: type[LinearMap], x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: Any) -> Tensor:

@@ -154,19 +154,19 @@ def _make_window(
     M = int(M)
     if M < 0:
         raise ArgumentError(f"{op}: requires non-negative window length, got M={M}")
-    kind = dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype)
-    if kind not in kinds:
-        raise ArgumentError(f"{op}: expects {' or '.join(map(str, kinds))}, got: {kind!r}")
+    result_dtype = dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype)
+    if result_dtype not in kinds:
+        raise ArgumentError(f"{op}: expects {' or '.join(map(str, kinds))}, got: {result_dtype!r}")
     window = values(np.arange(M, dtype=np.float64), M - 1 if sym else M) if M > 1 else np.ones(M)
-    return tensor(window, dtype=kind, device=device, requires_grad=requires_grad)
+    return tensor(window, dtype=result_dtype, device=device, requires_grad=requires_grad)
 
 
 def _legacy_window(op: str, values: Any, M: int, periodic: bool, dtype: Dtype = None, **options: Any) -> Tensor:
     """Make a window of PyTorch's older functions, which also support float16 and compute in the window's dtype."""
-    kind = np.dtype(dtype or dtypes.get_default_dtype())
+    result_dtype = np.dtype(dtype or dtypes.get_default_dtype())
 
     def rounded(n: Any, size: float) -> Any:
-        return values(n.astype(kind), size)  # NumPy rounds Python numbers to that dtype too, as PyTorch does
+        return values(n.astype(result_dtype), size)  # NumPy rounds Python numbers to that dtype too, as PyTorch does
 
     kinds = (dtypes.float16, dtypes.float32, dtypes.float64)
     return _make_window(op, rounded, M, not periodic, dtype, kinds=kinds, **options)
