@@ -52,7 +52,7 @@ def add(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tenso
 
 
 def scaled_by_alpha(op: str, input: Any, other: Any, alpha: Any) -> Any:
-    """Return alpha · other in the result's dtype, for `add` and `sub`. Raises RuntimeError as PyTorch does."""
+    """Return alpha · other in the result's dtype, for `add` and `sub`."""
     alpha = as_scalar(op, "alpha", alpha)
     dtype = dtypes.result_dtype([getattr(x, "array", x) for x in (input, other)])
     check_scale_factor(op, "alpha", alpha, dtype)

@@ -104,8 +104,7 @@ class Acosh(Function):
         return np.arccosh(x)
 
     def grad_x(self, grad, x):
-        if not is_complex(x):
-            x = np.absolute(x)  # finite below -1 too, as in PyTorch, so that a masked gradient of 0 stays 0
+        x = x if is_complex(x) else np.absolute(x)  # finite below -1 as in PyTorch: a masked gradient of 0 stays 0
         return grad / (np.sqrt(x - 1) * np.sqrt(x + 1))  # for complex x this isn't √(x² - 1)
 
 

@@ -187,7 +187,8 @@ class LargeArgumentBessel:
         return replace_where(wave, (x,), (close, self._near_zero))
 
     def _near_zero(self, x: Any) -> Any:
-        return replace_where(self._taylor(x), (x,), (x >= _SERIES_FROM, self._by_phase))
+        k, _ = self._nearest_zero(x)
+        return replace_where(taylor_at_zero(x, self.zeros, k - 1), (x,), (x >= _SERIES_FROM, self._by_phase))
 
     def _hankel(self, x: Any) -> Any:
         """(P - 1) d, Q d and the common denominator d."""
@@ -209,10 +210,6 @@ class LargeArgumentBessel:
         half -= np.rint(half)
         half = abs(half)
         return 0.25 - half if self.sign > 0 else half - 0.25
-
-    def _taylor(self, x: Any) -> Any:
-        k, _ = self._nearest_zero(x)
-        return taylor_at_zero(x, self.zeros, k - 1)
 
     def _by_phase(self, x: Any) -> Any:
         """±√(2/πx) √(P² + Q²) sin(r + φ)."""

@@ -63,7 +63,7 @@ def _erf_float32(x: Any) -> Any:
 
 
 def _rescale(coefficients: tuple[float, ...], root: float, order: int) -> tuple[float, ...]:
-    """The coefficients of p(x / root) / root^order as a polynomial in x. root² is an integer, so little is rounded."""
+    """The coefficients of p(x / root) / root^order as a polynomial in x; root² is an integer."""
     powers = [n + order for n in range(len(coefficients) - 1, -1, -1)]
     return tuple(
         c / (round(root * root) ** (n // 2) * root ** (n % 2)) for c, n in zip(coefficients, powers, strict=True)

@@ -177,10 +177,7 @@ def lgamma(x: Any) -> Any:
 
 
 def lgamma_float32(x: Any, above: Any) -> Any:
-    """log|Γ(x)| of float32 numbers x < 0, in float64, from above = log Γ(1 - x) by the reflection formula.
-
-    Near the zeros terms cancel, but float64 leaves enough digits for float32.
-    """
+    """log|Γ(x)| of float32 numbers x < 0, in float64, from above = log Γ(1 - x) by the reflection formula."""
     _, e = _pole_and_distance(np.maximum(x, -1e40))
     square = e * e
     out = square * polynomial(square, _REFLECTED)

@@ -139,8 +139,8 @@ def _countdown(start: int, stop: int, x: Any) -> Iterator[Any]:
 def _series(count: Any, upper: Any, float32: Any) -> Any:
     """The formula for P(a, x) (or 1 - P if `upper`) where x < a or x is small: `count` terms of its power series.
 
-    All terms are positive (DLMF 8.11.4). Except for float32, the last few steps of Horner's rule are taken in
-    double-double arithmetic; the rounding errors of the steps before them are scaled down by x / (a + k).
+    All terms are positive (DLMF 8.11.4). Except for float32, the last steps of Horner's rule are in double-double
+    arithmetic; the rounding errors of earlier ones are scaled down by x / (a + k).
     """
 
     def formula(a: Any, x: Any) -> Any:
@@ -292,7 +292,7 @@ def _density(a: Any, x: Any) -> Any:
 
 
 class Igamma(Function):
-    """P(a, x). Only the derivative with respect to x is implemented, as in PyTorch."""
+    """P(a, x), the regularized lower incomplete gamma function."""
 
     symbol, promote, elementwise = "P(a, x)", dtypes.only("f"), True
 

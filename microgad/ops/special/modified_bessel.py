@@ -89,7 +89,7 @@ _K1_LARGE = (
 
 
 def bessel_i_over_power(y: Any, n: Any, scaled: Any) -> Any:
-    """Iₙ(y) / yⁿ for y >= 0, times e^-y if `scaled`. From y = 8 on it is computed by recurrence from I₀ and I₁."""
+    """Iₙ(y) / yⁿ for y >= 0, times e^-y if `scaled`."""
 
     def small(y: Any) -> Any:
         z = y * y / 4

@@ -22,10 +22,7 @@ _EULER_MACLAURIN = [float(c) for c in EULER_MACLAURIN[:12]]
 
 
 def _euler_maclaurin(s: Any, w: Any, unit: float, factor: float) -> Any:
-    """`hurwitz_positive` by the Euler-Maclaurin formula, for w >= 10 that isn't much smaller than s.
-
-    The formula is the integral, plus half of the first term, plus corrections.
-    """
+    """`hurwitz_positive` by the Euler-Maclaurin formula, for w >= 10 that isn't much smaller than s."""
     s_small = np.minimum(s, 1e4)  # w^-s is 0 from there on
     u = 1 / (w * w)
     total = np.full_like(w, _EULER_MACLAURIN[-1])
@@ -103,7 +100,7 @@ def hurwitz_zeta(s: Any, q: Any, unit: float = 1.0, factor: float = 1.0) -> Any:
 
 
 class Zeta(Function):
-    """ζ(s, q) = Σ (q + k)^-s over k >= 0. Only the derivative with respect to q is implemented, as in PyTorch."""
+    """ζ(s, q) = Σ (q + k)^-s over k >= 0."""
 
     symbol, promote, elementwise = "ζ", promote, True
 
