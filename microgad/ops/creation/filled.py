@@ -275,7 +275,7 @@ def _like(
 ) -> Tensor:
     """Make a Tensor of input's shape, with its strides or in a memory_format.
 
-    The strides of an expanded input aren't taken over, since several of its elements share one place in memory.
+    An expanded input's strides aren't kept, since its elements share places in memory.
     """
     check_options(op, options)
     x = input.array if device is None else as_zeros(input.array)

@@ -176,7 +176,7 @@ def angle(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def _check_same_floats(arrays: Any) -> Any:
-    """Return the two arrays. Raises RuntimeError unless both are float32 or both are float64."""
+    """Raise RuntimeError unless both arrays are float32, or both float64."""
     a, b = (x.dtype for x in arrays)
     if {a, b} - {dtypes.float32.dtype, dtypes.float64.dtype}:
         raise DtypeError(f"expected both inputs to be float32 or float64 tensors but got {a} and {b}")

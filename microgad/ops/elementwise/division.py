@@ -138,8 +138,8 @@ def _from_quotient(ufunc: Any, a: Any, b: Any, large: int = 5000, **formulas: An
     """ufunc(a, b), which for large arrays is computed as formula(a, b, a / b) in float64.
 
     `formulas` has one for float32 ("f") and may have one for float64 ("d"). NumPy's ufuncs take 5 to 10 times as long,
-    because they compute an exact remainder number by number. PyTorch derives the quotient from it in float32, so from 2²²
-    on that isn't always the whole part of a / b, and the ufunc has to compute it.
+    because they compute an exact remainder number by number. PyTorch derives the quotient from it in float32: from 2²²
+    on that isn't always the whole part of a / b, so the ufunc has to compute it.
     """
     char = np.result_type(a, b).char
     if char not in formulas or max(np.size(a), np.size(b)) < large or backend.is_gpu(a):

@@ -174,7 +174,7 @@ class LargeArgumentBessel:
         return self._combine(x, sine, 0.0, cosine, norm, np.where(x < 5e7, x, math.inf))
 
     def _combine(self, x: Any, sine: Any, sine_error: Any, cosine: Any, norm: Any, reach: Any) -> Any:
-        """(P sin r + Q cos r) / norm, which is computed again near zeros; `reach` is x, or ∞ for no such correction."""
+        """(P sin r + Q cos r) / norm, which is computed again near zeros; `reach` is x, or ∞ to prevent that."""
         wave, q, divisor = self._hankel(x)
         wave *= sine
         q *= cosine

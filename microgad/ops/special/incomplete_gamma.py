@@ -125,7 +125,7 @@ def _prefactor(a: Any, x: Any, divided: bool) -> Any:
 
 
 def _prefactor_float32(a: Any, x: Any) -> Any:
-    """x^a e^-x / Γ(a + 1), to float32's digits."""
+    """x^a e^-x / Γ(a + 1) for float32."""
     return np.exp(a * np.log(x) - x - lgamma_float32(a + 1))
 
 

@@ -136,7 +136,7 @@ def _taylor(n: int) -> tuple[float, ...]:
     return tuple(1 / (math.factorial(k) * math.factorial(n + k) * 2**n) for k in range(24, -1, -1))
 
 
-# I₁(x) / x in terms of x², for |x| < 8, to the digits that float32 needs
+# I₁(x) / x in terms of x², for |x| < 8, for float32
 _I1_FLOAT32 = (
     1.1460832451640963e-23, 2.3291947609270933e-21, 1.5456262162831017e-18, 5.153365891203708e-16,
     1.504265455397372e-13, 3.3632455960175416e-11, 5.651525939110622e-09, 6.781670155494767e-07,
