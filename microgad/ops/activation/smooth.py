@@ -347,7 +347,7 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0, *, out: 
 
 
 class LogSigmoid(Function):
-    """log(1 / (1 + e⁻ˣ)), computed as min(0, x) - log(1 + exp(-|x|)), which can't overflow."""
+    """log(1 / (1 + e⁻ˣ)), by a formula that can't overflow."""
 
     symbol, promote = "log σ", staticmethod(require_floating)
 

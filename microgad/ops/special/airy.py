@@ -130,7 +130,7 @@ def _moderate(y: Any) -> Any:
 
 
 def _huge(y: Any) -> Any:
-    """Ai(-y) for y >= 5e9, with the sine and cosine of ζ + its low part by the addition theorem."""
+    """Ai(-y) for y >= 5e9. The addition theorem adds ζ's low part."""
     zeta, zeta_low = _zeta(np.minimum(y, 1e30))
     s, c = np.sin(zeta), np.cos(zeta)
     s_low, c_low = np.sin(zeta_low), np.cos(zeta_low)

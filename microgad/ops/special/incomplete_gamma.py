@@ -292,7 +292,7 @@ def _density(a: Any, x: Any) -> Any:
 
 
 class Igamma(Function):
-    """P(a, x), the regularized lower incomplete gamma function."""
+    """P(a, x)."""
 
     symbol, promote, elementwise = "P(a, x)", dtypes.only("f"), True
 
