@@ -158,7 +158,7 @@ def _check_projections(check: Check, fn: CheckedFunction) -> bool:
             kinked |= bool(found.kinked.any())
             usable &= ~found.kinked & np.isfinite(found.error)
         u = np.where(usable, check.weights(values.size), 0.0)
-        grads = check.pulled(fn.outputs, fn.tensors, u)
+        grads = check.vjp(fn.outputs, fn.tensors, u)
         projections = [
             project(u, found, [directions[i] for i in group], [grads[i] for i in group], bool(usable.all()))
             for group, found in zip(suspects, estimates, strict=True)

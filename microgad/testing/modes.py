@@ -31,15 +31,15 @@ class ReverseMode:
 
     def projections(self, us: Sequence[Any], vs: Sequence[Any]) -> list[list[float]]:
         """Return, for each output and each Tensor, v · (J u)."""
-        pulled = [self._pulled(y, Tensor._wrap(v)) for y, v in zip(self.outputs, vs, strict=True)]
+        pulled = [self._vjp(y, Tensor._wrap(v)) for y, v in zip(self.outputs, vs, strict=True)]
         return [[_dot(g, u) for g, u in zip(grads, us, strict=True)] for grads in pulled]
 
     def maps(self) -> Iterator[tuple[LinearFunction, Tensor]]:
         """Yield each function that is linear in a gradient, and a Tensor of the gradient's shape and dtype."""
         for y in self.outputs:
-            yield lambda v, y=y: self._pulled(y, v), y  # type: ignore[misc]
+            yield lambda v, y=y: self._vjp(y, v), y  # type: ignore[misc]
 
-    def _pulled(self, y: Tensor, v: Tensor) -> Sequence[Tensor | None]:
+    def _vjp(self, y: Tensor, v: Tensor) -> Sequence[Tensor | None]:
         if not y.requires_grad:
             return [None] * len(self.tensors)
         return grad([y], self.tensors, [v], retain_graph=True, allow_unused=True)
@@ -61,22 +61,22 @@ class ForwardMode:
             for j in range(t.numel()):
                 unit = np.zeros_like(t.array, order="C")
                 unit.reshape(-1)[j] = 1
-                for rows, tangent in zip(found, grad_arrays(self._pushed(i, Tensor._wrap(unit))), strict=True):
+                for rows, tangent in zip(found, grad_arrays(self._jvp(i, Tensor._wrap(unit))), strict=True):
                     if tangent is not None:
                         rows[i][j] = backend.to_numpy(tangent).reshape(-1)
         return found
 
     def projections(self, us: Sequence[Any], vs: Sequence[Any]) -> list[list[float]]:
         """Return, for each output and each Tensor, v · (J u)."""
-        pushed = [self._pushed(i, Tensor._wrap(u)) for i, u in enumerate(us)]
+        pushed = [self._jvp(i, Tensor._wrap(u)) for i, u in enumerate(us)]
         return [[_dot(tangents[k], v) for tangents in pushed] for k, v in enumerate(vs)]
 
     def maps(self) -> Iterator[tuple[LinearFunction, Tensor]]:
         """Yield each function that is linear in a tangent, and a Tensor of the tangent's shape and dtype."""
         for i, t in enumerate(self.tensors):
-            yield lambda u, i=i: self._pushed(i, u), t  # type: ignore[misc]
+            yield lambda u, i=i: self._jvp(i, u), t  # type: ignore[misc]
 
-    def _pushed(self, i: int, u: Tensor) -> Sequence[Tensor | None]:
+    def _jvp(self, i: int, u: Tensor) -> Sequence[Tensor | None]:
         others = [np.zeros_like(t.array) for t in self.tensors]
         return self.pushing.jvp([u if j == i else Tensor._wrap(zero) for j, zero in enumerate(others)], False)
 

@@ -52,11 +52,11 @@ class _OfNumPy:
     def grad_inputs(self, grad: Any, *inputs: Any) -> list[Any]:
         """Call the vjp. With Tensors it also runs on their arrays, and the recorded gradients have to be the same."""
         grads = as_tuple(grad)
-        plain = self._pulled_back(tuple(map(_bare, grads)), tuple(map(_bare, inputs)))
+        plain = self._call_vjp(tuple(map(_bare, grads)), tuple(map(_bare, inputs)))
         if not isinstance(grads[0], Tensor):
             return plain
         try:
-            recorded = self._pulled_back(grads, inputs)
+            recorded = self._call_vjp(grads, inputs)
         except Exception as error:  # the vjp can't run on Tensors
             raise self._only_once(f"raised {type(error).__name__} on Tensors: {error}") from error
         for i, (g, expected) in enumerate(zip(recorded, plain, strict=True)):
@@ -68,7 +68,7 @@ class _OfNumPy:
                 recorded[i] = Tensor._wrap(g)  # zeros need no graph
         return recorded
 
-    def _pulled_back(self, grads: tuple[Any, ...], inputs: tuple[Any, ...]) -> list[Any]:
+    def _call_vjp(self, grads: tuple[Any, ...], inputs: tuple[Any, ...]) -> list[Any]:
         """Call the vjp, and return a checked gradient for each input that needs one."""
         args, settings = self.arguments.filled(inputs)
         found = self.vjp(unpacked(grads), *args, **settings)
@@ -92,9 +92,7 @@ class _OfNumPy:
                 f"{_bare(x).shape}. Sum it over the axes along which the array was broadcast"
             )
         if not _is_floating(array):
-            raise DtypeError(
-                f"{self._name}: its vjp returned {array.dtype} for array {i}, expected floating-point numbers"
-            )
+            raise DtypeError(f"{self._name}: its vjp returned {array.dtype} for array {i}, expected a float")
         return g
 
     def _only_once(self, why: str) -> GraphError:

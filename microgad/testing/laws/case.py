@@ -99,7 +99,7 @@ class Case:
     def evaluate(self, inputs: Sequence[Any], grad_outputs: Sequence[Any] | None = None) -> Evaluation:
         """Evaluate the function at other inputs, and its gradients for the incoming gradients `grad_outputs`."""
         outs = self.outputs(inputs)
-        found = pull(outs, wanted(inputs), self.grad_outputs if grad_outputs is None else grad_outputs)
+        found = vjp(outs, wanted(inputs), self.grad_outputs if grad_outputs is None else grad_outputs)
         return Evaluation([y.array for y in outs], found)
 
     def map_arrays(self, change: Callable[[Any], Any]) -> list[Any]:
@@ -159,7 +159,7 @@ class Case:
     @cached_property
     def gradients(self) -> list[Any]:
         """The gradients of the first evaluation."""
-        return pull(self.outs, self.wanted, self.grad_outputs)
+        return vjp(self.outs, self.wanted, self.grad_outputs)
 
     @cached_property
     def recorded(self) -> tuple[list[Tensor], list[Tensor | None]]:
@@ -293,7 +293,7 @@ def _nearby(a: Any, step: float, rng: np.random.Generator) -> Any:
     return np.multiply(a, factors, out=np.empty_like(a), casting="same_kind")
 
 
-def pull(outs: Sequence[Tensor], inputs: Sequence[Tensor], grad_outputs: Sequence[Any]) -> list[Any]:
+def vjp(outs: Sequence[Tensor], inputs: Sequence[Tensor], grad_outputs: Sequence[Any]) -> list[Any]:
     """Return the gradients as arrays, by a backward pass that keeps the graph."""
     outs, grad_outputs = that_require_grad(outs, grad_outputs)
     return gradients(outs, inputs, grad_outputs) if outs and inputs else [None] * len(inputs)

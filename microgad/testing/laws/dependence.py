@@ -15,7 +15,7 @@ from ... import backend
 from ...errors import ArgumentError
 from ...tensor import Tensor
 from .assertions import assert_agree, max_abs
-from .case import pull
+from .case import vjp
 from .module_case import ModuleCase
 
 
@@ -60,7 +60,7 @@ def _no_leak(case: ModuleCase, inputs: Sequence[Tensor], axis: int, watched: Any
     """Check that at the `watched` positions along an axis the output depends on the inputs at no other position."""
     first, *rest = case.grad_outputs
     seeds = [np.where(_along(watched, first, axis), first, 0), *map(np.zeros_like, rest)]
-    for i, (x, g) in enumerate(zip(case.wanted, pull(case.outs, case.wanted, seeds), strict=True)):
+    for i, (x, g) in enumerate(zip(case.wanted, vjp(case.outs, case.wanted, seeds), strict=True)):
         if g is not None and any(x is y for y in inputs):
             leak = max_abs(np.where(_along(watched, g, axis), 0, g))
             if leak > case.gradient_tolerance(i):

@@ -12,7 +12,7 @@ from ...gradients import backward, grad
 from ...tensor import Tensor
 from ..calls import grad_arrays, nodes_behind, wanted
 from .assertions import ROUNDINGS, inner_terms
-from .case import Case, pull, that_require_grad
+from .case import Case, that_require_grad, vjp
 
 A, B = 0.75, -1.5  # any two numbers
 
@@ -69,7 +69,7 @@ def each_alone(case: Case) -> None:
     """An input's gradient doesn't depend on whether others require grad, which decides what is kept for backward."""
     for i in range(len(case.wanted)) if len(case.wanted) > 1 else ():
         inputs = [x.detach() if isinstance(x, Tensor) and x is not case.wanted[i] else x for x in case.inputs]
-        (alone,) = pull(case.outputs(inputs), [case.wanted[i]], case.grad_outputs)
+        (alone,) = vjp(case.outputs(inputs), [case.wanted[i]], case.grad_outputs)
         case.same_gradient(i, alone, case.gradients[i], "where no other input requires grad, the gradient of")
 
 
@@ -77,8 +77,8 @@ def results_alone(case: Case) -> None:
     """A result gives the same gradients whether the others are unused or have gradients of zero."""
     outs, seeds = that_require_grad(case.outs, case.grad_outputs)
     for k in range(len(outs)) if len(outs) > 1 else ():
-        expected = pull(outs, case.wanted, [s if j == k else np.zeros_like(s) for j, s in enumerate(seeds)])
-        found = [("of one result alone the gradient of", pull(outs[k : k + 1], case.wanted, seeds[k : k + 1]))]
+        expected = vjp(outs, case.wanted, [s if j == k else np.zeros_like(s) for j, s in enumerate(seeds)])
+        found = [("of one result alone the gradient of", vjp(outs[k : k + 1], case.wanted, seeds[k : k + 1]))]
         if case.order > 1:
             incoming = Tensor._wrap(seeds[k]).requires_grad_()
             recorded = grad(outs[k], case.wanted, incoming, create_graph=True, allow_unused=True)
@@ -92,8 +92,8 @@ def results_alone(case: Case) -> None:
 def linear_in_grad(case: Case) -> None:
     """Backward is linear in the incoming gradient: a·g + b·h gives a·backward(g) + b·backward(h)."""
     others = [case.random_like(s) for s in case.grad_outputs]
-    second = pull(case.outs, case.wanted, others)
-    both = pull(case.outs, case.wanted, [A * g + B * h for g, h in zip(case.grad_outputs, others, strict=True)])
+    second = vjp(case.outs, case.wanted, others)
+    both = vjp(case.outs, case.wanted, [A * g + B * h for g, h in zip(case.grad_outputs, others, strict=True)])
     for i, (g, h, sum_) in enumerate(zip(case.gradients, second, both, strict=True)):
         if g is not None:
             what = "of a sum of incoming gradients, the gradient of"

@@ -16,7 +16,7 @@ from ...function import Function
 from ...tensor import Tensor
 from ..calls import floating, fresh_tensors, tensors_in, wanted
 from ..strategies import numbers, tensors
-from .case import Case, pull
+from .case import Case, vjp
 from .inferred_settings import arguments_of, strategy_of
 from .input_shapes import ShapeFamily, Shapes, broadcasting, groups
 from .runner import without_warnings
@@ -199,7 +199,7 @@ def _fails(function: Callable[..., Any], inputs: Sequence[Tensor]) -> bool:
     """Whether backward raises an error."""
     try:
         outs = floating(function(*inputs))
-        pull(outs, wanted(inputs), [np.ones_like(y.array) for y in outs])
+        vjp(outs, wanted(inputs), [np.ones_like(y.array) for y in outs])
     except Exception:  # a user's derivative may raise anything
         return True
     return False

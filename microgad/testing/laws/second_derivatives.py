@@ -45,9 +45,9 @@ def symmetry(case: Case) -> None:
 
 def _asymmetry(case: Case) -> str:
     us, ws = _directions(case), _directions(case)
-    through_u, through_w = (_pushed(case, directions)[0] for directions in (us, ws))
+    through_u, through_w = (_derivatives_along(case, directions)[0] for directions in (us, ws))
     said = "the second derivative along u, then w, is {:.10g}, along w, then u, {:.10g} (tolerance {:.3g})"
-    return _apart(case, (ws, through_u), (us, through_w), said)
+    return _difference(case, (ws, through_u), (us, through_w), said)
 
 
 def forward_mode(case: Case) -> None:
@@ -55,12 +55,12 @@ def forward_mode(case: Case) -> None:
     if case.order < 2:
         return
     us = _directions(case)
-    along = _pushed(case, us)[1]
+    along = _derivatives_along(case, us)[1]
     if CustomNode in case.classes:
         outs = [y for y in case.outputs(case.inputs) if y.requires_grad]
         along = grad_arrays(DoubleBackward(outs, case.wanted).jvp([Tensor._wrap(u) for u in us], False))
     said = "forward mode gives {:.10g} along a random direction, reverse mode {:.10g} (tolerance {:.3g})"
-    said = _apart(case, (grad_arrays(case.recorded[0]), along), (us, case.gradients), said)
+    said = _difference(case, (grad_arrays(case.recorded[0]), along), (us, case.gradients), said)
     if said:
         raise AssertionError(said)
 
@@ -70,7 +70,7 @@ def _directions(case: Case) -> list[Any]:
     return [case.random_like(x.array) for x in case.wanted]
 
 
-def _pushed(case: Case, directions: list[Any]) -> tuple[list[Any], list[Any]]:
+def _derivatives_along(case: Case, directions: list[Any]) -> tuple[list[Any], list[Any]]:
     """Return the derivatives of ⟨directions, gradients⟩ by each input (H u) and by each incoming gradient (J u)."""
     incoming, gradients = case.recorded
     pairs = [
@@ -83,7 +83,7 @@ def _pushed(case: Case, directions: list[Any]) -> tuple[list[Any], list[Any]]:
     return found[: len(case.wanted)], found[len(case.wanted) :]
 
 
-def _apart(case: Case, one: tuple[list[Any], list[Any]], other: tuple[list[Any], list[Any]], said: str) -> str:
+def _difference(case: Case, one: tuple[list[Any], list[Any]], other: tuple[list[Any], list[Any]], said: str) -> str:
     """Return the message that two inner products differ; empty if they are equal or one isn't finite."""
     (a, size_a), (b, size_b) = _dot(*one), _dot(*other)
     tolerance = SYMMETRIC * (size_a + size_b) + _rounding(case)

@@ -16,7 +16,7 @@ from ..calls import nodes_behind, wanted
 from ..numerical.perturbation import perturbed
 from ..strategies import LAYOUTS, laid_out
 from .assertions import ROUNDINGS, assert_agree, assert_equal
-from .case import CallRecorder, Case, Evaluation, pull
+from .case import CallRecorder, Case, Evaluation, vjp
 
 REFERENCE = 1e-9  # relative: a reference may sum in another order
 PERTURBATION = 2.0**-6  # relative: moves inputs to values with many digits
@@ -86,7 +86,7 @@ def interleaved(case: Case) -> None:
         case.call(case.map_arrays(lambda a: np.flip(a).copy() if a.dtype.kind in "fc" else a))
     except FROM_FORWARD:
         return
-    found = pull(outs, case.wanted, case.grad_outputs)
+    found = vjp(outs, case.wanted, case.grad_outputs)
     case.same_gradients(found, expected, "with a call of other values before its backward, the gradient of")
 
 
@@ -136,7 +136,7 @@ def float32(case: Case) -> None:
     if case.order > 1:
         _ = case.with_inputs(single).classes  # takes second derivatives, which may refuse a wrong dtype
     grad_outputs = [g.astype(y.array.dtype) for g, y in zip(case.grad_outputs, outs, strict=True)]
-    gradients = pull(outs, wanted(single), grad_outputs)
+    gradients = vjp(outs, wanted(single), grad_outputs)
     if not case.draws and all(map(_is_ordinary, case.inputs)):  # draws differ between dtypes
         eps = float(np.finfo(np.float32).eps)
         rounded = case.map_arrays(lambda a: _narrowed(a).astype(a.dtype))

@@ -47,7 +47,7 @@ class Check:
             )
         return found
 
-    def given(self) -> tuple[Any, ...]:
+    def call_arguments(self) -> tuple[Any, ...]:
         """Return the function's arguments at the current inputs, with arrays in place of Tensors."""
         return tuple(x.array if isinstance(x, Tensor) else x for x in self.call.whole(self.args))
 
@@ -60,7 +60,7 @@ class Check:
         """Draw random factors, none of which is near zero."""
         return random_signed(self.rng, size)
 
-    def pulled(self, outputs: list[Tensor], tensors: list[Tensor], u: Any) -> list[Any]:
+    def vjp(self, outputs: list[Tensor], tensors: list[Tensor], u: Any) -> list[Any]:
         """Return the gradients of u · outputs. Set u to zero, in place, for outputs off the graph."""
         chosen = [(y, at) for y, at in zip(outputs, slices(outputs), strict=True) if y.requires_grad]
         for y, at in zip(outputs, slices(outputs), strict=True):

@@ -126,7 +126,7 @@ def _make_finding(check: Check, fn: CheckedFunction, output: int, i: int, rows: 
         unknown |= ~np.isfinite(analytical) & (infinite | (not np.isfinite(y.array).all()))
     return Finding(
         check.name, fn.order, output, i, tuple(fn.names), tuple(x.shape), tuple(y.shape),
-        value, analytical, np.where(unknown, np.inf, error), check.given(), operations([y]), (),
+        value, analytical, np.where(unknown, np.inf, error), check.call_arguments(), operations([y]), (),
         check.unwrapped.module, (check.unwrapped.args, check.unwrapped.keywords), check.unwrapped.adapter,
     )  # fmt: skip
 

@@ -31,21 +31,21 @@ def check_forward_mode(check: Check, fn: CheckedFunction) -> None:
         for scale in SCALES:
             v = check.direction(t)
             found = grad([pulled], seeds, [Tensor._wrap(v)], retain_graph=True, allow_unused=True)
-            pushed = flat([y * 0 if g is None else g for g, y in zip(found, outputs, strict=True)])
+            jvp = flat([y * 0 if g is None else g for g, y in zip(found, outputs, strict=True)])
             expected = Estimate(*(column[recorded] for column in fn.along(fn.only(i, v), scale)))
-            if _pushed_agrees(pushed, expected):
+            if _agrees(jvp, expected):
                 break
         else:
             raise GradcheckError(
                 f"{check.name}: in forward mode the {fn.derivative_name} along a direction of {fn.names[i]} is "
-                f"{pushed}, but by finite differences {expected.value}"
+                f"{jvp}, but by finite differences {expected.value}"
             )
 
 
-def _pushed_agrees(pushed: Any, expected: Estimate) -> bool:
+def _agrees(jvp: Any, expected: Estimate) -> bool:
     value, finite = expected.value, np.isfinite(expected.value)
     tolerance = SAFETY * expected.error + ROUNDING * (np.abs(value) + np.abs(value[finite]).max(initial=0.0))
     unknown = expected.kinked | ~np.isfinite(expected.error)
     if not finite.all():
-        unknown |= ~np.isfinite(pushed)
-    return bool(np.all((np.abs(pushed - value) <= tolerance) | unknown))
+        unknown |= ~np.isfinite(jvp)
+    return bool(np.all((np.abs(jvp - value) <= tolerance) | unknown))

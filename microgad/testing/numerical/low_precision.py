@@ -27,19 +27,19 @@ def check_low_precision(check: Check, draws: SameDraws) -> None:
         return  # draws differ between dtypes
     seeds = [check.rng.uniform(0.5, 1, tuple(y.shape)) for y in outputs]
 
-    def pull(outputs: list[Tensor]) -> list[Any]:
+    def vjp(outputs: list[Tensor]) -> list[Any]:
         like = [backend.like(u, y.array, y.array.dtype) for u, y in zip(seeds, outputs, strict=True)]
         return [None if g is None else backend.to_numpy(g) for g in gradients(outputs, check.tensors, like)]
 
-    single = pull(outputs)
+    single = vjp(outputs)
     coarsest = max((np.finfo(t.array.dtype) for t in check.tensors), key=lambda info: info.eps)
     eps, least, most = float(coarsest.eps), float(coarsest.smallest_normal) ** RANGE, float(coarsest.max) ** RANGE
     with in_float64(check.args):
-        double = pull(recorded())
+        double = vjp(recorded())
         spread = [0.0] * len(double)
         for _ in range(3):  # how much rounding of the inputs changes the gradients
             with perturbed(check.tensors, check.rng, eps):
-                moved = pull(recorded())
+                moved = vjp(recorded())
             gaps = [0.0 if g is None or not g.size else _gap(g, d) for g, d in zip(moved, double, strict=True)]
             spread = list(map(max, spread, gaps))
     for name, a, b, s in zip(check.names, single, double, spread, strict=True):

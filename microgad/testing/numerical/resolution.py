@@ -59,7 +59,7 @@ def _a_smaller_step_agrees(check: Check, fn: CheckedFunction, i: int, u: Any, we
         direction = backend.like(weights / 10.0**power, tensor.array)
         found = fn.along(fn.only(i, direction))
         if not (found.kinked | ~np.isfinite(found.error))[u != 0].any():
-            seen = project(u, found, [direction], check.pulled(fn.outputs, [tensor], u), True)
+            seen = project(u, found, [direction], check.vjp(fn.outputs, [tensor], u), True)
             off, all_of_it = abs(seen.numerical - seen.analytical), abs(seen.analytical)
             if off <= 1e-10 * all_of_it > 0 or (seen.agrees and seen.tolerance <= 1e-2 * all_of_it):
                 return True
@@ -94,7 +94,7 @@ def _nearby(check: Check, fn: CheckedFunction, u: Any, directions: dict[int, Any
     rows = []
     for _ in range(4):
         with perturbed(check.tensors, check.rng, 1e-6):
-            grads = check.pulled(fn.recorded(), [fn.tensors[i] for i in directions], u)
+            grads = check.vjp(fn.recorded(), [fn.tensors[i] for i in directions], u)
             products = [g * d for g, d in zip(grads, directions.values(), strict=True) if g is not None]
             rows.append(np.concatenate([np.zeros(0), *(backend.to_numpy(p).reshape(-1) for p in products)]))
     return np.stack(rows)

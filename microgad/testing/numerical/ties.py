@@ -32,7 +32,7 @@ def check_ties(check: Check, fn: CheckedFunction) -> None:
         found = fn.along(directions, scale)
         usable = np.isfinite(values) & ~found.kinked & np.isfinite(found.error)
         u = np.where(usable, check.weights(values.size), 0.0)
-        grads = check.pulled(fn.outputs, inputs, u)
+        grads = check.vjp(fn.outputs, inputs, u)
         if project(u, found, directions[: len(inputs)], grads, bool(usable.all())).agrees:
             return
     if oscillates(check, fn, u, {i: t.array for i, t in enumerate(inputs)}):
