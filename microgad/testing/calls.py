@@ -114,8 +114,8 @@ def require_wanted(check: str, inputs: Sequence[Any]) -> list[Tensor]:
     """Return the Tensors that require grad. Raise ArgumentError if there is none."""
     tensors = wanted(inputs)
     if not tensors:
-        said = ": arrays are constants to a function on Tensors" if any(map(backend.is_array, inputs)) else ""
-        raise ArgumentError(f"{check}: at least one input Tensor must require grad, but none does{said}")
+        hint = ": arrays are constants to a function on Tensors" if any(map(backend.is_array, inputs)) else ""
+        raise ArgumentError(f"{check}: at least one input Tensor must require grad, but none does{hint}")
     return tensors
 
 

@@ -172,11 +172,11 @@ def _check_projections(check: Check, fn: CheckedFunction) -> bool:
         return True
     if oscillates(check, fn, u, {i: directions[i] for i in inputs}):
         return True
-    value, said = wrong[0][1].analytical, "is wrong, although no entry by itself is outside of its tolerance"
+    value, message = wrong[0][1].analytical, "is wrong, although no entry by itself is outside of its tolerance"
     if not np.isfinite(value):
-        said = f"is {value}, although the numerical one is finite: backward computes 0 / 0 or 0 · ∞"
+        message = f"is {value}, although the numerical one is finite: backward computes 0 / 0 or 0 · ∞"
     raise GradcheckError(
-        f"{check.name}: a random projection of the {fn.derivative_name} with respect to {fn.names[inputs[0]]} {said}"
+        f"{check.name}: a random projection of the {fn.derivative_name} with respect to {fn.names[inputs[0]]} {message}"
     )
 
 

@@ -71,9 +71,9 @@ def assert_close(
         raise ValueError(f"Both 'rtol' and 'atol' must be either specified or omitted, but got no {missing}.")
     given = None if rtol is None or atol is None else (rtol, atol)
     rules = _Rules(allow_subclasses, given, equal_nan, check_device, check_dtype, check_stride)
-    said = rules.difference(actual, expected, "")
-    if said is not None:
-        raise AssertionError(msg(said) if callable(msg) else msg or said)
+    message = rules.difference(actual, expected, "")
+    if message is not None:
+        raise AssertionError(msg(message) if callable(msg) else msg or message)
 
 
 def assert_allclose(
@@ -117,12 +117,12 @@ class _Rules(NamedTuple):
                 self._leaf(actual, expected)
                 return None
         except (_Different, _Incomparable) as error:
-            said = f"{error}\n\nThe failure occurred for item {place}" if place else str(error)
+            message = f"{error}\n\nThe failure occurred for item {place}" if place else str(error)
             if isinstance(error, _Incomparable):
-                raise TypeError(said) from None
-            return said
+                raise TypeError(message) from None
+            return message
         found = (self.difference(a, b, place + name) for name, a, b in items)
-        return next((said for said in found if said is not None), None)
+        return next((message for message in found if message is not None), None)
 
     def _keys(self, actual: Mapping[Any, Any], expected: Mapping[Any, Any]) -> None:
         missing, more = (sorted(a.keys() - b.keys(), key=str) for a, b in ((expected, actual), (actual, expected)))
@@ -154,7 +154,7 @@ class _Rules(NamedTuple):
         nans = self.equal_nan and cmath.isnan(actual) and cmath.isnan(expected)
         if nans or actual == expected or (cmath.isfinite(off) and off <= atol + rtol * abs(expected)):
             return
-        raise _Different(_numbers_said(actual, expected, rtol, atol))
+        raise _Different(_numbers_message(actual, expected, rtol, atol))
 
     def _tensors(self, actual: Any, expected: Any) -> None:
         kinds = type(actual), type(expected)
@@ -177,7 +177,7 @@ class _Rules(NamedTuple):
         a, b = (as_tensor(backend.to_numpy(x.array)).to(common) for x in (a, b))
         matches = isclose(a, b, rtol=rtol, atol=atol, equal_nan=self.equal_nan)
         if not matches.all():
-            raise _Different(_tensors_said(a, b, matches, rtol, atol))
+            raise _Different(_tensors_message(a, b, matches, rtol, atol))
 
 
 def _is_sequence(x: Any) -> bool:
@@ -188,7 +188,7 @@ def _allowed(tolerance: float, exact: bool) -> str:
     return "" if exact else f" (up to {tolerance} allowed)"
 
 
-def _numbers_said(actual: Any, expected: Any, rtol: float, atol: float) -> str:
+def _numbers_message(actual: Any, expected: Any, rtol: float, atol: float) -> str:
     exact = rtol == atol == 0
     off = abs(actual - expected)
     relative = off / abs(expected) if expected != 0 else float("inf")
@@ -198,10 +198,10 @@ def _numbers_said(actual: Any, expected: Any, rtol: float, atol: float) -> str:
     )
 
 
-def _tensors_said(actual: Tensor, expected: Tensor, matches: Tensor, rtol: float, atol: float) -> str:
+def _tensors_message(actual: Tensor, expected: Tensor, matches: Tensor, rtol: float, atol: float) -> str:
     a, b, same = (backend.to_numpy(x.array) for x in (actual, expected, matches))
     if a.ndim == 0:
-        return _numbers_said(a.item(), b.item(), rtol, atol)
+        return _numbers_message(a.item(), b.item(), rtol, atol)
     exact = rtol == atol == 0
     floating = a.dtype.kind in "fc"
     with np.errstate(all="ignore"):

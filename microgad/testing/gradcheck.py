@@ -227,8 +227,8 @@ class _Check(NamedTuple):
             row, column = worst.worst_entry()
             start = slices(outputs)[worst.output].start
             below, above = (float(side[start + column]) for side in differences.one_sided(worst.input, row))
-            said = explain(worst, self.kind, outputs[worst.output], below, above, self.eps, self.atol, self.rtol)
-            raise GradcheckError(f"{mode.said}{said}")
+            message = explain(worst, self.kind, outputs[worst.output], below, above, self.eps, self.atol, self.rtol)
+            raise GradcheckError(f"{mode.prefix}{message}")
 
     def _finding(self, k: int, y: Tensor, i: int, numerical: Any, analytical: Any) -> Finding:
         shapes = tuple(self.tensors[i].shape), tuple(y.shape)
@@ -252,7 +252,7 @@ class _Check(NamedTuple):
                 if not abs(analytical - numerical) <= self.atol * share + self.rtol * abs(numerical):
                     self._check_entries(mode, differences)  # raises a more detailed error if an entry is wrong
                     raise GradcheckError(
-                        f"{mode.said}a random projection of the derivative of {self.kind} {k} with respect to "
+                        f"{mode.prefix}a random projection of the derivative of {self.kind} {k} with respect to "
                         f"{self.names[i]} is numerically {numerical:.8g}, analytically {analytical:.8g}, although no "
                         "entry by itself is outside of its tolerance"
                     )

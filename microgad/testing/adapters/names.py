@@ -20,8 +20,8 @@ def name_of(target: Any) -> str:
         return target.__name__
     name = getattr(target, "__name__", None)
     if name is None:
-        said = repr(target)
-        return type(target).__name__ if "\n" in said or said.startswith("<") else said
+        text = repr(target)
+        return type(target).__name__ if "\n" in text or text.startswith("<") else text
     module = "numpy" if isinstance(target, np.ufunc) else getattr(target, "__module__", None)
     if name == "<lambda>" or module in (None, "__main__", "builtins"):
         return str(name)

@@ -101,10 +101,10 @@ def _check(options: argparse.Namespace) -> int:
     with _progress_bar(examples * len(targets)) as progress:
         for i, target in enumerate(targets):
             progress.at(target.name, i * examples)
-            code, said = check_target(target, examples, options.order)
+            code, message = check_target(target, examples, options.order)
             progress.at(target.name, (i + 1) * examples)
             codes.append(code)
-            progress.say(said, sys.stderr if code == USAGE else sys.stdout)
+            progress.say(message, sys.stderr if code == USAGE else sys.stdout)
     if len(targets) > 1:
         counts = [(codes.count(RIGHT), "right"), (codes.count(WRONG), "wrong"), (codes.count(USAGE), "not checked")]
         print(f"{len(targets)} checked: " + ", ".join(f"{n} {what}" for n, what in counts if n))

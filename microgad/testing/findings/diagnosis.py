@@ -29,17 +29,17 @@ def likely_mistake(finding: Finding) -> str | None:
     """
     there = finding.elsewhere
     if there is not None and there.order < finding.order:
-        said = likely_mistake(there)
-        if said:
-            return f"{said}. At the given values only the derivative of that derivative shows it"
+        message = likely_mistake(there)
+        if message:
+            return f"{message}. At the given values only the derivative of that derivative shows it"
     elsewhere = JacobianPair(there, only=False) if there is not None and there.order == finding.order else None
     pair = JacobianPair(finding, elsewhere, elsewhere is None)
     if pair.wrong.any():
         with np.errstate(all="ignore"):
             for name, recognizer in MISTAKES:
-                said = recognizer(pair)
-                if said and (elsewhere is None or recognizer(elsewhere)):
-                    return f"{name}: {said}{_lower_order(pair)}"
+                message = recognizer(pair)
+                if message and (elsewhere is None or recognizer(elsewhere)):
+                    return f"{name}: {message}{_lower_order(pair)}"
     return None
 
 

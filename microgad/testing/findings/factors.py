@@ -63,9 +63,9 @@ def ties(pair: JacobianPair) -> str | None:
     for i, name, value in pair.values():
         if i != pair.at and stretches(value.shape, pair.x_shape):
             where[f"is equal to {name}" if value.ndim else f"is {value:g}"] = pair.x == expanded(value, pair.x_shape)
-    for said, at in where.items():
+    for condition, at in where.items():
         if at[rows].all() and not pair.no_effect[~at].all():  # and right somewhere else
-            return f"wrong only where {pair.name} {said}"
+            return f"wrong only where {pair.name} {condition}"
     return None
 
 
@@ -148,11 +148,11 @@ IN_SIZES: dict[str, Callable[[int], float]] = {
 
 def _in_sizes(pair: JacobianPair, k: float) -> str | None:
     """Return what a factor means if it comes from the size of some axes, and which axes; else None."""
-    for said, expected in IN_SIZES.items():
+    for meaning, expected in IN_SIZES.items():
         for axes in chain(subsets(pair.x_axes), subsets(pair.y_axes)):
             size = math.prod(pair.shape[axis] for axis in axes)
             if size > 1 and math.isclose(k, expected(size), rel_tol=1e-6):
-                return f"{said}, where N = {size} is the size of {pair.axes(axes)}"
+                return f"{meaning}, where N = {size} is the size of {pair.axes(axes)}"
     return None
 
 

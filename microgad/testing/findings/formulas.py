@@ -76,9 +76,9 @@ def value_factor(pair: JacobianPair) -> str | None:
         if value.ndim and stretches(value.shape, shape)
     ]
     for (name, value), (form, function) in product(factors, FORMS.items()):
-        for said, by in (("is too much", function(value)), ("is missing", 1 / function(value))):
+        for verdict, by in (("is too much", function(value)), ("is missing", 1 / function(value))):
             if _scales(pair, by):
-                return f"{form.format(name)} {said}"
+                return f"{form.format(name)} {verdict}"
     for (name, value), (other, instead) in permutations(factors, 2):
         if value.shape == instead.shape and _scales(pair, value / instead):
             return f"{name} stands where {other} belongs"

@@ -64,14 +64,14 @@ def example(test: str, error: GradcheckError) -> str:
         return _section(test, "", f"<pre>{escape(str(error))}</pre>")
     mistake = likely_mistake(finding)
     wrong = int((finding.excess() > 0).sum())
-    said = (
+    message = (
         f"Order {finding.order}: the derivative of output {finding.output} {finding.output_shape} by "
         f"{finding.names[finding.input]} {finding.input_shape} is wrong in {wrong} of {finding.numerical.size} entries."
     )
     return _section(
         test,
         finding.op,
-        f"<p>{escape(said)}</p>",
+        f"<p>{escape(message)}</p>",
         f'<p class="mistake">It looks like {escape(mistake)}</p>' if mistake else "",
         numbers(finding),
         f"<pre><code>{escape(as_code(finding))}</code></pre>",
@@ -133,11 +133,11 @@ def drawing(function: Callable[..., Any], inputs: Sequence[Any], order: int) -> 
         if op.number in numbers:
             names.append(op.name)
             picture.dot.node(f"op{i}", shape="box", style="filled", color=WRONG, fillcolor=WRONG, margin="0.08")
-    said = (
+    message = (
         f"Marked: <b>{escape(', '.join(dict.fromkeys(names)))}</b>, since {why}."
         if names
         else "Each operation's derivative is right by itself, so that the mistake is between them."
     )
     svg = picture._repr_mimebundle_().get("image/svg+xml")
     shown = svg[svg.index("<svg") :] if svg else f"<pre>{escape(picture.source)}</pre>"  # HTML takes no prolog
-    return f"<figure>{shown}<figcaption>{said}</figcaption></figure>"
+    return f"<figure>{shown}<figcaption>{message}</figcaption></figure>"

@@ -88,7 +88,7 @@ def overwritten(pair: JacobianPair) -> str | None:
 
 def summed_too_much(pair: JacobianPair) -> str | None:
     """Recognize a sum or a mean over an axis that wasn't broadcast."""
-    for axis, (said, reduce) in product(pair.x_axes, (("summed", np.sum), ("averaged", np.mean))):
+    for axis, (verb, reduce) in product(pair.x_axes, (("summed", np.sum), ("averaged", np.mean))):
         if pair.shape[axis] > 1 and pair.moved_by(reduced, reduce, axis):
-            return f"the analytical derivative is the numerical one, {said} over {pair.axes([axis])}"
+            return f"the analytical derivative is the numerical one, {verb} over {pair.axes([axis])}"
     return None

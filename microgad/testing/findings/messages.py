@@ -25,8 +25,8 @@ def explain(
         kink = f"From below the derivative is {below:.6g}, from above {above:.6g}: the input may sit on a kink. "
         lines.append(f"{kink}Move it away by more than eps = {eps:g}")
     if not y.requires_grad:
-        said = "doesn't require grad: somewhere on the way the values were taken off the graph"
-        lines.append(f"{kind} {finding.output} {said}")
+        message = "doesn't require grad: somewhere on the way the values were taken off the graph"
+        lines.append(f"{kind} {finding.output} {message}")
     else:
         lines.append(f"{_ratio(finding)}Look at the derivatives of {', '.join(operations([y]))}")
     return "\n".join(lines)

@@ -83,8 +83,8 @@ def _argument(lines: list[str], name: str, value: Any, requires_grad: bool | Non
     return name
 
 
-def _placeholder(name: str, said: str) -> str:
-    return f"{name} = ...  # PLACEHOLDER: {said}"
+def _placeholder(name: str, comment: str) -> str:
+    return f"{name} = ...  # PLACEHOLDER: {comment}"
 
 
 def _partial(name: str, arguments: list[str]) -> str:

@@ -40,11 +40,11 @@ def term_of_variance(pair: JacobianPair) -> str | None:
 def offset(pair: JacobianPair) -> str | None:
     """Recognize a constant that is added to the derivative."""
     known = np.isfinite(pair.n) & np.isfinite(pair.a) & np.isfinite(pair.error)
-    for where, said in ((known & pair.n_nonzero, "where that isn't 0"), (known, "everywhere")):
+    for where, place in ((known & pair.n_nonzero, "where that isn't 0"), (known, "everywhere")):
         if where.sum() > 1:
             c = float(np.median((pair.a - pair.n)[where]))
             if pair.explains(np.where(where, pair.n + c, pair.n), pair.error):
-                return f"the analytical derivative is the numerical one {'+' if c > 0 else '-'} {abs(c):.6g}, {said}"
+                return f"the analytical derivative is the numerical one {'+' if c > 0 else '-'} {abs(c):.6g}, {place}"
     return None
 
 

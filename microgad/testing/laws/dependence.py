@@ -77,8 +77,8 @@ def _length(case: ModuleCase, inputs: Sequence[Any], axis: int) -> int:
     found = {f"input {i}": tuple(x.shape) for i, x in enumerate(inputs)} | {"output 0": tuple(case.outs[0].shape)}
     lengths = {shape[axis] if -len(shape) <= axis < len(shape) else None for shape in found.values()}
     if len(lengths) != 1 or None in lengths:
-        said = ", ".join(f"{name} {shape}" for name, shape in found.items())
-        raise ArgumentError(f"inputs and output must have the same length along axis {axis}: {said}")
+        message = ", ".join(f"{name} {shape}" for name, shape in found.items())
+        raise ArgumentError(f"inputs and output must have the same length along axis {axis}: {message}")
     (n,) = lengths
     assert n is not None
     return n

@@ -131,6 +131,6 @@ def _strategy(setting: str, kind: Any, name: str) -> Strategy:
         return st.none() | NAMED[setting] if "None" in str(kind) and kind is not None else NAMED[setting]
     kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
     if not all(kind in TYPED for kind in kinds):
-        said = "" if kind is None else f", which {kind} doesn't say"
-        raise ArgumentError(f"{name}: give settings={{{setting!r}: ...}}{said}")
+        hint = "" if kind is None else f", which {kind} doesn't say"
+        raise ArgumentError(f"{name}: give settings={{{setting!r}: ...}}{hint}")
     return st.one_of([TYPED[kind] for kind in kinds])

@@ -24,8 +24,8 @@ def graph_freed(case: Case) -> None:
     traces = _run(case, inputs)
     alive = sorted({name for name, trace in traces if trace() is not None})
     if alive:
-        said = "" if not any(isinstance(trace(), CustomNode) for _, trace in traces) else CTX_CYCLE
-        raise AssertionError(f"after backward these are not freed: {', '.join(alive)}{said}")
+        hint = "" if not any(isinstance(trace(), CustomNode) for _, trace in traces) else CTX_CYCLE
+        raise AssertionError(f"after backward these are not freed: {', '.join(alive)}{hint}")
 
 
 def _run(case: Case, inputs: list[Any]) -> list[tuple[str, weakref.ref[Any]]]:

@@ -150,11 +150,11 @@ def make_module(module: Any) -> Module:
     return module
 
 
-def check_signature(function: Callable[..., Any], given: Inputs, said: str) -> None:
+def check_signature(function: Callable[..., Any], given: Inputs, message: str) -> None:
     """Raise ValueError if a function can't be called with these arguments."""
     try:
         inspect.signature(function).bind(*given)
     except TypeError as error:
-        raise ArgumentError(f"check_module: {said} ({error})") from None
+        raise ArgumentError(f"check_module: {message} ({error})") from None
     except ValueError:  # it has no signature
         return

@@ -61,18 +61,18 @@ def check_laws(case: C, laws: Sequence[Law[C]]) -> None:
             try:
                 law(case)
             except (AssertionError, GradcheckError) as error:
-                said = f"{case.name} breaks the law `{law.__name__}`: {error}"
+                message = f"{case.name} breaks the law `{law.__name__}`: {error}"
                 found = find_wrong_derivatives(case) if isinstance(error, AssertionError) else None
                 if found is not None:  # its message says what the mistake may be
-                    said = f"{said}\nIts derivatives are wrong, at these inputs or nearby. {found}"
+                    message = f"{message}\nIts derivatives are wrong, at these inputs or nearby. {found}"
                     error.finding = found.finding  # type: ignore[union-attr]
-                error.args = (said,)
+                error.args = (message,)
                 raise
             except HypothesisException:
                 raise
             except Exception as error:
-                said = f"{case.name} breaks the law `{law.__name__}`: {type(error).__name__}: {error}"
-                raise AssertionError(said) from error
+                message = f"{case.name} breaks the law `{law.__name__}`: {type(error).__name__}: {error}"
+                raise AssertionError(message) from error
 
 
 class ThoroughnessSchedule:
@@ -141,6 +141,6 @@ def check_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]]
         try:
             for_all(name, cases, every_example_obeys, **options)
         except Flaky as error:
-            said = f"{getattr(error, 'exceptions', (error,))[0]}\n{FLAKY}"
-            raise AssertionError(said) from error
+            message = f"{getattr(error, 'exceptions', (error,))[0]}\n{FLAKY}"
+            raise AssertionError(message) from error
     return Report(name, count, tuple(law.__name__ for law in laws), tuple(sorted(classes)))

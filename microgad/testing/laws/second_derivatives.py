@@ -35,19 +35,19 @@ def symmetry(case: Case) -> None:
     Where a derivative jumps, as that of x ** p at 0, its value is a convention. So an asymmetry counts as an error only
     if there is one at perturbed inputs as well.
     """
-    said = _asymmetry(case) if case.order > 1 else ""
-    if said:
+    message = _asymmetry(case) if case.order > 1 else ""
+    if message:
         with perturbed(case.wanted, np.random.default_rng(0)):
-            said = _asymmetry(case.with_inputs(case.inputs))
-    if said:
-        raise AssertionError(said)
+            message = _asymmetry(case.with_inputs(case.inputs))
+    if message:
+        raise AssertionError(message)
 
 
 def _asymmetry(case: Case) -> str:
     us, ws = _directions(case), _directions(case)
     through_u, through_w = (_derivatives_along(case, directions)[0] for directions in (us, ws))
-    said = "the second derivative along u, then w, is {:.10g}, along w, then u, {:.10g} (tolerance {:.3g})"
-    return _difference(case, (ws, through_u), (us, through_w), said)
+    message = "the second derivative along u, then w, is {:.10g}, along w, then u, {:.10g} (tolerance {:.3g})"
+    return _difference(case, (ws, through_u), (us, through_w), message)
 
 
 def forward_mode(case: Case) -> None:
@@ -59,10 +59,10 @@ def forward_mode(case: Case) -> None:
     if CustomNode in case.classes:
         outs = [y for y in case.outputs(case.inputs) if y.requires_grad]
         along = grad_arrays(DoubleBackward(outs, case.wanted).jvp([Tensor._wrap(u) for u in us], False))
-    said = "forward mode gives {:.10g} along a random direction, reverse mode {:.10g} (tolerance {:.3g})"
-    said = _difference(case, (grad_arrays(case.recorded[0]), along), (us, case.gradients), said)
-    if said:
-        raise AssertionError(said)
+    message = "forward mode gives {:.10g} along a random direction, reverse mode {:.10g} (tolerance {:.3g})"
+    message = _difference(case, (grad_arrays(case.recorded[0]), along), (us, case.gradients), message)
+    if message:
+        raise AssertionError(message)
 
 
 def _directions(case: Case) -> list[Any]:
@@ -83,12 +83,12 @@ def _derivatives_along(case: Case, directions: list[Any]) -> tuple[list[Any], li
     return found[: len(case.wanted)], found[len(case.wanted) :]
 
 
-def _difference(case: Case, one: tuple[list[Any], list[Any]], other: tuple[list[Any], list[Any]], said: str) -> str:
+def _difference(case: Case, one: tuple[list[Any], list[Any]], other: tuple[list[Any], list[Any]], message: str) -> str:
     """Return the message that two inner products differ; empty if they are equal or one isn't finite."""
     (a, size_a), (b, size_b) = _dot(*one), _dot(*other)
     tolerance = SYMMETRIC * (size_a + size_b) + _rounding(case)
     same = abs(a - b) <= tolerance or not (np.isfinite(a) and np.isfinite(b))
-    return "" if same else said.format(a, b, tolerance)
+    return "" if same else message.format(a, b, tolerance)
 
 
 def _dot(a: list[Any], b: list[Any]) -> tuple[float, float]:

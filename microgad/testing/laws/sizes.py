@@ -34,8 +34,8 @@ def sizes(case: Case) -> None:
                 there.evaluate_all()
                 _ = there.classes  # takes second derivatives
             except Exception as error:
-                said = f"{_shapes_text(there)} forward runs, but backward fails: {type(error).__name__}: {error}"
-                raise AssertionError(said) from error
+                message = f"{_shapes_text(there)} forward runs, but backward fails: {type(error).__name__}: {error}"
+                raise AssertionError(message) from error
             _check(there)
     if case.one_in(8, 1) and any(x.ndim for x in tensors) and not any(0 in x.shape for x in tensors):
         there = _at(case, case.map_arrays(lambda a: a.reshape(-1)[:1].reshape(())))
@@ -67,7 +67,7 @@ def _is_finite(case: Case) -> bool:
 
 
 def _check(there: Case) -> None:
-    said = _shapes_text(there)
+    message = _shapes_text(there)
     try:
         shapes(there)
         create_graph(there)
@@ -79,7 +79,7 @@ def _check(there: Case) -> None:
         else:
             derivatives(there)
     except AssertionError as error:
-        raise AssertionError(f"{said}: {error}") from error
+        raise AssertionError(f"{message}: {error}") from error
 
 
 def _agrees_with_reference(there: Case) -> None:

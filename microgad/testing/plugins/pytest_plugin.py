@@ -65,7 +65,7 @@ def rows(test: str, error: BaseException, page: bool) -> list[dict[str, str]]:
 
     row = {"test": test.rpartition("::")[2]}
     if error.finding is None:
-        row["said"] = str(error).splitlines()[0]
+        row["message"] = str(error).splitlines()[0]
     else:
         row |= html_report.facts(error.finding) | {"likely mistake": likely_mistake(error.finding) or ""}
     if page:
@@ -77,13 +77,13 @@ def table(found: Sequence[dict[str, str]]) -> list[str]:
     """Return rows as lines of aligned columns; errors that are not about an entry give their message instead.
 
     >>> facts = dict.fromkeys(COLUMNS[1:], "x")
-    >>> print(*table([{"test": "test_exp", **facts}, {"test": "test_abs", "said": "abs sits on a kink"}]), sep="\\n")
+    >>> print(*table([{"test": "test_exp", **facts}, {"test": "test_abs", "message": "abs sits on a kink"}]), sep="\\n")
     test      op  input  order  worst  numerical  analytical  likely mistake
     test_exp  x   x      x      x      x          x           x
     test_abs: abs sits on a kink
     """
-    cells = [[row[column] for column in COLUMNS] for row in found if "said" not in row]
+    cells = [[row[column] for column in COLUMNS] for row in found if "message" not in row]
     cells = [list(COLUMNS), *cells] if cells else []
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(cell.ljust(n) for cell, n in zip(line, widths, strict=True)).rstrip() for line in cells]
-    return lines + [f"{row['test']}: {row['said']}" for row in found if "said" in row]
+    return lines + [f"{row['test']}: {row['message']}" for row in found if "message" in row]
