@@ -31,8 +31,8 @@ class ReverseMode:
 
     def projections(self, us: Sequence[Any], vs: Sequence[Any]) -> list[list[float]]:
         """Return, for each output and each Tensor, v · (J u)."""
-        pulled = [self._vjp(y, Tensor._wrap(v)) for y, v in zip(self.outputs, vs, strict=True)]
-        return [[_dot(g, u) for g, u in zip(grads, us, strict=True)] for grads in pulled]
+        vjps = [self._vjp(y, Tensor._wrap(v)) for y, v in zip(self.outputs, vs, strict=True)]
+        return [[_dot(g, u) for g, u in zip(grads, us, strict=True)] for grads in vjps]
 
     def maps(self) -> Iterator[tuple[LinearFunction, Tensor]]:
         """Yield each function that is linear in a gradient, and a Tensor of the gradient's shape and dtype."""
@@ -68,8 +68,8 @@ class ForwardMode:
 
     def projections(self, us: Sequence[Any], vs: Sequence[Any]) -> list[list[float]]:
         """Return, for each output and each Tensor, v · (J u)."""
-        pushed = [self._jvp(i, Tensor._wrap(u)) for i, u in enumerate(us)]
-        return [[_dot(tangents[k], v) for tangents in pushed] for k, v in enumerate(vs)]
+        jvps = [self._jvp(i, Tensor._wrap(u)) for i, u in enumerate(us)]
+        return [[_dot(tangents[k], v) for tangents in jvps] for k, v in enumerate(vs)]
 
     def maps(self) -> Iterator[tuple[LinearFunction, Tensor]]:
         """Yield each function that is linear in a tangent, and a Tensor of the tangent's shape and dtype."""

@@ -71,8 +71,8 @@ def arguments_of(op: Any, name: str) -> list[inspect.Parameter]:
     try:
         if not isinstance(op, type):
             return list(inspect.signature(op).parameters.values())
-        apart = any("setup_context" in vars(cls) for cls in op.__mro__ if not cls.__module__.startswith("torch."))
-        return list(inspect.signature(op.forward).parameters.values())[not apart :]  # type: ignore[attr-defined]
+        separate = any("setup_context" in vars(cls) for cls in op.__mro__ if not cls.__module__.startswith("torch."))
+        return list(inspect.signature(op.forward).parameters.values())[not separate :]  # type: ignore[attr-defined]
     except (TypeError, ValueError):
         raise ArgumentError(f"{name} has no signature: give its inputs") from None
 
@@ -97,7 +97,7 @@ def _annotated(op: type[Function]) -> Iterator[tuple[str, Any]]:
 def _missing(op: type[Function], known: Mapping[str, Any]) -> str | None:
     """Return a setting that forward reads and that isn't in `known`, if any: found by calling forward without it."""
     n = 2 if op.variadic else len(op.inputs)
-    for sizes in (sizes for group in groups(n) for kind in group.families for sizes in kind.examples):
+    for sizes in (sizes for group in groups(n) for family in group.families for sizes in family.examples):
         node: Any = op()
         vars(node).update(dict.fromkeys(known, 1), x_shape=sizes[0] if n else ())
         try:
@@ -131,6 +131,6 @@ def _strategy(setting: str, kind: Any, name: str) -> Strategy:
         return st.none() | NAMED[setting] if "None" in str(kind) and kind is not None else NAMED[setting]
     kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
     if not all(kind in TYPED for kind in kinds):
-        hint = "" if kind is None else f", which {kind} doesn't say"
+        hint = "" if kind is None else f": {kind} doesn't say what it can be"
         raise ArgumentError(f"{name}: give settings={{{setting!r}: ...}}{hint}")
     return st.one_of([TYPED[kind] for kind in kinds])

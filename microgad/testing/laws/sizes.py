@@ -50,7 +50,7 @@ def sizes(case: Case) -> None:
 def _at(case: Case, inputs: list[Any]) -> Case | None:
     """Return the case at other inputs; None if it refuses them or isn't finite, as the mean of an empty array."""
     there = case.with_inputs(inputs)
-    there.kinks = "move"  # the caller's choice is for his own values only
+    there.kinks = "move"  # the caller chose `kinks` for other values
     try:
         _ = there.outs
     except (*FROM_FORWARD, NothingReturnedError):  # NothingReturned: an empty list, of an empty array

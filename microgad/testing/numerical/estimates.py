@@ -58,10 +58,10 @@ class Line(NamedTuple):
         """Return the largest element of the directions, by magnitude."""
         return max((largest(d) for d in self.directions if d is not None), default=0.0)
 
-    def absorbed(self, found: Estimate, beside: Iterable[Any]) -> Any:
+    def absorbed(self, found: Estimate, others: Iterable[Any]) -> Any:
         """Mask of the results that don't change only because the step is absorbed in the rounding of larger values."""
         still = (found.value == 0) & (found.below == 0) & (found.above == 0)
-        size, moving = max(map(largest, beside), default=0.0), self.largest_move()
+        size, moving = max(map(largest, others), default=0.0), self.largest_move()
         if not still.any() or not 0 < 1e6 * moving < size < np.inf:
             return np.zeros_like(still)
         return still & (self.at(size / moving) != self.here)

@@ -109,13 +109,13 @@ class GradMachine(RuleBasedStateMachine):
         self.draft.engine.doubtful = False
         run_line(instruction, self.draft.names)
         expected = self.draft.names["grad"]
-        for side in (self.ours, *self.others):
-            refusal = self._refusal(side, instruction)
-            if refusal is not None and not (self.draft.engine.doubtful or self._alone_may_refuse(side, refusal)):
-                self._fail(f"refuses what it can do: {refusal}", instruction, side)
-            difference = refusal is None and _difference("grad", side.names["grad"], expected)
+        for run in (self.ours, *self.others):
+            refusal = self._refusal(run, instruction)
+            if refusal is not None and not (self.draft.engine.doubtful or self._only_pytorch_refuses(run, refusal)):
+                self._fail(f"raises an error, unlike the naive engine: {refusal}", instruction, run)
+            difference = refusal is None and _difference("grad", run.names["grad"], expected)
             if difference:
-                self._fail(difference, instruction, side)
+                self._fail(difference, instruction, run)
         self.draft.program.append(instruction)
 
     def take(self, step: Step) -> None:
@@ -128,34 +128,34 @@ class GradMachine(RuleBasedStateMachine):
             return
         refusal = self._refusal(self.ours, instruction)
         if refusal is None and outcome == "refused":
-            self._fail("goes on, where every engine has to refuse", instruction)
+            self._fail("raises no error, where every engine has to", instruction)
         if refusal is not None and outcome == "done":
-            self._fail(f"refuses what it can do: {refusal}", instruction)
+            self._fail(f"raises an error, unlike the naive engine: {refusal}", instruction)
         for other in list(self.others):
             theirs = self._refusal(other, instruction)
             if (theirs is None) == (refusal is None):
                 continue
             if theirs is None:
-                self._fail(f"refuses, unlike {other.name}: {refusal}", instruction)
-            if not self._alone_may_refuse(other, theirs):
-                self._fail(f"goes on, unlike {other.name}: {theirs}", instruction)
+                self._fail(f"raises an error, unlike {other.name}: {refusal}", instruction)
+            if not self._only_pytorch_refuses(other, theirs):
+                self._fail(f"raises no error, unlike {other.name}: {theirs}", instruction)
             self.others.remove(other)
         if refusal is not None:
             self._refused(instruction, doubtful=outcome == "doubtful")
         self._compare()
 
-    def _alone_may_refuse(self, side: Execution, refusal: RuntimeError) -> bool:
+    def _only_pytorch_refuses(self, run: Execution, refusal: RuntimeError) -> bool:
         """Whether the error is one that only PyTorch raises."""
         by_view = self.draft.engine.by_view and ONLY_PYTORCH_REFUSES_BY_VIEW in str(refusal)
-        return side.name == "torch" and (by_view or any(known in str(refusal) for known in ONLY_PYTORCH_REFUSES))
+        return run.name == "torch" and (by_view or any(known in str(refusal) for known in ONLY_PYTORCH_REFUSES))
 
-    def _refusal(self, side: Execution, instruction: Instruction) -> RuntimeError | None:
+    def _refusal(self, run: Execution, instruction: Instruction) -> RuntimeError | None:
         try:
-            run_line(instruction, side.names)
+            run_line(instruction, run.names)
         except RuntimeError as error:
             return error
         except Exception as error:
-            self._fail(f"{type(error).__name__}: {error}", instruction, side)
+            self._fail(f"{type(error).__name__}: {error}", instruction, run)
         return None
 
     def _refused(self, instruction: Instruction, doubtful: bool) -> None:
@@ -165,22 +165,22 @@ class GradMachine(RuleBasedStateMachine):
         self.draft.add(("refused", indent(line(instruction), "    ")))
         for name in [name for name, x in self.draft.tensors.items() if doubtful and x.grad is not None]:
             self.draft.add(("forget", name))
-            for side in (self.ours, *self.others):
-                run_line(("forget", name), side.names)
+            for run in (self.ours, *self.others):
+                run_line(("forget", name), run.names)
 
     def _compare(self) -> None:
         for name, expected in self.draft.tensors.items():
-            for side in (self.ours, *self.others):
-                difference = _difference(name, side.names[name], expected)
+            for run in (self.ours, *self.others):
+                difference = _difference(name, run.names[name], expected)
                 if difference:
-                    self._fail(difference, None, side)
+                    self._fail(difference, None, run)
 
-    def _fail(self, what: str, instruction: Instruction | None, side: Execution | None = None) -> NoReturn:
+    def _fail(self, what: str, instruction: Instruction | None, run: Execution | None = None) -> NoReturn:
         self.failed = True
         program = Program(self.draft.program)
         if instruction is not None and program[-1:] != [instruction]:
             program.append(instruction)
-        raise AssertionError(f"{(side or self.ours).name}: {what}\n\n{program}")
+        raise AssertionError(f"{(run or self.ours).name}: {what}\n\n{program}")
 
 
 class Execution:
