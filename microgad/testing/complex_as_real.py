@@ -31,8 +31,8 @@ class ComplexAsReal:
         self.args = [made.get(id(x), x) for x in args]
 
     def __call__(self, *args: Any) -> Any:
-        return self.function(*self.whole(args))
+        return self.function(*self.complex_args(args))
 
-    def whole(self, args: Sequence[Any]) -> list[Any]:
+    def complex_args(self, args: Sequence[Any]) -> list[Any]:
         """Return the arguments of the wrapped function, complex again."""
         return [view_as_complex(x) if split else x for x, split in zip(args, self.in_parts, strict=True)]

@@ -88,7 +88,7 @@ def gradcheck(
     _need(check_forward_ad or not check_batched_forward_grad, "check_forward_ad, as check_batched_forward_grad is set,")
     call = ComplexAsReal(func, sequence(inputs))
     tensors = require_wanted("gradcheck", call.args)
-    warn_of_float32("gradcheck", call.whole(call.args))
+    warn_of_float32("gradcheck", call.complex_args(call.args))
 
     def outputs() -> list[Tensor]:
         return _outputs(call)
@@ -134,7 +134,7 @@ def gradgradcheck(
     _need(check_rev_over_rev or not check_batched_grad, "check_rev_over_rev, as check_batched_grad is set,")
     call = ComplexAsReal(func, sequence(inputs))
     tensors = require_wanted("gradgradcheck", call.args)
-    warn_of_float32("gradgradcheck", call.whole(call.args))
+    warn_of_float32("gradgradcheck", call.complex_args(call.args))
 
     def outputs() -> list[Tensor]:
         return [y for y in _outputs(call) if y.requires_grad]

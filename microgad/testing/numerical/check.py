@@ -49,7 +49,7 @@ class Check:
 
     def call_arguments(self) -> tuple[Any, ...]:
         """Return the function's arguments at the current inputs, with arrays in place of Tensors."""
-        return tuple(x.array if isinstance(x, Tensor) else x for x in self.call.whole(self.args))
+        return tuple(x.array if isinstance(x, Tensor) else x for x in self.call.complex_args(self.args))
 
     def direction(self, t: Tensor) -> Any:
         """Draw a direction in which to move a Tensor, in proportion to its elements' sizes."""

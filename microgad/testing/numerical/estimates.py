@@ -137,12 +137,14 @@ def largest(x: Any) -> float:
 
 
 def _is_accurate(found: Estimate, here: Vector) -> bool:
+    """Whether each finite result has a small error, or one as small as rounding allows."""
     small = found.error <= ACCURATE * (np.abs(found.below) + np.abs(found.above) + np.abs(here))
     good = small | (found.error <= 2 * found.rounding)
     return bool(np.all(good | ~np.isfinite(here)))
 
 
 def _more_accurate(a: Estimate, b: Estimate) -> Estimate:
+    """Take, for each result, the estimate with the smaller error."""
     first = ~(b.error < a.error)
     return Estimate(*(np.where(first, x, y) for x, y in zip(a, b, strict=True)))
 
@@ -153,6 +155,7 @@ def _max_abs(*values: Vector) -> Vector:
 
 
 def _richardson(line: Line, step: float) -> Estimate:
+    """Estimate the derivative from central differences at three steps, extrapolated twice."""
     here = line.here
     h0, h1, h2 = (step * ratio for ratio in RATIOS)
     with np.errstate(all="ignore"):
