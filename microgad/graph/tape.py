@@ -185,7 +185,7 @@ class Tape:
             return self[name][place]
         if not isinstance(key, str):
             if key not in self._by_number:
-                raise KeyError(f"nothing on the tape has the number {key!r}; what is at a place is tape.op(place)")
+                raise KeyError(f"nothing on the tape has the number {key!r}; for a position, use tape.op(position)")
             return self._by_number[key]
         found = [op for op in self.ops if op.name == key]
         found = found or [op for op in self.ops if op.path == key or op.path.startswith(f"{key}.")]

@@ -272,7 +272,7 @@ def test_beside_pytorch():
 
 def test_a_replay_is_compared_by_the_tape_of_it():
     tape = torch.trace(nn.Linear(3, 2), torch.ones(1, 3))
-    with pytest.raises(TypeError, match=r"expected a Tape, got Replay; of a replay.* microgad.record\(\) around it"):
+    with pytest.raises(TypeError, match=r"expected a Tape, got Replay. To compare a replay.* microgad.record\(\)"):
         tape.diff(tape.replay())
     with torch.record(values=True) as again:
         tape.replay()

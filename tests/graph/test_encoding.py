@@ -107,37 +107,37 @@ def function(module, name):
 
 
 LIES = {
-    "an unknown format": (changed(["microgad tape"], 99), "a tape of format 99"),
-    "no ops": (lambda plain: plain.pop("ops"), "this is no tape"),
+    "an unknown format": (changed(["microgad tape"], 99), "a tape of format 1, got 99"),
+    "no ops": (lambda plain: plain.pop("ops"), "not a valid tape"),
     "another module's class": (function("subprocess", "Popen"), "there is no Function subprocess.Popen"),
     "a class that is no Function": (function("microgad.ops.out", "into"), "there is no Function"),
     "a module that isn't loaded": (function("antigravity", "Function"), "there is no Function antigravity"),
     "a recipe without a function": (
-        lambda plain: plain["ops"]["recipe"]["of"][0]["Recipe"].__setitem__(0, "print"), "no recipe of a Function"),
+        lambda plain: plain["ops"]["recipe"]["of"][0]["Recipe"].__setitem__(0, "print"), "not a valid recipe"),
     "a method as a setting": (
         lambda plain: plain["ops"]["recipe"]["of"][0]["Recipe"].__setitem__(1, {"dict": [["forward", 1]]}),
-        "no recipe of a Function"),
-    "more rows than there are": (changed(["ops", "rows"], 10**12), "but 9 of its number"),
-    "rows that are no number": (changed(["ops", "rows"], "5"), "9 of its number"),
-    "a column that is missing": (lambda plain: plain["ops"].pop("name"), "no tape: KeyError"),
-    "a column that no Op has": (changed(["ops", "color"], []), "this Op has no color"),
+        "not a valid recipe"),
+    "more rows than there are": (changed(["ops", "rows"], 10**12), "Op.number, got 9"),
+    "rows that are no number": (changed(["ops", "rows"], "5"), "Op.number, got 9"),
+    "a column that is missing": (lambda plain: plain["ops"].pop("name"), "not a valid tape: KeyError"),
+    "a column that no Op has": (changed(["ops", "color"], []), "unknown fields of Op: color"),
     "a name that is a number": (changed(["ops", "name", "pool", 0], 5), "name must be str"),
     "a shape that is negative": (
         changed(["ops", "shapes", "pool", 0], [{"tuple": [-1]}]), "shapes must be"),
     "a number that is text": (changed(["ops", "number", 0], "x"), "number must be int"),
-    "a place that isn't there": (changed(["ops", "name", "at", 0], 99), "places that aren't below"),
-    "a place from the end": (changed(["ops", "name", "at", 0], -1), "places that aren't below"),
-    "inputs that aren't counted": (changed(["ops", "inputs", "counts", 0], 9), "rows aren't those that are counted"),
-    "a source that isn't there": (changed(["ops", "inputs", "of", "source", 0], 10**9), "isn't there before it"),
+    "a place that isn't there": (changed(["ops", "name", "at", 0], 99), "out of range for"),
+    "a place from the end": (changed(["ops", "name", "at", 0], -1), "out of range for"),
+    "inputs that aren't counted": (changed(["ops", "inputs", "counts", 0], 9), "counts don't add up"),
+    "a source that isn't there": (changed(["ops", "inputs", "of", "source", 0], 10**9), "doesn't come before it"),
     "a result that isn't there": (
-        lambda plain: plain["results"].__setitem__("index", [7] * plain["results"]["rows"]), "a result of"),
+        lambda plain: plain["results"].__setitem__("index", [7] * plain["results"]["rows"]), "there is no result 7"),
     "two of a number": (lambda plain: changed(["ops", "number", 0], plain["ops"]["number"][1])(plain), "same number"),
-    "an array of objects": (changed(["arrays", 0, 0], "|O"), "an array of dtype"),
-    "an array that is too short": (changed(["arrays", 0, 1], [10**9]), "in .* bytes"),
-    "an array whose size wraps around": (changed(["arrays", 0, 1], [2**32, 2**32]), "in .* bytes"),
-    "an array of strange strides": (changed(["arrays", 0, 2], [1, 2, 3, 4, 5]), "with strides"),
-    "an array that isn't base64": (changed(["arrays", 0, 3], "%%%"), "this is no tape"),
-    "a kind that nobody knows": (changed(["ops", "values", "of", 0], {"eval": "1"}), "this is no tape"),
+    "an array of objects": (changed(["arrays", 0, 0], "|O"), "array can't have the dtype"),
+    "an array that is too short": (changed(["arrays", 0, 1], [10**9]), "can't have .* bytes"),
+    "an array whose size wraps around": (changed(["arrays", 0, 1], [2**32, 2**32]), "can't have .* bytes"),
+    "an array of strange strides": (changed(["arrays", 0, 2], [1, 2, 3, 4, 5]), "can't have the strides"),
+    "an array that isn't base64": (changed(["arrays", 0, 3], "%%%"), "not a valid tape"),
+    "a kind that nobody knows": (changed(["ops", "values", "of", 0], {"eval": "1"}), "not a valid tape"),
 }  # fmt: skip
 
 
@@ -155,10 +155,10 @@ def test_files_that_lie_are_refused(tape, lie):
     "text", ["{", "{}", '{"microgad tape": 1}', "{]", '{"a":' * 100_000], ids=["{", "{}", "a number", "{]", "deep"]
 )
 def test_what_is_no_tape(text, tmp_path):
-    with pytest.raises(MicrogadError, match="from_json: this is no tape"):
+    with pytest.raises(MicrogadError, match="from_json: not a valid tape"):
         Tape.from_json(text)
     (tmp_path / "x.npz").write_text(text)
-    with pytest.raises(MicrogadError, match="from_npz: this is no tape"):
+    with pytest.raises(MicrogadError, match="from_npz: not a valid tape"):
         Tape.from_npz(tmp_path / "x.npz")
 
 

@@ -248,7 +248,7 @@ def test_asking_a_tape():
     assert tape["1"] == [tape.op(1)]
     assert tape["2.weight"].kind == "parameter"
     assert tape[tape.op(1).number] is tape.op(1)
-    with pytest.raises(KeyError, match="nothing on the tape has the number -99; what is at a place is"):
+    with pytest.raises(KeyError, match="nothing on the tape has the number -99; for a position, use"):
         tape[-99]
     with pytest.raises(KeyError, match="no operation, module or source is named 'Linaer'; there is Linear"):
         tape["Linaer"]

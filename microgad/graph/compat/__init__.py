@@ -154,7 +154,7 @@ def _inputs(data: Any, size: Any, device: Any, dtypes: Sequence[Any] | None) -> 
             return (), dict(data)
         return (tuple(data), {}) if isinstance(data, (list, tuple)) else ((data,), {})
     if size is None:
-        raise ArgumentError("draw_graph: give it input_data, or input_size to make up some")
+        raise ArgumentError("draw_graph: expected input_data, or input_size for random input")
     from ...ops.random import rand
 
     shapes = [size] if all(isinstance(n, int) for n in size) else size

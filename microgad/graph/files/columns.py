@@ -51,7 +51,7 @@ def from_columns(cls: type[Any], columns: Any, parts: Parts, decode: Callable[[A
     n = columns["rows"]
     unknown = set(columns) - {"rows", *(field.name for field in dataclasses.fields(cls))}
     if unknown:
-        raise ArgumentError(f"from_json: this {cls.__name__} has no {', '.join(sorted(unknown))}")
+        raise ArgumentError(f"from_json: unknown fields of {cls.__name__}: {', '.join(sorted(unknown))}")
     found: list[list[Any]] = []
     for field in dataclasses.fields(cls):  # required fields come first
         if field.name not in columns and not _required(field):
@@ -60,7 +60,7 @@ def from_columns(cls: type[Any], columns: Any, parts: Parts, decode: Callable[[A
             continue
         values = _column(field, columns[field.name], n, parts, decode)
         if type(n) is not int or len(values) != n:
-            raise ArgumentError(f"from_json: {n} of {cls.__name__}, but {len(values)} of its {field.name}")
+            raise ArgumentError(f"from_json: expected {n} values of {cls.__name__}.{field.name}, got {len(values)}")
         found.append(values)
     return [cls(*row) for row in zip(*found, strict=True)]
 
@@ -115,14 +115,14 @@ def _required(field: Any) -> bool:
 
 def _places(at: Any, n: int) -> list[int]:
     if not set(map(type, at)) <= {int} or (at and not 0 <= min(at) <= max(at) < n):
-        raise ArgumentError(f"from_json: places that aren't below {n}")
+        raise ArgumentError(f"from_json: an index is out of range for {n} entries")
     return at
 
 
 def _split(counts: Any, rows: list[Any]) -> Iterator[list[Any]]:
     """Split rows into lists of the given lengths."""
     if not set(map(type, counts)) <= {int} or min(counts, default=0) < 0 or sum(counts) != len(rows):
-        raise ArgumentError(f"from_json: {len(rows)} rows aren't those that are counted")
+        raise ArgumentError(f"from_json: the counts don't add up to {len(rows)} rows")
     start = 0
     for count in counts:
         yield rows[start : start + count]

@@ -90,12 +90,12 @@ def _malformed_as_argument_error(name: str) -> Iterator[None]:
     except (
         KeyError, TypeError, IndexError, AttributeError, ValueError, StopIteration, RecursionError, zipfile.BadZipFile
     ) as error:  # fmt: skip
-        raise ArgumentError(f"{name}: this is no tape: {type(error).__name__}: {error}") from None
+        raise ArgumentError(f"{name}: not a valid tape: {type(error).__name__}: {error}") from None
 
 
 def _tape(plain: Any, arrays: list[Any]) -> Tape:
     if plain["microgad tape"] != FORMAT:
-        raise ArgumentError(f"from_json: a tape of format {plain['microgad tape']!r}, this is {FORMAT}")
+        raise ArgumentError(f"from_json: expected a tape of format {FORMAT}, got {plain['microgad tape']!r}")
     reader = _Reader(arrays)
     with gc_paused():
         columns = ((cls, plain[name]) for name, cls in ROWS.items())
@@ -114,9 +114,13 @@ def _check(tape: Tape) -> None:
     for op in tape.ops:
         for x in op.inputs:
             if x.source is not None and not 0 <= x.index < results.get(x.source, 0):
-                raise ArgumentError(f"from_json: {op.name} ({op.number}) reads {x.source}, which isn't there before it")
+                raise ArgumentError(
+                    f"from_json: {op.name} ({op.number}) reads {x.source}, which doesn't come before it"
+                )
             if x.written is not None and x.written not in results:
-                raise ArgumentError(f"from_json: {op.name} ({op.number}) reads what {x.written} hasn't written yet")
+                raise ArgumentError(
+                    f"from_json: {op.name} ({op.number}) reads what {x.written} wrote, which comes later"
+                )
         results[op.number] = len(op.shapes)
         if len(op.dtypes) != len(op.shapes):
             raise ArgumentError(f"from_json: {op.name} ({op.number}) has {len(op.shapes)} shapes, {op.dtypes} dtypes")
@@ -124,7 +128,7 @@ def _check(tape: Tape) -> None:
     places += [(point.source, point.index) for passed in tape.passes for point in passed.points]
     for number, index in places:
         if not 0 <= index < results.get(number, 0):
-            raise ArgumentError(f"from_json: a result of {number}, which isn't there")
+            raise ArgumentError(f"from_json: there is no result {index} of {number}")
 
 
 class _Writer:
@@ -181,12 +185,12 @@ def _place(cls: type[Any]) -> list[str]:
 def _array(facts: Any, raw: bytes) -> Any:
     kind, shape, strides = facts
     if not isinstance(kind, str) or not DTYPES.fullmatch(kind):
-        raise ArgumentError(f"from_json: an array of dtype {kind!r}")
+        raise ArgumentError(f"from_json: an array can't have the dtype {kind!r}")
     dtype = np.dtype(kind)
     if any(type(n) is not int or n < 0 for n in shape) or math.prod(shape) * dtype.itemsize != len(raw):
-        raise ArgumentError(f"from_json: an array of shape {shape} and {dtype} in {len(raw)} bytes")
+        raise ArgumentError(f"from_json: an array of shape {shape} and {dtype} can't have {len(raw)} bytes")
     if len(strides) != len(shape) or any(type(n) is not int for n in strides):
-        raise ArgumentError(f"from_json: an array of {len(shape)} axes with strides {strides}")
+        raise ArgumentError(f"from_json: an array of {len(shape)} axes can't have the strides {strides}")
     values = np.frombuffer(bytearray(raw), dtype).reshape(shape)
     array = empty_strided(tuple(shape), tuple(strides), dtype)
     if array is None:
@@ -220,7 +224,7 @@ class _Reader:
         module, name = held
         cls = getattr(_import_allowed(module), name, None)
         if not (isinstance(cls, type) and (hasattr(cls, "_fields") or dataclasses.is_dataclass(cls))):
-            raise ArgumentError(f"from_json: {module}.{name} is no kind of setting")
+            raise ArgumentError(f"from_json: {module}.{name} isn't a class of settings")
         return cls(*self.values(of))
 
     def function(self, held: list[str]) -> type[Function]:
@@ -232,7 +236,7 @@ class _Reader:
             for cls in loaded():
                 self.functions.setdefault((cls.__module__, cls.__qualname__), cls)
         if (module, name) not in self.functions:
-            raise ArgumentError(f"from_json: there is no Function {module}.{name}: define or import it before")
+            raise ArgumentError(f"from_json: there is no Function {module}.{name}: define or import it first")
         return self.functions[module, name]
 
 
@@ -273,7 +277,7 @@ FORMS: dict[str, Form] = {
 
 def _numpy_dtype(name: Any) -> Any:
     if not isinstance(name, str) or not DTYPES.fullmatch(name):
-        raise ArgumentError(f"from_json: no dtype {name!r}")
+        raise ArgumentError(f"from_json: unknown dtype {name!r}")
     return np.dtype(name)
 
 
@@ -288,15 +292,15 @@ def _checked(x: Any) -> Any:
         and type(x.settings) is dict
         and not any(callable(getattr(x.function, str(name), None)) for name in x.settings)
     ):
-        raise ArgumentError(f"from_json: no recipe of a Function: {x.function!r}")
+        raise ArgumentError(f"from_json: not a valid recipe of a Function: {x.function!r}")
     return x
 
 
 def _import_allowed(name: str) -> Any:
     """Import one of the modules in which a file may name classes."""
     if not ALLOWED_MODULES.fullmatch(name):
-        raise ArgumentError(f"from_json: {name} is no room of microgad's operations")
+        raise ArgumentError(f"from_json: {name} isn't a module of microgad's operations")
     try:
         return sys.modules.get(name) or import_module(name)
     except ImportError:
-        raise ArgumentError(f"from_json: there is no {name}") from None
+        raise ArgumentError(f"from_json: there is no module {name}") from None

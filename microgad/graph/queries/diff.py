@@ -73,8 +73,8 @@ def diff(mine: Tape, theirs: Tape, rtol: float = 0.0, dtypes: bool = True, setti
     """
     if not isinstance(theirs, Tape):
         raise DtypeError(
-            f"diff: expected a Tape, got {type(theirs).__name__}; of a replay, and of anything else that runs, "
-            "microgad.record() around it makes one"
+            f"diff: expected a Tape, got {type(theirs).__name__}. To compare a replay, or anything else that runs, "
+            "record it with microgad.record()"
         )
     pairs, found = _align(mine, theirs)
     inputs = _InputComparison(mine, theirs, pairs, rtol)

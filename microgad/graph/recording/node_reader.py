@@ -24,7 +24,7 @@ def read(tensors: tuple[Tensor, ...], params: Any = None) -> Tape:
     Raises RuntimeError for a Tensor without a graph, and TypeError (also a RuntimeError) for anything but Tensors.
     """
     if not tensors:
-        raise GraphError("graph: give it at least one Tensor")
+        raise GraphError("graph: expected at least one Tensor")
     for i, tensor in enumerate(tensors):
         if not isinstance(tensor, Tensor):
             raise DtypeError(f"graph: expected Tensors, but argument {i} is of type {type(tensor).__name__}")

@@ -165,7 +165,7 @@ class Definitions:
                 text = _assignment(scope, called)
             (tree,) = ast.parse(text).body
         except (OSError, TypeError, SyntaxError, ValueError, KeyError):
-            raise GraphError(f"program: the source of {called} isn't there to be written out") from None
+            raise GraphError(f"program: there is no source code of {called}") from None
         rewriter = Rewriter(self, text, dict(scope))
         rewriter.left_out = LEFT_OUT if isinstance(x, type) and issubclass(x, Function) else frozenset()
         chunk = rewriter.of(tree, self.names[key])

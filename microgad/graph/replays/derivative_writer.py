@@ -101,7 +101,7 @@ class DerivativeWriter(Observer):
             return  # an Identity in place of a leaf
         step = self.steps.get(node.number)
         if step is None:
-            raise GraphError(f"program: a {type(node).__name__} of views that are written to can't be written out")
+            raise GraphError(f"program: in-place writes to views ({type(node).__name__}) aren't supported")
         plan = node.plan
         kept = [step.inputs[i] for i in plan.inputs]
         kept += [f"({', '.join(step.out)})" if type(node.shape) is list else step.out[0]] * plan.out

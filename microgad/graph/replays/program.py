@@ -149,7 +149,7 @@ class ProgramWriter(BackwardReplaying):
         if issubclass(cls, function.CustomNode):
             raise GraphError(f"program: {op.name} is an autograd.Function, which has no forward on bare arrays")
         if cls is BackwardHookFunction:
-            raise GraphError("program: backward hooks of modules can't be written out")
+            raise GraphError("program: backward hooks of modules aren't supported")
         given, converted, arguments = self.arguments(op, cls)
         outs = [self.new_name(op.name.lower()) for _ in op.shapes]
         constructor = self.constructor(cls, outs[0], recipe.settings)
@@ -229,7 +229,7 @@ class ProgramWriter(BackwardReplaying):
             return "{" + ", ".join(f"{k!r}: {self.setting_text(f'{name}.{k}', y)}" for k, y in x.items()) + "}"
         if isinstance(x, type):
             return x.__name__ if x.__module__ == "builtins" else self.definitions.add(x)
-        raise GraphError(f"program: the setting {name} is a {type(x).__name__}, which can't be written out")
+        raise GraphError(f"program: the setting {name} is a {type(x).__name__}, which isn't supported")
 
     def backward(self, passed: BackwardPass) -> None:
         self.emit("")

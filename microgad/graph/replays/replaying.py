@@ -255,7 +255,7 @@ def gradient(
         seed = seed if isinstance(seed, Tensor) else Tensor._wrap(_array(seed, y.array))
         (found,) = gradients.grad(y, x, seed, allow_unused=True)
     if found is None:
-        raise GraphError(f"gradient: {of!r} doesn't depend on {wrt!r} by anything that has a derivative")
+        raise GraphError(f"gradient: {of!r} doesn't depend on {wrt!r}, or not differentiably")
     return found
 
 
@@ -323,7 +323,7 @@ def _edits(tape: Tape, edits: Mapping[Any, Any] | None) -> dict[int, Any]:
         found = tape[key]
         for op in found if isinstance(found, list) else [found]:
             if not isinstance(op, Op):
-                raise ArgumentError(f"replay: {key!r} is no operation; give other values of it by inputs or params")
+                raise ArgumentError(f"replay: {key!r} isn't an operation; use inputs or params for sources")
             chosen[op.number] = change
     return chosen
 
