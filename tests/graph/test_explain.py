@@ -23,7 +23,7 @@ def test_of_a_product():
         "forward: a * b",
         "gradient of a: grad * b",
         "gradient of b: grad * a",
-        "keeps a, b: 0 B beside what is there anyway",
+        "keeps a, b: 0 B of additional memory",
         "where its gradient is 1 everywhere,",
         "a gets [4., 4.]",
         "b gets 5.",

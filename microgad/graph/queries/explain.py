@@ -100,7 +100,7 @@ def explain(tensor: Tensor, params: Any = None) -> str:
       x: (2,), leaf x
       forward: np.exp(x)
       gradient of x: grad * out
-      keeps out: 8 B beside what is there anyway
+      keeps out: 8 B of additional memory
       where its gradient is 1 everywhere,
         x gets [ 7.389056, 20.085537]
     """
@@ -127,9 +127,7 @@ def explain(tensor: Tensor, params: Any = None) -> str:
             name = name or (op.inputs[0].name if len(op.inputs) == 1 else "")
             lines.append(_indented(f"  gradient of {name}: " if name else "  gradients: ", body))
     if op.kept:
-        lines.append(
-            f"  keeps {', '.join(kept.name for kept in op.kept)}: {size(op.bytes)} beside what is there anyway"
-        )
+        lines.append(f"  keeps {', '.join(kept.name for kept in op.kept)}: {size(op.bytes)} of additional memory")
     lines += _derivatives(node, tensor)
     return "\n".join(lines)
 
