@@ -101,8 +101,7 @@ class _PathSearch:
             op = min((c[0] for c in self.cuts.values() if c[1] == "flat"), key=lambda op: op.number)
             message = f"{self.called} gets a gradient of zeros only: the derivative of {place(op)} is 0 everywhere"
             return Cut("flat", op, message)
-        observed = self._observed()
-        if observed is not None:
+        if (observed := self._observed()) is not None:
             return observed
         return Cut(
             "flows", None, f"a gradient can flow to {self.called}; if there is none, no backward pass has come here, "
