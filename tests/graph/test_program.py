@@ -39,6 +39,8 @@ def same(tape):
     results, gradients = writer.program().run()
     assert [x.tobytes() for x in results.values()] == [x.array.tobytes() for x in replayed.results]
     made = {name: writer.made[at] for name, at in writer.names.items()}
+    if any(passed.bounded for passed in tape.passes):  # what `grad` gives isn't added to any leaf's
+        return gradients
     for name, grad in gradients.items():
         if made[name].is_leaf:
             assert np.asarray(grad).tobytes() == made[name].grad.array.tobytes(), name
@@ -162,8 +164,6 @@ def test_drafts():
         draft = Draft(seed)
         with torch.record(replay=True) as tape:
             draft.run(14)
-        if any(passed.bounded for passed in tape.passes):
-            continue  # what `grad` gives isn't added to any leaf's
         try:
             same(tape)
         except MicrogadError as error:
