@@ -52,7 +52,7 @@ def shift_axes(axis: Any, ndim: int) -> Any:
         return tuple(shift_axes(a, ndim) for a in axis)
     axis = operator.index(axis)
     if not -ndim <= axis < ndim:
-        raise NoRuleError  # out of range: NumPy will raise its own error
+        raise NoRuleError  # of a 0-d slice, or out of range: left to NumPy
     return axis % ndim + 1
 
 

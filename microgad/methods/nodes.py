@@ -186,7 +186,7 @@ def register_prehook(node: Function, fn: Callable[..., Any]) -> RemovableHandle:
 
         def call(grad: Any) -> Any:
             (changed,) = _checked_replacement(fn((grad,)), (grad,), "prehook")
-            return np.zeros_like(grad) if changed is None else changed  # a leaf's hook can't return None for zero
+            return np.zeros_like(grad) if changed is None else changed  # None would mean unchanged
 
         return leaves.add_hook(node, call, last=1)
     return RemovableHandle(_hooked(node).before, fn)
