@@ -68,7 +68,7 @@ def seconds(call: Callable[[], Any]) -> float:
 
 def main() -> None:
     torch.set_num_threads(1)
-    at_once = microgad.func.all_at_once
+    at_once = microgad.func.call_batched
 
     def in_turn(*_: Any) -> Any:
         raise microgad.duck_arrays.Fallback
@@ -78,7 +78,7 @@ def main() -> None:
         for _ in range(20):
             turn = []
             for call, way in zip(calls, (at_once, at_once, in_turn), strict=True):
-                microgad.func.all_at_once = way
+                microgad.func.call_batched = way
                 turn.append(seconds(call))
             turns.append(turn)
         theirs, ours, looped = np.percentile(turns, 25, axis=0)

@@ -67,12 +67,12 @@ def check(function: Any, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as patch, warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             found = outcome(f, dims, tensors)
-            patch.setattr("microgad.func.all_at_once", apart)
+            patch.setattr("microgad.func.call_batched", apart)
             same(outcome(f, dims, tensors), found)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         outside = gradients(number, dims, tensors)
-        monkeypatch.setattr("microgad.func.all_at_once", apart)
+        monkeypatch.setattr("microgad.func.call_batched", apart)
         same(gradients(number, dims, tensors), outside)
         monkeypatch.undo()
 
