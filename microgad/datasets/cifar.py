@@ -18,7 +18,7 @@ from .vision import Transform, VisionDataset, md5_of
 
 
 def _refuse_reference(*facts: Any) -> NoReturn:
-    raise FileError("holds a reference, which the files of a data set don't")
+    raise FileError("holds a reference, which files of data sets don't have")
 
 
 class CIFAR10(VisionDataset):

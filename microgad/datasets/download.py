@@ -49,7 +49,7 @@ def _fetch_from(url: str, md5: str, target: str) -> None:
                     advance(len(chunk))
         if digest.hexdigest() != md5:
             got = os.path.getsize(partial)
-            raise DataError(f"what came ({got} bytes) has MD5 {digest.hexdigest()}, expected {md5}")
+            raise DataError(f"the download ({got} bytes) has MD5 {digest.hexdigest()}, expected {md5}")
         os.replace(partial, target)
     finally:
         with contextlib.suppress(FileNotFoundError):

@@ -127,7 +127,7 @@ class MNIST(VisionDataset):
         6000
         """
         if not cls._has_subset:
-            raise DataError(f"{cls.__name__}: no subset ships with microgad, of MNIST alone")
+            raise DataError(f"{cls.__name__}: microgad only contains a subset of MNIST")
         return cls(SHIPPED, train, transform, target_transform)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
@@ -206,7 +206,7 @@ class MNIST(VisionDataset):
         if len(images) != len(labels):
             raise DataError(
                 f"{paths[0]} holds {len(images)} images, but {paths[1]} {len(labels)} labels: "
-                "they are not of one set, replace one of them"
+                "they don't belong together, replace one of them"
             )
         found = labels[:, 0] if self._label else labels
         if len(found) and not 0 <= found.min() <= found.max() < len(self.classes):

@@ -151,12 +151,12 @@ def merge_recordings(recordings: Sequence[Recording], points: Sequence[dict[str,
             if a.function is not b.function:
                 raise UnsupportedError(
                     f"onnx.export: for other sizes of the dynamic axes, or other values, the model takes other steps: "
-                    f"{b.where} in place of {a.where}. ONNX gets the steps of one run"
+                    f"{b.where} instead of {a.where}. An ONNX file holds the steps of one run"
                 )
         if len(first.steps) != len(other.steps):
             raise UnsupportedError(
                 f"onnx.export: for other sizes of the dynamic axes, or other values, the model takes "
-                f"{len(other.steps)} steps in place of {len(first.steps)}. ONNX gets the steps of one run"
+                f"{len(other.steps)} steps instead of {len(first.steps)}. An ONNX file holds the steps of one run"
             )
     if len(recordings) == 1:
         return [replace(step, settings=dict(step.settings), inputs=list(step.inputs)) for step in first.steps]

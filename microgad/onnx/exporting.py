@@ -61,7 +61,7 @@ def export(
     if unknown:
         raise TypeError(f"export() got an unexpected keyword argument '{min(unknown)}'")
     if not export_params:
-        raise ArgumentError("onnx.export: export_params=False would leave out what the model knows: it isn't supported")
+        raise ArgumentError("onnx.export: export_params=False isn't supported: the file would lack the parameters")
     opset = 18 if opset_version is None else opset_version
     if opset not in OPSETS:
         raise ArgumentError(f"onnx.export: opset_version must be {OPSETS[0]} to {OPSETS[-1]}, got {opset_version}")

@@ -125,7 +125,7 @@ class Reader:
         outputs = [x.name for x in proto.output]
         for name in outputs:
             if name not in made:
-                raise FileError(f"its result {name!r} is made by no node")
+                raise FileError(f"its output {name!r} isn't computed by any node")
         graph = Graph(inputs, outputs, constants, nodes)
         _plan_release(graph)
         return graph
@@ -139,10 +139,10 @@ class Reader:
             where = f"node {proto.name or proto.op_type!r}"
             for name in proto.input:
                 if name and name not in made and name not in known:
-                    raise FileError(f"{where} reads {name!r}, which nothing before it makes")
+                    raise FileError(f"{where} reads {name!r}, which no earlier node computes")
             for name in proto.output:
                 if name and name in made:
-                    raise FileError(f"{where} makes {name!r}, which is there already")
+                    raise FileError(f"{where} computes {name!r}, which exists already")
             within = any(x.type == AttributeProto.GRAPH for x in proto.attribute)
             found.append(self.node(proto, frozenset(made | known) if within else known, depth))
             made.update(name for name in proto.output if name)
@@ -221,7 +221,7 @@ def _bind_attributes(graph: Graph, said: dict[str, Any]) -> Graph:
 
 
 def _raise_missing(node: Node, *inputs: Any) -> Any:
-    raise UnsupportedError(f"onnx: nothing runs {node.kind}")
+    raise UnsupportedError(f"onnx: there is no kernel for the operator {node.kind}")
 
 
 def _values_read(node: Node) -> Iterator[str]:

@@ -79,7 +79,7 @@ class OnnxModule(Module):
         if given.keys() != set(names):
             wrong = sorted(given.keys() ^ set(names))
             raise ArgumentError(
-                f"{self._file} takes the inputs {', '.join(names)}: {', '.join(wrong)} is missing, or none"
+                f"{self._file} takes the inputs {', '.join(names)}: {', '.join(wrong)} is missing or unknown"
             )
         values = {name: x if x is None or isinstance(x, (Tensor, list)) else as_tensor(x) for name, x in given.items()}
         values.update((name, getattr(owner, last)) for name, (owner, last) in self._places.items())
@@ -141,19 +141,19 @@ def _read(data: Any, folder: str | None) -> Graph:
         try:
             model.ParseFromString(data)
         except (DecodeError, RuntimeError) as error:
-            raise FileError(f"it is no ONNX file, or a damaged one ({error})") from None
+            raise FileError(f"it is not an ONNX file, or it is damaged ({error})") from None
     if not model.HasField("graph") or not model.graph.output:
-        raise FileError("it is no ONNX file: it has no graph with results")
+        raise FileError("it is not an ONNX file: it has no graph with outputs")
     opsets = {"" if x.domain in MAIN else x.domain: x.version for x in model.opset_import}
     if opsets.get("", OPSETS[0]) not in OPSETS:
         raise UnsupportedError(
-            f"onnx.load: opsets {OPSETS[0]} to {OPSETS[-1]} are supported, the file is of {opsets['']}"
+            f"onnx.load: opsets {OPSETS[0]} to {OPSETS[-1]} are supported, the file has {opsets['']}"
         )
     reader = Reader(folder, opsets, {(x.domain, x.name): x for x in model.functions})
     graph = reader.graph(model.graph)
     if reader.missing:
         raise UnsupportedError(
-            "onnx.load: nothing runs the operator "
+            "onnx.load: there is no kernel for the operator "
             + ", ".join(f"{kind} (node {node!r})" if node else kind for kind, node in reader.missing.items())
         )
     return graph

@@ -98,8 +98,8 @@ class Recording(Observer):
             same = self._shown.get(_memory(core), same)
         if same in self._stale:
             raise UnsupportedError(
-                f"onnx.export: {self._stale[same]} wrote into memory that another Tensor shows, and that was used "
-                "again: write out of place"
+                f"onnx.export: {self._stale[same]} wrote to memory that another Tensor shares and that was used "
+                "afterwards: write out of place"
             )
         known = self._numbers.get(same)
         if known is None:

@@ -35,7 +35,7 @@ def kind_of(number: int, what: str) -> np.dtype[Any]:
     if number not in KINDS:
         known = number in TensorProto.DataType.values()
         said = TensorProto.DataType.Name(number).lower() if known else f"number {number}"
-        raise FileError(f"{what} is of dtype {said}, of which there are no Tensors here")
+        raise FileError(f"{what} is of dtype {said}, which isn't supported")
     return KINDS[number][0].newbyteorder("=")
 
 
@@ -50,7 +50,7 @@ def array_of(proto: Any, folder: str | None) -> Any:
     size = count * dtype.itemsize
     little = dtype.newbyteorder("<")
     if proto.HasField("segment"):
-        raise FileError(f"{what} is in segments, which isn't supported")
+        raise FileError(f"{what} is stored in segments, which isn't supported")
     if proto.data_location == TensorProto.EXTERNAL:
         return _outside(proto, folder, what, size, little).astype(dtype, copy=False).reshape(shape)
     if proto.HasField("raw_data"):
@@ -77,21 +77,21 @@ def _outside(proto: Any, folder: str | None, what: str, size: int, dtype: np.dty
     location = said.get("location", "")
     if folder is None:
         raise FileError(
-            f"{what} is in another file, {location!r}: load it by its path, beside which that is looked for"
+            f"{what} is in another file, {location!r}: load it by its path, so that the file is found next to it"
         )
     inside = os.path.realpath(folder)
     try:
         path = os.path.realpath(os.path.join(inside, location))
         offset, length = (int(said.get(key, default)) for key, default in (("offset", 0), ("length", size)))
     except ValueError as error:
-        raise FileError(f"{what} is in another file in an impossible way: {error}") from None
+        raise FileError(f"{what} is in another file in an invalid way: {error}") from None
     if not location or "\\" in location or os.path.isabs(location) or os.path.commonpath((inside, path)) != inside:
         raise FileError(f"{what} is in another file, {location!r}, which is not in the folder of this one")
     if not os.path.isfile(path):
         raise FileError(f"{what} is in another file, {location!r}, which isn't there")
     if offset < 0 or length != size or offset + size > os.path.getsize(path):
         raise FileError(
-            f"{what} needs {size} bytes, but is said to be {length} bytes at {offset} of {location!r}, which has "
+            f"{what} needs {size} bytes, but is claimed to be {length} bytes at {offset} of {location!r}, which has "
             f"{os.path.getsize(path)}"
         )
     return np.fromfile(path, dtype, size // dtype.itemsize, offset=offset)

@@ -210,7 +210,7 @@ class Writer:
             found = x
         elif isinstance(x, Varying):
             raise self.unsupported(
-                f"it takes {x.shown}: what it is made of isn't recorded, and depends on a dynamic axis or on the inputs"
+                f"it takes {x.shown}, whose computation isn't recorded and depends on a dynamic axis or on the inputs"
             )
         else:
             kind = np.float32 if isinstance(x, float) else np.int64

@@ -109,7 +109,7 @@ def to_pil_image(pic: Any, mode: str | None = None) -> Any:
             f"{', '.join(map(str, allowed))}"
         )
     if found is None:
-        raise DtypeError(f"to_pil_image: pic is {pixels.dtype} with {channels} channels, which Pillow has no mode for")
+        raise DtypeError(f"to_pil_image: pic is {pixels.dtype} with {channels} channels, for which Pillow has no mode")
     return from_pixels(pixels, found)
 
 

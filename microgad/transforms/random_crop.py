@@ -153,7 +153,7 @@ class RandomErasing(TransformWithRepr):
         if not isinstance(value, (int, float, str, tuple, list)):
             raise DtypeError(f"RandomErasing: value is {type(value).__name__}, expected a number, str or sequence")
         if isinstance(value, str) and value != "random":
-            raise ArgumentError(f"RandomErasing: value is {value!r}, expected 'random' of a str")
+            raise ArgumentError(f"RandomErasing: value is {value!r}, expected 'random' for a str")
         require_scale_and_ratio(scale, ratio)
         if scale[0] < 0 or scale[1] > 1:
             raise ArgumentError(f"RandomErasing: scale is {scale}, expected between 0 and 1")

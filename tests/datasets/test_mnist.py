@@ -385,7 +385,7 @@ def test_the_next_mirror_is_tried_after_a_refusal_a_404_and_a_corrupt_file(tmp_p
 
 def test_a_cut_off_answer_is_not_taken(tmp_path, serve):
     address, _ = serve(PACKED, short=1)
-    with pytest.raises(DataError, match=r"what came .* has MD5 .*, expected|IncompleteRead"):
+    with pytest.raises(DataError, match=r"the download .* has MD5 .*, expected|IncompleteRead"):
         small_mnist(address)(tmp_path, download=True)
     assert listing(tmp_path) == []
 
@@ -399,7 +399,7 @@ def test_when_every_mirror_fails_the_error_says_what_to_do(tmp_path, serve, refu
     assert f"{first} could not be downloaded" in message
     assert f"{refused}{first}: <urlopen error" in message
     assert "refused" in message
-    assert f"{corrupt}{first}: what came (6 bytes) has MD5" in message
+    assert f"{corrupt}{first}: the download (6 bytes) has MD5" in message
     for told in (*PACKED, str(tmp_path / "Small" / "raw"), "Without a network", "MNIST.subset(train=True)"):
         assert told in message
     assert listing(tmp_path) == []

@@ -31,7 +31,7 @@ def test_sets_in_mnists_files(tmp_path, kind):
     assert repr(found).startswith(f"Dataset {kind.__name__}\n    Number of datapoints: 6\n")
     with pytest.raises(RuntimeError, match=r"Dataset not found: train-images.*download=True to fetch them$"):
         kind(tmp_path)
-    with pytest.raises(DataError, match="no subset ships with microgad"):
+    with pytest.raises(DataError, match="only contains a subset of MNIST"):
         kind.subset()
 
 

@@ -71,7 +71,7 @@ def refused(path: Path, proto: Any, match: str) -> None:
         ({"data_type": 0}, "of dtype undefined"),
         ({"data_type": 8}, "of dtype string"),
         ({"name": ""}, "without a name"),
-        ({"name": "other"}, "reads 'w', which nothing before it makes"),
+        ({"name": "other"}, "reads 'w', which no earlier node computes"),
     ],
 )
 def test_tensors_that_lie(tmp_path: Path, changes: Any, match: str) -> None:
@@ -135,17 +135,17 @@ def test_graphs_that_lie(tmp_path: Path) -> None:
         return helper.make_model(helper.make_graph(list(nodes), "g", inputs, outputs))
 
     node, path = helper.make_node, tmp_path / "model.onnx"
-    refused(path, b"", "no ONNX file")
-    refused(path, b"not an onnx file at all", "no ONNX file")
+    refused(path, b"", "not an ONNX file")
+    refused(path, b"not an onnx file at all", "not an ONNX file")
     refused(path, ModelProto(), "no graph")
-    refused(path, graph(node("Relu", ["h"], ["y"]), node("Relu", ["x"], ["h"])), "nothing before it makes")
-    refused(path, graph(node("Relu", ["x"], ["x"])), "is there already")
-    refused(path, graph(node("Relu", ["x"], ["z"])), "made by no node")
+    refused(path, graph(node("Relu", ["h"], ["y"]), node("Relu", ["x"], ["h"])), "no earlier node computes")
+    refused(path, graph(node("Relu", ["x"], ["x"])), "exists already")
+    refused(path, graph(node("Relu", ["x"], ["z"])), "computed by any node")
     deep = b""
     for _ in range(10_000):  # a graph in an attribute of a node of a graph in ...
         for tag in (0x32, 0x2A, 0x0A):
             deep = bytes([tag]) + _varint(len(deep)) + deep
-    refused(path, b"\x3a" + _varint(len(deep)) + deep, "no ONNX file")
+    refused(path, b"\x3a" + _varint(len(deep)) + deep, "not an ONNX file")
 
 
 def _varint(n: int) -> bytes:

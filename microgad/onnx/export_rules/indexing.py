@@ -149,7 +149,7 @@ def _written(w: Writer, step: Step, index: Any) -> Any:
     items = spread(index, len(sizes))
     cut = [i for i, item in enumerate(items) if item != ALL]
     if len(cut) != 1 or None in items or isinstance(items[cut[0]], ARRAYS):
-        raise w.unsupported("with dynamic axes, values can only be put at a number or a stretch of one axis")
+        raise w.unsupported("with dynamic axes, values can only be written at a number or a slice of one axis")
     return _put_along(w, x, len(sizes), value, cut[0], items[cut[0]])
 
 
@@ -157,7 +157,7 @@ def _put_where(w: Writer, x: Symbol, sizes: Any, value: Any, index: tuple[Any, .
     """Write one number where a mask holds; the mask may lack the last axes of x."""
     _one_mask(w, index)
     if len(w.shape_of(value)):
-        raise w.unsupported("through a mask only one number can be put")
+        raise w.unsupported("only a single number can be written through a mask")
     last = range(len(w.shape_of(index[0])), len(sizes))
     mask = unsqueezed(w, w.of(index[0]), *last) if last else w.of(index[0])
     return w.op("Where", mask, w.of(value, x.dtype), x)
@@ -168,7 +168,7 @@ def _put_along(w: Writer, x: Symbol, ndim: int, value: Any, axis: int, item: Any
     put = w.of(value, x.dtype)
     if isinstance(item, slice):
         if item.step not in (None, 1):
-            raise w.unsupported("with dynamic axes, values can only be put at neighbours along an axis")
+            raise w.unsupported("with dynamic axes, values can only be written at consecutive indices of an axis")
         start, stop = item.start or 0, item.stop
     else:
         start, stop = item, item + 1 or None

@@ -17,7 +17,7 @@ from .reduction import reduced
 
 @rule(dropout.Dropout)
 def drawn(w: Writer, step: Step) -> Any:
-    raise w.unsupported("it drops values at random: export a model in evaluation mode, where it vanishes")
+    raise w.unsupported("it drops values at random: export the model in evaluation mode, which omits it")
 
 
 @rule(attention.Attention)

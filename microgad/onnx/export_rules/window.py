@@ -175,7 +175,7 @@ def winners(w: Writer, step: Step) -> Any:
     tables = [x.array if isinstance(x, Constant) else w.static(x) for x in step.settings["tables"]]
     tables = [np.asarray(table) for table in tables]
     if any(table.ndim != 2 for table in tables):
-        raise w.unsupported("its windows are drawn at random")
+        raise w.unsupported("its windows are random")
     sizes = w.shape_of(step.inputs[0])
     dims = len(tables)
     spread: Any = np.zeros((1,) * (2 * dims), np.int64)
@@ -197,7 +197,7 @@ def winners(w: Writer, step: Step) -> Any:
 def grid_sample(w: Writer, step: Step) -> Any:
     mode, flat = step.settings["mode"], len(w.shape_of(step.inputs[0])) == 4
     if not flat and w.opset < 20:
-        raise w.unsupported("of volumes ONNX has it from opset 20 on")
+        raise w.unsupported("for volumes ONNX has it from opset 20 on")
     names = {"bilinear": "linear", "bicubic": "cubic"} if w.opset >= 20 else {}
     x, places = every(w, step)
     return w.op(

@@ -77,7 +77,7 @@ def _columns(name: str, args: Sequence[Any]) -> list[Any]:
         columns.append(x if isinstance(x, (list, tuple)) else [x] * len(columns[0]))
     count = len(columns[0])
     if wrong := [len(x) for x in columns if len(x) != count]:
-        raise ShapeError(f"_foreach_{name}: lists must be of one length, but are of {count} and {wrong[0]}")
+        raise ShapeError(f"_foreach_{name}: lists must have the same length, but have {count} and {wrong[0]}")
     return columns
 
 

@@ -18,9 +18,9 @@ def load(*args: Any, **options: Any) -> NoReturn:
 
     >>> torch.hub.load("pytorch/vision", "resnet18")
     Traceback (most recent call last):
-    RuntimeError: torch.hub: microgad downloads no code and no weights; torch.load a file that is there
+    RuntimeError: torch.hub: microgad doesn't download code or weights; use torch.load for a local file
     """
-    raise RuntimeError("torch.hub: microgad downloads no code and no weights; torch.load a file that is there")
+    raise RuntimeError("torch.hub: microgad doesn't download code or weights; use torch.load for a local file")
 
 
 list = help = load_state_dict_from_url = download_url_to_file = load_url = load

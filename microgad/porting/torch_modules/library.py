@@ -344,7 +344,7 @@ def _lookup(op: Any) -> OpOverload:
     """Return the operation for a name or for an object that represents it."""
     if isinstance(op, str):
         if op not in _known:
-            raise ArgumentError(f"there is no operation {_qualified(op)}: Library.define or custom_op make one")
+            raise ArgumentError(f"there is no operation {_qualified(op)}: define it by Library.define or custom_op")
         return _known[op]
     found: OpOverload = getattr(op, "_opoverload", op)
     return found

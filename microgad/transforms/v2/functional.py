@@ -81,7 +81,7 @@ def _pad_tensor(img: Tensor, padding: Any, fill: Any = None, padding_mode: str =
     if not isinstance(fill, (tuple, list)) or len(fill) == 1:
         return geometry.pad(img, padding, fill[0] if isinstance(fill, (tuple, list)) else fill, padding_mode)
     if padding_mode != "constant":
-        raise ArgumentError(f"pad: padding_mode is {padding_mode!r}, but fill {fill}: it fills by constants alone")
+        raise ArgumentError(f"pad: padding_mode is {padding_mode!r}, but fill {fill}: it can only fill with constants")
     inside = geometry.pad(creation.ones_like(img[..., :1, :, :], dtype=bool_), padding)
     colors = creation.tensor(fill, device=img.device).to(img.dtype).reshape(-1, 1, 1)
     return where(inside, geometry.pad(img, padding), colors)

@@ -97,7 +97,7 @@ def _matches(obj: Any, kind: Any) -> bool:
     """Return whether obj is of the type and its elements are of the types in brackets."""
     kinds = get_args(kind)
     if kind in (list, List, tuple, Tuple, dict, Dict, Optional):
-        raise RuntimeError(f"torch.jit.isinstance: {kind} says nothing of what it holds, expected brackets after it")
+        raise RuntimeError(f"torch.jit.isinstance: {kind} has no element types, expected them in brackets")
     match get_origin(kind):
         case None:
             return _isinstance(obj, kind)
