@@ -94,10 +94,11 @@ def make_dataset(
         if len(samples) == before:
             empty.append(name)
     if empty and not allow_empty:
-        said = f"Found no valid file for the classes {', '.join(empty)}. "
+        message = f"Found no valid file for the classes {', '.join(empty)}. "
         if extensions is not None:
-            said += f"Supported extensions are: {extensions if isinstance(extensions, str) else ', '.join(extensions)}"
-        raise EmptyFolderError(said)
+            known = extensions if isinstance(extensions, str) else ", ".join(extensions)
+            message += f"Supported extensions are: {known}"
+        raise EmptyFolderError(message)
     return samples
 
 

@@ -79,11 +79,11 @@ class VisionDataset(Dataset[Any]):
         raise NotImplementedError(f"{type(self).__name__} must define __len__")
 
     def __repr__(self) -> str:
-        said = [f"Number of datapoints: {len(self)}"]
-        said += [] if self.root is None else [f"Root location: {self.root}"]
-        said += self.extra_repr().splitlines()
-        said += [] if self.transforms is None else [repr(self.transforms)]
-        return "\n".join([f"Dataset {type(self).__name__}", *(f"    {line}" for line in said)])
+        lines = [f"Number of datapoints: {len(self)}"]
+        lines += [] if self.root is None else [f"Root location: {self.root}"]
+        lines += self.extra_repr().splitlines()
+        lines += [] if self.transforms is None else [repr(self.transforms)]
+        return "\n".join([f"Dataset {type(self).__name__}", *(f"    {line}" for line in lines)])
 
     def extra_repr(self) -> str:
         """Return further lines of the repr; a subclass may override this."""

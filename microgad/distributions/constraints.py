@@ -33,8 +33,8 @@ class Constraint:
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{name}={getattr(self, name)}" for name in self._bounds)
-        return f"{type(self).__name__[1:]}({said})"
+        arguments = ", ".join(f"{name}={getattr(self, name)}" for name in self._bounds)
+        return f"{type(self).__name__[1:]}({arguments})"
 
 
 class _Dependent(Constraint):

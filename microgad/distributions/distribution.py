@@ -213,9 +213,8 @@ class Distribution:
                 self._validate_sample(value)
 
     def __repr__(self) -> str:
-        names = [name for name in self.arg_constraints if name in self.__dict__]
-        said = ((name, self.__dict__[name]) for name in names)
-        return f"{type(self).__name__}({', '.join(f'{n}: {v if v.numel() == 1 else v.shape}' for n, v in said)})"
+        given = [(name, self.__dict__[name]) for name in self.arg_constraints if name in self.__dict__]
+        return f"{type(self).__name__}({', '.join(f'{n}: {v if v.numel() == 1 else v.shape}' for n, v in given)})"
 
 
 class ExponentialFamily(Distribution):

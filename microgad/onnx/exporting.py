@@ -111,12 +111,12 @@ def _input_names(
     return names
 
 
-def _axes(said: Any, names: list[str], tensors: list[Tensor], outputs: Sequence[str]) -> dict[tuple[int, int], str]:
+def _axes(axes: Any, names: list[str], tensors: list[Tensor], outputs: Sequence[str]) -> dict[tuple[int, int], str]:
     """Return the name of the size for each dynamic (input, axis)."""
-    if isinstance(said, (tuple, list)):
-        said = dict(zip(names, said, strict=False))
+    if isinstance(axes, (tuple, list)):
+        axes = dict(zip(names, axes, strict=False))
     found = {}
-    for name, axes in (said or {}).items():
+    for name, axes_of_name in (axes or {}).items():
         if name not in names:
             if name in outputs:
                 continue
@@ -125,7 +125,7 @@ def _axes(said: Any, names: list[str], tensors: list[Tensor], outputs: Sequence[
                 f"{', '.join(outputs) or 'have no names'}"
             )
         i = names.index(name)
-        for axis, label in _axis_labels(name, axes).items():
+        for axis, label in _axis_labels(name, axes_of_name).items():
             if not -tensors[i].ndim <= axis < tensors[i].ndim:
                 raise ArgumentError(f"onnx.export: {name!r} has {tensors[i].ndim} dimensions: it has no axis {axis}")
             found[i, axis % tensors[i].ndim] = str(getattr(label, "__name__", label))

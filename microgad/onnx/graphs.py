@@ -54,7 +54,7 @@ class NodeError(MicrogadError, RuntimeError, ValueError):
 class Node:
     """A node: its kernel, its attributes, and the names of its inputs and outputs."""
 
-    kind: str
+    op_type: str
     name: str
     run: Kernel
     attributes: dict[str, Any]
@@ -69,7 +69,7 @@ class Node:
         return self.attributes.get(name, default)
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name!r}" if self.name else self.kind
+        return f"{self.op_type} {self.name!r}" if self.name else self.op_type
 
 
 @dataclass(slots=True)
@@ -189,9 +189,9 @@ class Reader:
         defaults = {x.name: self.attribute(x, frozenset(), depth) for x in proto.attribute_proto}
 
         def run(node: Node, *inputs: Any) -> Any:
-            said = {**defaults, **node.attributes}
+            call_attributes = {**defaults, **node.attributes}
             padded = [*inputs, *[None] * (len(graph.inputs) - len(inputs))]
-            return tuple(_bind_attributes(graph, said).run(dict(zip(graph.inputs, padded, strict=True))))
+            return tuple(_bind_attributes(graph, call_attributes).run(dict(zip(graph.inputs, padded, strict=True))))
 
         self.ready[key] = run
         return run
@@ -204,24 +204,24 @@ class AttributeReference:
     name: str
 
 
-def _bind_attributes(graph: Graph, said: dict[str, Any]) -> Graph:
+def _bind_attributes(graph: Graph, call_attributes: dict[str, Any]) -> Graph:
     """Return a function's graph with the attributes of one call filled in, also in subgraphs."""
     nodes = []
     for node in graph.nodes:
         attributes = {}
         for name, value in node.attributes.items():
             if isinstance(value, Graph):
-                attributes[name] = _bind_attributes(value, said)
+                attributes[name] = _bind_attributes(value, call_attributes)
             elif not isinstance(value, AttributeReference):
                 attributes[name] = value
-            elif value.name in said:
-                attributes[name] = said[value.name]
+            elif value.name in call_attributes:
+                attributes[name] = call_attributes[value.name]
         nodes.append(replace(node, attributes=attributes))
     return replace(graph, nodes=nodes)
 
 
 def _raise_missing(node: Node, *inputs: Any) -> Any:
-    raise UnsupportedError(f"onnx: there is no kernel for the operator {node.kind}")
+    raise UnsupportedError(f"onnx: there is no kernel for the operator {node.op_type}")
 
 
 def _values_read(node: Node) -> Iterator[str]:

@@ -34,7 +34,7 @@ class OnnxModule(Module):
         super().__init__()
         self.input_names, self.output_names = tuple(graph.inputs), tuple(graph.outputs)
         self._graph, self._file = graph, name
-        statistics = {x for node in graph.nodes if node.kind == "BatchNormalization" for x in node.inputs[3:5]}
+        statistics = {x for node in graph.nodes if node.op_type == "BatchNormalization" for x in node.inputs[3:5]}
         self._places: dict[str, tuple[Module, str]] = {}
         for key, array in graph.constants.items():
             owner, last = self._place(key)

@@ -34,8 +34,8 @@ def kind_of(number: int, what: str) -> np.dtype[Any]:
     """Return the NumPy dtype for ONNX's number. Raises FileError for an unknown number."""
     if number not in KINDS:
         known = number in TensorProto.DataType.values()
-        said = TensorProto.DataType.Name(number).lower() if known else f"number {number}"
-        raise FileError(f"{what} is of dtype {said}, which isn't supported")
+        name = TensorProto.DataType.Name(number).lower() if known else f"number {number}"
+        raise FileError(f"{what} is of dtype {name}, which isn't supported")
     return KINDS[number][0].newbyteorder("=")
 
 
@@ -73,8 +73,8 @@ def array_of(proto: Any, folder: str | None) -> Any:
 
 
 def _outside(proto: Any, folder: str | None, what: str, size: int, dtype: np.dtype[Any]) -> Any:
-    said = {entry.key: entry.value for entry in proto.external_data}
-    location = said.get("location", "")
+    entries = {entry.key: entry.value for entry in proto.external_data}
+    location = entries.get("location", "")
     if folder is None:
         raise FileError(
             f"{what} is in another file, {location!r}: load it by its path, so that the file is found next to it"
@@ -82,7 +82,7 @@ def _outside(proto: Any, folder: str | None, what: str, size: int, dtype: np.dty
     inside = os.path.realpath(folder)
     try:
         path = os.path.realpath(os.path.join(inside, location))
-        offset, length = (int(said.get(key, default)) for key, default in (("offset", 0), ("length", size)))
+        offset, length = (int(entries.get(key, default)) for key, default in (("offset", 0), ("length", size)))
     except ValueError as error:
         raise FileError(f"{what} is in another file in an invalid way: {error}") from None
     if not location or "\\" in location or os.path.isabs(location) or os.path.commonpath((inside, path)) != inside:

@@ -28,12 +28,12 @@ DTYPE_INPUT = {"Where": 1, "OneHot": 2}
 WITH_INDICES = ("MaxPool", "TopK")  # operators whose second result holds indices
 
 
-def _operator(kind: str, *, swapped: bool = False) -> Callable[[Symbol, Any], Symbol]:
+def _operator(op_type: str, *, swapped: bool = False) -> Callable[[Symbol, Any], Symbol]:
     """Make an operator method of Symbol, whose other operand is a Symbol or a number."""
 
     def apply(self: Symbol, other: Any) -> Symbol:
         pair = self, self.writer.like(other, self)
-        return self.writer.op(kind, *(pair[::-1] if swapped else pair))
+        return self.writer.op(op_type, *(pair[::-1] if swapped else pair))
 
     return apply
 
@@ -97,17 +97,17 @@ class Writer:
 
     # Nodes
 
-    def op(self, kind: str, *inputs: Any, outputs: int = 1, **attributes: Any) -> Any:
+    def op(self, op_type: str, *inputs: Any, outputs: int = 1, **attributes: Any) -> Any:
         """Write a node and return its result or results. Inputs and attributes that are None are omitted."""
-        node_name = self.named(f"{self.place}{kind}")
+        node_name = self.named(f"{self.place}{op_type}")
         names = [f"{node_name}_output_{i}" for i in range(outputs)]
         given = ["" if x is None else x.name for x in inputs]
         while given and not given[-1]:
             given.pop()
         kept = {name: x for name, x in attributes.items() if x is not None}
-        self.nodes.append(helper.make_node(kind, given, names, node_name, **kept))
-        dtype = DTYPES[kind] if kind in DTYPES else inputs[DTYPE_INPUT.get(kind, 0)].dtype
-        made = [Symbol(self, name, INT64 if i and kind in WITH_INDICES else dtype) for i, name in enumerate(names)]
+        self.nodes.append(helper.make_node(op_type, given, names, node_name, **kept))
+        dtype = DTYPES[op_type] if op_type in DTYPES else inputs[DTYPE_INPUT.get(op_type, 0)].dtype
+        made = [Symbol(self, name, INT64 if i and op_type in WITH_INDICES else dtype) for i, name in enumerate(names)]
         return made[0] if outputs == 1 else made
 
     def cast(self, x: Symbol, dtype: Any) -> Symbol:
@@ -247,7 +247,7 @@ RULES: dict[Any, Rule] = {}  # by Function or by name of a public function
 COMPOSITES: dict[str, Callable[[dict[str, Any]], bool]] = {}  # the condition on arguments for a rule
 
 
-def rule(*functions: Any, when: Callable[[dict[str, Any]], bool] = lambda said: True) -> Callable[[Rule], Rule]:
+def rule(*functions: Any, when: Callable[[dict[str, Any]], bool] = lambda arguments: True) -> Callable[[Rule], Rule]:
     """Register the decorated function, which writes a step and returns its Symbols, as the rule of these Functions."""
 
     def enter(write: Rule) -> Rule:

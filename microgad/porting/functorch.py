@@ -23,8 +23,8 @@ def _deprecated(name: str, new: str, f: Callable[..., Any]) -> Any:
 
     @functools.wraps(f)
     def called(*args: Any, **kwargs: Any) -> Any:
-        said = f"`functorch.{name}` is deprecated as of PyTorch 2.0. Please use `{new}` instead"
-        warnings.warn(said, FutureWarning, stacklevel=2)
+        message = f"`functorch.{name}` is deprecated as of PyTorch 2.0. Please use `{new}` instead"
+        warnings.warn(message, FutureWarning, stacklevel=2)
         return f(*args, **kwargs)
 
     return called

@@ -13,7 +13,7 @@ from ..tensor import Tensor
 from . import functional as F
 from .base import TransformWithRepr
 from .geometry import PADDING_MODES, parse_padding
-from .images import NUMERIC_TYPES, InterpolationMode, pair, parse_interpolation
+from .images import NUMERIC_TYPES, InterpolationMode, parse_interpolation, parse_size
 
 
 class _ReprByName:
@@ -181,7 +181,7 @@ class _Crop(TransformWithRepr):
 
     def __init__(self, size: Any) -> None:
         super().__init__()
-        self.size = pair(size)
+        self.size = parse_size(size)
 
 
 class CenterCrop(_Crop):

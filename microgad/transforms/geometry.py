@@ -20,8 +20,8 @@ from .images import (
     get_dimensions,
     get_image_num_channels,
     is_tensor_image,
-    pair,
     parse_interpolation,
+    parse_size,
     pillow,
 )
 
@@ -172,7 +172,7 @@ def center_crop(img: Any, output_size: Any) -> Any:
     >>> torch.transforms.functional.center_crop(torch.arange(9).reshape(1, 3, 3), [1, 5]).tolist()
     [[[0, 3, 4, 5, 0]]]
     """
-    height, width = pair(output_size, "center_crop: output_size has two numbers")
+    height, width = parse_size(output_size, "center_crop: output_size has two numbers")
     _, h, w = get_dimensions(img)
     if width > w or height > h:
         dx, dy = max(width - w, 0), max(height - h, 0)
@@ -191,7 +191,7 @@ def five_crop(img: Any, size: Any) -> tuple[Any, ...]:
     >>> [x.item() for x in torch.transforms.functional.five_crop(torch.arange(9).reshape(1, 3, 3), 1)]
     [0, 2, 6, 8, 4]
     """
-    height, width = pair(size, "five_crop: size has two numbers")
+    height, width = parse_size(size, "five_crop: size has two numbers")
     _, h, w = get_dimensions(img)
     if height > h or width > w:
         raise ShapeError(f"five_crop: size is {(height, width)}, larger than the image's {(h, w)}")

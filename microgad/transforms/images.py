@@ -150,12 +150,12 @@ def from_pixels(pixels: Any, mode: str) -> Any:
     return pillow().frombuffer(mode, size, pixels.tobytes(), "raw", mode, 0, 1)
 
 
-def pair(size: Any, said: str = "Please provide only two dimensions (h, w) for size") -> Any:
+def parse_size(size: Any, message: str = "Please provide only two dimensions (h, w) for size") -> Any:
     """Return (h, w) for a number or a sequence of one or two. Raises ValueError otherwise."""
     if isinstance(size, NUMERIC_TYPES):
         return int(size), int(size)
     if len(size) == 1:
         return size[0], size[0]
     if len(size) != 2:
-        raise ArgumentError(f"{said}, not {size!r}")
+        raise ArgumentError(f"{message}, not {size!r}")
     return size

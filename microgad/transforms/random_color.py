@@ -10,7 +10,7 @@ from ..ops.random import rand, randperm
 from ..tensor import Tensor
 from . import functional as F
 from .base import RandomApplyTransform, TransformWithRepr, uniform
-from .images import NUMERIC_TYPES, pair
+from .images import NUMERIC_TYPES, parse_size
 
 Range = tuple[float, float] | None
 
@@ -95,7 +95,7 @@ class GaussianBlur(TransformWithRepr):
 
     def __init__(self, kernel_size: Any, sigma: Any = (0.1, 2.0)) -> None:
         super().__init__()
-        self.kernel_size = pair(kernel_size, "Kernel size should be a tuple/list of two integers")
+        self.kernel_size = parse_size(kernel_size, "Kernel size should be a tuple/list of two integers")
         if any(n <= 0 or n % 2 == 0 for n in self.kernel_size):
             raise ArgumentError(f"Kernel size value should be an odd and positive number, not {kernel_size}")
         if isinstance(sigma, NUMERIC_TYPES):

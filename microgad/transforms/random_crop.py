@@ -13,7 +13,7 @@ from ..ops.random import rand, randint
 from ..tensor import Tensor
 from . import functional as F
 from .base import TransformWithRepr, require_scale_and_ratio, uniform
-from .images import InterpolationMode, pair, parse_interpolation
+from .images import InterpolationMode, parse_interpolation, parse_size
 
 
 def random_int(low: int, high: int) -> int:
@@ -50,7 +50,7 @@ class RandomCrop(TransformWithRepr):
         padding_mode: str = "constant",
     ) -> None:
         super().__init__()
-        self.size = tuple(pair(size))
+        self.size = tuple(parse_size(size))
         self.padding, self.pad_if_needed, self.fill, self.padding_mode = padding, pad_if_needed, fill, padding_mode
 
     @staticmethod
@@ -95,7 +95,7 @@ class RandomResizedCrop(TransformWithRepr):
         antialias: bool | None = True,
     ) -> None:
         super().__init__()
-        self.size = pair(size)
+        self.size = parse_size(size)
         require_scale_and_ratio(scale, ratio)
         self.interpolation = parse_interpolation(interpolation, "RandomResizedCrop")
         self.antialias, self.scale, self.ratio = antialias, scale, ratio

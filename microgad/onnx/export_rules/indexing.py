@@ -12,14 +12,14 @@ from ...ops.window.fractional_pool import BoxMax
 from ..dynamic_axes import GeneratedArray, Varying
 from ..recording import Constant, Step, Value
 from ..writer import BOOL, INT64, Symbol, Writer, rule
-from .elementwise import only
+from .elementwise import operand
 from .movement import LAST, sliced, squeezed, unsqueezed
 
 ARRAYS = (Value, Constant, GeneratedArray, Varying)
 ALL = slice(None)
 
 
-def spread(index: Any, ndim: int) -> list[Any]:
+def expand_index(index: Any, ndim: int) -> list[Any]:
     """Expand an index to all axes, with `...` replaced by slices."""
     items = list(index if isinstance(index, tuple) else (index,))
     used = sum(1 for x in items if x is not None and x is not ...)
@@ -28,7 +28,7 @@ def spread(index: Any, ndim: int) -> list[Any]:
     return [*rest[:where], *[ALL] * (ndim - used), *rest[where:]]
 
 
-def _cut(w: Writer, item: Any, axis: int) -> tuple[Any, ...]:
+def _slice_of(w: Writer, item: Any, axis: int) -> tuple[Any, ...]:
     """Return start, stop, axis and step of a number or slice."""
     if isinstance(item, slice):
         start, stop = 0 if item.start is None else item.start, LAST if item.stop is None else item.stop
@@ -38,17 +38,17 @@ def _cut(w: Writer, item: Any, axis: int) -> tuple[Any, ...]:
 
 @rule(indexing.GetItem)
 def getitem(w: Writer, step: Step) -> Any:
-    x, ndim = only(w, step), len(w.shape_of(step.inputs[0]))
+    x, ndim = operand(w, step), len(w.shape_of(step.inputs[0]))
     index = step.settings["index"]
     index = index if isinstance(index, tuple) else (index,)
     if _has_mask(w, index):
-        return _masked(w, x, index)
+        return _read_mask(w, x, index)
     cuts: list[tuple[Any, ...]] = []  # start, stop, axis, step
     gone: list[int] = []
     new: list[int] = []
     arrays: list[tuple[int, Any]] = []
     axis = 0
-    for item in spread(index, ndim):
+    for item in expand_index(index, ndim):
         place = axis - len(gone) + len(new)  # the axis in the result
         if item is None:
             new.append(place)
@@ -56,7 +56,7 @@ def getitem(w: Writer, step: Step) -> Any:
         if isinstance(item, ARRAYS):
             arrays.append((place, item))
         elif item != ALL:
-            cuts.append(_cut(w, item, axis))
+            cuts.append(_slice_of(w, item, axis))
             gone += [] if isinstance(item, slice) else [axis]
         axis += 1
     if cuts:
@@ -66,10 +66,10 @@ def getitem(w: Writer, step: Step) -> Any:
         x = squeezed(w, x, *gone)
     if new:
         x = unsqueezed(w, x, *new)
-    return _taken(w, x, arrays, ndim - len(gone) + len(new)) if arrays else x
+    return _index_arrays(w, x, arrays, ndim - len(gone) + len(new)) if arrays else x
 
 
-def _taken(w: Writer, x: Symbol, arrays: list[Any], ndim: int) -> Any:
+def _index_arrays(w: Writer, x: Symbol, arrays: list[Any], ndim: int) -> Any:
     """Index x with broadcast arrays of indices along some of its axes."""
     if len(arrays) == 1:
         axis, index = arrays[0]
@@ -95,21 +95,21 @@ def _has_mask(w: Writer, index: tuple[Any, ...]) -> bool:
     return any(isinstance(item, ARRAYS) and w.of(item).dtype == BOOL for item in index)
 
 
-def _one_mask(w: Writer, index: tuple[Any, ...]) -> None:
+def _require_single_mask(w: Writer, index: tuple[Any, ...]) -> None:
     first, *rest = index
     if not isinstance(first, ARRAYS) or any(item is not ... and item != ALL for item in rest):
         raise w.unsupported("a mask must come first, and alone, in an index")
 
 
-def _masked(w: Writer, x: Symbol, index: tuple[Any, ...]) -> Any:
-    _one_mask(w, index)
+def _read_mask(w: Writer, x: Symbol, index: tuple[Any, ...]) -> Any:
+    _require_single_mask(w, index)
     if not w.shape_of(index[0]):
         raise w.unsupported("ONNX has no index that is True or False")
     where = w.op("Transpose", w.op("NonZero", w.of(index[0])), perm=[1, 0])
     return w.op("GatherND", x, where)
 
 
-def _put(w: Writer, x: Symbol, sizes: Any, value: Any, places: Any) -> Any:
+def _write_at_positions(w: Writer, x: Symbol, sizes: Any, value: Any, places: Any) -> Any:
     """Write a value at positions in the flattened x, broadcast to their shape."""
     wide = w.op("Expand", w.of(value, x.dtype), w.ints(places.shape))
     flat = w.op(
@@ -121,41 +121,41 @@ def _put(w: Writer, x: Symbol, sizes: Any, value: Any, places: Any) -> Any:
 
 @rule(indexing.SetItem)
 def setitem(w: Writer, step: Step) -> Any:
-    return _written(w, step, step.settings["index"])
+    return _write_at_index(w, step, step.settings["index"])
 
 
 @rule(view_writes.RegionWrite)
 def region_write(w: Writer, step: Step) -> Any:
     chain, (base, value) = step.settings["chain"], step.inputs
     if len(chain) == 1 and chain[0][0] is indexing.GetItem:
-        return _written(w, step, chain[0][1]["index"])
+        return _write_at_index(w, step, chain[0][1]["index"])
     sizes = w.static(w.shape_of(base))
     places = np.arange(math.prod(sizes)).reshape(sizes)
     for cls, settings in w.static(chain):
         places = cls.apply(places, **settings)
-    return _put(w, w.of(base, step.kinds[0]), sizes, value, places)
+    return _write_at_positions(w, w.of(base, step.kinds[0]), sizes, value, places)
 
 
-def _written(w: Writer, step: Step, index: Any) -> Any:
+def _write_at_index(w: Writer, step: Step, index: Any) -> Any:
     """Write the second input at an index of the first: at a mask, at known positions, or along one axis."""
     base, value = step.inputs
     x, sizes = w.of(base, step.kinds[0]), w.shape_of(base)
     index = index if isinstance(index, tuple) else (index,)
     if _has_mask(w, index):
-        return _put_where(w, x, sizes, value, index)
+        return _write_at_mask(w, x, sizes, value, index)
     index = tuple(item.array if isinstance(item, Constant) else item for item in index)
     if all(isinstance(n, int) for n in sizes) and not any(isinstance(item, ARRAYS) for item in index):
-        return _put(w, x, sizes, value, np.arange(math.prod(sizes)).reshape(sizes)[w.static(index)])
-    items = spread(index, len(sizes))
+        return _write_at_positions(w, x, sizes, value, np.arange(math.prod(sizes)).reshape(sizes)[w.static(index)])
+    items = expand_index(index, len(sizes))
     cut = [i for i, item in enumerate(items) if item != ALL]
     if len(cut) != 1 or None in items or isinstance(items[cut[0]], ARRAYS):
         raise w.unsupported("with dynamic axes, values can only be written at a number or a slice of one axis")
-    return _put_along(w, x, len(sizes), value, cut[0], items[cut[0]])
+    return _write_along_axis(w, x, len(sizes), value, cut[0], items[cut[0]])
 
 
-def _put_where(w: Writer, x: Symbol, sizes: Any, value: Any, index: tuple[Any, ...]) -> Any:
+def _write_at_mask(w: Writer, x: Symbol, sizes: Any, value: Any, index: tuple[Any, ...]) -> Any:
     """Write one number where a mask holds; the mask may lack the last axes of x."""
-    _one_mask(w, index)
+    _require_single_mask(w, index)
     if len(w.shape_of(value)):
         raise w.unsupported("only a single number can be written through a mask")
     last = range(len(w.shape_of(index[0])), len(sizes))
@@ -163,7 +163,7 @@ def _put_where(w: Writer, x: Symbol, sizes: Any, value: Any, index: tuple[Any, .
     return w.op("Where", mask, w.of(value, x.dtype), x)
 
 
-def _put_along(w: Writer, x: Symbol, ndim: int, value: Any, axis: int, item: Any) -> Any:
+def _write_along_axis(w: Writer, x: Symbol, ndim: int, value: Any, axis: int, item: Any) -> Any:
     """Write values at a number or slice of one axis, by concatenating them with the parts before and after."""
     put = w.of(value, x.dtype)
     if isinstance(item, slice):
@@ -182,17 +182,17 @@ def _put_along(w: Writer, x: Symbol, ndim: int, value: Any, axis: int, item: Any
 
 @rule(indexing.Gather, BoxMax)
 def gather(w: Writer, step: Step) -> Any:
-    return w.op("GatherElements", only(w, step), w.of(step.settings["index"], INT64), axis=step.settings["axis"])
+    return w.op("GatherElements", operand(w, step), w.of(step.settings["index"], INT64), axis=step.settings["axis"])
 
 
 @rule(indexing.IndexSelect)
 def index_select(w: Writer, step: Step) -> Any:
-    return w.op("Gather", only(w, step), w.of(step.settings["index"], INT64), axis=step.settings["axis"])
+    return w.op("Gather", operand(w, step), w.of(step.settings["index"], INT64), axis=step.settings["axis"])
 
 
 @rule(embedding.Embedding, embedding.TakeRows)
 def rows(w: Writer, step: Step) -> Any:
-    return w.op("Gather", only(w, step), w.of(step.settings["index"]), axis=0)
+    return w.op("Gather", operand(w, step), w.of(step.settings["index"]), axis=0)
 
 
 @rule("one_hot")

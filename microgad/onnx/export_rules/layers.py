@@ -11,7 +11,7 @@ from ...ops.normalization import batch, group
 from ..dynamic_axes import Dim
 from ..recording import Step
 from ..writer import Symbol, Writer, rule
-from .elementwise import every, only
+from .elementwise import operand, operands
 from .reduction import reduced
 
 
@@ -22,7 +22,7 @@ def drawn(w: Writer, step: Step) -> Any:
 
 @rule(attention.Attention)
 def attended(w: Writer, step: Step) -> Any:
-    query, key, value, mask = every(w, step)
+    query, key, value, mask = operands(w, step)
     if step.settings["noise"] is not None:
         return drawn(w, step)
     n = len(w.shape_of(step.inputs[1]))
@@ -95,8 +95,8 @@ def rms_norm(w: Writer, step: Step) -> Any:
 @rule(group.GroupNorm)
 def group_norm(w: Writer, step: Step) -> Any:
     input, weight, bias = step.inputs
-    x, sizes = only(w, step), w.shape_of(input)
-    groups = int(_of_one(step.settings["rows"]) / _of_one(sizes[0]))
+    x, sizes = operand(w, step), w.shape_of(input)
+    groups = int(_at_size_one(step.settings["rows"]) / _at_size_one(sizes[0]))
     ones, zeros = (w.constant(np.full(groups, value), x.dtype) for value in (1, 0))
     apart = w.op("Reshape", x, w.ints([0, groups, -1]))
     out = w.op("InstanceNormalization", apart, ones, zeros, epsilon=step.settings["eps"])
@@ -104,6 +104,6 @@ def group_norm(w: Writer, step: Step) -> Any:
     return scaled(w, out, weight, bias, len(sizes))
 
 
-def _of_one(n: Any) -> Any:
+def _at_size_one(n: Any) -> Any:
     """Return a size with all dynamic axes of size 1."""
     return n.at({name: 1 for name, _ in n.terms}) if isinstance(n, Dim) else n

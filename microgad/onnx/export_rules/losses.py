@@ -8,7 +8,7 @@ from ...ops import loss
 from ...ops.loss.reduction import resolve_reduction
 from ..recording import Step
 from ..writer import INT64, Symbol, Writer, rule
-from .elementwise import clip, every
+from .elementwise import clip, operands
 from .indexing import one_hot
 from .layers import column
 from .movement import unsqueezed
@@ -19,8 +19,8 @@ def gathered(w: Writer, x: Symbol, reduction: str) -> Any:
     return x if reduction == "none" else w.op("ReduceSum" if reduction == "sum" else "ReduceMean", x, keepdims=0)
 
 
-def _smoothed(said: dict[str, Any]) -> bool:
-    return said["label_smoothing"] > 0 and said["input"].ndim > 1 and not said["target"].is_floating_point()
+def _smoothed(args: dict[str, Any]) -> bool:
+    return args["label_smoothing"] > 0 and args["input"].ndim > 1 and not args["target"].is_floating_point()
 
 
 @rule(loss.CrossEntropy, loss.NllLoss)
@@ -35,9 +35,9 @@ def of_classes(w: Writer, step: Step) -> Any:
 def of_smoothed_classes(w: Writer, step: Step) -> Any:
     """Write cross entropy with label smoothing: each class has a share of the label, and the target the rest."""
     x, target, *weight = step.inputs
-    ndim, said = len(w.shape_of(x)), step.settings
-    share, ignored = said["label_smoothing"], said["ignore_index"]
-    reduction = resolve_reduction(said["size_average"], said["reduce"], said["reduction"])
+    ndim, arguments = len(w.shape_of(x)), step.settings
+    share, ignored = arguments["label_smoothing"], arguments["ignore_index"]
+    reduction = resolve_reduction(arguments["size_average"], arguments["reduce"], arguments["reduction"])
     logs, classes = w.op("LogSoftmax", w.of(x), axis=1), w.of(target, INT64)
 
     def at_classes(values: Symbol, reduction: str) -> Symbol:
@@ -55,14 +55,14 @@ def of_smoothed_classes(w: Writer, step: Step) -> Any:
 
 @rule(loss.SquaredError)
 def squared_error(w: Writer, step: Step) -> Any:
-    a, b = every(w, step)
+    a, b = operands(w, step)
     difference = a - b
     return gathered(w, difference * difference, step.settings["reduction"])
 
 
 @rule(loss.Huber)
 def huber(w: Writer, step: Step) -> Any:
-    a, b = every(w, step)
+    a, b = operands(w, step)
     difference, delta = a - b, step.settings["delta"]
     near = clip(w, difference, -delta, delta)
     return (difference - near * 0.5) * near
@@ -70,14 +70,14 @@ def huber(w: Writer, step: Step) -> Any:
 
 @rule(loss.BinaryCrossEntropyWithLogits)
 def with_logits(w: Writer, step: Step) -> Any:
-    x, t, p = every(w, step)
+    x, t, p = operands(w, step)
     below, above = w.op("Softplus", -x), w.op("Softplus", x)  # -log σ(x), -log σ(-x)
     return (1 - t) * above + (t * below if p is None else p * t * below)
 
 
 @rule(loss.BinaryCrossEntropy)
 def binary_cross_entropy(w: Writer, step: Step) -> Any:
-    x, t = every(w, step)
+    x, t = operands(w, step)
     least = w.constant(-100, x.dtype)
     own, other = (w.op("Max", w.op("Log", part), least) for part in (x, 1 - x))
     return -(t * own + (1 - t) * other)

@@ -22,7 +22,7 @@ from ...ops.shuffle import Shuffle
 from ..dynamic_axes import Dim
 from ..recording import Step
 from ..writer import INT64, Symbol, Writer, rule
-from .elementwise import every, only
+from .elementwise import operand, operands
 
 LAST = np.iinfo(np.int64).max
 
@@ -63,52 +63,52 @@ def reshape(w: Writer, step: Step) -> Any:
                 size[i] = 0
         if sum(not isinstance(n, int) for n in size) == 1:
             whole = [n if isinstance(n, int) else -1 for n in size]
-            return w.op("Reshape", only(w, step), w.ints(whole))
-    return w.reshaped(only(w, step), step.settings["size"])
+            return w.op("Reshape", operand(w, step), w.ints(whole))
+    return w.reshaped(operand(w, step), step.settings["size"])
 
 
 @rule(Permute)
 def permute(w: Writer, step: Step) -> Any:
-    x = only(w, step)
+    x = operand(w, step)
     return w.op("Transpose", x, perm=list(step.settings["order"])) if step.settings["order"] else x
 
 
 @rule(Reshape.transposed)
 def reshaped_back(w: Writer, step: Step) -> Any:
-    return w.reshaped(only(w, step), step.shapes[0])
+    return w.reshaped(operand(w, step), step.shapes[0])
 
 
 @rule(Permute.transposed)
 def permuted_back(w: Writer, step: Step) -> Any:
-    return w.op("Transpose", only(w, step), perm=np.argsort(step.settings["order"]).tolist())
+    return w.op("Transpose", operand(w, step), perm=np.argsort(step.settings["order"]).tolist())
 
 
 @rule(Shuffle)
 def shuffle(w: Writer, step: Step) -> Any:
-    split = w.reshaped(only(w, step), step.settings["split"])
+    split = w.reshaped(operand(w, step), step.settings["split"])
     return w.reshaped(w.op("Transpose", split, perm=list(step.settings["order"])), step.settings["size"])
 
 
 @rule(Expand)
 def expand(w: Writer, step: Step) -> Any:
-    return w.op("Expand", only(w, step), w.ints(step.settings["size"]))
+    return w.op("Expand", operand(w, step), w.ints(step.settings["size"]))
 
 
 @rule(RepeatInterleave)
 def repeat_interleave(w: Writer, step: Step) -> Any:
     sizes, at = w.shapes[step.outputs[0]], step.settings["axis"] + 1
     times = [1] * at + [step.settings["repeats"]] + [1] * (len(sizes) - at)
-    return w.reshaped(w.op("Tile", unsqueezed(w, only(w, step), at), w.ints(times)), sizes)
+    return w.reshaped(w.op("Tile", unsqueezed(w, operand(w, step), at), w.ints(times)), sizes)
 
 
 @rule(Cat)
 def cat(w: Writer, step: Step) -> Any:
-    return w.op("Concat", *every(w, step), axis=step.settings["axis"])
+    return w.op("Concat", *operands(w, step), axis=step.settings["axis"])
 
 
 @rule(BlockDiag)
 def block_diag(w: Writer, step: Step) -> Any:
-    blocks = every(w, step)
+    blocks = operands(w, step)
     columns = w.static([m for _, m in step.settings["shapes"]])
     edges = [w.ints([0, sum(columns[:i]), 0, sum(columns[i + 1 :])]) for i in range(len(blocks))]
     rows = [w.op("Pad", x, edge, w.constant(0, x.dtype)) for x, edge in zip(blocks, edges, strict=True)]
@@ -123,25 +123,25 @@ def stack(w: Writer, step: Step) -> Any:
 
 @rule(Split)
 def split(w: Writer, step: Step) -> Any:
-    x, axis = only(w, step), step.settings["axis"]
+    x, axis = operand(w, step), step.settings["axis"]
     parts = [index[axis] for index in step.settings["indices"]]
     return [sliced(w, x, [part.start or 0], [LAST if part.stop is None else part.stop], [axis]) for part in parts]
 
 
 @rule(Unbind)
 def unbind(w: Writer, step: Step) -> Any:
-    x, axis = only(w, step), step.settings["axis"]
+    x, axis = operand(w, step), step.settings["axis"]
     return [w.op("Gather", x, w.constant(i, INT64), axis=axis) for i in range(len(step.outputs))]
 
 
 @rule(Flip)
 def flip(w: Writer, step: Step) -> Any:
-    return flipped(w, only(w, step), step.settings["axis"])
+    return flipped(w, operand(w, step), step.settings["axis"])
 
 
 @rule(Rot90)
 def rot90(w: Writer, step: Step) -> Any:
-    x, (a, b), turns = only(w, step), step.settings["axes"], step.settings["turns"]
+    x, (a, b), turns = operand(w, step), step.settings["axes"], step.settings["turns"]
     order = list(range(len(w.shape_of(step.inputs[0]))))
     x = flipped(w, x, [[], [b], [a, b], [a]][turns])
     order[a], order[b] = b, a
@@ -150,7 +150,7 @@ def rot90(w: Writer, step: Step) -> Any:
 
 @rule(Roll)
 def roll(w: Writer, step: Step) -> Any:
-    x, sizes, axes = only(w, step), w.shape_of(step.inputs[0]), step.settings["axis"]
+    x, sizes, axes = operand(w, step), w.shape_of(step.inputs[0]), step.settings["axis"]
     shifts = step.settings["shifts"]
     flat = axes is None
     if flat:
@@ -168,14 +168,14 @@ def roll(w: Writer, step: Step) -> Any:
 
 @rule(Pad)
 def pad(w: Writer, step: Step) -> Any:
-    x, widths = only(w, step), w.static(step.settings["widths"])
+    x, widths = operand(w, step), w.static(step.settings["widths"])
     edges = [low for low, _ in widths] + [high for _, high in widths]
     return w.op("Pad", x, w.ints(edges), w.constant(step.settings["value"], x.dtype))
 
 
 @rule(NonConstantPad)
 def border(w: Writer, step: Step) -> Any:
-    x, widths, mode = only(w, step), w.static(step.settings["widths"]), step.settings["mode"]
+    x, widths, mode = operand(w, step), w.static(step.settings["widths"]), step.settings["mode"]
     for axis, (low, high) in enumerate(widths):
         if not low and not high:
             continue
@@ -195,12 +195,12 @@ def border(w: Writer, step: Step) -> Any:
 @rule(Tril, Triu)
 def triangle(w: Writer, step: Step) -> Any:
     upper = int(step.function is Triu)
-    return w.op("Trilu", only(w, step), w.number(step.settings["k"], INT64), upper=upper)
+    return w.op("Trilu", operand(w, step), w.number(step.settings["k"], INT64), upper=upper)
 
 
 @rule(Diagonal)
 def on_diagonal(w: Writer, step: Step) -> Any:
-    x, sizes = only(w, step), w.shape_of(step.inputs[0])
+    x, sizes = operand(w, step), w.shape_of(step.inputs[0])
     a, b = (axis % len(sizes) for axis in step.settings["axes"])
     rows, columns, offset = w.static(sizes[a]), w.static(sizes[b]), step.settings["offset"]
     rest = [i for i in range(len(sizes)) if i not in (a, b)]
@@ -221,14 +221,14 @@ def trace(w: Writer, step: Step) -> Any:
 
 @rule(Glu)
 def glu(w: Writer, step: Step) -> Any:
-    x, axis = only(w, step), step.settings["axis"]
+    x, axis = operand(w, step), step.settings["axis"]
     half = w.static(step.shapes[0][axis])
     return sliced(w, x, [0], [half], [axis]) * w.op("Sigmoid", sliced(w, x, [half], [LAST], [axis]))
 
 
 @rule(SlidingWindows)
 def windows(w: Writer, step: Step) -> Any:
-    x, axis, size, stride = only(w, step), step.settings["axis"], step.settings["size"], step.settings["step"]
+    x, axis, size, stride = operand(w, step), step.settings["axis"], step.settings["size"], step.settings["step"]
     count = w.static(step.shapes[0][axis])
     places = np.arange(count)[:, None] * stride + np.arange(size)
     taken = w.op("Gather", x, w.constant(places, INT64), axis=axis)
@@ -238,7 +238,7 @@ def windows(w: Writer, step: Step) -> Any:
 
 @rule(Clone, Transfer, Clone.transposed, Transfer.transposed)
 def same(w: Writer, step: Step) -> Any:
-    return only(w, step)
+    return operand(w, step)
 
 
 @rule(Cast, Cast.transposed)

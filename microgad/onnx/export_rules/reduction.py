@@ -19,7 +19,7 @@ from ...ops.reduction.sums import Mean, Sum
 from ...ops.reduction.variance import Deviation, StdMean, Var, VarMean
 from ..recording import Step
 from ..writer import BOOL, INT64, Symbol, Writer, rule
-from .elementwise import common, every, only
+from .elementwise import computed_dtype, operand, operands
 from .movement import sliced, squeezed, unsqueezed
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -78,7 +78,7 @@ def count_nonzero(w: Writer, step: Step) -> Any:
 
 @rule(Argmax, Argmin)
 def arg_extremum(w: Writer, step: Step) -> Any:
-    x, axis = only(w, step), step.settings["axis"]
+    x, axis = operand(w, step), step.settings["axis"]
     kind = "ArgMax" if step.function is Argmax else "ArgMin"
     if axis is not None:
         return w.op(kind, x, axis=axis, keepdims=int(step.settings["keepdims"]))
@@ -91,7 +91,7 @@ def extremum(w: Writer, step: Step) -> Any:
     x, axis, keep = w.of(step.inputs[0]), step.settings.get("dim"), step.settings["keepdim"]
     largest = step.function.__name__ == "max"
     if len(step.inputs) > 1:
-        both = every(w, step)
+        both = operands(w, step)
         return w.op("Max" if largest else "Min", *both)
     if axis is None:
         return reduced(w, "ReduceMax" if largest else "ReduceMin", x, axes_of(w, step), False)
@@ -132,7 +132,7 @@ def cumsum(w: Writer, step: Step) -> Any:
 
 @rule(Var)
 def var(w: Writer, step: Step) -> Any:
-    x, axes, keep = only(w, step), axes_of(w, step), bool(step.settings["keepdims"])
+    x, axes, keep = operand(w, step), axes_of(w, step), bool(step.settings["keepdims"])
     centered = x - reduced(w, "ReduceMean", x, axes)
     squares = centered * centered
     correction = step.settings["correction"]
@@ -145,13 +145,13 @@ def var(w: Writer, step: Step) -> Any:
 @rule(VarMean, StdMean)
 def with_mean(w: Writer, step: Step) -> Any:
     spread = var(w, step)
-    mean = reduced(w, "ReduceMean", only(w, step), axes_of(w, step), bool(step.settings["keepdims"]))
+    mean = reduced(w, "ReduceMean", operand(w, step), axes_of(w, step), bool(step.settings["keepdims"]))
     return [w.op("Sqrt", spread) if step.function is StdMean else spread, mean]
 
 
 @rule(Deviation)
 def deviation(w: Writer, step: Step) -> Any:
-    return w.op("Sqrt", only(w, step))
+    return w.op("Sqrt", operand(w, step))
 
 
 def norm(w: Writer, x: Symbol, axes: list[int], keep: bool, p: float) -> Symbol:
@@ -169,23 +169,23 @@ def norm(w: Writer, x: Symbol, axes: list[int], keep: bool, p: float) -> Symbol:
 
 @rule(VectorNorm)
 def vector_norm(w: Writer, step: Step) -> Any:
-    return norm(w, only(w, step), axes_of(w, step), bool(step.settings["keepdims"]), step.settings["p"])
+    return norm(w, operand(w, step), axes_of(w, step), bool(step.settings["keepdims"]), step.settings["p"])
 
 
 @rule(Cdist, Distances)
 def cdist(w: Writer, step: Step) -> Any:
-    a, b = every(w, step)
+    a, b = operands(w, step)
     return norm(w, unsqueezed(w, a, -2) - unsqueezed(w, b, -3), [-1], False, step.settings.get("p", 2))
 
 
 @rule(softmax.Softmax, softmax.LogSoftmax)
 def shares(w: Writer, step: Step) -> Any:
-    return w.op(step.function.__name__, only(w, step), axis=step.settings["axis"])
+    return w.op(step.function.__name__, operand(w, step), axis=step.settings["axis"])
 
 
 @rule(MatMul, Dot)
 def matmul(w: Writer, step: Step) -> Any:
-    kind = common(step)
+    kind = computed_dtype(step)
     return w.op("MatMul", *(w.of(x, kind) for x in step.inputs))
 
 
@@ -206,5 +206,5 @@ def contract(w: Writer, step: Step) -> Any:
     labels = step.settings["labels"]
     letters = {label: LETTERS[i] for i, label in enumerate(dict.fromkeys(x for part in labels for x in part))}
     of_a, of_b, of_out = ("".join(letters[label] for label in part) for part in labels)
-    kind = common(step)
+    kind = computed_dtype(step)
     return w.op("Einsum", *(w.of(x, kind) for x in step.inputs), equation=f"{of_a},{of_b}->{of_out}")

@@ -17,8 +17,8 @@ from ...ops.window.unfold import Fold, Unfold
 from ..dynamic_axes import Dim
 from ..recording import Constant, Step
 from ..writer import INT64, Writer, rule
-from .elementwise import every, only
-from .layers import _of_one
+from .elementwise import operand, operands
+from .layers import _at_size_one
 
 
 def pads(padding: Any) -> list[int]:
@@ -39,7 +39,7 @@ def sliding(w: Writer, step: Step) -> dict[str, Any]:
 
 @rule(Conv2d)
 def convolution(w: Writer, step: Step) -> Any:
-    given = every(w, step)
+    given = operands(w, step)
     attributes = sliding(w, step)
     edges = attributes["pads"]
     if min(edges) < 0:
@@ -49,7 +49,7 @@ def convolution(w: Writer, step: Step) -> Any:
 
 @rule(ConvTranspose2d)
 def transposed(w: Writer, step: Step) -> Any:
-    given = every(w, step)
+    given = operands(w, step)
     window, before = step.settings["window"], w.shape_of(step.inputs[0])[2:]
     more = []
     for size, n, k, s, d, (low, high) in zip(
@@ -57,14 +57,14 @@ def transposed(w: Writer, step: Step) -> Any:
     ):
         if isinstance(size, Dim) != isinstance(n, Dim):
             w.static(size)
-        more.append(int(_of_one(size) - ((_of_one(n) - 1) * s + (k - 1) * d + 1 - low - high)))
+        more.append(int(_at_size_one(size) - ((_at_size_one(n) - 1) * s + (k - 1) * d + 1 - low - high)))
     attributes = sliding(w, step)
     return w.op("ConvTranspose", *given, group=step.settings["groups"], output_padding=more, **attributes)
 
 
 @rule(MaxPool2d)
 def max_pool(w: Writer, step: Step) -> Any:
-    x = only(w, step)
+    x = operand(w, step)
     if not step.settings["indices"]:
         return w.op("MaxPool", x, **sliding(w, step))
     largest, where = w.op("MaxPool", x, outputs=2, **sliding(w, step))
@@ -74,7 +74,7 @@ def max_pool(w: Writer, step: Step) -> Any:
 
 @rule(AvgPool2d)
 def avg_pool(w: Writer, step: Step) -> Any:
-    x, window, attributes = only(w, step), step.settings["window"], sliding(w, step)
+    x, window, attributes = operand(w, step), step.settings["window"], sliding(w, step)
     inside, divisor, area = (
         step.settings["count_include_pad"],
         step.settings["divisor_override"],
@@ -101,7 +101,7 @@ class _Settings:
 
 @rule(Resample, AdaptiveAvg)
 def resampled(w: Writer, step: Step) -> Any:
-    x, axis, taps = only(w, step), step.settings["axis"], w.static(step.settings["matrix"])
+    x, axis, taps = operand(w, step), step.settings["axis"], w.static(step.settings["matrix"])
     cells, weights = np.asarray(taps.cells), taps.weights
     if len(cells) == 1 and weights is None:
         return w.op("Gather", x, w.constant(cells[0], INT64), axis=axis)
@@ -127,7 +127,7 @@ RESIZED = {
 }
 
 
-@rule("interpolate", when=lambda said: said["mode"] in RESIZED and not said["antialias"])
+@rule("interpolate", when=lambda arguments: arguments["mode"] in RESIZED and not arguments["antialias"])
 def interpolate(w: Writer, step: Step) -> Any:
     mode, places = RESIZED[step.settings["mode"]]
     factor, sizes = step.settings["scale_factor"], step.shapes[0]
@@ -145,7 +145,7 @@ def interpolate(w: Writer, step: Step) -> Any:
 
 @rule(Unfold)
 def im2col(w: Writer, step: Step) -> Any:
-    x, window = only(w, step), step.settings["window"]
+    x, window = operand(w, step), step.settings["window"]
     w.static(window)
     (top, bottom), (left, right) = window.padding
     channels = w.static(w.shape_of(step.inputs[0])[1])
@@ -165,7 +165,7 @@ def col2im(w: Writer, step: Step) -> Any:
         raise w.unsupported("ONNX has it from opset 18 on")
     window = w.static(step.settings["window"])
     return w.op(
-        "Col2Im", only(w, step), w.ints(window.size), w.ints(window.kernel), dilations=list(window.dilation),
+        "Col2Im", operand(w, step), w.ints(window.size), w.ints(window.kernel), dilations=list(window.dilation),
         pads=pads(window.padding), strides=list(window.stride),
     )  # fmt: skip
 
@@ -186,7 +186,7 @@ def winners(w: Writer, step: Step) -> Any:
     outs, taps = math.prod(spread.shape[:dims]), math.prod(spread.shape[dims:])
     cells = spread.reshape(outs, taps)
     lead = len(sizes) - dims
-    x = w.op("Reshape", only(w, step), w.ints([0] * lead + [-1]))
+    x = w.op("Reshape", operand(w, step), w.ints([0] * lead + [-1]))
     taken = w.op("Gather", x, w.constant(cells, INT64), axis=lead)
     best = w.op("ArgMax", taken, axis=lead + 1, keepdims=0) + w.constant(np.arange(outs) * taps, INT64)
     places = w.op("Gather", w.constant(cells.reshape(-1), INT64), best, axis=0)
@@ -199,7 +199,7 @@ def grid_sample(w: Writer, step: Step) -> Any:
     if not flat and w.opset < 20:
         raise w.unsupported("for volumes ONNX has it from opset 20 on")
     names = {"bilinear": "linear", "bicubic": "cubic"} if w.opset >= 20 else {}
-    x, places = every(w, step)
+    x, places = operands(w, step)
     return w.op(
         "GridSample", x, places, mode=names.get(mode, mode), padding_mode=step.settings["padding_mode"],
         align_corners=int(bool(step.settings["align_corners"])),

@@ -35,15 +35,15 @@ def activation_functions(node: Node, defaults: list[str], directions: int) -> li
 
 
 def _activation(name: str, alpha: float | None, beta: float | None) -> Function:
-    said = {key: value for key, value in (("alpha", alpha), ("beta", beta)) if value is not None}
+    attributes = {key: value for key, value in (("alpha", alpha), ("beta", beta)) if value is not None}
     if name == "Affine":
-        return lambda x: x * said.get("alpha", 1.0) + said.get("beta", 0.0)
+        return lambda x: x * attributes.get("alpha", 1.0) + attributes.get("beta", 0.0)
     if name == "ScaledTanh":
-        return lambda x: elementwise.tanh(x * said.get("beta", 1.0)) * said.get("alpha", 1.0)
+        return lambda x: elementwise.tanh(x * attributes.get("beta", 1.0)) * attributes.get("alpha", 1.0)
     if name not in OPERATOR_ACTIVATIONS:
         raise ValueError(f"it has no activation {name!r}")
     run = OPERATORS["", name]
-    node = Node(name, "", run, said, [], [], 1)
+    node = Node(name, "", run, attributes, [], [], 1)
     return lambda x: run(node, x)
 
 
@@ -167,11 +167,11 @@ def gru(node: Node, x: Tensor, *inputs: Any) -> Any:
 @operator("RNN")
 def rnn(node: Node, x: Tensor, *inputs: Any) -> Any:
     acts = activation_functions(node, ["Tanh"], 2)
-    said, clip = node.get("activations", ["Tanh"]), _clipped(node)
+    names, clip = node.get("activations", ["Tanh"]), _clipped(node)
 
     def one(d: int, backwards: bool, x: Any, w: Any, r: Any, b: Any, lengths: Any, start: Any) -> Any:
-        name = said[d] if d < len(said) else said[-1]
-        if matches_fused(node, lengths, said) and set(said) <= {"Tanh", "Relu"}:
+        name = names[d] if d < len(names) else names[-1]
+        if matches_fused(node, lengths, names) and set(names) <= {"Tanh", "Relu"}:
             sizes = (x.shape[1],) * x.shape[0]
             biases = (None, None) if b is None else b
             return Rnn.apply(x, *start, w, r, *biases, batch_sizes=sizes, reverse=backwards, relu=name == "Relu")

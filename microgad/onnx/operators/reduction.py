@@ -83,7 +83,7 @@ for _name, _reduce in {
 @operator("ArgMax", "ArgMin")
 def arg_extremum(node: Node, x: Tensor) -> Any:
     axis, keep = node.get("axis", 0) % max(x.ndim, 1), bool(node.get("keepdims", 1))
-    find = reduction.argmax if node.kind == "ArgMax" else reduction.argmin
+    find = reduction.argmax if node.op_type == "ArgMax" else reduction.argmin
     if node.get("select_last_index"):
         return x.shape[axis] - 1 - find(movement.flip(x, [axis]), axis, keep)
     return find(x, axis, keep)

@@ -283,8 +283,8 @@ def _resized(node: Node, x: Tensor, axes: Any, out: list[int], by: list[float], 
 def upsample(node: Node, x: Tensor, scales: Tensor | None = None) -> Any:
     by = node.get("scales") if scales is None else scales.tolist()
     mode = {"bilinear": "linear"}.get(node.get("mode", "nearest"), node.get("mode", "nearest"))
-    said = {"mode": mode, "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-    made = Node(node.kind, node.name, node.run, said, [], [], node.opset)
+    attributes = {"mode": mode, "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    made = Node(node.op_type, node.name, node.run, attributes, [], [], node.opset)
     out = [math.floor(n * s) for n, s in zip(x.shape, by, strict=True)]
     return _resized(made, x, list(range(x.ndim)), out, by, [0.0] * (2 * x.ndim))
 

@@ -74,8 +74,8 @@ class Future(Generic[T]):
             try:
                 after.set_result(callback(done))
             except Exception as error:  # reported to those who wait
-                said = f"Got the following error when running the callback: {type(error).__name__}: {error}"
-                told = RuntimeError(said)
+                message = f"Got the following error when running the callback: {type(error).__name__}: {error}"
+                told = RuntimeError(message)
                 told.__cause__ = error
                 after.set_exception(told)
 

@@ -243,8 +243,8 @@ def custom_op(
     """
     if fn is None:
         return lambda fn: custom_op(name, fn, mutates_args=mutates_args, device_types=device_types, schema=schema)
-    said = infer_schema(fn, mutates_args=mutates_args) if schema is None else schema
-    return CustomOpDef(_qualified(name), said, fn, device_types)
+    schema_text = infer_schema(fn, mutates_args=mutates_args) if schema is None else schema
+    return CustomOpDef(_qualified(name), schema_text, fn, device_types)
 
 
 class Library:

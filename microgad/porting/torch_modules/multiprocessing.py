@@ -86,8 +86,8 @@ class ProcessContext:
     def _error(self, i: int) -> ProcessException:
         code, pid = self.processes[i].exitcode, self.processes[i].pid
         if not self._errors[i].empty():
-            said = self._errors[i].get()
-            return ProcessRaisedException(f"\n\n-- Process {i} terminated with the following error:\n{said}", i, pid)
+            error = self._errors[i].get()
+            return ProcessRaisedException(f"\n\n-- Process {i} terminated with the following error:\n{error}", i, pid)
         if code > 0:
             return ProcessExitedException(f"process {i} terminated with exit code {code}", i, pid, code)
         name = next((known.name for known in signal.Signals if known == -code), f"<Unknown signal {-code}>")

@@ -135,8 +135,8 @@ def infer_schema(
         if (every or name in mutates_args) and kind.startswith("Tensor"):
             kind = f"Tensor(a{len(parts)}!){kind[6:]}"
         default = parameter.default
-        said = f'"{default}"' if isinstance(default, str) else str(default).removeprefix("torch.")
-        parts.append(f"{kind} {name}" + ("" if default is parameter.empty else f"={said}"))
+        default_text = f'"{default}"' if isinstance(default, str) else str(default).removeprefix("torch.")
+        parts.append(f"{kind} {name}" + ("" if default is parameter.empty else f"={default_text}"))
     if "return" not in known:
         raise ValueError("infer_schema(func): No return type annotation was provided: add one, -> Tensor")
     found = known["return"]

@@ -162,9 +162,9 @@ def draw_segmentation_masks(image: Tensor, masks: Tensor, alpha: float = 0.8, co
     _image(image, "draw_segmentation_masks", (3,))
     masks = masks.unsqueeze(0) if masks.ndim == 2 else masks
     if masks.dtype != bool_ or masks.ndim != 3 or masks.shape[1:] != image.shape[1:]:
-        said = f"{masks.dtype} {tuple(masks.shape)}"
+        found = f"{masks.dtype} {tuple(masks.shape)}"
         raise ArgumentError(
-            f"draw_segmentation_masks: masks is {said}, expected torch.bool (N, *{tuple(image.shape[1:])})"
+            f"draw_segmentation_masks: masks is {found}, expected torch.bool (N, *{tuple(image.shape[1:])})"
         )
     if len(masks) == 0:
         warnings.warn("masks doesn't contain any mask. No mask was drawn", stacklevel=2)
@@ -238,8 +238,8 @@ def flow_to_image(flow: Tensor) -> Tensor:
     tensor([255,   0,   0], dtype=torch.uint8)
     """
     if flow.dtype != float32 or flow.ndim not in (3, 4) or flow.shape[-3] != 2:
-        said = f"{flow.dtype} {tuple(flow.shape)}"
-        raise ArgumentError(f"flow_to_image: flow is {said}, expected torch.float32 (N, 2, H, W) or (2, H, W)")
+        found = f"{flow.dtype} {tuple(flow.shape)}"
+        raise ArgumentError(f"flow_to_image: flow is {found}, expected torch.float32 (N, 2, H, W) or (2, H, W)")
     longest = (flow**2).sum(-3).sqrt().max()
     flow = flow / (longest + finfo(float32).eps)
     wheel = creation.tensor(_make_colorwheel(), dtype=float32, device=flow.device) / 255.0

@@ -15,7 +15,7 @@ from ...tensor import Tensor
 from ...utils._pytree import tree_map_only
 from .. import deterministic, random_color, random_crop, random_geometry
 from ..geometry import parse_padding
-from ..images import is_pil, pair
+from ..images import is_pil, parse_size
 from . import functional as F
 from .base import Transform, as_version_2, is_array, is_tensor, require_fill, require_p
 
@@ -401,7 +401,7 @@ class RandomCrop(Transform):
         padding_mode: str = "constant",
     ) -> None:
         super().__init__()
-        self.size = pair(size)
+        self.size = parse_size(size)
         self.padding = None
         if padding:
             left, top, right, bottom = parse_padding(padding, "RandomCrop")

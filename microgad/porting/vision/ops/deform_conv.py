@@ -122,7 +122,7 @@ class DeformConv2d(Module):
         return deform_conv2d(input, offset, self.weight, self.bias, *how, mask)
 
     def extra_repr(self) -> str:
-        said = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
         for name, usual in (("padding", (0, 0)), ("dilation", (1, 1)), ("groups", 1)):
-            said += f", {name}={getattr(self, name)}" if getattr(self, name) != usual else ""
-        return said + ", bias=False" * (self.bias is None)
+            text += f", {name}={getattr(self, name)}" if getattr(self, name) != usual else ""
+        return text + ", bias=False" * (self.bias is None)
