@@ -96,8 +96,8 @@ def make_dataset(
     if empty and not allow_empty:
         message = f"Found no valid file for the classes {', '.join(empty)}. "
         if extensions is not None:
-            known = extensions if isinstance(extensions, str) else ", ".join(extensions)
-            message += f"Supported extensions are: {known}"
+            known = (extensions,) if isinstance(extensions, str) else extensions
+            message += f"Supported extensions are: {', '.join(known)}"
         raise EmptyFolderError(message)
     return samples
 

@@ -128,9 +128,7 @@ class DenseNet(Module):
 
 def _densenet(depth: int, growth_rate: int, block_config: tuple[int, ...], num_init_features: int) -> Builder[DenseNet]:
     settings = growth_rate, block_config, num_init_features
-    return variant(
-        f"densenet{depth}", f"a DenseNet with {depth} layers", lambda **options: DenseNet(*settings, **options)
-    )
+    return variant(f"densenet{depth}", f"a {depth}-layer DenseNet", lambda **kwargs: DenseNet(*settings, **kwargs))
 
 
 densenet121 = _densenet(121, 32, (6, 12, 24, 16), 64)

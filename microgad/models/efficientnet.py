@@ -182,9 +182,7 @@ _V2_STAGES = {
 
 
 def _efficientnet(name: str, stages: list[MBConvConfig], **usual: Any) -> Builder[EfficientNet]:
-    return variant(
-        f"efficientnet_{name}", "an EfficientNet", lambda **options: EfficientNet(stages, **(usual | options))
-    )
+    return variant(f"efficientnet_{name}", "an EfficientNet", lambda **kwargs: EfficientNet(stages, **(usual | kwargs)))
 
 
 def _v1(name: str, width: float, depth: float, dropout: float, **usual: Any) -> Builder[EfficientNet]:

@@ -175,9 +175,7 @@ class ResNet(Module):
 
 
 def _resnet(name: str, block: type[BasicBlock | Bottleneck], layers: list[int], **widths: int) -> Builder[ResNet]:
-    return variant(
-        name, f"a ResNet of {layers} blocks", lambda **options: ResNet(block, layers, **{**widths, **options})
-    )
+    return variant(name, f"a ResNet of {layers} blocks", lambda **kwargs: ResNet(block, layers, **{**widths, **kwargs}))
 
 
 resnet18 = _resnet("resnet18", BasicBlock, [2, 2, 2, 2])

@@ -39,9 +39,7 @@ class InvertedResidual(Module):
             raise ValueError(f"Invalid combination of stride {stride}, inp {inp} and oup {oup} values")
         self.branch1 = Sequential(*_depthwise(inp, stride), *_pointwise(inp, half)) if stride > 1 else Sequential()
         self.branch2 = Sequential(
-            *_pointwise(inp if stride > 1 else half, half),
-            *_depthwise(half, stride),
-            *_pointwise(half, half),
+            *_pointwise(inp if stride > 1 else half, half), *_depthwise(half, stride), *_pointwise(half, half)
         )
 
     def forward(self, x: Tensor) -> Tensor:

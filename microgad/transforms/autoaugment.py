@@ -14,7 +14,7 @@ from ..ops import creation
 from ..ops.random import rand, randint
 from ..tensor import Tensor
 from . import functional as F
-from .base import TransformWithRepr, tensor_fill
+from .base import ReprTransform, tensor_fill
 from .images import InterpolationMode
 
 
@@ -121,7 +121,7 @@ def _max_translation(img: Any) -> tuple[float, float]:
     return 150.0 / 331.0 * width, 150.0 / 331.0 * height
 
 
-class _Augmentation(TransformWithRepr):
+class _Augmentation(ReprTransform):
     """Base of the augmentations, with torchvision's random draws of version 1; version 2 overrides them."""
 
     interpolation: InterpolationMode

@@ -15,7 +15,7 @@ from ..tensor import Tensor
 from .images import NUMERIC_TYPES, get_dimensions
 
 
-class TransformWithRepr(Module):
+class ReprTransform(Module):
     """Base of transforms whose repr is Name(a=…, b=…) with the attributes listed in `repr_names`."""
 
     repr_names = ""
@@ -29,7 +29,7 @@ class TransformWithRepr(Module):
         return value.value if isinstance(value, Enum) else value
 
 
-class RandomApplyTransform(TransformWithRepr):
+class RandomApplyTransform(ReprTransform):
     """Base of transforms that apply `change` with probability p and else return the image."""
 
     repr_names = "p"

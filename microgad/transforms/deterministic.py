@@ -11,7 +11,7 @@ from ..dtypes import dtype as Dtype
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..tensor import Tensor
 from . import functional as F
-from .base import TransformWithRepr
+from .base import ReprTransform
 from .geometry import PADDING_MODES, parse_padding
 from .images import NUMERIC_TYPES, InterpolationMode, parse_interpolation, parse_size
 
@@ -76,7 +76,7 @@ class ToPILImage:
         return f"{type(self).__name__}({'' if self.mode is None else f'mode={self.mode}'})"
 
 
-class ConvertImageDtype(TransformWithRepr):
+class ConvertImageDtype(ReprTransform):
     """Convert a Tensor to another dtype and its range. Source: torchvision.transforms.ConvertImageDtype.
 
     Raises as functional.convert_image_dtype does.
@@ -93,7 +93,7 @@ class ConvertImageDtype(TransformWithRepr):
         return F.convert_image_dtype(image, self.dtype)
 
 
-class Normalize(TransformWithRepr):
+class Normalize(ReprTransform):
     """Return (image - mean) / std for each channel. Source: torchvision.transforms.Normalize.
 
     Args:
@@ -146,7 +146,7 @@ class Lambda(_ReprByName):
         return self.lambd(img)
 
 
-class Resize(TransformWithRepr):
+class Resize(ReprTransform):
     """Resize to a size, an int for the shorter edge or (h, w). Source: torchvision.transforms.Resize.
 
     Raises TypeError for a size that is neither, ValueError for a sequence of another length.
@@ -176,7 +176,7 @@ class Resize(TransformWithRepr):
         return F.resize(img, self.size, self.interpolation, self.max_size, self.antialias)
 
 
-class _Crop(TransformWithRepr):
+class _Crop(ReprTransform):
     repr_names = "size"
 
     def __init__(self, size: Any) -> None:
@@ -197,7 +197,7 @@ class CenterCrop(_Crop):
         return F.center_crop(img, self.size)
 
 
-class Pad(TransformWithRepr):
+class Pad(ReprTransform):
     """Pad an image: see functional.pad. Source: torchvision.transforms.Pad.
 
     Raises TypeError for padding other than numbers and sequences, ValueError for other lengths and modes.
@@ -253,7 +253,7 @@ class TenCrop(_Crop):
         return F.ten_crop(img, self.size, self.vertical_flip)
 
 
-class Grayscale(TransformWithRepr):
+class Grayscale(ReprTransform):
     """Convert to grayscale, in 1 channel or repeated in 3. Source: torchvision.transforms.Grayscale.
 
     >>> torch.transforms.Grayscale()(torch.zeros(3, 2, 2)).shape
@@ -270,7 +270,7 @@ class Grayscale(TransformWithRepr):
         return F.rgb_to_grayscale(img, self.num_output_channels)
 
 
-class LinearTransformation(TransformWithRepr):
+class LinearTransformation(ReprTransform):
     """Return (flattened image - mean_vector) @ transformation_matrix in the image's shape, for example for whitening.
 
     Raises ValueError if the sizes of matrix, vector and image don't match.

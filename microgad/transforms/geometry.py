@@ -245,11 +245,9 @@ def resize(
     return resize_as(img, size, interpolation, max_size, antialias, float32, float64)
 
 
-def resize_as(
-    img: Any, size: Any, interpolation: Any, max_size: int | None, antialias: bool | None, *dtypes: Any
-) -> Any:
+def resize_as(img: Any, size: Any, mode: Any, max_size: int | None, antialias: bool | None, *dtypes: Any) -> Any:
     """`resize` with pixels of other dtypes than `dtypes` computed in the first of these and rounded."""
-    mode = parse_interpolation(interpolation, "resize")
+    mode = parse_interpolation(mode, "resize")
     if isinstance(size, int):
         size = [size]
     if size is not None and len(size) not in (1, 2):

@@ -9,13 +9,13 @@ from ..errors import ArgumentError, DtypeError
 from ..ops.random import rand, randperm
 from ..tensor import Tensor
 from . import functional as F
-from .base import RandomApplyTransform, TransformWithRepr, uniform
+from .base import RandomApplyTransform, ReprTransform, uniform
 from .images import NUMERIC_TYPES, parse_size
 
 Range = tuple[float, float] | None
 
 
-class ColorJitter(TransformWithRepr):
+class ColorJitter(ReprTransform):
     """Change brightness, contrast, saturation and hue randomly, in random order.
 
     A number x gives factors from 1 - x to 1 + x (for the hue, shifts from -x to x); two numbers are the range itself.
@@ -82,7 +82,7 @@ class RandomGrayscale(RandomApplyTransform):
         return F.rgb_to_grayscale(img, F.get_image_num_channels(img))
 
 
-class GaussianBlur(TransformWithRepr):
+class GaussianBlur(ReprTransform):
     """Blur by a Gaussian with a sigma drawn from (low, high), or a given one.
 
     Raises ValueError for an even kernel_size and sigmas <= 0. Source: torchvision.transforms.GaussianBlur.

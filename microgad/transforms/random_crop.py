@@ -12,7 +12,7 @@ from ..ops import creation
 from ..ops.random import rand, randint
 from ..tensor import Tensor
 from . import functional as F
-from .base import TransformWithRepr, require_scale_and_ratio, uniform
+from .base import ReprTransform, require_scale_and_ratio, uniform
 from .images import InterpolationMode, parse_interpolation, parse_size
 
 
@@ -29,7 +29,7 @@ def random_areas(total: int, scale: Sequence[float], ratio: Sequence[float]) -> 
         yield area, float(creation.empty(1).uniform_(low, high).exp().item())
 
 
-class RandomCrop(TransformWithRepr):
+class RandomCrop(ReprTransform):
     """Crop a random region of size (h, w), given by an int or two, after padding as functional.pad does.
 
     pad_if_needed: pad a smaller image, which otherwise raises ValueError.
@@ -76,7 +76,7 @@ class RandomCrop(TransformWithRepr):
         return F.crop(img, *self.get_params(img, self.size))
 
 
-class RandomResizedCrop(TransformWithRepr):
+class RandomResizedCrop(ReprTransform):
     """Crop a region with a random fraction `scale` of the area and aspect ratio, and resize it to (h, w).
 
     Raises TypeError unless the ranges are sequences, ValueError for a size of more numbers.
@@ -128,7 +128,7 @@ class RandomResizedCrop(TransformWithRepr):
         return f"{type(self).__name__}(size={self.size}, scale={scale}, ratio={ratio}, {rest})"
 
 
-class RandomErasing(TransformWithRepr):
+class RandomErasing(ReprTransform):
     """Erase, with probability p, a region of random area (a fraction in `scale`) and ratio of a Tensor (..., C, H, W).
 
     value: the new value for all channels, one for each, or "random" for normal noise.

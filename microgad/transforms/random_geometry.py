@@ -10,15 +10,7 @@ from ..ops import movement
 from ..ops.random import rand
 from ..tensor import Tensor
 from . import functional as F
-from .base import (
-    RandomApplyTransform,
-    TransformWithRepr,
-    parse_fill,
-    parse_range,
-    require_sequence,
-    tensor_fill,
-    uniform,
-)
+from .base import RandomApplyTransform, ReprTransform, parse_fill, parse_range, require_sequence, tensor_fill, uniform
 from .images import InterpolationMode, parse_interpolation
 from .random_crop import random_int
 
@@ -45,7 +37,7 @@ class RandomVerticalFlip(RandomApplyTransform):
         return F.vflip(img)
 
 
-class RandomRotation(TransformWithRepr):
+class RandomRotation(ReprTransform):
     """Rotate by a random angle from -degrees to degrees, or in the range of two numbers.
 
     expand: enlarge the result to contain the whole image. Raises TypeError or ValueError for other arguments.
@@ -85,7 +77,7 @@ class RandomRotation(TransformWithRepr):
         return f"{type(self).__name__}({said}{center}, fill={self.fill})"
 
 
-class RandomAffine(TransformWithRepr):
+class RandomAffine(ReprTransform):
     """Rotate and optionally translate by fractions of the size, scale, and shear by degrees, all randomly.
 
     Raises TypeError or ValueError for arguments of other types or out of range.
@@ -189,7 +181,7 @@ class RandomPerspective(RandomApplyTransform):
         return F.perspective(img, *points, self.interpolation, tensor_fill(self.fill, img))
 
 
-class ElasticTransform(TransformWithRepr):
+class ElasticTransform(ReprTransform):
     """Shift pixels by a smooth random field of amplitude alpha and smoothness sigma, each a number or (x, y).
 
     Raises TypeError unless they are floats, ValueError for other lengths.

@@ -12,12 +12,8 @@ from ...tensor import Tensor
 from ..graphs import Node, operator
 from .movement import column, take
 
-REDUCTIONS = {
-    "add": "sum",
-    "mul": "prod",
-    "max": "amax",
-    "min": "amin",
-}  # ONNX's and PyTorch's names of reductions
+# ONNX's and PyTorch's names of reductions.
+REDUCTIONS = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}
 
 
 def wrap_negative(index: Tensor, size: int) -> Any:
@@ -122,8 +118,8 @@ def unique(node: Node, x: Tensor) -> Any:
         rank[order] = np.arange(len(order))
         values = np.take(values, order, 0 if axis is None else axis)
         first, counts, back = first[order], counts[order], rank[back]
-    take = indexing.getitem(movement.reshape(x, (-1,)), first) if axis is None else creation.as_tensor(values)
-    return take, *(creation.as_tensor(part.astype(np.int64)) for part in (first, back, counts))
+    unique_values = indexing.getitem(movement.reshape(x, (-1,)), first) if axis is None else creation.as_tensor(values)
+    return unique_values, *(creation.as_tensor(part.astype(np.int64)) for part in (first, back, counts))
 
 
 @operator("TopK")

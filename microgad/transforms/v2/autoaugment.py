@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...ops import creation
+from ...ops.creation import linspace
 from ...ops.random import rand, randint
 from ...tensor import Tensor
 from .. import autoaugment as v1
@@ -12,7 +12,7 @@ from ..base import tensor_fill
 from ..conversion import max_value
 from ..images import parse_interpolation
 from . import functional as F
-from .base import Transform, as_version_2
+from .base import Transform, to_v2
 
 
 class _Augmentation(Transform, v1._Augmentation):
@@ -28,9 +28,7 @@ class _Augmentation(Transform, v1._Augmentation):
         return bool((rand(()) <= 0.5).item())
 
     def _augmentation_space(self, bins: int, *bounds: Any) -> Any:
-        return super()._augmentation_space(bins, *bounds) | {
-            "Solarize": (creation.linspace(1.0, 0.0, bins).tolist(), False)
-        }
+        return super()._augmentation_space(bins, *bounds) | {"Solarize": (linspace(1.0, 0.0, bins).tolist(), False)}
 
     def _apply_to_image(self, img: Any, name: str, magnitude: float) -> Any:
         if name == "Solarize":
@@ -47,18 +45,15 @@ def _augmented(self: Any, image: Any) -> Any:
     return image
 
 
-AutoAugment = as_version_2(v1.AutoAugment, "interpolation fill policy", _Augmentation, interpolation="nearest")
+AutoAugment = to_v2(v1.AutoAugment, "interpolation fill policy", _Augmentation, interpolation="nearest")
 AutoAugment.transform_image = _augmented
-RandAugment = as_version_2(
-    v1.RandAugment,
-    "interpolation fill num_ops magnitude num_magnitude_bins",
-    _Augmentation,
-    interpolation="nearest",
+RandAugment = to_v2(
+    v1.RandAugment, "interpolation fill num_ops magnitude num_magnitude_bins", _Augmentation, interpolation="nearest"
 )
-TrivialAugmentWide = as_version_2(
+TrivialAugmentWide = to_v2(
     v1.TrivialAugmentWide, "interpolation fill num_magnitude_bins", _Augmentation, interpolation="nearest"
 )
-AugMix = as_version_2(
+AugMix = to_v2(
     v1.AugMix,
     "interpolation fill severity mixture_width chain_depth alpha all_ops",
     _Augmentation,

@@ -1,4 +1,4 @@
-"""Transform, the base of the transforms of version 2, and `as_version_2`, which derives them from version 1."""
+"""Transform, the base of the transforms of version 2, and `to_v2`, which derives them from version 1."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def require_p(op: str, p: float) -> None:
         raise ArgumentError(f"{op}: p is {p}, expected a probability from 0 to 1")
 
 
-def as_version_2(v1: Any, repr_names: str, base: type[Transform] = Transform, lists: str = "", **defaults: Any) -> Any:
+def to_v2(v1: Any, repr_names: str, base: type[Transform] = Transform, lists: str = "", **defaults: Any) -> Any:
     """Derive a transform of version 2 from one of version 1, with the same results but the attributes as given.
 
     Random draws come from `base` if it defines them. `lists` names the attributes that become lists; `defaults` are new

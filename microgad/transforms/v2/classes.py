@@ -13,45 +13,42 @@ from ...errors import ArgumentError, ShapeError
 from ...ops.random import rand, randperm
 from ...tensor import Tensor
 from ...utils._pytree import tree_map_only
-from .. import deterministic, random_color, random_crop, random_geometry
+from .. import deterministic, random_color, random_crop
+from .. import random_geometry as geom
 from ..geometry import parse_padding
 from ..images import is_pil, parse_size
 from . import functional as F
-from .base import Transform, as_version_2, is_array, is_tensor, require_fill, require_p
+from .base import Transform, is_array, is_tensor, require_fill, require_p, to_v2
 
-CenterCrop = as_version_2(deterministic.CenterCrop, "size")
-FiveCrop = as_version_2(deterministic.FiveCrop, "size")
-TenCrop = as_version_2(deterministic.TenCrop, "size vertical_flip")
-Grayscale = as_version_2(deterministic.Grayscale, "num_output_channels")
+CenterCrop = to_v2(deterministic.CenterCrop, "size")
+FiveCrop = to_v2(deterministic.FiveCrop, "size")
+TenCrop = to_v2(deterministic.TenCrop, "size vertical_flip")
+Grayscale = to_v2(deterministic.Grayscale, "num_output_channels")
 Grayscale.transform_image = lambda self, image: F.rgb_to_grayscale(image, self.num_output_channels)
-Normalize = as_version_2(deterministic.Normalize, "mean std inplace", lists="mean std")
-LinearTransformation = as_version_2(deterministic.LinearTransformation, "")
-RandomResizedCrop = as_version_2(
+Normalize = to_v2(deterministic.Normalize, "mean std inplace", lists="mean std")
+LinearTransformation = to_v2(deterministic.LinearTransformation, "")
+RandomResizedCrop = to_v2(
     random_crop.RandomResizedCrop, "size scale ratio interpolation antialias", interpolation="bilinear"
 )
 RandomResizedCrop.cut = staticmethod(F.resized_crop)
-RandomHorizontalFlip = as_version_2(random_geometry.RandomHorizontalFlip, "p")
-RandomVerticalFlip = as_version_2(random_geometry.RandomVerticalFlip, "p")
-RandomRotation = as_version_2(
-    random_geometry.RandomRotation, "degrees interpolation expand fill center", interpolation="nearest"
+RandomHorizontalFlip = to_v2(geom.RandomHorizontalFlip, "p")
+RandomVerticalFlip = to_v2(geom.RandomVerticalFlip, "p")
+RandomRotation = to_v2(geom.RandomRotation, "degrees interpolation expand fill center", interpolation="nearest")
+RandomAffine = to_v2(
+    geom.RandomAffine, "degrees translate scale shear interpolation fill center", interpolation="nearest"
 )
-RandomAffine = as_version_2(
-    random_geometry.RandomAffine, "degrees translate scale shear interpolation fill center", interpolation="nearest"
-)
-RandomPerspective = as_version_2(
-    random_geometry.RandomPerspective, "p distortion_scale interpolation fill", interpolation="bilinear"
-)
-ColorJitter = as_version_2(
+RandomPerspective = to_v2(geom.RandomPerspective, "p distortion_scale interpolation fill", interpolation="bilinear")
+ColorJitter = to_v2(
     random_color.ColorJitter, "brightness contrast saturation hue", brightness=0, contrast=0, saturation=0, hue=0
 )
-RandomGrayscale = as_version_2(random_color.RandomGrayscale, "p")
-GaussianBlur = as_version_2(random_color.GaussianBlur, "kernel_size sigma", lists="sigma")
-RandomInvert = as_version_2(random_color.RandomInvert, "p")
-RandomPosterize = as_version_2(random_color.RandomPosterize, "p bits")
-RandomSolarize = as_version_2(random_color.RandomSolarize, "p threshold")
-RandomAdjustSharpness = as_version_2(random_color.RandomAdjustSharpness, "p sharpness_factor")
-RandomAutocontrast = as_version_2(random_color.RandomAutocontrast, "p")
-RandomEqualize = as_version_2(random_color.RandomEqualize, "p")
+RandomGrayscale = to_v2(random_color.RandomGrayscale, "p")
+GaussianBlur = to_v2(random_color.GaussianBlur, "kernel_size sigma", lists="sigma")
+RandomInvert = to_v2(random_color.RandomInvert, "p")
+RandomPosterize = to_v2(random_color.RandomPosterize, "p bits")
+RandomSolarize = to_v2(random_color.RandomSolarize, "p threshold")
+RandomAdjustSharpness = to_v2(random_color.RandomAdjustSharpness, "p sharpness_factor")
+RandomAutocontrast = to_v2(random_color.RandomAutocontrast, "p")
+RandomEqualize = to_v2(random_color.RandomEqualize, "p")
 for _name in ("invert", "posterize", "solarize", "autocontrast", "equalize"):
     globals()[f"Random{_name.capitalize()}"].function = staticmethod(getattr(F, _name))
 
@@ -444,7 +441,7 @@ class ElasticTransform(Transform):
         self.interpolation, self.fill = interpolation, fill
 
     def transform_image(self, image: Any) -> Any:
-        moves = random_geometry.ElasticTransform.get_params(self.alpha, self.sigma, F.get_size(image))
+        moves = geom.ElasticTransform.get_params(self.alpha, self.sigma, F.get_size(image))
         return F.elastic_transform(image, moves, self.interpolation, self.fill)
 
 

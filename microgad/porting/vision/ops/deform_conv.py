@@ -75,10 +75,7 @@ def deform_conv2d(
             f"deform_conv2d: mask has shape {tuple(mask.shape)}, expected {(count, offset_groups * taps, *size)}"
         )
     moved = offset.reshape(count, offset_groups, *kernel, 2, *size)
-    y, x = (
-        _coordinates(moved, i, *per_axis).reshape(count, offset_groups, -1)
-        for i, per_axis in enumerate(zip(kernel, size, strides, pads, dilations, strict=True))
-    )
+    y, x = (_coordinates(moved, i, kernel[i], size[i], strides[i], pads[i], dilations[i]).flatten(2) for i in (0, 1))
     found = _sample_bilinear(input.reshape(count, offset_groups, -1, *input.shape[2:]), y, x)
     if mask is not None:
         found = found * mask.reshape(count, offset_groups, 1, -1)
