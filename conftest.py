@@ -27,7 +27,7 @@ def _names(doctest_namespace: dict[str, Any]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A doctest begins by asking after each file of which lines have been read: now there is none."""
+    """Clear the line cache before a doctest, which otherwise checks every cached file for changes."""
     if isinstance(item, pytest.DoctestItem):
         linecache.clearcache()
 

@@ -60,15 +60,15 @@ PAGE = """# Broken files
 
 Written by `python -m tests.fuzz {arguments}` on {today}: {minutes:.0f} minutes.
 
-Each file is made from a small whole one by a program that knows its format (tests/fuzz/mutate.py): instructions of
-pickles, names of what they call, records, headers, sizes, offsets, checksums, nodes and attributes are changed, and
-sometimes just bytes. Checksums fit again, mostly, so that the reader comes to what was changed. A file has a number and
-is the same whenever it is asked for: `python -m tests.fuzz --seed S --kinds ... --only N`.
+Each file is a small intact one with changes by a program that knows its format (tests/fuzz/mutate.py): in instructions of
+pickles, the names that they import, records, headers, sizes, offsets, checksums, nodes and attributes, and sometimes in
+arbitrary bytes. Most checksums are corrected, so that the reader gets as far as the change. Files are numbered and
+reproducible: `python -m tests.fuzz --seed S --kinds ... --only N`.
 
-A file has to be loaded, or refused with the error that the reader says it raises (tests/fuzz/watch.py). It is a problem
-if anything else is raised; if it takes a second, twice; if anything is run, imported, compiled or opened, as Python's
-audit hooks tell; if an array reaches beyond its memory; if the process takes 256 MB more; or, of each {sample}th file,
-if more is allocated than 25 times the file's own size (100 times for packed ones, which are refused from there on) and
+A file must be loaded, or rejected with the error that the reader documents (tests/fuzz/watch.py). It counts as a problem
+if anything else is raised; if reading takes a second, twice; if anything is run, imported, compiled or opened, as
+Python's audit hooks report; if an array exceeds its memory; if the process takes 256 MB more; or, for every {sample}th file,
+if more is allocated than 25 times the file's size (100 times for compressed ones, which are rejected beyond that) plus
 some 200 kB.
 
 | kind | files | loaded | problems |
