@@ -18,7 +18,7 @@ import numpy as np
 
 import microgad
 from microgad.datasets import DataError
-from microgad.datasets.idx import decode_idx, unpacked
+from microgad.datasets.idx import decode_idx, decompress
 from microgad.errors import DeviceError, UnsupportedError
 from microgad.serialization import FileError, safetensors
 from microgad.serialization.archive import max_unpacked_size
@@ -50,7 +50,7 @@ def load_graph(content: bytes) -> Any:
 
 
 def read_idx(content: bytes) -> Any:
-    return decode_idx(unpacked(content, "a file"), "a file")
+    return decode_idx(decompress(content, "a file"), "a file")
 
 
 READERS: dict[str, Reader] = dict.fromkeys(KINDS, load) | {
