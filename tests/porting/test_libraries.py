@@ -157,7 +157,7 @@ def test_more_operations_over_lists() -> None:
     assert not hasattr(torch, "_foreach_absent")
     torch._foreach_add_([xs[0], xs[0]], 1)  # each reads what the one before has written
     assert xs[0].tolist() == [2]
-    with pytest.raises(RuntimeError, match="lists must be of one length, but are of 2 and 1"):
+    with pytest.raises(RuntimeError, match="lists must have the same length, but have 2 and 1"):
         torch._foreach_add_(xs, xs[:1])
     assert xs[0].tolist() == [2]
     xs[0].zero_()
