@@ -48,74 +48,74 @@ def multi_head_attention_forward(
     if not batched:
         query, key, value = (x.unsqueeze(1) for x in (query, key, value))
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
-    length, count, size = query.shape
-    heads, width = count * num_heads, size // num_heads
+    queries, batch, embed_dim = query.shape
+    batch_heads, head_dim = batch * num_heads, embed_dim // num_heads
     if is_causal and attn_mask is None:
         raise ArgumentError("multi_head_attention_forward: Need attn_mask if specifying the is_causal hint")
-    hint = is_causal and key_padding_mask is None and not need_weights
-    mask = None if hint else _attention_mask(attn_mask, (length, key.shape[0]), heads, query)
-    padding = _padding_mask(key_padding_mask, (count, key.shape[0]), attn_mask, query)
+    only_causal = is_causal and key_padding_mask is None and not need_weights
+    mask = None if only_causal else _attention_mask(attn_mask, (queries, key.shape[0]), batch_heads, query)
+    padding = _padding_mask(key_padding_mask, (batch, key.shape[0]), attn_mask, query)
     separate = q_proj_weight, k_proj_weight, v_proj_weight
-    weights = separate if use_separate_proj_weight else (in_proj_weight,)
-    if any(weight is None for weight in weights):
+    projections = separate if use_separate_proj_weight else (in_proj_weight,)
+    if any(weight is None for weight in projections):
         raise CallError(f"use_separate_proj_weight is {use_separate_proj_weight}, but a weight for that is None")
     if use_separate_proj_weight:
         q, k, v = _in_projection(query, key, value, *separate, *_split_bias(in_proj_bias))
     else:
         q, k, v = _in_projection_packed(query, key, value, in_proj_weight, in_proj_bias)
 
-    more = 0  # keys that are added here, and that the masks have no column for
+    extra_keys = 0  # keys that are added here, and that the masks have no column for
     if (bias_k is None) != (bias_v is None):
         raise CallError("of bias_k and bias_v, only one is set")
     if bias_k is not None and bias_v is not None:
         if static_k is not None or static_v is not None:
             raise CallError("bias cannot be added to static key or value")
-        k, v = (cat([x, b.expand(1, count, b.shape[-1])]) for x, b in ((k, bias_k), (v, bias_v)))
-        more += 1
-    q, k, v = (x.reshape(x.shape[0], heads, width).transpose(0, 1) for x in (q, k, v))
+        k, v = (cat([x, b.expand(1, batch, b.shape[-1])]) for x, b in ((k, bias_k), (v, bias_v)))
+        extra_keys += 1
+    q, k, v = (x.reshape(x.shape[0], batch_heads, head_dim).transpose(0, 1) for x in (q, k, v))
     for name, static in (("static_k", static_k), ("static_v", static_v)):
-        if static is not None and (static.shape[0], static.shape[2]) != (heads, width):
-            raise CallError(f"{name} must be ({heads}, S, {width}), but is {tuple(static.shape)}")
+        if static is not None and (static.shape[0], static.shape[2]) != (batch_heads, head_dim):
+            raise CallError(f"{name} must be ({batch_heads}, S, {head_dim}), but is {tuple(static.shape)}")
     k, v = k if static_k is None else static_k, v if static_v is None else static_v
     if add_zero_attn:
-        nothing = zeros(heads, 1, width, dtype=k.dtype, device=k.device)
-        k, v = cat([k, nothing], 1), cat([v, nothing], 1)
-        more += 1
-    added: Any = causal_mask(q, k) if hint else _combine_masks(mask, padding, more, num_heads)
+        zero_key = zeros(batch_heads, 1, head_dim, dtype=k.dtype, device=k.device)
+        k, v = cat([k, zero_key], 1), cat([v, zero_key], 1)
+        extra_keys += 1
+    added: Any = causal_mask(q, k) if only_causal else _combine_masks(mask, padding, extra_keys, num_heads)
     out = attention_with_dropout(
-        q, k, v, added, dropout_p if training else 0.0, math.sqrt(num_heads / size), need_weights
+        q, k, v, added, dropout_p if training else 0.0, math.sqrt(num_heads / embed_dim), need_weights
     )
-    found = None
+    weights = None
     if need_weights:
-        out, found = out
-        found = found.reshape(count, num_heads, *found.shape[1:])
-        found = found.mean(1) if average_attn_weights else found
-    out = linear(out.transpose(0, 1).reshape(length, count, size), out_proj_weight, out_proj_bias)
+        out, weights = out
+        weights = weights.reshape(batch, num_heads, *weights.shape[1:])
+        weights = weights.mean(1) if average_attn_weights else weights
+    out = linear(out.transpose(0, 1).reshape(queries, batch, embed_dim), out_proj_weight, out_proj_bias)
     if batched:
-        return out, found
-    return out.squeeze(1), None if found is None else found.squeeze(0)
+        return out, weights
+    return out.squeeze(1), None if weights is None else weights.squeeze(0)
 
 
-def _check_heads(query: Tensor, key: Tensor, value: Tensor, size: int, num_heads: int, separate: bool) -> None:
+def _check_heads(query: Tensor, key: Tensor, value: Tensor, embed_dim: int, num_heads: int, separate: bool) -> None:
     shapes = [tuple(x.shape) for x in (query, key, value)]
     given = f"query {shapes[0]}, key {shapes[1]}, value {shapes[2]}"
     if query.ndim not in (2, 3) or not query.ndim == key.ndim == value.ndim:
         raise CallError(f"query should be unbatched 2D or batched 3D, key and value as it is, but they are {given}")
-    if query.shape[-1] != size:
-        raise CallError(f"was expecting embedding dimension of {size}, but got {query.shape[-1]}")
-    if size % num_heads:
-        raise CallError(f"embed_dim {size} not divisible by num_heads {num_heads}")
+    if query.shape[-1] != embed_dim:
+        raise CallError(f"was expecting embedding dimension of {embed_dim}, but got {query.shape[-1]}")
+    if embed_dim % num_heads:
+        raise CallError(f"embed_dim {embed_dim} not divisible by num_heads {num_heads}")
     if (shapes[1][:-1] != shapes[2][:-1]) if separate else (shapes[1] != shapes[2]):
         raise CallError(f"key and value must fit each other, but they are {given}")
 
 
-def _attention_mask(mask: Tensor | None, sizes: tuple[int, int], heads: int, query: Tensor) -> Tensor | None:
+def _attention_mask(mask: Tensor | None, sizes: tuple[int, int], batch_heads: int, query: Tensor) -> Tensor | None:
     """Return attn_mask in the form that is added to the scores, (1 or N · heads, L, S), or None."""
     if mask is None:
         return None
     if mask.ndim not in (2, 3):
         raise CallError(f"expected attn_mask to be None, 2-D or 3-D but found {mask.ndim}-D tensor instead")
-    wanted = sizes if mask.ndim == 2 else (heads, *sizes)
+    wanted = sizes if mask.ndim == 2 else (batch_heads, *sizes)
     if tuple(mask.shape) != wanted:
         raise CallError(f"The shape of the {mask.ndim}D attn_mask is {tuple(mask.shape)}, but should be {wanted}.")
     added = _additive_mask("attn_mask", mask, query)
@@ -136,13 +136,13 @@ def _padding_mask(
     return _additive_mask("key_padding_mask", mask, query)
 
 
-def _combine_masks(mask: Tensor | None, padding: Tensor | None, more: int, num_heads: int) -> Tensor | None:
-    """Return the sum of both masks, with zeros for `more` keys at the end."""
-    mask, padding = (pad(x, (0, more)) if more and x is not None else x for x in (mask, padding))
+def _combine_masks(mask: Tensor | None, padding: Tensor | None, extra_keys: int, num_heads: int) -> Tensor | None:
+    """Return the sum of both masks, with zeros for `extra_keys` at the end."""
+    mask, padding = (pad(x, (0, extra_keys)) if extra_keys and x is not None else x for x in (mask, padding))
     if padding is None:
         return mask
-    count, keys = padding.shape
-    each = padding.reshape(count, 1, 1, keys).expand(count, num_heads, 1, keys).reshape(count * num_heads, 1, keys)
+    batch, keys = padding.shape
+    each = padding.reshape(batch, 1, 1, keys).expand(batch, num_heads, 1, keys).reshape(batch * num_heads, 1, keys)
     return each if mask is None else mask + each
 
 
