@@ -142,7 +142,6 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 
 def _dropout_channels(op: str, input: Tensor, p: float, training: bool, inplace: bool, unbatched: bool) -> Tensor:
-    """Apply dropout to channels; an unbatched input gets a batch axis first."""
     if not unbatched:
         return _dropout(op, input, p, training, inplace, by_channel=True)
     out = _dropout(op, input.unsqueeze(0), p, training, inplace, by_channel=True)

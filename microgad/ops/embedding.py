@@ -47,8 +47,7 @@ class TakeRows(LinearMap):
 class Embedding(Function):
     """The rows at an index, (V, D) -> (..., D).
 
-    In backward, gradients of rows that do not count (padding) are dropped, and the others multiplied by `share`, if
-    any.
+    In backward, rows that do not count (padding) get no gradient, and `share`, if any, multiplies the others.
     """
 
     symbol, native_half = "embedding", True
@@ -71,9 +70,9 @@ def embedding(
 ) -> Tensor:  # fmt: skip
     """Return the rows of weight (V, D) at the indices input, int64 or int32 (...) -> (..., D).
 
-    The row padding_idx gets no gradient. If max_norm is given, rows of weight that are looked up and have a larger norm
-    are first scaled down in place. scale_grad_by_freq divides each row's gradient by the number of its occurrences.
-    Gradients are dense whatever `sparse` says.
+    The row padding_idx gets no gradient. Rows that are looked up and have a norm over max_norm are scaled down in place
+    first. scale_grad_by_freq divides a row's gradient by the number of its occurrences. Gradients are dense, `sparse`
+    or not.
 
     Raises IndexError if an index is out of range, AssertionError if padding_idx is, RuntimeError for other shapes and
     dtypes. Source: torch.nn.functional.embedding.
@@ -102,7 +101,6 @@ def embedding(
 
 
 def _check_indices(op: str, input: Tensor, count: int, error: type[Exception] = DimError) -> Any:
-    """Return the array of indices, or raise an error if its dtype or a value is not allowed."""
     index = input.array
     if index.dtype not in (np.dtype(np.int64), np.dtype(np.int32)):
         raise DtypeError(f"{op}: indices must be int64 or int32, but are {input.dtype}")

@@ -29,7 +29,7 @@ def contiguous(x: Any) -> Any:
 
 
 def copy_order(x: Any) -> Any:
-    """Return NumPy's `order` for the copy that PyTorch makes of x: "K" keeps the strides, but "C" if x is expanded."""
+    """Return NumPy's `order` for a copy as PyTorch makes it: "K" keeps the strides; "C" if x is expanded."""
     return "C" if expanded_axes(x) else "K"
 
 

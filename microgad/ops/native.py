@@ -194,7 +194,7 @@ def feature_alpha_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
 def native_layer_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None, bias: Tensor | None, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the results of `layer_norm`, the means, and the inverse standard deviations.
+    """Return `layer_norm`, the means, and the inverse standard deviations.
 
     Source: torch.native_layer_norm.
 
@@ -210,7 +210,7 @@ def native_layer_norm(
 def native_group_norm(
     input: Tensor, weight: Tensor | None, bias: Tensor | None, N: int, C: int, HxW: int, group: int, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the results of `group_norm`, the means (N, group), and the inverse standard deviations (N, group).
+    """Return `group_norm`, the means (N, group), and the inverse standard deviations (N, group).
 
     Source: torch.native_group_norm.
 
@@ -227,7 +227,7 @@ def native_batch_norm(
     input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None,
     training: bool, momentum: float, eps: float, *, out: tuple[Tensor, Tensor, Tensor] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """Return the results of `batch_norm`, the batch's means (C), and its inverse standard deviations (C).
+    """Return `batch_norm`, the batch's means (C), and its inverse standard deviations (C).
 
     The last two are empty in evaluation. Source: torch.native_batch_norm.
 

@@ -41,7 +41,6 @@ def into(out: Any, result: R, exact: str = "", quiet: bool = False) -> R:
 
 
 def _check(out: Tensor, result: Any, exact: str) -> None:
-    """Raise an error if the result may not be written into `out`."""
     if current().grad_enabled and (out.requires_grad or result.requires_grad):
         raise errors.GraphError("functions with out=... arguments don't support automatic differentiation")
     if exact and result.dtype != out.dtype:

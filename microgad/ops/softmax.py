@@ -102,7 +102,7 @@ def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dty
 
 
 def _apply(cls: type[Function], name: str, input: Tensor, dim: int | None, stacklevel: int, dtype: Any) -> Tensor:
-    """Check the arguments of a public function and apply its Function; warn if dim is not given, as PyTorch does."""
+    """Check the arguments and apply a Function; warn if dim is not given, as PyTorch does."""
     if dim is None:
         dim = 0 if input.ndim in (0, 1, 3) else 1
         warnings.warn(
@@ -175,8 +175,8 @@ def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False, *, out: Tensor | N
 def exponentials(x: Any, axis: int, out: Any = None, safe: bool = False) -> tuple[Any, Any, Any]:
     """Return exp(x - t), its sum along an axis, and t, which has length 1 there.
 
-    Any t will do for which the sum is neither huge nor tiny. For large arrays 0 is tried first, since it usually is
-    such a t and saves the pass for the maximum; the sum tells whether it was. Otherwise t is the maximum. Lines that
+    Any t will do for which the sum is neither huge nor tiny. For large arrays 0 is tried first, which saves the pass
+    for the maximum; otherwise t is the maximum. Lines that
     are all -∞ give zeros if `safe`, otherwise NaN.
     """
     if type(x) is np.ndarray and x.size >= UFUNC_BUFFER and x.itemsize > 2:

@@ -40,7 +40,7 @@ def notify_detached(tensor: Tensor, result: Tensor) -> None:
 
 
 def set_history(tensor: Tensor, node: Function) -> None:
-    """Make another node that of a Tensor, after a write. A retained gradient is then the gradient at the new node."""
+    """Give a Tensor another node after a write. A retained gradient is then the one at the new node."""
     tensor.node = node
     handle = tensor.retainer
     if handle is not None:
@@ -50,10 +50,7 @@ def set_history(tensor: Tensor, node: Function) -> None:
 
 
 class LostView(Identity):
-    """The node of a view whose derivative is unknown, so backward raises an error.
-
-    Such a view was made under no_grad or by hooks, and its base was then modified with grad mode enabled.
-    """
+    """The node of a view that was made under no_grad or by hooks before its base was modified: backward raises."""
 
     def grad_x(self, grad):
         raise errors.GraphError(
@@ -88,8 +85,7 @@ def live_views(base: Tensor) -> list[Tensor]:
 def refresh_views(base: Tensor, changed: Tensor) -> None:
     """Give the live views of a base new nodes, which are derived from the base's new node.
 
-    Views that share no memory with what has changed keep their nodes: checking that takes a hundredth of the time, and
-    there may be as many views as writes.
+    Views that share no memory with what has changed keep theirs: to see that takes a hundredth of the time.
     """
     if not base.views:
         return
@@ -193,7 +189,7 @@ def _replay_views(chain: tuple[tuple[type[Function], dict[str, Any]], ...], x: A
 
 
 def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
-    """Raise an error if an in-place operation on a Tensor cannot give right values or gradients."""
+    """Raise an error if an in-place operation cannot give right values or gradients."""
     x = tensor.array
     check_write(tensor)
     check_inference(tensor.version, "Inplace update to inference tensor")

@@ -10,9 +10,9 @@ import numpy as np
 from microgad.function import Function, Tensor
 from microgad.ops.elementwise import Select
 from microgad.ops.normalization import FixedBatchNorm
-from microgad.ops.normalization.channels import channel_column as _column
 from microgad.ops.normalization.channels import channel_size as _count
-from microgad.ops.normalization.channels import flatten_positions as _flat
+from microgad.ops.normalization.channels import column as _column
+from microgad.ops.normalization.channels import flatten as _flat
 from microgad.ops.reduction import Sum, keepdims_shape
 from microgad.ops.window.conv import Conv2d
 from microgad.ops.window.pool import AvgPool2d, MaxPoolScatter, divisor

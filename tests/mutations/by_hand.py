@@ -38,7 +38,7 @@ from microgad.ops.linalg import Linear, MatMul
 from microgad.ops.loss import BinaryCrossEntropy, BinaryCrossEntropyWithLogits, CrossEntropy, LogSigmoid, SquaredError
 from microgad.ops.movement import Cat, Expand, Flip, Pad, Permute, Stack
 from microgad.ops.normalization import BatchNorm, FixedBatchNorm
-from microgad.ops.normalization.channels import channel_column as _column
+from microgad.ops.normalization.channels import column as _column
 from microgad.ops.reduction import Amax, Mean, Sum, keepdims_shape, reduction_size
 from microgad.ops.softmax import LogSoftmax, LogSumExp, Softmax, sum_along
 from microgad.ops.view_writes import RegionRead, RegionWrite

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend, function
-from ...errors import DtypeError, GraphError, KindError, ShapeError
+from ...errors import DtypeError, KindError, ShapeError
 from ...type_aliases import Tensor
 from ..elementwise import Select, conjugate
 
@@ -58,7 +58,7 @@ def cabs1(x: Any) -> Any:
     return abs(x.real) + abs(x.imag) if x.dtype.kind == "c" else abs(x)
 
 
-def broadcast_solve(a: Any, b: Any) -> Any:
+def solve_arrays(a: Any, b: Any) -> Any:
     """Return A⁻¹ B for bare arrays with leading axes that broadcast, which CuPy does not do by itself."""
     if a.shape[:-2] != b.shape[:-2]:
         lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
@@ -71,24 +71,6 @@ def safe_divide(a: Any, b: Any) -> Any:
     """Return a / b, and 0 where b is 0."""
     zero = b == 0
     return Select.apply(np.logical_not(zero), a / np.where(zero, 1, b))
-
-
-def divide_off_diagonal(x: Any, differences: Any) -> Any:
-    """Return x / differences with a zero diagonal.
-
-    0 / 0 is 0: where eigenvalues coincide, entries without a gradient contribute nothing.
-    """
-    idle = np.logical_or(eye(x, x.shape[-1]) != 0, np.logical_and(differences == 0, x == 0))
-    return Select.apply(np.logical_not(idle), x / np.where(idle, 1, differences))
-
-
-def check_phase_invariant(excess: Any, op: str, scale: Any = 0) -> None:
-    """Raise an error for a loss that depends on the phase of vectors, which are only defined up to their phase."""
-    if (abs(bare(excess)) > 1e-2 * (1 + abs(bare(scale)))).any():
-        raise GraphError(
-            f"{op}_backward: in the complex case the vectors are specified up to multiplication by e^{{i phi}}. "
-            "The specified loss function depends on this quantity, so it is ill-defined"
-        )
 
 
 def check_floating(op: str, *tensors: Tensor) -> None:
@@ -136,7 +118,7 @@ def is_vector_rhs(a: Tensor, b: Tensor) -> bool:
     return b.ndim == 1 or (b.ndim == a.ndim - 1 and tuple(b.shape) == tuple(a.shape[:-1]))
 
 
-def check_equation(op: str, a: Tensor, b: Tensor, left: bool) -> None:
+def check_fit(op: str, a: Tensor, b: Tensor, left: bool) -> None:
     """Raise RuntimeError if the sizes do not fit the equation A X = B, or X A = B unless `left`."""
     if b.ndim < 2 or a.shape[-1] != b.shape[-2 if left else -1]:
         sizes = " and ".join("x".join(map(str, x.shape[-2:])) for x in (a, b))

@@ -28,8 +28,8 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 class Contract(Function):
     """The contraction of two operands: the sum of a · b over the labels that the result does not have.
 
-    `labels` are the labels of the axes of a, of b and of the result. No label occurs twice in one of the three, and
-    each occurs in two of them, so the derivatives are contractions as well.
+    `labels` names the axes of a, of b and of the result. A label occurs once in at least two of the three, so the
+    derivatives are contractions, too.
     """
 
     symbol, promote = "Σ×", dtypes.promote
@@ -81,8 +81,8 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     """Return the sum of products that an equation such as `ij,jk->ik` describes. Source: torch.einsum.
 
     `...` stands for axes that broadcast. A letter that occurs twice in an operand takes its diagonal. Without `->`, the
-    result has the letters that occur once, in alphabetical order. In place of an equation, operands and lists of axes
-    may alternate, with a list for the result at the end.
+    result has the letters that occur once, in alphabetical order. Operands and lists of axes may alternate instead,
+    with a list for the result at the end.
 
     Raises RuntimeError if the equation does not fit the operands, and if operands of different dtypes are summed over a
     letter that both have. Their product without a sum has the promoted dtype.
@@ -123,10 +123,7 @@ def _letters(axes: Sequence[Any]) -> str:
 
 @lru_cache(1000)
 def parse_equation(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[Labels, ...], Labels]:
-    """Parse an equation into the labels of the operands' axes and of the result's.
-
-    The axes of an ellipsis have the labels ..., -2, -1.
-    """
+    """Parse an equation into the labels of the operands and of the result; an ellipsis has the labels ..., -2, -1."""
     left, arrow, right = equation.partition("->")
     texts = left.split(",")
     if len(texts) != len(ndims):
@@ -238,7 +235,7 @@ def _contraction_path(parts: list[tuple[Tensor, list[Any]]], result: Labels) -> 
 
 @lru_cache(1000)
 def _cheapest_path(terms: tuple[tuple[Labels, tuple[int, ...]], ...], result: Labels) -> list[tuple[int, ...]]:
-    """Let np.einsum_path find the cheapest order: exactly for up to five operands, otherwise greedily."""
+    """Find the cheapest order: exactly for up to five operands, otherwise greedily."""
     names = {label: i for i, label in enumerate(dict.fromkeys(label for labels, _ in terms for label in labels))}
     arguments: list[Any] = []
     for labels, shape in terms:

@@ -20,7 +20,7 @@ from ..elementwise import where
 from ..indexing import gather
 from ..movement import diag_embed, diagonal, tril
 from ..out import into
-from .common import adjoint, cabs1, check_equation, check_floating_matrices, mT
+from .common import adjoint, cabs1, check_fit, check_floating_matrices, mT
 from .lu_factors import permute_rows
 from .solving import Solve
 from .triangular import tri_solve
@@ -149,7 +149,7 @@ def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False,
         raise KindError(f"{op}: Expected pivots to be integers. Got {pivots.dtype}")
     if tuple(pivots.shape) != tuple(LD.shape[:-1]):
         raise ShapeError(f"{op}: LD needs pivots of shape {tuple(LD.shape[:-1])}, got {tuple(pivots.shape)}")
-    check_equation(op, LD, B, left=True)
+    check_fit(op, LD, B, left=True)
     order, places, paired = _row_orders(pivots.array)
     beside = diag_embed(where(paired, diagonal(LD, -1, -2, -1), 0), -1)  # the subdiagonal entries of 2 x 2 blocks
     D = diag_embed(diagonal(LD, 0, -2, -1)) + beside + star(beside)
@@ -162,8 +162,7 @@ def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False,
 def _row_orders(pivots: Any) -> tuple[Any, Tensor, Tensor]:
     """Return the order of rows (..., n), that of L's rows in each column (..., n, n), and where D has 2 x 2 blocks.
 
-    The last one is (..., n - 1). LAPACK does not exchange the rows of finished columns of L, so their order differs
-    from column to column.
+    LAPACK does not exchange the rows of finished columns of L, so their order differs from column to column.
     """
     *lead, n = pivots.shape
     host = backend.to_numpy(pivots).reshape(math.prod(lead), n)

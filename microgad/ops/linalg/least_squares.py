@@ -175,8 +175,8 @@ def lstsq(
 ) -> return_types.linalg_lstsq:
     """Return the X of least norm that minimizes |A X - B|. B is matrices, or a vector for each A.
 
-    The other results are, for each column, the squared residuals (if m > n, all ranks are n, and the driver is not
-    gelsy), the ranks (not for gels), and the singular values (for gelsd and gelss); otherwise they are empty. Whatever
+    Also returns the columns' squared residuals (if m > n, all ranks are n, and the driver is not gelsy), the ranks (not
+    for gels), and the singular values (for gelsd and gelss); otherwise they are empty. Whatever
     the driver, the solution comes from the pseudo-inverse. Singular values up to rcond · the largest count as zero;
     gels raises LinAlgError if one is zero. Source: torch.linalg.lstsq.
 

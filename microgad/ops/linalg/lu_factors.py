@@ -17,7 +17,7 @@ from ...type_aliases import Tensor
 from ..indexing import Gather
 from ..out import into
 from .common import adjoint as _adjoint
-from .common import cabs1, check_equation, check_floating_matrices, eye, mT
+from .common import cabs1, check_fit, check_floating_matrices, eye, mT
 from .triangular import tri_solve
 
 PANEL = 32  # columns that are factored before the rest of the matrix is updated by a matrix product
@@ -228,7 +228,7 @@ def _permutation(order: Any, like: Any) -> Any:
 
 
 def _split_triangles(factors: Tensor) -> tuple[Any, Any]:
-    """Split LU factors into L and U."""
+    """Split factors into L and U."""
     rows, columns = factors.shape[-2:]
     k = min(rows, columns)
     return np.tril(factors[..., :k], -1) + eye(factors, rows, k), np.triu(factors[..., :k, :])
@@ -276,7 +276,7 @@ def lu_solve(
         raise ArgumentError(f"{op}: pivots should be a Tensor of scalar type torch.int32, got {pivots.dtype}")
     if tuple(pivots.shape) != tuple(LU.shape[:-1]):
         raise ShapeError(f"{op}: pivots has shape {tuple(pivots.shape)}, but LU needs {tuple(LU.shape[:-1])}")
-    check_equation(op, LU, B, left)
+    check_fit(op, LU, B, left)
     order = pivots_to_order(pivots.array, LU.shape[-1])
     if left:
         return into(out, _solve_with_factors(LU, order, B, adjoint), exact="linalg.lu_solve")
@@ -285,7 +285,7 @@ def lu_solve(
 
 
 def _solve_with_factors(factors: Tensor, order: Any, b: Tensor, adjoint: bool) -> Tensor:
-    """Solve A x = b, or Aᴴ x = b if adjoint, from the LU factors and the order of rows."""
+    """Solve A x = b, or Aᴴ x = b if adjoint."""
     if not adjoint:
         x = tri_solve(factors, permute_rows(b, order), upper=False, unit=True)
         return tri_solve(factors, x, upper=True)

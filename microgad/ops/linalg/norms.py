@@ -37,7 +37,6 @@ class VectorNorm(Function):
         return layouts.contiguous(self._length(x))
 
     def _length(self, x: Any) -> Any:
-        """Return the norm; it may be a view in any memory order."""
         axis, keep = self.axis, self.keepdims
         if self.p == 2:
             if len(axis) == x.ndim and x.dtype.kind == "f" and x.itemsize > 2:
@@ -82,7 +81,7 @@ def _direction(x: Any) -> Any:
 
 
 def _cast(op: str, x: Tensor, dtype: Any) -> Tensor:
-    """Return x in the dtype to compute in, or raise an error if `dtype` is not allowed for it."""
+    """Return x in the dtype to compute in, or raise an error if it is not allowed."""
     if x.array.dtype.kind not in "fc":
         raise DtypeError(f"{op}: Expected a floating point or complex tensor as input. Got {x.dtype}")
     if dtype is None:
@@ -138,8 +137,8 @@ def matrix_norm(
 ) -> Tensor:  # fmt: skip
     """Return the norm of matrices.
 
-    `ord` is "fro", "nuc" (the sum of the singular values), 2 or -2 (the largest or smallest singular value), inf or
-    -inf (the largest or smallest row sum of magnitudes), 1 or -1 (column sums). Source: torch.linalg.matrix_norm.
+    `ord` is "fro", "nuc" (the sum of the singular values), 2 or -2 (the largest or smallest one), inf or -inf (the
+    largest or smallest row sum of magnitudes), 1 or -1 (column sums). Source: torch.linalg.matrix_norm.
 
     >>> torch.linalg.matrix_norm(torch.tensor([[3.0, 0.0], [0.0, 4.0]]), ord="nuc")
     tensor(7.)

@@ -24,7 +24,7 @@ from ..out import into
 from ..spelling import numbers_first, numpy_spelling, tensors_only
 from .common import check_ndims, check_not_bool, check_same_dtype, not_a_tensor
 
-SMALL_INTEGERS = 600  # elements of an integer matrix, at most, for which NumPy's product is as fast as by float64
+SMALL_INTEGERS = 600  # elements up to which NumPy's product of integer matrices is as fast as by float64
 
 
 class MatMul(Function):
@@ -62,7 +62,7 @@ class Linear(Function):
     With a weight (in) and a bias (), the result is (...).
     """
 
-    symbol, last_first = "linear", True  # the order of PyTorch's addmm, which begins with the bias
+    symbol, last_first = "linear", True  # PyTorch's addmm begins with the bias
 
     def forward(self, x, weight, bias):
         if x.ndim == 0 or weight.ndim not in (1, 2) or x.shape[-1] != weight.shape[-1]:

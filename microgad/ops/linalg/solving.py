@@ -18,17 +18,7 @@ from ..movement import permute, reshape, squeeze, unsqueeze
 from ..movement.dims import wrap_dims
 from ..out import into
 from ..spelling import numpy_spelling
-from .common import (
-    adjoint,
-    bare,
-    broadcast_solve,
-    check_equation,
-    check_floating_matrices,
-    eye,
-    is_vector_rhs,
-    mT,
-    svd_or_nan,
-)
+from .common import adjoint, bare, check_fit, check_floating_matrices, eye, is_vector_rhs, mT, solve_arrays, svd_or_nan
 from .lu_factors import lu_factorize
 
 
@@ -56,7 +46,7 @@ class Solve(Function):
 
     def forward(self, a, b):
         try:
-            return broadcast_solve(a, b)
+            return solve_arrays(a, b)
         except np.linalg.LinAlgError:
             raise _singular_error("linalg.solve", _zero_pivots(a)) from None
 
@@ -240,13 +230,12 @@ def solve_ex(
 
 
 def _solve(op: str, a: Tensor, b: Tensor, left: bool) -> Tensor:
-    """Check the arguments of solve, and apply `Solve`, for a right-hand side of matrices or vectors."""
     check_floating_matrices(op, a, b, square=True)
     vectors = is_vector_rhs(a, b)
     if vectors and not left:
         raise ShapeError(f"{op}: Vector broadcasting of the left hand side is not supported for left=False")
     x = unsqueeze(b, -1) if vectors else b
-    check_equation(op, a, x, left)
+    check_fit(op, a, x, left)
     result = Solve.apply(a, x) if left else mT(Solve.apply(mT(a), mT(x)))
     return squeeze(result, -1) if vectors else result
 

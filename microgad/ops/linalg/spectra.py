@@ -7,26 +7,18 @@ from typing import Any
 import numpy as np
 
 from ... import return_types
-from ...errors import ArgumentError
+from ...errors import ArgumentError, GraphError
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Tensor
+from ..elementwise import Select
 from ..elementwise.complex_numbers import conjugate, is_complex
 from ..indexing.index_parsing import is_recorded
 from ..movement import expand
 from ..out import into
 from ..random import randn
 from ..spelling import numpy_spelling, tensors_only
-from .common import (
-    adjoint,
-    check_floating_matrices,
-    check_matrices,
-    check_phase_invariant,
-    divide_off_diagonal,
-    eye,
-    svd_or_nan,
-    svdvals_or_nan,
-)
+from .common import adjoint, bare, check_floating_matrices, check_matrices, eye, svd_or_nan, svdvals_or_nan
 from .factorizations import cholesky, qr
 from .solving import Solve
 from .triangular import solve_triangular
@@ -137,6 +129,24 @@ class SingularValues(Function):
 
     def forward(self, x):
         return svdvals_or_nan(x)
+
+
+def divide_off_diagonal(x: Any, differences: Any) -> Any:
+    """Return x / differences with a zero diagonal.
+
+    0 / 0 is 0: where eigenvalues coincide, entries without a gradient contribute nothing.
+    """
+    idle = np.logical_or(eye(x, x.shape[-1]) != 0, np.logical_and(differences == 0, x == 0))
+    return Select.apply(np.logical_not(idle), x / np.where(idle, 1, differences))
+
+
+def check_phase_invariant(excess: Any, op: str, scale: Any = 0) -> None:
+    """Raise an error for a loss that depends on the phase of vectors, which are only defined up to their phase."""
+    if (abs(bare(excess)) > 1e-2 * (1 + abs(bare(scale)))).any():
+        raise GraphError(
+            f"{op}_backward: in the complex case the vectors are specified up to multiplication by e^{{i phi}}. "
+            "The specified loss function depends on this quantity, so it is ill-defined"
+        )
 
 
 @numpy_spelling

@@ -17,12 +17,12 @@ from ...type_aliases import Tensor
 from .. import layouts
 from ..out import into
 from ..spelling import numpy_spelling
-from .common import adjoint, broadcast_solve, check_equation, check_floating_matrices, eye, mT
+from .common import adjoint, check_fit, check_floating_matrices, eye, mT, solve_arrays
 
 BLOCK = 32  # rows of a diagonal block that is solved at once
-WIDE = 2  # a right-hand side with so many columns per row of the block is faster with the block's inverse
-TINY = 8  # rows up to which matrices are stored side by side, so that NumPy loops over the batch
-MANY, SMALL = 4, 512  # MANY matrices per row, with results up to SMALL elements, are solved together, row by row
+WIDE = 2  # columns per row of the block, from which on its inverse is faster
+TINY = 8  # rows up to which matrices are stored side by side
+MANY, SMALL = 4, 512  # MANY matrices per row, of results up to SMALL elements, are solved together
 
 
 class SolveTriangular(Function):
@@ -71,7 +71,7 @@ def _solve_block(a: Any, b: Any, unit: bool) -> Any:
             if b.shape[-1] >= WIDE * n:
                 with backend.checked(a):
                     return np.matmul(np.linalg.inv(block), b)
-            return broadcast_solve(block, b)  # LU exchanges no rows of an upper triangle
+            return solve_arrays(block, b)  # LU exchanges no rows of an upper triangle
         except np.linalg.LinAlgError:
             pass
     return _row_by_row(block, b)
@@ -117,7 +117,7 @@ def solve_triangular(
     """
     op = "linalg.solve_triangular"
     check_floating_matrices(op, A, B, square=True)
-    check_equation(op, A, B, left)
+    check_fit(op, A, B, left)
     if left:
         return into(out, tri_solve(A, B, upper, unitriangular), exact="linalg.solve_triangular")
     return into(out, mT(tri_solve(mT(A), mT(B), not upper, unitriangular)), exact="linalg.solve_triangular")
@@ -139,7 +139,7 @@ def triangular_solve(
         "way round"
     )
     check_floating_matrices("triangular_solve", A, b, square=True)
-    check_equation("triangular_solve", A, b, left=True)
+    check_fit("triangular_solve", A, b, left=True)
     a = mT(A) if transpose else A
     solution = tri_solve(a, b, upper != transpose, unitriangular)
     coefficients = A.expand(*solution.shape[:-2], *A.shape[-2:]).clone()
@@ -155,7 +155,7 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | N
     tensor([[0.2500]])
     """
     check_floating_matrices("cholesky_solve", L, B, square=True, name="L")
-    check_equation("cholesky_solve", L, B, left=True)
+    check_fit("cholesky_solve", L, B, left=True)
     first, second = (adjoint(L), L) if upper else (L, adjoint(L))
     half = tri_solve(first, B, upper=False, whole=True)
     return into(out, tri_solve(second, half, upper=True, whole=True))

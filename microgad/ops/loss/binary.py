@@ -110,7 +110,6 @@ def binary_cross_entropy(
 
 
 def _check_same(op: str, input: Tensor, target: Tensor) -> None:
-    """Raise ShapeError if input and target have different shapes."""
     if target.array.shape != input.array.shape:
         raise ShapeError(f"{op}: target size ({target.shape}) must be the same as input size ({input.shape})")
 

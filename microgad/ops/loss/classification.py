@@ -81,8 +81,8 @@ def cross_entropy(
     for each class. "mean" divides by the sum of the targets' weights; for probabilities, by the number of rows N (· d1
     · ...).
 
-    Raises IndexError if a target is not a class, ValueError or RuntimeError if shapes do not fit, RuntimeError for
-    other dtypes. Source: torch.nn.functional.cross_entropy.
+    Raises IndexError if a target is not a class, ValueError or RuntimeError for other shapes, RuntimeError for other
+    dtypes. Source: torch.nn.functional.cross_entropy.
 
     >>> cross_entropy(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]))
     tensor(0.2395)
@@ -217,11 +217,7 @@ def _with_batch_axis(loss: Callable[..., Tensor], input: Tensor, target: Tensor,
 
 
 def _check_rows(input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any, Any]:
-    """Check the arguments; return three bare arrays with an entry for each row.
-
-    These are the row's class (0 if it is ignored), whether it counts (None if all rows do), and its weight (None if all
-    are 1).
-    """
+    """Return the rows' classes (0 if ignored), which rows count (None: all), and their weights (None: all 1)."""
     if input.dtype.kind != "f":
         raise KindError(f"input must be floating-point, but is {input.dtype}")
     if input.ndim == 0:

@@ -25,8 +25,7 @@ class Ctc(Function):
     states. It starts at a state of `starts`. At each time step it stays, moves on by one state, or moves by two into a
     state of `skips`. After `lengths` steps it is at a state of `ends`. Graves et al. (2006).
 
-    The gradient is PyTorch's. It assumes that log_probs are the results of a log_softmax, and contains the
-    probabilities, which are part of that function's derivative.
+    The gradient is PyTorch's: it takes log_probs for results of a log_softmax, and contains that function's own term.
     """
 
     symbol = "ctc"
@@ -163,7 +162,7 @@ def ctc_loss(
 
 
 def _check_lengths(name: str, given: Any, count: int) -> Any:
-    """Return lengths as an int64 array (N), or raise an error if they are not integers or not N."""
+    """Return lengths as an int64 array (N)."""
     array = (backend.to_numpy(given.array) if hasattr(given, "array") else np.asarray(given)).reshape(-1)
     if array.size != count:
         raise ShapeError(f"ctc_loss: {name}_lengths must be of size batch_size: {count}, but there are {array.size}")

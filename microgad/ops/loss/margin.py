@@ -107,10 +107,7 @@ def cosine_embedding_loss(
 
 
 class MultiMarginLoss(Function):
-    """Σ weight · max(0, margin - x[target] + x)ᵖ / C over the other classes, or its sum or mean.
-
-    (N, C), int (N), weight (C) -> (N) or (). `own` is x[target].
-    """
+    """Σ weight · max(0, margin - x[target] + x)ᵖ / C over other classes, reduced: (N, C), int (N), (C) -> (N) or ()."""
 
     symbol = "multi margin"
 
@@ -209,10 +206,9 @@ def multi_margin_loss(
 
 
 class MultilabelMarginLoss(Function):
-    """Σ max(0, 1 - x[label] + x) / C over pairs of a label and a class that is none, or its sum or mean.
+    """Σ max(0, 1 - x[label] + x) / C over pairs of a label and another class, reduced: (N, C), int (N, C) -> (N) or ().
 
-    (N, C), int (N, C) -> (N) or (). The labels of a row of target are those before its first negative number. They are
-    few, so the work is done label by label. `own` is x[label].
+    The labels of a row of target are those before its first negative number. They are few: work is done label by label.
     """
 
     symbol = "multilabel margin"
@@ -265,7 +261,7 @@ def multilabel_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str | int = "mean",
 ) -> Tensor:  # fmt: skip
-    """Return Σ max(0, 1 - input[label] + input) / C over pairs of a label and a class that is none, reduced.
+    """Return Σ max(0, 1 - input[label] + input) / C over pairs of a label and another class, reduced.
 
     input and target are (N, C) or (C). A row of target, int64, lists its labels first, then -1. Raises RuntimeError if
     shapes differ. Source: torch.nn.functional.multilabel_margin_loss.

@@ -15,16 +15,7 @@ from ...type_aliases import Tensor
 from .. import layouts
 from ..blocks import batch_blocks
 from ..spelling import tensors_only
-from .channels import (
-    channel_column,
-    channel_size,
-    channel_size_rule,
-    check_channels,
-    flatten_positions,
-    is_mixed_half,
-    per_channel,
-    sum_over_batch,
-)
+from .channels import channel_size, channel_sum, check_channels, column, flatten, is_mixed_half, per_channel, size_rule
 from .group import GroupNorm, apply_norm
 
 
@@ -43,7 +34,7 @@ class BatchNorm(Function):
             raise ShapeError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
         count = count or 1
         out = np.empty_like(input, order="C")
-        x, centred = flatten_positions(input), flatten_positions(out)
+        x, centred = flatten(input), flatten(out)
         mean = np.einsum("ncp->c", x) / count
         np.subtract(x, per_channel(mean, x), out=centred)
         # The rounding error of the mean (the corrected two-pass algorithm; Chan, Golub and LeVeque, 1983).
@@ -59,9 +50,9 @@ class BatchNorm(Function):
 
     def backward(self, grad, input, weight, mean, inv_std):
         grad_out, grad_mean, grad_var = grad
-        x, g, count = flatten_positions(input), flatten_positions(grad_out), channel_size(input) or 1
+        x, g, count = flatten(input), flatten(grad_out), channel_size(input) or 1
         grad_input, grad_weight = np.empty_like(input, order="C"), np.zeros_like(mean)
-        centred, parts = flatten_positions(grad_input), list(batch_blocks(x, x.shape[1] or 1, x.shape[2]))
+        centred, parts = flatten(grad_input), list(batch_blocks(x, x.shape[1] or 1, x.shape[2]))
         shift = per_channel(mean, x)
         for part in parts:
             channels = part[1]
@@ -83,13 +74,13 @@ class BatchNorm(Function):
     def decomposition(self, input, weight, bias):
         axes, count = (0, *range(2, input.ndim)), channel_size(input) or 1
         mean = np.sum(input, axes) / count
-        centred = input - channel_column(mean, input)
+        centred = input - column(mean, input)
         var = np.sum(centred * centred, axes) / count
-        out = centred / channel_column(np.sqrt(var + self.eps), input)
+        out = centred / column(np.sqrt(var + self.eps), input)
         if weight is not None:
-            out = out * channel_column(weight, input)
+            out = out * column(weight, input)
         if bias is not None:
-            out = out + channel_column(bias, input)
+            out = out + column(bias, input)
         return out, mean, var
 
 
@@ -101,26 +92,26 @@ class FixedBatchNorm(Function):
     def forward(self, input, mean, var, weight, bias):
         check_channels(input, running_mean=mean, running_var=var, weight=weight, bias=bias)
         scale = self._scale(var, weight)
-        x = flatten_positions(input)
+        x = flatten(input)
         out = x * per_channel(scale, x)
         out += per_channel(-mean * scale if bias is None else bias - mean * scale, x)
         return layouts.match_memory_format(out.reshape(input.shape), layouts.normalize_channels_last(input))
 
     def grad_input(self, grad, var, weight):
-        return grad * channel_column(self._scale(var, weight), grad)
+        return grad * column(self._scale(var, weight), grad)
 
     def grad_mean(self, grad, var, weight):
-        return -sum_over_batch(grad) * self._scale(var, weight)
+        return -channel_sum(grad) * self._scale(var, weight)
 
     def grad_var(self, grad, input, mean, var, weight):
-        centred = sum_over_batch(grad * (input - channel_column(mean, input)))
+        centred = channel_sum(grad * (input - column(mean, input)))
         return centred * self._scale(var, weight) * (-0.5 / (var + self.eps))
 
     def grad_weight(self, grad, input, mean, var):
-        return sum_over_batch(grad * (input - channel_column(mean, input))) / np.sqrt(var + self.eps)
+        return channel_sum(grad * (input - column(mean, input))) / np.sqrt(var + self.eps)
 
     def grad_bias(self, grad):
-        return sum_over_batch(grad)
+        return channel_sum(grad)
 
     def _scale(self, var: Any, weight: Any) -> Any:
         return (1 if weight is None else weight) / np.sqrt(var + self.eps)
@@ -134,8 +125,8 @@ def batch_norm(
     """Return (input - mean) / sqrt(var + eps) · weight + bias for each channel. Ioffe and Szegedy (2015).
 
     input is (N, C, ...), the others are (C), all of one floating-point dtype, or the others float32 and input float16.
-    In training, mean and variance are those of the batch, and the running ones are moved towards them by `momentum`
-    (with the unbiased variance). In evaluation, they are the running ones.
+    In training, mean and variance are the batch's, and the running ones move towards them (the variance unbiased) by
+    `momentum`. In evaluation, they are the running ones.
 
     Raises RuntimeError if sizes or dtypes do not fit or running statistics are missing, ValueError in training with one
     value per channel. Source: torch.nn.functional.batch_norm.
@@ -158,7 +149,7 @@ def _batch_norm(
     input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None, bias: Tensor | None,
     training: bool, momentum: float, eps: float,
 ) -> Tensor:  # fmt: skip
-    """Apply batch_norm without the check of eps."""
+    """Apply batch_norm with any eps."""
     if (running_mean is None) is not (running_var is None):
         raise ArgumentError("batch_norm: running_mean and running_var must either both be None or neither be None")
     if input.array.ndim == 1 and not input.array.size:
@@ -172,7 +163,7 @@ def _batch_norm(
         return FixedBatchNorm.apply(input, running_mean, running_var, weight, bias, eps=eps)
     for name, running in (("running_mean", running_mean), ("running_var", running_var)):
         if running is not None and running.array.shape != input.array.shape[1:2]:
-            raise ShapeError(f"batch_norm: {channel_size_rule(input, name, running)}")
+            raise ShapeError(f"batch_norm: {size_rule(input, name, running)}")
     out, mean, var = BatchNorm.apply(input, weight, bias, eps=eps)
     count = channel_size(input.array)
     if running_mean is not None and count:
@@ -206,7 +197,7 @@ def instance_norm(
     n, c, *rest = input.array.shape
     for name, x in {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}.items():
         if x is not None and tuple(x.shape) != (c,):
-            raise ShapeError(f"instance_norm: {channel_size_rule(input.array, name, x)}")
+            raise ShapeError(f"instance_norm: {size_rule(input.array, name, x)}")
     if use_input_stats and running_mean is running_var is None and eps > 0:  # then each channel is a group
         x, view = input.contiguous(), (n, c, math.prod(rest))
         out = apply_norm("instance_norm", GroupNorm, x, weight, bias, rows=n * c, view=view, affine=(c,), eps=eps)

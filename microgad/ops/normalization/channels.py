@@ -1,4 +1,4 @@
-"""What the normalizations share: checks of arguments, and shapes of arrays with an element for each channel."""
+"""What normalizations share: checks of arguments, and shapes for channels."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ SINGLE = np.dtype(np.float32)
 
 
 def check_channels(input: Any, **channelwise: Any) -> None:
-    """Raise an error if input is not floating-point (N, C, ...), or an argument is not (C) with input's dtype."""
+    """Raise an error if input is not floating-point (N, C, ...), or another argument not (C) of its dtype."""
     if input.ndim < 2:
         raise ShapeError(f"input must be (N, C, ...), but has shape {input.shape}")
     if input.dtype.kind != "f":
         raise KindError(f"input must be floating-point, but is {input.dtype}")
     for name, x in channelwise.items():
         if x is not None and x.shape != input.shape[1:2]:
-            raise ShapeError(channel_size_rule(input, name, x))
+            raise ShapeError(size_rule(input, name, x))
         if x is not None and x.dtype != input.dtype:
             raise DtypeError(f"input is {input.dtype}, but {name} is {x.dtype}; convert one of them")
 
 
 def is_mixed_half(input: Any, *parameters: Any) -> bool:
-    """Return whether input is float16 and the parameters are float32; like PyTorch, we then compute in float32."""
+    """Return whether input is float16 and the parameters are float32, for which PyTorch computes in float32."""
     return input.array.dtype == HALF and {x.array.dtype for x in parameters if x is not None} == {SINGLE}
 
 
-def channel_size_rule(input: Any, name: str, x: Any) -> str:
-    """Return the error message for an argument that does not have an element for each channel."""
+def size_rule(input: Any, name: str, x: Any) -> str:
+    """Return the error message for an argument of the wrong size."""
     return f"{name} must have an element for each channel of input, {tuple(input.shape[1:2])}, but has {tuple(x.shape)}"
 
 
@@ -41,12 +41,12 @@ def channel_size(input: Any) -> int:
     return math.prod((*input.shape[:1], *input.shape[2:]))
 
 
-def flatten_positions(x: Any) -> Any:
+def flatten(x: Any) -> Any:
     """Flatten the axes after the channels, (N, C, ...) -> (N, C, P)."""
     return x.reshape((*x.shape[:2], math.prod(x.shape[2:])))
 
 
-def channel_column(x: Any, like: Any) -> Any:
+def column(x: Any, like: Any) -> Any:
     """Reshape (C) to (C, 1, ...), which broadcasts with `like`, (N, C, ...)."""
     return x.reshape((-1, *(1,) * (like.ndim - 2)))
 
@@ -54,8 +54,8 @@ def channel_column(x: Any, like: Any) -> Any:
 def per_channel(values: Any, x: Any) -> Any:
     """Reshape (C) so that it broadcasts with x: to (C) for (N, C), and to (C, 1) or (C, P) for (N, C, P).
 
-    For short rows of many images the values are repeated, (C, P), since NumPy takes as long to start a row as to
-    process a thousand numbers.
+    For short rows of many images the values are repeated, (C, P): NumPy takes as long to start a row as for 1000
+    numbers.
     """
     if x.ndim == 2:
         return values
@@ -65,6 +65,6 @@ def per_channel(values: Any, x: Any) -> Any:
     return np.repeat(values, p).reshape(c, p)
 
 
-def sum_over_batch(x: Any) -> Any:
+def channel_sum(x: Any) -> Any:
     """Sum over everything but the channels, (N, C, ...) -> (C)."""
     return x.sum((0, *range(2, x.ndim)))

@@ -1,4 +1,4 @@
-"""Group, layer and RMS normalization: each row, or group of channels, is normalized by its own statistics."""
+"""Group, layer and RMS normalization, by the statistics of each group of channels or each row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .. import layouts
 from ..blocks import unbuffered
 from ..fast_reductions import ones, row_dots
 from ..spelling import tensors_only
-from .channels import channel_column, is_mixed_half, per_channel
+from .channels import column, is_mixed_half, per_channel
 
 BLOCK = 1 << 18  # elements that stay in the cache
 
@@ -25,8 +25,8 @@ BLOCK = 1 << 18  # elements that stay in the cache
 class GroupNorm(Function):
     """Normalization of rows to mean 0 and variance 1, then an affine map of each channel.
 
-    The input is seen as `rows` rows for the normalization, and in the shape `view`, (N, C) or (N, C, P), for the
-    product with weight (C) and the sum with bias (C). `affine` is the shape in which weight and bias are given.
+    The input is seen as `rows` rows for the normalization, and in the shape `view`, (N, C) or (N, C, P), for the affine
+    map. `affine` is the shape of weight and bias.
     """
 
     symbol, centred = "group norm", True
@@ -97,9 +97,9 @@ class GroupNorm(Function):
         out = x - np.sum(x, 1, keepdims=True) / size if self.centred else x
         out = (out / np.sqrt(np.sum(out * out, 1, keepdims=True) / size + self.eps)).reshape(self.view)
         if weight is not None:
-            out = out * channel_column(weight.reshape(-1), out)
+            out = out * column(weight.reshape(-1), out)
         if bias is not None:
-            out = out + channel_column(bias.reshape(-1), out)
+            out = out + column(bias.reshape(-1), out)
         return out.reshape(input.shape)
 
     def _laid_out(self, result: Any, input: Any) -> Any:
@@ -203,7 +203,7 @@ def _by_rows(
 
 
 def apply_norm(op: str, cls: type[Function], input: Tensor, *parameters: Tensor | None, **settings: Any) -> Tensor:
-    """Check the dtypes and apply a normalization; float16 is computed in float32."""
+    """Check dtypes and apply a normalization; float16 is computed in float32."""
     kind = input.array.dtype
     if kind.kind != "f":
         raise KindError(f"{op}: is not implemented for {input.dtype}: convert input to a floating-point dtype")

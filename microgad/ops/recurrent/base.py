@@ -17,9 +17,8 @@ class Recurrent(Function):
     """One layer in one direction: rows, states (B, H), w_ih (G, I), w_hh (G, H), biases (G) -> output rows, states.
 
     The rows of all T time steps form one matrix: `batch_sizes[t]` rows for step t, those of the longest sequences
-    first. So a batch of sequences of one length is the same as a packed one, and both directions are the same. A step
-    updates the states of the sequences that it has rows of. The other sequences have ended or, in reverse, have not
-    begun.
+    first. So batches of equal lengths and packed ones are alike, as are both directions. A step updates the states of
+    the sequences that it has rows of. The others have ended or, in reverse, not yet begun.
     """
 
     batch_sizes: tuple[int, ...]

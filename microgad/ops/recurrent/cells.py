@@ -81,7 +81,7 @@ def _step(
     cls: type[Recurrent], input: Tensor, hx: Sequence[Tensor], gates: int, w_ih: Tensor, w_hh: Tensor, *rest: Any,
     **settings: Any,
 ) -> Any:  # fmt: skip
-    """Check the arguments of a cell, and apply a layer of one time step; `gates` is the number of gates."""
+    """Check the arguments, and apply a layer of one time step; `gates` is the number of gates."""
     if input.ndim != 2:
         raise ShapeError(f"{cls.symbol}_cell: input must be (batch, size), but has shape {tuple(input.shape)}")
     if input.shape[1] != w_ih.shape[1]:

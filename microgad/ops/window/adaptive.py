@@ -108,7 +108,7 @@ adaptive_max_pool3d_with_indices = with_indices(adaptive_max_pool3d)
 
 
 def _adaptive_max(dims: int, input: Tensor, output_size: Sizes, return_indices: bool) -> Any:
-    """Pool with equal windows if all parts are equal, otherwise by tables of each part's cells."""
+    """Pool with equal windows if all parts are equal, otherwise by tables of cells."""
     op = f"adaptive_max_pool{dims}d"
     size, out = check_input(op, input, dims), output_sizes(op, input, output_size, dims)
     input = input.contiguous() if dims == 3 else input  # PyTorch's 3-D results are contiguous
@@ -122,7 +122,7 @@ def _adaptive_max(dims: int, input: Tensor, output_size: Sizes, return_indices: 
 
 
 def _adaptive_avg(dims: int, input: Tensor, output_size: Sizes) -> Tensor:
-    """Pool with equal windows if all parts are equal, otherwise axis by axis with sparse matrices."""
+    """Pool with equal windows if all parts are equal, otherwise by sparse matrices."""
     op = f"adaptive_avg_pool{dims}d"
     size, out = check_input(op, input, dims, empty=True), output_sizes(op, input, output_size, dims)
     if set(out) == {1}:  # this gives NaN for an empty input

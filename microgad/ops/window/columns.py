@@ -1,7 +1,7 @@
 """im2col for convolution, a block of images at a time, in three layouts: im2col, MEC and joint columns.
 
-Channels come in groups, (N, G, C/G, H, W). Each group has a matrix (K, positions): a filter reads K numbers.
-`mec_pays` and `is_deep` say when the second and third layouts are the fastest.
+Channels come in groups, (N, G, C/G, H, W), with a matrix (K, positions) for each, of which a filter reads K numbers.
+`mec_pays` and `is_deep` say when the second and the third layout are the fastest.
 """
 
 from __future__ import annotations
@@ -21,10 +21,7 @@ MEC_BYTES = 1 << 24  # bytes of one image's MEC columns, at most
 
 
 def is_deep(c: int, window: Window) -> bool:
-    """Return whether filters of c channels have many more weights than the output has positions.
-
-    Then reading the weights dominates the time.
-    """
+    """Return whether filters of c channels have so many more weights than positions that reading them dominates."""
     return c * math.prod(window.kernel) > 10 * math.prod(window.out)
 
 
@@ -59,8 +56,8 @@ def column_blocks(x: Any, window: Window, groups: int, affine: bool) -> Iterator
 def mec_blocks(x: Any, window: Window, groups: int) -> Iterator[tuple[slice, slice, list[Any]]]:
     """Yield MEC blocks: a slice of images, a slice of groups, and for each of the kernel's KH rows what it reads.
 
-    The columns are those of the kernel's width alone, over all rows of the input; what a row of the kernel reads is a
-    view of them, (n, g, C/G·KW, OH·OW). Source: Cho and Brand, MEC: memory-efficient convolution (2017).
+    The columns are those of the kernel's width alone, for all rows of the input. What a kernel row reads is a view,
+    (n, g, C/G·KW, OH·OW). Source: Cho and Brand, MEC: memory-efficient convolution (2017).
     """
     lines, row, c = window.row_window, math.prod(window.out[1:]), x.shape[1] // groups
     k, places = c * math.prod(lines.kernel), math.prod(window.out)

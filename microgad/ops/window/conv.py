@@ -1,8 +1,8 @@
 """Convolution, transposed convolution, and the gradient of the weight: three Functions closed under differentiation.
 
-Take x (N, C, H, W), weight (O, C/groups, KH, KW), y (N, O, OH, OW) and the trilinear form that sums y · weight · x over
-all output positions and kernel taps. Each Function is the derivative of that form by one of its three arguments, so the
-derivatives of each Function are the other two. The code takes 1, 2 or 3 spatial dimensions; a subclass names each.
+The sum of y · weight · x over output positions and kernel taps is a trilinear form of y (N, O, OH, OW), weight
+(O, C/groups, KH, KW) and x (N, C, H, W). Each Function is its derivative by one argument, so the derivatives of each
+are the other two. The code takes 1 to 3 spatial dimensions; a subclass names each.
 """
 
 from __future__ import annotations
@@ -107,42 +107,42 @@ class Conv2dWeight(Function):
 
 
 class Conv1d(Conv2d):
-    """Conv2d of 1-D inputs: (N, C, L), (O, C/groups, K), (O,) or None -> (N, O, OL)."""
+    """Conv2d in 1-D: (N, C, L), (O, C/groups, K), (O,) or None -> (N, O, OL)."""
 
     symbol = "conv1d"
 
 
 class ConvTranspose1d(ConvTranspose2d):
-    """ConvTranspose2d of 1-D inputs: (N, O, OL), (O, C/groups, K), (C,) or None -> (N, C, L)."""
+    """ConvTranspose2d in 1-D: (N, O, OL), (O, C/groups, K), (C,) or None -> (N, C, L)."""
 
     symbol = "conv_transpose1d"
 
 
 class Conv1dWeight(Conv2dWeight):
-    """Conv2dWeight of 1-D inputs: (N, O, OL), (N, C, L) -> (O, C/groups, K)."""
+    """Conv2dWeight in 1-D: (N, O, OL), (N, C, L) -> (O, C/groups, K)."""
 
     symbol = "conv1d_weight"
 
 
 class Conv3d(Conv2d):
-    """Conv2d of 3-D inputs: (N, C, D, H, W), (O, C/groups, KD, KH, KW), (O,) or None -> (N, O, OD, OH, OW)."""
+    """Conv2d in 3-D: (N, C, D, H, W), (O, C/groups, KD, KH, KW), (O,) or None -> (N, O, OD, OH, OW)."""
 
     symbol = "conv3d"
 
 
 class ConvTranspose3d(ConvTranspose2d):
-    """ConvTranspose2d of 3-D inputs: (N, O, OD, OH, OW), (O, C/groups, KD, KH, KW), (C,) or None -> (N, C, D, H, W)."""
+    """ConvTranspose2d in 3-D: (N, O, OD, OH, OW), (O, C/groups, KD, KH, KW), (C,) or None -> (N, C, D, H, W)."""
 
     symbol = "conv_transpose3d"
 
 
 class Conv3dWeight(Conv2dWeight):
-    """Conv2dWeight of 3-D inputs: (N, O, OD, OH, OW), (N, C, D, H, W) -> (O, C/groups, KD, KH, KW)."""
+    """Conv2dWeight in 3-D: (N, O, OD, OH, OW), (N, C, D, H, W) -> (O, C/groups, KD, KH, KW)."""
 
     symbol = "conv3d_weight"
 
 
-# The three Functions for each number of spatial dimensions.
+# The Functions for each number of spatial dimensions.
 BY_DIMS: dict[int, tuple[type[Conv2d], type[ConvTranspose2d], type[Conv2dWeight]]] = {
     1: (Conv1d, ConvTranspose1d, Conv1dWeight),
     2: (Conv2d, ConvTranspose2d, Conv2dWeight),
@@ -292,7 +292,7 @@ def _conv(dims: int, input: Any, weight: Any, bias: Any, settings: tuple[Any, ..
     op = BY_DIMS[dims][0]
     name = op.__name__
     window = Window.sliding(name, dims, input.shape[2:], weight.shape[2:], stride, padding, dilation)
-    return op.apply(input, weight, bias, window=window, groups=check_groups(name, groups))
+    return op.apply(input, weight, bias, window=window, groups=ntuple(name, "groups", groups, 1)[0])
 
 
 def _conv_transpose(dims: int, input: Any, weight: Any, bias: Any, settings: tuple[Any, ...]) -> Any:
@@ -317,13 +317,13 @@ def _conv_transpose(dims: int, input: Any, weight: Any, bias: Any, settings: tup
         size.append((n - 1) * s - 2 * p + span + e)
         edges.append((p, p - e))  # no window reaches the cells of output_padding
     window = cached_window(tuple(size), window.kernel, window.stride, tuple(edges), window.dilation)
-    return op.apply(input, weight, bias, window=window, groups=check_groups(name, groups))
+    return op.apply(input, weight, bias, window=window, groups=ntuple(name, "groups", groups, 1)[0])
 
 
 def match_memory_format(out: Any, input: Any, weight: Any) -> Any:
-    """Put `out` in channels-last format if input or weight has it. For 1-D inputs PyTorch looks at the weight only.
+    """Put `out` in channels-last format if input or weight has it; in 1-D PyTorch looks at the weight only.
 
-    3-D results take that format only in single precision, for which PyTorch calls a library.
+    In 3-D this holds for single precision only, for which PyTorch calls a library.
     """
     if out.ndim == 5 and out.dtype not in (np.float32, np.complex64):
         return layouts.contiguous(out)
@@ -331,7 +331,7 @@ def match_memory_format(out: Any, input: Any, weight: Any) -> Any:
 
 
 def check(input: Any, weight: Any, bias: Any, window: Window, out_channels: int) -> None:
-    """Check what a convolution and a transposed convolution require of their arguments in common."""
+    """Check what convolutions and transposed convolutions both require."""
     dims = len(window.stride)
     if input.ndim != dims + 2 or weight.ndim != dims + 2:
         raise ShapeError(
@@ -352,13 +352,8 @@ def check(input: Any, weight: Any, bias: Any, window: Window, out_channels: int)
 
 
 def channels_error(given: str, input: Any, weight: Any, expected: int) -> Exception:
-    """Return the error, in PyTorch's words, for an input whose number of channels does not fit the weight."""
+    """Return the error for an input whose channels do not fit the weight, in PyTorch's words."""
     return ShapeError(
         f"Given {given}, weight of size {list(weight.shape)}, expected input{list(input.shape)} to have {expected} "
         f"channels, but got {input.shape[1]} channels instead"
     )
-
-
-def check_groups(op: str, groups: int) -> int:
-    """Return `groups`, or raise an error if it is less than 1."""
-    return ntuple(op, "groups", groups, 1)[0]

@@ -1,4 +1,4 @@
-"""The compute kernels of convolution, on bare arrays: im2col of a block of images at a time, then matrix products.
+"""The kernels of convolution, on bare arrays: im2col of a block of images at a time, then matrix products.
 
 Channels come in groups: x is (N, G, C/G, H, W) and weight (G, O/G, C/G, KH, KW), with 1, 2 or 3 spatial dimensions.
 """
@@ -142,10 +142,7 @@ def weight_gradient(y: Any, x: Any, window: Window, groups: int, affine: bool) -
 
 
 def weight_by_columns(y: Any, x: Any, window: Window, affine: bool) -> Any:
-    """Compute the weight's gradient with im2col: y (N, G, O/G, OH·OW), x -> (G, O/G, C/G·KH·KW).
-
-    If `affine`, a last column holds the bias's gradient.
-    """
+    """Compute the weight's gradient with im2col, (G, O/G, C/G·KH·KW); if `affine`, the bias's is the last column."""
     groups, o = y.shape[1:3]
     k = x.shape[1] // groups * math.prod(window.kernel)
     weight = np.zeros_like(x, shape=(groups, o, k + affine), order="C")

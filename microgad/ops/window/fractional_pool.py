@@ -152,7 +152,7 @@ def random_cells(sample: Any, size: int, kernel: int, steps: int) -> Any:
 def max_along_axis(x: Any, place: Any, axis: int, table: Any, step: int) -> tuple[Any, Any]:
     """Return the maximum of the boxes along one axis (a negative number), and its position.
 
-    `place` has the positions that x's own values come from.
+    `place` has the positions that x's values come from; `step` is the distance of neighbors on the flattened plane.
     """
     *planes, steps = table.shape[1:]
     gpu = backend.is_gpu(x)  # asking whether there is a NaN would wait for the GPU, so every value is compared there

@@ -102,8 +102,8 @@ class Window(_Fields):
     def seamless(self) -> Window | None:
         """The same window with no padding left and right and one more row above and below, or None.
 
-        It exists if the output's rows are as long as the input's. On a plane padded like this, the cells that a tap
-        reads are contiguous in memory. Some of them belong to the row before or after; `overhang` says which.
+        It exists if the output's rows are as long as the input's. On such a plane the cells that a tap reads are
+        contiguous; `overhang` says which of them belong to another row.
         """
         width, level = self.size[-1], self.stride[-1] == 1 and self.out[-1] == self.size[-1]
         if len(self.size) < 2 or not level or not 0 < max(self.padding[-1]) <= width or min(map(min, self.padding)) < 0:

@@ -25,16 +25,16 @@ TAPS = {mode: np.array(taps)[:, None] for mode, taps in zip(MODES, ([0, 1], [0],
 
 
 class GridSourceIndex(Function):
-    """Unnormalize a grid: coordinates (N, ..., D) in [-1, 1], x first -> source indices (N, D, P), in cells.
+    """The source indices (N, D, P), in cells, of normalized coordinates (N, ..., D) in [-1, 1], x first.
 
     Index 0 is the center of the first cell. With padding "border" or "reflection", indices outside of the input are
-    clipped or reflected into it; their derivative is then 0 or changes its sign. `turn` holds that factor: -1, 0 or 1.
+    clipped or reflected. `turn` is the derivative of that: 0 or -1 where an index has changed, otherwise 1.
     """
 
     symbol, constants = "grid places", ("turn",)
     places: tuple[int, ...]  # the grid's shape without N and D
     size: Any  # the size of each axis, x first, (D, 1)
-    scale: Any  # the number of cells for a step of 1 in the normalized coordinates, along each axis
+    scale: Any  # cells per unit of the normalized coordinates, along each axis
     align: bool
     padding: str
 
@@ -65,7 +65,7 @@ class GridSourceIndex(Function):
 
 
 class GridSample(Function):
-    """Interpolate an input (N, C, ...) at source indices (N, D, P) -> (N, C, *places)."""
+    """Interpolation of (N, C, ...) at source indices (N, D, P) -> (N, C, *places)."""
 
     symbol, constants = "grid sample", ("cells",)
     places: tuple[int, ...]  # the result's shape after N and C
@@ -107,10 +107,7 @@ class GridSample(Function):
         return out.reshape((*out.shape[:2], *self.places))
 
     def cells_at(self, at: Any, sizes: tuple[int, ...]) -> Any:
-        """Return the K cells that each of the source indices (N, D, P) reads, (N, K, P).
-
-        They are positions on the flattened plane with a frame around it; cells outside of the plane are in the frame.
-        """
+        """Return the K cells that indices (N, D, P) read, (N, K, P), as positions on the flattened, framed plane."""
         at, size = at[:, :, None], self.size[:, None]
         places = np.rint(at) if self.mode == "nearest" else np.floor(at) + self.taps
         if self.mode == "bicubic" and self.padding == "reflection":
@@ -197,9 +194,9 @@ def grid_sample(
 ) -> Tensor:  # fmt: skip
     """Sample an input (N, C, H, W) at the positions grid (N, OH, OW, 2), x and y in [-1, 1]: (N, C, OH, OW).
 
-    A 3-D input (N, C, D, H, W) takes a grid of x, y and z. The modes are "bilinear", "nearest" and, in 2-D, "bicubic".
-    padding_mode says what is outside: "zeros", the value at the "border", or a "reflection". With align_corners, -1 and
-    1 are the centers of the outermost cells, otherwise (the default) their outer borders. Source:
+    A 3-D input has a grid of x, y and z. The modes are "bilinear", "nearest" and, in 2-D, "bicubic". padding_mode says
+    what is outside: "zeros", "border" values, or a "reflection". With align_corners, -1 and 1 are the centers of the
+    outermost cells, otherwise (the default) their outer borders. Source:
     torch.nn.functional.grid_sample.
 
     >>> x, places = torch.tensor([[[[1.0, 3.0]]]]), torch.tensor([[[[0.0, 0.0], [-0.5, 0.0]]]])
@@ -323,7 +320,7 @@ def _slopes(at: Any, mode: str, taps: Any) -> Any:
 
 
 def _cell_weights(weights: Any) -> Any:
-    """Multiply the weights of each axis, (N, D, taps, P), x first, into those of all cells, (N, K, P), x fastest."""
+    """Multiply weights of each axis, (N, D, taps, P), x first, into those of all cells, (N, K, P), x fastest."""
     n, dims, taps, places = weights.shape
     out = weights[:, -1]
     for axis in range(dims - 2, -1, -1):

@@ -23,7 +23,7 @@ def window_maxima(x: Any, window: Window) -> tuple[Any, Any]:
     """Return the maximum of each window, NaN if it contains one, and the winner's offset from the window's corner.
 
     The offset, on the flattened plane, is a small unsigned integer. Of equal values the first in row-major order wins,
-    of several NaNs the last. The search goes axis by axis, from the last one: in KH + KW steps instead of KH · KW.
+    of NaNs the last. The search goes axis by axis, from the last one: in KH + KW steps, not KH · KW.
     """
     low, taps = lowest(x.dtype), len(window.tap_offsets)
     gpu = backend.is_gpu(x)  # asking whether there is a NaN would wait for the GPU, so every value is compared there

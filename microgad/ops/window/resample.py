@@ -1,7 +1,4 @@
-"""Resampling along one axis: each output is a weighted sum of a few cells, which is a product with a sparse matrix.
-
-`interpolate` and adaptive average pooling are such products.
-"""
+"""Resampling along an axis by a sparse matrix: each output is a weighted sum of a few cells."""
 
 from __future__ import annotations
 
@@ -22,8 +19,8 @@ from .. import layouts
 class ResampleMatrix:
     """A sparse matrix (steps, size) whose row i has the weights `weights[:, i]` in the columns `cells[:, i]`.
 
-    Both arrays are (taps, steps). Without weights, all are 1. A row with fewer taps has the cell `size` for the rest;
-    it stands for zero.
+    Both arrays are (taps, steps). Without weights, all are 1. A row with fewer taps is filled up with the cell `size`,
+    a zero.
     """
 
     size: int
@@ -33,7 +30,7 @@ class ResampleMatrix:
     @staticmethod
     @functools.lru_cache(maxsize=64)
     def parts(size: int, steps: int) -> ResampleMatrix:
-        """Return the matrix that takes the mean of each of `steps` nearly equal parts, as adaptive pooling does."""
+        """Return the matrix of the means of `steps` nearly equal parts, for adaptive pooling."""
         cells, stop = parts(size, steps)
         inside = cells < stop
         return ResampleMatrix(size, np.where(inside, cells, size), inside / inside.sum(0))
@@ -164,7 +161,7 @@ class Resample(LinearMap):
 
 
 def _in_memory_format(times: Callable[[Any, int], Any], x: Any, axis: int) -> Any:
-    """Apply `times` to x along an axis; a channels-last x is taken as (N, ..., C), its order in memory."""
+    """Apply `times` to x along an axis; a channels-last x is passed as (N, ..., C)."""
     if axis < 2 or not layouts.channels_last(x):
         return times(x, axis)
     return np.moveaxis(times(np.moveaxis(x, 1, -1), axis - 1), -1, 1)

@@ -166,9 +166,9 @@ def padded(x: Any, window: Window, value: float = 0) -> Any:
 def tap_cells(x: Any, window: Window) -> tuple[Any, list[tuple[Any, ...]]]:
     """Return the cells that the taps read, (N, C, H, W) -> (N, C, KH, KW, OH, OW), and where a copy needs zeros.
 
-    The cells are a view of a padded plane, to be copied by the caller. If possible, that plane has no padding at the
-    ends of rows, so that a tap's cells are contiguous: they are copied twice as fast as row by row. But where a tap
-    reaches beyond its row, the view shows a cell of another row, and the copy must be set to zero there.
+    The cells are a view of a padded plane, for the caller to copy. If possible, the plane has no padding at the ends of
+    rows: a tap's cells are contiguous then, and copied twice as fast. But where a tap reaches beyond its row, the view
+    shows a cell of another row, for which the copy needs a zero.
     """
     level = window.seamless
     if level is None:
