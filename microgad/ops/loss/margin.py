@@ -121,7 +121,7 @@ class MultiMarginLoss(Function):
         return reduce_weighted(hinge.sum(1) / input.shape[1], None, None, len(input) or math.nan, self.reduction)
 
     def _hinge(self, x: Any, target: Any) -> Any:
-        """Return max(0, margin - own + x), and 0 at the target: a bare array (N, C)."""
+        """Return max(0, margin - x[target] + x), and 0 at the target: a bare array (N, C)."""
         own = backend.like(np.arange(len(x)), x), target
         hinge = x + (self.margin - x[own])[:, None]
         np.fmax(hinge, 0, out=hinge)  # NaN becomes 0, as in PyTorch
@@ -221,8 +221,8 @@ class MultilabelMarginLoss(Function):
         return reduce_weighted(losses / input.shape[1], None, None, len(input) or math.nan, self.reduction)
 
     def _hinges(self, x: Any, target: Any) -> tuple[Any, Any, Any]:
-        """Return max(0, 1 - own + x), 0 at labels, for all L labels, (L, C), and the labels' rows and classes, (L)."""
-        rows, nth = layouts.nonzero(_precede_the_end(target))
+        """Return max(0, 1 - x[label] + x), 0 at labels, for all L labels, (L, C), and their rows and classes, (L)."""
+        rows, nth = layouts.nonzero(_label_mask(target))
         own = rows, target[rows, nth]
         is_label = np.zeros_like(target, dtype=bool)
         is_label[own] = True
@@ -243,7 +243,7 @@ class MultilabelMarginLoss(Function):
 
     def decomposition(self, input, target):
         target = getattr(target, "array", target)
-        counts, n = _precede_the_end(target)[:, :, None], target.shape[1]
+        counts, n = _label_mask(target)[:, :, None], target.shape[1]
         labels = np.where(counts[:, :, 0], target, 0)
         is_label = (_is_own(labels, n) & counts).any(1)
         own = np.take_along_axis(input, labels, 1).reshape((-1, n, 1))
@@ -251,7 +251,7 @@ class MultilabelMarginLoss(Function):
         return reduce_weighted(hinge.sum((1, 2)) / n, None, None, len(target) or math.nan, self.reduction)
 
 
-def _precede_the_end(target: Any) -> Any:
+def _label_mask(target: Any) -> Any:
     """Return which numbers of each row are labels, a bare array (N, C)."""
     return (target < 0).cumsum(1) == 0
 
@@ -276,7 +276,7 @@ def multilabel_margin_loss(
             f"{tuple(target.shape)}: inconsistent size"
         )
     x, labels = (a if a.ndim == 2 else a.reshape(1, -1) for a in (input, target))
-    counted = labels.array * _precede_the_end(labels.array)
+    counted = labels.array * _label_mask(labels.array)
     _checked_classes("multilabel_margin_loss", labels._wrap(counted), x.array.shape[1])
     losses = MultilabelMarginLoss.apply(x, labels, reduction=reduction)
     return losses if input.ndim > 1 or reduction != "none" else losses.reshape(())

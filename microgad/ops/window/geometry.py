@@ -105,8 +105,9 @@ class Window(_Fields):
         It exists if the output's rows are as long as the input's. On such a plane the cells that a tap reads are
         contiguous; `overhang` says which of them belong to another row.
         """
-        width, level = self.size[-1], self.stride[-1] == 1 and self.out[-1] == self.size[-1]
-        if len(self.size) < 2 or not level or not 0 < max(self.padding[-1]) <= width or min(map(min, self.padding)) < 0:
+        width, same_width = self.size[-1], self.stride[-1] == 1 and self.out[-1] == self.size[-1]
+        most, least = max(self.padding[-1]), min(map(min, self.padding))
+        if len(self.size) < 2 or not same_width or not 0 < most <= width or least < 0:
             return None
         *outer, (top, bottom), _ = self.padding
         return self._replace(padding=(*outer, (top + 1, bottom + 1), (0, 0)))
