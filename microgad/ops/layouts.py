@@ -131,7 +131,7 @@ def normalize_channels_last(x: Any) -> Any:
 
 
 def keep_channels_last_strides(out: Any, x: Any) -> Any:
-    """Give `out`, a copy of x, the strides of x for axes of one element, too, for which NumPy makes up others."""
+    """Give `out`, a copy of x, also the strides that x has for axes of one element; NumPy makes up others."""
     return _channels_moved_second(np.moveaxis(out, 1, -1)) if channels_last(x) else out
 
 

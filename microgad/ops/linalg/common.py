@@ -90,7 +90,7 @@ def check_not_bool(x: Any) -> None:
 
 
 def not_a_tensor(op: str, **operands: Any) -> TypeError:
-    """Return the TypeError for operands of which one is not a Tensor; it names the first of these."""
+    """Return the TypeError for the first operand that is not a Tensor."""
     name, given = next((name, x) for name, x in operands.items() if not isinstance(x, function.Tensor))
     return TypeError(f"{op}(): argument '{name}' must be Tensor, not {type(given).__name__}")
 

@@ -30,20 +30,20 @@ class Gru(Recurrent):
         for start, count in self.steps():
             stop = start + count
             sums = np.matmul(h[:count], w)
-            both, new = self.gates[start:stop, : 2 * size], self.gates[start:stop, 2 * size :]
-            both += sums[:, : 2 * size]
-            np.tanh(both, out=both)
-            both *= 0.5
-            both += 0.5
-            of_state = self.recurrent[start:stop]
-            of_state[...] = sums[:, 2 * size :]
+            rz, new = self.gates[start:stop, : 2 * size], self.gates[start:stop, 2 * size :]
+            rz += sums[:, : 2 * size]
+            np.tanh(rz, out=rz)
+            rz *= 0.5
+            rz += 0.5
+            from_state = self.recurrent[start:stop]
+            from_state[...] = sums[:, 2 * size :]
             if b_hh is not None:
-                of_state += b_hh[2 * size :]
-            new += both[:, :size] * of_state
+                from_state += b_hh[2 * size :]
+            new += rz[:, :size] * from_state
             np.tanh(new, out=new)
             state = h[:count]
             state -= new
-            state *= both[:, size:]
+            state *= rz[:, size:]
             state += new
             self.after[start:stop] = state
         return self.after.reshape((*input.shape[:-1], size)).copy(), h  # a copy, since users may write to it
@@ -54,27 +54,27 @@ class Gru(Recurrent):
         before = self.states_before(hx, after)
         new = (1 - z) * (1 - n * n)
         # The derivatives of h by the sums of r and z, and by w_hn h + b_hn.
-        d = np.concatenate([new * recurrent * r * (1 - r), (before - n) * z * (1 - z), new * r], 1)
+        grad_gates = np.concatenate([new * recurrent * r * (1 - r), (before - n) * z * (1 - z), new * r], 1)
         for start, count in reversed(self.steps()):
             stop = start + count
             h = grad_h[:count]
             h += grad_out[start:stop]
-            here = d[start:stop]
-            by_gate = here.reshape((count, 3, size))
+            grad_part = grad_gates[start:stop]
+            by_gate = grad_part.reshape((count, 3, size))
             by_gate *= h[:, None]
             new[start:stop] *= h
             h *= z[start:stop]
-            h += np.matmul(here, w_hh)
-        grad_ih = np.concatenate([d[:, : 2 * size], new], 1)
-        return self.input_gradients(input, w_ih, grad_ih, d, before, hx=lambda: grad_h)
+            h += np.matmul(grad_part, w_hh)
+        grad_ih = np.concatenate([grad_gates[:, : 2 * size], new], 1)
+        return self.input_gradients(input, w_ih, grad_ih, grad_gates, before, hx=lambda: grad_h)
 
     def decomposition(self, input, hx, w_ih, w_hh, b_ih, b_hh):
         size = hx.shape[-1]
 
         def step(x, h):
-            of_state = project_inputs(h, w_hh, b_hh)
-            r, z = (Sigmoid.apply(x[:, k] + of_state[:, k]) for k in (slice(size), slice(size, 2 * size)))
-            n = np.tanh(x[:, 2 * size :] + r * of_state[:, 2 * size :])
+            from_state = project_inputs(h, w_hh, b_hh)
+            r, z = (Sigmoid.apply(x[:, k] + from_state[:, k]) for k in (slice(size), slice(size, 2 * size)))
+            n = np.tanh(x[:, 2 * size :] + r * from_state[:, 2 * size :])
             return ((1 - z) * n + z * h,)
 
         out, h = self.unroll(step, project_inputs(input, w_ih, b_ih), hx)

@@ -24,7 +24,7 @@ class Lstm(Recurrent):
         h, c, size = hx.copy(), cx.copy(), cx.shape[-1]
         # σ(z) = (1 + tanh(z/2)) / 2: with that ½ in the weights, one call of tanh computes all gates.
         half = backend.like(np.repeat((0.5, 0.5, 1.0, 0.5), size), w_hh, w_hh.dtype)
-        self.gates, w, rest = project_inputs(input, w_ih, b_ih, b_hh), row_major(w_hh.T * half), 1 - half
+        self.gates, w, offset = project_inputs(input, w_ih, b_ih, b_hh), row_major(w_hh.T * half), 1 - half
         self.gates *= half
         self.cells = np.empty_like(c, shape=(self.gates.shape[0], size))
         out = np.empty_like(h, shape=(*input.shape[:-1], hx.shape[-1]))
@@ -35,59 +35,59 @@ class Lstm(Recurrent):
             z += np.matmul(h[:count], w)
             np.tanh(z, out=z)
             z *= half
-            z += rest
-            i, f, g, o = columns(z)
+            z += offset
+            i, f, g, o = split_gates(z)
             cell = c[:count]
             cell *= f
             cell += i * g
             self.cells[start:stop] = cell
-            read = o * np.tanh(cell)
-            h[:count] = read if w_hr is None else np.matmul(read, w_hr.T)
+            hidden = o * np.tanh(cell)
+            h[:count] = hidden if w_hr is None else np.matmul(hidden, w_hr.T)
             rows[start:stop] = h[:count]
         return out, h, c
 
     def backward(self, grad, input, hx, cx, w_ih, w_hh, w_hr, gates, cells):
         grad_out, grad_h, grad_c = flatten_rows(grad[0]), grad[1].copy(), grad[2].copy()
-        i, f, g, o = columns(gates)
-        seen = np.tanh(cells)
-        after = o * seen if w_hr is None else np.matmul(o * seen, w_hr.T)
-        through = o * (1 - seen * seen)  # the derivative of h by c
+        i, f, g, o = split_gates(gates)
+        tanh_c = np.tanh(cells)
+        outs = o * tanh_c if w_hr is None else np.matmul(o * tanh_c, w_hr.T)
+        dh_dc = o * (1 - tanh_c * tanh_c)  # the derivative of h by c
         # The derivatives of c by the sums of i, f and g, and of h by that of o.
-        kept = self.states_before(cx, cells)
-        d = np.concatenate([i * (1 - i) * g, f * (1 - f) * kept, (1 - g * g) * i, o * (1 - o) * seen], 1)
+        prev_c = self.states_before(cx, cells)
+        grad_gates = np.concatenate([i * (1 - i) * g, f * (1 - f) * prev_c, (1 - g * g) * i, o * (1 - o) * tanh_c], 1)
         grad_rows = grad_out if w_hr is None else np.empty_like(grad_out)
         for start, count in reversed(self.steps()):
             stop = start + count
             h, c = grad_h[:count], grad_c[:count]
             h += grad_out[start:stop]
-            read = h
+            grad_hidden = h  # of o tanh(c), before the projection
             if w_hr is not None:
                 grad_rows[start:stop] = h
-                read = np.matmul(h, w_hr)
-            c += read * through[start:stop]
-            here = d[start:stop]
-            by_gate = here.reshape((count, 4, c.shape[-1]))
+                grad_hidden = np.matmul(h, w_hr)
+            c += grad_hidden * dh_dc[start:stop]
+            grad_part = grad_gates[start:stop]
+            by_gate = grad_part.reshape((count, 4, c.shape[-1]))
             by_gate[:, :3] *= c[:, None]
-            by_gate[:, 3] *= read
+            by_gate[:, 3] *= grad_hidden
             c *= f[start:stop]
-            np.matmul(here, w_hh, out=h)
+            np.matmul(grad_part, w_hh, out=h)
         return self.input_gradients(
-            input, w_ih, d, d, self.states_before(hx, after), hx=lambda: grad_h, cx=lambda: grad_c,
-            w_hr=lambda: np.matmul(grad_rows.T, o * seen),
+            input, w_ih, grad_gates, grad_gates, self.states_before(hx, outs), hx=lambda: grad_h, cx=lambda: grad_c,
+            w_hr=lambda: np.matmul(grad_rows.T, o * tanh_c),
         )  # fmt: skip
 
     def decomposition(self, input, hx, cx, w_ih, w_hh, b_ih, b_hh, w_hr):
         def step(x, h, c):
-            i, f, g, o = columns(x + np.matmul(h, w_hh.T))
+            i, f, g, o = split_gates(x + np.matmul(h, w_hh.T))
             c = Sigmoid.apply(f) * c + Sigmoid.apply(i) * np.tanh(g)
-            read = Sigmoid.apply(o) * np.tanh(c)
-            return read if w_hr is None else np.matmul(read, w_hr.T), c
+            hidden = Sigmoid.apply(o) * np.tanh(c)
+            return hidden if w_hr is None else np.matmul(hidden, w_hr.T), c
 
         out, h, c = self.unroll(step, project_inputs(input, w_ih, b_ih, b_hh), hx, cx)
         return out.reshape((*input.shape[:-1], hx.shape[-1])), h, c
 
 
-def columns(z: Any) -> list[Any]:
+def split_gates(z: Any) -> list[Any]:
     """Split (N, 4 H) into the four gates (N, H)."""
     size = z.shape[1] // 4
     return [z[:, k * size : (k + 1) * size] for k in range(4)]

@@ -25,13 +25,13 @@ class Rnn(Recurrent):
 
     def backward(self, grad, input, hx, w_ih, w_hh, after):
         grad_out, grad_h = flatten_rows(grad[0]), grad[1].copy()
-        d = (after > 0).astype(after.dtype) if self.relu else 1 - after * after
+        grad_sums = (after > 0).astype(after.dtype) if self.relu else 1 - after * after
         for start, count in reversed(self.steps()):
-            here, h = d[start : start + count], grad_h[:count]
+            grad_part, h = grad_sums[start : start + count], grad_h[:count]
             h += grad_out[start : start + count]
-            here *= h
-            np.matmul(here, w_hh, out=h)
-        return self.input_gradients(input, w_ih, d, d, self.states_before(hx, after), hx=lambda: grad_h)
+            grad_part *= h
+            np.matmul(grad_part, w_hh, out=h)
+        return self.input_gradients(input, w_ih, grad_sums, grad_sums, self.states_before(hx, after), hx=lambda: grad_h)
 
     def decomposition(self, input, hx, w_ih, w_hh, b_ih, b_hh):
         def step(x, h):

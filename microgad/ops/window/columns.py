@@ -1,6 +1,6 @@
 """im2col for convolution, a block of images at a time, in three layouts: im2col, MEC and joint columns.
 
-Channels come in groups, (N, G, C/G, H, W), with a matrix (K, positions) for each, of which a filter reads K numbers.
+Channels come in groups, (N, G, C/G, H, W). Each group has a matrix (K, positions), since a filter reads K numbers.
 `mec_pays` and `is_deep` say when the second and the third layout are the fastest.
 """
 

@@ -28,7 +28,7 @@ class GridSourceIndex(Function):
     """The source indices (N, D, P), in cells, of normalized coordinates (N, ..., D) in [-1, 1], x first.
 
     Index 0 is the center of the first cell. With padding "border" or "reflection", indices outside of the input are
-    clipped or reflected. `turn` is the derivative of that: 0 or -1 where an index has changed, otherwise 1.
+    clipped or reflected. `turn` is the derivative of that: -1, 0 or 1.
     """
 
     symbol, constants = "grid places", ("turn",)
