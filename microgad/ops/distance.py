@@ -84,8 +84,8 @@ class Pdist(Function):
     def forward(self, x):
         n = len(x)
         if self.p == 2 and n:
-            later, centred, lengths = _centered_squares(x)
-            squares = lengths - 2 * np.matmul(centred, centred.T)
+            later, centered, lengths = _centered_squares(x)
+            squares = lengths - 2 * np.matmul(centered, centered.T)
             near = first, second = layouts.nonzero(later & ~(squares > lengths / 4))
             if len(first) <= n:
                 if len(first):
@@ -94,7 +94,7 @@ class Pdist(Function):
                 return np.sqrt(squares[later])
         out = np.empty_like(x, shape=(n * (n - 1) // 2,))
         for differences, _, pairs, upper in _row_blocks(x):
-            out[pairs] = np.take(_lengths(differences, self.p), upper)
+            out[pairs] = np.take(_norms_along_first(differences, self.p), upper)
         return out
 
     def grad_x(self, grad, x, out):
@@ -103,7 +103,7 @@ class Pdist(Function):
             return np.zeros_like(x)
         grad = _divide_by_powers(grad, out, p)
         if p == 2:
-            later, centred, lengths = _centered_squares(x)
+            later, centered, lengths = _centered_squares(x)
             weight, squares = np.zeros_like(x, shape=(2, n, n))
             weight[later], squares[later] = grad, out * out
             near = first, second = layouts.nonzero(later & ~(squares > lengths / 4))
@@ -111,7 +111,7 @@ class Pdist(Function):
                 close = weight[near][:, None] * (x.take(first, 0) - x.take(second, 0)) if len(first) else None
                 weight[near] = 0
                 weight += weight.T
-                result = weight.sum(1)[:, None] * centred - np.matmul(weight, centred)
+                result = weight.sum(1)[:, None] * centered - np.matmul(weight, centered)
                 if close is not None:
                     backend.add_at(result, first, close)
                     backend.add_at(result, second, -close)
@@ -132,10 +132,10 @@ class Pdist(Function):
 def _pair_by_pair(x: Any, p: float) -> Any:
     """Return the p-norms of the differences of any two rows, (N, M) -> (N·(N - 1)/2,), in differentiable calls."""
     first, second = (backend.like(i, bare(x)) for i in np.triu_indices(x.shape[0], 1))
-    return _norms(x[first] - x[second], p)
+    return _norms_along_last(x[first] - x[second], p)
 
 
-def _norms(x: Any, p: float) -> Any:
+def _norms_along_last(x: Any, p: float) -> Any:
     """Return the p-norms along the last axis."""
     return np.linalg.norm(x, p if x.shape[-1] else 1, -1)  # p = inf would fail for an empty axis
 
@@ -175,7 +175,7 @@ def _row_blocks(x: Any) -> Iterator[tuple[Any, slice, slice, Any]]:
         start, done = stop, done + len(upper)
 
 
-def _lengths(x: Any, p: float) -> Any:
+def _norms_along_first(x: Any, p: float) -> Any:
     """Return the p-norms along the first axis."""
     if p == 2:
         return np.sqrt((x * x).sum(0))
@@ -255,8 +255,8 @@ class Distances(Function):
         lead = layouts.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         out = np.empty_like(a, shape=(*lead, a.shape[-2], b.shape[-2]), order="C")
         x, y = _columns_first(a, lead), _columns_first(b, lead)  # sums along the first axis are fast
-        for few in self._stretches(a, out):
-            out[..., few, :] = _lengths(x[..., few, None] - y[..., None, :], self.p)
+        for rows in self._row_slices(a, out):
+            out[..., rows, :] = _norms_along_first(x[..., rows, None] - y[..., None, :], self.p)
         return out
 
     def backward(self, grad, a, b, out):
@@ -264,22 +264,22 @@ class Distances(Function):
         grad = _divide_by_powers(grad, out, self.p)
         a, b = (np.broadcast_to(x, out.shape[:-2] + x.shape[-2:]) for x in (a, b))
         from_a, from_b, total = np.zeros_like(a, order="C"), np.zeros_like(b, order="C"), 0
-        for few in self._stretches(a, out) if self.p and a.size else ():
-            differences = np.moveaxis(a[..., few, None, :] - b[..., None, :, :], -1, 0)
-            differences = np.moveaxis(_slopes(differences, self.p), 0, -1) * grad[..., few, :, None]
-            from_a[..., few, :] = differences.sum(-2)
+        for rows in self._row_slices(a, out) if self.p and a.size else ():
+            differences = np.moveaxis(a[..., rows, None, :] - b[..., None, :, :], -1, 0)
+            differences = np.moveaxis(_slopes(differences, self.p), 0, -1) * grad[..., rows, :, None]
+            from_a[..., rows, :] = differences.sum(-2)
             differences[..., 0, :, :] += total
             total = differences.sum(-3)
         from_b -= total
         return from_a, from_b
 
-    def _stretches(self, a: Any, out: Any) -> Iterator[slice]:
+    def _row_slices(self, a: Any, out: Any) -> Iterator[slice]:
         """Return slices of a's rows such that their differences from all rows of b stay in the cache."""
         step = max(1, BLOCK * out.shape[-2] // max(a.shape[-1] * out.size, 1))
         return (slice(start, start + step) for start in range(0, out.shape[-2], step))
 
     def decomposition(self, a, b):
-        return _norms(a[..., :, None, :] - b[..., None, :, :], self.p)
+        return _norms_along_last(a[..., :, None, :] - b[..., None, :, :], self.p)
 
 
 def _columns_first(x: Any, lead: tuple[int, ...]) -> Any:

@@ -12,10 +12,10 @@ from ..errors import KindError, ShapeError
 from ..state import composite
 from ..type_aliases import Dtype, Tensor
 from . import dropout as dropouts
-from . import embedding as lookup
+from . import embedding as embeddings
 from . import loss
 from . import normalization as norms
-from . import softmax as exponentials
+from . import softmax as softmaxes
 from .creation import arange, ones_like
 from .elementwise import where
 from .movement import repeat_interleave, stack
@@ -134,7 +134,7 @@ def embedding(
 ) -> Tensor:
     """Call `nn.functional.embedding`; a negative padding_idx means none. Source: torch.embedding."""
     padding = None if padding_idx < 0 else padding_idx
-    return lookup.embedding(indices, weight, padding, scale_grad_by_freq=scale_grad_by_freq)
+    return embeddings.embedding(indices, weight, padding, scale_grad_by_freq=scale_grad_by_freq)
 
 
 @composite
@@ -153,7 +153,7 @@ def embedding_bag(
     >>> torch.embedding_bag(weight, torch.tensor([0, 1]), torch.tensor([0]), mode=2)
     (tensor([[3., 2.]]), tensor([0, 0]), tensor([2]), tensor([[1, 0]]))
     """
-    result = lookup.embedding_bag(
+    result = embeddings.embedding_bag(
         indices, weight, offsets, scale_grad_by_freq=scale_grad_by_freq, mode=("sum", "mean", "max")[mode],
         sparse=sparse, per_sample_weights=per_sample_weights, include_last_offset=include_last_offset,
         padding_idx=padding_idx,
@@ -248,13 +248,13 @@ def _statistics(x: Tensor, axes: int | tuple[int, ...], eps: float, keepdim: boo
 @numpy_spelling
 def softmax(input: Tensor, dim: int, dtype: Dtype = None, *, out: Tensor | None = None) -> Tensor:
     """Call `nn.functional.softmax`. Source: torch.softmax."""
-    return into(out, exponentials.softmax(input, dim, dtype=dtype), exact="softmax")
+    return into(out, softmaxes.softmax(input, dim, dtype=dtype), exact="softmax")
 
 
 @numpy_spelling
 def log_softmax(input: Tensor, dim: int, dtype: Dtype = None, *, out: Tensor | None = None) -> Tensor:
     """Call `nn.functional.log_softmax`. Source: torch.log_softmax."""
-    return into(out, exponentials.log_softmax(input, dim, dtype=dtype), exact="log_softmax")
+    return into(out, softmaxes.log_softmax(input, dim, dtype=dtype), exact="log_softmax")
 
 
 @composite

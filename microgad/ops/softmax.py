@@ -44,11 +44,11 @@ class Softmax(Function):
 
     def grad_x(self, grad, out):
         with unbuffered(out, self.axis):
-            centred = grad - _dot_along(grad, out, self.axis)
-        if type(centred) is not np.ndarray:
-            return centred * out
-        centred *= out
-        return centred
+            centered = grad - _dot_along(grad, out, self.axis)
+        if type(centered) is not np.ndarray:
+            return centered * out
+        centered *= out
+        return centered
 
 
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Dtype = None) -> Tensor:

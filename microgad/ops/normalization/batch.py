@@ -34,37 +34,37 @@ class BatchNorm(Function):
             raise ShapeError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
         count = count or 1
         out = np.empty_like(input, order="C")
-        x, centred = flatten(input), flatten(out)
+        x, centered = flatten(input), flatten(out)
         mean = np.einsum("ncp->c", x) / count
-        np.subtract(x, per_channel(mean, x), out=centred)
+        np.subtract(x, per_channel(mean, x), out=centered)
         # The rounding error of the mean (the corrected two-pass algorithm; Chan, Golub and LeVeque, 1983).
-        rest = np.einsum("ncp->c", centred) / count
-        var = np.einsum("ncp,ncp->c", centred, centred) / count - rest * rest
+        rest = np.einsum("ncp->c", centered) / count
+        var = np.einsum("ncp,ncp->c", centered, centered) / count - rest * rest
         std = np.sqrt(var + self.eps)
         self.mean = np.where(np.isinf(mean), mean, mean + rest)
         self.inv_std = np.where(std == 0, 0, 1 / std)  # a constant channel gives 0 even if eps is 0
         scale = self.inv_std if weight is None else self.inv_std * weight
-        centred *= per_channel(scale, x)
-        centred += per_channel(-rest * scale if bias is None else bias - rest * scale, x)
+        centered *= per_channel(scale, x)
+        centered += per_channel(-rest * scale if bias is None else bias - rest * scale, x)
         return layouts.match_memory_format(out, layouts.normalize_channels_last(input)), self.mean, var
 
     def backward(self, grad, input, weight, mean, inv_std):
         grad_out, grad_mean, grad_var = grad
         x, g, count = flatten(input), flatten(grad_out), channel_size(input) or 1
         grad_input, grad_weight = np.empty_like(input, order="C"), np.zeros_like(mean)
-        centred, parts = flatten(grad_input), list(batch_blocks(x, x.shape[1] or 1, x.shape[2]))
+        centered, parts = flatten(grad_input), list(batch_blocks(x, x.shape[1] or 1, x.shape[2]))
         shift = per_channel(mean, x)
         for part in parts:
             channels = part[1]
-            np.subtract(x[part], shift[channels], out=centred[part])
-            grad_weight[channels] += np.einsum("ncp,ncp->c", g[part], centred[part])
+            np.subtract(x[part], shift[channels], out=centered[part])
+            grad_weight[channels] += np.einsum("ncp,ncp->c", g[part], centered[part])
         grad_weight *= inv_std
         grad_bias = np.einsum("ncp->c", g)
         scale = inv_std if weight is None else inv_std * weight
         factor = per_channel((2 * grad_var - scale * grad_weight * inv_std) / count, x)
         shift, scale = per_channel((grad_mean - scale * grad_bias) / count, x), per_channel(scale, x)
         for part in parts:
-            out, channels = centred[part], part[1]
+            out, channels = centered[part], part[1]
             out *= factor[channels]
             out += shift[channels]
             out += g[part] * scale[channels]
@@ -74,9 +74,9 @@ class BatchNorm(Function):
     def decomposition(self, input, weight, bias):
         axes, count = (0, *range(2, input.ndim)), channel_size(input) or 1
         mean = np.sum(input, axes) / count
-        centred = input - column(mean, input)
-        var = np.sum(centred * centred, axes) / count
-        out = centred / column(np.sqrt(var + self.eps), input)
+        centered = input - column(mean, input)
+        var = np.sum(centered * centered, axes) / count
+        out = centered / column(np.sqrt(var + self.eps), input)
         if weight is not None:
             out = out * column(weight, input)
         if bias is not None:
@@ -104,8 +104,8 @@ class FixedBatchNorm(Function):
         return -channel_sum(grad) * self._scale(var, weight)
 
     def grad_var(self, grad, input, mean, var, weight):
-        centred = channel_sum(grad * (input - column(mean, input)))
-        return centred * self._scale(var, weight) * (-0.5 / (var + self.eps))
+        centered = channel_sum(grad * (input - column(mean, input)))
+        return centered * self._scale(var, weight) * (-0.5 / (var + self.eps))
 
     def grad_weight(self, grad, input, mean, var):
         return channel_sum(grad * (input - column(mean, input))) / np.sqrt(var + self.eps)

@@ -29,7 +29,7 @@ class GroupNorm(Function):
     map. `affine` is the shape of weight and bias.
     """
 
-    symbol, centred = "group norm", True
+    symbol, centered = "group norm", True
 
     def forward(self, input, weight, bias):
         result = np.empty_like(input, order="C")
@@ -39,10 +39,10 @@ class GroupNorm(Function):
         with unbuffered(x, 1):
             for rows, whole in self._parts(x):
                 part, mean = out[rows], self.mean[rows]
-                mean[...] = _mean(x[rows]) if self.centred else 0
+                mean[...] = _mean(x[rows]) if self.centered else 0
                 np.subtract(x[rows], mean, out=part)
                 var = row_dots(part, part) / (x.shape[1] or 1)
-                if self.centred and (backend.is_gpu(x) or (mean * mean > 16 * var).any()):
+                if self.centered and (backend.is_gpu(x) or (mean * mean > 16 * var).any()):
                     rest = _mean(part)  # the mean's rounding error, which matters if |mean| > 4 std: see BatchNorm
                     part -= rest
                     mean += rest
@@ -78,7 +78,7 @@ class GroupNorm(Function):
                     scaled = (viewed[whole] * weight).reshape(part.shape)
                 part *= row_dots(scaled, part) / -(x.shape[1] or 1)
                 part += scaled
-                if self.centred:
+                if self.centered:
                     part -= _mean(scaled)
                 part *= inv_std[rows]
         affine = (None if sums is None else sums.reshape(self.affine) for sums in (grad_weight, grad_bias))
@@ -94,7 +94,7 @@ class GroupNorm(Function):
     def decomposition(self, input, weight, bias):
         x = self._rows(input)
         size = x.shape[1] or 1
-        out = x - np.sum(x, 1, keepdims=True) / size if self.centred else x
+        out = x - np.sum(x, 1, keepdims=True) / size if self.centered else x
         out = (out / np.sqrt(np.sum(out * out, 1, keepdims=True) / size + self.eps)).reshape(self.view)
         if weight is not None:
             out = out * column(weight.reshape(-1), out)
@@ -121,7 +121,7 @@ class LayerNorm(GroupNorm):
 class RmsNorm(GroupNorm):
     """Division of the last dimensions by their root mean square, then times weight."""
 
-    symbol, centred = "rms norm", False
+    symbol, centered = "rms norm", False
 
 
 def _mean(x: Any) -> Any:
