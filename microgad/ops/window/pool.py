@@ -216,12 +216,10 @@ def _max_pool(op: type[MaxPool2d], dims: int, input: Any, settings: Any, return_
     if batched:
         return found
     name = f"MaxPool{dims}DWithIndices"
-    if return_indices:
-        return tuple(remove_batch_axis(name, x, dims) for x in found)
-    return remove_batch_axis(name, found, dims)
+    return tuple(unbatch(name, x, dims) for x in found) if return_indices else unbatch(name, found, dims)
 
 
-def remove_batch_axis(name: str, x: Any, dims: int) -> Any:
+def unbatch(name: str, x: Any, dims: int) -> Any:
     """Remove the batch axis from a batch of one.
 
     PyTorch pools 2-D and 3-D inputs without a batch directly, so the node has the pooling's name there.
@@ -318,7 +316,7 @@ def _avg_pool(op: type[AvgPool2d], dims: int, input: Any, settings: Any, count_i
             op.__name__, f"input of size {window.size} is smaller than kernel_size {window.kernel}", ShapeError
         )
     out = op.apply(batch, window=window, count_include_pad=count_include_pad, divisor_override=divisor)
-    return out if batched else remove_batch_axis(f"AvgPool{dims}D", out, dims)
+    return out if batched else unbatch(f"AvgPool{dims}D", out, dims)
 
 
 def check(input: Any, window: Window, kinds: str, also: Any = None) -> None:
