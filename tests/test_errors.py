@@ -10,7 +10,7 @@ import pytest
 
 import microgad as torch
 from microgad import errors, nn
-from microgad.errors.arguments import kinds
+from microgad.errors.arguments import type_check
 from microgad.state import composite
 
 
@@ -304,8 +304,8 @@ def test_functions_without_numbers_and_truth_values_have_no_check_of_them() -> N
     def counted(input: torch.Tensor, *, dim: int = 0) -> bool:
         return True
 
-    assert kinds(plain) is None
-    check = kinds(counted)
+    assert type_check(plain) is None
+    check = type_check(counted)
     assert check is not None
     with pytest.raises(TypeError, match=r"counted\(\): argument 'dim' must be int, not str"):
         check((), {"dim": "a"})

@@ -55,6 +55,8 @@ PACKAGES = ("torch", "torchvision", "functorch", "safetensors", "torchinfo", "to
 CLASS_MODULES = {Tensor: "torch", Size: "torch", device: "torch", dtype: "torch", Parameter: "torch.nn.parameter"}
 # PyTorch's modules of layers, where ours have other names.
 LAYER_MODULES = {"ChannelShuffle": "channelshuffle", "Flatten": "flatten", "Unflatten": "flatten"}
+# Modules of layers that PyTorch doesn't have: the module that it has imports their classes.
+EXTRA_LAYER_MODULES = {"layer_helpers", "lazy_layers", "loss_base", "margin_losses", "parameter_containers", "softmax"}
 # Modules with the same name as a function of their parent module, which holds that function.
 HOMONYMS = ("torch.autograd.gradcheck", "torch.multiprocessing.spawn", "torch.nn.parallel.data_parallel")
 TORCH_VERSION = "2.13.0"  # the version of PyTorch that programs see
@@ -136,12 +138,14 @@ def _class_modules() -> dict[type, str]:
     from .. import nn
     from ..nn import modules
 
-    contents = {name: vars(module) for name, module in vars(modules).items() if isinstance(module, ModuleType)}
+    found = {name: module for name, module in vars(modules).items() if isinstance(module, ModuleType)}
+    contents = {name: vars(module) for name, module in found.items() if name not in EXTRA_LAYER_MODULES}
     class_modules = dict(CLASS_MODULES)
     for kind in vars(nn).values():
         if isinstance(kind, type) and issubclass(kind, nn.Module):
-            own = LAYER_MODULES.get(kind.__name__, kind.__module__.rpartition(".")[2])
-            there = [name for name in (own, *contents) if contents.get(name, {}).get(kind.__name__) is kind]
+            layer = next(base for base in kind.__mro__ if "Lazy" not in base.__name__)  # LazyLinear is where Linear is
+            own = LAYER_MODULES.get(layer.__name__, layer.__module__.rpartition(".")[2])
+            there = [name for name in (own, *contents) if contents.get(name, {}).get(layer.__name__) is layer]
             if there:
                 class_modules[kind] = f"torch.nn.modules.{there[0]}"
     return class_modules

@@ -214,7 +214,7 @@ def test_devices(monkeypatch):
 
 
 def test_aliasing(monkeypatch):
-    monkeypatch.setattr(engine, "_fit", lambda node, i, g, create_graph: (g, True))
+    monkeypatch.setattr(engine, "_fit_to_input", lambda node, i, g, create_graph: (g, True))
     with pytest.raises(AssertionError, match="breaks the law `aliasing`"):
         check_op(Add, tensors((2,)), tensors((2,)), examples=5)
 

@@ -65,7 +65,7 @@ def gradient_of_a_fan_out_overwrites(patch):
 
 def gradients_are_added_in_place_always(patch):
     right = engine._fit_to_input
-    patch.setattr(engine, "_fit", lambda *args: (right(*args)[0], True))
+    patch.setattr(engine, "_fit_to_input", lambda *args: (right(*args)[0], True))
 
 
 def hooks_are_ignored(patch):
@@ -110,13 +110,13 @@ def sum_to_takes_the_mean(patch):
 
 
 def grad_stops_at_the_first_target(patch):
-    right = engine._ways
+    right = engine._routes
 
     def ways(roots, ends, oldest):
         beyond = {root.number for root in roots}
         return {number: edges for number, edges in right(roots, ends, oldest).items() if number not in beyond}
 
-    patch.setattr(engine, "_ways", ways)
+    patch.setattr(engine, "_routes", ways)
 
 
 def write_through_a_view_does_not_reach_the_base(patch):
