@@ -11,6 +11,7 @@ import numpy as np
 from ... import backend, errors, state
 from ...errors import ArgumentError, DimError, DtypeError, KindError, ShapeError
 from ...function import Function
+from ...function.naming import called
 from ...state import composite, observed
 from ...type_aliases import Tensor
 from .. import layouts
@@ -65,7 +66,7 @@ class CrossEntropy(Function):
         return gradient
 
     def decomposition(self, input, target, counted, row_weights, divisor):
-        return _pick_and_reduce(LogSoftmax.apply(input, axis=1), target, counted, row_weights, divisor, self)
+        return _pick_and_reduce(LogSoftmax.apply(input, axis=1), target, counted, row_weights, divisor, self.reduction)
 
 
 @tensors_only
@@ -106,12 +107,12 @@ def cross_entropy(
     if label_smoothing == 0:
         return CrossEntropy.apply(input, target, weight, ignore_index=ignore_index, reduction=reduction)
     classes, counted, row_weights = _check_tensors("cross_entropy", input, target, weight, ignore_index)
-    log_probs = log_softmax(input, 1)
-    settings = {"ignore_index": ignore_index, "reduction": reduction, "sizes": tuple(input.shape)}
-    nll: Tensor = NllLoss.apply(log_probs, target, weight, **settings)
-    losses = _sum_over_classes(log_probs, weight)
-    smooth = reduce_weighted(losses, counted, None, _divisor(classes, row_weights), reduction)
-    return nll * (1 - label_smoothing) + smooth * (label_smoothing / max(input.shape[1], 1))
+    smooth = np.full_like(input.array, label_smoothing / max(input.shape[1], 1))
+    np.swapaxes(smooth, 0, 1)[_class_index(classes)] += 1 - label_smoothing
+    losses, divisor = _sum_over_classes(log_softmax(input, 1) * smooth, weight), _divisor(classes, row_weights)
+    if row_weights is not None:  # PyTorch adds the mean of the targets' losses, which is 0 / 0 if all have weight 0
+        divisor = np.where((row_weights != 0).any(), divisor, math.nan)
+    return called("Add", reduce_weighted(losses, counted, None, divisor, reduction))
 
 
 def _sum_over_classes(terms: Tensor, weight: Tensor | None) -> Tensor:
@@ -141,14 +142,14 @@ class NllLoss(Function):
         return out
 
     def decomposition(self, input, target, counted, row_weights, divisor):
-        return _pick_and_reduce(input, target, counted, row_weights, divisor, self)
+        return _pick_and_reduce(input, target, counted, row_weights, divisor, self.reduction)
 
 
-def _pick_and_reduce(x: Any, target: Any, counted: Any, row_weights: Any, divisor: Any, node: Any) -> Any:
+def _pick_and_reduce(x: Any, target: Any, counted: Any, row_weights: Any, divisor: Any, reduction: str) -> Any:
     """Return -x[target], reduced, in calls that can be differentiated: (N, C, ...), int (N, ...) -> (N, ...) or ()."""
     if counted is not None:
         target = np.where(counted, target, 0)
-    return reduce_weighted(-np.swapaxes(x, 0, 1)[_class_index(target)], counted, row_weights, divisor, node.reduction)
+    return reduce_weighted(-np.swapaxes(x, 0, 1)[_class_index(target)], counted, row_weights, divisor, reduction)
 
 
 @tensors_only
