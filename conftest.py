@@ -33,21 +33,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_collectstart(collector: pytest.Collector) -> None:
-    """Nor when doctests are looked for: a wrapper would count as a function of the file where it was found."""
+    """Remove the wrappers before doctests are collected: they would count as functions of the file that has them."""
     if type(collector).__name__ == "DoctestModule":
         _remove_wrappers()
 
 
 @pytest.fixture(autouse=True)
-def _no_doors() -> Iterator[None]:
-    """What asks for __torch_function__ is put in place for good by the first class that has one: not beyond a test."""
+def _no_torch_function_wrappers() -> Iterator[None]:
+    """Remove the wrappers that call __torch_function__. The first class that has one installs them, for good."""
     _remove_wrappers()
     yield
     _remove_wrappers()
 
 
 def _remove_wrappers() -> None:
-    wrappers._searched.update(sys.modules)  # nor do the classes that tests' modules have
+    wrappers._searched.update(sys.modules)  # classes in tests' modules don't install them
     if not wrappers._installed:
         return
     wrappers._installed = False

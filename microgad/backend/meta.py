@@ -111,9 +111,7 @@ class MetaArray(DuckArray, NDArrayOperatorsMixin):
         return without_values(self.zeros[as_zeros(index)], (self,))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        np.broadcast_to(
-            as_zeros(value), self.zeros[as_zeros(index)].shape
-        )  # raises for a wrong shape; nothing is written
+        np.broadcast_to(as_zeros(value), self.zeros[as_zeros(index)].shape)  # raises if it doesn't fit; writes nothing
 
     def fill(self, value: Any) -> None:
         """Do nothing: there are no values to write."""

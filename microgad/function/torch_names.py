@@ -15,9 +15,7 @@ from typing import Any
 def backward_name(node: Any) -> str:
     """The name of a node. Source: torch.autograd.graph.Node.name."""
     cls = type(node)
-    if cls.__name__ == "Output" and not hasattr(
-        node, "torch_name"
-    ):  # one of several results: its Function has the name
+    if cls.__name__ == "Output" and not hasattr(node, "torch_name"):  # one of several results of a Function
         return backward_name(node.edges[0])
     if cls.__name__ == "AccumulateGrad":
         return cls.__name__

@@ -100,9 +100,7 @@ def refresh_views(base: Tensor, changed: Tensor) -> None:
             shown = function.Tensor._wrap(base.array, base.node)
             for cls, settings in view.chain:
                 shown = cls.apply(shown, **settings)
-            set_history(
-                view, with_torch_name("AsStrided", shown).node
-            )  # PyTorch's name for the node of a view after a write
+            set_history(view, with_torch_name("AsStrided", shown).node)  # as PyTorch names it
 
 
 # A real view may show parts of a complex base, and the opposite. Gradients pass part by part, as in PyTorch, so

@@ -11,7 +11,7 @@ import numpy as np
 from ... import backend, errors, state
 from ...errors import ArgumentError, DimError, DtypeError, KindError, ShapeError
 from ...function import Function
-from ...function.naming import called
+from ...function.naming import with_torch_name
 from ...state import composite, observed
 from ...type_aliases import Tensor
 from .. import layouts
@@ -112,7 +112,7 @@ def cross_entropy(
     losses, divisor = _sum_over_classes(log_softmax(input, 1) * smooth, weight), _divisor(classes, row_weights)
     if row_weights is not None:  # PyTorch adds the mean of the targets' losses, which is 0 / 0 if all have weight 0
         divisor = np.where((row_weights != 0).any(), divisor, math.nan)
-    return called("Add", reduce_weighted(losses, counted, None, divisor, reduction))
+    return with_torch_name("Add", reduce_weighted(losses, counted, None, divisor, reduction))
 
 
 def _sum_over_classes(terms: Tensor, weight: Tensor | None) -> Tensor:

@@ -27,9 +27,8 @@ def complex_step(
     for t, d in zip(tensors, directions, strict=True):
         if d is not None:
             near = (d != 0) & (t.array != 0)
-            h = min(
-                [h, 1e-20 * float(np.abs(backend.to_numpy(t.array[near] / d[near])).min(initial=1.0))]
-            )  # small compared with every x that it moves
+            smallest = float(np.abs(backend.to_numpy(t.array[near] / d[near])).min(initial=1.0))
+            h = min(h, 1e-20 * smallest)  # small compared with every x that it moves
     h = max(h, 1e-300)
     try:
         with warnings.catch_warnings(), state.scope(holomorphic=True):
