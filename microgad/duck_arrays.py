@@ -12,14 +12,14 @@ from typing import Any, ClassVar
 from .state import current
 
 
-class Fallback(BaseException):  # no error: programs that catch those mustn't see it
+class Fallback(BaseException):  # no Exception, so that programs that catch those don't catch it
     """Raised where a duck array can't do what is asked: under vmap, what can't be computed for all slices at once.
 
-    Who catches it, `Function.apply` or the engine, goes on by the exception's own functions.
+    `Function.apply` or the engine catches it, and goes on with the exception's own functions.
     """
 
-    # Compute an operation, a node's derivatives, or call a hook, in another way: batching/ sets those of vmap, which
-    # take one slice after another.
+    # Other ways to compute an operation or a node's derivatives, or to call a hook: batching/ sets those of vmap,
+    # which take one slice after another if they must.
     forward: ClassVar[Callable[..., Any]]
     derivatives: ClassVar[Callable[..., Any]]
     hooked: ClassVar[Callable[..., Any]]
@@ -43,10 +43,10 @@ called_again: ContextVar[bool] = ContextVar("microgad called again", default=Fal
 
 
 def check_write(tensor: Any) -> None:
-    """Raise Fallback if a write under vmap can't be made for all slices at once: into what is on a graph outside of it.
+    """Raise Fallback if a write under vmap can't be made for all slices at once, as into a Tensor on a graph outside.
 
-    An array that all slices share is written once, as if each slice wrote the same. vmap may have to fall back to one
-    slice after another later, so each running vmap saves what it overwrites, and can restore it.
+    With None it always raises under vmap. An array that all slices share is written once, as if each slice wrote the
+    same. vmap may fall back to one slice after another later, so each running vmap saves what is overwritten.
     """
     if going_on := levels.get():
         array: Any = getattr(tensor, "array", None)

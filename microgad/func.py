@@ -266,9 +266,9 @@ def vmap(
 
     `in_dims` is the dimension to map over, None for what isn't mapped, or a structure of these like the arguments;
     `out_dims` is where the dimension goes in the results, None for what doesn't depend on the slice. Keyword arguments
-    aren't mapped over. `func` is called once, for all slices or for each `chunk_size` of them. What can't be computed
-    for all slices at once makes it be called again, slice by slice. So `func` may do anything: branch on a slice's
-    values, convert them to Python numbers, write them into a Tensor that the slices share.
+    aren't mapped over. `func` is called once, for all slices or for each `chunk_size` of them. If something
+    can't be computed for all slices at once, it is called again, slice by slice. So `func` may do anything: branch on
+    a slice's values, convert them to Python numbers, write them into a Tensor that the slices share.
 
     With `randomness` "different" each slice gets its part of one draw of the batch's shape, as in PyTorch; with "same"
     all slices get the same draws; with "error" drawing raises RuntimeError. Source: torch.func.vmap.
@@ -457,7 +457,7 @@ class _TransformCall:
     def results(
         self, func: Callable[..., Any], kwargs: dict[str, Any], has_aux: bool
     ) -> tuple[list[Tensor], Callable[[Sequence[Any]], Any], Any]:
-        """Call the function; return its output's leaves, what rebuilds it, and aux. Raises TypeError for no Tensor."""
+        """Call the function; return its output's leaves, what rebuilds it, and aux. Raises TypeError for other results."""
         value, aux = self.run(func, kwargs, has_aux)
         outputs, rebuild = flatten(value, tensors_only=False)
         if not outputs:

@@ -162,7 +162,7 @@ def exported(module: dict[str, Any]) -> list[str]:
 
 
 def raise_missing(module_name: str, name: str) -> Any:
-    """Raise AttributeError for a name that a module lacks; if it is imported, call `on_missing_import`."""
+    """Raise AttributeError for a name that a module lacks; at an unguarded import call `on_missing_import`, if set."""
     if name.startswith("__"):
         raise AttributeError(name)
     module, frame = sys.modules[module_name], sys._getframe(1)

@@ -16,7 +16,7 @@ from .tensor import Tensor
 
 
 class _TensorType(type):
-    """The metaclass of the legacy types: each is a dtype on a device, of which `isinstance` finds the Tensors."""
+    """The metaclass of the legacy types: each is a dtype on a device, and its instances are the Tensors with both."""
 
     dtype: dtypes.dtype
     device: str
@@ -39,9 +39,9 @@ def _make(name: str, dtype: dtypes.dtype, place: str = "cpu") -> Any:
             )
         return legacy_new(*args, dtype=dtype, device=device)
 
-    room = "torch" if place == "cpu" else f"torch.{place}"
-    doc = f"Tensors of {dtype.name}: made of sizes, whatever their memory holds, or of data. Source: {room}.{name}."
-    return _TensorType(name, (), {"__new__": make, "__doc__": doc, "__module__": room, "dtype": dtype, "device": place})
+    home = "torch" if place == "cpu" else f"torch.{place}"
+    doc = f"Tensors of {dtype.name}: uninitialized ones of given sizes, or ones of given data. Source: {home}.{name}."
+    return _TensorType(name, (), {"__new__": make, "__doc__": doc, "__module__": home, "dtype": dtype, "device": place})
 
 
 HalfTensor, FloatTensor = _make("HalfTensor", dtypes.float16), _make("FloatTensor", dtypes.float32)
@@ -65,8 +65,8 @@ def set_default_tensor_type(t: Any) -> None:
     once("torch.set_default_tensor_type() is deprecated: torch.set_default_dtype() and set_default_device() are there.")
     found = t
     if isinstance(t, str):
-        room, _, name = t.removeprefix("torch.").rpartition(".")
-        found = (ON_GPU if room == "cuda" else globals()).get(name)
+        place, _, name = t.removeprefix("torch.").rpartition(".")
+        found = (ON_GPU if place == "cuda" else globals()).get(name)
     if not isinstance(found, _TensorType):
         raise DtypeError(f"set_default_tensor_type: invalid type object {t!r}")
     set_default_device(found.device)

@@ -4,7 +4,7 @@ An element is selected where `mask` is nonzero; None selects all. The mask is br
 not have more dimensions. Masked-out elements are filled with the neutral element of the operation: 0 in a sum, -∞ in a
 maximum, or the least integer of an integer dtype. A slice without selected elements has the neutral element as result;
 its mean, variance and median are NaN. A mask of more dimensions raises IndexError, one that doesn't broadcast
-RuntimeError. Fallback from that each function takes the dtypes, and raises the errors, of torch's function of its name.
+RuntimeError. Apart from that each function takes the dtypes, and raises the errors, of torch's function of its name.
 
 MaskedTensor, a prototype in PyTorch, exists only so that libraries can ask whether a Tensor is one; none can be made.
 """

@@ -51,7 +51,7 @@ class Tensor(Methods):
     # Class attributes that few Tensors override, so that they cost the others nothing:
     base: Tensor | None = None  # the Tensor that this one is a view of
     chain: tuple[tuple[type[Function], dict[str, Any]], ...] | None = None  # the view operations from the base to this
-    views: list[weakref.ref[Tensor]] | None = None  # the live views of a base
+    views: list[weakref.ref[Tensor]] | None = None  # of a base: its views, also some that are gone
     name: str | None = None
     is_data_alias: bool = False  # whether it was made by `.data`: then the regions of its writes are remembered
 
@@ -286,7 +286,7 @@ class Tensor(Methods):
         return Tensor._wrap(np.asarray(array))
 
     def _stay_on_graph(self, what: str) -> None:
-        """Raise RuntimeError if a derivative under create_graph takes values off the graph: it would be wrong."""
+        """Raise RuntimeError if a derivative under create_graph takes values off the graph: its own would be wrong."""
         if self.node is not None and state.current().deriving:
             raise errors.GraphError(
                 f"a derivative called {what} on a recorded Tensor: its own derivative would be lost"
