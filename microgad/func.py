@@ -457,7 +457,7 @@ class _TransformCall:
     def results(
         self, func: Callable[..., Any], kwargs: dict[str, Any], has_aux: bool
     ) -> tuple[list[Tensor], Callable[[Sequence[Any]], Any], Any]:
-        """Call the function; return its output's leaves, what rebuilds it, and aux. Raises TypeError for other results."""
+        """Call the function; return its output's leaves, what rebuilds it, and aux. Raises unless all are Tensors."""
         value, aux = self.run(func, kwargs, has_aux)
         outputs, rebuild = flatten(value, tensors_only=False)
         if not outputs:

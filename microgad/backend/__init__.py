@@ -58,7 +58,7 @@ def device_of(x: Any) -> device:
 
 
 def to_device(x: Any, where: device | str | int | None) -> Any:
-    """The array on a device: itself if it is there already, else a copy."""
+    """The array on a device (None: the CPU): itself if it is there already, else a copy."""
     where = device(where) if where is not None else CPU
     if where.type == "meta":
         return x if isinstance(x, MetaArray) else MetaArray(x)

@@ -47,13 +47,13 @@ def address(x: Any) -> int:
 
 def alone(x: Any) -> bool:
     """Whether `x` is a reshaped view of a whole array to which nothing else refers."""
-    if type(x) is not np.ndarray or type(x.base) is not np.ndarray or getrefcount(x.base) > 2:  # of x, and of the call
+    if type(x) is not np.ndarray or type(x.base) is not np.ndarray or getrefcount(x.base) > 2:  # of x and this call
         return False
     return x.flags.forc and x.flags.writeable and x.nbytes == x.base.nbytes and x.base.base is None
 
 
 def _sole() -> int:
-    """The reference count that the engine's `_fit` sees for a gradient to which only the engine's own list refers.
+    """The reference count that the engine's `_fit_to_input` sees for a gradient to which only the engine's list refers.
 
     It depends on Python's version, so it is measured, in a loop and a call like the engine's. Debuggers and profilers
     add references, so they are switched off meanwhile. cProfile adds none, and couldn't be switched on again.

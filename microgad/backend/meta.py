@@ -181,7 +181,7 @@ def _owner(x: Any) -> Any:
 
 
 def _zeros_like(x: Any) -> Any:
-    """Zeros laid out like `x`, without its gaps. They are in untouched pages, which take no memory."""
+    """Zeros laid out like `x`, without its gaps. Many are in untouched pages, which take no memory."""
     axes = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
     if x.nbytes < PAGES:
         zeros = np.zeros(x.size, x.dtype)

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import DtypeError, KindError
 from .half_precision import convert
 
-# Categories order PyTorch's promotion: a tensor's dtype gives way only to a higher category of fewer dimensions.
+# Categories order PyTorch's promotion: 0-d tensors and numbers change others' dtype only by a higher category.
 _BOOL, _INTEGER, _FLOATING, _COMPLEX = range(4)
 _CATEGORY = {
     "b": _BOOL,

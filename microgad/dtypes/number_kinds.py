@@ -1,7 +1,7 @@
 """How float16 and complex numbers are computed, written and differentiated.
 
 float16 on the CPU is computed in float32 and rounded once, as in PyTorch. NumPy rounds after every step and adds up in
-float16, where 2048 + 1 is 2048: means and gradients of biases came out far too small. CuPy adds up in float32 by
+float16, where 2048 + 1 is 2048: means and gradients of biases would be far too small. CuPy adds up in float32 by
 itself, and its products of float16 are the fast ones.
 """
 
@@ -44,7 +44,7 @@ def norm(x: Any, order: float = 2.0) -> Any:
 def widened(node: Any, arrays: Sequence[Any]) -> Sequence[Any]:
     """Convert a node's float16 inputs to float32. Without such inputs, `arrays` itself is returned.
 
-    Python numbers beside them are rounded to float16, as in PyTorch, unless the operation sets `exact`.
+    Python numbers beside them are rounded to float16, as in PyTorch, unless the operation sets `exact_scalars`.
     """
     if node.native_half:
         return arrays
@@ -107,7 +107,7 @@ def for_derivatives(node: Any, grad: Any, kept: Any) -> tuple[Any, Any]:
 
 
 def conjugates(node: Any) -> bool:
-    """Whether the engine conjugates a node's complex gradients: not of user-defined ones, nor in a complex step."""
+    """Whether the engine conjugates a node's complex gradients: not where its class does so, nor in a complex step."""
     return node.conjugates and not state.current().holomorphic
 
 

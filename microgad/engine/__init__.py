@@ -94,8 +94,8 @@ def run(
             else:
                 try:
                     gradients = derive(node, grad, onward, create_graph)
-                except Fallback as apart:
-                    gradients = apart.derivatives(node, grad, onward, derive)
+                except Fallback as fallback:
+                    gradients = fallback.derivatives(node, grad, onward, derive)
             if observer is not None:
                 observer.backward(node, list(gradients))  # it may keep them: its references prevent writes in place
             for i, g in enumerate(gradients):
@@ -131,7 +131,7 @@ def _sum(a: Any, b: Any) -> Any:
 
 
 def derive(node: Function, grad: Any, onward: Sequence[Function | None], create_graph: bool) -> list[Any]:
-    """Compute the gradients of a node's inputs; None for each input whose entry in `onward` is None.
+    """Compute the gradients of a node's inputs; those whose entry in `onward` is None aren't needed, and may be None.
 
     Derivatives are written for real numbers and holomorphic functions: grad · f'. PyTorch's convention for complex
     numbers, the direction of steepest ascent, is grad · conj(f') = conj(conj(grad) · f').

@@ -109,10 +109,9 @@ current_pass = _pass.get  # the innermost running pass, None outside of any
 def hooked_positions(roots: Sequence[Function], oldest: float) -> dict[int, float]:
     """The positions of hooked leaves in the walk from `roots`, by node number.
 
-    Leaves are older than all nodes, so the engine would reach them at the end. A hooked leaf is to come right after the
-    oldest node that uses it. Its position is that node's number minus a fraction, which puts it before the next node in
-    the engine's heap. The leaves of one node come in the order of its inputs, or in reverse. Nodes older than `oldest`
-    aren't visited.
+    Leaves are older than the nodes that use them, often than all, so the engine would reach them late. A hooked leaf is
+    to come right after the oldest node that uses it: its position is that node's number minus a fraction. The leaves of
+    one node come in the order of its inputs, or in reverse. Nodes older than `oldest` aren't visited.
     """
     found: dict[int, float] = {}
     for number, node in reachable(roots, oldest).items():

@@ -40,7 +40,7 @@ def check(node: Any, counter: list[Any], then: int) -> None:
     through `.data` at all.
     """
     since = [place for version, place in counter[1:] if version > then]
-    known = type(node.kept) is list and len(since) == counter[0] - then  # of values that hooks have packed, nothing is
+    known = type(node.kept) is list and len(since) == counter[0] - then  # nothing is known of packed values
     if not known or any(_may_overlap(place, x) for place in since for x in node.kept):
         raise errors.GraphError(
             f"{errors.place(type(node).__name__, node.path)}: one of the values needed for gradient computation has "

@@ -110,7 +110,7 @@ def retry_or_raise(public: Callable[..., Any], args: tuple[Any, ...], kwargs: di
     `torch_function`.
     """
     if not sys._getframe(2).f_globals.get("__name__", "").startswith("microgad."):
-        wrappers = importlib.import_module("microgad.torch_function.wrappers")  # a room above, loaded here
+        wrappers = importlib.import_module("microgad.torch_function.wrappers")  # of a higher layer: loaded here
         if (answer := wrappers.retry_overridden(public, *args, **kwargs)) is not NotImplemented:
             return answer
     function = inspect.unwrap(public)

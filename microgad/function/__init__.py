@@ -58,7 +58,7 @@ class Function:
     symbol: ClassVar[str] = ""  # the label in pictures; empty: the class's name
     numpy: ClassVar[Any] = None  # the NumPy function that calls this operation when it is given Tensors
     promote: ClassVar[Any] = None  # converts the operands to a common dtype
-    broadcasts: ClassVar[bool] = False  # whether a gradient may have more axes than its input (matmul's batch axes)
+    broadcasts: ClassVar[bool] = False  # whether a gradient's shape may be other than its input's and the result's
     may_share: ClassVar[bool] = False  # whether the result may be a view of the first input; several results: see Split
     materializes: ClassVar[bool] = True  # whether an unused result has the gradient zeros (True) or None
     last_first: ClassVar[bool] = False  # whether the hooks of its leaf inputs run from the last input to the first
@@ -69,7 +69,7 @@ class Function:
     exact_scalars: ClassVar[bool] = False  # whether a Python number stays unrounded beside a float16 array
     elementwise: ClassVar[bool] = False  # whether the result's memory layout follows the operands', as in PyTorch
     native_half: ClassVar[bool] = False  # whether float16 is computed in float16; otherwise it is computed in float32
-    constants: ClassVar[tuple[str, ...]] = ()  # intermediates independent of the inputs' values: masks, indices
+    constants: ClassVar[tuple[str, ...]] = ()  # intermediates of derivative 0: boolean masks, integer indices
 
     # Derived from the methods' signatures when the class is defined, see plan.py:
     inputs: ClassVar[tuple[str, ...]] = ()
@@ -88,7 +88,7 @@ class Function:
     torch_name: str  # PyTorch's name for the node, where class and settings don't determine it: see naming.py
     number: int  # the position on the tape
     edges: list[Any]  # for each input the node that made it; None where no gradient is wanted
-    tensor_bits: int  # one bit for each input that was a Tensor; not set where all inputs were
+    tensor_bits: int  # one bit for each input that was a Tensor; not set where the one or two inputs all were
     kept: Any  # the values kept for backward: a list, () where nothing is kept, None once freed
     versions: Any  # for each kept Tensor its version counter, followed by the version at which it was kept
     shape: Any  # of the result; a list of shapes where there are several results
@@ -123,7 +123,7 @@ class Function:
     def apply(cls, *inputs: Any, **settings: Any) -> Any:
         """Compute the operation, and record a node if an input wants a gradient. Bare arrays give bare arrays.
 
-        Nothing is recorded where all inputs are bare arrays: so a derivative calls other Functions.
+        Where all inputs are bare arrays nothing is recorded, which is how a derivative calls other Functions.
         """
         # This is the hot path of the whole library. Two Tensors, the most common case, are spelled out, because loops
         # and f(*arrays) cost more in Python's interpreter than the arithmetic on a small array.
@@ -173,8 +173,8 @@ class Function:
                     half |= type(each) is ndarray and each.dtype is not _FLOAT32 and each.dtype == HALF
                 out = in_single(self, arrays) if half else self.forward(*arrays)
                 settled = len(arrays) < 3
-        except Fallback as apart:
-            out, settled = apart.forward(self, arrays), True
+        except Fallback as fallback:
+            out, settled = fallback.forward(self, arrays), True
         except errors.FROM_FORWARD as error:
             if cls.promote is not None and (near := on_one_device(inputs)):
                 return cls.apply(*near, **settings)
@@ -323,7 +323,7 @@ class Function:
 
     @classmethod
     def _plan(cls, wanting: int, count: int, out: Any, arrays: Sequence[Any] = ()) -> Plan | None:
-        """The plan for a set of inputs that want a gradient; None where the result isn't differentiable (no float)."""
+        """The plan for a set of inputs that want a gradient; None if there are no derivatives, as of integer results."""
         key = (wanting, count) if cls.variadic else wanting
         plan = cls.plans.get(key)
         if plan is None:

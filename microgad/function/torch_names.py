@@ -127,7 +127,7 @@ def _set_item(node: Any) -> str:
 
 
 def _of_two(name: str) -> Callable[[Any], str]:
-    """PyTorch numbers the overloads: 0 for two Tensors, 1 for a Tensor and a number."""
+    """PyTorch numbers the overloads: 0 for a Tensor and a number, 1 for two Tensors."""
     return lambda node: f"{name}Backward{int(not _is_number(node, 1))}"
 
 
