@@ -79,7 +79,7 @@ class Tracer(state.Observer):
         if not bad:
             return
         kind = bad[0][1]
-        source = self._inherited(inputs) or self._wrap(node, inputs, kind)
+        source = self._inherited(inputs) or self._new_source(node, inputs, kind)
         for tensor, _ in bad:
             self._sources[id(tensor)] = tensor, source
         if self.halt and any(kind == "NaN" for _, kind in bad):
@@ -108,7 +108,7 @@ class Tracer(state.Observer):
         known = [(nonfinite_kind(x) != "NaN", *self._sources[id(x)][1:]) for x in inputs if id(x) in self._sources]
         return min(known)[1] if known else None
 
-    def _wrap(self, node: Any, inputs: tuple[Any, ...], kind: str) -> Source:
+    def _new_source(self, node: Any, inputs: tuple[Any, ...], kind: str) -> Source:
         """Make the source for an operation that is the first one with non-finite values."""
         told = f"produced {kind} from finite inputs: {_describe_inputs(node, inputs)}"
         for i, x in enumerate(inputs):

@@ -128,7 +128,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
     """Return `tensor` as a dual Tensor with a tangent of the same shape.
 
     Raises RuntimeError outside of a level and if either has a tangent already, ValueError if the two differ in shape or
-    aren't floating-point.
+    aren't floating-point or complex.
     """
     now = gradients.dual_level.get()
     if now is None:

@@ -47,8 +47,8 @@ class FunctionCtx:
         self._is_tensor: list[bool] = []  # which of the arguments are Tensors
         self._zero_tangents: list[Tensor | None] = []  # a zero tangent for each argument, if there is a static jvp
         self._modifies_inputs = False  # whether forward writes to arguments, so that jvp may write to tangents
-        self._num_saved = 0  # the first of the kept Tensors are for backward
-        self._jvp_indices: tuple[int, ...] = ()  # which of them are for jvp
+        self._num_saved = 0  # how many of the kept Tensors, the first ones, are for backward
+        self._jvp_indices: tuple[int, ...] = ()  # which of the kept Tensors are for jvp
 
     def __getattr__(self, name: str) -> Any:
         """Look up the node's attributes: in PyTorch ctx is the node itself."""
@@ -260,7 +260,7 @@ def _location_of(tensor: Tensor | None, outs: list[Tensor]) -> Any:
 class CustomNode(core.Function):
     """The node of an autograd.Function, for which a subclass of the same name is made."""
 
-    broadcasts = True  # a gradient of the result's shape is summed to the argument's
+    broadcasts = True  # a gradient of any shape that the argument's broadcasts to is summed to it
     conjugates = False  # backward returns gradients of complex arguments in PyTorch's convention
     function: ClassVar[type[Function]]
     ctx: FunctionCtx

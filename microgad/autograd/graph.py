@@ -42,7 +42,7 @@ class GradientEdge(NamedTuple):
 
     @property
     def array(self) -> Any:
-        """An array that stands for the Tensor's: without one, its device is assumed to be the CPU."""
+        """An array that stands for the Tensor's, whose device is assumed to be the CPU."""
         return np.zeros(())
 
 
@@ -90,7 +90,7 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None
     """
     if mode not in ("all", "any"):
         raise errors.ArgumentError(f"register_multi_grad_hook: mode must be 'all' or 'any', got '{mode}'")
-    task: list[Any] = [None]  # `finals` of the current backward pass, by which passes are told apart
+    task: list[Any] = [None]  # the backward pass that runs: in another one, the gradients start anew
     grads: dict[int, Tensor | None] = {}
     count = len(tensors)  # the hook must not refer to the Tensors, which hold it
     numbers, expected = [tensor.node.number for tensor in tensors if tensor.node is not None], set[int]()

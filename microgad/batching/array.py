@@ -23,8 +23,8 @@ class Level:
 
     def __init__(self, count: int, depth: int) -> None:
         self.count, self.depth, self.ended = count, depth, False
-        self.entered: list[BatchedArray] = []  # bases of the arrays that came in, and those of them that are on a graph
-        self.on_graphs: list[BatchedArray] = []
+        self.entered: list[BatchedArray] = []  # bases of the arrays that came in from outside
+        self.on_graphs: list[BatchedArray] = []  # those of them that came in on a graph
         self.written: list[tuple[Any, Any]] = []  # arrays from outside that were written to, and copies from before
 
     def note(self, array: Any) -> None:
@@ -105,7 +105,7 @@ class BatchedArray(DuckArray):
         return BatchedArray(whole, self.level, (self if self.base is None else self.base) if is_view else None)
 
     def record_write(self) -> None:
-        """Tell each mapping that this memory came into from outside that it is about to be written."""
+        """Tell each mapping into which this memory came from outside that it is about to be written."""
         for base in self.level.entered:
             if base is self.base:
                 self.level.note(base.whole)

@@ -17,7 +17,7 @@ from .rules import expand_to_batch
 
 
 class BatchedDraws(VmapDraws):
-    """Makes the draws of all slices of a level in one call of the generator."""
+    """Makes each draw for all slices of a level at once."""
 
     level: Level
 

@@ -323,7 +323,7 @@ class Function:
 
     @classmethod
     def _plan(cls, wanting: int, count: int, out: Any, arrays: Sequence[Any] = ()) -> Plan | None:
-        """The plan for a set of inputs that want a gradient; None if there are no derivatives, as of integer results."""
+        """The plan for a set of inputs that want a gradient; None if there are no derivatives, as for integers."""
         key = (wanting, count) if cls.variadic else wanting
         plan = cls.plans.get(key)
         if plan is None:

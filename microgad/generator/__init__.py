@@ -2,7 +2,7 @@
 
 After `manual_seed(s)` every draw here is the one that PyTorch makes on a CPU with that seed. Uniform, integer and
 Bernoulli draws are equal bit for bit. NumPy's logarithm, sine and cosine differ from PyTorch's, so that normal draws
-are equal to 5 units in the last place in float32 (2 in float64), exponential ones to 2 in float64.
+are equal within 5 units in the last place in float32 (2 in float64), exponential ones within 2 in float64.
 
 NumPy has the same engine as PyTorch, MT19937: one stream of 32-bit words (stream.py). The other files say how many
 words a draw takes, in which order, and how it turns them into numbers. Fills run in the *memory order* of their

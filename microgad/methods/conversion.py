@@ -174,7 +174,7 @@ class Conversion:
         """Make this Tensor a view of the memory of `source`, a Tensor or a storage.
 
         The geometry is the source's, or the given offset, size and strides in elements. Without arguments the Tensor
-        becomes empty. Raises RuntimeError if either Tensor requires grad, or the memory is too small.
+        becomes empty. Raises RuntimeError if the memory is too small or, except under no_grad, a Tensor requires grad.
 
         >>> torch.zeros(0).set_(torch.arange(4.0), 1, (2,), (2,))
         tensor([1., 3.])

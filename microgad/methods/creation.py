@@ -33,7 +33,7 @@ def _new(make: Callable[..., Tensor], like: F) -> F:
     def method(self: Tensor, *size: Any, dtype: Dtype = None, device: Device = None, **options: Any) -> Tensor:
         return make(*size, dtype=dtype or self.dtype, device=device or self.device, **options)
 
-    doc = f"{(make.__doc__ or '').partition(' Source:')[0]} Shape one by one or as one sequence."
+    doc = f"{(make.__doc__ or '').partition(' Source:')[0]} `size` is several integers or one sequence."
     return with_signature(method, f"new_{make.__name__}", doc, like)
 
 
@@ -60,7 +60,7 @@ class Creation:
         return creation.empty_strided(size, stride, dtype=dtype or self.dtype, **options)
 
     def new(self: Tensor, *args: Any, size: Any = None, device: Device = None) -> Tensor:
-        """Return an uninitialized Tensor of given sizes, or a copy of data: legacy `new_empty` and `new_tensor`."""
+        """Return an uninitialized Tensor of given sizes, or one of data, on its memory if possible. A legacy method."""
         args = args if size is None else (Size(size),)
         return creation.legacy_new(*args, dtype=self.dtype, device=self.device if device is None else device)
 

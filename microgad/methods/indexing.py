@@ -26,7 +26,7 @@ P = ParamSpec("P")
 
 @accepts_lazy
 def _written(call: Callable[Concatenate[Tensor, P], Write]) -> Callable[Concatenate[Tensor, P], Tensor]:
-    """Make the in-place method `op_` from `op_call`, which checks the arguments and returns a Call to apply."""
+    """Make the in-place method `op_` from `op_call`, which checks the arguments and returns a `Write`."""
 
     def method(self: Tensor, /, *args: P.args, **options: P.kwargs) -> Tensor:
         try:
@@ -82,7 +82,7 @@ class Indexing:
         return with_in_place_name("torch::autograd::CopyBackwards", self, before)
 
     def apply_(self: Tensor, callable: Callable[[Any], Any]) -> Tensor:
-        """Replace each element by the result of a Python function of it. Slow, and on the CPU only."""
+        """Replace each element by the result of a Python function of it, which is slow."""
         return _each("apply_", callable, self)
 
     def map_(self: Tensor, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:

@@ -103,9 +103,8 @@ def format_tensor(
     >>> format_tensor(np.zeros((0, 3)))
     'tensor([], size=(0, 3), dtype=torch.float64)'
     """
-    dtype = (
-        f"torch.{array.dtype.names[0] if array.dtype.names else array.dtype}"  # a field names what unsupported.py has
-    )
+    # A dtype that NumPy lacks is named by its field: see unsupported.py.
+    dtype = f"torch.{array.dtype.names[0] if array.dtype.names else array.dtype}"
     understood = {default_dtype}
     valueless = device == "meta"
     if array.size and not valueless:
