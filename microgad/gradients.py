@@ -74,7 +74,7 @@ def grad(
 
     An input that the outputs don't depend on raises RuntimeError; with allow_unused its gradient is None, with
     materialize_grads zeros. With is_grads_batched each of `grad_outputs` has a batch axis in front, and so have the
-    gradients; one backward pass computes all slices, or if that fails one each. Source: torch.autograd.grad.
+    gradients; the slices are computed at once if possible. Source: torch.autograd.grad.
 
     >>> x = torch.tensor(3.0, requires_grad=True)
     >>> (first,) = torch.autograd.grad(x**3, x, create_graph=True)

@@ -51,7 +51,7 @@ class Tensor(Methods):
     # Class attributes that few Tensors override, so that they cost the others nothing:
     base: Tensor | None = None  # the Tensor that this one is a view of
     chain: tuple[tuple[type[Function], dict[str, Any]], ...] | None = None  # the view operations from the base to this
-    views: list[weakref.ref[Tensor]] | None = None  # of a base: its views, also some that are gone
+    views: list[weakref.ref[Tensor]] | None = None  # references to a base's views, some of them dead
     name: str | None = None
     is_data_alias: bool = False  # whether it was made by `.data`: then the regions of its writes are remembered
 

@@ -18,8 +18,8 @@ _CATEGORY = {
     "u": _INTEGER,
     "f": _FLOATING,
     "c": _COMPLEX,
-    "V": _FLOATING,
-}  # V: unsupported.py
+    "V": _FLOATING,  # a dtype that NumPy lacks: see unsupported.py
+}
 
 
 class dtype:

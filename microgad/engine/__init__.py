@@ -23,7 +23,7 @@ from .hooks import LAST
 
 _FLOAT32 = np.dtype("float32")  # the most common dtype: `is` is faster than asking for the kind
 
-# [node, its gradient so far, whether the engine owns that array, so that it may add to it in position]
+# [node, its gradient so far, whether the engine owns that array, so that it may add to it in place]
 Pending = list[Any]
 
 

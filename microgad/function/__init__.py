@@ -27,7 +27,7 @@ _new = object.__new__
 
 
 Tensor: Any = ()  # the class, once tensor.py has registered it; until then nothing is an instance of ()
-_SCALAR_SETTING: Any = np.generic  # types that a setting is converted from to a Python number: this one and Tensor
+_SCALAR_SETTING: Any = np.generic  # types of settings that become Python numbers: this one and Tensor
 
 
 def register_tensor(cls: type) -> None:

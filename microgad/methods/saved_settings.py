@@ -30,7 +30,7 @@ def _where_differs(i: int) -> Callable[[Any], int]:
 
 
 def _pooling(node: Any) -> Any:
-    """Return the window of a pooling. Without a batch dimension the pooling itself is before the node."""
+    """Return the window of a pooling. For an input without a batch dimension it is that of an earlier node."""
     while "window" not in vars(node):
         node = node.edges[0]
     return node.window

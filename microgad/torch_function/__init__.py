@@ -54,7 +54,7 @@ def disabled_torch_function(func: Any, types: Any, args: Any = (), kwargs: Any =
 
 @functools.cache
 def overrides_functions(kind: Any) -> bool:
-    """Whether a class overrides functions: by its own __torch_function__, or as a Tensor subclass, but not of Parameter."""
+    """Whether a class overrides functions: by its own __torch_function__, or as a subclass of Tensor, not Parameter."""
     found = getattr(kind, "__torch_function__", None)
     if found in (None, disabled_torch_function) or kind is function.Tensor or kind.__module__.startswith("microgad."):
         return False
