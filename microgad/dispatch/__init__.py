@@ -48,7 +48,7 @@ def dispatch_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dic
         return reduce(inputs[0], **{"axis": 0, **kwargs})
     if method == "at" and not kwargs and indexing.at(ufunc, *inputs):
         return None
-    if method == "__call__" and not kwargs and _no_gradient_lost(inputs):  # as PyTorch's `__array_wrap__`: Tensors
+    if method == "__call__" and not kwargs and _no_gradient_lost(inputs):  # Tensors, as by PyTorch's `__array_wrap__`
         results = ufunc(*_as_arrays(inputs))
         wrap = core.Tensor._wrap
         return tuple(wrap(as_array(x)) for x in results) if ufunc.nout > 1 else wrap(as_array(results))

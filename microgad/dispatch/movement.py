@@ -29,7 +29,7 @@ def _reversed(a: Any) -> Any:
 
 def _reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
     flags = a.array.flags
-    if order == "F" or (order == "A" and flags.f_contiguous and not flags.c_contiguous):  # of the transpose
+    if order == "F" or (order == "A" and flags.f_contiguous and not flags.c_contiguous):  # by the transpose
         result = _reversed(movement.reshape(_reversed(a), _shape(shape)[::-1]))
     else:
         result = movement.reshape(a, _shape(shape))

@@ -344,7 +344,7 @@ def fma(x: Array, scale: float, shift: float) -> Array:
         product *= scale
         total = product + shift
         halfway = (total.view(np.int64) & (2**29 - 1)) == 2**28  # between two float32 numbers
-        if halfway.any():  # the rounding of the sum decides which of the two is next
+        if halfway.any():  # the sum's rounding error decides which of the two is nearer
             total[halfway] = _add_to_odd(product[halfway], shift)
         return total.astype(np.float32)
     # Dekker (1971): halves of at most 27 bits multiply exactly, so that the product's error is known

@@ -114,7 +114,7 @@ def format_tensor(
     suffixes = []
     if device is not None:
         suffixes.append(f"device='{device}'")
-    if valueless or (array.ndim != 1 if array.size == 0 else _options.edgeitems == 0):  # not told by the entries
+    if valueless or (array.ndim != 1 if array.size == 0 else _options.edgeitems == 0):  # entries don't show it
         suffixes.append(f"size={tuple(array.shape)}")
     if dtype not in understood:
         suffixes.append(f"dtype={dtype}")
