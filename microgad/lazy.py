@@ -91,7 +91,7 @@ def accepts_lazy(make: F) -> F:
 def define_getattr(
     module: dict[str, Any], lazy_names: Mapping[str, str] | None = None, extras: Mapping[str, str] | None = None
 ) -> None:
-    """Give a module a `__getattr__` that suggests the nearest name, and a `__dir__` without what it merely imports.
+    """Give a module a `__getattr__` that suggests the nearest name, and a `__dir__` without tools such as typing.Any.
 
     Call it with globals() at the module's end. `lazy_names` maps names that are loaded on first use to the module that
     each is from, such as ".laws"; a submodule is from itself. `extras` maps optional packages to the extra that

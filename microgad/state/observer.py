@@ -26,7 +26,7 @@ class Observer:
             self.outer.forward(node, inputs, out)
 
     def enter(self, module: Any, path: str) -> None:
-        """Called when a module calls a module inside it."""
+        """Called when a module inside another one is called; `path` is its own."""
         if self.outer is not None:
             self.outer.enter(module, path)
 
