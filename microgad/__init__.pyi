@@ -708,7 +708,7 @@ from .storage import is_storage as is_storage
 from .tensor import Tensor as Tensor
 from .utils.dlpack import to_dlpack as to_dlpack
 
-# Under another name than its own (an import that renames gives none, by PEP 484).
+# Names other than the objects' own: by PEP 484 an import that renames makes no public name.
 bool = microgad.dtypes.bool_
 cfloat = microgad.dtypes.complex64
 cdouble = microgad.dtypes.complex128
@@ -733,7 +733,7 @@ affine_grid_generator = microgad.ops.window.affine_grid
 grid_sampler_2d = microgad.ops.window.grid_sampler
 grid_sampler_3d = microgad.ops.window.grid_sampler
 
-# An import would give type checkers the module of this name, that Tensor comes from.
+# An import would give type checkers the module of this name, which Tensor comes from.
 tensor = microgad.ops.creation.tensor
 
 __version__: str

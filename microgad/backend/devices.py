@@ -92,5 +92,5 @@ def get_default_device() -> device:
 
 
 def chosen(where: Any) -> Any:
-    """The device for a new Tensor: `where`, or the default device if that is None. None is the CPU."""
+    """The device for a new Tensor: `where`, or the default device if that is None. A result of None is the CPU."""
     return _defaults.get()[-1] if where is None else where

@@ -1,4 +1,4 @@
-"""Warnings: raised at the program's line, once or each time; and NumPy's, which are silenced as PyTorch is silent."""
+"""Warnings: given at the program's line, once or each time. NumPy's are silenced where PyTorch gives none."""
 
 from __future__ import annotations
 

@@ -43,6 +43,6 @@ def bumped(counter: list[Any]) -> list[Any]:
 
 
 def check_inference(counter: list[Any] | None, what: str) -> None:
-    """Raise GraphError if the counter is an inference tensor's and inference_mode is off. `what` was tried."""
+    """Raise GraphError about `what` if the counter is an inference tensor's and inference_mode is off."""
     if type(counter) is Untracked and not inferring.get():
         raise errors.GraphError(f"{what} outside InferenceMode is not allowed: make a clone to get a normal tensor")
