@@ -1,4 +1,4 @@
-"""Elementwise operations: one file a kind, and all their names here."""
+"""Elementwise operations, one file per kind. They are all imported here."""
 
 # isort: skip_file
 from __future__ import annotations

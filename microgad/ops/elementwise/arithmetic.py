@@ -110,7 +110,7 @@ def sub(input: Operand, other: Operand, *rest: Any, alpha: float = 1, out: Tenso
         other, alpha = old_order("sub", other, rest)
     scaled = other
     if type(alpha) is not int or alpha != 1:
-        reject_booleans((input, other))  # before scaling, whose result is no boolean
+        reject_booleans((input, other))  # before scaling, which may convert a boolean
         scaled = scaled_by_alpha("sub", input, other, alpha)
     result: Tensor = Sub.apply(*wrap_scalars(input, scaled))
     return result if out is None else into(out, result)
@@ -242,7 +242,7 @@ def _add_scaled(op: str, input: Tensor, combine: Any, tensor1: Tensor, tensor2: 
 class Lerp(Function):
     """a + weight · (b - a).
 
-    From weight ½ on it is computed as b + (weight - 1) · (b - a), so that weight 1 gives exactly b.
+    Where |weight| >= ½ it is computed as b + (weight - 1) · (b - a), so that weight 1 gives exactly b.
     """
 
     symbol, elementwise = "lerp", True
@@ -294,7 +294,7 @@ def _lerp_arrays(out: Any, a: Any, b: Any, weight: Any) -> Any:
 def lerp(input: Tensor, end: Tensor, weight: Operand, *, out: Tensor | None = None) -> Tensor:
     """input + weight · (end - input), broadcast. Source: torch.lerp.
 
-    Raises RuntimeError where the dtypes differ.
+    Raises RuntimeError where the dtypes differ. A 0-dimensional weight may have any.
 
     >>> torch.lerp(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 8.0]), 0.5)
     tensor([2., 5.])

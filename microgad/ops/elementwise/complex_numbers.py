@@ -176,7 +176,7 @@ def angle(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def _check_same_floats(arrays: Any) -> Any:
-    """Raise RuntimeError unless both arrays are float32, or both float64."""
+    """Return both arrays. Raises RuntimeError unless they are both float32, or both float64."""
     a, b = (x.dtype for x in arrays)
     if {a, b} - {dtypes.float32.dtype, dtypes.float64.dtype}:
         raise DtypeError(f"expected both inputs to be float32 or float64 tensors but got {a} and {b}")
@@ -220,7 +220,7 @@ def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 @composite
 def polar(abs: Tensor, angle: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """abs · (cos(angle) + sin(angle)·i), of two Tensors of the same floating dtype. Source: torch.polar.
+    """abs · (cos(angle) + sin(angle)·i), of two float32 or two float64 Tensors. Source: torch.polar.
 
     >>> torch.polar(torch.tensor([2.0]), torch.tensor([0.0]))
     tensor([2.+0.j])

@@ -1,4 +1,4 @@
-"""True and rounding division, their remainders, and greatest common divisors."""
+"""Division with and without rounding, remainders, greatest common divisors and least common multiples."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class RoundedDiv(Function):
 def _float32_for_one_divisor(forward: Any) -> Any:
     """Decorate `forward` so that float16 divided by a single number is computed in float32 and rounded once.
 
-    PyTorch does the same. Between two arrays of float16 it rounds each step instead.
+    PyTorch does the same. It rounds each step of a division of two float16 arrays.
     """
 
     def widened(self, a, b):
@@ -138,8 +138,8 @@ def _from_quotient(ufunc: Any, a: Any, b: Any, large: int = 5000, **formulas: An
     """ufunc(a, b), which for large arrays is computed as formula(a, b, a / b) in float64.
 
     `formulas` has one for float32 ("f") and may have one for float64 ("d"). NumPy's ufuncs take 5 to 10 times as long,
-    because they compute an exact remainder number by number. PyTorch derives the quotient from it in float32: from 2²²
-    on that isn't always the whole part of a / b, so the ufunc has to compute it.
+    because they compute an exact remainder number by number. They are used for quotients from 2²² on: there PyTorch's
+    float32 quotient, which is derived from the remainder, isn't always the whole part of a / b.
     """
     char = np.result_type(a, b).char
     if char not in formulas or max(np.size(a), np.size(b)) < large or backend.is_gpu(a):

@@ -209,7 +209,7 @@ def _log_add(ufunc: Any, power: Any, a: Any, b: Any, scale: float) -> Any:
     if scale != 1:
         out *= scale
     out += np.maximum(a, b)
-    return ufunc(a, b) if np.isnan(out).any() else out  # NaN may be ∞ - ∞
+    return ufunc(a, b) if np.isnan(out).any() else out  # a NaN may come from ∞ - ∞
 
 
 def logaddexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -263,7 +263,7 @@ class XLogY(Function):
         return (x + 0.0) * np.log(np.where((x == 0) & (y == y), 1.0, y))  # 0 · log(0) would be NaN; x + 0 makes 0 of -0
 
     def grad_x(self, grad, x, y):
-        return XLogY.apply(grad, np.where((x == 0) & (y <= 0), 1.0, y))  # a gradient of 0 times log(0) is 0
+        return XLogY.apply(grad, np.where((x == 0) & (y <= 0), 1.0, y))  # 0, not -∞ or NaN, for y <= 0
 
     def grad_y(self, grad, x, y):
         return grad * (x / y)
@@ -293,7 +293,7 @@ class Sigmoid(Function):
         with np.errstate(over="ignore"):
             out = by_blocks(logistic, x)
             if x.dtype == np.float64:
-                far = x < -708  # e⁻ˣ overflows there, but the result, eˣ, isn't 0 yet
+                far = x < -708  # e⁻ˣ overflows below -709, where the result, eˣ, isn't 0 yet
                 if backend.is_gpu(x) or far.any():
                     out = np.where(far, np.exp(x), out)
         return out
@@ -337,7 +337,7 @@ class Logit(Function):
 def logit(input: Tensor, eps: float | None = None, *, out: Tensor | None = None) -> Tensor:
     """log(input / (1 - input)), the inverse of sigmoid. Source: torch.logit.
 
-    If eps is given, input is clipped to [eps, 1 - eps] first.
+    If eps is given and not negative, input is clipped to [eps, 1 - eps] first.
 
     >>> torch.logit(torch.tensor([0.5, 0.8808]))
     tensor([0.0000, 2.0000])

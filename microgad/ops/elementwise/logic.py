@@ -104,7 +104,7 @@ def bitwise_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def bitwise_left_shift(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Shift the bits of integers to the left: input · 2 to the power other. Source: torch.bitwise_left_shift.
+    """Shift the bits of integers to the left: input · 2^other. Source: torch.bitwise_left_shift.
 
     >>> torch.bitwise_left_shift(torch.tensor([1, 3]), 2)
     tensor([ 4, 12])
@@ -113,7 +113,7 @@ def bitwise_left_shift(input: Operand, other: Operand, *, out: Tensor | None = N
 
 
 def bitwise_right_shift(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Shift the bits of integers to the right: input / 2 to the power other, rounded down.
+    """Shift the bits of integers to the right: input / 2^other, rounded down.
 
     Source: torch.bitwise_right_shift.
 

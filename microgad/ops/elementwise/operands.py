@@ -1,4 +1,4 @@
-"""Which of two operands may be a Python number instead of a Tensor: each of PyTorch's functions has its rule."""
+"""Checks which of two operands may be Python numbers instead of Tensors: PyTorch's functions differ in that."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def wrap_scalars(a: Any, b: Any) -> tuple[Any, Any]:
 
 
 def require_tensor(op: str, a: Any) -> Any:
-    """Return the first operand. Raises TypeError if it is a number."""
+    """Return the first operand. Raises TypeError if it is a number or None."""
     if type(a) in _NUMBERS or a is None:
         raise DtypeError(f"{op}: argument 'input' (position 1) must be Tensor, not {type(a).__name__}")
     return a
 
 
 def require_tensors(op: str, a: Any, b: Any) -> tuple[Any, Any]:
-    """Return both operands. Raises TypeError if one of them is a number."""
+    """Return both operands. Raises TypeError if one of them is a number, or the first is None."""
     if type(b) in _NUMBERS:
         raise DtypeError(f"{op}: argument 'other' (position 2) must be Tensor, not {type(b).__name__}")
     return require_tensor(op, a), b

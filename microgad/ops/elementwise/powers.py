@@ -23,9 +23,9 @@ from .operands import require_one_tensor, require_tensors
 
 
 class Pow(Function):
-    """xᵖ, broadcast. Small constant powers are computed as products, exactly and fast, as in PyTorch."""
+    """xᵖ, broadcast. A number p of ±1, ±2, 3 or ±½ is computed by products, quotients and roots, as in PyTorch."""
 
-    symbol, numpy, write = "xᵖ", np.power, by_forward  # np.power alone would not use products
+    symbol, numpy, write = "xᵖ", np.power, by_forward  # np.power alone would not use them
 
     @staticmethod
     def promote(arrays):
@@ -46,7 +46,7 @@ class Pow(Function):
     def grad_x(self, grad, x, p):
         if isinstance(p, (int, float, complex)):
             return grad * (p * _power(x, p - 1)) if p != 0 else np.zeros_like(grad)
-        # p · x^(p - 1) is 0 · ∞ or 0 · NaN there; elsewhere p = 0 gives 0, and the right second derivative
+        # p · x^(p - 1) is 0 · ∞ or 0 · NaN where p = 0 and x is 0, subnormal or NaN; elsewhere its derivatives hold
         undefined = (p == 0) & np.logical_not(np.absolute(x) >= np.finfo(x.dtype).tiny)
         return grad * np.where(undefined, 0.0, p * x ** np.where(undefined, 1.0, p - 1))
 
@@ -64,7 +64,7 @@ class Pow(Function):
 def pow(input: Operand, exponent: Operand, *, out: Tensor | None = None) -> Tensor:
     """input to the power exponent, broadcast; one of the two may be a number. Source: torch.pow.
 
-    Raises RuntimeError for integers to a negative integer power.
+    Raises RuntimeError for a Tensor of integers to the power of a negative Python integer.
 
     >>> torch.pow(torch.tensor([1.0, 2.0, 3.0]), 2)
     tensor([1., 4., 9.])
@@ -79,7 +79,7 @@ _PRODUCTS: dict[float, Callable[[Any], Any]] = {
 
 
 def _power(x: Any, p: Any) -> Any:
-    """x ** p, as a product where p is a small constant and x an array. A Tensor's power is recorded as Pow."""
+    """x ** p, by `_PRODUCTS` where p is a number in it and x an array. A Tensor's power is recorded as Pow."""
     if isinstance(p, (int, float)) and backend.is_array(x):
         if (product := _PRODUCTS.get(p)) is not None:
             return product(x)
@@ -229,7 +229,7 @@ class Ldexp(Function):
 
 @composite
 def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """input · 2 to the power other. Source: torch.ldexp.
+    """input · 2^other, broadcast. Source: torch.ldexp.
 
     >>> torch.ldexp(torch.tensor([1.0]), torch.tensor([1, 3]))
     tensor([2., 8.])
@@ -238,12 +238,12 @@ def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     if input.is_floating_point() and other.array.dtype.kind in "biu":
         return into(out, Ldexp.apply(input, other))
     if input.is_floating_point() and other.is_floating_point():
-        other = other.to(dtypes.of(dtypes.result_dtype([input.array, other.array])))  # that of 2ⁿ too
+        other = other.to(dtypes.of(dtypes.result_dtype([input.array, other.array])))  # the result's, for 2ⁿ too
     return into(out, input * Pow.apply(2.0, other))
 
 
 class Frexp(Function):
-    """The mantissa in [0.5, 1) and the exponent of x = mantissa · 2^exponent."""
+    """x = mantissa · 2^exponent with |mantissa| in [0.5, 1), or 0 for 0."""
 
     symbol, numpy = "frexp", np.frexp
 
@@ -261,7 +261,7 @@ class Frexp(Function):
 
 
 def frexp(input: Tensor, *, out: tuple[Tensor, Tensor] | None = None) -> return_types.frexp:
-    """Split input into mantissa · 2^exponent, with the mantissa in [0.5, 1). Source: torch.frexp.
+    """Split input into mantissa · 2^exponent, with |mantissa| in [0.5, 1), or 0 for 0. Source: torch.frexp.
 
     >>> torch.frexp(torch.tensor([3.0])).mantissa
     tensor([0.7500])

@@ -143,7 +143,7 @@ def atan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 class Atan2(Function):
-    """The angle of the point (x, y) = (b, a), in (-π, π]."""
+    """The angle of the point (x, y) = (b, a), in [-π, π]."""
 
     symbol, numpy, promote = "atan2", np.arctan2, dtypes.only("biuf", dtypes.promote_floating)
 
