@@ -48,7 +48,7 @@ def tensor(
 ) -> Tensor:
     """Copy data, which are numbers, nested sequences, arrays or Tensors, into a new Tensor. Source: torch.tensor.
 
-    Python numbers become int64, the default floating dtype, complex64 or bool; arrays keep their dtype. The memory of
+    Python numbers become bool, int64, or the default floating or complex dtype; arrays keep their dtype. The memory of
     a storage is shared. Raises RuntimeError where a Python number doesn't fit into an integer dtype; arrays are cast.
 
     >>> torch.tensor([[1, 2], [3, 4]], dtype=torch.float64)

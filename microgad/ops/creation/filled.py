@@ -126,7 +126,7 @@ def full(
     size: Any, fill_value: Any, *, out: Any = None, dtype: Dtype = None, device: Device = None,
     requires_grad: bool = False, **options: Any,
 ) -> Tensor:  # fmt: skip
-    """A Tensor as_zeros with one value, whose type gives the dtype by default. Source: torch.full.
+    """A Tensor filled with one value, whose type gives the dtype by default. Source: torch.full.
 
     >>> torch.full((2,), 7)
     tensor([7, 7])
@@ -200,8 +200,8 @@ def empty_permuted(
 def legacy_new(*sizes: Any, dtype: Dtype = None, device: Device = None) -> Tensor:
     """Make what `torch.Tensor(...)`, `torch.FloatTensor(...)` and `x.new(...)` return.
 
-    Sizes give an uninitialized Tensor, a Tensor gives a view of it, and an array gives a Tensor on the same memory.
-    Raises RuntimeError if a dtype is given and the Tensor has another one.
+    Sizes give an uninitialized Tensor, and a Tensor gives a view of it. Other data are converted to dtype, by default
+    the default one; an array that has it shares its memory. Raises RuntimeError if the Tensor has another dtype.
     """
     if len(sizes) != 1 or isinstance(sizes[0], (int, np.integer, Size)):
         return empty(*sizes or (0,), dtype=dtype, device=device)
