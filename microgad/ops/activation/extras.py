@@ -24,7 +24,7 @@ def tanhexp(input: Tensor) -> Tensor:
     >>> F.tanhexp(torch.tensor([-1.0, 100.0]))
     tensor([ -0.3521, 100.0000])
     """
-    return input * tanh(exp(clamp(input, max=20)))  # from 20 on tanh(eˣ) is 1; eˣ would overflow
+    return input * tanh(exp(clamp(input, max=20)))  # from 20 on tanh(eˣ) is 1, but eˣ may overflow
 
 
 @composite

@@ -111,7 +111,7 @@ def rrelu(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False,
     generator: draws.Generator | None = None,
 ) -> Tensor:  # fmt: skip
-    """leaky_relu with slopes drawn from [lower, upper), or, unless training, their mean. Source: torch.rrelu.
+    """leaky_relu with slopes drawn from [lower, upper), or, unless training, with their mean. Source: torch.rrelu.
 
     The draws are PyTorch's. See Xu et al. (2015). Raises RuntimeError where lower is more than upper.
 
@@ -158,7 +158,7 @@ class HardtanhInPlace(Hardtanh):
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
     """Clip input to [min_val, max_val]; on the bounds the derivative is 0. Source: torch.nn.functional.hardtanh.
 
-    Raises ValueError where min_val is more than max_val, RuntimeError for booleans.
+    Raises ValueError where min_val is more than max_val, RuntimeError for booleans and complex numbers.
 
     >>> F.hardtanh(torch.tensor([-2.0, 0.5]))
     tensor([-1.0000,  0.5000])
@@ -223,7 +223,7 @@ class Hardswish(Function):
         def slope(out: Any, grad: Any, x: Any) -> None:
             clipped = x.clip(-3, 3)
             np.absolute(clipped, out=out)
-            out[...] = out < 3  # (2x + 3) / 6 between the corners, (x + 3) / 6, which is 0 or 1, beyond
+            out[...] = out < 3  # 1 between the corners, where the slope is (2x + 3) / 6; 0 beyond, where it is 0 or 1
             out += 1
             out *= clipped
             out += 3
@@ -352,7 +352,7 @@ def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Ten
 
 def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
     """`threshold`, written into input. Source: torch.threshold_."""
-    return _over(input, threshold, value, True)
+    return _threshold(input, threshold, value, True)
 
 
-_over = threshold  # the function, which threshold_'s parameter of that name hides
+_threshold = threshold  # in threshold_, a parameter of that name hides the function

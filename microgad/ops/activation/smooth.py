@@ -25,7 +25,7 @@ from .common import apply_activation, require_floating
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # Klambauer et al. (2017)
 
 
-# The derivative of SiLU doesn't change beyond; eˣ would overflow there, or be subnormal, which takes 20 times as long.
+# Beyond, SiLU's derivative is 1 or negligible, but eˣ would overflow, or be subnormal, which takes 20 times as long.
 SILU_REACH = {np.dtype(np.float16): 10.0, np.dtype(np.float32): 80.0, np.dtype(np.float64): 640.0}
 
 
@@ -161,7 +161,7 @@ class Gelu(Function):
 
     def grad_x(self, grad, x):
         """grad · (Φ(x) + x · φ(x)) with the density φ(x) = exp(-x²/2) / √(2π)."""
-        reach = 12.0 if x.dtype == np.float32 else 35.0  # the derivative doesn't change beyond
+        reach = 12.0 if x.dtype == np.float32 else 35.0  # beyond, the derivative is 1 or negligible
 
         def slope(out: Any, grad: Any, x: Any) -> None:
             x = np.clip(x, -reach, reach)
@@ -228,7 +228,7 @@ class GeluTanh(Function):
 
     def grad_x(self, grad, x):
         """grad · s · (1 + 2u'x (1 - s)) with s = σ(2u) = e²ᵘ / (1 + e²ᵘ) and 2u'x = 6u - 4 √(2/π) x."""
-        reach = 9.5 if x.dtype == np.float32 else 20.0  # the derivative doesn't change beyond, but e²ᵘ overflows
+        reach = 9.5 if x.dtype == np.float32 else 20.0  # beyond, it is 1 or negligible, but e²ᵘ overflows
 
         def slope(out: Any, grad: Any, x: Any) -> None:
             clipped = np.clip(x, -reach, reach)
