@@ -333,7 +333,7 @@ def _frequencies(
 
 
 def _fft_c2c(op: str, cls: type[LinearMap], x: Tensor, sizes: Sequence[Any], dims: Sequence[int], norm: Any) -> Tensor:
-    """The complex transform `cls` of x, resized to `sizes` along `dims`. Real numbers are transformed by RealFft."""
+    """The complex transform `cls` of x, resized to `sizes` along `dims`. Fft of real numbers is computed by RealFft."""
     dims = _dims(op, x, dims)
     x = _resize(op, _to_floating(x), sizes, dims)
     if not dims or cls is not Fft or x.is_complex():
@@ -385,7 +385,7 @@ def _resize(op: str, x: Tensor, sizes: Sequence[Any], dims: Sequence[int]) -> Te
 def _sizes_and_dims(op: str, x: Tensor, s: Any, dim: Any) -> tuple[list[Any], list[int]]:
     """Return the sizes and dimensions of an n-dimensional transform: those of dim, else the last len(s), else all.
 
-    A size of -1 becomes None, which keeps a size. The one-dimensional transforms don't take -1.
+    A size of -1 becomes None, which keeps the size of x. The one-dimensional transforms don't take -1.
     """
     s = s if s is None else [None if n == -1 else n for n in as_tuple(s)]
     if dim is None:
@@ -423,7 +423,7 @@ def _inverse_norm(op: str, norm: Any) -> Any:
 
 
 def _to_floating(x: Tensor) -> Tensor:
-    """Convert integers to the default floating dtype. Raises RuntimeError for float16, which NumPy can't transform."""
+    """Convert integers to the default floating dtype. Raises RuntimeError for float16, as PyTorch does."""
     if x.dtype == dtypes.float16:
-        raise DtypeError("Unsupported dtype torch.float16: NumPy has no transform of it")
+        raise DtypeError("Unsupported dtype torch.float16: convert it to float32")
     return x if x.dtype.is_floating_point or x.dtype.is_complex else x.to(dtype=dtypes.get_default_dtype())

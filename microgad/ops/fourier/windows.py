@@ -20,8 +20,8 @@ def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, **options: A
     """Σₖ (-1)ᵏ aₖ cos(2πkn/N) for n = 0, ..., M - 1. Source: torch.signal.windows.general_cosine.
 
     N is M - 1 for a symmetric window, or M for a periodic one (sym=False). The options of all windows are `dtype`
-    (floating-point), `device` and `requires_grad`. Raises RuntimeError for a negative M and for a parameter out of
-    range.
+    (float32 or float64), `device` and `requires_grad`. Raises RuntimeError for another dtype, a negative M and a
+    parameter out of range.
 
     >>> torch.signal.windows.general_cosine(5, a=[0.5, 0.5])
     tensor([0.0000, 0.5000, 1.0000, 0.5000, 0.0000])
@@ -200,7 +200,7 @@ def hamming_window(
 
 @tensors_only
 def blackman_window(window_length: int, periodic: bool = True, **options: Any) -> Tensor:
-    """`signal.windows.blackman`, periodic by default. It starts at -2.9802e-08, not 0. Source: torch.blackman_window.
+    """`signal.windows.blackman`, periodic by default. In float32 it starts at -3e-08. Source: torch.blackman_window.
 
     >>> torch.blackman_window(4)[1:]
     tensor([0.3400, 1.0000, 0.3400])
