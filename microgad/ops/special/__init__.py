@@ -1,4 +1,4 @@
-"""Special functions: one file a family, and all their names here."""
+"""Special functions, one file per family. They are all imported here."""
 
 # isort: skip_file
 from __future__ import annotations

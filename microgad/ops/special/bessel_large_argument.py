@@ -161,9 +161,10 @@ class LargeArgumentBessel:
         return self._combine(x, t, r_error, 1.0, np.copysign(np.sqrt(norm), self._parity(k)), x)
 
     def _huge(self, x: Any) -> Any:
-        """The function for x >= 5e4. √2 sin r and √2 cos r are ±(s + c) and ±(s - c) with s = sin x and c = cos x.
+        """The function for x >= 5e4, from s = sin x and c = cos x.
 
-        Their product is -cos 2x, from which the smaller one is computed.
+        √2 sin r and √2 cos r are ±(s + c) and ±(s - c), in one order or the other. The smaller of s + c and s - c is
+        computed from their product, -cos 2x.
         """
         s, c = np.sin(x), np.cos(x)
         plus, minus = s + c, s - c

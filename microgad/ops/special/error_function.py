@@ -50,13 +50,13 @@ _TAIL = (
 
 
 def _erf(x: Any) -> Any:
-    """erf(x) = 1 - exp(log erfc(x)) for x >= 0."""
+    """|erf(x)| = 1 - exp(log erfc(|x|))."""
     y = np.minimum(abs(x), 6.0)
     return np.copysign(np.expm1(-y * rational(y, *_DECAY)), x)
 
 
 def _erf_float32(x: Any) -> Any:
-    y = np.clip(x, -5.0, 5.0)  # tanh is ±1 at the ends, and erf beyond
+    y = np.clip(x, -5.0, 5.0)  # tanh is ±1 at the ends, and erf is beyond
     out = rational(y * y, *_ARTANH)
     out *= y
     return np.tanh(out)
@@ -71,7 +71,7 @@ def _rescale(coefficients: tuple[float, ...], root: float, order: int) -> tuple[
 
 
 def _add(constant: float, part: Any, *corrections: Any) -> Any:
-    """(constant + part) · (1 - ε) for each small ε. It is subtracted from the part, whose rounding is smaller."""
+    """(constant + part) · (1 - ε) for each small ε. It rounds less to subtract ε times the sum from `part`."""
     for epsilon in corrections:
         total = constant + part
         total *= epsilon
@@ -85,7 +85,7 @@ class ErfcFormulas:
 
     def __init__(self, root: float) -> None:
         self.root, self.square = root, round(root * root)
-        self.end = math.sqrt(self.square / math.pi)
+        self.end = math.sqrt(self.square / math.pi)  # the limit of x erfcx(x / root)
         numerator, denominator = _DECAY
         self.decay = _rescale(numerator, root, 1), _rescale(denominator, root, 0)
         self.center, self.middle = _CENTER * root, tuple(c * root for c in _MIDDLE)

@@ -25,7 +25,7 @@ def evaluate(formula: Callable[..., Any], float32_formula: Callable[..., Any], x
 
 
 def non_differentiable(name: str, formula: Callable[..., Any], float32_formula: Any = None) -> type[Function]:
-    """Define a Function of one or two inputs without a derivative, which PyTorch doesn't have either.
+    """Define a Function of one or two inputs that has no derivative, as in PyTorch.
 
     `float32_formula` is for a single float32 input, which it gets in float64.
     """
@@ -46,7 +46,7 @@ def piecewise(inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -
 
     The conditions must exclude one another.
     """
-    if backend.is_gpu(inputs[0]):  # evaluate every case: to look at a condition would mean to wait for the GPU
+    if backend.is_gpu(inputs[0]):  # evaluate every case: looking at a condition would mean waiting for the GPU
         out = np.full_like(inputs[0], np.nan)
         for condition, formula in cases:
             out = np.where(condition, formula(*inputs), out)
@@ -67,7 +67,7 @@ def piecewise(inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -
 
 
 def replace_where(out: Any, inputs: tuple[Any, ...], *cases: tuple[Any, Callable[..., Any]]) -> Any:
-    """Overwrite `out` with formula(*inputs) where the condition of a case (condition, formula) holds: in few places."""
+    """Overwrite `out` with formula(*inputs) in the few places where a case's condition holds, and return it."""
     for condition, formula in cases:
         if backend.is_gpu(out):
             out = np.where(condition, formula(*inputs), out)

@@ -1,12 +1,12 @@
-"""log Γ, its derivative ψ and that one's, of negative numbers.
+"""log|Γ|, ψ and ψ' of negative numbers.
 
 With n the integer nearest to -x, e = x + n is exact, and the reflection formulas (DLMF 5.5.3, 5.5.4) give
 
     log|Γ(x)| = log(πe / sin πe) - log|e| - log Γ(n + 1 - e),    ψ(x) = ψ(n + 1 - e) - π cot πe.
 
-Between two poles below -2, log|Γ| has two zeros and ψ has one, near which the terms cancel. There the value is computed
-as the difference from the value at the zero, which is 0: term by term, so that the error stays a few units in the last
-place. The zeros are given in two parts.
+Between two poles below -2, log|Γ| has two zeros and ψ has one, near which the terms cancel. There each term is
+replaced by its difference from its value at the zero, where the sum of the terms is 0, so that the error stays a few
+units in the last place. The zeros are given in two parts.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ _SQUARED = (
     39.444258820260046, 33.85228692419477, 30.011401002514283, 26.001017266930415, 22.00543471040072,
     18.017901859902814, 14.057082993798039, 10.17343061979196, 6.493939402266984, 3.289868133696453,
 )  # fmt: skip
-# The zeros of log|Γ| as e: right and left of -3, -4, ..., -11. Later ones are next to a pole, with no float64 between.
+# The zeros of log|Γ| as e: left of -3, and right and left of -4, ..., -11. `_lgamma_by_pole` suffices for the rest.
 _LGAMMA_ZEROS = (
     (-0.14358088834998006, 3.862806401714152e-18), (0.04470571514140207, 8.223977942582053e-19),
     (-0.03936183974053688, 3.2731379225891636e-18), (0.008455359439952277, 8.231751957350036e-19),
@@ -215,7 +215,7 @@ def _log_ratio(n: Any, e: Any, w: Any) -> Any:
 
 
 def _lgamma_at_zero(n: Any, e: Any, zero: Any, delta: Any) -> Any:
-    """The sum of the differences from the zero of log(πe / sin πe), -log Γ(n + 1 - e) and -log|e|."""
+    """The sum of log(πe / sin πe), -log Γ(n + 1 - e) and -log|e|, each minus its value at the zero."""
     slope = (e + zero) * _divided_difference(e * e, zero * zero, (*_REFLECTED, 0.0))
     return delta * (slope + _mean(positive.digamma, n + 1 - e, delta)) - np.log1p(delta / zero)
 
@@ -246,7 +246,7 @@ def digamma_float32(x: Any, above: Any) -> Any:
 
 
 def _digamma_at_zero(w: Any, e: Any, zero: Any, delta: Any) -> Any:
-    """The sum of the differences from the zero of -1/e, 1/e - π cot πe and ψ(w), where w = n + 1 - e."""
+    """The sum of -1/e, 1/e - π cot πe and ψ(w), each minus its value at the zero, where w = n + 1 - e."""
     cotangents = polynomial(e * e, _COTANGENT) + zero * (e + zero) * _divided_difference(e * e, zero * zero, _COTANGENT)
     return delta * ((1 / (e * zero) + cotangents) - _mean(positive.trigamma, w, delta))
 

@@ -29,7 +29,7 @@ _RECIPROCAL = (
     1.3881269473509407e-05, -2.588862672911073e-05, -0.000148887308180788, 0.0011042580831499755, -0.002157953269256171,
     -0.006336833304923994, 0.04161568105120782, -0.05255106857397921, -0.1646981057811324, 0.5135166683820503,
 )  # fmt: skip
-_AT_ONCE = 1 << 17  # elements: how many steps of a recurrence are prepared together
+_AT_ONCE = 1 << 17  # elements of x times steps of a recurrence that are prepared together
 _EULER = 0.5772156649015329  # γ
 _EXP_MINUS_EULER = 0.5614594835668851, 3.845711298868925e-17  # e^-γ, in two parts
 # (log Γ(1 + a) / a + γ) / a, for 0 <= a <= 1

@@ -71,7 +71,7 @@ def hurwitz_positive(s: Any, q: Any, unit: float = 1.0, factor: float = 1.0) -> 
 
 
 def _hurwitz_negative(s: Any, q: Any) -> Any:
-    """ζ(s, q) for q < 0 and an integer s, from the terms of either side of 0, which have one sign if s is even.
+    """ζ(s, q) for q < 0 and an integer s, from the terms of either side of 0, all of one sign if s is even.
 
     With -q = n + fraction, those above 0 sum up to ζ(s, 1 - fraction), and those below, but for the sign, to
     ζ(s, fraction) - ζ(s, 1 - q).
