@@ -133,7 +133,7 @@ _WIDE = {"b": np.bool_, "f": np.float64, "c": np.complex128}
 def _from_objects(data: Any, array: Any, dtype: Any) -> Any:
     """Convert an array of objects, such as fractions and large integers, to float64, complex128 or bool.
 
-    The dtype, or a float or a complex number among them, says to which. Raises RuntimeError where nothing does.
+    dtype, or else a float or a complex number among the objects, decides which. Raises RuntimeError if neither does.
     """
     if not backend.is_array(data):
         types = set(map(type, array.flat))

@@ -80,7 +80,7 @@ def in_memory_format(op: str, make: Callable[[Any], Any], shape: tuple[int, ...]
     if memory_format is None:
         return make(shape)
     if memory_format is memory_formats.preserve_format:
-        raise ArgumentError(f"{op}: unsupported memory format option Preserve: there is no input whose it would be")
+        raise ArgumentError(f"{op}: unsupported memory format option Preserve: there is no input to take it from")
     axes = memory_formats.axes_of(op, memory_format, len(shape))
     return make(tuple(shape[i] for i in axes)).transpose([axes.index(i) for i in range(len(axes))])
 

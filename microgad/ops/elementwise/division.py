@@ -1,4 +1,4 @@
-"""Division with and without rounding, remainders, greatest common divisors and least common multiples."""
+"""Division with and without rounding, remainders, and greatest common divisors."""
 
 from __future__ import annotations
 

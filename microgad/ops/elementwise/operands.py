@@ -27,7 +27,7 @@ def require_tensor(op: str, a: Any) -> Any:
 
 
 def require_tensors(op: str, a: Any, b: Any) -> tuple[Any, Any]:
-    """Return both operands. Raises TypeError if one of them is a number, or the first is None."""
+    """Return both operands. Raises TypeError if one of them is a number."""
     if type(b) in _NUMBERS:
         raise DtypeError(f"{op}: argument 'other' (position 2) must be Tensor, not {type(b).__name__}")
     return require_tensor(op, a), b

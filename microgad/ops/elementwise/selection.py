@@ -259,7 +259,7 @@ def nan_to_num(
 
 
 def fast_maximum(low: Any, x: Any) -> Any:
-    """np.maximum(low, x) of arrays; of two zeros it is x's. Clipping at a number takes at most a third of the time."""
+    """np.maximum(low, x) of arrays; x if both are 0. Clipping at a number takes at most a third of the time."""
     return x.clip(low, x.dtype.type(highest(x.dtype))) if _clips_faster(x, low) else np.maximum(low, x)
 
 

@@ -123,7 +123,7 @@ def _i_from_4(y: Any, n: int, scaled: Any) -> Any:
 
 
 def _unscaled(value: Any, y: Any, scaled: Any) -> Any:
-    """The value, times e^y unless `scaled`. Where e^y overflows, though the product may not, multiply by e^(y/2) twice."""
+    """The value, times e^y unless `scaled`. Where e^y overflows but the product may not, use e^(y/2) twice."""
     if scaled:
         return value
     half = np.exp(np.minimum(y, 1e4) / 2)
@@ -247,7 +247,7 @@ def i1e(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 class BesselIOverPower(Function):
-    """Iₙ(x) / xⁿ, times e^-|x| if `scaled`. The derivative of Iₙ(x) / xⁿ is x · Iₙ₊₁(x) / xⁿ⁺¹: near 0 nothing cancels."""
+    """Iₙ(x) / xⁿ, times e^-|x| if `scaled`. Unscaled it has the derivative x · Iₙ₊₁(x) / xⁿ⁺¹, without cancellation."""
 
     symbol, promote = "Iₙ/xⁿ", promote
 
