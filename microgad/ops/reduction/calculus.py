@@ -51,7 +51,7 @@ def _all_but_last(x: Tensor, axis: int) -> Tensor:
 @numpy_spelling
 @composite
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1) -> Tensor:
-    """Return the integral of y along dim, at points x, or dx (1) apart, by the trapezoidal rule.
+    """Return the integral of y along dim by the trapezoidal rule; y is sampled at points x, or dx (1 by default) apart.
 
     Source: torch.trapezoid.
 

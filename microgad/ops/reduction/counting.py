@@ -56,7 +56,7 @@ def _any_or_all(cls: type[Function], input: Tensor, dim: Dim, keepdim: bool, op:
 
 @numpy_spelling
 def any(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """Whether any value over dim is nonzero. Source: torch.any.
+    """Return whether any value over dim is nonzero. Source: torch.any.
 
     >>> torch.any(torch.tensor([[0, 1], [0, 0]]), dim=1)
     tensor([ True, False])
@@ -66,7 +66,7 @@ def any(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | 
 
 @numpy_spelling
 def all(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """Whether all values over dim are nonzero. Source: torch.all.
+    """Return whether all values over dim are nonzero. Source: torch.all.
 
     >>> torch.all(torch.tensor([[1, 1], [0, 1]]), dim=1)
     tensor([ True, False])
@@ -76,7 +76,7 @@ def all(input: Tensor, dim: Dim = None, keepdim: bool = False, *, out: Tensor | 
 
 @numpy_spelling
 def count_nonzero(input: Tensor, dim: Dim = None) -> Tensor:
-    """How many values over dim are not zero. Source: torch.count_nonzero.
+    """Return the number of nonzero values over dim. Source: torch.count_nonzero.
 
     >>> torch.count_nonzero(torch.tensor([[0, 1], [2, 3]]), dim=0)
     tensor([1, 2])

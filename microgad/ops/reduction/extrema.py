@@ -62,7 +62,7 @@ class Min(Max):
 
 
 class Median(Max):
-    """The lower median of all elements, whose ties share the gradient. `skip` leaves out NaN, else NaN wins."""
+    """The lower median of all elements, whose ties share the gradient; NaN if there is one, unless `skip`."""
 
     symbol = "median"
 

@@ -61,7 +61,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out
     bins = int(bins)
     low, high = _range("histc", x, bins, (float(min), float(max)) if min != max else None, 0)
     x = x[(x >= low) & (x <= high)]
-    if low == high:  # a range of one point goes to the middle bin
+    if low == high:  # the elements of a one-point range go to the middle bin
         place = np.full_like(x, bins // 2, dtype=np.int64)
     else:
         x = x.astype(np.float64) if high - low > np.finfo(x.dtype).max else x
@@ -89,8 +89,8 @@ def histogram(
 ) -> return_types.histogram:  # fmt: skip
     """Return (hist, bin_edges): the number of elements in each bin, or the sum of their weights.
 
-    `bins` has the edges, or is the number of equal bins in `range`. The last bin includes its right edge.
-    Source: torch.histogram.
+    `bins` has the edges, or is the number of equal bins in `range`, by default that of the elements. The last bin
+    includes its right edge. Source: torch.histogram.
 
     >>> torch.histogram(torch.tensor([1.0, 2.0, 1.0]), bins=3, range=(0.0, 3.0)).hist
     tensor([0., 2., 1.])
@@ -193,7 +193,8 @@ def searchsorted(
     """Return the indices at which input's elements would be inserted into sorted sequences.
 
     The shapes are (..., N), (..., M) -> (..., M). Elements go before equal elements, or after them if right=True or
-    side="right". A 1-d sequence serves an input of any shape. Source: torch.searchsorted.
+    side="right". A 1-d sequence serves an input of any shape. `sorter` has the indices that sort unsorted sequences.
+    Source: torch.searchsorted.
 
     >>> torch.searchsorted(torch.tensor([1, 3, 5]), torch.tensor([3, 6]), right=True)
     tensor([2, 3])

@@ -1,4 +1,4 @@
-"""C++'s std::sort, std::nth_element and std::partial_sort, and PyTorch's quickselect, on one line in plain Python.
+"""C++'s std::sort, std::nth_element, std::partial_sort, and PyTorch's quickselect, of one line of elements in Python.
 
 None of these is stable, so which of equal elements comes where depends on the algorithm: these functions follow it step
 by step. Source: libstdc++'s introsort and introselect, whose heaps move elements as Python's heapq does; Hoare's
@@ -15,7 +15,7 @@ import numpy as np
 INSERTION_MAX = 16  # the most elements that std::sort leaves to insertion sort
 
 
-Line = tuple[list[Any], list[int]]  # elements, none of them NaN, and their indices; both are moved
+Line = tuple[list[Any], list[int]]  # elements, none of them NaN, and their indices, moved together
 
 
 def as_line(values: Any) -> Line:

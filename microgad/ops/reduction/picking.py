@@ -1,4 +1,4 @@
-"""Pick elements along an axis by distinct indices: the common end of sort, topk, median, max and min."""
+"""Pick elements along an axis by distinct indices: the last step of sort, topk, median, max and min."""
 
 from __future__ import annotations
 

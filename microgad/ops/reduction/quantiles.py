@@ -28,7 +28,7 @@ def quantile(
     input: Tensor, q: Tensor | float, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear",
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Return the q-quantiles along dim (of all elements by default), q in [0, 1]; several q come first.
+    """Return the q-quantiles along dim (of all elements by default) for q in [0, 1]; a 1-d q adds a first dim.
 
     Between two elements, interpolation is linear, lower, higher, midpoint or nearest. NaN gives NaN.
     Source: torch.quantile.

@@ -43,7 +43,7 @@ def in_wider_dtype(scan: Callable[[Any, int], Any], x: Any, axis: int) -> Any:
 
 
 def cumulative(ufunc: Any, x: Any, axis: int) -> Any:
-    """Compute cumulative sums or products in PyTorch's accumulation dtype; of integers and booleans int64."""
+    """Compute cumulative sums or products in PyTorch's accumulation dtype; integers and booleans give 64 bits."""
     plain = _cumsum if ufunc is np.add else np.cumprod
     if _has_few_lines(x, axis):
         return in_wider_dtype(plain, x, axis)
@@ -57,14 +57,14 @@ def cumulative(ufunc: Any, x: Any, axis: int) -> Any:
 
 
 def _cumsum(x: Any, axis: int) -> Any:
-    """np.cumsum, of two float64 columns at once where their number is even: NumPy adds them as complex numbers."""
+    """Return np.cumsum(x, axis). An even number of float64 columns is added in pairs, as complex numbers."""
     if x.dtype == np.float64 and axis < x.ndim - 1 and x.shape[-1] % 2 == 0 and type(x) is np.ndarray:
         return np.cumsum(np.ascontiguousarray(x).view(np.complex128), axis).view(np.float64)
     return np.cumsum(x, axis)
 
 
 def accumulate(ufunc: Any, x: Any, axis: int) -> Any:
-    """`ufunc.accumulate`, also on a GPU, where CuPy has none."""
+    """Return `ufunc.accumulate(x, axis)`, also on a GPU, where CuPy has no such method."""
     if backend.is_gpu(x):
         return associative_scan(ufunc, x, axis) if x.shape[axis] > 1 else x.copy()
     return ufunc.accumulate(x, axis) if _has_few_lines(x, axis) else _scan_together(ufunc, x, axis, x.dtype, x.dtype)
@@ -76,7 +76,7 @@ def _has_few_lines(x: Any, axis: int) -> bool:
 
 
 def _scan_together(ufunc: Any, x: Any, axis: int, computed: Any, given: Any) -> Any:
-    """Scan many lines together, a step of all lines at a time; along a single line each element waits for the last.
+    """Scan many lines together, a step of all lines at a time; in a single line each element waits for the one before.
 
     Blocks are transposed into a buffer (steps, rows, width), in which a step of all lines is contiguous.
     """

@@ -94,7 +94,8 @@ def sort(
 ) -> return_types.sort:
     """Return (values, indices) sorted along dim; NaN counts as the greatest. Source: torch.sort.
 
-    If not `stable`, equal elements come in the order in which PyTorch's unstable sort leaves them on the CPU.
+    If not `stable`, equal elements come in the order in which PyTorch's unstable sort leaves them on the CPU, but in
+    stable order where lines with ties have more than 2¹⁷ elements.
 
     >>> torch.sort(torch.tensor([3.0, 1.0, 2.0])).indices
     tensor([1, 2, 0])
@@ -133,7 +134,7 @@ def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def topk(
     input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: Any = None
 ) -> return_types.topk:
-    """Return (values, indices) of the k largest, or smallest, elements along dim. Source: torch.topk.
+    """Return (values, indices) of the k largest elements along dim, or the k smallest. Source: torch.topk.
 
     They are sorted, best first; if not `sorted`, they come as PyTorch leaves them on the CPU. Raises RuntimeError where
     the dim has fewer than k elements.

@@ -64,7 +64,7 @@ def sum(
 
 
 def converted(input: Tensor, dtype: Any, out: Tensor | None = None) -> Tensor:
-    """Convert the input to `dtype`, or to the dtype of `out`, before the reduction. Raises where the two differ."""
+    """Convert the input to `dtype`, or to out's dtype, before the reduction. Raises RuntimeError where these differ."""
     if dtype is not None and out is not None and out.dtype != dtype:
         raise DtypeError(f"Expected out tensor to have dtype {dtype}, but got {out.dtype} instead")
     if dtype is None:

@@ -2,10 +2,10 @@
 
 PyTorch's sort calls C++'s `std::sort`; topk calls `std::partial_sort` where k is small, else `std::nth_element` and
 `std::sort`; kthvalue has a quickselect of its own. None of them is stable, but each is deterministic. introsort.py
-follows them in one line, in plain Python; this module follows them in all lines at once, with NumPy, where there are
-many elements.
+follows them for one line of elements, in plain Python. Where there are many elements, this module follows them for all
+lines at once, with NumPy.
 
-A `Pair` holds the keys of all lines, end to end, and the elements' indices in their lines; both are moved. Keys are
+A `Pair` holds the keys of all lines, end to end, and the elements' indices in their lines, moved together. Keys are
 sorted in ascending order. Parts of lines are given as two arrays: where they begin in the pair, and where they end.
 """
 
