@@ -33,7 +33,7 @@ class FakeQuantize(Function):
         ctx.save_for_backward((q >= quant_min) & (q <= quant_max))
         q = q.nan_to_num(nan=quant_min).clamp(quant_min, quant_max)
         q = q - zero_point
-        return ((q if scale.ndim > 1 else q.float()) * scale).to(x.dtype)  # per channel the result is rounded once
+        return ((q if scale.ndim else q.float()) * scale).to(x.dtype)  # per channel the result is rounded once
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
@@ -73,10 +73,10 @@ def fake_quantize_per_tensor_affine(
     name = "FakeQuantizePerTensorAffineCachemask"
     if isinstance(zero_point, Tensor):
         name += "TensorQparams"
-        zero_point = zero_point.long()
+        zero_point = zero_point.long().reshape(())
     else:
         _check_range(op, as_tensor(zero_point), quant_min, quant_max)
-    scale = as_tensor(scale, dtype=float32, device=input.device)
+    scale = as_tensor(scale, dtype=float32, device=input.device).reshape(())
     return with_torch_name(f"{name}Backward0", FakeQuantize.apply(input, scale, zero_point, quant_min, quant_max))
 
 

@@ -23,6 +23,12 @@ def test_channels_have_their_own_steps():
     y = per_channel(x, torch.tensor([1.0, 0.5, 0.25]), torch.tensor([0.0, 0.5, 0.0]), 1, 0, 15)
     assert y.tolist() == [[0.0, 0.25, 0.25]] * 2
     assert y.dtype == torch.float16
+    y = per_channel(torch.tensor([2.1]).double(), torch.tensor([0.7]), torch.zeros(1), 0, 0, 15)  # not via float32
+    assert y.item() == 3 * torch.tensor(0.7).item()
+
+
+def test_one_scale_in_a_vector_does_not_change_the_shape():
+    assert per_tensor(torch.tensor(0.55), torch.tensor([0.1]), torch.tensor([0]), 0, 7).shape == ()
 
 
 @pytest.mark.parametrize(
