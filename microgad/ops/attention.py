@@ -32,8 +32,8 @@ class Attention(Function):
 
     `noise`, if any, multiplies the softmax: dropout. If `safe`, the softmax of a row that is all -∞ is 0. If `fused`,
     the result has the shape and the strides of query. There is a score for each pair of query and key. The scores are
-    computed in blocks that stay in the cache. Unless `keep` is set, backward computes them again from each row's
-    maximum and sum, as in FlashAttention. Dao et al. (2022).
+    computed in blocks that stay in the cache. Unless `keep` is set, backward computes them again, with each row's
+    maximum (or 0) and sum, as in FlashAttention. Dao et al. (2022).
     """
 
     symbol = "attention"
@@ -195,8 +195,8 @@ def scaled_dot_product_attention(
     0 to i take part for query i. A query without keys gives 0. dropout_p applies to the weights, in evaluation mode
     too. With enable_gqa, key and value may have fewer heads (the third dimension from the end) than query.
 
-    Raises RuntimeError if shapes or dtypes do not fit, and for a mask together with is_causal. As in PyTorch's fused
-    kernel, these two go together for four dimensions, without dropout, and with a mask that needs no gradient.
+    Raises RuntimeError if shapes or dtypes do not fit, and for a mask together with is_causal, except for four
+    dimensions without dropout and a mask that needs no gradient, as PyTorch's fused kernel does.
     Source: torch.nn.functional.scaled_dot_product_attention.
 
     >>> x = torch.tensor([[1.0, 0.0], [0.0, 1.0]])

@@ -164,7 +164,8 @@ def feature_dropout(input: Tensor, p: float, train: bool, inplace: bool = False)
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """Set each value to -1.7581 with probability p, then scale and shift all to preserve mean 0 and variance 1.
 
-    The arguments and errors are those of dropout. Source: torch.alpha_dropout; Klambauer et al. (2017).
+    For p = 1 all are 0. `training` is False by default; else the arguments and errors are those of dropout.
+    Source: torch.alpha_dropout; Klambauer et al. (2017).
 
     >>> _ = torch.manual_seed(2024)
     >>> F.alpha_dropout(torch.ones(3), training=True)

@@ -47,7 +47,7 @@ class TakeRows(LinearMap):
 class Embedding(Function):
     """The rows at an index, (V, D) -> (..., D).
 
-    In backward, rows that do not count (padding) get no gradient, and `share`, if any, multiplies the others.
+    In backward, `share`, if any, multiplies the gradient, and rows where `counted` is False (padding) get none.
     """
 
     symbol, native_half = "embedding", True
@@ -58,8 +58,8 @@ class Embedding(Function):
     def grad_weight(self, grad):
         if self.share is not None:
             grad = grad * self.share
-        if self.counts is not None:
-            grad = Select.apply(self.counts, grad)
+        if self.counted is not None:
+            grad = Select.apply(self.counted, grad)
         return TakeRows.transposed.apply(grad, index=self.index, x_shape=self.shape_of_weight)
 
 
@@ -90,14 +90,14 @@ def embedding(
     index = _check_indices("embedding", input, count)
     if max_norm is not None:
         embedding_renorm_(weight.detach(), input, max_norm, norm_type)
-    share = counts = None
+    share = counted = None
     if scale_grad_by_freq:
         often = np.bincount(index.reshape(-1), minlength=count)[index]
         share = (1 / np.maximum(often, 1)).astype(weight.array.dtype)[..., None]
     if padding_idx is not None:
-        counts = (index != padding_idx % max(count, 1))[..., None]
+        counted = (index != padding_idx % max(count, 1))[..., None]
     index = index.copy() if is_recorded(weight) else index  # the caller may write to input before backward
-    return Embedding.apply(weight, index=index, share=share, counts=counts, shape_of_weight=tuple(weight.shape))
+    return Embedding.apply(weight, index=index, share=share, counted=counted, shape_of_weight=tuple(weight.shape))
 
 
 def _check_indices(op: str, input: Tensor, count: int, error: type[Exception] = DimError) -> Any:

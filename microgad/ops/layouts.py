@@ -102,7 +102,7 @@ def channels_last(x: Any) -> bool:
 
 
 def lines_as_planes(x: Any) -> Any:
-    """Return a non-contiguous (N, C, L) as (N, C, 1, L), as which PyTorch pools it, and anything else as it is."""
+    """Return a non-contiguous (N, C, L) as (N, C, 1, L), the form that PyTorch pools, and anything else as it is."""
     if x.ndim != 3 or x.flags.c_contiguous:
         return x
     n, c, step = x.strides

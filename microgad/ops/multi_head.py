@@ -29,9 +29,10 @@ def multi_head_attention_forward(
     """Apply multi-head attention; return its output and its weights. Vaswani et al. (2017).
 
     query is (L, N, E), key and value are (S, N, E); all three may lack N. The weights are (N, L, S), the mean over the
-    heads, or (N, heads, L, S). in_proj_weight (3 E, E) projects query, key and value, or each has a weight of its own.
-    The masks, key_padding_mask (N, S) and attn_mask (L, S) or (N · heads, L, S), are True where a key is ignored, or
-    are added to the scores. bias_k and bias_v add a key and a value, and add_zero_attn adds a key and a value of zeros.
+    heads, or (N, heads, L, S); None without need_weights. in_proj_weight (3 E, E) projects query, key and value, or
+    each has a weight of its own. The masks, key_padding_mask (N, S) and attn_mask (L, S) or (N · heads, L, S), are True
+    where a key is ignored, or are added to the scores. bias_k and bias_v add a key and a value, and add_zero_attn adds
+    a key and a value of zeros.
 
     Raises AssertionError or RuntimeError if shapes do not fit.
     Source: torch.nn.functional.multi_head_attention_forward.

@@ -173,11 +173,10 @@ def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False, *, out: Tensor | N
 
 
 def exponentials(x: Any, axis: int, out: Any = None, safe: bool = False) -> tuple[Any, Any, Any]:
-    """Return exp(x - t), its sum along an axis, and t, which has length 1 there.
+    """Return exp(x - t), its sum along an axis, and t: the maximum, of length 1 there, or the number 0.
 
     Any t will do for which the sum is neither huge nor tiny. For large arrays 0 is tried first, which saves the pass
-    for the maximum; otherwise t is the maximum. Lines that
-    are all -∞ give zeros if `safe`, otherwise NaN.
+    for the maximum. Lines that are all -∞ give zeros if `safe`, otherwise NaN.
     """
     if type(x) is np.ndarray and x.size >= UFUNC_BUFFER and x.itemsize > 2:
         with np.errstate(over="ignore"):
