@@ -50,7 +50,7 @@ class SobolEngine:
             bits = (dimension, self.MAXBIT)
             shift = randint(2, bits, generator=generator, device="cpu").array @ powers
             lower = np.tril(randint(2, (*bits, self.MAXBIT), generator=generator, device="cpu").array, -1)
-            self._columns = self._columns + (lower * powers[::-1, None]).sum(1)  # of a unit lower triangular bit matrix
+            self._columns = self._columns + (lower * powers[::-1, None]).sum(1)  # a unit lower triangular bit matrix
         self.shift = Tensor._wrap(shift)
 
     def draw(self, n: int = 1, out: Tensor | None = None, dtype: Any = None) -> Tensor:

@@ -104,7 +104,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, out: Tensor | None = None) -> Tensor:
     """Take values of input by indices along dim; other dims broadcast. Without dim, both are flattened.
 
-    Negative indices count from the end of dim. Source: torch.take_along_dim.
+    Negative indices count from the end of dim; without dim they raise RuntimeError. Source: torch.take_along_dim.
 
     >>> x = torch.tensor([[10, 30, 20], [60, 40, 50]])
     >>> torch.take_along_dim(x, torch.tensor([[2], [0]]), dim=1)

@@ -18,7 +18,7 @@ from .row_kernels import SMALL, at_elements, at_rows
 
 SMALL_INDEX = 500  # below this number of values NumPy's own indexing is as fast
 SMALL_MASK = 4096  # and below this number of elements of a mask
-WIDE = 32  # the number of values from which on a row is worth moving as a whole;
+WIDE = 32  # the number of values from which on a row is worth moving as a whole
 MANY = 8  # with this many rows for each place or more, rows must be four times as wide
 ATOMIC = {np.add: "ilqILQefd", np.maximum: "ilqILQfd", np.minimum: "ilqILQfd"}  # dtypes of CUDA's atomic operations
 ALL = slice(None)
@@ -43,7 +43,7 @@ class SingleAxisIndex(NamedTuple):
     length: int
     after: tuple[int, ...]
     where: Any
-    distinct: bool  # whether no index is repeated
+    distinct: bool  # whether it is known that no index is repeated
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -275,9 +275,9 @@ def _at_place_by_place(ufunc: Any, target: Any, where: Any, values: Any) -> None
 
 
 def last_write_mask(index: Any, x: Any) -> Any:
-    """Mark the values of x[index] = values that are not overwritten by a later one; None where no index is repeated.
+    """Mark the values of x[index] = values that are not overwritten by a later one; the marks broadcast to values.
 
-    The mask is to be broadcast.
+    Return None for a mask or an empty x: then no index is repeated.
     """
     if 0 in x.shape:
         return None

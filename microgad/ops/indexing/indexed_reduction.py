@@ -40,7 +40,7 @@ class MulItem(StoreMixin, Function):
 
 
 def _refuse_several_zeros(grad: Any, zeros: Any) -> None:
-    """Refuse a second derivative with several zeros at one place, which the formula of the first has lost."""
+    """Refuse a second derivative where several zeros meet at one place: the formula of the first leaves them out."""
     if isinstance(grad, function.Tensor) and bool((zeros.array > 1).any()):
         raise GraphError(
             "MulItem: double backward is unsupported where more than one zero of the source goes to the same place"

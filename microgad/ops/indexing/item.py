@@ -1,4 +1,4 @@
-"""x[index] read, assigned and added to, and the classes of which all writes by index are built."""
+"""Read, assign and add to x[index]; also the classes of which all writes by index are built."""
 
 from __future__ import annotations
 

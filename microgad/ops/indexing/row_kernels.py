@@ -12,7 +12,7 @@ ROUND_COST = 5  # the time of a round, in reductions of the rows of one place
 
 
 def at_elements(ufunc: Any, target: Any, where: Any, values: Any) -> None:
-    """ufunc.at(target (A, N, B), (:, where (K,)), values): on flat arrays, which NumPy does ten times as fast."""
+    """Apply ufunc.at to target (A, N, B) at [:, where (K,)], on flat arrays: NumPy does these ten times as fast."""
     before, length, after = target.shape
     if after != 1:
         where = (where * after)[:, None] + np.arange(after)
@@ -22,7 +22,7 @@ def at_elements(ufunc: Any, target: Any, where: Any, values: Any) -> None:
 
 
 def at_rows(ufunc: Any, target: Any, where: Any, values: Any, blank: bool = False) -> None:
-    """The same as `at_elements`, in rounds of whole rows: in a tenth of the time where rows are many and wide.
+    """Do the same as `at_elements` in rounds of whole rows: in a tenth of the time where rows are many and wide.
 
     Each round takes one row for each place. Where few places have many rows left, these are reduced place by place. A
     `blank` target holds the identity element everywhere, so that the first round may simply assign.

@@ -76,7 +76,7 @@ _tri = functools.lru_cache(maxsize=16)(np.tri)
 
 
 def _lower_mask(x: Any, k: int) -> Any:
-    """Return the cached mask of the lower triangle, which NumPy takes longest to make; None for large matrices."""
+    """Return the cached mask of the lower triangle, which NumPy takes longest to make; None if large or on a GPU."""
     n, m = x.shape[-2:]
     return None if backend.is_gpu(x) or n * m > 1 << 14 else _tri(n, m, k, bool)
 

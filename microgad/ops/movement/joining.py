@@ -30,7 +30,7 @@ def _all_equal(items: list[Any]) -> bool:
 
 
 def _cat_channels_last(arrays: tuple[Any, ...], axis: int) -> Any:
-    """Concatenate channels-last arrays to one; left to itself, NumPy heeds the strides of axes of size 1, too."""
+    """Concatenate channels-last arrays into one. NumPy alone would heed the strides of axes of size 1, too."""
     shape = list(arrays[0].shape)
     shape[axis] = sum(x.shape[axis] for x in arrays)
     return np.concatenate(arrays, axis, out=layouts.empty_in_format(arrays[0], tuple(shape)))

@@ -78,7 +78,7 @@ def _size(n: int, shape: Sequence[int], op: str) -> tuple[int, ...]:
 
 
 def view(input: Tensor, size: Any) -> Tensor:
-    """View the same memory in another shape, or as another dtype (Python's `float`, too), which stops gradients.
+    """View the same memory in another shape; or as another dtype (Python's `float`, too), and then detached.
 
     Raises RuntimeError where the layout doesn't allow a view; `reshape` copies there. Source: torch.Tensor.view.
 

@@ -145,7 +145,7 @@ def storage_view(input: Tensor, size: Sequence[int], stride: Sequence[int], offs
 
 @tensors_only
 def fill_diagonal_(input: Tensor, fill_value: complex, wrap: bool = False) -> Tensor:
-    """Fill the main diagonal, where all indices are equal; with `wrap` it restarts below each square of a tall matrix.
+    """Fill the main diagonal, where all indices are equal; with `wrap` it restarts two rows after it ends.
 
     Raises RuntimeError for fewer than two dimensions, and for more than two of different lengths.
     Source: torch.Tensor.fill_diagonal_.

@@ -1,4 +1,4 @@
-"""Relatives of the views: copies (`*_copy`), writes out of place (`*_scatter`), and views in place (`resize_`)."""
+"""Variants of views: copies (`*_copy`), copies with a part overwritten (`*_scatter`), changes in place (`resize_`)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def detach(input: Tensor) -> Tensor:
 
 
 def _copy_variant(op: F) -> F:
-    """Make PyTorch's `*_copy` variant of an operation that returns views: the result is copied, row by row."""
+    """Make PyTorch's `*_copy` variant of an operation that returns views: the result is copied, in row-major order."""
     name = f"{op.__name__}_copy"
 
     def copy(*args: Any, out: Any = None, **options: Any) -> Any:

@@ -98,7 +98,7 @@ def exponential_(self: Tensor, lambd: float = 1, *, generator: Generator | None 
 
 @tensors_only
 def cauchy_(self: Tensor, median: float = 0, sigma: float = 1, *, generator: Generator | None = None) -> Tensor:
-    """Fill with Cauchy-distributed numbers with the scale sigma. Source: torch.Tensor.cauchy_.
+    """Fill with Cauchy-distributed numbers of a median and a scale sigma. Source: torch.Tensor.cauchy_.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.empty(1).cauchy_()
@@ -119,9 +119,10 @@ def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) ->
 
 
 def random_(self: Tensor, *bounds: int | None, generator: Generator | None = None, **spelled: int | None) -> Tensor:
-    """Fill with integers in [from, to), by default all that the dtype holds exactly. Source: torch.Tensor.random_.
+    """Fill with integers in [from, to), by default all from 0 on that the dtype holds exactly.
 
     The forms are `random_()`, `random_(to)`, `random_(from, to)`, and `random_(from, None)`, without an upper bound.
+    Source: torch.Tensor.random_.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.empty(6, dtype=torch.int64).random_(0, 10)

@@ -175,7 +175,7 @@ def normal(
     out: Tensor | None = None, dtype: Dtype = None, layout: Any = None, device: Device = None,
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Return normal numbers. mean and std are numbers, with a size, or Tensors with an entry for each, which broadcast.
+    """Return normal numbers. mean and std are numbers, with a size, or one or both are Tensors, which broadcast.
 
     As in PyTorch the gradients of mean and std are zeros. Source: torch.normal.
 

@@ -67,7 +67,7 @@ def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None,
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Draw indices (int64) with the weights in each row of input. Source: torch.multinomial.
+    """Draw num_samples indices (int64) by the weights in each row of input. Source: torch.multinomial.
 
     >>> _ = torch.manual_seed(2024)
     >>> torch.multinomial(torch.tensor([1.0, 2.0, 3.0, 4.0]), 3)
