@@ -75,6 +75,7 @@ def test_equal_elements_come_as_in_pytorch_on_the_cpu():
     assert torch.topk(torch.zeros(2, 10).cpu(), 5, largest=False).indices.tolist() == [[8, 6, 7, 5, 9]] * 2
     assert torch.topk(torch.arange(200).cpu() % 3, 2).indices.tolist() == [5, 2]
     assert torch.topk(torch.ones(40), 0).indices.tolist() == []
+    assert torch.topk(torch.ones(3, 0), 0).indices.shape == (3, 0)
 
 
 def test_indices_lie_in_order():

@@ -143,7 +143,7 @@ def take(x: Any, index: Any) -> Any:
         return x.take(index)
     if is_basic(index):
         view = x[index]
-        if None in index:  # NumPy gives new axes the stride 0; a reshape gives them PyTorch's strides
+        if None in index:  # NumPy gives new axes the stride 0; a reshape mostly gives them PyTorch's strides
             view = x[tuple([i for i in index if i is not None])].reshape(view.shape)
         return view if type(view) is np.ndarray else backend.as_array(view)
     if not x.flags.c_contiguous:

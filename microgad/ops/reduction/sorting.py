@@ -163,7 +163,7 @@ def _topk_indices(lines: Any, k: int, largest: bool) -> Any:
     if index is None and (n <= SHORT_LINE or 4 * k > n or not k):
         order = _stable_argsort(lines, largest)
         index, beyond = order[:, :k], order[:, : k + 1]
-        if not gpu and not tie_breaking.equal_neighbors(_take_from_lines(lines, beyond)).any():
+        if not gpu and not (k and tie_breaking.equal_neighbors(_take_from_lines(lines, beyond)).any()):
             return index
     elif index is None:
         order = np.argpartition(lines, n - k if largest else k, 1)
