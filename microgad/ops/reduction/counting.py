@@ -151,7 +151,7 @@ def unique(
     """Return the sorted unique values of input, or with a dim its unique slices. Source: torch.unique.
 
     With return_inverse, also the index of each element's value in the result; with return_counts, also how often each
-    value occurs. Each NaN is unique. The gradient of a value goes to its first occurrence; in PyTorch it has none.
+    value occurs. Each NaN is unique. The gradient of a value goes to its first occurrence; PyTorch has no derivative.
 
     >>> torch.unique(torch.tensor([3, 1, 1]), return_counts=True)
     (tensor([1, 3]), tensor([2, 1]))

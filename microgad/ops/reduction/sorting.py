@@ -15,6 +15,7 @@ from ... import backend, return_types
 from ...backend.meta import as_zeros, placed_on
 from ...dtypes.limits import highest, lowest
 from ...errors import ArgumentError, DtypeError
+from ...function.naming import with_torch_name
 from ...state import observed
 from ...type_aliases import Tensor
 from .. import layouts
@@ -277,7 +278,7 @@ def _median(input: Tensor, dim: int | None, keepdim: bool, out: Any, skip: bool,
         if not input.array.size:
             zero = input.sum()
             return into(out, zero * math.nan if input.array.dtype.kind == "f" else zero.to(input.dtype))
-        return into(out, Median.apply(input, skip=skip, axis=None))
+        return into(out, with_torch_name(f"{op.capitalize()}Backward0", Median.apply(input, skip=skip, axis=None)))
     axis = wrap_dim(dim, input.array.ndim, op)
     x = at_least_1d(input)
     check_not_empty(x, axis, op)
