@@ -77,10 +77,10 @@ def cross_entropy(
 ) -> Tensor:  # fmt: skip
     """Return the negative logarithm of the softmax of input at the target classes.
 
-    input is (C), (N, C) or (N, C, d1, ...). target holds class indices, int64 of shape (), (N) or (N, d1, ...), of
-    which those that equal ignore_index are ignored, or class probabilities of input's shape. weight (C) has a weight
-    for each class. "mean" divides by the sum of the targets' weights; for probabilities, by the number of rows N (· d1
-    · ...).
+    input is (C), (N, C) or (N, C, d1, ...). target holds either class indices, int64 or uint8 of shape (), (N) or
+    (N, d1, ...), of which those that equal ignore_index are ignored, or class probabilities of input's shape. weight
+    (C) has a weight for each class. "mean" divides by the sum of the targets' weights; for probabilities, by the number
+    of rows, N · d1 · ....
 
     Raises IndexError if a target is not a class, ValueError or RuntimeError for other shapes, RuntimeError for other
     dtypes. Source: torch.nn.functional.cross_entropy.
@@ -278,14 +278,14 @@ def _classes_first(x: Any) -> Any:
 
 
 def _sum_of_first(x: Any) -> Any:
-    """Sum a bare array over its first axis, (C, N, ...) -> (N, ...). For a matrix, a product with ones is fastest."""
+    """Sum a bare array over its first axis, (C, N, ...) -> (N, ...): for a transposed matrix, fastest as a product."""
     return x.sum(0) if x.ndim > 2 or x.flags.c_contiguous else ones(len(x), x) @ x
 
 
 def _class_index(classes: Any) -> tuple[Any, ...]:
     """Return the index with which an array (C, N, ...) gives (N, ...): at each position, the value of its class."""
-    classes = getattr(classes, "array", classes)  # off the Tensor, if it is one: integers have no gradient
-    classes = layouts.contiguous(classes.astype(np.int64, copy=False))  # bytes would be a mask
+    classes = getattr(classes, "array", classes)  # integers have no gradient
+    classes = layouts.contiguous(classes.astype(np.int64, copy=False))  # Tensors take uint8 as a mask
     grid = [np.arange(n).reshape((n,) + (1,) * (classes.ndim - 1 - i)) for i, n in enumerate(classes.shape)]
     return (classes, *[backend.like(rows, classes) for rows in grid])
 

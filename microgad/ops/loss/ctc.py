@@ -25,7 +25,8 @@ class Ctc(Function):
     states. It starts at a state of `starts`. At each time step it stays, moves on by one state, or moves by two into a
     state of `skips`. After `lengths` steps it is at a state of `ends`. Graves et al. (2006).
 
-    The gradient is PyTorch's: it takes log_probs for results of a log_softmax, and contains that function's own term.
+    As in PyTorch, the gradient is that by the logits of which log_probs is the log_softmax. log_softmax's derivative
+    leaves it as it is.
     """
 
     symbol = "ctc"
@@ -85,7 +86,7 @@ class Ctc(Function):
         return backend.like(times, self.states), backend.like(rows, self.states), self.states[None]
 
     def _running(self, log_probs: Any) -> Any:
-        """Return whether an input is longer than that time, (T, N, 1)."""
+        """Return whether each time step is within each input's length, (T, N, 1)."""
         times = backend.like(np.arange(log_probs.shape[0]), self.states)
         return (times[:, None] < self.lengths)[..., None]
 

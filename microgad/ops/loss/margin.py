@@ -179,8 +179,8 @@ def multi_margin_loss(
 ) -> Tensor:  # fmt: skip
     """Return Σ weight · max(0, margin - input[target] + input)ᵖ / C over the other classes, reduced.
 
-    input is (N, C) and target int64 (N), or they are (C) and (); weight (C) is that of the target; p is 1 or 2. Raises
-    ValueError or RuntimeError for anything else, RuntimeError if a target is not a class.
+    input is (N, C) and target int64 (N), or they are (C) and (); weight (C) weights a row by its target; p is 1 or 2.
+    Raises ValueError or RuntimeError for anything else, RuntimeError if a target is not a class.
     Source: torch.nn.functional.multi_margin_loss.
 
     >>> F.multi_margin_loss(torch.tensor([[0.5, 0.25, 0.0]]), torch.tensor([0]))
@@ -208,7 +208,7 @@ def multi_margin_loss(
 class MultilabelMarginLoss(Function):
     """Σ max(0, 1 - x[label] + x) / C over pairs of a label and another class, reduced: (N, C), int (N, C) -> (N) or ().
 
-    The labels of a row of target are those before its first negative number. They are few: work is done label by label.
+    The labels of a row of target are those before its first negative number. They are few, so each gets its own row.
     """
 
     symbol = "multilabel margin"
@@ -334,7 +334,7 @@ def triplet_margin_with_distance_loss(
     distance_function: Callable[[Tensor, Tensor], Tensor] | None = None, margin: float | Tensor = 1.0,
     swap: bool = False, reduction: str | int = "mean",
 ) -> Tensor:  # fmt: skip
-    """Return triplet_margin_loss with the distance `distance_function`.
+    """Return triplet_margin_loss with the distance `distance_function`, by default pairwise_distance.
 
     Source: torch.nn.functional.triplet_margin_with_distance_loss.
 

@@ -11,7 +11,7 @@ from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
 from ..elementwise import Select
 
-REDUCTIONS = ("none", "mean", "sum")  # at the numbers that PyTorch's functions on `torch` take for them
+REDUCTIONS = ("none", "mean", "sum")  # in the order of the numbers that stand for them in PyTorch's `torch` functions
 
 
 def reduce_weighted(losses: Any, counted: Any, row_weights: Any, divisor: Any, reduction: str) -> Any:

@@ -53,7 +53,7 @@ def mse_loss(
     """Return (input - target)² · weight, reduced; the mean is weighted. Source: torch.nn.functional.mse_loss.
 
     Different shapes broadcast, with a warning. Raises ValueError if weight does not have input's shape, RuntimeError
-    for integers and complex numbers.
+    if neither operand is floating-point or one is complex.
 
     >>> mse_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
     tensor(2.)
@@ -73,7 +73,8 @@ def l1_loss(
 ) -> Tensor:  # fmt: skip
     """Return |input - target| · weight, reduced; the mean is weighted. Source: torch.nn.functional.l1_loss.
 
-    The arguments and errors are those of mse_loss, except that integers are allowed if the reduction is not "mean".
+    The arguments and errors are those of mse_loss, except that complex numbers are allowed, and integers, too, if the
+    reduction is not "mean".
 
     >>> l1_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
     tensor(1.)
@@ -99,7 +100,7 @@ def _check_operands(op: str, input: Tensor, target: Tensor) -> tuple[Tensor, Ten
 
 
 def _broadcast_scalars(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Return both, with a warning if their shapes differ. A 0-d one is expanded, so that its dtype counts."""
+    """Return both operands, and warn if their shapes differ. A 0-d operand is expanded, so that its dtype counts."""
     if target.array.shape == input.array.shape:
         return input, target
     warn(
@@ -144,7 +145,7 @@ def huber_loss(
     """Return ½ d² where d = |input - target| is less than delta, otherwise delta (d - ½ delta); reduced.
 
     The losses have input's dtype. They are multiplied by weight, which must have input's shape, else ValueError is
-    raised; the mean is over the elements. Source: torch.nn.functional.huber_loss; Huber (1964).
+    raised; the mean divides by the number of elements. Source: torch.nn.functional.huber_loss; Huber (1964).
 
     >>> huber_loss(torch.tensor([0.0, 0.0]), torch.tensor([1.0, 4.0]), reduction="none", delta=2.0)
     tensor([0.5000, 6.0000])

@@ -125,8 +125,8 @@ def batch_norm(
     """Return (input - mean) / sqrt(var + eps) · weight + bias for each channel. Ioffe and Szegedy (2015).
 
     input is (N, C, ...), the others are (C), all of one floating-point dtype, or the others float32 and input float16.
-    In training, mean and variance are the batch's, and the running ones move towards them (the variance unbiased) by
-    `momentum`. In evaluation, they are the running ones.
+    In training, mean and variance are the batch's, and the running ones move towards them by the fraction `momentum`
+    (towards the unbiased variance). In evaluation, mean and variance are the running ones.
 
     Raises RuntimeError if sizes or dtypes do not fit or running statistics are missing, ValueError in training with one
     value per channel. Source: torch.nn.functional.batch_norm.
@@ -149,7 +149,7 @@ def _batch_norm(
     input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None, bias: Tensor | None,
     training: bool, momentum: float, eps: float,
 ) -> Tensor:  # fmt: skip
-    """Apply batch_norm with any eps."""
+    """Apply batch_norm without a check of eps."""
     if (running_mean is None) is not (running_var is None):
         raise ArgumentError("batch_norm: running_mean and running_var must either both be None or neither be None")
     if input.array.ndim == 1 and not input.array.size:
@@ -180,9 +180,9 @@ def instance_norm(
 ) -> Tensor:  # fmt: skip
     """Normalize each channel of each instance of the batch by itself. Source: torch.nn.functional.instance_norm.
 
-    input is (N, C, ...), the others are (C). Running statistics are moved towards the means of those of the instances.
-    If use_input_stats is false, they are used in place of the input's. Raises ValueError if a channel has one value.
-    Ulyanov et al. (2016).
+    input is (N, C, ...), the others are (C). Running statistics move towards the instances' statistics, averaged over the
+    batch. If use_input_stats is false, they replace the input's; otherwise ValueError is raised if a channel of an
+    instance has one value. Ulyanov et al. (2016).
 
     >>> F.instance_norm(torch.tensor([[[1.0, 3.0], [0.0, 4.0]]]))
     tensor([[[-1.0000,  1.0000],

@@ -224,7 +224,7 @@ def group_norm(
     """Normalize groups of channels to mean 0 and variance 1, then multiply each channel by weight and add bias.
 
     input is (N, C, ...), weight and bias are (C). Raises RuntimeError for other shapes and if num_groups does not
-    divide C, ValueError if a group has one value. Source: torch.group_norm; Wu and He (2018).
+    divide C, ValueError if N is 1 and a group has one value. Source: torch.group_norm; Wu and He (2018).
 
     >>> F.group_norm(torch.tensor([[1.0, 3.0, 0.0, 4.0]]), 2)
     tensor([[-1.0000,  1.0000, -1.0000,  1.0000]])

@@ -17,7 +17,7 @@ class Recurrent(Function):
     """One layer in one direction: rows, states (B, H), w_ih (G, I), w_hh (G, H), biases (G) -> output rows, states.
 
     The rows of all T time steps form one matrix: `batch_sizes[t]` rows for step t, those of the longest sequences
-    first. So batches of equal lengths and packed ones are alike, as are both directions. A step updates the states of
+    first. So equal lengths, packed sequences and both directions are computed alike. A step updates the states of
     the sequences that it has rows of. The others have ended or, in reverse, not yet begun.
     """
 

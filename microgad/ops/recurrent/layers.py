@@ -33,8 +33,9 @@ def lstm(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor, Tensor]:
     The arguments are (input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first). input is
     (T, B, I), or (B, T, I) with batch_first. hx is the pair of initial states (h, c), each (layers · directions, B, H).
     params holds, for each layer and direction, w_ih (4 H, I), w_hh (4 H, H), with has_biases b_ih and b_hh (4 H), and
-    w_hr (P, H) if h is projected to size P. In training, dropout is applied between layers. Packed sequences of
-    different lengths are given as (data, batch_sizes, hx, ...) without batch_first: see `nn.utils.rnn.PackedSequence`.
+    w_hr (P, H) if h is projected to size P: then h is (..., P) and w_hh (4 H, P). In training, dropout is applied
+    between layers. Packed sequences are given as (data, batch_sizes, hx, ...) without batch_first: see
+    `nn.utils.rnn.PackedSequence`.
     Raises RuntimeError if sizes or dtypes do not fit. Source: torch.lstm; Hochreiter and Schmidhuber (1997).
 
     >>> x, state, weights = torch.ones(2, 1, 1), torch.zeros(1, 1, 1), [torch.ones(4, 1), torch.ones(4, 1)]
@@ -54,8 +55,8 @@ def lstm(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor, Tensor]:
 def gru(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
     """Apply a stack of GRU layers; return the output and the final states.
 
-    The arguments are those of lstm, but hx is one Tensor, and w_ih, w_hh, b_ih and b_hh
-    have 3 H rows. Source: torch.gru; Cho et al. (2014).
+    The arguments are those of lstm, but hx is one Tensor, there is no w_hr, and the weights and biases have
+    3 H rows. Source: torch.gru; Cho et al. (2014).
 
     >>> x, state, weights = torch.ones(2, 1, 1), torch.zeros(1, 1, 1), [torch.ones(3, 1), torch.ones(3, 1)]
     >>> torch.gru(x, state, weights, False, 1, 0.0, True, False, False)[0].flatten()
@@ -68,8 +69,8 @@ def gru(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
 def rnn_tanh(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
     """Apply a stack of Elman layers with tanh; return the output and the final states.
 
-    The arguments are those of lstm, but hx is one Tensor, and w_ih, w_hh, b_ih and b_hh
-    have H rows. Source: torch.rnn_tanh; Elman (1990).
+    The arguments are those of lstm, but hx is one Tensor, there is no w_hr, and the weights and biases have
+    H rows. Source: torch.rnn_tanh; Elman (1990).
 
     >>> x, state, weights = torch.ones(2, 1, 1), torch.zeros(1, 1, 1), [torch.ones(1, 1), torch.ones(1, 1)]
     >>> torch.rnn_tanh(x, state, weights, False, 1, 0.0, True, False, False)[0].flatten()
@@ -90,7 +91,7 @@ def rnn_relu(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
 
 
 def _bind_arguments(op: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments by name. They are a packed sequence's if the second one is integral: the batch sizes."""
+    """Return the arguments by name. If the second one has integers, the batch sizes, the sequence is packed."""
     packed = kwargs.keys() & {"data", "batch_sizes"} or (
         len(args) > 1 and isinstance(args[1], function.Tensor) and args[1].array.dtype.kind in "iu"
     )
@@ -109,7 +110,7 @@ def _run_single_state(cls: type[Recurrent], op: str, args: Any, kwargs: Any, **s
 def _run_layers(
     cls: type[Recurrent], op: str, given: dict[str, Any], hx: Sequence[Tensor], weights: int, **settings: Any
 ) -> tuple[Tensor, ...]:
-    """Run all layers and return the output and the final states; `weights` is a layer's number of weight matrices."""
+    """Run all layers and return the output and the final states; a layer and direction has `weights` matrices."""
     x = given["data"] if "data" in given else given["input"]
     batch_first = given.get("batch_first", False)
     if batch_first:
