@@ -180,8 +180,8 @@ def instance_norm(
 ) -> Tensor:  # fmt: skip
     """Normalize each channel of each instance of the batch by itself. Source: torch.nn.functional.instance_norm.
 
-    input is (N, C, ...), the others are (C). Running statistics move towards the instances' statistics, averaged over the
-    batch. If use_input_stats is false, they replace the input's; otherwise ValueError is raised if a channel of an
+    input is (N, C, ...), the others are (C). Running statistics move towards the instances' statistics, averaged over
+    the batch. If use_input_stats is false, they replace the input's; otherwise ValueError is raised if a channel of an
     instance has one value. Ulyanov et al. (2016).
 
     >>> F.instance_norm(torch.tensor([[[1.0, 3.0], [0.0, 4.0]]]))
