@@ -94,7 +94,7 @@ def _threshold(x: Any, s: Any, atol: Any, rtol: Any) -> Any:
 def _tolerance(x: Any, largest: Any, atol: Any, rtol: Any) -> Any:
     """Return max(atol, rtol · the largest singular value), with PyTorch's defaults."""
     if rtol is None:
-        rtol = max(x.shape[-2:]) * float(np.finfo(largest.dtype).eps) if atol is None else 0.0
+        rtol = max(x.shape[-2:]) * float(np.finfo(largest.dtype).eps) * (atol is None or atol <= 0)
     return np.maximum(0.0 if atol is None else atol, rtol * largest)
 
 
@@ -118,7 +118,7 @@ def pinv(
 ) -> Tensor:  # fmt: skip
     """Return the pseudo-inverse of each matrix; singular values up to max(atol, rtol · the largest) count as zero.
 
-    rtol (or rcond) is max(m, n) · eps by default, or 0 if atol is given. Source: torch.linalg.pinv.
+    rtol (or rcond) is max(m, n) · eps by default, or 0 if atol is positive. Source: torch.linalg.pinv.
 
     >>> torch.linalg.pinv(torch.tensor([[2.0, 0.0], [0.0, 0.0]]))
     tensor([[0.5000, 0.0000],
@@ -157,13 +157,15 @@ def matrix_rank(
 ) -> Tensor:  # fmt: skip
     """Return the rank of each matrix, int64: the number of singular values above max(atol, rtol · the largest).
 
-    The defaults of atol (or tol) and rtol are those of `linalg.pinv`. Source: torch.linalg.matrix_rank.
+    The defaults of atol and rtol are those of `linalg.pinv`; tol is an atol with rtol = 0.
+    Source: torch.linalg.matrix_rank.
 
     >>> torch.linalg.matrix_rank(torch.ones(3, 3))
     tensor(1)
     """
     check_floating_matrices("linalg.matrix_rank", A, square=hermitian)
-    atol = tol if atol is None else atol
+    if atol is None and tol is not None:
+        atol, rtol = tol, 0.0 if rtol is None else rtol
     tolerances = _bare_tolerances("linalg.matrix_rank", atol=atol, rtol=rtol)
     return into(out, Rank.apply(A.detach(), hermitian=hermitian, **tolerances))
 
@@ -177,8 +179,8 @@ def lstsq(
 
     Also returns the columns' squared residuals (if m > n, all ranks are n, and the driver is not gelsy), the ranks (not
     for gels), and the singular values (for gelsd and gelss); otherwise they are empty. Whatever
-    the driver, the solution comes from the pseudo-inverse. Singular values up to rcond · the largest count as zero;
-    gels raises LinAlgError if one is zero. Source: torch.linalg.lstsq.
+    the driver, the solution comes from the pseudo-inverse. Singular values up to rcond (max(m, n) · eps by default) ·
+    the largest count as zero. gels ignores rcond, and raises LinAlgError if one is exactly zero. Source: torch.linalg.lstsq.
 
     >>> torch.linalg.lstsq(torch.tensor([[1.0], [0.0]]), torch.tensor([[2.0], [3.0]])).solution
     tensor([[2.]])
