@@ -24,7 +24,7 @@ def adjoint(x: Any) -> Any:
 
 
 def bare(x: Any) -> Any:
-    """Return the bare array of an array or a Tensor. Use it for decisions only: what it computes is not recorded."""
+    """Return the bare array of an array or a Tensor. Use it for decisions only: operations on it are not recorded."""
     return x.array if isinstance(x, function.Tensor) else x
 
 

@@ -80,9 +80,9 @@ def _align(wanted: Sequence[Any], labels: Sequence[Any], x: Any) -> Any:
 def einsum(equation: Any, *operands: Any) -> Tensor:
     """Return the sum of products that an equation such as `ij,jk->ik` describes. Source: torch.einsum.
 
-    `...` stands for axes that broadcast. A letter that occurs twice in an operand takes its diagonal. Without `->`, the
-    result has the letters that occur once, in alphabetical order. Operands and lists of axes may alternate instead,
-    with a list for the result at the end.
+    `...` stands for axes that broadcast. A letter that occurs twice in an operand takes the diagonal of those axes.
+    Without `->`, the result has the axes of `...`, then the letters that occur once, sorted, capitals first. Operands
+    and lists of axes may alternate instead, with a list for the result at the end.
 
     Raises RuntimeError if the equation does not fit the operands, and if operands of different dtypes are summed over a
     letter that both have. Their product without a sum has the promoted dtype.

@@ -23,7 +23,7 @@ from .triangular import tri_solve
 
 
 class Cholesky(Function):
-    """The lower triangular L of A = L Lᴴ, with a positive diagonal. It reads A's lower triangle, or the upper one."""
+    """The lower triangular L of A = L Lᴴ, with a positive diagonal. A's lower triangle is read, or if `upper` the upper."""
 
     symbol, numpy, conjugates = "LLᴴ", np.linalg.cholesky, False
 
@@ -124,7 +124,7 @@ def _first_bad_minor(A: Tensor, upper: bool) -> Any:
 
 
 def _first_bad(x: Any) -> int:
-    """Return that order for one matrix, by bisection: minors that contain one that is not positive-definite are not."""
+    """Return that order for one matrix, by bisection: beyond a minor that is not positive-definite, none is."""
     orders = range(1, len(x) + 1)
     place = bisect_left(orders, True, key=lambda k: not _is_definite(x[:k, :k]))
     return orders[place] if place < len(x) else 0

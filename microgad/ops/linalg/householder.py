@@ -48,7 +48,9 @@ def geqrf(input: Tensor, *, out: Any = None) -> return_types.geqrf:
 
 
 def _compact(op: str, vectors: Tensor, tau: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return V, A and D such that the product of the reflections is I - V A⁻¹ D Vᴴ (the compact WY form)."""
+    """Return V, A and D such that the product of the reflections is I - V A⁻¹ D Vᴴ (the compact WY form).
+
+    A is upper triangular, without its unit diagonal. D is a diagonal matrix, as a column."""
     check_floating_matrices(op, vectors, tau, name="input")
     rows, columns = vectors.shape[-2:]
     k = tau.shape[-1] if tau.ndim else 0

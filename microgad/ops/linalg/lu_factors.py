@@ -24,7 +24,7 @@ PANEL = 32  # columns that are factored before the rest of the matrix is updated
 
 
 class LUFactor(Function):
-    """L and U of P A = L U in one matrix, pivots (from 1), info (the first zero pivot or 0), and the order of rows."""
+    """L and U of A = P L U in one matrix, pivots (from 1), info (the first zero pivot or 0), and the order of rows."""
 
     symbol, constants = "LU", ("places",)
 
@@ -89,7 +89,7 @@ def lu_factorize(x: Any) -> tuple[Any, Any, Any, Any]:
 
 
 def _factor_in_place(lu: Any, pivots: Any, order: Any) -> None:
-    """Factor one matrix in place. Panels are factored in transposed copies; the other columns' rows follow."""
+    """Factor one matrix in place. Panels are factored in transposed copies; then the other columns are updated."""
     for start in range(0, len(pivots), PANEL):
         stop = min(start + PANEL, len(pivots))
         panel = np.copy(lu[start:, start:stop].T, "C")
@@ -118,7 +118,7 @@ def _exchange(x: Any, i: Any, j: Any) -> None:
 
 
 def _exchange_each(x: Any, every: Any, i: int, places: Any) -> None:
-    """Exchange row i of each matrix with the row in `places`, in place; `every` is the matrices' own indices."""
+    """Exchange row i of each matrix with the row in `places`, in place; `every` has the matrices' indices."""
     held = x[every, places]
     x[every, places] = x[:, i]
     x[:, i] = held
@@ -149,7 +149,7 @@ def _checked_lu(op: str, A: Tensor, pivot: bool) -> tuple[Tensor, Tensor, Tensor
 
 @composite
 def lu_factor(A: Tensor, *, pivot: bool = True, out: Any = None) -> return_types.linalg_lu_factor:
-    """Return L and U of P A = L U in one matrix, and the pivots, for `lu_solve`. L's unit diagonal is not stored.
+    """Return L and U of A = P L U in one matrix, and the pivots, for `lu_solve`. L's unit diagonal is not stored.
 
     Raises LinAlgError, a RuntimeError, if a pivot is zero. Source: torch.linalg.lu_factor.
 
@@ -192,7 +192,7 @@ def lu_factor_ex(
 
 
 def torch_lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) -> Any:
-    """Call `linalg.lu_factor`, or with get_infos `linalg.lu_factor_ex`; return a plain tuple. Source: torch.lu.
+    """Return `linalg.lu_factor` as a plain tuple, or with get_infos `linalg.lu_factor_ex`. Source: torch.lu.
 
     >>> torch.lu(torch.tensor([[2.0]]))[1]
     tensor([1], dtype=torch.int32)

@@ -169,7 +169,7 @@ def matrix_norm(
 
 
 def _extreme(x: Tensor, dim: int, ord: float) -> Tensor:
-    """Return the maximum, 0 for an empty dim, or the minimum for a negative order, which an empty dim does not have."""
+    """Return the maximum (0 for an empty dim), or for a negative order the minimum (an error for an empty dim)."""
     if ord < 0:
         return x.amin(dim)
     return x.amax(dim) if x.shape[dim] else x.sum(dim)
@@ -274,7 +274,7 @@ def tensor_norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = 
 def cond(A: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
     """Return the condition number ‖A‖ ‖A⁻¹‖ in the norm p; by default the largest singular value over the smallest.
 
-    It is infinite for singular matrices. Source: torch.linalg.cond.
+    It is infinite for singular matrices, but 0 for p = -2. Source: torch.linalg.cond.
 
     >>> torch.linalg.cond(torch.tensor([[1.0, 0.0], [0.0, 4.0]]))
     tensor(4.)

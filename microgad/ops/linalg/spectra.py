@@ -235,7 +235,9 @@ def svdvals(A: Tensor, *, driver: str | None = None, out: Tensor | None = None) 
 
 @tensors_only
 def torch_svd(input: Tensor, some: bool = True, compute_uv: bool = True, *, out: Any = None) -> return_types.svd:
-    """Return U, S, V of input = U diag(S) Vᴴ; without compute_uv, U and V are zeros. Source: torch.svd.
+    """Return U, S, V of input = U diag(S) Vᴴ; without compute_uv, U and V are zeros.
+
+    U and V are reduced to min(m, n) columns if `some`. Source: torch.svd.
 
     >>> torch.svd(torch.ones(3, 2)).U.shape
     torch.Size([3, 2])

@@ -20,9 +20,9 @@ from ..spelling import numpy_spelling
 from .common import adjoint, check_fit, check_floating_matrices, eye, mT, solve_arrays
 
 BLOCK = 32  # rows of a diagonal block that is solved at once
-WIDE = 2  # columns per row of the block, from which on its inverse is faster
+WIDE = 2  # columns of B per row of the block from which on its inverse is faster
 TINY = 8  # rows up to which matrices are stored side by side
-MANY, SMALL = 4, 512  # MANY matrices per row, of results up to SMALL elements, are solved together
+MANY, SMALL = 4, 512  # from MANY matrices per row on, results up to SMALL elements are computed together
 
 
 class SolveTriangular(Function):
