@@ -23,7 +23,7 @@ from .triangular import tri_solve
 
 
 class Cholesky(Function):
-    """The lower triangular L of A = L Lᴴ, with a positive diagonal. A's lower triangle is read, or if `upper` the upper."""
+    """The lower triangular L of A = L Lᴴ, with a positive diagonal. If `upper`, A's upper triangle is read."""
 
     symbol, numpy, conjugates = "LLᴴ", np.linalg.cholesky, False
 

@@ -178,9 +178,10 @@ def lstsq(
     """Return the X of least norm that minimizes |A X - B|. B is matrices, or a vector for each A.
 
     Also returns the columns' squared residuals (if m > n, all ranks are n, and the driver is not gelsy), the ranks (not
-    for gels), and the singular values (for gelsd and gelss); otherwise they are empty. Whatever
-    the driver, the solution comes from the pseudo-inverse. Singular values up to rcond (max(m, n) · eps by default) ·
-    the largest count as zero. gels ignores rcond, and raises LinAlgError if one is exactly zero. Source: torch.linalg.lstsq.
+    for gels), and the singular values (for gelsd and gelss); otherwise they are empty. Whatever the driver, the
+    solution comes from the pseudo-inverse. Singular values up to rcond · the largest count as zero; rcond is
+    max(m, n) · eps by default. gels ignores rcond, and raises LinAlgError if a singular value is exactly zero.
+    Source: torch.linalg.lstsq.
 
     >>> torch.linalg.lstsq(torch.tensor([[1.0], [0.0]]), torch.tensor([[2.0], [3.0]])).solution
     tensor([[2.]])
