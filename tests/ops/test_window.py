@@ -106,7 +106,7 @@ STRATEGIES = [
 def test_strategies_and_blocks_agree(strategy, taps, stride, room, monkeypatch):
     for module in (columns, conv_kernels):
         monkeypatch.setattr(module, "batch_blocks", lambda x, rows, n: batch_blocks(x, rows, n * (1 << 19) // room))
-    monkeypatch.setattr(columns, "MIN_COLUMNS", room)
+    monkeypatch.setattr(columns, "MAX_JOINT_COLUMNS", room)
     x, weight, bias = random(5, 4, 9, 8), random(6, 2, 3, 2, seed=1), random(6, seed=2)
     window = Window((9, 8), (3, 2), stride, ((1, 1), (0, 0)), (1, 3))
     y = np.empty((5, 2, 3, *window.out))

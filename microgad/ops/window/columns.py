@@ -16,7 +16,7 @@ from ..blocks import batch_blocks
 from .geometry import Window
 from .unfold import im2col, tap_cells
 
-MIN_COLUMNS = 512  # columns of a product with a deep kernel, at least, if the batch has as many
+MAX_JOINT_COLUMNS = 512  # columns of several images side by side, at most; one image may have more
 MEC_BYTES = 1 << 24  # bytes of one image's MEC columns, at most
 
 
@@ -36,7 +36,7 @@ def mec_pays(o: int, c: int, window: Window, itemsize: int) -> bool:
 def column_blocks(x: Any, window: Window, groups: int, affine: bool) -> Iterator[tuple[slice, slice, Any]]:
     """Yield im2col blocks: a slice of images, a slice of the OH·OW positions, columns (n, G, C/G·KH·KW, positions).
 
-    If `affine`, a row of ones ends each matrix. Otherwise the columns of a 1 x 1 kernel are a view of x.
+    If `affine`, a row of ones ends each matrix. Otherwise the columns of a 1 x 1 kernel may be a view of x.
     """
     taps, overhang = grouped_taps(x, window, groups)
     k, oh, row = math.prod(taps.shape[2 : -len(window.out)]), window.out[0], math.prod(window.out[1:])
@@ -81,8 +81,8 @@ def joint_column_blocks(x: Any, window: Window, groups: int) -> Iterator[tuple[s
 
 
 def joint_images(images: int, window: Window) -> Iterator[slice]:
-    """Yield slices of a batch that together have at least MIN_COLUMNS positions."""
-    step = max(1, MIN_COLUMNS // math.prod(window.out))
+    """Yield slices of a batch, each of one image or of more with at most MAX_JOINT_COLUMNS positions together."""
+    step = max(1, MAX_JOINT_COLUMNS // math.prod(window.out))
     for i in range(0, images, step):
         yield slice(i, min(i + step, images))
 

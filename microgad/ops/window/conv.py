@@ -2,7 +2,7 @@
 
 The sum of y · weight · x over output positions and kernel taps is a trilinear form of y (N, O, OH, OW), weight
 (O, C/groups, KH, KW) and x (N, C, H, W). Each Function is its derivative by one argument, so the derivatives of each
-are the other two. The code takes 1 to 3 spatial dimensions; a subclass names each.
+are the other two. The code takes 1 to 3 spatial dimensions, for each of which there are classes of their own name.
 """
 
 from __future__ import annotations

@@ -24,9 +24,9 @@ from .pool import with_indices
 class BoxArgmax(Function):
     """The position of each box's maximum on the flattened plane, (..., H, W) -> (..., OH, OW) int64.
 
-    `tables` has one table for each dimension: the cells of all boxes along it, (taps, OH), or (taps, N, C, OH) if the
-    boxes differ from plane to plane. A box with fewer cells repeats its last one. Of equal values the first wins, of
-    NaNs the last. The search goes dimension by dimension, from the last one.
+    `tables` has one table for each dimension: the cells of all boxes along it, (taps, OH), or (taps, N, C, OH) if
+    the boxes differ from plane to plane, without N if there is no batch. A box with fewer cells repeats its last one.
+    Of equal values the first wins, of NaNs the last. The search goes dimension by dimension, from the last one.
     """
 
     symbol = "argmax_pool"
@@ -52,7 +52,7 @@ def fractional_max_pool2d(
     output_ratio: float | Sequence[float] | None = None, return_indices: bool = False,
     _random_samples: Tensor | None = None,
 ) -> Any:  # fmt: skip
-    """Take the maximum of OH · OW windows whose places are drawn for each channel, (N, C, H, W) -> (N, C, OH, OW).
+    """Take the maximum of OH · OW windows whose places are drawn for each plane, (N, C, H, W) -> (N, C, OH, OW).
 
     The output's size is output_size, or output_ratio times the input's. Source: Graham (2014);
     torch.nn.functional.fractional_max_pool2d.

@@ -102,8 +102,8 @@ class Window(_Fields):
     def seamless(self) -> Window | None:
         """The same window with no padding left and right and one more row above and below, or None.
 
-        It exists if the output's rows are as long as the input's. On such a plane the cells that a tap reads are
-        contiguous; `overhang` says which of them belong to another row.
+        It exists in 2-D and 3-D if rows are padded, have stride 1, and are as long in the output. On such a plane the
+        cells that a tap reads are contiguous; `overhang` says which of them belong to another row.
         """
         width, same_width = self.size[-1], self.stride[-1] == 1 and self.out[-1] == self.size[-1]
         most, least = max(self.padding[-1]), min(map(min, self.padding))
@@ -114,7 +114,7 @@ class Window(_Fields):
 
     @cached_property
     def overhang(self) -> list[tuple[int, slice]]:
-        """The taps along the last axis that reach beyond the end of a row, each with the positions where it does."""
+        """The taps along the last axis that reach beyond either end of a row, each with the positions where it does."""
         width, before = self.size[-1], self.padding[-1][0]
         offsets = [tap * self.dilation[-1] - before for tap in range(self.kernel[-1])]
         return [(tap, slice(max(width - n, 0), None) if n > 0 else slice(-n)) for tap, n in enumerate(offsets) if n]
@@ -190,7 +190,7 @@ def cached_window(*fields: Any) -> Window:
 def pooling_window(
     op: str, size: Sizes, kernel: Sizes, stride: Sizes, pads: Sizes, dilation: Sizes, ceil_mode: bool
 ) -> Window:
-    """Return a pooling's window. With ceil_mode, its last place may reach beyond the padding, but starts before it."""
+    """Return a pooling's window. With ceil_mode, its last position may reach beyond the far padding, not start there."""
     edges: list[tuple[int, int]] = []
     for length, k, s, p, d in zip(size, kernel, stride, pads, dilation, strict=False):
         span = (k - 1) * d + 1

@@ -33,7 +33,7 @@ class MaxPool2d(Function):
     """The maximum of each window, (N, C, H, W) -> (N, C, OH, OW). Of equal values, the first in row-major order wins.
 
     If `indices`, the second result holds the winners' positions on the flattened plane, int64. MaxPool1d and MaxPool3d
-    are the same under other names.
+    do the same in 1-D and 3-D.
     """
 
     symbol, constants, zero_link, materializes = "max_pool2d", ("winner",), Flat, False
@@ -95,7 +95,7 @@ class MaxPoolScatter(LinearMap):
 
 
 class AvgPool2d(LinearMap):
-    """The mean of each window, (N, C, H, W) -> (N, C, OH, OW). AvgPool1d and AvgPool3d are the same."""
+    """The mean of each window, (N, C, H, W) -> (N, C, OH, OW). AvgPool1d and AvgPool3d do the same."""
 
     symbol, zero_link = "avg_pool2d", Flat
     window: Window

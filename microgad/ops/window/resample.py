@@ -20,7 +20,7 @@ class ResampleMatrix:
     """A sparse matrix (steps, size) whose row i has the weights `weights[:, i]` in the columns `cells[:, i]`.
 
     Both arrays are (taps, steps). Without weights, all are 1. A row with fewer taps is filled up with the cell `size`,
-    a zero.
+    which counts as 0.
     """
 
     size: int
@@ -176,7 +176,7 @@ def cubic_kernel(x: Any, a: float = -0.5) -> Any:
     """Evaluate the cubic convolution kernel of Keys (1981): 1 at 0, 0 at all other integers and beyond ±2."""
     far, square = np.abs(x), x * x  # |x|² would have no second derivative at 0
     inner, outer = ((a + 2) * far - (a + 3)) * square + 1, (((far - 5) * far + 8) * far - 4) * a
-    return np.where(far <= 1, inner, np.where(far > 2, 0, outer))  # `outer` at 2, for its derivatives, and for NaN
+    return np.where(far <= 1, inner, np.where(far > 2, 0, outer))  # `outer` also at 2, for its derivatives, and for NaN
 
 
 def cubic_kernel_slope(x: Any, a: float = -0.5) -> Any:
@@ -200,7 +200,7 @@ KERNELS: dict[str, tuple[int, Callable[..., Any]]] = {
 
 
 def antialiased(mode: str, size: int, step: Any, i: Any) -> ResampleMatrix:
-    """Return the matrix of antialiased resizing: when shrinking, the kernel is as many times wider as the step is."""
+    """Return the matrix of antialiased resizing: the kernel is stretched by the step if that is more than 1 cell."""
     reach, kernel = KERNELS[mode]
     wide = max(step, type(step)(1))
     center = (i + type(step)(0.5)) * step
