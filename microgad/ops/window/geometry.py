@@ -102,7 +102,7 @@ class Window(_Fields):
     def seamless(self) -> Window | None:
         """The same window with no padding left and right and one more row above and below, or None.
 
-        It exists in 2-D and 3-D if rows are padded, have stride 1, and are as long in the output. On such a plane the
+        It exists in 2-D and 3-D if rows are padded, with stride 1 along them, and as long in the output. On its plane the
         cells that a tap reads are contiguous; `overhang` says which of them belong to another row.
         """
         width, same_width = self.size[-1], self.stride[-1] == 1 and self.out[-1] == self.size[-1]
@@ -190,7 +190,7 @@ def cached_window(*fields: Any) -> Window:
 def pooling_window(
     op: str, size: Sizes, kernel: Sizes, stride: Sizes, pads: Sizes, dilation: Sizes, ceil_mode: bool
 ) -> Window:
-    """Return a pooling's window. With ceil_mode, its last position may reach beyond the far padding, not start there."""
+    """Return a pooling's window. With ceil_mode, its last position may end, but not start, beyond the far border."""
     edges: list[tuple[int, int]] = []
     for length, k, s, p, d in zip(size, kernel, stride, pads, dilation, strict=False):
         span = (k - 1) * d + 1

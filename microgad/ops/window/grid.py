@@ -139,7 +139,7 @@ class GatherCells(LinearMap):
 
 
 def _iter_framed(input: Any) -> Iterator[Any]:
-    """Yield each image with a frame of zeros, one cell wide, as flattened planes (C, S), in the same memory each time."""
+    """Yield each image with a frame of zeros, one cell wide, as flattened planes (C, S), always in one memory."""
     frame = np.zeros_like(input, shape=(input.shape[1], *(n + 2 for n in input.shape[2:])), order="C")
     inside, lines = (..., *(slice(1, -1),) * (input.ndim - 2)), frame.reshape(len(frame), math.prod(frame.shape[1:]))
     for image in input:
@@ -195,8 +195,8 @@ def grid_sample(
     """Sample an input (N, C, H, W) at the positions grid (N, OH, OW, 2), x and y in [-1, 1]: (N, C, OH, OW).
 
     A 3-D input has a grid of x, y and z. The modes are "bilinear", "nearest" and, in 2-D, "bicubic". padding_mode says
-    what is outside: "zeros", values of the "border", or a "reflection". With align_corners, -1 and 1 are the centers of the
-    outermost cells, otherwise (the default) their outer borders. Source: torch.nn.functional.grid_sample.
+    what is outside: "zeros", values of the "border", or a "reflection". With align_corners, -1 and 1 are the centers of
+    the outermost cells, otherwise (the default) their outer borders. Source: torch.nn.functional.grid_sample.
 
     >>> x, places = torch.tensor([[[[1.0, 3.0]]]]), torch.tensor([[[[0.0, 0.0], [-0.5, 0.0]]]])
     >>> F.grid_sample(x, places, align_corners=False)
