@@ -102,8 +102,8 @@ class Window(_Fields):
     def seamless(self) -> Window | None:
         """The same window with no padding left and right and one more row above and below, or None.
 
-        It exists in 2-D and 3-D if rows are padded, have stride 1, and are as long in the output. There the cells that a
-        tap reads are contiguous; `overhang` says which of them belong to another row.
+        It exists in 2-D and 3-D if rows are padded, have stride 1, and are as long in the output. There the cells that
+        a tap reads are contiguous; `overhang` says which of them belong to another row.
         """
         width, same_width = self.size[-1], self.stride[-1] == 1 and self.out[-1] == self.size[-1]
         most, least = max(self.padding[-1]), min(map(min, self.padding))
