@@ -74,7 +74,7 @@ class VectorNorm(Function):
 
 
 def _direction(x: Any) -> Any:
-    """Return x / |x|, and 0 at 0; for real x also at NaN."""
+    """Return x / |x|, and 0 at 0; a real NaN gives 0, too."""
     if not is_complex(x):
         return Sign.apply(x)
     return safe_divide(x, np.absolute(x))

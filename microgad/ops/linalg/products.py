@@ -24,7 +24,7 @@ from ..out import into
 from ..spelling import numbers_first, numpy_spelling, tensors_only
 from .common import check_ndims, check_not_bool, check_same_dtype, not_a_tensor
 
-SMALL_INTEGERS = 600  # elements up to which NumPy's product of integer matrices is as fast as by float64
+SMALL_INTEGERS = 600  # elements up to which NumPy's product of integer matrices is as fast as one in float64
 
 
 class MatMul(Function):

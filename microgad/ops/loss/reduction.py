@@ -15,7 +15,7 @@ REDUCTIONS = ("none", "mean", "sum")  # in the order of the numbers that stand f
 
 
 def reduce_weighted(losses: Any, counted: Any, row_weights: Any, divisor: Any, reduction: str) -> Any:
-    """Reduce losses · row_weights; losses that are not `counted` are 0, and the mean divides by `divisor`."""
+    """Reduce losses · row_weights (None: 1), 0 if not `counted` (None: all are); the mean divides by `divisor`."""
     if counted is not None:
         losses = Select.apply(counted, losses)
     if row_weights is not None:

@@ -14,7 +14,7 @@ SINGLE = np.dtype(np.float32)
 
 
 def check_channels(input: Any, **channelwise: Any) -> None:
-    """Raise an error if input is not floating-point (N, C, ...), or another argument not (C) of its dtype."""
+    """Raise an error if input is not floating-point (N, C, ...), or another argument is not (C) in input's dtype."""
     if input.ndim < 2:
         raise ShapeError(f"input must be (N, C, ...), but has shape {input.shape}")
     if input.dtype.kind != "f":
@@ -54,8 +54,7 @@ def column(x: Any, like: Any) -> Any:
 def per_channel(values: Any, x: Any) -> Any:
     """Reshape (C) so that it broadcasts with x: to (C) for (N, C), and to (C, 1) or (C, P) for (N, C, P).
 
-    For short rows of many images the values are repeated, (C, P): NumPy takes as long to start a row as for 1000
-    numbers.
+    For short rows of many images the values are repeated, (C, P): to start a row takes NumPy as long as 1000 numbers.
     """
     if x.ndim == 2:
         return values

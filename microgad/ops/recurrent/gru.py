@@ -53,7 +53,7 @@ class Gru(Recurrent):
         r, z, n = gates[:, :size], gates[:, size : 2 * size], gates[:, 2 * size :]
         before = self.states_before(hx, after)
         new = (1 - z) * (1 - n * n)
-        # The derivatives of h by the sums of r and z, and by w_hn h + b_hn.
+        # The derivatives of h by the preactivations of r and z, and by w_hn h + b_hn.
         grad_gates = np.concatenate([new * recurrent * r * (1 - r), (before - n) * z * (1 - z), new * r], 1)
         for start, count in reversed(self.steps()):
             stop = start + count

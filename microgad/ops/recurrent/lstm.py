@@ -52,7 +52,7 @@ class Lstm(Recurrent):
         tanh_c = np.tanh(cells)
         outs = o * tanh_c if w_hr is None else np.matmul(o * tanh_c, w_hr.T)
         dh_dc = o * (1 - tanh_c * tanh_c)  # the derivative of h by c
-        # The derivatives of c by the sums of i, f and g, and of h by that of o.
+        # The derivatives of c by the preactivations of i, f and g, and of h by that of o.
         prev_c = self.states_before(cx, cells)
         grad_gates = np.concatenate([i * (1 - i) * g, f * (1 - f) * prev_c, (1 - g * g) * i, o * (1 - o) * tanh_c], 1)
         grad_rows = grad_out if w_hr is None else np.empty_like(grad_out)

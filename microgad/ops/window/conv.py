@@ -86,7 +86,7 @@ class ConvTranspose2d(Function):
 class Conv2dWeight(Function):
     """The gradient of the weight: output gradient (N, O, OH, OW), input (N, C, H, W) -> (O, C/groups, KH, KW).
 
-    If `affine`, the second result is the gradient of the bias, (O,). One pass over y for both takes a third less time.
+    If `affine`, the second result is the gradient of the bias, (O,). One pass for both takes a third less time.
     """
 
     symbol = "conv2d_weight"

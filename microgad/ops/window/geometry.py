@@ -70,7 +70,7 @@ class Window(_Fields):
 
     @cached_property
     def inside(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """Two indices: where the padded plane (N, C, ...) holds the input's cells, and which of them it holds."""
+        """Two indices: of the input's cells in the padded plane (N, C, ...), and of the same cells in the input."""
         widths = list(zip(self.size, self.padding, strict=True))
         inside = [slice(max(before, 0), n + before + min(after, 0)) for n, (before, after) in widths]
         kept = [slice(max(-before, 0), n - max(-after, 0)) for n, (before, after) in widths]

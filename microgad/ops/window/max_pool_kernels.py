@@ -54,8 +54,8 @@ def window_maxima(x: Any, window: Window) -> tuple[Any, Any]:
 def maxima_along_axis(axis: int, window: Window, x: Any, won: Any, best: Any, place: Any) -> None:
     """Write the maximum of windows along one axis of x (N, C, ...) into `best`, and its offset into `place`.
 
-    `won` has the offsets that x's own values come from. Each tap's cells are copied into contiguous memory first, which
-    makes the arithmetic on them fast.
+    `won` has the offsets that x's own values come from, None if x is the input. Each tap's cells are copied
+    into contiguous memory first, which makes the arithmetic on them fast.
     """
     at, steps, small = axis - 2, best.shape[axis], place.dtype.type
     s, d, before = window.stride[at], window.dilation[at], window.padding[at][0]

@@ -116,7 +116,7 @@ def _max_unpool(
 
 
 def _chosen(op: str, output_size: Any, size: list[int], stride: Sequence[int]) -> list[int]:
-    """Return output_size without N and C, which must be less than a stride away from `size`, so that both pool to one size."""
+    """Return output_size without N and C, which must be less than a stride away from `size`: both pool to the same."""
     dims, given = len(size), [*map(operator.index, output_size)]
     given = given[2:] if len(given) == dims + 2 else given
     if len(given) != dims:
