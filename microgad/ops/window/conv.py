@@ -142,7 +142,6 @@ class Conv3dWeight(Conv2dWeight):
     symbol = "conv3d_weight"
 
 
-# The Functions for each number of spatial dimensions.
 BY_DIMS: dict[int, tuple[type[Conv2d], type[ConvTranspose2d], type[Conv2dWeight]]] = {
     1: (Conv1d, ConvTranspose1d, Conv1dWeight),
     2: (Conv2d, ConvTranspose2d, Conv2dWeight),

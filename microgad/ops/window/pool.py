@@ -297,7 +297,6 @@ def avg_pool3d(
     return into(out, _avg_pool(AvgPool3d, 3, input, settings, count_include_pad, divisor_override), exact="avg_pool3d")
 
 
-# Average and max pooling for each number of spatial dimensions.
 POOLS: dict[int, tuple[Any, Any]] = {
     1: (avg_pool1d, max_pool1d),
     2: (avg_pool2d, max_pool2d),
