@@ -38,7 +38,7 @@ class TanhExp(Module):
 
 
 class Swish(Module):
-    """x · sigmoid(beta · x), of any shape; SiLU is that of beta 1. Not in PyTorch; Ramachandran et al. (2017).
+    """x · sigmoid(beta · x), of any shape; SiLU with beta = 1. Not in PyTorch; Ramachandran et al. (2017).
 
     >>> nn.Swish(2.0)(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.8808])
@@ -121,7 +121,7 @@ class AconC(_Acon):
 
 
 def small_normal_(tensor: Tensor, generator: Generator | None = None) -> Tensor:
-    """0.05 · N(0, 1), any shape, drawn in place: `init.normal_` with that standard deviation. Not in PyTorch.
+    """Fill with normal numbers of standard deviation 0.05. Not in PyTorch.
 
     >>> from microgad.nn.extras import small_normal_
     >>> small_normal_(torch.empty(1000)).std() < 0.06

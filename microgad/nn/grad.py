@@ -36,8 +36,8 @@ def _make_input_gradient(conv: Callable[..., Tensor]) -> Callable[..., Tensor]:
         input = zeros(*input_size, dtype=weight.dtype, device=weight.device, requires_grad=True)
         return _conv_gradient(conv, input, weight, grad_output, 0, stride, padding, dilation, groups)
 
-    gradient.__name__ = gradient.__qualname__ = f"{conv.__name__}_input"
-    gradient.__doc__ = f"The gradient of {conv.__name__} by its input. Source: torch.nn.grad.{conv.__name__}_input."
+    gradient.__name__ = gradient.__qualname__ = name = f"{conv.__name__}_input"
+    gradient.__doc__ = f"The gradient of {conv.__name__} with respect to its input. Source: torch.nn.grad.{name}."
     return gradient
 
 
@@ -49,8 +49,8 @@ def _make_weight_gradient(conv: Callable[..., Tensor]) -> Callable[..., Tensor]:
         weight = zeros(*weight_size, dtype=input.dtype, device=input.device, requires_grad=True)
         return _conv_gradient(conv, input, weight, grad_output, 1, stride, padding, dilation, groups)
 
-    gradient.__name__ = gradient.__qualname__ = f"{conv.__name__}_weight"
-    gradient.__doc__ = f"The gradient of {conv.__name__} by its weight. Source: torch.nn.grad.{conv.__name__}_weight."
+    gradient.__name__ = gradient.__qualname__ = name = f"{conv.__name__}_weight"
+    gradient.__doc__ = f"The gradient of {conv.__name__} with respect to its weight. Source: torch.nn.grad.{name}."
     return gradient
 
 

@@ -73,7 +73,7 @@ class _Uninitialized(Tensor):
 
     @property
     def data(self) -> Tensor:
-        """An empty Tensor. Writing to it, as programs do to fill weights, has no effect."""
+        """An empty Tensor. Filling it in place, as programs do with weights, has no effect."""
         return empty(0, device=self.device, dtype=self.dtype)
 
     @data.setter

@@ -28,13 +28,13 @@ def functional_call(
 ) -> Any:
     """Call `module(*args, **kwargs)` with Tensors from a dict, by name, in place of its parameters and buffers.
 
-    Afterwards the module is as it was, even if it raised. If a single dict is given, it gets the Tensors that the
-    module assigns to those names; buffers are written in place. With `tie_weights`, a Tensor given for one name of a
-    shared parameter is used for all its names. A name that is neither a parameter nor a buffer sets an attribute: it
-    must be a new one, or hold a Tensor or None. With `strict`, every parameter and buffer must be given, and nothing
-    else; otherwise RuntimeError is raised. Raises AttributeError for a module that doesn't exist, TypeError for an
-    attribute that is not a Tensor, RuntimeError for one that is a property, such as a parametrized weight.
-    Source: torch.func.functional_call.
+    Afterwards the module is as it was, even if it raised. In-place writes, such as batch normalization's, reach the
+    given Tensors. If the module assigns other Tensors to the names, a single dict gets these. With `tie_weights`, a
+    Tensor given for one name of a shared parameter is used for all its names. A name that is neither a parameter nor a
+    buffer sets an attribute, which must be new or hold a Tensor or None. With `strict`, every parameter and buffer must
+    be given, and nothing else; otherwise RuntimeError is raised. Raises AttributeError for a module that doesn't exist,
+    TypeError for an attribute that is not a Tensor, RuntimeError for one that is a property, such as a parametrized
+    weight. Source: torch.func.functional_call.
 
     >>> layer = nn.Linear(2, 1)
     >>> weights = {"weight": torch.tensor([[1.0, 2.0]]), "bias": torch.tensor([0.5])}
@@ -93,7 +93,7 @@ def _find_slots(module: Module, given: Any, every: bool) -> dict[str, Slot]:
     """Map names of parameters and buffers to their slots, of `every` module or only of those that `given` names."""
     if every:
         modules = module.named_modules(remove_duplicate=False)
-    else:  # a module that contains itself has infinitely many paths
+    else:  # not by named_modules, which has no end for a module that contains itself
         paths = dict.fromkeys(name.rpartition(".")[0] for name in given)
         modules = ((path, module.get_submodule(path)) for path in paths)
     slots: dict[str, Slot] = {}

@@ -188,8 +188,8 @@ class Module(hooks.ModuleHooks, ModuleConversion):
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Register `param` as the parameter `name`; None registers the name without a parameter.
 
-        Raises KeyError for a name that is taken, is empty or contains a dot; TypeError unless `param` is a Parameter or
-        None; ValueError for a Tensor that is not a leaf.
+        Raises KeyError for a name that is empty, contains a dot or belongs to another attribute; TypeError unless
+        `param` is a Parameter or None; ValueError for a Tensor that is not a leaf.
         """
         self._check_name("parameter", name, "_parameters")
         if param is not None and not isinstance(param, Parameter):
@@ -203,8 +203,8 @@ class Module(hooks.ModuleHooks, ModuleConversion):
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Register `tensor` as the buffer `name`: state that is not learned.
 
-        A buffer with persistent=False stays out of `state_dict`. Raises KeyError for a name that is taken, is empty or
-        contains a dot; TypeError unless `tensor` is a Tensor or None.
+        A buffer with persistent=False stays out of `state_dict`. Raises KeyError for a name that is empty, contains a
+        dot or belongs to another attribute; TypeError unless `tensor` is a Tensor or None.
 
         >>> layer = nn.Identity()
         >>> layer.register_buffer("steps", torch.tensor(0))
@@ -395,8 +395,8 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         """Copy the values of `state_dict` into the parameters and buffers; with `assign`, use its Tensors themselves.
 
         Returns the missing keys (which `state_dict` lacks) and the unexpected ones (which the module lacks). Raises
-        RuntimeError for either kind if `strict`, and for sizes that differ. The module is then unchanged, except for
-        extra state and for parts whose class overrides `_load_from_state_dict`.
+        RuntimeError for either kind if `strict`, and for sizes that differ. The module is then unchanged, unless a part
+        has extra state or overrides `_load_from_state_dict`: loading it writes the values up to this part.
 
         >>> nn.Linear(2, 3).load_state_dict(nn.Linear(2, 3).state_dict())
         <All keys matched successfully>
@@ -419,7 +419,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
     # Modes
 
     def train(self, mode: bool = True) -> Self:
-        """Set training mode for this module and all below; dropout and batch normalization depend on it."""
+        """Set `training` to `mode` in this module and all below; dropout and batch normalization depend on it."""
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
         self.training = mode

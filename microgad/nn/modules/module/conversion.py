@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class FutureFlags:
-    """The settings of torch.__future__: whether conversion overwrites parameters by new ones (unless `swap` is set)."""
+    """The settings of torch.__future__: `overwrite` makes conversion create new Parameters, unless `swap` is set."""
 
     overwrite = swap = False
 
@@ -35,7 +35,7 @@ class ModuleConversion:
         def children(self) -> Iterator[Module]: ...
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Convert parameters, gradients and buffers by `fn`. Parameters stay the same objects unless overwritten."""
+        """Convert parameters, gradients and buffers by `fn`. Parameters stay the same objects: see FutureFlags."""
         for module in self.children() if recurse else ():
             module._apply(fn)
         with state.scope(grad_enabled=False):

@@ -43,7 +43,7 @@ class ModuleHooks:
 
     _hooked = False  # whether the module has any hook dictionary: then calls go through `call_forward`
     _forward_pre_hooks = _LazyHookDict()
-    _forward_pre_hooks_with_kwargs = _LazyHookDict()  # {hook id: True}, as all those named after an option
+    _forward_pre_hooks_with_kwargs = _LazyHookDict()  # {hook id: True}, like all dictionaries named after an option
     _forward_hooks = _LazyHookDict()
     _forward_hooks_with_kwargs = _LazyHookDict()
     _forward_hooks_always_called = _LazyHookDict()
@@ -89,7 +89,7 @@ class ModuleHooks:
         """Call `hook(module, args, output)` after forward. A result other than None replaces the output.
 
         With `with_kwargs`, call `hook(module, args, kwargs, output)`. With `always_call`, call the hook after an
-        exception, too, with None as the output.
+        exception, too; the output is None if forward raised it.
 
         >>> layer = nn.ReLU()
         >>> with layer.register_forward_hook(lambda module, args, output: output + 10):
@@ -103,8 +103,8 @@ class ModuleHooks:
 
         Both gradients are tuples. A result other than None replaces grad_input, which covers positional inputs only. An
         input that is not a Tensor has None there, and a Tensor that doesn't require grad has zeros; if no input
-        requires grad, all have None. An unused output has zeros in grad_output (None in PyTorch). The hook is not
-        called if the module no longer exists. Inputs and outputs must not be written in place.
+        requires grad, all have None. An unused output has None in grad_output. The hook is not called if the module
+        no longer exists. Inputs and outputs must not be written in place.
 
         >>> layer = nn.ReLU()
         >>> x = torch.tensor([-1.0, 1.0], requires_grad=True)
@@ -140,7 +140,7 @@ class ModuleHooks:
         return self._add_hook("_state_dict_pre_hooks", hook)
 
     def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(module, state_dict, prefix, local_metadata)` afterwards; it may change `state_dict` in place."""
+        """Call `hook(module, state_dict, prefix, local_metadata)`, which may change the collected state in place."""
         return self._add_hook("_state_dict_hooks", hook, without_result=True)
 
     def _register_state_dict_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
@@ -244,7 +244,8 @@ class BackwardHookFunction(Function):
     Source: torch.nn.modules._functions.BackwardHookFunction.
     """
 
-    # `materializes` is a setting: a module's hook gets None for an unused output. It gets gradients as PyTorch's.
+    # Outputs are passed with materializes=False: their hook gets None for an unused one. Without the engine's
+    # conjugation, hooks get complex gradients in PyTorch's convention.
     symbol, conjugates = "hook", False
 
     def callback(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:

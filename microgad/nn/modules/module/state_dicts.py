@@ -1,6 +1,7 @@
 """What `Module.state_dict` and `Module.load_state_dict` do.
 
-Loading checks the whole state before it writes anything, so that a failed load leaves the module unchanged.
+Loading checks the whole state before it writes anything, so that a failed load leaves the module unchanged. A part
+with extra state or a `_load_from_state_dict` of its own is the exception: it may read the values loaded so far.
 """
 
 from __future__ import annotations
