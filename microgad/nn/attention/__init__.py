@@ -44,7 +44,7 @@ class MultiheadAttention(Module):
     query (L, N, E), key (S, N, kdim), value (S, N, vdim), with batch_first N in front, or all without N -> (L, N, E).
     With need_weights, the attention weights are returned, too: (N, L, S) averaged over the heads, or
     (N, num_heads, L, S) with average_attn_weights=False. key_padding_mask (N, S) and attn_mask (L, S) or
-    (N · num_heads, L, S) are either boolean, True where a key is ignored, or added to the scores. is_causal asserts
+    (N · num_heads, L, S) are either boolean, True where a key is ignored, or added to the scores. is_causal states
     that attn_mask is the causal mask. add_bias_kv adds a learned key and value, bias_k and bias_v; add_zero_attn adds a
     key and value of zeros. `dropout` applies to the weights.
 

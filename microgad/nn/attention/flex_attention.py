@@ -68,7 +68,7 @@ def flex_attention(
         raise ArgumentError("flex_attention: say return_aux=AuxRequest(lse=True), or return_lse, not both")
     if enable_gqa:
         key, value = (x.repeat_interleave(query.shape[1] // x.shape[1], 1) for x in (key, value))
-    wide = promote_types(query.dtype, float32)  # keeps the scores of float16 inputs exact
+    wide = promote_types(query.dtype, float32)  # float16 scores would be too inexact
     scores = matmul(query.to(wide), key.to(wide).transpose(-2, -1))
     scores = scores * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)
     positions = _positions(*scores.shape, device=query.device)
@@ -112,7 +112,7 @@ def _positions(*shape: int, device: Any) -> list[Tensor]:
 
 
 def create_mask(mod_fn: Mod, B: int | None, H: int | None, Q_LEN: int, KV_LEN: int, device: Device = None) -> Tensor:
-    """Return mask_mod(b, h, i, j), or where score_mod(score, …) isn't -∞, as booleans (B, H, Q_LEN, KV_LEN).
+    """Return a mask_mod's values as booleans (B, H, Q_LEN, KV_LEN), or for a score_mod where scores aren't -∞.
 
     B and H count as 1 if they are None. Source: torch.nn.attention.flex_attention.create_mask.
 
@@ -166,7 +166,7 @@ def noop_mask(batch: Tensor, head: Tensor, token_q: Tensor, token_kv: Tensor) ->
 
 def _no_mask_mod(*positions: Tensor) -> Tensor:
     raise ArgumentError(
-        "BlockMask: a slice has no mask_mod: its positions are others; set one, made of the whole one's mask_mod"
+        "BlockMask: a slice has no mask_mod, as its indices start at 0 again: assign one, made from the whole mask's"
     )
 
 

@@ -1,4 +1,4 @@
-"""Activation layers, which apply a function to each element; those along a dimension are in softmax.py."""
+"""Activation layers, most of which apply a function to each element; Softmax and its relatives are in softmax.py."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     """(N, in_features) and classes (N) -> (output, loss): the classes' log-probabilities (N) and their negative mean.
 
     Classes must be sorted by frequency. The head scores the first cutoffs[0] classes, and one entry for each cluster of
-    classes up to the next cutoff. Cluster i has a tail of its own, whose hidden size is in_features / div_valueⁱ. Works
-    without N, too.
+    classes up to the next cutoff. The i-th cluster (from 1) has a tail of its own, whose hidden size is
+    in_features / div_valueⁱ. Works without N, too.
     Source: torch.nn.AdaptiveLogSoftmaxWithLoss; Grave et al. (2016).
 
     >>> _ = torch.manual_seed(0)
@@ -125,7 +125,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         return cat([head[:, : self.shortlist_size], *tails], 1)
 
     def predict(self, input: Tensor) -> Tensor:
-        """Return the most likely class, found by way of the head: (N, in_features) -> (N)."""
+        """Return the most likely class: (N, in_features) -> (N)."""
         head = self.head(input).argmax(1)
         beyond = head >= self.shortlist_size
         if beyond.any():

@@ -90,7 +90,7 @@ class _IndexedContainer(Module):
         return self
 
     def pop(self, key: int | slice) -> Any:
-        """Remove the module at `key`, or the modules of a slice, and return it."""
+        """Remove and return the module at `key`, or a container of the modules of a slice."""
         module = self[key]
         del self[key]
         return module

@@ -241,7 +241,7 @@ class ConvTranspose1d(_ConvTransposeNd):
 
 
 class ConvTranspose2d(_ConvTransposeNd):
-    """Transposed convolution, a Conv2d's gradient: (N, in_channels, H, W) -> (N, out_channels, OH, OW).
+    """Transposed convolution, as in the gradient of Conv2d: (N, in_channels, H, W) -> (N, out_channels, OH, OW).
 
     weight is (in_channels, out_channels/groups, KH, KW). With a stride > 1 several output sizes are possible; `forward`
     takes an output_size to choose one.

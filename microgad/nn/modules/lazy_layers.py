@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _LazyLayer(LazyModuleMixin):
-    """Base class of lazy layers: the first input determines one size, and that the parameters' shapes."""
+    """Base class of lazy layers: the first input determines one size, which the parameters' shapes depend on."""
 
     _size_attribute: ClassVar[str]  # name of the attribute that holds the size, 0 until it is known
 

@@ -273,7 +273,7 @@ class BCEWithLogitsLoss(_Loss):
 
 
 class CTCLoss(_Loss):
-    """Connectionist temporal classification: -log p(targets), summed over all alignments with repeats and blanks.
+    """Connectionist temporal classification: -log Σ p(alignment), over the targets' alignments with repeats and blanks.
 
     Inputs are log-probabilities (T, N, C), targets (N, S) or concatenated, and the lengths (N) of both; also without N.
     With reduction="mean" each loss is divided by its target's length. With zero_infinity infinite losses become 0.

@@ -144,7 +144,7 @@ class RNNBase(Module):
     def _forward_packed(
         self, packed: PackedSequence, states: list[Tensor] | None
     ) -> tuple[PackedSequence, list[Tensor]]:
-        """Run all layers over a packed batch, whose states are sorted like its sequences in between."""
+        """Run all layers over a packed batch. The states given and returned are in the batch's original order."""
         data, batch_sizes, sorted_indices, unsorted_indices = packed
         if states is not None and sorted_indices is not None:
             states = [s.index_select(1, sorted_indices) for s in states]

@@ -71,8 +71,8 @@ class _EmbeddingBase(Module):
 class Embedding(_EmbeddingBase):
     """Look up rows of weight (num_embeddings, embedding_dim) by index: int (...) -> (..., embedding_dim).
 
-    weight is drawn from N(0, 1). The row padding_idx starts as zeros and gets no gradient. With max_norm, used rows
-    with a larger norm are scaled down in place. `sparse` has no effect. Source: torch.nn.Embedding.
+    weight is drawn from N(0, 1), except for zeros in the row padding_idx, which gets no gradient. With max_norm, used
+    rows with a larger norm are scaled down in place. `sparse` has no effect. Source: torch.nn.Embedding.
 
     >>> nn.Embedding.from_pretrained(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))(torch.tensor([1, 0]))
     tensor([[3., 4.],

@@ -159,8 +159,8 @@ class TransformerEncoder(Module):
     """A stack of num_layers copies of an encoder layer, then `norm`. Source: torch.nn.TransformerEncoder.
 
     mask, src_key_padding_mask and is_causal are those of the layers; with is_causal=None, `mask` is compared with the
-    causal mask. In evaluation without gradients, PyTorch may skip padded positions by means of nested Tensors, and
-    their outputs are 0 then. enable_nested_tensor and mask_check control this as in PyTorch.
+    causal mask. In evaluation without gradients, PyTorch may skip padded positions by means of nested Tensors. Their
+    outputs are 0 then, here too, and enable_nested_tensor and mask_check control when.
 
     >>> layer = nn.TransformerEncoderLayer(d_model=4, nhead=2, dim_feedforward=8, batch_first=True)
     >>> nn.TransformerEncoder(layer, num_layers=2)(torch.ones(1, 3, 4)).shape
@@ -256,7 +256,7 @@ class TransformerDecoder(Module):
 class Transformer(Module):
     """An encoder of src, and a decoder of tgt that attends to the encoder's output. Source: torch.nn.Transformer.
 
-    src (S, N, E), tgt (T, N, E), with batch_first N in front, or without N -> (T, N, E). Weights start by
+    src (S, N, E), tgt (T, N, E), with batch_first N in front, or without N -> (T, N, E). Matrices are initialized by
     `init.xavier_uniform_`. Raises RuntimeError if sizes don't fit. Vaswani et al. (2017).
 
     >>> net = nn.Transformer(4, 2, num_encoder_layers=1, num_decoder_layers=1, dim_feedforward=8, batch_first=True)

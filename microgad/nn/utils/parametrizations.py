@@ -24,7 +24,7 @@ _MAPS = ("matrix_exp", "cayley", "householder")
 
 
 class _Orthogonal(Module):
-    """Map an unconstrained matrix to one with orthonormal rows or columns, times `base` if there is one."""
+    """Map an unconstrained matrix to one with orthonormal rows or columns, multiplied by `base` if there is one."""
 
     base: Tensor | None
 
@@ -227,7 +227,7 @@ class _SpectralNorm(Module):
 def spectral_norm(
     module: M, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12, dim: int | None = None
 ) -> M:
-    """Divide a weight by its largest singular value, as a matrix with rows along `dim`.
+    """Divide a weight by its largest singular value, taken as a matrix with rows along `dim`.
 
     `dim` is 0 by default, or 1 for transposed convolutions.
 

@@ -271,7 +271,7 @@ def remove_parametrizations(module: M, tensor_name: str, leave_parametrized: boo
     """Make a parametrized Tensor a parameter or buffer again.
 
     Its value is the computed one, or with leave_parametrized=False that of the original. Raises ValueError if it isn't
-    parametrized, or has several originals to choose from.
+    parametrized, or for leave_parametrized=False with several originals.
     Source: torch.nn.utils.parametrize.remove_parametrizations.
     """
     if not is_parametrized(module, tensor_name):

@@ -61,7 +61,7 @@ class SpectralNorm:
 def spectral_norm(
     module: M, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12, dim: int | None = None
 ) -> M:
-    """Divide a weight by its largest singular value, as a matrix with rows along `dim`.
+    """Divide a weight by its largest singular value, taken as a matrix with rows along `dim`.
 
     `dim` is 0 by default, or 1 for transposed convolutions. `weight_orig` is learned. In training, each call makes
     n_power_iterations steps of power iteration. Raises RuntimeError if the weight is normalized already. Source:
