@@ -15,8 +15,8 @@ class ASGD(Optimizer):
     """Averaged stochastic gradient descent, Polyak and Juditsky (1992). Source: torch.optim.ASGD.
 
     p = (1 − lambd · η) · p − η · g for the gradient g (+ weight_decay · p), where η = lr at first and
-    lr / (1 + lambd · lr · t)^alpha after step t. state[p]["ax"] is the average of p from step `t0` on, and before that
-    p itself. With `maximize` it ascends. `foreach` and `capturable` have no effect.
+    lr / (1 + lambd · lr · t)^alpha after step t. state[p]["ax"] is the average of p over the steps after `t0` + 1, and
+    before that p itself. With `maximize` it ascends. `foreach` and `capturable` have no effect.
 
     Raises ValueError for a negative lr or weight_decay.
 

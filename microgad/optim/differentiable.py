@@ -1,8 +1,8 @@
 """Steps for `differentiable=True`: they are recorded, so that gradients flow through them, as in meta-learning.
 
 An optimizer that supports this has a method `_recorded_update`, which returns the amount to subtract from a parameter,
-computed by plain operations. Gradients flow through any number of steps: unlike PyTorch's, SGD's first momentum is not
-detached, and state is never written in place.
+computed by recorded operations. Gradients flow through any number of steps: unlike PyTorch's, SGD's first momentum is
+not detached, and no state but the step count is written in place.
 """
 
 from __future__ import annotations

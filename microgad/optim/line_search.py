@@ -37,11 +37,12 @@ def strong_wolfe(
     evaluate: Callable[[float], Point], start: Point, t: float, reach: float, max_rounds: int, c1: float = 1e-4,
     c2: float = 0.9, tolerance: float = 1e-9,
 ) -> tuple[Point, int]:  # fmt: skip
-    """Find a point that fulfils the strong Wolfe conditions; return it and the number of evaluations.
+    """Find a point that fulfills the strong Wolfe conditions; return it and the number of evaluations.
 
     The conditions: the loss is at most loss + c1 · t · slope of the start, and the slope's size at most c2 times that
     of the start. `t` is the first step tried. The search ends when the bracket, times the largest entry of the
-    direction (`reach`), is shorter than `tolerance`. Source: Nocedal and Wright (2006), algorithms 3.5 and 3.6.
+    direction (`reach`), is shorter than `tolerance`, or after max_rounds. Source: Nocedal and Wright (2006),
+    algorithms 3.5 and 3.6.
 
     >>> def parabola(t):
     ...     return Point(t, (t - 3.0) ** 2, None, 2 * (t - 3.0))
@@ -60,7 +61,7 @@ def strong_wolfe(
 def _find_bracket(
     evaluate: Callable[[float], Point], conditions: _WolfeConditions, t: float, max_rounds: int
 ) -> tuple[list[Point], int]:
-    """Extend the step until two points bracket one that fulfils the conditions (or one itself does).
+    """Extend the step until two points bracket one that fulfills the conditions (or one itself does).
 
     Returns those points and the number of rounds. Algorithm 3.5.
     """
@@ -80,7 +81,7 @@ def _zoom(
     evaluate: Callable[[float], Point], conditions: _WolfeConditions, bracket: list[Point], reach: float,
     tolerance: float, rounds: int, max_rounds: int,
 ) -> tuple[Point, int]:  # fmt: skip
-    """Shrink a bracket until a point fulfils the conditions; return the best point and the rounds. Algorithm 3.6."""
+    """Shrink a bracket until a point fulfills the conditions; return the best point and the rounds. Algorithm 3.6."""
     low = 0 if bracket[0].loss <= bracket[1].loss else 1
     near_end = False
     while rounds < max_rounds:
@@ -109,7 +110,7 @@ def _zoom(
 
 
 def _cubic_minimum(a: Point, b: Point, left: float, right: float) -> float:
-    """Return where the cubic through both points with their slopes has its minimum; the middle if it has none."""
+    """Return where in [left, right] the cubic through both points with their slopes is least; the middle if unknown."""
     if a.t > b.t:
         a, b = b, a
     d1 = a.slope + b.slope - 3 * (a.loss - b.loss) / (a.t - b.t)

@@ -72,8 +72,8 @@ def chunks(*arrays: Any, scratch: int) -> Iterator[tuple[Any, ...]]:
 def update_chunks(p: Tensor, group: Mapping[str, Any], *kept: Tensor, scratch: int) -> Iterator[tuple[Any, ...]]:
     """Yield chunks of a parameter, of its effective gradient, of the `kept` state Tensors, and `scratch` arrays.
 
-    The effective gradient is negated with `maximize`. Weight decay is already applied as the group's options say: added
-    to the gradient, or (decoupled) to the parameter.
+    With `maximize` the gradient is negated. Weight decay is then added to it, or, if the group's is decoupled, the
+    parameter is already shrunk.
 
     >>> p = torch.tensor([1.0, 2.0])
     >>> p.grad = torch.tensor([1.0, 1.0])

@@ -17,7 +17,7 @@ STEP_ORDER_WARNING = (
 GET_LR_WARNING = "To get the last learning rate computed by the scheduler, please use `get_last_lr()`."
 EPOCH_WARNING = (
     "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where possible. Please use "
-    "`scheduler.step()` to step the scheduler. An epoch takes the closed form, where there is one."
+    "`scheduler.step()` to step the scheduler. With an epoch, the closed form is used, where there is one."
 )
 
 
