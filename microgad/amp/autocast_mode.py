@@ -42,7 +42,7 @@ class autocast(contextlib.ContextDecorator):
 
 
 def custom_fwd(fwd: Callable[..., Any] | None = None, **options: Any) -> Any:
-    """Return the forward of a Function unchanged, as a function or a decorator. Source: torch.amp.custom_fwd."""
+    """Return the forward of a Function unchanged, or without it a decorator that does. Source: torch.amp.custom_fwd."""
     return (lambda fwd: fwd) if fwd is None else fwd
 
 

@@ -37,8 +37,8 @@ class GradScaler:
             raise AssertionError("The backoff factor must be < 1.0.")
         self._scale, self._growth_factor, self._backoff_factor = float(init_scale), growth_factor, backoff_factor
         self._growth_interval, self._growth_tracker = growth_interval, 0
-        self._scales = False  # whether `scale` has been called
-        self._found: dict[int, bool] = {}  # by the optimizer's id: whether one of its gradients isn't finite
+        self._scale_called = False  # whether `scale` has been called
+        self._found_inf: dict[int, bool] = {}  # by the optimizer's id: whether one of its gradients isn't finite
         self._stepped: set[int] = set()  # ids of optimizers that have stepped since the last update
 
     def scale(self, outputs: Any) -> Any:
@@ -46,7 +46,7 @@ class GradScaler:
         if not self._enabled:
             return outputs
         if isinstance(outputs, Tensor):
-            self._scales = True
+            self._scale_called = True
             return outputs * outputs.new_tensor(self._scale, dtype=dtypes.float32)  # float16 could overflow
         if isinstance(outputs, Iterable):
             scaled = map(self.scale, outputs)
@@ -64,13 +64,13 @@ class GradScaler:
         key = id(optimizer)
         if key in self._stepped:
             raise errors.GraphError("unscale_() is being called after step().")
-        if key in self._found:
+        if key in self._found_inf:
             raise errors.GraphError("unscale_() has already been called on this optimizer since the last update().")
         grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         if any(grad.dtype == dtypes.float16 for grad in grads):
             raise errors.ArgumentError("Attempting to unscale FP16 gradients.")
         if grads:
-            self._found[key] = not all(bool(grad.isfinite().all()) for grad in grads)
+            self._found_inf[key] = not all(bool(grad.isfinite().all()) for grad in grads)
         for grad in grads:
             grad.detach().mul_(1 / self._scale)
 
@@ -83,12 +83,12 @@ class GradScaler:
         key = id(optimizer)
         if key in self._stepped:
             raise errors.GraphError("step() has already been called since the last update().")
-        if key not in self._found:
+        if key not in self._found_inf:
             self.unscale_(optimizer)
-        if key not in self._found:
+        if key not in self._found_inf:
             raise AssertionError("No inf checks were recorded for this optimizer.")
         self._stepped.add(key)
-        return None if self._found[key] else optimizer.step(*args, **kwargs)
+        return None if self._found_inf[key] else optimizer.step(*args, **kwargs)
 
     def update(self, new_scale: float | Tensor | None = None) -> None:
         """Update the scale after the steps of all optimizers, or set it to `new_scale`."""
@@ -97,20 +97,20 @@ class GradScaler:
         self._check("update")
         if new_scale is not None:
             self._scale = float(new_scale)
-        elif not self._found:
+        elif not self._found_inf:
             raise AssertionError("No inf checks were recorded prior to update.")
-        elif any(self._found.values()):
+        elif any(self._found_inf.values()):
             self._scale, self._growth_tracker = self._scale * self._backoff_factor, 0
         elif self._growth_tracker + 1 == self._growth_interval:
             grown = self._scale * self._growth_factor
             self._scale, self._growth_tracker = grown if math.isfinite(grown) else self._scale, 0
         else:
             self._growth_tracker += 1
-        self._found.clear()
+        self._found_inf.clear()
         self._stepped.clear()
 
     def _check(self, op: str) -> None:
-        if not self._scales:
+        if not self._scale_called:
             raise AssertionError(f"Attempted {op} but _scale is None: call scaler.scale(loss) before")
 
     def get_scale(self) -> float:
@@ -158,7 +158,7 @@ class GradScaler:
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned. Raises RuntimeError if that was of a disabled scaler."""
+        """Restore what `state_dict` returned. Raises RuntimeError if it came from a disabled scaler."""
         if not self._enabled:
             return
         if not state_dict:

@@ -1,4 +1,4 @@
-"""torch.cuda: GPUs, by CuPy."""
+"""torch.cuda: GPUs, which CuPy drives."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def get_rng_state_all() -> list[Any]:
 
 
 def set_rng_state_all(new_states: Any) -> None:
-    """Set the default generator's state from such a list. Source: torch.cuda.set_rng_state_all."""
+    """Set the default generator's state to the last of a list. Source: torch.cuda.set_rng_state_all."""
     for state in new_states:
         set_rng_state(state)
 
@@ -196,13 +196,11 @@ class CUDAGraph:
     """A class for annotations: making one raises NotImplementedError. Source: torch.cuda.CUDAGraph."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        raise UnsupportedError(
-            f"torch.cuda.{type(self).__name__}: CuPy has its own, of what a stream captures: cupy.cuda.Graph"
-        )
+        raise UnsupportedError(f"torch.cuda.{type(self).__name__}: not supported; cupy.cuda.Graph is CuPy's form of it")
 
 
 class graph(CUDAGraph):
-    """A class that programs derive from: see CUDAGraph. Source: torch.cuda.graph."""
+    """A class for programs to derive from: making one raises NotImplementedError. Source: torch.cuda.graph."""
 
 
 BoolTensor, ByteTensor, CharTensor = _TYPES["BoolTensor"], _TYPES["ByteTensor"], _TYPES["CharTensor"]
