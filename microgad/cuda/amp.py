@@ -11,7 +11,7 @@ from ..errors.notices import warn as _warn
 from ..lazy import define_getattr as _define_getattr
 
 
-def _moved(name: str) -> None:
+def _warn_deprecated(name: str) -> None:
     _warn(f"`torch.cuda.amp.{name}(args...)` is deprecated. Use `torch.amp.{name}('cuda', args...)`.", FutureWarning)
 
 
@@ -26,7 +26,7 @@ class autocast(amp.autocast):
     """
 
     def __init__(self, enabled: bool = True, dtype: Any = None, cache_enabled: bool = True) -> None:
-        _moved("autocast")
+        _warn_deprecated("autocast")
         super().__init__("cuda", dtype, enabled, cache_enabled)
 
 
@@ -40,7 +40,7 @@ class GradScaler(amp.GradScaler):
     """
 
     def __init__(self, init_scale: float = 65536.0, *args: Any, **options: Any) -> None:
-        _moved("GradScaler")
+        _warn_deprecated("GradScaler")
         super().__init__("cuda", init_scale, *args, **options)
 
 

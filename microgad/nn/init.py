@@ -216,9 +216,9 @@ def kaiming_uniform_(
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
 ) -> Tensor:
-    """Fill a weight (O, C, K...) with uniform numbers in ±gain · √(3 / fan); `a` is the slope of leaky_relu.
+    """Fill a weight (O, C, K...) with uniform numbers in ±gain · √(3 / fan), where `mode` chooses the fan.
 
-    Source: torch.nn.init.kaiming_uniform_; He et al. (2015).
+    The gain is calculate_gain(nonlinearity, a). Source: torch.nn.init.kaiming_uniform_; He et al. (2015).
 
     >>> nn.init.kaiming_uniform_(torch.empty(3, 6), nonlinearity="relu").abs().max() <= 1
     tensor(True)

@@ -41,8 +41,8 @@ def sdpa_kernel(backends: Any, set_priority: bool = False) -> Iterator[None]:
 class MultiheadAttention(Module):
     """Scaled dot-product attention with several heads, between linear projections of its inputs and outputs.
 
-    query (L, N, E), key (S, N, kdim), value (S, N, vdim), with batch_first N in front, or all without N -> (L, N, E).
-    With need_weights, the attention weights are returned, too: (N, L, S) averaged over the heads, or
+    query (L, N, E), key (S, N, kdim) and value (S, N, vdim) -> (L, N, E). N comes first with batch_first, and may be
+    missing in all. With need_weights, the attention weights are returned, too: (N, L, S) averaged over the heads, or
     (N, num_heads, L, S) with average_attn_weights=False. key_padding_mask (N, S) and attn_mask (L, S) or
     (N · num_heads, L, S) are either boolean, True where a key is ignored, or added to the scores. is_causal states
     that attn_mask is the causal mask. add_bias_kv adds a learned key and value, bias_k and bias_v; add_zero_attn adds a

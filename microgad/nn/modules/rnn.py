@@ -25,9 +25,9 @@ _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 class RNNBase(Module):
     """Base class of RNN, LSTM and GRU: parameters, states, and batched, unbatched or packed input.
 
-    Each layer and direction has weight_ih_l0 (gates · H, I) and weight_hh_l0 (gates · H, H or P), unless bias=False
-    bias_ih_l0 and bias_hh_l0, and with proj_size P weight_hr_l0 (P, H). The names of the backward direction end with
-    "_reverse". All start uniform in ±1/√H. Raises TypeError and ValueError for settings that don't fit together.
+    Each layer and direction has weight_ih_l0 (gates · H, I) and weight_hh_l0 (gates · H, H or P). It has bias_ih_l0 and
+    bias_hh_l0 unless bias=False, and weight_hr_l0 (P, H) with proj_size P. The names of the backward direction end
+    with "_reverse". All start uniform in ±1/√H. Raises TypeError and ValueError for settings that don't fit together.
     Source: torch.nn.RNNBase.
     """
 

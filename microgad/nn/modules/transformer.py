@@ -113,8 +113,8 @@ class TransformerEncoderLayer(_TransformerLayer):
 class TransformerDecoderLayer(_TransformerLayer):
     """Self-attention, attention to the encoder's output, and a two-layer feedforward network per position.
 
-    (T, N, E) and memory (S, N, E), with batch_first N in front, or without N -> (T, N, E). Masks, activation and
-    norm_first are the encoder layer's. Source: torch.nn.TransformerDecoderLayer; Vaswani et al. (2017).
+    (T, N, E) and memory (S, N, E) -> (T, N, E). N comes first with batch_first, and may be missing. Masks, activation
+    and norm_first are the encoder layer's. Source: torch.nn.TransformerDecoderLayer; Vaswani et al. (2017).
 
     >>> layer = nn.TransformerDecoderLayer(d_model=4, nhead=2, dim_feedforward=8)
     >>> layer(torch.ones(3, 1, 4), torch.ones(5, 1, 4)).shape
@@ -256,8 +256,8 @@ class TransformerDecoder(Module):
 class Transformer(Module):
     """An encoder of src, and a decoder of tgt that attends to the encoder's output. Source: torch.nn.Transformer.
 
-    src (S, N, E), tgt (T, N, E), with batch_first N in front, or without N -> (T, N, E). Matrices are initialized by
-    `init.xavier_uniform_`. Raises RuntimeError if sizes don't fit. Vaswani et al. (2017).
+    src (S, N, E) and tgt (T, N, E) -> (T, N, E). N comes first with batch_first, and may be missing. Matrices are
+    initialized by `init.xavier_uniform_`. Raises RuntimeError if sizes don't fit. Vaswani et al. (2017).
 
     >>> net = nn.Transformer(4, 2, num_encoder_layers=1, num_decoder_layers=1, dim_feedforward=8, batch_first=True)
     >>> mask = nn.Transformer.generate_square_subsequent_mask(3)
