@@ -37,7 +37,7 @@ class GradScaler:
             raise AssertionError("The backoff factor must be < 1.0.")
         self._scale, self._growth_factor, self._backoff_factor = float(init_scale), growth_factor, backoff_factor
         self._growth_interval, self._growth_tracker = growth_interval, 0
-        self._scale_called = False  # whether `scale` has been called
+        self._scale_called = False
         self._found_inf: dict[int, bool] = {}  # by the optimizer's id: whether one of its gradients isn't finite
         self._stepped: set[int] = set()  # ids of optimizers that have stepped since the last update
 

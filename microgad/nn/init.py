@@ -1,4 +1,4 @@
-"""torch.nn.init: initializers, which fill a Tensor in place, unrecorded.
+"""torch.nn.init: initializers, which fill a Tensor in place and record nothing.
 
 After `manual_seed` they draw the values that PyTorch draws.
 """

@@ -46,7 +46,7 @@ def _refuse(*args: Any, **kwargs: Any) -> Any:
 
 
 class _NoValues(np.ndarray[Any, Any]):
-    """The array of an uninitialized Tensor: its dtype and device can be converted, but no values read."""
+    """The array of an uninitialized Tensor: it can be converted to a dtype or device, but not read."""
 
     __array_ufunc__ = __array_function__ = __getitem__ = _refuse
 

@@ -1,4 +1,4 @@
-"""torch.optim: PyTorch's optimizers and some of microgad's own, which update the raw arrays in place."""
+"""torch.optim: PyTorch's optimizers and others from the literature, which update raw arrays in place."""
 
 from ..lazy import define_getattr as _define_getattr
 from . import lr_scheduler as lr_scheduler
