@@ -30,8 +30,7 @@ class LBFGS(Optimizer):
     must compute the loss and the gradients anew. An iteration moves the parameters by `lr` times the search direction,
     which the last `history_size` changes of the gradient determine; the first one by no more than lr in all. With
     line_search_fn="strong_wolfe" it moves them as far as the strong Wolfe conditions require. The step ends early once
-    the largest gradient is at most `tolerance_grad`, or the parameters or the loss change by less than
-    `tolerance_change`.
+    no gradient exceeds `tolerance_grad`, or the parameters or the loss change by less than `tolerance_change`.
 
     `step(closure)` returns the loss at its start. The optimizer's state is that of the first parameter. Raises
     ValueError for a negative lr and for more than one group, RuntimeError for another line search.

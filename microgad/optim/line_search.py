@@ -40,9 +40,8 @@ def strong_wolfe(
     """Find a point that fulfills the strong Wolfe conditions; return it and the number of evaluations.
 
     The conditions: the loss is at most loss + c1 · t · slope of the start, and the slope's size at most c2 times that
-    of the start. `t` is the first step tried. The search ends when the bracket, times the largest entry of the
-    direction (`reach`), is shorter than `tolerance`, or after max_rounds. Source: Nocedal and Wright (2006),
-    algorithms 3.5 and 3.6.
+    of the start. `t` is the first step tried. The search ends after max_rounds, or when the bracket, times the largest
+    entry of the direction (`reach`), is below `tolerance`. Source: Nocedal and Wright (2006), algorithms 3.5 and 3.6.
 
     >>> def parabola(t):
     ...     return Point(t, (t - 3.0) ** 2, None, 2 * (t - 3.0))

@@ -24,9 +24,7 @@ class Muon(Optimizer):
     its norm. Its singular values are brought near 1 by `ns_steps` steps of the Newton-Schulz iteration,
     X = a · X + (b · XXᵀ + c · (XXᵀ)²) · X, where a, b and c are `ns_coefficients`. Then
     p = (1 − lr · weight_decay) · p − lr · r · X, where r is √max(1, rows/columns), or with
-    adjust_lr_fn="match_rms_adamw" 0.2 · √max(rows, columns).
-
-    As in PyTorch, the iteration rounds to bfloat16.
+    adjust_lr_fn="match_rms_adamw" 0.2 · √max(rows, columns). As in PyTorch, the iteration rounds to bfloat16.
 
     Raises ValueError for a parameter that isn't a matrix, a negative lr, momentum or weight_decay, and another
     adjust_lr_fn; `step` raises RuntimeError for complex parameters.

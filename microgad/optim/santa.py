@@ -70,10 +70,9 @@ class SantaE(_Santa):
 
     v is a running average of the square of the gradient g (+ weight_decay · p), with factor sigma, and
     s = 1 / √(eps + √v). The temperature h = lr / tᵃ falls with the step t, where a is `annealing`. While t < burnin
-    (exploration), the friction α changes by u² − h, and the momentum is
-    u = (1 − α) u − lr · s g + h (1 − s'/s) / u + √(2 h s') ζ, with s' from the step before and ζ drawn from N(0, 1) by
-    the default generator. Later (refinement), u = (1 − α) u − lr · s g. In both, p = p + s u. At first u is √lr · ζ,
-    α is √lr · c, and s' is s. With `maximize` it ascends.
+    (exploration), the friction α grows by u² − h, and the momentum is u = (1 − α) u − lr · s g + h (1 − s'/s) / u
+    + √(2 h s') ζ, with s' from the step before and ζ drawn from N(0, 1). Later (refinement), u = (1 − α) u − lr · s g.
+    In both, p = p + s u. At first u is √lr · ζ, α is √lr · c, and s' is s. With `maximize` it ascends.
 
     Raises ValueError for a negative lr, eps, annealing, burnin, c or weight_decay, and for sigma outside of [0, 1);
     `step` raises RuntimeError for complex parameters.

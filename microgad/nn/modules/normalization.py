@@ -154,7 +154,7 @@ class _ResponseNorm(Module):
 class LocalResponseNorm(_ResponseNorm):
     """Divide each value of (N, C, ...) by (k + alpha · mean square of the `size` channels around it)^beta.
 
-    Beyond the channels are zeros. Source: torch.nn.LocalResponseNorm; Krizhevsky et al. (2012).
+    Source: torch.nn.LocalResponseNorm; Krizhevsky et al. (2012).
 
     >>> nn.LocalResponseNorm(1, alpha=1.0, beta=0.5, k=0.0)(torch.tensor([[[-3.0], [2.0]]])).flatten()
     tensor([-1.,  1.])

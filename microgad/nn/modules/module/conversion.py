@@ -35,7 +35,7 @@ class ModuleConversion:
         def children(self) -> Iterator[Module]: ...
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Convert parameters, gradients and buffers by `fn`. Parameters stay the same objects unless `overwrite` is set."""
+        """Convert parameters, gradients and buffers by `fn`. Parameters stay the same objects without `overwrite`."""
         for module in self.children() if recurse else ():
             module._apply(fn)
         with state.scope(grad_enabled=False):

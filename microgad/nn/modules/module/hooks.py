@@ -244,8 +244,7 @@ class BackwardHookFunction(Function):
     Source: torch.nn.modules._functions.BackwardHookFunction.
     """
 
-    # Outputs are passed with materializes=False: their hook gets None for an unused one. Without the engine's
-    # conjugation, hooks get complex gradients in PyTorch's convention.
+    # Outputs have materializes=False: a hook gets None for an unused one. Complex gradients are as in PyTorch.
     symbol, conjugates = "hook", False
 
     def callback(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
