@@ -56,7 +56,8 @@ def flex_attention(
     that broadcast with it, so that it can index other Tensors, as in `bias[h, i - j]`. Gradients flow through all of
     it, on the CPU, too. Unlike in PyTorch, masked blocks are computed, too.
 
-    Raises ValueError if shapes don't fit. Source: torch.nn.attention.flex_attention. Dong et al. (2024).
+    Raises NotImplementedError unless all are 4D, ValueError if sizes don't fit.
+    Source: torch.nn.attention.flex_attention; Dong et al. (2024).
 
     >>> from microgad.nn.attention.flex_attention import flex_attention
     >>> x, value = torch.zeros(1, 1, 3, 2), torch.tensor([[[[1.0], [2.0], [6.0]]]])

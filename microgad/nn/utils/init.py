@@ -15,7 +15,7 @@ M = TypeVar("M", bound=Module)
 def skip_init(module_cls: type[M], *args: Any, **kwargs: Any) -> M:
     """Return module_cls(*args, **kwargs) without consuming random numbers; don't rely on its initial values.
 
-    Raises RuntimeError unless module_cls is a Module class that takes a `device`. Source: torch.nn.utils.skip_init.
+    Raises RuntimeError for a class that is not a Module or takes no `device`. Source: torch.nn.utils.skip_init.
 
     >>> nn.utils.skip_init(nn.Linear, 5, 1).weight.shape
     torch.Size([1, 5])

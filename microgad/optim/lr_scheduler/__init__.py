@@ -1,4 +1,4 @@
-"""torch.optim.lr_scheduler: learning rate schedules, stepped once per epoch after the optimizer's steps."""
+"""torch.optim.lr_scheduler: learning rate schedules, most of them stepped once per epoch, after the optimizer."""
 
 from ...lazy import define_getattr as _define_getattr
 from .base import LRScheduler, _LRScheduler
