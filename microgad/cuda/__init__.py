@@ -10,7 +10,7 @@ from ..backend import memory
 from ..errors import NoMemoryError, UnsupportedError
 from ..lazy import define_getattr as _define_getattr
 from ..legacy import ON_GPU as _TYPES
-from ..ops.random import get_rng_state as _state_of
+from ..ops.random import get_rng_state as _get_state
 from ..ops.random import initial_seed as initial_seed
 from ..ops.random import manual_seed as _manual_seed
 from ..ops.random import seed as _seed
@@ -173,7 +173,7 @@ default_generators: tuple[Any, ...] = ()  # all draws are made by the CPU's defa
 
 def get_rng_state(device: Any = None) -> Any:
     """Return the state of the default generator, which all devices share. Source: torch.cuda.get_rng_state."""
-    return _state_of()
+    return _get_state()
 
 
 def set_rng_state(new_state: Any, device: Any = None) -> None:

@@ -25,11 +25,11 @@ from .optimizer import Optimizer
 if TYPE_CHECKING:
     from ..type_aliases import Device
 
-Average = Callable[[Tensor, Tensor, Any], Tensor]
-Averages = Callable[[list[Tensor], list[Tensor], Any], None]
+AvgFn = Callable[[Tensor, Tensor, Any], Tensor]
+MultiAvgFn = Callable[[list[Tensor], list[Tensor], Any], None]
 
 
-def get_ema_avg_fn(decay: float = 0.999) -> Average:
+def get_ema_avg_fn(decay: float = 0.999) -> AvgFn:
     """Return an `avg_fn` of an exponential moving average: decay · average + (1 − decay) · parameter.
 
     Raises ValueError for a decay outside of [0, 1]. Source: torch.optim.swa_utils.get_ema_avg_fn.
@@ -46,7 +46,7 @@ def get_ema_avg_fn(decay: float = 0.999) -> Average:
     return ema_update
 
 
-def get_swa_avg_fn() -> Average:
+def get_swa_avg_fn() -> AvgFn:
     """Return an `avg_fn` of the mean over all updates: average + (parameter − average) / (n + 1).
 
     Source: torch.optim.swa_utils.get_swa_avg_fn.
@@ -62,7 +62,7 @@ def get_swa_avg_fn() -> Average:
     return swa_update
 
 
-def get_ema_multi_avg_fn(decay: float = 0.999) -> Averages:
+def get_ema_multi_avg_fn(decay: float = 0.999) -> MultiAvgFn:
     """Return a `multi_avg_fn`, which applies the update of `get_ema_avg_fn` in place to lists of parameters.
 
     Raises ValueError for a decay outside of [0, 1]. Source: torch.optim.swa_utils.get_ema_multi_avg_fn.
@@ -85,7 +85,7 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> Averages:
     return ema_update
 
 
-def get_swa_multi_avg_fn() -> Averages:
+def get_swa_multi_avg_fn() -> MultiAvgFn:
     """Return a `multi_avg_fn`, which applies the update of `get_swa_avg_fn` in place to lists of parameters.
 
     Source: torch.optim.swa_utils.get_swa_multi_avg_fn.
@@ -134,7 +134,7 @@ class AveragedModel(Module):
     n_averaged: Tensor
 
     def __init__(
-        self, model: Module, device: Device = None, avg_fn: Average | None = None, multi_avg_fn: Averages | None = None,
+        self, model: Module, device: Device = None, avg_fn: AvgFn | None = None, multi_avg_fn: MultiAvgFn | None = None,
         use_buffers: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()

@@ -78,7 +78,7 @@ class MaxPool3d(_MaxPoolNd):
 
 
 class _MaxUnpoolNd(Module):
-    _pool: Callable[..., Tensor]
+    _unpool: Callable[..., Tensor]
     _spatial_dims: int
 
     def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> None:
@@ -88,7 +88,7 @@ class _MaxUnpoolNd(Module):
         self.padding = to_tuple(padding, self._spatial_dims)
 
     def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        return self._pool(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+        return self._unpool(input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
     extra_repr = settings_repr("kernel_size stride padding")
 
@@ -101,7 +101,7 @@ class MaxUnpool1d(_MaxUnpoolNd):
     tensor([[0., 3., 2., 0.]])
     """
 
-    _pool, _spatial_dims = staticmethod(F.max_unpool1d), 1
+    _unpool, _spatial_dims = staticmethod(F.max_unpool1d), 1
 
 
 class MaxUnpool2d(_MaxUnpoolNd):
@@ -115,7 +115,7 @@ class MaxUnpool2d(_MaxUnpoolNd):
              [0., 3.]]])
     """
 
-    _pool, _spatial_dims = staticmethod(F.max_unpool2d), 2
+    _unpool, _spatial_dims = staticmethod(F.max_unpool2d), 2
 
 
 class MaxUnpool3d(_MaxUnpoolNd):
@@ -126,7 +126,7 @@ class MaxUnpool3d(_MaxUnpoolNd):
     tensor([0., 0., 0., 0., 0., 0., 0., 7.])
     """
 
-    _pool, _spatial_dims = staticmethod(F.max_unpool3d), 3
+    _unpool, _spatial_dims = staticmethod(F.max_unpool3d), 3
 
 
 class AvgPool1d(Module):

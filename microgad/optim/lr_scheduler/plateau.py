@@ -108,7 +108,7 @@ class ReduceLROnPlateau(LRScheduler):
                 set_lr(group, new)
 
     def _is_better(self, value: float, best: float) -> bool:
-        share = self.threshold_mode == "rel"
+        relative = self.threshold_mode == "rel"
         if self.mode == "min":
-            return value < (best * (1.0 - self.threshold) if share else best - self.threshold)
-        return value > (best * (self.threshold + 1.0) if share else best + self.threshold)
+            return value < (best * (1.0 - self.threshold) if relative else best - self.threshold)
+        return value > (best * (self.threshold + 1.0) if relative else best + self.threshold)
