@@ -92,7 +92,7 @@ def fresh_tensors(inputs: Sequence[Any], can_be: Callable[[int], bool] = lambda 
     """Replace arrays and Tensors by fresh Tensors on the same memory, so that the caller's Tensors are not changed.
 
     An argument that is passed twice becomes one Tensor. Those that require grad still do. If none does, all
-    floating-point and complex ones do for which `can_be(position)`.
+    floating-point and complex ones do whose position `can_be` accepts.
 
     >>> [x.requires_grad for x in fresh_tensors([np.ones(2), torch.ones(2) + 1j, torch.arange(2)])]
     [True, True, False]

@@ -29,7 +29,7 @@ from .numerical.ties import check_ties
 
 KINKS = ("move", "accept", "reject", "fail")
 MODES = ("rev", "fwd")
-MOVES = 5  # how often the inputs are perturbed to get away from kinks
+MOVES = 5  # how often, at most, the inputs are perturbed to get away from kinks
 
 
 def check_grads(
@@ -51,7 +51,8 @@ def check_grads(
     each input, which takes a pass or two whatever the sizes. `modes` are "rev", the backward pass, and "fwd", the
     derivative along a direction, computed by a backward pass through the backward pass. The default generator is reset
     before each evaluation, so that random operations can be checked as they are. Gradients of float32 and float16
-    inputs are compared with those of the same call in float64, and the latter with numerical derivatives.
+    inputs are compared with those of the same call in float64, unless it is random, and the latter with numerical
+    derivatives.
 
     `kinks` says what to do where the one-sided derivatives differ: "move" skips those entries and checks again at
     slightly perturbed inputs; "accept" accepts any value between the two; "reject" makes hypothesis draw another

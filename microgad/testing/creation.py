@@ -27,8 +27,8 @@ def make_tensor(
 ) -> Tensor:
     """Make a Tensor of uniform random numbers in [low, high), by default from -9 to 9.
 
-    Bounds are clamped to the dtype's range. `exclude_zero` replaces 0 by the smallest positive number. Raises
-    ValueError if the range is empty. Source: torch.testing.make_tensor.
+    Bounds are clamped to the dtype's range. `exclude_zero` replaces 0 by the smallest normal number, in integers by 1.
+    Raises ValueError if the range is empty. Source: torch.testing.make_tensor.
 
     >>> torch.testing.make_tensor((2, 3), dtype=torch.int64, device="cpu", low=0, high=1)
     tensor([[0, 0, 0],
