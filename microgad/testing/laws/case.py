@@ -203,7 +203,7 @@ class Case:
 
     @cached_property
     def scales(self) -> tuple[list[float], list[float]]:
-        """How large the terms are that each output and each gradient adds up: times eps this is its rounding error.
+        """The size of the terms that each output and each gradient sums: times eps, it is the sum's rounding error.
 
         The terms are not seen, so this is an estimate. It includes how fast the result changes with the inputs, found
         by a small relative perturbation. It also allows for terms that always cancel: in a gradient (softmax) they are

@@ -11,11 +11,11 @@ from ..check_grads import found_kink
 from ..numerical.perturbation import perturbed
 from .case import Case
 
-PERTURBATION = 2.0**-6  # relative: moves values to some that float32 would round
+PERTURBATION = 2.0**-6  # relative: moves inputs to values that float32 would round
 
 
 def derivatives(case: Case) -> None:
-    """Derivatives agree with numerical ones along random directions, up to order 2 on every second example.
+    """Derivatives agree with numerical ones along random directions, on every second example of higher orders too.
 
     Kinks are skipped, but on a quarter of the examples at a kink the derivative has to be NaN or lie between the
     one-sided derivatives. This holds for a single operation only: in a composite two parts may each have chosen

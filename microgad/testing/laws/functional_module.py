@@ -14,9 +14,9 @@ from ...tensor import Tensor
 
 
 class FunctionalModule:
-    """A function of the module's inputs, followed by its parameters, that leaves the module unchanged.
+    """A function of the module's inputs, followed by its parameters. The module keeps its own parameters and buffers.
 
-    Each call runs in the same mode and starts from the same buffers: copies on the parameters' device, of their dtype.
+    Each call sets the module's mode, and starts from copies of the buffers in the arguments' dtype, on their device.
     """
 
     def __init__(self, module: Module, training: bool) -> None:

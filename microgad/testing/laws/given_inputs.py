@@ -32,7 +32,7 @@ def keywords(settings: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def in_float64(drawn: Inputs) -> Inputs:
-    """Replace floating-point arrays and Tensors by fresh float64 Tensors that require grad; keep other arguments."""
+    """Replace arrays and Tensors by fresh Tensors; floating-point ones become float64 and require grad."""
     fresh = fresh_tensors(drawn)
     made = {
         id(x): Tensor._wrap(x.array.astype(np.float64)).requires_grad_()

@@ -76,7 +76,7 @@ def _family(words: Sequence[str]) -> ShapeFamily:
 
 
 def _examples(words: Sequence[str]) -> Iterator[dict[str, int]]:
-    """Yield lengths in which all axes differ except those of images, so that no axis can pass for another."""
+    """Yield lengths that differ, except those of images and kernels, so that no axis can pass for another."""
     letters = sorted(set("".join(words)) - set(LENGTHS) - set(KERNEL))
     fixed = {c: high for c, (_, high) in LENGTHS.items()} | dict.fromkeys(KERNEL, 2)
     for order in (letters, letters[::-1]):

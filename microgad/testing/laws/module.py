@@ -73,8 +73,8 @@ def check_module(
     `module` is a Module, of which copies are checked; a callable that makes one, called anew for each example; or a
     hypothesis strategy of modules, or, without inputs, of tuples (module, *inputs). `inputs` are one strategy of
     tuples, or for each argument a strategy, an array, a Tensor or a value. Without inputs, they are drawn as check_op
-    draws them. Everything is converted to float64. All floating-point inputs and all parameters are differentiated.
-    Random layers are checked as they are: the default generator is reset before each evaluation.
+    draws them. Everything is converted to float64. Floating-point inputs are differentiated, and parameters that
+    require grad. Random layers are checked as they are: the default generator is reset before each evaluation.
 
     Three properties are checked of the first output if they are declared. `independent="samples"`: rows, along axis 0
     of all Tensors, do not depend on each other (for batch norm, in evaluation mode only). `causal`: an axis of the
@@ -83,7 +83,8 @@ def check_module(
 
     `laws` are names of functions in the table `LAWS`, by default all. `order`, `kinks` and `examples` are those of
     `check_op`. Raises AssertionError, or GradcheckError for wrong derivatives, which name the module, its mode and the
-    law and show the numbers. Raises ValueError if a declaration does not fit the shapes, or if a law is unknown.
+    law and show the numbers; AssertionError also if a declaration does not fit the shapes. Raises ValueError if a law
+    is unknown.
 
     >>> inputs = torch.testing.strategies.tensors((2, 3))
     >>> report = check_module(nn.Linear(3, 2), inputs, independent="samples", examples=5)

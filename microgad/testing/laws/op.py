@@ -72,7 +72,7 @@ def check_op(
     an array, a Tensor or a value. Without inputs, check_op draws as many float64 Tensors as the operation takes, of the
     first family of shapes that it accepts: shapes that broadcast, matrices, images with their filters. Tensors that
     require grad are differentiated; if none does, every floating-point or complex one is. `settings` are keyword
-    arguments, values or strategies. Settings that a Function annotates and that are not given are drawn by their type.
+    arguments, values or strategies. Other settings that the operation needs are drawn by their names or types.
 
     `laws` are names of functions in the table `LAWS`, by default all. `reference` is the same operation on NumPy
     arrays. `order=1` skips second derivatives. `linear` says that the operation is jointly linear in its differentiated

@@ -23,7 +23,7 @@ from .root_cause import find_wrong_derivatives
 # Called after each example: the progress bar of the command line sets it.
 on_example: ContextVar[Callable[[], None]] = ContextVar("on_example", default=lambda: None)
 
-ROUND = 10  # so many examples hypothesis draws afresh before it begins to mutate earlier ones
+ROUND = 10  # how many examples hypothesis draws afresh before it begins to mutate earlier ones
 FLAKY = (
     "The same example passed when it was checked again: the function keeps state from one call to the next, or draws "
     "random numbers from another generator than the default one"
@@ -78,9 +78,9 @@ def check_laws(case: C, laws: Sequence[Law[C]]) -> None:
 class ThoroughnessSchedule:
     """Decides which examples are checked thoroughly, that is, by the expensive parts of the laws as well.
 
-    The first few examples are; and once an example has failed all others are, while hypothesis shrinks it. The failed
-    example itself is always checked as it was the first time: if it failed in another way, hypothesis would call the
-    test flaky.
+    The first `thorough` examples are, and once an example has failed, all others while hypothesis shrinks it. The
+    failed example itself is always checked as it was the first time: if it failed in another way, hypothesis would call
+    the test flaky.
     """
 
     def __init__(self, thorough: int) -> None:

@@ -53,7 +53,7 @@ def _at(case: Case, inputs: list[Any]) -> Case | None:
     there.kinks = "move"  # the caller chose `kinks` for other values
     try:
         _ = there.outs
-    except (*FROM_FORWARD, NothingReturnedError):  # NothingReturned: an empty list, of an empty array
+    except (*FROM_FORWARD, NothingReturnedError):  # it may return an empty list for an empty array
         return None
     except Exception as error:
         raise AssertionError(
