@@ -31,7 +31,7 @@ from .program import (
     run_line,
 )
 
-# Errors that only PyTorch raises. After one, the rest of the program is compared with the naive engine only.
+# Errors that only PyTorch raises. After one, the rest of the program is not compared with PyTorch.
 ONLY_PYTORCH_REFUSES = (
     "modified by an inplace operation",  # x.mul_(x): PyTorch keeps the overwritten memory, microgad a copy
     "some elements of the input tensor and the written-to tensor",  # x.add_(x[0]): microgad reads before it writes

@@ -7,8 +7,8 @@ computed by the chain rule in forward mode when the operation runs:
   one changes the values and the derivatives of all.
 - A write assigns values and derivatives. An in-place operation is the operation out of place followed by a write.
 - `detach` shares the values but has derivatives of its own, all zero. In `no_grad` a write assigns values only.
-- A variable is anything that can be differentiated by: every memory that depends on a leaf, and each write makes it a
-  new variable. It has one column of derivatives for each of its elements. Reading a gradient is reading columns.
+- A variable is anything that derivatives are taken by: every memory that depends on a leaf. A write makes the memory a
+  new variable. A variable has a column of derivatives for each of its elements. Reading a gradient is reading columns.
 """
 
 from __future__ import annotations

@@ -324,7 +324,7 @@ class Draft:
         return "doubtful" if self.engine.doubtful else "done"
 
     def overlaps(self, instruction: Instruction) -> bool:
-        """Whether it copies within one memory: here all is read first, but PyTorch may neither do so nor refuse."""
+        """Whether it copies within one memory. The naive engine reads all first, PyTorch may silently not."""
         kind, *words = instruction
         tensors = self.tensors
         if RULES[kind].written is None or words[0] == words[1] or words[1] not in tensors:

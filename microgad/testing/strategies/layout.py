@@ -25,7 +25,8 @@ def layouts() -> st.SearchStrategy[str]:
 
 
 def laid_out(x: Any, layout: str) -> Any:
-    """Copy the array to a memory layout. "broadcast" repeats the first slice of the last axis; others keep all values.
+    """Copy an array to a memory layout. "contiguous" returns it as it is, "broadcast" repeats the first slice of the
+    last axis.
 
     >>> torch.testing.strategies.laid_out(np.zeros((2, 3)), "reversed").strides
     (-24, -8)

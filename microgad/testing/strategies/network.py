@@ -45,9 +45,8 @@ def modules(draw: st.DrawFn, /, *, max_layers: int = 4, **options: Any) -> tuple
                 kinds += [_conv, _pool, _flatten]
             layer, shape = draw(st.sampled_from(kinds))(draw, shape)
             layers.append(layer)
-            more = len(layers) < max_layers and draw(
-                st.sampled_from((False, True, True))
-            )  # so that any can be left out
+            # Drawn after each layer, so that shrinking can leave out any of them.
+            more = len(layers) < max_layers and draw(st.sampled_from((False, True, True)))
     input = draw(tensors(start, **options))
     return nn.Sequential(*layers).to(input.dtype), input
 

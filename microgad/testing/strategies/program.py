@@ -38,7 +38,7 @@ def programs(*, max_length: int = 20) -> st.SearchStrategy[Program]:
     """Draw programs of up to about `max_length` instructions, which every engine must run without an error.
 
     `str` of one gives Python to paste and run; `microgad.testing.programs.program.execute` runs it in a library. All
-    tensors are float64, of at most 9 elements, and all values and derivatives stay below 1000.
+    tensors are float64, of at most 18 elements, and all values and derivatives stay below 1000.
 
     >>> from hypothesis import find
     >>> print(find(torch.testing.strategies.programs(), lambda program: ".backward(" in str(program)))

@@ -32,7 +32,7 @@ def tensors(
     """Draw Tensors. `shape`, `layout` and `scale` may be strategies.
 
     `shape` is by default drawn from `shapes()`, `layout` from `layouts()`. Elements are by default `numbers()` for
-    floating-point dtypes, the same in both parts for complex ones, and any values for others. `unique` makes all
+    floating-point dtypes and for each part of complex ones, and any values for others. `unique` makes all
     values differ, which excludes the layout "broadcast". `scale` multiplies all elements; their default is then wider,
     so that nonzero magnitudes differ by a factor of up to 1000. float16 needs smaller scales than `scales()` draws.
 

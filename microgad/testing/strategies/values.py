@@ -49,10 +49,10 @@ def special_numbers(
 ) -> st.SearchStrategy[float]:
     """Draw numbers on which floating-point code often fails, exact in `dtype`; use as `numbers() | special_numbers()`.
 
-    `zeros`: 0 and -0. `ties`: ±1 and ±1/2, so few that elements are often equal, or equal in magnitude. `subnormals`:
-    the smallest and the largest. `tiny`: the smallest normal number, and a power of 2 whose square is 0. `huge`: the
-    largest number, and a power of 2 whose square overflows. `inf`: both signs. They shrink towards the classes named
-    first.
+    `zeros`: 0 and -0. `ties`: ±1 and ±1/2, so few that elements are often equal, or equal in magnitude. `huge`: the
+    largest number, and a power of 2 whose square overflows. `tiny`: the smallest normal number, and a power of 2 whose
+    square is 0. `subnormals`: the smallest and the largest. All have both signs, `inf` too. They shrink to NaN, without
+    `nan` towards the classes named first.
 
     Raises ValueError if all classes are switched off, or if the dtype isn't floating-point.
 
