@@ -18,8 +18,8 @@ from .jacobian_pair import JacobianPair
 def likely_mistake(finding: Finding) -> str | None:
     """Return what was probably done wrong, in a sentence that begins with the mistake's name; None if nothing fits.
 
-    The matrices of the finding are (x.size, y.size), of any size and real dtype. Entries that are not finite are
-    ignored. Raises nothing.
+    The matrices of the finding are (x.size, y.size), of any size and real dtype, and may have infinite and NaN entries.
+    Raises nothing.
 
     >>> from microgad.testing.findings.finding import Finding
     >>> from microgad.testing.findings.diagnosis import likely_mistake

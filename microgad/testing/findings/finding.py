@@ -37,7 +37,7 @@ class Finding:
     elsewhere: Finding | None = None  # the same at perturbed inputs, to rule out accidental matches
 
     def excess(self) -> Any:
-        """Return by how much each entry exceeds its tolerance; infinity where one of the two is not finite."""
+        """Return by how much each entry exceeds its tolerance; 0 if that is infinite. See `beyond`."""
         return np.where(np.isinf(self.error), 0.0, beyond(self.analytical, self.numerical, self.error))
 
     def worst_entry(self) -> tuple[int, int]:

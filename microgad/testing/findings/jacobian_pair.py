@@ -21,8 +21,8 @@ Matrix = Any  # (x.size, y.size): row i is the derivative of the whole output by
 class JacobianPair:
     """A finding, with the properties that several recognizers need.
 
-    `n` is the numerical Jacobian and `a` the analytical one. A Jacobian as a grid is reshaped to the axes of the input
-    followed by those of the output; `x_axes` and `y_axes` are their positions in the grid.
+    `n` is the numerical Jacobian and `a` the analytical one. A grid is a Jacobian reshaped to the axes of the input
+    followed by those of the output; `x_axes` and `y_axes` are their positions in it.
     """
 
     def __init__(self, finding: Finding, elsewhere: JacobianPair | None = None, only: bool = True) -> None:
@@ -102,7 +102,7 @@ class JacobianPair:
     def reduced(self) -> int:
         """How many elements of the input each element of the output depends on.
 
-        1 if the output is as large as the input, or if its elements differ in this number.
+        1 if the output isn't smaller than the input, or if its elements differ in this number.
         """
         counts = np.unique(self.n_nonzero.sum(0))
         return int(counts[0]) if counts.size == 1 and self.n_nonzero.shape[1] < self.n_nonzero.shape[0] else 1
@@ -120,7 +120,7 @@ class JacobianPair:
 
     @cached_property
     def summed(self) -> list[int]:
-        """The axes of the output along which each input element influences several positions, if any."""
+        """The axes of the output along which each input element influences several positions or none."""
         axes = []
         for axis in self.y_axes:
             grid = self.n_nonzero.reshape(-1, *self.y_shape)
@@ -184,7 +184,7 @@ def nearest_fraction(k: float) -> Fraction:
 
 
 def near_fraction(k: float) -> float:
-    """Return the nearest small fraction if it is within 1e-5 of a finite number, else the number."""
+    """Return the nearest small fraction if it is within 1e-5, relative, of a finite number, else the number."""
     near = float(nearest_fraction(k))
     return near if math.isclose(k, near, rel_tol=1e-5) else k
 

@@ -15,7 +15,7 @@ from ..calls import floating, gradients, input_names, random_signed, slices, ten
 from ..complex_as_real import ComplexAsReal
 from .estimates import step_unit
 
-SCALES = (1.0, 0.3, 0.11)  # factors of the step sizes: a derivative counts as wrong only if it is with each
+SCALES = (1.0, 0.3, 0.11)  # factors of the step sizes: a derivative counts as wrong only if it is wrong with each
 
 
 class Check:

@@ -48,7 +48,7 @@ class CheckedFunction:
 
     @cached_property
     def outputs(self) -> list[Tensor]:
-        """The results with a graph, at the inputs at which this object was created."""
+        """The results with a graph, at the inputs as they were on first use."""
         return self.recorded()
 
     def values(self) -> Any:
@@ -58,7 +58,7 @@ class CheckedFunction:
 
     @cached_property
     def here(self) -> Any:
-        """The values at the inputs at which this object was created."""
+        """The values at the inputs as they were on first use."""
         return self.values()
 
     def along(self, directions: Sequence[Any | None], scale: float = 1.0) -> Estimate:
@@ -86,7 +86,10 @@ class CheckedFunction:
         return derivative_name(self.order)
 
     def derivative(self, inputs: list[Tensor], rng: np.random.Generator) -> CheckedFunction | None:
-        """Return the function from the inputs and the outputs' gradients to the inputs' gradients, if there are any."""
+        """Return the function from the inputs and the outputs' gradients to the inputs' gradients.
+
+        None if no output requires grad.
+        """
         outputs = [y for y in self.outputs if y.requires_grad]
         seeds = [
             Tensor._wrap(backend.like(rng.standard_normal(tuple(y.shape)), y.array)).requires_grad_() for y in outputs

@@ -17,9 +17,9 @@ def complex_step(
 ) -> Vector | None:
     """Return Im f(x + ih) / h along `directions`, with h = 1e-20, or less if some x is smaller.
 
-    None if the function refuses complex input or discards the imaginary part. The result is a derivative only if the
-    function is analytic, which the caller has to verify. Source: Squire & Trapp, Using complex variables to estimate
-    derivatives of real functions (1998).
+    None if some x isn't float64, or if the function refuses complex input or discards the imaginary part. The result is
+    a derivative only if the function is analytic, which the caller has to verify. Source: Squire & Trapp, Using complex
+    variables to estimate derivatives of real functions (1998).
     """
     if any(t.array.dtype != np.float64 for t in tensors):
         return None

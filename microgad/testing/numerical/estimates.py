@@ -177,7 +177,7 @@ def _richardson(line: Line, step: float) -> Estimate:
         steady = (changed <= CONVERGED * np.abs(value)) | (changed <= 10 * rounding)
         above, below = (_extrapolate(side[1], side[2], h1, h2) for side in (up, down))
         gap, wider = np.abs(above - below), np.abs(_extrapolate(up[0] - down[0], up[1] - down[1], h0, h1))
-        # For a smooth function the gap is of third order in the step, so that it is a sixth of the wider one.
+        # For a smooth function the gap is of third order in the step, so that it is about a sixth of the wider one.
         kinked = (gap > 0.4 * wider) & (gap > 1e-4 * (np.abs(above) + np.abs(below)) + 10 * rounding)
         error = np.where(np.isfinite(value) & steady, changed + odd * h2 + rounding, np.inf)
     return Estimate(value, error, rounding, below, above, kinked)

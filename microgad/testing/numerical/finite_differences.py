@@ -54,7 +54,7 @@ class FiniteDifferences:
         return (4 * fine - coarse) / 3, np.abs(fine - coarse)
 
     def _step(self, directions: Sequence[Direction | None]) -> float:
-        """Return eps times the largest moved |x|, if that is above 1: a smaller step would be lost in rounding."""
+        """Return eps, times the largest moved |x| if that is above 1: a smaller step would be lost in rounding."""
         moved = [t.array[d != 0] for t, d in zip(self.tensors, directions, strict=True) if d is not None]
         return self.eps * max([1.0, *(float(np.abs(x).max()) for x in moved if x.size)])
 

@@ -22,7 +22,7 @@ def check_forward_mode(check: Check, fn: CheckedFunction) -> None:
     recorded = np.concatenate([np.full(y.numel(), y.requires_grad) for y in fn.outputs])
     outputs = [y for y in fn.outputs if y.requires_grad]
     for i, t in enumerate(fn.tensors):
-        # Ones, where `autograd.functional.Pushing` takes zeros: a vjp that leaves the graph passes for a constant at 0.
+        # Not zeros, as in `DoubleBackward`: with them a vjp off the graph gives 0, which passes for a constant.
         seeds = [Tensor._wrap(np.ones_like(y.array)).requires_grad_() for y in outputs]
         with binding(computing_jvp, True):
             (pulled,) = grad(outputs, [t], seeds, create_graph=True, allow_unused=True, retain_graph=True)

@@ -21,11 +21,12 @@ ISOLATED = 1e-3  # if the derivative nearby is less than this share of that here
 def is_unresolvable(check: Check, fn: CheckedFunction, at: slice, finding: Finding, kinked: Any) -> bool:
     """Whether finite differences can't resolve the derivatives that a finding calls wrong.
 
-    There are three cases. The function may change over a distance much smaller than the step: among inputs of 1e20, a 0
-    may matter on a scale of 1, or of 1e-20 if one multiplies it. Then a smaller step agrees with the derivative. The
-    function may oscillate faster than any step: then the analytical derivative changes completely over a millionth of
-    the input. Or the input may tie with two others, as the middle one of three equal values, which moving it alone
-    can't show. At a kink of the input itself (`kinked`) both one-sided derivatives are known.
+    There are three cases. The function may change over a distance much smaller than the step: among inputs of 1e20, an
+    input of 0 may matter on a scale of 1, or of 1e-20 if it is multiplied by one of them. Then a smaller step agrees
+    with the derivative. The function may oscillate faster than any step: then the analytical derivative changes
+    completely over a millionth of the input. Or the input may tie with two others, as the middle one of three equal
+    values, which moving it alone can't show. Entries with a kink (`kinked`) are resolved: both one-sided derivatives
+    are known.
     """
     i, wrong = finding.input, finding.excess() > 0
     x = fn.tensors[i].array
