@@ -14,8 +14,8 @@ from hypothesis import settings
 def setup() -> None:
     """Register the profile, and the types of what has been imported of microgad.
 
-    The profile sets no deadline, since a check takes as long as its example is large, and prints how to repeat a
-    failure: `settings.load_profile("microgad")`, or `pytest --hypothesis-profile=microgad`.
+    The profile sets no deadline, since large examples take long to check, and prints how to repeat a failure:
+    `settings.load_profile("microgad")`, or `pytest --hypothesis-profile=microgad`.
     """
     settings.register_profile("microgad", deadline=None, print_blob=True)
     known = sys.modules.get("microgad.hypothesis_types")

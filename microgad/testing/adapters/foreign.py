@@ -25,7 +25,7 @@ class Arguments:
     """The arguments of a call, with placeholders for the arrays, since a node keeps only what backward needs."""
 
     def __init__(self, args: tuple[Any, ...], settings: dict[str, Any]) -> None:
-        self.template = tree_map(lambda x: _PLACEHOLDER if is_array(x) else x, (args, settings))
+        self.template = tree_map(lambda x: _PLACEHOLDER if is_input(x) else x, (args, settings))
 
     def filled(self, arrays: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments with arrays in place of the placeholders."""
@@ -38,14 +38,14 @@ class Arguments:
         return f"({', '.join([*map(repr, args), *(f'{name}={value!r}' for name, value in settings.items())])})"
 
 
-def is_array(x: Any) -> bool:
+def is_input(x: Any) -> bool:
     """Whether an argument is an input of the node; any other argument is a setting."""
     return isinstance(x, Tensor) or backend.is_array(x)
 
 
 def arrays_of(args: tuple[Any, ...], settings: dict[str, Any]) -> list[Any]:
     """Return the Tensors and arrays among the arguments, also those in lists, tuples and dicts."""
-    return [x for x in tree_leaves((args, settings)) if is_array(x)]
+    return [x for x in tree_leaves((args, settings)) if is_input(x)]
 
 
 def packed(results: tuple[Any, ...]) -> Any:

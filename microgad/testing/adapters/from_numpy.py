@@ -12,7 +12,7 @@ from ...errors import DtypeError, GraphError, ShapeError, place
 from ...errors.wording import plural
 from ...pytree import tree_leaves
 from ...tensor import Tensor
-from .foreign import Arguments, arrays_of, as_tuple, is_array, named_after, node_class, packed, unpacked
+from .foreign import Arguments, arrays_of, as_tuple, is_input, named_after, node_class, packed, unpacked
 
 
 def numpy_function(f: Callable[..., Any], vjp: Callable[..., Any]) -> Callable[..., Any]:
@@ -74,7 +74,7 @@ class _OfNumPy:
         found = self.vjp(unpacked(grads), *args, **settings)
         gradients = list(found) if isinstance(found, (tuple, list)) else [found]
         if len(gradients) == len(args) != len(inputs):
-            gradients = [g for g, x in zip(gradients, args, strict=True) if is_array(x)]
+            gradients = [g for g, x in zip(gradients, args, strict=True) if is_input(x)]
         if len(gradients) != len(inputs):
             counts = f"{plural(len(gradients), 'gradient')} for {plural(len(inputs), 'array')}"
             raise ShapeError(f"{self._name}: its vjp returned {counts}")

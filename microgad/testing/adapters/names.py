@@ -31,7 +31,7 @@ def name_of(target: Any) -> str:
 class Unwrapped(NamedTuple):
     """The object under test, without the wrappers of adapters and functools.partial."""
 
-    target: Any  # for the `apply` of a class the class
+    target: Any  # a class, if the object was its `apply`
     adapter: str  # which adapter made it: see Finding
     args: tuple[Any, ...]
     keywords: dict[str, Any]

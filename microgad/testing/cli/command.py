@@ -180,7 +180,7 @@ def targets_of(text: str) -> list[Target]:
 
 
 def operations(module: ModuleType, *bases: type) -> list[Target]:
-    """Return the public classes with these bases that a module or package defines, in order of definition."""
+    """Return the public classes with these bases, and a forward, that a module or package defines, in its order."""
     found = []
     for name, value in vars(module).items():
         its_own = _is_class(value, *bases) and f"{value.__module__}.".startswith(f"{module.__name__}.")

@@ -1,6 +1,6 @@
 """The strategies of `st.from_type` for Tensors, dtypes, devices, layers and losses.
 
-`_microgad_hypothesis.py` registers them.
+`microgad/hypothesis_types.py` registers them.
 """
 
 from __future__ import annotations
