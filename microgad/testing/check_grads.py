@@ -47,12 +47,11 @@ def check_grads(
     `f` is a function on Tensors, a Function, a Module, or a NumPy function whose derivative is `vjp(grad, *args)`: see
     `adapt`. Every Tensor that requires grad is checked. Complex inputs and results are checked as pairs of real numbers:
     in messages they have a last axis of size 2. Each numerical derivative comes with an estimate of its error, so there
-    is no tolerance to choose. With `full` every entry of the Jacobian is compared; without it one random projection for
-    each input, which takes a pass or two whatever the sizes. `modes` are "rev", the backward pass, and "fwd", the
-    derivative along a direction, computed by a backward pass through the backward pass. The default generator is reset
-    before each evaluation, so that random operations can be checked as they are. Gradients of float32 and float16
-    inputs are compared with those of the same call in float64, unless it is random, and the latter with numerical
-    derivatives.
+    is no tolerance to choose. With `full` every entry of the Jacobian is compared; without it one random projection of
+    all inputs together, which takes a few calls whatever the sizes. `modes` are "rev", the backward pass, and "fwd",
+    the derivative along a direction, computed by a backward pass through the backward pass. The default generator is
+    reset before each evaluation, so that random operations can be checked as they are. Gradients of float32 and float16
+    inputs are compared with those of the same call in float64, unless it is random, and the latter with numerical ones.
 
     `kinks` says what to do where the one-sided derivatives differ: "move" skips those entries and checks again at
     slightly perturbed inputs; "accept" accepts any value between the two; "reject" makes hypothesis draw another
