@@ -51,8 +51,8 @@ def special_numbers(
 
     `zeros`: 0 and -0. `ties`: ±1 and ±1/2, so few that elements are often equal, or equal in magnitude. `huge`: the
     largest number, and a power of 2 whose square overflows. `tiny`: the smallest normal number, and a power of 2 whose
-    square is 0. `subnormals`: the smallest and the largest. All have both signs, `inf` too. They shrink to NaN, without
-    `nan` towards the classes named first.
+    square is 0. `subnormals`: the smallest and the largest. All have both signs, `inf` too. They shrink towards the
+    classes named first, NaN is the last.
 
     Raises ValueError if all classes are switched off, or if the dtype isn't floating-point.
 
@@ -73,7 +73,7 @@ def special_numbers(
         (tiny, (vanishing, -vanishing, smallest, -smallest)),
         (subnormals, (least, -least, smallest - least, least - smallest)),
         (inf, (math.inf, -math.inf)),
-        (nan, (math.nan,)),
+        (nan, (math.nan, math.nan)),  # a single value would be no choice, which hypothesis takes for the simplest
     ]
     chosen = [st.sampled_from(values) for wanted, values in classes if wanted]
     if not chosen:
