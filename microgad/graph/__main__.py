@@ -70,14 +70,14 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
         allow_abbrev=False,
         description="Run a program that was written for PyTorch (or microgad) on microgad, and draw what its first "
         "backward pass saw; or read a tape that was saved as .json or .npz.",
-        epilog="Also: summary, table, tree or memory, then a program or a tape, tells of it as text; "
-        "diff a.json b.json tells what differs. The program is given all other arguments, and those after --.",
+        epilog="With summary, table, tree or memory in front, the program or tape is described as text. "
+        "diff a.json b.json tells what differs. All other arguments, and those after --, go to the program.",
     )
     parser.add_argument("program", help="a .py file, or a tape as .json or .npz")
     parser.add_argument("--out", help="the file to write: .html, .json, .npz, or .svg, .png, .pdf, .dot, .mmd")
-    parser.add_argument("--depth", type=int, help="of modules to open")
-    parser.add_argument("--sort", choices=("bytes", "flops", "time", "calls"), help="of the table")
-    parser.add_argument("--by", choices=("op", "module"), help="of the table")
+    parser.add_argument("--depth", type=int, help="level from which on modules are closed")
+    parser.add_argument("--sort", choices=("bytes", "flops", "time", "calls"), help="order of the table")
+    parser.add_argument("--by", choices=("op", "module"), help="grouping of the table")
     own = arguments.index("--") if "--" in arguments else len(arguments)
     given, others = parser.parse_known_args(arguments[:own])
     others += arguments[own + 1 :]
@@ -122,7 +122,7 @@ def _diff(files: list[str]) -> int:
     )
     parser.add_argument("mine", type=Path)
     parser.add_argument("theirs", type=Path)
-    parser.add_argument("--rtol", type=float, default=0.0, help="up to which values are the same")
+    parser.add_argument("--rtol", type=float, default=0.0, help="relative difference up to which values are the same")
     given = parser.parse_args(files)
     found = _tape(given.mine).diff(_tape(given.theirs), given.rtol)
     print(found)

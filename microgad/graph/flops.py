@@ -28,7 +28,7 @@ def flops_of(op: Op) -> int | None:
 
 
 def _products(count: int, inner: Shape, bias: Sequence[Shape] = ()) -> int | None:
-    """Return the flops of `count` sums over products of the shape `inner`, plus a bias if there is one."""
+    """Return the flops of `count` sums of products of shape `inner`, plus a bias if any; None if `inner` is ()."""
     return 2 * count * math.prod(inner) + (count if any(bias) else 0) if inner else None
 
 
@@ -66,7 +66,7 @@ def _convolution_weight(inputs: list[Shape], outputs: list[Shape]) -> int | None
 
 
 def _recurrent(states: int) -> Rule:
-    """Make the rule of a recurrent layer, whose inputs are the sequence, so many states, and then the weights.
+    """Make the rule of a recurrent layer, whose inputs are the sequence, `states` initial states, and the weights.
 
     In each step of each sequence all weight matrices are multiplied, and biases added.
     """

@@ -6,7 +6,7 @@ from .tape import Op, Source, Tape
 
 
 class ModuleCall:
-    """One call of a module, with the operations and calls inside it in the order of the tape.
+    """A call of a module, or several in a row, with the operations and calls inside in the order of the tape.
 
     The root, around all calls, has no path and no parent.
     """
@@ -31,8 +31,8 @@ Member = Op | ModuleCall  # of a ModuleCall
 class ModuleTree:
     """A tape's operations grouped by module call, and the call that each source belongs to.
 
-    A module at level `depth` has one ModuleCall with all operations below it. A module that is called twice, with
-    something else in between, has two ModuleCalls.
+    A module at level `depth` has one ModuleCall with all operations below it. A module that is called twice has
+    two ModuleCalls only if something else ran in between.
     """
 
     __slots__ = ("call_of", "calls", "home_of", "root")

@@ -61,7 +61,7 @@ def find_runs(ids: Sequence[int], calls: Sequence[bool]) -> Iterator[tuple[int, 
 def _run_at(ids: Sequence[int], i: int, places: Sequence[int], least: int) -> tuple[int, int, int]:
     """Return (length, times, rest) of the run that starts at i. Its second occurrence starts at one of `places`.
 
-    A run of length 1 must occur at least `least` times.
+    A part of length 1 must occur at least `least` times, a longer one three times.
     """
     n, covered, best = len(ids), 0, (1, 1, 0)
     for end in places:

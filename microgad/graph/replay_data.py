@@ -19,7 +19,7 @@ class Recipe:
     grad_enabled: bool  # whether gradients were enabled when the operation was recorded
     digests: list[str]
     gradients: list[list[str | None]]
-    hooked: bool = False  # whether hooks of its node changed the gradients of its inputs
+    hooked: bool = False  # whether its node had hooks, which may change the gradients of its inputs
     random: Any = None  # the default generator's state before the call, where an autograd.Function drew from it
 
 

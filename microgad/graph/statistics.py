@@ -66,7 +66,7 @@ def stats_of(array: Any) -> Stats:
         return Stats(size, low, high, 0.0, 0.0, 0.0, nans, infs)
     zeros = 1 - np.count_nonzero(x) / x.size if low <= 0 <= high else 0.0
     unit, largest = 1.0, max(high, -low)
-    if largest > 1e15:  # its square would overflow float32
+    if largest > 1e15:  # sums of squares could overflow float32
         unit, x = largest, x / np.float64(largest)
     mean = float(x.mean(dtype=np.float64 if x.dtype.kind != "f" or x.size < SAMPLE else None))
     away = x - x.dtype.type(mean) if x.dtype.kind == "f" else x - mean

@@ -30,7 +30,7 @@ ANOTHER = " (another)"  # ends the name of a Source if another one has that name
 class Source:
     """A value that no operation on the tape computed: a parameter, another leaf, or a constant without a gradient."""
 
-    number: int  # the number of the leaf's node; constants have -1, -2, ...
+    number: int  # the number of the leaf's node, or else -1, -2, ...
     kind: Literal["parameter", "leaf", "constant"]
     name: str  # "features.0.weight", or empty
     shape: Shape | None  # None: a constant that has been freed
@@ -91,8 +91,8 @@ class Op:
     kept: list[Kept]
     freed: bool  # whether backward has freed what it kept
     call: int = 0  # which recorded call of that module it belongs to, counted from 0
-    line: str = ""  # the line of the program that called it: "train.py:12"
-    layouts: list[str] = field(default_factory=list)  # one for each result: "contiguous", "view", "expanded", "strided"
+    line: str = ""  # the line of the program that called it: "train.py, line 12"
+    layouts: list[str] = field(default_factory=list)  # if recorded: "contiguous", "view", "expanded" or "strided"
     flops: int | None = None  # additions and multiplications; None if not known
     seconds: float | None = None
     backward_seconds: float | None = None
@@ -213,7 +213,7 @@ class Tape:
 
         `of` and `wrt` are keys of `tape[...]`; of several operations, the last is taken. The keyword argument `grad` is
         the gradient of `of`, by default ones; the others are those of `replay`. Raises RuntimeError if `of` doesn't
-        depend on it.
+        depend on `wrt`.
 
         >>> tape = torch.trace(lambda x: (x * 3).exp().sum(), torch.zeros(2))
         >>> tape.gradient("Sum", "Mul"), tape.gradient("Exp", tape.sources[0].number)
@@ -226,8 +226,8 @@ class Tape:
     def to_networkx(self) -> Any:
         """Return a networkx.MultiDiGraph with a node for each operation and source, and an edge for each input.
 
-        Nodes are identified by their numbers and have the columns of `to_pandas` as attributes. Raises ImportError
-        without networkx.
+        Nodes are identified by their numbers. Operations have the columns of `to_pandas` as attributes. Raises
+        ImportError without networkx.
 
         >>> graph = torch.trace(torch.exp, torch.ones(2)).to_networkx()
         >>> [data["name"] for _, data in graph.nodes(data=True)], [data["shape"] for *_, data in graph.edges(data=True)]
@@ -360,7 +360,7 @@ class Tape:
     def memory(self) -> Memory:
         """Return what is held for backward, by which operations and modules, and what checkpoints would save.
 
-        The peak, that of one backward pass through the whole tape, leaves out the gradients of parameters.
+        The peak is that of one backward pass through the whole tape, without the gradients of parameters.
 
         >>> x = torch.ones(256, requires_grad=True)
         >>> print((x.exp() * x.sin()).sum().graph().tape.memory())
@@ -376,9 +376,9 @@ class Tape:
     def why_no_grad(self, of: str | int | Op | Source | Tensor, loss: int | Op | Tensor | None = None) -> Cut:
         """Return where, and how, the path of the gradient to `of` is cut. `of` is a Tensor, a source's name or an Op.
 
-        The tape should come from `record`, to have operations without gradients too. By default `loss` is where the
-        last backward pass started, or the last operation. With `record(stats=True)`, derivatives that were 0 are found
-        as well. Raises ValueError for a loss that isn't on the tape.
+        The tape should come from `record`, to have operations without gradients too. By default `loss` is the
+        last operation that a backward pass went through, or the last of all. With `record(stats=True)`, derivatives
+        that were 0 are found as well. Raises ValueError for a loss that isn't on the tape.
 
         >>> w = torch.ones(2, requires_grad=True)
         >>> with torch.record(params={"w": w}) as tape:
@@ -424,7 +424,10 @@ class Tape:
 
     @staticmethod
     def from_json(text: str | Path) -> Tape:
-        """Read a tape that `to_json` wrote: its text or a path. Runs no code from it. Raises ValueError for others."""
+        """Read a tape that `to_json` wrote, from its text or a path, without running code from it.
+
+        A string that doesn't begin with "{" is taken for a path. Raises ValueError for other text and files.
+        """
         from .files.encoding import from_json
 
         return from_json(text)

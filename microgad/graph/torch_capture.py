@@ -1,4 +1,4 @@
-"""Record a PyTorch model's operations on a Tape, to compare them with microgad's. Only this needs torch.
+"""Record a PyTorch model's operations on a Tape, to compare them with microgad's. Only this module needs torch.
 
 `capture(model, *inputs).to_json("theirs.json")` runs where torch is installed, and
 `mine.diff(Tape.from_json("theirs.json"), rtol=1e-5, settings=False)` anywhere else.

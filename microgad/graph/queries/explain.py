@@ -96,7 +96,7 @@ def explain(tensor: Tensor, params: Any = None) -> str:
 
     >>> x = torch.tensor([2.0, 3.0], requires_grad=True)
     >>> print(torch.graph.explain(x.exp(), {"x": x}))
-    [ 7.389056, 20.085537] is the result of Exp: e to the x
+    [ 7.389056, 20.085537] is the result of Exp: eˣ
       x: (2,), leaf x
       forward: np.exp(x)
       gradient of x: grad * out

@@ -142,7 +142,7 @@ class NodeReader:
         return Input(name, source.number, 0, source.shape, source.dtype)
 
     def suggest(self, source: Source, argument: str, path: str) -> None:
-        """Name a source without a name after the argument that it is used as; a leaf with the path of its module.
+        """Name a source without a name after the argument that it is used as, with the module's path if it is a leaf.
 
         Arguments such as "x" and "inputs[0]" aren't descriptive enough.
         """
@@ -221,7 +221,7 @@ def scalar_value(array: Any) -> Any:
 
 
 def plain_setting(value: Any) -> Any:
-    """Convert a setting to plain data: numbers, strings, tuples and dicts stay, anything else becomes a string."""
+    """Convert a setting to plain data: None, numbers, strings, and tuples and dicts of these; others become strings."""
     if value is None or isinstance(value, (bool, int, float, complex, str)):
         return value
     if backend.is_array(value):

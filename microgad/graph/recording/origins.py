@@ -64,7 +64,7 @@ class Origins:
         self._writers[id(x._counter())] = number
 
     def original_of(self, x: Tensor) -> Tensor | None:
-        """Return the program's Tensor with the array and node of `x`, which a derivative made to read it."""
+        """Return the program's Tensor that shares its array and node with `x`, a Tensor that a derivative made."""
         for origin in self._origins.values():
             tensor = origin.tensor()
             if tensor is not None and tensor.node is x.node and tensor.array is x.array and origin.holds(tensor):
@@ -72,5 +72,5 @@ class Origins:
         return None
 
     def at_node(self, node: Function) -> Origin | None:
-        """Return the Origin of the Tensor whose node this is, since an in-place write."""
+        """Return the Origin of the Tensor that has this node, as it may after an in-place write; None without one."""
         return next((x for x in self._origins.values() if getattr(x.tensor(), "node", None) is node), None)
