@@ -82,7 +82,7 @@ class ComputationGraph:
         self.visual_graph.name = name
 
     def resize_graph(self, scale: float = 1.0, size_per_element: float = 0.3, min_size: float = 12) -> None:
-        """Limit the size of the drawing to `size_per_element` inches per box, but no less than `min_size` inches."""
+        """Limit the drawing to `size_per_element` inches per box, at least `min_size` inches, times `scale`."""
         size = max(min_size, len(self.graph.sketch.boxes) * size_per_element) * scale
         self.visual_graph.graph_attr["size"] = f"{size:g},{size:g}"
 

@@ -73,7 +73,7 @@ class Options:
     roll: bool = False  # draw what repeats once
     fold: bool = False  # merge chains of operations with one input into one box
     leaves: bool = False  # close modules that call no others
-    parts: int = 0  # if not 0, every so many operations are one box
+    parts: int = 0  # if not 0, the number of operations in each box
 
     def opens(self, call: ModuleCall) -> bool:
         if self.expand and any(_leads_to(call.parts, pattern.split(".")) for pattern in self.expand):
@@ -407,7 +407,7 @@ def _last_name(first: tuple[str, ...], last: tuple[str, ...]) -> str:
 def make_sketch(tape: Tape, options: Options, limit: int | None, free: Sequence[str]) -> Sketch:
     """Make a Sketch with as much detail as fits in `limit` boxes.
 
-    `free` are the options that may be changed for that: "roll", "fold" and "depth". Repetitions are drawn once only if
+    `free` are the options that may be changed for that: "roll", "fold" and "depth". Repetitions are rolled up only if
     that is necessary, or if parameters are read so often that their edges would clutter the drawing.
     """
     modules = ModuleTree(tape, MAX_DEPTH)

@@ -49,7 +49,7 @@ def to_json(tape: Tape, path: Path | None = None) -> str:
 
 
 def from_json(text: Path) -> Tape:
-    """Return the tape that `to_json` wrote, from its text or a file's path.
+    """Return the tape that `to_json` wrote, from its text, which begins with "{", or a file's path.
 
     Raises ArgumentError (a ValueError) for any other text, and for a Function that is neither microgad's nor defined in
     this program.
@@ -88,7 +88,8 @@ def _malformed_as_argument_error(name: str) -> Iterator[None]:
     except ArgumentError:
         raise
     except (
-        KeyError, TypeError, IndexError, AttributeError, ValueError, StopIteration, RecursionError, zipfile.BadZipFile
+        KeyError, TypeError, IndexError, AttributeError, ValueError, StopIteration, RecursionError, EOFError,
+        zipfile.BadZipFile,
     ) as error:  # fmt: skip
         raise ArgumentError(f"{name}: not a valid tape: {type(error).__name__}: {error}") from None
 

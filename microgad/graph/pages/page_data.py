@@ -97,8 +97,8 @@ class GroupTree:
 
     A group is a range of operations, from `low` to `high`; its `items` are positions of operations, or -1 - the
     position of a group. The first group holds everything. `homes` has the group in which each source is drawn, or None
-    if it is drawn inside the boxes of its readers: a parameter, one with many readers or neighbors, or one without a
-    gradient.
+    if it is drawn inside the boxes of its readers: a parameter, one that only one operation of a module reads, one with
+    many readers or neighbors, or one without a gradient.
     """
 
     def __init__(self, tape: Tape, carrying: set[int]) -> None:

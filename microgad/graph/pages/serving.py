@@ -70,6 +70,6 @@ def _handler(history: StepHistory) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Nothing."""
+            """Print nothing."""
 
     return Handler

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .serving import Server
 
 MAX_STEPS = 2000  # most recent steps that are kept
-MAX_RECORDED = 20  # most recent steps that are kept with statistics of their operations
+MAX_RECORDED = 20  # most recent steps that are kept with statistics of their operations, besides the first
 
 
 def watch(model: Any, *, port: int = 0, every: int = 50, open: bool = False) -> Watch:

@@ -174,8 +174,10 @@ def _compare_sources(a: Source, b: Source, rtol: float) -> Difference | None:
 
 def _compare_facts(a: Op, b: Op, dtypes: bool, settings: bool) -> Difference | None:
     if not settings:
-        same = a.shapes[0] == b.shapes[0] and (not dtypes or a.dtypes[0] == b.dtypes[0])
-        return None if same else Difference("shapes", a, b, _other("shapes", a, b))
+        if a.shapes[0] != b.shapes[0]:
+            return Difference("shapes", a, b, _other("shapes", a, b))
+        same = not dtypes or a.dtypes[0] == b.dtypes[0]
+        return None if same else Difference("dtypes", a, b, _other("dtypes", a, b))
     if a.shapes != b.shapes:
         return Difference("shapes", a, b, _other("shapes", a, b))
     if dtypes and a.dtypes != b.dtypes:

@@ -28,9 +28,9 @@ def why_no_grad(
 ) -> Cut:
     """Return why `loss.backward()` gives a Tensor no gradient: which operation cuts the path, how, and on which line.
 
-    The answer is most precise if `loss` is a function that computes the loss, or if there is a tape recorded around it
-    with source=True. From a loss Tensor alone only what autograd recorded is known, not what was detached. Raises
-    TypeError for arguments that aren't Tensors.
+    The answer is most precise if `loss` is a function that computes the loss, or if `tape` or `loss` is a tape that was
+    recorded around it with source=True. From a loss Tensor alone only what autograd recorded is known, not what was
+    detached. Raises TypeError for other arguments.
 
     >>> w = torch.ones(2, requires_grad=True)
     >>> cut = torch.graph.why_no_grad(w, lambda: (w.argmax() * 3.0).sum())

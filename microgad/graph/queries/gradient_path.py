@@ -129,7 +129,7 @@ class _PathSearch:
         return Cut("zeros", op, f"{self.called} gets a gradient of zeros only: {why}")
 
     def _reached(self, flat: bool, follow_all: bool = False) -> set[int]:
-        """Return the numbers of all that gradients can flow back from to the start, and fill `cuts` and `ends`.
+        """Return the numbers of everything from which gradients can flow to the start, and fill `cuts` and `ends`.
 
         With `flat`, derivatives that are 0 everywhere count as cuts. With `follow_all`, nothing does.
         """
@@ -242,7 +242,7 @@ class _PathSearch:
 
 
 def _last(tape: Tape) -> Op | None:
-    """Return the operation where the last backward pass started, or else the last operation."""
+    """Return the last operation that a backward pass went through, or else the last operation."""
     passed = next((op for op in reversed(tape.ops) if op.passes), None)
     return passed or (tape.ops[-1] if tape.ops else None)
 
@@ -257,7 +257,7 @@ def _starts(tape: Tape, of: Any) -> list[Op | Source]:
 
 
 def _has_nonzero_gradient(op: Op) -> bool:
-    """Whether the gradient of an operation's result isn't all zeros. It is assumed not to be without statistics."""
+    """Whether the gradient of an operation's result isn't all zeros; true if there are no statistics."""
     return op.gradients is None or any(g is not None and (g.zeros < 1 or g.nans or g.infs) for g in op.gradients)
 
 

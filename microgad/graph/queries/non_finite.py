@@ -165,7 +165,7 @@ def _first_in_backward(tape: Tape) -> NonFinite | None:
 
 
 def _in_pass(tape: Tape, ops: list[Op]) -> NonFinite | None:
-    """Return the first operation of a pass that gave an input a non-finite gradient although its own was finite."""
+    """Return the first operation of a pass that turned a finite gradient non-finite, or else was given one."""
     for op in ops:
         if any(_kind_of(stats) for stats in op.gradients or ()):
             continue

@@ -105,7 +105,7 @@ class Definitions:
         return name
 
     def name(self, x: Any, called: str, scope: dict[str, Any], at_once: bool) -> str:
-        """Return the program's name for x, which is `called` so in `scope`, and define it `at_once` or later."""
+        """Return the program's name for x, whose name in `scope` is `called`, and define it `at_once` or later."""
         if isinstance(x, ModuleType):
             return self.imported(f"import {x.__name__}", x, called)
         x = inspect.unwrap(x) if hasattr(x, "__wrapped__") else x

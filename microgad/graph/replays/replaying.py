@@ -30,14 +30,14 @@ class Replay:
     tape: Tape
     results: list[Tensor] = field(default_factory=list)
     sources: dict[str, Tensor] = field(default_factory=dict)  # by name
-    _wrap: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+    _made: dict[tuple[int, int], Tensor] = field(default_factory=dict)
 
     def __getitem__(self, key: Any) -> Any:
         """Return the result, or tuple of results, of an operation. The key is as in `tape[key]`."""
         found = _one(self.tape, key)
         if isinstance(found, Source):
-            return self._wrap[found.number, 0]
-        several = tuple(self._wrap[found.number, i] for i in range(len(found.shapes)))
+            return self._made[found.number, 0]
+        several = tuple(self._made[found.number, i] for i in range(len(found.shapes)))
         return several if len(several) > 1 else several[0]
 
     def __repr__(self) -> str:
@@ -56,12 +56,12 @@ def replay(
 
     `inputs` has new values for leaves and constants by name. `params` has new values for parameters: a dict, or a
     module, whose parameters that the tape doesn't read are ignored. All values are copied; anything but a Tensor is
-    cast to the dtype of the value that it replaces. `dtype` and `device` are those of all floating-point values and
-    settings. `edits` changes results: its keys are as in `tape[key]`, and its values are what the result becomes, a
-    Tensor, an array, a number, or a function of the Tensor.
+    cast to the dtype of the value that it replaces. Floating-point values and settings are cast to `dtype`, and all
+    arrays are moved to `device`. `edits` changes results: its keys are as in `tape[key]`, and its values are what the
+    result becomes, a Tensor, an array, a number, or a function of the Tensor.
 
-    Raises RuntimeError for a tape recorded without `replay=True`, ValueError (also a RuntimeError) for a name that the
-    tape doesn't have, and TypeError for values that the dtype can't hold.
+    Raises RuntimeError for a tape recorded without `replay=True`, ValueError (also a RuntimeError) for a name, and
+    KeyError for a key, that the tape doesn't have, and TypeError for values that the dtype can't hold.
     """
     return Replaying(tape, dtype, device).run(_named(tape, inputs, params), _edits(tape, edits))
 
@@ -79,7 +79,7 @@ class Replaying:
         self.made: dict[tuple[int, int], Tensor] = {}
 
     def run(self, given: Mapping[int, Any], edits: Mapping[int, Any]) -> Replay:
-        replayed = Replay(self.tape, _wrap=self.made)
+        replayed = Replay(self.tape, _made=self.made)
         for source in self.tape.sources:
             x = self.start(source, given.get(source.number))
             self.made[source.number, 0] = x
