@@ -1,4 +1,4 @@
-"""torch.profiler: measure the time of a program's operations, if wanted in the steps of a schedule."""
+"""torch.profiler: measure the time of a program's operations, always or in the active steps of a schedule."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def schedule(
 ) -> Schedule:
     """Return a schedule of cycles: `wait` steps, then `warmup` steps, then `active` recorded steps.
 
-    There are `repeat` cycles, or no limit if it is 0. The first `skip_first` steps come before the first cycle, which
-    doesn't wait if skip_first_wait is given. Raises AssertionError for negative numbers, and if no step is active.
+    There are `repeat` cycles, without limit if it is 0. The first `skip_first` steps come before the first cycle, which
+    doesn't wait if skip_first_wait isn't 0. Raises AssertionError for negative numbers, and if no step is active.
 
     Source: torch.profiler.schedule.
 
@@ -96,10 +96,10 @@ def tensorboard_trace_handler(
 class profile:
     """Measure in a `with` block how long each operation and its derivatives take. Source: torch.profiler.profile.
 
-    With a `schedule`, the program calls `step()` at the end of each step, only the steps that are active are recorded,
-    and `on_trace_ready(prof)` is called after each cycle. record_shapes records the shapes of inputs, profile_memory
-    the bytes of results, with_flops additions and multiplications, and with_stack the calling lines. Time on a GPU
-    isn't measured.
+    With a `schedule`, the program calls `step()` at the end of each step, and only active steps are recorded.
+    `on_trace_ready(prof)` is called after each cycle, or without a schedule at the end. record_shapes records the
+    shapes of inputs, profile_memory the bytes of results, with_flops additions and multiplications, and with_stack the
+    calling lines. Time on a GPU isn't measured.
 
     >>> model, x = nn.Linear(4, 2), torch.ones(3, 4)
     >>> with torch.profiler.profile(record_shapes=True) as prof:
@@ -219,7 +219,7 @@ class profile:
 
 
 def _flops(node: Any, inputs: tuple[Any, ...], out: Any) -> int:
-    """Return the additions and multiplications of an operation."""
+    """Return how many additions and multiplications an operation has, or 0 if that isn't known."""
     outs = out if type(out) is tuple else (out,)
     shaped = [SimpleNamespace(shape=tuple(x.shape) if isinstance(x, Tensor) else None) for x in inputs]
     shapes, settings = [tuple(y.shape) for y in outs], vars(node)

@@ -64,7 +64,7 @@ class Checkpoint:
         save(facts | self._states(), self.path)
 
     def load(self, at_most: float = math.inf) -> tuple[History, int | None]:
-        """Restore all parts and streams from the file. Returns the history, and the number of BLAS threads.
+        """Restore all parts and streams from the file. Returns the history, and the number of BLAS threads if known.
 
         Warns if the environment has changed. Raises CheckpointError (a RuntimeError and a ValueError), and changes
         nothing, if the file is damaged, belongs to another run, or has more than `at_most` epochs.

@@ -87,7 +87,7 @@ def split(batch: Any, device: Any) -> tuple[list[Any], Any]:
 
 
 def device_of(model: Module) -> Any:
-    """Return the device of the model's parameters."""
+    """Return the device of the model's first parameter, or "cpu" if it has none."""
     return next((p.device for p in model.parameters()), "cpu")
 
 

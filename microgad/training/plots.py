@@ -57,7 +57,7 @@ def curves(histories: Mapping[str, Sequence[History]], title: str = "") -> Any:
             for column, kind, words, dashes, width in KINDS:
                 if not runs or not all(run.has(column) for run in runs):
                     continue
-                values = list(zip(*(run[column] for run in runs), strict=False))  # for each epoch, one a seed
+                values = list(zip(*(run[column] for run in runs), strict=False))  # for each epoch, one value per seed
                 epochs = runs[0]["epoch"][: len(values)]
                 mean = [sum(at) / len(at) for at in values]
                 label = f"{name}, {kind}"

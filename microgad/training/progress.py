@@ -30,7 +30,7 @@ class Progress:
         self._bar: Any = None
 
     def start(self, epochs: int, batches: int, done: int = 0) -> None:
-        """Begin a run of `epochs` with so many `batches` each, of which `done` epochs are done already."""
+        """Begin a run of `epochs` epochs with `batches` batches each. The first `done` epochs are done already."""
         self.epochs, self.done, self._held_out = epochs, done, ""
         self._started, self._first = time.perf_counter(), done
         if self.file.isatty():

@@ -18,7 +18,7 @@ def run_settings(
     model: Module, data: Any, optimizers: Sequence[Optimizer], loss: Loss, sets: Mapping[str, Any], stop: Any,
     schedulers: Sequence[Any],
 ) -> dict[str, str]:  # fmt: skip
-    """Return descriptions of a run's model, data, optimizers, loss, schedulers, seed and device.
+    """Return descriptions of a run's model, data, optimizers, loss, schedulers, stopping, seed and device.
 
     >>> model = nn.Linear(2, 1)
     >>> data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.ones(3, 2), torch.ones(3, 1)), 2)

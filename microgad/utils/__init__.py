@@ -20,7 +20,7 @@ from . import weak as weak
 def swap_tensors(t1: _Tensor, t2: _Tensor) -> None:
     """Exchange the contents of two Tensor objects: values, attributes and class. Source: torch.utils.swap_tensors.
 
-    Raises RuntimeError if one of them isn't a leaf, or has views.
+    Raises RuntimeError if one of them isn't a leaf, or is a view or has views.
 
     >>> a, b = torch.zeros(1), torch.ones(1)
     >>> torch.utils.swap_tensors(a, b)

@@ -1,6 +1,6 @@
 """torch.utils._pytree, which many libraries use: flatten nested containers to lists of leaves, and map over them.
 
-Containers are tuples, named tuples, lists, the dicts of the standard library, deques, and registered classes.
+Containers are tuples, named tuples, lists, deques, dicts, OrderedDicts, defaultdicts, Sizes, and registered classes.
 Everything else is a leaf, including None and other subclasses of containers.
 """
 
@@ -232,7 +232,7 @@ def tree_flatten_with_path(
 
 
 def keystr(kp: tuple[Any, ...]) -> str:
-    """Format a path as a Python expression, as "['a'][0]"."""
+    """Format a path as a Python expression, such as "['a'][0]"."""
     return "".join(map(str, kp))
 
 

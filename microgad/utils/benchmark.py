@@ -93,7 +93,7 @@ class Measurement:
         return not self.meets_confidence()
 
     def meets_confidence(self, threshold: float = 0.1) -> bool:
-        """Whether the interquartile range is below that fraction of the median."""
+        """Whether the interquartile range is below `threshold` times the median."""
         return self.iqr / self.median < threshold
 
     @property
@@ -173,7 +173,7 @@ class Timer:
         return self._measured(number, [self._run(number)])
 
     def _block(self, min_run_time: float) -> int:
-        """Return how many runs take a thousandth of a time, so that the timer's own time doesn't count."""
+        """Return how many runs take a thousandth of min_run_time or more: then the timer's own time is negligible."""
         self._run(2)
         number = 1
         while self._run(number) < min_run_time / 1000 and number < 10**9:
@@ -183,7 +183,7 @@ class Timer:
     def blocked_autorange(
         self, callback: Callable[[int, float], Any] | None = None, min_run_time: float = 0.2
     ) -> Measurement:
-        """Time blocks of runs until min_run_time is over. Blocks are long, so the timer's own time is negligible."""
+        """Time blocks of runs until min_run_time is over."""
         number = self._block(min_run_time)
         times: list[float] = []
         while sum(times) < min_run_time or not times:

@@ -8,9 +8,9 @@ _chosen: list[str] = []  # by set_dir
 
 
 def get_dir() -> str:
-    """Return the folder set by `set_dir`, by default the folder "hub" in that of the environment variable TORCH_HOME.
+    """Return the folder set by `set_dir`, by default the folder "hub" in TORCH_HOME, an environment variable.
 
-    TORCH_HOME is by default "torch" in XDG_CACHE_HOME or ~/.cache. Source: torch.hub.get_dir.
+    The default of TORCH_HOME is "torch" in XDG_CACHE_HOME or ~/.cache. Source: torch.hub.get_dir.
 
     >>> torch.hub.get_dir().endswith("hub")
     True

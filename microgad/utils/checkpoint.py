@@ -79,7 +79,7 @@ def checkpoint_sequential(
     functions: Sequence[Callable[..., Any]], segments: int, input: Any, use_reentrant: bool | None = None,
     *, preserve_rng_state: bool = True,
 ) -> Any:  # fmt: skip
-    """Call a sequence of functions or modules, checkpointed in `segments` segments except for the last one.
+    """Call a sequence of functions or modules in `segments` segments, of which all but the last are checkpointed.
 
     Source: torch.utils.checkpoint.checkpoint_sequential.
 
@@ -135,7 +135,7 @@ class Collector(state.Observer):
             self.nodes.append(node)
 
     def begin(self, node: Function, inputs: tuple[Any, ...], target: Any = None) -> None:
-        """Stop before an operation on the graph if all are collected; running statistics are updated off the graph."""
+        """Once all are collected, stop before the next operation on the graph. Running statistics are still updated."""
         if len(self.nodes) == self.needed and any(getattr(x, "node", None) is not None for x in inputs):
             raise StopRecomputation
         super().begin(node, inputs, target)
@@ -165,7 +165,7 @@ class Region:
         self.kept: dict[int, Any] = {}
 
     def close(self, nodes: list[Function], made: set[int]) -> None:
-        """Release the values that the first call's operations keep. Memory made in it may be written to from now on."""
+        """Release the values that the first call's operations keep. Memory that it allocated may be written to now."""
         self.kinds = _kinds(nodes)
         self.versions = [(counter, counter[0]) for counter, _ in self.versions]
         for i, node in enumerate(nodes):
@@ -223,7 +223,7 @@ class Recomputed(Packed):
 
 
 def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:
-    """Return no GPUs and no generator states, since all draws are made by the CPU's. Source: torch.utils.checkpoint."""
+    """Return no GPUs and no generator states, since the CPU's makes all draws. Source: torch.utils.checkpoint."""
     return [], []
 
 

@@ -42,8 +42,9 @@ class FlopCounterMode(FunctionHook):
 
     As in PyTorch nothing else counts, not even a bias, and the weight's gradient of a grouped convolution counts as if
     there were one group. Attention counts as its two products forward and four backward, as in PyTorch without a fused
-    kernel; an LSTM counts in float32, too. With `display` a table of modules down to `depth` is printed when the block
-    ends. `custom_mapping`, which is about PyTorch's operators, raises NotImplementedError.
+    kernel. An LSTM counts in float32 too, unlike PyTorch's on the CPU. With `display` a table of modules down to
+    `depth` is printed when the block ends. `custom_mapping`, which is about PyTorch's operators, raises
+    NotImplementedError.
 
     Source: torch.utils.flop_counter.FlopCounterMode.
 

@@ -20,7 +20,7 @@ class ModuleTracker:
 
     "Global" is always among them. A top-level module has its class's name, and modules inside of it names such as
     "Net.features.0". In a backward pass a module is running from the gradient of its output until all gradients of its
-    inputs are there, or if none of these requires grad until the pass ends. Source: torch.utils.module_tracker.
+    inputs are there or, if no input requires grad, until the pass ends. Source: torch.utils.module_tracker.
 
     >>> from microgad.utils.module_tracker import ModuleTracker
     >>> class Net(nn.Sequential):

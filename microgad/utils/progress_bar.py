@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 
 def tqdm() -> Any:
-    """Return the class tqdm; if it isn't installed a substitute that iterates and shows nothing.
+    """Return the class tqdm or, if it isn't installed, a substitute that iterates and shows nothing.
 
     >>> [x for x in tqdm()(["a"], disable=True)]
     ['a']
