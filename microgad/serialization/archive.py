@@ -14,7 +14,7 @@ from .errors import FileError
 
 ALIGNMENT = 64  # bytes: records begin at multiples of it, so that they can be mapped into memory
 _LOCAL = struct.Struct("<4s5H3L2H")  # the local file header before each record
-MAX_RATIO = 100  # a compressed file may unpack to this many times its size; more is a zip bomb, since Tensors aren't
+MAX_RATIO = 100  # a compressed file may unpack to this many times its size; Tensors stay below it, zip bombs don't
 LARGE = 1 << 20  # bytes
 _END = struct.Struct("<4s4H2LH")  # the end of central directory record
 _PADDING = b"FB"  # PyTorch's id for the extra header field that pads records

@@ -63,7 +63,8 @@ def save_npz(tensors: Mapping[str, Any], f: Path | IO[bytes]) -> None:
 
     `f` is a path, to which no ending is added, or a binary file. Keys are strings; values are Tensors, on any device,
     or arrays of numbers or strings. As with `save`, an existing file is replaced only when the new one is complete. See
-    `numpy.savez`. Raises TypeError for other values and keys, RuntimeError if the folder doesn't exist.
+    `numpy.savez`. Raises TypeError for other values and keys, ValueError for a key that can't be the name of a file in
+    an archive, RuntimeError if the folder doesn't exist.
 
     >>> import io
     >>> file = io.BytesIO()

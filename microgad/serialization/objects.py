@@ -1,9 +1,9 @@
 """Saves and loads whole modules and other plain objects, without running any of their code.
 
 A file has an object's class by name, and its attributes. The class must be in a module that the program has imported
-already: none is imported for a file. An object is made empty, and its attributes are put into its `__dict__`: no
-`__init__`, no `__setstate__`, no property runs. Classes whose objects are more than their `__dict__`, and those that
-have a `__del__`, are refused. A member of an Enum is looked up by its value.
+already: for a file only the library's own layers are imported. An object is made empty, and its attributes are put into
+its `__dict__`: no `__init__`, no `__setstate__`, no property runs. Classes whose objects are more than their
+`__dict__`, and those that have a `__del__`, are refused. A member of an Enum is looked up by its value.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _why_not_plain(kind: type) -> str | None:
 
 
 def _find_loaded(module: str, name: str) -> Any:
-    """Return what a loaded module has under a (dotted) name, without running descriptors; None if there is nothing."""
+    """Return what a module, loaded or of `_OWN`, has under a (dotted) name, without running descriptors; else None."""
     if module.startswith("torch.nn.modules."):
         module = "microgad.nn"  # it has all layers
     elif module.startswith("torch."):

@@ -306,7 +306,7 @@ class Unpickler:
     def _call(self) -> None:
         arguments, function = self._stack.pop(), self._stack.pop()
         if type(function) is _ProgramGlobal and isinstance(arguments, tuple):
-            self._wrap(function.value, arguments)
+            self._call_class(function.value, arguments)
             return
         if type(function) is not Name or function.name not in CALLS or type(arguments) is not tuple:
             raise FileError("calls what is no function")
@@ -331,8 +331,8 @@ class Unpickler:
             raise FileError("makes an object with arguments")
         self._waits(objects.make_empty(known.value))
 
-    def _wrap(self, kind: Any, arguments: tuple[Any, ...]) -> None:
-        """Push the result of calling a class, if that runs none of its code."""
+    def _call_class(self, kind: Any, arguments: tuple[Any, ...]) -> None:
+        """Push the result of calling a class. Raises FileError if that would run code of the class."""
         if isinstance(kind, enum.EnumMeta) and len(arguments) == 1:
             self._push(objects.enum_member(kind, *arguments))
         elif objects.is_made_by_call(kind) and not arguments:

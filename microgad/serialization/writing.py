@@ -26,18 +26,18 @@ def save(
 ) -> None:  # fmt: skip
     """Save an object of dicts, lists, sets, numbers, text, paths, Tensors, arrays and modules. Source: torch.save.
 
-    `f` is a path or a binary file. PyTorch loads the file with `weights_only=True`, unless arrays or paths are in it.
-    Dtypes, strides, `requires_grad` and Parameters are kept. Tensors that share memory, and objects that occur twice,
-    do so when they are loaded. A module is saved as its class's name and its attributes: `load` it with
-    weights_only=False, after importing the class. Gradients and graphs are not saved. The other arguments have no
-    effect.
+    `f` is a path or a binary file. PyTorch loads the file with `weights_only=True`, unless it holds modules, arrays,
+    paths, or containers such as deques, frozensets and defaultdicts. Dtypes, strides, `requires_grad` and Parameters
+    are kept. Tensors that share memory, and objects that occur twice, do so when they are loaded. A module is saved as
+    its class's name and its attributes: `load` it with weights_only=False, after importing the class. Gradients and
+    graphs are not saved. The other arguments have no effect.
 
     The file is written under a temporary name and renamed at the end. So an interrupted `save`, or a full disk, leaves
     an older file as it was.
 
-    Raises TypeError, which says where in the object, for other types. Only if `import torch` imports microgad they are
-    written as Python pickles them, for PyTorch to load. Raises AttributeError if `f` is neither a path nor a file,
-    RuntimeError if the folder doesn't exist, OSError if the file can't be written.
+    Raises TypeError, which says where in the object, for other types. If `import torch` imports microgad, they are
+    instead written as Python pickles them, for PyTorch to load. Raises AttributeError if `f` is neither a path nor a
+    file, RuntimeError if the folder doesn't exist, OSError if the file can't be written.
 
     >>> import io
     >>> file = io.BytesIO()
@@ -73,8 +73,8 @@ def _write(file: Any, folder: str, pickled: bytes, storages: list[Any]) -> None:
 def atomic_write(path: str) -> Iterator[IO[bytes]]:
     """Open a new file that replaces `path` at the end of the block; an error leaves the old file as it was.
 
-    Until then it is named `path` with a random number and .tmp, and locked. By the lock, files that a killed process
-    has left behind, which are removed, are told from those that others are writing. Raises RuntimeError if the folder
+    Until then it is named `path` with a random number and .tmp, and locked. Such files that a killed process left
+    behind are removed; the lock tells them from files that are still being written. Raises RuntimeError if the folder
     doesn't exist; OSError, which names `path`, if the disk is full or can't be written.
     """
     folder, name = os.path.split(path)

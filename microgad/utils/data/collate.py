@@ -122,7 +122,7 @@ def default_convert(data: Any) -> Any:
 
 
 def _like(original: Any, items: Any) -> Any:
-    """Put items into a container of the original's type, copying what else that carries; plain tuples become lists."""
+    """Put items into a container of the original's type, a copy if that is mutable; plain tuples become lists."""
     if isinstance(original, tuple):
         return type(original)(*items) if hasattr(original, "_fields") else items
     try:

@@ -29,12 +29,13 @@ class DataLoader:
 
     With `num_workers` > 0 batches are fetched by that many processes, each of which prefetches `prefetch_factor`
     batches (2 by default), and stays for the next pass with `persistent_workers`. Batches come in the same order, or
-    with in_order=False as they get ready. A worker's random generators are seeded with the loader's seed plus the
+    with in_order=False as they get ready. A worker's random generators are seeded from the loader's seed and the
     worker's number; `worker_init_fn(number)` is called first, and get_worker_info() returns the worker's number and
-    more. Arrays come back in shared memory. An exception in a worker is raised again in this process. A worker that
+    more. On Linux, large arrays come back in shared memory. An exception in a worker is raised again in this process. A worker that
     dies, and waiting longer than `timeout` seconds, raise RuntimeError. `pin_memory` has no effect.
 
-    Each `iter()` draws one int64 from `generator`, or from the default one, shuffled or not, as PyTorch does.
+    Each `iter()` draws one int64 from `generator`, or from the default one, shuffled or not, unless persistent workers
+    go on, as in PyTorch.
 
     Raises ValueError for arguments that exclude each other, a negative num_workers or timeout, and a prefetch_factor
     below 1. The dataset, samplers, batch_size and drop_last can't be set later.
@@ -137,7 +138,7 @@ class SingleProcessIterator(Iterator[Any]):
     def __init__(self, loader: DataLoader, fetcher: Fetcher) -> None:
         self.sampler = loader._indices
         self.indices = iter(self.sampler)
-        draw_seed(loader.generator)  # not used, but PyTorch advances the generator so, too
+        draw_seed(loader.generator)  # unused, but PyTorch draws it too, which advances the generator
         self.fetch = fetcher.start_pass()
 
     def __len__(self) -> int:

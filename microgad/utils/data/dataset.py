@@ -134,7 +134,8 @@ class Subset(Dataset[T_co]):
 class ConcatDataset(Dataset[T_co]):
     """Datasets one after the other, as made by `a + b`. Source: torch.utils.data.ConcatDataset.
 
-    Raises AssertionError for no datasets and for an IterableDataset, ValueError for a negative index out of range.
+    Raises AssertionError for no datasets and for an IterableDataset, ValueError for a negative index out of range, and
+    IndexError for another one.
 
     >>> data = torch.utils.data.ConcatDataset(["abc", "de"])
     >>> data[3], data[-1], len(data)

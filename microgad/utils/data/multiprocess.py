@@ -23,10 +23,10 @@ _ends: weakref.WeakSet[Any] = weakref.WeakSet()  # this process's ends of the pi
 
 
 class MultiprocessIterator(Iterator[Any]):
-    """Yields batches from worker processes, in the order of the indices.
+    """Yields batches from worker processes, in the order of the indices or, without `in_order`, as they get ready.
 
     Each worker has a pipe of its own, so that one that dies doesn't harm the others. Workers are sent requests in turn,
-    `ahead` batches in advance. A worker that has died, and a wait longer than `timeout`, raise RuntimeError, after all
+    `ahead` batches each in advance. A worker that has died, and a wait longer than `timeout`, raise RuntimeError, after all
     workers have been shut down. They are also shut down at the end of a pass (unless they are persistent), and when
     this object is deleted.
     """
@@ -59,7 +59,7 @@ class MultiprocessIterator(Iterator[Any]):
         except BaseException:
             self.close()
             raise
-        # Without shared memory, both ends of a pipe could wait for each other to read; not if only idle workers are
+        # Without shared memory, both ends of a pipe could wait for each other to read, unless only idle workers are
         # asked.
         self.ahead = loader.prefetch_factor if SHARED else 1
         self.turn = -1
