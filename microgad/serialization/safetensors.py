@@ -263,9 +263,10 @@ def save(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = Non
 def save_file(tensors: Mapping[str, Tensor], filename: Path, metadata: Mapping[str, str] | None = None) -> None:
     """Write a dict of Tensors, and metadata, to a safetensors file. Source: safetensors.torch.save_file.
 
-    The file is the same as the package's, byte for byte. As with `torch.save`, an existing file is replaced only when the new
-    one is complete. Raises ValueError for what isn't a dict of contiguous Tensors, RuntimeError if two share memory or
-    the folder doesn't exist, TypeError for a dtype that the format doesn't have, and for metadata that aren't strings.
+    The file is the same as the package's, byte for byte. As with `torch.save`, an existing file is replaced only when
+    the new one is complete. Raises ValueError for what isn't a dict of contiguous Tensors, RuntimeError if two share
+    memory or the folder doesn't exist, TypeError for a dtype that the format doesn't have, and for metadata that aren't
+    strings.
 
     >>> import os, tempfile
     >>> from microgad.serialization.safetensors import load_file, save_file

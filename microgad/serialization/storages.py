@@ -30,7 +30,7 @@ class Storage(NamedTuple):
 
 
 def to_tensor(array: Any, where: str = "cpu") -> Any:
-    """Make a Tensor of an array on a device. An array of a dtype that Tensors don't have, such as text, stays an array."""
+    """Make a Tensor of an array on a device. An array of a dtype that Tensors don't have stays an array: text, say."""
     return Tensor._wrap(backend.to_device(array, where)) if array.dtype in dtypes._BY_NUMPY else array
 
 
