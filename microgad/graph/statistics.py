@@ -86,7 +86,7 @@ def _range(x: Any) -> tuple[float, float]:
 
 
 def _histogram(x: Any, low: float, high: float) -> tuple[int, ...]:
-    """Count the values in each of BINS equal bins from low to high; in one bin if the range is empty or infinite."""
+    """Count the values in each of BINS equal bins from low to high; in one bin if the range is tiny or infinite."""
     x = x if x.dtype == np.float32 else x.astype(np.float64)
     scale = BINS / (high - low) if high > low else 0.0
     if not 0 < scale < 1e30:

@@ -23,7 +23,7 @@ _LONGEST = 40  # characters of a setting
 
 
 def table(tape: Tape, rows: int = 60) -> str:
-    """Return a line for each operation, with its module, result, and what it keeps; of a long tape without the middle.
+    """Return a line for each operation, with its module, result, and what it keeps, without the middle of a long tape.
 
     >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> print(torch.graph.graph((x * x).exp()))

@@ -234,7 +234,7 @@ def global_name(x: Any, place: str) -> str | None:
     """Return "module name" for a class or function, else None. Raises TypeError if it can't be found by that name."""
     if not isinstance(x, types.FunctionType | type):
         return None
-    if hasattr(x, "torch_name"):  # the wrapper that a subclass of Tensor has had installed
+    if hasattr(x, "torch_name"):  # a wrapper, installed for subclasses of Tensor
         x = getattr(x, "__wrapped__", x)
     found = _find_loaded(x.__module__ or "", x.__qualname__)
     if x is not found and x is not getattr(found, "__wrapped__", None):

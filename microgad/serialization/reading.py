@@ -76,9 +76,9 @@ def _location(map_location: Any) -> Location:
 
 
 def default_restore_location(storage: Any, location: str) -> Any:
-    """Move a storage to a device, "cpu" or "cuda:1": for functions that are passed to `load` as map_location.
+    """Move a storage that `load` gives to a map_location function to a device, such as "cpu" or "cuda:1".
 
-    Raises RuntimeError if there is no such device. Source: torch.serialization.default_restore_location.
+    Then `load` raises RuntimeError if there is no such device. Source: torch.serialization.default_restore_location.
 
     >>> import io
     >>> file = io.BytesIO()

@@ -329,18 +329,18 @@ class Unpickler:
             return
         if arguments:
             raise FileError("makes an object with arguments")
-        self._waits(objects.make_empty(known.value))
+        self._push_empty(objects.make_empty(known.value))
 
     def _call_class(self, kind: Any, arguments: tuple[Any, ...]) -> None:
         """Push the result of calling a class. Raises FileError if that would run code of the class."""
         if isinstance(kind, enum.EnumMeta) and len(arguments) == 1:
             self._push(objects.enum_member(kind, *arguments))
         elif objects.is_made_by_call(kind) and not arguments:
-            self._waits(objects.make_empty(kind))
+            self._push_empty(objects.make_empty(kind))
         else:
             raise FileError("calls what is no function")
 
-    def _waits(self, made: Any) -> None:
+    def _push_empty(self, made: Any) -> None:
         """Push an object that has no attributes yet."""
         self._empty[id(made)] = made
         self._push(made)

@@ -112,7 +112,7 @@ def _times(ops: list[Op], whole: float) -> list[str]:
 
 
 def module_of(op: Op, depth: int | None = None) -> str:
-    """Return the path of an operation's module, down to level `depth`: "features.0". It leaves out functions."""
+    """Return the path of an operation's module, down to level `depth`, without parts like "addmm()": "features.0"."""
     parts = [part for part in op.path.split(".") if not part.endswith(")")]
     return ".".join(parts[:depth]) or "(outside)"
 

@@ -163,8 +163,8 @@ class Replaying:
 class BackwardReplaying(Replaying):
     """A replay that also repeats the backward passes, at the same positions of the tape.
 
-    Later operations may write to what they read. `last` has the node of the last operation, since its result has
-    another node if it is a view that is written to.
+    The positions matter because later operations may write to what a pass reads. `last` has the node of the last
+    operation, since its result has another node if it is a view that is written to.
     """
 
     def __init__(self, tape: Tape) -> None:

@@ -26,8 +26,8 @@ class MultiprocessIterator(Iterator[Any]):
     """Yields batches from worker processes, in the order of the indices or, without `in_order`, as they get ready.
 
     Each worker has a pipe of its own, so that one that dies doesn't harm the others. Workers are sent requests in turn,
-    `ahead` batches each in advance. A worker that has died, and a wait longer than `timeout`, raise RuntimeError, after all
-    workers have been shut down. They are also shut down at the end of a pass (unless they are persistent), and when
+    `ahead` batches each in advance. A worker that has died, and a wait longer than `timeout`, raise RuntimeError, after
+    all workers have been shut down. They are also shut down at the end of a pass (unless they are persistent), and when
     this object is deleted.
     """
 

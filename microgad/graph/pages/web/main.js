@@ -155,7 +155,7 @@ function choose(key, bring = false) {
   if (key) focusBox(boxWith(key));
 }
 
-// The key of the box that shows a source; parameters are drawn inside their operation's box.
+// The key of the box that shows an item: for a source without a home, such as a parameter, that of its first reader.
 const boxWith = (key) => (key[0] === "s" && sources[+key.slice(1)].home === null ? `o${sourceUsers[+key.slice(1)][0]}` : key);
 
 function mark(what) {
