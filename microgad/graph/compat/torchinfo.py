@@ -137,8 +137,8 @@ def summary(
     `col_names` are among "input_size", "output_size", "num_params", "params_percent", "kernel_size", "mult_adds" and
     "trainable", and `row_settings` among "depth", "var_names", "ascii_only" and "hide_recursive_layers". Layers deeper
     than `depth` aren't shown. `verbose` is 0 to print nothing (the default in an interactive session), 1 to print
-    layers, or 2 to print parameters too. `cache_forward_pass` is ignored. Raises ValueError or TypeError for other names
-    and sizes, and RuntimeError for both kinds of input or a model that fails.
+    layers, or 2 to print parameters too. `cache_forward_pass` is ignored. Raises ValueError or TypeError for other
+    names and sizes, and RuntimeError for both kinds of input or a model that fails.
 
     >>> _ = torch.summary(nn.Sequential(nn.Linear(4, 2), nn.ReLU()), (8, 4))
     ==========================================================================================
