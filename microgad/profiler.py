@@ -139,13 +139,13 @@ class profile:
     def start(self) -> None:
         """Start profiling."""
         self._recorder.__enter__()
-        self._go_on()
+        self._begin_step()
 
     def stop(self) -> None:
         """Stop profiling, and make the results available."""
         try:
             if self._recorder.active:
-                self._pause()
+                self._end_cycle()
         finally:
             self._recorder.__exit__()
 
@@ -156,10 +156,10 @@ class profile:
         before, self.current_action = self.current_action, self.schedule(self.step_num)
         recording = self._recorder.active
         if recording and (before is ProfilerAction.RECORD_AND_SAVE or self.current_action not in _RECORDING):
-            self._pause()
-        self._go_on()
+            self._end_cycle()
+        self._begin_step()
 
-    def _go_on(self) -> None:
+    def _begin_step(self) -> None:
         if self.current_action in _RECORDING:
             if not self._recorder.active and not self.acc_events:
                 self._found = None
@@ -171,7 +171,7 @@ class profile:
                 event.is_user_annotation = True
                 event.name = event.key = "ProfilerStep*"  # all steps are one row of a table
 
-    def _pause(self) -> None:
+    def _end_cycle(self) -> None:
         found, self._recorder.active = self._recorder.finish(), False
         if self._found is not None:
             found[:0] = self._found
@@ -182,7 +182,7 @@ class profile:
     def events(self) -> EventList:
         """Return the recorded events. Raises AssertionError if there are no results yet."""
         if self._found is None:
-            raise AssertionError("profile: nothing is recorded yet; results are there after the block, or a round")
+            raise AssertionError("profile: nothing is recorded yet; results are there after the block, or a cycle")
         return self._found
 
     def key_averages(

@@ -1,6 +1,6 @@
 """Send objects between processes; large arrays go through anonymous shared memory.
 
-Unlike named shared memory it is freed whenever a process dies.
+Unlike named shared memory, it is freed even if a process is killed.
 """
 
 from __future__ import annotations
