@@ -15,7 +15,7 @@ from .text import size
 
 
 class CostHook(TimeHook):
-    """Counts the calls of each kind of operation, their seconds, and the bytes of their results without views.
+    """Counts the calls of each kind of operation, their seconds, and the bytes of their results that aren't views.
 
     >>> with CostHook() as costs:
     ...     y = torch.ones(4) * 2 + 1

@@ -115,7 +115,7 @@ class Checkpoint:
 
 
 def _unlike(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
-    """Describe each setting that differs by its first line that does."""
+    """Describe each setting that differs by its first different line."""
     found = []
     for name in dict.fromkeys([*there, *here]):
         lines = zip_longest(str(there.get(name)).splitlines(), str(here.get(name)).splitlines(), fillvalue="nothing")

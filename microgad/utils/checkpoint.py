@@ -35,8 +35,8 @@ def checkpoint(
     contexts, for the first and for the second call. The second call stops as soon as all needed values are there,
     unless `early_stop` is false.
 
-    If `use_reentrant` is true, or not given, which warns, only the arguments count, as in PyTorch: if none of them
-    requires grad, nothing inside has a gradient, and there is a UserWarning. Keyword arguments then raise ValueError,
+    If `use_reentrant` is true, or not given (which warns), only the arguments count, as in PyTorch: if none of them
+    requires grad, nothing inside gets a gradient, and there is a UserWarning. Keyword arguments then raise ValueError,
     and the second call doesn't stop early. With either value every kind of backward works, second derivatives too.
 
     Backward raises RuntimeError if the second call doesn't begin with the same operations as the first, of the same

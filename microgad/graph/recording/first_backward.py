@@ -61,7 +61,7 @@ class FirstBackwardRecorder(Recorder):
 
 
 def backward_subgraph(tape: Tape, roots: Sequence[tuple[int, int]]) -> Tape:
-    """Return the part of a tape through which gradients flow back from `roots`, pairs of an operation and a result.
+    """Return the part of a tape through which gradients flow back from `roots`, (operation, result) numbers.
 
     What these operations read from the rest of the tape becomes Sources.
     """
