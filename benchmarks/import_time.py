@@ -1,6 +1,6 @@
 """The time of `import microgad` relative to `import numpy`: user and system time of fresh processes.
 
-The minimum over interleaved processes, minus that of the bare interpreter.
+Each time is the minimum over interleaved processes, minus that of the bare interpreter.
 
     python benchmarks/import_time.py
 """

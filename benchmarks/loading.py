@@ -1,6 +1,6 @@
 """Loading of a PyTorch file relative to PyTorch: the weights of a GPT-2, 124 million numbers, in fresh processes.
 
-The figures are the processor time of `load` and the peak memory of the process. The libraries alternate.
+The figures are medians of the processor time of `load` and of the peak memory. The libraries alternate.
 
     python benchmarks/loading.py
 """

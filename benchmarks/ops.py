@@ -37,8 +37,8 @@ class Workload(NamedTuple):
     forward: float | None = None
     backward: float | None = None
     whole: float | None = None  # forward and backward together, where that was measured
-    data: Callable[[np.random.Generator], list[Any]] | None = None  # in place of random numbers of these shapes
-    bare: Callable[..., bare.Result] | None = None  # the same of arrays, in NumPy's calls
+    data: Callable[[np.random.Generator], list[Any]] | None = None  # makes the arrays, if not random ones of `shapes`
+    bare: Callable[..., bare.Result] | None = None  # the same on arrays, in bare NumPy calls
 
 
 def conv(stride: int = 1, padding: int = 0, groups: int = 1) -> Callable[..., Any]:

@@ -1,7 +1,7 @@
 """A ResNet-18's training step, batch 8 of 64x64, relative to PyTorch's: peak memory and time, one thread each.
 
-Each library runs in fresh processes. Peak memory is given for the whole process, and for the step without model and
-data.
+Each library runs in a fresh process. Peak memory is given for the whole process, and for the steps without model and
+data. The time is the processor time of the fastest step.
 
     python benchmarks/resnet.py
 """

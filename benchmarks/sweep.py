@@ -350,8 +350,8 @@ def workloads(names: tuple[str, ...]) -> Iterator[Workload]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", help="how the names of operations begin; all without any")
-    parser.add_argument("--all", action="store_true", help="what isn't over 3 times too")
-    parser.add_argument("--page", type=Path, help="write what is over 3 times there")
+    parser.add_argument("--all", action="store_true", help="print those within 3 times PyTorch's time too")
+    parser.add_argument("--page", type=Path, help="write a table of those over 3 times to this file")
     given = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")

@@ -45,7 +45,7 @@ def network(dropout: float) -> nn.Sequential:
 
 
 def optimizers(model: nn.Sequential, kind: str) -> list[torch.optim.Optimizer]:
-    """Make the optimizers: Adam for all layers, or, as in the series, Eve for the hidden layer and Adam for others."""
+    """Make Adam for all layers or, for the kind "series", Adam for all but the hidden layer and Eve for that one."""
     if kind == "adam":
         return [torch.optim.Adam(model.parameters(), lr=0.001)]
     hidden = list(model.hidden.parameters())
@@ -54,7 +54,7 @@ def optimizers(model: nn.Sequential, kind: str) -> list[torch.optim.Optimizer]:
 
 
 def variant(dropout: float, options: argparse.Namespace) -> Callable[[], dict[str, Any]]:
-    """Build what `training.compare` asks for with each seed."""
+    """Return the function that makes a new model and its optimizers, which `compare` calls for each seed."""
 
     def make() -> dict[str, Any]:
         model = network(dropout).to(options.device)
