@@ -21,7 +21,7 @@ from .utils import alias, lazy_property, logits_to_probs, probs_to_logits
 class Categorical(Distribution):
     """Categorical distribution over the indices 0 … K-1.
 
-    The last dimension of probs holds their K probabilities (normalized to sum to 1), that of logits their logarithms.
+    The last dimension of probs holds their K probabilities, that of logits their logarithms; both are normalized.
 
     Source: torch.distributions.Categorical.
 

@@ -305,7 +305,7 @@ class IndependentTransform(Transform):
 class _PartwiseTransform(Transform):
     """Base of transforms that apply one transform to each part of a value along `dim`.
 
-    Calling one raises AssertionError if the value has another number of parts.
+    Calling one raises AssertionError if the size of the value along `dim` isn't `length`.
     """
 
     transforms: list[Transform]
@@ -322,7 +322,7 @@ class _PartwiseTransform(Transform):
 
     @property
     def length(self) -> int:
-        """The size of a value along dim."""
+        """The size along dim that a value must have."""
         return len(self.transforms)
 
     def _split(self, x: Tensor) -> Sequence[Tensor]:

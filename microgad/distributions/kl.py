@@ -75,7 +75,7 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
     >>> d.kl_divergence(d.Normal(0.0, 1.0), d.Normal(1.0, 1.0))
     tensor(0.5000)
     """
-    for of_p in type(p).__mro__:  # the most derived classes, p's before q's
+    for of_p in type(p).__mro__:  # the most derived classes first; that of p decides before that of q
         for of_q in type(q).__mro__:
             if (of_p, of_q) in _formulas:
                 return _formulas[of_p, of_q](p, q)

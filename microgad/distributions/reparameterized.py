@@ -111,7 +111,7 @@ def _digamma(x: Any) -> Any:
 
 
 def _gamma_slope(a: Any, x: Any) -> Any:
-    """Return dx/da of gamma samples; the density of w is exp(a w - x (exp w - 1)) of that at w = 0."""
+    """Return dx/da of gamma samples; the density of w is ∝ exp(±a w - x (exp(±w) - 1)) with log t = log x ± w."""
     excess = np.log(x) - _digamma(a)
     sign = np.where(excess > 0, 1.0, -1.0)
 

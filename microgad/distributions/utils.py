@@ -82,7 +82,7 @@ def probs_to_logits(probs: Tensor, is_binary: bool = False) -> Tensor:
 
 
 def alias(path: str, doc: str | None = None) -> Any:
-    """Make a property that reads another attribute, such as "loc" or, of an object that it holds, "base_dist.loc"."""
+    """Make a property that reads another attribute, such as "loc", or one of a held object, such as "base_dist.loc"."""
     return property(attrgetter(path), doc=doc)
 
 

@@ -93,7 +93,7 @@ def export(
 def _input_names(
     model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], wanted: Sequence[str] | None, count: int
 ) -> list[str]:
-    """Return a name for each Tensor in the arguments: that of the argument, with a number if it holds several."""
+    """Return a name for each Tensor in the arguments: that of the argument, with a number if this is a container."""
     try:
         bound = inspect.signature(getattr(model, "forward", model)).bind(*args, **kwargs).arguments
     except (TypeError, ValueError):

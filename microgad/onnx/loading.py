@@ -19,7 +19,7 @@ from .graphs import MAIN, Graph, Reader
 
 OPSETS = range(7, 29)
 MAX_BYTES = 2**31  # the limit of protobuf
-MAX_DEPTH = 32  # the most dots in a name
+MAX_DEPTH = 32  # the most parts of a name with dots
 
 
 class OnnxModule(Module):

@@ -75,7 +75,7 @@ class Recording(Observer):
     _numbers: dict[int, tuple[int, Any]] = field(default_factory=dict)  # by id of the array, which is kept alive
     arrays: list[Any] = field(default_factory=list)  # the array of each number
     _memory: list[Any] = field(default_factory=list)  # the original arrays, which may have been overwritten since
-    _wrap: dict[int, tuple[Step, int]] = field(default_factory=dict)  # step and result index, by id of the array
+    _producers: dict[int, tuple[Step, int]] = field(default_factory=dict)  # step and result index, by id of the array
     _shown: dict[Any, int] = field(default_factory=dict)  # the id of the last array, by memory
     _stale: dict[int, str] = field(default_factory=dict)
     _before: dict[int, Constant] = field(default_factory=dict)  # constants before they were overwritten
@@ -166,11 +166,11 @@ class Recording(Observer):
         path, shapes = state.current().path, [x.shape for x in results]
         step = Step(function, path, settings, operands, dtypes, numbers, shapes, [x.dtype for x in results])
         self.steps.append(step)
-        self._wrap.update({id(x): (step, i) for i, (x, new) in enumerate(zip(results, fresh, strict=True)) if new})
+        self._producers.update({id(x): (step, i) for i, (x, new) in enumerate(zip(results, fresh, strict=True)) if new})
 
     def _record_view_write(self, shown: Any, stale: dict[int, str]) -> None:
         """After a write to a view, record steps that write the same values out of place to the viewed array."""
-        step, which = self._wrap.get(id(shown), (None, 0))
+        step, which = self._producers.get(id(shown), (None, 0))
         source = step.inputs[0] if step is not None and step.inputs else None
         if step is None or not isinstance(source, Value) or source.shape is not None:
             return
@@ -236,5 +236,5 @@ def record(
 
 
 def tensors_in(nest: Any) -> list[Tensor]:
-    """Return the Tensors in nested tuples, lists, dicts and objects with `items`, in order."""
+    """Return the Tensors in nested tuples, lists and mappings, in order."""
     return [x for x in tree_leaves(nest) if isinstance(x, Tensor)]

@@ -172,7 +172,7 @@ def _write_along_axis(w: Writer, x: Symbol, ndim: int, value: Any, axis: int, it
         start, stop = item.start or 0, item.stop
     else:
         start, stop = item, item + 1 or None
-        if len(w.shape_of(value)) >= ndim - axis:  # it has axes before this one, which it lacks
+        if len(w.shape_of(value)) >= ndim - axis:  # the value has axes before this one: insert this one, which it lacks
             put = unsqueezed(w, put, axis - ndim)
     stretch = sliced(w, x, [start], [LAST if stop is None else stop], [axis])
     before = [sliced(w, x, [0], [start], [axis])] if start else []

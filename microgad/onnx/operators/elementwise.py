@@ -105,7 +105,7 @@ def bit_cast(node: Node, x: Tensor) -> Any:
 # Activations
 
 
-SHAPED: dict[str, Callable[..., Any]] = {
+ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "Elu": lambda node, x: activation.elu(x, node.get("alpha", 1.0)),
     "Celu": lambda node, x: activation.celu(x, node.get("alpha", 1.0)),
     "LeakyRelu": lambda node, x: activation.leaky_relu(x, node.get("alpha", 0.01)),
@@ -114,7 +114,7 @@ SHAPED: dict[str, Callable[..., Any]] = {
     "HardSigmoid": lambda node, x: elementwise.clamp(x * node.get("alpha", 0.2) + node.get("beta", 0.5), 0, 1),
     "Gelu": lambda node, x: activation.gelu(x, approximate=node.get("approximate", "none")),
 }
-OPERATORS.update({("", name): run for name, run in SHAPED.items()})
+OPERATORS.update({("", name): run for name, run in ACTIVATIONS.items()})
 
 
 @operator("Selu")

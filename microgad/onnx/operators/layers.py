@@ -172,15 +172,15 @@ def rotary_embedding(node: Node, x: Tensor, cos: Tensor, sin: Tensor, places: Te
     if flat:
         x = _heads(x, node.get("num_heads"))
     size = node.get("rotary_embedding_dim") or x.shape[-1]
-    reverse_sequences, rest = movement.narrow(x, -1, 0, size), movement.narrow(x, -1, size, x.shape[-1] - size)
+    rotated, rest = movement.narrow(x, -1, 0, size), movement.narrow(x, -1, size, x.shape[-1] - size)
     if places is not None:
         cos, sin = (indexing.getitem(part, places.array) for part in (cos, sin))
     cos, sin = (movement.unsqueeze(movement.narrow(part, -1, 0, size // 2), 1) for part in (cos, sin))
     if node.get("interleaved"):
-        a, b = (indexing.getitem(reverse_sequences, (..., slice(start, None, 2))) for start in (0, 1))
+        a, b = (indexing.getitem(rotated, (..., slice(start, None, 2))) for start in (0, 1))
         made = movement.flatten(movement.stack([cos * a - sin * b, sin * a + cos * b], -1), -2)
     else:
-        a, b = movement.chunk(reverse_sequences, 2, -1)
+        a, b = movement.chunk(rotated, 2, -1)
         made = movement.cat([cos * a - sin * b, sin * a + cos * b], -1)
     out = movement.cat([made, rest], -1)
     return movement.flatten(movement.transpose(out, 1, 2), 2) if flat else out

@@ -102,7 +102,7 @@ def slice_(
     along = axes_of(node, axes) or list(range(len(first)))
     by = [1] * len(first) if steps is None else steps.tolist()
     index = [slice(None)] * x.ndim
-    reverse_sequences = []
+    reversed_axes = []
     for start, end, axis, step in zip(first, last, along, by, strict=True):
         axis %= x.ndim
         if step > 0:
@@ -111,11 +111,11 @@ def slice_(
         places = range(x.shape[axis])[slice(start, end if end >= -x.shape[axis] else None, step)]
         if len(places):
             index[axis] = slice(places[-1], places[0] + 1, -step)
-            reverse_sequences.append(axis)
+            reversed_axes.append(axis)
         else:
             index[axis] = slice(0, 0)
     made = getitem(x, tuple(index))
-    return movement.flip(made, reverse_sequences) if reverse_sequences else made
+    return movement.flip(made, reversed_axes) if reversed_axes else made
 
 
 @operator("Pad")

@@ -209,7 +209,7 @@ def _source_coordinates(node: Node, n: int, m: int, scale: float, region: tuple[
 
 
 def _interpolation_matrix(node: Node, n: int, m: int, scale: float, region: tuple[float, float]) -> Any:
-    """Return the interpolation weights (m, n), and which output cells lie outside."""
+    """Return the interpolation weights (m, n), and the coordinates of the m output cells in the input."""
     mode, at = node.get("mode", "nearest"), _source_coordinates(node, n, m, scale, region)
     if mode == "nearest":
         rounds: Any = {
@@ -322,11 +322,11 @@ def roi_align(node: Node, x: Tensor, regions: Tensor, batch: Tensor) -> Any:
 def _sampled(plane: Tensor, rows: Any, columns: Any, largest: bool) -> Tensor:
     corners = []
     for at, n, _ in (rows, columns):
-        wrap_negative = (at >= -1) & (at <= n)
+        inside = (at >= -1) & (at <= n)
         at = np.clip(at, 0, n - 1)
         low = np.minimum(np.floor(at).astype(np.int64), n - 1)
         part = at - low
-        corners.append(((low, (1 - part) * wrap_negative), (np.minimum(low + 1, n - 1), part * wrap_negative)))
+        corners.append(((low, (1 - part) * inside), (np.minimum(low + 1, n - 1), part * inside)))
     parts = []
     for r, wr in corners[0]:
         for c, wc in corners[1]:
