@@ -316,7 +316,7 @@ class AugMix(_Augmentation):
         return mixed.reshape(img.shape).to(img.dtype)
 
     def _mixed_space(self, img: Tensor) -> Space:
-        """Return ten magnitudes of each operation, with color operations last."""
+        """Return ten magnitudes of each operation; the color operations come last, or not at all unless `all_ops`."""
         _, height, width = F.get_dimensions(img)
         space = self._augmentation_space(10, 0.3, width / 3.0, height / 3.0, 30.0, 0.9, 4)
         space["Posterize"] = [bits - 4.0 for bits in space["Posterize"][0]], False

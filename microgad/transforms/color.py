@@ -209,7 +209,7 @@ def posterize(img: Any, bits: int) -> Any:
 
 
 def posterize_tensor(img: Tensor, bits: int) -> Tensor:
-    """Keep the highest bits of integers; for floating point, round down to as many levels."""
+    """Keep the highest bits of integers; round floating-point numbers down to 2**bits levels."""
     if img.is_floating_point():
         levels = 1 << bits
         return (img * levels).floor().clamp(0, levels - 1) * (1.0 / levels)

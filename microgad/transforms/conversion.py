@@ -24,7 +24,7 @@ _SINGLE_CHANNEL_MODES = {np.dtype(t): m for t, m in {"u1": "L", "i2": _INT16_MOD
 
 
 def max_value(dtype: Dtype) -> int:
-    """Return the value of white: the largest integer of an integer dtype, else 1."""
+    """Return the value of white: the largest integer of a dtype of integers, else 1, also for uint32 and uint64."""
     kind = np.dtype(dtype)
     return int(np.iinfo(kind).max) if kind.kind in "iu" and kind.itemsize * (kind.kind == "u") < 4 else 1
 

@@ -26,7 +26,7 @@ class _ReprByName:
 class ToTensor(_ReprByName):
     """Convert a PIL image or an array (H, W[, C]) to a Tensor (C, H, W). Source: torchvision.transforms.ToTensor.
 
-    uint8 becomes float32 in [0, 1]; other dtypes and ranges are kept.
+    uint8 becomes the default dtype, in [0, 1]; other dtypes and ranges are kept.
 
     Raises:
         DtypeError (a TypeError): it is neither.
@@ -187,7 +187,7 @@ class _Crop(ReprTransform):
 class CenterCrop(_Crop):
     """Crop the center to a size, an int for both edges or (h, w). Source: torchvision.transforms.CenterCrop.
 
-    Raises ValueError for a size of more numbers.
+    Raises ValueError for a size of more than two numbers.
 
     >>> torch.transforms.CenterCrop(2)(torch.arange(16).reshape(1, 4, 4)).tolist()
     [[[5, 6], [9, 10]]]

@@ -32,7 +32,7 @@ def _gaussian_kernel(size: int, sigma: float, like: Tensor) -> Tensor:
 
 
 def gaussian_blur(img: Any, kernel_size: Any, sigma: Any = None) -> Any:
-    """Blur by a Gaussian of `sigma`, truncated to `kernel_size`; both are numbers or (x, y). The size implies a sigma.
+    """Blur by a Gaussian truncated to `kernel_size`, from which `sigma` follows by default; each is a number or (x, y).
 
     Raises TypeError for other types, ValueError for even sizes, a sigma <= 0 and other lengths.
     Source: torchvision.transforms.functional.gaussian_blur.

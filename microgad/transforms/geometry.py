@@ -235,7 +235,7 @@ def resize(
 ) -> Any:
     """Resize an image to (h, w), or to one number for the shorter edge, with the longer one at most max_size.
 
-    PIL images are always antialiased. Tensors are antialiased on request, in the modes bilinear, bicubic and lanczos.
+    PIL images are always antialiased, Tensors if `antialias` is true and the mode is bilinear, bicubic or lanczos.
     Raises TypeError for other types of image or mode, ValueError for invalid sizes.
     Source: torchvision.transforms.functional.resize.
 

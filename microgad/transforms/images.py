@@ -78,7 +78,7 @@ def require_pil(image: Any, op: str) -> None:
 
 
 def require_tensor(image: Tensor, op: str, ndim: int = 2, channels: bool = False) -> None:
-    """Raise TypeError unless it is a Tensor with the dimensions of an image and, for `channels`, 1 or 3 channels."""
+    """Raise TypeError unless a Tensor has the dimensions of an image and, for `channels`, 1 or 3 channels."""
     if image.ndim < ndim:
         least = "(..., H, W)" if ndim == 2 else "(..., C, H, W)"
         raise DtypeError(f"{op}: img has shape {tuple(image.shape)}, expected {least}")

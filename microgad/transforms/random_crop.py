@@ -79,7 +79,7 @@ class RandomCrop(ReprTransform):
 class RandomResizedCrop(ReprTransform):
     """Crop a region with a random fraction `scale` of the area and aspect ratio, and resize it to (h, w).
 
-    Raises TypeError unless the ranges are sequences, ValueError for a size of more numbers.
+    Raises TypeError unless the ranges are sequences, ValueError for a size of more than two numbers.
     Source: torchvision.transforms.RandomResizedCrop.
 
     >>> torch.transforms.RandomResizedCrop(8)(torch.zeros(3, 16, 20)).shape

@@ -78,7 +78,7 @@ def _rotated_size(matrix: Sequence[float], height: int, width: int) -> tuple[int
     corners = np.array([[-x, -y, 1.0], [-x, y, 1.0], [x, y, 1.0], [x, -y, 1.0]], np.float32)
     half = np.array([x, y], np.float32)
     turned = corners @ np.reshape(matrix, (2, 3)).astype(np.float32).T
-    # Rounded, so that a corner within an ulp of a pixel's edge doesn't add a pixel.
+    # Truncated, so that a corner within an ulp of a pixel's edge doesn't add a pixel.
     low, high = (
         np.trunc((bound + half) / np.float32(1e-4)) * np.float32(1e-4) for bound in (turned.min(0), turned.max(0))
     )

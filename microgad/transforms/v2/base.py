@@ -84,7 +84,7 @@ class Transform(Module):
 
 
 def require_fill(op: str, fill: Any) -> None:
-    """Raise TypeError unless fill is a color."""
+    """Raise TypeError unless fill is a number, numbers for the channels, or None."""
     if fill is not None and not isinstance(fill, (Number, tuple, list)):
         raise DtypeError(f"{op}: fill is {fill!r}, expected a number, or a number for each channel")
 
@@ -96,7 +96,7 @@ def require_p(op: str, p: float) -> None:
 
 
 def to_v2(v1: Any, repr_names: str, base: type[Transform] = Transform, lists: str = "", **defaults: Any) -> Any:
-    """Derive a transform of version 2 from one of version 1, with the same results but the attributes as given.
+    """Derive a transform of version 2 from one of version 1. `interpolation` and `fill` stay as they were given.
 
     Random draws come from `base` if it defines them. `lists` names the attributes that become lists; `defaults` are new
     default arguments.

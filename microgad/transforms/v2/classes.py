@@ -53,14 +53,14 @@ for _name in ("invert", "posterize", "solarize", "autocontrast", "equalize"):
     globals()[f"Random{_name.capitalize()}"].function = staticmethod(getattr(F, _name))
 
 
-class _DeterministicTransform(Transform):
-    """Base of transforms without random draws."""
+class _ParameterFreeTransform(Transform):
+    """Base of transforms without parameters that are drawn by `make_params`."""
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         return self.transform_image(inpt)
 
 
-class Identity(_DeterministicTransform):
+class Identity(_ParameterFreeTransform):
     """Return the sample unchanged. Source: torchvision.transforms.v2.Identity.
 
     >>> torch.transforms.v2.Identity()(3)
@@ -71,7 +71,7 @@ class Identity(_DeterministicTransform):
         return image
 
 
-class ToImage(_DeterministicTransform):
+class ToImage(_ParameterFreeTransform):
     """Convert a PIL image, an array or a Tensor to a Tensor (C, H, W) of the same values.
 
     Source: torchvision.transforms.v2.ToImage.
@@ -90,7 +90,7 @@ class ToPureTensor(Identity):
     """Return the sample unchanged: Tensors are always plain. Source: torchvision.transforms.v2.ToPureTensor."""
 
 
-class PILToTensor(_DeterministicTransform):
+class PILToTensor(_ParameterFreeTransform):
     """Convert a PIL image to a Tensor (C, H, W) of the same values. Source: torchvision.transforms.v2.PILToTensor."""
 
     handled_types = (is_pil,)
@@ -99,7 +99,7 @@ class PILToTensor(_DeterministicTransform):
         return F.pil_to_tensor(image)
 
 
-class ToTensor(_DeterministicTransform):
+class ToTensor(_ParameterFreeTransform):
     """Convert a PIL image or an array to a Tensor (C, H, W), uint8 scaled to [0, 1].
 
     Source: torchvision.transforms.v2.ToTensor.
@@ -114,7 +114,7 @@ class ToTensor(_DeterministicTransform):
         return F.to_tensor(image)
 
 
-class ToPILImage(_DeterministicTransform):
+class ToPILImage(_ParameterFreeTransform):
     """Convert a Tensor (C, H, W) or an array (H, W, C) to a PIL image. Source: torchvision.transforms.v2.ToPILImage.
 
     >>> torch.transforms.v2.ToPILImage()(torch.zeros(3, 4, 5)).size
@@ -131,10 +131,10 @@ class ToPILImage(_DeterministicTransform):
         return F.to_pil_image(image, self.mode)
 
 
-class ToDtype(_DeterministicTransform):
-    """Convert a Tensor to another dtype and, with scale, to its range. Raises ValueError unless dtype is one.
+class ToDtype(_ParameterFreeTransform):
+    """Convert a Tensor to another dtype and, with scale, to its range.
 
-    Source: torchvision.transforms.v2.ToDtype.
+    Raises ValueError unless dtype is a torch.dtype or a dict. Source: torchvision.transforms.v2.ToDtype.
 
     >>> torch.transforms.v2.ToDtype(torch.float32, scale=True)(torch.full((1, 1, 1), 255, dtype=torch.uint8)).item()
     1.0
@@ -170,7 +170,7 @@ class ConvertImageDtype(ToDtype):
         super().__init__(dtype, scale=True)
 
 
-class Lambda(_DeterministicTransform):
+class Lambda(_ParameterFreeTransform):
     """Apply a function to the objects of given types in a sample, or to all. Source: torchvision.transforms.v2.Lambda.
 
     >>> torch.transforms.v2.Lambda(lambda x: x + 1, int)(1, "a")
@@ -190,7 +190,7 @@ class Lambda(_DeterministicTransform):
         return ", ".join([*([name] if name else []), f"types={[kind.__name__ for kind in self.types]}"])
 
 
-class RGB(_DeterministicTransform):
+class RGB(_ParameterFreeTransform):
     """Convert an image to three channels. Source: torchvision.transforms.v2.RGB.
 
     >>> torch.transforms.v2.RGB()(torch.zeros(1, 2, 2)).shape
@@ -201,8 +201,8 @@ class RGB(_DeterministicTransform):
         return F.grayscale_to_rgb(image)
 
 
-class GaussianNoise(_DeterministicTransform):
-    """Add normal noise to a floating-point image. Source: torchvision.transforms.v2.GaussianNoise.
+class GaussianNoise(_ParameterFreeTransform):
+    """Add normal noise to a floating-point or uint8 image. Source: torchvision.transforms.v2.GaussianNoise.
 
     >>> torch.transforms.v2.GaussianNoise(sigma=0.0)(torch.ones(1, 1, 1)).item()
     1.0
@@ -227,7 +227,7 @@ class RandomChannelPermutation(Transform):
         return F.permute_channels(image, randperm(F.get_num_channels(image)))
 
 
-class Resize(_DeterministicTransform):
+class Resize(_ParameterFreeTransform):
     """Resize to an int for the shorter edge, to (h, w), or, for None, to max_size for the longer edge.
 
     Raises ValueError for anything else. Source: torchvision.transforms.v2.Resize.
@@ -331,7 +331,7 @@ class ScaleJitter(_RandomSizeTransform):
         return int((height * r).item()), int((width * r).item())
 
 
-class Pad(_DeterministicTransform):
+class Pad(_ParameterFreeTransform):
     """Pad an image. Raises ValueError for other paddings and modes. Source: torchvision.transforms.v2.Pad.
 
     >>> torch.transforms.v2.Pad(1)
