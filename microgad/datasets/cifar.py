@@ -32,7 +32,7 @@ class CIFAR10(VisionDataset):
         train: the training set (50,000 images) or the test set (10,000).
         transform: called with each image, a PIL image; without Pillow a (32, 32, 3) uint8 NumPy array.
         target_transform: called with each target, an int.
-        download: fetch the archive first, unless all files are there.
+        download: fetch the archive first, unless all files are intact.
 
     Attributes:
         data: (N, 32, 32, 3) uint8 NumPy array.
@@ -101,10 +101,10 @@ class CIFAR10(VisionDataset):
         return f"Split: {'Train' if self.train else 'Test'}"
 
     def download(self) -> None:
-        """Download the archive and extract the files, unless all files exist.
+        """Download the archive and extract the files, unless all files are intact.
 
         Raises:
-            DataError: the archive could not be downloaded, or lacks one of the files.
+            DataError: the archive could not be downloaded, is damaged, or lacks one of the files.
         """
         if not self._find_problem():
             return

@@ -57,7 +57,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
 
 
 def decompress(content: bytes, name: str | os.PathLike[str]) -> bytes:
-    """Decompress `content` if it is compressed. The size of the result is limited by that in the IDX header.
+    """Decompress `content` if it is compressed. The size of the result is limited by that of `content`.
 
     Raises:
         DataError: it can't be decompressed, or is a decompression bomb.

@@ -16,13 +16,13 @@ Layer = Callable[..., Module]
 
 
 def make_divisible(v: float, divisor: int, min_value: int | None = None) -> int:
-    """Return the multiple of divisor nearest to v, but at least 0.9 v."""
+    """Return the multiple of divisor nearest to v, but at least 0.9 v and min_value (by default divisor)."""
     found = max(min_value or divisor, int(v + divisor / 2) // divisor * divisor)
     return found + divisor if found < 0.9 * v else found
 
 
 class ConvNormActivation(nn.Sequential):
-    """A convolution that keeps the size, a normalization and an activation; either of the last two may be None.
+    """A convolution, by default of the same size, a normalization and an activation; the last two may be None.
 
     Source: torchvision.ops.misc.ConvNormActivation.
     """

@@ -125,7 +125,7 @@ class WeightsEnum(Enum):
 
     @property
     def meta(self) -> dict[str, Any]:
-        """Metadata of the weights, without the names of classes."""
+        """Metadata of the weights: an empty dict, since microgad has none."""
         return self.value.meta
 
     @classmethod
@@ -179,7 +179,7 @@ def weights_of_model(name: str) -> type[WeightsEnum]:
 
 
 def get_weight(name: str) -> WeightsEnum:
-    """Return a member by a name like "ResNet18_Weights.DEFAULT". Raises ValueError for an unknown name.
+    """Return a member by a name like "ResNet18_Weights.DEFAULT". Raises ValueError or KeyError if unknown.
 
     Source: torchvision.models.get_weight.
 
