@@ -1,4 +1,4 @@
-"""torch._C: switches and names of PyTorch's compiler that programs use. They have no effect."""
+"""torch._C: names of PyTorch's C++ module that programs use. The switches of its compiler have no effect."""
 
 from typing import Any
 

@@ -179,7 +179,7 @@ class _CustomOpFunction(Function):
 class CustomOpDef:
     """A custom operation defined by a function, optionally with a derivative. Source: torch.library.CustomOpDef.
 
-    Raises RuntimeError if a result shares memory with an argument.
+    A call raises RuntimeError if a result shares memory with an argument.
     """
 
     def __init__(self, name: str, schema: str, fn: Callable[..., Any], device_types: Any) -> None:

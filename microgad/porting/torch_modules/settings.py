@@ -49,12 +49,12 @@ def get_num_interop_threads() -> int:
 
 
 def set_num_interop_threads(num_threads: int) -> None:
-    """Do nothing. Source: torch.set_num_interop_threads."""
+    """Check the number, which has no effect. Source: torch.set_num_interop_threads."""
     _positive("set_num_interop_threads", num_threads)
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Do nothing: on the CPU everything is deterministic. Source: torch.use_deterministic_algorithms."""
+    """Store the mode, which has no effect: the CPU is deterministic. Source: torch.use_deterministic_algorithms."""
     check_bool("use_deterministic_algorithms", mode=mode, warn_only=warn_only)
     _settings["deterministic"] = mode, warn_only
 
@@ -76,7 +76,7 @@ def get_deterministic_debug_mode() -> int:
 
 
 def set_deterministic_debug_mode(debug_mode: int | str) -> None:
-    """Do nothing: see `use_deterministic_algorithms`. Raises RuntimeError for modes other than 0, 1, 2 or their names.
+    """Call `use_deterministic_algorithms`. Raises RuntimeError for modes other than 0, 1, 2 or their names.
 
     Source: torch.set_deterministic_debug_mode.
     """
@@ -123,7 +123,7 @@ def get_float32_matmul_precision() -> str:
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """Do nothing: the BLAS determines the precision. Source: torch.set_float32_matmul_precision."""
+    """Store the setting, which has no effect on the BLAS. Source: torch.set_float32_matmul_precision."""
     if precision not in ("highest", "high", "medium"):
         raise ArgumentError(f"set_float32_matmul_precision: must be one of highest, high or medium, got {precision!r}")
     _settings["precision"] = precision

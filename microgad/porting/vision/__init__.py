@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...lazy import raise_missing as _refuse
-from ..alias import find_module as _room_of
+from ..alias import find_module as _find_module
 
 __version__ = "0.28.0"
 __all__ = ["datasets", "get_image_backend", "io", "models", "ops", "set_image_backend", "transforms", "utils"]
@@ -37,4 +37,4 @@ def disable_beta_transforms_warning() -> None:
 
 
 def __getattr__(name: str) -> Any:
-    return _room_of(f"torchvision.{name}") or _refuse(__name__, name)
+    return _find_module(f"torchvision.{name}") or _refuse(__name__, name)

@@ -28,8 +28,9 @@ def make_grid(
     scale_each: bool = False,
     pad_value: float = 0.0,
 ) -> Tensor:
-    """Arrange images (N, C, H, W), or a list of (C, H, W), in rows of nrow to one image (3, H', W').
+    """Arrange images (N, C, H, W), or a list of (C, H, W), in rows of nrow to one image (C, H', W').
 
+    Single channels are repeated to three, and a single image stays without padding.
     normalize: scale value_range, or the range of all values (with scale_each: of each image), to [0, 1].
     Raises TypeError for anything else. Source: torchvision.utils.make_grid.
 

@@ -8,7 +8,7 @@ from typing import Final as Final
 from ....errors.notices import once as _once
 from ....lazy import define_getattr as _define_getattr
 from ....nn import Module
-from . import annotations as annotations  # not __future__'s, of which the name would be
+from . import annotations as annotations  # hence no `from __future__ import annotations`, of the same name
 from .annotations import Dict as Dict
 from .annotations import List as List
 from .annotations import Optional as Optional

@@ -199,8 +199,8 @@ def batched_nms(boxes: Tensor, scores: Tensor, idxs: Any, iou_threshold: float) 
     if boxes.numel() == 0:
         return creation.empty(0, dtype=int64, device=boxes.device)
     # As in torchvision, the classes are shifted so far apart that none of their boxes overlap.
-    center_distance = idxs.to(boxes.dtype) * (boxes.max() + 1)
-    return nms(boxes + center_distance[:, None], scores, iou_threshold)
+    shifts = idxs.to(boxes.dtype) * (boxes.max() + 1)
+    return nms(boxes + shifts[:, None], scores, iou_threshold)
 
 
 def masks_to_boxes(masks: Tensor) -> Tensor:

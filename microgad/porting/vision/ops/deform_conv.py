@@ -32,13 +32,13 @@ def _sample_bilinear(images: Tensor, y: Tensor, x: Tensor) -> Tensor:
     top, left = y.detach().floor(), x.detach().floor()
     inside = ((y > -1) & (y < height) & (x > -1) & (x < width)).to(images.dtype)
     down, right = y - top, x - left
-    offset_groups = []
+    corners = []
     for row, high in ((top, 1 - down), (top + 1, down)):
         for column, wide in ((left, 1 - right), (left + 1, right)):
             at = (row + 1).clamp(0, height + 1) * (width + 2) + (column + 1).clamp(0, width + 1)
             found = flat.gather(3, at.to(int64).unsqueeze(2).expand(-1, -1, channels, -1))
-            offset_groups.append(found * (high * wide * inside).unsqueeze(2))
-    return (offset_groups[0] + offset_groups[1]) + (offset_groups[2] + offset_groups[3])
+            corners.append(found * (high * wide * inside).unsqueeze(2))
+    return (corners[0] + corners[1]) + (corners[2] + corners[3])
 
 
 def deform_conv2d(
