@@ -55,9 +55,9 @@ PACKAGES = ("torch", "torchvision", "functorch", "safetensors", "torchinfo", "to
 CLASS_MODULES = {Tensor: "torch", Size: "torch", device: "torch", dtype: "torch", Parameter: "torch.nn.parameter"}
 # PyTorch's modules of layers, where ours have other names.
 LAYER_MODULES = {"ChannelShuffle": "channelshuffle", "Flatten": "flatten", "Unflatten": "flatten"}
-# Modules of layers that PyTorch doesn't have: the module that it has imports their classes.
+# Our modules of layers that PyTorch doesn't have. Those that it has import their classes.
 EXTRA_LAYER_MODULES = {"layer_helpers", "lazy_layers", "loss_base", "margin_losses", "parameter_containers", "softmax"}
-# Modules with the same name as a function of their parent module, which holds that function.
+# PyTorch's modules with the name of a function, which is what their parent module has under this name.
 HOMONYMS = ("torch.autograd.gradcheck", "torch.multiprocessing.spawn", "torch.nn.parallel.data_parallel")
 TORCH_VERSION = "2.13.0"  # the version of PyTorch that programs see
 
@@ -97,7 +97,7 @@ class as_torch:
         self._finder = _Finder()
         sys.meta_path.insert(0, self._finder)
         self._root = sys.modules["microgad"]
-        self._placeholder, self._before_us = lazy.on_missing_import, dispatch.running_as_torch
+        self._on_missing_import, self._running_before = lazy.on_missing_import, dispatch.running_as_torch
         self._version = self._root.__version__
         self._root.__name__ = "torch"
         self._root.__version__ = TorchVersion(f"{TORCH_VERSION}+microgad.{self._version.rpartition('+microgad.')[2]}")
@@ -120,8 +120,8 @@ class as_torch:
     ) -> None:
         sys.meta_path.remove(self._finder)
         _set_modules(self._class_modules)
-        self._root.__version__, lazy.on_missing_import = self._version, self._placeholder
-        dispatch.running_as_torch = self._before_us
+        self._root.__version__, lazy.on_missing_import = self._version, self._on_missing_import
+        dispatch.running_as_torch = self._running_before
         if lazy.on_missing_import is None:
             self._root.__name__ = "microgad"
             del self._root.torch
