@@ -50,7 +50,7 @@ def trainer(name: str, dropout: float, data: Path) -> Train:
 
 
 def apart(stack: ExitStack, name: str, dropout: float, data: Path) -> Train:
-    """Return such a function that trains in a process of its own, which ends with `stack`."""
+    """Return a trainer that works in a process of its own, which ends with `stack`."""
     command = [sys.executable, __file__, name, str(dropout), str(data)]
     worker = stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
     sent, received = worker.stdin, worker.stdout
@@ -66,7 +66,7 @@ def apart(stack: ExitStack, name: str, dropout: float, data: Path) -> Train:
 
 
 def work(name: str, dropout: str, data: str) -> None:
-    """Run in such a process: read numbers of steps, train, and print the time of a step and the peak memory."""
+    """Serve `apart` in its process: read numbers of steps, train, and print the time of a step and the peak memory."""
     train = trainer(name, float(dropout), Path(data))
     for line in sys.stdin:
         spent = train(int(line))

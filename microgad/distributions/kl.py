@@ -303,7 +303,7 @@ def _mean_log(low: Tensor, high: Tensor) -> Tensor:
 
 
 def _replace_outside(p: Uniform, outside: Tensor) -> Uniform:
-    """Return p with other bounds where it lies `outside` of q's support: infinite results have no gradient."""
+    """Return p with other bounds where it lies `outside` of q's support: infinite results get no gradient."""
     low, high = (x.masked_fill(outside, 0.25 + 0.5 * i) for i, x in enumerate((p.low, p.high)))
     return Uniform(low, high, validate_args=False)
 

@@ -59,7 +59,7 @@ class MixtureSameFamily(Distribution):
     def support(self) -> Any:
         return constraints.MixtureSameFamilyConstraint(self._component_distribution.support)
 
-    mixture_distribution: Categorical = alias("_mixture_distribution", "Which component.")
+    mixture_distribution: Categorical = alias("_mixture_distribution", "The distribution of the component's index.")
     component_distribution: Distribution = alias("_component_distribution", "The components.")
 
     def _shares(self) -> Tensor:

@@ -81,7 +81,7 @@ def fit_dim(numbers: Sequence[Any], points: Sequence[dict[str, int]]) -> Any:
 
 
 def merge(values: Sequence[Any], points: Sequence[dict[str, int]]) -> Any:
-    """Merge a value of several runs: return it if all are equal, else with Dims, GeneratedArrays and Varyings in it."""
+    """Merge the values of several runs into one, in which Dims, GeneratedArrays and Varyings stand for what differs."""
     first = values[0]
     if any(type(x) is not type(first) for x in values):
         return Varying(f"a {type(first).__name__} or something else")

@@ -336,7 +336,7 @@ class _Exporter:
 
 
 def _rule_keys(function: Any) -> list[Any]:
-    """Return the keys of a function's rule: a Function and the bases with the same forward, or the name of others."""
+    """Return the keys that a rule may have: a Function and its bases with the same forward, else the name."""
     if not isinstance(function, type):
         return [function.__name__]
     forward = getattr(function, "forward", None)
@@ -353,7 +353,7 @@ def _size_label(n: Any) -> Any:
 
 
 def _name_outputs(nodes: list[Any], inputs: set[str]) -> None:
-    """Let the node that computes a result have its name, and remove the Identity that renamed it, if possible."""
+    """Give results their names in the nodes that compute them, where possible, and remove the Identity nodes."""
     made = {name: node for node in nodes for name in node.output}
     for last in [node for node in nodes if node.op_type == "Identity" and node.name.startswith("/")]:
         (before,), (name,) = last.input, last.output

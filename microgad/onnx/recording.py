@@ -76,7 +76,7 @@ class Recording(Observer):
     arrays: list[Any] = field(default_factory=list)  # the array of each number
     _memory: list[Any] = field(default_factory=list)  # the original arrays, which may have been overwritten since
     _producers: dict[int, tuple[Step, int]] = field(default_factory=dict)  # step and result index, by id of the array
-    _shown: dict[Any, int] = field(default_factory=dict)  # the id of the last array, by memory
+    _shown: dict[Any, int] = field(default_factory=dict)  # by memory, the id of the array recorded last
     _stale: dict[int, str] = field(default_factory=dict)
     _before: dict[int, Constant] = field(default_factory=dict)  # constants before they were overwritten
 

@@ -14,7 +14,7 @@ from .layers import column
 from .movement import unsqueezed
 
 
-def gathered(w: Writer, x: Symbol, reduction: str) -> Any:
+def apply_reduction(w: Writer, x: Symbol, reduction: str) -> Any:
     """Reduce to the sum or the mean, or return the values themselves."""
     return x if reduction == "none" else w.op("ReduceSum" if reduction == "sum" else "ReduceMean", x, keepdims=0)
 
@@ -48,16 +48,16 @@ def of_smoothed_classes(w: Writer, step: Step) -> Any:
     others = summed(w, logs * column(w, weight[0], ndim, logs.dtype) if weight else logs, 1) * counted
     total = at_classes(logs, "none") * (1 - share) - others * (share / w.static(w.shape_of(x)[1]))
     if reduction != "mean":
-        return gathered(w, total, reduction)
+        return apply_reduction(w, total, reduction)
     ones = w.op("Expand", w.constant(-1, logs.dtype), w.op("Shape", logs))
-    return gathered(w, total, "sum") / at_classes(ones, "sum")
+    return apply_reduction(w, total, "sum") / at_classes(ones, "sum")
 
 
 @rule(loss.SquaredError)
 def squared_error(w: Writer, step: Step) -> Any:
     a, b = operands(w, step)
     difference = a - b
-    return gathered(w, difference * difference, step.settings["reduction"])
+    return apply_reduction(w, difference * difference, step.settings["reduction"])
 
 
 @rule(loss.Huber)
@@ -97,7 +97,7 @@ def multi_margin(w: Writer, step: Step) -> Any:
     hinge = hinge * hinge if step.settings["p"] == 2 else hinge
     if step.inputs[2] is not None:
         hinge = hinge * unsqueezed(w, w.op("Gather", w.of(step.inputs[2]), target), 1)
-    return gathered(w, summed(w, hinge, 1) / w.number(count, x.dtype), step.settings["reduction"])
+    return apply_reduction(w, summed(w, hinge, 1) / w.number(count, x.dtype), step.settings["reduction"])
 
 
 @rule(loss.MultilabelMarginLoss)
@@ -111,4 +111,4 @@ def multilabel_margin(w: Writer, step: Step) -> Any:
     others = 1 - w.op("Min", summed(w, places, 1), w.constant(1, x.dtype))  # (N, C): 0 at labels
     own = unsqueezed(w, w.op("GatherElements", x, labels, axis=1), 2)
     hinge = w.op("Relu", 1 - own + unsqueezed(w, x, 1)) * unsqueezed(w, counts, 2) * unsqueezed(w, others, 1)
-    return gathered(w, summed(w, hinge, 1, 2) / w.number(count, x.dtype), step.settings["reduction"])
+    return apply_reduction(w, summed(w, hinge, 1, 2) / w.number(count, x.dtype), step.settings["reduction"])

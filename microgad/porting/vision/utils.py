@@ -79,7 +79,7 @@ def save_image(tensor: Any, fp: str | os.PathLike[str] | IO[bytes], format: str 
     pillow().fromarray(pixels).save(fp, format=format)
 
 
-def _image(image: Any, op: str, channels: tuple[int, ...]) -> None:
+def _require_image(image: Any, op: str, channels: tuple[int, ...]) -> None:
     """Raise an error if it isn't an image (C, H, W) of uint8 or floating point."""
     if not isinstance(image, Tensor):
         raise DtypeError(f"{op}: image is {type(image).__name__}, expected a Tensor")
@@ -120,7 +120,7 @@ def draw_bounding_boxes(
     >>> torch.porting.vision.utils.draw_bounding_boxes(image, torch.tensor([[0, 0, 3, 3]]), colors="red")[0, 1]
     tensor([255,   0,   0, 255], dtype=torch.uint8)
     """
-    _image(image, "draw_bounding_boxes", (1, 3))
+    _require_image(image, "draw_bounding_boxes", (1, 3))
     if ((boxes[:, 0] > boxes[:, 2]) | (boxes[:, 1] > boxes[:, 3])).any():
         raise ArgumentError("draw_bounding_boxes: boxes need to be in (xmin, ymin, xmax, ymax) format: box_convert")
     count = len(boxes)
@@ -160,7 +160,7 @@ def draw_segmentation_masks(image: Tensor, masks: Tensor, alpha: float = 0.8, co
     >>> torch.porting.vision.utils.draw_segmentation_masks(image, mask, 1.0, "red")[0]
     tensor([[1., 0.]])
     """
-    _image(image, "draw_segmentation_masks", (3,))
+    _require_image(image, "draw_segmentation_masks", (3,))
     masks = masks.unsqueeze(0) if masks.ndim == 2 else masks
     if masks.dtype != bool_ or masks.ndim != 3 or masks.shape[1:] != image.shape[1:]:
         found = f"{masks.dtype} {tuple(masks.shape)}"
@@ -193,7 +193,7 @@ def draw_keypoints(
     >>> torch.porting.vision.utils.draw_keypoints(image, torch.tensor([[[1, 0]]]), colors="red", radius=1)[0]
     tensor([[255, 255, 255,   0]], dtype=torch.uint8)
     """
-    _image(image, "draw_keypoints", (3,))
+    _require_image(image, "draw_keypoints", (3,))
     if keypoints.ndim != 3:
         raise ShapeError(
             f"draw_keypoints: keypoints has shape {tuple(keypoints.shape)}, expected (num_instances, K, 2)"
