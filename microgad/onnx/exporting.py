@@ -336,7 +336,7 @@ class _Exporter:
 
 
 def _rule_keys(function: Any) -> list[Any]:
-    """Return the keys that a rule may have: a Function and its bases with the same forward, else the name."""
+    """Return the keys of a function's rule: a Function with its bases of the same forward; for others, the name."""
     if not isinstance(function, type):
         return [function.__name__]
     forward = getattr(function, "forward", None)
