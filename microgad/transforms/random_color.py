@@ -18,7 +18,7 @@ Range = tuple[float, float] | None
 class ColorJitter(ReprTransform):
     """Change brightness, contrast, saturation and hue randomly, in random order.
 
-    A number x gives factors from 1 - x to 1 + x (for the hue, shifts from -x to x); two numbers are the range itself.
+    A number x gives factors from max(0, 1 - x) to 1 + x (for the hue, shifts from -x to x); two numbers are the range.
     Raises TypeError for anything else, ValueError for factors < 0 and hues outside of -0.5 to 0.5.
     Source: torchvision.transforms.ColorJitter.
 

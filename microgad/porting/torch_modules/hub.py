@@ -1,4 +1,4 @@
-"""torch.hub: raises, because it would run code from the network."""
+"""torch.hub: the folder of its cache. Functions that would load code or weights from the network raise."""
 
 from __future__ import annotations
 

@@ -308,7 +308,9 @@ class RandomShortestSize(_RandomSizeTransform):
 
 
 class ScaleJitter(_RandomSizeTransform):
-    """Resize to target_size times a random scale. Source: torchvision.transforms.v2.ScaleJitter.
+    """Resize to fit into target_size, (width, height) as in torchvision, times a random scale.
+
+    Source: torchvision.transforms.v2.ScaleJitter.
 
     >>> torch.transforms.v2.ScaleJitter((4, 4), (1.0, 1.0))(torch.zeros(3, 8, 8)).shape
     torch.Size([3, 4, 4])
