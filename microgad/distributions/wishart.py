@@ -26,7 +26,7 @@ class Wishart(Covariance, ExponentialFamily):
     """Wishart distribution of X Xᵀ, where the df columns of X (K, df) are multivariate normal.
 
     It is given by the covariance (*, K, K) of a column, its inverse, or its Cholesky factor. df, a number or a Tensor
-    (*), need not be an integer, but must exceed K - 1, else ValueError. df < K warns that samples are nearly singular.
+    (*), need not be an integer, but must exceed K - 1, else ValueError. For df < K it warns of singular samples.
     The gradients of samples by df can't be differentiated again. Source: torch.distributions.Wishart.
 
     >>> d = torch.distributions.Wishart(3.0, torch.eye(2))

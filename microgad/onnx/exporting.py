@@ -353,7 +353,7 @@ def _size_label(n: Any) -> Any:
 
 
 def _name_outputs(nodes: list[Any], inputs: set[str]) -> None:
-    """Give results their names in the nodes that compute them, where possible, and remove the Identity nodes."""
+    """Give results their names in the nodes that compute them, where possible, and remove their Identity nodes."""
     made = {name: node for node in nodes for name in node.output}
     for last in [node for node in nodes if node.op_type == "Identity" and node.name.startswith("/")]:
         (before,), (name,) = last.input, last.output

@@ -183,7 +183,7 @@ def _unpickle_arguments(arguments: list[str]) -> ProgramArguments:
 
 
 class MissingName:
-    """Placeholder for an imported name that microgad doesn't have. Any use raises an error that says so."""
+    """Placeholder for an imported name that microgad lacks. Uses other than in annotations and isinstance raise."""
 
     def __init__(self, message: str) -> None:
         object.__setattr__(self, "message", message)

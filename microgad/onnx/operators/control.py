@@ -46,7 +46,7 @@ def loop(node: Node, most: Tensor | None = None, going: Tensor | None = None, *s
 @operator("Scan")
 def scan(node: Node, *inputs: Any) -> Any:
     count = node.get("num_scan_inputs")
-    if node.opset < 9:  # it has a batch axis, and lengths as first input
+    if node.opset < 9:  # the inputs have a batch axis, and the first one holds lengths
         return _scan_of_batch(node, *inputs[1:])
     states, given = list(inputs[: len(inputs) - count]), inputs[len(inputs) - count :]
     results = len(node.get("body").outputs) - len(states)
