@@ -11,7 +11,7 @@ from .builders import Builder, init_kaiming, variant
 
 
 def conv3x3(in_planes: int, out_planes: int, stride: int = 1, groups: int = 1, dilation: int = 1) -> Conv2d:
-    """A 3×3 convolution that keeps the size, without bias. Source: torchvision.models.resnet.conv3x3."""
+    """A 3×3 convolution with padding, without bias. Source: torchvision.models.resnet.conv3x3."""
     return Conv2d(in_planes, out_planes, 3, stride, padding=dilation, groups=groups, bias=False, dilation=dilation)
 
 

@@ -75,7 +75,7 @@ def _require_1_or_3_channels(channels: int) -> None:
 def adjust_brightness(img: Any, brightness_factor: float) -> Any:
     """Change the brightness. Factor 0 gives black, 1 the image, 2 doubles its brightness.
 
-    Raises TypeError unless img is an image, ValueError for a factor < 0.
+    Raises TypeError unless img is an image, ValueError for a factor < 0 if it is a Tensor.
     Source: torchvision.transforms.functional.adjust_brightness.
 
     >>> torch.transforms.functional.adjust_brightness(torch.tensor([[[0.25, 0.75]]]), 2).tolist()
@@ -90,7 +90,7 @@ def adjust_brightness(img: Any, brightness_factor: float) -> Any:
 def adjust_contrast(img: Any, contrast_factor: float) -> Any:
     """Change the contrast. Factor 0 gives uniform gray of the mean brightness, 1 the image.
 
-    Raises TypeError unless img is an image, ValueError for a factor < 0.
+    Raises TypeError unless img is an image, ValueError for a factor < 0 if it is a Tensor.
     Source: torchvision.transforms.functional.adjust_contrast.
 
     >>> torch.transforms.functional.adjust_contrast(torch.tensor([[[0.25, 0.75]]]), 0).tolist()
@@ -107,7 +107,7 @@ def adjust_contrast(img: Any, contrast_factor: float) -> Any:
 def adjust_saturation(img: Any, saturation_factor: float) -> Any:
     """Change the saturation. Factor 0 gives gray, 1 the image, 2 doubles the saturation.
 
-    Raises TypeError unless img is an image, ValueError for a factor < 0.
+    Raises TypeError unless img is an image, ValueError for a factor < 0 if it is a Tensor.
     Source: torchvision.transforms.functional.adjust_saturation.
 
     >>> torch.transforms.functional.adjust_saturation(torch.ones(3, 1, 1), 0).round(decimals=2).flatten().tolist()

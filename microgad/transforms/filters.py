@@ -66,7 +66,7 @@ def gaussian_blur(img: Any, kernel_size: Any, sigma: Any = None) -> Any:
 def adjust_sharpness(img: Any, sharpness_factor: float) -> Any:
     """Change the sharpness. Factor 0 gives a blurred image, 1 the image, 2 doubles its sharpness.
 
-    Raises TypeError unless img is an image, ValueError for a factor < 0.
+    Raises TypeError unless img is an image, ValueError for a factor < 0 if it is a Tensor.
     Source: torchvision.transforms.functional.adjust_sharpness.
 
     >>> torch.transforms.functional.adjust_sharpness(torch.ones(1, 3, 3), 2).sum()

@@ -22,7 +22,7 @@ def random_int(low: int, high: int) -> int:
 
 
 def random_areas(total: int, scale: Sequence[float], ratio: Sequence[float]) -> Iterator[tuple[float, float]]:
-    """Yield ten draws of an area, as a fraction of the total, and of a ratio, uniform in its logarithm."""
+    """Yield ten draws of an area, a fraction in `scale` of the total, and of a ratio, uniform in its logarithm."""
     low, high = creation.tensor(ratio).log().tolist()
     for _ in range(10):
         area = total * uniform(*scale)
