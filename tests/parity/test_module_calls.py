@@ -239,7 +239,7 @@ def hooks_are_copied(t, nn):
 def global_hooks(t, nn):
     from importlib import import_module
 
-    module = import_module(f"{nn.__name__}.modules.module") if t is torch else import_module(f"{nn.__name__}.module")
+    module = import_module(f"{nn.__name__}.modules.module")
     seen = []
     handles = [
         module.register_module_forward_pre_hook(lambda m, args: seen.append(("pre", type(m).__name__))),
