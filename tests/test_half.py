@@ -40,6 +40,13 @@ def test_sums_go_beyond_2048(found, expected):
     assert result.float().flatten().tolist() == pytest.approx([expected] * result.numel(), rel=1e-3)
 
 
+def test_cumulative_results_are_rounded_from_float32_as_in_pytorch():
+    x = np.random.default_rng(0).normal(size=5000).astype(np.float16)
+    for name, scan in (("cumsum", np.cumsum), ("cumprod", np.cumprod), ("logcumsumexp", np.logaddexp.accumulate)):
+        expected = scan(x.astype(np.float32)).astype(np.float16)
+        np.testing.assert_array_equal(getattr(torch.tensor(x, device="cpu"), name)(0).array, expected)
+
+
 def test_gradients_of_what_is_broadcast_do():
     weight, bias = ones(3, requires_grad=True), ones(3, requires_grad=True)
     (ones(5000, 3) * weight + bias).sum().backward()

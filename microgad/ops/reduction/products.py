@@ -101,7 +101,7 @@ def prod(
 class Cumprod(Function):
     """The cumulative product along an axis."""
 
-    symbol, numpy = "cumprod", np.cumprod
+    symbol, numpy, native_half = "cumprod", np.cumprod, True
 
     def forward(self, x):
         return cumulative(np.multiply, layouts.contiguous(x), self.axis)

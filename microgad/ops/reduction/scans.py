@@ -29,7 +29,7 @@ from .sums import converted, integers_as_int64
 class Cumsum(LinearMap):
     """The cumulative sum along an axis."""
 
-    symbol, numpy = "cumsum", np.cumsum
+    symbol, numpy, native_half = "cumsum", np.cumsum, True
 
     def forward(self, x):
         return cumulative(np.add, layouts.contiguous(x), self.axis)
@@ -123,7 +123,7 @@ def cummin(input: Tensor, dim: int, *, out: Any = None) -> return_types.cummin:
 class LogCumSumExp(Function):
     """The cumulative log-sum-exp along an axis: log Σ eˣ over each element and all before it."""
 
-    symbol, zero_link = "log Σ exp so far", Flat
+    symbol, zero_link, native_half = "log Σ exp so far", Flat, True
 
     def forward(self, x):
         return in_wider_dtype(_running_log_sum, layouts.contiguous(x), self.axis)
