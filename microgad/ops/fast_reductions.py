@@ -14,7 +14,7 @@ from .blocks import BLOCK_SIZE, SHORT_RUN
 
 SHORT_AXIS = 1 << 5  # elements of an axis for which NumPy takes as long to start the loop as to reduce
 MANY_RUNS = 1 << 9  # inner loops that NumPy starts in the time that another method needs as its overhead
-SUM_CHUNK = 1 << 10  # elements that a product with ones sums at once: more would cost digits
+SUM_CHUNK = 1 << 10  # elements that a product with ones sums at once, at most twice as many: more would cost digits
 LONG_ROW, DOT_CHUNK = 1 << 17, 1 << 12  # elements of a row that is too long for one dot product, and of its chunks
 # The array method that is each ufunc's reduction: CuPy's ufuncs have no `reduce`.
 METHODS = {
