@@ -31,13 +31,13 @@ def held_out(library: Any, net: Any, x: Any, y: Any) -> tuple[float, int]:
     return loss / len(x), right
 
 
-def run(library: Any, data_room: Any, dropout: float, args: argparse.Namespace) -> None:
+def run(library: Any, data_module: Any, dropout: float, args: argparse.Namespace) -> None:
     x, y = (library.from_numpy(a) for a in images(True, args.folder))
     tx, ty = (library.from_numpy(a) for a in images(False, args.folder))
     library.manual_seed(args.seed)
     net = network(library, dropout)
     optimizer = library.optim.Adam(net.parameters())
-    loader = data_room.DataLoader(data_room.TensorDataset(x, y), batch_size=128, shuffle=True)
+    loader = data_module.DataLoader(data_module.TensorDataset(x, y), batch_size=128, shuffle=True)
     seconds = best = 0.0
     for epoch in range(1, args.epochs + 1):
         start = time.perf_counter()
@@ -65,9 +65,9 @@ def main() -> None:
     args = parser.parse_args()
     for name in [args.only] if args.only else ["microgad", "torch"]:
         library = __import__(name)
-        data_room = __import__(f"{name}.utils.data", fromlist=["DataLoader"])
+        data_module = __import__(f"{name}.utils.data", fromlist=["DataLoader"])
         for dropout in (0.5, 0.0):
-            run(library, data_room, dropout, args)
+            run(library, data_module, dropout, args)
 
 
 if __name__ == "__main__":

@@ -211,7 +211,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     **{f"torch.return_types {name}": _results(getattr(return_types, name)) for name in exported(vars(return_types))},
 }
 _VALUES = {f"torch {name}": dtype for name, dtype in DTYPES.items()} | {"__builtin__ Ellipsis": ...}
-_CLASSES = [f"{room} {name}" for room in ("torch", "torch.cuda") for name in (*STORAGE_DTYPES, *TENSOR_DTYPES)]
+_CLASSES = [f"{module} {name}" for module in ("torch", "torch.cuda") for name in (*STORAGE_DTYPES, *TENSOR_DTYPES)]
 _KNOWN = {*CALLS, *_VALUES, *_CLASSES, *FACTORIES, UNTYPED, "numpy ndarray"} | {
     "torch Tensor", "torch._tensor Tensor", "torch.storage TypedStorage",
 }  # fmt: skip

@@ -163,7 +163,7 @@ def test_what_is_no_tape(text, tmp_path):
 
 
 def test_nothing_is_imported_by_name():
-    """A file names a room of microgad's, and no other module is looked for."""
+    """A file may name modules of microgad alone: no other module is looked for."""
     import sys
 
     Tape.from_json(torch.trace(torch.exp, torch.ones(1)).to_json())  # what reading itself needs is there before

@@ -11,7 +11,7 @@ ALLOWED = {
     "training/": "a checksum of the parameters",
     "testing/": "checks compare on the host",
     # What decides on shapes: as many numbers as there are bags, sequences or slices.
-    "ops/embedding.py:_bags": "where bags begin",
+    "ops/embedding.py:_bag_bounds": "where bags begin",
     "ops/embedding.py:embedding_bag": "the indices, of which those at padding_idx don't count",
     "ops/loss/ctc.py": "labels and lengths of sequences",
     "ops/movement/repeating.py:_counts": "how often each slice comes",
