@@ -5,7 +5,6 @@ import warnings
 from collections import OrderedDict, namedtuple
 
 import pytest
-import torch
 
 from .both import Programs
 from .net import names, net
