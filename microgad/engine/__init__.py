@@ -59,7 +59,7 @@ def run(
     if observer is not None:
         observer.start_backward(roots, seeds, targets)
     running = State(create_graph, outer.path, observer, False, outer.holomorphic)
-    token, current = state.variable.set(running), leaves.BackwardPass(roots, routes)
+    token, backward_pass = state.variable.set(running), leaves.BackwardPass(roots, routes)
     try:
         while heap:
             node, grad, owned = pending.pop(-heappop(heap))
@@ -113,8 +113,8 @@ def run(
         raise errors.NoMemoryError(f"{_name(node)}, backward: {errors.no_memory(error)}") from error
     finally:
         state.variable.reset(token)
-        current.close()
-    current.run_callbacks()
+        backward_pass.close()
+    backward_pass.run_callbacks()
     return found
 
 

@@ -376,9 +376,8 @@ class Tape:
     def why_no_grad(self, of: str | int | Op | Source | Tensor, loss: int | Op | Tensor | None = None) -> Cut:
         """Return where, and how, the path of the gradient to `of` is cut. `of` is a Tensor, a source's name or an Op.
 
-        The tape should come from `record`, to have operations without gradients too. By default `loss` is the
-        last operation that a backward pass went through, or the last of all. With `record(stats=True)`, derivatives
-        that were 0 are found as well. Raises ValueError for a loss that isn't on the tape.
+        A tape of `record` has operations without gradients too, and with stats=True shows which derivatives were 0. By
+        default `loss` is the last operation that backward went through, or of all. Raises ValueError if not recorded.
 
         >>> w = torch.ones(2, requires_grad=True)
         >>> with torch.record(params={"w": w}) as tape:
@@ -398,9 +397,8 @@ class Tape:
     def first_bad(self) -> NonFinite | None:
         """Return the operation that first produced a NaN or an infinity, forward or backward; None if there is none.
 
-        The tape must be recorded with stats=True, or with values=True for the forward pass alone; otherwise
-        RuntimeError is raised. An infinity that the program itself put in, such as a mask's -inf, counts only if it
-        becomes a NaN.
+        Raises RuntimeError unless the tape was recorded with stats=True, or values=True for the forward pass alone. An
+        infinity that the program itself put in, such as a mask's -inf, counts only if it becomes a NaN.
 
         >>> with torch.record(stats=True) as tape, np.errstate(all="ignore"):
         ...     y = torch.tensor([1.0, -1.0]).log() * 2

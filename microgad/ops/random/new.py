@@ -11,7 +11,7 @@ import numpy as np
 from ... import backend, dtypes, function
 from ... import generator as draws
 from ...backend import memory_formats
-from ...backend.meta import as_zeros as with_values
+from ...backend.meta import as_zeros
 from ...errors import ArgumentError
 from ...generator import Generator, fills
 from ...type_aliases import Device, Dtype, Tensor
@@ -36,7 +36,7 @@ def _filled(
 
 def _empty_like(input: Tensor, dtype: Any, memory_format: Any, device: Any) -> Any:
     """Return an uninitialized CPU array with input's shape, and with the memory order that PyTorch gives it."""
-    x = input.array if device is None else with_values(input.array)
+    x = input.array if device is None else as_zeros(input.array)
     kind = x.dtype if dtype is None else dtypes.of(dtype).dtype
     if memory_format not in (None, memory_formats.preserve_format):
         return in_memory_format("empty_like", lambda shape: np.empty(shape, kind), x.shape, memory_format)
