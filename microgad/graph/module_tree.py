@@ -67,8 +67,8 @@ class ModuleTree:
         """Find the call that each source belongs to.
 
         A source whose name starts with the path of a module belongs to the innermost call around its uses in that
-        module. A parameter or constant without a name belongs to the innermost call around all its uses. All others
-        belong to the root.
+        module, or of a function that the module calls. A parameter or constant without a name belongs to the innermost
+        call around all its uses. All others belong to the root.
         """
         sources = {source.number: source for source in tape.sources}
         level: dict[int, int] = {}  # number of a Source -> level of the innermost module that its name starts with
@@ -79,22 +79,29 @@ class ModuleTree:
                     continue
                 call, n = self.call_of[op.number], source.number
                 if source.name or source.kind == "leaf":
-                    call = _owner(call, source.name)
-                    if len(call.parts) < level.get(n, 1):
+                    owner, call = _owner(call, source.name)
+                    if len(owner.parts) < level.get(n, 1):
                         continue
-                    if len(call.parts) > level.get(n, 0):
-                        level[n] = len(call.parts)
+                    if len(owner.parts) > level.get(n, 0):
+                        level[n] = len(owner.parts)
                         self.home_of.pop(n, None)
                 self.home_of[n] = _common_ancestor(call, self.home_of.get(n, call))
         for source in tape.sources:
             self.home_of.setdefault(source.number, self.root).sources.append(source)
 
 
-def _owner(call: ModuleCall, name: str) -> ModuleCall:
-    """Return the innermost call around `call` of a module whose path starts `name`, or the root."""
+def _owner(call: ModuleCall, name: str) -> tuple[ModuleCall, ModuleCall]:
+    """Return the innermost call around `call` of a module whose path starts `name`, or the root.
+
+    Also return the innermost call around `call` that the module reaches by calls of functions only: its own, if it
+    calls another module in between.
+    """
+    home = call
     while call.parent is not None and not name.startswith(f"{call.path}."):
+        if not call.parts[-1].endswith("()"):
+            home = call.parent
         call = call.parent
-    return call
+    return call, home if call.parent is not None else call
 
 
 def _common_ancestor(a: ModuleCall, b: ModuleCall) -> ModuleCall:

@@ -71,3 +71,12 @@ def test_a_use_outside_does_not_move_a_parameter_out():
     w = torch.Parameter(torch.ones(2))
     y = at("net.a", w, "exp") * w
     assert homes(y, {"net.a.w": w}) == {"net.a.w": "net.a"}
+
+
+def test_a_parameter_read_only_by_a_function_that_its_module_calls_is_at_home_in_that_call():
+    w = torch.Parameter(torch.ones(2))
+    inside = at("net.f().g()", w, "exp")
+    assert homes(inside, {"net.w": w}) == {"net.w": "net.f().g()"}
+    assert homes(inside * at("net.h()", w, "exp"), {"net.w": w}) == {"net.w": "net"}
+    assert homes(at("net.a.f()", w, "exp"), {"net.w": w}) == {"net.w": "net"}
+    assert homes(at("f()", w, "exp"), {"w": w}) == {"w": ""}
