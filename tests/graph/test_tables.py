@@ -108,6 +108,16 @@ def test_tree():
     assert "... 3 more ..." in str(tape.tree(rows=len(tape.tree().rows) - 3))
 
 
+def test_a_module_in_the_tree_has_the_result_that_is_read_outside_of_it():
+    net = nn.ModuleDict({"bn": nn.BatchNorm1d(3), "lstm": nn.LSTM(3, 4), "last": nn.BatchNorm1d(4)})
+    with torch.record(params=net) as tape:
+        net["last"](net["lstm"](net["bn"](torch.randn(2, 3)))[0])
+    shown = {row[0].strip("│├└─ :"): row[1] for row in tape.tree().rows}
+    assert shown["bn"] == "(2, 3), (3,), (3,)"  # not num_batches_tracked, which is counted last
+    assert shown["lstm"] == "(2, 4)"  # not c_n, (1, 4)
+    assert shown["last"] == "(2, 4), (4,), (4,)"  # nothing reads it
+
+
 def test_a_long_chain_needs_no_recursion():
     y = torch.ones(2, requires_grad=True)
     for _ in range(3000):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ...errors import ArgumentError, GraphError
@@ -135,6 +137,7 @@ def tree(tape: Tape, depth: int | None = None, rows: int = 200, width: int | Non
     """Return the tree of modules and operations: see `Tape.tree`."""
     lines: list[list[str]] = []
     seen = 0
+    readers = _readers(tape)
     stack: list[tuple[Member, str, str]] = _below(ModuleTree(tape, depth).root, "")
     while stack:
         member, prefix, under = stack.pop()
@@ -142,11 +145,36 @@ def tree(tape: Tape, depth: int | None = None, rows: int = 200, width: int | Non
         if len(lines) < rows:
             inside = list(ops_in([member]))
             name = title(member) if isinstance(member, Op) else f"{member.parts[-1]}:"
-            lines.append([prefix + name, results(inside[-1]), size(total(inside)), count(flops(inside))])
+            shown = results(_result_of(inside, readers))
+            lines.append([prefix + name, shown, size(total(inside)), count(flops(inside))])
         if isinstance(member, ModuleCall) and (depth is None or len(member.parts) < depth):
             stack += _below(member, under)
     more = f"... {seen - rows:,} more ...\n" if seen > rows else ""
     return Table(["operation", "result", "kept", "flops"], lines, 2, more + summary(tape), width)
+
+
+def _readers(tape: Tape) -> dict[int | None, list[float]]:
+    """Return for each operation the numbers of those that read its results; an output of the graph is read last."""
+    found: dict[int | None, list[float]] = {}
+    for op in tape:
+        for x in op.inputs:
+            found.setdefault(x.origin, []).append(op.number)
+    for output in tape.results:
+        found.setdefault(output.origin, []).append(sys.maxsize)
+    return found
+
+
+def _result_of(ops: Sequence[Op], readers: Mapping[int | None, Sequence[float]]) -> Op:
+    """Return the operation whose result is the first to be read after all of `ops`.
+
+    If none is, return the last one that autograd recorded: the others may be updates of running statistics.
+    """
+    end = ops[-1].number
+
+    def order(op: Op) -> tuple[float, bool]:
+        return next((n for n in readers.get(op.number, ()) if n > end), math.inf), not op.recorded
+
+    return min(reversed(ops), key=order)
 
 
 def _below(call: ModuleCall, under: str) -> list[tuple[Member, str, str]]:
