@@ -119,7 +119,7 @@ def test_an_example_has_the_numbers_the_mistake_and_code_to_paste():
     assert "<figure>" in shown
     worst = facts(error.finding)
     assert float(worst["numerical"]) == pytest.approx(2 * float(worst["analytical"]), rel=1e-4)
-    assert (worst["op"], worst["input"], worst["order"]) == ("Square", "input 0", "1")
+    assert (worst["op"], worst["input"], worst["order"]) == ("Square", "input 0, x", "1")
 
 
 def test_the_table_has_the_worst_entries_first_and_no_right_ones():

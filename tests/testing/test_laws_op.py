@@ -109,6 +109,7 @@ PLANTED = {
     "graph_freed": Cached,
     "sizes": broken(grad_x=nowhere_empty),
     "derivatives": broken(grad_x=lambda self, grad, x: grad * x),
+    "derivatives_nearby": broken(grad_x=lambda self, grad, x: 2 * grad * np.astype(np.astype(x, np.float32), x.dtype)),
 }
 OF_OTHERS = {"reference", "devices", "aliasing", "accumulation"}  # planted in tests of their own, below
 
@@ -130,7 +131,10 @@ def test_a_fault_is_found_without_naming_the_law(law):
 
 
 # What one law alone sees.
-SEEN_BY_ONE = ["layout", "interleaved", "chain_rule", "each_alone", "results_alone", "kept", "graph_freed", "float32"]
+SEEN_BY_ONE = [
+    "layout", "interleaved", "chain_rule", "each_alone", "results_alone", "kept", "graph_freed", "float32",
+    "derivatives_nearby",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("law", SEEN_BY_ONE)

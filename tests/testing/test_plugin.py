@@ -110,7 +110,7 @@ def test_each_example_of_hypothesis_is_checked_and_the_least_is_shown(run):
     """
     )
     result.assert_outcomes(passed=3, failed=1)
-    result.stdout.re_match_lines([r"test_wrong +Square +input 0 +1 +output 0\[0\] by \[0\] +4 +2 +.*"])
+    result.stdout.re_match_lines([r"test_wrong +Square +input 0, x +1 +output 0\[0\] by \[0\] +4 +2 +.*"])
 
 
 def test_options_are_those_of_check_grads(run):
@@ -141,7 +141,7 @@ def test_options_are_those_of_check_grads(run):
     )
     result.assert_outcomes(passed=2, failed=3)
     lines = said(result).partition("wrong gradients ===")[2]
-    assert re.search(r"test_second +Cube +input 0 +2 ", lines)
+    assert re.search(r"test_second +Cube +input 0, x +2 ", lines)
     assert re.search(r"test_fail: relu sits on a kink|test_fail: .*sits on a kink", lines)
     assert re.search(r"test_vjp +numpy.square +input 0 +1 ", lines)
 
@@ -211,8 +211,8 @@ def test_the_table_has_a_line_for_each_wrong_gradient_whatever_check_found_it(ru
     assert re.split("  +", lines[0]) == [
         *("test", "op", "input", "order", "worst", "numerical", "analytical", "likely mistake")
     ]
-    assert re.match(r"test_grads +Square +input 0 +1 +output 0\[\d\] by \[\d\] +\d +\d +a factor", lines[1])
-    assert re.match(r"test_op +Square +input 0 +1 ", lines[2])
+    assert re.match(r"test_grads +Square +input 0, x +1 +output 0\[\d\] by \[\d\] +\d +\d +a factor", lines[1])
+    assert re.match(r"test_op +Square +input 0, x +1 ", lines[2])
     assert re.match(r"test_as_in_torch: the derivative of output 0", lines[3])
     starts = [re.search(word, lines[0]).start() for word in ("op", "input", "order", "worst")]
     assert all(lines[1][at - 1] == " " and lines[1][at] != " " for at in starts)
@@ -232,7 +232,7 @@ def test_each_of_several_errors_that_hypothesis_finds_has_a_line(run):
     )
     result.assert_outcomes(failed=1)
     lines = said(result).partition("wrong gradients ===")[2]
-    assert re.search(r"\ntest_two +Square +input 0 ", lines)
+    assert re.search(r"\ntest_two +Square +input 0, x ", lines)
     assert re.search(r"\ntest_two: .*sits on a kink", lines)
 
 

@@ -286,9 +286,9 @@ def test_settings_of_check_op_are_written_down():
         pass
 
     with pytest.raises(GradcheckError) as error:
-        check_op(WrongPower, tensors((2,)), settings={"p": 3, "scale": Number(0.5)}, laws=["derivatives"], examples=1)
+        check_op(WrongPower, tensors((2,)), settings={"p": 3, "scale": Number(0.5)}, laws=["derivatives"], examples=5)
     assert "bound1 = ...  # PLACEHOLDER: 0.5" in str(error.value)
-    assert "check_grads(partial(WrongPower, p=3, scale=bound1), (x0,), order=1)" in str(error.value)
+    assert "check_grads(partial(WrongPower, p=3, scale=bound1), (x,), order=1)" in str(error.value)
 
 
 def test_settings_of_check_op_reach_the_derivative_that_was_given():

@@ -51,7 +51,7 @@ def as_code(finding: Finding) -> str:
     inputs = dict(zip(argument_positions(finding.names), finding.names, strict=True))
     arguments: list[str] = []
     for i, value in enumerate(finding.arguments):
-        given = inputs.get(i, "")
+        given = inputs.get(i, "").rpartition(", ")[2]  # "weight" of "input 1, weight"
         name = given if given.isidentifier() and given not in TAKEN | {op, *arguments} else f"x{i}"
         arguments.append(_argument(lines, name, value, i in inputs))
     bound: list[str] = []

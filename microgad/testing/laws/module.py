@@ -17,7 +17,7 @@ from ..adapters import name_of
 from ..adapters.names import is_from
 from ..calls import SameDraws
 from . import dependence, gradients, memory, second_derivatives, state, values
-from .derivatives import derivatives
+from .derivatives import derivatives, derivatives_nearby
 from .given_inputs import Inputs, in_float64
 from .given_inputs import examples as given_examples
 from .inferred_inputs import InputInference, reject_if_refused
@@ -53,6 +53,7 @@ LAWS: tuple[Law[ModuleCase], ...] = (
     state.pickles,
     state.zero_grad,
     derivatives,
+    derivatives_nearby,
 )
 
 

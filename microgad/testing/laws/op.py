@@ -16,7 +16,7 @@ from ..adapters import adapt, name_of
 from ..calls import GradcheckError
 from . import gradients, memory, second_derivatives, values
 from .case import Case
-from .derivatives import derivatives
+from .derivatives import derivatives, derivatives_nearby
 from .given_inputs import examples as given_examples
 from .given_inputs import keywords
 from .inferred_inputs import InputInference, for_gradients, reject_if_refused
@@ -48,6 +48,7 @@ LAWS = (
     memory.kept,
     memory.graph_freed,
     derivatives,
+    derivatives_nearby,
     sizes,
 )
 

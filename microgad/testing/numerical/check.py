@@ -9,6 +9,8 @@ import numpy as np
 
 from ... import backend
 from ...errors import ArgumentError
+from ...function import Function
+from ...function.plan import argument
 from ...tensor import Tensor
 from ..adapters import unwrap
 from ..calls import floating, gradients, input_names, random_signed, slices, tensors_in
@@ -33,8 +35,16 @@ class Check:
         self.name, self.call, self.args, self.tensors = name, call, call.args, tensors
         self.kinks, self.full, self.modes = kinks, full, modes
         self.unwrapped = unwrap(call.function)
-        self.names = input_names(self.args, tensors, getattr(call.function, "names", ()))
+        self.names = input_names(self.args, tensors, self._argument_names())
         self.rng = np.random.default_rng(0)
+
+    def _argument_names(self) -> Sequence[str]:
+        """Return the names of the last arguments: a module's parameters, or all inputs of a Function."""
+        target = self.unwrapped.target
+        if isinstance(target, type) and issubclass(target, Function):
+            bound = len(self.unwrapped.args)
+            return [argument(target, bound + i) for i in range(len(self.args))]
+        return getattr(self.call.function, "names", ())
 
     def outputs(self) -> list[Tensor]:
         """Call the function and return the outputs that have a derivative. Raise ArgumentError if there is none."""
