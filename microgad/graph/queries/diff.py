@@ -233,7 +233,8 @@ def _compare_arrays(a: Any, b: Any, what: str, x: Any, y: Any, rtol: float) -> D
     ulps = _ulps(x, y) if x.dtype == y.dtype and x.dtype.kind == "f" else None
     where = f"{list(map(int, at))} " if at else ""
     count = f"{ulps:,} ulp, " if ulps is not None else ""
-    message = f"{what} differ, most at {where}({x[at]!s} and {y[at]!s}: {count}{relative:.3g} of the largest)"
+    by = f": {count}{relative:.3g} of the largest" if np.isfinite(relative) else ""
+    message = f"{what} differ, most at {where}({x[at]!s} and {y[at]!s}{by})"
     return Difference("values", a, b, message, ulps, relative)
 
 

@@ -18,7 +18,7 @@ from ...errors import GraphError
 from ...function import Function
 from ...function.linear_map import LinearMap
 
-# NumPy replacements for helpers of the core, since a program has only NumPy arrays.
+# NumPy replacements for helpers that serve other arrays or speed, since a program has only NumPy arrays.
 REPLACEMENTS = {
     "is_gpu": "def {}(x):\n    return False",
     "is_array": "def {}(x):\n    return isinstance(x, np.ndarray)",
@@ -26,6 +26,9 @@ REPLACEMENTS = {
     "as_strided": "{} = np.lib.stride_tricks.as_strided",
     "like": "def {}(values, x, dtype=None):\n    return np.asarray(values, dtype)",
     "to_numpy": "{} = np.asarray",
+    "as_zeros": "def {}(x):\n    return x",
+    "unbuffered": "def {}(x, axis):\n    return np.errstate()",
+    "unbuffered_runs": "def {}(length):\n    return np.errstate()",
     "at": "def {}(ufunc, target, index, values):\n    ufunc.at(target, index, values)",
     "add_at": "{} = np.add.at",
     "checked": "def {}(x):\n    return np.errstate()",
@@ -68,7 +71,9 @@ LINEAR_MAP_CLASS = '''class LinearMap(Function):
 
     def grad_x(self, grad):
         return self.adjoint(grad)'''
-REPLACED_MODULES = ("microgad.backend", "microgad.tensor", "microgad.state")
+REPLACED_MODULES = (
+    "microgad.backend", "microgad.backend.meta", "microgad.ops.blocks", "microgad.tensor", "microgad.state",
+)  # fmt: skip
 UFUNC_CLASS = "class {}(Function):\n    def forward(self, *inputs):\n        return np.{}(*inputs)"
 LEFT_OUT = frozenset((  # attributes of a Function that a program doesn't need
     "symbol", "numpy", "promote", "write", "decomposition", "may_share", "constants", "broadcasts", "conjugates",
