@@ -125,3 +125,11 @@ def test_hooks_of_the_node_see_nothing_of_it():
 
 def test_a_tensor_that_no_derivative_reads_is_not_said_to_be_none():
     assert "b: None, or what no derivative reads" in lines(torch.ones(2, requires_grad=True) + torch.ones(2))
+
+
+def test_a_constant_that_backward_has_freed_has_no_shape():
+    x, target = torch.zeros(2, 3, requires_grad=True), torch.tensor([0, 2])
+    loss = F.cross_entropy(x, target)
+    assert "\n  target: (2,) int64, constant target\n" in explain(loss)
+    loss.backward()
+    assert "\n  target: constant target\n" in explain(loss)

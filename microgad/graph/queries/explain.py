@@ -150,8 +150,8 @@ def _origin(tape: Tape, x: Any) -> str:
     if isinstance(found, Op):
         return f"{shape} from {title(found)}" + (f" in {found.path}" if found.path else "")
     assert found is not None
-    value = f", {found.value:.6g}" if isinstance(found.value, float) else ""
-    return f"{shape}, {found.kind}{f' {found.name}' if found.name else ''}{value}"
+    value = f"{found.value:.6g}" if isinstance(found.value, float) else ""
+    return ", ".join(filter(None, (shape, f"{found.kind} {found.name}".strip(), value)))  # no shape: freed by backward
 
 
 def _derivatives(node: Function, tensor: Tensor) -> list[str]:
