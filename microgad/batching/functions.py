@@ -198,7 +198,7 @@ def setitem(x: BatchedArray, index: Any, value: Any, write: Callable[..., Any] =
     if inner is not None and inner.depth > level.depth:
         raise Fallback  # the inner mapping's slices share x
     if innermost_level(items) is not None:
-        place = _batched_index(items, x)
+        place = _batched_mask(items, x, value) or _batched_index(items, x)
         ndim = x.ndim - len(items) + place[0].ndim - 1 if place else 0
     else:
         place = None if _moves_axes(items) else (slice(None), *items)
@@ -207,6 +207,18 @@ def setitem(x: BatchedArray, index: Any, value: Any, write: Callable[..., Any] =
         call_per_slice(write, level, (x, index, value), {})
     else:
         write(x.whole, place, align(value, level, ndim))
+
+
+def _batched_mask(items: tuple[Any, ...], x: BatchedArray, value: Any) -> Any:
+    """Turn a batched mask into an index of `x.whole` to which `value` can be written; None for another index or value.
+
+    The value must be the same wherever the mask holds.
+    """
+    mask, *more = items
+    if more or not is_batched_at(mask, x.level) or mask.dtype.kind != "b":
+        return None
+    shared = not is_batched_at(value, x.level) and ndim_of(value) <= x.ndim - mask.ndim
+    return (mask.whole,) if shared else None
 
 
 def _moves_axes(items: tuple[Any, ...]) -> bool:

@@ -357,12 +357,18 @@ def _vecdot(level: Level, a: Any, b: Any) -> Any:
 
 @rule(np.einsum)
 def _einsum(level: Level, subscripts: Any, *operands: Any, **kwargs: Any) -> Any:
-    if not isinstance(subscripts, str) or "." in subscripts or "->" not in subscripts:
+    if not isinstance(subscripts, str) or "->" not in subscripts:
         raise NoRuleError
     inputs, result = subscripts.replace(" ", "").split("->")
-    letter = next(c for c in map(chr, range(65, 123)) if c.isalpha() and c not in subscripts)
-    marked = [letter * is_batched_at(x, level) + s for s, x in zip(inputs.split(","), operands, strict=True)]
+    terms = inputs.split(",")
     given = [x.whole if is_batched_at(x, level) else x for x in operands]
+    if "." in subscripts:  # the batch axis is one more axis of the ellipsis, if it is the outermost one
+        axes = {ndim_of(x) - len(term) for term, x in zip(terms, operands, strict=True)}
+        if len(axes) > 1 or not all(term.startswith("...") for term in (*terms, result)):
+            raise NoRuleError
+        return BatchedArray(np.einsum(subscripts, *given, **kwargs), level)
+    letter = next(c for c in map(chr, range(65, 123)) if c.isalpha() and c not in subscripts)
+    marked = [letter * is_batched_at(x, level) + term for term, x in zip(terms, operands, strict=True)]
     return BatchedArray(np.einsum(f"{','.join(marked)}->{letter}{result}", *given, **kwargs), level)
 
 

@@ -281,3 +281,24 @@ def test_a_ufunc_of_several_results_and_one_that_is_given_where() -> None:
     np.testing.assert_array_equal(
         (whole * 0.5 + rest).whole, np.divmod(x.whole, 0.5)[0] * 0.5 + np.divmod(x.whole, 0.5)[1]
     )
+
+
+calls(np.einsum, lambda m: (("...s,...s->...", m.own(2, 4, 5), m.own(2, 4, 5)), {}),
+      lambda m: (("...ij, ...jk -> ...ik", m.own(2, 3, 4), m.common(2, 4, 5)), {}))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("shape", "value"), [((), 7.0), ((4,), 7.0), ((4, 3), np.float64(7)), ((), np.arange(3.0)), ((4,), np.arange(3.0))]
+)
+def test_a_mask_of_each_batch_element_selects_where_a_shared_value_is_written(
+    shape: tuple[int, ...], value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(functions, "call_per_slice", None)
+    m = Make()
+    x, mask = m.own(4, 3), m.own(*shape) > 0
+    expected = x.whole.copy()
+    for part, own in zip(expected, mask.whole, strict=True):
+        part[own] = value
+    with binding(levels, (m.level,)):
+        x[mask] = value
+    np.testing.assert_array_equal(x.whole, expected)
