@@ -84,7 +84,10 @@ def reduction_call(
     else:
         steps.append((MulItem if how == "prod" else AddItem, source, {"index": where}))
     if how == "mean":
-        counts = np.full_like(input.array, int(include_self), order="C")
+        shape = input.array.shape
+        if isinstance(where, tuple):  # index_reduce's, which needs one count for each slice
+            shape = tuple([1 if isinstance(i, slice) else n for i, n in zip(where, shape, strict=True)])
+        counts = np.full_like(input.array, int(include_self), order="C", shape=shape)
         index_kernels.add(counts, where, 1)
         counts = np.maximum(counts.real, 1).astype(counts.dtype, copy=False)
         steps.append((FloorDiv if kind in "iu" else Div, creation.from_array(counts), {}))
