@@ -93,12 +93,11 @@ def multinomial(
             ranks = np.argsort(-(probabilities / clocks), axis=-1, kind="stable")
         return np.ascontiguousarray(ranks[..., :num_samples])
     rows = probabilities.reshape(-1, probabilities.shape[-1])
-    samples = np.empty((len(rows), num_samples), np.int64)
-    for row, out in zip(rows, samples, strict=True):
-        cumulative = np.cumsum(row, dtype=working_dtype(row))
-        cumulative /= cumulative[-1]
-        unit = generator_or_default(generator).uniform(num_samples, np.dtype(np.float64))
-        out[...] = np.searchsorted(cumulative, unit)
+    cumulative = np.cumsum(rows, -1, dtype=working_dtype(rows))
+    cumulative /= cumulative[:, -1:]
+    units = generator_or_default(generator).uniform(len(rows) * num_samples, np.dtype(np.float64))
+    units = units.reshape(len(rows), num_samples)
+    samples = np.array([row.searchsorted(unit) for row, unit in zip(cumulative, units, strict=True)], np.int64)
     return samples.reshape(*probabilities.shape[:-1], num_samples)
 
 
