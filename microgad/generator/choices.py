@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..backend.radix_sort import stable_argsort
 from .fills import check_floating, empty_like, largest_integer, working_dtype
 from .stream import Generator, generator_or_default
 from .transformed import exponential_
@@ -58,9 +59,8 @@ def _shuffle_by_sort(partners: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     x itself if there was none. `held` follows these links to their ends. Step i then takes what the step before it
     with the same partner left, or j if there was none.
     """
-    keys = partners << 32 | np.arange(n - 1)
-    keys.sort()
-    place, step = keys >> 32, keys & 0xFFFFFFFF  # in the order of places, for each place in the order of steps
+    step = stable_argsort(partners)  # in the order of places, for each place in the order of steps
+    place = partners[step]
     held = np.arange(n)
     held[place] = step  # the last step with this partner stays; nobody asks for a place that was swapped with itself
     while not np.array_equal(followed := held[held], held):
@@ -90,7 +90,7 @@ def multinomial(
         # Efraimidis and Spirakis (2006): exponential clocks with these rates ring in the order of a weighted draw.
         clocks = exponential_(empty_like(probabilities), generator=generator)
         with np.errstate(divide="ignore", over="ignore"):
-            ranks = np.argsort(-(probabilities / clocks), axis=-1, kind="stable")
+            ranks = stable_argsort(-(probabilities / clocks))
         return np.ascontiguousarray(ranks[..., :num_samples])
     rows = probabilities.reshape(-1, probabilities.shape[-1])
     cumulative = np.cumsum(rows, -1, dtype=working_dtype(rows))

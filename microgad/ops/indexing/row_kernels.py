@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ...backend.radix_sort import stable_argsort
+
 SMALL = 1 << 15  # with fewer elements than this `at_elements` is as fast
 MIN_ROUNDS = 8  # the number of rounds that are made however few places are left
 ROUND_COST = 5  # the time of a round, in reductions of the rows of one place
@@ -36,7 +38,7 @@ def at_rows(ufunc: Any, target: Any, where: Any, values: Any, blank: bool = Fals
     else:
         _apply_round(ufunc, target, where, values, np.flatnonzero(is_last))
     order = np.flatnonzero(~is_last)
-    order = order[np.argsort(where[order], kind="stable")]  # the other rows, sorted by place
+    order = order[stable_argsort(where[order])]  # the other rows, sorted by place
     starts = np.flatnonzero(np.diff(where[order], prepend=-1))  # where in `order` the rows of each place begin
     counts = np.diff(starts, append=len(order))
     done = 0

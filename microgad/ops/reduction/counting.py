@@ -7,6 +7,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from ... import backend, function
+from ...backend.radix_sort import stable_argsort
 from ...errors import ArgumentError, DtypeError, KindError, ShapeError
 from ...function import Function
 from ...type_aliases import Tensor
@@ -164,7 +165,7 @@ def unique(
         starts = _run_starts(rows)
         return _unique_result(input, dim, shape, rows, starts, None, _run_lengths(starts) if return_counts else None)
     if rows.ndim == 1:
-        order = np.argsort(rows, kind="stable")
+        order = stable_argsort(rows)
     elif rows.shape[1]:
         order = np.lexsort(np.flip(rows.T, 0))
     else:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ... import backend, return_types
 from ...backend.meta import as_zeros, placed_on
+from ...backend.radix_sort import stable_argsort
 from ...dtypes.limits import highest, lowest
 from ...errors import ArgumentError, DtypeError
 from ...function.naming import with_torch_name
@@ -62,8 +63,8 @@ def _take_from_lines(lines: Any, index: Any) -> Any:
 def _stable_argsort(lines: Any, descending: bool = False) -> Any:
     """Sort lines stably, also if `descending`, and return the indices; NaN counts as the greatest."""
     if not descending:
-        return np.argsort(lines, 1, kind="stable")
-    return lines.shape[1] - 1 - np.argsort(lines[:, ::-1], 1, kind="stable")[:, ::-1]
+        return stable_argsort(lines)
+    return lines.shape[1] - 1 - stable_argsort(lines[:, ::-1])[:, ::-1]
 
 
 def _torch_argsort(lines: Any, descending: bool) -> Any:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backend.radix_sort import stable_argsort
 from ...dtypes.number_kinds import wide
 from . import introsort
 from .introsort import INSERTION_MAX, depth_of
@@ -160,23 +161,19 @@ def _sort(pair: Pair, begin: Any, count: int, n: int) -> None:
     """std::sort of the first `count` elements of lines of n."""
     if count:
         lines, line_places = (x.reshape(-1, n)[:, :count] for x in pair)
-        ties = _introsort_loop(pair, begin, n, np.sort(lines, 1))
-        # The final insertion sort, which is stable: within each run of equal elements by index.
-        order = np.argsort(lines, 1)
-        order += (np.arange(count) - ties[:, :count]) * n
-        order.sort(1)
-        line_places[...] = np.take_along_axis(line_places, order % n, 1)
+        _introsort_loop(pair, begin, n, np.sort(lines, 1))
+        # The final insertion sort is stable.
+        line_places[...] = np.take_along_axis(line_places, stable_argsort(lines), 1)
 
 
-def _introsort_loop(pair: Pair, begin: Any, n: int, in_order: Any, wanted: Any = None) -> Any:
+def _introsort_loop(pair: Pair, begin: Any, n: int, in_order: Any, wanted: Any = None) -> None:
     """Partition as std::sort does before its final insertion sort; with `wanted`, only the parts that contain it.
 
     `in_order` (m, count) has the sorted keys, from which it is known which elements come into a part. Parts without
     equal elements need no partitions, and in a part of equal elements alone the order depends only on its length.
-    Returns for each sorted element how many up to it equal the one before, (m, n).
     """
     places, count = pair[1], in_order.shape[1]
-    ties = np.zeros((len(begin), n), np.int64)
+    ties = np.zeros((len(begin), n), np.int64)  # how many sorted elements up to here equal the one before
     np.cumsum(equal_neighbors(in_order), 1, out=ties[:, 1:count])
     first, last, depth = begin, begin + count, depth_of(count)
     while True:
@@ -187,12 +184,12 @@ def _introsort_loop(pair: Pair, begin: Any, n: int, in_order: Any, wanted: Any =
         _sort_equal(places, first[equal], length[equal])
         mixed = (tied > 0) & ~equal
         if not mixed.any():
-            return ties
+            return
         first, last = first[mixed], last[mixed]
         if not depth:
             for i, j in zip(first, last, strict=True):
                 _move_as_in_python(pair, i, j, introsort.heap_sorted)
-            return ties
+            return
         depth -= 1
         cut, _ = _partition(pair, first, last)
         first, last = np.concatenate([first, cut]), np.concatenate([cut, last])
