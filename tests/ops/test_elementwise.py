@@ -84,6 +84,19 @@ def test_the_power_0_has_the_derivative_0_next_to_0_as_well():
     assert gradients(y**p, y) == [[1, 1, 0, 4]]
 
 
+@pytest.mark.parametrize("p", [-5, -4, 0, 4, 5.0, 2**53 - 1, 2**60 + 1, 1e300])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_whole_powers_of_negative_numbers_are_numpys(p, dtype):
+    special = [-0.0, 0.0, math.inf, -math.inf, math.nan, -1, 1, -TINY, 1e30, -1e30]
+    x = np.array([*special, *np.random.default_rng(0).normal(size=100)], dtype)
+    with np.errstate(all="ignore"):
+        expected = x**p
+    found = (torch.tensor(x) ** p).numpy()
+    np.testing.assert_allclose(found, expected, 2 * np.finfo(dtype).eps)
+    known = expected == expected
+    np.testing.assert_array_equal(np.signbit(found)[known], np.signbit(expected)[known])
+
+
 @pytest.mark.parametrize("bounds", [{"min": 70000}, {"max": 70000.0}, {"min": 0, "max": 1e300}])
 def test_bounds_that_the_dtype_cant_hold_are_refused(bounds):
     with pytest.raises(RuntimeError, match="cannot be converted to type float16 without overflow"):

