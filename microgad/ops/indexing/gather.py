@@ -20,6 +20,7 @@ from .. import creation, layouts
 from ..movement.dims import wrap_dim
 from ..spelling import numpy_spelling, tensors_only
 from . import index_kernels
+from .index_kernels import ALL
 from .index_parsing import INT64, checked_index_array, into_separate
 from .item import AddItem, GetItem, SetItem, Write, single_write
 
@@ -30,11 +31,11 @@ class Gather(LinearMap):
     symbol, numpy, native_half = "gather", np.take_along_axis, True
 
     def forward(self, x):
-        return index_kernels.take(x, flat_indices(self.axis, self.index, x.shape))
+        return layouts.contiguous(index_kernels.take(x, index_along(self.axis, self.index, x.shape)))
 
     def adjoint(self, grad):
         out = np.zeros_like(grad, shape=self.x_shape, order="C")
-        index_kernels.add(out, flat_indices(self.axis, self.index, self.x_shape), grad)
+        index_kernels.add(out, index_along(self.axis, self.index, self.x_shape), grad)
         return out
 
 
@@ -63,6 +64,21 @@ def flat_indices(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
     return where if type(offsets) is int else where + offsets
 
 
+def index_along(axis: int, index: Any, shape: tuple[int, ...]) -> Any:
+    """Convert indices along one axis of x to an index of x: of whole slices where they are expanded, else a flat one.
+
+    For x (N, M, B) and an index (N, K, B) along axis 1 that is expanded along the last one, it is (rows, index, :).
+    """
+    whole = [i != axis and step == 0 and index.shape[i] == shape[i] > 1 for i, step in enumerate(index.strides)]
+    if not whole or not (whole[0] or whole[-1]):
+        return flat_indices(axis, index, shape)
+    start, stop = whole.index(False), len(whole) - whole[::-1].index(False)
+    index = index[tuple([ALL if start <= i < stop else 0 for i in range(len(whole))])]
+    arrays = [backend.like(_offsets(n, 1, stop - 1 - i), index) for i, n in enumerate(index.shape, start)]
+    arrays[axis - start] = index
+    return (*(ALL,) * start, *arrays, *(ALL,) * (len(whole) - stop))
+
+
 def checked_index(op: str, input: Tensor, dim: int, index: Tensor, *others: Any) -> tuple[int, Any]:
     """Check dim and an index along it as PyTorch does, and return the axis and the index array."""
     axis = wrap_dim(dim, input.ndim, op)
@@ -81,7 +97,9 @@ def checked_index(op: str, input: Tensor, dim: int, index: Tensor, *others: Any)
             f"{op}: Size does not match: expected index {array.shape} to be no larger than self {tuple(input.shape)} "
             f"apart from dimension {axis}"
         )
-    return axis, index_kernels.wrap_indices(array, shape[axis] if shape else 1, op, ArgumentError, False, axis)
+    found = array[index_kernels.unexpanded(array)]
+    found = index_kernels.wrap_indices(found, shape[axis] if shape else 1, op, ArgumentError, False, axis)
+    return axis, found if found.shape == array.shape else np.broadcast_to(found, array.shape)
 
 
 @numpy_spelling

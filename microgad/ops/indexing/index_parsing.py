@@ -13,7 +13,7 @@ from ...errors import ArgumentError, DeviceError, DimError, DtypeError, GraphErr
 from ...errors.notices import warn
 from ...type_aliases import Tensor
 from ..out import into
-from .index_kernels import ALL, BASIC, is_mask
+from .index_kernels import ALL, BASIC, is_mask, unexpanded
 
 INT64, UINT8 = np.dtype(np.int64), np.dtype(np.uint8)
 BOUNDS = frozenset((int, type(None)))  # the types of most slices' bounds
@@ -177,7 +177,10 @@ def checked_index_array(op: str, index: Any, *kept_by: Any, dtypes: tuple[np.dty
         if array.dtype not in dtypes:
             raise DtypeError(f"{op}(): Expected dtype {' or '.join(map(str, dtypes))} for index, got {array.dtype}")
         return array.astype(INT64)
-    return array.copy() if is_recorded(*kept_by) else array
+    if not is_recorded(*kept_by):
+        return array
+    found = array[unexpanded(array)].copy()
+    return found if found.shape == array.shape else np.broadcast_to(found, array.shape)
 
 
 def is_recorded(*operands: Any) -> bool:

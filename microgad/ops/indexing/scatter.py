@@ -13,7 +13,7 @@ from ...type_aliases import Tensor
 from ..creation.scalars import checked_scalar
 from ..out import into
 from ..spelling import numpy_spelling
-from .gather import checked_index, flat_indices
+from .gather import checked_index, index_along
 from .indexed_reduction import MulItem
 from .item import AddItem, SetItem, Write, single_write
 
@@ -21,17 +21,17 @@ _REDUCE: dict[str | None, Any] = {None: SetItem, "add": AddItem, "multiply": Mul
 
 
 def scatter_operands(op: str, input: Tensor, dim: int, index: Tensor, src: Any) -> tuple[Any, Any]:
-    """Check the arguments of a scatter, and return its values and their indices into the flattened input."""
+    """Check the arguments of a scatter, and return its values and the index in input where they go."""
     if not isinstance(src, function.Tensor):
         axis, array = checked_index(op, input, dim, index)
-        return checked_scalar(op, src, input.array.dtype), _flat_index(input, axis, array)
+        return checked_scalar(op, src, input.array.dtype), _index(input, axis, array)
     if src.array.dtype != input.array.dtype:
         raise DtypeError(f"{op}(): Expected self.dtype to be equal to src.dtype, got {input.dtype} and {src.dtype}")
     axis, array = checked_index(op, input, dim, index, src)
     if not array.size:
         return src.reshape(-1)[:0].reshape(array.shape), array
     if src.array.shape == array.shape:
-        return src, _flat_index(input, axis, array)
+        return src, _index(input, axis, array)
     if max(src.ndim, 1) != max(array.ndim, 1):
         raise ShapeError(
             f"{op}: Index tensor must have the same number of dimensions as src tensor, got {array.shape} and "
@@ -43,11 +43,11 @@ def scatter_operands(op: str, input: Tensor, dim: int, index: Tensor, src: Any) 
             f"{axis} and to be no larger size than src {tuple(src.shape)}"
         )
     src = src[tuple(slice(n) for n in array.shape)] if src.ndim == array.ndim else src.reshape(array.shape)
-    return src, _flat_index(input, axis, array)
+    return src, _index(input, axis, array)
 
 
-def _flat_index(input: Tensor, axis: int, array: Any) -> Any:
-    return flat_indices(axis, array, input.array.shape) if array.size and input.ndim else array
+def _index(input: Tensor, axis: int, array: Any) -> Any:
+    return index_along(axis, array, input.array.shape) if array.size and input.ndim else array
 
 
 def scatter_call(
@@ -62,7 +62,7 @@ def scatter_call(
         once("The reduce argument of torch.scatter with Tensor src is deprecated: use torch.scatter_reduce")
     source, where = scatter_operands("scatter", input, dim, index, value if src is None else src)
     if reduce == "multiply" and not isinstance(source, function.Tensor):
-        source = function.Tensor._wrap(np.full_like(input.array, source, shape=where.shape))
+        source = function.Tensor._wrap(np.full_like(input.array, source, shape=index.array.shape))
     name = f"ScatterBackward{int(not hasattr(src, 'array'))}" if reduce is None else "ScatterReduce"
     return single_write(name, _REDUCE[reduce], source, where)
 
