@@ -69,6 +69,21 @@ def test_the_few_largest_of_many(rng, largest):
     assert all(len(set(row)) == 20 for row in indices.tolist())
 
 
+@pytest.mark.parametrize("largest", [True, False])
+@pytest.mark.parametrize("k", [11, 128])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64, np.uint8])
+def test_the_few_largest_of_long_lines(rng, dtype, k, largest):
+    x = (rng.standard_normal((4, 4_099)) * 1e4).astype(np.int64).astype(dtype)
+    if x.dtype.kind == "f":
+        x[1, 50:60] = x[2, 10:-10] = x[3] = np.nan
+    for lines in (x, np.asfortranarray(x), x[:0]):
+        values, indices = torch.topk(torch.tensor(lines), k, largest=largest)
+        ordered = np.sort(lines, -1)
+        np.testing.assert_array_equal(values.cpu().numpy(), ordered[:, : -k - 1 : -1] if largest else ordered[:, :k])
+        np.testing.assert_array_equal(np.take_along_axis(lines, indices.cpu().numpy(), -1), values.cpu().numpy())
+        assert all(len(set(row)) == k for row in indices.tolist())
+
+
 def test_equal_elements_come_as_in_pytorch_on_the_cpu():
     assert torch.topk(torch.zeros(32).cpu(), 3).indices.tolist() == [22, 21, 20]
     assert torch.topk(torch.arange(32.0).cpu() % 3, 3).indices.tolist() == [20, 23, 11]

@@ -33,6 +33,8 @@ from .scan_kernels import accumulate
 R = TypeVar("R")
 SHORT_LINE = 32  # lines up to this length are sorted whole
 SMALL_K = 10  # up to this k the best elements are found faster one after the other
+LONG_LINE = 1 << 11  # from this length on only elements of the best groups are compared
+GROUPS = 4  # the number of groups for each of the k best elements; in a group there are at least 8
 MAX_TIED = 1 << 17  # the most elements for which PyTorch's order of equal elements is worked out
 RADIX_MIN = 1 << 15  # from this many integers on PyTorch uses radix sort, which is stable
 
@@ -168,13 +170,33 @@ def _topk_indices(lines: Any, k: int, largest: bool) -> Any:
         if not gpu and not (k and tie_breaking.equal_neighbors(_take_from_lines(lines, beyond)).any()):
             return index
     elif index is None:
-        order = np.argpartition(lines, n - k if largest else k, 1)
-        index = np.sort(order[:, n - k :] if largest else order[:, :k], 1)
+        long = n >= max(LONG_LINE, 8 * GROUPS * k) and lines.size and not gpu
+        index = np.array([_best_of_line(x, k, largest) for x in lines]) if long else _best_places(lines, k, largest)
         index = _take_from_lines(index, _stable_argsort(_take_from_lines(lines, index), largest))
     if not index.size or gpu:
         return index
     tied = tie_breaking.have_ties(lines, _take_from_lines(lines, index), largest)
     return _resolve_ties(lines, index, tied, lambda lines: tie_breaking.topk(lines, k, largest))
+
+
+def _best_places(lines: Any, k: int, largest: bool) -> Any:
+    """(..., n) -> (..., k): the indices of the k best elements, in ascending order."""
+    order = np.argpartition(lines, lines.shape[-1] - k if largest else k - 1, -1)
+    return np.sort(order[..., lines.shape[-1] - k :] if largest else order[..., :k], -1)
+
+
+def _best_of_line(line: Any, k: int, largest: bool) -> Any:
+    """Compute `_best_places` of one long line.
+
+    The best elements of the k best groups are k elements. So only what is not worse than all of them, or is NaN, has to
+    be compared further.
+    """
+    count = GROUPS * k
+    groups = line[: len(line) // count * count].reshape(-1, count)
+    best, last = (groups.max(0), count - k) if largest else (groups.min(0), k - 1)
+    limit = np.partition(best, last)[last]
+    near = np.flatnonzero(~(line < limit if largest else line > limit))
+    return near[_best_places(line[near], k, largest)]
 
 
 def _topk_by_argmax(lines: Any, k: int, largest: bool) -> Any:
