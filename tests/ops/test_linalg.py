@@ -444,6 +444,17 @@ def test_the_driver_of_full_rank_refuses_what_has_less(tall):
     assert torch.linalg.lstsq(matrix, torch.ones(2 + tall, 1)).solution.flatten().tolist() == [1, 0]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_driver_of_full_rank_refuses_rows_that_are_sums_of_others_up_to_rounding(dtype):
+    rows = torch.arange(1.0, 10, dtype=dtype).reshape(3, 3)
+    for matrix in (torch.ones(3, 2, dtype=dtype), torch.tensor([[1, 2], [2, 4]], dtype=dtype), rows, rows[:2] * 0 + 1):
+        with pytest.raises(torch.linalg.LinAlgError, match="does not have full rank"):
+            torch.linalg.lstsq(matrix, matrix[:, :1], driver="gels")
+    powers = torch.linalg.vander(torch.linspace(0, 10, 20, dtype=dtype), N=8)
+    assert torch.linalg.lstsq(powers, powers[:, :1], driver="gels").solution.isfinite().all()
+    assert not torch.linalg.lstsq(0 * powers, powers[:, :1], driver="gels").solution.any()
+
+
 def test_lobpcg_takes_both_triangles_as_its_gradient_does():
     x = torch.tensor([[2.0, 0.5, 0.1], [0.5, 1.0, 0.2], [0.1, 0.2, 3.0]], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: torch.lobpcg(x, k=1)[0], x)

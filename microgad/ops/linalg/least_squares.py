@@ -180,7 +180,7 @@ def lstsq(
     Also returns the columns' squared residuals (if m > n, all ranks are n, and the driver is not gelsy), the ranks (not
     for gels), and the singular values (for gelsd and gelss); otherwise they are empty. Whatever the driver, the
     solution comes from the pseudo-inverse. Singular values up to rcond · the largest count as zero; rcond is
-    max(m, n) · eps by default. gels ignores rcond, and raises LinAlgError if a singular value is exactly zero.
+    max(m, n) · eps by default. gels ignores rcond, and raises LinAlgError if a matrix other than 0 is rank-deficient.
     Source: torch.linalg.lstsq.
 
     >>> torch.linalg.lstsq(torch.tensor([[1.0], [0.0]]), torch.tensor([[2.0], [3.0]])).solution
@@ -206,7 +206,7 @@ def lstsq(
         rank = (s > _threshold(A.array, s, None, tolerance)).sum(-1)
     else:
         rank = np.zeros_like(A.array, shape=A.shape[:-2], dtype=np.int64) + min(rows, columns)
-    if driver == "gels" and (rank < min(rows, columns)).any():
+    if driver == "gels" and _has_zero_pivot(A.array):
         raise LinAlgError(
             f"{op}: The least squares solution could not be computed because the input matrix does not have full rank"
         )
@@ -221,6 +221,18 @@ def lstsq(
         made(s if spectral else nothing),
     )
     return into(out, result)
+
+
+def _has_zero_pivot(x: Any) -> bool:
+    """Return whether a matrix other than 0 has columns (if it is wide: rows) that are linearly dependent.
+
+    Its R from QR then has a 0 on the diagonal, or what float64's rounding leaves of it.
+    """
+    tall = x if x.shape[-2] >= x.shape[-1] else mT(x)
+    r = np.linalg.qr(tall.astype(np.result_type(x, np.float64)), mode="r")
+    pivots = abs(np.diagonal(r, axis1=-2, axis2=-1))
+    dependent = (pivots <= 1e-15 * np.linalg.norm(r, axis=-2)).any(-1)
+    return bool((dependent & (x != 0).any((-2, -1))).any())
 
 
 def _driver_rtol(x: Any, rcond: float | None, driver: str) -> float:
