@@ -93,6 +93,14 @@ def test_equal_elements_come_as_in_pytorch_on_the_cpu():
     assert torch.topk(torch.ones(3, 0), 0).indices.shape == (3, 0)
 
 
+@pytest.mark.host("the CPU's order")
+def test_the_mode_of_elements_that_nan_keeps_from_being_sorted_is_pytorchs():
+    lines = torch.tensor([[3, 3, math.nan, 2, 2], [math.nan, 2, 1, 1, 0], [math.nan] * 5])
+    values, indices = torch.mode(lines)
+    assert values.tolist()[:2] == [3, 1]
+    assert indices.tolist() == [1, 3, 0]
+
+
 def test_indices_lie_in_order():
     """So that `.view` takes them."""
     x = torch.arange(60.0).reshape(3, 5, 4)

@@ -15,7 +15,7 @@ import numpy as np
 INSERTION_MAX = 16  # the most elements that std::sort leaves to insertion sort
 
 
-Line = tuple[list[Any], list[int]]  # elements, none of them NaN, and their indices, moved together
+Line = tuple[list[Any], list[int]]  # elements, none of them NaN except in `mode`, and their indices, moved together
 
 
 def as_line(values: Any) -> Line:
@@ -26,6 +26,37 @@ def as_line(values: Any) -> Line:
 def sort(line: Line, at: int | None = None) -> list[int]:
     """std::sort: return the indices in sorted order. With `at`, only the entry there is sure to be right."""
     values, places = line
+    _introsort_loop(line, at)
+    # The final insertion sort is stable.
+    return [places[i] for i in sorted(range(len(values)), key=values.__getitem__)]
+
+
+def mode(line: Line) -> int:
+    """Return the index of the most frequent of elements with NaN among them, as PyTorch's mode finds it.
+
+    Elements are equal neighbors after a sort that NaN, neither less than a number nor greater, has led astray.
+    """
+    values, places = line
+    _introsort_loop(line)
+    for i, value in enumerate(values):  # the final insertion sort
+        to = 0 if i < INSERTION_MAX and value < values[0] else i
+        while to and value < values[to - 1]:
+            to -= 1
+        if to < i:
+            for x in line:
+                x.insert(to, x.pop(i))
+    longest, start = 0, 0
+    for end in range(1, len(values) + 1):
+        if end == len(values) or values[end] != values[end - 1]:
+            if end - start > longest:
+                longest, found = end - start, places[end - 1]
+            start = end
+    return found
+
+
+def _introsort_loop(line: Line, at: int | None = None) -> None:
+    """Sort parts of the line by partitions, until an insertion sort of all can do the rest."""
+    values, _ = line
     parts = [(0, len(values), depth_of(len(values)))]
     while parts:
         first, last, depth = parts.pop()
@@ -36,8 +67,6 @@ def sort(line: Line, at: int | None = None) -> list[int]:
             parts += [(first, cut, depth - 1), (cut, last, depth - 1)]
         else:
             _write_back(line, first, heap_sorted(items(line, first, last)))
-    # The final insertion sort is stable.
-    return [places[i] for i in sorted(range(len(values)), key=values.__getitem__)]
 
 
 def depth_of(n: int) -> int:

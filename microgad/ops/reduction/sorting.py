@@ -35,6 +35,7 @@ SHORT_LINE = 32  # lines up to this length are sorted whole
 SMALL_K = 10  # up to this k the best elements are found faster one after the other
 LONG_LINE = 1 << 11  # from this length on only elements of the best groups are compared
 GROUPS = 4  # the number of groups for each of the k best elements; in a group there are at least 8
+MAX_ASTRAY = 1 << 14  # the most elements, in lines with NaN, for which PyTorch's mode is worked out
 MAX_TIED = 1 << 17  # the most elements for which PyTorch's order of equal elements is worked out
 RADIX_MIN = 1 << 15  # from this many integers on PyTorch uses radix sort, which is stable
 
@@ -325,6 +326,9 @@ def _index_of_median(lines: Any, skip: bool) -> Any:
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: Any = None) -> return_types.mode:
     """Return (values, indices) of the most frequent element along dim; of several the smallest. Source: torch.mode.
 
+    NaN equals nothing, and where there is one, PyTorch misses some of the elements that are equal: so does this, on the
+    CPU, where lines with NaN have up to 2¹⁴ elements.
+
     >>> torch.mode(torch.tensor([3, 1, 2, 3])).values
     tensor(3)
     """
@@ -342,4 +346,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: Any = None
         equal = _equal_or_both_nan(lines, _take_from_lines(values, end))
         index, tied = equal.argmax(1, keepdims=True), equal.sum(1) > 1
         index = _resolve_ties(lines, index, tied, lambda x: tie_breaking.argsort_at(x, end[tied, 0])[:, None])
+        astray = (lines != lines).any(1)
+        if np.count_nonzero(astray) * lines.shape[1] <= MAX_ASTRAY:
+            index = _resolve_ties(lines, index, astray, tie_breaking.mode)
     return _pick_at(input, axis, index, keepdim, return_types.mode, out)

@@ -79,6 +79,11 @@ def argsort_at(lines: Any, at: Any) -> Any:
     return places[np.arange(m), found]
 
 
+def mode(lines: Any) -> Any:
+    """Return the index (m, 1) of the most frequent element of each line (m, n) with NaN in it, as PyTorch finds it."""
+    return _places([introsort.mode(introsort.as_line(line))] for line in lines)
+
+
 def kthvalue(lines: Any, k: int) -> Any:
     """Return the index (m,) of the k-th smallest element (from 0) of each line (m, n), as PyTorch finds it."""
     m, n = lines.shape
