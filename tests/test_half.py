@@ -189,6 +189,22 @@ def test_conversions_give_numpys_bits(rng):
         same_bits(few, SINGLE)
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda x: torch.tensor([x], dtype=torch.float16),
+        lambda x: torch.tensor(np.array([x]), dtype=torch.float16),
+        lambda x: torch.tensor([x], dtype=torch.float64).half(),
+        lambda x: torch.full((1,), x, dtype=torch.float16),
+        lambda x: torch.zeros(1, dtype=torch.float16).fill_(x),
+        lambda x: torch.zeros(1, dtype=torch.float16).copy_(torch.tensor([x], dtype=torch.float64)),
+    ],
+)
+def test_float64_is_rounded_to_float32_first_as_in_pytorch(made):
+    near_a_tie = 1.1967773426534207
+    assert made(near_a_tie).item() == np.float16(np.float32(near_a_tie)) != np.float16(near_a_tie)
+
+
 def test_conversions_keep_the_order_in_memory(rng):
     x = rng.normal(size=(100, 200)).astype(SINGLE)
     for each in (x, x.T, x[:, ::-1], x[::2], x.reshape(10, 10, 200).swapaxes(0, 1)):

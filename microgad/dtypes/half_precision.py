@@ -12,11 +12,13 @@ _PIECE = 1 << 16  # elements of a block, which stays in the cache; a block with 
 
 
 def convert(x: Any, to: Any, order: Any = "K") -> Any:
-    """`x.astype(to, order)`, the same bits.
+    """`x.astype(to, order)`, the same bits; float64 becomes float16 by way of float32, rounded twice as in PyTorch.
 
     >>> convert(np.full(10000, 1 / 3, np.float32), np.dtype("float16"))[-1]
     np.float16(0.3333)
     """
+    if to == _HALF and x.dtype == np.float64:
+        x = x.astype(_SINGLE, order)
     way = None
     if type(x) is np.ndarray and x.size > _FEW:
         way = _to_half if to == _HALF and x.dtype == _SINGLE else None

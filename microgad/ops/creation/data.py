@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend, dtypes, function, state
+from ...dtypes.half_precision import convert
 from ...errors import ArgumentError, DtypeError, GraphError
 from ...errors.arguments import check_bool
 from ...errors.notices import TO_SCALAR, once, warn
@@ -81,7 +82,8 @@ def _copy_to_array(data: Any, dtype: Dtype) -> Any:
         raise ArgumentError("tensor: too many dimensions 'str'")
     if dtype is not None and backend.is_array(data):
         _check_dtype(data)
-        return array.astype(dtypes.of(dtype).dtype, copy=False)
+        to = dtypes.of(dtype).dtype
+        return array if array.dtype == to else convert(array, to)
     if dtype is not None:
         return checked_cast("tensor", array, dtypes.of(dtype).dtype)
     if not found and first is not data and array.dtype not in (np.int64, np.bool_) and _has_typed(data):

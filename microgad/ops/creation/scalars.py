@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ...dtypes.half_precision import convert
 from ...dtypes.limits import bounds
+from ...dtypes.number_kinds import HALF
 from ...errors import ArgumentError, DtypeError
 
 
@@ -42,6 +44,7 @@ def checked_scalar(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
     elif fits and dtype.kind in "fc":
         largest = _largest(dtype)
         fits = not (largest < abs(value.real) < math.inf or largest < abs(value.imag) < math.inf)
+        value = float(np.float32(value)) if fits and dtype == HALF and isinstance(value, float) else value
     if not fits:
         raise DtypeError(f"{op}: value {value} cannot be converted to type {dtype} without overflow")
     return value
@@ -79,4 +82,4 @@ def checked_cast(op: str, numbers: Any, dtype: np.dtype[Any]) -> Any:
     if dtype.kind in "iu" and numbers.dtype.kind in "iuf" and numbers.size:
         for extreme in (numbers.min(), numbers.max()):
             checked_scalar(op, extreme.item(), dtype)
-    return numbers.astype(dtype, copy=False)
+    return convert(numbers, dtype) if numbers.dtype != dtype else numbers

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import backend, function
+from ...dtypes.number_kinds import HALF
 from ...errors import DtypeError, ShapeError
 from ...errors.arguments import check_bool
 from ...errors.notices import warn
@@ -233,7 +234,7 @@ def _assignable(value: Any, input: Tensor, index: tuple[Any, ...]) -> Tensor:
     elif value.array.dtype != input.array.dtype:
         if not is_basic(index):
             value = _single_masked_value("__setitem__", value, input, index)
-        elif value.array.dtype.kind == "c":
+        elif value.array.dtype.kind == "c" or input.array.dtype == HALF:  # NumPy would round otherwise than `to`
             value = value.to(dtype=input.dtype)
     while value.array.ndim and value.array.shape[0] == 1:
         value = value[0]
