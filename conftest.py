@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import linecache
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 import microgad
 from microgad.torch_function import wrappers
 
+PACKAGE = Path(microgad.__file__).parent
 # Files whose optional dependency is missing.
 collect_ignore_glob = [] if importlib.util.find_spec("onnx") else ["microgad/onnx/*", "tests/fuzz/graphs.py"]
 collect_ignore_glob += [] if importlib.util.find_spec("scipy") else ["microgad/quasirandom.py"]
@@ -33,9 +36,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_collectstart(collector: pytest.Collector) -> None:
-    """Remove the wrappers before doctests are collected: they would count as functions of the file that has them."""
+    """Prepare the import of a file with doctests.
+
+    The wrappers are removed: they would count as functions of the file that has them. The file's package is imported
+    first. Otherwise pytest imports a file that the package imports too a second time, and puts the second module in the
+    place of a function of that name.
+    """
     if type(collector).__name__ == "DoctestModule":
         _remove_wrappers()
+        if collector.path.is_relative_to(PACKAGE):
+            importlib.import_module(".".join(collector.path.relative_to(PACKAGE.parent).parent.parts))
 
 
 @pytest.fixture(autouse=True)

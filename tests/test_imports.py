@@ -257,3 +257,11 @@ def test_the_core_reads_in_one_sitting() -> None:
             1 for i, line in enumerate(source, 1) if line.strip() and not line.strip().startswith("#") and i not in docs
         )
     assert lines < 1500, lines
+
+
+def test_the_doctests_of_a_file_run_alone() -> None:
+    """As an editor runs them, also where the file has the name of a function that its package takes from it."""
+    for file in ("ops/indexing/gather.py", "graph/tape.py"):
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(PACKAGE / file)]
+        out = subprocess.run(command, capture_output=True, text=True, cwd=PACKAGE.parent)
+        assert out.returncode == 0, out.stdout
