@@ -387,6 +387,7 @@ OTHERS = {
     "noise_bytes": lambda lib, t: t.GaussianNoise(0.1)(lib.full((1, 9, 9), 100, dtype=lib.uint8)),
     "channels": lambda lib, t: t.RandomChannelPermutation()(lib.tensor(PIXELS.transpose(2, 0, 1).copy())),
     "erasing": lambda lib, t: t.RandomErasing(p=1.0, value="random")(lib.zeros(3, 9, 9)),
+    "labels_mixed_up": lambda lib, t: t.MixUp(alpha=0.4, num_classes=5)({"labels": lib.tensor([0, 1, 4])})["labels"],
     "mix_up": lambda lib, t: t.MixUp(alpha=0.4, num_classes=5)(lib.rand(4, 3, 6, 6), lib.tensor([0, 1, 4, 2])),
     "cut_mix": lambda lib, t: t.CutMix(num_classes=5)(lib.rand(4, 3, 6, 6), lib.tensor([0, 1, 4, 2])),
     "lambda": lambda lib, t: t.Lambda(lambda x: x + 1, int)([1, lib.ones(1)])[0],
@@ -462,6 +463,9 @@ SECOND_REFUSED = [
     lambda lib, t: t.RandomZoomOut(side_range=(0.5, 1)),
     lambda lib, t: t.MixUp()(lib.zeros(2, 3, 4, 4), lib.tensor([0, 1])),
     lambda lib, t: t.CutMix(num_classes=2)(lib.zeros(2, 3, 4, 4), lib.tensor([0])),
+    lambda lib, t: t.CutMix(num_classes=2)(lib.tensor([0, 1])),
+    lambda lib, t: t.CutMix(num_classes=2)({"labels": lib.tensor([0, 1])}),
+    lambda lib, t: t.CutMix(num_classes=2)(),
     lambda lib, t: t.GaussianNoise()(lib.zeros(1, 2, 2, dtype=lib.int16)),
 ]
 

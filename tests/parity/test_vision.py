@@ -260,6 +260,8 @@ REFUSED = [
     lambda lib, v: v.io.read_image("nowhere.png"),
     lambda lib, v: v.io.decode_image(lib.tensor([1, 2, 3], dtype=lib.uint8)),
     lambda lib, v: v.io.encode_png(lib.tensor(BATCH)),
+    lambda lib, v: v.io.encode_png(lib.tensor(BYTES), 10),
+    lambda lib, v: v.io.encode_png(lib.tensor(BYTES), -1),
     lambda lib, v: v.ops.box_convert(lib.tensor(BOXES), "x", "xyxy"),
     lambda lib, v: v.ops.box_area(lib.tensor(BOXES), "x"),
     lambda lib, v: v.ops.stochastic_depth(lib.tensor(X), 2, "row"),

@@ -117,13 +117,15 @@ def _encoded(input: Tensor, op: str, **options: Any) -> Tensor:
 
 
 def encode_png(input: Tensor, compression_level: int = 6) -> Tensor:
-    """Encode an image (1 or 3, H, W) uint8 to the bytes of a PNG file. Raises RuntimeError for anything else.
+    """Encode an image (1 or 3, H, W) uint8 to the bytes of a PNG file, compressed by a level from 0 to 9.
 
-    Source: torchvision.io.encode_png.
+    Raises RuntimeError for anything else. Source: torchvision.io.encode_png.
 
     >>> torch.porting.vision.io.encode_png(torch.zeros(1, 2, 2, dtype=torch.uint8))[1:4].tolist()
     [80, 78, 71]
     """
+    if not 0 <= compression_level <= 9:
+        raise ArgumentError(f"encode_png: compression_level is {compression_level}, expected 0 to 9")
     return _encoded(input, "encode_png", format="png", compress_level=compression_level)
 
 

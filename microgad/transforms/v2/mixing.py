@@ -25,6 +25,8 @@ def _labels(sample: Any) -> Any:
 
 
 class _BatchMix(Transform):
+    needs_images = True  # whether labels alone are refused
+
     def __init__(
         self,
         *,
@@ -37,8 +39,8 @@ class _BatchMix(Transform):
         self._dist = Beta(creation.tensor([alpha]), creation.tensor([alpha]))
         self._getter: Any = labels_getter if callable(labels_getter) else _labels
 
-    def mix(self, images: Tensor) -> tuple[Tensor, float]:
-        """Return the mixed images and the weight of each image's own part."""
+    def mix(self, images: Tensor, own: float) -> tuple[Tensor, float]:
+        """Return the images mixed with a drawn weight, and the weight of each image's own part."""
         raise NotImplementedError
 
     def forward(self, *inputs: Any) -> Any:
@@ -53,12 +55,16 @@ class _BatchMix(Transform):
                 f"{name}: num_classes is {self.num_classes}, but the labels have {labels.shape[1]} columns"
             )
         flat, spec = tree_flatten(sample)
-        at = next(i for i, x in enumerate(flat) if isinstance(x, Tensor) and x is not labels)
-        if flat[at].ndim != 4 or len(flat[at]) != len(labels):
-            raise ShapeError(
-                f"{name}: images {tuple(flat[at].shape)}, expected ({len(labels)}, C, H, W) as the labels are"
-            )
-        flat[at], own = self.mix(flat[at])
+        at = next((i for i, x in enumerate(flat) if isinstance(x, Tensor) and x is not labels), None)
+        own = float(self._dist.sample(()).item())
+        if at is None and self.needs_images:
+            raise TypeError(f"{name}: the sample has no images, only labels {tuple(labels.shape)}")
+        if at is not None:
+            if flat[at].ndim != 4 or len(flat[at]) != len(labels):
+                raise ShapeError(
+                    f"{name}: images {tuple(flat[at].shape)}, expected ({len(labels)}, C, H, W) as the labels are"
+                )
+            flat[at], own = self.mix(flat[at], own)
         wide = one_hot(labels, self.num_classes or -1) if labels.ndim == 1 else labels
         wide = wide if wide.is_floating_point() else wide.float()
         flat = [wide.roll(1, 0).mul_(1.0 - own).add_(wide.mul(own)) if x is labels else x for x in flat]
@@ -68,7 +74,8 @@ class _BatchMix(Transform):
 class MixUp(_BatchMix):
     """Mix each image (N, C, H, W) and label with the previous one, with a weight drawn from Beta(alpha, alpha).
 
-    Labels: (N,) of num_classes, or (N, C). Raises ValueError for others. Zhang et al. (2017).
+    Labels: (N,) of num_classes, or (N, C). Raises ValueError for others. Labels alone are mixed too.
+    Zhang et al. (2017).
     Source: torchvision.transforms.v2.MixUp.
 
     >>> images, labels = torch.transforms.v2.MixUp(num_classes=3)(torch.ones(2, 3, 4, 4), torch.arange(2))
@@ -76,23 +83,24 @@ class MixUp(_BatchMix):
     tensor([1., 1.])
     """
 
-    def mix(self, images: Tensor) -> tuple[Tensor, float]:
-        own = float(self._dist.sample(()).item())
+    needs_images = False
+
+    def mix(self, images: Tensor, own: float) -> tuple[Tensor, float]:
         return images.roll(1, 0).mul_(1.0 - own).add_(images.mul(own)), own
 
 
 class CutMix(_BatchMix):
     """Replace a region of each image (N, C, H, W) by the previous one's, and mix labels by area: Yun et al. (2019).
 
-    Labels: (N,) of num_classes, or (N, C). Raises ValueError for others. Source: torchvision.transforms.v2.CutMix.
+    Labels: (N,) of num_classes, or (N, C). Raises ValueError for others, TypeError without images.
+    Source: torchvision.transforms.v2.CutMix.
 
     >>> images, labels = torch.transforms.v2.CutMix(num_classes=3)(torch.zeros(2, 3, 4, 4), torch.tensor([0, 2]))
     >>> labels.sum(1)
     tensor([1., 1.])
     """
 
-    def mix(self, images: Tensor) -> tuple[Tensor, float]:
-        own = float(self._dist.sample(()).item())
+    def mix(self, images: Tensor, own: float) -> tuple[Tensor, float]:
         height, width = images.shape[-2:]
         x, y = (int(randint(n, (1,)).item()) for n in (width, height))
         half = 0.5 * math.sqrt(1.0 - own)
