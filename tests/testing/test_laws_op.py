@@ -192,6 +192,14 @@ def test_reference():
         check_op(Square, reference=np.sin, examples=EXAMPLES)
 
 
+def test_integers_agree_with_the_reference_in_every_digit():
+    values.assert_equal(np.array([2**53 + 1]), np.array([2**53 + 1]), "output 0")
+    with pytest.raises(AssertionError, match=r"first at \[1\]: 9007199254740993 in place of"):
+        values.assert_equal(np.array([0, 2**53 + 1]), np.array([0, 2**53]), "output 0")
+    with pytest.raises(AssertionError, match="True in place of False"):
+        values.assert_equal(np.array(True), np.array(False), "output 0")
+
+
 def test_the_reference_is_given_the_settings():
     inputs = tensors((2, 3))
     check_op(Softmax, inputs, settings={"axis": 1}, reference=lambda x, axis: softmax(x, axis), examples=EXAMPLES)

@@ -33,8 +33,7 @@ def assert_agree(found: Any, expected: Any, tolerance: float | Callable[[], floa
     Infinity and NaN agree with each other, since one way of computing may add 0 · inf where another does not. The
     tolerance may be a function, which is called only if the arrays are not equal.
     """
-    if found.shape != expected.shape:
-        raise AssertionError(f"{what} has shape {found.shape}, expected {expected.shape}")
+    _check_shape(found, expected, what)
     if (found == expected).all():
         return
     tolerance = tolerance() if callable(tolerance) else tolerance
@@ -55,4 +54,15 @@ def assert_equal(found: Any, expected: Any, what: str) -> None:
     """Raise AssertionError unless the arrays have the same shape, dtype and values."""
     if found.dtype != expected.dtype and found.size:
         raise AssertionError(f"{what} is {found.dtype}, expected {expected.dtype}")
-    assert_agree(np.asarray(found, dtype=float), np.asarray(expected, dtype=float), 0.0, what)
+    _check_shape(found, expected, what)
+    if wrong := np.argwhere(found != expected).tolist():  # as floats, large integers would lose digits
+        at = tuple(wrong[0])
+        raise AssertionError(
+            f"{what} differs in {len(wrong)} of {found.size} entries, first at {wrong[0]}: "
+            f"{found[at]} in place of {expected[at]}"
+        )
+
+
+def _check_shape(found: Any, expected: Any, what: str) -> None:
+    if found.shape != expected.shape:
+        raise AssertionError(f"{what} has shape {found.shape}, expected {expected.shape}")
