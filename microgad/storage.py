@@ -48,6 +48,19 @@ class UntypedStorage:
         """Return a copy."""
         return type(self)(self.row.copy())
 
+    def cpu(self) -> Self:
+        """Return the storage on the CPU: itself, if it is there."""
+        return self.to(device="cpu")
+
+    def cuda(self, device: Any = None, non_blocking: bool = False) -> Self:
+        """Return the storage on a GPU: itself, if it is there. Raises RuntimeError if there is no such GPU."""
+        return self.to(device="cuda" if device is None else device)
+
+    def to(self, *, device: Any, non_blocking: bool = False) -> Self:
+        """Return the storage on a device: itself, if it is there. Raises RuntimeError if there is no such device."""
+        row = backend.to_device(self.row, device)
+        return self if row is self.row else type(self)(row)
+
     def __sizeof__(self) -> int:
         return super().__sizeof__() + self.nbytes()
 

@@ -76,9 +76,9 @@ def _location(map_location: Any) -> Location:
 
 
 def default_restore_location(storage: Any, location: str) -> Any:
-    """Move a storage that `load` gives to a map_location function to a device, such as "cpu" or "cuda:1".
+    """Move a storage, also one that `load` gives to a map_location function, to a device such as "cpu" or "cuda:1".
 
-    Then `load` raises RuntimeError if there is no such device. Source: torch.serialization.default_restore_location.
+    It or then `load` raises RuntimeError if there is no such device. Source: torch.serialization.default_restore_location.
 
     >>> import io
     >>> file = io.BytesIO()
@@ -87,8 +87,7 @@ def default_restore_location(storage: Any, location: str) -> Any:
     >>> torch.load(file, lambda storage, location: torch.serialization.default_restore_location(storage, "cpu"))
     tensor([1., 1.])
     """
-    place = backend.device(location)
-    return storage.cuda(place.index) if place.type == "cuda" else storage.cpu()
+    return storage.to(device=location)
 
 
 class _StorageLocation:
@@ -105,6 +104,9 @@ class _StorageLocation:
 
     def cuda(self, device: Any = None, non_blocking: bool = False) -> _StorageLocation:
         return _StorageLocation("cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device)
+
+    def to(self, *, device: Any, non_blocking: bool = False) -> _StorageLocation:
+        return _StorageLocation(device)
 
 
 def _read(file: Any, name: Any, place: Location, mapped: bool) -> Any:

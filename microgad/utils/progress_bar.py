@@ -39,7 +39,12 @@ class _NoBar:
     def update(self, *args: Any, **options: Any) -> None:
         """Do nothing."""
 
-    set_postfix = set_description = set_postfix_str = close = write = update
+    set_postfix = set_description = set_postfix_str = close = update
+
+    @staticmethod
+    def write(s: str, file: TextIO | None = None, end: str = "\n", nolock: bool = False) -> None:
+        """Print a message, as tqdm does above its bars."""
+        print(s, file=file, end=end)
 
 
 BAR_FORMAT = "{desc}{percentage:3.0f} %|{bar}| {elapsed}, {remaining} left{postfix}"

@@ -149,7 +149,7 @@ def test_without_a_gpu() -> None:
         torch.cuda.current_device()
 
 
-def test_there_is_no_xpu_and_tqdm_is_where_programs_take_it() -> None:
+def test_there_is_no_xpu_and_tqdm_is_where_programs_take_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert not torch.xpu.is_available()
     assert torch.xpu.device_count() == 0
     assert list(torch.hub.tqdm([1, 2], disable=True)) == [1, 2]
@@ -157,7 +157,10 @@ def test_there_is_no_xpu_and_tqdm_is_where_programs_take_it() -> None:
     with unseen as shown:
         shown.update(1)
         shown.set_postfix(loss=1)
+        shown.write("a message")
+    progress_bar._NoBar.write("another", file=sys.stderr, end="")
     assert list(unseen) == [1, 2]
+    assert capsys.readouterr() == ("a message\n", "another")
     assert len(unseen) == 2
     with pytest.raises(AttributeError, match=r"no hub\.lod"):
         torch.hub.lod  # noqa: B018
@@ -243,11 +246,21 @@ def test_a_place_to_restore_to(tmp_path: Path) -> None:
     torch.save(torch.ones(2), tmp_path / "saved.pt")
     restore = torch.serialization.default_restore_location
     assert torch.load(tmp_path / "saved.pt", lambda s, _: restore(s, "cpu")).device.type == "cpu"
-    with pytest.raises(RuntimeError):
-        torch.load(tmp_path / "saved.pt", lambda s, _: restore(s, "nowhere"))
+    for place in ("nowhere", "mps"):
+        with pytest.raises(RuntimeError):
+            torch.load(tmp_path / "saved.pt", lambda s, _, place=place: restore(s, place))
     if not torch.cuda.is_available():
         with pytest.raises(RuntimeError):
             torch.load(tmp_path / "saved.pt", lambda s, location: restore(s, "cuda:1"))
+
+
+def test_a_storage_is_restored_to_a_place() -> None:
+    restore = torch.serialization.default_restore_location
+    storage = torch.ones(2).untyped_storage()
+    assert restore(storage, "cpu") is storage
+    for place in ("nowhere", "mps", *(["cuda", "cuda:1"] if not torch.cuda.is_available() else [])):
+        with pytest.raises(RuntimeError):
+            restore(storage, place)
 
 
 def test_a_softmax_of_a_programs_own_as_debertas() -> None:
