@@ -78,7 +78,8 @@ def _location(map_location: Any) -> Location:
 def default_restore_location(storage: Any, location: str) -> Any:
     """Move a storage, also one that `load` gives to a map_location function, to a device such as "cpu" or "cuda:1".
 
-    It or then `load` raises RuntimeError if there is no such device. Source: torch.serialization.default_restore_location.
+    It or then `load` raises RuntimeError if there is no such device.
+    Source: torch.serialization.default_restore_location.
 
     >>> import io
     >>> file = io.BytesIO()

@@ -20,7 +20,7 @@ def net():
 
 def snapshot(model):
     tensors = dict(model.named_parameters()) | dict(model.named_buffers())
-    return {name: (t, t.array, t.array.copy()) for name, t in tensors.items()}
+    return {name: (t, t.array, t.array.copy()) for name, t in tensors.items() if not nn.parameter.is_lazy(t)}
 
 
 def assert_unchanged(model, before):
@@ -245,6 +245,35 @@ def test_a_load_that_fails_after_its_hooks_is_undone():
         with pytest.raises(RuntimeError, match=r'Missing key.* "more"'):
             model.load_state_dict(net().state_dict(), assign=assign)
         assert_unchanged(model, before)
+
+
+class Careful(nn.Linear):
+    """It changes itself in every way before it refuses a negative weight."""
+
+    largest, refuses = 0.0, False
+
+    def _load_from_state_dict(self, state_dict, prefix, *rest):
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+        self.largest = self.weight.max().item()
+        self.weight.data = torch.zeros(3, 3)
+        self.part = nn.Linear(1, 1)
+        self.register_buffer("more", torch.ones(1))
+        if self.refuses:
+            raise ValueError("no")
+
+
+@pytest.mark.parametrize("assign", [False, True])
+@pytest.mark.parametrize("refuses", [False, True])
+def test_a_failed_load_is_undone_where_a_part_loads_in_its_own_way(assign, refuses):
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.LazyLinear(2), Careful(2, 1))
+    state = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Linear(2, 2), Careful(2, 1)).state_dict()
+    state = {name: x + 1 for name, x in state.items() if refuses or name != "3.bias"}
+    model[3].refuses = refuses
+    before = snapshot(model)
+    with pytest.raises(ValueError if refuses else RuntimeError, match=r'^no$|Missing key.* "3.bias"'):
+        model.load_state_dict(state, assign=assign)
+    assert_unchanged(model, before)
+    assert (model[3].largest, hasattr(model[3], "part")) == (0.0, False)
 
 
 def test_extra_state():

@@ -395,8 +395,7 @@ class Module(hooks.ModuleHooks, ModuleConversion):
         """Copy the values of `state_dict` into the parameters and buffers; with `assign`, use its Tensors themselves.
 
         Returns the missing keys (which `state_dict` lacks) and the unexpected ones (which the module lacks). Raises
-        RuntimeError for either kind if `strict`, and for sizes that differ. The module is then unchanged, unless a part
-        has extra state or overrides `_load_from_state_dict`: loading it writes the values up to this part.
+        RuntimeError for either kind if `strict`, and for sizes that differ. After any error the module is unchanged.
 
         >>> nn.Linear(2, 3).load_state_dict(nn.Linear(2, 3).state_dict())
         <All keys matched successfully>

@@ -1,7 +1,7 @@
 """What `Module.state_dict` and `Module.load_state_dict` do.
 
-Loading checks the whole state before it writes anything, so that a failed load leaves the module unchanged. A part
-with extra state or a `_load_from_state_dict` of its own is the exception: it may read the values loaded so far.
+Loading checks the whole state before it writes anything. Hooks, and parts with extra state or a `_load_from_state_dict`
+of their own, may read the values loaded so far; where there are any, a failed load restores what it has written.
 """
 
 from __future__ import annotations
@@ -81,13 +81,15 @@ def load_state(module: Module, state_dict: Mapping[str, Any], strict: bool, assi
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
     load = _LoadPass(getattr(state_dict, "_metadata", None) or {}, assign, _IncompatibleKeys([], []), [], [])
-    has_post_hooks = any("_load_state_dict_post_hooks" in vars(part) for part in module.modules())
-    restore = _snapshot(module) if has_post_hooks else None
-    load.visit(module, dict(state_dict), "")
-    if load.errors or (strict and any(load.keys)):
+    restore = _snapshot(module) if any(map(_runs_code, module.modules())) else None
+    try:
+        load.visit(module, dict(state_dict), "")
+        if load.errors or (strict and any(load.keys)):
+            raise _load_error(module, load.keys if strict else None, load.errors)
+    except BaseException:
         if restore is not None:
             restore()
-        raise _load_error(module, load.keys if strict else None, load.errors)
+        raise
     _write(load.writes)
     return load.keys
 
@@ -174,6 +176,13 @@ def _has_custom_load(module: Module) -> bool:
     return not type(module)._load_from_state_dict.__module__.startswith(f"{__name__.partition('.')[0]}.")
 
 
+def _runs_code(module: Module) -> bool:
+    """Return whether loading the module runs code of a program, which may change the module or read loaded values."""
+    hooks = "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks"
+    has_hooks = any(name in vars(module) for name in hooks)
+    return has_hooks or hasattr(type(module), "set_extra_state") or _has_custom_load(module)
+
+
 def _plan_copy(
     module: Module, name: str, target: Tensor, key: str, value: Any, assign: bool | None
 ) -> tuple[list[Callable[[], Any]], str]:
@@ -236,18 +245,22 @@ def _load_error(module: Module, keys: _IncompatibleKeys | None, errors: list[str
 
 
 def _snapshot(module: Module) -> Callable[[], None]:
-    """Return a function that restores all parameters and buffers.
-
-    It is needed where post-load hooks make a load write before the whole state is checked.
-    """
-    saved = [(m, dict(m._parameters), dict(m._buffers)) for m in module.modules()]
-    tensors = [t for _, parameters, buffers in saved for t in (*parameters.values(), *buffers.values())]
-    values = [(t, t.array.copy()) for t in tensors if not (t is None or is_lazy(t))]
+    """Return a function that restores all attributes, children, parameters and buffers, and their values."""
+    parts = list(module.modules())
+    attributes = [(vars(m), dict(vars(m))) for m in parts]
+    members = [(d, dict(d)) for m in parts for d in (m._modules, m._parameters, m._buffers)]
+    tensors = [t for _, found in members for t in found.values() if isinstance(t, Tensor)]
+    values = [(t, type(t), t.array, None if is_lazy(t) else t.array.copy()) for t in tensors]
 
     def restore() -> None:
-        for m, parameters, buffers in saved:
-            vars(m).update(_parameters=parameters, _buffers=buffers)
-        for tensor, array in values:
-            tensor.array[...] = array
+        for current, before in attributes + members:
+            current.clear()
+            current.update(before)
+        for tensor, kind, array, value in values:
+            if value is not None:
+                array[...] = value
+            if tensor.array is not array:
+                tensor.data = Tensor._wrap(array)
+                tensor.__class__ = kind
 
     return restore
