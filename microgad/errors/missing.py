@@ -36,8 +36,12 @@ REASONS = {
         nn.functional.assert_* nn.functional.boolean_dispatch *_notes serialization.SourceChangeWarning
         serialization.StorageType
     """,
+    "programs run as they are; microgad.trace(model, *inputs) gives the graph of a call": """
+        fx* export* _dynamo.explain _dynamo.export
+    """,
+    "register_forward_hook on a module gives what it computes": "*feature_extraction*",
     "programs run as they are, without PyTorch's compiler and C++ interior; graph shows what was recorded": """
-        export* fx* package* library* monitor* compiler.* jit.* _dynamo* _inductor* AVG SUM AggregationType AliasDb
+        package* library* monitor* compiler.* jit.* _dynamo* _inductor* AVG SUM AggregationType AliasDb
         AnyType Argument ArgumentSpec AwaitType Benchmark* Block BoolType BufferDict CallStack Capsule ClassType Code
         CompilationUnit CompleteArgumentSpec ComplexType Concrete* DeepCopyMemoTable Deserialization*
         DictType Disable* DispatchKey* EnumType ErrorReport ExcludeDispatch* ExecutionPlan FatalError FileCheck

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import microgad as torch
+from microgad.errors import missing
 from microgad.utils import flop_counter
 from microgad.utils._pytree import (
     LeafSpec,
@@ -194,8 +195,13 @@ def test_names_to_compare_with_and_to_annotate_with() -> None:
     with pytest.raises(RuntimeError, match="programs run as they are"):
         torch._subclasses.FakeTensorMode()
     assert not isinstance(x, (torch._C.Graph, torch._C.Node, torch._C.Value, torch.fx.Graph))
-    with pytest.raises(RuntimeError, match="programs run as they are"):
-        torch.fx.Graph()
+    for traced in (torch.fx.Graph, torch.fx.GraphModule):
+        with pytest.raises(RuntimeError, match=r"programs run as they are; microgad\.trace\(model"):
+            traced()
+    for name in ("symbolic_trace", "Tracer", "Interpreter"):
+        with pytest.raises(AttributeError, match=rf"no fx\.{name}: programs run as they are; microgad\.trace\(model"):
+            getattr(torch.fx, name)
+    assert "register_forward_hook" in missing.reason("torchvision.models.feature_extraction.create_feature_extractor")
     assert not isinstance(x, (torch.fx.GraphModule, torch._dynamo.eval_frame.OptimizedModule, torch.Future))
     assert torch.utils.data.DataLoader[int].__origin__ is torch.utils.data.DataLoader
     for refused in (torch.PyTorchFileReader, torch.cuda.CUDAGraph, torch.distributed.DeviceMesh):

@@ -9,6 +9,8 @@ from ...lazy import define_getattr as _define_getattr
 from ...nn import Module
 from ...tensor import Tensor
 
+_INSTEAD = "programs run as they are; microgad.trace(model, *inputs) gives the graph of a call"
+
 
 class Proxy:
     """A value of a traced program. There are none. Source: torch.fx.Proxy."""
@@ -22,11 +24,14 @@ class Graph:
     """The steps of a traced program, for annotations. There are none. Source: torch.fx.Graph."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        raise UnsupportedError("torch.fx.Graph: programs run as they are; microgad.graph shows what was recorded")
+        raise UnsupportedError(f"torch.fx.Graph: {_INSTEAD}")
 
 
 class GraphModule(Module):
     """A traced program, for isinstance and as a base class. There are none. Source: torch.fx.GraphModule."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        raise UnsupportedError(f"torch.fx.GraphModule: {_INSTEAD}")
 
 
 def wrap(fn_or_name: Any) -> Any:
