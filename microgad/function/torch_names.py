@@ -164,7 +164,8 @@ def _adaptive(dims: int) -> Callable[[Any], str]:
 NAMES: dict[str, Any] = {  # a name, or a function of the node
     "AddItem": "IndexAdd", "Attention": "ScaledDotProductFlashAttentionForCpu",
     "AvgPool1d": "SqueezeBackward1", "AvgPool2d": "AvgPool2D", "AvgPool3d": "AvgPool3D",
-    "BatchNorm": "NativeBatchNorm", "NonConstantPad": _border, "Cast": "ToCopy", "Cholesky": "LinalgCholeskyEx",
+    "BatchNorm": "NativeBatchNorm", "NonConstantPad": _border, "Cast": "ToCopy", "Cdist": "View",
+    "Cholesky": "LinalgCholeskyEx",
     "Clamp": _clamp, "Contract": "View",
     "CopySign": lambda node: f"CopysignBackward{int(_is_number(node, 1))}", "Cross": "LinalgCross",
     "CrossEntropy": _nll_loss, "Ctc": "CtcLoss",
@@ -235,6 +236,6 @@ COMPOSITES: dict[str, Any] = {  # composites of microgad that are one operation 
     "soft_margin_loss": "SoftMarginLoss", "solve": "LinalgSolveEx", "solve_ex": "LinalgSolveEx",
     "tile": "Repeat", "trapezoid": "MulBackward1", "triangular_solve": "TriangularSolve",
 } | {name: name.capitalize() for name in (
-    "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "baddbmm", "dist", "ldexp", "nansum", "ormqr",
+    "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "baddbmm", "dist", "ldexp", "mvlgamma", "nansum", "ormqr",
     "polar", "renorm", "repeat", "std",
 )}  # fmt: skip

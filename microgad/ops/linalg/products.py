@@ -248,7 +248,7 @@ def vdot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor(5.-5.j)
     """
     check_same_dtype("vdot", input, other)
-    return into(out, _dot("vdot", conj(input), other), exact="vdot")
+    return into(out, with_torch_name("Vdot", _dot("vdot", conj(input), other)), exact="vdot")
 
 
 def _dot(op: str, a: Tensor, b: Tensor) -> Tensor:

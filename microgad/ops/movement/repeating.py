@@ -81,7 +81,9 @@ def sum_to_size(input: Tensor, size: Sequence[int]) -> Tensor:
         raise ShapeError(f"sum_to_size: size {list(shape)} is not expandable to size {list(input.shape)}")
     stretched = (i for i, n in enumerate(shape, lead) if n != input.shape[i])
     dims = (*range(lead), *stretched)
-    return reshape(input.sum(dims), shape) if dims or not shape else input  # () of booleans is summed, too
+    if not dims and shape:  # () of booleans is summed, too
+        return input
+    return reshape(input.sum(dims), shape) if lead else input.sum(dims, keepdim=True)
 
 
 @tensors_only

@@ -227,7 +227,9 @@ def atleast_2d(*tensors: Any) -> Any:
     >>> torch.atleast_2d(torch.tensor([1.0, 2.0]))
     tensor([[1., 2.]])
     """
-    return _each(lambda x: reshape(x, (1, *x.shape) if x.ndim else (1, 1)) if x.ndim < 2 else x, tensors, "atleast_2d")
+    return _each(
+        lambda x: x if x.ndim > 1 else unsqueeze(x, 0) if x.ndim else reshape(x, (1, 1)), tensors, "atleast_2d"
+    )
 
 
 @overload
@@ -242,8 +244,11 @@ def atleast_3d(*tensors: Any) -> Any:
     >>> torch.atleast_3d(torch.tensor([1.0, 2.0])).shape
     torch.Size([1, 2, 1])
     """
-    shapes = (lambda: (1, 1, 1), lambda n: (1, n, 1), lambda m, n: (m, n, 1))
-    return _each(lambda x: reshape(x, shapes[x.ndim](*x.shape)) if x.ndim < 3 else x, tensors, "atleast_3d")
+    return _each(
+        lambda x: x if x.ndim > 2 else unsqueeze(atleast_2d(x), -1) if x.ndim else reshape(x, (1, 1, 1)),
+        tensors,
+        "atleast_3d",
+    )
 
 
 def _each(op: Any, tensors: tuple[Any, ...], name: str) -> Any:

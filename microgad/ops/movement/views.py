@@ -46,9 +46,10 @@ def _copy_variant(op: F) -> F:
 
     def copy(*args: Any, out: Any = None, **options: Any) -> Any:
         view = op(*args, **options)
-        if isinstance(view, tuple):
-            return into(out, tuple(Clone.apply(x, order="C") for x in view), exact=name)
-        return into(out, Clone.apply(view, order="C"), exact=name)
+        return into(out, tuple(map(copied, view)) if isinstance(view, tuple) else copied(view), exact=name)
+
+    def copied(view: Tensor) -> Tensor:
+        return with_torch_name(f"{view.node.name()}_copy" if view.node else "", Clone.apply(view, order="C"))
 
     copy.__name__ = copy.__qualname__ = name
     copy.__doc__ = f"`{op.__name__}`, copied. Source: torch.{name}."

@@ -13,6 +13,7 @@ from ... import generator as draws
 from ...backend import memory_formats
 from ...backend.meta import as_zeros
 from ...errors import ArgumentError
+from ...function.naming import with_torch_name
 from ...generator import Generator, fills
 from ...type_aliases import Device, Dtype, Tensor
 from ..creation import check_options, from_array, from_array_into, in_memory_format, parse_shape
@@ -196,4 +197,5 @@ def normal(
     drawn = fill_out_or_new(normal_, shape, like.array.dtype, out, like.device, *by, generator=generator)
     if not by:
         drawn.mul_(b)
-    return into(out, with_zero_gradients(drawn.add_(a), *tensors), quiet=True)
+    kind = 3 if len(tensors) == 2 else 1 if tensors[0] is mean else 2
+    return into(out, with_torch_name(f"NormalBackward{kind}", with_zero_gradients(drawn.add_(a), *tensors)), quiet=True)

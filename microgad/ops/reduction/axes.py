@@ -8,6 +8,7 @@ from typing import Any
 
 from ...errors import DimError, KindError, ShapeError
 from ...function import Function
+from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
 from ..movement.dims import wrap_dim, wrap_dims
 
@@ -69,7 +70,12 @@ def apply_along(cls: type[Function], input: Tensor, axis: int) -> Tensor:
     """Apply a shape-preserving Function along an axis; treat a 0-d input as a vector of one element."""
     if input.array.ndim:
         return cls.apply(input, axis=axis)
-    return cls.apply(input.reshape(1), axis=axis).reshape(())
+    return without_dimension(cls.apply(input.reshape(1), axis=axis))
+
+
+def without_dimension(result: Tensor) -> Tensor:
+    """Reshape the result for a 0-d input, (1), to (). PyTorch has no such step: the node keeps the result's name."""
+    return with_torch_name(result.node.name() if result.node else "", result.reshape(()))
 
 
 def at_least_1d(input: Tensor) -> Any:

@@ -11,6 +11,7 @@ from ... import return_types
 from ...dtypes.number_kinds import wide
 from ...errors import DimError, DtypeError
 from ...function import Function
+from ...function.naming import with_torch_name
 from ...state import observed
 from ...type_aliases import Tensor
 from .. import layouts
@@ -135,7 +136,7 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out
     tensor(3.)
     """
     axis = _extremum_axis(input, dim, "aminmax")
-    found = (cls.apply(input, axis=axis, keepdims=keepdim) for cls in (Amin, Amax))
+    found = (with_torch_name("Aminmax", cls.apply(input, axis=axis, keepdims=keepdim)) for cls in (Amin, Amax))
     return into(out, return_types.aminmax(*found), exact="aminmax")
 
 

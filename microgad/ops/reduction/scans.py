@@ -21,7 +21,7 @@ from ..movement import cat
 from ..movement.dims import slice_along, wrap_dim
 from ..out import into
 from ..spelling import numpy_spelling
-from .axes import apply_along, at_least_1d, check_floating, check_ordered
+from .axes import apply_along, at_least_1d, check_floating, check_ordered, without_dimension
 from .scan_kernels import accumulate, associative_scan, cumulative, in_wider_dtype
 from .sums import converted, integers_as_int64
 
@@ -97,7 +97,7 @@ def _cumulative_extremum(cls: type[Function], input: Tensor, dim: int, out: Any,
     axis = wrap_dim(dim, input.array.ndim, op)
     check_ordered(input, op)
     found = cls.apply(at_least_1d(input), axis=axis)
-    return into(out, result(*(found if input.array.ndim else (part.reshape(()) for part in found))), exact=op)
+    return into(out, result(*(found if input.array.ndim else map(without_dimension, found))), exact=op)
 
 
 @numpy_spelling

@@ -215,8 +215,7 @@ def cov(
     if norm <= 0:
         warn("cov(): degrees of freedom is <= 0")
         norm = 0
-    found = matmul(centered, conj(weighted.transpose(0, 1))) / norm
-    return found.reshape(()) if x.shape[0] == 1 else found
+    return (matmul(centered, conj(weighted.transpose(0, 1))) / norm).squeeze()
 
 
 def _weights(n: int, fweights: Tensor | None, aweights: Tensor | None) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import ArgumentError
 from ...function import Function
+from ...state import composite
 from ...type_aliases import Tensor
 from ..blocks import in_double
 from ..creation import arange
@@ -124,6 +125,7 @@ def polygamma(n: int, input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 @tensors_only
+@composite
 def mvlgamma(input: Tensor, p: int, *, out: Tensor | None = None) -> Tensor:
     """The logarithm of the multivariate gamma function of dimension p. Source: torch.mvlgamma.
 
