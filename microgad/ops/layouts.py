@@ -28,6 +28,21 @@ def contiguous(x: Any) -> Any:
     return x if x.flags.c_contiguous else x.copy()
 
 
+def row_major(x: Any) -> Any:
+    """Return a result in C order in which axes of length 1 have PyTorch's strides, too: x, or a copy.
+
+    NumPy gives such axes any strides, for example those of an axis over which it has summed with keepdims.
+    """
+    if x.flags.c_contiguous and (1 not in x.shape or x.strides == _row_major_strides(x.shape, x.itemsize)):
+        return x
+    return x.copy()
+
+
+@functools.lru_cache(maxsize=1024)
+def _row_major_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    return tuple(itemsize * math.prod(shape[i + 1 :]) for i in range(len(shape)))
+
+
 def copy_order(x: Any) -> Any:
     """Return NumPy's `order` for a copy as PyTorch makes it: "K" keeps the strides; "C" if x is expanded."""
     return "C" if expanded_axes(x) else "K"

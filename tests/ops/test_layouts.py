@@ -43,6 +43,32 @@ def test_in_the_order_of_its_axes(operation: Callable[[Tensor], Tensor]) -> None
 @pytest.mark.parametrize(
     "operation",
     [
+        lambda x: x.sum(0, keepdim=True),
+        lambda x: x.mean((0, 2), keepdim=True),
+        lambda x: x.var(0, keepdim=True),
+        lambda x: x.prod(1, keepdim=True),
+        lambda x: x.amax(0, keepdim=True),
+        lambda x: x.aminmax(dim=0, keepdim=True).min,
+        lambda x: x.any(1, keepdim=True),
+        lambda x: x.all(0, keepdim=True),
+        lambda x: x.median(0, keepdim=True).values,
+        lambda x: x.kthvalue(2, 0, keepdim=True).values,
+        lambda x: x.mode(1, keepdim=True).indices,
+        lambda x: x.topk(1, 0).values,
+        lambda x: x.amax(0, keepdim=True).sort(0).values,
+    ],
+)
+@pytest.mark.parametrize(
+    "x", [torch.arange(24.0).reshape(2, 3, 4).permute(2, 0, 1), torch.arange(24.0).reshape(4, 6, 1)]
+)
+def test_axes_of_length_1_have_the_strides_of_rows(operation: Callable[[Tensor], Tensor], x: Tensor) -> None:
+    result = operation(x)
+    assert result.stride() == torch.empty(result.shape).stride()
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
         torch.sigmoid,
         torch.nn.functional.gelu,
         torch.nn.functional.silu,

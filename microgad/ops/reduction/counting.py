@@ -25,7 +25,7 @@ class Any_(Function):
     symbol, numpy = "any", np.any
 
     def forward(self, x):
-        return layouts.contiguous(backend.as_array(fast_reduce(np.logical_or, x, self.axis, self.keepdims)))
+        return layouts.row_major(backend.as_array(fast_reduce(np.logical_or, x, self.axis, self.keepdims)))
 
 
 class All(Function):
@@ -34,7 +34,7 @@ class All(Function):
     symbol, numpy = "all", np.all
 
     def forward(self, x):
-        return layouts.contiguous(backend.as_array(fast_reduce(np.logical_and, x, self.axis, self.keepdims)))
+        return layouts.row_major(backend.as_array(fast_reduce(np.logical_and, x, self.axis, self.keepdims)))
 
 
 class CountNonzero(Function):

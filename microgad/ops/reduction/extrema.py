@@ -30,7 +30,7 @@ class Amax(Function):
     symbol, numpy = "max", np.max
 
     def forward(self, x):
-        return layouts.contiguous(fast_reduce(np.maximum, x, self.axis, self.keepdims))
+        return layouts.row_major(fast_reduce(np.maximum, x, self.axis, self.keepdims))
 
     def grad_x(self, grad, x, out):
         shape = keepdims_shape(x.shape, self.axis)
@@ -45,7 +45,7 @@ class Amin(Amax):
     symbol, numpy = "min", np.min
 
     def forward(self, x):
-        return layouts.contiguous(fast_reduce(np.minimum, x, self.axis, self.keepdims))
+        return layouts.row_major(fast_reduce(np.minimum, x, self.axis, self.keepdims))
 
 
 class Max(Amax):

@@ -26,7 +26,7 @@ class Prod(Function):
     symbol, numpy, zero_link = "Π", np.prod, Flat
 
     def forward(self, x):
-        return layouts.contiguous(product(x, self.axis, self.keepdims))
+        return layouts.row_major(product(x, self.axis, self.keepdims))
 
     def grad_x(self, grad, x, out):
         """Return grad · the product of all other elements: out / x, or with zeros, the product before · that after."""

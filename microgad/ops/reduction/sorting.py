@@ -54,7 +54,7 @@ def _lines(x: Any, axis: int) -> Any:
 def _pick_at(input: Tensor, axis: int, index: Any, keepdim: bool, result: Callable[..., R], out: Any) -> R:
     """Make the named tuple `result` of the values and indices of input at `index` (m, k) into its `_lines`."""
     *lead, _ = _with_axis_last(at_least_1d(input).array, axis).shape
-    index = placed_on(layouts.contiguous(_with_axis_last(index.reshape(*lead, index.shape[1]), axis)), input.device)
+    index = placed_on(layouts.row_major(_with_axis_last(index.reshape(*lead, index.shape[1]), axis)), input.device)
     return into(out, pick_along(input, axis, index, keepdim, result), exact=result.__name__)
 
 

@@ -27,7 +27,7 @@ class Sum(LinearMap):
     symbol, numpy = "Σ", np.sum
 
     def forward(self, x):
-        return layouts.contiguous(fast_sum(x, self.axis, self.keepdims))
+        return layouts.row_major(fast_sum(x, self.axis, self.keepdims))
 
     def adjoint(self, grad):
         return layouts.expand(grad.reshape(keepdims_shape(self.x_shape, self.axis)), self.x_shape)
@@ -40,7 +40,7 @@ class Mean(LinearMap):
 
     def forward(self, x):
         n = reduction_size(self.x_shape, self.axis)
-        return layouts.contiguous(fast_sum(x, self.axis, self.keepdims)) / (n or math.nan)
+        return layouts.row_major(fast_sum(x, self.axis, self.keepdims)) / (n or math.nan)
 
     def adjoint(self, grad):
         scaled = grad / (reduction_size(self.x_shape, self.axis) or math.nan)

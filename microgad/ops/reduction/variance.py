@@ -65,7 +65,7 @@ class StdMean(Function):
 def _variance_and_mean(node: Any, x: Any) -> tuple[Any, Any]:
     """Compute both with the settings axis, keepdims and correction of `node`."""
     n = reduction_size(x.shape, node.axis)
-    mean = layouts.contiguous(fast_sum(x, node.axis, True)) / (n or math.nan)
+    mean = layouts.row_major(fast_sum(x, node.axis, True)) / (n or math.nan)
     centered = x - mean
     if x.dtype.kind == "c":
         squares = centered.real * centered.real
@@ -74,7 +74,7 @@ def _variance_and_mean(node: Any, x: Any) -> tuple[Any, Any]:
         squares = centered
         squares *= centered
     with np.errstate(divide="ignore", invalid="ignore"):
-        variance = layouts.contiguous(fast_sum(squares, node.axis, node.keepdims)) / max(n - node.correction, 0)
+        variance = layouts.row_major(fast_sum(squares, node.axis, node.keepdims)) / max(n - node.correction, 0)
     return variance, layouts.contiguous(mean.reshape(np.shape(variance)))
 
 
