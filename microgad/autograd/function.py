@@ -252,9 +252,14 @@ _signature = functools.lru_cache(inspect.signature)
 
 
 def _location_of(tensor: Tensor | None, outs: list[Tensor]) -> Any:
-    """Return the number of the output that a saved Tensor is, else its node and a weak reference to it: no cycles."""
-    known = None if tensor is None else (tensor.node, weakref.ref(tensor))
-    return next((i for i, x in enumerate(outs) if x is tensor), known)
+    """Return what `_unpack` needs to give a saved Tensor: its number among the outputs or its node, and its counter.
+
+    Its object is referred to weakly: no cycles.
+    """
+    if tensor is None:
+        return None
+    number = next((i for i, x in enumerate(outs) if x is tensor), None)
+    return tensor.node if number is None else number, weakref.ref(tensor), tensor._counter()
 
 
 class CustomNode(core.Function):
@@ -378,11 +383,14 @@ class CustomNode(core.Function):
         """Return a saved Tensor: the same object if it is alive, no output of this node, and unchanged."""
         if array is None:
             return None
-        if type(place) is int:
-            return Tensor._wrap(array, self.result(place) if isinstance(self.shape, list) else self)
-        node, tensor = place[0], place[1]()
-        same = tensor is not None and tensor.array is array and tensor.node is node
-        return tensor if same else Tensor._wrap(array, node)
+        node, reference, counter = place
+        if is_output := type(node) is int:
+            node = self.result(node) if isinstance(self.shape, list) else self
+        tensor = reference()
+        if is_output or tensor is None or tensor.array is not array or tensor.node is not node:
+            tensor = Tensor._wrap(array, node)
+            tensor.version = counter  # a write to it before another backward is found out
+        return tensor
 
     def forward(self, *inputs: Any) -> Any:
         raise NotImplementedError("an autograd.Function can't be replayed")

@@ -161,6 +161,14 @@ def _adaptive(dims: int) -> Callable[[Any], str]:
     return lambda node: f"AdaptiveAvgPool{dims}D" if max(node.shape[-dims:]) > 1 else "MeanBackward1"
 
 
+def _stacked_slices(node: Any) -> str:
+    """What `vmap` returns has the node that made all slices, unless they have to be repeated or moved."""
+    (slices,) = node.edges
+    if node.level not in getattr(slices.shape, "levels", ()):
+        return "Expand"
+    return "Permute" if node.dim else backward_name(slices)
+
+
 NAMES: dict[str, Any] = {  # a name, or a function of the node
     "AddItem": "IndexAdd", "Attention": "ScaledDotProductFlashAttentionForCpu",
     "AvgPool1d": "SqueezeBackward1", "AvgPool2d": "AvgPool2D", "AvgPool3d": "AvgPool3D",
@@ -187,7 +195,8 @@ NAMES: dict[str, Any] = {  # a name, or a function of the node
     "Pow": lambda node: f"PowBackward{2 if _is_number(node, 0) else int(not _is_number(node, 1))}",
     "PRelu": lambda node: "LeakyRelu" if _is_number(node, 1) else "PreluKernel", "Prod": _reduced("Prod"),
     "QR": "LinalgQr", "Real": "Select", "RegionWrite": "CopySlices", "Remainder": _of_two("Remainder"),
-    "Reshape": "View", "RealFft": "FftR2C", "Rfft": "FftR2C", "RmsNorm": "Mul", "Rnn": "Stack",
+    "Reshape": "View", "RealFft": "FftR2C", "RemoveBatchDim": _stacked_slices,
+    "Rfft": "FftR2C", "RmsNorm": "Mul", "Rnn": "Stack",
     "Round": lambda node: f"RoundBackward{int(bool(node.decimals))}",
     "RRelu": "RreluWithNoise", "SetItem": _set_item, "SLogDet": "LinalgSlogdet", "Solve": "LinalgSolveEx",
     "SolveTriangular": "LinalgSolveTriangular", "SquaredError": "MseLoss", "Sum": _reduced("Sum"), "SVD": "LinalgSvd",

@@ -312,6 +312,24 @@ def what_is_saved_is_freed(t, nn):
 
 
 @programs
+def what_backward_writes_to_is_not_read_again(t, nn):
+    def forward(ctx, x):
+        ctx.save_for_backward(x * 3)
+        return x * 2
+
+    def backward(ctx, grad):
+        (factor,) = ctx.saved_tensors
+        return grad * factor.add_(1)
+
+    x = leaf(t, 2)
+    y = function(t, forward=forward, backward=backward).apply(x)
+    first = t.autograd.grad(y.sum(), x, retain_graph=True)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        t.autograd.grad(y.sum(), x)
+    return first
+
+
+@programs
 def what_is_saved_is_a_tensor(t, nn):
     def forward(ctx, x):
         ctx.save_for_backward(x, 3)

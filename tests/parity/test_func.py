@@ -27,6 +27,13 @@ def vmap_spreads_in_dims_and_out_dims_over_structures(t, nn):
 
 
 @programs
+def the_node_of_what_vmap_returns(t, nn):
+    x, y = leaf(t, 2, 3), leaf(t, 3)
+    results = t.func.vmap(lambda a: a * y.sin())(x), t.func.vmap(t.exp, out_dims=1)(x), t.func.vmap(lambda a: y + 1)(x)
+    return [result.grad_fn.name() for result in results]
+
+
+@programs
 def vmap_leaves_keyword_arguments_whole(t, nn):
     return t.func.vmap(lambda x, y=None: x * y)(numbers(t, 3, 2), y=numbers(t, 3, 2))
 
