@@ -31,8 +31,28 @@ def _of_arrays(method: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-def _add_graph(self: Any, *args: Any, **options: Any) -> None:
-    once("SummaryWriter.add_graph: left out; microgad.graph draws what was recorded")
+class _TorchMethods:
+    """What torch's SummaryWriter has and tensorboardX's lacks, or names otherwise."""
+
+    def add_graph(self, *args: Any, **options: Any) -> None:
+        once("SummaryWriter.add_graph: left out; microgad.graph draws what was recorded")
+
+    def add_hparams(
+        self, hparam_dict: Any, metric_dict: Any, hparam_domain_discrete: Any = None, run_name: Any = None,
+        global_step: Any = None,
+    ) -> None:  # fmt: skip
+        super().add_hparams(hparam_dict, metric_dict, run_name, global_step)  # type: ignore[misc]
+
+    def add_scalar(
+        self, tag: str, scalar_value: Any, global_step: Any = None, walltime: Any = None, new_style: bool = False,
+        double_precision: bool = False,
+    ) -> None:  # fmt: skip
+        super().add_scalar(tag, scalar_value, global_step, walltime)  # type: ignore[misc]
+
+    def get_logdir(self) -> str:
+        return self.logdir  # type: ignore[attr-defined, no-any-return]
+
+    log_dir = property(get_logdir)
 
 
 @functools.cache
@@ -42,7 +62,7 @@ def _writer() -> Any:
     except ModuleNotFoundError as error:
         raise BoardError("SummaryWriter needs the package tensorboardX: pip install 'microgad[board]'") from error
     body = {name: _of_arrays(getattr(base, name)) for name in dir(base) if name.startswith("add_")}
-    return type("SummaryWriter", (base,), body | {"add_graph": _add_graph, "__module__": __name__})
+    return type("SummaryWriter", (_TorchMethods, type("", (base,), body)), {"__module__": __name__})
 
 
 class _Later(type):

@@ -49,6 +49,17 @@ def test_what_is_written_is_read_again(tmp_path):
     assert written["image", 0].image.height == 4
 
 
+def test_torch_s_names_and_arguments(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pytest.importorskip("tensorboardX")
+        with tensorboard.SummaryWriter(log_dir=str(tmp_path)) as writer:
+            writer.add_scalar("loss", microgad.tensor(1.0), 0, new_style=True, double_precision=True)
+            writer.add_hparams({"lr": 0.1}, {"accuracy": microgad.tensor(0.5)}, None, "first run", 3)
+    assert writer.log_dir == writer.get_logdir() == str(tmp_path)
+    assert (tmp_path / "first run").is_dir()
+
+
 def test_a_graph_is_left_out_with_a_notice(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
