@@ -255,9 +255,20 @@ def _made_like(func: Any) -> Rule:
             shape = (level.count, *(shape if isinstance(shape, (tuple, list)) else (shape,)))
         ndim = a.ndim if shape is None else len(shape) - 1
         given = [align(x, level, ndim) for x in args]
-        return BatchedArray(func(batch_of(a, level), *given, shape=shape, **kwargs), level)
+        return BatchedArray(func(_batch_outermost(batch_of(a, level)), *given, shape=shape, **kwargs), level)
 
     return made
+
+
+def _batch_outermost(whole: Any) -> Any:
+    """Return `whole`, or an empty array like it whose batch axis is outermost in memory.
+
+    What is made like it then has slices without gaps, as NumPy makes them, so that their `reshape(-1)` is a view.
+    """
+    if whole.strides[0] == max(whole.strides):
+        return whole
+    order = [0, *sorted(range(1, whole.ndim), key=lambda axis: -abs(whole.strides[axis]))]
+    return np.empty_like(whole.transpose(order), order="C").transpose([order.index(i) for i in range(whole.ndim)])
 
 
 for _func in (np.empty_like, np.full_like, np.ones_like, np.zeros_like):

@@ -184,6 +184,16 @@ def same(found: Any, slices: list[Any]) -> None:
         assert all(found == each for each in slices)
 
 
+@pytest.mark.parametrize("function", [np.empty_like, np.zeros_like, np.ones_like])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_slices_of_a_new_array_lie_in_memory_as_numpy_lays_them_out(function: Any, axis: int) -> None:
+    x = Make().own(4, 5, axis=axis)
+    for of in (x, np.transpose(x)):
+        one = take_slice(of, x.level, 1)
+        assert function(of).strides == function(one).strides
+        assert function(of, shape=(2, 3)).strides == function(one, shape=(2, 3)).strides
+
+
 @pytest.mark.parametrize("index", [
     0, -1, slice(1, 3), (slice(None), 0), (..., None, 1), (slice(None, None, -1), slice(1, None, 2)), None, (),
     [0, 2], (slice(None), [0, 2]), ([0, 1], [2, 0]), (0, slice(None), [1]), ([0, 1], slice(None), 0), np.array([0, 2]),

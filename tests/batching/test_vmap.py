@@ -87,6 +87,16 @@ def test_gradients_flow_to_what_slices_are_of_and_to_what_they_have_in_common(na
     assert grads or name == "an index"
 
 
+@pytest.mark.parametrize("dims", [1, -1])
+def test_what_a_formula_writes_is_in_the_result_wherever_the_batch_axis_is_in_memory(dims: int) -> None:
+    for name in ("i0e", "erfcx", "ndtri", "log_ndtr", "airy_ai"):
+        function, x = getattr(torch.special, name), numbers(3, 2, 4).abs()
+        close(vmap(function, dims)(x), in_turn(function, x, dims=dims))
+        close(vmap(vmap(function, dims), 2)(x), in_turn(vmap(function, dims), x, dims=2))
+        y = x.transpose(0, 1)  # whose slices are transposed in memory
+        close(vmap(function, dims)(y), in_turn(function, y, dims=dims))
+
+
 CALLED_FOR_EACH = {
     "ways that slices go": lambda x: x.sin() if x[0] > 0 else x.cos(),
     "values as numbers": lambda x: x * float(x[0]),
