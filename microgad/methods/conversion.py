@@ -100,10 +100,14 @@ class Conversion:
             if to.kind not in "fc":
                 result = result.detach()  # integers carry no gradient
             result = movement.Cast.apply(result, to=to, source=result.array.dtype)
-        memory_format = ignored.get("memory_format")
-        if memory_format not in (None, memory_formats.preserve_format, movement.memory_format_of(result.array)):
-            result = with_torch_name("ToCopyBackward0", movement.clone(result, memory_format=memory_format))
-        return with_torch_name("ToCopyBackward0", result.clone()) if copy and result is self else result
+        copy = copy and result is self
+        if (memory_format := ignored.get("memory_format")) not in (None, memory_formats.preserve_format):
+            copy = copy or memory_format != movement.memory_format_of(result.array)
+            if not copy and result is not self:  # it was converted, but may have kept this Tensor's order of axes
+                return with_torch_name("ToCopyBackward0", result.contiguous(memory_format=memory_format))
+        if not copy:
+            return result
+        return with_torch_name("ToCopyBackward0", movement.clone(result, memory_format=memory_format))
 
     def type(self: Tensor, dtype: Dtype = None, non_blocking: bool = False) -> Any:
         """Convert to a dtype or a legacy type, "torch.cuda.FloatTensor"; without one return the type's name."""

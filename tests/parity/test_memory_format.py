@@ -16,6 +16,8 @@ CALLS = {
     "clone": lambda x, f: x.clone(memory_format=f),
     "to": lambda x, f: x.to(memory_format=f),
     "to a dtype": lambda x, f: x.to("cpu", memory_format=f).double(),
+    "transposed to a dtype": lambda x, f: x.mT.double(memory_format=f),
+    "a copy of a transposed one": lambda x, f: x.mT.to("cpu", copy=True, memory_format=f),
     "back again": lambda x, f: x.contiguous(memory_format=f).contiguous(),
 }
 
