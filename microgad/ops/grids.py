@@ -106,19 +106,22 @@ class BlockDiag(Function):
     symbol, promote = "block diag", staticmethod(dtypes.promote)
 
     def forward(self, *inputs):
-        out = np.zeros_like(inputs[0], shape=[sum(sizes) for sizes in zip(*self.shapes, strict=True)], order="C")
-        for x, place in zip(inputs, _diagonal_blocks(self.shapes), strict=True):
+        *_, last = places = list(_diagonal_blocks(self.shapes))
+        out = np.zeros_like(inputs[0], shape=[part.stop for part in last], order="C")
+        for x, place in zip(inputs, places, strict=True):
             out[place] = x
         return out
 
     def grad_inputs(self, grad):
-        return tuple([grad[place] for place in _diagonal_blocks(self.shapes)])
+        places = zip(self.shapes, _diagonal_blocks(self.shapes), strict=True)
+        return tuple([grad[place].reshape(shape) for shape, place in places])
 
 
-def _diagonal_blocks(shapes: Sequence[tuple[int, int]]) -> Iterator[tuple[slice, slice]]:
-    """Yield the position of each matrix of these shapes in the block-diagonal matrix."""
+def _diagonal_blocks(shapes: Sequence[tuple[int, ...]]) -> Iterator[tuple[slice, slice]]:
+    """Yield the position of each matrix of these shapes in the block-diagonal matrix; a vector counts as a row."""
     row = column = 0
-    for n, m in shapes:
+    for shape in shapes:
+        n, m = (1, 1, *shape)[-2:]
         yield slice(row, row + n), slice(column, column + m)
         row, column = row + n, column + m
 
@@ -134,5 +137,5 @@ def block_diag(*tensors: Any) -> Tensor:
     for i, x in enumerate(tensors):
         if x.ndim > 2:
             raise ShapeError(f"block_diag: input tensors must have 2 or fewer dimensions. Input {i} has {x.ndim}")
-    blocks = [x.reshape((1, -1)) if x.ndim < 2 else x for x in tensors]
-    return BlockDiag.apply(*blocks, shapes=tuple([x.array.shape for x in blocks])) if blocks else creation.empty((1, 0))
+    shapes = tuple([x.array.shape for x in tensors])
+    return BlockDiag.apply(*tensors, shapes=shapes) if tensors else creation.empty((1, 0))

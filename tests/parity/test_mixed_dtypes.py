@@ -36,6 +36,14 @@ def products_by_letters(T, nn):
 
 
 @programs
+def a_number_among_blocks(T, nn):
+    number, row, matrix = (x.requires_grad_() for x in (T.tensor(2.0).double(), T.ones(2), T.ones(2, 3)))
+    made = T.block_diag(number, row, matrix)
+    counts = T.block_diag(T.tensor(2), T.tensor([1.5]), T.ones(0, 2))
+    return made, counts, *T.autograd.grad((made * made).sum(), (number, row, matrix))
+
+
+@programs
 def a_number_among_losses(T, nn):
     def losses(x, y):
         names = ("mse_loss", "l1_loss", "smooth_l1_loss")
