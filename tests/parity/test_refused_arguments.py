@@ -37,6 +37,7 @@ REFUSED = """
     T.nn.functional.interpolate(A,(3,3),mode="bilinear")
     T.nn.functional.interpolate(A,scale_factor=2)
     T.nn.MultiheadAttention(4,4)(T.ones(4,4),T.ones(4,4),T.ones(4,4),attn_mask=T.ones(5,4,4)>0)
+    T.slice_copy(T.tensor(1.),0,0,1)
     T.any(i,0,out=T.empty(0,dtype=T.int64))
     T.nonzero(v,out=T.empty(0))
     T.nonzero_static(i,size=1,out=T.empty(1,1))

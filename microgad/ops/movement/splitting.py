@@ -269,7 +269,7 @@ def slice(input: Tensor, dim: int = 0, start: int | None = None, end: int | None
     tensor([1, 3])
     """
     if input.ndim == 0:
-        raise ShapeError("slice: cannot be applied to a 0-dim tensor")
+        raise DimError("slice: cannot be applied to a 0-dim tensor")
     if step <= 0:
         raise ArgumentError(f"slice: step must be positive, got {step}")
     axis = wrap_dim(dim, input.ndim, "slice")
