@@ -48,7 +48,8 @@ class RemoveBatchDim(Function):
     symbol = "all slices"
 
     def forward(self, x: Any) -> Any:
-        return np.moveaxis(rules.expand_to_batch(x, self.level), 0, self.dim).copy()
+        whole = np.moveaxis(rules.expand_to_batch(x, self.level), 0, self.dim)
+        return np.copy(whole, "K" if is_batched_at(x, self.level) else "C")  # "K" would put a repeated axis innermost
 
     def grad_x(self, grad: Any) -> Any:
         return AddBatchDim.apply(grad, level=self.level, dim=self.dim)

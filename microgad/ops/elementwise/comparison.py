@@ -169,7 +169,7 @@ class IsReal(Function):
     symbol, numpy = "isreal", np.isreal
 
     def forward(self, x):
-        return np.imag(x) == 0
+        return np.imag(x) == 0 if x.dtype.kind == "c" else np.ones_like(x, bool)
 
 
 def isreal(input: Tensor) -> Tensor:
