@@ -49,14 +49,14 @@ CPU_ONLY = {
     "porting/test_programs.py": "processes of their own",
     "properties/test_every_function_is_tested.py": "source code",
     "properties/test_false_alarms.py": "numerical derivatives",
+    "serialization/test_hostile_files.py": "files",
+    "serialization/test_interrupted_saves.py": "files",
+    "serialization/test_objects.py": "files",
+    "serialization/test_other_formats.py": "files",
     "testing": "the kit's own tests: numerical derivatives, reports, pytest's plugin",
     "test_dialect.py": "source code",
     "test_half.py": "sums that CuPy computes in float32 and its stand-in doesn't",
-    "test_kills.py": "files",
-    "test_objects.py": "files",
     "test_transforms.py": "images in the CPU's memory",
-    "test_formats.py": "files",
-    "test_hostile_files.py": "files",
     "test_imports.py": "source code",
 }
 

@@ -1,4 +1,7 @@
-"""GPUs: what a program asks before it uses one, and what is where, with no CuPy and with a stand-in for it."""
+"""CUDA devices: availability without CuPy or a driver, and on which device results and gradients are.
+
+The tests with the fixture `cuda` run on the stand-in for CuPy in tests/strictarray.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +27,14 @@ F = nn.functional
 
 @pytest.fixture
 def cuda() -> Iterator[None]:
-    """The stand-in for CuPy, and new Tensors on the CPU."""
+    """Put the stand-in in CuPy's place; new Tensors are on the CPU."""
     with installed(), torch.device("cpu"):
         yield
 
 
-def stand_in(count: Callable[[], int]) -> SimpleNamespace:
-    runtime = SimpleNamespace(getDeviceCount=count)
+def fake_cupy(device_count: Callable[[], int]) -> SimpleNamespace:
+    """A module cupy whose runtime counts devices by `device_count`."""
+    runtime = SimpleNamespace(getDeviceCount=device_count)
     return SimpleNamespace(cuda=SimpleNamespace(runtime=runtime), ndarray=SimpleNamespace)
 
 
@@ -44,15 +48,15 @@ def test_without_cupy_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.cuda.device_count() == 0
 
 
-def test_without_cupy_a_device_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_cupy_an_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
     for call in (lambda: torch.zeros(2, device="cuda"), lambda: torch.zeros(2, device="cpu").cuda()):
         with pytest.raises(RuntimeError, match=r"needs CuPy: pip install 'microgad\[cuda\]'"):
             call()
 
 
-def test_a_folder_called_cupy_is_no_cupy(tmp_path: Path) -> None:
-    """Python takes it for a package, whose attributes there are none of."""
+def test_a_folder_named_cupy_is_not_taken_for_cupy(tmp_path: Path) -> None:
+    """Python imports it as a namespace package, which has no attributes."""
     (tmp_path / "cupy").mkdir()
     program = """
 import cupy
@@ -70,64 +74,61 @@ except RuntimeError as error:
     assert done.stdout.startswith("[2.0, 2.0] False\nTransfer: device 'cuda' needs CuPy"), done.stderr
 
 
-def test_what_is_no_array_is_not_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_is_gpu_is_false_for_numpy_arrays_and_for_other_objects(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cupy", ModuleType("cupy"))
     assert not any(map(backend.is_gpu, (np.ones(2), np.float64(1), 1.0, None)))
 
 
 @pytest.mark.parametrize("count", [0, 2])
-def test_cupy_says_how_many_there_are(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "cupy", stand_in(lambda: count))
+def test_device_count_is_that_of_cupy(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", fake_cupy(lambda: count))
     assert torch.cuda.device_count() == count
     assert torch.cuda.is_available() == (count > 0)
 
 
 def test_without_a_driver_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "cupy", stand_in(no_driver))
+    monkeypatch.setitem(sys.modules, "cupy", fake_cupy(no_driver))
     assert not torch.cuda.is_available()
 
 
-# Where things are, on the stand-in
-
-
 @pytest.mark.usefixtures("cuda")
-def test_tensors_move_and_gradients_come_back() -> None:
+def test_tensors_move_to_the_gpu_and_their_gradients_come_back() -> None:
     x = torch.tensor([1.0, 2.0], requires_grad=True)
-    ways = (x.cuda(), x.to("cuda"), x.to("cuda:0"), x.to(torch.device("cuda", 0)), x.to(0), x.to(torch.ones(1).cuda()))
-    for y in ways:
+    moved = (x.cuda(), x.to("cuda"), x.to("cuda:0"), x.to(torch.device("cuda", 0)), x.to(0), x.to(torch.ones(1).cuda()))
+    for y in moved:
         assert (str(y.device), y.is_cuda, type(y.array)) == ("cuda:0", True, ndarray)
         assert y.to("cuda") is y.cuda() is y
         (g,) = torch.autograd.grad((y * y).sum(), x)
         assert (str(g.device), g.tolist()) == ("cpu", [2.0, 4.0])
-    z = ways[0].cpu()
+    z = moved[0].cpu()
     assert (str(z.device), z.tolist()) == ("cpu", [1.0, 2.0])
     assert x.cpu() is x
-    assert ways[0].to("cuda", torch.float64).dtype == torch.float64
+    assert moved[0].to("cuda", torch.float64).dtype == torch.float64
 
 
 @pytest.mark.usefixtures("cuda")
-def test_what_is_made_there() -> None:
-    there = torch.ones(2, device="cuda")
-    made = [
+def test_creation_functions_and_operations_give_tensors_on_the_gpu() -> None:
+    on_gpu = torch.ones(2, device="cuda")
+    created = [
         torch.zeros(2, device="cuda"), torch.tensor([1.0], device="cuda"), torch.arange(3, device="cuda"),
         torch.randn(2, device="cuda"), torch.eye(2, device="cuda"), torch.linspace(0, 1, 3, device="cuda"),
         torch.randperm(3, device="cuda"), torch.full((2,), 1.0, device="cuda"), torch.as_tensor([1], device="cuda"),
-        torch.zeros_like(there), torch.rand_like(there), there.new_zeros(2), there.new_tensor([1.0]), there[0],
-        there.clone(), there.sum(), there > 0, nn.Linear(2, 2, device="cuda").weight, nn.Linear(2, 2).cuda().bias,
+        torch.zeros_like(on_gpu), torch.rand_like(on_gpu), on_gpu.new_zeros(2), on_gpu.new_tensor([1.0]), on_gpu[0],
+        on_gpu.clone(), on_gpu.sum(), on_gpu > 0, nn.Linear(2, 2, device="cuda").weight, nn.Linear(2, 2).cuda().bias,
         torch.zeros_like(torch.ones(2), device="cuda"),
     ]  # fmt: skip
-    assert [str(x.device) for x in made] == ["cuda:0"] * len(made)
-    assert str(torch.zeros_like(there, device="cpu").device) == "cpu"
+    assert [str(x.device) for x in created] == ["cuda:0"] * len(created)
+    assert str(torch.zeros_like(on_gpu, device="cpu").device) == "cpu"
 
 
 @pytest.mark.parametrize("name", ["cuda:", "cuda:²", "cuda:-1", "cuda:x"])
-def test_a_device_has_a_number_after_a_colon(name: str) -> None:
+def test_a_device_name_has_a_number_after_its_colon(name: str) -> None:
     with pytest.raises(RuntimeError, match="invalid device"):
         torch.device(name)
 
 
 @pytest.mark.usefixtures("cuda")
-def test_the_default_device() -> None:
+def test_creation_functions_use_the_default_device() -> None:
     makers = [
         lambda: torch.zeros(2), lambda: torch.tensor(1.0), lambda: torch.arange(3), lambda: torch.randn(2),
         lambda: torch.eye(2), lambda: torch.randint(3, (2,)), lambda: torch.randperm(3), lambda: torch.full((2,), 1),
@@ -149,8 +150,8 @@ def test_the_default_device() -> None:
     assert {str(make().device) for make in makers} == {"cpu"}
 
 
-def test_the_default_device_is_a_thread_s() -> None:
-    """Two blocks that end in the order in which they began, each in a thread of its own."""
+def test_each_thread_has_its_own_default_device() -> None:
+    """Two blocks in two threads; the block that begins first ends first."""
     entered, left = threading.Event(), threading.Event()
 
     def work() -> None:
@@ -169,7 +170,7 @@ def test_the_default_device_is_a_thread_s() -> None:
     assert torch.get_default_device() == before
 
 
-APART: list[Callable[[Any, Any], Any]] = [
+ON_TWO_DEVICES: list[Callable[[Any, Any], Any]] = [
     lambda x, y: x + y, lambda x, y: x @ y.T, lambda x, y: torch.cat([x, y]), lambda x, y: torch.where(x > 0, x, y),
     lambda x, y: F.linear(x, y), lambda x, y: F.cross_entropy(x, torch.tensor([0, 1])), lambda x, y: x == y,
     lambda x, y: F.embedding(torch.tensor([0]), x), lambda x, y: torch.gather(x, 1, torch.tensor([[0], [1]])),
@@ -180,16 +181,16 @@ APART: list[Callable[[Any, Any], Any]] = [
 
 
 @pytest.mark.usefixtures("cuda")
-@pytest.mark.parametrize("call", APART)
-def test_two_devices_are_refused_in_pytorch_s_words(call: Callable[[Any, Any], Any]) -> None:
-    said = "Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu!"
-    with pytest.raises(RuntimeError, match=said) as caught:
+@pytest.mark.parametrize("call", ON_TWO_DEVICES)
+def test_arguments_on_two_devices_raise_pytorch_s_error(call: Callable[[Any, Any], Any]) -> None:
+    message = "Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu!"
+    with pytest.raises(RuntimeError, match=message) as caught:
         call(torch.ones(2, 3, device="cuda"), torch.ones(2, 3))
     assert isinstance(caught.value, errors.DeviceError)
 
 
 @pytest.mark.usefixtures("cuda")
-def test_both_arguments_are_named() -> None:
+def test_the_error_about_two_devices_names_both_arguments() -> None:
     with pytest.raises(
         RuntimeError, match=r"found at least two devices, cpu and cuda:0! \(a \(2,\) on cpu, b \(2,\) on "
     ):
@@ -197,8 +198,8 @@ def test_both_arguments_are_named() -> None:
 
 
 @pytest.mark.usefixtures("cuda")
-def test_a_number_of_the_cpu_goes_with_everything() -> None:
-    """As in PyTorch a Tensor without dimensions does, and has its gradient where it is."""
+def test_a_cpu_tensor_without_dimensions_may_meet_a_gpu_tensor() -> None:
+    """As in PyTorch. Its gradient is on the CPU."""
     x, w = torch.ones(2, device="cuda", requires_grad=True), torch.tensor(3.0, requires_grad=True)
     y = x * w
     y.sum().backward()
@@ -221,7 +222,7 @@ def test_writes_copy_from_the_other_device() -> None:
 
 
 @pytest.mark.usefixtures("cuda")
-def test_indices_may_be_on_the_cpu_but_not_the_other_way() -> None:
+def test_cpu_indices_may_index_gpu_tensors_but_not_the_reverse() -> None:
     x, at = torch.tensor([1.0, 2.0], device="cuda"), torch.tensor([1])
     assert x[at].tolist() == [2.0]
     with pytest.raises(RuntimeError, match=r"indices should be either on cpu or on the same device .*\(cpu\)"):
@@ -229,7 +230,7 @@ def test_indices_may_be_on_the_cpu_but_not_the_other_way() -> None:
 
 
 @pytest.mark.usefixtures("cuda")
-def test_numpy_wants_cpu_first() -> None:
+def test_conversion_of_a_gpu_tensor_to_numpy_raises() -> None:
     x = torch.ones(2, device="cuda")
     for read in (lambda: x.numpy(), lambda: np.asarray(x)):
         with pytest.raises(TypeError, match=r"can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu\(\)"):
@@ -240,27 +241,27 @@ def test_numpy_wants_cpu_first() -> None:
 @pytest.mark.usefixtures("cuda")
 @pytest.mark.parametrize("ufunc", [np.add, np.multiply, np.maximum, np.minimum])
 @pytest.mark.parametrize("dtype", ["float64", "float16", "complex64", "int64", "int8", "uint8", "bool"])
-def test_places_that_come_more_than_once(ufunc: Any, dtype: str) -> None:
-    """Also by ufuncs that CuPy has no `at` of, and in dtypes that CUDA has no atomic operations on."""
+def test_at_accumulates_at_repeated_indices(ufunc: Any, dtype: str) -> None:
+    """Also for ufuncs whose `at` CuPy lacks, and for dtypes on which CUDA has no atomic operations."""
     if dtype == "complex64" and ufunc in (np.maximum, np.minimum):
         return  # complex numbers have no order
     rng = np.random.default_rng(0)
     for index in (rng.integers(0, 3, 9), (slice(None), rng.integers(0, 4, 6)), rng.integers(0, 3, (2, 3))):
-        x = rng.integers(1, 4, (3, 4)).astype(dtype)  # in any order the same
+        x = rng.integers(1, 4, (3, 4)).astype(dtype)  # small integers have the same sum in any order
         values = rng.integers(1, 4, x[index].shape).astype(dtype)
         if dtype == "complex64":
             x, values = x * (1 + 1j), values * (1 - 1j)
         expected, found = x.copy(), backend.to_device(x, "cuda")
         ufunc.at(expected, index, values)
-        there = index if isinstance(index, tuple) else (index,)
-        there = tuple(i if isinstance(i, slice) else backend.like(i, found) for i in there)
-        index_kernels.at(ufunc, found, there, backend.like(values, found))
+        gpu_index = index if isinstance(index, tuple) else (index,)
+        gpu_index = tuple(i if isinstance(i, slice) else backend.like(i, found) for i in gpu_index)
+        index_kernels.at(ufunc, found, gpu_index, backend.like(values, found))
         np.testing.assert_array_equal(backend.to_numpy(found), expected)
 
 
 @pytest.mark.usefixtures("cuda")
-def test_gradients_of_complex_numbers_add_up_there() -> None:
-    """CUDA has no atomic addition of them."""
+def test_complex_gradients_accumulate_at_repeated_indices() -> None:
+    """CUDA has no atomic addition of complex numbers."""
     at = torch.tensor([0, 2, 0])
     calls: list[Callable[[Any], Any]] = [
         lambda x: F.embedding(at.to(x.device), x), lambda x: x[at.to(x.device)],
@@ -274,8 +275,8 @@ def test_gradients_of_complex_numbers_add_up_there() -> None:
 
 
 @pytest.mark.usefixtures("cuda")
-def test_logic_of_complex_numbers() -> None:
-    """Which CuPy doesn't have."""
+def test_logical_functions_take_complex_numbers() -> None:
+    """CuPy's don't."""
     x, y = torch.tensor([0j, 1j, 2 + 0j]).cuda(), torch.tensor([0j, 0j, 1 + 1j]).cuda()
     found = [torch.logical_and(x, y), x.logical_or(y), x.logical_xor(y), torch.logical_not(x)]
     no, yes = False, True
@@ -284,8 +285,8 @@ def test_logic_of_complex_numbers() -> None:
 
 
 @pytest.mark.usefixtures("cuda")
-def test_matrices_that_have_no_inverse() -> None:
-    """CuPy's linear algebra gives whatever comes out, unless it is asked for errors."""
+def test_singular_matrices_raise_or_are_reported_in_info() -> None:
+    """CuPy's linear algebra raises no error unless cupyx.errstate asks for it."""
     singular = torch.ones(3, 2, 2).cuda()
     for call in (torch.linalg.inv, torch.linalg.cholesky, lambda x: torch.linalg.solve(x, x), torch.inverse):
         with pytest.raises(torch.linalg.LinAlgError):
@@ -297,7 +298,7 @@ def test_matrices_that_have_no_inverse() -> None:
 
 
 @pytest.mark.usefixtures("cuda")
-def test_equations_of_several_right_hand_sides() -> None:
+def test_solve_broadcasts_batch_dimensions() -> None:
     """CuPy's solve doesn't broadcast."""
     a, b = torch.randn(2, 1, 3, 3, dtype=torch.float64), torch.randn(4, 3, 2, dtype=torch.float64)
     solved = torch.linalg.solve(a.cuda(), b.cuda()), torch.linalg.solve_triangular(a.cuda(), b.cuda(), upper=True)
@@ -316,7 +317,7 @@ MAKERS: list[Callable[..., Any]] = [
 
 
 @pytest.mark.parametrize("seed", [lambda: torch.cuda.manual_seed(1), torch.cuda.seed_all])
-def test_seeding_gpus_that_are_not_there_changes_no_draw(
+def test_seeding_without_a_gpu_keeps_the_state_of_the_cpu_generator(
     seed: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("microgad.backend.gpu_count", lambda: 0)
@@ -327,7 +328,7 @@ def test_seeding_gpus_that_are_not_there_changes_no_draw(
 
 @pytest.mark.usefixtures("cuda")
 @pytest.mark.parametrize("make", MAKERS)
-def test_an_out_says_where_a_tensor_is_made(make: Callable[..., Any]) -> None:
+def test_out_determines_the_device_of_a_created_tensor(make: Callable[..., Any]) -> None:
     torch.manual_seed(0)
     expected = make()
     for out in (torch.empty_like(expected, device="cuda"), torch.empty(0, dtype=expected.dtype, device="cuda")):
@@ -338,29 +339,29 @@ def test_an_out_says_where_a_tensor_is_made(make: Callable[..., Any]) -> None:
 
 
 @pytest.mark.usefixtures("cuda")
-def test_an_out_shares_no_memory_with_an_input() -> None:
+def test_an_out_that_overlaps_an_input_raises() -> None:
     x, at = torch.arange(6.0).cuda(), torch.tensor([0, 1, 2]).cuda()
-    for into in (x[1:4], x[:3], x[::2]):
+    for out in (x[1:4], x[:3], x[::2]):
         with pytest.raises(RuntimeError, match="some elements of the input tensor and the written-to tensor"):
-            torch.gather(x, 0, at, out=into)
+            torch.gather(x, 0, at, out=out)
     assert torch.take(x[3:], at, out=x[:3]).tolist() == x[3:].tolist() == [3, 4, 5]
 
 
 @pytest.mark.usefixtures("cuda")
-def test_integers_to_negative_powers_have_no_fraction() -> None:
+def test_integers_to_negative_powers_truncate_as_on_the_cpu() -> None:
     x, p = torch.tensor([2, 1, -1, 3]), torch.tensor([-1, -2, -3, 2])
     assert (x.cuda() ** p.cuda()).tolist() == (x**p).tolist() == [0, 1, -1, 9]
 
 
 @pytest.mark.usefixtures("cuda")
-def test_what_accumulates_over_one_element_is_new() -> None:
+def test_scans_of_one_element_return_new_memory() -> None:
     x = torch.ones(2, 1).cuda()
     for y in (x.cumprod(1), x.cumsum(1), x.logcumsumexp(1), x.cummax(1)[0], x.cummin(1).values):
         y.add_(1)
     assert x.tolist() == [[1.0], [1.0]]
 
 
-def test_gradients_are_checked_there(cuda: None) -> None:
+def test_gradient_checks_run_on_the_gpu(cuda: None) -> None:
     x = torch.randn(3, 4, dtype=torch.float64).cuda().requires_grad_()
     y = torch.randn(4, 2, dtype=torch.float64).cuda().requires_grad_()
     for order, full in ((1, True), (2, True), (1, False)):
@@ -373,7 +374,7 @@ def test_gradients_are_checked_there(cuda: None) -> None:
         torch.testing.check_grads(lambda x: x * x.detach(), [x])
 
 
-def test_tensors_of_two_devices_are_not_compared(cuda: None) -> None:
+def test_equal_raises_for_tensors_on_two_devices(cuda: None) -> None:
     x = torch.ones(2)
     assert torch.equal(x.cuda(), x.cuda())
     with pytest.raises(RuntimeError, match=r"Cannot compare two tensors on different devices\. Got: cuda:0 and cpu"):

@@ -1,4 +1,7 @@
-"""The dialect of derivatives (bodies that run on arrays and on Tensors alike), held by reading their source."""
+"""Derivatives are written in a subset of NumPy that runs on arrays and on Tensors alike.
+
+The tests read the source of all derivatives and report what lies outside of that subset.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,11 @@ import pytest
 
 from microgad import dispatch
 
+# Methods and attributes that mean the same on an array and on a Tensor.
 METHODS = {"reshape", "sum", "mean", "swapaxes"}
 ATTRIBUTES = {"ndim", "shape", "dtype", "T"}
-# What NumPy's protocols don't dispatch, or what detaches.
-NEVER = {
+# Functions that NumPy's protocols don't dispatch, or that detach.
+FORBIDDEN = {
     "asarray",
     "array",
     "full",
@@ -37,6 +41,10 @@ def subclasses(cls: type) -> Iterator[type]:
 
 
 def derivatives() -> list[tuple[str, Any, bool]]:
+    """Each derivative of microgad's operations: its name, its function, and whether it runs on arrays only.
+
+    It does where its Function has a decomposition, which `create_graph` differentiates instead.
+    """
     import microgad.nn.functional
 
     found = {}
@@ -46,18 +54,18 @@ def derivatives() -> list[tuple[str, Any, bool]]:
         for name, member in vars(cls).items():
             if (name.startswith("grad_") or name in ("backward", "decomposition")) and inspect.isfunction(member):
                 found[f"{cls.__name__}.{name}"] = (member, cls.decomposed is not None and name != "decomposition")
-    return [(name, *facts) for name, facts in sorted(found.items())]
+    return [(name, *entry) for name, entry in sorted(found.items())]
 
 
 def problems(function: Any, on_arrays_only: bool = False) -> list[str]:
-    """Where a body leaves the dialect.
+    """Descriptions of all places where a derivative's source lies outside of the subset.
 
-    One that has a decomposition beside it never sees a Tensor: it may not write into what it is given, no more.
+    A derivative that runs on arrays only must not write into its arguments; the other rules don't apply to it.
     """
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     definition = tree.body[0]
     assert isinstance(definition, ast.FunctionDef)
-    arrays = {a.arg for a in definition.args.args[1:]}
+    arguments = {a.arg for a in definition.args.args[1:]}
     found = []
     for node in ast.walk(definition):
         where = (
@@ -71,21 +79,21 @@ def problems(function: Any, on_arrays_only: bool = False) -> list[str]:
                 scalar_or_type = isinstance(target, (float, type)) or node.attr in ("newaxis",)
                 if on_arrays_only:
                     continue
-                if node.attr in NEVER or not (
+                if node.attr in FORBIDDEN or not (
                     scalar_or_type or target in dispatch.UFUNCS or target in dispatch.FUNCTIONS
                 ):
                     found.append(f"{where}: np.{node.attr} is not in the dispatch table")
-            elif not on_arrays_only and node.value.id in arrays and node.attr not in METHODS | ATTRIBUTES:
+            elif not on_arrays_only and node.value.id in arguments and node.attr not in METHODS | ATTRIBUTES:
                 found.append(f"{where}: .{node.attr} means something else on a Tensor")
         if isinstance(node, (ast.Assign, ast.AugAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             for target in targets:
-                into = (
+                written = (
                     target.value.id if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name) else ""
                 )
-                if isinstance(target, ast.Subscript) and (into in arrays or not on_arrays_only):
+                if isinstance(target, ast.Subscript) and (written in arguments or not on_arrays_only):
                     found.append(f"{where}: writes into an array")
-                if isinstance(node, ast.AugAssign) and isinstance(target, ast.Name) and target.id in arrays:
+                if isinstance(node, ast.AugAssign) and isinstance(target, ast.Name) and target.id in arguments:
                     found.append(f"{where}: writes into {target.id}")
         if isinstance(node, ast.Call):
             options = {keyword.arg for keyword in node.keywords} & {"where", "initial", "out"}
@@ -93,7 +101,7 @@ def problems(function: Any, on_arrays_only: bool = False) -> list[str]:
             if (
                 isinstance(node.func, ast.Name)
                 and node.func.id in ("float", "int", "bool", "abs", "max", "min")
-                and any(isinstance(arg, ast.Name) and arg.id in arrays for arg in node.args)
+                and any(isinstance(arg, ast.Name) and arg.id in arguments for arg in node.args)
             ):
                 found.append(f"{where}: takes a value off the graph")
         if (
@@ -108,18 +116,18 @@ def problems(function: Any, on_arrays_only: bool = False) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "function", "on_arrays_only"), derivatives(), ids=lambda x: x if isinstance(x, str) else ""
 )
-def test_derivatives_keep_to_the_dialect(name: str, function: Any, on_arrays_only: bool) -> None:
+def test_derivatives_use_only_the_subset(name: str, function: Any, on_arrays_only: bool) -> None:
     assert problems(function, on_arrays_only) == []
 
 
-def test_the_lint_sees_what_it_should() -> None:
+def test_each_kind_of_problem_is_reported() -> None:
     def grad_x(self, grad, x):  # type: ignore[no-untyped-def]
         grad += 1
         y = np.asarray(x) + np.linalg.norm(x) + x.max() + float(x) + x[::-1]
         y[0] = np.add(x, grad, out=y)
         return y
 
-    said = "\n".join(problems(grad_x))
+    report = "\n".join(problems(grad_x))
     for part in (
         "writes into grad",
         "np.asarray",
@@ -129,4 +137,4 @@ def test_the_lint_sees_what_it_should() -> None:
         "writes into an array",
         "out= isn't",
     ):
-        assert part in said, (part, said)
+        assert part in report, (part, report)

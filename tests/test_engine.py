@@ -1,4 +1,4 @@
-"""The engine: accumulation, sharing, freeing, depth, refusals."""
+"""The backward pass: accumulation of gradients, sharing and freeing of memory, hooks, deep graphs and errors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import copy
 import gc
 import time
 import weakref
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,16 @@ import pytest
 import microgad as torch
 from microgad import Function, backend, errors, nn
 from microgad.engine import leaves
+
+
+@contextmanager
+def garbage_collector_disabled() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def test_gradients_accumulate_in_place_over_calls() -> None:
@@ -26,7 +38,7 @@ def test_gradients_accumulate_in_place_over_calls() -> None:
     assert first.tolist() == [7.0, 7.0]
 
 
-def test_a_bare_array_from_a_derivative_is_refused_under_create_graph() -> None:
+def test_a_derivative_that_returns_a_bare_array_raises_under_create_graph() -> None:
     class Bare(Function):
         def forward(self, x):  # type: ignore[no-untyped-def]
             return x * 2
@@ -40,7 +52,7 @@ def test_a_bare_array_from_a_derivative_is_refused_under_create_graph() -> None:
 
 
 @pytest.mark.parametrize("read", [float, int, torch.Tensor.item, np.asarray], ids=["float", "int", "item", "asarray"])
-def test_values_stay_on_the_graph_while_a_derivative_runs(read: object) -> None:
+def test_reading_a_value_in_a_derivative_raises_under_create_graph(read: object) -> None:
     class Reads(Function):
         def forward(self, x):  # type: ignore[no-untyped-def]
             return x * x
@@ -53,7 +65,7 @@ def test_values_stay_on_the_graph_while_a_derivative_runs(read: object) -> None:
         torch.autograd.grad(Reads.apply(x), x, create_graph=True)
 
 
-def test_second_backward_through_freed_values() -> None:
+def test_a_second_backward_through_freed_values_raises() -> None:
     x = torch.ones(2, requires_grad=True)
     y = (x * x).sum()
     y.backward()
@@ -63,7 +75,7 @@ def test_second_backward_through_freed_values() -> None:
     assert x.grad.tolist() == [2.0, 2.0]
 
 
-def test_second_backward_through_a_freed_dropout_mask() -> None:
+def test_a_second_backward_through_a_freed_dropout_mask_raises() -> None:
     x = torch.ones(100, requires_grad=True)
     y = nn.functional.dropout(x).sum()
     y.backward()
@@ -71,7 +83,7 @@ def test_second_backward_through_a_freed_dropout_mask() -> None:
         y.backward()
 
 
-def test_retained_graphs_go_back_again() -> None:
+def test_retain_graph_allows_a_second_backward() -> None:
     x = torch.ones(2, requires_grad=True)
     y = (x * x).sum()
     y.backward(retain_graph=True)
@@ -80,17 +92,17 @@ def test_retained_graphs_go_back_again() -> None:
     assert x.grad.tolist() == [4.0, 4.0]
 
 
-def test_backward_of_a_non_scalar() -> None:
+def test_backward_of_a_non_scalar_raises() -> None:
     with pytest.raises(RuntimeError, match="grad can be implicitly created only for scalar outputs"):
         torch.ones(2, requires_grad=True).mul(2).backward()
 
 
-def test_backward_of_what_wants_no_gradient() -> None:
+def test_backward_of_a_tensor_that_does_not_require_grad_raises() -> None:
     with pytest.raises(RuntimeError, match="does not require grad and does not have a grad_fn"):
         torch.ones(1).backward()
 
 
-def test_unused_inputs() -> None:
+def test_unused_inputs_raise_or_get_none_or_zeros() -> None:
     x, y = torch.ones(2, requires_grad=True), torch.ones(3, requires_grad=True)
     with pytest.raises(RuntimeError, match="appears to not have been used in the graph"):
         torch.autograd.grad(x.sum(), (x, y))
@@ -98,7 +110,7 @@ def test_unused_inputs() -> None:
     assert torch.autograd.grad(x.sum(), (x, y), materialize_grads=True)[1].tolist() == [0.0, 0.0, 0.0]
 
 
-def test_several_outputs_and_an_interior_input() -> None:
+def test_grad_takes_several_outputs_and_intermediate_inputs() -> None:
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     y = x * x
     z = y * 3
@@ -108,7 +120,7 @@ def test_several_outputs_and_an_interior_input() -> None:
     assert x.grad is None
 
 
-def test_backward_into_chosen_inputs() -> None:
+def test_backward_with_inputs_gives_no_gradient_to_other_leaves() -> None:
     x, y = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
     (x * y).sum().backward(inputs=[x])
     assert x.grad is not None
@@ -116,7 +128,7 @@ def test_backward_into_chosen_inputs() -> None:
 
 
 @pytest.mark.host("an array of its own class")
-def test_threads_that_end_at_one_leaf_lose_nothing() -> None:
+def test_threads_that_accumulate_into_one_leaf_lose_no_gradient() -> None:
     class Slow(np.ndarray):
         def __iadd__(self, other: Any) -> Any:
             total = np.asarray(self) + other
@@ -133,11 +145,9 @@ def test_threads_that_end_at_one_leaf_lose_nothing() -> None:
 
 
 @pytest.mark.host("as many nodes, whatever their arrays are")
-def test_a_million_nodes_go_forward_backward_and_away() -> None:
+def test_a_chain_of_a_million_nodes_runs_backward_and_is_freed() -> None:
     n = 1_000_000
-    gc.collect()
-    gc.disable()
-    try:
+    with garbage_collector_disabled():
         x = torch.ones(1, requires_grad=True)
         y = x
         for _ in range(n):
@@ -149,8 +159,6 @@ def test_a_million_nodes_go_forward_backward_and_away() -> None:
         assert x.grad is not None
         assert x.grad.item() == 1.0
         assert weak() is None
-    finally:
-        gc.enable()
 
 
 def test_a_training_step_leaves_nothing_for_the_garbage_collector() -> None:
@@ -180,16 +188,12 @@ def test_a_training_step_leaves_nothing_for_the_garbage_collector() -> None:
         optimizer.step()
 
     step()
-    gc.collect()
-    gc.disable()
-    try:
+    with garbage_collector_disabled():
         step()
         assert gc.collect() == 0
-    finally:
-        gc.enable()
 
 
-def test_results_that_a_context_was_told_of_leave_nothing_for_the_garbage_collector() -> None:
+def test_results_marked_and_saved_in_a_context_are_freed_without_the_garbage_collector() -> None:
     class Written(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, x: Any) -> Any:
@@ -209,39 +213,31 @@ def test_results_that_a_context_was_told_of_leave_nothing_for_the_garbage_collec
             return tangent, None, tangent
 
     x = torch.ones(3, requires_grad=True)
-    gc.collect()
-    gc.disable()
-    try:
+    with garbage_collector_disabled():
         results = Written.apply(x * 1)
         weak = [weakref.ref(y) for y in results]
         del results
         assert [ref() for ref in weak] == [None] * 3
-    finally:
-        gc.enable()
 
 
 def test_double_backward_leaves_nothing_for_the_garbage_collector() -> None:
-    gc.collect()
-    gc.disable()
-    try:
+    with garbage_collector_disabled():
         x = torch.rand(4, 3, requires_grad=True)
         y = nn.functional.log_softmax(x.tanh() @ torch.rand(3, 3), 1)
         (g,) = torch.autograd.grad((y * y).sum(), x, create_graph=True)
         (g * g).sum().backward()
         del x, y, g
         assert gc.collect() == 0
-    finally:
-        gc.enable()
 
 
-def test_where_hooked_leaves_come_is_asked_of_what_is_walked_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A decomposition is a walk of its own, not through all that was before it."""
-    asked = 0
+def test_a_decomposition_looks_up_hooked_leaves_only_in_its_own_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its backward pass ends at the inputs of the decomposition and doesn't walk the graph before them."""
+    lookups = 0
 
     class Counting(weakref.WeakSet):  # type: ignore[type-arg]
         def __contains__(self, leaf: object) -> bool:
-            nonlocal asked
-            asked += 1
+            nonlocal lookups
+            lookups += 1
             return super().__contains__(leaf)
 
     x, weight = torch.ones(2, 3, requires_grad=True), torch.ones(3, requires_grad=True)
@@ -250,10 +246,10 @@ def test_where_hooked_leaves_come_is_asked_of_what_is_walked_alone(monkeypatch: 
     for _ in range(20):
         h = nn.functional.layer_norm(h, (3,), weight)
     torch.autograd.grad(h.sum(), x, create_graph=True)
-    assert asked < 100
+    assert lookups < 100
 
 
-def test_hooks_on_several_gradients_hold_neither_these_nor_the_graph() -> None:
+def test_multi_grad_hooks_keep_neither_gradients_nor_the_graph_alive() -> None:
     for mode in ("all", "any"):
         a, b, seen = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True), []
         torch.autograd.graph.register_multi_grad_hook((a, b), lambda grads, seen=seen: seen.append(1), mode=mode)
@@ -272,7 +268,7 @@ def test_hooks_on_several_gradients_hold_neither_these_nor_the_graph() -> None:
         assert [ref() for ref in gone] == [None, None]  # no cycle
 
 
-def test_hooks_on_several_gradients_know_the_pass_whatever_other_hooks_do() -> None:
+def test_multi_grad_hooks_run_once_if_another_hook_enters_a_function_hook() -> None:
     from microgad.autograd.function_hooks import CountHook
 
     def count(grad: torch.Tensor) -> None:
@@ -286,7 +282,7 @@ def test_hooks_on_several_gradients_know_the_pass_whatever_other_hooks_do() -> N
     assert [[g.tolist() for g in grads] for grads in seen] == [[[1, 1], [1, 1]]]
 
 
-def test_hooks() -> None:
+def test_tensor_hooks_see_or_replace_gradients_until_they_are_removed() -> None:
     x = torch.ones(2, requires_grad=True)
     y = x * 3
     seen: list[list[float]] = []
@@ -303,7 +299,7 @@ def test_hooks() -> None:
     assert x.grad.tolist() == [33.0, 33.0]
 
 
-def test_a_retained_gradient_is_what_hooks_made_and_adds_up() -> None:
+def test_a_retained_gradient_includes_the_hooks_effect_and_accumulates() -> None:
     x = torch.ones(2, requires_grad=True)
     y = x * 2
     y.register_hook(lambda g: g * 3)
@@ -316,7 +312,7 @@ def test_a_retained_gradient_is_what_hooks_made_and_adds_up() -> None:
     assert y.grad.tolist() == [8.0, 8.0]
 
 
-def test_hooks_of_a_leaf_outlast_its_being_frozen() -> None:
+def test_hooks_of_a_leaf_survive_freezing_and_unfreezing() -> None:
     x, seen = torch.ones(2, requires_grad=True), []
     x.register_hook(lambda grad: seen.append("tensor"))
     handle = x.register_hook(lambda grad: grad * 2)
@@ -344,7 +340,7 @@ def test_a_hook_may_keep_the_gradient() -> None:
     assert kept[0].tolist() == [3.0, 3.0]
 
 
-def test_post_accumulate_hook() -> None:
+def test_post_accumulate_grad_hooks_see_the_accumulated_gradient() -> None:
     x = torch.ones(2, requires_grad=True)
     seen: list[list[float]] = []
     x.register_post_accumulate_grad_hook(lambda t: seen.append(t.grad.tolist()))
@@ -352,7 +348,7 @@ def test_post_accumulate_hook() -> None:
     assert seen == [[3.0, 3.0]]
 
 
-def test_mixed_dtypes_come_back_in_the_input_s() -> None:
+def test_gradients_have_the_dtypes_of_their_inputs() -> None:
     x, y = torch.ones(2, requires_grad=True), torch.ones(2, dtype=torch.float64, requires_grad=True)
     out = x * y
     assert out.dtype == torch.float64
@@ -371,10 +367,10 @@ def test_a_failed_backward_changes_no_gradient() -> None:
     h.mul_(2)
     with pytest.raises(errors.GraphError):
         (h.sum() + z).backward()
-    assert x.grad is y.grad is None  # leaves come after whatever is younger
+    assert x.grad is y.grad is None  # gradients are given to leaves after all other nodes
 
 
-def test_autograd_function_with_ctx() -> None:
+def test_an_autograd_function_with_ctx_has_a_second_derivative_and_frees_its_values() -> None:
     class Cube(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x):  # type: ignore[no-untyped-def]
@@ -388,9 +384,7 @@ def test_autograd_function_with_ctx() -> None:
             assert isinstance(grad, torch.Tensor)
             return grad * 3 * x * x
 
-    gc.collect()
-    gc.disable()
-    try:
+    with garbage_collector_disabled():
         x = torch.tensor(2.0, requires_grad=True)
         y = Cube.apply(x)
         (g,) = torch.autograd.grad(y, x, create_graph=True)
@@ -402,11 +396,9 @@ def test_autograd_function_with_ctx() -> None:
             y.backward()
         del y, g, gg
         assert gc.collect() == 0
-    finally:
-        gc.enable()
 
 
-def test_a_tuple_of_gradients_handed_back_is_copied_for_the_leaf() -> None:
+def test_gradients_that_a_derivative_returns_unchanged_are_copied_for_leaves() -> None:
     class Both(Function):
         def forward(self, a, b):  # type: ignore[no-untyped-def]
             return a * 1, b * 1
@@ -423,7 +415,7 @@ def test_a_tuple_of_gradients_handed_back_is_copied_for_the_leaf() -> None:
     assert not np.shares_memory(b.grad.array, seeds[1].array)
 
 
-def test_the_sum_of_two_gradients_without_axes_is_an_array():
+def test_the_sum_of_two_gradients_without_dimensions_is_an_array():
     x = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)
     (0.5 * x * (1 + x)).backward()
     assert backend.is_array(x.grad.array)
@@ -432,8 +424,8 @@ def test_the_sum_of_two_gradients_without_axes_is_an_array():
 
 
 @pytest.mark.host("numerical derivatives are taken on the CPU")
-def test_two_parts_of_one_result_add_up_their_gradients() -> None:
-    """A derivative may read a result, and so give its parts new places in the graph."""
+def test_second_derivatives_add_up_over_both_results_of_one_operation() -> None:
+    """The derivative of eigh reads both results, which adds further paths to the graph."""
     w = torch.tensor([[2.0, 0.5], [0.5, 1.0]], dtype=torch.float64, requires_grad=True)
 
     def f(w: torch.Tensor) -> torch.Tensor:
@@ -443,14 +435,14 @@ def test_two_parts_of_one_result_add_up_their_gradients() -> None:
     assert torch.autograd.gradgradcheck(lambda w: f((w + w.mT) / 2), (w,))
 
 
-def test_a_batch_of_gradients_needs_one_for_each_output() -> None:
+def test_is_grads_batched_needs_a_gradient_for_each_output() -> None:
     x = torch.ones(2, requires_grad=True)
     with pytest.raises(errors.ArgumentError, match="is_grads_batched needs a gradient for each"):
         torch.autograd.grad(x * 2, x, is_grads_batched=True)
     assert torch.autograd.grad(x * 2, x, torch.eye(2), is_grads_batched=True)[0].tolist() == [[2, 0], [0, 2]]
 
 
-def test_what_was_packed_stays_so_where_a_derivative_fails() -> None:
+def test_saved_values_are_unpacked_again_after_a_derivative_failed() -> None:
     unpacked: list[Any] = []
 
     class Failing(torch.Function):
@@ -472,7 +464,7 @@ def test_what_was_packed_stays_so_where_a_derivative_fails() -> None:
     assert x.grad == 3
 
 
-def test_a_hook_on_a_leaf_s_node_holds_no_gradient_that_was_only_asked_for() -> None:
+def test_a_hook_on_a_leaf_s_node_keeps_no_gradient_alive_that_grad_returned() -> None:
     x = torch.ones(2, requires_grad=True)
     handle = (x * 1).grad_fn.next_functions[0][0].register_hook(lambda inputs, outputs: None)
     gone: list[Any] = []
@@ -483,7 +475,7 @@ def test_a_hook_on_a_leaf_s_node_holds_no_gradient_that_was_only_asked_for() -> 
     handle.remove()
 
 
-def test_hooks_on_several_gradients_count_those_that_the_pass_comes_to() -> None:
+def test_multi_grad_hooks_get_none_for_gradients_that_the_pass_does_not_compute() -> None:
     a, b = torch.tensor(1.0, requires_grad=True), torch.tensor(2.0, requires_grad=True)
     found: list[Any] = []
     with torch.autograd.graph.register_multi_grad_hook((a, b), found.append):

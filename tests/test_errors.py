@@ -1,4 +1,4 @@
-"""Errors teach: class, operation, module, rule, both sides; and nothing is changed by what was refused."""
+"""Errors name the operation, its module, the broken rule and the arguments. A call that raises changes nothing."""
 
 from __future__ import annotations
 
@@ -14,13 +14,6 @@ from microgad.errors.arguments import type_check
 from microgad.state import composite
 
 
-def message(call: object) -> str:
-    with pytest.raises(Exception) as caught:  # noqa: PT011 - the classes are tested below
-        call()  # type: ignore[operator]
-    assert isinstance(caught.value, RuntimeError | ValueError | TypeError | IndexError)
-    return str(caught.value)
-
-
 def test_a_convolution_of_too_few_channels_names_the_module_and_both_sides() -> None:
     class Net(nn.Module):
         def __init__(self) -> None:
@@ -32,12 +25,12 @@ def test_a_convolution_of_too_few_channels_names_the_module_and_both_sides() -> 
 
     with pytest.raises(RuntimeError) as caught:
         Net()(torch.zeros(8, 1, 28, 28))
-    said = str(caught.value)
-    assert said.startswith(
+    message = str(caught.value)
+    assert message.startswith(
         "Conv2d (features.0): Given groups=1, weight of size [10, 3, 3, 3], expected input[8, 1, 28, 28] to have 3 "
         "channels, but got 1 channels instead (input (8, 1, 28"
     )
-    assert "weight (10, 3, 3, 3)" in said
+    assert "weight (10, 3, 3, 3)" in message
 
 
 def test_a_linear_layer_of_the_wrong_size_names_its_module() -> None:
@@ -47,7 +40,7 @@ def test_a_linear_layer_of_the_wrong_size_names_its_module() -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "kind", "said"),
+    ("call", "kind", "message"),
     [
         (lambda: torch.zeros(2, 3) + torch.zeros(4), ValueError, r"Add: .*\(a \(2, 3\), b \(4,\)\)"),
         (lambda: torch.zeros(2, 3) @ torch.zeros(4, 5), RuntimeError, "MatMul: mat1 and mat2 shapes cannot"),
@@ -70,13 +63,13 @@ def test_a_linear_layer_of_the_wrong_size_names_its_module() -> None:
         (lambda: torch.split(torch.zeros(4), [1, 1]), RuntimeError, r"split_sizes to sum exactly to 4 .* sum to 2"),
     ],
 )  # fmt: skip
-def test_misuse(call: object, kind: type[Exception], said: str) -> None:
-    with pytest.raises(kind, match=said):
+def test_wrong_arguments_raise_an_error_that_names_the_rule(call: object, kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message):
         call()  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "message"),
     [
         (lambda x: torch.exp([1.0]), "Exp: expected a Tensor"),
         (lambda x: torch.matmul([[1.0]], x), r"matmul\(\): argument 'input' must be Tensor, not list"),
@@ -114,12 +107,12 @@ def test_misuse(call: object, kind: type[Exception], said: str) -> None:
         (lambda x: torch.full((2,), None), r"full\(\): argument '.*' must be Number, not NoneType"),
     ],
 )
-def test_what_is_no_tensor_is_named(call: Any, said: str) -> None:
-    with pytest.raises(TypeError, match=said):
+def test_an_argument_of_a_wrong_type_is_named(call: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
         call(torch.ones(2))
 
 
-def test_an_attribute_that_a_tensor_lacks_stays_missing() -> None:
+def test_a_missing_attribute_in_a_composite_function_raises_attribute_error() -> None:
     @composite
     def typo(x: torch.Tensor) -> Any:
         return x.shap  # type: ignore[attr-defined]
@@ -129,8 +122,8 @@ def test_an_attribute_that_a_tensor_lacks_stays_missing() -> None:
     assert not isinstance(caught.value, TypeError)
 
 
-def test_an_error_of_the_program_s_own_passes_through_as_it_is() -> None:
-    """Raised inside a function that we call, with what led to it."""
+def test_an_error_raised_in_a_callback_passes_through_unchanged() -> None:
+    """Its context, the error that was being handled, is kept as well."""
 
     def broken(x: torch.Tensor, y: torch.Tensor) -> Any:
         try:
@@ -144,30 +137,30 @@ def test_an_error_of_the_program_s_own_passes_through_as_it_is() -> None:
     assert not caught.value.__suppress_context__
 
 
-def test_every_exception_is_pytorch_s_class_too() -> None:
+def test_exceptions_are_subclasses_of_those_that_pytorch_raises() -> None:
     for cls in (errors.ShapeError, errors.DtypeError, errors.DeviceError, errors.GraphError, errors.ArgumentError):
         assert issubclass(cls, RuntimeError)
     assert issubclass(errors.DimError, IndexError)
 
 
-def test_a_refused_operation_leaves_everything_as_it_was() -> None:
+def test_a_layer_that_raises_changes_no_buffer_and_draws_nothing() -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.BatchNorm1d(3), nn.Dropout(0.5), nn.Linear(4, 2))
     before = {name: value.cpu().numpy().copy() for name, value in net.state_dict().items()}
     state = torch.get_rng_state().cpu().numpy().copy()
-    message(lambda: net[0](torch.zeros(5, 4)))
-    message(lambda: net[1](torch.tensor([1, 2])))
-    message(lambda: net[2](torch.zeros(2, 3)))
+    for layer, x in zip(net, (torch.zeros(5, 4), torch.tensor([1, 2]), torch.zeros(2, 3)), strict=True):
+        with pytest.raises((RuntimeError, ValueError, TypeError, IndexError)):
+            layer(x)
     after = net.state_dict()
     assert all(np.array_equal(before[name], after[name].cpu().numpy()) for name in before)
     assert np.array_equal(state, torch.get_rng_state().cpu().numpy())
 
 
-def test_arrays_on_two_devices_name_both() -> None:
-    class Elsewhere:
+def test_an_error_about_two_devices_names_both() -> None:
+    class GpuTensor:
         shape, dtype, device = (2,), torch.float32, torch.device("cuda", 0)
 
-    inputs = torch.zeros(2, device="cpu"), Elsewhere()
+    inputs = torch.zeros(2, device="cpu"), GpuTensor()
     error = errors.in_forward(TypeError("Unsupported type"), "Add", "block", ("a", "b"), inputs)
     assert isinstance(error, errors.DeviceError)
     rule = "Expected all tensors to be on the same device, but found at least two devices, cpu and cuda:0!"
@@ -175,7 +168,7 @@ def test_arrays_on_two_devices_name_both() -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "kind", "said"),
+    ("call", "kind", "message"),
     [
         (lambda x: x.sum().backward("a"), TypeError, "either Tensors or None, but got str"),
         (
@@ -187,24 +180,26 @@ def test_arrays_on_two_devices_name_both() -> None:
         (lambda x: torch.ones(2).clamp_(), RuntimeError, "clamp_: at least one of min and max"),
     ],
 )
-def test_unfit_gradients_and_bounds(call: object, kind: type[Exception], said: str) -> None:
+def test_wrong_gradients_and_bounds_raise_and_leave_grad_none(
+    call: object, kind: type[Exception], message: str
+) -> None:
     x = torch.ones(2, requires_grad=True)
-    with pytest.raises(kind, match=said):
+    with pytest.raises(kind, match=message):
         call(x)  # type: ignore[operator]
     assert x.grad is None
 
 
-def test_of_several_outs_none_is_written_where_one_is_unfit() -> None:
+def test_no_out_is_written_where_one_of_several_has_the_wrong_dtype() -> None:
     x = torch.tensor([2.0, 1.0])
-    values, places = torch.zeros(2), torch.zeros(2, dtype=torch.int32).bool()
+    values, indices = torch.zeros(2), torch.zeros(2, dtype=torch.int32).bool()
     with pytest.raises(RuntimeError, match=r"sort: Expected out tensor to have dtype torch.int64"):
-        torch.sort(x, out=(values, places))
+        torch.sort(x, out=(values, indices))
     assert values.tolist() == [0, 0]
     assert values._version == 0
 
 
 @pytest.mark.parametrize("name", ["amax", "aminmax", "signbit", "frexp", "nonzero", "isposinf", "neg", "sgn"])
-def test_an_out_of_another_dtype_is_refused_by_name_where_pytorch_takes_none(name: str) -> None:
+def test_an_out_of_another_dtype_raises_where_pytorch_does_not_cast(name: str) -> None:
     x = torch.tensor([1.0])
     result = getattr(torch, name)(x)
     several = isinstance(result, tuple)
@@ -214,7 +209,7 @@ def test_an_out_of_another_dtype_is_refused_by_name_where_pytorch_takes_none(nam
 
 
 @pytest.mark.parametrize(
-    ("call", "kind", "said"),
+    ("call", "kind", "message"),
     [
         (lambda: torch.utils.data.random_split(range(4), [-1, 5]), ValueError, "Sum of input lengths"),
         (lambda: torch.device("cuda", -1), RuntimeError, "must not be negative, got -1"),
@@ -224,12 +219,12 @@ def test_an_out_of_another_dtype_is_refused_by_name_where_pytorch_takes_none(nam
         (lambda: torch.randint(1.5, (2,)), TypeError, "'float' object cannot be interpreted as an integer"),
     ],
 )  # fmt: skip
-def test_what_is_no_size_no_place_and_no_state(call: object, kind: type[Exception], said: str) -> None:
-    with pytest.raises(kind, match=said):
+def test_wrong_sizes_devices_dims_and_states_raise(call: object, kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message):
         call()  # type: ignore[operator]
 
 
-def test_a_backward_hook_gives_tensors() -> None:
+def test_a_backward_hook_has_to_return_tensors() -> None:
     net = nn.Linear(2, 2)
     net.register_full_backward_hook(lambda module, grad_input, grad_output: 5)
     with pytest.raises(TypeError, match="Backward hook: expected a Tensor or None for each gradient, got int"):
@@ -237,7 +232,7 @@ def test_a_backward_hook_gives_tensors() -> None:
 
 
 @pytest.mark.parametrize(
-    "refused",
+    "call",
     [
         lambda net: torch.nn.utils.prune.l1_unstructured(net, "weight", 50),
         lambda net: torch.nn.utils.prune.custom_from_mask(net, "weight", torch.ones(9)),
@@ -245,16 +240,16 @@ def test_a_backward_hook_gives_tensors() -> None:
     ],
 )
 @pytest.mark.filterwarnings("ignore:.torch.nn.utils.weight_norm. is deprecated:FutureWarning")
-def test_a_module_whose_pruning_was_refused_has_its_parameters_in_their_order(refused: object) -> None:
+def test_failed_pruning_or_weight_norm_keeps_the_order_of_parameters(call: object) -> None:
     net = nn.Linear(2, 2)
     before = [(name, id(p)) for name, p in net.named_parameters()]
     with pytest.raises((ValueError, AssertionError, IndexError)):
-        refused(net)  # type: ignore[operator]
+        call(net)  # type: ignore[operator]
     assert [(name, id(p)) for name, p in net.named_parameters()] == before
     net(torch.ones(1, 2))
 
 
-@pytest.mark.host("CuPy says it in other words")
+@pytest.mark.host("CuPy's message is another one")
 @pytest.mark.parametrize(
     ("call", "op", "size"),
     [
@@ -269,18 +264,18 @@ def test_a_module_whose_pruning_was_refused_has_its_parameters_in_their_order(re
         (lambda x: torch.autograd.grad(x.requires_grad_()[0, 0], x, create_graph=True), "GetItem, backward", 4),
     ],
 )  # fmt: skip
-def test_more_memory_than_there_is(call: object, op: str, size: int) -> None:
-    """The operation is named, and programs that look for PyTorch's words, to try a smaller batch, find them."""
-    many = torch.ones(1, 1).expand(10**8, 10**8)
+def test_out_of_memory_names_the_operation_in_pytorch_s_words(call: object, op: str, size: int) -> None:
+    """Programs look for PyTorch's words in the message, to try again with a smaller batch."""
+    huge = torch.ones(1, 1).expand(10**8, 10**8)
     with pytest.raises(RuntimeError) as caught:
-        call(many)  # type: ignore[operator]
+        call(huge)  # type: ignore[operator]
     assert isinstance(caught.value, MemoryError)
     assert str(caught.value).startswith(op)
-    said = f"DefaultCPUAllocator: can't allocate memory: you tried to allocate {size * 10**16} bytes"
-    assert said in str(caught.value)
+    message = f"DefaultCPUAllocator: can't allocate memory: you tried to allocate {size * 10**16} bytes"
+    assert message in str(caught.value)
 
 
-def test_a_gpu_has_too_little_memory() -> None:
+def test_out_of_memory_on_a_gpu_raises_pytorch_s_classes() -> None:
     class OutOfMemoryError(MemoryError):  # as CuPy's
         pass
 
@@ -291,23 +286,23 @@ def test_a_gpu_has_too_little_memory() -> None:
         def grad_x(self, grad):  # type: ignore[no-untyped-def]
             return grad
 
-    said = r"Full: CUDA out of memory. Out of memory allocating 8 bytes .x \(2,\)"
+    message = r"Full: CUDA out of memory. Out of memory allocating 8 bytes .x \(2,\)"
     for caught in (RuntimeError, torch.OutOfMemoryError, torch.cuda.OutOfMemoryError):
-        with pytest.raises(caught, match=said):
+        with pytest.raises(caught, match=message):
             Full.apply(torch.ones(2))
 
 
-def test_functions_without_numbers_and_truth_values_have_no_check_of_them() -> None:
+def test_type_check_is_none_for_functions_without_numeric_parameters() -> None:
     def plain(input: torch.Tensor, size: tuple[int, ...]) -> bool:
         return True
 
-    def counted(input: torch.Tensor, *, dim: int = 0) -> bool:
+    def numeric(input: torch.Tensor, *, dim: int = 0) -> bool:
         return True
 
     assert type_check(plain) is None
-    check = type_check(counted)
+    check = type_check(numeric)
     assert check is not None
-    with pytest.raises(TypeError, match=r"counted\(\): argument 'dim' must be int, not str"):
+    with pytest.raises(TypeError, match=r"numeric\(\): argument 'dim' must be int, not str"):
         check((), {"dim": "a"})
 
 
@@ -330,7 +325,7 @@ def test_sobol_sequences_need_scipy(monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda p: nn.functional.pairwise_distance(torch.ones(1, 2), torch.zeros(1, 2), eps=p), "eps"),
     ],
 )
-def test_a_number_that_wants_a_gradient_it_would_not_get_is_refused(call: Any, argument: str) -> None:
+def test_a_tensor_is_rejected_as_a_number_that_would_get_no_gradient(call: Any, argument: str) -> None:
     with pytest.raises(TypeError, match=f"{argument}.* must be float, not Tensor"):
         call(torch.tensor(0.5, requires_grad=True))
     with pytest.raises(TypeError, match=f"{argument}.* must be float, not Tensor"):
@@ -338,16 +333,16 @@ def test_a_number_that_wants_a_gradient_it_would_not_get_is_refused(call: Any, a
     assert torch.equal(call(torch.tensor(0.5)), call(0.5))
 
 
-def test_a_temperature_may_want_a_gradient() -> None:
+def test_the_temperature_of_gumbel_softmax_may_require_grad() -> None:
     tau = torch.tensor([0.5], requires_grad=True)
     nn.functional.gumbel_softmax(torch.tensor([1.0, 2.0]), tau)[0].backward()
     assert tau.grad is not None
 
 
 @pytest.mark.parametrize("op", ["add_", "div_", "pow_", "xlogy_", "remainder_"])
-def test_what_integers_cannot_hold_is_said_in_dtypes(op):
-    said = "result type torch.float32 can't be cast to the desired output type torch.int64"
-    with pytest.raises(errors.DtypeError, match=said):
+def test_in_place_results_that_integers_cannot_hold_raise_and_name_both_dtypes(op):
+    message = "result type torch.float32 can't be cast to the desired output type torch.int64"
+    with pytest.raises(errors.DtypeError, match=message):
         getattr(torch.ones(2).long(), op)(0.5)
-    with pytest.raises(errors.DtypeError, match=said):
+    with pytest.raises(errors.DtypeError, match=message):
         torch.ones(2).long().sqrt_()

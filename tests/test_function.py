@@ -1,4 +1,4 @@
-"""Function: what a node keeps is what its derivatives' signatures read, and nothing else."""
+"""Function: a node keeps the values that its derivatives' signatures name and no others; wrong declarations raise."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def test_a_product_keeps_what_the_wanted_derivatives_read() -> None:
     assert [k is t.array for k, t in zip(Mul.apply(x, y).node.kept, (x, y), strict=True)] == [True, True]
 
 
-def test_no_derivative_is_computed_that_nobody_asked_for() -> None:
+def test_only_the_derivatives_that_are_needed_are_computed() -> None:
     called = []
 
-    class Watched(Function):
+    class Product(Function):
         def forward(self, a, b):  # type: ignore[no-untyped-def]
             return a * b
 
@@ -45,10 +45,10 @@ def test_no_derivative_is_computed_that_nobody_asked_for() -> None:
             return grad * a
 
     x, y = leaf(2), leaf(2)
-    Watched.apply(x, 2.0).sum().backward()
+    Product.apply(x, 2.0).sum().backward()
     assert called == ["a"]
     called.clear()
-    torch.autograd.grad(Watched.apply(x, y).sum(), y)
+    torch.autograd.grad(Product.apply(x, y).sum(), y)
     assert called == ["b"]
 
 
@@ -58,12 +58,12 @@ def test_bare_arrays_are_computed_and_not_recorded() -> None:
     assert out.tolist() == [3.0, 3.0]
 
 
-def test_a_tensor_as_a_setting_is_refused() -> None:
+def test_a_tensor_as_a_setting_raises() -> None:
     with pytest.raises(errors.DtypeError, match="Mul: the setting scale is a Tensor"):
         Mul.apply(leaf(2), leaf(2), scale=leaf(2))
 
 
-def test_a_derivative_of_no_input_is_refused() -> None:
+def test_a_derivative_for_an_unknown_input_raises() -> None:
     with pytest.raises(TypeError, match="grad_y is no derivative: forward's inputs are x"):
 
         class Wrong(Function):
@@ -74,7 +74,7 @@ def test_a_derivative_of_no_input_is_refused() -> None:
                 return grad
 
 
-def test_an_undeclared_view_is_refused() -> None:
+def test_an_undeclared_view_raises() -> None:
     class Half(Function):
         def forward(self, x):  # type: ignore[no-untyped-def]
             return x[::2]
@@ -101,7 +101,7 @@ def test_a_declared_constant_must_be_boolean_or_integer() -> None:
         Wrong.apply(leaf(2))
 
 
-def test_an_operation_without_a_derivative_refuses_to_detach_in_silence() -> None:
+def test_an_operation_without_a_derivative_raises_if_its_input_requires_grad() -> None:
     class Floor(Function):
         def forward(self, x):  # type: ignore[no-untyped-def]
             return np.floor(x)
@@ -111,7 +111,7 @@ def test_an_operation_without_a_derivative_refuses_to_detach_in_silence() -> Non
     assert not Floor.apply(leaf(2).detach()).requires_grad
 
 
-def test_several_results() -> None:
+def test_a_function_with_several_results_is_differentiated_twice() -> None:
     class SinCos(Function):
         def forward(self, x):  # type: ignore[no-untyped-def]
             return np.sin(x), np.cos(x)
@@ -131,7 +131,7 @@ def test_several_results() -> None:
     np.testing.assert_allclose(only.array, -np.sin(x.array))
 
 
-def test_any_number_of_inputs() -> None:
+def test_a_function_with_any_number_of_inputs_differentiates_each() -> None:
     class Product(Function):
         def forward(self, *inputs):  # type: ignore[no-untyped-def]
             return math.prod(inputs)
@@ -144,8 +144,8 @@ def test_any_number_of_inputs() -> None:
     for inputs in ((a, b), (a, b, plain), (a, b, c), (plain, a)):
         leaves = [x for x in inputs if x.requires_grad]
         grads = torch.autograd.grad(Product.apply(*inputs), leaves, create_graph=True)
-        whole = math.prod(x.item() for x in inputs)
-        assert [g.item() for g in grads] == [whole / x.item() for x in leaves]
+        product = math.prod(x.item() for x in inputs)
+        assert [g.item() for g in grads] == [product / x.item() for x in leaves]
         assert (grads[0].node is None) == (len(leaves) == 1)
 
 
@@ -164,17 +164,17 @@ class Normalize(Function):
         return x * weight / np.sqrt((x * x).sum(0))
 
 
-@pytest.mark.parametrize("same", ["apart", "one Tensor twice", "one depends on the other"])
-def test_decomposition_gives_partial_derivatives(same: str) -> None:
+@pytest.mark.parametrize("weight_is", ["independent", "one Tensor twice", "one depends on the other"])
+def test_a_decomposition_gives_partial_derivatives_if_inputs_depend_on_each_other(weight_is: str) -> None:
     torch.manual_seed(1)
     x = leaf(5)
-    weight = {"apart": leaf(5), "one Tensor twice": x, "one depends on the other": x * x}[same]
+    weight = {"independent": leaf(5), "one Tensor twice": x, "one depends on the other": x * x}[weight_is]
 
-    def plain(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+    def composite(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         return x * w / ((x * x).sum(0)).sqrt()
 
     results = []
-    for f in (Normalize.apply, plain):
+    for f in (Normalize.apply, composite):
         g = torch.autograd.grad((f(x, weight) ** 2).sum(), x, create_graph=True)[0]
         results.append((g, torch.autograd.grad((g * g).sum(), x, retain_graph=True)[0]))
     for ours, expected in zip(*results, strict=True):
@@ -207,13 +207,13 @@ def test_errors_in_forward_name_the_operation_the_module_and_every_argument() ->
         torch.zeros(2, 3) * torch.zeros(4, dtype=torch.float64)
 
 
-def test_what_is_no_operand_is_refused() -> None:
+def test_an_operand_of_a_wrong_type_raises() -> None:
     with pytest.raises(TypeError, match="Mul: expected a Tensor, an array or a number, got list"):
         torch.mul(torch.zeros(2), [1, 2])
 
 
 class Unit:
-    """An operand of its own."""
+    """A class with operators of its own."""
 
     def __radd__(self, other: object) -> str:
         return "radd"
@@ -224,10 +224,10 @@ class Unit:
     __lt__ = __rpow__ = __rmatmul__ = __add__
 
 
-def test_an_operator_leaves_what_it_does_not_know_to_the_other_operand() -> None:
+def test_operators_leave_unknown_types_to_the_other_operand() -> None:
     x = torch.ones(2, 2)
     assert [x + Unit(), Unit() + x, x > Unit(), x ** Unit(), x @ Unit()] == ["radd", "add", "add", "add", "add"]
-    assert torch.tensor(2) * [1, 3] == [1, 3, 1, 3] == [1, 3] * torch.tensor(2)  # as Python does by a whole number
+    assert torch.tensor(2) * [1, 3] == [1, 3, 1, 3] == [1, 3] * torch.tensor(2)  # as an int repeats a list in Python
     for wrong in (lambda: x - [1], lambda: None + x, lambda: x < "a", lambda: [[1.0, 2.0]] @ x, lambda: x @ [[1.0]]):
         with pytest.raises(TypeError, match=r"unsupported operand|not supported between"):
             wrong()

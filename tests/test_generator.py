@@ -1,4 +1,4 @@
-"""The random streams without PyTorch: its numbers written down, the state, and what bad arguments leave behind."""
+"""The random number streams: PyTorch's numbers, written down here, their state and errors."""
 
 import copy
 import io
@@ -79,7 +79,7 @@ DRAWS = {
 
 
 @pytest.mark.parametrize("name", DRAWS)
-def test_pytorchs_numbers(name):
+def test_draws_are_those_of_pytorch(name):
     draw, expected = DRAWS[name]
     np.testing.assert_allclose(draw(seeded()), expected, rtol=5e-7)
 
@@ -100,13 +100,13 @@ def test_fills_return_their_array_and_write_every_element_of_a_view_only():
         assert (base[:, 1::2] == 7).all()
 
 
-def test_a_fill_runs_in_the_order_of_memory():
+def test_fills_write_in_the_order_of_memory():
     expected = uniform_(np.empty((3, 5)), generator=seeded())
     np.testing.assert_array_equal(uniform_(np.empty((3, 5)).T, generator=seeded()), expected.T)
     np.testing.assert_array_equal(uniform_(np.empty((3, 10))[:, ::2].T, generator=seeded()), expected.T)
 
 
-def test_chunks_join_without_a_seam():
+def test_a_fill_in_chunks_equals_consecutive_fills():
     size = CHUNK + 23
     whole, parts = uniform_(np.empty(size), generator=seeded()), np.empty(size)
     source = seeded()
@@ -115,15 +115,15 @@ def test_chunks_join_without_a_seam():
     np.testing.assert_array_equal(whole, parts)
 
 
-def test_a_sum_halfway_between_two_numbers_is_rounded_once():
-    """The product is ±(2⁻²⁴ - 2⁻⁶⁰): added to 1 + 2⁻²³ it is halfway in float64, where that is even, but not quite."""
+def test_fma_rounds_once_where_float64_would_round_to_a_tie():
+    """The product is ±(2⁻²⁴ - 2⁻⁶⁰). Added to 1 + 2⁻²³ it is almost a tie, and exactly one in float64."""
     x = np.array([1, -1], np.float32) * np.float32(2**-24 * (1 - 2**-18))
     np.testing.assert_array_equal(fma(x, 1 + 2**-18, 1 + 2**-23), np.full(2, 1 + 2**-23, np.float32))
 
 
 @pytest.mark.parametrize("scale", [2.0, -0.125, 0.6, 1 / 3])
 @pytest.mark.parametrize("shift", [1.0, -0.3, 1 + 2.0**-23, 1e-3])
-def test_scaled_and_shifted_is_rounded_once(scale, shift):
+def test_fma_rounds_once_for_random_and_small_numbers(scale, shift):
     scale, shift = float(np.float32(scale)), float(np.float32(shift))
     for x in (np.random.default_rng(0).normal(size=5000), np.arange(5000) * 2.0**-24):
         x = x.astype(np.float32)
@@ -155,7 +155,7 @@ def test_empty_arrays_draw_nothing(shape):
         (np.empty(()), (), ()),
     ],
 )
-def test_noise_keeps_the_order_of_axes_and_closes_gaps(array, shape, strides):
+def test_dropout_noise_is_dense_and_keeps_the_order_of_axes(array, shape, strides):
     noise = dropout_noise(array, 0.5, 2.0, generator=seeded())
     assert (noise.shape, noise.strides, noise.dtype) == (shape, strides, array.dtype)
     in_memory = np.lib.stride_tricks.as_strided(noise, (noise.size,), (8,))
@@ -163,7 +163,7 @@ def test_noise_keeps_the_order_of_axes_and_closes_gaps(array, shape, strides):
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_noise_is_mask_times_scale(dtype):
+def test_dropout_noise_is_mask_times_scale(dtype):
     scale = float(dtype(1) / dtype(0.7))
     noise = dropout_noise(np.empty((50, 40), dtype), 0.7, scale, generator=seeded())
     mask = bernoulli_(np.empty((50, 40), dtype), 0.7, generator=seeded())
@@ -172,7 +172,7 @@ def test_noise_is_mask_times_scale(dtype):
 
 
 @pytest.mark.parametrize(("p", "value"), [(0, 0), (1, 1)])
-def test_certain_events_draw_too(p, value):
+def test_bernoulli_of_probability_0_or_1_advances_the_generator(p, value):
     source, other = seeded(), seeded()
     assert (bernoulli_(float32(9), p, generator=source) == value).all()
     other.random64(9)
@@ -180,9 +180,9 @@ def test_certain_events_draw_too(p, value):
 
 
 def test_bernoulli_compares_all_53_bits():
-    for place in range(20):
+    for position in range(20):
         source = seeded()
-        source.random64(place)
+        source.random64(position)
         p = source.clone_state().uniform(1, np.dtype(np.float64))[0]
         assert bernoulli_(np.empty(1), p, generator=source.clone_state()) == 0
         assert bernoulli_(np.empty(1), np.nextafter(p, 1), generator=source) == 1
@@ -201,7 +201,7 @@ def test_a_new_generator_has_pytorchs_seed():
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**32 + 1, 2**64 - 1, -1, -(2**63), np.int64(-5), True])
-def test_seeds(seed):
+def test_seeds_are_stored_modulo_2_64_and_their_low_32_bits_decide_the_stream(seed):
     assert Generator().manual_seed(seed).initial_seed() == int(seed) % 2**64
     low_word = Generator().manual_seed(int(seed) % 2**32)
     np.testing.assert_array_equal(Generator().manual_seed(seed).random32(4), low_word.random32(4))
@@ -219,12 +219,12 @@ def test_bad_seeds_leave_the_generator_as_it_was(seed, error):
     np.testing.assert_array_equal(source.snapshot(), before)
 
 
-def test_seed_takes_entropy():
+def test_seed_sets_a_new_random_seed():
     a, b = Generator(), Generator()
     assert a.seed() == a.initial_seed() != b.seed()
 
 
-def test_the_bytes_of_the_state():
+def test_the_state_has_pytorch_s_layout():
     source = seeded()
 
     def numbers():
@@ -251,7 +251,7 @@ def test_the_bytes_of_the_state():
 
 @pytest.mark.parametrize("words", [0, 1, 623, 624, 625, 3000])
 @pytest.mark.parametrize("normals", [0, 1])
-def test_a_state_set_goes_on_equally(words, normals):
+def test_copies_and_set_states_continue_the_stream(words, normals):
     source = seeded()
     source.random32(words)
     normal_(np.empty(normals), generator=source)
@@ -274,13 +274,13 @@ def test_a_state_set_goes_on_equally(words, normals):
         np.testing.assert_array_equal(other.snapshot(), source.snapshot())
 
 
-def test_the_beginning_of_a_stream_is_that_of_its_seed_whatever_was_set_before():
+def test_set_state_and_manual_seed_restart_a_stream_whatever_came_before():
     source, other = Generator().manual_seed(3), Generator().manual_seed(4)
-    begun, fours = source.snapshot(), other.snapshot()
-    begun[24:] = fours[24:]  # the words of 4, said to be those of 3
-    source.set_state(begun)
+    mixed, seeded_with_4 = source.snapshot(), other.snapshot()
+    mixed[24:] = seeded_with_4[24:]  # the words of seed 4 with the number of seed 3
+    source.set_state(mixed)
     assert source.initial_seed() == 3
-    assert np.array_equal(source.snapshot(), begun)
+    assert np.array_equal(source.snapshot(), mixed)
     assert np.array_equal(source.random32(3), other.random32(3))
     source.manual_seed(3)
     assert np.array_equal(source.snapshot(), Generator().manual_seed(3).snapshot())
@@ -292,12 +292,12 @@ def test_the_beginning_of_a_stream_is_that_of_its_seed_whatever_was_set_before()
     assert source.cached_normal is None
     assert np.array_equal(source.random32(3), Generator().manual_seed(3).random32(3))
     other.manual_seed(3)
-    other.set_state(fours)
+    other.set_state(seeded_with_4)
     assert other.initial_seed() == 4
     assert np.array_equal(other.random32(3), Generator().manual_seed(4).random32(3))
 
 
-def test_a_state_goes_through_a_checkpoint():
+def test_a_state_is_saved_and_loaded():
     source, file = seeded(), io.BytesIO()
     source.random32(700)
     torch.save({"stream": source.get_state()}, file)
@@ -309,18 +309,18 @@ def test_a_state_goes_through_a_checkpoint():
     np.testing.assert_array_equal(other.random32(5), source.random32(5))
 
 
-def test_seeding_forgets_the_waiting_normal():
+def test_seeding_clears_the_cached_normal():
     source = seeded()
     normal_(np.empty(1), generator=source)
     np.testing.assert_array_equal(source.manual_seed(2024).snapshot(), seeded().snapshot())
 
 
-def test_block_draws_leave_the_waiting_normal():
+def test_block_draws_keep_the_cached_normal():
     source = seeded()
     normal_(np.empty(1), generator=source)
-    waiting = source.cached_normal
+    cached = source.cached_normal
     normal_(np.empty(16), generator=source)
-    assert normal_(np.empty(1), generator=source) == waiting
+    assert normal_(np.empty(1), generator=source) == cached
 
 
 def broken_state(**fields):
@@ -410,7 +410,7 @@ def test_bad_arguments_draw_nothing_and_write_nothing(fill, arguments, dtype, er
 
 @pytest.mark.parametrize("shape", [(4, 3), (4, 30)])
 @pytest.mark.parametrize("fill", [uniform_, normal_, exponential_, bernoulli_, random_])
-def test_arrays_that_can_not_be_written_draw_nothing(fill, shape):
+def test_read_only_and_expanded_arrays_raise_and_draw_nothing(fill, shape):
     source, frozen = seeded(), np.ones(shape)
     frozen.flags.writeable = False
     for array, error in ((frozen, ValueError), (np.broadcast_to(np.ones(shape[1:]), shape), RuntimeError)):
@@ -442,7 +442,7 @@ def test_arrays_that_can_not_be_written_draw_nothing(fill, shape):
         (lambda g: dropout_noise(int64(3), 0.5, 2.0, generator=g), NotImplementedError, "but is int64"),
     ],
 )
-def test_bad_draws_leave_the_generator_as_it_was(draw, error, message):
+def test_draws_that_raise_leave_the_generator_as_it_was(draw, error, message):
     source = seeded()
     with pytest.raises(error, match=message):
         draw(source)
@@ -450,27 +450,27 @@ def test_bad_draws_leave_the_generator_as_it_was(draw, error, message):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_shares_come_as_near_to_one_as_their_dtype_goes(dtype):
-    shares = gamma_dirichlet.dirichlet(np.full((200, 2), 0.01, dtype), generator=Generator().manual_seed(0))
-    assert shares.dtype == dtype
-    assert shares.max() == np.nextafter(dtype(1), dtype(0))
+def test_the_largest_dirichlet_draw_is_the_number_before_1(dtype):
+    draws = gamma_dirichlet.dirichlet(np.full((200, 2), 0.01, dtype), generator=Generator().manual_seed(0))
+    assert draws.dtype == dtype
+    assert draws.max() == np.nextafter(dtype(1), dtype(0))
 
 
-def test_slices_of_vmap_draw_together():
-    """The k-th draws of all slices are one draw, where each is of one shape; another shape is a draw of its own."""
+def test_vmap_with_different_randomness_draws_for_the_whole_batch_at_once():
+    """The k-th draws of all samples are one draw of the whole batch, unless their shapes differ."""
     _ = torch.manual_seed(2024)
-    together = torch.rand(4, 3), torch.randn(4, 20), torch.stack([torch.randperm(5) for _ in range(4)]), torch.rand(1)
+    expected = torch.rand(4, 3), torch.randn(4, 20), torch.stack([torch.randperm(5) for _ in range(4)]), torch.rand(1)
     _ = torch.manual_seed(2024)
-    slices = torch.func.vmap(lambda x: (torch.rand(3), torch.randn(20), torch.randperm(5)), randomness="different")
-    for one, other in zip((*slices(torch.zeros(4)), torch.rand(1)), together, strict=True):
+    batched = torch.func.vmap(lambda x: (torch.rand(3), torch.randn(20), torch.randperm(5)), randomness="different")
+    for one, other in zip((*batched(torch.zeros(4)), torch.rand(1)), expected, strict=True):
         assert one.equal(other)
     widths = iter((2, 3, 2))
     uneven = torch.func.vmap(lambda x: torch.rand(next(widths)).sum(), randomness="different")(torch.zeros(3))
     assert len(set(uneven.tolist())) == 3
 
 
-def test_threads_that_are_the_first_to_draw_draw_from_one_stream(monkeypatch):
-    made, expected = Generator().manual_seed(3), np.sort(Generator().manual_seed(3).random32(80))
+def test_threads_whose_first_draws_coincide_share_one_stream(monkeypatch):
+    source, expected = Generator().manual_seed(3), np.sort(Generator().manual_seed(3).random32(80))
     slow = np.random.RandomState
 
     def engine(bits):
@@ -479,5 +479,5 @@ def test_threads_that_are_the_first_to_draw_draw_from_one_stream(monkeypatch):
 
     monkeypatch.setattr(np.random, "RandomState", engine)
     with ThreadPoolExecutor(4) as pool:
-        drawn = list(pool.map(lambda _: made.random32(20), range(4)))
+        drawn = list(pool.map(lambda _: source.random32(20), range(4)))
     assert np.sort(np.concatenate(drawn)).tolist() == expected.tolist()

@@ -1,4 +1,4 @@
-"""float16 is computed in float32 and rounded once: NumPy alone adds up in float16, where 2048 + 1 is 2048."""
+"""float16: operations compute in float32 and round once. NumPy itself adds up in float16, in which 2048 + 1 is 2048."""
 
 import copy
 import math
@@ -18,7 +18,7 @@ def ones(*shape, **options):
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("compute", "expected"),
     [
         (lambda x: x.sum(0), 5000),
         (lambda x: x.mean(0), 1),
@@ -34,8 +34,8 @@ def ones(*shape, **options):
         (lambda x: F.embedding_bag(torch.arange(5000), x, torch.tensor([0])), 1),
     ],
 )
-def test_sums_go_beyond_2048(found, expected):
-    result = found(ones(5000, 3))
+def test_sums_and_means_accumulate_in_float32(compute, expected):
+    result = compute(ones(5000, 3))
     assert result.dtype == torch.half
     assert result.float().flatten().tolist() == pytest.approx([expected] * result.numel(), rel=1e-3)
 
@@ -47,7 +47,7 @@ def test_cumulative_results_are_rounded_from_float32_as_in_pytorch():
         np.testing.assert_array_equal(getattr(torch.tensor(x, device="cpu"), name)(0).array, expected)
 
 
-def test_gradients_of_what_is_broadcast_do():
+def test_gradients_of_broadcast_inputs_accumulate_in_float32():
     weight, bias = ones(3, requires_grad=True), ones(3, requires_grad=True)
     (ones(5000, 3) * weight + bias).sum().backward()
     assert weight.grad.tolist() == bias.grad.tolist() == [5000] * 3
@@ -59,7 +59,7 @@ def test_gradients_of_what_is_broadcast_do():
     first.backward(ones(3))
 
 
-def test_what_is_read_many_times_has_its_gradient_under_create_graph_too():
+def test_gradients_at_repeated_indices_accumulate_in_float32_under_create_graph():
     x, index = ones(1, 3, requires_grad=True), torch.zeros(5000, 3, dtype=torch.int64)
     for read in (x.gather(0, index), x[index[:, 0]], F.embedding(index[:, 0], x), x.index_select(0, index[:, 0])):
         (grad,) = torch.autograd.grad(read.sum(), x, create_graph=True)
@@ -90,15 +90,15 @@ def test_what_is_read_many_times_has_its_gradient_under_create_graph_too():
         lambda x, i: x.masked_scatter(i[:, None] > 0, -x.abs()),
     ],
 )
-def test_what_is_only_moved_is_not_made_float32(move, monkeypatch):
-    """A table of embeddings would be, whole, at every step."""
+def test_operations_that_only_move_values_do_not_convert_to_float32(move, monkeypatch):
+    """Otherwise every step would convert a whole table of embeddings."""
     x, index = torch.arange(6.0).reshape(2, 3), torch.tensor([1, 0])
     half, expected = x.half(), move(x, index).tolist()
     monkeypatch.setattr(number_kinds, "wide", None)
     assert move(half, index).tolist() == expected
 
 
-def test_numbers_beside_it_are_rounded_first_but_for_factors():
+def test_python_numbers_are_rounded_to_float16_first_unless_they_are_factors():
     x = torch.tensor([0.5, 100.0], dtype=torch.half)
     tenth = float(torch.tensor(0.1, dtype=torch.half))
     assert torch.equal(x + 0.1, (x.double() + tenth).half())
@@ -111,28 +111,29 @@ def test_numbers_beside_it_are_rounded_first_but_for_factors():
     assert (y + 70000).tolist() == [math.inf, math.inf]
 
 
-def test_products_and_quotients_that_are_added_are_not_rounded_in_between():
+def test_addcmul_and_addcdiv_round_only_their_result():
     x, a, b = (torch.tensor([value], dtype=torch.half) for value in (-60000, 300, 0.003))
     assert torch.addcmul(x, a, a).tolist() == [30000]
     assert torch.addcmul(x, a, a, value=100000).tolist() == [math.inf]
     assert x.clone().addcdiv_(a, b).tolist() == [float(np.float16(-60000 + 300 / b.item()))]
     assert torch.addcmul(x, a, a).dtype == torch.half
-    assert torch.addcmul(0 * a, a, torch.tensor(10.0038)).tolist() == [3000]  # of no dimensions: float16, too
+    number = torch.tensor(10.0038)  # without dimensions, so that it is rounded to float16 first
+    assert torch.addcmul(0 * a, a, number).tolist() == [3000]
 
 
-def test_what_is_infinite_becomes_its_largest_number():
+def test_nan_to_num_replaces_infinity_by_the_largest_float16():
     x = torch.tensor([math.inf, -math.inf, math.nan, 1], dtype=torch.half)
     assert torch.nan_to_num(x).tolist() == x.clone().nan_to_num_().tolist() == [65504, -65504, 0, 1]
     assert torch.nan_to_num(x, posinf=3).tolist() == [3, -65504, 0, 1]
 
 
 @pytest.mark.parametrize("n", [1, 10000])
-def test_the_next_number_is_its_own(n):
+def test_nextafter_gives_the_next_float16(n):
     x, up = ones(n), ones(n) * 2
     assert set(torch.nextafter(x, up).tolist()) == set(x.clone().nextafter_(up).tolist()) == {1 + 2**-10}
 
 
-def test_views_stay_views():
+def test_views_of_float16_share_memory():
     x = ones(2, 3)
     x[0].t().view(3).mul_(2)
     assert x.tolist() == [[2] * 3, [1] * 3]
@@ -144,7 +145,7 @@ def test_a_result_without_dimensions_can_be_viewed_and_written_to():
     assert (total.add_(1), total.masked_fill(total > 3, 0)) == (4, 0)
 
 
-def test_a_copied_dtype_is_float16_as_well():
+def test_a_copy_of_the_dtype_object_counts_as_float16():
     x = torch.from_numpy(np.ones((5000, 3), copy.deepcopy(np.dtype(np.float16)))).requires_grad_()
     assert x.array.dtype is not np.dtype(np.float16)
     assert x.sum(0).tolist() == [5000] * 3
@@ -153,19 +154,19 @@ def test_a_copied_dtype_is_float16_as_well():
     assert b.grad.tolist() == [5000] * 3
 
 
-HALF, SINGLE = np.dtype("float16"), np.dtype("float32")
+FLOAT16, FLOAT32 = np.dtype("float16"), np.dtype("float32")
 
 
-def single_patterns(rng):
-    """float32's bits: any, those that float16 holds or makes 0, and those in the middle of two of its numbers."""
+def float32_patterns(rng):
+    """Bits of float32 numbers: any, in float16's range, halfway between float16 numbers, small, small and halfway."""
     anything = rng.integers(0, 1 << 32, 300_000, dtype=np.uint32)
-    top = int(np.float32(65519).view(np.uint32))  # what lies above is left to NumPy
-    held = rng.integers(0, top, 300_000, dtype=np.uint32) | anything & 0x80000000
+    top = int(np.float32(65519).view(np.uint32))  # larger numbers are left to NumPy
+    in_range = rng.integers(0, top, 300_000, dtype=np.uint32) | anything & 0x80000000
     small = rng.integers(0x33000000 - 9, 0x38800000 + 9, 300_000, dtype=np.uint32)  # 2^-25 to 2^-14
-    return anything, held, held & 0xFFFFE000 | 0x1000, small, small & 0xFFFFF000
+    return anything, in_range, in_range & 0xFFFFE000 | 0x1000, small, small & 0xFFFFF000
 
 
-def same_bits(x, to, order="K"):
+def assert_converts_as_numpy(x, to, order="K"):
     with np.errstate(all="ignore"):
         found, expected = convert(x, to, order), x.astype(to, order)
     assert found.dtype == to
@@ -174,19 +175,19 @@ def same_bits(x, to, order="K"):
 
 
 def test_conversions_give_numpys_bits(rng):
-    for bits in single_patterns(rng):
-        same_bits(bits.view(SINGLE), HALF)
+    for bits in float32_patterns(rng):
+        assert_converts_as_numpy(bits.view(FLOAT32), FLOAT16)
     every = np.arange(1 << 16, dtype=np.uint16)
-    same_bits(every.view(HALF), SINGLE)
-    same_bits(every[np.isfinite(every.view(HALF))].view(HALF), SINGLE)
-    few = every[:9000].view(HALF).copy()
+    assert_converts_as_numpy(every.view(FLOAT16), FLOAT32)
+    assert_converts_as_numpy(every[np.isfinite(every.view(FLOAT16))].view(FLOAT16), FLOAT32)
+    few = every[:9000].view(FLOAT16).copy()
     for special in (np.inf, -np.inf, np.nan, -65519, 65520, 69999, -1e30):
-        wider = few.astype(SINGLE)
+        wider = few.astype(FLOAT32)
         wider[-1] = special
-        same_bits(wider, HALF)
+        assert_converts_as_numpy(wider, FLOAT16)
         with np.errstate(over="ignore"):
             few[-1] = special
-        same_bits(few, SINGLE)
+        assert_converts_as_numpy(few, FLOAT32)
 
 
 @pytest.mark.parametrize(
@@ -206,8 +207,8 @@ def test_float64_is_rounded_to_float32_first_as_in_pytorch(made):
 
 
 def test_conversions_keep_the_order_in_memory(rng):
-    x = rng.normal(size=(100, 200)).astype(SINGLE)
+    x = rng.normal(size=(100, 200)).astype(FLOAT32)
     for each in (x, x.T, x[:, ::-1], x[::2], x.reshape(10, 10, 200).swapaxes(0, 1)):
         for order in "KC":
-            same_bits(each, HALF, order)
-            same_bits(each.astype(HALF), SINGLE, order)
+            assert_converts_as_numpy(each, FLOAT16, order)
+            assert_converts_as_numpy(each.astype(FLOAT16), FLOAT32, order)

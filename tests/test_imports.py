@@ -1,4 +1,4 @@
-"""Imports run one way; optional packages have one room each; the engine knows no operation."""
+"""Imports: modules import lower layers only, optional packages few times, and the engine imports no operation."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import microgad
 
 PACKAGE = Path(microgad.__file__).parent
 
-# From the ground up. A file may import what stands on a lower floor, or its own room.
-FLOORS = [
+# From the lowest layer up. A file may import modules of lower layers and its own module or package.
+LAYERS = [
     ["errors", "operators"],
     ["hypothesis_types", "lazy", "pytree", "size", "state"],
     ["return_types", "duck_arrays"],
@@ -43,9 +43,9 @@ FLOORS = [
     ["porting"],
     ["__init__", "__main__"],
 ]
-FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-# Which file, or folder, may import an optional package.
-HOMES = {
+LAYER = {module: layer for layer, modules in enumerate(LAYERS) for module in modules}
+# The files or folders that may import an optional package.
+MAY_IMPORT = {
     "cupy": {"backend/__init__.py"},
     "cupyx": {"backend/__init__.py"},
     "graphviz": {"graph/drawing/dot.py"},
@@ -102,31 +102,31 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(PACKAGE)))
-def test_no_import_runs_upwards(file: Path) -> None:
-    room = "__main__" if file.name == "__main__.py" else file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def test_modules_import_only_from_lower_layers(file: Path) -> None:
+    own = "__main__" if file.name == "__main__.py" else file.relative_to(PACKAGE).parts[0].removesuffix(".py")
     for module, typing_only in imports(file):
         if not module.startswith("microgad") or typing_only:
             continue
         parts = module.split(".")
-        target = parts[1] if len(parts) > 1 and parts[1] in FLOOR else "__init__"
-        if target != room and room != "__init__":
-            assert FLOOR[target] < FLOOR[room], f"{file.name} imports {module} from a floor above or beside"
+        target = parts[1] if len(parts) > 1 and parts[1] in LAYER else "__init__"
+        if target != own and own != "__init__":
+            assert LAYER[target] < LAYER[own], f"{file.name} imports {module} of a layer that isn't lower"
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(PACKAGE)))
-def test_optional_packages_have_one_home(file: Path) -> None:
+def test_optional_packages_are_imported_only_where_they_may(file: Path) -> None:
     here = file.relative_to(PACKAGE)
     for module, _ in imports(file):
-        homes = HOMES.get(module.split(".")[0])
-        assert homes is None or any(here.is_relative_to(home) for home in homes), f"{module} in {file}"
+        allowed = MAY_IMPORT.get(module.split(".")[0])
+        assert allowed is None or any(here.is_relative_to(path) for path in allowed), f"{module} in {file}"
 
 
-def test_every_room_has_a_floor() -> None:
-    rooms = {p.stem for p in PACKAGE.iterdir() if (p.suffix == ".py" or (p / "__init__.py").exists())}
-    assert rooms <= set(FLOOR), rooms - set(FLOOR)
+def test_every_module_has_a_layer() -> None:
+    modules = {p.stem for p in PACKAGE.iterdir() if (p.suffix == ".py" or (p / "__init__.py").exists())}
+    assert modules <= set(LAYER), modules - set(LAYER)
 
 
-def test_names_are_those_of_the_stub() -> None:
+def test_public_names_are_loaded_and_listed() -> None:
     for name in microgad.__all__:
         getattr(microgad, name)
     assert {"Tensor", "relu", "nn", "float32", "load"} <= set(microgad.__all__) <= set(dir(microgad))
@@ -135,7 +135,7 @@ def test_names_are_those_of_the_stub() -> None:
 def test_operations_are_loaded_when_they_are_called() -> None:
     code = """
 import sys, microgad
-later = tuple(f"microgad.{room}" for room in ("ops", "batching", "generator"))
+later = tuple(f"microgad.{name}" for name in ("ops", "batching", "generator"))
 assert not [name for name in sys.modules if name.startswith(later)]
 x = microgad.ones(2)
 assert (x + x).tolist() == [2, 2] and (x @ x).item() == 2 and x.reshape(1, 2).sum().item() == 2
@@ -146,7 +146,7 @@ assert "microgad.ops.special" in sys.modules and vars(microgad.methods.Special)[
 
 
 def test_an_import_leaves_few_objects() -> None:
-    """A process looks through all of them when it ends, more than once."""
+    """Python goes through all objects several times when a process ends."""
     code = (
         "import gc, inspect, numpy.fft; n = len(gc.get_objects())\n"
         "import microgad; assert len(gc.get_objects()) - n < 4000"
@@ -185,7 +185,7 @@ print(*sorted({m.split('.')[0] for m in sys.modules}))
 
 
 def test_runs_without_ctypes_multiprocessing_mmap_and_threads() -> None:
-    """Browser Python has none of them."""
+    """Python in a browser has none of them."""
     code = """
 import sys, _thread
 for name in ("ctypes", "_ctypes", "multiprocessing", "_multiprocessing", "mmap"):
@@ -211,7 +211,7 @@ print(loss.item())
 
 
 def test_the_engine_knows_no_operation() -> None:
-    """A toy operation, defined here, goes through forward, backward and double backward; and no op is named in it."""
+    """It differentiates an operation defined here twice, and imports nothing from microgad.ops."""
 
     class Toy(microgad.Function):
         def forward(self, x):  # type: ignore[no-untyped-def]
@@ -228,7 +228,7 @@ def test_the_engine_knows_no_operation() -> None:
     assert not any(module.startswith("microgad.ops") for module, _ in imports(PACKAGE / "function" / "__init__.py"))
 
 
-def test_the_core_reads_in_one_sitting() -> None:
+def test_the_core_has_fewer_than_1500_lines_of_code() -> None:
     lines = 0
     for name in (
         "errors/__init__",

@@ -1,4 +1,4 @@
-"""PyTorch's first spelling of dtypes, as types."""
+"""Tensor types such as torch.FloatTensor, which PyTorch had before dtypes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import pytest
 import microgad as torch
 
 
-def test_types_of_before_dtypes_say_where_as_well() -> None:
+def test_tensor_types_have_a_device() -> None:
     x = torch.tensor([1.5, 2.0])
     kind = torch.cuda.FloatTensor if x.is_cuda else torch.FloatTensor
     assert isinstance(x, kind)
     assert not isinstance(x, torch.FloatTensor if x.is_cuda else torch.cuda.FloatTensor)
     assert (repr(torch.cuda.FloatTensor), torch.cuda.LongTensor.is_cuda) == ("<class 'torch.cuda.FloatTensor'>", True)
-    for there in (torch.LongTensor, "torch.LongTensor"):
-        moved = x.type(there)
+    for cpu_type in (torch.LongTensor, "torch.LongTensor"):
+        moved = x.type(cpu_type)
         assert (moved.device, moved.tolist()) == (torch.device("cpu"), [1, 2])
     assert x.type(torch.float64).device == x.type("torch.cuda.FloatTensor" if x.is_cuda else kind).device == x.device
     assert torch.ones(2, device="cpu").type_as(x).device == x.device
@@ -22,17 +22,17 @@ def test_types_of_before_dtypes_say_where_as_well() -> None:
         with pytest.raises(ValueError, match="invalid type"):
             x.type(wrong)
     if not torch.cuda.is_available():
-        for refused in (lambda: torch.cuda.FloatTensor(2), lambda: x.type("torch.cuda.FloatTensor")):
+        for call in (lambda: torch.cuda.FloatTensor(2), lambda: x.type("torch.cuda.FloatTensor")):
             with pytest.raises(RuntimeError, match="needs CuPy"):
-                refused()
+                call()
     torch.set_default_tensor_type(torch.DoubleTensor)
     assert (torch.ones(1).dtype, torch.ones(1).device) == (torch.float64, torch.device("cpu"))
     torch.set_default_tensor_type("torch.cuda.FloatTensor" if x.is_cuda else "torch.FloatTensor")
     assert (torch.ones(1).dtype, torch.ones(1).device) == (torch.float32, x.device)
 
 
-@pytest.mark.host("what Tensors on the CPU say of themselves")
-def test_types_of_before_dtypes() -> None:
+@pytest.mark.host("attributes of Tensors on the CPU")
+def test_tensor_types_create_check_and_convert() -> None:
     assert torch.FloatTensor([1, 2]).dtype is torch.float32
     assert torch.LongTensor(2, 3).shape == (2, 3)
     x = torch.ones(2)

@@ -1,4 +1,4 @@
-"""Tensors without values: the device "meta", on which libraries make models that get their values from a file."""
+"""The device "meta": Tensors without values, on which libraries create models whose parameters come from a file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def on_meta(*shape: int, **options: Any) -> torch.Tensor:
     return torch.empty(*shape, device="meta", **options)
 
 
-def test_what_is_known_of_it() -> None:
+def test_meta_tensors_have_shape_strides_and_a_repr() -> None:
     x = on_meta(2, 3)
     assert (x.device, x.is_meta, x.is_cpu, x.is_cuda) == (torch.device("meta"), True, False, False)
     assert (x.shape, x.stride(), x.t().is_contiguous(), x.data_ptr(), x.nbytes) == ((2, 3), (3, 1), False, 0, 24)
@@ -28,21 +28,21 @@ def test_what_is_known_of_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "read",
     [
         lambda x: x.item(), lambda x: bool(x), lambda x: float(x), lambda x: x.tolist(), lambda x: x.cpu(),
         lambda x: torch.ones(1).copy_(x), lambda x: x.nonzero(), lambda x: x[x > 0], lambda x: torch.equal(x, x),
         lambda x: np.asarray(x.array), lambda x: torch.unique(x),
     ],
 )  # fmt: skip
-def test_who_asks_for_a_value_is_refused(asked: Any) -> None:
+def test_reading_a_value_raises(read: Any) -> None:
     with pytest.raises(NotImplementedError):
-        asked(on_meta(1))
+        read(on_meta(1))
     with pytest.raises(TypeError, match="meta"):
         on_meta(1).numpy()
 
 
-def test_it_takes_no_memory() -> None:
+def test_meta_tensors_take_no_memory() -> None:
     resource = pytest.importorskip("resource")
     unit = 1 if sys.platform == "darwin" else 1024
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -52,7 +52,7 @@ def test_it_takes_no_memory() -> None:
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit < 200e6 < layer.weight.nbytes
 
 
-def test_operations_and_derivatives() -> None:
+def test_operations_and_derivatives_give_meta_tensors_of_the_right_shape() -> None:
     x, w = on_meta(7, 4), on_meta(4, 5, requires_grad=True)
     y = F.layer_norm(torch.softmax(x @ w + torch.tensor(1.0, device="cpu"), 1).exp(), (5,)).cumsum(0)
     assert (y.shape, y.device.type, y.grad_fn is not None) == ((7, 5), "meta", True)
@@ -63,8 +63,8 @@ def test_operations_and_derivatives() -> None:
     assert (second.is_meta, second.requires_grad) == (True, True)
     loss = F.cross_entropy(F.embedding(on_meta(6, dtype=torch.int64), on_meta(9, 3)), on_meta(6, dtype=torch.int64))
     assert (loss.shape, loss.is_meta) == ((), True)
-    values, places = on_meta(3, 4).max(1)
-    assert (values.shape, places.shape, places.dtype, places.is_meta) == ((3,), (3,), torch.int64, True)
+    values, indices = on_meta(3, 4).max(1)
+    assert (values.shape, indices.shape, indices.dtype, indices.is_meta) == ((3,), (3,), torch.int64, True)
     for order in (torch.sort, torch.median, torch.mode, lambda x, dim: x.topk(2, dim), lambda x, dim: x.kthvalue(2)):
         real, made = order(torch.ones(3, 4), dim=1), order(on_meta(3, 4), dim=1)
         assert [(x.shape, x.dtype, x.device.type) for x in made] == [(x.shape, x.dtype, "meta") for x in real]
@@ -80,7 +80,7 @@ def test_operations_and_derivatives() -> None:
         assert all(p.grad.is_meta and p.grad.shape == p.shape for p in layer.parameters())
 
 
-def test_shapes_that_do_not_fit_are_refused() -> None:
+def test_incompatible_shapes_raise() -> None:
     for wrong in (lambda x: x @ x, lambda x: x + on_meta(2), lambda x: x.copy_(torch.ones(4)), lambda x: x.view(5)):
         with pytest.raises(RuntimeError):
             wrong(on_meta(2, 3))
@@ -96,7 +96,7 @@ def test_views_share_memory_and_writes_have_no_effect() -> None:
     assert x.copy_(torch.ones(3)).is_meta
 
 
-def test_nothing_is_drawn() -> None:
+def test_random_functions_draw_nothing() -> None:
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
@@ -112,7 +112,7 @@ def test_nothing_is_drawn() -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_a_model_made_there_gets_its_values_from_a_state_dict() -> None:
+def test_a_model_on_meta_gets_its_values_from_a_state_dict() -> None:
     source = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5)).eval()
     with torch.device("meta"):
         net = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5)).eval()

@@ -1,4 +1,4 @@
-"""Whose array a gradient is: leaves never share one, and take over what nobody else holds."""
+"""The memory of gradients: leaves never share an array, and take over a gradient that nobody else has."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from microgad.autograd.function_hooks import FunctionHook
 from microgad.backend import memory_layout
 
 
-def test_gradients_asked_for_don_t_share_either() -> None:
+def test_gradients_that_grad_returns_share_no_memory() -> None:
     p, q = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
     a, b = torch.autograd.grad((p + q).sum(), (p, q))
     assert not np.shares_memory(a.array, b.array)
 
 
 def test_a_fresh_gradient_is_taken_over_without_a_copy() -> None:
-    made = []
+    ids = []
 
-    class Make(Function):
+    class Double(Function):
         def forward(self, x):  # type: ignore[no-untyped-def]
             return x * 2
 
         def grad_x(self, grad):  # type: ignore[no-untyped-def]
             fresh = grad * 2
-            made.append(id(fresh))
+            ids.append(id(fresh))
             return fresh
 
     x = torch.ones(3, requires_grad=True)
-    Make.apply(x).sum().backward()
+    Double.apply(x).sum().backward()
     assert x.grad is not None
-    assert id(x.grad.array) == made[0]
+    assert id(x.grad.array) == ids[0]
 
 
-def test_a_constant_that_a_derivative_gives_is_never_written_to() -> None:
+def test_a_constant_that_a_derivative_returns_is_never_written_to() -> None:
     c = torch.ones(3)
 
     class Arrays(Function):
@@ -62,34 +62,34 @@ def test_a_constant_that_a_derivative_gives_is_never_written_to() -> None:
     for op in (Arrays, Tensors):
         x = torch.zeros(3, requires_grad=True)
         for _ in range(2):
-            op.apply(x).sum().backward()  # added to the leaf's gradient
+            op.apply(x).sum().backward()  # accumulates in the leaf
         h = x * 1
-        (op.apply(h) + op.apply(h) + op.apply(h)).sum().backward()  # added up on the way
+        (op.apply(h) + op.apply(h) + op.apply(h)).sum().backward()  # accumulates at an intermediate result
         assert x.grad.tolist() == [5, 5, 5]
         assert c.tolist() == [1, 1, 1]
 
 
-def test_who_looks_on_while_it_is_measured_who_holds_an_array_is_not_counted() -> None:
-    def look(frame: Any, event: str, argument: Any) -> Any:
-        assert frame.f_locals is not None  # which makes them held
-        return look
+def test_the_reference_count_of_a_sole_array_is_right_under_a_tracer() -> None:
+    def trace(frame: Any, event: str, argument: Any) -> Any:
+        assert frame.f_locals is not None  # which makes the frame hold references
+        return trace
 
     before = sys.gettrace()
-    sys.settrace(look)
+    sys.settrace(trace)
     try:
         assert memory_layout._sole() == memory_layout.SOLE
     finally:
         sys.settrace(before)
 
 
-def test_a_profiler_written_in_c_goes_on() -> None:
+def test_measuring_the_reference_count_does_not_stop_a_profiler() -> None:
     with cProfile.Profile() as profile:
         assert memory_layout._sole() == memory_layout.SOLE
         math.hypot(3, 4)
     assert any("hypot" in str(entry.code) for entry in profile.getstats())
 
 
-def test_gradients_on_a_graph_are_the_leaves_own_too() -> None:
+def test_leaves_share_no_gradient_under_create_graph() -> None:
     p, q, seed = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True), torch.ones(2)
     (p + q).backward(seed, create_graph=True)
     with torch.no_grad():
@@ -97,7 +97,7 @@ def test_gradients_on_a_graph_are_the_leaves_own_too() -> None:
     assert (p.grad.tolist(), q.grad.tolist(), seed.tolist()) == ([5, 5], [1, 1], [1, 1])
 
 
-def test_a_gradient_lies_in_memory_as_its_leaf_or_row_by_row() -> None:
+def test_a_gradient_has_the_strides_of_a_dense_leaf_or_is_contiguous() -> None:
     for x, stride in ((torch.ones(4, 3).t(), (1, 3)), (torch.ones(4, 6)[:, ::2].t(), (4, 1))):
         for f in (torch.exp, torch.sum):
             leaf = x.detach().requires_grad_()
@@ -106,7 +106,7 @@ def test_a_gradient_lies_in_memory_as_its_leaf_or_row_by_row() -> None:
             assert leaf.grad.stride() == stride
 
 
-def test_a_retained_gradient_on_a_graph_is_not_the_one_that_was_given() -> None:
+def test_a_retained_gradient_does_not_share_the_seed_under_create_graph() -> None:
     y, seed = torch.ones(2, requires_grad=True) * 2, torch.ones(2, requires_grad=True)
     y.retain_grad()
     y.backward(seed, create_graph=True)
@@ -115,7 +115,7 @@ def test_a_retained_gradient_on_a_graph_is_not_the_one_that_was_given() -> None:
     assert (y.grad.tolist(), seed.tolist()) == ([5, 5], [1, 1])
 
 
-def test_gradients_that_an_observer_keeps_are_not_written_to() -> None:
+def test_gradients_that_a_function_hook_keeps_are_not_written_to() -> None:
     class Keeping(FunctionHook):
         def backward(self, node: Any, gradients: Any) -> None:
             super().backward(node, gradients)
@@ -129,7 +129,7 @@ def test_gradients_that_an_observer_keeps_are_not_written_to() -> None:
     assert sorted(g.tolist() for g in kept if g is not None)[-3:] == [[2, 2], [3, 3], [4, 4]]
 
 
-def test_a_gradient_of_one_value_put_into_chosen_inputs_can_be_written_to() -> None:
+def test_a_broadcast_gradient_of_chosen_inputs_can_be_written_to() -> None:
     x = torch.ones(2, requires_grad=True)
     x.sum().backward(inputs=[x])
     x.sum().backward(inputs=[x])
@@ -137,8 +137,8 @@ def test_a_gradient_of_one_value_put_into_chosen_inputs_can_be_written_to() -> N
     assert x.grad.tolist() == [4, 4]
 
 
-def test_hooks_and_gradients_of_a_result_see_what_a_derivative_read_of_it() -> None:
-    """A derivative that reads one of several results gives that result a gradient, under create_graph."""
+def test_a_result_that_a_derivative_reads_gets_gradients_and_runs_hooks() -> None:
+    """Under create_graph the second derivative reaches the result through the derivative that read it."""
 
     class Both(torch.autograd.Function):
         @staticmethod
@@ -164,7 +164,7 @@ def test_hooks_and_gradients_of_a_result_see_what_a_derivative_read_of_it() -> N
     assert None not in torch.autograd.grad((g * g).sum(), [values, vectors])
 
 
-def test_an_edge_names_one_of_several_results() -> None:
+def test_a_gradient_edge_stands_for_one_of_several_results() -> None:
     x = torch.ones(4, requires_grad=True)
     a, b = (x * 2).split(2)
     edge = torch.autograd.graph.get_gradient_edge(b)
@@ -174,9 +174,9 @@ def test_an_edge_names_one_of_several_results() -> None:
         assert torch.autograd.grad(at, x, torch.ones(2), retain_graph=True)[0].tolist() == [0, 0, 2, 2]
 
 
-@pytest.mark.host("CuPy's arrays don't say who else shows them")
-@pytest.mark.parametrize("held", [False, True], ids=["alone", "held"])
-def test_a_fresh_gradient_in_another_shape_is_taken_over_unless_it_is_held(held: bool) -> None:
+@pytest.mark.host("CuPy's arrays don't know other views of their memory")
+@pytest.mark.parametrize("kept", [False, True], ids=["alone", "kept"])
+def test_a_reshaped_fresh_gradient_is_taken_over_unless_the_derivative_keeps_it(kept: bool) -> None:
     made, addresses = [], []
 
     class Reshape(Function):
@@ -186,18 +186,18 @@ def test_a_fresh_gradient_in_another_shape_is_taken_over_unless_it_is_held(held:
         def grad_x(self, grad):  # type: ignore[no-untyped-def]
             fresh = grad * 2
             addresses.append(fresh.ctypes.data)
-            made.extend([fresh] * held)
+            made.extend([fresh] * kept)
             return fresh.reshape(2, 3)
 
     x = torch.ones(2, 3, requires_grad=True)
     Reshape.apply(x).sum().backward()
-    assert (x.grad.data_ptr() == addresses[0]) is not held
+    assert (x.grad.data_ptr() == addresses[0]) is not kept
     (g,) = torch.autograd.grad(Reshape.apply(x).sum(), x)
-    assert (g.data_ptr() == addresses[1]) is not held
+    assert (g.data_ptr() == addresses[1]) is not kept
 
 
 @pytest.mark.parametrize("view", [lambda g: np.broadcast_to(g * 1, (2, 3)), lambda g: np.repeat(g, 4, 0)[::4]])
-def test_a_fresh_gradient_that_shows_a_value_twice_or_part_of_an_array_is_copied(view) -> None:
+def test_a_gradient_that_repeats_elements_or_is_part_of_an_array_is_copied(view) -> None:
     class Spread(Function):
         def forward(self, x):  # type: ignore[no-untyped-def]
             return x.sum(0) if x.shape[0] == 2 else x * 1
@@ -213,7 +213,7 @@ def test_a_fresh_gradient_that_shows_a_value_twice_or_part_of_an_array_is_copied
     assert x.grad.tolist()[1:] == ([[1.0, 2.0, 3.0]] if len(rows) == 2 else [2.0, 3.0])
 
 
-def test_a_kept_array_is_never_handed_out() -> None:
+def test_a_value_kept_for_backward_is_never_given_to_a_leaf() -> None:
     class Keep(Function):
         def forward(self, x, y):  # type: ignore[no-untyped-def]
             return x * y
@@ -227,7 +227,7 @@ def test_a_kept_array_is_never_handed_out() -> None:
     assert x.grad.array is not y.array
 
 
-def test_gradients_in_which_one_element_stands_for_many_may_be_written_to() -> None:
+def test_broadcast_gradients_may_be_written_to() -> None:
     x = torch.ones(2, 3, requires_grad=True)
     (g,) = torch.autograd.grad(x.mean(1).sum(), x)
     assert g.mul_(6).tolist() == [[2.0] * 3] * 2

@@ -1,4 +1,4 @@
-"""printing: a hand table of what PyTorch 2.13 prints (recorded from it), the options, and what leaves a GPU."""
+"""Printing: texts that PyTorch 2.13 printed, the print options, and how many elements are fetched from a GPU."""
 
 from collections.abc import Iterator
 from math import inf, nan
@@ -31,7 +31,7 @@ SCALARS = [
     (np.complex64(1 - 2j), "1.-2.j"),
 ]
 
-# The finite, nonzero entries choose one format for all; anything else may stick out of its column.
+# The finite, nonzero entries determine one format for all. Other entries may be wider.
 ROWS = [
     (float32([1, 2, -3]), "[ 1.,  2., -3.]"),
     (float32([0, -0.0]), "[0., -0.]"),
@@ -59,11 +59,11 @@ SCIENTIFIC = [  # a ratio over 1000, an entry over 1e8, or a fraction under 1e-4
 
 
 @pytest.mark.parametrize(("array", "expected"), SCALARS + ROWS + SCIENTIFIC)
-def test_entries(array: Any, expected: str) -> None:
+def test_entries_are_formatted_as_in_pytorch(array: Any, expected: str) -> None:
     assert format_array(array) == expected
 
 
-def test_complex_parts_have_a_format_each() -> None:
+def test_real_and_imaginary_parts_have_their_own_formats() -> None:
     array = np.complex64([1 + 2j, complex(nan, nan), complex(0, -inf), complex(1e-5, -0.0), 12 - 3.5j])
     assert format_tensor(array) == (
         "tensor([1.0000e+00+2.0000j,        nan+nanj, 0.0000e+00-infj,\n"
@@ -78,18 +78,18 @@ def test_long_rows_wrap_under_their_first_entry() -> None:
     )
 
 
-def test_zeros_are_planned_one_character_wide() -> None:
+def test_line_breaks_count_zeros_as_one_character() -> None:
     assert format_tensor(float32([0] * 26)) == f"tensor([{'0., ' * 23}0.,\n        0., 0.])"
 
 
-def test_blocks_are_parted_by_blank_lines() -> None:
+def test_matrices_of_a_batch_are_separated_by_blank_lines() -> None:
     assert format_tensor(float32(np.arange(16).reshape(2, 2, 2, 2))) == (
         "tensor([[[[ 0.,  1.],\n          [ 2.,  3.]],\n\n         [[ 4.,  5.],\n          [ 6.,  7.]]],\n\n\n"
         "        [[[ 8.,  9.],\n          [10., 11.]],\n\n         [[12., 13.],\n          [14., 15.]]]])"
     )
 
 
-def test_summary_of_a_row_and_of_blocks() -> None:
+def test_large_tensors_are_summarized_with_dots() -> None:
     assert format_tensor(np.arange(1000)).count("\n") > 20
     assert format_tensor(np.arange(1001)) == "tensor([   0,    1,    2,  ...,  998,  999, 1000])"
     set_printoptions(edgeitems=1, threshold=5)
@@ -99,7 +99,7 @@ def test_summary_of_a_row_and_of_blocks() -> None:
     )
 
 
-def test_entries_left_out_do_not_choose_the_format() -> None:
+def test_entries_that_are_not_printed_do_not_determine_the_format() -> None:
     array = float32(np.ones(2000))
     array[1000] = 1e-9
     assert format_tensor(array) == "tensor([1., 1., 1.,  ..., 1., 1., 1.])"
@@ -132,11 +132,11 @@ MUL = "       grad_fn=<MulBackward0>)"
         (np.zeros(0, np.bool_), {"device": "cuda:1"}, "tensor([], device='cuda:1', dtype=torch.bool)"),
     ],
 )
-def test_suffixes(array: Any, options: dict[str, Any], expected: str) -> None:
+def test_suffixes_name_dtype_device_and_grad_fn(array: Any, options: dict[str, Any], expected: str) -> None:
     assert format_tensor(array, **options) == expected
 
 
-def test_profiles_and_options_amend_what_is_in_force() -> None:
+def test_print_options_and_profiles_change_only_what_they_name() -> None:
     default = get_printoptions()
     assert default == {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
     set_printoptions(profile="short", linewidth=100, sci_mode=True)
@@ -147,7 +147,7 @@ def test_profiles_and_options_amend_what_is_in_force() -> None:
     assert get_printoptions() == {**default, "threshold": inf}
 
 
-def test_options_change_what_is_printed() -> None:
+def test_print_options_change_the_text() -> None:
     set_printoptions(sci_mode=True, precision=1)
     assert format_tensor(float32([1, 0])) == "tensor([1.0e+00, 0.0e+00])"
     set_printoptions(sci_mode=False)
@@ -171,7 +171,7 @@ def test_options_change_what_is_printed() -> None:
         ({"threshold": nan}, r"threshold must be a number of at least 0, but is nan"),
     ],
 )
-def test_bad_options_are_refused_and_change_nothing(bad: dict[str, Any], message: str) -> None:
+def test_wrong_print_options_raise_and_change_nothing(bad: dict[str, Any], message: str) -> None:
     set_printoptions(precision=7, sci_mode=True)
     before = get_printoptions()
     with pytest.raises(ValueError, match=f"set_printoptions: {message}"):
@@ -180,9 +180,9 @@ def test_bad_options_are_refused_and_change_nothing(bad: dict[str, Any], message
 
 
 class DeviceArray:
-    """A stand-in for cupy.ndarray: slices and concatenates, and comes to the host by `get` alone, which counts."""
+    """A fake of cupy.ndarray, which counts the elements that `get` copies to the host."""
 
-    sent = 0
+    fetched = 0
 
     def __init__(self, array: Any) -> None:
         self.values = array
@@ -199,15 +199,15 @@ class DeviceArray:
         return DeviceArray(func([part.values for part in parts], axis, **kwargs))
 
     def get(self) -> Any:
-        DeviceArray.sent += self.size
+        DeviceArray.fetched += self.size
         return self.values
 
 
 @pytest.mark.parametrize(
-    ("shape", "sent"), [((1_000_000,), 6), ((100, 10, 1000), 6**3), ((3, 400_000), 3 * 6), ((), 1)]
+    ("shape", "fetched"), [((1_000_000,), 6), ((100, 10, 1000), 6**3), ((3, 400_000), 3 * 6), ((), 1)]
 )
-def test_only_what_is_printed_leaves_the_device(shape: tuple[int, ...], sent: int) -> None:
+def test_only_elements_that_are_printed_are_fetched_from_the_device(shape: tuple[int, ...], fetched: int) -> None:
     array = np.asarray(np.random.default_rng(0).standard_normal(shape))
-    DeviceArray.sent = 0
+    DeviceArray.fetched = 0
     assert format_tensor(DeviceArray(array), device="cuda:0") == format_tensor(array, device="cuda:0")
-    assert DeviceArray.sent == sent
+    assert DeviceArray.fetched == fetched

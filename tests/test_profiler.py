@@ -1,4 +1,4 @@
-"""torch.profiler and torch.autograd.profiler: what they see, and in which form they say it."""
+"""torch.profiler and torch.autograd.profiler: recorded events, tables, schedules and exported traces."""
 
 import gzip
 import json
@@ -57,7 +57,7 @@ def test_events_nest_and_times_add_up():
     assert events.self_cpu_time_total == pytest.approx(top)
 
 
-def test_tables():
+def test_tables_show_columns_counts_memory_and_flops():
     with profile(record_shapes=True, profile_memory=True, with_flops=True, with_stack=True) as prof:
         work()
         work()
@@ -88,7 +88,7 @@ def test_tables():
         _ = matmul.nonsense
 
 
-def test_sorting_is_by_what_is_asked_for():
+def test_tables_are_sorted_by_the_given_column():
     with profile() as prof:
         with record_function("slow"):
             time.sleep(0.01)
@@ -100,7 +100,7 @@ def test_sorting_is_by_what_is_asked_for():
 
 
 @pytest.mark.filterwarnings("ignore:Profiler won")
-def test_schedule_is_torchs():
+def test_schedules_are_those_of_pytorch():
     torch_profiler = pytest.importorskip("torch.profiler")
     for numbers in [(1, 1, 3, 2, 0, 0), (0, 0, 1, 0, 2, 0), (2, 1, 1, 1, 3, 1), (1, 0, 2, 0, 0, 0)]:
         options = dict(
@@ -112,25 +112,25 @@ def test_schedule_is_torchs():
         schedule(wait=0, warmup=0, active=0)
 
 
-def test_steps_of_a_schedule(tmp_path):
-    rounds = []
+def test_a_schedule_records_its_active_steps(tmp_path):
+    cycles = []
 
-    def ready(prof):
-        rounds.append([event.trace_name for event in prof.events() if event.is_user_annotation])
+    def on_trace_ready(prof):
+        cycles.append([event.trace_name for event in prof.events() if event.is_user_annotation])
         assert {e.key: e.count for e in prof.key_averages() if e.is_user_annotation} == {"ProfilerStep*": 2}
-        tensorboard_trace_handler(str(tmp_path / "log"), use_gzip=len(rounds) == 2)(prof)
+        tensorboard_trace_handler(str(tmp_path / "log"), use_gzip=len(cycles) == 2)(prof)
 
-    with profile(schedule=schedule(wait=1, warmup=1, active=2, repeat=2), on_trace_ready=ready) as prof:
+    with profile(schedule=schedule(wait=1, warmup=1, active=2, repeat=2), on_trace_ready=on_trace_ready) as prof:
         for _ in range(10):
             torch.ones(2).exp()
             prof.step()
-    assert rounds == [["ProfilerStep#2", "ProfilerStep#3"], ["ProfilerStep#6", "ProfilerStep#7"]]
+    assert cycles == [["ProfilerStep#2", "ProfilerStep#3"], ["ProfilerStep#6", "ProfilerStep#7"]]
     assert prof.current_action is ProfilerAction.NONE
     files = sorted(path.suffix for path in (tmp_path / "log").iterdir())
     assert files == [".gz", ".json"]
 
 
-def test_traces(tmp_path):
+def test_traces_and_stacks_are_exported(tmp_path):
     with profile(record_shapes=True, with_stack=True) as prof:
         work()
     prof.add_metadata("who", "me")
@@ -146,7 +146,7 @@ def test_traces(tmp_path):
     assert "work" in (tmp_path / "stacks.txt").read_text()
 
 
-def test_nothing_is_there_before_the_end():
+def test_averages_before_the_start_raise_and_nothing_is_recorded_after_the_end():
     prof = profile()
     with pytest.raises(AssertionError, match="nothing is recorded yet"):
         prof.key_averages()
@@ -157,7 +157,7 @@ def test_nothing_is_there_before_the_end():
     assert [event.name for event in prof.events()] == ["aten::exp"]
 
 
-def test_the_older_profiler():
+def test_the_profiler_of_autograd_records_the_same_events():
     with torch.autograd.profiler.profile(use_cuda=False, profile_memory=True) as prof:
         work()
     assert "matmul" in str(prof)
@@ -170,7 +170,7 @@ def test_the_older_profiler():
         work()
 
 
-def test_record_function_decorates_and_is_nothing_alone():
+def test_record_function_is_a_decorator_and_does_nothing_without_a_profiler():
     @record_function("f")
     def f():
         return torch.ones(2).exp()
@@ -181,7 +181,7 @@ def test_record_function_decorates_and_is_nothing_alone():
     assert [event.name for event in prof.events()] == ["f", "aten::exp"]
 
 
-def test_modules_and_exceptions():
+def test_operations_of_modules_are_recorded_after_an_exception():
     model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5))
     with profile() as prof:
         with pytest.raises(RuntimeError):
@@ -191,10 +191,10 @@ def test_modules_and_exceptions():
     assert not prof._recorder._running.open
 
 
-def test_it_stops_watching_where_on_trace_ready_fails():
-    def ready(prof):
+def test_profiling_ends_if_on_trace_ready_raises():
+    def fail(prof):
         raise OSError("the disk is full")
 
-    with pytest.raises(OSError, match="disk"), torch.profiler.profile(on_trace_ready=ready):
+    with pytest.raises(OSError, match="disk"), torch.profiler.profile(on_trace_ready=fail):
         torch.ones(2) * 2
     assert state.current().observer is None

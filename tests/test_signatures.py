@@ -1,4 +1,4 @@
-"""What `help` and editors say of the public surface."""
+"""Signatures, `dir` and static imports: what `help`, editors and type checkers show of the public names."""
 
 from __future__ import annotations
 
@@ -15,47 +15,50 @@ PACKAGE = Path(torch.__file__).parent
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "parameters"),
     [
         ("neg_", ""), ("mul_", "other"), ("add_", "other, *, alpha=1"), ("pow_", "exponent"), ("lerp_", "end, weight"),
         ("clamp_", "min=None, max=None"), ("masked_fill_", "mask, value"), ("transpose_", "dim0, dim1"),
         ("float", "memory_format=None"), ("addcmul_", "tensor1, tensor2, *, value=1"),
     ],
 )  # fmt: skip
-def test_methods_say_how_they_are_called(name: str, said: str) -> None:
+def test_methods_have_signatures(name: str, parameters: str) -> None:
     signature = inspect.signature(getattr(torch.zeros(2), name))
-    named = [p.replace(annotation=p.empty) for p in signature.parameters.values() if p.name != "out"]
-    assert str(signature.replace(parameters=named, return_annotation=signature.empty)) == f"({said})"
+    shown = [p.replace(annotation=p.empty) for p in signature.parameters.values() if p.name != "out"]
+    assert str(signature.replace(parameters=shown, return_annotation=signature.empty)) == f"({parameters})"
 
 
-def test_copies_of_views_say_what_they_take() -> None:
+def test_deprecated_and_copying_functions_have_signatures() -> None:
     assert list(inspect.signature(torch.nn.init.uniform).parameters) == ["tensor", "a", "b", "generator"]
     assert list(inspect.signature(torch.narrow_copy).parameters) == ["input", "dim", "start", "length"]
 
 
-ROOMS = """
+MODULES = """
     nn nn.functional nn.init nn.utils nn.utils.rnn optim optim.lr_scheduler linalg fft special masked signal.windows
     autograd autograd.functional utils.data distributions distributions.constraints func random serialization graph
     testing training transforms onnx
 """
 
 
-@pytest.mark.parametrize("room", ["", *ROOMS.split()])
-def test_dir_shows_what_is_a_rooms_own(room: str) -> None:
-    module = operator.attrgetter(room)(torch) if room else torch
-    shown = {name for name in dir(module) if not name.startswith("_")}
+@pytest.mark.parametrize("name", ["", *MODULES.split()])
+def test_dir_lists_no_imported_helpers(name: str) -> None:
+    module = operator.attrgetter(name)(torch) if name else torch
+    shown = {attribute for attribute in dir(module) if not attribute.startswith("_")}
     assert shown
     assert not shown & {"annotations", "np", "Any", "TYPE_CHECKING", "Callable", "Sequence", "importlib", "math", "sys"}
 
 
-def test_a_type_checker_knows_every_enum_of_weights() -> None:
+def test_every_enum_of_weights_is_declared_for_type_checkers() -> None:
     tree = ast.parse((PACKAGE / "models" / "__init__.py").read_text())
-    said = {name.id for node in ast.walk(tree) if isinstance(node, ast.Assign) for name in node.targets}
-    assert said == set(torch.models.weights.enums())
+    declared = {name.id for node in ast.walk(tree) if isinstance(node, ast.Assign) for name in node.targets}
+    assert declared == set(torch.models.weights.enums())
 
 
-def bound(path: Path) -> dict[str, str]:
-    """What a type checker finds under each name of a package: of `from .tensor import Tensor`, `tensor` the module."""
+def names_of_package(path: Path) -> dict[str, str]:
+    """Whether a type checker takes each name of a package for a module or for what is imported from one.
+
+    `from .tensor import Tensor` binds `Tensor` and the module `tensor`.
+    """
     found = {}
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.ImportFrom) and node.level == 1:
@@ -70,12 +73,12 @@ def bound(path: Path) -> dict[str, str]:
     return found
 
 
-def test_no_module_hides_a_name() -> None:
-    """A function that goes by the name of a module is imported after what comes from that module."""
+def test_no_module_hides_a_function_of_its_name() -> None:
+    """A function with the name of a module has to be imported after everything else of that module."""
     for path in PACKAGE.rglob("__init__.py*"):
         if path.suffix == ".pyc":
             continue
-        room = "microgad." + ".".join(path.parent.relative_to(PACKAGE).parts)
+        package = "microgad." + ".".join(path.parent.relative_to(PACKAGE).parts)
         tree = ast.parse(path.read_text())
         wanted = {
             name.asname or name.name
@@ -83,6 +86,6 @@ def test_no_module_hides_a_name() -> None:
             if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module
             for name in node.names
         }
-        found = bound(path)
+        found = names_of_package(path)
         hidden = {name for name in wanted if found[name] == "module" and name != "*"}
-        assert not hidden, (room, hidden)
+        assert not hidden, (package, hidden)

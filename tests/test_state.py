@@ -1,4 +1,4 @@
-"""State: what belongs to a thread of execution."""
+"""The state of a thread: grad mode, module path and recorder."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import microgad as torch
 from microgad import nn, state
 
 
-class Seeing(nn.Module):
-    """Remembers what it was called in."""
+class StateModule(nn.Module):
+    """Notes the states in which it is called."""
 
     def __init__(self):
         super().__init__()
@@ -21,19 +21,19 @@ class Seeing(nn.Module):
         return x
 
 
-def test_what_is_called_again_runs_in_the_same_state():
-    seeing = Seeing()
-    model = nn.Sequential(nn.ReLU(), nn.Sequential(seeing))
+def test_repeated_calls_run_in_the_same_state_object():
+    module = StateModule()
+    model = nn.Sequential(nn.ReLU(), nn.Sequential(module))
     for _ in range(2):
         model(torch.ones(1))
         with torch.no_grad():
             model(torch.ones(1))
-    plain, without, *again = seeing.seen
-    assert again == [plain, without]
-    assert (plain.path, plain.grad_enabled) == (without.path, not without.grad_enabled) == ("1.0", True)
+    plain, no_grad, *again = module.seen
+    assert again == [plain, no_grad]
+    assert (plain.path, plain.grad_enabled) == (no_grad.path, not no_grad.grad_enabled) == ("1.0", True)
 
 
-def test_the_mode_of_a_statement_leaves_no_chain_of_states():
+def test_set_grad_enabled_leaves_no_chain_of_states():
     before = state.current()
     torch.set_grad_enabled(False)
     first = state.current()
@@ -42,7 +42,7 @@ def test_the_mode_of_a_statement_leaves_no_chain_of_states():
     state.variable.set(before)
 
 
-def test_a_recorder_dies_with_its_block():
+def test_a_recorder_is_freed_at_the_end_of_its_block():
     model = nn.Sequential(nn.Linear(2, 2), nn.Softmax(-1))
     gc.collect()
     gc.disable()

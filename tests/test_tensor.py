@@ -1,4 +1,4 @@
-"""Tensor: views, versions and in-place writes right or refused; pickling, copying, NumPy's protocols."""
+"""Tensor: views, version counters and in-place writes; copying and pickling; NumPy functions; attributes and names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import microgad as torch
 from microgad.methods.unsupported import NAMES
 
 
-def test_a_kept_value_overwritten_in_place_is_noticed() -> None:
+def test_an_in_place_write_to_a_kept_value_raises_in_backward() -> None:
     x = torch.ones(2, requires_grad=True)
     h = x * 2
     y = h * h
@@ -27,7 +27,7 @@ def test_a_kept_value_overwritten_in_place_is_noticed() -> None:
     assert x.grad is None
 
 
-def test_a_kept_value_overwritten_through_a_view_is_noticed() -> None:
+def test_a_write_through_a_view_to_a_kept_value_raises_in_backward() -> None:
     h = torch.ones(2, requires_grad=True) * 2
     y = (h * h).sum()
     h[0].zero_()
@@ -35,7 +35,7 @@ def test_a_kept_value_overwritten_through_a_view_is_noticed() -> None:
         y.backward()
 
 
-def test_a_write_into_an_input_that_a_function_handed_on_is_noticed() -> None:
+def test_a_write_to_a_result_that_is_its_kept_input_raises_in_backward() -> None:
     class Same(torch.Function):
         may_share = True
 
@@ -52,7 +52,7 @@ def test_a_write_into_an_input_that_a_function_handed_on_is_noticed() -> None:
         z.backward()
 
 
-def test_assigned_data_is_noticed() -> None:
+def test_assigning_data_of_a_kept_value_raises_in_backward() -> None:
     p = torch.ones(2, requires_grad=True)
     y = (p * p).sum()
     p.data = torch.zeros(2)
@@ -60,7 +60,7 @@ def test_assigned_data_is_noticed() -> None:
         y.backward()
 
 
-def test_a_write_through_data_is_noticed() -> None:
+def test_a_write_through_data_to_a_kept_value_raises_in_backward() -> None:
     p = torch.ones(2, requires_grad=True)
     y = (p * p).sum()
     p.data.mul_(2)
@@ -68,7 +68,7 @@ def test_a_write_through_data_is_noticed() -> None:
         y.backward()
 
 
-def test_a_view_of_a_view_written_reaches_all() -> None:
+def test_a_write_to_a_view_of_a_view_changes_the_base_and_its_gradient() -> None:
     a = torch.arange(6.0).requires_grad_()
     b = (a * 1).reshape(2, 3)
     row = b.t()[1]
@@ -79,7 +79,7 @@ def test_a_view_of_a_view_written_reaches_all() -> None:
     assert a.grad.tolist() == [0.0, 10.0, 2.0, 3.0, 40.0, 5.0]
 
 
-def test_a_write_leaves_views_of_other_elements_at_their_nodes() -> None:
+def test_a_write_keeps_the_nodes_of_views_of_other_elements() -> None:
     x = torch.arange(1.0, 5, requires_grad=True)
     base = x * 1
     first, second = base[:2], base[2:]
@@ -92,10 +92,10 @@ def test_a_write_leaves_views_of_other_elements_at_their_nodes() -> None:
     assert x.grad.tolist() == [18 * (1 + 9), 36 * (1 + 16), 18 * 3, 18 * 4 * 4]
 
 
-def test_a_write_through_as_strided_of_a_view_after_one_elsewhere() -> None:
+def test_as_strided_of_a_view_may_write_elements_of_the_base_outside_of_it() -> None:
     x = torch.arange(1.0, 5, requires_grad=True)
     base = x * 1
-    beyond = base[:2].as_strided((2,), (1,), 2)  # what the base has behind that view
+    beyond = base[:2].as_strided((2,), (1,), 2)  # elements of the base after that view
     base[:1].mul_(5)
     beyond.mul_(beyond.detach().clone())
     (base * torch.tensor([1.0, 10, 100, 1000])).sum().backward()
@@ -103,7 +103,7 @@ def test_a_write_through_as_strided_of_a_view_after_one_elsewhere() -> None:
     assert x.grad.tolist() == [5, 10, 300, 4000]
 
 
-def test_writes_into_leaves_are_refused() -> None:
+def test_writes_to_leaves_raise() -> None:
     x = torch.ones(2, requires_grad=True)
     with pytest.raises(RuntimeError, match="a leaf Variable that requires grad is being used in an in-place operation"):
         x.add_(1)
@@ -121,14 +121,14 @@ def test_writes_into_leaves_are_refused() -> None:
     assert x.tolist() == [2.0, 2.0]
 
 
-def test_writes_into_expanded_memory_are_refused() -> None:
+def test_writes_to_expanded_memory_raise() -> None:
     with pytest.raises(
         RuntimeError, match="more than one element of the written-to tensor refers to a single memory location"
     ):
         torch.ones(1).expand(3).add_(1)
 
 
-def test_a_view_made_without_recording_can_t_be_written_with_it() -> None:
+def test_a_write_to_a_view_made_under_no_grad_raises() -> None:
     x = torch.ones(2, requires_grad=True) * 1
     with torch.no_grad():
         v = x[:1]
@@ -140,14 +140,14 @@ def test_a_view_made_without_recording_can_t_be_written_with_it() -> None:
     "write", [lambda x, w: x.mul_(w), lambda x, w: x[:1].copy_(w), lambda x, w: x.__setitem__(0, w)]
 )
 @pytest.mark.parametrize("wanted", [False, True])
-def test_a_view_made_without_recording_does_not_lose_the_gradient_of_a_later_write(write: Any, wanted: bool) -> None:
+def test_backward_from_a_no_grad_view_raises_after_a_write_to_its_base(write: Any, wanted: bool) -> None:
     w = torch.tensor([3.0], requires_grad=True)
     x = torch.ones(2, requires_grad=True) * 1 if wanted else torch.ones(2)
     with torch.no_grad():
-        v, kind = x[:1], x.view(torch.int32)
+        v, bits = x[:1], x.view(torch.int32)
     write(x, w[0])
     assert v.detach().tolist() == [3]
-    assert not kind.requires_grad
+    assert not bits.requires_grad
     with pytest.raises(RuntimeError, match="created in no_grad mode, or by a module's backward hooks, and its base"):
         v.sum().backward()
     x.sum().backward()
@@ -156,7 +156,7 @@ def test_a_view_made_without_recording_does_not_lose_the_gradient_of_a_later_wri
         assert v.mul_(2).tolist() == [6]
 
 
-def test_item_assignment_carries_the_gradient() -> None:
+def test_item_assignment_propagates_gradients() -> None:
     w = torch.tensor([5.0, 6.0], requires_grad=True)
     x = torch.zeros(4)
     x[1:3] = w
@@ -167,7 +167,7 @@ def test_item_assignment_carries_the_gradient() -> None:
     assert w.grad.tolist() == [1.0, 8.0]
 
 
-def test_the_last_of_several_writes_to_one_place_takes_the_gradient() -> None:
+def test_of_several_writes_to_one_element_the_last_gets_the_gradient() -> None:
     w = torch.tensor([5.0, 6.0], requires_grad=True)
     x = torch.zeros(2)
     x[torch.tensor([0, 0])] = w
@@ -177,7 +177,7 @@ def test_the_last_of_several_writes_to_one_place_takes_the_gradient() -> None:
     assert w.grad.tolist() == [0.0, 1.0]
 
 
-def test_self_multiplied_in_place() -> None:
+def test_a_tensor_multiplied_in_place_by_itself_has_the_right_gradient() -> None:
     x = torch.tensor([3.0], requires_grad=True)
     y = x * 1
     y.mul_(y)
@@ -186,7 +186,7 @@ def test_self_multiplied_in_place() -> None:
     assert x.grad.item() == 6.0
 
 
-def test_a_write_of_another_shape_or_kind_changes_nothing() -> None:
+def test_a_write_of_a_wrong_shape_or_dtype_raises_and_changes_nothing() -> None:
     x = torch.zeros(2)
     with pytest.raises(RuntimeError, match="Add_"):
         x.add_(torch.ones(3, 2))
@@ -196,7 +196,7 @@ def test_a_write_of_another_shape_or_kind_changes_nothing() -> None:
     assert (x.tolist(), i.tolist()) == ([0.0, 0.0], [0, 0])
 
 
-def test_view_refuses_what_it_can_t_share() -> None:
+def test_view_raises_if_the_memory_cannot_be_shared() -> None:
     x = torch.zeros(2, 3)
     assert x.view(3, 2).base is x
     with pytest.raises(
@@ -225,7 +225,7 @@ def test_detach_shares_memory_and_version() -> None:
 
 
 @pytest.mark.host("numpy() gives the array on the CPU")
-def test_numpy_refuses_to_detach_in_silence() -> None:
+def test_conversion_to_numpy_raises_if_the_tensor_requires_grad() -> None:
     x = torch.ones(2, requires_grad=True)
     for read in (np.asarray, torch.Tensor.numpy):
         with pytest.raises(RuntimeError, match="Can't call numpy\\(\\) on Tensor that requires grad"):
@@ -233,7 +233,7 @@ def test_numpy_refuses_to_detach_in_silence() -> None:
     assert np.asarray(x.detach()).tolist() == [1.0, 1.0]
 
 
-@pytest.mark.host("an array of NumPy's is on the CPU")
+@pytest.mark.host("NumPy arrays are on the CPU")
 def test_numpy_functions_are_recorded_operations() -> None:
     x = torch.tensor([1.0, 4.0], requires_grad=True)
     y = np.sum(np.sqrt(x) * np.array([2.0, 3.0], np.float32))
@@ -246,7 +246,7 @@ def test_numpy_functions_are_recorded_operations() -> None:
     assert np.add.reduce(x).item() == 5.0
 
 
-def test_numpy_functions_that_are_not_in_the_table_say_so() -> None:
+def test_unsupported_numpy_functions_raise_if_a_tensor_requires_grad() -> None:
     x = torch.ones(2, requires_grad=True)
     with pytest.raises(TypeError, match=r"numpy\.convolve is not recorded"):
         np.convolve(x, x)
@@ -259,10 +259,10 @@ def test_numpy_functions_that_are_not_in_the_table_say_so() -> None:
         np.hypot.reduce(x)
 
 
-def test_promotion_is_pytorch_s() -> None:
+def test_type_promotion_is_pytorch_s() -> None:
     i, f, d = torch.tensor([1, 2]), torch.tensor([1.0]), torch.tensor(1.0, dtype=torch.float64)
     assert (i * f).dtype == torch.float32
-    assert (f * d).dtype == torch.float32  # a 0-d tensor gives way
+    assert (f * d).dtype == torch.float32  # a Tensor without dimensions doesn't change the dtype
     assert (i * 2.5).dtype == torch.float32
     assert (i / i).dtype == torch.float32
     assert (f * 2.5 + 1).dtype == torch.float32
@@ -270,7 +270,7 @@ def test_promotion_is_pytorch_s() -> None:
     assert (i * True).dtype == torch.int64
 
 
-def test_deepcopy_and_pickle() -> None:
+def test_deepcopy_and_pickle_keep_values_requires_grad_and_sharing() -> None:
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     x.sum().backward()
     for clone in (copy.deepcopy(x), pickle.loads(pickle.dumps(x))):
@@ -285,7 +285,7 @@ def test_deepcopy_and_pickle() -> None:
         copy.deepcopy(x * 2)
 
 
-def test_a_write_into_a_shallow_copy_is_noticed() -> None:
+def test_a_write_to_a_shallow_copy_raises_in_backward() -> None:
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     y = x * x
     with torch.no_grad():
@@ -295,7 +295,7 @@ def test_a_write_into_a_shallow_copy_is_noticed() -> None:
         y.sum().backward()
 
 
-def test_copies_share_memory_as_what_they_are_copied_from() -> None:
+def test_deep_copies_share_memory_as_their_originals_do() -> None:
     x = torch.arange(12.0).reshape(3, 4)
     alike = {"row": x[1], "turned": x.T, "bits": x.view(torch.int32), "none": x[:0], "wide": x[1, :1].expand(3), "x": x}
     copies = copy.deepcopy(alike)
@@ -318,14 +318,14 @@ def test_copies_share_memory_as_what_they_are_copied_from() -> None:
     assert copy.deepcopy([gaps, gaps[1:]])[1].tolist() == [2.0, 4.0]
 
 
-def test_requires_grad_rules() -> None:
+def test_requires_grad_needs_floating_point_leaves() -> None:
     with pytest.raises(RuntimeError, match="floating point"):
         torch.tensor([1], requires_grad=True)
     with pytest.raises(RuntimeError, match="leaf variables"):
         (torch.ones(1, requires_grad=True) * 2).requires_grad = False
 
 
-def test_dtypes_are_numpy_s_too() -> None:
+def test_dtypes_equal_numpy_s() -> None:
     assert torch.float32 == np.float32
     assert np.zeros(1, torch.float16).dtype == np.float16
     assert torch.float64.is_floating_point
@@ -335,21 +335,21 @@ def test_dtypes_are_numpy_s_too() -> None:
     assert pickle.loads(pickle.dumps(torch.float32)) is torch.float32
 
 
-def test_a_missing_name_names_the_nearest() -> None:
+def test_an_error_about_a_missing_name_suggests_the_nearest() -> None:
     with pytest.raises(AttributeError, match="the nearest name is zeros") as caught:
         torch.zeroes  # noqa: B018
     assert caught.value.name == "zeroes"
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
-@pytest.mark.parametrize("room", ["torch", "torch.nn", "torch.Tensor"])
-def test_who_asks_whether_there_is_a_name_waits_for_no_search(room: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("owner", ["torch", "torch.nn", "torch.Tensor"])
+def test_hasattr_does_not_search_for_the_nearest_name(owner: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(difflib, "get_close_matches", None)
-    assert not hasattr(eval(room), "to_sparse_csr")
+    assert not hasattr(eval(owner), "to_sparse_csr")
 
 
 @pytest.mark.parametrize("name", ["zeross", "nn.Linar", "Tensor.bfloat16"])
-def test_the_nearest_name_is_told_once(name: str) -> None:
+def test_the_nearest_name_is_suggested_once(name: str) -> None:
     program = f"import microgad as torch; torch.{name}"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stderr.splitlines()[-1].startswith(f"AttributeError: microgad has no {name}")
@@ -357,13 +357,13 @@ def test_the_nearest_name_is_told_once(name: str) -> None:
     assert "Did you mean" not in done.stderr
 
 
-def test_a_missing_method_is_told_by_python() -> None:
+def test_for_a_missing_method_python_makes_the_suggestion() -> None:
     program = "import microgad as torch; torch.zeros(1).reshap"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stderr.endswith("Did you mean: 'reshape'?\n")
 
 
-def test_what_a_tensor_lacks_is_not_among_its_names() -> None:
+def test_unsupported_attributes_raise_and_are_not_listed() -> None:
     x = torch.zeros(1)
     with pytest.raises(AttributeError, match=r"microgad has no Tensor\.to_sparse_csr: arrays are dense; .*nearest"):
         torch.Tensor.to_sparse_csr  # noqa: B018
@@ -373,8 +373,8 @@ def test_what_a_tensor_lacks_is_not_among_its_names() -> None:
     assert x.values == 3
 
 
-@pytest.mark.host("what Tensors on the CPU say of themselves")
-def test_facts() -> None:
+@pytest.mark.host("attributes of Tensors on the CPU")
+def test_attributes_of_a_tensor() -> None:
     x = torch.zeros(2, 3, dtype=torch.float64)
     assert (x.itemsize, x.nbytes, x.get_device(), x.is_cpu, x.layout) == (8, 48, -1, True, torch.strided)
     assert (x.dim_order(), x.mT.dim_order()) == ((0, 1), (1, 0))
@@ -382,7 +382,7 @@ def test_facts() -> None:
     assert x.to_dense() is x
 
 
-def test_python_functions_of_elements() -> None:
+def test_apply_and_map_call_python_functions_with_elements() -> None:
     x, y = torch.arange(4.0).reshape(2, 2), torch.tensor([10.0, 20.0])
     assert x.clone().apply_(lambda v: v * v).tolist() == [[0, 1], [4, 9]]
     assert x.clone().map_(y, lambda a, b: a + b).tolist() == [[10, 21], [12, 23]]
@@ -391,7 +391,7 @@ def test_python_functions_of_elements() -> None:
         x.requires_grad_().apply_(abs)
 
 
-def test_a_diagonal_is_filled() -> None:
+def test_fill_diagonal_writes_wraps_and_stops_gradients() -> None:
     tall = torch.zeros(7, 2).fill_diagonal_(1, wrap=True)
     assert tall.nonzero().tolist() == [[0, 0], [1, 1], [3, 0], [4, 1], [6, 0]]
     x = torch.ones(2, 2, requires_grad=True)
@@ -403,7 +403,7 @@ def test_a_diagonal_is_filled() -> None:
         torch.zeros(2, 2, 3).fill_diagonal_(1)
 
 
-def test_other_memory() -> None:
+def test_as_subclass_is_recorded_and_set_replaces_the_memory() -> None:
     class Named(torch.Tensor):
         pass
 
@@ -421,10 +421,10 @@ def test_other_memory() -> None:
 
 @pytest.mark.parametrize("name", ["grad", "_grad"])
 @pytest.mark.parametrize("make", [torch.nn.Parameter, lambda x: x, lambda x: x.requires_grad_() * 2])
-def test_a_gradient_is_like_its_tensor(make: Any, name: str) -> None:
-    x, fits = make(torch.ones(3)), torch.zeros(3)
-    setattr(x, name, fits)
-    for wrong, kind, said in (
+def test_an_assigned_gradient_needs_the_shape_and_dtype_of_its_tensor(make: Any, name: str) -> None:
+    x, grad = make(torch.ones(3)), torch.zeros(3)
+    setattr(x, name, grad)
+    for wrong, kind, message in (
         (torch.ones(4), RuntimeError, r"gradient of size '\[4\]' to a tensor of size '\[3\]'"),
         (torch.ones(1), RuntimeError, r"gradient of size '\[1\]'"),
         (torch.ones(3, dtype=torch.float64), RuntimeError, "gradient with dtype 'torch.float64'"),
@@ -432,15 +432,15 @@ def test_a_gradient_is_like_its_tensor(make: Any, name: str) -> None:
         ([1.0, 1.0, 1.0], TypeError, "grad of type list"),
         (x, RuntimeError, "can't assign Variable as its own grad"),
     ):
-        with pytest.raises(kind, match=said):
+        with pytest.raises(kind, match=message):
             setattr(x, name, wrong)
-    assert x.grad is x._grad is fits
+    assert x.grad is x._grad is grad
     del x.grad
     with contextlib.nullcontext() if x.is_leaf else pytest.warns(UserWarning, match="not a leaf Tensor"):
         assert x.grad is None
 
 
-def test_gradients_are_added_to_what_was_assigned() -> None:
+def test_backward_adds_to_an_assigned_gradient() -> None:
     x = torch.ones(2, requires_grad=True)
     x.grad = torch.tensor([1.0, 2.0])
     (3 * x).sum().backward()
@@ -450,7 +450,7 @@ def test_gradients_are_added_to_what_was_assigned() -> None:
 
 @pytest.mark.host("numpy() gives the array on the CPU")
 @pytest.mark.filterwarnings("ignore:Setting the shape:DeprecationWarning")  # of NumPy 2.5
-def test_under_no_grad_a_tensor_that_requires_grad_gives_its_array() -> None:
+def test_numpy_gives_the_array_under_no_grad() -> None:
     x = torch.ones(2, requires_grad=True)
     with torch.no_grad():
         for array in (x.numpy(), x.numpy(force=True), np.asarray(x)):

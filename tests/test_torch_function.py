@@ -1,4 +1,4 @@
-"""__torch_function__: of subclasses of Tensor, of other classes, of modes."""
+"""__torch_function__: overrides by subclasses of Tensor, by other classes and by modes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from microgad.torch_function import wrappers
 
 
 @pytest.fixture(autouse=True)
-def _doors() -> None:
-    wrappers.install()  # the classes below did so, but a test begins without wrappers
+def _wrappers() -> None:
+    wrappers.install()  # the classes below installed them, but each test starts without
 
 
 class Plain(torch.Tensor):
@@ -37,7 +37,7 @@ class Logged(torch.Tensor):
 
 
 class Duck:
-    """Not a Tensor, but it has an answer of its own for two functions."""
+    """Not a Tensor. It overrides two functions."""
 
     def __init__(self, value: float) -> None:
         self.value = value
@@ -51,7 +51,7 @@ class Duck:
         return NotImplemented
 
 
-class Names(overrides.TorchFunctionMode):
+class NamesMode(overrides.TorchFunctionMode):
     def __init__(self, log: list[Any], name: str = "") -> None:
         self.log, self.name = log, name
 
@@ -76,29 +76,29 @@ def names(compute: Any) -> list[str | None]:
         lambda x: x.add_(1),
     ],
 )  # fmt: skip
-def test_results_are_of_the_subclass(compute: Any) -> None:
+def test_results_have_the_class_of_their_subclass_inputs(compute: Any) -> None:
     assert type(compute(torch.tensor([[1.0, 2.0], [3.0, 5.0]]).as_subclass(Plain))) is Plain
 
 
-@pytest.mark.parametrize("written", [lambda x: x[:2].mul_(3), lambda x: x.as_subclass(torch.Tensor)[:2].mul_(3)])
-def test_a_write_through_a_view_of_a_subclass_has_its_gradient(written: Any) -> None:
+@pytest.mark.parametrize("write", [lambda x: x[:2].mul_(3), lambda x: x.as_subclass(torch.Tensor)[:2].mul_(3)])
+def test_a_write_through_a_view_of_a_subclass_propagates_gradients(write: Any) -> None:
     leaf = torch.ones(3).as_subclass(Plain).requires_grad_()
     x = leaf * 1
-    seen = x[1:]
-    written(x)
-    assert (seen.tolist(), seen._base is x._base) == ([3, 1], True)
+    view = x[1:]
+    write(x)
+    assert (view.tolist(), view._base is x._base) == ([3, 1], True)
     x.sum().backward(retain_graph=True)
     assert leaf.grad.tolist() == [3, 3, 1]
     leaf.grad = None
-    seen.sum().backward()
+    view.sum().backward()
     assert leaf.grad.tolist() == [0, 3, 1]
-    made, given = torch.ones(2), torch.ones(2, requires_grad=True)
-    made.as_subclass(Plain).mul_(given * 2)
-    made.sum().backward()
-    assert given.grad.tolist() == [2, 2]
+    base, factor = torch.ones(2), torch.ones(2, requires_grad=True)
+    base.as_subclass(Plain).mul_(factor * 2)
+    base.sum().backward()
+    assert factor.grad.tolist() == [2, 2]
 
 
-def test_what_is_new_is_no_view() -> None:
+def test_constructors_of_subclasses_return_no_views() -> None:
     x = torch.ones(2)
     new = Plain([1.0]), Plain(2, 3), torch.Tensor(2), torch.Tensor._make_subclass(Plain, x)
     assert [t._is_view() for t in new] == [False] * 4
@@ -107,7 +107,7 @@ def test_what_is_new_is_no_view() -> None:
         Plain(x.requires_grad_()).add_(1)
 
 
-def test_results_of_other_kinds_and_gradients_are_what_they_are() -> None:
+def test_sizes_lists_gradients_and_results_of_parameters_have_their_usual_types() -> None:
     x = torch.ones(2, requires_grad=True)
     y = x.as_subclass(Plain) * 2
     assert y.tolist() == [2, 2]
@@ -119,7 +119,7 @@ def test_results_of_other_kinds_and_gradients_are_what_they_are() -> None:
     assert type(torch.ones(2) * 2) is torch.Tensor
 
 
-def test_a_subclass_is_asked_for_each_public_function_and_not_for_what_it_consists_of() -> None:
+def test_torch_function_is_called_for_public_functions_but_not_inside_of_them() -> None:
     x = torch.ones(2, 2).as_subclass(Logged)
     assert names(lambda: x + 1) == ["torch.Tensor.add"]
     assert names(lambda: 1 - x) == ["torch.Tensor.__rsub__"]
@@ -135,8 +135,8 @@ def test_a_subclass_is_asked_for_each_public_function_and_not_for_what_it_consis
         assert names(lambda: x + 1) == []
 
 
-def test_a_parameter_of_a_class_that_answers_nothing_can_be_made() -> None:
-    """As libraries make one that stands for another Tensor, which it doesn't have yet."""
+def test_a_parameter_subclass_whose_torch_function_raises_can_be_constructed() -> None:
+    """Libraries construct such parameters as proxies of a Tensor that they get later."""
 
     class Closed(torch.nn.Parameter):
         def __getattr__(self, name: str) -> Any:
@@ -151,7 +151,7 @@ def test_a_parameter_of_a_class_that_answers_nothing_can_be_made() -> None:
         assert [p.requires_grad for p in made] == [True, True, False]
 
 
-def test_classes_that_have_no_answer_together_raise() -> None:
+def test_unrelated_subclasses_together_raise() -> None:
     x, y = torch.ones(2).as_subclass(Plain), torch.ones(2).as_subclass(Logged)
     with pytest.raises(TypeError, match="unsupported operand"):
         x + y
@@ -161,23 +161,23 @@ def test_classes_that_have_no_answer_together_raise() -> None:
         torch.mul(x, y)
 
 
-def test_a_class_that_is_no_tensor_is_asked_as_well() -> None:
+def test_torch_function_of_a_class_that_is_no_tensor_is_called() -> None:
     assert torch.mean(Duck(3.0)).value == 3
     assert (torch.tensor(1.0) + Duck(2.0)).value == 3
     with pytest.raises(TypeError, match=r"no implementation found for 'torch.sum'"):
         torch.sum(Duck(3.0))
 
 
-def test_a_tensor_is_plain_by_torchs_name_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tensors_have_no_override_if_the_module_is_named_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.Tensor, "__module__", "torch")  # as where a program imports torch
     torch_function.overrides_functions.cache_clear()
     assert not overrides.has_torch_function((torch.ones(1), torch.nn.Parameter(torch.ones(1))))
 
 
-def test_modes_are_asked_before_all_others_the_innermost_first() -> None:
+def test_modes_are_called_before_subclasses_and_the_innermost_first() -> None:
     log: list[Any] = []
     x = torch.ones(2).as_subclass(Plain)
-    with Names(log, "outer "), Names(log, "inner "):
+    with NamesMode(log, "outer "), NamesMode(log, "inner "):
         y = torch.zeros(2) + x
     assert log == [
         "inner torch.zeros", "outer torch.zeros", "inner torch.Tensor.add", "outer torch.Tensor.add",
@@ -185,13 +185,13 @@ def test_modes_are_asked_before_all_others_the_innermost_first() -> None:
     assert type(y) is Plain
     torch.zeros(2)
     assert len(log) == 4
-    with pytest.raises(ZeroDivisionError), Names(log):
+    with pytest.raises(ZeroDivisionError), NamesMode(log):
         raise ZeroDivisionError
     torch.zeros(2)
     assert len(log) == 4
 
 
-def test_a_users_function_asks_as_the_librarys_do() -> None:
+def test_a_function_of_the_user_can_be_overridden() -> None:
     def double(x: Any) -> Any:
         if overrides.has_torch_function_unary(x):
             return overrides.handle_torch_function(double, (x,), x)
@@ -209,7 +209,7 @@ def test_a_users_function_asks_as_the_librarys_do() -> None:
     assert not overrides.has_torch_function((torch.ones(1), torch.nn.Parameter(torch.ones(1)), 1))
 
 
-def test_a_program_without_subclasses_pays_nothing() -> None:
+def test_functions_are_wrapped_when_the_first_subclass_is_defined() -> None:
     program = """
         import microgad as torch
         from microgad.nn.functional import relu
@@ -244,7 +244,7 @@ DUCK = """
 
 
 @pytest.mark.parametrize("library", ["import microgad as torch", "import microgad; microgad.as_torch(); import torch"])
-def test_a_class_that_is_no_tensor_is_asked_from_its_first_call_on(library: str) -> None:
+def test_a_duck_type_overrides_from_its_first_call_on(library: str) -> None:
     run(
         DUCK.format(library=library)
         + """
@@ -270,7 +270,7 @@ def test_a_class_that_is_no_tensor_is_asked_from_its_first_call_on(library: str)
         ("x.__iadd__(duck)", "torch.Tensor.add_"),
     ],
 )  # fmt: skip
-def test_so_is_one_that_a_function_has_made(call: str, name: str) -> None:
+def test_a_duck_type_defined_in_a_function_overrides_too(call: str, name: str) -> None:
     run(
         DUCK.format(library="import microgad as torch")
         + f"""
@@ -282,7 +282,7 @@ def test_so_is_one_that_a_function_has_made(call: str, name: str) -> None:
     )
 
 
-def test_functions_are_pickled_and_saved_with_doors_and_without() -> None:
+def test_functions_are_pickled_and_saved_whether_they_are_wrapped_or_not() -> None:
     program = """
         import io, pickle
         import microgad as torch
@@ -302,13 +302,13 @@ def test_functions_are_pickled_and_saved_with_doors_and_without() -> None:
 
 
 @pytest.mark.parametrize("f", ["sigmoid", "absolute", "linalg.inv", "nn.functional.softmax"])
-def test_functions_behind_doors_are_pickled_by_name(f: str) -> None:
+def test_wrapped_functions_are_pickled_by_name(f: str) -> None:
     found = operator.attrgetter(f)(torch)
     assert hasattr(found, "torch_name")
     assert pickle.loads(pickle.dumps(found)) is found
 
 
-def test_layers_and_their_defaults_are_behind_the_same_doors() -> None:
+def test_layers_and_their_default_functions_call_torch_function() -> None:
     layer = torch.nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0, batch_first=True)
     assert layer.activation is F.relu
     assert pickle.loads(pickle.dumps(layer)).activation is F.relu
@@ -318,9 +318,9 @@ def test_layers_and_their_defaults_are_behind_the_same_doors() -> None:
     assert "torch.nn.functional.layer_norm" in names(lambda: layer(x.as_subclass(Logged)))
 
 
-def test_distributions_compute_behind_the_doors_too() -> None:
-    """By what they broadcast parameters with pyro follows what depends on what."""
-    made = torch.distributions.Normal(torch.zeros(3).as_subclass(Plain), torch.tensor(2.0))
-    assert type(made.loc) is type(made.scale) is type(made.log_prob(torch.ones(3))) is Plain
+def test_distributions_call_torch_function() -> None:
+    """pyro finds out by the broadcasting of parameters which variables depend on each other."""
+    normal = torch.distributions.Normal(torch.zeros(3).as_subclass(Plain), torch.tensor(2.0))
+    assert type(normal.loc) is type(normal.scale) is type(normal.log_prob(torch.ones(3))) is Plain
     logged = torch.ones(3).as_subclass(Logged)
     assert "torch.broadcast_tensors" in names(lambda: torch.distributions.Gamma(logged, 1.0))

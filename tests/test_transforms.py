@@ -1,4 +1,4 @@
-"""Transforms: torchvision's values, shapes, reprs and refusals."""
+"""Transforms: values, shapes, reprs and errors of torchvision, and properties of the functions on random images."""
 
 import random
 from collections import defaultdict
@@ -13,34 +13,34 @@ from microgad import transforms
 from microgad.datasets import MNIST
 from microgad.transforms import Compose, Lambda, Normalize, ToTensor
 
-GREY = np.arange(6, dtype=np.uint8).reshape(2, 3) * 51  # (H, W)
-COLOUR = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)  # (H, W, C)
+GRAY = np.arange(6, dtype=np.uint8).reshape(2, 3) * 51  # (H, W)
+COLOR = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)  # (H, W, C)
 
 
 def test_to_tensor_scales_bytes_to_one():
-    image = ToTensor()(GREY)
+    image = ToTensor()(GRAY)
     assert image.dtype == microgad.float32
     assert tuple(image.shape) == (1, 2, 3)
-    np.testing.assert_array_equal(image.numpy(), (GREY / np.float32(255))[None])
+    np.testing.assert_array_equal(image.numpy(), (GRAY / np.float32(255))[None])
 
 
 def test_to_tensor_puts_channels_first():
-    image = ToTensor()(COLOUR)
+    image = ToTensor()(COLOR)
     assert tuple(image.shape) == (4, 2, 3)
     assert image.is_contiguous()
-    np.testing.assert_array_equal(image.numpy()[1], COLOUR[:, :, 1] / np.float32(255))
+    np.testing.assert_array_equal(image.numpy()[1], COLOR[:, :, 1] / np.float32(255))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
 def test_to_tensor_keeps_other_dtypes_and_copies(dtype):
-    pixels = COLOUR.astype(dtype)
+    pixels = COLOR.astype(dtype)
     image = ToTensor()(pixels).numpy()
     assert image.dtype == dtype
     assert not np.shares_memory(image, pixels)
     np.testing.assert_array_equal(image, pixels.transpose(2, 0, 1))
 
 
-def test_to_tensor_refuses_what_is_no_image():
+def test_to_tensor_raises_for_what_is_no_image():
     with pytest.raises(TypeError, match="ToTensor: pic is list, expected a PIL image or a NumPy array"):
         ToTensor()([[1, 2]])
     with pytest.raises(ValueError, match=r"ToTensor: pic has 4 dimensions \(1, 1, 1, 1\)"):
@@ -65,12 +65,12 @@ def test_normalize_in_place_writes_into_its_image():
     assert image.tolist() == [[[2.0, 2.0], [2.0, 2.0]]]
 
 
-def test_normalize_refuses_what_it_cannot_normalize():
+def test_normalize_raises_for_wrong_images_means_and_stds():
     normalize = Normalize((0.5, 0.5), (1.0, 1.0))
     with pytest.raises(TypeError, match="Normalize: image is ndarray, expected a Tensor"):
         normalize(np.zeros((2, 2, 2)))
     with pytest.raises(TypeError, match=r"Normalize: image is torch\.uint8, expected floating point"):
-        normalize(microgad.from_numpy(COLOUR))
+        normalize(microgad.from_numpy(COLOR))
     with pytest.raises(ValueError, match=r"Normalize: image has shape \(2, 2\), expected \(..., C, H, W\)"):
         normalize(microgad.zeros(2, 2))
     for channels in (1, 3):
@@ -82,13 +82,13 @@ def test_normalize_refuses_what_it_cannot_normalize():
         Normalize((0.5, 0.5), (1.0, 0.0))
 
 
-def test_lambda_calls_its_function_or_refuses():
+def test_lambda_calls_its_function():
     assert Lambda(lambda image: image + 1)(1) == 2
     with pytest.raises(TypeError, match="Lambda: lambd is int, expected a function"):
         Lambda(3)
 
 
-def test_compose_goes_from_first_to_last_and_prints_as_in_torchvision():
+def test_compose_applies_transforms_in_order_and_prints_as_in_torchvision():
     assert Compose([lambda image: image + 1, lambda image: image * 10])(1) == 20
     transform = Compose([ToTensor(), Normalize((0.1307,), (0.3081,)), Lambda(abs)])
     assert repr(transform) == (
@@ -96,7 +96,7 @@ def test_compose_goes_from_first_to_last_and_prints_as_in_torchvision():
     )
 
 
-def test_mnist_goes_through_transforms():
+def test_mnist_applies_its_transform():
     subset = MNIST.subset(train=False, transform=Compose([ToTensor(), Normalize((0.5,), (0.5,))]))
     image, target = subset[0]
     assert tuple(image.shape) == (1, 28, 28)
@@ -108,8 +108,6 @@ def test_mnist_goes_through_transforms():
         "               Normalize(mean=(0.5,), std=(0.5,))\n           )"
     )
 
-
-# What holds without torchvision: laws of the functions, on random images.
 
 F = transforms.functional
 
@@ -123,13 +121,13 @@ def images(draw, channels=(1, 3)):
 
 
 @given(images())
-def test_what_is_its_own_inverse(image):
+def test_flips_and_invert_are_their_own_inverses(image):
     for function in (F.hflip, F.vflip, F.invert):
         np.testing.assert_allclose(function(function(image)).numpy(), image.numpy(), atol=1e-6)
 
 
 @given(images())
-def test_what_changes_nothing(image):
+def test_identity_arguments_change_nothing(image):
     same = [
         F.rotate(image, 0),
         F.affine(image, 0, [0, 0], 1.0, 0.0),
@@ -162,7 +160,7 @@ def test_padding_is_numpys(image, sides, mode):
 
 
 @given(images(), st.integers(1, 12), st.integers(1, 12))
-def test_parts_have_the_size_that_is_asked_for(image, height, width):
+def test_crops_and_resized_images_have_the_given_size(image, height, width):
     for found in (F.center_crop(image, (height, width)), F.resize(image, (height, width))):
         assert tuple(found.shape) == (image.shape[0], height, width)
     part = transforms.RandomCrop((height, width), pad_if_needed=True)(image)
@@ -170,7 +168,7 @@ def test_parts_have_the_size_that_is_asked_for(image, height, width):
 
 
 @given(images((3,)), st.sampled_from(["RGB", "HSV"]))
-def test_to_pillow_and_back(image, mode):
+def test_conversion_to_pillow_and_back_keeps_pixels(image, mode):
     pytest.importorskip("PIL")
     pixels = F.convert_image_dtype(image, microgad.uint8)
     np.testing.assert_array_equal(F.pil_to_tensor(F.to_pil_image(pixels, mode)).numpy(), pixels.numpy())
@@ -183,7 +181,7 @@ ARGUMENTS = {"RandomCrop": (3,), "RandomResizedCrop": (4,), "RandomRotation": (3
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_one_seed_gives_one_image_and_gradients_go_through(name):
+def test_a_seed_determines_the_image_and_gradients_propagate(name):
     transform = getattr(transforms, name)(*ARGUMENTS.get(name, ()))
     found = []
     for _ in range(2):
@@ -197,18 +195,18 @@ def test_one_seed_gives_one_image_and_gradients_go_through(name):
     assert np.isfinite(found[0][1]).all()
 
 
-@pytest.mark.parametrize("room", [transforms, transforms.v2])
-def test_shares_of_a_mixture_are_those_of_each_image(room):
-    """Equalized or not, black stays black and what is added up stays a share of white: no two images have the same."""
+@pytest.mark.parametrize("module", [transforms, transforms.v2])
+def test_augmix_draws_weights_for_each_image(module):
+    """Each image of the batch is mixed with weights of its own, so that no two results are the same."""
     batch = microgad.zeros(3, 1, 2, 2, dtype=microgad.uint8)
     batch[..., 1] = 200
     microgad.manual_seed(1)
-    mixed = room.AugMix(all_ops=False, chain_depth=1)(batch)
+    mixed = module.AugMix(all_ops=False, chain_depth=1)(batch)
     assert (mixed.dtype, mixed.shape, mixed.device) == (batch.dtype, batch.shape, batch.device)
     assert len({tuple(image.flatten().tolist()) for image in mixed}) == 3
 
 
-def test_samples_are_pytorchs_trees():
+def test_transforms_v2_traverse_samples_as_pytrees():
     """A subclass of dict that isn't registered as one is a leaf."""
 
     class Own(dict):
@@ -220,7 +218,7 @@ def test_samples_are_pytorchs_trees():
     assert crop(Own(image=image))["image"] is image
 
 
-def test_pythons_generator_orders_and_chooses():
+def test_random_order_uses_python_s_generator():
     order = transforms.RandomOrder([lambda x: [*x, 1], lambda x: [*x, 2], lambda x: [*x, 3]])
     random.seed(1)
     first = [order([]) for _ in range(9)]
@@ -229,18 +227,18 @@ def test_pythons_generator_orders_and_chooses():
     assert {tuple(x) for x in first} > {(1, 2, 3)}
 
 
-def test_masks_hold_wherever_a_part_of_a_pixel_did():
-    """As in torchvision: truth values aren't rounded."""
+def test_resizing_a_boolean_mask_does_not_round():
+    """As in torchvision: a pixel is true if any part of it is."""
     mask = microgad.tensor([[[True, False]]])
     assert F.resize(mask, [1, 4]).tolist() == [[[True, True, True, False]]]
 
 
-def test_numbers_of_numpy_fill():
+def test_fill_may_be_a_numpy_scalar():
     turned = transforms.RandomRotation((45, 45), fill=np.int64(7))(microgad.zeros(1, 4, 4))
     assert turned[0, 0, 0] == 7
 
 
-def test_without_pillow_its_extra_is_named(monkeypatch):
+def test_without_pillow_an_error_names_the_extra(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "PIL.Image", None)

@@ -1,4 +1,4 @@
-"""What PyTorch warns of, in the same class: a program that listens for it, or makes it an error, is told as there."""
+"""Warnings that PyTorch gives are given in the same category, as often, and with the same words."""
 
 from __future__ import annotations
 
@@ -73,22 +73,22 @@ WARNED_ONCE = [
 ]
 
 
-@pytest.mark.parametrize(("call", "kind", "said"), WARNED)
-def test_each_time(call, kind, said):
+@pytest.mark.parametrize(("call", "kind", "message"), WARNED)
+def test_warnings_given_each_time(call, kind, message):
     for _ in range(2):
-        with pytest.warns(kind, match=said):
+        with pytest.warns(kind, match=message):
             call()
 
 
-@pytest.mark.parametrize(("call", "said"), WARNED_ONCE)
-def test_once(call, said):
+@pytest.mark.parametrize(("call", "message"), WARNED_ONCE)
+def test_warnings_given_once(call, message):
     notices.heard.clear()
-    with pytest.warns(UserWarning, match=said):
+    with pytest.warns(UserWarning, match=message):
         call()
     call()
 
 
-def test_each_time_if_asked_for():
+def test_set_warn_always_repeats_warnings():
     torch.set_warn_always(True)
     try:
         assert torch.is_warn_always_enabled()
@@ -99,12 +99,12 @@ def test_each_time_if_asked_for():
         torch.set_warn_always(False)
 
 
-def test_a_class_is_not_what_no_grad_decorates():
+def test_no_grad_warns_if_it_decorates_a_class():
     with pytest.warns(FutureWarning, match="Decorating classes"):
         torch.no_grad()(type("C", (), {}))
 
 
-def test_old_arguments_of_autograd():
+def test_deprecated_arguments_of_autograd_work_and_warn():
     x = torch.ones(2, requires_grad=True)
     with pytest.warns(FutureWarning, match="grad_variables"):
         torch.autograd.backward(x.sum(), grad_variables=torch.tensor(2.0))
@@ -118,7 +118,7 @@ def test_old_arguments_of_autograd():
         torch.autograd.grad(x.sum(), x, only_inputs=False)
 
 
-def test_nothing_is_said_where_pytorch_says_nothing():
+def test_no_warning_where_pytorch_gives_none():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         y = result()
@@ -142,13 +142,13 @@ def test_nothing_is_said_where_pytorch_says_nothing():
         torch.autograd.set_detect_anomaly(False)
 
 
-@pytest.mark.host("there is a GPU, or what stands in for it")
-def test_memory_is_pinned_for_a_gpu():
+@pytest.mark.host("there is a GPU or its stand-in")
+def test_pin_memory_without_a_gpu_warns():
     with pytest.warns(UserWarning, match="'pin_memory' argument is set as true"):
         torch.utils.data.DataLoader([1], pin_memory=True)
 
 
-def test_a_write_of_complex_numbers_leaves_the_imaginary_part_out_of_the_gradient_too():
+def test_copying_complex_to_real_gives_a_real_gradient_and_warns():
     z = torch.tensor([1 + 2j, 3 - 1j], requires_grad=True)
     notices.heard.clear()
     with pytest.warns(UserWarning, match="Casting complex values"):

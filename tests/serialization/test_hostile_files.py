@@ -1,4 +1,4 @@
-"""Files that want something else than to be loaded: an error, nothing run, and nothing allocated that isn't there."""
+"""Malicious and damaged files raise a FileError. No code runs, and memory is allocated in proportion to the file."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ with zipfile.ZipFile(WHOLE) as whole:
     RECORDS = {entry.filename.partition("/")[2]: whole.read(entry) for entry in whole.infolist()}
 
 
-def made(**changed: Any) -> bytes:
-    """An archive with other records, data/0 as data_0."""
+def archive_with(**changed: Any) -> bytes:
+    """An archive with some records replaced; data_0 stands for data/0."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as entries:
         for name, content in {**RECORDS, **{k.replace("_", "/"): v for k, v in changed.items()}}.items():
@@ -33,6 +33,7 @@ def made(**changed: Any) -> bytes:
 
 
 def with_pickle(code: bytes) -> bytes:
+    """An archive with this pickle."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as entries:
         for name, content in {**RECORDS, "data.pkl": b"\x80\x02" + code}.items():
@@ -40,17 +41,20 @@ def with_pickle(code: bytes) -> bytes:
     return file.getvalue()
 
 
-def refused(content: bytes, said: str) -> None:
+def rejects(content: bytes, message: str) -> None:
+    """Loading raises a FileError, and allocates memory in proportion to the file's size."""
     tracemalloc.start()
     try:
-        with pytest.raises(FileError, match=said):
+        with pytest.raises(FileError, match=message):
             torch.load(io.BytesIO(content))
         assert tracemalloc.get_traced_memory()[1] < 20 * len(content) + 200_000
     finally:
         tracemalloc.stop()
 
 
-class Runs:
+class CallsFunction:
+    """An object whose pickle calls a function."""
+
     def __init__(self, function: Any, *arguments: Any) -> None:
         self.reduced = function, arguments
 
@@ -63,11 +67,11 @@ class Runs:
     "call", [(os.system, "touch /tmp/run"), (eval, "1"), (getattr, [], "append"), (bytearray, 10**12)]
 )
 def test_no_code_is_run(call: Any, protocol: int) -> None:
-    refused(with_pickle(pickle.dumps(Runs(*call), protocol)), "names|instruction|makes no sense|encoding")
+    rejects(with_pickle(pickle.dumps(CallsFunction(*call), protocol)), "names|instruction|makes no sense|encoding")
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "message"),
     [
         (b"cos\nsystem\n.", r"names os\.system, which may not be loaded"),
         (b"c__builtin__\neval\n(X\x01\x00\x00\x001tR.", "names __builtin__.eval"),
@@ -93,16 +97,16 @@ def test_no_code_is_run(call: Any, protocol: int) -> None:
         (b"cnumpy\ndtype\n(X\x01\x00\x00\x00OtR.", "."),
     ],
 )
-def test_what_a_pickle_may_not_do(code: bytes, said: str) -> None:
+def test_forbidden_and_malformed_pickles_are_rejected(code: bytes, message: str) -> None:
     if code.endswith(b"OtR."):
         code = code[:-1] + b"(K\x03X\x01\x00\x00\x00|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK?tb."
         array = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tX\x01\x00\x00\x00btR"
         code = array + b"(K\x01(K\x01t" + code[:-1] + b"\x89C\x0812345678tb."
-        said = "'O', which may not be loaded"
-    refused(with_pickle(code), said)
+        message = "'O', which may not be loaded"
+    rejects(with_pickle(code), message)
 
 
-def tensor(count: int, offset: int, size: bytes, stride: bytes, key: bytes = b"0") -> bytes:
+def tensor_pickle(count: int, offset: int, size: bytes, stride: bytes, key: bytes = b"0") -> bytes:
     """The pickle of a Tensor on a storage that claims to have `count` elements."""
     return (
         b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\n"
@@ -113,7 +117,7 @@ def tensor(count: int, offset: int, size: bytes, stride: bytes, key: bytes = b"0
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ((7, 0, b"(K\x06t", b"(K\x01t"), "claims 7 elements of 'data/0', which has 24 bytes"),
         ((2**61, 0, b"(K\x06t", b"(K\x01t"), "claims 2305843009213693952 elements"),
@@ -129,19 +133,19 @@ def tensor(count: int, offset: int, size: bytes, stride: bytes, key: bytes = b"0
         ((6, 0, b"(K\x06t", b"(K\x01t", b"9"), "has no record 'data/9'"),
     ],
 )
-def test_a_tensor_beyond_its_storage(arguments: Any, said: str) -> None:
-    refused(with_pickle(tensor(*arguments)), said)
+def test_a_tensor_that_reaches_beyond_its_storage_is_rejected(arguments: Any, message: str) -> None:
+    rejects(with_pickle(tensor_pickle(*arguments)), message)
 
 
-def test_the_same_pickle_of_a_tensor_within_it() -> None:
-    assert torch.load(io.BytesIO(with_pickle(tensor(6, 1, b"(K\x02t", b"(K\x03t")))).tolist() == [1, 4]
+def test_a_tensor_within_its_storage_is_loaded() -> None:
+    assert torch.load(io.BytesIO(with_pickle(tensor_pickle(6, 1, b"(K\x02t", b"(K\x03t")))).tolist() == [1, 4]
 
 
 LAUGHS = b")" + b"qch\x63\x86" * 60  # a tuple of 2**60 parts
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "message"),
     [
         (b"}" + LAUGHS + b"Ns.", "a key that is too large"),
         (b"c__builtin__\nset\n(](" + LAUGHS + b"etR.", "a key that is too large"),
@@ -151,29 +155,30 @@ LAUGHS = b")" + b"qch\x63\x86" * 60  # a tuple of 2**60 parts
         (b"ctorch\ndevice\n(" + LAUGHS + b"tR.", "a device without a name"),
         (b"cnumpy\ndtype\n(" + LAUGHS + b"tR.", "a dtype of the name"),
         (LAUGHS + b"X\x01\0\0\0x\x93.", "a tuple where a name belongs"),
-        (tensor(6, 0, b"(" + LAUGHS + b"t", b"(K\x01t"), "a Tensor of sizes"),
-        (tensor(6, 0, b"(K\x06t", b"(K\x01t").replace(b"X\x03\0\0\0cpu", LAUGHS), "without a name or a place"),
-        (tensor(6, 0, b"(K\x06t", b"(K\x01t").replace(b"X\x01\0\0\x000", LAUGHS), "without a name or a place"),
+        (tensor_pickle(6, 0, b"(" + LAUGHS + b"t", b"(K\x01t"), "a Tensor of sizes"),
+        (tensor_pickle(6, 0, b"(K\x06t", b"(K\x01t").replace(b"X\x03\0\0\0cpu", LAUGHS), "without a name or a place"),
+        (tensor_pickle(6, 0, b"(K\x06t", b"(K\x01t").replace(b"X\x01\0\0\x000", LAUGHS), "without a name or a place"),
     ],
 )
-def test_what_is_small_in_a_file_and_endless_outside(code: bytes, said: str) -> None:
-    """Hashed, compared or shown it would take longer than anybody has."""
-    refused(with_pickle(code), said)
+def test_values_of_exponential_size_are_rejected(code: bytes, message: str) -> None:
+    """They are small in the file, but to hash, compare or print them would take forever."""
+    rejects(with_pickle(code), message)
 
 
 @pytest.mark.parametrize("name", [b"_codecs\nencode", b"__builtin__\nbytearray", b"collections\nOrderedDict"])
-def test_what_is_said_once_and_copied_often(name: bytes) -> None:
+def test_a_pickle_that_copies_a_large_value_many_times_is_rejected(name: bytes) -> None:
     call = b"c" + name + b"\n(hbX\x06\0\0\0latin1tR"
     if name.startswith(b"coll"):
         begin, call = b"](" + b"NN\x86" * 20_000 + b"e", call.replace(b"X\x06\0\0\0latin1", b"")
     else:
         begin = b"X" + struct.pack("<I", 50_000) + b"1" * 50_000
-    refused(with_pickle(b"(" + begin + b"qb" + call * 1000 + b"t."), "makes many times more of its parts than it holds")
+    rejects(with_pickle(b"(" + begin + b"qb" + call * 1000 + b"t."), "makes many times more of its parts than it holds")
 
 
-def test_one_record_under_many_names_of_the_cpu() -> None:
+def test_tensors_of_one_record_share_memory_whatever_index_their_cpu_has() -> None:
     code = b"".join(
-        tensor(6, 0, b"(K\x06t", b"(K\x01t")[:-1].replace(b"X\x03\0\0\0cpu", b"X\x05\0\0\0cpu:%d" % i) for i in range(9)
+        tensor_pickle(6, 0, b"(K\x06t", b"(K\x01t")[:-1].replace(b"X\x03\0\0\0cpu", b"X\x05\0\0\0cpu:%d" % i)
+        for i in range(9)
     )
     loaded = torch.load(io.BytesIO(with_pickle(b"(" + code + b"t.")))
     loaded[0][0] = 9
@@ -181,31 +186,31 @@ def test_one_record_under_many_names_of_the_cpu() -> None:
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/x", "archive/../x", "archive\\x", "archive", "other/x"])
-def test_names_that_climb(name: str) -> None:
-    file = io.BytesIO(made())
+def test_record_names_outside_of_the_archive_s_folder_are_rejected(name: str) -> None:
+    file = io.BytesIO(archive_with())
     with zipfile.ZipFile(file, "a") as entries:
         entries.writestr(name, b"x")
-    refused(file.getvalue(), "which is none|in several folders")
+    rejects(file.getvalue(), "which is none|in several folders")
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_two_records_of_one_name() -> None:
-    file = io.BytesIO(made())
+def test_two_records_of_one_name_are_rejected() -> None:
+    file = io.BytesIO(archive_with())
     with zipfile.ZipFile(file, "a") as entries:
         entries.writestr("archive/data.pkl", b"\x80\x02K\x01.")
-    refused(file.getvalue(), "holds two records of the name 'archive/data.pkl'")
+    rejects(file.getvalue(), "holds two records of the name 'archive/data.pkl'")
 
 
-def test_a_zip_bomb() -> None:
-    file = io.BytesIO(made())
+def test_a_zip_bomb_is_rejected() -> None:
+    file = io.BytesIO(archive_with())
     with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as entries:
         entries.writestr("archive/data/1", bytes(50_000_000))
-    refused(file.getvalue(), "unpacks to 50000")
+    rejects(file.getvalue(), "unpacks to 50000")
 
 
-def test_records_over_each_other() -> None:
-    """Many entries of the list may point at one place: together they claim more than there is."""
-    content = made(data_0=bytes(5000))
+def test_overlapping_records_are_rejected() -> None:
+    """Many entries of the zip directory may point to one record. Together they claim more bytes than the file has."""
+    content = archive_with(data_0=bytes(5000))
     with zipfile.ZipFile(io.BytesIO(content)) as entries:
         directory = entries.start_dir
     end = content.rindex(b"PK\5\6")
@@ -216,33 +221,33 @@ def test_records_over_each_other() -> None:
     tail = bytearray(content[end:])
     tail[8:12] = struct.pack("<2H", *(struct.unpack("<H", tail[8:10])[0] + 20,) * 2)
     tail[12:16] = struct.pack("<L", end - directory + len(copies))
-    refused(content[:end] + copies + tail, "its records claim|has another record")
+    rejects(content[:end] + copies + tail, "its records claim|has another record")
 
 
-def test_many_entries() -> None:
+def test_an_archive_of_many_records_without_a_pickle_is_rejected() -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as entries:
         for i in range(2000):
             entries.writestr(f"archive/data/{i}", b"")
-    refused(file.getvalue(), "holds no data.pkl")
+    rejects(file.getvalue(), "holds no data.pkl")
 
 
-def test_a_wrong_checksum() -> None:
-    content = bytearray(made())
+def test_a_wrong_checksum_is_rejected() -> None:
+    content = bytearray(archive_with())
     place = content.index(RECORDS["data/0"])
     content[place + 5] ^= 1
-    refused(bytes(content), "the checksum of 'data/0' is wrong")
+    rejects(bytes(content), "the checksum of 'data/0' is wrong")
 
 
-def test_cut_anywhere() -> None:
+def test_truncated_files_are_rejected() -> None:
     for end in range(len(WHOLE.getvalue()) - 1):
         with pytest.raises(FileError):
             torch.load(io.BytesIO(WHOLE.getvalue()[:end]))
 
 
 @given(st.data())
-def test_pickles_of_known_parts_in_any_order(data: st.DataObject) -> None:
-    """Instructions that each may be right: whatever they come to, it is loaded or refused."""
+def test_random_sequences_of_pickle_instructions_are_loaded_or_rejected(data: st.DataObject) -> None:
+    """Each instruction may occur in a valid file. Only FileError and RuntimeError may be raised."""
     parts = [
         b"(", b"t", b"R", b"b", b"}", b"]", b")", b"u", b"s", b"a", b"e", b"N", b"0", b"Q", b"q\x00", b"h\x00", b"\x85",
         b"\x86", b"\x88", b"K\x01", b"K\x06", b"X\x01\x00\x00\x000", b"X\x07\x00\x00\x00storage",
@@ -259,11 +264,11 @@ def test_pickles_of_known_parts_in_any_order(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("keys", [[], ["1"], ["0", "1"], ("0",), [None], "0", {"0": 1}])
-def test_an_old_file_that_lists_other_storages_than_it_uses(keys: Any) -> None:
+def test_a_file_of_the_old_format_that_lists_other_storages_than_it_uses_is_rejected(keys: Any) -> None:
     def old(keys: Any) -> bytes:
         parts = [pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {})]
         parts += [RECORDS["data.pkl"], pickle.dumps(keys, 2), struct.pack("<q", 6), RECORDS["data/0"]]
         return b"".join(parts)
 
     assert torch.load(io.BytesIO(old(["0"])))["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
-    refused(old(keys), "holds other storages than those that its Tensors lie in")
+    rejects(old(keys), "holds other storages than those that its Tensors lie in")

@@ -1,4 +1,4 @@
-"""Modules and plain objects in files: whole, of classes that are there, and without a line of code run."""
+"""Saved modules and plain objects: they are restored if their classes are importable, and no code of a file is run."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class Plain:
         raise AssertionError("no __init__ runs")
 
 
-class Sets(nn.Module):
+class WithSetstate(nn.Module):
     def __setstate__(self, state: Any) -> None:
         raise AssertionError("no __setstate__ runs")
 
 
-class Goes(nn.Module):
+class WithDel(nn.Module):
     def __del__(self) -> None:
         pass
 
@@ -59,7 +59,7 @@ class Color(enum.Enum):
         raise AssertionError("no _missing_ runs")
 
 
-class Kind(enum.StrEnum):
+class Tag(enum.StrEnum):
     A = "a"
 
 
@@ -71,20 +71,20 @@ class Options(types.SimpleNamespace):
     pass
 
 
-class Counts(types.SimpleNamespace):
+class Init(types.SimpleNamespace):
     def __init__(self, **given: Any) -> None:
         super().__init__(count=len(given), **given)
 
 
-def through(obj: Any, **options: Any) -> Any:
+def reloaded(obj: Any, **options: Any) -> Any:
     file = io.BytesIO()
     torch.save(obj, file)
     file.seek(0)
     return torch.load(file, **options)
 
 
-def forged(pickled: bytes) -> io.BytesIO:
-    """A file of PyTorch's with a pickle of somebody else's."""
+def archive_of(pickled: bytes) -> io.BytesIO:
+    """A file of torch.save with this pickle in it."""
     from microgad.serialization.archive import Writer
 
     file = io.BytesIO()
@@ -95,9 +95,9 @@ def forged(pickled: bytes) -> io.BytesIO:
     return file
 
 
-def test_a_module_comes_back_whole() -> None:
+def test_a_module_is_restored_with_its_attributes_and_shared_submodules() -> None:
     net = Net().eval()
-    again = through({"net": net, "args": argparse.Namespace(lr=0.1)}, weights_only=False)
+    again = reloaded({"net": net, "args": argparse.Namespace(lr=0.1)}, weights_only=False)
     other = again["net"]
     assert type(other) is Net
     assert other.tied is other.body[0]
@@ -110,38 +110,38 @@ def test_a_module_comes_back_whole() -> None:
     assert repr(other) == repr(net)
 
 
-def test_it_has_to_be_asked_for() -> None:
+def test_modules_are_loaded_only_with_weights_only_false_or_safe_globals() -> None:
     with pytest.raises(FileError, match=r"names .*Net.*weights_only=False"):
-        through(Net())
+        reloaded(Net())
     with torch.serialization.safe_globals([Net, nn.Sequential, nn.Linear]):
-        assert type(through(nn.Sequential(nn.Linear(1, 1)))) is nn.Sequential
+        assert type(reloaded(nn.Sequential(nn.Linear(1, 1)))) is nn.Sequential
     assert torch.serialization.get_safe_globals() == []
 
 
-def test_what_is_safe_is_so_in_all_threads_and_under_the_name_that_a_file_has() -> None:
+def test_safe_globals_hold_in_all_threads_and_may_map_old_names() -> None:
     class Local:
         pass
 
     pickled = b"\x80\x02c" + f"{__name__}\n{Local.__qualname__}\n".encode() + b")\x81}X\x01\0\0\0aK\x01sb."
-    old = pickled.replace(Local.__qualname__.encode(), b"Before").replace(__name__.encode(), b"their.room")
-    with ThreadPoolExecutor(1) as pool, torch.serialization.safe_globals([Local, (Local, "their.room.Before")]):
+    old = pickled.replace(Local.__qualname__.encode(), b"Before").replace(__name__.encode(), b"their.module")
+    with ThreadPoolExecutor(1) as pool, torch.serialization.safe_globals([Local, (Local, "their.module.Before")]):
         with torch.serialization.safe_globals([Local]):
-            assert torch.serialization.get_safe_globals() == [Local, (Local, "their.room.Before")]
-        for bytes_ in (pickled, old):
-            found = pool.submit(torch.load, forged(bytes_)).result()
+            assert torch.serialization.get_safe_globals() == [Local, (Local, "their.module.Before")]
+        for content in (pickled, old):
+            found = pool.submit(torch.load, archive_of(content)).result()
             assert type(found) is Local
             assert vars(found) == {"a": 1}
     with pytest.raises(FileError, match="may not be loaded"):
-        torch.load(forged(old))
+        torch.load(archive_of(old))
 
 
-def test_classes_of_elsewhere_have_to_be_named() -> None:
+def test_other_classes_need_safe_globals() -> None:
     x = object.__new__(Plain)
     x.__dict__["value"] = [1, torch.ones(2)]
     with pytest.raises(TypeError, match="Plain"):
-        through(x)
+        reloaded(x)
     with torch.serialization.safe_globals([Plain]):
-        assert through(x).value[0] == 1
+        assert reloaded(x).value[0] == 1
         file = io.BytesIO()
         torch.save(x, file)
     file.seek(0)
@@ -149,17 +149,17 @@ def test_classes_of_elsewhere_have_to_be_named() -> None:
         torch.load(file, weights_only=False)
 
 
-@pytest.mark.parametrize("kind", [Sets, Goes])
-def test_code_in_classes_is_not_run(kind: type) -> None:
+@pytest.mark.parametrize("kind", [WithSetstate, WithDel])
+def test_classes_whose_code_would_run_are_neither_saved_nor_loaded(kind: type) -> None:
     with pytest.raises(TypeError, match=kind.__name__):
-        through(kind())
-    file = forged(b"\x80\x02c" + f"{__name__}\n{kind.__name__}\n".encode() + b")\x81}b.")
+        reloaded(kind())
+    file = archive_of(b"\x80\x02c" + f"{__name__}\n{kind.__name__}\n".encode() + b")\x81}b.")
     with pytest.raises(FileError, match="no code is run"):
         torch.load(file, weights_only=False)
 
 
 @pytest.mark.parametrize(
-    ("pickled", "said"),
+    ("pickled", "message"),
     [
         (b"cos\nsystem\n.", "names os.system"),
         (b"cbuiltins\neval\n.", "names builtins.eval"),
@@ -180,36 +180,36 @@ def test_code_in_classes_is_not_run(kind: type) -> None:
         (b"ctorch.nn.modules.linear\nLinear\n)\x81}b}b.", "gives a state to a Linear"),
     ],
 )
-def test_forged_files_are_refused(pickled: bytes, said: str) -> None:
+def test_pickles_that_call_or_name_something_else_are_rejected(pickled: bytes, message: str) -> None:
     before = set(sys.modules)
-    with pytest.raises(FileError, match=said):
-        torch.load(forged(b"\x80\x02" + pickled), weights_only=False)
+    with pytest.raises(FileError, match=message):
+        torch.load(archive_of(b"\x80\x02" + pickled), weights_only=False)
     assert "antigravity" not in sys.modules
     own = ("microgad", "encodings.")  # archives load the codec of their members' names
     assert not {name for name in set(sys.modules) - before if not name.startswith(own)}
 
 
-def test_what_cant_be_found_again_is_not_saved() -> None:
+def test_a_function_that_cannot_be_imported_again_is_not_saved() -> None:
     net = Net()
     vars(net)["act"] = lambda x: x
     with pytest.raises(TypeError, match=r"obj\['act'\].*can't be found under that name"):
-        through(net)
+        reloaded(net)
 
 
-def test_hooks_are_found_again() -> None:
+def test_a_loaded_module_knows_whether_it_has_hooks() -> None:
     net = nn.Linear(1, 1)
     file = io.BytesIO()
     net.register_forward_hook(nn.functional.relu)
     torch.save(net, file)
     file.seek(0)
     assert torch.load(file, weights_only=False)._hooked
-    assert not through(nn.Linear(1, 1), weights_only=False)._hooked
+    assert not reloaded(nn.Linear(1, 1), weights_only=False)._hooked
 
 
-def test_a_pruned_module_comes_back_pruned() -> None:
+def test_a_pruned_module_is_restored_with_its_masks() -> None:
     layer = nn.utils.prune.l1_unstructured(nn.Linear(4, 2), "weight", 0.5)
     layer = nn.utils.prune.random_structured(layer, "weight", 1, dim=1)
-    again = through(layer, weights_only=False)
+    again = reloaded(layer, weights_only=False)
     with torch.no_grad():
         again.weight_orig.fill_(1)
     again(torch.ones(1, 4))
@@ -217,7 +217,7 @@ def test_a_pruned_module_comes_back_pruned() -> None:
     assert not hasattr(nn.utils.prune.remove(again, "weight"), "weight_mask")
 
 
-def test_pytorch_s_modules_open() -> None:
+def test_modules_that_pytorch_saved_are_loaded() -> None:
     theirs = pytest.importorskip("torch")
     net = theirs.nn.Sequential(
         theirs.nn.Linear(2, 4), theirs.nn.TransformerEncoderLayer(4, 2, 8), theirs.nn.LSTM(4, 3), theirs.nn.GRU(3, 2)
@@ -235,46 +235,46 @@ def test_pytorch_s_modules_open() -> None:
     assert torch.load(file, weights_only=False)[2](torch.ones(1, 4))[0].shape == (1, 3)
 
 
-def test_python_reads_what_is_written() -> None:
+def test_python_s_unpickler_reads_a_saved_namespace() -> None:
     file = io.BytesIO()
     torch.save(argparse.Namespace(a=1), file)
     pickled = file.getvalue().partition(b"\x80\x02")[2]
     assert pickle.loads(b"\x80\x02" + pickled) == argparse.Namespace(a=1)
 
 
-def test_the_program_s_own_classes_need_no_naming(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_classes_of_main_need_no_safe_globals(monkeypatch: pytest.MonkeyPatch) -> None:
     main = types.ModuleType("__main__")
     exec("class Config:\n    pass", vars(main))
     monkeypatch.setitem(sys.modules, "__main__", main)
     config = main.Config()
     config.lr = 0.5
-    assert through(config, weights_only=False).lr == 0.5
+    assert reloaded(config, weights_only=False).lr == 0.5
     assert objects.find_global("__main__", "Config") is None
 
 
-@pytest.mark.parametrize("x", [Color.RED, Color.MIXED, Kind.A, Flags.X | Flags.Z, [Kind.A, {Color.RED: Kind.A}]])
-def test_members_of_enums_are_themselves_again(x: Any) -> None:
-    again = through({"x": x}, weights_only=False)["x"]
+@pytest.mark.parametrize("x", [Color.RED, Color.MIXED, Tag.A, Flags.X | Flags.Z, [Tag.A, {Color.RED: Tag.A}]])
+def test_members_of_enums_are_restored(x: Any) -> None:
+    again = reloaded({"x": x}, weights_only=False)["x"]
     assert again is x or again == x
     with pytest.raises(FileError, match="may not be loaded"):
-        through(x)
-    with torch.serialization.safe_globals([Color, Kind, Flags]):
-        assert through(x) == x
+        reloaded(x)
+    with torch.serialization.safe_globals([Color, Tag, Flags]):
+        assert reloaded(x) == x
 
 
-def test_namespaces_come_back_with_what_they_hold() -> None:
+def test_namespaces_are_restored_with_their_attributes() -> None:
     x = types.SimpleNamespace(lr=0.5, more=types.SimpleNamespace(sizes=[1, 2]))
-    assert through(x, weights_only=False) == x
+    assert reloaded(x, weights_only=False) == x
     with torch.serialization.safe_globals([Options, types.SimpleNamespace]):
-        again = through(Options(a=x))
+        again = reloaded(Options(a=x))
     assert type(again) is Options
     assert again.a == x
-    with torch.serialization.safe_globals([Counts]), pytest.raises(TypeError, match="Counts"):
-        through(Counts(a=1))
+    with torch.serialization.safe_globals([Init]), pytest.raises(TypeError, match="Init"):
+        reloaded(Init(a=1))
 
 
 @pytest.mark.parametrize(
-    ("pickled", "said"),
+    ("pickled", "message"),
     [
         (b"Color\nK\x02\x85R.", "holds 2 as a Color, which has no such member"),
         (b"Color\nX\x03\0\0\0RED\x85R.", "holds 'RED' as a Color"),
@@ -284,21 +284,22 @@ def test_namespaces_come_back_with_what_they_hold() -> None:
         (b"Color\nK\x01K\x02\x86R.", "calls what is no function"),
         (b"Color\n)\x81.", "is made by code of its own"),
         (b"Color\nK\x01\x85R}X\x05\0\0\0valueK\x02sb.", "gives a state to a Color"),
-        (b"Counts\n)R.", "calls what is no function"),
+        (b"Init\n)R.", "calls what is no function"),
         (b"Plain\n)R.", "calls what is no function"),
         (b"Options\n)R](K\x01eb.", "something else than attributes"),
     ],
 )
-def test_what_a_file_may_not_make_of_enums_and_namespaces(pickled: bytes, said: str) -> None:
-    file = forged(b"\x80\x02c" + f"{__name__}\n".encode() + pickled)
-    with torch.serialization.safe_globals([Color, Flags, Plain, Options, Counts]), pytest.raises(FileError, match=said):
+def test_malformed_enums_and_namespaces_are_rejected(pickled: bytes, message: str) -> None:
+    file = archive_of(b"\x80\x02c" + f"{__name__}\n".encode() + pickled)
+    allowed = torch.serialization.safe_globals([Color, Flags, Plain, Options, Init])
+    with allowed, pytest.raises(FileError, match=message):
         torch.load(file)
     assert (Color.RED.value, list(Flags)) == (1, [Flags.X, Flags.Y, Flags.Z])
 
 
 def test_pytorch_and_microgad_read_each_other_s_enums_and_namespaces() -> None:
     theirs = pytest.importorskip("torch")
-    x = {"color": Color.MIXED, "flags": Flags.X | Flags.Y, "kind": Kind.A, "options": types.SimpleNamespace(n=[Kind.A])}
+    x = {"color": Color.MIXED, "flags": Flags.X | Flags.Y, "kind": Tag.A, "options": types.SimpleNamespace(n=[Tag.A])}
     for write, read in ((torch, theirs), (theirs, torch)):
         file = io.BytesIO()
         write.save(x, file)

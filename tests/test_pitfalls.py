@@ -1,4 +1,4 @@
-"""Each trap of DESIGN.md §8, into which a prototype fell: one test for each row of its table."""
+"""Pitfalls of an autograd framework on NumPy, one test for each: scalars, views, shared memory, cycles, detaching."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class SquareTimes(torch.Function):
 
 
 def test_a_decomposition_is_differentiated_partially():
-    """x³ by one Tensor that comes in twice, x⁴ by an input that depends on the other: at 2, f'' is 12 and 48."""
+    """x³ with one Tensor as both inputs, x⁴ with one input that depends on the other: f'' at 2 is 12 and 48."""
     for function, expected in ((lambda x: SquareTimes.apply(x, x), 12), (lambda x: SquareTimes.apply(x, x * x), 48)):
         x = torch.tensor(2.0, requires_grad=True)
         (first,) = torch.autograd.grad(function(x), x, create_graph=True)
@@ -65,7 +65,7 @@ def test_a_decomposition_is_differentiated_partially():
         assert second.item() == expected
 
 
-def test_what_forward_computes_can_only_be_read_by_a_signature():
+def test_a_derivative_reads_intermediate_values_only_by_its_signature():
     with pytest.raises(TypeError, match=r"forward sets self\.inv_std, but no derivative names inv_std"):
 
         class Standardized(torch.Function):
@@ -87,7 +87,7 @@ def test_what_forward_computes_can_only_be_read_by_a_signature():
                 return grad * inv_std
 
 
-def test_a_write_through_one_of_two_overlapping_views():
+def test_a_write_through_one_of_two_overlapping_views_propagates_to_the_other():
     x = leaf(1, 2, 3, 4)
     base = x * 1
     first, second = base[:2], base[1:3]
@@ -111,7 +111,7 @@ def test_leaves_do_not_share_a_gradient():
     assert p.grad.tolist() == [5, 5]
 
 
-def test_a_gradient_of_a_wrong_shape_is_refused():
+def test_a_gradient_of_a_wrong_shape_raises():
     class Wrong(torch.Function):
         def forward(self, x, weight):
             return x @ weight
@@ -140,13 +140,13 @@ def test_a_derivative_cannot_leave_the_graph_through_a_buffer(detour):
             return grad * buffer[1]
 
     x = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
-    torch.autograd.grad(Detour.apply(x), x)  # the first derivative, on arrays, may
-    with pytest.raises((RuntimeError, ValueError)) as refused:  # some of NumPy's versions wrap it
+    torch.autograd.grad(Detour.apply(x), x)  # allowed in a first derivative, which runs on arrays
+    with pytest.raises((RuntimeError, ValueError)) as raised:  # some of NumPy's versions wrap it
         torch.autograd.grad(Detour.apply(x), x, torch.ones_like(x).requires_grad_(), create_graph=True)
-    assert "derivative called item()" in f"{refused.value} {refused.value.__cause__}"
+    assert "derivative called item()" in f"{raised.value} {raised.value.__cause__}"
 
 
-def test_a_module_that_stores_its_output_is_no_cycle():
+def test_a_module_that_stores_its_output_forms_no_reference_cycle():
     class Storing(nn.Module):
         def __init__(self):
             super().__init__()
@@ -169,7 +169,7 @@ def test_a_module_that_stores_its_output_is_no_cycle():
         gc.enable()
 
 
-def test_bit_for_bit_knows_the_number_of_blas_threads():
+def test_the_recorded_environment_has_the_number_of_blas_threads():
     pytest.importorskip("threadpoolctl")
     from microgad.training.environment import environment, with_threads
 
@@ -181,15 +181,15 @@ def test_bit_for_bit_knows_the_number_of_blas_threads():
 
 
 @pytest.mark.host("numerical derivatives are taken on the CPU")
-def test_the_complex_step_shrinks_with_x():
+def test_the_step_of_numerical_derivatives_scales_with_x():
     x = leaf(1e-30, -1e-25, 1.0, 1e25)
     assert gradcheck(lambda x: 1 / x, x, atol=0, rtol=1e-12)
     assert gradcheck(lambda x: torch.log(x * x), x, atol=0, rtol=1e-12)
 
 
 @pytest.mark.parametrize("through", [lambda x: x, lambda x: x.data])
-def test_what_forward_writes_to_an_argument_that_it_gives_back_is_noticed(through):
-    class Sneaky(torch.autograd.Function):
+def test_a_write_to_an_argument_that_forward_returns_raises_in_backward(through):
+    class WritesInput(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x):
             through(x).mul_(2)
@@ -201,6 +201,6 @@ def test_what_forward_writes_to_an_argument_that_it_gives_back_is_noticed(throug
 
     x = torch.tensor([1.0, 2.0], requires_grad=True) * 1
     y = (x * x).sum()
-    Sneaky.apply(x)
+    WritesInput.apply(x)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         y.backward()

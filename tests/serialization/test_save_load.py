@@ -1,4 +1,4 @@
-"""save and load: everything comes back, no code runs, and errors say which file is wrong and how."""
+"""save and load: values are restored, no code of a file is run, and errors name the file and what is wrong with it."""
 
 import enum
 import io
@@ -26,15 +26,18 @@ DTYPES = ["float16", "float32", "float64", "complex64", "complex128", "bool"]
 DTYPES += ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 
 
-def through_a_file(obj: Any) -> Any:
+def saved(obj: Any) -> bytes:
     file = io.BytesIO()
     save(obj, file)
-    file.seek(0)
-    return load(file)
+    return file.getvalue()
+
+
+def reloaded(obj: Any) -> Any:
+    return load(io.BytesIO(saved(obj)))
 
 
 @pytest.mark.parametrize("missing", ["", "MAP_POPULATE", "mmap"])
-def test_large_records_come_back_on_memory_that_can_be_written(missing, monkeypatch, tmp_path):
+def test_large_records_are_loaded_into_writable_memory(missing, monkeypatch, tmp_path):
     monkeypatch.setattr("microgad.serialization.archive.LARGE", 16)
     if missing == "mmap":
         monkeypatch.setitem(sys.modules, "mmap", None)
@@ -49,57 +52,52 @@ def test_large_records_come_back_on_memory_that_can_be_written(missing, monkeypa
     np.testing.assert_array_equal(loaded["view"], x.numpy()[1:, ::2] + 1)
 
 
-def whole_of(obj: Any) -> bytes:
-    file = io.BytesIO()
-    save(obj, file)
-    return file.getvalue()
-
-
 def text(x: str) -> bytes:
-    """How a pickle has it."""
+    """The instruction that pushes a str in a pickle."""
     return b"X" + len(x).to_bytes(4, "little") + x.encode()
 
 
 def records(content: bytes) -> dict[str, bytes]:
+    """The contents of a zip archive by name."""
     with zipfile.ZipFile(io.BytesIO(content)) as entries:
         return {entry.filename: entries.read(entry) for entry in entries.infolist()}
 
 
-def zipped(entries: dict[str, bytes]) -> bytes:
+def zip_of(entries: dict[str, bytes]) -> bytes:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as made:
+    with zipfile.ZipFile(file, "w") as archive:
         for name, content in entries.items():
-            made.writestr(name, content)
+            archive.writestr(name, content)
     return file.getvalue()
 
 
 def with_pickle(content: bytes, change: Callable[[bytes], bytes]) -> bytes:
-    """A file whose pickle was changed."""
+    """The file with its pickle changed."""
     entries = records(content)
-    return zipped({**entries, "archive/data.pkl": change(entries["archive/data.pkl"])})
+    return zip_of({**entries, "archive/data.pkl": change(entries["archive/data.pkl"])})
 
 
-def identical(a: Any, b: Any) -> None:
-    """The same kinds and values all the way down; arrays bit for bit."""
+def assert_identical(a: Any, b: Any) -> None:
+    """Types and values are the same at every level; arrays are the same bit for bit."""
     assert type(a) is type(b)
     if isinstance(a, microgad.Tensor):
         assert a.requires_grad == b.requires_grad
-        identical(a.array, b.array)
+        assert_identical(a.array, b.array)
     elif isinstance(a, (np.ndarray, np.generic)):
         assert (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes())
     elif isinstance(a, dict):
-        identical(list(a.items()), list(b.items()))
+        assert_identical(list(a.items()), list(b.items()))
     elif isinstance(a, (list, tuple)):
         assert len(a) == len(b)
         for x, y in zip(a, b, strict=True):
-            identical(x, y)
+            assert_identical(x, y)
     else:
-        assert repr(a) == repr(b)  # tells -0.0 from 0.0, and takes nan for nan
+        assert repr(a) == repr(b)  # -0.0 and 0.0 differ, and nan is nan
 
 
 arrays = st.sampled_from(DTYPES).flatmap(lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, min_side=0)))
 tensors = st.builds(
-    lambda array, wanted: microgad.from_numpy(array).requires_grad_(wanted and array.dtype.kind in "fc"),
+    lambda array, requires_grad: microgad.from_numpy(array).requires_grad_(requires_grad and array.dtype.kind in "fc"),
     arrays, st.booleans(),
 )  # fmt: skip
 keys = st.text() | st.integers() | st.booleans() | st.none() | st.floats(allow_nan=False) | st.tuples(st.integers())
@@ -116,20 +114,20 @@ states = st.recursive(
 
 
 @given(states)
-def test_what_is_saved_comes_back(state: Any) -> None:
-    identical(through_a_file(state), state)
+def test_any_state_is_restored(state: Any) -> None:
+    assert_identical(reloaded(state), state)
 
 
 @pytest.mark.parametrize(
     "number", [2**100, -(2**2100), -129, 70000, -0.0, math.nan, -math.inf, 5e-324, True, 1e400j, np.float64(0.1)]
 )
-def test_numbers(number: Any) -> None:
-    identical(through_a_file(number), number)
+def test_unusual_numbers_are_restored(number: Any) -> None:
+    assert_identical(reloaded(number), number)
 
 
-def test_shapes_and_text_of_every_kind() -> None:
+def test_shapes_and_unusual_texts_are_restored() -> None:
     state = {"shape": microgad.zeros(2, 3).shape, "text": '"\\\n\0 λ 🦆 \ud800', "names": np.array(["a", "bc"])}
-    identical(through_a_file(state), state)
+    assert_identical(reloaded(state), state)
 
 
 @pytest.mark.parametrize(
@@ -139,20 +137,20 @@ def test_shapes_and_text_of_every_kind() -> None:
         np.dtype(">i2"), ...,
     ],
 )  # fmt: skip
-def test_what_settings_hold(x: Any) -> None:
-    found, again = through_a_file({"x": x, x: [x]}).values()
+def test_paths_ranges_sets_and_dtypes_are_restored(x: Any) -> None:
+    found, again = reloaded({"x": x, x: [x]}).values()
     assert (found, type(found)) == (x, type(x))
     assert again == [x]
 
 
-def test_a_path_as_newer_versions_of_python_name_it() -> None:
-    content = whole_of(Path("/a/b"))
+def test_a_path_that_a_newer_python_saved_is_loaded() -> None:
+    content = saved(Path("/a/b"))
     renamed = with_pickle(content, lambda data: data.replace(b"cpathlib\n", b"cpathlib._local\n"))
     assert load(io.BytesIO(renamed)) == Path("/a/b")
 
 
 @pytest.mark.parametrize("weights_only", [True, False])
-def test_lazy_parameters(weights_only: bool) -> None:
+def test_lazy_parameters_are_restored_uninitialized(weights_only: bool) -> None:
     module = nn.LazyLinear(3, dtype=microgad.float64)
     file = io.BytesIO()
     save(module.state_dict() if weights_only else module, file)
@@ -166,7 +164,7 @@ def test_lazy_parameters(weights_only: bool) -> None:
 
 
 @pytest.mark.parametrize("f", [None, 3, microgad.ones(2)])
-def test_what_is_no_file(f: Any) -> None:
+def test_an_argument_that_is_no_file_raises(f: Any) -> None:
     with pytest.raises(AttributeError, match="save: f must be a path"):
         save(1, f)
     with pytest.raises(AttributeError, match="load: f must be a path"):
@@ -174,23 +172,23 @@ def test_what_is_no_file(f: Any) -> None:
 
 
 @pytest.mark.parametrize("view", [lambda a: a.T, lambda a: a[::2, 1:], lambda a: a[::-1], lambda a: a[:1].repeat(0, 0)])
-def test_arrays_that_are_not_contiguous(view: Any) -> None:
+def test_strided_arrays_are_restored(view: Any) -> None:
     array = view(np.arange(20.0).reshape(4, 5))
-    loaded = through_a_file(microgad.from_numpy(array)).array
+    loaded = reloaded(microgad.from_numpy(array)).array
     assert loaded.flags.writeable
     np.testing.assert_array_equal(loaded, array)
 
 
-def test_an_expanded_tensor() -> None:
-    assert through_a_file(microgad.ones(1).expand(3)).tolist() == [1, 1, 1]
+def test_an_expanded_tensor_is_restored() -> None:
+    assert reloaded(microgad.ones(1).expand(3)).tolist() == [1, 1, 1]
 
 
-def test_parameters_and_leaves() -> None:
+def test_parameters_and_requires_grad_are_restored() -> None:
     p = microgad.Parameter(microgad.ones(2))
     frozen = microgad.Parameter(microgad.ones(2), requires_grad=False)
     counts = microgad.Parameter(microgad.arange(2), requires_grad=False)
-    made = p * 2
-    loaded = through_a_file([p, frozen, counts, made])
+    product = p * 2
+    loaded = reloaded([p, frozen, counts, product])
     assert [type(x) for x in loaded] == [microgad.Parameter] * 3 + [microgad.Tensor]
     assert [x.requires_grad for x in loaded] == [True, False, False, True]
     assert loaded[3].is_leaf
@@ -198,9 +196,9 @@ def test_parameters_and_leaves() -> None:
     assert loaded[0].grad.tolist() == [3, 3]
 
 
-def test_what_was_one_is_one_again() -> None:
+def test_shared_tensors_arrays_and_memory_are_restored_as_shared() -> None:
     p, array = microgad.Parameter(microgad.ones(2)), np.zeros(3)
-    loaded = through_a_file({"tied": [p, p], "data": p.data, "other": microgad.ones(2), "arrays": (array, array)})
+    loaded = reloaded({"tied": [p, p], "data": p.data, "other": microgad.ones(2), "arrays": (array, array)})
     first, second = loaded["tied"]
     assert first is second
     assert loaded["arrays"][0] is loaded["arrays"][1]
@@ -218,7 +216,7 @@ def test_a_state_dict_keeps_the_versions_of_its_modules(tmp_path: Path) -> None:
     assert load(tmp_path / "net.pt")["net"]._metadata == {"": {"version": 3}}
 
 
-def test_training_state_goes_on(tmp_path: Path) -> None:
+def test_an_optimizer_s_state_is_restored(tmp_path: Path) -> None:
     p = microgad.ones(3, requires_grad=True)
     optimizer = microgad.optim.Adam([p])
     p.sum().backward()
@@ -228,7 +226,7 @@ def test_training_state_goes_on(tmp_path: Path) -> None:
     microgad.set_rng_state(saved["rng"])
     other = microgad.optim.Adam([saved["p"]])
     other.load_state_dict(saved["optimizer"])
-    identical(other.state_dict(), optimizer.state_dict())
+    assert_identical(other.state_dict(), optimizer.state_dict())
 
 
 def test_the_same_state_gives_the_same_bytes() -> None:
@@ -240,17 +238,14 @@ def test_the_same_state_gives_the_same_bytes() -> None:
         assert {entry.date_time for entry in entries.infolist()} == {(1980, 1, 1, 0, 0, 0)}  # not the time of writing
 
 
-# Paths, files and devices
-
-
 @pytest.mark.parametrize("form", [str, Path])
-def test_paths(tmp_path: Path, form: Any) -> None:
+def test_paths_may_be_str_or_path(tmp_path: Path, form: Any) -> None:
     save([1], form(tmp_path / "a file"))
     assert load(form(tmp_path / "a file")) == [1]
     assert os.listdir(tmp_path) == ["a file"]
 
 
-def test_open_files(tmp_path: Path) -> None:
+def test_open_files_are_written_and_read(tmp_path: Path) -> None:
     with open(tmp_path / "run.pt", "w+b") as file:
         save([1], file)
         file.seek(0)
@@ -274,7 +269,7 @@ def test_an_interrupted_save_leaves_the_old_file(tmp_path: Path, monkeypatch: py
     assert os.listdir(tmp_path) == ["run.pt"]
 
 
-def test_a_link_stays_a_link(tmp_path: Path) -> None:
+def test_a_save_to_a_symbolic_link_writes_its_target(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     link = tmp_path / "last.pt"
     link.symlink_to(tmp_path / "folder" / "run.pt")
@@ -285,7 +280,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "where",
+    "map_location",
     [
         None,
         "cpu",
@@ -296,26 +291,24 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
         lambda storage, place: "cpu",
     ],
 )
-def test_map_location(where: Any) -> None:
+def test_map_location_takes_devices_dicts_and_functions(map_location: Any) -> None:
     file = io.BytesIO()
     save(microgad.ones(2, device="cpu"), file)
     file.seek(0)
-    assert load(file, map_location=where, weights_only=False).device == microgad.device("cpu")
+    assert load(file, map_location=map_location, weights_only=False).device == microgad.device("cpu")
 
 
-def test_map_location_of_another_kind() -> None:
+def test_map_location_of_a_wrong_type_raises() -> None:
     with pytest.raises(TypeError, match="map_location must be a device, a dict or a function, got int"):
         load(io.BytesIO(), map_location=0)
 
 
 def on_a_gpu() -> io.BytesIO:
     """The file of a Tensor on a GPU."""
-    file = io.BytesIO()
-    save([microgad.ones(2)], file)
-    return io.BytesIO(with_pickle(file.getvalue(), lambda pickled: pickled.replace(text("cpu"), text("cuda:0"))))
+    return io.BytesIO(with_pickle(saved([microgad.ones(2)]), lambda x: x.replace(text("cpu"), text("cuda:0"))))
 
 
-def test_a_device_that_is_not_there() -> None:
+def test_an_unavailable_device_raises_unless_map_location_replaces_it() -> None:
     try:
         import cupy  # noqa: F401
     except ImportError:
@@ -323,12 +316,9 @@ def test_a_device_that_is_not_there() -> None:
             load(on_a_gpu())
         with pytest.raises(RuntimeError, match="needs CuPy"):
             load(on_a_gpu(), map_location=lambda storage, place: storage.cuda(0))
-    for where in (lambda storage, place: storage, lambda storage, place: storage.cuda(1).cpu()):
-        assert load(on_a_gpu(), map_location=where)[0].tolist() == [1, 1]
+    for map_location in (lambda storage, place: storage, lambda storage, place: storage.cuda(1).cpu()):
+        assert load(on_a_gpu(), map_location=map_location)[0].tolist() == [1, 1]
     assert load(on_a_gpu(), map_location={"cuda:0": "cpu"})[0].tolist() == [1, 1]
-
-
-# What can't be saved
 
 
 class Module:
@@ -339,7 +329,7 @@ Point = namedtuple("Point", "x y")
 
 
 @pytest.mark.parametrize(
-    ("obj", "said"),
+    ("obj", "message"),
     [
         ({"net": Module()}, r"obj\['net'\] is a .*Module; only dicts.*save its state_dict\(\)"),
         ([1, (2, {3: len})], r"obj\[1\]\[1\]\[3\] is a builtins\.builtin_function"),
@@ -350,9 +340,9 @@ Point = namedtuple("Point", "x y")
         (len, "obj is a builtins.builtin_function_or_method"),
     ],
 )
-def test_what_cannot_be_saved(obj: Any, said: str) -> None:
+def test_an_object_that_cannot_be_saved_is_named(obj: Any, message: str) -> None:
     file = io.BytesIO()
-    with pytest.raises(TypeError, match=f"save: {said}"):
+    with pytest.raises(TypeError, match=f"save: {message}"):
         save(obj, file)
     assert file.getvalue() == b""
 
@@ -372,8 +362,8 @@ class Settings:
         self.mode, self.names, self.tables = Mode.FAST, Names("ab"), {"w": microgad.ones(2), "f": len}
 
 
-class _Theirs(pickle.Unpickler):
-    """Python's own, for which Tensors are what they are made of."""
+class _PartsUnpickler(pickle.Unpickler):
+    """Python's Unpickler, which leaves a Tensor as the tuple of its parts."""
 
     def find_class(self, module: str, name: str) -> Any:
         return super().find_class(module, name) if module in ("builtins", __name__) else lambda *parts: parts
@@ -382,14 +372,14 @@ class _Theirs(pickle.Unpickler):
         return key[0]
 
 
-def test_a_program_that_runs_as_pytorchs_saves_any_object(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As PyTorch does, for PyTorch to read: a trainer puts its settings beside the state."""
+def test_a_program_that_imports_microgad_as_torch_saves_any_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As PyTorch does: trainers save their settings beside the state. PyTorch can read the file."""
     monkeypatch.setattr(microgad.dispatch, "running_as_torch", True)
     file = io.BytesIO()
     save([Settings()] * 2, file)
     with zipfile.ZipFile(file) as archive:
         (name,) = [name for name in archive.namelist() if name.endswith("data.pkl")]
-        first, second = _Theirs(archive.open(name)).load()
+        first, second = _PartsUnpickler(archive.open(name)).load()
     assert first is second
     assert (first.mode, first.names, type(first.names)) == (Mode.FAST, ["a", "b"], Names)
     assert first.tables["w"][0] == "storage"
@@ -399,10 +389,10 @@ def test_a_program_that_runs_as_pytorchs_saves_any_object(monkeypatch: pytest.Mo
         load(file, weights_only=False)
 
 
-def test_an_object_that_contains_itself() -> None:
+def test_an_object_that_contains_itself_is_restored_and_deep_nesting_raises() -> None:
     loop: list[Any] = []
     loop.append(loop)
-    loaded = through_a_file(loop)
+    loaded = reloaded(loop)
     assert loaded[0] is loaded
     nested: Any = []
     for _ in range(10_000):
@@ -411,48 +401,43 @@ def test_an_object_that_contains_itself() -> None:
         save(nested, io.BytesIO())
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"the folder .*nowhere does not exist: make it first"):
         save([1], tmp_path / "nowhere" / "run.pt")
 
 
-# What can't be loaded
-
-
-def whole() -> bytes:
-    file = io.BytesIO()
-    save({"w": microgad.arange(5), "b": [1.5, None]}, file)
-    return file.getvalue()
+def saved_state() -> bytes:
+    return saved({"w": microgad.arange(5), "b": [1.5, None]})
 
 
 DAMAGED = [
     (b"", "is empty"),
     (b"hello", r"is not a file that torch\.save wrote"),
     (pickle.dumps({"w": 1}), "is a pickle, but not one of PyTorch's"),
-    (whole()[:-30], "is damaged or cut off"),
-    (whole()[:100], "is damaged or cut off"),
+    (saved_state()[:-30], "is damaged or cut off"),
+    (saved_state()[:100], "is damaged or cut off"),
 ]
 
 
-@pytest.mark.parametrize(("content", "said"), DAMAGED)
-def test_damaged_and_foreign_files(tmp_path: Path, content: bytes, said: str) -> None:
+@pytest.mark.parametrize(("content", "message"), DAMAGED)
+def test_damaged_and_foreign_files_are_rejected(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "bad.pt"
     path.write_bytes(content)
-    with pytest.raises(FileError, match=f"load: {path} {said}"):
+    with pytest.raises(FileError, match=f"load: {path} {message}"):
         load(path)
-    with pytest.raises(RuntimeError, match=f"load: the file {said}"):
+    with pytest.raises(RuntimeError, match=f"load: the file {message}"):
         load(io.BytesIO(content))
 
 
-def test_a_missing_file(tmp_path: Path) -> None:
+def test_a_missing_file_raises_file_not_found_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"none\.pt"):
         load(tmp_path / "none.pt")
 
 
 @given(st.data())
-def test_any_cut_and_any_flipped_bit_is_noticed_or_does_no_harm(data: st.DataObject) -> None:
-    """The zip format leaves a few bytes unchecked (dates, versions): what then loads is what was saved."""
-    content = bytearray(whole())
+def test_truncation_and_flipped_bits_raise_or_change_no_value(data: st.DataObject) -> None:
+    """The zip format has no checksum of a few bytes, such as dates and versions; they don't affect the values."""
+    content = bytearray(saved_state())
     if data.draw(st.booleans()):
         del content[data.draw(st.integers(0, len(content) - 1)) :]
     else:

@@ -1,4 +1,4 @@
-"""Files of other formats: PyTorch 0.1's tar, safetensors, npz. What they hold comes back; what is wrong is said."""
+"""Other file formats: PyTorch 0.1's tar, safetensors and npz are loaded, and malformed files raise a FileError."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ import pytest
 import microgad as torch
 from microgad.serialization import FileError, safetensors, save_npz
 
-from .fuzz import whole
-from .fuzz.whole import facts, joined, named, plain
+from ..fuzz import whole
+from ..fuzz.whole import facts, joined, named, plain
 
 DTYPES = ["float16", "float32", "float64", "complex64", "bool", "uint8", "uint16", "uint32", "uint64"]
 DTYPES += ["int8", "int16", "int32", "int64"]
 
 
-def refused(content: bytes, said: str) -> None:
+def rejects(content: bytes, message: str) -> None:
+    """Loading raises a FileError, and allocates memory in proportion to the file's size."""
     tracemalloc.start()
     try:
-        with pytest.raises(FileError, match=said):
+        with pytest.raises(FileError, match=message):
             torch.load(io.BytesIO(content))
         assert tracemalloc.get_traced_memory()[1] < 25 * len(content) + 200_000
     finally:
@@ -39,11 +40,8 @@ def refused(content: bytes, said: str) -> None:
 on_the_host = pytest.mark.host("memory that NumPy, or PyTorch, looks at")
 
 
-# tar
-
-
-def tarred(**changed: Any) -> bytes:
-    """PyTorch 0.1's archive with other parts; None leaves one out."""
+def tar_with(**changed: Any) -> bytes:
+    """An archive of PyTorch 0.1 with some entries replaced; None leaves an entry out."""
     found = b""
     for name, parts in {**dict(whole.tars()[0]), **changed}.items():
         if parts is not None:
@@ -54,8 +52,8 @@ def tarred(**changed: Any) -> bytes:
     return found + bytes(1024)
 
 
-@pytest.mark.parametrize("content", [whole.tar(), tarred()])
-def test_a_tar_of_pytorch_01(content: bytes) -> None:
+@pytest.mark.parametrize("content", [whole.tar(), tar_with()])
+def test_a_tar_of_pytorch_0_1_is_loaded(content: bytes) -> None:
     found = torch.load(io.BytesIO(content))
     assert found["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
     assert found["again"] is found["w"]
@@ -68,15 +66,13 @@ def test_a_tar_of_pytorch_01(content: bytes) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Python 3.14 will:DeprecationWarning")  # PyTorch's own tar, in Python 3.12 and 3.13
-def test_the_same_tar_in_pytorch(tmp_path: Path) -> None:
+def test_pytorch_loads_the_same_from_a_tar(tmp_path: Path) -> None:
     theirs = pytest.importorskip("torch")
     parts = dict(whole.tars()[0])
     storages, tensors = joined(parts["storages"]), joined(parts["tensors"])
-    without_empty = tensors.replace(
-        joined([plain(4)]), joined([plain(3)]), 1
-    )  # PyTorch now fails at a Tensor of nothing
+    without_empty = tensors.replace(joined([plain(4)]), joined([plain(3)]), 1)  # PyTorch now fails at an empty Tensor
     pickled = joined(parts["pickle"]).replace(b"23", b"22")
-    (tmp_path / "old.pt").write_bytes(tarred(tensors=without_empty, pickle=pickled, storages=storages))
+    (tmp_path / "old.pt").write_bytes(tar_with(tensors=without_empty, pickle=pickled, storages=storages))
     wanted = theirs.load(tmp_path / "old.pt", weights_only=False)
     found = torch.load(tmp_path / "old.pt")
     assert list(found) == list(wanted)
@@ -96,7 +92,7 @@ def a_tensor(ndim: int, *numbers: int, storage: Any = 10) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"pickle": b"\x80\x02cos\nsystem\n(X\x04\x00\x00\x00truetR."}, "names os.system"),
         ({"pickle": [plain("20")[:-1], [b"Q", b"."]], "tensors": [plain(0)]}, "a reference to what is no Tensor"),
@@ -120,23 +116,20 @@ def a_tensor(ndim: int, *numbers: int, storage: Any = 10) -> list[Any]:
         ({"tensors": a_tensor(1, 2, 1, 0, storage=77)}, "a Tensor without a storage"),
     ],
 )
-def test_hostile_tars(changed: Any, said: str) -> None:
-    refused(tarred(**changed), said)
+def test_malformed_tars_are_rejected(changed: Any, message: str) -> None:
+    rejects(tar_with(**changed), message)
 
 
-def test_damaged_tars() -> None:
-    content = bytearray(tarred())
+def test_damaged_tars_are_rejected() -> None:
+    content = bytearray(tar_with())
     content[2] ^= 1
-    refused(bytes(content), "checksum of an entry's header")
-    for end in range(512, len(tarred()) - 1600, 37):
-        refused(tarred()[:end], "ends within|holds no")
-    begins = tarred()[:-1024]
-    refused(begins + begins, "two entries of the name")
-    link = tarred().replace(b"\0 0" + bytes(100) + b"ustar", b"\0 2" + bytes(100) + b"ustar", 1)
-    refused(link, "checksum of an entry's header")
-
-
-# safetensors
+    rejects(bytes(content), "checksum of an entry's header")
+    for end in range(512, len(tar_with()) - 1600, 37):
+        rejects(tar_with()[:end], "ends within|holds no")
+    begins = tar_with()[:-1024]
+    rejects(begins + begins, "two entries of the name")
+    link = tar_with().replace(b"\0 0" + bytes(100) + b"ustar", b"\0 2" + bytes(100) + b"ustar", 1)
+    rejects(link, "checksum of an entry's header")
 
 
 def state() -> dict[str, Any]:
@@ -144,7 +137,7 @@ def state() -> dict[str, Any]:
     return {**tensors, "nothing": torch.zeros(0, 3), "number": torch.tensor(1.5), 'λ "\\\n\x07': torch.ones(1)}
 
 
-def identical(found: dict[str, Any], wanted: dict[str, Any]) -> None:
+def assert_same_tensors(found: dict[str, Any], wanted: dict[str, Any]) -> None:
     assert set(found) == set(wanted)
     for name in wanted:
         assert (found[name].dtype, found[name].shape) == (wanted[name].dtype, wanted[name].shape)
@@ -152,20 +145,20 @@ def identical(found: dict[str, Any], wanted: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("mmap", [False, True])
-def test_safetensors_come_back(tmp_path: Path, mmap: bool) -> None:
+def test_safetensors_are_loaded_as_they_were_saved(tmp_path: Path, mmap: bool) -> None:
     path = tmp_path / "state.safetensors"
     safetensors.save_file(state(), path, {"format": "pt"})
-    identical(torch.load(path, mmap=mmap), state())
-    identical(torch.load(path, map_location="cpu"), state())
-    identical(safetensors.load_file(path), state())
-    identical(safetensors.load(path.read_bytes()), state())
+    assert_same_tensors(torch.load(path, mmap=mmap), state())
+    assert_same_tensors(torch.load(path, map_location="cpu"), state())
+    assert_same_tensors(safetensors.load_file(path), state())
+    assert_same_tensors(safetensors.load(path.read_bytes()), state())
     loaded = safetensors.load_file(path)["float32"]
     loaded += 1
     assert loaded[0, 0] == 1
 
 
 @on_the_host
-def test_the_package_writes_the_same_bytes(tmp_path: Path) -> None:
+def test_the_package_safetensors_writes_the_same_bytes(tmp_path: Path) -> None:
     theirs = pytest.importorskip("safetensors.torch")
     pytorch = pytest.importorskip("torch")
     same = {name: pytorch.from_numpy(x.numpy()) for name, x in state().items()}
@@ -176,7 +169,7 @@ def test_the_package_writes_the_same_bytes(tmp_path: Path) -> None:
     assert {name: x.tolist() for name, x in found.items()} == {name: x.tolist() for name, x in state().items()}
 
 
-def test_an_open_file(tmp_path: Path) -> None:
+def test_safe_open_reads_tensors_slices_and_metadata(tmp_path: Path) -> None:
     path = tmp_path / "state.safetensors"
     safetensors.save_file({"b": torch.arange(6.0).reshape(2, 3), "a": torch.ones(2).bool()}, path, {"x": "y"})
     with safetensors.safe_open(path, framework="pt", device="cpu") as file:
@@ -200,7 +193,7 @@ def test_an_open_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tensors", "error", "said"),
+    ("tensors", "error", "message"),
     [
         ([1], ValueError, "Expected a dict"),
         ({"a": 1}, ValueError, "Key `a` is invalid, expected torch.Tensor"),
@@ -209,12 +202,12 @@ def test_an_open_file(tmp_path: Path) -> None:
         ({"__metadata__": torch.ones(2)}, ValueError, "__metadata__"),
     ],
 )
-def test_what_safetensors_cannot_hold(tensors: Any, error: type[Exception], said: str) -> None:
-    with pytest.raises(error, match=said):
+def test_what_safetensors_cannot_store_raises(tensors: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
         safetensors.save(tensors)
 
 
-def test_shared_memory_in_safetensors(tmp_path: Path) -> None:
+def test_save_refuses_shared_memory_and_save_model_stores_tied_weights_once(tmp_path: Path) -> None:
     x = torch.ones(4)
     with pytest.raises(RuntimeError, match=r"Some tensors share memory.*\[\['a', 'b'\]\]"):
         safetensors.save({"a": x, "b": x[1:3], "c": torch.ones(1)})
@@ -242,49 +235,54 @@ def test_shared_memory_in_safetensors(tmp_path: Path) -> None:
     assert safetensors.load_model(net[0], path, strict=False)[0] == {"weight", "bias"}
 
 
-def told(header: Any, data: bytes = bytes(8), size: int | None = None) -> bytes:
+def file_of(header: Any, data: bytes = bytes(8), size: int | None = None) -> bytes:
+    """The bytes of a safetensors file. `size` is the length that it states for its header, by default the true one."""
     text = header if type(header) is bytes else json.dumps(header).encode()
     return struct.pack("<Q", len(text) if size is None else size) + text + data
 
 
-def fact(shape: Any = (2,), place: Any = (0, 8), dtype: Any = "F32") -> dict[str, Any]:
-    return {"dtype": dtype, "shape": shape, "data_offsets": place}
+def entry(shape: Any = (2,), offsets: Any = (0, 8), dtype: Any = "F32") -> dict[str, Any]:
+    """A Tensor's entry in a safetensors header."""
+    return {"dtype": dtype, "shape": shape, "data_offsets": offsets}
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
-        (told({"a": fact()}, size=2**31), "claims a header of 2147483648"),
-        (told({"a": fact()}, bytes(7)), "holds 7 bytes of Tensors, but its header says 8"),
-        (told({"a": fact()}, bytes(9)), "holds 9 bytes of Tensors"),
-        (told({"a": fact((3,))}), r"'a' is F32 of shape \(3,\), in 8 bytes"),
-        (told({"a": fact((2**40, 2**40, 0, 2**62), (0, 0))}, b""), "makes no sense|too big|array"),
-        (told({"a": fact((2**61,), (0, 2**63 - 1))}), "'a' is F32"),
-        (told({"a": fact(place=(8, 0))}), "in -8 bytes"),
-        (told({"a": fact(place=(0, -8))}), "makes no sense"),
-        (told({"a": fact(place=(0, 8.0))}), "makes no sense"),
-        (told({"a": fact(place=(0, True))}), "makes no sense"),
-        (told({"a": fact(place=(8, 16))}), "leaves a gap before 'a'"),
-        (told({"a": fact(), "b": fact()}), "leaves a gap before 'b', or lays it over another"),
-        (told({"a": fact((1,), (0, 4)), "b": fact((1,), (4, 8)), "c": fact((1,), (0, 4))}), "lays it over another"),
-        (told({"a": fact(dtype="F33")}), "makes no sense"),
-        (told({"a": fact(dtype=["F32"])}), "makes no sense"),
-        (told({"a": fact((4,), dtype="BF16")}), "'a' as BF16, of which NumPy has no arrays"),
-        (told({"a": [1]}), "makes no sense"),
-        (told({"a": fact([1] * 70 + [2])}), "makes no sense"),
-        (told({"a": fact(), "__metadata__": {"x": 1}}), "metadata that isn't text"),
-        (told(b'{"a":1,"a":1}'), "says something twice"),
-        (told(b"{" + b'"a":[' * 50_000), "is no JSON"),
-        (told(b'{"a":' + b"9" * 5000 + b"}"), "is no JSON"),
-        (told(b'{"\xff":1}'), "is no JSON"),
-        (told({f"t{i}": fact([0], [0, 0]) for i in range(100_000)}, b"x"), "holds 1 bytes"),
+        (file_of({"a": entry()}, size=2**31), "claims a header of 2147483648"),
+        (file_of({"a": entry()}, bytes(7)), "holds 7 bytes of Tensors, but its header says 8"),
+        (file_of({"a": entry()}, bytes(9)), "holds 9 bytes of Tensors"),
+        (file_of({"a": entry((3,))}), r"'a' is F32 of shape \(3,\), in 8 bytes"),
+        (file_of({"a": entry((2**40, 2**40, 0, 2**62), (0, 0))}, b""), "makes no sense|too big|array"),
+        (file_of({"a": entry((2**61,), (0, 2**63 - 1))}), "'a' is F32"),
+        (file_of({"a": entry(offsets=(8, 0))}), "in -8 bytes"),
+        (file_of({"a": entry(offsets=(0, -8))}), "makes no sense"),
+        (file_of({"a": entry(offsets=(0, 8.0))}), "makes no sense"),
+        (file_of({"a": entry(offsets=(0, True))}), "makes no sense"),
+        (file_of({"a": entry(offsets=(8, 16))}), "leaves a gap before 'a'"),
+        (file_of({"a": entry(), "b": entry()}), "leaves a gap before 'b', or lays it over another"),
+        (
+            file_of({"a": entry((1,), (0, 4)), "b": entry((1,), (4, 8)), "c": entry((1,), (0, 4))}),
+            "lays it over another",
+        ),
+        (file_of({"a": entry(dtype="F33")}), "makes no sense"),
+        (file_of({"a": entry(dtype=["F32"])}), "makes no sense"),
+        (file_of({"a": entry((4,), dtype="BF16")}), "'a' as BF16, of which NumPy has no arrays"),
+        (file_of({"a": [1]}), "makes no sense"),
+        (file_of({"a": entry([1] * 70 + [2])}), "makes no sense"),
+        (file_of({"a": entry(), "__metadata__": {"x": 1}}), "metadata that isn't text"),
+        (file_of(b'{"a":1,"a":1}'), "says something twice"),
+        (file_of(b"{" + b'"a":[' * 50_000), "is no JSON"),
+        (file_of(b'{"a":' + b"9" * 5000 + b"}"), "is no JSON"),
+        (file_of(b'{"\xff":1}'), "is no JSON"),
+        (file_of({f"t{i}": entry([0], [0, 0]) for i in range(100_000)}, b"x"), "holds 1 bytes"),
     ],
 )
-def test_hostile_safetensors(content: bytes, said: str) -> None:
-    refused(content, said)
+def test_malformed_safetensors_are_rejected(content: bytes, message: str) -> None:
+    rejects(content, message)
 
 
-def test_safetensors_cut_anywhere() -> None:
+def test_truncated_safetensors_are_rejected() -> None:
     content = safetensors.save({"a": torch.arange(5), "b": torch.ones(2)})
     for end in range(len(content)):
         with pytest.raises(FileError):
@@ -321,7 +319,7 @@ except SafetensorError as error:
 """
 
 
-def test_programs_that_import_safetensors(tmp_path: Path) -> None:
+def test_programs_that_import_safetensors_print_the_same(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
 
     def run(*arguments: str) -> str:
@@ -337,26 +335,23 @@ def test_programs_that_import_safetensors(tmp_path: Path) -> None:
     assert run("program.py") == found
 
 
-# npz
-
-
 @on_the_host
 @pytest.mark.parametrize("mmap", [False, True])
-def test_npz_comes_back(tmp_path: Path, mmap: bool) -> None:
+def test_npz_is_loaded_as_it_was_saved(tmp_path: Path, mmap: bool) -> None:
     path, tensors = tmp_path / "state.npz", state()
-    tensors["λ"] = tensors.pop('λ "\\\n\x07')  # with a backslash, which parts folders on some machines
+    tensors["λ"] = tensors.pop('λ "\\\n\x07')  # without the backslash, which separates folders on some systems
     tensors |= {"a/b": torch.ones(2, 3, requires_grad=True).T, "file": torch.ones(1)}
     tensors["double"] = torch.ones(2, dtype=torch.complex128)
     save_npz(tensors, path)
-    identical(torch.load(path, mmap=mmap), tensors)
+    assert_same_tensors(torch.load(path, mmap=mmap), tensors)
     with np.load(path, allow_pickle=False) as theirs:
         for name in ("file", "a/b", "float16", "nothing"):
             np.testing.assert_array_equal(theirs[name], tensors[name].detach().numpy())
-    identical(torch.load(io.BytesIO(path.read_bytes())), tensors)
+    assert_same_tensors(torch.load(io.BytesIO(path.read_bytes())), tensors)
 
 
 @pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
-def test_npz_of_numpy(write: Any, tmp_path: Path) -> None:
+def test_npz_files_that_numpy_wrote_are_loaded(write: Any, tmp_path: Path) -> None:
     net = torch.nn.Linear(2, 3)
     write(tmp_path / "net.npz", **net.state_dict())
     other = torch.nn.Linear(2, 3)
@@ -373,7 +368,7 @@ def test_npz_of_numpy(write: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "error", "said"),
+    ("state", "error", "message"),
     [
         ({"a": np.array([object()])}, TypeError, "an array of object"),
         ({"a": np.zeros(2, "M8[s]")}, TypeError, "an array of datetime64"),
@@ -382,12 +377,13 @@ def test_npz_of_numpy(write: Any, tmp_path: Path) -> None:
         ({"../a": np.ones(1)}, ValueError, "can't be the name of a file"),
     ],
 )
-def test_what_npz_cannot_hold(state: Any, error: type[Exception], said: str) -> None:
-    with pytest.raises(error, match=f"save_npz: .*{said}"):
+def test_what_npz_cannot_store_raises(state: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=f"save_npz: .*{message}"):
         save_npz(state, io.BytesIO())
 
 
 def npz(**arrays: bytes) -> bytes:
+    """The bytes of an npz file whose entries have these contents."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as entries:
         for name, content in arrays.items():
@@ -396,12 +392,13 @@ def npz(**arrays: bytes) -> bytes:
 
 
 def npy(descr: str, shape: str, data: bytes = bytes(8), order: str = "False") -> bytes:
+    """The bytes of an npy file whose header has these texts."""
     text = f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}\n".encode()
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + data
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (npy("'|O'", "(1,)"), "something else than numbers or text"),
         (npy("[('a', '<f4')]", "(2,)"), "something else than numbers or text"),
@@ -421,20 +418,20 @@ def npy(descr: str, shape: str, data: bytes = bytes(8), order: str = "False") ->
         (b"hello, hello", "is no array of NumPy's"),
     ],
 )
-def test_hostile_npz(content: bytes, said: str) -> None:
-    refused(npz(a=content), said)
+def test_malformed_npz_files_are_rejected(content: bytes, message: str) -> None:
+    rejects(npz(a=content), message)
 
 
-def test_a_bomb_in_an_npz() -> None:
+def test_a_decompression_bomb_in_an_npz_is_rejected() -> None:
     file = io.BytesIO()
     np.savez_compressed(file, a=np.zeros(10_000_000))
-    refused(file.getvalue(), "unpacks to 80000")
+    rejects(file.getvalue(), "unpacks to 80000")
     file = io.BytesIO()
-    np.savez_compressed(file, a=np.zeros(1000), b=np.arange(1000))  # what is small may be what it likes
+    np.savez_compressed(file, a=np.zeros(1000), b=np.arange(1000))  # small entries may have any compression ratio
     assert torch.load(io.BytesIO(file.getvalue()))["a"].shape == (1000,)
 
 
-def test_npz_cut_anywhere_and_flipped_anywhere() -> None:
+def test_truncated_npz_files_are_rejected_and_flipped_bits_change_no_value() -> None:
     file = io.BytesIO()
     np.savez_compressed(file, a=np.arange(6), b=np.ones((2, 2), "f4"))
     content = file.getvalue()
@@ -449,12 +446,12 @@ def test_npz_cut_anywhere_and_flipped_anywhere() -> None:
         assert [x.tolist() for x in found.values()] == [[0, 1, 2, 3, 4, 5], [[1, 1], [1, 1]]]
 
 
-def test_names_are_told_of_the_file(tmp_path: Path) -> None:
+def test_errors_name_the_file_that_could_not_be_read(tmp_path: Path) -> None:
     path = tmp_path / "bad.npz"
     path.write_bytes(npz(a=b"x"))
     with pytest.raises(FileError, match=f"load: {path} holds 'a.npy'"):
         torch.load(path)
-    path.write_bytes(told({"a": fact((3,))}))
+    path.write_bytes(file_of({"a": entry((3,))}))
     with pytest.raises(FileError, match=f"safetensors: {path} says that 'a'"):
         safetensors.load_file(path)
     assert os.listdir(tmp_path) == ["bad.npz"]

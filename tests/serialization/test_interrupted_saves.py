@@ -1,4 +1,4 @@
-"""A process that is killed, or whose disk is full, while it saves: the file is the old one or the new one, whole."""
+"""If a process is killed or its disk is full while it saves, the complete old or the complete new file remains."""
 
 from __future__ import annotations
 
@@ -53,41 +53,43 @@ fit(net, loader, torch.optim.SGD(net.parameters(), 0.01), nn.functional.cross_en
 
 @pytest.fixture
 def kills(request: pytest.FixtureRequest) -> int:
+    """How many processes a test kills."""
     return 50 if request.config.getoption("--thorough") else 4
 
 
-def started(program: str, *arguments: Any) -> subprocess.Popen[str]:
+def start(program: str, *arguments: Any) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", program, *map(str, arguments)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     return process
 
 
-def killed(process: subprocess.Popen[str], after: float) -> list[str]:
-    """Kill it some seconds after its first line; give all lines that it printed."""
+def kill_after(process: subprocess.Popen[str], seconds: float) -> list[str]:
+    """Kill the process some seconds after it printed its first line, and return all lines that it printed."""
     assert process.stdout is not None
     first = process.stdout.readline()
     assert first, "ended by itself"
-    time.sleep(after)
+    time.sleep(seconds)
     process.kill()
     rest = process.communicate()[0]
     return [first, *rest.splitlines()]
 
 
 def unfinished(folder: Path) -> list[str]:
+    """Temporary files of saves that didn't end."""
     return [name for name in os.listdir(folder) if name.endswith(".tmp")]
 
 
 @pytest.mark.parametrize("kind", SAVES)
-def test_the_old_file_or_the_new_one(kind: str, kills: int, tmp_path: Path) -> None:
+def test_a_killed_save_leaves_the_old_or_the_new_file(kind: str, kills: int, tmp_path: Path) -> None:
     path, rng = tmp_path / f"last.{kind}", random.Random(kind)
     program = PROGRAM.format(size=SIZE, save=SAVES[kind])
     state = {"n": torch.tensor(0), "w": torch.full((SIZE,), 0.0)}
     exec(SAVES[kind], {"torch": torch, "state": state, "path": path})
     mapped = torch.load(path, mmap=True)
     interrupted = n = done = 0
-    while done < kills or not interrupted:  # how many of them come amid a save is chance
+    while done < kills or not interrupted:  # whether a process is killed during a save is chance
         done += 1
-        lines = killed(started(program, path, n + 1), rng.uniform(0, 0.1))
+        lines = kill_after(start(program, path, n + 1), rng.uniform(0, 0.1))
         found = torch.load(path)
         n = found["n"].item()
         assert n in (int(lines[-1]), int(lines[-1]) + 1)
@@ -95,24 +97,24 @@ def test_the_old_file_or_the_new_one(kind: str, kills: int, tmp_path: Path) -> N
         assert (found["w"] == n).all()
         interrupted += len(unfinished(tmp_path))
         assert len(unfinished(tmp_path)) <= 1
-        assert (mapped["w"] == 0).all()  # the old file, as long as somebody looks at it
+        assert (mapped["w"] == 0).all()  # the old file, as long as it is mapped
         assert interrupted or done < 10 * kills
     exec(SAVES[kind], {"torch": torch, "state": state, "path": path})
     assert os.listdir(tmp_path) == [path.name]
 
 
-def test_a_file_that_another_process_is_writing_stays(tmp_path: Path) -> None:
+def test_a_save_does_not_remove_the_unfinished_file_of_another_process(tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
-    process = started(PROGRAM.format(size=SIZE, save=SAVES["pt"]), path, 1)
+    process = start(PROGRAM.format(size=SIZE, save=SAVES["pt"]), path, 1)
     assert process.stdout is not None
     process.stdout.readline()
     for n in range(20):
         while not unfinished(tmp_path):
             assert process.poll() is None
-        torch.save({"mine": n}, path)
+        torch.save({"n": n}, path)
     time.sleep(0.5)
-    assert process.poll() is None  # nobody has taken its file away
-    killed(process, 0)
+    assert process.poll() is None  # it would fail if its temporary file had been removed
+    kill_after(process, 0)
     torch.save({}, path)
     assert os.listdir(tmp_path) == ["last.pt"]
 
@@ -131,8 +133,8 @@ except OSError as error:
 
 
 @pytest.mark.parametrize("kind", SAVES)
-def test_a_full_disk(kind: str, tmp_path: Path) -> None:
-    """A limit on the sizes of files, which fails in the same place."""
+def test_a_save_on_a_full_disk_raises_and_keeps_the_old_file(kind: str, tmp_path: Path) -> None:
+    """A limit on file sizes stands for the full disk: both make the same write fail."""
     path = tmp_path / f"last.{kind}"
     state = {"n": torch.tensor(0)}
     exec(SAVES[kind], {"torch": torch, "state": state, "path": path})
@@ -147,18 +149,17 @@ def test_a_full_disk(kind: str, tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_training_run_with_workers(kills: int, tmp_path: Path) -> None:
-    """The checkpoint is whole, no worker lives on, and no shared memory stays."""
+def test_a_killed_training_leaves_a_whole_checkpoint_and_no_workers(kills: int, tmp_path: Path) -> None:
     path, rng = tmp_path / "run.ckpt", random.Random(0)
     epochs = 0
     for _ in range(kills):
-        process = started(TRAINING, path, 2)
+        process = start(TRAINING, path, 2)
         assert process.stdout is not None
         process.stdout.readline()
         process.stdout.readline()  # the first epoch
         workers = children(process.pid)
-        named = {name for pid in (process.pid, *workers) for name in shared(pid)}
-        killed(process, rng.uniform(0, 0.3))
+        named = {name for pid in (process.pid, *workers) for name in shared_memory(pid)}
+        kill_after(process, rng.uniform(0, 0.3))
         found = torch.load(path)
         assert len(found["history"]) > epochs
         epochs = len(found["history"])
@@ -175,8 +176,8 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def shared(pid: int) -> list[str]:
-    """Memory with a name, which would stay when everybody has gone."""
+def shared_memory(pid: int) -> list[str]:
+    """The named shared memory of a process, which would outlive it."""
     lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
     return ["/dev/shm/" + line.partition("/dev/shm/")[2] for line in lines if "/dev/shm/" in line]
 

@@ -1,4 +1,4 @@
-"""Writes through `.data` between forward and backward: let be where they miss what was kept, else refused."""
+"""Writes through `.data` between forward and backward: they raise in backward if they may touch a kept value."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def kept(rows: int = 2) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         lambda x: x[0].data.__setitem__(3, 7.0),
     ],
 )
-def test_past_what_was_kept(write) -> None:  # type: ignore[no-untyped-def]
+def test_a_write_beside_the_kept_elements_is_allowed(write) -> None:  # type: ignore[no-untyped-def]
     scratch, w, y = kept()
     write(scratch)
     assert (scratch > 1).any()
@@ -38,21 +38,21 @@ def test_past_what_was_kept(write) -> None:  # type: ignore[no-untyped-def]
     [
         lambda x: x.data.__setitem__((..., 1), 7.0),
         lambda x: x.data.fill_(7.0),
-        lambda x: x.data.__setitem__(x == 3, 7.0),  # of a mask it is not known where it goes
+        lambda x: x.data.__setitem__(x == 3, 7.0),  # which elements a mask writes isn't known
         lambda x: x.data[:, 1:].mul_(2.0),
-        lambda x: x[:, 2:].fill_(7.0),  # PyTorch refuses it, too
+        lambda x: x[:, 2:].fill_(7.0),  # raises in PyTorch, too
         lambda x: (x.data[:, 2].fill_(7.0), x[:, 3].fill_(7.0)),
         lambda x: (x[:, 3].fill_(7.0), x.data[:, 2].fill_(7.0)),
     ],
 )
-def test_where_it_may_be(write) -> None:  # type: ignore[no-untyped-def]
+def test_a_write_that_may_touch_kept_elements_raises(write) -> None:  # type: ignore[no-untyped-def]
     scratch, _, y = kept()
     write(scratch)
     with pytest.raises(RuntimeError, match=r"Mul: one of the values needed .* at version [12], but version 0 was kept"):
         y.backward()
 
 
-def test_of_many_the_last_are_known() -> None:
+def test_only_the_last_of_many_writes_are_remembered() -> None:
     scratch, _, y = kept()
     for _ in range(1000):
         scratch.data[:, 3].add_(1.0)
@@ -61,7 +61,7 @@ def test_of_many_the_last_are_known() -> None:
         y.backward()
 
 
-def test_of_what_a_hook_has_packed_nothing_is_known() -> None:
+def test_any_write_raises_if_a_hook_packed_the_kept_value() -> None:
     scratch, w = torch.ones(2, 4), torch.ones(2, 1, requires_grad=True)
     with torch.autograd.graph.saved_tensors_hooks(lambda x: x, lambda x: x):
         y = (scratch[:, :2] * w).sum()
@@ -70,7 +70,7 @@ def test_of_what_a_hook_has_packed_nothing_is_known() -> None:
         y.backward()
 
 
-def test_what_was_written_to_is_not_kept_alive() -> None:
+def test_the_record_of_a_write_does_not_keep_its_memory_alive() -> None:
     p = torch.nn.Parameter(torch.ones(1000))
     p.data.normal_()
     memory = weakref.ref(p.array)

@@ -1,4 +1,4 @@
-"""Arithmetic is as quiet as PyTorch's, and no quieter: NumPy itself warns, and who asks is told."""
+"""Operations give no NumPy warnings of NaN and infinity, as PyTorch gives none. Direct NumPy calls still do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import microgad as torch
 
 pytestmark = pytest.mark.host("a GPU doesn't warn")
-NAN_AND_INF = [
+NON_FINITE = [
     lambda x: x.log(),
     lambda x: x / 0,
     lambda x: torch.tensor(0.0) / 0,
@@ -28,36 +28,36 @@ NAN_AND_INF = [
 
 
 @pytest.fixture
-def filtered():
-    """Warnings are errors, whatever came first."""
+def warnings_are_errors():
+    """All warnings are errors."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
 
 
-@pytest.mark.parametrize("compute", NAN_AND_INF)
-def test_nothing_is_said_of_nan_and_infinity(filtered, compute):
+@pytest.mark.parametrize("compute", NON_FINITE)
+def test_nan_and_infinity_give_no_warning(warnings_are_errors, compute):
     compute(torch.tensor([0.0, -1.0, torch.inf, -torch.inf, 3e38]))
 
 
-def test_nor_backward_nor_in_a_thread(filtered):
-    said = []
+def test_backward_gives_no_warning_in_any_thread(warnings_are_errors):
+    caught = []
 
     def work():
         try:
             x = torch.tensor([0.0, -1.0], requires_grad=True)
             (x.log() / 0).sum().backward()
         except RuntimeWarning as warning:
-            said.append(warning)
+            caught.append(warning)
 
     work()
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert not said
+    assert not caught
 
 
-def test_numpy_itself_still_warns_and_a_strict_program_is_told(filtered):
+def test_numpy_still_warns_and_errstate_raise_makes_operations_raise(warnings_are_errors):
     with pytest.raises(RuntimeWarning, match="divide by zero"):
         np.log(np.zeros(1))
     with pytest.raises(RuntimeWarning, match="invalid value"):
@@ -66,8 +66,8 @@ def test_numpy_itself_still_warns_and_a_strict_program_is_told(filtered):
         torch.zeros(1).log()
 
 
-def test_a_program_s_own_filters_come_after_it():
-    with warnings.catch_warnings(record=True) as heard:
+def test_warning_filters_of_the_program_do_not_bring_the_warnings_back():
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         torch.zeros(1).log()
         np.log(np.zeros(1))
@@ -78,10 +78,10 @@ def test_a_program_s_own_filters_come_after_it():
             torch.zeros(3).reciprocal()
             with pytest.raises(RuntimeWarning):
                 np.reciprocal(np.zeros(3))
-    assert [str(one.message) for one in heard] == ["divide by zero encountered in log"]
+    assert [str(warning.message) for warning in caught] == ["divide by zero encountered in log"]
 
 
-def test_filters_are_listed_and_removed_as_before():
+def test_warnings_filters_lists_and_restores_filters_as_usual():
     with warnings.catch_warnings():
         before = list(warnings.filters)
         warnings.filterwarnings("error", "this", UserWarning)
@@ -95,12 +95,12 @@ def test_filters_are_listed_and_removed_as_before():
     assert list(warnings.filters) == before
 
 
-def test_other_warnings_are_not_held_back(filtered):
+def test_other_warnings_are_not_suppressed(warnings_are_errors):
     with pytest.raises(UserWarning, match="degrees of freedom"):
         torch.zeros(1).std()
 
 
-def test_a_program_hears_nothing_from_the_import_on():
+def test_import_and_operations_give_no_warning_in_a_new_process():
     program = "import microgad as torch; torch.zeros(1).log().sum().item(); torch.tensor([torch.inf, -torch.inf]).sum()"
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
